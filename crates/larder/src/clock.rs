@@ -1,0 +1,59 @@
+//! The time by which entries expire: monotonic, coarse (a few milliseconds), and cheap enough to
+//! read on every hit.
+//!
+//! Freshness never depends on it. The one rule is about order, and lives in `epoch.rs`; a clock
+//! only decides when an entry's own time to live is over.
+
+use std::time::Duration;
+
+use coarsetime::{Duration as Ticks, Instant};
+
+/// A point in time on this process' clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(Instant);
+
+impl Moment {
+    /// This moment and `duration` more; 68 years later at most, which is as far as the clock's
+    /// 32 bits of seconds can be trusted to count.
+    pub(crate) fn after(self, duration: Duration) -> Self {
+        const LONGEST: Duration = Duration::from_secs(u32::MAX as u64 / 2);
+        Self(self.0.saturating_add(duration.min(LONGEST).into()))
+    }
+
+    /// The time from `earlier` to this moment; zero if `earlier` is later.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        Ticks::from_ticks(self.0.as_ticks().saturating_sub(earlier.0.as_ticks())).into()
+    }
+}
+
+/// Tells the time; tests may turn it forward.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    #[cfg(any(test, feature = "test-util"))]
+    ahead: std::sync::atomic::AtomicU64,
+}
+
+#[cfg(not(any(test, feature = "test-util")))]
+impl Clock {
+    /// The time now.
+    #[inline]
+    #[expect(clippy::unused_self, reason = "a clock that can be turned has state")]
+    pub(crate) fn now(&self) -> Moment {
+        Moment(Instant::now_without_cache_update())
+    }
+}
+
+#[cfg(any(test, feature = "test-util"))]
+impl Clock {
+    /// The time now, and all that [`advance`](Self::advance) added.
+    pub(crate) fn now(&self) -> Moment {
+        let ahead = self.ahead.load(std::sync::atomic::Ordering::Relaxed);
+        Moment(Instant::now_without_cache_update().saturating_add(Ticks::from_ticks(ahead)))
+    }
+
+    /// Turns this clock forward.
+    pub(crate) fn advance(&self, by: Duration) {
+        let ticks = Ticks::from(by).as_ticks();
+        self.ahead.fetch_add(ticks, std::sync::atomic::Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,391 @@
+//! From a question to a value: the memory, the flight, the computation, the store.
+
+mod background;
+mod batch;
+
+use std::{any::TypeId, future::Future, pin::pin, sync::Arc};
+
+pub(crate) use self::{background::get_or_compute_background, batch::get_or_compute_many};
+use crate::{
+    cache::Cache,
+    core::{Core, Lookup},
+    dependencies::{self, Frame},
+    entry::{Cover, Entry, Phase},
+    failure::Sharing,
+    flight::{Awaited, Boarded, Failure, Join, Lead, Outcome, Route, Wait},
+    key, none,
+    policy::Policy,
+    scope::{self, ScopeSet},
+    typed::Value,
+};
+
+/// The entry under a key, if it holds a `V`, is valid by the one rule, and has not lived to its end.
+pub(crate) fn find<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Option<(Entry, Phase)> {
+    let core = cache.core();
+    let entry = cache.peek(at)?;
+    if entry.value::<V>().is_none() {
+        core.count(|counters| &counters.type_mismatches);
+        tracing::debug!(
+            key = at.key,
+            asked = std::any::type_name::<V>(),
+            "the entry holds a value of another type"
+        );
+        return None;
+    }
+    let now = core.now();
+    let phase = entry.0.phase(now);
+    if phase == Phase::Over {
+        return None;
+    }
+    if !entry.0.is_valid(core.epochs()) {
+        core.count(|counters| &counters.invalidated_reads);
+        return None;
+    }
+    if phase == Phase::Prompt {
+        core.near().put(&entry);
+    }
+    Some((entry, phase))
+}
+
+/// Gives an entry's value to a caller: counted, and recorded as read.
+pub(crate) fn serve<V: Value>(core: &Core, entry: &Entry, phase: Phase) -> V {
+    core.count(|counters| if phase < Phase::Revalidate { &counters.hits } else { &counters.stale_hits });
+    receive(core, entry)
+}
+
+/// Gives a caller the value of an entry that was found or made to hold a `V`.
+fn receive<V: Value>(core: &Core, entry: &Entry) -> V {
+    dependencies::record(core.epochs(), &entry.0);
+    entry.value::<V>().expect("the type was looked at, or a flight's route has it").clone()
+}
+
+/// One caller's wish for the value under a key.
+pub(crate) struct Call<'a, C: ?Sized, S> {
+    pub(crate) cache: &'a C,
+    pub(crate) at: Lookup<'a>,
+    pub(crate) policy: &'a Policy,
+    pub(crate) sharing: S,
+}
+
+/// How a caller's wish goes on.
+enum Turn<V, E> {
+    /// It is over.
+    Done(Result<V, E>),
+    /// The caller computes for everybody.
+    Lead(Lead),
+    /// The caller has a value that should be refreshed, and computes for everybody.
+    Refresh(Lead, Entry, Phase),
+    /// The caller computes for itself.
+    Alone,
+}
+
+/// What a computation left for its caller to record.
+pub(crate) enum Trace {
+    Entry(Entry),
+    Failure(Arc<Cover>),
+    Stale(Entry),
+}
+
+impl Trace {
+    fn record(&self, core: &Core) {
+        match self {
+            Self::Entry(entry) | Self::Stale(entry) => dependencies::record(core.epochs(), &entry.0),
+            Self::Failure(cover) => dependencies::record_cover(core.epochs(), cover),
+        }
+    }
+}
+
+/// The value under a full key: from the cache, from a computation under way, or computed by `compute`.
+pub(crate) async fn get_or_compute<V, E, C, S, F, Fut>(
+    (cache, key): (&C, &str),
+    policy: &Policy,
+    sharing: S,
+    compute: F,
+) -> Result<V, E>
+where
+    V: Value,
+    E: Send + 'static,
+    C: Cache + ?Sized,
+    S: Sharing<E>,
+    F: FnOnce() -> Fut + Send,
+    Fut: Future<Output = Result<V, E>> + Send,
+{
+    let core = cache.core();
+    if key::check(key).is_err() {
+        core.count(|counters| &counters.refused_keys);
+        return compute().await;
+    }
+    let call = Call { cache, at: core.lookup(key), policy, sharing };
+    let mut stale = None;
+    let (computed, trace) = match call.attend::<V, E>(&mut stale).await {
+        Turn::Done(result) => return result,
+        Turn::Lead(lead) => call.lead(lead, stale, compute).await,
+        Turn::Refresh(lead, entry, _) => {
+            core.count(|counters| &counters.refreshes);
+            call.lead(lead, Some(entry), compute).await
+        }
+        Turn::Alone => call.alone(stale, compute).await,
+    };
+    trace.record(core);
+    computed
+}
+
+impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
+    fn core(&self) -> &Core {
+        self.cache.core()
+    }
+
+    fn own_scopes(&self) -> ScopeSet {
+        scope::covering(self.at.key, &self.policy.tags)
+    }
+
+    fn route<V: Value>(&self) -> Route {
+        Route { key: self.at.key.into(), value_type: TypeId::of::<V>() }
+    }
+
+    /// Looks, and waits for a computation that is under way. `stale` becomes what may be served if there
+    /// will be nothing better.
+    async fn attend<V, E>(&self, stale: &mut Option<Entry>) -> Turn<V, E>
+    where
+        V: Value,
+        S: Sharing<E>,
+    {
+        let core = self.core();
+        let found = find::<V>(self.cache, self.at);
+        if let Some((entry, Phase::Prompt)) = &found {
+            return Turn::Done(Ok(serve(core, entry, Phase::Prompt)));
+        }
+        let route = self.route::<V>();
+        let scopes = self.own_scopes();
+        match found {
+            Some((entry, phase @ (Phase::Ahead | Phase::Revalidate))) => {
+                let lead = core.flights().lead_alone((&route, self.at.hash), &scopes, core.epochs());
+                return match lead {
+                    Some(lead) => Turn::Refresh(lead, entry, phase),
+                    None => Turn::Done(Ok(serve(core, &entry, phase))),
+                };
+            }
+            other => *stale = other.map(|(entry, _)| entry),
+        }
+        core.count(|counters| &counters.misses);
+
+        let mut came = None;
+        loop {
+            let (boarded, arrival) =
+                core.flights().board((&route, self.at.hash), &scopes, core.epochs(), came);
+            came = Some(arrival);
+            let join = match boarded {
+                Boarded::Lead(lead) => return Turn::Lead(lead),
+                Boarded::Join(join) => join,
+            };
+            let Some(_wait) = Wait::begin(dependencies::current_flights(), join.id()) else {
+                return Turn::Alone;
+            };
+            match self.wait(join, stale).await {
+                Some(Awaited::Accepted(outcome)) => return self.accept(outcome, stale.as_ref()),
+                Some(Awaited::Lead(lead)) => return Turn::Lead(lead),
+                Some(Awaited::Outdated) => {}
+                None => {
+                    let entry = stale.take().expect("only a stale entry ends a wait");
+                    return Turn::Done(Ok(serve(core, &entry, Phase::OnError)));
+                }
+            }
+        }
+    }
+
+    /// Waits for a flight; none if the time is up and the stale entry can be served.
+    async fn wait(&self, join: Join, stale: &Option<Entry>) -> Option<Awaited> {
+        let core = self.core();
+        let mut outcome = pin!(join.outcome(core.epochs()));
+        if let (Some(limit), Some(entry)) = (self.policy.timeout, stale) {
+            match tokio::time::timeout(limit, &mut outcome).await {
+                Ok(awaited) => return Some(awaited),
+                Err(_) if self.is_servable(entry) => return None,
+                Err(_) => {}
+            }
+        }
+        Some(outcome.await)
+    }
+
+    /// Takes the outcome of somebody else's computation.
+    fn accept<V, E>(&self, outcome: Outcome, stale: Option<&Entry>) -> Turn<V, E>
+    where
+        V: Value,
+        S: Sharing<E>,
+    {
+        let core = self.core();
+        match outcome {
+            Outcome::Value(entry) => {
+                core.count(|counters| &counters.joined);
+                Turn::Done(Ok(receive(core, &entry)))
+            }
+            Outcome::Failure(failure) => {
+                if let Some(entry) = stale.filter(|entry| self.is_servable(entry)) {
+                    return Turn::Done(Ok(serve(core, entry, Phase::OnError)));
+                }
+                match failure.error.and_then(|given| self.sharing.take(&given)) {
+                    Some(error) => {
+                        core.count(|counters| &counters.joined);
+                        dependencies::record_cover(core.epochs(), &failure.cover);
+                        Turn::Done(Err(error))
+                    }
+                    None => Turn::Alone,
+                }
+            }
+            Outcome::Unshared => Turn::Alone,
+        }
+    }
+
+    /// Whether a stale entry may still be served: its window is open, and nothing that covers it was
+    /// invalidated in the meantime.
+    fn is_servable(&self, entry: &Entry) -> bool {
+        entry.0.phase(self.core().now()) < Phase::Over && entry.0.is_valid(self.core().epochs())
+    }
+
+    /// Computes for everybody who waits.
+    async fn lead<V, E, F, Fut>(&self, lead: Lead, stale: Option<Entry>, compute: F) -> (Result<V, E>, Trace)
+    where
+        V: Value,
+        S: Sharing<E>,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<V, E>>,
+    {
+        let core = self.core();
+        // The flight before this one may have stored its value after this caller looked.
+        if let Some((entry, Phase::Prompt)) = find::<V>(self.cache, self.at) {
+            lead.land(Outcome::Value(entry.clone()));
+            return (Ok(receive(core, &entry)), Trace::Entry(entry));
+        }
+        let frame = Frame::new([lead.id()], lead.since(), self.policy.detached);
+        let computed = self.run(&frame, compute).await;
+        let unshared = frame.decisions().unshared;
+        match computed {
+            Ok(value) => {
+                let entry = self.store(&value, &frame).await;
+                let outcome = if unshared { Outcome::Unshared } else { Outcome::Value(entry.clone()) };
+                lead.land(outcome);
+                (Ok(value), Trace::Entry(entry))
+            }
+            Err(error) => {
+                let cover = Arc::new(frame.cover(self.own_scopes(), core.epochs()));
+                lead.land(if unshared {
+                    Outcome::Unshared
+                } else {
+                    Outcome::Failure(Failure { error: self.sharing.give(&error), cover: cover.clone() })
+                });
+                self.rescue(error, cover, stale)
+            }
+        }
+    }
+
+    /// Computes for this caller alone.
+    async fn alone<V, E, F, Fut>(&self, stale: Option<Entry>, compute: F) -> (Result<V, E>, Trace)
+    where
+        V: Value,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<V, E>>,
+    {
+        let core = self.core();
+        core.count(|counters| &counters.unjoined);
+        let frame = Frame::new([], core.begin(), self.policy.detached);
+        match self.run(&frame, compute).await {
+            Ok(value) => {
+                let entry = self.store(&value, &frame).await;
+                (Ok(value), Trace::Entry(entry))
+            }
+            Err(error) => {
+                let cover = Arc::new(frame.cover(self.own_scopes(), core.epochs()));
+                self.rescue(error, cover, stale)
+            }
+        }
+    }
+
+    async fn run<V, E, F, Fut>(&self, frame: &Arc<Frame>, compute: F) -> Result<V, E>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<V, E>>,
+    {
+        self.core().count(|counters| &counters.computations);
+        let computed = frame.run(async { compute().await }).await;
+        if computed.is_err() {
+            self.core().count(|counters| &counters.failures);
+        }
+        computed
+    }
+
+    /// A stale value in place of a failure, if there is one that may be served.
+    fn rescue<V: Value, E>(
+        &self,
+        error: E,
+        cover: Arc<Cover>,
+        stale: Option<Entry>,
+    ) -> (Result<V, E>, Trace) {
+        match stale.filter(|entry| self.is_servable(entry)) {
+            Some(entry) => {
+                let phase = entry.0.phase(self.core().now());
+                (Ok(serve(self.core(), &entry, phase)), Trace::Stale(entry))
+            }
+            None => (Err(error), Trace::Failure(cover)),
+        }
+    }
+
+    /// Makes an entry of a computed value, and stores it if policy, computation and the one rule agree.
+    async fn store<V: Value>(&self, value: &V, frame: &Frame) -> Entry {
+        let core = self.core();
+        let decisions = frame.decisions();
+        let lifetime = decisions.ttl.unwrap_or_else(|| self.policy.lifetime(none::is_none(value)));
+        let mut scopes = self.own_scopes();
+        for tag in &decisions.tags {
+            scope::add(&mut scopes, scope::Scope::tag(tag).hash());
+        }
+        let cover = frame.cover(scopes, core.epochs());
+        let too_wide = cover.is_too_wide();
+        let entry = Entry::new(
+            (self.at.key.into(), self.at.hash),
+            value.clone(),
+            (core.now(), lifetime),
+            self.policy,
+            cover,
+        );
+        if lifetime.is_zero() || decisions.no_store {
+            return entry;
+        }
+        if too_wide {
+            core.count(|counters| &counters.stores_too_wide);
+        } else if entry.0.is_valid(core.epochs()) {
+            self.cache.write(std::slice::from_ref(&entry)).await;
+            core.count(|counters| &counters.stores);
+        } else {
+            core.count(|counters| &counters.stores_outdated);
+        }
+        entry
+    }
+}
+
+/// Computes now, whatever the cache has, and stores the value. Nobody joins.
+pub(crate) async fn refresh<V, E, C, F, Fut>(
+    (cache, key): (&C, &str),
+    policy: &Policy,
+    compute: F,
+) -> Result<V, E>
+where
+    V: Value,
+    C: Cache + ?Sized,
+    F: FnOnce() -> Fut + Send,
+    Fut: Future<Output = Result<V, E>> + Send,
+{
+    let core = cache.core();
+    if key::check(key).is_err() {
+        core.count(|counters| &counters.refused_keys);
+        return compute().await;
+    }
+    let call = Call { cache, at: core.lookup(key), policy, sharing: () };
+    let frame = Frame::new([], core.begin(), policy.detached);
+    let computed = call.run(&frame, compute).await;
+    let trace = match &computed {
+        Ok(value) => Trace::Entry(call.store(value, &frame).await),
+        Err(_) => Trace::Failure(Arc::new(frame.cover(call.own_scopes(), core.epochs()))),
+    };
+    trace.record(core);
+    computed
+}

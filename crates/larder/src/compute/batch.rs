@@ -1,0 +1,251 @@
+//! Many keys at once: one computation for all that are missing, and still one a key across batches that
+//! overlap.
+
+use std::{collections::HashMap, future::Future, hash::Hash, sync::Arc};
+
+use super::{Call, find, receive, serve};
+use crate::{
+    cache::Cache,
+    dependencies::{self, Frame},
+    entry::{Entry, Phase},
+    epoch::Since,
+    failure::Unshared,
+    flight::{Arrival, Awaited, Boarded, Failure, Join, Lead, Outcome, Wait},
+    key,
+    policy::Policy,
+    typed::Value,
+};
+
+/// An item that has no value yet.
+struct Open<I> {
+    item: I,
+    key: Arc<str>,
+    came: Option<Arrival>,
+    /// Joining would not help: what was waited for could not be shared.
+    alone: bool,
+    stale: Option<Entry>,
+}
+
+/// An item that this batch computes, and the flight it leads for it, if any.
+type Led<I> = (Open<I>, Option<Lead>);
+
+/// A batch under way.
+struct Batch<'a, I, V, C: ?Sized, F> {
+    cache: &'a C,
+    policy: &'a Policy,
+    compute: F,
+    values: HashMap<I, V>,
+}
+
+/// The values of `items` (each with its full key), by item. An item that `compute` has no value for is
+/// left out.
+pub(crate) async fn get_or_compute_many<I, V, E, C, F, Fut>(
+    cache: &C,
+    items: Vec<(I, String)>,
+    policy: &Policy,
+    compute: F,
+) -> Result<HashMap<I, V>, E>
+where
+    I: Clone + Eq + Hash + Send,
+    V: Value,
+    E: Send + 'static,
+    C: Cache + ?Sized,
+    F: FnMut(Vec<I>) -> Fut + Send,
+    Fut: Future<Output = Result<HashMap<I, V>, E>> + Send,
+{
+    let mut batch = Batch { cache, policy, compute, values: HashMap::with_capacity(items.len()) };
+    let since = cache.core().begin();
+    let (mut open, mut led) = batch.look(items);
+    loop {
+        let joins = batch.board(open, &mut led);
+        batch.lead(since, led).await?;
+        open = batch.join(since, joins).await?;
+        if open.is_empty() {
+            return Ok(batch.values);
+        }
+        led = Vec::new();
+    }
+}
+
+impl<I, V, C, F> Batch<'_, I, V, C, F>
+where
+    I: Clone + Eq + Hash,
+    V: Value,
+    C: Cache + ?Sized,
+{
+    fn call<'k>(&'k self, key: &'k str) -> Call<'k, C, Unshared> {
+        let at = self.cache.core().lookup(key);
+        Call { cache: self.cache, at, policy: self.policy, sharing: Unshared }
+    }
+
+    /// Takes what the cache has. What is due for a refresh is led if nobody else does.
+    fn look(&mut self, items: Vec<(I, String)>) -> (Vec<Open<I>>, Vec<Led<I>>) {
+        let core = self.cache.core();
+        let (mut open, mut led) = (Vec::new(), Vec::new());
+        for (item, key) in items {
+            let mut missing = Open { item, key: key.into(), came: None, alone: false, stale: None };
+            if key::check(&missing.key).is_err() {
+                core.count(|counters| &counters.refused_keys);
+                missing.alone = true;
+                open.push(missing);
+                continue;
+            }
+            let call = self.call(&missing.key);
+            match find::<V>(self.cache, call.at) {
+                Some((entry, Phase::Prompt)) => {
+                    let value = serve(core, &entry, Phase::Prompt);
+                    self.values.insert(missing.item, value);
+                }
+                Some((entry, phase @ (Phase::Ahead | Phase::Revalidate))) => {
+                    let (route, scopes) = (call.route::<V>(), call.own_scopes());
+                    let flights = core.flights();
+                    if let Some(lead) = flights.lead_alone((&route, call.at.hash), &scopes, core.epochs()) {
+                        core.count(|counters| &counters.refreshes);
+                        missing.stale = Some(entry);
+                        led.push((missing, Some(lead)));
+                    } else {
+                        let value = serve(core, &entry, phase);
+                        self.values.insert(missing.item, value);
+                    }
+                }
+                other => {
+                    core.count(|counters| &counters.misses);
+                    missing.stale = other.map(|(entry, _)| entry);
+                    open.push(missing);
+                }
+            }
+        }
+        (open, led)
+    }
+
+    /// Boards a flight for each open item: those it leads are added to `led`.
+    fn board(&self, open: Vec<Open<I>>, led: &mut Vec<Led<I>>) -> Vec<(Open<I>, Join)> {
+        let core = self.cache.core();
+        let mut joins = Vec::new();
+        for mut missing in open {
+            if missing.alone {
+                core.count(|counters| &counters.unjoined);
+                led.push((missing, None));
+                continue;
+            }
+            let call = self.call(&missing.key);
+            let (route, scopes) = (call.route::<V>(), call.own_scopes());
+            let (boarded, came) =
+                core.flights().board((&route, call.at.hash), &scopes, core.epochs(), missing.came);
+            missing.came = Some(came);
+            match boarded {
+                Boarded::Lead(lead) => led.push((missing, Some(lead))),
+                Boarded::Join(join) => joins.push((missing, join)),
+            }
+        }
+        joins
+    }
+
+    /// Computes what this batch leads, all in one call. Nothing is waited for meanwhile, so that two
+    /// batches that lead what the other one needs both go on.
+    async fn lead<E, Fut>(&mut self, since: Since, led: Vec<Led<I>>) -> Result<(), E>
+    where
+        E: Send + 'static,
+        F: FnMut(Vec<I>) -> Fut,
+        Fut: Future<Output = Result<HashMap<I, V>, E>>,
+    {
+        if led.is_empty() {
+            return Ok(());
+        }
+        let core = self.cache.core().clone();
+        let flights = led.iter().filter_map(|(_, lead)| lead.as_ref().map(Lead::id));
+        let frame = Frame::new(flights, since, self.policy.detached);
+        let items = led.iter().map(|(missing, _)| missing.item.clone()).collect();
+        core.count(|counters| &counters.computations);
+        let computed = frame.run(async { (self.compute)(items).await }).await;
+        match computed {
+            Ok(values) => {
+                self.store(values, led, &frame).await;
+                Ok(())
+            }
+            Err(error) => {
+                core.count(|counters| &counters.failures);
+                self.fail(error, led, &frame)
+            }
+        }
+    }
+
+    async fn store(&mut self, mut values: HashMap<I, V>, led: Vec<Led<I>>, frame: &Frame) {
+        let core = self.cache.core().clone();
+        let unshared = frame.decisions().unshared;
+        for (missing, lead) in led {
+            let Some(value) = values.remove(&missing.item) else {
+                // There is no value to share: whoever waits for this key asks for himself.
+                dependencies::record_absent(core.epochs(), &missing.key);
+                lead.into_iter().for_each(|lead| lead.land(Outcome::Unshared));
+                continue;
+            };
+            if key::check(&missing.key).is_ok() {
+                let entry = self.call(&missing.key).store(&value, frame).await;
+                dependencies::record(core.epochs(), &entry.0);
+                let outcome = if unshared { Outcome::Unshared } else { Outcome::Value(entry) };
+                lead.into_iter().for_each(|lead| lead.land(outcome.clone()));
+            }
+            self.values.insert(missing.item, value);
+        }
+    }
+
+    /// Ends the flights of a failed computation. The failure is the batch's, unless each item has a stale
+    /// value that may be served in its place.
+    fn fail<E>(&mut self, error: E, led: Vec<Led<I>>, frame: &Frame) -> Result<(), E> {
+        let core = self.cache.core().clone();
+        let mut error = Some(error);
+        let mut outcome = Ok(());
+        for (missing, lead) in led {
+            let call = self.call(&missing.key);
+            let cover = Arc::new(frame.cover(call.own_scopes(), core.epochs()));
+            if let Some(lead) = lead {
+                lead.land(Outcome::Failure(Failure { error: None, cover: cover.clone() }));
+            }
+            let stale = missing.stale.filter(|entry| call.is_servable(entry));
+            match stale {
+                Some(entry) => {
+                    let value = serve(&core, &entry, entry.0.phase(core.now()));
+                    self.values.insert(missing.item, value);
+                }
+                None => {
+                    dependencies::record_cover(core.epochs(), &cover);
+                    outcome = error.take().map_or(outcome, Err);
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Waits for what others compute. What that leaves open is for another round.
+    async fn join<E, Fut>(&mut self, since: Since, joins: Vec<(Open<I>, Join)>) -> Result<Vec<Open<I>>, E>
+    where
+        E: Send + 'static,
+        F: FnMut(Vec<I>) -> Fut,
+        Fut: Future<Output = Result<HashMap<I, V>, E>>,
+    {
+        let core = self.cache.core().clone();
+        let mut open = Vec::new();
+        for (mut missing, join) in joins {
+            let Some(wait) = Wait::begin(dependencies::current_flights(), join.id()) else {
+                open.push(Open { alone: true, ..missing });
+                continue;
+            };
+            match join.outcome(core.epochs()).await {
+                Awaited::Accepted(Outcome::Value(entry)) => {
+                    core.count(|counters| &counters.joined);
+                    self.values.insert(missing.item, receive(&core, &entry));
+                }
+                Awaited::Accepted(Outcome::Failure(_) | Outcome::Unshared) => {
+                    missing.alone = true;
+                    open.push(missing);
+                }
+                Awaited::Outdated => open.push(missing),
+                // At once: whoever holds a lead and waits for another flight could wait for himself.
+                Awaited::Lead(lead) => self.lead(since, vec![(missing, Some(lead))]).await?,
+            }
+            drop(wait);
+        }
+        Ok(open)
+    }
+}

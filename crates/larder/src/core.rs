@@ -1,0 +1,192 @@
+//! What every cache has, and what makes it the cache it is.
+
+use std::{
+    hash::{BuildHasher, Hasher},
+    sync::{Arc, OnceLock, atomic::AtomicU64},
+};
+
+use foldhash::quality::RandomState;
+
+use crate::{
+    clock::{Clock, Moment},
+    dependencies,
+    entry::Entry,
+    epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, Since},
+    flight::Flights,
+    near::NearTable,
+    scope::ScopeHash,
+    stats::{CacheStats, Counters, Stats},
+};
+
+/// The identity of a cache: its order of changes, its computations under way, its near table and its
+/// statistics. Shared by the cache's clones and namespaces. Cheap to clone.
+///
+/// Whoever implements [`Cache`](crate::Cache) makes one with [`Core::builder`] and hands it out.
+#[derive(Debug, Clone)]
+pub struct Core(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    near: NearTable,
+    epochs: Arc<Epochs>,
+    hasher: RandomState,
+    clock: Clock,
+    stats: Stats,
+    flights: Arc<Flights>,
+}
+
+/// A full key, and the hash by which its cache places it: seeded anew for each cache, so that nobody
+/// outside can choose keys that meet.
+#[derive(Debug, Clone, Copy)]
+pub struct Lookup<'k> {
+    /// The full key, namespaces included.
+    pub key: &'k str,
+    /// Its hash.
+    pub hash: u64,
+}
+
+/// Builds a [`Core`].
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct CoreBuilder {
+    near_slots: usize,
+    scope_slots: usize,
+}
+
+impl CoreBuilder {
+    /// How many recently hit entries lie in front of the store: none for zero, which is the default.
+    pub fn near_slots(mut self, slots: usize) -> Self {
+        self.near_slots = slots;
+        self
+    }
+
+    /// How many slots remember the last change of scopes, in each of two tables, at eight bytes each;
+    /// 2^20 by default. A number that is no power of two is rounded up to one.
+    ///
+    /// Two scopes that share a slot cost an entry that was still good: with λ invalidations a second, an
+    /// entry under n scopes is lost that way about λ·n/slots times a second.
+    pub fn scope_slots(mut self, slots: usize) -> Self {
+        self.scope_slots = slots;
+        self
+    }
+
+    /// The core of a new cache.
+    #[must_use]
+    pub fn build(self) -> Core {
+        static ORDER: OnceLock<Arc<LocalOrder>> = OnceLock::new();
+        let order = ORDER.get_or_init(|| Arc::new(LocalOrder::new())).clone();
+        Core(Arc::new(Inner {
+            near: NearTable::new(self.near_slots),
+            epochs: Arc::new(Epochs::new(order, self.scope_slots)),
+            hasher: RandomState::default(),
+            clock: Clock::default(),
+            stats: Stats::new(),
+            flights: Arc::new(Flights::new()),
+        }))
+    }
+}
+
+impl Core {
+    /// Builds a core.
+    pub fn builder() -> CoreBuilder {
+        CoreBuilder { near_slots: 0, scope_slots: DEFAULT_SLOTS }
+    }
+
+    /// Applies an invalidation, of this process or heard of from another one: no entry that these scopes
+    /// cover and whose computation has begun is served from here on. O(scopes).
+    pub fn apply(&self, scopes: impl IntoIterator<Item = ScopeHash>) {
+        self.0.stats.count(|counters| &counters.invalidations);
+        self.0.epochs.apply(scopes);
+    }
+
+    /// Tells that the store no longer keeps this entry, to stay within its capacity (`evicted`) or for
+    /// any other reason.
+    pub fn forget(&self, entry: &Entry, evicted: bool) {
+        if evicted {
+            self.0.stats.count(|counters| &counters.evictions);
+        }
+        self.0.near.clear(&entry.0);
+    }
+
+    /// What the cache did so far.
+    #[must_use]
+    pub fn stats(&self) -> CacheStats {
+        self.0.stats.sum()
+    }
+
+    /// Turns this cache's clock forward, so that a test need not wait for an entry to expire.
+    #[cfg(any(test, feature = "test-util"))]
+    #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
+    pub fn advance(&self, by: std::time::Duration) {
+        self.0.clock.advance(by);
+    }
+
+    /// The value under a key, if that takes no more than a look: it lies in the near table, is valid,
+    /// fresh and a `V`, and no computation has to know of the read. Counts a hit, or nothing.
+    ///
+    /// `touch` is called for one hit in 64: the store behind should know of it, and says whether it still
+    /// keeps the entry.
+    #[inline]
+    pub(crate) fn hit<V: Clone + 'static>(&self, at: Lookup<'_>, touch: impl FnOnce() -> bool) -> Option<V> {
+        let inner = &*self.0;
+        let slot = inner.near.get(at.hash)?;
+        let stored = slot.as_ref()?;
+        if stored.hash != at.hash
+            || *stored.key != *at.key
+            || !stored.is_prompt(inner.clock.now())
+            || !stored.is_valid(&inner.epochs)
+            || dependencies::recording()
+        {
+            return None;
+        }
+        let value = stored.value::<V>()?;
+        let value = value.clone();
+        if inner.stats.hit() && !touch() {
+            inner.near.clear(stored);
+        }
+        Some(value)
+    }
+
+    /// Where this cache looks for a key.
+    #[inline]
+    pub(crate) fn lookup<'k>(&self, key: &'k str) -> Lookup<'k> {
+        let mut hasher = self.0.hasher.build_hasher();
+        hasher.write(key.as_bytes());
+        Lookup { key, hash: hasher.finish() }
+    }
+
+    /// Applies the replacement of a key: see [`Epochs::replace`].
+    pub(crate) fn replace(&self, key: ScopeHash, unchanged: impl FnOnce() -> bool) -> Option<Since> {
+        self.0.epochs.replace(key, unchanged)
+    }
+
+    pub(crate) fn begin(&self) -> Since {
+        self.0.epochs.begin()
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        self.0.clock.now()
+    }
+
+    pub(crate) fn epochs(&self) -> &Arc<Epochs> {
+        &self.0.epochs
+    }
+
+    pub(crate) fn near(&self) -> &NearTable {
+        &self.0.near
+    }
+
+    pub(crate) fn flights(&self) -> &Arc<Flights> {
+        &self.0.flights
+    }
+
+    pub(crate) fn count(&self, counter: impl FnOnce(&Counters) -> &AtomicU64) {
+        self.0.stats.count(counter);
+    }
+
+    /// Whether both are of the same cache.
+    #[must_use]
+    pub fn same_cache(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}

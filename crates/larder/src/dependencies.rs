@@ -1,0 +1,303 @@
+//! What a computation read from caches, and what it decided about its own entry.
+//!
+//! A computation runs inside a [`Frame`], which is current on its thread while it is polled. Every read
+//! through a cache, a hit or nothing, puts the scopes of what was read on the current frame; at the end
+//! they cover the computation's own value. Frames nest: a computation's value passes its scopes on to
+//! whoever reads it.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
+
+use pin_project_lite::pin_project;
+use smallvec::SmallVec;
+
+use crate::{
+    entry::{Cover, Elsewhere, Stored},
+    epoch::{Epochs, Since},
+    flight::FlightId,
+    scope::{self, ScopeSet},
+    sync::{Mutex, lock},
+};
+
+/// A computation under way.
+pub(crate) struct Frame {
+    /// The flights that this computation leads, and those it is nested in.
+    flights: SmallVec<[FlightId; 2]>,
+    since: Since,
+    records: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    reads: Vec<Elsewhere>,
+    decisions: Decisions,
+}
+
+/// What a computation decided about its own entry.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Decisions {
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) no_store: bool,
+    pub(crate) unshared: bool,
+}
+
+thread_local! {
+    /// Whether reads have to be recorded: all that a hit outside of computations looks at.
+    static RECORDING: Cell<bool> = const { Cell::new(false) };
+    static CURRENT: RefCell<Option<Arc<Frame>>> = const { RefCell::new(None) };
+}
+
+/// Whether the code that runs is a computation whose reads are recorded.
+#[inline]
+pub(crate) fn recording() -> bool {
+    RECORDING.get()
+}
+
+/// The computation that the calling code is a part of.
+pub(crate) fn current() -> Option<Arc<Frame>> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+/// Puts what covers an entry on the current frame.
+pub(crate) fn record(epochs: &Arc<Epochs>, read: &Stored) {
+    if recording() {
+        with_reads(|reads| {
+            add(reads, epochs, read.scopes());
+            for there in read.elsewhere() {
+                add(reads, &there.epochs, &there.scopes);
+            }
+        });
+    }
+}
+
+/// Puts what covers a failed computation on the current frame.
+pub(crate) fn record_cover(epochs: &Arc<Epochs>, cover: &Cover) {
+    if recording() {
+        with_reads(|reads| {
+            add(reads, epochs, &cover.scopes);
+            for there in &cover.elsewhere {
+                add(reads, &there.epochs, &there.scopes);
+            }
+        });
+    }
+}
+
+/// Puts a key that nothing was found for on the current frame.
+pub(crate) fn record_absent(epochs: &Arc<Epochs>, key: &str) {
+    if recording() {
+        with_reads(|reads| add(reads, epochs, &scope::covering(key, &[])));
+    }
+}
+
+fn with_reads(record: impl FnOnce(&mut Vec<Elsewhere>)) {
+    CURRENT.with_borrow(|current| {
+        if let Some(frame) = current {
+            record(&mut lock(&frame.state).reads);
+        }
+    });
+}
+
+/// Adds `scopes` of the cache with these `epochs`; what goes beyond the most that may cover a value only
+/// has to show that it did.
+fn add(reads: &mut Vec<Elsewhere>, epochs: &Arc<Epochs>, scopes: &ScopeSet) {
+    let there = match reads.iter_mut().position(|there| Arc::ptr_eq(&there.epochs, epochs)) {
+        Some(index) => &mut reads[index].scopes,
+        None => {
+            reads.push(Elsewhere { epochs: epochs.clone(), scopes: ScopeSet::new() });
+            &mut reads.last_mut().expect("one was just added").scopes
+        }
+    };
+    for &scope in scopes {
+        if there.len() <= scope::MOST {
+            scope::add(there, scope);
+        }
+    }
+}
+
+impl Frame {
+    /// A frame for a computation that leads `flights` and began at `since`, nested in the current one.
+    pub(crate) fn new(
+        flights: impl IntoIterator<Item = FlightId>,
+        since: Since,
+        detached: bool,
+    ) -> Arc<Self> {
+        let flights = flights.into_iter().chain(current_flights()).collect();
+        Arc::new(Self { flights, since, records: !detached, state: Mutex::default() })
+    }
+
+    /// Runs a future as this computation.
+    pub(crate) fn run<F: Future>(self: &Arc<Self>, future: F) -> InComputation<F> {
+        InComputation { frame: Some(self.clone()), future }
+    }
+
+    pub(crate) fn decisions(&self) -> Decisions {
+        lock(&self.state).decisions.clone()
+    }
+
+    /// What covers a value of the cache with these `epochs`: `own` scopes, and all that was read so far.
+    pub(crate) fn cover(&self, own: ScopeSet, epochs: &Arc<Epochs>) -> Cover {
+        let mut cover = Cover { since: self.since, scopes: own, elsewhere: Vec::new() };
+        for there in &lock(&self.state).reads {
+            if Arc::ptr_eq(&there.epochs, epochs) {
+                for &scope in &there.scopes {
+                    scope::add(&mut cover.scopes, scope);
+                }
+            } else {
+                cover.elsewhere.push(there.clone());
+            }
+        }
+        cover
+    }
+}
+
+/// The flights that the current computation leads or is nested in: those that wait while it waits.
+pub(crate) fn current_flights() -> SmallVec<[FlightId; 2]> {
+    CURRENT.with_borrow(|current| current.as_ref().map(|frame| frame.flights.clone()).unwrap_or_default())
+}
+
+pin_project! {
+    /// A future that runs as a part of a computation: see [`in_current_computation`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct InComputation<F> {
+        frame: Option<Arc<Frame>>,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for InComputation<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = Entered::new(this.frame.clone());
+        this.future.poll(context)
+    }
+}
+
+impl<F> std::fmt::Debug for InComputation<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InComputation").finish_non_exhaustive()
+    }
+}
+
+/// Makes a frame current; the one before it is current again afterwards, also after a panic.
+struct Entered {
+    outer: Option<Arc<Frame>>,
+}
+
+impl Entered {
+    fn new(frame: Option<Arc<Frame>>) -> Self {
+        RECORDING.set(frame.as_ref().is_some_and(|frame| frame.records));
+        Self { outer: CURRENT.replace(frame) }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        RECORDING.set(self.outer.as_ref().is_some_and(|frame| frame.records));
+        CURRENT.set(self.outer.take());
+    }
+}
+
+/// Carries the current computation into a task of its own: what the task reads from caches covers the
+/// computation's value too, as it does without a task.
+///
+/// Only what is read before the computation ends can count, so await the task inside of it.
+///
+/// ```
+/// # use larder::cached;
+/// #[cached(ttl = 60, key = "profile:<id>")]
+/// async fn profile(id: u64) -> String {
+///     let orders = tokio::spawn(larder::in_current_computation(orders(id)));
+///     orders.await.unwrap_or_default()
+/// }
+///
+/// #[cached(ttl = 60, key = "orders:<id>")]
+/// async fn orders(id: u64) -> String {
+///     format!("the orders of {id}")
+/// }
+/// ```
+pub fn in_current_computation<F: Future>(future: F) -> InComputation<F> {
+    InComputation { frame: current(), future }
+}
+
+/// The computation that the calling code is a part of: lets it decide about its own entry.
+///
+/// Outside of a computation (`when` said no, say, or a test calls the inner function directly) there is
+/// nothing to decide, and the setters do nothing.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use larder::cached;
+/// #[cached(ttl = 300, key = "rate:<currency>")]
+/// async fn rate(currency: &str) -> f64 {
+///     larder::context().ttl(Duration::from_secs(5)).tag("rates");
+///     1.1
+/// }
+/// ```
+#[must_use]
+pub fn context() -> Context {
+    Context(current())
+}
+
+/// Decides about the entry of the computation that is running; made by [`context`].
+///
+/// Decisions count when the computation ends with a value, and the last one on a matter is the one that
+/// counts.
+#[derive(Clone)]
+pub struct Context(Option<Arc<Frame>>);
+
+impl Context {
+    /// Sets how long the value is fresh, in place of its policy's `ttl` or `negative_ttl`. Zero does not
+    /// store it.
+    pub fn ttl(&self, ttl: Duration) -> &Self {
+        self.decide(|decisions| decisions.ttl = Some(ttl))
+    }
+
+    /// Adds a tag to the value.
+    pub fn tag(&self, tag: impl Into<String>) -> &Self {
+        self.decide(|decisions| decisions.tags.push(tag.into()))
+    }
+
+    /// Does not store the value. Callers who wait for this computation still receive it.
+    pub fn no_store(&self) -> &Self {
+        self.decide(|decisions| decisions.no_store = true)
+    }
+
+    /// Neither stores the outcome nor gives it to anybody but the caller who computes it: the others who
+    /// wait compute for themselves.
+    pub fn unshared(&self) -> &Self {
+        self.decide(|decisions| {
+            decisions.no_store = true;
+            decisions.unshared = true;
+        })
+    }
+
+    /// Whether there is a computation to decide about.
+    #[must_use]
+    pub fn is_computing(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn decide(&self, decide: impl FnOnce(&mut Decisions)) -> &Self {
+        if let Some(frame) = &self.0 {
+            decide(&mut lock(&frame.state).decisions);
+        }
+        self
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("is_computing", &self.is_computing()).finish()
+    }
+}

@@ -1,0 +1,205 @@
+//! A typed value with all that decides whether it may be served.
+
+use std::{any::Any, fmt, sync::Arc, time::Duration};
+
+use crate::{
+    clock::Moment,
+    epoch::{Epochs, Since},
+    policy::Policy,
+    scope::{self, ScopeSet},
+};
+
+/// A value in the cache: the object itself, never its bytes, with its key, its lifetime, and the scopes
+/// that cover it. Cheap to clone.
+#[derive(Clone)]
+pub struct Entry(pub(crate) Arc<Stored>);
+
+/// What an [`Entry`] points to.
+pub(crate) struct Stored {
+    /// Seeded by the cache it belongs to: see `Core::hash`.
+    pub(crate) hash: u64,
+    pub(crate) key: Arc<str>,
+    since: Since,
+    life: Life,
+    scopes: ScopeSet,
+    elsewhere: Option<Box<[Elsewhere]>>,
+    value: Box<dyn Any + Send + Sync>,
+}
+
+/// Scopes in another cache than the entry's own: of what was read there while computing.
+#[derive(Clone)]
+pub(crate) struct Elsewhere {
+    pub(crate) epochs: Arc<Epochs>,
+    pub(crate) scopes: ScopeSet,
+}
+
+/// What covers an entry, and since when.
+pub(crate) struct Cover {
+    pub(crate) since: Since,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) elsewhere: Vec<Elsewhere>,
+}
+
+impl Cover {
+    /// Whether nothing of it was invalidated since; `epochs` are those of the entry's own cache.
+    pub(crate) fn unchanged(&self, epochs: &Epochs) -> bool {
+        unchanged(epochs, &self.scopes, &self.elsewhere, self.since)
+    }
+
+    /// Whether it is more than an entry can carry. What is recorded of it is then not all there was.
+    pub(crate) fn is_too_wide(&self) -> bool {
+        is_too_wide(&self.scopes, &self.elsewhere)
+    }
+}
+
+fn is_too_wide(scopes: &ScopeSet, elsewhere: &[Elsewhere]) -> bool {
+    scopes.len() + elsewhere.iter().map(|there| there.scopes.len()).sum::<usize>() > scope::MOST
+}
+
+fn unchanged(epochs: &Epochs, scopes: &ScopeSet, elsewhere: &[Elsewhere], since: Since) -> bool {
+    epochs.unchanged(scopes, since)
+        && elsewhere.iter().all(|there| there.epochs.unchanged(&there.scopes, since))
+}
+
+/// The phases of an entry, as points in time. Each lasts until the one that follows it.
+#[derive(Debug, Clone, Copy)]
+struct Life {
+    /// Until here a hit is nothing but a hit.
+    prompt: Moment,
+    fresh: Moment,
+    revalidate: Moment,
+    on_error: Moment,
+    stored: Moment,
+}
+
+/// What may be done with a valid entry, by its age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Serve it.
+    Prompt,
+    /// Serve it, and refresh it.
+    Ahead,
+    /// Serve it stale, and refresh it.
+    Revalidate,
+    /// Serve it stale if a new computation fails or is slow.
+    OnError,
+    /// Nothing.
+    Over,
+}
+
+impl Life {
+    fn new(stored: Moment, lifetime: Duration, policy: &Policy) -> Self {
+        let lifetime = policy.jittered(lifetime);
+        let fresh = stored.after(lifetime);
+        let ahead = policy.refresh_ahead.map(|fraction| stored.after(lifetime.mul_f64(fraction)));
+        Self {
+            prompt: ahead.map_or(fresh, |ahead| ahead.min(fresh)),
+            fresh,
+            revalidate: fresh.after(policy.stale_while_revalidate),
+            on_error: fresh.after(policy.stale_if_error),
+            stored,
+        }
+    }
+
+    fn end(&self) -> Moment {
+        self.revalidate.max(self.on_error)
+    }
+}
+
+impl Entry {
+    /// An entry stored now, to live for `lifetime` and the windows of `policy`.
+    pub(crate) fn new<V: Send + Sync + 'static>(
+        (key, hash): (Arc<str>, u64),
+        value: V,
+        (now, lifetime): (Moment, Duration),
+        policy: &Policy,
+        cover: Cover,
+    ) -> Self {
+        let elsewhere = (!cover.elsewhere.is_empty()).then(|| cover.elsewhere.into_boxed_slice());
+        Self(Arc::new(Stored {
+            hash,
+            key,
+            since: cover.since,
+            life: Life::new(now, lifetime, policy),
+            scopes: cover.scopes,
+            elsewhere,
+            value: Box::new(value),
+        }))
+    }
+
+    /// The full key, namespaces included.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.0.key
+    }
+
+    /// The value, if it is a `V`.
+    #[must_use]
+    pub fn value<V: 'static>(&self) -> Option<&V> {
+        self.0.value()
+    }
+
+    /// How long a store has to keep this entry, counted from when it was made: its `ttl` and the longer
+    /// one of its stale windows.
+    #[must_use]
+    pub fn retention(&self) -> Duration {
+        self.0.life.end().since(self.0.life.stored)
+    }
+}
+
+impl Stored {
+    #[inline]
+    pub(crate) fn value<V: 'static>(&self) -> Option<&V> {
+        self.value.downcast_ref()
+    }
+
+    /// Whether the one rule allows to serve it.
+    #[inline]
+    pub(crate) fn is_valid(&self, epochs: &Epochs) -> bool {
+        match &self.elsewhere {
+            None => epochs.unchanged(&self.scopes, self.since),
+            Some(elsewhere) => unchanged(epochs, &self.scopes, elsewhere, self.since),
+        }
+    }
+
+    /// Whether a hit at `now` is nothing but a hit.
+    #[inline]
+    pub(crate) fn is_prompt(&self, now: Moment) -> bool {
+        now < self.life.prompt
+    }
+
+    pub(crate) fn phase(&self, now: Moment) -> Phase {
+        let life = &self.life;
+        match now {
+            now if now < life.prompt => Phase::Prompt,
+            now if now < life.fresh => Phase::Ahead,
+            now if now < life.revalidate => Phase::Revalidate,
+            now if now < life.on_error => Phase::OnError,
+            _ => Phase::Over,
+        }
+    }
+
+    /// How long it is still fresh.
+    pub(crate) fn remaining(&self, now: Moment) -> Duration {
+        self.life.fresh.since(now)
+    }
+
+    /// See [`Cover::is_too_wide`].
+    pub(crate) fn is_too_wide(&self) -> bool {
+        is_too_wide(&self.scopes, self.elsewhere())
+    }
+
+    pub(crate) fn scopes(&self) -> &ScopeSet {
+        &self.scopes
+    }
+
+    pub(crate) fn elsewhere(&self) -> &[Elsewhere] {
+        self.elsewhere.as_deref().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("key", &self.0.key).field("life", &self.0.life).finish_non_exhaustive()
+    }
+}

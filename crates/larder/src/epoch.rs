@@ -1,0 +1,186 @@
+//! The one rule, in its local order: **an entry is valid if and only if nothing that covers it was
+//! invalidated since its computation began.**
+//!
+//! A process has one counter, `now` ([`LocalOrder`]). Every cache has slots that remember the counter at
+//! the last change of each scope ([`Epochs`]). An entry's stamp is the counter when its computation
+//! began; the entry is valid while no slot that covers it is above its stamp. Four details carry the
+//! proof, and a model of the rule in the `tests` package finds a stale read when any of them is left out:
+//!
+//! - the stamp is taken *before* anything is read that the value is made from;
+//! - a change raises its slots first, then the counter: whoever sees the new counter sees the slots;
+//! - changes are applied one at a time;
+//! - the slots are looked at whenever the entry is read, wherever it lay in the meantime.
+//!
+//! Two scopes that share a slot make an entry look stale, never fresh.
+
+use std::{fmt, sync::Arc};
+
+use crossbeam_utils::CachePadded;
+
+use crate::{
+    scope::ScopeHash,
+    sync::{AtomicU64, Mutex, Ordering, lock},
+};
+
+/// How many slots a table has unless told otherwise: 8 MiB of address space, of which the operating
+/// system backs only the pages that were written to.
+pub(crate) const DEFAULT_SLOTS: usize = 1 << 20;
+
+/// The position of an invalidation in the log that processes share; [`ZERO`](Self::ZERO) where there is
+/// no log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Epoch(u64);
+
+impl Epoch {
+    /// Before every invalidation of every log.
+    pub const ZERO: Self = Self(0);
+}
+
+/// Written as a Redis stream ID: milliseconds, `-`, sequence.
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SEQUENCE_BITS: u32 = 22;
+        write!(f, "{}-{}", self.0 >> SEQUENCE_BITS, self.0 & ((1 << SEQUENCE_BITS) - 1))
+    }
+}
+
+/// A point before which a value was not yet read: taken by [`begin`](crate::CacheExt::begin), given to
+/// [`insert_since`](crate::CacheExt::insert_since).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Since(u64);
+
+/// The order of all changes in one process: the counter, and the right to move it.
+///
+/// One for all caches of a process, so that a value computed from entries of several caches has one
+/// stamp that is right for each of them.
+#[derive(Debug)]
+pub(crate) struct LocalOrder {
+    now: CachePadded<AtomicU64>,
+    applier: Mutex<()>,
+}
+
+impl LocalOrder {
+    pub(crate) fn new() -> Self {
+        Self { now: CachePadded::new(AtomicU64::new(0)), applier: Mutex::new(()) }
+    }
+
+    /// Begins a computation. What is read afterwards is at least as new as every change up to the stamp.
+    pub(crate) fn begin(&self) -> Since {
+        Since(self.now.load(Ordering::Acquire))
+    }
+
+    /// Runs `change` as the only applier, with the number of the change; its slots are raised in there.
+    /// Readers of the counter see the number once all of that is done.
+    fn apply<R>(&self, change: impl FnOnce(u64) -> R) -> R {
+        let _sole_applier = lock(&self.applier);
+        let number = self.now.load(Ordering::Relaxed) + 1;
+        let outcome = change(number);
+        self.now.store(number, Ordering::Release);
+        outcome
+    }
+}
+
+/// When each scope of one cache last changed.
+pub(crate) struct Epochs {
+    order: Arc<LocalOrder>,
+    /// Keys and wider scopes apart, so that traffic on keys never wipes a prefix.
+    keys: Slots,
+    wide: Slots,
+    all: AtomicU64,
+}
+
+impl Epochs {
+    /// With two tables of at least `slots` slots each.
+    pub(crate) fn new(order: Arc<LocalOrder>, slots: usize) -> Self {
+        Self { order, keys: Slots::new(slots), wide: Slots::new(slots), all: AtomicU64::new(0) }
+    }
+
+    /// Begins a computation.
+    pub(crate) fn begin(&self) -> Since {
+        self.order.begin()
+    }
+
+    /// Applies a change of these scopes: no entry that they cover and whose computation has begun is
+    /// valid from here on. O(scopes).
+    pub(crate) fn apply(&self, scopes: impl IntoIterator<Item = ScopeHash>) {
+        self.order.apply(|number| {
+            for scope in scopes {
+                self.slot(scope).store(number, Ordering::Relaxed);
+            }
+        });
+    }
+
+    /// Replaces the entry of `key`: applies a change of the key, and in the same step decides by
+    /// `unchanged` whether the new value stands. Its stamp is that change.
+    pub(crate) fn replace(&self, key: ScopeHash, unchanged: impl FnOnce() -> bool) -> Option<Since> {
+        self.order.apply(|number| {
+            let stands = unchanged();
+            self.slot(key).store(number, Ordering::Relaxed);
+            stands.then_some(Since(number))
+        })
+    }
+
+    /// Whether nothing among `scopes`, nor everything, was changed since.
+    ///
+    /// `Relaxed` is enough: a change that happened before this call is seen by coherence alone.
+    #[inline]
+    pub(crate) fn unchanged(&self, scopes: &[ScopeHash], since: Since) -> bool {
+        self.all.load(Ordering::Relaxed) <= since.0
+            && scopes.iter().all(|&scope| self.slot(scope).load(Ordering::Relaxed) <= since.0)
+    }
+
+    /// The number of the last change in the slot of this scope; zero before the first one.
+    pub(crate) fn last_change(&self, scope: ScopeHash) -> u64 {
+        self.slot(scope).load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn slot(&self, scope: ScopeHash) -> &AtomicU64 {
+        match scope {
+            ScopeHash::ALL => &self.all,
+            scope if scope.is_wide() => self.wide.get(scope),
+            scope => self.keys.get(scope),
+        }
+    }
+}
+
+impl fmt::Debug for Epochs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slots = self.keys.cells.len();
+        f.debug_struct("Epochs").field("order", &self.order).field("slots", &slots).finish_non_exhaustive()
+    }
+}
+
+/// A fixed table, indexed by hash.
+struct Slots {
+    cells: Box<[AtomicU64]>,
+}
+
+impl Slots {
+    fn new(slots: usize) -> Self {
+        Self { cells: zeroed(slots.max(1).next_power_of_two()) }
+    }
+
+    #[inline]
+    fn get(&self, scope: ScopeHash) -> &AtomicU64 {
+        // Truncation is fine: it is the low bits that choose the slot.
+        &self.cells[scope.get() as usize & (self.cells.len() - 1)]
+    }
+}
+
+/// Zeroed by the allocator, so that untouched pages cost nothing.
+#[cfg(not(larder_loom))]
+fn zeroed(slots: usize) -> Box<[AtomicU64]> {
+    bytemuck::zeroed_slice_box(slots)
+}
+
+#[cfg(larder_loom)]
+fn zeroed(slots: usize) -> Box<[AtomicU64]> {
+    (0..slots).map(|_| AtomicU64::new(0)).collect()
+}
+
+#[cfg(all(test, not(larder_loom)))]
+mod tests;
+
+#[cfg(all(test, larder_loom))]
+mod model;

@@ -1,0 +1,153 @@
+//! The one rule under every interleaving that the memory model allows, up to three preemptions.
+
+use std::sync::Arc;
+
+use loom::{sync::atomic::AtomicU64, thread};
+
+use super::{Epochs, LocalOrder, Ordering, Since};
+use crate::scope::{Scope, ScopeHash};
+
+fn check(run: impl Fn() + Send + Sync + 'static) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(run);
+}
+
+/// A source of truth, and the slots of a cache over it.
+struct World {
+    epochs: Epochs,
+    source: AtomicU64,
+    key: ScopeHash,
+}
+
+impl World {
+    fn new() -> Arc<Self> {
+        let epochs = Epochs::new(Arc::new(LocalOrder::new()), 1);
+        Arc::new(Self { epochs, source: AtomicU64::new(0), key: Scope::key("k").hash() })
+    }
+
+    /// What a computation does: the stamp first, then the source.
+    fn compute(&self) -> (Since, u64) {
+        let since = self.epochs.begin();
+        (since, self.source.load(Ordering::Relaxed))
+    }
+
+    /// What a change does: the source first, then the invalidation.
+    fn change(&self, value: u64) {
+        self.source.store(value, Ordering::Relaxed);
+        self.epochs.apply([self.key]);
+    }
+
+    fn is_valid(&self, since: Since) -> bool {
+        self.epochs.unchanged(&[self.key], since)
+    }
+}
+
+/// A hit that starts after an invalidation returned, and one that runs beside it.
+#[test]
+fn loom_a_hit_against_an_invalidation() {
+    check(|| {
+        let world = World::new();
+        let (since, value) = world.compute();
+        let changer = thread::spawn({
+            let world = world.clone();
+            move || world.change(1)
+        });
+        let _either_answer_is_right = world.is_valid(since);
+        changer.join().unwrap();
+        assert!(value == 1 || !world.is_valid(since));
+    });
+}
+
+/// A computation that is under way while its key is invalidated: whatever it read before the change is
+/// refused afterwards.
+#[test]
+fn loom_a_computation_that_ends_after_an_invalidation() {
+    check(|| {
+        let world = World::new();
+        let computer = thread::spawn({
+            let world = world.clone();
+            move || world.compute()
+        });
+        world.change(1);
+        let (since, value) = computer.join().unwrap();
+        assert!(value == 1 || !world.is_valid(since), "a stale value is valid");
+    });
+}
+
+/// Two changes at once, of the key and of a wider scope, in either order: what was read before either is
+/// refused once that one returned.
+#[test]
+fn loom_two_appliers() {
+    check(|| {
+        let world = World::new();
+        let prefix = Scope::prefix("p").hash();
+        let other = thread::spawn({
+            let world = world.clone();
+            move || {
+                world.source.fetch_add(1, Ordering::Relaxed);
+                world.epochs.apply([prefix]);
+            }
+        });
+        world.source.fetch_add(1, Ordering::Relaxed);
+        world.epochs.apply([world.key]);
+        let (since, value) = world.compute();
+        other.join().unwrap();
+        assert!(value == 2 || !world.epochs.unchanged(&[world.key, prefix], since));
+    });
+}
+
+/// A change that another process made reaches this one late, from another thread than the one that
+/// computes or stores: it counts from then on, for what was stored before it as for what is under way.
+#[test]
+fn loom_a_late_record() {
+    check(|| {
+        let world = World::new();
+        world.source.store(1, Ordering::Relaxed);
+        let (stored, _) = world.compute();
+        let follower = thread::spawn({
+            let world = world.clone();
+            move || world.epochs.apply([world.key])
+        });
+        let (under_way, _) = world.compute();
+        let was_valid = world.is_valid(under_way);
+        follower.join().unwrap();
+        assert!(!world.is_valid(stored));
+        assert!(was_valid || !world.is_valid(under_way), "what was refused stays refused");
+    });
+}
+
+/// An entry that is judged and stamped anew, as one that comes from another tier is: the new stamp is the
+/// counter from before the look, so that no change is hidden by it that was not looked at.
+#[test]
+fn loom_a_stamp_that_moves_up_hides_no_change() {
+    check(|| {
+        let world = World::new();
+        let (since, value) = world.compute();
+        let changer = thread::spawn({
+            let world = world.clone();
+            move || world.change(1)
+        });
+        let moved = world.epochs.begin();
+        let accepted = world.is_valid(since);
+        changer.join().unwrap();
+        assert!(value == 1 || !accepted || !world.is_valid(moved));
+    });
+}
+
+/// A replacement is a change, and its stamp is that change: an invalidation beside it either comes before
+/// and refuses the value, or after and refuses the entry.
+#[test]
+fn loom_a_replacement_against_an_invalidation() {
+    check(|| {
+        let world = World::new();
+        let (since, value) = world.compute();
+        let changer = thread::spawn({
+            let world = world.clone();
+            move || world.change(1)
+        });
+        let stamp = world.epochs.replace(world.key, || world.is_valid(since));
+        changer.join().unwrap();
+        assert!(value == 1 || stamp.is_none_or(|stamp| !world.is_valid(stamp)));
+    });
+}

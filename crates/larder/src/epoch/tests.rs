@@ -1,0 +1,64 @@
+use super::*;
+use crate::scope::Scope;
+
+fn epochs() -> Epochs {
+    Epochs::new(Arc::new(LocalOrder::new()), 1 << 10)
+}
+
+fn hashes<const N: usize>(scopes: [Scope; N]) -> [ScopeHash; N] {
+    scopes.map(|scope| scope.hash())
+}
+
+#[test]
+fn an_entry_is_valid_until_something_that_covers_it_changes() {
+    for change in [Scope::key("a:b"), Scope::prefix("a"), Scope::tag("t"), Scope::all()] {
+        let epochs = epochs();
+        let entry = hashes([Scope::key("a:b"), Scope::prefix("a"), Scope::tag("t")]);
+        let since = epochs.begin();
+        epochs.apply(hashes([Scope::key("c"), Scope::prefix("c"), Scope::tag("u")]));
+        assert!(epochs.unchanged(&entry, since));
+        epochs.apply([change.hash()]);
+        assert!(!epochs.unchanged(&entry, since));
+        assert!(epochs.unchanged(&entry, epochs.begin()));
+    }
+}
+
+#[test]
+fn a_replacement_stands_unless_something_changed_since() {
+    let epochs = epochs();
+    let [key] = hashes([Scope::key("k")]);
+    let before = epochs.begin();
+    let stamp = epochs.replace(key, || epochs.unchanged(&[key], before)).unwrap();
+    assert!(epochs.unchanged(&[key], stamp));
+    assert!(!epochs.unchanged(&[key], before), "what was computed from the old value goes");
+
+    assert_eq!(epochs.replace(key, || epochs.unchanged(&[key], before)), None);
+    assert!(!epochs.unchanged(&[key], stamp), "a value that does not stand invalidates all the same");
+}
+
+#[test]
+fn scopes_that_share_a_slot_make_an_entry_stale_and_never_fresh() {
+    let epochs = Epochs::new(Arc::new(LocalOrder::new()), 1);
+    let [key, other, prefix] = hashes([Scope::key("a"), Scope::key("b"), Scope::prefix("a")]);
+    let since = epochs.begin();
+    epochs.apply([other]);
+    assert!(!epochs.unchanged(&[key], since));
+    assert!(epochs.unchanged(&[prefix], since), "keys and wider scopes have tables of their own");
+}
+
+#[test]
+fn one_order_serves_several_caches() {
+    let order = Arc::new(LocalOrder::new());
+    let [one, other] = [(); 2].map(|()| Epochs::new(order.clone(), 64));
+    let [key] = hashes([Scope::key("k")]);
+    let since = one.begin();
+    other.apply([key]);
+    assert!(one.unchanged(&[key], since));
+    assert!(!other.unchanged(&[key], since));
+}
+
+#[test]
+fn an_epoch_reads_like_a_stream_id() {
+    assert_eq!(Epoch::ZERO.to_string(), "0-0");
+    assert_eq!(Epoch((1_700_000_000_000 << 22) | 5).to_string(), "1700000000000-5");
+}

@@ -1,0 +1,121 @@
+//! The one error type, and the form in which a computation's failure is shared.
+
+use std::{error::Error as StdError, fmt, sync::Arc};
+
+/// What went wrong in a call to the cache itself.
+///
+/// Only a caller's mistake is an error: the weather of a server behind the cache never is (a read
+/// becomes a miss, a write is counted as failed). Cheap to clone.
+#[derive(Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(Arc<Kind>);
+
+/// [`Result`](std::result::Result) with larder's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Kind {
+    #[error("the key is empty")]
+    EmptyKey,
+    #[error("the key has {length} bytes, the longest allowed has {longest}; use a digest of it")]
+    KeyTooLong { length: usize, longest: usize },
+    #[error("invalid policy: {0}")]
+    Policy(String),
+    #[error("invalid configuration: {0}")]
+    Configuration(String),
+    #[error("a cache named {name:?} is already installed; install it once, at the start of the program")]
+    AlreadyInstalled { name: String },
+    #[error(
+        "the cache named {name:?} was used before it was installed, so it is an in-process default now; \
+         install it before the first call of a cached function"
+    )]
+    AlreadyUsed { name: String },
+    #[error("the counter {key:?} would leave the range of a 64-bit integer")]
+    CounterOverflow { key: String },
+}
+
+impl Error {
+    /// Whether the key was refused: empty, or too long.
+    #[must_use]
+    pub fn is_invalid_key(&self) -> bool {
+        matches!(*self.0, Kind::EmptyKey | Kind::KeyTooLong { .. })
+    }
+
+    /// Whether the values of a [`Policy`](crate::Policy) were refused.
+    #[must_use]
+    pub fn is_invalid_policy(&self) -> bool {
+        matches!(*self.0, Kind::Policy(_))
+    }
+
+    /// Whether the settings of a cache were refused.
+    #[must_use]
+    pub fn is_invalid_configuration(&self) -> bool {
+        matches!(*self.0, Kind::Configuration(_))
+    }
+
+    /// Whether a cache was installed twice, or after its first use.
+    #[must_use]
+    pub fn is_already_installed(&self) -> bool {
+        matches!(*self.0, Kind::AlreadyInstalled { .. } | Kind::AlreadyUsed { .. })
+    }
+
+    /// Whether a counter would have left the range of `i64`; it keeps its value.
+    #[must_use]
+    pub fn is_counter_overflow(&self) -> bool {
+        matches!(*self.0, Kind::CounterOverflow { .. })
+    }
+}
+
+impl From<Kind> for Error {
+    fn from(kind: Kind) -> Self {
+        Self(Arc::new(kind))
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A computation's failure, as the callers receive it who waited for somebody else's computation.
+///
+/// An error type that is `Clone` is shared as it is. Any other is shared if it can be made from a
+/// `SharedError` (`anyhow::Error`, `eyre::Report` and `Box<dyn Error + Send + Sync>` can, and so can
+/// an enum with a `#[from]` variant): it has the text of the original, and the texts of its sources.
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct SharedError(Arc<Link>);
+
+struct Link {
+    text: String,
+    source: Option<SharedError>,
+}
+
+impl SharedError {
+    pub(crate) fn render(error: &dyn StdError) -> Self {
+        Self(Arc::new(Link { text: error.to_string(), source: error.source().map(Self::render) }))
+    }
+
+    pub(crate) fn text(text: String) -> Self {
+        Self(Arc::new(Link { text, source: None }))
+    }
+}
+
+impl fmt::Display for SharedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.text)
+    }
+}
+
+impl fmt::Debug for SharedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedError").field("text", &self.0.text).field("source", &self.0.source).finish()
+    }
+}
+
+impl StdError for SharedError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,162 @@
+use std::{
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use super::*;
+use crate::{
+    clock::Clock,
+    epoch::LocalOrder,
+    policy::Policy,
+    scope::{self, Scope, ScopeHash},
+};
+
+struct World {
+    epochs: Epochs,
+    flights: Arc<Flights>,
+    route: Route,
+    scopes: ScopeSet,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            epochs: Epochs::new(Arc::new(LocalOrder::new()), 64),
+            flights: Arc::new(Flights::new()),
+            route: Route { key: "k".into(), value_type: TypeId::of::<u64>() },
+            scopes: scope::covering("k", &[]),
+        }
+    }
+
+    fn board(&self, came: Option<Arrival>) -> (Boarded, Arrival) {
+        self.flights.board((&self.route, 0), &self.scopes, &self.epochs, came)
+    }
+
+    fn lead(&self) -> Lead {
+        match self.board(None).0 {
+            Boarded::Lead(lead) => lead,
+            Boarded::Join(_) => panic!("a flight is under way that should be joined"),
+        }
+    }
+
+    fn join(&self) -> Join {
+        match self.board(None).0 {
+            Boarded::Join(join) => join,
+            Boarded::Lead(_) => panic!("there is no flight that should be joined"),
+        }
+    }
+
+    fn value(&self, lead: &Lead, read: &[ScopeHash]) -> Outcome {
+        let mut scopes = self.scopes.clone();
+        scopes.extend_from_slice(read);
+        let cover = Cover { since: lead.since(), scopes, elsewhere: Vec::new() };
+        let lives = (Clock::default().now(), Duration::MAX);
+        let policy = Policy::ttl(Duration::MAX);
+        Outcome::Value(Entry::new((self.route.key.clone(), 0), 7_u64, lives, &policy, cover))
+    }
+
+    fn invalidate(&self) {
+        self.epochs.apply([ScopeHash::key("k")]);
+    }
+}
+
+/// What a waiter has after one poll.
+fn poll(join: Join, epochs: &Epochs) -> Poll<Awaited> {
+    pin!(join.outcome(epochs)).as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn a_valid_outcome_is_accepted() {
+    let world = World::new();
+    let lead = world.lead();
+    let join = world.join();
+    let outcome = world.value(&lead, &[]);
+    lead.land(outcome);
+    assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Accepted(_))));
+    assert_eq!(world.flights.len(), 0);
+}
+
+#[test]
+fn an_outcome_is_judged_by_all_its_scopes() {
+    let world = World::new();
+    let lead = world.lead();
+    let join = world.join();
+    let read = Scope::key("read by the computation").hash();
+    world.epochs.apply([read]);
+    let outcome = world.value(&lead, &[read]);
+    lead.land(outcome);
+    assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Outdated)));
+}
+
+#[test]
+fn an_outdated_flight_is_left_behind_once_and_never_twice() {
+    let world = World::new();
+    let first = world.lead();
+    world.invalidate();
+    let second = world.lead();
+    world.invalidate();
+    let waits_for_second = world.join();
+    drop((first, second, waits_for_second));
+    assert_eq!(world.flights.len(), 0);
+}
+
+/// The flight that a caller waits for after an outdated one began after he came, and is accepted whatever
+/// was invalidated in the meantime.
+#[test]
+fn nobody_waits_for_more_than_two_flights() {
+    let world = World::new();
+    let lead = world.lead();
+    let (boarded, came) = world.board(None);
+    let Boarded::Join(join) = boarded else { panic!("the flight is joined") };
+    world.invalidate();
+    let outcome = world.value(&lead, &[]);
+    lead.land(outcome);
+    assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Outdated)));
+
+    let lead = world.lead();
+    world.invalidate();
+    let Boarded::Join(join) = world.board(Some(came)).0 else { panic!("the second flight is joined") };
+    let outcome = world.value(&lead, &[]);
+    lead.land(outcome);
+    assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Accepted(_))));
+}
+
+#[test]
+fn a_dropped_lead_passes_to_a_waiter_and_begins_anew() {
+    let world = World::new();
+    let lead = world.lead();
+    let began = lead.since();
+    let join = world.join();
+    world.invalidate();
+    drop(lead);
+    let Poll::Ready(Awaited::Lead(lead)) = poll(join, &world.epochs) else { panic!("the lead passes on") };
+    assert!(lead.since() > began);
+    drop(lead);
+    assert_eq!(world.flights.len(), 0);
+}
+
+#[test]
+fn a_late_end_does_not_touch_a_newer_flight() {
+    let world = World::new();
+    let first = world.lead();
+    world.invalidate();
+    let second = world.lead();
+    let outcome = world.value(&first, &[]);
+    first.land(outcome);
+    assert_eq!(world.flights.len(), 1);
+    let join = world.join();
+    drop(second);
+    assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Lead(_))));
+    assert_eq!(world.flights.len(), 0);
+}
+
+#[test]
+fn a_refresh_is_led_by_one() {
+    let world = World::new();
+    let at = (&world.route, 0);
+    let lead = world.flights.lead_alone(at, &world.scopes, &world.epochs);
+    assert!(lead.is_some());
+    assert!(world.flights.lead_alone(at, &world.scopes, &world.epochs).is_none());
+}

@@ -1,0 +1,114 @@
+//! Who waits for whom: so that two computations that need each other both end.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use smallvec::SmallVec;
+
+/// Names a flight, in all caches of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct FlightId(u64);
+
+impl FlightId {
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The flights that each flight's computation is waiting for at the moment. One for all caches: a cycle
+/// may run through several.
+static WAITS: Mutex<BTreeMap<FlightId, SmallVec<[FlightId; 2]>>> = Mutex::new(BTreeMap::new());
+
+fn waits() -> MutexGuard<'static, BTreeMap<FlightId, SmallVec<[FlightId; 2]>>> {
+    WAITS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A wait of some flights for another one, on record while this lives.
+pub(crate) struct Wait {
+    waiting: SmallVec<[FlightId; 2]>,
+    awaited: FlightId,
+}
+
+impl Wait {
+    /// Puts on record that the computations of `waiting` (a caller's own flight, and those it is nested
+    /// in) wait for `awaited`. None if that would close a cycle: nobody in it would ever end.
+    pub(crate) fn begin(waiting: SmallVec<[FlightId; 2]>, awaited: FlightId) -> Option<Self> {
+        if waiting.is_empty() {
+            return Some(Self { waiting, awaited });
+        }
+        let mut waits = waits();
+        let mut ahead: SmallVec<[FlightId; 8]> = SmallVec::from_slice(&[awaited]);
+        let mut seen = 0;
+        while let Some(&flight) = ahead.get(seen) {
+            if waiting.contains(&flight) {
+                return None;
+            }
+            seen += 1;
+            for &next in waits.get(&flight).into_iter().flatten() {
+                if !ahead.contains(&next) {
+                    ahead.push(next);
+                }
+            }
+        }
+        for &flight in &waiting {
+            waits.entry(flight).or_default().push(awaited);
+        }
+        Some(Self { waiting, awaited })
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let mut waits = waits();
+        for flight in &self.waiting {
+            let Some(awaited) = waits.get_mut(flight) else { continue };
+            if let Some(index) = awaited.iter().position(|&flight| flight == self.awaited) {
+                awaited.swap_remove(index);
+            }
+            if awaited.is_empty() {
+                waits.remove(flight);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smallvec::smallvec;
+
+    use super::*;
+
+    #[test]
+    fn a_wait_that_would_close_a_cycle_is_refused() {
+        let [a, b, c] = [(); 3].map(|()| FlightId::next());
+        let ab = Wait::begin(smallvec![a], b).unwrap();
+        let _bc = Wait::begin(smallvec![b], c).unwrap();
+        assert!(Wait::begin(smallvec![c], a).is_none());
+        assert!(Wait::begin(smallvec![a], a).is_none());
+        drop(ab);
+        assert!(Wait::begin(smallvec![c], a).is_some());
+    }
+
+    #[test]
+    fn an_outer_computation_waits_for_what_the_inner_one_waits_for() {
+        let [outer, inner, other] = [(); 3].map(|()| FlightId::next());
+        let _wait = Wait::begin(smallvec![inner, outer], other).unwrap();
+        assert!(Wait::begin(smallvec![other], outer).is_none());
+    }
+
+    #[test]
+    fn nothing_is_left_on_record() {
+        let [a, b] = [(); 2].map(|()| FlightId::next());
+        drop((Wait::begin(smallvec![a], b), Wait::begin(smallvec![a], b)));
+        assert!(!waits().contains_key(&a));
+    }
+}

@@ -1,0 +1,302 @@
+//! `MemoryCache`: entries in this process' memory, as objects.
+
+mod counters;
+
+use std::{
+    fmt,
+    hash::{BuildHasherDefault, Hash, Hasher},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use equivalent::Equivalent;
+use moka::{Expiry, notification::RemovalCause, policy::EvictionPolicy, sync};
+
+use self::counters::Counters;
+use crate::{
+    cache::{Cache, Invalidating, Invalidation},
+    core::{Core, Lookup},
+    entry::Entry,
+    epoch::{DEFAULT_SLOTS, Epoch},
+    error::{Kind, Result},
+    scope::Scope,
+};
+
+/// A bounded cache in this process' memory. Values are kept as objects: a hit clones, and never decodes.
+/// Cheap to clone; clones are the same cache.
+///
+/// [`moka`] decides what is kept. In front of it, a near table answers most hits.
+///
+/// ```
+/// # use std::time::Duration;
+/// use larder::{CacheExt, MemoryCache, Policy};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> larder::Result<()> {
+/// let cache = MemoryCache::new(10_000);
+/// cache.insert("answer", &42_u32, Policy::ttl(Duration::from_secs(60))).await?;
+/// assert_eq!(cache.get::<u32>("answer").await?, Some(42));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct MemoryCache {
+    core: Core,
+    store: sync::Cache<StoreKey, Entry, BuildHasherDefault<Hashed>>,
+    counters: Counters,
+}
+
+/// How much a [`MemoryCache`] keeps, and by which rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Eviction {
+    /// Keeps what is used often: a new entry gets in if it was asked for more often than what it would
+    /// replace ([TinyLFU](https://arxiv.org/abs/1512.00727)). The best choice for most mixes.
+    #[default]
+    TinyLfu,
+    /// Keeps what was used last. For mixes in which what is new is what will be asked for.
+    Lru,
+}
+
+type Weigher = Arc<dyn Fn(&str, &Entry) -> u32 + Send + Sync>;
+
+/// Builds a [`MemoryCache`]; made by [`MemoryCache::builder`].
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct MemoryCacheBuilder {
+    capacity: u64,
+    weigher: Option<Weigher>,
+    eviction: Eviction,
+    near_slots: Option<usize>,
+    scope_slots: usize,
+}
+
+impl MemoryCacheBuilder {
+    /// The most that is kept: a number of entries, or of whatever a [`weigher`](Self::weigher) measures.
+    /// 10,000 by default.
+    pub fn capacity(mut self, capacity: u64) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// Measures entries: `capacity` is then the sum of their weights, in the weigher's unit. Called once
+    /// for each entry stored. An entry that weighs more than the capacity is not kept.
+    pub fn weigher(mut self, weigher: impl Fn(&str, &Entry) -> u32 + Send + Sync + 'static) -> Self {
+        self.weigher = Some(Arc::new(weigher));
+        self
+    }
+
+    /// By which rule entries are kept; [`Eviction::TinyLfu`] by default.
+    pub fn eviction(mut self, eviction: Eviction) -> Self {
+        self.eviction = eviction;
+        self
+    }
+
+    /// How many recently hit entries lie in front of the store; a tenth of the capacity by default, 4,096
+    /// at most. Zero turns the near table off.
+    pub fn near_slots(mut self, slots: usize) -> Self {
+        self.near_slots = Some(slots);
+        self
+    }
+
+    /// See [`CoreBuilder::scope_slots`](crate::CoreBuilder::scope_slots).
+    pub fn scope_slots(mut self, slots: usize) -> Self {
+        self.scope_slots = slots;
+        self
+    }
+
+    /// The cache.
+    ///
+    /// # Errors
+    ///
+    /// If the capacity is zero: a cache that keeps nothing is more likely a slip than a wish.
+    pub fn build(self) -> Result<MemoryCache> {
+        if self.capacity == 0 {
+            return Err(Kind::Configuration("`capacity` is 0; set how many entries to keep".into()).into());
+        }
+        let core =
+            Core::builder().near_slots(self.near_slots_or_default()).scope_slots(self.scope_slots).build();
+        let mut store = sync::Cache::builder()
+            .max_capacity(self.capacity)
+            .eviction_policy(match self.eviction {
+                Eviction::TinyLfu => EvictionPolicy::tiny_lfu(),
+                Eviction::Lru => EvictionPolicy::lru(),
+            })
+            .expire_after(Retention)
+            .eviction_listener({
+                let core = core.clone();
+                move |_, entry, cause| core.forget(&entry, cause == RemovalCause::Size)
+            });
+        if let Some(weigher) = self.weigher {
+            store = store.weigher(move |key: &StoreKey, entry| weigher(&key.text, entry));
+        }
+        let store = store.build_with_hasher(BuildHasherDefault::default());
+        Ok(MemoryCache { core, store, counters: Counters::new(self.capacity) })
+    }
+
+    fn near_slots_or_default(&self) -> usize {
+        const MOST: u64 = 4_096;
+        self.near_slots.unwrap_or_else(|| {
+            let tenth = (self.capacity / 10).clamp(1, MOST);
+            usize::try_from(tenth).expect("the most fits")
+        })
+    }
+}
+
+impl MemoryCache {
+    /// A cache of up to `capacity` entries (at least one), with the defaults of
+    /// [`builder`](Self::builder).
+    #[must_use]
+    pub fn new(capacity: u64) -> Self {
+        Self::builder().capacity(capacity.max(1)).build().expect("every setting is valid")
+    }
+
+    /// Sets capacity, weigher and eviction.
+    pub fn builder() -> MemoryCacheBuilder {
+        MemoryCacheBuilder {
+            capacity: 10_000,
+            weigher: None,
+            eviction: Eviction::default(),
+            near_slots: None,
+            scope_slots: DEFAULT_SLOTS,
+        }
+    }
+
+    /// About how many entries are kept at the moment, those included that are no longer valid but not yet
+    /// replaced.
+    #[must_use]
+    pub fn entry_count(&self) -> u64 {
+        self.store.run_pending_tasks();
+        self.store.entry_count()
+    }
+
+    /// About the sum of the weights of what is kept; the number of entries if there is no weigher.
+    #[must_use]
+    pub fn weighted_size(&self) -> u64 {
+        self.store.run_pending_tasks();
+        self.store.weighted_size()
+    }
+}
+
+#[async_trait]
+impl Cache for MemoryCache {
+    #[inline]
+    fn core(&self) -> &Core {
+        &self.core
+    }
+
+    fn share(&self) -> Arc<dyn Cache> {
+        Arc::new(self.clone())
+    }
+
+    fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
+        self.store.get(&Sought(at))
+    }
+
+    async fn write(&self, entries: &[Entry]) {
+        for entry in entries {
+            let key = StoreKey { hash: entry.0.hash, text: entry.0.key.clone() };
+            self.store.insert(key, entry.clone());
+        }
+    }
+
+    fn apply(&self, scopes: &[Scope]) -> Invalidating {
+        self.core.apply(scopes.iter().map(Scope::hash));
+        // Only to free memory: what stays is never served. A value that another thread stores between the
+        // two steps is lost, and computed again.
+        for key in scopes.iter().filter_map(Scope::as_key) {
+            self.store.invalidate(&Sought(self.core.lookup(key)));
+            self.counters.remove(key);
+        }
+        Invalidating::done(Invalidation::Delivered(Epoch::ZERO))
+    }
+
+    async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
+        self.counters.add(key, by, ttl, self.core.now())
+    }
+}
+
+impl fmt::Debug for MemoryCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryCache").field("entries", &self.store.entry_count()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for MemoryCacheBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryCacheBuilder")
+            .field("capacity", &self.capacity)
+            .field("weigher", &self.weigher.as_ref().map(|_| "…"))
+            .field("eviction", &self.eviction)
+            .field("near_slots", &self.near_slots_or_default())
+            .field("scope_slots", &self.scope_slots)
+            .finish()
+    }
+}
+
+/// Frees the memory of entries whose time is over; that they are no longer served is decided elsewhere.
+struct Retention;
+
+impl Expiry<StoreKey, Entry> for Retention {
+    fn expire_after_create(&self, _: &StoreKey, entry: &Entry, _: Instant) -> Option<Duration> {
+        Some(entry.retention())
+    }
+
+    // The default of this method keeps the lifetime of the entry that was replaced.
+    fn expire_after_update(
+        &self,
+        _: &StoreKey,
+        entry: &Entry,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(entry.retention())
+    }
+}
+
+/// A key in the store, with its hash, so that it is hashed once in its life.
+#[derive(Debug, PartialEq, Eq)]
+struct StoreKey {
+    hash: u64,
+    text: Arc<str>,
+}
+
+/// A key that the store is asked for.
+struct Sought<'k>(Lookup<'k>);
+
+impl Hash for StoreKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl Hash for Sought<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.hash);
+    }
+}
+
+impl Equivalent<StoreKey> for Sought<'_> {
+    fn equivalent(&self, key: &StoreKey) -> bool {
+        self.0.hash == key.hash && *self.0.key == *key.text
+    }
+}
+
+/// Passes on the hash that a key brings along.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("keys of the store write their hash alone")
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

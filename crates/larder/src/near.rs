@@ -1,0 +1,56 @@
+//! The near table: the entries that were hit last, one load away.
+//!
+//! Direct-mapped, small, and never asked what is kept: the store behind it decides that, and is told of
+//! one hit in 64 so that its frequencies stay true. What lies here is judged when it is read, like
+//! anything else, so an entry may lie here too long without harm.
+
+use std::{fmt, sync::Arc};
+
+use arc_swap::{ArcSwapOption, Guard};
+
+use crate::entry::{Entry, Stored};
+/// A fixed table of entries, indexed by the hash of their keys.
+pub(crate) struct NearTable {
+    slots: Box<[ArcSwapOption<Stored>]>,
+}
+
+impl NearTable {
+    /// With about `slots` places (a power of two); none at all for zero.
+    pub(crate) fn new(slots: usize) -> Self {
+        let slots = if slots == 0 { 0 } else { slots.next_power_of_two() };
+        Self { slots: std::iter::repeat_with(ArcSwapOption::empty).take(slots).collect() }
+    }
+
+    /// What lies where an entry with this hash would.
+    #[inline]
+    pub(crate) fn get(&self, hash: u64) -> Option<Guard<Option<Arc<Stored>>>> {
+        Some(self.slot(hash)?.load())
+    }
+
+    /// Puts an entry in its place.
+    pub(crate) fn put(&self, entry: &Entry) {
+        if let Some(slot) = self.slot(entry.0.hash) {
+            slot.store(Some(entry.0.clone()));
+        }
+    }
+
+    /// Clears an entry's place, if it is this very entry that lies there.
+    pub(crate) fn clear(&self, entry: &Arc<Stored>) {
+        let Some(slot) = self.slot(entry.hash) else { return };
+        if slot.load().as_ref().is_some_and(|here| Arc::ptr_eq(here, entry)) {
+            slot.compare_and_swap(entry, None);
+        }
+    }
+
+    #[inline]
+    fn slot(&self, hash: u64) -> Option<&ArcSwapOption<Stored>> {
+        // Truncation is fine: it is the low bits that choose the slot.
+        self.slots.get(hash as usize & self.slots.len().wrapping_sub(1))
+    }
+}
+
+impl fmt::Debug for NearTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NearTable").field("slots", &self.slots.len()).finish_non_exhaustive()
+    }
+}

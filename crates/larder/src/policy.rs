@@ -1,0 +1,194 @@
+//! How long a value lives, and what happens at its end.
+
+use std::time::Duration;
+
+use crate::error::{Error, Kind, Result};
+
+/// How long a value lives, and what happens at its end.
+///
+/// [`Policy::ttl`] is a complete policy: fresh for that long, then gone. [`Policy::builder`] sets the
+/// rest, all of it off by default:
+///
+/// | time since the value was stored | what a caller gets |
+/// | --- | --- |
+/// | until `refresh_ahead · ttl` | the value |
+/// | from there to the end of `ttl` | the value; the first such caller starts a refresh |
+/// | `stale_while_revalidate` more | the stale value; the first such caller starts a refresh |
+/// | `stale_if_error` after the end of `ttl` | a new computation; the stale value if that fails, or after `timeout` |
+/// | later | a new computation |
+///
+/// An invalidated value is in none of these rows: it is never served again, not even as a fallback.
+///
+/// A refresh runs in the background where the computation allows it (the macros, and
+/// [`get_or_compute_background`](crate::CacheExt::get_or_compute_background)); with
+/// [`get_or_compute`](crate::CacheExt::get_or_compute) the caller who starts it waits for it, and
+/// everybody else has the value they would have had. A failed refresh leaves the value as it was.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    pub(crate) ttl: Duration,
+    pub(crate) jitter: f64,
+    pub(crate) stale_while_revalidate: Duration,
+    pub(crate) stale_if_error: Duration,
+    pub(crate) refresh_ahead: Option<f64>,
+    pub(crate) negative_ttl: Duration,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) lock: Option<Lock>,
+    pub(crate) detached: bool,
+}
+
+/// How far "computed once" reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Lock {
+    /// Once in this process. Other processes that share the cache's server may compute too.
+    Process,
+    /// Once in all processes that share the cache's server. Without a server: as [`Process`](Self::Process).
+    Deployment,
+}
+
+impl Policy {
+    /// A value that is fresh for `ttl`, and gone afterwards. Zero does not store it at all; callers who
+    /// ask while it is being computed still share the one computation.
+    #[must_use]
+    pub const fn ttl(ttl: Duration) -> Self {
+        Self {
+            ttl,
+            jitter: 0.0,
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
+            refresh_ahead: None,
+            negative_ttl: Duration::ZERO,
+            timeout: None,
+            tags: Vec::new(),
+            lock: None,
+            detached: false,
+        }
+    }
+
+    /// Sets every option there is.
+    pub fn builder() -> PolicyBuilder {
+        PolicyBuilder { ttl: None, policy: Self::ttl(Duration::ZERO) }
+    }
+
+    /// How long a value is kept for: `ttl` without jitter, or `negative_ttl` if it is a `None`.
+    pub(crate) fn lifetime(&self, absent: bool) -> Duration {
+        if absent { self.negative_ttl } else { self.ttl }
+    }
+
+    /// `lifetime`, shortened by up to the fraction `jitter`.
+    pub(crate) fn jittered(&self, lifetime: Duration) -> Duration {
+        if self.jitter == 0.0 {
+            return lifetime;
+        }
+        lifetime.mul_f64(1.0 - self.jitter * fastrand::f64())
+    }
+}
+
+/// Builds a [`Policy`]; made by [`Policy::builder`].
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct PolicyBuilder {
+    ttl: Option<Duration>,
+    policy: Policy,
+}
+
+impl PolicyBuilder {
+    /// How long the value is fresh. Required. Zero: it is not stored.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// Shortens each value's `ttl` by a random part of up to this fraction of it, so that values stored
+    /// together do not expire together: the outcome lies in \[ttl·(1−jitter), ttl\]. From 0 to 1.
+    pub fn jitter(mut self, fraction: f64) -> Self {
+        self.policy.jitter = fraction;
+        self
+    }
+
+    /// For how long after the end of `ttl` the stale value is served while one caller refreshes it
+    /// ([RFC 5861, section 3](https://www.rfc-editor.org/rfc/rfc5861#section-3)).
+    pub fn stale_while_revalidate(mut self, window: Duration) -> Self {
+        self.policy.stale_while_revalidate = window;
+        self
+    }
+
+    /// For how long after the end of `ttl` the stale value is served in place of a failure
+    /// ([RFC 5861, section 4](https://www.rfc-editor.org/rfc/rfc5861#section-4)). Counts from the end of
+    /// `ttl`, not from the end of `stale_while_revalidate`.
+    pub fn stale_if_error(mut self, window: Duration) -> Self {
+        self.policy.stale_if_error = window;
+        self
+    }
+
+    /// Refreshes a value that is asked for after this fraction of its `ttl`, before it ends. From 0 to 1.
+    pub fn refresh_ahead(mut self, fraction: f64) -> Self {
+        self.policy.refresh_ahead = Some(fraction);
+        self
+    }
+
+    /// How long a `None` is fresh. Without it, a `None` is not stored.
+    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
+        self.policy.negative_ttl = ttl;
+        self
+    }
+
+    /// After this long, a caller with a servable stale value (one that `stale_if_error` covers) takes
+    /// that, and the computation goes on in the background. Without one the caller keeps waiting: this
+    /// is no limit to the computation.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.policy.timeout = Some(timeout);
+        self
+    }
+
+    /// Adds a tag: [`Scope::tag`](crate::Scope::tag) with the same name invalidates the value.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.policy.tags.push(tag.into());
+        self
+    }
+
+    /// Adds several [`tag`](Self::tag)s.
+    pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.policy.tags.extend(tags.into_iter().map(Into::into));
+        self
+    }
+
+    /// How far "computed once" reaches; the cache's own default otherwise.
+    pub fn lock(mut self, lock: Lock) -> Self {
+        self.policy.lock = Some(lock);
+        self
+    }
+
+    /// Does not record what the computation reads from caches: invalidating that does not invalidate
+    /// this value.
+    pub fn detached(mut self) -> Self {
+        self.policy.detached = true;
+        self
+    }
+
+    /// The policy.
+    ///
+    /// # Errors
+    ///
+    /// If `ttl` is missing, or `jitter` or `refresh_ahead` is not between 0 and 1.
+    pub fn build(self) -> Result<Policy> {
+        let ttl = self.ttl.ok_or_else(|| invalid("`ttl` is missing".into()))?;
+        fraction("jitter", self.policy.jitter)?;
+        if let Some(ahead) = self.policy.refresh_ahead {
+            fraction("refresh_ahead", ahead)?;
+        }
+        Ok(Policy { ttl, ..self.policy })
+    }
+}
+
+fn fraction(name: &str, value: f64) -> Result<()> {
+    if (0.0..=1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(invalid(format!("`{name}` is a fraction between 0 and 1, not {value}")))
+}
+
+fn invalid(text: String) -> Error {
+    Kind::Policy(text).into()
+}

@@ -1,0 +1,14 @@
+//! What the macros' output calls. Not for people: it changes without notice.
+
+mod call;
+mod guard;
+pub mod kind;
+mod part;
+
+pub use self::{
+    call::{Call, Options, fraction},
+    guard::{Invalidate, Put},
+    kind::Returns,
+    part::{Arg, ArgDisplay, ArgFast, Copied, Dotted, Early, Own, early, own},
+};
+pub use crate::{key::Key, registry::global};

@@ -1,0 +1,268 @@
+//! One call of a cached function.
+
+use std::{convert::Infallible, future::Future, time::Duration};
+
+use crate::{
+    cache::{Cache, Invalidating},
+    compute,
+    failure::{Sharing, Unshared},
+    key::Key,
+    policy::{Lock, Policy},
+    private::kind::{Fallible, Plain},
+    scope::Scope,
+    typed::{self, Value},
+};
+
+/// One call of a cached function: the cache, and the full key.
+#[derive(Debug)]
+pub struct Call<'c, C: ?Sized> {
+    cache: &'c C,
+    key: Key,
+}
+
+impl<'c, C: Cache + ?Sized> Call<'c, C> {
+    /// With the key that `build` writes.
+    #[inline]
+    pub fn new(cache: &'c C, build: impl FnOnce(&mut Key)) -> Self {
+        let mut key = Key::default();
+        key.literal(cache.prefix());
+        build(&mut key);
+        Self { cache, key }
+    }
+
+    /// The full key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.key.as_str()
+    }
+
+    /// The full key.
+    #[must_use]
+    pub fn into_key(self) -> String {
+        self.key.into_string()
+    }
+
+    /// Invalidates the key.
+    pub fn invalidate(self) -> Invalidating {
+        self.cache.apply(&[Scope::key(self.key.into_string())])
+    }
+
+    /// The key, or one that is refused if a part of it had no text.
+    fn usable_key(&self) -> &str {
+        if self.key.failed() { "" } else { self.key.as_str() }
+    }
+}
+
+// The kinds' methods are no trait's: a trait's associated types inside a future would have to be proven
+// again, for any lifetime in an error such as `Box<dyn Error + Send + Sync>`, to see that the future is
+// `Send`, and rustc cannot do that.
+
+impl<T, E, S> Fallible<T, E, S> {
+    /// The output of a hit that needs nothing but a look.
+    #[inline]
+    pub fn hit<C: Cache + ?Sized>(self, call: &Call<'_, C>) -> Option<Result<T, E>>
+    where
+        T: Value,
+    {
+        // A key that failed is that of no entry: nothing is ever stored under one.
+        typed::hit(call.cache, call.key.as_str()).map(Ok)
+    }
+
+    /// Everything but that: the store, other callers' computations, the function's own body.
+    pub async fn compute<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> Result<T, E>
+    where
+        C: Cache + ?Sized,
+        T: Value,
+        E: Send + 'static,
+        S: Sharing<E>,
+        F: Future<Output = Result<T, E>> + Send,
+    {
+        let at = (call.cache, call.usable_key());
+        compute::get_or_compute(at, &policy, self.0, move || body).await
+    }
+
+    /// The same, with the body in a task of its own. `start` runs when a computation starts.
+    pub async fn compute_background<C, F>(
+        self,
+        call: Call<'_, C>,
+        policy: Policy,
+        start: impl FnOnce() -> F + Send,
+    ) -> Result<T, E>
+    where
+        C: Cache + ?Sized,
+        T: Value,
+        E: Send + 'static,
+        S: Sharing<E>,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let at = (call.cache, call.usable_key());
+        compute::get_or_compute_background(at, &policy, self.0, start).await
+    }
+
+    /// Runs the body now, and stores its value.
+    pub async fn refresh<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> Result<T, E>
+    where
+        C: Cache + ?Sized,
+        T: Value,
+        F: Future<Output = Result<T, E>> + Send,
+    {
+        let at = (call.cache, call.usable_key());
+        compute::refresh(at, &policy, move || body).await
+    }
+
+    /// The value in an output.
+    pub fn value(self, output: &Result<T, E>) -> Option<&T> {
+        output.as_ref().ok()
+    }
+}
+
+impl<R> Plain<R> {
+    /// As [`Fallible::hit`].
+    #[inline]
+    pub fn hit<C: Cache + ?Sized>(self, call: &Call<'_, C>) -> Option<R>
+    where
+        R: Value,
+    {
+        typed::hit(call.cache, call.key.as_str())
+    }
+
+    /// As [`Fallible::compute`].
+    pub async fn compute<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> R
+    where
+        C: Cache + ?Sized,
+        R: Value,
+        F: Future<Output = R> + Send,
+    {
+        let at = (call.cache, call.usable_key());
+        let compute = move || infallible(body);
+        let Ok(value) = compute::get_or_compute(at, &policy, Unshared, compute).await;
+        value
+    }
+
+    /// As [`Fallible::compute_background`].
+    pub async fn compute_background<C, F>(
+        self,
+        call: Call<'_, C>,
+        policy: Policy,
+        start: impl FnOnce() -> F + Send,
+    ) -> R
+    where
+        C: Cache + ?Sized,
+        R: Value,
+        F: Future<Output = R> + Send + 'static,
+    {
+        let at = (call.cache, call.usable_key());
+        let start = move || infallible(start());
+        let Ok(value) = compute::get_or_compute_background(at, &policy, Unshared, start).await;
+        value
+    }
+
+    /// As [`Fallible::refresh`].
+    pub async fn refresh<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> R
+    where
+        C: Cache + ?Sized,
+        R: Value,
+        F: Future<Output = R> + Send,
+    {
+        let at = (call.cache, call.usable_key());
+        let Ok(value) = compute::refresh(at, &policy, move || infallible(body)).await;
+        value
+    }
+
+    /// The value in an output.
+    pub fn value(self, output: &R) -> Option<&R> {
+        Some(output)
+    }
+}
+
+async fn infallible<R>(body: impl Future<Output = R>) -> Result<R, Infallible> {
+    Ok(body.await)
+}
+
+/// A [`Policy`] that was checked at compile time.
+#[derive(Debug)]
+#[must_use]
+pub struct Options(Policy);
+
+impl Options {
+    /// With a `ttl`.
+    pub fn new(ttl: Duration) -> Self {
+        Self(Policy::ttl(ttl))
+    }
+
+    /// See [`PolicyBuilder`](crate::PolicyBuilder) for this and all that follow.
+    pub fn jitter(mut self, fraction: f64) -> Self {
+        self.0.jitter = fraction;
+        self
+    }
+
+    /// See above.
+    pub fn refresh_ahead(mut self, fraction: f64) -> Self {
+        self.0.refresh_ahead = Some(fraction);
+        self
+    }
+
+    /// See above.
+    pub fn stale_while_revalidate(mut self, window: Duration) -> Self {
+        self.0.stale_while_revalidate = window;
+        self
+    }
+
+    /// See above.
+    pub fn stale_if_error(mut self, window: Duration) -> Self {
+        self.0.stale_if_error = window;
+        self
+    }
+
+    /// See above.
+    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
+        self.0.negative_ttl = ttl;
+        self
+    }
+
+    /// See above.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.0.timeout = Some(timeout);
+        self
+    }
+
+    /// See above. A tag with a part that has no text covers nothing.
+    pub fn tag(mut self, build: impl FnOnce(&mut Key)) -> Self {
+        let mut tag = Key::default();
+        build(&mut tag);
+        if !tag.failed() {
+            self.0.tags.push(tag.into_string());
+        }
+        self
+    }
+
+    /// See above.
+    pub fn lock(mut self, lock: Lock) -> Self {
+        self.0.lock = Some(lock);
+        self
+    }
+
+    /// See above.
+    pub fn detached(mut self) -> Self {
+        self.0.detached = true;
+        self
+    }
+
+    /// The policy.
+    pub fn policy(self) -> Policy {
+        self.0
+    }
+}
+
+/// A fraction between 0 and 1; anything else does not compile, where this is evaluated at compile time.
+#[must_use]
+pub const fn fraction(name: &'static str, value: f64) -> f64 {
+    if value >= 0.0 && value <= 1.0 {
+        return value;
+    }
+    match name.as_bytes() {
+        b"jitter" => panic!("`jitter` is a fraction between 0 and 1"),
+        b"refresh_ahead" => panic!("`refresh_ahead` is a fraction between 0 and 1"),
+        _ => panic!("a fraction lies between 0 and 1"),
+    }
+}

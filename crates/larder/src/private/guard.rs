@@ -1,0 +1,100 @@
+//! What functions that change the data do to the cache, whatever becomes of them.
+
+use crate::{
+    cache::Cache, epoch::Since, key::Key, policy::Policy, scope::Scope, typed::{Value, insert},
+};
+
+/// Invalidates when it is told how the function ended, or when it is dropped because nobody will tell: a
+/// panic or a cancellation may have come after the change.
+#[derive(Debug)]
+pub struct Invalidate<'c, C: Cache + ?Sized> {
+    cache: &'c C,
+    on_ok_only: bool,
+    scopes: Vec<Scope>,
+}
+
+impl<'c, C: Cache + ?Sized> Invalidate<'c, C> {
+    /// Of nothing yet.
+    pub fn new(cache: &'c C, on_ok_only: bool) -> Self {
+        Self { cache, on_ok_only, scopes: Vec::new() }
+    }
+
+    /// Adds a key.
+    pub fn key(&mut self, build: impl FnOnce(&mut Key)) {
+        self.add(build, Scope::key);
+    }
+
+    /// Adds a prefix, written with its `:` at the end.
+    pub fn prefix(&mut self, build: impl FnOnce(&mut Key)) {
+        self.add(build, Scope::prefix);
+    }
+
+    /// Adds a tag.
+    pub fn tag(&mut self, build: impl FnOnce(&mut Key)) {
+        self.add(build, Scope::tag);
+    }
+
+    /// A part without text is that of no entry.
+    fn add(&mut self, build: impl FnOnce(&mut Key), scope: impl FnOnce(String) -> Scope) {
+        let mut text = Key::default();
+        build(&mut text);
+        if !text.failed() {
+            self.scopes.push(scope(text.into_string()).within(self.cache.prefix()));
+        }
+    }
+
+    /// The function has ended.
+    pub async fn finish(mut self, success: bool) {
+        let scopes = std::mem::take(&mut self.scopes);
+        if !scopes.is_empty() && (success || !self.on_ok_only) {
+            self.cache.apply(&scopes).await;
+        }
+    }
+}
+
+impl<C: Cache + ?Sized> Drop for Invalidate<'_, C> {
+    fn drop(&mut self) {
+        if !self.scopes.is_empty() && !self.on_ok_only {
+            // It is done when this returns; nobody is left to be told how far the news has come.
+            drop(self.cache.apply(&self.scopes));
+        }
+    }
+}
+
+/// Stores what a function returns, or invalidates the key if it returned nothing to store.
+#[derive(Debug)]
+pub struct Put<'c, C: Cache + ?Sized> {
+    cache: &'c C,
+    since: Since,
+    /// None once it is dealt with, or if it is that of no entry.
+    key: Option<String>,
+}
+
+impl<'c, C: Cache + ?Sized> Put<'c, C> {
+    /// Before the function's body.
+    pub fn begin(cache: &'c C, build: impl FnOnce(&mut Key)) -> Self {
+        let since = cache.core().begin();
+        let mut key = Key::default();
+        key.literal(cache.prefix());
+        build(&mut key);
+        Self { cache, since, key: (!key.failed()).then(|| key.into_string()) }
+    }
+
+    /// After it.
+    pub async fn store<V: Value>(mut self, value: Option<&V>, policy: Policy) {
+        let (Some(key), Some(value)) = (&self.key, value) else { return };
+        match insert::insert(self.cache, Some(self.since), key, value, &policy).await {
+            Ok(()) => self.key = None,
+            // Nothing can be under such a key either.
+            Err(error) => tracing::warn!(%error, "the value is not cached"),
+        }
+    }
+}
+
+impl<C: Cache + ?Sized> Drop for Put<'_, C> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            drop(self.cache.apply(&[Scope::key(key)]));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What a function returns, told apart by its concrete type, so that aliases of `Result` count as one.
+//!
+//! The method that has the most references in front of its type, and whose bounds hold, is the one that
+//! `(&&&&&&&&Returns::<R>::new()).kind()` finds.
+
+use std::{error::Error, fmt::Display, marker::PhantomData, ops::Deref};
+
+use crate::{
+    error::SharedError,
+    failure::{AsDynError, AsError, AsPointer, AsText, Cloned, Rendered, Unshared},
+};
+
+/// A function's return type.
+#[derive(Debug)]
+pub struct Returns<R>(PhantomData<fn() -> R>);
+
+impl<R> Returns<R> {
+    /// For `R`.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "called by generated code alone")]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+
+    /// For the type of an output.
+    #[must_use]
+    pub const fn of(_: &R) -> Self {
+        Self(PhantomData)
+    }
+}
+
+/// A `Result`: its `Ok` is cached.
+#[derive(Debug)]
+pub struct Fallible<T, E, S>(pub(super) S, PhantomData<fn() -> (T, E)>);
+
+impl<T, E, S: Copy> Clone for Fallible<T, E, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, E, S: Copy> Copy for Fallible<T, E, S> {}
+
+/// Anything else: it is cached as it is.
+#[derive(Debug)]
+pub struct Plain<R>(PhantomData<fn() -> R>);
+
+impl<R> Clone for Plain<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Plain<R> {}
+
+/// Finds a [`Fallible`] or a [`Plain`] among impls of which each stands one reference before the next.
+macro_rules! choices {
+    ($($(#[$doc:meta])+ $choice:ident: [$($generics:tt)*] $returns:ty => $kind:ty = $make:expr;)+) => {$(
+        $(#[$doc])+
+        pub trait $choice {
+            /// The kind.
+            type Kind;
+            /// The kind.
+            fn kind(&self) -> Self::Kind;
+        }
+
+        impl<$($generics)*> $choice for $returns {
+            type Kind = $kind;
+
+            #[inline]
+            fn kind(&self) -> $kind {
+                $make
+            }
+        }
+    )+};
+}
+
+choices! {
+    /// An error that is `Clone` is shared as it is.
+    WithClone: [T, E: Clone + Send + 'static] &&&&&Returns<Result<T, E>>
+        => Fallible<T, E, Cloned> = Fallible(Cloned, PhantomData);
+    /// An error is shared as its text and that of its sources.
+    WithError: [T, E: Error + From<SharedError> + 'static] &&&&Returns<Result<T, E>>
+        => Fallible<T, E, Rendered<AsError>> = Fallible(Rendered::NEW, PhantomData);
+    /// A pointer to an error, likewise.
+    WithPointer: [T, E: Deref<Target: AsDynError> + From<SharedError> + 'static] &&&Returns<Result<T, E>>
+        => Fallible<T, E, Rendered<AsPointer>> = Fallible(Rendered::NEW, PhantomData);
+    /// Something with a text, likewise.
+    WithText: [T, E: Display + From<SharedError> + 'static] &&Returns<Result<T, E>>
+        => Fallible<T, E, Rendered<AsText>> = Fallible(Rendered::NEW, PhantomData);
+    /// Any other error is not shared.
+    WithNothing: [T, E] &Returns<Result<T, E>>
+        => Fallible<T, E, Unshared> = Fallible(Unshared, PhantomData);
+    /// What is no `Result`.
+    NoResult: [R] Returns<R> => Plain<R> = Plain(PhantomData);
+}
+
+/// Whether an output is a success, and its value.
+pub trait SuccessOfResult<T, E> {
+    /// The `Ok` value.
+    fn success<'o>(&self, output: &'o Result<T, E>) -> Option<&'o T>;
+}
+
+impl<T, E> SuccessOfResult<T, E> for &&Returns<Result<T, E>> {
+    fn success<'o>(&self, output: &'o Result<T, E>) -> Option<&'o T> {
+        output.as_ref().ok()
+    }
+}
+
+/// As [`SuccessOfResult`].
+pub trait SuccessOfOption<T> {
+    /// The `Some` value.
+    fn success<'o>(&self, output: &'o Option<T>) -> Option<&'o T>;
+}
+
+impl<T> SuccessOfOption<T> for &Returns<Option<T>> {
+    fn success<'o>(&self, output: &'o Option<T>) -> Option<&'o T> {
+        output.as_ref()
+    }
+}
+
+/// As [`SuccessOfResult`].
+pub trait SuccessOfAny<R> {
+    /// The output.
+    fn success<'o>(&self, output: &'o R) -> Option<&'o R>;
+}
+
+impl<R> SuccessOfAny<R> for Returns<R> {
+    fn success<'o>(&self, output: &'o R) -> Option<&'o R> {
+        Some(output)
+    }
+}

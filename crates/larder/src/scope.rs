@@ -1,0 +1,230 @@
+//! What an invalidation covers, and the hashes by which scopes are known everywhere.
+
+use smallvec::SmallVec;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// The most scopes that can cover one entry. A value with more is computed and returned, but not stored.
+pub(crate) const MOST: usize = 64;
+
+/// What an invalidation covers: one key, all keys with a prefix, a tag, or everything.
+///
+/// Wherever a scope is expected, a `&str` will do: `"user:7"` is a key and `"user:*"` is a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Scope(Kind);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Kind {
+    Key(String),
+    /// With its `:` at the end.
+    Prefix(String),
+    Tag(String),
+    All,
+}
+
+impl Scope {
+    /// The entry of this very key, whatever characters the key has.
+    pub fn key(key: impl Into<String>) -> Self {
+        Self(Kind::Key(key.into()))
+    }
+
+    /// All entries whose keys begin with `prefix` and a `:`. A `:` or `:*` at the end of `prefix` may be
+    /// there or not: `"user"`, `"user:"` and `"user:*"` are the same scope.
+    pub fn prefix(prefix: impl Into<String>) -> Self {
+        let mut prefix = prefix.into();
+        if prefix.ends_with(":*") {
+            prefix.pop();
+        }
+        if !prefix.ends_with(':') {
+            prefix.push(':');
+        }
+        Self(Kind::Prefix(prefix))
+    }
+
+    /// All entries with this tag. Tags belong to the cache, not to a namespace of it.
+    pub fn tag(tag: impl Into<String>) -> Self {
+        Self(Kind::Tag(tag.into()))
+    }
+
+    /// All entries of the cache, or of the namespace on which it is invalidated.
+    #[must_use]
+    pub fn all() -> Self {
+        Self(Kind::All)
+    }
+
+    /// Reads a key or a pattern: text that ends in `:*` is a prefix, `*` alone is everything. Any other
+    /// `*` widens to the last `:` before it, with a warning: too much is dropped rather than too little.
+    fn parse(text: &str) -> Self {
+        let Some(star) = text.find('*') else { return Self::key(text) };
+        let (before, pattern) = text.split_at(star);
+        if text == "*" {
+            return Self::all();
+        }
+        if pattern != "*" || !before.ends_with(':') {
+            tracing::warn!(
+                pattern = text,
+                "a `*` means something only at the end, after a `:`; invalidating all from the last `:` \
+                 before it (use a tag for other sets of keys)"
+            );
+        }
+        before.rfind(':').map_or_else(Self::all, |colon| Self::prefix(&before[..=colon]))
+    }
+
+    /// The same scope, as seen from outside of a namespace whose keys begin with `prefix`.
+    pub(crate) fn within(self, prefix: &str) -> Self {
+        if prefix.is_empty() {
+            return self;
+        }
+        Self(match self.0 {
+            Kind::Key(key) => Kind::Key(format!("{prefix}{key}")),
+            Kind::Prefix(inner) => Kind::Prefix(format!("{prefix}{inner}")),
+            Kind::All => Kind::Prefix(prefix.to_owned()),
+            Kind::Tag(tag) => Kind::Tag(tag),
+        })
+    }
+
+    /// The hash by which every process knows this scope.
+    #[must_use]
+    pub fn hash(&self) -> ScopeHash {
+        match &self.0 {
+            Kind::Key(key) => ScopeHash::key(key),
+            Kind::Prefix(prefix) => ScopeHash::prefix(prefix),
+            Kind::Tag(tag) => ScopeHash::tag(tag),
+            Kind::All => ScopeHash::ALL,
+        }
+    }
+
+    /// The key, if this scope is a single one: what a cache may delete at once to free memory.
+    #[must_use]
+    pub fn as_key(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Key(key) => Some(key),
+            _ => None,
+        }
+    }
+}
+
+/// The stable 64-bit hash of a [`Scope`]: the same in every process, on every platform, in every release.
+///
+/// The low 63 bits are those of XXH3-64 over the UTF-8 text, with the ASCII code of `k` (key), `p`
+/// (prefix, text with its final `:`) or `t` (tag) as the seed. The top bit is 0 for keys and 1 for wider
+/// scopes. Everything has the hash `u64::MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopeHash(u64);
+
+impl ScopeHash {
+    /// The hash of [`Scope::all`].
+    pub const ALL: Self = Self(u64::MAX);
+
+    const WIDE: u64 = 1 << 63;
+
+    pub(crate) fn key(key: &str) -> Self {
+        Self(xxh3_64_with_seed(key.as_bytes(), b'k'.into()) & !Self::WIDE)
+    }
+
+    fn prefix(prefix_with_colon: &str) -> Self {
+        Self(xxh3_64_with_seed(prefix_with_colon.as_bytes(), b'p'.into()) | Self::WIDE)
+    }
+
+    fn tag(tag: &str) -> Self {
+        Self(xxh3_64_with_seed(tag.as_bytes(), b't'.into()) | Self::WIDE)
+    }
+
+    /// The number itself.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// Whether it stands for more than one key.
+    #[inline]
+    #[must_use]
+    pub const fn is_wide(self) -> bool {
+        self.0 & Self::WIDE != 0
+    }
+}
+
+/// The scopes that cover something; [`ScopeHash::ALL`] goes without saying.
+pub(crate) type ScopeSet = SmallVec<[ScopeHash; 4]>;
+
+/// The scopes that cover an entry because of its own key and tags: the key, each of its `:`-prefixes, the
+/// tags.
+pub(crate) fn covering(key: &str, tags: &[String]) -> ScopeSet {
+    // One more than fits is enough to know that the set is too large.
+    let colons = key.match_indices(':').take(MOST + 1);
+    let prefixes = colons.map(|(colon, _)| ScopeHash::prefix(&key[..=colon]));
+    let mut scopes: ScopeSet = std::iter::once(ScopeHash::key(key)).chain(prefixes).collect();
+    for tag in tags {
+        add(&mut scopes, ScopeHash::tag(tag));
+    }
+    scopes
+}
+
+/// Adds a scope to a set.
+pub(crate) fn add(scopes: &mut ScopeSet, scope: ScopeHash) {
+    if !scopes.contains(&scope) {
+        scopes.push(scope);
+    }
+}
+
+/// One or several [`Scope`]s: what [`invalidate`](crate::CacheExt::invalidate) takes.
+///
+/// Made from a key or pattern, a [`Scope`], or an array, slice or `Vec` of these.
+#[derive(Debug, Clone, Default)]
+pub struct Scopes(pub(crate) Vec<Scope>);
+
+impl From<Scope> for Scopes {
+    fn from(scope: Scope) -> Self {
+        Self(vec![scope])
+    }
+}
+
+impl From<&Scope> for Scopes {
+    fn from(scope: &Scope) -> Self {
+        scope.clone().into()
+    }
+}
+
+impl From<&str> for Scopes {
+    fn from(text: &str) -> Self {
+        Scope::parse(text).into()
+    }
+}
+
+impl From<String> for Scopes {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<&String> for Scopes {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl<S: Into<Scopes>> FromIterator<S> for Scopes {
+    fn from_iter<I: IntoIterator<Item = S>>(items: I) -> Self {
+        Self(items.into_iter().flat_map(|item| item.into().0).collect())
+    }
+}
+
+impl<S: Into<Scopes>> From<Vec<S>> for Scopes {
+    fn from(items: Vec<S>) -> Self {
+        items.into_iter().collect()
+    }
+}
+
+impl<S: Into<Scopes>, const N: usize> From<[S; N]> for Scopes {
+    fn from(items: [S; N]) -> Self {
+        items.into_iter().collect()
+    }
+}
+
+impl<S: Into<Scopes> + Clone> From<&[S]> for Scopes {
+    fn from(items: &[S]) -> Self {
+        items.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

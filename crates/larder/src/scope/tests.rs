@@ -1,0 +1,76 @@
+use super::*;
+
+fn parsed(text: &str) -> Scope {
+    Scope::parse(text)
+}
+
+// A part of the wire format: these numbers never change.
+#[test]
+fn golden_hashes() {
+    let hashes = [
+        Scope::key("user:7"),
+        Scope::key(""),
+        Scope::prefix("user"),
+        Scope::prefix("user:7"),
+        Scope::tag("org:7"),
+        Scope::key("ключ:☃"),
+        Scope::key("k".repeat(1000)),
+        Scope::all(),
+    ]
+    .map(|scope| format!("{:016x}", scope.hash().get()));
+    assert_eq!(
+        hashes,
+        [
+            "4ca53c42388cf7d6",
+            "5063d136f9922476",
+            "e527a01c82f73539",
+            "c87f20d5994d3581",
+            "8785f15edddc43a5",
+            "2ad631fcab6edecd",
+            "1fbcc7d1005b8888",
+            "ffffffffffffffff",
+        ]
+    );
+}
+
+#[test]
+fn keys_and_wider_scopes_differ_in_the_top_bit() {
+    assert!(!Scope::key("a:").hash().is_wide());
+    assert!(Scope::prefix("a:").hash().is_wide());
+    assert!(Scope::tag("a:").hash().is_wide());
+    assert!(ScopeHash::ALL.is_wide());
+}
+
+#[test]
+fn patterns_are_read_as_documented() {
+    assert_eq!(parsed("user:7"), Scope::key("user:7"));
+    assert_eq!(parsed("user:*"), Scope::prefix("user"));
+    assert_eq!(parsed("*"), Scope::all());
+    assert_eq!(parsed("user:1*"), Scope::prefix("user:"));
+    assert_eq!(parsed("user:*:orders"), Scope::prefix("user"));
+    assert_eq!(parsed("us*"), Scope::all());
+    assert_eq!(Scope::prefix("user:*"), Scope::prefix("user"));
+}
+
+#[test]
+fn a_key_is_covered_by_itself_its_prefixes_and_its_tags() {
+    let scopes = covering("a:b:c", &["t".to_owned(), "t".to_owned()]);
+    let expected = [Scope::key("a:b:c"), Scope::prefix("a"), Scope::prefix("a:b"), Scope::tag("t")];
+    assert_eq!(scopes.as_slice(), expected.map(|scope| scope.hash()));
+}
+
+#[test]
+fn a_namespace_puts_its_prefix_in_front_of_all_but_tags() {
+    assert_eq!(Scope::key("k").within("ns:"), Scope::key("ns:k"));
+    assert_eq!(Scope::prefix("p").within("ns:"), Scope::prefix("ns:p"));
+    assert_eq!(Scope::all().within("ns:"), Scope::prefix("ns"));
+    assert_eq!(Scope::tag("t").within("ns:"), Scope::tag("t"));
+}
+
+#[test]
+fn scopes_are_made_from_what_people_write() {
+    let owned = vec!["a".to_owned(), "b:*".to_owned()];
+    assert_eq!(Scopes::from(owned.as_slice()).0, Scopes::from(["a", "b:*"]).0);
+    assert_eq!(Scopes::from(vec![Scope::tag("t")]).0, [Scope::tag("t")]);
+    assert_eq!(Scopes::from(&owned[0]).0, [Scope::key("a")]);
+}

@@ -1,0 +1,149 @@
+//! What a cache did: counters that many threads can raise without meeting.
+
+use std::{
+    cell::Cell,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use crossbeam_utils::CachePadded;
+
+/// One hit in this many is a sample: see [`Stats::hit`].
+const SAMPLE: u64 = 64;
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// What a cache did since it was made, as counted at one moment.
+        ///
+        /// Counters are read one after the other while the cache goes on, so that sums of them can be off
+        /// by the calls under way.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        #[non_exhaustive]
+        pub struct CacheStats {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $(pub(crate) $name: AtomicU64,)+
+        }
+
+        impl CacheStats {
+            fn add(&mut self, counters: &Counters) {
+                $(self.$name += counters.$name.load(Ordering::Relaxed);)+
+            }
+
+            /// Names and values, in the order of the fields: for an exporter.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+                [$((stringify!($name), self.$name),)+].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Reads answered with a fresh value.
+    hits,
+    /// Reads that found nothing they could serve.
+    misses,
+    /// Reads answered with a value past its `ttl`, as the policy allows.
+    stale_hits,
+    /// Computations begun, refreshes included.
+    computations,
+    /// Computations that failed.
+    failures,
+    /// Callers who got the outcome of somebody else's computation, begun before or after they came.
+    joined,
+    /// Refreshes begun before or after the end of `ttl`, while callers had the old value.
+    refreshes,
+    /// Computations without joining, because joining would have closed a cycle, or because the outcome
+    /// they had waited for could not be shared.
+    unjoined,
+    /// Values stored.
+    stores,
+    /// Values not stored, because something that covers them was invalidated while they were computed.
+    stores_outdated,
+    /// Values not stored, because more than 64 scopes cover them.
+    stores_too_wide,
+    /// Entries found, but not served, because something that covers them was invalidated.
+    invalidated_reads,
+    /// Entries found, but not served, because they hold a value of another type.
+    type_mismatches,
+    /// Calls that went without the cache, because their key was refused.
+    refused_keys,
+    /// Calls of `invalidate`.
+    invalidations,
+    /// Entries that were dropped to stay within the capacity.
+    evictions,
+}
+
+impl CacheStats {
+    /// The share of reads that were answered from the cache, fresh or stale: from 0 to 1, and 0 before
+    /// the first read.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+    pub fn hit_ratio(&self) -> f64 {
+        let answered = self.hits + self.stale_hits;
+        match answered + self.misses {
+            0 => 0.0,
+            reads => answered as f64 / reads as f64,
+        }
+    }
+}
+
+/// The counters of one cache, in shards that a thread has nearly to itself.
+#[derive(Debug)]
+pub(crate) struct Stats {
+    shards: Box<[CachePadded<Counters>]>,
+}
+
+impl Stats {
+    pub(crate) fn new() -> Self {
+        let threads = std::thread::available_parallelism().map_or(8, usize::from);
+        let shards = (threads * 2).next_power_of_two().min(64);
+        Self { shards: std::iter::repeat_with(CachePadded::default).take(shards).collect() }
+    }
+
+    /// Counts a hit, and tells whether it is one of the few that the store behind the near table should
+    /// know of.
+    #[inline]
+    pub(crate) fn hit(&self) -> bool {
+        self.here().hits.fetch_add(1, Ordering::Relaxed) % SAMPLE == SAMPLE - 1
+    }
+
+    /// Counts one of what `counter` picks.
+    pub(crate) fn count(&self, counter: impl FnOnce(&Counters) -> &AtomicU64) {
+        self.add(counter, 1);
+    }
+
+    /// Counts `n` of what `counter` picks.
+    pub(crate) fn add(&self, counter: impl FnOnce(&Counters) -> &AtomicU64, n: u64) {
+        counter(self.here()).fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// The sums over all shards.
+    pub(crate) fn sum(&self) -> CacheStats {
+        let mut sum = CacheStats::default();
+        for shard in &self.shards {
+            sum.add(shard);
+        }
+        sum
+    }
+
+    #[inline]
+    fn here(&self) -> &Counters {
+        &self.shards[thread_number() & (self.shards.len() - 1)]
+    }
+}
+
+#[inline]
+fn thread_number() -> usize {
+    thread_local!(static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) });
+    NUMBER.with(|number| match number.get() {
+        usize::MAX => {
+            static NEXT: AtomicUsize = AtomicUsize::new(0);
+            number.set(NEXT.fetch_add(1, Ordering::Relaxed));
+            number.get()
+        }
+        known => known,
+    })
+}

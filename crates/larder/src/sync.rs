@@ -1,0 +1,20 @@
+//! The primitives that the model checker replaces: `--cfg larder_loom` swaps them for loom's, so
+//! that the code under test is the code that ships.
+
+#[cfg(larder_loom)]
+pub(crate) use loom::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicU64, Ordering},
+};
+
+#[cfg(not(larder_loom))]
+pub(crate) use std::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// Locks `mutex`, also after a panic in another holder: what larder guards is consistent between
+/// any two statements, because no user code runs under its locks.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}

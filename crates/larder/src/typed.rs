@@ -1,0 +1,426 @@
+//! `CacheExt`: the typed verbs that every cache has.
+
+pub(crate) mod insert;
+
+use std::{borrow::Borrow, borrow::Cow, collections::HashMap, future::Future, hash::Hash, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    cache::{Cache, Invalidating},
+    compute::{self, find, serve},
+    dependencies,
+    entry::Phase,
+    epoch::Since,
+    error::Result,
+    failure::{Cloned, Unshared},
+    key,
+    namespace::Namespace,
+    policy::Policy,
+    scope::{Scope, Scopes},
+    stats::CacheStats,
+};
+
+/// What can be cached: `Clone + Send + Sync + Serialize + DeserializeOwned + 'static`, on every cache, so
+/// that growing from memory to a shared server changes one line.
+///
+/// Implemented for every such type; there is nothing to implement by hand. A type that is expensive to
+/// clone is best kept as an [`Arc`](std::sync::Arc) of it (with serde's feature `rc`).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be cached",
+    label = "not a cacheable value",
+    note = "a cached value is `Clone + Send + Sync + Serialize + DeserializeOwned + 'static`: \
+            derive `Clone`, `serde::Serialize` and `serde::Deserialize` for it, and return owned data"
+)]
+pub trait Value: Clone + Send + Sync + Serialize + DeserializeOwned + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<V: Clone + Send + Sync + Serialize + DeserializeOwned + 'static> Value for V {}
+
+/// The typed verbs, on every [`Cache`], `dyn Cache` included.
+///
+/// Keys are text; their `:` separate what [`Scope::prefix`] can cover. They are used as they are: what
+/// must not be mistaken for a separator has to be escaped by whoever builds the key (the macros do). A
+/// key is at most 64 KiB long, and not empty. Each verb is cancelled by dropping its future; what that
+/// leaves behind is said where it matters.
+///
+/// Reads inside a computation (a cached function, or the closure of [`get_or_compute`](Self::get_or_compute))
+/// become dependencies of its value: when they are invalidated, so is it.
+pub trait CacheExt: Cache {
+    /// The fresh value under `key`. A value of another type, or past its `ttl`, is a miss.
+    ///
+    /// # Errors
+    ///
+    /// If the key is empty or too long.
+    fn get<V: Value>(&self, key: &str) -> impl Future<Output = Result<Option<V>>> + Send {
+        async move { peek(self, key) }
+    }
+
+    /// The values under `keys`, in their order.
+    ///
+    /// # Errors
+    ///
+    /// If a key is empty or too long.
+    fn get_many<V: Value>(
+        &self,
+        keys: &[impl AsRef<str> + Sync],
+    ) -> impl Future<Output = Result<Vec<Option<V>>>> + Send {
+        async move { keys.iter().map(|key| peek(self, key.as_ref())).collect() }
+    }
+
+    /// Whether [`get`](Self::get) would find a fresh value of any type. Counts as no read.
+    ///
+    /// # Errors
+    ///
+    /// If the key is empty or too long.
+    fn contains(&self, key: &str) -> impl Future<Output = Result<bool>> + Send {
+        async move { Ok(self.remaining_ttl(key).await?.is_some()) }
+    }
+
+    /// How long the value under `key` is still fresh; none if there is none. Counts as no read.
+    ///
+    /// # Errors
+    ///
+    /// If the key is empty or too long.
+    fn remaining_ttl(&self, key: &str) -> impl Future<Output = Result<Option<Duration>>> + Send {
+        async move {
+            let key = full_key(self, key);
+            key::check(&key)?;
+            let core = self.core();
+            let Some(entry) = self.peek(core.lookup(&key)) else {
+                dependencies::record_absent(core.epochs(), &key);
+                return Ok(None);
+            };
+            dependencies::record(core.epochs(), &entry.0);
+            let now = core.now();
+            let fresh = entry.0.phase(now) < Phase::Revalidate && entry.0.is_valid(core.epochs());
+            Ok(fresh.then(|| entry.0.remaining(now)))
+        }
+    }
+
+    /// Stores a value in place of what is there, and invalidates what was computed from that.
+    ///
+    /// The value counts as read now. One that was read earlier is stored with
+    /// [`insert_since`](Self::insert_since). Inside a computation it counts as read when the computation
+    /// began, and the computation's dependencies so far are its own.
+    ///
+    /// A `None` is stored only under a `negative_ttl`; without one, as with a `ttl` of zero, only the
+    /// invalidation takes place.
+    ///
+    /// # Errors
+    ///
+    /// If the key is empty or too long.
+    fn insert<V: Value>(
+        &self,
+        key: &str,
+        value: &V,
+        policy: impl Borrow<Policy> + Send + Sync,
+    ) -> impl Future<Output = Result<()>> + Send {
+        async move { insert::insert(self, None, &full_key(self, key), value, policy.borrow()).await }
+    }
+
+    /// Stores several values, each as [`insert`](Self::insert) does.
+    ///
+    /// # Errors
+    ///
+    /// If a key is empty or too long; nothing is stored then.
+    fn insert_many<V: Value, K: AsRef<str> + Sync>(
+        &self,
+        values: &[(K, V)],
+        policy: impl Borrow<Policy> + Send + Sync,
+    ) -> impl Future<Output = Result<()>> + Send {
+        async move {
+            let keys: Vec<_> = values.iter().map(|(key, _)| full_key(self, key.as_ref())).collect();
+            keys.iter().try_for_each(|key| key::check(key))?;
+            for (key, (_, value)) in keys.iter().zip(values) {
+                insert::insert(self, None, key, value, policy.borrow()).await?;
+            }
+            Ok(())
+        }
+    }
+
+    /// Marks the moment before a value is read at its source, for [`insert_since`](Self::insert_since).
+    fn begin(&self) -> Since {
+        self.core().begin()
+    }
+
+    /// Stores a value that was read at its source after `since`: unless it was invalidated meanwhile, as
+    /// [`insert`](Self::insert) does.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use larder::{CacheExt, MemoryCache, Policy};
+    /// # async fn read_from_database() -> u32 { 7 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> larder::Result<()> {
+    /// # let cache = MemoryCache::new(10);
+    /// let since = cache.begin();
+    /// let value = read_from_database().await;
+    /// cache.invalidate("answer"); // by somebody who just changed it
+    /// cache.insert_since(since, "answer", &value, Policy::ttl(Duration::from_secs(60))).await?;
+    /// assert_eq!(cache.get::<u32>("answer").await?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the key is empty or too long.
+    fn insert_since<V: Value>(
+        &self,
+        since: Since,
+        key: &str,
+        value: &V,
+        policy: impl Borrow<Policy> + Send + Sync,
+    ) -> impl Future<Output = Result<()>> + Send {
+        async move { insert::insert(self, Some(since), &full_key(self, key), value, policy.borrow()).await }
+    }
+
+    /// Invalidates keys (`"user:7"`), prefixes (`"user:*"`), tags ([`Scope::tag`]) or everything
+    /// ([`Scope::all`]): one, or an array, slice or `Vec` of them. O(scopes), however many entries they
+    /// cover.
+    ///
+    /// It is done when this returns: no read that starts afterwards, in this process, gives a value whose
+    /// computation began before. The future only tells how far the news has come; dropping it undoes
+    /// nothing. Call it *after* the change at the source is visible to readers (committed).
+    fn invalidate(&self, scopes: impl Into<Scopes>) -> Invalidating {
+        let scopes: Vec<Scope> =
+            scopes.into().0.into_iter().map(|scope| scope.within(self.prefix())).collect();
+        self.apply(&scopes)
+    }
+
+    /// The value under `key`, or else that of `compute`, which is then stored under `policy`.
+    ///
+    /// However many callers ask for a key at once, one of them computes and the others wait; a key that
+    /// is invalidated meanwhile is computed again for those who came after. Nobody waits for more than two
+    /// computations. If the computing caller is dropped or panics, one of those who wait computes in its
+    /// place. Only `Ok` is stored.
+    ///
+    /// A failure is not shared with those who wait: they compute for themselves, at once. See
+    /// [`get_or_compute_shared`](Self::get_or_compute_shared).
+    ///
+    /// A key that is empty or too long is computed without the cache, and counted in
+    /// [`CacheStats::refused_keys`].
+    ///
+    /// # Errors
+    ///
+    /// Those of `compute`.
+    fn get_or_compute<V, E, Fut>(
+        &self,
+        key: &str,
+        policy: impl Borrow<Policy> + Send + Sync,
+        compute: impl FnOnce() -> Fut + Send,
+    ) -> impl Future<Output = Result<V, E>> + Send
+    where
+        V: Value,
+        E: Send + 'static,
+        Fut: Future<Output = Result<V, E>> + Send,
+    {
+        async move {
+            let key = full_key(self, key);
+            match hit(self, &key) {
+                Some(value) => Ok(value),
+                None => {
+                    let call = compute::get_or_compute((self, &key), policy.borrow(), Unshared, compute);
+                    Box::pin(call).await
+                }
+            }
+        }
+    }
+
+    /// As [`get_or_compute`](Self::get_or_compute); a failure is shared, as clones, with those who waited
+    /// for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `compute`.
+    fn get_or_compute_shared<V, E, Fut>(
+        &self,
+        key: &str,
+        policy: impl Borrow<Policy> + Send + Sync,
+        compute: impl FnOnce() -> Fut + Send,
+    ) -> impl Future<Output = Result<V, E>> + Send
+    where
+        V: Value,
+        E: Clone + Send + 'static,
+        Fut: Future<Output = Result<V, E>> + Send,
+    {
+        async move {
+            let key = full_key(self, key);
+            match hit(self, &key) {
+                Some(value) => Ok(value),
+                None => {
+                    let call = compute::get_or_compute((self, &key), policy.borrow(), Cloned, compute);
+                    Box::pin(call).await
+                }
+            }
+        }
+    }
+
+    /// As [`get_or_compute_shared`](Self::get_or_compute_shared), in a task of its own: the computation
+    /// goes on if its caller is dropped, and refreshes run while their callers have the old value. Needed
+    /// for `stale_while_revalidate`, `refresh_ahead` and `timeout` to keep no caller waiting.
+    ///
+    /// Must be called in a tokio runtime; anywhere else the caller computes.
+    ///
+    /// # Errors
+    ///
+    /// Those of `compute`.
+    ///
+    /// # Panics
+    ///
+    /// If the computation panics, in the caller who started it and waits for it.
+    fn get_or_compute_background<V, E, Fut>(
+        &self,
+        key: &str,
+        policy: impl Borrow<Policy> + Send + Sync,
+        compute: impl FnOnce() -> Fut + Send,
+    ) -> impl Future<Output = Result<V, E>> + Send
+    where
+        V: Value,
+        E: Clone + Send + 'static,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+    {
+        async move {
+            let key = full_key(self, key);
+            match hit(self, &key) {
+                Some(value) => Ok(value),
+                None => {
+                    let policy = policy.borrow();
+                    let call = compute::get_or_compute_background((self, &key), policy, Cloned, compute);
+                    Box::pin(call).await
+                }
+            }
+        }
+    }
+
+    /// The values of `items`, by item; one call of `compute` makes all that are missing.
+    ///
+    /// `key` gives an item's key. `compute` gets the items that have no value, and returns those it found
+    /// one for; the others are missing from the result, and nothing is stored for them (let `V` be an
+    /// `Option` and set a `negative_ttl` to remember that too). Each key is still computed once across
+    /// batches that overlap; what another batch computes is waited for after this one's own computation,
+    /// and computed in a second call if that came to nothing. What a computation reads from caches, and
+    /// decides through [`context`](crate::context), counts for all of its items.
+    ///
+    /// ```
+    /// # use std::{collections::HashMap, convert::Infallible, time::Duration};
+    /// # use larder::{CacheExt, MemoryCache, Policy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let cache = MemoryCache::new(10);
+    /// let policy = Policy::ttl(Duration::from_secs(60));
+    /// let squares = cache
+    ///     .get_or_compute_many([1, 2, 3], |n| format!("square:{n}"), policy, async |missing: Vec<u64>| {
+    ///         Ok::<_, Infallible>(missing.into_iter().map(|n| (n, n * n)).collect())
+    ///     })
+    ///     .await;
+    /// assert_eq!(squares, Ok(HashMap::from([(1, 1), (2, 4), (3, 9)])));
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of `compute`. Values that other batches or an earlier call computed are stored all the same.
+    fn get_or_compute_many<I, V, E, Fut>(
+        &self,
+        items: impl IntoIterator<Item = I, IntoIter: Send> + Send,
+        key: impl Fn(&I) -> String + Send,
+        policy: impl Borrow<Policy> + Send + Sync,
+        compute: impl FnMut(Vec<I>) -> Fut + Send,
+    ) -> impl Future<Output = Result<HashMap<I, V>, E>> + Send
+    where
+        I: Clone + Eq + Hash + Send,
+        V: Value,
+        E: Send + 'static,
+        Fut: Future<Output = Result<HashMap<I, V>, E>> + Send,
+    {
+        let items: Vec<_> = items
+            .into_iter()
+            .map(|item| {
+                let key = full_key(self, &key(&item)).into_owned();
+                (item, key)
+            })
+            .collect();
+        async move { compute::get_or_compute_many(self, items, policy.borrow(), compute).await }
+    }
+
+    /// Adds `by` to the counter `key`, and returns the sum. A counter starts at 0; one that this call
+    /// starts ends after `ttl`, if that is given, which later calls do not prolong.
+    ///
+    /// Counters are numbers, not entries: in a key space of their own, outside of prefixes and tags, and
+    /// bounded like entries. [`invalidate`](Self::invalidate) with the key deletes one.
+    ///
+    /// # Errors
+    ///
+    /// If the key is empty or too long, or the sum would leave the range of `i64`; the counter then keeps
+    /// its value. On a shared cache also if the server cannot be reached: unlike a value, a count has no
+    /// source to turn to.
+    fn increment(
+        &self,
+        key: &str,
+        by: i64,
+        ttl: impl Into<Option<Duration>> + Send,
+    ) -> impl Future<Output = Result<i64>> + Send {
+        async move {
+            let key = full_key(self, key);
+            key::check(&key)?;
+            self.count(&key, by, ttl.into()).await
+        }
+    }
+
+    /// The counter `key`; 0 if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`increment`](Self::increment).
+    fn counter(&self, key: &str) -> impl Future<Output = Result<i64>> + Send {
+        self.increment(key, 0, None)
+    }
+
+    /// The part of this cache whose keys begin with `name` and a `:`.
+    fn namespace(&self, name: &str) -> Namespace {
+        Namespace::new(self, name)
+    }
+
+    /// What the cache did so far; that of the whole cache, for a namespace too.
+    fn stats(&self) -> CacheStats {
+        self.core().stats()
+    }
+}
+
+impl<C: Cache + ?Sized> CacheExt for C {}
+
+/// The key with the prefix of the handle it is used with.
+fn full_key<'k>(cache: &(impl Cache + ?Sized), key: &'k str) -> Cow<'k, str> {
+    match cache.prefix() {
+        "" => key.into(),
+        prefix => format!("{prefix}{key}").into(),
+    }
+}
+
+/// The value under a full key, if that takes no more than a look at the near table.
+#[inline]
+pub(crate) fn hit<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Option<V> {
+    let core = cache.core();
+    let at = core.lookup(key);
+    core.hit(at, || cache.peek(at).is_some())
+}
+
+/// The fresh value under a key.
+fn peek<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Result<Option<V>> {
+    let key = full_key(cache, key);
+    if let Some(value) = hit(cache, &key) {
+        return Ok(Some(value));
+    }
+    key::check(&key)?;
+    let core = cache.core();
+    match find::<V>(cache, core.lookup(&key)) {
+        Some((entry, phase)) if phase < Phase::Revalidate => Ok(Some(serve(core, &entry, phase))),
+        _ => {
+            core.count(|counters| &counters.misses);
+            dependencies::record_absent(core.epochs(), &key);
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,552 @@
+//! `#[cached]` on functions of every shape.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use larder::{Cache, MemoryCache, cached};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Counts computations.
+#[derive(Default)]
+struct Db(AtomicU32);
+
+impl Db {
+    fn query(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn queries(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+fn is_send<T: Send>(value: T) -> T {
+    value
+}
+
+#[cached(ttl = 300, key = "shapes-user:<id>", skip(db))]
+async fn user(db: &Db, id: u64) -> Result<String, String> {
+    db.query();
+    if id == 0 {
+        return Err("no such user".to_owned());
+    }
+    Ok(format!("user {id}"))
+}
+
+#[tokio::test]
+async fn a_function_runs_once_for_each_key() {
+    let db = Db::default();
+    assert_eq!(user(&db, 7).await.as_deref(), Ok("user 7"));
+    assert_eq!(is_send(user(&db, 7)).await.as_deref(), Ok("user 7"));
+    assert_eq!(user(&db, 8).await.as_deref(), Ok("user 8"));
+    assert_eq!(db.queries(), 2);
+}
+
+#[tokio::test]
+async fn an_error_is_not_kept() {
+    let db = Db::default();
+    assert_eq!(user(&db, 0).await.unwrap_err(), "no such user");
+    assert_eq!(user(&db, 0).await.unwrap_err(), "no such user");
+    assert_eq!(db.queries(), 2);
+}
+
+#[cached(ttl = "5m")]
+async fn unit() {}
+
+#[cached(ttl = Duration::from_secs(60), skip(db))]
+async fn plain(db: &Db, name: &str) -> usize {
+    db.query();
+    name.len()
+}
+
+#[cached(ttl = 60, skip(db))]
+async fn absent(db: &Db, id: i8) -> Option<i8> {
+    db.query();
+    (id > 0).then_some(id)
+}
+
+#[cached(ttl = 60, negative_ttl = 60, skip(db))]
+async fn remembered_absence(db: &Db, id: i8) -> Option<i8> {
+    db.query();
+    (id > 0).then_some(id)
+}
+
+#[tokio::test]
+async fn any_return_type_is_kept() {
+    let db = Db::default();
+    unit().await;
+    assert_eq!(plain(&db, "four").await + plain(&db, "four").await, 8);
+    assert_eq!(db.queries(), 1);
+    assert_eq!(absent(&db, 1).await.or(absent(&db, 1).await), Some(1));
+    assert_eq!(db.queries(), 2);
+}
+
+#[tokio::test]
+async fn none_is_kept_only_with_negative_ttl() {
+    let db = Db::default();
+    assert_eq!(absent(&db, -1).await.or(absent(&db, -1).await), None);
+    assert_eq!(db.queries(), 2);
+    assert_eq!(remembered_absence(&db, -1).await, None);
+    assert_eq!(remembered_absence(&db, -1).await, None);
+    assert_eq!(db.queries(), 3);
+}
+
+type Outcome<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+#[cached(ttl = 60, skip(db))]
+async fn through_io(db: &Db, ok: bool) -> io::Result<u8> {
+    db.query();
+    if ok { Ok(1) } else { Err(io::Error::other("down")) }
+}
+
+#[cached(ttl = 60, skip(db))]
+async fn through_anyhow(db: &Db, text: &str) -> anyhow::Result<u8> {
+    db.query();
+    Ok(text.parse()?)
+}
+
+#[cached(ttl = 60, skip(db))]
+async fn through_own_alias(db: &Db, text: &str) -> Outcome<u8> {
+    db.query();
+    let number: u8 = text.parse()?;
+    Ok(number)
+}
+
+#[tokio::test]
+async fn aliases_of_result_are_results() {
+    let db = Db::default();
+    for _ in 0..2 {
+        assert_eq!(through_io(&db, true).await.unwrap(), 1);
+        assert_eq!(through_anyhow(&db, "2").await.unwrap(), 2);
+        assert_eq!(is_send(through_own_alias(&db, "3")).await.unwrap(), 3);
+    }
+    assert_eq!(db.queries(), 3);
+    for _ in 0..2 {
+        assert!(through_io(&db, false).await.is_err());
+        assert!(through_anyhow(&db, "x").await.is_err());
+        assert!(through_own_alias(&db, "x").await.is_err());
+    }
+    assert_eq!(db.queries(), 9);
+}
+
+#[cached(ttl = 60, key = "generic:<T>:<N>:<values:md5>", skip(db))]
+async fn generic<'a, T, const N: usize>(db: &'a Db, values: &[T; N]) -> Vec<T>
+where
+    T: Clone + Send + Sync + Serialize + DeserializeOwned + 'static,
+    [T; N]: Serialize,
+{
+    db.query();
+    values.to_vec()
+}
+
+#[cached(ttl = 60, skip(db))]
+async fn parsed<T: std::str::FromStr + Clone + Send + Sync + Serialize + DeserializeOwned + 'static>(
+    db: &Db,
+    text: impl Display + Send,
+) -> Option<T> {
+    db.query();
+    text.to_string().parse().ok()
+}
+
+#[tokio::test]
+async fn type_and_const_parameters_are_part_of_the_key() {
+    let db = Db::default();
+    for _ in 0..2 {
+        assert_eq!(generic(&db, &[1_u8, 2]).await, [1, 2]);
+        assert_eq!(generic(&db, &[1_u16, 2]).await, [1, 2]);
+        assert_eq!(generic(&db, &[1_u8]).await, [1]);
+        assert_eq!(parsed::<u8>(&db, "1").await, Some(1));
+        assert_eq!(parsed::<u16>(&db, 1).await, Some(1));
+    }
+    assert_eq!(db.queries(), 5);
+    assert_eq!(generic::key(&[1_u8]).split(':').nth(1), Some("u8"));
+}
+
+#[cached(ttl = 60, key = "borrowed:<name>:<first>", skip(db))]
+async fn borrowed<'a, 'b: 'a>(db: &'a Db, name: &'b str, (first, _): (&'a u8, u8)) -> String {
+    db.query();
+    format!("{name}{first}")
+}
+
+#[cached(ttl = 60, skip(db))]
+async fn patterns(
+    db: &Db,
+    mut words: String,
+    (left, mut right): (u8, u8),
+    [head, .., tail]: [u8; 3],
+    Point { x, y: Point { x: _, y: height } }: Point<Point<u8>>,
+    &again: &u8,
+    _: u8,
+) -> String {
+    db.query();
+    words.push('!');
+    right += 1;
+    format!("{words}{left}{right}{head}{tail}{x}{height}{again}", x = x.x)
+}
+
+struct Point<T> {
+    x: T,
+    y: T,
+}
+
+impl Display for Point<u8> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{},{}", self.x, self.y)
+    }
+}
+
+#[tokio::test]
+async fn arguments_may_borrow_and_be_patterns() {
+    let db = Db::default();
+    for _ in 0..2 {
+        assert_eq!(borrowed(&db, "a", (&1, 2)).await, "a1");
+        let point = || Point { x: Point { x: 6, y: 6 }, y: Point { x: 7, y: 8 } };
+        let text = patterns(&db, "a".to_owned(), (1, 2), [3, 4, 5], point(), &9, 10).await;
+        assert_eq!(text, "a!1335689");
+    }
+    assert_eq!(db.queries(), 2);
+}
+
+struct Service {
+    cache: MemoryCache,
+    tenant: String,
+    db: Db,
+}
+
+impl Service {
+    fn new(tenant: &str) -> Self {
+        Self {
+            cache: MemoryCache::new(100),
+            tenant: tenant.to_owned(),
+            db: Db::default(),
+        }
+    }
+
+    fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    #[cached(ttl = 60, key = "<self.tenant()>:by-ref:<id>", cache = self.cache)]
+    async fn by_ref(&self, id: u64) -> u64 {
+        self.db.query();
+        id
+    }
+
+    #[cached(ttl = 60, key = "<self.tenant>:by-mut:<id>", cache = self.cache)]
+    async fn by_mut(&mut self, id: u64) -> u64 {
+        self.db.query();
+        self.tenant.push('x');
+        self.tenant.pop();
+        id
+    }
+
+    #[cached(ttl = 60, key = "by-arc:<id>", cache = self.cache)]
+    async fn by_arc(self: Arc<Self>, id: u64) -> u64 {
+        self.db.query();
+        id
+    }
+
+    #[cached(ttl = 60, key = "by-value:<id>", cache = self.cache)]
+    async fn by_value(self, id: u64) -> (u64, u32) {
+        self.db.query();
+        (id, self.db.queries())
+    }
+
+    #[cached(ttl = 60, key = "by-arc-ref:<id>", cache = self.cache.clone())]
+    async fn by_arc_ref(self: &Arc<Self>, id: u64) -> u64 {
+        self.db.query();
+        id
+    }
+
+    #[cached(ttl = 60, key = "associated:<id>", cache = cache, skip(cache))]
+    async fn associated(cache: &dyn Cache, id: u64) -> Box<u64>
+    where
+        Self: Sized,
+    {
+        Box::new(id)
+    }
+}
+
+#[tokio::test]
+async fn methods_may_have_any_receiver() {
+    let mut service = Service::new("acme");
+    for _ in 0..2 {
+        assert_eq!(service.by_ref(1).await, 1);
+        assert_eq!(service.by_mut(2).await, 2);
+    }
+    assert_eq!(service.db.queries(), 2);
+
+    let service = Arc::new(service);
+    for _ in 0..2 {
+        assert_eq!(service.clone().by_arc(3).await, 3);
+        assert_eq!(service.by_arc_ref(4).await, 4);
+        assert_eq!(*Service::associated(&service.cache, 5).await, 5);
+    }
+    assert_eq!(service.db.queries(), 4);
+
+    let cache = service.cache.clone();
+    let other = || Service { cache: cache.clone(), tenant: String::new(), db: Db::default() };
+    assert_eq!(other().by_value(6).await, (6, 1));
+    assert_eq!(other().by_value(6).await, (6, 1));
+}
+
+#[async_trait::async_trait]
+trait Store {
+    async fn load(&self, db: &Db, ids: (u8, u8), mut label: String) -> Outcome<String>;
+
+    #[cached(ttl = 60, key = "store-default:<self.name()>:<id>", skip(db))]
+    async fn load_default(&self, db: &Db, id: u8) -> u8
+    where
+        Self: Sync,
+    {
+        db.query();
+        id + self.name().len() as u8
+    }
+
+    fn name(&self) -> &str;
+}
+
+struct Disk(String);
+
+#[async_trait::async_trait]
+impl Store for Disk {
+    #[cached(ttl = 60, key = "disk:<self.0>:<a>:<label>", skip(db, b))]
+    async fn load(&self, db: &Db, (a, b): (u8, u8), mut label: String) -> Outcome<String> {
+        db.query();
+        if a == 0 {
+            return Err("no".into());
+        }
+        label.push_str(&format!("{}{}", a, b));
+        Ok(format!("{}{label}", self.0))
+    }
+
+    fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+#[tokio::test]
+async fn async_trait_methods_are_functions_too() {
+    let (db, disk) = (Db::default(), Disk("d".to_owned()));
+    for _ in 0..2 {
+        assert_eq!(disk.load(&db, (1, 2), "x".to_owned()).await.unwrap(), "dx12");
+        assert_eq!(disk.load_default(&db, 1).await, 2);
+    }
+    assert_eq!(db.queries(), 2);
+    let store: Box<dyn Store + Send + Sync> = Box::new(disk);
+    assert!(is_send(store.load(&db, (0, 0), "x".to_owned())).await.is_err());
+}
+
+trait Native {
+    fn get(&self, db: &Db, id: u8) -> impl Future<Output = u8> + Send;
+}
+
+impl Native for Disk {
+    #[cached(ttl = 60, key = "native:<id>", skip(db))]
+    async fn get(&self, db: &Db, id: u8) -> u8 {
+        db.query();
+        id
+    }
+}
+
+#[cached(ttl = 60, key = "boxed:<id>", skip(db))]
+fn boxed<'a>(db: &'a Db, id: u8) -> Pin<Box<dyn Future<Output = u8> + Send + 'a>> {
+    Box::pin(async move {
+        db.query();
+        id
+    })
+}
+
+#[tokio::test]
+async fn native_and_boxed_futures_work() {
+    let db = Db::default();
+    for _ in 0..2 {
+        assert_eq!(Disk(String::new()).get(&db, 1).await, 1);
+        assert_eq!(boxed(&db, 1).await, 1);
+    }
+    assert_eq!(db.queries(), 2);
+}
+
+#[cached(ttl = 60, key = "instrument-below:<id>", skip(db))]
+#[tracing::instrument(skip(db), fields(id = id))]
+async fn instrument_below(db: &Db, id: u8) -> Result<u8, String> {
+    db.query();
+    Ok(id)
+}
+
+#[tracing::instrument(skip(db), err)]
+#[cached(ttl = 60, key = "instrument-above:<id>", skip(db))]
+async fn instrument_above(db: &Db, id: u8) -> Result<u8, String> {
+    db.query();
+    Ok(id)
+}
+
+#[async_trait::async_trait]
+trait Instrumented {
+    async fn above(&self, db: &Db, id: u8) -> u8;
+    async fn below(&self, db: &Db, id: u8) -> u8;
+}
+
+#[async_trait::async_trait]
+impl Instrumented for Disk {
+    #[tracing::instrument(skip(self, db))]
+    #[cached(ttl = 60, key = "instrumented-above:<self.0>:<id>", skip(db))]
+    async fn above(&self, db: &Db, id: u8) -> u8 {
+        db.query();
+        id + self.0.len() as u8
+    }
+
+    #[cached(ttl = 60, key = "instrumented-below:<self.0>:<id>", skip(db))]
+    #[tracing::instrument(skip(self, db))]
+    async fn below(&self, db: &Db, id: u8) -> u8 {
+        db.query();
+        id + self.0.len() as u8
+    }
+}
+
+#[tokio::test]
+async fn instrument_stands_in_either_order() {
+    let (db, disk) = (Db::default(), Disk("d".to_owned()));
+    for _ in 0..2 {
+        assert_eq!(instrument_below(&db, 1).await, Ok(1));
+        assert_eq!(instrument_above(&db, 1).await, Ok(1));
+        assert_eq!(disk.above(&db, 1).await, 2);
+        assert_eq!(disk.below(&db, 1).await, 2);
+    }
+    assert_eq!(db.queries(), 4);
+}
+
+/// Documented, and everything else that an item can carry.
+#[cached(ttl = 60, skip(db))]
+#[must_use]
+#[allow(clippy::many_single_char_names)]
+#[expect(unused_variables, reason = "the attribute must reach the body")]
+pub async fn attributes(db: &Db, #[cfg(any())] absent: u8, #[cfg(all())] present: u8) -> u8 {
+    db.query();
+    let unused = 1;
+    present
+}
+
+#[cached(ttl = 60)]
+#[cfg(any())]
+async fn compiled_out() -> Missing {}
+
+#[tokio::test]
+async fn attributes_stay() {
+    let db = Db::default();
+    assert_eq!(attributes(&db, 1).await + attributes(&db, 1).await, 2);
+    assert_eq!(db.queries(), 1);
+    assert_eq!(attributes::key(1), "macros_shapes.attributes:1");
+}
+
+#[cached(ttl = 60, key = "when:<id>", skip(db, fresh), when = !fresh)]
+async fn when(db: &Db, id: u8, fresh: bool) -> Result<u8, String> {
+    db.query();
+    if id == 0 {
+        return Err("zero".to_owned());
+    }
+    Ok(id)
+}
+
+#[tokio::test]
+async fn when_decides_whether_the_cache_is_used() {
+    let db = Db::default();
+    for _ in 0..2 {
+        assert_eq!(when(&db, 1, true).await, Ok(1));
+    }
+    assert_eq!(db.queries(), 2);
+    for _ in 0..2 {
+        assert_eq!(when(&db, 1, false).await, Ok(1));
+    }
+    assert_eq!(db.queries(), 3);
+    assert!(when(&db, 0, true).await.is_err());
+}
+
+macro_rules! cached_getter {
+    ($name:ident($argument:ident: $ty:ty), $key:literal, $ttl:expr, $body:block) => {
+        #[cached(ttl = $ttl, key = $key)]
+        async fn $name($argument: $ty) -> $ty $body
+    };
+}
+
+cached_getter!(from_macro(id: u8), "from-macro:<id>", 60, { id });
+
+macro_rules! cached_by_macro {
+    ($name:ident) => {
+        #[cached(ttl = "1m", key = "by-macro:<id>")]
+        async fn $name(id: u8) -> u8 {
+            id
+        }
+    };
+}
+
+cached_by_macro!(by_macro);
+
+#[tokio::test]
+async fn macro_rules_may_write_cached_functions() {
+    assert_eq!(from_macro(1).await, 1);
+    assert_eq!(from_macro::key(1), "from-macro:1");
+    assert_eq!(by_macro(1).await, 1);
+}
+
+#[tokio::test]
+async fn a_function_inside_a_body_can_be_cached() {
+    struct Local(u8);
+
+    #[cached(ttl = 60, key = "local:<value.0>")]
+    async fn local(value: &Local) -> HashMap<u8, u8> {
+        HashMap::from([(value.0, 1)])
+    }
+
+    assert_eq!(local(&Local(1)).await, local(&Local(1)).await);
+    assert_eq!(local::key(&Local(1)), "local:1");
+}
+
+#[cached(ttl = 60, key = "factorial:<n>", skip(db))]
+async fn factorial(db: &Db, n: u64) -> Result<u64, String> {
+    db.query();
+    match n {
+        0 => Ok(1),
+        n => Ok(n * Box::pin(factorial(db, n - 1)).await?),
+    }
+}
+
+#[tokio::test]
+async fn functions_may_recurse() {
+    let db = Db::default();
+    assert_eq!(is_send(factorial(&db, 5)).await, Ok(120));
+    assert_eq!(factorial(&db, 4).await, Ok(24));
+    assert_eq!(db.queries(), 6);
+}
+
+const TTL: Duration = Duration::from_secs(5);
+const JITTER: f64 = 0.1;
+
+#[cached(
+    ttl = TTL,
+    jitter = JITTER,
+    stale_if_error = "1h30m",
+    negative_ttl = Duration::from_millis(id.into()),
+    tags = ["all", "id:<id>"],
+    namespace = "options",
+    schema = 2,
+    lock = larder::Lock::Process,
+    cache = named("options"),
+    detached,
+)]
+async fn options(id: u8) -> Option<u8> {
+    Some(id)
+}
+
+#[tokio::test]
+async fn options_may_be_expressions() {
+    assert_eq!(options(1).await, Some(1));
+    assert_eq!(options::key(1), "options:v2:macros_shapes.options:1");
+}
