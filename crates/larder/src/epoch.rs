@@ -56,12 +56,13 @@ pub struct Since(u64);
 #[derive(Debug)]
 pub(crate) struct LocalOrder {
     now: CachePadded<AtomicU64>,
-    applier: Mutex<()>,
+    /// The number of the last change; whoever holds it is the only applier.
+    applier: Mutex<u64>,
 }
 
 impl LocalOrder {
     pub(crate) fn new() -> Self {
-        Self { now: CachePadded::new(AtomicU64::new(0)), applier: Mutex::new(()) }
+        Self { now: CachePadded::new(AtomicU64::new(0)), applier: Mutex::new(0) }
     }
 
     /// Begins a computation. What is read afterwards is at least as new as every change up to the stamp.
@@ -72,10 +73,10 @@ impl LocalOrder {
     /// Runs `change` as the only applier, with the number of the change; its slots are raised in there.
     /// Readers of the counter see the number once all of that is done.
     fn apply<R>(&self, change: impl FnOnce(u64) -> R) -> R {
-        let _sole_applier = lock(&self.applier);
-        let number = self.now.load(Ordering::Relaxed) + 1;
-        let outcome = change(number);
-        self.now.store(number, Ordering::Release);
+        let mut last = lock(&self.applier);
+        *last += 1;
+        let outcome = change(*last);
+        self.now.store(*last, Ordering::Release);
         outcome
     }
 }
