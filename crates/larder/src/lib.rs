@@ -1,4 +1,68 @@
-//! A caching library for Rust services.
+//! A caching library for async Rust services: annotate a function, and its result is kept, computed once
+//! however many ask for it, and gone the moment it is invalidated.
+//!
+//! ```
+//! use larder::{cached, invalidate};
+//!
+//! # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+//! # struct User { id: u64, name: String }
+//! # struct Db;
+//! # impl Db {
+//! #     async fn find(&self, id: u64) -> Result<User, String> { Ok(User { id, name: "Ada".into() }) }
+//! #     async fn set_name(&self, id: u64, name: &str) -> Result<(), String> { Ok(()) }
+//! # }
+//! #[cached(ttl = 300, key = "user:<id>", skip(db))]
+//! async fn user(db: &Db, id: u64) -> Result<User, String> {
+//!     db.find(id).await // a slow query
+//! }
+//!
+//! #[invalidate("user:<id>")]
+//! async fn rename(db: &Db, id: u64, name: &str) -> Result<(), String> {
+//!     db.set_name(id, name).await
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), String> {
+//! # let db = Db;
+//! user(&db, 7).await?; // runs the query
+//! user(&db, 7).await?; // does not
+//! rename(&db, 7, "Grace").await?;
+//! user(&db, 7).await?; // runs it again
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Nothing has to be set up: the default cache is in this process' memory, and holds 10,000 entries.
+//!
+//! # What you get
+//!
+//! - **Freshness you can reason about.** An entry is valid if and only if nothing that covers it was
+//!   invalidated since its computation began: [the one rule](guide::one_rule).
+//! - **Keys checked by the compiler.** Every argument is in the key or explicitly skipped, and none can
+//!   forge another key.
+//! - **Invalidation that follows the data.** A value computed from other cached values goes when they go.
+//! - **One computation a key**, and none of the usual traps: [the same by hand](guide::by_hand).
+//! - **Hits that cost next to nothing**: no allocation, no lock, no boxed future.
+//!
+//! # Where to find what
+//!
+//! | | |
+//! | --- | --- |
+//! | annotate functions | [`#[cached]`](macro@cached), [`#[invalidate]`](macro@invalidate), [`#[cache_put]`](macro@cache_put) |
+//! | decide how long values live | [`Policy`], and [`context()`] inside of a computation |
+//! | use a cache without macros | [`CacheExt`], on every [`Cache`] |
+//! | size the cache, or use several | [`MemoryCache`], [`install`], [`install_as`] |
+//! | group keys | [`Namespace`], [`Scope`] |
+//! | see what happens | [`CacheStats`] |
+//! | keep entries elsewhere | [`Cache`] |
+//!
+//! # Features
+//!
+//! | feature | brings |
+//! | --- | --- |
+//! | `test-util` | turning a cache's clock forward ([`Core::advance`]), and [the contract](contract) for implementations of [`Cache`] |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod cache;
 mod clock;
@@ -10,6 +74,8 @@ mod epoch;
 mod error;
 mod failure;
 mod flight;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod key;
 mod memory;
 mod namespace;

@@ -428,7 +428,7 @@ async fn instrument_stands_in_either_order() {
 #[must_use]
 #[allow(clippy::many_single_char_names)]
 #[expect(unused_variables, reason = "the attribute must reach the body")]
-pub async fn attributes(db: &Db, #[cfg(any())] absent: u8, #[cfg(all())] present: u8) -> u8 {
+pub(crate) async fn attributes(db: &Db, #[cfg(any())] absent: u8, #[cfg(all())] present: u8) -> u8 {
     db.query();
     let unused = 1;
     present

@@ -1,0 +1,7 @@
+//! Longer reading: why it works, and what it saves.
+
+#[doc = include_str!("../docs/one-rule.md")]
+pub mod one_rule {}
+
+#[doc = include_str!("../docs/by-hand.md")]
+pub mod by_hand {}

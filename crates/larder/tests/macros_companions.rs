@@ -1,0 +1,144 @@
+//! What a cached function gets beside itself.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use larder::{CacheExt, Invalidation, MemoryCache, cached};
+
+mod users {
+    use super::*;
+
+    /// A user.
+    #[cached(ttl = 60, key = "companions-user:<id>", skip(db))]
+    pub(super) async fn user(db: &AtomicU32, id: u64) -> Result<u32, String> {
+        Ok(db.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+// One import brings the function and its companions.
+use users::user;
+
+#[tokio::test]
+async fn key_is_the_key() {
+    let db = AtomicU32::new(10);
+    assert_eq!(user(&db, 1).await, Ok(10));
+    let key: String = user::key(1);
+    assert_eq!(larder::global().get::<u32>(&key).await.unwrap(), Some(10));
+}
+
+#[tokio::test]
+async fn invalidate_drops_one_entry() {
+    let db = AtomicU32::new(0);
+    assert_eq!(user(&db, 2).await, Ok(0));
+    assert_eq!(user(&db, 3).await, Ok(1));
+    assert!(matches!(user::invalidate(2).await, Invalidation::Delivered(_)));
+    assert_eq!(user(&db, 2).await, Ok(2));
+    assert_eq!(user(&db, 3).await, Ok(1));
+}
+
+#[tokio::test]
+async fn invalidate_acts_when_it_is_called() {
+    let db = AtomicU32::new(0);
+    user(&db, 4).await.unwrap();
+    drop(user::invalidate(4));
+    assert_eq!(user(&db, 4).await, Ok(1));
+}
+
+#[tokio::test]
+async fn refresh_computes_and_stores() {
+    let db = AtomicU32::new(0);
+    assert_eq!(user(&db, 5).await, Ok(0));
+    assert_eq!(user::refresh(&db, 5).await, Ok(1));
+    assert_eq!(user(&db, 5).await, Ok(1));
+}
+
+struct Service {
+    cache: MemoryCache,
+    tenant: &'static str,
+    db: AtomicU32,
+}
+
+impl Service {
+    fn new() -> Self {
+        let (cache, db) = (MemoryCache::new(10), AtomicU32::new(0));
+        Self { cache, tenant: "acme", db }
+    }
+
+    #[cached(ttl = 60, key = "<self.tenant>:<id>", skip(salt), cache = self.cache, companions)]
+    pub async fn user(&self, id: u64, salt: u32) -> u32 {
+        self.db.fetch_add(1, Ordering::Relaxed) + salt
+    }
+
+    #[cached(ttl = 60, key = "fixed:<id>", companions)]
+    async fn fixed(self: std::sync::Arc<Self>, id: u64) -> u32 {
+        let _ = (self, id);
+        1
+    }
+}
+
+#[tokio::test]
+async fn methods_have_siblings() {
+    let service = Service::new();
+    assert_eq!(service.user(1, 100).await, 100);
+    assert_eq!(service.user_key(1), "acme:1");
+    assert_eq!(service.user_refresh(1, 100).await, 101);
+    assert_eq!(service.user(1, 0).await, 101);
+    service.user_invalidate(1).await;
+    assert_eq!(service.user(1, 100).await, 102);
+    // Nothing of the receiver is in this key.
+    assert_eq!(Service::fixed_key(1), "fixed:1");
+    let service = std::sync::Arc::new(service);
+    assert_eq!(service.clone().fixed(1).await, 1);
+    assert_eq!(service.fixed_refresh(1).await, 1);
+}
+
+#[cached(ttl = 60, key = "several:<c>:<a.0>:<N>", cache = cache, skip(b, cache, A, B, C))]
+async fn several<'a, A, B, C, const N: usize>(
+    a: &'a (A, u8),
+    mut b: B,
+    (c, _): (C, [u8; N]),
+    cache: &MemoryCache,
+) -> u8
+where
+    A: std::fmt::Display + Sync,
+    B: Iterator<Item = u8> + Send,
+    C: std::fmt::Display + Send + Sync,
+{
+    let _ = (c, cache);
+    a.1 + b.next().unwrap_or(0)
+}
+
+#[tokio::test]
+async fn key_takes_what_the_key_and_the_cache_are_made_from() {
+    let cache = MemoryCache::new(10);
+    assert_eq!(several(&("a", 1), [2].into_iter(), ('c', [0; 3]), &cache).await, 3);
+    assert_eq!(several::key(&("a", 1), ('c', [0; 3]), &cache), "several:c:a:3");
+    assert!(cache.contains("several:c:a:3").await.unwrap());
+    several::invalidate(&("a", 1), ('c', [0; 3]), &cache).await;
+    assert!(!cache.contains("several:c:a:3").await.unwrap());
+}
+
+#[expect(non_camel_case_types, dead_code, reason = "it has the name of the function")]
+struct taken {}
+
+#[cached(ttl = 60, companions = false)]
+async fn taken(id: u8) -> u8 {
+    id
+}
+
+#[tokio::test]
+async fn companions_can_be_left_out() {
+    assert_eq!(taken(1).await, 1);
+}
+
+#[cached(ttl = 60, key = "patterns:<a>:<b>", skip(gone))]
+async fn patterns((mut a, b): (u8, u8), #[cfg(any())] gone: Missing) -> u8 {
+    a += 1;
+    a + b
+}
+
+#[tokio::test]
+async fn companions_take_patterns() {
+    assert_eq!(patterns((1, 2)).await, 4);
+    assert_eq!(patterns::key((1, 2)), "patterns:1:2");
+    assert_eq!(patterns::refresh((1, 2)).await, 4);
+}

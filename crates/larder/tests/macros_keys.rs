@@ -1,0 +1,215 @@
+//! What the macros make of templates and argument values.
+
+#![expect(dead_code, reason = "some functions are asked for nothing but their key")]
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use larder::cached;
+use serde::Serialize;
+
+#[cached(ttl = 60, key = "pair:<left>:<right>")]
+async fn pair(left: &str, right: String) -> (String, String) {
+    (left.to_owned(), right)
+}
+
+/// Values that would forge another key, widen a pattern, or look like a template.
+const HOSTILE: &[&str] = &[
+    "", ":", "a:b", "*", ":*", "%", "%3A", "%%", "<left>", "{left}", "{}", "\n", "\0", "\u{85}", "é", "\\", "\"", " ",
+];
+
+#[tokio::test]
+async fn no_two_pairs_of_values_share_a_key() {
+    let long = "x:".repeat(5_000);
+    let values: Vec<&str> = HOSTILE.iter().copied().chain([long.as_str()]).collect();
+    let mut seen = HashMap::new();
+    for left in &values {
+        for right in &values {
+            let key = pair::key(left, (*right).to_owned());
+            assert!(!key.contains('*') && key.matches(':').count() == 2, "{key}");
+            assert!(!key.chars().any(char::is_control), "{key:?}");
+            assert_eq!(seen.insert(key, (left, right)), None);
+            let kept = pair(left, (*right).to_owned()).await;
+            assert_eq!((kept.0.as_str(), kept.1.as_str()), (*left, *right));
+            assert_eq!(pair(left, (*right).to_owned()).await, kept);
+        }
+    }
+}
+
+#[test]
+fn text_is_escaped_and_the_template_is_not() {
+    assert_eq!(pair::key("a:b", "50%*".to_owned()), "pair:a%3Ab:50%25%2A");
+}
+
+mod one {
+    use larder::cached;
+
+    #[cached(ttl = 60)]
+    pub(crate) async fn get(id: u64) -> String {
+        format!("one {id}")
+    }
+}
+
+mod two {
+    pub(crate) mod deeper {
+        use larder::cached;
+
+        #[cached(ttl = 60)]
+        pub(crate) async fn get(id: u64) -> String {
+            format!("two {id}")
+        }
+    }
+}
+
+#[tokio::test]
+async fn functions_of_one_name_in_two_modules_do_not_meet() {
+    assert_eq!(one::get(1).await, "one 1");
+    assert_eq!(two::deeper::get(1).await, "two 1");
+    assert_eq!(one::get::key(1), "macros_keys.one.get:1");
+    assert_eq!(two::deeper::get::key(1), "macros_keys.two.deeper.get:1");
+}
+
+#[cached(ttl = 60)]
+async fn by_default(name: &str, (x, y): (i32, i32), flag: bool, letter: char, address: IpAddr) -> u8 {
+    let _ = (name, x, y, flag, letter, address);
+    0
+}
+
+#[cached(ttl = 60)]
+async fn typed<T: Send, const N: usize>(id: u8) -> u8 {
+    id
+}
+
+#[cached(ttl = 60, skip(id, T))]
+async fn without<T: Send>(id: u8) -> u8 {
+    id
+}
+
+#[cached(ttl = 60)]
+async fn r#type(r#fn: u8) -> u8 {
+    r#fn
+}
+
+#[test]
+fn the_default_key_is_path_name_and_arguments() {
+    let key = by_default::key("a b", (1, -2), true, ':', IpAddr::from([127, 0, 0, 1]));
+    assert_eq!(key, "macros_keys.by_default:a b:1:-2:true:%3A:127.0.0.1");
+    assert_eq!(typed::key::<Vec<u8>, 3>(1), "macros_keys.typed:alloc%3A%3Avec%3A%3AVec<u8>:3:1");
+    assert_eq!(without::key(), "macros_keys.without");
+    assert_eq!(r#type::key(1), "macros_keys.type:1");
+}
+
+struct User {
+    id: u64,
+    r#type: &'static str,
+    name: Name,
+    point: (u8, (u8, u8)),
+}
+
+struct Name(String);
+
+impl Name {
+    fn short(&self) -> Name {
+        Name(self.0.chars().take(1).collect())
+    }
+
+    fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cached(
+    ttl = 60,
+    key = "{user:<user.id>}:<user.type>:<user.name.short().text()>:<user.name.0>:<user.point.1.0>x"
+)]
+async fn nested(user: &User) -> u8 {
+    user.point.0
+}
+
+#[test]
+fn placeholders_reach_into_values() {
+    let user = User {
+        id: 1,
+        r#type: "admin",
+        name: Name("Ann".to_owned()),
+        point: (1, (2, 3)),
+    };
+    assert_eq!(nested::key(&user), "{user:1}:admin:A:Ann:2x");
+    assert_eq!(user.point.1.1, 3);
+}
+
+#[derive(Clone, Serialize)]
+struct Filter {
+    name: Option<String>,
+    tags: HashMap<String, u8>,
+}
+
+#[cached(ttl = 60, key = "search:<filter:md5>:<words:md5>")]
+async fn search(filter: &Filter, words: &[&str]) -> usize {
+    filter.tags.len() + words.len()
+}
+
+#[test]
+fn a_digest_stands_for_a_value() {
+    let filter = |keys: &[&str]| Filter {
+        name: None,
+        tags: keys.iter().map(|key| ((*key).to_owned(), 1)).collect(),
+    };
+    let key = search::key(&filter(&["a", "b"]), &["x"]);
+    let parts: Vec<_> = key.split(':').collect();
+    assert_eq!(parts[0], "search");
+    assert!(parts[1..].iter().all(|digest| digest.len() == 32), "{key}");
+    assert_eq!(key, search::key(&filter(&["b", "a"]), &["x"]));
+    assert_ne!(key, search::key(&filter(&["b"]), &["x"]));
+    assert_ne!(key, search::key(&filter(&["a", "b"]), &["y"]));
+}
+
+static COMPUTED: AtomicU32 = AtomicU32::new(0);
+
+#[cached(ttl = 60, key = "no-json:<map:md5>")]
+async fn no_json(map: &BTreeMap<(u8, u8), u8>) -> usize {
+    COMPUTED.fetch_add(1, Ordering::Relaxed);
+    map.len()
+}
+
+#[tokio::test]
+async fn a_value_without_a_digest_is_not_cached() {
+    let map = BTreeMap::from([((1, 2), 3)]);
+    assert_eq!(no_json(&map).await + no_json(&map).await, 2);
+    assert_eq!(COMPUTED.load(Ordering::Relaxed), 2);
+}
+
+#[cached(ttl = 60, key = "user:<id>", namespace = "tenants")]
+async fn namespaced(id: u8) -> u8 {
+    id
+}
+
+#[cached(ttl = 60, key = "<id>", namespace = "tenants:a", schema = 3)]
+async fn with_schema(id: u8) -> u8 {
+    id
+}
+
+#[test]
+fn a_namespace_stands_in_front() {
+    assert_eq!(namespaced::key(1), "tenants:user:1");
+    assert_eq!(with_schema::key(1), "tenants:a:v3:1");
+}
+
+#[cached(ttl = 60, key = "text:<text>")]
+async fn display_only(text: &std::path::Display<'_>) -> String {
+    text.to_string()
+}
+
+#[cached(ttl = 60, key = "generic:<value>", skip(T))]
+async fn generic_display<T: std::fmt::Display + Sync>(value: &T) -> String {
+    value.to_string()
+}
+
+#[test]
+fn whatever_is_display_can_be_in_a_key() {
+    let path = std::path::Path::new("/a:b");
+    assert_eq!(display_only::key(&path.display()), "text:/a%3Ab");
+    assert_eq!(generic_display::key(&1.5), "generic:1.5");
+    assert_eq!(generic_display::key(&"x"), "generic:x");
+}

@@ -1,0 +1,369 @@
+//! Many callers of one key: one of them computes.
+
+mod support;
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use larder::{CacheExt, MemoryCache, Policy, context};
+use tokio::task::{JoinHandle, JoinSet};
+
+use self::support::{Calls, Gate, eventually, in_time, long};
+
+type Done = Result<usize, Infallible>;
+
+#[derive(Debug, Clone, PartialEq)]
+struct Failed(usize);
+
+/// A caller in a task of its own: its computation counts itself, passes the gate, and gives its number.
+fn caller(cache: &MemoryCache, calls: &Calls, gate: &Gate) -> JoinHandle<Done> {
+    let (cache, calls, gate) = (cache.clone(), calls.clone(), gate.clone());
+    tokio::spawn(async move {
+        let compute = || async {
+            let number = calls.call();
+            gate.pass().await;
+            Ok(number)
+        };
+        cache.get_or_compute("key", long(), compute).await
+    })
+}
+
+async fn all<T: 'static>(callers: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<T> {
+    let mut results = Vec::new();
+    for caller in callers {
+        results.push(in_time(caller).await.unwrap());
+    }
+    results
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_thousand_callers_are_one_computation() {
+    let cache = MemoryCache::new(10);
+    let (calls, gate) = (Calls::default(), Gate::closed());
+    let callers: Vec<_> = (0..1_000).map(|_| caller(&cache, &calls, &gate)).collect();
+    eventually(|| cache.stats().misses == 1_000).await;
+    gate.open();
+    assert_eq!(all(callers).await, vec![Ok(1); 1_000]);
+    assert_eq!((calls.made(), cache.stats().computations, cache.stats().stores), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn waiters_are_counted_as_joined() {
+    let cache = MemoryCache::new(10);
+    let (calls, gate) = (Calls::default(), Gate::closed());
+    let callers: Vec<_> = (0..10).map(|_| caller(&cache, &calls, &gate)).collect();
+    eventually(|| cache.stats().misses == 10).await;
+    gate.open();
+    all(callers).await;
+    let stats = cache.stats();
+    assert_eq!((stats.joined, stats.unjoined, stats.hits), (9, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn callers_that_keep_coming_see_one_computation() {
+    for _ in 0..50 {
+        let cache = MemoryCache::new(10);
+        let calls = Calls::default();
+        let mut callers = JoinSet::new();
+        for _ in 0..100 {
+            let (cache, calls) = (cache.clone(), calls.clone());
+            callers.spawn(async move {
+                cache.get_or_compute("key", long(), async || Ok::<_, Infallible>(calls.call())).await
+            });
+        }
+        assert_eq!(in_time(callers.join_all()).await, vec![Ok(1); 100]);
+        assert_eq!(calls.made(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_leader_hands_over_to_one_waiter() {
+    let cache = MemoryCache::new(10);
+    let (calls, gate) = (Calls::default(), Gate::closed());
+    let leader = caller(&cache, &calls, &gate);
+    gate.until(1).await;
+    let callers: Vec<_> = (0..10).map(|_| caller(&cache, &calls, &gate)).collect();
+    eventually(|| cache.stats().misses == 11).await;
+    leader.abort();
+    gate.until(2).await;
+    gate.open();
+    assert_eq!(all(callers).await, vec![Ok(2); 10]);
+    assert_eq!(calls.made(), 2);
+}
+
+#[tokio::test]
+async fn one_cancelled_leader_after_the_other() {
+    let cache = MemoryCache::new(10);
+    let (calls, gate) = (Calls::default(), Gate::closed());
+    let mut callers: Vec<_> = (0..5).map(|_| caller(&cache, &calls, &gate)).collect();
+    eventually(|| cache.stats().misses == 5).await;
+    // Tasks are polled in the order in which they were spawned, and woken in the order of their waits.
+    for number in 1..5 {
+        gate.until(number).await;
+        callers.remove(0).abort();
+    }
+    gate.until(5).await;
+    gate.open();
+    assert_eq!(all(callers).await, [Ok(5)]);
+}
+
+#[tokio::test]
+async fn when_all_are_cancelled_the_next_caller_computes() {
+    let cache = MemoryCache::new(10);
+    let (calls, gate) = (Calls::default(), Gate::closed());
+    let callers: Vec<_> = (0..5).map(|_| caller(&cache, &calls, &gate)).collect();
+    eventually(|| cache.stats().misses == 5).await;
+    for caller in callers {
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+    }
+    gate.open();
+    let before = calls.made();
+    assert_eq!(in_time(caller(&cache, &calls, &gate)).await.unwrap(), Ok(before + 1));
+}
+
+#[tokio::test]
+async fn a_panicking_leader_hands_over() {
+    let cache = MemoryCache::new(10);
+    let (calls, gate) = (Calls::default(), Gate::closed());
+    let leader = tokio::spawn({
+        let (cache, gate) = (cache.clone(), gate.clone());
+        async move {
+            let compute = async || {
+                gate.pass().await;
+                panic!("on purpose")
+            };
+            cache.get_or_compute::<usize, Infallible, _>("key", long(), compute).await
+        }
+    });
+    gate.until(1).await;
+    let callers: Vec<_> = (0..10).map(|_| caller(&cache, &calls, &gate)).collect();
+    eventually(|| cache.stats().misses == 11).await;
+    gate.open();
+    assert!(in_time(leader).await.unwrap_err().is_panic(), "the panic is the leader's");
+    assert_eq!(all(callers).await, vec![Ok(1); 10]);
+}
+
+/// Ten callers whose computations fail; each waits until the computations `together` have begun.
+async fn failing(shared: bool, together: usize) -> (Vec<Result<usize, Failed>>, MemoryCache) {
+    let cache = MemoryCache::new(10);
+    let (calls, gate) = (Calls::default(), Gate::closed());
+    let callers: Vec<_> = (0..10)
+        .map(|_| {
+            let (cache, calls, gate) = (cache.clone(), calls.clone(), gate.clone());
+            tokio::spawn(async move {
+                let compute = || async {
+                    let number = calls.call();
+                    if number == 1 {
+                        gate.pass().await;
+                    } else {
+                        eventually(|| calls.made() == together).await;
+                    }
+                    Err::<usize, _>(Failed(number))
+                };
+                match shared {
+                    true => cache.get_or_compute_shared("key", long(), compute).await,
+                    false => cache.get_or_compute("key", long(), compute).await,
+                }
+            })
+        })
+        .collect();
+    eventually(|| cache.stats().misses == 10).await;
+    gate.open();
+    let results = all(callers).await;
+    assert_eq!(calls.made(), together);
+    (results, cache)
+}
+
+#[tokio::test]
+async fn a_failure_that_is_not_shared_lets_all_waiters_compute_at_once() {
+    let (results, cache) = failing(false, 10).await;
+    let mut numbers: Vec<_> = results.into_iter().map(|result| result.unwrap_err().0).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
+    let stats = cache.stats();
+    assert_eq!((stats.failures, stats.unjoined, stats.joined, stats.stores), (10, 9, 0, 0));
+}
+
+#[tokio::test]
+async fn a_shared_failure_is_everybodys() {
+    let (results, cache) = failing(true, 1).await;
+    assert_eq!(results, vec![Err(Failed(1)); 10]);
+    let stats = cache.stats();
+    assert_eq!((stats.failures, stats.joined, stats.stores), (1, 9, 0));
+}
+
+#[tokio::test]
+async fn a_failure_is_not_kept() {
+    let cache = MemoryCache::new(10);
+    let failed = cache.get_or_compute_shared("key", long(), async || Err::<u8, _>("no")).await;
+    assert_eq!(failed, Err("no"));
+    assert_eq!(cache.get_or_compute_shared("key", long(), async || Ok::<_, &str>(1)).await, Ok(1));
+}
+
+#[tokio::test]
+async fn callers_with_another_error_type_do_not_share_the_failure() {
+    let cache = MemoryCache::new(10);
+    let gate = Gate::closed();
+    let leader = tokio::spawn({
+        let (cache, gate) = (cache.clone(), gate.clone());
+        async move {
+            let compute = async || {
+                gate.pass().await;
+                Err::<u8, _>(Failed(1))
+            };
+            cache.get_or_compute_shared("key", long(), compute).await
+        }
+    });
+    gate.until(1).await;
+    let other = tokio::spawn({
+        let cache = cache.clone();
+        async move { cache.get_or_compute_shared("key", long(), async || Err::<u8, _>("its own")).await }
+    });
+    eventually(|| cache.stats().misses == 2).await;
+    gate.open();
+    assert_eq!(in_time(leader).await.unwrap(), Err(Failed(1)));
+    assert_eq!(in_time(other).await.unwrap(), Err("its own"));
+}
+
+#[tokio::test]
+async fn value_types_do_not_wait_for_each_other() {
+    let cache = MemoryCache::new(10);
+    let (calls, gate) = (Calls::default(), Gate::closed());
+    let number = caller(&cache, &calls, &gate);
+    gate.until(1).await;
+    let text = cache.get_or_compute("key", long(), async || Ok::<_, Infallible>("text".to_owned()));
+    assert_eq!(in_time(text).await.unwrap(), "text");
+    gate.open();
+    assert_eq!(in_time(number).await.unwrap(), Ok(1));
+}
+
+/// Ten callers at once, whose computation decides something about its own entry.
+async fn deciding(decide: impl Fn() + Copy + Send + Sync + 'static) -> (Vec<Done>, MemoryCache) {
+    let cache = MemoryCache::new(10);
+    let (calls, gate) = (Calls::default(), Gate::closed());
+    let callers: Vec<_> = (0..10)
+        .map(|_| {
+            let (cache, calls, gate) = (cache.clone(), calls.clone(), gate.clone());
+            tokio::spawn(async move {
+                let compute = || async {
+                    let number = calls.call();
+                    decide();
+                    gate.pass().await;
+                    Ok(number)
+                };
+                cache.get_or_compute("key", long(), compute).await
+            })
+        })
+        .collect();
+    eventually(|| cache.stats().misses == 10).await;
+    gate.open();
+    (all(callers).await, cache)
+}
+
+#[tokio::test]
+async fn an_unshared_value_is_its_computers_alone() {
+    let decide = || {
+        context().unshared();
+    };
+    let (results, cache) = deciding(decide).await;
+    let mut numbers: Vec<_> = results.into_iter().map(Result::unwrap).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
+    assert_eq!(cache.get::<usize>("key").await.unwrap(), None, "nor is it stored");
+}
+
+#[tokio::test]
+async fn a_value_that_is_not_stored_is_still_shared() {
+    let decide = || {
+        context().no_store();
+    };
+    let (results, cache) = deciding(decide).await;
+    assert_eq!(results, vec![Ok(1); 10]);
+    assert_eq!(cache.get::<usize>("key").await.unwrap(), None);
+    assert_eq!(cache.stats().stores, 0);
+}
+
+#[tokio::test]
+async fn a_ttl_of_zero_still_shares_the_computation() {
+    let cache = MemoryCache::new(10);
+    let (calls, gate) = (Calls::default(), Gate::closed());
+    let mut callers = JoinSet::new();
+    for _ in 0..10 {
+        let (cache, calls, gate) = (cache.clone(), calls.clone(), gate.clone());
+        callers.spawn(async move {
+            let compute = || async {
+                gate.pass().await;
+                Ok::<_, Infallible>(calls.call())
+            };
+            cache.get_or_compute("key", Policy::ttl(Duration::ZERO), compute).await
+        });
+    }
+    eventually(|| cache.stats().misses == 10).await;
+    gate.open();
+    assert_eq!(in_time(callers.join_all()).await, vec![Ok(1); 10]);
+    assert!(!cache.contains("key").await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn distinct_cold_keys_do_not_wait_for_each_other() {
+    let cache = MemoryCache::new(10_000);
+    let start = Instant::now();
+    let mut callers = JoinSet::new();
+    for key in 0..1_000 {
+        let cache = cache.clone();
+        callers.spawn(async move {
+            let compute = async || {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Ok::<_, Infallible>(key)
+            };
+            cache.get_or_compute(&format!("key:{key}"), long(), compute).await
+        });
+    }
+    assert_eq!(in_time(callers.join_all()).await.len(), 1_000);
+    assert!(start.elapsed() < Duration::from_millis(500), "took {:?}", start.elapsed());
+}
+
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Alive {
+    #[serde(skip)]
+    made: Arc<AtomicUsize>,
+}
+
+impl Alive {
+    fn new(made: &Arc<AtomicUsize>) -> Self {
+        made.fetch_add(1, Ordering::SeqCst);
+        Self { made: made.clone() }
+    }
+}
+
+#[tokio::test]
+async fn a_flight_that_ended_keeps_no_value() {
+    let cache = MemoryCache::new(10);
+    let made = Arc::new(AtomicUsize::new(0));
+    let gate = Gate::closed();
+    let mut callers = JoinSet::new();
+    for _ in 0..10 {
+        let (cache, made, gate) = (cache.clone(), made.clone(), gate.clone());
+        callers.spawn(async move {
+            let compute = || async {
+                context().no_store();
+                gate.pass().await;
+                Ok::<_, Infallible>(Alive::new(&made))
+            };
+            let value = cache.get_or_compute("key", long(), compute).await.unwrap();
+            assert!(Arc::ptr_eq(&value.made, &made));
+        });
+    }
+    eventually(|| cache.stats().misses == 10).await;
+    gate.open();
+    in_time(callers.join_all()).await;
+    assert_eq!(made.load(Ordering::SeqCst), 1, "one computation ran");
+    assert_eq!(Arc::strong_count(&made), 1, "and nobody holds its value any more");
+}

@@ -1,0 +1,11 @@
+use larder::cached;
+
+struct Filter;
+
+#[cached(ttl = 300, key = "search:<filter>")]
+async fn search(filter: &Filter) -> u64 {
+    let _ = filter;
+    0
+}
+
+fn main() {}

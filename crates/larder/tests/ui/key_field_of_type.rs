@@ -1,0 +1,8 @@
+use larder::cached;
+
+#[cached(ttl = 300, key = "<T.name>:<id>")]
+async fn user<T: Send>(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use larder::cached;
+
+#[cached(ttl = 300)]
+struct User;
+
+fn main() {}

@@ -1,0 +1,8 @@
+use larder::cached;
+
+trait Users {
+    #[cached(ttl = 300, key = "user:<id>")]
+    async fn user(&self, id: u64) -> u64;
+}
+
+fn main() {}
