@@ -1,0 +1,3 @@
+//! What needs several crates, processes or servers, and the model of the one rule.
+
+pub mod model;

@@ -1,0 +1,88 @@
+//! A model of the one rule, searched to its end.
+//!
+//! The rules are those of "The one rule" in the design, taken from its text and not from the
+//! library's code. [`search::search`] visits every state that a [`config::Config`] can reach; no
+//! read may break the promise in any of them. Each [`mutant::Mutant`] breaks one rule in a way
+//! that the design names, and must be caught in the configuration that [`configs::catches`] gives.
+//!
+//! ```text
+//! cargo test -p larder-tests --test model                  # half a minute
+//! cargo test -p larder-tests --test model caught -- --nocapture     # the mutants' traces
+//! LARDER_SOAK=1 cargo test -p larder-tests --test model -- --test-threads=1
+//! ```
+//!
+//! # What there is
+//!
+//! Two processes, P0 and P1, with up to three callers each (P0.0, P0.1, …), and a Redis server.
+//! Two entries: `k`, made from the database, and `d`, made from the cached `k`. Four scopes: `k`,
+//! the prefix `k:*` over it, `d`, and everything.
+//!
+//! | module | rules |
+//! | --- | --- |
+//! | `caller` | where a caller may be interrupted |
+//! | `read` | 3 memory, 4 Redis entries, 6 flights |
+//! | `compute` | 1 begin, 5 dependencies |
+//! | `change` | 2 and 8 `invalidate`, 11 insert |
+//! | `follow` | 2 apply, 7 position |
+//! | `outbox` | 8 outbox |
+//! | `start` | 9 new start, 10 reset |
+//! | `fault` | trims, losses, failovers, restarts, broken links |
+//!
+//! A move runs one actor up to the next point where another may come between;
+//! [`config::Fine`] says where these points are. The commands of Redis are atomic, replies arrive
+//! whenever they like, and a process whose reader makes no move is as slow as can be.
+//!
+//! # What is promised
+//!
+//! Fields called ghosts exist for the observer only. Invalidations are counted in the order of
+//! their calls (#1, #2, …). A value carries the set of those that were called before its
+//! computation began, without those that its sources are older than. A process has *heard* of its
+//! own invalidations when they return, and of others when its position is said to be at or past
+//! them: a read of the log that passed its check and reached the tip, and a new start, tell it
+//! all that was acknowledged. A read that began after its process had heard of an invalidation
+//! that covers what it reads must not return a value that is older.
+//!
+//! What a failover loses counts as acknowledged again once its sender has appended it again: so a
+//! sender that is in contact and has an empty outbox must not be missing a record. A log that is
+//! lost takes nothing back: the reset has to answer for it.
+//!
+//! # How the text is read
+//!
+//! - `invalidate` enters the outbox, raises the slots, raises `now`, and only then may its record
+//!   be appended, all of it under the applier's lock. The echo of its own record is then no local
+//!   change.
+//! - An entry leaves the outbox when the record with the very ID that the reply named was read;
+//!   an ID at or below the position proves nothing.
+//! - An insert takes the position that it loads after the echo, before it finds the value valid.
+//! - "Everything" raises the reset floor. A new start raises the start floor, which alone is
+//!   lowered again.
+//! - Where the IDs of a new master fall, a value is not written once it is no longer valid
+//!   ([`config::Config::skips_invalid_writes`]); elsewhere it is written whatever happened.
+//! - Where a log is lost and IDs fall, the log is made anew by a process that has seen the higher
+//!   ones.
+//!
+//! # What there is not
+//!
+//! Slots that two scopes share (an entry looks stale, never fresh), TTLs and `serve` or
+//! `bypass(D)`, leases, cycles of flights, caches with two logs, packed IDs, the outbox' overflow,
+//! and counters. A command whose link breaks has reached the server by then, or never does.
+
+mod action;
+mod caller;
+mod change;
+mod compute;
+pub mod config;
+pub mod configs;
+pub mod event;
+mod fault;
+mod follow;
+pub mod mutant;
+mod outbox;
+mod read;
+pub mod scope;
+pub mod search;
+mod server;
+mod start;
+mod state;
+mod step;
+mod trace;

@@ -1,0 +1,120 @@
+//! Computing: begin (rule 1), dependencies (rule 5), storing.
+
+use super::caller::Progress;
+use super::event::Event;
+use super::mutant::Mutant;
+use super::scope::Key;
+use super::state::{Caller, Outer, Pc, Value};
+use super::step::Step;
+
+impl Step<'_> {
+    pub(crate) fn begin(&mut self, p: usize, c: usize) -> Progress {
+        if self.state.spent.computations == self.config.computations {
+            return self.abandon(p, c);
+        }
+        self.state.spent.computations += 1;
+        let stamp = self.process(p).now;
+        let caller = self.caller(p, c);
+        caller.value = Value { scopes: caller.key.scopes(), stamp, ..Value::default() };
+        self.goto(p, c, Pc::BeginPosition)
+    }
+
+    /// The bounds of the search end here: everyone goes away without an answer.
+    fn abandon(&mut self, p: usize, c: usize) -> Progress {
+        self.land(p, c, None);
+        if self.caller(p, c).outer.is_some() {
+            self.caller(p, c).key = Key::D;
+            self.land(p, c, None);
+        }
+        *self.caller(p, c) = Caller::default();
+        Progress::Done
+    }
+
+    /// The computation itself begins after this, hence the ghost.
+    pub(crate) fn begin_position(&mut self, p: usize, c: usize) -> Progress {
+        let epoch = self.process(p).position;
+        let after = self.state.ghost.called;
+        let value = &mut self.caller(p, c).value;
+        value.epoch = epoch;
+        value.after = after;
+        self.goto(p, c, Pc::Compute)
+    }
+
+    pub(crate) fn compute(&mut self, p: usize, c: usize) -> Progress {
+        let caller = *self.caller(p, c);
+        if caller.key == Key::K {
+            return self.goto(p, c, Pc::Store);
+        }
+        let heard = self.process(p).heard;
+        *self.caller(p, c) = Caller {
+            pc: Pc::LoadNow,
+            key: Key::K,
+            heard,
+            outer: Some(Outer { value: caller.value, heard: caller.heard, joins_any: caller.joins_any }),
+            ..Caller::default()
+        };
+        Progress::Done
+    }
+
+    /// Back in the computation of `d`, with `k` or the news that there is none.
+    pub(crate) fn take_dependency(&mut self, p: usize, c: usize, k: Option<Value>) -> Progress {
+        let Some(Outer { mut value, heard, joins_any }) = self.caller(p, c).outer else {
+            return Progress::Blocked;
+        };
+        let ghost = &self.state.ghost;
+        let records = match k {
+            Some(k) => {
+                // Older than `k` is older than what `k` is made from.
+                let only_d = ghost.called & !ghost.covering(Key::K.scopes());
+                value.after &= k.after | only_d;
+                self.saw(Event::DependencyRead);
+                !self.is(Mutant::NoDependencies)
+            }
+            None => !self.is(Mutant::NoDependencies) && !self.is(Mutant::MissesNotRecorded),
+        };
+        if records {
+            value.scopes = value.scopes | Key::K.scopes();
+        }
+        *self.caller(p, c) =
+            Caller { pc: Pc::Store, key: Key::D, value, heard, joins_any, ..Caller::default() };
+        Progress::Done
+    }
+
+    pub(crate) fn store(&mut self, p: usize, c: usize) -> Progress {
+        self.saw(Event::Computed);
+        let late = self.is(Mutant::StampAfterComputation);
+        let Caller { key, mut value, .. } = *self.caller(p, c);
+        let process = self.process(p);
+        if late {
+            value.stamp = process.now;
+            value.epoch = process.position;
+        }
+        process.keep(key, value);
+        self.caller(p, c).value = value;
+        self.land(p, c, Some(value));
+        if self.config.shared {
+            return self.goto(p, c, Pc::Write);
+        }
+        self.finish(p, c)
+    }
+
+    /// The write goes out on a connection that is known to lead to the right server: if that
+    /// breaks, so does the write.
+    pub(crate) fn write(&mut self, p: usize, c: usize) -> Progress {
+        let Caller { key, value, .. } = *self.caller(p, c);
+        if self.process(p).online() {
+            let skips = self.config.skips_invalid_writes && !self.is(Mutant::InvalidValueWritten);
+            if skips && !self.is_valid_in_memory(p, value.scopes, value.stamp) {
+                self.saw(Event::WriteSkipped);
+            } else {
+                self.saw(Event::Written);
+                self.put(key, value);
+            }
+        }
+        self.finish(p, c)
+    }
+
+    pub(crate) fn put(&mut self, key: Key, value: Value) {
+        self.state.server.entries[key as usize] = Some(Value { stamp: 0, ..value });
+    }
+}

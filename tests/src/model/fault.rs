@@ -1,0 +1,161 @@
+//! What goes wrong around the processes.
+
+use super::config::Config;
+use super::event::Event;
+use super::mutant::Mutant;
+use super::state::{At, Cause, Follower, Process, Sending, State};
+use super::step::Step;
+
+/// One fault, or the end of one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fault {
+    Trim,
+    Lose { rising: bool },
+    ReplicaLags,
+    Failover { rising: bool },
+    Drop(u8),
+    Reconnect(u8),
+    Restart(u8),
+}
+
+impl Fault {
+    pub(crate) fn each(config: &Config, state: &State, mut each: impl FnMut(Self)) {
+        let (faults, spent) = (&config.faults, &state.spent);
+        let directions = [(true, faults.rising), (false, faults.falling)];
+        if spent.trims < faults.trims {
+            each(Self::Trim);
+        }
+        if spent.failovers < faults.failovers && state.replica.is_none() {
+            each(Self::ReplicaLags);
+        }
+        for (rising, _) in directions.into_iter().filter(|(_, on)| *on) {
+            if spent.losses < faults.losses && state.server.log_exists {
+                each(Self::Lose { rising });
+            }
+            if spent.failovers < faults.failovers {
+                each(Self::Failover { rising });
+            }
+        }
+        for p in 0..2u8 {
+            let process = &state.processes[usize::from(p)];
+            if process.linked && spent.drops < faults.drops {
+                each(Self::Drop(p));
+            }
+            if !process.linked {
+                each(Self::Reconnect(p));
+            }
+            if spent.restarts < faults.restarts {
+                each(Self::Restart(p));
+            }
+        }
+    }
+}
+
+impl Step<'_> {
+    pub(crate) fn strike(&mut self, fault: Fault) -> bool {
+        match fault {
+            Fault::Trim => {
+                self.state.spent.trims += 1;
+                self.state.server.trim()
+            }
+            Fault::Lose { rising } => {
+                self.state.spent.losses += 1;
+                self.state.server.lose_log();
+                self.set_clock(rising);
+                true
+            }
+            Fault::ReplicaLags => {
+                self.state.replica = Some(self.state.server);
+                true
+            }
+            Fault::Failover { rising } => self.fail_over(rising),
+            Fault::Drop(p) => {
+                self.state.spent.drops += 1;
+                self.disconnect(p.into());
+                true
+            }
+            Fault::Reconnect(p) => self.reconnect(p.into()),
+            Fault::Restart(p) => {
+                self.state.spent.restarts += 1;
+                self.restart(p.into());
+                true
+            }
+        }
+    }
+
+    fn set_clock(&mut self, rising: bool) {
+        self.state.server.clock = if rising { self.state.ghost.highest + 1 } else { 0 };
+    }
+
+    fn fail_over(&mut self, rising: bool) -> bool {
+        self.state.spent.failovers += 1;
+        let replid = self.state.server.replid + 1;
+        if let Some(replica) = self.state.replica.take() {
+            self.state.server = replica;
+        }
+        self.state.server.replid = replid;
+        self.set_clock(rising);
+        for p in 0..2 {
+            self.disconnect(p);
+        }
+        true
+    }
+
+    /// What was read and checked is applied still; what was only read is forgotten.
+    fn disconnect(&mut self, p: usize) {
+        let process = self.process(p);
+        process.linked = false;
+        process.backward = 0;
+        if process.follower.at == At::Check {
+            process.follower = Follower::default();
+        }
+        for pending in &mut process.outbox {
+            pending.older = 0;
+            pending.older_sent = 0;
+            if let Sending::Sent(_) | Sending::Echoed(_) = pending.sending {
+                pending.sending = Sending::Queued;
+            }
+        }
+    }
+
+    fn reconnect(&mut self, p: usize) -> bool {
+        let replid = self.state.server.replid;
+        let unnoticed = self.is(Mutant::ReplicaNotNoticed);
+        let process = self.process(p);
+        if !matches!(process.follower.at, At::Read | At::Tip | At::Reset) {
+            return false;
+        }
+        process.linked = true;
+        if process.replid != replid && !unnoticed {
+            process.replid = replid;
+            process.ready = false;
+            self.saw(Event::ReplicaFound);
+            self.starts_anew(p, At::Tip, Cause::Replica);
+        }
+        true
+    }
+
+    fn restart(&mut self, p: usize) {
+        *self.process(p) = Process {
+            linked: true,
+            replid: self.state.server.replid,
+            follower: Follower { at: At::Tip, cause: Cause::Start, ..Follower::default() },
+            ..Process::default()
+        };
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let direction = |rising: bool| if rising { "rise" } else { "fall" };
+        match *self {
+            Self::Trim => f.write_str("the oldest record is trimmed"),
+            Self::Lose { rising } => write!(f, "the log is lost, IDs {}", direction(rising)),
+            Self::ReplicaLags => f.write_str("the replica receives no more"),
+            Self::Failover { rising } => write!(f, "failover, IDs {}", direction(rising)),
+            Self::Drop(p) => write!(f, "P{p} loses its connections"),
+            Self::Reconnect(p) => write!(f, "P{p} connects again"),
+            Self::Restart(p) => write!(f, "P{p} restarts"),
+        }
+    }
+}

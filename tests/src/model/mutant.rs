@@ -1,0 +1,82 @@
+//! The rules of the design, each broken in the ways that its text names in brackets, and in a few
+//! that it does not.
+
+macro_rules! mutants {
+    ($( $rule:literal { $( $name:ident: $text:literal, )+ } )+) => {
+        /// One rule left out or turned round.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Mutant {
+            $( $( #[doc = concat!("Rule ", $rule, ": ", $text, ".")] $name, )+ )+
+        }
+
+        impl Mutant {
+            /// The rule that it breaks and how, in the words of the design.
+            #[must_use]
+            pub fn text(self) -> &'static str {
+                match self {
+                    $( $( Self::$name => concat!("rule ", $rule, ": ", $text), )+ )+
+                }
+            }
+        }
+    };
+}
+
+mutants! {
+    "1" {
+        StampAfterComputation: "stamp taken after the computation",
+    }
+    "2" {
+        NowBeforeSlots: "`now` before slots",
+        PositionBeforeSlots: "position before slots",
+        TwoAppliers: "two appliers",
+    }
+    "3" {
+        StampMovedToLaterNow: "stamp moved to a later `now`",
+        PromotionStampedAtInsertion: "promotion stamped at insertion",
+        PromotionWithoutCheck: "promotion without a check",
+    }
+    "4" {
+        OutboxNotLookedAt: "outbox not looked at",
+        SlotsLookedAtFirst: "slots looked at first",
+    }
+    "5" {
+        NoDependencies: "none recorded",
+        MissesNotRecorded: "misses not recorded",
+    }
+    "6" {
+        JoinAnyFlight: "join any flight",
+        OwnScopesOnly: "look at the key's own scopes only",
+    }
+    "7" {
+        NoTrimCheck: "no check that nothing was trimmed",
+        OwnReplyMovesPosition: "own reply moves the position",
+    }
+    "8" {
+        OlderReplyEmptiesOutbox: "an older reply empties what was added since",
+        OlderEchoEmptiesOutbox: "an older echo empties what was added since",
+    }
+    "9" {
+        NoFloorAtStart: "no floor at start",
+        NoFloorAfterTrim: "no floor after a trim",
+        LostLogTakenForQuiet: "a lost log taken for a quiet one",
+        BackwardReadLowersReset: "the backward read lowers the floor of a reset",
+        FloorWithoutLocalChange: "a rise of the floor that is not also a local change",
+    }
+    "10" {
+        ResetAtServersId: "reset at the server's own ID",
+    }
+    "11" {
+        InsertStampedAtEnd: "stamped at its end",
+    }
+    "8, beyond the brackets" {
+        OutboxAfterLocalChange: "the local change made before the outbox is entered",
+        AppendBeforeLocalChange: "appended before the local change is made",
+    }
+    "9, beyond the brackets" {
+        ReplicaNotNoticed: "a changed `master_replid` not noticed",
+        NotAppendedAgain: "nothing appended again",
+    }
+    "11, beyond the brackets" {
+        InvalidValueWritten: "a value written to Redis that is no longer valid",
+    }
+}

@@ -1,0 +1,187 @@
+//! Reading: memory (rule 3), another's flight (rule 6), an entry in Redis (rules 3 and 4).
+
+use super::caller::Progress;
+use super::event::Event;
+use super::mutant::Mutant;
+use super::scope::Key;
+use super::state::{Caller, Pc, Sending, Value};
+use super::step::Step;
+
+/// What a Redis entry is judged by.
+enum Judge {
+    Outbox,
+    Floors,
+    Slots,
+}
+
+impl Step<'_> {
+    pub(crate) fn load_now(&mut self, p: usize, c: usize, then: Pc) -> Progress {
+        let now = self.process(p).now;
+        self.caller(p, c).now = now;
+        self.goto(p, c, then)
+    }
+
+    pub(crate) fn look_in_memory(&mut self, p: usize, c: usize) -> Progress {
+        let Caller { key, now, .. } = *self.caller(p, c);
+        let Some(value) = self.process(p).memory[key as usize] else {
+            return self.goto(p, c, Pc::EnterFlight);
+        };
+        self.caller(p, c).value = value;
+        if value.stamp == now {
+            self.saw(Event::HitAtOnce);
+            return self.finish(p, c);
+        }
+        if !self.is_valid_in_memory(p, value.scopes, value.stamp) {
+            self.saw(Event::StaleInMemory);
+            return self.goto(p, c, Pc::EnterFlight);
+        }
+        self.caller(p, c).detached = false;
+        self.goto(p, c, Pc::MoveStamp)
+    }
+
+    pub(crate) fn move_stamp(&mut self, p: usize, c: usize) -> Progress {
+        self.saw(Event::HitAfterLook);
+        let later = self.is(Mutant::StampMovedToLaterNow);
+        let caller = *self.caller(p, c);
+        let process = self.process(p);
+        let to = if later { process.now } else { caller.now };
+        if let Some(entry) = &mut process.memory[caller.key as usize]
+            && !caller.detached
+        {
+            entry.stamp = to.max(entry.stamp);
+        }
+        self.caller(p, c).value.stamp = to;
+        self.finish(p, c)
+    }
+
+    pub(crate) fn enter_flight(&mut self, p: usize, c: usize) -> Progress {
+        let key = self.caller(p, c).key;
+        if self.config.flights && !self.answers_misses(p, c) {
+            let flight = &mut self.process(p).flights[key as usize];
+            if flight.is_some() {
+                self.saw(Event::Joined);
+                return self.goto(p, c, Pc::Joined);
+            }
+            *flight = Some(c as u8);
+        }
+        self.goto(p, c, Pc::Fetch)
+    }
+
+    /// Hands the result of a flight to those who joined it.
+    pub(crate) fn land(&mut self, p: usize, c: usize, value: Option<Value>) {
+        let key = self.caller(p, c).key;
+        let process = self.process(p);
+        if process.flights[key as usize] != Some(c as u8) {
+            return;
+        }
+        process.flights[key as usize] = None;
+        for caller in &mut process.callers {
+            if caller.pc == Pc::Joined && caller.key == key {
+                match value {
+                    Some(value) => {
+                        caller.value = value;
+                        caller.pc = Pc::AcceptFlight;
+                    }
+                    None => *caller = Caller::default(),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn accept_flight(&mut self, p: usize, c: usize) -> Progress {
+        let Caller { key, value, joins_any, .. } = *self.caller(p, c);
+        if joins_any {
+            self.saw(Event::LaterFlightAccepted);
+            return self.finish(p, c);
+        }
+        let scopes = if self.is(Mutant::OwnScopesOnly) { key.scopes() } else { value.scopes };
+        if self.is(Mutant::JoinAnyFlight) || self.is_valid_in_memory(p, scopes, value.stamp) {
+            self.saw(Event::FlightAccepted);
+            return self.finish(p, c);
+        }
+        self.saw(Event::FlightRefused);
+        self.caller(p, c).joins_any = true;
+        self.goto(p, c, Pc::EnterFlight)
+    }
+
+    pub(crate) fn fetch(&mut self, p: usize, c: usize) -> Progress {
+        let key = self.caller(p, c).key;
+        let online = self.config.shared && self.process(p).online();
+        match self.state.server.entry(key).filter(|_| online) {
+            Some(entry) => {
+                self.caller(p, c).value = entry;
+                self.goto(p, c, Pc::LoadNowToJudge)
+            }
+            None => self.miss(p, c),
+        }
+    }
+
+    pub(crate) fn judge(&mut self, p: usize, c: usize, nth: usize) -> Progress {
+        use Judge::{Floors, Outbox, Slots};
+        if self.is(Mutant::PromotionWithoutCheck) {
+            return self.goto(p, c, Pc::Promote);
+        }
+        let order = if self.is(Mutant::SlotsLookedAtFirst) {
+            [Slots, Outbox, Floors]
+        } else {
+            [Outbox, Floors, Slots]
+        };
+        let Value { scopes, epoch, .. } = self.caller(p, c).value;
+        let process = &self.state.processes[p];
+        let refusal = match order[nth] {
+            Outbox => {
+                let waiting = |index: usize| process.outbox[index].sending != Sending::Empty;
+                (scopes.indices().any(waiting) && !self.is(Mutant::OutboxNotLookedAt))
+                    .then_some(Event::RefusedByOutbox)
+            }
+            Floors => (epoch < process.floor()).then_some(Event::RefusedByFloor),
+            Slots => (epoch < process.newest_in_log(scopes)).then_some(Event::RefusedBySlots),
+        };
+        if let Some(event) = refusal {
+            self.saw(event);
+            return self.miss(p, c);
+        }
+        let then = [Pc::JudgeSecond, Pc::JudgeThird, Pc::Promote][nth];
+        self.goto(p, c, then)
+    }
+
+    pub(crate) fn promote(&mut self, p: usize, c: usize) -> Progress {
+        self.saw(Event::Promoted);
+        let caller = *self.caller(p, c);
+        let at_insertion = self.is(Mutant::PromotionStampedAtInsertion);
+        let process = self.process(p);
+        let value = Value { stamp: if at_insertion { process.now } else { caller.now }, ..caller.value };
+        process.keep(caller.key, value);
+        self.caller(p, c).value = value;
+        self.land(p, c, Some(value));
+        self.finish(p, c)
+    }
+
+    /// The read returns: to its caller, or to the computation of `d` that made it.
+    pub(crate) fn finish(&mut self, p: usize, c: usize) -> Progress {
+        let Caller { key, heard, value, outer, .. } = *self.caller(p, c);
+        self.check(p, key, heard, value);
+        match outer {
+            Some(_) => self.take_dependency(p, c, Some(value)),
+            None => {
+                *self.caller(p, c) = Caller::default();
+                Progress::Done
+            }
+        }
+    }
+
+    /// Whether this is a plain `get` inside a computation.
+    pub(crate) fn answers_misses(&mut self, p: usize, c: usize) -> bool {
+        let caller = self.caller(p, c);
+        let inside = caller.outer.is_some() && caller.key == Key::K;
+        inside && self.config.nested == super::config::Nested::Get
+    }
+
+    fn miss(&mut self, p: usize, c: usize) -> Progress {
+        if self.answers_misses(p, c) {
+            self.saw(Event::MissRead);
+            return self.take_dependency(p, c, None);
+        }
+        self.goto(p, c, Pc::Begin)
+    }
+}

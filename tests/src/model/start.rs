@@ -1,0 +1,129 @@
+//! New start (rule 9) and reset (rule 10).
+
+use super::caller::Progress;
+use super::event::Event;
+use super::mutant::Mutant;
+use super::scope::Scopes;
+use super::server::{MINUTE, Record};
+use super::state::{At, Cause, Follower, Lock};
+use super::step::Step;
+
+impl Step<'_> {
+    pub(crate) fn read_tip(&mut self, p: usize) -> Progress {
+        let process = &self.state.processes[p];
+        if !process.linked {
+            return Progress::Blocked;
+        }
+        let server = &self.state.server;
+        // The mutant's own record may leave the log below: it takes that for a reset done.
+        let below = server.last < process.highest() && !self.is(Mutant::ResetAtServersId);
+        if !server.log_exists || below {
+            return self.reader_at(p, At::Reset);
+        }
+        let tip = server.last;
+        let tells = self.delivered();
+        let follower = &mut self.process(p).follower;
+        follower.tip = tip;
+        follower.tells = tells;
+        self.reader_at(p, At::StartFloor)
+    }
+
+    pub(crate) fn start_floor(&mut self, p: usize) -> Progress {
+        self.saw(Event::NewStart);
+        let Follower { cause, tip, .. } = self.process(p).follower;
+        let forgets = match cause {
+            Cause::Start => self.is(Mutant::NoFloorAtStart),
+            Cause::Gap => self.is(Mutant::NoFloorAfterTrim),
+            Cause::Loss | Cause::Replica => false,
+        };
+        if !forgets {
+            self.process(p).start_floor = tip;
+        }
+        let silent = self.is(Mutant::FloorWithoutLocalChange);
+        self.reader_at(p, if silent { At::StartPosition } else { At::StartLocal })
+    }
+
+    pub(crate) fn start_local(&mut self, p: usize) -> Progress {
+        if !self.lock(p, Lock::Follower) {
+            return Progress::Blocked;
+        }
+        let target = self.process(p).now + 1;
+        self.process(p).follower.target = target;
+        self.raise_local(p, Scopes::ALL, target);
+        self.reader_at(p, At::StartNow)
+    }
+
+    pub(crate) fn start_now(&mut self, p: usize) -> Progress {
+        let process = self.process(p);
+        process.now = process.follower.target;
+        self.unlock(p);
+        self.reader_at(p, At::StartPosition)
+    }
+
+    pub(crate) fn start_position(&mut self, p: usize) -> Progress {
+        let backward = self.config.backward;
+        let process = self.process(p);
+        let Follower { tip, tells, .. } = process.follower;
+        process.position = tip;
+        process.heard |= tells;
+        process.ready = true;
+        process.backward = if backward { tip + 1 } else { 0 };
+        process.follower = Follower::default();
+        if !self.is(Mutant::NotAppendedAgain) {
+            self.append_again(p);
+        }
+        Progress::Done
+    }
+
+    /// An explicit ID: of several processes that reset one log, one wins, and a second record
+    /// above it does no harm.
+    pub(crate) fn reset(&mut self, p: usize) -> Progress {
+        let process = &self.state.processes[p];
+        if !process.linked {
+            return Progress::Blocked;
+        }
+        let server = &self.state.server;
+        // Assumed: where IDs fall, the log is made anew by one who has seen the higher ones.
+        let known = server.clock.max(process.highest());
+        if !server.log_exists && known + MINUTE <= self.state.ghost.highest {
+            return Progress::Blocked;
+        }
+        let id = if self.is(Mutant::ResetAtServersId) {
+            server.next_id()
+        } else {
+            server.clock.max(process.highest()) + MINUTE
+        };
+        let record = Record { scope: Scopes::ALL, ..Record::default() };
+        if self.state.server.append_at(id, record) {
+            self.saw(Event::ResetAppended);
+            self.state.ghost.highest = self.state.ghost.highest.max(id);
+        } else {
+            self.saw(Event::ResetYielded);
+        }
+        self.reader_at(p, At::Tip)
+    }
+
+    /// One record further back, and the start floor with it.
+    pub(crate) fn read_backwards(&mut self, p: usize) -> bool {
+        let process = &self.state.processes[p];
+        if !process.online() {
+            return false;
+        }
+        let cursor = process.backward;
+        let records = self.state.server.records();
+        let Some(&record) = records.iter().rev().find(|record| record.id < cursor) else {
+            self.process(p).backward = 0;
+            return true;
+        };
+        self.raise_log(p, record.scope, record.id);
+        self.saw(Event::StartFloorLowered);
+        let lowers_reset = self.is(Mutant::BackwardReadLowersReset);
+        let process = self.process(p);
+        process.backward = record.id;
+        process.start_floor = process.start_floor.min(record.id);
+        if lowers_reset {
+            process.reset_floor = process.reset_floor.min(record.id);
+        }
+        true
+    }
+}

@@ -1,0 +1,305 @@
+//! One state of the whole system.
+
+use super::config::Config;
+use super::scope::{Key, Scopes};
+use super::server::{FIRST_ID, Record, Server};
+
+/// Ghost: a set of invalidations, a bit for each in the order of their calls.
+pub(crate) type Mask = u8;
+
+/// Callers that a process has at most.
+pub(crate) const CALLERS: usize = 3;
+
+/// Records that one read of the log returns at most.
+pub(crate) const BATCH: usize = 2;
+
+/// A value with its stamps, wherever it lies.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Value {
+    /// The scopes recorded with it.
+    pub(crate) scopes: Scopes,
+    /// Local order, in memory only.
+    pub(crate) stamp: u8,
+    /// Log order, on the way to Redis and there.
+    pub(crate) epoch: u8,
+    /// Ghost: the invalidations called before the computation began, its sources' included.
+    pub(crate) after: Mask,
+}
+
+/// Where a caller stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) enum Pc {
+    #[default]
+    Idle,
+    LoadNow,
+    LookInMemory,
+    MoveStamp,
+    EnterFlight,
+    Joined,
+    AcceptFlight,
+    Fetch,
+    LoadNowToJudge,
+    JudgeFirst,
+    JudgeSecond,
+    JudgeThird,
+    Promote,
+    Begin,
+    BeginPosition,
+    Compute,
+    Store,
+    Write,
+    EnterOutbox,
+    InvalidateFirst,
+    InvalidateSecond,
+    InvalidateReturn,
+    InsertCall,
+    InsertSlots,
+    InsertNow,
+    InsertStore,
+    InsertWrite,
+}
+
+/// The computation of `d`, set aside while it reads `k`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Outer {
+    pub(crate) value: Value,
+    pub(crate) heard: Mask,
+    pub(crate) joins_any: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Caller {
+    pub(crate) pc: Pc,
+    pub(crate) key: Key,
+    pub(crate) value: Value,
+    /// The `now` that was loaded, or the counter that a change is about to get.
+    pub(crate) now: u8,
+    /// The memory entry was replaced since it was looked at: its stamp is out of reach.
+    pub(crate) detached: bool,
+    /// Every flight met from here on began after the caller arrived.
+    pub(crate) joins_any: bool,
+    /// What is being invalidated.
+    pub(crate) scope: Scopes,
+    /// An insert found nothing that covered its value since it began.
+    pub(crate) keeps: bool,
+    /// Ghost: the invalidation being called.
+    pub(crate) calls: Mask,
+    /// Ghost: what the process had heard when this read started.
+    pub(crate) heard: Mask,
+    pub(crate) outer: Option<Outer>,
+}
+
+/// How far an outbox entry has come.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) enum Sending {
+    #[default]
+    Empty,
+    /// The call is under way: judged by, not yet appended.
+    Entered,
+    Queued,
+    /// Appended; the reply is on its way.
+    Sent(u8),
+    /// A record of ours was read back whose ID the reply has yet to confirm.
+    Echoed(u8),
+    /// The reply named the record's ID; its echo is awaited.
+    Named(u8),
+}
+
+/// The outbox's entry of one scope.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Pending {
+    pub(crate) sending: Sending,
+    /// The ID of an append that was under way when the scope was added again: 0 for none.
+    pub(crate) older: u8,
+    /// Ghost: what that append carries.
+    pub(crate) older_sent: Mask,
+    /// Ghost: all that this process ever invalidated with this scope ("the last minute").
+    pub(crate) carries: Mask,
+    /// Ghost: the part of it in the append under way.
+    pub(crate) sent: Mask,
+}
+
+/// Why a process starts anew.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) enum Cause {
+    #[default]
+    Start,
+    Gap,
+    Loss,
+    Replica,
+}
+
+/// Where the log's reader stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) enum At {
+    #[default]
+    Read,
+    Check,
+    Lock,
+    RaiseLocal,
+    RaiseLog,
+    RaiseNow,
+    Leave,
+    Position,
+    Tip,
+    StartFloor,
+    StartLocal,
+    StartNow,
+    StartPosition,
+    Reset,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Follower {
+    pub(crate) at: At,
+    pub(crate) cause: Cause,
+    pub(crate) batch: [Record; BATCH],
+    pub(crate) len: u8,
+    pub(crate) next: u8,
+    pub(crate) tip: u8,
+    pub(crate) target: u8,
+    /// Ghost: what this read tells the process, once it is applied.
+    pub(crate) tells: Mask,
+}
+
+/// Who holds a process' applier lock.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) enum Lock {
+    #[default]
+    Free,
+    Follower,
+    Caller(u8),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Process {
+    pub(crate) now: u8,
+    pub(crate) local: [u8; Scopes::COUNT],
+    pub(crate) log: [u8; Scopes::COUNT],
+    pub(crate) position: u8,
+    pub(crate) reset_floor: u8,
+    pub(crate) start_floor: u8,
+    pub(crate) outbox: [Pending; Scopes::COUNT],
+    pub(crate) memory: [Option<Value>; 2],
+    /// The caller that leads the flight of each key.
+    pub(crate) flights: [Option<u8>; 2],
+    pub(crate) lock: Lock,
+    pub(crate) callers: [Caller; CALLERS],
+    pub(crate) follower: Follower,
+    /// The backward read goes on below this ID: 0 when there is none.
+    pub(crate) backward: u8,
+    pub(crate) linked: bool,
+    /// The new start that this connection needs is done.
+    pub(crate) ready: bool,
+    pub(crate) replid: u8,
+    /// Ghost: the invalidations that reads of this process must not contradict.
+    pub(crate) heard: Mask,
+}
+
+impl Process {
+    pub(crate) fn newest_local(&self, scopes: Scopes) -> u8 {
+        scopes.indices().map(|index| self.local[index]).max().unwrap_or(0)
+    }
+
+    pub(crate) fn newest_in_log(&self, scopes: Scopes) -> u8 {
+        scopes.indices().map(|index| self.log[index]).max().unwrap_or(0)
+    }
+
+    pub(crate) fn floor(&self) -> u8 {
+        self.reset_floor.max(self.start_floor)
+    }
+
+    /// The highest epoch seen, slots included.
+    pub(crate) fn highest(&self) -> u8 {
+        let slots = self.log.into_iter().max().unwrap_or(0);
+        slots.max(self.position).max(self.floor())
+    }
+
+    pub(crate) fn online(&self) -> bool {
+        self.linked && self.ready
+    }
+
+    /// Puts a value into memory, out of reach of those who hold what was there.
+    pub(crate) fn keep(&mut self, key: Key, value: Value) {
+        self.memory[key as usize] = Some(Value { epoch: 0, ..value });
+        for caller in &mut self.callers {
+            if caller.key == key && caller.pc == Pc::MoveStamp {
+                caller.detached = true;
+            }
+        }
+    }
+}
+
+/// How often each bounded thing has happened.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Spent {
+    pub(crate) computations: u8,
+    pub(crate) inserts: u8,
+    pub(crate) trims: u8,
+    pub(crate) losses: u8,
+    pub(crate) failovers: u8,
+    pub(crate) restarts: u8,
+    pub(crate) drops: u8,
+}
+
+/// What an observer outside the system knows.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Ghost {
+    /// Invalidations called so far.
+    pub(crate) called: Mask,
+    /// What each of them covers.
+    pub(crate) scopes: [Scopes; 4],
+    /// Those of which an append was acknowledged.
+    pub(crate) acknowledged: Mask,
+    /// The highest ID there ever was.
+    pub(crate) highest: u8,
+}
+
+impl Ghost {
+    /// The invalidations called so far that touch any of these scopes.
+    pub(crate) fn covering(&self, scopes: Scopes) -> Mask {
+        (0..self.called.count_ones() as usize)
+            .filter(|&index| self.scopes[index].meets(scopes))
+            .fold(0, |mask, index| mask | 1 << index)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct State {
+    pub(crate) server: Server,
+    /// A replica that stopped receiving: what a failover brings back.
+    pub(crate) replica: Option<Server>,
+    pub(crate) processes: [Process; 2],
+    pub(crate) spent: Spent,
+    pub(crate) ghost: Ghost,
+}
+
+impl State {
+    /// Both processes in contact, nothing invalidated yet.
+    pub(crate) fn initial(config: &Config) -> Self {
+        let mut server = Server::new();
+        let value = Value { scopes: Key::K.scopes(), ..Value::default() };
+        if config.stored {
+            server.entries[Key::K as usize] = Some(Value { epoch: FIRST_ID, ..value });
+        }
+        let process = Process {
+            position: FIRST_ID,
+            start_floor: FIRST_ID,
+            linked: true,
+            ready: true,
+            ..Process::default()
+        };
+        let mut processes = [process; 2];
+        for (process, warm) in processes.iter_mut().zip(config.warm) {
+            process.memory[Key::K as usize] = warm.then_some(value);
+        }
+        let ghost = Ghost { highest: FIRST_ID, ..Ghost::default() };
+        Self {
+            server,
+            replica: config.faults.lagging.then_some(server),
+            processes,
+            spent: Spent::default(),
+            ghost,
+        }
+    }
+}

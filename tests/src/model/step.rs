@@ -1,0 +1,129 @@
+//! One move of one actor, from state to state.
+
+use super::action::Action;
+use super::config::Config;
+use super::event::{Event, Events};
+use super::mutant::Mutant;
+use super::scope::{Key, Scopes};
+use super::state::{Lock, Mask, Process, Sending, State, Value};
+
+/// The promise, broken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Breach {
+    /// A read returned a value older than invalidations that its process had heard of.
+    StaleRead { p: usize, key: Key, ignored: Mask },
+    /// The server has lost invalidations whose sender has nothing left to send.
+    Forgotten { p: usize, lost: Mask },
+}
+
+/// A move being made.
+pub(crate) struct Step<'a> {
+    pub(crate) config: &'a Config,
+    mutant: Option<Mutant>,
+    pub(crate) state: State,
+    pub(crate) events: Events,
+    pub(crate) breach: Option<Breach>,
+}
+
+impl<'a> Step<'a> {
+    /// Makes the move, or finds that it is not possible.
+    pub(crate) fn make(
+        config: &'a Config,
+        mutant: Option<Mutant>,
+        state: &State,
+        action: Action,
+    ) -> Option<Self> {
+        let mut step = Self { config, mutant, state: *state, events: Events::default(), breach: None };
+        step.take(action).then_some(step)
+    }
+
+    fn take(&mut self, action: Action) -> bool {
+        match action {
+            Action::Initial => false,
+            Action::Call(p, c, call) => self.call(p.into(), c.into(), call),
+            Action::Resume(p, c) => self.resume(p.into(), c.into()),
+            Action::Follow(p) => self.follow(p.into()),
+            Action::ReadBackwards(p) => self.read_backwards(p.into()),
+            Action::Append(p, s) => self.append(p.into(), s.into()),
+            Action::Reply(p, s) => self.reply(p.into(), s.into()),
+            Action::OlderReply(p, s) => self.older_reply(p.into(), s.into()),
+            Action::Fault(fault) => self.strike(fault),
+        }
+    }
+
+    pub(crate) fn is(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
+    pub(crate) fn saw(&mut self, event: Event) {
+        self.events.add(event);
+    }
+
+    pub(crate) fn process(&mut self, p: usize) -> &mut Process {
+        &mut self.state.processes[p]
+    }
+
+    /// Takes the applier lock of a process; a mutant has none.
+    pub(crate) fn lock(&mut self, p: usize, by: Lock) -> bool {
+        if self.is(Mutant::TwoAppliers) {
+            return true;
+        }
+        let lock = &mut self.process(p).lock;
+        if *lock != Lock::Free && *lock != by {
+            return false;
+        }
+        *lock = by;
+        true
+    }
+
+    pub(crate) fn unlock(&mut self, p: usize) {
+        self.process(p).lock = Lock::Free;
+    }
+
+    pub(crate) fn raise_local(&mut self, p: usize, scopes: Scopes, to: u8) {
+        for index in scopes.indices() {
+            let slot = &mut self.process(p).local[index];
+            *slot = to.max(*slot);
+        }
+    }
+
+    /// Raises log slots; everything has a floor of its own instead of a slot.
+    pub(crate) fn raise_log(&mut self, p: usize, scopes: Scopes, to: u8) {
+        let process = self.process(p);
+        if scopes.meets(Scopes::ALL) {
+            process.reset_floor = to.max(process.reset_floor);
+            self.saw(Event::ResetFloorRaised);
+            return;
+        }
+        for index in scopes.indices() {
+            let slot = &mut process.log[index];
+            *slot = to.max(*slot);
+        }
+    }
+
+    pub(crate) fn is_valid_in_memory(&self, p: usize, scopes: Scopes, stamp: u8) -> bool {
+        self.state.processes[p].newest_local(scopes) <= stamp
+    }
+
+    /// The promise: nothing heard before the read started is missing from the value.
+    pub(crate) fn check(&mut self, p: usize, key: Key, heard: Mask, value: Value) {
+        let ignored = heard & !value.after & self.state.ghost.covering(key.truth());
+        if ignored != 0 && self.breach.is_none() {
+            self.breach = Some(Breach::StaleRead { p, key, ignored });
+        }
+    }
+
+    /// What a failover lost is promised only once its sender has appended it again: so that must
+    /// happen.
+    pub(crate) fn check_nothing_forgotten(&mut self, p: usize) {
+        let outbox = &self.state.processes[p].outbox;
+        if outbox.iter().any(|pending| pending.sending != Sending::Empty) {
+            return;
+        }
+        let ours = outbox.iter().fold(0, |mask, pending| mask | pending.carries);
+        let lost = ours & !self.state.server.appended;
+        if lost != 0 {
+            self.breach = Some(Breach::Forgotten { p, lost });
+        }
+    }
+}
