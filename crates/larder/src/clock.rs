@@ -12,11 +12,12 @@ use coarsetime::{Duration as Ticks, Instant};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(Instant);
 
+/// As far as the clock's 32 bits of seconds can be trusted to count: 68 years.
+pub(crate) const LONGEST: Duration = Duration::from_secs(u32::MAX as u64 / 2);
+
 impl Moment {
-    /// This moment and `duration` more; 68 years later at most, which is as far as the clock's
-    /// 32 bits of seconds can be trusted to count.
+    /// This moment and `duration` more, [`LONGEST`] at most.
     pub(crate) fn after(self, duration: Duration) -> Self {
-        const LONGEST: Duration = Duration::from_secs(u32::MAX as u64 / 2);
         Self(self.0.saturating_add(duration.min(LONGEST).into()))
     }
 

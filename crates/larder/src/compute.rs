@@ -12,7 +12,7 @@ use crate::{
     dependencies::{self, Frame},
     entry::{Cover, Entry, Phase},
     failure::Sharing,
-    flight::{Awaited, Boarded, Failure, Join, Lead, Outcome, Route, Wait},
+    flight::{Awaited, Boarded, Failure, FlightId, Join, Lead, Outcome, Route, Wait},
     key, none,
     policy::Policy,
     scope::{self, ScopeSet},
@@ -107,8 +107,8 @@ where
     E: Send + 'static,
     C: Cache + ?Sized,
     S: Sharing<E>,
-    F: FnOnce() -> Fut + Send,
-    Fut: Future<Output = Result<V, E>> + Send,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<V, E>>,
 {
     let core = cache.core();
     if key::check(key).is_err() {
@@ -124,7 +124,7 @@ where
             core.count(|counters| &counters.refreshes);
             call.lead(lead, Some(entry), compute).await
         }
-        Turn::Alone => call.alone(stale, compute).await,
+        Turn::Alone => call.alone([], stale, compute).await,
     };
     trace.record(core);
     computed
@@ -278,8 +278,14 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         }
     }
 
-    /// Computes for this caller alone.
-    async fn alone<V, E, F, Fut>(&self, stale: Option<Entry>, compute: F) -> (Result<V, E>, Trace)
+    /// Computes for this caller alone. `nested_in` are flights that wait for it besides those of the
+    /// computation that is current.
+    async fn alone<V, E, F, Fut>(
+        &self,
+        nested_in: impl IntoIterator<Item = FlightId>,
+        stale: Option<Entry>,
+        compute: F,
+    ) -> (Result<V, E>, Trace)
     where
         V: Value,
         F: FnOnce() -> Fut,
@@ -287,7 +293,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     {
         let core = self.core();
         core.count(|counters| &counters.unjoined);
-        let frame = Frame::new([], core.begin(), self.policy.detached);
+        let frame = Frame::new(nested_in, core.begin(), self.policy.detached);
         match self.run(&frame, compute).await {
             Ok(value) => {
                 let entry = self.store(&value, &frame).await;
@@ -306,6 +312,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         Fut: Future<Output = Result<V, E>>,
     {
         self.core().count(|counters| &counters.computations);
+        tracing::debug!(key = self.at.key, "computing");
         let computed = frame.run(async { compute().await }).await;
         if computed.is_err() {
             self.core().count(|counters| &counters.failures);
@@ -371,8 +378,8 @@ pub(crate) async fn refresh<V, E, C, F, Fut>(
 where
     V: Value,
     C: Cache + ?Sized,
-    F: FnOnce() -> Fut + Send,
-    Fut: Future<Output = Result<V, E>> + Send,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<V, E>>,
 {
     let core = cache.core();
     if key::check(key).is_err() {

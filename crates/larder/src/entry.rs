@@ -3,7 +3,7 @@
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use crate::{
-    clock::Moment,
+    clock::{self, Moment},
     epoch::{Epochs, Since},
     policy::Policy,
     scope::{self, ScopeSet},
@@ -89,7 +89,8 @@ pub(crate) enum Phase {
 
 impl Life {
     fn new(stored: Moment, lifetime: Duration, policy: &Policy) -> Self {
-        let lifetime = policy.jittered(lifetime);
+        // A fraction of more than that would leave what a `Duration` can hold.
+        let lifetime = policy.jittered(lifetime.min(clock::LONGEST));
         let fresh = stored.after(lifetime);
         let ahead = policy.refresh_ahead.map(|fraction| stored.after(lifetime.mul_f64(fraction)));
         Self {
@@ -201,5 +202,26 @@ impl Stored {
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry").field("key", &self.0.key).field("life", &self.0.life).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn the_longest_durations_overflow_nothing() {
+        let policy = Policy::builder()
+            .ttl(Duration::MAX)
+            .jitter(1.0)
+            .refresh_ahead(1.0)
+            .stale_while_revalidate(Duration::MAX)
+            .stale_if_error(Duration::MAX)
+            .build()
+            .unwrap();
+        let now = Clock::default().now();
+        let life = Life::new(now, policy.ttl, &policy);
+        assert!(life.prompt <= life.fresh && life.fresh < life.end());
     }
 }

@@ -17,6 +17,10 @@ use crate::error::{Error, Kind, Result};
 /// | `stale_if_error` after the end of `ttl` | a new computation; the stale value if that fails, or after `timeout` |
 /// | later | a new computation |
 ///
+/// Times count from when the value was stored, on a monotonic clock of this process that is read to a few
+/// milliseconds. The longest that counts is 68 years. When the last window has closed, the value's memory is
+/// freed.
+///
 /// An invalidated value is in none of these rows: it is never served again, not even as a fallback.
 ///
 /// A refresh runs in the background where the computation allows it (the macros, and

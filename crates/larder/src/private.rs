@@ -9,6 +9,9 @@ pub use self::{
     call::{Call, Options, fraction},
     guard::{Invalidate, Put},
     kind::Returns,
-    part::{Arg, ArgDisplay, ArgFast, Copied, Dotted, Early, Own, early, own},
+    part::{
+        Arg, ArgDisplay, ArgFast, Copied, Digest, Dotted, Early, KeyPart, Lend, Loan, Own, OwnCopy, OwnNothing,
+        Uncopied, check_own, digest, early, lend,
+    },
 };
 pub use crate::{key::Key, registry::global};

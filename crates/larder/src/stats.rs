@@ -32,6 +32,12 @@ macro_rules! counters {
                 $(self.$name += counters.$name.load(Ordering::Relaxed);)+
             }
 
+            /// What was done between two moments: these counts less the `earlier` ones.
+            #[must_use]
+            pub fn since(&self, earlier: &Self) -> Self {
+                Self { $($name: self.$name.saturating_sub(earlier.$name),)+ }
+            }
+
             /// Names and values, in the order of the fields: for an exporter.
             pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
                 [$((stringify!($name), self.$name),)+].into_iter()
@@ -43,7 +49,7 @@ macro_rules! counters {
 counters! {
     /// Reads answered with a fresh value.
     hits,
-    /// Reads that found nothing they could serve.
+    /// Reads that found nothing they could serve, those included that then [`joined`](Self::joined).
     misses,
     /// Reads answered with a value past its `ttl`, as the policy allows.
     stale_hits,
@@ -77,17 +83,26 @@ counters! {
 }
 
 impl CacheStats {
-    /// The share of reads that were answered from the cache, fresh or stale: from 0 to 1, and 0 before
-    /// the first read.
+    /// The share of reads that found what they asked for, fresh or stale: from 0 to 1, and 0 before the
+    /// first read. Callers who waited for a computation under way found nothing: see
+    /// [`saved_ratio`](Self::saved_ratio).
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
     pub fn hit_ratio(&self) -> f64 {
-        let answered = self.hits + self.stale_hits;
-        match answered + self.misses {
-            0 => 0.0,
-            reads => answered as f64 / reads as f64,
-        }
+        ratio(self.hits + self.stale_hits, self.misses)
     }
+
+    /// The share of reads that computed nothing, because they found what they asked for or waited for
+    /// somebody else's computation: from 0 to 1, and 0 before the first read.
+    #[must_use]
+    pub fn saved_ratio(&self) -> f64 {
+        let joined = self.joined.min(self.misses);
+        ratio(self.hits + self.stale_hits + joined, self.misses - joined)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+fn ratio(of: u64, to: u64) -> f64 {
+    if of == 0 { 0.0 } else { of as f64 / (of + to) as f64 }
 }
 
 /// The counters of one cache, in shards that a thread has nearly to itself.
@@ -146,4 +161,25 @@ fn thread_number() -> usize {
         }
         known => known,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_are_between_nothing_and_all() {
+        assert_eq!(CacheStats::default().hit_ratio(), 0.0);
+        let stats = CacheStats { hits: 2, stale_hits: 1, misses: 5, joined: 3, ..CacheStats::default() };
+        assert_eq!(stats.hit_ratio(), 3.0 / 8.0);
+        assert_eq!(stats.saved_ratio(), 6.0 / 8.0);
+        assert_eq!(stats.since(&stats), CacheStats::default());
+    }
+
+    #[test]
+    fn one_hit_in_64_is_a_sample() {
+        let stats = Stats::new();
+        let samples = (0..640).filter(|_| stats.hit()).count();
+        assert_eq!((samples, stats.sum().hits), (10, 640));
+    }
 }

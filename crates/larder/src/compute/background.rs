@@ -82,12 +82,15 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     {
         let (cache, policy, sharing) = (self.cache.share(), self.policy.clone(), self.sharing);
         let key = self.at.key.to_owned();
+        // A task is in no computation. Whoever waits for a flight's task has put that on record; with no
+        // flight to name, the computation itself has to know whose wait it would close into a cycle.
+        let nested_in = dependencies::current_flights();
         let task = async move {
             let at = cache.core().lookup(&key);
             let call = Call { cache: &*cache, at, policy: &policy, sharing };
             match lead {
                 Some(lead) => call.lead(lead, stale, || computation).await,
-                None => call.alone(stale, || computation).await,
+                None => call.alone(nested_in, stale, || computation).await,
             }
         };
         runtime.spawn(task.in_current_span())

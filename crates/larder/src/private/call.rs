@@ -75,7 +75,7 @@ impl<T, E, S> Fallible<T, E, S> {
         T: Value,
         E: Send + 'static,
         S: Sharing<E>,
-        F: Future<Output = Result<T, E>> + Send,
+        F: Future<Output = Result<T, E>>,
     {
         let at = (call.cache, call.usable_key());
         compute::get_or_compute(at, &policy, self.0, move || body).await
@@ -104,7 +104,7 @@ impl<T, E, S> Fallible<T, E, S> {
     where
         C: Cache + ?Sized,
         T: Value,
-        F: Future<Output = Result<T, E>> + Send,
+        F: Future<Output = Result<T, E>>,
     {
         let at = (call.cache, call.usable_key());
         compute::refresh(at, &policy, move || body).await
@@ -131,7 +131,7 @@ impl<R> Plain<R> {
     where
         C: Cache + ?Sized,
         R: Value,
-        F: Future<Output = R> + Send,
+        F: Future<Output = R>,
     {
         let at = (call.cache, call.usable_key());
         let compute = move || infallible(body);
@@ -162,7 +162,7 @@ impl<R> Plain<R> {
     where
         C: Cache + ?Sized,
         R: Value,
-        F: Future<Output = R> + Send,
+        F: Future<Output = R>,
     {
         let at = (call.cache, call.usable_key());
         let Ok(value) = compute::refresh(at, &policy, move || infallible(body)).await;

@@ -1,6 +1,8 @@
 //! What becomes of arguments: parts of a key, and owned copies.
 
-use std::fmt::Display;
+use std::{borrow::Borrow, convert::Infallible, fmt::Display, marker::PhantomData};
+
+use serde::Serialize;
 
 use crate::key::Key;
 
@@ -102,6 +104,29 @@ impl<T: Display + ?Sized> KeyPart for T {
     }
 }
 
+/// What a digest can be made of.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no digest that could stand in a key",
+    label = "not `serde::Serialize`",
+    note = "derive `serde::Serialize` for it, name a field or a method of it, or `skip` it"
+)]
+pub trait Digest {
+    /// Appends the digest.
+    fn write_to(&self, key: &mut Key);
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> Digest for T {
+    fn write_to(&self, key: &mut Key) {
+        key.md5(self);
+    }
+}
+
+/// Appends the digest of an argument.
+pub fn digest<T: Digest + ?Sized>(argument: &T, key: &mut Key) {
+    argument.write_to(key);
+}
+
 /// A module path with `.` for `::`.
 #[derive(Debug)]
 pub struct Dotted<const N: usize> {
@@ -143,7 +168,7 @@ impl<const N: usize> Dotted<N> {
 )]
 pub trait Own {
     /// The copy.
-    type Owned: std::borrow::Borrow<Self>;
+    type Owned: Borrow<Self>;
 
     /// Copies.
     fn own(&self) -> Self::Owned;
@@ -158,22 +183,76 @@ impl<T: ToOwned + ?Sized> Own for T {
     }
 }
 
-/// An owned copy of what an argument borrows.
-#[derive(Debug)]
-pub struct Copied<T: Own + ?Sized>(T::Owned);
+/// Complains of an argument that cannot be copied.
+pub fn check_own<T: Own + ?Sized>(_: &T) {}
 
-impl<T: Own + ?Sized> Copied<T> {
-    /// What the argument was.
-    #[must_use]
-    pub fn get(&self) -> &T {
-        std::borrow::Borrow::borrow(&self.0)
+/// An argument of which a copy is wanted.
+#[derive(Debug)]
+pub struct Loan<'a, T: ?Sized>(pub &'a T);
+
+/// The first choice for a [`Loan`].
+pub trait OwnCopy {
+    /// The copy's type.
+    type Copy;
+
+    /// Copies.
+    fn own(&self) -> Self::Copy;
+}
+
+impl<T: Own + ?Sized> OwnCopy for Loan<'_, T> {
+    type Copy = Copied<T, T::Owned>;
+
+    fn own(&self) -> Self::Copy {
+        Copied(self.0.own(), PhantomData)
     }
 }
 
-/// Copies what an argument borrows.
-#[must_use]
-pub fn own<T: Own + ?Sized>(argument: &T) -> Copied<T> {
-    Copied(argument.own())
+/// The second choice, one reference further: [`check_own`] has complained, and nothing else shall.
+pub trait OwnNothing {
+    /// The type of what is no copy.
+    type Copy;
+
+    /// Does not return.
+    fn own(&self) -> Self::Copy;
+}
+
+impl<T: ?Sized> OwnNothing for &Loan<'_, T> {
+    type Copy = Uncopied<T>;
+
+    fn own(&self) -> Self::Copy {
+        unreachable!("a call of `check_own` that does not compile comes first")
+    }
+}
+
+/// What a copy is a copy of.
+pub trait Lend<T: ?Sized> {
+    /// What the argument was.
+    fn lend(&self) -> &T;
+}
+
+/// An owned copy, and of what.
+#[derive(Debug)]
+pub struct Copied<T: ?Sized, O>(O, PhantomData<fn() -> Box<T>>);
+
+impl<T: ?Sized, O: Borrow<T>> Lend<T> for Copied<T, O> {
+    fn lend(&self) -> &T {
+        self.0.borrow()
+    }
+}
+
+/// The copy of what has none.
+#[derive(Debug)]
+pub struct Uncopied<T: ?Sized>(Infallible, PhantomData<fn() -> Box<T>>);
+
+impl<T: ?Sized> Lend<T> for Uncopied<T> {
+    fn lend(&self) -> &T {
+        match self.0 {}
+    }
+}
+
+/// What the argument was.
+pub fn lend<T: ?Sized>(copy: &impl Lend<T>) -> &T {
+    copy.lend()
 }
 
 /// A part of a text, written before the body takes the arguments in it.
