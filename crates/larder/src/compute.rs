@@ -47,6 +47,17 @@ pub(crate) fn find<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> O
     Some((entry, phase))
 }
 
+/// What the flight before a new one may have stored after the new one's leader looked. The leader's look
+/// was counted; this is none.
+fn find_new<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Option<Entry> {
+    let core = cache.core();
+    let entry = cache.peek(at)?;
+    let serves = entry.value::<V>().is_some()
+        && entry.0.phase(core.now()) == Phase::Prompt
+        && entry.0.is_valid(core.epochs());
+    serves.then_some(entry)
+}
+
 /// Gives an entry's value to a caller: counted, and recorded as read.
 pub(crate) fn serve<V: Value>(core: &Core, entry: &Entry, phase: Phase) -> V {
     core.count(|counters| if phase < Phase::Revalidate { &counters.hits } else { &counters.stale_hits });
@@ -251,8 +262,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         Fut: Future<Output = Result<V, E>>,
     {
         let core = self.core();
-        // The flight before this one may have stored its value after this caller looked.
-        if let Some((entry, Phase::Prompt)) = find::<V>(self.cache, self.at) {
+        if let Some(entry) = find_new::<V>(self.cache, self.at) {
             lead.land(Outcome::Value(entry.clone()));
             return (Ok(receive(core, &entry)), Trace::Entry(entry));
         }

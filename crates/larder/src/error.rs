@@ -35,6 +35,13 @@ pub(crate) enum Kind {
 }
 
 impl Error {
+    /// The sum of a counter would leave the range of `i64`: for implementations of
+    /// [`Cache::count`](crate::Cache::count).
+    #[must_use]
+    pub fn counter_overflow(key: impl Into<String>) -> Self {
+        Kind::CounterOverflow { key: key.into() }.into()
+    }
+
     /// Whether the key was refused: empty, or too long.
     #[must_use]
     pub fn is_invalid_key(&self) -> bool {

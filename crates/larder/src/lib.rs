@@ -67,6 +67,9 @@
 mod cache;
 mod clock;
 mod compute;
+#[cfg(feature = "test-util")]
+#[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
+pub mod contract;
 mod core;
 mod dependencies;
 mod entry;

@@ -116,10 +116,11 @@ pub trait CacheExt: Cache {
         value: &V,
         policy: impl Borrow<Policy> + Send + Sync,
     ) -> impl Future<Output = Result<()>> + Send {
-        async move { insert::insert(self, None, &full_key(self, key), value, policy.borrow()).await }
+        self.insert_since(self.begin(), key, value, policy)
     }
 
-    /// Stores several values, each as [`insert`](Self::insert) does.
+    /// Stores several values, each as [`insert`](Self::insert) does; all of them count as read now. Of
+    /// several values for one key the last one counts.
     ///
     /// # Errors
     ///
@@ -129,11 +130,16 @@ pub trait CacheExt: Cache {
         values: &[(K, V)],
         policy: impl Borrow<Policy> + Send + Sync,
     ) -> impl Future<Output = Result<()>> + Send {
+        let since = self.begin();
         async move {
             let keys: Vec<_> = values.iter().map(|(key, _)| full_key(self, key.as_ref())).collect();
             keys.iter().try_for_each(|key| key::check(key))?;
-            for (key, (_, value)) in keys.iter().zip(values) {
-                insert::insert(self, None, key, value, policy.borrow()).await?;
+            // A second insert with this stamp would take the first one for a change since, and drop both.
+            let last: HashMap<_, _> = keys.iter().zip(0..).collect();
+            for (index, (key, (_, value))) in keys.iter().zip(values).enumerate() {
+                if last[key] == index {
+                    insert::insert(self, since, key, value, policy.borrow()).await?;
+                }
             }
             Ok(())
         }
@@ -173,7 +179,7 @@ pub trait CacheExt: Cache {
         value: &V,
         policy: impl Borrow<Policy> + Send + Sync,
     ) -> impl Future<Output = Result<()>> + Send {
-        async move { insert::insert(self, Some(since), &full_key(self, key), value, policy.borrow()).await }
+        async move { insert::insert(self, since, &full_key(self, key), value, policy.borrow()).await }
     }
 
     /// Invalidates keys (`"user:7"`), prefixes (`"user:*"`), tags ([`Scope::tag`]) or everything

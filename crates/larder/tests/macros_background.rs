@@ -19,11 +19,7 @@ struct Db {
 impl Clone for Db {
     fn clone(&self) -> Self {
         self.copies.fetch_add(1, Ordering::Relaxed);
-        Self {
-            copies: self.copies.clone(),
-            queries: self.queries.clone(),
-            gate: self.gate.clone(),
-        }
+        Self { copies: self.copies.clone(), queries: self.queries.clone(), gate: self.gate.clone() }
     }
 }
 
@@ -47,6 +43,11 @@ async fn until(condition: impl Fn() -> bool) {
 }
 
 #[cached(ttl = 60, timeout = "1s", key = "<name>:<first>:<owned>:<label>:<number>", skip(db, cache, bytes, shared), cache = cache)]
+#[expect(
+    clippy::needless_lifetimes,
+    clippy::too_many_arguments,
+    reason = "one argument of each shape, and a lifetime with a name"
+)]
 async fn borrowing<'a>(
     db: &'a Db,
     cache: &MemoryCache,

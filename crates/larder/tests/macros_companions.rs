@@ -64,7 +64,7 @@ impl Service {
     }
 
     #[cached(ttl = 60, key = "<self.tenant>:<id>", skip(salt), cache = self.cache, companions)]
-    pub async fn user(&self, id: u64, salt: u32) -> u32 {
+    pub(crate) async fn user(&self, id: u64, salt: u32) -> u32 {
         self.db.fetch_add(1, Ordering::Relaxed) + salt
     }
 
@@ -92,6 +92,7 @@ async fn methods_have_siblings() {
 }
 
 #[cached(ttl = 60, key = "several:<c>:<a.0>:<N>", cache = cache, skip(b, cache, A, B, C))]
+#[expect(clippy::needless_lifetimes, reason = "a lifetime with a name is to be carried along")]
 async fn several<'a, A, B, C, const N: usize>(
     a: &'a (A, u8),
     mut b: B,

@@ -19,6 +19,7 @@ mod shadowed {
     pub(super) struct Call;
     pub(super) struct Arg;
     pub(super) struct Key;
+    #[expect(clippy::upper_case_acronyms, reason = "so it would be called")]
     pub(super) struct PATH;
     pub(super) struct Duration;
     pub(super) fn Some() {}
@@ -33,8 +34,18 @@ mod shadowed {
 
     type Fine<T> = prelude::Result<T, u8>;
 
+    #[expect(clippy::too_many_arguments, reason = "each has a name of ours")]
     #[::larder::cached(ttl = 60, tags = ["<key>"], jitter = 0.5, skip(call), when = when)]
-    pub(super) async fn cached(key: u8, cache: u8, result: u8, call: u8, kind: u8, policy: u8, value: u8, when: bool) -> Fine<u8> {
+    pub(super) async fn cached(
+        key: u8,
+        cache: u8,
+        result: u8,
+        call: u8,
+        kind: u8,
+        policy: u8,
+        value: u8,
+        when: bool,
+    ) -> Fine<u8> {
         if when {
             return prelude::Err(1);
         }

@@ -10,7 +10,7 @@ const POLICY: Policy = Policy::ttl(Duration::from_secs(60));
 async fn filled(keys: &[&str]) -> MemoryCache {
     let cache = MemoryCache::new(100);
     for key in keys {
-        cache.insert(key, &1_u8, POLICY).await.unwrap();
+        cache.insert(key, &1_u8, POLICY).await.expect("a key");
     }
     cache
 }
@@ -18,7 +18,7 @@ async fn filled(keys: &[&str]) -> MemoryCache {
 async fn left(cache: &MemoryCache, keys: &[&str]) -> Vec<String> {
     let mut left = Vec::new();
     for key in keys {
-        if cache.contains(key).await.unwrap() {
+        if cache.contains(key).await.expect("a key") {
             left.push((*key).to_owned());
         }
     }
@@ -33,9 +33,8 @@ async fn rename(cache: &MemoryCache, id: u64, name: &str) -> Result<usize, Strin
     Ok(name.len())
 }
 
-const KEYS: &[&str] = &[
-    "user:1", "user:2", "dashboard:a", "dashboard:b:c", "dashboards", "list:x:1", "list:y:1",
-];
+const KEYS: &[&str] =
+    &["user:1", "user:2", "dashboard:a", "dashboard:b:c", "dashboards", "list:x:1", "list:y:1"];
 
 #[tokio::test]
 async fn keys_and_prefixes_are_dropped() {

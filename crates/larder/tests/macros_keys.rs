@@ -16,7 +16,8 @@ async fn pair(left: &str, right: String) -> (String, String) {
 
 /// Values that would forge another key, widen a pattern, or look like a template.
 const HOSTILE: &[&str] = &[
-    "", ":", "a:b", "*", ":*", "%", "%3A", "%%", "<left>", "{left}", "{}", "\n", "\0", "\u{85}", "é", "\\", "\"", " ",
+    "", ":", "a:b", "*", ":*", "%", "%3A", "%%", "<left>", "{left}", "{}", "\n", "\0", "\u{85}", "é", "\\",
+    "\"", " ",
 ];
 
 #[tokio::test]
@@ -82,6 +83,7 @@ async fn typed<T: Send, const N: usize>(id: u8) -> u8 {
 }
 
 #[cached(ttl = 60, skip(id, T))]
+#[expect(clippy::extra_unused_type_parameters, reason = "it is to be skipped")]
 async fn without<T: Send>(id: u8) -> u8 {
     id
 }
@@ -129,12 +131,7 @@ async fn nested(user: &User) -> u8 {
 
 #[test]
 fn placeholders_reach_into_values() {
-    let user = User {
-        id: 1,
-        r#type: "admin",
-        name: Name("Ann".to_owned()),
-        point: (1, (2, 3)),
-    };
+    let user = User { id: 1, r#type: "admin", name: Name("Ann".to_owned()), point: (1, (2, 3)) };
     assert_eq!(nested::key(&user), "{user:1}:admin:A:Ann:2x");
     assert_eq!(user.point.1.1, 3);
 }
@@ -152,10 +149,8 @@ async fn search(filter: &Filter, words: &[&str]) -> usize {
 
 #[test]
 fn a_digest_stands_for_a_value() {
-    let filter = |keys: &[&str]| Filter {
-        name: None,
-        tags: keys.iter().map(|key| ((*key).to_owned(), 1)).collect(),
-    };
+    let filter =
+        |keys: &[&str]| Filter { name: None, tags: keys.iter().map(|key| ((*key).to_owned(), 1)).collect() };
     let key = search::key(&filter(&["a", "b"]), &["x"]);
     let parts: Vec<_> = key.split(':').collect();
     assert_eq!(parts[0], "search");

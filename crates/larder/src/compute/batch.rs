@@ -1,14 +1,18 @@
 //! Many keys at once: one computation for all that are missing, and still one a key across batches that
 //! overlap.
 
-use std::{collections::HashMap, future::Future, hash::Hash, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    future::Future,
+    hash::Hash,
+    sync::Arc,
+};
 
-use super::{Call, find, receive, serve};
+use super::{Call, find, find_new, receive, serve};
 use crate::{
     cache::Cache,
     dependencies::{self, Frame},
     entry::{Entry, Phase},
-    epoch::Since,
     failure::Unshared,
     flight::{Arrival, Awaited, Boarded, Failure, Join, Lead, Outcome, Wait},
     key,
@@ -54,12 +58,11 @@ where
     Fut: Future<Output = Result<HashMap<I, V>, E>> + Send,
 {
     let mut batch = Batch { cache, policy, compute, values: HashMap::with_capacity(items.len()) };
-    let since = cache.core().begin();
     let (mut open, mut led) = batch.look(items);
     loop {
         let joins = batch.board(open, &mut led);
-        batch.lead(since, led).await?;
-        open = batch.join(since, joins).await?;
+        batch.lead(led).await?;
+        open = batch.join(joins).await?;
         if open.is_empty() {
             return Ok(batch.values);
         }
@@ -82,7 +85,11 @@ where
     fn look(&mut self, items: Vec<(I, String)>) -> (Vec<Open<I>>, Vec<Led<I>>) {
         let core = self.cache.core();
         let (mut open, mut led) = (Vec::new(), Vec::new());
+        let mut seen = HashSet::with_capacity(items.len());
         for (item, key) in items {
+            if !seen.insert(item.clone()) {
+                continue;
+            }
             let mut missing = Open { item, key: key.into(), came: None, alone: false, stale: None };
             if key::check(&missing.key).is_err() {
                 core.count(|counters| &counters.refused_keys);
@@ -143,18 +150,19 @@ where
 
     /// Computes what this batch leads, all in one call. Nothing is waited for meanwhile, so that two
     /// batches that lead what the other one needs both go on.
-    async fn lead<E, Fut>(&mut self, since: Since, led: Vec<Led<I>>) -> Result<(), E>
+    async fn lead<E, Fut>(&mut self, led: Vec<Led<I>>) -> Result<(), E>
     where
         E: Send + 'static,
         F: FnMut(Vec<I>) -> Fut,
         Fut: Future<Output = Result<HashMap<I, V>, E>>,
     {
+        let led = self.take_new(led);
         if led.is_empty() {
             return Ok(());
         }
         let core = self.cache.core().clone();
         let flights = led.iter().filter_map(|(_, lead)| lead.as_ref().map(Lead::id));
-        let frame = Frame::new(flights, since, self.policy.detached);
+        let frame = Frame::new(flights, core.begin(), self.policy.detached);
         let items = led.iter().map(|(missing, _)| missing.item.clone()).collect();
         core.count(|counters| &counters.computations);
         let computed = frame.run(async { (self.compute)(items).await }).await;
@@ -168,6 +176,26 @@ where
                 self.fail(error, led, &frame)
             }
         }
+    }
+
+    /// Lands the flights whose values were stored after this batch looked. Returns the others.
+    fn take_new(&mut self, led: Vec<Led<I>>) -> Vec<Led<I>> {
+        let core = self.cache.core();
+        let mut missing = Vec::with_capacity(led.len());
+        for (open, lead) in led {
+            let Some(lead) = lead else {
+                missing.push((open, None));
+                continue;
+            };
+            match find_new::<V>(self.cache, core.lookup(&open.key)) {
+                Some(entry) => {
+                    self.values.insert(open.item, receive(core, &entry));
+                    lead.land(Outcome::Value(entry));
+                }
+                None => missing.push((open, Some(lead))),
+            }
+        }
+        missing
     }
 
     async fn store(&mut self, mut values: HashMap<I, V>, led: Vec<Led<I>>, frame: &Frame) {
@@ -218,7 +246,7 @@ where
     }
 
     /// Waits for what others compute. What that leaves open is for another round.
-    async fn join<E, Fut>(&mut self, since: Since, joins: Vec<(Open<I>, Join)>) -> Result<Vec<Open<I>>, E>
+    async fn join<E, Fut>(&mut self, joins: Vec<(Open<I>, Join)>) -> Result<Vec<Open<I>>, E>
     where
         E: Send + 'static,
         F: FnMut(Vec<I>) -> Fut,
@@ -242,7 +270,7 @@ where
                 }
                 Awaited::Outdated => open.push(missing),
                 // At once: whoever holds a lead and waits for another flight could wait for himself.
-                Awaited::Lead(lead) => self.lead(since, vec![(missing, Some(lead))]).await?,
+                Awaited::Lead(lead) => self.lead(vec![(missing, Some(lead))]).await?,
             }
             drop(wait);
         }

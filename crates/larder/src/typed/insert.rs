@@ -12,11 +12,10 @@ use crate::{
     typed::Value,
 };
 
-/// Replaces what is under a full key by a value that was read after `since`: the computation's beginning,
-/// or now, if that is not given.
+/// Replaces what is under a full key by a value that was read after `since`.
 pub(crate) async fn insert<V: Value>(
     cache: &(impl Cache + ?Sized),
-    since: Option<Since>,
+    since: Since,
     key: &str,
     value: &V,
     policy: &Policy,
@@ -26,10 +25,10 @@ pub(crate) async fn insert<V: Value>(
     let own = scope::covering(key, &policy.tags);
     let mut cover = match dependencies::current() {
         Some(frame) => frame.cover(own, core.epochs()),
-        None => Cover { since: core.begin(), scopes: own, elsewhere: Vec::new() },
+        None => Cover { since, scopes: own, elsewhere: Vec::new() },
     };
     // What was read from caches earlier in the computation is as old as its beginning.
-    cover.since = since.map_or(cover.since, |since| since.min(cover.since));
+    cover.since = since.min(cover.since);
 
     let stands = || !cover.is_too_wide() && cover.unchanged(core.epochs());
     let replaced = core.replace(ScopeHash::key(key), stands);

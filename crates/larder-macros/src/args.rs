@@ -1,0 +1,219 @@
+//! The attribute's tokens become options; spans are kept, and every mistake is collected.
+
+pub(crate) mod duration;
+mod value;
+
+use proc_macro2::{Span, TokenStream};
+use syn::ext::IdentExt as _;
+use syn::parse::{ParseStream, Parser as _};
+use syn::{Expr, Ident, LitStr, Path, Token};
+
+use crate::errors::Errors;
+use crate::suggest;
+
+pub(crate) use duration::Time;
+pub(crate) use value::{Fraction, Namespace};
+
+/// Which of the three macros is being read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Macro {
+    Cached,
+    Invalidate,
+    CachePut,
+}
+
+impl Macro {
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cached => "#[cached]",
+            Self::Invalidate => "#[invalidate]",
+            Self::CachePut => "#[cache_put]",
+        }
+    }
+}
+
+/// An option's name, how it is written, and where it may be given.
+struct Known {
+    name: &'static str,
+    example: &'static str,
+    macros: &'static [Macro],
+}
+
+const EVERYWHERE: &[Macro] = &[Macro::Cached, Macro::CachePut, Macro::Invalidate];
+const STORING: &[Macro] = &[Macro::Cached, Macro::CachePut];
+const CACHED: &[Macro] = &[Macro::Cached];
+
+const fn known(name: &'static str, example: &'static str, macros: &'static [Macro]) -> Known {
+    Known { name, example, macros }
+}
+
+const OPTIONS: &[Known] = &[
+    known("ttl", "ttl = 300", STORING),
+    known("key", "key = \"user:<id>\"", STORING),
+    known("skip", "skip(db)", CACHED),
+    known("tags", "tags = [\"org:<org>\"]", EVERYWHERE),
+    known("namespace", "namespace = \"users\"", EVERYWHERE),
+    known("schema", "schema = 2", EVERYWHERE),
+    known("cache", "cache = self.cache", EVERYWHERE),
+    known("jitter", "jitter = 0.1", STORING),
+    known("stale_while_revalidate", "stale_while_revalidate = \"1m\"", STORING),
+    known("stale_if_error", "stale_if_error = \"1h\"", STORING),
+    known("refresh_ahead", "refresh_ahead = 0.8", STORING),
+    known("negative_ttl", "negative_ttl = 10", STORING),
+    known("timeout", "timeout = \"200ms\"", CACHED),
+    known("lock", "lock = larder::Lock::Process", CACHED),
+    known("when", "when = !fresh", CACHED),
+    known("detached", "detached", CACHED),
+    known("companions", "companions", CACHED),
+    known("on", "on = ok", &[Macro::Invalidate]),
+    known("crate", "crate = my_larder", EVERYWHERE),
+];
+
+/// An option as it was given.
+pub(crate) struct Given<T> {
+    pub(crate) name: Ident,
+    pub(crate) value: T,
+}
+
+/// Everything that was written in the attribute.
+#[derive(Default)]
+pub(crate) struct Args {
+    /// Bare string literals: the templates of `#[invalidate]`.
+    pub(crate) templates: Vec<LitStr>,
+    pub(crate) ttl: Option<Given<Time>>,
+    pub(crate) key: Option<Given<LitStr>>,
+    pub(crate) skip: Vec<Ident>,
+    pub(crate) tags: Vec<LitStr>,
+    pub(crate) namespace: Option<Given<Namespace>>,
+    pub(crate) schema: Option<Given<u32>>,
+    pub(crate) cache: Option<Given<Expr>>,
+    pub(crate) jitter: Option<Given<Fraction>>,
+    pub(crate) stale_while_revalidate: Option<Given<Time>>,
+    pub(crate) stale_if_error: Option<Given<Time>>,
+    pub(crate) refresh_ahead: Option<Given<Fraction>>,
+    pub(crate) negative_ttl: Option<Given<Time>>,
+    pub(crate) timeout: Option<Given<Time>>,
+    pub(crate) lock: Option<Given<Expr>>,
+    pub(crate) when: Option<Given<Expr>>,
+    pub(crate) detached: Option<Given<bool>>,
+    pub(crate) companions: Option<Given<bool>>,
+    pub(crate) on_ok: Option<Given<()>>,
+    pub(crate) krate: Option<Given<Path>>,
+    /// An option that could not be read is not also missing.
+    attempted: Vec<String>,
+}
+
+impl Args {
+    /// Reads the attribute's tokens.
+    pub(crate) fn parse(tokens: TokenStream, of: Macro, errors: &mut Errors) -> Self {
+        let mut args = Self::default();
+        let parser = |input: ParseStream<'_>| {
+            while !input.is_empty() {
+                if let Err(error) = args.parse_one(input, of) {
+                    errors.add(error);
+                    skip_to_comma(input);
+                }
+                if !input.is_empty() && input.parse::<Token![,]>().is_err() {
+                    errors.push(input.span(), "expected `,` and the next option");
+                    skip_to_comma(input);
+                    input.parse::<Option<Token![,]>>()?;
+                }
+            }
+            Ok(())
+        };
+        let result = parser.parse2(tokens);
+        errors.keep(result);
+        args
+    }
+
+    /// Whether the option was written, even if not well.
+    pub(crate) fn attempted(&self, name: &str) -> bool {
+        self.attempted.iter().any(|given| given == name)
+    }
+
+    fn parse_one(&mut self, input: ParseStream<'_>, of: Macro) -> syn::Result<()> {
+        if input.peek(LitStr) {
+            let literal: LitStr = input.parse()?;
+            if of == Macro::Invalidate {
+                self.templates.push(literal);
+                return Ok(());
+            }
+            let message = format!("write `key = {}`", literal.token());
+            return Err(syn::Error::new(literal.span(), message));
+        }
+        let Ok(name) = input.call(Ident::parse_any) else {
+            return Err(input.error(format!("expected an option of `{}`", of.name())));
+        };
+        let option = find(&name, of)?;
+        if self.attempted(option.name) {
+            let message = format!("`{}` is given twice", option.name);
+            return Err(syn::Error::new(name.span(), message));
+        }
+        self.attempted.push(option.name.to_owned());
+        self.parse_value(name, option, input)
+    }
+
+    fn parse_value(&mut self, name: Ident, option: &Known, input: ParseStream<'_>) -> syn::Result<()> {
+        let example = option.example;
+        match option.name {
+            "ttl" => self.ttl = Some(value::time(name, input, example)?),
+            "key" => self.key = Some(value::text(name, input, example)?),
+            "skip" => self.skip = value::names(&name, input, example)?,
+            "tags" => self.tags = value::texts(&name, input, example)?,
+            "namespace" => self.namespace = Some(value::namespace(name, input, example)?),
+            "schema" => self.schema = Some(value::schema(name, input, example)?),
+            "cache" => self.cache = Some(value::expression(name, input, example)?),
+            "jitter" => self.jitter = Some(value::fraction(name, input, example)?),
+            "stale_while_revalidate" => {
+                self.stale_while_revalidate = Some(value::time(name, input, example)?);
+            }
+            "stale_if_error" => self.stale_if_error = Some(value::time(name, input, example)?),
+            "refresh_ahead" => self.refresh_ahead = Some(value::fraction(name, input, example)?),
+            "negative_ttl" => self.negative_ttl = Some(value::time(name, input, example)?),
+            "timeout" => self.timeout = Some(value::time(name, input, example)?),
+            "lock" => self.lock = Some(value::expression(name, input, example)?),
+            "when" => self.when = Some(value::expression(name, input, example)?),
+            "detached" => self.detached = Some(value::flag(name, input, example)?),
+            "companions" => self.companions = Some(value::flag(name, input, example)?),
+            "on" => self.on_ok = Some(value::on_ok(name, input)?),
+            _ => self.krate = Some(value::path(name, input, example)?),
+        }
+        Ok(())
+    }
+}
+
+/// The option of that name, or an error that says what there is.
+fn find(name: &Ident, of: Macro) -> syn::Result<&'static Known> {
+    let text = name.unraw().to_string();
+    if let Some(option) = OPTIONS.iter().find(|option| option.name == text) {
+        if option.macros.contains(&of) {
+            return Ok(option);
+        }
+        let places = suggest::list(option.macros.iter().map(|place| place.name()));
+        let message = format!("`{text}` is an option of {places}, not of `{}`", of.name());
+        return Err(syn::Error::new(name.span(), message));
+    }
+    let here = || OPTIONS.iter().filter(|option| option.macros.contains(&of)).map(|option| option.name);
+    let help = match suggest::nearest(&text, here()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("`{}` takes {}", of.name(), suggest::list(here())),
+    };
+    let message = format!("unknown option `{text}`: {help}");
+    Err(syn::Error::new(name.span(), message))
+}
+
+/// So that one mistake does not hide the next option's.
+fn skip_to_comma(input: ParseStream<'_>) {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        let next: syn::Result<proc_macro2::TokenTree> = input.parse();
+        if next.is_err() {
+            return;
+        }
+    }
+}
+
+/// Where a missing option is reported.
+pub(crate) fn attribute_span() -> Span {
+    Span::call_site()
+}

@@ -1,0 +1,195 @@
+//! The value of one option.
+
+use std::fmt::Display;
+
+use syn::ext::IdentExt as _;
+use syn::parse::ParseStream;
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned as _;
+use syn::{Expr, ExprLit, Ident, Lit, LitBool, LitInt, LitStr, Path, Token, token};
+
+use super::Given;
+use super::duration::Time;
+
+/// A number between 0 and 1.
+pub(crate) enum Fraction {
+    Literal(f64),
+    Expr(Expr),
+}
+
+/// The text in front of a key, without its last `:`.
+pub(crate) struct Namespace(pub(crate) String);
+
+type Parsed<T> = syn::Result<Given<T>>;
+
+/// The `=` between a name and its value, with an error that shows how the option is written.
+fn equals(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<()> {
+    if !input.peek(Token![=]) {
+        let message = format!("`{}` needs a value: `{example}`", name.unraw());
+        return Err(syn::Error::new(name.span(), message));
+    }
+    input.parse::<Token![=]>()?;
+    if input.is_empty() || input.peek(Token![,]) {
+        let message = format!("`{}` needs a value: `{example}`", name.unraw());
+        return Err(syn::Error::new(name.span(), message));
+    }
+    Ok(())
+}
+
+fn wrong<T>(span: proc_macro2::Span, message: impl Display) -> syn::Result<T> {
+    Err(syn::Error::new(span, message))
+}
+
+pub(super) fn expression(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed<Expr> {
+    equals(&name, input, example)?;
+    let value = input.parse()?;
+    Ok(Given { name, value })
+}
+
+pub(super) fn path(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed<Path> {
+    equals(&name, input, example)?;
+    let value = input.call(Path::parse_mod_style)?;
+    Ok(Given { name, value })
+}
+
+pub(super) fn time(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed<Time> {
+    equals(&name, input, example)?;
+    let value = Time::from_expr(input.parse()?)?;
+    Ok(Given { name, value })
+}
+
+pub(super) fn text(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed<LitStr> {
+    equals(&name, input, example)?;
+    let value = literal(&name, input, example)?;
+    Ok(Given { name, value })
+}
+
+fn literal(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<LitStr> {
+    if input.peek(LitStr) {
+        return input.parse();
+    }
+    let value: Expr = input.parse()?;
+    wrong(value.span(), format!("`{}` takes a string literal: `{example}`", name.unraw()))
+}
+
+/// `["…", "…"]`
+pub(super) fn texts(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<Vec<LitStr>> {
+    let shape = format!("`{}` takes a list: `{example}`", name.unraw());
+    if !input.peek(Token![=]) {
+        return wrong(name.span(), shape);
+    }
+    input.parse::<Token![=]>()?;
+    if !input.peek(token::Bracket) {
+        return wrong(input.span(), shape);
+    }
+    let content;
+    syn::bracketed!(content in input);
+    let mut values = Vec::new();
+    while !content.is_empty() {
+        values.push(literal(name, &content, example)?);
+        if !content.is_empty() {
+            content.parse::<Token![,]>()?;
+        }
+    }
+    Ok(values)
+}
+
+/// `(a, b)`
+pub(super) fn names(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<Vec<Ident>> {
+    let shape = format!("`{}` takes names of arguments: `{example}`", name.unraw());
+    if !input.peek(token::Paren) {
+        return wrong(name.span(), shape);
+    }
+    let content;
+    syn::parenthesized!(content in input);
+    let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(&content, Ident::parse_any);
+    match names {
+        Ok(names) => Ok(names.into_iter().collect()),
+        Err(error) => wrong(error.span(), shape),
+    }
+}
+
+/// A flag alone is `true`.
+pub(super) fn flag(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed<bool> {
+    let mut value = true;
+    if input.peek(Token![=]) {
+        input.parse::<Token![=]>()?;
+        if !input.peek(LitBool) {
+            let message = format!("write `{example}` or `{example} = false`");
+            return wrong(name.span(), message);
+        }
+        value = input.parse::<LitBool>()?.value;
+    }
+    Ok(Given { name, value })
+}
+
+/// `on = ok`
+pub(super) fn on_ok(name: Ident, input: ParseStream<'_>) -> Parsed<()> {
+    equals(&name, input, "on = ok")?;
+    let value: Expr = input.parse()?;
+    match &value {
+        Expr::Path(path) if path.path.is_ident("ok") => Ok(Given { name, value: () }),
+        _ => {
+            wrong(value.span(), "`on` takes only `ok`: without it, entries are dropped whatever the outcome")
+        }
+    }
+}
+
+pub(super) fn schema(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed<u32> {
+    equals(&name, input, example)?;
+    let value: Expr = input.parse()?;
+    let number = match &value {
+        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number.base10_parse().ok(),
+        _ => None,
+    };
+    match number {
+        Some(value) => Ok(Given { name, value }),
+        None => wrong(value.span(), format!("`schema` takes a whole number: `{example}`")),
+    }
+}
+
+pub(super) fn namespace(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed<Namespace> {
+    let Given { name, value } = text(name, input, example)?;
+    let text = value.value();
+    let problem = if text.is_empty() {
+        "a namespace needs a name"
+    } else if text.contains('*') {
+        "a namespace has no `*`"
+    } else if text.contains('<') {
+        "a namespace is the same for every call and has no placeholders: put them into the key"
+    } else if text.starts_with(':') || text.ends_with(':') {
+        "a namespace is written without the `:` around it"
+    } else {
+        return Ok(Given { name, value: Namespace(text) });
+    };
+    wrong(value.span(), format!("{problem}: `{example}`"))
+}
+
+pub(super) fn fraction(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed<Fraction> {
+    equals(&name, input, example)?;
+    let value: Expr = input.parse()?;
+    let number = match &value {
+        Expr::Lit(ExprLit { lit, .. }) => match lit {
+            Lit::Float(number) => number.base10_parse().ok(),
+            Lit::Int(number) => whole(number),
+            _ => None,
+        },
+        // A negative number: out of range, whatever it is.
+        Expr::Unary(unary) if matches!(*unary.expr, Expr::Lit(_)) => None,
+        _ => {
+            let value = Fraction::Expr(value);
+            return Ok(Given { name, value });
+        }
+    };
+    match number {
+        Some(number) if (0.0..=1.0).contains(&number) => {
+            let value = Fraction::Literal(number);
+            Ok(Given { name, value })
+        }
+        _ => wrong(value.span(), format!("`{}` is a fraction between 0 and 1: `{example}`", name.unraw())),
+    }
+}
+
+fn whole(number: &LitInt) -> Option<f64> {
+    number.base10_parse::<u32>().ok().map(f64::from)
+}

@@ -1,0 +1,85 @@
+//! A model becomes tokens: thin calls by absolute path into `larder::private`.
+//!
+//! Every local is named at the mixed site, so that no argument can be called the same.
+
+mod body;
+mod cached;
+mod companions;
+mod policy;
+mod text;
+mod writes;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::Path;
+use syn::spanned::Spanned as _;
+
+use crate::function::Function;
+use crate::model::{Common, Place};
+
+pub(crate) use cached::cached;
+pub(crate) use companions::outline;
+pub(crate) use writes::{cache_put, invalidate};
+
+/// `::larder::private`
+fn private(common: &Common) -> TokenStream {
+    let krate: &Path = &common.krate;
+    quote!(#krate::private)
+}
+
+/// A local of ours.
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// The same at the place that an error about it belongs to.
+fn local_at(name: &str, span: Span) -> Ident {
+    Ident::new(name, span)
+}
+
+/// Errors about the value's type belong to the type that was written.
+fn output_span(function: &Function) -> Span {
+    Span::mixed_site().located_at(function.output.span())
+}
+
+/// The local that is the cache; errors about its type belong to the expression.
+fn cache(common: &Common) -> Ident {
+    match &common.cache {
+        Place::Global => local("cache"),
+        Place::Expr { expr, .. } => local_at("cache", Span::mixed_site().located_at(expr.span())),
+    }
+}
+
+/// `let cache = …;`
+fn let_cache(common: &Common) -> TokenStream {
+    let krate = &common.krate;
+    let cache = cache(common);
+    let place = match &common.cache {
+        Place::Global => quote!(#krate::private::global()),
+        Place::Expr { expr, cloned: false } => quote!(&(#expr)),
+        Place::Expr { expr, cloned: true } => {
+            let span = Span::mixed_site().located_at(expr.span());
+            quote_spanned!(span=> &::core::clone::Clone::clone(&(#expr)))
+        }
+    };
+    quote! {
+        #[allow(unused_parens, clippy::needless_borrow)]
+        let #cache = #place;
+    }
+}
+
+/// `let kind = …;`: what the function returns, through aliases.
+fn let_kind(common: &Common, function: &Function) -> TokenStream {
+    let private = private(common);
+    let output = &function.output;
+    let (returns, kind) = (local("returns"), local("kind"));
+    // The glob import must not reach the user's type.
+    quote_spanned! {output_span(function)=>
+        let #returns = #private::Returns::<#output>::new();
+        let #kind = {
+            #[allow(unused_imports)]
+            use #private::kind::*;
+            (&&&&&&&&#returns).kind()
+        };
+    }
+}

@@ -1,0 +1,152 @@
+//! `#[cached]`
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+
+use super::{
+    body, cache, companions, let_cache, let_kind, local, local_at, output_span, policy, private, text,
+};
+use crate::function::Function;
+use crate::model::{Cached, Companions};
+
+/// Whether the machinery stands in the function itself, or in a hidden one that `refresh` calls too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Inline,
+    /// There is an argument `refreshing: bool`.
+    Shared,
+}
+
+pub(crate) fn cached(model: &Cached, function: &Function) -> TokenStream {
+    if model.companions == Companions::None {
+        let item = machinery(model, function, Mode::Inline);
+        return quote!(#item);
+    }
+    companions::function(model, function)
+}
+
+/// The function with the machinery in place of its body.
+pub(super) fn machinery(model: &Cached, function: &Function, mode: Mode) -> syn::ItemFn {
+    let mut item = body::with_statements(function, TokenStream::new());
+    let patterns = match model.background {
+        true => body::name_borrowed_patterns(function, &mut item),
+        false => TokenStream::new(),
+    };
+    let statements = statements(model, function, mode);
+    let mut whole = body::with_statements(function, quote!(#patterns #statements));
+    whole.sig = item.sig;
+    whole
+}
+
+fn statements(model: &Cached, function: &Function, mode: Mode) -> TokenStream {
+    let private = private(&model.common);
+    let (cache, call) = (cache(&model.common), local("call"));
+    let let_cache = let_cache(&model.common);
+    let let_kind = let_kind(&model.common, function);
+    let key = text::build(&private, &model.key);
+    let new_call = quote!(#private::Call::new(#cache, #key));
+    let hit = hit(function, mode);
+    let policy_local = local("policy");
+    let policy = policy::policy(&private, &model.policy, function);
+
+    let Some(when) = &model.when else {
+        let compute = compute(model, function, mode, computation_of(model, function));
+        return quote! {
+            #let_cache
+            #let_kind
+            let #call = #new_call;
+            #hit
+            #[allow(clippy::let_and_return)]
+            let #policy_local = #policy;
+            #compute
+        };
+    };
+    // The body stands once, so it is named before it is known who runs it.
+    let (cached, computation) = (local("cached"), local("computation"));
+    let let_computation = computation_of(model, function);
+    let compute = compute(model, function, mode, quote!(#computation));
+    let fresh = future_of(model, &computation);
+    let some = quote!(::core::option::Option::Some);
+    let none = quote!(::core::option::Option::None);
+    quote! {
+        #let_cache
+        #let_kind
+        let #cached: bool = #when;
+        let #cached = if #cached {
+            let #call = #new_call;
+            #hit
+            #[allow(clippy::let_and_return)]
+            let #policy_local = #policy;
+            #some((#call, #policy_local))
+        } else {
+            #none
+        };
+        let #computation = #let_computation;
+        match #cached {
+            #some((#call, #policy_local)) => { #compute }
+            #none => #fresh.await,
+        }
+    }
+}
+
+/// Returns what the cache has.
+fn hit(function: &Function, mode: Mode) -> TokenStream {
+    let span = output_span(function);
+    let (call, kind, value) = (local_at("call", span), local_at("kind", span), local("value"));
+    let find = quote_spanned!(span=> #kind.hit(&#call));
+    let hit = quote! {
+        if let ::core::option::Option::Some(#value) = #find {
+            return #value;
+        }
+    };
+    match mode {
+        Mode::Inline => hit,
+        Mode::Shared => {
+            let refreshing = local("refreshing");
+            quote!(if !#refreshing { #hit })
+        }
+    }
+}
+
+/// The body's future, or in the background form a closure that makes it.
+fn computation_of(model: &Cached, function: &Function) -> TokenStream {
+    match model.background {
+        true => body::start(&model.common, function),
+        false => body::future(function),
+    }
+}
+
+/// A computation's future: in the background form it is made by a closure.
+fn future_of(model: &Cached, computation: &syn::Ident) -> TokenStream {
+    match model.background {
+        true => quote!(#computation()),
+        false => quote!(#computation),
+    }
+}
+
+/// The expression that computes, stores and gives the output.
+fn compute(model: &Cached, function: &Function, mode: Mode, computation: TokenStream) -> TokenStream {
+    let span = output_span(function);
+    let (call, kind) = (local_at("call", span), local_at("kind", span));
+    let policy = local_at("policy", span);
+    let compute = match model.background {
+        true => local_at("compute_background", span),
+        false => local_at("compute", span),
+    };
+    let boxed = |future: TokenStream| quote_spanned!(span=> ::std::boxed::Box::pin(#future).await);
+    if mode == Mode::Inline {
+        return boxed(quote_spanned!(span=> #kind.#compute(#call, #policy, #computation)));
+    }
+    let (refreshing, named) = (local("refreshing"), local("computation"));
+    let fresh = future_of(model, &named);
+    let refreshed = boxed(quote_spanned!(span=> #kind.refresh(#call, #policy, #fresh)));
+    let computed = boxed(quote_spanned!(span=> #kind.#compute(#call, #policy, #named)));
+    quote! {
+        let #named = #computation;
+        if #refreshing {
+            #refreshed
+        } else {
+            #computed
+        }
+    }
+}

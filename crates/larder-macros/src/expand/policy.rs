@@ -1,0 +1,78 @@
+//! `Options::new(…)…policy()`
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
+
+use super::{local, text};
+use crate::args::{Fraction, Time};
+use crate::function::Function;
+use crate::model::Policy;
+
+pub(super) fn policy(private: &TokenStream, policy: &Policy, function: &Function) -> TokenStream {
+    let ttl = time(&policy.ttl);
+    let mut options = quote!(#private::Options::new(#ttl));
+    let fractions = [("jitter", &policy.jitter), ("refresh_ahead", &policy.refresh_ahead)];
+    for (name, value) in fractions {
+        if let Some(value) = value {
+            let setter = syn::Ident::new(name, Span::mixed_site());
+            let value = fraction(private, name, value, function);
+            options.extend(quote!(.#setter(#value)));
+        }
+    }
+    let times = [
+        ("stale_while_revalidate", &policy.stale_while_revalidate),
+        ("stale_if_error", &policy.stale_if_error),
+        ("negative_ttl", &policy.negative_ttl),
+        ("timeout", &policy.timeout),
+    ];
+    for (name, value) in times {
+        if let Some(value) = value {
+            let setter = syn::Ident::new(name, Span::mixed_site());
+            let value = time(value);
+            options.extend(quote!(.#setter(#value)));
+        }
+    }
+    for tag in &policy.tags {
+        let build = text::build(private, tag);
+        options.extend(quote!(.tag(#build)));
+    }
+    if let Some(lock) = &policy.lock {
+        options.extend(quote!(.lock(#lock)));
+    }
+    if policy.detached {
+        options.extend(quote!(.detached()));
+    }
+    quote!(#options.policy())
+}
+
+fn time(time: &Time) -> TokenStream {
+    match time {
+        Time::Literal(duration) => {
+            let (seconds, nanoseconds) = (duration.as_secs(), duration.subsec_nanos());
+            quote!(::core::time::Duration::new(#seconds, #nanoseconds))
+        }
+        Time::Expr(expr) => {
+            let span = Span::mixed_site().located_at(expr.span());
+            let duration = local("duration");
+            quote_spanned! {span=>
+                { let #duration: ::core::time::Duration = #expr; #duration }
+            }
+        }
+    }
+}
+
+fn fraction(private: &TokenStream, name: &str, fraction: &Fraction, function: &Function) -> TokenStream {
+    let expr = match fraction {
+        Fraction::Literal(value) => return quote!(#value),
+        Fraction::Expr(expr) => expr,
+    };
+    let span = Span::mixed_site().located_at(expr.span());
+    let value = quote_spanned!(span=> #private::fraction(#name, #expr));
+    // An item is looked at even if the function is never called, but has none of the parameters around it.
+    let parameters = function.is_associated() || function.parameters().next().is_some();
+    match parameters {
+        true => quote_spanned!(span=> const { #value }),
+        false => quote_spanned!(span=> { const LARDER_FRACTION: f64 = #value; LARDER_FRACTION }),
+    }
+}

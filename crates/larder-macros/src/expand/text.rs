@@ -1,0 +1,85 @@
+//! Pieces become statements that write them into a key.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+
+use super::local;
+use crate::model::{Piece, Text, Value};
+use crate::template::Step;
+
+/// A closure that writes the text into a `Key`.
+pub(super) fn build(private: &TokenStream, text: &Text) -> TokenStream {
+    let key = local("key");
+    let statements = statements(private, &text.0);
+    quote!(|#key: &mut #private::Key| { #statements })
+}
+
+/// The statements that write pieces into the local `key`.
+pub(super) fn statements(private: &TokenStream, pieces: &[Piece]) -> TokenStream {
+    let mut statements = quote! {
+        #[allow(unused_imports)]
+        use #private::{ArgDisplay as _, ArgFast as _};
+    };
+    let mut literal = String::new();
+    let flush = |literal: &mut String| {
+        let text = std::mem::take(literal);
+        let key = local("key");
+        (!text.is_empty()).then(|| quote!(#key.literal(#text);))
+    };
+    for piece in pieces {
+        if let Piece::Literal(text) = piece {
+            literal += text;
+            continue;
+        }
+        statements.extend(flush(&mut literal));
+        statements.extend(write(private, piece));
+    }
+    statements.extend(flush(&mut literal));
+    statements
+}
+
+fn write(private: &TokenStream, piece: &Piece) -> TokenStream {
+    let key = local("key");
+    match piece {
+        Piece::Literal(text) => quote!(#key.literal(#text);),
+        Piece::Separator(cfgs) => quote!(#(#cfgs)* #key.literal(":");),
+        Piece::ModulePath => quote! {
+            {
+                const PATH: #private::Dotted<{ ::core::module_path!().len() }> =
+                    #private::Dotted::new(::core::module_path!());
+                #key.literal(PATH.as_str());
+            }
+        },
+        Piece::TypeName { name, span } => {
+            let span = Span::mixed_site().located_at(*span);
+            quote_spanned!(span=> #key.type_name::<#name>();)
+        }
+        Piece::Value(value) => {
+            let cfgs = &value.cfgs;
+            let span = Span::mixed_site().located_at(value.span);
+            let expr = expression(value);
+            if value.md5 {
+                quote_spanned!(span=> #(#cfgs)* #private::digest(&#expr, #key);)
+            } else {
+                quote_spanned!(span=> #(#cfgs)* (&#private::Arg(&#expr)).write(#key);)
+            }
+        }
+    }
+}
+
+fn expression(value: &Value) -> TokenStream {
+    let mut ident = value.ident.clone();
+    ident.set_span(value.span.resolved_at(value.ident.span()));
+    let mut expr = quote!(#ident);
+    for step in &value.steps {
+        expr.extend(match step {
+            Step::Field(name) => quote!(.#name),
+            Step::Index(index) => {
+                let index = proc_macro2::Literal::u32_unsuffixed(*index);
+                quote!(.#index)
+            }
+            Step::Call(name) => quote!(.#name()),
+        });
+    }
+    expr
+}

@@ -1,0 +1,135 @@
+//! `#[invalidate]` and `#[cache_put]`: the body runs always.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use super::{body, cache, let_cache, let_kind, local, policy, private, text};
+use crate::function::{Function, has_impl_trait};
+use crate::model::{CachePut, Invalidate, Piece, Root, Target, TargetKind, Text};
+
+pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream {
+    let private = private(&model.common);
+    let let_cache = let_cache(&model.common);
+    let (cache, guard, output) = (cache(&model.common), local("guard"), local("output"));
+    let (result, success) = (local("result"), local("success"));
+    let on_ok = model.on_ok;
+    let (late, early): (Vec<_>, Vec<_>) = model.targets.iter().partition(|target| target.text.names_result());
+    let early = early.into_iter().map(|target| add(&private, target));
+
+    let mut texts = TokenStream::new();
+    let mut late_targets = TokenStream::new();
+    let mut count = 0;
+    for target in late {
+        late_targets.extend(add_late(&private, target, &mut texts, &mut count));
+    }
+    let on_success = match late_targets.is_empty() {
+        true => TokenStream::new(),
+        false => quote! {
+            if let ::core::option::Option::Some(#result) = #success {
+                #late_targets
+            }
+        },
+    };
+    let future = body::future(function);
+    let ty = annotation(function);
+    let statements = quote! {
+        #let_cache
+        let mut #guard = #private::Invalidate::new(#cache, #on_ok);
+        #(#early)*
+        #texts
+        let #output #ty = #future.await;
+        let #success = {
+            #[allow(unused_imports)]
+            use #private::kind::*;
+            (&&&&&&&&#private::Returns::of(&#output)).success(&#output)
+        };
+        #on_success
+        let #success = #success.is_some();
+        #guard.finish(#success).await;
+        #output
+    };
+    let item = body::with_statements(function, statements);
+    quote!(#item)
+}
+
+fn annotation(function: &Function) -> TokenStream {
+    let output = &function.output;
+    match has_impl_trait(output) {
+        true => TokenStream::new(),
+        false => quote!(: #output),
+    }
+}
+
+fn method(kind: TargetKind) -> Ident {
+    local(match kind {
+        TargetKind::Key => "key",
+        TargetKind::Prefix => "prefix",
+        TargetKind::Tag => "tag",
+    })
+}
+
+fn add(private: &TokenStream, target: &Target) -> TokenStream {
+    let (guard, method) = (local("guard"), method(target.kind));
+    let build = text::build(private, &target.text);
+    quote!(#guard.#method(#build);)
+}
+
+/// A target that names the result: what else it names is written before the body takes it.
+fn add_late(
+    private: &TokenStream,
+    target: &Target,
+    texts: &mut TokenStream,
+    count: &mut usize,
+) -> TokenStream {
+    let (guard, key, method) = (local("guard"), local("key"), method(target.kind));
+    let mut statements = TokenStream::new();
+    let mut early: Vec<Piece> = Vec::new();
+    let mut flush = |early: &mut Vec<Piece>, statements: &mut TokenStream| {
+        let pieces = std::mem::take(early);
+        if pieces.iter().all(|piece| matches!(piece, Piece::Literal(_))) {
+            statements.extend(text::statements(private, &pieces));
+            return;
+        }
+        let name = local(&format!("text_{count}"));
+        *count += 1;
+        let build = text::build(private, &Text(pieces));
+        texts.extend(quote!(let #name = #private::early(#build);));
+        statements.extend(quote!(#name.write(#key);));
+    };
+    for piece in &target.text.0 {
+        match piece {
+            Piece::Value(value) if value.root == Root::Result => {
+                flush(&mut early, &mut statements);
+                let written = text::statements(private, std::slice::from_ref(piece));
+                statements.extend(quote!({ #written }));
+            }
+            other => early.push(other.clone()),
+        }
+    }
+    flush(&mut early, &mut statements);
+    quote!(#guard.#method(|#key: &mut #private::Key| { #statements });)
+}
+
+pub(crate) fn cache_put(model: &CachePut, function: &Function) -> TokenStream {
+    let private = private(&model.common);
+    let let_cache = let_cache(&model.common);
+    let let_kind = let_kind(&model.common, function);
+    let (cache, put, kind) = (cache(&model.common), local("put"), local("kind"));
+    let (policy_local, output) = (local("policy"), local("output"));
+    let key = text::build(&private, &model.key);
+    let policy = policy::policy(&private, &model.policy, function);
+    let future = body::future(function);
+    let ty = annotation(function);
+    let statements = quote! {
+        #let_cache
+        #let_kind
+        let #put = #private::Put::begin(#cache, #key);
+        #[allow(clippy::let_and_return)]
+            let #policy_local = #policy;
+        let #output #ty = #future.await;
+        #put.store(#kind.value(&#output), #policy_local).await;
+        #output
+    };
+    let item = body::with_statements(function, statements);
+    quote!(#item)
+}

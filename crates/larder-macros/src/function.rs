@@ -1,0 +1,239 @@
+//! The annotated function: what it returns, what it takes, and where its body is.
+
+mod boxed;
+mod types;
+
+use proc_macro2::{Span, TokenStream};
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+use syn::visit::{self, Visit};
+use syn::{
+    Attribute, FnArg, GenericParam, Ident, ItemFn, Pat, PatIdent, ReceiverKind, ReturnType, Safety, Stmt,
+    TraitItemFn, Type, parse_quote,
+};
+
+use crate::errors::Errors;
+use crate::tokens;
+
+pub(crate) use boxed::{Boxed, async_block};
+pub(crate) use types::{has_impl_trait, is_reference, pins_or_borrows};
+
+/// An async function, or what `#[async_trait]` made of one.
+pub(crate) struct Function {
+    pub(crate) item: ItemFn,
+    pub(crate) form: Form,
+    /// What its future resolves to.
+    pub(crate) output: Type,
+    pub(crate) receiver: Option<Receiver>,
+    pub(crate) arguments: Vec<Argument>,
+}
+
+pub(crate) enum Form {
+    /// `async fn`
+    Async,
+    /// `fn` that returns `Box::pin(async move { … })`.
+    Boxed(Boxed),
+}
+
+pub(crate) struct Receiver {
+    /// `self`, or the local that `#[async_trait]` put in its place.
+    pub(crate) ident: Ident,
+    pub(crate) hold: Hold,
+    pub(crate) ty: Option<Type>,
+    pub(crate) span: Span,
+}
+
+/// How a function holds an argument.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// `T`, `&'static T`
+    Value,
+    /// `&T`
+    Shared,
+    /// `&mut T`
+    Exclusive,
+}
+
+pub(crate) struct Argument {
+    /// Its place among the inputs, the receiver included.
+    pub(crate) index: usize,
+    pub(crate) pattern: Pat,
+    pub(crate) bindings: Vec<Ident>,
+    pub(crate) ty: Type,
+    pub(crate) hold: Hold,
+    /// `#[cfg]`s on the argument.
+    pub(crate) cfgs: Vec<Attribute>,
+}
+
+impl Argument {
+    /// The name, if the pattern is no more than a name.
+    pub(crate) fn name(&self) -> Option<&Ident> {
+        match &self.pattern {
+            Pat::Ident(PatIdent { ident, subpat: None, by_ref: None, .. }) => Some(ident),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn binds(&self, name: &str) -> Option<&Ident> {
+        self.bindings.iter().find(|binding| binding.unraw() == name)
+    }
+}
+
+impl Function {
+    /// Reads the item under the attribute. Without a function there is nothing more to check.
+    pub(crate) fn parse(item: TokenStream, of: &str, errors: &mut Errors) -> Option<Self> {
+        let item = match syn::parse2::<ItemFn>(item.clone()) {
+            Ok(item) => item,
+            Err(error) => {
+                errors.add(not_a_function(item, of, error));
+                return None;
+            }
+        };
+        if !matches!(item.sig.safety, Safety::Default) {
+            let message = format!("`{of}` cannot stand on an unsafe function: wrap it in a safe one");
+            errors.push(item.sig.safety.span(), message);
+        }
+        let (form, output) = form(&item, of, errors)?;
+        let mut function = Self { receiver: None, arguments: Vec::new(), item, form, output };
+        function.read_inputs();
+        Some(function)
+    }
+
+    fn read_inputs(&mut self) {
+        for (index, input) in self.item.sig.inputs.iter().enumerate() {
+            match input {
+                FnArg::Receiver(receiver) => {
+                    let (hold, ty) = match &receiver.kind {
+                        ReceiverKind::Reference(_, _, Some(_)) => (Hold::Exclusive, None),
+                        ReceiverKind::Reference(_, _, None) => (Hold::Shared, None),
+                        ReceiverKind::Typed(_, ty) => (types::hold(ty), Some((**ty).clone())),
+                        _ => (Hold::Value, None),
+                    };
+                    self.receiver = Some(Receiver {
+                        ident: Ident::new("self", receiver.self_token.span),
+                        hold,
+                        ty,
+                        span: receiver.span(),
+                    });
+                }
+                FnArg::Typed(typed) => self.arguments.push(Argument {
+                    index,
+                    pattern: (*typed.pat).clone(),
+                    bindings: bindings(&typed.pat),
+                    ty: (*typed.ty).clone(),
+                    hold: types::hold(&typed.ty),
+                    cfgs: cfgs(&typed.attrs),
+                }),
+            }
+        }
+        if let Form::Boxed(boxed) = &self.form {
+            if let (Some(receiver), Some(local)) = (&mut self.receiver, &boxed.receiver) {
+                receiver.ident = local.clone();
+            }
+            for argument in &mut self.arguments {
+                if let Some(pattern) = argument.name().and_then(|name| boxed.pattern_of(name)) {
+                    argument.bindings = bindings(pattern);
+                    argument.pattern = pattern.clone();
+                }
+            }
+        }
+    }
+
+    /// Its name as text.
+    pub(crate) fn name(&self) -> String {
+        self.item.sig.ident.unraw().to_string()
+    }
+
+    pub(crate) fn is_boxed(&self) -> bool {
+        matches!(self.form, Form::Boxed(_))
+    }
+
+    /// Whether it stands in an `impl` or a trait, as far as its tokens tell.
+    pub(crate) fn is_associated(&self) -> bool {
+        self.receiver.is_some() || tokens::names_self_type(&self.item)
+    }
+
+    /// Type and const parameters, which count as arguments.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&Ident, bool)> {
+        self.item.sig.generics.params.iter().filter_map(|param| match param {
+            GenericParam::Type(param) => Some((&param.ident, true)),
+            GenericParam::Const(param) => Some((&param.ident, false)),
+            GenericParam::Lifetime(_) => None,
+        })
+    }
+
+    /// The statements of the body, without what `#[async_trait]` put in front.
+    pub(crate) fn body(&self) -> &[Stmt] {
+        match &self.form {
+            Form::Async => &self.item.block.stmts,
+            Form::Boxed(boxed) => &boxed.body,
+        }
+    }
+}
+
+/// `#[cfg]`s, which whatever is made for the annotated thing must share.
+pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
+    attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
+}
+
+fn form(item: &ItemFn, of: &str, errors: &mut Errors) -> Option<(Form, Type)> {
+    if item.sig.asyncness.is_some() {
+        let output = match &item.sig.output {
+            ReturnType::Default => parse_quote!(()),
+            ReturnType::Type(_, ty) => (**ty).clone(),
+        };
+        return Some((Form::Async, output));
+    }
+    if let Some(output) = boxed::output(&item.sig.output) {
+        if let Some(boxed) = Boxed::find(item) {
+            return Some((Form::Boxed(boxed), output));
+        }
+        let message = format!(
+            "`{of}` needs to see the body: write an `async fn`, or end this function with \
+             `Box::pin(async move {{ … }})`"
+        );
+        errors.push(item.sig.ident.span(), message);
+        return None;
+    }
+    let message = format!("`{of}` needs an async function: write `async fn {}`", item.sig.ident);
+    errors.push(item.sig.fn_token.span, message);
+    None
+}
+
+fn not_a_function(item: TokenStream, of: &str, error: syn::Error) -> syn::Error {
+    if let Ok(method) = syn::parse2::<TraitItemFn>(item.clone())
+        && method.default.is_none()
+    {
+        let message = format!(
+            "`{of}` needs a body: put it on the method in each `impl`, or give this one a default \
+             body"
+        );
+        return syn::Error::new(method.sig.ident.span(), message);
+    }
+    match syn::parse2::<syn::Item>(item) {
+        Ok(other) => {
+            let message = format!("expected an async function under `{of}`");
+            syn::Error::new(other.span(), message)
+        }
+        Err(_) => error,
+    }
+}
+
+/// The names that a pattern binds, each once.
+fn bindings(pattern: &Pat) -> Vec<Ident> {
+    struct Names(Vec<Ident>);
+
+    impl<'ast> Visit<'ast> for Names {
+        fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
+            // The alternatives of an or-pattern bind the same names.
+            if !self.0.contains(&pattern.ident) {
+                self.0.push(pattern.ident.clone());
+            }
+            visit::visit_pat_ident(self, pattern);
+        }
+    }
+
+    let mut names = Names(Vec::new());
+    names.visit_pat(pattern);
+    names.0
+}

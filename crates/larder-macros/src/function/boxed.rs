@@ -1,0 +1,174 @@
+//! Functions that `#[async_trait]` has rewritten already (and those written like it by hand):
+//!
+//! ```text
+//! fn get<'life0, 'async_trait>(&'life0 self, id: u64, __arg2: (A, B))
+//!     -> Pin<Box<dyn Future<Output = R> + Send + 'async_trait>>
+//! {
+//!     Box::pin(async move {
+//!         if let Some(__ret) = None::<R> { return __ret; }
+//!         let __self = self;
+//!         let id = id;
+//!         let (a, b) = { let __arg2 = __arg2; __arg2 };
+//!         let __ret: R = { body };
+//!         __ret
+//!     })
+//! }
+//! ```
+
+use syn::{
+    AssocType, Block, Expr, ExprAsync, GenericArgument, Ident, ItemFn, Local, Pat, PatIdent, Path,
+    PathArguments, ReturnType, Stmt, Type, TypeParamBound,
+};
+
+use super::types::{bare, types};
+
+pub(crate) struct Boxed {
+    /// The statements that only rebind the arguments.
+    pub(crate) prelude: Vec<Stmt>,
+    pub(crate) body: Vec<Stmt>,
+    /// The local that stands for `self`.
+    pub(crate) receiver: Option<Ident>,
+    /// Arguments that had a pattern, and the pattern.
+    patterns: Vec<(Ident, Pat)>,
+}
+
+impl Boxed {
+    pub(super) fn find(item: &ItemFn) -> Option<Self> {
+        let mut block = (*item.block).clone();
+        let statements = &async_block(&mut block)?.block.stmts;
+        let mut boxed = Self { prelude: Vec::new(), body: Vec::new(), receiver: None, patterns: Vec::new() };
+        let mut rest = statements.iter();
+        for statement in rest.by_ref() {
+            if !boxed.rebinds(statement) {
+                boxed.body.push(statement.clone());
+                break;
+            }
+            boxed.prelude.push(statement.clone());
+        }
+        boxed.body.extend(rest.cloned());
+        Some(boxed)
+    }
+
+    pub(super) fn pattern_of(&self, argument: &Ident) -> Option<&Pat> {
+        let found = self.patterns.iter().find(|(name, _)| name == argument);
+        found.map(|(_, pattern)| pattern)
+    }
+
+    /// Whether the statement belongs to the prelude.
+    fn rebinds(&mut self, statement: &Stmt) -> bool {
+        match statement {
+            // `if let Some(__ret) = None::<R> { return __ret; }`: no user can have written it.
+            Stmt::Expr(Expr::If(edge), _) => {
+                matches!(&*edge.cond, Expr::Let(cond) if is_none(&cond.expr))
+            }
+            Stmt::Local(local) => self.rebinds_local(local).is_some(),
+            _ => false,
+        }
+    }
+
+    fn rebinds_local(&mut self, local: &Local) -> Option<()> {
+        let init = local.init.as_ref()?;
+        if init.diverge.is_some() {
+            return None;
+        }
+        if let Expr::Block(block) = &*init.expr {
+            let name = same_name_block(&block.block)?;
+            self.patterns.push((name, local.pat.clone()));
+            return Some(());
+        }
+        let Pat::Ident(PatIdent { ident, .. }) = &local.pat else {
+            return None;
+        };
+        let source = name_of(&init.expr)?;
+        if source == "self" {
+            self.receiver = Some(ident.clone());
+            return Some(());
+        }
+        (source == ident).then_some(())
+    }
+}
+
+/// `{ let __arg1 = __arg1; __arg1 }`
+fn same_name_block(block: &Block) -> Option<Ident> {
+    let [Stmt::Local(local), Stmt::Expr(last, None)] = block.stmts.as_slice() else {
+        return None;
+    };
+    let Pat::Ident(PatIdent { ident, .. }) = &local.pat else {
+        return None;
+    };
+    let source = name_of(&local.init.as_ref()?.expr)?;
+    (source == ident && name_of(last)? == ident).then(|| ident.clone())
+}
+
+fn name_of(expr: &Expr) -> Option<&Ident> {
+    match expr {
+        Expr::Path(path) => path.path.get_ident(),
+        _ => None,
+    }
+}
+
+/// `::core::option::Option::None::<R>`
+fn is_none(expr: &Expr) -> bool {
+    matches!(expr, Expr::Path(path) if ends_with(&path.path, &["option", "Option", "None"]))
+}
+
+fn ends_with(path: &Path, names: &[&str]) -> bool {
+    path.segments.len() >= names.len()
+        && path.segments.iter().rev().zip(names.iter().rev()).all(|(segment, name)| segment.ident == name)
+}
+
+/// The `async move { … }` that a block ends with, inside `Box::pin(…)`.
+pub(crate) fn async_block(block: &mut Block) -> Option<&mut ExprAsync> {
+    let Some(Stmt::Expr(Expr::Call(call), None)) = block.stmts.last_mut() else {
+        return None;
+    };
+    let Expr::Path(function) = &*call.func else {
+        return None;
+    };
+    if !ends_with(&function.path, &["Box", "pin"]) || call.args.len() != 1 {
+        return None;
+    }
+    match call.args.first_mut() {
+        Some(Expr::Async(block)) => Some(block),
+        _ => None,
+    }
+}
+
+/// `R` of `Pin<Box<dyn Future<Output = R> + …>>`.
+pub(super) fn output(returned: &ReturnType) -> Option<Type> {
+    let ReturnType::Type(_, ty) = returned else {
+        return None;
+    };
+    let boxed = argument_of(ty, "Pin")?;
+    let Type::TraitObject(object) = bare(argument_of(boxed, "Box")?) else {
+        return None;
+    };
+    object.bounds.iter().find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else {
+            return None;
+        };
+        let future = bound.path.segments.last()?;
+        let PathArguments::AngleBracketed(arguments) = &future.arguments else {
+            return None;
+        };
+        arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::AssocType(AssocType { ident, ty, .. })
+                if future.ident == "Future" && ident == "Output" =>
+            {
+                Some(ty.clone())
+            }
+            _ => None,
+        })
+    })
+}
+
+fn argument_of<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
+    let Type::Path(path) = bare(ty) else {
+        return None;
+    };
+    let last = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return None;
+    };
+    (last.ident == name).then(|| types(arguments).next())?
+}

@@ -1,0 +1,110 @@
+//! What can be told about a type from how it is written.
+
+use syn::visit::{self, Visit};
+use syn::{
+    AngleBracketedGenericArguments, GenericArgument, Lifetime, PathArguments, Type, TypeImplTrait,
+    TypeReference,
+};
+
+use super::Hold;
+
+/// Through the groups that `macro_rules!` leaves, and parentheses.
+pub(super) fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        Type::Paren(paren) => bare(&paren.elem),
+        other => other,
+    }
+}
+
+pub(super) fn hold(ty: &Type) -> Hold {
+    match bare(ty) {
+        Type::Reference(reference) if reference.mutability.is_some() => Hold::Exclusive,
+        Type::Reference(reference) if is_static(reference.lifetime.as_ref()) => Hold::Value,
+        Type::Reference(_) => Hold::Shared,
+        _ => Hold::Value,
+    }
+}
+
+fn is_static(lifetime: Option<&Lifetime>) -> bool {
+    lifetime.is_some_and(|lifetime| lifetime.ident == "static")
+}
+
+/// Whether a returned type is, or gives as its value, a reference.
+pub(crate) fn is_reference(ty: &Type) -> bool {
+    match bare(ty) {
+        Type::Reference(_) => true,
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| {
+            (last.ident == "Result" || last.ident == "Option")
+                && first_argument(&last.arguments).is_some_and(is_reference)
+        }),
+        _ => false,
+    }
+}
+
+fn first_argument(arguments: &PathArguments) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = arguments else {
+        return None;
+    };
+    types(arguments).next()
+}
+
+pub(super) fn types(arguments: &AngleBracketedGenericArguments) -> impl Iterator<Item = &Type> {
+    arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
+}
+
+#[derive(Default)]
+struct Found {
+    impl_trait: bool,
+    borrow: bool,
+}
+
+impl<'ast> Visit<'ast> for Found {
+    fn visit_type_impl_trait(&mut self, ty: &'ast TypeImplTrait) {
+        self.impl_trait = true;
+        visit::visit_type_impl_trait(self, ty);
+    }
+
+    fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
+        self.borrow |= !is_static(reference.lifetime.as_ref());
+        visit::visit_type_reference(self, reference);
+    }
+
+    fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
+        self.borrow |= lifetime.ident != "static";
+    }
+
+    // `for<'a> Fn(&'a T)` and `fn(&T)` borrow nothing.
+    fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
+
+    fn visit_parenthesized_generic_arguments(&mut self, _: &'ast syn::ParenthesizedGenericArguments) {}
+
+    fn visit_bound_lifetimes(&mut self, _: &'ast syn::BoundLifetimes) {}
+}
+
+fn find(ty: &Type) -> Found {
+    let mut found = Found::default();
+    found.visit_type(ty);
+    found
+}
+
+/// `impl Trait` anywhere in it.
+pub(crate) fn has_impl_trait(ty: &Type) -> bool {
+    find(ty).impl_trait
+}
+
+/// A lifetime other than `'static` in it, written or elided in a reference.
+fn borrows(ty: &Type) -> bool {
+    find(ty).borrow
+}
+
+/// [`borrows`] below a reference: what an owned copy of the referent would still borrow.
+pub(crate) fn pins_or_borrows(ty: &Type) -> bool {
+    match bare(ty) {
+        Type::Reference(reference) => borrows(&reference.elem),
+        other => borrows(other),
+    }
+}

@@ -1,0 +1,303 @@
+//! The attribute macros of [larder](https://docs.rs/larder): [`#[cached]`](macro@cached),
+//! [`#[invalidate]`](macro@invalidate) and [`#[cache_put]`](macro@cache_put). Use them through `larder`,
+//! which exports them: what they write calls into it.
+
+mod args;
+mod errors;
+mod expand;
+mod function;
+mod model;
+mod suggest;
+mod template;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use args::{Args, Macro};
+use errors::Errors;
+use function::Function;
+use model::{CachePut, Cached, Invalidate};
+use proc_macro2::TokenStream;
+use quote::quote;
+
+/// Keeps the results of an async function, and computes each of them once.
+///
+/// ```
+/// use larder::cached;
+///
+/// # struct Db;
+/// # impl Db { async fn name(&self, id: u64) -> Result<String, String> { Ok(format!("user {id}")) } }
+/// #[cached(ttl = 300, key = "user:<id>", skip(db))]
+/// async fn user(db: &Db, id: u64) -> Result<String, String> {
+///     db.name(id).await
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), String> {
+/// # let db = Db;
+/// user(&db, 7).await?; // computed
+/// user(&db, 7).await?; // from the cache, for five minutes
+/// user::invalidate(7).await; // gone, everywhere
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It stands on free functions, on methods with any receiver, on generic functions and functions with
+/// borrowed arguments, and on methods under `#[async_trait]`. What is kept is the function's value: the
+/// `Ok` of a `Result` (through any alias of it), otherwise what the function returns. Errors are not kept;
+/// `None` is with `negative_ttl`. A value is `Clone + Send + Sync + Serialize + DeserializeOwned +
+/// 'static`.
+///
+/// # Options
+///
+/// | option | what it does |
+/// | --- | --- |
+/// | `ttl = 300`, `"5m"`, `"1h30m"`, `"300ms"`, `TTL` | how long a result is fresh: whole seconds, text with the units `d`, `h`, `m`, `s`, `ms`, or any expression of type `Duration`, which may use the arguments. Required. Zero stores nothing |
+/// | `key = "user:<id>"` | the key; see below. Left out, it is the path of the function and its arguments |
+/// | `skip(db, T)` | arguments that the result does not depend on |
+/// | `tags = ["org:<org>"]` | tags, by which entries can be invalidated together |
+/// | `namespace = "users"` | stands in front of the key: `users:…` |
+/// | `schema = 3` | the version of the namespace: `users:v3:…` |
+/// | `cache = self.cache` | the cache: any expression of a type that is a `Cache`, or `named("sessions")`; `larder::global()` otherwise |
+/// | `jitter = 0.1` | shortens each `ttl` by a random part of up to this fraction |
+/// | `refresh_ahead = 0.8` | computes anew, in the background, when a result is asked for after this fraction of its `ttl` |
+/// | `stale_while_revalidate = "1m"` | for how long after `ttl` the old result is served while it is computed anew in the background |
+/// | `stale_if_error = "1h"` | for how long after `ttl` the old result is served in place of an error |
+/// | `timeout = "200ms"` | after this long, the old result is served if there is one that `stale_if_error` allows; the computation goes on in the background |
+/// | `negative_ttl = 10` | how long a `None` is kept; without it, it is not |
+/// | `lock = larder::Lock::Process` | how far "computed once" reaches: this process, or all that share the server |
+/// | `when = !fresh` | whether to use the cache for this call; if not, the function just runs |
+/// | `detached` | what the function reads from caches does not invalidate its result |
+/// | `companions`, `companions = false` | see below |
+/// | `crate = my_larder` | the path of `larder`, where it has another name |
+///
+/// # Keys
+///
+/// In `key` and `tags`, `<…>` is a placeholder: an argument, then fields and methods without arguments
+/// (`<id>`, `<user.id>`, `<pair.0>`, `<self.tenant()>`). Its text is the value's `Display`, in which `:`,
+/// `*`, `%` and control characters are percent-encoded. Between two placeholders there is a literal `:`.
+/// So no two lists of arguments share a key, whatever is in them. `<filter:md5>` is a digest of a value that
+/// is `Serialize`. Type parameters stand for their names, const parameters for their values. Everything
+/// else is literal, braces too: they are hash tags of Redis Cluster.
+///
+/// Each argument is in the key or in `skip(…)`: one that is forgotten is an error, instead of a result that
+/// is served for another argument. `self` is skipped unless the key names it.
+///
+/// Without `key`, the key is the path of the module (with `.` for `::`), the function's name and its
+/// arguments. That is unique for free functions in modules. Methods have to name their key. So do functions
+/// inside of function bodies, and functions without `self` in an `impl`: a macro cannot see where they
+/// stand, and two of them with one name in one module would share their entries.
+///
+/// # Companions
+///
+/// A free function is accompanied by an empty type of its name (`use` of the one imports the other), with
+///
+/// - `user::key(id)`, the full key;
+/// - `user::invalidate(id)`, which drops the entry, as `CacheExt::invalidate` does;
+/// - `user::refresh(&db, id)`, which runs the function and stores the result, whatever the cache has.
+///
+/// `key` and `invalidate` take those arguments that the key and `cache` name. Methods in inherent `impl`s
+/// get `user_key`, `user_invalidate` and `user_refresh` beside them if `companions` is given.
+/// `companions = false` leaves the type out, where its name is taken, and on functions without `self` in an
+/// `impl`, where no type can stand.
+///
+/// ```
+/// use larder::{MemoryCache, cached};
+///
+/// struct Users {
+///     cache: MemoryCache,
+///     tenant: String,
+/// }
+///
+/// impl Users {
+///     #[cached(ttl = "5m", key = "<self.tenant>:user:<id>", cache = self.cache, companions)]
+///     async fn user(&self, id: u64) -> Option<String> {
+///         Some(format!("user {id} of {}", self.tenant))
+///     }
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// # let users = Users { cache: MemoryCache::new(100), tenant: "acme".into() };
+/// users.user(7).await;
+/// assert_eq!(users.user_key(7), "acme:user:7");
+/// users.user_invalidate(7).await;
+/// # }
+/// ```
+///
+/// # Computations that outlive their caller
+///
+/// With `stale_while_revalidate`, `refresh_ahead` or `timeout` the body runs in a task of its own. So that
+/// it can, it works on owned copies of what it borrows, taken only when it runs: `&T` by `ToOwned` (`&str`
+/// becomes a `String`), `&self` by `Clone`; other arguments are moved. `&mut` is an error, and so is an
+/// argument with a borrow inside: take an owned value or an `Arc` instead. What is copied should be cheap to
+/// copy, as handles and `Arc`s are.
+///
+/// # Other attributes
+///
+/// They stay on the function, so that `#[cached]` above `#[tracing::instrument]` makes a span of every call,
+/// and below it a span of every computation. The arguments are evaluated as they are written: the key before
+/// the body runs, `ttl` and the like only when there is nothing in the cache.
+#[proc_macro_attribute]
+pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand_cached(args.into(), item.into()).into()
+}
+
+/// Runs an async function that changes something, and invalidates what was computed from it.
+///
+/// ```
+/// use larder::invalidate;
+///
+/// # struct Db;
+/// # impl Db { async fn rename(&self, _: u64, _: &str) -> Result<(), String> { Ok(()) } }
+/// #[invalidate("user:<id>", "dashboard:*")]
+/// async fn rename(db: &Db, id: u64, name: &str) -> Result<(), String> {
+///     db.rename(id, name).await
+/// }
+/// # #[tokio::main]
+/// # async fn main() { rename(&Db, 1, "Ann").await.unwrap() }
+/// ```
+///
+/// A text is a key, or a prefix if it ends in `:*`; `*` stands nowhere else. Placeholders are those of
+/// [`#[cached]`](macro@cached), and also `result`, the `Ok` or `Some` value that the function returns
+/// (unless an argument has that name). Nothing has to be covered: most arguments of a change are no part of
+/// a key.
+///
+/// It invalidates whatever the outcome: an error, a panic or a cancellation may have come after the change.
+/// What names `result` needs one, so that it is invalidated on success only. The function's own result is
+/// passed on as it is.
+///
+/// ```
+/// use larder::invalidate;
+///
+/// # #[derive(Clone)]
+/// struct Order { id: u64, customer: u64 }
+///
+/// #[invalidate("order:<result.id>", "orders-of:<result.customer>:*", tags = ["orders"])]
+/// async fn place(customer: u64) -> Result<Order, String> {
+///     Ok(Order { id: 1, customer })
+/// }
+/// # #[tokio::main]
+/// # async fn main() { place(1).await.unwrap(); }
+/// ```
+///
+/// | option | what it does |
+/// | --- | --- |
+/// | `tags = ["org:<org>"]` | also invalidates everything with these tags |
+/// | `namespace = "users"`, `schema = 3` | stand in front of the texts, as in [`#[cached]`](macro@cached). With a namespace, `"*"` is all of it. Tags have none |
+/// | `cache = self.cache` | the cache, or `named("sessions")`; `larder::global()` otherwise |
+/// | `on = ok` | invalidates on success only: `Ok`, `Some`, or any other value of a function that returns neither |
+/// | `crate = my_larder` | the path of `larder`, where it has another name |
+#[proc_macro_attribute]
+pub fn invalidate(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand_invalidate(args.into(), item.into()).into()
+}
+
+/// Runs an async function that writes something, and stores what it returns for readers.
+///
+/// ```
+/// use larder::{cache_put, cached};
+///
+/// # #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// # struct User { id: u64, name: String }
+/// # struct Db;
+/// # impl Db {
+/// #     async fn load(&self, id: u64) -> Result<User, String> { Ok(User { id, name: String::new() }) }
+/// #     async fn save(&self, user: User) -> Result<User, String> { Ok(user) }
+/// # }
+/// #[cached(ttl = 300, key = "user:<id>", skip(db))]
+/// async fn user(db: &Db, id: u64) -> Result<User, String> {
+///     db.load(id).await
+/// }
+///
+/// #[cache_put(ttl = 300, key = "user:<user.id>")]
+/// async fn save(db: &Db, user: User) -> Result<User, String> {
+///     db.save(user).await
+/// }
+/// # #[tokio::main]
+/// # async fn main() {
+/// # save(&Db, User { id: 1, name: "Ann".into() }).await.unwrap();
+/// # assert_eq!(user(&Db, 1).await.unwrap().name, "Ann");
+/// # }
+/// ```
+///
+/// The function always runs. A successful result replaces the entry, unless something that covers it was
+/// invalidated since the function began. On an error, a panic or a cancellation, after which nobody knows
+/// what was written, the entry is invalidated. The type of the value must be that of the readers.
+///
+/// `key` is required, and not every argument has to be in it. It is made before the function runs, so that
+/// it cannot name `result`. The other options are those of [`#[cached]`](macro@cached) that say how a
+/// value is kept: `ttl` (required), `tags`, `namespace`, `schema`, `cache`, `jitter`, `refresh_ahead`,
+/// `stale_while_revalidate`, `stale_if_error`, `negative_ttl` and `crate`.
+#[proc_macro_attribute]
+pub fn cache_put(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand_cache_put(args.into(), item.into()).into()
+}
+
+fn expand_cached(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = Args::parse(args, Macro::Cached, &mut errors);
+    let Some(function) = Function::parse(item.clone(), Macro::Cached.name(), &mut errors) else {
+        return untouched(&errors, item);
+    };
+    match Cached::new(args, &function, &mut errors) {
+        Ok(model) => expand::cached(&model, &function),
+        Err(outline) => {
+            let untouched = untouched(&errors, item);
+            let companions = expand::outline(&outline, &function);
+            quote!(#untouched #companions)
+        }
+    }
+}
+
+fn expand_invalidate(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = Args::parse(args, Macro::Invalidate, &mut errors);
+    let Some(function) = Function::parse(item.clone(), Macro::Invalidate.name(), &mut errors) else {
+        return untouched(&errors, item);
+    };
+    match Invalidate::new(args, &function, &mut errors) {
+        Some(model) if errors.is_empty() => expand::invalidate(&model, &function),
+        _ => untouched(&errors, item),
+    }
+}
+
+fn expand_cache_put(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = Args::parse(args, Macro::CachePut, &mut errors);
+    let Some(function) = Function::parse(item.clone(), Macro::CachePut.name(), &mut errors) else {
+        return untouched(&errors, item);
+    };
+    match CachePut::new(args, &function, &mut errors) {
+        Some(model) if errors.is_empty() => expand::cache_put(&model, &function),
+        _ => untouched(&errors, item),
+    }
+}
+
+/// The errors, and the item as it was: it exists, so nothing else fails for want of it.
+fn untouched(errors: &Errors, item: TokenStream) -> TokenStream {
+    let errors = errors.to_tokens();
+    quote!(#errors #item)
+}
+
+/// A constant that is no fraction does not compile; one that is, does.
+///
+/// ```compile_fail
+/// const JITTER: f64 = 1.5;
+///
+/// #[larder::cached(ttl = 300, jitter = JITTER)]
+/// async fn user(id: u64) -> u64 {
+///     id
+/// }
+/// ```
+///
+/// ```
+/// const JITTER: f64 = 0.5;
+///
+/// #[larder::cached(ttl = 300, jitter = JITTER)]
+/// async fn user(id: u64) -> u64 {
+///     id
+/// }
+/// ```
+#[cfg(doctest)]
+struct ConstantsAreChecked;

@@ -1,0 +1,159 @@
+//! `user::key(id)`, `user::invalidate(id)`, `user::refresh(…)`: what a function gets beside itself.
+
+use std::collections::BTreeSet;
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{GenericParam, Generics, WhereClause, WherePredicate};
+
+use super::text::{Piece, Root, Text};
+use super::{Place, tokens_of};
+use crate::args::Args;
+use crate::errors::Errors;
+use crate::function::Function;
+use crate::tokens;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Companions {
+    None,
+    /// Associated functions of an empty type with the function's name.
+    Type,
+    /// Methods beside the method.
+    Siblings,
+}
+
+impl Companions {
+    pub(super) fn choose(args: &Args, function: &Function, errors: &mut Errors) -> Self {
+        let associated = function.is_boxed() || function.is_associated();
+        match &args.companions {
+            Some(given) if !given.value => Self::None,
+            Some(given) if function.is_boxed() => {
+                errors.push(
+                    given.name.span(),
+                    "a trait's method cannot have companions, because an `impl` of a trait has \
+                     room only for the trait's own methods: remove `companions`",
+                );
+                Self::None
+            }
+            Some(_) if associated => Self::Siblings,
+            None if associated => Self::None,
+            _ => Self::Type,
+        }
+    }
+}
+
+/// What the key and the cache are made from: the inputs of `key` and `invalidate`.
+pub(crate) struct KeyInputs {
+    pub(crate) receiver: bool,
+    /// Places in `Function::arguments`.
+    pub(crate) arguments: Vec<usize>,
+    pub(crate) generics: Generics,
+}
+
+impl KeyInputs {
+    pub(crate) fn new(function: &Function, key: &Text, cache: &Place) -> Self {
+        let cache = tokens_of(cache);
+        let receiver = function.receiver.is_some()
+            && (key.values().any(|value| value.root == Root::Receiver) || tokens::mention(&cache, "self"));
+        let arguments: Vec<usize> = (0..function.arguments.len())
+            .filter(|index| {
+                let argument = &function.arguments[*index];
+                let in_key = key.values().any(|value| value.root == Root::Argument(*index));
+                let in_cache =
+                    argument.bindings.iter().any(|name| tokens::mention(&cache, &name.to_string()));
+                in_key || in_cache
+            })
+            .collect();
+
+        let mut seeds = cache;
+        for index in &arguments {
+            function.arguments[*index].ty.to_tokens(&mut seeds);
+        }
+        for piece in &key.0 {
+            match piece {
+                Piece::TypeName { name, .. } => name.to_tokens(&mut seeds),
+                Piece::Value(value) if value.root == Root::ConstParameter => {
+                    value.ident.to_tokens(&mut seeds);
+                }
+                _ => {}
+            }
+        }
+        Self { receiver, arguments, generics: needed(&function.item.sig.generics, seeds) }
+    }
+}
+
+/// The parameters that the seeds name, the parameters that those name in their bounds, and the
+/// `where` clauses about nothing else.
+fn needed(generics: &Generics, seeds: TokenStream) -> Generics {
+    let all: BTreeSet<String> = generics.params.iter().map(name).collect();
+    let mut kept = names(seeds, &all);
+    loop {
+        let mut grown = kept.clone();
+        for param in generics.params.iter().filter(|param| kept.contains(&name(param))) {
+            grown.extend(names(param.to_token_stream(), &all));
+        }
+        for predicate in predicates(generics) {
+            if kept.contains(&subject(predicate, &all)) {
+                grown.extend(names(predicate.to_token_stream(), &all));
+            }
+        }
+        if grown == kept {
+            break;
+        }
+        kept = grown;
+    }
+
+    let params = generics.params.iter().filter(|param| kept.contains(&name(param)));
+    let clauses: Vec<_> = predicates(generics)
+        .filter(|predicate| {
+            let named = names(predicate.to_token_stream(), &all);
+            !named.is_empty() && named.is_subset(&kept)
+        })
+        .collect();
+    let mut needed = Generics { params: params.cloned().collect(), ..Generics::default() };
+    if !clauses.is_empty() {
+        let clause: syn::Result<WhereClause> = syn::parse2(quote!(where #(#clauses),*));
+        needed.where_clause = clause.ok();
+    }
+    needed
+}
+
+fn predicates(generics: &Generics) -> impl Iterator<Item = &WherePredicate> {
+    generics.where_clause.iter().flat_map(|clause| &clause.predicates)
+}
+
+/// The parameter that a `where` clause is about.
+fn subject(predicate: &WherePredicate, all: &BTreeSet<String>) -> String {
+    let tokens = match predicate {
+        WherePredicate::Type(predicate) => predicate.bounded_ty.to_token_stream(),
+        WherePredicate::Lifetime(predicate) => predicate.lifetime.to_token_stream(),
+        _ => TokenStream::new(),
+    };
+    names(tokens, all).into_iter().next().unwrap_or_default()
+}
+
+fn name(param: &GenericParam) -> String {
+    match param {
+        GenericParam::Lifetime(param) => param.lifetime.ident.to_string(),
+        GenericParam::Type(param) => param.ident.to_string(),
+        GenericParam::Const(param) => param.ident.to_string(),
+    }
+}
+
+/// Which of `all` stand in the tokens.
+fn names(tokens: TokenStream, all: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for token in tokens {
+        match token {
+            TokenTree::Ident(ident) => {
+                let ident = ident.to_string();
+                if all.contains(&ident) {
+                    found.insert(ident);
+                }
+            }
+            TokenTree::Group(group) => found.extend(names(group.stream(), all)),
+            _ => {}
+        }
+    }
+    found
+}

@@ -1,0 +1,151 @@
+//! Every argument is in the key or in `skip(…)`.
+
+use proc_macro2::Span;
+use syn::Ident;
+use syn::ext::IdentExt as _;
+
+use super::placeholder_of;
+use super::text::{Piece, Root, Text, Value};
+use crate::args::{Args, attribute_span};
+use crate::errors::Errors;
+use crate::function::Function;
+use crate::suggest;
+
+/// What a key has to cover.
+struct Input<'a> {
+    name: &'a Ident,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Its place in `Function::arguments`, and whether it is the whole argument.
+    Argument {
+        index: usize,
+        whole: bool,
+    },
+    Type,
+    Const,
+}
+
+/// Type and const parameters, then each name that the arguments bind.
+fn inputs(function: &Function) -> Vec<Input<'_>> {
+    let parameters = function
+        .parameters()
+        .map(|(name, is_type)| Input { name, kind: if is_type { Kind::Type } else { Kind::Const } });
+    let bindings = function.arguments.iter().enumerate().flat_map(|(index, argument)| {
+        let whole = argument.name().is_some();
+        argument.bindings.iter().map(move |name| Input { name, kind: Kind::Argument { index, whole } })
+    });
+    parameters.chain(bindings).collect()
+}
+
+fn skipped(skip: &[Ident], name: &Ident) -> bool {
+    skip.iter().any(|skipped| skipped.unraw() == name.unraw())
+}
+
+/// Reports each input that the key leaves out and `skip` does not name.
+pub(super) fn check(function: &Function, skip: &[Ident], key: &Text, errors: &mut Errors) {
+    for input in inputs(function) {
+        if key.names(input.name) || skipped(skip, input.name) {
+            continue;
+        }
+        let name = input.name.unraw();
+        let what = match input.kind {
+            Kind::Argument { whole: true, .. } => format!("`{name}`"),
+            Kind::Argument { whole: false, .. } => format!("`{name}`, a part of this pattern,"),
+            Kind::Type => format!("the type parameter `{name}`"),
+            Kind::Const => format!("the const parameter `{name}`"),
+        };
+        let message = format!(
+            "{what} is neither in the key nor skipped: put `{}` into the key, or write \
+             `skip({name})` if the result does not depend on it",
+            placeholder_of(input.name),
+        );
+        errors.push(input.name.span(), message);
+    }
+}
+
+/// Reports names in `skip` that are unknown, repeated, or in a key that was written.
+pub(super) fn check_skip(function: &Function, args: &Args, key: Option<&Text>, errors: &mut Errors) {
+    let inputs = inputs(function);
+    for (at, name) in args.skip.iter().enumerate() {
+        let text = name.unraw().to_string();
+        if skipped(&args.skip[..at], name) {
+            errors.push(name.span(), format!("`{text}` is skipped twice"));
+            continue;
+        }
+        if text == "self" && function.receiver.is_some() {
+            if key.is_some_and(|key| key.values().any(|value| value.root == Root::Receiver)) {
+                errors.push(name.span(), in_key(&text));
+            }
+            continue;
+        }
+        let Some(input) = inputs.iter().find(|input| input.name.unraw() == text) else {
+            errors.push(name.span(), unknown(&text, &inputs));
+            continue;
+        };
+        if args.key.is_some() && key.is_some_and(|key| key.names(input.name)) {
+            errors.push(name.span(), in_key(&text));
+        }
+    }
+}
+
+fn in_key(name: &str) -> String {
+    format!("`{name}` is in the key, so it cannot be skipped: remove it from one of the two")
+}
+
+fn unknown(name: &str, inputs: &[Input<'_>]) -> String {
+    let known: Vec<String> = inputs.iter().map(|input| input.name.unraw().to_string()).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    match suggest::nearest(name, known.iter().copied()) {
+        Some(near) => format!("`{name}` is no argument of this function: did you mean `{near}`?"),
+        None if known.is_empty() => format!("`{name}` is no argument: this function has none"),
+        None => format!("`{name}` is no argument of this function, which has {}", suggest::list(known)),
+    }
+}
+
+/// `<module path>.<name>`, then each input that is not skipped.
+pub(super) fn default_key(function: &Function, skip: &[Ident], errors: &mut Errors) -> Option<Text> {
+    let inputs: Vec<_> = inputs(function).into_iter().filter(|input| !skipped(skip, input.name)).collect();
+    if function.is_associated() {
+        let mut example = function.name();
+        for input in &inputs {
+            example += &format!(":{}", placeholder_of(input.name));
+        }
+        let message = format!(
+            "`key` is missing: methods need one, because nothing else tells two methods of the \
+             same name apart, for example `key = \"{example}\"`"
+        );
+        errors.push(attribute_span(), message);
+        return None;
+    }
+    let mut pieces = vec![Piece::ModulePath, Piece::Literal(format!(".{}", function.name()))];
+    for input in &inputs {
+        let piece = default_piece(input, function);
+        pieces.push(match &piece {
+            Piece::Value(value) if !value.cfgs.is_empty() => Piece::Separator(value.cfgs.clone()),
+            _ => Piece::Literal(":".to_owned()),
+        });
+        pieces.push(piece);
+    }
+    Some(Text(pieces))
+}
+
+fn default_piece(input: &Input<'_>, function: &Function) -> Piece {
+    let value = |root: Root, cfgs| {
+        Piece::Value(Value {
+            root,
+            ident: input.name.clone(),
+            steps: Vec::new(),
+            md5: false,
+            span: input.name.span(),
+            cfgs,
+        })
+    };
+    match input.kind {
+        Kind::Type => Piece::TypeName { name: input.name.clone(), span: Span::call_site() },
+        Kind::Const => value(Root::ConstParameter, Vec::new()),
+        Kind::Argument { index, .. } => value(Root::Argument(index), function.arguments[index].cfgs.clone()),
+    }
+}

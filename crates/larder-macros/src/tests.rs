@@ -1,0 +1,140 @@
+//! What the macros write, as tokens.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{expand_cache_put, expand_cached, expand_invalidate};
+
+/// The output as items inside an `impl`, where functions with and without `self` can stand.
+fn methods(output: TokenStream) -> Vec<syn::ImplItemFn> {
+    let block: syn::ItemImpl = syn::parse2(quote!(impl T { #output })).unwrap();
+    let functions = block.items.into_iter().map(|item| match item {
+        syn::ImplItem::Fn(function) => function,
+        _ => panic!("something else than a function"),
+    });
+    functions.collect()
+}
+
+fn count(output: &TokenStream, text: &str) -> usize {
+    output.to_string().matches(text).count()
+}
+
+fn free() -> TokenStream {
+    quote! {
+        /// A user.
+        #[inline]
+        pub(crate) async fn user<T>(db: &Db, (a, b): (u8, u8)) -> Result<T, E> {
+            marker(db).await?;
+            Ok(a + b)
+        }
+    }
+}
+
+fn method() -> TokenStream {
+    quote! {
+        async fn user(&self, id: u64) -> u64 {
+            marker(self.db, id).await
+        }
+    }
+}
+
+#[test]
+fn a_free_function_has_companions_and_one_body() {
+    for args in [
+        quote!(ttl = 300, skip(db)),
+        quote!(ttl = 300, skip(db), when = a > b),
+        quote!(ttl = 300, skip(db), timeout = "1s"),
+        quote!(ttl = 300, skip(db), timeout = "1s", when = a > b, tags = ["<a>"]),
+    ] {
+        let output = expand_cached(args, free());
+        let file: syn::File = syn::parse2(output.clone()).unwrap();
+        assert_eq!(file.items.len(), 3, "the function, the type, its functions");
+        assert_eq!(count(&output, "marker"), 1);
+        assert_eq!(count(&output, "compile_error"), 0);
+    }
+}
+
+#[test]
+fn a_method_has_siblings_if_it_asks_for_them() {
+    let alone = expand_cached(quote!(ttl = 300, key = "<id>"), method());
+    assert_eq!(count(&alone, "marker"), 1);
+    assert_eq!(methods(alone).len(), 1);
+
+    let output = expand_cached(quote!(ttl = 300, key = "<id>", companions), method());
+    assert_eq!(count(&output, "marker"), 1);
+    let names: Vec<_> = methods(output).iter().map(|method| method.sig.ident.to_string()).collect();
+    assert_eq!(names, ["user", "user_key", "user_invalidate", "user_refresh", "__user_run"]);
+}
+
+#[test]
+fn options_choose_the_form() {
+    let foreground = expand_cached(quote!(ttl = 300, key = "<id>"), method());
+    assert_eq!(count(&foreground, "compute_background"), 0);
+    for option in [quote!(timeout = 1), quote!(stale_while_revalidate = 1), quote!(refresh_ahead = 0.5)] {
+        let output = expand_cached(quote!(ttl = 300, key = "<id>", #option), method());
+        assert_eq!(count(&output, "compute_background"), 1);
+        // The copy has taken the place of `self`.
+        assert_eq!(count(&output, "larder_self . db"), 1);
+    }
+}
+
+#[test]
+fn the_crate_can_have_another_name() {
+    let renamed = [
+        expand_cached(quote!(ttl = 300, skip(db), crate = a::b), free()),
+        expand_invalidate(quote!("<a>:<result>", crate = a::b), free()),
+        expand_cache_put(quote!(ttl = 300, key = "<a>", crate = a::b), free()),
+    ];
+    for output in renamed {
+        assert_eq!(count(&output, "larder ::"), 0, "{output}");
+        assert_ne!(count(&output, "a :: b :: private"), 0);
+    }
+}
+
+#[test]
+fn an_error_leaves_the_item_and_its_companions() {
+    let output = expand_cached(quote!(key = "<a>", ttk = 5), free());
+    assert_eq!(count(&output, "compile_error"), 5, "{output}");
+    assert_eq!(count(&output, "marker"), 1);
+    let file: syn::File = syn::parse2(output).unwrap();
+    assert_eq!(file.items.len(), 5 + 3);
+
+    let output = expand_invalidate(quote!(), method());
+    assert_eq!(methods_and_errors(output), (1, 1));
+}
+
+fn methods_and_errors(output: TokenStream) -> (usize, usize) {
+    let block: syn::ItemImpl = syn::parse2(quote!(impl T { #output })).unwrap();
+    let methods = block.items.iter().filter(|item| matches!(item, syn::ImplItem::Fn(_))).count();
+    (methods, block.items.len() - methods)
+}
+
+#[test]
+fn a_function_rewritten_by_async_trait_keeps_its_prelude() {
+    let item = quote! {
+        fn load<'life0, 'async_trait>(
+            &'life0 mut self, id: u64, __arg2: (u8, u8),
+        ) -> ::core::pin::Pin<Box<dyn ::core::future::Future<Output = u8> + Send + 'async_trait>>
+        {
+            Box::pin(async move {
+                if let ::core::option::Option::Some(__ret) = ::core::option::Option::None::<u8> {
+                    return __ret;
+                }
+                let mut __self = self;
+                let id = id;
+                let (a, b) = { let __arg2 = __arg2; __arg2 };
+                let __ret: u8 = { let seven = 7; marker(__self, id, a, b, seven) };
+                __ret
+            })
+        }
+    };
+    let output = expand_cached(quote!(ttl = 300, key = "<self.x>:<id>:<a>:<b>", cache = self.cache), item);
+    assert_eq!(count(&output, "compile_error"), 0, "{output}");
+    assert_eq!(count(&output, "marker"), 1);
+    assert_eq!(count(&output, "Arg (& __self . x)"), 1, "{output}");
+    assert_eq!(count(&output, "(__self . cache)"), 1);
+    let text = output.to_string();
+    let (prelude, call) = (text.find("let (a , b)"), text.find("Call :: new"));
+    assert!(prelude < call && text.find("let seven") > call, "{text}");
+    assert_eq!(methods(output).len(), 1);
+}

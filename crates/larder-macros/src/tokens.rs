@@ -1,0 +1,208 @@
+//! Looking for names in tokens, and replacing `self`.
+
+use proc_macro2::{Group, Literal, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt as _;
+use syn::visit::{self, Visit};
+use syn::visit_mut::{self, VisitMut};
+use syn::{Block, Expr, Ident, Item, ItemFn, Macro, Path, Stmt};
+
+/// Whether an identifier stands anywhere in the tokens.
+pub(crate) fn mention(tokens: &impl ToTokens, name: &str) -> bool {
+    any_ident(tokens.to_token_stream(), &|ident| ident.unraw() == name)
+}
+
+fn any_ident(tokens: TokenStream, wanted: &impl Fn(&Ident) -> bool) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => wanted(&ident),
+        TokenTree::Group(group) => any_ident(group.stream(), wanted),
+        _ => false,
+    })
+}
+
+/// Whether a function names `Self`, which only functions in an `impl` or a trait can. Items inside its body
+/// have a `Self` of their own.
+pub(crate) fn names_self_type(function: &ItemFn) -> bool {
+    let mut found = SelfType(false);
+    found.visit_signature(&function.sig);
+    found.visit_block(&function.block);
+    found.0
+}
+
+struct SelfType(bool);
+
+impl<'ast> Visit<'ast> for SelfType {
+    fn visit_path(&mut self, path: &'ast Path) {
+        self.0 |= path.segments.first().is_some_and(|first| first.ident == "Self");
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, call: &'ast Macro) {
+        self.0 |= mention(&call.tokens, "Self") && !mention(&call.tokens, "fn");
+    }
+
+    fn visit_item(&mut self, _: &'ast Item) {}
+}
+
+/// Puts `local` in the place of `self`.
+pub(crate) fn rename_self_in_expr(expr: &mut Expr, local: &Ident) {
+    RenameSelf { local }.visit_expr_mut(expr);
+}
+
+/// Puts `local` in the place of `self`.
+pub(crate) fn rename_self_in_body(body: &[Stmt], local: &Ident) -> Vec<Stmt> {
+    let mut block = Block { brace_token: syn::token::Brace::default(), stmts: body.to_vec() };
+    RenameSelf { local }.visit_block_mut(&mut block);
+    block.stmts
+}
+
+struct RenameSelf<'a> {
+    local: &'a Ident,
+}
+
+impl RenameSelf<'_> {
+    fn ident(&self, ident: &mut Ident) {
+        if ident == "self" {
+            *ident = Ident::new(&self.local.to_string(), ident.span());
+        }
+    }
+
+    /// Inside a macro call, where nothing is parsed.
+    fn tokens(&self, tokens: TokenStream) -> TokenStream {
+        let mut tokens = tokens.into_iter().peekable();
+        let mut renamed = TokenStream::new();
+        while let Some(mut token) = tokens.next() {
+            match &mut token {
+                TokenTree::Ident(ident) => {
+                    // `self::module` is a path.
+                    let path = matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':');
+                    if !path {
+                        self.ident(ident);
+                    }
+                }
+                TokenTree::Group(group) => {
+                    let mut inner = Group::new(group.delimiter(), self.tokens(group.stream()));
+                    inner.set_span(group.span());
+                    *group = inner;
+                }
+                TokenTree::Literal(literal) => self.captured(literal),
+                TokenTree::Punct(_) => {}
+            }
+            renamed.extend([token]);
+        }
+        renamed
+    }
+
+    /// `println!("{self:?}")` names `self` inside a literal.
+    fn captured(&self, literal: &mut Literal) {
+        let text = literal.to_string();
+        if !text.contains("{self}") && !text.contains("{self:") {
+            return;
+        }
+        let renamed = text
+            .replace("{self}", &format!("{{{}}}", self.local))
+            .replace("{self:", &format!("{{{}:", self.local));
+        if let Ok(mut renamed) = renamed.parse::<Literal>() {
+            renamed.set_span(literal.span());
+            *literal = renamed;
+        }
+    }
+}
+
+impl VisitMut for RenameSelf<'_> {
+    fn visit_path_mut(&mut self, path: &mut Path) {
+        if path.segments.len() == 1 && path.leading_colon.is_none() {
+            self.ident(&mut path.segments[0].ident);
+        }
+        visit_mut::visit_path_mut(self, path);
+    }
+
+    // An item inside the body has a `self` of its own.
+    fn visit_item_mut(&mut self, _: &mut Item) {}
+
+    fn visit_macro_mut(&mut self, call: &mut Macro) {
+        if !any_ident(call.tokens.clone(), &|ident| ident == "fn") {
+            call.tokens = self.tokens(std::mem::take(&mut call.tokens));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+    use syn::parse_quote;
+
+    use super::*;
+
+    fn renamed(block: &Block) -> String {
+        let local = Ident::new("this", proc_macro2::Span::call_site());
+        let stmts = rename_self_in_body(&block.stmts, &local);
+        quote!(#(#stmts)*).to_string()
+    }
+
+    #[test]
+    fn self_is_renamed_in_code_and_macros() {
+        let block = parse_quote!({
+            println!("{} {self:?} {x}", self.x, x = self.f(self::module::g));
+            let value = { self.value + self::module::g() };
+            Self::call(self)
+        });
+        let expected = quote! {
+            println!("{} {this:?} {x}", this.x, x = this.f(self::module::g));
+            let value = { this.value + self::module::g() };
+            Self::call(this)
+        };
+        assert_eq!(renamed(&block), expected.to_string());
+    }
+
+    #[test]
+    fn the_self_type_of_an_inner_item_is_not_ours() {
+        let inner = parse_quote!(
+            async fn f() {
+                struct Local;
+                impl Local {
+                    fn new() -> Self {
+                        Self
+                    }
+                }
+                Local::new();
+            }
+        );
+        assert!(!names_self_type(&inner));
+        for function in [
+            parse_quote!(
+                async fn f() -> Option<Self> {}
+            ),
+            parse_quote!(
+                async fn f() {
+                    Self::g()
+                }
+            ),
+            parse_quote!(
+                async fn f() {
+                    println!("{}", Self::NAME)
+                }
+            ),
+        ] {
+            assert!(names_self_type(&function));
+        }
+    }
+
+    #[test]
+    fn items_keep_their_own_self() {
+        let block = parse_quote!({
+            struct Local;
+            impl Local {
+                fn get(&self) -> u32 {
+                    self.0
+                }
+            }
+            helper! { fn f(&self) { self.g() } }
+            self.0
+        });
+        let text = renamed(&block);
+        assert!(text.contains("self . 0 } }"), "{text}");
+        assert!(text.contains("self . g ()"), "{text}");
+        assert!(text.ends_with("this . 0"), "{text}");
+    }
+}
