@@ -6,7 +6,7 @@ mod value;
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Expr, Ident, LitStr, Path, Token};
+use syn::{Expr, Ident, Lit, LitStr, Path, Token};
 
 use crate::errors::Errors;
 use crate::suggest;
@@ -100,8 +100,12 @@ pub(crate) struct Args {
     pub(crate) companions: Option<Given<bool>>,
     pub(crate) on_ok: Option<Given<()>>,
     pub(crate) krate: Option<Given<Path>>,
-    /// An option that could not be read is not also missing.
-    attempted: Vec<String>,
+    /// The options whose names were written.
+    named: Vec<&'static str>,
+    /// The options that were probably meant by something else.
+    meant: Vec<&'static str>,
+    /// Something was written of which nobody knows what it was to be.
+    not_understood: bool,
 }
 
 impl Args {
@@ -112,6 +116,7 @@ impl Args {
             while !input.is_empty() {
                 if let Err(error) = args.parse_one(input, of) {
                     errors.add(error);
+                    args.not_understood = true;
                     skip_to_comma(input);
                 }
                 if !input.is_empty() && input.parse::<Token![,]>().is_err() {
@@ -127,31 +132,69 @@ impl Args {
         args
     }
 
-    /// Whether the option was written, even if not well.
+    /// Whether the option was written, even if not well: then it is not missing.
     pub(crate) fn attempted(&self, name: &str) -> bool {
-        self.attempted.iter().any(|given| given == name)
+        self.named.contains(&name) || self.meant.contains(&name)
+    }
+
+    /// Whether there was something that could not be read.
+    pub(crate) fn not_understood(&self) -> bool {
+        self.not_understood
     }
 
     fn parse_one(&mut self, input: ParseStream<'_>, of: Macro) -> syn::Result<()> {
-        if input.peek(LitStr) {
-            let literal: LitStr = input.parse()?;
-            if of == Macro::Invalidate {
-                self.templates.push(literal);
-                return Ok(());
-            }
-            let message = format!("write `key = {}`", literal.token());
-            return Err(syn::Error::new(literal.span(), message));
+        if input.peek(Lit) {
+            return self.parse_literal(input.parse()?, of);
+        }
+        if of != Macro::Invalidate && input.peek(Ident) && input.peek2(Token![::]) {
+            // `Duration::from_secs(60)`
+            let value: Expr = input.parse()?;
+            self.meant.push("ttl");
+            let message =
+                format!("expected an option of `{}`: write `ttl = …` for a length of time", of.name());
+            return Err(syn::Error::new_spanned(value, message));
         }
         let Ok(name) = input.call(Ident::parse_any) else {
             return Err(input.error(format!("expected an option of `{}`", of.name())));
         };
-        let option = find(&name, of)?;
-        if self.attempted(option.name) {
+        let option = match find(&name, of) {
+            Ok(option) => option,
+            Err(unknown) => {
+                self.meant.extend(unknown.meant);
+                return Err(syn::Error::new(name.span(), unknown.message));
+            }
+        };
+        if self.named.contains(&option.name) {
             let message = format!("`{}` is given twice", option.name);
             return Err(syn::Error::new(name.span(), message));
         }
-        self.attempted.push(option.name.to_owned());
+        self.named.push(option.name);
         self.parse_value(name, option, input)
+    }
+
+    /// A value without the name of its option.
+    fn parse_literal(&mut self, literal: Lit, of: Macro) -> syn::Result<()> {
+        if of == Macro::Invalidate {
+            let Lit::Str(template) = literal else {
+                let message = "expected a key or a prefix in quotes, such as `\"user:<id>\"` or `\"user:*\"`";
+                return Err(syn::Error::new(literal.span(), message));
+            };
+            self.templates.push(template);
+            return Ok(());
+        }
+        let (option, value) = match &literal {
+            Lit::Int(number) if number.base10_digits().starts_with('-') => ("ttl", "300".to_owned()),
+            Lit::Int(number) if !number.suffix().is_empty() => ("ttl", format!("\"{number}\"")),
+            Lit::Int(number) => ("ttl", number.to_string()),
+            Lit::Str(text) if duration::parse(&text.value()).is_ok() => ("ttl", text.token().to_string()),
+            Lit::Str(text) => ("key", text.token().to_string()),
+            _ => {
+                let message = format!("expected an option of `{}`", of.name());
+                return Err(syn::Error::new(literal.span(), message));
+            }
+        };
+        self.meant.push(option);
+        Err(syn::Error::new(literal.span(), format!("did you mean `{option} = {value}`?")))
     }
 
     fn parse_value(&mut self, name: Ident, option: &Known, input: ParseStream<'_>) -> syn::Result<()> {
@@ -183,24 +226,41 @@ impl Args {
     }
 }
 
-/// The option of that name, or an error that says what there is.
-fn find(name: &Ident, of: Macro) -> syn::Result<&'static Known> {
+/// A name that is no option.
+struct Unknown {
+    message: String,
+    /// The option that was meant, so that it is not reported as missing too.
+    meant: Option<&'static str>,
+}
+
+/// The option of that name, or what there is.
+fn find(name: &Ident, of: Macro) -> Result<&'static Known, Unknown> {
     let text = name.unraw().to_string();
     if let Some(option) = OPTIONS.iter().find(|option| option.name == text) {
         if option.macros.contains(&of) {
             return Ok(option);
         }
-        let places = suggest::list(option.macros.iter().map(|place| place.name()));
-        let message = format!("`{text}` is an option of {places}, not of `{}`", of.name());
-        return Err(syn::Error::new(name.span(), message));
+        let message = match (of, option.name) {
+            (Macro::Invalidate, "key") => {
+                "`#[invalidate]` takes keys without a name: `#[invalidate(\"user:<id>\")]`".to_owned()
+            }
+            (_, "skip") => {
+                format!("`{}` has no `skip`: remove it, arguments need not be in a key here", of.name())
+            }
+            _ => {
+                let places = suggest::list(option.macros.iter().map(|place| place.name()));
+                format!("`{text}` is an option of {places}, not of `{}`", of.name())
+            }
+        };
+        return Err(Unknown { message, meant: None });
     }
     let here = || OPTIONS.iter().filter(|option| option.macros.contains(&of)).map(|option| option.name);
-    let help = match suggest::nearest(&text, here()) {
+    let meant = suggest::nearest(&text, here());
+    let help = match meant {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("`{}` takes {}", of.name(), suggest::list(here())),
     };
-    let message = format!("unknown option `{text}`: {help}");
-    Err(syn::Error::new(name.span(), message))
+    Err(Unknown { message: format!("unknown option `{text}`: {help}"), meant })
 }
 
 /// So that one mistake does not hide the next option's.

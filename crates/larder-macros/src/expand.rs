@@ -52,19 +52,28 @@ fn cache(common: &Common) -> Ident {
 
 /// `let cache = …;`
 fn let_cache(common: &Common) -> TokenStream {
-    let krate = &common.krate;
+    let private = private(common);
     let cache = cache(common);
-    let place = match &common.cache {
-        Place::Global => quote!(#krate::private::global()),
-        Place::Expr { expr, cloned: false } => quote!(&(#expr)),
-        Place::Expr { expr, cloned: true } => {
-            let span = Span::mixed_site().located_at(expr.span());
-            quote_spanned!(span=> &::core::clone::Clone::clone(&(#expr)))
-        }
+    let Place::Expr { expr, cloned } = &common.cache else {
+        return quote!(let #cache = #private::global(););
+    };
+    let span = Span::mixed_site().located_at(expr.span());
+    let place = match cloned {
+        false => quote!(&(#expr)),
+        true => quote_spanned!(span=> &::core::clone::Clone::clone(&(#expr))),
+    };
+    let checked = quote_spanned! {span=>
+        #private::check_cache(#cache);
+        let #cache = {
+            #[allow(unused_imports)]
+            use #private::{PlaceCache as _, PlaceNothing as _};
+            (&#private::Place(#cache)).placed()
+        };
     };
     quote! {
         #[allow(unused_parens, clippy::needless_borrow)]
         let #cache = #place;
+        #checked
     }
 }
 
@@ -72,14 +81,21 @@ fn let_cache(common: &Common) -> TokenStream {
 fn let_kind(common: &Common, function: &Function) -> TokenStream {
     let private = private(common);
     let output = &function.output;
-    let (returns, kind) = (local("returns"), local("kind"));
+    let span = output_span(function);
+    let (returns, kind) = (local("returns"), local_at("kind", span));
     // The glob import must not reach the user's type.
-    quote_spanned! {output_span(function)=>
+    quote_spanned! {span=>
         let #returns = #private::Returns::<#output>::new();
         let #kind = {
             #[allow(unused_imports)]
             use #private::kind::*;
             (&&&&&&&&#returns).kind()
+        };
+        #kind.check();
+        let #kind = {
+            #[allow(unused_imports)]
+            use #private::{Cacheable as _, Uncacheable as _};
+            (&#kind).checked()
         };
     }
 }

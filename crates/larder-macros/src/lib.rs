@@ -58,7 +58,7 @@ use quote::quote;
 /// | `tags = ["org:<org>"]` | tags, by which entries can be invalidated together |
 /// | `namespace = "users"` | stands in front of the key: `users:…` |
 /// | `schema = 3` | the version of the namespace: `users:v3:…` |
-/// | `cache = self.cache` | the cache: any expression of a type that is a `Cache`, or `named("sessions")`; `larder::global()` otherwise |
+/// | `cache = self.cache` | the cache: any expression of a type that is a `Cache` (`*CACHE` for a static that is a `LazyLock`), or `named("sessions")`; `larder::global()` otherwise |
 /// | `jitter = 0.1` | shortens each `ttl` by a random part of up to this fraction |
 /// | `refresh_ahead = 0.8` | computes anew, in the background, when a result is asked for after this fraction of its `ttl` |
 /// | `stale_while_revalidate = "1m"` | for how long after `ttl` the old result is served while it is computed anew in the background |
@@ -157,6 +157,20 @@ pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// # #[tokio::main]
 /// # async fn main() { rename(&Db, 1, "Ann").await.unwrap() }
 /// ```
+///
+/// What it drops is named in three ways:
+///
+/// ```
+/// # use larder::invalidate;
+/// #[invalidate("transactions:<id>")] // the entry whose key is `transactions:7`
+/// # async fn one(id: u64) -> u64 { id }
+/// #[invalidate("transactions:*")] // every entry whose key begins with `transactions:`
+/// # async fn all() {}
+/// #[invalidate(tags = ["transactions"])] // every entry that was stored with the tag `transactions`
+/// # async fn tagged() {}
+/// ```
+///
+/// So `#[invalidate("transactions")]` drops the one entry with just that key: for a tag, write `tags = […]`.
 ///
 /// A text is a key, or a prefix if it ends in `:*`; `*` stands nowhere else. Placeholders are those of
 /// [`#[cached]`](macro@cached), and also `result`, the `Ok` or `Some` value that the function returns

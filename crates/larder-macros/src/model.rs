@@ -106,7 +106,10 @@ impl Cached {
         let prefix = prefix(&args, errors);
         let key = Self::key(&args, function, errors);
         coverage::check_skip(function, &args, key.as_ref(), errors);
-        if let Some(key) = &key {
+        let skip_unread = args.not_understood() && args.attempted("skip") && args.skip.is_empty();
+        if let Some(key) = &key
+            && !skip_unread
+        {
             coverage::check(function, &args.skip, key, errors);
         }
         let background = owned::background(&args, function, errors);
@@ -155,7 +158,7 @@ impl Invalidate {
         }
         let tags = tags(&args, function, true, errors);
         targets.extend(tags.into_iter().map(|text| Target { kind: TargetKind::Tag, text }));
-        if args.templates.is_empty() && !args.attempted("tags") {
+        if args.templates.is_empty() && !args.attempted("tags") && !args.not_understood() {
             errors.push(
                 attribute_span(),
                 "nothing to invalidate: name keys, prefixes or tags, as in \

@@ -41,6 +41,12 @@ use crate::{
 ///
 /// [`contract::check`](crate::contract::check) (with the feature `test-util`) runs any implementation
 /// through these.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a cache",
+    label = "not a `Cache`",
+    note = "a cache is a `MemoryCache`, a `Namespace`, what `named(\"…\")` or `global()` gives, or a reference, a \
+            `Box` or an `Arc` of a cache; of a `LazyLock` of one, write `*CACHE`"
+)]
 #[async_trait]
 pub trait Cache: Send + Sync {
     /// What makes this cache the cache it is.

@@ -5,6 +5,8 @@ mod batch;
 
 use std::{any::TypeId, future::Future, pin::pin, sync::Arc};
 
+use tokio::runtime::Handle;
+
 pub(crate) use self::{background::get_or_compute_background, batch::get_or_compute_many};
 use crate::{
     cache::Cache,
@@ -18,6 +20,15 @@ use crate::{
     scope::{self, ScopeSet},
     typed::Value,
 };
+
+/// What a look came to that found no prompt value.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Found {
+    /// What was found instead, and the phase it was in.
+    pub(crate) entry: Option<(Entry, Phase)>,
+    /// [`Core::stores`] before the look.
+    pub(crate) stores: u64,
+}
 
 /// The entry under a key, if it holds a `V`, is valid by the one rule, and has not lived to its end.
 pub(crate) fn find<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Option<(Entry, Phase)> {
@@ -41,26 +52,16 @@ pub(crate) fn find<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> O
         core.count(|counters| &counters.invalidated_reads);
         return None;
     }
-    if phase == Phase::Prompt {
-        core.near().put(&entry);
-    }
     Some((entry, phase))
-}
-
-/// What the flight before a new one may have stored after the new one's leader looked. The leader's look
-/// was counted; this is none.
-fn find_new<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Option<Entry> {
-    let core = cache.core();
-    let entry = cache.peek(at)?;
-    let serves = entry.value::<V>().is_some()
-        && entry.0.phase(core.now()) == Phase::Prompt
-        && entry.0.is_valid(core.epochs());
-    serves.then_some(entry)
 }
 
 /// Gives an entry's value to a caller: counted, and recorded as read.
 pub(crate) fn serve<V: Value>(core: &Core, entry: &Entry, phase: Phase) -> V {
-    core.count(|counters| if phase < Phase::Revalidate { &counters.hits } else { &counters.stale_hits });
+    match phase {
+        Phase::Prompt => core.hit_further(entry),
+        Phase::Ahead => core.count(|counters| &counters.hits),
+        _ => core.count(|counters| &counters.stale_hits),
+    }
     receive(core, entry)
 }
 
@@ -76,6 +77,8 @@ pub(crate) struct Call<'a, C: ?Sized, S> {
     pub(crate) at: Lookup<'a>,
     pub(crate) policy: &'a Policy,
     pub(crate) sharing: S,
+    /// [`Core::stores`] before the caller looked for the value.
+    pub(crate) stores: u64,
 }
 
 /// How a caller's wish goes on.
@@ -106,9 +109,10 @@ impl Trace {
     }
 }
 
-/// The value under a full key: from the cache, from a computation under way, or computed by `compute`.
+/// The value under a full key: `found` just now, from a computation under way, or computed by `compute`.
 pub(crate) async fn get_or_compute<V, E, C, S, F, Fut>(
     (cache, key): (&C, &str),
+    found: Found,
     policy: &Policy,
     sharing: S,
     compute: F,
@@ -126,9 +130,9 @@ where
         core.count(|counters| &counters.refused_keys);
         return compute().await;
     }
-    let call = Call { cache, at: core.lookup(key), policy, sharing };
+    let call = Call { cache, at: core.lookup(key), policy, sharing, stores: found.stores };
     let mut stale = None;
-    let (computed, trace) = match call.attend::<V, E>(&mut stale).await {
+    let (computed, trace) = match call.attend::<V, E>(found.entry, &mut stale).await {
         Turn::Done(result) => return result,
         Turn::Lead(lead) => call.lead(lead, stale, compute).await,
         Turn::Refresh(lead, entry, _) => {
@@ -146,6 +150,20 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         self.cache.core()
     }
 
+    /// What the flight before a new one may have stored after the new one's leader looked. To look for no
+    /// reason would count as one more wish for the key where it is decided what is kept.
+    fn find_new<V: Value>(&self) -> Option<Entry> {
+        let core = self.core();
+        if core.stores() == self.stores {
+            return None;
+        }
+        let entry = self.cache.peek(self.at)?;
+        let serves = entry.value::<V>().is_some()
+            && entry.0.phase(core.now()) == Phase::Prompt
+            && entry.0.is_valid(core.epochs());
+        serves.then_some(entry)
+    }
+
     fn own_scopes(&self) -> ScopeSet {
         scope::covering(self.at.key, &self.policy.tags)
     }
@@ -154,18 +172,14 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         Route { key: self.at.key.into(), value_type: TypeId::of::<V>() }
     }
 
-    /// Looks, and waits for a computation that is under way. `stale` becomes what may be served if there
-    /// will be nothing better.
-    async fn attend<V, E>(&self, stale: &mut Option<Entry>) -> Turn<V, E>
+    /// Makes do with what was `found`, or waits for a computation that is under way. `stale` becomes what
+    /// may be served if there will be nothing better.
+    async fn attend<V, E>(&self, found: Option<(Entry, Phase)>, stale: &mut Option<Entry>) -> Turn<V, E>
     where
         V: Value,
         S: Sharing<E>,
     {
         let core = self.core();
-        let found = find::<V>(self.cache, self.at);
-        if let Some((entry, Phase::Prompt)) = &found {
-            return Turn::Done(Ok(serve(core, entry, Phase::Prompt)));
-        }
         let route = self.route::<V>();
         let scopes = self.own_scopes();
         match found {
@@ -208,7 +222,9 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     async fn wait(&self, join: Join, stale: &Option<Entry>) -> Option<Awaited> {
         let core = self.core();
         let mut outcome = pin!(join.outcome(core.epochs()));
-        if let (Some(limit), Some(entry)) = (self.policy.timeout, stale) {
+        // Outside of a runtime there is no timer.
+        let limit = self.policy.timeout.filter(|_| Handle::try_current().is_ok());
+        if let (Some(limit), Some(entry)) = (limit, stale) {
             match tokio::time::timeout(limit, &mut outcome).await {
                 Ok(awaited) => return Some(awaited),
                 Err(_) if self.is_servable(entry) => return None,
@@ -262,7 +278,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         Fut: Future<Output = Result<V, E>>,
     {
         let core = self.core();
-        if let Some(entry) = find_new::<V>(self.cache, self.at) {
+        if let Some(entry) = self.find_new::<V>() {
             lead.land(Outcome::Value(entry.clone()));
             return (Ok(receive(core, &entry)), Trace::Entry(entry));
         }
@@ -371,7 +387,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
             core.count(|counters| &counters.stores_too_wide);
         } else if entry.0.is_valid(core.epochs()) {
             self.cache.write(std::slice::from_ref(&entry)).await;
-            core.count(|counters| &counters.stores);
+            core.stored();
         } else {
             core.count(|counters| &counters.stores_outdated);
         }
@@ -396,7 +412,7 @@ where
         core.count(|counters| &counters.refused_keys);
         return compute().await;
     }
-    let call = Call { cache, at: core.lookup(key), policy, sharing: () };
+    let call = Call { cache, at: core.lookup(key), policy, sharing: (), stores: core.stores() };
     let frame = Frame::new([], core.begin(), policy.detached);
     let computed = call.run(&frame, compute).await;
     let trace = match &computed {
@@ -406,3 +422,6 @@ where
     trace.record(core);
     computed
 }
+
+#[cfg(all(test, not(larder_loom)))]
+mod tests;

@@ -2,9 +2,13 @@
 
 use std::{
     hash::{BuildHasher, Hasher},
-    sync::{Arc, OnceLock, atomic::AtomicU64},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
+use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 
 use crate::{
@@ -17,6 +21,12 @@ use crate::{
     scope::ScopeHash,
     stats::{CacheStats, Counters, Stats},
 };
+
+/// One hit in this many is told to the store behind the near table.
+const TOLD: u64 = 64;
+
+/// One hit in this many that the near table did not answer drives out another entry from there.
+const PROMOTED: u64 = 8;
 
 /// The identity of a cache: its order of changes, its computations under way, its near table and its
 /// statistics. Shared by the cache's clones and namespaces. Cheap to clone.
@@ -33,6 +43,8 @@ struct Inner {
     clock: Clock,
     stats: Stats,
     flights: Arc<Flights>,
+    /// Raised by one when a computed value was stored, before its flight lands.
+    stores: CachePadded<AtomicU64>,
 }
 
 /// A full key, and the hash by which its cache places it: seeded anew for each cache, so that nobody
@@ -82,6 +94,7 @@ impl CoreBuilder {
             clock: Clock::default(),
             stats: Stats::new(),
             flights: Arc::new(Flights::new()),
+            stores: CachePadded::default(),
         }))
     }
 }
@@ -141,10 +154,16 @@ impl Core {
         }
         let value = stored.value::<V>()?;
         let value = value.clone();
-        if inner.stats.hit() && !touch() {
+        if inner.stats.hit().is_one_in(TOLD) && !touch() {
             inner.near.clear(stored);
         }
         Some(value)
+    }
+
+    /// Counts a hit on an entry that did not lie in the near table, and may put it there.
+    pub(crate) fn hit_further(&self, entry: &Entry) {
+        let number = self.0.stats.hit();
+        self.0.near.offer(entry, number.is_one_in(PROMOTED));
     }
 
     /// Where this cache looks for a key.
@@ -172,12 +191,19 @@ impl Core {
         &self.0.epochs
     }
 
-    pub(crate) fn near(&self) -> &NearTable {
-        &self.0.near
-    }
-
     pub(crate) fn flights(&self) -> &Arc<Flights> {
         &self.0.flights
+    }
+
+    /// How many computed values were stored: what was not there when this was the same is not there now.
+    pub(crate) fn stores(&self) -> u64 {
+        self.0.stores.load(Ordering::Acquire)
+    }
+
+    /// Counts a computed value that was stored.
+    pub(crate) fn stored(&self) {
+        self.0.stats.count(|counters| &counters.stores);
+        self.0.stores.fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn count(&self, counter: impl FnOnce(&Counters) -> &AtomicU64) {

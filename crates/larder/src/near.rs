@@ -27,9 +27,12 @@ impl NearTable {
         Some(self.slot(hash)?.load())
     }
 
-    /// Puts an entry in its place.
-    pub(crate) fn put(&self, entry: &Entry) {
-        if let Some(slot) = self.slot(entry.0.hash) {
+    /// Puts an entry in its place, if that is free or has what was under the same key; or in any case,
+    /// if it is told to `replace`.
+    pub(crate) fn offer(&self, entry: &Entry, replace: bool) {
+        let Some(slot) = self.slot(entry.0.hash) else { return };
+        let hash = entry.0.hash;
+        if replace || slot.load().as_ref().is_none_or(|here| here.hash == hash) {
             slot.store(Some(entry.0.clone()));
         }
     }

@@ -3,15 +3,17 @@
 mod call;
 mod guard;
 pub mod kind;
+mod once;
 mod part;
 
 pub use self::{
     call::{Call, Options, fraction},
     guard::{Invalidate, Put},
     kind::Returns,
+    once::{Cacheable, Nothing, Place, PlaceCache, PlaceNothing, Uncacheable, check_cache},
     part::{
-        Arg, ArgDisplay, ArgFast, Copied, Digest, Dotted, Early, KeyPart, Lend, Loan, Own, OwnCopy, OwnNothing,
-        Uncopied, check_own, digest, early, lend,
+        Arg, ArgDisplay, ArgFast, Copied, Digest, Dotted, Early, KeyPart, Lend, Loan, Own, OwnCopy,
+        OwnNothing, Uncopied, check_own, digest, early, lend,
     },
 };
 pub use crate::{key::Key, registry::global};

@@ -7,8 +7,20 @@ use std::{
 
 use crossbeam_utils::CachePadded;
 
-/// One hit in this many is a sample: see [`Stats::hit`].
-const SAMPLE: u64 = 64;
+/// The number of a hit in its shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HitNumber(u64);
+
+impl HitNumber {
+    /// True for one hit in `n`, a power of two, whatever rhythm the reads have: what is asked for once
+    /// in each round of as many reads has its turn too.
+    #[inline]
+    pub(crate) fn is_one_in(self, n: u64) -> bool {
+        const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
+        debug_assert!(n.is_power_of_two());
+        self.0.wrapping_mul(GOLDEN_RATIO) < (u64::MAX / n)
+    }
+}
 
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
@@ -118,11 +130,10 @@ impl Stats {
         Self { shards: std::iter::repeat_with(CachePadded::default).take(shards).collect() }
     }
 
-    /// Counts a hit, and tells whether it is one of the few that the store behind the near table should
-    /// know of.
+    /// Counts a hit.
     #[inline]
-    pub(crate) fn hit(&self) -> bool {
-        self.here().hits.fetch_add(1, Ordering::Relaxed) % SAMPLE == SAMPLE - 1
+    pub(crate) fn hit(&self) -> HitNumber {
+        HitNumber(self.here().hits.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Counts one of what `counter` picks.
@@ -179,7 +190,10 @@ mod tests {
     #[test]
     fn one_hit_in_64_is_a_sample() {
         let stats = Stats::new();
-        let samples = (0..640).filter(|_| stats.hit()).count();
-        assert_eq!((samples, stats.sum().hits), (10, 640));
+        for rhythm in [1, 7, 64, 100] {
+            let samples = (0..640 * rhythm).map(|_| stats.hit()).step_by(rhythm);
+            let samples = samples.filter(|hit| hit.is_one_in(64)).count();
+            assert!((5..=15).contains(&samples), "{samples} of 640, in a rhythm of {rhythm}");
+        }
     }
 }

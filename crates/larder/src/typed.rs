@@ -8,7 +8,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     cache::{Cache, Invalidating},
-    compute::{self, find, serve},
+    compute::{self, Found, find, serve},
+    core::Lookup,
     dependencies,
     entry::Phase,
     epoch::Since,
@@ -224,10 +225,11 @@ pub trait CacheExt: Cache {
     {
         async move {
             let key = full_key(self, key);
-            match hit(self, &key) {
-                Some(value) => Ok(value),
-                None => {
-                    let call = compute::get_or_compute((self, &key), policy.borrow(), Unshared, compute);
+            match look(self, &key) {
+                Ok(value) => Ok(value),
+                Err(found) => {
+                    let policy = policy.borrow();
+                    let call = compute::get_or_compute((self, &key), found, policy, Unshared, compute);
                     Box::pin(call).await
                 }
             }
@@ -253,10 +255,11 @@ pub trait CacheExt: Cache {
     {
         async move {
             let key = full_key(self, key);
-            match hit(self, &key) {
-                Some(value) => Ok(value),
-                None => {
-                    let call = compute::get_or_compute((self, &key), policy.borrow(), Cloned, compute);
+            match look(self, &key) {
+                Ok(value) => Ok(value),
+                Err(found) => {
+                    let policy = policy.borrow();
+                    let call = compute::get_or_compute((self, &key), found, policy, Cloned, compute);
                     Box::pin(call).await
                 }
             }
@@ -289,11 +292,12 @@ pub trait CacheExt: Cache {
     {
         async move {
             let key = full_key(self, key);
-            match hit(self, &key) {
-                Some(value) => Ok(value),
-                None => {
+            match look(self, &key) {
+                Ok(value) => Ok(value),
+                Err(found) => {
                     let policy = policy.borrow();
-                    let call = compute::get_or_compute_background((self, &key), policy, Cloned, compute);
+                    let at = (self, &*key);
+                    let call = compute::get_or_compute_background(at, found, policy, Cloned, compute);
                     Box::pin(call).await
                 }
             }
@@ -405,25 +409,39 @@ fn full_key<'k>(cache: &(impl Cache + ?Sized), key: &'k str) -> Cow<'k, str> {
     }
 }
 
-/// The value under a full key, if that takes no more than a look at the near table.
+/// The prompt value under a full key, or else what was found there. Takes no more than a look.
 #[inline]
-pub(crate) fn hit<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Option<V> {
+pub(crate) fn look<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Result<V, Found> {
     let core = cache.core();
     let at = core.lookup(key);
-    core.hit(at, || cache.peek(at).is_some())
+    match core.hit(at, || cache.peek(at).is_some()) {
+        Some(value) => Ok(value),
+        None => look_further(cache, at),
+    }
+}
+
+/// The same, for what is not in the near table.
+#[inline(never)]
+fn look_further<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Result<V, Found> {
+    let core = cache.core();
+    let stores = core.stores();
+    match find::<V>(cache, at) {
+        Some((entry, Phase::Prompt)) => Ok(serve(core, &entry, Phase::Prompt)),
+        entry => Err(Found { entry, stores }),
+    }
 }
 
 /// The fresh value under a key.
 fn peek<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Result<Option<V>> {
     let key = full_key(cache, key);
-    if let Some(value) = hit(cache, &key) {
-        return Ok(Some(value));
-    }
-    key::check(&key)?;
     let core = cache.core();
-    match find::<V>(cache, core.lookup(&key)) {
-        Some((entry, phase)) if phase < Phase::Revalidate => Ok(Some(serve(core, &entry, phase))),
-        _ => {
+    match look(cache, &key) {
+        Ok(value) => Ok(Some(value)),
+        Err(Found { entry: Some((entry, phase)), .. }) if phase < Phase::Revalidate => {
+            Ok(Some(serve(core, &entry, phase)))
+        }
+        Err(_) => {
+            key::check(&key)?;
             core.count(|counters| &counters.misses);
             dependencies::record_absent(core.epochs(), &key);
             Ok(None)

@@ -1,4 +1,5 @@
 //! Many callers of one key: one of them computes.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 

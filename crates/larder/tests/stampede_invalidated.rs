@@ -1,4 +1,5 @@
 //! An invalidation while a computation is under way: who gets what, and how often anybody waits.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
@@ -121,6 +122,21 @@ async fn a_waiter_from_before_the_invalidation_waits_for_two_at_most() {
 }
 
 #[tokio::test]
+async fn a_flight_that_is_taken_over_begins_anew() {
+    let lab = Lab::new();
+    let leader = lab.caller();
+    lab.begun(1).await;
+    let waiter = lab.caller();
+    lab.misses(2).await;
+    lab.cache.invalidate("a:key");
+    leader.abort();
+    lab.begun(2).await;
+    lab.open(2);
+    assert_eq!(value(waiter).await, 2);
+    assert_eq!(lab.cache.get("a:key").await.unwrap(), Some(2_usize), "computed after the invalidation");
+}
+
+#[tokio::test]
 async fn at_most_two_are_under_way() {
     let lab = Lab::new();
     let mut callers = vec![lab.caller()];
@@ -172,7 +188,12 @@ async fn a_value_under_too_many_scopes_costs_the_waiters_one_more_computation() 
                         context().tag(format!("tag {tag}"));
                     });
                     gate.pass().await;
-                    Ok::<_, Infallible>(calls.call())
+                    let number = calls.call();
+                    // Until all who wait have noticed that the first one came to nothing.
+                    for _ in 0..100 {
+                        tokio::task::yield_now().await;
+                    }
+                    Ok::<_, Infallible>(number)
                 };
                 cache.get_or_compute("key", long(), compute).await
             })

@@ -39,6 +39,13 @@ impl Time {
 const EXPECTED: &str = "expected a length of time: seconds (`300`), text (`\"5m\"`, `\"1h30m\"`, \
                         `\"300ms\"`), or an expression of type `Duration`";
 
+fn no_length(text: &str) -> String {
+    format!(
+        "`{text}` is not a length of time: write seconds (`300`), text (`\"5m\"`, `\"1h30m\"`, `\"300ms\"`), or \
+         an expression of type `Duration`"
+    )
+}
+
 const UNITS: &[(&str, u64)] = &[("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 fn seconds(number: &LitInt) -> Result<Duration, String> {
@@ -53,7 +60,7 @@ fn seconds(number: &LitInt) -> Result<Duration, String> {
 }
 
 /// `"1h30m"`: whole numbers with units, the larger unit first.
-fn parse(text: &str) -> Result<Duration, String> {
+pub(super) fn parse(text: &str) -> Result<Duration, String> {
     let mut total: u64 = 0;
     let mut units = UNITS.iter();
     let mut rest = text.trim();
@@ -66,14 +73,14 @@ fn parse(text: &str) -> Result<Duration, String> {
         let letters = after.len() - after.trim_start_matches(|c: char| c.is_alphabetic()).len();
         let (unit, after) = after.split_at(letters);
         if number.is_empty() {
-            return Err(format!("`{text}` is not a length of time: {EXPECTED}"));
+            return Err(no_length(text));
         }
         if unit.is_empty() {
             return Err(match after.is_empty() && number.len() == text.len() {
                 true => format!(
                     "`{text}` has no unit: write `{text}` without quotes for seconds, or `\"{text}s\"`"
                 ),
-                false => format!("`{text}` is not a length of time: {EXPECTED}"),
+                false => no_length(text),
             });
         }
         let Some((_, milliseconds)) = units.find(|(name, _)| *name == unit) else {

@@ -86,6 +86,7 @@ pub(super) fn start(common: &Common, function: &Function) -> TokenStream {
 
 fn own(private: &TokenStream, span: Span, copy: &Ident, source: &TokenStream) -> TokenStream {
     quote_spanned! {span=>
+        #[allow(unknown_lints, clippy::used_underscore_binding)]
         let #copy = {
             #[allow(unused_imports)]
             use #private::{OwnCopy as _, OwnNothing as _};

@@ -40,12 +40,11 @@ pub(super) fn machinery(model: &Cached, function: &Function, mode: Mode) -> syn:
 
 fn statements(model: &Cached, function: &Function, mode: Mode) -> TokenStream {
     let private = private(&model.common);
-    let (cache, call) = (cache(&model.common), local("call"));
+    let call = local("call");
     let let_cache = let_cache(&model.common);
     let let_kind = let_kind(&model.common, function);
     let key = text::build(&private, &model.key);
-    let new_call = quote!(#private::Call::new(#cache, #key));
-    let hit = hit(function, mode);
+    let let_call = let_call(model, function, mode, &key);
     let policy_local = local("policy");
     let policy = policy::policy(&private, &model.policy, function);
 
@@ -54,8 +53,7 @@ fn statements(model: &Cached, function: &Function, mode: Mode) -> TokenStream {
         return quote! {
             #let_cache
             #let_kind
-            let #call = #new_call;
-            #hit
+            #let_call
             #[allow(clippy::let_and_return)]
             let #policy_local = #policy;
             #compute
@@ -73,8 +71,7 @@ fn statements(model: &Cached, function: &Function, mode: Mode) -> TokenStream {
         #let_kind
         let #cached: bool = #when;
         let #cached = if #cached {
-            let #call = #new_call;
-            #hit
+            #let_call
             #[allow(clippy::let_and_return)]
             let #policy_local = #policy;
             #some((#call, #policy_local))
@@ -89,22 +86,24 @@ fn statements(model: &Cached, function: &Function, mode: Mode) -> TokenStream {
     }
 }
 
-/// Returns what the cache has.
-fn hit(function: &Function, mode: Mode) -> TokenStream {
+/// Returns what the cache has, or else names the call that goes on.
+fn let_call(model: &Cached, function: &Function, mode: Mode, key: &TokenStream) -> TokenStream {
     let span = output_span(function);
-    let (call, kind, value) = (local_at("call", span), local_at("kind", span), local("value"));
-    let find = quote_spanned!(span=> #kind.hit(&#call));
-    let hit = quote! {
-        if let ::core::option::Option::Some(#value) = #find {
-            return #value;
-        }
-    };
-    match mode {
-        Mode::Inline => hit,
+    let (cache, call, value) = (cache(&model.common), local("call"), local("value"));
+    let kind = local_at("kind", span);
+    let look = match mode {
+        Mode::Inline => quote!(true),
         Mode::Shared => {
             let refreshing = local("refreshing");
-            quote!(if !#refreshing { #hit })
+            quote!(!#refreshing)
         }
+    };
+    let begin = quote_spanned!(span=> #kind.begin(#cache, #look, #key));
+    quote! {
+        let #call = match #begin {
+            ::core::result::Result::Ok(#value) => return #value,
+            ::core::result::Result::Err(#call) => #call,
+        };
     }
 }
 
@@ -139,14 +138,18 @@ fn compute(model: &Cached, function: &Function, mode: Mode, computation: TokenSt
     }
     let (refreshing, named) = (local("refreshing"), local("computation"));
     let fresh = future_of(model, &named);
-    let refreshed = boxed(quote_spanned!(span=> #kind.refresh(#call, #policy, #fresh)));
-    let computed = boxed(quote_spanned!(span=> #kind.#compute(#call, #policy, #named)));
-    quote! {
-        let #named = #computation;
+    let refreshed = quote_spanned!(span=> #kind.refresh(#call, #policy, #fresh).await);
+    let computed = quote_spanned!(span=> #kind.#compute(#call, #policy, #named).await);
+    // One box and one await: a hit drops the future too, and the fewer states it has, the less that costs.
+    let either = boxed(quote!(async move {
         if #refreshing {
             #refreshed
         } else {
             #computed
         }
+    }));
+    quote! {
+        let #named = #computation;
+        #either
     }
 }

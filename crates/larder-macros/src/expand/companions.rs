@@ -174,6 +174,8 @@ fn delegate(function: &Function, names: &Names, name: Ident, refreshing: bool) -
     if let Some(FnArg::Receiver(receiver)) = item.sig.inputs.first_mut() {
         receiver.mutability = None;
     }
+    // Passing `_name` on is no use of it.
+    item.attrs.push(parse_quote!(#[allow(unknown_lints, clippy::used_underscore_binding)]));
     let call = quote!(#owner::#run #turbofish(#(#values),*).await);
     item.block.stmts = vec![syn::Stmt::Expr(syn::Expr::Verbatim(call), None)];
     item

@@ -101,7 +101,9 @@ fn unknown(name: &str, inputs: &[Input<'_>]) -> String {
     match suggest::nearest(name, known.iter().copied()) {
         Some(near) => format!("`{name}` is no argument of this function: did you mean `{near}`?"),
         None if known.is_empty() => format!("`{name}` is no argument: this function has none"),
-        None => format!("`{name}` is no argument of this function, which has {}", suggest::list(known)),
+        None => {
+            format!("`{name}` is no argument of this function: the arguments are {}", suggest::list(known))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{future::Future, panic};
 use tokio::{runtime::Handle, task::JoinHandle};
 use tracing::Instrument;
 
-use super::{Call, Trace, Turn, serve};
+use super::{Call, Found, Trace, Turn, serve};
 use crate::{
     cache::Cache,
     dependencies,
@@ -23,6 +23,7 @@ use crate::{
 /// Outside of a tokio runtime there is nowhere to go on: the caller computes.
 pub(crate) async fn get_or_compute_background<V, E, C, S, F, Fut>(
     (cache, key): (&C, &str),
+    found: Found,
     policy: &Policy,
     sharing: S,
     start: F,
@@ -36,16 +37,16 @@ where
     Fut: Future<Output = Result<V, E>> + Send + 'static,
 {
     let Ok(runtime) = Handle::try_current() else {
-        return super::get_or_compute((cache, key), policy, sharing, start).await;
+        return super::get_or_compute((cache, key), found, policy, sharing, start).await;
     };
     let core = cache.core();
     if key::check(key).is_err() {
         core.count(|counters| &counters.refused_keys);
         return start().await;
     }
-    let call = Call { cache, at: core.lookup(key), policy, sharing };
+    let call = Call { cache, at: core.lookup(key), policy, sharing, stores: found.stores };
     let mut stale = None;
-    match call.attend::<V, E>(&mut stale).await {
+    match call.attend::<V, E>(found.entry, &mut stale).await {
         Turn::Done(result) => result,
         Turn::Refresh(lead, entry, phase) => {
             core.count(|counters| &counters.refreshes);
@@ -80,14 +81,15 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         S: Sharing<E>,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
     {
-        let (cache, policy, sharing) = (self.cache.share(), self.policy.clone(), self.sharing);
+        let (cache, policy) = (self.cache.share(), self.policy.clone());
+        let (sharing, stores) = (self.sharing, self.stores);
         let key = self.at.key.to_owned();
         // A task is in no computation. Whoever waits for a flight's task has put that on record; with no
         // flight to name, the computation itself has to know whose wait it would close into a cycle.
         let nested_in = dependencies::current_flights();
         let task = async move {
             let at = cache.core().lookup(&key);
-            let call = Call { cache: &*cache, at, policy: &policy, sharing };
+            let call = Call { cache: &*cache, at, policy: &policy, sharing, stores };
             match lead {
                 Some(lead) => call.lead(lead, stale, || computation).await,
                 None => call.alone(nested_in, stale, || computation).await,

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Call, find, find_new, receive, serve};
+use super::{Call, find, receive, serve};
 use crate::{
     cache::Cache,
     dependencies::{self, Frame},
@@ -39,6 +39,8 @@ struct Batch<'a, I, V, C: ?Sized, F> {
     policy: &'a Policy,
     compute: F,
     values: HashMap<I, V>,
+    /// See [`Call::stores`].
+    stores: u64,
 }
 
 /// The values of `items` (each with its full key), by item. An item that `compute` has no value for is
@@ -57,7 +59,8 @@ where
     F: FnMut(Vec<I>) -> Fut + Send,
     Fut: Future<Output = Result<HashMap<I, V>, E>> + Send,
 {
-    let mut batch = Batch { cache, policy, compute, values: HashMap::with_capacity(items.len()) };
+    let values = HashMap::with_capacity(items.len());
+    let mut batch = Batch { cache, policy, compute, values, stores: cache.core().stores() };
     let (mut open, mut led) = batch.look(items);
     loop {
         let joins = batch.board(open, &mut led);
@@ -78,7 +81,7 @@ where
 {
     fn call<'k>(&'k self, key: &'k str) -> Call<'k, C, Unshared> {
         let at = self.cache.core().lookup(key);
-        Call { cache: self.cache, at, policy: self.policy, sharing: Unshared }
+        Call { cache: self.cache, at, policy: self.policy, sharing: Unshared, stores: self.stores }
     }
 
     /// Takes what the cache has. What is due for a refresh is led if nobody else does.
@@ -187,7 +190,7 @@ where
                 missing.push((open, None));
                 continue;
             };
-            match find_new::<V>(self.cache, core.lookup(&open.key)) {
+            match self.call(&open.key).find_new::<V>() {
                 Some(entry) => {
                     self.values.insert(open.item, receive(core, &entry));
                     lead.land(Outcome::Value(entry));

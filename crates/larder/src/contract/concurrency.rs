@@ -35,7 +35,7 @@ pub(super) async fn no_read_is_older_than_a_change_before_it<C: Cache + 'static>
         known: Default::default(),
         reads: AtomicU64::new(0),
     });
-    let end = Instant::now() + Duration::from_secs(2);
+    let end = Instant::now() + Duration::from_secs(1);
     let tasks: Vec<_> = (0..6).map(|task| tokio::spawn(world.clone().live(task, end))).collect();
     for task in tasks {
         match task.await {

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
@@ -83,7 +83,7 @@ pub(super) async fn another_type_is_a_miss<C: Cache + 'static>(trial: &Trial<C>)
 }
 
 pub(super) async fn an_end_is_an_end<C: Cache + 'static>(trial: &Trial<C>) {
-    const TTL: Duration = Duration::from_secs(2);
+    const TTL: Duration = Duration::from_secs(1);
     let (cache, key) = (&trial.cache, trial.key("brief"));
     trial.keep(&trial.key("nothing"), &1_u32, &LONG).await;
     trial.require(cache.insert(&trial.key("nothing"), &2_u32, Policy::ttl(Duration::ZERO)).await.is_ok(), "");
@@ -101,7 +101,7 @@ pub(super) async fn an_end_is_an_end<C: Cache + 'static>(trial: &Trial<C>) {
         let Some(remaining) = remaining else { break };
         trial.require(remaining <= last, "the rest of a lifetime grows (clause 2)");
         // Clocks of caches are coarse, and machines pause.
-        trial.require(age < TTL * 3, format_args!("a value for {TTL:?} is served after {age:?} (clause 2)"));
+        trial.require(age < TTL * 5, format_args!("a value for {TTL:?} is served after {age:?} (clause 2)"));
         last = remaining;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -135,7 +135,7 @@ pub(super) async fn a_dropped_call_leaves_no_harm<C: Cache + 'static>(trial: &Tr
 fn poll_and_drop(polls: usize, future: impl Future) {
     let mut future = pin!(future);
     for _ in 0..polls {
-        if let Poll::Ready(_) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             break;
         }
     }

@@ -56,7 +56,7 @@ pub(super) async fn every_handle_invalidates<C: Cache + 'static>(trial: &Trial<C
     drop(object.invalidate(&key));
     gone(trial, &shared, &key, "through `dyn Cache`").await;
     trial.keep(&key, &1_u32, &LONG).await;
-    drop(cache.core().apply([Scope::key([cache.prefix(), &key].concat()).hash()]));
+    cache.core().apply([Scope::key([cache.prefix(), &key].concat()).hash()]);
     gone(trial, cache, &key, "applied to the core, as a message from another process would").await;
 }
 

@@ -48,8 +48,7 @@ impl World {
     fn read(&self, gives_up: bool) -> Option<u64> {
         let mut came = None;
         loop {
-            let (boarded, arrival) =
-                self.flights.board((&self.route, 0), &self.scopes, &self.epochs, came);
+            let (boarded, arrival) = self.flights.board((&self.route, 0), &self.scopes, &self.epochs, came);
             came = Some(arrival);
             let join = match boarded {
                 Boarded::Lead(lead) => return self.lead(lead, gives_up),

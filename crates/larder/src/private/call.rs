@@ -4,7 +4,7 @@ use std::{convert::Infallible, future::Future, time::Duration};
 
 use crate::{
     cache::{Cache, Invalidating},
-    compute,
+    compute::{self, Found},
     failure::{Sharing, Unshared},
     key::Key,
     policy::{Lock, Policy},
@@ -17,39 +17,63 @@ use crate::{
 #[derive(Debug)]
 pub struct Call<'c, C: ?Sized> {
     cache: &'c C,
-    key: Key,
+    key: String,
+    /// Whether a part of the key had no text: it is that of no entry.
+    failed: bool,
+    found: Found,
 }
 
 impl<'c, C: Cache + ?Sized> Call<'c, C> {
     /// With the key that `build` writes.
-    #[inline]
     pub fn new(cache: &'c C, build: impl FnOnce(&mut Key)) -> Self {
         let mut key = Key::default();
         key.literal(cache.prefix());
         build(&mut key);
-        Self { cache, key }
+        Self::missed(cache, &key, Found::default())
+    }
+
+    /// The value of a hit, or else the call, to go on with. Looks only if it is told to `look`.
+    ///
+    /// This is all that a hit runs through: the key stays on the stack, and is not even moved.
+    #[inline]
+    fn begin<V: Value>(cache: &'c C, look: bool, build: impl FnOnce(&mut Key)) -> Result<V, Self> {
+        let mut key = Key::default();
+        if !cache.prefix().is_empty() {
+            key.literal(cache.prefix());
+        }
+        build(&mut key);
+        if look && !key.failed() {
+            typed::look(cache, key.as_str()).map_err(|found| Self::missed(cache, &key, found))
+        } else {
+            Err(Self::missed(cache, &key, Found::default()))
+        }
+    }
+
+    #[inline(never)]
+    fn missed(cache: &'c C, key: &Key, found: Found) -> Self {
+        Self { cache, key: key.as_str().to_owned(), failed: key.failed(), found }
     }
 
     /// The full key.
     #[must_use]
     pub fn key(&self) -> &str {
-        self.key.as_str()
+        &self.key
     }
 
     /// The full key.
     #[must_use]
     pub fn into_key(self) -> String {
-        self.key.into_string()
+        self.key
     }
 
     /// Invalidates the key.
     pub fn invalidate(self) -> Invalidating {
-        self.cache.apply(&[Scope::key(self.key.into_string())])
+        self.cache.apply(&[Scope::key(self.key)])
     }
 
     /// The key, or one that is refused if a part of it had no text.
     fn usable_key(&self) -> &str {
-        if self.key.failed() { "" } else { self.key.as_str() }
+        if self.failed { "" } else { &self.key }
     }
 }
 
@@ -58,14 +82,23 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
 // `Send`, and rustc cannot do that.
 
 impl<T, E, S> Fallible<T, E, S> {
-    /// The output of a hit that needs nothing but a look.
+    /// The output of a hit that needs nothing but a look, or else the call, with the key that `build`
+    /// writes. Looks only if it is told to `look`.
+    ///
+    /// # Errors
+    ///
+    /// If there is more to do.
     #[inline]
-    pub fn hit<C: Cache + ?Sized>(self, call: &Call<'_, C>) -> Option<Result<T, E>>
+    pub fn begin<'c, C: Cache + ?Sized>(
+        self,
+        cache: &'c C,
+        look: bool,
+        build: impl FnOnce(&mut Key),
+    ) -> Result<Result<T, E>, Call<'c, C>>
     where
         T: Value,
     {
-        // A key that failed is that of no entry: nothing is ever stored under one.
-        typed::hit(call.cache, call.key.as_str()).map(Ok)
+        Call::begin(cache, look, build).map(Ok)
     }
 
     /// Everything but that: the store, other callers' computations, the function's own body.
@@ -78,7 +111,7 @@ impl<T, E, S> Fallible<T, E, S> {
         F: Future<Output = Result<T, E>>,
     {
         let at = (call.cache, call.usable_key());
-        compute::get_or_compute(at, &policy, self.0, move || body).await
+        compute::get_or_compute(at, call.found.clone(), &policy, self.0, move || body).await
     }
 
     /// The same, with the body in a task of its own. `start` runs when a computation starts.
@@ -96,7 +129,7 @@ impl<T, E, S> Fallible<T, E, S> {
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
         let at = (call.cache, call.usable_key());
-        compute::get_or_compute_background(at, &policy, self.0, start).await
+        compute::get_or_compute_background(at, call.found.clone(), &policy, self.0, start).await
     }
 
     /// Runs the body now, and stores its value.
@@ -117,13 +150,22 @@ impl<T, E, S> Fallible<T, E, S> {
 }
 
 impl<R> Plain<R> {
-    /// As [`Fallible::hit`].
+    /// As [`Fallible::begin`].
+    ///
+    /// # Errors
+    ///
+    /// If there is more to do.
     #[inline]
-    pub fn hit<C: Cache + ?Sized>(self, call: &Call<'_, C>) -> Option<R>
+    pub fn begin<'c, C: Cache + ?Sized>(
+        self,
+        cache: &'c C,
+        look: bool,
+        build: impl FnOnce(&mut Key),
+    ) -> Result<R, Call<'c, C>>
     where
         R: Value,
     {
-        typed::hit(call.cache, call.key.as_str())
+        Call::begin(cache, look, build)
     }
 
     /// As [`Fallible::compute`].
@@ -135,7 +177,7 @@ impl<R> Plain<R> {
     {
         let at = (call.cache, call.usable_key());
         let compute = move || infallible(body);
-        let Ok(value) = compute::get_or_compute(at, &policy, Unshared, compute).await;
+        let Ok(value) = compute::get_or_compute(at, call.found.clone(), &policy, Unshared, compute).await;
         value
     }
 
@@ -153,7 +195,8 @@ impl<R> Plain<R> {
     {
         let at = (call.cache, call.usable_key());
         let start = move || infallible(start());
-        let Ok(value) = compute::get_or_compute_background(at, &policy, Unshared, start).await;
+        let Ok(value) =
+            compute::get_or_compute_background(at, call.found.clone(), &policy, Unshared, start).await;
         value
     }
 

@@ -89,8 +89,9 @@ impl<T: ?Sized> ArgDisplay for &Arg<'_, T> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no text that could stand in a key",
     label = "not `Display`",
-    note = "write `:md5` behind the placeholder's name to use a digest of the value (it has to be \
-            `serde::Serialize`), name a field or a method of it that is `Display`, or `skip` it"
+    note = "if the result does not depend on this argument, name it in `skip(…)`",
+    note = "if it does, write into the key what of it is `Display` (`<user.id>`, `<path.display()>`), or a digest \
+            of all of it (`<filter:md5>`, for what is `serde::Serialize`)"
 )]
 pub trait KeyPart {
     /// Appends the value.
@@ -108,7 +109,8 @@ impl<T: Display + ?Sized> KeyPart for T {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no digest that could stand in a key",
     label = "not `serde::Serialize`",
-    note = "derive `serde::Serialize` for it, name a field or a method of it, or `skip` it"
+    note = "derive `serde::Serialize` for it, or write into the key what of it is `Display` (`<user.id>`), or, if \
+            the result does not depend on it, name it in `skip(…)`"
 )]
 pub trait Digest {
     /// Appends the digest.

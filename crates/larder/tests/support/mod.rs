@@ -1,6 +1,8 @@
 //! What several of these tests need.
 #![allow(dead_code, reason = "no test needs all of it")]
 
+pub(crate) mod dashboard;
+
 use std::{
     future::Future,
     sync::{

@@ -1,0 +1,252 @@
+//! What a call costs: instructions, heap allocations and time, as a table.
+//!
+//! Instructions are counted by `perf` where the machine lets it, else by `valgrind`, else not at all: each
+//! operation is run in a process of its own, n times and 2n times, and half of what the second run has
+//! more is what n operations cost.
+
+use std::{
+    env,
+    hint::black_box,
+    process::{Command, ExitCode},
+    time::Instant,
+};
+
+use larder::{CacheExt, MemoryCache};
+use larder_benches::{
+    IDS, account, key, keys, larder, moka, moka_text, name, policy, quick, ready, user, zipf,
+};
+
+/// Runs an operation so many times.
+type Run = Box<dyn FnMut(u64)>;
+
+struct Operation {
+    name: &'static str,
+    /// How often it runs where its instructions are counted: less often, where it takes long.
+    times: u64,
+    /// Whether it has to do without the heap.
+    frugal: bool,
+    prepare: fn() -> Run,
+}
+
+/// What the others are compared with.
+const BASE: &str = "moka `get`, by id";
+
+const fn hit(name: &'static str, prepare: fn() -> Run) -> Operation {
+    Operation { name, times: 50_000, frugal: false, prepare }
+}
+
+const fn frugal(name: &'static str, prepare: fn() -> Run) -> Operation {
+    Operation { frugal: true, ..hit(name, prepare) }
+}
+
+const fn slow(name: &'static str, prepare: fn() -> Run) -> Operation {
+    Operation { times: 5_000, ..hit(name, prepare) }
+}
+
+static OPERATIONS: &[Operation] = &[
+    hit(BASE, || {
+        let cache = moka([7]);
+        run(move || cache.get(&black_box(7)))
+    }),
+    hit("moka `get`, by text", || {
+        let cache = moka_text([7]);
+        run(move || cache.get(black_box("user:7")))
+    }),
+    hit("moka `get`, by text that is built", || {
+        let cache = moka_text([7]);
+        run(move || cache.get(&key(black_box(7))))
+    }),
+    hit("quick_cache `get`, by id", || {
+        let cache = quick([7]);
+        run(move || cache.get(&black_box(7)))
+    }),
+    frugal("`#[cached]`", || run(|| ready(user(black_box(7))))),
+    frugal("`#[cached]`, a `Result`", || run(|| ready(account(black_box(7))))),
+    hit("`#[cached]`, text in key and value", || {
+        run(|| ready(name(black_box("one of the tenants"), black_box(7))))
+    }),
+    frugal("`get`", || {
+        let cache = larder([7]);
+        run(move || ready(cache.get::<u64>(black_box("user:7"))))
+    }),
+    frugal("`get_or_compute`", || {
+        let (cache, policy) = (larder([7]), policy());
+        run(move || {
+            ready(cache.get_or_compute(black_box("user:7"), &policy, || async { Ok::<u64, String>(7) }))
+        })
+    }),
+    frugal("`get`, without a near table", || {
+        let cache = MemoryCache::builder().near_slots(0).build().expect("the settings are valid");
+        ready(cache.insert("user:7", &7_u64, policy())).expect("the key is short");
+        run(move || ready(cache.get::<u64>(black_box("user:7"))))
+    }),
+    hit("moka `get`, zipf", || {
+        let (cache, mut next) = (moka(0..IDS), zipf_ids());
+        run(move || cache.get(&next()))
+    }),
+    hit("quick_cache `get`, zipf", || {
+        let (cache, mut next) = (quick(0..IDS), zipf_ids());
+        run(move || cache.get(&next()))
+    }),
+    hit("`#[cached]`, zipf", || {
+        for id in 0..IDS {
+            ready(user(id));
+        }
+        let mut next = zipf_ids();
+        run(move || ready(user(next())))
+    }),
+    slow("moka, a miss (`get_with`)", || {
+        let (cache, mut next) = (moka_text([]), 0..);
+        run(move || next.next().map(|id| cache.get_with(key(id), || id)))
+    }),
+    slow("`#[cached]`, a miss", || {
+        let mut next = IDS..;
+        run(move || next.next().map(|id| ready(user(id))))
+    }),
+    slow("moka `invalidate`", || {
+        let (cache, mut keys) = (moka_text(0..IDS), keys().into_iter());
+        run(move || keys.next().map(|key| cache.invalidate(&key)))
+    }),
+    slow("`invalidate`, a key", || {
+        let (cache, mut keys) = (larder(0..IDS), keys().into_iter());
+        run(move || keys.next().map(|key| ready(cache.invalidate(&*key))))
+    }),
+    slow("`invalidate`, a prefix", || {
+        let cache = larder(0..IDS);
+        run(move || ready(cache.invalidate(black_box("user:*"))))
+    }),
+];
+
+fn run<R>(mut operation: impl FnMut() -> R + 'static) -> Run {
+    Box::new(move |times| (0..times).for_each(|_| drop(black_box(operation()))))
+}
+
+fn zipf_ids() -> impl FnMut() -> u64 {
+    let mut reads = zipf(IDS, 1.0, 1 << 16).into_iter().cycle();
+    move || reads.next().expect("the reads go round")
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().collect();
+    if let [_, flag, index, times] = &*arguments
+        && flag == "--run"
+    {
+        let number = |text: &str| text.parse().expect("this program itself wrote it");
+        let mut run = (OPERATIONS[number(index) as usize].prepare)();
+        run(number(times));
+        return ExitCode::SUCCESS;
+    }
+    table()
+}
+
+#[expect(clippy::print_stdout, reason = "it is what this is for")]
+fn table() -> ExitCode {
+    let counter = Counter::find();
+    let times = times();
+    let mut base = None;
+    let mut outcome = ExitCode::SUCCESS;
+    println!(
+        "\nInstructions are counted by {}.\n",
+        counter.map_or("nothing: there is no counter", Counter::name)
+    );
+    println!("| operation | instructions | to moka | allocations | ns | to moka |");
+    println!("| --- | --: | --: | --: | --: | --: |");
+    for (index, operation) in OPERATIONS.iter().enumerate() {
+        let allocations = allocations(operation);
+        let instructions = counter.and_then(|counter| counter.measure(index, operation.times));
+        let ns = times[index];
+        let base = base.get_or_insert((instructions, ns));
+        let ratio = instructions.zip(base.0).map(|(own, base)| own / base);
+        println!(
+            "| {} | {} | {} | {allocations} | {ns:.0} | {:.2} |",
+            operation.name,
+            instructions.map_or("–".into(), |count| format!("{count:.0}")),
+            ratio.map_or("–".into(), |ratio| format!("{ratio:.2}")),
+            ns / base.1,
+        );
+        if operation.frugal && allocations != 0.0 {
+            println!("\n{} allocates, and must not.", operation.name);
+            outcome = ExitCode::FAILURE;
+        }
+    }
+    outcome
+}
+
+/// Heap allocations of one operation, once it is warm.
+#[expect(clippy::cast_precision_loss, reason = "a number for people")]
+fn allocations(operation: &Operation) -> f64 {
+    const TIMES: u64 = 1_000;
+    let mut run = (operation.prepare)();
+    run(TIMES);
+    let counted = allocation_counter::measure(|| run(TIMES));
+    counted.count_total as f64 / TIMES as f64
+}
+
+/// Nanoseconds of each operation: the median of rounds in which all have a turn, so that what disturbs the
+/// machine disturbs them alike.
+#[expect(clippy::cast_precision_loss, reason = "numbers for people")]
+fn times() -> Vec<f64> {
+    const ROUNDS: usize = 25;
+    let mut runs: Vec<Run> = OPERATIONS.iter().map(|operation| (operation.prepare)()).collect();
+    let mut rounds = vec![Vec::with_capacity(ROUNDS); runs.len()];
+    for _ in 0..ROUNDS {
+        for ((run, operation), round) in runs.iter_mut().zip(OPERATIONS).zip(&mut rounds) {
+            let times = operation.times / 20;
+            let begun = Instant::now();
+            run(times);
+            round.push(begun.elapsed().as_nanos() as f64 / times as f64);
+        }
+    }
+    rounds
+        .into_iter()
+        .map(|mut round| {
+            round.sort_by(f64::total_cmp);
+            round[ROUNDS / 2]
+        })
+        .collect()
+}
+
+/// What counts instructions.
+#[derive(Clone, Copy)]
+enum Counter {
+    Perf,
+    Valgrind,
+}
+
+impl Counter {
+    fn find() -> Option<Self> {
+        [Self::Perf, Self::Valgrind].into_iter().find(|counter| counter.count(&["true"]).is_some())
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Perf => "`perf stat`",
+            Self::Valgrind => "`valgrind --tool=callgrind`",
+        }
+    }
+
+    /// Instructions of one operation.
+    #[expect(clippy::cast_precision_loss, reason = "a number for people")]
+    fn measure(self, operation: usize, times: u64) -> Option<f64> {
+        let program = env::current_exe().ok()?;
+        let count = |times: u64| {
+            self.count(&[program.to_str()?, "--run", &operation.to_string(), &times.to_string()])
+        };
+        Some((count(2 * times)? as f64 - count(times)? as f64) / times as f64)
+    }
+
+    /// Instructions of a process.
+    fn count(self, command: &[&str]) -> Option<u64> {
+        let (program, arguments): (_, &[&str]) = match self {
+            Self::Perf => ("perf", &["stat", "-x,", "-e", "instructions:u"]),
+            Self::Valgrind => ("valgrind", &["--tool=callgrind", "--callgrind-out-file=/dev/null"]),
+        };
+        let output = Command::new(program).args(arguments).args(command).output().ok()?;
+        let report = String::from_utf8_lossy(&output.stderr);
+        let count = match self {
+            Self::Perf => report.lines().find(|line| line.contains("instructions"))?.split(',').next()?,
+            Self::Valgrind => report.lines().find_map(|line| line.split("Collected : ").nth(1))?,
+        };
+        count.trim().parse().ok()
+    }
+}

@@ -1,0 +1,97 @@
+//! A hit takes nothing from the heap but what cloning its value takes: no key, no boxed future.
+
+use allocation_counter::measure;
+use larder::{CacheExt, MemoryCache, cached};
+use larder_benches::{account, name, policy, ready, user};
+
+const HITS: u64 = 1_000;
+
+/// The allocations of so many hits. The first calls fill the cache, and set up what a thread has of it.
+fn allocations<R>(mut hit: impl FnMut() -> R) -> u64 {
+    (0..HITS).for_each(|_| drop(hit()));
+    measure(|| (0..HITS).for_each(|_| drop(hit()))).count_total
+}
+
+#[test]
+fn a_cached_function_allocates_nothing() {
+    assert_eq!(allocations(|| ready(user(7))), 0);
+    assert_eq!(allocations(|| ready(account(7))), 0);
+}
+
+#[test]
+fn a_key_with_text_in_it_allocates_nothing() {
+    #[cached(ttl = 60, key = "length:<text>:<number>")]
+    async fn length(text: &str, number: i32) -> usize {
+        text.len()
+    }
+    assert_eq!(allocations(|| ready(length("some text", -7))), 0);
+}
+
+#[test]
+fn a_value_is_cloned_and_nothing_else() {
+    let name = || ready(name("one of the tenants", 7));
+    assert_eq!(allocations(name), HITS);
+
+    #[cached(ttl = 60, key = "pair:<id>")]
+    async fn pair(id: u64) -> (String, Vec<u64>) {
+        ("two allocations".to_owned(), vec![id])
+    }
+    assert_eq!(allocations(|| ready(pair(7))), 2 * HITS);
+}
+
+#[test]
+fn options_allocate_nothing_on_a_hit() {
+    #[cached(
+        ttl = 60,
+        key = "optional:<id>",
+        tags = ["tag:<id>"],
+        negative_ttl = 10,
+        jitter = 0.1,
+        when = id > 0
+    )]
+    async fn optional(id: u64) -> Option<u64> {
+        Some(id)
+    }
+    assert_eq!(allocations(|| ready(optional(7))), 0);
+}
+
+#[test]
+fn a_method_allocates_nothing() {
+    struct Service {
+        cache: MemoryCache,
+    }
+
+    impl Service {
+        #[cached(ttl = 60, key = "method:<id>", cache = self.cache)]
+        async fn get(&self, id: u64) -> u64 {
+            id
+        }
+    }
+    let service = Service { cache: MemoryCache::new(100) };
+    assert_eq!(allocations(|| ready(service.get(7))), 0);
+}
+
+#[test]
+fn the_verbs_allocate_nothing() {
+    let (cache, policy) = (MemoryCache::new(100), policy());
+    let compute = || async { Ok::<u64, String>(7) };
+    assert_eq!(allocations(|| ready(cache.get_or_compute("key", &policy, compute))), 0);
+    assert_eq!(allocations(|| ready(cache.get::<u64>("key"))), 0);
+}
+
+/// What is not in the near table is found in the store, without a boxed future either.
+#[test]
+fn a_hit_in_the_store_allocates_nothing() {
+    #[cached(ttl = 60, key = "stored:<id>", skip(cache), cache = cache)]
+    async fn stored(cache: &MemoryCache, id: u64) -> u64 {
+        id
+    }
+    let cache = MemoryCache::builder().near_slots(0).build().expect("the settings are valid");
+    assert_eq!(allocations(|| ready(stored(&cache, 7))), 0);
+}
+
+/// The future is moved by whoever awaits it: it must not carry what only a miss needs.
+#[test]
+fn the_future_is_small() {
+    assert!(size_of_val(&user(7)) <= 64, "{} bytes", size_of_val(&user(7)));
+}

@@ -1,0 +1,169 @@
+//! One complaint about a type that does not fit.
+//!
+//! A `check` complains; after it, what does not fit is replaced by something that fits everywhere, so that
+//! nothing else complains of it. As in [`kind`](super::kind), the first choice is the one whose bounds hold.
+
+use std::{convert::Infallible, marker::PhantomData};
+
+use crate::{
+    cache::Cache,
+    key::Key,
+    policy::Policy,
+    private::{
+        call::Call,
+        kind::{Fallible, Plain},
+    },
+    typed::Value,
+};
+
+/// Complains of what is no cache.
+#[inline]
+pub fn check_cache<C: Cache + ?Sized>(_: &C) {}
+
+/// What `cache = …` names.
+#[derive(Debug)]
+pub struct Place<'c, C: ?Sized>(pub &'c C);
+
+/// The first choice for a [`Place`].
+pub trait PlaceCache<'c> {
+    /// The cache's type.
+    type Cache: Cache + ?Sized;
+
+    /// The cache.
+    fn placed(&self) -> &'c Self::Cache;
+}
+
+impl<'c, C: Cache + ?Sized> PlaceCache<'c> for Place<'c, C> {
+    type Cache = C;
+
+    #[inline]
+    fn placed(&self) -> &'c C {
+        self.0
+    }
+}
+
+/// The second choice, one reference further.
+pub trait PlaceNothing {
+    /// Does not return.
+    fn placed(&self) -> &'static dyn Cache;
+}
+
+impl<C: ?Sized> PlaceNothing for &Place<'_, C> {
+    fn placed(&self) -> &'static dyn Cache {
+        unreachable!("a call of `check_cache` that does not compile comes first")
+    }
+}
+
+impl<T, E, S> Fallible<T, E, S> {
+    /// Complains of a value that cannot be cached.
+    #[inline]
+    pub fn check(&self)
+    where
+        T: Value,
+    {
+    }
+}
+
+impl<R> Plain<R> {
+    /// Complains of a value that cannot be cached.
+    #[inline]
+    pub fn check(&self)
+    where
+        R: Value,
+    {
+    }
+}
+
+/// The first choice for a kind of output.
+pub trait Cacheable {
+    /// The kind.
+    type Kind;
+
+    /// The kind.
+    fn checked(&self) -> Self::Kind;
+}
+
+impl<T: Value, E, S: Copy> Cacheable for Fallible<T, E, S> {
+    type Kind = Self;
+
+    #[inline]
+    fn checked(&self) -> Self {
+        *self
+    }
+}
+
+impl<R: Value> Cacheable for Plain<R> {
+    type Kind = Self;
+
+    #[inline]
+    fn checked(&self) -> Self {
+        *self
+    }
+}
+
+/// The second choice, one reference further.
+pub trait Uncacheable {
+    /// The output.
+    type Output;
+
+    /// Does not return.
+    fn checked(&self) -> Nothing<Self::Output> {
+        unreachable!("a call of `check` that does not compile comes first")
+    }
+}
+
+impl<T, E, S> Uncacheable for &Fallible<T, E, S> {
+    type Output = Result<T, E>;
+}
+
+impl<R> Uncacheable for &Plain<R> {
+    type Output = R;
+}
+
+/// The kind of an output that cannot be cached: it has what the others have, and demands nothing.
+#[derive(Debug)]
+pub struct Nothing<R>(Infallible, PhantomData<fn() -> R>);
+
+impl<R> Clone for Nothing<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Nothing<R> {}
+
+impl<R> Nothing<R> {
+    /// As [`Fallible::begin`].
+    ///
+    /// # Errors
+    ///
+    /// None: nothing calls it.
+    pub fn begin<'c, C: ?Sized>(self, _: &'c C, _: bool, _: impl FnOnce(&mut Key)) -> Result<R, Call<'c, C>> {
+        match self.0 {}
+    }
+
+    /// As [`Fallible::compute`].
+    pub async fn compute<C: ?Sized, F>(self, _: Call<'_, C>, _: Policy, _: F) -> R {
+        match self.0 {}
+    }
+
+    /// As [`Fallible::compute_background`].
+    pub async fn compute_background<C: ?Sized, F>(
+        self,
+        _: Call<'_, C>,
+        _: Policy,
+        _: impl FnOnce() -> F,
+    ) -> R {
+        match self.0 {}
+    }
+
+    /// As [`Fallible::refresh`].
+    pub async fn refresh<C: ?Sized, F>(self, _: Call<'_, C>, _: Policy, _: F) -> R {
+        match self.0 {}
+    }
+
+    /// As [`Fallible::value`].
+    pub fn value(self, _: &R) -> Option<&()> {
+        match self.0 {}
+    }
+}

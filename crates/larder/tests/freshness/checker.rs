@@ -1,0 +1,190 @@
+//! What happened, and whether the rule allows it.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::world::World;
+
+/// A moment: all moments of a run have one order.
+pub(crate) type Tick = u64;
+
+/// A value, with all that the checker has to know of its making.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Made {
+    pub(crate) key: usize,
+    /// Before anything was read that it is made from. For an insert: before the call.
+    pub(crate) began: Tick,
+    /// What the source had, for a value that is read there; none for one that is put in by hand, whose
+    /// writer may have been overtaken by another one.
+    pub(crate) version: Option<Tick>,
+    pub(crate) parts: Vec<Part>,
+}
+
+/// What a computation read: the key, and what was under it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Part {
+    pub(crate) key: usize,
+    pub(crate) found: Option<Made>,
+}
+
+/// A read that gave a value.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) start: Tick,
+    pub(crate) value: Made,
+}
+
+/// An invalidation, and the write at the source before it.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) scope: usize,
+    pub(crate) written: Option<(usize, Tick)>,
+    pub(crate) called: Tick,
+    pub(crate) returned: Tick,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    pub(crate) reads: Vec<Read>,
+    pub(crate) changes: Vec<Change>,
+    /// When an insert returned, by when it began. Its value counts as read at some moment in between.
+    pub(crate) inserts: HashMap<Tick, Tick>,
+    pub(crate) reads_made: usize,
+    pub(crate) values_read: usize,
+    pub(crate) from_cache: usize,
+    pub(crate) changes_made: usize,
+}
+
+impl Log {
+    pub(crate) fn append(&mut self, other: Self) {
+        self.reads_made += other.reads_made;
+        self.reads.extend(other.reads);
+        self.changes.extend(other.changes);
+        self.inserts.extend(other.inserts);
+    }
+
+    /// Adds the numbers of another log, and not what is in it.
+    pub(crate) fn count(&mut self, other: &Self) {
+        self.reads_made += other.reads_made;
+        self.values_read += other.reads.len();
+        self.from_cache += other.reads.iter().filter(|read| read.value.began < read.start).count();
+        self.changes_made += other.changes.len();
+    }
+}
+
+/// For one scope or key: by when it was known that something happened at least so late.
+#[derive(Clone, Default)]
+struct Known(Vec<(Tick, Tick)>);
+
+impl Known {
+    fn add(&mut self, returned: Tick, happened: Tick) {
+        self.0.push((returned, happened));
+    }
+
+    /// Orders the new ones, and lets each know of all before it.
+    fn settle(&mut self) {
+        self.0.sort_unstable();
+        let mut latest = 0;
+        for (_, happened) in &mut self.0 {
+            latest = latest.max(*happened);
+            *happened = latest;
+        }
+    }
+
+    /// The latest that had returned before `start`.
+    fn before(&self, start: Tick) -> Tick {
+        match self.0.partition_point(|&(returned, _)| returned < start) {
+            0 => 0,
+            count => self.0[count - 1].1,
+        }
+    }
+
+    /// Keeps the last one, for reads of later rounds.
+    fn fold(&mut self) {
+        self.0.drain(..self.0.len().saturating_sub(1));
+    }
+}
+
+pub(crate) struct Checker {
+    /// By scope: when its invalidations were called.
+    called: Vec<Known>,
+    /// By key: which versions were written before an invalidation that covers the key.
+    written: Vec<Known>,
+    inserts: HashMap<Tick, Tick>,
+}
+
+impl Checker {
+    pub(crate) fn new(scopes: usize, keys: usize) -> Self {
+        Self {
+            called: vec![Known::default(); scopes],
+            written: vec![Known::default(); keys],
+            inserts: HashMap::new(),
+        }
+    }
+
+    /// Checks a round that is over.
+    pub(crate) fn check(&mut self, world: &World, log: &Log) -> Result<(), String> {
+        self.inserts.extend(&log.inserts);
+        for change in &log.changes {
+            self.called[change.scope].add(change.returned, change.called);
+            if let Some((key, version)) = change.written
+                && world.scopes_of(key).contains(&change.scope)
+            {
+                self.written[key].add(change.returned, version);
+            }
+        }
+        self.called.iter_mut().chain(&mut self.written).for_each(Known::settle);
+        let Self { called, written, inserts } = &*self;
+        let judge = Judge { world, called, written, inserts };
+        log.reads.iter().try_for_each(|read| judge.read(read))?;
+        self.called.iter_mut().chain(&mut self.written).for_each(Known::fold);
+        Ok(())
+    }
+}
+
+struct Judge<'a> {
+    world: &'a World,
+    called: &'a [Known],
+    written: &'a [Known],
+    inserts: &'a HashMap<Tick, Tick>,
+}
+
+impl Judge<'_> {
+    fn read(&self, read: &Read) -> Result<(), String> {
+        self.made(&read.value, read)
+    }
+
+    /// A value, and everything that it was made from: none of it may be older than a change.
+    fn made(&self, made: &Made, read: &Read) -> Result<(), String> {
+        let began = *self.inserts.get(&made.began).unwrap_or(&made.began);
+        self.covered(made, began, read)?;
+        if let Some(version) = made.version {
+            let written = self.written[made.key].before(read.start);
+            if version < written {
+                return Err(format!("version {version} was read after {written} was written: {read:#?}"));
+            }
+        }
+        made.parts.iter().filter_map(|part| part.found.as_ref()).try_for_each(|found| self.made(found, read))
+    }
+
+    /// Everything that covers `made` was not invalidated since `began`.
+    fn covered(&self, made: &Made, began: Tick, read: &Read) -> Result<(), String> {
+        self.unchanged(self.world.scopes_of(made.key), began, read)?;
+        made.parts.iter().try_for_each(|part| match &part.found {
+            Some(found) => self.covered(found, began, read),
+            None => self.unchanged(self.world.scopes_of_absent(part.key), began, read),
+        })
+    }
+
+    fn unchanged(&self, scopes: &[usize], began: Tick, read: &Read) -> Result<(), String> {
+        for &scope in scopes {
+            let called = self.called[scope].before(read.start);
+            if began < called {
+                let scope = self.world.describe(scope);
+                return Err(format!("began at {began}, but {scope} was invalidated at {called}: {read:#?}"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,257 @@
+//! The single operations.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
+};
+
+use larder::{CacheExt, MemoryCache, Scope, in_current_computation};
+
+use super::{Habit, Key, World};
+use crate::checker::{Change, Log, Made, Part, Read};
+
+/// A computation that failed on purpose.
+#[derive(Debug, Clone)]
+struct Failed;
+
+type Asked = Pin<Box<dyn Future<Output = Option<Made>> + Send>>;
+
+/// What one task does; computations that outlive their callers log with it too.
+#[derive(Clone)]
+pub(super) struct Deeds {
+    world: Arc<World>,
+    log: Arc<Mutex<Log>>,
+}
+
+impl Deeds {
+    pub(super) fn new(world: Arc<World>) -> Self {
+        Self { world, log: Arc::default() }
+    }
+
+    /// The log so far; computations that are still under way write to nowhere from here on.
+    pub(super) fn into_log(self) -> Log {
+        std::mem::take(&mut self.log.lock().unwrap())
+    }
+
+    fn key(&self, key: usize) -> &Key {
+        &self.world.keys[key]
+    }
+
+    fn cache(&self, key: usize) -> &MemoryCache {
+        &self.world.caches[self.key(key).cache]
+    }
+
+    pub(super) async fn any(&mut self, random: &mut fastrand::Rng) {
+        let key = random.usize(..self.world.keys.len());
+        match random.u8(..100) {
+            0..30 => drop(self.get(key).await),
+            30..66 => drop(self.ask(key, random.fork()).await),
+            66..72 => self.ask_many(random).await,
+            72..90 => self.change(key, random),
+            90..94 => self.insert(key).await,
+            94..98 => self.insert_since(key, random).await,
+            98 => self.cancelled(key, random).await,
+            _ => self.change_inside_a_computation(key, random).await,
+        }
+    }
+
+    fn read(&self, start: u64, value: Option<&Made>) {
+        let mut log = self.log.lock().unwrap();
+        log.reads_made += 1;
+        log.reads.extend(value.map(|value| Read { start, value: value.clone() }));
+    }
+
+    async fn get(&self, key: usize) -> Option<Made> {
+        let start = self.world.tick();
+        let text = &self.key(key).text;
+        let value = match text.strip_prefix("c:") {
+            Some(inner) if start.is_multiple_of(2) && self.key(key).cache == 0 => {
+                self.world.namespace.get(inner).await
+            }
+            _ => self.cache(key).get(text).await,
+        };
+        let value = value.unwrap();
+        self.read(start, value.as_ref());
+        value
+    }
+
+    /// Reads through one of the verbs that compute.
+    fn ask(&self, key: usize, mut random: fastrand::Rng) -> Asked {
+        let this = self.clone();
+        Box::pin(async move {
+            let (cache, Key { text, policy, .. }) = (this.cache(key), this.key(key));
+            let start = this.world.tick();
+            let value = match random.u8(..4) {
+                0 => {
+                    let (this, random) = (this.clone(), random.fork());
+                    let compute = move || async move { this.compute(key, random).await };
+                    cache.get_or_compute_background(text, policy, compute).await
+                }
+                1 => cache.get_or_compute_shared(text, policy, || this.compute(key, random.fork())).await,
+                _ => cache.get_or_compute(text, policy, || this.compute(key, random.fork())).await,
+            };
+            let value = value.ok();
+            this.read(start, value.as_ref());
+            value
+        })
+    }
+
+    async fn compute(&self, key: usize, mut random: fastrand::Rng) -> Result<Made, Failed> {
+        let began = self.world.tick();
+        let Key { parts, source, .. } = self.key(key);
+        if parts.is_empty() {
+            let version = source.load(Ordering::SeqCst);
+            self.dawdle(&mut random).await;
+            if random.u8(..10) == 0 {
+                return Err(Failed);
+            }
+            return Ok(Made { key, began, version: Some(version), parts: Vec::new() });
+        }
+        let parts = match random.u8(..3) {
+            0 => {
+                let [one, two, three] = [0, 1, 2].map(|part| self.part(parts[part], random.fork()));
+                let (one, two, three) = tokio::join!(one, two, three);
+                vec![one, two, three]
+            }
+            1 => {
+                let mut found = Vec::new();
+                for &part in parts {
+                    found.push(self.part(part, random.fork()).await);
+                    self.dawdle(&mut random).await;
+                }
+                found
+            }
+            _ => {
+                let tasks: Vec<_> = parts
+                    .iter()
+                    .map(|&part| {
+                        let (this, random) = (self.clone(), random.fork());
+                        tokio::spawn(in_current_computation(async move { this.part(part, random).await }))
+                    })
+                    .collect();
+                let mut found = Vec::new();
+                for task in tasks {
+                    found.push(task.await.unwrap());
+                }
+                found
+            }
+        };
+        // What failed was not read from a cache, and its error says nothing of the checker's concern.
+        Ok(Made { key, began, version: None, parts: parts.into_iter().flatten().collect() })
+    }
+
+    async fn part(&self, key: usize, mut random: fastrand::Rng) -> Option<Part> {
+        if random.bool() {
+            return Some(Part { key, found: self.get(key).await });
+        }
+        let found = self.ask(key, random).await?;
+        Some(Part { key, found: Some(found) })
+    }
+
+    async fn ask_many(&self, random: &mut fastrand::Rng) {
+        let keys: Vec<_> = (0..5).map(|_| random.usize(..self.world.keys.len())).collect();
+        let cache = random.usize(..2);
+        let keys: Vec<_> = keys.into_iter().filter(|&key| self.key(key).cache == cache).collect();
+        let Some(&first) = keys.first() else { return };
+        // One policy is for all of them, so the tag has to be too.
+        let same = |key: &usize| self.key(*key).policy == self.key(first).policy;
+        let keys: Vec<_> = keys.iter().copied().filter(same).collect();
+        let start = self.world.tick();
+        let compute = |missing: Vec<usize>| {
+            let mut random = random.fork();
+            async move {
+                let mut made = HashMap::new();
+                for key in missing {
+                    made.extend(self.compute(key, random.fork()).await.ok().map(|value| (key, value)));
+                }
+                Ok::<_, Failed>(made)
+            }
+        };
+        let text = |key: &usize| self.key(*key).text.clone();
+        let many = self.world.caches[cache].get_or_compute_many(keys, text, &self.key(first).policy, compute);
+        for value in many.await.into_iter().flatten() {
+            self.read(start, Some(&value.1));
+        }
+    }
+
+    /// Writes to the source, and then invalidates something that covers the key.
+    fn change(&self, key: usize, random: &mut fastrand::Rng) {
+        let world = &self.world;
+        let version = world.tick();
+        self.key(key).source.fetch_max(version, Ordering::SeqCst);
+        let scopes = world.scopes_of(key);
+        // Everything is dropped less often, or there would be nothing to find.
+        let scope = loop {
+            let scope = scopes[random.usize(..scopes.len())];
+            if world.scopes[scope].1 != Scope::all() || random.u8(..20) == 0 {
+                break scope;
+            }
+        };
+        let called = world.tick();
+        let (cache, what) = &world.scopes[scope];
+        if world.habit == Habit::ForgetsToInvalidate && random.u8(..20) == 0 {
+            // Nothing, where there should be something.
+        } else if *cache == 0 && *what == Scope::prefix("c") && random.bool() {
+            drop(world.namespace.bump());
+        } else {
+            drop(world.caches[*cache].invalidate(what.clone()));
+        }
+        let returned = world.tick();
+        let written = Some((key, version));
+        self.log.lock().unwrap().changes.push(Change { scope, written, called, returned });
+    }
+
+    async fn insert(&self, key: usize) {
+        let began = self.world.tick();
+        let value = Made { key, began, version: None, parts: Vec::new() };
+        let early = self.world.habit == Habit::InsertsWhatWasReadEarlier;
+        if early {
+            tokio::task::yield_now().await;
+        }
+        let Key { text, policy, .. } = self.key(key);
+        self.cache(key).insert(text, &value, policy).await.unwrap();
+        if !early {
+            self.log.lock().unwrap().inserts.insert(began, self.world.tick());
+        }
+    }
+
+    async fn insert_since(&self, key: usize, random: &mut fastrand::Rng) {
+        let since = self.cache(key).begin();
+        let began = self.world.tick();
+        let version = self.key(key).source.load(Ordering::SeqCst);
+        self.dawdle(random).await;
+        let value = Made { key, began, version: Some(version), parts: Vec::new() };
+        let Key { text, policy, .. } = self.key(key);
+        self.cache(key).insert_since(since, text, &value, policy).await.unwrap();
+    }
+
+    /// A caller that goes away.
+    async fn cancelled(&self, key: usize, random: &mut fastrand::Rng) {
+        let asked = self.ask(key, random.fork());
+        let _ = tokio::time::timeout(Duration::from_micros(100), asked).await;
+    }
+
+    /// A computation that changes, and reads and stores, while it runs.
+    async fn change_inside_a_computation(&self, key: usize, random: &mut fastrand::Rng) {
+        let compute = async || {
+            self.change(key, random);
+            let value = self.ask(key, random.fork()).await;
+            self.insert_since(key, random).await;
+            Ok::<_, Failed>(value.is_some())
+        };
+        let _ = self.cache(key).get_or_compute("inside", &self.key(key).policy, compute).await;
+    }
+
+    /// Gives others the time to come in between.
+    async fn dawdle(&self, random: &mut fastrand::Rng) {
+        match random.u8(..10) {
+            0 => tokio::time::sleep(Duration::from_millis(1)).await,
+            1..4 => tokio::task::yield_now().await,
+            4 => (0..1_000).for_each(|_| std::hint::spin_loop()),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What the macros write makes no lint complain in a strict crate, nor do all the options at once.
+
+#![deny(warnings, clippy::pedantic)]
+#![deny(missing_debug_implementations, missing_docs, unreachable_pub, unused_qualifications)]
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use larder::{Lock, MemoryCache, cache_put, cached, invalidate};
+
+static COUNT: AtomicU64 = AtomicU64::new(0);
+static CACHE: LazyLock<MemoryCache> = LazyLock::new(|| MemoryCache::new(100));
+const WINDOW: Duration = Duration::from_secs(60);
+
+fn count() -> u64 {
+    COUNT.fetch_add(1, Ordering::Relaxed)
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Db;
+
+#[cached(
+    ttl = "1h30m",
+    key = "<id>",
+    skip(db, _token, org),
+    tags = ["org:<org>"],
+    namespace = "all",
+    schema = 3,
+    cache = *CACHE,
+    when = id > 0,
+    negative_ttl = 30,
+    jitter = 0.1,
+    stale_while_revalidate = WINDOW,
+    stale_if_error = WINDOW * 60,
+    refresh_ahead = 0.8,
+    timeout = "200ms",
+    lock = Lock::Process,
+    detached
+)]
+async fn every_option(db: &Db, _token: &str, id: u64, org: u64) -> Result<Option<u64>, String> {
+    tokio::task::yield_now().await;
+    match id {
+        1 => Err(format!("{db:?} of {org}")),
+        2 => Ok(None),
+        _ => Ok(Some(count())),
+    }
+}
+
+#[cached(ttl = 60, skip(_token))]
+async fn foreground(_token: &str, mut id: u64, (a, b): (u8, u8)) -> u64 {
+    tokio::task::yield_now().await;
+    id += u64::from(a + b);
+    id
+}
+
+#[invalidate("all:v3:<id>:<result>", "all:*", tags = ["org:<org>"], cache = *CACHE, on = ok)]
+async fn change(_token: &str, id: u64, org: u64) -> Result<u64, String> {
+    tokio::task::yield_now().await;
+    Ok(id + org)
+}
+
+#[cache_put(ttl = 60, key = "<id>", namespace = "all", schema = 3, cache = *CACHE)]
+async fn put(_token: &str, id: u64) -> Option<u64> {
+    tokio::task::yield_now().await;
+    Some(id + 1_000)
+}
+
+#[derive(Debug)]
+struct Service {
+    tenant: String,
+}
+
+impl Service {
+    #[cached(ttl = 60, key = "<self.tenant>:<id>", skip(_token), cache = *CACHE, companions)]
+    async fn user(&self, _token: &str, id: u64) -> u64 {
+        tokio::task::yield_now().await;
+        id
+    }
+}
+
+#[tokio::test]
+async fn every_option_does_its_part() {
+    assert_eq!(every_option::key(7), "all:v3:7");
+    let first = every_option(&Db, "", 7, 1).await;
+    assert_eq!(every_option(&Db, "", 7, 1).await, first);
+    let refreshed = every_option::refresh(&Db, "", 7, 1).await;
+    assert_ne!(refreshed, first);
+    assert_eq!(every_option(&Db, "", 7, 1).await, refreshed);
+    assert_eq!(every_option(&Db, "", 1, 2).await, Err("Db of 2".to_owned()));
+    assert_eq!(every_option(&Db, "", 2, 2).await, Ok(None));
+    assert_ne!(every_option(&Db, "", 0, 2).await, every_option(&Db, "", 0, 2).await);
+
+    assert_eq!(change("", 7, 1).await, Ok(8));
+    assert_ne!(every_option(&Db, "", 7, 1).await, refreshed);
+    assert_eq!(put("", 8).await, Some(1_008));
+    assert_eq!(every_option(&Db, "", 8, 1).await, Ok(Some(1_008)));
+}
+
+#[tokio::test]
+async fn companions_are_quiet_too() {
+    assert_eq!(foreground("", 1, (2, 3)).await, 6);
+    assert_eq!(foreground::refresh("", 1, (2, 3)).await, 6);
+    let service = Service { tenant: "a:b".to_owned() };
+    assert_eq!(service.user("", 1).await, 1);
+    assert_eq!(service.user_key(1), "a%3Ab:1");
+}

@@ -1,0 +1,219 @@
+//! What a `MemoryCache` keeps, and that it lets go of the rest.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use larder::{Cache, CacheExt, Eviction, MemoryCache, Policy};
+use serde::{Deserialize, Serialize};
+
+use self::support::{eventually, long};
+
+/// A value whose memory can be watched.
+#[derive(Clone, Serialize, Deserialize)]
+struct Watched {
+    #[serde(skip)]
+    _body: Arc<()>,
+}
+
+/// Stores a value and keeps nothing of it but a way to tell whether it is still somewhere.
+async fn watch(cache: &MemoryCache, key: &str, policy: Policy) -> Weak<()> {
+    let body = Arc::new(());
+    let watch = Arc::downgrade(&body);
+    cache.insert(key, &Watched { _body: body }, policy).await.unwrap();
+    watch
+}
+
+/// Lets the store do what it put off.
+fn tidy(cache: &MemoryCache) {
+    let _about = cache.entry_count();
+}
+
+/// Waits until no more than so many values are in memory: the store frees what it dropped a little later,
+/// when nobody can be reading it any more.
+async fn until_alive(cache: &MemoryCache, watched: &[Weak<()>], most: usize) {
+    eventually(|| {
+        tidy(cache);
+        watched.iter().filter(|value| value.strong_count() > 0).count() <= most
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_number_of_entries_is_bounded() {
+    for eviction in [Eviction::TinyLfu, Eviction::Lru] {
+        let cache = MemoryCache::builder().capacity(100).eviction(eviction).build().unwrap();
+        let mut watched = Vec::new();
+        for n in 0..5_000 {
+            watched.push(watch(&cache, &format!("key{n}"), long()).await);
+        }
+        until_alive(&cache, &watched, 100).await;
+        assert!(cache.entry_count() <= 100);
+        assert!(cache.stats().evictions >= 4_900);
+    }
+}
+
+#[tokio::test]
+async fn the_weight_is_bounded() {
+    let cache = MemoryCache::builder()
+        .capacity(10_000)
+        .weigher(|key, entry| {
+            let text = entry.value::<String>().map_or(0, String::len);
+            u32::try_from(key.len() + text).unwrap()
+        })
+        .build()
+        .unwrap();
+    for n in 0..1_000 {
+        cache.insert(&format!("key{n:04}"), &"x".repeat(93), long()).await.unwrap();
+    }
+    eventually(|| cache.weighted_size() <= 10_000).await;
+    assert_eq!(cache.entry_count(), 100);
+    cache.insert("key", &"x".repeat(20_000), long()).await.unwrap();
+    tidy(&cache);
+    assert!(!cache.contains("key").await.unwrap(), "heavier than all the cache");
+    let computed =
+        cache.get_or_compute("key", long(), async || Ok::<_, Infallible>("x".repeat(20_000))).await;
+    assert_eq!(computed.unwrap().len(), 20_000, "but computed all the same");
+}
+
+#[tokio::test]
+async fn lru_keeps_what_is_new_and_tiny_lfu_what_is_used() {
+    for eviction in [Eviction::TinyLfu, Eviction::Lru] {
+        let cache = MemoryCache::builder().capacity(100).near_slots(0).eviction(eviction).build().unwrap();
+        for n in 0..100 {
+            cache.insert(&format!("used{n}"), &n, long()).await.unwrap();
+        }
+        for _ in 0..20 {
+            for n in 0..100 {
+                cache.get::<i32>(&format!("used{n}")).await.unwrap();
+            }
+            tidy(&cache);
+        }
+        for n in 0..1_000 {
+            cache.insert(&format!("once{n}"), &n, long()).await.unwrap();
+            tidy(&cache);
+        }
+        let mut used = 0;
+        for n in 0..100 {
+            used += usize::from(cache.contains(&format!("used{n}")).await.unwrap());
+        }
+        match eviction {
+            Eviction::Lru => assert_eq!(used, 0),
+            _ => assert!(used > 90, "{used} of 100 are left"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn hits_in_the_near_table_keep_an_entry_in_the_store() {
+    let cache = MemoryCache::builder().capacity(100).near_slots(1_024).build().unwrap();
+    cache.insert("hot", &1, long()).await.unwrap();
+    for n in 0..20_000 {
+        for _ in 0..5 {
+            assert_eq!(cache.get("hot").await.unwrap(), Some(1), "after {n} others");
+        }
+        cache.insert(&format!("cold{n}"), &n, long()).await.unwrap();
+    }
+    tidy(&cache);
+    // This looks into the store, and not into the near table.
+    assert!(cache.contains("hot").await.unwrap());
+}
+
+#[tokio::test]
+async fn an_eviction_clears_the_near_table() {
+    let cache =
+        MemoryCache::builder().capacity(10).near_slots(1_024).eviction(Eviction::Lru).build().unwrap();
+    let mut watched = Vec::new();
+    for n in 0..1_000 {
+        let key = format!("key{n}");
+        watched.push(watch(&cache, &key, long()).await);
+        // Now it lies in the near table.
+        assert!(cache.get::<Watched>(&key).await.unwrap().is_some());
+    }
+    until_alive(&cache, &watched, 10).await;
+}
+
+#[tokio::test]
+async fn what_is_replaced_is_freed() {
+    let cache = MemoryCache::new(10);
+    let mut watched = Vec::new();
+    for _ in 0..10 {
+        watched.push(watch(&cache, "key", long()).await);
+        cache.get::<Watched>("key").await.unwrap();
+    }
+    until_alive(&cache, &watched, 1).await;
+    assert!(watched[9].strong_count() > 0);
+}
+
+#[tokio::test]
+async fn what_is_invalidated_by_its_key_is_freed() {
+    let cache = MemoryCache::new(10);
+    let value = watch(&cache, "key", long()).await;
+    cache.get::<Watched>("key").await.unwrap();
+    cache.invalidate("key");
+    until_alive(&cache, &[value], 0).await;
+    assert_eq!(cache.entry_count(), 0);
+}
+
+#[tokio::test]
+async fn what_has_expired_is_freed() {
+    let cache = MemoryCache::new(10);
+    let short = Duration::from_millis(20);
+    let fresh = watch(&cache, "fresh", long()).await;
+    let brief = watch(&cache, "brief", Policy::ttl(short)).await;
+    let window = Policy::builder().ttl(short).stale_if_error(Duration::from_secs(3_600)).build().unwrap();
+    let stale = watch(&cache, "stale", window).await;
+    // An entry that is replaced by one with a longer life has that one's.
+    watch(&cache, "replaced", Policy::ttl(short)).await;
+    let replaced = watch(&cache, "replaced", long()).await;
+    for key in ["fresh", "brief", "stale", "replaced"] {
+        cache.get::<Watched>(key).await.unwrap();
+    }
+    eventually(|| {
+        tidy(&cache);
+        brief.strong_count() == 0
+    })
+    .await;
+    assert_eq!((fresh.strong_count(), stale.strong_count(), replaced.strong_count()), (1, 1, 1));
+    assert_eq!(cache.entry_count(), 3);
+}
+
+#[tokio::test]
+async fn a_dropped_cache_frees_everything() {
+    let cache = MemoryCache::new(10);
+    let (value, inside) = (watch(&cache, "key", long()).await, cache.namespace("a"));
+    cache.get::<Watched>("key").await.unwrap();
+    drop(cache);
+    assert_eq!(value.strong_count(), 1, "a namespace is the cache");
+    drop(inside);
+    // The garbage of all stores is collected together: others have to go on.
+    let other = MemoryCache::new(10);
+    eventually(|| {
+        tidy(&other);
+        value.strong_count() == 0
+    })
+    .await;
+}
+
+#[test]
+fn a_capacity_of_zero_is_refused() {
+    let error = MemoryCache::builder().capacity(0).build().unwrap_err();
+    assert!(error.is_invalid_configuration());
+    assert!(error.to_string().contains("`capacity` is 0"), "{error}");
+    assert_eq!(MemoryCache::new(0).core().stats().stores, 0, "`new` takes it for one");
+}
+
+#[tokio::test]
+async fn the_smallest_tables_still_work() {
+    let cache = MemoryCache::builder().capacity(10).near_slots(1).scope_slots(1).build().unwrap();
+    cache.insert("a", &1, long()).await.unwrap();
+    assert_eq!(cache.get("a").await.unwrap(), Some(1));
+    cache.insert("b", &2, long()).await.unwrap();
+    assert_eq!(cache.get("b").await.unwrap(), Some(2));
+    assert_eq!(cache.get::<i32>("a").await.unwrap(), None, "scopes that share a slot look changed");
+}
