@@ -13,7 +13,7 @@ use std::{
 
 use larder::{CacheExt, MemoryCache};
 use larder_benches::{
-    IDS, account, key, keys, larder, moka, moka_text, name, policy, quick, ready, user, zipf,
+    IDS, account, key, keys, larder, moka, moka_text, name, policy, quick, ready, user, user_in, zipf,
 };
 
 /// Runs an operation so many times.
@@ -23,10 +23,14 @@ struct Operation {
     name: &'static str,
     /// How often it runs where its instructions are counted: less often, where it takes long.
     times: u64,
-    /// Whether it has to do without the heap.
+    /// Whether it has to do without the heap, but for moka's own affairs: see `ALMOST_NONE`.
     frugal: bool,
     prepare: fn() -> Run,
 }
+
+/// Fewer allocations than one in a hundred operations: one hit in 64 is told to moka, which then needs the
+/// heap now and then.
+const ALMOST_NONE: f64 = 0.01;
 
 /// What the others are compared with.
 const BASE: &str = "moka `get`, by id";
@@ -75,7 +79,7 @@ static OPERATIONS: &[Operation] = &[
             ready(cache.get_or_compute(black_box("user:7"), &policy, || async { Ok::<u64, String>(7) }))
         })
     }),
-    frugal("`get`, without a near table", || {
+    hit("`get`, not in the near table", || {
         let cache = MemoryCache::builder().near_slots(0).build().expect("the settings are valid");
         ready(cache.insert("user:7", &7_u64, policy())).expect("the key is short");
         run(move || ready(cache.get::<u64>(black_box("user:7"))))
@@ -89,19 +93,16 @@ static OPERATIONS: &[Operation] = &[
         run(move || cache.get(&next()))
     }),
     hit("`#[cached]`, zipf", || {
-        for id in 0..IDS {
-            ready(user(id));
-        }
-        let mut next = zipf_ids();
-        run(move || ready(user(next())))
+        let (cache, mut next) = (larder(0..IDS), zipf_ids());
+        run(move || ready(user_in(&cache, next())))
     }),
     slow("moka, a miss (`get_with`)", || {
         let (cache, mut next) = (moka_text([]), 0..);
         run(move || next.next().map(|id| cache.get_with(key(id), || id)))
     }),
     slow("`#[cached]`, a miss", || {
-        let mut next = IDS..;
-        run(move || next.next().map(|id| ready(user(id))))
+        let (cache, mut next) = (larder([]), 0..);
+        run(move || next.next().map(|id| ready(user_in(&cache, id))))
     }),
     slow("moka `invalidate`", || {
         let (cache, mut keys) = (moka_text(0..IDS), keys().into_iter());
@@ -158,13 +159,13 @@ fn table() -> ExitCode {
         let base = base.get_or_insert((instructions, ns));
         let ratio = instructions.zip(base.0).map(|(own, base)| own / base);
         println!(
-            "| {} | {} | {} | {allocations} | {ns:.0} | {:.2} |",
+            "| {} | {} | {} | {allocations:.2} | {ns:.0} | {:.2} |",
             operation.name,
             instructions.map_or("–".into(), |count| format!("{count:.0}")),
             ratio.map_or("–".into(), |ratio| format!("{ratio:.2}")),
             ns / base.1,
         );
-        if operation.frugal && allocations != 0.0 {
+        if operation.frugal && allocations >= ALMOST_NONE {
             println!("\n{} allocates, and must not.", operation.name);
             outcome = ExitCode::FAILURE;
         }
@@ -175,11 +176,11 @@ fn table() -> ExitCode {
 /// Heap allocations of one operation, once it is warm.
 #[expect(clippy::cast_precision_loss, reason = "a number for people")]
 fn allocations(operation: &Operation) -> f64 {
-    const TIMES: u64 = 1_000;
+    let times = operation.times / 5;
     let mut run = (operation.prepare)();
-    run(TIMES);
-    let counted = allocation_counter::measure(|| run(TIMES));
-    counted.count_total as f64 / TIMES as f64
+    run(times);
+    let counted = allocation_counter::measure(|| run(times));
+    counted.count_total as f64 / times as f64
 }
 
 /// Nanoseconds of each operation: the median of rounds in which all have a turn, so that what disturbs the

@@ -9,7 +9,9 @@ use std::{
 
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime};
 use larder::CacheExt;
-use larder_benches::{IDS, account, key, keys, larder, moka, moka_text, policy, quick, ready, user, zipf};
+use larder_benches::{
+    IDS, account, key, keys, larder, moka, moka_text, policy, quick, ready, user, user_in, zipf,
+};
 
 fn one_key(criterion: &mut Criterion) {
     let mut group = group(criterion, "hit");
@@ -34,10 +36,7 @@ fn zipf_mix(criterion: &mut Criterion) {
     let mut reads = zipf(IDS, 1.0, 1 << 16).into_iter().cycle();
     let mut next = || reads.next().expect("the reads go round");
     let (larder, moka, quick, keys) = (larder(0..IDS), moka(0..IDS), quick(0..IDS), keys());
-    for id in 0..IDS {
-        ready(user(id));
-    }
-    group.bench_function("#[cached]", |b| b.iter(|| ready(user(next()))));
+    group.bench_function("#[cached]", |b| b.iter(|| ready(user_in(&larder, next()))));
     group.bench_function("get", |b| b.iter(|| ready(larder.get::<u64>(&keys[next() as usize]))));
     group.bench_function("moka", |b| b.iter(|| moka.get(&next())));
     group.bench_function("quick_cache", |b| b.iter(|| quick.get(&next())));

@@ -7,7 +7,7 @@ use std::{
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use larder::CacheExt;
-use larder_benches::{key, larder, moka_text, policy, ready, user};
+use larder_benches::{key, larder, moka_text, policy, ready, user_in};
 use tokio::{runtime, task::JoinSet, task::yield_now};
 
 /// Ids that nobody asked for before.
@@ -20,7 +20,10 @@ fn miss(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("miss");
     group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
     let mut next = new_ids();
-    group.bench_function("#[cached]", |b| b.iter(|| ready(user(next()))));
+    group.bench_function("#[cached]", |b| {
+        let cache = larder([]);
+        b.iter(|| ready(user_in(&cache, next())));
+    });
     group.bench_function("get_or_compute", |b| {
         let (cache, policy) = (larder([]), policy());
         b.iter(|| {

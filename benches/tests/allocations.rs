@@ -4,12 +4,16 @@ use allocation_counter::measure;
 use larder::{CacheExt, MemoryCache, cached};
 use larder_benches::{account, name, policy, ready, user};
 
-const HITS: u64 = 1_000;
+const HITS: u64 = 20;
 
 /// The allocations of so many hits. The first calls fill the cache, and set up what a thread has of it.
+///
+/// One hit in 64 is told to moka, which sees to its own affairs now and then, and not without the heap. So
+/// this is the least of many rounds.
 fn allocations<R>(mut hit: impl FnMut() -> R) -> u64 {
-    (0..HITS).for_each(|_| drop(hit()));
-    measure(|| (0..HITS).for_each(|_| drop(hit()))).count_total
+    (0..1_000).for_each(|_| drop(hit()));
+    let round = |_| measure(|| (0..HITS).for_each(|_| drop(hit()))).count_total;
+    (0..100).map(round).min().expect("there are rounds")
 }
 
 #[test]

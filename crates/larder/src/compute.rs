@@ -12,12 +12,12 @@ use crate::{
     cache::Cache,
     core::{Core, Lookup},
     dependencies::{self, Frame},
-    entry::{Cover, Entry, Phase},
+    entry::{Entry, Phase},
     failure::Sharing,
     flight::{Awaited, Boarded, Failure, FlightId, Join, Lead, Outcome, Route, Wait},
     key, none,
     policy::Policy,
-    scope::{self, ScopeSet},
+    scope::{self, Scope, ScopeHash, ScopeSet},
     typed::Value,
 };
 
@@ -93,20 +93,13 @@ enum Turn<V, E> {
     Alone,
 }
 
-/// What a computation left for its caller to record.
-pub(crate) enum Trace {
-    Entry(Entry),
-    Failure(Arc<Cover>),
-    Stale(Entry),
-}
-
-impl Trace {
-    fn record(&self, core: &Core) {
-        match self {
-            Self::Entry(entry) | Self::Stale(entry) => dependencies::record(core.epochs(), &entry.0),
-            Self::Failure(cover) => dependencies::record_cover(core.epochs(), cover),
-        }
-    }
+/// What a caller is about to compute.
+struct Computation {
+    frame: Arc<Frame>,
+    /// The flight that it leads for others, if any.
+    lead: Option<Lead>,
+    /// What may be served if it fails.
+    stale: Option<Entry>,
 }
 
 /// The value under a full key: `found` just now, from a computation under way, or computed by `compute`.
@@ -128,21 +121,18 @@ where
     let core = cache.core();
     if key::check(key).is_err() {
         core.count(|counters| &counters.refused_keys);
-        return compute().await;
+        return dependencies::bypass(async { compute().await }).await;
     }
     let call = Call { cache, at: core.lookup(key), policy, sharing, stores: found.stores };
+    let nested_in = dependencies::current_flights();
     let mut stale = None;
-    let (computed, trace) = match call.attend::<V, E>(found.entry, &mut stale).await {
+    let computation = match call.attend::<V, E>(found.entry, &mut stale).await {
         Turn::Done(result) => return result,
-        Turn::Lead(lead) => call.lead(lead, stale, compute).await,
-        Turn::Refresh(lead, entry, _) => {
-            core.count(|counters| &counters.refreshes);
-            call.lead(lead, Some(entry), compute).await
-        }
-        Turn::Alone => call.alone([], stale, compute).await,
+        Turn::Lead(lead) => call.begin(Some(lead), stale, nested_in),
+        Turn::Refresh(lead, entry, _) => call.begin(Some(lead), Some(entry), nested_in),
+        Turn::Alone => call.begin(None, stale, nested_in),
     };
-    trace.record(core);
-    computed
+    call.compute(computation, compute).await
 }
 
 impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
@@ -186,7 +176,10 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
             Some((entry, phase @ (Phase::Ahead | Phase::Revalidate))) => {
                 let lead = core.flights().lead_alone((&route, self.at.hash), &scopes, core.epochs());
                 return match lead {
-                    Some(lead) => Turn::Refresh(lead, entry, phase),
+                    Some(lead) => {
+                        core.count(|counters| &counters.refreshes);
+                        Turn::Refresh(lead, entry, phase)
+                    }
                     None => Turn::Done(Ok(serve(core, &entry, phase))),
                 };
             }
@@ -269,110 +262,110 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         entry.0.phase(self.core().now()) < Phase::Over && entry.0.is_valid(self.core().epochs())
     }
 
-    /// Computes for everybody who waits.
-    async fn lead<V, E, F, Fut>(&self, lead: Lead, stale: Option<Entry>, compute: F) -> (Result<V, E>, Trace)
+    /// Begins a computation: for everybody who waits, or with no flight to lead, for this caller alone.
+    /// While it waits, the flights that it is `nested_in` wait too.
+    fn begin(
+        &self,
+        lead: Option<Lead>,
+        stale: Option<Entry>,
+        nested_in: impl IntoIterator<Item = FlightId>,
+    ) -> Computation {
+        let since = match &lead {
+            Some(lead) => lead.since(),
+            None => {
+                self.core().count(|counters| &counters.unjoined);
+                self.core().begin()
+            }
+        };
+        let flights = lead.iter().map(Lead::id).chain(nested_in);
+        Computation { frame: Frame::new(flights, since, self.policy.detached), lead, stale }
+    }
+
+    /// Computes, stores, and tells everybody who waits.
+    async fn compute<V, E, F, Fut>(&self, computation: Computation, compute: F) -> Result<V, E>
     where
         V: Value,
         S: Sharing<E>,
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<V, E>>,
     {
+        let Computation { frame, lead, stale } = computation;
         let core = self.core();
-        if let Some(entry) = self.find_new::<V>() {
-            lead.land(Outcome::Value(entry.clone()));
-            return (Ok(receive(core, &entry)), Trace::Entry(entry));
-        }
-        let frame = Frame::new([lead.id()], lead.since(), self.policy.detached);
+        let lead = match lead {
+            Some(lead) => match self.find_new::<V>() {
+                Some(entry) => {
+                    lead.land(Outcome::Value(entry.clone()));
+                    return Ok(receive(core, &entry));
+                }
+                None => Some(lead),
+            },
+            None => None,
+        };
         let computed = self.run(&frame, compute).await;
-        let unshared = frame.decisions().unshared;
+        let shared = !frame.decisions().unshared;
         match computed {
             Ok(value) => {
-                let entry = self.store(&value, &frame).await;
-                let outcome = if unshared { Outcome::Unshared } else { Outcome::Value(entry.clone()) };
-                lead.land(outcome);
-                (Ok(value), Trace::Entry(entry))
+                let entry = self.store(&value, &frame, false).await;
+                dependencies::record(core.epochs(), &entry.0);
+                if let Some(lead) = lead {
+                    lead.land(if shared { Outcome::Value(entry) } else { Outcome::Unshared });
+                }
+                Ok(value)
             }
             Err(error) => {
-                let cover = Arc::new(frame.cover(self.own_scopes(), core.epochs()));
-                lead.land(if unshared {
-                    Outcome::Unshared
-                } else {
-                    Outcome::Failure(Failure { error: self.sharing.give(&error), cover: cover.clone() })
-                });
-                self.rescue(error, cover, stale)
+                if let Some(lead) = lead {
+                    let cover = Arc::new(frame.cover(self.own_scopes(), core.epochs()));
+                    let failure = || Failure { error: self.sharing.give(&error), cover };
+                    lead.land(if shared { Outcome::Failure(failure()) } else { Outcome::Unshared });
+                }
+                match stale.filter(|entry| self.is_servable(entry)) {
+                    Some(entry) => Ok(serve(core, &entry, entry.0.phase(core.now()))),
+                    None => Err(error),
+                }
             }
         }
     }
 
-    /// Computes for this caller alone. `nested_in` are flights that wait for it besides those of the
-    /// computation that is current.
-    async fn alone<V, E, F, Fut>(
-        &self,
-        nested_in: impl IntoIterator<Item = FlightId>,
-        stale: Option<Entry>,
-        compute: F,
-    ) -> (Result<V, E>, Trace)
-    where
-        V: Value,
-        F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<V, E>>,
-    {
-        let core = self.core();
-        core.count(|counters| &counters.unjoined);
-        let frame = Frame::new(nested_in, core.begin(), self.policy.detached);
-        match self.run(&frame, compute).await {
-            Ok(value) => {
-                let entry = self.store(&value, &frame).await;
-                (Ok(value), Trace::Entry(entry))
-            }
-            Err(error) => {
-                let cover = Arc::new(frame.cover(self.own_scopes(), core.epochs()));
-                self.rescue(error, cover, stale)
-            }
-        }
-    }
-
+    /// Runs a computation in its frame. Whatever becomes of it, the computation that it is nested in has
+    /// asked for this key, and is told what was read for it.
     async fn run<V, E, F, Fut>(&self, frame: &Arc<Frame>, compute: F) -> Result<V, E>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<V, E>>,
     {
-        self.core().count(|counters| &counters.computations);
+        let core = self.core();
+        core.count(|counters| &counters.computations);
         tracing::debug!(key = self.at.key, "computing");
+        dependencies::record_scopes(core.epochs(), || self.own_scopes());
+        let _passed_on = frame.pass_on();
         let computed = frame.run(async { compute().await }).await;
         if computed.is_err() {
-            self.core().count(|counters| &counters.failures);
+            core.count(|counters| &counters.failures);
         }
         computed
     }
 
-    /// A stale value in place of a failure, if there is one that may be served.
-    fn rescue<V: Value, E>(
-        &self,
-        error: E,
-        cover: Arc<Cover>,
-        stale: Option<Entry>,
-    ) -> (Result<V, E>, Trace) {
-        match stale.filter(|entry| self.is_servable(entry)) {
-            Some(entry) => {
-                let phase = entry.0.phase(self.core().now());
-                (Ok(serve(self.core(), &entry, phase)), Trace::Stale(entry))
-            }
-            None => (Err(error), Trace::Failure(cover)),
-        }
-    }
-
-    /// Makes an entry of a computed value, and stores it if policy, computation and the one rule agree.
-    async fn store<V: Value>(&self, value: &V, frame: &Frame) -> Entry {
+    /// Makes an entry of a computed value, and stores it if policy, computation and the one rule agree. One
+    /// that `replaces` what is there also invalidates what was computed from that.
+    async fn store<V: Value>(&self, value: &V, frame: &Frame, replaces: bool) -> Entry {
         let core = self.core();
         let decisions = frame.decisions();
         let lifetime = decisions.ttl.unwrap_or_else(|| self.policy.lifetime(none::is_none(value)));
         let mut scopes = self.own_scopes();
         for tag in &decisions.tags {
-            scope::add(&mut scopes, scope::Scope::tag(tag).hash());
+            scope::add(&mut scopes, Scope::tag(tag).hash());
         }
-        let cover = frame.cover(scopes, core.epochs());
+        let mut cover = frame.cover(scopes, core.epochs());
         let too_wide = cover.is_too_wide();
+        let valid = match replaces {
+            true => {
+                let key = [ScopeHash::key(self.at.key)];
+                let (stands, since) = core.replace(&key, || !too_wide && cover.unchanged(core.epochs()));
+                cover.since = if stands { since } else { cover.since };
+                stands
+            }
+            false => !too_wide && cover.unchanged(core.epochs()),
+        };
         let entry = Entry::new(
             (self.at.key.into(), self.at.hash),
             value.clone(),
@@ -383,11 +376,11 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         if lifetime.is_zero() || decisions.no_store {
             return entry;
         }
-        if too_wide {
-            core.count(|counters| &counters.stores_too_wide);
-        } else if entry.0.is_valid(core.epochs()) {
+        if valid {
             self.cache.write(std::slice::from_ref(&entry)).await;
             core.stored();
+        } else if too_wide {
+            core.count(|counters| &counters.stores_too_wide);
         } else {
             core.count(|counters| &counters.stores_outdated);
         }
@@ -395,7 +388,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     }
 }
 
-/// Computes now, whatever the cache has, and stores the value. Nobody joins.
+/// Computes now, whatever the cache has, and replaces that. Nobody joins.
 pub(crate) async fn refresh<V, E, C, F, Fut>(
     (cache, key): (&C, &str),
     policy: &Policy,
@@ -410,16 +403,15 @@ where
     let core = cache.core();
     if key::check(key).is_err() {
         core.count(|counters| &counters.refused_keys);
-        return compute().await;
+        return dependencies::bypass(async { compute().await }).await;
     }
     let call = Call { cache, at: core.lookup(key), policy, sharing: (), stores: core.stores() };
-    let frame = Frame::new([], core.begin(), policy.detached);
+    let frame = Frame::new(dependencies::current_flights(), core.begin(), policy.detached);
     let computed = call.run(&frame, compute).await;
-    let trace = match &computed {
-        Ok(value) => Trace::Entry(call.store(value, &frame).await),
-        Err(_) => Trace::Failure(Arc::new(frame.cover(call.own_scopes(), core.epochs()))),
-    };
-    trace.record(core);
+    if let Ok(value) = &computed {
+        let entry = call.store(value, &frame, true).await;
+        dependencies::record(core.epochs(), &entry.0);
+    }
     computed
 }
 

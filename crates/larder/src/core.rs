@@ -18,7 +18,7 @@ use crate::{
     epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, Since},
     flight::Flights,
     near::NearTable,
-    scope::ScopeHash,
+    scope::{ScopeHash, ScopeSet},
     stats::{CacheStats, Counters, Stats},
 };
 
@@ -73,7 +73,7 @@ impl CoreBuilder {
     }
 
     /// How many slots remember the last change of scopes, in each of two tables, at eight bytes each;
-    /// 2^20 by default. A number that is no power of two is rounded up to one.
+    /// 2^20 by default, and 2^28 at most. A number that is no power of two is rounded up to one.
     ///
     /// Two scopes that share a slot cost an entry that was still good: with λ invalidations a second, an
     /// entry under n scopes is lost that way about λ·n/slots times a second.
@@ -109,7 +109,9 @@ impl Core {
     /// cover and whose computation has begun is served from here on. O(scopes).
     pub fn apply(&self, scopes: impl IntoIterator<Item = ScopeHash>) {
         self.0.stats.count(|counters| &counters.invalidations);
-        self.0.epochs.apply(scopes);
+        // Collected first: nobody's iterator runs while changes are held up.
+        let scopes: ScopeSet = scopes.into_iter().collect();
+        self.0.epochs.apply(&scopes);
     }
 
     /// Tells that the store no longer keeps this entry, to stay within its capacity (`evicted`) or for
@@ -137,10 +139,13 @@ impl Core {
     /// The value under a key, if that takes no more than a look: it lies in the near table, is valid,
     /// fresh and a `V`, and no computation has to know of the read. Counts a hit, or nothing.
     ///
-    /// `touch` is called for one hit in 64: the store behind should know of it, and says whether it still
-    /// keeps the entry.
+    /// `touch` is called for one hit in 64: the store behind should know of it, and gives what it keeps.
     #[inline]
-    pub(crate) fn hit<V: Clone + 'static>(&self, at: Lookup<'_>, touch: impl FnOnce() -> bool) -> Option<V> {
+    pub(crate) fn hit<V: Clone + 'static>(
+        &self,
+        at: Lookup<'_>,
+        touch: impl FnOnce() -> Option<Entry>,
+    ) -> Option<V> {
         let inner = &*self.0;
         let slot = inner.near.get(at.hash)?;
         let stored = slot.as_ref()?;
@@ -154,7 +159,7 @@ impl Core {
         }
         let value = stored.value::<V>()?;
         let value = value.clone();
-        if inner.stats.hit().is_one_in(TOLD) && !touch() {
+        if inner.stats.hit().is_one_in(TOLD) && touch().is_none_or(|kept| !Arc::ptr_eq(&kept.0, stored)) {
             inner.near.clear(stored);
         }
         Some(value)
@@ -174,9 +179,9 @@ impl Core {
         Lookup { key, hash: hasher.finish() }
     }
 
-    /// Applies the replacement of a key: see [`Epochs::replace`].
-    pub(crate) fn replace(&self, key: ScopeHash, unchanged: impl FnOnce() -> bool) -> Option<Since> {
-        self.0.epochs.replace(key, unchanged)
+    /// Applies the replacement of keys: see [`Epochs::replace`].
+    pub(crate) fn replace<R>(&self, keys: &[ScopeHash], judge: impl FnOnce() -> R) -> (R, Since) {
+        self.0.epochs.replace(keys, judge)
     }
 
     pub(crate) fn begin(&self) -> Since {

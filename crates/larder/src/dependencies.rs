@@ -71,9 +71,7 @@ pub(crate) fn record(epochs: &Arc<Epochs>, read: &Stored) {
     if recording() {
         with_reads(|reads| {
             add(reads, epochs, read.scopes());
-            for there in read.elsewhere() {
-                add(reads, &there.epochs, &there.scopes);
-            }
+            add_all(reads, read.elsewhere());
         });
     }
 }
@@ -83,17 +81,20 @@ pub(crate) fn record_cover(epochs: &Arc<Epochs>, cover: &Cover) {
     if recording() {
         with_reads(|reads| {
             add(reads, epochs, &cover.scopes);
-            for there in &cover.elsewhere {
-                add(reads, &there.epochs, &there.scopes);
-            }
+            add_all(reads, &cover.elsewhere);
         });
     }
 }
 
 /// Puts a key that nothing was found for on the current frame.
 pub(crate) fn record_absent(epochs: &Arc<Epochs>, key: &str) {
+    record_scopes(epochs, || scope::covering(key, &[]));
+}
+
+/// Puts scopes on the current frame.
+pub(crate) fn record_scopes(epochs: &Arc<Epochs>, scopes: impl FnOnce() -> ScopeSet) {
     if recording() {
-        with_reads(|reads| add(reads, epochs, &scope::covering(key, &[])));
+        with_reads(|reads| add(reads, epochs, &scopes()));
     }
 }
 
@@ -122,20 +123,39 @@ fn add(reads: &mut Vec<Elsewhere>, epochs: &Arc<Epochs>, scopes: &ScopeSet) {
     }
 }
 
+fn add_all(reads: &mut Vec<Elsewhere>, more: &[Elsewhere]) {
+    for there in more {
+        add(reads, &there.epochs, &there.scopes);
+    }
+}
+
 impl Frame {
-    /// A frame for a computation that leads `flights` and began at `since`, nested in the current one.
+    /// A frame for a computation that began at `since`. While it waits, `flights` wait.
     pub(crate) fn new(
         flights: impl IntoIterator<Item = FlightId>,
         since: Since,
         detached: bool,
     ) -> Arc<Self> {
-        let flights = flights.into_iter().chain(current_flights()).collect();
+        let flights = flights.into_iter().collect();
         Arc::new(Self { flights, since, records: !detached, state: Mutex::default() })
     }
 
     /// Runs a future as this computation.
     pub(crate) fn run<F: Future>(self: &Arc<Self>, future: F) -> InComputation<F> {
         InComputation { frame: Some(self.clone()), future }
+    }
+
+    /// Calls a function as a part of this computation.
+    pub(crate) fn enter<R>(self: &Arc<Self>, call: impl FnOnce() -> R) -> R {
+        let _entered = Entered::new(self.clone());
+        call()
+    }
+
+    /// Passes on what is read in this frame to the computation that it is nested in, when the guard is
+    /// dropped: whatever becomes of this one, if it ends, fails, panics or is dropped in the middle.
+    #[must_use]
+    pub(crate) fn pass_on(self: &Arc<Self>) -> PassOn {
+        PassOn(self.clone())
     }
 
     pub(crate) fn decisions(&self) -> Decisions {
@@ -158,6 +178,28 @@ impl Frame {
     }
 }
 
+/// See [`Frame::pass_on`].
+pub(crate) struct PassOn(Arc<Frame>);
+
+impl Drop for PassOn {
+    fn drop(&mut self) {
+        if recording() {
+            let read = lock(&self.0.state).reads.clone();
+            with_reads(|reads| add_all(reads, &read));
+        }
+    }
+}
+
+/// Runs a future that goes without the cache, inside of a computation or not. What it reads counts for that
+/// computation; what it decides about an entry of its own, which there is not, does not.
+pub async fn bypass<F: Future>(future: F) -> F::Output {
+    let Some(outer) = current() else { return future.await };
+    let frame = Frame::new(outer.flights.iter().copied(), outer.since, !outer.records);
+    lock(&frame.state).reads.clone_from(&lock(&outer.state).reads);
+    let _passed_on = frame.pass_on();
+    frame.run(future).await
+}
+
 /// The flights that the current computation leads or is nested in: those that wait while it waits.
 pub(crate) fn current_flights() -> SmallVec<[FlightId; 2]> {
     CURRENT.with_borrow(|current| current.as_ref().map(|frame| frame.flights.clone()).unwrap_or_default())
@@ -178,7 +220,7 @@ impl<F: Future> Future for InComputation<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _entered = Entered::new(this.frame.clone());
+        let _entered = this.frame.clone().map(Entered::new);
         this.future.poll(context)
     }
 }
@@ -195,9 +237,9 @@ struct Entered {
 }
 
 impl Entered {
-    fn new(frame: Option<Arc<Frame>>) -> Self {
-        RECORDING.set(frame.as_ref().is_some_and(|frame| frame.records));
-        Self { outer: CURRENT.replace(frame) }
+    fn new(frame: Arc<Frame>) -> Self {
+        RECORDING.set(frame.records);
+        Self { outer: CURRENT.replace(Some(frame)) }
     }
 }
 
@@ -211,7 +253,11 @@ impl Drop for Entered {
 /// Carries the current computation into a task of its own: what the task reads from caches covers the
 /// computation's value too, as it does without a task.
 ///
-/// Only what is read before the computation ends can count, so await the task inside of it.
+/// Only what is read before the computation ends can count, so await the task inside of it. Called outside
+/// of a computation, it changes nothing.
+///
+/// Without this, what a task reads does not count; and a task that asks for the very key that the
+/// computation awaiting it is for waits for ever.
 ///
 /// ```
 /// # use larder::cached;
@@ -232,8 +278,8 @@ pub fn in_current_computation<F: Future>(future: F) -> InComputation<F> {
 
 /// The computation that the calling code is a part of: lets it decide about its own entry.
 ///
-/// Outside of a computation (`when` said no, say, or a test calls the inner function directly) there is
-/// nothing to decide, and the setters do nothing.
+/// Where there is no entry to decide about (`when` said no, say, or a test calls the inner function
+/// directly), the setters do nothing.
 ///
 /// ```
 /// # use std::time::Duration;

@@ -26,6 +26,9 @@ use crate::{
 /// system backs only the pages that were written to.
 pub(crate) const DEFAULT_SLOTS: usize = 1 << 20;
 
+/// How many slots a table has at most.
+pub(crate) const MOST_SLOTS: usize = 1 << 28;
+
 /// The position of an invalidation in the log that processes share; [`ZERO`](Self::ZERO) where there is
 /// no log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -103,22 +106,24 @@ impl Epochs {
 
     /// Applies a change of these scopes: no entry that they cover and whose computation has begun is
     /// valid from here on. O(scopes).
-    pub(crate) fn apply(&self, scopes: impl IntoIterator<Item = ScopeHash>) {
-        self.order.apply(|number| {
-            for scope in scopes {
-                self.slot(scope).store(number, Ordering::Relaxed);
-            }
-        });
+    pub(crate) fn apply(&self, scopes: &[ScopeHash]) {
+        self.order.apply(|number| self.raise(scopes, number));
     }
 
-    /// Replaces the entry of `key`: applies a change of the key, and in the same step decides by
-    /// `unchanged` whether the new value stands. Its stamp is that change.
-    pub(crate) fn replace(&self, key: ScopeHash, unchanged: impl FnOnce() -> bool) -> Option<Since> {
+    /// Replaces the entries of these keys: applies one change of all of them, and in the same step has it
+    /// judged which new values stand. The stamp of those is that change.
+    pub(crate) fn replace<R>(&self, keys: &[ScopeHash], judge: impl FnOnce() -> R) -> (R, Since) {
         self.order.apply(|number| {
-            let stands = unchanged();
-            self.slot(key).store(number, Ordering::Relaxed);
-            stands.then_some(Since(number))
+            let judged = judge();
+            self.raise(keys, number);
+            (judged, Since(number))
         })
+    }
+
+    fn raise(&self, scopes: &[ScopeHash], number: u64) {
+        for &scope in scopes {
+            self.slot(scope).store(number, Ordering::Relaxed);
+        }
     }
 
     /// Whether nothing among `scopes`, nor everything, was changed since.
@@ -159,7 +164,7 @@ struct Slots {
 
 impl Slots {
     fn new(slots: usize) -> Self {
-        Self { cells: zeroed(slots.max(1).next_power_of_two()) }
+        Self { cells: zeroed(slots.clamp(1, MOST_SLOTS).next_power_of_two()) }
     }
 
     #[inline]

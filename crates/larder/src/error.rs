@@ -100,8 +100,17 @@ struct Link {
 }
 
 impl SharedError {
-    pub(crate) fn render(error: &dyn StdError) -> Self {
-        Self(Arc::new(Link { text: error.to_string(), source: error.source().map(Self::render) }))
+    /// The texts of an error and its sources, of which the first 32 are kept: no chain that is meant to be
+    /// read is longer, and one that runs in a circle has no end.
+    pub(crate) fn render(error: &(dyn StdError + 'static)) -> Self {
+        const MOST: usize = 32;
+        let chain = std::iter::successors(Some(error), |&error| error.source());
+        let texts: Vec<_> = chain.take(MOST).map(ToString::to_string).collect();
+        let mut source = None;
+        for text in texts.into_iter().rev() {
+            source = Some(Self(Arc::new(Link { text, source })));
+        }
+        source.expect("the error itself is in its chain")
     }
 
     pub(crate) fn text(text: String) -> Self {

@@ -74,7 +74,7 @@ pub trait Render<E>: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct AsError;
 
-impl<E: std::error::Error> Render<E> for AsError {
+impl<E: std::error::Error + 'static> Render<E> for AsError {
     fn render(error: &E) -> SharedError {
         SharedError::render(error)
     }

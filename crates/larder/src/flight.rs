@@ -97,8 +97,11 @@ struct State {
     number: u64,
     since: Since,
     aboard: usize,
-    /// One place for each waiter that was ever polled.
+    /// A place for each waiter that was polled.
     waiting: Vec<Option<Waker>>,
+    free: Vec<usize>,
+    /// How many leaders panicked.
+    panics: usize,
 }
 
 enum Phase {
@@ -148,15 +151,18 @@ impl Flights {
         came: Option<Arrival>,
     ) -> (Boarded, Arrival) {
         let mut shard = lock(self.shard(hash));
+        let again = came.is_some();
         let came = came.unwrap_or(Arrival(shard.begun));
         let number = shard.begun + 1;
         let boarded = match shard.routes.entry(route.clone()) {
             Place::Vacant(place) => {
                 let flight = Flight::begin(route, scopes, number, epochs);
                 place.insert(UnderWay { current: flight.clone(), left_behind: None });
-                Boarded::Lead(Lead(Seat { flights: self.clone(), hash, flight, leads: true }))
+                Boarded::Lead(Lead(Seat::new(self, hash, flight, true)))
             }
-            Place::Occupied(mut place) => self.board_current(place.get_mut(), hash, number, epochs, came),
+            Place::Occupied(mut place) => {
+                self.board_current(place.get_mut(), (hash, number), epochs, came, again)
+            }
         };
         if matches!(boarded, Boarded::Lead(_)) {
             shard.begun = number;
@@ -164,34 +170,38 @@ impl Flights {
         (boarded, came)
     }
 
+    /// Boards one of the flights under way, or leads one that leaves an outdated one behind.
+    ///
+    /// A flight that is newer than the caller will do. An older one may do on the caller's first boarding,
+    /// unless it is known to be outdated already; after a wait it will not, or waits would add up.
     fn board_current(
         self: &Arc<Self>,
         under_way: &mut UnderWay,
-        hash: u64,
-        number: u64,
+        (hash, number): (u64, u64),
         epochs: &Epochs,
         came: Arrival,
+        again: bool,
     ) -> Boarded {
-        let seat = |flight, leads| Seat { flights: self.clone(), hash, flight, leads };
         let current = under_way.current.clone();
         let mut state = lock(&current.state);
         if let Phase::Vacant = state.phase {
             state.aboard += 1;
             state.lead_on(number, epochs);
             drop(state);
-            return Boarded::Lead(Lead(seat(current, true)));
+            return Boarded::Lead(Lead(Seat::new(self, hash, current, true)));
         }
-        let outdated = came >= Arrival(state.number) && !epochs.unchanged(&current.scopes, state.since);
+        let older = came >= Arrival(state.number);
+        let outdated = older && (again || !epochs.unchanged(&current.scopes, state.since));
         if outdated && under_way.left_behind.is_none() {
             drop(state);
             let next = Flight::begin(&current.route, &current.scopes, number, epochs);
             under_way.current = next.clone();
             under_way.left_behind = Some(current);
-            return Boarded::Lead(Lead(seat(next, true)));
+            return Boarded::Lead(Lead(Seat::new(self, hash, next, true)));
         }
         state.aboard += 1;
         drop(state);
-        Boarded::Join(Join { seat: seat(current, false), came, place: None })
+        Boarded::Join(Join { seat: Seat::new(self, hash, current, false), came })
     }
 
     /// Leads a flight of `route`, unless one is under way: another refresh would be one too many.
@@ -202,12 +212,27 @@ impl Flights {
         epochs: &Epochs,
     ) -> Option<Lead> {
         let mut shard = lock(self.shard(hash));
-        let Shard { routes, begun } = &mut *shard;
-        let Place::Vacant(place) = routes.entry(route.clone()) else { return None };
-        *begun += 1;
-        let flight = Flight::begin(route, scopes, *begun, epochs);
-        place.insert(UnderWay { current: flight.clone(), left_behind: None });
-        Some(Lead(Seat { flights: self.clone(), hash, flight, leads: true }))
+        let number = shard.begun + 1;
+        let flight = match shard.routes.entry(route.clone()) {
+            Place::Vacant(place) => {
+                let flight = Flight::begin(route, scopes, number, epochs);
+                place.insert(UnderWay { current: flight.clone(), left_behind: None });
+                flight
+            }
+            Place::Occupied(place) => {
+                let flight = place.get().current.clone();
+                let mut state = lock(&flight.state);
+                if !matches!(state.phase, Phase::Vacant) {
+                    return None;
+                }
+                state.aboard += 1;
+                state.lead_on(number, epochs);
+                drop(state);
+                flight
+            }
+        };
+        shard.begun = number;
+        Some(Lead(Seat::new(self, hash, flight, true)))
     }
 
     /// How many flights are under way.
@@ -241,7 +266,15 @@ impl Shard {
 impl Flight {
     fn begin(route: &Route, scopes: &ScopeSet, number: u64, epochs: &Epochs) -> Arc<Self> {
         let since = epochs.begin();
-        let state = State { phase: Phase::Led, number, since, aboard: 1, waiting: Vec::new() };
+        let state = State {
+            phase: Phase::Led,
+            number,
+            since,
+            aboard: 1,
+            waiting: Vec::new(),
+            free: Vec::new(),
+            panics: 0,
+        };
         Arc::new(Self {
             id: FlightId::next(),
             route: route.clone(),
@@ -259,11 +292,12 @@ impl State {
         self.since = epochs.begin();
     }
 
-    /// Ends the lead, and wakes everybody: whoever runs first takes a vacant flight on, so that a waiter
-    /// that is never polled again holds up no other.
-    fn end(&mut self, phase: Phase) {
+    /// Ends the lead. Everybody is to be woken: whoever runs first takes a vacant flight on, so that a
+    /// waiter that is never polled again holds up no other.
+    #[must_use]
+    fn end(&mut self, phase: Phase) -> Vec<Waker> {
         self.phase = phase;
-        self.waiting.iter_mut().filter_map(Option::take).for_each(Waker::wake);
+        self.waiting.iter_mut().filter_map(Option::take).collect()
     }
 }
 
@@ -273,28 +307,60 @@ struct Seat {
     hash: u64,
     flight: Arc<Flight>,
     leads: bool,
+    /// Where this waiter's waker is kept, once it was polled.
+    place: Option<usize>,
 }
 
 impl Seat {
-    /// Changes the flight under both locks, the table's first.
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn new(flights: &Arc<Flights>, hash: u64, flight: Arc<Flight>, leads: bool) -> Self {
+        Self { flights: flights.clone(), hash, flight, leads, place: None }
+    }
+
+    /// Changes the flight under both locks, the table's first. Wakers are somebody else's code, and are
+    /// woken and dropped by the caller, when no lock is held.
+    #[must_use]
+    fn change(&self, change: impl FnOnce(&mut State) -> Vec<Waker>) -> Vec<Waker> {
         let mut shard = lock(self.flights.shard(self.hash));
         let mut state = lock(&self.flight.state);
-        change(&mut state);
+        let wakers = change(&mut state);
         if state.aboard == 0 || matches!(state.phase, Phase::Landed(_)) {
             shard.remove(&self.flight);
         }
+        wakers
+    }
+
+    /// Takes the lead of a vacant flight.
+    fn take_over(&mut self, epochs: &Epochs) -> bool {
+        // A flight's number is given under the lock of its shard, which is taken first.
+        let mut shard = lock(self.flights.shard(self.hash));
+        let mut state = lock(&self.flight.state);
+        self.leads = matches!(state.phase, Phase::Vacant);
+        if self.leads {
+            shard.begun += 1;
+            state.lead_on(shard.begun, epochs);
+        }
+        self.leads
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.change(|state| {
+        let mut own = None;
+        let wakers = self.change(|state| {
             state.aboard -= 1;
-            if self.leads && matches!(state.phase, Phase::Led) {
-                state.end(Phase::Vacant);
+            if let Some(place) = self.place {
+                own = state.waiting[place].take();
+                state.free.push(place);
             }
+            if !self.leads || !matches!(state.phase, Phase::Led) {
+                return Vec::new();
+            }
+            state.panics += usize::from(std::thread::panicking());
+            // Twice is no accident: the others find out for themselves at once, not one after the other.
+            state.end(if state.panics < 2 { Phase::Vacant } else { Phase::Landed(Outcome::Unshared) })
         });
+        wakers.into_iter().for_each(Waker::wake);
+        drop(own);
     }
 }
 
@@ -304,7 +370,8 @@ pub(crate) struct Lead(Seat);
 impl Lead {
     /// Tells everybody aboard how it ended.
     pub(crate) fn land(self, outcome: Outcome) {
-        self.0.change(|state| state.end(Phase::Landed(outcome)));
+        let wakers = self.0.change(|state| state.end(Phase::Landed(outcome)));
+        wakers.into_iter().for_each(Waker::wake);
     }
 
     /// When this flight began: before its leader read anything.
@@ -321,8 +388,6 @@ impl Lead {
 pub(crate) struct Join {
     seat: Seat,
     came: Arrival,
-    /// Where this waiter's waker is kept, once it was polled.
-    place: Option<usize>,
 }
 
 impl Join {
@@ -330,45 +395,47 @@ impl Join {
         self.seat.flight.id
     }
 
+    /// Leads the flight, if its leader was dropped.
+    pub(crate) fn take_over(mut self, epochs: &Epochs) -> Result<Lead, Self> {
+        if self.seat.take_over(epochs) { Ok(Lead(self.seat)) } else { Err(self) }
+    }
+
     /// Waits for the flight's end.
     pub(crate) async fn outcome(mut self, epochs: &Epochs) -> Awaited {
-        match poll_fn(|context| self.poll_landed(epochs, context)).await {
-            Some((outcome, number)) if self.came < Arrival(number) || outcome.is_valid(epochs) => {
+        loop {
+            let Some((outcome, number)) = poll_fn(|context| self.poll_end(context)).await else {
+                match self.take_over(epochs) {
+                    Ok(lead) => return Awaited::Lead(lead),
+                    Err(join) => self = join,
+                }
+                continue;
+            };
+            return if self.came < Arrival(number) || outcome.is_valid(epochs) {
                 Awaited::Accepted(outcome)
-            }
-            Some(_) => Awaited::Outdated,
-            None => {
-                self.seat.leads = true;
-                Awaited::Lead(Lead(self.seat))
-            }
+            } else {
+                Awaited::Outdated
+            };
         }
     }
 
-    /// Ready with the outcome and the number of its flight, or with nothing if the lead is ours.
-    fn poll_landed(&mut self, epochs: &Epochs, context: &mut Context<'_>) -> Poll<Option<(Outcome, u64)>> {
+    /// Ready with the outcome and the number of its flight, or with nothing if nobody leads it.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Option<(Outcome, u64)>> {
+        let waker = context.waker().clone();
         let mut state = lock(&self.seat.flight.state);
         match &state.phase {
             Phase::Landed(outcome) => Poll::Ready(Some((outcome.clone(), state.number))),
+            Phase::Vacant => Poll::Ready(None),
             Phase::Led => {
-                let place = *self.place.get_or_insert(state.waiting.len());
-                if place == state.waiting.len() {
-                    state.waiting.push(None);
-                }
-                state.waiting[place] = Some(context.waker().clone());
-                Poll::Pending
-            }
-            Phase::Vacant => {
-                // A flight's number is given under the lock of its shard, which is taken first.
+                let place = *self.seat.place.get_or_insert_with(|| {
+                    state.free.pop().unwrap_or_else(|| {
+                        state.waiting.push(None);
+                        state.waiting.len() - 1
+                    })
+                });
+                let before = state.waiting[place].replace(waker);
                 drop(state);
-                let mut shard = lock(self.seat.flights.shard(self.seat.hash));
-                let mut state = lock(&self.seat.flight.state);
-                if matches!(state.phase, Phase::Vacant) {
-                    shard.begun += 1;
-                    state.lead_on(shard.begun, epochs);
-                    return Poll::Ready(None);
-                }
-                drop((state, shard));
-                self.poll_landed(epochs, context)
+                drop(before);
+                Poll::Pending
             }
         }
     }

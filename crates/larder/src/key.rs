@@ -50,7 +50,8 @@ impl Key {
     /// hexadecimal digits a byte.
     #[inline]
     pub fn escaped(&mut self, text: &str) {
-        if text.bytes().all(is_plain) {
+        // Looks at all bytes, whatever it finds: that way many are looked at in one instruction.
+        if text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
             self.literal(text);
         } else {
             self.escape(text);

@@ -28,6 +28,8 @@ use crate::{
 ///
 /// [`moka`] decides what is kept. In front of it, a near table answers most hits.
 ///
+/// A value may be dropped in any call that stores or reads, so its `Drop` must not call the same cache.
+///
 /// ```
 /// # use std::time::Duration;
 /// use larder::{CacheExt, MemoryCache, Policy};
@@ -58,6 +60,8 @@ pub enum Eviction {
     /// Keeps what was used last. For mixes in which what is new is what will be asked for.
     Lru,
 }
+
+const DEFAULT_CAPACITY: u64 = 10_000;
 
 type Weigher = Arc<dyn Fn(&str, &Entry) -> u32 + Send + Sync>;
 
@@ -128,11 +132,13 @@ impl MemoryCacheBuilder {
                 let core = core.clone();
                 move |_, entry, cause| core.forget(&entry, cause == RemovalCause::Size)
             });
+        // With a weigher, the capacity says nothing of how many.
+        let counters = if self.weigher.is_some() { DEFAULT_CAPACITY } else { self.capacity };
         if let Some(weigher) = self.weigher {
             store = store.weigher(move |key: &StoreKey, entry| weigher(&key.text, entry));
         }
         let store = store.build_with_hasher(BuildHasherDefault::default());
-        Ok(MemoryCache { core, store, counters: Counters::new(self.capacity) })
+        Ok(MemoryCache { core, store, counters: Counters::new(counters) })
     }
 
     fn near_slots_or_default(&self) -> usize {
@@ -155,7 +161,7 @@ impl MemoryCache {
     /// Sets capacity, weigher and eviction.
     pub fn builder() -> MemoryCacheBuilder {
         MemoryCacheBuilder {
-            capacity: 10_000,
+            capacity: DEFAULT_CAPACITY,
             weigher: None,
             eviction: Eviction::default(),
             near_slots: None,

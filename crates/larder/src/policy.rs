@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 ///
 /// Times count from when the value was stored, on a monotonic clock of this process that is read to a few
 /// milliseconds. The longest that counts is 68 years. When the last window has closed, the value's memory is
-/// freed.
+/// freed by what the cache does next.
 ///
 /// An invalidated value is in none of these rows: it is never served again, not even as a fallback.
 ///

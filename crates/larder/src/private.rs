@@ -16,4 +16,4 @@ pub use self::{
         OwnNothing, Uncopied, check_own, digest, early, lend,
     },
 };
-pub use crate::{key::Key, registry::global};
+pub use crate::{dependencies::bypass, key::Key, registry::global};

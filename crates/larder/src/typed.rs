@@ -134,15 +134,9 @@ pub trait CacheExt: Cache {
         let since = self.begin();
         async move {
             let keys: Vec<_> = values.iter().map(|(key, _)| full_key(self, key.as_ref())).collect();
-            keys.iter().try_for_each(|key| key::check(key))?;
-            // A second insert with this stamp would take the first one for a change since, and drop both.
-            let last: HashMap<_, _> = keys.iter().zip(0..).collect();
-            for (index, (key, (_, value))) in keys.iter().zip(values).enumerate() {
-                if last[key] == index {
-                    insert::insert(self, since, key, value, policy.borrow()).await?;
-                }
-            }
-            Ok(())
+            let entries: Vec<_> =
+                keys.iter().zip(values).map(|(key, (_, value))| (key.as_ref(), value)).collect();
+            insert::insert(self, since, &entries, policy.borrow()).await
         }
     }
 
@@ -180,7 +174,7 @@ pub trait CacheExt: Cache {
         value: &V,
         policy: impl Borrow<Policy> + Send + Sync,
     ) -> impl Future<Output = Result<()>> + Send {
-        async move { insert::insert(self, since, &full_key(self, key), value, policy.borrow()).await }
+        async move { insert::insert(self, since, &[(&full_key(self, key), value)], policy.borrow()).await }
     }
 
     /// Invalidates keys (`"user:7"`), prefixes (`"user:*"`), tags ([`Scope::tag`]) or everything
@@ -200,8 +194,13 @@ pub trait CacheExt: Cache {
     ///
     /// However many callers ask for a key at once, one of them computes and the others wait; a key that
     /// is invalidated meanwhile is computed again for those who came after. Nobody waits for more than two
-    /// computations. If the computing caller is dropped or panics, one of those who wait computes in its
-    /// place. Only `Ok` is stored.
+    /// computations, those not counted whose callers were dropped. If the computing caller is dropped or
+    /// panics, one of those who wait computes in its place; after a second panic each of them does. Only `Ok`
+    /// is stored.
+    ///
+    /// A computation runs in its caller. One that is neither polled nor dropped (the loser of a `select!` that
+    /// is kept, say) holds up those who wait for it; where that can be, use
+    /// [`get_or_compute_background`](Self::get_or_compute_background).
     ///
     /// A failure is not shared with those who wait: they compute for themselves, at once. See
     /// [`get_or_compute_shared`](Self::get_or_compute_shared).
@@ -359,7 +358,9 @@ pub trait CacheExt: Cache {
     /// starts ends after `ttl`, if that is given, which later calls do not prolong.
     ///
     /// Counters are numbers, not entries: in a key space of their own, outside of prefixes and tags, and
-    /// bounded like entries. [`invalidate`](Self::invalidate) with the key deletes one.
+    /// bounded like entries: where there are more than that, one that is rarely used may start at 0 again.
+    /// [`invalidate`](Self::invalidate) with the key deletes one. Inside a computation a counter counts as
+    /// read under its key: deleting it invalidates the value, adding to it does not.
     ///
     /// # Errors
     ///
@@ -375,6 +376,7 @@ pub trait CacheExt: Cache {
         async move {
             let key = full_key(self, key);
             key::check(&key)?;
+            dependencies::record_absent(self.core().epochs(), &key);
             self.count(&key, by, ttl.into()).await
         }
     }
@@ -414,7 +416,7 @@ fn full_key<'k>(cache: &(impl Cache + ?Sized), key: &'k str) -> Cow<'k, str> {
 pub(crate) fn look<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Result<V, Found> {
     let core = cache.core();
     let at = core.lookup(key);
-    match core.hit(at, || cache.peek(at).is_some()) {
+    match core.hit(at, || cache.peek(at)) {
         Some(value) => Ok(value),
         None => look_further(cache, at),
     }

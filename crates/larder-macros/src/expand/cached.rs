@@ -81,7 +81,7 @@ fn statements(model: &Cached, function: &Function, mode: Mode) -> TokenStream {
         let #computation = #let_computation;
         match #cached {
             #some((#call, #policy_local)) => { #compute }
-            #none => #fresh.await,
+            #none => #private::bypass(#fresh).await,
         }
     }
 }

@@ -1,17 +1,20 @@
 //! The form of a computation that outlives its caller.
 
-use std::{future::Future, panic};
+use std::{future::Future, panic, pin::Pin};
 
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    task::{JoinError, JoinHandle},
+};
 use tracing::Instrument;
 
-use super::{Call, Found, Trace, Turn, serve};
+use super::{Call, Computation, Found, Turn, serve};
 use crate::{
     cache::Cache,
-    dependencies,
+    dependencies::{self, Frame},
     entry::{Entry, Phase},
     failure::Sharing,
-    flight::{Lead, Wait},
+    flight::Wait,
     key,
     policy::Policy,
     typed::Value,
@@ -42,39 +45,39 @@ where
     let core = cache.core();
     if key::check(key).is_err() {
         core.count(|counters| &counters.refused_keys);
-        return start().await;
+        return dependencies::bypass(async { start().await }).await;
     }
     let call = Call { cache, at: core.lookup(key), policy, sharing, stores: found.stores };
+    let nested_in = dependencies::current_flights();
     let mut stale = None;
-    match call.attend::<V, E>(found.entry, &mut stale).await {
-        Turn::Done(result) => result,
+    let computation = match call.attend::<V, E>(found.entry, &mut stale).await {
+        Turn::Done(result) => return result,
         Turn::Refresh(lead, entry, phase) => {
-            core.count(|counters| &counters.refreshes);
             let value = serve(core, &entry, phase);
-            call.spawn(&runtime, Some(lead), Some(entry), start());
-            Ok(value)
+            // Nobody waits for it.
+            let computation = call.begin(Some(lead), Some(entry), []);
+            runtime.spawn(call.task(computation, start).in_current_span());
+            return Ok(value);
         }
-        Turn::Lead(lead) => {
-            // The flight is new, so that nothing can wait for this caller through it yet.
-            let _wait = Wait::begin(dependencies::current_flights(), lead.id());
-            let task = call.spawn(&runtime, Some(lead), stale.clone(), start());
-            call.await_task(task, stale).await
-        }
-        Turn::Alone => {
-            let task = call.spawn(&runtime, None, stale.clone(), start());
-            call.await_task(task, stale).await
-        }
-    }
+        Turn::Lead(lead) => call.begin(Some(lead), stale.clone(), nested_in.clone()),
+        Turn::Alone => call.begin(None, stale.clone(), nested_in.clone()),
+    };
+    // The flight is new, so that nothing can wait for this caller through it yet.
+    let _wait = computation.lead.as_ref().map(|lead| Wait::begin(nested_in.clone(), lead.id()));
+    // The task is in no computation of its own: what it reads is collected for the one that waits here.
+    let collected = Frame::new(nested_in, core.begin(), false);
+    let _passed_on = collected.pass_on();
+    let task = collected.run(call.task(computation, start));
+    call.await_task(runtime.spawn(task.in_current_span()), stale).await
 }
 
 impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
-    fn spawn<V, E, Fut>(
+    /// A computation as a task. What it is started with runs here and now, as a part of it.
+    fn task<V, E, Fut>(
         &self,
-        runtime: &Handle,
-        lead: Option<Lead>,
-        stale: Option<Entry>,
-        computation: Fut,
-    ) -> JoinHandle<(Result<V, E>, Trace)>
+        computation: Computation,
+        start: impl FnOnce() -> Fut,
+    ) -> Pin<Box<dyn Future<Output = Result<V, E>> + Send>>
     where
         V: Value,
         E: Send + 'static,
@@ -84,51 +87,38 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         let (cache, policy) = (self.cache.share(), self.policy.clone());
         let (sharing, stores) = (self.sharing, self.stores);
         let key = self.at.key.to_owned();
-        // A task is in no computation. Whoever waits for a flight's task has put that on record; with no
-        // flight to name, the computation itself has to know whose wait it would close into a cycle.
-        let nested_in = dependencies::current_flights();
-        let task = async move {
+        let started = computation.frame.enter(start);
+        Box::pin(async move {
             let at = cache.core().lookup(&key);
             let call = Call { cache: &*cache, at, policy: &policy, sharing, stores };
-            match lead {
-                Some(lead) => call.lead(lead, stale, || computation).await,
-                None => call.alone(nested_in, stale, || computation).await,
-            }
-        };
-        runtime.spawn(task.in_current_span())
+            call.compute(computation, || started).await
+        })
     }
 
     /// Waits for a task, or for as long as the policy says if there is a stale value to serve.
     async fn await_task<V: Value, E>(
         &self,
-        mut task: JoinHandle<(Result<V, E>, Trace)>,
+        mut task: JoinHandle<Result<V, E>>,
         stale: Option<Entry>,
     ) -> Result<V, E> {
-        let core = self.cache.core();
         if let (Some(limit), Some(entry)) = (self.policy.timeout, stale) {
             match tokio::time::timeout(limit, &mut task).await {
-                Ok(ended) => return finish(core, ended),
-                Err(_) if self.is_servable(&entry) => return Ok(serve(core, &entry, Phase::OnError)),
+                Ok(ended) => return finish(ended),
+                Err(_) if self.is_servable(&entry) => {
+                    return Ok(serve(self.core(), &entry, Phase::OnError));
+                }
                 Err(_) => {}
             }
         }
-        finish(core, task.await)
+        finish(task.await)
     }
 }
 
 /// What a task came to; its panic is the caller's who waits for it.
-fn finish<V, E>(
-    core: &crate::Core,
-    joined: Result<(Result<V, E>, Trace), tokio::task::JoinError>,
-) -> Result<V, E> {
-    match joined {
-        Ok((computed, trace)) => {
-            trace.record(core);
-            computed
-        }
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => panic::resume_unwind(panic),
-            Err(_) => panic!("the runtime is shutting down, and ended a computation of the cache"),
-        },
+fn finish<R>(ended: Result<R, JoinError>) -> R {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(computed) => computed,
+        Err(Ok(panic)) => panic::resume_unwind(panic),
+        Err(Err(_)) => panic!("the runtime is shutting down, and ended a computation of the cache"),
     }
 }

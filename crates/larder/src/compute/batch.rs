@@ -17,6 +17,7 @@ use crate::{
     flight::{Arrival, Awaited, Boarded, Failure, Join, Lead, Outcome, Wait},
     key,
     policy::Policy,
+    scope::Scope,
     typed::Value,
 };
 
@@ -165,7 +166,9 @@ where
         }
         let core = self.cache.core().clone();
         let flights = led.iter().filter_map(|(_, lead)| lead.as_ref().map(Lead::id));
-        let frame = Frame::new(flights, core.begin(), self.policy.detached);
+        let nested_in = dependencies::current_flights();
+        let frame = Frame::new(flights.chain(nested_in), core.begin(), self.policy.detached);
+        let _passed_on = frame.pass_on();
         let items = led.iter().map(|(missing, _)| missing.item.clone()).collect();
         core.count(|counters| &counters.computations);
         let computed = frame.run(async { (self.compute)(items).await }).await;
@@ -209,10 +212,14 @@ where
                 // There is no value to share: whoever waits for this key asks for himself.
                 dependencies::record_absent(core.epochs(), &missing.key);
                 lead.into_iter().for_each(|lead| lead.land(Outcome::Unshared));
+                if missing.stale.is_some() {
+                    // One that was due for a refresh, and is gone at its source.
+                    drop(self.cache.apply(&[Scope::key(&*missing.key)]));
+                }
                 continue;
             };
             if key::check(&missing.key).is_ok() {
-                let entry = self.call(&missing.key).store(&value, frame).await;
+                let entry = self.call(&missing.key).store(&value, frame, false).await;
                 dependencies::record(core.epochs(), &entry.0);
                 let outcome = if unshared { Outcome::Unshared } else { Outcome::Value(entry) };
                 lead.into_iter().for_each(|lead| lead.land(outcome.clone()));
@@ -257,7 +264,8 @@ where
     {
         let core = self.cache.core().clone();
         let mut open = Vec::new();
-        for (mut missing, join) in joins {
+        let mut joins = joins.into_iter();
+        while let Some((mut missing, join)) = joins.next() {
             let Some(wait) = Wait::begin(dependencies::current_flights(), join.id()) else {
                 open.push(Open { alone: true, ..missing });
                 continue;
@@ -272,10 +280,22 @@ where
                     open.push(missing);
                 }
                 Awaited::Outdated => open.push(missing),
-                // At once: whoever holds a lead and waits for another flight could wait for himself.
-                Awaited::Lead(lead) => self.lead(vec![(missing, Some(lead))]).await?,
+                Awaited::Lead(lead) => {
+                    // At once, for whoever holds a lead and waits for another flight could wait for himself;
+                    // and together with whatever else was left by the same leader.
+                    drop(wait);
+                    let mut led = vec![(missing, Some(lead))];
+                    let mut flying = Vec::new();
+                    for (missing, join) in joins {
+                        match join.take_over(core.epochs()) {
+                            Ok(lead) => led.push((missing, Some(lead))),
+                            Err(join) => flying.push((missing, join)),
+                        }
+                    }
+                    self.lead(led).await?;
+                    joins = flying.into_iter();
+                }
             }
-            drop(wait);
         }
         Ok(open)
     }

@@ -82,7 +82,7 @@ impl World {
 
     fn change(&self, scope: ScopeHash) {
         self.source.store(1, Ordering::Relaxed);
-        self.epochs.apply([scope]);
+        self.epochs.apply(&[scope]);
     }
 }
 

@@ -58,7 +58,7 @@ impl World {
     }
 
     fn invalidate(&self) {
-        self.epochs.apply([ScopeHash::key("k")]);
+        self.epochs.apply(&[ScopeHash::key("k")]);
     }
 }
 
@@ -84,7 +84,7 @@ fn an_outcome_is_judged_by_all_its_scopes() {
     let lead = world.lead();
     let join = world.join();
     let read = Scope::key("read by the computation").hash();
-    world.epochs.apply([read]);
+    world.epochs.apply(&[read]);
     let outcome = world.value(&lead, &[read]);
     lead.land(outcome);
     assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Outdated)));

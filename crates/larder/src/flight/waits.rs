@@ -1,7 +1,7 @@
 //! Who waits for whom: so that two computations that need each other both end.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -44,16 +44,13 @@ impl Wait {
         }
         let mut waits = waits();
         let mut ahead: SmallVec<[FlightId; 8]> = SmallVec::from_slice(&[awaited]);
-        let mut seen = 0;
-        while let Some(&flight) = ahead.get(seen) {
+        let mut seen = BTreeSet::new();
+        while let Some(flight) = ahead.pop() {
             if waiting.contains(&flight) {
                 return None;
             }
-            seen += 1;
-            for &next in waits.get(&flight).into_iter().flatten() {
-                if !ahead.contains(&next) {
-                    ahead.push(next);
-                }
+            if seen.insert(flight) {
+                ahead.extend(waits.get(&flight).into_iter().flatten().copied());
             }
         }
         for &flight in &waiting {

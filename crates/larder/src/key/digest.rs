@@ -10,11 +10,7 @@ use serde::Serialize;
 /// MD5 because it is short and known everywhere; a key is no place for a secret, so what it must
 /// resist is accident.
 pub(super) fn md5<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<ArrayString<32>> {
-    let json = serde_json::to_string(value)?;
-    let mut canonical = String::with_capacity(json.len());
-    let rest = copy_sorted(&json, &mut canonical);
-    debug_assert!(rest.is_empty(), "one JSON value was serialized");
-
+    let canonical = canonical(&serde_json::to_string(value)?);
     let mut digits = ArrayString::new();
     for byte in Md5::digest(canonical.as_bytes()) {
         for nibble in [byte >> 4, byte & 15] {
@@ -24,13 +20,22 @@ pub(super) fn md5<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<ArrayS
     Ok(digits)
 }
 
+/// A JSON text with the members of its objects in the order of their names, and no spaces.
+pub(super) fn canonical(json: &str) -> String {
+    let mut canonical = String::with_capacity(json.len());
+    let rest = copy_sorted(json, &mut canonical);
+    debug_assert!(rest.is_empty(), "one JSON value was serialized");
+    canonical
+}
+
 /// Copies the JSON value at the start of `json` with the members of its objects in the order of their
 /// names, and returns what follows it.
 ///
-/// Works on serde_json's own compact output, text to text: going through `serde_json::Value` would
+/// Works on serde_json's own output (compact, but for what a `RawValue` brings along), text to text: going through `serde_json::Value` would
 /// round numbers, and print them differently by which of its features another crate turned on.
 fn copy_sorted<'a>(json: &'a str, out: &mut String) -> &'a str {
-    match json.as_bytes().first() {
+    let json = json.trim_ascii_start();
+    let rest = match json.as_bytes().first() {
         Some(b'{') => copy_object(&json[1..], out),
         Some(b'[') => copy_array(&json[1..], out),
         _ => {
@@ -38,16 +43,19 @@ fn copy_sorted<'a>(json: &'a str, out: &mut String) -> &'a str {
             out.push_str(scalar);
             rest
         }
-    }
+    };
+    rest.trim_ascii_start()
 }
 
 fn copy_object<'a>(mut json: &'a str, out: &mut String) -> &'a str {
     let mut members = Vec::new();
+    json = json.trim_ascii_start();
     while !json.starts_with('}') {
         let (name, rest) = json.split_at(scalar_length(json));
         let mut value = String::new();
-        json = copy_sorted(&rest[1..], &mut value);
-        json = json.strip_prefix(',').unwrap_or(json);
+        // Behind the colon.
+        json = copy_sorted(&rest.trim_ascii_start()[1..], &mut value);
+        json = json.strip_prefix(',').unwrap_or(json).trim_ascii_start();
         members.push((name, value));
     }
     members.sort();
@@ -62,6 +70,7 @@ fn copy_object<'a>(mut json: &'a str, out: &mut String) -> &'a str {
 
 fn copy_array<'a>(mut json: &'a str, out: &mut String) -> &'a str {
     out.push('[');
+    json = json.trim_ascii_start();
     while !json.starts_with(']') {
         json = copy_sorted(json, out);
         if let Some(rest) = json.strip_prefix(',') {
@@ -77,7 +86,7 @@ fn copy_array<'a>(mut json: &'a str, out: &mut String) -> &'a str {
 fn scalar_length(json: &str) -> usize {
     let bytes = json.as_bytes();
     if bytes.first() != Some(&b'"') {
-        return bytes.iter().position(|byte| b",:]}".contains(byte)).unwrap_or(bytes.len());
+        return bytes.iter().position(|byte| b",:]} \t\r\n".contains(byte)).unwrap_or(bytes.len());
     }
     let mut end = 1;
     while bytes[end] != b'"' {

@@ -73,6 +73,18 @@ fn golden_digests() {
     assert_eq!(md5(&()), "37a6259cc0c1dae299a7866489dff0bd");
 }
 
+/// What a raw value brings along may have spaces.
+#[test]
+fn spaces_outside_of_text_do_not_matter() {
+    for (spaced, compact) in [
+        ("{ }", "{}"),
+        (" [ 1 , \"a b\" , [ ] ] ", "[1,\"a b\",[]]"),
+        ("{ \"b\" : { \"d\" : 1 , \"c\" : null } ,\n\"a\" :2 }", "{\"a\":2,\"b\":{\"c\":null,\"d\":1}}"),
+    ] {
+        assert_eq!(digest::canonical(spaced), compact);
+    }
+}
+
 #[test]
 fn a_value_without_json_makes_the_key_unusable() {
     let mut key = Key::default();

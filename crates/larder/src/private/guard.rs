@@ -88,7 +88,7 @@ impl<'c, C: Cache + ?Sized> Put<'c, C> {
     /// After it.
     pub async fn store<V: Value>(mut self, value: Option<&V>, policy: Policy) {
         let (Some(key), Some(value)) = (&self.key, value) else { return };
-        match insert::insert(self.cache, self.since, key, value, &policy).await {
+        match insert::insert(self.cache, self.since, &[(key, value)], &policy).await {
             Ok(()) => self.key = None,
             // Nothing can be under such a key either.
             Err(error) => tracing::warn!(%error, "the value is not cached"),

@@ -2,6 +2,7 @@
 
 use crate::{
     cache::Cache,
+    core::Core,
     dependencies,
     entry::{Cover, Entry},
     epoch::Since,
@@ -12,39 +13,48 @@ use crate::{
     typed::Value,
 };
 
-/// Replaces what is under a full key by a value that was read after `since`.
+/// Replaces what is under full keys by values that were read after `since`: in one step, so that none of
+/// them is taken for a change that another one came before. Of values for one key, the last one stays.
 pub(crate) async fn insert<V: Value>(
     cache: &(impl Cache + ?Sized),
     since: Since,
-    key: &str,
-    value: &V,
+    values: &[(&str, &V)],
     policy: &Policy,
 ) -> Result<()> {
-    key::check(key)?;
+    values.iter().try_for_each(|(key, _)| key::check(key))?;
     let core = cache.core();
-    let own = scope::covering(key, &policy.tags);
-    let mut cover = match dependencies::current() {
-        Some(frame) => frame.cover(own, core.epochs()),
-        None => Cover { since, scopes: own, elsewhere: Vec::new() },
-    };
-    // What was read from caches earlier in the computation is as old as its beginning.
-    cover.since = since.min(cover.since);
+    let covers: Vec<_> = values.iter().map(|(key, _)| cover(core, since, key, policy)).collect();
+    let keys: Vec<_> = values.iter().map(|(key, _)| ScopeHash::key(key)).collect();
+    let stands = |cover: &Cover| !cover.is_too_wide() && cover.unchanged(core.epochs());
+    let (stand, since) = core.replace(&keys, || covers.iter().map(stands).collect::<Vec<_>>());
 
-    let stands = || !cover.is_too_wide() && cover.unchanged(core.epochs());
-    let replaced = core.replace(ScopeHash::key(key), stands);
-    let lifetime = policy.lifetime(none::is_none(value));
-    match replaced {
-        None if cover.is_too_wide() => core.count(|counters| &counters.stores_too_wide),
-        None => core.count(|counters| &counters.stores_outdated),
-        Some(_) if lifetime.is_zero() => {}
-        Some(since) => {
-            let at = core.lookup(key);
+    let mut entries = Vec::with_capacity(values.len());
+    for ((&(key, value), cover), stands) in values.iter().zip(covers).zip(stand) {
+        let lifetime = policy.lifetime(none::is_none(value));
+        if !stands && cover.is_too_wide() {
+            core.count(|counters| &counters.stores_too_wide);
+        } else if !stands {
+            core.count(|counters| &counters.stores_outdated);
+        } else if !lifetime.is_zero() {
+            let at = (key.into(), core.lookup(key).hash);
             let lives = (core.now(), lifetime);
-            let entry =
-                Entry::new((key.into(), at.hash), value.clone(), lives, policy, Cover { since, ..cover });
-            cache.write(&[entry]).await;
+            entries.push(Entry::new(at, value.clone(), lives, policy, Cover { since, ..cover }));
             core.count(|counters| &counters.stores);
         }
     }
+    cache.write(&entries).await;
     Ok(())
+}
+
+/// What covers a value for a key that was read after `since`. Inside a computation, what that read from
+/// caches earlier is as old as its beginning.
+fn cover(core: &Core, since: Since, key: &str, policy: &Policy) -> Cover {
+    let own = scope::covering(key, &policy.tags);
+    match dependencies::current() {
+        Some(frame) => {
+            let cover = frame.cover(own, core.epochs());
+            Cover { since: since.min(cover.since), ..cover }
+        }
+        None => Cover { since, scopes: own, elsewhere: Vec::new() },
+    }
 }
