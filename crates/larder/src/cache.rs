@@ -39,8 +39,7 @@ use crate::{
 /// 5. The cache is bounded. What it drops it tells with [`Core::forget`], before or soon after.
 /// 6. Dropping a future of this trait leaves every entry as it was, or as the call would have made it.
 ///
-/// [`contract::check`](crate::contract::check) (with the feature `test-util`) runs any implementation
-/// through these.
+/// `larder::contract::check`, with the feature `test-util`, runs any implementation through these.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a cache",
     label = "not a `Cache`",

@@ -60,7 +60,7 @@
 //!
 //! | feature | brings |
 //! | --- | --- |
-//! | `test-util` | turning a cache's clock forward ([`Core::advance`]), and [the contract](contract) for implementations of [`Cache`] |
+//! | `test-util` | turning a cache's clock forward (`Core::advance`), and the contract that any [`Cache`] can be run through (`larder::contract`) |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
