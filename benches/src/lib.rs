@@ -41,7 +41,7 @@ pub fn policy() -> Policy {
     Policy::ttl(Duration::from_secs(3600))
 }
 
-/// The key of an id where [`user`] has it, to begin with; built the way people build keys by hand.
+/// The key of an id where `user()` has it, to begin with; built the way people build keys by hand.
 #[must_use]
 pub fn key(id: u64) -> String {
     format!("user:{id}")

@@ -4,7 +4,7 @@ use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use crate::{
     clock::{self, Moment},
-    epoch::{Epochs, Since},
+    epoch::{Epochs, Since, Stamp},
     policy::Policy,
     scope::{self, ScopeSet},
 };
@@ -19,7 +19,7 @@ pub(crate) struct Stored {
     /// Seeded by the cache it belongs to: see `Core::hash`.
     pub(crate) hash: u64,
     pub(crate) key: Arc<str>,
-    since: Since,
+    stamp: Stamp,
     life: Life,
     scopes: ScopeSet,
     elsewhere: Option<Box<[Elsewhere]>>,
@@ -120,7 +120,7 @@ impl Entry {
         Self(Arc::new(Stored {
             hash,
             key,
-            since: cover.since,
+            stamp: Stamp::new(cover.since),
             life: Life::new(now, lifetime, policy),
             scopes: cover.scopes,
             elsewhere,
@@ -157,10 +157,7 @@ impl Stored {
     /// Whether the one rule allows to serve it.
     #[inline]
     pub(crate) fn is_valid(&self, epochs: &Epochs) -> bool {
-        match &self.elsewhere {
-            None => epochs.unchanged(&self.scopes, self.since),
-            Some(elsewhere) => unchanged(epochs, &self.scopes, elsewhere, self.since),
-        }
+        self.stamp.holds(epochs, |since| unchanged(epochs, &self.scopes, self.elsewhere(), since))
     }
 
     /// Whether a hit at `now` is nothing but a hit.

@@ -9,7 +9,9 @@
 //! - the stamp is taken *before* anything is read that the value is made from;
 //! - a change raises its slots first, then the counter: whoever sees the new counter sees the slots;
 //! - changes are applied one at a time;
-//! - the slots are looked at whenever the entry is read, wherever it lay in the meantime.
+//! - the entry is judged whenever it is read, wherever it lay in the meantime. If it is valid, its stamp moves
+//!   up, to what the counter was before the look: if nothing at all has changed by the next one, that look is
+//!   one comparison.
 //!
 //! Two scopes that share a slot make an entry look stale, never fresh.
 
@@ -52,6 +54,38 @@ impl fmt::Display for Epoch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Since(u64);
 
+/// The stamp of an entry: the counter when its computation began, later the counter when the entry was
+/// last found valid.
+#[derive(Debug)]
+pub(crate) struct Stamp(AtomicU64);
+
+impl Stamp {
+    pub(crate) fn new(since: Since) -> Self {
+        Self(AtomicU64::new(since.0))
+    }
+
+    /// Whether nothing covers the entry that was changed since; `unchanged` looks at its slots. Nothing at
+    /// all has changed in most cases, and then it is not asked.
+    #[inline]
+    pub(crate) fn holds(&self, epochs: &Epochs, unchanged: impl FnOnce(Since) -> bool) -> bool {
+        let now = epochs.begin();
+        let valid_at = Since(self.0.load(Ordering::Relaxed));
+        valid_at == now || self.move_up(now, || unchanged(valid_at))
+    }
+
+    /// Looks, and only then moves up, to what the counter was before the look.
+    ///
+    /// Two threads may do so at once: each of their counters is one at which the entry was valid.
+    #[inline(never)]
+    fn move_up(&self, now: Since, unchanged: impl FnOnce() -> bool) -> bool {
+        let valid = unchanged();
+        if valid {
+            self.0.store(now.0, Ordering::Relaxed);
+        }
+        valid
+    }
+}
+
 /// The order of all changes in one process: the counter, and the right to move it.
 ///
 /// One for all caches of a process, so that a value computed from entries of several caches has one
@@ -69,6 +103,7 @@ impl LocalOrder {
     }
 
     /// Begins a computation. What is read afterwards is at least as new as every change up to the stamp.
+    #[inline]
     pub(crate) fn begin(&self) -> Since {
         Since(self.now.load(Ordering::Acquire))
     }
@@ -100,6 +135,7 @@ impl Epochs {
     }
 
     /// Begins a computation.
+    #[inline]
     pub(crate) fn begin(&self) -> Since {
         self.order.begin()
     }

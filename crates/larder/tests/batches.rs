@@ -400,3 +400,34 @@ async fn many_batches_at_once_compute_each_key_once() {
         assert_eq!(computed, Vec::from_iter(distinct), "in round {round}");
     }
 }
+
+/// What one batch left is computed in one call, not key after key.
+#[tokio::test]
+async fn the_keys_of_a_cancelled_batch_are_taken_over_in_one_call() {
+    let lab = Lab::new();
+    let (abandoned, gate) = (Gate::closed(), Gate::closed());
+    let leader = tokio::spawn({
+        let (cache, abandoned) = (lab.cache.clone(), abandoned.clone());
+        async move {
+            let never = async |missing: Vec<u64>| {
+                abandoned.pass().await;
+                Ok::<_, Infallible>(squares(missing))
+            };
+            cache.get_or_compute_many(0..10, key, long(), never).await
+        }
+    });
+    abandoned.until(1).await;
+    let cancel = async {
+        eventually(|| lab.cache.stats().misses == 20).await;
+        leader.abort();
+        gate.until(1).await;
+        gate.open();
+    };
+    let compute = async |missing: Vec<u64>| {
+        gate.pass().await;
+        Ok::<_, Infallible>(squares(missing))
+    };
+    let (found, ()) = tokio::join!(lab.ask_with(0..10, compute), cancel);
+    assert_eq!(found, Ok(squares(0..10)));
+    assert_eq!(lab.asked(), [Vec::from_iter(0..10)]);
+}

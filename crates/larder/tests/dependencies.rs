@@ -292,3 +292,11 @@ async fn the_background_form_records_and_is_recorded() {
         assert!(!cache.contains("inner").await.unwrap());
     }
 }
+
+#[tokio::test]
+async fn a_counter_that_was_read_counts() {
+    let cache = MemoryCache::new(100);
+    cache.increment("count", 5, None).await.unwrap();
+    let read = || async { assert_eq!(cache.counter("count").await.unwrap(), 5) };
+    assert!(dropped_by(&cache, read, Scope::key("count")).await);
+}

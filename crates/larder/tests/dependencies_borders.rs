@@ -37,6 +37,30 @@ async fn tasks_are_followed_only_where_they_are_wrapped() {
     assert!(!dropped_by(&cache, spawned(false), Scope::key("user:7")).await);
 }
 
+/// What a wrapped future belongs to is settled where it is polled, if it was made where nothing computes.
+#[tokio::test]
+async fn what_is_wrapped_outside_counts_where_it_runs() {
+    let cache = MemoryCache::new(100);
+    let body = in_current_computation(cache.get::<u32>("user:7"));
+    let compute = || async { Done::Ok(body.await.unwrap()) };
+    assert_eq!(cache.get_or_compute("copy", long(), compute).await, Ok(None));
+    cache.insert("user:7", &7_u32, long()).await.unwrap();
+    assert!(!cache.contains("copy").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_computation_under_a_refused_key_decides_nothing_for_the_outer_one() {
+    let cache = MemoryCache::new(100);
+    let too_long = "k".repeat(100_000);
+    let inner = async || {
+        context().ttl(secs(86_400)).no_store();
+        Done::Ok(1_u8)
+    };
+    let outer = || cache.get_or_compute(&too_long, long(), inner);
+    cache.get_or_compute("outer", Policy::ttl(secs(60)), outer).await.unwrap();
+    assert!(cache.remaining_ttl("outer").await.unwrap().unwrap() <= secs(60));
+}
+
 #[tokio::test]
 async fn a_detached_computation_records_nothing_and_is_recorded_itself() {
     let cache = MemoryCache::new(100);

@@ -1,8 +1,12 @@
 //! What a cached function gets beside itself.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use larder::{CacheExt, Invalidation, MemoryCache, cached};
+use tokio::sync::Notify;
 
 mod users {
     use super::*;
@@ -142,4 +146,47 @@ async fn companions_take_patterns() {
     assert_eq!(patterns((1, 2)).await, 4);
     assert_eq!(patterns::key((1, 2)), "patterns:1:2");
     assert_eq!(patterns::refresh((1, 2)).await, 4);
+}
+
+static SOURCE: AtomicU32 = AtomicU32::new(1);
+static READ: Notify = Notify::const_new();
+static GO_ON: Notify = Notify::const_new();
+
+#[cached(ttl = 60, key = "companions-slow:<id>", skip(slow))]
+async fn slow_or_not(id: u32, slow: bool) -> u32 {
+    let value = SOURCE.load(Ordering::SeqCst) + id;
+    if slow {
+        READ.notify_one();
+        GO_ON.notified().await;
+    }
+    value
+}
+
+#[tokio::test]
+async fn a_refreshed_value_is_not_replaced_by_what_was_computed_before() {
+    let older = tokio::spawn(slow_or_not(0, true));
+    READ.notified().await;
+    SOURCE.store(2, Ordering::SeqCst);
+    assert_eq!(slow_or_not::refresh(0, false).await, 2);
+    GO_ON.notify_one();
+    assert_eq!(older.await.unwrap(), 1);
+    assert_eq!(slow_or_not(0, false).await, 2);
+}
+
+#[cached(ttl = 60, key = "companions-never:<id>", when = false)]
+async fn never_kept(id: u32) -> u32 {
+    larder::context().ttl(Duration::from_secs(86_400)).no_store();
+    id
+}
+
+#[cached(ttl = 60, key = "companions-outer:<id>")]
+async fn calls_never_kept(id: u32) -> u32 {
+    never_kept(id).await
+}
+
+#[tokio::test]
+async fn what_is_not_cached_this_time_decides_nothing_for_its_caller() {
+    assert_eq!(calls_never_kept(1).await, 1);
+    let left = larder::global().remaining_ttl(&calls_never_kept::key(1)).await.unwrap();
+    assert!(left.unwrap() <= Duration::from_secs(60), "{left:?}");
 }

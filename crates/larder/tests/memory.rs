@@ -217,3 +217,12 @@ async fn the_smallest_tables_still_work() {
     assert_eq!(cache.get("b").await.unwrap(), Some(2));
     assert_eq!(cache.get::<i32>("a").await.unwrap(), None, "scopes that share a slot look changed");
 }
+
+#[tokio::test]
+async fn a_scope_table_larger_than_any_memory_is_made_smaller() {
+    let cache = MemoryCache::builder().scope_slots(usize::MAX).build().unwrap();
+    cache.insert("key", &1, long()).await.unwrap();
+    assert_eq!(cache.get("key").await.unwrap(), Some(1));
+    cache.invalidate("key");
+    assert!(!cache.contains("key").await.unwrap());
+}

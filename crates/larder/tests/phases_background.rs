@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use larder::{Cache, CacheExt, MemoryCache, Policy, PolicyBuilder};
+use larder::{Cache, CacheExt, MemoryCache, Policy, PolicyBuilder, context};
 
 use self::support::{Calls, Gate, eventually, in_time, long, secs};
 
@@ -259,6 +259,51 @@ async fn a_refresh_that_began_before_an_invalidation_is_not_kept() {
     assert_eq!(answer, Ok(3), "neither the stale value nor the outdated refresh");
     lab.settled(0).await;
     assert_eq!((lab.get().await, lab.cache.stats().stores_outdated), (Some(3), 1));
+}
+
+#[tokio::test]
+async fn what_the_closure_decides_before_its_future_counts() {
+    let cache = MemoryCache::new(10);
+    let compute = || {
+        context().ttl(secs(5));
+        async { Ok::<_, &str>(1) }
+    };
+    cache.get_or_compute_background("key", long(), compute).await.unwrap();
+    assert!(cache.remaining_ttl("key").await.unwrap().unwrap() <= secs(5));
+}
+
+/// The closure may read before its task runs, so the computation begins before the closure does.
+#[tokio::test]
+async fn who_computes_alone_begins_before_the_closure_reads() {
+    let cache = MemoryCache::new(10);
+    let gate = Gate::closed();
+    let leader = {
+        let gate = gate.clone();
+        let unshared = move || async move {
+            context().unshared();
+            gate.pass().await;
+            Ok::<_, &str>(0)
+        };
+        cache.get_or_compute_background("key", long(), unshared)
+    };
+    let alone = async {
+        gate.until(1).await;
+        let writer = cache.clone();
+        let reads_first = move || {
+            let read = 1;
+            // Somebody writes after the read.
+            drop(writer.invalidate("key"));
+            async move { Ok::<_, &str>(read) }
+        };
+        cache.get_or_compute_background("key", long(), reads_first).await
+    };
+    let opener = async {
+        eventually(|| cache.stats().misses == 2).await;
+        gate.open();
+    };
+    let answers = in_time(async { tokio::join!(leader, alone, opener) }).await;
+    assert_eq!(answers, (Ok(0), Ok(1), ()));
+    assert_eq!(cache.get::<i32>("key").await.unwrap(), None);
 }
 
 #[test]

@@ -151,6 +151,36 @@ async fn a_panicking_leader_hands_over() {
     assert_eq!(all(callers).await, vec![Ok(1); 10]);
 }
 
+/// A computation that panicked twice panics for everybody: who waits finds out at once, not in turn.
+#[tokio::test]
+async fn after_a_second_panic_all_waiters_compute_at_once() {
+    let cache = MemoryCache::new(10);
+    let gates = [(); 3].map(|()| Gate::closed());
+    let calls = Calls::default();
+    let callers: Vec<_> = (0..10)
+        .map(|_| {
+            let (cache, gates, calls) = (cache.clone(), gates.clone(), calls.clone());
+            tokio::spawn(async move {
+                let compute = async || {
+                    gates[calls.call().min(3) - 1].pass().await;
+                    panic!("on purpose")
+                };
+                cache.get_or_compute::<usize, Infallible, _>("key", long(), compute).await
+            })
+        })
+        .collect();
+    eventually(|| cache.stats().misses == 10).await;
+    gates[0].open();
+    gates[1].until(1).await;
+    assert_eq!(calls.made(), 2, "one panic may be an accident");
+    gates[1].open();
+    in_time(gates[2].until(8)).await;
+    gates[2].open();
+    for caller in callers {
+        assert!(in_time(caller).await.unwrap_err().is_panic());
+    }
+}
+
 /// Ten callers whose computations fail; each waits until the computations `together` have begun.
 async fn failing(shared: bool, together: usize) -> (Vec<Result<usize, Failed>>, MemoryCache) {
     let cache = MemoryCache::new(10);

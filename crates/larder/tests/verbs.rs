@@ -4,7 +4,7 @@ mod support;
 
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
 
-use larder::{Cache, CacheExt, Epoch, Invalidation, MemoryCache, Policy, Scope};
+use larder::{Cache, CacheExt, Core, Epoch, Invalidation, MemoryCache, Policy, Scope};
 use serde::{Deserialize, Serialize};
 
 use self::support::{long, secs};
@@ -306,4 +306,26 @@ async fn the_hit_ratio_is_the_share_of_answered_reads() {
     assert!((cache.stats().hit_ratio() - 0.75).abs() < f64::EPSILON);
     let named: BTreeMap<_, _> = cache.stats().iter().collect();
     assert_eq!((named["hits"], named["misses"]), (3, 1));
+}
+
+/// Values of one call do not count as changes for each other, although some of their keys share a slot.
+#[tokio::test]
+async fn a_large_insert_many_stores_everything() {
+    let cache = MemoryCache::new(200_000);
+    let values: Vec<_> = (0..50_000).map(|n| (format!("key{n}"), n)).collect();
+    cache.insert_many(&values, long()).await.unwrap();
+    let stats = cache.stats();
+    assert_eq!((stats.stores, stats.stores_outdated), (50_000, 0));
+}
+
+#[test]
+fn the_scopes_of_an_invalidation_may_be_made_by_invalidating() {
+    let core = Core::builder().build();
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let scopes = [Scope::key("a").hash(), Scope::key("b").hash()];
+        core.apply(scopes.into_iter().inspect(|scope| core.apply([*scope])));
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(secs(20)).expect("the iterator runs under a lock");
 }

@@ -1,7 +1,7 @@
 use std::{
     pin::pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
@@ -123,6 +123,28 @@ fn nobody_waits_for_more_than_two_flights() {
     assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Accepted(_))));
 }
 
+/// Also when an older flight was taken over behind the one that a caller waits for.
+#[test]
+fn after_one_wait_a_flight_that_was_taken_over_before_is_not_joined() {
+    let world = World::new();
+    let first = world.lead();
+    let waits_for_first = world.join();
+    world.invalidate();
+    let second = world.lead();
+    world.invalidate();
+    drop(first);
+    let Poll::Ready(Awaited::Lead(taken_over)) = poll(waits_for_first, &world.epochs) else {
+        panic!("the lead passes on")
+    };
+    let (boarded, came) = world.board(None);
+    let Boarded::Join(join) = boarded else { panic!("two are under way") };
+    let outcome = world.value(&second, &[]);
+    second.land(outcome);
+    assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Outdated)));
+    assert!(matches!(world.board(Some(came)).0, Boarded::Lead(_)));
+    drop(taken_over);
+}
+
 #[test]
 fn a_dropped_lead_passes_to_a_waiter_and_begins_anew() {
     let world = World::new();
@@ -159,4 +181,51 @@ fn a_refresh_is_led_by_one() {
     let lead = world.flights.lead_alone(at, &world.scopes, &world.epochs);
     assert!(lead.is_some());
     assert!(world.flights.lead_alone(at, &world.scopes, &world.epochs).is_none());
+}
+
+#[test]
+fn a_waiter_that_left_keeps_no_waker() {
+    struct Unmoved;
+    impl Wake for Unmoved {
+        fn wake(self: Arc<Self>) {}
+    }
+    let world = World::new();
+    let lead = world.lead();
+    let counted = Arc::new(Unmoved);
+    let waker = Waker::from(counted.clone());
+    for _ in 0..10 {
+        let mut outcome = pin!(world.join().outcome(&world.epochs));
+        assert!(outcome.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    // `counted` and `waker`.
+    assert_eq!(Arc::strong_count(&counted), 2);
+    drop(lead);
+}
+
+/// An executor may drop other tasks when one is woken: these take the same locks.
+#[test]
+fn a_waker_may_drop_another_waiter() {
+    struct Dropper(std::sync::Mutex<Option<Join>>);
+    impl Wake for Dropper {
+        fn wake(self: Arc<Self>) {
+            drop(self.0.lock().unwrap().take());
+        }
+    }
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for landed in [true, false] {
+            let world = World::new();
+            let lead = world.lead();
+            let dropper = Arc::new(Dropper(std::sync::Mutex::new(Some(world.join()))));
+            let waker = Waker::from(dropper);
+            let mut outcome = pin!(world.join().outcome(&world.epochs));
+            assert!(outcome.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            match landed {
+                true => lead.land(Outcome::Unshared),
+                false => drop(lead),
+            }
+        }
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(Duration::from_secs(20)).expect("the waker runs under a lock");
 }
