@@ -66,7 +66,8 @@ pub struct CoreBuilder {
 }
 
 impl CoreBuilder {
-    /// How many recently hit entries lie in front of the store: none for zero, which is the default.
+    /// How many recently hit entries lie in front of the store: none for zero, which is the default, and 2^20
+    /// at most.
     pub fn near_slots(mut self, slots: usize) -> Self {
         self.near_slots = slots;
         self

@@ -29,7 +29,7 @@ use crate::{
 pub(crate) const DEFAULT_SLOTS: usize = 1 << 20;
 
 /// How many slots a table has at most.
-pub(crate) const MOST_SLOTS: usize = 1 << 28;
+const MOST_SLOTS: usize = 1 << 28;
 
 /// The position of an invalidation in the log that processes share; [`ZERO`](Self::ZERO) where there is
 /// no log.

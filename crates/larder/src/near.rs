@@ -8,10 +8,10 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use crate::{
-    entry::{Entry, Stored},
-    epoch::MOST_SLOTS,
-};
+use crate::entry::{Entry, Stored};
+/// How many places a table has at most: beyond that it is no longer near.
+const MOST: usize = 1 << 20;
+
 /// A fixed table of entries, indexed by the hash of their keys.
 pub(crate) struct NearTable {
     slots: Box<[ArcSwapOption<Stored>]>,
@@ -20,7 +20,7 @@ pub(crate) struct NearTable {
 impl NearTable {
     /// With about `slots` places (a power of two); none at all for zero.
     pub(crate) fn new(slots: usize) -> Self {
-        let slots = if slots == 0 { 0 } else { slots.min(MOST_SLOTS).next_power_of_two() };
+        let slots = if slots == 0 { 0 } else { slots.min(MOST).next_power_of_two() };
         Self { slots: std::iter::repeat_with(ArcSwapOption::empty).take(slots).collect() }
     }
 
