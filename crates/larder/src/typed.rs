@@ -14,7 +14,7 @@ use crate::{
     entry::Phase,
     epoch::Since,
     error::Result,
-    failure::{Cloned, Unshared},
+    failure::{Cloned, Sharing, Unshared},
     key,
     namespace::Namespace,
     policy::Policy,
@@ -222,17 +222,7 @@ pub trait CacheExt: Cache {
         E: Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
-        async move {
-            let key = full_key(self, key);
-            match look(self, &key) {
-                Ok(value) => Ok(value),
-                Err(found) => {
-                    let policy = policy.borrow();
-                    let call = compute::get_or_compute((self, &key), found, policy, Unshared, compute);
-                    Box::pin(call).await
-                }
-            }
-        }
+        async move { look_or_compute(self, key, policy.borrow(), Unshared, compute).await }
     }
 
     /// As [`get_or_compute`](Self::get_or_compute); a failure is shared, as clones, with those who waited
@@ -252,17 +242,7 @@ pub trait CacheExt: Cache {
         E: Clone + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
-        async move {
-            let key = full_key(self, key);
-            match look(self, &key) {
-                Ok(value) => Ok(value),
-                Err(found) => {
-                    let policy = policy.borrow();
-                    let call = compute::get_or_compute((self, &key), found, policy, Cloned, compute);
-                    Box::pin(call).await
-                }
-            }
-        }
+        async move { look_or_compute(self, key, policy.borrow(), Cloned, compute).await }
     }
 
     /// As [`get_or_compute_shared`](Self::get_or_compute_shared), in a task of its own: the computation
@@ -408,6 +388,30 @@ fn full_key<'k>(cache: &(impl Cache + ?Sized), key: &'k str) -> Cow<'k, str> {
     match cache.prefix() {
         "" => key.into(),
         prefix => format!("{prefix}{key}").into(),
+    }
+}
+
+/// The value under a key, from a look or from everything else there is, in a box of its own.
+async fn look_or_compute<V, E, C, S, Fut>(
+    cache: &C,
+    key: &str,
+    policy: &Policy,
+    sharing: S,
+    compute: impl FnOnce() -> Fut + Send,
+) -> Result<V, E>
+where
+    V: Value,
+    E: Send + 'static,
+    C: Cache + ?Sized,
+    S: Sharing<E>,
+    Fut: Future<Output = Result<V, E>> + Send,
+{
+    let key = full_key(cache, key);
+    match look(cache, &key) {
+        Ok(value) => Ok(value),
+        Err(found) => {
+            Box::pin(compute::get_or_compute((cache, &*key), found, policy, sharing, compute)).await
+        }
     }
 }
 
