@@ -1,4 +1,3 @@
-//! What needs several crates, processes or servers, and the model of the one rule.
+//! What needs several crates or processes, and the model of the one rule.
 
 pub mod model;
-pub mod servers;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use larder_tests::servers::{DEADLINE, Data, RedisCluster, until};
+use larder_servers::{DEADLINE, Data, RedisCluster, until};
 use redis::cluster::{ClusterClient, ClusterConnection};
 use redis::{Commands, RedisResult, ServerErrorKind};
 

@@ -51,7 +51,7 @@ pub enum Fault {
 /// end connections return when they have ended.
 ///
 /// ```no_run
-/// use larder_tests::servers::{Direction, Fault, Proxy, RedisServer};
+/// use larder_servers::{Direction, Fault, Proxy, RedisServer};
 ///
 /// let server = RedisServer::start();
 /// let proxy = Proxy::start(server.address());

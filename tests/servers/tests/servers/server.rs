@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
-use larder_tests::servers::{Data, RedisServer, until};
+use larder_servers::{Data, RedisServer, until};
 use redis::{Client, ServerErrorKind};
 
 use crate::{SILENCE, connect, send};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::servers::wait::DEADLINE;
+use crate::wait::DEADLINE;
 
 /// Written by the proxy's thread, read and waited for by the test's.
 #[derive(Debug, Default)]

@@ -42,7 +42,7 @@ pub enum Data {
 /// A server of the test's own, killed when dropped.
 ///
 /// ```no_run
-/// use larder_tests::servers::{Data, RedisServer};
+/// use larder_servers::{Data, RedisServer};
 ///
 /// let server = RedisServer::builder().append_only().start();
 /// server.command::<()>(&["SET", "key", "value"]);

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use larder_tests::servers::{DEADLINE, Direction, Fault, Proxy, RedisServer, until};
+use larder_servers::{DEADLINE, Direction, Fault, Proxy, RedisServer, until};
 
 use crate::{SILENCE, connect, send};
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use larder_tests::servers::{RedisServer, until};
+use larder_servers::{RedisServer, until};
 
 const ROLE: &str = "LARDER_TESTS_STARTS_SERVERS";
 

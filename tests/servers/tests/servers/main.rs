@@ -10,7 +10,7 @@ mod server;
 
 use std::time::Duration;
 
-use larder_tests::servers::DEADLINE;
+use larder_servers::DEADLINE;
 use redis::{Client, Cmd, Connection, FromRedisValue, RedisResult};
 
 /// Long enough to tell that nothing comes, and short enough to wait for it.

@@ -1,6 +1,6 @@
 //! Sentinels: failovers wanted and unwanted.
 
-use larder_tests::servers::{Data, RedisSentinel, until};
+use larder_servers::{Data, RedisSentinel, until};
 use redis::Commands;
 use redis::sentinel::{SentinelClient, SentinelServerType};
 
