@@ -1,0 +1,118 @@
+//! Values to bytes and back.
+
+use std::io::Write;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    guard::Watch,
+    reason::{Rejected, Unencodable},
+};
+
+#[cfg(feature = "bincode")]
+mod bincode;
+#[cfg(not(feature = "bincode"))]
+#[path = "codec/no_bincode.rs"]
+mod bincode;
+
+/// How values are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Codec {
+    /// MessagePack, structs as maps with field names: compact, and able to hold nearly all that serde
+    /// describes.
+    #[default]
+    MessagePack,
+    /// JSON: for programs in other languages, and for people.
+    Json,
+    /// bincode 2: the fastest to read. Needs the feature `bincode`. Storing costs three times the
+    /// encoding, because the format cannot hold all that serde describes, and does not notice: each
+    /// value is read back before it is stored.
+    Bincode,
+}
+
+impl Codec {
+    /// Its number on the wire.
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Self::MessagePack => 1,
+            Self::Json => 2,
+            Self::Bincode => 3,
+        }
+    }
+
+    pub(super) fn from_number(number: u8) -> Option<Self> {
+        let codec = match number {
+            1 => Self::MessagePack,
+            2 => Self::Json,
+            3 => Self::Bincode,
+            _ => return None,
+        };
+        codec.is_available().then_some(codec)
+    }
+
+    /// Whether this build has it.
+    #[must_use]
+    pub const fn is_available(self) -> bool {
+        match self {
+            Self::MessagePack | Self::Json => true,
+            Self::Bincode => bincode::AVAILABLE,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MessagePack => "MessagePack",
+            Self::Json => "JSON",
+            Self::Bincode => "bincode",
+        }
+    }
+
+    /// What serde calls human readable: many types have a second form for such formats.
+    pub(super) const fn is_human_readable(self) -> bool {
+        matches!(self, Self::Json)
+    }
+
+    /// Writes `value`.
+    pub(super) fn encode<V: Serialize>(self, value: &V, writer: &mut impl Write) -> Result<(), Unencodable> {
+        let outcome = match self {
+            Self::MessagePack => {
+                let mut serializer = rmp_serde::Serializer::new(writer).with_struct_map();
+                value.serialize(&mut serializer).map_err(|error| error.to_string())
+            }
+            Self::Json => serde_json::to_writer(writer, value).map_err(|error| error.to_string()),
+            Self::Bincode => bincode::encode(value, writer),
+        };
+        outcome.map_err(|reason| Unencodable::Codec { codec: self.name(), reason })
+    }
+
+    /// Reads a value that is all of `payload`, and nests no deeper than `deepest`.
+    pub(super) fn decode<V: DeserializeOwned>(self, payload: &[u8], deepest: usize) -> Result<V, Rejected> {
+        let watch = Watch::new(payload.len(), deepest);
+        let decoded = match self {
+            Self::MessagePack => message_pack(payload, &watch),
+            Self::Json => json(payload, &watch),
+            Self::Bincode => bincode::decode(payload, &watch),
+        };
+        decoded.map_err(|reason| watch.verdict().unwrap_or(reason))
+    }
+}
+
+fn message_pack<V: DeserializeOwned>(payload: &[u8], watch: &Watch) -> Result<V, Rejected> {
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(payload);
+    let value = V::deserialize(watch.guard(&mut deserializer)).map_err(|_| Rejected::Decode)?;
+    // There is no way to ask for what is left; a byte is left if one more marker can be read.
+    match bool::deserialize(&mut deserializer) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
+        _ => Err(Rejected::Trailing),
+    }
+}
+
+fn json<V: DeserializeOwned>(payload: &[u8], watch: &Watch) -> Result<V, Rejected> {
+    let mut deserializer = serde_json::Deserializer::from_slice(payload);
+    let value: V = V::deserialize(watch.guard(&mut deserializer)).map_err(|_| Rejected::Decode)?;
+    deserializer.end().map_err(|_| Rejected::Trailing)?;
+    Ok(value)
+}

@@ -1,0 +1,83 @@
+//! What the fuzz targets call: what must hold for any bytes and any value, or they panic.
+
+use std::time::Duration;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Codec, Compression, Decoded, Envelope, Header, Limits, Rejected, Shape, Times, Unencodable, Wire, digest,
+    header::{self, Payload},
+};
+use crate::{
+    epoch::Epoch,
+    scope::{Scope, ScopeSet},
+};
+
+/// Reads a message as it is, and with its checksums put right: what is accepted is what would be written.
+pub fn header(message: &[u8]) {
+    check_header(message);
+    let mut sealed = message.to_vec();
+    if sealed.len() >= header::FIXED {
+        header::seal_message(&mut sealed);
+        check_header(&sealed);
+    }
+}
+
+fn check_header(message: &[u8]) {
+    let Ok(header) = Header::parse(message, &Limits::default()) else { return };
+    let Ok(bytes) = header.payload(message) else { return };
+    assert_eq!(header.length() + bytes.len(), message.len());
+    let Header { codec, compression, shape, .. } = header;
+    let mut again = vec![0; header.length()];
+    let payload = Payload { codec, compression, shape, raw: header.raw_length() as u32, bytes };
+    header::write(&mut again, &payload, &header.envelope);
+    assert_eq!(again, message[..header.length()]);
+    drop(Wire::default().decode_payload::<String>(&header, message, None));
+}
+
+/// Reads a payload in a message that is right in all else; `raw` is what it claims to decompress to. What
+/// is accepted can be written again, and is then the same.
+pub fn decode<V>(codec: Codec, compression: Compression, raw: u32, payload: &[u8])
+where
+    V: Serialize + DeserializeOwned + 'static,
+{
+    let raw = if compression == Compression::None { payload.len() as u32 } else { raw };
+    let shape = Shape::of::<V>(codec).fingerprint(None);
+    let envelope = envelope();
+    let mut message = vec![0; header::length(envelope.scopes.len())];
+    header::write(&mut message, &Payload { codec, compression, shape, raw, bytes: payload }, &envelope);
+    message.extend_from_slice(payload);
+    if let Ok(decoded) = Wire::default().decode::<V>(&message, None) {
+        round_trip(codec, compression, &decoded.value);
+    }
+}
+
+/// Writes a value and reads it back: it is the same, or was not written at all.
+pub fn round_trip<V>(codec: Codec, compression: Compression, value: &V)
+where
+    V: Serialize + DeserializeOwned + 'static,
+{
+    let wire = Wire { codec, compression, ..Wire::default() };
+    let envelope = envelope();
+    match wire.encode(value, &envelope, Some(1)) {
+        Ok(message) => match Wire::default().decode::<V>(&message, Some(1)) {
+            Ok(Decoded { value: back, envelope: read }) => {
+                assert!(digest::same(value, &back, codec.is_human_readable()), "another value came back");
+                assert_eq!(read, envelope);
+            }
+            // It has no way to write NaN.
+            Err(Rejected::Decode) => assert_eq!(codec, Codec::Json),
+            Err(reason) => assert_eq!(reason, Rejected::TooDeep),
+        },
+        Err(reason) => assert!(!matches!(reason, Unencodable::TooManyScopes { .. }), "{reason}"),
+    }
+}
+
+fn envelope() -> Envelope {
+    let second = Duration::from_secs(1);
+    Envelope {
+        epoch: Epoch::from_number(7),
+        times: Times { created: 1, prompt: second, fresh: second, revalidate: second, on_error: second },
+        scopes: ScopeSet::from_iter([Scope::key("a").hash()]),
+    }
+}
