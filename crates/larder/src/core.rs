@@ -1,9 +1,12 @@
 //! What every cache has, and what makes it the cache it is.
 
+#[cfg(feature = "redis")]
+mod logged;
+
 use std::{
     hash::{BuildHasher, Hasher},
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -15,8 +18,9 @@ use crate::{
     clock::{Clock, Moment},
     dependencies,
     entry::Entry,
-    epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, Since},
+    epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, Replaced, Since},
     flight::Flights,
+    lock::LocalLocks,
     near::NearTable,
     scope::{ScopeHash, ScopeSet},
     stats::{CacheStats, Counters, Stats},
@@ -45,6 +49,7 @@ struct Inner {
     flights: Arc<Flights>,
     /// Raised by one when a computed value was stored, before its flight lands.
     stores: CachePadded<AtomicU64>,
+    locks: LocalLocks,
 }
 
 /// A full key, and the hash by which its cache places it: seeded anew for each cache, so that nobody
@@ -63,6 +68,7 @@ pub struct Lookup<'k> {
 pub struct CoreBuilder {
     near_slots: usize,
     scope_slots: usize,
+    epochs: Option<Arc<Epochs>>,
 }
 
 impl CoreBuilder {
@@ -86,16 +92,17 @@ impl CoreBuilder {
     /// The core of a new cache.
     #[must_use]
     pub fn build(self) -> Core {
-        static ORDER: OnceLock<Arc<LocalOrder>> = OnceLock::new();
-        let order = ORDER.get_or_init(|| Arc::new(LocalOrder::new())).clone();
+        let epochs =
+            self.epochs.unwrap_or_else(|| Arc::new(Epochs::new(LocalOrder::of_process(), self.scope_slots)));
         Core(Arc::new(Inner {
             near: NearTable::new(self.near_slots),
-            epochs: Arc::new(Epochs::new(order, self.scope_slots)),
+            epochs,
             hasher: RandomState::default(),
             clock: Clock::default(),
             stats: Stats::new(),
             flights: Arc::new(Flights::new()),
             stores: CachePadded::default(),
+            locks: LocalLocks::default(),
         }))
     }
 }
@@ -103,7 +110,7 @@ impl CoreBuilder {
 impl Core {
     /// Builds a core.
     pub fn builder() -> CoreBuilder {
-        CoreBuilder { near_slots: 0, scope_slots: DEFAULT_SLOTS }
+        CoreBuilder { near_slots: 0, scope_slots: DEFAULT_SLOTS, epochs: None }
     }
 
     /// Applies an invalidation, of this process or heard of from another one: no entry that these scopes
@@ -112,7 +119,7 @@ impl Core {
         self.0.stats.count(|counters| &counters.invalidations);
         // Collected first: nobody's iterator runs while changes are held up.
         let scopes: ScopeSet = scopes.into_iter().collect();
-        self.0.epochs.apply(&scopes);
+        self.0.epochs.apply(&scopes, []);
     }
 
     /// Tells that the store no longer keeps this entry, to stay within its capacity (`evicted`) or for
@@ -181,7 +188,7 @@ impl Core {
     }
 
     /// Applies the replacement of keys: see [`Epochs::replace`].
-    pub(crate) fn replace<R>(&self, keys: &[ScopeHash], judge: impl FnOnce() -> R) -> (R, Since) {
+    pub(crate) fn replace<R>(&self, keys: &[ScopeHash], judge: impl FnOnce() -> R) -> Replaced<R> {
         self.0.epochs.replace(keys, judge)
     }
 
@@ -195,6 +202,10 @@ impl Core {
 
     pub(crate) fn epochs(&self) -> &Arc<Epochs> {
         &self.0.epochs
+    }
+
+    pub(crate) fn locks(&self) -> &LocalLocks {
+        &self.0.locks
     }
 
     pub(crate) fn flights(&self) -> &Arc<Flights> {

@@ -14,12 +14,36 @@
 //!   one comparison.
 //!
 //! Two scopes that share a slot make an entry look stale, never fresh.
+//!
+//! What processes share has an order of its own: see [`LogOrder`].
+
+#[cfg(feature = "redis")]
+mod contact;
+#[cfg(feature = "redis")]
+mod following;
+#[cfg(feature = "redis")]
+mod log_order;
+#[cfg(not(feature = "redis"))]
+mod no_log;
+#[cfg(feature = "redis")]
+mod outbox;
+mod slots;
 
 use std::{fmt, sync::Arc};
 
 use crossbeam_utils::CachePadded;
 
+#[cfg(not(feature = "redis"))]
+pub(crate) use self::no_log::{Announcement, LogId, LogOrder};
+use self::slots::Slots;
+#[cfg(feature = "redis")]
+pub(crate) use self::{
+    contact::{Contact, Instant},
+    log_order::{LogId, LogOrder, Record},
+    outbox::{Announcement, Parcel},
+};
 use crate::{
+    error::Kind,
     scope::ScopeHash,
     sync::{AtomicU64, Mutex, Ordering, lock},
 };
@@ -27,9 +51,6 @@ use crate::{
 /// How many slots a table has unless told otherwise: 8 MiB of address space, of which the operating
 /// system backs only the pages that were written to.
 pub(crate) const DEFAULT_SLOTS: usize = 1 << 20;
-
-/// How many slots a table has at most.
-const MOST_SLOTS: usize = 1 << 28;
 
 /// The position of an invalidation in the log that processes share; [`ZERO`](Self::ZERO) where there is
 /// no log.
@@ -39,20 +60,67 @@ pub struct Epoch(u64);
 impl Epoch {
     /// Before every invalidation of every log.
     pub const ZERO: Self = Self(0);
+
+    const SEQUENCE_BITS: u32 = 22;
+
+    /// The epoch of a record with the ID `milliseconds`-`sequence`; none if it is beyond what 42 and 22 bits
+    /// can hold: no server gives such IDs by itself for a hundred years.
+    pub(crate) fn from_id(milliseconds: u64, sequence: u64) -> Option<Self> {
+        let fits =
+            milliseconds >> (u64::BITS - Self::SEQUENCE_BITS) == 0 && sequence >> Self::SEQUENCE_BITS == 0;
+        fits.then_some(Self(milliseconds << Self::SEQUENCE_BITS | sequence))
+    }
+
+    /// The milliseconds of the record's ID.
+    pub(crate) const fn milliseconds(self) -> u64 {
+        self.0 >> Self::SEQUENCE_BITS
+    }
+
+    /// The sequence number of the record's ID, among those of its millisecond.
+    pub(crate) const fn sequence(self) -> u64 {
+        self.0 & ((1 << Self::SEQUENCE_BITS) - 1)
+    }
 }
 
 /// Written as a Redis stream ID: milliseconds, `-`, sequence.
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SEQUENCE_BITS: u32 = 22;
-        write!(f, "{}-{}", self.0 >> SEQUENCE_BITS, self.0 & ((1 << SEQUENCE_BITS) - 1))
+        write!(f, "{}-{}", self.milliseconds(), self.sequence())
+    }
+}
+
+/// Reads what [`Display`](fmt::Display) writes: to carry an epoch from one node to another.
+impl std::str::FromStr for Epoch {
+    type Err = crate::Error;
+
+    fn from_str(text: &str) -> crate::Result<Self> {
+        let parsed = text.split_once('-').and_then(|(milliseconds, sequence)| {
+            Self::from_id(milliseconds.parse().ok()?, sequence.parse().ok()?)
+        });
+        parsed.ok_or_else(|| Kind::Epoch(text.chars().take(64).collect()).into())
     }
 }
 
 /// A point before which a value was not yet read: taken by [`begin`](crate::CacheExt::begin), given to
-/// [`insert_since`](crate::CacheExt::insert_since).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Since(u64);
+/// [`insert_since`](crate::CacheExt::insert_since) of the same cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Since {
+    /// In local order.
+    local: u64,
+    /// In the order of one log.
+    log: Option<(LogId, Epoch)>,
+}
+
+impl Since {
+    /// The earlier one of two points. In log order too, if both are of the same log.
+    pub(crate) fn earlier(self, other: Self) -> Self {
+        let log = match (self.log, other.log) {
+            (Some((id, this)), Some((other_id, other))) if id == other_id => Some((id, this.min(other))),
+            _ => None,
+        };
+        Self { local: self.local.min(other.local), log }
+    }
+}
 
 /// The stamp of an entry: the counter when its computation began, later the counter when the entry was
 /// last found valid.
@@ -61,26 +129,27 @@ pub(crate) struct Stamp(AtomicU64);
 
 impl Stamp {
     pub(crate) fn new(since: Since) -> Self {
-        Self(AtomicU64::new(since.0))
+        Self(AtomicU64::new(since.local))
     }
 
     /// Whether nothing covers the entry that was changed since; `unchanged` looks at its slots. Nothing at
     /// all has changed in most cases, and then it is not asked.
     #[inline]
     pub(crate) fn holds(&self, epochs: &Epochs, unchanged: impl FnOnce(Since) -> bool) -> bool {
-        let now = epochs.begin();
-        let valid_at = Since(self.0.load(Ordering::Relaxed));
-        valid_at == now || self.move_up(now, || unchanged(valid_at))
+        let now = epochs.order.now();
+        let valid_at = self.0.load(Ordering::Relaxed);
+        let unchanged = || unchanged(Since { local: valid_at, log: None });
+        (valid_at == now || self.move_up(now, unchanged)) && epochs.in_touch()
     }
 
     /// Looks, and only then moves up, to what the counter was before the look.
     ///
     /// Two threads may do so at once: each of their counters is one at which the entry was valid.
     #[inline(never)]
-    fn move_up(&self, now: Since, unchanged: impl FnOnce() -> bool) -> bool {
+    fn move_up(&self, now: u64, unchanged: impl FnOnce() -> bool) -> bool {
         let valid = unchanged();
         if valid {
-            self.0.store(now.0, Ordering::Relaxed);
+            self.0.store(now, Ordering::Relaxed);
         }
         valid
     }
@@ -102,10 +171,23 @@ impl LocalOrder {
         Self { now: CachePadded::new(AtomicU64::new(0)), applier: Mutex::new(0) }
     }
 
-    /// Begins a computation. What is read afterwards is at least as new as every change up to the stamp.
+    /// That of this process.
+    pub(crate) fn of_process() -> Arc<Self> {
+        static ORDER: std::sync::OnceLock<Arc<LocalOrder>> = std::sync::OnceLock::new();
+        ORDER.get_or_init(|| Arc::new(Self::new())).clone()
+    }
+
+    /// The number of the last change. What is read afterwards is at least as new as every change up to it.
     #[inline]
-    pub(crate) fn begin(&self) -> Since {
-        Since(self.now.load(Ordering::Acquire))
+    fn now(&self) -> u64 {
+        self.now.load(Ordering::Acquire)
+    }
+
+    /// Runs `look` while no change is half done.
+    #[cfg(feature = "redis")]
+    fn between_changes<R>(&self, look: impl FnOnce() -> R) -> R {
+        let _applier = lock(&self.applier);
+        look()
     }
 
     /// Runs `change` as the only applier, with the number of the change; its slots are raised in there.
@@ -119,47 +201,87 @@ impl LocalOrder {
     }
 }
 
-/// When each scope of one cache last changed.
+/// When each scope of one cache last changed; of all caches that share a log, where there is one.
 pub(crate) struct Epochs {
     order: Arc<LocalOrder>,
-    /// Keys and wider scopes apart, so that traffic on keys never wipes a prefix.
-    keys: Slots,
-    wide: Slots,
-    all: AtomicU64,
+    slots: Slots,
+    log: Option<LogOrder>,
+}
+
+/// A replacement that was applied.
+pub(crate) struct Replaced<R> {
+    /// What was judged in the same step.
+    pub(crate) judged: R,
+    /// The stamp of what stands.
+    pub(crate) since: Since,
+    /// How far it has come, where there is a log to tell of it.
+    pub(crate) announcement: Option<Arc<Announcement>>,
 }
 
 impl Epochs {
     /// With two tables of at least `slots` slots each.
     pub(crate) fn new(order: Arc<LocalOrder>, slots: usize) -> Self {
-        Self { order, keys: Slots::new(slots), wide: Slots::new(slots), all: AtomicU64::new(0) }
+        Self { order, slots: Slots::new(slots), log: None }
     }
 
     /// Begins a computation.
     #[inline]
     pub(crate) fn begin(&self) -> Since {
-        self.order.begin()
+        let local = self.order.now();
+        // After `now`: a change that the position covers is in the slots of those who see the position.
+        Since { local, log: self.log.as_ref().map(|log| (log.id(), log.position())) }
     }
 
     /// Applies a change of these scopes: no entry that they cover and whose computation has begun is
-    /// valid from here on. O(scopes).
-    pub(crate) fn apply(&self, scopes: &[ScopeHash]) {
-        self.order.apply(|number| self.raise(scopes, number));
+    /// valid from here on. O(scopes). `keys` are those of the scopes that are single keys, to free memory.
+    pub(crate) fn apply(
+        &self,
+        scopes: &[ScopeHash],
+        keys: impl IntoIterator<Item = Arc<str>>,
+    ) -> Option<Arc<Announcement>> {
+        let announcement = self.order.apply(|number| {
+            let announcement = self.announce(scopes, keys);
+            self.slots.raise(scopes, number);
+            announcement
+        });
+        self.ring();
+        announcement
     }
 
     /// Replaces the entries of these keys: applies one change of all of them, and in the same step has it
     /// judged which new values stand. The stamp of those is that change.
-    pub(crate) fn replace<R>(&self, keys: &[ScopeHash], judge: impl FnOnce() -> R) -> (R, Since) {
-        self.order.apply(|number| {
+    pub(crate) fn replace<R>(&self, keys: &[ScopeHash], judge: impl FnOnce() -> R) -> Replaced<R> {
+        let replaced = self.order.apply(|number| {
             let judged = judge();
-            self.raise(keys, number);
-            (judged, Since(number))
-        })
+            let announcement = self.announce(keys, []);
+            self.slots.raise(keys, number);
+            Replaced { judged, since: Since { local: number, log: None }, announcement }
+        });
+        self.ring();
+        replaced
     }
 
-    fn raise(&self, scopes: &[ScopeHash], number: u64) {
-        for &scope in scopes {
-            self.slot(scope).store(number, Ordering::Relaxed);
+    /// First of all, and before anybody can append it: whoever judges an entry of the server after this
+    /// change must meet it in the outbox.
+    fn announce(
+        &self,
+        scopes: &[ScopeHash],
+        keys: impl IntoIterator<Item = Arc<str>>,
+    ) -> Option<Arc<Announcement>> {
+        self.log.as_ref().map(|log| log.outbox().add(scopes, keys))
+    }
+
+    /// After the change, so that the sender need not wait for its end.
+    fn ring(&self) {
+        if let Some(log) = &self.log {
+            log.outbox().ring();
         }
+    }
+
+    /// Whether what is known of changes by other processes is recent enough to serve anything.
+    #[inline]
+    pub(crate) fn in_touch(&self) -> bool {
+        self.log.as_ref().is_none_or(|log| log.contact().permits())
     }
 
     /// Whether nothing among `scopes`, nor everything, was changed since.
@@ -167,58 +289,23 @@ impl Epochs {
     /// `Relaxed` is enough: a change that happened before this call is seen by coherence alone.
     #[inline]
     pub(crate) fn unchanged(&self, scopes: &[ScopeHash], since: Since) -> bool {
-        self.all.load(Ordering::Relaxed) <= since.0
-            && scopes.iter().all(|&scope| self.slot(scope).load(Ordering::Relaxed) <= since.0)
+        self.slots.unchanged(scopes, since.local)
     }
 
     /// The number of the last change in the slot of this scope; zero before the first one.
     pub(crate) fn last_change(&self, scope: ScopeHash) -> u64 {
-        self.slot(scope).load(Ordering::Relaxed)
-    }
-
-    #[inline]
-    fn slot(&self, scope: ScopeHash) -> &AtomicU64 {
-        match scope {
-            ScopeHash::ALL => &self.all,
-            scope if scope.is_wide() => self.wide.get(scope),
-            scope => self.keys.get(scope),
-        }
+        self.slots.last(scope)
     }
 }
 
 impl fmt::Debug for Epochs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let slots = self.keys.cells.len();
-        f.debug_struct("Epochs").field("order", &self.order).field("slots", &slots).finish_non_exhaustive()
+        f.debug_struct("Epochs")
+            .field("order", &self.order)
+            .field("slots", &self.slots.len())
+            .field("log", &self.log)
+            .finish_non_exhaustive()
     }
-}
-
-/// A fixed table, indexed by hash.
-struct Slots {
-    cells: Box<[AtomicU64]>,
-}
-
-impl Slots {
-    fn new(slots: usize) -> Self {
-        Self { cells: zeroed(slots.clamp(1, MOST_SLOTS).next_power_of_two()) }
-    }
-
-    #[inline]
-    fn get(&self, scope: ScopeHash) -> &AtomicU64 {
-        // Truncation is fine: it is the low bits that choose the slot.
-        &self.cells[scope.get() as usize & (self.cells.len() - 1)]
-    }
-}
-
-/// Zeroed by the allocator, so that untouched pages cost nothing.
-#[cfg(not(larder_loom))]
-fn zeroed(slots: usize) -> Box<[AtomicU64]> {
-    bytemuck::zeroed_slice_box(slots)
-}
-
-#[cfg(larder_loom)]
-fn zeroed(slots: usize) -> Box<[AtomicU64]> {
-    (0..slots).map(|_| AtomicU64::new(0)).collect()
 }
 
 #[cfg(all(test, not(larder_loom)))]

@@ -1,10 +1,13 @@
 //! The one rule under every interleaving that the memory model allows, up to three preemptions.
 
+#[cfg(feature = "redis")]
+mod log;
+
 use std::sync::Arc;
 
 use loom::{sync::atomic::AtomicU64, thread};
 
-use super::{Epochs, LocalOrder, Ordering, Since, Stamp};
+use super::{Epochs, LocalOrder, Ordering, Replaced, Since, Stamp};
 use crate::scope::{Scope, ScopeHash};
 
 fn check(run: impl Fn() + Send + Sync + 'static) {
@@ -35,7 +38,7 @@ impl World {
     /// What a change does: the source first, then the invalidation.
     fn change(&self, value: u64) {
         self.source.store(value, Ordering::Relaxed);
-        self.epochs.apply(&[self.key]);
+        self.epochs.apply(&[self.key], []);
     }
 
     fn is_valid(&self, since: Since) -> bool {
@@ -86,11 +89,11 @@ fn loom_two_appliers() {
             let world = world.clone();
             move || {
                 world.source.fetch_add(1, Ordering::Relaxed);
-                world.epochs.apply(&[prefix]);
+                world.epochs.apply(&[prefix], []);
             }
         });
         world.source.fetch_add(1, Ordering::Relaxed);
-        world.epochs.apply(&[world.key]);
+        world.epochs.apply(&[world.key], []);
         let (since, value) = world.compute();
         other.join().unwrap();
         assert!(value == 2 || !world.epochs.unchanged(&[world.key, prefix], since));
@@ -107,7 +110,7 @@ fn loom_a_late_record() {
         let (stored, _) = world.compute();
         let follower = thread::spawn({
             let world = world.clone();
-            move || world.epochs.apply(&[world.key])
+            move || _ = world.epochs.apply(&[world.key], [])
         });
         let (under_way, _) = world.compute();
         let was_valid = world.is_valid(under_way);
@@ -125,7 +128,7 @@ fn loom_a_stamp_that_moves_up_hides_no_change() {
         let world = World::new();
         let (since, value) = world.compute();
         // Something else changes, so that there is a reason to look.
-        world.epochs.apply(&[Scope::prefix("p").hash()]);
+        world.epochs.apply(&[Scope::prefix("p").hash()], []);
         let stamp = Arc::new(Stamp::new(since));
         let holds = |world: &World, stamp: &Stamp| stamp.holds(&world.epochs, |since| world.is_valid(since));
         let [changer, reader] = [0, 1].map(|role| {
@@ -153,7 +156,8 @@ fn loom_a_replacement_against_an_invalidation() {
             let world = world.clone();
             move || world.change(1)
         });
-        let (stands, stamp) = world.epochs.replace(&[world.key], || world.is_valid(since));
+        let Replaced { judged: stands, since: stamp, .. } =
+            world.epochs.replace(&[world.key], || world.is_valid(since));
         changer.join().unwrap();
         assert!(value == 1 || !stands || !world.is_valid(stamp));
     });

@@ -15,9 +15,9 @@ fn an_entry_is_valid_until_something_that_covers_it_changes() {
         let epochs = epochs();
         let entry = hashes([Scope::key("a:b"), Scope::prefix("a"), Scope::tag("t")]);
         let since = epochs.begin();
-        epochs.apply(&hashes([Scope::key("c"), Scope::prefix("c"), Scope::tag("u")]));
+        epochs.apply(&hashes([Scope::key("c"), Scope::prefix("c"), Scope::tag("u")]), []);
         assert!(epochs.unchanged(&entry, since));
-        epochs.apply(&[change.hash()]);
+        epochs.apply(&[change.hash()], []);
         assert!(!epochs.unchanged(&entry, since));
         assert!(epochs.unchanged(&entry, epochs.begin()));
     }
@@ -28,12 +28,13 @@ fn a_replacement_stands_unless_something_changed_since() {
     let epochs = epochs();
     let [key] = hashes([Scope::key("k")]);
     let before = epochs.begin();
-    let (stands, stamp) = epochs.replace(&[key], || epochs.unchanged(&[key], before));
+    let Replaced { judged: stands, since: stamp, .. } =
+        epochs.replace(&[key], || epochs.unchanged(&[key], before));
     assert!(stands);
     assert!(epochs.unchanged(&[key], stamp));
     assert!(!epochs.unchanged(&[key], before), "what was computed from the old value goes");
 
-    assert!(!epochs.replace(&[key], || epochs.unchanged(&[key], before)).0);
+    assert!(!epochs.replace(&[key], || epochs.unchanged(&[key], before)).judged);
     assert!(!epochs.unchanged(&[key], stamp), "a value that does not stand invalidates all the same");
 }
 
@@ -42,7 +43,7 @@ fn scopes_that_share_a_slot_make_an_entry_stale_and_never_fresh() {
     let epochs = Epochs::new(Arc::new(LocalOrder::new()), 1);
     let [key, other, prefix] = hashes([Scope::key("a"), Scope::key("b"), Scope::prefix("a")]);
     let since = epochs.begin();
-    epochs.apply(&[other]);
+    epochs.apply(&[other], []);
     assert!(!epochs.unchanged(&[key], since));
     assert!(epochs.unchanged(&[prefix], since), "keys and wider scopes have tables of their own");
 }
@@ -53,7 +54,7 @@ fn one_order_serves_several_caches() {
     let [one, other] = [(); 2].map(|()| Epochs::new(order.clone(), 64));
     let [key] = hashes([Scope::key("k")]);
     let since = one.begin();
-    other.apply(&[key]);
+    other.apply(&[key], []);
     assert!(one.unchanged(&[key], since));
     assert!(!other.unchanged(&[key], since));
 }

@@ -1,0 +1,109 @@
+//! Following the log: how its records become local changes, and how an entry of the server becomes one of
+//! memory.
+
+use std::sync::Arc;
+
+use super::{Epoch, Epochs, LocalOrder, LogOrder, Parcel, Record, Since};
+use crate::scope::ScopeHash;
+
+impl Epoch {
+    /// From what [`number`](Self::number) gave.
+    pub(crate) const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Milliseconds and sequence in one number, in which a later epoch is a greater one.
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The one above it.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// Far above `highest` and above this time, both by `margin` milliseconds: where a log is made anew.
+    pub(crate) fn after(highest: Self, milliseconds: u64, margin: u64) -> Option<Self> {
+        Self::from_id(highest.milliseconds().max(milliseconds).saturating_add(margin), 0)
+    }
+
+    /// The first one of the next millisecond, if the sequence is about to leave its 22 bits.
+    pub(crate) fn next_millisecond_near_end(self) -> Option<Self> {
+        const NEAR: u64 = 1_000;
+        (self.sequence() + NEAR >= 1 << Self::SEQUENCE_BITS)
+            .then(|| Self::from_id(self.milliseconds() + 1, 0))
+            .flatten()
+    }
+}
+
+impl Since {
+    /// The point in the order of this log.
+    pub(crate) fn epoch_in(self, log: &LogOrder) -> Option<Epoch> {
+        self.log.filter(|(id, _)| *id == log.id()).map(|(_, epoch)| epoch)
+    }
+}
+
+impl Epochs {
+    /// What is known of the log, where there is one.
+    pub(crate) fn log(&self) -> Option<&LogOrder> {
+        self.log.as_ref()
+    }
+
+    /// The same, with a log that other processes share.
+    pub(crate) fn with_log(order: Arc<LocalOrder>, slots: usize) -> Self {
+        Self { log: Some(LogOrder::new(slots)), ..Self::new(order, slots) }
+    }
+
+    /// Takes out of the outbox what is to be appended next. Whatever is taken is a local change already: were it
+    /// appended before that, a value made from an entry that it covers could go to the server with a position
+    /// that includes it.
+    pub(crate) fn take(&self) -> Option<Parcel> {
+        let log = self.log.as_ref()?;
+        self.order.between_changes(|| log.outbox().take())
+    }
+
+    /// Applies what was read from the log, in its order: every record from the position through `to`. For
+    /// the log's one reader.
+    ///
+    /// What this process appended itself was a local change when it was called, and is none now.
+    pub(crate) fn follow(&self, records: &[Record], to: Epoch) {
+        let Some(log) = &self.log else { return };
+        // Before `now`: whoever judges an entry of the server after this change must meet it in the slots.
+        for record in records {
+            log.raise(&record.scopes, record.epoch);
+        }
+        if records.iter().any(|record| record.own.is_none() && !record.scopes.is_empty()) {
+            self.order.apply(|number| {
+                for record in records.iter().filter(|record| record.own.is_none()) {
+                    self.slots.raise(&record.scopes, number);
+                }
+            });
+        }
+        // Before the echoes: who waits for one takes the position for his own value.
+        log.move_to(to);
+        for record in records {
+            if let Some(attempt) = record.own {
+                log.outbox().echo(attempt, &record.scopes, record.epoch);
+            }
+        }
+    }
+
+    /// Begins to follow the log anew, from its `tip` on: nothing that was known before can be proved any longer.
+    /// For the log's one reader.
+    pub(crate) fn start_anew(&self, tip: Epoch) {
+        let Some(log) = &self.log else { return };
+        // Before `now`, as in `follow`.
+        log.raise_start_floor(tip);
+        self.order.apply(|number| self.slots.raise(&[ScopeHash::ALL], number));
+        log.move_to(tip);
+        log.outbox().append_again();
+    }
+
+    /// Judges an entry of the server by log order. Its stamp in memory is from before the look.
+    pub(crate) fn judge(&self, scopes: &[ScopeHash], epoch: Epoch) -> Option<Since> {
+        let log = self.log.as_ref()?;
+        let local = self.order.now();
+        (log.accepts(scopes, epoch) && log.contact().permits())
+            .then(|| Since { local, log: Some((log.id(), epoch)) })
+    }
+}

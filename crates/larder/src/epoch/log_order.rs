@@ -1,0 +1,137 @@
+//! The one rule between processes, in log order: what this process knows of the log that all of them share.
+//!
+//! A process' **position** is the epoch through which it has applied every record. An entry on the server
+//! carries the position that its writer had when the computation began. It is valid for a reader whose outbox,
+//! floors and log slots know nothing newer that covers it. They are looked at in this order, and filled in the
+//! opposite one: whoever no longer finds a change in the outbox finds it in the slots.
+//!
+//! Only the log's reader writes position, floors and slots.
+
+use crossbeam_utils::CachePadded;
+
+use super::{Epoch, contact::Contact, outbox::Outbox, slots::Slots};
+use crate::{
+    scope::ScopeHash,
+    sync::{AtomicU64, Ordering},
+};
+
+/// A log, among all that this process follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogId(u64);
+
+/// A record of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// Its ID.
+    pub(crate) epoch: Epoch,
+    /// The attempt of this process' outbox that appended it; none if another process did.
+    pub(crate) own: Option<u64>,
+    /// What was invalidated.
+    pub(crate) scopes: Vec<ScopeHash>,
+}
+
+/// What a process knows of its log.
+pub(crate) struct LogOrder {
+    id: LogId,
+    position: CachePadded<AtomicU64>,
+    /// Entries below it were made before this process began to follow, or while it could not.
+    start_floor: AtomicU64,
+    /// Entries below it were made before a record that covers everything.
+    reset_floor: AtomicU64,
+    /// The highest epoch seen, wherever.
+    highest: AtomicU64,
+    slots: Slots,
+    outbox: Outbox,
+    contact: Contact,
+}
+
+impl LogOrder {
+    /// Before its first start: no entry of the server is accepted.
+    pub(crate) fn new(slots: usize) -> Self {
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        Self {
+            id: LogId(NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
+            position: CachePadded::new(AtomicU64::new(0)),
+            start_floor: AtomicU64::new(u64::MAX),
+            reset_floor: AtomicU64::new(0),
+            highest: AtomicU64::new(0),
+            slots: Slots::new(slots),
+            outbox: Outbox::default(),
+            contact: Contact::new(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> LogId {
+        self.id
+    }
+
+    /// Whether what is known is up to date.
+    pub(crate) fn contact(&self) -> &Contact {
+        &self.contact
+    }
+
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// The epoch through which every record was applied.
+    pub(crate) fn position(&self) -> Epoch {
+        Epoch(self.position.load(Ordering::Acquire))
+    }
+
+    /// The highest epoch seen, in the log or in what was heard of it.
+    pub(crate) fn highest(&self) -> Epoch {
+        Epoch(self.highest.load(Ordering::Relaxed))
+    }
+
+    /// Whether nothing newer than `epoch` is known that covers an entry under these scopes.
+    pub(crate) fn accepts(&self, scopes: &[ScopeHash], epoch: Epoch) -> bool {
+        // `Acquire`: who no longer finds a change in the outbox, or finds a floor lowered, sees the slots.
+        !self.outbox.covers(scopes)
+            && epoch.0 >= self.start_floor.load(Ordering::Acquire)
+            && epoch.0 >= self.reset_floor.load(Ordering::Acquire)
+            && self.slots.unchanged(scopes, epoch.0)
+    }
+
+    /// Remembers what a record covers. A record of any age may come, in any order.
+    pub(super) fn raise(&self, scopes: &[ScopeHash], epoch: Epoch) {
+        self.slots.raise_to_at_least(scopes, epoch.0);
+        if scopes.contains(&ScopeHash::ALL) {
+            self.reset_floor.fetch_max(epoch.0, Ordering::AcqRel);
+        }
+        self.saw(epoch);
+    }
+
+    /// Every record through `epoch` is applied.
+    pub(super) fn move_to(&self, epoch: Epoch) {
+        self.saw(epoch);
+        self.position.store(epoch.0, Ordering::Release);
+    }
+
+    /// Nothing below `tip` can be proved any longer.
+    pub(super) fn raise_start_floor(&self, tip: Epoch) {
+        self.saw(tip);
+        self.start_floor.store(tip.0, Ordering::Release);
+    }
+
+    /// Takes in a retained record from before this process' start. Each call has an older one than the call
+    /// before it, with none between them, so that from here on entries as old as the record can be judged.
+    pub(crate) fn read_back(&self, record: &Record) {
+        self.raise(&record.scopes, record.epoch);
+        self.start_floor.fetch_min(record.epoch.0, Ordering::Release);
+    }
+
+    /// Remembers that there was such an epoch: a log that is made anew goes on above it.
+    fn saw(&self, epoch: Epoch) {
+        self.highest.fetch_max(epoch.0, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Debug for LogOrder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogOrder").field("position", &self.position()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "redis", not(larder_loom)))]
+mod tests;

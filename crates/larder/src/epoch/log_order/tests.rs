@@ -1,0 +1,237 @@
+//! Against a reference that remembers everything.
+
+use std::sync::Arc;
+
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+use crate::epoch::{Epochs, LocalOrder, Parcel};
+
+const SCOPES: u64 = 4;
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Another process appends.
+    Foreign(Vec<u64>),
+    /// This process invalidates.
+    Invalidate(u64),
+    /// The sender appends what waits.
+    Append,
+    /// The append may have failed.
+    Fail,
+    /// The reader takes so many records.
+    Follow(usize),
+    /// The reader begins anew at the tip.
+    Start,
+    /// One record further back.
+    Back,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        vec(0..=SCOPES, 0..3).prop_map(Step::Foreign),
+        (0..=SCOPES).prop_map(Step::Invalidate),
+        Just(Step::Append),
+        Just(Step::Fail),
+        (1..4_usize).prop_map(Step::Follow),
+        Just(Step::Start),
+        Just(Step::Back),
+    ]
+}
+
+/// Two keys, two wider scopes, everything.
+fn scope(number: u64) -> ScopeHash {
+    match number {
+        0 | 1 => ScopeHash::from_number(number),
+        SCOPES => ScopeHash::ALL,
+        _ => ScopeHash::from_number(1 << 63 | number),
+    }
+}
+
+struct World {
+    epochs: Epochs,
+    records: Vec<Record>,
+    under_way: Option<Parcel>,
+    // The reference:
+    /// Which records are known.
+    known: Vec<bool>,
+    inside: Vec<(ScopeHash, Option<u64>)>,
+    left: Vec<ScopeHash>,
+    position: u64,
+    floor: u64,
+    back: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            epochs: Epochs::with_log(Arc::new(LocalOrder::new()), 64),
+            records: Vec::new(),
+            under_way: None,
+            known: Vec::new(),
+            inside: Vec::new(),
+            left: Vec::new(),
+            position: 0,
+            floor: u64::MAX,
+            back: 0,
+        }
+    }
+
+    fn log(&self) -> &LogOrder {
+        self.epochs.log().expect("there is a log")
+    }
+
+    fn append(&mut self, own: Option<u64>, scopes: Vec<ScopeHash>) {
+        let epoch = Epoch(10 * (self.records.len() as u64 + 1));
+        self.records.push(Record { epoch, own, scopes });
+        self.known.push(false);
+    }
+
+    fn enter(&mut self, scope: ScopeHash) {
+        self.inside.retain(|(inside, _)| *inside != scope);
+        self.inside.push((scope, None));
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Foreign(scopes) => self.append(None, scopes.into_iter().map(scope).collect()),
+            Step::Invalidate(number) => {
+                self.epochs.apply(&[scope(number)], []);
+                self.enter(scope(number));
+            }
+            Step::Append => {
+                let Some(parcel) = self.epochs.take() else { return };
+                for (scope, attempt) in &mut self.inside {
+                    if parcel.scopes.contains(scope) {
+                        *attempt = Some(parcel.attempt);
+                    }
+                }
+                self.append(Some(parcel.attempt), parcel.scopes.clone());
+                self.under_way = Some(parcel);
+            }
+            Step::Fail => {
+                let Some(parcel) = self.under_way.take() else { return };
+                for (_, attempt) in &mut self.inside {
+                    *attempt = attempt.filter(|attempt| *attempt != parcel.attempt);
+                }
+                self.log().outbox().failed(parcel);
+            }
+            Step::Follow(most) => self.follow(most),
+            Step::Start => self.start(),
+            Step::Back => self.back(),
+        }
+    }
+
+    fn follow(&mut self, most: usize) {
+        if self.floor == u64::MAX {
+            return;
+        }
+        let first = self.records.iter().position(|record| record.epoch.0 > self.position);
+        let Some(first) = first else { return };
+        let last = (first + most).min(self.records.len());
+        let news = &self.records[first..last];
+        self.position = news[news.len() - 1].epoch.0;
+        self.epochs.follow(news, Epoch(self.position));
+        self.known[first..last].fill(true);
+        for record in news {
+            let own = |inside: &(ScopeHash, Option<u64>)| inside.1.is_some() && inside.1 == record.own;
+            self.left.extend(self.inside.iter().filter(|inside| own(inside)).map(|(scope, _)| *scope));
+            self.inside.retain(|inside| !own(inside));
+        }
+    }
+
+    fn start(&mut self) {
+        self.position = self.records.last().map_or(5, |record| record.epoch.0);
+        self.floor = self.position;
+        self.back = self.records.len();
+        self.epochs.start_anew(Epoch(self.position));
+        for scope in std::mem::take(&mut self.left) {
+            self.enter(scope);
+        }
+        self.inside.iter_mut().for_each(|(_, attempt)| *attempt = None);
+    }
+
+    fn back(&mut self) {
+        if self.floor == u64::MAX || self.back == 0 {
+            return;
+        }
+        self.back -= 1;
+        let record = &self.records[self.back];
+        self.log().read_back(record);
+        self.known[self.back] = true;
+        self.floor = self.floor.min(record.epoch.0);
+    }
+
+    fn expects(&self, scopes: &[ScopeHash], epoch: u64) -> bool {
+        let covers = |scope: &ScopeHash| *scope == ScopeHash::ALL || scopes.contains(scope);
+        let known = self.records.iter().zip(&self.known).filter(|(_, known)| **known);
+        let newer = known.map(|(record, _)| record).filter(|record| record.epoch.0 > epoch);
+        epoch >= self.floor
+            && !self.inside.iter().any(|(scope, _)| covers(scope))
+            && !newer.flat_map(|record| &record.scopes).any(covers)
+    }
+
+    fn check(&self) {
+        for epoch in (0..=10 * self.records.len() as u64 + 10).step_by(5) {
+            for scopes in [vec![0], vec![1, 2], vec![0, 2, 3], vec![3]] {
+                let scopes: Vec<_> = scopes.into_iter().map(scope).collect();
+                assert_eq!(
+                    self.log().accepts(&scopes, Epoch(epoch)),
+                    self.expects(&scopes, epoch),
+                    "{scopes:?} at {epoch}, floor {}, inside {:?}, records {:?}",
+                    self.floor,
+                    self.inside,
+                    self.records,
+                );
+            }
+        }
+        assert_eq!(self.log().position().0, self.position);
+        assert!(self.log().highest() >= self.log().position());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn judges_like_one_who_remembers_everything(steps in vec(step(), 0..60)) {
+        let mut world = World::new();
+        world.check();
+        for step in steps {
+            world.step(step);
+            world.check();
+        }
+    }
+}
+
+#[test]
+fn nothing_is_accepted_before_the_first_start() {
+    let log = LogOrder::new(64);
+    assert!(!log.accepts(&[scope(0)], Epoch(u64::MAX - 1)));
+}
+
+#[test]
+fn a_record_that_covers_everything_is_not_undone_by_reading_back() {
+    let log = LogOrder::new(64);
+    log.raise_start_floor(Epoch(30));
+    log.read_back(&Record { epoch: Epoch(20), own: None, scopes: vec![ScopeHash::ALL] });
+    log.read_back(&Record { epoch: Epoch(10), own: None, scopes: vec![scope(1)] });
+    assert!(log.accepts(&[scope(0)], Epoch(20)));
+    assert!(!log.accepts(&[scope(0)], Epoch(19)));
+}
+
+#[test]
+fn epochs_are_ids_and_absurd_ids_are_none() {
+    let epoch = Epoch::from_id(1_700_000_000_000, 7).unwrap();
+    assert_eq!((epoch.milliseconds(), epoch.sequence()), (1_700_000_000_000, 7));
+    assert_eq!(Epoch::from_id((1 << 42) - 1, (1 << 22) - 1), Some(Epoch(u64::MAX)));
+    assert_eq!(Epoch::from_id(1 << 42, 0), None);
+    assert_eq!(Epoch::from_id(1, 1 << 22), None);
+
+    let near = Epoch::from_id(5, (1 << 22) - 1_000).unwrap();
+    assert_eq!(near.next_millisecond_near_end(), Epoch::from_id(6, 0));
+    assert_eq!(Epoch(near.0 - 1).next_millisecond_near_end(), None);
+    assert_eq!(Epoch::after(near, 9, 60_000), Epoch::from_id(60_009, 0));
+    assert_eq!(Epoch::after(near, 0, 60_000), Epoch::from_id(60_005, 0));
+    assert_eq!(Epoch::after(near, 1 << 42, 60_000), None);
+}

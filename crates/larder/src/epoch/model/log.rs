@@ -1,0 +1,160 @@
+//! The same between processes: entries of the server, judged while the log moves.
+
+use std::sync::Arc;
+
+use loom::thread;
+
+use super::check;
+use crate::{
+    epoch::{Epoch, Epochs, LocalOrder, Record, Since},
+    scope::{Scope, ScopeHash},
+};
+
+const BEFORE: Epoch = Epoch(10);
+const CHANGE: Epoch = Epoch(11);
+
+/// A process that follows a log, in contact since [`BEFORE`].
+struct World {
+    epochs: Epochs,
+    key: ScopeHash,
+}
+
+impl World {
+    fn new() -> Arc<Self> {
+        let epochs = Epochs::with_log(Arc::new(LocalOrder::new()), 1);
+        epochs.start_anew(BEFORE);
+        Arc::new(Self { epochs, key: Scope::key("k").hash() })
+    }
+
+    fn record(&self, own: Option<u64>) -> Record {
+        Record { epoch: CHANGE, own, scopes: vec![self.key] }
+    }
+
+    /// Takes an entry of the server into memory, from before the change.
+    fn judge(&self) -> Option<Since> {
+        self.epochs.judge(&[self.key], BEFORE)
+    }
+
+    fn is_valid(&self, since: Since) -> bool {
+        self.epochs.unchanged(&[self.key], since)
+    }
+
+    /// Appends what waits, and reads it back.
+    fn send(&self) {
+        if let Some(parcel) = self.epochs.take() {
+            self.epochs.follow(&[self.record(Some(parcel.attempt))], CHANGE);
+        }
+    }
+
+    /// An entry that was taken from the server while the change was on its way is not valid after it.
+    fn check_taken(&self, taken: Option<Since>) {
+        assert!(!taken.is_some_and(|since| self.is_valid(since)), "a stale entry is valid in memory");
+        assert!(self.judge().is_none(), "a stale entry of the server is accepted");
+    }
+
+    /// What a computation does that reads a stored entry from memory: its result, for the server, where the stored
+    /// entry was still valid.
+    fn compute_from(&self, stored: Since) -> Option<Epoch> {
+        let since = self.epochs.begin();
+        let epoch = since.epoch_in(self.epochs.log().unwrap()).unwrap();
+        self.is_valid(stored).then_some(epoch)
+    }
+
+    /// A result that was made from the stored entry is not accepted after the change.
+    fn check_result(&self, result: Option<Epoch>) {
+        let accepted = |epoch| self.epochs.log().unwrap().accepts(&[self.key], epoch);
+        assert!(!result.is_some_and(accepted), "a result made from a stale entry is accepted");
+    }
+}
+
+fn beside<R: 'static>(world: &Arc<World>, run: impl FnOnce(&World) -> R + 'static) -> thread::JoinHandle<R> {
+    let world = world.clone();
+    thread::spawn(move || run(&world))
+}
+
+/// Outbox, slots, counter, append, echo, leave.
+#[test]
+fn loom_an_own_invalidation_against_an_entry_of_the_server() {
+    check(|| {
+        let world = World::new();
+        let judge = beside(&world, World::judge);
+        world.epochs.apply(&[world.key], []);
+        world.send();
+        world.check_taken(judge.join().unwrap());
+    });
+}
+
+/// The append is not part of the call: the sender may be faster than the call returns.
+#[test]
+fn loom_an_own_invalidation_and_its_sender_against_a_computation() {
+    check(|| {
+        let world = World::new();
+        let stored = world.epochs.begin();
+        let caller = beside(&world, |world| _ = world.epochs.apply(&[world.key], []));
+        let sender = beside(&world, World::send);
+        let result = world.compute_from(stored);
+        caller.join().unwrap();
+        sender.join().unwrap();
+        world.check_result(result);
+    });
+}
+
+#[test]
+fn loom_a_foreign_record_against_an_entry_of_the_server() {
+    check(|| {
+        let world = World::new();
+        let judge = beside(&world, World::judge);
+        world.epochs.follow(&[world.record(None)], CHANGE);
+        world.check_taken(judge.join().unwrap());
+    });
+}
+
+#[test]
+fn loom_a_foreign_record_against_a_computation() {
+    check(|| {
+        let world = World::new();
+        let stored = world.epochs.begin();
+        let reader = beside(&world, |world| world.epochs.follow(&[world.record(None)], CHANGE));
+        let result = world.compute_from(stored);
+        reader.join().unwrap();
+        world.check_result(result);
+    });
+}
+
+#[test]
+fn loom_a_new_start_against_an_entry_of_the_server() {
+    check(|| {
+        let world = World::new();
+        let judge = beside(&world, World::judge);
+        world.epochs.start_anew(Epoch(20));
+        world.check_taken(judge.join().unwrap());
+    });
+}
+
+#[test]
+fn loom_a_new_start_against_a_computation() {
+    check(|| {
+        let world = World::new();
+        let stored = world.epochs.begin();
+        let reader = beside(&world, |world| world.epochs.start_anew(Epoch(20)));
+        let result = world.compute_from(stored);
+        reader.join().unwrap();
+        world.check_result(result);
+    });
+}
+
+/// The backward read makes older entries good again, but for those that what it has read covers.
+#[test]
+fn loom_the_backward_read_against_an_entry_of_the_server() {
+    check(|| {
+        let world = World::new();
+        world.epochs.start_anew(Epoch(20));
+        let judge = beside(&world, World::judge);
+        let log = world.epochs.log().unwrap();
+        log.read_back(&world.record(None));
+        let other = vec![Scope::prefix("p").hash()];
+        log.read_back(&Record { epoch: BEFORE, own: None, scopes: other.clone() });
+        assert!(judge.join().unwrap().is_none(), "a stale entry of the server is accepted");
+        assert!(log.accepts(&other, BEFORE), "what nothing covers is good again");
+    });
+}

@@ -1,0 +1,253 @@
+use std::{
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use super::*;
+
+fn scope(number: u64) -> ScopeHash {
+    ScopeHash::from_number(number)
+}
+
+fn scopes(numbers: impl IntoIterator<Item = u64>) -> Vec<ScopeHash> {
+    numbers.into_iter().map(scope).collect()
+}
+
+fn sorted(mut scopes: Vec<ScopeHash>) -> Vec<ScopeHash> {
+    scopes.sort();
+    scopes
+}
+
+/// What is there at once, without waiting.
+fn now<R>(future: impl Future<Output = R>) -> Option<R> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => Some(result),
+        Poll::Pending => None,
+    }
+}
+
+/// Takes what waits, and has it read back.
+fn deliver(outbox: &Outbox, epoch: u64) -> Parcel {
+    let parcel = outbox.take().expect("something waits");
+    outbox.named(parcel.attempt, Epoch(epoch));
+    outbox.echo(parcel.attempt, &parcel.scopes, Epoch(epoch));
+    parcel
+}
+
+/// As if all that is remembered had happened so much earlier.
+fn age(outbox: &Outbox, by: Duration) {
+    let mut state = lock(&outbox.state);
+    state.recent.iter_mut().for_each(|(then, _)| *then -= by);
+    state.overflowed = state.overflowed.map(|then| then - by);
+}
+
+#[test]
+fn scopes_that_wait_are_coalesced() {
+    let outbox = Outbox::default();
+    outbox.add(&scopes([1, 2]), []);
+    outbox.add(&scopes([2, 3]), []);
+    assert_eq!(outbox.len(), 3);
+    assert_eq!(sorted(outbox.take().unwrap().scopes), scopes([1, 2, 3]));
+    assert!(outbox.take().is_none());
+}
+
+#[test]
+fn a_scope_is_inside_from_the_call_to_the_echo() {
+    let outbox = Outbox::default();
+    assert!(!outbox.covers(&scopes([1])));
+    outbox.add(&scopes([1]), []);
+    assert!(outbox.covers(&scopes([9, 1])) && !outbox.covers(&scopes([9])));
+    let parcel = outbox.take().unwrap();
+    assert!(outbox.covers(&scopes([1])), "under way");
+    outbox.named(parcel.attempt, Epoch(5));
+    assert!(outbox.covers(&scopes([1])), "appended, and not read back");
+    outbox.echo(parcel.attempt, &parcel.scopes, Epoch(5));
+    assert!(!outbox.covers(&scopes([1])));
+    assert_eq!(outbox.len(), 0);
+}
+
+#[test]
+fn everything_covers_every_entry() {
+    let outbox = Outbox::default();
+    outbox.add(&[ScopeHash::ALL], []);
+    assert!(outbox.covers(&scopes([7])) && outbox.covers(&[]));
+}
+
+#[test]
+fn an_older_echo_or_reply_takes_out_nothing_that_was_added_since() {
+    let outbox = Outbox::default();
+    outbox.add(&scopes([1, 2]), []);
+    let first = outbox.take().unwrap();
+    let told = outbox.add(&scopes([1]), []);
+    outbox.named(first.attempt, Epoch(5));
+    outbox.echo(first.attempt, &first.scopes, Epoch(5));
+    assert!(outbox.covers(&scopes([1])) && !outbox.covers(&scopes([2])));
+    assert_eq!(now(told.named()), None);
+
+    let second = deliver(&outbox, 6);
+    assert_eq!(second.scopes, scopes([1]));
+    assert!(!outbox.covers(&scopes([1])));
+    assert_eq!(now(told.named()), Some(Epoch(6)));
+}
+
+#[test]
+fn a_failed_attempt_waits_again() {
+    let outbox = Outbox::default();
+    let told = outbox.add(&scopes([1]), [Arc::from("one")]);
+    let first = outbox.take().unwrap();
+    let (attempt, carried) = (first.attempt, first.scopes.clone());
+    outbox.failed(first);
+    assert!(outbox.covers(&scopes([1])));
+
+    let second = outbox.take().unwrap();
+    assert_eq!((&second.scopes, second.keys.len()), (&carried, 1));
+    // It had arrived after all.
+    outbox.echo(attempt, &carried, Epoch(5));
+    assert!(outbox.covers(&scopes([1])), "only the attempt that carries it takes it out");
+    assert!(now(told.echoed()).is_none());
+    outbox.echo(second.attempt, &second.scopes, Epoch(6));
+    assert!(!outbox.covers(&scopes([1])));
+    assert!(now(told.echoed()).is_some());
+}
+
+#[test]
+fn what_failed_after_its_echo_waits_no_longer() {
+    let outbox = Outbox::default();
+    outbox.add(&scopes([1]), []);
+    let parcel = outbox.take().unwrap();
+    outbox.echo(parcel.attempt, &parcel.scopes, Epoch(5));
+    outbox.failed(parcel);
+    assert!(!outbox.covers(&scopes([1])));
+    assert!(outbox.take().is_none());
+}
+
+#[test]
+fn too_much_becomes_everything() {
+    let outbox = Outbox::default();
+    let most = MOST_SCOPES as u64;
+    outbox.add(&scopes(0..most), []);
+    assert_eq!(outbox.len(), most);
+    assert!(!outbox.covers(&scopes([most])));
+    let told = outbox.add(&scopes([most]), []);
+    assert_eq!(outbox.len(), 1);
+    assert!(outbox.covers(&scopes([most + 1])));
+    assert_eq!(deliver(&outbox, 5).scopes, [ScopeHash::ALL]);
+    assert!(!outbox.covers(&scopes([0, most])));
+    assert!(now(told.echoed()).is_some());
+}
+
+#[test]
+fn one_attempt_takes_so_much_and_no_more() {
+    let outbox = Outbox::default();
+    let told = outbox.add(&scopes(0..2 * MOST_AT_ONCE as u64 + 1), []);
+    for part in 0..2 {
+        assert_eq!(deliver(&outbox, 5 + part).scopes.len(), MOST_AT_ONCE);
+        assert!(now(told.named()).is_none(), "not all of it is on its way");
+    }
+    assert_eq!(deliver(&outbox, 7).scopes.len(), 1);
+    assert_eq!(now(told.named()), Some(Epoch(7)));
+    assert_eq!(outbox.len(), 0);
+}
+
+#[test]
+fn keys_are_remembered_within_bounds() {
+    let outbox = Outbox::default();
+    let key: Arc<str> = "k".repeat(MOST_KEY_BYTES / 2).into();
+    outbox.add(&scopes([1]), [key.clone(), key.clone(), key.clone()]);
+    assert_eq!(outbox.take().unwrap().keys.len(), 2);
+    outbox.add(&scopes([2]), [key]);
+    assert_eq!(outbox.take().unwrap().keys.len(), 1, "what was taken counts no longer");
+}
+
+#[test]
+fn the_last_minute_is_appended_again() {
+    let outbox = Outbox::default();
+    outbox.add(&scopes([1]), []);
+    assert!(lock(&outbox.state).recent.is_empty(), "inside; it is remembered from when it leaves");
+    deliver(&outbox, 5);
+    age(&outbox, REMEMBERED / 2);
+    outbox.add(&scopes([2]), []);
+    deliver(&outbox, 6);
+    outbox.add(&scopes([3]), []);
+    let under_way = outbox.take().unwrap();
+
+    outbox.append_again();
+    assert!([1, 2, 3].into_iter().all(|number| outbox.covers(&scopes([number]))));
+    outbox.echo(under_way.attempt, &under_way.scopes, Epoch(7));
+    assert!(outbox.covers(&scopes([3])), "what was appended before is in doubt");
+    assert_eq!(sorted(deliver(&outbox, 8).scopes), scopes([1, 2, 3]));
+    assert_eq!(outbox.len(), 0);
+}
+
+#[test]
+fn what_is_older_than_a_minute_is_not() {
+    let outbox = Outbox::default();
+    outbox.add(&scopes([1]), []);
+    deliver(&outbox, 5);
+    age(&outbox, REMEMBERED + Duration::from_secs(1));
+    outbox.append_again();
+    assert!(outbox.take().is_none());
+}
+
+#[test]
+fn too_much_to_remember_is_everything() {
+    let outbox = Outbox::default();
+    for round in 0..=(MOST_SCOPES / MOST_AT_ONCE) as u64 {
+        let first = round * MOST_AT_ONCE as u64;
+        outbox.add(&scopes(first..first + MOST_AT_ONCE as u64), []);
+        deliver(&outbox, 5 + round);
+    }
+    assert_eq!(lock(&outbox.state).recent.len(), MOST_SCOPES);
+    outbox.append_again();
+    assert!(outbox.covers(&scopes([u64::MAX - 5])), "everything");
+}
+
+#[test]
+fn those_who_asked_are_told_after_a_new_start() {
+    let outbox = Outbox::default();
+    let told = outbox.add(&scopes([1]), []);
+    outbox.take().unwrap();
+    outbox.append_again();
+    assert!(now(told.named()).is_none());
+    deliver(&outbox, 6);
+    assert_eq!(now(told.named()), Some(Epoch(6)));
+}
+
+#[test]
+fn those_who_do_not_wait_are_let_go() {
+    let outbox = Outbox::default();
+    for _ in 0..100_000 {
+        drop(outbox.add(&scopes([1]), []));
+    }
+    assert!(lock(&outbox.state).waiting.announcements.len() <= 2048);
+}
+
+#[test]
+fn the_sender_is_woken() {
+    let outbox = Outbox::default();
+    assert!(now(outbox.wait()).is_none());
+    outbox.add(&scopes([1]), []);
+    outbox.ring();
+    assert!(now(outbox.wait()).is_some());
+    let parcel = outbox.take().unwrap();
+    outbox.failed(parcel);
+    assert!(now(outbox.wait()).is_some());
+}
+
+#[test]
+fn attempts_that_are_never_read_back_do_not_pile_up() {
+    let outbox = Outbox::default();
+    for _ in 0..2 * MOST_UNDER_WAY {
+        outbox.add(&scopes([1]), []);
+        outbox.take().unwrap();
+    }
+    assert_eq!(lock(&outbox.state).under_way.len(), MOST_UNDER_WAY);
+    deliver_last(&outbox);
+    assert_eq!(outbox.len(), 0);
+}
+
+fn deliver_last(outbox: &Outbox) {
+    outbox.add(&scopes([1]), []);
+    deliver(outbox, 5);
+}
