@@ -1,0 +1,153 @@
+//! From what was set to what is valid.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Config, Credentials, RedisCacheBuilder, Secret, Target};
+use crate::{
+    error::{Kind, Result},
+    redis::url::{self, PORT, Parsed, Place, SENTINEL_PORT},
+};
+
+impl RedisCacheBuilder {
+    /// Checks what was set.
+    pub(crate) fn config(self) -> Result<Config> {
+        self.checked().map_err(|reason| Kind::Configuration(reason).into())
+    }
+
+    fn checked(mut self) -> Result<Config, String> {
+        let parsed = self.parsed()?;
+        let cluster = matches!(parsed.place, Place::Cluster(_));
+        let encrypted = parsed.tls || self.tls;
+        let database = self.database.or(parsed.database).unwrap_or(0);
+        if cluster && database != 0 {
+            return Err("a cluster has no other database than 0".to_owned());
+        }
+        if encrypted && matches!(parsed.place, Place::Socket(_)) {
+            return Err("there is no TLS on a Unix socket".to_owned());
+        }
+        if !(1..=64).contains(&self.connections) {
+            return Err(format!("{} connections: 1 to 64 are allowed", self.connections));
+        }
+        for (name, duration) in [("deadline", self.deadline), ("connect_timeout", self.connect_timeout)] {
+            // Beyond a day it is a mistake, and far beyond it no clock can be added to it.
+            if duration.is_zero() || duration > Duration::from_secs(86_400) {
+                return Err(format!(
+                    "{name} is {duration:?}: more than nothing and at most a day is allowed"
+                ));
+            }
+        }
+        if self.connect_attempts == 0 {
+            return Err("connect_attempts is 0: at least one is needed".to_owned());
+        }
+        #[cfg(feature = "tls")]
+        let tls = self.encryption(encrypted)?;
+        #[cfg(not(feature = "tls"))]
+        self.refuse_encryption(encrypted)?;
+        Ok(Config {
+            credentials: credentials(
+                self.username.take().or(parsed.username),
+                self.password.take().or(parsed.password),
+                "password",
+            )?,
+            sentinel_credentials: credentials(
+                self.sentinel_username.take(),
+                self.sentinel_password.take(),
+                "sentinel_password",
+            )?,
+            place: parsed.place,
+            database,
+            #[cfg(feature = "tls")]
+            tls,
+            prefix: prefix(self.prefix.or(parsed.prefix))?,
+            client_name: client_name(self.client_name.or(parsed.client_name))?,
+            connections: self.connections,
+            deadline: self.deadline,
+            connect_timeout: self.connect_timeout,
+            connect_attempts: self.connect_attempts,
+            known: Arc::default(),
+        })
+    }
+
+    fn parsed(&self) -> Result<Parsed, String> {
+        let nodes = |list: &[String], port| match list {
+            [] => Err("no node is named".to_owned()),
+            list => list.iter().map(|text| url::node(text, port)).collect::<Result<Vec<_>, _>>(),
+        };
+        let place = match &self.target {
+            Target::Url(text) => return url::parse(text),
+            Target::Cluster(list) => Place::Cluster(nodes(list, PORT)?),
+            Target::Sentinel(list, master) => {
+                if master.is_empty() {
+                    return Err("the name of the master is empty".to_owned());
+                }
+                Place::Sentinel { nodes: nodes(list, SENTINEL_PORT)?, master: master.clone() }
+            }
+        };
+        Ok(Parsed {
+            place,
+            tls: false,
+            username: None,
+            password: None,
+            database: None,
+            prefix: None,
+            client_name: None,
+        })
+    }
+
+    #[cfg(feature = "tls")]
+    fn encryption(&self, encrypted: bool) -> Result<Option<super::tls::Tls>, String> {
+        match encrypted {
+            true => super::tls::Tls::new(self.tls_roots.as_deref(), self.tls_client.as_ref()).map(Some),
+            false if self.tls_roots.is_some() || self.tls_client.is_some() => {
+                Err("certificates were given without TLS: write rediss:// or call `tls`".to_owned())
+            }
+            false => Ok(None),
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn refuse_encryption(&self, encrypted: bool) -> Result<(), String> {
+        if encrypted || self.tls_roots.is_some() || self.tls_client.is_some() {
+            return Err("TLS needs larder's feature `tls`, which is not enabled".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// A user without a password would be forgotten silently: `AUTH` has no such form.
+fn credentials(
+    username: Option<String>,
+    password: Option<Secret>,
+    setter: &str,
+) -> Result<Option<Credentials>, String> {
+    match (username, password) {
+        (username, Some(password)) => Ok(Some(Credentials { username, password })),
+        (None, None) => Ok(None),
+        (Some(_), None) => {
+            Err(format!("a user needs a password: set `{setter}`, an empty one if it has none"))
+        }
+    }
+}
+
+fn prefix(prefix: Option<String>) -> Result<String, String> {
+    let prefix = prefix.unwrap_or_else(|| "larder".to_owned());
+    if !(1..=128).contains(&prefix.len()) {
+        return Err(format!("the prefix has {} bytes: 1 to 128 are allowed", prefix.len()));
+    }
+    // Braces would send all keys to one node of a cluster; `*` and control characters would make them hard
+    // to find by people.
+    match prefix.chars().find(|&symbol| matches!(symbol, '{' | '}' | '*') || symbol.is_control()) {
+        Some(symbol) => Err(format!("the prefix {prefix:?} has a {symbol:?} in it")),
+        None => Ok(prefix),
+    }
+}
+
+/// What `CLIENT SETNAME` takes.
+fn client_name(name: Option<String>) -> Result<String, String> {
+    let name = name.unwrap_or_else(|| "larder".to_owned());
+    let valid = (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+    match valid {
+        true => Ok(name),
+        false => Err(format!("the client's name {name:?} is not 1 to 64 printable ASCII letters")),
+    }
+}

@@ -1,0 +1,153 @@
+//! Connections to Redis that never hold a caller for longer than the deadline, and mend themselves.
+//!
+//! - One server, or the master that the sentinels name: a [`Link`]. A cluster: a link for every master,
+//!   and the map of who owns what. The crate's own cluster connection keeps asking a master that is gone,
+//!   and sends the commands of a batch one by one.
+//! - Connections live in the runtime of whoever needed them first. When they end, or that runtime does,
+//!   the next are made in the background by whoever notices, and callers wait at most for the first
+//!   attempt.
+//!
+//! What is sent besides callers' commands, and must be allowed to the ACL user: `INFO`, `TIME`
+//! (`@dangerous`, `@fast`), and in a cluster `CLUSTER|SLOTS`, `CLUSTER|INFO` and `ASKING`; `SELECT` where
+//! the database is not 0. `CLIENT|SETNAME` is sent and may be refused. Sentinels are sent
+//! `SENTINEL|GET-MASTER-ADDR-BY-NAME`. `AUTH` is everybody's right.
+
+mod batch;
+mod cluster;
+mod command;
+mod dial;
+mod link;
+mod sentinel;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+#[cfg(test)]
+use self::command::Unavailable;
+use self::{
+    cluster::Cluster,
+    dial::{Address, DialError},
+    link::{Destination, Link},
+};
+pub(crate) use self::{
+    command::{Command, Failure, Reply},
+    dial::Dialed,
+};
+use super::{
+    breaker::BreakerState,
+    config::Config,
+    facts::Facts,
+    url::{Node, Place},
+};
+use crate::error::{Kind, Result};
+
+/// Whether a new connection to a server with these facts may carry commands. Must not block.
+pub(crate) type Admit = Arc<dyn Fn(&Facts) -> bool + Send + Sync>;
+
+/// How a link is, for people.
+#[derive(Debug, Clone)]
+pub(crate) struct LinkState {
+    pub(crate) server: String,
+    pub(crate) breaker: BreakerState,
+    /// Whether all its connections are there.
+    pub(crate) connected: bool,
+}
+
+/// The connections that carry commands. Cheap to clone; they end with the last clone.
+#[derive(Clone)]
+pub(crate) struct Connections(Routes);
+
+#[derive(Clone)]
+enum Routes {
+    Single(Arc<Link>),
+    Cluster(Arc<Cluster>),
+}
+
+impl Connections {
+    /// Connects when it is first needed. `admit` is asked for every new connection before anything is sent
+    /// on it, except in a cluster; where it says no, the connection is closed, and another one is tried
+    /// soon.
+    pub(crate) fn new(config: Arc<Config>, admit: Option<Admit>) -> Self {
+        Self(match place(&config) {
+            Some(destination) => Routes::Single(Link::new(config, destination, admit)),
+            None => Routes::Cluster(Cluster::new(config)),
+        })
+    }
+
+    /// Waits until there is a connection, to every master of a cluster, and tells what the server (the last
+    /// of them) said of itself.
+    ///
+    /// # Errors
+    ///
+    /// When the configured number of attempts has failed, or one for a reason that will stay.
+    pub(crate) async fn ready(&self) -> Result<Facts> {
+        match &self.0 {
+            Routes::Single(link) => link.ready().await,
+            Routes::Cluster(cluster) => cluster.ready().await,
+        }
+    }
+
+    /// Sends one command. Takes no longer than the deadline; in a cluster where slots are on the move, that
+    /// for every node that it is sent on to. Dropping the future may or may not keep it from being sent.
+    pub(crate) async fn call(&self, command: &Command) -> Reply {
+        match &self.0 {
+            Routes::Single(link) => link.call(&command.words).await,
+            Routes::Cluster(cluster) => cluster.call(command).await,
+        }
+    }
+
+    /// Sends several commands, in one round trip where they are no more than 1,000 commands and 1 MiB, and
+    /// in a cluster one for each node. Has a reply for each, in their order. They are not a transaction:
+    /// longer batches and those in a cluster are executed in no particular order. The deadline is that of
+    /// every round trip, and after one that has failed no more begin.
+    pub(crate) async fn call_many(&self, commands: Vec<Command>) -> Vec<Reply> {
+        match &self.0 {
+            Routes::Single(link) => batch::send(commands, link).await,
+            Routes::Cluster(cluster) => cluster.call_many(commands).await,
+        }
+    }
+
+    /// How the links are: one, or one for each master of a cluster that is known.
+    pub(crate) fn states(&self) -> Vec<LinkState> {
+        match &self.0 {
+            Routes::Single(link) => vec![link.state()],
+            Routes::Cluster(cluster) => cluster.states(),
+        }
+    }
+}
+
+/// None for a cluster.
+fn place(config: &Config) -> Option<Destination> {
+    Some(match &config.place {
+        Place::Server(node) => Destination::Fixed(Address::Tcp(node.clone())),
+        Place::Socket(path) => Destination::Fixed(Address::Socket(path.clone())),
+        Place::Sentinel { master, .. } => Destination::Master(master.clone()),
+        Place::Cluster(_) => return None,
+    })
+}
+
+/// A new connection to the master that owns `key`, called as configured and `suffix`. It has no time limit
+/// of its own, lives in the current runtime, and ends when dropped.
+///
+/// # Errors
+///
+/// When the server cannot be reached within the configured time, or cannot be used.
+pub(crate) async fn connect_to_log(config: &Config, key: &str, suffix: &str) -> Result<Dialed> {
+    let unreachable = |address: String| {
+        move |DialError { reason, .. }: DialError| crate::Error::from(Kind::Connect { address, reason })
+    };
+    let node = |node: Node| Address::Tcp(node);
+    let address = match place(config) {
+        Some(Destination::Fixed(address)) => address,
+        Some(Destination::Master(name)) => {
+            sentinel::master(config, &name).await.map(node).map_err(unreachable(name))?
+        }
+        None => {
+            let owner = cluster::owner(config, key.as_bytes()).await;
+            owner.map(node).map_err(unreachable("the cluster".to_owned()))?
+        }
+    };
+    let name = format!("{}{suffix}", config.client_name);
+    dial::dial(config, &address, &name, || {}).await.map_err(unreachable(address.to_string()))
+}

@@ -1,0 +1,98 @@
+//! Many commands: in pipelines that are bounded in size, a few of them under way at once.
+
+use std::{future::Future, sync::OnceLock};
+
+use ::redis::Pipeline;
+use futures_util::{StreamExt, stream};
+
+use super::command::{Command, Reply, Unavailable};
+
+/// Commands in one pipeline.
+const COMMANDS: usize = 1_000;
+
+/// Bytes in one pipeline, unless one command has more.
+const BYTES: usize = 1 << 20;
+
+/// Pipelines of a batch that are under way at once: one is being written, one executed, one read.
+const AT_ONCE: usize = 4;
+
+/// Whoever takes pipelines.
+///
+/// A trait and no closure: rustc does not see that a future is `Send` that has an async closure in it.
+pub(super) trait Exchange: Sync {
+    /// Sends one pipeline, and has a reply for each of its commands.
+    fn exchange(&self, pipeline: &Pipeline) -> impl Future<Output = Result<Vec<Reply>, Unavailable>> + Send;
+}
+
+/// Sends commands. The replies are in the commands' order. Once a pipeline has failed the rest is not sent: it
+/// would only add its deadlines to that.
+pub(super) async fn send(commands: Vec<Command>, to: &impl Exchange) -> Vec<Reply> {
+    let count = commands.len();
+    let failure = OnceLock::new();
+    let pipelines = Pipelines { commands: commands.into_iter(), next: None };
+    let mut exchanges =
+        stream::iter(pipelines.map(|pipeline| attempt(to, &failure, pipeline))).buffered(AT_ONCE);
+    let mut replies = Vec::with_capacity(count);
+    while let Some(part) = exchanges.next().await {
+        replies.extend(part);
+    }
+    replies
+}
+
+async fn attempt(to: &impl Exchange, failure: &OnceLock<Unavailable>, pipeline: Pipeline) -> Vec<Reply> {
+    let outcome = match failure.get() {
+        Some(&reason) => Err(reason),
+        None => to.exchange(&pipeline).await,
+    };
+    outcome.unwrap_or_else(|reason| {
+        _ = failure.set(reason);
+        (0..pipeline.len()).map(|_| Err(reason.into())).collect()
+    })
+}
+
+/// Cuts commands into pipelines.
+struct Pipelines {
+    commands: std::vec::IntoIter<Command>,
+    /// The one that did not fit into the pipeline before.
+    next: Option<Command>,
+}
+
+impl Iterator for Pipelines {
+    type Item = Pipeline;
+
+    fn next(&mut self) -> Option<Pipeline> {
+        let first = self.next.take().or_else(|| self.commands.next())?;
+        let mut bytes = first.size();
+        let mut pipeline = Pipeline::with_capacity(self.commands.len().min(COMMANDS - 1) + 1);
+        pipeline.add_command(first.words);
+        while pipeline.len() < COMMANDS {
+            let Some(command) = self.commands.next() else { break };
+            bytes += command.size();
+            if bytes > BYTES {
+                self.next = Some(command);
+                break;
+            }
+            pipeline.add_command(command.words);
+        }
+        Some(pipeline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lengths(commands: Vec<Command>) -> Vec<usize> {
+        Pipelines { commands: commands.into_iter(), next: None }.map(|pipeline| pipeline.len()).collect()
+    }
+
+    #[test]
+    fn pipelines_are_bounded() {
+        let get = || Command::new("GET").key("k");
+        assert_eq!(lengths(vec![]), [0usize; 0]);
+        assert_eq!(lengths(vec![get()]), [1]);
+        assert_eq!(lengths(std::iter::repeat_with(get).take(2_001).collect()), [1_000, 1_000, 1]);
+        let large = |bytes| Command::new("SET").key("k").arg(vec![0u8; bytes]);
+        assert_eq!(lengths(vec![large(BYTES / 2 - 100), get(), large(BYTES * 2), get()]), [2, 1, 1]);
+    }
+}

@@ -1,0 +1,362 @@
+//! The way to all nodes of a cluster: which command goes where, and what happens when that changes.
+
+mod slots;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
+
+use ::redis::{Cmd, Pipeline, ServerError};
+use arc_swap::ArcSwapOption;
+use futures_util::{StreamExt, future::join_all, stream};
+use tokio::{runtime::Handle, sync::watch, time::Instant};
+
+use self::slots::{Range, SLOTS, slot};
+use super::{
+    LinkState,
+    batch::{self, Exchange},
+    command::{Command, Failure, Reply, Unavailable},
+    dial::{Address, DialError, words},
+    link::{Destination, Link},
+};
+use crate::{
+    error::{Error, Kind},
+    redis::{config::Config, facts::Facts, url::Node},
+    sync::plain::lock,
+};
+
+/// The shortest time between two looks at who owns what.
+const APART: Duration = Duration::from_millis(100);
+
+/// How often one command is sent elsewhere.
+const REDIRECTIONS: u32 = 6;
+
+/// Redirected commands of a batch that are under way at once.
+const AT_ONCE: usize = 256;
+
+/// The way to all nodes of a cluster.
+pub(super) struct Cluster {
+    config: Arc<Config>,
+    map: ArcSwapOption<Map>,
+    links: Mutex<HashMap<Node, Arc<Link>>>,
+    /// Why the last look failed, if it did; changes with every look.
+    looked: watch::Sender<Option<DialError>>,
+    look: Mutex<Look>,
+}
+
+/// Who owns what.
+struct Map {
+    /// By slot, the place in `masters`. `NOBODY` for those without an owner.
+    owners: Vec<u16>,
+    masters: Vec<(Node, Arc<Link>)>,
+}
+
+const NOBODY: u16 = u16::MAX;
+
+/// What of a batch goes to one node, and where it stands in the batch.
+struct Part<'a> {
+    link: &'a Arc<Link>,
+    indices: Vec<usize>,
+    commands: Vec<Command>,
+}
+
+impl<'a> Part<'a> {
+    fn new(link: &'a Arc<Link>) -> Self {
+        Self { link, indices: Vec::new(), commands: Vec::new() }
+    }
+}
+
+#[derive(Default)]
+struct Look {
+    task: u64,
+    /// When the task will have ended, unless its runtime is gone; and then, when the next may begin.
+    until: Option<Instant>,
+}
+
+impl Map {
+    fn owner(&self, slot: u16) -> Option<&(Node, Arc<Link>)> {
+        self.masters.get(usize::from(self.owners[usize::from(slot)]))
+    }
+}
+
+impl Cluster {
+    pub(super) fn new(config: Arc<Config>) -> Arc<Self> {
+        Arc::new(Self {
+            config,
+            map: ArcSwapOption::empty(),
+            links: Mutex::default(),
+            looked: watch::Sender::new(None),
+            look: Mutex::default(),
+        })
+    }
+
+    pub(super) async fn call(self: &Arc<Self>, command: &Command) -> Reply {
+        let map = self.map().await?;
+        let (node, link) = self.route(&map, command)?;
+        let reply = link.call(&command.words).await;
+        self.follow(node, &command.words, reply).await
+    }
+
+    /// One pipeline for each node, or several where it is long.
+    pub(super) async fn call_many(self: &Arc<Self>, commands: Vec<Command>) -> Vec<Reply> {
+        let count = commands.len();
+        let map = match self.map().await {
+            Ok(map) => map,
+            Err(reason) => return (0..count).map(|_| Err(reason.into())).collect(),
+        };
+        let mut replies: Vec<Option<Reply>> = (0..count).map(|_| None).collect();
+        let mut parts: HashMap<&Node, Part<'_>> = HashMap::new();
+        for (index, command) in commands.into_iter().enumerate() {
+            match self.route(&map, &command) {
+                Ok((node, link)) => {
+                    let part = parts.entry(node).or_insert_with(|| Part::new(link));
+                    part.indices.push(index);
+                    part.commands.push(command);
+                }
+                Err(reason) => replies[index] = Some(Err(reason.into())),
+            }
+        }
+        let (mut indices, mut exchanges) = (Vec::new(), Vec::new());
+        for (node, part) in parts {
+            indices.push(part.indices);
+            exchanges.push(send_to(NodePart { cluster: self, node, link: part.link }, part.commands));
+        }
+        for (indices, answers) in indices.into_iter().zip(join_all(exchanges).await) {
+            for (index, answer) in indices.into_iter().zip(answers) {
+                replies[index] = Some(answer);
+            }
+        }
+        let lost = || Err(Failure::Unavailable(Unavailable::Io));
+        replies.into_iter().map(|reply| reply.unwrap_or_else(lost)).collect()
+    }
+
+    fn route<'a>(
+        self: &Arc<Self>,
+        map: &'a Map,
+        command: &Command,
+    ) -> Result<(&'a Node, &'a Arc<Link>), Unavailable> {
+        let owner = match command.deciding_key() {
+            Some(key) => map.owner(slot(key)),
+            None => map.masters.get(fastrand::usize(..map.masters.len().max(1))),
+        };
+        let (node, link) = owner.ok_or_else(|| {
+            self.look_again();
+            Unavailable::Connect
+        })?;
+        Ok((node, link))
+    }
+
+    /// Sends a command on to where the cluster says that its key is. Every try has a deadline of its own.
+    async fn follow(self: &Arc<Self>, node: &Node, command: &Cmd, reply: Reply) -> Reply {
+        let mut reply = match reply {
+            Ok(value) => return Ok(value),
+            failed => failed,
+        };
+        let mut node = node.clone();
+        for redirection in 0..REDIRECTIONS {
+            let error = match &reply {
+                Err(Failure::Refused(error)) => error,
+                Err(Failure::Unavailable(_)) => {
+                    self.look_again();
+                    return reply;
+                }
+                Ok(_) => return reply,
+            };
+            match (error.code(), target(error, &node)) {
+                ("MOVED", Some(target)) => {
+                    self.look_again();
+                    reply = self.link(&target).call(command).await;
+                    node = target;
+                }
+                ("ASK", Some(target)) => reply = self.asking(&target, command).await,
+                ("TRYAGAIN", _) => {
+                    tokio::time::sleep(Duration::from_millis(2 << redirection)).await;
+                    reply = self.link(&node).call(command).await;
+                }
+                ("READONLY" | "CLUSTERDOWN" | "MASTERDOWN", _) => {
+                    self.look_again();
+                    return reply;
+                }
+                _ => return reply,
+            }
+        }
+        reply
+    }
+
+    async fn asking(&self, target: &Node, command: &Cmd) -> Reply {
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.add_command(words(&["ASKING"])).add_command(command.clone());
+        let replies = self.link(target).call_all(&pipeline).await?;
+        replies.into_iter().nth(1).unwrap_or(Err(Failure::Unavailable(Unavailable::Io)))
+    }
+
+    fn link(&self, node: &Node) -> Arc<Link> {
+        let mut links = lock(&self.links);
+        let link = links.entry(node.clone()).or_insert_with(|| {
+            Link::new(Arc::clone(&self.config), Destination::Fixed(Address::Tcp(node.clone())), None)
+        });
+        Arc::clone(link)
+    }
+
+    /// Who owns what; the first caller's is waited for.
+    async fn map(self: &Arc<Self>) -> Result<Arc<Map>, Unavailable> {
+        if Handle::try_current().is_err() {
+            return Err(Unavailable::NoRuntime);
+        }
+        if let Some(map) = self.map.load_full() {
+            return Ok(map);
+        }
+        let mut looked = self.looked.subscribe();
+        let failed_before = looked.borrow_and_update().is_some();
+        self.look_again();
+        if failed_before {
+            return Err(Unavailable::Connect);
+        }
+        match tokio::time::timeout(self.config.deadline, looked.changed()).await {
+            Ok(_) => self.map.load_full().ok_or(Unavailable::Connect),
+            Err(_) => Err(Unavailable::Deadline),
+        }
+    }
+
+    /// Asks who owns what in the background, unless somebody does, or just did.
+    fn look_again(self: &Arc<Self>) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let now = Instant::now();
+        let mut look = lock(&self.look);
+        if look.until.is_some_and(|until| now < until) {
+            return;
+        }
+        look.task += 1;
+        look.until = Some(now + self.config.connect_timeout + Duration::from_secs(1));
+        let looking = Looking { cluster: Arc::downgrade(self), task: look.task };
+        drop(look);
+        let config = Arc::clone(&self.config);
+        runtime.spawn(async move {
+            let outcome = slots::ranges(&config).await;
+            if let Some(cluster) = looking.cluster.upgrade() {
+                cluster.seen(outcome);
+            }
+        });
+    }
+
+    fn seen(&self, outcome: Result<Vec<Range>, DialError>) {
+        let error = match outcome {
+            Ok(ranges) => {
+                self.adopt(ranges);
+                None
+            }
+            Err(error) => Some(error),
+        };
+        self.looked.send_replace(error);
+    }
+
+    fn adopt(&self, ranges: Vec<Range>) {
+        let mut owners = vec![NOBODY; SLOTS];
+        let mut masters: Vec<(Node, Arc<Link>)> = Vec::new();
+        for Range { first, last, master } in ranges {
+            let known = masters.iter().position(|(node, _)| *node == master);
+            let index = known.unwrap_or_else(|| {
+                masters.push((master.clone(), self.link(&master)));
+                masters.len() - 1
+            });
+            if let (Ok(index), true) = (u16::try_from(index), first <= last) {
+                owners[usize::from(first)..=usize::from(last)].fill(index);
+            }
+        }
+        *lock(&self.config.known) = masters.iter().map(|(node, _)| node.clone()).collect();
+        // The links of others end, with their attempts to connect, when their last callers are gone.
+        let gone: Vec<_> = {
+            let mut links = lock(&self.links);
+            let current = masters.iter().cloned().collect();
+            std::mem::replace(&mut *links, current).into_iter().collect()
+        };
+        self.map.store(Some(Arc::new(Map { owners, masters })));
+        drop(gone);
+    }
+
+    /// Waits until there is a connection to every master.
+    pub(super) async fn ready(self: &Arc<Self>) -> Result<Facts, Error> {
+        let mut attempts = 0;
+        let map = loop {
+            let mut looked = self.looked.subscribe();
+            looked.mark_unchanged();
+            self.look_again();
+            let _ = tokio::time::timeout(self.config.connect_timeout * 2, looked.changed()).await;
+            if let Some(map) = self.map.load_full() {
+                break map;
+            }
+            attempts += 1;
+            let failure = looked.borrow().clone();
+            let failure = failure.unwrap_or_else(|| DialError::now("no node answers"));
+            if failure.forever || attempts >= self.config.connect_attempts {
+                return Err(
+                    Kind::Connect { address: "the cluster".to_owned(), reason: failure.reason }.into()
+                );
+            }
+            tokio::time::sleep(APART).await;
+        };
+        let mut facts = None;
+        for (_, link) in &map.masters {
+            facts = Some(link.ready().await?);
+        }
+        let nobody = || Kind::Connect { address: "the cluster".to_owned(), reason: "no masters".to_owned() };
+        facts.ok_or_else(|| nobody().into())
+    }
+
+    pub(super) fn states(&self) -> Vec<LinkState> {
+        let map = self.map.load();
+        map.iter().flat_map(|map| &map.masters).map(|(_, link)| link.state()).collect()
+    }
+}
+
+fn target(error: &ServerError, asked: &Node) -> Option<Node> {
+    slots::redirected(error.details()?, &asked.0)
+}
+
+/// Lets the next look begin, a little later, however this one ends.
+struct Looking {
+    cluster: Weak<Cluster>,
+    task: u64,
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        let Some(cluster) = self.cluster.upgrade() else { return };
+        let mut look = lock(&cluster.look);
+        if look.task == self.task {
+            look.until = Some(Instant::now() + APART);
+        }
+    }
+}
+
+/// The master that owns a key, as the cluster says now.
+pub(super) async fn owner(config: &Config, key: &[u8]) -> Result<Node, DialError> {
+    let slot = slot(key);
+    let ranges = slots::ranges(config).await?;
+    let owner = ranges.into_iter().find(|range| (range.first..=range.last).contains(&slot));
+    owner.map(|range| range.master).ok_or_else(|| DialError::now(format_args!("nobody owns the slot {slot}")))
+}
+
+/// The node that takes a part of a batch.
+struct NodePart<'a> {
+    cluster: &'a Arc<Cluster>,
+    node: &'a Node,
+    link: &'a Arc<Link>,
+}
+
+async fn send_to(part: NodePart<'_>, commands: Vec<Command>) -> Vec<Reply> {
+    batch::send(commands, &part).await
+}
+
+impl Exchange for NodePart<'_> {
+    async fn exchange(&self, pipeline: &Pipeline) -> Result<Vec<Reply>, Unavailable> {
+        let replies = self.link.exchange(pipeline).await.inspect_err(|_| self.cluster.look_again())?;
+        let mut followed = Vec::with_capacity(replies.len());
+        for (command, reply) in pipeline.cmd_iter().zip(replies) {
+            followed.push(self.cluster.follow(self.node, command, reply));
+        }
+        Ok(stream::iter(followed).buffered(AT_ONCE).collect().await)
+    }
+}

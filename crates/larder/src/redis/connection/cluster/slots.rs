@@ -1,0 +1,162 @@
+//! Which node of a cluster owns which keys.
+
+use ::redis::Value;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+
+use crate::redis::{
+    config::Config,
+    connection::dial::{DialError, ask, text, words},
+    url::Node,
+};
+
+pub(super) const SLOTS: usize = 16_384;
+
+const NO_CLUSTER: &str = "it is not a node of a cluster: the URL of one server begins with redis://";
+
+/// Nodes that are asked at once.
+const ASKED: usize = 32;
+
+/// The slot of a key: of the part in braces, if there is one that is not empty.
+pub(super) fn slot(key: &[u8]) -> u16 {
+    let tag = key.iter().position(|&byte| byte == b'{').and_then(|open| {
+        let rest = &key[open + 1..];
+        let close = rest.iter().position(|&byte| byte == b'}')?;
+        (close > 0).then(|| &rest[..close])
+    });
+    crc16(tag.unwrap_or(key)) % SLOTS as u16
+}
+
+/// CRC-16/XMODEM, as the cluster specification says.
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, &byte| (crc << 8) ^ TABLE[usize::from((crc >> 8) as u8 ^ byte)])
+}
+
+const TABLE: [u16; 256] = {
+    let mut table = [0u16; 256];
+    let mut index = 0;
+    while index < 256 {
+        let mut crc = (index as u16) << 8;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
+            bit += 1;
+        }
+        table[index] = crc;
+        index += 1;
+    }
+    table
+};
+
+/// A range of slots, and its master.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Range {
+    pub(super) first: u16,
+    pub(super) last: u16,
+    pub(super) master: Node,
+}
+
+/// Asks the nodes that are known, and those that are configured; the first answer counts. Where it was
+/// outdated, `MOVED` says so.
+pub(super) async fn ranges(config: &Config) -> Result<Vec<Range>, DialError> {
+    let mut nodes = crate::sync::plain::lock(&config.known).clone();
+    nodes.extend(config.nodes().iter().cloned());
+    let mut seen = std::collections::HashSet::new();
+    nodes.retain(|node| seen.insert(node.clone()));
+    nodes.truncate(ASKED);
+    let mut answers: FuturesUnordered<_> = nodes.iter().map(|node| ask_one(config, node)).collect();
+    let mut failure = DialError::now("no node is known");
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(ranges) => return Ok(ranges),
+            // What one node says of us is said by the others too, unless they cannot be reached.
+            Err(error) if error.forever || !failure.forever => failure = error,
+            Err(_) => {}
+        }
+    }
+    Err(failure)
+}
+
+async fn ask_one(config: &Config, node: &Node) -> Result<Vec<Range>, DialError> {
+    let named = |DialError { reason, forever }| DialError {
+        reason: format!("{}:{}: {reason}", node.0, node.1),
+        forever,
+    };
+    let question = words(&["CLUSTER", "SLOTS"]);
+    let answer = ask(config, node, config.credentials.as_ref(), question).await.map_err(|error| {
+        let alone = error.reason.contains("cluster support disabled");
+        named(if alone { DialError::forever(NO_CLUSTER) } else { error })
+    })?;
+    match read(&answer, &node.0) {
+        Some(ranges) if !ranges.is_empty() => Ok(ranges),
+        _ => Err(named(DialError::now("it knows of no owners of slots"))),
+    }
+}
+
+/// A node that does not know its own name leaves it out: it is the one that was asked.
+fn read(answer: &Value, asked: &str) -> Option<Vec<Range>> {
+    let Value::Array(entries) = answer else { return None };
+    let number = |value: &Value| match value {
+        Value::Int(number) => u16::try_from(*number).ok(),
+        _ => None,
+    };
+    let slot = |value: &Value| number(value).filter(|&slot| usize::from(slot) < SLOTS);
+    let range = |entry: &Value| {
+        let Value::Array(parts) = entry else { return None };
+        let [first, last, master, ..] = parts.as_slice() else { return None };
+        let Value::Array(master) = master else { return None };
+        let [host, port, ..] = master.as_slice() else { return None };
+        let host = match text(host) {
+            host if host.is_empty() || host == "?" => asked.to_owned(),
+            host => host,
+        };
+        Some(Range { first: slot(first)?, last: slot(last)?, master: (host, number(port)?) })
+    };
+    entries.iter().map(range).collect()
+}
+
+/// The node in `MOVED 3999 host:port` and `ASK 3999 host:port`, whose host may be left out.
+pub(super) fn redirected(details: &str, asked: &str) -> Option<Node> {
+    let (host, port) = details.split_whitespace().nth(1)?.rsplit_once(':')?;
+    let host = if host.is_empty() { asked } else { host };
+    Some((host.to_owned(), port.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_of_the_specification() {
+        assert_eq!(crc16(b"123456789"), 0x31C3);
+        assert_eq!(slot(b"foo"), 12_182);
+        assert_eq!(slot(b"{user1000}.following"), slot(b"user1000"));
+        assert_eq!(slot(b"foo{}{bar}"), crc16(b"foo{}{bar}") % 16_384);
+        assert_eq!(slot(b"foo{{bar}}zap"), slot(b"{bar"));
+        assert_eq!(slot(b"foo{bar}{zap}"), slot(b"bar"));
+        assert_eq!(slot(b"{open"), crc16(b"{open") % 16_384);
+    }
+
+    #[test]
+    fn owners_are_read() {
+        let bulk = |text: &str| Value::BulkString(text.into());
+        let node = |host: Value| Value::Array(vec![host, Value::Int(7000), bulk("id"), Value::Array(vec![])]);
+        let range = |from, to, host| Value::Array(vec![Value::Int(from), Value::Int(to), node(host)]);
+        let answer = Value::Array(vec![range(0, 99, bulk("a")), range(100, 16_383, Value::Nil)]);
+        let named = |host: &str| (host.to_owned(), 7000);
+        let expected = vec![
+            Range { first: 0, last: 99, master: named("a") },
+            Range { first: 100, last: 16_383, master: named("asked") },
+        ];
+        assert_eq!(read(&answer, "asked"), Some(expected));
+        assert_eq!(read(&Value::Array(vec![range(0, 16_384, bulk("a"))]), "asked"), None);
+        assert_eq!(read(&Value::Okay, "asked"), None);
+    }
+
+    #[test]
+    fn redirections_are_read() {
+        assert_eq!(redirected("3999 a:7001", "x"), Some(("a".into(), 7001)));
+        assert_eq!(redirected("3999 ::1:7001", "x"), Some(("::1".into(), 7001)));
+        assert_eq!(redirected("3999 :7001", "x"), Some(("x".into(), 7001)));
+        assert_eq!(redirected("3999", "x"), None);
+    }
+}

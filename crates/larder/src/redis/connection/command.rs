@@ -1,0 +1,110 @@
+//! A command, and what comes of it.
+
+use std::fmt;
+
+use ::redis::{Cmd, ServerError, ToRedisArgs, Value};
+
+/// A command, which knows the key that decides where it goes in a cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Command {
+    pub(super) words: Cmd,
+    /// Which word is the key.
+    key: Option<usize>,
+}
+
+impl Command {
+    pub(crate) fn new(name: &str) -> Self {
+        let mut words = Cmd::new();
+        words.arg(name);
+        Self { words, key: None }
+    }
+
+    /// Appends a key. The first one decides where the command goes; without any, it goes to some node.
+    pub(crate) fn key(mut self, key: impl AsRef<[u8]>) -> Self {
+        self.key.get_or_insert(self.words.args_iter().len());
+        self.words.arg(key.as_ref());
+        self
+    }
+
+    /// Appends one word, or several.
+    pub(crate) fn arg(mut self, word: impl ToRedisArgs) -> Self {
+        self.words.arg(word);
+        self
+    }
+
+    /// The key that decides where it goes.
+    pub(super) fn deciding_key(&self) -> Option<&[u8]> {
+        match self.words.args_iter().nth(self.key?) {
+            Some(::redis::Arg::Simple(key)) => Some(key),
+            _ => None,
+        }
+    }
+
+    pub(super) fn size(&self) -> usize {
+        // Per word, what the protocol puts around it.
+        self.words
+            .args_iter()
+            .map(|word| match word {
+                ::redis::Arg::Simple(word) => word.len() + 16,
+                _ => 16,
+            })
+            .sum()
+    }
+}
+
+/// What comes of a command.
+pub(crate) type Reply = Result<Value, Failure>;
+
+/// Why a command has no value.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    /// The server answered with an error: `WRONGTYPE`, `OOM`, `NOSCRIPT`, …
+    Refused(ServerError),
+    /// There is no answer. Whether the command was executed is not known, unless the reason is one of
+    /// `Open`, `Connect` and `NoRuntime`: then it was not sent.
+    Unavailable(Unavailable),
+}
+
+impl From<Unavailable> for Failure {
+    fn from(reason: Unavailable) -> Self {
+        Self::Unavailable(reason)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(error) => error.fmt(f),
+            Self::Unavailable(reason) => reason.fmt(f),
+        }
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Unavailable {
+    /// The breaker is open.
+    Open,
+    /// It took too long.
+    Deadline,
+    /// There is no connection.
+    Connect,
+    /// The caller is not in a tokio runtime.
+    NoRuntime,
+    /// The connection broke.
+    Io,
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "redis failed too often and is not asked",
+            Self::Deadline => "redis did not answer in time",
+            Self::Connect => "there is no connection to redis",
+            Self::NoRuntime => "redis can only be asked from within a tokio runtime",
+            Self::Io => "the connection to redis broke",
+        })
+    }
+}
+
+impl std::error::Error for Unavailable {}

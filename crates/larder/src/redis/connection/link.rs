@@ -1,0 +1,284 @@
+//! The way to one server: its connections, the breaker before them, and what callers see of both.
+
+mod repair;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{
+            AtomicBool, AtomicU64, AtomicUsize,
+            Ordering::{AcqRel, Acquire, Relaxed, Release},
+        },
+    },
+    time::Duration,
+};
+
+use ::redis::{Cmd, Pipeline, RedisResult, ServerError, Value, aio::MultiplexedConnection};
+use arc_swap::ArcSwapOption;
+use tokio::{runtime::Handle, sync::watch, time::Instant};
+
+use self::repair::Repair;
+use super::{
+    Admit, LinkState,
+    batch::Exchange,
+    command::{Failure, Reply, Unavailable},
+    dial::{Address, DialError, Dialed},
+};
+use crate::{
+    error::{Error, Kind},
+    redis::{breaker::Breaker, config::Config, facts::Facts},
+};
+
+/// Where a link leads.
+#[derive(Debug)]
+pub(super) enum Destination {
+    Fixed(Address),
+    /// Whatever the sentinels call the master of this name.
+    Master(String),
+}
+
+/// The way to one server.
+pub(super) struct Link {
+    config: Arc<Config>,
+    destination: Destination,
+    admit: Option<Admit>,
+    breaker: Breaker,
+    lines: Box<[Line]>,
+    /// Whose turn it is.
+    turn: AtomicUsize,
+    /// Whether people were told that it is down.
+    reported_down: AtomicBool,
+    generations: AtomicU64,
+}
+
+/// One connection, and the next one after it.
+struct Line {
+    live: ArcSwapOption<Live>,
+    stage: watch::Sender<Stage>,
+    repair: Mutex<Repair>,
+}
+
+/// A connection that is used.
+struct Live {
+    dialed: Dialed,
+    address: Address,
+    /// Tells it from those before it, whose late failures say nothing of this one.
+    generation: u64,
+    ended: Arc<AtomicBool>,
+}
+
+/// What callers without a connection have to know.
+#[derive(Debug, Clone)]
+enum Stage {
+    /// Nobody is connecting.
+    Idle,
+    /// The first attempt since it was lost.
+    Connecting,
+    /// So many attempts have failed, the last one for this reason. The next one is awaited by nobody.
+    Down(u32, DialError),
+    Up,
+}
+
+/// A connection that a caller has taken to use.
+struct Taken {
+    connection: MultiplexedConnection,
+    line: usize,
+    generation: u64,
+}
+
+impl Link {
+    pub(super) fn new(config: Arc<Config>, destination: Destination, admit: Option<Admit>) -> Arc<Self> {
+        let lines = (0..config.connections).map(|_| Line {
+            live: ArcSwapOption::empty(),
+            stage: watch::Sender::new(Stage::Idle),
+            repair: Mutex::default(),
+        });
+        Arc::new(Self {
+            lines: lines.collect(),
+            config,
+            destination,
+            admit,
+            breaker: Breaker::new(),
+            turn: AtomicUsize::new(0),
+            reported_down: AtomicBool::new(false),
+            generations: AtomicU64::new(0),
+        })
+    }
+
+    /// Sends one command.
+    pub(super) async fn call(self: &Arc<Self>, command: &Cmd) -> Reply {
+        let deadline = Instant::now() + self.config.deadline;
+        let mut taken = self.take(deadline).await?;
+        let answer = tokio::time::timeout_at(deadline, taken.connection.send_packed_command(command)).await;
+        let value = self.finished(&taken, answer)?;
+        self.reply(value, &taken)
+    }
+
+    /// Sends several commands in one go, and gives a reply for each.
+    pub(super) async fn call_all(self: &Arc<Self>, commands: &Pipeline) -> Result<Vec<Reply>, Unavailable> {
+        let deadline = Instant::now() + self.config.deadline;
+        let mut taken = self.take(deadline).await?;
+        let request = taken.connection.send_packed_commands(commands, 0, commands.len());
+        let answer = tokio::time::timeout_at(deadline, request).await;
+        let values = self.finished(&taken, answer)?;
+        Ok(values.into_iter().map(|value| self.reply(value, &taken)).collect())
+    }
+
+    /// A connection, if there is one now, or an attempt under way that comes to one in time.
+    async fn take(self: &Arc<Self>, deadline: Instant) -> Result<Taken, Unavailable> {
+        let Ok(runtime) = Handle::try_current() else { return Err(Unavailable::NoRuntime) };
+        let line = match self.lines.len() {
+            1 => 0,
+            lines => self.turn.fetch_add(1, Relaxed) % lines,
+        };
+        if !self.breaker.admits() {
+            self.ensure_repair(line, &runtime);
+            return Err(Unavailable::Open);
+        }
+        if let Some(taken) = self.taken(line) {
+            return Ok(taken);
+        }
+        let mut stages = self.lines[line].stage.subscribe();
+        self.ensure_repair(line, &runtime);
+        let settled = |stage: &Stage| matches!(stage, Stage::Up | Stage::Down(..));
+        match tokio::time::timeout_at(deadline, stages.wait_for(settled)).await {
+            Ok(_) => self.taken(line).ok_or(Unavailable::Connect),
+            Err(_) => {
+                self.count_failure(&runtime);
+                Err(Unavailable::Deadline)
+            }
+        }
+    }
+
+    fn taken(&self, line: usize) -> Option<Taken> {
+        let live = self.lines[line].live.load();
+        let Live { dialed, generation, .. } = live.as_deref()?;
+        Some(Taken { connection: dialed.connection.clone(), line, generation: *generation })
+    }
+
+    /// Judges how the exchange went, whatever the server said in it.
+    fn finished<T>(
+        self: &Arc<Self>,
+        taken: &Taken,
+        answer: Result<RedisResult<T>, tokio::time::error::Elapsed>,
+    ) -> Result<T, Unavailable> {
+        match answer {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(_)) => {
+                self.lose(taken.line, taken.generation);
+                Err(Unavailable::Io)
+            }
+            Err(_) => {
+                self.failed(taken);
+                Err(Unavailable::Deadline)
+            }
+        }
+    }
+
+    /// Judges what the server said.
+    fn reply(self: &Arc<Self>, value: Value, taken: &Taken) -> Reply {
+        match value {
+            Value::ServerError(error) => {
+                self.judge(&error, taken);
+                Err(Failure::Refused(error))
+            }
+            value => {
+                self.breaker.succeeded();
+                Ok(value)
+            }
+        }
+    }
+
+    fn judge(self: &Arc<Self>, error: &ServerError, taken: &Taken) {
+        match error.code() {
+            "LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "BUSY" => self.failed(taken),
+            // It is no master any more, or does not know us any more: connecting finds out more.
+            "READONLY" | "NOAUTH" => self.lose(taken.line, taken.generation),
+            // The cluster looks after these.
+            "MOVED" | "ASK" | "TRYAGAIN" => {}
+            _ => self.breaker.succeeded(),
+        }
+    }
+
+    fn failed(self: &Arc<Self>, taken: &Taken) {
+        let current = self.lines[taken.line].live.load().as_ref().map(|live| live.generation);
+        if current == Some(taken.generation)
+            && let Ok(runtime) = Handle::try_current()
+        {
+            self.count_failure(&runtime);
+        }
+    }
+
+    /// Counts a failure; with the one that opens the breaker, all connections are given up. Whoever waits
+    /// on them is answered at once.
+    fn count_failure(self: &Arc<Self>, runtime: &Handle) {
+        if !self.breaker.failed() {
+            return;
+        }
+        self.report_down("it failed too often in a row");
+        for (index, line) in self.lines.iter().enumerate() {
+            if line.live.swap(None).is_some() {
+                line.stage.send_replace(Stage::Idle);
+            }
+            self.ensure_repair(index, runtime);
+        }
+    }
+
+    /// Waits until there is a connection, however long the attempts take, as many as are configured.
+    pub(super) async fn ready(self: &Arc<Self>) -> Result<Facts, Error> {
+        let error = |reason: &str| Kind::Connect { address: self.name(), reason: reason.to_owned() };
+        let Ok(runtime) = Handle::try_current() else {
+            return Err(error("it can only be asked from within a tokio runtime").into());
+        };
+        let mut stages = self.lines[0].stage.subscribe();
+        loop {
+            if let Some(live) = &*self.lines[0].live.load() {
+                return Ok(live.dialed.facts.clone());
+            }
+            self.ensure_repair(0, &runtime);
+            if let Stage::Down(attempts, failure) = &*stages.borrow_and_update()
+                && (failure.forever || *attempts >= self.config.connect_attempts)
+            {
+                return Err(error(&failure.reason).into());
+            }
+            // Woken now and then: the runtime in which the attempts are made may be gone.
+            let _ = tokio::time::timeout(Duration::from_millis(500), stages.changed()).await;
+        }
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.lines.iter().all(|line| line.live.load().is_some())
+    }
+
+    pub(super) fn state(&self) -> LinkState {
+        LinkState { server: self.name(), breaker: self.breaker.state(), connected: self.is_connected() }
+    }
+
+    fn name(&self) -> String {
+        match &self.destination {
+            Destination::Fixed(address) => address.to_string(),
+            Destination::Master(name) => match &*self.lines[0].live.load() {
+                Some(live) => format!("{name} ({})", live.address),
+                None => name.clone(),
+            },
+        }
+    }
+
+    fn report_down(&self, reason: &str) {
+        if !self.reported_down.swap(true, AcqRel) {
+            tracing::warn!(server = self.name(), reason, "redis is unavailable");
+        }
+    }
+
+    fn report_up(&self) {
+        if self.reported_down.swap(false, AcqRel) {
+            tracing::info!(server = self.name(), "redis is available again");
+        }
+    }
+}
+
+impl Exchange for Arc<Link> {
+    async fn exchange(&self, pipeline: &Pipeline) -> Result<Vec<Reply>, Unavailable> {
+        self.call_all(pipeline).await
+    }
+}

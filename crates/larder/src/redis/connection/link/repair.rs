@@ -1,0 +1,260 @@
+//! Connecting again, in the background: one task a connection, in the runtime of whoever noticed.
+
+use std::sync::Weak;
+
+use super::{
+    Acquire, Address, Arc, AtomicBool, Destination, DialError, Dialed, Duration, Facts, Handle, Instant,
+    Link, Live, Relaxed, Release, Stage,
+};
+use crate::{
+    redis::{
+        breaker::jittered,
+        connection::{dial::dial, sentinel},
+    },
+    sync::plain::lock,
+};
+
+/// How often the sentinels are asked whether our master is still theirs. A master that is replaced in good
+/// order closes its connections; this is for one that was cut off from the sentinels, and not from us.
+const WATCH: Duration = Duration::from_secs(5);
+
+/// Pauses between attempts that the log's connection has not admitted yet.
+const ADMISSION: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
+
+/// Who repairs a line.
+#[derive(Debug, Default)]
+pub(super) struct Repair {
+    /// The task that may: those with a lower number have been replaced.
+    task: u64,
+    /// When it will have done its next step. A task whose runtime no longer runs it is replaced after that.
+    due: Option<Instant>,
+}
+
+/// Lets another task begin, however this one ends.
+struct Ended {
+    link: Weak<Link>,
+    line: usize,
+    task: u64,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let Some(link) = self.link.upgrade() else { return };
+        let line = &link.lines[self.line];
+        let mut repair = lock(&line.repair);
+        if repair.task == self.task {
+            repair.due = None;
+            if line.live.load().is_none() {
+                line.stage.send_replace(Stage::Idle);
+            }
+        }
+    }
+}
+
+enum Attempt {
+    Connected(Dialed, Address, u64, Arc<AtomicBool>),
+    NotAdmitted,
+    Failed(DialError),
+}
+
+impl Link {
+    /// Starts a task that connects, unless there is a connection or such a task.
+    pub(super) fn ensure_repair(self: &Arc<Self>, index: usize, runtime: &Handle) {
+        let line = &self.lines[index];
+        let now = Instant::now();
+        let mut repair = lock(&line.repair);
+        if line.live.load().is_some() || repair.due.is_some_and(|due| now < due) {
+            return;
+        }
+        repair.task += 1;
+        repair.due = Some(now + self.step());
+        line.stage.send_if_modified(|stage| match stage {
+            Stage::Down(..) => false,
+            stage => {
+                *stage = Stage::Connecting;
+                true
+            }
+        });
+        let ended = Ended { link: Arc::downgrade(self), line: index, task: repair.task };
+        drop(repair);
+        runtime.spawn(async move { repair_line(&ended).await });
+    }
+
+    /// The longest time between two signs of life of a task, apart from its pauses: the master's name, and
+    /// then the master.
+    fn step(&self) -> Duration {
+        self.config.connect_timeout * 2 + Duration::from_secs(1)
+    }
+
+    /// Whether the task is still the one; if so it has time for a pause and an attempt.
+    fn may_go_on(&self, line: usize, task: u64, pause: Duration) -> bool {
+        let mut repair = lock(&self.lines[line].repair);
+        let current = repair.task == task;
+        if current {
+            repair.due = Some(Instant::now() + pause + self.step());
+        }
+        current
+    }
+
+    async fn attempt(self: &Arc<Self>, line: usize) -> Attempt {
+        let address = match &self.destination {
+            Destination::Fixed(address) => address.clone(),
+            Destination::Master(name) => match sentinel::master(&self.config, name).await {
+                Ok(node) => Address::Tcp(node),
+                Err(error) => return Attempt::Failed(error),
+            },
+        };
+        let generation = self.generations.fetch_add(1, Relaxed) + 1;
+        let ended = Arc::new(AtomicBool::new(false));
+        let at_end = {
+            let (link, ended) = (Arc::downgrade(self), Arc::clone(&ended));
+            move || {
+                ended.store(true, Release);
+                if let Some(link) = link.upgrade() {
+                    link.lose(line, generation);
+                }
+            }
+        };
+        match dial(&self.config, &address, &self.config.client_name, at_end).await {
+            Ok(dialed) if self.admit.as_ref().is_none_or(|admit| admit(&dialed.facts)) => {
+                Attempt::Connected(dialed, address, generation, ended)
+            }
+            Ok(_) => Attempt::NotAdmitted,
+            Err(DialError { reason, forever }) => {
+                let reason = match &self.destination {
+                    Destination::Fixed(_) => reason,
+                    Destination::Master(_) => format!("{address}: {reason}"),
+                };
+                Attempt::Failed(DialError { reason, forever })
+            }
+        }
+    }
+
+    fn connected(self: &Arc<Self>, index: usize, live: Live) {
+        let (line, generation) = (&self.lines[index], live.generation);
+        let ended = Arc::clone(&live.ended);
+        let facts = live.dialed.facts.clone();
+        {
+            let mut repair = lock(&line.repair);
+            line.live.store(Some(Arc::new(live)));
+            repair.due = None;
+            line.stage.send_replace(Stage::Up);
+        }
+        self.breaker.close();
+        self.report_up();
+        let Facts { version: (major, minor, patch), valkey, .. } = facts;
+        tracing::debug!(server = self.name(), valkey, version = %format_args!("{major}.{minor}.{patch}"), "connected");
+        // It may have ended before it could be found here.
+        if ended.load(Acquire) {
+            self.lose(index, generation);
+        }
+    }
+
+    fn not_connected(&self, index: usize, error: DialError) {
+        self.breaker.failed();
+        self.breaker.probed_in_vain();
+        self.report_down(&error.reason);
+        self.lines[index].stage.send_modify(|stage| {
+            let attempts = if let Stage::Down(attempts, _) = stage { *attempts } else { 0 };
+            *stage = Stage::Down(attempts.saturating_add(1), error);
+        });
+    }
+
+    /// Gives a connection up, if it is still the one that is used, and begins to make the next.
+    pub(super) fn lose(self: &Arc<Self>, index: usize, generation: u64) {
+        let line = &self.lines[index];
+        let lost = {
+            let _repair = lock(&line.repair);
+            let current = line.live.load().as_ref().is_some_and(|live| live.generation == generation);
+            if current {
+                line.stage.send_replace(Stage::Idle);
+            }
+            if current { line.live.swap(None) } else { None }
+        };
+        // Ends the driver, whose end comes back here: not under the lock.
+        if lost.is_some() {
+            self.breaker.strike();
+            // While a runtime shuts down there may be one, and the task ends as soon as it begins.
+            if let Ok(runtime) = Handle::try_current() {
+                self.ensure_repair(index, &runtime);
+            }
+        }
+    }
+
+    fn lose_all(self: &Arc<Self>) {
+        for (index, line) in self.lines.iter().enumerate() {
+            let generation = line.live.load().as_ref().map(|live| live.generation);
+            if let Some(generation) = generation {
+                self.lose(index, generation);
+            }
+        }
+    }
+
+    /// Where the first line leads, while it is still this connection.
+    fn address(&self, generation: u64) -> Option<Address> {
+        let live = self.lines[0].live.load();
+        live.as_ref().filter(|live| live.generation == generation).map(|live| live.address.clone())
+    }
+}
+
+async fn repair_line(this: &Ended) {
+    let mut refused = 0;
+    loop {
+        let Some(link) = this.link.upgrade() else { return };
+        let pause = match refused {
+            0 => link.breaker.pause(fastrand::f64()),
+            times => jittered(ADMISSION.0, times - 1, ADMISSION.1, fastrand::f64()),
+        };
+        if !link.may_go_on(this.line, this.task, pause) {
+            return;
+        }
+        // Whoever drops the cache in the meantime need not wait for us.
+        drop(link);
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        let Some(link) = this.link.upgrade() else { return };
+        if !link.may_go_on(this.line, this.task, Duration::ZERO) {
+            return;
+        }
+        link.breaker.probing();
+        let outcome = link.attempt(this.line).await;
+        if !link.may_go_on(this.line, this.task, Duration::ZERO) {
+            return;
+        }
+        match outcome {
+            Attempt::Connected(dialed, address, generation, ended) => {
+                link.connected(this.line, Live { dialed, address, generation, ended });
+                // One watches for all lines.
+                if this.line == 0 && matches!(link.destination, Destination::Master(_)) {
+                    tokio::spawn(watch_master(Arc::downgrade(&link), generation));
+                }
+                return;
+            }
+            Attempt::NotAdmitted => {
+                refused += 1;
+                let reason = "the invalidation log does not know this server yet";
+                link.breaker.probed_in_vain();
+                link.lines[this.line].stage.send_replace(Stage::Down(refused, DialError::now(reason)));
+            }
+            Attempt::Failed(error) => {
+                refused = 0;
+                link.not_connected(this.line, error);
+            }
+        }
+    }
+}
+
+/// Leaves a master that most sentinels have replaced.
+async fn watch_master(link: Weak<Link>, generation: u64) {
+    loop {
+        tokio::time::sleep(jittered(WATCH, 0, WATCH, fastrand::f64())).await;
+        let Some(link) = link.upgrade() else { return };
+        let Destination::Master(name) = &link.destination else { return };
+        let Some(address) = link.address(generation) else { return };
+        match sentinel::master(&link.config, name).await {
+            Ok(node) if Address::Tcp(node.clone()) != address => return link.lose_all(),
+            _ => {}
+        }
+    }
+}

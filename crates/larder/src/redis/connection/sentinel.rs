@@ -1,0 +1,49 @@
+//! Which server the sentinels call the master.
+
+use std::collections::HashMap;
+
+use ::redis::Value;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+
+use super::dial::{DialError, ask, text, words};
+use crate::redis::{config::Config, url::Node};
+
+/// Asks all sentinels at once, and believes what most of them say: one that was cut off from the others
+/// would send us back to a master that was replaced.
+pub(super) async fn master(config: &Config, name: &str) -> Result<Node, DialError> {
+    let sentinels = config.nodes();
+    let mut answers: FuturesUnordered<_> = sentinels.iter().map(|node| ask_one(config, node, name)).collect();
+    let mut votes: HashMap<Node, usize> = HashMap::new();
+    let mut failure = None;
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(node) => {
+                let count = votes.entry(node.clone()).or_default();
+                *count += 1;
+                if *count > sentinels.len() / 2 {
+                    return Ok(node);
+                }
+            }
+            Err(error) => failure = Some(error),
+        }
+    }
+    let most = votes.into_iter().max_by_key(|(_, count)| *count);
+    most.map(|(node, _)| node)
+        .ok_or_else(|| failure.unwrap_or_else(|| DialError::now("there are no sentinels")))
+}
+
+async fn ask_one(config: &Config, sentinel: &Node, name: &str) -> Result<Node, DialError> {
+    let question = words(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name]);
+    let answer = ask(config, sentinel, config.sentinel_credentials.as_ref(), question).await;
+    let answer = answer.map_err(|DialError { reason, forever }| DialError {
+        reason: format!("the sentinel {}:{}: {reason}", sentinel.0, sentinel.1),
+        forever,
+    })?;
+    match &answer {
+        Value::Array(parts) if parts.len() == 2 => {
+            let port = text(&parts[1]).parse().map_err(DialError::now)?;
+            Ok((text(&parts[0]), port))
+        }
+        _ => Err(DialError::now(format_args!("the sentinels know of no master named {name:?}"))),
+    }
+}

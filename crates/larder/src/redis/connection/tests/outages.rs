@@ -1,0 +1,135 @@
+use larder_servers::{Data, Direction, Fault, Proxy, RedisServer};
+
+use super::*;
+
+const LIMIT: Duration = Duration::from_millis(250);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn down_at_the_start_and_up_later() {
+    let server = RedisServer::start();
+    server.kill();
+    let connections = to(server.url());
+    let began = Instant::now();
+    assert_eq!(unavailable(connections.call(&get("k")).await), Unavailable::Connect);
+    assert!(began.elapsed() < SLACK, "a refused connection is an answer");
+    let error = connections.ready().await.unwrap_err();
+    assert!(error.is_connect() && error.to_string().contains(&server.address().to_string()), "{error}");
+    opened(&connections, &get("k"), LIMIT).await;
+    server.restart(Data::Lost);
+    let took = recovered(&connections, &get("k")).await;
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn killed_and_restarted_under_200_callers() {
+    let server = RedisServer::start();
+    let connections = to(server.url());
+    connections.ready().await.unwrap();
+    let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let callers: Vec<_> = (0..200)
+        .map(|_| {
+            let (connections, over) = (connections.clone(), Arc::clone(&over));
+            tokio::spawn(async move {
+                let (mut longest, mut last) = (Duration::ZERO, false);
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    let began = Instant::now();
+                    last = connections.call(&get("k")).await.is_ok();
+                    longest = longest.max(began.elapsed());
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                (longest, last)
+            })
+        })
+        .collect();
+    for _ in 0..2 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::task::block_in_place(|| server.kill());
+        opened(&connections, &get("k"), LIMIT).await;
+        let mut calls: Vec<_> = Vec::new();
+        for _ in 0..50 {
+            let began = Instant::now();
+            assert!(connections.call(&get("k")).await.is_err());
+            calls.push(began.elapsed());
+        }
+        calls.sort_unstable();
+        assert!(calls[45] < Duration::from_millis(5), "{calls:?}");
+        tokio::task::block_in_place(|| server.restart(Data::Lost));
+        let took = recovered(&connections, &get("k")).await;
+        assert!(took < Duration::from_secs(2), "{took:?}");
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    for caller in callers {
+        let (longest, last) = caller.await.unwrap();
+        assert!(longest < LIMIT + SLACK, "{longest:?}");
+        assert!(last, "every caller is served again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_server() {
+    let server = RedisServer::start();
+    let connections = to(server.url());
+    connections.call(&set("k", "v")).await.unwrap();
+    server.pause();
+    opened(&connections, &get("k"), LIMIT).await;
+    assert!(!connections.states()[0].connected);
+    let began = Instant::now();
+    let reason = unavailable(connections.call(&get("k")).await);
+    assert_eq!(reason, Unavailable::Open);
+    assert!(began.elapsed() < Duration::from_millis(5));
+    server.resume();
+    let took = recovered(&connections, &get("k")).await;
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(connections.call(&get("k")).await.unwrap(), bulk("v"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_network_does() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.address());
+    let settings = builder(proxy.url()).connect_timeout(Duration::from_millis(500));
+    let connections = Connections::new(config(settings), None);
+    connections.call(&set("k", "v")).await.unwrap();
+
+    proxy.blackhole();
+    opened(&connections, &get("k"), LIMIT).await;
+    proxy.heal();
+    assert!(recovered(&connections, &get("k")).await < Duration::from_secs(3));
+
+    for way in [Direction::ToServer, Direction::ToClient] {
+        proxy.half_close(way);
+        let began = Instant::now();
+        let _ = connections.call(&get("k")).await;
+        assert!(began.elapsed() < LIMIT + SLACK);
+        assert!(recovered(&connections, &get("k")).await < Duration::from_secs(3));
+        proxy.heal();
+    }
+
+    proxy.cut();
+    assert!(recovered(&connections, &get("k")).await < Duration::from_millis(500), "it is back at once");
+
+    proxy.set(Direction::ToClient, Fault::Delay(Duration::from_millis(40)));
+    let began = Instant::now();
+    assert_eq!(connections.call(&get("k")).await.unwrap(), bulk("v"));
+    assert!(began.elapsed() >= Duration::from_millis(40), "late is not failed");
+    proxy.set(Direction::ToClient, Fault::Delay(Duration::from_secs(1)));
+    opened(&connections, &get("k"), LIMIT).await;
+    proxy.heal();
+    assert!(recovered(&connections, &get("k")).await < Duration::from_secs(3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_end_with_the_cache() {
+    let server = RedisServer::start();
+    let connections = to(server.url());
+    connections.call(&get("k")).await.unwrap();
+    drop(connections);
+    tokio::time::timeout(DEADLINE, async {
+        while server.command::<String>(&["CLIENT", "LIST"]).contains("name=larder ") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .unwrap();
+}

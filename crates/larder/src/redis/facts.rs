@@ -1,0 +1,133 @@
+//! What a server says of itself.
+
+use std::collections::HashMap;
+
+use ::redis::Value;
+
+/// What a server said of itself on a new connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    /// Of the Redis release that it is, or is compatible with.
+    pub(crate) version: (u32, u32, u32),
+    /// Whether it says that it is Valkey.
+    pub(crate) valkey: bool,
+    /// Which history its data has: another one after every failover and every loss.
+    pub(crate) replication_id: String,
+    /// What it deletes when its memory is full. None if it does not tell.
+    pub(crate) eviction: Option<String>,
+    /// Its clock, in milliseconds since 1970.
+    pub(crate) time_ms: u64,
+}
+
+/// The oldest release whose commands we use.
+const OLDEST: (u32, u32, u32) = (6, 2, 0);
+
+/// Why a server is not used.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// It may be fit later.
+    Now(String),
+    /// It will be the same next time.
+    Forever(String),
+}
+
+impl Facts {
+    /// Reads the replies to `INFO` and `TIME`, and checks whether commands can be sent there.
+    pub(super) fn read(info: &str, time: &Value, clustered: bool) -> Result<Self, Unfit> {
+        let fields: HashMap<&str, &str> =
+            info.lines().filter_map(|line| line.trim().split_once(':')).collect();
+        let field = |name: &str| fields.get(name).copied();
+        let text = field("redis_version").or(field("valkey_version"));
+        let text = text.ok_or_else(|| Unfit::Forever("it does not tell its version".to_owned()))?;
+        let valkey = field("valkey_version").is_some();
+        let version = version(text);
+        if version < OLDEST && !valkey {
+            return Err(Unfit::Forever(format!("it is Redis {text}, and 6.2 or newer is needed")));
+        }
+        let cluster = field("cluster_enabled") == Some("1");
+        match (cluster, clustered) {
+            (true, false) => {
+                return Err(Unfit::Forever(
+                    "it is a node of a cluster: the URL of a cluster begins with redis+cluster://".to_owned(),
+                ));
+            }
+            (false, true) => {
+                return Err(Unfit::Forever(
+                    "it is not a node of a cluster: the URL of one server begins with redis://".to_owned(),
+                ));
+            }
+            _ => {}
+        }
+        if field("loading") == Some("1") {
+            return Err(Unfit::Now("it is loading its data".to_owned()));
+        }
+        match field("role") {
+            Some("master") => {}
+            role => return Err(Unfit::Now(format!("it is not a master: {}", role.unwrap_or("no role")))),
+        }
+        let replication_id = field("master_replid").unwrap_or_default().to_owned();
+        let time_ms = milliseconds(time).ok_or_else(|| Unfit::Now("it does not tell the time".to_owned()))?;
+        let eviction = field("maxmemory_policy").map(str::to_owned);
+        Ok(Self { version, valkey, replication_id, eviction, time_ms })
+    }
+}
+
+fn version(text: &str) -> (u32, u32, u32) {
+    let mut parts = text.split(['.', '-']).map(|part| part.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next())
+}
+
+/// Seconds and microseconds, as two strings.
+fn milliseconds(time: &Value) -> Option<u64> {
+    let Value::Array(parts) = time else { return None };
+    let [seconds, micros] = parts.as_slice() else { return None };
+    let number = |value: &Value| ::redis::from_redis_value_ref::<u64>(value).ok();
+    number(seconds)?.checked_mul(1_000)?.checked_add(number(micros)? / 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INFO: &str = "# Server\r\nredis_version:7.0.15\r\n# Memory\r\nmaxmemory_policy:noeviction\r\n\
+        loading:0\r\nrole:master\r\nmaster_replid:abc\r\ncluster_enabled:0\r\n";
+
+    fn read(info: &str, clustered: bool) -> Result<Facts, Unfit> {
+        let part = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        Facts::read(info, &Value::Array(vec![part("12"), part("345678")]), clustered)
+    }
+
+    #[track_caller]
+    fn unfit(from: &str, to: &str, reason: &str) {
+        let (Unfit::Now(text) | Unfit::Forever(text)) = read(&INFO.replace(from, to), false).unwrap_err();
+        assert!(text.contains(reason), "{text}");
+    }
+
+    #[test]
+    fn what_a_server_says() {
+        let facts = read(INFO, false).unwrap();
+        assert_eq!(facts.version, (7, 0, 15));
+        assert_eq!(facts.replication_id, "abc");
+        assert_eq!(facts.eviction.as_deref(), Some("noeviction"));
+        assert_eq!(facts.time_ms, 12_345);
+        assert!(!facts.valkey);
+    }
+
+    #[test]
+    fn what_makes_it_unfit() {
+        unfit("7.0.15", "6.0.9", "6.2 or newer");
+        unfit("redis_version", "other", "version");
+        unfit("role:master", "role:slave", "not a master");
+        unfit("loading:0", "loading:1", "loading");
+        unfit("cluster_enabled:0", "cluster_enabled:1", "redis+cluster://");
+        assert!(matches!(read(INFO, true), Err(Unfit::Forever(_))));
+    }
+
+    #[test]
+    fn releases() {
+        assert_eq!(read(&INFO.replace("7.0.15", "6.2.0"), false).unwrap().version, (6, 2, 0));
+        assert_eq!(read(&INFO.replace("7.0.15", "8.0-rc1"), false).unwrap().version, (8, 0, 0));
+        assert!(read(&INFO.replace("redis_version:7.0.15", "valkey_version:8.0.1"), false).unwrap().valkey);
+    }
+}

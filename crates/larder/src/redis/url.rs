@@ -1,0 +1,204 @@
+//! What a URL says of servers.
+
+use std::path::PathBuf;
+
+use percent_encoding::percent_decode_str;
+
+use super::config::Secret;
+
+/// The default port of a server.
+pub(super) const PORT: u16 = 6379;
+
+/// The default port of a sentinel.
+pub(super) const SENTINEL_PORT: u16 = 26379;
+
+/// A host and its port.
+pub(super) type Node = (String, u16);
+
+/// Where servers are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    Server(Node),
+    Socket(PathBuf),
+    Cluster(Vec<Node>),
+    Sentinel { nodes: Vec<Node>, master: String },
+}
+
+/// What a URL says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Parsed {
+    pub(super) place: Place,
+    pub(super) tls: bool,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<Secret>,
+    pub(super) database: Option<i64>,
+    pub(super) prefix: Option<String>,
+    pub(super) client_name: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    Server,
+    Socket,
+    Cluster,
+    Sentinel,
+}
+
+impl Form {
+    fn expected(self) -> &'static str {
+        match self {
+            Self::Server => "redis://[user[:password]@]host[:port][/database]",
+            Self::Socket => "redis+unix://[user[:password]@]/path/of/the/socket",
+            Self::Cluster => "redis+cluster://[user[:password]@]host[:port],host[:port]",
+            Self::Sentinel => {
+                "redis+sentinel://[user[:password]@]host[:port],host[:port]/master-name[/database]"
+            }
+        }
+    }
+}
+
+/// Reads a URL. The error says what is wrong and what was expected; no part of the URL is repeated in it,
+/// because a password with a special character that was not encoded may stand anywhere.
+pub(super) fn parse(url: &str) -> Result<Parsed, String> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Err(format!("a URL begins with a scheme; expected {}", Form::Server.expected()));
+    };
+    let (form, tls) = match scheme {
+        "redis" | "valkey" => (Form::Server, false),
+        "rediss" | "valkeys" => (Form::Server, true),
+        "redis+unix" | "valkey+unix" | "unix" => (Form::Socket, false),
+        "redis+cluster" => (Form::Cluster, false),
+        "rediss+cluster" => (Form::Cluster, true),
+        "redis+sentinel" => (Form::Sentinel, false),
+        "rediss+sentinel" => (Form::Sentinel, true),
+        _ => {
+            return Err(format!(
+                "the scheme of the URL is none of redis, rediss, redis+unix, redis+cluster, rediss+cluster, \
+                 redis+sentinel, rediss+sentinel; expected {}",
+                Form::Server.expected()
+            ));
+        }
+    };
+    read(form, tls, rest).map_err(|reason| format!("{reason}; expected {}", form.expected()))
+}
+
+fn read(form: Form, tls: bool, rest: &str) -> Result<Parsed, String> {
+    // The last `@`: a password may have others.
+    let (secret, rest) = match rest.rsplit_once('@') {
+        Some((secret, rest)) => (Some(secret), rest),
+        None => (None, rest),
+    };
+    let (username, password) = credentials(secret)?;
+    if rest.contains('#') {
+        return Err("a URL of a server has no fragment (#)".to_owned());
+    }
+    let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let (prefix, client_name) = read_options(options)?;
+    let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
+    // The whole path is a socket's.
+    let parts = if form == Form::Socket { "" } else { path };
+    let mut segments = parts.split('/').filter(|segment| !segment.is_empty());
+    let place = match form {
+        Form::Socket => {
+            if !hosts.is_empty() || path.is_empty() {
+                return Err("the path of the socket, which begins with a slash, is missing".to_owned());
+            }
+            Place::Socket(PathBuf::from(format!("/{}", decode(path, "the path")?)))
+        }
+        Form::Server if hosts.contains(',') => {
+            return Err("several hosts are those of a cluster (redis+cluster://) or sentinels \
+                        (redis+sentinel://)"
+                .to_owned());
+        }
+        Form::Server => Place::Server(node(hosts, PORT)?),
+        Form::Cluster => Place::Cluster(nodes(hosts, PORT)?),
+        Form::Sentinel => {
+            let nodes = nodes(hosts, SENTINEL_PORT)?;
+            let master = segments.next().ok_or("the name of the master is missing")?;
+            Place::Sentinel { nodes, master: decode(master, "the name of the master")? }
+        }
+    };
+    let database = segments.next().map(database).transpose()?;
+    if segments.next().is_some() {
+        return Err("the path has too many parts".to_owned());
+    }
+    Ok(Parsed { place, tls, username, password, database, prefix, client_name })
+}
+
+/// The user and the password, of which an empty user is none. An empty password is one: whoever wrote it
+/// gets the server's answer to it.
+fn credentials(secret: Option<&str>) -> Result<(Option<String>, Option<Secret>), String> {
+    let Some(secret) = secret else { return Ok((None, None)) };
+    let (user, password) = match secret.split_once(':') {
+        Some((user, password)) => (user, Some(decode(password, "the password")?)),
+        None => (secret, None),
+    };
+    let user = decode(user, "the user")?;
+    Ok(((!user.is_empty()).then_some(user), password.map(Secret::from)))
+}
+
+fn decode(text: &str, what: &str) -> Result<String, String> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded.map(Into::into).map_err(|_| format!("{what} is not UTF-8 when percent-decoded"))
+}
+
+fn database(text: &str) -> Result<i64, String> {
+    text.parse().ok().filter(|&number| number >= 0).ok_or_else(|| "the database is not a number".to_owned())
+}
+
+fn nodes(hosts: &str, port: u16) -> Result<Vec<Node>, String> {
+    hosts.split(',').map(|host| node(host, port)).collect()
+}
+
+/// `host`, `host:port`, `[v6]` or `[v6]:port`.
+pub(super) fn node(text: &str, default: u16) -> Result<Node, String> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, rest) = rest.split_once(']').ok_or("an IPv6 address has no closing bracket")?;
+            let port = match rest.strip_prefix(':') {
+                None if rest.is_empty() => None,
+                None => return Err("after an IPv6 address only a port may follow".to_owned()),
+                port => port,
+            };
+            host.parse::<std::net::Ipv6Addr>().map_err(|_| "what stands in brackets is no IPv6 address")?;
+            (host, port)
+        }
+        None => match text.split_once(':') {
+            Some((_, port)) if port.contains(':') => {
+                return Err("an IPv6 address stands in brackets".to_owned());
+            }
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    if host.is_empty() {
+        return Err("the host is missing".to_owned());
+    }
+    if host.chars().any(|symbol| symbol.is_whitespace() || symbol.is_control()) {
+        return Err("a host has a space in it".to_owned());
+    }
+    let port = match port {
+        None => default,
+        Some(port) => match port.parse() {
+            Ok(0) | Err(_) => return Err("a port is not a number from 1 to 65535".to_owned()),
+            Ok(port) => port,
+        },
+    };
+    Ok((host.to_owned(), port))
+}
+
+fn read_options(options: &str) -> Result<(Option<String>, Option<String>), String> {
+    let (mut prefix, mut client_name) = (None, None);
+    for option in options.split('&').filter(|option| !option.is_empty()) {
+        let (name, value) = option.split_once('=').ok_or("an option has no value")?;
+        match name {
+            "prefix" => prefix = Some(decode(value, "the prefix")?),
+            "client_name" => client_name = Some(decode(value, "the client's name")?),
+            _ => return Err("the options of a URL are `prefix` and `client_name`".to_owned()),
+        }
+    }
+    Ok((prefix, client_name))
+}
+
+#[cfg(test)]
+mod tests;
