@@ -1,0 +1,76 @@
+//! How the invalidation log reaches its server.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use ::redis::aio::MultiplexedConnection;
+use async_trait::async_trait;
+
+use super::{
+    config::Config,
+    connection::{Admit, Command, Connections, connect_to_log},
+    log::{self, Connect, Facts, KeptAlive, Log, Purpose, Trouble},
+    names::Names,
+    settings::{OutOfTouch, Settings},
+};
+use crate::epoch::LocalOrder;
+
+/// The log of all caches with this prefix on these servers.
+pub(super) fn open_log(config: &Arc<Config>, settings: Settings) -> Arc<Log> {
+    /// Longer than a caller waits: nobody does here.
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    let freshness = match settings.out_of_touch {
+        OutOfTouch::Serve => None,
+        OutOfTouch::Bypass(limit) => Some(limit.max(OutOfTouch::SHORTEST)),
+    };
+    let log = log::Settings {
+        order: LocalOrder::of_process(),
+        slots: settings.scope_slots,
+        freshness,
+        deadline: config.deadline.max(PATIENCE),
+        unlink: config.is_cluster().then(|| unlinking(config.clone())),
+    };
+    let connector = || Arc::new(Dialer(config.clone())) as Arc<dyn Connect>;
+    Log::open(config.identity(), &config.prefix, connector, log)
+}
+
+/// Entries are read and written only on the server whose log is followed.
+pub(super) fn admission(log: &Arc<Log>) -> Admit {
+    let log = Arc::downgrade(log);
+    Arc::new(move |facts| log.upgrade().is_some_and(|log| log.admits(&facts.replication_id)))
+}
+
+/// In a cluster, a key lies on another node than the log: it is deleted over connections of the log's thread.
+fn unlinking(config: Arc<Config>) -> Arc<log::Unlink> {
+    let connections = Connections::new(config, None);
+    Arc::new(move |keys: Vec<String>| {
+        let connections = connections.clone();
+        let unlink = async move {
+            let commands = keys.into_iter().map(|key| Command::new("UNLINK").key(key)).collect();
+            for reply in connections.call_many(commands).await {
+                if let Err(failure) = reply {
+                    tracing::debug!(%failure, "an invalid entry is not deleted from Redis");
+                }
+            }
+        };
+        Box::pin(unlink) as Pin<Box<dyn Future<Output = ()> + Send>>
+    })
+}
+
+struct Dialer(Arc<Config>);
+
+#[async_trait]
+impl Connect for Dialer {
+    async fn connect(&self, purpose: Purpose) -> Result<(MultiplexedConnection, Facts, KeptAlive), Trouble> {
+        let log = Names::new(&self.0.prefix).log();
+        let dialed = connect_to_log(&self.0, &log, purpose.suffix()).await.map_err(Trouble::new)?;
+        let facts = Facts {
+            replid: dialed.facts.replication_id.clone(),
+            // Or it would not have been dialed.
+            is_master: true,
+            eviction: dialed.facts.eviction.clone().unwrap_or_default(),
+            time_ms: dialed.facts.time_ms,
+        };
+        Ok((dialed.connection.clone(), facts, Box::new(dialed)))
+    }
+}

@@ -1,0 +1,302 @@
+//! The log's reader: read, check that nothing is missing, apply.
+
+use std::{
+    convert::Infallible,
+    pin::pin,
+    sync::Arc,
+    time::{self, Duration},
+};
+
+use ::redis::{Pipeline, Value, pipe};
+use tokio::time::{sleep, sleep_until};
+
+use super::{
+    connect::{Link, Purpose, Trouble},
+    pace::{Backoff, Pace},
+    record::Content,
+    reply::{self, Ends, Entry},
+    shared::{Cause, Shared, count},
+    start,
+};
+use crate::{
+    epoch::{Epoch, Instant, Record},
+    scope::ScopeHash,
+};
+
+/// How many records one read takes at most.
+const MOST_AT_ONCE: usize = 1_000;
+
+/// How much longer than it may block a read may take.
+const SLACK: Duration = Duration::from_millis(250);
+
+/// How often a connection is asked whether its server is still the one that it was. A server that becomes a replica
+/// says so to a blocked reader at once, and would otherwise not tell.
+const SERVER_CHECK: Duration = Duration::from_millis(100);
+
+/// How often the server's clock is compared.
+const TIME_CHECK: Duration = Duration::from_secs(60);
+
+pub(super) struct Reader {
+    shared: Arc<Shared>,
+    backoff: Backoff,
+    pace: Pace,
+    /// Whether the last read succeeded, as far as people were told.
+    in_contact: bool,
+}
+
+/// Why a connection was given up.
+enum End {
+    /// Somebody doubts that the server is still the same.
+    Doubt,
+    Trouble(Trouble),
+}
+
+impl From<Trouble> for End {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+/// What is true of one connection only.
+struct Visit {
+    link: Link,
+    /// The backward read goes on below it. It ends with the connection, and with every new start.
+    backward: Option<Epoch>,
+    server_checked: time::Instant,
+    time_checked: time::Instant,
+}
+
+/// What one read asks for besides the news.
+struct Plan {
+    block: Option<Duration>,
+    asks_server: bool,
+    asks_time: bool,
+}
+
+/// What one read brought.
+struct Reply {
+    news: Vec<Entry>,
+    ends: Option<Ends>,
+    older: Option<Vec<Entry>>,
+}
+
+impl Reader {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, backoff: Backoff::new(), pace: Pace::new(), in_contact: true }
+    }
+
+    /// Follows the log, on one connection after the other.
+    pub(super) async fn run(&mut self) -> Infallible {
+        loop {
+            let Err(end) = self.visit().await;
+            if let End::Trouble(trouble) = end {
+                self.lost(trouble);
+            }
+            self.backoff.wait().await;
+        }
+    }
+
+    fn lost(&mut self, trouble: Trouble) {
+        if self.in_contact {
+            tracing::warn!(log = self.shared.key, %trouble, "lost contact with the invalidation log");
+        }
+        self.in_contact = false;
+        self.shared.starts.send_modify(|starts| {
+            if starts.completed == 0 {
+                starts.trouble = Some(trouble);
+            }
+        });
+    }
+
+    fn found(&mut self) {
+        if !self.in_contact {
+            tracing::info!(log = self.shared.key, "in contact with the invalidation log again");
+        }
+        self.in_contact = true;
+        self.backoff.reset();
+    }
+
+    async fn visit(&mut self) -> Result<Infallible, End> {
+        let shared = self.shared.clone();
+        // What was doubted until now is looked at now.
+        pin!(shared.doubt.notified()).enable();
+        let link = Link::open(&*shared.connector, Purpose::Read).await?;
+        shared.look_at_eviction(link.facts());
+        shared.contact().set_server_time(link.facts().time_ms);
+        let now = time::Instant::now();
+        let mut visit = Visit { link, backward: None, server_checked: now, time_checked: now };
+        if !shared.admits(&visit.link.facts().replid) {
+            let known = shared.starts.borrow().replid.is_some();
+            self.start_anew(&mut visit, if known { Cause::Replica } else { Cause::First }).await?;
+        }
+        loop {
+            let pause = tokio::select! {
+                biased;
+                () = doubt(&shared, now) => return Err(End::Doubt),
+                pause = self.read(&mut visit) => pause?,
+            };
+            if !pause.is_zero() {
+                sleep(pause).await;
+            }
+        }
+    }
+
+    async fn start_anew(&mut self, visit: &mut Visit, cause: Cause) -> Result<(), Trouble> {
+        // What is read back belongs to the start before.
+        visit.backward = None;
+        let below = start::start_anew(&self.shared, &mut visit.link, cause).await?;
+        visit.backward = Some(below);
+        self.found();
+        Ok(())
+    }
+
+    /// One read. Returns how long to pause before the next one.
+    async fn read(&mut self, visit: &mut Visit) -> Result<Duration, Trouble> {
+        let position = self.shared.log().position();
+        let sent = Instant::now();
+        let reply = self.ask(visit, position).await?;
+        if let Some(cause) = self.missing(position, reply.ends) {
+            self.start_anew(visit, cause).await?;
+            return Ok(Duration::ZERO);
+        }
+        let records = reply.news.len();
+        let reached_tip = records < MOST_AT_ONCE;
+        if records > 0 {
+            self.apply(&reply.news);
+        }
+        if reached_tip {
+            self.shared.contact().prove(sent);
+        }
+        self.found();
+        if let Some(older) = reply.older {
+            self.read_back(visit, &older);
+        }
+        let pause = self.pace.after(records, time::Instant::now());
+        // Who is behind does not pause.
+        Ok(if reached_tip { pause.min(self.shared.longest_read()) } else { Duration::ZERO })
+    }
+
+    /// What was trimmed or lost since `position`, if anything was. The ends were looked at after the news were read.
+    fn missing(&self, position: Epoch, ends: Option<Ends>) -> Option<Cause> {
+        match ends {
+            None => Some(Cause::Loss),
+            Some(ends) if ends.last < self.shared.log().highest() => Some(Cause::Loss),
+            // With nothing retained, all that came after the position is gone.
+            Some(ends) => (ends.first.unwrap_or(ends.last) > position).then_some(Cause::Gap),
+        }
+    }
+
+    async fn ask(&self, visit: &mut Visit, position: Epoch) -> Result<Reply, Trouble> {
+        let now = time::Instant::now();
+        let plan = Plan {
+            // While older records are read as well, there is no waiting for newer ones.
+            block: visit.backward.is_none().then(|| self.shared.longest_read()),
+            asks_server: now.duration_since(visit.server_checked) >= SERVER_CHECK,
+            asks_time: now.duration_since(visit.time_checked) >= TIME_CHECK,
+        };
+        let commands = self.commands(position, visit.backward, &plan);
+        let limit = plan.block.map_or(self.shared.deadline, |block| block + SLACK);
+        let mut replies = visit.link.ask(&commands, limit).await?.into_iter();
+        let mut next = || replies.next().ok_or_else(|| Trouble::new("replies are missing"));
+        let reply = Reply {
+            news: reply::news(next()?)?,
+            ends: reply::ends(next()?)?,
+            older: visit.backward.map(|_| reply::entries(next()?)).transpose()?,
+        };
+        if plan.asks_server {
+            visit.server_checked = now;
+            check_server(&visit.link, next()?)?;
+        }
+        if plan.asks_time {
+            visit.time_checked = now;
+            self.shared.contact().set_server_time(reply::time_ms(next()?)?);
+        }
+        Ok(reply)
+    }
+
+    /// All in one round trip. The server runs what comes after a blocked XREAD when that has ended: the ends of the
+    /// log are those after the read.
+    fn commands(&self, position: Epoch, backward: Option<Epoch>, plan: &Plan) -> Pipeline {
+        let key = &self.shared.key;
+        let mut commands = pipe();
+        commands.cmd("XREAD").arg("COUNT").arg(MOST_AT_ONCE);
+        if let Some(block) = plan.block {
+            commands.arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX));
+        }
+        commands.arg("STREAMS").arg(key).arg(position.to_string());
+        commands.cmd("XINFO").arg("STREAM").arg(key);
+        if let Some(below) = backward {
+            commands
+                .cmd("XREVRANGE")
+                .arg(key)
+                .arg(format!("({below}"))
+                .arg("-")
+                .arg("COUNT")
+                .arg(MOST_AT_ONCE);
+        }
+        if plan.asks_server {
+            commands.cmd("INFO").arg("replication");
+        }
+        if plan.asks_time {
+            commands.cmd("TIME");
+        }
+        commands
+    }
+
+    /// Applies the news, in their order.
+    fn apply(&self, news: &[Entry]) {
+        let records: Vec<_> = news.iter().map(|entry| self.record(entry)).collect();
+        let to = records.last().map_or(Epoch::ZERO, |record| record.epoch);
+        self.shared.epochs.follow(&records, to);
+        count(&self.shared.counts.applied, records.len());
+        self.shared.moved.notify_waiters();
+        for entry in news {
+            if let Some(Content::Wake { key, filled }) = entry.content {
+                self.shared.tell_of_wake(key, filled);
+            }
+        }
+    }
+
+    fn read_back(&self, visit: &mut Visit, older: &[Entry]) {
+        for entry in older {
+            self.shared.log().read_back(&self.record(entry));
+        }
+        visit.backward = older.last().map(|entry| entry.epoch).filter(|_| older.len() == MOST_AT_ONCE);
+    }
+
+    /// What an entry of the log invalidates. One that makes no sense covers everything: it may have.
+    fn record(&self, entry: &Entry) -> Record {
+        let epoch = entry.epoch;
+        match &entry.content {
+            Some(Content::Invalidation { sender, attempt, scopes }) => {
+                let own = (*sender == self.shared.sender).then_some(*attempt);
+                Record { epoch, own, scopes: scopes.clone() }
+            }
+            Some(Content::Wake { .. }) => Record { epoch, own: None, scopes: Vec::new() },
+            None => {
+                count(&self.shared.counts.malformed, 1);
+                tracing::warn!(
+                    log = self.shared.key,
+                    %epoch,
+                    "the invalidation log has a record that this release cannot read: everything cached is invalid"
+                );
+                Record { epoch, own: None, scopes: vec![ScopeHash::ALL] }
+            }
+        }
+    }
+}
+
+/// Returns when somebody doubts that this is the right server; not so soon after it was found to be that they could
+/// have us do nothing else.
+async fn doubt(shared: &Shared, found: time::Instant) {
+    const LULL: Duration = Duration::from_millis(250);
+    sleep_until((found + LULL).into()).await;
+    shared.doubt.notified().await;
+}
+
+fn check_server(link: &Link, reply: Value) -> Result<(), Trouble> {
+    let info = reply::text(reply)?;
+    let is_same = reply::info_field(&info, "role") == Some("master")
+        && reply::info_field(&info, "master_replid") == Some(&*link.facts().replid);
+    is_same.then_some(()).ok_or_else(|| Trouble::new("the server is not what it was"))
+}

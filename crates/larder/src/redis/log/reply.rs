@@ -1,0 +1,150 @@
+//! The server's replies about the log.
+
+use std::str;
+
+use ::redis::Value;
+
+use super::{
+    connect::Trouble,
+    record::{Content, FIELD},
+};
+use crate::epoch::Epoch;
+
+/// A record as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) epoch: Epoch,
+    /// None if it is no record of ours.
+    pub(super) content: Option<Content>,
+}
+
+/// The two ends of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ends {
+    /// The oldest record that is still there.
+    pub(super) first: Option<Epoch>,
+    /// The last ID that was given, whether its record is still there or not.
+    pub(super) last: Epoch,
+}
+
+/// What a command said, unless it failed.
+pub(super) fn said(value: Value) -> Result<Value, Trouble> {
+    match value {
+        Value::ServerError(error) => Err(::redis::RedisError::from(error).into()),
+        value => Ok(value),
+    }
+}
+
+fn strange() -> Trouble {
+    Trouble::new("a reply of the server makes no sense")
+}
+
+/// Whether an explicit ID was refused because there is a higher one already.
+pub(super) fn is_overtaken(value: &Value) -> bool {
+    matches!(value, Value::ServerError(error)
+        if error.details().is_some_and(|details| details.contains("equal or smaller")))
+}
+
+fn bytes(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text.as_bytes()),
+        _ => None,
+    }
+}
+
+pub(super) fn text(value: Value) -> Result<String, Trouble> {
+    let value = said(value)?;
+    Ok(String::from_utf8_lossy(bytes(&value).ok_or_else(strange)?).into_owned())
+}
+
+/// A field of what INFO says.
+pub(super) fn info_field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_end)
+}
+
+/// What TIME says, in milliseconds.
+pub(super) fn time_ms(value: Value) -> Result<u64, Trouble> {
+    let Value::Array(parts) = said(value)? else { return Err(strange()) };
+    let number = |part: Option<&Value>| str::from_utf8(part.and_then(bytes)?).ok()?.parse::<u64>().ok();
+    match (number(parts.first()), number(parts.get(1))) {
+        (Some(seconds), Some(micros)) => Ok(seconds.saturating_mul(1000).saturating_add(micros / 1000)),
+        _ => Err(strange()),
+    }
+}
+
+/// An ID. One beyond what an epoch can hold is refused: cut short, it would be taken for another one.
+pub(super) fn epoch(value: &Value) -> Result<Epoch, Trouble> {
+    let text = bytes(value).and_then(|bytes| str::from_utf8(bytes).ok()).ok_or_else(strange)?;
+    let (milliseconds, sequence) = text.split_once('-').ok_or_else(strange)?;
+    let number = |text: &str| text.parse::<u64>().map_err(|_| strange());
+    Epoch::from_id(number(milliseconds)?, number(sequence)?).ok_or_else(|| {
+        Trouble::new(format_args!(
+            "the log has the ID {text}, which is beyond what an epoch can hold; delete the log's key"
+        ))
+    })
+}
+
+/// What XRANGE and XREVRANGE say.
+pub(super) fn entries(value: Value) -> Result<Vec<Entry>, Trouble> {
+    match said(value)? {
+        Value::Array(entries) => entries.iter().map(entry).collect(),
+        _ => Err(strange()),
+    }
+}
+
+/// What XREAD says of one log.
+pub(super) fn news(value: Value) -> Result<Vec<Entry>, Trouble> {
+    match said(value)? {
+        Value::Nil => Ok(Vec::new()),
+        Value::Array(mut logs) if logs.len() == 1 => match logs.pop() {
+            Some(Value::Array(mut log)) if log.len() == 2 => entries(log.pop().unwrap_or_default()),
+            _ => Err(strange()),
+        },
+        Value::Map(mut logs) if logs.len() == 1 => {
+            entries(logs.pop().map(|(_, entries)| entries).unwrap_or_default())
+        }
+        _ => Err(strange()),
+    }
+}
+
+fn entry(value: &Value) -> Result<Entry, Trouble> {
+    let Value::Array(parts) = value else { return Err(strange()) };
+    let [id, fields] = parts.as_slice() else { return Err(strange()) };
+    let epoch = epoch(id)?;
+    let content = match fields {
+        Value::Array(fields) => match fields.as_slice() {
+            [name, value] if bytes(name) == Some(FIELD.as_bytes()) => bytes(value).and_then(Content::decode),
+            _ => None,
+        },
+        _ => None,
+    };
+    Ok(Entry { epoch, content })
+}
+
+/// What XINFO STREAM says: none if there is no log.
+pub(super) fn ends(value: Value) -> Result<Option<Ends>, Trouble> {
+    let fields = match value {
+        Value::ServerError(error) if error.details().is_some_and(|text| text.contains("no such key")) => {
+            return Ok(None);
+        }
+        value => match said(value)? {
+            Value::Map(fields) => fields,
+            Value::Array(flat) => {
+                let mut flat = flat.into_iter();
+                std::iter::from_fn(|| flat.next().zip(flat.next())).collect()
+            }
+            _ => return Err(strange()),
+        },
+    };
+    let field = |name: &str| {
+        fields.iter().find(|(key, _)| bytes(key) == Some(name.as_bytes())).map(|(_, value)| value)
+    };
+    let first = match field("first-entry") {
+        Some(Value::Nil) => None,
+        Some(Value::Array(parts)) => Some(epoch(parts.first().ok_or_else(strange)?)?),
+        _ => return Err(strange()),
+    };
+    let last = epoch(field("last-generated-id").ok_or_else(strange)?)?;
+    Ok(Some(Ends { first, last }))
+}

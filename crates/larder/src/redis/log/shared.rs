@@ -1,0 +1,196 @@
+//! What the log's handle, its reader and its sender share.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{Notify, watch};
+
+use super::{
+    OnWake, Settings, Unlink,
+    connect::{Connect, Facts, Trouble},
+};
+use crate::{
+    epoch::{Contact, Epochs, LogOrder},
+    scope::ScopeHash,
+    sync::plain::{Mutex, MutexGuard, lock},
+};
+
+/// How long a read blocks that finds nothing, unless somebody wants to know sooner.
+const LONGEST_READ: Duration = Duration::from_secs(1);
+
+/// Why the log is followed anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// It was not followed before.
+    First,
+    /// Records were trimmed before they were read.
+    Gap,
+    /// It is gone, or what is there is not what was there.
+    Loss,
+    /// The server has another history of data.
+    Replica,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::First => "the first start",
+            Self::Gap => "records were trimmed before this process read them",
+            Self::Loss => "the log was deleted, evicted, flushed or set back",
+            Self::Replica => "the server was replaced by another one",
+        })
+    }
+}
+
+/// How following the log has gone so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Starts {
+    /// The history of data on which the last completed new start was made.
+    pub(super) replid: Option<Arc<str>>,
+    /// New starts completed, whatever their cause.
+    pub(super) completed: u64,
+    /// What stands in the way of the first one.
+    pub(super) trouble: Option<Trouble>,
+}
+
+/// A number that no other sender has or had: from the entropy of the operating system, which the hashes of the
+/// standard library are seeded with. Two senders of one number would take each other's records for their own.
+fn new_sender() -> u64 {
+    // Zero is nobody.
+    RandomState::new().hash_one("sender").max(1)
+}
+
+/// Numbers for people.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) applied: AtomicU64,
+    pub(super) starts: [AtomicU64; 4],
+    pub(super) resets: AtomicU64,
+    pub(super) malformed: AtomicU64,
+}
+
+pub(super) fn count(counter: &AtomicU64, by: usize) {
+    counter.fetch_add(by as u64, Ordering::Relaxed);
+}
+
+pub(super) struct Shared {
+    /// The log's key.
+    pub(super) key: String,
+    /// What the keys of entries and counters begin with.
+    pub(super) prefix: String,
+    pub(super) epochs: Arc<Epochs>,
+    /// Who appends, as the records say: a number of this log in this process, and of no other one ever.
+    pub(super) sender: u64,
+    pub(super) connector: Arc<dyn Connect>,
+    pub(super) unlink: Option<Arc<Unlink>>,
+    pub(super) deadline: Duration,
+    pub(super) starts: watch::Sender<Starts>,
+    /// The position has moved, or may have.
+    pub(super) moved: Notify,
+    /// Something is wrong with the server, as others found out: the reader looks at once.
+    pub(super) doubt: Notify,
+    pub(super) counts: Counts,
+    listeners: Mutex<Vec<Weak<OnWake>>>,
+    warned_of_eviction: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new(prefix: &str, connector: Arc<dyn Connect>, settings: Settings) -> Self {
+        let Settings { order, slots, freshness, deadline, unlink } = settings;
+        let key = format!("{prefix}:log");
+        let shared = Self {
+            prefix: prefix.to_owned(),
+            epochs: Arc::new(Epochs::with_log(order, slots)),
+            sender: new_sender(),
+            key,
+            connector,
+            unlink,
+            deadline,
+            starts: watch::Sender::default(),
+            moved: Notify::new(),
+            doubt: Notify::new(),
+            counts: Counts::default(),
+            listeners: Mutex::default(),
+            warned_of_eviction: AtomicBool::new(false),
+        };
+        shared.wants(freshness);
+        shared
+    }
+
+    /// What is known of the log.
+    pub(super) fn log(&self) -> &LogOrder {
+        self.epochs.log().expect("these epochs were made with a log")
+    }
+
+    /// Whether what is known is up to date.
+    pub(super) fn contact(&self) -> &Contact {
+        self.log().contact()
+    }
+
+    /// Nothing is to be served that is out of touch for longer than this.
+    pub(super) fn wants(&self, freshness: Option<Duration>) {
+        if let Some(limit) = freshness {
+            self.contact().restrict(limit);
+        }
+    }
+
+    /// How long a read may block that finds nothing: contact is proven from when it was sent, until the next one
+    /// ends.
+    pub(super) fn longest_read(&self) -> Duration {
+        self.nudge_every().unwrap_or(LONGEST_READ)
+    }
+
+    /// How often the server needs a nudge to end such a read in time, if at all. When nothing happens it looks for
+    /// expired reads only as often as its `hz` says, by default ten times a second: any command on another connection
+    /// has it look at once.
+    pub(super) fn nudge_every(&self) -> Option<Duration> {
+        let freshness = self.contact().limit()?;
+        // A read takes up to two of these, and two reads must fit.
+        (freshness / 3 < LONGEST_READ).then(|| (freshness / 6).max(Duration::from_millis(1)))
+    }
+
+    /// Whether this is the server on which the last new start was made.
+    pub(super) fn admits(&self, replid: &str) -> bool {
+        self.starts.borrow().replid.as_deref() == Some(replid)
+    }
+
+    /// Warns of a server that may evict the log, once.
+    pub(super) fn look_at_eviction(&self, facts: &Facts) {
+        let eviction = &facts.eviction;
+        let spares = eviction.is_empty() || eviction == "noeviction" || eviction.starts_with("volatile-");
+        if !spares && !self.warned_of_eviction.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                policy = eviction,
+                log = self.key,
+                "the server may evict the invalidation log, and everything cached with it becomes invalid then; \
+                 set its maxmemory-policy to noeviction or to one that begins with volatile-"
+            );
+        }
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, Vec<Weak<OnWake>>> {
+        lock(&self.listeners)
+    }
+
+    /// Has somebody told of wakes, for as long as it lives.
+    pub(super) fn listen(&self, listener: Weak<OnWake>) {
+        let mut listeners = self.listeners();
+        listeners.retain(|listener| listener.strong_count() > 0);
+        listeners.push(listener);
+    }
+
+    pub(super) fn tell_of_wake(&self, key: ScopeHash, filled: bool) {
+        // Cloned, so that no lock is held while they are called.
+        let listeners: Vec<_> = self.listeners().iter().filter_map(Weak::upgrade).collect();
+        for listener in listeners {
+            listener(key, filled);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! With real servers. Two logs that are not in the registry are like two processes.
+
+mod bytes;
+mod contact;
+mod delivery;
+mod faults;
+mod registry;
+mod single;
+mod speed;
+
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ::redis::Value;
+use larder_servers::{RedisServer, until};
+
+use self::single::SingleServer;
+use super::*;
+use crate::{
+    epoch::{Announcement, Since},
+    scope::Scope,
+};
+
+const PREFIX: &str = "p";
+const KEY: &str = "p:log";
+
+fn settings() -> Settings {
+    Settings {
+        order: Arc::new(LocalOrder::new()),
+        slots: 1 << 16,
+        freshness: None,
+        deadline: Duration::from_millis(500),
+        unlink: None,
+    }
+}
+
+fn wait<R>(future: impl Future<Output = R>) -> R {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime can be made").block_on(future)
+}
+
+/// A process, as far as its log goes.
+struct Process(Arc<Log>);
+
+impl Process {
+    fn start(url: &str) -> Self {
+        Self::start_with(url, PREFIX, settings())
+    }
+
+    fn start_with(url: &str, prefix: &str, settings: Settings) -> Self {
+        let process = Self(Log::start(prefix, Arc::new(SingleServer::new(url).expect("a URL")), settings));
+        until("a first start", || (process.0.status().first_starts == 1).then_some(()));
+        process
+    }
+
+    fn invalidate(&self, key: &str) -> Arc<Announcement> {
+        let announcement = self.0.epochs().apply(&[Scope::key(key).hash()], [Arc::from(key)]);
+        announcement.expect("there is a log")
+    }
+
+    fn begin(&self) -> Since {
+        self.0.epochs().begin()
+    }
+
+    /// Whether an entry in memory is valid.
+    fn holds(&self, key: &str, since: Since) -> bool {
+        self.0.epochs().unchanged(&[Scope::key(key).hash()], since)
+    }
+
+    /// Whether an entry of the server is.
+    fn accepts(&self, key: &str, epoch: Epoch) -> bool {
+        self.0.epochs().judge(&[Scope::key(key).hash()], epoch).is_some()
+    }
+
+    fn position(&self) -> Epoch {
+        self.0.status().position
+    }
+
+    /// Invalidates a key there, and waits until that is known here.
+    fn hears(&self, other: &Self, key: &str) {
+        let since = self.begin();
+        assert!(self.holds(key, since));
+        other.invalidate(key);
+        until("delivery", || (!self.holds(key, since)).then_some(()));
+        until("an echo", || (other.0.status().outbox == 0).then_some(()));
+    }
+}
+
+fn two(server: &RedisServer) -> [Process; 2] {
+    [(); 2].map(|()| Process::start(&server.url()))
+}
+
+/// The records of the log.
+fn records(server: &RedisServer) -> Vec<reply::Entry> {
+    reply::entries(server.command::<Value>(&["XRANGE", KEY, "-", "+"])).expect("it is a log")
+}

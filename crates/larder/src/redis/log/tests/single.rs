@@ -1,0 +1,50 @@
+//! A connector of one server, with what a test needs of it.
+
+use super::super::{
+    connect::{CONNECT, Connect, Facts, KeptAlive, Purpose, Trouble},
+    reply,
+};
+use ::redis::{Value, aio::MultiplexedConnection};
+use async_trait::async_trait;
+
+/// One server, by its URL.
+pub(crate) struct SingleServer(::redis::Client);
+
+impl SingleServer {
+    /// # Errors
+    ///
+    /// If the URL is none.
+    pub(crate) fn new(url: &str) -> Result<Self, Trouble> {
+        Ok(Self(::redis::Client::open(url)?))
+    }
+}
+
+#[async_trait]
+impl Connect for SingleServer {
+    async fn connect(&self, purpose: Purpose) -> Result<(MultiplexedConnection, Facts, KeptAlive), Trouble> {
+        let config = ::redis::AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(None);
+        let mut connection = self.0.get_multiplexed_async_connection_with_config(&config).await?;
+        let mut commands = ::redis::pipe();
+        commands.cmd("CLIENT").arg("SETNAME").arg(purpose.suffix());
+        commands.cmd("INFO").arg("replication").cmd("INFO").arg("memory").cmd("TIME");
+        let replies = connection.send_packed_commands(&commands, 0, commands.len()).await?;
+        let [_, replication, memory, time] =
+            <[Value; 4]>::try_from(replies).map_err(|_| Trouble::new("replies are missing"))?;
+        let replication = reply::text(replication)?;
+        let field = |name| {
+            let value = reply::info_field(&replication, name);
+            value.ok_or_else(|| Trouble::new(format_args!("the server does not tell its {name}")))
+        };
+        let facts = Facts {
+            replid: field("master_replid")?.to_owned(),
+            is_master: field("role")? == "master",
+            eviction: reply::info_field(&reply::text(memory)?, "maxmemory_policy")
+                .unwrap_or_default()
+                .to_owned(),
+            time_ms: reply::time_ms(time)?,
+        };
+        Ok((connection, facts, Box::new(())))
+    }
+}
