@@ -57,7 +57,7 @@ use quote::quote;
 /// | `skip(db, T)` | arguments that the result does not depend on |
 /// | `tags = ["org:<org>"]` | tags, by which entries can be invalidated together |
 /// | `namespace = "users"` | stands in front of the key: `users:…` |
-/// | `schema = 3` | the version of the namespace: `users:v3:…` |
+/// | `schema = 3` | the version of what the value means: no other version is read. With a namespace it is a part of the key: `users:v3:…` |
 /// | `cache = self.cache` | the cache: any expression of a type that is a `Cache` (`*CACHE` for a static that is a `LazyLock`), or `named("sessions")`; `larder::global()` otherwise |
 /// | `jitter = 0.1` | shortens each `ttl` by a random part of up to this fraction |
 /// | `refresh_ahead = 0.8` | computes anew, in the background, when a result is asked for after this fraction of its `ttl` |

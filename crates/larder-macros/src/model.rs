@@ -46,6 +46,8 @@ pub(crate) struct Policy {
     pub(crate) negative_ttl: Option<Time>,
     pub(crate) timeout: Option<Time>,
     pub(crate) lock: Option<Expr>,
+    /// Where it is no part of the key.
+    pub(crate) schema: Option<u32>,
     pub(crate) detached: bool,
     pub(crate) tags: Vec<Text>,
 }
@@ -103,7 +105,7 @@ impl Cached {
         errors: &mut Errors,
     ) -> Result<Self, Box<Outline>> {
         check_output(function, Macro::Cached, errors);
-        let prefix = prefix(&args, errors);
+        let prefix = prefix(&args);
         let key = Self::key(&args, function, errors);
         coverage::check_skip(function, &args, key.as_ref(), errors);
         let skip_unread = args.not_understood() && args.attempted("skip") && args.skip.is_empty();
@@ -140,8 +142,17 @@ impl Cached {
 impl Invalidate {
     /// `None` only if there were errors.
     pub(crate) fn new(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Self> {
-        let prefix = prefix(&args, errors);
+        let prefix = prefix(&args);
         let namespaced = args.namespace.is_some();
+        if let Some(schema) = &args.schema
+            && !args.attempted("namespace")
+        {
+            errors.push(
+                schema.name.span(),
+                "without a namespace, every version of a value has the same key, and goes with it: drop \
+                 `schema`, or add `namespace = \"users\"`",
+            );
+        }
         let mut targets = Vec::new();
         for literal in &args.templates {
             let Some(template) = Template::parse(literal, Purpose::Pattern { namespaced }, errors) else {
@@ -173,7 +184,7 @@ impl CachePut {
     /// `None` only if there were errors.
     pub(crate) fn new(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Self> {
         check_output(function, Macro::CachePut, errors);
-        let prefix = prefix(&args, errors);
+        let prefix = prefix(&args);
         if !args.attempted("key") {
             errors.push(
                 attribute_span(),
@@ -232,18 +243,11 @@ fn check_output(function: &Function, of: Macro, errors: &mut Errors) {
 }
 
 /// `users:` or `users:v3:`
-fn prefix(args: &Args, errors: &mut Errors) -> String {
+fn prefix(args: &Args) -> String {
     match (&args.namespace, &args.schema) {
         (Some(Given { value: Namespace(name), .. }), None) => format!("{name}:"),
         (Some(Given { value: Namespace(name), .. }), Some(schema)) => {
             format!("{name}:v{}:", schema.value)
-        }
-        (None, Some(schema)) if !args.attempted("namespace") => {
-            errors.push(
-                schema.name.span(),
-                "`schema` is the version of a namespace: add `namespace = \"users\"`",
-            );
-            String::new()
         }
         _ => String::new(),
     }
@@ -318,6 +322,7 @@ fn policy(args: &mut Args, of: Macro, function: &Function, errors: &mut Errors) 
         refresh_ahead: args.refresh_ahead.take().map(|given| given.value),
         negative_ttl: args.negative_ttl.take().map(time),
         timeout: args.timeout.take().map(time),
+        schema: args.schema.as_ref().filter(|_| args.namespace.is_none()).map(|given| given.value),
         lock: args.lock.take().map(|lock| localized(lock.value, function)),
         detached: args.detached.take().is_some_and(|given| given.value),
         tags,

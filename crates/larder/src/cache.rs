@@ -16,7 +16,9 @@ use crate::{
     entry::Entry,
     epoch::Epoch,
     error::Result,
-    scope::Scope,
+    lock::LockGuard,
+    scope::{Scope, ScopeHash},
+    value::ValueType,
 };
 
 /// Where entries live: in memory, on a server, or wherever an implementation puts them.
@@ -65,8 +67,60 @@ pub trait Cache: Send + Sync {
     /// is used stays true.
     fn peek(&self, at: Lookup<'_>) -> Option<Entry>;
 
+    /// Whether there are entries that take waiting to get: whether [`read`](Self::read) may find what
+    /// [`peek`](Self::peek) did not.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// The entries under these keys, in the order of the keys, from wherever it takes waiting to get them.
+    /// Where their values have to be made from bytes, they are made as `of` tells.
+    async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
+        let _ = of;
+        vec![None; keys.len()]
+    }
+
+    /// Asks to be the only one of all processes that share a server to compute the value of a key. If another
+    /// one computes it, waits for that if `waits`, for one lifetime of a lease at most, and finds its value.
+    ///
+    /// `cover` is what is known to cover the value before it is computed: somebody else's computation that
+    /// began before a change of it is not waited for.
+    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
+        let _ = (at, of, cover, waits);
+        Leased::Free
+    }
+
+    /// Takes the lock of this name if nobody holds it. It ends `ttl` from now, unless it is renewed.
+    ///
+    /// # Errors
+    ///
+    /// If the server that all holders share cannot be asked.
+    async fn try_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
+        let _ = ttl;
+        Ok(self.core().locks().take(name))
+    }
+
+    /// Waits until this process knows of every invalidation through `epoch`, which
+    /// [`Invalidation::Delivered`] told in this process or in another one. False if that cannot be found out
+    /// soon, because the server is not within reach.
+    async fn wait_for(&self, epoch: Epoch) -> bool {
+        epoch == Epoch::ZERO
+    }
+
+    /// Waits until every invalidation of this process has reached the others, for `limit` at most: before a program
+    /// ends, say. False if some have not.
+    async fn flush(&self, limit: Duration) -> bool {
+        let _ = limit;
+        true
+    }
+
     /// Keeps these entries, each in place of what was under its key.
-    async fn write(&self, entries: &[Entry]);
+    ///
+    /// # Errors
+    ///
+    /// If the value of an entry cannot be encoded: that is the caller's mistake. All others are kept, and this
+    /// one too where it needs no encoding.
+    async fn write(&self, entries: &[Entry]) -> Result<()>;
 
     /// Invalidates: applies it here and now, and tells others.
     fn apply(&self, scopes: &[Scope]) -> Invalidating;
@@ -103,8 +157,32 @@ macro_rules! forward {
                 (**self).peek(at)
             }
 
-            async fn write(&self, entries: &[Entry]) {
-                (**self).write(entries).await;
+            fn is_shared(&self) -> bool {
+                (**self).is_shared()
+            }
+
+            async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
+                (**self).read(keys, of).await
+            }
+
+            async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
+                (**self).lease(at, of, cover, waits).await
+            }
+
+            async fn try_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
+                (**self).try_lock(name, ttl).await
+            }
+
+            async fn wait_for(&self, epoch: Epoch) -> bool {
+                (**self).wait_for(epoch).await
+            }
+
+            async fn flush(&self, limit: Duration) -> bool {
+                (**self).flush(limit).await
+            }
+
+            async fn write(&self, entries: &[Entry]) -> Result<()> {
+                (**self).write(entries).await
             }
 
             fn apply(&self, scopes: &[Scope]) -> Invalidating {
@@ -119,6 +197,46 @@ macro_rules! forward {
 }
 
 forward!(&C, Box<C>, Arc<C>);
+
+/// What came of asking for a [`lease`](Cache::lease).
+#[derive(Debug)]
+pub enum Leased {
+    /// The caller computes, and others wait for it.
+    Held(Lease),
+    /// Another process has computed in the meantime.
+    Found(Entry),
+    /// Another process computes.
+    Elsewhere,
+    /// Nobody is asked: the caller computes, and so may others.
+    Free,
+}
+
+/// The right to compute for all processes that share a server. Given back when it is dropped.
+pub struct Lease(Box<dyn HeldLease>);
+
+/// What a cache does about a [`Lease`] that it gave. Dropping it gives the lease back.
+pub trait HeldLease: Send {
+    /// The value was stored: those who wait will find it.
+    fn fill(&mut self);
+}
+
+impl Lease {
+    /// A lease that a cache gives.
+    #[must_use]
+    pub fn new(lease: impl HeldLease + 'static) -> Self {
+        Self(Box::new(lease))
+    }
+
+    pub(crate) fn fill(&mut self) {
+        self.0.fill();
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").finish_non_exhaustive()
+    }
+}
 
 /// How far an invalidation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

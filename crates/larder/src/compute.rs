@@ -2,14 +2,15 @@
 
 mod background;
 mod batch;
+mod shared;
 
 use std::{any::TypeId, future::Future, pin::pin, sync::Arc};
 
 use tokio::runtime::Handle;
 
-pub(crate) use self::{background::get_or_compute_background, batch::get_or_compute_many};
+pub(crate) use self::{background::get_or_compute_background, batch::get_or_compute_many, shared::read};
 use crate::{
-    cache::Cache,
+    cache::{Cache, Lease},
     core::{Core, Lookup},
     dependencies::{self, Frame},
     entry::{Entry, Phase},
@@ -18,7 +19,7 @@ use crate::{
     key, none,
     policy::Policy,
     scope::{self, Scope, ScopeHash, ScopeSet},
-    typed::Value,
+    value::Value,
 };
 
 /// What a look came to that found no prompt value.
@@ -85,10 +86,10 @@ pub(crate) struct Call<'a, C: ?Sized, S> {
 enum Turn<V, E> {
     /// It is over.
     Done(Result<V, E>),
-    /// The caller computes for everybody.
-    Lead(Lead),
+    /// The caller computes for everybody, in all processes if it has a lease.
+    Lead(Lead, Option<Lease>),
     /// The caller has a value that should be refreshed, and computes for everybody.
-    Refresh(Lead, Entry, Phase),
+    Refresh(Lead, Entry, Phase, Option<Lease>),
     /// The caller computes for itself.
     Alone,
 }
@@ -98,6 +99,8 @@ struct Computation {
     frame: Arc<Frame>,
     /// The flight that it leads for others, if any.
     lead: Option<Lead>,
+    /// What keeps other processes from computing the same.
+    lease: Option<Lease>,
     /// What may be served if it fails.
     stale: Option<Entry>,
 }
@@ -126,11 +129,12 @@ where
     let call = Call { cache, at: core.lookup(key), policy, sharing, stores: found.stores };
     let nested_in = dependencies::current_flights();
     let mut stale = None;
-    let computation = match call.attend::<V, E>(found.entry, &mut stale).await {
+    let turn = call.attend::<V, E>(found.entry, &mut stale).await;
+    let computation = match call.fetch(turn, &mut stale).await {
         Turn::Done(result) => return result,
-        Turn::Lead(lead) => call.begin(Some(lead), stale, nested_in),
-        Turn::Refresh(lead, entry, _) => call.begin(Some(lead), Some(entry), nested_in),
-        Turn::Alone => call.begin(None, stale, nested_in),
+        Turn::Lead(lead, lease) => call.begin(Some(lead), lease, stale, nested_in),
+        Turn::Refresh(lead, entry, _, lease) => call.begin(Some(lead), lease, Some(entry), nested_in),
+        Turn::Alone => call.begin(None, None, stale, nested_in),
     };
     call.compute(computation, compute).await
 }
@@ -178,7 +182,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
                 return match lead {
                     Some(lead) => {
                         core.count(|counters| &counters.refreshes);
-                        Turn::Refresh(lead, entry, phase)
+                        Turn::Refresh(lead, entry, phase, None)
                     }
                     None => Turn::Done(Ok(serve(core, &entry, phase))),
                 };
@@ -193,7 +197,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
                 core.flights().board((&route, self.at.hash), &scopes, core.epochs(), came);
             came = Some(arrival);
             let join = match boarded {
-                Boarded::Lead(lead) => return Turn::Lead(lead),
+                Boarded::Lead(lead) => return Turn::Lead(lead, None),
                 Boarded::Join(join) => join,
             };
             let Some(_wait) = Wait::begin(dependencies::current_flights(), join.id()) else {
@@ -201,7 +205,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
             };
             match self.wait(join, stale).await {
                 Some(Awaited::Accepted(outcome)) => return self.accept(outcome, stale.as_ref()),
-                Some(Awaited::Lead(lead)) => return Turn::Lead(lead),
+                Some(Awaited::Lead(lead)) => return Turn::Lead(lead, None),
                 Some(Awaited::Outdated) => {}
                 None => {
                     let entry = stale.take().expect("only a stale entry ends a wait");
@@ -267,18 +271,18 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     fn begin(
         &self,
         lead: Option<Lead>,
+        lease: Option<Lease>,
         stale: Option<Entry>,
         nested_in: impl IntoIterator<Item = FlightId>,
     ) -> Computation {
-        let since = match &lead {
-            Some(lead) => lead.since(),
-            None => {
-                self.core().count(|counters| &counters.unjoined);
-                self.core().begin()
-            }
-        };
+        if lead.is_none() {
+            self.core().count(|counters| &counters.unjoined);
+        }
         let flights = lead.iter().map(Lead::id).chain(nested_in);
-        Computation { frame: Frame::new(flights, since, self.policy.detached), lead, stale }
+        // Later than the flight, which may have waited for other processes: what was changed meanwhile is
+        // read from here on.
+        let since = self.core().begin();
+        Computation { frame: Frame::new(flights, since, self.policy.detached), lead, lease, stale }
     }
 
     /// Computes, stores, and tells everybody who waits.
@@ -289,24 +293,17 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<V, E>>,
     {
-        let Computation { frame, lead, stale } = computation;
+        let Computation { frame, lead, mut lease, stale } = computation;
         let core = self.core();
-        let lead = match lead {
-            Some(lead) => match self.find_new::<V>() {
-                Some(entry) => {
-                    lead.land(Outcome::Value(entry.clone()));
-                    return Ok(receive(core, &entry));
-                }
-                None => Some(lead),
-            },
-            None => None,
-        };
         let computed = self.run(&frame, compute).await;
         let shared = !frame.decisions().unshared;
         match computed {
             Ok(value) => {
-                let entry = self.store(&value, &frame, false).await;
+                let (entry, stored) = self.store(&value, &frame, false).await;
                 dependencies::record(core.epochs(), &entry.0);
+                if let Some(lease) = lease.as_mut().filter(|_| stored) {
+                    lease.fill();
+                }
                 if let Some(lead) = lead {
                     lead.land(if shared { Outcome::Value(entry) } else { Outcome::Unshared });
                 }
@@ -346,8 +343,8 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     }
 
     /// Makes an entry of a computed value, and stores it if policy, computation and the one rule agree. One
-    /// that `replaces` what is there also invalidates what was computed from that.
-    async fn store<V: Value>(&self, value: &V, frame: &Frame, replaces: bool) -> Entry {
+    /// that `replaces` what is there also invalidates what was computed from that. Tells whether it was stored.
+    async fn store<V: Value>(&self, value: &V, frame: &Frame, replaces: bool) -> (Entry, bool) {
         let core = self.core();
         let decisions = frame.decisions();
         let lifetime = decisions.ttl.unwrap_or_else(|| self.policy.lifetime(none::is_none(value)));
@@ -360,9 +357,11 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         let valid = match replaces {
             true => {
                 let key = [ScopeHash::key(self.at.key)];
-                let (stands, since) = core.replace(&key, || !too_wide && cover.unchanged(core.epochs()));
-                cover.since = if stands { since } else { cover.since };
-                stands
+                let replaced = core.replace(&key, || !too_wide && cover.unchanged(core.epochs()));
+                if replaced.judged {
+                    (cover.since, cover.announcement) = (replaced.since, replaced.announcement);
+                }
+                replaced.judged
             }
             false => !too_wide && cover.unchanged(core.epochs()),
         };
@@ -374,17 +373,19 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
             cover,
         );
         if lifetime.is_zero() || decisions.no_store {
-            return entry;
+            return (entry, false);
         }
         if valid {
-            self.cache.write(std::slice::from_ref(&entry)).await;
+            if let Err(error) = self.cache.write(std::slice::from_ref(&entry)).await {
+                tracing::warn!(key = self.at.key, %error, "a computed value is not shared with other processes");
+            }
             core.stored();
         } else if too_wide {
             core.count(|counters| &counters.stores_too_wide);
         } else {
             core.count(|counters| &counters.stores_outdated);
         }
-        entry
+        (entry, valid)
     }
 }
 
@@ -409,7 +410,7 @@ where
     let frame = Frame::new(dependencies::current_flights(), core.begin(), policy.detached);
     let computed = call.run(&frame, compute).await;
     if let Ok(value) = &computed {
-        let entry = call.store(value, &frame, true).await;
+        let (entry, _) = call.store(value, &frame, true).await;
         dependencies::record(core.epochs(), &entry.0);
     }
     computed

@@ -164,7 +164,7 @@ impl Frame {
 
     /// What covers a value of the cache with these `epochs`: `own` scopes, and all that was read so far.
     pub(crate) fn cover(&self, own: ScopeSet, epochs: &Arc<Epochs>) -> Cover {
-        let mut cover = Cover { since: self.since, scopes: own, elsewhere: Vec::new() };
+        let mut cover = Cover { since: self.since, announcement: None, scopes: own, elsewhere: Vec::new() };
         for there in &lock(&self.state).reads {
             if Arc::ptr_eq(&there.epochs, epochs) {
                 for &scope in &there.scopes {

@@ -1,13 +1,20 @@
 //! A typed value with all that decides whether it may be served.
 
+#[cfg(feature = "redis")]
+mod message;
+
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use crate::{
     clock::{self, Moment},
-    epoch::{Epochs, Since, Stamp},
+    epoch::{Announcement, Epochs, Since, Stamp},
     policy::Policy,
     scope::{self, ScopeSet},
+    value::{Held, Value},
 };
+
+#[cfg(feature = "redis")]
+pub(crate) use self::message::Received;
 
 /// A value in the cache: the object itself, never its bytes, with its key, its lifetime, and the scopes
 /// that cover it. Cheap to clone.
@@ -15,15 +22,21 @@ use crate::{
 pub struct Entry(pub(crate) Arc<Stored>);
 
 /// What an [`Entry`] points to.
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "some of it is for servers"))]
 pub(crate) struct Stored {
     /// Seeded by the cache it belongs to: see `Core::hash`.
     pub(crate) hash: u64,
     pub(crate) key: Arc<str>,
     stamp: Stamp,
+    /// Where its computation began.
+    since: Since,
+    /// What its write to a server has to wait for.
+    announcement: Option<Arc<Announcement>>,
     life: Life,
     scopes: ScopeSet,
     elsewhere: Option<Box<[Elsewhere]>>,
-    value: Box<dyn Any + Send + Sync>,
+    schema: Option<u32>,
+    value: Box<dyn Held>,
 }
 
 /// Scopes in another cache than the entry's own: of what was read there while computing.
@@ -36,6 +49,8 @@ pub(crate) struct Elsewhere {
 /// What covers an entry, and since when.
 pub(crate) struct Cover {
     pub(crate) since: Since,
+    /// How far the replacement has come that the entry is a part of.
+    pub(crate) announcement: Option<Arc<Announcement>>,
     pub(crate) scopes: ScopeSet,
     pub(crate) elsewhere: Vec<Elsewhere>,
 }
@@ -109,7 +124,7 @@ impl Life {
 
 impl Entry {
     /// An entry stored now, to live for `lifetime` and the windows of `policy`.
-    pub(crate) fn new<V: Send + Sync + 'static>(
+    pub(crate) fn new<V: Value>(
         (key, hash): (Arc<str>, u64),
         value: V,
         (now, lifetime): (Moment, Duration),
@@ -121,9 +136,12 @@ impl Entry {
             hash,
             key,
             stamp: Stamp::new(cover.since),
+            since: cover.since,
+            announcement: cover.announcement,
             life: Life::new(now, lifetime, policy),
             scopes: cover.scopes,
             elsewhere,
+            schema: policy.schema,
             value: Box::new(value),
         }))
     }
@@ -151,13 +169,15 @@ impl Entry {
 impl Stored {
     #[inline]
     pub(crate) fn value<V: 'static>(&self) -> Option<&V> {
-        self.value.downcast_ref()
+        let value: &dyn Any = &*self.value;
+        value.downcast_ref()
     }
 
     /// Whether the one rule allows to serve it.
     #[inline]
     pub(crate) fn is_valid(&self, epochs: &Epochs) -> bool {
         self.stamp.holds(epochs, |since| unchanged(epochs, &self.scopes, self.elsewhere(), since))
+            && self.elsewhere().iter().all(|there| there.epochs.in_touch())
     }
 
     /// Whether a hit at `now` is nothing but a hit.

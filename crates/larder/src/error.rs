@@ -4,8 +4,8 @@ use std::{error::Error as StdError, fmt, sync::Arc};
 
 /// What went wrong in a call to the cache itself.
 ///
-/// Only a caller's mistake is an error: the weather of a server behind the cache never is (a read
-/// becomes a miss, a write is counted as failed). Cheap to clone.
+/// Only a caller's mistake is an error, and a server that cannot be connected to for the first time: its
+/// weather afterwards never is (a read becomes a miss, a write is counted as failed). Cheap to clone.
 #[derive(Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(Arc<Kind>);
@@ -14,6 +14,7 @@ pub struct Error(Arc<Kind>);
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[derive(Debug, thiserror::Error)]
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "some are of servers"))]
 pub(crate) enum Kind {
     #[error("the key is empty")]
     EmptyKey,
@@ -30,6 +31,14 @@ pub(crate) enum Kind {
          install it before the first call of a cached function"
     )]
     AlreadyUsed { name: String },
+    #[error("{0:?} is no epoch: one is written as two numbers with a `-` between them")]
+    Epoch(String),
+    #[error("the value for {key:?} cannot be shared: {reason}")]
+    Unencodable { key: String, reason: String },
+    #[error("cannot connect to {address}: {reason}")]
+    Connect { address: String, reason: String },
+    #[error("the server cannot be used: {0}")]
+    Unavailable(String),
     #[error("the counter {key:?} would leave the range of a 64-bit integer")]
     CounterOverflow { key: String },
 }
@@ -64,6 +73,30 @@ impl Error {
     #[must_use]
     pub fn is_already_installed(&self) -> bool {
         matches!(*self.0, Kind::AlreadyInstalled { .. } | Kind::AlreadyUsed { .. })
+    }
+
+    /// Whether a text was no [`Epoch`](crate::Epoch).
+    #[must_use]
+    pub fn is_invalid_epoch(&self) -> bool {
+        matches!(*self.0, Kind::Epoch(_))
+    }
+
+    /// Whether the value cannot be encoded, or would not survive it.
+    #[must_use]
+    pub fn is_unencodable(&self) -> bool {
+        matches!(*self.0, Kind::Unencodable { .. })
+    }
+
+    /// Whether a server behind the cache could not be reached, or refused us, when it was connected to.
+    #[must_use]
+    pub fn is_connect(&self) -> bool {
+        matches!(*self.0, Kind::Connect { .. })
+    }
+
+    /// Whether a counter or a lock failed because its server could not be asked.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(*self.0, Kind::Unavailable(_))
     }
 
     /// Whether a counter would have left the range of `i64`; it keeps its value.

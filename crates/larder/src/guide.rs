@@ -5,3 +5,7 @@ pub mod one_rule {}
 
 #[doc = include_str!("../docs/by-hand.md")]
 pub mod by_hand {}
+
+#[cfg(feature = "redis")]
+#[doc = include_str!("../docs/redis.md")]
+pub mod redis {}

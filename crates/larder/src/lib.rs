@@ -32,7 +32,8 @@
 //! # }
 //! ```
 //!
-//! Nothing has to be set up: the default cache is in this process' memory, and holds 10,000 entries.
+//! Nothing has to be set up: the default cache is in this process' memory, and holds 10,000 entries. One line
+//! shares it with other processes [through Redis](guide::redis).
 //!
 //! # What you get
 //!
@@ -52,6 +53,8 @@
 //! | decide how long values live | [`Policy`], and [`context()`] inside of a computation |
 //! | use a cache without macros | [`CacheExt`], on every [`Cache`] |
 //! | size the cache, or use several | [`MemoryCache`], [`install`], [`install_as`] |
+//! | share it with other processes | [`TieredCache`], [`RedisCache`], [`from_env`]; [what is promised](guide::redis) |
+//! | have one process do something | [`CacheExt::lock`] |
 //! | group keys | [`Namespace`], [`Scope`] |
 //! | see what happens | [`CacheStats`] |
 //! | keep entries elsewhere | [`Cache`] |
@@ -60,6 +63,10 @@
 //!
 //! | feature | brings |
 //! | --- | --- |
+//! | `redis` (default) | [`RedisCache`], [`TieredCache`], [`from_env`] |
+//! | `tls` | TLS to Redis, by rustls with ring |
+//! | `bincode` | [`Codec::Bincode`] |
+//! | `zstd` | [`Compression::Zstd`] |
 //! | `test-util` | turning a cache's clock forward (`Core::advance`), and the contract that any [`Cache`] can be run through (`larder::contract`) |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -73,6 +80,8 @@ pub mod contract;
 mod core;
 mod dependencies;
 mod entry;
+#[cfg(feature = "redis")]
+mod environment;
 mod epoch;
 mod error;
 mod failure;
@@ -80,6 +89,7 @@ mod flight;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod key;
+mod lock;
 mod memory;
 mod namespace;
 mod near;
@@ -87,26 +97,44 @@ mod none;
 mod policy;
 #[doc(hidden)]
 pub mod private;
+#[cfg(feature = "redis")]
+mod redis;
 mod registry;
 mod scope;
 mod stats;
 mod sync;
+#[cfg(feature = "redis")]
+mod tiered;
 mod typed;
+mod value;
+#[cfg(feature = "redis")]
+mod wire;
 
 pub use self::{
-    cache::{Cache, Invalidating, Invalidation},
+    cache::{Cache, HeldLease, Invalidating, Invalidation, Lease, Leased},
     core::{Core, CoreBuilder, Lookup},
     dependencies::{Context, InComputation, context, in_current_computation},
     entry::Entry,
     epoch::{Epoch, Since},
     error::{Error, Result, SharedError},
+    lock::{HeldLock, LockGuard},
     memory::{Eviction, MemoryCache, MemoryCacheBuilder},
     namespace::{Namespace, Version},
     policy::{Lock, Policy, PolicyBuilder},
     registry::{Installed, global, install, install_as, named},
     scope::{Scope, ScopeHash, Scopes},
     stats::CacheStats,
-    typed::{CacheExt, Value},
+    typed::CacheExt,
+    value::{Value, ValueType},
+};
+
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use self::{
+    environment::from_env,
+    redis::{Link, OutOfTouch, RedisCache, RedisCacheBuilder, Server},
+    tiered::TieredCache,
+    wire::{Codec, Compression},
 };
 
 pub use larder_macros::{cache_put, cached, invalidate};

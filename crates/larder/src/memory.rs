@@ -16,7 +16,7 @@ use moka::{Expiry, notification::RemovalCause, policy::EvictionPolicy, sync};
 use self::counters::Counters;
 use crate::{
     cache::{Cache, Invalidating, Invalidation},
-    core::{Core, Lookup},
+    core::{Core, CoreBuilder, Lookup},
     entry::Entry,
     epoch::{DEFAULT_SLOTS, Epoch},
     error::{Kind, Result},
@@ -47,6 +47,11 @@ pub struct MemoryCache {
     core: Core,
     store: sync::Cache<StoreKey, Entry, BuildHasherDefault<Hashed>>,
     counters: Counters,
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(dead_code, reason = "a tier in front of a server is made anew")
+    )]
+    settings: Arc<MemoryCacheBuilder>,
 }
 
 /// How much a [`MemoryCache`] keeps, and by which rule.
@@ -116,11 +121,15 @@ impl MemoryCacheBuilder {
     ///
     /// If the capacity is zero: a cache that keeps nothing is more likely a slip than a wish.
     pub fn build(self) -> Result<MemoryCache> {
+        Arc::new(self).build_with(|core| core)
+    }
+
+    fn build_with(self: Arc<Self>, core: impl FnOnce(CoreBuilder) -> CoreBuilder) -> Result<MemoryCache> {
         if self.capacity == 0 {
             return Err(Kind::Configuration("`capacity` is 0; set how many entries to keep".into()).into());
         }
-        let core =
-            Core::builder().near_slots(self.near_slots_or_default()).scope_slots(self.scope_slots).build();
+        let builder = Core::builder().near_slots(self.near_slots_or_default()).scope_slots(self.scope_slots);
+        let core = core(builder).build();
         let mut store = sync::Cache::builder()
             .max_capacity(self.capacity)
             .eviction_policy(match self.eviction {
@@ -134,11 +143,11 @@ impl MemoryCacheBuilder {
             });
         // With a weigher, the capacity says nothing of how many.
         let counters = if self.weigher.is_some() { DEFAULT_CAPACITY } else { self.capacity };
-        if let Some(weigher) = self.weigher {
+        if let Some(weigher) = self.weigher.clone() {
             store = store.weigher(move |key: &StoreKey, entry| weigher(&key.text, entry));
         }
         let store = store.build_with_hasher(BuildHasherDefault::default());
-        Ok(MemoryCache { core, store, counters: Counters::new(counters) })
+        Ok(MemoryCache { core, store, counters: Counters::new(counters), settings: self })
     }
 
     fn near_slots_or_default(&self) -> usize {
@@ -167,6 +176,30 @@ impl MemoryCache {
             near_slots: None,
             scope_slots: DEFAULT_SLOTS,
         }
+    }
+
+    pub(crate) fn keep(&self, entries: &[Entry]) {
+        for entry in entries {
+            let key = StoreKey { hash: entry.0.hash, text: entry.0.key.clone() };
+            self.store.insert(key, entry.clone());
+        }
+    }
+
+    /// Frees the memory of entries under keys that were just invalidated: what stays is never served. A value
+    /// that another thread stored since is lost, and computed again.
+    pub(crate) fn free(&self, scopes: &[Scope]) {
+        for key in scopes.iter().filter_map(Scope::as_key) {
+            self.store.invalidate(&Sought(self.core.lookup(key)));
+        }
+    }
+
+    /// An empty cache with the same settings, in an order of changes that other caches share.
+    #[cfg(feature = "redis")]
+    pub(crate) fn anew(&self, epochs: Arc<crate::epoch::Epochs>) -> Self {
+        self.settings
+            .clone()
+            .build_with(|core| core.epochs(epochs))
+            .expect("they were checked when it was built")
     }
 
     /// About how many entries are kept at the moment, those included that are no longer valid but not yet
@@ -200,19 +233,15 @@ impl Cache for MemoryCache {
         self.store.get(&Sought(at))
     }
 
-    async fn write(&self, entries: &[Entry]) {
-        for entry in entries {
-            let key = StoreKey { hash: entry.0.hash, text: entry.0.key.clone() };
-            self.store.insert(key, entry.clone());
-        }
+    async fn write(&self, entries: &[Entry]) -> Result<()> {
+        self.keep(entries);
+        Ok(())
     }
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {
         self.core.apply(scopes.iter().map(Scope::hash));
-        // Only to free memory: what stays is never served. A value that another thread stores between the
-        // two steps is lost, and computed again.
+        self.free(scopes);
         for key in scopes.iter().filter_map(Scope::as_key) {
-            self.store.invalidate(&Sought(self.core.lookup(key)));
             self.counters.remove(key);
         }
         Invalidating::done(Invalidation::Delivered(Epoch::ZERO))

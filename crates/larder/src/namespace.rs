@@ -5,11 +5,14 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    cache::{Cache, Invalidating},
+    cache::{Cache, Invalidating, Leased},
     core::{Core, Lookup},
     entry::Entry,
+    epoch::Epoch,
     error::Result,
-    scope::Scope,
+    lock::LockGuard,
+    scope::{Scope, ScopeHash},
+    value::ValueType,
 };
 
 /// A part of a cache: all keys that begin with its name and a `:`.
@@ -110,8 +113,32 @@ impl Cache for Namespace {
         self.cache.peek(at)
     }
 
-    async fn write(&self, entries: &[Entry]) {
-        self.cache.write(entries).await;
+    fn is_shared(&self) -> bool {
+        self.cache.is_shared()
+    }
+
+    async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
+        self.cache.read(keys, of).await
+    }
+
+    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
+        self.cache.lease(at, of, cover, waits).await
+    }
+
+    async fn try_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
+        self.cache.try_lock(name, ttl).await
+    }
+
+    async fn wait_for(&self, epoch: Epoch) -> bool {
+        self.cache.wait_for(epoch).await
+    }
+
+    async fn flush(&self, limit: Duration) -> bool {
+        self.cache.flush(limit).await
+    }
+
+    async fn write(&self, entries: &[Entry]) -> Result<()> {
+        self.cache.write(entries).await
     }
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {

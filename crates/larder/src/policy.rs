@@ -38,6 +38,7 @@ pub struct Policy {
     pub(crate) timeout: Option<Duration>,
     pub(crate) tags: Vec<String>,
     pub(crate) lock: Option<Lock>,
+    pub(crate) schema: Option<u32>,
     pub(crate) detached: bool,
 }
 
@@ -66,6 +67,7 @@ impl Policy {
             timeout: None,
             tags: Vec::new(),
             lock: None,
+            schema: None,
             detached: false,
         }
     }
@@ -162,6 +164,16 @@ impl PolicyBuilder {
     /// How far "computed once" reaches; the cache's own default otherwise.
     pub fn lock(mut self, lock: Lock) -> Self {
         self.policy.lock = Some(lock);
+        self
+    }
+
+    /// Gives a version to what the value means, beyond what its type shows: a unit of measure, say. A release
+    /// that sets another one does not read what this one shared through a server, nor the other way round.
+    ///
+    /// [`get`](crate::CacheExt::get) and its like, which take no policy, see what has no version. Where both
+    /// are used, [`Namespace::schema`](crate::Namespace::schema) is the way.
+    pub fn schema(mut self, version: u32) -> Self {
+        self.policy.schema = Some(version);
         self
     }
 

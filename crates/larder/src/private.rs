@@ -16,4 +16,6 @@ pub use self::{
         OwnNothing, Uncopied, check_own, digest, early, lend,
     },
 };
+#[cfg(fuzzing)]
+pub use crate::wire::fuzzing;
 pub use crate::{dependencies::bypass, key::Key, registry::global};

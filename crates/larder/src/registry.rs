@@ -11,12 +11,16 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 
 use crate::{
-    cache::{Cache, Invalidating},
+    cache::{Cache, Invalidating, Leased},
     core::{Core, Lookup},
     entry::Entry,
+    epoch::Epoch,
     error::{Kind, Result},
+    lock::LockGuard,
     memory::MemoryCache,
-    scope::Scope,
+    scope::{Scope, ScopeHash},
+    sync::plain::{Mutex, lock},
+    value::ValueType,
 };
 
 /// An installed cache. What a hit touches lies beside the trait object, not behind it.
@@ -84,8 +88,8 @@ fn in_process() -> Installed {
 
 /// What has this name, and whether it is what `make` made.
 fn insert_named(name: &str, make: &mut dyn FnMut() -> Installed) -> (&'static Installed, bool) {
-    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = lock(&ONE_AT_A_TIME);
     let mut all = HashMap::clone(&NAMED.load());
     if let Some(there) = all.get(name) {
         return (there, false);
@@ -129,8 +133,32 @@ impl Cache for Installed {
         self.cache.peek(at)
     }
 
-    async fn write(&self, entries: &[Entry]) {
-        self.cache.write(entries).await;
+    fn is_shared(&self) -> bool {
+        self.cache.is_shared()
+    }
+
+    async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
+        self.cache.read(keys, of).await
+    }
+
+    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
+        self.cache.lease(at, of, cover, waits).await
+    }
+
+    async fn try_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
+        self.cache.try_lock(name, ttl).await
+    }
+
+    async fn wait_for(&self, epoch: Epoch) -> bool {
+        self.cache.wait_for(epoch).await
+    }
+
+    async fn flush(&self, limit: Duration) -> bool {
+        self.cache.flush(limit).await
+    }
+
+    async fn write(&self, entries: &[Entry]) -> Result<()> {
+        self.cache.write(entries).await
     }
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {

@@ -129,6 +129,12 @@ impl ScopeHash {
         Self(xxh3_64_with_seed(tag.as_bytes(), b't'.into()) | Self::WIDE)
     }
 
+    /// From what [`get`](Self::get) gave.
+    #[cfg(feature = "redis")]
+    pub(crate) const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The number itself.
     #[must_use]
     pub const fn get(self) -> u64 {

@@ -92,6 +92,23 @@ counters! {
     invalidations,
     /// Entries that were dropped to stay within the capacity.
     evictions,
+    /// Entries found on a shared server and taken over.
+    shared_hits,
+    /// Entries asked for on a shared server, and not found there or not taken over, for whatever reason.
+    shared_misses,
+    /// Entries stored on a shared server.
+    shared_stores,
+    /// Entries not stored on a shared server because something that covers them was invalidated in the
+    /// meantime, or because other processes could not judge them.
+    shared_skipped,
+    /// Values that stayed in this process because they are too large to be shared.
+    shared_too_large,
+    /// Entries on a shared server that were not accepted: of another shape, harmed, or none of ours.
+    shared_rejected,
+    /// Reads and writes on a shared server that failed, or were not tried while it could not be reached.
+    shared_failures,
+    /// Callers who waited in vain for a computation in another process, and computed themselves.
+    lease_timeouts,
 }
 
 impl CacheStats {

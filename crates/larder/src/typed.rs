@@ -4,39 +4,23 @@ pub(crate) mod insert;
 
 use std::{borrow::Borrow, borrow::Cow, collections::HashMap, future::Future, hash::Hash, time::Duration};
 
-use serde::{Serialize, de::DeserializeOwned};
-
 use crate::{
     cache::{Cache, Invalidating},
     compute::{self, Found, find, serve},
     core::Lookup,
     dependencies,
-    entry::Phase,
+    entry::{Entry, Phase},
     epoch::Since,
     error::Result,
     failure::{Cloned, Sharing, Unshared},
     key,
+    lock::LockGuard,
     namespace::Namespace,
     policy::Policy,
     scope::{Scope, Scopes},
     stats::CacheStats,
+    value::{Value, ValueType},
 };
-
-/// What can be cached: `Clone + Send + Sync + Serialize + DeserializeOwned + 'static`, on every cache, so
-/// that growing from memory to a shared server changes one line.
-///
-/// Implemented for every such type; there is nothing to implement by hand. A type that is expensive to
-/// clone is best kept as an [`Arc`](std::sync::Arc) of it (with serde's feature `rc`).
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be cached",
-    label = "not a cacheable value",
-    note = "a cached value is `Clone + Send + Sync + Serialize + DeserializeOwned + 'static`: \
-            derive `Clone`, `serde::Serialize` and `serde::Deserialize` for it, and return owned data"
-)]
-pub trait Value: Clone + Send + Sync + Serialize + DeserializeOwned + 'static {}
-
-#[diagnostic::do_not_recommend]
-impl<V: Clone + Send + Sync + Serialize + DeserializeOwned + 'static> Value for V {}
 
 /// The typed verbs, on every [`Cache`], `dyn Cache` included.
 ///
@@ -54,7 +38,13 @@ pub trait CacheExt: Cache {
     ///
     /// If the key is empty or too long.
     fn get<V: Value>(&self, key: &str) -> impl Future<Output = Result<Option<V>>> + Send {
-        async move { peek(self, key) }
+        async move {
+            let key = full_key(self, key);
+            match look(self, &key) {
+                Ok(value) => Ok(Some(value)),
+                Err(found) => Ok(Box::pin(get_missing(self, vec![(&*key, found)])).await?.pop().flatten()),
+            }
+        }
     }
 
     /// The values under `keys`, in their order.
@@ -66,7 +56,16 @@ pub trait CacheExt: Cache {
         &self,
         keys: &[impl AsRef<str> + Sync],
     ) -> impl Future<Output = Result<Vec<Option<V>>>> + Send {
-        async move { keys.iter().map(|key| peek(self, key.as_ref())).collect() }
+        async move {
+            let keys: Vec<_> = keys.iter().map(|key| full_key(self, key.as_ref())).collect();
+            let mut values: Vec<_> = keys.iter().map(|key| look(self, key)).collect();
+            let missed = keys
+                .iter()
+                .zip(&mut values)
+                .filter_map(|(key, value)| Some((&**key, std::mem::take(value.as_mut().err()?))));
+            let mut found = get_missing(self, missed.collect()).await?.into_iter();
+            Ok(values.into_iter().map(|value| value.ok().or_else(|| found.next().flatten())).collect())
+        }
     }
 
     /// Whether [`get`](Self::get) would find a fresh value of any type. Counts as no read.
@@ -88,14 +87,16 @@ pub trait CacheExt: Cache {
             let key = full_key(self, key);
             key::check(&key)?;
             let core = self.core();
-            let Some(entry) = self.peek(core.lookup(&key)) else {
-                dependencies::record_absent(core.epochs(), &key);
-                return Ok(None);
-            };
-            dependencies::record(core.epochs(), &entry.0);
-            let now = core.now();
-            let fresh = entry.0.phase(now) < Phase::Revalidate && entry.0.is_valid(core.epochs());
-            Ok(fresh.then(|| entry.0.remaining(now)))
+            match look_at(self, &key).await {
+                Some(entry) => {
+                    dependencies::record(core.epochs(), &entry.0);
+                    Ok(Some(entry.0.remaining(core.now())))
+                }
+                None => {
+                    dependencies::record_absent(core.epochs(), &key);
+                    Ok(None)
+                }
+            }
         }
     }
 
@@ -370,6 +371,38 @@ pub trait CacheExt: Cache {
         self.increment(key, 0, None)
     }
 
+    /// Takes the lock of this name if nobody holds it: nobody in any process that shares the cache's server,
+    /// where it has one. It ends `ttl` from now, unless its guard lives and renews it. Locks have names of their
+    /// own, outside of namespaces.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be asked ([`is_unavailable`](crate::Error::is_unavailable)).
+    fn try_lock(&self, name: &str, ttl: Duration) -> impl Future<Output = Result<Option<LockGuard>>> + Send {
+        async move { Cache::try_lock(self, name, ttl).await }
+    }
+
+    /// The same, and waits for as long as somebody else holds the lock. Dropping the future gives up the wait. For
+    /// a limit, put a timeout around it.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be asked ([`is_unavailable`](crate::Error::is_unavailable)).
+    fn lock(&self, name: &str, ttl: Duration) -> impl Future<Output = Result<LockGuard>> + Send {
+        async move {
+            const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(200));
+            let mut pause = PAUSES.0;
+            loop {
+                if let Some(guard) = Cache::try_lock(self, name, ttl).await? {
+                    return Ok(guard);
+                }
+                // Not in step with others who wait.
+                tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                pause = (pause * 2).min(PAUSES.1);
+            }
+        }
+    }
+
     /// The part of this cache whose keys begin with `name` and a `:`.
     fn namespace(&self, name: &str) -> Namespace {
         Namespace::new(self, name)
@@ -437,20 +470,43 @@ fn look_further<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Resu
     }
 }
 
-/// The fresh value under a key.
-fn peek<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Result<Option<V>> {
-    let key = full_key(cache, key);
+/// The fresh values under full keys, in the order of the keys, of which a look found no prompt ones.
+async fn get_missing<V: Value>(
+    cache: &(impl Cache + ?Sized),
+    missing: Vec<(&str, Found)>,
+) -> Result<Vec<Option<V>>> {
+    missing.iter().try_for_each(|(key, _)| key::check(key))?;
     let core = cache.core();
-    match look(cache, &key) {
-        Ok(value) => Ok(Some(value)),
-        Err(Found { entry: Some((entry, phase)), .. }) if phase < Phase::Revalidate => {
-            Ok(Some(serve(core, &entry, phase)))
-        }
-        Err(_) => {
-            key::check(&key)?;
-            core.count(|counters| &counters.misses);
-            dependencies::record_absent(core.epochs(), &key);
-            Ok(None)
-        }
+    let fresh = |found: Option<(Entry, Phase)>| found.filter(|(_, phase)| *phase < Phase::Revalidate);
+    let (keys, mut found): (Vec<_>, Vec<_>) =
+        missing.into_iter().map(|(key, found)| (core.lookup(key), fresh(found.entry))).unzip();
+    let sought: Vec<_> = (0..keys.len()).filter(|&index| found[index].is_none()).collect();
+    let lookups: Vec<_> = sought.iter().map(|&index| keys[index]).collect();
+    for (index, read) in sought.into_iter().zip(compute::read::<V>(cache, &lookups, None).await) {
+        found[index] = fresh(read);
     }
+    let values = found.into_iter().zip(keys).map(|(found, at)| match found {
+        Some((entry, phase)) => Some(serve(core, &entry, phase)),
+        None => {
+            core.count(|counters| &counters.misses);
+            dependencies::record_absent(core.epochs(), at.key);
+            None
+        }
+    });
+    Ok(values.collect())
+}
+
+/// An entry for all but its value: from wherever it is.
+async fn look_at(cache: &(impl Cache + ?Sized), key: &str) -> Option<Entry> {
+    let core = cache.core();
+    let at = core.lookup(key);
+    let fresh =
+        |entry: &Entry| entry.0.phase(core.now()) < Phase::Revalidate && entry.0.is_valid(core.epochs());
+    if let Some(entry) = cache.peek(at).filter(fresh) {
+        return Some(entry);
+    }
+    if !cache.is_shared() {
+        return None;
+    }
+    cache.read(&[at], ValueType::none()).await.pop().flatten().filter(fresh)
 }

@@ -66,7 +66,7 @@ impl Cache for Mapped {
         }
     }
 
-    async fn write(&self, entries: &[Entry]) {
+    async fn write(&self, entries: &[Entry]) -> larder::Result<()> {
         const MOST: usize = 1_000;
         // As a server would make it.
         tokio::task::yield_now().await;
@@ -85,6 +85,7 @@ impl Cache for Mapped {
                 kept.insert(entry.key().to_owned(), entry.clone());
             }
         }
+        Ok(())
     }
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {

@@ -40,6 +40,9 @@ pub(super) fn policy(private: &TokenStream, policy: &Policy, function: &Function
     if let Some(lock) = &policy.lock {
         options.extend(quote!(.lock(#lock)));
     }
+    if let Some(schema) = policy.schema {
+        options.extend(quote!(.schema(#schema)));
+    }
     if policy.detached {
         options.extend(quote!(.detached()));
     }

@@ -17,7 +17,7 @@ use crate::{
     flight::Wait,
     key,
     policy::Policy,
-    typed::Value,
+    value::Value,
 };
 
 /// As [`get_or_compute`](super::get_or_compute), with computations in tasks of their own: a caller who
@@ -50,17 +50,18 @@ where
     let call = Call { cache, at: core.lookup(key), policy, sharing, stores: found.stores };
     let nested_in = dependencies::current_flights();
     let mut stale = None;
-    let computation = match call.attend::<V, E>(found.entry, &mut stale).await {
+    let turn = call.attend::<V, E>(found.entry, &mut stale).await;
+    let computation = match call.fetch(turn, &mut stale).await {
         Turn::Done(result) => return result,
-        Turn::Refresh(lead, entry, phase) => {
+        Turn::Refresh(lead, entry, phase, lease) => {
             let value = serve(core, &entry, phase);
             // Nobody waits for it.
-            let computation = call.begin(Some(lead), Some(entry), []);
+            let computation = call.begin(Some(lead), lease, Some(entry), []);
             runtime.spawn(call.task(computation, start).in_current_span());
             return Ok(value);
         }
-        Turn::Lead(lead) => call.begin(Some(lead), stale.clone(), nested_in.clone()),
-        Turn::Alone => call.begin(None, stale.clone(), nested_in.clone()),
+        Turn::Lead(lead, lease) => call.begin(Some(lead), lease, stale.clone(), nested_in.clone()),
+        Turn::Alone => call.begin(None, None, stale.clone(), nested_in.clone()),
     };
     // The flight is new, so that nothing can wait for this caller through it yet.
     let _wait = computation.lead.as_ref().map(|lead| Wait::begin(nested_in.clone(), lead.id()));

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Call, find, receive, serve};
+use super::{Call, find, receive, serve, shared};
 use crate::{
     cache::Cache,
     dependencies::{self, Frame},
@@ -18,7 +18,7 @@ use crate::{
     key,
     policy::Policy,
     scope::Scope,
-    typed::Value,
+    value::Value,
 };
 
 /// An item that has no value yet.
@@ -161,6 +161,7 @@ where
         Fut: Future<Output = Result<HashMap<I, V>, E>>,
     {
         let led = self.take_new(led);
+        let led = self.take_shared(led).await;
         if led.is_empty() {
             return Ok(());
         }
@@ -204,6 +205,29 @@ where
         missing
     }
 
+    /// Lands the flights whose values another process has stored, all found in one look. Returns the others:
+    /// batches ask for no lease.
+    async fn take_shared(&mut self, led: Vec<Led<I>>) -> Vec<Led<I>> {
+        let cache = self.cache;
+        let core = cache.core();
+        let (sought, mut missing): (Vec<_>, Vec<_>) = led.into_iter().partition(|(_, lead)| lead.is_some());
+        let keys: Vec<_> = sought.iter().map(|(open, _)| core.lookup(&open.key)).collect();
+        let found = shared::read::<V>(cache, &keys, self.policy.schema).await;
+        for ((mut open, lead), found) in sought.into_iter().zip(found) {
+            match (found, lead) {
+                (Some((entry, Phase::Prompt)), Some(lead)) => {
+                    self.values.insert(open.item, receive(core, &entry));
+                    lead.land(Outcome::Value(entry));
+                }
+                (found, lead) => {
+                    open.stale = found.map(|(entry, _)| entry).or(open.stale);
+                    missing.push((open, lead));
+                }
+            }
+        }
+        missing
+    }
+
     async fn store(&mut self, mut values: HashMap<I, V>, led: Vec<Led<I>>, frame: &Frame) {
         let core = self.cache.core().clone();
         let unshared = frame.decisions().unshared;
@@ -219,7 +243,7 @@ where
                 continue;
             };
             if key::check(&missing.key).is_ok() {
-                let entry = self.call(&missing.key).store(&value, frame, false).await;
+                let (entry, _) = self.call(&missing.key).store(&value, frame, false).await;
                 dependencies::record(core.epochs(), &entry.0);
                 let outcome = if unshared { Outcome::Unshared } else { Outcome::Value(entry) };
                 lead.into_iter().for_each(|lead| lead.land(outcome.clone()));

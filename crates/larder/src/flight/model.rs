@@ -72,7 +72,7 @@ impl World {
         }
         let mut scopes = self.scopes.clone();
         scopes.push(self.dependency);
-        let cover = Cover { since, scopes, elsewhere: Vec::new() };
+        let cover = Cover { since, announcement: None, scopes, elsewhere: Vec::new() };
         let policy = Policy::ttl(Duration::MAX);
         let lives = (Clock::default().now(), Duration::MAX);
         let entry = Entry::new((self.route.key.clone(), 0), value, lives, &policy, cover);
@@ -82,7 +82,7 @@ impl World {
 
     fn change(&self, scope: ScopeHash) {
         self.source.store(1, Ordering::Relaxed);
-        self.epochs.apply(&[scope]);
+        self.epochs.apply(&[scope], []);
     }
 }
 

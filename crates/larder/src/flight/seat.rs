@@ -7,10 +7,7 @@ use std::{
 };
 
 use super::{Arrival, Awaited, Flight, FlightId, Flights, Outcome, Phase, State};
-use crate::{
-    epoch::{Epochs, Since},
-    sync::lock,
-};
+use crate::{epoch::Epochs, sync::lock};
 
 /// A place on a flight. The last one to leave takes the flight out of the table.
 pub(super) struct Seat {
@@ -85,8 +82,9 @@ impl Lead {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// When this flight began: before its leader read anything.
-    pub(crate) fn since(&self) -> Since {
+    /// When this flight began.
+    #[cfg(test)]
+    pub(crate) fn since(&self) -> crate::epoch::Since {
         lock(&self.0.flight.state).since
     }
 

@@ -10,7 +10,8 @@ use crate::{
     policy::{Lock, Policy},
     private::kind::{Fallible, Plain},
     scope::Scope,
-    typed::{self, Value},
+    typed,
+    value::Value,
 };
 
 /// One call of a cached function: the cache, and the full key.
@@ -282,6 +283,12 @@ impl Options {
     /// See above.
     pub fn lock(mut self, lock: Lock) -> Self {
         self.0.lock = Some(lock);
+        self
+    }
+
+    /// See above.
+    pub fn schema(mut self, version: u32) -> Self {
+        self.0.schema = Some(version);
         self
     }
 

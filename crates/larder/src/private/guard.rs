@@ -1,12 +1,7 @@
 //! What functions that change the data do to the cache, whatever becomes of them.
 
 use crate::{
-    cache::Cache,
-    epoch::Since,
-    key::Key,
-    policy::Policy,
-    scope::Scope,
-    typed::{Value, insert},
+    cache::Cache, epoch::Since, key::Key, policy::Policy, scope::Scope, typed::insert, value::Value,
 };
 
 /// Invalidates when it is told how the function ended, or when it is dropped because nobody will tell: a

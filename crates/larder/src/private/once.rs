@@ -13,7 +13,7 @@ use crate::{
         call::Call,
         kind::{Fallible, Plain},
     },
-    typed::Value,
+    value::Value,
 };
 
 /// Complains of what is no cache.

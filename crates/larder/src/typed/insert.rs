@@ -10,7 +10,7 @@ use crate::{
     key, none,
     policy::Policy,
     scope::{self, ScopeHash},
-    typed::Value,
+    value::Value,
 };
 
 /// Replaces what is under full keys by values that were read after `since`: in one step, so that none of
@@ -26,10 +26,10 @@ pub(crate) async fn insert<V: Value>(
     let covers: Vec<_> = values.iter().map(|(key, _)| cover(core, since, key, policy)).collect();
     let keys: Vec<_> = values.iter().map(|(key, _)| ScopeHash::key(key)).collect();
     let stands = |cover: &Cover| !cover.is_too_wide() && cover.unchanged(core.epochs());
-    let (stand, since) = core.replace(&keys, || covers.iter().map(stands).collect::<Vec<_>>());
+    let replaced = core.replace(&keys, || covers.iter().map(stands).collect::<Vec<_>>());
 
     let mut entries = Vec::with_capacity(values.len());
-    for ((&(key, value), cover), stands) in values.iter().zip(covers).zip(stand) {
+    for ((&(key, value), cover), stands) in values.iter().zip(covers).zip(replaced.judged) {
         let lifetime = policy.lifetime(none::is_none(value));
         if !stands && cover.is_too_wide() {
             core.count(|counters| &counters.stores_too_wide);
@@ -38,12 +38,17 @@ pub(crate) async fn insert<V: Value>(
         } else if !lifetime.is_zero() {
             let at = (key.into(), core.lookup(key).hash);
             let lives = (core.now(), lifetime);
-            entries.push(Entry::new(at, value.clone(), lives, policy, Cover { since, ..cover }));
+            entries.push(Entry::new(
+                at,
+                value.clone(),
+                lives,
+                policy,
+                Cover { since: replaced.since, announcement: replaced.announcement.clone(), ..cover },
+            ));
             core.count(|counters| &counters.stores);
         }
     }
-    cache.write(&entries).await;
-    Ok(())
+    cache.write(&entries).await
 }
 
 /// What covers a value for a key that was read after `since`. Inside a computation, what that read from
@@ -53,8 +58,8 @@ fn cover(core: &Core, since: Since, key: &str, policy: &Policy) -> Cover {
     match dependencies::current() {
         Some(frame) => {
             let cover = frame.cover(own, core.epochs());
-            Cover { since: since.min(cover.since), ..cover }
+            Cover { since: since.earlier(cover.since), ..cover }
         }
-        None => Cover { since, scopes: own, elsewhere: Vec::new() },
+        None => Cover { since, announcement: None, scopes: own, elsewhere: Vec::new() },
     }
 }

@@ -1,7 +1,7 @@
-use larder::cached;
+use larder::invalidate;
 
-#[cached(ttl = 300, schema = 2)]
-async fn user(id: u64) -> u64 {
+#[invalidate("user:<id>", schema = 2)]
+async fn rename(id: u64) -> u64 {
     id
 }
 

@@ -1,0 +1,153 @@
+//! What other processes have computed, or are computing.
+
+use std::pin::pin;
+
+use tokio::runtime::Handle;
+
+use super::{Call, Turn, receive, serve};
+use crate::{
+    cache::{Cache, Leased},
+    core::{Core, Lookup},
+    entry::{Entry, Phase},
+    flight::{Lead, Outcome},
+    policy::Lock,
+    value::{Value, ValueType},
+};
+
+/// The entries under these keys, of those that only waiting can get: each valid, and not at its end.
+pub(crate) async fn read<V: Value>(
+    cache: &(impl Cache + ?Sized),
+    keys: &[Lookup<'_>],
+    schema: Option<u32>,
+) -> Vec<Option<(Entry, Phase)>> {
+    if !cache.is_shared() || keys.is_empty() {
+        return vec![None; keys.len()];
+    }
+    let core = cache.core();
+    let entries = cache.read(keys, ValueType::of::<V>(schema)).await;
+    entries.into_iter().map(|entry| usable::<V>(core, entry?)).collect()
+}
+
+/// The entry and its phase, if it can be used for a `V` at all.
+fn usable<V: Value>(core: &Core, entry: Entry) -> Option<(Entry, Phase)> {
+    let phase = entry.0.phase(core.now());
+    let usable = phase < Phase::Over && entry.value::<V>().is_some() && entry.0.is_valid(core.epochs());
+    usable.then_some((entry, phase))
+}
+
+impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
+    /// Goes on as a leader: looks at what was stored in the meantime, here or by another process; and where
+    /// one process is to compute for all, asks to be the one.
+    pub(super) async fn fetch<V: Value, E>(&self, turn: Turn<V, E>, stale: &mut Option<Entry>) -> Turn<V, E> {
+        match turn {
+            Turn::Lead(lead, _) => match self.find_new::<V>() {
+                Some(entry) => self.land(lead, &entry),
+                None if self.cache.is_shared() => self.fetch_missing(lead, stale).await,
+                None => Turn::Lead(lead, None),
+            },
+            Turn::Refresh(lead, entry, phase, _) if self.cache.is_shared() => {
+                self.fetch_newer(lead, entry, phase).await
+            }
+            turn => turn,
+        }
+    }
+
+    async fn fetch_missing<V: Value, E>(&self, lead: Lead, stale: &mut Option<Entry>) -> Turn<V, E> {
+        match self.read_one::<V>().await {
+            Some((entry, Phase::Prompt)) => return self.land(lead, &entry),
+            Some((entry, phase @ (Phase::Ahead | Phase::Revalidate))) => {
+                // Those who wait get what there is, and one of all who have it refreshes it.
+                lead.land(Outcome::Value(entry.clone()));
+                let core = self.core();
+                let (route, scopes) = (self.route::<V>(), self.own_scopes());
+                return match core.flights().lead_alone((&route, self.at.hash), &scopes, core.epochs()) {
+                    Some(lead) => {
+                        core.count(|counters| &counters.refreshes);
+                        self.lease_refresh(lead, entry, phase).await
+                    }
+                    None => Turn::Done(Ok(serve(core, &entry, phase))),
+                };
+            }
+            Some((entry, _)) => *stale = Some(entry),
+            None => {}
+        }
+        self.lease_missing(lead, stale).await
+    }
+
+    /// Asks to be the one that computes, and waits for another one who does; for as long as the policy says,
+    /// if there is a stale value to serve.
+    async fn lease_missing<V: Value, E>(&self, lead: Lead, stale: &mut Option<Entry>) -> Turn<V, E> {
+        if !self.is_leased() {
+            return Turn::Lead(lead, None);
+        }
+        let cover = self.own_scopes();
+        let mut leased = pin!(self.cache.lease(self.at, self.value_type::<V>(), &cover, true));
+        let limit = self.policy.timeout.filter(|_| Handle::try_current().is_ok());
+        let leased = match (limit, &stale) {
+            (Some(limit), Some(entry)) => match tokio::time::timeout(limit, &mut leased).await {
+                Ok(leased) => leased,
+                Err(_) if self.is_servable(entry) => {
+                    return Turn::Done(Ok(serve(self.core(), entry, Phase::OnError)));
+                }
+                Err(_) => leased.await,
+            },
+            _ => leased.await,
+        };
+        match leased {
+            Leased::Found(entry) => match usable::<V>(self.core(), entry) {
+                Some((entry, phase)) if phase < Phase::OnError => self.land(lead, &entry),
+                _ => Turn::Lead(lead, None),
+            },
+            Leased::Held(lease) => Turn::Lead(lead, Some(lease)),
+            Leased::Elsewhere | Leased::Free => Turn::Lead(lead, None),
+        }
+    }
+
+    /// Goes on with a value that is due for a refresh: somebody else may have refreshed it.
+    async fn fetch_newer<V: Value, E>(&self, lead: Lead, entry: Entry, phase: Phase) -> Turn<V, E> {
+        match self.read_one::<V>().await {
+            Some((newer, Phase::Prompt)) => self.land(lead, &newer),
+            _ => self.lease_refresh(lead, entry, phase).await,
+        }
+    }
+
+    /// Refreshes, unless another process does.
+    async fn lease_refresh<V: Value, E>(&self, lead: Lead, entry: Entry, phase: Phase) -> Turn<V, E> {
+        if !self.is_leased() {
+            return Turn::Refresh(lead, entry, phase, None);
+        }
+        let cover = entry.0.scopes();
+        match self.cache.lease(self.at, self.value_type::<V>(), cover, false).await {
+            Leased::Held(lease) => Turn::Refresh(lead, entry, phase, Some(lease)),
+            Leased::Free => Turn::Refresh(lead, entry, phase, None),
+            Leased::Found(newer) => match usable::<V>(self.core(), newer) {
+                Some((newer, Phase::Prompt)) => self.land(lead, &newer),
+                _ => Turn::Refresh(lead, entry, phase, None),
+            },
+            Leased::Elsewhere if self.is_servable(&entry) => {
+                lead.land(Outcome::Value(entry.clone()));
+                Turn::Done(Ok(serve(self.core(), &entry, phase)))
+            }
+            Leased::Elsewhere => Turn::Refresh(lead, entry, phase, None),
+        }
+    }
+
+    async fn read_one<V: Value>(&self) -> Option<(Entry, Phase)> {
+        read::<V>(self.cache, &[self.at], self.policy.schema).await.pop().flatten()
+    }
+
+    /// Ends a flight with an entry that was found.
+    fn land<V: Value, E>(&self, lead: Lead, entry: &Entry) -> Turn<V, E> {
+        lead.land(Outcome::Value(entry.clone()));
+        Turn::Done(Ok(receive(self.core(), entry)))
+    }
+
+    fn value_type<V: Value>(&self) -> ValueType {
+        ValueType::of::<V>(self.policy.schema)
+    }
+
+    /// Whether one process computes for all that share the cache's server.
+    fn is_leased(&self) -> bool {
+        self.cache.is_shared() && self.policy.lock.unwrap_or(Lock::Deployment) == Lock::Deployment
+    }
+}

@@ -1,0 +1,86 @@
+//! Entries as messages: on their way to a server, and back.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Entry, Life, Stored};
+use crate::{
+    clock::Moment,
+    epoch::{Announcement, Epoch, Since, Stamp},
+    value::Held,
+    wire::{Envelope, Remaining, Times, Unencodable, Wire},
+};
+
+/// What a message says of an entry, found acceptable.
+pub(crate) struct Received {
+    /// Where its computation began, and in local order, what came before it was judged.
+    pub(crate) since: Since,
+    pub(crate) remaining: Remaining,
+    pub(crate) envelope: Envelope,
+    pub(crate) value: Box<dyn Held>,
+}
+
+impl Entry {
+    /// The entry that a message holds, to live for what is left of its time.
+    pub(crate) fn received((key, hash): (Arc<str>, u64), now: Moment, received: Received) -> Self {
+        let Received { since, remaining, envelope, value } = received;
+        Self(Arc::new(Stored {
+            hash,
+            key,
+            stamp: Stamp::new(since),
+            since,
+            announcement: None,
+            life: Life {
+                prompt: now.after(remaining.prompt),
+                fresh: now.after(remaining.fresh),
+                revalidate: now.after(remaining.revalidate),
+                on_error: now.after(remaining.on_error),
+                stored: now,
+            },
+            scopes: envelope.scopes,
+            elsewhere: None,
+            schema: None,
+            value,
+        }))
+    }
+
+    /// The entry as a message. `now` is the time on this process' clock and on the server's.
+    pub(crate) fn message(
+        &self,
+        wire: &Wire,
+        epoch: Epoch,
+        now: (Moment, u64),
+    ) -> Result<Vec<u8>, Unencodable> {
+        let envelope = Envelope { epoch, times: self.0.life.times(now), scopes: self.0.scopes.clone() };
+        self.0.value.to_bytes(wire, &envelope, self.0.schema)
+    }
+
+    /// For how long a store has to keep this entry from now on.
+    pub(crate) fn retention_left(&self, now: Moment) -> Duration {
+        self.0.life.end().since(now)
+    }
+}
+
+impl Stored {
+    /// Where its computation began.
+    pub(crate) fn since(&self) -> Since {
+        self.since
+    }
+
+    /// What its write to a server has to wait for.
+    pub(crate) fn announcement(&self) -> Option<&Arc<Announcement>> {
+        self.announcement.as_ref()
+    }
+}
+
+impl Life {
+    fn times(&self, (now, server_now): (Moment, u64)) -> Times {
+        let age = u64::try_from(now.since(self.stored).as_millis()).unwrap_or(u64::MAX);
+        Times {
+            created: server_now.saturating_sub(age),
+            prompt: self.prompt.since(self.stored),
+            fresh: self.fresh.since(self.stored),
+            revalidate: self.revalidate.since(self.fresh),
+            on_error: self.on_error.since(self.fresh),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! `from_env`: a cache as the environment of the process describes it.
+
+use std::{env, fmt::Display, str::FromStr, time::Duration};
+
+use crate::{
+    Cache, MemoryCache, TieredCache,
+    error::{Kind, Result},
+    redis::{OutOfTouch, RedisCache},
+    wire::{Codec, Compression},
+};
+
+/// A cache as environment variables describe it: in process memory, or in two tiers where there is a Redis.
+///
+/// | variable | what it says | without it |
+/// | --- | --- | --- |
+/// | `REDIS_URL` | the servers: see [`RedisCacheBuilder::url`](crate::RedisCacheBuilder::url) | in-process |
+/// | `REDIS_MAX_CONNECTIONS` | how many connections carry commands: 1 to 64 | 1 |
+/// | `REDIS_SOCKET_TIMEOUT` | what one operation may take, in seconds: `0.25` | 0.25 |
+/// | `REDIS_RETRY_ON_TIMEOUT` | `true`: start with Redis down, and connect when it is there; `false`: an error | `true` |
+/// | `LARDER_PREFIX` | what the keys in Redis begin with | `larder` |
+/// | `LARDER_CAPACITY` | how many entries are in memory | 10,000 |
+/// | `LARDER_CODEC` | `messagepack`, `json`, or `bincode` (with that feature) | `messagepack` |
+/// | `LARDER_COMPRESSION` | `none`, `lz4`, or `zstd` (with that feature) | `lz4` |
+/// | `LARDER_BYPASS_AFTER` | out of touch with Redis for this many seconds, serve nothing from memory | serve |
+///
+/// An empty variable counts as absent.
+///
+/// ```no_run
+/// # async fn start() -> larder::Result<()> {
+/// larder::install(larder::from_env().await?)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// If a variable has a value that makes no sense: the error names both, but for `REDIS_URL`, which may hold a
+/// password. With `REDIS_RETRY_ON_TIMEOUT=false`, also if no connection can be made.
+pub async fn from_env() -> Result<Box<dyn Cache>> {
+    from_variables(&|name| match env::var(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(invalid(name, "…", "it is not UTF-8")),
+    })
+    .await
+}
+
+type Variables<'v> = &'v (dyn Fn(&str) -> Result<Option<String>> + Sync);
+
+async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
+    let text = |name| Ok::<_, crate::Error>(variables(name)?.filter(|value| !value.trim().is_empty()));
+    let mut memory = MemoryCache::builder();
+    if let Some(capacity) =
+        parsed(&text, "LARDER_CAPACITY", "a whole number of entries above 0", |n: &u64| *n > 0)?
+    {
+        memory = memory.capacity(capacity);
+    }
+    let codec = one_of(&text, "LARDER_CODEC", &CODECS)?;
+    let compression = one_of(&text, "LARDER_COMPRESSION", &COMPRESSIONS)?;
+    let connections =
+        parsed(&text, "REDIS_MAX_CONNECTIONS", "a whole number from 1 to 64", |n| (1..=64).contains(n))?;
+    let deadline = seconds(&text, "REDIS_SOCKET_TIMEOUT")?;
+    let bypass = seconds(&text, "LARDER_BYPASS_AFTER")?;
+    let lazily = one_of(&text, "REDIS_RETRY_ON_TIMEOUT", &FLAGS)?.unwrap_or(true);
+    let memory = memory.build()?;
+    let Some(url) = text("REDIS_URL")? else { return Ok(Box::new(memory)) };
+
+    let mut redis = RedisCache::builder().url(url);
+    if let Some(prefix) = text("LARDER_PREFIX")? {
+        redis = redis.prefix(prefix);
+    }
+    if let Some(codec) = codec {
+        redis = redis.codec(codec);
+    }
+    if let Some(compression) = compression {
+        redis = redis.compression(compression);
+    }
+    if let Some(connections) = connections {
+        redis = redis.connections(connections);
+    }
+    if let Some(deadline) = deadline {
+        redis = redis.deadline(deadline);
+    }
+    if let Some(after) = bypass {
+        redis = redis.out_of_touch(OutOfTouch::Bypass(after));
+    }
+    let redis = if lazily { redis.connect_lazily()? } else { redis.connect().await? };
+    Ok(Box::new(TieredCache::new(memory, redis)))
+}
+
+const CODECS: [(&str, Codec); 3] =
+    [("messagepack", Codec::MessagePack), ("json", Codec::Json), ("bincode", Codec::Bincode)];
+
+const COMPRESSIONS: [(&str, Compression); 3] =
+    [("none", Compression::None), ("lz4", Compression::Lz4), ("zstd", Compression::Zstd)];
+
+const FLAGS: [(&str, bool); 6] =
+    [("true", true), ("false", false), ("1", true), ("0", false), ("yes", true), ("no", false)];
+
+fn one_of<T: Copy>(
+    text: &impl Fn(&'static str) -> Result<Option<String>>,
+    name: &'static str,
+    all: &[(&str, T)],
+) -> Result<Option<T>> {
+    let Some(value) = text(name)? else { return Ok(None) };
+    let found = all.iter().find(|(known, _)| value.trim().eq_ignore_ascii_case(known));
+    let names: Vec<_> = all.iter().map(|(known, _)| *known).collect();
+    let found =
+        found.ok_or_else(|| invalid(name, &value, format_args!("it is one of {}", names.join(", "))))?;
+    Ok(Some(found.1))
+}
+
+fn parsed<T: FromStr>(
+    text: &impl Fn(&'static str) -> Result<Option<String>>,
+    name: &'static str,
+    what: &str,
+    fits: impl Fn(&T) -> bool,
+) -> Result<Option<T>> {
+    let Some(value) = text(name)? else { return Ok(None) };
+    let parsed = value.trim().parse().ok().filter(|parsed| fits(parsed));
+    parsed.map(Some).ok_or_else(|| invalid(name, &value, format_args!("it is {what}")))
+}
+
+fn seconds(
+    text: &impl Fn(&'static str) -> Result<Option<String>>,
+    name: &'static str,
+) -> Result<Option<Duration>> {
+    const A_DAY: f64 = 86_400.0;
+    let fits = |seconds: &f64| (0.001..=A_DAY).contains(seconds);
+    let seconds = parsed(text, name, "a number of seconds from 0.001 to 86400, such as 0.25", fits)?;
+    Ok(seconds.map(Duration::from_secs_f64))
+}
+
+fn invalid(name: &str, value: &str, why: impl Display) -> crate::Error {
+    Kind::Configuration(format!("{name}={value:?}: {why}")).into()
+}

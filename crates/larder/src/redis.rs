@@ -1,0 +1,282 @@
+//! `RedisCache`: entries that all processes share through Redis.
+
+mod breaker;
+mod config;
+mod connection;
+mod counters;
+mod dialer;
+mod entries;
+mod facts;
+mod lease;
+mod link;
+mod lock;
+mod log;
+mod names;
+mod script;
+mod settings;
+mod url;
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+
+use self::{
+    breaker::BreakerState,
+    connection::{Connections, LinkState},
+    lease::Wakes,
+    log::{Log, OnWake},
+    names::Names,
+};
+pub use self::{
+    config::RedisCacheBuilder,
+    link::{Link, Server},
+    settings::OutOfTouch,
+};
+use crate::{
+    cache::{Cache, Invalidating, Invalidation, Leased},
+    core::{Core, Lookup},
+    entry::Entry,
+    epoch::{Announcement, Epoch},
+    error::{Kind, Result},
+    lock::LockGuard,
+    scope::{Scope, ScopeHash},
+    value::ValueType,
+    wire::Wire,
+};
+
+/// A cache in Redis, shared by every process that uses the same servers and prefix: one server, a Cluster, or
+/// masters watched by Sentinel; Redis 6.2 or newer, or Valkey. Cheap to clone; clones are the same cache.
+///
+/// Each hit is a round trip and a decoding. [`TieredCache`](crate::TieredCache) puts memory in front of it, which
+/// is what most programs want.
+///
+/// # When Redis is slow, full, or gone
+///
+/// No call fails or hangs because of it. Each operation has a [`deadline`](RedisCacheBuilder::deadline), and after
+/// some that failed none is tried until Redis answers again: what would be read is a miss, what would be written
+/// is counted as failed, and computed values reach their callers all the same. Invalidations wait until they can
+/// be told. The one exception is a counter, which returns an error.
+///
+/// # What is promised
+///
+/// See [the guide](crate::guide::redis).
+#[derive(Clone)]
+pub struct RedisCache {
+    core: Core,
+    remote: Arc<Remote>,
+}
+
+/// What the clones of a cache share, and a cache in front of it too.
+struct Remote {
+    connections: Connections,
+    log: Arc<Log>,
+    names: Names,
+    wire: Wire,
+    wakes: Arc<Wakes>,
+    /// Listens to the log for as long as it is here.
+    _on_wake: Arc<OnWake>,
+    deadline: Duration,
+    lease_lifetime: Duration,
+}
+
+impl RedisCache {
+    /// Connects to the servers that a URL names, with the defaults of [`builder`](Self::builder).
+    ///
+    /// # Errors
+    ///
+    /// If the URL is malformed, or no connection could be made after several attempts.
+    pub async fn connect(url: impl Into<String>) -> Result<Self> {
+        Self::builder().url(url).connect().await
+    }
+
+    /// Sets where the servers are, and everything else.
+    pub fn builder() -> RedisCacheBuilder {
+        RedisCacheBuilder::default()
+    }
+
+    /// How this process stands with Redis.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        Link::new(&self.remote)
+    }
+
+    /// The same entries, for a cache that keeps some of them nearer.
+    pub(crate) fn behind(&self, core: Core) -> Self {
+        Self { core, remote: self.remote.clone() }
+    }
+}
+
+impl RedisCacheBuilder {
+    /// Connects, and begins to follow the invalidation log.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is wrong, if a server refuses (a wrong password, too old a release), or if no connection could
+    /// be made after [`connect_attempts`](Self::connect_attempts).
+    pub async fn connect(self) -> Result<RedisCache> {
+        let patience = self.patience();
+        let cache = self.connect_lazily()?;
+        cache.remote.connections.ready().await?;
+        cache.remote.wait_for_log(patience).await?;
+        Ok(cache)
+    }
+
+    /// A cache that connects as soon as it can: to begin with while Redis is down, so that everything is a miss.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is wrong.
+    pub fn connect_lazily(self) -> Result<RedisCache> {
+        let settings = self.settings;
+        settings.check()?;
+        let config = Arc::new(self.config()?);
+        let log = dialer::open_log(&config, settings);
+        let wakes = Arc::new(Wakes::default());
+        let on_wake: Arc<OnWake> = Arc::new({
+            let wakes = wakes.clone();
+            move |key, filled| wakes.wake(key, filled)
+        });
+        log.on_wake(Arc::downgrade(&on_wake));
+        let connections = Connections::new(config.clone(), Some(dialer::admission(&log)));
+        let core = Core::builder().epochs(log.epochs().clone()).build();
+        let remote = Remote {
+            connections,
+            names: Names::new(&config.prefix),
+            wire: settings.wire,
+            wakes,
+            _on_wake: on_wake,
+            deadline: config.deadline,
+            lease_lifetime: settings.lease_lifetime,
+            log,
+        };
+        Ok(RedisCache { core, remote: Arc::new(remote) })
+    }
+}
+
+impl Remote {
+    /// Whether it is worth waiting for Redis at all.
+    fn is_within_reach(&self) -> bool {
+        /// Longer than an idle log goes without a proof of contact.
+        const SILENCE: Duration = Duration::from_secs(2);
+        let closed = |link: LinkState| link.breaker != BreakerState::Open;
+        tokio::runtime::Handle::try_current().is_ok()
+            && self.log.contact().within(SILENCE)
+            && self.connections.states().into_iter().any(closed)
+    }
+
+    /// Waits for the log to be followed, after a server was connected to.
+    async fn wait_for_log(&self, patience: Duration) -> Result<()> {
+        const PAUSE: Duration = Duration::from_millis(10);
+        let end = Instant::now() + patience;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let reason = match tokio::time::timeout(left, self.log.started()).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(trouble)) if left.is_zero() => trouble.to_string(),
+                Ok(Err(_)) => {
+                    // What stood in the way of this attempt may not stand in the way of the next.
+                    tokio::time::sleep(PAUSE.min(left)).await;
+                    continue;
+                }
+                Err(_) => "it took too long to begin".to_owned(),
+            };
+            return Err(Kind::Connect { address: "the invalidation log".to_owned(), reason }.into());
+        }
+    }
+
+    /// How an invalidation goes on that was applied here.
+    fn deliver(self: &Arc<Self>, announcement: Arc<Announcement>) -> Invalidating {
+        let remote = self.clone();
+        Invalidating::under_way(async move {
+            /// The invalidation is safe before its echo; a value that is stored before it is wasted.
+            const ECHO: Duration = Duration::from_millis(20);
+            if !remote.is_within_reach() {
+                return Invalidation::Queued;
+            }
+            let Ok(epoch) = tokio::time::timeout(remote.deadline, announcement.named()).await else {
+                return Invalidation::Queued;
+            };
+            let _ = tokio::time::timeout(ECHO, announcement.echoed()).await;
+            Invalidation::Delivered(epoch)
+        })
+    }
+
+    fn invalidate(self: &Arc<Self>, core: &Core, scopes: &[Scope]) -> Invalidating {
+        match core.invalidate(scopes) {
+            Some(announcement) if !scopes.is_empty() => self.deliver(announcement),
+            _ => Invalidating::done(Invalidation::Delivered(Epoch::ZERO)),
+        }
+    }
+}
+
+#[async_trait]
+impl Cache for RedisCache {
+    #[inline]
+    fn core(&self) -> &Core {
+        &self.core
+    }
+
+    fn share(&self) -> Arc<dyn Cache> {
+        Arc::new(self.clone())
+    }
+
+    fn peek(&self, _: Lookup<'_>) -> Option<Entry> {
+        None
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
+        self.remote.read(&self.core, keys, of).await
+    }
+
+    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
+        self.remote.lease(&self.core, at, of, (cover, waits)).await
+    }
+
+    async fn try_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
+        self.remote.try_lock(name, ttl).await
+    }
+
+    async fn wait_for(&self, epoch: Epoch) -> bool {
+        /// The log's reader pauses for 20 ms at most, and a server may hold up for a second what it copies.
+        const SOON: Duration = Duration::from_secs(1);
+        epoch == Epoch::ZERO || self.remote.log.wait_for(epoch, Instant::now() + SOON).await
+    }
+
+    async fn flush(&self, limit: Duration) -> bool {
+        const PAUSE: Duration = Duration::from_millis(2);
+        let end = Instant::now() + limit;
+        while self.link().waiting > 0 {
+            if Instant::now() >= end || tokio::runtime::Handle::try_current().is_err() {
+                return false;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        true
+    }
+
+    async fn write(&self, entries: &[Entry]) -> Result<()> {
+        self.remote.write(&self.core, entries).await
+    }
+
+    fn apply(&self, scopes: &[Scope]) -> Invalidating {
+        self.remote.invalidate(&self.core, scopes)
+    }
+
+    async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
+        self.remote.count(key, by, ttl).await
+    }
+}
+
+impl fmt::Debug for RedisCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisCache").field("link", &self.link()).finish_non_exhaustive()
+    }
+}

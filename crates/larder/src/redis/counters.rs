@@ -1,0 +1,50 @@
+//! Counters in Redis.
+
+use std::time::Duration;
+
+use ::redis::Value;
+
+use super::{
+    Remote,
+    connection::Failure,
+    script::{Call, Script},
+};
+use crate::error::{Error, Kind, Result};
+
+/// Adds `ARGV[1]` to a counter. One that this makes ends after `ARGV[2]` milliseconds, if that is given. The sum is
+/// read as text: Lua's numbers have 53 bits.
+static ADD: Script = Script::new(
+    r"
+    local made = redis.call('EXISTS', KEYS[1]) == 0
+    redis.call('INCRBY', KEYS[1], ARGV[1])
+    if made and ARGV[2] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+    return redis.call('GET', KEYS[1])",
+);
+
+impl Remote {
+    /// See [`Cache::count`](crate::Cache::count).
+    pub(super) async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
+        let name = self.names.counter(key);
+        let call = if by == 0 {
+            Call::get(name)
+        } else {
+            // A counter that ends at once would not be made at all.
+            let ttl = ttl.map(|ttl| ttl.as_millis().max(1).to_string()).unwrap_or_default();
+            ADD.on(name, [by.to_string().into_bytes(), ttl.into_bytes()])
+        };
+        match self.call_one(call).await {
+            Ok(Value::Nil) => Ok(0),
+            Ok(Value::BulkString(text)) => {
+                let sum = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+                sum.ok_or_else(|| {
+                    Kind::Unavailable(format!("the counter {key:?} is not a number in Redis")).into()
+                })
+            }
+            Err(Failure::Refused(error)) if error.to_string().contains("overflow") => {
+                Err(Error::counter_overflow(key))
+            }
+            Err(failure) => Err(Kind::Unavailable(failure.to_string()).into()),
+            Ok(_) => Err(Kind::Unavailable("Redis gave no number".to_owned()).into()),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Entries in Redis: reading, judging, writing.
+
+use ::redis::Value;
+
+use super::{
+    Remote,
+    connection::Command,
+    script::{Call, Script},
+};
+use crate::{
+    clock::Moment,
+    core::{Core, Lookup},
+    entry::{Entry, Received},
+    epoch::Epoch,
+    error::{Kind, Result},
+    scope::ScopeHash,
+    value::ValueType,
+    wire::{Header, Limits, Rejected, Unencodable, Wire},
+};
+
+/// Messages above this size are encoded and decoded where they hold up nobody else.
+const LARGE: usize = 64 << 10;
+
+/// Stores a message, unless one of a newer epoch is there: that would be a step back, though no wrong one, since
+/// an entry is judged when it is read.
+///
+/// `KEYS[1]` the entry, `ARGV[1]` the message, `ARGV[2]` its lifetime in milliseconds. Epochs are compared byte by
+/// byte: Lua's own comparison of strings goes by the server's locale.
+static STORE: Script = Script::new(
+    r"
+    local there = redis.pcall('GETRANGE', KEYS[1], 0, 23)
+    if type(there) == 'string' and #there == 24 and string.sub(there, 1, 4) == string.sub(ARGV[1], 1, 4) then
+      for i = 17, 24 do
+        local old, new = string.byte(there, i), string.byte(ARGV[1], i)
+        if old > new then return 0 end
+        if old < new then break end
+      end
+    end
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+    return 1",
+);
+
+impl Remote {
+    /// The entries under these keys that are valid as far as this process knows.
+    pub(super) async fn read(&self, core: &Core, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
+        let gets: Vec<_> = keys.iter().map(|at| Call::get(self.names.entry(at.key))).collect();
+        let mut entries = Vec::with_capacity(keys.len());
+        for (&at, reply) in keys.iter().zip(self.call(&gets).await) {
+            entries.push(match reply {
+                Ok(Value::BulkString(message)) => self.receive(core, at, of, message).await,
+                Ok(_) => None,
+                Err(failure) => {
+                    core.count(|counters| &counters.shared_failures);
+                    tracing::debug!(key = at.key, %failure, "an entry is not read from Redis");
+                    None
+                }
+            });
+        }
+        for entry in &entries {
+            core.count(|counters| match entry {
+                Some(_) => &counters.shared_hits,
+                None => &counters.shared_misses,
+            });
+        }
+        entries
+    }
+
+    /// The entry that a message holds, if it is valid.
+    pub(super) async fn receive(
+        &self,
+        core: &Core,
+        at: Lookup<'_>,
+        of: ValueType,
+        message: Vec<u8>,
+    ) -> Option<Entry> {
+        match self.try_receive(core, at, of, message).await {
+            Ok(entry) => entry,
+            Err(rejected) => {
+                core.count(|counters| &counters.shared_rejected);
+                tracing::debug!(key = at.key, %rejected, wanted = of.name(), "what is stored in Redis is not accepted");
+                None
+            }
+        }
+    }
+
+    async fn try_receive(
+        &self,
+        core: &Core,
+        at: Lookup<'_>,
+        of: ValueType,
+        message: Vec<u8>,
+    ) -> Result<Option<Entry>, Rejected> {
+        let header = Header::parse(&message, &self.wire.limits)?;
+        let envelope = header.envelope.clone();
+        if !envelope.scopes.contains(&ScopeHash::key(at.key)) {
+            return Err(Rejected::Header);
+        }
+        let Some(since) = core.epochs().judge(&envelope.scopes, envelope.epoch) else {
+            core.count(|counters| &counters.invalidated_reads);
+            return Ok(None);
+        };
+        let (now, remaining) = (core.now(), envelope.times.remaining(self.server_now()));
+        let value = if header.raw_length() <= LARGE {
+            of.from_bytes.decode(&self.wire, &header, &message, of.schema)?
+        } else {
+            let wire = self.wire;
+            apart(move || of.from_bytes.decode(&wire, &header, &message, of.schema)).await?
+        };
+        let received = Received { since, remaining, envelope, value };
+        Ok(Some(Entry::received((at.key.into(), at.hash), now, received)))
+    }
+
+    /// Stores what is valid still, and can be judged by other processes.
+    pub(super) async fn write(&self, core: &Core, entries: &[Entry]) -> Result<()> {
+        let mut stores = Vec::with_capacity(entries.len());
+        let mut outcome = Ok(());
+        for entry in entries {
+            match self.store(core, entry).await {
+                Ok(Some(store)) => stores.push(store),
+                Ok(None) => core.count(|counters| &counters.shared_skipped),
+                Err(Unencodable::TooLarge { limit }) => {
+                    core.count(|counters| &counters.shared_too_large);
+                    tracing::debug!(key = entry.key(), limit, "a value is too large to be shared");
+                }
+                Err(reason) => {
+                    let key = entry.key().to_owned();
+                    outcome = outcome.and(Err(Kind::Unencodable { key, reason: reason.to_string() }.into()));
+                }
+            }
+        }
+        for reply in self.call(&stores).await {
+            match reply {
+                Ok(_) => core.count(|counters| &counters.shared_stores),
+                Err(failure) => {
+                    core.count(|counters| &counters.shared_failures);
+                    tracing::debug!(%failure, "an entry is not stored in Redis");
+                }
+            }
+        }
+        outcome
+    }
+
+    /// What stores an entry; nothing if it is not valid any longer, or not to be judged by the log alone.
+    async fn store(&self, core: &Core, entry: &Entry) -> Result<Option<Call>, Unencodable> {
+        if !entry.0.elsewhere().is_empty() {
+            return Ok(None);
+        }
+        let Some(epoch) = self.epoch_of(core, entry).await else { return Ok(None) };
+        // After the position was loaded, so that this covers no more than what is looked at.
+        if epoch == Epoch::ZERO || !entry.0.is_valid(core.epochs()) {
+            return Ok(None);
+        }
+        let now = core.now();
+        let lifetime = entry.retention_left(now).as_millis();
+        if lifetime == 0 {
+            return Ok(None);
+        }
+        let message = self.encode(entry, epoch, (now, self.server_now())).await?;
+        let name = self.names.entry(entry.key());
+        Ok(Some(if message.len() <= LARGE {
+            STORE.on(name, [message, lifetime.to_string().into_bytes()])
+        } else {
+            // A script would copy it.
+            Call::Command(Command::new("SET").key(name).arg(message).arg("PX").arg(lifetime.to_string()))
+        }))
+    }
+
+    /// The epoch from which on others judge an entry. That of a replacement is known once its invalidation was
+    /// read back from the log: everything up to there was there before it.
+    async fn epoch_of(&self, core: &Core, entry: &Entry) -> Option<Epoch> {
+        let log = core.epochs().log()?;
+        let Some(announcement) = entry.0.announcement() else { return entry.0.since().epoch_in(log) };
+        let echoed = tokio::time::timeout(self.deadline, announcement.echoed());
+        if !self.is_within_reach() || echoed.await.is_err() {
+            return None;
+        }
+        Some(log.position())
+    }
+
+    /// The time on the log's server, by which entries are dated: no two processes have to agree on theirs.
+    fn server_now(&self) -> u64 {
+        // Without any contact so far nothing is accepted and nothing written.
+        self.log.contact().server_now_ms().unwrap_or(0)
+    }
+
+    /// The message of an entry. A large one is made where it holds up nobody else.
+    async fn encode(&self, entry: &Entry, epoch: Epoch, now: (Moment, u64)) -> Result<Vec<u8>, Unencodable> {
+        let small = Wire {
+            limits: Limits { largest_raw: LARGE.min(self.wire.limits.largest_raw), ..self.wire.limits },
+            ..self.wire
+        };
+        match entry.message(&small, epoch, now) {
+            Err(Unencodable::TooLarge { .. }) if LARGE < self.wire.limits.largest_raw => {
+                let (wire, entry) = (self.wire, entry.clone());
+                apart(move || entry.message(&wire, epoch, now)).await
+            }
+            message => message,
+        }
+    }
+}
+
+/// Runs what takes time on a thread that may.
+async fn apart<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static) -> R {
+    match tokio::task::spawn_blocking(run).await {
+        Ok(ran) => ran,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => panic!("the runtime is shutting down, and ended a conversion of the cache"),
+        },
+    }
+}

@@ -1,0 +1,261 @@
+//! Leases: one computation of a key in all processes that share a server.
+//!
+//! A lease is a key in Redis with the holder's token, the position at which its computation began, and a mark
+//! that somebody waits. It ends by itself unless the holder renews it, so that a holder that died holds up
+//! nobody for long. Whoever waits is woken through the log when the holder is done; polling is the fallback. It
+//! waits for one lifetime at most, however often the lease is renewed: two processes that wait for each other,
+//! or a holder that hangs, stop nobody for longer.
+//!
+//! A lease decides who computes, and nothing else. Whether a value is valid is never its matter, so that it does
+//! no harm if two processes hold one, after a failover or a pause.
+
+mod wakes;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ::redis::Value;
+use tokio::{runtime::Handle, task::AbortHandle};
+
+pub(super) use self::wakes::Wakes;
+use super::{
+    Remote,
+    script::{Call, Script},
+};
+use crate::{
+    cache::{HeldLease, Lease, Leased},
+    core::{Core, Lookup},
+    entry::{Entry, Phase},
+    epoch::Epoch,
+    scope::ScopeHash,
+    value::ValueType,
+};
+
+/// A lease that is not renewed ends after this part of the time that others wait for it at most: those who
+/// waited for a holder that died have time left to wait for the next one.
+const PARTS: u32 = 3;
+
+/// How often a lease is renewed in the time after which it would end.
+const RENEWALS: u32 = 3;
+
+/// The first and the longest pause between two looks at a lease that another process holds.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
+
+/// Takes a lease that is free, or is held as `ARGV[3]` says. Otherwise marks that somebody waits, if `ARGV[4]` is
+/// 1, and returns the holder.
+static ACQUIRE: Script = Script::new(
+    r"
+    local there = redis.call('GET', KEYS[1])
+    if not there or string.sub(there, 1, 24) == ARGV[3] then
+      redis.call('SET', KEYS[1], ARGV[1] .. '-', 'PX', ARGV[2])
+      return false
+    end
+    if ARGV[4] == '1' then redis.call('SETRANGE', KEYS[1], 24, 'w') end
+    return there",
+);
+
+/// Renews a lease if its token is still `ARGV[1]`.
+static RENEW: Script = Script::new(
+    r"
+    local there = redis.call('GET', KEYS[1])
+    if there and string.sub(there, 1, 16) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+    return 0",
+);
+
+/// Gives a lease back if its token is still `ARGV[1]`. Tells whether somebody waits.
+static RELEASE: Script = Script::new(
+    r"
+    local there = redis.call('GET', KEYS[1])
+    if there and string.sub(there, 1, 16) == ARGV[1] then
+      redis.call('DEL', KEYS[1])
+      if string.sub(there, 25, 25) == 'w' then return 1 end
+    end
+    return 0",
+);
+
+/// Who holds a lease: a token, and the position at which the computation began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Holder([u8; 24]);
+
+impl Holder {
+    fn new(epoch: Epoch) -> Self {
+        let mut bytes = [0; 24];
+        bytes[..8].copy_from_slice(&fastrand::u64(..).to_be_bytes());
+        bytes[8..16].copy_from_slice(&fastrand::u64(..).to_be_bytes());
+        bytes[16..].copy_from_slice(&epoch.number().to_be_bytes());
+        Self(bytes)
+    }
+
+    fn parse(there: &[u8]) -> Option<Self> {
+        there.get(..24).and_then(|bytes| bytes.try_into().ok()).map(Self)
+    }
+
+    fn token(&self) -> Vec<u8> {
+        self.0[..16].to_vec()
+    }
+
+    fn epoch(&self) -> Epoch {
+        Epoch::from_number(u64::from_be_bytes(self.0[16..].try_into().expect("eight bytes are left")))
+    }
+}
+
+/// What came of one attempt.
+enum Attempt {
+    Acquired(Option<Entry>),
+    HeldBy(Holder, Option<Entry>),
+    OutOfReach,
+}
+
+impl Remote {
+    /// See [`Cache::lease`](crate::Cache::lease).
+    pub(super) async fn lease(
+        self: &Arc<Self>,
+        core: &Core,
+        at: Lookup<'_>,
+        of: ValueType,
+        (cover, waits): (&[ScopeHash], bool),
+    ) -> Leased {
+        let Some(log) = core.epochs().log().filter(|_| Handle::try_current().is_ok()) else {
+            return Leased::Free;
+        };
+        let end = Instant::now() + self.lease_lifetime;
+        let mut pause = PAUSES.0;
+        let mut outdated = None;
+        loop {
+            // Before the look: a fill after it wakes this one.
+            let wake = self.wakes.listen(ScopeHash::key(at.key));
+            let own = Holder::new(log.position());
+            match self.acquire(core, at, of, (own, outdated, waits)).await {
+                Attempt::OutOfReach => return Leased::Free,
+                Attempt::Acquired(Some(entry)) => {
+                    drop(self.hold(at.key, own));
+                    return Leased::Found(entry);
+                }
+                Attempt::Acquired(None) => return Leased::Held(Lease::new(self.hold(at.key, own))),
+                Attempt::HeldBy(_, Some(entry)) => return Leased::Found(entry),
+                Attempt::HeldBy(holder, None)
+                    if !log.accepts(cover, holder.epoch()) && outdated != Some(holder) =>
+                {
+                    // Whatever comes of that computation is no longer wanted.
+                    outdated = Some(holder);
+                }
+                Attempt::HeldBy(..) if !waits => return Leased::Elsewhere,
+                Attempt::HeldBy(..) => {
+                    let left = end.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        core.count(|counters| &counters.lease_timeouts);
+                        return Leased::Free;
+                    }
+                    match tokio::time::timeout(pause.min(left), wake).await {
+                        Ok(filled) if !filled => return Leased::Free,
+                        Ok(_) => {
+                            if let Some(entry) = self.read(core, &[at], of).await.pop().flatten() {
+                                return Leased::Found(entry);
+                            }
+                        }
+                        Err(_) => pause = (pause * 3 / 2).min(PAUSES.1),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tries to take a lease, and looks at the entry in the same round trip.
+    async fn acquire(
+        &self,
+        core: &Core,
+        at: Lookup<'_>,
+        of: ValueType,
+        (own, outdated, waits): (Holder, Option<Holder>, bool),
+    ) -> Attempt {
+        let lifetime = (self.lease_lifetime / PARTS).as_millis().max(1);
+        let arguments = vec![
+            own.0.to_vec(),
+            lifetime.to_string().into_bytes(),
+            outdated.map(|holder| holder.0.to_vec()).unwrap_or_default(),
+            vec![if waits { b'1' } else { b'0' }],
+        ];
+        let acquire = ACQUIRE.on(self.names.lease(at.key), arguments);
+        let mut replies = self.call(&[acquire, Call::get(self.names.entry(at.key))]).await.into_iter();
+        let (Some(Ok(leased)), Some(found)) = (replies.next(), replies.next()) else {
+            return Attempt::OutOfReach;
+        };
+        let entry = match found {
+            Ok(Value::BulkString(message)) => self.receive(core, at, of, message).await,
+            _ => None,
+        };
+        let entry = entry.filter(|entry| entry.0.phase(core.now()) < Phase::OnError);
+        match leased {
+            Value::Nil => Attempt::Acquired(entry),
+            Value::BulkString(there) => match Holder::parse(&there) {
+                Some(holder) => Attempt::HeldBy(holder, entry),
+                None => Attempt::OutOfReach,
+            },
+            _ => Attempt::OutOfReach,
+        }
+    }
+
+    /// Renews a lease until it is dropped.
+    fn hold(self: &Arc<Self>, key: &str, holder: Holder) -> Held {
+        let name = self.names.lease(key);
+        let renewal = tokio::spawn({
+            let (remote, name) = (self.clone(), name.clone());
+            async move {
+                let lifetime = remote.lease_lifetime / PARTS;
+                let mut interval = tokio::time::interval(lifetime / RENEWALS);
+                interval.tick().await;
+                loop {
+                    interval.tick().await;
+                    let arguments =
+                        vec![holder.token(), lifetime.as_millis().max(1).to_string().into_bytes()];
+                    let replies = remote.call(&[RENEW.on(name.clone(), arguments)]).await;
+                    if let [Ok(Value::Int(0))] = &replies[..] {
+                        return;
+                    }
+                }
+            }
+        });
+        Held {
+            remote: self.clone(),
+            name,
+            scope: ScopeHash::key(key),
+            holder,
+            filled: false,
+            renewal: renewal.abort_handle(),
+        }
+    }
+}
+
+/// A lease that is held.
+struct Held {
+    remote: Arc<Remote>,
+    name: String,
+    scope: ScopeHash,
+    holder: Holder,
+    filled: bool,
+    renewal: AbortHandle,
+}
+
+impl HeldLease for Held {
+    fn fill(&mut self) {
+        self.filled = true;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.renewal.abort();
+        // Without a runtime there is nobody to send it; the lease ends by itself.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (remote, name, scope, filled) =
+            (self.remote.clone(), std::mem::take(&mut self.name), self.scope, self.filled);
+        let release = RELEASE.on(name, [self.holder.token()]);
+        runtime.spawn(async move {
+            if let [Ok(Value::Int(1))] = &remote.call(&[release]).await[..] {
+                remote.log.wake(scope, filled);
+            }
+        });
+    }
+}

@@ -1,0 +1,43 @@
+//! Who waits for a lease in this process.
+
+use std::{collections::HashMap, future::Future};
+
+use tokio::sync::watch;
+
+use crate::{
+    scope::ScopeHash,
+    sync::plain::{Mutex, lock},
+};
+
+/// Those who wait, by the key that they wait for.
+#[derive(Debug, Default)]
+pub(crate) struct Wakes(Mutex<HashMap<ScopeHash, watch::Sender<Option<bool>>>>);
+
+impl Wakes {
+    /// Waits for the next wake of this key from now on; true if its value was stored.
+    pub(crate) fn listen(&self, key: ScopeHash) -> impl Future<Output = bool> + use<> {
+        let mut wakes = lock(&self.0);
+        if wakes.len() >= MANY && wakes.len().is_power_of_two() {
+            wakes.retain(|_, wake| wake.receiver_count() > 0);
+        }
+        let mut wake = wakes.entry(key).or_insert_with(|| watch::Sender::new(None)).subscribe();
+        async move {
+            match wake.wait_for(Option::is_some).await {
+                Ok(filled) => filled.unwrap_or(true),
+                // Nobody will say more: look again.
+                Err(_) => true,
+            }
+        }
+    }
+
+    /// Wakes those who wait for this key.
+    pub(crate) fn wake(&self, key: ScopeHash, filled: bool) {
+        let mut wakes = lock(&self.0);
+        if let Some(wake) = wakes.remove(&key) {
+            wake.send_replace(Some(filled));
+        }
+    }
+}
+
+/// From here on, keys that nobody waits for any longer are looked for and let go of.
+const MANY: usize = 1024;

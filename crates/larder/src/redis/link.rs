@@ -1,0 +1,70 @@
+//! How a process stands with Redis, for those who watch it.
+
+use std::time::Duration;
+
+use super::{Remote, breaker::BreakerState};
+use crate::epoch::Epoch;
+
+/// How this process stands with Redis, as seen at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Link {
+    /// For how long, at the most, changes made by other processes may not have been heard of: the age of the last
+    /// reading of the invalidation log that reached its end. About a second at most while all is well, since an idle
+    /// log is read so often; [`Duration::MAX`] before the first reading.
+    pub out_of_touch: Duration,
+    /// The epoch through which every invalidation was applied.
+    pub position: Epoch,
+    /// How many scopes were invalidated here and are not yet read back from the log.
+    pub waiting: u64,
+    /// How many records of the log were applied since this process began.
+    pub records: u64,
+    /// How often everything in memory was dropped because something could not be proved: records of the log were
+    /// trimmed before they were read, the log was lost, or the server replaced.
+    pub restarts: u64,
+    /// How often this process made the log anew that was lost.
+    pub resets: u64,
+    /// Records of the log that this release cannot read. Each of them counts as covering everything.
+    pub malformed: u64,
+    /// The servers that commands go to.
+    pub servers: Vec<Server>,
+}
+
+/// How this process stands with one server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Server {
+    /// Its address, and with Sentinel the master's name.
+    pub name: String,
+    /// Whether commands are sent to it: false while its circuit breaker is open.
+    pub available: bool,
+    /// Whether all connections to it are there.
+    pub connected: bool,
+}
+
+impl Link {
+    pub(super) fn new(remote: &Remote) -> Self {
+        let status = remote.log.status();
+        let servers = remote.connections.states().into_iter().map(|link| Server {
+            name: link.server,
+            available: link.breaker == BreakerState::Closed,
+            connected: link.connected,
+        });
+        Self {
+            out_of_touch: status.out_of_touch,
+            position: status.position,
+            waiting: status.outbox,
+            records: status.applied,
+            restarts: status.gaps + status.losses + status.replacements,
+            resets: status.resets,
+            malformed: status.malformed,
+            servers: servers.collect(),
+        }
+    }
+
+    /// Whether commands are sent to any server.
+    #[must_use]
+    pub fn is_available(&self) -> bool {
+        self.servers.iter().any(|server| server.available)
+    }
+}

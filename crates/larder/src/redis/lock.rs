@@ -1,0 +1,178 @@
+//! Locks in Redis.
+//!
+//! A lock is a hash with the holder's token, the end of its time by the server's clock, and the last fencing number.
+//! It outlives its holder by a day, so that fencing numbers go on growing; after that, and after a loss of the data,
+//! they go on from the server's clock in microseconds, which is above them.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use ::redis::Value;
+use async_trait::async_trait;
+use tokio::{runtime::Handle, task::AbortHandle};
+
+use super::{Remote, script::Script};
+use crate::{
+    error::{Kind, Result},
+    lock::{HeldLock, LockGuard},
+};
+
+/// How often a guard renews its lock in the time after which it would end.
+const RENEWALS: u32 = 3;
+
+/// Takes a lock for the token `ARGV[1]` and `ARGV[2]` milliseconds, and returns its number.
+static TAKE: Script = Script::new(
+    r"
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    local there = redis.call('HMGET', KEYS[1], 'until', 'number')
+    if there[1] and tonumber(there[1]) > now then return false end
+    local number = time[1] * 1000000 + time[2]
+    if there[2] and tonumber(there[2]) >= number then number = tonumber(there[2]) + 1 end
+    local ends = now + tonumber(ARGV[2])
+    redis.call('HSET', KEYS[1], 'token', ARGV[1], 'until', string.format('%.0f', ends), 'number', string.format('%.0f', number))
+    redis.call('PEXPIRE', KEYS[1], string.format('%.0f', tonumber(ARGV[2]) + 86400000))
+    return string.format('%.0f', number)",
+);
+
+/// Gives `ARGV[2]` more milliseconds, from now on, to the holder of the token `ARGV[1]`; zero ends the lock.
+static PROLONG: Script = Script::new(
+    r"
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    local there = redis.call('HMGET', KEYS[1], 'token', 'until')
+    if there[1] ~= ARGV[1] or tonumber(there[2]) <= now then return 0 end
+    redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + tonumber(ARGV[2])))
+    redis.call('PEXPIRE', KEYS[1], string.format('%.0f', tonumber(ARGV[2]) + 86400000))
+    return 1",
+);
+
+impl Remote {
+    /// See [`Cache::try_lock`](crate::Cache::try_lock).
+    pub(super) async fn try_lock(self: &Arc<Self>, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
+        let (key, token) =
+            (self.names.lock(name), format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)));
+        let asked = Instant::now();
+        let take = TAKE.on(key.clone(), [token.clone().into_bytes(), milliseconds(ttl)]);
+        match self.call_one(take).await {
+            Ok(Value::Nil) => Ok(None),
+            Ok(Value::BulkString(number)) => {
+                let number = std::str::from_utf8(&number).ok().and_then(|text| text.parse().ok());
+                let number =
+                    number.ok_or_else(|| Kind::Unavailable("Redis gave no fencing number".to_owned()))?;
+                let held =
+                    Arc::new(Lock { remote: self.clone(), key, token, asked, ends: AtomicU64::new(0) });
+                held.ends_after(asked, ttl);
+                Ok(Some(LockGuard::new(name, number, Held::new(held, ttl))))
+            }
+            Ok(_) => Err(Kind::Unavailable("Redis gave no fencing number".to_owned()).into()),
+            Err(failure) => Err(Kind::Unavailable(failure.to_string()).into()),
+        }
+    }
+}
+
+/// At least one: none at all would end the lock.
+fn milliseconds(ttl: Duration) -> Vec<u8> {
+    ttl.as_millis().max(1).to_string().into_bytes()
+}
+
+/// A lock that was taken.
+struct Lock {
+    remote: Arc<Remote>,
+    key: String,
+    token: String,
+    /// When it was asked for: from here on its time is counted.
+    asked: Instant,
+    /// When it ends if it is not prolonged, in microseconds from then. Zero: it is lost or released.
+    ends: AtomicU64,
+}
+
+impl Lock {
+    fn is_held(&self) -> bool {
+        let ends = Duration::from_micros(self.ends.load(Ordering::Relaxed));
+        self.asked.elapsed() < ends
+    }
+
+    fn ends_after(&self, asked: Instant, ttl: Duration) {
+        let ends = asked.duration_since(self.asked).saturating_add(ttl).as_micros();
+        self.ends.store(u64::try_from(ends).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Prolongs the lock, or ends it at once.
+    async fn prolong(&self, ttl: Option<Duration>) -> Result<bool> {
+        let asked = Instant::now();
+        let more = ttl.map_or_else(|| b"0".to_vec(), milliseconds);
+        let prolong = PROLONG.on(self.key.clone(), [self.token.clone().into_bytes(), more]);
+        match self.remote.call_one(prolong).await {
+            Ok(held) => {
+                let held = held == Value::Int(1);
+                match ttl.filter(|_| held) {
+                    Some(ttl) => self.ends_after(asked, ttl),
+                    None => self.ends.store(0, Ordering::Relaxed),
+                }
+                Ok(held)
+            }
+            Err(failure) => Err(Kind::Unavailable(failure.to_string()).into()),
+        }
+    }
+}
+
+/// What a guard holds: the lock, and the task that renews it.
+struct Held {
+    lock: Arc<Lock>,
+    renewal: Option<AbortHandle>,
+}
+
+impl Held {
+    fn new(lock: Arc<Lock>, ttl: Duration) -> Self {
+        let renewal = tokio::spawn({
+            let lock = lock.clone();
+            async move {
+                let mut interval = tokio::time::interval((ttl / RENEWALS).max(Duration::from_millis(1)));
+                interval.tick().await;
+                loop {
+                    interval.tick().await;
+                    if let Ok(false) = lock.prolong(Some(ttl)).await {
+                        return;
+                    }
+                }
+            }
+        });
+        Self { lock, renewal: Some(renewal.abort_handle()) }
+    }
+
+    fn stop_renewing(&mut self) -> bool {
+        self.renewal.take().inspect(AbortHandle::abort).is_some()
+    }
+}
+
+#[async_trait]
+impl HeldLock for Held {
+    fn is_held(&self) -> bool {
+        self.lock.is_held()
+    }
+
+    async fn renew(&mut self, ttl: Duration) -> Result<bool> {
+        self.lock.prolong(Some(ttl)).await
+    }
+
+    async fn release(&mut self) -> Result<bool> {
+        self.stop_renewing();
+        self.lock.prolong(None).await
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Without a runtime there is nobody to send it; the lock ends by itself.
+        if let (true, Ok(runtime)) = (self.stop_renewing(), Handle::try_current()) {
+            let lock = self.lock.clone();
+            runtime.spawn(async move { lock.prolong(None).await });
+        }
+    }
+}

@@ -1,0 +1,100 @@
+use super::*;
+
+fn host(name: &str, port: u16) -> Node {
+    (name.to_owned(), port)
+}
+
+fn parsed(url: &str) -> Parsed {
+    parse(url).unwrap_or_else(|reason| panic!("{url}: {reason}"))
+}
+
+#[test]
+fn a_server() {
+    for (url, node, database) in [
+        ("redis://localhost", host("localhost", 6379), None),
+        ("redis://localhost/", host("localhost", 6379), None),
+        ("valkey://h:1/3", host("h", 1), Some(3)),
+        ("redis://[::1]", host("::1", 6379), None),
+        ("redis://[fe80::1]:7000/0", host("fe80::1", 7000), Some(0)),
+    ] {
+        let parsed = parsed(url);
+        assert_eq!(parsed.place, Place::Server(node), "{url}");
+        assert_eq!(parsed.database, database, "{url}");
+        assert!(!parsed.tls && parsed.username.is_none() && parsed.password.is_none());
+    }
+}
+
+#[test]
+fn users_and_passwords_are_decoded() {
+    for (url, user, password) in [
+        ("redis://u:p@h", Some("u"), Some("p")),
+        ("redis://:p@h", None, Some("p")),
+        ("redis://u@h", Some("u"), None),
+        ("redis://default:@h", Some("default"), Some("")),
+        ("redis://u%3A1:p%40%2F%25@h", Some("u:1"), Some("p@/%")),
+        ("redis://u:a:b@c@h", Some("u"), Some("a:b@c")),
+        ("redis://u:a/b?c#d@h", Some("u"), Some("a/b?c#d")),
+    ] {
+        let parsed = parsed(url);
+        assert_eq!(parsed.username.as_deref(), user, "{url}");
+        assert_eq!(parsed.password.as_ref().map(Secret::reveal), password, "{url}");
+        assert_eq!(parsed.place, Place::Server(host("h", 6379)), "{url}");
+    }
+}
+
+#[test]
+fn several_nodes() {
+    let nodes = vec![host("a", 1), host("b", 6379), host("::1", 3)];
+    let cluster = parsed("rediss+cluster://u:p@a:1,b,[::1]:3");
+    assert!(cluster.tls);
+    assert_eq!(cluster.place, Place::Cluster(nodes));
+
+    let sentinel = parsed("redis+sentinel://:p@a,b:5/my%20master/2?prefix=shop&client_name=web");
+    let nodes = vec![host("a", 26379), host("b", 5)];
+    assert_eq!(sentinel.place, Place::Sentinel { nodes, master: "my master".into() });
+    assert_eq!(sentinel.database, Some(2));
+    assert_eq!(sentinel.prefix.as_deref(), Some("shop"));
+    assert_eq!(sentinel.client_name.as_deref(), Some("web"));
+}
+
+#[test]
+fn a_socket() {
+    assert_eq!(parsed("redis+unix:///run/redis.sock").place, Place::Socket("/run/redis.sock".into()));
+    let with_secret = parsed("unix://u:p@/run/a%20b");
+    assert_eq!(with_secret.place, Place::Socket("/run/a b".into()));
+    assert_eq!(with_secret.username.as_deref(), Some("u"));
+}
+
+#[test]
+fn errors_say_what_is_wrong_and_what_was_expected() {
+    for (url, reason) in [
+        ("localhost:6379", "begins with a scheme"),
+        ("http://u:hunter2@h", "scheme of the URL is none of"),
+        ("redis://", "host is missing"),
+        ("redis://u:hunter2@", "host is missing"),
+        ("redis://u:hunter2@h:0", "port"),
+        ("redis://u:hunter2@h:seven", "port"),
+        ("redis://u:hunter2@h:70000", "port"),
+        ("redis://u:hunter2@h/x", "database is not a number"),
+        ("redis://u:hunter2@h/-1", "database is not a number"),
+        ("redis://u:hunter2@h/1/2", "too many parts"),
+        ("redis://u:hunter2@a,b", "redis+cluster"),
+        ("redis://u:hunter2@::1", "stands in brackets"),
+        ("redis://u:hunter2@[::1", "closing bracket"),
+        ("redis://u:hunter2@[h]", "no IPv6 address"),
+        ("redis://u:hunter2@[::1]x", "only a port"),
+        ("redis://u:hunter2@h#insecure", "fragment"),
+        ("redis://u:hunter2%ff@h", "not UTF-8"),
+        ("redis://u:hunter2@h?timeout=3", "options of a URL"),
+        ("redis://u:hunter2@h?prefix", "no value"),
+        ("redis+cluster://u:hunter2@a,,b", "host is missing"),
+        ("redis+sentinel://u:hunter2@a,b", "name of the master"),
+        ("redis+unix://h/x", "path of the socket"),
+        ("redis+unix:///", "path of the socket"),
+    ] {
+        let error = parse(url).unwrap_err();
+        assert!(error.contains(reason), "{url}: {error}");
+        assert!(error.contains("; expected redis"), "{url}: {error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

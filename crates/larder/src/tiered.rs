@@ -1,0 +1,151 @@
+//! `TieredCache`: memory in front of Redis.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{
+    cache::{Cache, Invalidating, Leased},
+    core::{Core, Lookup},
+    entry::Entry,
+    epoch::Epoch,
+    error::Result,
+    lock::LockGuard,
+    memory::MemoryCache,
+    redis::{Link, RedisCache},
+    scope::{Scope, ScopeHash},
+    value::ValueType,
+};
+
+/// Two tiers: entries in this process' memory, and behind it in Redis, where every process finds them. Cheap to
+/// clone; clones are the same cache.
+///
+/// A hit in memory never touches the network. What is not there is looked for in Redis, and kept in memory for
+/// what is left of its time. Invalidations reach the memory of every process through a log in Redis, and by
+/// [the one rule](crate::guide::one_rule) no value is served, from any tier, that was invalidated since its
+/// computation began.
+///
+/// What [`RedisCache`] says of slow, full and absent servers holds here too; what is in memory is served meanwhile,
+/// as [`OutOfTouch`](crate::OutOfTouch) says.
+///
+/// ```no_run
+/// use larder::TieredCache;
+///
+/// # async fn start() -> larder::Result<()> {
+/// larder::install(TieredCache::connect("redis://localhost").await?)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TieredCache {
+    memory: MemoryCache,
+    redis: RedisCache,
+}
+
+impl TieredCache {
+    /// A cache with the settings of `memory` in front of `redis`.
+    ///
+    /// It begins with an empty memory of its own: what is in `memory` was made without regard to what other
+    /// processes change, and stays there.
+    #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "both become parts of the new cache")]
+    pub fn new(memory: MemoryCache, redis: RedisCache) -> Self {
+        let memory = memory.anew(redis.core().epochs().clone());
+        let redis = redis.behind(memory.core().clone());
+        Self { memory, redis }
+    }
+
+    /// A cache of up to 10,000 entries in memory, in front of the servers that a URL names: see
+    /// [`RedisCacheBuilder::url`](crate::RedisCacheBuilder::url).
+    ///
+    /// # Errors
+    ///
+    /// If the URL is malformed, or no connection could be made after several attempts.
+    pub async fn connect(url: impl Into<String>) -> Result<Self> {
+        let redis = RedisCache::connect(url).await?;
+        Ok(Self::new(MemoryCache::builder().build()?, redis))
+    }
+
+    /// How this process stands with Redis.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        self.redis.link()
+    }
+
+    /// The tier in memory: for its size.
+    #[must_use]
+    pub fn entry_count(&self) -> u64 {
+        self.memory.entry_count()
+    }
+}
+
+#[async_trait]
+impl Cache for TieredCache {
+    #[inline]
+    fn core(&self) -> &Core {
+        self.memory.core()
+    }
+
+    fn share(&self) -> Arc<dyn Cache> {
+        Arc::new(self.clone())
+    }
+
+    fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
+        self.memory.peek(at)
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
+        let entries = self.redis.read(keys, of).await;
+        if !of.is_none() {
+            for entry in entries.iter().flatten() {
+                self.memory.keep(std::slice::from_ref(entry));
+            }
+        }
+        entries
+    }
+
+    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
+        let leased = self.redis.lease(at, of, cover, waits).await;
+        if let Leased::Found(entry) = &leased {
+            self.memory.keep(std::slice::from_ref(entry));
+        }
+        leased
+    }
+
+    async fn try_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
+        self.redis.try_lock(name, ttl).await
+    }
+
+    async fn wait_for(&self, epoch: Epoch) -> bool {
+        self.redis.wait_for(epoch).await
+    }
+
+    async fn flush(&self, limit: Duration) -> bool {
+        self.redis.flush(limit).await
+    }
+
+    async fn write(&self, entries: &[Entry]) -> Result<()> {
+        self.memory.keep(entries);
+        self.redis.write(entries).await
+    }
+
+    fn apply(&self, scopes: &[Scope]) -> Invalidating {
+        let invalidating = self.redis.apply(scopes);
+        self.memory.free(scopes);
+        invalidating
+    }
+
+    async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
+        self.redis.count(key, by, ttl).await
+    }
+}
+
+impl fmt::Debug for TieredCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TieredCache").field("memory", &self.memory).field("redis", &self.redis).finish()
+    }
+}
