@@ -80,6 +80,11 @@ pub trait Cache: Send + Sync {
         vec![None; keys.len()]
     }
 
+    /// The same for one key.
+    async fn read_one(&self, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
+        self.read(&[at], of).await.pop().flatten()
+    }
+
     /// Asks to be the only one of all processes that share a server to compute the value of a key. If another
     /// one computes it, waits for that if `waits`, for one lifetime of a lease at most, and finds its value.
     ///
@@ -134,11 +139,66 @@ pub trait Cache: Send + Sync {
     async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64>;
 }
 
-/// Passes all of [`Cache`] on to what a pointer points to.
+/// Implements [`Cache`] by passing calls on: to what is there when `self` has `before` in front of it and `after`
+/// behind it. What is not to be passed on is written out.
 macro_rules! forward {
+    ([$($parameters:tt)*] $cache:ty, [$($before:tt)*] self [$($after:tt)*], { $($own:item)* }) => {
+        #[async_trait::async_trait]
+        impl<$($parameters)*> $crate::Cache for $cache {
+            $($own)*
+
+            fn peek(&self, at: $crate::Lookup<'_>) -> Option<$crate::Entry> {
+                ($($before)* self $($after)*).peek(at)
+            }
+
+            fn is_shared(&self) -> bool {
+                ($($before)* self $($after)*).is_shared()
+            }
+
+            async fn read(&self, keys: &[$crate::Lookup<'_>], of: $crate::ValueType) -> Vec<Option<$crate::Entry>> {
+                ($($before)* self $($after)*).read(keys, of).await
+            }
+
+            async fn read_one(&self, at: $crate::Lookup<'_>, of: $crate::ValueType) -> Option<$crate::Entry> {
+                ($($before)* self $($after)*).read_one(at, of).await
+            }
+
+            async fn lease(&self, at: $crate::Lookup<'_>, of: $crate::ValueType, cover: &[$crate::ScopeHash], waits: bool) -> $crate::Leased {
+                ($($before)* self $($after)*).lease(at, of, cover, waits).await
+            }
+
+            async fn try_lock(&self, name: &str, ttl: std::time::Duration) -> $crate::Result<Option<$crate::LockGuard>> {
+                ($($before)* self $($after)*).try_lock(name, ttl).await
+            }
+
+            async fn wait_for(&self, epoch: $crate::Epoch) -> bool {
+                ($($before)* self $($after)*).wait_for(epoch).await
+            }
+
+            async fn flush(&self, limit: std::time::Duration) -> bool {
+                ($($before)* self $($after)*).flush(limit).await
+            }
+
+            async fn write(&self, entries: &[$crate::Entry]) -> $crate::Result<()> {
+                ($($before)* self $($after)*).write(entries).await
+            }
+
+            fn apply(&self, scopes: &[$crate::Scope]) -> $crate::Invalidating {
+                ($($before)* self $($after)*).apply(scopes)
+            }
+
+            async fn count(&self, key: &str, by: i64, ttl: Option<std::time::Duration>) -> $crate::Result<i64> {
+                ($($before)* self $($after)*).count(key, by, ttl).await
+            }
+        }
+    };
+}
+
+pub(crate) use forward;
+
+macro_rules! forward_pointers {
     ($($pointer:ty),+) => {$(
-        #[async_trait]
-        impl<C: Cache + ?Sized> Cache for $pointer {
+        forward!([C: Cache + ?Sized] $pointer, [**] self [], {
             #[inline]
             fn core(&self) -> &Core {
                 (**self).core()
@@ -152,51 +212,11 @@ macro_rules! forward {
             fn prefix(&self) -> &str {
                 (**self).prefix()
             }
-
-            fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
-                (**self).peek(at)
-            }
-
-            fn is_shared(&self) -> bool {
-                (**self).is_shared()
-            }
-
-            async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
-                (**self).read(keys, of).await
-            }
-
-            async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
-                (**self).lease(at, of, cover, waits).await
-            }
-
-            async fn try_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
-                (**self).try_lock(name, ttl).await
-            }
-
-            async fn wait_for(&self, epoch: Epoch) -> bool {
-                (**self).wait_for(epoch).await
-            }
-
-            async fn flush(&self, limit: Duration) -> bool {
-                (**self).flush(limit).await
-            }
-
-            async fn write(&self, entries: &[Entry]) -> Result<()> {
-                (**self).write(entries).await
-            }
-
-            fn apply(&self, scopes: &[Scope]) -> Invalidating {
-                (**self).apply(scopes)
-            }
-
-            async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
-                (**self).count(key, by, ttl).await
-            }
-        }
+        });
     )+};
 }
 
-forward!(&C, Box<C>, Arc<C>);
+forward_pointers!(&C, Box<C>, Arc<C>);
 
 /// What came of asking for a [`lease`](Cache::lease).
 #[derive(Debug)]

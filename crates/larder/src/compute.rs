@@ -8,7 +8,11 @@ use std::{any::TypeId, future::Future, pin::pin, sync::Arc};
 
 use tokio::runtime::Handle;
 
-pub(crate) use self::{background::get_or_compute_background, batch::get_or_compute_many, shared::read};
+pub(crate) use self::{
+    background::get_or_compute_background,
+    batch::get_or_compute_many,
+    shared::{read, read_one},
+};
 use crate::{
     cache::{Cache, Lease},
     core::{Core, Lookup},
@@ -16,7 +20,7 @@ use crate::{
     entry::{Entry, Phase},
     failure::Sharing,
     flight::{Awaited, Boarded, Failure, FlightId, Join, Lead, Outcome, Route, Wait},
-    key, none,
+    key, mutant, none,
     policy::Policy,
     scope::{self, Scope, ScopeHash, ScopeSet},
     value::Value,
@@ -58,12 +62,23 @@ pub(crate) fn find<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> O
 
 /// Gives an entry's value to a caller: counted, and recorded as read.
 pub(crate) fn serve<V: Value>(core: &Core, entry: &Entry, phase: Phase) -> V {
+    count_hit(core, entry, phase);
+    receive(core, entry)
+}
+
+/// The same, where the entry is needed no longer: if nobody else has it, its value need not be cloned.
+pub(crate) fn give_away<V: Value>(core: &Core, entry: Entry, phase: Phase) -> V {
+    count_hit(core, &entry, phase);
+    dependencies::record(core.epochs(), &entry.0);
+    entry.into_value().expect("the type was looked at")
+}
+
+fn count_hit(core: &Core, entry: &Entry, phase: Phase) {
     match phase {
         Phase::Prompt => core.hit_further(entry),
         Phase::Ahead => core.count(|counters| &counters.hits),
         _ => core.count(|counters| &counters.stale_hits),
     }
-    receive(core, entry)
 }
 
 /// Gives a caller the value of an entry that was found or made to hold a `V`.
@@ -342,9 +357,18 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         computed
     }
 
-    /// Makes an entry of a computed value, and stores it if policy, computation and the one rule agree. One
-    /// that `replaces` what is there also invalidates what was computed from that. Tells whether it was stored.
+    /// Makes an entry of a computed value, and stores it if it is to be stored; tells whether it was.
     async fn store<V: Value>(&self, value: &V, frame: &Frame, replaces: bool) -> (Entry, bool) {
+        let (entry, wanted) = self.entry_of(value, frame, replaces);
+        if wanted {
+            write(self.cache, std::slice::from_ref(&entry)).await;
+        }
+        (entry, wanted)
+    }
+
+    /// Makes an entry of a computed value, and tells whether it is to be stored: whether policy, computation and
+    /// the one rule agree. One that `replaces` what is there also invalidates what was computed from that.
+    fn entry_of<V: Value>(&self, value: &V, frame: &Frame, replaces: bool) -> (Entry, bool) {
         let core = self.core();
         let decisions = frame.decisions();
         let lifetime = decisions.ttl.unwrap_or_else(|| self.policy.lifetime(none::is_none(value)));
@@ -353,6 +377,9 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
             scope::add(&mut scopes, Scope::tag(tag).hash());
         }
         let mut cover = frame.cover(scopes, core.epochs());
+        if mutant::is("stamp-after-computation") {
+            cover.since = core.begin();
+        }
         let too_wide = cover.is_too_wide();
         let valid = match replaces {
             true => {
@@ -375,18 +402,21 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         if lifetime.is_zero() || decisions.no_store {
             return (entry, false);
         }
-        if valid {
-            if let Err(error) = self.cache.write(std::slice::from_ref(&entry)).await {
-                tracing::warn!(key = self.at.key, %error, "a computed value is not shared with other processes");
-            }
-            core.stored();
-        } else if too_wide {
+        if too_wide {
             core.count(|counters| &counters.stores_too_wide);
-        } else {
+        } else if !valid {
             core.count(|counters| &counters.stores_outdated);
         }
         (entry, valid)
     }
+}
+
+/// Stores computed values.
+async fn write(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
+    if let Err(error) = cache.write(entries).await {
+        tracing::warn!(%error, "a computed value is not shared with other processes");
+    }
+    entries.iter().for_each(|_| cache.core().stored());
 }
 
 /// Computes now, whatever the cache has, and replaces that. Nobody joins.

@@ -21,6 +21,7 @@ use crate::{
     entry::{Cover, Elsewhere, Stored},
     epoch::{Epochs, Since},
     flight::FlightId,
+    mutant,
     scope::{self, ScopeSet},
     sync::{Mutex, lock},
 };
@@ -68,7 +69,7 @@ pub(crate) fn current() -> Option<Arc<Frame>> {
 
 /// Puts what covers an entry on the current frame.
 pub(crate) fn record(epochs: &Arc<Epochs>, read: &Stored) {
-    if recording() {
+    if recording() && !mutant::is("hits-not-recorded") {
         with_reads(|reads| {
             add(reads, epochs, read.scopes());
             add_all(reads, read.elsewhere());
@@ -88,6 +89,9 @@ pub(crate) fn record_cover(epochs: &Arc<Epochs>, cover: &Cover) {
 
 /// Puts a key that nothing was found for on the current frame.
 pub(crate) fn record_absent(epochs: &Arc<Epochs>, key: &str) {
+    if mutant::is("misses-not-recorded") {
+        return;
+    }
     record_scopes(epochs, || scope::covering(key, &[]));
 }
 

@@ -158,6 +158,17 @@ impl Entry {
         self.0.value()
     }
 
+    /// The value, if it is a `V`: the object itself where nobody else has the entry, or else a clone of it.
+    pub(crate) fn into_value<V: Clone + 'static>(self) -> Option<V> {
+        match Arc::try_unwrap(self.0) {
+            Ok(stored) => {
+                let value: Box<dyn Any> = stored.value;
+                value.downcast().ok().map(|value| *value)
+            }
+            Err(shared) => shared.value().cloned(),
+        }
+    }
+
     /// How long a store has to keep this entry, counted from when it was made: its `ttl` and the longer
     /// one of its stale windows.
     #[must_use]

@@ -5,7 +5,7 @@ use std::{env, fmt::Display, str::FromStr, time::Duration};
 use crate::{
     Cache, MemoryCache, TieredCache,
     error::{Kind, Result},
-    redis::{OutOfTouch, RedisCache},
+    redis::{OutOfTouch, RedisCache, RedisCacheBuilder},
     wire::{Codec, Compression},
 };
 
@@ -57,6 +57,8 @@ async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
     }
     let codec = one_of(&text, "LARDER_CODEC", &CODECS)?;
     let compression = one_of(&text, "LARDER_COMPRESSION", &COMPRESSIONS)?;
+    enabled("LARDER_CODEC", codec.map(|codec| (codec.name(), codec.is_available())))?;
+    enabled("LARDER_COMPRESSION", compression.map(|compression| ("zstd", compression.is_available())))?;
     let connections =
         parsed(&text, "REDIS_MAX_CONNECTIONS", "a whole number from 1 to 64", |n| (1..=64).contains(n))?;
     let deadline = seconds(&text, "REDIS_SOCKET_TIMEOUT")?;
@@ -65,9 +67,16 @@ async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
     let memory = memory.build()?;
     let Some(url) = text("REDIS_URL")? else { return Ok(Box::new(memory)) };
 
+    // Checked one by one, so that an error can name the variable. A URL says nothing of itself in an error.
+    let check = |name, redis: &RedisCacheBuilder| match redis.clone().checked() {
+        Ok(_) => Ok(()),
+        Err(reason) => Err::<(), crate::Error>(Kind::Configuration(format!("{name}: {reason}")).into()),
+    };
     let mut redis = RedisCache::builder().url(url);
+    check("REDIS_URL", &redis)?;
     if let Some(prefix) = text("LARDER_PREFIX")? {
         redis = redis.prefix(prefix);
+        check("LARDER_PREFIX", &redis)?;
     }
     if let Some(codec) = codec {
         redis = redis.codec(codec);
@@ -96,6 +105,17 @@ const COMPRESSIONS: [(&str, Compression); 3] =
 
 const FLAGS: [(&str, bool); 6] =
     [("true", true), ("false", false), ("1", true), ("0", false), ("yes", true), ("no", false)];
+
+fn enabled(name: &str, choice: Option<(&str, bool)>) -> Result<()> {
+    match choice {
+        Some((feature, false)) => Err(invalid(
+            name,
+            feature,
+            format_args!("it needs larder's feature `{feature}`, which is not enabled"),
+        )),
+        _ => Ok(()),
+    }
+}
 
 fn one_of<T: Copy>(
     text: &impl Fn(&'static str) -> Result<Option<String>>,

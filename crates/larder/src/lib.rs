@@ -91,6 +91,7 @@ pub mod guide;
 mod key;
 mod lock;
 mod memory;
+mod mutant;
 mod namespace;
 mod near;
 mod none;

@@ -1,18 +1,11 @@
 //! `Namespace`: a part of a cache, by the prefix of its keys.
 
-use std::{fmt, sync::Arc, time::Duration};
-
-use async_trait::async_trait;
+use std::{fmt, sync::Arc};
 
 use crate::{
-    cache::{Cache, Invalidating, Leased},
-    core::{Core, Lookup},
-    entry::Entry,
-    epoch::Epoch,
-    error::Result,
-    lock::LockGuard,
-    scope::{Scope, ScopeHash},
-    value::ValueType,
+    cache::{Cache, Invalidating, forward},
+    core::Core,
+    scope::Scope,
 };
 
 /// A part of a cache: all keys that begin with its name and a `:`.
@@ -93,8 +86,7 @@ impl Namespace {
     }
 }
 
-#[async_trait]
-impl Cache for Namespace {
+forward!([] Namespace, [] self [.cache], {
     #[inline]
     fn core(&self) -> &Core {
         &self.core
@@ -108,47 +100,7 @@ impl Cache for Namespace {
     fn prefix(&self) -> &str {
         &self.prefix
     }
-
-    fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
-        self.cache.peek(at)
-    }
-
-    fn is_shared(&self) -> bool {
-        self.cache.is_shared()
-    }
-
-    async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
-        self.cache.read(keys, of).await
-    }
-
-    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
-        self.cache.lease(at, of, cover, waits).await
-    }
-
-    async fn try_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
-        self.cache.try_lock(name, ttl).await
-    }
-
-    async fn wait_for(&self, epoch: Epoch) -> bool {
-        self.cache.wait_for(epoch).await
-    }
-
-    async fn flush(&self, limit: Duration) -> bool {
-        self.cache.flush(limit).await
-    }
-
-    async fn write(&self, entries: &[Entry]) -> Result<()> {
-        self.cache.write(entries).await
-    }
-
-    fn apply(&self, scopes: &[Scope]) -> Invalidating {
-        self.cache.apply(scopes)
-    }
-
-    async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
-        self.cache.count(key, by, ttl).await
-    }
-}
+});
 
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

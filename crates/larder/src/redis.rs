@@ -13,6 +13,7 @@ mod lock;
 mod log;
 mod names;
 mod script;
+mod setback;
 mod settings;
 mod url;
 
@@ -23,13 +24,15 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures_util::future::try_join;
 
 use self::{
     breaker::BreakerState,
-    connection::{Connections, LinkState},
+    connection::{Command, Connections, Failure, LinkState, Reply, Unavailable},
     lease::Wakes,
     log::{Log, OnWake},
     names::Names,
+    setback::Setback,
 };
 pub use self::{
     config::RedisCacheBuilder,
@@ -77,6 +80,7 @@ struct Remote {
     names: Names,
     wire: Wire,
     wakes: Arc<Wakes>,
+    setback: Setback,
     /// Listens to the log for as long as it is here.
     _on_wake: Arc<OnWake>,
     deadline: Duration,
@@ -104,6 +108,11 @@ impl RedisCache {
         Link::new(&self.remote)
     }
 
+    /// What [`Cache::read_one`] gives, without a box of its own.
+    pub(crate) async fn fetch(&self, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
+        self.remote.read_one(&self.core, at, of).await
+    }
+
     /// The same entries, for a cache that keeps some of them nearer.
     pub(crate) fn behind(&self, core: Core) -> Self {
         Self { core, remote: self.remote.clone() }
@@ -120,8 +129,9 @@ impl RedisCacheBuilder {
     pub async fn connect(self) -> Result<RedisCache> {
         let patience = self.patience();
         let cache = self.connect_lazily()?;
-        cache.remote.connections.ready().await?;
-        cache.remote.wait_for_log(patience).await?;
+        let remote = &cache.remote;
+        // Together: a connection is admitted once the log is followed.
+        try_join(remote.connections.ready(), remote.wait_for_log(patience)).await?;
         Ok(cache)
     }
 
@@ -148,6 +158,7 @@ impl RedisCacheBuilder {
             names: Names::new(&config.prefix),
             wire: settings.wire,
             wakes,
+            setback: Setback::default(),
             _on_wake: on_wake,
             deadline: config.deadline,
             lease_lifetime: settings.lease_lifetime,
@@ -185,6 +196,36 @@ impl Remote {
                 Err(_) => "it took too long to begin".to_owned(),
             };
             return Err(Kind::Connect { address: "the invalidation log".to_owned(), reason }.into());
+        }
+    }
+
+    /// Whether somebody has just waited for Redis in vain. What a caller can do without is not tried then: it would
+    /// wait once more. Reads are tried, and so find out when Redis is back.
+    fn has_just_failed(&self) -> bool {
+        /// Whoever only writes tries again after this long.
+        const RECENT: Duration = Duration::from_secs(2);
+        self.setback.is_within(RECENT)
+    }
+
+    /// Sends one command.
+    async fn send(&self, command: &Command) -> Reply {
+        let reply = self.connections.call(command).await;
+        self.note(&reply);
+        reply
+    }
+
+    /// Sends several, in one round trip.
+    async fn send_many(&self, commands: Vec<Command>) -> Vec<Reply> {
+        let replies = self.connections.call_many(commands).await;
+        replies.iter().for_each(|reply| self.note(reply));
+        replies
+    }
+
+    fn note(&self, reply: &Reply) {
+        match reply {
+            Err(Failure::Unavailable(Unavailable::Deadline)) => self.setback.note(),
+            Err(Failure::Unavailable(_)) => {}
+            Ok(_) | Err(Failure::Refused(_)) => self.setback.clear(),
         }
     }
 
@@ -234,6 +275,10 @@ impl Cache for RedisCache {
 
     async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
         self.remote.read(&self.core, keys, of).await
+    }
+
+    async fn read_one(&self, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
+        self.fetch(at, of).await
     }
 
     async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {

@@ -4,23 +4,16 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, LazyLock, OnceLock},
-    time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use async_trait::async_trait;
 
 use crate::{
-    cache::{Cache, Invalidating, Leased},
-    core::{Core, Lookup},
-    entry::Entry,
-    epoch::Epoch,
+    cache::{Cache, forward},
+    core::Core,
     error::{Kind, Result},
-    lock::LockGuard,
     memory::MemoryCache,
-    scope::{Scope, ScopeHash},
     sync::plain::{Mutex, lock},
-    value::ValueType,
 };
 
 /// An installed cache. What a hit touches lies beside the trait object, not behind it.
@@ -113,8 +106,7 @@ impl Installed {
     }
 }
 
-#[async_trait]
-impl Cache for Installed {
+forward!([] Installed, [] self [.cache], {
     #[inline]
     fn core(&self) -> &Core {
         &self.core
@@ -128,47 +120,7 @@ impl Cache for Installed {
     fn prefix(&self) -> &str {
         &self.prefix
     }
-
-    fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
-        self.cache.peek(at)
-    }
-
-    fn is_shared(&self) -> bool {
-        self.cache.is_shared()
-    }
-
-    async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
-        self.cache.read(keys, of).await
-    }
-
-    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
-        self.cache.lease(at, of, cover, waits).await
-    }
-
-    async fn try_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
-        self.cache.try_lock(name, ttl).await
-    }
-
-    async fn wait_for(&self, epoch: Epoch) -> bool {
-        self.cache.wait_for(epoch).await
-    }
-
-    async fn flush(&self, limit: Duration) -> bool {
-        self.cache.flush(limit).await
-    }
-
-    async fn write(&self, entries: &[Entry]) -> Result<()> {
-        self.cache.write(entries).await
-    }
-
-    fn apply(&self, scopes: &[Scope]) -> Invalidating {
-        self.cache.apply(scopes)
-    }
-
-    async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
-        self.cache.count(key, by, ttl).await
-    }
-}
+});
 
 impl fmt::Debug for Installed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -178,8 +178,9 @@ impl Stats {
     }
 }
 
+/// A small number of the thread that runs: for what threads share in parts, so that they seldom meet.
 #[inline]
-fn thread_number() -> usize {
+pub(crate) fn thread_number() -> usize {
     thread_local!(static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) });
     NUMBER.with(|number| match number.get() {
         usize::MAX => {

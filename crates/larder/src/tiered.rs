@@ -108,6 +108,14 @@ impl Cache for TieredCache {
         entries
     }
 
+    async fn read_one(&self, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
+        let entry = self.redis.fetch(at, of).await;
+        if !of.is_none() {
+            self.memory.keep(entry.as_slice());
+        }
+        entry
+    }
+
     async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
         let leased = self.redis.lease(at, of, cover, waits).await;
         if let Leased::Found(entry) = &leased {

@@ -6,8 +6,8 @@ use std::{borrow::Borrow, borrow::Cow, collections::HashMap, future::Future, has
 
 use crate::{
     cache::{Cache, Invalidating},
-    compute::{self, Found, find, serve},
-    core::Lookup,
+    compute::{self, Found, find, give_away, serve},
+    core::{Core, Lookup},
     dependencies,
     entry::{Entry, Phase},
     epoch::Since,
@@ -42,7 +42,7 @@ pub trait CacheExt: Cache {
             let key = full_key(self, key);
             match look(self, &key) {
                 Ok(value) => Ok(Some(value)),
-                Err(found) => Ok(Box::pin(get_missing(self, vec![(&*key, found)])).await?.pop().flatten()),
+                Err(found) => Box::pin(get_missing(self, &key, found)).await,
             }
         }
     }
@@ -63,7 +63,7 @@ pub trait CacheExt: Cache {
                 .iter()
                 .zip(&mut values)
                 .filter_map(|(key, value)| Some((&**key, std::mem::take(value.as_mut().err()?))));
-            let mut found = get_missing(self, missed.collect()).await?.into_iter();
+            let mut found = get_many_missing(self, missed.collect()).await?.into_iter();
             Ok(values.into_iter().map(|value| value.ok().or_else(|| found.next().flatten())).collect())
         }
     }
@@ -470,14 +470,24 @@ fn look_further<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Resu
     }
 }
 
-/// The fresh values under full keys, in the order of the keys, of which a look found no prompt ones.
-async fn get_missing<V: Value>(
+/// The fresh value under a full key, of which a look found no prompt one.
+async fn get_missing<V: Value>(cache: &(impl Cache + ?Sized), key: &str, found: Found) -> Result<Option<V>> {
+    key::check(key)?;
+    let at = cache.core().lookup(key);
+    let found = match fresh(found.entry) {
+        None => fresh(compute::read_one::<V>(cache, at, None).await),
+        found => found,
+    };
+    Ok(serve_found(cache.core(), at, found))
+}
+
+/// The same for several keys, in their order.
+async fn get_many_missing<V: Value>(
     cache: &(impl Cache + ?Sized),
     missing: Vec<(&str, Found)>,
 ) -> Result<Vec<Option<V>>> {
     missing.iter().try_for_each(|(key, _)| key::check(key))?;
     let core = cache.core();
-    let fresh = |found: Option<(Entry, Phase)>| found.filter(|(_, phase)| *phase < Phase::Revalidate);
     let (keys, mut found): (Vec<_>, Vec<_>) =
         missing.into_iter().map(|(key, found)| (core.lookup(key), fresh(found.entry))).unzip();
     let sought: Vec<_> = (0..keys.len()).filter(|&index| found[index].is_none()).collect();
@@ -485,15 +495,20 @@ async fn get_missing<V: Value>(
     for (index, read) in sought.into_iter().zip(compute::read::<V>(cache, &lookups, None).await) {
         found[index] = fresh(read);
     }
-    let values = found.into_iter().zip(keys).map(|(found, at)| match found {
-        Some((entry, phase)) => Some(serve(core, &entry, phase)),
-        None => {
-            core.count(|counters| &counters.misses);
-            dependencies::record_absent(core.epochs(), at.key);
-            None
-        }
-    });
-    Ok(values.collect())
+    Ok(found.into_iter().zip(keys).map(|(found, at)| serve_found(core, at, found)).collect())
+}
+
+fn fresh(found: Option<(Entry, Phase)>) -> Option<(Entry, Phase)> {
+    found.filter(|(_, phase)| *phase < Phase::Revalidate)
+}
+
+/// Gives a caller what was found, or nothing; counted, and recorded as read, either way.
+fn serve_found<V: Value>(core: &Core, at: Lookup<'_>, found: Option<(Entry, Phase)>) -> Option<V> {
+    if found.is_none() {
+        core.count(|counters| &counters.misses);
+        dependencies::record_absent(core.epochs(), at.key);
+    }
+    found.map(|(entry, phase)| give_away(core, entry, phase))
 }
 
 /// An entry for all but its value: from wherever it is.
@@ -508,5 +523,5 @@ async fn look_at(cache: &(impl Cache + ?Sized), key: &str) -> Option<Entry> {
     if !cache.is_shared() {
         return None;
     }
-    cache.read(&[at], ValueType::none()).await.pop().flatten().filter(fresh)
+    cache.read_one(at, ValueType::none()).await.filter(fresh)
 }

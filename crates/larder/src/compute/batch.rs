@@ -231,6 +231,7 @@ where
     async fn store(&mut self, mut values: HashMap<I, V>, led: Vec<Led<I>>, frame: &Frame) {
         let core = self.cache.core().clone();
         let unshared = frame.decisions().unshared;
+        let (mut wanted, mut landing) = (Vec::new(), Vec::new());
         for (missing, lead) in led {
             let Some(value) = values.remove(&missing.item) else {
                 // There is no value to share: whoever waits for this key asks for himself.
@@ -243,13 +244,17 @@ where
                 continue;
             };
             if key::check(&missing.key).is_ok() {
-                let (entry, _) = self.call(&missing.key).store(&value, frame, false).await;
+                let (entry, is_wanted) = self.call(&missing.key).entry_of(&value, frame, false);
                 dependencies::record(core.epochs(), &entry.0);
+                wanted.extend(is_wanted.then(|| entry.clone()));
                 let outcome = if unshared { Outcome::Unshared } else { Outcome::Value(entry) };
-                lead.into_iter().for_each(|lead| lead.land(outcome.clone()));
+                landing.extend(lead.map(|lead| (lead, outcome)));
             }
             self.values.insert(missing.item, value);
         }
+        // In one go: where it takes a round trip, it takes one.
+        super::write(self.cache, &wanted).await;
+        landing.into_iter().for_each(|(lead, outcome)| lead.land(outcome));
     }
 
     /// Ends the flights of a failed computation. The failure is the batch's, unless each item has a stale

@@ -28,6 +28,18 @@ pub(crate) async fn read<V: Value>(
     entries.into_iter().map(|entry| usable::<V>(core, entry?)).collect()
 }
 
+/// The same for one key.
+pub(crate) async fn read_one<V: Value>(
+    cache: &(impl Cache + ?Sized),
+    at: Lookup<'_>,
+    schema: Option<u32>,
+) -> Option<(Entry, Phase)> {
+    if !cache.is_shared() {
+        return None;
+    }
+    usable::<V>(cache.core(), cache.read_one(at, ValueType::of::<V>(schema)).await?)
+}
+
 /// The entry and its phase, if it can be used for a `V` at all.
 fn usable<V: Value>(core: &Core, entry: Entry) -> Option<(Entry, Phase)> {
     let phase = entry.0.phase(core.now());
@@ -133,7 +145,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     }
 
     async fn read_one<V: Value>(&self) -> Option<(Entry, Phase)> {
-        read::<V>(self.cache, &[self.at], self.policy.schema).await.pop().flatten()
+        read_one::<V>(self.cache, self.at, self.policy.schema).await
     }
 
     /// Ends a flight with an entry that was found.

@@ -6,6 +6,7 @@ use super::{Entry, Life, Stored};
 use crate::{
     clock::Moment,
     epoch::{Announcement, Epoch, Since, Stamp},
+    mutant, scope,
     value::Held,
     wire::{Envelope, Remaining, Times, Unencodable, Wire},
 };
@@ -50,7 +51,9 @@ impl Entry {
         epoch: Epoch,
         now: (Moment, u64),
     ) -> Result<Vec<u8>, Unencodable> {
-        let envelope = Envelope { epoch, times: self.0.life.times(now), scopes: self.0.scopes.clone() };
+        let narrow = mutant::is("own-scopes-on-the-wire");
+        let scopes = if narrow { scope::covering(&self.0.key, &[]) } else { self.0.scopes.clone() };
+        let envelope = Envelope { epoch, times: self.0.life.times(now), scopes };
         self.0.value.to_bytes(wire, &envelope, self.0.schema)
     }
 

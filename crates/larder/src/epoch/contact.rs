@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use crate::mutant;
+
 /// A point in time on a clock that runs while this process is stopped, and while the machine sleeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant(u64);
@@ -87,7 +89,7 @@ impl Contact {
     /// Whether anything may be served that other processes may have changed.
     #[inline]
     pub(crate) fn permits(&self) -> bool {
-        self.limit().is_none_or(|limit| self.within(limit))
+        self.limit().is_none_or(|limit| self.within(limit) || mutant::is("bypass-ignored"))
     }
 
     /// Whether everything that was in the log `limit` ago is applied.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Epoch, Epochs, LocalOrder, LogOrder, Parcel, Record, Since};
-use crate::scope::ScopeHash;
+use crate::{mutant, scope::ScopeHash};
 
 impl Epoch {
     /// From what [`number`](Self::number) gave.
@@ -92,9 +92,13 @@ impl Epochs {
     /// For the log's one reader.
     pub(crate) fn start_anew(&self, tip: Epoch) {
         let Some(log) = &self.log else { return };
+        let is_first = log.position() == Epoch::ZERO;
+        let floorless = mutant::is(if is_first { "no-floor-at-start" } else { "no-floor-after-a-trim" });
         // Before `now`, as in `follow`.
-        log.raise_start_floor(tip);
-        self.order.apply(|number| self.slots.raise(&[ScopeHash::ALL], number));
+        log.raise_start_floor(if floorless { Epoch::ZERO } else { tip });
+        if !mutant::is("floor-rise-is-no-local-change") {
+            self.order.apply(|number| self.slots.raise(&[ScopeHash::ALL], number));
+        }
         log.move_to(tip);
         log.outbox().append_again();
     }
@@ -103,7 +107,7 @@ impl Epochs {
     pub(crate) fn judge(&self, scopes: &[ScopeHash], epoch: Epoch) -> Option<Since> {
         let log = self.log.as_ref()?;
         let local = self.order.now();
-        (log.accepts(scopes, epoch) && log.contact().permits())
-            .then(|| Since { local, log: Some((log.id(), epoch)) })
+        let accepts = log.accepts(scopes, epoch) || mutant::is("promotion-without-check");
+        (accepts && log.contact().permits()).then(|| Since { local, log: Some((log.id(), epoch)) })
     }
 }

@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 
 use super::Epoch;
 use crate::{
+    mutant,
     scope::ScopeHash,
     sync::{AtomicU64, Mutex, Ordering, lock},
 };
@@ -214,6 +215,9 @@ impl Outbox {
     /// An attempt failed, or may have: what it carried waits again.
     pub(crate) fn failed(&self, parcel: Parcel) {
         let mut state = lock(&self.state);
+        if mutant::is("failed-append-forgotten") {
+            parcel.scopes.iter().for_each(|scope| _ = state.pending.remove(scope));
+        }
         let State { pending, waiting, under_way, .. } = &mut *state;
         for scope in parcel.scopes {
             if let Some(inside) =

@@ -170,7 +170,8 @@ impl RedisCacheBuilder {
     }
 
     /// What the keys in Redis begin with, and who shares entries: caches with the same prefix on the same
-    /// servers. 1 to 128 bytes without braces, `*` and control characters; default: `larder`.
+    /// servers. 1 to 128 bytes without braces, `*` and control characters, and without `c`, `e`, `l`, `m` or `log` as a
+    /// part after a `:`; default: `larder`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self

@@ -23,15 +23,13 @@ mod tests;
 
 use std::sync::Arc;
 
-#[cfg(test)]
-use self::command::Unavailable;
 use self::{
     cluster::Cluster,
     dial::{Address, DialError},
     link::{Destination, Link},
 };
 pub(crate) use self::{
-    command::{Command, Failure, Reply},
+    command::{Command, Failure, Reply, Unavailable},
     dial::Dialed,
 };
 use super::{

@@ -6,8 +6,8 @@ use ::redis::Value;
 
 use super::{
     Remote,
-    connection::Failure,
-    script::{Call, Script},
+    connection::{Command, Failure},
+    script::{Call, Script, milliseconds},
 };
 use crate::error::{Error, Kind, Result};
 
@@ -26,10 +26,10 @@ impl Remote {
     pub(super) async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
         let name = self.names.counter(key);
         let call = if by == 0 {
-            Call::get(name)
+            Call::Command(Command::get(&name))
         } else {
             // A counter that ends at once would not be made at all.
-            let ttl = ttl.map(|ttl| ttl.as_millis().max(1).to_string()).unwrap_or_default();
+            let ttl = ttl.map(|ttl| milliseconds(ttl).to_string()).unwrap_or_default();
             ADD.on(name, [by.to_string().into_bytes(), ttl.into_bytes()])
         };
         match self.call_one(call).await {
@@ -42,6 +42,9 @@ impl Remote {
             }
             Err(Failure::Refused(error)) if error.to_string().contains("overflow") => {
                 Err(Error::counter_overflow(key))
+            }
+            Err(Failure::Refused(error)) => {
+                Err(Kind::Unavailable(format!("the counter {key:?} is refused: {error}")).into())
             }
             Err(failure) => Err(Kind::Unavailable(failure.to_string()).into()),
             Ok(_) => Err(Kind::Unavailable("Redis gave no number".to_owned()).into()),

@@ -1,10 +1,12 @@
 //! Entries in Redis: reading, judging, writing.
 
+use std::time::Instant;
+
 use ::redis::Value;
 
 use super::{
     Remote,
-    connection::Command,
+    connection::{Command, Reply},
     script::{Call, Script},
 };
 use crate::{
@@ -13,6 +15,7 @@ use crate::{
     entry::{Entry, Received},
     epoch::Epoch,
     error::{Kind, Result},
+    mutant,
     scope::ScopeHash,
     value::ValueType,
     wire::{Header, Limits, Rejected, Unencodable, Wire},
@@ -22,7 +25,7 @@ use crate::{
 const LARGE: usize = 64 << 10;
 
 /// Stores a message, unless one of a newer epoch is there: that would be a step back, though no wrong one, since
-/// an entry is judged when it is read.
+/// an entry is judged when it is read. What has no lifetime is none of ours, and would stand in the way forever.
 ///
 /// `KEYS[1]` the entry, `ARGV[1]` the message, `ARGV[2]` its lifetime in milliseconds. Epochs are compared byte by
 /// byte: Lua's own comparison of strings goes by the server's locale.
@@ -32,37 +35,56 @@ static STORE: Script = Script::new(
     if type(there) == 'string' and #there == 24 and string.sub(there, 1, 4) == string.sub(ARGV[1], 1, 4) then
       for i = 17, 24 do
         local old, new = string.byte(there, i), string.byte(ARGV[1], i)
-        if old > new then return 0 end
-        if old < new then break end
+        if old > new and redis.call('PTTL', KEYS[1]) > 0 then return 0 end
+        if old ~= new then break end
       end
     end
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
     return 1",
 );
 
+/// What is to be done about an entry that should be stored.
+enum Store {
+    Wanted(Call),
+    /// Others must not, or need not, have it.
+    Skipped,
+    OutOfReach,
+}
+
 impl Remote {
     /// The entries under these keys that are valid as far as this process knows.
     pub(super) async fn read(&self, core: &Core, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
-        let gets: Vec<_> = keys.iter().map(|at| Call::get(self.names.entry(at.key))).collect();
+        let gets = keys.iter().map(|at| Command::get(&self.names.entry(at.key))).collect();
         let mut entries = Vec::with_capacity(keys.len());
-        for (&at, reply) in keys.iter().zip(self.call(&gets).await) {
-            entries.push(match reply {
-                Ok(Value::BulkString(message)) => self.receive(core, at, of, message).await,
-                Ok(_) => None,
-                Err(failure) => {
-                    core.count(|counters| &counters.shared_failures);
-                    tracing::debug!(key = at.key, %failure, "an entry is not read from Redis");
-                    None
-                }
-            });
-        }
-        for entry in &entries {
-            core.count(|counters| match entry {
-                Some(_) => &counters.shared_hits,
-                None => &counters.shared_misses,
-            });
+        for (&at, reply) in keys.iter().zip(self.send_many(gets).await) {
+            entries.push(self.take_over(core, at, of, reply).await);
         }
         entries
+    }
+
+    /// The same for one key.
+    pub(super) async fn read_one(&self, core: &Core, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
+        let get = Command::get(&self.names.entry(at.key));
+        let reply = self.send(&get).await;
+        self.take_over(core, at, of, reply).await
+    }
+
+    /// The entry in the reply to a `GET`, if there is a valid one; counted either way.
+    async fn take_over(&self, core: &Core, at: Lookup<'_>, of: ValueType, reply: Reply) -> Option<Entry> {
+        let entry = match reply {
+            Ok(Value::BulkString(message)) => self.receive(core, at, of, message).await,
+            Ok(_) => None,
+            Err(failure) => {
+                core.count(|counters| &counters.shared_failures);
+                tracing::debug!(key = at.key, %failure, "an entry is not read from Redis");
+                None
+            }
+        };
+        core.count(|counters| match entry {
+            Some(_) => &counters.shared_hits,
+            None => &counters.shared_misses,
+        });
+        entry
     }
 
     /// The entry that a message holds, if it is valid.
@@ -91,7 +113,7 @@ impl Remote {
         message: Vec<u8>,
     ) -> Result<Option<Entry>, Rejected> {
         let header = Header::parse(&message, &self.wire.limits)?;
-        let envelope = header.envelope.clone();
+        let envelope = &header.envelope;
         if !envelope.scopes.contains(&ScopeHash::key(at.key)) {
             return Err(Rejected::Header);
         }
@@ -100,13 +122,19 @@ impl Remote {
             return Ok(None);
         };
         let (now, remaining) = (core.now(), envelope.times.remaining(self.server_now()));
-        let value = if header.raw_length() <= LARGE {
-            of.from_bytes.decode(&self.wire, &header, &message, of.schema)?
+        let (header, value) = if header.raw_length() <= LARGE {
+            let value = of.from_bytes.decode(&self.wire, &header, &message, of.schema)?;
+            (header, value)
         } else {
             let wire = self.wire;
-            apart(move || of.from_bytes.decode(&wire, &header, &message, of.schema)).await?
+            apart(move || {
+                let value = of.from_bytes.decode(&wire, &header, &message, of.schema)?;
+                Ok((header, value))
+            })
+            .await?
         };
-        let received = Received { since, remaining, envelope, value };
+        let since = if mutant::is("promotion-stamped-at-insertion") { core.begin() } else { since };
+        let received = Received { since, remaining, envelope: header.envelope, value };
         Ok(Some(Entry::received((at.key.into(), at.hash), now, received)))
     }
 
@@ -114,10 +142,12 @@ impl Remote {
     pub(super) async fn write(&self, core: &Core, entries: &[Entry]) -> Result<()> {
         let mut stores = Vec::with_capacity(entries.len());
         let mut outcome = Ok(());
+        let patience = Instant::now() + self.deadline;
         for entry in entries {
-            match self.store(core, entry).await {
-                Ok(Some(store)) => stores.push(store),
-                Ok(None) => core.count(|counters| &counters.shared_skipped),
+            match self.store(core, entry, patience).await {
+                Ok(Store::Wanted(store)) => stores.push(store),
+                Ok(Store::Skipped) => core.count(|counters| &counters.shared_skipped),
+                Ok(Store::OutOfReach) => core.count(|counters| &counters.shared_failures),
                 Err(Unencodable::TooLarge { limit }) => {
                     core.count(|counters| &counters.shared_too_large);
                     tracing::debug!(key = entry.key(), limit, "a value is too large to be shared");
@@ -128,8 +158,9 @@ impl Remote {
                 }
             }
         }
-        for reply in self.call(&stores).await {
+        for reply in self.call(stores).await {
             match reply {
+                Ok(Value::Int(0)) => core.count(|counters| &counters.shared_skipped),
                 Ok(_) => core.count(|counters| &counters.shared_stores),
                 Err(failure) => {
                     core.count(|counters| &counters.shared_failures);
@@ -140,24 +171,29 @@ impl Remote {
         outcome
     }
 
-    /// What stores an entry; nothing if it is not valid any longer, or not to be judged by the log alone.
-    async fn store(&self, core: &Core, entry: &Entry) -> Result<Option<Call>, Unencodable> {
+    /// What stores an entry, if it is valid still and can be judged by the log alone. What takes waiting for is
+    /// waited for until `patience` ends.
+    async fn store(&self, core: &Core, entry: &Entry, patience: Instant) -> Result<Store, Unencodable> {
         if !entry.0.elsewhere().is_empty() {
-            return Ok(None);
+            return Ok(Store::Skipped);
         }
-        let Some(epoch) = self.epoch_of(core, entry).await else { return Ok(None) };
+        if self.has_just_failed() {
+            return Ok(Store::OutOfReach);
+        }
+        let Some(epoch) = self.epoch_of(core, entry, patience).await else { return Ok(Store::OutOfReach) };
         // After the position was loaded, so that this covers no more than what is looked at.
-        if epoch == Epoch::ZERO || !entry.0.is_valid(core.epochs()) {
-            return Ok(None);
+        let is_valid = entry.0.is_valid(core.epochs()) || mutant::is("write-stamped-at-end");
+        if epoch == Epoch::ZERO || !is_valid {
+            return Ok(Store::Skipped);
         }
         let now = core.now();
         let lifetime = entry.retention_left(now).as_millis();
         if lifetime == 0 {
-            return Ok(None);
+            return Ok(Store::Skipped);
         }
         let message = self.encode(entry, epoch, (now, self.server_now())).await?;
         let name = self.names.entry(entry.key());
-        Ok(Some(if message.len() <= LARGE {
+        Ok(Store::Wanted(if message.len() <= LARGE {
             STORE.on(name, [message, lifetime.to_string().into_bytes()])
         } else {
             // A script would copy it.
@@ -167,13 +203,17 @@ impl Remote {
 
     /// The epoch from which on others judge an entry. That of a replacement is known once its invalidation was
     /// read back from the log: everything up to there was there before it.
-    async fn epoch_of(&self, core: &Core, entry: &Entry) -> Option<Epoch> {
+    async fn epoch_of(&self, core: &Core, entry: &Entry, patience: Instant) -> Option<Epoch> {
         let log = core.epochs().log()?;
-        let Some(announcement) = entry.0.announcement() else { return entry.0.since().epoch_in(log) };
-        let echoed = tokio::time::timeout(self.deadline, announcement.echoed());
-        if !self.is_within_reach() || echoed.await.is_err() {
+        let Some(announcement) = entry.0.announcement() else {
+            let since = if mutant::is("write-stamped-at-end") { core.begin() } else { entry.0.since() };
+            return Some(since.epoch_in(log).unwrap_or(Epoch::ZERO));
+        };
+        if !self.is_within_reach() {
             return None;
         }
+        let left = patience.saturating_duration_since(Instant::now());
+        tokio::time::timeout(left, announcement.echoed()).await.ok()?;
         Some(log.position())
     }
 

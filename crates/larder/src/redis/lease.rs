@@ -22,6 +22,7 @@ use tokio::{runtime::Handle, task::AbortHandle};
 pub(super) use self::wakes::Wakes;
 use super::{
     Remote,
+    connection::Command,
     script::{Call, Script},
 };
 use crate::{
@@ -43,12 +44,14 @@ const RENEWALS: u32 = 3;
 /// The first and the longest pause between two looks at a lease that another process holds.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 
-/// Takes a lease that is free, or is held as `ARGV[3]` says. Otherwise marks that somebody waits, if `ARGV[4]` is
-/// 1, and returns the holder.
+/// Takes a lease that is free, or is held as `ARGV[3]` says, or is none of ours: of another form, or without an
+/// end, it would hold up everybody forever. Otherwise marks that somebody waits, if `ARGV[4]` is 1, and returns the
+/// holder.
 static ACQUIRE: Script = Script::new(
     r"
-    local there = redis.call('GET', KEYS[1])
-    if not there or string.sub(there, 1, 24) == ARGV[3] then
+    local there = redis.pcall('GET', KEYS[1])
+    if type(there) ~= 'string' or #there ~= 25 or string.sub(there, 1, 24) == ARGV[3]
+        or redis.call('PTTL', KEYS[1]) < 0 then
       redis.call('SET', KEYS[1], ARGV[1] .. '-', 'PX', ARGV[2])
       return false
     end
@@ -59,16 +62,16 @@ static ACQUIRE: Script = Script::new(
 /// Renews a lease if its token is still `ARGV[1]`.
 static RENEW: Script = Script::new(
     r"
-    local there = redis.call('GET', KEYS[1])
-    if there and string.sub(there, 1, 16) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+    local there = redis.pcall('GET', KEYS[1])
+    if type(there) == 'string' and string.sub(there, 1, 16) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
     return 0",
 );
 
 /// Gives a lease back if its token is still `ARGV[1]`. Tells whether somebody waits.
 static RELEASE: Script = Script::new(
     r"
-    local there = redis.call('GET', KEYS[1])
-    if there and string.sub(there, 1, 16) == ARGV[1] then
+    local there = redis.pcall('GET', KEYS[1])
+    if type(there) == 'string' and string.sub(there, 1, 16) == ARGV[1] then
       redis.call('DEL', KEYS[1])
       if string.sub(there, 25, 25) == 'w' then return 1 end
     end
@@ -127,13 +130,24 @@ impl Remote {
             // Before the look: a fill after it wakes this one.
             let wake = self.wakes.listen(ScopeHash::key(at.key));
             let own = Holder::new(log.position());
-            match self.acquire(core, at, of, (own, outdated, waits)).await {
+            if self.has_just_failed() {
+                return Leased::Free;
+            }
+            // Before the attempt: if its caller goes away, or the reply comes too late, it may have succeeded.
+            let mut held = Held::new(self, at.key, own);
+            let attempt = self.acquire(core, at, of, (own, outdated, waits)).await;
+            held.is_ours = !matches!(attempt, Attempt::HeldBy(..));
+            match attempt {
                 Attempt::OutOfReach => return Leased::Free,
                 Attempt::Acquired(Some(entry)) => {
-                    drop(self.hold(at.key, own));
+                    // Others may have begun to wait already.
+                    held.fill();
                     return Leased::Found(entry);
                 }
-                Attempt::Acquired(None) => return Leased::Held(Lease::new(self.hold(at.key, own))),
+                Attempt::Acquired(None) => {
+                    held.renew();
+                    return Leased::Held(Lease::new(held));
+                }
                 Attempt::HeldBy(_, Some(entry)) => return Leased::Found(entry),
                 Attempt::HeldBy(holder, None)
                     if !log.accepts(cover, holder.epoch()) && outdated != Some(holder) =>
@@ -178,15 +192,21 @@ impl Remote {
             vec![if waits { b'1' } else { b'0' }],
         ];
         let acquire = ACQUIRE.on(self.names.lease(at.key), arguments);
-        let mut replies = self.call(&[acquire, Call::get(self.names.entry(at.key))]).await.into_iter();
+        let mut replies = self
+            .call(vec![acquire, Call::Command(Command::get(&self.names.entry(at.key)))])
+            .await
+            .into_iter();
         let (Some(Ok(leased)), Some(found)) = (replies.next(), replies.next()) else {
+            core.count(|counters| &counters.shared_failures);
             return Attempt::OutOfReach;
         };
         let entry = match found {
             Ok(Value::BulkString(message)) => self.receive(core, at, of, message).await,
             _ => None,
         };
-        let entry = entry.filter(|entry| entry.0.phase(core.now()) < Phase::OnError);
+        // Whoever does not wait refreshes what there is: only something newer will do.
+        let sought = if waits { Phase::OnError } else { Phase::Ahead };
+        let entry = entry.filter(|entry| entry.0.phase(core.now()) < sought);
         match leased {
             Value::Nil => Attempt::Acquired(entry),
             Value::BulkString(there) => match Holder::parse(&there) {
@@ -196,46 +216,50 @@ impl Remote {
             _ => Attempt::OutOfReach,
         }
     }
-
-    /// Renews a lease until it is dropped.
-    fn hold(self: &Arc<Self>, key: &str, holder: Holder) -> Held {
-        let name = self.names.lease(key);
-        let renewal = tokio::spawn({
-            let (remote, name) = (self.clone(), name.clone());
-            async move {
-                let lifetime = remote.lease_lifetime / PARTS;
-                let mut interval = tokio::time::interval(lifetime / RENEWALS);
-                interval.tick().await;
-                loop {
-                    interval.tick().await;
-                    let arguments =
-                        vec![holder.token(), lifetime.as_millis().max(1).to_string().into_bytes()];
-                    let replies = remote.call(&[RENEW.on(name.clone(), arguments)]).await;
-                    if let [Ok(Value::Int(0))] = &replies[..] {
-                        return;
-                    }
-                }
-            }
-        });
-        Held {
-            remote: self.clone(),
-            name,
-            scope: ScopeHash::key(key),
-            holder,
-            filled: false,
-            renewal: renewal.abort_handle(),
-        }
-    }
 }
 
-/// A lease that is held.
+/// A lease that is held, or may be.
 struct Held {
     remote: Arc<Remote>,
     name: String,
     scope: ScopeHash,
     holder: Holder,
+    /// False once somebody else is known to hold it.
+    is_ours: bool,
     filled: bool,
-    renewal: AbortHandle,
+    renewal: Option<AbortHandle>,
+}
+
+impl Held {
+    fn new(remote: &Arc<Remote>, key: &str, holder: Holder) -> Self {
+        Self {
+            remote: remote.clone(),
+            name: remote.names.lease(key),
+            scope: ScopeHash::key(key),
+            holder,
+            is_ours: true,
+            filled: false,
+            renewal: None,
+        }
+    }
+
+    /// Renews it until it is dropped.
+    fn renew(&mut self) {
+        let (remote, name, holder) = (self.remote.clone(), self.name.clone(), self.holder);
+        let renewal = tokio::spawn(async move {
+            let lifetime = remote.lease_lifetime / PARTS;
+            let mut interval = tokio::time::interval(lifetime / RENEWALS);
+            interval.tick().await;
+            loop {
+                interval.tick().await;
+                let arguments = vec![holder.token(), lifetime.as_millis().max(1).to_string().into_bytes()];
+                if let Ok(Value::Int(0)) = remote.call_one(RENEW.on(name.clone(), arguments)).await {
+                    return;
+                }
+            }
+        });
+        self.renewal = Some(renewal.abort_handle());
+    }
 }
 
 impl HeldLease for Held {
@@ -246,14 +270,19 @@ impl HeldLease for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.renewal.abort();
+        if let Some(renewal) = &self.renewal {
+            renewal.abort();
+        }
+        if !self.is_ours {
+            return;
+        }
         // Without a runtime there is nobody to send it; the lease ends by itself.
         let Ok(runtime) = Handle::try_current() else { return };
         let (remote, name, scope, filled) =
             (self.remote.clone(), std::mem::take(&mut self.name), self.scope, self.filled);
         let release = RELEASE.on(name, [self.holder.token()]);
         runtime.spawn(async move {
-            if let [Ok(Value::Int(1))] = &remote.call(&[release]).await[..] {
+            if let Ok(Value::Int(1)) = remote.call_one(release).await {
                 remote.log.wake(scope, filled);
             }
         });

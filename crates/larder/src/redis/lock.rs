@@ -16,7 +16,10 @@ use ::redis::Value;
 use async_trait::async_trait;
 use tokio::{runtime::Handle, task::AbortHandle};
 
-use super::{Remote, script::Script};
+use super::{
+    Remote,
+    script::{self, Script},
+};
 use crate::{
     error::{Kind, Result},
     lock::{HeldLock, LockGuard},
@@ -25,16 +28,18 @@ use crate::{
 /// How often a guard renews its lock in the time after which it would end.
 const RENEWALS: u32 = 3;
 
-/// Takes a lock for the token `ARGV[1]` and `ARGV[2]` milliseconds, and returns its number.
+/// Takes a lock for the token `ARGV[1]` and `ARGV[2]` milliseconds, and returns its number. What is no number, or one
+/// that nobody gave (Lua's have 53 bits), counts as none.
 static TAKE: Script = Script::new(
     r"
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
     local there = redis.call('HMGET', KEYS[1], 'until', 'number')
-    if there[1] and tonumber(there[1]) > now then return false end
+    local ends, last = tonumber(there[1] or 0) or 0, tonumber(there[2] or 0) or 0
+    if ends > now and ends < 2^52 then return false end
     local number = time[1] * 1000000 + time[2]
-    if there[2] and tonumber(there[2]) >= number then number = tonumber(there[2]) + 1 end
-    local ends = now + tonumber(ARGV[2])
+    if last >= number and last < 2^52 then number = last + 1 end
+    ends = now + tonumber(ARGV[2])
     redis.call('HSET', KEYS[1], 'token', ARGV[1], 'until', string.format('%.0f', ends), 'number', string.format('%.0f', number))
     redis.call('PEXPIRE', KEYS[1], string.format('%.0f', tonumber(ARGV[2]) + 86400000))
     return string.format('%.0f', number)",
@@ -46,7 +51,7 @@ static PROLONG: Script = Script::new(
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
     local there = redis.call('HMGET', KEYS[1], 'token', 'until')
-    if there[1] ~= ARGV[1] or tonumber(there[2]) <= now then return 0 end
+    if there[1] ~= ARGV[1] or (tonumber(there[2] or 0) or 0) <= now then return 0 end
     redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + tonumber(ARGV[2])))
     redis.call('PEXPIRE', KEYS[1], string.format('%.0f', tonumber(ARGV[2]) + 86400000))
     return 1",
@@ -76,9 +81,8 @@ impl Remote {
     }
 }
 
-/// At least one: none at all would end the lock.
 fn milliseconds(ttl: Duration) -> Vec<u8> {
-    ttl.as_millis().max(1).to_string().into_bytes()
+    script::milliseconds(ttl).to_string().into_bytes()
 }
 
 /// A lock that was taken.
@@ -125,7 +129,7 @@ impl Lock {
 /// What a guard holds: the lock, and the task that renews it.
 struct Held {
     lock: Arc<Lock>,
-    renewal: Option<AbortHandle>,
+    renewal: AbortHandle,
 }
 
 impl Held {
@@ -143,11 +147,11 @@ impl Held {
                 }
             }
         });
-        Self { lock, renewal: Some(renewal.abort_handle()) }
+        Self { lock, renewal: renewal.abort_handle() }
     }
 
-    fn stop_renewing(&mut self) -> bool {
-        self.renewal.take().inspect(AbortHandle::abort).is_some()
+    fn stop_renewing(&self) {
+        self.renewal.abort();
     }
 }
 
@@ -169,8 +173,10 @@ impl HeldLock for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // Without a runtime there is nobody to send it; the lock ends by itself.
-        if let (true, Ok(runtime)) = (self.stop_renewing(), Handle::try_current()) {
+        self.stop_renewing();
+        // Without a runtime there is nobody to send it; the lock ends by itself. A release that was given up halfway
+        // is made good.
+        if let (true, Ok(runtime)) = (self.lock.is_held(), Handle::try_current()) {
             let lock = self.lock.clone();
             runtime.spawn(async move { lock.prolong(None).await });
         }

@@ -39,6 +39,6 @@ impl Names {
     }
 
     fn name(&self, kind: &str, key: &str) -> String {
-        format!("{}:{kind}:{key}", self.prefix)
+        [&self.prefix, ":", kind, ":", key].concat()
     }
 }

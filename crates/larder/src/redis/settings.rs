@@ -1,6 +1,6 @@
 //! What a cache on Redis does with its entries.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use super::config::RedisCacheBuilder;
 use crate::{
@@ -27,6 +27,9 @@ pub enum OutOfTouch {
 impl OutOfTouch {
     pub(super) const SHORTEST: Duration = Duration::from_millis(10);
 }
+
+/// Beyond a day it is a mistake, and far beyond it no clock can be added to it.
+const LEASE_LIFETIMES: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);
 
 /// The part of a [`RedisCacheBuilder`] that is not about connections.
 #[derive(Debug, Clone, Copy)]
@@ -57,8 +60,8 @@ impl Settings {
             let text = format!("{name} needs larder's feature `{name}`, which is not enabled");
             return Err(Kind::Configuration(text).into());
         }
-        if self.lease_lifetime < Duration::from_millis(100) {
-            let text = format!("lease_lifetime is {:?}; at least 100 ms are needed", self.lease_lifetime);
+        if !LEASE_LIFETIMES.contains(&self.lease_lifetime) {
+            let text = format!("lease_lifetime is {:?}; 100 ms to a day are allowed", self.lease_lifetime);
             return Err(Kind::Configuration(text).into());
         }
         Ok(())
@@ -108,7 +111,7 @@ impl RedisCacheBuilder {
     }
 
     /// How long a caller waits at most for a computation of the same key in another process, before it computes
-    /// itself; 10 s by default. A process that dies while it computes is noticed after a third of that.
+    /// itself: 100 ms to a day, 10 s by default. A process that dies while it computes is noticed after a third of that.
     pub fn lease_lifetime(mut self, lifetime: Duration) -> Self {
         self.settings.lease_lifetime = lifetime;
         self

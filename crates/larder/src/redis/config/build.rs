@@ -14,7 +14,8 @@ impl RedisCacheBuilder {
         self.checked().map_err(|reason| Kind::Configuration(reason).into())
     }
 
-    fn checked(mut self) -> Result<Config, String> {
+    /// The same, without saying what the reason is about.
+    pub(crate) fn checked(mut self) -> Result<Config, String> {
         let parsed = self.parsed()?;
         let cluster = matches!(parsed.place, Place::Cluster(_));
         let encrypted = parsed.tls || self.tls;
@@ -136,6 +137,13 @@ fn prefix(prefix: Option<String>) -> Result<String, String> {
     }
     // Braces would send all keys to one node of a cluster; `*` and control characters would make them hard
     // to find by people.
+    // `a:c` and a counter `x` would be what `a` and a counter `c:x` are.
+    const OURS: [&str; 5] = ["c", "e", "l", "log", "m"];
+    if let Some(part) = prefix.split(':').skip(1).find(|part| OURS.contains(part)) {
+        return Err(format!(
+            "the prefix {prefix:?} has the part {part:?}, which names something of another prefix's"
+        ));
+    }
     match prefix.chars().find(|&symbol| matches!(symbol, '{' | '}' | '*') || symbol.is_control()) {
         Some(symbol) => Err(format!("the prefix {prefix:?} has a {symbol:?} in it")),
         None => Ok(prefix),

@@ -19,6 +19,14 @@ impl Command {
         Self { words, key: None }
     }
 
+    /// Reads a key.
+    pub(crate) fn get(key: &str) -> Self {
+        const NAME: &str = "GET";
+        let mut words = Cmd::with_capacity(2, NAME.len() + key.len());
+        words.arg(NAME);
+        Self { words, key: None }.key(key)
+    }
+
     /// Appends a key. The first one decides where the command goes; without any, it goes to some node.
     pub(crate) fn key(mut self, key: impl AsRef<[u8]>) -> Self {
         self.key.get_or_insert(self.words.args_iter().len());

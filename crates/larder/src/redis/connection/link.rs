@@ -15,6 +15,7 @@ use std::{
 
 use ::redis::{Cmd, Pipeline, RedisResult, ServerError, Value, aio::MultiplexedConnection};
 use arc_swap::ArcSwapOption;
+use crossbeam_utils::CachePadded;
 use tokio::{runtime::Handle, sync::watch, time::Instant};
 
 use self::repair::Repair;
@@ -27,6 +28,7 @@ use super::{
 use crate::{
     error::{Error, Kind},
     redis::{breaker::Breaker, config::Config, facts::Facts},
+    stats::thread_number,
 };
 
 /// Where a link leads.
@@ -65,6 +67,35 @@ struct Live {
     /// Tells it from those before it, whose late failures say nothing of this one.
     generation: u64,
     ended: Arc<AtomicBool>,
+    spares: Spares,
+}
+
+/// Handles of one connection, for one caller at a time each. To clone one for each call would have all threads meet
+/// at the counts of what handles share.
+#[derive(Default)]
+struct Spares([CachePadded<Mutex<Vec<MultiplexedConnection>>>; Spares::SHARDS]);
+
+impl Spares {
+    const SHARDS: usize = 16;
+
+    /// In each shard.
+    const MOST: usize = 64;
+
+    fn take(&self) -> Option<MultiplexedConnection> {
+        self.here().try_lock().ok()?.pop()
+    }
+
+    fn put_back(&self, spare: MultiplexedConnection) {
+        if let Ok(mut spares) = self.here().try_lock()
+            && spares.len() < Self::MOST
+        {
+            spares.push(spare);
+        }
+    }
+
+    fn here(&self) -> &Mutex<Vec<MultiplexedConnection>> {
+        &self.0[thread_number() % Self::SHARDS]
+    }
 }
 
 /// What callers without a connection have to know.
@@ -111,7 +142,9 @@ impl Link {
         let mut taken = self.take(deadline).await?;
         let answer = tokio::time::timeout_at(deadline, taken.connection.send_packed_command(command)).await;
         let value = self.finished(&taken, answer)?;
-        self.reply(value, &taken)
+        let reply = self.reply(value, &taken);
+        self.put_back(taken);
+        reply
     }
 
     /// Sends several commands in one go, and gives a reply for each.
@@ -121,22 +154,30 @@ impl Link {
         let request = taken.connection.send_packed_commands(commands, 0, commands.len());
         let answer = tokio::time::timeout_at(deadline, request).await;
         let values = self.finished(&taken, answer)?;
-        Ok(values.into_iter().map(|value| self.reply(value, &taken)).collect())
+        let replies = values.into_iter().map(|value| self.reply(value, &taken)).collect();
+        self.put_back(taken);
+        Ok(replies)
     }
 
     /// A connection, if there is one now, or an attempt under way that comes to one in time.
     async fn take(self: &Arc<Self>, deadline: Instant) -> Result<Taken, Unavailable> {
-        let Ok(runtime) = Handle::try_current() else { return Err(Unavailable::NoRuntime) };
+        // Whoever is in a task is in a runtime. To ask for that has all threads meet at its count.
+        if tokio::task::try_id().is_none() && Handle::try_current().is_err() {
+            return Err(Unavailable::NoRuntime);
+        }
         let line = match self.lines.len() {
             1 => 0,
             lines => self.turn.fetch_add(1, Relaxed) % lines,
         };
+        if self.breaker.admits()
+            && let Some(taken) = self.taken(line)
+        {
+            return Ok(taken);
+        }
+        let Ok(runtime) = Handle::try_current() else { return Err(Unavailable::NoRuntime) };
         if !self.breaker.admits() {
             self.ensure_repair(line, &runtime);
             return Err(Unavailable::Open);
-        }
-        if let Some(taken) = self.taken(line) {
-            return Ok(taken);
         }
         let mut stages = self.lines[line].stage.subscribe();
         self.ensure_repair(line, &runtime);
@@ -152,8 +193,17 @@ impl Link {
 
     fn taken(&self, line: usize) -> Option<Taken> {
         let live = self.lines[line].live.load();
-        let Live { dialed, generation, .. } = live.as_deref()?;
-        Some(Taken { connection: dialed.connection.clone(), line, generation: *generation })
+        let Live { dialed, generation, spares, .. } = live.as_deref()?;
+        let connection = spares.take().unwrap_or_else(|| dialed.connection.clone());
+        Some(Taken { connection, line, generation: *generation })
+    }
+
+    /// Keeps a handle for the next caller.
+    fn put_back(&self, taken: Taken) {
+        let live = self.lines[taken.line].live.load();
+        if let Some(live) = live.as_deref().filter(|live| live.generation == taken.generation) {
+            live.spares.put_back(taken.connection);
+        }
     }
 
     /// Judges how the exchange went, whatever the server said in it.

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     epoch::{Epoch, Instant, Record},
+    mutant,
     scope::ScopeHash,
 };
 
@@ -60,6 +61,8 @@ impl From<Trouble> for End {
 /// What is true of one connection only.
 struct Visit {
     link: Link,
+    /// Whether something was read already.
+    has_read: bool,
     /// The backward read goes on below it. It ends with the connection, and with every new start.
     backward: Option<Epoch>,
     server_checked: time::Instant,
@@ -124,7 +127,8 @@ impl Reader {
         shared.look_at_eviction(link.facts());
         shared.contact().set_server_time(link.facts().time_ms);
         let now = time::Instant::now();
-        let mut visit = Visit { link, backward: None, server_checked: now, time_checked: now };
+        let mut visit =
+            Visit { link, has_read: false, backward: None, server_checked: now, time_checked: now };
         if !shared.admits(&visit.link.facts().replid) {
             let known = shared.starts.borrow().replid.is_some();
             self.start_anew(&mut visit, if known { Cause::Replica } else { Cause::First }).await?;
@@ -165,7 +169,8 @@ impl Reader {
             self.apply(&reply.news);
         }
         if reached_tip {
-            self.shared.contact().prove(sent);
+            let proven = if mutant::is("contact-proven-at-reply") { Instant::now() } else { sent };
+            self.shared.contact().prove(proven);
         }
         self.found();
         if let Some(older) = reply.older {
@@ -179,7 +184,8 @@ impl Reader {
     /// What was trimmed or lost since `position`, if anything was. The ends were looked at after the news were read.
     fn missing(&self, position: Epoch, ends: Option<Ends>) -> Option<Cause> {
         match ends {
-            None => Some(Cause::Loss),
+            _ if mutant::is("no-gap-check") => None,
+            None => (!mutant::is("lost-log-taken-for-quiet")).then_some(Cause::Loss),
             Some(ends) if ends.last < self.shared.log().highest() => Some(Cause::Loss),
             // With nothing retained, all that came after the position is gone.
             Some(ends) => (ends.first.unwrap_or(ends.last) > position).then_some(Cause::Gap),
@@ -189,14 +195,17 @@ impl Reader {
     async fn ask(&self, visit: &mut Visit, position: Epoch) -> Result<Reply, Trouble> {
         let now = time::Instant::now();
         let plan = Plan {
-            // While older records are read as well, there is no waiting for newer ones.
-            block: visit.backward.is_none().then(|| self.shared.longest_read()),
+            // While older records are read as well, there is no waiting for newer ones. Nor is there at first: a
+            // lost log looks like a quiet one until the read ends, and those who cannot append to it would break
+            // off one read after the other.
+            block: (visit.has_read && visit.backward.is_none()).then(|| self.shared.longest_read()),
             asks_server: now.duration_since(visit.server_checked) >= SERVER_CHECK,
             asks_time: now.duration_since(visit.time_checked) >= TIME_CHECK,
         };
         let commands = self.commands(position, visit.backward, &plan);
         let limit = plan.block.map_or(self.shared.deadline, |block| block + SLACK);
         let mut replies = visit.link.ask(&commands, limit).await?.into_iter();
+        visit.has_read = true;
         let mut next = || replies.next().ok_or_else(|| Trouble::new("replies are missing"));
         let reply = Reply {
             news: reply::news(next()?)?,

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     epoch::{Epoch, Parcel},
+    mutant,
     scope::ScopeHash,
 };
 
@@ -197,6 +198,9 @@ impl Sender {
                 let Some(parcel) = self.under_way.take() else { return Ok(()) };
                 // Appended, even if the ID is absurd: its reader will say so.
                 let epoch = reply::epoch(&id)?;
+                if mutant::is("own-reply-moves-position") {
+                    self.shared.log().move_to(epoch);
+                }
                 self.named = epoch;
                 outbox.named(parcel.attempt, epoch);
                 Ok(())

@@ -4,7 +4,7 @@ use std::sync::Weak;
 
 use super::{
     Acquire, Address, Arc, AtomicBool, Destination, DialError, Dialed, Duration, Facts, Handle, Instant,
-    Link, Live, Relaxed, Release, Stage,
+    Link, Live, Relaxed, Release, Spares, Stage,
 };
 use crate::{
     redis::{
@@ -224,7 +224,10 @@ async fn repair_line(this: &Ended) {
         }
         match outcome {
             Attempt::Connected(dialed, address, generation, ended) => {
-                link.connected(this.line, Live { dialed, address, generation, ended });
+                link.connected(
+                    this.line,
+                    Live { dialed, address, generation, ended, spares: Spares::default() },
+                );
                 // One watches for all lines.
                 if this.line == 0 && matches!(link.destination, Destination::Master(_)) {
                     tokio::spawn(watch_master(Arc::downgrade(&link), generation));
@@ -235,7 +238,8 @@ async fn repair_line(this: &Ended) {
                 refused += 1;
                 let reason = "the invalidation log does not know this server yet";
                 link.breaker.probed_in_vain();
-                link.lines[this.line].stage.send_replace(Stage::Down(refused, DialError::now(reason)));
+                // No failed attempt: the server is there.
+                link.lines[this.line].stage.send_replace(Stage::Down(0, DialError::now(reason)));
             }
             Attempt::Failed(error) => {
                 refused = 0;

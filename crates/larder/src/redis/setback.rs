@@ -1,0 +1,69 @@
+//! When a caller has last waited for Redis in vain.
+
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+/// From here on moments are counted.
+static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The last call that came to no end within its deadline, unless one after it was answered.
+///
+/// The breaker counts failures in a row before it refuses callers; until then, one caller who reads, asks for a
+/// lease, and writes would wait for three deadlines.
+#[derive(Debug, Default)]
+pub(super) struct Setback {
+    /// In milliseconds, and one more: zero is none.
+    at: AtomicU64,
+}
+
+impl Setback {
+    /// A call has failed.
+    pub(super) fn note(&self) {
+        self.at.store(now() + 1, Relaxed);
+    }
+
+    /// A call was answered.
+    pub(super) fn clear(&self) {
+        // Most of the time there is nothing to clear, and nobody's cache line to take.
+        if self.at.load(Relaxed) != 0 {
+            self.at.store(0, Relaxed);
+        }
+    }
+
+    /// Whether there was one not longer ago than that.
+    pub(super) fn is_within(&self, limit: Duration) -> bool {
+        match self.at.load(Relaxed) {
+            0 => false,
+            at => Duration::from_millis((now() + 1).saturating_sub(at)) <= limit,
+        }
+    }
+}
+
+fn now() -> u64 {
+    u64::try_from(BEGUN.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_lasts_until_an_answer_or_the_limit() {
+        let setback = Setback::default();
+        let long = Duration::from_secs(3_600);
+        assert!(!setback.is_within(long));
+        setback.note();
+        assert!(setback.is_within(long));
+        setback.clear();
+        assert!(!setback.is_within(long));
+        setback.at.store(1, Relaxed);
+        while now() == 0 {}
+        assert!(!setback.is_within(Duration::ZERO));
+        assert!(setback.is_within(long));
+    }
+}
