@@ -1,0 +1,183 @@
+//! The faults themselves.
+
+use std::thread;
+use std::time::Duration;
+
+use super::{Fault, LOG, World};
+use crate::history::run::Live;
+use larder_servers::{Data, Direction, Proxy, RedisCluster, RedisSentinel, RedisServer, until};
+
+/// Longer than any deadline of the cache.
+const LONGER_THAN_ANYBODY_WAITS: Duration = Duration::from_secs(3);
+
+/// For how long somebody is kept from hearing of what is about to be lost.
+const DEAF: Duration = Duration::from_millis(300);
+
+/// For how long a master acknowledges what dies with it: less than what makes others take it for dead.
+const DOOMED: Duration = Duration::from_secs(1);
+
+const LEAST_REST: Duration = Duration::from_millis(150);
+const MOST_REST: Duration = Duration::from_millis(900);
+
+impl Fault {
+    /// Happens again and again at random moments, until the time is over; everything is healed on return.
+    pub(super) fn disturb(self, world: &World, live: &Live<'_>) {
+        let mut random = fastrand::Rng::new();
+        if self == Self::Nothing {
+            return;
+        }
+        loop {
+            live.rest(&mut random, LEAST_REST, MOST_REST);
+            if live.is_over() {
+                return;
+            }
+            match world {
+                World::Single(server, proxy) => self.strike(server, proxy, live, &mut random),
+                World::Cluster(cluster) => self.strike_cluster(cluster, live, &mut random),
+                World::Sentinel(sentinel) => self.strike_sentinel(sentinel, live, &mut random),
+            }
+        }
+    }
+
+    fn strike(self, server: &RedisServer, proxy: &Proxy, live: &Live<'_>, random: &mut fastrand::Rng) {
+        // Of what is lost, somebody has not heard yet, every other time.
+        let worker = random.usize(..live.workers());
+        let deaf = random.bool();
+        let loses = |lose: &dyn Fn()| {
+            if !deaf {
+                return lose();
+            }
+            live.while_stopped(worker, || {
+                thread::sleep(DEAF);
+                lose();
+            });
+        };
+        match self {
+            Self::RestartKept => server.restart(Data::Kept),
+            Self::RestartLost => loses(&|| server.restart(Data::Lost)),
+            Self::Flush => loses(&|| server.flush_all()),
+            Self::DeleteLog => loses(&|| _ = server.delete(LOG)),
+            Self::TrimLog => {
+                let kept = if random.bool() { 10 } else { 0 };
+                loses(&|| _ = server.trim_stream(LOG, kept));
+            }
+            Self::KillClients => _ = server.kill_clients(),
+            Self::StopServer => {
+                server.pause();
+                thread::sleep(LONGER_THAN_ANYBODY_WAITS);
+                server.resume();
+            }
+            Self::StopWorker => {
+                live.while_stopped(worker, || thread::sleep(LONGER_THAN_ANYBODY_WAITS));
+            }
+            Self::KillWorker => {
+                let dead = Duration::from_millis(random.u64(..300));
+                live.while_dead(worker, || {
+                    thread::sleep(dead);
+                    if deaf {
+                        server.trim_stream(LOG, 0);
+                    }
+                });
+            }
+            _ => self.strike_link(proxy, random),
+        }
+    }
+
+    fn strike_link(self, proxy: &Proxy, random: &mut fastrand::Rng) {
+        let way = if random.bool() { Direction::ToServer } else { Direction::ToClient };
+        let short = Duration::from_millis(random.u64(20..1_000));
+        match self {
+            Self::Delay => {
+                let late = larder_servers::Fault::Delay(Duration::from_millis(random.u64(5..400)));
+                if random.bool() {
+                    proxy.set(way, late);
+                } else {
+                    proxy.set_both(late);
+                }
+                thread::sleep(short);
+            }
+            Self::Cut => proxy.cut(),
+            Self::HalfClose => {
+                proxy.half_close(way);
+                thread::sleep(short);
+                // Whoever did not notice is not to stay so for ever: nothing would come about any more.
+                proxy.cut();
+            }
+            _ => {
+                if random.bool() {
+                    proxy.blackhole();
+                } else {
+                    proxy.set(way, larder_servers::Fault::Swallow);
+                }
+                thread::sleep(if random.bool() { short } else { LONGER_THAN_ANYBODY_WAITS });
+            }
+        }
+        proxy.heal();
+    }
+
+    fn strike_cluster(self, cluster: &RedisCluster, live: &Live<'_>, random: &mut fastrand::Rng) {
+        let slot = cluster.slot_of(LOG);
+        match self {
+            Self::ClusterFailover => _ = cluster.failover(slot),
+            Self::MoveLog => {
+                let owner = cluster.master_of(slot);
+                let masters: Vec<usize> = (0..cluster.servers().len())
+                    .filter(|&node| node != owner && is_master(cluster.server(node)))
+                    .collect();
+                cluster.migrate_slot(slot, masters[random.usize(..masters.len())]);
+            }
+            _ => live.may_lose(|| {
+                let master = cluster.master_of(slot);
+                let replica = cluster.replica_of(master);
+                let both = (cluster.server(master), cluster.server(replica));
+                kill_before_all_is_copied(both, live, random);
+                until("the replica takes over", || (cluster.master_of(slot) == replica).then_some(()));
+                cluster.server(master).restart(Data::Kept);
+                cluster.wait_until_settled();
+            }),
+        }
+    }
+
+    fn strike_sentinel(self, sentinel: &RedisSentinel, live: &Live<'_>, random: &mut fastrand::Rng) {
+        live.may_lose(|| {
+            if self == Self::SentinelFailover {
+                sentinel.failover();
+                return;
+            }
+            let master = sentinel.master();
+            let both = (&sentinel.servers()[master], &sentinel.servers()[1 - master]);
+            kill_before_all_is_copied(both, live, random);
+            until("the replica takes over", || (sentinel.master() != master).then_some(()));
+            sentinel.restart(master, Data::Kept);
+        });
+    }
+}
+
+fn is_master(server: &RedisServer) -> bool {
+    server.info("replication", "role").as_deref() == Some("master")
+}
+
+/// What the master acknowledged until now is on the replica; what it acknowledges from here on dies with it, and
+/// every other time somebody has not heard of that.
+fn kill_before_all_is_copied(
+    (master, replica): (&RedisServer, &RedisServer),
+    live: &Live<'_>,
+    random: &mut fastrand::Rng,
+) {
+    let offset = |server: &RedisServer, field| server.info("replication", field)?.parse::<u64>().ok();
+    let sent = until("the master says how far it is", || offset(master, "master_repl_offset"));
+    until("the replica has everything", || (offset(replica, "slave_repl_offset")? >= sent).then_some(()));
+    // Stopped alone it would find all of it in its socket later on.
+    replica.pause();
+    master.command::<usize>(&["CLIENT", "KILL", "TYPE", "replica"]);
+    let wait_and_kill = || {
+        thread::sleep(DOOMED);
+        master.kill();
+    };
+    if random.bool() {
+        live.while_stopped(random.usize(..live.workers()), wait_and_kill);
+    } else {
+        wait_and_kill();
+    }
+    replica.resume();
+}

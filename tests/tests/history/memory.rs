@@ -1,0 +1,25 @@
+//! One process, and its memory: the first promise.
+
+use std::time::Duration;
+
+use larder_tests::history::config::{Backend, Mode, Pace};
+use larder_tests::history::run::{Setup, run};
+
+use crate::{assert_holds, soak, worker};
+
+#[test]
+fn no_read_gives_what_was_invalidated_before_it() {
+    let setup = Setup {
+        worker: worker(),
+        environment: Vec::new(),
+        processes: vec![(Backend::Memory, Mode::Serve)],
+        pace: Pace::BUSY,
+        lasts: soak().unwrap_or(Duration::from_secs(4)),
+        epochs_rise: true,
+        keeps_logs: true,
+    };
+    let report = run(&setup, |_| {});
+    println!("memory: {report}");
+    assert_holds(&report);
+    assert!(report.from_cache > 1_000 && report.changes > 200, "too little happened to prove anything");
+}

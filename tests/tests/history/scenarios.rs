@@ -1,0 +1,71 @@
+//! Every fault there is, and what is right all the same.
+
+use std::time::Duration;
+
+use larder_tests::history::clock::SECOND;
+use larder_tests::history::config::Mode;
+use larder_tests::history::faults::Fault;
+
+use crate::{BYPASS, assert_holds, report, scenario, soak};
+
+/// Long enough for several faults of the slower kinds.
+const SHORT: Duration = Duration::from_secs(5);
+
+fn holds(fault: Fault) {
+    let all: &[[Mode; 3]] = match soak() {
+        Some(_) => &[[Mode::Serve; 3], [BYPASS; 3]],
+        None => &[[Mode::Serve, BYPASS, Mode::Serve]],
+    };
+    for modes in all {
+        let report = report(&scenario(fault, *modes, soak().unwrap_or(SHORT)));
+        assert_holds(&report);
+        assert!(report.from_cache > 500 && report.delivered > 100, "too little happened to prove anything");
+        assert!(report.from_others > 100, "too little was shared to prove anything");
+        if !fault.lasts() {
+            assert!(report.usual_out_of_touch < SECOND / 4, "who is never in touch promises nothing");
+            assert!(report.delivered > report.changes / 2, "what nobody is told of is no promise");
+        }
+    }
+}
+
+/// A test for each fault; one that is missing here fails `every_fault_has_a_test`.
+macro_rules! faults {
+    ($( $test:ident: $fault:ident, )+) => {
+        $(
+            #[test]
+            fn $test() {
+                holds(Fault::$fault);
+            }
+        )+
+
+        #[test]
+        fn every_fault_has_a_test() {
+            let tested = [$( Fault::$fault, )+];
+            for fault in Fault::ALL {
+                assert!(tested.contains(&fault), "{fault:?} has no test");
+            }
+        }
+    };
+}
+
+faults! {
+    nothing_happens: Nothing,
+    the_server_restarts_with_its_data: RestartKept,
+    the_server_restarts_with_nothing: RestartLost,
+    everything_is_deleted: Flush,
+    the_log_is_deleted: DeleteLog,
+    the_log_is_trimmed: TrimLog,
+    all_connections_are_closed: KillClients,
+    the_server_is_stopped: StopServer,
+    a_process_is_stopped: StopWorker,
+    a_process_is_killed: KillWorker,
+    a_link_is_slow: Delay,
+    a_link_is_cut: Cut,
+    a_link_is_half_closed: HalfClose,
+    a_link_is_a_black_hole: BlackHole,
+    a_replica_takes_over_in_good_order: ClusterFailover,
+    the_master_of_the_log_is_killed: ClusterMasterKilled,
+    the_log_moves_to_another_master: MoveLog,
+    sentinels_change_the_master: SentinelFailover,
+    the_master_of_the_sentinels_is_killed: SentinelMasterKilled,
+}
