@@ -5,6 +5,7 @@
 //! | [`RedisServer`] | one server on a free port, with its own directory; also with passwords, ACL users, TLS |
 //! | [`RedisCluster`] | three masters, each with a replica |
 //! | [`RedisSentinel`] | a master, its replica, and three sentinels that watch them |
+//! | [`Process`] | any other program that must not outlive the test |
 //! | [`Proxy`] | a TCP proxy before any of them that delays, cuts, half-closes, swallows and refuses |
 //!
 //! Everything listens on 127.0.0.1 only. Whoever drops a server kills it, also in a panic, and when
@@ -33,6 +34,7 @@ mod wait;
 pub use builder::RedisServerBuilder;
 pub use cluster::RedisCluster;
 pub use migration::SlotMigration;
+pub use process::Process;
 pub use proxy::{Direction, Fault, Proxy};
 pub use sentinel::RedisSentinel;
 pub use server::{Data, RedisServer};

@@ -29,19 +29,18 @@ exec "$@" 3<&-
 
 /// A child process, killed when dropped, and also when our own process is killed.
 #[derive(Debug)]
-pub(super) struct Process {
+pub struct Process {
     child: Child,
 }
 
 impl Process {
     /// Starts a program, with everything that it prints appended to a log. If we are killed, its
     /// directory is removed with it.
-    pub(super) fn start(
-        program: &OsStr,
-        arguments: &[&OsStr],
-        directory: &Path,
-        log: &File,
-    ) -> io::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// If there is no shell.
+    pub fn start(program: &OsStr, arguments: &[&OsStr], directory: &Path, log: &File) -> io::Result<Self> {
         let child = Command::new("sh")
             .args(["-c", WATCHED, "sh"])
             .arg(directory)
@@ -57,16 +56,23 @@ impl Process {
     }
 
     /// How it ended, if it has.
-    pub(super) fn exited(&mut self) -> Option<ExitStatus> {
+    #[must_use]
+    pub fn exited(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    pub(super) fn id(&self) -> u32 {
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// SIGSTOP. On return it runs no more.
-    pub(super) fn pause(&self) {
+    ///
+    /// # Panics
+    ///
+    /// If it has ended and that was seen.
+    pub fn pause(&self) {
         self.signal(Signal::STOP);
         // A signal is only sent by then. Both ends are waited for, lest a dead one be waited for forever,
         // and neither is consumed: the death belongs to `child`.
@@ -75,12 +81,25 @@ impl Process {
     }
 
     /// SIGCONT.
-    pub(super) fn resume(&self) {
+    ///
+    /// # Panics
+    ///
+    /// If it has ended and that was seen.
+    pub fn resume(&self) {
         self.signal(Signal::CONT);
     }
 
+    /// SIGTERM: it may still do something about it.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended and that was seen.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
     /// SIGKILL. On return it is gone, and its sockets with it.
-    pub(super) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         // Fails where the process has ended already, which is as good.
         let _ = self.child.kill();
         if let Some(mut watcher) = self.child.stdin.take() {

@@ -1,0 +1,265 @@
+//! Encrypted connections, and a user with the least rights.
+
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+use std::{convert::Infallible, future::Future, time::Duration};
+
+use larder::{CacheExt, Invalidation, RedisCache, RedisCacheBuilder, Scope, TieredCache};
+use larder_servers::{RedisCluster, RedisSentinel, RedisServer};
+use larder_tests::caches::{calls, eventually, long, ms, patient, tiered};
+
+const USER: &str = "app";
+const PASSWORD: &str = "s3cret";
+
+/// What larder sends, in commands and from scripts. Everything else is refused.
+const COMMANDS: [&str; 26] = [
+    // Entries.
+    "get",
+    "set",
+    "evalsha",
+    "eval",
+    "getrange",
+    "pttl",
+    "unlink",
+    // The log.
+    "xadd",
+    "xread",
+    "xrevrange",
+    "xinfo|stream",
+    "info",
+    "time",
+    // Leases.
+    "setrange",
+    "pexpire",
+    "del",
+    // Counters.
+    "exists",
+    "incrby",
+    // Locks.
+    "hmget",
+    "hset",
+    // Their names in lists of clients; larder goes without where that is refused.
+    "client|setname",
+    // Where the database is not 0.
+    "select",
+    // In a Cluster.
+    "cluster|slots",
+    "cluster|info",
+    "asking",
+    // Of a Sentinel, whose users are its own.
+    "sentinel|get-master-addr-by-name",
+];
+
+/// Those that only some have, or need.
+const OTHERS_ONLY: [&str; 5] =
+    ["select", "cluster|slots", "cluster|info", "asking", "sentinel|get-master-addr-by-name"];
+
+/// Those of one server.
+fn commands() -> impl Iterator<Item = &'static str> {
+    COMMANDS.into_iter().filter(|command| !OTHERS_ONLY.contains(command))
+}
+
+/// Gives the user these rights, and no channel.
+fn admit(server: &RedisServer, keys: Option<&str>, commands: &[&str]) {
+    let password = format!(">{PASSWORD}");
+    let mut rules: Vec<String> = commands.iter().map(|command| format!("+{command}")).collect();
+    rules.extend(keys.map(|pattern| format!("~{pattern}")));
+    let mut words = vec!["ACL", "SETUSER", USER, "reset", "on", &password, "resetchannels", "-@all"];
+    words.extend(rules.iter().map(String::as_str));
+    server.command::<()>(&words);
+}
+
+/// What was refused to anybody, by its name.
+fn refused(server: &RedisServer) -> Vec<String> {
+    let log: Vec<Vec<redis::Value>> = server.command(&["ACL", "LOG"]);
+    let field = |entry: &Vec<redis::Value>| redis::from_redis_value::<String>(entry.get(5)?.clone()).ok();
+    log.iter().filter_map(field).collect()
+}
+
+fn as_user(builder: RedisCacheBuilder) -> RedisCacheBuilder {
+    patient(builder).username(USER).password(PASSWORD)
+}
+
+/// Everything that a cache does with Redis, in two processes.
+async fn everything(a: &TieredCache, b: &TieredCache, lose_the_log: impl AsyncFnOnce()) {
+    // Entries, small and large, one and many.
+    a.insert("key", &1_u64, long()).await.unwrap();
+    eventually(async || b.get("key").await.unwrap() == Some(1_u64)).await;
+    a.insert("large", &vec![7_u64; 100_000], long()).await.unwrap();
+    eventually(async || b.get::<Vec<u64>>("large").await.unwrap().is_some()).await;
+    let many: Vec<_> = (0..100_u64).map(|n| (format!("many:{n}"), n)).collect();
+    a.insert_many(&many, long()).await.unwrap();
+    let keys: Vec<_> = many.iter().map(|(key, _)| key).collect();
+    eventually(async || b.get_many::<u64>(&keys).await.unwrap().iter().all(Option::is_some)).await;
+
+    // The log.
+    for scope in [Scope::key("key"), Scope::prefix("many"), Scope::tag("tag"), Scope::all()] {
+        let Invalidation::Delivered(epoch) = a.invalidate(scope).await else {
+            panic!("nothing is in its way")
+        };
+        assert!(larder::Cache::wait_for(b, epoch).await);
+    }
+    assert_eq!(b.get::<u64>("key").await.unwrap(), None);
+
+    // A lease that one holds, renews, and the other one waits for.
+    let begun = tokio::sync::Notify::new();
+    let hold = a.get_or_compute("leased", long(), async || {
+        begun.notify_one();
+        // Through a renewal.
+        tokio::time::sleep(ms(250)).await;
+        Ok::<_, Infallible>(5_u64)
+    });
+    let wait = async {
+        begun.notified().await;
+        b.get_or_compute("leased", long(), async || Err::<u64, _>("it computed")).await
+    };
+    let (held, waited) = tokio::join!(hold, wait);
+    assert_eq!((held, waited), (Ok(5), Ok(5)));
+
+    // Counters.
+    assert_eq!(a.increment("count", 5, Duration::from_secs(60)).await.unwrap(), 5);
+    assert_eq!(b.counter("count").await.unwrap(), 5);
+
+    // Locks.
+    let mut held = a.try_lock("lock", Duration::from_secs(60)).await.unwrap().expect("it is free");
+    assert!(b.try_lock("lock", Duration::from_secs(60)).await.unwrap().is_none());
+    assert!(held.renew(Duration::from_secs(60)).await.unwrap());
+    assert!(held.release().await.unwrap());
+
+    lose_the_log().await;
+    eventually(async || {
+        a.insert("after", &2_u64, long()).await.unwrap();
+        b.get("after").await.unwrap() == Some(2_u64)
+    })
+    .await;
+}
+
+async fn two(builder: impl Fn(usize) -> RedisCacheBuilder) -> (TieredCache, TieredCache) {
+    let connect = async |index: usize| tiered(as_user(builder(index)).lease_lifetime(ms(600))).await;
+    (connect(0).await, connect(1).await)
+}
+
+fn spelled(server: &RedisServer, index: usize) -> String {
+    format!("{}:{}", ["127.0.0.1", "localhost"][index], server.port())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_least_rights_on_one_server() {
+    let server = RedisServer::start();
+    let commands: Vec<_> = commands().collect();
+    admit(&server, Some("larder:*"), &commands);
+    let (a, b) = two(|index| RedisCache::builder().url(format!("redis://{}", spelled(&server, index)))).await;
+    let before = calls(&server, "xadd");
+    everything(&a, &b, async || _ = server.delete("larder:log")).await;
+    assert!(calls(&server, "xadd") > before);
+    assert_eq!(refused(&server), [""; 0], "it needs more");
+    let unused: Vec<_> = commands.iter().filter(|command| calls(&server, command) == 0).collect();
+    assert!(unused.is_empty(), "it needs less: {unused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_prefix_and_database() {
+    let server = RedisServer::start();
+    let commands: Vec<_> = commands().chain(["select"]).collect();
+    admit(&server, Some("mine:*"), &commands);
+    let builder =
+        |index| RedisCache::builder().url(format!("redis://{}/3?prefix=mine", spelled(&server, index)));
+    let (a, b) = two(builder).await;
+    everything(&a, &b, async || server.flush_all()).await;
+    assert_eq!(refused(&server), [""; 0]);
+    assert!(calls(&server, "select") > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_least_rights_on_a_cluster() {
+    let cluster = RedisCluster::start();
+    let commands: Vec<_> = commands().chain(["cluster|slots", "cluster|info", "asking"]).collect();
+    cluster.servers().iter().for_each(|server| admit(server, Some("larder:*"), &commands));
+    let builder =
+        |index| RedisCache::builder().cluster(cluster.servers().iter().map(|server| spelled(server, index)));
+    let (a, b) = two(builder).await;
+    // A slot on the move: its keys are asked for where it goes to, which takes an ASKING.
+    let slot = cluster.slot_of("larder:e:moving");
+    let (from, to) = (cluster.master_of(slot), (0..3).find(|server| *server != cluster.master_of(slot)));
+    let migration = cluster.begin_migration(slot, to.expect("there are three masters"));
+    a.insert("moving", &1_u64, long()).await.unwrap();
+    eventually(async || b.get("moving").await.unwrap() == Some(1_u64)).await;
+    assert!(calls(cluster.server(to.unwrap()), "asking") > 0, "from {from}");
+    drop(migration);
+    let log = cluster.master_of(cluster.slot_of("larder:log"));
+    everything(&a, &b, async || _ = cluster.server(log).delete("larder:log")).await;
+    for server in cluster.servers() {
+        assert_eq!(refused(server), [""; 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_least_rights_with_sentinels() {
+    let sentinel = RedisSentinel::start();
+    let commands: Vec<_> = commands().collect();
+    sentinel.servers().iter().for_each(|server| admit(server, Some("larder:*"), &commands));
+    for server in sentinel.sentinels() {
+        admit(server, None, &["sentinel|get-master-addr-by-name"]);
+    }
+    let builder = |index| {
+        let nodes = sentinel.sentinels().iter().map(|server| spelled(server, index));
+        RedisCache::builder().sentinel(nodes, "larder").sentinel_username(USER).sentinel_password(PASSWORD)
+    };
+    let (a, b) = two(builder).await;
+    let master = &sentinel.servers()[sentinel.master()];
+    everything(&a, &b, async || _ = master.delete("larder:log")).await;
+    for server in sentinel.servers().iter().chain(sentinel.sentinels()) {
+        assert_eq!(refused(server), [""; 0]);
+    }
+}
+
+/// Without a right, everything else goes on, or the connection is refused with that reason.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_is_missing_is_named() {
+    let server = RedisServer::start();
+    for missing in ["info", "time"] {
+        let commands: Vec<_> = commands().filter(|command| *command != missing).collect();
+        admit(&server, Some("larder:*"), &commands);
+        let error = connect(as_user(RedisCache::builder().url(server.url()))).await.unwrap_err();
+        assert!(error.is_connect(), "{error}");
+        assert!(error.to_string().contains("rights"), "{error}");
+        assert!(!format!("{error} {error:?}").contains(PASSWORD));
+    }
+    let commands: Vec<_> = commands().filter(|command| *command != "client|setname").collect();
+    admit(&server, Some("larder:*"), &commands);
+    let cache = tiered(as_user(RedisCache::builder().url(server.url()))).await;
+    cache.insert("key", &1_u64, long()).await.unwrap();
+    assert_eq!(cache.stats().shared_stores, 1, "a name is for people alone");
+    assert!(
+        !format!("{cache:?} {:?}", as_user(RedisCache::builder().url(server.url_as(USER, PASSWORD))))
+            .contains(PASSWORD)
+    );
+}
+
+fn connect(builder: RedisCacheBuilder) -> impl Future<Output = larder::Result<RedisCache>> {
+    builder.connect_attempts(1).connect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_over_tls() {
+    let server = RedisServer::builder().tls().password(PASSWORD).start();
+    let authority = server.certificates().expect("it has some").authority().to_owned();
+    admit(&server, Some("larder:*"), &commands().collect::<Vec<_>>());
+    let builder = |index| {
+        RedisCache::builder()
+            .url(format!("rediss://{}", spelled(&server, index)))
+            .tls_roots(authority.clone())
+    };
+    let (a, b) = two(builder).await;
+    everything(&a, &b, async || server.flush_all()).await;
+
+    // Nobody talks to a server that nobody vouches for, nor in the clear.
+    let stranger = larder_servers::Certificates::make().authority().to_owned();
+    let url = format!("rediss://{}", spelled(&server, 0));
+    let error = connect(as_user(RedisCache::builder().url(&url)).tls_roots(stranger)).await.unwrap_err();
+    assert!(error.is_connect(), "{error}");
+    let plain = url.replace("rediss", "redis");
+    let error = connect(as_user(RedisCache::builder().url(plain))).await.unwrap_err();
+    assert!(error.is_connect(), "{error}");
+    assert!(!error.to_string().contains(PASSWORD));
+}

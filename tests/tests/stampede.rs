@@ -1,0 +1,194 @@
+//! One computation of a key in all processes that share a server, and nobody who waits for one that does not come.
+
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+use std::time::Duration;
+
+use larder::{CacheExt, Policy};
+use larder_servers::RedisServer;
+use larder_tests::{
+    caches::{Process, ms},
+    workers::Worker,
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_worker");
+
+/// Longer than a busy machine lets an answer wait.
+const PATIENT: &str = "5000";
+
+fn workers(server: &RedisServer, number: usize, lease: &str) -> Vec<Worker> {
+    (0..number).map(|_| Worker::start(PROGRAM, &[&server.url(), lease, PATIENT])).collect()
+}
+
+/// What a process said of its callers.
+#[derive(Debug)]
+struct Said {
+    computations: usize,
+    ok: usize,
+    errors: usize,
+    took: Duration,
+}
+
+fn said(worker: &Worker) -> Said {
+    let lines = worker.lines_to("done");
+    let numbers: Vec<usize> =
+        lines.last().unwrap().split(' ').skip(1).map(|word| word.parse().unwrap()).collect();
+    let computations = lines.iter().filter(|line| *line == "computing").count();
+    Said { computations, ok: numbers[0], errors: numbers[1], took: ms(numbers[2] as u64) }
+}
+
+fn computations(all: &[Said]) -> usize {
+    all.iter().map(|said| said.computations).sum()
+}
+
+#[test]
+fn four_processes_with_250_tasks_each_compute_a_cold_key_once() {
+    let server = RedisServer::start();
+    let mut workers = workers(&server, 4, "10000");
+    for round in 0..5 {
+        for worker in &mut workers {
+            worker.order(&format!("compute cold:{round} 250 100 ok deployment"));
+        }
+        let all: Vec<_> = workers.iter().map(said).collect();
+        assert_eq!(computations(&all), 1, "{all:?}");
+        assert!(all.iter().all(|said| said.ok == 250 && said.errors == 0), "{all:?}");
+        // Nobody waits for the end of a lease: those who wait are told.
+        assert!(all.iter().all(|said| said.took < ms(3_000)), "{all:?}");
+    }
+}
+
+/// The bound: a lease that is not renewed ends after a third of its lifetime, and is looked for every 200 ms.
+fn one_more_after_a_leader_was_killed(lease: Duration) {
+    let server = RedisServer::start();
+    let mut workers = workers(&server, 4, &lease.as_millis().to_string());
+    let mut leader = workers.remove(0);
+    leader.order("compute key 250 100000 ok deployment");
+    assert_eq!(leader.wait_for("computing").len(), 0);
+    for worker in &mut workers {
+        worker.order("compute key 250 100 ok deployment");
+    }
+    // They wait when the lease says so.
+    larder_servers::until("the others wait for the leader", || {
+        let waits: Vec<u8> = server.command(&["GETRANGE", "larder:l:key", "24", "24"]);
+        (waits == b"w").then_some(())
+    });
+    leader.kill();
+    let all: Vec<_> = workers.iter().map(said).collect();
+    assert_eq!(computations(&all), 1, "{all:?}");
+    assert!(all.iter().all(|said| said.ok == 250 && said.errors == 0), "{all:?}");
+    let bound = lease / 3 + ms(200) + ms(100) + ms(2_000);
+    assert!(all.iter().all(|said| said.took < bound), "{all:?}: not within {bound:?}");
+}
+
+#[test]
+fn a_killed_leader_costs_one_more_computation() {
+    one_more_after_a_leader_was_killed(Duration::from_secs(10));
+}
+
+#[test]
+fn a_killed_leader_with_a_short_lease_costs_one_more_computation() {
+    one_more_after_a_leader_was_killed(Duration::from_secs(3));
+}
+
+#[test]
+fn a_holder_that_hangs_is_waited_for_no_longer_than_a_lease_lives() {
+    let server = RedisServer::start();
+    let mut workers = workers(&server, 3, "1500");
+    workers[0].order("compute key 1 0 hang deployment");
+    workers[0].wait_for("computing");
+    for worker in &mut workers[1..] {
+        worker.order("compute key 100 50 ok deployment");
+    }
+    for worker in &workers[1..] {
+        let said = said(worker);
+        assert_eq!((said.ok, said.errors), (100, 0), "{said:?}");
+        assert!(said.computations <= 1, "{said:?}");
+        assert!(said.took >= ms(1_000), "{said:?}: nobody was waited for");
+        assert!(said.took < ms(1_500 + 2_000), "{said:?}");
+    }
+}
+
+#[test]
+fn two_processes_that_wait_for_each_other_go_on() {
+    let server = RedisServer::start();
+    let mut workers = workers(&server, 2, "1500");
+    workers[0].order("nest left right");
+    workers[1].order("nest right left");
+    for worker in &workers {
+        let said = said(worker);
+        assert_eq!((said.ok, said.errors), (1, 0), "{said:?}");
+        assert!(said.took < ms(500 + 1_500 + 2_000), "{said:?}");
+    }
+}
+
+#[test]
+fn a_failure_is_nobody_elses_and_all_compute_at_once() {
+    let server = RedisServer::start();
+    let mut workers = workers(&server, 4, "10000");
+    for worker in &mut workers {
+        worker.order("compute key 50 1000 fail deployment");
+    }
+    let all: Vec<_> = workers.iter().map(said).collect();
+    assert!(all.iter().all(|said| said.ok == 0 && said.errors == 50), "{all:?}");
+    // One after the other they would take four seconds.
+    assert!(all.iter().all(|said| said.took < ms(3_000)), "{all:?}");
+    assert!(computations(&all) <= 4, "{all:?}");
+}
+
+#[test]
+fn where_the_policy_says_so_each_process_computes() {
+    let server = RedisServer::start();
+    let mut workers = workers(&server, 3, "10000");
+    for worker in &mut workers {
+        worker.order("compute key 100 1000 ok process");
+    }
+    let all: Vec<_> = workers.iter().map(said).collect();
+    assert!(all.iter().all(|said| said.computations == 1 && said.ok == 100), "{all:?}");
+    assert_eq!(larder_tests::caches::calls(&server, "setrange"), 0, "nobody asked for a lease");
+}
+
+/// A computation that an invalidation has made worthless holds up nobody.
+#[test]
+fn what_is_invalidated_is_computed_again_at_once() {
+    let server = RedisServer::start();
+    let mut workers = workers(&server, 2, "10000");
+    workers[0].order("compute key 1 100000 ok deployment");
+    workers[0].wait_for("computing");
+    workers[1].order("invalidate key");
+    workers[1].wait_for("invalidated");
+    workers[1].order("compute key 1 100 ok deployment");
+    let said = said(&workers[1]);
+    assert_eq!(said.computations, 1);
+    assert!(said.took < ms(2_000), "{said:?}");
+}
+
+/// A value that is stale, but served, is refreshed by one process.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_refreshes_for_all() {
+    let server = RedisServer::start();
+    let caches = [Process::A.tiered(&server).await, Process::B.tiered(&server).await];
+    let policy = Policy::builder().ttl(ms(1_000)).stale_while_revalidate(Duration::from_secs(600));
+    let policy = policy.build().unwrap();
+    caches[0].insert("key", &0_u64, &policy).await.unwrap();
+    let computed = caches[1].get_or_compute("key", &policy, async || Ok::<_, String>(9_u64)).await;
+    assert_eq!(computed, Ok(0), "it is shared");
+    for cache in &caches {
+        larder_tests::caches::eventually(async || cache.remaining_ttl("key").await.unwrap().is_none()).await;
+    }
+
+    let (begun, go_on) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
+    let refresh = caches[0].get_or_compute("key", &policy, async || {
+        begun.notify_one();
+        go_on.notified().await;
+        Ok::<_, String>(1_u64)
+    });
+    let other = async {
+        begun.notified().await;
+        let served = caches[1].get_or_compute("key", &policy, async || Ok::<_, String>(2_u64)).await;
+        go_on.notify_one();
+        served
+    };
+    let (refreshed, served) = tokio::join!(refresh, other);
+    assert_eq!(served, Ok(0), "the other one is at it: the stale value is served");
+    assert_eq!(refreshed, Ok(1));
+}

@@ -1,0 +1,22 @@
+//! Two tiers: what memory answers, what Redis answers, and how the memory of one process hears of the others.
+
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+mod batches;
+mod borders;
+mod counters;
+mod invalidation;
+mod memory;
+mod phases;
+
+use larder::{CacheExt, Value};
+
+/// What a cache finds, and fails the test if it fails.
+async fn found<V: Value>(cache: &impl CacheExt, key: &str) -> Option<V> {
+    cache.get(key).await.unwrap()
+}
+
+/// What came of a computation that is not to run, if it did not.
+async fn served<V: Value>(cache: &impl CacheExt, key: &str, policy: &larder::Policy) -> Option<V> {
+    cache.get_or_compute(key, policy, async || Err::<V, _>("it computed")).await.ok()
+}
