@@ -4,16 +4,12 @@
 //! operation is run in a process of its own, n times and 2n times, and half of what the second run has
 //! more is what n operations cost.
 
-use std::{
-    env,
-    hint::black_box,
-    process::{Command, ExitCode},
-    time::Instant,
-};
+use std::{env, hint::black_box, process::ExitCode, time::Instant};
 
 use larder::{CacheExt, MemoryCache};
 use larder_benches::{
-    IDS, account, key, keys, larder, moka, moka_text, name, policy, quick, ready, user, user_in, zipf,
+    IDS, account, counter::Counter, key, keys, larder, moka, moka_text, name, policy, quick, ready, user,
+    user_in, zipf,
 };
 
 /// Runs an operation so many times.
@@ -154,7 +150,8 @@ fn table() -> ExitCode {
     println!("| --- | --: | --: | --: | --: | --: |");
     for (index, operation) in OPERATIONS.iter().enumerate() {
         let allocations = allocations(operation);
-        let instructions = counter.and_then(|counter| counter.measure(index, operation.times));
+        let instructions =
+            counter.and_then(|counter| counter.measure(&["--run", &index.to_string()], operation.times));
         let ns = times[index];
         let base = base.get_or_insert((instructions, ns));
         let ratio = instructions.zip(base.0).map(|(own, base)| own / base);
@@ -205,49 +202,4 @@ fn times() -> Vec<f64> {
             round[ROUNDS / 2]
         })
         .collect()
-}
-
-/// What counts instructions.
-#[derive(Clone, Copy)]
-enum Counter {
-    Perf,
-    Valgrind,
-}
-
-impl Counter {
-    fn find() -> Option<Self> {
-        [Self::Perf, Self::Valgrind].into_iter().find(|counter| counter.count(&["true"]).is_some())
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Perf => "`perf stat`",
-            Self::Valgrind => "`valgrind --tool=callgrind`",
-        }
-    }
-
-    /// Instructions of one operation.
-    #[expect(clippy::cast_precision_loss, reason = "a number for people")]
-    fn measure(self, operation: usize, times: u64) -> Option<f64> {
-        let program = env::current_exe().ok()?;
-        let count = |times: u64| {
-            self.count(&[program.to_str()?, "--run", &operation.to_string(), &times.to_string()])
-        };
-        Some((count(2 * times)? as f64 - count(times)? as f64) / times as f64)
-    }
-
-    /// Instructions of a process.
-    fn count(self, command: &[&str]) -> Option<u64> {
-        let (program, arguments): (_, &[&str]) = match self {
-            Self::Perf => ("perf", &["stat", "-x,", "-e", "instructions:u"]),
-            Self::Valgrind => ("valgrind", &["--tool=callgrind", "--callgrind-out-file=/dev/null"]),
-        };
-        let output = Command::new(program).args(arguments).args(command).output().ok()?;
-        let report = String::from_utf8_lossy(&output.stderr);
-        let count = match self {
-            Self::Perf => report.lines().find(|line| line.contains("instructions"))?.split(',').next()?,
-            Self::Valgrind => report.lines().find_map(|line| line.split("Collected : ").nth(1))?,
-        };
-        count.trim().parse().ok()
-    }
 }

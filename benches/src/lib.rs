@@ -1,4 +1,6 @@
-//! What the benches have in common: cached functions, the same data in other caches, and a mix of ids.
+//! What the benches have in common: cached functions, the same data in other caches, a mix of ids, and counting.
+
+pub mod counter;
 
 use std::{
     future::Future,
