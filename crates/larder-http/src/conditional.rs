@@ -1,0 +1,154 @@
+//! Validators: entity tags and dates, asked for by clients and asked of the handler (RFC 9110, section 13; RFC
+//! 9111, section 4.3).
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use crate::{
+    date::{self, Millis},
+    directives::members,
+    key::Hash,
+};
+
+/// What a client may ask with that a stored response can answer.
+pub(crate) const ANSWERABLE: [HeaderName; 2] = [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
+
+/// What a client may ask with that only the handler can answer.
+pub(crate) const FOR_THE_HANDLER: [HeaderName; 4] =
+    [header::IF_MATCH, header::IF_UNMODIFIED_SINCE, header::IF_RANGE, header::RANGE];
+
+/// What is described by a body, or is one's: not for a 304, which has none.
+const OF_THE_BODY: [&str; 6] = [
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "content-language",
+    "content-range",
+    "content-md5",
+];
+
+/// What the handler is asked with: whether what is stored still stands.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Conditions {
+    pub(crate) if_none_match: Option<HeaderValue>,
+    pub(crate) if_modified_since: Option<HeaderValue>,
+}
+
+impl Conditions {
+    /// By the validators that the handler gave.
+    pub(crate) fn of(stored: &HeaderMap, own_etag: bool) -> Self {
+        Self {
+            if_none_match: stored.get(header::ETAG).filter(|_| !own_etag).cloned(),
+            if_modified_since: stored.get(header::LAST_MODIFIED).cloned(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.if_none_match.is_none() && self.if_modified_since.is_none()
+    }
+
+    /// Puts these in place of the client's own: the response has to be one that can be stored.
+    pub(crate) fn apply(self, headers: &mut HeaderMap) {
+        for name in ANSWERABLE {
+            headers.remove(name);
+        }
+        if let Some(tag) = self.if_none_match {
+            headers.insert(header::IF_NONE_MATCH, tag);
+        }
+        if let Some(date) = self.if_modified_since {
+            headers.insert(header::IF_MODIFIED_SINCE, date);
+        }
+    }
+}
+
+/// Whether a client has what is stored already, so that a 304 is its answer.
+pub(crate) fn has_it(request: &HeaderMap, status: StatusCode, stored: &HeaderMap, received: Millis) -> bool {
+    // Conditions are about what would be a success (RFC 9110, section 13.2.1).
+    if !status.is_success() {
+        return false;
+    }
+    if request.contains_key(header::IF_NONE_MATCH) {
+        return any_tag_matches(request, stored.get(header::ETAG));
+    }
+    let Some(Ok(since)) = date::field(request, &header::IF_MODIFIED_SINCE) else { return false };
+    // Section 4.3.2: `Last-Modified`, or else `Date`, or else when it came.
+    let modified = [header::LAST_MODIFIED, header::DATE]
+        .iter()
+        .find_map(|name| date::field(stored, name).and_then(Result::ok))
+        .unwrap_or(received);
+    modified <= since
+}
+
+/// Weak comparison with each of a list; `*` is any.
+fn any_tag_matches(request: &HeaderMap, stored: Option<&HeaderValue>) -> bool {
+    let lines = request.get_all(header::IF_NONE_MATCH).iter();
+    let mut tags = lines.flat_map(|line| tags(line.as_bytes()));
+    match stored {
+        Some(stored) => {
+            let stored = stored.as_bytes().trim_ascii();
+            tags.any(|tag| tag == b"*" || opaque(tag) == opaque(stored))
+        }
+        None => tags.any(|tag| tag == b"*"),
+    }
+}
+
+/// The tag without its weakness.
+fn opaque(tag: &[u8]) -> &[u8] {
+    tag.strip_prefix(b"W/").unwrap_or(tag)
+}
+
+/// The members of a list of tags. Nothing is escaped in a tag, and it need not be text.
+fn tags(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut quoted = false;
+    let members = line.split(move |&byte| {
+        quoted ^= byte == b'"';
+        byte == b',' && !quoted
+    });
+    members.map(<[u8]>::trim_ascii).filter(|tag| !tag.is_empty())
+}
+
+/// A strong tag made from what identifies a representation.
+pub(crate) fn etag(headers: &HeaderMap, body: &Bytes) -> HeaderValue {
+    let describing = [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE];
+    let mut parts: Vec<&[u8]> =
+        describing.iter().map(|name| headers.get(name).map_or(&b""[..], HeaderValue::as_bytes)).collect();
+    parts.push(body);
+    HeaderValue::try_from(format!("\"{}\"", &Hash::of(&parts).hex()[..32])).expect("digits are ASCII")
+}
+
+/// The headers of a 304 in place of a response with these: all but those of its body (RFC 9110, section
+/// 15.4.5).
+pub(crate) fn not_modified(mut headers: HeaderMap) -> HeaderMap {
+    for name in OF_THE_BODY {
+        headers.remove(name);
+    }
+    headers
+}
+
+/// Whether a response to `HEAD` is about the body that is stored (RFC 9111, section 4.3.5).
+pub(crate) fn is_same(stored: &HeaderMap, own_etag: bool, length: usize, head: &HeaderMap) -> bool {
+    let same = |name: &HeaderName| match (head.get(name), stored.get(name)) {
+        (Some(newer), Some(stored)) => newer == stored,
+        (Some(_), None) => false,
+        (None, _) => true,
+    };
+    let etag = if own_etag { !head.contains_key(header::ETAG) } else { same(&header::ETAG) };
+    let same_length = head.get(header::CONTENT_LENGTH).is_none_or(|value| {
+        let mut text = value.to_str().unwrap_or_default().split(',').map(str::trim);
+        text.all(|text| text.parse() == Ok(length))
+    });
+    etag && same(&header::LAST_MODIFIED) && same_length
+}
+
+/// `Content-Length`, if all that is said of it agrees.
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<Result<u64, ()>> {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter().flat_map(|line| {
+        let line = line.to_str().unwrap_or("invalid").to_owned();
+        members(&line).map(|length| length.parse().map_err(drop)).collect::<Vec<_>>()
+    });
+    let first: Result<u64, ()> = lengths.next()?;
+    Some(if lengths.all(|length| length == first) { first } else { Err(()) })
+}
+
+#[cfg(test)]
+mod tests;

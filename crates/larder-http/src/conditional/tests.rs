@@ -1,0 +1,82 @@
+use super::*;
+
+const NOW: Millis = 1_700_000_000_000;
+
+fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for &(name, value) in fields {
+        headers.append(name, HeaderValue::from_static(value));
+    }
+    headers
+}
+
+fn has_tag(asked: &'static str, stored: &'static str) -> bool {
+    has_it(&headers(&[("if-none-match", asked)]), StatusCode::OK, &headers(&[("etag", stored)]), NOW)
+}
+
+#[test]
+fn rfc_9110_section_13_1_2_weak_comparison_in_lists() {
+    assert!(has_tag("\"a\"", "\"a\""));
+    assert!(has_tag("W/\"a\"", "\"a\""));
+    assert!(has_tag("\"x\", W/\"a\" ,\"y\"", "W/\"a\""));
+    assert!(has_tag("\"x,y\",\"a\"", "\"a\""));
+    assert!(has_tag("*", "\"a\""));
+    assert!(!has_tag("\"*\"", "\"a\""));
+    assert!(!has_tag("\"A\"", "\"a\""));
+    assert!(!has_tag("w/\"a\"", "\"a\""), "the flag has one case");
+    assert!(!has_tag("\"x, \"a\"", "\"a\""), "quotes that do not close");
+    assert!(!has_tag("", "\"a\""));
+}
+
+#[test]
+fn section_13_2_2_tags_go_before_dates() {
+    let stored = headers(&[("etag", "\"a\""), ("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT")]);
+    let asked =
+        |tag| headers(&[("if-none-match", tag), ("if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT")]);
+    assert!(has_it(&asked("\"a\""), StatusCode::OK, &stored, NOW));
+    assert!(!has_it(&asked("\"b\""), StatusCode::OK, &stored, NOW));
+    assert!(!has_it(&asked("\"a\""), StatusCode::NOT_FOUND, &stored, NOW));
+}
+
+#[test]
+fn the_handler_is_asked_with_what_it_gave() {
+    let stored = headers(&[("etag", "\"a\""), ("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT")]);
+    let mut request = headers(&[("if-none-match", "\"b\""), ("x", "1")]);
+    Conditions::of(&stored, false).apply(&mut request);
+    assert_eq!(request["if-none-match"], "\"a\"");
+    assert_eq!(request["if-modified-since"], stored["last-modified"]);
+    Conditions::of(&stored, true).apply(&mut request);
+    assert!(!request.contains_key("if-none-match"));
+    Conditions::default().apply(&mut request);
+    assert_eq!(request.len(), 1);
+}
+
+#[test]
+fn a_tag_made_here_tells_representations_apart() {
+    let tag = |kind, body: &'static str| {
+        etag(&headers(&[("content-type", kind)]), &Bytes::from_static(body.as_bytes()))
+    };
+    assert_eq!(tag("a", "x"), tag("a", "x"));
+    assert_ne!(tag("a", "x"), tag("b", "x"));
+    assert_ne!(tag("a", "x"), tag("a", "y"));
+    assert!(!tag("a", "x").as_bytes().starts_with(b"W/"));
+}
+
+#[test]
+fn lengths_have_to_agree() {
+    assert_eq!(content_length(&headers(&[])), None);
+    assert_eq!(content_length(&headers(&[("content-length", "5")])), Some(Ok(5)));
+    assert_eq!(content_length(&headers(&[("content-length", "5, 5")])), Some(Ok(5)));
+    assert_eq!(content_length(&headers(&[("content-length", "5"), ("content-length", "6")])), Some(Err(())));
+    assert_eq!(content_length(&headers(&[("content-length", "x")])), Some(Err(())));
+}
+
+#[test]
+fn rfc_9111_section_4_3_5_a_head_is_about_the_same_body() {
+    let stored = headers(&[("etag", "\"a\"")]);
+    assert!(is_same(&stored, false, 5, &headers(&[("etag", "\"a\""), ("content-length", "5")])));
+    assert!(is_same(&stored, false, 5, &headers(&[])));
+    assert!(!is_same(&stored, false, 5, &headers(&[("etag", "\"b\"")])));
+    assert!(!is_same(&stored, false, 5, &headers(&[("content-length", "6")])));
+    assert!(!is_same(&stored, true, 5, &headers(&[("etag", "\"a\"")])), "the handler has a tag now");
+}

@@ -1,0 +1,334 @@
+//! Asking the handler, inside of a computation of the cache's: what the handler reads from caches covers its
+//! response, and others wait for it.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, header, response::Parts};
+use larder::{Cache, CacheExt as _, Lock, Policy, Scope};
+
+use super::{
+    Wish,
+    copy::{Copy, copy},
+    date_it,
+    handoff::Handoff,
+};
+use crate::{
+    body::{Copier, HandlerBody, ResponseBody},
+    conditional::{self, Conditions},
+    config::{Caching, HttpCache},
+    fields,
+    freshness::{Exchange, Source},
+    origin::Origin,
+    page::{Page, Stored},
+    status::CacheStatus,
+    storable::{self, Terms},
+};
+
+/// What the handler is asked for.
+pub(super) struct Asked {
+    pub(super) wish: Arc<Wish>,
+    /// Where a response is kept.
+    pub(super) key: String,
+    /// What is there, and is to be validated.
+    pub(super) page: Option<Page>,
+    /// Whether another request's asking for the same will do.
+    pub(super) joins: bool,
+}
+
+impl Asked {
+    pub(super) fn refreshing(wish: Arc<Wish>, key: String, page: Page) -> Self {
+        Self { wish, key, page: Some(page), joins: true }
+    }
+}
+
+/// How asking ended.
+pub(super) struct Ran<O: Origin> {
+    /// A page, whoever asked for it; or nothing but what was handed over, or the handler's error.
+    pub(super) outcome: Result<Page, Option<O::Error>>,
+    /// The handler, if it was not asked.
+    pub(super) origin: Option<O>,
+    /// What the handler said that the page is in place of.
+    pub(super) forward_status: Option<StatusCode>,
+}
+
+pub(super) struct Computation<B> {
+    cache: HttpCache,
+    asked: Asked,
+    handoff: Handoff<B>,
+}
+
+type Outcome<O> = Result<Page, Option<<O as Origin>::Error>>;
+
+impl<B: HandlerBody> Computation<B> {
+    pub(super) fn new(cache: &HttpCache, asked: Asked, handoff: Handoff<B>) -> Self {
+        Self { cache: cache.clone(), asked, handoff }
+    }
+
+    /// Whether the computation's value is what is stored. Otherwise it is stored by itself, in place of what is
+    /// there; the computation has a key of its own then.
+    fn is_plain(&self) -> bool {
+        self.asked.joins && self.asked.page.is_none()
+    }
+
+    /// The computation's key, and on what terms its value is kept.
+    fn flight(&self) -> (String, Policy) {
+        let key = &self.asked.key;
+        if self.is_plain() {
+            // How long is decided when the response is there.
+            return (key.clone(), Policy::ttl(Duration::from_secs(1)));
+        }
+        let key = match &self.asked.page {
+            Some(page) if self.asked.joins => format!("{key}:r{:x}", page.number),
+            _ => format!("{key}:a{:x}{:x}", fastrand::u64(..), fastrand::u64(..)),
+        };
+        // Not kept, and so nothing that other processes could wait for.
+        let policy = Policy::builder().ttl(Duration::ZERO).lock(Lock::Process).build();
+        (key, policy.unwrap_or(Policy::ttl(Duration::ZERO)))
+    }
+
+    pub(super) async fn run<O: Origin<Body = B>>(self, origin: O) -> Ran<O> {
+        let mut origin = Some(origin);
+        let (key, policy) = self.flight();
+        let store = &*self.cache.config.cache;
+        let outcome = store.get_or_compute(&key, policy, || self.compute(&mut origin)).await;
+        let forward_status = self.handoff.end();
+        Ran { outcome, origin, forward_status }
+    }
+
+    async fn compute<O: Origin<Body = B>>(&self, origin: &mut Option<O>) -> Outcome<O> {
+        let config = &self.cache.config;
+        let wish = &self.asked.wish;
+        if let Some(newer) = self.newer().await {
+            return Ok(newer);
+        }
+        let Some(origin) = origin.take() else { return Err(None) };
+        let sent = config.now();
+        let response = match origin.call(self.conditions()).await {
+            Ok(response) => response,
+            Err(error) => return self.in_place_of_error(None).ok_or(Some(error)),
+        };
+        let exchange = Exchange { sent, received: config.now() };
+        let (mut parts, body) = response.into_parts();
+        let mut caching = parts.extensions.remove::<Caching>().unwrap_or_default();
+        caching.tags.extend(fields::take_tags(&mut parts.headers));
+        caching.tags.extend(config.tags.iter().filter_map(|template| template.tag(wish.path())));
+
+        if wish.is_head {
+            self.learn_from_head(&parts, caching, exchange).await;
+            self.handoff.pass(parts, ResponseBody::passed(body));
+            return self.passed();
+        }
+        if let (StatusCode::NOT_MODIFIED, Some(page)) = (parts.status, &self.asked.page) {
+            return self.validated(page, parts, caching, exchange).await;
+        }
+        if let (500 | 502..=504, Some(page)) =
+            (parts.status.as_u16(), self.in_place_of_error(Some(parts.status)))
+        {
+            return Ok(page);
+        }
+        let described = (parts.status, &parts.headers, &caching);
+        let terms = match storable::terms(config, wish, described, exchange) {
+            Ok(terms) => terms,
+            Err(reason) => {
+                self.handoff.pass_because(parts, ResponseBody::passed(body), reason);
+                return self.passed();
+            }
+        };
+        date_it(&mut parts.headers, exchange.received);
+        match copy(parts, body, config.max_body, &self.handoff).await {
+            Copy::Complete(parts, body, copier) => {
+                Ok(self.keep_new(*parts, body, copier, (terms, caching.tags)).await)
+            }
+            Copy::Passed => self.passed(),
+        }
+    }
+
+    /// What is there by now, if it is not what this request found there. Reads it in a computation that records
+    /// nothing: the page is about to be replaced, which would make this computation's own value outdated.
+    async fn newer(&self) -> Option<Page> {
+        let page = self.asked.page.as_ref().filter(|_| self.asked.joins)?;
+        let store = &*self.cache.config.cache;
+        let policy = Policy::builder().ttl(Duration::ZERO).lock(Lock::Process).detached().build().ok()?;
+        let key = &self.asked.key;
+        let look = || async { store.get::<Page>(key).await };
+        let there = store.get_or_compute(&format!("{key}:p"), policy, look).await.ok()??;
+        (there.number != page.number).then_some(there)
+    }
+
+    /// What the handler is asked with. Without anything to validate, a client's conditions are answered here:
+    /// what can be stored is a whole response. Where nothing is stored anyway, they are the handler's matter.
+    fn conditions(&self) -> Option<Conditions> {
+        if self.asked.wish.is_head {
+            return None;
+        }
+        match &self.asked.page {
+            Some(page) => Some(page.conditions()),
+            None => self.asked.joins.then(Conditions::default),
+        }
+    }
+
+    /// The stale page, if it may be used in place of an error.
+    fn in_place_of_error(&self, status: Option<StatusCode>) -> Option<Page> {
+        let page = self.asked.page.as_ref()?;
+        let wish = &self.asked.wish;
+        if !page.freshness.serves_on_error(&wish.directives, self.cache.config.now()) {
+            return None;
+        }
+        self.handoff.note(status);
+        Some(page.clone())
+    }
+
+    /// The response is on its way to the client, and nobody else's.
+    fn passed<E>(&self) -> Result<Page, Option<E>> {
+        larder::context().unshared();
+        self.note_sharing(true);
+        Err(None)
+    }
+
+    fn note_sharing(&self, passed: bool) {
+        let (config, wish) = (&self.cache.config, &self.asked.wish);
+        if !wish.is_head {
+            let passes = &self.cache.state.passes;
+            passes.note(&self.asked.key, wish.has_credentials(), passed, config.now());
+        }
+    }
+
+    /// Stores a response that came with a body, and hands it over.
+    async fn keep_new(
+        &self,
+        mut parts: Parts,
+        body: Bytes,
+        copier: Option<Copier<B>>,
+        (terms, tags): (Terms, Vec<String>),
+    ) -> Page {
+        let own_etag = !parts.headers.contains_key(header::ETAG);
+        if own_etag {
+            parts.headers.insert(header::ETAG, conditional::etag(&parts.headers, &body));
+        }
+        let stored = self.stored(parts.status, parts.headers.clone(), body.clone(), own_etag, (terms, tags));
+        let page = self.keep(stored).await;
+        match copier {
+            Some(copier) => self.handoff.complete_at_end(copier),
+            None => {
+                let status = CacheStatus { stored: true, ..CacheStatus::default() };
+                self.handoff.hand_over(parts, ResponseBody::whole(body), status);
+            }
+        }
+        page
+    }
+
+    /// Stores what the handler says still stands, with what it says anew about it (RFC 9111, section 4.3.4).
+    async fn validated<E>(
+        &self,
+        page: &Page,
+        mut parts: Parts,
+        mut caching: Caching,
+        exchange: Exchange,
+    ) -> Result<Page, Option<E>> {
+        date_it(&mut parts.headers, exchange.received);
+        let mut headers = page.headers.clone();
+        fields::update(&mut headers, &parts.headers);
+        if page.freshness.source == Source::Ours {
+            caching.ttl = caching.ttl.or(Some(page.freshness.lifetime));
+        }
+        let newer = self.freshened(page, &headers, caching, exchange).await;
+        headers.remove(header::AGE);
+        let status = CacheStatus {
+            forward_status: Some(StatusCode::NOT_MODIFIED),
+            stored: newer.is_some(),
+            ..CacheStatus::default()
+        };
+        let mut response = Response::new(()).into_parts().0;
+        (response.status, response.headers) = (page.status, headers);
+        self.handoff.hand_over(response, ResponseBody::whole(page.body.clone()), status);
+        match newer {
+            Some(newer) => Ok(newer),
+            None => self.passed(),
+        }
+    }
+
+    /// Stores a page with newer headers; none if they forbid that, or if it was invalidated in the meantime.
+    async fn freshened(
+        &self,
+        page: &Page,
+        headers: &HeaderMap,
+        caching: Caching,
+        exchange: Exchange,
+    ) -> Option<Page> {
+        let config = &self.cache.config;
+        let mut headers = headers.clone();
+        if !config.cookies.stores_set_cookie {
+            // The cookie is this client's; what was stored before remains for everybody.
+            headers.remove(header::SET_COOKIE);
+            headers.remove("set-cookie2");
+        }
+        let described = (page.status, &headers, &caching);
+        let terms = storable::terms(config, &self.asked.wish, described, exchange).ok()?;
+        // Read in this computation: all that covered the page covers what is made from it.
+        let there = config.cache.get::<Page>(&self.asked.key).await.ok().flatten();
+        there.filter(|there| there.number == page.number)?;
+        let own_etag = page.own_etag && headers.get(header::ETAG) == page.headers.get(header::ETAG);
+        let mut tags = page.tags.clone();
+        tags.extend(caching.tags.into_iter().filter(|tag| !page.tags.contains(tag)));
+        let stored = self.stored(page.status, headers, page.body.clone(), own_etag, (terms, tags));
+        Some(self.keep(stored).await)
+    }
+
+    /// RFC 9111, section 4.3.5: a response to `HEAD` freshens what is stored, or shows that it is outdated.
+    async fn learn_from_head(&self, parts: &Parts, caching: Caching, exchange: Exchange) {
+        let Some(page) = self.asked.page.as_ref() else { return };
+        if parts.status != StatusCode::OK || page.status != StatusCode::OK {
+            return;
+        }
+        if !conditional::is_same(&page.headers, page.own_etag, page.body.len(), &parts.headers) {
+            drop(self.cache.config.cache.invalidate(Scope::key(&self.asked.key)));
+            return;
+        }
+        let mut newer = parts.headers.clone();
+        date_it(&mut newer, exchange.received);
+        let mut headers = page.headers.clone();
+        fields::update(&mut headers, &newer);
+        self.freshened(page, &headers, caching, exchange).await;
+    }
+
+    fn stored(
+        &self,
+        status: StatusCode,
+        mut headers: HeaderMap,
+        body: Bytes,
+        own_etag: bool,
+        (terms, tags): (Terms, Vec<String>),
+    ) -> Stored {
+        let cookies = self.cache.config.cookies.stores_set_cookie;
+        fields::strip(&mut headers, &terms.directives, cookies);
+        let Terms { freshness, vary, .. } = terms;
+        Stored { status, headers, body, vary, freshness, own_etag, number: fastrand::u64(..), tags }
+    }
+
+    async fn keep(&self, stored: Stored) -> Page {
+        let config = &self.cache.config;
+        let retention = stored.freshness.retention(config.now(), config.keep_stale);
+        let page = Page::new(stored);
+        if self.is_plain() {
+            let context = larder::context();
+            context.ttl(retention);
+            for tag in &page.tags {
+                context.tag(tag);
+            }
+        } else {
+            self.replace(&*config.cache, &page, retention).await;
+        }
+        self.note_sharing(false);
+        page
+    }
+
+    /// Puts a page in place of what is there.
+    async fn replace(&self, store: &dyn Cache, page: &Page, retention: Duration) {
+        let policy = Policy::builder().ttl(retention).tags(page.tags.iter().cloned()).build();
+        if let Ok(policy) = policy {
+            // The key is neither empty nor too long, so nothing can be wrong with it.
+            let _ = store.insert(&self.asked.key, page, policy).await;
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Header fields: which are stored, and what a 304 changes in stored ones.
+
+use http::{HeaderMap, HeaderName, header};
+
+use crate::directives::ResponseDirectives;
+
+/// Fields of one connection, or for proxies, that are never stored (RFC 9111, section 3.1).
+const HOP_BY_HOP: [&str; 12] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    // Not of a connection, but about one exchange: made anew for each response.
+    "age",
+    "cache-status",
+];
+
+/// What a 304 does not change: it describes the body that stays (RFC 9111, section 3.2).
+const OF_THE_BODY: [HeaderName; 3] =
+    [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE];
+
+/// Fields with the tags of a page, for caches: not for clients.
+const TAGS: [&str; 2] = ["surrogate-key", "cache-tag"];
+
+/// Drops what is not stored: what belongs to the connection, and what the response names as not for everybody.
+/// Without `cookies` also what sets cookies.
+pub(crate) fn strip(headers: &mut HeaderMap, directives: &ResponseDirectives, cookies: bool) {
+    for name in named_by_connection(headers) {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+    for name in directives.no_cache.names().iter().chain(directives.private.names()) {
+        headers.remove(name);
+    }
+    if !cookies {
+        headers.remove(header::SET_COOKIE);
+        headers.remove("set-cookie2");
+    }
+}
+
+/// Whether the response sets a cookie.
+pub(crate) fn sets_cookie(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::SET_COOKIE) || headers.contains_key("set-cookie2")
+}
+
+/// Whether a request says that it has a body.
+pub(crate) fn announces_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0")
+}
+
+/// Puts the fields of a 304 in place of those that are stored.
+pub(crate) fn update(stored: &mut HeaderMap, newer: &HeaderMap) {
+    let changed = newer.keys().filter(|name| !OF_THE_BODY.contains(name));
+    for name in changed {
+        stored.remove(name);
+        for value in newer.get_all(name) {
+            stored.append(name.clone(), value.clone());
+        }
+    }
+}
+
+/// Takes the tags out of a response's headers: `Surrogate-Key` has blanks between them, `Cache-Tag` commas.
+pub(crate) fn take_tags(headers: &mut HeaderMap) -> Vec<String> {
+    let mut tags = Vec::new();
+    for name in TAGS {
+        for value in headers.get_all(name) {
+            let Ok(text) = value.to_str() else { continue };
+            let separate = |character: char| match name {
+                "cache-tag" => character == ',',
+                _ => character.is_whitespace(),
+            };
+            let named = text.split(separate).map(str::trim).filter(|tag| !tag.is_empty());
+            tags.extend(named.map(str::to_owned));
+        }
+        headers.remove(name);
+    }
+    tags
+}
+
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lines = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let names = lines.flat_map(|line| line.split(',')).map(str::trim);
+    names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for &(name, value) in fields {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn section_3_1_what_is_of_the_connection_is_not_stored() {
+        let mut stored = headers(&[
+            ("connection", "a, B"),
+            ("connection", "keep-alive"),
+            ("a", "1"),
+            ("b", "2"),
+            ("c", "3"),
+            ("keep-alive", "5"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "x"),
+            ("proxy-authenticate", "x"),
+            ("set-cookie", "a=b"),
+        ]);
+        strip(&mut stored, &ResponseDirectives::default(), false);
+        assert_eq!(names(&stored), ["c"]);
+    }
+
+    #[test]
+    fn section_5_2_2_named_fields_are_not_stored() {
+        let mut stored = headers(&[
+            ("cache-control", "no-cache=\"a, b\", private=\"c\", max-age=60"),
+            ("a", "1"),
+            ("b", "2"),
+            ("c", "3"),
+            ("d", "4"),
+        ]);
+        let directives = ResponseDirectives::of(&stored);
+        strip(&mut stored, &directives, false);
+        assert_eq!(names(&stored), ["cache-control", "d"]);
+    }
+
+    #[test]
+    fn section_3_2_a_304_changes_all_but_what_describes_the_body() {
+        let mut stored = headers(&[("x", "1"), ("x", "2"), ("y", "3"), ("content-length", "5")]);
+        update(&mut stored, &headers(&[("x", "4"), ("content-length", "0"), ("z", "6")]));
+        assert_eq!(stored.get_all("x").iter().collect::<Vec<_>>(), ["4"]);
+        assert_eq!(stored["content-length"], "5");
+        assert_eq!(names(&stored), ["content-length", "x", "y", "z"]);
+    }
+
+    #[test]
+    fn tags_are_taken_out() {
+        let mut response = headers(&[("surrogate-key", "a b  c"), ("cache-tag", "d e,f"), ("x", "1")]);
+        assert_eq!(take_tags(&mut response), ["a", "b", "c", "d e", "f"]);
+        assert_eq!(names(&response), ["x"]);
+    }
+}

@@ -1,0 +1,126 @@
+use http::HeaderName;
+
+use super::*;
+
+const NOW: Millis = 1_700_000_000_000;
+
+fn headers(fields: &[(&'static str, String)]) -> HeaderMap {
+    let fields = fields.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+    fields.collect()
+}
+
+fn date(offset: i64) -> String {
+    let time = NOW.checked_add_signed(offset * 1000).unwrap();
+    date::value(time).to_str().unwrap().to_owned()
+}
+
+/// Of a response that took a second.
+fn freshness(cache_control: &str, more: &[(&'static str, String)]) -> Freshness {
+    let mut fields = vec![("cache-control", cache_control.to_owned())];
+    fields.extend_from_slice(more);
+    let headers = headers(&fields);
+    let directives = ResponseDirectives::of(&headers);
+    let lifetime = stated_lifetime(&headers, &directives, NOW).unwrap_or_default();
+    let exchange = Exchange { sent: NOW - 1000, received: NOW };
+    Freshness::of(&headers, &directives, exchange, (lifetime, Source::Response))
+}
+
+fn asked(cache_control: &str) -> RequestDirectives {
+    RequestDirectives::of(&headers(&[("cache-control", cache_control.to_owned())]))
+}
+
+fn after(seconds: u64) -> Millis {
+    NOW + seconds * 1000
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn section_4_2_3_the_age_is_the_larger_of_two_and_grows() {
+    assert_eq!(freshness("max-age=9", &[]).age(NOW), secs(1), "the time on the way counts");
+    assert_eq!(freshness("", &[("age", "30".into())]).age(after(5)), secs(36));
+    assert_eq!(freshness("", &[("date", date(-50))]).age(after(5)), secs(55));
+    assert_eq!(freshness("", &[("age", "30".into()), ("date", date(-50))]).age(NOW), secs(50));
+    assert_eq!(freshness("", &[("age", "70".into()), ("date", date(-50))]).age(NOW), secs(71));
+    assert_eq!(freshness("", &[("date", date(50))]).age(NOW), secs(1), "a fast clock is no negative age");
+    assert_eq!(freshness("", &[]).age(NOW - 99_000), secs(1), "nor is a clock that is set back");
+}
+
+#[test]
+fn section_4_2_1_the_order_of_lifetimes() {
+    let lifetime = |line, more: &[_]| freshness(line, more).lifetime;
+    assert_eq!(lifetime("max-age=1, s-maxage=2", &[("expires", date(3))]), secs(2));
+    assert_eq!(lifetime("max-age=1", &[("expires", date(3))]), secs(1));
+    assert_eq!(lifetime("", &[("expires", date(3))]), secs(3));
+    assert_eq!(lifetime("", &[("expires", date(3)), ("date", date(-3))]), secs(6));
+    assert_eq!(lifetime("", &[("expires", "0".into())]), secs(0));
+}
+
+#[test]
+fn a_response_is_fresh_until_its_age_is_its_lifetime() {
+    let page = freshness("max-age=10", &[]);
+    assert_eq!(page.decide(&asked(""), after(8)), Use::Fresh);
+    assert_eq!(page.decide(&asked(""), after(9)), Use::Validate);
+}
+
+#[test]
+fn section_5_2_1_requests_may_ask_for_less_or_more() {
+    let page = freshness("max-age=10", &[]);
+    assert_eq!(page.decide(&asked("max-age=5"), after(4)), Use::Fresh);
+    assert_eq!(page.decide(&asked("max-age=5"), after(5)), Use::Forced);
+    assert_eq!(page.decide(&asked("min-fresh=5"), after(4)), Use::Fresh);
+    assert_eq!(page.decide(&asked("min-fresh=5"), after(5)), Use::Forced);
+    assert_eq!(page.decide(&asked("no-cache"), NOW), Use::Forced);
+    assert_eq!(page.decide(&asked("max-stale=5"), after(14)), Use::Stale);
+    assert_eq!(page.decide(&asked("max-stale=5"), after(15)), Use::Validate);
+    assert_eq!(page.decide(&asked("max-stale"), after(9999)), Use::Stale);
+    assert_eq!(page.decide(&asked("max-stale, min-fresh=1"), after(15)), Use::Forced);
+}
+
+#[test]
+fn section_4_2_4_what_forbids_stale_responses_does() {
+    for rule in ["must-revalidate", "proxy-revalidate", "no-cache"] {
+        let page =
+            freshness(&format!("max-age=10, stale-while-revalidate=99, stale-if-error=99, {rule}"), &[]);
+        assert_eq!(page.decide(&asked("max-stale"), after(20)), Use::Validate, "{rule}");
+        assert!(!page.serves_on_error(&asked("stale-if-error=99"), after(20)), "{rule}");
+    }
+    let page = freshness("s-maxage=10", &[]);
+    assert_eq!(page.decide(&asked("max-stale"), after(20)), Use::Validate);
+    assert!(!page.serves_on_error(&asked("stale-if-error=99"), after(20)));
+    let page = freshness("s-maxage=10, stale-while-revalidate=99, stale-if-error=99", &[]);
+    assert_eq!(page.decide(&asked(""), after(20)), Use::StaleWhileRevalidate, "the response's own word");
+    assert!(page.serves_on_error(&asked(""), after(20)));
+}
+
+#[test]
+fn rfc_5861_windows_count_from_the_end_of_freshness() {
+    let page = freshness("max-age=10, stale-while-revalidate=5, stale-if-error=7", &[]);
+    assert_eq!(page.decide(&asked(""), after(13)), Use::StaleWhileRevalidate);
+    assert_eq!(page.decide(&asked(""), after(14)), Use::Validate);
+    assert_eq!(
+        page.decide(&asked("max-age=99"), after(13)),
+        Use::Validate,
+        "who names an age takes nothing stale"
+    );
+    assert!(page.serves_on_error(&asked(""), after(16)));
+    assert!(!page.serves_on_error(&asked(""), after(17)));
+    assert!(page.serves_on_error(&asked("stale-if-error=8"), after(17)));
+}
+
+#[test]
+fn it_is_kept_for_as_long_as_it_may_be_of_use() {
+    let page = freshness("max-age=10, stale-while-revalidate=5, stale-if-error=7", &[]);
+    assert_eq!(page.retention(NOW, secs(0)), secs(16));
+    assert_eq!(page.retention(NOW, secs(60)), secs(69));
+}
+
+#[test]
+fn section_4_2_2_a_guess_is_a_tenth_and_a_day_at_most() {
+    let guess = |modified| guessed_lifetime(&headers(&[("last-modified", date(modified))]), NOW);
+    assert_eq!(guess(-1000), Some(secs(100)));
+    assert_eq!(guess(-100_000_000), Some(secs(86_400)));
+    assert_eq!(guess(1000), None);
+}

@@ -1,0 +1,111 @@
+use http::Request;
+
+use super::*;
+
+fn target(uri: &str) -> Target {
+    let request = Request::builder().uri(uri).header("host", "example.com").body(()).unwrap();
+    let parts = request.into_parts().0;
+    Target::of(&parts, &parts.uri, false)
+}
+
+#[test]
+fn the_layout() {
+    assert_eq!(target("/users/7?page=2").base, "http:example.com:users:7:@:http?page=2");
+    assert_eq!(target("/").base, "http:example.com:@:http");
+    assert_eq!(target("/a/").base, "http:example.com:a::@:http");
+    assert_eq!(target("https://Other.example:443/a").base, "http:other.example:a:@:https");
+    assert_eq!(target("http://user@[::1]:8080/").base, "http:[%3A%3A1]%3A8080:@:http");
+}
+
+#[test]
+fn different_urls_have_different_keys() {
+    let long = "x".repeat(100_000);
+    let urls = [
+        "/".to_owned(),
+        "//".into(),
+        "/a".into(),
+        "/a/".into(),
+        "/a?".into(),
+        "/a??".into(),
+        "/a?b".into(),
+        "/a:b".into(),
+        "/a/b".into(),
+        "/a%3Ab".into(),
+        "/a%2Fb".into(),
+        "/a%3ab".into(),
+        "/a*".into(),
+        "/a%2A".into(),
+        "/@:http".into(),
+        "/@".into(),
+        "/%40".into(),
+        "/a/@:http?b".into(),
+        format!("/{long}"),
+        format!("/{long}y"),
+        format!("/a?{long}"),
+        format!("/a?{long}y"),
+        "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18".into(),
+        "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16%2F17/18".into(),
+        format!("/{}", "a/".repeat(10_000)),
+        format!("/{}b", "a/".repeat(10_000)),
+    ];
+    let keys: std::collections::HashSet<_> = urls
+        .iter()
+        .filter(|url| url.len() < 65_000)
+        .map(|url| target(url).base)
+        .chain(urls.iter().filter(|url| url.len() >= 65_000).map(|url| {
+            let (path, query) =
+                url.split_once('?').map_or((url.as_str(), None), |(path, query)| (path, Some(query)));
+            Target::new("http", "example.com", path, query, false).base
+        }))
+        .collect();
+    assert_eq!(keys.len(), urls.len());
+    assert!(keys.iter().all(|key| key.len() < 4096 && key.matches(':').count() <= SEGMENTS + 4));
+}
+
+#[test]
+fn rfc_3986_section_5_references() {
+    let base = target("/a/b/c?x");
+    let uri: Uri = "/a/b/c?x".parse().unwrap();
+    let resolve = |reference: &str| base.resolve(reference, &uri, false);
+    assert_eq!(resolve("/p"), Some(target("/p")));
+    assert_eq!(resolve("p?y#z"), Some(target("/a/b/p?y")));
+    assert_eq!(resolve("./p"), Some(target("/a/b/p")));
+    assert_eq!(resolve("../p"), Some(target("/a/p")));
+    assert_eq!(resolve("../../../p"), Some(target("/p")));
+    assert_eq!(resolve(".."), Some(target("/a/")));
+    assert_eq!(resolve("?y"), Some(target("/a/b/c?y")));
+    assert_eq!(resolve("/p?to=http://elsewhere.example/"), Some(target("/p?to=http://elsewhere.example/")));
+    assert_eq!(resolve("http://EXAMPLE.com:80/p"), Some(target("/p")));
+    assert_eq!(resolve("https://example.com/p"), Some(target("/p")));
+    for elsewhere in
+        ["http://example.org/p", "//example.org/p", "http://example.com:8080/p", "http://", "://"]
+    {
+        assert_eq!(resolve(elsewhere), None, "{elsewhere}");
+    }
+}
+
+#[test]
+fn parameters_are_sorted_by_name() {
+    assert_eq!(sorted_query("b=1&a=2&b=0&&c"), "a=2&b=1&b=0&c");
+}
+
+#[test]
+fn headers_that_steer_are_in_the_key() {
+    let of = |fields: &[(&'static str, &'static str)], own: &[&str]| {
+        let headers = fields.iter().map(|&(name, value)| {
+            (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
+        });
+        let own: Vec<_> = own.iter().map(|own| (*own).to_owned()).collect();
+        additions(&Uri::from_static("/"), &headers.collect(), &own)
+    };
+    let plain = of(&[], &[]);
+    assert_eq!(
+        of(&[("user-agent", "x"), ("x-forwarded-for", "1"), ("forwarded", "for=1, by=2")], &[]),
+        plain
+    );
+    assert_ne!(of(&[("x-forwarded-host", "evil")], &[]), plain);
+    assert_ne!(of(&[("forwarded", "for=1; HOST=evil")], &[]), plain);
+    assert_ne!(of(&[], &["x-forwarded-host:evil"]), of(&[("x-forwarded-host", "evil")], &[]));
+    assert_ne!(of(&[], &["a", "b"]), of(&[], &["ab"]));
+    assert_ne!(of(&[], &[""]), plain);
+}

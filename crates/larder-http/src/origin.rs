@@ -1,0 +1,55 @@
+//! What answers when the cache does not: the handler, whatever the framework.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::Response;
+use tokio::task::AbortHandle;
+
+use crate::{body::HandlerBody, conditional::Conditions};
+
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A handler with a request for it.
+pub(crate) trait Origin: Send + 'static {
+    type Body: HandlerBody;
+    type Error: Send + 'static;
+
+    /// Answers the request; under these conditions in place of the client's own, if there are any.
+    fn call(
+        self,
+        conditions: Option<Conditions>,
+    ) -> impl Future<Output = Result<Response<Self::Body>, Self::Error>> + Send;
+
+    /// Runs a task beside the request's own; where there is no runtime for that, gives it back.
+    fn spawn(task: BoxFuture<()>) -> Driver;
+}
+
+/// What keeps a copy going.
+pub(crate) enum Driver {
+    None,
+    /// A task of its own: a slow client holds up nobody.
+    Task(AbortHandle),
+    /// The client: there is no runtime.
+    #[cfg_attr(not(feature = "tower"), allow(dead_code, reason = "Actix always has a runtime"))]
+    Inline(BoxFuture<()>),
+}
+
+impl Driver {
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) {
+        if let Self::Inline(task) = self
+            && let Poll::Ready(()) = task.as_mut().poll(context)
+        {
+            *self = Self::None;
+        }
+    }
+
+    pub(crate) fn stop(&mut self) {
+        if let Self::Task(task) = self {
+            task.abort();
+        }
+    }
+}

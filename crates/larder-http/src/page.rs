@@ -1,0 +1,165 @@
+//! A stored response.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, SeqAccess, Visitor},
+};
+
+use crate::{conditional::Conditions, freshness::Freshness, vary::Vary};
+
+/// A complete response, and all that decides whether it answers a request. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Page(Arc<Stored>);
+
+/// What a [`Page`] points to.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) vary: Vary,
+    pub(crate) freshness: Freshness,
+    /// Whether the entity tag was made here: the handler does not know it.
+    pub(crate) own_etag: bool,
+    /// Tells it from all others that were or will be under its key.
+    pub(crate) number: u64,
+    pub(crate) tags: Vec<String>,
+}
+
+impl Page {
+    pub(crate) fn new(stored: Stored) -> Self {
+        Self(Arc::new(stored))
+    }
+
+    /// The validators that the handler gave.
+    pub(crate) fn conditions(&self) -> Conditions {
+        Conditions::of(&self.headers, self.own_etag)
+    }
+
+    /// About how much memory it takes, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64);
+        self.body.len() + headers.sum::<usize>() + size_of::<Stored>()
+    }
+}
+
+impl std::ops::Deref for Page {
+    type Target = Stored;
+
+    fn deref(&self) -> &Stored {
+        &self.0
+    }
+}
+
+/// How much memory a stored response takes, in bytes: a weigher for `larder`'s `MemoryCache`, whose capacity
+/// is a number of bytes then. Anything that is not a response weighs what its key does, and 256 bytes.
+///
+/// ```
+/// let cache = larder::MemoryCache::builder().capacity(64 << 20).weigher(larder_http::weigh).build();
+/// ```
+#[must_use]
+pub fn weigh(key: &str, entry: &larder::Entry) -> u32 {
+    let value = entry.value::<Page>().map_or(256, Page::weight);
+    u32::try_from(key.len() + value).unwrap_or(u32::MAX)
+}
+
+/// The form in which a page leaves the process.
+#[derive(Serialize, Deserialize)]
+struct Portable {
+    status: u16,
+    headers: Vec<(String, Binary)>,
+    body: Binary,
+    vary: Vary,
+    freshness: Freshness,
+    own_etag: bool,
+    number: u64,
+    tags: Vec<String>,
+}
+
+impl Serialize for Page {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let bytes = |value: &HeaderValue| Binary(Bytes::copy_from_slice(value.as_bytes()));
+        Portable {
+            status: self.status.as_u16(),
+            headers: self.headers.iter().map(|(name, value)| (name.to_string(), bytes(value))).collect(),
+            body: Binary(self.body.clone()),
+            vary: self.vary.clone(),
+            freshness: self.freshness.clone(),
+            own_etag: self.own_etag,
+            number: self.number,
+            tags: self.tags.clone(),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Page {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let portable = Portable::deserialize(deserializer)?;
+        let mut headers = HeaderMap::with_capacity(portable.headers.len());
+        for (name, value) in portable.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(de::Error::custom)?;
+            let value = HeaderValue::from_maybe_shared(value.0).map_err(de::Error::custom)?;
+            headers.append(name, value);
+        }
+        Ok(Self::new(Stored {
+            status: StatusCode::from_u16(portable.status).map_err(de::Error::custom)?,
+            headers,
+            body: portable.body.0,
+            vary: portable.vary,
+            freshness: portable.freshness,
+            own_etag: portable.own_etag,
+            number: portable.number,
+            tags: portable.tags,
+        }))
+    }
+}
+
+/// Bytes that formats with bytes write as such.
+struct Binary(Bytes);
+
+impl Serialize for Binary {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Binary {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_byte_buf(BinaryVisitor)
+    }
+}
+
+struct BinaryVisitor;
+
+impl<'de> Visitor<'de> for BinaryVisitor {
+    type Value = Binary;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("bytes")
+    }
+
+    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Binary, E> {
+        Ok(Binary(Bytes::copy_from_slice(bytes)))
+    }
+
+    fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Binary, E> {
+        Ok(Binary(bytes.into()))
+    }
+
+    /// As JSON has them.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Binary, A::Error> {
+        let mut bytes = Vec::new();
+        while let Some(byte) = sequence.next_element()? {
+            bytes.push(byte);
+        }
+        Ok(Binary(bytes.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! `Cache-Status`: what became of a request (RFC 9211).
+
+use std::{fmt::Write as _, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+/// The field's name.
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+/// Why a request went on to the handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Forward {
+    /// The cache was told not to, or cannot, deal with such requests.
+    Bypass,
+    /// Its method is not cached.
+    Method,
+    /// Nothing is stored under its URI.
+    UriMiss,
+    /// What is stored was chosen by other headers.
+    VaryMiss,
+    /// What is stored may not be used for it.
+    Miss,
+    /// What is stored is fresh, but the client wants better.
+    Request,
+    /// What is stored is stale, or has to be validated.
+    Stale,
+    /// It asks for a part.
+    Partial,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct CacheStatus {
+    pub(crate) forward: Option<Forward>,
+    /// What the handler said, where that is not what the client gets.
+    pub(crate) forward_status: Option<StatusCode>,
+    /// For how long the response is fresh, or since when it is not: seconds.
+    pub(crate) ttl: Option<i64>,
+    pub(crate) stored: bool,
+    pub(crate) collapsed: bool,
+    pub(crate) detail: Option<&'static str>,
+}
+
+impl CacheStatus {
+    pub(crate) fn hit(ttl: i64) -> Self {
+        Self { ttl: Some(ttl), ..Self::default() }
+    }
+
+    pub(crate) fn forwarded(why: Forward) -> Self {
+        Self { forward: Some(why), ..Self::default() }
+    }
+
+    /// Adds this cache's member to the list of all caches on the way.
+    pub(crate) fn append(self, headers: &mut HeaderMap) {
+        let mut member = String::from("larder");
+        match self.forward {
+            None => member.push_str("; hit"),
+            Some(why) => {
+                let _ = write!(member, "; fwd={}", why.token());
+            }
+        }
+        if let Some(status) = self.forward_status {
+            let _ = write!(member, "; fwd-status={}", status.as_u16());
+        }
+        if let Some(ttl) = self.ttl {
+            let _ = write!(member, "; ttl={ttl}");
+        }
+        if self.stored {
+            member.push_str("; stored");
+        }
+        if self.collapsed {
+            member.push_str("; collapsed");
+        }
+        if let Some(detail) = self.detail {
+            let _ = write!(member, "; detail={detail}");
+        }
+        headers.append(CACHE_STATUS, HeaderValue::try_from(member).expect("tokens are ASCII"));
+    }
+}
+
+impl Forward {
+    fn token(self) -> &'static str {
+        match self {
+            Self::Bypass => "bypass",
+            Self::Method => "method",
+            Self::UriMiss => "uri-miss",
+            Self::VaryMiss => "vary-miss",
+            Self::Miss => "miss",
+            Self::Request => "request",
+            Self::Stale => "stale",
+            Self::Partial => "partial",
+        }
+    }
+}
+
+/// Whole seconds, as far as they can be counted.
+pub(crate) fn seconds(time: Duration) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,148 @@
+//! Whether a response may be stored, and for how long it is fresh (RFC 9111, section 3).
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+
+use crate::{
+    conditional,
+    config::{Caching, Config},
+    directives::ResponseDirectives,
+    engine::Wish,
+    fields,
+    freshness::{Exchange, Freshness, Source, guessed_lifetime, stated_lifetime},
+    vary::Vary,
+};
+
+/// Statuses that may be stored although nobody said for how long they are fresh (RFC 9110, section 15.1).
+const CACHEABLE_BY_THEMSELVES: [u16; 11] = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501];
+
+/// Statuses whose rules are kept here: all that the RFC gives a rule for caches.
+const UNDERSTOOD: [u16; 27] = [
+    200, 203, 204, 300, 301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 405, 406, 409, 410, 411, 414, 415,
+    421, 500, 501, 502, 503, 504,
+];
+
+/// Why a response is not stored: for people.
+pub(crate) type Reason = &'static str;
+
+/// On what terms a response is stored.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(crate) directives: ResponseDirectives,
+    pub(crate) freshness: Freshness,
+    pub(crate) vary: Vary,
+}
+
+/// The terms on which a response to `wish` is stored.
+pub(crate) fn terms(
+    config: &Config,
+    wish: &Wish,
+    (status, headers, caching): (StatusCode, &HeaderMap, &Caching),
+    exchange: Exchange,
+) -> Result<Terms, Reason> {
+    let directives = ResponseDirectives::of(headers);
+    let vary = Vary::of(headers, &wish.request.headers).ok_or("vary")?;
+    may_be_stored(status, &directives, caching)?;
+    if is_stream(headers) {
+        return Err("stream");
+    }
+    if fields::sets_cookie(headers) && !config.cookies.stores_set_cookie {
+        return Err("set-cookie");
+    }
+    may_be_shared(config, wish, &directives, &vary)?;
+
+    let lifetime = lifetime(config, wish, (status, headers, caching), &directives, exchange)?;
+    let freshness = Freshness::of(headers, &directives, exchange, lifetime);
+    let is_useful = freshness.is_usable_unasked(exchange.received)
+        || freshness.has_error_window()
+        || !conditional::Conditions::of(headers, false).is_empty()
+        || is_within_reach_of_clients(&freshness, &directives);
+    if !is_useful {
+        return Err("stale");
+    }
+    Ok(Terms { directives, freshness, vary })
+}
+
+/// Whether the handler allows to store it at all.
+fn may_be_stored(
+    status: StatusCode,
+    directives: &ResponseDirectives,
+    caching: &Caching,
+) -> Result<(), Reason> {
+    if status.is_informational() || matches!(status.as_u16(), 206 | 304) {
+        return Err("status");
+    }
+    if caching.no_store {
+        return Err("no-store");
+    }
+    let understood = UNDERSTOOD.contains(&status.as_u16());
+    // Section 5.2.2.3: who understands the status need not heed `no-store`.
+    match (directives.must_understand, understood) {
+        (true, false) => return Err("must-understand"),
+        (true, true) => {}
+        (false, _) if directives.no_store => return Err("no-store"),
+        (false, _) => {}
+    }
+    if directives.private.is_all() { Err("private") } else { Ok(()) }
+}
+
+/// Whether a response to somebody with credentials is for everybody.
+fn may_be_shared(
+    config: &Config,
+    wish: &Wish,
+    directives: &ResponseDirectives,
+    vary: &Vary,
+) -> Result<(), Reason> {
+    let for_all = directives.public || directives.s_maxage.is_some();
+    // Section 3.5.
+    if wish.has_authorization && !for_all && !directives.must_revalidate {
+        return Err("authorization");
+    }
+    let by_cookie = vary.names(&header::COOKIE) || config.cookies.ignores_cookie;
+    if wish.has_cookie && !for_all && !by_cookie {
+        return Err("cookie");
+    }
+    Ok(())
+}
+
+/// For how long it is fresh, and who says so.
+fn lifetime(
+    config: &Config,
+    wish: &Wish,
+    (status, headers, caching): (StatusCode, &HeaderMap, &Caching),
+    directives: &ResponseDirectives,
+    exchange: Exchange,
+) -> Result<(Duration, Source), Reason> {
+    if let Some(lifetime) = stated_lifetime(headers, directives, exchange.received) {
+        return Ok((lifetime, Source::Response));
+    }
+    if directives.no_cache.is_all() {
+        return Ok((Duration::ZERO, Source::Response));
+    }
+    if wish.has_credentials() {
+        return Err("silent");
+    }
+    if !CACHEABLE_BY_THEMSELVES.contains(&status.as_u16()) && !directives.public {
+        return Err("silent");
+    }
+    let ours = caching.ttl.or_else(|| config.ttl_of(wish.path()));
+    let guessed = || guessed_lifetime(headers, exchange.received).filter(|_| config.heuristic);
+    match ours.or_else(guessed) {
+        Some(lifetime) if !lifetime.is_zero() => Ok((lifetime, Source::Ours)),
+        _ => Err("silent"),
+    }
+}
+
+/// Whether a client may take it once it is stale.
+fn is_within_reach_of_clients(freshness: &Freshness, directives: &ResponseDirectives) -> bool {
+    !directives.forbids_stale() && directives.s_maxage.is_none() && !freshness.lifetime.is_zero()
+}
+
+/// Whether it goes on for as long as the client listens.
+fn is_stream(headers: &HeaderMap) -> bool {
+    let stream = |value: &http::HeaderValue| {
+        value.as_bytes().to_ascii_lowercase().trim_ascii().starts_with(b"text/event-stream")
+    };
+    headers.get(header::CONTENT_TYPE).is_some_and(stream)
+}

@@ -1,0 +1,229 @@
+//! RFC 9111, section 5.2.1: what requests ask for; sections 4.2.4 and 4.4: stale responses, and invalidation;
+//! RFC 5861.
+
+mod support;
+
+use larder_http::HttpCache;
+use support::table::{Case, Step, case, get, method, run};
+
+fn fresh() -> Step {
+    get().says("cache-control", "max-age=1500")
+}
+
+/// Whether a request with this `Cache-Control` is answered by a response that is so old.
+fn asks(directives: &'static str, age: u64, is_hit: bool) -> Case {
+    let again = get().after(age).sends("cache-control", directives);
+    case(directives, [fresh(), if is_hit { again.hit() } else { again.asked() }])
+}
+
+#[tokio::test]
+async fn directives() {
+    run([
+        asks("max-age=0", 1, false),
+        asks("max-age=10", 5, true),
+        asks("max-age=10", 11, false),
+        asks("MAX-AGE=\"10\"", 11, false),
+        asks("max-age=x", 1, false),
+        asks("min-fresh=1000", 400, true),
+        asks("min-fresh=1000", 600, false),
+        asks("min-fresh=x", 1, false),
+        asks("max-stale", 9999999 / 1000, true)
+            .configured(|cache| cache.keep_stale(std::time::Duration::from_secs(99_999))),
+        asks("max-stale=100", 1599, true),
+        asks("max-stale=100", 1601, false),
+        asks("max-stale=x", 1501, false),
+        asks("no-cache", 1, false),
+        asks("no-store", 1, false),
+        asks("foo", 1, true),
+        asks("no-cache", 1, true).configured(HttpCache::ignore_request_directives),
+        case("Pragma means nothing", [fresh(), get().sends("pragma", "no-cache").hit()]),
+        case("no-store stores nothing", [fresh().sends("cache-control", "no-store"), get().asked()]),
+        case(
+            "no-cache validates, and stores",
+            [
+                fresh().says("etag", "\"a\"").says_body("old"),
+                fresh()
+                    .sends("cache-control", "no-cache")
+                    .says_body("new")
+                    .handler_got("if-none-match", "\"a\"")
+                    .body("new")
+                    .cache_status("fwd=request"),
+                get().hit().body("new"),
+            ],
+        ),
+        case(
+            "only-if-cached",
+            [
+                get().sends("cache-control", "only-if-cached").not_asked().status(504),
+                fresh(),
+                get().sends("cache-control", "only-if-cached").hit().status(200),
+                get().after(1501).sends("cache-control", "only-if-cached").not_asked().status(504),
+            ],
+        ),
+        case(
+            "max-stale is not for what must be revalidated",
+            [
+                get().says("cache-control", "max-age=1, must-revalidate"),
+                get().after(2).sends("cache-control", "max-stale=100").asked(),
+            ],
+        ),
+        case(
+            "nor for s-maxage",
+            [
+                get().says("cache-control", "s-maxage=1"),
+                get().after(2).sends("cache-control", "max-stale=100").asked(),
+            ],
+        ),
+        case(
+            "nor for proxy-revalidate",
+            [
+                get().says("cache-control", "max-age=1, proxy-revalidate"),
+                get().after(2).sends("cache-control", "max-stale=100").asked(),
+            ],
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn stale_if_error() {
+    let failing = |status| get().after(3).says_status(status).says_body("failed");
+    run([
+        case(
+            "not by default",
+            [get().says("cache-control", "max-age=2"), failing(503).status(503).body("failed")],
+        ),
+        case(
+            "if the response allows it",
+            [
+                get().says("cache-control", "max-age=2, stale-if-error=10"),
+                failing(500).status(200).body("body").cache_status("fwd=stale; fwd-status=500"),
+                failing(503).status(200),
+                failing(404).status(404),
+            ],
+        ),
+        case(
+            "not after its time",
+            [
+                get().says("cache-control", "max-age=2, stale-if-error=10"),
+                get().after(13).says_status(500).status(500),
+            ],
+        ),
+        case(
+            "if the request allows it",
+            [
+                get().says("cache-control", "max-age=2").says("etag", "\"a\""),
+                failing(500).sends("cache-control", "stale-if-error=10").status(200),
+                get().after(20).says_status(500).sends("cache-control", "stale-if-error=10").status(500),
+            ],
+        ),
+        case(
+            "not if it must be revalidated",
+            [
+                get().says("cache-control", "max-age=2, must-revalidate, stale-if-error=10"),
+                failing(500).status(500),
+            ],
+        ),
+        case(
+            "nor with no-cache",
+            [
+                get().says("cache-control", "no-cache, stale-if-error=10").says("etag", "\"a\""),
+                failing(500).status(500),
+            ],
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn stale_while_revalidate() {
+    run([
+        case(
+            "while the window is open",
+            [
+                get().says("cache-control", "max-age=2, stale-while-revalidate=10").says_body("old"),
+                get()
+                    .after(5)
+                    .says("cache-control", "max-age=60")
+                    .says_body("new")
+                    .body("old")
+                    .cache_status("hit; ttl=-3")
+                    .has("age", "5"),
+            ],
+        ),
+        case(
+            "not after it",
+            [
+                get().says("cache-control", "max-age=2, stale-while-revalidate=10").says_body("old"),
+                get().after(12).says_body("new").asked().body("new"),
+            ],
+        ),
+        case(
+            "not if it must be revalidated",
+            [
+                get()
+                    .says("cache-control", "max-age=2, stale-while-revalidate=10, must-revalidate")
+                    .says_body("old"),
+                get().after(5).says_body("new").asked().body("new"),
+            ],
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn invalidation() {
+    let mut cases = Vec::new();
+    for unsafe_method in ["POST", "PUT", "DELETE", "PATCH", "M-SEARCH"] {
+        let change = || method(unsafe_method);
+        cases.push(case(unsafe_method, [fresh(), change().asked(), get().asked()]));
+        cases.push(case("redirected", [fresh(), change().says_status(303), get().asked()]));
+        cases.push(case("failed", [fresh(), change().says_status(500), get().hit()]));
+        cases.push(case("refused", [fresh(), change().says_status(403), get().hit()]));
+        for field in ["location", "content-location"] {
+            let there = |at: &'static str, reference: &'static str| {
+                case(
+                    reference,
+                    [fresh().path(at), change().path("/a/b").says(field, reference), get().path(at).asked()],
+                )
+            };
+            let elsewhere = |reference: &'static str| {
+                case(reference, [fresh(), change().path("/a/b").says(field, reference), get().hit()])
+            };
+            cases.push(there("/page", "/page"));
+            cases.push(there("/page", "http://example.com/page"));
+            cases.push(there("/page", "https://EXAMPLE.com:443/page#top"));
+            cases.push(there("/page", "//example.com/page"));
+            cases.push(there("/a/page", "page"));
+            cases.push(there("/page", "../page"));
+            cases.push(there("/a/b?x=1", "?x=1"));
+            cases.push(elsewhere("http://example.org/page"));
+            cases.push(elsewhere("http://example.com.evil/page"));
+            cases.push(elsewhere("http://example.com@evil/page"));
+            cases.push(elsewhere("/page?x=1"));
+        }
+    }
+    cases.push(case(
+        "all variants",
+        [
+            fresh().says("vary", "foo").sends("foo", "1"),
+            fresh().says("vary", "foo").sends("foo", "2"),
+            method("POST"),
+            get().sends("foo", "1").asked(),
+            get().sends("foo", "2").asked(),
+        ],
+    ));
+    cases.push(case(
+        "another query stays",
+        [fresh().path("/page?x=1"), method("POST"), get().path("/page?x=1").hit()],
+    ));
+    cases.push(case(
+        "what is under it stays",
+        [fresh().path("/page/1"), method("POST"), get().path("/page/1").hit()],
+    ));
+    cases.push(
+        case("also where it is skipped", [fresh(), method("POST").sends("x-skip", "1"), get().asked()])
+            .configured(|cache| cache.skip_if(|request| request.headers.contains_key("x-skip"))),
+    );
+    run(cases).await;
+}

@@ -1,0 +1,318 @@
+//! RFC 9111, sections 3 and 5.2.2: what may be stored, and of it what; RFC 9110, section 9.2 and 14.
+
+mod support;
+
+use larder_http::HttpCache;
+use support::table::{Case, case, get, method, run};
+
+/// Whether a response with this `Cache-Control` answers the next request.
+fn next(cache_control: &'static str, is_hit: bool) -> Case {
+    let again = get().after(1);
+    let again = if is_hit { again.hit() } else { again.asked() };
+    case(cache_control, [get().says("cache-control", cache_control).asked(), again])
+}
+
+#[tokio::test]
+async fn directives() {
+    run([
+        next("no-store, max-age=60", false),
+        next("max-age=60, No-StOrE", false),
+        next("no-store =, max-age=60", false),
+        next("no-store=\"x\", max-age=60", false),
+        next("private, max-age=60", false),
+        next("PRIVATE, max-age=60", false),
+        next("private=\"\", max-age=60", false),
+        next("private=\"a b\", max-age=60", false),
+        next("private=\"x-user\", max-age=60", true),
+        next("no-cache, max-age=60", false),
+        next("No-CaChE, max-age=60", false),
+        next("no-cache=, max-age=60", false),
+        next("no-cache=\"x-user\", max-age=60", true),
+        next("public, max-age=60", true),
+        next("public", false),
+        next("must-revalidate, max-age=60", true),
+        next("immutable, max-age=60", true),
+        next("must-understand, no-store, max-age=60", true),
+        next("must-understand, max-age=60", true),
+        case(
+            "must-understand, of a status that is not",
+            [
+                get().says_status(299).says("cache-control", "must-understand, no-store, max-age=60"),
+                get().asked(),
+            ],
+        ),
+        case(
+            "what is not stored leaves what is",
+            [
+                get().says("cache-control", "max-age=60").says_body("old"),
+                get().sends("cache-control", "no-cache").says("cache-control", "no-store").body("body"),
+                get().hit().body("old"),
+            ],
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn authorization() {
+    let authorized = |says: &'static str, is_hit: bool| {
+        let again = get();
+        let again = if is_hit { again.hit() } else { again.asked() };
+        case(says, [get().sends("authorization", "Bearer a").says("cache-control", says).asked(), again])
+    };
+    run([
+        authorized("max-age=60", false),
+        authorized("max-age=60, public", true),
+        authorized("s-maxage=60", true),
+        authorized("max-age=60, must-revalidate", true),
+        authorized("max-age=60, proxy-revalidate", false),
+        authorized("public, private, max-age=60", false),
+        case(
+            "what was stored for nobody is for anybody, if the handler said so",
+            [get().says("cache-control", "max-age=60"), get().sends("authorization", "Bearer a").hit()],
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn cookies() {
+    let cookied = |says: &'static str, is_hit: bool| {
+        let again = get().sends("cookie", "session=2");
+        let again = if is_hit { again.hit() } else { again.asked() };
+        case(says, [get().sends("cookie", "session=1").says("cache-control", says).asked(), again])
+    };
+    run([
+        cookied("max-age=60", false),
+        cookied("max-age=60, must-revalidate", false),
+        cookied("max-age=60, public", true),
+        cookied("s-maxage=60", true),
+        cookied("max-age=60", true).configured(HttpCache::ignore_cookies),
+        case(
+            "Vary tells them apart",
+            [
+                get().sends("cookie", "session=1").says("cache-control", "max-age=60").says("vary", "cookie"),
+                get().sends("cookie", "session=1").hit(),
+                get().sends("cookie", "session=2").asked(),
+            ],
+        ),
+        case(
+            "what sets a cookie is not stored",
+            [
+                get().says("cache-control", "max-age=60").says("set-cookie", "a=b").has("set-cookie", "a=b"),
+                get().asked(),
+            ],
+        ),
+        case(
+            "unless asked for",
+            [
+                get().says("cache-control", "max-age=60").says("set-cookie", "a=b"),
+                get().hit().has("set-cookie", "a=b"),
+            ],
+        )
+        .configured(HttpCache::store_set_cookie),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn fields() {
+    let fresh = || get().says("cache-control", "max-age=60");
+    run([
+        case(
+            "what the connection names is not stored",
+            [
+                fresh().says("connection", "a, b").says("a", "1").says("b", "2").says("c", "3"),
+                get().hit().lacks("a").lacks("b").has("c", "3"),
+            ],
+        ),
+        case(
+            "hop by hop",
+            [
+                fresh()
+                    .says("keep-alive", "1")
+                    .says("proxy-authenticate", "x")
+                    .says("te", "x")
+                    .says("upgrade", "x"),
+                get().hit().lacks("keep-alive").lacks("proxy-authenticate").lacks("te").lacks("upgrade"),
+            ],
+        ),
+        case(
+            "no-cache names fields",
+            [
+                get()
+                    .says("cache-control", "no-cache=\"a, b\", max-age=60")
+                    .says("a", "1")
+                    .says("b", "2")
+                    .says("c", "3")
+                    .has("a", "1"),
+                get().hit().lacks("a").lacks("b").has("c", "3"),
+            ],
+        ),
+        case(
+            "private names fields",
+            [
+                get()
+                    .says("cache-control", "private=\"a\", max-age=60")
+                    .says("a", "1")
+                    .says("c", "3")
+                    .has("a", "1"),
+                get().hit().lacks("a").has("c", "3"),
+            ],
+        ),
+        case(
+            "several lines of a field",
+            [fresh().says("link", "a").says("link", "b"), get().hit().has("link", "a, b")],
+        ),
+        case("bytes that are no text", [fresh().says("x", "caf\u{e9}"), get().hit().has("x", "caf\u{e9}")]),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn methods() {
+    let fresh = |step: support::table::Step| step.says("cache-control", "max-age=60");
+    run([
+        case(
+            "HEAD is answered from GET",
+            [
+                fresh(get()).says_body("12345"),
+                method("HEAD").hit().status(200).body("").has("content-length", "5"),
+            ],
+        ),
+        case(
+            "HEAD itself is not stored",
+            [fresh(method("HEAD")).asked(), method("HEAD").asked(), get().asked()],
+        ),
+        case("POST is not stored", [fresh(method("POST")), get().asked()]),
+        case("OPTIONS is not stored", [fresh(method("OPTIONS")), method("OPTIONS").asked()]),
+        case("safe methods invalidate nothing", [fresh(get()), method("OPTIONS"), get().hit()]),
+        case(
+            "a GET with a body has an answer of its own",
+            [fresh(get()).sends("content-length", "0"), get().hit()],
+        ),
+        case(
+            "a range passes by",
+            [
+                fresh(get()).says_body("0123"),
+                get()
+                    .sends("range", "bytes=0-1")
+                    .says_status(206)
+                    .says_body("01")
+                    .asked()
+                    .status(206)
+                    .cache_status("fwd=partial")
+                    .handler_got("range", "bytes=0-1"),
+                get().hit().body("0123"),
+            ],
+        ),
+        case(
+            "HEAD freshens what is stored",
+            [
+                get().says("cache-control", "max-age=2").says("etag", "\"a\"").says("x", "1"),
+                method("HEAD")
+                    .after(3)
+                    .says("cache-control", "max-age=60")
+                    .says("etag", "\"a\"")
+                    .says("x", "2")
+                    .asked(),
+                get().hit().has("x", "2").body("body"),
+            ],
+        ),
+        case(
+            "HEAD shows that what is stored is outdated",
+            [
+                get().says("cache-control", "max-age=60").says("etag", "\"a\""),
+                method("HEAD").sends("cache-control", "no-cache").says("etag", "\"b\"").asked(),
+                get().asked(),
+            ],
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn the_key() {
+    let fresh = |path| get().path(path).says("cache-control", "max-age=60");
+    run([
+        case("the query counts", [fresh("/a?x=1"), get().path("/a?x=2").asked(), get().path("/a").asked()]),
+        case("an empty query counts", [fresh("/a?"), get().path("/a").asked()]),
+        case("the same query", [fresh("/a?x=1&y=2"), get().path("/a?x=1&y=2").hit()]),
+        case("the order counts", [fresh("/a?x=1&y=2"), get().path("/a?y=2&x=1").asked()]),
+        case("unless sorted", [fresh("/a?x=1&y=2"), get().path("/a?y=2&x=1").hit()])
+            .configured(HttpCache::sort_query),
+        case("but not within a name", [fresh("/a?x=1&x=2"), get().path("/a?x=2&x=1").asked()])
+            .configured(HttpCache::sort_query),
+        case(
+            "the path counts in its case",
+            [fresh("/a"), get().path("/A").asked(), get().path("/a/").asked()],
+        ),
+        case(
+            "the host counts, its case does not",
+            [
+                fresh("/a").sends("host", "one.example"),
+                get().path("/a").sends("host", "two.example").asked(),
+                get().path("/a").sends("host", "ONE.example").hit(),
+                get().path("/a").sends("host", "one.example:80").hit(),
+                get().path("/a").sends("host", "one.example:8080").asked(),
+            ],
+        ),
+        case(
+            "what the user adds",
+            [
+                fresh("/a").sends("x-tenant", "one"),
+                get().path("/a").sends("x-tenant", "two").asked(),
+                get().path("/a").sends("x-tenant", "one").hit(),
+            ],
+        )
+        .configured(|cache| cache.key(|request| format!("{:?}", request.headers.get("x-tenant")))),
+        case(
+            "what the user skips",
+            [fresh("/admin/a"), get().path("/admin/a").asked().cache_status("fwd=bypass")],
+        )
+        .configured(|cache| cache.skip_if(|request| request.uri.path().starts_with("/admin"))),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn tags_do_not_leave() {
+    run([
+        case(
+            "stored",
+            [
+                get()
+                    .says("cache-control", "max-age=60")
+                    .says("surrogate-key", "a b")
+                    .says("cache-tag", "c")
+                    .lacks("surrogate-key"),
+                get().hit().lacks("surrogate-key").lacks("cache-tag"),
+            ],
+        ),
+        case("not stored", [get().says("surrogate-key", "a b").lacks("surrogate-key")]),
+        case("of another method", [method("POST").says("cache-tag", "a b").lacks("cache-tag")]),
+    ])
+    .await;
+}
+
+/// Axum cuts the paths that a nested router sees.
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn nested_routers_do_not_share_pages() {
+    use axum::{Router, routing::get};
+    use support::{TestClock, client, http_cache, servers::serve_router};
+
+    let cache = http_cache(&TestClock::new());
+    let nested = |name: &'static str| {
+        let handler = move || async move { ([("cache-control", "max-age=60")], name) };
+        Router::new().route("/page", get(handler)).layer(cache.clone())
+    };
+    let router = Router::new().nest("/one", nested("one")).nest("/two", nested("two"));
+    let server = serve_router(router).await;
+    for is_hit in [false, true] {
+        for name in ["one", "two"] {
+            let received = client::get(server.address, &format!("/{name}/page"), &[]).await;
+            assert_eq!((received.text().as_str(), received.is_hit()), (name, is_hit));
+        }
+    }
+}
