@@ -100,7 +100,7 @@ pub trait Cache: Send + Sync {
     /// # Errors
     ///
     /// If the server that all holders share cannot be asked.
-    async fn try_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
+    async fn take_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
         let _ = ttl;
         Ok(self.core().locks().take(name))
     }
@@ -167,8 +167,8 @@ macro_rules! forward {
                 ($($before)* self $($after)*).lease(at, of, cover, waits).await
             }
 
-            async fn try_lock(&self, name: &str, ttl: std::time::Duration) -> $crate::Result<Option<$crate::LockGuard>> {
-                ($($before)* self $($after)*).try_lock(name, ttl).await
+            async fn take_lock(&self, name: &str, ttl: std::time::Duration) -> $crate::Result<Option<$crate::LockGuard>> {
+                ($($before)* self $($after)*).take_lock(name, ttl).await
             }
 
             async fn wait_for(&self, epoch: $crate::Epoch) -> bool {

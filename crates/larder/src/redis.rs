@@ -285,8 +285,8 @@ impl Cache for RedisCache {
         self.remote.lease(&self.core, at, of, (cover, waits)).await
     }
 
-    async fn try_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
-        self.remote.try_lock(name, ttl).await
+    async fn take_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
+        self.remote.take_lock(name, ttl).await
     }
 
     async fn wait_for(&self, epoch: Epoch) -> bool {

@@ -124,8 +124,8 @@ impl Cache for TieredCache {
         leased
     }
 
-    async fn try_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
-        self.redis.try_lock(name, ttl).await
+    async fn take_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
+        self.redis.take_lock(name, ttl).await
     }
 
     async fn wait_for(&self, epoch: Epoch) -> bool {

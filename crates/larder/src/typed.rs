@@ -1,25 +1,25 @@
 //! `CacheExt`: the typed verbs that every cache has.
 
 pub(crate) mod insert;
+mod look;
 
-use std::{borrow::Borrow, borrow::Cow, collections::HashMap, future::Future, hash::Hash, time::Duration};
+use std::{borrow::Borrow, collections::HashMap, future::Future, hash::Hash, time::Duration};
 
+pub(crate) use self::look::look;
+use self::look::{full_key, get_many_missing, get_missing, look_at, look_or_compute};
 use crate::{
     cache::{Cache, Invalidating},
-    compute::{self, Found, find, give_away, serve},
-    core::{Core, Lookup},
-    dependencies,
-    entry::{Entry, Phase},
+    compute, dependencies,
     epoch::Since,
     error::Result,
-    failure::{Cloned, Sharing, Unshared},
+    failure::{Cloned, Unshared},
     key,
     lock::LockGuard,
     namespace::Namespace,
     policy::Policy,
     scope::{Scope, Scopes},
     stats::CacheStats,
-    value::{Value, ValueType},
+    value::Value,
 };
 
 /// The typed verbs, on every [`Cache`], `dyn Cache` included.
@@ -379,7 +379,7 @@ pub trait CacheExt: Cache {
     ///
     /// If the server cannot be asked ([`is_unavailable`](crate::Error::is_unavailable)).
     fn try_lock(&self, name: &str, ttl: Duration) -> impl Future<Output = Result<Option<LockGuard>>> + Send {
-        async move { Cache::try_lock(self, name, ttl).await }
+        async move { Cache::take_lock(self, name, ttl).await }
     }
 
     /// The same, and waits for as long as somebody else holds the lock. Dropping the future gives up the wait. For
@@ -393,7 +393,7 @@ pub trait CacheExt: Cache {
             const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(200));
             let mut pause = PAUSES.0;
             loop {
-                if let Some(guard) = Cache::try_lock(self, name, ttl).await? {
+                if let Some(guard) = Cache::take_lock(self, name, ttl).await? {
                     return Ok(guard);
                 }
                 // Not in step with others who wait.
@@ -415,113 +415,3 @@ pub trait CacheExt: Cache {
 }
 
 impl<C: Cache + ?Sized> CacheExt for C {}
-
-/// The key with the prefix of the handle it is used with.
-fn full_key<'k>(cache: &(impl Cache + ?Sized), key: &'k str) -> Cow<'k, str> {
-    match cache.prefix() {
-        "" => key.into(),
-        prefix => format!("{prefix}{key}").into(),
-    }
-}
-
-/// The value under a key, from a look or from everything else there is, in a box of its own.
-async fn look_or_compute<V, E, C, S, Fut>(
-    cache: &C,
-    key: &str,
-    policy: &Policy,
-    sharing: S,
-    compute: impl FnOnce() -> Fut + Send,
-) -> Result<V, E>
-where
-    V: Value,
-    E: Send + 'static,
-    C: Cache + ?Sized,
-    S: Sharing<E>,
-    Fut: Future<Output = Result<V, E>> + Send,
-{
-    let key = full_key(cache, key);
-    match look(cache, &key) {
-        Ok(value) => Ok(value),
-        Err(found) => {
-            Box::pin(compute::get_or_compute((cache, &*key), found, policy, sharing, compute)).await
-        }
-    }
-}
-
-/// The prompt value under a full key, or else what was found there. Takes no more than a look.
-#[inline]
-pub(crate) fn look<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Result<V, Found> {
-    let core = cache.core();
-    let at = core.lookup(key);
-    match core.hit(at, || cache.peek(at)) {
-        Some(value) => Ok(value),
-        None => look_further(cache, at),
-    }
-}
-
-/// The same, for what is not in the near table.
-#[inline(never)]
-fn look_further<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Result<V, Found> {
-    let core = cache.core();
-    let stores = core.stores();
-    match find::<V>(cache, at) {
-        Some((entry, Phase::Prompt)) => Ok(serve(core, &entry, Phase::Prompt)),
-        entry => Err(Found { entry, stores }),
-    }
-}
-
-/// The fresh value under a full key, of which a look found no prompt one.
-async fn get_missing<V: Value>(cache: &(impl Cache + ?Sized), key: &str, found: Found) -> Result<Option<V>> {
-    key::check(key)?;
-    let at = cache.core().lookup(key);
-    let found = match fresh(found.entry) {
-        None => fresh(compute::read_one::<V>(cache, at, None).await),
-        found => found,
-    };
-    Ok(serve_found(cache.core(), at, found))
-}
-
-/// The same for several keys, in their order.
-async fn get_many_missing<V: Value>(
-    cache: &(impl Cache + ?Sized),
-    missing: Vec<(&str, Found)>,
-) -> Result<Vec<Option<V>>> {
-    missing.iter().try_for_each(|(key, _)| key::check(key))?;
-    let core = cache.core();
-    let (keys, mut found): (Vec<_>, Vec<_>) =
-        missing.into_iter().map(|(key, found)| (core.lookup(key), fresh(found.entry))).unzip();
-    let sought: Vec<_> = (0..keys.len()).filter(|&index| found[index].is_none()).collect();
-    let lookups: Vec<_> = sought.iter().map(|&index| keys[index]).collect();
-    for (index, read) in sought.into_iter().zip(compute::read::<V>(cache, &lookups, None).await) {
-        found[index] = fresh(read);
-    }
-    Ok(found.into_iter().zip(keys).map(|(found, at)| serve_found(core, at, found)).collect())
-}
-
-fn fresh(found: Option<(Entry, Phase)>) -> Option<(Entry, Phase)> {
-    found.filter(|(_, phase)| *phase < Phase::Revalidate)
-}
-
-/// Gives a caller what was found, or nothing; counted, and recorded as read, either way.
-fn serve_found<V: Value>(core: &Core, at: Lookup<'_>, found: Option<(Entry, Phase)>) -> Option<V> {
-    if found.is_none() {
-        core.count(|counters| &counters.misses);
-        dependencies::record_absent(core.epochs(), at.key);
-    }
-    found.map(|(entry, phase)| give_away(core, entry, phase))
-}
-
-/// An entry for all but its value: from wherever it is.
-async fn look_at(cache: &(impl Cache + ?Sized), key: &str) -> Option<Entry> {
-    let core = cache.core();
-    let at = core.lookup(key);
-    let fresh =
-        |entry: &Entry| entry.0.phase(core.now()) < Phase::Revalidate && entry.0.is_valid(core.epochs());
-    if let Some(entry) = cache.peek(at).filter(fresh) {
-        return Some(entry);
-    }
-    if !cache.is_shared() {
-        return None;
-    }
-    cache.read_one(at, ValueType::none()).await.filter(fresh)
-}

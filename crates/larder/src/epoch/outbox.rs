@@ -244,10 +244,9 @@ impl Outbox {
                 state.remember(now, *scope);
             }
         }
-        for announcement in state.under_way.remove(&attempt).unwrap_or_default() {
-            announcement.set_echoed(epoch);
-        }
+        let announcements = state.under_way.remove(&attempt).unwrap_or_default();
         self.settle(state);
+        announcements.iter().for_each(|announcement| announcement.set_echoed(epoch));
     }
 
     /// Has everything that is inside, and everything of the last minute, appended again: whatever the server

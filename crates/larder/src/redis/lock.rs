@@ -58,8 +58,8 @@ static PROLONG: Script = Script::new(
 );
 
 impl Remote {
-    /// See [`Cache::try_lock`](crate::Cache::try_lock).
-    pub(super) async fn try_lock(self: &Arc<Self>, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
+    /// See [`Cache::take_lock`](crate::Cache::take_lock).
+    pub(super) async fn take_lock(self: &Arc<Self>, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
         let (key, token) =
             (self.names.lock(name), format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)));
         let asked = Instant::now();

@@ -21,6 +21,9 @@ const WATCH: Duration = Duration::from_secs(5);
 /// Pauses between attempts that the log's connection has not admitted yet.
 const ADMISSION: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(100));
 
+/// So many attempts are refused, in half a second, before callers no longer wait.
+const PATIENCE: u32 = 8;
+
 /// Who repairs a line.
 #[derive(Debug, Default)]
 pub(super) struct Repair {
@@ -236,10 +239,13 @@ async fn repair_line(this: &Ended) {
             }
             Attempt::NotAdmitted => {
                 refused += 1;
-                let reason = "the invalidation log does not know this server yet";
                 link.breaker.probed_in_vain();
-                // No failed attempt: the server is there.
-                link.lines[this.line].stage.send_replace(Stage::Down(0, DialError::now(reason)));
+                // At first callers wait: the log is just about to be followed there.
+                if refused > PATIENCE {
+                    let reason = "the invalidation log does not know this server yet";
+                    // No failed attempt: the server is there.
+                    link.lines[this.line].stage.send_replace(Stage::Down(0, DialError::now(reason)));
+                }
             }
             Attempt::Failed(error) => {
                 refused = 0;
