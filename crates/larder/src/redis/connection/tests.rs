@@ -4,7 +4,6 @@ mod cluster;
 mod outages;
 mod sentinel;
 mod single;
-mod speed;
 
 use std::{
     sync::Arc,
