@@ -23,7 +23,7 @@ pub(super) use self::wakes::Wakes;
 use super::{
     Remote,
     connection::Command,
-    script::{Call, Script},
+    script::{Call, Script, milliseconds},
 };
 use crate::{
     cache::{HeldLease, Lease, Leased},
@@ -184,7 +184,7 @@ impl Remote {
         of: ValueType,
         (own, outdated, waits): (Holder, Option<Holder>, bool),
     ) -> Attempt {
-        let lifetime = (self.lease_lifetime / PARTS).as_millis().max(1);
+        let lifetime = milliseconds(self.lease_lifetime / PARTS);
         let arguments = vec![
             own.0.to_vec(),
             lifetime.to_string().into_bytes(),
@@ -252,7 +252,7 @@ impl Held {
             interval.tick().await;
             loop {
                 interval.tick().await;
-                let arguments = vec![holder.token(), lifetime.as_millis().max(1).to_string().into_bytes()];
+                let arguments = vec![holder.token(), milliseconds(lifetime).to_string().into_bytes()];
                 if let Ok(Value::Int(0)) = remote.call_one(RENEW.on(name.clone(), arguments)).await {
                     return;
                 }
