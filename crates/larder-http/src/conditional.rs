@@ -125,6 +125,15 @@ pub(crate) fn not_modified(mut headers: HeaderMap) -> HeaderMap {
     headers
 }
 
+/// Whether a 304 is about what is stored: if it has a tag, that is the one. Another tag is that of a
+/// representation which is not here, and says nothing about this one (RFC 9111, section 4.3.4).
+pub(crate) fn is_about(stored: &HeaderMap, own_etag: bool, not_modified: &HeaderMap) -> bool {
+    let stored = stored.get(header::ETAG).filter(|_| !own_etag);
+    not_modified
+        .get(header::ETAG)
+        .is_none_or(|tag| stored.is_some_and(|stored| opaque(stored.as_bytes()) == opaque(tag.as_bytes())))
+}
+
 /// Whether a response to `HEAD` is about the body that is stored (RFC 9111, section 4.3.5).
 pub(crate) fn is_same(stored: &HeaderMap, own_etag: bool, length: usize, head: &HeaderMap) -> bool {
     let same = |name: &HeaderName| match (head.get(name), stored.get(name)) {

@@ -22,8 +22,13 @@ const HOP_BY_HOP: [&str; 12] = [
 ];
 
 /// What a 304 does not change: it describes the body that stays (RFC 9111, section 3.2).
-const OF_THE_BODY: [HeaderName; 3] =
-    [header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::CONTENT_RANGE];
+const OF_THE_BODY: [HeaderName; 5] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::CONTENT_RANGE,
+    HeaderName::from_static("content-md5"),
+    header::ETAG,
+];
 
 /// Fields with the tags of a page, for caches: not for clients.
 const TAGS: [&str; 2] = ["surrogate-key", "cache-tag"];

@@ -303,6 +303,28 @@ async fn of_the_handler() {
             ],
         ),
         case(
+            "a 304 with another tag is not about what is stored",
+            [
+                stale().says("etag", "\"a\"").says("x", "1").says_body("stored"),
+                fresh()
+                    .after(3)
+                    .says_status(304)
+                    .says("etag", "\"b\"")
+                    .says("x", "2")
+                    .body("stored")
+                    .has("x", "1"),
+                fresh().handler_got_no("if-none-match").says_body("new").body("new"),
+            ],
+        ),
+        case(
+            "a 304 that weakens the tag is about what is stored",
+            [
+                stale().says("etag", "\"a\"").says_body("stored"),
+                fresh().after(3).says_status(304).says("etag", "W/\"a\"").body("stored"),
+                get().hit().has("etag", "\"a\""),
+            ],
+        ),
+        case(
             "a 304's cookie is one client's",
             [
                 stale().says("etag", "\"a\""),

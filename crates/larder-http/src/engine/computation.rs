@@ -226,6 +226,9 @@ impl<B: HandlerBody> Computation<B> {
         mut caching: Caching,
         exchange: Exchange,
     ) -> Result<Page, Option<E>> {
+        if !conditional::is_about(&page.headers, page.own_etag, &parts.headers) {
+            return self.mistaken(page);
+        }
         date_it(&mut parts.headers, exchange.received);
         let mut headers = page.headers.clone();
         fields::update(&mut headers, &parts.headers);
@@ -234,18 +237,27 @@ impl<B: HandlerBody> Computation<B> {
         }
         let newer = self.freshened(page, &headers, caching, exchange).await;
         headers.remove(header::AGE);
-        let status = CacheStatus {
-            forward_status: Some(StatusCode::NOT_MODIFIED),
-            stored: newer.is_some(),
-            ..CacheStatus::default()
-        };
-        let mut response = Response::new(()).into_parts().0;
-        (response.status, response.headers) = (page.status, headers);
-        self.handoff.hand_over(response, ResponseBody::whole(page.body.clone()), status);
+        self.hand_over_validated(page, headers, newer.is_some());
         match newer {
             Some(newer) => Ok(newer),
             None => self.passed(),
         }
+    }
+
+    /// Forgets a page that the handler says still stands, and means another one. Its 304 is all the answer that
+    /// there is to this request, whose handler cannot be asked twice; the next one is asked without conditions.
+    fn mistaken<E>(&self, page: &Page) -> Result<Page, Option<E>> {
+        drop(self.cache.config.cache.invalidate(Scope::key(&self.asked.key)));
+        self.hand_over_validated(page, page.headers.clone(), false);
+        self.passed()
+    }
+
+    fn hand_over_validated(&self, page: &Page, headers: HeaderMap, stored: bool) {
+        let forward_status = Some(StatusCode::NOT_MODIFIED);
+        let status = CacheStatus { forward_status, stored, ..CacheStatus::default() };
+        let mut response = Response::new(()).into_parts().0;
+        (response.status, response.headers) = (page.status, headers);
+        self.handoff.hand_over(response, ResponseBody::whole(page.body.clone()), status);
     }
 
     /// Stores a page with newer headers; none if they forbid that, or if it was invalidated in the meantime.
@@ -268,10 +280,9 @@ impl<B: HandlerBody> Computation<B> {
         // Read in this computation: all that covered the page covers what is made from it.
         let there = config.cache.get::<Page>(&self.asked.key).await.ok().flatten();
         there.filter(|there| there.number == page.number)?;
-        let own_etag = page.own_etag && headers.get(header::ETAG) == page.headers.get(header::ETAG);
         let mut tags = page.tags.clone();
         tags.extend(caching.tags.into_iter().filter(|tag| !page.tags.contains(tag)));
-        let stored = self.stored(page.status, headers, page.body.clone(), own_etag, (terms, tags));
+        let stored = self.stored(page.status, headers, page.body.clone(), page.own_etag, (terms, tags));
         Some(self.keep(stored).await)
     }
 

@@ -1,0 +1,102 @@
+//! The proxy in front of a real server, asked by a real client.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use axum::{Router, body::Body, http::Request, response::Response, routing::get};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// Ends with the test.
+struct Proxy {
+    process: Child,
+    url: String,
+}
+
+impl Proxy {
+    fn start(upstream: SocketAddr) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_reverse-proxy"))
+            .env("UPSTREAM", format!("http://{upstream}"))
+            .env("ADDRESS", "127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        Self { process, url }
+    }
+
+    /// The status of a response, and what became of its request.
+    async fn get(&self, path: &str) -> (u16, String) {
+        let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
+        let request = Request::get(format!("{}{path}", self.url)).body(Body::empty()).unwrap();
+        let response: Response<_> = client.request(request).await.unwrap();
+        let cache_status = response.headers()["cache-status"].to_str().unwrap().to_owned();
+        (response.status().as_u16(), cache_status)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// A server that counts what it is asked, and is gone when its task is.
+async fn upstream() -> (SocketAddr, Arc<AtomicU32>, JoinHandle<()>) {
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = asked.clone();
+    let page = move || async move {
+        count.fetch_add(1, Ordering::SeqCst);
+        ([("cache-control", "max-age=60"), ("connection", "x-hop"), ("x-hop", "1")], "page")
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new().route("/page", get(page));
+    (address, asked, tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }))
+}
+
+#[tokio::test]
+async fn the_second_client_is_answered_from_the_cache() {
+    let (address, asked, server) = upstream().await;
+    let proxy = Proxy::start(address);
+    assert_eq!(proxy.get("/page").await, (200, "larder; fwd=uri-miss; stored".into()));
+    let (status, told) = proxy.get("/page").await;
+    assert!(status == 200 && told.starts_with("larder; hit"), "{status} {told}");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert_eq!(proxy.get("/none").await.0, 404);
+
+    server.abort();
+    drop(server.await);
+    assert_eq!(proxy.get("/page").await.0, 200, "what is stored needs no server");
+    // A connection that was open may still have somebody behind it.
+    while proxy.get("/gone").await.0 == 404 {}
+    assert_eq!(proxy.get("/gone").await.0, 502);
+}
+
+#[test]
+fn what_is_set_wrongly_is_named() {
+    for (upstream, said) in
+        [(None, "UPSTREAM has to name a server"), (Some("https://a"), "begin with http://")]
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reverse-proxy"));
+        command.env_remove("UPSTREAM");
+        if let Some(upstream) = upstream {
+            command.env("UPSTREAM", upstream);
+        }
+        let output = command.output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && told.contains(said), "{told}");
+    }
+}
