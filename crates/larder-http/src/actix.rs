@@ -7,19 +7,22 @@
 
 use std::{
     cell::RefCell,
-    future::{Future, Ready, ready},
+    fmt,
+    future::{Future, Ready, poll_fn, ready},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
-use actix_http::body::{BodySize, MessageBody};
+use actix_http::body::{self, BodySize, BoxBody, MessageBody};
 use actix_web::{
-    HttpRequest, HttpResponse,
-    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    HttpMessage as _, HttpRequest, HttpResponse, ResponseError,
+    dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, always_ready},
+    error::PayloadError,
     http as actix,
 };
 use bytes::Bytes;
+use futures_core::Stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use send_wrapper::SendWrapper;
@@ -65,41 +68,98 @@ where
     type Error = actix_web::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>>>>;
 
-    forward_ready!(service);
+    // A response that is stored needs no handler. One that is not ready is waited for when it is asked.
+    always_ready!();
 
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        let Some(parts) = parts(&request) else {
-            // What the `http` crate cannot express is not cached.
-            let responding = self.service.call(request);
-            return Box::pin(async move {
-                let response = responding.await?;
-                Ok(response.map_body(|_, body| HttpCacheBody::new(ResponseBody::passed(Handlers::new(body)))))
-            });
-        };
-        let plan = self.cache.plan(&parts, &parts.uri, fields::announces_body(&parts.headers));
-        let cache = self.cache.clone();
-        let slot = Rc::new(RefCell::new(Slot::Waiting(request)));
-        let origin = Called::new(self.service.clone(), slot.clone());
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
+        let (cache, service) = (self.cache.clone(), self.service.clone());
         Box::pin(async move {
+            let Some(parts) = parts(&request, &cache) else { return uncached(&*service, request).await };
+            let has_body = fields::announces_body(&parts.headers) || begins_body(&mut request);
+            let plan = cache.plan(&parts, &parts.uri, has_body);
+            let slot = Rc::new(RefCell::new(Slot::Waiting(request)));
+            let origin = Called::new(service, slot.clone());
             let answer = cache.answer(plan, origin).await.map_err(SendWrapper::take)?;
             let later = match answer.rest {
                 Rest::Refresh(origin, refresh) => Some(Later { origin, refresh }),
                 Rest::Used | Rest::Unused(_) => None,
             };
-            let (request, head) = Slot::into_head(&slot, later.is_some())?;
-            Ok(assemble(request, head, answer.response, later))
+            match Slot::into_head(&slot, later.is_some()) {
+                Some((request, head)) => Ok(assemble(request, head, answer.response, later)),
+                None => Err(InPlaceOfError::new(answer.response).into()),
+            }
         })
     }
 }
 
 /// The request for the cache; none if it cannot be expressed.
-fn parts(request: &ServiceRequest) -> Option<http::request::Parts> {
+fn parts(request: &ServiceRequest, cache: &HttpCache) -> Option<http::request::Parts> {
     let mut builder =
         http::Request::builder().method(request.method().as_str()).uri(request.uri().to_string());
     for (name, value) in request.headers() {
         builder = builder.header(name.as_str(), value.as_bytes());
     }
-    Some(builder.body(()).ok()?.into_parts().0)
+    let (mut parts, ()) = builder.body(()).ok()?.into_parts();
+    cache.config.carry(&request.extensions(), &mut parts.extensions);
+    Some(parts)
+}
+
+/// What the `http` crate cannot express is not cached.
+async fn uncached<S, B>(service: &S, request: ServiceRequest) -> actix_web::Result<CachedResponse<B>>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    B: MessageBody + 'static,
+{
+    poll_fn(|context| service.poll_ready(context)).await?;
+    let mut response = service.call(request).await?;
+    for name in fields::TAGS {
+        response.headers_mut().remove(name);
+    }
+    Ok(response.map_body(|_, body| HttpCacheBody::new(ResponseBody::passed(Handlers::new(body)))))
+}
+
+type CachedResponse<B> = ServiceResponse<HttpCacheBody<B>>;
+
+/// Whether a request has a body that no header announces, as in HTTP/2. Whether its stream ended with its head can
+/// only be found out by asking for more.
+fn begins_body(request: &mut ServiceRequest) -> bool {
+    let mut payload = match request.take_payload() {
+        Payload::None => return false,
+        payload => payload,
+    };
+    let mut context = Context::from_waker(Waker::noop());
+    match Pin::new(&mut payload).poll_next(&mut context) {
+        Poll::Ready(None) => false,
+        Poll::Ready(Some(first)) => {
+            request.set_payload(Payload::Stream {
+                payload: Box::pin(Begun { first: Some(first), rest: payload }),
+            });
+            true
+        }
+        Poll::Pending => {
+            request.set_payload(payload);
+            true
+        }
+    }
+}
+
+type Chunk = Result<Bytes, PayloadError>;
+
+/// A body of which the first part was looked at.
+struct Begun {
+    first: Option<Chunk>,
+    rest: Payload,
+}
+
+impl Stream for Begun {
+    type Item = Chunk;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Chunk>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(Some(first)),
+            None => Pin::new(&mut self.rest).poll_next(context),
+        }
+    }
 }
 
 /// The response for Actix: the cache's, on the head of the handler's own if there is one.
@@ -114,10 +174,19 @@ where
     B: MessageBody + 'static,
 {
     let (parts, body) = response.into_parts();
-    let status = actix::StatusCode::from_u16(parts.status.as_u16());
+    write_head(&mut head, parts.status, &parts.headers);
+    let mut body = HttpCacheBody::new(body);
+    if let Some(later) = later {
+        body.after = Some(OnDrop(Some(Box::new(move || later.spawn()))));
+    }
+    ServiceResponse::new(request, head.set_body(body))
+}
+
+fn write_head<B>(head: &mut HttpResponse<B>, status: StatusCode, headers: &HeaderMap) {
+    let status = actix::StatusCode::from_u16(status.as_u16());
     *head.status_mut() = status.unwrap_or(actix::StatusCode::INTERNAL_SERVER_ERROR);
     head.headers_mut().clear();
-    for (name, value) in &parts.headers {
+    for (name, value) in headers {
         let name = actix::header::HeaderName::from_bytes(name.as_str().as_bytes());
         let value = actix::header::HeaderValue::from_bytes(value.as_bytes());
         // Both came from such, or were made of ASCII.
@@ -125,11 +194,45 @@ where
             head.headers_mut().append(name, value);
         }
     }
-    let mut body = HttpCacheBody::new(body);
-    if let Some(later) = later {
-        body.after = Some(OnDrop(Some(Box::new(move || later.spawn()))));
+}
+
+/// A stale response in place of an error of an inner service's. The request is gone with the error, so that to
+/// Actix the response is one, too: that of another error.
+#[derive(Debug)]
+struct InPlaceOfError {
+    status: StatusCode,
+    headers: HeaderMap,
+    /// None where there is none to be sent.
+    body: Option<Bytes>,
+}
+
+impl InPlaceOfError {
+    fn new<B>(response: Response<ResponseBody<B>>) -> Self {
+        let (parts, body) = response.into_parts();
+        Self { status: parts.status, headers: parts.headers, body: body.into_whole() }
     }
-    ServiceResponse::new(request, head.set_body(body))
+}
+
+impl fmt::Display for InPlaceOfError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the handler failed, and a stale response is in its place")
+    }
+}
+
+impl ResponseError for InPlaceOfError {
+    fn status_code(&self) -> actix::StatusCode {
+        self.error_response().status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let body = match &self.body {
+            Some(body) => BoxBody::new(body.clone()),
+            None => BoxBody::new(body::None::new()),
+        };
+        let mut response = HttpResponse::with_body(actix::StatusCode::OK, body);
+        write_head(&mut response, self.status, &self.headers);
+        response
+    }
 }
 
 /// What there is of a request, and of the response to it, beside what the cache deals with.
@@ -141,20 +244,20 @@ enum Slot {
 }
 
 impl Slot {
-    /// The request, and the head of the handler's response or a new one. If the handler is to be asked `later`,
-    /// its request stays.
-    fn into_head(slot: &RefCell<Self>, later: bool) -> actix_web::Result<(HttpRequest, HttpResponse<()>)> {
+    /// The request, and the head of the handler's response or a new one; none if the handler failed. If it is to
+    /// be asked `later`, its request stays.
+    fn into_head(slot: &RefCell<Self>, later: bool) -> Option<(HttpRequest, HttpResponse<()>)> {
         let new_head = || HttpResponse::new(actix::StatusCode::OK).drop_body();
         let mut slot = slot.borrow_mut();
         match std::mem::replace(&mut *slot, Self::Asked) {
-            Self::Answered(request, head) => Ok((request, head)),
+            Self::Answered(request, head) => Some((request, head)),
             Self::Waiting(request) if later => {
                 let clone = request.request().clone();
                 *slot = Self::Waiting(request);
-                Ok((clone, new_head()))
+                Some((clone, new_head()))
             }
-            Self::Waiting(request) => Ok((request.into_parts().0, new_head())),
-            Self::Asked => Err(actix_web::error::ErrorInternalServerError("the handler gave no response")),
+            Self::Waiting(request) => Some((request.into_parts().0, new_head())),
+            Self::Asked => None,
         }
     }
 }
@@ -192,6 +295,7 @@ where
             if let Some(conditions) = conditions {
                 apply(conditions, request.headers_mut());
             }
+            poll_fn(|context| service.poll_ready(context)).await?;
             let (request, response) = service.call(request).await?.into_parts();
             let (mut head, body) = response.into_parts();
             let mut given = Response::new(Handlers::new(body));
@@ -210,6 +314,11 @@ where
         };
         let called = SendWrapper::new(called);
         async move { called.await.map_err(SendWrapper::new) }
+    }
+
+    fn status_of(error: &Self::Error) -> Option<StatusCode> {
+        let status = error.as_response_error().status_code();
+        Some(StatusCode::from_u16(status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
     }
 
     fn spawn(task: BoxFuture<()>) -> Driver {
@@ -305,8 +414,8 @@ impl<B: MessageBody + 'static> MessageBody for HttpCacheBody<B> {
     }
 }
 
-impl<B: MessageBody + 'static> std::fmt::Debug for HttpCacheBody<B> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<B: MessageBody + 'static> fmt::Debug for HttpCacheBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpCacheBody").field("body", &self.body).finish_non_exhaustive()
     }
 }

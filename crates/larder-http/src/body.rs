@@ -1,7 +1,6 @@
 //! The bodies of responses: stored ones, the handler's own, and those that are copied on their way.
 
 use std::{
-    collections::VecDeque,
     error::Error,
     fmt,
     pin::Pin,
@@ -10,10 +9,11 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::origin::Driver;
+use crate::{origin::Driver, pieces::Pieces};
 
 /// What went wrong with a body, whatever it is.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
@@ -26,8 +26,8 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static> HandlerBody 
 pin_project! {
     /// The body of a response that passed the cache.
     ///
-    /// Its errors are those of the handler's body `B`. A copy for the cache never changes what is passed on,
-    /// nor when.
+    /// Its errors are those of the handler's body `B`. A copy for the cache never changes what is passed on, nor
+    /// when; only the end is told when the response is stored, so that who asks again is answered from the cache.
     pub struct ResponseBody<B> {
         #[pin]
         kind: Kind<B>,
@@ -72,6 +72,15 @@ impl<B> ResponseBody<B> {
             copied.driver = Driver::None;
         }
         self.kind = Kind::Nothing { length };
+    }
+
+    /// All of it, if it is in memory.
+    #[cfg(feature = "actix")]
+    pub(crate) fn into_whole(self) -> Option<Bytes> {
+        match self.kind {
+            Kind::Whole { bytes } => Some(bytes),
+            _ => None,
+        }
     }
 
     /// The length that the head tells, where there is no body.
@@ -168,12 +177,15 @@ pub(crate) struct Copier<B> {
 }
 
 struct Channel<B> {
-    frames: VecDeque<Frame<Bytes>>,
+    data: Pieces,
+    trailers: Option<HeaderMap>,
+    /// Nothing more comes, though the end is not told yet.
+    has_all: bool,
     end: Option<End<B>>,
     waiting: Option<Waker>,
 }
 
-/// What comes after the frames.
+/// What comes after data and trailers.
 enum End<B> {
     Complete,
     Failed(BoxError),
@@ -186,18 +198,31 @@ enum End<B> {
 }
 
 /// A body that is copied, which still has `left` to come.
-pub(crate) fn copied<B>(left: SizeHint, before: Vec<Frame<Bytes>>) -> (ResponseBody<B>, Copier<B>) {
-    let channel = Channel { frames: before.into(), end: None, waiting: None };
+pub(crate) fn copied<B>(
+    left: SizeHint,
+    data: Pieces,
+    trailers: Option<HeaderMap>,
+) -> (ResponseBody<B>, Copier<B>) {
+    let channel = Channel { data, trailers, has_all: false, end: None, waiting: None };
     let channel = Arc::new(Mutex::new(channel));
     let copied = Copied { channel: channel.clone(), left, driver: Driver::None };
     (ResponseBody::copied(copied), Copier { channel })
 }
 
 impl<B> Copier<B> {
-    pub(crate) fn push(&self, frame: Frame<Bytes>) {
+    pub(crate) fn push(&self, data: Bytes) {
         let mut channel = lock(&self.channel);
-        channel.frames.push_back(frame);
+        channel.data.push(data);
         channel.wake();
+    }
+
+    pub(crate) fn push_trailers(&self, trailers: Option<HeaderMap>) {
+        lock(&self.channel).trailers = trailers;
+    }
+
+    /// All of the body came: a client who goes away now keeps nobody from it.
+    pub(crate) fn has_all(&self) {
+        lock(&self.channel).has_all = true;
     }
 
     /// The body is over, and what there is to do about it is done.
@@ -241,12 +266,14 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Copied<B> {
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.driver.poll(context);
         let mut channel = lock(&self.channel);
-        if let Some(frame) = channel.frames.pop_front() {
-            let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+        if let Some(data) = channel.data.pop() {
             if let Some(exact) = self.left.exact() {
-                self.left = SizeHint::with_exact(exact.saturating_sub(length));
+                self.left = SizeHint::with_exact(exact.saturating_sub(data.len() as u64));
             }
-            return Poll::Ready(Some(Ok(frame)));
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        if let Some(trailers) = channel.trailers.take() {
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
         match &mut channel.end {
             None => {
@@ -268,7 +295,8 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Copied<B> {
 impl<B> Drop for Copied<B> {
     fn drop(&mut self) {
         // What was not all wanted is not stored; those who wait for it have somebody else ask again.
-        if lock(&self.channel).end.is_none() {
+        let channel = lock(&self.channel);
+        if channel.end.is_none() && !channel.has_all {
             self.driver.stop();
         }
     }

@@ -6,8 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::{
     date::{self, Millis},
-    directives::members,
     key::Hash,
+    lists::{Backslash, members, split},
 };
 
 /// What a client may ask with that a stored response can answer.
@@ -17,8 +17,8 @@ pub(crate) const ANSWERABLE: [HeaderName; 2] = [header::IF_NONE_MATCH, header::I
 pub(crate) const FOR_THE_HANDLER: [HeaderName; 4] =
     [header::IF_MATCH, header::IF_UNMODIFIED_SINCE, header::IF_RANGE, header::RANGE];
 
-/// What is described by a body, or is one's: not for a 304, which has none.
-const OF_THE_BODY: [&str; 6] = [
+/// What is not in a 304: it describes a body, or is one's.
+const NOT_IN_A_304: [&str; 6] = [
     "content-length",
     "content-type",
     "content-encoding",
@@ -61,28 +61,34 @@ impl Conditions {
     }
 }
 
-/// Whether a client has what is stored already, so that a 304 is its answer.
-pub(crate) fn has_it(request: &HeaderMap, status: StatusCode, stored: &HeaderMap, received: Millis) -> bool {
+/// Whether a client has this response already, so that a 304 is its answer. `received` is when it came, if it was
+/// stored: what is new has no date that says when it changed last, unless it names one.
+pub(crate) fn has_it(
+    request: &HeaderMap,
+    status: StatusCode,
+    response: &HeaderMap,
+    received: Option<Millis>,
+) -> bool {
     // Conditions are about what would be a success (RFC 9110, section 13.2.1).
     if !status.is_success() {
         return false;
     }
     if request.contains_key(header::IF_NONE_MATCH) {
-        return any_tag_matches(request, stored.get(header::ETAG));
+        return any_tag_matches(request, response.get(header::ETAG));
     }
     let Some(Ok(since)) = date::field(request, &header::IF_MODIFIED_SINCE) else { return false };
     // Section 4.3.2: `Last-Modified`, or else `Date`, or else when it came.
-    let modified = [header::LAST_MODIFIED, header::DATE]
-        .iter()
-        .find_map(|name| date::field(stored, name).and_then(Result::ok))
-        .unwrap_or(received);
-    modified <= since
+    let named = |name| date::field(response, name).and_then(Result::ok);
+    let came = || received.map(|received| named(&header::DATE).unwrap_or(received));
+    named(&header::LAST_MODIFIED).or_else(came).is_some_and(|modified| modified <= since)
 }
 
 /// Weak comparison with each of a list; `*` is any.
 fn any_tag_matches(request: &HeaderMap, stored: Option<&HeaderValue>) -> bool {
     let lines = request.get_all(header::IF_NONE_MATCH).iter();
-    let mut tags = lines.flat_map(|line| tags(line.as_bytes()));
+    let mut tags = lines
+        .flat_map(|line| split(line.as_bytes(), b",", Backslash::IsItself))
+        .filter(|tag| !tag.is_empty());
     match stored {
         Some(stored) => {
             let stored = stored.as_bytes().trim_ascii();
@@ -97,16 +103,6 @@ fn opaque(tag: &[u8]) -> &[u8] {
     tag.strip_prefix(b"W/").unwrap_or(tag)
 }
 
-/// The members of a list of tags. Nothing is escaped in a tag, and it need not be text.
-fn tags(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut quoted = false;
-    let members = line.split(move |&byte| {
-        quoted ^= byte == b'"';
-        byte == b',' && !quoted
-    });
-    members.map(<[u8]>::trim_ascii).filter(|tag| !tag.is_empty())
-}
-
 /// A strong tag made from what identifies a representation.
 pub(crate) fn etag(headers: &HeaderMap, body: &Bytes) -> HeaderValue {
     let describing = [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE];
@@ -119,7 +115,7 @@ pub(crate) fn etag(headers: &HeaderMap, body: &Bytes) -> HeaderValue {
 /// The headers of a 304 in place of a response with these: all but those of its body (RFC 9110, section
 /// 15.4.5).
 pub(crate) fn not_modified(mut headers: HeaderMap) -> HeaderMap {
-    for name in OF_THE_BODY {
+    for name in NOT_IN_A_304 {
         headers.remove(name);
     }
     headers
@@ -134,19 +130,38 @@ pub(crate) fn is_about(stored: &HeaderMap, own_etag: bool, not_modified: &Header
         .is_none_or(|tag| stored.is_some_and(|stored| opaque(stored.as_bytes()) == opaque(tag.as_bytes())))
 }
 
-/// Whether a response to `HEAD` is about the body that is stored (RFC 9111, section 4.3.5).
-pub(crate) fn is_same(stored: &HeaderMap, own_etag: bool, length: usize, head: &HeaderMap) -> bool {
-    let same = |name: &HeaderName| match (head.get(name), stored.get(name)) {
-        (Some(newer), Some(stored)) => newer == stored,
-        (Some(_), None) => false,
-        (None, _) => true,
-    };
-    let etag = if own_etag { !head.contains_key(header::ETAG) } else { same(&header::ETAG) };
-    let same_length = head.get(header::CONTENT_LENGTH).is_none_or(|value| {
-        let mut text = value.to_str().unwrap_or_default().split(',').map(str::trim);
-        text.all(|text| text.parse() == Ok(length))
-    });
-    etag && same(&header::LAST_MODIFIED) && same_length
+/// What a response to `HEAD` says of the body that is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SaidByHead {
+    /// It is that body, by a validator.
+    Same,
+    /// It is another one.
+    Another,
+    /// Neither.
+    Nothing,
+}
+
+/// RFC 9111, section 4.3.5. That the length is the same does not show that the body is.
+pub(crate) fn said_by_head(
+    stored: &HeaderMap,
+    own_etag: bool,
+    length: usize,
+    head: &HeaderMap,
+) -> SaidByHead {
+    let etag = stored.get(header::ETAG).filter(|_| !own_etag);
+    let validators = [(header::ETAG, etag), (header::LAST_MODIFIED, stored.get(header::LAST_MODIFIED))];
+    let mut said = SaidByHead::Nothing;
+    for (name, stored) in validators {
+        match head.get(name) {
+            None => {}
+            Some(newer) if Some(newer) == stored => said = SaidByHead::Same,
+            Some(_) => return SaidByHead::Another,
+        }
+    }
+    match content_length(head) {
+        Some(stated) if stated != Ok(length as u64) => SaidByHead::Another,
+        _ => said,
+    }
 }
 
 /// `Content-Length`, if all that is said of it agrees.

@@ -50,13 +50,20 @@ pub(crate) struct Config {
     pub(crate) heuristic: bool,
     pub(crate) keep_stale: Duration,
     pub(crate) max_body: usize,
+    pub(crate) body_timeout: Duration,
     pub(crate) sort_query: bool,
     pub(crate) cookies: Cookies,
     pub(crate) honors_requests: bool,
     keys: Vec<KeyOf>,
     skips: Vec<Predicate>,
     pub(crate) tags: Vec<TagTemplate>,
+    #[cfg(feature = "actix")]
+    carried: Vec<Carry>,
 }
+
+/// Copies an extension of one type from an Actix request.
+#[cfg(feature = "actix")]
+type Carry = Arc<dyn Fn(&actix_http::Extensions, &mut http::Extensions) + Send + Sync>;
 
 /// What is done about cookies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,12 +88,15 @@ impl HttpCache {
             heuristic: false,
             keep_stale: Duration::from_secs(10 * 60),
             max_body: 1 << 20,
+            body_timeout: Duration::from_secs(10),
             sort_query: false,
             cookies: Cookies::default(),
             honors_requests: true,
             keys: Vec::new(),
             skips: Vec::new(),
             tags: Vec::new(),
+            #[cfg(feature = "actix")]
+            carried: Vec::new(),
         };
         Self { config: Arc::new(config), state: Arc::default() }
     }
@@ -126,6 +136,13 @@ impl HttpCache {
         self.with(|config| config.max_body = bytes)
     }
 
+    /// For how long a body may be on its way to be stored: ten seconds by default, from the first wait for it. One
+    /// that takes longer is passed on, and those who wait for it ask for themselves: nobody waits for a stream that
+    /// has no end. Time is told where there is a runtime of Tokio's, with its timers.
+    pub fn body_timeout(self, limit: Duration) -> Self {
+        self.with(|config| config.body_timeout = limit)
+    }
+
     /// Takes URLs that differ in the order of their query's parameters for one. Parameters of one name keep
     /// their order.
     pub fn sort_query(self) -> Self {
@@ -136,6 +153,9 @@ impl HttpCache {
     /// Requests for one URI share responses only if it is the same. It does not change what an invalidation
     /// of the URI covers.
     ///
+    /// The URI that it sees is the client's, whatever a router made of it. In Actix it sees those extensions alone
+    /// that `with_extension` names.
+    ///
     /// ```
     /// # use larder_http::HttpCache;
     /// let cache = HttpCache::new(larder::global()).key(|request| {
@@ -145,6 +165,20 @@ impl HttpCache {
     /// ```
     pub fn key(self, addition: impl Fn(&Parts) -> String + Send + Sync + 'static) -> Self {
         self.with(|config| config.keys.push(Arc::new(addition)))
+    }
+
+    /// Shows extensions of type `T` of Actix' requests to [`key`](Self::key) and [`skip_if`](Self::skip_if): what a
+    /// middleware around the cache found out, as which tenant it is. Other extensions of such requests are not
+    /// there; those of tower's requests all are.
+    #[cfg(feature = "actix")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
+    pub fn with_extension<T: Clone + Send + Sync + 'static>(self) -> Self {
+        let carry = |from: &actix_http::Extensions, to: &mut http::Extensions| {
+            if let Some(extension) = from.get::<T>() {
+                to.insert(extension.clone());
+            }
+        };
+        self.with(|config| config.carried.push(Arc::new(carry)))
     }
 
     /// Goes without the cache for requests that `skip` says yes to. Unsafe methods invalidate all the same.
@@ -205,6 +239,11 @@ impl Config {
         };
         let under = self.ttls_under.iter().find(|(prefix, _)| is_under(prefix));
         under.map(|&(_, ttl)| ttl).or(self.ttl)
+    }
+
+    #[cfg(feature = "actix")]
+    pub(crate) fn carry(&self, from: &actix_http::Extensions, to: &mut http::Extensions) {
+        self.carried.iter().for_each(|carry| carry(from, to));
     }
 
     pub(crate) fn additions(&self, request: &Parts) -> Vec<String> {

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, header};
 
+use crate::lists::members;
+
 /// The longest time that is told apart from for ever: 68 years.
 const LONGEST: u64 = u32::MAX as u64 / 2;
 
@@ -163,44 +165,6 @@ fn each(headers: &HeaderMap, mut directive: impl FnMut(&str, Option<&str>)) {
                 .is_some_and(|(name, value)| name.ends_with([' ', '\t']) || value.starts_with([' ', '\t']));
             let value = value.map(|value| if spaced { " ".into() } else { unquoted(value) });
             directive(&name, value.as_deref());
-        }
-    }
-}
-
-/// The members of a list, trimmed. A comma inside of quotes separates nothing; a quote that is not closed is
-/// no quote, so that it hides nothing that follows.
-pub(crate) fn members(line: &str) -> impl Iterator<Item = &str> {
-    let mut rest = Some(line);
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let end = end_of_member(text);
-        rest = text.get(end + 1..);
-        Some(text[..end].trim_matches([' ', '\t']))
-    })
-    .filter(|member| !member.is_empty())
-}
-
-fn end_of_member(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b',' => return at,
-            b'"' => at = end_of_quotes(bytes, at).unwrap_or(at + 1),
-            _ => at += 1,
-        }
-    }
-    bytes.len()
-}
-
-/// Where the string ends that begins with the quote at `from`: past its closing quote.
-fn end_of_quotes(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut at = from + 1;
-    loop {
-        match bytes.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => at += 2,
-            _ => at += 1,
         }
     }
 }

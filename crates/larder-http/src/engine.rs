@@ -1,5 +1,12 @@
 //! What is done about a request: the same for every framework.
+//!
+//! A request has a [`Plan`]: it passes by, or it is a [`Wish`], which a stored [`Page`] may answer
+//! ([`lookup`]). Otherwise the handler, the [`Origin`], is [`Asked`] in a [`Computation`] of `larder`'s, by this
+//! request or by another one that this one waits for. The response goes to its client through a [`Handoff`],
+//! before the computation ends if its body is a stream ([`copy`]); a page that others may have is what the
+//! computation gives.
 
+mod change;
 mod computation;
 mod copy;
 mod handoff;
@@ -10,23 +17,24 @@ mod refresh;
 use std::{
     collections::HashSet,
     future::poll_fn,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     task::Poll,
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, Uri, header, request::Parts};
 use http_body::Body;
-use larder::CacheExt as _;
 
 pub(crate) use self::refresh::Refresh;
 use self::{
+    change::Change,
     computation::{Asked, Computation, Ran},
     handoff::Handoff,
     lookup::Found,
     passes::Passes,
 };
 use crate::{
+    additions,
     body::{HandlerBody, ResponseBody},
     conditional::{self, ANSWERABLE, FOR_THE_HANDLER},
     config::HttpCache,
@@ -34,7 +42,7 @@ use crate::{
     directives::RequestDirectives,
     fields,
     freshness::{Source, Use},
-    key::{self, Hash, Target},
+    key::{Hash, Target},
     origin::Origin,
     page::Page,
     status::{CacheStatus, Forward, seconds},
@@ -52,12 +60,14 @@ pub(crate) struct State {
 /// A request that a stored response may answer.
 #[derive(Debug)]
 pub(crate) struct Wish {
-    pub(crate) request: Parts,
+    pub(crate) headers: HeaderMap,
     pub(crate) target: Target,
     pub(crate) additions: Hash,
     pub(crate) directives: RequestDirectives,
     pub(crate) has_authorization: bool,
     pub(crate) has_cookie: bool,
+    /// By one of these, or in another way.
+    pub(crate) says_who_asks: bool,
     path: String,
     is_head: bool,
     received: Millis,
@@ -68,23 +78,17 @@ impl Wish {
         &self.path
     }
 
-    /// Whether the request says who asks.
-    pub(crate) fn has_credentials(&self) -> bool {
-        self.has_authorization || self.has_cookie
-    }
-
     /// Whether it can use a response at all, fresh or not: it has to be for such a request, and one whose
     /// handler did not say that it is for everybody is not for somebody who says who asks.
     fn is_answered_by(&self, page: &Page) -> bool {
-        page.vary.matches(&self.request.headers)
-            && (page.freshness.source == Source::Response || !self.has_credentials())
+        page.vary.matches(&self.headers) && (page.freshness.source == Source::Response || !self.says_who_asks)
     }
 }
 
 /// How a request is dealt with.
 pub(crate) enum Plan {
-    /// The handler answers; if it does so well, what is stored for this URI is outdated.
-    Pass(Forward, Option<Box<(Target, Uri)>>),
+    /// The handler answers; it may change what is stored for this URI.
+    Pass(Forward, Option<Box<Change>>),
     /// A stored response may answer.
     Look(Arc<Wish>),
 }
@@ -106,14 +110,18 @@ pub(crate) enum Rest<O> {
 }
 
 impl HttpCache {
-    /// Decides how a request is dealt with. `uri` is its own, whatever a router made of it.
-    pub(crate) fn plan(&self, request: &Parts, uri: &Uri, has_body: bool) -> Plan {
+    /// Decides how a request is dealt with. Its URI is what the client asked for; `routed` is what a router or a
+    /// middleware made of it.
+    pub(crate) fn plan(&self, request: &Parts, routed: &Uri, has_body: bool) -> Plan {
         let config = &*self.config;
-        let target = Target::of(request, uri, config.sort_query);
+        let target = Target::of(request, config.sort_query);
         match request.method {
             Method::GET | Method::HEAD => {}
             Method::OPTIONS | Method::TRACE => return Plan::Pass(Forward::Method, None),
-            _ => return Plan::Pass(Forward::Method, Some(Box::new((target, uri.clone())))),
+            _ => {
+                let change = Change { cache: self.clone(), target: Some(target), uri: request.uri.clone() };
+                return Plan::Pass(Forward::Method, Some(Box::new(change)));
+            }
         }
         let headers = &request.headers;
         if headers.contains_key(header::RANGE) {
@@ -129,27 +137,30 @@ impl HttpCache {
         {
             return Plan::Pass(Forward::Bypass, None);
         }
-        let additions = key::additions(uri, headers, &config.additions(request));
+        let additions = additions::digest(request, routed, &config.additions(request));
+        let has_authorization = headers.contains_key(header::AUTHORIZATION);
+        let has_cookie = headers.contains_key(header::COOKIE) && !config.cookies.ignores_cookie;
         Plan::Look(Arc::new(Wish {
             target,
             additions,
             directives: if config.honors_requests { directives } else { RequestDirectives::default() },
-            has_authorization: headers.contains_key(header::AUTHORIZATION),
-            has_cookie: headers.contains_key(header::COOKIE) && !config.cookies.ignores_cookie,
-            path: uri.path().to_owned(),
+            has_authorization,
+            has_cookie,
+            says_who_asks: has_authorization || has_cookie || fields::identifies(headers),
+            path: request.uri.path().to_owned(),
             is_head: request.method == Method::HEAD,
             received: config.now(),
-            request: request.clone(),
+            headers: headers.clone(),
         }))
     }
 
     /// Answers a request.
     pub(crate) async fn answer<O: Origin>(&self, plan: Plan, origin: O) -> Result<Answer<O>, O::Error> {
         match plan {
-            Plan::Pass(why, outdated) => {
+            Plan::Pass(why, change) => {
                 let mut response = origin.call(None).await?;
-                if let Some(outdated) = outdated {
-                    self.invalidate_after(&outdated.0, &outdated.1, &response);
+                if let Some(change) = change {
+                    change.made(&response);
                 }
                 fields::take_tags(response.headers_mut());
                 CacheStatus::forwarded(why).append(response.headers_mut());
@@ -159,24 +170,11 @@ impl HttpCache {
         }
     }
 
-    /// RFC 9111, section 4.4: what a successful unsafe request changed is outdated.
-    fn invalidate_after<B>(&self, target: &Target, uri: &Uri, response: &Response<B>) {
-        let config = &self.config;
-        if !(response.status().is_success() || response.status().is_redirection()) {
-            return;
-        }
-        let headers = response.headers();
-        let named = [header::LOCATION, header::CONTENT_LOCATION]
-            .into_iter()
-            .filter_map(|name| target.resolve(headers.get(name)?.to_str().ok()?, uri, config.sort_query));
-        let scopes: Vec<_> = named.map(|there| there.scope()).chain([target.scope()]).collect();
-        // Done when it returns; nobody has to wait for the other processes.
-        drop(config.cache.invalidate(scopes));
-    }
-
     /// Answers from what is stored, or asks the handler.
     async fn look<O: Origin>(&self, wish: Arc<Wish>, mut origin: O) -> Result<Answer<O>, O::Error> {
         let mut alone = wish.is_head;
+        // The key that another request was waited for at.
+        let mut waited_at = None;
         loop {
             let found = lookup::find(&*self.config.cache, &wish).await;
             let now = self.config.now();
@@ -192,7 +190,8 @@ impl HttpCache {
                         }
                         Use::Forced => {
                             alone = true;
-                            (key, Some(page), Forward::Request)
+                            let why = if ttl(&page, now) > 0 { Forward::Request } else { Forward::Stale };
+                            (key, Some(page), why)
                         }
                         Use::Validate => (key, Some(page), Forward::Stale),
                     }
@@ -203,20 +202,23 @@ impl HttpCache {
                 }
                 Found::Nothing(key) if key.is_variant => (key, None, Forward::VaryMiss),
                 Found::Nothing(key) => (key, None, Forward::UriMiss),
+                Found::TooMany if wish.directives.only_if_cached => break,
                 Found::TooMany => return self.pass(&wish, origin).await,
             };
             if wish.directives.only_if_cached {
-                return Ok(Answer { response: not_cached(why), rest: Rest::Unused(origin) });
+                break;
             }
-            let joins = !alone && !self.state.passes.passed_lately(&key.text, wish.has_credentials(), now);
+            // What others computed here was not for this request: it may show where one is that is.
+            alone |= waited_at.as_ref() == Some(&key.text);
+            waited_at = Some(key.text.clone());
+            let joins = !alone && !self.state.passes.passed_lately(&key.text, wish.says_who_asks, now);
             let asked = Asked { wish: wish.clone(), key: key.text, page, joins };
             match self.ask(asked, why, origin).await? {
                 Attempt::Answered(answer) => return Ok(*answer),
-                // What others computed is not for this request.
                 Attempt::Unanswered(unused) => origin = unused,
             }
-            alone = true;
         }
+        Ok(Answer { response: not_cached(), rest: Rest::Unused(origin) })
     }
 
     /// Has the handler asked, by this request or by another one that waits for the same.
@@ -313,12 +315,11 @@ impl HttpCache {
         origin: O,
     ) -> Answer<O> {
         let response = self.of_page(&wish, &page, CacheStatus::hit(ttl));
-        let mut refreshing = self.state.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
         // A response to `HEAD` is not one that could be stored.
-        let rest = if !wish.is_head && refreshing.insert(key.text.clone()) {
-            Rest::Refresh(origin, Refresh { cache: self.clone(), wish, key: key.text, page })
-        } else {
+        let rest = if wish.is_head {
             Rest::Unused(origin)
+        } else {
+            Rest::Refresh(origin, Refresh { cache: self.clone(), wish, key: key.text, page })
         };
         Answer { response, rest }
     }
@@ -344,9 +345,11 @@ impl HttpCache {
         mut response: Response<ResponseBody<B>>,
         status: CacheStatus,
     ) -> Response<ResponseBody<B>> {
-        let asks = ANSWERABLE.iter().any(|name| wish.request.headers.contains_key(name));
+        let asks = ANSWERABLE.iter().any(|name| wish.headers.contains_key(name));
         let (code, headers) = (response.status(), response.headers());
-        if asks && conditional::has_it(&wish.request.headers, code, headers, wish.received) {
+        let stored = status.forward.is_none() || status.collapsed;
+        let received = stored.then_some(wish.received);
+        if asks && conditional::has_it(&wish.headers, code, headers, received) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             *response.headers_mut() = conditional::not_modified(std::mem::take(response.headers_mut()));
             response.body_mut().let_go(None);
@@ -379,11 +382,10 @@ fn may_have_length(status: StatusCode) -> bool {
 }
 
 /// RFC 9111, section 5.2.1.7: the answer to `only-if-cached` where nothing is.
-fn not_cached<B>(why: Forward) -> Response<ResponseBody<B>> {
+fn not_cached<B>() -> Response<ResponseBody<B>> {
     let mut response = Response::new(ResponseBody::whole(Bytes::new()));
     *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
-    let status = CacheStatus { detail: Some("only-if-cached"), ..CacheStatus::forwarded(why) };
-    status.append(response.headers_mut());
+    CacheStatus::not_forwarded("only-if-cached").append(response.headers_mut());
     response
 }
 

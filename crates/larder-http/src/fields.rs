@@ -31,7 +31,7 @@ const OF_THE_BODY: [HeaderName; 5] = [
 ];
 
 /// Fields with the tags of a page, for caches: not for clients.
-const TAGS: [&str; 2] = ["surrogate-key", "cache-tag"];
+pub(crate) const TAGS: [&str; 2] = ["surrogate-key", "cache-tag"];
 
 /// Drops what is not stored: what belongs to the connection, and what the response names as not for everybody.
 /// Without `cookies` also what sets cookies.
@@ -49,6 +49,37 @@ pub(crate) fn strip(headers: &mut HeaderMap, directives: &ResponseDirectives, co
         headers.remove(header::SET_COOKIE);
         headers.remove("set-cookie2");
     }
+}
+
+/// Fields by which requests say who asks, besides `Authorization` and `Cookie`: keys, and what proxies in front
+/// found out. A handler that reads one and says nothing about caching has not said that its answer is for all.
+/// In order.
+const IDENTIFYING: [&str; 20] = [
+    "api-key",
+    "apikey",
+    "cf-access-jwt-assertion",
+    "proxy-authorization",
+    "remote-user",
+    "x-access-token",
+    "x-amzn-oidc-data",
+    "x-amzn-oidc-identity",
+    "x-api-key",
+    "x-auth-request-email",
+    "x-auth-request-user",
+    "x-auth-token",
+    "x-authenticated-user",
+    "x-forwarded-access-token",
+    "x-forwarded-email",
+    "x-forwarded-preferred-username",
+    "x-forwarded-user",
+    "x-goog-iap-jwt-assertion",
+    "x-ms-client-principal",
+    "x-remote-user",
+];
+
+/// Whether a request says who asks in one of these fields.
+pub(crate) fn identifies(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| IDENTIFYING.binary_search(&name.as_str()).is_ok())
 }
 
 /// Whether the response sets a cookie.
@@ -78,7 +109,7 @@ pub(crate) fn take_tags(headers: &mut HeaderMap) -> Vec<String> {
     let mut tags = Vec::new();
     for name in TAGS {
         for value in headers.get_all(name) {
-            let Ok(text) = value.to_str() else { continue };
+            let text = String::from_utf8_lossy(value.as_bytes());
             let separate = |character: char| match name {
                 "cache-tag" => character == ',',
                 _ => character.is_whitespace(),
@@ -102,6 +133,11 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn names_are_in_order() {
+        assert!(IDENTIFYING.is_sorted());
+    }
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();

@@ -1,15 +1,16 @@
 //! Where a response is kept: the layout of keys, and the scopes that cover them.
 //!
 //! ```text
-//! http:<host>:<segment>:<segment>…:@:<scheme>?<query>:v<digest>
+//! http:<host>:<segment>:<segment>…:@:?<query>:v<digest>
 //! ```
 //!
-//! Each segment of the path is a part of its own, so that what is under a path is a prefix. What was put into
-//! the key besides (by the user, by headers that often change an answer) and by `Vary` is in the digest.
+//! Each segment of the path is a part of its own, so that what is under a path is a prefix. Without a query there
+//! is a `-` in its place. All that is not in the URL, and the scheme, is in the digest: a change is a change
+//! whether it came by `http` or by `https`.
 
 use std::fmt::Write as _;
 
-use http::{HeaderMap, Uri, header, request::Parts, uri::Authority};
+use http::{Uri, header, request::Parts, uri::Authority};
 use larder::Scope;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -64,23 +65,21 @@ pub(crate) struct Target {
 
 impl Target {
     /// What a request asks for.
-    pub(crate) fn of(request: &Parts, uri: &Uri, sorted: bool) -> Self {
-        let named = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let authority = uri.authority().map(Authority::as_str).or(named).unwrap_or_default();
-        let scheme = uri.scheme_str().unwrap_or("http");
-        Self::new(scheme, authority, uri.path(), uri.query(), sorted)
+    pub(crate) fn of(request: &Parts, sorted: bool) -> Self {
+        let uri = &request.uri;
+        Self::new(named_host(request), uri.path(), uri.query(), sorted)
     }
 
-    fn new(scheme: &str, authority: &str, path: &str, query: Option<&str>, sorted: bool) -> Self {
+    fn new(authority: &str, path: &str, query: Option<&str>, sorted: bool) -> Self {
         let host = canonical_host(authority);
-        let scheme = scheme.to_ascii_lowercase();
         let mut base = path_key(&host, path);
-        base.push_str("@:");
-        escape(&mut base, &scheme);
-        if let Some(query) = query {
-            let query = if sorted { sorted_query(query) } else { query.to_owned() };
-            base.push('?');
-            readable(&mut base, &query);
+        match query {
+            None => base.push_str("@:-"),
+            Some(query) => {
+                base.push_str("@:?");
+                let query = if sorted { sorted_query(query) } else { query.to_owned() };
+                readable(&mut base, &query);
+            }
         }
         Self { host, base }
     }
@@ -88,18 +87,15 @@ impl Target {
     /// What another URI means, in a response from here: none if it is elsewhere.
     pub(crate) fn resolve(&self, reference: &str, request: &Uri, sorted: bool) -> Option<Self> {
         let reference = reference.split('#').next().unwrap_or_default();
-        let scheme = request.scheme_str().unwrap_or("http");
         if reference.contains("://") && !reference.starts_with(['/', '?']) {
             let uri: Uri = reference.parse().ok()?;
             if canonical_host(uri.authority()?.as_str()) != self.host {
                 return None;
             }
-            // The scheme is the request's: behind a proxy that ends TLS, the handler names `https` where the
-            // request does not.
-            return Some(Self::new(scheme, &self.host, uri.path(), uri.query(), sorted));
+            return Some(Self::new(&self.host, uri.path(), uri.query(), sorted));
         }
         if let Some(rest) = reference.strip_prefix("//") {
-            return self.resolve(&format!("{scheme}://{rest}"), request, sorted);
+            return self.resolve(&format!("http://{rest}"), request, sorted);
         }
         let (path, query) = match reference.split_once('?') {
             Some((path, query)) => (path, Some(query)),
@@ -113,7 +109,7 @@ impl Target {
                 without_dots(&format!("{folder}{path}"))
             }
         };
-        Some(Self::new(scheme, &self.host, &path, query, sorted))
+        Some(Self::new(&self.host, &path, query, sorted))
     }
 
     /// All that is kept for this URI.
@@ -151,8 +147,14 @@ pub fn pages_under(host: &str, path: &str) -> Scope {
     Scope::prefix(path_key(&canonical_host(host), path.trim_end_matches('/')))
 }
 
+/// The host that a request names, as it names it.
+pub(crate) fn named_host(request: &Parts) -> &str {
+    let header = || request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    request.uri.authority().map(Authority::as_str).or_else(header).unwrap_or_default()
+}
+
 /// Lower case, without the port that goes without saying.
-fn canonical_host(authority: &str) -> String {
+pub(crate) fn canonical_host(authority: &str) -> String {
     let host = authority.rsplit_once('@').map_or(authority, |(_user, host)| host).to_ascii_lowercase();
     match host.strip_suffix(":80").or_else(|| host.strip_suffix(":443")) {
         Some(host) => host.to_owned(),
@@ -237,56 +239,6 @@ fn without_dots(path: &str) -> String {
         }
     }
     format!("/{}", segments.join("/"))
-}
-
-/// Headers that are not a part of what is asked for, and that frameworks and handlers build links, redirects
-/// and routes from: a response is only given to those who sent the same.
-const STEERING: [&str; 17] = [
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-protocol",
-    "x-forwarded-scheme",
-    "x-forwarded-ssl",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-path",
-    "x-forwarded-uri",
-    "x-forwarded-server",
-    "x-host",
-    "x-original-host",
-    "x-original-url",
-    "x-original-uri",
-    "x-rewrite-url",
-    "x-http-method-override",
-    "x-method-override",
-];
-
-/// What tells requests for one URI apart before any response does: the user's own additions, and headers that
-/// steer what a handler answers.
-pub(crate) fn additions(uri: &Uri, headers: &HeaderMap, own: &[String]) -> Hash {
-    let mut parts: Vec<Vec<u8>> = own.iter().map(|addition| addition.clone().into_bytes()).collect();
-    let own = (parts.len() as u64).to_le_bytes();
-    for name in STEERING {
-        for value in headers.get_all(name) {
-            parts.push([name.as_bytes(), b":", value.as_bytes()].concat());
-        }
-    }
-    // Where `Host` is not what the key has as the host, a handler may believe it all the same.
-    let hosts = headers.get_all(header::HOST);
-    if uri.authority().is_some() || hosts.iter().nth(1).is_some() {
-        parts.extend(hosts.iter().map(|host| [b"host:", host.as_bytes()].concat()));
-    }
-    // `Forwarded` also names the client, which would give each of them pages of its own.
-    for value in headers.get_all(header::FORWARDED) {
-        let pairs = value.as_bytes().split(|&byte| byte == b';' || byte == b',').map(<[u8]>::trim_ascii);
-        let steers = |pair: &&[u8]| {
-            let name = pair.split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii();
-            name.eq_ignore_ascii_case(b"host") || name.eq_ignore_ascii_case(b"proto")
-        };
-        parts.extend(pairs.filter(steers).map(|pair| [b"forwarded:", pair].concat()));
-    }
-    let parts: Vec<&[u8]> = std::iter::once(&own[..]).chain(parts.iter().map(Vec::as_slice)).collect();
-    Hash::of(&parts)
 }
 
 #[cfg(test)]

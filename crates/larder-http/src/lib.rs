@@ -74,9 +74,11 @@
 //!
 //! - complete responses to `GET` that say for how long they are fresh (`s-maxage`, `max-age`, `Expires`), or
 //!   that can be validated (`no-cache` with an `ETag` or `Last-Modified`); never `no-store`, `private`,
-//!   `Vary: *`, 206, event streams, or what is larger than [`HttpCache::max_body`];
+//!   `Vary: *`, 206, event streams, what is larger than [`HttpCache::max_body`], or takes longer than
+//!   [`HttpCache::body_timeout`];
 //! - responses whose handlers say nothing, for the time that [`HttpCache::ttl`],
-//!   [`HttpCache::ttl_under`] or [`Caching`] in the response's extensions give;
+//!   [`HttpCache::ttl_under`] or [`Caching`] in the response's extensions give, to requests that do not say who
+//!   asks: not by `Authorization` or `Cookie`, nor by `X-Api-Key`, `X-Forwarded-User` and their like;
 //! - to requests with `Authorization` only with `public`, `s-maxage` or `must-revalidate`; to requests with
 //!   `Cookie` only with `public` or `s-maxage`, or where `Vary` names `Cookie`
 //!   ([`HttpCache::ignore_cookies`]); with `Set-Cookie` not ([`HttpCache::store_set_cookie`]).
@@ -90,17 +92,21 @@
 //! `If-Unmodified-Since`, `Upgrade` or a body of their own, and those with `no-store`, go to the handler as they
 //! are, and their responses are not stored. A handler is asked without the client's `If-None-Match` and
 //! `If-Modified-Since`, which are answered here: what can be stored is a whole response. A response without an
-//! `ETag` gets one, made from its body, unless it was on its way before its body was known.
+//! `ETag` gets one, made from its body, unless it was on its way before its body was known. The tag is strong: let
+//! a layer that compresses be inside, where `Vary` tells the variants apart, and each has a tag of its own.
 //!
 //! # Waiting for one another
 //!
 //! Requests that miss the same response at once ask the handler once. Whoever waits is given the response only if
 //! it may be stored and is for such a request; what turns out not to be shareable is given to nobody else, and
-//! those who wait ask for themselves, all at once. For ten seconds from then on, nobody waits for that URL.
+//! those who wait ask for themselves, all at once. For ten seconds from then on, nobody waits for that response:
+//! that variant, for requests of its kind, those that say who asks or those that do not.
 //!
 //! A body passes to the client as it comes, and is copied beside. A slow client holds up nobody. If the client
-//! goes away, or the body breaks off, nothing is stored, and one of those who wait asks again; after a panic
-//! too.
+//! goes away before all of the body came, or it breaks off, nothing is stored, and one of those who wait asks again;
+//! after a panic too. Nobody waits for a body for longer than [`HttpCache::body_timeout`]. How long a handler takes
+//! until it begins to answer is limited by nothing here: put a layer inside that does, or those who wait for a slow
+//! one are as slow.
 //!
 //! A handler must not wait for a request to its own URL through the cache: it would wait for itself.
 //!
@@ -114,17 +120,21 @@
 //! - **Tags**: by path ([`HttpCache::tag`]), by the response's extensions ([`Caching::tag`]), or by
 //!   `Surrogate-Key` (with blanks between them) and `Cache-Tag` (with commas) in its headers, which never leave.
 //!   `cache.invalidate(Scope::tag("news"))` drops them.
-//! - **Its URL**: [`page`] and [`pages_under`] are scopes for `invalidate`.
+//! - **Its URL**: [`page`](fn@page) and [`pages_under`] are scopes for `invalidate`.
 //! - **A change through its URL**: a successful `POST`, `PUT`, `DELETE` or other unsafe method, and what its
-//!   `Location` and `Content-Location` name on the same host.
+//!   `Location` and `Content-Location` name on the same host. One whose client went away, or whose handler panicked,
+//!   counts as successful: the change may have been made.
+//! - **What its handler says next**: when it is asked again, and answers with something that is not stored, such as
+//!   404 with `no-store`; or answers `HEAD` with another `ETag`, `Last-Modified` or `Content-Length`. What is said to
+//!   those who say who they are drops nothing.
 //!
 //! # The key
 //!
-//! Scheme, host, path and query, in the order of their parameters ([`HttpCache::sort_query`]); what
+//! Scheme, host, path and query as the client sent them, in the order of their parameters ([`HttpCache::sort_query`]); what
 //! [`HttpCache::key`] adds; what `Vary` names. In the cache it is
 //!
 //! ```text
-//! http:<host>:<segment>:<segment>…:@:<scheme>?<query>:v<digest>
+//! http:<host>:<segment>:<segment>…:@:?<query>:v<digest>
 //! ```
 //!
 //! with `:`, `*`, `%`, `@` and `?` percent-encoded, so that no URL can be taken for another; what is long is there
@@ -137,7 +147,8 @@
 //! in the key. Handlers, frameworks and proxies believe headers that are not: an attacker's
 //! `X-Forwarded-Host: evil.example` ends up in everybody's links. So `X-Forwarded-Host`, `-Proto`, `-Port`,
 //! `-Prefix`, `X-Original-URL`, `X-HTTP-Method-Override`, the host and protocol of `Forwarded`, and their like are
-//! in the key: whoever sends them gets responses of his own. What else a handler reads from requests has to be in
+//! in the key: whoever sends them gets responses of his own. So is the host as it is written, if it has a port that
+//! goes without saying, or a user before it; and what a middleware around the cache made of the URL. What else a handler reads from requests has to be in
 //! `Vary` or in [`HttpCache::key`]: a tenant's header, say, or `X-Forwarded-For` if the answer depends on it.
 //! Everything above about cookies and authorization is for the same reason.
 //!
@@ -151,6 +162,11 @@
 //!
 //! Each response says what became of its request (RFC 9211): `larder; hit; ttl=30`,
 //! `larder; fwd=stale; fwd-status=304; stored`, `larder; fwd=uri-miss; detail=private`.
+//!
+//! # Conformance
+//!
+//! The tests of <https://cache-tests.fyi> are run against it; `docs/http-conformance.md` in the repository has the
+//! results, and names each test that fails, and why.
 //!
 //! # Why not `http-cache-semantics`
 //!
@@ -176,6 +192,7 @@
 
 #[cfg(feature = "actix")]
 mod actix;
+mod additions;
 mod body;
 mod conditional;
 mod config;
@@ -185,8 +202,10 @@ mod engine;
 mod fields;
 mod freshness;
 mod key;
+mod lists;
 mod origin;
 mod page;
+mod pieces;
 mod status;
 mod storable;
 mod tags;

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::Response;
+use http::{Response, StatusCode};
 use tokio::task::AbortHandle;
 
 use crate::{body::HandlerBody, conditional::Conditions};
@@ -23,6 +23,9 @@ pub(crate) trait Origin: Send + 'static {
         self,
         conditions: Option<Conditions>,
     ) -> impl Future<Output = Result<Response<Self::Body>, Self::Error>> + Send;
+
+    /// The status of the response that the framework makes of an error, if it makes one.
+    fn status_of(error: &Self::Error) -> Option<StatusCode>;
 
     /// Runs a task beside the request's own; where there is no runtime for that, gives it back.
     fn spawn(task: BoxFuture<()>) -> Driver;

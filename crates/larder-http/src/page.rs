@@ -43,7 +43,12 @@ impl Page {
     /// About how much memory it takes, in bytes.
     pub(crate) fn weight(&self) -> usize {
         let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64);
-        self.body.len() + headers.sum::<usize>() + size_of::<Stored>()
+        let tags = self.tags.iter().map(|tag| tag.len() + size_of::<String>());
+        self.body.len()
+            + headers.sum::<usize>()
+            + tags.sum::<usize>()
+            + self.vary.weight()
+            + size_of::<Stored>()
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct CacheStatus {
     pub(crate) stored: bool,
     pub(crate) collapsed: bool,
     pub(crate) detail: Option<&'static str>,
+    /// Neither a hit nor forwarded: this cache's own answer.
+    pub(crate) is_own: bool,
 }
 
 impl CacheStatus {
@@ -50,10 +52,15 @@ impl CacheStatus {
         Self { forward: Some(why), ..Self::default() }
     }
 
+    pub(crate) fn not_forwarded(detail: &'static str) -> Self {
+        Self { detail: Some(detail), is_own: true, ..Self::default() }
+    }
+
     /// Adds this cache's member to the list of all caches on the way.
     pub(crate) fn append(self, headers: &mut HeaderMap) {
         let mut member = String::from("larder");
         match self.forward {
+            None if self.is_own => {}
             None => member.push_str("; hit"),
             Some(why) => {
                 let _ = write!(member, "; fwd={}", why.token());

@@ -23,8 +23,52 @@ const UNDERSTOOD: [u16; 27] = [
     421, 500, 501, 502, 503, 504,
 ];
 
-/// Why a response is not stored: for people.
-pub(crate) type Reason = &'static str;
+/// Why a response is not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Its `Vary` matches nothing.
+    Vary,
+    Status,
+    NoStore,
+    Private,
+    MustUnderstand,
+    Stream,
+    SetCookie,
+    /// It was asked for with `Authorization`.
+    Authorization,
+    /// It was asked for with `Cookie`.
+    Cookie,
+    /// Nobody says for how long it is fresh.
+    Silent,
+    /// Nobody says for how long it is fresh, and the request says who asks.
+    SilentToSomebody,
+    /// Nobody could use it.
+    Stale,
+}
+
+impl Refusal {
+    /// For people, in `Cache-Status`.
+    pub(crate) fn detail(self) -> &'static str {
+        match self {
+            Self::Vary => "vary",
+            Self::Status => "status",
+            Self::NoStore => "no-store",
+            Self::Private => "private",
+            Self::MustUnderstand => "must-understand",
+            Self::Stream => "stream",
+            Self::SetCookie => "set-cookie",
+            Self::Authorization => "authorization",
+            Self::Cookie => "cookie",
+            Self::Silent | Self::SilentToSomebody => "silent",
+            Self::Stale => "stale",
+        }
+    }
+
+    /// Whether it says something about the resource, and not only about who asked.
+    pub(crate) fn is_for_all(self) -> bool {
+        !matches!(self, Self::SetCookie | Self::Authorization | Self::Cookie | Self::SilentToSomebody)
+    }
+}
 
 /// On what terms a response is stored.
 #[derive(Debug)]
@@ -40,15 +84,15 @@ pub(crate) fn terms(
     wish: &Wish,
     (status, headers, caching): (StatusCode, &HeaderMap, &Caching),
     exchange: Exchange,
-) -> Result<Terms, Reason> {
+) -> Result<Terms, Refusal> {
     let directives = ResponseDirectives::of(headers);
-    let vary = Vary::of(headers, &wish.request.headers).ok_or("vary")?;
+    let vary = Vary::of(headers, &wish.headers).ok_or(Refusal::Vary)?;
     may_be_stored(status, &directives, caching)?;
     if is_stream(headers) {
-        return Err("stream");
+        return Err(Refusal::Stream);
     }
     if fields::sets_cookie(headers) && !config.cookies.stores_set_cookie {
-        return Err("set-cookie");
+        return Err(Refusal::SetCookie);
     }
     may_be_shared(config, wish, &directives, &vary)?;
 
@@ -59,7 +103,7 @@ pub(crate) fn terms(
         || !conditional::Conditions::of(headers, false).is_empty()
         || is_within_reach_of_clients(&freshness, &directives);
     if !is_useful {
-        return Err("stale");
+        return Err(Refusal::Stale);
     }
     Ok(Terms { directives, freshness, vary })
 }
@@ -69,22 +113,22 @@ fn may_be_stored(
     status: StatusCode,
     directives: &ResponseDirectives,
     caching: &Caching,
-) -> Result<(), Reason> {
+) -> Result<(), Refusal> {
     if status.is_informational() || matches!(status.as_u16(), 206 | 304) {
-        return Err("status");
+        return Err(Refusal::Status);
     }
     if caching.no_store {
-        return Err("no-store");
+        return Err(Refusal::NoStore);
     }
     let understood = UNDERSTOOD.contains(&status.as_u16());
     // Section 5.2.2.3: who understands the status need not heed `no-store`.
     match (directives.must_understand, understood) {
-        (true, false) => return Err("must-understand"),
+        (true, false) => return Err(Refusal::MustUnderstand),
         (true, true) => {}
-        (false, _) if directives.no_store => return Err("no-store"),
+        (false, _) if directives.no_store => return Err(Refusal::NoStore),
         (false, _) => {}
     }
-    if directives.private.is_all() { Err("private") } else { Ok(()) }
+    if directives.private.is_all() { Err(Refusal::Private) } else { Ok(()) }
 }
 
 /// Whether a response to somebody with credentials is for everybody.
@@ -93,15 +137,15 @@ fn may_be_shared(
     wish: &Wish,
     directives: &ResponseDirectives,
     vary: &Vary,
-) -> Result<(), Reason> {
+) -> Result<(), Refusal> {
     let for_all = directives.public || directives.s_maxage.is_some();
     // Section 3.5.
     if wish.has_authorization && !for_all && !directives.must_revalidate {
-        return Err("authorization");
+        return Err(Refusal::Authorization);
     }
     let by_cookie = vary.names(&header::COOKIE) || config.cookies.ignores_cookie;
     if wish.has_cookie && !for_all && !by_cookie {
-        return Err("cookie");
+        return Err(Refusal::Cookie);
     }
     Ok(())
 }
@@ -113,24 +157,24 @@ fn lifetime(
     (status, headers, caching): (StatusCode, &HeaderMap, &Caching),
     directives: &ResponseDirectives,
     exchange: Exchange,
-) -> Result<(Duration, Source), Reason> {
+) -> Result<(Duration, Source), Refusal> {
     if let Some(lifetime) = stated_lifetime(headers, directives, exchange.received) {
         return Ok((lifetime, Source::Response));
     }
     if directives.no_cache.is_all() {
         return Ok((Duration::ZERO, Source::Response));
     }
-    if wish.has_credentials() {
-        return Err("silent");
+    if wish.says_who_asks {
+        return Err(Refusal::SilentToSomebody);
     }
     if !CACHEABLE_BY_THEMSELVES.contains(&status.as_u16()) && !directives.public {
-        return Err("silent");
+        return Err(Refusal::Silent);
     }
     let ours = caching.ttl.or_else(|| config.ttl_of(wish.path()));
     let guessed = || guessed_lifetime(headers, exchange.received).filter(|_| config.heuristic);
     match ours.or_else(guessed) {
         Some(lifetime) if !lifetime.is_zero() => Ok((lifetime, Source::Ours)),
-        _ => Err("silent"),
+        _ => Err(Refusal::Silent),
     }
 }
 

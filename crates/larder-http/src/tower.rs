@@ -1,13 +1,13 @@
 //! The cache as a layer of tower's, for Axum and everything else that is made of services.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tokio::runtime::Handle;
 use tower_layer::Layer;
@@ -49,19 +49,22 @@ where
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
+    /// Always ready: a response that is stored needs no handler. One that is not ready is waited for when it is
+    /// asked.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        // The one that is ready is the one to call; its clone need not be.
-        let clone = self.inner.clone();
-        let service = std::mem::replace(&mut self.inner, clone);
+        let service = self.inner.clone();
         let cache = self.cache.clone();
         Box::pin(async move {
-            let (parts, body) = request.into_parts();
+            let (mut parts, body) = request.into_parts();
             let has_body = !body.is_end_stream() || fields::announces_body(&parts.headers);
-            let plan = cache.plan(&parts, &whole_uri(&parts), has_body);
+            let asked_for = whole_uri(&parts);
+            let routed = std::mem::replace(&mut parts.uri, asked_for);
+            let plan = cache.plan(&parts, &routed, has_body);
+            parts.uri = routed;
             let origin = Called { service, request: Request::from_parts(parts, body) };
             let answer = cache.answer(plan, origin).await?;
             if let Rest::Refresh(origin, refresh) = answer.rest {
@@ -109,8 +112,13 @@ where
         if let Some(conditions) = conditions {
             conditions.apply(self.request.headers_mut());
         }
+        poll_fn(|context| self.service.poll_ready(context)).await?;
         let responding = self.service.call(self.request);
         responding.await
+    }
+
+    fn status_of(_: &S::Error) -> Option<StatusCode> {
+        None
     }
 
     fn spawn(task: BoxFuture<()>) -> Driver {

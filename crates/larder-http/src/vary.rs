@@ -4,7 +4,10 @@ use http::{HeaderMap, HeaderName, header};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::key::Hash;
+use crate::{
+    key::Hash,
+    lists::{Backslash, split},
+};
 
 /// The fields that chose a response, and a digest of what the request said in them: it may be a secret, and is
 /// not kept.
@@ -42,6 +45,11 @@ impl Vary {
         digest(&self.names, request)
     }
 
+    /// How much memory the names take, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        self.names.iter().map(|name| name.len() + size_of::<String>()).sum()
+    }
+
     /// Whether the field chose.
     pub(crate) fn names(&self, name: &HeaderName) -> bool {
         self.names.iter().any(|known| known == name.as_str())
@@ -70,11 +78,20 @@ fn part(hasher: &mut Sha256, bytes: &[u8]) {
     hasher.update(bytes);
 }
 
-/// A field's lines as one list without blanks around its commas; in lower case where case means nothing.
+/// Fields that are no lists: a comma in them, and the blanks around it, are theirs.
+const SINGLE: [&str; 8] =
+    ["authorization", "cookie", "from", "host", "origin", "proxy-authorization", "referer", "user-agent"];
+
+/// A field's lines as one list without blanks around its commas; in lower case where case means nothing. Of a
+/// field that is no list, its lines as they stand.
 fn normalized(name: &str, request: &HeaderMap) -> Option<Vec<u8>> {
+    if SINGLE.contains(&name) {
+        let lines: Vec<_> = request.get_all(name).iter().map(|line| line.as_bytes()).collect();
+        return (!lines.is_empty()).then(|| lines.join(&b'\n'));
+    }
     let mut value: Option<Vec<u8>> = None;
     for line in request.get_all(name) {
-        for member in split(line.as_bytes()) {
+        for member in split(line.as_bytes(), b",", Backslash::Escapes) {
             let value = match &mut value {
                 Some(value) => {
                     value.push(b',');
@@ -82,28 +99,13 @@ fn normalized(name: &str, request: &HeaderMap) -> Option<Vec<u8>> {
                 }
                 None => value.insert(Vec::new()),
             };
-            value.extend_from_slice(member.trim_ascii());
+            value.extend_from_slice(member);
         }
     }
     if matches!(name, "accept-encoding" | "accept-language" | "accept-charset") {
         value.iter_mut().for_each(|value| value.make_ascii_lowercase());
     }
     value
-}
-
-/// The members of a list. A comma inside of quotes separates nothing.
-fn split(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut quoted = false;
-    let mut escaped = false;
-    line.split(move |&byte| {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ => {}
-        }
-        byte == b',' && !quoted
-    })
 }
 
 #[cfg(test)]

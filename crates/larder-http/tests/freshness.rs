@@ -224,3 +224,18 @@ async fn heuristics() {
     ])
     .await;
 }
+
+#[tokio::test]
+async fn very_long_lifetimes_are_stored() {
+    run([case(
+        "as long as can be said",
+        [
+            get().says(
+                "cache-control",
+                "max-age=99999999999999999999, stale-while-revalidate=99999999999999999999",
+            ),
+            get().after(10).hit(),
+        ],
+    )])
+    .await;
+}

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use support::{
     Handler, Said, TestClock,
     client::{Received, get},
@@ -232,4 +233,62 @@ async fn a_stale_response_is_refreshed_behind_the_back_of_its_client() {
         .await;
         assert_eq!(asked.load(Ordering::SeqCst), 2, "{framework:?}");
     }
+}
+
+#[tokio::test]
+async fn waiters_for_one_variant_ask_once_on_a_cold_uri() {
+    for framework in Framework::ALL {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
+        let handler = handler(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            async move {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                Said::new(&[("cache-control", "max-age=60"), ("vary", "accept-language")], "text")
+            }
+        });
+        let server = framework.serve(http_cache(&TestClock::new()), handler).await;
+        let address = server.address;
+        let callers: Vec<_> = (0..40)
+            .map(|n| {
+                tokio::spawn(async move {
+                    let language = if n % 2 == 0 { "en" } else { "de" };
+                    get(address, "/", &[("accept-language", language)]).await
+                })
+            })
+            .collect();
+        for caller in callers {
+            caller.await.unwrap();
+        }
+        assert!(
+            asked.load(Ordering::SeqCst) <= 4,
+            "{framework:?}: {} for 2 variants",
+            asked.load(Ordering::SeqCst)
+        );
+    }
+}
+
+/// What is in the cache needs no handler, and so none that is ready.
+#[tokio::test]
+async fn hits_do_not_wait_for_a_busy_handler() {
+    use tower::{Layer as _, Service as _, ServiceExt as _, limit::ConcurrencyLimit, service_fn};
+
+    let slow = service_fn(|request: http::Request<http_body_util::Empty<Bytes>>| async move {
+        if request.uri().path() == "/slow" {
+            std::future::pending::<()>().await;
+        }
+        let response = http::Response::builder().header("cache-control", "max-age=60");
+        Ok::<_, std::convert::Infallible>(
+            response.body(http_body_util::Full::new(Bytes::from("text"))).unwrap(),
+        )
+    });
+    let mut service = http_cache(&TestClock::new()).layer(ConcurrencyLimit::new(slow, 1));
+    let to =
+        |path: &str| http::Request::get(path).header("host", "a").body(http_body_util::Empty::new()).unwrap();
+    drop(service.ready().await.unwrap().call(to("/")).await);
+    let mut other = service.clone();
+    tokio::spawn(async move { other.ready().await.unwrap().call(to("/slow")).await.map(drop) });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let hit = async { service.ready().await.unwrap().call(to("/")).await.map(drop) };
+    assert!(tokio::time::timeout(Duration::from_secs(2), hit).await.is_ok(), "a hit waits for the handler");
 }

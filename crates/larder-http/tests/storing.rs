@@ -42,10 +42,18 @@ async fn directives() {
             ],
         ),
         case(
-            "what is not stored leaves what is",
+            "what is not stored shows that what is stored is no longer so",
             [
                 get().says("cache-control", "max-age=60").says_body("old"),
                 get().sends("cache-control", "no-cache").says("cache-control", "no-store").body("body"),
+                get().asked().body("body"),
+            ],
+        ),
+        case(
+            "unless it is only for who asked",
+            [
+                get().says("cache-control", "max-age=60").says_body("old"),
+                get().sends("cache-control", "no-cache").sends("cookie", "a=b").body("body"),
                 get().hit().body("old"),
             ],
         ),
@@ -253,7 +261,8 @@ async fn the_key() {
                 fresh("/a").sends("host", "one.example"),
                 get().path("/a").sends("host", "two.example").asked(),
                 get().path("/a").sends("host", "ONE.example").hit(),
-                get().path("/a").sends("host", "one.example:80").hit(),
+                // A handler might make links of it.
+                get().path("/a").sends("host", "one.example:80").asked(),
                 get().path("/a").sends("host", "one.example:8080").asked(),
             ],
         ),
@@ -315,4 +324,43 @@ async fn nested_routers_do_not_share_pages() {
             assert_eq!((received.text().as_str(), received.is_hit()), (name, is_hit));
         }
     }
+}
+
+#[tokio::test]
+async fn two_caches_in_a_row_answer() {
+    use support::{
+        Said, client, handler,
+        servers::{router, serve_router},
+    };
+
+    let page = handler(|_| std::future::ready(Said::new(&[("cache-control", "max-age=60")], "page")));
+    let cache = larder::MemoryCache::new(100);
+    let routes = router(page)
+        .layer(larder_http::HttpCache::new(cache.clone()))
+        .layer(larder_http::HttpCache::new(cache));
+    let server = serve_router(routes).await;
+    for _ in 0..3 {
+        let asking = client::get(server.address, "/", &[]);
+        let received =
+            tokio::time::timeout(std::time::Duration::from_secs(10), asking).await.expect("no deadlock");
+        assert_eq!(received.text(), "page");
+    }
+}
+
+/// `skip_if` sees the same path as the key, the tags and `ttl_under` do.
+#[cfg(feature = "axum")]
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn skip_if_sees_whole_paths() {
+    use support::{
+        Said, TestClock, client, handler, http_cache,
+        servers::{router, serve_router},
+    };
+
+    let page = handler(|_| std::future::ready(Said::new(&[("cache-control", "max-age=60")], "page")));
+    let cache = http_cache(&TestClock::new()).skip_if(|request| request.uri.path().starts_with("/admin"));
+    let nested = axum::Router::new().nest("/admin", router(page).layer(cache));
+    let server = serve_router(nested).await;
+    client::get(server.address, "/admin/page", &[]).await;
+    assert!(!client::get(server.address, "/admin/page", &[]).await.is_hit());
 }

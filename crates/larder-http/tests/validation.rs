@@ -351,3 +351,17 @@ async fn of_the_handler() {
     ])
     .await;
 }
+
+#[tokio::test]
+async fn a_date_is_no_validator_of_what_was_made_just_now() {
+    run([case(
+        "private, without `Last-Modified`, and a client with a date ahead",
+        [get()
+            .sends("if-modified-since", "{5}")
+            .says("cache-control", "private, no-store")
+            .says_body("new")
+            .status(200)
+            .body("new")],
+    )])
+    .await;
+}

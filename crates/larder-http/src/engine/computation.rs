@@ -9,13 +9,13 @@ use larder::{Cache, CacheExt as _, Lock, Policy, Scope};
 
 use super::{
     Wish,
-    copy::{Copy, copy},
+    copy::{BodyCopy, Limits, copy},
     date_it,
     handoff::Handoff,
 };
 use crate::{
     body::{Copier, HandlerBody, ResponseBody},
-    conditional::{self, Conditions},
+    conditional::{self, Conditions, SaidByHead},
     config::{Caching, HttpCache},
     fields,
     freshness::{Exchange, Source},
@@ -106,7 +106,11 @@ impl<B: HandlerBody> Computation<B> {
         let sent = config.now();
         let response = match origin.call(self.conditions()).await {
             Ok(response) => response,
-            Err(error) => return self.in_place_of_error(None).ok_or(Some(error)),
+            Err(error) => {
+                let status = O::status_of(&error);
+                let stale = status.is_none_or(is_failure).then(|| self.in_place_of_error(status)).flatten();
+                return stale.ok_or(Some(error));
+            }
         };
         let exchange = Exchange { sent, received: config.now() };
         let (mut parts, body) = response.into_parts();
@@ -122,25 +126,33 @@ impl<B: HandlerBody> Computation<B> {
         if let (StatusCode::NOT_MODIFIED, Some(page)) = (parts.status, &self.asked.page) {
             return self.validated(page, parts, caching, exchange).await;
         }
-        if let (500 | 502..=504, Some(page)) =
-            (parts.status.as_u16(), self.in_place_of_error(Some(parts.status)))
+        if is_failure(parts.status)
+            && let Some(page) = self.in_place_of_error(Some(parts.status))
         {
             return Ok(page);
         }
         let described = (parts.status, &parts.headers, &caching);
         let terms = match storable::terms(config, wish, described, exchange) {
             Ok(terms) => terms,
-            Err(reason) => {
-                self.handoff.pass_because(parts, ResponseBody::passed(body), reason);
+            Err(refusal) => {
+                if refusal.is_for_all() && !parts.status.is_server_error() {
+                    self.forget();
+                }
+                self.handoff.pass_because(parts, ResponseBody::passed(body), refusal);
                 return self.passed();
             }
         };
         date_it(&mut parts.headers, exchange.received);
-        match copy(parts, body, config.max_body, &self.handoff).await {
-            Copy::Complete(parts, body, copier) => {
+        let limits = Limits { bytes: config.max_body, time: config.body_timeout };
+        match copy(parts, body, limits, &self.handoff).await {
+            BodyCopy::Complete(parts, body, copier) => {
                 Ok(self.keep_new(*parts, body, copier, (terms, caching.tags)).await)
             }
-            Copy::Passed => self.passed(),
+            BodyCopy::Refused => {
+                self.forget();
+                self.passed()
+            }
+            BodyCopy::Broken => self.passed(),
         }
     }
 
@@ -179,6 +191,13 @@ impl<B: HandlerBody> Computation<B> {
         Some(page.clone())
     }
 
+    /// Drops the page that was to be validated: the handler said something else, which is not stored.
+    fn forget(&self) {
+        if self.asked.page.is_some() {
+            drop(self.cache.config.cache.invalidate(Scope::key(&self.asked.key)));
+        }
+    }
+
     /// The response is on its way to the client, and nobody else's.
     fn passed<E>(&self) -> Result<Page, Option<E>> {
         larder::context().unshared();
@@ -190,7 +209,7 @@ impl<B: HandlerBody> Computation<B> {
         let (config, wish) = (&self.cache.config, &self.asked.wish);
         if !wish.is_head {
             let passes = &self.cache.state.passes;
-            passes.note(&self.asked.key, wish.has_credentials(), passed, config.now());
+            passes.note(&self.asked.key, wish.says_who_asks, passed, config.now());
         }
     }
 
@@ -247,7 +266,7 @@ impl<B: HandlerBody> Computation<B> {
     /// Forgets a page that the handler says still stands, and means another one. Its 304 is all the answer that
     /// there is to this request, whose handler cannot be asked twice; the next one is asked without conditions.
     fn mistaken<E>(&self, page: &Page) -> Result<Page, Option<E>> {
-        drop(self.cache.config.cache.invalidate(Scope::key(&self.asked.key)));
+        self.forget();
         self.hand_over_validated(page, page.headers.clone(), false);
         self.passed()
     }
@@ -286,21 +305,24 @@ impl<B: HandlerBody> Computation<B> {
         Some(self.keep(stored).await)
     }
 
-    /// RFC 9111, section 4.3.5: a response to `HEAD` freshens what is stored, or shows that it is outdated.
+    /// RFC 9111, section 4.3.5: a response to `HEAD` freshens what is stored, or shows that it is outdated. What is
+    /// said to somebody is not taken for what all would be told.
     async fn learn_from_head(&self, parts: &Parts, caching: Caching, exchange: Exchange) {
-        let Some(page) = self.asked.page.as_ref() else { return };
+        let Some(page) = self.asked.page.as_ref().filter(|_| !self.asked.wish.says_who_asks) else { return };
         if parts.status != StatusCode::OK || page.status != StatusCode::OK {
             return;
         }
-        if !conditional::is_same(&page.headers, page.own_etag, page.body.len(), &parts.headers) {
-            drop(self.cache.config.cache.invalidate(Scope::key(&self.asked.key)));
-            return;
+        match conditional::said_by_head(&page.headers, page.own_etag, page.body.len(), &parts.headers) {
+            SaidByHead::Same => {
+                let mut newer = parts.headers.clone();
+                date_it(&mut newer, exchange.received);
+                let mut headers = page.headers.clone();
+                fields::update(&mut headers, &newer);
+                self.freshened(page, &headers, caching, exchange).await;
+            }
+            SaidByHead::Another => self.forget(),
+            SaidByHead::Nothing => {}
         }
-        let mut newer = parts.headers.clone();
-        date_it(&mut newer, exchange.received);
-        let mut headers = page.headers.clone();
-        fields::update(&mut headers, &newer);
-        self.freshened(page, &headers, caching, exchange).await;
     }
 
     fn stored(
@@ -342,4 +364,9 @@ impl<B: HandlerBody> Computation<B> {
             let _ = store.insert(&self.asked.key, page, policy).await;
         }
     }
+}
+
+/// What a stale response may stand in for (RFC 5861, section 4).
+fn is_failure(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502..=504)
 }

@@ -1,70 +1,87 @@
 //! Copying a body on its way to the client.
 
 use std::{
-    future::poll_fn,
+    future::{Future as _, poll_fn},
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
-use http::response;
-use http_body::Frame;
+use bytes::Bytes;
+use http::{HeaderMap, header, response};
+use http_body::{Frame, SizeHint};
+use tokio::{
+    runtime::Handle,
+    time::{Sleep, sleep},
+};
 
 use super::handoff::Handoff;
 use crate::{
     body::{BoxError, Copier, HandlerBody, ResponseBody, copied},
     conditional::content_length,
+    pieces::Pieces,
 };
 
-/// What came of copying.
-pub(super) enum Copy<B> {
-    /// The body is complete; if its head went ahead, the client waits to be told.
-    Complete(Box<response::Parts>, Bytes, Option<Copier<B>>),
-    /// It is not to be stored, and on its way.
-    Passed,
+/// How much of a body is copied, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) bytes: usize,
+    pub(super) time: Duration,
 }
 
-/// Reads a body for the cache, `limit` bytes at most. If it does not come at once, the client gets it as it
-/// comes.
+/// What came of copying.
+pub(super) enum BodyCopy<B> {
+    /// The body is complete; if its head went ahead, the client waits to be told.
+    Complete(Box<response::Parts>, Bytes, Option<Copier<B>>),
+    /// It is larger, or slower, than what is copied, or no body for that. The client has it, or its rest.
+    Refused,
+    /// It broke off, or was not what was announced. The client has that.
+    Broken,
+}
+
+/// Reads a body for the cache, within limits. If it does not come at once, the client gets it as it comes.
 pub(super) async fn copy<B: HandlerBody>(
     parts: response::Parts,
     body: B,
-    limit: usize,
+    limits: Limits,
     handoff: &Handoff<B>,
-) -> Copy<B> {
+) -> BodyCopy<B> {
     let hint = body.size_hint();
     let stated = content_length(&parts.headers);
-    let most = limit as u64;
+    let most = limits.bytes as u64;
     if hint.lower() > most || matches!(stated, Some(Ok(length)) if length > most) || stated == Some(Err(())) {
         handoff.pass(parts, ResponseBody::passed(body));
-        return Copy::Passed;
+        return BodyCopy::Refused;
     }
-    let mut copying =
-        Copying { parts: Box::new(parts), body: Box::pin(body), kept: Vec::new(), length: 0, copier: None };
+    let known = hint.exact().or(stated.and_then(Result::ok));
+    let known = known.filter(|_| !parts.headers.contains_key(header::TRAILER));
+    let mut copying = Copying {
+        parts: Box::new(parts),
+        body: Box::pin(body),
+        hint,
+        known,
+        kept: Pieces::default(),
+        copier: None,
+        given_up: None,
+    };
     loop {
-        // The first wait for the body hands the head over.
-        let frame = match poll_fn(|context| Poll::Ready(copying.poll(context))).await {
-            Poll::Ready(frame) => frame,
-            Poll::Pending => {
-                copying.go_ahead(hint, handoff);
-                poll_fn(|context| copying.poll(context)).await
-            }
-        };
-        match frame {
-            None => return copying.end(stated, handoff),
-            Some(Err(error)) => return copying.fail(error, hint, handoff),
-            Some(Ok(frame)) => {
-                if let Some(copier) = &copying.copier {
-                    copier.push(clone(&frame));
+        match poll_fn(|context| copying.poll(context, limits.time, handoff)).await {
+            Next::Frame(None) => return copying.end(stated, handoff),
+            Next::Frame(Some(Err(error))) => return copying.fail(error, handoff),
+            Next::Frame(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) => {
+                    copying.keep(data);
+                    if copying.kept.len() > limits.bytes {
+                        return copying.pass(None, handoff);
+                    }
+                    if copying.is_over() {
+                        return copying.end(stated, handoff);
+                    }
                 }
-                let data = frame.data_ref().map(Bytes::len);
-                copying.length += data.unwrap_or_default();
-                copying.kept.push(frame);
                 // Trailers are not stored, and neither is what has some.
-                if data.is_none() || copying.length > limit {
-                    return copying.pass(hint, handoff);
-                }
-            }
+                Err(frame) => return copying.pass(frame.into_trailers().ok(), handoff),
+            },
+            Next::Late => return copying.pass(None, handoff),
         }
     }
 }
@@ -72,82 +89,97 @@ pub(super) async fn copy<B: HandlerBody>(
 struct Copying<B> {
     parts: Box<response::Parts>,
     body: Pin<Box<B>>,
-    kept: Vec<Frame<Bytes>>,
-    length: usize,
+    hint: SizeHint,
+    /// The length, if nothing else can follow.
+    known: Option<u64>,
+    kept: Pieces,
     /// Once the head was handed over.
     copier: Option<Copier<B>>,
+    /// When the body has been on its way for too long.
+    given_up: Option<Pin<Box<Sleep>>>,
 }
 
-type Next = Option<Result<Frame<Bytes>, BoxError>>;
+enum Next {
+    Frame(Option<Result<Frame<Bytes>, BoxError>>),
+    Late,
+}
 
 impl<B: HandlerBody> Copying<B> {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Next> {
-        self.body.as_mut().poll_frame(context).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+    /// What comes next. The first wait for it hands the head over.
+    fn poll(&mut self, context: &mut Context<'_>, time: Duration, handoff: &Handoff<B>) -> Poll<Next> {
+        if let Poll::Ready(frame) = self.body.as_mut().poll_frame(context) {
+            return Poll::Ready(Next::Frame(frame.map(|frame| frame.map_err(Into::into))));
+        }
+        if self.copier.is_none() {
+            self.go_ahead(None, handoff);
+            // Where there is no runtime, the client drives the copy, and nothing tells the time.
+            self.given_up = Handle::try_current().is_ok().then(|| Box::pin(sleep(time)));
+        }
+        match &mut self.given_up {
+            Some(late) => late.as_mut().poll(context).map(|()| Next::Late),
+            None => Poll::Pending,
+        }
     }
 
     /// Hands the head over, with what has come so far.
-    fn go_ahead(&mut self, hint: http_body::SizeHint, handoff: &Handoff<B>) {
-        if self.copier.is_none() {
-            let (body, copier) = copied(hint, self.kept.iter().map(clone).collect());
-            handoff.go_ahead(response::Parts::clone(&self.parts), body);
-            self.copier = Some(copier);
+    fn go_ahead(&mut self, trailers: Option<HeaderMap>, handoff: &Handoff<B>) {
+        let (body, copier) = copied(self.hint, self.kept.clone(), trailers);
+        handoff.go_ahead(response::Parts::clone(&self.parts), body);
+        self.copier = Some(copier);
+    }
+
+    fn keep(&mut self, data: Bytes) {
+        if let Some(copier) = &self.copier {
+            copier.push(data.clone());
         }
+        self.kept.push(data);
+    }
+
+    /// Whether nothing follows. Who knows the length stops reading there, and does not wait to be told.
+    fn is_over(&self) -> bool {
+        self.known == Some(self.kept.len() as u64) || self.body.is_end_stream()
     }
 
     /// The body is over: complete, unless it is not what was announced.
-    fn end(mut self, stated: Option<Result<u64, ()>>, handoff: &Handoff<B>) -> Copy<B> {
-        let is_whole = stated.is_none_or(|length| length == Ok(self.length as u64));
-        let body = self.whole();
+    fn end(self, stated: Option<Result<u64, ()>>, handoff: &Handoff<B>) -> BodyCopy<B> {
+        let is_whole = stated.is_none_or(|length| length == Ok(self.kept.len() as u64));
+        let body = self.kept.whole();
         match self.copier {
-            copier if is_whole => Copy::Complete(self.parts, body, copier),
+            Some(copier) if is_whole => {
+                copier.has_all();
+                BodyCopy::Complete(self.parts, body, Some(copier))
+            }
+            None if is_whole => BodyCopy::Complete(self.parts, body, None),
             Some(copier) => {
                 copier.complete();
-                Copy::Passed
+                BodyCopy::Broken
             }
             None => {
                 handoff.pass(*self.parts, ResponseBody::whole(body));
-                Copy::Passed
+                BodyCopy::Broken
             }
         }
     }
 
-    fn fail(mut self, error: BoxError, hint: http_body::SizeHint, handoff: &Handoff<B>) -> Copy<B> {
-        self.go_ahead(hint, handoff);
+    fn fail(mut self, error: BoxError, handoff: &Handoff<B>) -> BodyCopy<B> {
+        if self.copier.is_none() {
+            self.go_ahead(None, handoff);
+        }
         if let Some(copier) = self.copier {
             copier.fail(error);
         }
-        Copy::Passed
+        BodyCopy::Broken
     }
 
-    /// Goes on without a copy.
-    fn pass(mut self, hint: http_body::SizeHint, handoff: &Handoff<B>) -> Copy<B> {
-        self.go_ahead(hint, handoff);
+    /// Goes on without a copy, after these trailers.
+    fn pass(mut self, trailers: Option<HeaderMap>, handoff: &Handoff<B>) -> BodyCopy<B> {
+        match &self.copier {
+            None => self.go_ahead(trailers, handoff),
+            Some(copier) => copier.push_trailers(trailers),
+        }
         if let Some(copier) = self.copier {
             copier.pass(self.body);
         }
-        Copy::Passed
-    }
-
-    fn whole(&mut self) -> Bytes {
-        let mut data = std::mem::take(&mut self.kept).into_iter().filter_map(|frame| frame.into_data().ok());
-        match (data.next(), data.next()) {
-            (None, _) => Bytes::new(),
-            (Some(only), None) => only,
-            (Some(first), Some(second)) => {
-                let mut whole = BytesMut::with_capacity(self.length);
-                whole.extend_from_slice(&first);
-                whole.extend_from_slice(&second);
-                data.for_each(|more| whole.extend_from_slice(&more));
-                whole.freeze()
-            }
-        }
-    }
-}
-
-fn clone(frame: &Frame<Bytes>) -> Frame<Bytes> {
-    match (frame.data_ref(), frame.trailers_ref()) {
-        (Some(data), _) => Frame::data(data.clone()),
-        (None, Some(trailers)) => Frame::trailers(trailers.clone()),
-        (None, None) => Frame::data(Bytes::new()),
+        BodyCopy::Refused
     }
 }

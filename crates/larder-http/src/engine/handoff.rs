@@ -7,7 +7,7 @@ use http::{Response, StatusCode, response::Parts};
 use crate::{
     body::{Copier, ResponseBody},
     status::CacheStatus,
-    storable::Reason,
+    storable::Refusal,
 };
 
 /// Where a response is handed over to the request that waits for it.
@@ -53,8 +53,8 @@ impl<B> Handoff<B> {
         self.hand_over(parts, body, CacheStatus::default());
     }
 
-    pub(super) fn pass_because(&self, parts: Parts, body: ResponseBody<B>, reason: Reason) {
-        self.hand_over(parts, body, CacheStatus { detail: Some(reason), ..CacheStatus::default() });
+    pub(super) fn pass_because(&self, parts: Parts, body: ResponseBody<B>, refusal: Refusal) {
+        self.hand_over(parts, body, CacheStatus { detail: Some(refusal.detail()), ..CacheStatus::default() });
     }
 
     pub(super) fn hand_over(&self, parts: Parts, body: ResponseBody<B>, status: CacheStatus) {

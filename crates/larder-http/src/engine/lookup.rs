@@ -35,7 +35,7 @@ pub(super) async fn find(cache: &dyn Cache, wish: &Wish) -> Found {
         let key = Key { text: wish.target.slot(&place), is_variant: step > 0 };
         // Only a key that is empty or too long is an error: this one is neither.
         let Ok(Some(page)) = cache.get::<Page>(&key.text).await else { return Found::Nothing(key) };
-        let headers = &wish.request.headers;
+        let headers = &wish.headers;
         if page.vary.matches(headers) {
             return Found::Page(key, page);
         }

@@ -1,6 +1,9 @@
 //! Refreshing what was served stale.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::{
     Wish,
@@ -18,15 +21,30 @@ pub(crate) struct Refresh {
 }
 
 impl Refresh {
-    /// Does it; nobody waits for the outcome.
+    /// Does it, unless somebody else is at it; nobody waits for the outcome.
     pub(crate) async fn run<O: Origin>(self, origin: O) {
+        let Some(_claim) = Claim::lay(&self.cache, &self.key) else { return };
         let asked = Asked::refreshing(self.wish.clone(), self.key.clone(), self.page.clone());
         Computation::new(&self.cache, asked, Handoff::new()).run(origin).await;
     }
 }
 
-impl Drop for Refresh {
+/// One refresh of a key at a time.
+struct Claim<'a> {
+    keys: &'a Mutex<HashSet<String>>,
+    key: &'a str,
+}
+
+impl<'a> Claim<'a> {
+    fn lay(cache: &'a HttpCache, key: &'a str) -> Option<Self> {
+        let keys = &cache.state.refreshing;
+        let claimed = keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
+        claimed.then_some(Self { keys, key })
+    }
+}
+
+impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.cache.state.refreshing.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(self.key);
     }
 }

@@ -1,0 +1,147 @@
+//! Bodies that come as they come: when they are stored, and that nobody waits for one that has no end.
+
+mod support;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use support::{
+    Said, TestClock,
+    client::{get as ask, open, request},
+    eventually, handler, http_cache,
+    servers::Framework,
+};
+
+/// A client has all of a body whose length it knows before anybody learns that nothing follows.
+#[tokio::test]
+async fn a_stream_of_a_known_length_is_stored() {
+    for framework in Framework::ALL {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
+        let handler = handler(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            let (said, sender) = Said::stream(&[("cache-control", "max-age=60"), ("content-length", "6")]);
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                sender.send(Ok("abcdef".into())).unwrap();
+                // The reader of a file finds out that it is at its end with one more read.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            });
+            std::future::ready(said)
+        });
+        let server = framework.serve(http_cache(&TestClock::new()), handler).await;
+        let address = server.address;
+        let callers: Vec<_> =
+            (0..5).map(|_| tokio::spawn(async move { ask(address, "/", &[]).await })).collect();
+        for caller in callers {
+            assert_eq!(caller.await.unwrap().text(), "abcdef");
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let again = ask(server.address, "/", &[]).await;
+        assert!(
+            again.is_hit() && asked.load(Ordering::SeqCst) == 1,
+            "{framework:?}: asked {} times, one after the other; {again:?}",
+            asked.load(Ordering::SeqCst)
+        );
+    }
+}
+
+/// Other streams than `text/event-stream` go on for as long as somebody listens, too.
+#[tokio::test]
+async fn nobody_waits_for_a_stream_that_does_not_end() {
+    for framework in Framework::ALL {
+        let senders = Arc::new(Mutex::new(Vec::new()));
+        let kept = senders.clone();
+        let handler = handler(move |_| {
+            let (said, sender) = Said::stream(&[("content-type", "application/x-ndjson")]);
+            sender.send(Ok("{}\n".into())).unwrap();
+            kept.lock().unwrap().push(sender);
+            std::future::ready(said)
+        });
+        let cache =
+            http_cache(&TestClock::new()).ttl(Duration::from_secs(60)).body_timeout(Duration::from_secs(1));
+        let server = framework.serve(cache, handler).await;
+        let _first = open(server.address, request("GET", "/", &[])).await;
+        let second =
+            tokio::time::timeout(Duration::from_secs(20), open(server.address, request("GET", "/", &[])))
+                .await;
+        assert!(second.is_ok(), "{framework:?}: the second client waits for the first one's stream to end");
+    }
+}
+
+/// A client that has what it wants is answered with a 304, and then nobody listens.
+#[tokio::test]
+async fn a_stream_that_nobody_listens_to_is_let_go() {
+    for framework in Framework::ALL {
+        let senders = Arc::new(Mutex::new(Vec::new()));
+        let kept = senders.clone();
+        let handler = handler(move |_| {
+            let (said, sender) = Said::stream(&[("etag", "\"a\"")]);
+            kept.lock().unwrap().push(sender);
+            std::future::ready(said)
+        });
+        let cache =
+            http_cache(&TestClock::new()).ttl(Duration::from_secs(60)).body_timeout(Duration::from_secs(1));
+        let server = framework.serve(cache, handler).await;
+        for _ in 0..5 {
+            // Alone: it does not want what others may have.
+            let fields = [("if-none-match", "\"a\""), ("cache-control", "no-cache")];
+            assert_eq!(ask(server.address, "/", &fields).await.status, 304);
+        }
+        eventually("nothing is copied for nobody", || async {
+            senders.lock().unwrap().iter().all(|sender| sender.is_closed())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn large_parts_of_small_chunks_stay_within_bounds() {
+    // Not a finding of correctness: shows that the body reaches the client whole.
+    let (said, sender) = Said::stream(&[("cache-control", "max-age=60")]);
+    let said = Mutex::new(Some(said));
+    let handler = handler(move |_| std::future::ready(said.lock().unwrap().take().unwrap()));
+    let server = Framework::Axum.serve(http_cache(&TestClock::new()).max_body(1000), handler).await;
+    let response = open(server.address, request("GET", "/", &[])).await;
+    for _ in 0..3000 {
+        sender.send(Ok(Bytes::from_static(b"x"))).unwrap();
+    }
+    drop(sender);
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), 3000);
+}
+
+/// A client that does not read its response must not keep others from a newer one.
+#[tokio::test]
+async fn a_slow_client_keeps_nobody_from_a_refresh() {
+    for framework in Framework::ALL {
+        let clock = TestClock::new();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
+        let handler = handler(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            let large = Bytes::from(vec![b'x'; 16 << 20]);
+            std::future::ready(Said::new(
+                &[("cache-control", "max-age=10, stale-while-revalidate=86400")],
+                large,
+            ))
+        });
+        let server = framework.serve(http_cache(&clock).max_body(64 << 20), handler).await;
+        ask(server.address, "/", &[]).await;
+        clock.advance(20);
+        // Reads the head, and nothing of the body.
+        let slow = open(server.address, request("GET", "/", &[])).await;
+        eventually("there is a refresh", || async {
+            assert!(ask(server.address, "/", &[]).await.is_hit());
+            asked.load(Ordering::SeqCst) == 2
+        })
+        .await;
+        drop(slow);
+    }
+}
