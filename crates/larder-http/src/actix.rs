@@ -74,9 +74,10 @@ where
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let (cache, service) = (self.cache.clone(), self.service.clone());
         Box::pin(async move {
-            let Some(parts) = parts(&request, &cache) else { return uncached(&*service, request).await };
+            let Some(mut parts) = parts(&request, &cache) else { return uncached(&*service, request).await };
             let has_body = fields::announces_body(&parts.headers) || begins_body(&mut request);
-            let plan = cache.plan(&parts, &parts.uri, has_body);
+            let routed = parts.uri.clone();
+            let plan = cache.plan(&mut parts, &routed, has_body);
             let slot = Rc::new(RefCell::new(Slot::Waiting(request)));
             let origin = Called::new(service, slot.clone());
             let answer = cache.answer(plan, origin).await.map_err(SendWrapper::take)?;

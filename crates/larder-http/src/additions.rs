@@ -63,6 +63,9 @@ pub(crate) fn digest(request: &Parts, routed: &Uri, own: &[String]) -> Hash {
     if *routed != request.uri {
         add("routed", routed.to_string().as_bytes());
     }
+    if parts.is_empty() {
+        return Hash::NONE;
+    }
     let parts: Vec<&[u8]> = std::iter::once(&own[..]).chain(parts.iter().map(Vec::as_slice)).collect();
     Hash::of(&parts)
 }

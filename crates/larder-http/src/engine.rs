@@ -111,8 +111,8 @@ pub(crate) enum Rest<O> {
 
 impl HttpCache {
     /// Decides how a request is dealt with. Its URI is what the client asked for; `routed` is what a router or a
-    /// middleware made of it.
-    pub(crate) fn plan(&self, request: &Parts, routed: &Uri, has_body: bool) -> Plan {
+    /// middleware made of it. Takes its headers if a stored response may answer: most often, nobody else needs them.
+    pub(crate) fn plan(&self, request: &mut Parts, routed: &Uri, has_body: bool) -> Plan {
         let config = &*self.config;
         let target = Target::of(request, config.sort_query);
         match request.method {
@@ -150,7 +150,7 @@ impl HttpCache {
             path: request.uri.path().to_owned(),
             is_head: request.method == Method::HEAD,
             received: config.now(),
-            headers: headers.clone(),
+            headers: std::mem::take(&mut request.headers),
         }))
     }
 

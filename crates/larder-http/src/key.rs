@@ -34,6 +34,9 @@ impl From<Sha256> for Hash {
 }
 
 impl Hash {
+    /// That of nothing, which needs no digest.
+    pub(crate) const NONE: Self = Self([0; 20]);
+
     pub(crate) fn of(parts: &[&[u8]]) -> Self {
         let mut hasher = Sha256::new();
         for part in parts {
@@ -48,11 +51,8 @@ impl Hash {
     }
 
     pub(crate) fn hex(&self) -> String {
-        self.0.iter().fold(String::with_capacity(40), |mut text, byte| {
-            // Writing to a `String` cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
+        self.0.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte)]).collect()
     }
 }
 
@@ -119,7 +119,10 @@ impl Target {
 
     /// Where a response is kept that was chosen by this.
     pub(crate) fn slot(&self, chosen_by: &Hash) -> String {
-        format!("{}:v{}", self.base, chosen_by.hex())
+        match *chosen_by {
+            Hash::NONE => [&self.base, ":v"].concat(),
+            _ => [&self.base, ":v", &chosen_by.hex()].concat(),
+        }
     }
 }
 
@@ -199,18 +202,20 @@ fn digest(key: &mut String, text: &str) {
 
 /// Text in which nothing can be taken for a separator.
 fn escape(key: &mut String, text: &str) {
-    for character in text.chars() {
-        match character {
-            ':' | '*' | '%' | '@' | '?' => {
-                // Writing to a `String` cannot fail.
-                let _ = write!(key, "%{:02X}", u32::from(character));
-            }
-            character if character.is_control() => {
-                let _ = write!(key, "%{:02X}", u32::from(character));
-            }
-            character => key.push(character),
+    let is_special =
+        |character: char| matches!(character, ':' | '*' | '%' | '@' | '?') || character.is_control();
+    let mut rest = text;
+    while let Some(at) = rest.find(is_special) {
+        let (plain, special) = rest.split_at(at);
+        key.push_str(plain);
+        let mut characters = special.chars();
+        if let Some(character) = characters.next() {
+            // Writing to a `String` cannot fail.
+            let _ = write!(key, "%{:02X}", u32::from(character));
         }
+        rest = characters.as_str();
     }
+    key.push_str(rest);
 }
 
 /// The parameters by name; those of one name keep their order, which may mean something.

@@ -3,6 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -17,7 +18,7 @@ use crate::{
     body::{BoxError, ResponseBody},
     conditional::Conditions,
     config::HttpCache,
-    engine::Rest,
+    engine::{Plan, Rest, Wish},
     fields,
     origin::{BoxFuture, Driver, Origin},
 };
@@ -63,9 +64,13 @@ where
             let has_body = !body.is_end_stream() || fields::announces_body(&parts.headers);
             let asked_for = whole_uri(&parts);
             let routed = std::mem::replace(&mut parts.uri, asked_for);
-            let plan = cache.plan(&parts, &routed, has_body);
+            let plan = cache.plan(&mut parts, &routed, has_body);
             parts.uri = routed;
-            let origin = Called { service, request: Request::from_parts(parts, body) };
+            let wish = match &plan {
+                Plan::Look(wish) => Some(wish.clone()),
+                Plan::Pass(..) => None,
+            };
+            let origin = Called { service, request: Request::from_parts(parts, body), wish };
             let answer = cache.answer(plan, origin).await?;
             if let Rest::Refresh(origin, refresh) = answer.rest {
                 let task = async move { refresh.run(origin).await };
@@ -95,6 +100,8 @@ fn whole_uri(request: &http::request::Parts) -> http::Uri {
 struct Called<S, ReqBody> {
     service: S,
     request: Request<ReqBody>,
+    /// Has the request's headers, unless they are still there.
+    wish: Option<Arc<Wish>>,
 }
 
 impl<S, ReqBody, ResBody> Origin for Called<S, ReqBody>
@@ -109,6 +116,9 @@ where
     type Error = S::Error;
 
     async fn call(mut self, conditions: Option<Conditions>) -> Result<Response<ResBody>, S::Error> {
+        if let Some(wish) = self.wish {
+            *self.request.headers_mut() = wish.headers.clone();
+        }
         if let Some(conditions) = conditions {
             conditions.apply(self.request.headers_mut());
         }
