@@ -160,6 +160,11 @@ fn canonical_host(authority: &str) -> String {
     }
 }
 
+/// Whether nothing but its case is lost in the key.
+fn is_canonical(authority: &str) -> bool {
+    canonical_host(authority).len() == authority.len()
+}
+
 /// The key as far as the path, with a `:` at its end.
 fn path_key(host: &str, path: &str) -> String {
     let mut key = String::from("http:");
@@ -241,24 +246,32 @@ fn without_dots(path: &str) -> String {
 
 /// Headers that are not a part of what is asked for, and that frameworks and handlers build links, redirects
 /// and routes from: a response is only given to those who sent the same.
-const STEERING: [&str; 17] = [
+const STEERING: [&str; 25] = [
+    "front-end-https",
     "x-forwarded-host",
+    "x-forwarded-path",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
     "x-forwarded-proto",
     "x-forwarded-protocol",
     "x-forwarded-scheme",
-    "x-forwarded-ssl",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-path",
-    "x-forwarded-uri",
     "x-forwarded-server",
+    "x-forwarded-ssl",
+    "x-forwarded-uri",
+    "x-forwarded-url",
     "x-host",
-    "x-original-host",
-    "x-original-url",
-    "x-original-uri",
-    "x-rewrite-url",
+    "x-http-host-override",
+    "x-http-method",
     "x-http-method-override",
     "x-method-override",
+    "x-original-host",
+    "x-original-uri",
+    "x-original-url",
+    "x-rewrite-uri",
+    "x-rewrite-url",
+    "x-scheme",
+    "x-script-name",
+    "x-url-scheme",
 ];
 
 /// What tells requests for one URI apart before any response does: the user's own additions, and headers that
@@ -271,10 +284,18 @@ pub(crate) fn additions(uri: &Uri, headers: &HeaderMap, own: &[String]) -> Hash 
             parts.push([name.as_bytes(), b":", value.as_bytes()].concat());
         }
     }
-    // Where `Host` is not what the key has as the host, a handler may believe it all the same.
+    // Where `Host` is not what the key has as the host, a handler may believe it all the same: without what goes
+    // without saying, `evil.example/@example.com` and `example.com:443` are hosts for links that lead elsewhere.
     let hosts = headers.get_all(header::HOST);
-    if uri.authority().is_some() || hosts.iter().nth(1).is_some() {
+    let is_in_key = |host: &[u8]| std::str::from_utf8(host).is_ok_and(is_canonical);
+    if uri.authority().is_some()
+        || hosts.iter().nth(1).is_some()
+        || !hosts.iter().all(|host| is_in_key(host.as_bytes()))
+    {
         parts.extend(hosts.iter().map(|host| [b"host:", host.as_bytes()].concat()));
+    }
+    if let Some(authority) = uri.authority().filter(|authority| !is_canonical(authority.as_str())) {
+        parts.push([b"authority:", authority.as_str().as_bytes()].concat());
     }
     // `Forwarded` also names the client, which would give each of them pages of its own.
     for value in headers.get_all(header::FORWARDED) {

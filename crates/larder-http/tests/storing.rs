@@ -253,8 +253,16 @@ async fn the_key() {
                 fresh("/a").sends("host", "one.example"),
                 get().path("/a").sends("host", "two.example").asked(),
                 get().path("/a").sends("host", "ONE.example").hit(),
-                get().path("/a").sends("host", "one.example:80").hit(),
                 get().path("/a").sends("host", "one.example:8080").asked(),
+            ],
+        ),
+        case(
+            "a port that goes without saying counts: a handler may make a link with it",
+            [
+                fresh("/a").sends("host", "one.example"),
+                get().path("/a").sends("host", "one.example:80").asked(),
+                get().path("/a").sends("host", "one.example:443").asked(),
+                get().path("/a").sends("host", "one.example").hit(),
             ],
         ),
         case(

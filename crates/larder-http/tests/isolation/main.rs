@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod oracle;
+mod poisoning;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;
