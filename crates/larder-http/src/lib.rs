@@ -100,7 +100,8 @@
 //!
 //! A body passes to the client as it comes, and is copied beside. A slow client holds up nobody. If the client
 //! goes away, or the body breaks off, nothing is stored, and one of those who wait asks again; after a panic
-//! too.
+//! too. (While a handler is at work, Actix does not notice by itself that the client has gone: those who wait
+//! get what the handler makes, unless `HttpServer::h1_allow_half_closed(false)` ends it.)
 //!
 //! A handler must not wait for a request to its own URL through the cache: it would wait for itself.
 //!
@@ -141,7 +142,8 @@
 //! `Vary` or in [`HttpCache::key`]: a tenant's header, say, or `X-Forwarded-For` if the answer depends on it.
 //! Everything above about cookies and authorization is for the same reason.
 //!
-//! A host is what the request names. A server that answers to any host stores pages for any host: let the proxy in
+//! A host is what the request names, and one that is written with a port that goes without saying, or with a user
+//! before it, has responses of its own. A server that answers to any host stores pages for any host: let the proxy in
 //! front of it, or a layer, refuse those that are not its own.
 //!
 //! In Axum's `Router::nest` a layer sees cut paths, and two routers with a cache of their own the same one for
