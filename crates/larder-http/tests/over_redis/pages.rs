@@ -13,6 +13,7 @@ use crate::{
     support::{
         Said, Seen,
         client::{Received, get, request, send},
+        eventually,
         servers::{Framework, serve_router},
     },
 };
@@ -151,13 +152,15 @@ async fn a_page_of_one_node_is_validated_by_the_other() {
             let validated = nodes.get(node, "/").await;
             assert_eq!(validated.cache_status(), "larder; fwd=stale; fwd-status=304; stored", "{kind:?}");
             assert_eq!(validated.text(), "body");
-            let again = nodes.get(1 - node, "/").await;
-            assert_eq!(
-                (again.cache_status(), again.text()),
-                ("larder; hit; ttl=60".to_owned(), "body".to_owned())
-            );
+            // To replace a page invalidates the old one: until that is told, the other node may ask for itself.
+            eventually("it is a hit on the other node", async || {
+                let again = nodes.get(1 - node, "/").await;
+                assert_eq!(again.text(), "body");
+                again.cache_status() == "larder; hit; ttl=60"
+            })
+            .await;
         }
-        assert_eq!(asked.load(Ordering::SeqCst), 3, "{kind:?}");
+        assert!(asked.load(Ordering::SeqCst) >= 3, "{kind:?}");
     }
 }
 
