@@ -9,7 +9,7 @@ use crate::{
 
 /// Headers that are not a part of what is asked for, and that frameworks and handlers build links, redirects
 /// and routes from: a response is only given to those who sent the same. In order.
-const STEERING: [&str; 20] = [
+const STEERING: [&str; 25] = [
     "front-end-https",
     "x-forwarded-host",
     "x-forwarded-path",
@@ -21,14 +21,19 @@ const STEERING: [&str; 20] = [
     "x-forwarded-server",
     "x-forwarded-ssl",
     "x-forwarded-uri",
+    "x-forwarded-url",
     "x-host",
+    "x-http-host-override",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
     "x-original-host",
     "x-original-uri",
     "x-original-url",
+    "x-rewrite-uri",
     "x-rewrite-url",
+    "x-scheme",
+    "x-script-name",
     "x-url-scheme",
 ];
 
@@ -51,13 +56,15 @@ pub(crate) fn digest(request: &Parts, routed: &Uri, own: &[String]) -> Hash {
     if let Some(scheme) = request.uri.scheme_str().filter(|scheme| !scheme.eq_ignore_ascii_case("http")) {
         add("scheme", scheme.to_ascii_lowercase().as_bytes());
     }
-    // The key has the host in its canonical form. A handler may believe what stands there, and a second `Host`.
+    // The key has the host in its canonical form. A handler may believe what stands there, a second `Host`,
+    // and one that is no text.
     let named = named_host(request).to_ascii_lowercase();
     if named != canonical_host(&named) {
         add("authority", named.as_bytes());
     }
     let hosts = request.headers.get_all(header::HOST);
-    if request.uri.authority().is_some() || hosts.iter().nth(1).is_some() {
+    let is_text = hosts.iter().all(|host| host.to_str().is_ok());
+    if request.uri.authority().is_some() || hosts.iter().nth(1).is_some() || !is_text {
         hosts.iter().for_each(|host| add("host", host.as_bytes()));
     }
     if *routed != request.uri {
@@ -90,7 +97,7 @@ mod tests {
     fn of(fields: &[(&'static str, &'static str)], own: &[&str]) -> Hash {
         let mut request = Request::get("/");
         for (name, value) in fields {
-            request = request.header(*name, *value);
+            request = request.header(*name, value.as_bytes());
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let own: Vec<_> = own.iter().map(|own| (*own).to_owned()).collect();
@@ -115,6 +122,7 @@ mod tests {
             ("forwarded", "for=\"a;b\";host=evil"),
             ("host", "example.com:80"),
             ("host", "evil@example.com"),
+            ("host", "not text: ü"),
         ] {
             assert_ne!(of(&[steering], &[]), plain, "{steering:?}");
         }

@@ -104,9 +104,10 @@
 //!
 //! A body passes to the client as it comes, and is copied beside. A slow client holds up nobody. If the client
 //! goes away before all of the body came, or it breaks off, nothing is stored, and one of those who wait asks again;
-//! after a panic too. Nobody waits for a body for longer than [`HttpCache::body_timeout`]. How long a handler takes
-//! until it begins to answer is limited by nothing here: put a layer inside that does, or those who wait for a slow
-//! one are as slow.
+//! after a panic too. (While a handler is at work, Actix does not notice by itself that the client has gone, unless
+//! told so by `HttpServer::h1_allow_half_closed(false)`.) Nobody waits for a body for longer than
+//! [`HttpCache::body_timeout`]. How long a handler takes until it begins to answer is limited by nothing here: put a
+//! layer inside that does, or those who wait for a slow one are as slow.
 //!
 //! A handler must not wait for a request to its own URL through the cache: it would wait for itself.
 //!

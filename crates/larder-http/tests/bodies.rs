@@ -1,12 +1,10 @@
 //! Bodies on their way: streams, large ones, broken ones, compressed ones; and handlers that panic.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
 use std::{
-    io,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -14,48 +12,15 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
 use support::{
-    Handler, Said, TestClock,
+    Said, TestClock,
     client::{self, get, open, request},
     eventually, handler, http_cache,
     servers::{Framework, router, serve_router},
+    streams::{Streams, chunk},
 };
-use tokio::sync::mpsc::UnboundedSender;
 
 const FRESH: &[(&str, &str)] = &[("cache-control", "max-age=60")];
-
-type Sender = UnboundedSender<io::Result<Bytes>>;
-
-/// A handler of streams, and what it has begun.
-#[derive(Clone, Default)]
-struct Streams(Arc<Mutex<Vec<Sender>>>);
-
-impl Streams {
-    fn handler(&self, headers: &'static [(&'static str, &'static str)]) -> Handler {
-        let streams = self.clone();
-        handler(move |_| {
-            let (said, sender) = Said::stream(headers);
-            streams.0.lock().unwrap().push(sender);
-            std::future::ready(said)
-        })
-    }
-
-    fn begun(&self) -> usize {
-        self.0.lock().unwrap().len()
-    }
-
-    /// The stream that was begun `n`th; dropping it ends it.
-    fn take(&self, n: usize) -> Sender {
-        std::mem::replace(&mut self.0.lock().unwrap()[n], tokio::sync::mpsc::unbounded_channel().0)
-    }
-}
-
-async fn chunk(body: &mut Incoming) -> Option<Bytes> {
-    let frame =
-        tokio::time::timeout(Duration::from_secs(10), body.frame()).await.expect("a chunk in time")?;
-    Some(frame.unwrap().into_data().unwrap())
-}
 
 #[tokio::test]
 async fn a_stream_passes_as_it_comes_and_is_stored_when_complete() {
@@ -140,7 +105,7 @@ async fn a_body_that_breaks_off_is_not_stored_nor_taken_for_whole() {
         let sender = streams.take(0);
         sender.send(Ok("part".into())).unwrap();
         assert_eq!(chunk(&mut body).await.unwrap(), "part");
-        sender.send(Err(io::Error::other("broken"))).unwrap();
+        sender.send(Err(std::io::Error::other("broken"))).unwrap();
         assert!(body.collect().await.is_err(), "{framework:?}: a part must not look whole");
         drop(open(server.address, request("GET", "/", &[])).await);
         assert_eq!(streams.begun(), 2, "{framework:?}");

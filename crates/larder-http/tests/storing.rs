@@ -267,6 +267,15 @@ async fn the_key() {
             ],
         ),
         case(
+            "a port that goes without saying counts: a handler may make a link with it",
+            [
+                fresh("/a").sends("host", "one.example"),
+                get().path("/a").sends("host", "one.example:80").asked(),
+                get().path("/a").sends("host", "one.example:443").asked(),
+                get().path("/a").sends("host", "one.example").hit(),
+            ],
+        ),
+        case(
             "what the user adds",
             [
                 fresh("/a").sends("x-tenant", "one"),

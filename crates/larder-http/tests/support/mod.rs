@@ -6,6 +6,7 @@
 
 pub(crate) mod client;
 pub(crate) mod servers;
+pub(crate) mod streams;
 pub(crate) mod table;
 
 use std::{

@@ -144,6 +144,8 @@ where
         actix_web::rt::System::new().block_on(async move {
             let server = actix_web::HttpServer::new(app)
                 .workers(1)
+                // By default it does not notice that a client is gone while a handler is at work.
+                .h1_allow_half_closed(false)
                 .disable_signals()
                 // A busy machine is no reason for a 408.
                 .client_request_timeout(std::time::Duration::ZERO)

@@ -1,0 +1,273 @@
+//! No response that was made for one is given to another who may not have it, in whatever way: every combination of
+//! credentials, `Vary` and `Cache-Control`, judged by an oracle that knows nothing of the code.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod oracle;
+mod poisoning;
+#[path = "../support/mod.rs"]
+mod support;
+mod world;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use larder::{MemoryCache, RedisCache, TieredCache};
+use larder_servers::RedisServer;
+use oracle::{Asker, Giving, Terms};
+use support::{TestClock, servers::Framework};
+use tokio::task::JoinSet;
+use world::{Front, Made, Mood, Received, Teller, http_cache, http_cache_in};
+
+/// Everything that identifies somebody here.
+const NAMES: [&str; 6] = ["Bearer A", "Bearer B", "session=A", "session=B", "en", "de"];
+
+const VARY: [&str; 6] = ["", "cookie", "authorization", "accept-language", "*", "authorization, cookie"];
+
+const CACHE_CONTROL: [&str; 13] = [
+    "",
+    "public, max-age=60",
+    "s-maxage=60",
+    "private",
+    "private, max-age=60",
+    "no-store",
+    "no-store, max-age=60",
+    "no-cache",
+    "no-cache, max-age=60",
+    "private=\"x-user\", max-age=60",
+    "max-age=60",
+    "max-age=60, must-revalidate",
+    "must-revalidate",
+];
+
+/// How a response may come to somebody whom it was not made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    /// It is stored.
+    Sequential,
+    /// They ask at once.
+    Collapsed,
+    /// It is stale, and another one is fetched behind the back of one of them.
+    WhileRevalidating,
+    /// It is stale, and the handler fails.
+    OnError,
+    /// It is stale, and the handler says that it still stands.
+    Validated,
+}
+
+const WAYS: [Way; 5] =
+    [Way::Sequential, Way::Collapsed, Way::WhileRevalidating, Way::OnError, Way::Validated];
+
+impl Way {
+    /// What the handler says besides, so that there is such a way. (Leaked: there are few.)
+    fn extended(self, cache_control: &'static str) -> &'static str {
+        let more = match self {
+            Self::Sequential | Self::Collapsed | Self::Validated => return cache_control,
+            Self::WhileRevalidating => "stale-while-revalidate=600",
+            Self::OnError => "stale-if-error=600",
+        };
+        let comma = if cache_control.is_empty() { "" } else { ", " };
+        format!("{cache_control}{comma}{more}").leak()
+    }
+}
+
+/// With one who differs in nothing but the language; in two languages, if that makes a difference.
+fn askers(languages: bool) -> Vec<Asker> {
+    let mut askers = Vec::new();
+    for authorization in [None, Some("Bearer A"), Some("Bearer B")] {
+        for cookie in [None, Some("session=A"), Some("session=B")] {
+            askers.push(Asker { authorization, cookie, language: "en" });
+        }
+    }
+    let others: &[usize] = if languages { &[0, 1, 3, 4] } else { &[0] };
+    askers.extend(others.iter().map(|&n| Asker { language: "de", ..askers[n] }).collect::<Vec<_>>());
+    askers
+}
+
+/// Those whom responses are made for first: nobody, and A with one or both of the signs of being A.
+fn makers() -> Vec<Asker> {
+    let is_one = |asker: &Asker| {
+        asker.language == "en" && !asker.headers().iter().any(|(_, value)| value.ends_with('B'))
+    };
+    askers(false).into_iter().filter(is_one).collect()
+}
+
+/// What came of all of it.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Responses that were given to somebody else, who says something else about himself, and might be.
+    given: BTreeMap<Way, usize>,
+    /// Requests that came after a response that they may not have.
+    withheld: BTreeMap<Way, usize>,
+    failures: Vec<String>,
+}
+
+/// A cell of the table, with its maker.
+#[derive(Debug)]
+struct Cell {
+    way: Way,
+    terms: Terms,
+    maker: Asker,
+    seed: usize,
+}
+
+/// A path for each cell, so that one cache does for all.
+async fn try_out(front: &Front, teller: &Teller, clock: &TestClock, cell: &Cell, tally: &mut Tally) {
+    let path = &*format!("/{}", cell.seed);
+    let mut others = askers(cell.terms.vary == "accept-language");
+    fastrand::Rng::with_seed(cell.seed as u64).shuffle(&mut others);
+    teller.say(cell.terms);
+    let mut all = vec![cell.maker];
+    let mut received = Vec::new();
+    if cell.way == Way::Collapsed {
+        teller.is_now(Mood::Slow(front.patience()));
+        all.extend(others);
+        let mut asking = JoinSet::new();
+        for (request, asker) in all.iter().copied().enumerate() {
+            let (front, path) = (front.clone(), path.to_owned());
+            asking.spawn(async move { (request, front.ask(&path, &asker, request).await) });
+        }
+        received = asking.join_all().await;
+    } else {
+        received.push((0, front.ask(path, &cell.maker, 0).await));
+        let (rest, mood) = match cell.way {
+            Way::Sequential | Way::Collapsed => (0, Mood::Prompt),
+            Way::WhileRevalidating => (120, Mood::Prompt),
+            Way::OnError => (120, Mood::Failing),
+            Way::Validated => (120, Mood::Unchanged),
+        };
+        clock.advance(rest);
+        teller.is_now(mood);
+        // A second time: what the first round has stored.
+        for asker in others.iter().chain(&others) {
+            let request = all.len();
+            all.push(*asker);
+            received.push((request, front.ask(path, asker, request).await));
+            if received.last().unwrap().1.cache_status.contains("ttl=-") {
+                // Somebody may be asking behind its back.
+                front.settle().await;
+            }
+        }
+    }
+    let made = teller.made();
+    for (request, received) in received {
+        judge(cell, (request, &all[request]), &received, &made, tally);
+    }
+}
+
+/// Looks at all that the response was made of.
+fn judge(
+    cell: &Cell,
+    (request, receiver): (usize, &Asker),
+    received: &Received,
+    made: &[Made],
+    tally: &mut Tally,
+) {
+    let validated = made.iter().any(|made| made.request == request && made.status == 304);
+    let giving =
+        |made: &Made| Giving { terms: cell.terms, maker: made.maker, receiver: *receiver, validated };
+    let may_have = |made: &Made| {
+        let giving = giving(made);
+        giving.is_allowed() && !giving.is_promised_to_be_withheld()
+    };
+    let first = &made[0];
+    if request != 0 && !may_have(first) {
+        *tally.withheld.entry(cell.way).or_default() += 1;
+    }
+    let mut fail = |what: &str, made: &Made| {
+        tally
+            .failures
+            .push(format!("{what} of {made:?} for {receiver:?} ({request}): {cell:?}: {received:?}"));
+    };
+    for (what, number) in
+        [("body", Some(received.body)), ("x-user", received.x_user), ("set-cookie", received.cookie)]
+    {
+        let Some(part) = number.map(|number| &made[number]) else { continue };
+        if part.request == request {
+            continue;
+        }
+        if !may_have(part) || giving(part).is_private_field(what) {
+            fail(what, part);
+        } else if part.maker != *receiver && what == "body" {
+            *tally.given.entry(cell.way).or_default() += 1;
+        }
+    }
+}
+
+impl Tally {
+    /// Fails if anything went wrong, or if each way was gone and withheld less often than this: otherwise the table
+    /// would try nothing.
+    fn check(&self, least: usize) {
+        let some: Vec<_> = self.failures.iter().take(10).map(String::as_str).collect();
+        assert!(self.failures.is_empty(), "{} failures, as\n{}", self.failures.len(), some.join("\n"));
+        for way in WAYS {
+            let times = |tally: &BTreeMap<Way, usize>| tally.get(&way).copied().unwrap_or_default();
+            assert!(times(&self.given) >= least, "{way:?}: too little was shared: {:?}", self.given);
+            assert!(times(&self.withheld) >= least, "{way:?}: too little was at stake: {:?}", self.withheld);
+        }
+    }
+}
+
+/// Tries the cells that are chosen.
+async fn try_all(front: &Front, teller: &Teller, clock: &TestClock, chosen: impl Fn(&Cell) -> bool) -> Tally {
+    let mut tally = Tally::default();
+    let mut seed = 0;
+    for way in WAYS {
+        for cache_control in CACHE_CONTROL.map(|said| way.extended(said)) {
+            for vary in VARY {
+                for (sets_cookie, maker) in [false, true]
+                    .into_iter()
+                    .flat_map(|sets| makers().into_iter().map(move |maker| (sets, maker)))
+                {
+                    seed += 1;
+                    let terms = Terms { cache_control, vary, sets_cookie };
+                    let cell = Cell { way, terms, maker, seed };
+                    if chosen(&cell) {
+                        try_out(front, teller, clock, &cell, &mut tally).await;
+                    }
+                }
+            }
+        }
+    }
+    tally
+}
+
+#[tokio::test]
+async fn nobody_is_given_what_is_anothers() {
+    let (teller, clock) = (Teller::new(), TestClock::new());
+    let front = Front::tower(&teller, http_cache(&clock));
+    try_all(&front, &teller, &clock, |_| true).await.check(100);
+}
+
+/// Where the user says how long a response lives whose handler does not.
+#[tokio::test]
+async fn nobody_is_given_what_is_anothers_by_a_ttl_of_ours() {
+    let (teller, clock) = (Teller::new(), TestClock::new());
+    let http = http_cache(&clock).ttl(Duration::from_secs(60)).heuristic_freshness();
+    let front = Front::tower(&teller, http);
+    try_all(&front, &teller, &clock, |cell| cell.terms.is_silent()).await.check(5);
+}
+
+/// A sample, through real servers.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_given_what_is_anothers_by_any_framework() {
+    for framework in Framework::ALL {
+        let (teller, clock) = (Teller::new(), TestClock::new());
+        let front = Front::server(*framework, &teller, http_cache(&clock)).await;
+        try_all(&front, &teller, &clock, |cell| cell.seed % 17 == 0).await.check(5);
+    }
+}
+
+/// A sample, through two nodes that share their pages.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_given_what_is_anothers_on_another_node() {
+    let (teller, clock) = (Teller::new(), TestClock::new());
+    let redis = RedisServer::start();
+    // With two spellings they know as little of each other as two processes do.
+    let node = async |url: String| {
+        let redis = RedisCache::builder().url(url).deadline(Duration::from_secs(5)).connect().await.unwrap();
+        http_cache_in(TieredCache::new(MemoryCache::new(100_000), redis), &clock)
+    };
+    let nodes = [node(redis.url()).await, node(redis.url().replace("127.0.0.1", "localhost")).await];
+    let front = Front::nodes(&teller, nodes);
+    try_all(&front, &teller, &clock, |cell| cell.seed % 17 == 0).await.check(5);
+}

@@ -1,0 +1,136 @@
+//! To whom a response may be given, worked out from the text of RFC 9111 and from what the crate promises, and from
+//! nothing of its code.
+
+/// Who asks, as far as a handler can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Asker {
+    pub(crate) authorization: Option<&'static str>,
+    pub(crate) cookie: Option<&'static str>,
+    pub(crate) language: &'static str,
+}
+
+impl Asker {
+    pub(crate) fn headers(&self) -> Vec<(&'static str, &'static str)> {
+        let mut headers = vec![("accept-language", self.language)];
+        headers.extend(self.authorization.map(|value| ("authorization", value)));
+        headers.extend(self.cookie.map(|value| ("cookie", value)));
+        headers
+    }
+
+    fn field(&self, name: &str) -> Option<&'static str> {
+        self.headers().into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    fn has_credentials(&self) -> bool {
+        self.authorization.is_some() || self.cookie.is_some()
+    }
+}
+
+/// What a handler says about who may have its responses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) cache_control: &'static str,
+    pub(crate) vary: &'static str,
+    pub(crate) sets_cookie: bool,
+}
+
+/// A response to `maker` about to be given to `receiver`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Giving {
+    pub(crate) terms: Terms,
+    pub(crate) maker: Asker,
+    pub(crate) receiver: Asker,
+    /// Whether the handler, asked by the receiver, said that what is stored still stands.
+    pub(crate) validated: bool,
+}
+
+impl Terms {
+    /// The directives. None of those in use here has a comma in its argument.
+    fn directive(&self, name: &str) -> Option<Option<&'static str>> {
+        self.cache_control.split(',').map(str::trim).find_map(|directive| match directive.split_once('=') {
+            Some((known, argument)) => (known == name).then_some(Some(argument)),
+            None => (directive == name).then_some(None),
+        })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.directive(name).is_some()
+    }
+
+    /// Section 3: whether a shared cache may store a response with status 200 to this request at all.
+    fn may_be_stored(&self, maker: &Asker) -> bool {
+        let no_store = self.has("no-store");
+        // Section 5.2.2.7: with field names it is about these fields only.
+        let private = self.directive("private") == Some(None);
+        // Section 3.5.
+        let is_for_all = self.has("public") || self.has("s-maxage") || self.has("must-revalidate");
+        // A 200 is heuristically cacheable: nothing has to be said about its freshness.
+        !no_store && !private && (maker.authorization.is_none() || is_for_all)
+    }
+
+    /// Section 4.1: whether it was chosen by what the other request says too.
+    fn selects(&self, maker: &Asker, receiver: &Asker) -> bool {
+        let mut names = self.vary.split(',').map(str::trim).filter(|name| !name.is_empty());
+        names.all(|name| name != "*" && maker.field(name) == receiver.field(name))
+    }
+
+    /// Whether nothing is said of how long it is fresh. (`no-cache` says it: not at all.)
+    pub(crate) fn is_silent(&self) -> bool {
+        !self.has("max-age") && !self.has("s-maxage") && !self.has("no-cache")
+    }
+}
+
+impl Giving {
+    /// By RFC 9111.
+    pub(crate) fn is_allowed(&self) -> bool {
+        // Section 5.2.2.4: not without asking.
+        let has_to_be_validated = self.terms.directive("no-cache") == Some(None);
+        self.terms.may_be_stored(&self.maker)
+            && self.terms.selects(&self.maker, &self.receiver)
+            && (self.validated || !has_to_be_validated)
+    }
+
+    /// By what the crate promises beyond that.
+    pub(crate) fn is_promised_to_be_withheld(&self) -> bool {
+        let Self { terms, maker, receiver, .. } = self;
+        let is_for_all = terms.has("public") || terms.has("s-maxage");
+        let by_cookie = terms.vary.split(',').any(|name| name.trim() == "cookie");
+        let is_of_a_cookie = maker.cookie.is_some() && !is_for_all && !by_cookie;
+        let is_personal = terms.is_silent() && (maker.has_credentials() || receiver.has_credentials());
+        terms.sets_cookie || is_of_a_cookie || is_personal
+    }
+
+    /// Section 5.2.2.7: whether the field `name` is for the first receiver only.
+    pub(crate) fn is_private_field(&self, name: &str) -> bool {
+        self.terms.directive("private") == Some(Some(&format!("\"{name}\"")))
+    }
+}
+
+#[test]
+fn the_oracle_says_what_the_sections_say() {
+    const A: Asker = Asker { authorization: Some("A"), cookie: None, language: "en" };
+    const B: Asker = Asker { authorization: None, cookie: Some("B"), language: "en" };
+    const NOBODY: Asker = Asker { authorization: None, cookie: None, language: "en" };
+    let allowed = |cache_control, vary, maker: &Asker, receiver: &Asker, validated| {
+        let terms = Terms { cache_control, vary, sets_cookie: false };
+        Giving { terms, maker: *maker, receiver: *receiver, validated }.is_allowed()
+    };
+    // Section 3.
+    assert!(allowed("max-age=60", "", &NOBODY, &A, false));
+    assert!(allowed("", "", &NOBODY, &A, false));
+    assert!(!allowed("no-store, max-age=60", "", &NOBODY, &NOBODY, true));
+    assert!(!allowed("private, max-age=60", "", &NOBODY, &NOBODY, true));
+    assert!(allowed("private=\"x\", max-age=60", "", &NOBODY, &B, false));
+    // Section 3.5.
+    assert!(!allowed("max-age=60", "", &A, &A, false));
+    for for_all in ["public", "s-maxage=60", "must-revalidate"] {
+        assert!(allowed(for_all, "", &A, &B, false));
+    }
+    // Section 4.1.
+    assert!(!allowed("max-age=60", "cookie", &B, &NOBODY, false));
+    assert!(allowed("max-age=60", "cookie, accept-language", &B, &B, false));
+    assert!(!allowed("max-age=60", "*", &B, &B, false));
+    // Section 5.2.2.4.
+    assert!(!allowed("no-cache, max-age=60", "", &NOBODY, &B, false));
+    assert!(allowed("no-cache, max-age=60", "", &NOBODY, &B, true));
+}

@@ -1,0 +1,188 @@
+//! What is changed through one node is gone on the other one.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use larder::{Cache, CacheExt as _, Policy, Scope, Scopes, cached, invalidate};
+use larder_http::{HttpCache, page, pages_under};
+use larder_servers::RedisServer;
+
+use crate::{
+    nodes::{Kind, Nodes, Tiers, counted, other_url, patient},
+    support::{
+        Handler, Said,
+        client::{request, send},
+        eventually, handler,
+        servers::Framework,
+    },
+};
+
+/// Waits until a node does not know a page any more. (Asking for it makes a new one.)
+async fn goes(nodes: &Nodes, n: usize, path: &str, what: &str) {
+    eventually(what, async || !nodes.get(n, path).await.is_hit()).await;
+}
+
+async fn is_hit_on_both(nodes: &Nodes, path: &str) {
+    for n in [0, 1, 0, 1] {
+        nodes.get(n, path).await;
+    }
+    for n in [0, 1] {
+        assert!(nodes.get(n, path).await.is_hit(), "{path}, node {n}");
+    }
+}
+
+/// A table of users that both nodes read through their caches.
+#[derive(Default)]
+struct Users {
+    renamed: AtomicU64,
+    asked: AtomicUsize,
+}
+
+impl Users {
+    /// Answers with the user whom the path names.
+    fn handler(self: &Arc<Self>, cache: &Arc<dyn Cache>) -> Handler {
+        let (users, cache) = (self.clone(), cache.clone());
+        handler(move |seen| {
+            let (users, cache) = (users.clone(), cache.clone());
+            async move {
+                users.asked.fetch_add(1, Ordering::SeqCst);
+                let id = seen.uri.rsplit('/').next().unwrap();
+                let policy = Policy::ttl(Duration::from_secs(300));
+                let load = || async { Ok::<_, Infallible>(users.renamed.load(Ordering::SeqCst)) };
+                let user: u64 = cache.get_or_compute(&format!("user:{id}"), policy, load).await.unwrap();
+                Said::new(&[("cache-control", "max-age=60"), ("cache-tag", "news")], user.to_string())
+            }
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_page_was_made_from_drops_it_on_both_nodes() {
+    for kind in Kind::ALL {
+        let users = Arc::new(Users::default());
+        let nodes = Nodes::start(*kind, |_, cache| users.handler(cache)).await;
+        for round in 1..=4 {
+            for path in ["/users/7", "/users/8"] {
+                is_hit_on_both(&nodes, path).await;
+            }
+            let (changer, other) = (round % 2, 1 - round % 2);
+            users.renamed.store(round as u64, Ordering::SeqCst);
+            nodes.caches[changer].invalidate("user:7").await;
+            let after = nodes.get(changer, "/users/7").await;
+            assert_eq!(after.text(), round.to_string(), "{kind:?}: where it was changed, it is at once");
+            eventually("the other node knows it", async || {
+                nodes.get(other, "/users/7").await.text() == round.to_string()
+            })
+            .await;
+            for n in [0, 1] {
+                let bystander = nodes.get(n, "/users/8").await;
+                assert!(bystander.is_hit(), "{kind:?}: {bystander:?}");
+                assert_eq!(bystander.text(), "0");
+            }
+        }
+    }
+}
+
+static NAMES: AtomicU64 = AtomicU64::new(0);
+
+#[cached(ttl = 300, key = "user:<id>", cache = larder::named("second"))]
+async fn user_on_the_second_node(id: u64) -> u64 {
+    NAMES.load(Ordering::SeqCst) + id * 1000
+}
+
+#[invalidate("user:<id>", cache = larder::named("first"))]
+async fn rename_on_the_first_node(id: u64) {
+    let _ = id;
+    NAMES.fetch_add(1, Ordering::SeqCst);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn annotated_functions_drop_pages_of_other_nodes() {
+    let redis = LazyLock::new(RedisServer::start);
+    let kind = Kind { tiers: Tiers::Tiered, ..Kind::ALL[0] };
+    larder::install_as("first", kind.store(patient(redis.url())).await).unwrap();
+    larder::install_as("second", kind.store(patient(other_url(&redis))).await).unwrap();
+    let (handler, asked) = counted(|_, _| async {
+        Said::new(&[("cache-control", "max-age=60")], user_on_the_second_node(7).await.to_string())
+    });
+    let server = Framework::Axum.serve(HttpCache::new(larder::named("second")), handler).await;
+    let get = async || crate::support::client::get(server.address, "/", &[]).await;
+    assert_eq!(get().await.text(), "7000");
+    rename_on_the_first_node(8).await;
+    assert!(get().await.is_hit());
+    rename_on_the_first_node(7).await;
+    eventually("the page is made anew", async || get().await.text() == "7002").await;
+    assert!(get().await.is_hit());
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_and_paths_reach_the_other_node() {
+    for kind in Kind::ALL {
+        let users = Arc::new(Users::default());
+        let options = |http: HttpCache| http.tag("/users/<id>", "pages-of:<id>");
+        let nodes = Nodes::with(*kind, |redis| redis, options, |_, cache| users.handler(cache)).await;
+        let scopes: [(Scopes, &str); 5] = [
+            (Scope::tag("news").into(), "by header"),
+            (Scope::tag("pages-of:7").into(), "by path"),
+            (page("example.com", "/users/7").into(), "page"),
+            (pages_under("example.com", "/users").into(), "pages under"),
+            (Scope::prefix("http").into(), "all pages"),
+        ];
+        for (scope, what) in scopes {
+            for changer in [0, 1] {
+                is_hit_on_both(&nodes, "/users/7").await;
+                nodes.caches[changer].invalidate(Scope::tag("pages-of:8")).await;
+                nodes.caches[changer].invalidate(page("example.com", "/users/8")).await;
+                for n in [0, 1] {
+                    assert!(nodes.get(n, "/users/7").await.is_hit(), "{kind:?}: that was another page");
+                }
+                nodes.caches[changer].invalidate(scope.clone()).await;
+                goes(&nodes, 1 - changer, "/users/7", what).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_through_one_node_drops_the_page_of_the_other() {
+    for kind in Kind::ALL {
+        let version = Arc::new(AtomicU64::new(0));
+        let handler = handler(move |seen| {
+            let version = version.clone();
+            async move {
+                if seen.method != "GET" {
+                    version.fetch_add(1, Ordering::SeqCst);
+                    let headers = [("content-location", "/list"), ("location", "http://other.example/kept")];
+                    return Said { status: 201, ..Said::new(&headers, "") };
+                }
+                let text = version.load(Ordering::SeqCst).to_string();
+                Said::new(&[("cache-control", "max-age=60")], text)
+            }
+        });
+        let nodes = Nodes::start(*kind, |_, _| handler.clone()).await;
+        for (round, method) in ["POST", "PUT", "DELETE", "PATCH"].into_iter().enumerate() {
+            let (changer, other) = (round % 2, 1 - round % 2);
+            for path in ["/page", "/page?query", "/list", "/kept"] {
+                is_hit_on_both(&nodes, path).await;
+            }
+            let changed = send(nodes.address(changer), request(method, "/page", &[])).await;
+            assert_eq!(changed.status, 201, "{kind:?}: {changed:?}");
+            for path in ["/page", "/list"] {
+                assert!(!nodes.get(changer, path).await.is_hit(), "{kind:?}: {method} {path}");
+                let text = (round + 1).to_string();
+                eventually("the other node knows it", async || nodes.get(other, path).await.text() == text)
+                    .await;
+            }
+            for path in ["/page?query", "/kept"] {
+                assert!(nodes.get(other, path).await.is_hit(), "{kind:?}: {method} {path}");
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Pages in Redis, with and without a memory in front of it: two nodes that share nothing but a server.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::print_stdout, reason = "figures for whoever looks at them")]
+
+mod bodies;
+mod invalidation;
+mod nodes;
+mod outage;
+mod pages;
+mod races;
+mod sharing;
+#[path = "../support/mod.rs"]
+mod support;
