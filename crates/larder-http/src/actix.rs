@@ -5,30 +5,30 @@
 //! what is spawned is spawned on the same thread. `SendWrapper` says so to the compiler, and would panic if it
 //! were otherwise.
 
+mod body;
+mod in_place_of_error;
+mod payload;
+
 use std::{
     cell::RefCell,
-    fmt,
     future::{Future, Ready, poll_fn, ready},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, Waker},
 };
 
-use actix_http::body::{self, BodySize, BoxBody, MessageBody};
+use actix_http::body::MessageBody;
 use actix_web::{
-    HttpMessage as _, HttpRequest, HttpResponse, ResponseError,
-    dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, always_ready},
-    error::PayloadError,
+    HttpMessage as _, HttpRequest, HttpResponse,
+    dev::{Service, ServiceRequest, ServiceResponse, Transform, always_ready},
     http as actix,
 };
-use bytes::Bytes;
-use futures_core::Stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
 use send_wrapper::SendWrapper;
 
+pub use self::body::HttpCacheBody;
+use self::{body::Handlers, in_place_of_error::InPlaceOfError, payload::begins_body};
 use crate::{
-    body::{BoxError, ResponseBody},
+    body::ResponseBody,
     conditional::{ANSWERABLE, Conditions},
     config::{Caching, HttpCache},
     engine::{Refresh, Rest},
@@ -121,48 +121,6 @@ where
 
 type CachedResponse<B> = ServiceResponse<HttpCacheBody<B>>;
 
-/// Whether a request has a body that no header announces, as in HTTP/2. Whether its stream ended with its head can
-/// only be found out by asking for more.
-fn begins_body(request: &mut ServiceRequest) -> bool {
-    let mut payload = match request.take_payload() {
-        Payload::None => return false,
-        payload => payload,
-    };
-    let mut context = Context::from_waker(Waker::noop());
-    match Pin::new(&mut payload).poll_next(&mut context) {
-        Poll::Ready(None) => false,
-        Poll::Ready(Some(first)) => {
-            request.set_payload(Payload::Stream {
-                payload: Box::pin(Begun { first: Some(first), rest: payload }),
-            });
-            true
-        }
-        Poll::Pending => {
-            request.set_payload(payload);
-            true
-        }
-    }
-}
-
-type Chunk = Result<Bytes, PayloadError>;
-
-/// A body of which the first part was looked at.
-struct Begun {
-    first: Option<Chunk>,
-    rest: Payload,
-}
-
-impl Stream for Begun {
-    type Item = Chunk;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Chunk>> {
-        match self.first.take() {
-            Some(first) => Poll::Ready(Some(first)),
-            None => Pin::new(&mut self.rest).poll_next(context),
-        }
-    }
-}
-
 /// The response for Actix: the cache's, on the head of the handler's own if there is one.
 fn assemble<S, B>(
     request: HttpRequest,
@@ -178,7 +136,7 @@ where
     write_head(&mut head, parts.status, &parts.headers);
     let mut body = HttpCacheBody::new(body);
     if let Some(later) = later {
-        body.after = Some(OnDrop(Some(Box::new(move || later.spawn()))));
+        body.afterwards(move || later.spawn());
     }
     ServiceResponse::new(request, head.set_body(body))
 }
@@ -194,45 +152,6 @@ fn write_head<B>(head: &mut HttpResponse<B>, status: StatusCode, headers: &Heade
         if let (Ok(name), Ok(value)) = (name, value) {
             head.headers_mut().append(name, value);
         }
-    }
-}
-
-/// A stale response in place of an error of an inner service's. The request is gone with the error, so that to
-/// Actix the response is one, too: that of another error.
-#[derive(Debug)]
-struct InPlaceOfError {
-    status: StatusCode,
-    headers: HeaderMap,
-    /// None where there is none to be sent.
-    body: Option<Bytes>,
-}
-
-impl InPlaceOfError {
-    fn new<B>(response: Response<ResponseBody<B>>) -> Self {
-        let (parts, body) = response.into_parts();
-        Self { status: parts.status, headers: parts.headers, body: body.into_whole() }
-    }
-}
-
-impl fmt::Display for InPlaceOfError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the handler failed, and a stale response is in its place")
-    }
-}
-
-impl ResponseError for InPlaceOfError {
-    fn status_code(&self) -> actix::StatusCode {
-        self.error_response().status()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let body = match &self.body {
-            Some(body) => BoxBody::new(body.clone()),
-            None => BoxBody::new(body::None::new()),
-        };
-        let mut response = HttpResponse::with_body(actix::StatusCode::OK, body);
-        write_head(&mut response, self.status, &self.headers);
-        response
     }
 }
 
@@ -358,104 +277,5 @@ where
 {
     fn spawn(self) {
         drop(actix_web::rt::spawn(async move { self.refresh.run(self.origin).await }));
-    }
-}
-
-/// Called when the response was sent, or given up.
-struct OnDrop(Option<Box<dyn FnOnce()>>);
-
-impl Drop for OnDrop {
-    fn drop(&mut self) {
-        if let Some(call) = self.0.take() {
-            call();
-        }
-    }
-}
-
-/// The body of a response of Actix' that passed the cache.
-pub struct HttpCacheBody<B: MessageBody + 'static> {
-    body: Pin<Box<ResponseBody<Handlers<B>>>>,
-    after: Option<OnDrop>,
-}
-
-impl<B: MessageBody + 'static> HttpCacheBody<B> {
-    fn new(body: ResponseBody<Handlers<B>>) -> Self {
-        Self { body: Box::pin(body), after: None }
-    }
-}
-
-impl<B: MessageBody + 'static> MessageBody for HttpCacheBody<B> {
-    type Error = Box<dyn std::error::Error>;
-
-    fn size(&self) -> BodySize {
-        if let Some(length) = self.body.length_of_nothing() {
-            return length.map_or(BodySize::None, BodySize::Sized);
-        }
-        if let Some(passed) = self.body.as_passed() {
-            return passed.body.size();
-        }
-        self.body.size_hint().exact().map_or(BodySize::Stream, BodySize::Sized)
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        loop {
-            return Poll::Ready(match std::task::ready!(self.body.as_mut().poll_frame(context)) {
-                None => None,
-                Some(Err(error)) => Some(Err(error)),
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => Some(Ok(data)),
-                    // Actix has no trailers.
-                    Err(_) => continue,
-                },
-            });
-        }
-    }
-}
-
-impl<B: MessageBody + 'static> fmt::Debug for HttpCacheBody<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpCacheBody").field("body", &self.body).finish_non_exhaustive()
-    }
-}
-
-/// A handler's body, for the cache.
-pub(crate) struct Handlers<B> {
-    body: SendWrapper<Pin<Box<B>>>,
-}
-
-impl<B: MessageBody> Handlers<B> {
-    fn new(body: B) -> Self {
-        Self { body: SendWrapper::new(Box::pin(body)) }
-    }
-}
-
-impl<B: MessageBody> Body for Handlers<B> {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        // An error of Actix' need not be one that other threads can have; its text is.
-        let text =
-            |error: B::Error| BoxError::from(Into::<Box<dyn std::error::Error>>::into(error).to_string());
-        let next = self.body.as_mut().poll_next(context);
-        next.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data).map_err(text)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.size().is_eof()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self.body.size() {
-            BodySize::None => SizeHint::with_exact(0),
-            BodySize::Sized(length) => SizeHint::with_exact(length),
-            BodySize::Stream => SizeHint::default(),
-        }
     }
 }
