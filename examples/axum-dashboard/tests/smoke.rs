@@ -1,6 +1,7 @@
 //! The real program, driven through HTTP: what comes from where, and how it starts and stops.
 
 #![expect(unreachable_pub, reason = "`pub` is for the other modules here")]
+#![expect(clippy::unwrap_used, reason = "what goes wrong here fails the test")]
 
 mod service;
 
