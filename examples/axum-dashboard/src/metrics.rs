@@ -25,8 +25,9 @@ pub struct Dashboard {
 
 /// Computed from the metrics below, all at once; each of them comes from the cache if it is there.
 ///
-/// This function need not say when it changes: what invalidates a metric invalidates it too.
-#[cached(ttl = 5, key = "dashboard", skip(db))]
+/// After its five seconds, it is given out as it is while a new one is made: nobody waits for that. It need
+/// not say when it changes: what invalidates a metric invalidates it too, and then it is not given out again.
+#[cached(ttl = 5, stale_while_revalidate = 30, key = "dashboard", skip(db))]
 pub async fn dashboard(db: &Db) -> Result<Dashboard> {
     let (traffic, error_rate, p95_latency, active_users, revenue, top_customers) = tokio::try_join!(
         traffic(db),
