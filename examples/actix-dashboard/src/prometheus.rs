@@ -1,24 +1,24 @@
 //! The text format of Prometheus: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::fmt::Write as _;
 
-use larder::CacheStats;
+use larder::CacheExt as _;
 
-use crate::requests::{Latencies, Route};
+use crate::{app::App, requests::Latencies};
 
 const LATENCY: &str = "http_request_duration_seconds";
 
-pub fn text(cache: &CacheStats, statements: u64, requests: &BTreeMap<String, Route>) -> String {
+pub fn text(app: &App) -> String {
     let mut text = String::new();
-    for (name, value) in cache.iter() {
+    for (name, value) in larder::global().stats().iter() {
         counter(&mut text, &format!("larder_{name}_total"), value);
     }
-    counter(&mut text, "database_statements_total", statements);
+    counter(&mut text, "database_statements_total", app.db.statements());
     line(&mut text, format_args!("# TYPE {LATENCY} histogram"));
-    for (route, sources) in requests {
-        for (source, latencies) in sources {
-            let labels = format!("route=\"{}\",source=\"{}\"", escaped(route), source.name());
-            histogram(&mut text, &labels, latencies);
+    for (path, route) in app.requests.by_route() {
+        for (source, latencies) in route {
+            let labels = format!("route=\"{}\",source=\"{}\"", escaped(&path), source.name());
+            histogram(&mut text, &labels, &latencies);
         }
     }
     text

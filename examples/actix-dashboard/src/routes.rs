@@ -14,7 +14,10 @@ use larder_http::HttpCache;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{app::App, db::NewUser, failure::Failure, metrics, requests::Source, uncached, users};
+use crate::{
+    app::App, db::NewUser, failure::Failure, metrics, prometheus, requests::Source, stats::Stats, uncached,
+    users,
+};
 
 type Reply = Result<HttpResponse, Failure>;
 
@@ -35,8 +38,8 @@ pub fn configure(service: &mut ServiceConfig, cache: HttpCache) {
         .route("/", get().to(async || Html::new(include_str!("index.html"))))
         .service(api)
         .route("/uncached/dashboard", get().to(uncached_dashboard))
-        .route("/admin/cache/stats", get().to(async |app: Data<App>| Json(app.stats())))
-        .route("/metrics", get().to(prometheus))
+        .route("/admin/cache/stats", get().to(async |app: Data<App>| Json(Stats::of(&app))))
+        .route("/metrics", get().to(metrics_text))
         .route("/health", get().to(async || "ok"))
         .default_service(web::to(async || Failure::NotFound.error_response()));
 }
@@ -126,8 +129,8 @@ async fn uncached_dashboard(app: Data<App>) -> Reply {
     Ok(HttpResponse::Ok().json(uncached::dashboard(&app.db).await?))
 }
 
-async fn prometheus(app: Data<App>) -> impl Responder {
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(app.metrics())
+async fn metrics_text(app: Data<App>) -> impl Responder {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(prometheus::text(&app))
 }
 
 /// Measures every request, and reads from the response where it came from.

@@ -13,6 +13,7 @@ mod metrics;
 mod prometheus;
 mod requests;
 mod routes;
+mod stats;
 mod stop;
 mod uncached;
 mod users;

@@ -73,6 +73,17 @@ impl Requests {
         self.lock().clone()
     }
 
+    /// All routes under a path together.
+    pub fn under(&self, path: &str) -> Route {
+        let mut sum = Route::new();
+        for (_, route) in self.lock().iter().filter(|(route, _)| route.starts_with(path)) {
+            for (source, latencies) in route {
+                sum.entry(*source).or_default().add(latencies);
+            }
+        }
+        sum
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Route>> {
         self.0.lock().expect("nothing panics while it holds the lock")
     }
@@ -99,7 +110,7 @@ impl Latencies {
         self.sum += took;
     }
 
-    pub fn add(&mut self, other: &Self) {
+    fn add(&mut self, other: &Self) {
         for (bucket, others) in self.buckets.iter_mut().zip(other.buckets) {
             *bucket += others;
         }

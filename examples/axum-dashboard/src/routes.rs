@@ -21,8 +21,9 @@ use crate::{
     app::App,
     db::NewUser,
     failure::{Body, Failure, Path, Query},
-    metrics,
+    metrics, prometheus,
     requests::Source,
+    stats::Stats,
     uncached, users,
 };
 
@@ -46,8 +47,8 @@ pub fn router(app: App) -> Router {
         .route("/", get(Html(include_str!("index.html"))))
         .nest("/api/v1", api)
         .route("/uncached/dashboard", get(uncached_dashboard))
-        .route("/admin/cache/stats", get(async |State(app): State<App>| Json(app.stats())))
-        .route("/metrics", get(prometheus))
+        .route("/admin/cache/stats", get(async |State(app): State<App>| Json(Stats::of(&app))))
+        .route("/metrics", get(metrics_text))
         .route("/health", get("ok"))
         .fallback(async || Failure::NotFound)
         .layer(middleware::from_fn_with_state(app.clone(), observe))
@@ -141,8 +142,8 @@ async fn uncached_dashboard(State(app): State<App>) -> Reply<impl IntoResponse> 
     Ok(Json(uncached::dashboard(&app.db).await?))
 }
 
-async fn prometheus(State(app): State<App>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics())
+async fn metrics_text(State(app): State<App>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], prometheus::text(&app))
 }
 
 /// Measures every request, and reads from the response where it came from.

@@ -17,6 +17,7 @@ fn what_knows_nothing_of_the_framework_is_the_same_in_both() {
         "src/metrics.rs",
         "src/prometheus.rs",
         "src/requests.rs",
+        "src/stats.rs",
         "src/stop.rs",
         "src/uncached.rs",
         "src/users.rs",
