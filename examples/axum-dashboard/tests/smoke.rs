@@ -252,6 +252,21 @@ async fn a_second_start_takes_the_database_that_is_there() {
 }
 
 #[tokio::test]
+async fn a_first_start_that_is_broken_off_leaves_no_half_of_a_database() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = directory.path().join("half.sqlite");
+    let rows = "20000000"; // far more than it has time for
+    let mut start = command(&[("DATABASE", database.to_str().unwrap()), ("DASHBOARD_ROWS", rows)]);
+    let mut starting = start.spawn().unwrap();
+    eventually("it makes a database", async || directory.path().read_dir().unwrap().count() > 0).await;
+    starting.kill().await.unwrap();
+    assert!(!database.exists());
+
+    let service = Service::start(&database, ROWS, &[]).await;
+    service.get("/api/v1/dashboard").await.assert_computed();
+}
+
+#[tokio::test]
 async fn wrong_variables_are_named() {
     for (name, value) in [
         ("ADDRESS", "here"),
