@@ -41,7 +41,6 @@ async fn main() -> Result<()> {
     let app = App::start(&config).await?;
     let listener = TcpListener::bind(config.address);
     let listener = listener.with_context(|| format!("ADDRESS: cannot listen on {}", config.address))?;
-    announce(listener.local_addr()?);
     serve(listener, app).await?;
 
     // What was invalidated here, and not told to the other processes yet.
@@ -65,6 +64,7 @@ async fn serve(listener: TcpListener, app: App) -> Result<()> {
             .wrap(from_fn(routes::observe))
     });
     let server = server.shutdown_signal(stop::requested()?).shutdown_timeout(GRACE.as_secs());
+    announce(listener.local_addr()?);
     Ok(server.listen(listener)?.run().await?)
 }
 

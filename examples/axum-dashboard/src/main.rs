@@ -37,7 +37,6 @@ async fn main() -> Result<()> {
     let app = App::start(&config).await?;
     let listener = TcpListener::bind(config.address).await;
     let listener = listener.with_context(|| format!("ADDRESS: cannot listen on {}", config.address))?;
-    announce(listener.local_addr()?);
     serve(listener, app).await?;
 
     // What was invalidated here, and not told to the other processes yet.
@@ -50,6 +49,7 @@ async fn main() -> Result<()> {
 /// Until somebody wants the process to stop, and all requests have been answered.
 async fn serve(listener: TcpListener, app: App) -> Result<()> {
     let (stop, overdue) = (stop::requested()?, stop::requested()?);
+    announce(listener.local_addr()?);
     tokio::select! {
         served = axum::serve(listener, routes::router(app)).with_graceful_shutdown(stop) => served?,
         () = async { overdue.await; sleep(GRACE).await } => tracing::warn!("not all requests were answered"),
