@@ -1,0 +1,148 @@
+//! What there is to ask for.
+
+use std::{num::NonZeroU32, time::Instant};
+
+use actix_web::{
+    HttpResponse, Responder, ResponseError as _,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{CACHE_CONTROL, LOCATION},
+    middleware::Next,
+    web::{self, Data, Html, Json, Path, Query, ServiceConfig, get, resource},
+};
+use larder_http::HttpCache;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{
+    app::App, db::NewUser, failure::Failure, metrics, prometheus, requests::Source, stats::Stats, uncached,
+    users,
+};
+
+type Reply = Result<HttpResponse, Failure>;
+
+/// `cache` is one for all of Actix' workers, and goes in front of the handlers under `/api/v1`.
+pub fn configure(service: &mut ServiceConfig, cache: HttpCache) {
+    let api = web::scope("/api/v1")
+        .wrap(cache)
+        .route("/dashboard", get().to(dashboard))
+        .route("/metrics/traffic", get().to(traffic))
+        .route("/metrics/error-rate", get().to(error_rate))
+        .route("/metrics/p95-latency", get().to(p95_latency))
+        .route("/metrics/active-users", get().to(active_users))
+        .route("/metrics/revenue", get().to(revenue))
+        .route("/metrics/top-customers", get().to(top_customers))
+        .service(resource("/users").get(list).post(create))
+        .service(resource("/users/{id}").get(read).put(update).delete(delete));
+    service
+        .route("/", get().to(async || Html::new(include_str!("index.html"))))
+        .service(api)
+        .route("/uncached/dashboard", get().to(uncached_dashboard))
+        .route("/admin/cache/stats", get().to(async |app: Data<App>| Json(Stats::of(&app))))
+        .route("/metrics", get().to(metrics_text))
+        .route("/health", get().to(async || "ok"))
+        .default_service(web::to(async || Failure::NotFound.error_response()));
+}
+
+/// A response that the cache in front of the handlers keeps for so many seconds, or until what it was made from
+/// is invalidated. An invalidation does not reach browsers: they ask each time, and get a 304 if they have it.
+fn page(seconds: u32, value: impl Serialize) -> HttpResponse {
+    let fresh = (CACHE_CONTROL, format!("public, max-age=0, s-maxage={seconds}"));
+    HttpResponse::Ok().insert_header(fresh).json(value)
+}
+
+async fn dashboard(app: Data<App>) -> Reply {
+    Ok(page(5, metrics::dashboard(&app.db).await?))
+}
+
+async fn traffic(app: Data<App>) -> Reply {
+    Ok(page(5, json!({ "traffic": metrics::traffic(&app.db).await? })))
+}
+
+async fn error_rate(app: Data<App>) -> Reply {
+    Ok(page(5, json!({ "error_rate": metrics::error_rate(&app.db).await? })))
+}
+
+async fn p95_latency(app: Data<App>) -> Reply {
+    Ok(page(30, json!({ "p95_latency": metrics::p95_latency(&app.db).await? })))
+}
+
+async fn active_users(app: Data<App>) -> Reply {
+    Ok(page(60, json!({ "active_users": metrics::active_users(&app.db).await? })))
+}
+
+async fn revenue(app: Data<App>) -> Reply {
+    Ok(page(300, json!({ "revenue": metrics::revenue(&app.db).await? })))
+}
+
+#[derive(Deserialize)]
+struct Top {
+    #[serde(default = "ten")]
+    count: u32,
+}
+
+fn ten() -> u32 {
+    10
+}
+
+async fn top_customers(app: Data<App>, top: Query<Top>) -> Reply {
+    let customers = metrics::top_customers(&app.db, top.count.min(100)).await?;
+    Ok(page(300, json!({ "top_customers": customers })))
+}
+
+#[derive(Deserialize)]
+struct Paging {
+    #[serde(default = "first")]
+    page: NonZeroU32,
+}
+
+fn first() -> NonZeroU32 {
+    NonZeroU32::MIN
+}
+
+async fn list(app: Data<App>, paging: Query<Paging>) -> Reply {
+    let users = users::users(&app.db, paging.page).await?;
+    Ok(page(300, json!({ "page": paging.page, "users": users })))
+}
+
+async fn read(app: Data<App>, id: Path<u32>) -> Reply {
+    Ok(page(300, users::user(&app.db, *id).await?.ok_or(Failure::NotFound)?))
+}
+
+async fn create(app: Data<App>, new: Json<NewUser>) -> Reply {
+    let user = users::create(&app.db, new.into_inner()).await?;
+    let location = (LOCATION, format!("/api/v1/users/{}", user.id));
+    Ok(HttpResponse::Created().insert_header(location).json(user))
+}
+
+async fn update(app: Data<App>, id: Path<u32>, new: Json<NewUser>) -> Reply {
+    let user = users::update(&app.db, *id, new.into_inner()).await?;
+    Ok(HttpResponse::Ok().json(user.ok_or(Failure::NotFound)?))
+}
+
+async fn delete(app: Data<App>, id: Path<u32>) -> Reply {
+    users::delete(&app.db, *id).await?.ok_or(Failure::NotFound)?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn uncached_dashboard(app: Data<App>) -> Reply {
+    Ok(HttpResponse::Ok().json(uncached::dashboard(&app.db).await?))
+}
+
+async fn metrics_text(app: Data<App>) -> impl Responder {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(prometheus::text(&app))
+}
+
+/// Measures every request, and reads from the response where it came from.
+pub async fn observe(
+    app: Data<App>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> actix_web::Result<ServiceResponse<impl MessageBody>> {
+    let begin = Instant::now();
+    let response = next.call(request).await?;
+    let status = response.headers().get("cache-status").and_then(|status| status.to_str().ok());
+    let route = response.request().match_pattern();
+    app.requests.record(route.as_deref().unwrap_or("other"), Source::of(status), begin.elapsed());
+    Ok(response)
+}

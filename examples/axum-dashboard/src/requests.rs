@@ -1,0 +1,186 @@
+//! How long requests took, by route and by where their answers came from.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+/// Where an answer came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// The cache.
+    Hit,
+    /// The cache, past its time.
+    Stale,
+    /// Somebody else's request for the same, which was under way.
+    Joined,
+    /// The handler, which was asked because the cache had nothing.
+    Computed,
+    /// The handler, in requests that no cache answers: a `PUT`, say.
+    Passed,
+    /// The handler of a route without a response cache.
+    Uncached,
+}
+
+impl Source {
+    /// As a response's `Cache-Status` tells (RFC 9211): `larder; hit; ttl=30`.
+    pub fn of(cache_status: Option<&str>) -> Self {
+        let Some(status) = cache_status else { return Self::Uncached };
+        let has = |parameter: &str| status.split(';').any(|part| part.trim() == parameter);
+        if has("hit") {
+            if status.contains("ttl=-") { Self::Stale } else { Self::Hit }
+        } else if has("collapsed") {
+            Self::Joined
+        } else if has("fwd=method") || has("fwd=bypass") || has("fwd=partial") {
+            Self::Passed
+        } else {
+            Self::Computed
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Joined => "joined",
+            Self::Computed => "computed",
+            Self::Passed => "passed",
+            Self::Uncached => "uncached",
+        }
+    }
+}
+
+/// All requests so far.
+#[derive(Default)]
+pub struct Requests(Mutex<BTreeMap<String, Route>>);
+
+/// The requests of one route.
+pub type Route = BTreeMap<Source, Latencies>;
+
+impl Requests {
+    /// Routes are patterns (`/users/{id}`), so that there are as many as the service has.
+    pub fn record(&self, route: &str, source: Source, took: Duration) {
+        let mut routes = self.lock();
+        if let Some(route) = routes.get_mut(route) {
+            route.entry(source).or_default().record(took);
+        } else {
+            routes.entry(route.to_owned()).or_default().entry(source).or_default().record(took);
+        }
+    }
+
+    pub fn by_route(&self) -> BTreeMap<String, Route> {
+        self.lock().clone()
+    }
+
+    /// All routes under a path together.
+    pub fn under(&self, path: &str) -> Route {
+        let mut sum = Route::new();
+        for (_, route) in self.lock().iter().filter(|(route, _)| route.starts_with(path)) {
+            for (source, latencies) in route {
+                sum.entry(*source).or_default().add(latencies);
+            }
+        }
+        sum
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Route>> {
+        self.0.lock().expect("nothing panics while it holds the lock")
+    }
+}
+
+/// How long things took, counted in buckets.
+#[derive(Debug, Clone, Default)]
+pub struct Latencies {
+    /// One more than there are bounds: the last is for what took longer than all of them.
+    buckets: [u64; Self::BOUNDS.len() + 1],
+    sum: Duration,
+}
+
+impl Latencies {
+    /// Where buckets end, in microseconds. A hit takes tens of them, a query tens of thousands.
+    pub const BOUNDS: [u64; 18] = [
+        10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+        1_000_000, 2_500_000, 5_000_000,
+    ];
+
+    fn record(&mut self, took: Duration) {
+        let bucket = Self::BOUNDS.partition_point(|&bound| u128::from(bound) < took.as_micros());
+        self.buckets[bucket] += 1;
+        self.sum += took;
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (bucket, others) in self.buckets.iter_mut().zip(other.buckets) {
+            *bucket += others;
+        }
+        self.sum += other.sum;
+    }
+
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    pub fn sum(&self) -> Duration {
+        self.sum
+    }
+
+    /// How many took no longer than each bound, in the order of the bounds.
+    pub fn up_to_bounds(&self) -> impl Iterator<Item = (u64, u64)> {
+        Self::BOUNDS.into_iter().zip(self.buckets).scan(0, |so_far, (bound, count)| {
+            *so_far += count;
+            Some((bound, *so_far))
+        })
+    }
+
+    /// What this share of them did not exceed, in milliseconds: as near as the buckets tell, supposing that
+    /// each is filled evenly.
+    pub fn quantile(&self, share: f64) -> f64 {
+        let rank = share * self.count() as f64;
+        let (mut below, mut from) = (0.0, 0.0);
+        for (to, count) in Self::BOUNDS.into_iter().zip(self.buckets) {
+            let (to, count) = (to as f64 / 1e3, count as f64);
+            if count > 0.0 && below + count >= rank {
+                return from + (to - from) * (rank - below) / count;
+            }
+            below += count;
+            from = to;
+        }
+        from
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cache_status_tells_the_source() {
+        for (status, source) in [
+            (None, Source::Uncached),
+            (Some("larder; hit; ttl=30"), Source::Hit),
+            (Some("larder; hit; ttl=-3"), Source::Stale),
+            (Some("larder; fwd=uri-miss; collapsed"), Source::Joined),
+            (Some("larder; fwd=uri-miss; stored"), Source::Computed),
+            (Some("larder; fwd=stale; fwd-status=304; stored"), Source::Computed),
+            (Some("larder; fwd=method"), Source::Passed),
+        ] {
+            assert_eq!(Source::of(status), source, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn quantiles_lie_in_their_buckets() {
+        let mut latencies = Latencies::default();
+        for _ in 0..98 {
+            latencies.record(Duration::from_micros(30));
+        }
+        latencies.record(Duration::from_millis(20));
+        latencies.record(Duration::from_secs(60));
+        assert!((0.025..=0.05).contains(&latencies.quantile(0.5)));
+        assert!((10.0..=25.0).contains(&latencies.quantile(0.99)));
+        assert_eq!(latencies.quantile(1.0), 5_000.0);
+        assert_eq!(latencies.count(), 100);
+        assert_eq!(latencies.up_to_bounds().last(), Some((5_000_000, 99)));
+    }
+}

@@ -1,0 +1,75 @@
+//! What the service tells of its cache, for people and for the page at `/`.
+
+use std::collections::BTreeMap;
+
+use larder::{Cache as _, CacheExt as _, CacheStats};
+use serde::Serialize;
+
+use crate::{
+    app::App,
+    requests::{Latencies, Route},
+};
+
+#[derive(Serialize)]
+pub struct Stats {
+    cache: Counted,
+    /// How many statements the database ran.
+    statements: u64,
+    /// All routes under `/api/v1` together.
+    api: Sources,
+    routes: BTreeMap<String, Sources>,
+}
+
+#[derive(Serialize)]
+struct Counted {
+    /// Whether there is a Redis that other processes share.
+    shared: bool,
+    hit_ratio: f64,
+    saved_ratio: f64,
+    counters: BTreeMap<&'static str, u64>,
+}
+
+/// By where the answers came from.
+type Sources = BTreeMap<&'static str, Summary>;
+
+#[derive(Serialize)]
+struct Summary {
+    count: u64,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+impl Stats {
+    pub fn of(app: &App) -> Self {
+        let routes = app.requests.by_route();
+        Self {
+            cache: Counted::new(larder::global().is_shared(), &larder::global().stats()),
+            statements: app.db.statements(),
+            api: summarize(&app.requests.under("/api/v1/")),
+            routes: routes.iter().map(|(path, route)| (path.clone(), summarize(route))).collect(),
+        }
+    }
+}
+
+impl Counted {
+    fn new(shared: bool, stats: &CacheStats) -> Self {
+        Self {
+            shared,
+            hit_ratio: stats.hit_ratio(),
+            saved_ratio: stats.saved_ratio(),
+            counters: stats.iter().collect(),
+        }
+    }
+}
+
+fn summarize(route: &Route) -> Sources {
+    route.iter().map(|(source, latencies)| (source.name(), Summary::of(latencies))).collect()
+}
+
+impl Summary {
+    fn of(latencies: &Latencies) -> Self {
+        let rounded = |ms: f64| (ms * 1e3).round() / 1e3;
+        let (p50_ms, p99_ms) = (rounded(latencies.quantile(0.5)), rounded(latencies.quantile(0.99)));
+        Self { count: latencies.count(), p50_ms, p99_ms }
+    }
+}
