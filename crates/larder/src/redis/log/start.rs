@@ -79,6 +79,10 @@ async fn reset(shared: &Shared, link: &mut Link, id: Option<Epoch>) -> Result<()
     }
     reply::said(reply)?;
     count(&shared.counts.resets, 1);
-    tracing::warn!(log = shared.key, %id, "the invalidation log was lost, and is made anew");
+    if shared.log().highest() == Epoch::ZERO {
+        tracing::info!(log = shared.key, %id, "there was no invalidation log yet: it is made");
+    } else {
+        tracing::warn!(log = shared.key, %id, "the invalidation log was lost, and is made anew");
+    }
     Ok(())
 }
