@@ -11,6 +11,7 @@ mod payload;
 
 use std::{
     cell::RefCell,
+    convert::Infallible,
     future::{Future, Ready, poll_fn, ready},
     pin::Pin,
     rc::Rc,
@@ -24,6 +25,7 @@ use actix_web::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use send_wrapper::SendWrapper;
+use tokio::sync::oneshot;
 
 pub use self::body::HttpCacheBody;
 use self::{body::Handlers, in_place_of_error::InPlaceOfError, payload::begins_body};
@@ -82,10 +84,10 @@ where
             let origin = Called::new(service, slot.clone());
             let answer = cache.answer(plan, origin).await.map_err(SendWrapper::take)?;
             let later = match answer.rest {
-                Rest::Refresh(origin, refresh) => Some(Later { origin, refresh }),
+                Rest::Refresh(origin, refresh) => Some(refresh_later(origin, refresh)),
                 Rest::Used | Rest::Unused(_) => None,
             };
-            match Slot::into_head(&slot, later.is_some()) {
+            match Slot::take_head(&slot, later.is_some()) {
                 Some((request, head)) => Ok(assemble(request, head, answer.response, later)),
                 None => Err(InPlaceOfError::new(answer.response).into()),
             }
@@ -122,23 +124,15 @@ where
 type CachedResponse<B> = ServiceResponse<HttpCacheBody<B>>;
 
 /// The response for Actix: the cache's, on the head of the handler's own if there is one.
-fn assemble<S, B>(
+fn assemble<B: MessageBody + 'static>(
     request: HttpRequest,
     mut head: HttpResponse<()>,
     response: Response<ResponseBody<Handlers<B>>>,
-    later: Option<Later<S, B>>,
-) -> ServiceResponse<HttpCacheBody<B>>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
-    B: MessageBody + 'static,
-{
+    later: Option<OnDrop>,
+) -> CachedResponse<B> {
     let (parts, body) = response.into_parts();
     write_head(&mut head, parts.status, &parts.headers);
-    let mut body = HttpCacheBody::new(body);
-    if let Some(later) = later {
-        body.afterwards(move || later.spawn());
-    }
-    ServiceResponse::new(request, head.set_body(body))
+    ServiceResponse::new(request, head.set_body(HttpCacheBody::new(body).followed_by(later)))
 }
 
 fn write_head<B>(head: &mut HttpResponse<B>, status: StatusCode, headers: &HeaderMap) {
@@ -166,7 +160,7 @@ enum Slot {
 impl Slot {
     /// The request, and the head of the handler's response or a new one; none if the handler failed. If it is to
     /// be asked `later`, its request stays.
-    fn into_head(slot: &RefCell<Self>, later: bool) -> Option<(HttpRequest, HttpResponse<()>)> {
+    fn take_head(slot: &RefCell<Self>, later: bool) -> Option<(HttpRequest, HttpResponse<()>)> {
         let new_head = || HttpResponse::new(actix::StatusCode::OK).drop_body();
         let mut slot = slot.borrow_mut();
         match std::mem::replace(&mut *slot, Self::Asked) {
@@ -202,6 +196,12 @@ where
     type Body = Handlers<B>;
     type Error = SendWrapper<actix_web::Error>;
 
+    fn ready(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        let service = SendWrapper::new(Rc::clone(&self.service));
+        let ready = SendWrapper::new(async move { poll_fn(|context| service.poll_ready(context)).await });
+        async move { ready.await.map_err(SendWrapper::new) }
+    }
+
     fn call(
         self,
         conditions: Option<Conditions>,
@@ -213,9 +213,8 @@ where
                 return Err(actix_web::error::ErrorInternalServerError("a request is answered once"));
             };
             if let Some(conditions) = conditions {
-                apply(conditions, request.headers_mut());
+                apply(conditions, &mut request);
             }
-            poll_fn(|context| service.poll_ready(context)).await?;
             let (request, response) = service.call(request).await?.into_parts();
             let (mut head, body) = response.into_parts();
             let mut given = Response::new(Handlers::new(body));
@@ -246,8 +245,13 @@ where
     }
 }
 
-/// As [`Conditions::apply`], on headers of the `http` crate's older version.
-fn apply(conditions: Conditions, headers: &mut actix::header::HeaderMap) {
+/// As [`Conditions::apply`], on headers of the `http` crate's older version. They are not touched where nothing
+/// changes: a middleware may still hold the request, which then cannot be changed.
+fn apply(conditions: Conditions, request: &mut ServiceRequest) {
+    if conditions.is_empty() && !ANSWERABLE.iter().any(|name| request.headers().contains_key(name.as_str())) {
+        return;
+    }
+    let headers = request.headers_mut();
     let mut given = HeaderMap::new();
     conditions.apply(&mut given);
     for name in ANSWERABLE {
@@ -260,22 +264,18 @@ fn apply(conditions: Conditions, headers: &mut actix::header::HeaderMap) {
     }
 }
 
-/// A refresh that has to wait: routing needs the request for itself, and the response still holds it.
-struct Later<S, B>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
-    B: MessageBody + 'static,
-{
-    origin: Called<S>,
-    refresh: Refresh,
-}
+/// When this is dropped, the refresh begins: routing needs the request for itself, and the response still holds it.
+type OnDrop = oneshot::Sender<Infallible>;
 
-impl<S, B> Later<S, B>
+fn refresh_later<S, B>(origin: Called<S>, refresh: Refresh) -> OnDrop
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
     B: MessageBody + 'static,
 {
-    fn spawn(self) {
-        drop(actix_web::rt::spawn(async move { self.refresh.run(self.origin).await }));
-    }
+    let (later, dropped) = oneshot::channel();
+    drop(actix_web::rt::spawn(async move {
+        let Err(_) = dropped.await;
+        refresh.run(origin).await;
+    }));
+    later
 }

@@ -145,7 +145,8 @@ where
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Whole { bytes } => SizeHint::with_exact(bytes.len() as u64),
-            Kind::Nothing { .. } => SizeHint::with_exact(0),
+            // No length of 0 where there is none to tell: a 304 has that of its page, or none.
+            Kind::Nothing { .. } => SizeHint::default(),
             Kind::Passed { body } => body.size_hint(),
             Kind::Copied { copied } => copied.left,
         }
@@ -210,55 +211,58 @@ pub(crate) fn copied<B>(
 }
 
 impl<B> Copier<B> {
-    pub(crate) fn push(&self, data: Bytes) {
-        let mut channel = lock(&self.channel);
-        channel.data.push(data);
-        channel.wake();
+    /// More of the body, and whether that is the last of it.
+    pub(crate) fn push(&self, data: Bytes, is_last: bool) {
+        self.tell(|channel| {
+            channel.data.push(data);
+            channel.has_all |= is_last;
+        });
     }
 
     pub(crate) fn push_trailers(&self, trailers: Option<HeaderMap>) {
-        lock(&self.channel).trailers = trailers;
+        self.tell(|channel| channel.trailers = trailers);
     }
 
     /// All of the body came: a client who goes away now keeps nobody from it.
     pub(crate) fn has_all(&self) {
-        lock(&self.channel).has_all = true;
+        self.tell(|channel| channel.has_all = true);
     }
 
     /// The body is over, and what there is to do about it is done.
     pub(crate) fn complete(self) {
-        lock(&self.channel).finish(End::Complete);
+        self.finish(End::Complete);
     }
 
     pub(crate) fn fail(self, error: BoxError) {
-        lock(&self.channel).finish(End::Failed(error));
+        self.finish(End::Failed(error));
     }
 
     /// What follows is not copied any more.
     pub(crate) fn pass(self, rest: Pin<Box<B>>) {
-        lock(&self.channel).finish(End::Rest(rest));
+        self.finish(End::Rest(rest));
+    }
+
+    fn finish(&self, end: End<B>) {
+        self.tell(|channel| channel.end = Some(end));
+    }
+
+    /// Changes what the client finds, and wakes it; not under the lock, as who is woken may look at once.
+    fn tell(&self, change: impl FnOnce(&mut Channel<B>)) {
+        let mut channel = lock(&self.channel);
+        change(&mut channel);
+        let waiting = channel.waiting.take();
+        drop(channel);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
     }
 }
 
 impl<B> Drop for Copier<B> {
     fn drop(&mut self) {
-        let mut channel = lock(&self.channel);
-        if channel.end.is_none() {
-            channel.finish(End::BrokenOff);
-        }
-    }
-}
-
-impl<B> Channel<B> {
-    fn finish(&mut self, end: End<B>) {
-        self.end = Some(end);
-        self.wake();
-    }
-
-    fn wake(&mut self) {
-        if let Some(waiting) = self.waiting.take() {
-            waiting.wake();
-        }
+        self.tell(|channel| {
+            channel.end.get_or_insert(End::BrokenOff);
+        });
     }
 }
 

@@ -168,7 +168,9 @@ pub(crate) fn said_by_head(
 pub(crate) fn content_length(headers: &HeaderMap) -> Option<Result<u64, ()>> {
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter().flat_map(|line| {
         let line = line.to_str().unwrap_or("invalid").to_owned();
-        members(&line).map(|length| length.parse().map_err(drop)).collect::<Vec<_>>()
+        // Digits alone: `parse` takes a sign too.
+        let length = |text: &str| text.parse().ok().filter(|_| !text.starts_with('+')).ok_or(());
+        members(&line).map(length).collect::<Vec<_>>()
     });
     let first: Result<u64, ()> = lengths.next()?;
     Some(if lengths.all(|length| length == first) { first } else { Err(()) })

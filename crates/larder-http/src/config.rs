@@ -103,8 +103,8 @@ impl HttpCache {
 
     /// How long a response is fresh whose handler says nothing about that.
     ///
-    /// Such a response is neither made from nor given to requests with `Authorization` or `Cookie`: a handler
-    /// that says nothing has not said that its answer is for everybody. Nor is it stored with a status that is
+    /// Such a response is neither made from nor given to requests that say who asks, by `Authorization`, `Cookie`,
+    /// `X-Api-Key` and the like: a handler that says nothing has not said that its answer is for everybody. Nor is it stored with a status that is
     /// not cacheable by itself (RFC 9110, section 15.1).
     pub fn ttl(self, ttl: Duration) -> Self {
         self.with(|config| config.ttl = Some(ttl))
@@ -138,7 +138,11 @@ impl HttpCache {
 
     /// For how long a body may be on its way to be stored: ten seconds by default, from the first wait for it. One
     /// that takes longer is passed on, and those who wait for it ask for themselves: nobody waits for a stream that
-    /// has no end. Time is told where there is a runtime of Tokio's, with its timers.
+    /// has no end. Time is told by Tokio. Without a runtime there is no such limit.
+    ///
+    /// # Panics
+    ///
+    /// Not here: a request does, whose response is a stream, on a runtime that was built without `enable_time`.
     pub fn body_timeout(self, limit: Duration) -> Self {
         self.with(|config| config.body_timeout = limit)
     }

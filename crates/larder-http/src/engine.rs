@@ -24,6 +24,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, Uri, header, request::Parts};
 use http_body::Body;
+use larder::private::uncounted;
 
 pub(crate) use self::refresh::Refresh;
 use self::{
@@ -66,7 +67,7 @@ pub(crate) struct Wish {
     pub(crate) directives: RequestDirectives,
     pub(crate) has_authorization: bool,
     pub(crate) has_cookie: bool,
-    /// By one of these, or in another way.
+    /// In one of these fields, or in another that is known for it.
     pub(crate) says_who_asks: bool,
     path: String,
     is_head: bool,
@@ -88,7 +89,7 @@ impl Wish {
 /// How a request is dealt with.
 pub(crate) enum Plan {
     /// The handler answers; it may change what is stored for this URI.
-    Pass(Forward, Option<Box<Change>>),
+    Pass(Forward, Option<Box<(Target, Uri)>>),
     /// A stored response may answer.
     Look(Arc<Wish>),
 }
@@ -119,8 +120,7 @@ impl HttpCache {
             Method::GET | Method::HEAD => {}
             Method::OPTIONS | Method::TRACE => return Plan::Pass(Forward::Method, None),
             _ => {
-                let change = Change { cache: self.clone(), target: Some(target), uri: request.uri.clone() };
-                return Plan::Pass(Forward::Method, Some(Box::new(change)));
+                return Plan::Pass(Forward::Method, Some(Box::new((target, request.uri.clone()))));
             }
         }
         let headers = &request.headers;
@@ -155,13 +155,16 @@ impl HttpCache {
     }
 
     /// Answers a request.
-    pub(crate) async fn answer<O: Origin>(&self, plan: Plan, origin: O) -> Result<Answer<O>, O::Error> {
+    pub(crate) async fn answer<O: Origin>(&self, plan: Plan, mut origin: O) -> Result<Answer<O>, O::Error> {
         match plan {
             Plan::Pass(why, change) => {
-                let mut response = origin.call(None).await?;
+                origin.ready().await?;
+                let change = change.map(|change| Change::begun(self, *change));
+                let outcome = origin.call(None).await;
                 if let Some(change) = change {
-                    change.made(&response);
+                    change.settle::<O>(&outcome);
                 }
+                let mut response = outcome?;
                 fields::take_tags(response.headers_mut());
                 CacheStatus::forwarded(why).append(response.headers_mut());
                 Ok(Answer { response: response.map(ResponseBody::passed), rest: Rest::Used })
@@ -292,7 +295,8 @@ impl HttpCache {
     }
 
     /// Answers without storing anything.
-    async fn pass<O: Origin>(&self, wish: &Wish, origin: O) -> Result<Answer<O>, O::Error> {
+    async fn pass<O: Origin>(&self, wish: &Wish, mut origin: O) -> Result<Answer<O>, O::Error> {
+        origin.ready().await?;
         let mut response = origin.call(None).await?;
         fields::take_tags(response.headers_mut());
         let status = CacheStatus { detail: Some("variants"), ..CacheStatus::forwarded(Forward::VaryMiss) };
@@ -301,6 +305,7 @@ impl HttpCache {
     }
 
     fn hit<O: Origin>(&self, wish: &Wish, page: &Page, ttl: i64, origin: O) -> Answer<O> {
+        uncounted::count_served(&*self.config.cache, ttl > 0);
         let response = self.of_page(wish, page, CacheStatus::hit(ttl));
         Answer { response, rest: Rest::Unused(origin) }
     }
@@ -314,6 +319,7 @@ impl HttpCache {
         ttl: i64,
         origin: O,
     ) -> Answer<O> {
+        uncounted::count_served(&*self.config.cache, false);
         let response = self.of_page(&wish, &page, CacheStatus::hit(ttl));
         // A response to `HEAD` is not one that could be stored.
         let rest = if wish.is_head {

@@ -54,27 +54,36 @@ pub(crate) fn strip(headers: &mut HeaderMap, directives: &ResponseDirectives, co
 /// Fields by which requests say who asks, besides `Authorization` and `Cookie`: keys, and what proxies in front
 /// found out. A handler that reads one and says nothing about caching has not said that its answer is for all.
 /// In order.
-const IDENTIFYING: [&str; 20] = [
+const IDENTIFYING: [&str; 29] = [
     "api-key",
     "apikey",
+    "cf-access-authenticated-user-email",
     "cf-access-jwt-assertion",
+    "dpop",
+    "private-token",
     "proxy-authorization",
     "remote-user",
     "x-access-token",
     "x-amzn-oidc-data",
     "x-amzn-oidc-identity",
     "x-api-key",
+    "x-auth-request-access-token",
     "x-auth-request-email",
     "x-auth-request-user",
     "x-auth-token",
     "x-authenticated-user",
     "x-forwarded-access-token",
+    "x-forwarded-client-cert",
     "x-forwarded-email",
     "x-forwarded-preferred-username",
     "x-forwarded-user",
+    "x-goog-authenticated-user-email",
     "x-goog-iap-jwt-assertion",
     "x-ms-client-principal",
     "x-remote-user",
+    "x-session-id",
+    "x-session-token",
+    "x-user-id",
 ];
 
 /// Whether a request says who asks in one of these fields.

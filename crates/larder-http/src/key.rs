@@ -87,7 +87,10 @@ impl Target {
     /// What another URI means, in a response from here: none if it is elsewhere.
     pub(crate) fn resolve(&self, reference: &str, request: &Uri, sorted: bool) -> Option<Self> {
         let reference = reference.split('#').next().unwrap_or_default();
-        if reference.contains("://") && !reference.starts_with(['/', '?']) {
+        let has_scheme = reference.split(['/', '?']).next().is_some_and(|first| first.contains(':'));
+        if has_scheme {
+            // One that names no host, such as `mailto:`, is none of ours.
+            reference.split_once(':').filter(|(_, rest)| rest.starts_with("//"))?;
             let uri: Uri = reference.parse().ok()?;
             if canonical_host(uri.authority()?.as_str()) != self.host {
                 return None;

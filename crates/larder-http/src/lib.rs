@@ -91,8 +91,8 @@
 //! `HEAD` is answered from stored responses to `GET`. Requests with `Range`, `If-Range`, `If-Match`,
 //! `If-Unmodified-Since`, `Upgrade` or a body of their own, and those with `no-store`, go to the handler as they
 //! are, and their responses are not stored. A handler is asked without the client's `If-None-Match` and
-//! `If-Modified-Since`, which are answered here: what can be stored is a whole response. A response without an
-//! `ETag` gets one, made from its body, unless it was on its way before its body was known. The tag is strong: let
+//! `If-Modified-Since`, which are answered here: what can be stored is a whole response. (Where the last response was
+//! not to be stored, it is asked with them.) A response without an `ETag` gets one, made from its body, unless it was on its way before its body was known. The tag is strong: let
 //! a layer that compresses be inside, where `Vary` tells the variants apart, and each has a tag of its own.
 //!
 //! # Waiting for one another
@@ -127,12 +127,13 @@
 //!   counts as successful: the change may have been made.
 //! - **What its handler says next**: when it is asked again, and answers with something that is not stored, such as
 //!   404 with `no-store`; or answers `HEAD` with another `ETag`, `Last-Modified` or `Content-Length`. What is said to
-//!   those who say who they are drops nothing.
+//!   those who say who they are drops nothing, nor do errors of a client's own (400, 401, 429 and the like) or of the
+//!   server.
 //!
 //! # The key
 //!
-//! Scheme, host, path and query as the client sent them, in the order of their parameters ([`HttpCache::sort_query`]); what
-//! [`HttpCache::key`] adds; what `Vary` names. In the cache it is
+//! Scheme, host, path and query as the client sent them, in the order of their parameters
+//! ([`HttpCache::sort_query`]); what [`HttpCache::key`] adds; what `Vary` names. In the cache it is
 //!
 //! ```text
 //! http:<host>:<segment>:<segment>…:@:?<query>:v<digest>
@@ -149,8 +150,8 @@
 //! `X-Forwarded-Host: evil.example` ends up in everybody's links. So `X-Forwarded-Host`, `-Proto`, `-Port`,
 //! `-Prefix`, `X-Original-URL`, `X-HTTP-Method-Override`, the host and protocol of `Forwarded`, and their like are
 //! in the key: whoever sends them gets responses of his own. So is the host as it is written, if it has a port that
-//! goes without saying, or a user before it; and what a middleware around the cache made of the URL. What else a handler reads from requests has to be in
-//! `Vary` or in [`HttpCache::key`]: a tenant's header, say, or `X-Forwarded-For` if the answer depends on it.
+//! goes without saying, or a user before it; and what a middleware around the cache made of the URL. What else a
+//! handler reads from requests has to be in `Vary` or in [`HttpCache::key`]: a tenant's header, say, or `X-Forwarded-For` if the answer depends on it.
 //! Everything above about cookies and authorization is for the same reason.
 //!
 //! A host is what the request names. A server that answers to any host stores pages for any host: let the proxy in
@@ -162,7 +163,8 @@
 //! # `Cache-Status`
 //!
 //! Each response says what became of its request (RFC 9211): `larder; hit; ttl=30`,
-//! `larder; fwd=stale; fwd-status=304; stored`, `larder; fwd=uri-miss; detail=private`.
+//! `larder; fwd=stale; fwd-status=304; stored`, `larder; fwd=uri-miss; detail=private`. (In Actix, an error that a
+//! middleware gives in place of a response passes as it is.)
 //!
 //! # Conformance
 //!

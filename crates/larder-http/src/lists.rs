@@ -27,19 +27,24 @@ pub(crate) fn split<'a>(
 }
 
 /// Where the parts are between separators. One inside of quotes separates nothing; a quote that is not closed
-/// is no quote, so that it hides nothing that follows.
+/// is no quote, so that it hides nothing that follows. Once there is one, none that follows can be closed: looking
+/// for that at each of them would take a hostile line's length squared.
 fn ranges(
     line: &[u8],
     separators: &'static [u8],
     backslash: Backslash,
 ) -> impl Iterator<Item = Range<usize>> {
     let mut from = Some(0);
+    let mut closes = true;
     std::iter::from_fn(move || {
         let start = from?;
         let mut at = start;
         while let Some(&byte) = line.get(at) {
             match byte {
-                b'"' => at = end_of_quotes(line, at, backslash).unwrap_or(at + 1),
+                b'"' if closes => match end_of_quotes(line, at, backslash) {
+                    Some(end) => at = end,
+                    None => closes = false,
+                },
                 byte if separators.contains(&byte) => break,
                 _ => at += 1,
             }
@@ -72,6 +77,12 @@ mod tests {
         assert_eq!(all(r#"a="b\", c", d"#), [r#"a="b\", c""#, "d"]);
         assert_eq!(all(r#"a="b, c"#), [r#"a="b"#, "c"]);
         assert_eq!(all(""), [""; 0]);
+    }
+
+    #[test]
+    fn quotes_that_are_not_closed_are_looked_at_once() {
+        let line = "\"\\".repeat(1_000_000);
+        assert_eq!(members(&line).count(), 1);
     }
 
     #[test]

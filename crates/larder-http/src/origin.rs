@@ -18,7 +18,10 @@ pub(crate) trait Origin: Send + 'static {
     type Body: HandlerBody;
     type Error: Send + 'static;
 
-    /// Answers the request; under these conditions in place of the client's own, if there are any.
+    /// Waits until it can answer.
+    fn ready(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Answers the request, once it is ready; under these conditions in place of the client's own, if there are any.
     fn call(
         self,
         conditions: Option<Conditions>,

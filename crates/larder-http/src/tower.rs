@@ -74,7 +74,10 @@ where
             let answer = cache.answer(plan, origin).await?;
             if let Rest::Refresh(origin, refresh) = answer.rest {
                 let task = async move { refresh.run(origin).await };
-                drop(Called::<S, ReqBody>::spawn(Box::pin(task)));
+                // Without a runtime there is nothing beside the request: it waits.
+                if let Driver::Inline(task) = Called::<S, ReqBody>::spawn(Box::pin(task)) {
+                    task.await;
+                }
             }
             Ok(answer.response)
         })
@@ -115,6 +118,10 @@ where
     type Body = ResBody;
     type Error = S::Error;
 
+    async fn ready(&mut self) -> Result<(), S::Error> {
+        poll_fn(|context| self.service.poll_ready(context)).await
+    }
+
     async fn call(mut self, conditions: Option<Conditions>) -> Result<Response<ResBody>, S::Error> {
         if let Some(wish) = self.wish {
             *self.request.headers_mut() = wish.headers.clone();
@@ -122,7 +129,6 @@ where
         if let Some(conditions) = conditions {
             conditions.apply(self.request.headers_mut());
         }
-        poll_fn(|context| self.service.poll_ready(context)).await?;
         let responding = self.service.call(self.request);
         responding.await
     }

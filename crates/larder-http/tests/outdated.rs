@@ -3,6 +3,7 @@
 mod support;
 
 use std::{
+    future::ready,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -57,7 +58,7 @@ async fn a_change_whose_client_went_away_drops_what_is_stored() {
 
 /// A page that may be stored.
 fn page() -> Handler {
-    handler(|_| std::future::ready(Said::new(&[("cache-control", "max-age=60")], "page")))
+    handler(|_| ready(Said::new(&[("cache-control", "max-age=60")], "page")))
 }
 
 /// In a namespace, what the URL's own scopes and unsafe methods drop is dropped, too.
@@ -92,7 +93,7 @@ async fn what_a_refresh_finds_gone_is_not_served_on() {
             } else {
                 Said { status: 410, ..Said::new(&[("cache-control", "no-store")], "gone") }
             };
-            std::future::ready(said)
+            ready(said)
         });
         let server = framework.serve(http_cache(&clock), handler).await;
         ask(server.address, "/", &[]).await;
@@ -155,4 +156,72 @@ async fn another_ones_head_drops_nothing() {
         ],
     )])
     .await;
+}
+
+#[tokio::test]
+async fn what_is_said_to_somebody_drops_nothing() {
+    for (name, value) in [("cookie", "session=1"), ("authorization", "Bearer 1")] {
+        run([case(
+            "private to somebody",
+            [
+                get().says("cache-control", "max-age=60").says_body("for all"),
+                get()
+                    .sends(name, value)
+                    .sends("cache-control", "no-cache")
+                    .says("cache-control", "private")
+                    .says_body("own")
+                    .asked()
+                    .body("own"),
+                get().hit(),
+            ],
+        )])
+        .await;
+    }
+}
+
+/// 429, 401, 400, 406 are about the request; nothing says that the page is outdated.
+#[tokio::test]
+async fn a_refusal_of_a_request_drops_nothing() {
+    for status in [400, 401, 406, 408, 429, 431] {
+        run([case(
+            "refused",
+            [
+                get().says("cache-control", "max-age=600").says_body("for all"),
+                get().sends("cache-control", "no-cache").says_status(status).says_body("no").asked(),
+                get().hit(),
+            ],
+        )])
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_304_that_forbids_to_store_drops_the_page() {
+    for framework in Framework::ALL {
+        let clock = TestClock::new();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
+        let handler = handler(move |seen| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            ready(if seen.header("if-none-match").is_some() {
+                Said { status: 304, ..Said::new(&[("etag", "\"a\""), ("cache-control", "no-store")], "") }
+            } else if counter.load(Ordering::SeqCst) == 1 {
+                Said::new(
+                    &[("etag", "\"a\""), ("cache-control", "max-age=10, stale-while-revalidate=86400")],
+                    "old",
+                )
+            } else {
+                Said::new(&[("cache-control", "no-store")], "new")
+            })
+        });
+        let server = framework.serve(http_cache(&clock), handler).await;
+        ask(server.address, "/", &[]).await;
+        clock.advance(20);
+        let mut last = String::new();
+        for _ in 0..20 {
+            last = ask(server.address, "/", &[]).await.text();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(last, "new", "{framework:?}: asked {}", asked.load(Ordering::SeqCst));
+    }
 }

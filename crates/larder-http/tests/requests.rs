@@ -264,63 +264,18 @@ async fn a_504_of_the_caches_own_was_not_forwarded() {
     .await;
 }
 
-/// In Actix an inner middleware may fail without a response.
-#[cfg(feature = "actix")]
-mod failing_middlewares {
-    use std::{cell::Cell, rc::Rc};
-
-    use actix_web::{App, HttpResponse, dev::Service as _, error, test, web};
-
-    use crate::support::{TestClock, http_cache};
-
-    /// The status of a response to a client when what is stored is stale, and there is this error.
-    async fn status_after(failure: fn() -> actix_web::Error) -> u16 {
-        let clock = TestClock::new();
-        let is_up = Rc::new(Cell::new(true));
-        let page = || async {
-            HttpResponse::Ok().insert_header(("cache-control", "max-age=10, stale-if-error=600")).body("old")
-        };
-        let watched = is_up.clone();
-        let app = App::new()
-            .route("/", web::get().to(page))
-            .wrap_fn(move |request, service| {
-                let responding = watched.get().then(|| service.call(request));
-                async move {
-                    match responding {
-                        Some(responding) => responding.await,
-                        None => Err(failure()),
-                    }
-                }
-            })
-            .wrap(http_cache(&clock));
-        let app = test::init_service(app).await;
-        let request = || test::TestRequest::get().uri("/").to_request();
-        test::call_service(&app, request()).await;
-        clock.advance(20);
-        is_up.set(false);
-        match test::try_call_service(&app, request()).await {
-            Ok(response) => response.status().as_u16(),
-            Err(error) => {
-                let response = error.error_response();
-                let status = response.status().as_u16();
-                if status == 200 {
-                    assert_eq!(
-                        actix_web::body::to_bytes(response.into_body()).await.ok(),
-                        Some("old".into())
-                    );
-                }
-                status
-            }
-        }
-    }
-
-    #[actix_web::test]
-    async fn a_stale_response_is_in_place_of_a_failure() {
-        assert_eq!(status_after(|| error::ErrorBadGateway("down")).await, 200);
-    }
-
-    #[actix_web::test]
-    async fn a_refusal_is_no_failure() {
-        assert_eq!(status_after(|| error::ErrorUnauthorized("no")).await, 401);
-    }
+/// A pass is remembered for ten seconds; what the handler said to one who revalidated his copy is no refusal.
+#[tokio::test]
+async fn a_304_for_a_client_does_not_prolong_a_pass() {
+    let asks =
+        || get().sends("if-none-match", "\"a\"").says("etag", "\"a\"").says("cache-control", "max-age=60");
+    run([case(
+        "an error, then clients who revalidate",
+        [
+            get().says_status(500).asked(),
+            asks().after(6).says_status(304).says_body("").asked(),
+            asks().after(6).handler_got_no("if-none-match"),
+        ],
+    )])
+    .await;
 }

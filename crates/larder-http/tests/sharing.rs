@@ -292,3 +292,32 @@ async fn hits_do_not_wait_for_a_busy_handler() {
     let hit = async { service.ready().await.unwrap().call(to("/")).await.map(drop) };
     assert!(tokio::time::timeout(Duration::from_secs(2), hit).await.is_ok(), "a hit waits for the handler");
 }
+
+/// One request that the handler refuses, for a reason of its own, does not let all others in at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_refused_request_lets_no_herd_in() {
+    for framework in Framework::ALL {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
+        let handler = handler(move |seen| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            let refused = seen.header("accept") == Some("x/y");
+            async move {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                match refused {
+                    true => Said { status: 406, ..Said::new(&[], "no") },
+                    false => Said::new(&[("cache-control", "max-age=600")], "page"),
+                }
+            }
+        });
+        let server = framework.serve(http_cache(&TestClock::new()), handler).await;
+        let address = server.address;
+        get(address, "/", &[]).await;
+        get(address, "/", &[("cache-control", "no-cache"), ("accept", "x/y")]).await;
+        let mut asking = tokio::task::JoinSet::new();
+        (0..50).for_each(|_| drop(asking.spawn(async move { get(address, "/", &[]).await.status })));
+        asking.join_all().await;
+        let times = asked.load(Ordering::SeqCst) - 2;
+        assert!(times <= 1, "{framework:?}: {times} of 50 are with the handler");
+    }
+}

@@ -3,6 +3,8 @@
 mod support;
 
 use std::{
+    convert::Infallible,
+    future::ready,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -11,13 +13,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt as _, Empty, Full};
 use support::{
     Said, TestClock,
     client::{get as ask, open, request},
     eventually, handler, http_cache,
     servers::Framework,
 };
+use tower::{Layer as _, ServiceExt as _, service_fn};
 
 /// A client has all of a body whose length it knows before anybody learns that nothing follows.
 #[tokio::test]
@@ -144,4 +148,62 @@ async fn a_slow_client_keeps_nobody_from_a_refresh() {
         .await;
         drop(slow);
     }
+}
+
+/// A copy for the cache never changes what is passed on.
+#[tokio::test]
+async fn trailers_after_a_body_of_a_known_length_are_passed_on() {
+    let inner = service_fn(|_: Request<Empty<Bytes>>| async {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-checksum", "1".parse().unwrap());
+        let body = Full::new(Bytes::from("text")).with_trailers(ready(Some(Ok::<_, Infallible>(trailers))));
+        Ok::<_, Infallible>(Response::builder().header("cache-control", "max-age=60").body(body).unwrap())
+    });
+    let service = http_cache(&TestClock::new()).layer(inner);
+    let request = Request::get("/").header("host", "a").body(Empty::new()).unwrap();
+    let collected = service.oneshot(request).await.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(collected.trailers().map(HeaderMap::len), Some(1));
+}
+
+/// A client that knows the length drops the body once it has all of it; what came whole is stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_a_body_of_a_known_length_is_stored() {
+    const LENGTH: usize = 1 << 20;
+    let redis = larder_servers::RedisServer::start();
+    let store = larder::RedisCache::builder().url(redis.url()).connect().await.unwrap();
+    let cache = larder_http::HttpCache::new(store).max_body(LENGTH);
+    let inner = service_fn(|_: Request<Empty<Bytes>>| async {
+        let (said, sender) = Said::stream(&[]);
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            for _ in 0..LENGTH / 65_536 {
+                drop(sender.send(Ok(Bytes::from(vec![b'x'; 65_536]))));
+            }
+        });
+        let support::SaidBody::Stream(chunks) = said.body else { unreachable!() };
+        let head = Response::builder().header("cache-control", "max-age=60").header("content-length", LENGTH);
+        Ok::<_, Infallible>(head.body(chunks).unwrap())
+    });
+    let service = cache.layer(inner);
+    // The first twenty wait to be told that nothing follows, and the others do not.
+    let mut lost = [Vec::new(), Vec::new()];
+    for n in 0..40 {
+        let to = || Request::get(format!("/{n}")).header("host", "a").body(Empty::new()).unwrap();
+        let mut body = service.clone().oneshot(to()).await.unwrap().into_body();
+        let mut left = LENGTH;
+        while left > 0 {
+            left -= body.frame().await.unwrap().unwrap().into_data().unwrap().len();
+        }
+        if n < 20 {
+            assert!(body.frame().await.is_none());
+        }
+        drop(body);
+        // Whoever asks now waits for what is being stored, or finds it.
+        let again = service.clone().oneshot(to()).await.unwrap();
+        let told = again.headers()["cache-status"].to_str().unwrap().to_owned();
+        if !told.starts_with("larder; hit") && !told.contains("collapsed") {
+            lost[n / 20].push((n, told));
+        }
+    }
+    assert_eq!(lost, [[], []]);
 }

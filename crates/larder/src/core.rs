@@ -179,6 +179,11 @@ impl Core {
         self.0.near.offer(entry, number.is_one_in(PROMOTED));
     }
 
+    /// Counts a value that somebody was given, `fresh` or past its `ttl`.
+    pub(crate) fn count_served(&self, fresh: bool) {
+        self.count(|counters| if fresh { &counters.hits } else { &counters.stale_hits });
+    }
+
     /// Where this cache looks for a key.
     #[inline]
     pub(crate) fn lookup<'k>(&self, key: &'k str) -> Lookup<'k> {

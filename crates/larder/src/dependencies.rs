@@ -204,6 +204,12 @@ pub async fn bypass<F: Future>(future: F) -> F::Output {
     frame.run(future).await
 }
 
+/// Runs a future as a part of the current computation whose reads do not count for it.
+pub async fn unrecorded<F: Future>(future: F) -> F::Output {
+    let Some(outer) = current() else { return future.await };
+    Frame::new(outer.flights.iter().copied(), outer.since, true).run(future).await
+}
+
 /// The flights that the current computation leads or is nested in: those that wait while it waits.
 pub(crate) fn current_flights() -> SmallVec<[FlightId; 2]> {
     CURRENT.with_borrow(|current| current.as_ref().map(|frame| frame.flights.clone()).unwrap_or_default())

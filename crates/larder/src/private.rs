@@ -1,10 +1,11 @@
-//! What the macros' output calls. Not for people: it changes without notice.
+//! What the macros' output and `larder-http` call. Not for people: it changes without notice.
 
 mod call;
 mod guard;
 pub mod kind;
 mod once;
 mod part;
+pub mod uncounted;
 
 pub use self::{
     call::{Call, Options, fraction},
@@ -18,4 +19,8 @@ pub use self::{
 };
 #[cfg(fuzzing)]
 pub use crate::wire::fuzzing;
-pub use crate::{dependencies::bypass, key::Key, registry::global};
+pub use crate::{
+    dependencies::{bypass, unrecorded},
+    key::Key,
+    registry::global,
+};

@@ -11,17 +11,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use send_wrapper::SendWrapper;
 
+use super::OnDrop;
 use crate::body::{BoxError, ResponseBody};
-
-struct OnDrop(Option<Box<dyn FnOnce()>>);
-
-impl Drop for OnDrop {
-    fn drop(&mut self) {
-        if let Some(call) = self.0.take() {
-            call();
-        }
-    }
-}
 
 /// The body of a response of Actix' that passed the cache.
 pub struct HttpCacheBody<B: MessageBody + 'static> {
@@ -34,9 +25,10 @@ impl<B: MessageBody + 'static> HttpCacheBody<B> {
         Self { body: Box::pin(body), after: None }
     }
 
-    /// Calls this when the response was sent, or given up.
-    pub(super) fn afterwards(&mut self, call: impl FnOnce() + 'static) {
-        self.after = Some(OnDrop(Some(Box::new(call))));
+    /// Drops this when the response was sent, or given up.
+    pub(super) fn followed_by(mut self, after: Option<OnDrop>) -> Self {
+        self.after = after;
+        self
     }
 }
 

@@ -69,6 +69,7 @@ fn lengths_have_to_agree() {
     assert_eq!(content_length(&headers(&[("content-length", "5, 5")])), Some(Ok(5)));
     assert_eq!(content_length(&headers(&[("content-length", "5"), ("content-length", "6")])), Some(Err(())));
     assert_eq!(content_length(&headers(&[("content-length", "x")])), Some(Err(())));
+    assert_eq!(content_length(&headers(&[("content-length", "+5")])), Some(Err(())));
 }
 
 #[test]

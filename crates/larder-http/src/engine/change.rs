@@ -1,29 +1,44 @@
 //! What a request may have changed.
 
-use http::{Response, Uri, header};
+use http::{HeaderMap, Response, StatusCode, Uri, header};
 use larder::CacheExt as _;
 
-use crate::{config::HttpCache, key::Target};
+use crate::{config::HttpCache, key::Target, origin::Origin};
 
 /// What is stored for a URI is outdated once an unsafe request to it was successful (RFC 9111, section 4.4).
 ///
 /// Dropped before anybody knows, after a panic of the handler, say, or when the client went away, it takes that
 /// for granted: the change may have been made.
-pub(crate) struct Change {
-    pub(super) cache: HttpCache,
+pub(super) struct Change {
+    cache: HttpCache,
     /// None once it is settled.
-    pub(super) target: Option<Target>,
-    pub(super) uri: Uri,
+    target: Option<Target>,
+    uri: Uri,
 }
 
 impl Change {
-    /// The handler said how it went.
-    pub(super) fn made<B>(mut self, response: &Response<B>) {
+    /// The handler is about to be asked.
+    pub(super) fn begun(cache: &HttpCache, (target, uri): (Target, Uri)) -> Self {
+        Self { cache: cache.clone(), target: Some(target), uri }
+    }
+
+    /// The handler said how it went. An error of which nobody knows what it is leaves that open.
+    pub(super) fn settle<O: Origin>(self, outcome: &Result<Response<O::Body>, O::Error>) {
+        match outcome {
+            Ok(response) => self.answered(response.status(), response.headers()),
+            Err(error) => {
+                if let Some(status) = O::status_of(error) {
+                    self.answered(status, &HeaderMap::new());
+                }
+            }
+        }
+    }
+
+    fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
         let Some(target) = self.target.take() else { return };
-        if !(response.status().is_success() || response.status().is_redirection()) {
+        if !(status.is_success() || status.is_redirection()) {
             return;
         }
-        let headers = response.headers();
         let sorted = self.cache.config.sort_query;
         let named = [header::LOCATION, header::CONTENT_LOCATION]
             .into_iter()

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header, response::Parts};
-use larder::{Cache, CacheExt as _, Lock, Policy, Scope};
+use larder::{
+    Cache, CacheExt as _, Lock, Policy, Scope,
+    private::{uncounted, unrecorded},
+};
 
 use super::{
     Wish,
@@ -22,7 +25,7 @@ use crate::{
     origin::Origin,
     page::{Page, Stored},
     status::CacheStatus,
-    storable::{self, Terms},
+    storable::{self, Refusal, Terms},
 };
 
 /// What the handler is asked for.
@@ -102,9 +105,14 @@ impl<B: HandlerBody> Computation<B> {
         if let Some(newer) = self.newer().await {
             return Ok(newer);
         }
-        let Some(origin) = origin.take() else { return Err(None) };
+        let Some(mut origin) = origin.take() else { return Err(None) };
+        let ready = origin.ready().await;
         let sent = config.now();
-        let response = match origin.call(self.conditions()).await {
+        let outcome = match ready {
+            Ok(()) => origin.call(self.conditions()).await,
+            Err(error) => Err(error),
+        };
+        let response = match outcome {
             Ok(response) => response,
             Err(error) => {
                 let status = O::status_of(&error);
@@ -135,11 +143,10 @@ impl<B: HandlerBody> Computation<B> {
         let terms = match storable::terms(config, wish, described, exchange) {
             Ok(terms) => terms,
             Err(refusal) => {
-                if refusal.is_for_all() && !parts.status.is_server_error() {
-                    self.forget();
-                }
+                let status = parts.status;
+                self.forget_if(refusal, status);
                 self.handoff.pass_because(parts, ResponseBody::passed(body), refusal);
-                return self.passed();
+                return if is_about_the_request(status) { self.unshared() } else { self.passed() };
             }
         };
         date_it(&mut parts.headers, exchange.received);
@@ -156,15 +163,11 @@ impl<B: HandlerBody> Computation<B> {
         }
     }
 
-    /// What is there by now, if it is not what this request found there. Reads it in a computation that records
-    /// nothing: the page is about to be replaced, which would make this computation's own value outdated.
+    /// What is there by now, if it is not what this request found there. The computation is not covered by what it
+    /// reads here: the page is about to be replaced, which would make its own value outdated.
     async fn newer(&self) -> Option<Page> {
         let page = self.asked.page.as_ref().filter(|_| self.asked.joins)?;
-        let store = &*self.cache.config.cache;
-        let policy = Policy::builder().ttl(Duration::ZERO).lock(Lock::Process).detached().build().ok()?;
-        let key = &self.asked.key;
-        let look = || async { store.get::<Page>(key).await };
-        let there = store.get_or_compute(&format!("{key}:p"), policy, look).await.ok()??;
+        let there = unrecorded(uncounted::find::<Page>(&*self.cache.config.cache, &self.asked.key)).await?;
         (there.number != page.number).then_some(there)
     }
 
@@ -191,17 +194,35 @@ impl<B: HandlerBody> Computation<B> {
         Some(page.clone())
     }
 
-    /// Drops the page that was to be validated: the handler said something else, which is not stored.
-    fn forget(&self) {
-        if self.asked.page.is_some() {
-            drop(self.cache.config.cache.invalidate(Scope::key(&self.asked.key)));
+    /// Drops the page if a refusal to store what came in its place says that it is no longer so: not an error of
+    /// the client's, which another client would not make.
+    fn forget_if(&self, refusal: Refusal, status: StatusCode) {
+        if refusal.is_for_all() && !status.is_server_error() && !is_about_the_request(status) {
+            self.forget();
         }
     }
 
-    /// The response is on its way to the client, and nobody else's.
+    /// Drops the page that was to be validated: the handler said something else, which is not stored. What it says
+    /// to somebody need not be what it says to all.
+    fn forget(&self) {
+        if self.asked.page.is_some() && !self.asked.wish.says_who_asks {
+            self.drop_page();
+        }
+    }
+
+    fn drop_page(&self) {
+        drop(self.cache.config.cache.invalidate(Scope::key(&self.asked.key)));
+    }
+
+    /// The response is on its way to the client, and nobody else's. The next one will not be either.
     fn passed<E>(&self) -> Result<Page, Option<E>> {
-        larder::context().unshared();
         self.note_sharing(true);
+        self.unshared()
+    }
+
+    /// The response is on its way to the client, and nobody else's.
+    fn unshared<E>(&self) -> Result<Page, Option<E>> {
+        larder::context().unshared();
         Err(None)
     }
 
@@ -266,7 +287,7 @@ impl<B: HandlerBody> Computation<B> {
     /// Forgets a page that the handler says still stands, and means another one. Its 304 is all the answer that
     /// there is to this request, whose handler cannot be asked twice; the next one is asked without conditions.
     fn mistaken<E>(&self, page: &Page) -> Result<Page, Option<E>> {
-        self.forget();
+        self.drop_page();
         self.hand_over_validated(page, page.headers.clone(), false);
         self.passed()
     }
@@ -295,9 +316,11 @@ impl<B: HandlerBody> Computation<B> {
             headers.remove("set-cookie2");
         }
         let described = (page.status, &headers, &caching);
-        let terms = storable::terms(config, &self.asked.wish, described, exchange).ok()?;
+        let terms = storable::terms(config, &self.asked.wish, described, exchange)
+            .inspect_err(|&refusal| self.forget_if(refusal, page.status))
+            .ok()?;
         // Read in this computation: all that covered the page covers what is made from it.
-        let there = config.cache.get::<Page>(&self.asked.key).await.ok().flatten();
+        let there = uncounted::find::<Page>(&*config.cache, &self.asked.key).await;
         there.filter(|there| there.number == page.number)?;
         let mut tags = page.tags.clone();
         tags.extend(caching.tags.into_iter().filter(|tag| !page.tags.contains(tag)));
@@ -369,4 +392,10 @@ impl<B: HandlerBody> Computation<B> {
 /// What a stale response may stand in for (RFC 5861, section 4).
 fn is_failure(status: StatusCode) -> bool {
     matches!(status.as_u16(), 500 | 502..=504)
+}
+
+/// Whether another request might be told something else: a mistake of this one's, or what it had already.
+fn is_about_the_request(status: StatusCode) -> bool {
+    status == StatusCode::NOT_MODIFIED
+        || (status.is_client_error() && !matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE))
 }

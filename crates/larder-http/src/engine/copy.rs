@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, header, response};
+use http::{HeaderMap, response};
 use http_body::{Frame, SizeHint};
 use tokio::{
     runtime::Handle,
@@ -54,7 +54,6 @@ pub(super) async fn copy<B: HandlerBody>(
         return BodyCopy::Refused;
     }
     let known = hint.exact().or(stated.and_then(Result::ok));
-    let known = known.filter(|_| !parts.headers.contains_key(header::TRAILER));
     let mut copying = Copying {
         parts: Box::new(parts),
         body: Box::pin(body),
@@ -74,7 +73,7 @@ pub(super) async fn copy<B: HandlerBody>(
                     if copying.kept.len() > limits.bytes {
                         return copying.pass(None, handoff);
                     }
-                    if copying.is_over() {
+                    if copying.body.is_end_stream() {
                         return copying.end(stated, handoff);
                     }
                 }
@@ -90,7 +89,7 @@ struct Copying<B> {
     parts: Box<response::Parts>,
     body: Pin<Box<B>>,
     hint: SizeHint,
-    /// The length, if nothing else can follow.
+    /// The length, if it is known beforehand.
     known: Option<u64>,
     kept: Pieces,
     /// Once the head was handed over.
@@ -129,27 +128,23 @@ impl<B: HandlerBody> Copying<B> {
     }
 
     fn keep(&mut self, data: Bytes) {
+        self.kept.push(data.clone());
+        // A client who knows the length leaves with the last of it, and does not wait to be told.
+        let is_last = self.known == Some(self.kept.len() as u64) || self.body.is_end_stream();
         if let Some(copier) = &self.copier {
-            copier.push(data.clone());
+            copier.push(data, is_last);
         }
-        self.kept.push(data);
-    }
-
-    /// Whether nothing follows. Who knows the length stops reading there, and does not wait to be told.
-    fn is_over(&self) -> bool {
-        self.known == Some(self.kept.len() as u64) || self.body.is_end_stream()
     }
 
     /// The body is over: complete, unless it is not what was announced.
     fn end(self, stated: Option<Result<u64, ()>>, handoff: &Handoff<B>) -> BodyCopy<B> {
         let is_whole = stated.is_none_or(|length| length == Ok(self.kept.len() as u64));
+        if let Some(copier) = self.copier.as_ref().filter(|_| is_whole) {
+            copier.has_all();
+        }
         let body = self.kept.whole();
         match self.copier {
-            Some(copier) if is_whole => {
-                copier.has_all();
-                BodyCopy::Complete(self.parts, body, Some(copier))
-            }
-            None if is_whole => BodyCopy::Complete(self.parts, body, None),
+            copier if is_whole => BodyCopy::Complete(self.parts, body, copier),
             Some(copier) => {
                 copier.complete();
                 BodyCopy::Broken

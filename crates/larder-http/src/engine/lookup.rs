@@ -5,7 +5,7 @@
 //! from the fields it names and what this request says in them. A page there may name other fields, and lead on
 //! in the same way.
 
-use larder::{Cache, CacheExt as _};
+use larder::{Cache, private::uncounted};
 
 use super::Wish;
 use crate::{key::Hash, page::Page};
@@ -33,8 +33,7 @@ pub(super) async fn find(cache: &dyn Cache, wish: &Wish) -> Found {
     let mut place = wish.additions;
     for step in 0..STEPS {
         let key = Key { text: wish.target.slot(&place), is_variant: step > 0 };
-        // Only a key that is empty or too long is an error: this one is neither.
-        let Ok(Some(page)) = cache.get::<Page>(&key.text).await else { return Found::Nothing(key) };
+        let Some(page) = uncounted::find::<Page>(cache, &key.text).await else { return Found::Nothing(key) };
         let headers = &wish.headers;
         if page.vary.matches(headers) {
             return Found::Page(key, page);

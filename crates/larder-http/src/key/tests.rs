@@ -75,11 +75,20 @@ fn rfc_3986_section_5_references() {
     assert_eq!(resolve(".."), Some(target("/a/")));
     assert_eq!(resolve("?y"), Some(target("/a/b/c?y")));
     assert_eq!(resolve("/p?to=http://elsewhere.example/"), Some(target("/p?to=http://elsewhere.example/")));
+    assert_eq!(
+        resolve("p?to=http://elsewhere.example/"),
+        Some(target("/a/b/p?to=http://elsewhere.example/"))
+    );
     assert_eq!(resolve("http://EXAMPLE.com:80/p"), Some(target("/p")));
     assert_eq!(resolve("https://example.com/p"), Some(target("/p")));
-    for elsewhere in
-        ["http://example.org/p", "//example.org/p", "http://example.com:8080/p", "http://", "://"]
-    {
+    for elsewhere in [
+        "http://example.org/p",
+        "//example.org/p",
+        "http://example.com:8080/p",
+        "http://",
+        "://",
+        "mailto:somebody@example.com",
+    ] {
         assert_eq!(resolve(elsewhere), None, "{elsewhere}");
     }
 }

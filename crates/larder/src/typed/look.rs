@@ -114,6 +114,24 @@ fn serve_found<V: Value>(core: &Core, at: Lookup<'_>, found: Option<(Entry, Phas
     found.map(|(entry, phase)| give_away(core, entry, phase))
 }
 
+/// As `get`, but neither a hit nor a miss: for who counts by other rules, with [`Core::count_served`].
+pub(crate) async fn find_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Option<V> {
+    let key = full_key(cache, key);
+    key::check(&key).ok()?;
+    let core = cache.core();
+    let at = core.lookup(&key);
+    let found = match fresh(find::<V>(cache, at)) {
+        None => fresh(compute::read_one::<V>(cache, at, None).await),
+        found => found,
+    };
+    let Some((entry, _)) = found else {
+        dependencies::record_absent(core.epochs(), at.key);
+        return None;
+    };
+    dependencies::record(core.epochs(), &entry.0);
+    entry.into_value()
+}
+
 /// An entry for all but its value: from wherever it is.
 pub(super) async fn look_at(cache: &(impl Cache + ?Sized), key: &str) -> Option<Entry> {
     let core = cache.core();

@@ -1,0 +1,112 @@
+//! Requests whose clients are gone.
+
+mod support;
+
+use std::{
+    convert::Infallible,
+    future::Future as _,
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Empty, Full};
+use support::{Said, TestClock, http_cache};
+use tower::{Layer as _, ServiceExt as _, service_fn};
+
+/// Whoever is dropped, at whatever point, the one who waits is answered.
+#[tokio::test]
+async fn one_who_is_dropped_at_any_point_holds_up_nobody() {
+    for polls in 1..12 {
+        for stream in [false, true] {
+            let inner = service_fn(move |_: Request<Empty<Bytes>>| async move {
+                for _ in 0..3 {
+                    tokio::task::yield_now().await;
+                }
+                let (said, sender) = Said::stream(&[]);
+                let send = move || {
+                    for _ in 0..3 {
+                        sender.send(Ok("text".into())).unwrap();
+                    }
+                };
+                if stream {
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                        send();
+                    });
+                } else {
+                    send();
+                }
+                let support::SaidBody::Stream(chunks) = said.body else { unreachable!() };
+                Ok::<_, Infallible>(
+                    Response::builder().header("cache-control", "max-age=60").body(chunks).unwrap(),
+                )
+            });
+            let service = http_cache(&TestClock::new()).layer(inner);
+            let to = || Request::get("/").header("host", "a").body(Empty::new()).unwrap();
+            let mut first = Box::pin(service.clone().oneshot(to()));
+            let mut answered = None;
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(first.as_mut().poll(&mut context).is_pending());
+            let waiting: Vec<_> = (0..3)
+                .map(|_| {
+                    let service = service.clone();
+                    tokio::spawn(async move {
+                        service.oneshot(to()).await.unwrap().into_body().collect().await.unwrap().to_bytes()
+                    })
+                })
+                .collect();
+            tokio::task::yield_now().await;
+            for _ in 1..polls {
+                match &mut answered {
+                    None => {
+                        if let Poll::Ready(response) = first.as_mut().poll(&mut context) {
+                            answered = Some(Box::pin(response.unwrap().into_body()));
+                        }
+                    }
+                    Some(body) => {
+                        let _ = body.as_mut().poll_frame(&mut context);
+                    }
+                }
+                tokio::task::yield_now().await;
+            }
+            drop((first, answered));
+            for one in waiting {
+                let text = tokio::time::timeout(Duration::from_secs(5), one).await;
+                assert_eq!(text.expect("nobody is held up").unwrap(), "texttexttext", "{polls}, {stream}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_the_handler_never_saw_drops_nothing() {
+    use tower::limit::ConcurrencyLimit;
+    let inner = service_fn(|request: Request<Empty<Bytes>>| async move {
+        if request.uri().path() == "/slow" {
+            std::future::pending::<()>().await;
+        }
+        Ok::<_, Infallible>(
+            Response::builder()
+                .header("cache-control", "max-age=60")
+                .body(Full::new(Bytes::from("text")))
+                .unwrap(),
+        )
+    });
+    let service = http_cache(&TestClock::new()).layer(ConcurrencyLimit::new(inner, 1));
+    let to = |method: &str, path: &str| {
+        Request::builder().method(method).uri(path).header("host", "a").body(Empty::new()).unwrap()
+    };
+    service.clone().oneshot(to("GET", "/")).await.unwrap();
+    let mut slow = pin!(service.clone().oneshot(to("GET", "/slow")));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(slow.as_mut().poll(&mut context).is_pending());
+    let mut post = Box::pin(service.clone().oneshot(to("POST", "/")));
+    assert!(post.as_mut().poll(&mut context).is_pending());
+    drop(post);
+    let again = tokio::time::timeout(Duration::from_secs(1), service.clone().oneshot(to("GET", "/"))).await;
+    assert!(again.is_ok(), "the page was dropped by a POST that nobody got");
+}
