@@ -151,8 +151,8 @@
 //! `-Prefix`, `X-Original-URL`, `X-HTTP-Method-Override`, the host and protocol of `Forwarded`, and their like are
 //! in the key: whoever sends them gets responses of his own. So is the host as it is written, if it has a port that
 //! goes without saying, or a user before it; and what a middleware around the cache made of the URL. What else a
-//! handler reads from requests has to be in `Vary` or in [`HttpCache::key`]: a tenant's header, say, or `X-Forwarded-For` if the answer depends on it.
-//! Everything above about cookies and authorization is for the same reason.
+//! handler reads from requests has to be in `Vary` or in [`HttpCache::key`]: a tenant's header, say, or
+//! `X-Forwarded-For` if the answer depends on it. Everything above about cookies and authorization is for the same reason.
 //!
 //! A host is what the request names. A server that answers to any host stores pages for any host: let the proxy in
 //! front of it, or a layer, refuse those that are not its own.

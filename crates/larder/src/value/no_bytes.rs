@@ -12,6 +12,7 @@ impl<V: Value> ToBytes for V {}
 pub(crate) struct FromBytes;
 
 impl FromBytes {
+    #[expect(clippy::extra_unused_type_parameters, reason = "as where there are bytes")]
     pub(crate) fn of<V: Value>() -> Self {
         Self
     }
