@@ -176,8 +176,8 @@ impl HttpCache {
     /// Answers from what is stored, or asks the handler.
     async fn look<O: Origin>(&self, wish: Arc<Wish>, mut origin: O) -> Result<Answer<O>, O::Error> {
         let mut alone = wish.is_head;
-        // The key that another request was waited for at.
-        let mut waited_at = None;
+        // The keys at which other requests were waited for.
+        let mut waited_at: Vec<String> = Vec::new();
         loop {
             let found = lookup::find(&*self.config.cache, &wish).await;
             let now = self.config.now();
@@ -211,9 +211,10 @@ impl HttpCache {
             if wish.directives.only_if_cached {
                 break;
             }
-            // What others computed here was not for this request: it may show where one is that is.
-            alone |= waited_at.as_ref() == Some(&key.text);
-            waited_at = Some(key.text.clone());
+            // What others computed there was not for this request, and may show where something is that is. Nobody
+            // waits three times.
+            alone |= waited_at.len() == 2 || waited_at.contains(&key.text);
+            waited_at.push(key.text.clone());
             let joins = !alone && !self.state.passes.passed_lately(&key.text, wish.says_who_asks, now);
             let asked = Asked { wish: wish.clone(), key: key.text, page, joins };
             match self.ask(asked, why, origin).await? {
