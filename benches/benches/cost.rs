@@ -4,13 +4,18 @@
 //! operation is run in a process of its own, n times and 2n times, and half of what the second run has
 //! more is what n operations cost.
 
-use std::{env, hint::black_box, process::ExitCode, time::Instant};
+use std::{convert::Infallible, env, hint::black_box, process::ExitCode, time::Instant};
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Empty, Full};
 use larder::{CacheExt, MemoryCache};
 use larder_benches::{
     IDS, account, counter::Counter, key, keys, larder, moka, moka_text, name, policy, quick, ready, user,
     user_in, zipf,
 };
+use larder_http::HttpCache;
+use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 
 /// Runs an operation so many times.
 type Run = Box<dyn FnMut(u64)>;
@@ -112,7 +117,45 @@ static OPERATIONS: &[Operation] = &[
         let cache = larder(0..IDS);
         run(move || ready(cache.invalidate(black_box("user:*"))))
     }),
+    hit("a request to a service", || run(move || answer(page()))),
+    hit("a request to a service behind `HttpCache`, a hit", || {
+        let service = HttpCache::new(larder([])).layer(page());
+        run(move || answer(service.clone()))
+    }),
 ];
+
+/// A service that has its page at hand.
+fn page()
+-> impl Service<Request<Empty<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ 'static {
+    service_fn(|_| async {
+        let head = Response::builder()
+            .header("content-type", "application/json")
+            .header("cache-control", "public, max-age=3600");
+        Ok(head.body(Full::new(Bytes::from_static(b"{\"id\":7}"))).expect("the headers are valid"))
+    })
+}
+
+/// Sends a request as browsers do, and reads the response.
+fn answer<S, B>(service: S) -> Bytes
+where
+    S: Service<Request<Empty<Bytes>>, Response = Response<B>, Error = Infallible>,
+    B: http_body::Body<Data = Bytes, Error: std::fmt::Debug>,
+{
+    let request = Request::get("/api/v1/users/7?page=2")
+        .header("host", "example.com")
+        .header("user-agent", "Mozilla/5.0")
+        .header("accept", "application/json")
+        .header("accept-encoding", "gzip, br")
+        .body(Empty::new())
+        .expect("the request is valid");
+    ready(async {
+        let response = service.oneshot(request).await.unwrap_or_else(|never| match never {});
+        response.into_body().collect().await.expect("the body is in memory").to_bytes()
+    })
+}
 
 fn run<R>(mut operation: impl FnMut() -> R + 'static) -> Run {
     Box::new(move |times| (0..times).for_each(|_| drop(black_box(operation()))))
