@@ -105,22 +105,15 @@ impl<B: HandlerBody> Computation<B> {
         if let Some(newer) = self.newer().await {
             return Ok(newer);
         }
-        let Some(mut origin) = origin.take() else { return Err(None) };
-        let ready = origin.ready().await;
-        let sent = config.now();
-        let outcome = match ready {
-            Ok(()) => origin.call(self.conditions()).await,
-            Err(error) => Err(error),
-        };
-        let response = match outcome {
-            Ok(response) => response,
+        let Some(origin) = origin.take() else { return Err(None) };
+        let (response, exchange) = match self.ask_handler(origin).await {
+            Ok(answered) => answered,
             Err(error) => {
                 let status = O::status_of(&error);
                 let stale = status.is_none_or(is_failure).then(|| self.in_place_of_error(status)).flatten();
                 return stale.ok_or(Some(error));
             }
         };
-        let exchange = Exchange { sent, received: config.now() };
         let (mut parts, body) = response.into_parts();
         let mut caching = parts.extensions.remove::<Caching>().unwrap_or_default();
         caching.tags.extend(fields::take_tags(&mut parts.headers));
@@ -161,6 +154,18 @@ impl<B: HandlerBody> Computation<B> {
             }
             BodyCopy::Broken => self.passed(),
         }
+    }
+
+    /// The handler's response, and when it was asked and when that came.
+    async fn ask_handler<O: Origin<Body = B>>(
+        &self,
+        mut origin: O,
+    ) -> Result<(Response<B>, Exchange), O::Error> {
+        let config = &self.cache.config;
+        origin.ready().await?;
+        let sent = config.now();
+        let response = origin.call(self.conditions()).await?;
+        Ok((response, Exchange { sent, received: config.now() }))
     }
 
     /// What is there by now, if it is not what this request found there. The computation is not covered by what it
