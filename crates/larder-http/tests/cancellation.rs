@@ -110,3 +110,25 @@ async fn a_change_that_the_handler_never_saw_drops_nothing() {
     let again = tokio::time::timeout(Duration::from_secs(1), service.clone().oneshot(to("GET", "/"))).await;
     assert!(again.is_ok(), "the page was dropped by a POST that nobody got");
 }
+
+/// A handler that panics may have made its change before.
+#[tokio::test]
+async fn a_change_whose_handler_panicked_drops_what_is_stored() {
+    let inner = service_fn(|request: Request<Empty<Bytes>>| async move {
+        assert!(request.method() == "GET", "as it should");
+        let head = Response::builder().header("cache-control", "max-age=60");
+        Ok::<_, Infallible>(head.body(Full::new(Bytes::from("page"))).unwrap())
+    });
+    let service = http_cache(&TestClock::new()).layer(inner);
+    let to = |method| {
+        Request::builder().method(method).uri("/").header("host", "a").body(Empty::<Bytes>::new()).unwrap()
+    };
+    let told = async |request| {
+        let response = service.clone().oneshot(request).await.unwrap();
+        response.headers()["cache-status"].to_str().unwrap().to_owned()
+    };
+    assert_eq!(told(to("GET")).await, "larder; fwd=uri-miss; stored");
+    assert!(told(to("GET")).await.starts_with("larder; hit"));
+    assert!(tokio::spawn(service.clone().oneshot(to("POST"))).await.unwrap_err().is_panic());
+    assert_eq!(told(to("GET")).await, "larder; fwd=uri-miss; stored");
+}

@@ -8,18 +8,19 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Empty, Full};
 use larder::MemoryCache;
 use larder_http::HttpCache;
-use tower::{Layer as _, Service};
+use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 
 /// Comes in three parts, none of them at once.
 struct Slow(usize);
@@ -84,4 +85,29 @@ fn a_body_is_copied_by_its_reader() {
         assert_eq!(body, "part part part ");
     }
     assert_eq!(counting.0.load(Ordering::SeqCst), 1);
+}
+
+/// There is nothing that could refresh behind a client's back: the client waits for it.
+#[test]
+fn what_is_stale_is_refreshed_by_the_request() {
+    let now = Arc::new(AtomicU64::new(1_700_000_000));
+    let clock = now.clone();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
+    let service = HttpCache::new(MemoryCache::new(10))
+        .clock(move || UNIX_EPOCH + Duration::from_secs(clock.load(Ordering::SeqCst)))
+        .layer(service_fn(move |_: Request<Empty<Bytes>>| {
+            let text = counter.fetch_add(1, Ordering::SeqCst).to_string();
+            let head = Response::builder().header("cache-control", "max-age=10, stale-while-revalidate=60");
+            ready(Ok::<_, Infallible>(head.body(Full::new(Bytes::from(text))).unwrap()))
+        }));
+    let ask = || {
+        let request = Request::builder().uri("http://example.com/").body(Empty::new()).unwrap();
+        let response = block_on(service.clone().oneshot(request)).unwrap();
+        block_on(response.into_body().collect()).unwrap().to_bytes()
+    };
+    assert_eq!(ask(), "0");
+    now.fetch_add(20, Ordering::SeqCst);
+    assert_eq!((ask(), ask()), ("0".into(), "1".into()));
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
 }

@@ -77,14 +77,23 @@ pub(super) async fn get_missing<V: Value>(
 ) -> Result<Option<V>> {
     key::check(key)?;
     let at = cache.core().lookup(key);
-    let found = match fresh(found.entry) {
-        None => fresh(compute::read_one::<V>(cache, at, None).await),
-        found => found,
-    };
+    let found = look_everywhere::<V>(cache, at, found.entry).await;
     Ok(serve_found(cache.core(), at, found))
 }
 
-/// The same for several keys, in their order.
+/// The fresh entry under a key, of which `found` was found nearby: from wherever it is.
+async fn look_everywhere<V: Value>(
+    cache: &(impl Cache + ?Sized),
+    at: Lookup<'_>,
+    found: Option<(Entry, Phase)>,
+) -> Option<(Entry, Phase)> {
+    match fresh(found) {
+        None => fresh(compute::read_one::<V>(cache, at, None).await),
+        found => found,
+    }
+}
+
+/// As `get`, for several keys of which a look found no prompt values, in their order.
 pub(super) async fn get_many_missing<V: Value>(
     cache: &(impl Cache + ?Sized),
     missing: Vec<(&str, Found)>,
@@ -120,11 +129,7 @@ pub(crate) async fn find_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key:
     key::check(&key).ok()?;
     let core = cache.core();
     let at = core.lookup(&key);
-    let found = match fresh(find::<V>(cache, at)) {
-        None => fresh(compute::read_one::<V>(cache, at, None).await),
-        found => found,
-    };
-    let Some((entry, _)) = found else {
+    let Some((entry, _)) = look_everywhere::<V>(cache, at, find::<V>(cache, at)).await else {
         dependencies::record_absent(core.epochs(), at.key);
         return None;
     };
