@@ -82,8 +82,10 @@ async fn a_release_that_is_given_up_is_made_good() {
     let cache = Process::A.tiered(&server).await;
     let held = take(&cache, LONG).await.expect("it is free");
     let mut release = Box::pin(held.release());
+    server.pause();
     assert!(futures_poll(release.as_mut()).is_none(), "it takes a round trip");
     drop(release);
+    server.resume();
     eventually(async || take(&cache, LONG).await.is_some()).await;
 }
 

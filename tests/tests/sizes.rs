@@ -10,9 +10,6 @@ use larder_tests::caches::{Process, eventually, long, tiered};
 
 const MIB: usize = 1 << 20;
 
-/// One of the large ones at a time: beside another one, what they move takes longer than a log may be silent.
-static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
 /// A text that no compression makes much smaller.
 fn text(bytes: usize, seed: u64) -> String {
     let mut state = seed | 1;
@@ -31,7 +28,6 @@ fn with_deadline(process: Process, server: &RedisServer, seconds: u64) -> larder
 
 #[tokio::test(flavor = "multi_thread")]
 async fn values_from_a_byte_to_64_mib() {
-    let _turn = TURN.lock().await;
     let server = RedisServer::start();
     let a = tiered(with_deadline(Process::A, &server, 30)).await;
     let b = tiered(with_deadline(Process::B, &server, 30)).await;
@@ -52,7 +48,6 @@ async fn values_from_a_byte_to_64_mib() {
 /// What takes longer than a caller should wait is not shared, or not read; and that is all.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_the_default_deadline_nothing_fails() {
-    let _turn = TURN.lock().await;
     let server = RedisServer::start();
     let connect = async |process: Process| {
         let redis =
@@ -78,7 +73,6 @@ async fn with_the_default_deadline_nothing_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_thousand_keys_in_one_call() {
     const MANY: u64 = 100_000;
-    let _turn = TURN.lock().await;
     let server = RedisServer::start();
     let a = tiered(with_deadline(Process::A, &server, 30)).await;
     let b = with_deadline(Process::B, &server, 30).connect().await.expect("the server is up");

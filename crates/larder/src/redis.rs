@@ -171,11 +171,9 @@ impl RedisCacheBuilder {
 impl Remote {
     /// Whether it is worth waiting for Redis at all.
     fn is_within_reach(&self) -> bool {
-        /// Longer than an idle log goes without a proof of contact.
-        const SILENCE: Duration = Duration::from_secs(2);
         let closed = |link: LinkState| link.breaker != BreakerState::Open;
         tokio::runtime::Handle::try_current().is_ok()
-            && self.log.contact().within(SILENCE)
+            && self.log.is_heard()
             && self.connections.states().into_iter().any(closed)
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use larder::{CacheExt, Epoch, Invalidation, Policy, Scope, TieredCache};
 use larder_servers::{Data, RedisServer};
-use larder_tests::caches::{Process, eventually, long, tiered};
+use larder_tests::caches::{Process, eventually, long, ms, tiered};
 
 use super::{found, served};
 
@@ -51,6 +51,19 @@ async fn whoever_waits_for_an_epoch_reads_nothing_older() {
         assert!(larder::Cache::wait_for(&b, epoch).await);
         assert_eq!(found::<u64>(&b, "key").await, None);
         assert!(b.link().position >= epoch);
+    }
+}
+
+/// A read of an idle log ends after a second or a little more, and proves what was so when it was sent: just before the
+/// next one ends, two reads have passed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_log_is_within_reach() {
+    let server = RedisServer::start();
+    let a = Process::A.tiered(&server).await;
+    for _ in 0..3 {
+        eventually(async || a.link().out_of_touch > ms(2_010)).await;
+        let outcome = a.invalidate("key").await;
+        assert!(matches!(outcome, Invalidation::Delivered(_)), "{outcome:?}");
     }
 }
 

@@ -10,8 +10,9 @@ use crate::epoch::Epoch;
 #[non_exhaustive]
 pub struct Link {
     /// For how long, at the most, changes made by other processes may not have been heard of: the age of the last
-    /// reading of the invalidation log that reached its end. About a second at most while all is well, since an idle
-    /// log is read so often; [`Duration::MAX`] before the first reading.
+    /// reading of the invalidation log that reached its end, counted from when the reading was asked for. Little more
+    /// than two seconds at most while all is well, since an idle log is asked once a second for what comes in the
+    /// second that follows; [`Duration::MAX`] before the first reading.
     pub out_of_touch: Duration,
     /// The epoch through which every invalidation was applied.
     pub position: Epoch,

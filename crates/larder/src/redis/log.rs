@@ -141,6 +141,11 @@ impl Log {
         self.shared.contact()
     }
 
+    /// Whether the log is heard of as often as one that is idle: if not, there is no link, or no server.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.shared.is_heard()
+    }
+
     /// Returns when the log is followed, or could not be at the first attempt: attempts go on. Dropping the future
     /// changes nothing.
     pub(crate) async fn started(&self) -> Result<(), Trouble> {

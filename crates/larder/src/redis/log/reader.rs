@@ -27,10 +27,6 @@ use crate::{
 /// How many records one read takes at most.
 const MOST_AT_ONCE: usize = 1_000;
 
-/// How much longer than it may block a read may take at least: whoever asks for short deadlines does not ask for a new
-/// connection each time that the server was busy.
-const SLACK: Duration = Duration::from_millis(250);
-
 /// How often a connection is asked whether its server is still the one that it was. A server that becomes a replica
 /// says so to a blocked reader at once, and would otherwise not tell.
 const SERVER_CHECK: Duration = Duration::from_millis(100);
@@ -204,7 +200,7 @@ impl Reader {
             asks_time: now.duration_since(visit.time_checked) >= TIME_CHECK,
         };
         let commands = self.commands(position, visit.backward, &plan);
-        let limit = plan.block.map_or(self.shared.deadline, |block| block + self.shared.deadline.max(SLACK));
+        let limit = plan.block.map_or(self.shared.deadline, |block| block + self.shared.slack());
         let mut replies = visit.link.ask(&commands, limit).await?.into_iter();
         visit.has_read = true;
         let mut next = || replies.next().ok_or_else(|| Trouble::new("replies are missing"));

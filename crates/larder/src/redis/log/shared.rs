@@ -25,6 +25,10 @@ use crate::{
 /// How long a read blocks that finds nothing, unless somebody wants to know sooner.
 const LONGEST_READ: Duration = Duration::from_secs(1);
 
+/// How much longer than it may block a read may take at least. A server ends it up to a tenth of a second late, and
+/// whoever asks for short deadlines does not ask for a new connection each time that the server was busy.
+const LEAST_SLACK: Duration = Duration::from_millis(250);
+
 /// Why the log is followed anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
@@ -145,6 +149,17 @@ impl Shared {
     /// ends.
     pub(super) fn longest_read(&self) -> Duration {
         self.nudge_every().unwrap_or(LONGEST_READ)
+    }
+
+    /// How much longer than it may block a read may take.
+    pub(super) fn slack(&self) -> Duration {
+        self.deadline.max(LEAST_SLACK)
+    }
+
+    /// Whether the log is heard of as often as one that is idle. What was proven lies one read back, and the next one
+    /// may be about to end.
+    pub(super) fn is_heard(&self) -> bool {
+        self.contact().within((self.longest_read() + self.slack()) * 2)
     }
 
     /// How often the server needs a nudge to end such a read in time, if at all. When nothing happens it looks for
