@@ -1,4 +1,4 @@
-//! Encrypted connections, and a user with the least rights.
+//! Encrypted connections, sockets, and a user with the least rights.
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
@@ -262,4 +262,89 @@ async fn everything_over_tls() {
     let error = connect(as_user(RedisCache::builder().url(plain))).await.unwrap_err();
     assert!(error.is_connect(), "{error}");
     assert!(!error.to_string().contains(PASSWORD));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_with_a_certificate_of_our_own() {
+    let server = RedisServer::builder().mutual_tls().start();
+    admit(&server, Some("larder:*"), &commands().collect::<Vec<_>>());
+    let certificates = server.certificates().expect("it has some");
+    let builder = |index| {
+        RedisCache::builder()
+            .url(format!("rediss://{}", spelled(&server, index)))
+            .tls_roots(certificates.authority())
+    };
+    let own = certificates.client();
+    let (a, b) = two(|index| builder(index).tls_client_certificate(&*own.certificate, own.key.clone())).await;
+    everything(&a, &b, async || server.flush_all()).await;
+
+    // Without one, or with that of somebody else, the server does not talk.
+    let strangers = larder_servers::Certificates::make();
+    let theirs = strangers.client();
+    for builder in [builder(0), builder(0).tls_client_certificate(&*theirs.certificate, theirs.key.clone())] {
+        let error = connect(as_user(builder)).await.unwrap_err();
+        assert!(error.is_connect(), "{error}");
+    }
+}
+
+/// Also of what is said to the nodes that a node names.
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_over_tls_on_a_cluster() {
+    let cluster = RedisCluster::start_with_tls();
+    let commands: Vec<_> = commands().chain(["cluster|slots", "cluster|info", "asking"]).collect();
+    cluster.servers().iter().for_each(|server| admit(server, Some("larder:*"), &commands));
+    let authority = cluster.server(0).certificates().expect("it has some").authority();
+    let builder = |index| {
+        let nodes = cluster.servers().iter().map(|server| spelled(server, index));
+        RedisCache::builder().cluster(nodes).tls().tls_roots(authority)
+    };
+    let (a, b) = two(builder).await;
+    let log = cluster.master_of(cluster.slot_of("larder:log"));
+    everything(&a, &b, async || _ = cluster.server(log).delete("larder:log")).await;
+    assert!(cluster.servers().iter().filter(|server| calls(server, "evalsha") > 0).count() > 1);
+}
+
+/// Also of what is said to the sentinels.
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_over_tls_with_sentinels() {
+    let sentinel = RedisSentinel::start_with_tls();
+    sentinel
+        .servers()
+        .iter()
+        .for_each(|server| admit(server, Some("larder:*"), &commands().collect::<Vec<_>>()));
+    let authority = sentinel.servers()[0].certificates().expect("it has some").authority();
+    let nodes: Vec<_> = (0..2)
+        .map(|index| sentinel.sentinels().iter().map(|server| spelled(server, index)).collect::<Vec<_>>())
+        .collect();
+    let (a, b) = two(|index| {
+        RedisCache::builder().sentinel(nodes[index].clone(), "larder").tls().tls_roots(authority)
+    })
+    .await;
+    let master = sentinel.master();
+    everything(&a, &b, async || _ = sentinel.servers()[master].delete("larder:log")).await;
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_through_a_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("redis sock");
+    let server = RedisServer::builder().config("unixsocket", &format!("\"{}\"", socket.display())).start();
+    admit(&server, Some("larder:*"), &commands().collect::<Vec<_>>());
+    // Spelled in two ways, as by two processes.
+    let path = |index: usize| directory.path().join(["redis sock", "./redis sock"][index]);
+    let url = |index| format!("redis+unix://{}", path(index).display().to_string().replace(' ', "%20"));
+    let (a, b) = two(|index| RedisCache::builder().url(url(index))).await;
+    everything(&a, &b, async || server.flush_all()).await;
+
+    server.kill();
+    eventually(async || a.invalidate("key").await == Invalidation::Queued).await;
+    assert_eq!(a.get_or_compute("gone", long(), async || Ok::<_, Infallible>(9_u64)).await, Ok(9));
+    server.restart(larder_servers::Data::Lost);
+    admit(&server, Some("larder:*"), &commands().collect::<Vec<_>>());
+    eventually(async || {
+        a.insert("again", &3_u64, long()).await.unwrap();
+        b.get("again").await.unwrap() == Some(3_u64)
+    })
+    .await;
 }

@@ -32,6 +32,7 @@ pub struct RedisServerBuilder {
     password: Option<String>,
     users: Vec<String>,
     certificates: Option<Certificates>,
+    asks_clients: bool,
     cluster: bool,
     sentinel: bool,
 }
@@ -67,6 +68,12 @@ impl RedisServerBuilder {
     pub fn tls(mut self) -> Self {
         self.certificates = Some(Certificates::make());
         self
+    }
+
+    /// As [`tls`](Self::tls), and wants a certificate of each client: see [`Certificates::client`].
+    pub fn mutual_tls(mut self) -> Self {
+        self.asks_clients = true;
+        self.tls()
     }
 
     /// Starts it, and waits until it answers.
@@ -120,7 +127,12 @@ impl RedisServerBuilder {
         text += &format!("dir \"{}\"\n", home.data().display());
         text += &match &self.certificates {
             Some(certificates) => {
-                format!("port 0\ntls-port {}\n{}", port.number(), certificates.write(home.0)?)
+                let auth = if self.asks_clients { "yes" } else { "no" };
+                format!(
+                    "port 0\ntls-port {}\ntls-auth-clients {auth}\n{}",
+                    port.number(),
+                    certificates.write(home.0)?
+                )
             }
             None => format!("port {}\n", port.number()),
         };

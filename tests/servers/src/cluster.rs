@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
+use super::builder::RedisServerBuilder;
 use super::migration::SlotMigration;
 use super::server::RedisServer;
 use super::topology::{self, Node};
@@ -44,7 +45,22 @@ impl RedisCluster {
     /// If it does not come about.
     #[must_use]
     pub fn start_with(config: &[(&str, &str)]) -> Self {
-        let builder = RedisServer::builder()
+        let builder = RedisServer::builder();
+        Self::of(config.iter().fold(builder, |builder, (name, value)| builder.config(name, value)))
+    }
+
+    /// Starts a cluster that speaks TLS only, also among its nodes, all with the same certificates.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come about.
+    #[must_use]
+    pub fn start_with_tls() -> Self {
+        Self::of(RedisServer::builder().tls().config("tls-cluster", "yes").config("tls-replication", "yes"))
+    }
+
+    fn of(builder: RedisServerBuilder) -> Self {
+        let builder = builder
             .cluster()
             .append_only()
             .config("cluster-node-timeout", NODE_TIMEOUT)
@@ -53,7 +69,6 @@ impl RedisCluster {
             .config("cluster-replica-validity-factor", "0")
             // Who follows whom is for the test to say.
             .config("cluster-allow-replica-migration", "no");
-        let builder = config.iter().fold(builder, |builder, (name, value)| builder.config(name, value));
         let servers = thread::scope(|scope| {
             let starts: Vec<_> = (0..NODES).map(|_| scope.spawn(|| builder.clone().start())).collect();
             starts.into_iter().map(|start| start.join().expect("a node starts")).collect()

@@ -38,5 +38,5 @@ pub use process::Process;
 pub use proxy::{Direction, Fault, Proxy};
 pub use sentinel::RedisSentinel;
 pub use server::{Data, RedisServer};
-pub use tls::Certificates;
+pub use tls::{Certificates, Identity};
 pub use wait::{DEADLINE, until};

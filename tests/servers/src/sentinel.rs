@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
+use super::builder::RedisServerBuilder;
 use super::server::{Data, RedisServer};
 use super::wait::{self, until};
 
@@ -49,14 +50,30 @@ impl RedisSentinel {
     /// If that does not come about.
     #[must_use]
     pub fn start() -> Self {
-        let master = RedisServer::builder().append_only().start();
+        Self::of(&RedisServer::builder())
+    }
+
+    /// Starts all five, which speak TLS only, also to each other, all with the same certificates.
+    ///
+    /// # Panics
+    ///
+    /// If that does not come about.
+    #[must_use]
+    pub fn start_with_tls() -> Self {
+        Self::of(&RedisServer::builder().tls().config("tls-replication", "yes"))
+    }
+
+    fn of(builder: &RedisServerBuilder) -> Self {
+        let server = builder.clone().append_only();
+        let master = server.clone().start();
         let port = master.port().to_string();
         let follows = format!("127.0.0.1 {port}");
-        let replica = RedisServer::builder().append_only().config("replicaof", &follows).start();
+        let replica = server.config("replicaof", &follows).start();
         // A sentinel that sees the master before its replica would not look again for a while.
         until("the master has its replica", || linked(&replica));
         let service = Self::SERVICE;
-        let sentinel = RedisServer::builder()
+        let sentinel = builder
+            .clone()
             .sentinel()
             .config("sentinel", &format!("monitor {service} {follows} {QUORUM}"))
             .config("sentinel", &format!("down-after-milliseconds {service} {DOWN_AFTER}"))

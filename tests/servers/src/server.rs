@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::{Client, Connection, FromRedisValue, IntoConnectionInfo, RedisResult, TlsCertificates};
+use redis::{
+    Client, ClientTlsConfig, Connection, FromRedisValue, IntoConnectionInfo, RedisResult, TlsCertificates,
+};
 use tempfile::TempDir;
 
 use super::builder::{Home, RedisServerBuilder};
@@ -149,7 +151,7 @@ impl RedisServer {
         self.setup.certificates()
     }
 
-    /// A client for one of this server's URLs that trusts its certificate.
+    /// A client for one of this server's URLs that trusts its certificate, and has one of its own.
     ///
     /// # Errors
     ///
@@ -158,7 +160,12 @@ impl RedisServer {
         match self.setup.certificates() {
             Some(certificates) => {
                 let root_cert = Some(certificates.authority().as_bytes().to_vec());
-                Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert })
+                let client = certificates.client();
+                let client_tls = Some(ClientTlsConfig {
+                    client_cert: client.certificate.clone().into_bytes(),
+                    client_key: client.key.clone().into_bytes(),
+                });
+                Client::build_with_tls(url, TlsCertificates { client_tls, root_cert })
             }
             None => Client::open(url.into_connection_info()?),
         }
