@@ -70,15 +70,20 @@ pub(crate) fn other_url(redis: &RedisServer) -> String {
 
 /// Patient: a machine that builds something else at the same time is slow.
 pub(crate) fn patient(url: String) -> RedisCacheBuilder {
-    RedisCache::builder().url(url).deadline(SOON).lease_lifetime(LEASE)
+    patiently(RedisCache::builder().url(url))
 }
 
-/// Two nodes, their common server, and their clock.
-pub(crate) struct Nodes {
+/// As [`patient`], wherever it leads.
+pub(crate) fn patiently(redis: RedisCacheBuilder) -> RedisCacheBuilder {
+    redis.deadline(SOON).lease_lifetime(LEASE)
+}
+
+/// Two nodes, the server or servers that they have in common, and their clock.
+pub(crate) struct Nodes<R = RedisServer> {
     pub(crate) caches: [Arc<dyn Cache>; 2],
     servers: [Server; 2],
     pub(crate) clock: TestClock,
-    pub(crate) redis: RedisServer,
+    pub(crate) redis: R,
 }
 
 impl Nodes {
@@ -94,9 +99,21 @@ impl Nodes {
         handlers: impl Fn(usize, &Arc<dyn Cache>) -> Handler,
     ) -> Self {
         let redis = RedisServer::start();
-        let urls = [redis.url(), other_url(&redis)];
-        let caches = urls.map(|url| kind.store(redis_options(patient(url))));
-        let [a, b] = caches;
+        let ways = [redis.url(), other_url(&redis)].map(|url| redis_options(patient(url)));
+        Self::over(redis, ways, kind, options, handlers).await
+    }
+}
+
+impl<R> Nodes<R> {
+    /// With the ways by which the nodes find `redis`.
+    pub(crate) async fn over(
+        redis: R,
+        ways: [RedisCacheBuilder; 2],
+        kind: Kind,
+        options: impl Fn(HttpCache) -> HttpCache,
+        handlers: impl Fn(usize, &Arc<dyn Cache>) -> Handler,
+    ) -> Self {
+        let [a, b] = ways.map(|way| kind.store(way));
         let caches = [a.await, b.await];
         let clock = TestClock::new();
         let serve = async |n: usize| {
