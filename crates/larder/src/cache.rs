@@ -16,6 +16,7 @@ use crate::{
     entry::Entry,
     epoch::Epoch,
     error::Result,
+    link::Link,
     lock::LockGuard,
     scope::{Scope, ScopeHash},
     value::ValueType,
@@ -71,6 +72,11 @@ pub trait Cache: Send + Sync {
     /// [`peek`](Self::peek) did not.
     fn is_shared(&self) -> bool {
         false
+    }
+
+    /// How this process stands with the servers that it shares entries through, if there are any.
+    fn link(&self) -> Option<Link> {
+        None
     }
 
     /// The entries under these keys, in the order of the keys, from wherever it takes waiting to get them.
@@ -153,6 +159,10 @@ macro_rules! forward {
 
             fn is_shared(&self) -> bool {
                 ($($before)* self $($after)*).is_shared()
+            }
+
+            fn link(&self) -> Option<$crate::Link> {
+                ($($before)* self $($after)*).link()
             }
 
             async fn read(&self, keys: &[$crate::Lookup<'_>], of: $crate::ValueType) -> Vec<Option<$crate::Entry>> {

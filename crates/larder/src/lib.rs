@@ -89,6 +89,7 @@ mod flight;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod key;
+mod link;
 mod lock;
 mod memory;
 mod mutant;
@@ -118,6 +119,7 @@ pub use self::{
     entry::Entry,
     epoch::{Epoch, Since},
     error::{Error, Result, SharedError},
+    link::{Link, Server},
     lock::{HeldLock, LockGuard},
     memory::{Eviction, MemoryCache, MemoryCacheBuilder},
     namespace::{Namespace, Version},
@@ -133,7 +135,7 @@ pub use self::{
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::{
     environment::from_env,
-    redis::{Link, OutOfTouch, RedisCache, RedisCacheBuilder, Server},
+    redis::{OutOfTouch, RedisCache, RedisCacheBuilder},
     tiered::TieredCache,
     wire::{Codec, Compression},
 };

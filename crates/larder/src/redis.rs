@@ -8,7 +8,6 @@ mod dialer;
 mod entries;
 mod facts;
 mod lease;
-mod link;
 mod lock;
 mod log;
 mod names;
@@ -34,17 +33,14 @@ use self::{
     names::Names,
     setback::Setback,
 };
-pub use self::{
-    config::RedisCacheBuilder,
-    link::{Link, Server},
-    settings::OutOfTouch,
-};
+pub use self::{config::RedisCacheBuilder, settings::OutOfTouch};
 use crate::{
     cache::{Cache, Invalidating, Invalidation, Leased},
     core::{Core, Lookup},
     entry::Entry,
     epoch::{Announcement, Epoch},
     error::{Kind, Result},
+    link::{Link, Server},
     lock::LockGuard,
     scope::{Scope, ScopeHash},
     value::ValueType,
@@ -105,7 +101,23 @@ impl RedisCache {
     /// How this process stands with Redis.
     #[must_use]
     pub fn link(&self) -> Link {
-        Link::new(&self.remote)
+        let Remote { log, connections, .. } = &*self.remote;
+        let status = log.status();
+        let servers = connections.states().into_iter().map(|link| Server {
+            name: link.server,
+            available: link.breaker == BreakerState::Closed,
+            connected: link.connected,
+        });
+        Link {
+            out_of_touch: status.out_of_touch,
+            position: status.position,
+            waiting: status.outbox,
+            records: status.applied,
+            restarts: status.gaps + status.losses + status.replacements,
+            resets: status.resets,
+            malformed: status.malformed,
+            servers: servers.collect(),
+        }
     }
 
     /// What [`Cache::read_one`] gives, without a box of its own.
@@ -269,6 +281,10 @@ impl Cache for RedisCache {
 
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn link(&self) -> Option<Link> {
+        Some(Self::link(self))
     }
 
     async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {

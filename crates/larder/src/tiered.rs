@@ -10,9 +10,10 @@ use crate::{
     entry::Entry,
     epoch::Epoch,
     error::Result,
+    link::Link,
     lock::LockGuard,
     memory::MemoryCache,
-    redis::{Link, RedisCache},
+    redis::RedisCache,
     scope::{Scope, ScopeHash},
     value::ValueType,
 };
@@ -96,6 +97,10 @@ impl Cache for TieredCache {
 
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn link(&self) -> Option<Link> {
+        Some(self.redis.link())
     }
 
     async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {

@@ -1,8 +1,8 @@
 //! The text format of Prometheus: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
-use larder::CacheExt as _;
+use larder::{Cache as _, CacheExt as _};
 
 use crate::{app::App, requests::Latencies};
 
@@ -12,6 +12,12 @@ pub fn text(app: &App) -> String {
     let mut text = String::new();
     for (name, value) in larder::global().stats().iter() {
         counter(&mut text, &format!("larder_{name}_total"), value);
+    }
+    if let Some(link) = larder::global().link() {
+        gauge(&mut text, "larder_redis_available", u8::from(link.is_available()));
+        gauge(&mut text, "larder_out_of_touch_seconds", link.out_of_touch.as_secs_f64());
+        gauge(&mut text, "larder_invalidations_waiting", link.waiting);
+        counter(&mut text, "larder_log_restarts_total", link.restarts);
     }
     counter(&mut text, "database_statements_total", app.db.statements());
     line(&mut text, format_args!("# TYPE {LATENCY} histogram"));
@@ -26,6 +32,10 @@ pub fn text(app: &App) -> String {
 
 fn counter(text: &mut String, name: &str, value: u64) {
     line(text, format_args!("# TYPE {name} counter\n{name} {value}"));
+}
+
+fn gauge(text: &mut String, name: &str, value: impl Display) {
+    line(text, format_args!("# TYPE {name} gauge\n{name} {value}"));
 }
 
 /// Its `_count` is the number of requests.

@@ -1,8 +1,8 @@
 //! What the service tells of its cache, for people and for the page at `/`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use larder::{Cache as _, CacheExt as _, CacheStats};
+use larder::{Cache as _, CacheExt as _, CacheStats, Link};
 use serde::Serialize;
 
 use crate::{
@@ -22,11 +22,20 @@ pub struct Stats {
 
 #[derive(Serialize)]
 struct Counted {
-    /// Whether there is a Redis that other processes share.
-    shared: bool,
+    /// How this process stands with Redis, if it has one.
+    redis: Option<Redis>,
     hit_ratio: f64,
     saved_ratio: f64,
     counters: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct Redis {
+    available: bool,
+    /// For how long changes made by other processes may not have been heard of: nobody knows before the first contact.
+    out_of_touch_s: Option<f64>,
+    /// Changes made here of which other processes are still to be told.
+    waiting: u64,
 }
 
 /// By where the answers came from.
@@ -43,7 +52,7 @@ impl Stats {
     pub fn of(app: &App) -> Self {
         let routes = app.requests.by_route();
         Self {
-            cache: Counted::new(larder::global().is_shared(), &larder::global().stats()),
+            cache: Counted::new(larder::global().link(), &larder::global().stats()),
             statements: app.db.statements(),
             api: summarize(&app.requests.under("/api/v1/")),
             routes: routes.iter().map(|(path, route)| (path.clone(), summarize(route))).collect(),
@@ -52,12 +61,22 @@ impl Stats {
 }
 
 impl Counted {
-    fn new(shared: bool, stats: &CacheStats) -> Self {
+    fn new(link: Option<Link>, stats: &CacheStats) -> Self {
         Self {
-            shared,
+            redis: link.map(Redis::new),
             hit_ratio: stats.hit_ratio(),
             saved_ratio: stats.saved_ratio(),
             counters: stats.iter().collect(),
+        }
+    }
+}
+
+impl Redis {
+    fn new(link: Link) -> Self {
+        Self {
+            available: link.is_available(),
+            out_of_touch_s: (link.out_of_touch != Duration::MAX).then_some(link.out_of_touch.as_secs_f64()),
+            waiting: link.waiting,
         }
     }
 }

@@ -315,6 +315,9 @@ async fn two_processes_share_what_each_computes() {
     .await;
     b.get("/api/v1/users/8").await.assert_hit();
 
+    assert_eq!(a.stats().await["cache"]["redis"]["available"], true);
+    assert_eq!(parse(&a.get("/metrics").await.text)["larder_redis_available"], 1.0);
+
     redis.kill();
     for service in [&a, &b] {
         for path in ["/api/v1/users/8", "/api/v1/users/9", "/api/v1/dashboard", "/api/v1/users?page=3"] {
@@ -324,6 +327,13 @@ async fn two_processes_share_what_each_computes() {
         assert_eq!(changed.status, StatusCode::OK);
         assert_eq!(within_a_second(service.get("/api/v1/users/8")).await.json()["name"], user["name"]);
     }
+
+    eventually("A says that it is alone", async || {
+        let redis = &a.stats().await["cache"]["redis"];
+        redis["available"] == false && redis["waiting"].as_u64() > Some(0)
+    })
+    .await;
+    assert_eq!(parse(&a.get("/metrics").await.text)["larder_redis_available"], 0.0);
 
     // Nor does one that is started now need it.
     let c = Service::start(&database, ROWS, &[("REDIS_URL", &url)]).await;

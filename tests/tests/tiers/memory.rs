@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::{CacheExt, MemoryCache, Policy};
+use larder::{Cache, CacheExt, MemoryCache, Policy};
 use larder_servers::RedisServer;
 use larder_tests::caches::{Process, calls, eventually, long, ms, tiered};
 use serde::{Deserialize, Serialize};
@@ -124,4 +124,15 @@ async fn a_memory_is_empty_to_begin_with() {
     let cache = larder::TieredCache::new(memory.clone(), Process::A.bare(&server).await);
     assert_eq!(found::<u64>(&cache, "key").await, None);
     assert_eq!(found(&memory, "key").await, Some(1_u64));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_stands_for_a_cache_tells_of_its_link() {
+    let server = RedisServer::start();
+    let cache: Box<dyn Cache> = Box::new(Process::A.tiered(&server).await);
+    let namespace = cache.namespace("ns");
+    assert!(namespace.link().is_some_and(|link| link.is_available()));
+    server.kill();
+    eventually(async || namespace.link().is_some_and(|link| !link.is_available())).await;
+    assert_eq!(MemoryCache::new(10).link(), None);
 }

@@ -1,8 +1,7 @@
-//! How a process stands with Redis, for those who watch it.
+//! How a process stands with the servers that it shares entries through, for those who watch it.
 
 use std::time::Duration;
 
-use super::{Remote, breaker::BreakerState};
 use crate::epoch::Epoch;
 
 /// How this process stands with Redis, as seen at one moment.
@@ -44,25 +43,6 @@ pub struct Server {
 }
 
 impl Link {
-    pub(super) fn new(remote: &Remote) -> Self {
-        let status = remote.log.status();
-        let servers = remote.connections.states().into_iter().map(|link| Server {
-            name: link.server,
-            available: link.breaker == BreakerState::Closed,
-            connected: link.connected,
-        });
-        Self {
-            out_of_touch: status.out_of_touch,
-            position: status.position,
-            waiting: status.outbox,
-            records: status.applied,
-            restarts: status.gaps + status.losses + status.replacements,
-            resets: status.resets,
-            malformed: status.malformed,
-            servers: servers.collect(),
-        }
-    }
-
     /// Whether commands are sent to any server.
     #[must_use]
     pub fn is_available(&self) -> bool {
