@@ -227,6 +227,21 @@ async fn memory_serves_meanwhile() {
     assert_eq!(cache.get("other").await.unwrap(), Some(8_u64));
 }
 
+/// Nobody has to ask for anything first.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_connects_lazily_begins_at_once() {
+    let server = RedisServer::start();
+    let connect = || RedisCache::builder().url(server.url()).connect_lazily().unwrap();
+    let cache = connect();
+    eventually(async || cache.link().servers[0].connected).await;
+    assert!(cache.link().is_available());
+    server.kill();
+    let other = connect();
+    for cache in [cache, other] {
+        eventually(async || !cache.link().is_available()).await;
+    }
+}
+
 /// A process may start before its server.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_comes_later() {

@@ -147,7 +147,8 @@ impl RedisCacheBuilder {
         Ok(cache)
     }
 
-    /// A cache that connects as soon as it can: to begin with while Redis is down, so that everything is a miss.
+    /// A cache that connects as soon as it can, beginning now: to start a program while Redis is down, so that
+    /// everything is a miss. Outside of a tokio runtime, the first call begins.
     ///
     /// # Errors
     ///
@@ -164,6 +165,7 @@ impl RedisCacheBuilder {
         });
         log.on_wake(Arc::downgrade(&on_wake));
         let connections = Connections::new(config.clone(), Some(dialer::admission(&log)));
+        connections.begin();
         let core = Core::builder().epochs(log.epochs().clone()).build();
         let remote = Remote {
             connections,

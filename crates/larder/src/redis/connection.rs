@@ -63,7 +63,7 @@ enum Routes {
 }
 
 impl Connections {
-    /// Connects when it is first needed. `admit` is asked for every new connection before anything is sent
+    /// Connects when it is first needed, or told to [`begin`](Self::begin). `admit` is asked for every new connection before anything is sent
     /// on it, except in a cluster; where it says no, the connection is closed, and another one is tried
     /// soon.
     pub(crate) fn new(config: Arc<Config>, admit: Option<Admit>) -> Self {
@@ -71,6 +71,14 @@ impl Connections {
             Some(destination) => Routes::Single(Link::new(config, destination, admit)),
             None => Routes::Cluster(Cluster::new(config)),
         })
+    }
+
+    /// Begins to connect, in the background: nothing outside of a runtime.
+    pub(crate) fn begin(&self) {
+        match &self.0 {
+            Routes::Single(link) => link.begin(),
+            Routes::Cluster(cluster) => cluster.look_again(),
+        }
     }
 
     /// Waits until there is a connection, to every master of a cluster, and tells what the server (the last

@@ -221,7 +221,7 @@ impl Cluster {
     }
 
     /// Asks who owns what in the background, unless somebody does, or just did.
-    fn look_again(self: &Arc<Self>) {
+    pub(super) fn look_again(self: &Arc<Self>) {
         let Ok(runtime) = Handle::try_current() else { return };
         let now = Instant::now();
         let mut look = lock(&self.look);

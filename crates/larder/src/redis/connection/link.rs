@@ -274,6 +274,13 @@ impl Link {
         }
     }
 
+    /// Begins to connect, in the background.
+    pub(super) fn begin(self: &Arc<Self>) {
+        if let Ok(runtime) = Handle::try_current() {
+            (0..self.lines.len()).for_each(|line| self.ensure_repair(line, &runtime));
+        }
+    }
+
     /// Waits until there is a connection, however long the attempts take, as many as are configured.
     pub(super) async fn ready(self: &Arc<Self>) -> Result<Facts, Error> {
         let error = |reason: &str| Kind::Connect { address: self.name(), reason: reason.to_owned() };
