@@ -56,7 +56,7 @@
 //! | share it with other processes | [`TieredCache`], [`RedisCache`], [`from_env`]; [what is promised](guide::redis) |
 //! | have one process do something | [`CacheExt::lock`] |
 //! | group keys | [`Namespace`], [`Scope`] |
-//! | see what happens | [`CacheStats`] |
+//! | see what happens | [`CacheStats`]; [`Link`], of servers |
 //! | keep entries elsewhere | [`Cache`] |
 //!
 //! # Features
