@@ -227,6 +227,26 @@ async fn memory_serves_meanwhile() {
     assert_eq!(cache.get("other").await.unwrap(), Some(8_u64));
 }
 
+/// The connection on which the log is read, as the server numbers it.
+fn log_connection(server: &RedisServer) -> Option<String> {
+    let clients: String = server.command(&["CLIENT", "LIST"]);
+    let reader = clients.lines().find(|line| line.contains(" name=larder-log "))?;
+    reader.split(' ').next().map(str::to_owned)
+}
+
+/// A read that finds nothing takes a second; what a server may take for it besides is up to the deadline.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_slow_within_the_deadline_is_not_left() {
+    let server = RedisServer::start();
+    let cache = Process::A.bare(&server).await;
+    let before = log_connection(&server).expect("the log is followed");
+    server.pause();
+    tokio::time::sleep(ms(2_500)).await;
+    server.resume();
+    eventually(async || cache.link().out_of_touch < ms(2_000)).await;
+    assert_eq!(log_connection(&server), Some(before));
+}
+
 /// Nobody has to ask for anything first.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_connects_lazily_begins_at_once() {

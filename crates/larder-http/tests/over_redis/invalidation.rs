@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use larder::{Cache, CacheExt as _, Invalidation, Policy, RedisCache, Scope, Scopes, cached, invalidate};
+use larder::{
+    Cache, CacheExt as _, Invalidation, Policy, RedisCache, RedisCacheBuilder, Scope, Scopes, cached,
+    invalidate,
+};
 use larder_http::{HttpCache, page, pages_under};
 use larder_servers::{RedisCluster, RedisSentinel, RedisServer};
 
@@ -106,29 +109,39 @@ fn spelled(servers: &[RedisServer]) -> [Vec<String>; 2] {
 }
 
 /// What cannot be proved after a failover is made once more; what is proved by then is served again.
-#[tokio::test(flavor = "multi_thread")]
-async fn on_a_cluster_too_and_after_a_failover() {
-    let cluster = RedisCluster::start();
-    let ways = spelled(cluster.servers()).map(|nodes| patiently(RedisCache::builder().cluster(nodes)));
+async fn changes_reach_the_pages_after_a_failover<R>(
+    redis: R,
+    ways: [RedisCacheBuilder; 2],
+    fail_over: impl FnOnce(&R),
+) {
     let users = Arc::new(Users::default());
-    let nodes = Nodes::over(cluster, ways, Kind::ALL[0], |http| http, |_, cache| users.handler(cache)).await;
+    let ways = ways.map(patiently);
+    let nodes = Nodes::over(redis, ways, Kind::ALL[0], |http| http, |_, cache| users.handler(cache)).await;
     changes_reach_the_pages(&nodes, &users, "at first").await;
-    nodes.redis.failover(nodes.redis.slot_of("larder:log"));
+    fail_over(&nodes.redis);
     in_touch(&nodes).await;
     changes_reach_the_pages(&nodes, &users, "after a failover").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_sentinels_too_and_after_a_failover() {
+async fn on_a_cluster_too() {
+    let cluster = RedisCluster::start();
+    let ways = spelled(cluster.servers()).map(|nodes| RedisCache::builder().cluster(nodes));
+    changes_reach_the_pages_after_a_failover(cluster, ways, |cluster| {
+        cluster.failover(cluster.slot_of("larder:log"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_sentinels_too() {
     let sentinel = RedisSentinel::start();
     let ways = spelled(sentinel.sentinels())
-        .map(|nodes| patiently(RedisCache::builder().sentinel(nodes, RedisSentinel::SERVICE)));
-    let users = Arc::new(Users::default());
-    let nodes = Nodes::over(sentinel, ways, Kind::ALL[0], |http| http, |_, cache| users.handler(cache)).await;
-    changes_reach_the_pages(&nodes, &users, "at first").await;
-    nodes.redis.failover();
-    in_touch(&nodes).await;
-    changes_reach_the_pages(&nodes, &users, "after a failover").await;
+        .map(|nodes| RedisCache::builder().sentinel(nodes, RedisSentinel::SERVICE));
+    changes_reach_the_pages_after_a_failover(sentinel, ways, |sentinel| {
+        sentinel.failover();
+    })
+    .await;
 }
 
 /// Waits until each node hears of what the other one changes.
