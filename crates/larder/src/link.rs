@@ -22,7 +22,7 @@ pub struct Link {
     /// How often everything in memory was dropped because something could not be proved: records of the log were
     /// trimmed before they were read, the log was lost, or the server replaced.
     pub restarts: u64,
-    /// How often this process made the log anew that was lost.
+    /// How often this process made the log: where there was none yet, and where it was lost.
     pub resets: u64,
     /// Records of the log that this release cannot read. Each of them counts as covering everything.
     pub malformed: u64,

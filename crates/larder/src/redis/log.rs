@@ -82,7 +82,7 @@ pub(crate) struct LogStatus {
     pub(crate) losses: u64,
     /// New starts because the server was replaced.
     pub(crate) replacements: u64,
-    /// Times that this process made the log anew.
+    /// Times that this process made the log: the first one, or one that was lost.
     pub(crate) resets: u64,
     /// Records that could not be read.
     pub(crate) malformed: u64,
