@@ -13,7 +13,14 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{App, HttpResponse, dev::Service as _, error, test, web};
+use actix_web::{
+    App, HttpResponse,
+    body::MessageBody,
+    dev::{Service as _, ServiceRequest, ServiceResponse},
+    error,
+    middleware::{Condition, Next, from_fn},
+    test, web,
+};
 use bytes::Bytes;
 use support::{
     Said, TestClock,
@@ -99,37 +106,22 @@ async fn a_change_that_a_middleware_refuses_drops_nothing() {
 /// A middleware between router and cache may keep the request, as it may without the cache.
 #[actix_web::test]
 async fn a_middleware_may_keep_the_request() {
+    async fn keep<B: MessageBody>(
+        request: ServiceRequest,
+        next: Next<B>,
+    ) -> Result<ServiceResponse<B>, actix_web::Error> {
+        let _kept = request.request().clone();
+        next.call(request).await
+    }
     for cached in [false, true] {
         let page =
             || async { HttpResponse::Ok().insert_header(("cache-control", "max-age=60")).body("page") };
-        let resource = web::resource("/").route(web::get().to(page));
-        let get = test::TestRequest::get().uri("/").to_request();
-        let status = if cached {
-            let resource = resource.wrap(http_cache(&TestClock::new())).wrap_fn(|request, service| {
-                let kept = request.request().clone();
-                let going = service.call(request);
-                async move {
-                    let response = going.await;
-                    drop(kept);
-                    response
-                }
-            });
-            let app = test::init_service(App::new().service(resource)).await;
-            test::call_service(&app, get).await.status()
-        } else {
-            let resource = resource.wrap_fn(|request, service| {
-                let kept = request.request().clone();
-                let going = service.call(request);
-                async move {
-                    let response = going.await;
-                    drop(kept);
-                    response
-                }
-            });
-            let app = test::init_service(App::new().service(resource)).await;
-            test::call_service(&app, get).await.status()
-        };
-        assert_eq!(status, 200, "cached: {cached}");
+        let http = Condition::new(cached, http_cache(&TestClock::new()));
+        let resource = web::resource("/").route(web::get().to(page)).wrap(http).wrap(from_fn(keep));
+        let app = test::init_service(App::new().service(resource)).await;
+        let response = test::call_service(&app, test::TestRequest::get().uri("/").to_request()).await;
+        assert_eq!(response.status(), 200, "cached: {cached}");
+        assert_eq!(response.headers().contains_key("cache-status"), cached);
     }
 }
 

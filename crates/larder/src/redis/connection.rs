@@ -63,9 +63,9 @@ enum Routes {
 }
 
 impl Connections {
-    /// Connects when it is first needed, or told to [`begin`](Self::begin). `admit` is asked for every new connection before anything is sent
-    /// on it, except in a cluster; where it says no, the connection is closed, and another one is tried
-    /// soon.
+    /// Connects when it is first needed, or told to [`begin`](Self::begin). `admit` is asked for every new
+    /// connection before anything is sent on it, except in a cluster; where it says no, the connection is
+    /// closed, and another one is tried soon.
     pub(crate) fn new(config: Arc<Config>, admit: Option<Admit>) -> Self {
         Self(match place(&config) {
             Some(destination) => Routes::Single(Link::new(config, destination, admit)),
