@@ -67,6 +67,7 @@ use quote::quote;
 /// | `negative_ttl = 10` | how long a `None` is kept; without it, it is not |
 /// | `lock = larder::Lock::Process` | how far "computed once" reaches: this process, or all that share the server |
 /// | `when = !fresh` | whether to use the cache for this call; if not, the function just runs |
+/// | `spawn` | computes in a task of its own, which outlives its callers; see below |
 /// | `detached` | what the function reads from caches does not invalidate its result |
 /// | `companions`, `companions = false` | see below |
 /// | `crate = my_larder` | the path of `larder`, where it has another name |
@@ -127,11 +128,41 @@ use quote::quote;
 ///
 /// # Computations that outlive their caller
 ///
-/// With `stale_while_revalidate`, `refresh_ahead` or `timeout` the body runs in a task of its own. So that
-/// it can, it works on owned copies of what it borrows, taken only when it runs: `&T` by `ToOwned` (`&str`
-/// becomes a `String`), `&self` by `Clone`; other arguments are moved. `&mut` is an error, and so is an
-/// argument with a borrow inside: take an owned value or an `Arc` instead. What is copied should be cheap to
-/// copy, as handles and `Arc`s are.
+/// By default the body runs in the caller who finds nothing in the cache; the others wait. If that caller is
+/// dropped (the client went away, a timeout around the call ended), one of those who wait runs it again from
+/// the beginning. Where callers wait for less time than the body takes, it never ends: 40 callers, one every
+/// 100 ms, each with 500 ms of patience, are never answered by a body that takes 700 ms.
+///
+/// With `spawn` the body runs in a task of its own, which goes on when its callers are dropped: of those 40,
+/// all that come late enough are answered, by one run of the body. `stale_while_revalidate`,
+/// `refresh_ahead` and `timeout` include `spawn`.
+///
+/// ```
+/// use larder::cached;
+///
+/// # #[derive(Clone)] struct Db;
+/// # impl Db { async fn report(&self, year: u16) -> String { format!("the report of {year}") } }
+/// #[cached(ttl = "1h", key = "report:<year>", skip(db), spawn)]
+/// async fn report(db: &Db, year: u16) -> String {
+///     db.report(year).await
+/// }
+/// # #[tokio::main]
+/// # async fn main() { assert_eq!(report(&Db, 2026).await, "the report of 2026"); }
+/// ```
+///
+/// - The body works on owned copies of what it borrows, taken only when it runs: `&T` by `ToOwned` (`&str`
+///   becomes a `String`), `&self` by `Clone`; other arguments are moved. `&mut` is an error, and so is an
+///   argument with a borrow inside: take an owned value or an `Arc` instead. What is copied should be cheap
+///   to copy, as handles and `Arc`s are.
+/// - A panic of the body is that of the caller who started it, if it still waits. One of the others then
+///   runs the body again, in a task too; after a second panic each of them does.
+/// - What the body reads from caches, and what it decides through `larder::context()`, counts as it does
+///   without a task. The span that was current where the function was called is current in the body. A
+///   `tokio::task_local!` of the caller is not there: take what is needed as an argument.
+/// - The task runs in the runtime of the caller who started it, and ends with that runtime; then another
+///   caller takes over. Outside of a tokio runtime there is nothing to spawn a task on, and the caller runs the
+///   body, as without `spawn`.
+/// - Nothing limits the body: put a `tokio::time::timeout` around what may hang in it.
 ///
 /// # Other attributes
 ///

@@ -48,6 +48,7 @@ pub(crate) struct Policy {
     pub(crate) lock: Option<Expr>,
     /// Where it is no part of the key.
     pub(crate) schema: Option<u32>,
+    pub(crate) spawn: bool,
     pub(crate) detached: bool,
     pub(crate) tags: Vec<Text>,
 }
@@ -324,6 +325,7 @@ fn policy(args: &mut Args, of: Macro, function: &Function, errors: &mut Errors) 
         timeout: args.timeout.take().map(time),
         schema: args.schema.as_ref().filter(|_| args.namespace.is_none()).map(|given| given.value),
         lock: args.lock.take().map(|lock| localized(lock.value, function)),
+        spawn: args.spawn.take().is_some_and(|given| given.value),
         detached: args.detached.take().is_some_and(|given| given.value),
         tags,
     })

@@ -40,6 +40,7 @@ pub struct Policy {
     pub(crate) lock: Option<Lock>,
     pub(crate) schema: Option<u32>,
     pub(crate) detached: bool,
+    pub(crate) spawn: bool,
 }
 
 /// How far "computed once" reaches.
@@ -69,6 +70,7 @@ impl Policy {
             lock: None,
             schema: None,
             detached: false,
+            spawn: false,
         }
     }
 
@@ -181,6 +183,21 @@ impl PolicyBuilder {
     /// this value.
     pub fn detached(mut self) -> Self {
         self.policy.detached = true;
+        self
+    }
+
+    /// Runs each computation in a task of its own, which outlives its callers: one that takes longer than
+    /// every caller waits still ends, is stored, and answers those who came later. Without it, a caller who
+    /// is dropped ends the computation, and one of those who wait starts it again from the beginning.
+    ///
+    /// A task needs a `'static` computation. So this is for
+    /// [`get_or_compute_background`](crate::CacheExt::get_or_compute_background), where computations are
+    /// tasks with or without it, and which says what a task means for panics, dependencies and spans; in
+    /// `#[cached(…)]` it is the option `spawn`. The forms that borrow
+    /// ([`get_or_compute`](crate::CacheExt::get_or_compute) and its like) compute in their caller all the
+    /// same, and warn once.
+    pub fn spawn(mut self) -> Self {
+        self.policy.spawn = true;
         self
     }
 

@@ -6,7 +6,7 @@ mod look;
 use std::{borrow::Borrow, collections::HashMap, future::Future, hash::Hash, time::Duration};
 
 pub(crate) use self::look::{find_uncounted, look};
-use self::look::{full_key, get_many_missing, get_missing, look_at, look_or_compute};
+use self::look::{full_key, get_many_missing, get_missing, look_at, look_or_compute, warn_if_spawning};
 use crate::{
     cache::{Cache, Invalidating},
     compute, dependencies,
@@ -248,9 +248,16 @@ pub trait CacheExt: Cache {
 
     /// As [`get_or_compute_shared`](Self::get_or_compute_shared), in a task of its own: the computation
     /// goes on if its caller is dropped, and refreshes run while their callers have the old value. Needed
-    /// for `stale_while_revalidate`, `refresh_ahead` and `timeout` to keep no caller waiting.
+    /// for `stale_while_revalidate`, `refresh_ahead` and `timeout` to keep no caller waiting, and where
+    /// callers wait for less time than the computation takes.
     ///
-    /// Must be called in a tokio runtime; anywhere else the caller computes.
+    /// `compute` itself is called by the caller; the future that it returns is the task. That runs in the
+    /// caller's runtime and in the caller's span, and ends with the runtime: then one of those who wait
+    /// computes in its place. What it reads from caches and decides through [`context`](crate::context)
+    /// counts as it does without a task; a `tokio::task_local!` of the caller is not there.
+    ///
+    /// Must be called in a tokio runtime; anywhere else there is nothing to spawn a task on, and the caller
+    /// computes.
     ///
     /// # Errors
     ///
@@ -258,7 +265,8 @@ pub trait CacheExt: Cache {
     ///
     /// # Panics
     ///
-    /// If the computation panics, in the caller who started it and waits for it.
+    /// If the computation panics, in the caller who started it and waits for it. One of the others who wait
+    /// computes in its place; after a second panic each of them does.
     fn get_or_compute_background<V, E, Fut>(
         &self,
         key: &str,
@@ -332,7 +340,10 @@ pub trait CacheExt: Cache {
                 (item, key)
             })
             .collect();
-        async move { compute::get_or_compute_many(self, items, policy.borrow(), compute).await }
+        async move {
+            warn_if_spawning(policy.borrow());
+            compute::get_or_compute_many(self, items, policy.borrow(), compute).await
+        }
     }
 
     /// Adds `by` to the counter `key`, and returns the sum. A counter starts at 0; one that this call

@@ -43,6 +43,9 @@ pub(super) fn policy(private: &TokenStream, policy: &Policy, function: &Function
     if let Some(schema) = policy.schema {
         options.extend(quote!(.schema(#schema)));
     }
+    if policy.spawn {
+        options.extend(quote!(.spawn()));
+    }
     if policy.detached {
         options.extend(quote!(.detached()));
     }

@@ -10,9 +10,10 @@ use crate::tokens;
 
 /// Whether an option asks for the background form; if so, the arguments must allow it.
 pub(super) fn background(args: &Args, function: &Function, errors: &mut Errors) -> bool {
-    let option = ["stale_while_revalidate", "refresh_ahead", "timeout"]
+    let spawn = args.spawn.as_ref().is_none_or(|given| given.value);
+    let option = ["stale_while_revalidate", "refresh_ahead", "timeout", "spawn"]
         .into_iter()
-        .find(|option| args.attempted(option));
+        .find(|&option| args.attempted(option) && (spawn || option != "spawn"));
     let Some(option) = option else {
         return false;
     };

@@ -298,6 +298,12 @@ impl Options {
         self
     }
 
+    /// See above.
+    pub fn spawn(mut self) -> Self {
+        self.0.spawn = true;
+        self
+    }
+
     /// The policy.
     pub fn policy(self) -> Policy {
         self.0

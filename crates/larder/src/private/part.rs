@@ -165,8 +165,8 @@ impl<const N: usize> Dotted<N> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be copied for a run in the background",
     label = "not `Clone`",
-    note = "`stale_while_revalidate`, `refresh_ahead` and `timeout` compute in the background, on copies of \
-            the borrowed arguments: derive `Clone`, or pass the argument as an `Arc` of it"
+    note = "`spawn`, `stale_while_revalidate`, `refresh_ahead` and `timeout` compute in the background, on copies \
+            of the borrowed arguments: derive `Clone`, or pass the argument as an `Arc` of it"
 )]
 pub trait Own {
     /// The copy.

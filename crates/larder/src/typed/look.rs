@@ -1,6 +1,10 @@
 //! Looking for values: nearby first, and from there on in a box.
 
-use std::{borrow::Cow, future::Future};
+use std::{
+    borrow::Cow,
+    future::Future,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use crate::{
     cache::Cache,
@@ -42,8 +46,21 @@ where
     match look(cache, &key) {
         Ok(value) => Ok(value),
         Err(found) => {
+            warn_if_spawning(policy);
             Box::pin(compute::get_or_compute((cache, &*key), found, policy, sharing, compute)).await
         }
+    }
+}
+
+/// Says once that a computation which borrows from its caller is no task.
+pub(super) fn warn_if_spawning(policy: &Policy) {
+    // No `Once`: a subscriber that panics would poison it.
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if policy.spawn && !SAID.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            "a policy with `spawn` is used where computations may borrow from their callers, and so end with \
+             them: use `get_or_compute_background`"
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "no test needs all of it")]
 
 pub(crate) mod dashboard;
+pub(crate) mod warnings;
 
 use std::{
     future::Future,
