@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
@@ -18,6 +18,7 @@ use crate::{
     error::Result,
     link::Link,
     lock::LockGuard,
+    memory::MemoryCacheBuilder,
     scope::{Scope, ScopeHash},
     value::ValueType,
 };
@@ -76,6 +77,20 @@ pub trait Cache: Send + Sync {
 
     /// How this process stands with the servers that it shares entries through, if there are any.
     fn link(&self) -> Option<Link> {
+        None
+    }
+
+    /// The time on the servers that entries are shared through, as far as it is known: what several processes date
+    /// is dated by it, so that none of their clocks matters. None where there is no server, or no contact so far.
+    fn server_time(&self) -> Option<SystemTime> {
+        None
+    }
+
+    /// A handle to the same cache, with the same [`Core`] and the same servers, that keeps its entries in a memory of
+    /// its own, bounded as `memory` says: for entries that are not to compete with the others, pages of `larder-http`
+    /// for one. An invalidation through either covers both. None if the cache has no memory, or cannot be set so.
+    fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {
+        let _ = memory;
         None
     }
 
@@ -165,6 +180,10 @@ macro_rules! forward {
                 ($($before)* self $($after)*).link()
             }
 
+            fn server_time(&self) -> Option<std::time::SystemTime> {
+                ($($before)* self $($after)*).server_time()
+            }
+
             async fn read(&self, keys: &[$crate::Lookup<'_>], of: $crate::ValueType) -> Vec<Option<$crate::Entry>> {
                 ($($before)* self $($after)*).read(keys, of).await
             }
@@ -221,6 +240,10 @@ macro_rules! forward_pointers {
             #[inline]
             fn prefix(&self) -> &str {
                 (**self).prefix()
+            }
+
+            fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {
+                (**self).with_memory(memory)
             }
         });
     )+};

@@ -6,6 +6,7 @@ use std::{
     fmt,
     hash::{BuildHasherDefault, Hash, Hasher},
     sync::Arc,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -45,7 +46,9 @@ use crate::{
 #[derive(Clone)]
 pub struct MemoryCache {
     core: Core,
-    store: sync::Cache<StoreKey, Entry, BuildHasherDefault<Hashed>>,
+    store: Store,
+    /// The weight of what was stored since the store last dropped what is too much.
+    unsettled: Arc<AtomicU64>,
     counters: Counters,
     #[cfg_attr(
         not(feature = "redis"),
@@ -67,6 +70,8 @@ pub enum Eviction {
 }
 
 const DEFAULT_CAPACITY: u64 = 10_000;
+
+type Store = sync::Cache<StoreKey, Entry, BuildHasherDefault<Hashed>>;
 
 type Weigher = Arc<dyn Fn(&str, &Entry) -> u32 + Send + Sync>;
 
@@ -130,6 +135,15 @@ impl MemoryCacheBuilder {
         }
         let builder = Core::builder().near_slots(self.near_slots_or_default()).scope_slots(self.scope_slots);
         let core = core(builder).build();
+        // With a weigher, the capacity says nothing of how many.
+        let counters = if self.weigher.is_some() { DEFAULT_CAPACITY } else { self.capacity };
+        let store = self.store(&core);
+        let counters = Counters::new(counters);
+        Ok(MemoryCache { core, store, unsettled: Arc::default(), counters, settings: self })
+    }
+
+    /// An empty store for a cache with this core.
+    fn store(&self, core: &Core) -> Store {
         let mut store = sync::Cache::builder()
             .max_capacity(self.capacity)
             .eviction_policy(match self.eviction {
@@ -141,13 +155,10 @@ impl MemoryCacheBuilder {
                 let core = core.clone();
                 move |_, entry, cause| core.forget(&entry, cause == RemovalCause::Size)
             });
-        // With a weigher, the capacity says nothing of how many.
-        let counters = if self.weigher.is_some() { DEFAULT_CAPACITY } else { self.capacity };
         if let Some(weigher) = self.weigher.clone() {
             store = store.weigher(move |key: &StoreKey, entry| weigher(&key.text, entry));
         }
-        let store = store.build_with_hasher(BuildHasherDefault::default());
-        Ok(MemoryCache { core, store, counters: Counters::new(counters), settings: self })
+        store.build_with_hasher(BuildHasherDefault::default())
     }
 
     fn near_slots_or_default(&self) -> usize {
@@ -182,6 +193,20 @@ impl MemoryCache {
         for entry in entries {
             let key = StoreKey { hash: entry.0.hash, text: entry.0.key.clone() };
             self.store.insert(key, entry.clone());
+            self.settle(entry);
+        }
+    }
+
+    /// Has the store drop what is too much, once that may be a part of the capacity that matters: by itself it does so
+    /// by the number of entries stored, and entries that are weighed may be large.
+    fn settle(&self, entry: &Entry) {
+        const PART: u64 = 32;
+        let Some(weigher) = &self.settings.weigher else { return };
+        let weight = u64::from(weigher(entry.key(), entry));
+        let unsettled = self.unsettled.fetch_add(weight, Ordering::Relaxed) + weight;
+        if unsettled > self.settings.capacity / PART {
+            self.unsettled.store(0, Ordering::Relaxed);
+            self.store.run_pending_tasks();
         }
     }
 
@@ -191,6 +216,13 @@ impl MemoryCache {
         for key in scopes.iter().filter_map(Scope::as_key) {
             self.store.invalidate(&Sought(self.core.lookup(key)));
         }
+    }
+
+    /// The same cache with another, empty store. What is in front of both, the near table, stays within what both
+    /// keep: a store tells of all that it drops.
+    pub(crate) fn apart(&self, settings: MemoryCacheBuilder) -> Option<Self> {
+        let store = (settings.capacity > 0).then(|| settings.store(&self.core))?;
+        Some(Self { store, unsettled: Arc::default(), settings: Arc::new(settings), ..self.clone() })
     }
 
     /// An empty cache with the same settings, in an order of changes that other caches share.
@@ -231,6 +263,10 @@ impl Cache for MemoryCache {
 
     fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
         self.store.get(&Sought(at))
+    }
+
+    fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {
+        Some(Arc::new(self.apart(memory)?))
     }
 
     async fn write(&self, entries: &[Entry]) -> Result<()> {

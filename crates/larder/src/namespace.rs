@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     cache::{Cache, Invalidating, forward},
     core::Core,
+    memory::MemoryCacheBuilder,
     scope::Scope,
 };
 
@@ -99,6 +100,11 @@ forward!([] Namespace, [] self [.cache], {
     #[inline]
     fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {
+        let cache = self.cache.with_memory(memory)?;
+        Some(Arc::new(Self { cache, ..self.clone() }))
     }
 });
 

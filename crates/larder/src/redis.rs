@@ -19,7 +19,7 @@ mod url;
 use std::{
     fmt,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use async_trait::async_trait;
@@ -283,6 +283,11 @@ impl Cache for RedisCache {
 
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn server_time(&self) -> Option<SystemTime> {
+        let since = self.remote.log.contact().server_now_ms()?;
+        UNIX_EPOCH.checked_add(Duration::from_millis(since))
     }
 
     fn link(&self) -> Option<Link> {

@@ -12,7 +12,7 @@ use crate::{
     cache::{Cache, forward},
     core::Core,
     error::{Kind, Result},
-    memory::MemoryCache,
+    memory::{MemoryCache, MemoryCacheBuilder},
     sync::plain::{Mutex, lock},
 };
 
@@ -119,6 +119,10 @@ forward!([] Installed, [] self [.cache], {
     #[inline]
     fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {
+        self.cache.with_memory(memory)
     }
 });
 

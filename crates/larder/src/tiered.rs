@@ -1,6 +1,10 @@
 //! `TieredCache`: memory in front of Redis.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use async_trait::async_trait;
 
@@ -12,7 +16,7 @@ use crate::{
     error::Result,
     link::Link,
     lock::LockGuard,
-    memory::MemoryCache,
+    memory::{MemoryCache, MemoryCacheBuilder},
     redis::RedisCache,
     scope::{Scope, ScopeHash},
     value::ValueType,
@@ -97,6 +101,14 @@ impl Cache for TieredCache {
 
     fn is_shared(&self) -> bool {
         true
+    }
+
+    fn server_time(&self) -> Option<SystemTime> {
+        self.redis.server_time()
+    }
+
+    fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {
+        Some(Arc::new(Self { memory: self.memory.apart(memory)?, redis: self.redis.clone() }))
     }
 
     fn link(&self) -> Option<Link> {

@@ -8,6 +8,11 @@ pub async fn find<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
     typed::find_uncounted(cache, key).await
 }
 
+/// The value under a key, if it can be had without waiting.
+pub fn find_near<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
+    typed::find_near(cache, key)
+}
+
 /// Somebody was given what was found: `fresh`, or past its time.
 pub fn count_served(cache: &dyn Cache, fresh: bool) {
     cache.core().count_served(fresh);

@@ -154,6 +154,14 @@ pub(crate) async fn find_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key:
     entry.into_value()
 }
 
+/// As `find_uncounted`, of what is nearby; nobody's computation is made from it.
+pub(crate) fn find_near<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Option<V> {
+    let key = full_key(cache, key);
+    let at = cache.core().lookup(&key);
+    let entry = cache.peek(at).filter(|entry| entry.0.is_valid(cache.core().epochs()))?;
+    entry.into_value()
+}
+
 /// An entry for all but its value: from wherever it is.
 pub(super) async fn look_at(cache: &(impl Cache + ?Sized), key: &str) -> Option<Entry> {
     let core = cache.core();
