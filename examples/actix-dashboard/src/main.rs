@@ -54,8 +54,8 @@ async fn main() -> Result<()> {
 async fn serve(listener: TcpListener, app: App) -> Result<()> {
     let app = Data::new(app);
     // What clients send in `Cache-Control` does not count: nobody makes the database work by reloading a page.
-    // Made outside of the closure, which runs once for each worker: its clones share what they know.
-    let cache = HttpCache::new(larder::global()).ignore_request_directives();
+    // Made outside of the closure, which runs once for each worker: its clones share what they know, and 64 MiB of memory.
+    let cache = HttpCache::new(larder::global()).capacity(64 << 20).ignore_request_directives();
     let server = HttpServer::new(move || {
         Actix::new()
             .app_data(app.clone())

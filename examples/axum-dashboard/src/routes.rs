@@ -41,8 +41,8 @@ pub fn router(app: App) -> Router {
         .route("/users", get(list).post(create))
         .route("/users/{id}", get(read).put(update).delete(delete))
         // Inside of `nest`, this needs larder-http's feature `axum`. What clients send in `Cache-Control` does
-        // not count: nobody makes the database work by reloading a page.
-        .layer(HttpCache::new(larder::global()).ignore_request_directives());
+        // not count: nobody makes the database work by reloading a page. Pages take 64 MiB of memory at most.
+        .layer(HttpCache::new(larder::global()).capacity(64 << 20).ignore_request_directives());
     Router::new()
         .route("/", get(Html(include_str!("index.html"))))
         .nest("/api/v1", api)

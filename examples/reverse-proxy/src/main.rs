@@ -17,6 +17,7 @@ use axum::{
     body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, StatusCode, Uri, header, uri},
+    middleware::map_request,
     response::{IntoResponse, Response},
 };
 use hyper_util::{
@@ -35,8 +36,14 @@ async fn main() -> Result<()> {
     let upstream = Upstream::new(&env::var("UPSTREAM").context("UPSTREAM has to name a server")?)?;
     let address = env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:8001".into());
 
-    let pages = MemoryCache::builder().capacity(256 << 20).weigher(larder_http::weigh).build()?;
-    let app = Router::new().fallback(forward).with_state(upstream).layer(HttpCache::new(pages));
+    let cache = HttpCache::new(MemoryCache::new(1)).capacity(256 << 20);
+    // Before the cache: what is of the connection chooses no page.
+    let app = Router::new().fallback(forward).with_state(upstream).layer(cache).layer(map_request(
+        async |mut request: Request| {
+            strip_hop_by_hop(request.headers_mut());
+            request
+        },
+    ));
 
     let listener = TcpListener::bind(&address).await.with_context(|| format!("ADDRESS is {address}"))?;
     println!("listening on http://{}", listener.local_addr()?);
@@ -72,7 +79,6 @@ impl Upstream {
 async fn forward(State(upstream): State<Upstream>, mut request: Request) -> Response {
     let Ok(uri) = upstream.locate(request.uri()) else { return StatusCode::BAD_REQUEST.into_response() };
     *request.uri_mut() = uri;
-    strip_hop_by_hop(request.headers_mut());
     match timeout(PATIENCE, upstream.client.request(request)).await {
         Ok(Ok(mut response)) => {
             strip_hop_by_hop(response.headers_mut());
@@ -83,11 +89,17 @@ async fn forward(State(upstream): State<Upstream>, mut request: Request) -> Resp
     }
 }
 
-/// Fields that are of one connection are not sent on (RFC 9110, section 7.6.1).
+/// Fields that are of one connection are not sent on (RFC 9110, section 7.6.1). What every recipient needs is none of
+/// them, whatever `Connection` says: where a request is for, how long its body is, and what caches may do with it.
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let lines = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
-    let named: Vec<HeaderName> =
-        lines.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok()).collect();
+    let named: Vec<HeaderName> = lines
+        .flat_map(|line| line.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .filter(|name| {
+            ![header::HOST, header::CONTENT_LENGTH, header::CACHE_CONTROL, header::VARY].contains(name)
+        })
+        .collect();
     let fixed =
         ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
     for name in named.into_iter().chain(fixed.map(HeaderName::from_static)) {

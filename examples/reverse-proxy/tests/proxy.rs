@@ -12,7 +12,13 @@ use std::{
     },
 };
 
-use axum::{Router, body::Body, http::Request, response::Response, routing::get};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request},
+    response::Response,
+    routing::get,
+};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -83,6 +89,36 @@ async fn the_second_client_is_answered_from_the_cache() {
     // A connection that was open may still have somebody behind it.
     while proxy.get("/gone").await.0 == 404 {}
     assert_eq!(proxy.get("/gone").await.0, 502);
+}
+
+/// What `Connection` names is gone before the cache looks for a page; what it may not name stays.
+#[tokio::test]
+async fn what_connection_names_chooses_no_page() {
+    let tenant = |headers: HeaderMap| async move {
+        let of = |name: &str| headers.get(name).map_or("nobody", |value| value.to_str().unwrap()).to_owned();
+        let body = format!("{} at {}", of("x-tenant"), of("host"));
+        ([("cache-control", "public, max-age=60"), ("vary", "x-tenant")], body)
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new().route("/", get(tenant));
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let proxy = Proxy::start(address);
+    let ask = async |headers: &[(&str, &str)]| {
+        let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
+        let mut request = Request::get(&proxy.url).header("host", "acme.example");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response: Response<_> = client.request(request.body(Body::empty()).unwrap()).await.unwrap();
+        let body = axum::body::to_bytes(Body::new(response.into_body()), 1000).await.unwrap();
+        String::from_utf8(body.to_vec()).unwrap()
+    };
+    let acme = ("x-tenant", "acme");
+    assert_eq!(ask(&[acme, ("connection", "x-tenant")]).await, "nobody at acme.example");
+    assert_eq!(ask(&[acme]).await, "acme at acme.example");
+    assert_eq!(ask(&[]).await, "nobody at acme.example");
+    assert_eq!(ask(&[("x-tenant", "b"), ("connection", "Host, cache-control")]).await, "b at acme.example");
 }
 
 #[test]
