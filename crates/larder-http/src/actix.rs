@@ -31,7 +31,7 @@ pub use self::body::HttpCacheBody;
 use self::{body::Handlers, in_place_of_error::InPlaceOfError, payload::begins_body};
 use crate::{
     body::ResponseBody,
-    conditional::{ANSWERABLE, Conditions},
+    conditional::Changes,
     config::{Caching, HttpCache},
     engine::{Refresh, Rest},
     fields,
@@ -204,7 +204,7 @@ where
 
     fn call(
         self,
-        conditions: Option<Conditions>,
+        changes: Changes,
     ) -> impl Future<Output = Result<Response<Handlers<B>>, Self::Error>> + Send {
         let (service, slot) = (self.service.take(), self.slot.take());
         let called = async move {
@@ -212,9 +212,7 @@ where
             let Slot::Waiting(mut request) = waiting else {
                 return Err(actix_web::error::ErrorInternalServerError("a request is answered once"));
             };
-            if let Some(conditions) = conditions {
-                apply(conditions, &mut request);
-            }
+            apply(&changes, &mut request);
             let (request, response) = service.call(request).await?.into_parts();
             let (mut head, body) = response.into_parts();
             let mut given = Response::new(Handlers::new(body));
@@ -240,24 +238,31 @@ where
         Some(StatusCode::from_u16(status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
     }
 
+    /// Tasks that stay on their thread can be spawned in Actix' own runtimes, and in the workers of a server that was
+    /// started in one of Tokio's.
+    fn has_tasks() -> bool {
+        actix_web::rt::System::try_current().is_some()
+            || std::thread::current().name().is_some_and(|name| name.starts_with("actix-server worker"))
+    }
+
     fn spawn(task: BoxFuture<()>) -> Driver {
         Driver::Task(actix_web::rt::spawn(task).abort_handle())
     }
 }
 
-/// As [`Conditions::apply`], on headers of the `http` crate's older version. They are not touched where nothing
+/// As [`Changes::apply`], on headers of the `http` crate's older version. They are not touched where nothing
 /// changes: a middleware may still hold the request, which then cannot be changed.
-fn apply(conditions: Conditions, request: &mut ServiceRequest) {
-    if conditions.is_empty() && !ANSWERABLE.iter().any(|name| request.headers().contains_key(name.as_str())) {
+fn apply(changes: &Changes, request: &mut ServiceRequest) {
+    let mut given = HeaderMap::new();
+    changes.clone().apply(&mut given);
+    if given.is_empty() && !changes.removed().any(|name| request.headers().contains_key(name.as_str())) {
         return;
     }
     let headers = request.headers_mut();
-    let mut given = HeaderMap::new();
-    conditions.apply(&mut given);
-    for name in ANSWERABLE {
+    for name in changes.removed() {
         let Ok(theirs) = actix::header::HeaderName::from_bytes(name.as_str().as_bytes()) else { continue };
         headers.remove(&theirs);
-        let value = given.get(&name).map(|value| actix::header::HeaderValue::from_bytes(value.as_bytes()));
+        let value = given.get(name).map(|value| actix::header::HeaderValue::from_bytes(value.as_bytes()));
         if let Some(Ok(value)) = value {
             headers.insert(theirs, value);
         }

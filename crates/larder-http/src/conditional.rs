@@ -11,10 +11,10 @@ use crate::{
 };
 
 /// What a client may ask with that a stored response can answer.
-pub(crate) const ANSWERABLE: [HeaderName; 2] = [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
+pub(crate) static ANSWERABLE: [HeaderName; 2] = [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
 
 /// What a client may ask with that only the handler can answer.
-pub(crate) const FOR_THE_HANDLER: [HeaderName; 4] =
+pub(crate) static FOR_THE_HANDLER: [HeaderName; 4] =
     [header::IF_MATCH, header::IF_UNMODIFIED_SINCE, header::IF_RANGE, header::RANGE];
 
 /// What is not in a 304: it describes a body, or is one's.
@@ -46,18 +46,35 @@ impl Conditions {
     pub(crate) fn is_empty(&self) -> bool {
         self.if_none_match.is_none() && self.if_modified_since.is_none()
     }
+}
 
-    /// Puts these in place of the client's own: the response has to be one that can be stored.
+/// What is changed in a request before its handler is asked.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Changes {
+    /// In place of the client's own conditions: the response has to be one that can be stored.
+    pub(crate) conditions: Option<Conditions>,
+    /// Headers that the handler does not see.
+    pub(crate) without: Vec<HeaderName>,
+}
+
+impl Changes {
     pub(crate) fn apply(self, headers: &mut HeaderMap) {
-        for name in ANSWERABLE {
+        for name in self.removed() {
             headers.remove(name);
         }
-        if let Some(tag) = self.if_none_match {
+        let Some(conditions) = self.conditions else { return };
+        if let Some(tag) = conditions.if_none_match {
             headers.insert(header::IF_NONE_MATCH, tag);
         }
-        if let Some(date) = self.if_modified_since {
+        if let Some(date) = conditions.if_modified_since {
             headers.insert(header::IF_MODIFIED_SINCE, date);
         }
+    }
+
+    /// The headers that are not the client's any more.
+    pub(crate) fn removed(&self) -> impl Iterator<Item = &HeaderName> {
+        let answerable: &'static [HeaderName] = if self.conditions.is_some() { &ANSWERABLE } else { &[] };
+        answerable.iter().chain(&self.without)
     }
 }
 

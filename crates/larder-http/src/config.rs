@@ -2,16 +2,21 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
-use http::request::Parts;
-use larder::Cache;
+use http::{HeaderMap, HeaderName, header, request::Parts};
+use larder::{Cache, MemoryCache};
 
 use crate::{
+    additions,
+    conditional::FOR_THE_HANDLER,
     date::{Millis, millis},
     engine::State,
+    harmless,
+    page::weigh,
+    status,
     tags::TagTemplate,
 };
 
@@ -42,8 +47,24 @@ type Predicate = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) struct Config {
+    /// As it was given.
+    given: Arc<dyn Cache>,
+    /// Where pages are kept.
     pub(crate) cache: Arc<dyn Cache>,
-    clock: Clock,
+    /// The most that they take, in bytes; none if that is the cache's own matter.
+    capacity: Option<u64>,
+    clock: Option<Clock>,
+    /// How far the servers' clock is ahead of `clock`, in milliseconds, since the first look at both.
+    ahead: Arc<OnceLock<i64>>,
+    /// This cache's name in `Cache-Status`.
+    pub(crate) name: Arc<str>,
+    pub(crate) accel_expires: bool,
+    pub(crate) spawns: bool,
+    /// Whether a proxy in front sets what steers handlers.
+    trusts_proxy: bool,
+    pub(crate) ignores_scheme: bool,
+    /// What all responses vary by, whatever they say.
+    pub(crate) vary: Vec<HeaderName>,
     ttl: Option<Duration>,
     /// The longest prefix first.
     ttls_under: Vec<(String, Duration)>,
@@ -54,7 +75,12 @@ pub(crate) struct Config {
     pub(crate) sort_query: bool,
     pub(crate) cookies: Cookies,
     pub(crate) honors_requests: bool,
+    /// Whether the extensions for stale responses count beside `s-maxage`.
+    pub(crate) extends_s_maxage: bool,
     keys: Vec<KeyOf>,
+    key_headers: Vec<HeaderName>,
+    harmless_headers: Vec<HeaderName>,
+    public_under: Vec<String>,
     skips: Vec<Predicate>,
     pub(crate) tags: Vec<TagTemplate>,
     #[cfg(feature = "actix")]
@@ -77,12 +103,26 @@ pub(crate) struct Cookies {
 impl HttpCache {
     /// Keeps responses in `cache`: `larder::global()`, say, or an `Arc` of any cache.
     ///
-    /// Capacity is the cache's own matter. One that counts entries may hold that many times
-    /// [`max_body`](Self::max_body); see [`weigh`](crate::weigh).
+    /// They are entries of that cache, on its servers too if it has some, and any of its invalidations drops them.
+    /// Only their memory is one of their own, 64 MiB unless [`capacity`](Self::capacity) says otherwise: a cache that
+    /// counts entries could not bound it, and whoever asks for many URLs would drive out everything else. A page that
+    /// would take more than a tenth of it is not stored.
     pub fn new(cache: impl Cache + 'static) -> Self {
+        const CAPACITY: u64 = 64 << 20;
+        let given: Arc<dyn Cache> = Arc::new(cache);
+        let (cache, capacity) = apart(&given, CAPACITY);
         let config = Config {
-            cache: Arc::new(cache),
-            clock: Arc::new(SystemTime::now),
+            given,
+            cache,
+            capacity,
+            clock: None,
+            ahead: Arc::default(),
+            name: "larder".into(),
+            accel_expires: false,
+            spawns: true,
+            trusts_proxy: false,
+            ignores_scheme: false,
+            vary: Vec::new(),
             ttl: None,
             ttls_under: Vec::new(),
             heuristic: false,
@@ -92,7 +132,11 @@ impl HttpCache {
             sort_query: false,
             cookies: Cookies::default(),
             honors_requests: true,
+            extends_s_maxage: false,
             keys: Vec::new(),
+            key_headers: Vec::new(),
+            harmless_headers: Vec::new(),
+            public_under: Vec::new(),
             skips: Vec::new(),
             tags: Vec::new(),
             #[cfg(feature = "actix")]
@@ -101,11 +145,28 @@ impl HttpCache {
         Self { config: Arc::new(config), state: Arc::default() }
     }
 
+    /// The memory for responses, in bytes, with their keys and all that belongs to them: 64 MiB by default, and one
+    /// byte at least. Those that were used least make room for new ones. What is stored so far stays with the clones
+    /// that were made before, so set it first.
+    ///
+    /// A [`RedisCache`](https://docs.rs/larder/latest/larder/struct.RedisCache.html) has no memory, and a cache of your
+    /// own decides by itself: there it does nothing.
+    pub fn capacity(self, bytes: u64) -> Self {
+        self.with(|config| (config.cache, config.capacity) = apart(&config.given, bytes.max(1)))
+    }
+
+    /// Keeps responses in the memory of the cache itself, between its other entries. Its capacity is its own matter:
+    /// one that counts entries may take that many times [`max_body`](Self::max_body); see [`weigh`](crate::weigh).
+    pub fn in_shared_memory(self) -> Self {
+        self.with(|config| (config.cache, config.capacity) = (config.given.clone(), None))
+    }
+
     /// How long a response is fresh whose handler says nothing about that.
     ///
-    /// Such a response is neither made from nor given to requests that say who asks, by `Authorization`, `Cookie`,
-    /// `X-Api-Key` and the like: a handler that says nothing has not said that its answer is for everybody. Nor is it stored with a status that is
-    /// not cacheable by itself (RFC 9110, section 15.1).
+    /// Such a response is neither made from nor given to requests that may say who asks: by `Authorization`,
+    /// `Cookie`, or any header that is not [known to be harmless](crate#whose-response-it-is). A handler that says
+    /// nothing has not said that its answer is for everybody. Nor is it stored with a status that is not cacheable
+    /// by itself (RFC 9110, section 15.1).
     pub fn ttl(self, ttl: Duration) -> Self {
         self.with(|config| config.ttl = Some(ttl))
     }
@@ -131,7 +192,8 @@ impl HttpCache {
         self.with(|config| config.keep_stale = keep)
     }
 
-    /// The largest body that is stored, in bytes: 1 MiB by default. A larger one is passed on.
+    /// The largest body that is stored, in bytes: 1 MiB by default, and never more than a tenth of the
+    /// [`capacity`](Self::capacity). A larger one is passed on.
     pub fn max_body(self, bytes: usize) -> Self {
         self.with(|config| config.max_body = bytes)
     }
@@ -169,6 +231,39 @@ impl HttpCache {
     /// ```
     pub fn key(self, addition: impl Fn(&Parts) -> String + Send + Sync + 'static) -> Self {
         self.with(|config| config.keys.push(Arc::new(addition)))
+    }
+
+    /// Adds what requests say in this header to the key: requests for one URI share responses only if they say the
+    /// same there, all lines of it. What a header in the key says is no reason to keep a response from others.
+    ///
+    /// # Panics
+    ///
+    /// If `name` is no header's: a mistake in the program.
+    pub fn key_header(self, name: &str) -> Self {
+        let name = header_name(name);
+        self.with(|config| config.key_headers.push(name))
+    }
+
+    /// Says that handlers make nothing of this header that others must not see: requests with it share the responses
+    /// of handlers that [say nothing](Self::ttl). `Authorization` and `Cookie` are not to be named here; see
+    /// [`ignore_cookies`](Self::ignore_cookies).
+    ///
+    /// # Panics
+    ///
+    /// If `name` is no header's, or one of those two: a mistake in the program.
+    pub fn harmless_header(self, name: &str) -> Self {
+        let name = header_name(name);
+        assert!(
+            name != header::AUTHORIZATION && name != header::COOKIE,
+            "`{name}` says who asks: let the handler say `Cache-Control: public`, or use `ignore_cookies`"
+        );
+        self.with(|config| config.harmless_headers.push(name))
+    }
+
+    /// Says that the responses of the path `prefix`, and of all paths under it, are for everybody, whatever headers
+    /// requests have besides `Authorization` and `Cookie`: for handlers that [say nothing](Self::ttl).
+    pub fn public_under(self, prefix: impl Into<String>) -> Self {
+        self.with(|config| config.public_under.push(prefix.into().trim_end_matches('/').to_owned()))
     }
 
     /// Shows extensions of type `T` of Actix' requests to [`key`](Self::key) and [`skip_if`](Self::skip_if): what a
@@ -214,14 +309,82 @@ impl HttpCache {
         self.with(|config| config.cookies.ignores_cookie = true)
     }
 
-    /// Takes no notice of `Cache-Control` in requests, but for `no-store`: clients cannot make handlers work.
+    /// Takes no notice of what requests say about caches: clients cannot make handlers work for what is stored.
+    ///
+    /// `Cache-Control` counts for nothing. `Range` and `If-Range`, `If-Match` and `If-Unmodified-Since` are taken out: a
+    /// whole response is the answer to them. So is what [steers handlers](crate#cache-poisoning), `X-Forwarded-Host`
+    /// for one, which otherwise makes a copy for each value; if a proxy in front sets that, and clients cannot, say so
+    /// with [`trust_proxy`](Self::trust_proxy). `Upgrade` and a body make a request go to the handler only where
+    /// nothing is stored for its URL.
+    ///
+    /// What remains with clients: URLs and hosts that nobody asked for yet, `Authorization`, `Cookie`, what `Vary`
+    /// names, and for handlers that say nothing any header that [may say who asks](crate#whose-response-it-is).
     pub fn ignore_request_directives(self) -> Self {
         self.with(|config| config.honors_requests = false)
     }
 
-    /// Tells the time by `clock`: for tests that do not want to wait.
+    /// Says that a proxy in front of the service sets or removes `Forwarded`, `X-Forwarded-Host`, `-Proto` and
+    /// everything else that [steers handlers](crate#cache-poisoning): under
+    /// [`ignore_request_directives`](Self::ignore_request_directives) they reach the handlers, and are in the key.
+    pub fn trust_proxy(self) -> Self {
+        self.with(|config| config.trusts_proxy = true)
+    }
+
+    /// Takes a URL for one whether it is asked for by `http` or by `https`, whatever the request or a proxy in front
+    /// says about that: for handlers that do not look at it. One that redirects from `http` to `https` does.
+    pub fn ignore_scheme(self) -> Self {
+        self.with(|config| config.ignores_scheme = true)
+    }
+
+    /// Whether a handler that was asked for a response is asked to the end, in a task of its own, when its client goes
+    /// away: it is by default. So those who are less patient than the handler get the response the next time, and
+    /// what they asked for does not begin anew each time. With `false` such a handler's future is dropped, and one of
+    /// those who wait asks again. A task does not see the task-local values of its client's.
+    pub fn spawn(self, spawns: bool) -> Self {
+        self.with(|config| config.spawns = spawns)
+    }
+
+    /// Lets `stale-while-revalidate` and `stale-if-error` of a response count beside `s-maxage`, as the more
+    /// particular word. By default they do not: `s-maxage` says what `proxy-revalidate` does (RFC 9111, section
+    /// 5.2.2.10). Beside `must-revalidate`, `proxy-revalidate` and `no-cache` they never do.
+    pub fn extend_s_maxage(self) -> Self {
+        self.with(|config| config.extends_s_maxage = true)
+    }
+
+    /// Tells the time by `clock`: for tests that do not want to wait. Ages are counted by the clock of the servers
+    /// that the cache shares its entries through, if there are any; then what `clock` adds to that from here on
+    /// counts, and not how late it is.
     pub fn clock(self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.with(|config| config.clock = Arc::new(clock))
+        self.with(|config| {
+            config.clock = Some(Arc::new(clock));
+            config.ahead = Arc::default();
+            config.shared_now();
+        })
+    }
+
+    /// Adds this header to the `Vary` of every response: for layers between this cache and the handlers that look at
+    /// it without saying so each time, as Actix' `Compress` does with `Accept-Encoding`. See
+    /// [compression](crate#compression).
+    ///
+    /// # Panics
+    ///
+    /// If `name` is no header's: a mistake in the program.
+    pub fn vary(self, name: &str) -> Self {
+        let name = header_name(name);
+        self.with(|config| config.vary.push(name))
+    }
+
+    /// Names this cache in `Cache-Status`, where several are on the way: `larder` by default. What is not printable
+    /// ASCII is left out.
+    pub fn name(self, name: &str) -> Self {
+        self.with(|config| config.name = status::name(name).into())
+    }
+
+    /// Tells nginx how long it may keep a response, by `X-Accel-Expires`: what is left of its lifetime, and nothing of
+    /// what is stale or not stored. nginx by itself takes no notice of `Age`, and keeps a response for its whole
+    /// `max-age` from then on. It does not pass that header on.
+    pub fn accel_expires(self) -> Self {
+        self.with(|config| config.accel_expires = true)
     }
 
     fn with(mut self, set: impl FnOnce(&mut Config)) -> Self {
@@ -231,17 +394,52 @@ impl HttpCache {
 }
 
 impl Config {
+    /// By this process' clock.
     pub(crate) fn now(&self) -> Millis {
-        millis((self.clock)())
+        millis(self.clock.as_ref().map_or_else(SystemTime::now, |clock| clock()))
+    }
+
+    /// By the clock that all processes with these pages share, if there is one: a page that one of them made is as old
+    /// for the others.
+    pub(crate) fn shared_now(&self) -> Millis {
+        let servers = || self.cache.server_time().map(millis);
+        if self.clock.is_none() {
+            return servers().unwrap_or_else(|| self.now());
+        }
+        let now = self.now();
+        let ahead = self.ahead.get().copied().or_else(|| {
+            let ahead = i64::try_from(servers()?).ok()?.checked_sub_unsigned(now)?;
+            Some(*self.ahead.get_or_init(|| ahead))
+        });
+        now.saturating_add_signed(ahead.unwrap_or_default())
+    }
+
+    /// The headers of a request that its handler does not see where clients decide nothing.
+    pub(crate) fn without(&self, headers: &HeaderMap) -> Vec<HeaderName> {
+        let is_removed = |name: &&HeaderName| {
+            FOR_THE_HANDLER.contains(*name) || (!self.trusts_proxy && additions::steers(name, headers))
+        };
+        headers.keys().filter(is_removed).cloned().collect()
+    }
+
+    /// Whether pages are in memory here, of which it can be seen what is kept.
+    pub(crate) fn has_memory(&self) -> bool {
+        self.capacity.is_some()
+    }
+
+    /// The most that a page may take, in bytes.
+    pub(crate) fn largest_page(&self) -> usize {
+        self.capacity.map_or(usize::MAX, |capacity| usize::try_from(capacity / 10).unwrap_or(usize::MAX))
+    }
+
+    /// The largest body that is stored.
+    pub(crate) fn largest_body(&self) -> usize {
+        self.max_body.min(self.largest_page())
     }
 
     /// What the user said about the freshness of responses under this path.
     pub(crate) fn ttl_of(&self, path: &str) -> Option<Duration> {
-        let is_under = |prefix: &str| match path.strip_prefix(prefix) {
-            Some(rest) => rest.is_empty() || rest.starts_with('/'),
-            None => false,
-        };
-        let under = self.ttls_under.iter().find(|(prefix, _)| is_under(prefix));
+        let under = self.ttls_under.iter().find(|(prefix, _)| is_under(path, prefix));
         under.map(|&(_, ttl)| ttl).or(self.ttl)
     }
 
@@ -250,12 +448,70 @@ impl Config {
         self.carried.iter().for_each(|carry| carry(from, to));
     }
 
+    /// Whether the user said that responses of this path are for everybody.
+    pub(crate) fn is_public(&self, path: &str) -> bool {
+        self.public_under.iter().any(|prefix| is_under(path, prefix))
+    }
+
     pub(crate) fn additions(&self, request: &Parts) -> Vec<String> {
         self.keys.iter().map(|key| key(request)).collect()
     }
 
+    /// The headers of a request that may say who asks.
+    pub(crate) fn unknown_headers(&self, headers: &HeaderMap) -> Vec<HeaderName> {
+        harmless::unknown(headers, |name| {
+            let ignored = self.cookies.ignores_cookie && *name == header::COOKIE;
+            ignored || self.harmless_headers.contains(name)
+        })
+    }
+
+    /// The headers whose values are in the key: those that the user named, and of the `unknown` ones those that an
+    /// addition to the key repeats word by word. (What an addition makes of a header otherwise need not tell apart
+    /// what handlers do.)
+    pub(crate) fn key_headers(
+        &self,
+        headers: &HeaderMap,
+        unknown: &[HeaderName],
+        additions: &[String],
+    ) -> Vec<HeaderName> {
+        let is_added = |name: &&HeaderName| {
+            let mut lines = headers.get_all(*name).iter();
+            match (lines.next(), lines.next()) {
+                (Some(only), None) => additions.iter().any(|addition| addition.as_bytes() == only.as_bytes()),
+                _ => false,
+            }
+        };
+        let mut names = self.key_headers.clone();
+        names.extend(unknown.iter().filter(is_added).cloned());
+        names
+    }
+
     pub(crate) fn skips(&self, request: &Parts) -> bool {
         self.skips.iter().any(|skip| skip(request))
+    }
+}
+
+/// The same cache with so many bytes of memory for pages alone, and that bound; if it cannot be had so, as it is.
+fn apart(cache: &Arc<dyn Cache>, bytes: u64) -> (Arc<dyn Cache>, Option<u64>) {
+    let memory = MemoryCache::builder().capacity(bytes).weigher(weigh);
+    match cache.with_memory(memory) {
+        Some(apart) => (apart, Some(bytes)),
+        None => (cache.clone(), None),
+    }
+}
+
+/// Whether a path is `prefix`, or under it.
+fn is_under(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// # Panics
+///
+/// If it is none.
+fn header_name(name: &str) -> HeaderName {
+    match name.parse() {
+        Ok(name) => name,
+        Err(_) => panic!("`{name}` is not the name of a header"),
     }
 }
 
@@ -282,6 +538,7 @@ impl fmt::Debug for HttpCache {
 pub struct Caching {
     pub(crate) ttl: Option<Duration>,
     pub(crate) no_store: bool,
+    pub(crate) public: bool,
     pub(crate) tags: Vec<String>,
 }
 
@@ -300,6 +557,13 @@ impl Caching {
     /// The response is not stored, whatever its headers say; clients are not told.
     pub fn no_store() -> Self {
         Self { no_store: true, ..Self::default() }
+    }
+
+    /// The response is for everybody, whatever headers the request had besides `Authorization` and `Cookie`: if its
+    /// own headers say nothing about for how long it is fresh. (If they do, they say it.)
+    pub fn public(mut self) -> Self {
+        self.public = true;
+        self
     }
 
     /// Adds a tag: invalidating `larder::Scope::tag` of the same name drops the response.

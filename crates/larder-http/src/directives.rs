@@ -1,8 +1,10 @@
-//! `Cache-Control`, read strictly where it allows and tolerantly where it forbids.
+//! `Cache-Control`, read strictly where it permits and tolerantly where it forbids.
 //!
 //! RFC 9111, section 4.2.1 leaves it to the cache what to do about values that are invalid or contradict each
-//! other, and encourages to take such a response for stale. So a time that is no number counts as zero, two
-//! different ones count as zero, and a word that forbids something does so however it is spaced.
+//! other, and encourages to take such a response for stale. So a time that is no number counts as zero, and so do
+//! two different ones. A word that forbids something does so wherever it stands, quoted strings of well-formed
+//! members excepted. What permits more than a cache may do by itself counts only if the whole field follows the
+//! grammar: a sender that cannot write it has not said that a response is for everybody.
 
 use std::time::Duration;
 
@@ -19,14 +21,23 @@ pub(crate) struct ResponseDirectives {
     pub(crate) no_store: bool,
     pub(crate) no_cache: Fields,
     pub(crate) private: Fields,
-    pub(crate) public: bool,
     pub(crate) must_revalidate: bool,
     pub(crate) proxy_revalidate: bool,
-    pub(crate) must_understand: bool,
     pub(crate) max_age: Option<Duration>,
     pub(crate) s_maxage: Option<Duration>,
     pub(crate) stale_while_revalidate: Option<Duration>,
     pub(crate) stale_if_error: Option<Duration>,
+    pub(crate) permits: Permissions,
+}
+
+/// What a response allows beyond what a cache may do by itself. Each is the directive of that name, written as the
+/// RFC does, in a field without any fault.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Permissions {
+    pub(crate) public: bool,
+    pub(crate) s_maxage: bool,
+    pub(crate) must_revalidate: bool,
+    pub(crate) must_understand: bool,
 }
 
 /// What a request says about what it takes.
@@ -66,8 +77,8 @@ impl Fields {
     }
 
     /// Adds what one more directive says. A list that cannot be read is about the whole response.
-    fn add(&mut self, value: Option<&str>) {
-        let names = value.map(|list| {
+    fn add(&mut self, argument: Argument<'_>) {
+        let names = argument.text().map(|list| {
             let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
             names.map(|name| HeaderName::from_bytes(name.as_bytes())).collect::<Result<Vec<_>, _>>()
         });
@@ -85,24 +96,35 @@ impl Fields {
 impl ResponseDirectives {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut directives = Self::default();
-        each(headers, |name, value| match name {
+        let mut permits = Permissions::default();
+        let mut shared_ages_are_valid = true;
+        let well_formed = each(headers, |name, argument| match name {
             "no-store" => directives.no_store = true,
-            "no-cache" => directives.no_cache.add(value),
-            "private" => directives.private.add(value),
-            "public" => directives.public = true,
-            "must-revalidate" => directives.must_revalidate = true,
+            "no-cache" => directives.no_cache.add(argument),
+            "private" => directives.private.add(argument),
+            "public" => permits.public |= argument == Argument::None,
+            "must-revalidate" => {
+                directives.must_revalidate = true;
+                permits.must_revalidate |= argument == Argument::None;
+            }
             "proxy-revalidate" => directives.proxy_revalidate = true,
-            "must-understand" => directives.must_understand = true,
-            "max-age" => set(&mut directives.max_age, value),
-            "s-maxage" => set(&mut directives.s_maxage, value),
-            "stale-while-revalidate" => set(&mut directives.stale_while_revalidate, value),
-            "stale-if-error" => set(&mut directives.stale_if_error, value),
+            "must-understand" => permits.must_understand |= argument == Argument::None,
+            "max-age" => set(&mut directives.max_age, argument),
+            "s-maxage" => {
+                shared_ages_are_valid &= matches!(argument, Argument::Token(text) if seconds(Some(text)).is_some())
+                    && directives.s_maxage.is_none_or(|known| seconds(argument.text()) == Some(known));
+                set(&mut directives.s_maxage, argument);
+            }
+            "stale-while-revalidate" => set(&mut directives.stale_while_revalidate, argument),
+            "stale-if-error" => set(&mut directives.stale_if_error, argument),
             _ => {}
         });
+        permits.s_maxage = directives.s_maxage.is_some() && shared_ages_are_valid;
+        directives.permits = if well_formed { permits } else { Permissions::default() };
         directives
     }
 
-    /// Whether a stale response has to be validated, whatever a client takes.
+    /// Whether a stale response has to be validated, whatever a client takes and whatever else it says.
     pub(crate) fn forbids_stale(&self) -> bool {
         self.must_revalidate || self.proxy_revalidate || self.no_cache.is_all()
     }
@@ -111,19 +133,21 @@ impl ResponseDirectives {
 impl RequestDirectives {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut directives = Self::default();
-        each(headers, |name, value| match name {
+        each(headers, |name, argument| match name {
             "no-store" => directives.no_store = true,
             "no-cache" => directives.no_cache = true,
             "only-if-cached" => directives.only_if_cached = true,
-            "max-age" => set(&mut directives.max_age, value),
+            "max-age" => set(&mut directives.max_age, argument),
             // A `min-fresh` that cannot be read asks for more than any response has.
             "min-fresh" => {
-                let asked = seconds(value).unwrap_or(Duration::from_secs(LONGEST));
+                let asked = seconds(argument.text()).unwrap_or(Duration::from_secs(LONGEST));
                 directives.min_fresh = Some(directives.min_fresh.unwrap_or_default().max(asked));
             }
-            "max-stale" if value.is_none() => directives.max_stale = Some(Duration::from_secs(LONGEST)),
-            "max-stale" => set(&mut directives.max_stale, value),
-            "stale-if-error" => set(&mut directives.stale_if_error, value),
+            "max-stale" if argument == Argument::None => {
+                directives.max_stale = Some(Duration::from_secs(LONGEST));
+            }
+            "max-stale" => set(&mut directives.max_stale, argument),
+            "stale-if-error" => set(&mut directives.stale_if_error, argument),
             _ => {}
         });
         directives
@@ -131,8 +155,8 @@ impl RequestDirectives {
 }
 
 /// Notes a time. An invalid one is zero, and so are two that differ.
-fn set(time: &mut Option<Duration>, value: Option<&str>) {
-    let given = seconds(value).unwrap_or_default();
+fn set(time: &mut Option<Duration>, argument: Argument<'_>) {
+    let given = seconds(argument.text()).unwrap_or_default();
     *time = Some(match *time {
         Some(known) if known != given => Duration::ZERO,
         _ => given,
@@ -148,38 +172,107 @@ pub(crate) fn seconds(value: Option<&str>) -> Option<Duration> {
     Some(Duration::from_secs(digits.parse().unwrap_or(LONGEST).min(LONGEST)))
 }
 
-/// Calls `directive` with each directive's name, in lower case, and its value without quotes.
-fn each(headers: &HeaderMap, mut directive: impl FnMut(&str, Option<&str>)) {
-    for line in headers.get_all(header::CACHE_CONTROL) {
-        // What is not ASCII cannot be a directive that is known, and must not hide one.
-        let line = String::from_utf8_lossy(line.as_bytes());
-        for member in members(&line) {
-            let (name, value) = match member.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (member, None),
-            };
-            let name = name.trim_end().to_ascii_lowercase();
-            // No blanks around `=` (RFC 9110, section 5.6.6): what forbids still forbids, a time is invalid.
-            let spaced = member
-                .split_once('=')
-                .is_some_and(|(name, value)| name.ends_with([' ', '\t']) || value.starts_with([' ', '\t']));
-            let value = value.map(|value| if spaced { " ".into() } else { unquoted(value) });
-            directive(&name, value.as_deref());
+/// What follows a directive's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Argument<'a> {
+    None,
+    Token(&'a str),
+    /// Without the quotes.
+    Quoted(&'a str),
+    /// The directive is not written as the grammar demands, or stands behind a quote that is not closed.
+    Malformed,
+}
+
+impl<'a> Argument<'a> {
+    fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Token(text) | Self::Quoted(text) => Some(text),
+            Self::None | Self::Malformed => None,
         }
     }
 }
 
-/// A token as it stands, or what a quoted string says.
-fn unquoted(value: &str) -> String {
-    let Some(quoted) = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')) else {
-        return value.to_owned();
-    };
-    let mut text = String::with_capacity(quoted.len());
-    let mut characters = quoted.chars();
-    while let Some(character) = characters.next() {
-        text.extend(if character == '\\' { characters.next() } else { Some(character) });
+/// Calls `directive` with each directive's name, in lower case, and its argument; returns whether all of the field
+/// follows the grammar. Of a member that does not, each word counts as a directive: one of them may forbid something.
+fn each(headers: &HeaderMap, mut directive: impl FnMut(&str, Argument<'_>)) -> bool {
+    let mut well_formed = true;
+    let mut quote_is_open = false;
+    for line in headers.get_all(header::CACHE_CONTROL) {
+        // What is not ASCII cannot be a directive that is known, and must not hide one.
+        let line = String::from_utf8_lossy(line.as_bytes());
+        for member in members(&line) {
+            match well_formed_directive(member) {
+                Some((name, _, _)) if quote_is_open => directive(&name, Argument::Malformed),
+                Some((name, None, _)) => directive(&name, Argument::None),
+                Some((name, Some(text), false)) => directive(&name, Argument::Token(&text)),
+                Some((name, Some(text), true)) => directive(&name, Argument::Quoted(&text)),
+                None => {
+                    well_formed = false;
+                    quote_is_open |= has_open_quote(member);
+                    let is_separator = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+                    for word in member.split(is_separator) {
+                        directive(&word.to_ascii_lowercase(), Argument::Malformed);
+                    }
+                }
+            }
+        }
     }
-    text
+    well_formed
+}
+
+/// `token [ "=" ( token / quoted-string ) ]` and nothing else: the name in lower case, the argument without quotes,
+/// and whether it had some.
+fn well_formed_directive(member: &str) -> Option<(String, Option<String>, bool)> {
+    let (name, argument) = match member.split_once('=') {
+        Some((name, argument)) => (name, Some(argument)),
+        None => (member, None),
+    };
+    // No known name has any other characters; one in quotes of another kind is to be looked into.
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if name.is_empty() || !name.bytes().all(is_name) {
+        return None;
+    }
+    let name = name.to_ascii_lowercase();
+    match argument {
+        None => Some((name, None, false)),
+        Some(token) if !token.is_empty() && token.bytes().all(is_token) => {
+            Some((name, Some(token.to_owned()), false))
+        }
+        Some(quoted) => Some((name, Some(unquoted(quoted)?), true)),
+    }
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// What a quoted string says (RFC 9110, section 5.6.4); none if it is not exactly one.
+fn unquoted(value: &str) -> Option<String> {
+    let mut characters = value.strip_prefix('"')?.chars();
+    let mut text = String::with_capacity(value.len());
+    loop {
+        match characters.next()? {
+            '"' => break,
+            '\\' => text.push(characters.next()?),
+            character => text.push(character),
+        }
+    }
+    characters.next().is_none().then_some(text)
+}
+
+/// Whether a quote in it is not closed: to a strict reader, it would hide all that follows.
+fn has_open_quote(member: &str) -> bool {
+    let mut open = false;
+    let mut characters = member.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => open = !open,
+            '\\' if open => drop(characters.next()),
+            _ => {}
+        }
+    }
+    open
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! before the computation ends if its body is a stream ([`copy`]); a page that others may have is what the
 //! computation gives.
 
+mod apart;
 mod change;
 mod computation;
 mod copy;
@@ -16,18 +17,20 @@ mod refresh;
 
 use std::{
     collections::HashSet,
-    future::poll_fn,
+    future::{Future as _, poll_fn},
+    pin::Pin,
     sync::{Arc, Mutex},
     task::Poll,
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderName, Method, Response, StatusCode, Uri, header, request::Parts};
 use http_body::Body;
 use larder::private::uncounted;
 
 pub(crate) use self::refresh::Refresh;
 use self::{
+    apart::{Begun, Work},
     change::Change,
     computation::{Asked, Computation, Ran},
     handoff::Handoff,
@@ -37,7 +40,7 @@ use self::{
 use crate::{
     additions,
     body::{HandlerBody, ResponseBody},
-    conditional::{self, ANSWERABLE, FOR_THE_HANDLER},
+    conditional::{self, ANSWERABLE, Changes, FOR_THE_HANDLER},
     config::HttpCache,
     date::{self, Millis},
     directives::RequestDirectives,
@@ -47,6 +50,7 @@ use crate::{
     origin::Origin,
     page::Page,
     status::{CacheStatus, Forward, seconds},
+    vary::Vary,
 };
 
 /// What the clones of a cache know together.
@@ -69,8 +73,16 @@ pub(crate) struct Wish {
     pub(crate) has_cookie: bool,
     /// In one of these fields, or in another that is known for it.
     pub(crate) says_who_asks: bool,
+    /// The fields in which it may say so: all that are neither known to be harmless nor in the key.
+    pub(crate) unknown: Vec<HeaderName>,
     path: String,
     is_head: bool,
+    /// Whether nothing is to be made from it: it has a body.
+    is_lookup: bool,
+    /// Whether it is asked for by itself, and not with others.
+    is_alone: bool,
+    /// Headers that the handler does not see.
+    without: Vec<HeaderName>,
     received: Millis,
 }
 
@@ -80,9 +92,27 @@ impl Wish {
     }
 
     /// Whether it can use a response at all, fresh or not: it has to be for such a request, and one whose
-    /// handler did not say that it is for everybody is not for somebody who says who asks.
+    /// handler did not say that it is for everybody is not for a request that may say who asks.
     fn is_answered_by(&self, page: &Page) -> bool {
-        page.vary.matches(&self.headers) && (page.freshness.source == Source::Response || !self.says_who_asks)
+        page.vary.matches(&self.headers) && !self.is_personal(page.freshness.source, &page.vary)
+    }
+
+    /// Whether a response to it may be for its sender only. One whose handler says nothing may be, if there is a
+    /// header that may say who asks and that did not choose the response by `Vary`.
+    pub(crate) fn is_personal(&self, source: Source, vary: &Vary) -> bool {
+        match source {
+            Source::Response => false,
+            Source::OursForAll => self.has_authorization || self.has_cookie,
+            Source::Ours => {
+                let chose = |name: &HeaderName| vary.names(name);
+                self.has_authorization || self.has_cookie || !self.unknown.iter().all(chose)
+            }
+        }
+    }
+
+    /// Whether what a handler says to it may be meant for its sender only.
+    fn may_be_personal(&self) -> bool {
+        self.says_who_asks || !self.unknown.is_empty()
     }
 }
 
@@ -123,21 +153,25 @@ impl HttpCache {
                 return Plan::Pass(Forward::Method, Some(Box::new((target, request.uri.clone()))));
             }
         }
-        let headers = &request.headers;
-        if headers.contains_key(header::RANGE) {
-            return Plan::Pass(Forward::Partial, None);
+        let directives = RequestDirectives::of(&request.headers);
+        if config.honors_requests {
+            if let Some(why) = passes_by(&request.headers, &directives, has_body) {
+                return Plan::Pass(why, None);
+            }
         }
-        let directives = RequestDirectives::of(headers);
-        // What a body says is not in the key: neither is the answer to it stored, nor given another's.
-        if has_body
-            || directives.no_store
-            || FOR_THE_HANDLER.iter().any(|name| headers.contains_key(name))
-            || headers.contains_key(header::UPGRADE)
-            || config.skips(request)
-        {
+        if config.skips(request) {
             return Plan::Pass(Forward::Bypass, None);
         }
-        let additions = additions::digest(request, routed, &config.additions(request));
+        let without = if config.honors_requests { Vec::new() } else { config.without(&request.headers) };
+        for name in &without {
+            request.headers.remove(name);
+        }
+        let headers = &request.headers;
+        let own = config.additions(request);
+        let mut unknown = config.unknown_headers(headers);
+        let in_key = config.key_headers(headers, &unknown, &own);
+        unknown.retain(|name| !in_key.contains(name));
+        let additions = additions::digest(request, routed, (&own, &in_key), config.ignores_scheme);
         let has_authorization = headers.contains_key(header::AUTHORIZATION);
         let has_cookie = headers.contains_key(header::COOKIE) && !config.cookies.ignores_cookie;
         Plan::Look(Arc::new(Wish {
@@ -147,8 +181,12 @@ impl HttpCache {
             has_authorization,
             has_cookie,
             says_who_asks: has_authorization || has_cookie || fields::identifies(headers),
+            unknown,
             path: request.uri.path().to_owned(),
             is_head: request.method == Method::HEAD,
+            is_lookup: has_body,
+            is_alone: request.method == Method::HEAD || headers.contains_key(header::UPGRADE),
+            without,
             received: config.now(),
             headers: std::mem::take(&mut request.headers),
         }))
@@ -158,42 +196,63 @@ impl HttpCache {
     pub(crate) async fn answer<O: Origin>(&self, plan: Plan, mut origin: O) -> Result<Answer<O>, O::Error> {
         match plan {
             Plan::Pass(why, change) => {
-                origin.ready().await?;
-                let change = change.map(|change| Change::begun(self, *change));
-                let outcome = origin.call(None).await;
-                if let Some(change) = change {
-                    change.settle::<O>(&outcome);
-                }
-                let mut response = outcome?;
+                let mut response = match change {
+                    Some(change) => self.change(*change, origin).await?,
+                    None => {
+                        origin.ready().await?;
+                        origin.call(Changes::default()).await?
+                    }
+                };
                 fields::take_tags(response.headers_mut());
-                CacheStatus::forwarded(why).append(response.headers_mut());
+                fields::join_vary(response.headers_mut(), &self.config.vary);
+                self.tell(CacheStatus::forwarded(why), response.headers_mut());
                 Ok(Answer { response: response.map(ResponseBody::passed), rest: Rest::Used })
             }
             Plan::Look(wish) => self.look(wish, origin).await,
         }
     }
 
+    /// Has the handler make a change. It is asked to the end, whether its client stays or not: so it says itself
+    /// whether there was a change, and nobody drops what is stored by going away from a request that is refused.
+    async fn change<O: Origin>(
+        &self,
+        change: (Target, Uri),
+        mut origin: O,
+    ) -> Result<Response<O::Body>, O::Error> {
+        let (cache, begun) = (self.clone(), Begun::default());
+        let begins = begun.clone();
+        let work = async move {
+            origin.ready().await?;
+            begins.set();
+            let change = Change::begun(&cache, change);
+            let outcome = origin.call(Changes::default()).await;
+            change.settle::<O>(&outcome);
+            outcome
+        };
+        Work::start::<O>(work, &begun, self.config.spawns).await
+    }
+
     /// Answers from what is stored, or asks the handler.
     async fn look<O: Origin>(&self, wish: Arc<Wish>, mut origin: O) -> Result<Answer<O>, O::Error> {
-        let mut alone = wish.is_head;
+        let mut alone = wish.is_alone;
         // The keys at which other requests were waited for.
         let mut waited_at: Vec<String> = Vec::new();
         loop {
             let found = lookup::find(&*self.config.cache, &wish).await;
-            let now = self.config.now();
+            let now = self.config.shared_now();
             let (key, page, why) = match found {
                 Found::Page(key, page) if wish.is_answered_by(&page) => {
                     match page.freshness.decide(&wish.directives, now) {
                         Use::Fresh | Use::Stale => {
-                            return Ok(self.hit(&wish, &page, ttl(&page, now), origin));
+                            return Ok(self.hit(&wish, &page, page.left(now), origin));
                         }
                         Use::StaleWhileRevalidate => {
-                            let ttl = ttl(&page, now);
+                            let ttl = page.left(now);
                             return Ok(self.hit_and_refresh(wish, key, page, ttl, origin));
                         }
                         Use::Forced => {
                             alone = true;
-                            let why = if ttl(&page, now) > 0 { Forward::Request } else { Forward::Stale };
+                            let why = if page.left(now) > 0 { Forward::Request } else { Forward::Stale };
                             (key, Some(page), why)
                         }
                         Use::Validate => (key, Some(page), Forward::Stale),
@@ -206,44 +265,59 @@ impl HttpCache {
                 Found::Nothing(key) if key.is_variant => (key, None, Forward::VaryMiss),
                 Found::Nothing(key) => (key, None, Forward::UriMiss),
                 Found::TooMany if wish.directives.only_if_cached => break,
-                Found::TooMany => return self.pass(&wish, origin).await,
+                Found::TooMany => {
+                    let why =
+                        CacheStatus { detail: Some("variants"), ..CacheStatus::forwarded(Forward::VaryMiss) };
+                    return self.pass(&wish, why, origin).await;
+                }
             };
             if wish.directives.only_if_cached {
                 break;
+            }
+            if wish.is_lookup {
+                return self.pass(&wish, CacheStatus::forwarded(Forward::Bypass), origin).await;
             }
             // What others computed there was not for this request, and may show where something is that is. Nobody
             // waits three times.
             alone |= waited_at.len() == 2 || waited_at.contains(&key.text);
             waited_at.push(key.text.clone());
-            let joins = !alone && !self.state.passes.passed_lately(&key.text, wish.says_who_asks, now);
+            let joins = !alone && !self.state.passes.passed_lately(&key.text, wish.may_be_personal(), now);
             let asked = Asked { wish: wish.clone(), key: key.text, page, joins };
             match self.ask(asked, why, origin).await? {
                 Attempt::Answered(answer) => return Ok(*answer),
                 Attempt::Unanswered(unused) => origin = unused,
             }
         }
-        Ok(Answer { response: not_cached(), rest: Rest::Unused(origin) })
+        let mut response = not_cached();
+        self.tell(CacheStatus::not_forwarded("only-if-cached"), response.headers_mut());
+        Ok(Answer { response, rest: Rest::Unused(origin) })
     }
 
     /// Has the handler asked, by this request or by another one that waits for the same.
     async fn ask<O: Origin>(&self, asked: Asked, why: Forward, origin: O) -> Result<Attempt<O>, O::Error> {
-        let handoff = Handoff::new();
-        let (wish, stale) = (asked.wish.clone(), asked.page.clone());
-        let mut running = Box::pin(Computation::new(self, asked, handoff.clone()).run(origin));
-        let ran = poll_fn(|context| match running.as_mut().poll(context) {
+        let (handoff, begun) = (Handoff::new(), Begun::default());
+        let (wish, stale, key) = (asked.wish.clone(), asked.page.clone(), asked.key.clone());
+        let computation = Computation::new(self, asked, handoff.clone(), begun.clone());
+        let mut running = Work::start::<O>(computation.run(origin), &begun, self.config.spawns);
+        let ran = poll_fn(|context| match Pin::new(&mut running).poll(context) {
             Poll::Ready(ran) => Poll::Ready(Some(ran)),
             // The head of a response whose body is on its way.
-            Poll::Pending if handoff.is_ahead() => Poll::Ready(None),
+            Poll::Pending if handoff.is_ahead(context) => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         })
         .await;
 
         if let Some((mut response, mut status)) = handoff.take() {
-            if ran.is_none() {
-                let driver = O::spawn(Box::pin(async move {
-                    running.await;
-                }));
-                response.body_mut().driven_by(driver);
+            match (&ran, running) {
+                // A client who goes away ends it. Otherwise it goes on by itself.
+                (None, Work::Here(running)) => {
+                    let driver = O::spawn(Box::pin(async move {
+                        running.await;
+                    }));
+                    response.body_mut().driven_by(driver);
+                }
+                (Some(Ran { outcome: Ok(page), .. }), _) => status.stored &= self.has_kept(&key, page),
+                _ => {}
             }
             status.forward = Some(why);
             let response = self.finished(&wish, response, status);
@@ -252,13 +326,7 @@ impl HttpCache {
         let Some(Ran { outcome, origin, forward_status }) = ran else {
             unreachable!("a computation waits with a response handed over, or ends");
         };
-        match outcome {
-            Ok(page) => Ok(self.receive(&wish, stale.as_ref(), page, forward_status, (why, origin))),
-            Err(Some(error)) => Err(error),
-            Err(None) => {
-                unreachable!("a response that is not stored is handed over")
-            }
-        }
+        Ok(self.receive(&wish, stale.as_ref(), outcome?, forward_status, (why, origin)))
     }
 
     /// Answers with a page that came of asking, of which the response was not handed over: it is another
@@ -271,7 +339,7 @@ impl HttpCache {
         forward_status: Option<StatusCode>,
         (why, origin): (Forward, Option<O>),
     ) -> Attempt<O> {
-        let now = self.config.now();
+        let now = self.config.shared_now();
         let usable = wish.is_answered_by(&page)
             && match page.freshness.decide(&wish.directives, now) {
                 Use::Fresh | Use::Stale | Use::StaleWhileRevalidate => true,
@@ -288,19 +356,32 @@ impl HttpCache {
             forward: Some(why),
             forward_status,
             collapsed: origin.is_some(),
-            ..CacheStatus::hit(ttl(&page, now))
+            ..CacheStatus::hit(page.left(now))
         };
         let response = self.of_page(wish, &page, status);
         let rest = origin.map_or(Rest::Used, Rest::Unused);
         Attempt::Answered(Box::new(Answer { response, rest }))
     }
 
+    /// Whether a page is there that was just stored. Where only servers keep pages, that they were sent one counts.
+    fn has_kept(&self, key: &str, page: &Page) -> bool {
+        let has_memory = self.config.has_memory();
+        let there = || uncounted::find_near::<Page>(&*self.config.cache, key);
+        !has_memory || there().is_some_and(|there| there.number == page.number)
+    }
+
     /// Answers without storing anything.
-    async fn pass<O: Origin>(&self, wish: &Wish, mut origin: O) -> Result<Answer<O>, O::Error> {
+    async fn pass<O: Origin>(
+        &self,
+        wish: &Wish,
+        status: CacheStatus,
+        mut origin: O,
+    ) -> Result<Answer<O>, O::Error> {
         origin.ready().await?;
-        let mut response = origin.call(None).await?;
+        let changes = Changes { conditions: None, without: wish.without.clone() };
+        let mut response = origin.call(changes).await?;
         fields::take_tags(response.headers_mut());
-        let status = CacheStatus { detail: Some("variants"), ..CacheStatus::forwarded(Forward::VaryMiss) };
+        fields::join_vary(response.headers_mut(), &self.config.vary);
         let response = self.finished(wish, response.map(ResponseBody::passed), status);
         Ok(Answer { response, rest: Rest::Used })
     }
@@ -323,7 +404,7 @@ impl HttpCache {
         uncounted::count_served(&*self.config.cache, false);
         let response = self.of_page(&wish, &page, CacheStatus::hit(ttl));
         // A response to `HEAD` is not one that could be stored.
-        let rest = if wish.is_head {
+        let rest = if wish.is_head || wish.is_lookup {
             Rest::Unused(origin)
         } else {
             Rest::Refresh(origin, Refresh { cache: self.clone(), wish, key: key.text, page })
@@ -337,8 +418,9 @@ impl HttpCache {
         B: HandlerBody,
     {
         let mut headers = page.headers.clone();
-        let age = page.freshness.age(self.config.now());
+        let age = page.freshness.age(self.config.shared_now());
         headers.insert(header::AGE, seconds(age).into());
+        page.say_what_was_decided(&mut headers);
         let mut response = Response::new(ResponseBody::whole(page.body.clone()));
         *response.status_mut() = page.status;
         *response.headers_mut() = headers;
@@ -367,20 +449,37 @@ impl HttpCache {
             }
             response.body_mut().let_go(length);
         }
-        status.append(response.headers_mut());
+        self.tell(status, response.headers_mut());
         response
     }
+
+    /// Says what became of the request, and for how long nginx may keep the response.
+    fn tell(&self, status: CacheStatus, headers: &mut HeaderMap) {
+        if self.config.accel_expires {
+            let left = status.keepable.unwrap_or_default().max(0);
+            headers.insert("x-accel-expires", left.into());
+        }
+        status.append(headers, &self.config.name);
+    }
+}
+
+/// Why a request is none that a stored response may answer, nor one to be made from.
+fn passes_by(headers: &HeaderMap, directives: &RequestDirectives, has_body: bool) -> Option<Forward> {
+    if headers.contains_key(header::RANGE) {
+        return Some(Forward::Partial);
+    }
+    // What a body says is not in the key: neither is the answer to it stored, nor given another's.
+    let passes = has_body
+        || directives.no_store
+        || FOR_THE_HANDLER.iter().any(|name| headers.contains_key(name))
+        || headers.contains_key(header::UPGRADE);
+    passes.then_some(Forward::Bypass)
 }
 
 /// How asking came out.
 enum Attempt<O: Origin> {
     Answered(Box<Answer<O>>),
     Unanswered(O),
-}
-
-/// For how long a page is fresh, or since when it is not, in seconds.
-fn ttl(page: &Page, now: Millis) -> i64 {
-    seconds(page.freshness.lifetime).saturating_sub(seconds(page.freshness.age(now)))
 }
 
 /// Whether a response with this status may name the length of its body.
@@ -392,7 +491,6 @@ fn may_have_length(status: StatusCode) -> bool {
 fn not_cached<B>() -> Response<ResponseBody<B>> {
     let mut response = Response::new(ResponseBody::whole(Bytes::new()));
     *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
-    CacheStatus::not_forwarded("only-if-cached").append(response.headers_mut());
     response
 }
 

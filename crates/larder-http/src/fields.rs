@@ -1,11 +1,11 @@
 //! Header fields: which are stored, and what a 304 changes in stored ones.
 
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::directives::ResponseDirectives;
 
 /// Fields of one connection, or for proxies, that are never stored (RFC 9111, section 3.1).
-const HOP_BY_HOP: [&str; 12] = [
+const HOP_BY_HOP: [&str; 11] = [
     "connection",
     "keep-alive",
     "proxy-authenticate",
@@ -18,8 +18,12 @@ const HOP_BY_HOP: [&str; 12] = [
     "upgrade",
     // Not of a connection, but about one exchange: made anew for each response.
     "age",
-    "cache-status",
 ];
+
+/// Whether a field is one of those.
+pub(crate) fn is_of_the_exchange(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(&name.as_str())
+}
 
 /// What a 304 does not change: it describes the body that stays (RFC 9111, section 3.2).
 const OF_THE_BODY: [HeaderName; 5] = [
@@ -99,7 +103,47 @@ pub(crate) fn sets_cookie(headers: &HeaderMap) -> bool {
 /// Whether a request says that it has a body.
 pub(crate) fn announces_body(headers: &HeaderMap) -> bool {
     headers.contains_key(header::TRANSFER_ENCODING)
-        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0")
+        || headers.get_all(header::CONTENT_LENGTH).iter().any(|length| {
+            // `00` is none either.
+            let length = length.as_bytes().trim_ascii();
+            length.is_empty() || length.iter().any(|&digit| digit != b'0')
+        })
+}
+
+/// Makes one line of all lines of `Vary`, with `more` names at its end: some caches that come next obey the first one
+/// only, and some the last.
+pub(crate) fn join_vary(headers: &mut HeaderMap, more: &[HeaderName]) {
+    let lines: Vec<_> = headers.get_all(header::VARY).iter().map(HeaderValue::as_bytes).collect();
+    if lines.len() < 2 && more.is_empty() {
+        return;
+    }
+    let mut joined = lines.join(&b", "[..]);
+    let names = |joined: &[u8], name: &[u8]| {
+        joined.split(|&byte| byte == b',').any(|known| known.trim_ascii().eq_ignore_ascii_case(name))
+    };
+    for name in more {
+        if names(&joined, b"*") || names(&joined, name.as_str().as_bytes()) {
+            continue;
+        }
+        if !joined.is_empty() {
+            joined.extend_from_slice(b", ");
+        }
+        joined.extend_from_slice(name.as_str().as_bytes());
+    }
+    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+        headers.insert(header::VARY, joined);
+    }
+}
+
+/// The same headers in memory of their own: a value may be a view of all that came with it.
+pub(crate) fn copied(headers: &HeaderMap) -> HeaderMap {
+    let mut copied = HeaderMap::with_capacity(headers.keys_len());
+    for (name, value) in headers {
+        let mut copy = HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
+        copy.set_sensitive(value.is_sensitive());
+        copied.append(name, copy);
+    }
+    copied
 }
 
 /// Puts the fields of a 304 in place of those that are stored.
@@ -139,8 +183,6 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -201,6 +243,32 @@ mod tests {
         assert_eq!(stored.get_all("x").iter().collect::<Vec<_>>(), ["4"]);
         assert_eq!(stored["content-length"], "5");
         assert_eq!(names(&stored), ["content-length", "x", "y", "z"]);
+    }
+
+    #[test]
+    fn no_length_is_that_of_a_body_however_it_is_written() {
+        for none in ["0", "00", " 000 "] {
+            assert!(!announces_body(&headers(&[("content-length", none)])), "{none}");
+        }
+        for some in ["1", "x", "", "0, 0"] {
+            assert!(announces_body(&headers(&[("content-length", some)])), "{some}");
+        }
+        assert!(announces_body(&headers(&[("content-length", "0"), ("content-length", "5")])));
+    }
+
+    #[test]
+    fn all_lines_of_vary_are_one() {
+        let joined = |lines: &[(&'static str, &'static str)], more: &[&'static str]| {
+            let mut headers = headers(lines);
+            let more: Vec<_> = more.iter().map(|name| HeaderName::from_static(name)).collect();
+            join_vary(&mut headers, &more);
+            headers.get_all("vary").iter().map(|line| line.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(joined(&[("vary", "a"), ("vary", "b, c")], &[]), ["a, b, c"]);
+        assert_eq!(joined(&[("vary", "A"), ("vary", "b")], &["a", "d"]), ["A, b, d"]);
+        assert_eq!(joined(&[("vary", "*")], &["a"]), ["*"]);
+        assert_eq!(joined(&[], &["a"]), ["a"]);
+        assert_eq!(joined(&[], &[]), [""; 0]);
     }
 
     #[test]

@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// All about a stored response's freshness, worked out when it was stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Freshness {
-    /// When the response came.
+    /// When the response came, on the clock that ages are counted by.
     pub(crate) received: Millis,
     /// How old it was then: `corrected_initial_age`.
     pub(crate) initial_age: Duration,
@@ -26,24 +26,28 @@ pub(crate) struct Freshness {
 }
 
 /// Who said for how long a response is fresh.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) enum Source {
     /// The response's headers.
+    #[default]
     Response,
     /// The user of the cache, because the headers say nothing; or a guess.
     Ours,
+    /// The same, of a response that is said to be for everybody.
+    OursForAll,
 }
 
 /// Whether a stored response may be used without asking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 enum Rule {
     /// While it is fresh; and while it is stale, if a client takes that.
     Lenient,
-    /// While it is fresh; and in the windows that the response itself gives (`s-maxage`).
+    /// While it is fresh; and in the windows that the response itself gives (`s-maxage`, where the user wants that).
     OwnWindows,
-    /// While it is fresh (`must-revalidate`, `proxy-revalidate`).
+    /// While it is fresh (`s-maxage`, `must-revalidate`, `proxy-revalidate`).
     Fresh,
     /// Never (`no-cache`).
+    #[default]
     Never,
 }
 
@@ -62,11 +66,14 @@ pub(crate) enum Use {
     Validate,
 }
 
-/// When a request was sent on, and when its response came.
+/// When a request was sent on, and when its response came: by this process' clock, which headers with dates are
+/// compared with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Exchange {
     pub(crate) sent: Millis,
     pub(crate) received: Millis,
+    /// When the response came, on the clock that all processes count its age by.
+    pub(crate) shared: Millis,
 }
 
 impl Freshness {
@@ -76,23 +83,29 @@ impl Freshness {
         directives: &ResponseDirectives,
         exchange: Exchange,
         (lifetime, source): (Duration, Source),
+        extends_s_maxage: bool,
     ) -> Self {
         let rule = if directives.no_cache.is_all() {
             Rule::Never
         } else if directives.forbids_stale() {
             Rule::Fresh
         } else if directives.s_maxage.is_some() {
-            Rule::OwnWindows
+            if extends_s_maxage { Rule::OwnWindows } else { Rule::Fresh }
         } else {
             Rule::Lenient
         };
+        // Where stale responses are forbidden there are no windows.
+        let window = |window: Option<Duration>| match rule {
+            Rule::Lenient | Rule::OwnWindows => window.unwrap_or_default(),
+            Rule::Fresh | Rule::Never => Duration::ZERO,
+        };
         Self {
-            received: exchange.received,
+            received: exchange.shared,
             initial_age: initial_age(headers, exchange),
             lifetime,
             source,
-            stale_while_revalidate: directives.stale_while_revalidate.unwrap_or_default(),
-            stale_if_error: directives.stale_if_error.unwrap_or_default(),
+            stale_while_revalidate: window(directives.stale_while_revalidate),
+            stale_if_error: window(directives.stale_if_error),
             rule,
         }
     }
@@ -150,6 +163,11 @@ impl Freshness {
     /// Whether it can be used without asking at all.
     pub(crate) fn is_usable_unasked(&self, now: Millis) -> bool {
         self.rule != Rule::Never && (self.age(now) < self.lifetime || !self.stale_while_revalidate.is_zero())
+    }
+
+    /// Whether a client may take it once it is stale.
+    pub(crate) fn is_within_reach_of_clients(&self) -> bool {
+        self.rule == Rule::Lenient && !self.lifetime.is_zero()
     }
 
     /// Whether there is an error that it could be used in place of.

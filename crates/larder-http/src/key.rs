@@ -22,7 +22,7 @@ const SEGMENTS: usize = 16;
 const READABLE: usize = 256;
 
 /// A digest that no one can find a second text for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub(crate) struct Hash([u8; 20]);
 
 impl From<Sha256> for Hash {
@@ -113,6 +113,15 @@ impl Target {
             }
         };
         Some(Self::new(&self.host, &path, query, sorted))
+    }
+
+    /// The same with a slash more or less at the end of the path of its `uri`.
+    pub(crate) fn beside(&self, uri: &Uri, sorted: bool) -> Self {
+        let path = match uri.path().strip_suffix('/') {
+            Some(path) => path.to_owned(),
+            None => format!("{}/", uri.path()),
+        };
+        Self::new(&self.host, &path, uri.query(), sorted)
     }
 
     /// All that is kept for this URI.

@@ -77,23 +77,80 @@
 //!   `Vary: *`, 206, event streams, what is larger than [`HttpCache::max_body`], or takes longer than
 //!   [`HttpCache::body_timeout`];
 //! - responses whose handlers say nothing, for the time that [`HttpCache::ttl`],
-//!   [`HttpCache::ttl_under`] or [`Caching`] in the response's extensions give, to requests that do not say who
-//!   asks: not by `Authorization` or `Cookie`, nor by `X-Api-Key`, `X-Forwarded-User` and their like;
+//!   [`HttpCache::ttl_under`] or [`Caching`] in the response's extensions give, to requests that cannot
+//!   [say who asks](#whose-response-it-is);
 //! - to requests with `Authorization` only with `public`, `s-maxage` or `must-revalidate`; to requests with
 //!   `Cookie` only with `public` or `s-maxage`, or where `Vary` names `Cookie`
 //!   ([`HttpCache::ignore_cookies`]); with `Set-Cookie` not ([`HttpCache::store_set_cookie`]).
 //!
-//! Times that are no numbers, or contradict each other, are taken for zero (RFC 9111, section 4.2.1).
-//! `stale-while-revalidate` and `stale-if-error` of a response count beside `s-maxage`, which by itself forbids
-//! stale responses, as the more particular word; beside `must-revalidate`, `proxy-revalidate` and `no-cache`
-//! they do not. `Pragma` means nothing.
+//! Times that are no numbers, or contradict each other, are taken for zero (RFC 9111, section 4.2.1). What forbids
+//! something does so however it is written; what permits to share a response to a request with `Authorization` or
+//! `Cookie` does so only in a `Cache-Control` that follows the grammar: `public=1`, `s-maxage=60s`, or `public` behind
+//! a quote that is not closed permit nothing.
+//!
+//! `s-maxage`, `must-revalidate`, `proxy-revalidate` and `no-cache` forbid stale responses, and so
+//! `stale-while-revalidate` and `stale-if-error` beside them do not count; beside `s-maxage` they do with
+//! [`HttpCache::extend_s_maxage`]. `Pragma` means nothing. Ages are counted by the clock of the Redis server, if pages
+//! are shared through one: nodes need not agree on the time.
 //!
 //! `HEAD` is answered from stored responses to `GET`. Requests with `Range`, `If-Range`, `If-Match`,
 //! `If-Unmodified-Since`, `Upgrade` or a body of their own, and those with `no-store`, go to the handler as they
 //! are, and their responses are not stored. A handler is asked without the client's `If-None-Match` and
 //! `If-Modified-Since`, which are answered here: what can be stored is a whole response. (Where the last response was
-//! not to be stored, it is asked with them.) A response without an `ETag` gets one, made from its body, unless it was on its way before its body was known. The tag is strong: let
-//! a layer that compresses be inside, where `Vary` tells the variants apart, and each has a tag of its own.
+//! not to be stored, it is asked with them.) A response without an `ETag` gets one, made from its body, unless it was
+//! on its way before its body was known. If its handler says nothing about caching, it goes with
+//! `Cache-Control: no-cache`: a cache that comes next, or a browser, asks here each time whether it still stands, and
+//! makes no guess by that tag. Responses with trailers are passed on as they are, and not stored.
+//!
+//! # Whose response it is
+//!
+//! A handler that says `Cache-Control: max-age=60` has said that its response is for everybody who sends what its
+//! `Vary` names (with `Authorization` and `Cookie` it takes more, see above). One that says nothing has not: it may
+//! know its users by any header. So a response that is stored by [`HttpCache::ttl`] and its like alone is neither made
+//! from nor given to a request with `Authorization`, `Cookie`, or any header that is not known to be harmless. Those
+//! requests have `detail=personal` in their `Cache-Status`. Harmless are what HTTP itself defines (`Accept` and
+//! its like, `Cache-Control`, conditions, `User-Agent`, `Referer`, `Via`, …), what browsers add (`Sec-Ch-*`,
+//! `Sec-Fetch-*`, `Dnt`, `Priority`, `Save-Data`, …), and what proxies and tracing add (`Forwarded`, `X-Forwarded-For`
+//! and its like, `X-Real-Ip`, `X-Request-Id`, `Traceparent`, `X-B3-*`, `Cf-*` and others for addresses and requests, but
+//! nothing that names a user). `harmless.rs` has the list.
+//!
+//! Any other header is no obstacle if
+//!
+//! - the response's `Vary` names it;
+//! - it is in the key: by [`HttpCache::key_header`], or because what [`HttpCache::key`] adds is its value, word by word;
+//! - the handler says `public`, or [`Caching::public`], or the user [`HttpCache::public_under`] of its path;
+//! - the user says that it is [harmless](HttpCache::harmless_header).
+//!
+//! # Compression
+//!
+//! Let the layer that compresses be inside, between this cache and the handlers, and add `Accept-Encoding` to `Vary`:
+//! pages are stored compressed, each encoding has a tag of its own, and hits cost no compression. In Axum:
+//!
+//! ```text
+//! Router::new()….layer(CompressionLayer::new()).layer(HttpCache::new(larder::global()).vary("accept-encoding"))
+//! ```
+//!
+//! In Actix, where what is wrapped last is outermost:
+//!
+//! ```text
+//! App::new().wrap(Compress::default()).wrap(HttpCache::new(larder::global()).vary("accept-encoding"))
+//! ```
+//!
+//! Without [`vary`](HttpCache::vary), Actix' `Compress` does not say that it looked at `Accept-Encoding` when it does not
+//! compress, and one client without compression makes a page for all. A layer that compresses outside of this cache
+//! sends two encodings with one strong tag, which is wrong.
+//!
+//! # Caches that come next
+//!
+//! All names in `Vary` are in one line: some caches obey the first one only, and some the last. nginx takes no notice of
+//! `Age`, and of what is stale: with [`HttpCache::accel_expires`] it keeps a response for what is left of its lifetime.
+//! Several caches of this kind on the way have [names](HttpCache::name) in `Cache-Status`.
+//!
+//! # Memory
+//!
+//! Pages have a memory of their own, 64 MiB unless [`HttpCache::capacity`] says otherwise, keys and headers included;
+//! one page takes a tenth of it at most. They are entries of the given cache all the same, on its servers too, and go
+//! with its invalidations.
 //!
 //! # Waiting for one another
 //!
@@ -102,11 +159,11 @@
 //! those who wait ask for themselves, all at once. For ten seconds from then on, nobody waits for that response:
 //! that variant, for requests of its kind, those that say who asks or those that do not.
 //!
-//! A body passes to the client as it comes, and is copied beside. A slow client holds up nobody. If the client
-//! goes away before all of the body came, or it breaks off, nothing is stored, and one of those who wait asks again;
-//! after a panic too. (While a handler is at work, Actix does not notice by itself that the client has gone, unless
-//! told so by `HttpServer::h1_allow_half_closed(false)`.) Nobody waits for a body for longer than
-//! [`HttpCache::body_timeout`]. How long a handler takes until it begins to answer is limited by nothing here: put a
+//! A body passes to the client as it comes, and is copied beside. A slow client holds up nobody. A handler that was
+//! asked is asked to the end, in a task of its own, though its client goes away: what it says is stored, and those who
+//! wait have it. So it is with changes, `POST` and its like. ([`HttpCache::spawn`] turns that off. A task has the
+//! `tracing` span of its client, but not its task-local values.) If a body breaks off, nothing is stored, and one of
+//! those who wait asks again; after a panic too. Nobody waits for a body for longer than [`HttpCache::body_timeout`]. How long a handler takes until it begins to answer is limited by nothing here: put a
 //! layer inside that does, or those who wait for a slow one are as slow.
 //!
 //! A handler must not wait for a request to its own URL through the cache: it would wait for itself.
@@ -122,9 +179,9 @@
 //!   `Surrogate-Key` (with blanks between them) and `Cache-Tag` (with commas) in its headers, which never leave.
 //!   `cache.invalidate(Scope::tag("news"))` drops them.
 //! - **Its URL**: [`page`](fn@page) and [`pages_under`] are scopes for `invalidate`.
-//! - **A change through its URL**: a successful `POST`, `PUT`, `DELETE` or other unsafe method, and what its
-//!   `Location` and `Content-Location` name on the same host. One whose client went away, or whose handler panicked,
-//!   counts as successful: the change may have been made.
+//! - **A change through its URL**: a successful `POST`, `PUT`, `DELETE` or other unsafe method, with a slash at the end
+//!   of its path or without, and what its `Location` and `Content-Location` name on the same host. One whose handler
+//!   panicked counts as successful: the change may have been made.
 //! - **What its handler says next**: when it is asked again, and answers with something that is not stored, such as
 //!   404 with `no-store`; or answers `HEAD` with another `ETag`, `Last-Modified` or `Content-Length`. What is said to
 //!   those who say who they are drops nothing, nor do errors of a client's own (400, 401, 429 and the like) or of the
@@ -149,7 +206,9 @@
 //! in the key. Handlers, frameworks and proxies believe headers that are not: an attacker's
 //! `X-Forwarded-Host: evil.example` ends up in everybody's links. So `X-Forwarded-Host`, `-Proto`, `-Port`,
 //! `-Prefix`, `X-Original-URL`, `X-HTTP-Method-Override`, the host and protocol of `Forwarded`, and their like are
-//! in the key: whoever sends them gets responses of his own. So is the host as it is written, if it has a port that
+//! in the key: whoever sends them gets responses of his own. (With [`HttpCache::ignore_request_directives`] handlers do
+//! not see them; a proxy in front that sets them is to be [trusted](HttpCache::trust_proxy) then. Whether clients come
+//! by `http` or `https` is told apart, unless [`HttpCache::ignore_scheme`] says that it does not matter.) So is the host as it is written, if it has a port that
 //! goes without saying, or a user before it; and what a middleware around the cache made of the URL. What else a
 //! handler reads from requests has to be in `Vary` or in [`HttpCache::key`]: a tenant's header, say, or
 //! `X-Forwarded-For` if the answer depends on it. Everything above about cookies and authorization is for the same reason.
@@ -163,7 +222,8 @@
 //! # `Cache-Status`
 //!
 //! Each response says what became of its request (RFC 9211): `larder; hit; ttl=30`,
-//! `larder; fwd=stale; fwd-status=304; stored`, `larder; fwd=uri-miss; detail=private`. (In Actix, an error that a
+//! `larder; fwd=stale; fwd-status=304; stored`, `larder; fwd=uri-miss; detail=private`. `stored` is there if the page was
+//! there when its response left; a stream leaves earlier. What caches further in said stays in front of it. (In Actix, an error that a
 //! middleware gives in place of a response passes as it is.)
 //!
 //! # Conformance
@@ -204,6 +264,7 @@ mod directives;
 mod engine;
 mod fields;
 mod freshness;
+mod harmless;
 mod key;
 mod lists;
 mod origin;

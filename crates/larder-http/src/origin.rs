@@ -9,7 +9,7 @@ use std::{
 use http::{Response, StatusCode};
 use tokio::task::AbortHandle;
 
-use crate::{body::HandlerBody, conditional::Conditions};
+use crate::{body::HandlerBody, conditional::Changes};
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -21,14 +21,15 @@ pub(crate) trait Origin: Send + 'static {
     /// Waits until it can answer.
     fn ready(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// Answers the request, once it is ready; under these conditions in place of the client's own, if there are any.
-    fn call(
-        self,
-        conditions: Option<Conditions>,
-    ) -> impl Future<Output = Result<Response<Self::Body>, Self::Error>> + Send;
+    /// Answers the request, once it is ready, with these changes.
+    fn call(self, changes: Changes)
+    -> impl Future<Output = Result<Response<Self::Body>, Self::Error>> + Send;
 
     /// The status of the response that the framework makes of an error, if it makes one.
     fn status_of(error: &Self::Error) -> Option<StatusCode>;
+
+    /// Whether there is a runtime to spawn tasks on, from here.
+    fn has_tasks() -> bool;
 
     /// Runs a task beside the request's own; where there is no runtime for that, gives it back.
     fn spawn(task: BoxFuture<()>) -> Driver;

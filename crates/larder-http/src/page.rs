@@ -1,15 +1,26 @@
 //! A stored response.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{self, SeqAccess, Visitor},
 };
 
-use crate::{conditional::Conditions, freshness::Freshness, vary::Vary};
+use crate::{
+    conditional::{self, Conditions},
+    date::Millis,
+    fields,
+    freshness::{Freshness, Source},
+    status::seconds,
+    storable,
+    vary::Vary,
+};
 
 /// A complete response, and all that decides whether it answers a request. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -35,14 +46,45 @@ impl Page {
         Self(Arc::new(stored))
     }
 
+    /// None: for a computation whose response is not stored, and goes to its own client by another way.
+    pub(crate) fn none() -> Self {
+        static NONE: LazyLock<Page> = LazyLock::new(|| {
+            Page::new(Stored {
+                status: StatusCode::NO_CONTENT,
+                headers: HeaderMap::new(),
+                body: Bytes::new(),
+                vary: Vary::default(),
+                freshness: Freshness::default(),
+                own_etag: false,
+                number: 0,
+                tags: Vec::new(),
+            })
+        });
+        NONE.clone()
+    }
+
     /// The validators that the handler gave.
     pub(crate) fn conditions(&self) -> Conditions {
         Conditions::of(&self.headers, self.own_etag)
     }
 
+    /// For how long it is fresh, or since when it is not, in seconds.
+    pub(crate) fn left(&self, now: Millis) -> i64 {
+        seconds(self.freshness.lifetime).saturating_sub(seconds(self.freshness.age(now)))
+    }
+
+    /// Adds to the headers of a response made from it what was decided here, where its handler said nothing: a cache
+    /// that comes next has a validator by us, and would guess by that for how long it may keep the response.
+    pub(crate) fn say_what_was_decided(&self, headers: &mut HeaderMap) {
+        let silent = self.freshness.source != Source::Response;
+        if self.own_etag && silent && !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        }
+    }
+
     /// About how much memory it takes, in bytes.
     pub(crate) fn weight(&self) -> usize {
-        let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64);
+        let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + A_HEADER);
         let tags = self.tags.iter().map(|tag| tag.len() + size_of::<String>());
         self.body.len()
             + headers.sum::<usize>()
@@ -60,6 +102,15 @@ impl std::ops::Deref for Page {
     }
 }
 
+/// What a header takes beside its text, in bytes.
+const A_HEADER: usize = 160;
+
+/// What a stored page takes in a cache beside its key and itself, in bytes.
+const AN_ENTRY: usize = 1024;
+
+/// So many lines of headers are stored: more than any server takes, and few enough for more to be added.
+pub(crate) const MOST_HEADERS: usize = 1024;
+
 /// How much memory a stored response takes, in bytes: a weigher for `larder`'s `MemoryCache`, whose capacity
 /// is a number of bytes then. Anything that is not a response weighs what its key does, and 256 bytes.
 ///
@@ -68,7 +119,7 @@ impl std::ops::Deref for Page {
 /// ```
 #[must_use]
 pub fn weigh(key: &str, entry: &larder::Entry) -> u32 {
-    let value = entry.value::<Page>().map_or(256, Page::weight);
+    let value = entry.value::<Page>().map_or(256, |page| page.weight() + AN_ENTRY);
     u32::try_from(key.len() + value).unwrap_or(u32::MAX)
 }
 
@@ -105,14 +156,21 @@ impl Serialize for Page {
 impl<'de> Deserialize<'de> for Page {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let portable = Portable::deserialize(deserializer)?;
-        let mut headers = HeaderMap::with_capacity(portable.headers.len());
-        for (name, value) in portable.headers {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(de::Error::custom)?;
-            let value = HeaderValue::from_maybe_shared(value.0).map_err(de::Error::custom)?;
-            headers.append(name, value);
+        let headers = received_headers(portable.headers).map_err(de::Error::custom)?;
+        let status = StatusCode::from_u16(portable.status).map_err(de::Error::custom)?;
+        let refusal = match conditional::content_length(&headers) {
+            _ if !storable::can_be_stored(status) => Some("a response with this status is never stored"),
+            _ if !portable.vary.is_valid() => Some("`Vary` names what is no header"),
+            Some(length) if length != Ok(portable.body.0.len() as u64) => {
+                Some("`Content-Length` is not that of the body")
+            }
+            _ => None,
+        };
+        if let Some(refusal) = refusal {
+            return Err(de::Error::custom(refusal));
         }
         Ok(Self::new(Stored {
-            status: StatusCode::from_u16(portable.status).map_err(de::Error::custom)?,
+            status,
             headers,
             body: portable.body.0,
             vary: portable.vary,
@@ -122,6 +180,23 @@ impl<'de> Deserialize<'de> for Page {
             tags: portable.tags,
         }))
     }
+}
+
+/// The headers of a page that another process stored. What would not have been stored here is an error: it could
+/// break a connection, or what is served with it.
+fn received_headers(lines: Vec<(String, Binary)>) -> Result<HeaderMap, Box<dyn std::error::Error>> {
+    if lines.len() > MOST_HEADERS {
+        return Err("more headers than are ever stored".into());
+    }
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines {
+        let name = HeaderName::from_bytes(name.as_bytes())?;
+        if fields::is_of_the_exchange(&name) {
+            return Err(format!("`{name}` is never stored").into());
+        }
+        headers.try_append(name, HeaderValue::from_maybe_shared(value.0)?)?;
+    }
+    Ok(headers)
 }
 
 /// Bytes that formats with bytes write as such.

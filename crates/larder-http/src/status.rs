@@ -39,13 +39,15 @@ pub(crate) struct CacheStatus {
     pub(crate) stored: bool,
     pub(crate) collapsed: bool,
     pub(crate) detail: Option<&'static str>,
+    /// For how long a cache that comes next may keep the response, where that is known: not a part of the field.
+    pub(crate) keepable: Option<i64>,
     /// Neither a hit nor forwarded: this cache's own answer.
     pub(crate) is_own: bool,
 }
 
 impl CacheStatus {
     pub(crate) fn hit(ttl: i64) -> Self {
-        Self { ttl: Some(ttl), ..Self::default() }
+        Self { ttl: Some(ttl), keepable: Some(ttl), ..Self::default() }
     }
 
     pub(crate) fn forwarded(why: Forward) -> Self {
@@ -56,9 +58,9 @@ impl CacheStatus {
         Self { detail: Some(detail), is_own: true, ..Self::default() }
     }
 
-    /// Adds this cache's member to the list of all caches on the way.
-    pub(crate) fn append(self, headers: &mut HeaderMap) {
-        let mut member = String::from("larder");
+    /// Adds the member of this cache, of this name, to the list of all caches on the way.
+    pub(crate) fn append(self, headers: &mut HeaderMap, name: &str) {
+        let mut member = String::from(name);
         match self.forward {
             None if self.is_own => {}
             None => member.push_str("; hit"),
@@ -81,7 +83,10 @@ impl CacheStatus {
         if let Some(detail) = self.detail {
             let _ = write!(member, "; detail={detail}");
         }
-        headers.append(CACHE_STATUS, HeaderValue::try_from(member).expect("tokens are ASCII"));
+        // A response with as many headers as there can be goes without.
+        if let Ok(member) = HeaderValue::try_from(member) {
+            drop(headers.try_append(CACHE_STATUS, member));
+        }
     }
 }
 
@@ -100,7 +105,40 @@ impl Forward {
     }
 }
 
+/// A cache's name as RFC 9211 has it: a token, or else a string in quotes.
+pub(crate) fn name(name: &str) -> String {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~:/".contains(c);
+    if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '*') && name.chars().all(is_token) {
+        return name.to_owned();
+    }
+    let mut quoted = String::from("\"");
+    for character in name.chars().filter(|&c| c == ' ' || c.is_ascii_graphic()) {
+        if matches!(character, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(character);
+    }
+    quoted.push('"');
+    quoted
+}
+
 /// Whole seconds, as far as they can be counted.
 pub(crate) fn seconds(time: Duration) -> i64 {
     i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_are_tokens_or_strings() {
+        for (given, written) in [
+            ("larder", "larder"),
+            ("edge/1:2", "edge/1:2"),
+            ("The Edge", "\"The Edge\""),
+            ("1", "\"1\""),
+            ("a\"ü\n", "\"a\\\"\""),
+        ] {
+            assert_eq!(super::name(given), written);
+        }
+    }
 }

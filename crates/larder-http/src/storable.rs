@@ -11,6 +11,7 @@ use crate::{
     engine::Wish,
     fields,
     freshness::{Exchange, Freshness, Source, guessed_lifetime, stated_lifetime},
+    page::MOST_HEADERS,
     vary::Vary,
 };
 
@@ -33,6 +34,8 @@ pub(crate) enum Refusal {
     Private,
     MustUnderstand,
     Stream,
+    /// It has too many headers.
+    TooLarge,
     SetCookie,
     /// It was asked for with `Authorization`.
     Authorization,
@@ -40,8 +43,8 @@ pub(crate) enum Refusal {
     Cookie,
     /// Nobody says for how long it is fresh.
     Silent,
-    /// Nobody says for how long it is fresh, and the request says who asks.
-    SilentToSomebody,
+    /// Nobody says for how long it is fresh or whose it is, and the request may say who asks.
+    Personal,
     /// Nobody could use it.
     Stale,
 }
@@ -56,17 +59,19 @@ impl Refusal {
             Self::Private => "private",
             Self::MustUnderstand => "must-understand",
             Self::Stream => "stream",
+            Self::TooLarge => "too-large",
             Self::SetCookie => "set-cookie",
             Self::Authorization => "authorization",
             Self::Cookie => "cookie",
-            Self::Silent | Self::SilentToSomebody => "silent",
+            Self::Silent => "silent",
+            Self::Personal => "personal",
             Self::Stale => "stale",
         }
     }
 
     /// Whether it says something about the resource, and not only about who asked.
     pub(crate) fn is_for_all(self) -> bool {
-        !matches!(self, Self::SetCookie | Self::Authorization | Self::Cookie | Self::SilentToSomebody)
+        !matches!(self, Self::SetCookie | Self::Authorization | Self::Cookie | Self::Personal)
     }
 }
 
@@ -91,21 +96,29 @@ pub(crate) fn terms(
     if is_stream(headers) {
         return Err(Refusal::Stream);
     }
+    if headers.len() > MOST_HEADERS {
+        return Err(Refusal::TooLarge);
+    }
     if fields::sets_cookie(headers) && !config.cookies.stores_set_cookie {
         return Err(Refusal::SetCookie);
     }
     may_be_shared(config, wish, &directives, &vary)?;
 
-    let lifetime = lifetime(config, wish, (status, headers, caching), &directives, exchange)?;
-    let freshness = Freshness::of(headers, &directives, exchange, lifetime);
-    let is_useful = freshness.is_usable_unasked(exchange.received)
+    let lifetime = lifetime(config, wish, (status, headers, caching), (&directives, &vary), exchange)?;
+    let freshness = Freshness::of(headers, &directives, exchange, lifetime, config.extends_s_maxage);
+    let is_useful = freshness.is_usable_unasked(exchange.shared)
         || freshness.has_error_window()
         || !conditional::Conditions::of(headers, false).is_empty()
-        || is_within_reach_of_clients(&freshness, &directives);
+        || freshness.is_within_reach_of_clients();
     if !is_useful {
         return Err(Refusal::Stale);
     }
     Ok(Terms { directives, freshness, vary })
+}
+
+/// Whether a response with this status may be stored: not one that is no complete answer by itself.
+pub(crate) fn can_be_stored(status: StatusCode) -> bool {
+    !status.is_informational() && !matches!(status.as_u16(), 206 | 304)
 }
 
 /// Whether the handler allows to store it at all.
@@ -114,7 +127,7 @@ fn may_be_stored(
     directives: &ResponseDirectives,
     caching: &Caching,
 ) -> Result<(), Refusal> {
-    if status.is_informational() || matches!(status.as_u16(), 206 | 304) {
+    if !can_be_stored(status) {
         return Err(Refusal::Status);
     }
     if caching.no_store {
@@ -122,7 +135,7 @@ fn may_be_stored(
     }
     let understood = UNDERSTOOD.contains(&status.as_u16());
     // Section 5.2.2.3: who understands the status need not heed `no-store`.
-    match (directives.must_understand, understood) {
+    match (directives.permits.must_understand, understood) {
         (true, false) => return Err(Refusal::MustUnderstand),
         (true, true) => {}
         (false, _) if directives.no_store => return Err(Refusal::NoStore),
@@ -138,9 +151,10 @@ fn may_be_shared(
     directives: &ResponseDirectives,
     vary: &Vary,
 ) -> Result<(), Refusal> {
-    let for_all = directives.public || directives.s_maxage.is_some();
+    let permits = directives.permits;
+    let for_all = permits.public || permits.s_maxage;
     // Section 3.5.
-    if wish.has_authorization && !for_all && !directives.must_revalidate {
+    if wish.has_authorization && !for_all && !permits.must_revalidate {
         return Err(Refusal::Authorization);
     }
     let by_cookie = vary.names(&header::COOKIE) || config.cookies.ignores_cookie;
@@ -155,7 +169,7 @@ fn lifetime(
     config: &Config,
     wish: &Wish,
     (status, headers, caching): (StatusCode, &HeaderMap, &Caching),
-    directives: &ResponseDirectives,
+    (directives, vary): (&ResponseDirectives, &Vary),
     exchange: Exchange,
 ) -> Result<(Duration, Source), Refusal> {
     if let Some(lifetime) = stated_lifetime(headers, directives, exchange.received) {
@@ -164,23 +178,20 @@ fn lifetime(
     if directives.no_cache.is_all() {
         return Ok((Duration::ZERO, Source::Response));
     }
-    if wish.says_who_asks {
-        return Err(Refusal::SilentToSomebody);
+    let is_public = directives.permits.public || caching.public || config.is_public(wish.path());
+    let source = if is_public { Source::OursForAll } else { Source::Ours };
+    if wish.is_personal(source, vary) {
+        return Err(Refusal::Personal);
     }
-    if !CACHEABLE_BY_THEMSELVES.contains(&status.as_u16()) && !directives.public {
+    if !CACHEABLE_BY_THEMSELVES.contains(&status.as_u16()) && !directives.permits.public {
         return Err(Refusal::Silent);
     }
     let ours = caching.ttl.or_else(|| config.ttl_of(wish.path()));
     let guessed = || guessed_lifetime(headers, exchange.received).filter(|_| config.heuristic);
     match ours.or_else(guessed) {
-        Some(lifetime) if !lifetime.is_zero() => Ok((lifetime, Source::Ours)),
+        Some(lifetime) if !lifetime.is_zero() => Ok((lifetime, source)),
         _ => Err(Refusal::Silent),
     }
-}
-
-/// Whether a client may take it once it is stale.
-fn is_within_reach_of_clients(freshness: &Freshness, directives: &ResponseDirectives) -> bool {
-    !directives.forbids_stale() && directives.s_maxage.is_none() && !freshness.lifetime.is_zero()
 }
 
 /// Whether it goes on for as long as the client listens.

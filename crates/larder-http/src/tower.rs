@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use crate::{
     body::{BoxError, ResponseBody},
-    conditional::Conditions,
+    conditional::Changes,
     config::HttpCache,
     engine::{Plan, Rest, Wish},
     fields,
@@ -122,19 +122,21 @@ where
         poll_fn(|context| self.service.poll_ready(context)).await
     }
 
-    async fn call(mut self, conditions: Option<Conditions>) -> Result<Response<ResBody>, S::Error> {
+    async fn call(mut self, changes: Changes) -> Result<Response<ResBody>, S::Error> {
         if let Some(wish) = self.wish {
             *self.request.headers_mut() = wish.headers.clone();
         }
-        if let Some(conditions) = conditions {
-            conditions.apply(self.request.headers_mut());
-        }
+        changes.apply(self.request.headers_mut());
         let responding = self.service.call(self.request);
         responding.await
     }
 
     fn status_of(_: &S::Error) -> Option<StatusCode> {
         None
+    }
+
+    fn has_tasks() -> bool {
+        Handle::try_current().is_ok()
     }
 
     fn spawn(task: BoxFuture<()>) -> Driver {

@@ -7,11 +7,12 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     key::Hash,
     lists::{Backslash, split},
+    page::MOST_HEADERS,
 };
 
 /// The fields that chose a response, and a digest of what the request said in them: it may be a secret, and is
 /// not kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Vary {
     names: Vec<String>,
     chosen_by: Hash,
@@ -43,6 +44,12 @@ impl Vary {
     /// What the same fields say in another request.
     pub(crate) fn chosen_by(&self, request: &HeaderMap) -> Hash {
         digest(&self.names, request)
+    }
+
+    /// Whether it is as [`of`](Self::of) makes them.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.names.len() <= MOST_HEADERS
+            && self.names.iter().all(|name| HeaderName::from_lowercase(name.as_bytes()).is_ok())
     }
 
     /// How much memory the names take, in bytes.

@@ -4,8 +4,12 @@ mod support;
 
 use std::{
     convert::Infallible,
-    future::Future as _,
+    future::{Future as _, ready},
     pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -14,7 +18,12 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Empty, Full};
-use support::{Said, TestClock, http_cache};
+use support::{
+    Said, TestClock,
+    client::{get, request, send},
+    eventually, handler, http_cache,
+    servers::Framework,
+};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 /// Whoever is dropped, at whatever point, the one who waits is answered.
@@ -131,4 +140,71 @@ async fn a_change_whose_handler_panicked_drops_what_is_stored() {
     assert!(told(to("GET")).await.starts_with("larder; hit"));
     assert!(tokio::spawn(service.clone().oneshot(to("POST"))).await.unwrap_err().is_panic());
     assert_eq!(told(to("GET")).await, "larder; fwd=uri-miss; stored");
+}
+
+/// Their handler is asked once, and answers whoever asks next.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_less_patient_than_the_handler_are_answered() {
+    for framework in Framework::ALL {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
+        let slow = handler(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            async {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                Said::new(&[("cache-control", "max-age=600")], "text")
+            }
+        });
+        let server = framework.serve(http_cache(&TestClock::new()), slow).await;
+        let mut answers = 0;
+        for _ in 0..40 {
+            let patience = Duration::from_millis(400);
+            answers +=
+                usize::from(tokio::time::timeout(patience, get(server.address, "/", &[])).await.is_ok());
+            if answers > 0 {
+                break;
+            }
+        }
+        assert_eq!((answers, asked.load(Ordering::SeqCst)), (1, 1), "{framework:?}");
+    }
+}
+
+/// One who may not change anything drops nothing by hanging up; one who did change something does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_client_hangs_up_is_judged_by_what_came_of_it() {
+    for framework in Framework::ALL {
+        for (status, drops) in [(401, false), (200, true)] {
+            let [begun, ended] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+            let counters = (begun.clone(), ended.clone());
+            let slow = handler(move |seen| {
+                let (begun, ended) = counters.clone();
+                async move {
+                    if seen.method == "GET" {
+                        return Said::new(&[("cache-control", "max-age=600")], "text");
+                    }
+                    begun.fetch_add(1, Ordering::SeqCst);
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    ended.fetch_add(1, Ordering::SeqCst);
+                    Said { status, ..Said::new(&[], "") }
+                }
+            });
+            let server = framework.serve(http_cache(&TestClock::new()), slow).await;
+            for round in 1..=3 {
+                get(server.address, "/", &[]).await;
+                assert!(get(server.address, "/", &[]).await.is_hit());
+                let change = tokio::spawn(send(server.address, request("POST", "/", &[])));
+                eventually("the handler is at it", || ready(begun.load(Ordering::SeqCst) == round)).await;
+                change.abort();
+                eventually("it comes to its end", || ready(ended.load(Ordering::SeqCst) == round)).await;
+                let is_dropped = async || !get(server.address, "/", &[]).await.is_hit();
+                if drops {
+                    eventually("it is dropped", is_dropped).await;
+                } else {
+                    for _ in 0..10 {
+                        assert!(!is_dropped().await, "{framework:?}: dropped by one who was refused");
+                    }
+                }
+            }
+        }
+    }
 }

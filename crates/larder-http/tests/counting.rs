@@ -1,10 +1,33 @@
 //! What a request counts as in the cache's statistics.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use std::future::ready;
 
 use support::{Said, TestClock, client::get as ask, handler, servers::Framework};
+
+/// What may not be stored is nobody's failure.
+#[tokio::test]
+async fn what_is_not_stored_is_no_failure() {
+    use larder::CacheExt as _;
+    for framework in Framework::ALL {
+        for says in ["private", "no-store", "max-age=0", ""] {
+            let cache = larder::MemoryCache::new(100);
+            let http = larder_http::HttpCache::new(cache.clone());
+            let said = handler(move |_| ready(Said::new(&[("cache-control", says)], "text")));
+            let server = framework.serve(http, said).await;
+            for _ in 0..2 {
+                ask(server.address, "/", &[]).await;
+                ask(server.address, "/", &[("authorization", "Bearer a")]).await;
+            }
+            let stats = cache.stats();
+            assert_eq!((stats.failures, stats.stores, stats.hits), (0, 0, 0), "{framework:?}: {says}");
+            assert_eq!((stats.misses, stats.computations), (4, 4), "{framework:?}: {says}");
+        }
+    }
+}
 
 #[tokio::test]
 async fn one_request_is_counted_once() {
@@ -27,4 +50,50 @@ async fn one_request_is_counted_once() {
     let stale = cache.stats().since(&before);
     let counted = [miss, hit, stale].map(|stats| (stats.hits, stats.misses, stats.computations));
     assert_eq!(counted, [(0, 1, 1), (1, 0, 0), (0, 1, 1)]);
+}
+
+/// Whoever asks for ever new URLs takes no more memory than pages have, and drives out nothing else. `LARDER_URLS` says
+/// how many: a million take a minute.
+#[tokio::test]
+async fn memory_is_bounded_whatever_is_asked_for() {
+    use http_body_util::{BodyExt as _, Empty, Full};
+    use larder::CacheExt as _;
+    use tower::{Layer as _, ServiceExt as _, service_fn};
+
+    const CAPACITY: u64 = 4 << 20;
+    let urls = std::env::var("LARDER_URLS").ok().and_then(|urls| urls.parse().ok()).unwrap_or(6_000);
+    let cache = larder::MemoryCache::new(100);
+    let hour = larder::Policy::ttl(std::time::Duration::from_secs(3600));
+    cache.insert("mine", &1_u32, hour).await.unwrap();
+    let inner = service_fn(|request: http::Request<Empty<bytes::Bytes>>| async move {
+        let head = http::Response::builder().header("cache-control", "max-age=60").header("x-a", "b");
+        let body = format!("{}{}", request.uri(), "x".repeat(3_000));
+        Ok::<_, std::convert::Infallible>(head.body(Full::new(bytes::Bytes::from(body))).unwrap())
+    });
+    let service = larder_http::HttpCache::new(cache.clone()).capacity(CAPACITY).layer(inner);
+    let ask = async |n: u64| {
+        let request =
+            http::Request::get(format!("/page?{n}")).header("host", "a").body(Empty::new()).unwrap();
+        let response = service.clone().oneshot(request).await.unwrap();
+        response.into_body().collect().await.unwrap();
+    };
+    // What the process takes without pages: a tenth of them is there.
+    for n in 0..200 {
+        ask(n).await;
+    }
+    let before = resident();
+    for n in 0..urls {
+        ask(n).await;
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 3 * CAPACITY, "{grown} bytes more for {urls} URLs");
+    assert_eq!(cache.get::<u32>("mine").await.unwrap(), Some(1), "driven out by pages");
+    assert_eq!(cache.entry_count(), 1, "pages lie between the entries of the cache");
+    assert!(cache.stats().evictions > urls / 2, "{:?}", cache.stats());
+}
+
+/// The memory that this process takes, in bytes.
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }

@@ -126,6 +126,78 @@ async fn silent_answers_to_those_who_say_who_they_are_are_not_shared() {
     }
 }
 
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn user_of(request: &http::request::Parts) -> String {
+    let user = request.headers.get("x-user").and_then(|user| user.to_str().ok());
+    user.unwrap_or_default().to_owned()
+}
+
+const OWN: [&str; 6] = ["x-user", "x-session", "token", "x-tenant", "from", "x-auth-2"];
+
+/// A service may know its users by any header. A list of such headers cannot be complete.
+#[tokio::test]
+async fn silent_answers_to_a_header_of_ones_own_are_not_shared() {
+    let silent = |cache: larder_http::HttpCache| cache.ttl(Duration::from_secs(60));
+    let alice = |name| get().sends(name, "alice").says_body("alice's");
+    let mut cases = Vec::new();
+    for name in OWN {
+        cases.push(
+            case(
+                name,
+                [
+                    alice(name).asked().cache_status("detail=personal"),
+                    get().sends(name, "bob").asked().says_body("bob's").body("bob's"),
+                    get().asked().says_body("nobody's").body("nobody's"),
+                    get().hit().body("nobody's"),
+                    alice(name).asked().body("alice's"),
+                ],
+            )
+            .configured(silent),
+        );
+        cases.push(
+            case(
+                "Vary tells them apart",
+                [
+                    alice(name).says("vary", name).asked(),
+                    alice(name).hit().body("alice's"),
+                    get().sends(name, "bob").asked(),
+                    get().says("vary", name).asked(),
+                    alice(name).sends("x-other", "1").asked(),
+                ],
+            )
+            .configured(silent),
+        );
+        cases.push(
+            case(
+                "the handler says that it is for all",
+                [alice(name).says("cache-control", "public"), get().sends(name, "bob").hit(), get().hit()],
+            )
+            .configured(silent),
+        );
+    }
+    let told: [(&str, fn(larder_http::HttpCache) -> larder_http::HttpCache, bool); 5] = [
+        ("key_header", |cache| cache.ttl(MINUTE).key_header("x-user"), false),
+        ("a key that repeats it", |cache| cache.ttl(MINUTE).key(user_of), false),
+        ("harmless_header", |cache| cache.ttl(MINUTE).harmless_header("X-User"), true),
+        ("public_under", |cache| cache.ttl(MINUTE).public_under("/page"), true),
+        ("public_under another path", |cache| cache.ttl(MINUTE).public_under("/pages"), false),
+    ];
+    for (name, configure, shared) in told {
+        let bob = get().sends("x-user", "bob").says_body("bob's");
+        let bob = if shared { bob.hit() } else { bob.asked().body("bob's") };
+        let again = alice("x-user");
+        let again = if name.contains("another") { again.asked() } else { again.hit().body("alice's") };
+        cases.push(case(name, [alice("x-user"), bob, again]).configured(configure));
+    }
+    for name in
+        ["user-agent", "sec-ch-ua", "sec-fetch-site", "x-request-id", "x-forwarded-for", "referer", "dnt"]
+    {
+        cases.push(case(name, [alice(name).asked(), get().sends(name, "bob").hit()]).configured(silent));
+    }
+    run(cases).await;
+}
+
 #[derive(Clone)]
 struct Tenant(String);
 

@@ -279,3 +279,101 @@ async fn a_304_for_a_client_does_not_prolong_a_pass() {
     )])
     .await;
 }
+
+/// Where the user says that clients decide nothing, they make no handler work for what is stored, and get no copies.
+#[tokio::test]
+async fn clients_decide_nothing() {
+    let odd = [
+        ("cache-control", "no-store"),
+        ("cache-control", "max-age=0, no-cache; x"),
+        ("cache-control", "only-if-cached"),
+        ("range", "bytes=0-1"),
+        ("range", "nonsense"),
+        ("if-range", "\"x\""),
+        ("if-match", "\"x\""),
+        ("if-unmodified-since", "{-1000}"),
+        ("upgrade", "websocket"),
+        ("x-forwarded-host", "evil.example"),
+        ("x-forwarded-proto", "nothttps"),
+        ("x-forwarded-prefix", "/evil"),
+        ("x-http-method-override", "DELETE"),
+        ("forwarded", "for=1.2.3.4;host=evil.example"),
+        ("user-agent", "x"),
+    ];
+    let mut cases = Vec::new();
+    for (name, value) in odd {
+        cases.push(
+            case(name, [fresh(), get().sends(name, value).hit().status(200).body("body"), get().hit()])
+                .configured(HttpCache::ignore_request_directives),
+        );
+        // What it would be made from is not what only the handler can tell apart.
+        if !matches!(name, "cache-control" | "upgrade" | "user-agent") {
+            cases.push(
+                case(name, [fresh().sends(name, value).handler_got_no(name), get().hit()])
+                    .configured(HttpCache::ignore_request_directives),
+            );
+        }
+    }
+    cases.push(
+        case(
+            "what a proxy says reaches the handler, and is told apart",
+            [
+                fresh().sends("x-forwarded-host", "one").handler_got("x-forwarded-host", "one"),
+                get().sends("x-forwarded-host", "one").hit(),
+                get().asked(),
+            ],
+        )
+        .configured(|cache| cache.ignore_request_directives().trust_proxy()),
+    );
+    run(cases).await;
+}
+
+/// A request with a body gets what is stored, and makes nothing that others get.
+#[tokio::test]
+async fn a_body_where_none_is_expected() {
+    use support::{Said, TestClock, client::get as ask, handler, http_cache, servers::Framework};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    for framework in Framework::ALL {
+        let cache = http_cache(&TestClock::new()).ignore_request_directives();
+        let said = handler(|_| std::future::ready(Said::new(&[("cache-control", "max-age=60")], "page")));
+        let server = framework.serve(cache, said).await;
+        let fat = async |length: &str| {
+            let mut stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
+            let request = format!(
+                "GET /page HTTP/1.1\r\nhost: example.com\r\nconnection: close\r\ncontent-length: {length}\r\n\r\nevil"
+            );
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut text = Vec::new();
+            drop(stream.read_to_end(&mut text).await);
+            String::from_utf8(text).unwrap()
+        };
+        assert!(fat("4").await.contains("larder; fwd=bypass"), "{framework:?}");
+        let miss = ask(server.address, "/page", &[]).await.cache_status();
+        assert_eq!(miss, "larder; fwd=uri-miss; stored", "{framework:?}");
+        for length in ["4", "00"] {
+            let answer = fat(length).await;
+            assert!(answer.contains("larder; hit"), "{framework:?}: {answer}");
+        }
+    }
+}
+
+/// RFC 9111, section 5.2.2.10.
+#[tokio::test]
+async fn s_maxage_forbids_to_serve_stale() {
+    let mut cases = Vec::new();
+    for shared in ["s-maxage=2", "s-maxage=2, proxy-revalidate", "max-age=2, must-revalidate"] {
+        for extension in ["stale-while-revalidate=60", "stale-if-error=60"] {
+            let says: &'static str = format!("{shared}, {extension}").leak();
+            let stale = || get().after(5).says_status(503).says_body("failure");
+            let old = || get().says("cache-control", says).says_body("old");
+            cases.push(case(says, [old(), stale().asked().status(503)]));
+            let extended = if shared == "s-maxage=2" {
+                stale().body("old").status(200)
+            } else {
+                stale().asked().status(503)
+            };
+            cases.push(case(says, [old(), extended]).configured(HttpCache::extend_s_maxage));
+        }
+    }
+    run(cases).await;
+}

@@ -3,7 +3,7 @@
 mod support;
 
 use larder_http::HttpCache;
-use support::table::{Case, case, get, method, run};
+use support::table::{Case, Step, case, get, method, run};
 
 /// Whether a response with this `Cache-Control` answers the next request.
 fn next(cache_control: &'static str, is_hit: bool) -> Case {
@@ -81,6 +81,47 @@ async fn authorization() {
         ),
     ])
     .await;
+}
+
+/// What is not written as the RFC has it permits nothing, fresh or stale.
+#[tokio::test]
+async fn malformed_permissions() {
+    let mut cases = Vec::new();
+    for (name, alice, bob) in
+        [("authorization", "Bearer alice", "Bearer bob"), ("cookie", "session=alice", "session=bob")]
+    {
+        for permission in [
+            "s-maxage=60s",
+            "s-maxage=\"60\"",
+            "public=bad",
+            "public =",
+            "public; x=1",
+            "x=\"a, public",
+            "public, x=\"a",
+            "s-maxage=60, s-maxage=61",
+            "must-revalidate=x",
+        ] {
+            for extension in ["max-age=60", "stale-while-revalidate=600", "stale-if-error=600"] {
+                let says: &'static str = format!("{permission}, {extension}").leak();
+                let again = |step: Step| step.says_status(503).says_body("failure").body("failure");
+                cases.push(case(
+                    says,
+                    [
+                        get().sends(name, alice).says("cache-control", says).says_body("alice's").asked(),
+                        again(get().after(1)),
+                        again(get().sends(name, bob)),
+                        again(get().sends(name, alice)),
+                    ],
+                ));
+            }
+        }
+    }
+    let forbidden = ["private; x=1", "no-store; foo=1", "public; private", "x=\"a, private=\"b\""];
+    cases.extend(forbidden.map(|says| {
+        let says: &'static str = format!("{says}, max-age=60").leak();
+        case(says, [get().says("cache-control", says).asked(), get().asked()])
+    }));
+    run(cases).await;
 }
 
 #[tokio::test]
@@ -372,4 +413,154 @@ async fn skip_if_sees_whole_paths() {
     let server = serve_router(nested).await;
     client::get(server.address, "/admin/page", &[]).await;
     assert!(!client::get(server.address, "/admin/page", &[]).await.is_hit());
+}
+
+/// What caches that come next make of a response depends on how it is written.
+#[tokio::test]
+async fn vary_is_one_line() {
+    use support::{Said, TestClock, client, handler, http_cache, servers::Framework};
+    for framework in Framework::ALL {
+        for says in ["max-age=60", "private"] {
+            let lines = [("cache-control", says), ("vary", "accept-language"), ("vary", "accept-encoding")];
+            let said = handler(move |_| std::future::ready(Said::new(&lines, "text")));
+            let server = framework.serve(http_cache(&TestClock::new()), said).await;
+            for _ in 0..2 {
+                let received = client::get(server.address, "/", &[]).await;
+                let vary: Vec<_> = received.headers.get_all("vary").iter().collect();
+                assert_eq!(vary, ["accept-language, accept-encoding"], "{framework:?}: {received:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn for_caches_that_come_next() {
+    let silent: fn(HttpCache) -> HttpCache = |cache| cache.ttl(std::time::Duration::from_secs(30));
+    run([
+        case(
+            "a validator of ours comes with what was decided here",
+            [get().has("cache-control", "no-cache"), get().after(5).hit().has("cache-control", "no-cache")],
+        )
+        .configured(silent),
+        case(
+            "or there is none",
+            [
+                get().says("cache-control", "public").lacks("etag").has("cache-control", "public"),
+                get().hit().lacks("etag"),
+            ],
+        )
+        .configured(silent),
+        case(
+            "a handler's own word is left as it is",
+            [
+                get().says("cache-control", "max-age=60").has("cache-control", "max-age=60"),
+                get().hit().has("cache-control", "max-age=60"),
+            ],
+        )
+        .configured(silent),
+        case(
+            "what is decided here is no word of the handler's when it validates",
+            [
+                get().says("last-modified", "{-1000}"),
+                get().after(31).says("last-modified", "{-1000}").says_status(304).asked().status(200),
+                get().hit().has("cache-control", "no-cache"),
+            ],
+        )
+        .configured(silent),
+        case(
+            "members of other caches are kept",
+            [
+                get()
+                    .says("cache-control", "max-age=60")
+                    .says("cache-status", "Origin; hit")
+                    .has("cache-status", "Origin; hit, larder; fwd=uri-miss; stored"),
+                get().not_asked().has("cache-status", "Origin; hit, larder; hit; ttl=60"),
+            ],
+        ),
+        case(
+            "it may have another name",
+            [get()
+                .says("cache-control", "max-age=60")
+                .has("cache-status", "\"The Edge\"; fwd=uri-miss; stored")],
+        )
+        .configured(|cache| cache.name("The Edge")),
+        case(
+            "nginx is told what is left",
+            [
+                get().says("cache-control", "max-age=60").has("x-accel-expires", "60"),
+                get().after(10).hit().has("x-accel-expires", "50"),
+                get().path("/other").says("cache-control", "private").has("x-accel-expires", "0"),
+            ],
+        )
+        .configured(HttpCache::accel_expires),
+        // As Actix' `Compress` does: it names what it looked at only where it compressed.
+        case(
+            "compression inside, by a layer that does not always say so",
+            [
+                get().says("cache-control", "max-age=60").has("vary", "accept-encoding"),
+                get()
+                    .sends("accept-encoding", "gzip")
+                    .says("cache-control", "max-age=60")
+                    .says("vary", "accept-encoding")
+                    .says("content-encoding", "gzip")
+                    .says_body("zipped")
+                    .asked()
+                    .has("vary", "accept-encoding"),
+                get().hit().body("body"),
+                get().sends("accept-encoding", "gzip").hit().body("zipped").has("content-encoding", "gzip"),
+            ],
+        )
+        .configured(|cache| cache.vary("Accept-Encoding")),
+    ])
+    .await;
+}
+
+/// `NormalizePath`, say, makes one URL of both.
+#[tokio::test]
+async fn a_change_with_a_slash_at_its_end() {
+    for (page, change) in [("/page", "/page/"), ("/page/", "/page"), ("/page?a", "/page/?a")] {
+        run([case(
+            change,
+            [
+                get().path(page).says("cache-control", "max-age=60"),
+                get().path(page).hit(),
+                method("POST").path(change),
+                get().path(page).asked(),
+            ],
+        )])
+        .await;
+    }
+}
+
+/// One page takes a tenth of the memory at most, with all that belongs to it; and `stored` says what is true.
+#[tokio::test]
+async fn what_is_too_large_for_the_memory() {
+    let [small, large]: [&'static str; 2] = [1_000, 9_000].map(|length| &*"x".repeat(length).leak());
+    run([
+        case("small", [get().says("cache-control", "max-age=60").says_body(small), get().hit()])
+            .configured(|cache| cache.capacity(80_000)),
+        case(
+            "large",
+            [
+                get()
+                    .says("cache-control", "max-age=60")
+                    .says_body(large)
+                    .has("cache-status", "larder; fwd=uri-miss"),
+                get().asked(),
+            ],
+        )
+        .configured(|cache| cache.capacity(80_000)),
+        case(
+            "large headers",
+            [
+                get()
+                    .says("cache-control", "max-age=60")
+                    .says("x", large)
+                    .has("cache-status", "larder; fwd=uri-miss"),
+                get().asked(),
+            ],
+        )
+        .configured(|cache| cache.capacity(80_000)),
+    ])
+    .await;
 }

@@ -112,3 +112,78 @@ fn section_5_2_1_requests() {
     assert!(request("Only-If-Cached").only_if_cached);
     assert!(request("no-cache").no_cache && request("no-store").no_store);
 }
+
+/// Each of the faults that makes a permission void, in front of it, behind it, or in it.
+#[test]
+fn what_permits_does_so_only_in_a_field_without_a_fault() {
+    let permits = |line: &str| response(line).permits;
+    let all = permits("public, s-maxage=60, must-revalidate, must-understand, ext=\"a, \\\"b\", , x");
+    assert!(all.public && all.s_maxage && all.must_revalidate && all.must_understand);
+    assert!(permits("PUBLIC").public && permits("\tPublic ,").public);
+    for line in [
+        "public=bad",
+        "public=",
+        "public =",
+        "public = \"\"",
+        "public=\"\"",
+        "public; x=1",
+        "x=\"a, public",
+        "public, x=\"a",
+        "public, x = 1",
+        "public x",
+        "\"public\"",
+        "'public'",
+        "public, ü",
+        "x=\"a\"b, public",
+        "s-maxage=60s, public =",
+    ] {
+        assert_eq!(permits(line), Permissions::default(), "{line}");
+    }
+    for line in [
+        "s-maxage",
+        "s-maxage=",
+        "s-maxage=60s",
+        "s-maxage=\"60\"",
+        "s-maxage = 60",
+        "s-maxage=60;",
+        "s-maxage=60, s-maxage=61",
+        "s-maxage=60, s-maxage",
+        "s-maxage=x, s-maxage=60",
+        "s-maxage=-1",
+        "x=\"a, s-maxage=60",
+    ] {
+        assert!(!permits(line).s_maxage, "{line}");
+        assert!(response(line).s_maxage.is_some(), "{line}: it forbids to serve stale all the same");
+    }
+    let two_lines = ResponseDirectives::of(&headers(&["x=\"a", "public, max-age=60, private=\"b\""]));
+    assert_eq!(two_lines.permits, Permissions::default());
+    assert_eq!((two_lines.max_age, two_lines.private), (secs(0), Fields::All));
+    assert!(!response("must-understand=1, no-store").permits.must_understand);
+}
+
+#[test]
+fn what_forbids_does_so_beside_any_fault() {
+    for line in [
+        "private; x=1",
+        "private x",
+        "max-age=60; private",
+        "max-age=60 private",
+        "\"private\"",
+        "'private'",
+        "x=\"a, private=\"set-cookie\"",
+        "public; private",
+        "private:",
+    ] {
+        assert_eq!(response(line).private, Fields::All, "{line}");
+    }
+    for line in ["no-store; foo=1", "max-age=60;no-store", "x=\"a, no-store, y=\"b\"", "no-store;"] {
+        assert!(response(line).no_store, "{line}");
+    }
+    for line in ["must-revalidate; x", "must-revalidate=1", "proxy-revalidate =", "no-cache; x=\"a\""] {
+        assert!(response(line).forbids_stale(), "{line}");
+    }
+    for line in ["max-age=60; x", "public; max-age=60", "x=\"a, max-age=60"] {
+        assert_eq!(response(line).max_age, secs(0), "{line}");
+    }
+    assert_eq!(response("x=\"a, stale-while-revalidate=60").stale_while_revalidate, secs(0));
+}

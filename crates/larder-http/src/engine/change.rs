@@ -1,7 +1,7 @@
 //! What a request may have changed.
 
 use http::{HeaderMap, Response, StatusCode, Uri, header};
-use larder::CacheExt as _;
+use larder::{CacheExt as _, Scope};
 
 use crate::{config::HttpCache, key::Target, origin::Origin};
 
@@ -34,6 +34,13 @@ impl Change {
         }
     }
 
+    /// What is stored for a URI, and for the same with a slash at the end of its path or without: where such URLs are
+    /// made alike behind the cache, both are one.
+    fn covered(&self, target: &Target) -> [Scope; 2] {
+        let beside = target.beside(&self.uri, self.cache.config.sort_query);
+        [target.scope(), beside.scope()]
+    }
+
     fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
         let Some(target) = self.target.take() else { return };
         if !(status.is_success() || status.is_redirection()) {
@@ -43,7 +50,7 @@ impl Change {
         let named = [header::LOCATION, header::CONTENT_LOCATION]
             .into_iter()
             .filter_map(|name| target.resolve(headers.get(name)?.to_str().ok()?, &self.uri, sorted));
-        let scopes: Vec<_> = named.map(|there| there.scope()).chain([target.scope()]).collect();
+        let scopes: Vec<_> = named.map(|there| there.scope()).chain(self.covered(&target)).collect();
         // Done when it returns; nobody has to wait for the other processes.
         drop(self.cache.config.cache.invalidate(scopes));
     }
@@ -52,7 +59,7 @@ impl Change {
 impl Drop for Change {
     fn drop(&mut self) {
         if let Some(target) = &self.target {
-            drop(self.cache.config.cache.invalidate(target.scope()));
+            drop(self.cache.config.cache.invalidate(self.covered(target).to_vec()));
         }
     }
 }

@@ -12,13 +12,14 @@ use larder::{
 
 use super::{
     Wish,
+    apart::Begun,
     copy::{BodyCopy, Limits, copy},
     date_it,
     handoff::Handoff,
 };
 use crate::{
     body::{Copier, HandlerBody, ResponseBody},
-    conditional::{self, Conditions, SaidByHead},
+    conditional::{self, Changes, Conditions, SaidByHead},
     config::{Caching, HttpCache},
     fields,
     freshness::{Exchange, Source},
@@ -47,8 +48,9 @@ impl Asked {
 
 /// How asking ended.
 pub(super) struct Ran<O: Origin> {
-    /// A page, whoever asked for it; or nothing but what was handed over, or the handler's error.
-    pub(super) outcome: Result<Page, Option<O::Error>>,
+    /// A page, whoever asked for it, or the handler's error. Where a response was handed over that is nobody else's,
+    /// [`Page::none`].
+    pub(super) outcome: Result<Page, O::Error>,
     /// The handler, if it was not asked.
     pub(super) origin: Option<O>,
     /// What the handler said that the page is in place of.
@@ -59,13 +61,14 @@ pub(super) struct Computation<B> {
     cache: HttpCache,
     asked: Asked,
     handoff: Handoff<B>,
+    begun: Begun,
 }
 
-type Outcome<O> = Result<Page, Option<<O as Origin>::Error>>;
+type Outcome<O> = Result<Page, <O as Origin>::Error>;
 
 impl<B: HandlerBody> Computation<B> {
-    pub(super) fn new(cache: &HttpCache, asked: Asked, handoff: Handoff<B>) -> Self {
-        Self { cache: cache.clone(), asked, handoff }
+    pub(super) fn new(cache: &HttpCache, asked: Asked, handoff: Handoff<B>, begun: Begun) -> Self {
+        Self { cache: cache.clone(), asked, handoff, begun }
     }
 
     /// Whether the computation's value is what is stored. Otherwise it is stored by itself, in place of what is
@@ -105,13 +108,14 @@ impl<B: HandlerBody> Computation<B> {
         if let Some(newer) = self.newer().await {
             return Ok(newer);
         }
-        let Some(origin) = origin.take() else { return Err(None) };
+        let Some(origin) = origin.take() else { return Ok(self.unshared()) };
+        self.begun.set();
         let (response, exchange) = match self.ask_handler(origin).await {
             Ok(answered) => answered,
             Err(error) => {
                 let status = O::status_of(&error);
                 let stale = status.is_none_or(is_failure).then(|| self.in_place_of_error(status)).flatten();
-                return stale.ok_or(Some(error));
+                return stale.ok_or(error);
             }
         };
         let (mut parts, body) = response.into_parts();
@@ -122,10 +126,10 @@ impl<B: HandlerBody> Computation<B> {
         if wish.is_head {
             self.learn_from_head(&parts, caching, exchange).await;
             self.handoff.pass(parts, ResponseBody::passed(body));
-            return self.passed();
+            return Ok(self.passed());
         }
         if let (StatusCode::NOT_MODIFIED, Some(page)) = (parts.status, &self.asked.page) {
-            return self.validated(page, parts, caching, exchange).await;
+            return Ok(self.validated(page, parts, caching, exchange).await);
         }
         if is_failure(parts.status)
             && let Some(page) = self.in_place_of_error(Some(parts.status))
@@ -139,21 +143,21 @@ impl<B: HandlerBody> Computation<B> {
                 let status = parts.status;
                 self.forget_if(refusal, status);
                 self.handoff.pass_because(parts, ResponseBody::passed(body), refusal);
-                return if is_about_the_request(status) { self.unshared() } else { self.passed() };
+                return Ok(if is_about_the_request(status) { self.unshared() } else { self.passed() });
             }
         };
         date_it(&mut parts.headers, exchange.received);
-        let limits = Limits { bytes: config.max_body, time: config.body_timeout };
-        match copy(parts, body, limits, &self.handoff).await {
+        let limits = Limits { bytes: config.largest_body(), time: config.body_timeout };
+        Ok(match copy(parts, body, limits, &self.handoff).await {
             BodyCopy::Complete(parts, body, copier) => {
-                Ok(self.keep_new(*parts, body, copier, (terms, caching.tags)).await)
+                self.keep_new(*parts, body, copier, (terms, caching.tags)).await
             }
             BodyCopy::Refused => {
                 self.forget();
                 self.passed()
             }
             BodyCopy::Broken => self.passed(),
-        }
+        })
     }
 
     /// The handler's response, and when it was asked and when that came.
@@ -164,8 +168,10 @@ impl<B: HandlerBody> Computation<B> {
         let config = &self.cache.config;
         origin.ready().await?;
         let sent = config.now();
-        let response = origin.call(self.conditions()).await?;
-        Ok((response, Exchange { sent, received: config.now() }))
+        let changes = Changes { conditions: self.conditions(), without: self.asked.wish.without.clone() };
+        let mut response = origin.call(changes).await?;
+        fields::join_vary(response.headers_mut(), &config.vary);
+        Ok((response, Exchange { sent, received: config.now(), shared: config.shared_now() }))
     }
 
     /// What is there by now, if it is not what this request found there. The computation is not covered by what it
@@ -192,7 +198,7 @@ impl<B: HandlerBody> Computation<B> {
     fn in_place_of_error(&self, status: Option<StatusCode>) -> Option<Page> {
         let page = self.asked.page.as_ref()?;
         let wish = &self.asked.wish;
-        if !page.freshness.serves_on_error(&wish.directives, self.cache.config.now()) {
+        if !page.freshness.serves_on_error(&wish.directives, self.cache.config.shared_now()) {
             return None;
         }
         self.handoff.note(status);
@@ -220,22 +226,29 @@ impl<B: HandlerBody> Computation<B> {
     }
 
     /// The response is on its way to the client, and nobody else's. The next one will not be either.
-    fn passed<E>(&self) -> Result<Page, Option<E>> {
+    fn passed(&self) -> Page {
         self.note_sharing(true);
         self.unshared()
     }
 
+    /// As [`passed`](Self::passed), of a page.
+    fn passed_with(&self, page: Page) -> Page {
+        self.passed();
+        page
+    }
+
     /// The response is on its way to the client, and nobody else's.
-    fn unshared<E>(&self) -> Result<Page, Option<E>> {
+    fn unshared(&self) -> Page {
+        // Not an error: that a response is not to be stored is no failure of anything.
         larder::context().unshared();
-        Err(None)
+        Page::none()
     }
 
     fn note_sharing(&self, passed: bool) {
         let (config, wish) = (&self.cache.config, &self.asked.wish);
         if !wish.is_head {
             let passes = &self.cache.state.passes;
-            passes.note(&self.asked.key, wish.says_who_asks, passed, config.now());
+            passes.note(&self.asked.key, wish.may_be_personal(), passed, config.shared_now());
         }
     }
 
@@ -247,16 +260,23 @@ impl<B: HandlerBody> Computation<B> {
         copier: Option<Copier<B>>,
         (terms, tags): (Terms, Vec<String>),
     ) -> Page {
-        let own_etag = !parts.headers.contains_key(header::ETAG);
+        // A handler that says something else about caching would have a validator to its own, and what comes next
+        // might guess by that for how long to keep the response.
+        let guessed_from =
+            terms.freshness.source != Source::Response && parts.headers.contains_key(header::CACHE_CONTROL);
+        let own_etag = !parts.headers.contains_key(header::ETAG) && !guessed_from;
         if own_etag {
             parts.headers.insert(header::ETAG, conditional::etag(&parts.headers, &body));
         }
-        let stored = self.stored(parts.status, parts.headers.clone(), body.clone(), own_etag, (terms, tags));
-        let page = self.keep(stored).await;
+        let copied = fields::copied(&parts.headers);
+        let stored = self.stored(parts.status, copied, body.clone(), own_etag, (terms, tags));
+        let (page, kept) = self.keep(stored).await;
+        page.say_what_was_decided(&mut parts.headers);
         match copier {
             Some(copier) => self.handoff.complete_at_end(copier),
             None => {
-                let status = CacheStatus { stored: true, ..CacheStatus::default() };
+                let keepable = kept.then(|| page.left(self.cache.config.shared_now()));
+                let status = CacheStatus { stored: kept, keepable, ..CacheStatus::default() };
                 self.handoff.hand_over(parts, ResponseBody::whole(body), status);
             }
         }
@@ -264,34 +284,33 @@ impl<B: HandlerBody> Computation<B> {
     }
 
     /// Stores what the handler says still stands, with what it says anew about it (RFC 9111, section 4.3.4).
-    async fn validated<E>(
+    async fn validated(
         &self,
         page: &Page,
         mut parts: Parts,
         mut caching: Caching,
         exchange: Exchange,
-    ) -> Result<Page, Option<E>> {
+    ) -> Page {
         if !conditional::is_about(&page.headers, page.own_etag, &parts.headers) {
             return self.mistaken(page);
         }
         date_it(&mut parts.headers, exchange.received);
         let mut headers = page.headers.clone();
         fields::update(&mut headers, &parts.headers);
-        if page.freshness.source == Source::Ours {
+        if page.freshness.source != Source::Response {
+            caching.public |= page.freshness.source == Source::OursForAll;
             caching.ttl = caching.ttl.or(Some(page.freshness.lifetime));
         }
         let newer = self.freshened(page, &headers, caching, exchange).await;
         headers.remove(header::AGE);
+        page.say_what_was_decided(&mut headers);
         self.hand_over_validated(page, headers, newer.is_some());
-        match newer {
-            Some(newer) => Ok(newer),
-            None => self.passed(),
-        }
+        newer.unwrap_or_else(|| self.passed())
     }
 
     /// Forgets a page that the handler says still stands, and means another one. Its 304 is all the answer that
     /// there is to this request, whose handler cannot be asked twice; the next one is asked without conditions.
-    fn mistaken<E>(&self, page: &Page) -> Result<Page, Option<E>> {
+    fn mistaken(&self, page: &Page) -> Page {
         self.drop_page();
         self.hand_over_validated(page, page.headers.clone(), false);
         self.passed()
@@ -330,7 +349,8 @@ impl<B: HandlerBody> Computation<B> {
         let mut tags = page.tags.clone();
         tags.extend(caching.tags.into_iter().filter(|tag| !page.tags.contains(tag)));
         let stored = self.stored(page.status, headers, page.body.clone(), page.own_etag, (terms, tags));
-        Some(self.keep(stored).await)
+        let (page, kept) = self.keep(stored).await;
+        kept.then_some(page)
     }
 
     /// RFC 9111, section 4.3.5: a response to `HEAD` freshens what is stored, or shows that it is outdated. What is
@@ -367,10 +387,15 @@ impl<B: HandlerBody> Computation<B> {
         Stored { status, headers, body, vary, freshness, own_etag, number: fastrand::u64(..), tags }
     }
 
-    async fn keep(&self, stored: Stored) -> Page {
+    /// Stores a page, unless it would take more than its part of the memory.
+    async fn keep(&self, stored: Stored) -> (Page, bool) {
         let config = &self.cache.config;
-        let retention = stored.freshness.retention(config.now(), config.keep_stale);
+        let retention = stored.freshness.retention(config.shared_now(), config.keep_stale);
         let page = Page::new(stored);
+        if page.weight().saturating_add(self.asked.key.len()) > config.largest_page() {
+            self.forget();
+            return (self.passed_with(page), false);
+        }
         if self.is_plain() {
             let context = larder::context();
             context.ttl(retention);
@@ -381,7 +406,7 @@ impl<B: HandlerBody> Computation<B> {
             self.replace(&*config.cache, &page, retention).await;
         }
         self.note_sharing(false);
-        page
+        (page, true)
     }
 
     /// Puts a page in place of what is there.

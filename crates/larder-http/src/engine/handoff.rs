@@ -1,6 +1,9 @@
 //! Where a computation and the request that runs it meet.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Waker},
+};
 
 use http::{Response, StatusCode, response::Parts};
 
@@ -17,6 +20,8 @@ struct Handed<B> {
     response: Option<(Response<ResponseBody<B>>, CacheStatus)>,
     /// Whether the response's body is on its way.
     ahead: bool,
+    /// The request that waits for the head, where the computation is a task of its own.
+    waiting: Option<Waker>,
     /// Whom to tell when the computation is over.
     copier: Option<Copier<B>>,
     forward_status: Option<StatusCode>,
@@ -30,12 +35,18 @@ impl<B> Clone for Handoff<B> {
 
 impl<B> Handoff<B> {
     pub(super) fn new() -> Self {
-        let handed = Handed { response: None, ahead: false, copier: None, forward_status: None };
+        let handed =
+            Handed { response: None, ahead: false, waiting: None, copier: None, forward_status: None };
         Self(Arc::new(Mutex::new(handed)))
     }
 
-    pub(super) fn is_ahead(&self) -> bool {
-        self.lock().ahead
+    /// Whether the head of a response was handed over whose body is on its way. If not, wakes who asks once it is.
+    pub(super) fn is_ahead(&self, context: &Context<'_>) -> bool {
+        let mut handed = self.lock();
+        if !handed.ahead {
+            handed.waiting = Some(context.waker().clone());
+        }
+        handed.ahead
     }
 
     pub(super) fn take(&self) -> Option<(Response<ResponseBody<B>>, CacheStatus)> {
@@ -45,7 +56,13 @@ impl<B> Handoff<B> {
     /// A response whose body is copied while it is on its way.
     pub(super) fn go_ahead(&self, parts: Parts, body: ResponseBody<B>) {
         self.hand_over(parts, body, CacheStatus::default());
-        self.lock().ahead = true;
+        let mut handed = self.lock();
+        handed.ahead = true;
+        let waiting = handed.waiting.take();
+        drop(handed);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
     }
 
     /// A response that is not stored.

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Wish,
+    apart::Begun,
     computation::{Asked, Computation},
     handoff::Handoff,
 };
@@ -25,7 +26,7 @@ impl Refresh {
     pub(crate) async fn run<O: Origin>(self, origin: O) {
         let Some(_claim) = Claim::lay(&self.cache, &self.key) else { return };
         let asked = Asked::refreshing(self.wish.clone(), self.key.clone(), self.page.clone());
-        Computation::new(&self.cache, asked, Handoff::new()).run(origin).await;
+        Computation::new(&self.cache, asked, Handoff::new(), Begun::default()).run(origin).await;
     }
 }
 

@@ -16,13 +16,17 @@ fn date(offset: i64) -> String {
 
 /// Of a response that took a second.
 fn freshness(cache_control: &str, more: &[(&'static str, String)]) -> Freshness {
+    freshness_if(cache_control, more, false)
+}
+
+fn freshness_if(cache_control: &str, more: &[(&'static str, String)], extends_s_maxage: bool) -> Freshness {
     let mut fields = vec![("cache-control", cache_control.to_owned())];
     fields.extend_from_slice(more);
     let headers = headers(&fields);
     let directives = ResponseDirectives::of(&headers);
     let lifetime = stated_lifetime(&headers, &directives, NOW).unwrap_or_default();
-    let exchange = Exchange { sent: NOW - 1000, received: NOW };
-    Freshness::of(&headers, &directives, exchange, (lifetime, Source::Response))
+    let exchange = Exchange { sent: NOW - 1000, received: NOW, shared: NOW };
+    Freshness::of(&headers, &directives, exchange, (lifetime, Source::Response), extends_s_maxage)
 }
 
 fn asked(cache_control: &str) -> RequestDirectives {
@@ -90,9 +94,16 @@ fn section_4_2_4_what_forbids_stale_responses_does() {
     let page = freshness("s-maxage=10", &[]);
     assert_eq!(page.decide(&asked("max-stale"), after(20)), Use::Validate);
     assert!(!page.serves_on_error(&asked("stale-if-error=99"), after(20)));
-    let page = freshness("s-maxage=10, stale-while-revalidate=99, stale-if-error=99", &[]);
-    assert_eq!(page.decide(&asked(""), after(20)), Use::StaleWhileRevalidate, "the response's own word");
-    assert!(page.serves_on_error(&asked(""), after(20)));
+    for shared in ["s-maxage=10", "s-maxage=10x", "s-maxage"] {
+        let says = format!("{shared}, stale-while-revalidate=99, stale-if-error=99");
+        let page = freshness(&says, &[]);
+        assert_eq!(page.decide(&asked(""), after(20)), Use::Validate, "{says}");
+        assert!(!page.serves_on_error(&asked(""), after(20)), "{says}");
+        assert_eq!(page.retention(after(20), Duration::ZERO), Duration::ZERO, "{says}");
+        let page = freshness_if(&says, &[], true);
+        assert_eq!(page.decide(&asked(""), after(20)), Use::StaleWhileRevalidate, "the response's own word");
+        assert!(page.serves_on_error(&asked(""), after(20)));
+    }
 }
 
 #[test]

@@ -10,12 +10,12 @@ fn page(body: &'static [u8]) -> Page {
     let mut headers = HeaderMap::new();
     headers.append("link", HeaderValue::from_static("a"));
     headers.append("link", HeaderValue::from_bytes(b"\xfc").unwrap());
-    let exchange = Exchange { sent: 1, received: 2 };
+    let exchange = Exchange { sent: 1, received: 2, shared: 2 };
     let lifetime = (Duration::from_millis(1500), Source::Ours);
     Page::new(Stored {
         status: StatusCode::NOT_FOUND,
         vary: Vary::of(&headers, &headers).unwrap(),
-        freshness: Freshness::of(&headers, &ResponseDirectives::default(), exchange, lifetime),
+        freshness: Freshness::of(&headers, &ResponseDirectives::default(), exchange, lifetime, false),
         headers,
         body: Bytes::from_static(body),
         own_etag: true,
@@ -42,6 +42,38 @@ fn what_is_no_response_is_refused() {
     sent["status"] = 200.into();
     sent["headers"][0][0] = "a b".into();
     assert!(serde_json::from_value::<Page>(sent).is_err());
+}
+
+/// Whatever another process put there: none of it is served, and nothing of it panics.
+#[test]
+fn a_page_that_would_not_have_been_stored_here_is_refused() {
+    let good = serde_json::to_value(page(b"12345")).unwrap();
+    let header = |name: &str, value: &[u8]| serde_json::json!([name, value]);
+    let refuses = |what: &str, field: &str, value: serde_json::Value| {
+        let mut sent = good.clone();
+        sent[field] = value;
+        assert!(serde_json::from_value::<Page>(sent).is_err(), "{what}");
+    };
+    let many = |names: &dyn Fn(usize) -> String, count: usize| {
+        serde_json::Value::Array((0..count).map(|n| header(&names(n), b"y")).collect())
+    };
+    refuses("40,000 lines of one header", "headers", many(&|_| "x".into(), 40_000));
+    refuses("40,000 headers", "headers", many(&|n| format!("x{n}"), 40_000));
+    refuses("more than are stored", "headers", many(&|n| format!("x{n}"), MOST_HEADERS + 1));
+    for (name, value) in
+        [("content-length", &b"6"[..]), ("content-length", b"x"), ("transfer-encoding", b"chunked")]
+    {
+        refuses(name, "headers", serde_json::json!([header(name, value)]));
+    }
+    refuses("a line that ends", "headers", serde_json::json!([header("x", b"a\r\nb: c")]));
+    for status in [99, 100, 101, 206, 304, 1000] {
+        refuses("a status", "status", status.into());
+    }
+    refuses("a name", "vary", serde_json::json!({ "names": ["a b"], "chosen_by": vec![0; 20] }));
+    let most = many(&|n| format!("x{n}"), MOST_HEADERS);
+    let mut sent = good.clone();
+    sent["headers"] = most;
+    assert!(serde_json::from_value::<Page>(sent).is_ok(), "as many as are stored");
 }
 
 #[test]

@@ -19,11 +19,12 @@ use tokio::task::JoinSet;
 use world::{Front, Made, Mood, Received, Teller, http_cache, http_cache_in};
 
 /// Everything that identifies somebody here.
-const NAMES: [&str; 6] = ["Bearer A", "Bearer B", "session=A", "session=B", "en", "de"];
+const NAMES: [&str; 8] = ["Bearer A", "Bearer B", "session=A", "session=B", "own A", "own B", "en", "de"];
 
-const VARY: [&str; 6] = ["", "cookie", "authorization", "accept-language", "*", "authorization, cookie"];
+const VARY: [&str; 7] =
+    ["", "cookie", "authorization", "accept-language", "*", "authorization, cookie", "x-session"];
 
-const CACHE_CONTROL: [&str; 13] = [
+const CACHE_CONTROL: [&str; 14] = [
     "",
     "public, max-age=60",
     "s-maxage=60",
@@ -37,6 +38,20 @@ const CACHE_CONTROL: [&str; 13] = [
     "max-age=60",
     "max-age=60, must-revalidate",
     "must-revalidate",
+    "public",
+];
+
+/// What looks like a directive and is none, and what forbids though it is not written as it should be.
+const MALFORMED: [&str; 9] = [
+    "s-maxage=60s",
+    "public=bad",
+    "public=bad, max-age=60",
+    "public =, max-age=60",
+    "x=\"a, public, max-age=60",
+    "public; x=1, max-age=60",
+    "private; x=1, max-age=60",
+    "no-store; foo=1, max-age=60",
+    "must-revalidate=x, max-age=60",
 ];
 
 /// How a response may come to somebody whom it was not made for.
@@ -75,8 +90,11 @@ fn askers(languages: bool) -> Vec<Asker> {
     let mut askers = Vec::new();
     for authorization in [None, Some("Bearer A"), Some("Bearer B")] {
         for cookie in [None, Some("session=A"), Some("session=B")] {
-            askers.push(Asker { authorization, cookie, language: "en" });
+            askers.push(Asker { authorization, cookie, own: None, language: "en" });
         }
+    }
+    for (own, with) in [("own A", 0), ("own B", 0), ("own B", 1), ("own A", 4)] {
+        askers.push(Asker { own: Some(own), ..askers[with] });
     }
     let others: &[usize] = if languages { &[0, 1, 3, 4] } else { &[0] };
     askers.extend(others.iter().map(|&n| Asker { language: "de", ..askers[n] }).collect::<Vec<_>>());
@@ -212,7 +230,9 @@ async fn try_all(front: &Front, teller: &Teller, clock: &TestClock, chosen: impl
     let mut tally = Tally::default();
     let mut seed = 0;
     for way in WAYS {
-        for cache_control in CACHE_CONTROL.map(|said| way.extended(said)) {
+        let malformed = MALFORMED.into_iter().map(|said| (said, true));
+        for (said, is_malformed) in CACHE_CONTROL.into_iter().map(|said| (said, false)).chain(malformed) {
+            let cache_control = way.extended(said);
             for vary in VARY {
                 for (sets_cookie, maker) in [false, true]
                     .into_iter()
@@ -221,7 +241,9 @@ async fn try_all(front: &Front, teller: &Teller, clock: &TestClock, chosen: impl
                     seed += 1;
                     let terms = Terms { cache_control, vary, sets_cookie };
                     let cell = Cell { way, terms, maker, seed };
-                    if chosen(&cell) {
+                    // Whatever else makes a response somebody's is tried with what is written as it should be.
+                    let is_new = !is_malformed || (!sets_cookie && matches!(vary, "" | "x-session"));
+                    if is_new && chosen(&cell) {
                         try_out(front, teller, clock, &cell, &mut tally).await;
                     }
                 }

@@ -6,6 +6,8 @@
 pub(crate) struct Asker {
     pub(crate) authorization: Option<&'static str>,
     pub(crate) cookie: Option<&'static str>,
+    /// In a header of the service's own, that no list of such headers has.
+    pub(crate) own: Option<&'static str>,
     pub(crate) language: &'static str,
 }
 
@@ -14,6 +16,7 @@ impl Asker {
         let mut headers = vec![("accept-language", self.language)];
         headers.extend(self.authorization.map(|value| ("authorization", value)));
         headers.extend(self.cookie.map(|value| ("cookie", value)));
+        headers.extend(self.own.map(|value| (OWN, value)));
         headers
     }
 
@@ -25,6 +28,9 @@ impl Asker {
         self.authorization.is_some() || self.cookie.is_some()
     }
 }
+
+/// The service's own header.
+pub(crate) const OWN: &str = "x-session";
 
 /// What a handler says about who may have its responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +51,34 @@ pub(crate) struct Giving {
 }
 
 impl Terms {
+    /// Whether the field follows the grammar, as far as those in use here break it.
+    fn is_well_formed(&self) -> bool {
+        let said = self.cache_control;
+        let quotes = said.chars().filter(|&character| character == '"').count();
+        quotes % 2 == 0
+            && !said.contains(';')
+            && !said.contains(" =")
+            && !said.contains("=,")
+            && !said.ends_with('=')
+    }
+
+    /// Whether it permits something: in a field without a fault, exactly so.
+    fn permits(&self, name: &str) -> bool {
+        let argument = self.directive(name);
+        self.is_well_formed()
+            && match name {
+                "s-maxage" => {
+                    argument.flatten().is_some_and(|age| age.bytes().all(|byte| byte.is_ascii_digit()))
+                }
+                _ => argument == Some(None),
+            }
+    }
+
+    /// Whether it forbids something, however that is written.
+    fn forbids(&self, name: &str) -> bool {
+        self.cache_control.split([',', ';', ' ']).any(|word| word == name)
+    }
+
     /// The directives. None of those in use here has a comma in its argument.
     fn directive(&self, name: &str) -> Option<Option<&'static str>> {
         self.cache_control.split(',').map(str::trim).find_map(|directive| match directive.split_once('=') {
@@ -59,13 +93,17 @@ impl Terms {
 
     /// Section 3: whether a shared cache may store a response with status 200 to this request at all.
     fn may_be_stored(&self, maker: &Asker) -> bool {
-        let no_store = self.has("no-store");
+        let no_store = self.forbids("no-store");
         // Section 5.2.2.7: with field names it is about these fields only.
-        let private = self.directive("private") == Some(None);
+        let private = self.forbids("private");
         // Section 3.5.
-        let is_for_all = self.has("public") || self.has("s-maxage") || self.has("must-revalidate");
+        let is_for_all = self.is_for_all() || self.permits("must-revalidate");
         // A 200 is heuristically cacheable: nothing has to be said about its freshness.
         !no_store && !private && (maker.authorization.is_none() || is_for_all)
+    }
+
+    fn is_for_all(&self) -> bool {
+        self.permits("public") || self.permits("s-maxage")
     }
 
     /// Section 4.1: whether it was chosen by what the other request says too.
@@ -93,10 +131,14 @@ impl Giving {
     /// By what the crate promises beyond that.
     pub(crate) fn is_promised_to_be_withheld(&self) -> bool {
         let Self { terms, maker, receiver, .. } = self;
-        let is_for_all = terms.has("public") || terms.has("s-maxage");
+        let is_for_all = terms.is_for_all();
+        let names_own = terms.vary.split(',').any(|name| name.trim() == OWN);
+        let by_own =
+            (maker.own.is_some() || receiver.own.is_some()) && !names_own && !terms.permits("public");
         let by_cookie = terms.vary.split(',').any(|name| name.trim() == "cookie");
         let is_of_a_cookie = maker.cookie.is_some() && !is_for_all && !by_cookie;
-        let is_personal = terms.is_silent() && (maker.has_credentials() || receiver.has_credentials());
+        let is_personal =
+            terms.is_silent() && (maker.has_credentials() || receiver.has_credentials() || by_own);
         terms.sets_cookie || is_of_a_cookie || is_personal
     }
 
@@ -108,9 +150,9 @@ impl Giving {
 
 #[test]
 fn the_oracle_says_what_the_sections_say() {
-    const A: Asker = Asker { authorization: Some("A"), cookie: None, language: "en" };
-    const B: Asker = Asker { authorization: None, cookie: Some("B"), language: "en" };
-    const NOBODY: Asker = Asker { authorization: None, cookie: None, language: "en" };
+    const A: Asker = Asker { authorization: Some("A"), cookie: None, language: "en", own: None };
+    const B: Asker = Asker { authorization: None, cookie: Some("B"), language: "en", own: None };
+    const NOBODY: Asker = Asker { authorization: None, cookie: None, language: "en", own: None };
     let allowed = |cache_control, vary, maker: &Asker, receiver: &Asker, validated| {
         let terms = Terms { cache_control, vary, sets_cookie: false };
         Giving { terms, maker: *maker, receiver: *receiver, validated }.is_allowed()

@@ -14,7 +14,7 @@ use larder_http::HttpCache;
 use tower::ServiceExt as _;
 
 use crate::{
-    oracle::{Asker, Terms},
+    oracle::{Asker, OWN, Terms},
     support::{
         Handler, Said, Seen, TestClock,
         client::get,
@@ -123,6 +123,7 @@ fn asker(seen: &Seen) -> Asker {
     Asker {
         authorization: known("authorization"),
         cookie: known("cookie"),
+        own: known(OWN),
         language: known("accept-language").expect("everybody says it"),
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "figures for whoever looks at them")]
 
 mod bodies;
+mod clocks;
 mod invalidation;
 mod nodes;
 mod outage;
