@@ -53,6 +53,8 @@
 //!   change.
 //! - An entry leaves the outbox when the record with the very ID that the reply named was read;
 //!   an ID at or below the position proves nothing.
+//! - Under `bypass(D)`, contact is asked for before `now` is loaded: a read of the log that is applied, and
+//!   proves contact, between the look at the slots and the question would vouch for an old value.
 //! - An insert takes the position that it loads after the echo, before it finds the value valid.
 //! - "Everything" raises the reset floor. A new start raises the start floor, which alone is
 //!   lowered again.
@@ -63,9 +65,10 @@
 //!
 //! # What there is not
 //!
-//! Slots that two scopes share (an entry looks stale, never fresh), TTLs and `serve` or
-//! `bypass(D)`, leases, cycles of flights, caches with two logs, packed IDs, the outbox' overflow,
-//! and counters. A command whose link breaks has reached the server by then, or never does.
+//! Slots that two scopes share (an entry looks stale, never fresh), TTLs, leases, cycles of
+//! flights, caches with two logs, packed IDs, the outbox' overflow, and counters. A command whose
+//! link breaks has reached the server by then, or never does. There are no clocks: that the limit
+//! of `bypass(D)` has passed since a process was last in contact is a fault ([`config::Config::bypass`]).
 
 mod action;
 mod caller;

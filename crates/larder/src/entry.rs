@@ -187,8 +187,9 @@ impl Stored {
     /// Whether the one rule allows to serve it.
     #[inline]
     pub(crate) fn is_valid(&self, epochs: &Epochs) -> bool {
-        self.stamp.holds(epochs, |since| unchanged(epochs, &self.scopes, self.elsewhere(), since))
+        epochs.in_touch()
             && self.elsewhere().iter().all(|there| there.epochs.in_touch())
+            && self.stamp.holds(epochs, |since| unchanged(epochs, &self.scopes, self.elsewhere(), since))
     }
 
     /// Whether a hit at `now` is nothing but a hit.

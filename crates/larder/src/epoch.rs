@@ -13,6 +13,9 @@
 //!   up, to what the counter was before the look: if nothing at all has changed by the next one, that look is
 //!   one comparison.
 //!
+//! Where there is a log, contact with it is asked for before the counter: what was proven to be applied by
+//! then is in the slots that are looked at afterwards.
+//!
 //! Two scopes that share a slot make an entry look stale, never fresh.
 //!
 //! What processes share has an order of its own: see [`LogOrder`].
@@ -134,12 +137,14 @@ impl Stamp {
 
     /// Whether nothing covers the entry that was changed since; `unchanged` looks at its slots. Nothing at
     /// all has changed in most cases, and then it is not asked.
+    ///
+    /// Contact with every log that counts for the entry is asked for *before* this ([`Epochs::in_touch`]): a
+    /// record that is applied, and contact proven, after this look must not vouch for it.
     #[inline]
     pub(crate) fn holds(&self, epochs: &Epochs, unchanged: impl FnOnce(Since) -> bool) -> bool {
         let now = epochs.order.now();
         let valid_at = self.0.load(Ordering::Relaxed);
-        let unchanged = || unchanged(Since { local: valid_at, log: None });
-        (valid_at == now || self.move_up(now, unchanged)) && epochs.in_touch()
+        valid_at == now || self.move_up(now, || unchanged(Since { local: valid_at, log: None }))
     }
 
     /// Looks, and only then moves up, to what the counter was before the look.
@@ -278,7 +283,8 @@ impl Epochs {
         }
     }
 
-    /// Whether what is known of changes by other processes is recent enough to serve anything.
+    /// Whether what is known of changes by other processes is recent enough to serve anything. Asked before
+    /// anything is judged: what contact was proven of is then in the slots that the judge looks at.
     #[inline]
     pub(crate) fn in_touch(&self) -> bool {
         self.log.as_ref().is_none_or(|log| log.contact().permits())

@@ -26,8 +26,8 @@ impl Step<'_> {
     pub(crate) fn call(&mut self, p: usize, c: usize, call: Call) -> bool {
         match call {
             Call::Read(key) => {
-                let heard = self.process(p).heard;
-                *self.caller(p, c) = Caller { pc: Pc::LoadNow, key, heard, ..Caller::default() };
+                let heard = self.state.processes[p].expected(self.config);
+                *self.caller(p, c) = Caller { pc: Pc::AskContact, key, heard, ..Caller::default() };
             }
             Call::Invalidate(scope) => self.begin_invalidate(p, c, scope),
             Call::Insert => self.begin_insert(p, c),
@@ -57,7 +57,9 @@ impl Step<'_> {
         let fine = &self.config.fine;
         let caller = &self.state.processes[p].callers[c];
         match caller.pc {
-            Pc::LookInMemory | Pc::MoveStamp => fine.hit,
+            Pc::LookInMemory | Pc::MoveStamp | Pc::AskContactLast => fine.hit,
+            Pc::LoadNow => fine.hit && self.config.bypass,
+            Pc::AskContactToJudge | Pc::AskContactJudged => fine.judge && self.config.bypass,
             Pc::LoadNowToJudge | Pc::JudgeFirst | Pc::JudgeSecond | Pc::JudgeThird | Pc::Promote => {
                 fine.judge
             }
@@ -70,7 +72,7 @@ impl Step<'_> {
             | Pc::InsertNow
             | Pc::InsertStore => fine.apply,
             Pc::Compute | Pc::Write | Pc::Joined | Pc::InsertCall | Pc::InsertWrite => true,
-            Pc::Idle | Pc::LoadNow | Pc::EnterFlight | Pc::AcceptFlight | Pc::Fetch | Pc::Begin => false,
+            Pc::Idle | Pc::AskContact | Pc::EnterFlight | Pc::AcceptFlight | Pc::Fetch | Pc::Begin => false,
             Pc::Store => caller.key == Key::D,
         }
     }
@@ -78,12 +80,16 @@ impl Step<'_> {
     fn step(&mut self, p: usize, c: usize) -> Progress {
         match self.caller(p, c).pc {
             Pc::Idle | Pc::Joined => Progress::Blocked,
+            Pc::AskContact => self.ask_contact(p, c),
             Pc::LoadNow => self.load_now(p, c, Pc::LookInMemory),
             Pc::LookInMemory => self.look_in_memory(p, c),
             Pc::MoveStamp => self.move_stamp(p, c),
+            Pc::AskContactLast => self.ask_contact_last(p, c),
             Pc::EnterFlight => self.enter_flight(p, c),
             Pc::AcceptFlight => self.accept_flight(p, c),
             Pc::Fetch => self.fetch(p, c),
+            Pc::AskContactToJudge => self.ask_contact_to_judge(p, c),
+            Pc::AskContactJudged => self.ask_contact_judged(p, c),
             Pc::LoadNowToJudge => self.load_now(p, c, Pc::JudgeFirst),
             Pc::JudgeFirst => self.judge(p, c, 0),
             Pc::JudgeSecond => self.judge(p, c, 1),

@@ -45,9 +45,9 @@ impl Step<'_> {
         if caller.key == Key::K {
             return self.goto(p, c, Pc::Store);
         }
-        let heard = self.process(p).heard;
+        let heard = self.state.processes[p].expected(self.config);
         *self.caller(p, c) = Caller {
-            pc: Pc::LoadNow,
+            pc: Pc::AskContact,
             key: Key::K,
             heard,
             outer: Some(Outer { value: caller.value, heard: caller.heard, joins_any: caller.joins_any }),

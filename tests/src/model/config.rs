@@ -49,6 +49,8 @@ pub struct Faults {
     pub restarts: u8,
     /// A process' connections break.
     pub drops: u8,
+    /// A process' last contact with the log becomes older than the limit.
+    pub silences: u8,
     /// IDs made after a loss or a failover are above all earlier ones.
     pub rising: bool,
     /// They may also be below.
@@ -63,6 +65,7 @@ impl Faults {
         lagging: false,
         restarts: 0,
         drops: 0,
+        silences: 0,
         rising: true,
         falling: false,
     };
@@ -103,6 +106,8 @@ pub struct Config {
     pub backward: bool,
     /// A write to Redis is skipped when the value is no longer valid.
     pub skips_invalid_writes: bool,
+    /// Nothing is served whose process has been out of contact with the log for longer than the limit.
+    pub bypass: bool,
     /// Where steps may be interrupted.
     pub fine: Fine,
     /// What goes wrong.
@@ -127,6 +132,7 @@ impl Config {
             failovers: more(self.faults.failovers),
             restarts: more(self.faults.restarts),
             drops: more(self.faults.drops),
+            silences: more(self.faults.silences),
             ..self.faults
         };
         if faults != self.faults {

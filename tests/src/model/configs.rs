@@ -30,6 +30,7 @@ const MEMORY: Config = Config {
     stored: false,
     backward: false,
     skips_invalid_writes: false,
+    bypass: false,
     fine: Fine::COARSE,
     faults: Faults::NONE,
     expects: &[],
@@ -286,6 +287,30 @@ configs! {
         faults: Faults { drops: 2, ..Faults::NONE },
         expects: &[EchoLeft, Applied, HitAtOnce],
     }
+    /// Hits of a process that may be out of contact, every step apart.
+    BYPASS: TIERED {
+        shared: false,
+        follows: [true, false],
+        reads: [K, NONE],
+        invalidates: [NONE, KD],
+        warm: [true, false],
+        bypass: true,
+        faults: Faults { silences: 1, ..Faults::NONE },
+        fine: Fine { hit: true, apply: true, ..Fine::COARSE },
+        expects: &[OutOfContact, ContactProven, HitAtOnce, HitAfterLook, StaleInMemory, Applied],
+    }
+    /// Entries of Redis judged by a process that may be out of contact, every step apart.
+    BYPASS_JUDGEMENT: TIERED {
+        stored: true,
+        follows: [true, false],
+        reads: [K, NONE],
+        invalidates: [NONE, K],
+        invalidations: 1,
+        bypass: true,
+        faults: Faults { silences: 1, ..Faults::NONE },
+        fine: Fine { judge: true, apply: true, ..Fine::COARSE },
+        expects: &[OutOfContact, ContactProven, Promoted, RefusedBySlots, Applied],
+    }
     /// A failover that loses records, IDs rise.
     FAILOVER: TIERED {
         stored: true,
@@ -320,6 +345,8 @@ pub fn catches(mutant: Mutant) -> Config {
         Mutant::TwoAppliers => APPLIERS,
         Mutant::PositionBeforeSlots => POSITION,
         Mutant::PromotionStampedAtInsertion => PROMOTION,
+        Mutant::ContactAskedAfterLook => BYPASS,
+        Mutant::ContactAskedAfterJudging => BYPASS_JUDGEMENT,
         Mutant::PromotionWithoutCheck | Mutant::OutboxNotLookedAt | Mutant::SlotsLookedAtFirst => JUDGEMENT,
         Mutant::NoDependencies => DEPENDENCIES,
         Mutant::MissesNotRecorded => MISSING_DEPENDENCIES,

@@ -49,6 +49,8 @@ events! {
     InsertKept,
     InsertDropped,
     InsertWritten,
+    OutOfContact,
+    ContactProven,
 }
 
 /// A set of events.

@@ -16,6 +16,7 @@ pub(crate) enum Fault {
     Drop(u8),
     Reconnect(u8),
     Restart(u8),
+    Silence(u8),
 }
 
 impl Fault {
@@ -46,6 +47,9 @@ impl Fault {
             }
             if spent.restarts < faults.restarts {
                 each(Self::Restart(p));
+            }
+            if spent.silences < faults.silences {
+                each(Self::Silence(p));
             }
         }
     }
@@ -80,6 +84,7 @@ impl Step<'_> {
                 self.restart(p.into());
                 true
             }
+            Fault::Silence(p) => self.silence(p.into()),
         }
     }
 
@@ -135,6 +140,21 @@ impl Step<'_> {
         true
     }
 
+    /// Whatever proved contact so far, or is under way to do so, was sent longer ago than the limit; and so long ago
+    /// was delivered what was delivered so far.
+    fn silence(&mut self, p: usize) -> bool {
+        let due = self.delivered();
+        let process = self.process(p);
+        if !process.in_contact && process.due == due {
+            return false;
+        }
+        process.in_contact = false;
+        process.follower.proves = false;
+        process.due |= due;
+        self.state.spent.silences += 1;
+        true
+    }
+
     fn restart(&mut self, p: usize) {
         *self.process(p) = Process {
             linked: true,
@@ -156,6 +176,7 @@ impl std::fmt::Display for Fault {
             Self::Drop(p) => write!(f, "P{p} loses its connections"),
             Self::Reconnect(p) => write!(f, "P{p} connects again"),
             Self::Restart(p) => write!(f, "P{p} restarts"),
+            Self::Silence(p) => write!(f, "P{p} was in contact longer ago than the limit"),
         }
     }
 }

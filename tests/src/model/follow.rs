@@ -78,6 +78,7 @@ impl Step<'_> {
         }
         if reaches_tip {
             follower.tells |= self.delivered();
+            follower.proves = self.config.bypass;
         }
         self.process(p).follower = follower;
         Progress::Done
@@ -109,6 +110,7 @@ impl Step<'_> {
         let Follower { len, tells, .. } = process.follower;
         if len == 0 {
             self.saw(Event::QuietRead);
+            self.prove_contact(p);
             let process = self.process(p);
             process.heard |= tells;
             process.follower = Follower::default();
@@ -192,8 +194,17 @@ impl Step<'_> {
         if !self.is(Mutant::PositionBeforeSlots) {
             self.move_position(p);
         }
+        self.prove_contact(p);
         self.process(p).follower = Follower::default();
         Progress::Done
+    }
+
+    /// Everything that was in the log when the read was sent is applied.
+    pub(crate) fn prove_contact(&mut self, p: usize) {
+        if self.process(p).follower.proves {
+            self.saw(Event::ContactProven);
+            self.process(p).in_contact = true;
+        }
     }
 
     fn move_position(&mut self, p: usize) {

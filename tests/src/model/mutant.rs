@@ -68,6 +68,10 @@ mutants! {
     "11" {
         InsertStampedAtEnd: "stamped at its end",
     }
+    "3 and 4, beyond the brackets" {
+        ContactAskedAfterLook: "contact asked for after the look at the slots",
+        ContactAskedAfterJudging: "contact asked for after a Redis entry was judged",
+    }
     "8, beyond the brackets" {
         OutboxAfterLocalChange: "the local change made before the outbox is entered",
         AppendBeforeLocalChange: "appended before the local change is made",

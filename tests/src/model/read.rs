@@ -15,6 +15,33 @@ enum Judge {
 }
 
 impl Step<'_> {
+    /// Whether the process may serve nothing of what it knows.
+    fn out_of_contact(&mut self, p: usize) -> bool {
+        let out = self.config.bypass && !self.process(p).in_contact;
+        if out {
+            self.saw(Event::OutOfContact);
+        }
+        out
+    }
+
+    /// Contact first, then `now`, then the slots: what contact was proven of is in these slots.
+    pub(crate) fn ask_contact(&mut self, p: usize, c: usize) -> Progress {
+        let asked = !self.is(Mutant::ContactAskedAfterLook);
+        let then = if asked && self.out_of_contact(p) { Pc::EnterFlight } else { Pc::LoadNow };
+        self.goto(p, c, then)
+    }
+
+    pub(crate) fn ask_contact_last(&mut self, p: usize, c: usize) -> Progress {
+        if self.out_of_contact(p) { self.goto(p, c, Pc::EnterFlight) } else { self.finish(p, c) }
+    }
+
+    fn hit(&mut self, p: usize, c: usize) -> Progress {
+        match self.is(Mutant::ContactAskedAfterLook) {
+            true => self.goto(p, c, Pc::AskContactLast),
+            false => self.finish(p, c),
+        }
+    }
+
     pub(crate) fn load_now(&mut self, p: usize, c: usize, then: Pc) -> Progress {
         let now = self.process(p).now;
         self.caller(p, c).now = now;
@@ -29,7 +56,7 @@ impl Step<'_> {
         self.caller(p, c).value = value;
         if value.stamp == now {
             self.saw(Event::HitAtOnce);
-            return self.finish(p, c);
+            return self.hit(p, c);
         }
         if !self.is_valid_in_memory(p, value.scopes, value.stamp) {
             self.saw(Event::StaleInMemory);
@@ -51,7 +78,7 @@ impl Step<'_> {
             entry.stamp = to.max(entry.stamp);
         }
         self.caller(p, c).value.stamp = to;
-        self.finish(p, c)
+        self.hit(p, c)
     }
 
     pub(crate) fn enter_flight(&mut self, p: usize, c: usize) -> Progress {
@@ -95,7 +122,8 @@ impl Step<'_> {
             return self.finish(p, c);
         }
         let scopes = if self.is(Mutant::OwnScopesOnly) { key.scopes() } else { value.scopes };
-        if self.is(Mutant::JoinAnyFlight) || self.is_valid_in_memory(p, scopes, value.stamp) {
+        let valid = !self.out_of_contact(p) && self.is_valid_in_memory(p, scopes, value.stamp);
+        if self.is(Mutant::JoinAnyFlight) || valid {
             self.saw(Event::FlightAccepted);
             return self.finish(p, c);
         }
@@ -110,10 +138,21 @@ impl Step<'_> {
         match self.state.server.entry(key).filter(|_| online) {
             Some(entry) => {
                 self.caller(p, c).value = entry;
-                self.goto(p, c, Pc::LoadNowToJudge)
+                self.goto(p, c, Pc::AskContactToJudge)
             }
             None => self.miss(p, c),
         }
+    }
+
+    pub(crate) fn ask_contact_to_judge(&mut self, p: usize, c: usize) -> Progress {
+        if !self.is(Mutant::ContactAskedAfterJudging) && self.out_of_contact(p) {
+            return self.miss(p, c);
+        }
+        self.goto(p, c, Pc::LoadNowToJudge)
+    }
+
+    pub(crate) fn ask_contact_judged(&mut self, p: usize, c: usize) -> Progress {
+        if self.out_of_contact(p) { self.miss(p, c) } else { self.goto(p, c, Pc::Promote) }
     }
 
     pub(crate) fn judge(&mut self, p: usize, c: usize, nth: usize) -> Progress {
@@ -141,7 +180,11 @@ impl Step<'_> {
             self.saw(event);
             return self.miss(p, c);
         }
-        let then = [Pc::JudgeSecond, Pc::JudgeThird, Pc::Promote][nth];
+        let last = match self.is(Mutant::ContactAskedAfterJudging) {
+            true => Pc::AskContactJudged,
+            false => Pc::Promote,
+        };
+        let then = [Pc::JudgeSecond, Pc::JudgeThird, last][nth];
         self.goto(p, c, then)
     }
 

@@ -22,7 +22,9 @@ impl Step<'_> {
         }
         let tip = server.last;
         let tells = self.delivered();
+        let proves = self.config.bypass;
         let follower = &mut self.process(p).follower;
+        follower.proves = proves;
         follower.tip = tip;
         follower.tells = tells;
         self.reader_at(p, At::StartFloor)
@@ -62,6 +64,7 @@ impl Step<'_> {
 
     pub(crate) fn start_position(&mut self, p: usize) -> Progress {
         let backward = self.config.backward;
+        self.prove_contact(p);
         let process = self.process(p);
         let Follower { tip, tells, .. } = process.follower;
         process.position = tip;

@@ -31,17 +31,22 @@ pub(crate) struct Value {
 pub(crate) enum Pc {
     #[default]
     Idle,
+    AskContact,
     LoadNow,
     LookInMemory,
     MoveStamp,
+    /// Where it must not be asked: after the look.
+    AskContactLast,
     EnterFlight,
     Joined,
     AcceptFlight,
     Fetch,
+    AskContactToJudge,
     LoadNowToJudge,
     JudgeFirst,
     JudgeSecond,
     JudgeThird,
+    AskContactJudged,
     Promote,
     Begin,
     BeginPosition,
@@ -158,6 +163,8 @@ pub(crate) struct Follower {
     pub(crate) next: u8,
     pub(crate) tip: u8,
     pub(crate) target: u8,
+    /// The read reaches the tip, and was sent within the limit: applied, it proves contact.
+    pub(crate) proves: bool,
     /// Ghost: what this read tells the process, once it is applied.
     pub(crate) tells: Mask,
 }
@@ -192,11 +199,20 @@ pub(crate) struct Process {
     /// The new start that this connection needs is done.
     pub(crate) ready: bool,
     pub(crate) replid: u8,
+    /// What proved contact last was sent within the limit.
+    pub(crate) in_contact: bool,
     /// Ghost: the invalidations that reads of this process must not contradict.
     pub(crate) heard: Mask,
+    /// Ghost: the invalidations that were delivered longer ago than the limit.
+    pub(crate) due: Mask,
 }
 
 impl Process {
+    /// The invalidations that a read which starts now must not contradict.
+    pub(crate) fn expected(&self, config: &Config) -> Mask {
+        self.heard | if config.bypass { self.due } else { 0 }
+    }
+
     pub(crate) fn newest_local(&self, scopes: Scopes) -> u8 {
         scopes.indices().map(|index| self.local[index]).max().unwrap_or(0)
     }
@@ -240,6 +256,7 @@ pub(crate) struct Spent {
     pub(crate) failovers: u8,
     pub(crate) restarts: u8,
     pub(crate) drops: u8,
+    pub(crate) silences: u8,
 }
 
 /// What an observer outside the system knows.
@@ -287,6 +304,7 @@ impl State {
             start_floor: FIRST_ID,
             linked: true,
             ready: true,
+            in_contact: true,
             ..Process::default()
         };
         let mut processes = [process; 2];

@@ -1,11 +1,11 @@
 //! Proof of contact with the log, and what time it is on its server.
 
-use std::{
-    sync::atomic::{AtomicI64, AtomicU64, Ordering},
-    time::Duration,
-};
+use std::{sync::atomic::AtomicI64, time::Duration};
 
-use crate::mutant;
+use crate::{
+    mutant,
+    sync::{AtomicU64, Ordering},
+};
 
 /// A point in time on a clock that runs while this process is stopped, and while the machine sleeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

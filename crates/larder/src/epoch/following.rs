@@ -106,8 +106,12 @@ impl Epochs {
     /// Judges an entry of the server by log order. Its stamp in memory is from before the look.
     pub(crate) fn judge(&self, scopes: &[ScopeHash], epoch: Epoch) -> Option<Since> {
         let log = self.log.as_ref()?;
+        // Contact first: see `Stamp::holds`.
+        if !log.contact().permits() {
+            return None;
+        }
         let local = self.order.now();
         let accepts = log.accepts(scopes, epoch) || mutant::is("promotion-without-check");
-        (accepts && log.contact().permits()).then(|| Since { local, log: Some((log.id(), epoch)) })
+        accepts.then(|| Since { local, log: Some((log.id(), epoch)) })
     }
 }

@@ -1,33 +1,52 @@
 //! The same between processes: entries of the server, judged while the log moves.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use loom::thread;
 
 use super::check;
 use crate::{
-    epoch::{Epoch, Epochs, LocalOrder, Record, Since},
+    clock::Clock,
+    entry::{Cover, Elsewhere, Entry},
+    epoch::{Epoch, Epochs, Instant, LocalOrder, Record, Since},
+    policy::Policy,
     scope::{Scope, ScopeHash},
 };
 
 const BEFORE: Epoch = Epoch(10);
 const CHANGE: Epoch = Epoch(11);
 
+/// Longer than any run of a model takes.
+const HOUR: Duration = Duration::from_secs(3_600);
+
 /// A process that follows a log, in contact since [`BEFORE`].
 struct World {
-    epochs: Epochs,
+    epochs: Arc<Epochs>,
     key: ScopeHash,
 }
 
 impl World {
     fn new() -> Arc<Self> {
-        let epochs = Epochs::with_log(Arc::new(LocalOrder::new()), 1);
+        let epochs = Arc::new(Epochs::with_log(Arc::new(LocalOrder::new()), 1));
         epochs.start_anew(BEFORE);
         Arc::new(Self { epochs, key: Scope::key("k").hash() })
     }
 
     fn record(&self, own: Option<u64>) -> Record {
         Record { epoch: CHANGE, own, scopes: vec![self.key] }
+    }
+
+    /// Nothing is to be served out of contact, and there was none so far.
+    fn without_contact() -> Arc<Self> {
+        let world = Self::new();
+        world.epochs.log().unwrap().contact().restrict(HOUR);
+        world
+    }
+
+    /// What the log's reader does: applies the change, and proves contact of what it has applied.
+    fn catch_up(&self) {
+        self.epochs.follow(&[self.record(None)], CHANGE);
+        self.epochs.log().unwrap().contact().prove(Instant::now());
     }
 
     /// Takes an entry of the server into memory, from before the change.
@@ -70,6 +89,12 @@ impl World {
 fn beside<R: 'static>(world: &Arc<World>, run: impl FnOnce(&World) -> R + 'static) -> thread::JoinHandle<R> {
     let world = world.clone();
     thread::spawn(move || run(&world))
+}
+
+/// An entry of memory.
+fn stored(since: Since, scopes: &[ScopeHash], elsewhere: Vec<Elsewhere>) -> Entry {
+    let cover = Cover { since, announcement: None, scopes: scopes.iter().copied().collect(), elsewhere };
+    Entry::new(("k".into(), 0), 0_u64, (Clock::default().now(), HOUR), &Policy::ttl(HOUR), cover)
 }
 
 /// Outbox, slots, counter, append, echo, leave.
@@ -118,6 +143,44 @@ fn loom_a_foreign_record_against_a_computation() {
         let result = world.compute_from(stored);
         reader.join().unwrap();
         world.check_result(result);
+    });
+}
+
+/// Out of contact nothing is served; and in contact, what was applied is seen. So an entry from before the change is
+/// served at no time, however the look and the reader of the log interleave.
+#[test]
+fn loom_contact_that_is_proven_during_a_hit() {
+    check(|| {
+        let world = World::without_contact();
+        let entry = stored(world.epochs.begin(), &[world.key], Vec::new());
+        let reader = beside(&world, World::catch_up);
+        assert!(!entry.0.is_valid(&world.epochs), "an old entry of memory is served");
+        reader.join().unwrap();
+        assert!(!entry.0.is_valid(&world.epochs), "an old entry of memory is served in contact");
+    });
+}
+
+/// The same, for an entry that was made from one of another cache, which has another log.
+#[test]
+fn loom_contact_that_is_proven_during_a_hit_elsewhere() {
+    check(|| {
+        let world = World::without_contact();
+        let here = Epochs::new(world.epochs.order.clone(), 1);
+        let there = Elsewhere { epochs: world.epochs.clone(), scopes: [world.key].into_iter().collect() };
+        let entry = stored(here.begin(), &[], vec![there]);
+        let reader = beside(&world, World::catch_up);
+        assert!(!entry.0.is_valid(&here), "an entry made from an old one is served");
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_contact_that_is_proven_while_an_entry_of_the_server_is_judged() {
+    check(|| {
+        let world = World::without_contact();
+        let reader = beside(&world, World::catch_up);
+        assert!(world.judge().is_none(), "an old entry of the server is accepted");
+        reader.join().unwrap();
     });
 }
 
