@@ -1,8 +1,11 @@
 use super::*;
 use crate::scope::Scope;
 
+/// So many slots that none is shared, whatever the secret.
+const MANY: usize = 1 << 24;
+
 fn epochs() -> Epochs {
-    Epochs::new(Arc::new(LocalOrder::new()), 1 << 10)
+    Epochs::new(Arc::new(LocalOrder::new()), MANY)
 }
 
 fn hashes<const N: usize>(scopes: [Scope; N]) -> [ScopeHash; N] {

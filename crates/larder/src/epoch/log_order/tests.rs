@@ -9,6 +9,9 @@ use crate::epoch::{Epochs, LocalOrder, Parcel};
 
 const SCOPES: u64 = 4;
 
+/// So many slots that none is shared, whatever the secret.
+const MANY: usize = 1 << 24;
+
 #[derive(Debug, Clone)]
 enum Step {
     /// Another process appends.
@@ -65,7 +68,7 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            epochs: Epochs::with_log(Arc::new(LocalOrder::new()), 64),
+            epochs: Epochs::with_log(Arc::new(LocalOrder::new()), MANY),
             records: Vec::new(),
             under_way: None,
             known: Vec::new(),
