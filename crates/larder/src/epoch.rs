@@ -42,12 +42,13 @@ use self::slots::Slots;
 #[cfg(feature = "redis")]
 pub(crate) use self::{
     contact::{Contact, Instant},
-    log_order::{LogId, LogOrder, Record},
+    log_order::{LogId, LogOrder, RESET_MARGIN, Record},
     outbox::{Announcement, Parcel},
 };
+use self::{recent::Recent, slots::Slots};
 use crate::{
     error::Kind,
-    scope::ScopeHash,
+    scope::{self, ScopeHash},
     sync::{AtomicU64, Mutex, Ordering, lock},
 };
 
@@ -63,6 +64,10 @@ pub struct Epoch(u64);
 impl Epoch {
     /// Before every invalidation of every log.
     pub const ZERO: Self = Self(0);
+
+    /// No record of a log has it: it stands for an ID that an epoch cannot hold.
+    #[cfg(feature = "redis")]
+    pub(crate) const MAX: Self = Self(u64::MAX);
 
     const SEQUENCE_BITS: u32 = 22;
 

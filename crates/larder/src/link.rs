@@ -20,11 +20,13 @@ pub struct Link {
     /// How many records of the log were applied since this process began.
     pub records: u64,
     /// How often everything in memory was dropped because something could not be proved: records of the log were
-    /// trimmed before they were read, the log was lost, or the server replaced.
+    /// trimmed before they were read, the log was lost or had an ID that no server gives, or the server was replaced.
     pub restarts: u64,
-    /// How often this process made the log: where there was none yet, and where it was lost.
+    /// How often this process made the log: where there was none yet, where it was lost, and where it had an ID that no
+    /// server gives.
     pub resets: u64,
-    /// Records of the log that this release cannot read. Each of them counts as covering everything.
+    /// Records of the log that this release cannot read, and IDs of it that no server gives. Each of them counts as
+    /// covering everything.
     pub malformed: u64,
     /// The servers that commands go to.
     pub servers: Vec<Server>,

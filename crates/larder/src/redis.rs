@@ -113,7 +113,7 @@ impl RedisCache {
             position: status.position,
             waiting: status.outbox,
             records: status.applied,
-            restarts: status.gaps + status.losses + status.replacements,
+            restarts: status.gaps + status.losses + status.replacements + status.leaps,
             resets: status.resets,
             malformed: status.malformed,
             servers: servers.collect(),

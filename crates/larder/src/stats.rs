@@ -103,7 +103,8 @@ counters! {
     shared_skipped,
     /// Values that stayed in this process because they are too large to be shared.
     shared_too_large,
-    /// Entries on a shared server that were not accepted: of another shape, harmed, or none of ours.
+    /// Entries on a shared server that were not accepted: of another shape, harmed, from the future, or none of
+    /// ours.
     shared_rejected,
     /// Reads and writes on a shared server that failed, or were not tried while it could not be reached.
     shared_failures,

@@ -17,6 +17,21 @@ impl Epoch {
         self.0
     }
 
+    /// Where epochs end, in milliseconds: ten years before they would leave their bits, in 2099. No clock gives such
+    /// an ID in this century, and above it there would be no room to make a log anew.
+    const END: u64 = (1 << (u64::BITS - Self::SEQUENCE_BITS)) - 10 * 365 * 86_400_000;
+
+    /// Whether no server gives such an ID by itself.
+    pub(crate) const fn is_beyond_the_end(self) -> bool {
+        self.milliseconds() >= Self::END
+    }
+
+    /// The last one that is not more than `margin` milliseconds above this one, or above this time.
+    pub(crate) fn within(highest: Self, milliseconds: u64, margin: u64) -> Self {
+        let latest = highest.milliseconds().max(milliseconds).saturating_add(margin).min(Self::END - 1);
+        Self(latest << Self::SEQUENCE_BITS | ((1 << Self::SEQUENCE_BITS) - 1))
+    }
+
     /// The one above it.
     pub(crate) fn next(self) -> Self {
         Self(self.0.saturating_add(1))

@@ -16,6 +16,14 @@ use crate::{
     sync::{AtomicU64, Ordering},
 };
 
+/// How far above everything that was ever seen a log is made anew, in milliseconds: more than clocks differ, and than
+/// was appended without any process that lives having seen it.
+pub(crate) const RESET_MARGIN: u64 = 60_000;
+
+/// How far above the server's clock, and above everything that was seen, the IDs of a log may be at most, in
+/// milliseconds: sixty resets in a row that this process has not followed.
+const LONGEST_LEAP: u64 = 60 * RESET_MARGIN;
+
 /// A log, among all that this process follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LogId(u64);
@@ -83,6 +91,30 @@ impl LogOrder {
     /// The highest epoch seen, in the log or in what was heard of it.
     pub(crate) fn highest(&self) -> Epoch {
         Epoch(self.highest.load(Ordering::Relaxed))
+    }
+
+    /// The latest epoch that an entry can have which was written so far: positions are not above the log's tip, and
+    /// the tip is not more than one reset above what this process has seen, or above the server's clock. What claims
+    /// a later one was forged, or harmed: nothing that is invalidated would ever cover it.
+    ///
+    /// The clock alone would not do. After resets, or with a server whose clock was set back, IDs are above it for as
+    /// long as it takes to catch up.
+    pub(crate) fn latest_possible(&self) -> Epoch {
+        Epoch::within(self.highest(), self.contact.server_now_ms().unwrap_or(0), RESET_MARGIN)
+    }
+
+    /// Whether the log has got IDs that no server and no reset gave: beyond all that clocks tell, or so far above what
+    /// this process has followed that none can have come there by itself. A process that has followed nothing so far
+    /// cannot tell the latter.
+    pub(crate) fn is_leap(&self, last: Epoch) -> bool {
+        last > self.longest_leap()
+    }
+
+    /// The highest ID that is none.
+    pub(crate) fn longest_leap(&self) -> Epoch {
+        let now = self.contact.server_now_ms().unwrap_or(0);
+        let leap = if self.highest() == Epoch::ZERO { u64::MAX } else { LONGEST_LEAP };
+        Epoch::within(self.highest(), now, leap)
     }
 
     /// Whether nothing newer than `epoch` is known that covers an entry under these scopes.

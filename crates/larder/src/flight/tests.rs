@@ -23,7 +23,7 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            epochs: Epochs::new(Arc::new(LocalOrder::new()), 64),
+            epochs: Epochs::new(Arc::new(LocalOrder::new()), 1 << 20),
             flights: Arc::new(Flights::new()),
             route: Route { key: "k".into(), value_type: TypeId::of::<u64>() },
             scopes: scope::covering("k", &[]),

@@ -13,7 +13,7 @@ use crate::{
     clock::Moment,
     core::{Core, Lookup},
     entry::{Entry, Received},
-    epoch::Epoch,
+    epoch::{Epoch, LogOrder},
     error::{Kind, Result},
     mutant,
     scope::ScopeHash,
@@ -25,19 +25,25 @@ use crate::{
 const LARGE: usize = 64 << 10;
 
 /// Stores a message, unless one of a newer epoch is there: that would be a step back, though no wrong one, since
-/// an entry is judged when it is read. What has no lifetime is none of ours, and would stand in the way forever.
+/// an entry is judged when it is read. What has no lifetime is none of ours, and would stand in the way forever; so
+/// would what has an epoch that no reader accepts.
 ///
-/// `KEYS[1]` the entry, `ARGV[1]` the message, `ARGV[2]` its lifetime in milliseconds. Epochs are compared byte by
-/// byte: Lua's own comparison of strings goes by the server's locale.
+/// `KEYS[1]` the entry, `ARGV[1]` the message, `ARGV[2]` its lifetime in milliseconds, `ARGV[3]` the latest possible
+/// epoch. Epochs are compared byte by byte: Lua's own comparison of strings goes by the server's locale.
 static STORE: Script = Script::new(
     r"
-    local there = redis.pcall('GETRANGE', KEYS[1], 0, 23)
-    if type(there) == 'string' and #there == 24 and string.sub(there, 1, 4) == string.sub(ARGV[1], 1, 4) then
-      for i = 17, 24 do
-        local old, new = string.byte(there, i), string.byte(ARGV[1], i)
-        if old > new and redis.call('PTTL', KEYS[1]) > 0 then return 0 end
-        if old ~= new then break end
+    local function is_above(one, first, other, second)
+      for i = 0, 7 do
+        local left, right = string.byte(one, first + i), string.byte(other, second + i)
+        if left ~= right then return left > right end
       end
+      return false
+    end
+    local there = redis.pcall('GETRANGE', KEYS[1], 0, 23)
+    if type(there) == 'string' and #there == 24 and string.sub(there, 1, 4) == string.sub(ARGV[1], 1, 4)
+        and is_above(there, 17, ARGV[1], 17) and not is_above(there, 17, ARGV[3], 1)
+        and redis.call('PTTL', KEYS[1]) > 0 then
+      return 0
     end
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
     return 1",
@@ -117,6 +123,9 @@ impl Remote {
         if !envelope.scopes.contains(&ScopeHash::key(at.key)) {
             return Err(Rejected::Header);
         }
+        if core.epochs().log().is_some_and(|log| envelope.epoch > log.latest_possible()) {
+            return Err(Rejected::Future);
+        }
         let Some(since) = core.epochs().judge(&envelope.scopes, envelope.epoch) else {
             core.count(|counters| &counters.invalidated_reads);
             return Ok(None);
@@ -194,7 +203,9 @@ impl Remote {
         let message = self.encode(entry, epoch, (now, self.server_now())).await?;
         let name = self.names.entry(entry.key());
         Ok(Store::Wanted(if message.len() <= LARGE {
-            STORE.on(name, [message, lifetime.to_string().into_bytes()])
+            let latest = core.epochs().log().map_or(Epoch::ZERO, LogOrder::latest_possible);
+            let lifetime = lifetime.to_string().into_bytes();
+            STORE.on(name, [message, lifetime, latest.number().to_be_bytes().to_vec()])
         } else {
             // A script would copy it.
             Call::Command(Command::new("SET").key(name).arg(message).arg("PX").arg(lifetime.to_string()))
@@ -249,3 +260,6 @@ async fn apart<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static) -> R
         },
     }
 }
+
+#[cfg(all(test, not(larder_loom)))]
+mod tests;

@@ -80,6 +80,8 @@ pub(crate) struct LogStatus {
     pub(crate) gaps: u64,
     /// New starts because the log was lost.
     pub(crate) losses: u64,
+    /// New starts because the log had IDs that no server gives.
+    pub(crate) leaps: u64,
     /// New starts because the server was replaced.
     pub(crate) replacements: u64,
     /// Times that this process made the log: the first one, or one that was lost.
@@ -208,6 +210,7 @@ impl Log {
             first_starts: starts(Cause::First),
             gaps: starts(Cause::Gap),
             losses: starts(Cause::Loss),
+            leaps: starts(Cause::Leap),
             replacements: starts(Cause::Replica),
             resets: counts.resets.load(Ordering::Relaxed),
             malformed: counts.malformed.load(Ordering::Relaxed),

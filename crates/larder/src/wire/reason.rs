@@ -18,6 +18,8 @@ pub(crate) enum Rejected {
     Checksum,
     /// The header contradicts itself.
     Header,
+    /// Its epoch is above every one that a log can have reached.
+    Future,
     /// A codec that this build does not have.
     Codec,
     /// A compression that this build does not have.
@@ -37,13 +39,14 @@ pub(crate) enum Rejected {
 impl Rejected {
     /// Every reason there is.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Magic,
         Self::Version,
         Self::Truncated,
         Self::Trailing,
         Self::Checksum,
         Self::Header,
+        Self::Future,
         Self::Codec,
         Self::Compression,
         Self::TooLarge,
@@ -63,6 +66,7 @@ impl Rejected {
             Self::Trailing => "trailing",
             Self::Checksum => "checksum",
             Self::Header => "header",
+            Self::Future => "future",
             Self::Codec => "codec",
             Self::Compression => "compression",
             Self::TooLarge => "too_large",

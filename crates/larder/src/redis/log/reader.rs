@@ -34,12 +34,17 @@ const SERVER_CHECK: Duration = Duration::from_millis(100);
 /// How often the server's clock is compared.
 const TIME_CHECK: Duration = Duration::from_secs(60);
 
+/// For how long a process that has lowered the IDs of the log lets them rise again.
+const LULL: Duration = Duration::from_secs(3_600);
+
 pub(super) struct Reader {
     shared: Arc<Shared>,
     backoff: Backoff,
     pace: Pace,
     /// Whether the last read succeeded, as far as people were told.
     in_contact: bool,
+    /// When this process last made the log anew below IDs that were too high to follow.
+    lowered: Option<time::Instant>,
 }
 
 /// Why a connection was given up.
@@ -82,7 +87,7 @@ struct Reply {
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, backoff: Backoff::new(), pace: Pace::new(), in_contact: true }
+        Self { shared, backoff: Backoff::new(), pace: Pace::new(), in_contact: true, lowered: None }
     }
 
     /// Follows the log, on one connection after the other.
@@ -145,8 +150,12 @@ impl Reader {
     async fn start_anew(&mut self, visit: &mut Visit, cause: Cause) -> Result<(), Trouble> {
         // What is read back belongs to the start before.
         visit.backward = None;
-        let below = start::start_anew(&self.shared, &mut visit.link, cause).await?;
-        visit.backward = Some(below);
+        let yields = self.lowered.is_some_and(|then| then.elapsed() < LULL);
+        let started = start::start_anew(&self.shared, &mut visit.link, cause, yields).await?;
+        visit.backward = Some(started.below);
+        if started.lowered {
+            self.lowered = Some(time::Instant::now());
+        }
         self.found();
         Ok(())
     }
@@ -156,6 +165,10 @@ impl Reader {
         let position = self.shared.log().position();
         let sent = Instant::now();
         let reply = self.ask(visit, position).await?;
+        if reply.ends.is_some_and(|ends| self.shared.log().is_leap(ends.last)) {
+            self.start_anew(visit, Cause::Leap).await?;
+            return Ok(Duration::ZERO);
+        }
         if let Some(cause) = self.missing(position, reply.ends) {
             self.start_anew(visit, cause).await?;
             return Ok(Duration::ZERO);

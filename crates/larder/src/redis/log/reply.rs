@@ -73,16 +73,13 @@ pub(super) fn time_ms(value: Value) -> Result<u64, Trouble> {
     }
 }
 
-/// An ID. One beyond what an epoch can hold is refused: cut short, it would be taken for another one.
+/// An ID. One beyond what an epoch can hold is [`Epoch::MAX`], which every reader of the log refuses: cut short, it
+/// would be taken for another one.
 pub(super) fn epoch(value: &Value) -> Result<Epoch, Trouble> {
     let text = bytes(value).and_then(|bytes| str::from_utf8(bytes).ok()).ok_or_else(strange)?;
     let (milliseconds, sequence) = text.split_once('-').ok_or_else(strange)?;
     let number = |text: &str| text.parse::<u64>().map_err(|_| strange());
-    Epoch::from_id(number(milliseconds)?, number(sequence)?).ok_or_else(|| {
-        Trouble::new(format_args!(
-            "the log has the ID {text}, which is beyond what an epoch can hold; delete the log's key"
-        ))
-    })
+    Ok(Epoch::from_id(number(milliseconds)?, number(sequence)?).unwrap_or(Epoch::MAX))
 }
 
 /// What XRANGE and XREVRANGE say.

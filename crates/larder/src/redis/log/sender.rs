@@ -156,7 +156,9 @@ impl Sender {
     /// Appends the parcel that is under way, and these wakes.
     async fn send(&mut self, wakes: &[Wake]) -> Result<(), Trouble> {
         let link = self.link.as_mut().ok_or_else(|| Trouble::new("not connected"))?;
-        let id = next_id(self.named.max(self.shared.log().position()));
+        // Not above a log that was lowered since.
+        let named = self.named.min(self.shared.log().longest_leap());
+        let id = next_id(named.max(self.shared.log().position()));
         let mut commands = pipe();
         let mut elsewhere = None;
         if let Some(parcel) = &self.under_way {
@@ -195,9 +197,12 @@ impl Sender {
                 Err(Trouble::new("the log is gone"))
             }
             id @ Value::BulkString(_) => {
-                let Some(parcel) = self.under_way.take() else { return Ok(()) };
-                // Appended, even if the ID is absurd: its reader will say so.
                 let epoch = reply::epoch(&id)?;
+                if epoch.is_beyond_the_end() {
+                    // Appended, and lost again: the reader makes such a log anew.
+                    return Err(Trouble::new("the log has an ID that no server gives"));
+                }
+                let Some(parcel) = self.under_way.take() else { return Ok(()) };
                 if mutant::is("own-reply-moves-position") {
                     self.shared.log().move_to(epoch);
                 }

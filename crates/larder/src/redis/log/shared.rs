@@ -40,6 +40,8 @@ pub(super) enum Cause {
     Loss,
     /// The server has another history of data.
     Replica,
+    /// It has IDs that neither its server nor a reset can have given.
+    Leap,
 }
 
 impl fmt::Display for Cause {
@@ -49,6 +51,7 @@ impl fmt::Display for Cause {
             Self::Gap => "records were trimmed before this process read them",
             Self::Loss => "the log was deleted, evicted, flushed or set back",
             Self::Replica => "the server was replaced by another one",
+            Self::Leap => "the log has an ID far above its server's clock",
         })
     }
 }
@@ -75,7 +78,7 @@ fn new_sender() -> u64 {
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) applied: AtomicU64,
-    pub(super) starts: [AtomicU64; 4],
+    pub(super) starts: [AtomicU64; 5],
     pub(super) resets: AtomicU64,
     pub(super) malformed: AtomicU64,
 }

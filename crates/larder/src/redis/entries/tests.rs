@@ -1,0 +1,96 @@
+//! Entries that no writer of this release could have written.
+
+use std::{convert::Infallible, time::Duration};
+
+use ::redis::Connection;
+use larder_servers::{RedisServer, until};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{
+    CacheExt, Invalidation, Policy, RedisCache, Scope,
+    epoch::Epoch,
+    sync::plain::{Mutex, lock},
+};
+
+const NAME: &str = "larder:e:ns:k";
+
+/// Two processes, as far as their logs go.
+async fn two(server: &RedisServer) -> [RedisCache; 2] {
+    let connect = async |url: String| {
+        let builder = RedisCache::builder().url(url).deadline(Duration::from_secs(5));
+        builder.connect().await.expect("the server is up")
+    };
+    [connect(server.url()).await, connect(server.url().replace("127.0.0.1", "localhost")).await]
+}
+
+fn policy() -> Policy {
+    Policy::ttl(Duration::from_secs(600))
+}
+
+/// The stored message.
+fn message(connection: &mut Connection) -> Vec<u8> {
+    ::redis::cmd("GET").arg(NAME).query(connection).expect("it is there")
+}
+
+/// Stores a message under another epoch, with the right checksum.
+fn forge(connection: &mut Connection, mut message: Vec<u8>, epoch: Epoch) {
+    message[16..24].copy_from_slice(&epoch.number().to_be_bytes());
+    let length = usize::from(u16::from_be_bytes([message[8], message[9]]));
+    let sum = xxh3_64(&message[8..length]) as u32;
+    message[4..8].copy_from_slice(&sum.to_be_bytes());
+    ::redis::cmd("SET").arg(NAME).arg(message).arg("PX").arg(600_000).exec(connection).expect("it is set");
+}
+
+fn connection(server: &RedisServer) -> Connection {
+    let client = ::redis::Client::open(server.url()).expect("a URL");
+    client.get_connection().expect("the server is up")
+}
+
+/// The first of what is above everything that can have been written so far, and the highest there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_from_the_future_is_refused_and_overwritten() {
+    let server = RedisServer::start();
+    let [a, b] = two(&server).await;
+    let mut connection = connection(&server);
+    let minutes = |minutes: u64| {
+        let log = a.core.epochs().log().expect("it has one");
+        let now = log.contact().server_now_ms().expect("it is known").max(log.highest().milliseconds());
+        Epoch::from_id(now + minutes * 60_000, 0).expect("it fits")
+    };
+    for epoch in [minutes(2), minutes(60), minutes(60 * 24 * 365), Epoch::from_number(u64::MAX)] {
+        a.insert("ns:k", &"old".to_owned(), policy()).await.expect("it is stored");
+        let old = message(&mut connection);
+        forge(&mut connection, old, epoch);
+        let before = b.core.stats();
+        assert_eq!(b.get::<String>("ns:k").await.expect("the key is good"), None, "{epoch}");
+        assert_eq!(b.core.stats().since(&before).shared_rejected, 1, "{epoch}");
+        // It stands in nobody's way.
+        let compute = async || Ok::<_, Infallible>("new".to_owned());
+        assert_eq!(a.get_or_compute("ns:k", policy(), compute).await, Ok("new".to_owned()));
+        assert_eq!(b.get("ns:k").await.expect("the key is good"), Some("new".to_owned()), "{epoch}");
+        let Invalidation::Delivered(all) = a.invalidate(Scope::all()).await else { panic!("it waits") };
+        until("the invalidation", || (b.link().position >= all).then_some(()));
+        assert_eq!(b.get::<String>("ns:k").await.expect("the key is good"), None, "{epoch}");
+    }
+}
+
+/// What a process is ahead by that has read more of the log is nothing to refuse; and a newer entry stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_entry_is_neither_refused_nor_overwritten() {
+    let server = RedisServer::start();
+    let [a, b] = two(&server).await;
+    let connection = Mutex::new(connection(&server));
+    a.insert("ns:k", &"newer".to_owned(), policy()).await.expect("it is stored");
+    let stored = message(&mut lock(&connection));
+    let Invalidation::Delivered(epoch) = a.invalidate("ns:k").await else { panic!("it waits") };
+    until("the invalidation", || (b.link().position >= epoch).then_some(()));
+    let ahead = Epoch::from_id(epoch.milliseconds() + 30_000, 0).expect("it fits");
+    let before = a.core.stats();
+    let compute = async || {
+        forge(&mut lock(&connection), stored.clone(), ahead);
+        Ok::<_, Infallible>("older".to_owned())
+    };
+    assert_eq!(a.get_or_compute("ns:k", policy(), compute).await, Ok("older".to_owned()));
+    assert_eq!(a.core.stats().since(&before).shared_skipped, 1);
+    assert_eq!(b.get("ns:k").await.expect("the key is good"), Some("newer".to_owned()));
+}
