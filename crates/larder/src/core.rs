@@ -15,6 +15,7 @@ use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 
 use crate::{
+    aside::Dropping,
     clock::{Clock, Moment},
     dependencies,
     entry::Entry,
@@ -224,6 +225,8 @@ impl Core {
 
     /// Counts a computed value that was stored.
     pub(crate) fn stored(&self) {
+        // Whichever store it is.
+        let _dropping = Dropping;
         self.0.stats.count(|counters| &counters.stores);
         self.0.stores.fetch_add(1, Ordering::Release);
     }

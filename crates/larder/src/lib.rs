@@ -71,6 +71,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod aside;
 mod cache;
 mod clock;
 mod compute;

@@ -1,6 +1,7 @@
 //! `MemoryCache`: entries in this process' memory, as objects.
 
 mod counters;
+mod kept;
 
 use std::{
     fmt,
@@ -14,8 +15,9 @@ use async_trait::async_trait;
 use equivalent::Equivalent;
 use moka::{Expiry, notification::RemovalCause, policy::EvictionPolicy, sync};
 
-use self::counters::Counters;
+use self::{counters::Counters, kept::Kept};
 use crate::{
+    aside::Dropping,
     cache::{Cache, Invalidating, Invalidation},
     core::{Core, CoreBuilder, Lookup},
     entry::Entry,
@@ -29,7 +31,8 @@ use crate::{
 ///
 /// [`moka`] decides what is kept. In front of it, a near table answers most hits.
 ///
-/// A value may be dropped in any call that stores or reads, so its `Drop` must not call the same cache.
+/// What is no longer kept is dropped in some later call of a `MemoryCache`, by whichever thread makes it. No lock is
+/// held then: the `Drop` of a value may call this cache too.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -47,6 +50,8 @@ use crate::{
 pub struct MemoryCache {
     core: Core,
     store: Store,
+    /// Behind the store, so that it is dropped after it.
+    _dropping: Arc<Dropping>,
     /// The weight of what was stored since the store last dropped what is too much.
     unsettled: Arc<AtomicU64>,
     counters: Counters,
@@ -71,7 +76,7 @@ pub enum Eviction {
 
 const DEFAULT_CAPACITY: u64 = 10_000;
 
-type Store = sync::Cache<StoreKey, Entry, BuildHasherDefault<Hashed>>;
+type Store = sync::Cache<StoreKey, Kept, BuildHasherDefault<Hashed>>;
 
 type Weigher = Arc<dyn Fn(&str, &Entry) -> u32 + Send + Sync>;
 
@@ -95,7 +100,7 @@ impl MemoryCacheBuilder {
     }
 
     /// Measures entries: `capacity` is then the sum of their weights, in the weigher's unit. Called once
-    /// for each entry stored. An entry that weighs more than the capacity is not kept.
+    /// for each entry stored, before it is, and under no lock. An entry that weighs more than the capacity is not kept.
     pub fn weigher(mut self, weigher: impl Fn(&str, &Entry) -> u32 + Send + Sync + 'static) -> Self {
         self.weigher = Some(Arc::new(weigher));
         self
@@ -139,7 +144,8 @@ impl MemoryCacheBuilder {
         let counters = if self.weigher.is_some() { DEFAULT_CAPACITY } else { self.capacity };
         let store = self.store(&core);
         let counters = Counters::new(counters);
-        Ok(MemoryCache { core, store, unsettled: Arc::default(), counters, settings: self })
+        let (_dropping, unsettled) = (Arc::new(Dropping), Arc::default());
+        Ok(MemoryCache { core, store, _dropping, unsettled, counters, settings: self })
     }
 
     /// An empty store for a cache with this core.
@@ -153,10 +159,14 @@ impl MemoryCacheBuilder {
             .expire_after(Retention)
             .eviction_listener({
                 let core = core.clone();
-                move |_, entry, cause| core.forget(&entry, cause == RemovalCause::Size)
+                move |_, kept: Kept, cause| {
+                    if let Some(entry) = kept.entry() {
+                        core.forget(entry, cause == RemovalCause::Size);
+                    }
+                }
             });
-        if let Some(weigher) = self.weigher.clone() {
-            store = store.weigher(move |key: &StoreKey, entry| weigher(&key.text, entry));
+        if self.weigher.is_some() {
+            store = store.weigher(|_, kept| kept.weight());
         }
         store.build_with_hasher(BuildHasherDefault::default())
     }
@@ -190,19 +200,22 @@ impl MemoryCache {
     }
 
     pub(crate) fn keep(&self, entries: &[Entry]) {
+        let _dropping = Dropping;
         for entry in entries {
+            // Here, and not in the store: under no lock, and before anything is stored.
+            let weight = self.settings.weigher.as_ref().map(|weigher| weigher(&entry.0.key, entry));
             let key = StoreKey { hash: entry.0.hash, text: entry.0.key.clone() };
-            self.store.insert(key, entry.clone());
-            self.settle(entry);
+            self.store.insert(key, Kept::new(entry.clone(), weight.unwrap_or(1)));
+            if let Some(weight) = weight {
+                self.settle(weight.into());
+            }
         }
     }
 
     /// Has the store drop what is too much, once that may be a part of the capacity that matters: by itself it does so
     /// by the number of entries stored, and entries that are weighed may be large.
-    fn settle(&self, entry: &Entry) {
+    fn settle(&self, weight: u64) {
         const PART: u64 = 32;
-        let Some(weigher) = &self.settings.weigher else { return };
-        let weight = u64::from(weigher(entry.key(), entry));
         let unsettled = self.unsettled.fetch_add(weight, Ordering::Relaxed) + weight;
         if unsettled > self.settings.capacity / PART {
             self.unsettled.store(0, Ordering::Relaxed);
@@ -213,6 +226,7 @@ impl MemoryCache {
     /// Frees the memory of entries under keys that were just invalidated: what stays is never served. A value
     /// that another thread stored since is lost, and computed again.
     pub(crate) fn free(&self, scopes: &[Scope]) {
+        let _dropping = Dropping;
         for key in scopes.iter().filter_map(Scope::as_key) {
             self.store.invalidate(&Sought(self.core.lookup(key)));
         }
@@ -222,7 +236,14 @@ impl MemoryCache {
     /// keep: a store tells of all that it drops.
     pub(crate) fn apart(&self, settings: MemoryCacheBuilder) -> Option<Self> {
         let store = (settings.capacity > 0).then(|| settings.store(&self.core))?;
-        Some(Self { store, unsettled: Arc::default(), settings: Arc::new(settings), ..self.clone() })
+        let _dropping = Arc::new(Dropping);
+        Some(Self {
+            store,
+            _dropping,
+            unsettled: Arc::default(),
+            settings: Arc::new(settings),
+            ..self.clone()
+        })
     }
 
     /// An empty cache with the same settings, in an order of changes that other caches share.
@@ -238,6 +259,7 @@ impl MemoryCache {
     /// replaced.
     #[must_use]
     pub fn entry_count(&self) -> u64 {
+        let _dropping = Dropping;
         self.store.run_pending_tasks();
         self.store.entry_count()
     }
@@ -245,6 +267,7 @@ impl MemoryCache {
     /// About the sum of the weights of what is kept; the number of entries if there is no weigher.
     #[must_use]
     pub fn weighted_size(&self) -> u64 {
+        let _dropping = Dropping;
         self.store.run_pending_tasks();
         self.store.weighted_size()
     }
@@ -262,7 +285,8 @@ impl Cache for MemoryCache {
     }
 
     fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
-        self.store.get(&Sought(at))
+        let _dropping = Dropping;
+        self.store.get(&Sought(at)).and_then(Kept::into_entry)
     }
 
     fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {
@@ -312,20 +336,20 @@ impl fmt::Debug for MemoryCacheBuilder {
 /// Frees the memory of entries whose time is over; that they are no longer served is decided elsewhere.
 struct Retention;
 
-impl Expiry<StoreKey, Entry> for Retention {
-    fn expire_after_create(&self, _: &StoreKey, entry: &Entry, _: Instant) -> Option<Duration> {
-        Some(entry.retention())
+impl Expiry<StoreKey, Kept> for Retention {
+    fn expire_after_create(&self, _: &StoreKey, kept: &Kept, _: Instant) -> Option<Duration> {
+        kept.entry().map(Entry::retention)
     }
 
     // The default of this method keeps the lifetime of the entry that was replaced.
     fn expire_after_update(
         &self,
         _: &StoreKey,
-        entry: &Entry,
+        kept: &Kept,
         _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        Some(entry.retention())
+        kept.entry().map(Entry::retention)
     }
 }
 

@@ -8,7 +8,11 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use crate::entry::{Entry, Stored};
+use crate::{
+    aside,
+    entry::{Entry, Stored},
+};
+
 /// How many places a table has at most: beyond that it is no longer near.
 const MOST: usize = 1 << 20;
 
@@ -40,12 +44,17 @@ impl NearTable {
         }
     }
 
-    /// Clears an entry's place, if it is this very entry that lies there.
+    /// Clears an entry's place, if it is this very entry that lies there. Drops no value: a store calls this while it
+    /// holds its locks.
     pub(crate) fn clear(&self, entry: &Arc<Stored>) {
         let Some(slot) = self.slot(entry.hash) else { return };
-        if slot.load().as_ref().is_some_and(|here| Arc::ptr_eq(here, entry)) {
-            slot.compare_and_swap(entry, None);
+        let seen = Guard::into_inner(slot.load());
+        if seen.as_ref().is_some_and(|here| Arc::ptr_eq(here, entry)) {
+            let before = Guard::into_inner(slot.compare_and_swap(entry, None));
+            before.into_iter().for_each(aside::put);
         }
+        // Another entry, perhaps, which was replaced since.
+        seen.into_iter().for_each(aside::put);
     }
 
     #[inline]
