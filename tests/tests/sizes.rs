@@ -1,4 +1,4 @@
-//! From one byte to 64 MiB, from one key to 100,000, and from one scope to 65.
+//! From one byte to 64 MiB, from one key to 100,000, and from one scope to 4,097.
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
@@ -109,23 +109,61 @@ async fn long_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sixty_four_scopes_and_one_more() {
+async fn so_many_scopes_and_one_more() {
+    /// The key is one scope, and everything needs none.
+    const TAGS: usize = 4_095;
     let server = RedisServer::start();
     let (a, b) = (Process::A.tiered(&server).await, Process::B.tiered(&server).await);
-    // The key is one scope, and everything needs none.
     let tagged = |tags: usize| {
         let tags = (0..tags).map(|n| format!("tag:{n}"));
         Policy::builder().ttl(Duration::from_secs(600)).tags(tags).build().unwrap()
     };
-    a.insert("64", &1_u64, tagged(63)).await.unwrap();
-    a.insert("65", &1_u64, tagged(64)).await.unwrap();
+    for (round, tags) in [1, 15, 16, 17, 63, 64, 1_000, TAGS].into_iter().enumerate() {
+        let key = format!("key:{tags}");
+        a.insert(&key, &1_u64, tagged(tags)).await.unwrap();
+        eventually(async || b.get(&key).await.unwrap() == Some(1_u64)).await;
+        a.invalidate("other").await;
+        assert_eq!(a.get(&key).await.unwrap(), Some(1_u64), "{tags}");
+        // In the other process too.
+        a.invalidate(larder::Scope::tag(format!("tag:{}", round % tags))).await;
+        eventually(async || b.get::<u64>(&key).await.unwrap().is_none()).await;
+        assert_eq!(a.get::<u64>(&key).await.unwrap(), None, "{tags}");
+    }
+    assert_eq!(a.stats().stores_too_wide, 0);
+    a.insert("too wide", &1_u64, tagged(TAGS + 1)).await.unwrap();
     assert_eq!(a.stats().stores_too_wide, 1);
-    eventually(async || b.get("64").await.unwrap() == Some(1_u64)).await;
-    assert_eq!(a.get::<u64>("65").await.unwrap(), None);
-    assert_eq!(b.get::<u64>("65").await.unwrap(), None);
-    a.invalidate(larder::Scope::tag("tag:62")).await;
-    eventually(async || b.get::<u64>("64").await.unwrap().is_none()).await;
+    assert_eq!(a.get::<u64>("too wide").await.unwrap(), None);
+    assert_eq!(b.get::<u64>("too wide").await.unwrap(), None);
 
-    let computed = a.get_or_compute("65", tagged(64), async || Ok::<_, Infallible>(2_u64)).await;
+    let computed = a.get_or_compute("too wide", tagged(TAGS + 1), async || Ok::<_, Infallible>(2_u64)).await;
     assert_eq!(computed, Ok(2), "a value that is not stored is returned");
+}
+
+/// Lists of cached users, each made by one process, and gone in the other one when a user is invalidated.
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_of_cached_values() {
+    let server = RedisServer::start();
+    let (a, b) = (Process::A.tiered(&server).await, Process::B.tiered(&server).await);
+    for length in [62_u64, 100, 2_000] {
+        let key = format!("list:{length}");
+        let keys: Vec<_> = (0..length).map(|id| format!("user:{length}:{id}")).collect();
+        let values: Vec<_> = keys.iter().map(|key| (key, 7_u64)).collect();
+        a.insert_many(&values, long()).await.unwrap();
+        let list = async || {
+            let users = a.get_many::<u64>(&keys).await.unwrap();
+            Ok::<_, Infallible>(users.into_iter().flatten().sum::<u64>())
+        };
+        assert_eq!(a.get_or_compute(&key, long(), list).await, Ok(7 * length));
+        eventually(async || b.get(&key).await.unwrap() == Some(7 * length)).await;
+        a.invalidate("other").await;
+        assert_eq!(b.get(&key).await.unwrap(), Some(7 * length));
+        a.invalidate(&*keys[keys.len() / 2]).await;
+        eventually(async || b.get::<u64>(&key).await.unwrap().is_none()).await;
+        assert_eq!(a.get::<u64>(&key).await.unwrap(), None);
+    }
+    // Many invalidated in one call are one call still.
+    let many: Vec<_> = (0..5_000).map(|n| format!("user:2000:{n}")).collect();
+    b.insert("user:2000:7", &8_u64, long()).await.unwrap();
+    assert!(matches!(a.invalidate(many).await, larder::Invalidation::Delivered(_)));
+    eventually(async || b.get::<u64>("user:2000:7").await.unwrap().is_none()).await;
 }

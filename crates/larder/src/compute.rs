@@ -373,9 +373,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         let decisions = frame.decisions();
         let lifetime = decisions.ttl.unwrap_or_else(|| self.policy.lifetime(none::is_none(value)));
         let mut scopes = self.own_scopes();
-        for tag in &decisions.tags {
-            scope::add(&mut scopes, Scope::tag(tag).hash());
-        }
+        scopes.extend(decisions.tags.iter().map(|tag| Scope::tag(tag).hash()));
         let mut cover = frame.cover(scopes, core.epochs());
         if mutant::is("stamp-after-computation") {
             cover.since = core.begin();
@@ -403,7 +401,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
             return (entry, false);
         }
         if too_wide {
-            core.count(|counters| &counters.stores_too_wide);
+            core.refuse_too_wide(self.at.key);
         } else if !valid {
             core.count(|counters| &counters.stores_outdated);
         }

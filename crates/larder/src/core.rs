@@ -7,7 +7,7 @@ use std::{
     hash::{BuildHasher, Hasher},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -23,7 +23,7 @@ use crate::{
     flight::Flights,
     lock::LocalLocks,
     near::NearTable,
-    scope::{ScopeHash, ScopeSet},
+    scope::{self, ScopeHash, ScopeSet},
     stats::{CacheStats, Counters, Stats},
 };
 
@@ -50,6 +50,8 @@ struct Inner {
     flights: Arc<Flights>,
     /// Raised by one when a computed value was stored, before its flight lands.
     stores: CachePadded<AtomicU64>,
+    /// Whether it was said that a value had too many scopes.
+    warned_too_wide: AtomicBool,
     locks: LocalLocks,
 }
 
@@ -103,6 +105,7 @@ impl CoreBuilder {
             stats: Stats::new(),
             flights: Arc::new(Flights::new()),
             stores: CachePadded::default(),
+            warned_too_wide: AtomicBool::new(false),
             locks: LocalLocks::default(),
         }))
     }
@@ -229,6 +232,21 @@ impl Core {
         let _dropping = Dropping;
         self.0.stats.count(|counters| &counters.stores);
         self.0.stores.fetch_add(1, Ordering::Release);
+    }
+
+    /// Counts a value that is not stored because too many scopes cover it; the first time, says so.
+    pub(crate) fn refuse_too_wide(&self, key: &str) {
+        self.count(|counters| &counters.stores_too_wide);
+        if !self.0.warned_too_wide.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                key,
+                limit = scope::MOST,
+                "a value is not stored, because more scopes cover it than an entry can have: those of all that was \
+                 read from caches while it was computed; give what it is made of a common tag, read it in a function \
+                 that is `detached`, and give the value that tag (said once for each cache; counted as \
+                 `stores_too_wide`)"
+            );
+        }
     }
 
     pub(crate) fn count(&self, counter: impl FnOnce(&Counters) -> &AtomicU64) {

@@ -22,7 +22,7 @@ use crate::{
     epoch::{Epochs, Since},
     flight::FlightId,
     mutant,
-    scope::{self, ScopeSet},
+    scope::{self, Collected, ScopeHash, ScopeSet},
     sync::{Mutex, lock},
 };
 
@@ -37,8 +37,15 @@ pub(crate) struct Frame {
 
 #[derive(Default)]
 struct State {
-    reads: Vec<Elsewhere>,
+    reads: Vec<Reads>,
     decisions: Decisions,
+}
+
+/// The scopes of what was read from one cache, or from all that share a log.
+#[derive(Clone)]
+struct Reads {
+    epochs: Arc<Epochs>,
+    scopes: Collected,
 }
 
 /// What a computation decided about its own entry.
@@ -71,8 +78,8 @@ pub(crate) fn current() -> Option<Arc<Frame>> {
 pub(crate) fn record(epochs: &Arc<Epochs>, read: &Stored) {
     if recording() && !mutant::is("hits-not-recorded") {
         with_reads(|reads| {
-            add(reads, epochs, read.scopes());
-            add_all(reads, read.elsewhere());
+            add(reads, epochs, read.scopes().iter().copied());
+            add_elsewhere(reads, read.elsewhere());
         });
     }
 }
@@ -81,8 +88,8 @@ pub(crate) fn record(epochs: &Arc<Epochs>, read: &Stored) {
 pub(crate) fn record_cover(epochs: &Arc<Epochs>, cover: &Cover) {
     if recording() {
         with_reads(|reads| {
-            add(reads, epochs, &cover.scopes);
-            add_all(reads, &cover.elsewhere);
+            add(reads, epochs, cover.scopes.iter().copied());
+            add_elsewhere(reads, &cover.elsewhere);
         });
     }
 }
@@ -98,11 +105,11 @@ pub(crate) fn record_absent(epochs: &Arc<Epochs>, key: &str) {
 /// Puts scopes on the current frame.
 pub(crate) fn record_scopes(epochs: &Arc<Epochs>, scopes: impl FnOnce() -> ScopeSet) {
     if recording() {
-        with_reads(|reads| add(reads, epochs, &scopes()));
+        with_reads(|reads| add(reads, epochs, scopes().iter().copied()));
     }
 }
 
-fn with_reads(record: impl FnOnce(&mut Vec<Elsewhere>)) {
+fn with_reads(record: impl FnOnce(&mut Vec<Reads>)) {
     CURRENT.with_borrow(|current| {
         if let Some(frame) = current {
             record(&mut lock(&frame.state).reads);
@@ -110,26 +117,21 @@ fn with_reads(record: impl FnOnce(&mut Vec<Elsewhere>)) {
     });
 }
 
-/// Adds `scopes` of the cache with these `epochs`; what goes beyond the most that may cover a value only
-/// has to show that it did.
-fn add(reads: &mut Vec<Elsewhere>, epochs: &Arc<Epochs>, scopes: &ScopeSet) {
+/// Adds scopes of the cache with these `epochs`.
+fn add(reads: &mut Vec<Reads>, epochs: &Arc<Epochs>, scopes: impl Iterator<Item = ScopeHash>) {
     let there = match reads.iter_mut().position(|there| Arc::ptr_eq(&there.epochs, epochs)) {
-        Some(index) => &mut reads[index].scopes,
+        Some(index) => &mut reads[index],
         None => {
-            reads.push(Elsewhere { epochs: epochs.clone(), scopes: ScopeSet::new() });
-            &mut reads.last_mut().expect("one was just added").scopes
+            reads.push(Reads { epochs: epochs.clone(), scopes: Collected::default() });
+            reads.last_mut().expect("one was just added")
         }
     };
-    for &scope in scopes {
-        if there.len() <= scope::MOST {
-            scope::add(there, scope);
-        }
-    }
+    there.scopes.extend(scopes);
 }
 
-fn add_all(reads: &mut Vec<Elsewhere>, more: &[Elsewhere]) {
+fn add_elsewhere(reads: &mut Vec<Reads>, more: &[Elsewhere]) {
     for there in more {
-        add(reads, &there.epochs, &there.scopes);
+        add(reads, &there.epochs, there.scopes.iter().copied());
     }
 }
 
@@ -171,11 +173,11 @@ impl Frame {
         let mut cover = Cover { since: self.since, announcement: None, scopes: own, elsewhere: Vec::new() };
         for there in &lock(&self.state).reads {
             if Arc::ptr_eq(&there.epochs, epochs) {
-                for &scope in &there.scopes {
-                    scope::add(&mut cover.scopes, scope);
-                }
+                cover.scopes.extend(there.scopes.iter());
             } else {
-                cover.elsewhere.push(there.clone());
+                let mut scopes = ScopeSet::default();
+                scopes.extend(there.scopes.iter());
+                cover.elsewhere.push(Elsewhere { epochs: there.epochs.clone(), scopes });
             }
         }
         cover
@@ -189,7 +191,11 @@ impl Drop for PassOn {
     fn drop(&mut self) {
         if recording() {
             let read = lock(&self.0.state).reads.clone();
-            with_reads(|reads| add_all(reads, &read));
+            with_reads(|reads| {
+                for there in &read {
+                    add(reads, &there.epochs, there.scopes.iter());
+                }
+            });
         }
     }
 }

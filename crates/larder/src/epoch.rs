@@ -30,6 +30,7 @@ mod log_order;
 mod no_log;
 #[cfg(feature = "redis")]
 mod outbox;
+mod recent;
 mod slots;
 
 use std::{fmt, sync::Arc};
@@ -38,7 +39,6 @@ use crossbeam_utils::CachePadded;
 
 #[cfg(not(feature = "redis"))]
 pub(crate) use self::no_log::{Announcement, LogId, LogOrder};
-use self::slots::Slots;
 #[cfg(feature = "redis")]
 pub(crate) use self::{
     contact::{Contact, Instant},
@@ -215,6 +215,7 @@ impl LocalOrder {
 pub(crate) struct Epochs {
     order: Arc<LocalOrder>,
     slots: Slots,
+    recent: Recent,
     log: Option<LogOrder>,
 }
 
@@ -231,7 +232,7 @@ pub(crate) struct Replaced<R> {
 impl Epochs {
     /// With two tables of at least `slots` slots each.
     pub(crate) fn new(order: Arc<LocalOrder>, slots: usize) -> Self {
-        Self { order, slots: Slots::new(slots), log: None }
+        Self { order, slots: Slots::new(slots), recent: Recent::new(), log: None }
     }
 
     /// Begins a computation.
@@ -251,7 +252,7 @@ impl Epochs {
     ) -> Option<Arc<Announcement>> {
         let announcement = self.order.apply(|number| {
             let announcement = self.announce(scopes, keys);
-            self.slots.raise(scopes, number);
+            self.raise(scopes, number);
             announcement
         });
         self.ring();
@@ -264,11 +265,17 @@ impl Epochs {
         let replaced = self.order.apply(|number| {
             let judged = judge();
             let announcement = self.announce(keys, []);
-            self.slots.raise(keys, number);
+            self.raise(keys, number);
             Replaced { judged, since: Since { local: number, log: None }, announcement }
         });
         self.ring();
         replaced
+    }
+
+    /// Remembers a change of these scopes: part of every change, before its number is published.
+    fn raise(&self, scopes: &[ScopeHash], number: u64) {
+        self.slots.raise(scopes, number);
+        self.recent.add(scopes, number);
     }
 
     /// First of all, and before anybody can append it: whoever judges an entry of the server after this
@@ -295,12 +302,23 @@ impl Epochs {
         self.log.as_ref().is_none_or(|log| log.contact().permits())
     }
 
-    /// Whether nothing among `scopes`, nor everything, was changed since.
+    /// Whether nothing among `scopes`, a set, nor everything, was changed since.
     ///
     /// `Relaxed` is enough: a change that happened before this call is seen by coherence alone.
     #[inline]
     pub(crate) fn unchanged(&self, scopes: &[ScopeHash], since: Since) -> bool {
+        if scopes.len() > scope::FEW {
+            return self.many_unchanged(scopes, since);
+        }
         self.slots.unchanged(scopes, since.local)
+    }
+
+    /// The same for many scopes: costs no more than what changed since, where that is less than what there is.
+    #[inline(never)]
+    fn many_unchanged(&self, scopes: &[ScopeHash], since: Since) -> bool {
+        // Exact, where the slots may take a change of other scopes for one of these.
+        let told = self.recent.unchanged(scopes, since.local, scopes.len());
+        told.unwrap_or_else(|| self.slots.unchanged(scopes, since.local))
     }
 
     /// The number of the last change in the slot of this scope; zero before the first one.

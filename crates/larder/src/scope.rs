@@ -1,10 +1,10 @@
 //! What an invalidation covers, and the hashes by which scopes are known everywhere.
 
-use smallvec::SmallVec;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+mod set;
 
-/// The most scopes that can cover one entry. A value with more is computed and returned, but not stored.
-pub(crate) const MOST: usize = 64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+
+pub(crate) use self::set::{Collected, FEW, MOST, ScopeSet, contains};
 
 /// What an invalidation covers: one key, all keys with a prefix, a tag, or everything.
 ///
@@ -130,7 +130,6 @@ impl ScopeHash {
     }
 
     /// From what [`get`](Self::get) gave.
-    #[cfg(feature = "redis")]
     pub(crate) const fn from_number(number: u64) -> Self {
         Self(number)
     }
@@ -149,27 +148,27 @@ impl ScopeHash {
     }
 }
 
-/// The scopes that cover something; [`ScopeHash::ALL`] goes without saying.
-pub(crate) type ScopeSet = SmallVec<[ScopeHash; 4]>;
-
 /// The scopes that cover an entry because of its own key and tags: the key, each of its `:`-prefixes, the
 /// tags.
 pub(crate) fn covering(key: &str, tags: &[String]) -> ScopeSet {
-    // One more than fits is enough to know that the set is too large.
-    let colons = key.match_indices(':').take(MOST + 1);
-    let prefixes = colons.map(|(colon, _)| ScopeHash::prefix(&key[..=colon]));
-    let mut scopes: ScopeSet = std::iter::once(ScopeHash::key(key)).chain(prefixes).collect();
-    for tag in tags {
-        add(&mut scopes, ScopeHash::tag(tag));
-    }
+    let mut scopes: ScopeSet = std::iter::once(ScopeHash::key(key)).chain(prefixes(key)).collect();
+    scopes.extend(tags.iter().map(|tag| ScopeHash::tag(tag)));
     scopes
 }
 
-/// Adds a scope to a set.
-pub(crate) fn add(scopes: &mut ScopeSet, scope: ScopeHash) {
-    if !scopes.contains(&scope) {
-        scopes.push(scope);
-    }
+/// The `:`-prefixes of a key: one more than can cover an entry is enough to know that they are too many.
+fn prefixes(key: &str) -> impl Iterator<Item = ScopeHash> {
+    /// Above it, what was hashed for one prefix is not hashed again for the next one.
+    const LONG: usize = 1 << 10;
+    let mut hasher = (key.len() > LONG).then(|| (0, Xxh3::with_seed(b'p'.into())));
+    key.match_indices(':').take(MOST + 1).map(move |(colon, _)| match &mut hasher {
+        None => ScopeHash::prefix(&key[..=colon]),
+        Some((hashed, hasher)) => {
+            hasher.update(&key.as_bytes()[*hashed..=colon]);
+            *hashed = colon + 1;
+            ScopeHash(hasher.digest() | ScopeHash::WIDE)
+        }
+    })
 }
 
 /// One or several [`Scope`]s: what [`invalidate`](crate::CacheExt::invalidate) takes.

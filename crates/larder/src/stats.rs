@@ -80,7 +80,7 @@ counters! {
     stores,
     /// Values not stored, because something that covers them was invalidated while they were computed.
     stores_outdated,
-    /// Values not stored, because more than 64 scopes cover them.
+    /// Values not stored, because more than 4,096 scopes cover them.
     stores_too_wide,
     /// Entries found, but not served, because something that covers them was invalidated.
     invalidated_reads,

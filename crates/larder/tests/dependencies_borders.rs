@@ -75,7 +75,7 @@ async fn a_detached_computation_records_nothing_and_is_recorded_itself() {
 }
 
 #[tokio::test]
-async fn a_value_with_more_than_64_scopes_is_not_stored() {
+async fn a_value_with_more_than_4096_scopes_is_not_stored() {
     let cache = MemoryCache::new(1_000);
     let compute = |reads: usize| {
         let cache = &cache;
@@ -86,14 +86,14 @@ async fn a_value_with_more_than_64_scopes_is_not_stored() {
             Done::Ok(reads)
         }
     };
-    // The value's own key is the 64th scope.
-    cache.get_or_compute("fits", long(), compute(63)).await.unwrap();
+    // The value's own key is the 4,096th scope.
+    cache.get_or_compute("fits", long(), compute(4_095)).await.unwrap();
     assert!(cache.contains("fits").await.unwrap());
-    assert_eq!(cache.get_or_compute("too wide", long(), compute(64)).await, Ok(64));
+    assert_eq!(cache.get_or_compute("too wide", long(), compute(4_096)).await, Ok(4_096));
     assert!(!cache.contains("too wide").await.unwrap());
     assert_eq!(cache.stats().stores_too_wide, 1);
 
-    let outer = || async { cache.get_or_compute("too wide", long(), compute(64)).await };
+    let outer = || async { cache.get_or_compute("too wide", long(), compute(4_096)).await };
     cache.get_or_compute("outer", long(), outer).await.unwrap();
     assert!(!cache.contains("outer").await.unwrap(), "nor is what was computed from it");
     assert_eq!(cache.stats().stores_too_wide, 3);
@@ -128,7 +128,7 @@ async fn reads_in_another_cache_count() {
         assert!(!there.contains("copy").await.unwrap());
     }
     let wide = async || {
-        for n in 0..40 {
+        for n in 0..2_050 {
             here.get::<u8>(&format!("key{n}")).await.unwrap();
             there.get::<u8>(&format!("key{n}")).await.unwrap();
         }

@@ -184,7 +184,7 @@ async fn a_value_under_too_many_scopes_costs_the_waiters_one_more_computation() 
             let (cache, calls, gate) = (cache.clone(), calls.clone(), gate.clone());
             tokio::spawn(async move {
                 let compute = || async {
-                    (0..100).for_each(|tag| {
+                    (0..5_000).for_each(|tag| {
                         context().tag(format!("tag {tag}"));
                     });
                     gate.pass().await;

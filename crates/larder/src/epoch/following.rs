@@ -90,7 +90,7 @@ impl Epochs {
         if records.iter().any(|record| record.own.is_none() && !record.scopes.is_empty()) {
             self.order.apply(|number| {
                 for record in records.iter().filter(|record| record.own.is_none()) {
-                    self.slots.raise(&record.scopes, number);
+                    self.raise(&record.scopes, number);
                 }
             });
         }
@@ -112,7 +112,7 @@ impl Epochs {
         // Before `now`, as in `follow`.
         log.raise_start_floor(if floorless { Epoch::ZERO } else { tip });
         if !mutant::is("floor-rise-is-no-local-change") {
-            self.order.apply(|number| self.slots.raise(&[ScopeHash::ALL], number));
+            self.order.apply(|number| self.raise(&[ScopeHash::ALL], number));
         }
         log.move_to(tip);
         log.outbox().append_again();

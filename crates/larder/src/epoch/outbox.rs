@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 use super::Epoch;
 use crate::{
     mutant,
-    scope::ScopeHash,
+    scope::{self, ScopeHash},
     sync::{AtomicU64, Mutex, Ordering, lock},
 };
 
@@ -162,14 +162,19 @@ impl Outbox {
         self.waits.notify_one();
     }
 
-    /// Whether any of these scopes, or everything, is inside.
+    /// Whether any of these scopes, a set, or everything, is inside.
     pub(crate) fn covers(&self, scopes: &[ScopeHash]) -> bool {
         if self.inside.load(Ordering::Acquire) == 0 {
             return false;
         }
         let state = lock(&self.state);
         let inside = |scope| state.pending.contains_key(scope);
-        inside(&ScopeHash::ALL) || scopes.iter().any(inside)
+        // Whichever is less: an entry may have thousands of scopes, and the lock is one for all.
+        let covered = || match state.pending.len() < scopes.len() {
+            true => state.pending.keys().any(|pending| scope::contains(scopes, *pending)),
+            false => scopes.iter().any(inside),
+        };
+        inside(&ScopeHash::ALL) || covered()
     }
 
     /// How many scopes are inside.

@@ -99,12 +99,12 @@ impl Slots {
 
 /// Zeroed by the allocator, so that untouched pages cost nothing.
 #[cfg(not(larder_loom))]
-fn zeroed(slots: usize) -> Box<[AtomicU64]> {
+pub(super) fn zeroed(slots: usize) -> Box<[AtomicU64]> {
     bytemuck::zeroed_slice_box(slots)
 }
 
 #[cfg(larder_loom)]
-fn zeroed(slots: usize) -> Box<[AtomicU64]> {
+pub(super) fn zeroed(slots: usize) -> Box<[AtomicU64]> {
     (0..slots).map(|_| AtomicU64::new(0)).collect()
 }
 

@@ -50,7 +50,7 @@ impl World {
 
     fn value(&self, lead: &Lead, read: &[ScopeHash]) -> Outcome {
         let mut scopes = self.scopes.clone();
-        scopes.extend_from_slice(read);
+        scopes.extend(read.iter().copied());
         let cover = Cover { since: lead.since(), announcement: None, scopes, elsewhere: Vec::new() };
         let lives = (Clock::default().now(), Duration::MAX);
         let policy = Policy::ttl(Duration::MAX);

@@ -1,7 +1,7 @@
 //! Reads that count as nothing, for `larder-http`: it looks at entries that it may not serve, and knows by itself
 //! what became of a request.
 
-use crate::{cache::Cache, typed, value::Value};
+use crate::{cache::Cache, dependencies, scope, typed, value::Value};
 
 /// The value under a key, whoever is given it.
 pub async fn find<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
@@ -16,4 +16,19 @@ pub fn find_near<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
 /// Somebody was given what was found: `fresh`, or past its time.
 pub fn count_served(cache: &dyn Cache, fresh: bool) {
     cache.core().count_served(fresh);
+}
+
+/// Whether a value that the running computation gave now would be stored under this full key, at once or with
+/// `insert`: not if it decided otherwise, if more scopes cover the value than an entry can have, or if anything of them
+/// was invalidated since the computation began. True outside of computations.
+pub fn would_store(cache: &dyn Cache, key: &str) -> bool {
+    dependencies::current().is_none_or(|frame| {
+        let decisions = frame.decisions();
+        let epochs = cache.core().epochs();
+        let cover = frame.cover(scope::covering(key, &decisions.tags), epochs);
+        !decisions.no_store
+            && decisions.ttl.is_none_or(|ttl| !ttl.is_zero())
+            && !cover.is_too_wide()
+            && cover.unchanged(epochs)
+    })
 }

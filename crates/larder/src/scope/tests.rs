@@ -56,7 +56,7 @@ fn patterns_are_read_as_documented() {
 fn a_key_is_covered_by_itself_its_prefixes_and_its_tags() {
     let scopes = covering("a:b:c", &["t".to_owned(), "t".to_owned()]);
     let expected = [Scope::key("a:b:c"), Scope::prefix("a"), Scope::prefix("a:b"), Scope::tag("t")];
-    assert_eq!(scopes.as_slice(), expected.map(|scope| scope.hash()));
+    assert_eq!(scopes.to_vec(), expected.map(|scope| scope.hash()));
 }
 
 #[test]
@@ -73,4 +73,17 @@ fn scopes_are_made_from_what_people_write() {
     assert_eq!(Scopes::from(owned.as_slice()).0, Scopes::from(["a", "b:*"]).0);
     assert_eq!(Scopes::from(vec![Scope::tag("t")]).0, [Scope::tag("t")]);
     assert_eq!(Scopes::from(&owned[0]).0, [Scope::key("a")]);
+}
+
+/// What is hashed in one go, and piece by piece, is the same.
+#[test]
+fn the_prefixes_of_a_long_key_are_those_of_a_short_one() {
+    for text in ["a:b::c:", "user:7", "::::", "none"] {
+        let long = format!("{text}{}:x:y", "z".repeat(2_000));
+        let expected = long.match_indices(':').map(|(colon, _)| Scope::prefix(&long[..=colon]).hash());
+        let expected: Vec<_> = std::iter::once(Scope::key(&*long).hash()).chain(expected).collect();
+        assert_eq!(covering(&long, &[]).to_vec(), expected);
+    }
+    let colons = ":".repeat(64 << 10);
+    assert!(covering(&colons, &[]).len() > MOST, "and it takes no time");
 }

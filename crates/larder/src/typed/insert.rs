@@ -34,7 +34,7 @@ pub(crate) async fn insert<V: Value>(
     for ((&(key, value), cover), stands) in values.iter().zip(covers).zip(replaced.judged) {
         let lifetime = policy.lifetime(none::is_none(value));
         if !stands && cover.is_too_wide() {
-            core.count(|counters| &counters.stores_too_wide);
+            core.refuse_too_wide(key);
         } else if !stands {
             core.count(|counters| &counters.stores_outdated);
         } else if !lifetime.is_zero() {

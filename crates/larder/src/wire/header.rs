@@ -5,7 +5,6 @@
 
 use std::{ops::Range, time::Duration};
 
-use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Limits, codec::Codec, compression::Compression, reason::Rejected};
@@ -79,8 +78,8 @@ pub(crate) struct Envelope {
     pub(crate) epoch: Epoch,
     /// Its lifetime.
     pub(crate) times: Times,
-    /// What covers it. At most 64.
-    pub(crate) scopes: SmallVec<[ScopeHash; 4]>,
+    /// What covers it. At most 4,096.
+    pub(crate) scopes: ScopeSet,
 }
 
 /// A header that was parsed, with the message's length checked against it.
@@ -97,6 +96,7 @@ pub(crate) struct Header {
     raw: u32,
     payload: u32,
     checksum: u32,
+    length: usize,
 }
 
 /// What the header says of the payload.
@@ -137,6 +137,7 @@ impl Header {
             },
             payload: u32_at(head, 72),
             checksum: u32_at(head, 76),
+            length: head.len(),
         };
         header.check_lengths(message.len() - head.len(), limits)?;
         Ok(header)
@@ -160,7 +161,7 @@ impl Header {
     /// The length of the header: where the payload begins.
     #[must_use]
     pub(crate) fn length(&self) -> usize {
-        length(self.envelope.scopes.len())
+        self.length
     }
 
     /// The payload's length before compression.
@@ -231,7 +232,7 @@ pub(super) fn write(message: &mut [u8], payload: &Payload<'_>, envelope: &Envelo
     let mut put = |at: usize, bytes: &[u8]| head[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &MAGIC);
     put(3, &[VERSION]);
-    put(8, &u16::try_from(length).expect("64 scopes are less than 64 KiB").to_be_bytes());
+    put(8, &u16::try_from(length).expect("4,096 scopes are less than 64 KiB").to_be_bytes());
     put(10, &[payload.codec.number(), payload.compression.number()]);
     put(12, &payload.raw.to_be_bytes());
     put(16, &envelope.epoch.number().to_be_bytes());

@@ -4,12 +4,11 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use smallvec::smallvec;
 
 use super::*;
 use crate::{
     epoch::Epoch,
-    scope::{Scope, ScopeHash},
+    scope::{self, Scope, ScopeHash, ScopeSet},
 };
 
 mod faithful;
@@ -83,7 +82,7 @@ pub(super) fn envelope() -> Envelope {
             revalidate: Duration::from_secs(30),
             on_error: Duration::from_secs(600),
         },
-        scopes: smallvec![Scope::key("user:7").hash(), Scope::prefix("user").hash()],
+        scopes: [Scope::key("user:7").hash(), Scope::prefix("user").hash()].into_iter().collect(),
     }
 }
 
@@ -225,5 +224,5 @@ fn without_its_feature_a_compression_is_neither_written_nor_read() {
 }
 
 pub(super) fn no_scopes() -> Envelope {
-    Envelope { scopes: smallvec::SmallVec::<[ScopeHash; 4]>::new(), ..envelope() }
+    Envelope { scopes: ScopeSet::default(), ..envelope() }
 }

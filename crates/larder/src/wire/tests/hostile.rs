@@ -178,11 +178,11 @@ fn claims_of_the_header_are_checked() {
         Wire::default().decode::<String>(&message, None).map(|decoded| decoded.value.len())
     };
     assert_eq!(changed(12, &original[12..16]), Ok(5_000));
-    // The length of the header: less than one, not a multiple, 65 scopes, 255 scopes, 64 that are not there.
-    for length in [0_u16, 79, 81, 80 + 8 * 65, 80 + 8 * 255, u16::MAX] {
+    // The length of the header: less than one, not a multiple, 4,097 scopes, all that fit, 4,096 that are not there.
+    for length in [0_u16, 79, 81, 80 + 8 * 4_097, 80 + 8 * 8_181, u16::MAX] {
         assert_eq!(changed(8, &length.to_be_bytes()), Err(Rejected::Header), "{length}");
     }
-    assert_eq!(changed(8, &(80_u16 + 8 * 64).to_be_bytes()), Err(Rejected::Truncated));
+    assert_eq!(changed(8, &(80_u16 + 8 * 4_096).to_be_bytes()), Err(Rejected::Truncated));
     assert_eq!(changed(10, &[0]), Err(Rejected::Codec));
     assert_eq!(changed(10, &[255]), Err(Rejected::Codec));
     assert_eq!(changed(11, &[255]), Err(Rejected::Compression));

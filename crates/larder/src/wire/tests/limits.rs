@@ -57,12 +57,12 @@ fn many_small_parts_are_read() {
 #[test]
 fn more_scopes_than_fit_are_not_written() {
     let mut wide = envelope();
-    wide.scopes = (0..64).map(ScopeHash::from_number).collect();
+    wide.scopes = (0..scope::MOST as u64).map(ScopeHash::from_number).collect();
     let message = Wire::default().encode(&1_u8, &wide, None).unwrap();
     assert_eq!(Wire::default().decode::<u8>(&message, None).unwrap().envelope, wide);
-    wide.scopes.push(ScopeHash::ALL);
+    wide.scopes.extend([ScopeHash::ALL]);
     let outcome = Wire::default().encode(&1_u8, &wide, None);
-    assert_eq!(outcome, Err(Unencodable::TooManyScopes { count: 65 }));
+    assert_eq!(outcome, Err(Unencodable::TooManyScopes { count: 4_097 }));
 }
 
 #[test]

@@ -56,10 +56,12 @@ fn any_envelope() -> impl Strategy<Value = Envelope> {
             on_error,
         },
     );
-    (any::<u64>(), times, collection::vec(any::<u64>(), 0..=64)).prop_map(|(epoch, times, scopes)| Envelope {
-        epoch: Epoch::from_number(epoch),
-        times,
-        scopes: scopes.into_iter().map(ScopeHash::from_number).collect(),
+    (any::<u64>(), times, collection::vec(any::<u64>(), 0..=200)).prop_map(|(epoch, times, scopes)| {
+        Envelope {
+            epoch: Epoch::from_number(epoch),
+            times,
+            scopes: scopes.into_iter().map(ScopeHash::from_number).collect(),
+        }
     })
 }
 

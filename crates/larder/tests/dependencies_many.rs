@@ -1,0 +1,221 @@
+//! Values that are made from hundreds and thousands of cached ones.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use larder::{CacheExt, MemoryCache, Policy, Scope, private::uncounted};
+use tracing::{Event, Level, Subscriber, field::Field, span};
+
+use self::support::{dashboard::Done, in_time, long};
+
+async fn user(cache: &MemoryCache, id: usize) -> Done<usize> {
+    cache.get_or_compute(&format!("user:{id}"), long(), async || Ok(id)).await
+}
+
+/// A list of users, each read by itself.
+async fn list(cache: &MemoryCache, key: &str, length: usize) -> Done<usize> {
+    let compute = async || {
+        let mut sum = 0;
+        for id in 0..length {
+            sum += user(cache, id).await?;
+        }
+        Ok(sum)
+    };
+    in_time(cache.get_or_compute(key, long(), compute)).await
+}
+
+async fn contains(cache: &MemoryCache, key: &str) -> bool {
+    cache.contains(key).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_list_is_stored_and_goes_with_each_of_its_parts() {
+    let cache = MemoryCache::new(20_000);
+    for length in [1, 15, 16, 17, 56, 62, 63, 64, 100, 1_000, 4_000] {
+        for part in [0, length / 2, length - 1] {
+            list(&cache, "list", length).await.unwrap();
+            assert!(contains(&cache, "list").await, "{length} users");
+            cache.invalidate(format!("user:{length}"));
+            cache.invalidate("other:*");
+            assert!(contains(&cache, "list").await, "{length} users, something else was invalidated");
+            cache.invalidate(format!("user:{part}"));
+            assert!(!contains(&cache, "list").await, "{length} users, number {part} was invalidated");
+        }
+        for wide in [Scope::prefix("user"), Scope::all(), Scope::key("list")] {
+            list(&cache, "list", length).await.unwrap();
+            cache.invalidate(wide.clone());
+            assert!(!contains(&cache, "list").await, "{length} users, {wide:?}");
+        }
+    }
+    assert_eq!(cache.stats().stores_too_wide, 0);
+}
+
+/// However many changes there were since the last look: of so many as cover the entry, none is taken for another one.
+#[tokio::test]
+async fn after_any_number_of_changes() {
+    let cache = MemoryCache::new(20_000);
+    for (length, changes) in
+        [(62, 1), (62, 50), (62, 61), (62, 70), (1_000, 999), (1_000, 1_100), (62, 4_095), (62, 5_000)]
+    {
+        let is_exact = changes <= length;
+        let others: Vec<_> = (0..changes).map(|n| format!("other:{n}")).collect();
+        let change = || others.iter().for_each(|other| drop(cache.invalidate(other)));
+        list(&cache, "list", length).await.unwrap();
+        change();
+        assert!(!is_exact || contains(&cache, "list").await, "{length} users, {changes} changes");
+        list(&cache, "list", length).await.unwrap();
+        cache.invalidate("user:7");
+        change();
+        assert!(!contains(&cache, "list").await, "{length} users, {changes} changes");
+        // Many in one call.
+        list(&cache, "list", length).await.unwrap();
+        cache.invalidate(&others[..]);
+        assert!(!is_exact || contains(&cache, "list").await, "{length} users, {changes} changes at once");
+        list(&cache, "list", length).await.unwrap();
+        cache.invalidate(others.iter().map(String::as_str).chain(["user:9"]).collect::<Vec<_>>());
+        assert!(!contains(&cache, "list").await, "{length} users, {changes} changes at once");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_lists_goes_with_each_of_their_parts() {
+    let cache = MemoryCache::new(20_000);
+    let compute = || async {
+        let mut sum = 0;
+        for number in 0..8 {
+            sum += list(&cache, &format!("list:{number}"), 56 + number).await?;
+        }
+        Done::Ok(sum)
+    };
+    for part in ["user:0", "user:62", "list:3"] {
+        cache.get_or_compute("page", long(), compute).await.unwrap();
+        assert!(contains(&cache, "page").await);
+        cache.invalidate(part);
+        assert!(!contains(&cache, "page").await, "{part}");
+    }
+}
+
+#[tokio::test]
+async fn many_read_in_one_call() {
+    let cache = MemoryCache::new(20_000);
+    for length in [100, 4_000] {
+        let keys: Vec<_> = (0..length).map(|id| format!("user:{id}")).collect();
+        let compute = || async {
+            let found = cache.get_many::<usize>(&keys).await.unwrap();
+            Done::Ok(found.into_iter().flatten().count())
+        };
+        // Some are found and some are not; both count.
+        for id in (0..length).step_by(2) {
+            user(&cache, id).await.unwrap();
+        }
+        for part in [0, 1, length - 1] {
+            cache.get_or_compute("batch", long(), compute).await.unwrap();
+            assert!(contains(&cache, "batch").await, "{length} keys");
+            cache.invalidate(format!("user:{part}"));
+            assert!(!contains(&cache, "batch").await, "{length} keys, number {part}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_tags() {
+    let cache = MemoryCache::new(100);
+    let policy = Policy::builder().ttl(Duration::from_secs(60)).tags((0..4_000).map(|n| format!("tag:{n}")));
+    let policy = policy.build().unwrap();
+    cache.insert("tagged", &1_u8, policy).await.unwrap();
+    assert!(contains(&cache, "tagged").await);
+    cache.invalidate(Scope::tag("tag:3999"));
+    assert!(!contains(&cache, "tagged").await);
+}
+
+/// Counts what is said of values with too many scopes.
+#[derive(Clone, Default)]
+struct Warnings(Arc<AtomicUsize>, Arc<Mutex<String>>);
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let mut text = self.1.lock().unwrap();
+        event.record(&mut |field: &Field, value: &dyn std::fmt::Debug| {
+            text.push_str(&format!("{field}={value:?} "))
+        });
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[test]
+fn what_has_too_many_scopes_is_told_once() {
+    let warnings = Warnings::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tracing::subscriber::with_default(warnings.clone(), || {
+        runtime.block_on(async {
+            let cache = MemoryCache::new(20_000);
+            for round in 1..=3 {
+                assert!(list(&cache, "list", 5_000).await.is_ok());
+                assert!(!contains(&cache, "list").await);
+                assert_eq!(cache.stats().stores_too_wide, round);
+            }
+        });
+    });
+    assert_eq!(warnings.0.load(Ordering::SeqCst), 1);
+    let text = warnings.1.lock().unwrap();
+    assert!(
+        text.contains("limit=4096") && text.contains("detached") && text.contains("key=\"list\""),
+        "{text}"
+    );
+}
+
+/// What a middleware asks that has to say whether a response will be stored.
+#[tokio::test]
+async fn a_computation_can_ask_whether_its_value_would_be_stored() {
+    let cache = MemoryCache::new(20_000);
+    assert!(uncounted::would_store(&cache, "key"), "outside of computations");
+    let asks = async |reads: usize, invalidates: bool| {
+        let compute = async || {
+            for id in 0..reads {
+                user(&cache, id).await?;
+            }
+            if invalidates {
+                cache.invalidate("user:0");
+            }
+            Done::Ok(uncounted::would_store(&cache, "key"))
+        };
+        let told = cache.get_or_compute("key", long(), compute).await.unwrap();
+        let stored = contains(&cache, "key").await;
+        cache.invalidate("key");
+        assert_eq!(told, stored, "{reads} reads");
+        told
+    };
+    assert!(asks(0, false).await);
+    assert!(asks(4_000, false).await);
+    assert!(!asks(5_000, false).await);
+    assert!(!asks(1, true).await);
+    let compute = async || {
+        larder::context().no_store();
+        Done::Ok(uncounted::would_store(&cache, "key"))
+    };
+    assert_eq!(cache.get_or_compute("key", long(), compute).await, Ok(false));
+}
