@@ -4,12 +4,18 @@
 //! operation is run in a process of its own, n times and 2n times, and half of what the second run has
 //! more is what n operations cost.
 
-use std::{convert::Infallible, env, hint::black_box, process::ExitCode, time::Instant};
+use std::{
+    convert::Infallible,
+    env,
+    hint::black_box,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty, Full};
-use larder::{CacheExt, MemoryCache};
+use larder::{CacheExt, MemoryCache, Policy, Scope};
 use larder_benches::{
     IDS, account, counter::Counter, key, keys, larder, moka, moka_text, name, policy, quick, ready, user,
     user_in, zipf,
@@ -117,12 +123,45 @@ static OPERATIONS: &[Operation] = &[
         let cache = larder(0..IDS);
         run(move || ready(cache.invalidate(black_box("user:*"))))
     }),
+    slow("`invalidate`, another key", invalidations::<1>),
+    slow("the same, and `get` with 2 scopes", scoped::<2, 1>),
+    slow("the same, and `get` with 64 scopes", scoped::<64, 1>),
+    slow("the same, and `get` with 1,000 scopes", scoped::<1_000, 1>),
+    slow("the same, and `get` with 4,096 scopes", scoped::<4_096, 1>),
+    slow("`invalidate`, 1,200 other keys", invalidations::<1_200>),
+    slow("the same, and `get` with 4,096 scopes", scoped::<4_096, 1_200>),
+    hit("`get` with 4,096 scopes", scoped::<4_096, 0>),
     hit("a request to a service", || run(move || answer(page()))),
     hit("a request to a service behind `HttpCache`, a hit", || {
         let service = HttpCache::new(larder([])).layer(page());
         run(move || answer(service.clone()))
     }),
 ];
+
+/// Invalidates so many keys in one call, none of which anything has to do with.
+fn invalidations<const CHANGED: usize>() -> Run {
+    let cache = larder([7]);
+    let others: Vec<_> = (0..CHANGED).map(|n| Scope::key(format!("other:{n}"))).collect();
+    run(move || drop(cache.invalidate(&*others)))
+}
+
+/// A hit on an entry with so many scopes, after so many others have changed.
+fn scoped<const SCOPES: usize, const CHANGED: usize>() -> Run {
+    /// The key, and its prefix.
+    const OWN: usize = 2;
+    let cache = larder([]);
+    let tags = (OWN..SCOPES).map(|n| format!("tag:{n}"));
+    let policy = Policy::builder().ttl(Duration::from_secs(3600)).tags(tags).build();
+    let policy = policy.expect("the settings are valid");
+    ready(cache.insert("user:7", &7_u64, policy)).expect("the key is short");
+    let others: Vec<_> = (0..CHANGED).map(|n| Scope::key(format!("other:{n}"))).collect();
+    run(move || {
+        if CHANGED > 0 {
+            drop(cache.invalidate(&*others));
+        }
+        ready(cache.get::<u64>(black_box("user:7"))).expect("the key is short").expect("it is valid")
+    })
+}
 
 /// A service that has its page at hand.
 fn page()
