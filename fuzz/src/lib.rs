@@ -1,5 +1,8 @@
 //! The types that the targets read and write.
 
+pub mod lossy;
+pub mod releases;
+
 use std::collections::{BTreeMap, HashMap};
 
 use arbitrary::Arbitrary;

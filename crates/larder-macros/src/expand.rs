@@ -99,3 +99,18 @@ fn let_kind(common: &Common, function: &Function) -> TokenStream {
         };
     }
 }
+
+/// Remembers how the function's values are compared, for the day when one comes back from a server as another one.
+/// Stands where a computation begins, not where a hit runs.
+fn remember_comparison(common: &Common, function: &Function) -> TokenStream {
+    let private = private(common);
+    let span = output_span(function);
+    let (compared, kind) = (local("compared"), local_at("kind", span));
+    quote_spanned! {span=>
+        {
+            use #private::comparison::*;
+            let #compared = #private::comparison::compared(#kind);
+            (&&&#compared).remember();
+        }
+    }
+}

@@ -363,7 +363,8 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         if wanted {
             write(self.cache, std::slice::from_ref(&entry)).await;
         }
-        (entry, wanted)
+        let stored = wanted && !entry.0.is_unshared();
+        (entry, stored)
     }
 
     /// Makes an entry of a computed value, and tells whether it is to be stored: whether policy, computation and
@@ -412,9 +413,10 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
 /// Stores computed values.
 async fn write(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
     if let Err(error) = cache.write(entries).await {
-        tracing::warn!(%error, "a computed value is not shared with other processes");
+        // The warning was given where it was found, once.
+        tracing::debug!(%error, "a computed value is not shared with other processes");
     }
-    entries.iter().for_each(|_| cache.core().stored());
+    entries.iter().for_each(|entry| cache.core().stored(!entry.0.is_unshared()));
 }
 
 /// Computes now, whatever the cache has, and replaces that. Nobody joins.

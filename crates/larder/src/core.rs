@@ -226,11 +226,13 @@ impl Core {
         self.0.stores.load(Ordering::Acquire)
     }
 
-    /// Counts a computed value that was stored.
-    pub(crate) fn stored(&self) {
+    /// A computed value was stored; it is counted if that was done where the cache keeps values.
+    pub(crate) fn stored(&self, counts: bool) {
         // Whichever store it is.
         let _dropping = Dropping;
-        self.0.stats.count(|counters| &counters.stores);
+        if counts {
+            self.0.stats.count(|counters| &counters.stores);
+        }
         self.0.stores.fetch_add(1, Ordering::Release);
     }
 

@@ -3,7 +3,15 @@
 #[cfg(feature = "redis")]
 mod message;
 
-use std::{any::Any, fmt, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use crate::{
     clock::{self, Moment},
@@ -36,6 +44,8 @@ pub(crate) struct Stored {
     scopes: ScopeSet,
     elsewhere: Option<Box<[Elsewhere]>>,
     schema: Option<u32>,
+    /// The value cannot be shared: it is kept in this process alone.
+    unshared: AtomicBool,
     value: Box<dyn Held>,
 }
 
@@ -142,6 +152,7 @@ impl Entry {
             scopes: cover.scopes,
             elsewhere,
             schema: policy.schema,
+            unshared: AtomicBool::new(false),
             value: Box::new(value),
         }))
     }
@@ -212,6 +223,17 @@ impl Stored {
     /// How long it is still fresh.
     pub(crate) fn remaining(&self, now: Moment) -> Duration {
         self.life.fresh.since(now)
+    }
+
+    /// Whether a cache that shares values was asked to store the entry, and keeps it in this process alone.
+    pub(crate) fn is_unshared(&self) -> bool {
+        self.unshared.load(Ordering::Relaxed)
+    }
+
+    /// Says so.
+    #[cfg(feature = "redis")]
+    pub(crate) fn set_unshared(&self) {
+        self.unshared.store(true, Ordering::Relaxed);
     }
 
     /// See [`Cover::is_too_wide`].

@@ -246,6 +246,13 @@ impl MemoryCache {
         })
     }
 
+    /// Drops what is kept under the key of another entry.
+    #[cfg(feature = "redis")]
+    pub(crate) fn discard(&self, entry: &Entry) {
+        let _dropping = Dropping;
+        self.store.invalidate(&Sought(Lookup { key: &entry.0.key, hash: entry.0.hash }));
+    }
+
     /// An empty cache with the same settings, in an order of changes that other caches share.
     #[cfg(feature = "redis")]
     pub(crate) fn anew(&self, epochs: Arc<crate::epoch::Epochs>) -> Self {

@@ -1,18 +1,34 @@
-//! Whether a value is a `None`, by how it serializes: the one thing that tells for every type.
+//! Whether a value is a `None`: by its type, so that other values that serialize as one (a `Value::Null`) are values.
 
-use std::fmt;
+use std::{any::type_name, fmt};
 
 use serde::{
     Serialize, Serializer,
     ser::{self, Impossible},
 };
 
-/// Whether the value serializes as `None`. A transparent wrapper around an `Option` does; `()`, `Some(())`
-/// and an empty collection do not.
-pub(crate) fn is_none<V: Serialize + ?Sized>(value: &V) -> bool {
-    matches!(value.serialize(Probe), Err(Answer::None))
+/// Whether the value is the `None` of an `Option`, or of one in a `Box` or an `Arc`. No other value is, not
+/// even that of a newtype around an `Option`.
+#[inline]
+pub(crate) fn is_none<V: Serialize>(value: &V) -> bool {
+    is_option::<V>() && matches!(value.serialize(Probe), Err(Answer::None))
 }
 
+/// Whether a type is an `Option`. There is no other way to ask that of any type; a test holds what the compiler
+/// calls it.
+#[inline]
+fn is_option<V>() -> bool {
+    /// `core::option::Option<`, as this compiler writes it.
+    fn prefix() -> &'static str {
+        type_name::<Option<()>>().trim_end_matches("()>")
+    }
+    let mut name = type_name::<V>();
+    const POINTERS: [&str; 2] = ["alloc::boxed::Box<", "alloc::sync::Arc<"];
+    while let Some(inner) = POINTERS.iter().find_map(|pointer| name.strip_prefix(pointer)) {
+        name = inner;
+    }
+    name.starts_with(prefix())
+}
 /// Stops at the first thing that a value says of itself.
 struct Probe;
 
@@ -117,7 +133,18 @@ impl Serializer for Probe {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+
+    /// As `pbjson_types::Value` and `async_graphql::Value` do.
+    struct Null;
+
+    impl Serialize for Null {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_none()
+        }
+    }
 
     #[derive(Serialize)]
     #[serde(transparent)]
@@ -129,16 +156,30 @@ mod tests {
     }
 
     #[test]
-    fn only_a_none_is_a_none() {
+    fn only_the_none_of_an_option_is_a_none() {
         assert!(is_none(&None::<u8>));
-        assert!(is_none(&Transparent(None)));
-        assert!(is_none(&&Box::new(None::<String>)));
-        assert!(!is_none(&Transparent(Some(1))));
+        assert!(is_none(&None::<Null>));
+        assert!(is_none(&Box::new(None::<String>)));
         assert!(!is_none(&Some(None::<u8>)));
+        assert!(!is_none(&Some(Null)));
+        assert!(!is_none(&Some(1)));
+    }
+
+    #[test]
+    fn what_serializes_like_a_none_is_a_value() {
+        assert!(!is_none(&Null));
+        assert!(!is_none(&Transparent(None)));
+        assert!(!is_none(&Box::new(Null)));
+        assert!(!is_none(&serde_json::Value::Null));
         assert!(!is_none(&()));
         assert!(!is_none(&Opaque { field: None }));
-        assert!(!is_none(&Vec::<u8>::new()));
-        assert!(!is_none(&"null"));
-        assert!(!is_none(&serde_json::json!("None")));
+        assert!(!is_none(&vec![None::<u8>]));
+    }
+
+    /// What the compiler calls a type is no promise of it: if it calls it otherwise, this fails, and not a user's cache.
+    #[test]
+    fn a_type_is_known_by_its_name() {
+        assert!(is_option::<Option<Option<u8>>>() && is_option::<Arc<Option<Null>>>());
+        assert!(!is_option::<Null>() && !is_option::<(Option<u8>,)>() && !is_option::<Vec<Option<u8>>>());
     }
 }

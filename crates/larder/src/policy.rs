@@ -136,7 +136,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// How long a `None` is fresh. Without it, a `None` is not stored.
+    /// How long a `None` is fresh. Without it, a `None` is not stored. That is the `None` of an `Option`, or of one in
+    /// a `Box` or an `Arc`; a newtype around an `Option`, and whatever else serializes as nothing, is a value.
     pub fn negative_ttl(mut self, ttl: Duration) -> Self {
         self.policy.negative_ttl = ttl;
         self

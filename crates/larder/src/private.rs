@@ -1,6 +1,7 @@
 //! What the macros' output and `larder-http` call. Not for people: it changes without notice.
 
 mod call;
+pub mod comparison;
 mod guard;
 pub mod kind;
 mod once;

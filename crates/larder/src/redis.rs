@@ -11,6 +11,7 @@ mod lease;
 mod lock;
 mod log;
 mod names;
+mod refusals;
 mod script;
 mod setback;
 mod settings;
@@ -18,7 +19,7 @@ mod url;
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -31,6 +32,7 @@ use self::{
     lease::Wakes,
     log::{Log, OnWake},
     names::Names,
+    refusals::Refusals,
     setback::Setback,
 };
 pub use self::{config::RedisCacheBuilder, settings::OutOfTouch};
@@ -42,6 +44,7 @@ use crate::{
     error::{Kind, Result},
     link::{Link, Server},
     lock::LockGuard,
+    memory::MemoryCache,
     scope::{Scope, ScopeHash},
     value::ValueType,
     wire::Wire,
@@ -52,6 +55,10 @@ use crate::{
 ///
 /// Each hit is a round trip and a decoding. [`TieredCache`](crate::TieredCache) puts memory in front of it, which
 /// is what most programs want.
+///
+/// A value that another process would read as another one, or not at all, is not shared: up to 1,000 such values are
+/// kept in this process' memory, under their TTL. They are counted by reason in
+/// [`CacheStats`](crate::CacheStats::unshared_changed), and warned of once for each type and reason.
 ///
 /// # When Redis is slow, full, or gone
 ///
@@ -67,7 +74,12 @@ use crate::{
 pub struct RedisCache {
     core: Core,
     remote: Arc<Remote>,
+    /// Values that cannot be shared, once there are any.
+    unshared: Arc<OnceLock<MemoryCache>>,
 }
+
+/// How many values that cannot be shared are kept in this process.
+const UNSHARED: u64 = 1_000;
 
 /// What the clones of a cache share, and a cache in front of it too.
 struct Remote {
@@ -75,6 +87,7 @@ struct Remote {
     log: Arc<Log>,
     names: Names,
     wire: Wire,
+    refusals: Refusals,
     wakes: Arc<Wakes>,
     setback: Setback,
     /// Listens to the log for as long as it is here.
@@ -127,7 +140,12 @@ impl RedisCache {
 
     /// The same entries, for a cache that keeps some of them nearer.
     pub(crate) fn behind(&self, core: Core) -> Self {
-        Self { core, remote: self.remote.clone() }
+        Self { core, remote: self.remote.clone(), unshared: Arc::default() }
+    }
+
+    /// What [`Cache::write`] does, for a cache that keeps in memory what cannot be shared.
+    pub(crate) async fn share_entries(&self, entries: &[Entry]) -> Result<()> {
+        self.remote.write(&self.core, entries).await
     }
 }
 
@@ -171,6 +189,7 @@ impl RedisCacheBuilder {
             connections,
             names: Names::new(&config.prefix),
             wire: settings.wire,
+            refusals: Refusals::default(),
             wakes,
             setback: Setback::default(),
             _on_wake: on_wake,
@@ -178,7 +197,7 @@ impl RedisCacheBuilder {
             lease_lifetime: settings.lease_lifetime,
             log,
         };
-        Ok(RedisCache { core, remote: Arc::new(remote) })
+        Ok(RedisCache { core, remote: Arc::new(remote), unshared: Arc::default() })
     }
 }
 
@@ -277,8 +296,9 @@ impl Cache for RedisCache {
         Arc::new(self.clone())
     }
 
-    fn peek(&self, _: Lookup<'_>) -> Option<Entry> {
-        None
+    /// A value that cannot be shared lives here, and all others in Redis.
+    fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
+        self.unshared.get()?.peek(at)
     }
 
     fn is_shared(&self) -> bool {
@@ -329,7 +349,16 @@ impl Cache for RedisCache {
     }
 
     async fn write(&self, entries: &[Entry]) -> Result<()> {
-        self.remote.write(&self.core, entries).await
+        let written = self.share_entries(entries).await;
+        for entry in entries {
+            if entry.0.is_unshared() {
+                let anew = || MemoryCache::new(UNSHARED).anew(self.core.epochs().clone());
+                self.unshared.get_or_init(anew).keep(std::slice::from_ref(entry));
+            } else if let Some(unshared) = self.unshared.get() {
+                unshared.discard(entry);
+            }
+        }
+        written
     }
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {

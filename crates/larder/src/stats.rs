@@ -76,7 +76,9 @@ counters! {
     /// Computations without joining, because joining would have closed a cycle, or because the outcome
     /// they had waited for could not be shared.
     unjoined,
-    /// Values stored.
+    /// Values stored where the cache keeps them: on a shared server, or in memory where there is none. What stayed in
+    /// this process because it could not be shared is counted by reason instead, from
+    /// [`unshared_changed`](Self::unshared_changed) on.
     stores,
     /// Values not stored, because something that covers them was invalidated while they were computed.
     stores_outdated,
@@ -103,9 +105,23 @@ counters! {
     shared_skipped,
     /// Values that stayed in this process because they are too large to be shared.
     shared_too_large,
+    /// Values that stayed in this process because another one would have come back, or could have.
+    unshared_changed,
+    /// Values that stayed in this process because their type refuses to read what it wrote.
+    unshared_unreadable,
+    /// Values that stayed in this process because their type or the codec refused to write them.
+    unshared_unencodable,
+    /// Values that stayed in this process because they nest too deep for the codec.
+    unshared_too_deep,
+    /// Values that stayed in this process because code of their type panicked.
+    unshared_panicked,
+    /// Values that stayed in this process untried, because the last ones under the same key could not be shared.
+    unshared_postponed,
     /// Entries on a shared server that were not accepted: of another shape, harmed, from the future, or none of
     /// ours.
     shared_rejected,
+    /// Those of them that their type refused, though they seemed to be of the same type and version.
+    shared_unreadable,
     /// Reads and writes on a shared server that failed, or were not tried while it could not be reached.
     shared_failures,
     /// Callers who waited in vain for a computation in another process, and computed themselves.

@@ -155,7 +155,7 @@ impl Cache for TieredCache {
 
     async fn write(&self, entries: &[Entry]) -> Result<()> {
         self.memory.keep(entries);
-        self.redis.write(entries).await
+        self.redis.share_entries(entries).await
     }
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {

@@ -5,6 +5,11 @@ mod bytes;
 #[cfg(not(feature = "redis"))]
 #[path = "value/no_bytes.rs"]
 mod bytes;
+#[cfg(feature = "redis")]
+mod comparison;
+#[cfg(not(feature = "redis"))]
+#[path = "value/no_comparison.rs"]
+mod comparison;
 
 use std::{
     any::{Any, type_name},
@@ -14,6 +19,7 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) use self::bytes::*;
+pub(crate) use self::comparison::Comparison;
 
 /// What can be cached: `Clone + Send + Sync + Serialize + DeserializeOwned + 'static`, on every cache, so
 /// that growing from memory to a shared server changes one line.

@@ -8,24 +8,35 @@
 mod codec;
 mod compression;
 mod digest;
+mod fidelity;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod guard;
 mod header;
+mod mix;
+mod names;
+mod path;
+mod probe;
 mod reason;
-mod shape;
+mod trace;
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use self::{codec::Codec, compression::Compression};
+use self::{
+    guard::Watch,
+    trace::{Fingerprint, Trace},
+};
 pub(crate) use self::{
     header::{Envelope, Header, Remaining, Times},
     reason::{Rejected, Unencodable},
-    shape::Shape,
 };
-use crate::scope;
+use crate::{scope, value::Comparison};
 
 /// How large a message may be, whoever wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +47,17 @@ pub(crate) struct Limits {
     pub(crate) largest_raw: usize,
     /// How deep a value may nest: a struct in an `Option` in a list is three levels, an enum with fields
     /// two, a number none. The default needs no more than half of a thread's 2 MiB of stack in a build
-    /// without optimization, and is what serde_json has for JSON.
+    /// without optimization. What is deeper needs a thread of its own: see [`Limits::DEEPEST`].
     pub(crate) deepest: usize,
+}
+
+impl Limits {
+    /// The most levels that a value may have at all: enough for the 1,023 lists and maps that rmp-serde reads, with
+    /// an `Option`, a newtype and an enum around each.
+    pub(crate) const DEEPEST: usize = 4_096;
+
+    /// The stack that so many levels need in a build without optimization, with a margin of four.
+    pub(crate) const STACK: usize = 64 << 20;
 }
 
 impl Default for Limits {
@@ -68,11 +88,35 @@ pub(crate) struct Decoded<V> {
 }
 
 impl Wire {
-    /// The message of a value. `schema` is the version that the user gave to the value's type.
+    /// For values that nest deeper, on a stack of [`Limits::STACK`].
+    #[must_use]
+    pub(crate) fn deep(self) -> Self {
+        Self { limits: Limits { deepest: Limits::DEEPEST, ..self.limits }, ..self }
+    }
+
+    /// The message of a value, once it is sure that it is read as the value that it was made of. `schema` is the
+    /// version that the user gave to the value's type; `comparison` compares two values of it, where that is known.
     ///
     /// # Errors
     ///
     /// If the value cannot be encoded so that it can be read back as it is, or is too large.
+    pub(crate) fn encode_compared<V>(
+        &self,
+        value: &V,
+        envelope: &Envelope,
+        schema: Option<u32>,
+        comparison: Option<&Comparison<V>>,
+    ) -> Result<Vec<u8>, Unencodable>
+    where
+        V: Serialize + DeserializeOwned + 'static,
+    {
+        // Four traits of the user's type run in here.
+        let encoded = catch_unwind(AssertUnwindSafe(|| self.try_encode(value, envelope, schema, comparison)));
+        encoded.unwrap_or(Err(Unencodable::Panicked))
+    }
+
+    /// The same, where nothing compares two values of the type.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn encode<V>(
         &self,
         value: &V,
@@ -82,22 +126,33 @@ impl Wire {
     where
         V: Serialize + DeserializeOwned + 'static,
     {
+        self.encode_compared(value, envelope, schema, None)
+    }
+
+    fn try_encode<V>(
+        &self,
+        value: &V,
+        envelope: &Envelope,
+        schema: Option<u32>,
+        comparison: Option<&Comparison<V>>,
+    ) -> Result<Vec<u8>, Unencodable>
+    where
+        V: Serialize + DeserializeOwned + 'static,
+    {
         if envelope.scopes.len() > scope::MOST {
             return Err(Unencodable::TooManyScopes { count: envelope.scopes.len() });
         }
-        let shape = Shape::of::<V>(self.codec);
         let head = header::length(envelope.scopes.len());
-        let message = self.payload(value, head)?;
-        if !shape.is_kept_by(self.codec) {
-            self.read_back(value, &message[head..])?;
-        }
+        let original = self.walk_original(value, comparison.is_none())?;
+        let message = self.payload(value, head).map_err(|reason| original.explained(self.codec, reason))?;
+        let fingerprint = self.read_back(value, &message[head..], &original, schema, comparison)?;
         let raw = (message.len() - head) as u32;
         let (mut message, compression) = self.compressed(message, head)?;
         if message.len() > self.limits.largest_stored {
             return Err(Unencodable::TooLarge { limit: self.limits.largest_stored });
         }
         let (front, payload) = message.split_at_mut(head);
-        let fingerprint = shape.fingerprint(schema);
+        let fingerprint = fingerprint.number();
         let payload =
             header::Payload { codec: self.codec, compression, shape: fingerprint, raw, bytes: payload };
         header::write(front, &payload, envelope);
@@ -112,7 +167,7 @@ impl Wire {
     #[cfg(any(test, fuzzing))]
     pub(crate) fn decode<V>(&self, message: &[u8], schema: Option<u32>) -> Result<Decoded<V>, Rejected>
     where
-        V: DeserializeOwned + 'static,
+        V: DeserializeOwned + Serialize + 'static,
     {
         let header = Header::parse(message, &self.limits)?;
         let value = self.decode_payload(&header, message, schema)?;
@@ -132,17 +187,35 @@ impl Wire {
         schema: Option<u32>,
     ) -> Result<V, Rejected>
     where
-        V: DeserializeOwned + 'static,
+        V: DeserializeOwned + Serialize + 'static,
     {
-        if header.shape != Shape::of::<V>(header.codec).fingerprint(schema) {
-            return Err(Rejected::Shape);
-        }
         let payload = header.payload(message)?;
-        if header.compression == Compression::None {
-            return header.codec.decode(payload, self.limits.deepest);
+        let read = |payload: &[u8]| self.read(header, payload, schema);
+        // A `Deserialize` of the user's runs in here.
+        let value = catch_unwind(AssertUnwindSafe(|| match header.compression {
+            Compression::None => read(payload),
+            compression => read(&compression.decompress(payload, header.raw_length())?),
+        }));
+        value.unwrap_or(Err(Rejected::Panicked))
+    }
+
+    /// Reads a payload: a value of the same type as its writer's asks for the same things in it.
+    fn read<V>(&self, header: &Header, payload: &[u8], schema: Option<u32>) -> Result<V, Rejected>
+    where
+        V: DeserializeOwned + Serialize + 'static,
+    {
+        let codec = header.codec;
+        let expected = Fingerprint::from_number(header.shape);
+        let watch = Watch::new(payload.len(), self.limits.deepest, Trace::new(schema, Some(expected)));
+        let value: V = codec.decode(payload, &watch)?;
+        let digest = match watch.trace.is_buffered() {
+            true => Some(self.fingerprint_digest(codec, &value).map_err(|_| Rejected::Shape)?),
+            false => None,
+        };
+        match watch.trace.fingerprint(digest) == expected {
+            true => Ok(value),
+            false => Err(Rejected::Shape),
         }
-        let raw = header.compression.decompress(payload, header.raw_length())?;
-        header.codec.decode(&raw, self.limits.deepest)
     }
 
     /// The encoded value, behind `head` bytes that are left free.
@@ -158,16 +231,17 @@ impl Wire {
         }
     }
 
-    /// Makes sure that what was written is what will be read. It is done for each value, not once for
-    /// each type: whether a value is misread can depend on a `None` or an empty list in it.
-    fn read_back<V>(&self, value: &V, payload: &[u8]) -> Result<(), Unencodable>
+    /// The fingerprint of a `V` in this payload, as far as it can be read.
+    #[cfg(any(test, fuzzing))]
+    fn fingerprint<V>(&self, codec: Codec, payload: &[u8], schema: Option<u32>) -> u64
     where
-        V: Serialize + DeserializeOwned,
+        V: Serialize + DeserializeOwned + 'static,
     {
-        match self.codec.decode::<V>(payload, self.limits.deepest) {
-            Ok(back) if digest::same(value, &back, self.codec.is_human_readable()) => Ok(()),
-            _ => Err(Unencodable::Unfaithful { codec: self.codec.name() }),
-        }
+        let watch = Watch::new(payload.len(), self.limits.deepest, Trace::new(schema, None));
+        let value = codec.decode::<V>(payload, &watch).ok();
+        let buffered = value.filter(|_| watch.trace.is_buffered());
+        let digest = buffered.and_then(|value| self.fingerprint_digest(codec, &value).ok());
+        watch.trace.fingerprint(digest).number()
     }
 
     fn compressed(&self, message: Vec<u8>, head: usize) -> Result<(Vec<u8>, Compression), Unencodable> {

@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
 use super::{
-    body, cache, companions, let_cache, let_kind, local, local_at, output_span, policy, private, text,
+    body, cache, companions, let_cache, let_kind, local, local_at, output_span, policy, private,
+    remember_comparison, text,
 };
 use crate::function::Function;
 use crate::model::{Cached, Companions};
@@ -132,9 +133,11 @@ fn compute(model: &Cached, function: &Function, mode: Mode, computation: TokenSt
         true => local_at("compute_background", span),
         false => local_at("compute", span),
     };
+    let remember = remember_comparison(&model.common, function);
     let boxed = |future: TokenStream| quote_spanned!(span=> ::std::boxed::Box::pin(#future).await);
     if mode == Mode::Inline {
-        return boxed(quote_spanned!(span=> #kind.#compute(#call, #policy, #computation)));
+        let computed = boxed(quote_spanned!(span=> #kind.#compute(#call, #policy, #computation)));
+        return quote!(#remember #computed);
     }
     let (refreshing, named) = (local("refreshing"), local("computation"));
     let fresh = future_of(model, &named);
@@ -149,6 +152,7 @@ fn compute(model: &Cached, function: &Function, mode: Mode, computation: TokenSt
         }
     }));
     quote! {
+        #remember
         let #named = #computation;
         #either
     }

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-use super::{body, cache, let_cache, let_kind, local, policy, private, text};
+use super::{body, cache, let_cache, let_kind, local, policy, private, remember_comparison, text};
 use crate::function::{Function, has_impl_trait};
 use crate::model::{CachePut, Invalidate, Piece, Root, Target, TargetKind, Text};
 
@@ -120,6 +120,7 @@ pub(crate) fn cache_put(model: &CachePut, function: &Function) -> TokenStream {
     let policy = policy::policy(&private, &model.policy, function);
     let future = body::future(function);
     let ty = annotation(function);
+    let remember = remember_comparison(&model.common, function);
     let statements = quote! {
         #let_cache
         #let_kind
@@ -127,6 +128,7 @@ pub(crate) fn cache_put(model: &CachePut, function: &Function) -> TokenStream {
         #[allow(clippy::let_and_return)]
             let #policy_local = #policy;
         let #output #ty = #future.await;
+        #remember
         #put.store(#kind.value(&#output), #policy_local).await;
         #output
     };

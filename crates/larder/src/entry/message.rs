@@ -1,6 +1,9 @@
 //! Entries as messages: on their way to a server, and back.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use super::{Entry, Life, Stored};
 use crate::{
@@ -40,6 +43,7 @@ impl Entry {
             scopes: envelope.scopes,
             elsewhere: None,
             schema: None,
+            unshared: AtomicBool::new(false),
             value,
         }))
     }
@@ -55,6 +59,11 @@ impl Entry {
         let scopes = if narrow { scope::covering(&self.0.key, &[]) } else { self.0.scopes.clone() };
         let envelope = Envelope { epoch, times: self.0.life.times(now), scopes };
         self.0.value.to_bytes(wire, &envelope, self.0.schema)
+    }
+
+    /// The name of the value's type: for people.
+    pub(crate) fn type_name(&self) -> &'static str {
+        self.0.value.type_name()
     }
 
     /// For how long a store has to keep this entry from now on.

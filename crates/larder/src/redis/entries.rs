@@ -7,6 +7,7 @@ use ::redis::Value;
 use super::{
     Remote,
     connection::{Command, Reply},
+    refusals,
     script::{Call, Script},
 };
 use crate::{
@@ -105,6 +106,9 @@ impl Remote {
             Ok(entry) => entry,
             Err(rejected) => {
                 core.count(|counters| &counters.shared_rejected);
+                if rejected.is_by_type() {
+                    refusals::count_unreadable(core, of.name(), rejected);
+                }
                 tracing::debug!(key = at.key, %rejected, wanted = of.name(), "what is stored in Redis is not accepted");
                 None
             }
@@ -131,23 +135,33 @@ impl Remote {
             return Ok(None);
         };
         let (now, remaining) = (core.now(), envelope.times.remaining(self.server_now()));
-        let (header, value) = if header.raw_length() <= LARGE {
-            let value = of.from_bytes.decode(&self.wire, &header, &message, of.schema)?;
-            (header, value)
-        } else {
-            let wire = self.wire;
-            apart(move || {
-                let value = of.from_bytes.decode(&wire, &header, &message, of.schema)?;
-                Ok((header, value))
-            })
-            .await?
+        let here = match header.raw_length() <= LARGE {
+            true => of.from_bytes.decode(&self.wire, &header, &message, of.schema),
+            false => Err(Rejected::TooDeep),
+        };
+        let (header, value) = match here {
+            Err(Rejected::TooDeep) => {
+                let wire = self.wire;
+                let decode = move |wire: &Wire| {
+                    let value = of.from_bytes.decode(wire, &header, &message, of.schema)?;
+                    Ok((header.clone(), value))
+                };
+                apart(move || match decode(&wire) {
+                    Err(Rejected::TooDeep) => {
+                        on_large_stack(|| decode(&wire.deep())).unwrap_or(Err(Rejected::TooDeep))
+                    }
+                    decoded => decoded,
+                })
+                .await?
+            }
+            here => (header, here?),
         };
         let since = if mutant::is("promotion-stamped-at-insertion") { core.begin() } else { since };
         let received = Received { since, remaining, envelope: header.envelope, value };
         Ok(Some(Entry::received((at.key.into(), at.hash), now, received)))
     }
 
-    /// Stores what is valid still, and can be judged by other processes.
+    /// Stores what is valid still, and can be judged by other processes. What cannot be shared is marked.
     pub(super) async fn write(&self, core: &Core, entries: &[Entry]) -> Result<()> {
         let mut stores = Vec::with_capacity(entries.len());
         let mut outcome = Ok(());
@@ -157,13 +171,17 @@ impl Remote {
                 Ok(Store::Wanted(store)) => stores.push(store),
                 Ok(Store::Skipped) => core.count(|counters| &counters.shared_skipped),
                 Ok(Store::OutOfReach) => core.count(|counters| &counters.shared_failures),
-                Err(Unencodable::TooLarge { limit }) => {
-                    core.count(|counters| &counters.shared_too_large);
-                    tracing::debug!(key = entry.key(), limit, "a value is too large to be shared");
-                }
                 Err(reason) => {
-                    let key = entry.key().to_owned();
-                    outcome = outcome.and(Err(Kind::Unencodable { key, reason: reason.to_string() }.into()));
+                    entry.0.set_unshared();
+                    refusals::count_unshared(core, entry.type_name(), &reason);
+                    let is_too_large = matches!(reason, Unencodable::TooLarge { .. });
+                    tracing::debug!(key = entry.key(), %reason, "a value is not shared");
+                    // That is no mistake of the caller's.
+                    if !is_too_large {
+                        let key = entry.key().to_owned();
+                        let reason = reason.to_string();
+                        outcome = outcome.and(Err(Kind::Unencodable { key, reason }.into()));
+                    }
                 }
             }
         }
@@ -240,14 +258,41 @@ impl Remote {
             limits: Limits { largest_raw: LARGE.min(self.wire.limits.largest_raw), ..self.wire.limits },
             ..self.wire
         };
-        match entry.message(&small, epoch, now) {
-            Err(Unencodable::TooLarge { .. }) if LARGE < self.wire.limits.largest_raw => {
+        if self.refusals.postpones(entry.0.hash) {
+            return Err(Unencodable::Postponed);
+        }
+        let limit = self.wire.limits.deepest;
+        let is_too_deep = move |reason: &Unencodable| {
+            // Not the codec's own limit, for which a larger stack is no help.
+            matches!(*reason, Unencodable::TooDeep { limit: reached, .. } if reached == limit)
+        };
+        let message = match entry.message(&small, epoch, now) {
+            Err(reason) if matches!(reason, Unencodable::TooLarge { .. }) || is_too_deep(&reason) => {
                 let (wire, entry) = (self.wire, entry.clone());
-                apart(move || entry.message(&wire, epoch, now)).await
+                apart(move || match entry.message(&wire, epoch, now) {
+                    Err(reason) if is_too_deep(&reason) => {
+                        on_large_stack(|| entry.message(&wire.deep(), epoch, now)).unwrap_or(Err(reason))
+                    }
+                    message => message,
+                })
+                .await
             }
             message => message,
+        };
+        match message {
+            Ok(_) => self.refusals.clear(entry.0.hash),
+            Err(_) => self.refusals.note(entry.0.hash),
         }
+        message
     }
+}
+
+/// Runs what needs more stack than a thread of a runtime has; none if there is no memory for that.
+fn on_large_stack<R: Send>(run: impl FnOnce() -> R + Send) -> Option<R> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(Limits::STACK).spawn_scoped(scope, run).ok()?;
+        Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// Runs what takes time on a thread that may.

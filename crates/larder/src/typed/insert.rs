@@ -47,10 +47,13 @@ pub(crate) async fn insert<V: Value>(
                 policy,
                 Cover { since: replaced.since, announcement: replaced.announcement.clone(), ..cover },
             ));
-            core.count(|counters| &counters.stores);
         }
     }
-    cache.write(&entries).await
+    let written = cache.write(&entries).await;
+    for _ in entries.iter().filter(|entry| !entry.0.is_unshared()) {
+        core.count(|counters| &counters.stores);
+    }
+    written
 }
 
 /// What covers a value for a key that was read after `since`. Inside a computation, what that read from

@@ -1,6 +1,8 @@
 //! On their way to and from a server, values are bytes.
 
-use super::{Held, Value};
+use std::any::type_name;
+
+use super::{Comparison, Held, Value};
 use crate::wire::{Envelope, Header, Rejected, Unencodable, Wire};
 
 /// A value that can become a message.
@@ -8,6 +10,9 @@ pub(crate) trait ToBytes {
     /// See [`Wire::encode`].
     fn to_bytes(&self, wire: &Wire, envelope: &Envelope, schema: Option<u32>)
     -> Result<Vec<u8>, Unencodable>;
+
+    /// The name of the value's type, as the compiler gives it: for people.
+    fn type_name(&self) -> &'static str;
 }
 
 impl<V: Value> ToBytes for V {
@@ -17,7 +22,11 @@ impl<V: Value> ToBytes for V {
         envelope: &Envelope,
         schema: Option<u32>,
     ) -> Result<Vec<u8>, Unencodable> {
-        wire.encode(self, envelope, schema)
+        wire.encode_compared(self, envelope, schema, Comparison::of_type().as_ref())
+    }
+
+    fn type_name(&self) -> &'static str {
+        type_name::<V>()
     }
 }
 

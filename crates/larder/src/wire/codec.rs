@@ -25,9 +25,8 @@ pub enum Codec {
     MessagePack,
     /// JSON: for programs in other languages, and for people.
     Json,
-    /// bincode 2: the fastest to read. Needs the feature `bincode`. Storing costs three times the
-    /// encoding, because the format cannot hold all that serde describes, and does not notice: each
-    /// value is read back before it is stored.
+    /// bincode 2: the fastest to read. Needs the feature `bincode`. The format cannot hold all that serde
+    /// describes, and does not notice; that each value is read back before it is shared does.
     Bincode,
 }
 
@@ -75,6 +74,15 @@ impl Codec {
         matches!(self, Self::Json)
     }
 
+    /// How many lists, maps and structs in each other its reader can follow, if it has a limit of its own.
+    pub(super) const fn deepest(self) -> Option<usize> {
+        match self {
+            Self::MessagePack => Some(1_023),
+            Self::Json => Some(127),
+            Self::Bincode => None,
+        }
+    }
+
     /// Writes `value`.
     pub(super) fn encode<V: Serialize>(self, value: &V, writer: &mut impl Write) -> Result<(), Unencodable> {
         let outcome = match self {
@@ -88,13 +96,12 @@ impl Codec {
         outcome.map_err(|reason| Unencodable::Codec { codec: self.name(), reason })
     }
 
-    /// Reads a value that is all of `payload`, and nests no deeper than `deepest`.
-    pub(super) fn decode<V: DeserializeOwned>(self, payload: &[u8], deepest: usize) -> Result<V, Rejected> {
-        let watch = Watch::new(payload.len(), deepest);
+    /// Reads a value that is all of `payload`, as far as `watch` allows.
+    pub(super) fn decode<V: DeserializeOwned>(self, payload: &[u8], watch: &Watch) -> Result<V, Rejected> {
         let decoded = match self {
-            Self::MessagePack => message_pack(payload, &watch),
-            Self::Json => json(payload, &watch),
-            Self::Bincode => bincode::decode(payload, &watch),
+            Self::MessagePack => message_pack(payload, watch),
+            Self::Json => json(payload, watch),
+            Self::Bincode => bincode::decode(payload, watch),
         };
         decoded.map_err(|reason| watch.verdict().unwrap_or(reason))
     }
@@ -102,7 +109,7 @@ impl Codec {
 
 fn message_pack<V: DeserializeOwned>(payload: &[u8], watch: &Watch) -> Result<V, Rejected> {
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(payload);
-    let value = V::deserialize(watch.guard(&mut deserializer)).map_err(|_| Rejected::Decode)?;
+    let value = V::deserialize(watch.guard(&mut deserializer)).map_err(|error| watch.refused(&error))?;
     // There is no way to ask for what is left; a byte is left if one more marker can be read.
     match bool::deserialize(&mut deserializer) {
         Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
@@ -112,7 +119,7 @@ fn message_pack<V: DeserializeOwned>(payload: &[u8], watch: &Watch) -> Result<V,
 
 fn json<V: DeserializeOwned>(payload: &[u8], watch: &Watch) -> Result<V, Rejected> {
     let mut deserializer = serde_json::Deserializer::from_slice(payload);
-    let value: V = V::deserialize(watch.guard(&mut deserializer)).map_err(|_| Rejected::Decode)?;
+    let value: V = V::deserialize(watch.guard(&mut deserializer)).map_err(|error| watch.refused(&error))?;
     deserializer.end().map_err(|_| Rejected::Trailing)?;
     Ok(value)
 }

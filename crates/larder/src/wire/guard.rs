@@ -14,11 +14,18 @@
 //! still exhaust the stack, with this codec or another one: an `untagged` enum around a
 //! `struct T(Option<Box<T>>)`, of which no value but nothing ever ends.
 
-use std::cell::Cell;
+use std::{
+    cell::{Cell, RefCell},
+    fmt::Display,
+};
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
-use super::reason::Rejected;
+use super::{
+    probe::Probe,
+    reason::Rejected,
+    trace::{Request, Trace},
+};
 
 /// Items allowed for a byte of payload, fields and the ends of collections included: bincode writes
 /// nothing for a struct but its fields, so that structs in structs share a byte.
@@ -35,11 +42,18 @@ pub(super) struct Watch {
     items: Cell<usize>,
     reserve: Cell<usize>,
     verdict: Cell<Option<Rejected>>,
+    pub(super) trace: Trace,
+    pub(super) probe: Option<Probe>,
+    /// What the type said, where that is wanted.
+    pub(super) reason: Option<RefCell<String>>,
 }
 
 impl Watch {
-    pub(super) fn new(payload: usize, deepest: usize) -> Self {
+    pub(super) fn new(payload: usize, deepest: usize, trace: Trace) -> Self {
         Self {
+            trace,
+            probe: None,
+            reason: None,
             levels: Cell::new(deepest),
             items: Cell::new(payload.saturating_mul(ITEMS_PER_BYTE).saturating_add(SPARE_ITEMS)),
             reserve: Cell::new(payload),
@@ -49,6 +63,15 @@ impl Watch {
 
     pub(super) fn guard<D>(&self, deserializer: D) -> Guarded<'_, D> {
         Guarded { inner: deserializer, watch: self }
+    }
+
+    /// The type refused what it read.
+    #[cold]
+    pub(super) fn refused(&self, error: &dyn Display) -> Rejected {
+        if let Some(reason) = &self.reason {
+            *reason.borrow_mut() = error.to_string();
+        }
+        Rejected::Decode
     }
 
     /// Why the deserialization was ended, if it was ended here.
@@ -61,6 +84,18 @@ impl Watch {
     fn end<T, E: serde::de::Error>(&self, verdict: Rejected) -> Result<T, E> {
         self.verdict.set(Some(verdict));
         Err(E::custom("over the limit"))
+    }
+
+    /// Goes on, if what was just asked for may be in these bytes.
+    #[inline]
+    fn go_on<E: serde::de::Error>(&self, fits: bool) -> Result<(), E> {
+        if fits { Ok(()) } else { self.end(Rejected::Shape) }
+    }
+
+    /// The probe that is about the map in which this is called.
+    #[inline]
+    fn probe_here(&self) -> Option<&Probe> {
+        self.probe.as_ref().filter(|probe| probe.is_at(self.levels.get()))
     }
 
     /// Goes into something.
@@ -109,9 +144,10 @@ impl<'w, T> Guarded<'w, T> {
 }
 
 macro_rules! deserialize {
-    ($($method:ident($($argument:ident: $type:ty),*) by $inner:ident;)+) => {$(
+    ($($method:ident($($argument:ident: $type:ty),*) by $inner:ident: $ask:ident($($asked:expr),*);)+) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, D::Error> {
+            self.watch.go_on(self.watch.trace.$ask($($asked),*))?;
             let visitor = self.also(visitor);
             self.inner.$inner($($argument,)* visitor)
         }
@@ -122,37 +158,37 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
     type Error = D::Error;
 
     deserialize! {
-        deserialize_any() by deserialize_any;
-        deserialize_bool() by deserialize_bool;
-        deserialize_i8() by deserialize_i8;
-        deserialize_i16() by deserialize_i16;
-        deserialize_i32() by deserialize_i32;
-        deserialize_i64() by deserialize_i64;
-        deserialize_i128() by deserialize_i128;
-        deserialize_u8() by deserialize_u8;
-        deserialize_u16() by deserialize_u16;
-        deserialize_u32() by deserialize_u32;
-        deserialize_u64() by deserialize_u64;
-        deserialize_u128() by deserialize_u128;
-        deserialize_f32() by deserialize_f32;
-        deserialize_f64() by deserialize_f64;
-        deserialize_char() by deserialize_char;
-        deserialize_str() by deserialize_str;
-        deserialize_string() by deserialize_str;
-        deserialize_bytes() by deserialize_bytes;
-        deserialize_byte_buf() by deserialize_bytes;
-        deserialize_option() by deserialize_option;
-        deserialize_unit() by deserialize_unit;
-        deserialize_unit_struct(name: &'static str) by deserialize_unit_struct;
-        deserialize_newtype_struct(name: &'static str) by deserialize_newtype_struct;
-        deserialize_seq() by deserialize_seq;
-        deserialize_tuple(length: usize) by deserialize_tuple;
-        deserialize_tuple_struct(name: &'static str, length: usize) by deserialize_tuple_struct;
-        deserialize_map() by deserialize_map;
-        deserialize_struct(name: &'static str, fields: &'static [&'static str]) by deserialize_struct;
-        deserialize_enum(name: &'static str, variants: &'static [&'static str]) by deserialize_enum;
-        deserialize_identifier() by deserialize_identifier;
-        deserialize_ignored_any() by deserialize_ignored_any;
+        deserialize_any() by deserialize_any: ask(Request::Any);
+        deserialize_bool() by deserialize_bool: ask(Request::Bool);
+        deserialize_i8() by deserialize_i8: ask(Request::I8);
+        deserialize_i16() by deserialize_i16: ask(Request::I16);
+        deserialize_i32() by deserialize_i32: ask(Request::I32);
+        deserialize_i64() by deserialize_i64: ask(Request::I64);
+        deserialize_i128() by deserialize_i128: ask(Request::I128);
+        deserialize_u8() by deserialize_u8: ask(Request::U8);
+        deserialize_u16() by deserialize_u16: ask(Request::U16);
+        deserialize_u32() by deserialize_u32: ask(Request::U32);
+        deserialize_u64() by deserialize_u64: ask(Request::U64);
+        deserialize_u128() by deserialize_u128: ask(Request::U128);
+        deserialize_f32() by deserialize_f32: ask(Request::F32);
+        deserialize_f64() by deserialize_f64: ask(Request::F64);
+        deserialize_char() by deserialize_char: ask(Request::Char);
+        deserialize_str() by deserialize_str: ask(Request::Text);
+        deserialize_string() by deserialize_str: ask(Request::Text);
+        deserialize_bytes() by deserialize_bytes: ask(Request::Bytes);
+        deserialize_byte_buf() by deserialize_bytes: ask(Request::Bytes);
+        deserialize_option() by deserialize_option: ask(Request::Option);
+        deserialize_unit() by deserialize_unit: ask(Request::Unit);
+        deserialize_unit_struct(name: &'static str) by deserialize_unit_struct: ask_named(Request::UnitStruct, name);
+        deserialize_newtype_struct(name: &'static str) by deserialize_newtype_struct: ask_named(Request::NewtypeStruct, name);
+        deserialize_seq() by deserialize_seq: ask(Request::Seq);
+        deserialize_tuple(length: usize) by deserialize_tuple: ask_sized(Request::Tuple, "", length);
+        deserialize_tuple_struct(name: &'static str, length: usize) by deserialize_tuple_struct: ask_sized(Request::TupleStruct, name, length);
+        deserialize_map() by deserialize_map: ask(Request::Map);
+        deserialize_struct(name: &'static str, fields: &'static [&'static str]) by deserialize_struct: ask_struct(name, fields);
+        deserialize_enum(name: &'static str, variants: &'static [&'static str]) by deserialize_enum: ask_enum(name, variants);
+        deserialize_identifier() by deserialize_identifier: ask(Request::Identifier);
+        deserialize_ignored_any() by deserialize_ignored_any: ask(Request::Ignored);
     }
 
     #[inline]
@@ -231,6 +267,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
     #[inline]
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
         let access = self.also(access);
+        if let Some(probe) = &self.watch.probe {
+            probe.enter(&self.watch.trace, self.watch.levels.get());
+        }
         self.watch.nested(|| self.inner.visit_map(access))
     }
 
@@ -272,11 +311,17 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Guarded<'_, A> {
     #[inline]
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
         self.watch.item()?;
-        self.inner.next_key_seed(self.also(seed))
+        match self.watch.probe_here() {
+            None => self.inner.next_key_seed(self.also(seed)),
+            Some(probe) => probe.next_key(&mut self.inner, seed),
+        }
     }
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        if let Some(probe) = self.watch.probe_here() {
+            probe.next_value()?;
+        }
         let seed = self.also(seed);
         self.inner.next_value_seed(seed)
     }
@@ -304,17 +349,20 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Guarded<'_, A> {
 
     #[inline]
     fn unit_variant(self) -> Result<(), A::Error> {
+        self.watch.go_on(self.watch.trace.ask(Request::UnitVariant))?;
         self.inner.unit_variant()
     }
 
     #[inline]
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
+        self.watch.go_on(self.watch.trace.ask(Request::NewtypeVariant))?;
         let seed = self.also(seed);
         self.inner.newtype_variant_seed(seed)
     }
 
     #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, A::Error> {
+        self.watch.go_on(self.watch.trace.ask_sized(Request::TupleVariant, "", length))?;
         let visitor = self.also(visitor);
         self.inner.tuple_variant(length, visitor)
     }
@@ -325,6 +373,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Guarded<'_, A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
+        self.watch.go_on(self.watch.trace.ask_struct_variant(fields))?;
         let visitor = self.also(visitor);
         self.inner.struct_variant(fields, visitor)
     }

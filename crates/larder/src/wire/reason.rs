@@ -34,6 +34,8 @@ pub(crate) enum Rejected {
     TooDeep,
     /// The payload is not a value of the type.
     Decode,
+    /// The type's `Deserialize` panicked.
+    Panicked,
 }
 
 impl Rejected {
@@ -54,7 +56,13 @@ impl Rejected {
         Self::Decompress,
         Self::TooDeep,
         Self::Decode,
+        Self::Panicked,
     ];
+
+    /// Whether the type's own code refused what seemed to be a value of it.
+    pub(crate) const fn is_by_type(self) -> bool {
+        matches!(self, Self::Trailing | Self::TooDeep | Self::Decode | Self::Panicked)
+    }
 
     /// A short name, for a label of a metric.
     #[must_use]
@@ -74,6 +82,7 @@ impl Rejected {
             Self::Decompress => "decompress",
             Self::TooDeep => "too_deep",
             Self::Decode => "decode",
+            Self::Panicked => "panicked",
         }
     }
 }
@@ -86,29 +95,81 @@ impl fmt::Display for Rejected {
 
 impl std::error::Error for Rejected {}
 
-/// Why a value cannot be written to a shared server.
+/// What shows that a value comes back as another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    /// The two serialize differently.
+    Serialized,
+    /// They serialize alike, and their `PartialEq` or `Debug` tells them apart.
+    Compared,
+}
+
+/// Why a value cannot be written to a shared server. The text says what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum Unencodable {
     /// The value's `Serialize`, or the codec, refused; or the feature of the codec or compression is off.
-    #[error("the value cannot be encoded as {codec}: {reason}")]
+    #[error("it cannot be encoded as {codec}: {reason}")]
     Codec {
         /// Its name.
         codec: &'static str,
         /// What it said.
         reason: String,
     },
-    /// The bytes would be read back as another value.
+    /// The value's own `Deserialize` refuses what its `Serialize` wrote.
     #[error(
-        "the value would not survive {codec}: read back, it differs (an `Option` in an `Option`, or a serde \
-         attribute that the codec cannot represent)"
+        "its `Deserialize` refuses what its `Serialize` wrote as {codec}{reason}; mend what only one of the two has: \
+         give a field that is skipped (`skip_serializing`, `skip_serializing_if`) a `default`, and write `rename`, \
+         `with`, `from` and `into` for both; or choose another codec, if {codec} has no form for the value (JSON has \
+         none for a float that is NaN or infinite)"
     )]
-    Unfaithful {
+    Unreadable {
         /// The codec's name.
         codec: &'static str,
+        /// What it said, with `: ` in front, or nothing.
+        reason: String,
     },
+    /// The bytes would be read back as another value.
+    #[error("{}", changed(.codec, .at.as_deref(), *.evidence))]
+    Changed {
+        /// The codec's name.
+        codec: &'static str,
+        /// The path of the first difference.
+        at: Option<String>,
+        /// What shows it.
+        evidence: Evidence,
+    },
+    /// A field that only one side knows, in a type that nothing compares.
+    #[error("{}", one_sided(.of, .name, *.is_written))]
+    OneSided {
+        /// The struct's name, or the enum's.
+        of: &'static str,
+        /// The field's.
+        name: &'static str,
+        /// Whether `Serialize` writes it; otherwise `Deserialize` asks for it.
+        is_written: bool,
+    },
+    /// The value nests deeper than what reads it can follow.
+    #[error(
+        "it nests deeper than the {limit} levels that can be read of {codec}; keep it flatter (nodes in a list, with \
+         indices in place of boxes), or choose a codec that reads more: JSON 127 lists and maps, MessagePack 1,023"
+    )]
+    TooDeep {
+        /// The codec's name.
+        codec: &'static str,
+        /// The limit that it exceeds.
+        limit: usize,
+    },
+    /// The type's own code panicked.
+    #[error(
+        "its `Serialize`, `Deserialize`, `Clone`, `PartialEq` or `Debug` panicked; the panic's message says where"
+    )]
+    Panicked,
+    /// Values under this key were refused again and again, so this one was not tried.
+    #[error("the last values under this key could not be shared, so this one was not tried: see the warning")]
+    Postponed,
     /// It is larger than the limits allow.
-    #[error("the encoded value is larger than the {limit} bytes that are allowed")]
+    #[error("encoded, it is larger than the {limit} bytes that are allowed")]
     TooLarge {
         /// The limit that it exceeds.
         limit: usize,
@@ -119,4 +180,60 @@ pub(crate) enum Unencodable {
         /// How many.
         count: usize,
     },
+}
+
+impl Unencodable {
+    /// With what the type said, if that shows nothing of the value.
+    pub(super) fn unreadable(codec: &'static str, reason: String) -> Self {
+        let shown = ["missing field `", "unknown field `", "unknown variant `", "duplicate field `"];
+        let shown = shown.iter().any(|begin| reason.starts_with(begin));
+        let reason = if shown { format!(": {reason}") } else { String::new() };
+        Self::Unreadable { codec, reason }
+    }
+
+    /// A short name, for a label.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Codec { .. } => "codec",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Changed { .. } => "changed",
+            Self::OneSided { .. } => "one_sided",
+            Self::TooDeep { .. } => "too_deep",
+            Self::Panicked => "panicked",
+            Self::Postponed => "postponed",
+            Self::TooLarge { .. } => "too_large",
+            Self::TooManyScopes { .. } => "too_many_scopes",
+        }
+    }
+}
+
+fn changed(codec: &str, at: Option<&str>, evidence: Evidence) -> String {
+    let place = at.map(|at| format!(" at `{at}`")).unwrap_or_default();
+    match evidence {
+        Evidence::Serialized => format!(
+            "read back from {codec}, it is another value{place}; look there for a serde attribute of one side only \
+             (`skip_…`, `rename`, `with`, `default`), an `Option` in an `Option`, variants without tags that read \
+             each other, or a float that JSON has no form for; or choose another codec"
+        ),
+        Evidence::Compared => format!(
+            "read back from {codec}, it is another value, though both serialize alike: something in it is not \
+             serialized at all (`#[serde(skip)]`, `skip_serializing`, or a type that rounds or leaves out a part); \
+             serialize it, or leave it out of the type's `PartialEq` (or `Debug`)"
+        ),
+    }
+}
+
+fn one_sided(of: &str, name: &str, is_written: bool) -> String {
+    match is_written {
+        true => format!(
+            "`Serialize` writes the field `{name}` of `{of}`, and `Deserialize` never asks for it \
+             (`skip_deserializing`, or a `rename` of one side); write the attribute for both sides, or return the \
+             type from a `#[cached]` function and derive `PartialEq` for it, so that values are compared"
+        ),
+        false => format!(
+            "`Deserialize` asks for the field `{name}` of `{of}`, and `Serialize` never writes it \
+             (`skip_serializing`, or a `rename` of one side); write the attribute for both sides, or return the \
+             type from a `#[cached]` function and derive `PartialEq` for it, so that values are compared"
+        ),
+    }
 }

@@ -11,6 +11,8 @@ use crate::{
     scope::{self, Scope, ScopeHash, ScopeSet},
 };
 
+mod attributes;
+mod evolution;
 mod faithful;
 mod golden;
 mod harm;
@@ -105,9 +107,9 @@ pub(super) fn wire(codec: Codec) -> Wire {
 /// A message of a `V` with this payload.
 pub(super) fn message<V>(codec: Codec, payload: &[u8]) -> Vec<u8>
 where
-    V: DeserializeOwned + 'static,
+    V: Serialize + DeserializeOwned + 'static,
 {
-    let shape = Shape::of::<V>(codec).fingerprint(None);
+    let shape = Wire::default().fingerprint::<V>(codec, payload, None);
     packed(codec, Compression::None, shape, payload.len() as u32, payload)
 }
 

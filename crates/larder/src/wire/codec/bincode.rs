@@ -25,8 +25,8 @@ pub(super) fn encode<V: Serialize>(value: &V, writer: &mut impl Write) -> Result
 
 pub(super) fn decode<V: DeserializeOwned>(payload: &[u8], watch: &Watch) -> Result<V, Rejected> {
     let seed = Watched { watch, value: PhantomData };
-    let (value, read) =
-        bincode::serde::seed_decode_from_slice(seed, payload, CONFIG).map_err(|_| Rejected::Decode)?;
+    let (value, read) = bincode::serde::seed_decode_from_slice(seed, payload, CONFIG)
+        .map_err(|error| watch.refused(&error))?;
     if read == payload.len() { Ok(value) } else { Err(Rejected::Trailing) }
 }
 

@@ -7,7 +7,12 @@ where
     V: Serialize + DeserializeOwned + 'static,
 {
     match wire(codec).encode(value, &envelope(), None) {
-        Err(Unencodable::Unfaithful { .. } | Unencodable::Codec { .. }) => {}
+        Err(
+            Unencodable::Changed { .. }
+            | Unencodable::Unreadable { .. }
+            | Unencodable::OneSided { .. }
+            | Unencodable::Codec { .. },
+        ) => {}
         other => panic!("{codec:?}: {other:?}"),
     }
 }

@@ -1,0 +1,117 @@
+//! How two values of a type are compared, where that is known.
+//!
+//! A cached value need not be `PartialEq` or `Debug`, and a function that is generic over values cannot ask whether
+//! it is. The macros know the type: what they find is remembered for all who store values of the same type.
+
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    fmt::{self, Debug},
+    sync::{Arc, LazyLock},
+};
+
+use arc_swap::ArcSwap;
+
+/// How to compare two values of one type. It runs the type's own code.
+pub(crate) struct Comparison<V> {
+    clone: fn(&V) -> V,
+    eq: Option<fn(&V, &V) -> bool>,
+    text: Option<fn(&V) -> String>,
+}
+
+impl<V> Clone for Comparison<V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Copy for Comparison<V> {}
+
+impl<V> fmt::Debug for Comparison<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = (self.eq.is_some(), self.text.is_some());
+        f.debug_struct("Comparison").field("known", &known).finish_non_exhaustive()
+    }
+}
+
+impl<V: Clone + 'static> Comparison<V> {
+    /// By nothing so far.
+    pub(crate) fn new() -> Self {
+        Self { clone: V::clone, eq: None, text: None }
+    }
+
+    /// By equality first.
+    pub(crate) fn by_eq(self) -> Self
+    where
+        V: PartialEq,
+    {
+        Self { eq: Some(V::eq), ..self }
+    }
+
+    /// By text, where equality does not tell.
+    pub(crate) fn by_text(self) -> Self
+    where
+        V: Debug,
+    {
+        Self { text: Some(|value| format!("{value:?}")), ..self }
+    }
+}
+
+impl<V> Comparison<V> {
+    /// Whether two values are the same; none if the type does not tell. One that differs from its own clone (NaN is
+    /// in it, or it compares addresses) tells nothing by what it was compared with.
+    pub(crate) fn same(&self, one: &V, other: &V) -> Option<bool> {
+        if let Some(eq) = self.eq {
+            if eq(one, other) {
+                return Some(true);
+            }
+            if eq(one, &(self.clone)(one)) {
+                return Some(false);
+            }
+        }
+        let text = self.text?;
+        let (shown, other) = (text(one), text(other));
+        if shown == other {
+            return Some(true);
+        }
+        (shown == text(&(self.clone)(one))).then(|| tokens(&shown) == tokens(&other))
+    }
+}
+
+/// The parts of a `Debug` text, without their order: equal sets and maps are shown in different ones.
+fn tokens(text: &str) -> Vec<&str> {
+    let mut tokens: Vec<_> =
+        text.split([',', '{', '}', '(', ')', '[', ']']).map(str::trim).filter(|it| !it.is_empty()).collect();
+    tokens.sort_unstable();
+    tokens
+}
+
+type Known = HashMap<TypeId, Arc<dyn Any + Send + Sync>, foldhash::fast::RandomState>;
+
+fn known() -> &'static ArcSwap<Known> {
+    static KNOWN: LazyLock<ArcSwap<Known>> = LazyLock::new(ArcSwap::default);
+    &KNOWN
+}
+
+impl<V: 'static> Comparison<V> {
+    /// What is known of the type.
+    pub(crate) fn of_type() -> Option<Self> {
+        known().load().get(&TypeId::of::<V>())?.downcast_ref().copied()
+    }
+
+    /// Remembers it, unless as much is known already.
+    pub(crate) fn remember(self) {
+        let more = |there: Self| {
+            self.eq.is_some() && there.eq.is_none() || self.text.is_some() && there.text.is_none()
+        };
+        if !Self::of_type().is_none_or(more) {
+            return;
+        }
+        // A copy for each type of a program, once: what is looked up for each value takes no lock for it.
+        known().rcu(|known| {
+            let mut known = Known::clone(known);
+            known.insert(TypeId::of::<V>(), Arc::new(self));
+            Arc::new(known)
+        });
+    }
+}

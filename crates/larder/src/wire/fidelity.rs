@@ -1,0 +1,215 @@
+//! Whether what was written is what will be read.
+//!
+//! Done for each value, not once for each type: what is lost can depend on a `None` or an empty list in it. The
+//! message is read back, which also gives the fingerprint of the type; then both values are compared by how they
+//! serialize, and
+//!
+//! - by `PartialEq` or else `Debug`, where the macros know that the type has them; or else
+//! - by the names that `Serialize` writes and `Deserialize` asks for.
+
+use std::cell::RefCell;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Codec, Unencodable, Wire,
+    digest::{NoDigest, Walk},
+    guard::Watch,
+    names::{OneSided, Written},
+    path::Paths,
+    probe::Probe,
+    reason::Evidence,
+    trace::{Fields, Fingerprint, Trace},
+};
+use crate::value::Comparison;
+
+/// What is known of the value that is to be shared.
+pub(super) struct Original {
+    digest: u64,
+    walk: Walk,
+    levels: usize,
+}
+
+impl Original {
+    /// Tells a codec's own limit from other reasons.
+    pub(super) fn explained(&self, codec: Codec, reason: Unencodable) -> Unencodable {
+        match (codec.deepest(), reason) {
+            (Some(limit), Unencodable::Codec { .. } | Unencodable::Unreadable { .. })
+                if self.levels > limit =>
+            {
+                Unencodable::TooDeep { codec: codec.name(), limit }
+            }
+            (_, reason) => reason,
+        }
+    }
+}
+
+impl Wire {
+    /// Walks through the value before anything else does: what is too deep for this stack, or too large to be done
+    /// here, is known after that.
+    pub(super) fn walk_original<V: Serialize>(
+        &self,
+        value: &V,
+        names: bool,
+    ) -> Result<Original, Unencodable> {
+        let mut walk =
+            Walk::new(self.codec.is_human_readable(), self.limits.deepest, self.limits.largest_raw);
+        walk.written = names.then(Written::default);
+        let digest = walk.digest(value).map_err(|none| self.no_digest(none))?;
+        let levels = self.limits.deepest - walk.least_levels();
+        Ok(Original { digest, walk, levels })
+    }
+
+    fn no_digest(&self, none: NoDigest) -> Unencodable {
+        match none {
+            NoDigest::TooDeep => {
+                Unencodable::TooDeep { codec: self.codec.name(), limit: self.limits.deepest }
+            }
+            NoDigest::TooLarge => Unencodable::TooLarge { limit: self.limits.largest_raw },
+            NoDigest::Refused(reason) => Unencodable::Codec { codec: self.codec.name(), reason },
+        }
+    }
+
+    /// Reads back what was written, compares, and gives the fingerprint of the type.
+    pub(super) fn read_back<V>(
+        &self,
+        value: &V,
+        payload: &[u8],
+        original: &Original,
+        schema: Option<u32>,
+        comparison: Option<&Comparison<V>>,
+    ) -> Result<Fingerprint, Unencodable>
+    where
+        V: Serialize + DeserializeOwned + 'static,
+    {
+        let codec = self.codec;
+        let mut watch = Watch::new(payload.len(), self.limits.deepest, Trace::new(schema, None));
+        watch.reason = Some(RefCell::default());
+        let back: V = codec.decode(payload, &watch).map_err(|_| {
+            let reason = watch.reason.take().map(RefCell::into_inner).unwrap_or_default();
+            original.explained(codec, Unencodable::unreadable(codec.name(), reason))
+        })?;
+
+        let digest = Walk::new(codec.is_human_readable(), self.limits.deepest, usize::MAX).digest(&back);
+        if digest != Ok(original.digest) {
+            return Err(self.changed(value, &back, Evidence::Serialized));
+        }
+        match comparison.and_then(|comparison| comparison.same(value, &back)) {
+            Some(true) => {}
+            Some(false) => return Err(self.changed(value, &back, Evidence::Compared)),
+            None => self.compare_names(value, original, &watch.trace.fields())?,
+        }
+        let digest = match watch.trace.is_buffered() {
+            true => Some(self.fingerprint_digest(codec, &back).map_err(|none| self.no_digest(none))?),
+            false => None,
+        };
+        Ok(watch.trace.fingerprint(digest))
+    }
+
+    /// What stands for a value in a fingerprint, where its trace is not enough.
+    pub(super) fn fingerprint_digest<V: Serialize>(&self, codec: Codec, value: &V) -> Result<u64, NoDigest> {
+        Walk::for_fingerprint(codec.is_human_readable(), self.limits.deepest).digest(value)
+    }
+
+    /// Finds where the two values differ.
+    fn changed<V: Serialize>(&self, value: &V, back: &V, evidence: Evidence) -> Unencodable {
+        let paths = |value: &V| {
+            let mut walk = Walk::new(self.codec.is_human_readable(), self.limits.deepest, usize::MAX);
+            walk.paths = Some(Paths::default());
+            let _ = walk.digest(value);
+            walk.paths.unwrap_or_default()
+        };
+        let at = match evidence {
+            Evidence::Serialized => paths(value).first_difference(&paths(back)),
+            Evidence::Compared => None,
+        };
+        Unencodable::Changed { codec: self.codec.name(), at, evidence }
+    }
+
+    /// Compares the names that both sides know.
+    fn compare_names<V>(&self, value: &V, original: &Original, asked: &[Fields]) -> Result<(), Unencodable>
+    where
+        V: Serialize + DeserializeOwned + 'static,
+    {
+        // A comparison that cannot tell leaves it to the names after all.
+        let again;
+        let written = match &original.walk.written {
+            Some(written) => written,
+            None => {
+                again = self.walk_original(value, true)?;
+                again.walk.written.as_ref().expect("it was asked for")
+            }
+        };
+        let known = known::Key::new::<V>(written.hash(asked));
+        if known.is_known() {
+            return Ok(());
+        }
+        let one_sided = written.one_sided(asked, |fields, name| self.is_alias(value, fields, name));
+        match one_sided {
+            Some(OneSided { of, name, is_written }) => Err(Unencodable::OneSided { of, name, is_written }),
+            None => {
+                known.remember();
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a name is an alias of a field that the value has.
+    fn is_alias<V>(&self, value: &V, fields: Fields, name: &'static str) -> bool
+    where
+        V: Serialize + DeserializeOwned,
+    {
+        // bincode writes no names.
+        let codec = if self.codec == Codec::Bincode { Codec::MessagePack } else { self.codec };
+        let mut payload = Vec::new();
+        if codec.encode(value, &mut payload).is_err() {
+            return false;
+        }
+        let mut watch = Watch::new(payload.len(), self.limits.deepest, Trace::new(None, None));
+        watch.probe = Some(Probe::new(fields, name));
+        let _ = codec.decode::<V>(&payload, &watch);
+        watch.probe.is_some_and(|probe| probe.is_alias())
+    }
+}
+
+/// Types whose names were compared, so that it is done once for each.
+mod known {
+    use std::{
+        any::TypeId,
+        collections::HashSet,
+        sync::{Arc, LazyLock},
+    };
+
+    use arc_swap::ArcSwap;
+
+    type Known = HashSet<Key, foldhash::fast::RandomState>;
+    static KNOWN: LazyLock<ArcSwap<Known>> = LazyLock::new(ArcSwap::default);
+
+    /// More are compared each time: names of fields that are not known at compile time have no end.
+    const MOST: usize = 4_096;
+
+    /// A type, and a hash of the names in a value of it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub(super) struct Key(TypeId, u64);
+
+    impl Key {
+        pub(super) fn new<V: 'static>(names: u64) -> Self {
+            Self(TypeId::of::<V>(), names)
+        }
+
+        pub(super) fn is_known(&self) -> bool {
+            KNOWN.load().contains(self)
+        }
+
+        pub(super) fn remember(self) {
+            // A copy for each type of a program, once: what is looked up for each value takes no lock for it.
+            KNOWN.rcu(|known| {
+                let mut known = Known::clone(known);
+                if known.len() < MOST {
+                    known.insert(self);
+                }
+                Arc::new(known)
+            });
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! What serde's attributes do to a value on its way: each that loses something is refused, by the default rules for
+//! types that nothing compares, and, where even the serialized form does not show it, by a comparison.
+
+use std::fmt::Debug;
+
+use super::*;
+
+fn outcome<V>(codec: Codec, value: &V) -> Result<(), &'static str>
+where
+    V: Serialize + DeserializeOwned + Debug + 'static,
+{
+    let encoded = wire(codec).encode(value, &envelope(), None);
+    encoded.map(drop).map_err(|reason| reason.name())
+}
+
+fn compared<V>(codec: Codec, value: &V) -> Result<Vec<u8>, Unencodable>
+where
+    V: Serialize + DeserializeOwned + Clone + PartialEq + Debug + 'static,
+{
+    let comparison = Comparison::new().by_eq().by_text();
+    wire(codec).encode_compared(value, &envelope(), None, Some(&comparison))
+}
+
+const TEXTS: [Codec; 2] = [Codec::MessagePack, Codec::Json];
+
+/// The type with these attributes, and one value of it.
+macro_rules! case {
+    ({ $(#[$attribute:meta])* $field:ident: $ty:ty = $value:expr $(, $more:ident: $more_ty:ty = $more_value:expr)* $(,)? }) => {{
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        struct Case { $(#[$attribute])* $field: $ty, other: u8 $(, $more: $more_ty)* }
+        Case { $field: $value, other: 1 $(, $more: $more_value)* }
+    }};
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+#[test]
+fn skip_deserializing() {
+    for codec in CODECS.into_iter().filter(|codec| codec.is_available()) {
+        assert!(outcome(codec, &case!({ #[serde(skip_deserializing)] id: u32 = 7 })).is_err(), "{codec:?}");
+    }
+    for codec in TEXTS {
+        assert_eq!(outcome(codec, &case!({ #[serde(skip_deserializing)] id: u32 = 7 })), Err("changed"));
+        assert_eq!(outcome(codec, &case!({ #[serde(skip_deserializing)] id: u32 = 0 })), Err("one_sided"));
+    }
+}
+
+#[test]
+fn skip_serializing() {
+    for codec in TEXTS {
+        for hash in [some("hash"), None] {
+            let value = case!({ #[serde(skip_serializing)] hash: Option<String> = hash });
+            assert_eq!(outcome(codec, &value), Err("one_sided"), "{value:?}");
+        }
+        let value = case!({ #[serde(skip_serializing, default)] hash: String = "hash".into() });
+        assert_eq!(outcome(codec, &value), Err("one_sided"));
+        let value = case!({ #[serde(skip_serializing)] id: u32 = 7 });
+        assert_eq!(outcome(codec, &value), Err("unreadable"));
+    }
+}
+
+#[test]
+fn names_of_one_side() {
+    for codec in TEXTS {
+        for city in [some("Rome"), None] {
+            let value = case!({ #[serde(rename(serialize = "town"))] city: Option<String> = city.clone() });
+            assert!(outcome(codec, &value).is_err(), "{value:?}");
+            let value = case!({ #[serde(rename(deserialize = "town"))] city: Option<String> = city });
+            assert!(outcome(codec, &value).is_err(), "{value:?}");
+        }
+        let value = case!({ #[serde(rename(serialize = "number"))] id: u32 = 7 });
+        assert_eq!(outcome(codec, &value), Err("unreadable"));
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(rename_all(deserialize = "camelCase"))]
+    struct Cased {
+        first_name: Option<String>,
+    }
+    for codec in TEXTS {
+        assert!(outcome(codec, &Cased { first_name: some("Ada") }).is_err());
+        assert!(outcome(codec, &Cased { first_name: None }).is_err());
+    }
+}
+
+#[test]
+fn aliases_are_names_of_one_field() {
+    let value = case!({ #[serde(alias = "town", alias = "place")] city: Option<String> = None });
+    for codec in CODECS.into_iter().filter(|codec| codec.is_available()) {
+        assert_eq!(outcome(codec, &value), Ok(()), "{codec:?}");
+    }
+    #[derive(Debug, Serialize, Deserialize)]
+    enum Event {
+        #[serde(alias = "Move")]
+        Moved {
+            #[serde(alias = "start", default)]
+            from: u8,
+            #[serde(skip_serializing_if = "Vec::is_empty", default)]
+            to: Vec<String>,
+        },
+        Tagged(#[allow(dead_code, reason = "only written")] u8),
+    }
+    for codec in TEXTS {
+        assert_eq!(outcome(codec, &vec![Event::Moved { from: 1, to: vec![] }, Event::Tagged(1)]), Ok(()));
+    }
+}
+
+/// Beside aliases, a field of its own is still found.
+#[test]
+fn an_alias_hides_no_field() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Account {
+        #[serde(alias = "mail")]
+        email: String,
+        #[serde(skip_serializing)]
+        #[allow(dead_code, reason = "only shown")]
+        password: Option<String>,
+    }
+    for codec in TEXTS {
+        let encoded = wire(codec).encode(&Account { email: "a".into(), password: None }, &envelope(), None);
+        let refused = Unencodable::OneSided { of: "Account", name: "password", is_written: false };
+        assert_eq!(encoded, Err(refused));
+    }
+}
+
+#[test]
+fn tags_are_asked_for_by_nothing() {
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(tag = "type")]
+    struct Tagged {
+        id: u8,
+    }
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(tag = "kind", content = "value")]
+    enum Beside {
+        Empty,
+        Full(Tagged),
+    }
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    enum Inside {
+        Empty,
+        Full(Tagged),
+    }
+    for codec in TEXTS {
+        assert_eq!(outcome(codec, &Tagged { id: 1 }), Ok(()));
+        assert_eq!(outcome(codec, &vec![Beside::Empty, Beside::Full(Tagged { id: 1 })]), Ok(()));
+        assert_eq!(outcome(codec, &Beside::Empty), Ok(()));
+        assert_eq!(outcome(codec, &vec![Inside::Empty, Inside::Full(Tagged { id: 1 })]), Ok(()));
+    }
+}
+
+#[test]
+fn another_default() {
+    fn ten() -> u32 {
+        10
+    }
+    fn is_zero(number: &u32) -> bool {
+        *number == 0
+    }
+    macro_rules! value {
+        ($number:expr) => { case!({ #[serde(skip_serializing_if = "is_zero", default = "ten")] limit: u32 = $number }) };
+    }
+    for codec in TEXTS {
+        assert_eq!(outcome(codec, &value!(0)), Err("changed"));
+        assert_eq!(outcome(codec, &value!(3)), Ok(()));
+    }
+}
+
+#[test]
+fn skipped_without_a_default() {
+    macro_rules! value {
+        ($list:expr) => { case!({ #[serde(skip_serializing_if = "Vec::is_empty")] list: Vec<u8> = $list }) };
+    }
+    for codec in TEXTS {
+        assert_eq!(outcome(codec, &value!(vec![])), Err("unreadable"));
+        assert_eq!(outcome(codec, &value!(vec![1])), Ok(()));
+    }
+}
+
+#[test]
+fn with_of_one_side() {
+    use serde::{Deserializer, Serializer};
+
+    fn no_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+        Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
+    }
+    fn as_text<S: Serializer>(number: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(number)
+    }
+    fn sorted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let mut list = Vec::deserialize(deserializer)?;
+        list.sort_unstable();
+        Ok(list)
+    }
+    for codec in TEXTS {
+        macro_rules! text {
+            ($text:expr) => { case!({ #[serde(deserialize_with = "no_empty")] text: Option<String> = $text }) };
+        }
+        assert_eq!(outcome(codec, &text!(some(""))), Err("changed"));
+        assert_eq!(outcome(codec, &text!(some("a"))), Ok(()));
+        let value = case!({ #[serde(serialize_with = "as_text")] number: u32 = 7 });
+        assert_eq!(outcome(codec, &value), Err("unreadable"));
+        let value = case!({ #[serde(deserialize_with = "sorted")] list: Vec<u8> = vec![2, 1] });
+        assert_eq!(outcome(codec, &value), Err("changed"));
+    }
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    #[serde(into = "String")]
+    struct Id(u32);
+    impl From<Id> for String {
+        fn from(id: Id) -> Self {
+            id.0.to_string()
+        }
+    }
+    for codec in TEXTS {
+        assert_eq!(outcome(codec, &Id(7)), Err("unreadable"));
+    }
+}
+
+/// The path of the first difference stands in the message.
+#[test]
+fn the_field_is_named() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Page {
+        items: Vec<Item>,
+    }
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Item {
+        name: String,
+        #[serde(skip_deserializing)]
+        price: u32,
+    }
+    let item = |price| Item { name: "tea".into(), price };
+    let refused = wire(Codec::Json).encode(&Page { items: vec![item(0), item(3)] }, &envelope(), None);
+    assert!(
+        matches!(&refused, Err(Unencodable::Changed { at: Some(at), .. }) if at == "items[1].price"),
+        "{refused:?}"
+    );
+}
+
+mod compared_by_the_macros {
+    use super::*;
+
+    #[test]
+    fn what_no_serialized_form_shows() {
+        for codec in CODECS.into_iter().filter(|codec| codec.is_available()) {
+            let lost = case!({ #[serde(skip)] cached: u32 = 7 });
+            assert_eq!(outcome(codec, &lost), Ok(()), "nothing shows it");
+            assert!(matches!(compared(codec, &lost), Err(Unencodable::Changed { .. })));
+            assert!(compared(codec, &case!({ #[serde(skip)] cached: u32 = 0 })).is_ok());
+
+            let scoped = |scope| std::net::SocketAddrV6::new(std::net::Ipv6Addr::LOCALHOST, 1, 0, scope);
+            // In JSON it is a text, with the scope.
+            assert_eq!(compared(codec, &scoped(3)).is_ok(), codec == Codec::Json);
+            assert!(compared(codec, &scoped(0)).is_ok());
+
+            let mut range = 1..=1;
+            range.next();
+            assert!(matches!(compared(codec, &range), Err(Unencodable::Changed { .. })));
+        }
+    }
+
+    /// A flattened `None` comes back as `Some` of nothing.
+    #[test]
+    fn a_flattened_option() {
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        struct Outer {
+            id: u8,
+            #[serde(flatten)]
+            inner: Option<Inner>,
+        }
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        struct Inner {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            a: Option<u8>,
+        }
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        struct Shown {
+            #[serde(flatten)]
+            inner: Option<All>,
+        }
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        struct All {
+            a: Option<u8>,
+        }
+        for codec in TEXTS {
+            assert!(matches!(
+                compared(codec, &Outer { id: 1, inner: None }),
+                Err(Unencodable::Changed { .. })
+            ));
+            assert_eq!(outcome(codec, &Shown { inner: None }), Err("changed"));
+        }
+    }
+
+    #[test]
+    fn equality_decides_where_it_is_more_than_what_is_written() {
+        // By id alone, as entities are: what is written is compared all the same.
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        struct Entity {
+            id: u8,
+            #[serde(skip_deserializing)]
+            name: String,
+        }
+        impl PartialEq for Entity {
+            fn eq(&self, other: &Self) -> bool {
+                self.id == other.id
+            }
+        }
+        for codec in TEXTS {
+            assert!(compared(codec, &Entity { id: 1, name: "a".into() }).is_err());
+            // A name that is lost is no loss if there was none.
+            assert!(compared(codec, &Entity { id: 1, name: String::new() }).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_differs_from_itself() {
+        assert!(compared(Codec::MessagePack, &vec![1.0, f64::NAN]).is_ok());
+        let sets: Vec<std::collections::HashSet<u32>> = vec![(0..100).collect(), (5..50).collect()];
+        let text = Comparison::new().by_text();
+        assert!(wire(Codec::Json).encode_compared(&sets, &envelope(), None, Some(&text)).is_ok());
+        let map: HashMap<String, f64> = (0..100).map(|n| (n.to_string(), f64::from(n))).collect();
+        let text = Comparison::new().by_text();
+        assert!(wire(Codec::Json).encode_compared(&map, &envelope(), None, Some(&text)).is_ok());
+    }
+
+    #[test]
+    fn text_tells_where_nothing_else_does() {
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        struct Lossy {
+            #[serde(skip)]
+            #[allow(dead_code, reason = "only shown")]
+            lost: Option<u8>,
+        }
+        let text = Comparison::new().by_text();
+        let encode =
+            |lost| wire(Codec::Json).encode_compared(&Lossy { lost }, &envelope(), None, Some(&text));
+        assert!(matches!(
+            encode(Some(1)),
+            Err(Unencodable::Changed { evidence: reason::Evidence::Compared, .. })
+        ));
+        assert!(encode(None).is_ok());
+    }
+}
+
+#[test]
+fn a_panic_is_a_reason() {
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    #[serde(from = "u8")]
+    struct Panics(u8);
+    impl From<u8> for Panics {
+        fn from(number: u8) -> Self {
+            assert_ne!(number, 13, "part of the test");
+            Self(number)
+        }
+    }
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    struct Unequal(u8);
+    impl PartialEq for Unequal {
+        fn eq(&self, _: &Self) -> bool {
+            panic!("part of the test")
+        }
+    }
+    for codec in TEXTS {
+        let comparison = Comparison::new().by_eq();
+        let encoded = wire(codec).encode_compared(&Unequal(1), &envelope(), None, Some(&comparison));
+        assert_eq!(encoded, Err(Unencodable::Panicked));
+    }
+    let written = wire(Codec::Json).encode(&Wrapped(Panics(13)), &envelope(), None);
+    assert_eq!(written, Err(Unencodable::Panicked));
+
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    struct Wrapped(Panics);
+    let payload = b"13";
+    assert_eq!(
+        wire(Codec::Json).decode::<u8>(&message::<u8>(Codec::Json, payload), None).map(|it| it.value),
+        Ok(13)
+    );
+}
+
+#[test]
+fn deep_values_are_shared_as_deep_as_the_codec_reads() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Node {
+        next: Option<Box<Node>>,
+    }
+    fn nested(nodes: usize) -> Node {
+        (1..nodes).fold(Node { next: None }, |next, _| Node { next: Some(Box::new(next)) })
+    }
+    std::thread::Builder::new()
+        .stack_size(Limits::STACK)
+        .spawn(|| {
+            for (codec, most) in [(Codec::Json, 127), (Codec::MessagePack, 1_023)] {
+                assert!(matches!(
+                    wire(codec).encode(&nested(80), &envelope(), None),
+                    Err(Unencodable::TooDeep { limit: 128, .. })
+                ));
+                let deep = wire(codec).deep();
+                let message = deep.encode(&nested(most), &envelope(), None).unwrap();
+                assert_eq!(deep.decode::<Node>(&message, None).unwrap().value, nested(most));
+                assert!(wire(codec).decode::<Node>(&message, None).is_err());
+                let refused = deep.encode(&nested(most + 2), &envelope(), None);
+                assert_eq!(refused, Err(Unencodable::TooDeep { codec: codec.name(), limit: most }));
+            }
+        })
+        .unwrap()
+        .join()
+        .unwrap();
+}

@@ -1,0 +1,313 @@
+//! Values that another process would read as another one, or not at all: not shared, kept here, counted, and told of.
+
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+use std::{
+    convert::Infallible,
+    fmt::{self, Debug},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use larder::{Cache, CacheExt, Codec, MemoryCache, Policy, RedisCache, TieredCache, Value, cached};
+use larder_servers::RedisServer;
+use serde::{Deserialize, Serialize};
+use tracing::{Event, Level, Metadata, Subscriber, field, span};
+
+const LONG: Policy = Policy::ttl(Duration::from_secs(600));
+
+/// A cache as the first or the second process has it: what spells the server's address in another way knows as little
+/// of the other one as another process does.
+async fn process(server: &RedisServer, number: u8, codec: Codec) -> RedisCache {
+    let url = server.url().replace("127.0.0.1", if number == 1 { "127.0.0.1" } else { "localhost" });
+    RedisCache::builder().url(url).codec(codec).deadline(Duration::from_secs(5)).connect().await.unwrap()
+}
+
+fn with_memory(cache: &RedisCache) -> TieredCache {
+    TieredCache::new(MemoryCache::new(100), cache.clone())
+}
+
+/// What is lost is known by its names alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Account {
+    id: u32,
+    #[serde(skip_serializing)]
+    password: Option<String>,
+}
+
+/// What is lost depends on the value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Price {
+    #[serde(skip_deserializing)]
+    cents: u32,
+    currency: Option<Option<u8>>,
+}
+
+/// It refuses what it wrote.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Page {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    items: Vec<u32>,
+}
+
+fn account() -> Account {
+    Account { id: 1, password: Some("hash".into()) }
+}
+
+/// What a cache does with a value that cannot be shared, whichever it is.
+async fn check_refusal<V: Value + Debug + PartialEq>(cache: &impl Cache, other: &impl Cache, value: &V) {
+    let before = cache.stats();
+    let refused = cache.insert("inserted", value, LONG).await.unwrap_err();
+    assert!(refused.is_unencodable(), "{refused}");
+    assert!(refused.to_string().contains("inserted"), "{refused}");
+    let runs = AtomicU32::new(0);
+    for _ in 0..3 {
+        let computed = cache
+            .get_or_compute("computed", LONG, async || {
+                runs.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, Infallible>(value.clone())
+            })
+            .await;
+        assert_eq!(computed.as_ref(), Ok(value));
+    }
+    assert_eq!(runs.into_inner(), 1, "it stays in this process");
+    for key in ["inserted", "computed"] {
+        assert_eq!(cache.get::<V>(key).await.unwrap().as_ref(), Some(value), "{key}");
+        assert_eq!(other.get::<V>(key).await.unwrap(), None, "{key}");
+    }
+    let counted = cache.stats().since(&before);
+    assert_eq!((counted.stores, counted.shared_stores), (0, 0), "{counted:?}");
+    assert_eq!(counted.unshared_changed + counted.unshared_unreadable, 2, "{counted:?}");
+    // Invalidated like any other.
+    cache.invalidate(["inserted", "computed"]).await;
+    assert_eq!(cache.get::<V>("computed").await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_stays_in_this_process_and_is_counted() {
+    let server = RedisServer::start();
+    for codec in [Codec::MessagePack, Codec::Json] {
+        let (a, b) = (process(&server, 1, codec).await, process(&server, 2, codec).await);
+        check_refusal(&a, &b, &account()).await;
+        check_refusal(&a, &b, &Price { cents: 7, currency: None }).await;
+        check_refusal(&a, &b, &Page { items: vec![] }).await;
+        check_refusal(&with_memory(&a), &with_memory(&b), &account()).await;
+        check_refusal(&with_memory(&a), &with_memory(&b), &Page { items: vec![] }).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_values_of_the_type_are_shared() {
+    let server = RedisServer::start();
+    let (a, b) = (process(&server, 1, Codec::Json).await, process(&server, 2, Codec::Json).await);
+    let (empty, full) = (Page { items: vec![] }, Page { items: vec![1] });
+    for round in 0..100 {
+        let refused = a.insert(&format!("empty:{round}"), &empty, LONG).await;
+        assert!(refused.is_err(), "{round}");
+    }
+    a.insert("page", &empty, LONG).await.unwrap_err();
+    assert_eq!(a.get("page").await.unwrap(), Some(empty.clone()));
+    a.insert("page", &full, LONG).await.unwrap();
+    assert_eq!(a.get("page").await.unwrap(), Some(full.clone()));
+    assert_eq!(b.get("page").await.unwrap(), Some(full));
+    assert_eq!(a.stats().stores, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_always_refused_is_seldom_tried() {
+    let server = RedisServer::start();
+    let cache = process(&server, 1, Codec::Json).await;
+    for _ in 0..200 {
+        cache.insert("page", &Page { items: vec![] }, LONG).await.unwrap_err();
+    }
+    let counted = cache.stats();
+    assert!(counted.unshared_unreadable < 30, "{counted:?}");
+    assert_eq!(counted.unshared_unreadable + counted.unshared_postponed, 200, "{counted:?}");
+    assert_eq!(counted.stores, 0);
+}
+
+/// Deeper than what a thread of a runtime can follow, and read all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deep_value_is_shared() {
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Node {
+        next: Option<Box<Node>>,
+        name: String,
+    }
+    let nested = |nodes: u32| {
+        let end = Node { next: None, name: "0".into() };
+        (1..nodes).fold(end, |next, node| Node { next: Some(Box::new(next)), name: node.to_string() })
+    };
+    let server = RedisServer::start();
+    for (codec, most) in [(Codec::Json, 127), (Codec::MessagePack, 1_000)] {
+        let (a, b) = (process(&server, 1, codec).await, process(&server, 2, codec).await);
+        a.insert("deep", &nested(most), LONG).await.unwrap();
+        assert_eq!(b.get("deep").await.unwrap(), Some(nested(most)));
+        let refused = a.insert("deeper", &nested(most + 100), LONG).await.unwrap_err();
+        assert!(refused.to_string().contains("nests deeper"), "{refused}");
+        assert_eq!(a.stats().unshared_too_deep, 1);
+    }
+}
+
+mod known_to_the_macros {
+    use super::*;
+
+    static CACHE: tokio::sync::OnceCell<RedisCache> = tokio::sync::OnceCell::const_new();
+
+    /// No serialized form shows what it loses.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Row {
+        id: u32,
+        #[serde(skip)]
+        score: u32,
+    }
+
+    /// The same, and only its text tells.
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    struct Shown {
+        id: u32,
+        #[serde(skip)]
+        score: u32,
+    }
+
+    /// A name of one side, and a comparison that says that nothing is lost.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Computed {
+        #[serde(skip_deserializing)]
+        sum: u32,
+    }
+
+    #[cached(cache = CACHE.get().unwrap(), ttl = 600, key = "row:<id>")]
+    async fn row(id: u32) -> Result<Row, Infallible> {
+        Ok(Row { id, score: id })
+    }
+
+    #[cached(cache = CACHE.get().unwrap(), ttl = 600, key = "shown:<id>")]
+    async fn shown(id: u32) -> Shown {
+        Shown { id, score: id }
+    }
+
+    #[cached(cache = CACHE.get().unwrap(), ttl = 600, key = "computed:<sum>")]
+    async fn computed(sum: u32) -> Computed {
+        Computed { sum }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn values_are_compared() {
+        let server = RedisServer::start();
+        let a = process(&server, 1, Codec::MessagePack).await;
+        let b = process(&server, 2, Codec::MessagePack).await;
+        CACHE.set(a.clone()).unwrap();
+        assert_eq!(row(7).await.unwrap().score, 7);
+        assert_eq!(row(0).await.unwrap().score, 0);
+        assert_eq!(shown(7).await.score, 7);
+        assert_eq!(shown(0).await.score, 0);
+        assert_eq!(computed(0).await.sum, 0);
+        assert_eq!(a.stats().unshared_changed, 2);
+        assert_eq!(a.stats().shared_stores, 3);
+        for key in ["row:7", "shown:7"] {
+            assert!(!b.contains(key).await.unwrap(), "{key}");
+        }
+        for key in ["row:0", "shown:0", "computed:0"] {
+            assert!(b.contains(key).await.unwrap(), "{key}");
+        }
+        assert_eq!(row(7).await.unwrap().score, 7, "from this process");
+        // Typed verbs of the same type profit.
+        assert!(b.insert("by hand", &Row { id: 1, score: 2 }, LONG).await.is_err());
+        assert!(b.insert("by hand", &Row { id: 1, score: 0 }, LONG).await.is_ok());
+    }
+}
+
+/// As `pbjson_types::Value` and `async_graphql::Value` do.
+#[derive(Debug, Clone, PartialEq)]
+struct Null;
+
+impl Serialize for Null {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
+    }
+}
+
+impl<'de> Deserialize<'de> for Null {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::<u8>::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_serializes_like_a_none_is_a_value() {
+    let server = RedisServer::start();
+    let (a, b) = (process(&server, 1, Codec::Json).await, process(&server, 2, Codec::Json).await);
+    a.insert("null", &Null, LONG).await.unwrap();
+    assert_eq!(b.get("null").await.unwrap(), Some(Null));
+    a.insert("none", &None::<u8>, LONG).await.unwrap();
+    assert_eq!(b.get::<Option<u8>>("none").await.unwrap(), None);
+}
+
+/// Keeps the warnings of this crate.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+struct Line(String);
+
+impl field::Visit for Line {
+    fn record_debug(&mut self, field: &field::Field, value: &dyn Debug) {
+        self.0.push_str(&format!("{field}={value:?} "));
+    }
+}
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN && metadata.target().starts_with("larder")
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+}
+
+impl fmt::Debug for Warnings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Warnings")
+    }
+}
+
+#[test]
+fn a_type_is_warned_of_once_with_the_field_and_the_mend() {
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct OfThisTest {
+        #[serde(skip_serializing)]
+        secret: Option<u8>,
+    }
+    let warnings = Warnings::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tracing::subscriber::with_default(warnings.clone(), || {
+        runtime.block_on(async {
+            let server = RedisServer::start();
+            let cache = process(&server, 1, Codec::MessagePack).await;
+            for key in ["a", "b", "c"] {
+                cache.insert(key, &OfThisTest { secret: Some(1) }, LONG).await.unwrap_err();
+            }
+        });
+    });
+    let warnings = warnings.0.lock().unwrap();
+    let told: Vec<_> = warnings.iter().filter(|line| line.contains("OfThisTest")).collect();
+    assert_eq!(told.len(), 1, "{warnings:?}");
+    for part in ["`secret`", "skip_serializing", "PartialEq"] {
+        assert!(told[0].contains(part), "{part}: {}", told[0]);
+    }
+}
