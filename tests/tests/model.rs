@@ -91,6 +91,7 @@ configs! {
     shared_misses: SHARED_MISSES,
     inserts: INSERTS,
     shared_inserts: SHARED_INSERTS,
+    late_records: LATE_RECORDS,
     judgement: JUDGEMENT,
     promotion: PROMOTION,
     writes: WRITES,
@@ -112,6 +113,7 @@ configs! {
     bypass_judgement: BYPASS_JUDGEMENT,
     failover: FAILOVER,
     failover_starts: FAILOVER_STARTS,
+    forgotten_failover: FORGOTTEN_FAILOVER,
     falling_failover: FALLING_FAILOVER,
 }
 
@@ -143,6 +145,9 @@ mutants! {
     promotion_without_check: PromotionWithoutCheck,
     contact_asked_after_look: ContactAskedAfterLook,
     contact_asked_after_judging: ContactAskedAfterJudging,
+    promotion_takes_later_epoch: PromotionTakesLaterEpoch,
+    outbox_not_looked_at_again: OutboxNotLookedAtAgain,
+    slots_not_looked_at_again: SlotsNotLookedAtAgain,
     outbox_not_looked_at: OutboxNotLookedAt,
     slots_looked_at_first: SlotsLookedAtFirst,
     no_dependencies: NoDependencies,
@@ -164,5 +169,6 @@ mutants! {
     append_before_local_change: AppendBeforeLocalChange,
     replica_not_noticed: ReplicaNotNoticed,
     not_appended_again: NotAppendedAgain,
+    replica_taken_for_whole: ReplicaTakenForWhole,
     invalid_value_written: InvalidValueWritten,
 }

@@ -200,7 +200,14 @@ impl Stored {
     pub(crate) fn is_valid(&self, epochs: &Epochs) -> bool {
         epochs.in_touch()
             && self.elsewhere().iter().all(|there| there.epochs.in_touch())
-            && self.stamp.holds(epochs, |since| unchanged(epochs, &self.scopes, self.elsewhere(), since))
+            && self.stamp.holds(epochs, |since| self.unchanged(epochs, since))
+    }
+
+    /// Whether nothing that covers the entry was invalidated: in local order since it was last found valid, or in
+    /// the order of the log, if it has an epoch and all that it was made from is in the tables of that log.
+    fn unchanged(&self, epochs: &Epochs, stamp: Since) -> bool {
+        unchanged(epochs, &self.scopes, self.elsewhere(), stamp)
+            || self.elsewhere.is_none() && epochs.valid_in_log_order(&self.scopes, stamp, self.since)
     }
 
     /// Whether a hit at `now` is nothing but a hit.

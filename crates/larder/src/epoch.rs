@@ -39,6 +39,8 @@ use crossbeam_utils::CachePadded;
 
 #[cfg(not(feature = "redis"))]
 pub(crate) use self::no_log::{Announcement, LogId, LogOrder};
+#[cfg(all(test, feature = "redis", not(larder_loom)))]
+pub(crate) use self::outbox::Outbox;
 #[cfg(feature = "redis")]
 pub(crate) use self::{
     contact::{Contact, Instant},

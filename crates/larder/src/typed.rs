@@ -351,7 +351,8 @@ pub trait CacheExt: Cache {
     ///
     /// Counters are numbers, not entries: in a key space of their own, outside of prefixes and tags, and
     /// bounded like entries: where there are more than that, one that is rarely used may start at 0 again.
-    /// [`invalidate`](Self::invalidate) with the key deletes one. Inside a computation a counter counts as
+    /// [`invalidate`](Self::invalidate) with the key deletes one: on a server once, and not again if the
+    /// connection breaks meanwhile, since other processes may have counted anew by then. Inside a computation a counter counts as
     /// read under its key: deleting it invalidates the value, adding to it does not.
     ///
     /// # Errors

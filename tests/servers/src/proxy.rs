@@ -36,6 +36,8 @@ pub enum Fault {
     /// They arrive so much later, in order, however many they are. What is on its way when the fault is
     /// lifted keeps its delay.
     Delay(Duration),
+    /// So many bytes a second arrive, on each connection. What a network would hold of the rest is little.
+    Throttle(u64),
     /// They wait, and arrive when the fault is lifted. With this a test decides what overtakes what.
     Hold,
     /// They vanish, and so does the end of a connection. TCP never goes on after a gap, so a connection

@@ -104,7 +104,7 @@ impl Step<'_> {
         let Caller { key, value, .. } = *self.caller(p, c);
         if self.process(p).online() {
             let skips = self.config.skips_invalid_writes && !self.is(Mutant::InvalidValueWritten);
-            if skips && !self.is_valid_in_memory(p, value.scopes, value.stamp) {
+            if skips && !self.is_valid(p, value, value.scopes) {
                 self.saw(Event::WriteSkipped);
             } else {
                 self.saw(Event::Written);

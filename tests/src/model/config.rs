@@ -51,6 +51,8 @@ pub struct Faults {
     pub drops: u8,
     /// A process' last contact with the log becomes older than the limit.
     pub silences: u8,
+    /// A minute passes: the outboxes forget what was read back.
+    pub minutes: u8,
     /// IDs made after a loss or a failover are above all earlier ones.
     pub rising: bool,
     /// They may also be below.
@@ -66,6 +68,7 @@ impl Faults {
         restarts: 0,
         drops: 0,
         silences: 0,
+        minutes: 0,
         rising: true,
         falling: false,
     };
@@ -133,6 +136,7 @@ impl Config {
             restarts: more(self.faults.restarts),
             drops: more(self.faults.drops),
             silences: more(self.faults.silences),
+            minutes: self.faults.minutes,
             ..self.faults
         };
         if faults != self.faults {

@@ -145,6 +145,16 @@ configs! {
         inserts: 1,
         expects: &[InsertKept, InsertDropped, InsertWritten, Promoted],
     }
+    /// An insert's own record that comes after the value, and is older than it.
+    LATE_RECORDS: TIERED {
+        inserts: 1,
+        computations: 0,
+        reads: [NONE, K],
+        invalidates: [K, K],
+        invalidations: 2,
+        fine: Fine { judge: true, apply: true, ..Fine::COARSE },
+        expects: &[InsertWritten, Promoted, ValidInLogOrder, StaleInMemory, RefusedByOutbox, RefusedBySlots],
+    }
     /// Entries of Redis judged and promoted, every step apart.
     JUDGEMENT: TIERED {
         follows: [true, false],
@@ -327,6 +337,15 @@ configs! {
         faults: Faults { failovers: 1, lagging: true, ..Faults::NONE },
         expects: &[ReplicaFound, StartFloorLowered, AppendedAgain, Promoted],
     }
+    /// A failover that loses records which no outbox remembers.
+    FORGOTTEN_FAILOVER: TIERED {
+        stored: true,
+        reads: [NONE, K],
+        invalidates: [K, D],
+        computations: 0,
+        faults: Faults { failovers: 1, lagging: true, minutes: 1, ..Faults::NONE },
+        expects: &[ReplicaFound, ReplicaIncomplete, ResetAppended, NewStart, RefusedByFloor],
+    }
     /// A failover that loses records, IDs fall.
     FALLING_FAILOVER: TIERED {
         reads: [K, NONE],
@@ -348,6 +367,9 @@ pub fn catches(mutant: Mutant) -> Config {
         Mutant::ContactAskedAfterLook => BYPASS,
         Mutant::ContactAskedAfterJudging => BYPASS_JUDGEMENT,
         Mutant::PromotionWithoutCheck | Mutant::OutboxNotLookedAt | Mutant::SlotsLookedAtFirst => JUDGEMENT,
+        Mutant::PromotionTakesLaterEpoch | Mutant::OutboxNotLookedAtAgain | Mutant::SlotsNotLookedAtAgain => {
+            LATE_RECORDS
+        }
         Mutant::NoDependencies => DEPENDENCIES,
         Mutant::MissesNotRecorded => MISSING_DEPENDENCIES,
         Mutant::JoinAnyFlight => FLIGHTS,
@@ -362,6 +384,7 @@ pub fn catches(mutant: Mutant) -> Config {
         Mutant::InsertStampedAtEnd => INSERTS,
         Mutant::OutboxAfterLocalChange | Mutant::AppendBeforeLocalChange => PROMOTION,
         Mutant::ReplicaNotNoticed | Mutant::NotAppendedAgain => FAILOVER,
+        Mutant::ReplicaTakenForWhole => FORGOTTEN_FAILOVER,
         Mutant::InvalidValueWritten => FALLING_FAILOVER,
     }
 }

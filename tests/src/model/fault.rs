@@ -17,6 +17,7 @@ pub(crate) enum Fault {
     Reconnect(u8),
     Restart(u8),
     Silence(u8),
+    Minute,
 }
 
 impl Fault {
@@ -36,6 +37,9 @@ impl Fault {
             if spent.failovers < faults.failovers {
                 each(Self::Failover { rising });
             }
+        }
+        if spent.minutes < faults.minutes {
+            each(Self::Minute);
         }
         for p in 0..2u8 {
             let process = &state.processes[usize::from(p)];
@@ -85,7 +89,25 @@ impl Step<'_> {
                 true
             }
             Fault::Silence(p) => self.silence(p.into()),
+            Fault::Minute => {
+                self.state.spent.minutes += 1;
+                self.forget()
+            }
         }
+    }
+
+    /// What has left the outboxes is forgotten.
+    fn forget(&mut self) -> bool {
+        let mut forgot = false;
+        for process in &mut self.state.processes {
+            for pending in &mut process.outbox {
+                if pending.sending == Sending::Empty && pending.remembered != 0 {
+                    pending.remembered = 0;
+                    forgot = true;
+                }
+            }
+        }
+        forgot
     }
 
     fn set_clock(&mut self, rising: bool) {
@@ -177,6 +199,7 @@ impl std::fmt::Display for Fault {
             Self::Reconnect(p) => write!(f, "P{p} connects again"),
             Self::Restart(p) => write!(f, "P{p} restarts"),
             Self::Silence(p) => write!(f, "P{p} was in contact longer ago than the limit"),
+            Self::Minute => f.write_str("a minute passes"),
         }
     }
 }

@@ -35,6 +35,11 @@ mutants! {
         PromotionStampedAtInsertion: "promotion stamped at insertion",
         PromotionWithoutCheck: "promotion without a check",
     }
+    "3, beyond the brackets" {
+        PromotionTakesLaterEpoch: "a promoted entry judged again by a later epoch than its own",
+        OutboxNotLookedAtAgain: "judged again in log order without the outbox",
+        SlotsNotLookedAtAgain: "judged again in log order without the log slots",
+    }
     "4" {
         OutboxNotLookedAt: "outbox not looked at",
         SlotsLookedAtFirst: "slots looked at first",
@@ -79,6 +84,7 @@ mutants! {
     "9, beyond the brackets" {
         ReplicaNotNoticed: "a changed `master_replid` not noticed",
         NotAppendedAgain: "nothing appended again",
+        ReplicaTakenForWhole: "the log of a replica taken for whole",
     }
     "11, beyond the brackets" {
         InvalidValueWritten: "a value written to Redis that is no longer valid",

@@ -35,13 +35,14 @@ impl Step<'_> {
         for index in scope.indices() {
             let pending = &mut self.process(p).outbox[index];
             pending.carries |= calls;
+            pending.remembered |= calls;
             pending.sending = Sending::Queued;
         }
     }
 
     pub(crate) fn append(&mut self, p: usize, scope: usize) -> bool {
         let process = &self.state.processes[p];
-        let carries = process.outbox[scope].carries;
+        let carries = process.outbox[scope].remembered;
         if !process.online() {
             return false;
         }
@@ -109,7 +110,7 @@ impl Step<'_> {
     pub(crate) fn append_again(&mut self, p: usize) {
         for index in 0..Scopes::COUNT {
             let pending = &mut self.process(p).outbox[index];
-            if pending.carries != 0 && pending.sending != Sending::Entered {
+            if pending.remembered != 0 && pending.sending != Sending::Entered {
                 pending.sending = Sending::Queued;
                 pending.older = 0;
                 pending.older_sent = 0;

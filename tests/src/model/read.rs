@@ -3,7 +3,7 @@
 use super::caller::Progress;
 use super::event::Event;
 use super::mutant::Mutant;
-use super::scope::Key;
+use super::scope::{Key, Scopes};
 use super::state::{Caller, Pc, Sending, Value};
 use super::step::Step;
 
@@ -58,12 +58,32 @@ impl Step<'_> {
             self.saw(Event::HitAtOnce);
             return self.hit(p, c);
         }
+        self.caller(p, c).detached = false;
         if !self.is_valid_in_memory(p, value.scopes, value.stamp) {
+            if self.has_log_order(p, value) {
+                self.caller(p, c).in_memory = true;
+                return self.goto(p, c, Pc::JudgeFirst);
+            }
             self.saw(Event::StaleInMemory);
             return self.goto(p, c, Pc::EnterFlight);
         }
-        self.caller(p, c).detached = false;
         self.goto(p, c, Pc::MoveStamp)
+    }
+
+    /// Whether an entry in memory that local order refuses may be valid in log order. What covers everything is
+    /// final, and so is a new start.
+    fn has_log_order(&self, p: usize, value: Value) -> bool {
+        let final_change = self.state.processes[p].newest_local(Scopes::ALL);
+        self.config.redis && value.epoch != 0 && final_change <= value.stamp
+    }
+
+    /// Rule 3: one of the two orders has to find it valid.
+    pub(crate) fn is_valid(&self, p: usize, value: Value, scopes: Scopes) -> bool {
+        let process = &self.state.processes[p];
+        let waits = scopes.indices().any(|index| process.outbox[index].sending != Sending::Empty);
+        let newest = process.floor().max(process.newest_in_log(scopes));
+        self.is_valid_in_memory(p, scopes, value.stamp)
+            || self.has_log_order(p, value) && !waits && newest <= value.epoch
     }
 
     pub(crate) fn move_stamp(&mut self, p: usize, c: usize) -> Progress {
@@ -122,7 +142,7 @@ impl Step<'_> {
             return self.finish(p, c);
         }
         let scopes = if self.is(Mutant::OwnScopesOnly) { key.scopes() } else { value.scopes };
-        let valid = !self.out_of_contact(p) && self.is_valid_in_memory(p, scopes, value.stamp);
+        let valid = !self.out_of_contact(p) && self.is_valid(p, value, scopes);
         if self.is(Mutant::JoinAnyFlight) || valid {
             self.saw(Event::FlightAccepted);
             return self.finish(p, c);
@@ -157,7 +177,8 @@ impl Step<'_> {
 
     pub(crate) fn judge(&mut self, p: usize, c: usize, nth: usize) -> Progress {
         use Judge::{Floors, Outbox, Slots};
-        if self.is(Mutant::PromotionWithoutCheck) {
+        let in_memory = self.caller(p, c).in_memory;
+        if self.is(Mutant::PromotionWithoutCheck) && !in_memory {
             return self.goto(p, c, Pc::Promote);
         }
         let order = if self.is(Mutant::SlotsLookedAtFirst) {
@@ -170,15 +191,27 @@ impl Step<'_> {
         let refusal = match order[nth] {
             Outbox => {
                 let waiting = |index: usize| process.outbox[index].sending != Sending::Empty;
-                (scopes.indices().any(waiting) && !self.is(Mutant::OutboxNotLookedAt))
-                    .then_some(Event::RefusedByOutbox)
+                let ignored =
+                    if in_memory { Mutant::OutboxNotLookedAtAgain } else { Mutant::OutboxNotLookedAt };
+                (scopes.indices().any(waiting) && !self.is(ignored)).then_some(Event::RefusedByOutbox)
             }
             Floors => (epoch < process.floor()).then_some(Event::RefusedByFloor),
-            Slots => (epoch < process.newest_in_log(scopes)).then_some(Event::RefusedBySlots),
+            Slots => {
+                let ignored = in_memory && self.is(Mutant::SlotsNotLookedAtAgain);
+                (epoch < process.newest_in_log(scopes) && !ignored).then_some(Event::RefusedBySlots)
+            }
         };
         if let Some(event) = refusal {
             self.saw(event);
+            if std::mem::take(&mut self.caller(p, c).in_memory) {
+                self.saw(Event::StaleInMemory);
+                return self.goto(p, c, Pc::EnterFlight);
+            }
             return self.miss(p, c);
+        }
+        if nth == 2 && std::mem::take(&mut self.caller(p, c).in_memory) {
+            self.saw(Event::ValidInLogOrder);
+            return self.goto(p, c, Pc::MoveStamp);
         }
         let last = match self.is(Mutant::ContactAskedAfterJudging) {
             true => Pc::AskContactJudged,
@@ -192,8 +225,12 @@ impl Step<'_> {
         self.saw(Event::Promoted);
         let caller = *self.caller(p, c);
         let at_insertion = self.is(Mutant::PromotionStampedAtInsertion);
+        let later_epoch = self.is(Mutant::PromotionTakesLaterEpoch);
         let process = self.process(p);
-        let value = Value { stamp: if at_insertion { process.now } else { caller.now }, ..caller.value };
+        let mut value = Value { stamp: if at_insertion { process.now } else { caller.now }, ..caller.value };
+        if later_epoch {
+            value.epoch = process.highest();
+        }
         process.keep(caller.key, value);
         self.caller(p, c).value = value;
         self.land(p, c, Some(value));

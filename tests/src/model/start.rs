@@ -20,6 +20,12 @@ impl Step<'_> {
         if !server.log_exists || below {
             return self.reader_at(p, At::Reset);
         }
+        if process.follower.cause == Cause::Replica && !self.continues(p) {
+            self.saw(Event::ReplicaIncomplete);
+            let tip = self.state.server.last;
+            self.process(p).follower.tip = tip;
+            return self.reader_at(p, At::Reset);
+        }
         let tip = server.last;
         let tells = self.delivered();
         let proves = self.config.bypass;
@@ -28,6 +34,16 @@ impl Step<'_> {
         follower.tip = tip;
         follower.tells = tells;
         self.reader_at(p, At::StartFloor)
+    }
+
+    /// A replica that took its master's place has what that had up to some record. Either the newest one that was
+    /// seen is among it, or everything was invalidated since.
+    fn continues(&self, p: usize) -> bool {
+        let highest = self.state.processes[p].highest();
+        let records = self.state.server.records();
+        let has = |id: u8| records.iter().any(|record| record.id == id);
+        let reset = |record: &Record| record.id > highest && record.scope.meets(Scopes::ALL);
+        highest == 0 || has(highest) || records.iter().any(reset) || self.is(Mutant::ReplicaTakenForWhole)
     }
 
     pub(crate) fn start_floor(&mut self, p: usize) -> Progress {
@@ -94,11 +110,13 @@ impl Step<'_> {
         let id = if self.is(Mutant::ResetAtServersId) {
             server.next_id()
         } else {
-            server.clock.max(process.highest()) + MINUTE
+            (server.clock.max(process.highest()) + MINUTE).max(process.follower.tip + 1)
         };
         let record = Record { scope: Scopes::ALL, ..Record::default() };
         if self.state.server.append_at(id, record) {
             self.saw(Event::ResetAppended);
+            // It covers all that a failover may have lost.
+            self.state.server.appended |= self.state.ghost.acknowledged;
             self.state.ghost.highest = self.state.ghost.highest.max(id);
         } else {
             self.saw(Event::ResetYielded);

@@ -20,7 +20,7 @@ pub(crate) struct Value {
     pub(crate) scopes: Scopes,
     /// Local order, in memory only.
     pub(crate) stamp: u8,
-    /// Log order, on the way to Redis and there.
+    /// Log order; 0 for an insert that lies in memory.
     pub(crate) epoch: u8,
     /// Ghost: the invalidations called before the computation began, its sources' included.
     pub(crate) after: Mask,
@@ -81,6 +81,8 @@ pub(crate) struct Caller {
     pub(crate) now: u8,
     /// The memory entry was replaced since it was looked at: its stamp is out of reach.
     pub(crate) detached: bool,
+    /// What is judged in log order lies in memory: local order refused it.
+    pub(crate) in_memory: bool,
     /// Every flight met from here on began after the caller arrived.
     pub(crate) joins_any: bool,
     /// What is being invalidated.
@@ -118,8 +120,10 @@ pub(crate) struct Pending {
     pub(crate) older: u8,
     /// Ghost: what that append carries.
     pub(crate) older_sent: Mask,
-    /// Ghost: all that this process ever invalidated with this scope ("the last minute").
+    /// Ghost: all that this process ever invalidated with this scope.
     pub(crate) carries: Mask,
+    /// The part of it that is inside, or was within the last minute.
+    pub(crate) remembered: Mask,
     /// Ghost: the part of it in the append under way.
     pub(crate) sent: Mask,
 }
@@ -237,9 +241,10 @@ impl Process {
 
     /// Puts a value into memory, out of reach of those who hold what was there.
     pub(crate) fn keep(&mut self, key: Key, value: Value) {
-        self.memory[key as usize] = Some(Value { epoch: 0, ..value });
+        self.memory[key as usize] = Some(value);
         for caller in &mut self.callers {
-            if caller.key == key && caller.pc == Pc::MoveStamp {
+            let judges = matches!(caller.pc, Pc::JudgeFirst | Pc::JudgeSecond | Pc::JudgeThird);
+            if caller.key == key && (caller.pc == Pc::MoveStamp || judges && caller.in_memory) {
                 caller.detached = true;
             }
         }
@@ -257,6 +262,7 @@ pub(crate) struct Spent {
     pub(crate) restarts: u8,
     pub(crate) drops: u8,
     pub(crate) silences: u8,
+    pub(crate) minutes: u8,
 }
 
 /// What an observer outside the system knows.

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::{CacheExt, Epoch, Invalidation, Policy, Scope, TieredCache};
-use larder_servers::{Data, RedisServer};
-use larder_tests::caches::{Process, eventually, long, ms, tiered};
+use larder::{CacheExt, Epoch, Invalidation, Policy, RedisCache, Scope, TieredCache};
+use larder_servers::{Data, Proxy, RedisServer};
+use larder_tests::caches::{Process, eventually, long, ms, patient, tiered};
 
 use super::{found, served};
 
@@ -159,4 +159,44 @@ async fn what_is_inserted_replaces_it_everywhere() {
         eventually(async || found(reader, "key").await == Some(round)).await;
         assert_eq!(served(reader, "key", &long()).await, Some(round));
     }
+}
+
+/// The connections on which logs are read, as the server numbers them.
+fn log_connections(server: &RedisServer) -> Vec<String> {
+    let clients: String = server.command(&["CLIENT", "LIST"]);
+    let readers = clients.lines().filter(|line| line.contains(" name=larder-log "));
+    readers.filter_map(|line| line.strip_prefix("id=")?.split(' ').next()).map(str::to_owned).collect()
+}
+
+/// An insert's own record that comes after the value drops nothing: the value is newer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_is_older_than_the_entry_does_not_drop_it() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.address());
+    let a = Process::A.tiered(&server).await;
+    let others = log_connections(&server);
+    let b = tiered(patient(RedisCache::builder().url(proxy.url()))).await;
+    assert_eq!(found::<u64>(&b, "key").await, None);
+    // From here on the process does not read the log, and reads entries.
+    proxy.refuse();
+    for id in log_connections(&server).iter().filter(|id| !others.contains(id)) {
+        server.command::<()>(&["CLIENT", "KILL", "ID", id]);
+    }
+    let kept = a.invalidate("before").await;
+    a.insert("key", &1_u64, long()).await.unwrap();
+    a.insert("other", &1_u64, long()).await.unwrap();
+    for key in ["key", "other"] {
+        eventually(async || found(&b, key).await == Some(1_u64)).await;
+    }
+    a.insert("other", &2_u64, long()).await.unwrap();
+    let Invalidation::Delivered(last) = a.invalidate("last").await else { panic!("it is delivered") };
+    assert!(matches!(kept, Invalidation::Delivered(kept) if kept < last));
+    for key in ["key", "other"] {
+        server.command::<()>(&["DEL", &format!("larder:e:{key}")]);
+    }
+    assert!(b.link().position < last, "the records are still to come");
+    proxy.heal();
+    eventually(async || b.link().position >= last).await;
+    assert_eq!(found(&b, "key").await, Some(1_u64), "its record is older than the value");
+    assert_eq!(found::<u64>(&b, "other").await, None, "the second record is newer than the value");
 }

@@ -34,6 +34,11 @@ impl Instant {
         Self(START.get_or_init(std::time::Instant::now).elapsed().as_nanos() as u64 + 1)
     }
 
+    /// In nanoseconds, since some point of the machine's.
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+
     fn milliseconds(self) -> i64 {
         (self.0 / 1_000_000) as i64
     }

@@ -69,12 +69,12 @@ impl Epochs {
         Self { log: Some(LogOrder::new(slots)), ..Self::new(order, slots) }
     }
 
-    /// Takes out of the outbox what is to be appended next. Whatever is taken is a local change already: were it
-    /// appended before that, a value made from an entry that it covers could go to the server with a position
-    /// that includes it.
-    pub(crate) fn take(&self) -> Option<Parcel> {
+    /// Takes out of the outbox what is to be appended next, `most` scopes at most. Whatever is taken is a local
+    /// change already: were it appended before that, a value made from an entry that it covers could go to the
+    /// server with a position that includes it.
+    pub(crate) fn take(&self, most: usize) -> Option<Parcel> {
         let log = self.log.as_ref()?;
-        self.order.between_changes(|| log.outbox().take())
+        self.order.between_changes(|| log.outbox().take(most))
     }
 
     /// Applies what was read from the log, in its order: every record from the position through `to`. For
@@ -116,6 +116,18 @@ impl Epochs {
         }
         log.move_to(tip);
         log.outbox().append_again();
+    }
+
+    /// Whether an entry that local order refuses is valid in log order, in which it has the epoch of `since`.
+    ///
+    /// A record that is older than the entry raises the local slots when it is read, however late that is: what
+    /// the entry is made from was read after it. Each order alone proves an entry valid. What covers everything
+    /// is final: a new start makes everything in memory invalid, whatever epoch it has.
+    #[cold]
+    pub(crate) fn valid_in_log_order(&self, scopes: &[ScopeHash], stamp: Since, since: Since) -> bool {
+        let Some(log) = &self.log else { return false };
+        let Some(epoch) = since.epoch_in(log) else { return false };
+        self.slots.unchanged(&[], stamp.local) && log.accepts(scopes, epoch)
     }
 
     /// Judges an entry of the server by log order. Its stamp in memory is from before the look.

@@ -4,14 +4,17 @@
 //! record that carries it is read back from the log. In between it counts against every entry of the server. A
 //! failed append leaves it waiting. Each append is an *attempt* with a number of its own, which stands in the
 //! record: an older reply or echo never takes out what was added since.
+//!
+//! A scope waits once, however often it is invalidated. What waits is bounded: too many scopes become one that
+//! covers everything.
+
+mod announcement;
+mod deletions;
 
 use std::{
     collections::{HashMap, VecDeque},
     fmt, mem,
-    sync::{
-        Arc,
-        atomic::{self, AtomicBool},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,6 +22,8 @@ use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 use tokio::sync::Notify;
 
+pub(crate) use self::announcement::Announcement;
+use self::deletions::Deletions;
 use super::Epoch;
 use crate::{
     mutant,
@@ -29,35 +34,34 @@ use crate::{
 /// How many scopes wait at most. More become one that covers everything.
 const MOST_SCOPES: usize = 1 << 16;
 
-/// How many bytes of keys are remembered at most, for their entries to be deleted. To delete them frees memory,
-/// and is no part of the one rule.
-const MOST_KEY_BYTES: usize = 16 << 20;
-
 /// How many scopes one attempt takes along at most: 8 KiB of them, so that what a reader takes at once stays
 /// within bounds.
 const MOST_AT_ONCE: usize = 1 << 10;
 
-/// How many attempts somebody is told of at most, while nothing is read back.
+/// For how many attempts callers are remembered at most, while nothing is read back.
 const MOST_UNDER_WAY: usize = 1 << 12;
 
 /// For how long what was read back is remembered, to append it again after a failover that lost it.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
-/// See the module's own words.
+/// See the module's documentation.
 #[derive(Default)]
 pub(crate) struct Outbox {
-    /// How many scopes are inside: while there are none, nobody takes the lock to look.
+    /// How many scopes are inside: while there are none, a look takes no lock.
     inside: CachePadded<AtomicU64>,
     state: Mutex<State>,
-    /// Somebody should send.
+    /// There is something to send.
     waits: Notify,
 }
 
 #[derive(Default)]
 struct State {
     pending: HashMap<ScopeHash, Pending, RandomState>,
-    waiting: Waiting,
-    under_way: HashMap<u64, Vec<Arc<Announcement>>>,
+    /// The scopes that the next attempts take along, oldest first. Each is pending, without an attempt.
+    waiting: VecDeque<ScopeHash>,
+    /// The keys to be deleted behind the records.
+    deletions: Deletions,
+    callers: Callers,
     /// The number of the last attempt.
     attempt: u64,
     /// What has left, and when. What is inside needs no remembering, however long it waits.
@@ -73,13 +77,23 @@ struct Pending {
     attempt: Option<u64>,
 }
 
-/// What the next attempt takes along.
+/// The callers of what is inside.
 #[derive(Default)]
-struct Waiting {
-    scopes: Vec<ScopeHash>,
-    keys: Vec<Arc<str>>,
-    key_bytes: usize,
-    announcements: Vec<Arc<Announcement>>,
+struct Callers {
+    /// Those of what was added since nothing last waited.
+    latest: Option<Arc<Announcement>>,
+    /// Those of attempts that failed.
+    failed: Vec<Arc<Announcement>>,
+    under_way: HashMap<u64, UnderWay>,
+}
+
+/// The callers of an attempt.
+#[derive(Default)]
+struct UnderWay {
+    callers: Vec<Arc<Announcement>>,
+    named: bool,
+    /// The epoch of the record that was read back.
+    echoed: Option<Epoch>,
 }
 
 /// What one attempt appends.
@@ -89,53 +103,6 @@ pub(crate) struct Parcel {
     pub(crate) attempt: u64,
     /// What was invalidated.
     pub(crate) scopes: Vec<ScopeHash>,
-    /// Single keys among it, whose entries may be deleted.
-    pub(crate) keys: Vec<Arc<str>>,
-}
-
-/// How far one invalidation has come. It is told to whoever called it.
-#[derive(Debug, Default)]
-pub(crate) struct Announcement {
-    epoch: atomic::AtomicU64,
-    echoed: AtomicBool,
-    changed: Notify,
-}
-
-impl Announcement {
-    /// The epoch of the record, once the server has named it.
-    pub(crate) async fn named(&self) -> Epoch {
-        self.wait_for(|| {
-            Some(Epoch(self.epoch.load(atomic::Ordering::Acquire))).filter(|epoch| *epoch != Epoch::ZERO)
-        })
-        .await
-    }
-
-    /// Returns when the record was read back from the log.
-    pub(crate) async fn echoed(&self) {
-        self.wait_for(|| self.echoed.load(atomic::Ordering::Acquire).then_some(())).await;
-    }
-
-    async fn wait_for<R>(&self, look: impl Fn() -> Option<R>) -> R {
-        loop {
-            // Before the look: what comes after it wakes this one.
-            let changed = self.changed.notified();
-            match look() {
-                Some(found) => return found,
-                None => changed.await,
-            }
-        }
-    }
-
-    fn set_named(&self, epoch: Epoch) {
-        self.epoch.store(epoch.0, atomic::Ordering::Release);
-        self.changed.notify_waiters();
-    }
-
-    fn set_echoed(&self, epoch: Epoch) {
-        self.epoch.store(epoch.0, atomic::Ordering::Release);
-        self.echoed.store(true, atomic::Ordering::Release);
-        self.changed.notify_waiters();
-    }
 }
 
 impl Outbox {
@@ -146,13 +113,12 @@ impl Outbox {
         scopes: &[ScopeHash],
         keys: impl IntoIterator<Item = Arc<str>>,
     ) -> Arc<Announcement> {
-        let announcement = Arc::new(Announcement::default());
         let mut state = lock(&self.state);
         for &scope in scopes {
             state.add(scope);
         }
-        state.waiting.add_keys(keys);
-        state.waiting.add_announcement(announcement.clone());
+        state.deletions.add(keys);
+        let announcement = state.callers.latest.get_or_insert_default().clone();
         self.settle(state);
         announcement
     }
@@ -187,34 +153,52 @@ impl Outbox {
         self.waits.notified().await;
     }
 
-    /// Takes out what waits, or as much of it as goes into one record, for one attempt to append it. Called
-    /// as the only applier, so that no change is on its way that is half done: see
+    /// Takes out what waits, or as much of it as goes into one record, `most` scopes at most, for one attempt to
+    /// append it. Called as the only applier, so that no change is on its way that is half done: see
     /// [`Epochs::take`](super::Epochs::take).
-    pub(crate) fn take(&self) -> Option<Parcel> {
+    pub(crate) fn take(&self, most: usize) -> Option<Parcel> {
         let mut state = lock(&self.state);
-        if state.waiting.scopes.is_empty() {
+        let count = state.waiting.len().min(MOST_AT_ONCE).min(most);
+        if count == 0 {
             return None;
         }
-        let (scopes, keys, announcements) = state.waiting.take();
         state.attempt += 1;
-        let attempt = state.attempt;
+        let State { pending, waiting, callers, attempt, .. } = &mut *state;
+        let scopes: Vec<_> = waiting.drain(..count).collect();
         for scope in &scopes {
-            if let Some(pending) = state.pending.get_mut(scope) {
-                pending.attempt = Some(attempt);
+            if let Some(pending) = pending.get_mut(scope) {
+                pending.attempt = Some(*attempt);
             }
         }
-        if state.under_way.len() < MOST_UNDER_WAY {
-            state.under_way.insert(attempt, announcements);
+        if waiting.is_empty() {
+            // By now all that they asked for is on its way.
+            callers.set_out(*attempt);
         }
-        Some(Parcel { attempt, scopes, keys })
+        Some(Parcel { attempt: *attempt, scopes })
+    }
+
+    /// Takes out keys whose entries and counters are to be deleted, with `most` bytes of text, but one at least if
+    /// any waits. What is taken out is not given back, whatever becomes of it: to delete a counter is safe once.
+    pub(crate) fn take_deletions(&self, most: usize) -> Vec<Arc<str>> {
+        lock(&self.state).deletions.take(most)
+    }
+
+    /// Whether any keys are to be deleted.
+    pub(crate) fn has_deletions(&self) -> bool {
+        !lock(&self.state).deletions.is_empty()
+    }
+
+    /// Whether there is anything to send.
+    pub(crate) fn has_work(&self) -> bool {
+        let state = lock(&self.state);
+        !state.waiting.is_empty() || !state.deletions.is_empty()
     }
 
     /// The server said what epoch an attempt has.
     pub(crate) fn named(&self, attempt: u64, epoch: Epoch) {
-        let state = lock(&self.state);
-        if let Some(announcements) = state.under_way.get(&attempt) {
-            announcements.iter().for_each(|announcement| announcement.set_named(epoch));
-        }
+        let callers = lock(&self.state).callers.named(attempt);
+        // No lock is held while callers are woken.
+        callers.iter().for_each(|announcement| announcement.set_named(epoch));
     }
 
     /// An attempt failed, or may have: what it carried waits again.
@@ -223,19 +207,21 @@ impl Outbox {
         if mutant::is("failed-append-forgotten") {
             parcel.scopes.iter().for_each(|scope| _ = state.pending.remove(scope));
         }
-        let State { pending, waiting, under_way, .. } = &mut *state;
-        for scope in parcel.scopes {
+        let State { pending, waiting, callers, .. } = &mut *state;
+        for scope in parcel.scopes.into_iter().rev() {
             if let Some(inside) =
                 pending.get_mut(&scope).filter(|inside| inside.attempt == Some(parcel.attempt))
             {
                 inside.attempt = None;
-                waiting.scopes.push(scope);
+                waiting.push_front(scope);
             }
         }
-        waiting.add_keys(parcel.keys);
-        waiting.announcements.extend(under_way.remove(&parcel.attempt).unwrap_or_default());
+        let delivered = callers.come_back(parcel.attempt);
         self.settle(state);
         self.waits.notify_one();
+        if let Some((epoch, callers)) = delivered {
+            callers.iter().for_each(|announcement| announcement.set_named(epoch));
+        }
     }
 
     /// The record of an attempt, with these scopes, was read back, and is in the slots.
@@ -249,31 +235,43 @@ impl Outbox {
                 state.remember(now, *scope);
             }
         }
-        let announcements = state.under_way.remove(&attempt).unwrap_or_default();
+        let callers = state.callers.echoed(attempt, epoch);
         self.settle(state);
-        announcements.iter().for_each(|announcement| announcement.set_echoed(epoch));
+        callers.iter().for_each(|announcement| announcement.set_echoed());
     }
 
     /// Has everything that is inside, and everything of the last minute, appended again: whatever the server
     /// said of it, it may be lost.
     pub(crate) fn append_again(&self) {
         let mut state = lock(&self.state);
-        let now = Instant::now();
-        state.forget_old(now);
-        let State { pending, waiting, under_way, recent, overflowed, .. } = &mut *state;
+        state.forget_old(Instant::now());
+        let State { pending, recent, overflowed, .. } = &mut *state;
         if overflowed.is_some() {
             pending.entry(ScopeHash::ALL).or_default();
         }
         for (_, scope) in recent {
             pending.entry(*scope).or_default();
         }
-        for inside in pending.values_mut() {
-            inside.attempt = None;
-        }
-        waiting.scopes = pending.keys().copied().collect();
-        waiting.announcements.extend(under_way.drain().flat_map(|(_, announcements)| announcements));
+        state.wait_again();
         self.settle(state);
         self.waits.notify_one();
+    }
+
+    /// Has everything that is inside appended again, as other attempts: the records of the ones so far are not
+    /// recognised any longer.
+    pub(crate) fn disown(&self) {
+        let mut state = lock(&self.state);
+        state.wait_again();
+        self.settle(state);
+        self.waits.notify_one();
+    }
+
+    /// As if a minute had passed.
+    #[cfg(all(test, not(larder_loom)))]
+    pub(crate) fn forget(&self) {
+        let mut state = lock(&self.state);
+        state.recent.clear();
+        state.overflowed = None;
     }
 
     /// Publishes how many are inside. The slots were filled before whatever left.
@@ -284,17 +282,29 @@ impl Outbox {
 
 impl State {
     fn add(&mut self, scope: ScopeHash) {
-        let scope = if self.pending.len() < MOST_SCOPES || self.pending.contains_key(&scope) {
-            scope
-        } else {
-            self.pending.clear();
-            self.waiting.scopes.clear();
-            ScopeHash::ALL
-        };
-        let added = self.pending.insert(scope, Pending { attempt: None });
-        if added.is_none_or(|before| before.attempt.is_some()) {
-            self.waiting.scopes.push(scope);
+        let everything = self.pending.get(&ScopeHash::ALL);
+        if everything.is_some_and(|inside| inside.attempt.is_none()) {
+            // It waits, and covers this too.
+            return;
         }
+        let fits = self.pending.len() < MOST_SCOPES || self.pending.contains_key(&scope);
+        let scope = if fits { scope } else { ScopeHash::ALL };
+        if scope == ScopeHash::ALL {
+            self.pending.clear();
+            self.waiting.clear();
+        }
+        let before = self.pending.insert(scope, Pending { attempt: None });
+        if before.is_none_or(|before| before.attempt.is_some()) {
+            self.waiting.push_back(scope);
+        }
+    }
+
+    fn wait_again(&mut self) {
+        for inside in self.pending.values_mut() {
+            inside.attempt = None;
+        }
+        self.waiting = self.pending.keys().copied().collect();
+        self.callers.all_come_back();
     }
 
     fn remember(&mut self, now: Instant, scope: ScopeHash) {
@@ -314,32 +324,59 @@ impl State {
     }
 }
 
-impl Waiting {
-    /// As many scopes as go into one record, oldest first. The keys go with the first one, those who asked
-    /// with the last one: by then all that they asked for is on its way.
-    fn take(&mut self) -> (Vec<ScopeHash>, Vec<Arc<str>>, Vec<Arc<Announcement>>) {
-        let rest = self.scopes.split_off(self.scopes.len().min(MOST_AT_ONCE));
-        let announcements = if rest.is_empty() { mem::take(&mut self.announcements) } else { Vec::new() };
-        self.key_bytes = 0;
-        (mem::replace(&mut self.scopes, rest), mem::take(&mut self.keys), announcements)
-    }
-
-    fn add_keys(&mut self, keys: impl IntoIterator<Item = Arc<str>>) {
-        for key in keys {
-            if self.key_bytes + key.len() <= MOST_KEY_BYTES {
-                self.key_bytes += key.len();
-                self.keys.push(key);
-            }
+impl Callers {
+    /// The attempt takes along the last of what waits.
+    fn set_out(&mut self, attempt: u64) {
+        let mut callers = mem::take(&mut self.failed);
+        callers.extend(self.latest.take());
+        if self.under_way.len() < MOST_UNDER_WAY {
+            self.under_way.insert(attempt, UnderWay { callers, ..UnderWay::default() });
         }
     }
 
-    /// Those who no longer wait are let go of, now and then.
-    fn add_announcement(&mut self, announcement: Arc<Announcement>) {
-        const MANY: usize = 1024;
-        if self.announcements.len() >= MANY && self.announcements.len().is_power_of_two() {
-            self.announcements.retain(|waited| Arc::strong_count(waited) > 1);
+    /// The server named the epoch of an attempt.
+    fn named(&mut self, attempt: u64) -> Vec<Arc<Announcement>> {
+        self.change(attempt, |under_way| under_way.named = true)
+    }
+
+    /// The record of an attempt was read back.
+    fn echoed(&mut self, attempt: u64, epoch: Epoch) -> Vec<Arc<Announcement>> {
+        self.change(attempt, |under_way| under_way.echoed = Some(epoch))
+    }
+
+    /// An attempt is over when it was named and read back, in either order.
+    fn change(&mut self, attempt: u64, change: impl FnOnce(&mut UnderWay)) -> Vec<Arc<Announcement>> {
+        let Some(under_way) = self.under_way.get_mut(&attempt) else { return Vec::new() };
+        change(under_way);
+        if under_way.named && under_way.echoed.is_some() {
+            return self.under_way.remove(&attempt).unwrap_or_default().callers;
         }
-        self.announcements.push(announcement);
+        under_way.callers.clone()
+    }
+
+    /// An attempt failed. If its record was read back all the same, gives those who were not told of its epoch.
+    fn come_back(&mut self, attempt: u64) -> Option<(Epoch, Vec<Arc<Announcement>>)> {
+        let UnderWay { callers, echoed, .. } = self.under_way.remove(&attempt)?;
+        if let Some(epoch) = echoed {
+            return Some((epoch, callers));
+        }
+        self.failed.extend(callers);
+        self.forget_gone();
+        None
+    }
+
+    /// What was read back by now is delivered, whatever becomes of the server.
+    fn all_come_back(&mut self) {
+        let unread = |under_way: &UnderWay| under_way.echoed.is_none();
+        let mut under_way: Vec<_> = self.under_way.extract_if(|_, attempt| unread(attempt)).collect();
+        under_way.sort_by_key(|(attempt, _)| *attempt);
+        self.failed.extend(under_way.into_iter().flat_map(|(_, attempt)| attempt.callers));
+        self.forget_gone();
+    }
+
+    /// Those who no longer wait are forgotten: a server may be away for days.
+    fn forget_gone(&mut self) {
+        self.failed.retain(|announcement| Arc::strong_count(announcement) > 1);
     }
 }
 

@@ -9,6 +9,7 @@ mod pace;
 mod reader;
 mod record;
 mod reply;
+mod report;
 mod sender;
 mod shared;
 mod start;
@@ -126,7 +127,11 @@ impl Log {
 
     /// A log that nobody else in this process is given.
     fn start(prefix: &str, connector: Arc<dyn Connect>, settings: Settings) -> Arc<Self> {
-        let shared = Arc::new(Shared::new(prefix, connector, settings));
+        Self::start_with(Shared::new(prefix, connector, settings))
+    }
+
+    fn start_with(shared: Shared) -> Arc<Self> {
+        let shared = Arc::new(shared);
         let (wakes, received) = mpsc::channel(MOST_WAKES);
         let (open, closed) = watch::channel(());
         thread::start(&shared, received, closed);

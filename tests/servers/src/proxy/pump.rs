@@ -1,7 +1,7 @@
 //! One way of one connection.
 
 use std::collections::VecDeque;
-use std::future;
+use std::{future, time::Duration};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
@@ -39,6 +39,9 @@ pub(super) struct Pump<'a> {
     version: u64,
     passed: u64,
 }
+
+/// Bytes under way before the sender has to wait, on a link that is throttled.
+const THROTTLED: usize = 64 << 10;
 
 struct Parcel {
     due: Instant,
@@ -89,7 +92,8 @@ impl<'a> Pump<'a> {
                 self.close().await;
                 return Ok(());
             }
-            let reads = !self.ended && !self.spent && self.queued < CAPACITY;
+            let capacity = if matches!(fault, Fault::Throttle(_)) { THROTTLED } else { CAPACITY };
+            let reads = !self.ended && !self.spent && self.queued < capacity;
             let sends = !self.line.is_empty() && !held;
             tokio::select! {
                 biased;
@@ -156,12 +160,24 @@ impl<'a> Pump<'a> {
                 bytes = &bytes[..bytes.len().min(left)];
             }
             Fault::Delay(delay) => due += delay,
+            Fault::Throttle(rate) => return self.take_slowly(bytes, rate),
             Fault::None | Fault::Hold => {}
         }
         self.passed += bytes.len() as u64;
         if !bytes.is_empty() {
             self.queued += bytes.len();
             self.line.push_back(Parcel { due, bytes: bytes.to_vec(), written: 0 });
+        }
+    }
+
+    /// A hundredth of a second's worth at a time.
+    fn take_slowly(&mut self, bytes: &[u8], rate: u64) {
+        let piece = usize::try_from(rate / 100).unwrap_or(usize::MAX).max(1);
+        let mut due = self.line.back().map_or_else(Instant::now, |last| last.due.max(Instant::now()));
+        for piece in bytes.chunks(piece) {
+            due += Duration::from_secs_f64(piece.len() as f64 / rate as f64);
+            self.queued += piece.len();
+            self.line.push_back(Parcel { due, bytes: piece.to_vec(), written: 0 });
         }
     }
 

@@ -103,7 +103,7 @@ impl World {
                 self.enter(scope(number));
             }
             Step::Append => {
-                let Some(parcel) = self.epochs.take() else { return };
+                let Some(parcel) = self.epochs.take(usize::MAX) else { return };
                 for (scope, attempt) in &mut self.inside {
                     if parcel.scopes.contains(scope) {
                         *attempt = Some(parcel.attempt);

@@ -8,7 +8,7 @@ use super::check;
 use crate::{
     clock::Clock,
     entry::{Cover, Elsewhere, Entry},
-    epoch::{Epoch, Epochs, Instant, LocalOrder, Record, Since},
+    epoch::{Epoch, Epochs, Instant, LocalOrder, Record, Since, Stamp},
     policy::Policy,
     scope::{Scope, ScopeHash},
 };
@@ -60,7 +60,7 @@ impl World {
 
     /// Appends what waits, and reads it back.
     fn send(&self) {
-        if let Some(parcel) = self.epochs.take() {
+        if let Some(parcel) = self.epochs.take(1) {
             self.epochs.follow(&[self.record(Some(parcel.attempt))], CHANGE);
         }
     }
@@ -219,5 +219,34 @@ fn loom_the_backward_read_against_an_entry_of_the_server() {
         log.read_back(&Record { epoch: BEFORE, own: None, scopes: other.clone() });
         assert!(judge.join().unwrap().is_none(), "a stale entry of the server is accepted");
         assert!(log.accepts(&other, BEFORE), "what nothing covers is good again");
+    });
+}
+
+/// A record that is older than an entry in memory drops nothing, however late it is read; and while the stamp moves up
+/// because of that, an invalidation that is newer is not hidden by it.
+#[test]
+fn loom_an_entry_that_is_newer_than_a_record_against_an_own_invalidation() {
+    check(|| {
+        let world = World::new();
+        let taken = world.epochs.judge(&[world.key], CHANGE).unwrap();
+        world.epochs.follow(&[world.record(None)], CHANGE);
+        let stamp = Arc::new(Stamp::new(taken));
+        let holds = move |world: &World, stamp: &Stamp| {
+            let key = [world.key];
+            stamp.holds(&world.epochs, |stamp| {
+                world.epochs.unchanged(&key, stamp) || world.epochs.valid_in_log_order(&key, stamp, taken)
+            })
+        };
+        let reader = beside(&world, {
+            let stamp = stamp.clone();
+            move |world| holds(world, &stamp)
+        });
+        world.epochs.apply(&[world.key], []);
+        if let Some(parcel) = world.epochs.take(1) {
+            let newer = Record { epoch: Epoch(12), ..world.record(Some(parcel.attempt)) };
+            world.epochs.follow(&[newer], Epoch(12));
+        }
+        reader.join().unwrap();
+        assert!(!holds(&world, &stamp), "a stale entry is valid in memory");
     });
 }

@@ -29,7 +29,7 @@ fn now<R>(future: impl Future<Output = R>) -> Option<R> {
 
 /// Takes what waits, and has it read back.
 fn deliver(outbox: &Outbox, epoch: u64) -> Parcel {
-    let parcel = outbox.take().expect("something waits");
+    let parcel = outbox.take(usize::MAX).expect("something waits");
     outbox.named(parcel.attempt, Epoch(epoch));
     outbox.echo(parcel.attempt, &parcel.scopes, Epoch(epoch));
     parcel
@@ -48,8 +48,8 @@ fn scopes_that_wait_are_coalesced() {
     outbox.add(&scopes([1, 2]), []);
     outbox.add(&scopes([2, 3]), []);
     assert_eq!(outbox.len(), 3);
-    assert_eq!(sorted(outbox.take().unwrap().scopes), scopes([1, 2, 3]));
-    assert!(outbox.take().is_none());
+    assert_eq!(sorted(outbox.take(usize::MAX).unwrap().scopes), scopes([1, 2, 3]));
+    assert!(outbox.take(usize::MAX).is_none());
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_scope_is_inside_from_the_call_to_the_echo() {
     assert!(!outbox.covers(&scopes([1])));
     outbox.add(&scopes([1]), []);
     assert!(outbox.covers(&scopes([9, 1])) && !outbox.covers(&scopes([9])));
-    let parcel = outbox.take().unwrap();
+    let parcel = outbox.take(usize::MAX).unwrap();
     assert!(outbox.covers(&scopes([1])), "under way");
     outbox.named(parcel.attempt, Epoch(5));
     assert!(outbox.covers(&scopes([1])), "appended, and not read back");
@@ -78,7 +78,7 @@ fn everything_covers_every_entry() {
 fn an_older_echo_or_reply_takes_out_nothing_that_was_added_since() {
     let outbox = Outbox::default();
     outbox.add(&scopes([1, 2]), []);
-    let first = outbox.take().unwrap();
+    let first = outbox.take(usize::MAX).unwrap();
     let told = outbox.add(&scopes([1]), []);
     outbox.named(first.attempt, Epoch(5));
     outbox.echo(first.attempt, &first.scopes, Epoch(5));
@@ -94,14 +94,14 @@ fn an_older_echo_or_reply_takes_out_nothing_that_was_added_since() {
 #[test]
 fn a_failed_attempt_waits_again() {
     let outbox = Outbox::default();
-    let told = outbox.add(&scopes([1]), [Arc::from("one")]);
-    let first = outbox.take().unwrap();
+    let told = outbox.add(&scopes([1]), []);
+    let first = outbox.take(usize::MAX).unwrap();
     let (attempt, carried) = (first.attempt, first.scopes.clone());
     outbox.failed(first);
     assert!(outbox.covers(&scopes([1])));
 
-    let second = outbox.take().unwrap();
-    assert_eq!((&second.scopes, second.keys.len()), (&carried, 1));
+    let second = outbox.take(usize::MAX).unwrap();
+    assert_eq!(second.scopes, carried);
     // It had arrived after all.
     outbox.echo(attempt, &carried, Epoch(5));
     assert!(outbox.covers(&scopes([1])), "only the attempt that carries it takes it out");
@@ -109,17 +109,32 @@ fn a_failed_attempt_waits_again() {
     outbox.echo(second.attempt, &second.scopes, Epoch(6));
     assert!(!outbox.covers(&scopes([1])));
     assert!(now(told.echoed()).is_some());
+    assert_eq!(now(told.named()), None);
+    outbox.failed(second);
+    assert_eq!(now(told.named()), Some(Epoch(6)), "the reply was lost, and the record was not");
+}
+
+#[test]
+fn a_reply_may_come_after_the_echo() {
+    let outbox = Outbox::default();
+    let told = outbox.add(&scopes([1]), []);
+    let parcel = outbox.take(usize::MAX).unwrap();
+    outbox.echo(parcel.attempt, &parcel.scopes, Epoch(5));
+    assert_eq!((now(told.echoed()), now(told.named())), (Some(()), None));
+    outbox.named(parcel.attempt, Epoch(5));
+    assert_eq!(now(told.named()), Some(Epoch(5)));
+    assert!(lock(&outbox.state).callers.under_way.is_empty());
 }
 
 #[test]
 fn what_failed_after_its_echo_waits_no_longer() {
     let outbox = Outbox::default();
     outbox.add(&scopes([1]), []);
-    let parcel = outbox.take().unwrap();
+    let parcel = outbox.take(usize::MAX).unwrap();
     outbox.echo(parcel.attempt, &parcel.scopes, Epoch(5));
     outbox.failed(parcel);
     assert!(!outbox.covers(&scopes([1])));
-    assert!(outbox.take().is_none());
+    assert!(outbox.take(usize::MAX).is_none());
 }
 
 #[test]
@@ -151,13 +166,78 @@ fn one_attempt_takes_so_much_and_no_more() {
 }
 
 #[test]
-fn keys_are_remembered_within_bounds() {
+fn keys_are_deleted_once_whatever_becomes_of_the_record() {
     let outbox = Outbox::default();
-    let key: Arc<str> = "k".repeat(MOST_KEY_BYTES / 2).into();
-    outbox.add(&scopes([1]), [key.clone(), key.clone(), key.clone()]);
-    assert_eq!(outbox.take().unwrap().keys.len(), 2);
-    outbox.add(&scopes([2]), [key]);
-    assert_eq!(outbox.take().unwrap().keys.len(), 1, "what was taken counts no longer");
+    outbox.add(&scopes([1]), [Arc::from("one")]);
+    assert!(outbox.has_deletions());
+    let parcel = outbox.take(usize::MAX).unwrap();
+    assert_eq!(outbox.take_deletions(usize::MAX), [Arc::from("one")]);
+    outbox.failed(parcel);
+    outbox.append_again();
+    assert!(outbox.has_work() && !outbox.has_deletions());
+    assert!(outbox.take_deletions(usize::MAX).is_empty());
+}
+
+#[test]
+fn a_scope_waits_once_however_often_it_is_invalidated() {
+    let outbox = Outbox::default();
+    for _ in 0..100_000 {
+        drop(outbox.add(&scopes([1]), [Arc::from("one")]));
+    }
+    let state = lock(&outbox.state);
+    assert_eq!((state.waiting.len(), state.pending.len()), (1, 1));
+    drop(state);
+    assert_eq!(outbox.take_deletions(usize::MAX).len(), 1);
+}
+
+#[test]
+fn what_covers_everything_waits_alone() {
+    let outbox = Outbox::default();
+    outbox.add(&scopes(0..10), []);
+    outbox.add(&[ScopeHash::ALL], []);
+    let told = outbox.add(&scopes(20..30), []);
+    assert_eq!(outbox.len(), 1);
+    let parcel = outbox.take(usize::MAX).unwrap();
+    assert_eq!(parcel.scopes, [ScopeHash::ALL]);
+    // From here on it covers no longer what comes.
+    outbox.add(&scopes([7]), []);
+    outbox.echo(parcel.attempt, &parcel.scopes, Epoch(5));
+    assert!(now(told.echoed()).is_some());
+    assert_eq!(deliver(&outbox, 6).scopes, scopes([7]));
+}
+
+#[test]
+fn what_is_disowned_goes_out_as_another_attempt() {
+    let outbox = Outbox::default();
+    let told = outbox.add(&scopes([1]), []);
+    let first = outbox.take(usize::MAX).unwrap();
+    outbox.named(first.attempt, Epoch(5));
+    outbox.disown();
+    outbox.echo(first.attempt, &first.scopes, Epoch(5));
+    assert!(outbox.covers(&scopes([1])));
+    outbox.failed(first);
+    assert_eq!(deliver(&outbox, 6).scopes, scopes([1]));
+    assert!(now(told.echoed()).is_some());
+    assert!(outbox.take(usize::MAX).is_none());
+}
+
+/// The waker of a caller is that of his executor, and may panic.
+#[test]
+fn a_waker_that_panics_harms_nothing() {
+    struct Panics;
+    impl std::task::Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("this waker always does");
+        }
+    }
+    let outbox = Outbox::default();
+    let told = outbox.add(&scopes([1]), []);
+    let waker = Waker::from(Arc::new(Panics));
+    let mut waiting = pin!(told.echoed());
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    deliver(&outbox, 5);
+    assert_eq!(outbox.len(), 0);
+    assert_eq!(waiting.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(()));
 }
 
 #[test]
@@ -170,7 +250,7 @@ fn the_last_minute_is_appended_again() {
     outbox.add(&scopes([2]), []);
     deliver(&outbox, 6);
     outbox.add(&scopes([3]), []);
-    let under_way = outbox.take().unwrap();
+    let under_way = outbox.take(usize::MAX).unwrap();
 
     outbox.append_again();
     assert!([1, 2, 3].into_iter().all(|number| outbox.covers(&scopes([number]))));
@@ -187,7 +267,7 @@ fn what_is_older_than_a_minute_is_not() {
     deliver(&outbox, 5);
     age(&outbox, REMEMBERED + Duration::from_secs(1));
     outbox.append_again();
-    assert!(outbox.take().is_none());
+    assert!(outbox.take(usize::MAX).is_none());
 }
 
 #[test]
@@ -207,7 +287,7 @@ fn too_much_to_remember_is_everything() {
 fn those_who_asked_are_told_after_a_new_start() {
     let outbox = Outbox::default();
     let told = outbox.add(&scopes([1]), []);
-    outbox.take().unwrap();
+    outbox.take(usize::MAX).unwrap();
     outbox.append_again();
     assert!(now(told.named()).is_none());
     deliver(&outbox, 6);
@@ -217,10 +297,17 @@ fn those_who_asked_are_told_after_a_new_start() {
 #[test]
 fn those_who_do_not_wait_are_let_go() {
     let outbox = Outbox::default();
-    for _ in 0..100_000 {
-        drop(outbox.add(&scopes([1]), []));
+    let waits = outbox.add(&scopes([1]), []);
+    for number in 0..1_000 {
+        drop(outbox.add(&scopes([number]), []));
+        let parcel = outbox.take(usize::MAX).unwrap();
+        outbox.failed(parcel);
     }
-    assert!(lock(&outbox.state).waiting.announcements.len() <= 2048);
+    assert_eq!(lock(&outbox.state).callers.failed.len(), 1);
+    while outbox.len() > 0 {
+        deliver(&outbox, 5);
+    }
+    assert!(now(waits.echoed()).is_some());
 }
 
 #[test]
@@ -230,7 +317,7 @@ fn the_sender_is_woken() {
     outbox.add(&scopes([1]), []);
     outbox.ring();
     assert!(now(outbox.wait()).is_some());
-    let parcel = outbox.take().unwrap();
+    let parcel = outbox.take(usize::MAX).unwrap();
     outbox.failed(parcel);
     assert!(now(outbox.wait()).is_some());
 }
@@ -240,9 +327,9 @@ fn attempts_that_are_never_read_back_do_not_pile_up() {
     let outbox = Outbox::default();
     for _ in 0..2 * MOST_UNDER_WAY {
         outbox.add(&scopes([1]), []);
-        outbox.take().unwrap();
+        outbox.take(usize::MAX).unwrap();
     }
-    assert_eq!(lock(&outbox.state).under_way.len(), MOST_UNDER_WAY);
+    assert_eq!(lock(&outbox.state).callers.under_way.len(), MOST_UNDER_WAY);
     deliver_last(&outbox);
     assert_eq!(outbox.len(), 0);
 }

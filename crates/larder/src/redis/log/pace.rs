@@ -10,7 +10,8 @@ pub(super) struct Backoff {
 
 impl Backoff {
     const SHORTEST: Duration = Duration::from_millis(20);
-    const LONGEST: Duration = Duration::from_secs(1);
+    /// What waits is to be delivered within two seconds of the server's return, and a connection takes some time.
+    const LONGEST: Duration = Duration::from_millis(500);
 
     pub(super) fn new() -> Self {
         Self { next: Self::SHORTEST }
@@ -64,9 +65,109 @@ impl Pace {
     }
 }
 
+/// How much to ask for at once: less after a failure, more after a success, so that a slow link or a small buffer of
+/// the server's slows things down and never ends them.
+#[derive(Debug)]
+pub(super) struct Volume {
+    size: usize,
+    /// Where it failed lately: it grows to here quickly, and beyond slowly.
+    ceiling: usize,
+    /// Successes at the ceiling, in a row.
+    calm: u32,
+    least: usize,
+    most: usize,
+    /// How many times over a reply may take what it usually may, as a power of two.
+    patience: u32,
+}
+
+impl Volume {
+    const CALM: u32 = 16;
+    const MOST_PATIENT: u32 = 4;
+
+    pub(super) fn new(least: usize, first: usize, most: usize) -> Self {
+        Self { size: first, ceiling: most, calm: 0, least, most, patience: 0 }
+    }
+
+    /// How much to ask for.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// How long a reply may take that usually may take `limit`. The smallest piece may be too large for that.
+    pub(super) fn patience(&self, limit: Duration) -> Duration {
+        limit * (1 << self.patience)
+    }
+
+    /// It did not come.
+    pub(super) fn failed(&mut self) {
+        self.patience = (self.patience + 1).min(Self::MOST_PATIENT);
+        self.ceiling = (self.size / 2).max(self.least);
+        self.size = (self.size / 4).max(self.least);
+        self.calm = 0;
+    }
+
+    /// It came, after `elapsed` of what `limit` usually is; `full` if there may have been more.
+    pub(super) fn succeeded(&mut self, full: bool, elapsed: Duration, limit: Duration) {
+        if elapsed < self.patience(limit) / 4 {
+            self.patience = self.patience.saturating_sub(1);
+        }
+        if !full {
+            return;
+        }
+        if self.size >= self.ceiling {
+            self.calm += 1;
+            if self.calm < Self::CALM {
+                return;
+            }
+            self.calm = 0;
+            self.ceiling = (self.ceiling * 2).min(self.most);
+        }
+        self.size = (self.size * 2).min(self.ceiling);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(100);
+
+    fn fast(volume: &mut Volume) {
+        volume.succeeded(true, Duration::ZERO, LIMIT);
+    }
+
+    #[test]
+    fn it_asks_for_more_after_a_success_and_for_less_after_a_failure() {
+        let mut volume = Volume::new(1, 64, 1_000);
+        (0..10).for_each(|_| fast(&mut volume));
+        assert_eq!(volume.size(), 1_000);
+        volume.failed();
+        assert_eq!(volume.size(), 250);
+        (0..3).for_each(|_| fast(&mut volume));
+        assert_eq!(volume.size(), 500, "it stops where it failed");
+        (0..20).for_each(|_| fast(&mut volume));
+        assert_eq!(volume.size(), 1_000, "and tries again after a while");
+        (0..20).for_each(|_| volume.failed());
+        assert_eq!(volume.size(), 1, "something is always asked for");
+        volume.succeeded(false, Duration::ZERO, LIMIT);
+        assert_eq!(volume.size(), 1, "there was no more");
+        (0..1_000).for_each(|_| fast(&mut volume));
+        assert_eq!(volume.size(), 1_000);
+    }
+
+    #[test]
+    fn it_waits_longer_after_a_failure_for_as_long_as_that_is_needed() {
+        let mut volume = Volume::new(1, 1, 10);
+        assert_eq!(volume.patience(LIMIT), LIMIT);
+        (0..3).for_each(|_| volume.failed());
+        assert_eq!(volume.patience(LIMIT), LIMIT * 8);
+        volume.succeeded(true, LIMIT * 3, LIMIT);
+        assert_eq!(volume.patience(LIMIT), LIMIT * 8);
+        (0..3).for_each(|_| fast(&mut volume));
+        assert_eq!(volume.patience(LIMIT), LIMIT);
+        (0..30).for_each(|_| volume.failed());
+        assert_eq!(volume.patience(LIMIT), LIMIT * 16);
+    }
 
     #[test]
     fn it_pauses_while_records_come_fast() {

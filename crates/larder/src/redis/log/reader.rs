@@ -12,11 +12,12 @@ use tokio::time::{sleep, sleep_until};
 
 use super::{
     connect::{Link, Purpose, Trouble},
-    pace::{Backoff, Pace},
+    pace::{Backoff, Pace, Volume},
     record::Content,
     reply::{self, Ends, Entry},
+    report::report,
     shared::{Cause, Shared, count},
-    start,
+    start::{self, Known},
 };
 use crate::{
     epoch::{Epoch, Instant, Record},
@@ -24,7 +25,9 @@ use crate::{
     scope::ScopeHash,
 };
 
-/// How many records one read takes at most.
+/// How many records one read takes: of 8 KiB each, if they carry as much as they may.
+const LEAST_AT_ONCE: usize = 1;
+const FIRST_AT_ONCE: usize = 64;
 const MOST_AT_ONCE: usize = 1_000;
 
 /// How often a connection is asked whether its server is still the one that it was. A server that becomes a replica
@@ -41,15 +44,19 @@ pub(super) struct Reader {
     shared: Arc<Shared>,
     backoff: Backoff,
     pace: Pace,
-    /// Whether the last read succeeded, as far as people were told.
-    in_contact: bool,
+    /// How many records one read takes.
+    volume: Volume,
+    /// The newest record that was read.
+    newest: Option<Entry>,
+    /// Whether the loss of contact was reported.
+    reported: bool,
     /// When this process last made the log anew below IDs that were too high to follow.
     lowered: Option<time::Instant>,
 }
 
 /// Why a connection was given up.
 enum End {
-    /// Somebody doubts that the server is still the same.
+    /// The server may not be the same any longer.
     Doubt,
     Trouble(Trouble),
 }
@@ -71,8 +78,10 @@ struct Visit {
     time_checked: time::Instant,
 }
 
-/// What one read asks for besides the news.
+/// What one read asks for.
 struct Plan {
+    /// How many records.
+    count: usize,
     block: Option<Duration>,
     asks_server: bool,
     asks_time: bool,
@@ -87,25 +96,39 @@ struct Reply {
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, backoff: Backoff::new(), pace: Pace::new(), in_contact: true, lowered: None }
+        Self {
+            shared,
+            backoff: Backoff::new(),
+            pace: Pace::new(),
+            volume: Volume::new(LEAST_AT_ONCE, FIRST_AT_ONCE, MOST_AT_ONCE),
+            newest: None,
+            reported: false,
+            lowered: None,
+        }
     }
 
     /// Follows the log, on one connection after the other.
     pub(super) async fn run(&mut self) -> Infallible {
+        let shared = self.shared.clone();
         loop {
             let Err(end) = self.visit().await;
             if let End::Trouble(trouble) = end {
                 self.lost(trouble);
             }
-            self.backoff.wait().await;
+            tokio::select! {
+                () = self.backoff.wait() => {}
+                // The sender found the server, for instance.
+                () = doubt(&shared, time::Instant::now()) => {}
+            }
         }
     }
 
     fn lost(&mut self, trouble: Trouble) {
-        if self.in_contact {
-            tracing::warn!(log = self.shared.key, %trouble, "lost contact with the invalidation log");
+        self.shared.set_followed(false);
+        if !std::mem::replace(&mut self.reported, true) {
+            let log = &self.shared.key;
+            report(|| tracing::warn!(log, %trouble, "lost contact with the invalidation log"));
         }
-        self.in_contact = false;
         self.shared.starts.send_modify(|starts| {
             if starts.completed == 0 {
                 starts.trouble = Some(trouble);
@@ -114,19 +137,24 @@ impl Reader {
     }
 
     fn found(&mut self) {
-        if !self.in_contact {
-            tracing::info!(log = self.shared.key, "in contact with the invalidation log again");
+        if !self.shared.set_followed(true) {
+            self.shared.found.notify_waiters();
         }
-        self.in_contact = true;
         self.backoff.reset();
+        if std::mem::take(&mut self.reported) {
+            let log = &self.shared.key;
+            report(|| tracing::info!(log, "in contact with the invalidation log again"));
+        }
     }
 
     async fn visit(&mut self) -> Result<Infallible, End> {
         let shared = self.shared.clone();
         // What was doubted until now is looked at now.
         pin!(shared.doubt.notified()).enable();
-        let link = Link::open(&*shared.connector, Purpose::Read).await?;
+        let mut link = Link::open(&*shared.connector, Purpose::Read).await?;
         shared.look_at_eviction(link.facts());
+        let client = client_number(&mut link, shared.deadline).await?;
+        shared.renew_identity(client, link.facts());
         shared.contact().set_server_time(link.facts().time_ms);
         let now = time::Instant::now();
         let mut visit =
@@ -150,12 +178,16 @@ impl Reader {
     async fn start_anew(&mut self, visit: &mut Visit, cause: Cause) -> Result<(), Trouble> {
         // What is read back belongs to the start before.
         visit.backward = None;
-        let yields = self.lowered.is_some_and(|then| then.elapsed() < LULL);
-        let started = start::start_anew(&self.shared, &mut visit.link, cause, yields).await?;
+        let known = Known {
+            newest: self.newest.as_ref(),
+            yields: self.lowered.is_some_and(|then| then.elapsed() < LULL),
+        };
+        let started = start::start_anew(&self.shared, &mut visit.link, cause, known).await?;
         visit.backward = Some(started.below);
         if started.lowered {
             self.lowered = Some(time::Instant::now());
         }
+        self.newest = started.newest;
         self.found();
         Ok(())
     }
@@ -164,8 +196,15 @@ impl Reader {
     async fn read(&mut self, visit: &mut Visit) -> Result<Duration, Trouble> {
         let position = self.shared.log().position();
         let sent = Instant::now();
-        let reply = self.ask(visit, position).await?;
-        if reply.ends.is_some_and(|ends| self.shared.log().is_leap(ends.last)) {
+        let count = self.volume.size();
+        let reply = match self.ask(visit, position).await {
+            Ok(reply) => reply,
+            Err(trouble) => {
+                self.volume.failed();
+                return Err(trouble);
+            }
+        };
+        if reply.ends.as_ref().is_some_and(|ends| self.shared.log().is_leap(ends.last)) {
             self.start_anew(visit, Cause::Leap).await?;
             return Ok(Duration::ZERO);
         }
@@ -174,7 +213,7 @@ impl Reader {
             return Ok(Duration::ZERO);
         }
         let records = reply.news.len();
-        let reached_tip = records < MOST_AT_ONCE;
+        let reached_tip = records < count;
         if records > 0 {
             self.apply(&reply.news);
         }
@@ -184,7 +223,7 @@ impl Reader {
         }
         self.found();
         if let Some(older) = reply.older {
-            self.read_back(visit, &older);
+            self.read_back(visit, &older, count);
         }
         let pause = self.pace.after(records, time::Instant::now());
         // Who is behind does not pause.
@@ -202,9 +241,10 @@ impl Reader {
         }
     }
 
-    async fn ask(&self, visit: &mut Visit, position: Epoch) -> Result<Reply, Trouble> {
+    async fn ask(&mut self, visit: &mut Visit, position: Epoch) -> Result<Reply, Trouble> {
         let now = time::Instant::now();
         let plan = Plan {
+            count: self.volume.size(),
             // While older records are read as well, there is no waiting for newer ones. Nor is there at first: a
             // lost log looks like a quiet one until the read ends, and those who cannot append to it would break
             // off one read after the other.
@@ -213,15 +253,20 @@ impl Reader {
             asks_time: now.duration_since(visit.time_checked) >= TIME_CHECK,
         };
         let commands = self.commands(position, visit.backward, &plan);
-        let limit = plan.block.map_or(self.shared.deadline, |block| block + self.shared.slack());
-        let mut replies = visit.link.ask(&commands, limit).await?.into_iter();
+        let limit = self.shared.slack();
+        let patience = self.volume.patience(limit);
+        let replies = visit.link.ask(&commands, plan.block.unwrap_or_default() + patience).await?;
         visit.has_read = true;
+        let mut replies = replies.into_iter();
         let mut next = || replies.next().ok_or_else(|| Trouble::new("replies are missing"));
         let reply = Reply {
             news: reply::news(next()?)?,
             ends: reply::ends(next()?)?,
             older: visit.backward.map(|_| reply::entries(next()?)).transpose()?,
         };
+        let is_full = |entries: &[Entry]| entries.len() == plan.count;
+        let full = is_full(&reply.news) || reply.older.as_deref().is_some_and(is_full);
+        self.volume.succeeded(full, now.elapsed().saturating_sub(plan.block.unwrap_or_default()), limit);
         if plan.asks_server {
             visit.server_checked = now;
             check_server(&visit.link, next()?)?;
@@ -238,20 +283,14 @@ impl Reader {
     fn commands(&self, position: Epoch, backward: Option<Epoch>, plan: &Plan) -> Pipeline {
         let key = &self.shared.key;
         let mut commands = pipe();
-        commands.cmd("XREAD").arg("COUNT").arg(MOST_AT_ONCE);
+        commands.cmd("XREAD").arg("COUNT").arg(plan.count);
         if let Some(block) = plan.block {
             commands.arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX));
         }
         commands.arg("STREAMS").arg(key).arg(position.to_string());
         commands.cmd("XINFO").arg("STREAM").arg(key);
         if let Some(below) = backward {
-            commands
-                .cmd("XREVRANGE")
-                .arg(key)
-                .arg(format!("({below}"))
-                .arg("-")
-                .arg("COUNT")
-                .arg(MOST_AT_ONCE);
+            commands.cmd("XREVRANGE").arg(key).arg(format!("({below}")).arg("-").arg("COUNT").arg(plan.count);
         }
         if plan.asks_server {
             commands.cmd("INFO").arg("replication");
@@ -263,10 +302,11 @@ impl Reader {
     }
 
     /// Applies the news, in their order.
-    fn apply(&self, news: &[Entry]) {
+    fn apply(&mut self, news: &[Entry]) {
         let records: Vec<_> = news.iter().map(|entry| self.record(entry)).collect();
         let to = records.last().map_or(Epoch::ZERO, |record| record.epoch);
         self.shared.epochs.follow(&records, to);
+        self.newest = news.last().cloned();
         count(&self.shared.counts.applied, records.len());
         self.shared.moved.notify_waiters();
         for entry in news {
@@ -276,11 +316,11 @@ impl Reader {
         }
     }
 
-    fn read_back(&self, visit: &mut Visit, older: &[Entry]) {
+    fn read_back(&self, visit: &mut Visit, older: &[Entry], count: usize) {
         for entry in older {
             self.shared.log().read_back(&self.record(entry));
         }
-        visit.backward = older.last().map(|entry| entry.epoch).filter(|_| older.len() == MOST_AT_ONCE);
+        visit.backward = older.last().map(|entry| entry.epoch).filter(|_| older.len() == count);
     }
 
     /// What an entry of the log invalidates. One that makes no sense covers everything: it may have.
@@ -288,25 +328,40 @@ impl Reader {
         let epoch = entry.epoch;
         match &entry.content {
             Some(Content::Invalidation { sender, attempt, scopes }) => {
-                let own = (*sender == self.shared.sender).then_some(*attempt);
+                let own = (*sender == self.shared.identity()).then_some(*attempt);
                 Record { epoch, own, scopes: scopes.clone() }
             }
             Some(Content::Wake { .. }) => Record { epoch, own: None, scopes: Vec::new() },
             None => {
                 count(&self.shared.counts.malformed, 1);
-                tracing::warn!(
-                    log = self.shared.key,
-                    %epoch,
-                    "the invalidation log has a record that this release cannot read: everything cached is invalid"
-                );
+                let log = &self.shared.key;
+                report(|| {
+                    tracing::warn!(
+                        log,
+                        %epoch,
+                        "the invalidation log has a record that this release cannot read: everything cached is \
+                         invalid"
+                    );
+                });
                 Record { epoch, own: None, scopes: vec![ScopeHash::ALL] }
             }
         }
     }
 }
 
-/// Returns when somebody doubts that this is the right server; not so soon after it was found to be that they could
-/// have us do nothing else.
+/// The number by which the server knows this connection: no other one has it, as long as the server runs. Zero where
+/// that is not allowed.
+async fn client_number(link: &mut Link, limit: time::Duration) -> Result<u64, Trouble> {
+    let mut commands = pipe();
+    commands.cmd("CLIENT").arg("ID");
+    match link.ask(&commands, limit).await?.pop() {
+        Some(Value::Int(number)) => Ok(number.cast_unsigned()),
+        _ => Ok(0),
+    }
+}
+
+/// Returns when it is doubted that this is the right server; not so soon after it was found to be that the reader would
+/// do nothing else.
 async fn doubt(shared: &Shared, found: time::Instant) {
     const LULL: Duration = Duration::from_millis(250);
     sleep_until((found + LULL).into()).await;

@@ -39,6 +39,11 @@ impl Content {
         Self::Invalidation { sender: NOBODY, attempt: 0, scopes: vec![ScopeHash::ALL] }
     }
 
+    /// Whether it covers everything.
+    pub(super) fn covers_everything(&self) -> bool {
+        matches!(self, Self::Invalidation { scopes, .. } if scopes.contains(&ScopeHash::ALL))
+    }
+
     /// Its bytes.
     pub(super) fn encode(&self) -> Vec<u8> {
         match self {

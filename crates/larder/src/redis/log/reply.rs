@@ -19,12 +19,14 @@ pub(super) struct Entry {
 }
 
 /// The two ends of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ends {
     /// The oldest record that is still there.
     pub(super) first: Option<Epoch>,
     /// The last ID that was given, whether its record is still there or not.
     pub(super) last: Epoch,
+    /// The newest record that is still there.
+    pub(super) newest: Option<Entry>,
 }
 
 /// What a command said, unless it failed.
@@ -143,5 +145,9 @@ pub(super) fn ends(value: Value) -> Result<Option<Ends>, Trouble> {
         _ => return Err(strange()),
     };
     let last = epoch(field("last-generated-id").ok_or_else(strange)?)?;
-    Ok(Some(Ends { first, last }))
+    let newest = match field("last-entry") {
+        Some(newest @ Value::Array(_)) => Some(entry(newest)?),
+        _ => None,
+    };
+    Ok(Some(Ends { first, last, newest }))
 }

@@ -1,18 +1,20 @@
-//! The log's sender: appends what waits in the outbox, one parcel at a time.
+//! The log's sender: appends what waits in the outbox, in pieces that the link can carry, and deletes the entries of
+//! what was invalidated behind that.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 use ::redis::{Pipeline, Value, pipe};
 use tokio::{
     sync::{mpsc, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
     connect::{Link, Purpose, Trouble},
-    pace::Backoff,
+    pace::{Backoff, Volume},
     record::{Content, FIELD},
     reply,
+    report::report,
     shared::{Shared, Starts},
 };
 use crate::{
@@ -30,7 +32,18 @@ const MOST_WAKES: usize = 64;
 /// How long the sender waits for a new start on the server that it found.
 const START: Duration = Duration::from_secs(1);
 
-/// Whoever waits for this key should look again; whether there is a value now.
+/// How many bytes go out together at least and at most: more than a link carries while a reply is on its way.
+const LEAST_BYTES: usize = 512;
+const FIRST_BYTES: usize = 32 << 10;
+const MOST_BYTES: usize = 256 << 10;
+
+/// How many bytes of keys are deleted at once: what comes behind them does not wait for long.
+const MOST_DELETED_BYTES: usize = 8 << 10;
+
+/// How long records wait for deletions on other servers.
+const UNLINK: Duration = Duration::from_millis(50);
+
+/// This key should be looked for again by those who wait for it; whether there is a value now.
 pub(super) type Wake = (ScopeHash, bool);
 
 pub(super) struct Sender {
@@ -39,32 +52,55 @@ pub(super) struct Sender {
     wakes: mpsc::Receiver<Wake>,
     link: Option<Link>,
     backoff: Backoff,
-    /// What is being appended. It stays here if the attempt is broken off.
-    under_way: Option<Parcel>,
+    /// How many bytes go out together.
+    volume: Volume,
+    /// What is being appended, oldest first. It stays here if the attempt is broken off.
+    under_way: VecDeque<Parcel>,
+    /// Appended, and their callers not told so far.
+    appended: Vec<(u64, Epoch)>,
+    /// The link has answered just now.
+    proven: bool,
     /// The last ID that the server named.
     named: Epoch,
 }
 
 impl Sender {
     pub(super) fn new(shared: Arc<Shared>, wakes: mpsc::Receiver<Wake>) -> Self {
-        let starts = shared.starts.subscribe();
-        let backoff = Backoff::new();
-        Self { shared, starts, wakes, link: None, backoff, under_way: None, named: Epoch::ZERO }
+        Self {
+            starts: shared.starts.subscribe(),
+            shared,
+            wakes,
+            link: None,
+            backoff: Backoff::new(),
+            volume: Volume::new(LEAST_BYTES, FIRST_BYTES, MOST_BYTES),
+            under_way: VecDeque::new(),
+            appended: Vec::new(),
+            proven: false,
+            named: Epoch::ZERO,
+        }
     }
 
     pub(super) async fn run(&mut self) -> Infallible {
         loop {
-            let Err(trouble) = self.serve().await;
-            tracing::debug!(log = self.shared.key, %trouble, "cannot append to the invalidation log");
+            // First of all: whatever ended the run before, a panic included, nothing is lost.
             self.give_up();
-            self.backoff.wait().await;
+            let Err(trouble) = self.serve().await;
+            self.give_up();
+            let log = &self.shared.key;
+            report(|| tracing::debug!(log, %trouble, "cannot append to the invalidation log"));
+            let shared = self.shared.clone();
+            tokio::select! {
+                () = self.backoff.wait() => {}
+                () = shared.found.notified() => {}
+            }
         }
     }
 
     /// Sends what still waits, if the server lets us.
     pub(super) async fn finish(&mut self, limit: Duration) {
-        self.return_parcel();
-        if self.shared.log().outbox().len() == 0 {
+        self.return_parcels();
+        let outbox = self.shared.log().outbox();
+        if outbox.len() == 0 && !outbox.has_work() {
             return;
         }
         let last = timeout(limit, async {
@@ -72,11 +108,13 @@ impl Sender {
             self.send_all(None).await
         });
         if !matches!(last.await, Ok(Ok(()))) {
-            tracing::warn!(
-                log = self.shared.key,
-                scopes = self.shared.log().outbox().len(),
-                "the last cache on this log is gone before its invalidations were appended"
-            );
+            report(|| {
+                tracing::warn!(
+                    log = self.shared.key,
+                    scopes = self.shared.log().outbox().len(),
+                    "the last cache on this log is gone before its invalidations were appended"
+                );
+            });
         }
     }
 
@@ -86,6 +124,8 @@ impl Sender {
         let mut wake = None;
         loop {
             self.send_all(wake.take()).await?;
+            // A link that breaks while it is idle does not tell.
+            self.proven = false;
             let nudge = shared.nudge_every();
             tokio::select! {
                 () = shared.log().outbox().wait() => {}
@@ -102,7 +142,9 @@ impl Sender {
         let link = self.link.as_mut().ok_or_else(|| Trouble::new("not connected"))?;
         let mut commands = pipe();
         commands.cmd("PING");
-        link.ask(&commands, self.shared.deadline).await.map(drop)
+        link.ask(&commands, self.shared.deadline).await?;
+        self.proven = true;
+        Ok(())
     }
 
     /// Nothing is appended on a connection to a server that the log is not followed on: after a failover, all that
@@ -113,6 +155,11 @@ impl Sender {
             let started = self.starts.wait_for(|starts| starts.replid.is_some()).await;
             drop(started.map_err(|_| Trouble::new("the log is closed"))?);
             self.link = Some(Link::open(&*self.shared.connector, Purpose::Append).await?);
+            self.proven = true;
+            if !self.shared.is_followed() {
+                // The server is back, and the reader need not wait any longer to find out.
+                self.shared.doubt.notify_one();
+            }
         }
         if self.is_admitted() {
             return Ok(());
@@ -130,7 +177,7 @@ impl Sender {
         self.link.as_ref().is_some_and(|link| self.shared.admits(&link.facts().replid))
     }
 
-    /// Sends until nothing waits.
+    /// Sends until nothing waits: records first, deletions behind them.
     async fn send_all(&mut self, mut wake: Option<Wake>) -> Result<(), Trouble> {
         loop {
             if !self.is_admitted() {
@@ -142,88 +189,143 @@ impl Sender {
             {
                 wakes.push(wake);
             }
-            // Nobody waits between the check above and here: what is taken before a new start is appended again by
-            // it, and what is taken after it goes to the server on which it was made.
-            self.under_way = self.shared.epochs.take();
-            if self.under_way.is_none() && wakes.is_empty() {
-                return Ok(());
+            // There is no waiting between the check above and here: what is taken before a new start is appended
+            // again by it, and what is taken after it goes to the server on which it was made.
+            let left = self.take_parcels();
+            let outbox = self.shared.log().outbox();
+            // Deletions are sent once, and not on a link that may have been broken for hours.
+            let keys = match left {
+                left if left > 0 && self.proven => outbox.take_deletions(left.min(MOST_DELETED_BYTES)),
+                _ => Vec::new(),
+            };
+            if self.under_way.is_empty() && keys.is_empty() && wakes.is_empty() {
+                if !outbox.has_deletions() {
+                    return Ok(());
+                }
+                self.nudge().await?;
+                continue;
             }
-            self.send(&wakes).await?;
+            let full = outbox.has_work();
+            let before = self.appended.len();
+            if let Err(trouble) = self.send(&wakes, &keys, full).await {
+                self.volume.failed();
+                return Err(trouble);
+            }
+            self.proven = true;
             self.backoff.reset();
+            // Callers find their counters deleted: they are told one round trip later, if there is anything to delete.
+            let told = if self.shared.log().outbox().has_deletions() { before } else { self.appended.len() };
+            self.tell_callers(told);
         }
     }
 
-    /// Appends the parcel that is under way, and these wakes.
-    async fn send(&mut self, wakes: &[Wake]) -> Result<(), Trouble> {
+    /// Takes along as much as goes out together. Returns how many bytes are left of that.
+    fn take_parcels(&mut self) -> usize {
+        let mut left = self.volume.size();
+        while let Some(parcel) = self.shared.epochs.take(left / size_of::<u64>()) {
+            left = left.saturating_sub(parcel.scopes.len() * size_of::<u64>());
+            self.under_way.push_back(parcel);
+            if left < LEAST_BYTES {
+                return 0;
+            }
+        }
+        left
+    }
+
+    /// Appends the parcels that are under way, and these wakes, and deletes what lies under these keys.
+    async fn send(&mut self, wakes: &[Wake], keys: &[Arc<str>], full: bool) -> Result<(), Trouble> {
         let link = self.link.as_mut().ok_or_else(|| Trouble::new("not connected"))?;
         // Not above a log that was lowered since.
         let named = self.named.min(self.shared.log().longest_leap());
-        let id = next_id(named.max(self.shared.log().position()));
+        let mut id = next_id(named.max(self.shared.log().position()));
         let mut commands = pipe();
-        let mut elsewhere = None;
-        if let Some(parcel) = &self.under_way {
-            let scopes = parcel.scopes.clone();
+        // Loaded after the parcels were taken: what was taken under another identity waits again.
+        let sender = self.shared.identity();
+        for parcel in &self.under_way {
             let content =
-                Content::Invalidation { sender: self.shared.sender, attempt: parcel.attempt, scopes };
+                Content::Invalidation { sender, attempt: parcel.attempt, scopes: parcel.scopes.clone() };
             append(&mut commands, &self.shared.key, &id, &content);
-            let keys = deleted_keys(&self.shared.prefix, parcel);
-            match &self.shared.unlink {
-                _ if keys.is_empty() => {}
-                Some(unlink) => elsewhere = Some(unlink(keys)),
-                None => _ = commands.cmd("UNLINK").arg(keys),
-            }
+            "*".clone_into(&mut id);
         }
         for &(key, filled) in wakes {
             append(&mut commands, &self.shared.key, "*", &Content::Wake { key, filled });
         }
+        let keys = deleted_keys(&self.shared.prefix, keys);
+        let mut elsewhere = None;
+        match &self.shared.unlink {
+            _ if keys.is_empty() => {}
+            Some(unlink) => elsewhere = Some(unlink(keys)),
+            None => _ = commands.cmd("UNLINK").arg(keys),
+        }
+        let begun = Instant::now();
         let limit = self.shared.deadline;
-        // What is deleted elsewhere frees memory, and is no part of the promise.
-        let elsewhere = async {
-            if let Some(unlink) = elsewhere {
-                _ = timeout(limit, unlink).await
+        let appended = async {
+            match commands.is_empty() {
+                true => Ok(Vec::new()),
+                false => link.ask(&commands, self.volume.patience(limit)).await,
             }
         };
-        let (replies, ()) = tokio::join!(link.ask(&commands, limit), elsewhere);
-        let first = replies?.into_iter().next().unwrap_or_default();
-        self.settle(first)
+        // What is deleted elsewhere is no part of the promise: a server that is slow holds up no record for long.
+        let deleted = async {
+            if let Some(unlink) = elsewhere {
+                _ = timeout(limit.min(UNLINK), unlink).await;
+            }
+        };
+        let (replies, ()) = tokio::join!(appended, deleted);
+        self.settle(replies?.into_iter())?;
+        self.volume.succeeded(full, begun.elapsed(), limit);
+        Ok(())
     }
 
-    /// Learns from the reply what became of the parcel under way.
-    fn settle(&mut self, reply: Value) -> Result<(), Trouble> {
-        let outbox = self.shared.log().outbox();
-        match reply::said(reply)? {
-            Value::Nil if self.under_way.is_some() => {
-                self.shared.doubt.notify_one();
-                Err(Trouble::new("the log is gone"))
-            }
-            id @ Value::BulkString(_) => {
-                let epoch = reply::epoch(&id)?;
-                if epoch.is_beyond_the_end() {
-                    // Appended, and lost again: the reader makes such a log anew.
-                    return Err(Trouble::new("the log has an ID that no server gives"));
+    /// Learns from the replies what became of the parcels under way. What comes after one that failed waits again
+    /// with it: callers are told of all that they asked for at once.
+    fn settle(&mut self, mut replies: impl Iterator<Item = Value>) -> Result<(), Trouble> {
+        while let Some(parcel) = self.under_way.front() {
+            let reply = replies.next().ok_or_else(|| Trouble::new("replies are missing"))?;
+            match reply::said(reply)? {
+                id @ Value::BulkString(_) => {
+                    let epoch = reply::epoch(&id)?;
+                    if epoch.is_beyond_the_end() {
+                        // Appended, and lost again: the reader makes such a log anew.
+                        return Err(Trouble::new("the log has an ID that no server gives"));
+                    }
+                    if mutant::is("own-reply-moves-position") {
+                        self.shared.log().move_to(epoch);
+                    }
+                    self.named = epoch;
+                    self.appended.push((parcel.attempt, epoch));
+                    self.under_way.pop_front();
                 }
-                let Some(parcel) = self.under_way.take() else { return Ok(()) };
-                if mutant::is("own-reply-moves-position") {
-                    self.shared.log().move_to(epoch);
+                _ => {
+                    self.shared.doubt.notify_one();
+                    return Err(Trouble::new("the log is gone"));
                 }
-                self.named = epoch;
-                outbox.named(parcel.attempt, epoch);
-                Ok(())
             }
-            _ => Ok(()),
+        }
+        Ok(())
+    }
+
+    /// Tells the callers of the first `count` attempts.
+    fn tell_callers(&mut self, count: usize) {
+        for (attempt, epoch) in self.appended.drain(..count) {
+            self.shared.log().outbox().named(attempt, epoch);
         }
     }
 
-    fn return_parcel(&mut self) {
-        if let Some(parcel) = self.under_way.take() {
-            self.shared.log().outbox().failed(parcel);
+    fn return_parcels(&mut self) {
+        self.tell_callers(self.appended.len());
+        let outbox = self.shared.log().outbox();
+        // The oldest one last: what comes back is the first to go out again.
+        while let Some(parcel) = self.under_way.pop_back() {
+            outbox.failed(parcel);
         }
     }
 
     fn give_up(&mut self) {
-        self.return_parcel();
+        self.return_parcels();
         self.link = None;
-        // What is nobody's news any more when the link is back.
+        self.proven = false;
+        // These are out of date when the link is back.
         while self.wakes.try_recv().is_ok() {}
     }
 }
@@ -240,6 +342,6 @@ fn next_id(last: Epoch) -> String {
 }
 
 /// The keys of the entries that are invalid now, and of the counters of that name.
-fn deleted_keys(prefix: &str, parcel: &Parcel) -> Vec<String> {
-    parcel.keys.iter().flat_map(|key| [format!("{prefix}:e:{key}"), format!("{prefix}:c:{key}")]).collect()
+fn deleted_keys(prefix: &str, keys: &[Arc<str>]) -> Vec<String> {
+    keys.iter().flat_map(|key| [format!("{prefix}:e:{key}"), format!("{prefix}:c:{key}")]).collect()
 }

@@ -15,9 +15,10 @@ use tokio::sync::{Notify, watch};
 use super::{
     OnWake, Settings, Unlink,
     connect::{Connect, Facts, Trouble},
+    report::report,
 };
 use crate::{
-    epoch::{Contact, Epochs, LogOrder},
+    epoch::{Contact, Epochs, Instant, LogOrder},
     scope::ScopeHash,
     sync::plain::{Mutex, MutexGuard, lock},
 };
@@ -67,13 +68,6 @@ pub(super) struct Starts {
     pub(super) trouble: Option<Trouble>,
 }
 
-/// A number that no other sender has or had: from the entropy of the operating system, which the hashes of the
-/// standard library are seeded with. Two senders of one number would take each other's records for their own.
-fn new_sender() -> u64 {
-    // Zero is nobody.
-    RandomState::new().hash_one("sender").max(1)
-}
-
 /// Numbers for people.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
@@ -93,16 +87,22 @@ pub(super) struct Shared {
     /// What the keys of entries and counters begin with.
     pub(super) prefix: String,
     pub(super) epochs: Arc<Epochs>,
-    /// Who appends, as the records say: a number of this log in this process, and of no other one ever.
-    pub(super) sender: u64,
+    /// Who appends, as the records say.
+    identity: AtomicU64,
+    /// From the entropy of the operating system, which the hashes of the standard library are seeded with.
+    pub(super) seed: RandomState,
     pub(super) connector: Arc<dyn Connect>,
     pub(super) unlink: Option<Arc<Unlink>>,
     pub(super) deadline: Duration,
     pub(super) starts: watch::Sender<Starts>,
     /// The position has moved, or may have.
     pub(super) moved: Notify,
-    /// Something is wrong with the server, as others found out: the reader looks at once.
+    /// Something is wrong with the server, or is so no longer, as others found out: the reader looks at once.
     pub(super) doubt: Notify,
+    /// The log is followed again: the sender need not wait any longer.
+    pub(super) found: Notify,
+    /// Whether the last read of the log succeeded.
+    followed: AtomicBool,
     pub(super) counts: Counts,
     listeners: Mutex<Vec<Weak<OnWake>>>,
     warned_of_eviction: AtomicBool,
@@ -115,7 +115,8 @@ impl Shared {
         let shared = Self {
             prefix: prefix.to_owned(),
             epochs: Arc::new(Epochs::with_log(order, slots)),
-            sender: new_sender(),
+            identity: AtomicU64::new(0),
+            seed: RandomState::new(),
             key,
             connector,
             unlink,
@@ -123,6 +124,8 @@ impl Shared {
             starts: watch::Sender::default(),
             moved: Notify::new(),
             doubt: Notify::new(),
+            found: Notify::new(),
+            followed: AtomicBool::new(false),
             counts: Counts::default(),
             listeners: Mutex::default(),
             warned_of_eviction: AtomicBool::new(false),
@@ -134,6 +137,35 @@ impl Shared {
     /// What is known of the log.
     pub(super) fn log(&self) -> &LogOrder {
         self.epochs.log().expect("these epochs were made with a log")
+    }
+
+    /// Who appends, as the records say. The reader recognises by it what is our own.
+    pub(super) fn identity(&self) -> u64 {
+        self.identity.load(Ordering::Relaxed)
+    }
+
+    /// Takes another identity, that of a new connection on which the log is read; what was appended under the one
+    /// before is not recognised any longer, and what of it was not read back is appended again.
+    ///
+    /// Two machines that were cloned while they ran have the same memory, random numbers included. What they cannot
+    /// share is a connection: before either reads what the other one appends, it has connected anew, as a client of
+    /// another number, at another time.
+    pub(super) fn renew_identity(&self, client: u64, facts: &Facts) {
+        let now = Instant::now().number();
+        let identity = self.seed.hash_one((client, &facts.replid, facts.time_ms, now));
+        // Zero is the sender of a reset.
+        self.identity.store(identity.max(1), Ordering::Relaxed);
+        self.log().outbox().disown();
+    }
+
+    /// Whether the last read of the log succeeded.
+    pub(super) fn is_followed(&self) -> bool {
+        self.followed.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether it did. Returns what was noted before.
+    pub(super) fn set_followed(&self, followed: bool) -> bool {
+        self.followed.swap(followed, Ordering::Relaxed)
     }
 
     /// Whether what is known is up to date.
@@ -184,12 +216,14 @@ impl Shared {
         let eviction = &facts.eviction;
         let spares = eviction.is_empty() || eviction == "noeviction" || eviction.starts_with("volatile-");
         if !spares && !self.warned_of_eviction.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                policy = eviction,
-                log = self.key,
-                "the server may evict the invalidation log, and everything cached with it becomes invalid then; \
-                 set its maxmemory-policy to noeviction or to one that begins with volatile-"
-            );
+            report(|| {
+                tracing::warn!(
+                    policy = eviction,
+                    log = self.key,
+                    "the server may evict the invalidation log, and everything cached with it becomes invalid \
+                     then; set its maxmemory-policy to noeviction or to one that begins with volatile-"
+                );
+            });
         }
     }
 

@@ -7,11 +7,15 @@ use ::redis::{Value, pipe};
 use super::{
     connect::{Link, Trouble},
     record::{Content, FIELD},
-    reply::{self, Ends},
+    reply::{self, Ends, Entry},
+    report::report,
     sender::MOST_RECORDS,
     shared::{Cause, Shared, count},
 };
-use crate::epoch::{Epoch, Instant, RESET_MARGIN};
+use crate::{
+    epoch::{Epoch, Instant, RESET_MARGIN},
+    mutant,
+};
 
 /// Replaces a log whose last ID is above `ARGV[1]` milliseconds by one with a single record, `ARGV[3]` in field
 /// `ARGV[2]` under the ID `ARGV[4]`: in one step, so that nothing is lost that was appended to a log that is new
@@ -35,12 +39,23 @@ const MOST_RESETS: usize = 3;
 pub(super) struct Started {
     /// The epoch from which on, downwards, the log is to be read backwards.
     pub(super) below: Epoch,
+    /// The newest record.
+    pub(super) newest: Option<Entry>,
     /// Whether the IDs of the log were lowered for it.
     pub(super) lowered: bool,
 }
 
+/// What the reader knows of the log from before.
+pub(super) struct Known<'a> {
+    /// The newest record that it has read.
+    pub(super) newest: Option<&'a Entry>,
+    /// Whether it leaves a log where it is that leapt to IDs far above all that it has seen.
+    pub(super) yields: bool,
+}
+
 /// Begins anew, from the tip of the log as it is now: whatever was known before, and whatever is in memory, cannot
-/// be proved any longer. Makes the log anew if it is gone, or below what was seen.
+/// be proved any longer. Makes the log anew if it is gone, or below what was seen; or if the server was replaced, and
+/// its log does not have the newest record that this process has read.
 ///
 /// A log that leapt to IDs far above all that this process has seen is made anew below them; but not if it `yields`:
 /// then other processes go on up there, and IDs that rise are as good as any.
@@ -48,10 +63,13 @@ pub(super) async fn start_anew(
     shared: &Shared,
     link: &mut Link,
     cause: Cause,
-    yields: bool,
+    known: Known<'_>,
 ) -> Result<Started, Trouble> {
     if cause != Cause::First {
-        tracing::warn!(log = shared.key, %cause, "following the invalidation log anew: everything cached is invalid");
+        let log = &shared.key;
+        report(
+            || tracing::warn!(log, %cause, "following the invalidation log anew: everything cached is invalid"),
+        );
     }
     let mut lowered = false;
     for _ in 0..MOST_RESETS {
@@ -60,21 +78,25 @@ pub(super) async fn start_anew(
         shared.contact().set_server_time(time_ms);
         let highest = shared.log().highest();
         let id = Epoch::after(highest, time_ms, RESET_MARGIN);
-        match ends {
-            Some(Ends { last, .. })
-                if last.is_beyond_the_end() || (shared.log().is_leap(last) && !yields) =>
-            {
-                count(&shared.counts.malformed, 1);
-                lowered |= lower(shared, link, last, id).await?;
-            }
-            Some(Ends { last: tip, .. }) if tip >= highest => {
-                shared.epochs.start_anew(tip);
-                complete(shared, link, cause);
-                shared.contact().prove(sent);
-                return Ok(Started { below: tip.next(), lowered });
-            }
-            _ => reset(shared, link, id).await?,
+        let tip = ends.as_ref().map_or(Epoch::ZERO, |ends| ends.last);
+        if tip.is_beyond_the_end() || (shared.log().is_leap(tip) && !known.yields) {
+            count(&shared.counts.malformed, 1);
+            lowered |= lower(shared, link, tip, id).await?;
+            continue;
         }
+        let is_whole = match &ends {
+            None => false,
+            Some(_) if tip < highest => false,
+            Some(_) => cause != Cause::Replica || continues(shared, link, highest, known.newest).await?,
+        };
+        if is_whole {
+            shared.epochs.start_anew(tip);
+            complete(shared, link, cause);
+            shared.contact().prove(sent);
+            let newest = ends.and_then(|ends| ends.newest);
+            return Ok(Started { below: tip.next(), newest, lowered });
+        }
+        reset(shared, link, id.map(|id| id.max(tip.next()))).await?;
     }
     Err(Trouble::new("the log is lost as soon as it was made"))
 }
@@ -99,12 +121,16 @@ async fn lower(shared: &Shared, link: &mut Link, last: Epoch, id: Option<Epoch>)
         return Ok(false);
     }
     count(&shared.counts.resets, 1);
-    tracing::warn!(
-        log = shared.key,
-        %last,
-        %id,
-        "the invalidation log had an ID far above its server's clock: another program wrote it; the log is made anew"
-    );
+    let log = &shared.key;
+    report(|| {
+        tracing::warn!(
+            log,
+            %last,
+            %id,
+            "the invalidation log had an ID far above its server's clock: another program wrote it; the log is made \
+             anew"
+        );
+    });
     Ok(true)
 }
 
@@ -119,6 +145,50 @@ async fn look(shared: &Shared, link: &mut Link) -> Result<(Option<Ends>, u64), T
     let replies = link.ask(&commands, shared.deadline).await?;
     let [ends, time] = <[_; 2]>::try_from(replies).map_err(|_| Trouble::new("replies are missing"))?;
     Ok((reply::ends(ends)?, reply::time_ms(time)?))
+}
+
+/// Whether nothing is missing from the log of a server that took the place of another one, as far as this process
+/// knows. A replica has what its master had up to some record, and nothing after it: if it has the newest one that was
+/// read, it has all of them. If not, everything was invalidated since, by a process that found out the same.
+///
+/// The epoch alone would not tell: two servers may give one ID to two records.
+async fn continues(
+    shared: &Shared,
+    link: &mut Link,
+    highest: Epoch,
+    seen: Option<&Entry>,
+) -> Result<bool, Trouble> {
+    /// How many records are looked through, some at a time, for one that covers everything.
+    const PAGES: usize = 32;
+    const PAGE: usize = 32;
+
+    if highest == Epoch::ZERO || mutant::is("replica-taken-for-whole") {
+        return Ok(true);
+    }
+    let seen = seen.filter(|seen| seen.epoch == highest && seen.content.is_some());
+    let mut commands = pipe();
+    let id = highest.to_string();
+    commands.cmd("XREVRANGE").arg(&shared.key).arg(&id).arg(&id);
+    let reply = link.ask(&commands, shared.deadline).await?.pop().unwrap_or_default();
+    if seen.is_some() && reply::entries(reply)?.first() == seen {
+        return Ok(true);
+    }
+    let mut below = "+".to_owned();
+    for _ in 0..PAGES {
+        let mut commands = pipe();
+        commands.cmd("XREVRANGE").arg(&shared.key).arg(&below).arg(format!("({highest}"));
+        commands.arg("COUNT").arg(PAGE);
+        let reply = link.ask(&commands, shared.deadline).await?.pop().unwrap_or_default();
+        let page = reply::entries(reply)?;
+        if page.iter().filter_map(|entry| entry.content.as_ref()).any(Content::covers_everything) {
+            return Ok(true);
+        }
+        match page.last() {
+            Some(oldest) if page.len() == PAGE => below = format!("({}", oldest.epoch),
+            _ => break,
+        }
+    }
+    Ok(false)
 }
 
 fn complete(shared: &Shared, link: &Link, cause: Cause) {
@@ -140,15 +210,22 @@ async fn reset(shared: &Shared, link: &mut Link, id: Option<Epoch>) -> Result<()
     commands.arg(FIELD).arg(Content::reset().encode());
     let reply = link.ask(&commands, shared.deadline).await?.pop().unwrap_or_default();
     if reply::is_overtaken(&reply) {
-        // Somebody else was faster.
+        // Another process was faster.
         return Ok(());
     }
     reply::said(reply)?;
     count(&shared.counts.resets, 1);
+    let log = &shared.key;
     if shared.log().highest() == Epoch::ZERO {
-        tracing::info!(log = shared.key, %id, "there was no invalidation log yet: it is made");
+        report(|| tracing::info!(log, %id, "there was no invalidation log yet: it is made"));
     } else {
-        tracing::warn!(log = shared.key, %id, "the invalidation log was lost, and is made anew");
+        report(|| {
+            tracing::warn!(
+                log,
+                %id,
+                "the invalidation log was lost, or records of it were: everything is invalidated, in all processes"
+            );
+        });
     }
     Ok(())
 }

@@ -1,11 +1,15 @@
 //! With real servers. Two logs that are not in the registry are like two processes.
 
+mod backlog;
 mod bytes;
+mod clones;
 mod contact;
 mod delivery;
 mod faults;
 mod registry;
+mod replicas;
 mod single;
+mod slow;
 mod speed;
 
 use std::{
@@ -20,7 +24,7 @@ use larder_servers::{RedisServer, until};
 use self::single::SingleServer;
 use super::*;
 use crate::{
-    epoch::{Announcement, Since},
+    epoch::{Announcement, Outbox, Since},
     scope::Scope,
 };
 
@@ -52,8 +56,20 @@ impl Process {
 
     fn start_with(url: &str, prefix: &str, settings: Settings) -> Self {
         let process = Self(Log::start(prefix, Arc::new(SingleServer::new(url).expect("a URL")), settings));
-        until("a first start", || (process.0.status().first_starts == 1).then_some(()));
-        process
+        process.started()
+    }
+
+    fn started(self) -> Self {
+        until("a first start", || (self.0.status().first_starts == 1).then_some(()));
+        self
+    }
+
+    fn outbox(&self) -> &Outbox {
+        self.0.shared.log().outbox()
+    }
+
+    fn rests(&self) -> bool {
+        self.0.status().outbox == 0 && !self.outbox().has_work()
     }
 
     fn invalidate(&self, key: &str) -> Arc<Announcement> {

@@ -11,6 +11,7 @@ use tokio::{
 use super::{
     connect::Trouble,
     reader::Reader,
+    report::report,
     sender::{Sender, Wake},
     shared::Shared,
 };
@@ -60,7 +61,9 @@ async fn unwinding(mut run: impl AsyncFnMut() -> Infallible) -> Infallible {
 }
 
 fn refuse(shared: &Shared, error: std::io::Error) {
-    tracing::error!(log = shared.key, %error, "cannot start the thread that follows the invalidation log");
+    report(|| {
+        tracing::error!(log = shared.key, %error, "cannot start the thread that follows the invalidation log");
+    });
     let trouble = Trouble::new(format_args!("cannot start the log's thread: {error}"));
     shared.starts.send_modify(|starts| starts.trouble = Some(trouble));
 }

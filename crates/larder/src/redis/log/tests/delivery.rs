@@ -40,13 +40,13 @@ fn an_entry_of_the_server_is_judged_by_what_was_read() {
 }
 
 #[test]
-fn entries_and_counters_are_deleted_with_the_append() {
+fn entries_and_counters_are_deleted_when_the_call_returns() {
     let server = RedisServer::start();
     let a = Process::start(&server.url());
     for key in ["p:e:k", "p:c:k", "p:e:other"] {
         server.command::<()>(&["SET", key, "1"]);
     }
-    wait(a.invalidate("k").echoed());
+    wait(a.invalidate("k").named());
     assert_eq!(server.command::<u64>(&["EXISTS", "p:e:k", "p:c:k", "p:e:other"]), 1);
 }
 

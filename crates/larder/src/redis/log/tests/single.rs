@@ -7,15 +7,22 @@ use super::super::{
 use ::redis::{Value, aio::MultiplexedConnection};
 use async_trait::async_trait;
 
-/// One server, by its URL.
-pub(crate) struct SingleServer(::redis::Client);
+use crate::sync::plain::{Mutex, lock};
+
+/// One server at a time, by its URL.
+pub(crate) struct SingleServer(Mutex<::redis::Client>);
 
 impl SingleServer {
     /// # Errors
     ///
     /// If the URL is none.
     pub(crate) fn new(url: &str) -> Result<Self, Trouble> {
-        Ok(Self(::redis::Client::open(url)?))
+        Ok(Self(Mutex::new(::redis::Client::open(url)?)))
+    }
+
+    /// From now on, another server.
+    pub(crate) fn switch_to(&self, url: &str) {
+        *lock(&self.0) = ::redis::Client::open(url).expect("a URL");
     }
 }
 
@@ -25,7 +32,8 @@ impl Connect for SingleServer {
         let config = ::redis::AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(None);
-        let mut connection = self.0.get_multiplexed_async_connection_with_config(&config).await?;
+        let client = lock(&self.0).clone();
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
         let mut commands = ::redis::pipe();
         commands.cmd("CLIENT").arg("SETNAME").arg(purpose.suffix());
         commands.cmd("INFO").arg("replication").cmd("INFO").arg("memory").cmd("TIME");

@@ -1,0 +1,60 @@
+//! How far invalidations have come, for their callers.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use tokio::sync::Notify;
+
+use crate::epoch::Epoch;
+
+/// How far the invalidations have come that wait together. One for all of them: those of a million calls while the
+/// server is away take no more memory than those of one.
+#[derive(Debug, Default)]
+pub(crate) struct Announcement {
+    epoch: AtomicU64,
+    echoed: AtomicBool,
+    changed: Notify,
+}
+
+impl Announcement {
+    /// The epoch of the record, once the server has named it.
+    pub(crate) async fn named(&self) -> Epoch {
+        self.wait_for(|| {
+            Some(Epoch(self.epoch.load(Ordering::Acquire))).filter(|epoch| *epoch != Epoch::ZERO)
+        })
+        .await
+    }
+
+    /// Returns when the record was read back from the log.
+    pub(crate) async fn echoed(&self) {
+        self.wait_for(|| self.echoed.load(Ordering::Acquire).then_some(())).await;
+    }
+
+    async fn wait_for<R>(&self, look: impl Fn() -> Option<R>) -> R {
+        loop {
+            // Before the look: what comes after it wakes this one.
+            let changed = self.changed.notified();
+            match look() {
+                Some(found) => return found,
+                None => changed.await,
+            }
+        }
+    }
+
+    pub(super) fn set_named(&self, epoch: Epoch) {
+        self.epoch.store(epoch.0, Ordering::Release);
+        self.notify();
+    }
+
+    pub(super) fn set_echoed(&self) {
+        self.echoed.store(true, Ordering::Release);
+        self.notify();
+    }
+
+    /// The wakers belong to the caller's executor. What panics in there must not end the log's reader.
+    fn notify(&self) {
+        _ = catch_unwind(AssertUnwindSafe(|| self.changed.notify_waiters()));
+    }
+}

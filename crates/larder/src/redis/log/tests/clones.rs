@@ -1,0 +1,51 @@
+//! Machines that were cloned while they ran: two processes with one memory.
+
+use super::*;
+
+/// A process, and another one with the same random numbers.
+fn clones(server: &RedisServer) -> [Process; 2] {
+    let shared = || {
+        let connector = SingleServer::new(&server.url()).expect("a URL");
+        Shared::new(PREFIX, Arc::new(connector), settings())
+    };
+    let (original, mut clone) = (shared(), shared());
+    clone.seed = original.seed.clone();
+    [original, clone].map(|shared| Process(Log::start_with(shared)).started())
+}
+
+#[test]
+fn a_clone_hears_what_the_original_appends() {
+    let server = RedisServer::start();
+    let [a, b] = clones(&server);
+    for round in 0..3 {
+        // The same attempts, at the same time.
+        let keys = [format!("a:{round}"), format!("b:{round}")];
+        let before = [a.begin(), b.begin()];
+        let told = [a.invalidate(&keys[0]), b.invalidate(&keys[1])];
+        until("delivery", || (!a.holds(&keys[1], before[0]) && !b.holds(&keys[0], before[1])).then_some(()));
+        told.iter().for_each(|told| wait(told.echoed()));
+    }
+}
+
+/// The connection on which the log was read is that of the other one now.
+#[test]
+fn what_was_appended_on_an_earlier_connection_is_not_recognised() {
+    let server = RedisServer::start();
+    let a = Process::start(&server.url());
+    wait(a.invalidate("k").echoed());
+    let earlier = records(&server).pop().and_then(|entry| entry.content);
+    let Some(record::Content::Invalidation { sender, attempt, .. }) = earlier else { panic!("a record") };
+    let identity = a.0.shared.identity();
+    assert_eq!(sender, identity);
+    server.command::<()>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    until("another identity", || (a.0.shared.identity() != identity).then_some(()));
+
+    let since = a.begin();
+    let scopes = vec![Scope::key("other").hash()];
+    let record = record::Content::Invalidation { sender, attempt: attempt + 1, scopes }.encode();
+    let mut connection = server.client(&server.url()).and_then(|client| client.get_connection()).unwrap();
+    let mut append = ::redis::cmd("XADD");
+    append.arg(KEY).arg("*").arg("r").arg(record);
+    append.exec(&mut connection).unwrap();
+    until("a change", || (!a.holds("other", since)).then_some(()));
+}

@@ -1,0 +1,122 @@
+//! A replica that takes its master's place, and does not have all of its log.
+
+use super::*;
+
+fn has_caught_up(replica: &RedisServer, master: &RedisServer) -> Option<()> {
+    let ids = |server: &RedisServer| {
+        let entries = server.try_command::<Value>(&["XRANGE", KEY, "-", "+"]).ok()?;
+        Some(reply::entries(entries).ok()?.into_iter().map(|entry| entry.epoch).collect::<Vec<_>>())
+    };
+    (ids(replica)? == ids(master)? && !ids(master)?.is_empty()).then_some(())
+}
+
+/// A process on a master, and the replica of that as it was before the last invalidations.
+struct Failover {
+    connector: Arc<SingleServer>,
+    process: Process,
+    master: RedisServer,
+    replica: RedisServer,
+    /// An epoch from before the invalidation.
+    before: Epoch,
+}
+
+impl Failover {
+    /// The replica lacks what is delivered `lost`.
+    fn prepare(lost: bool) -> Self {
+        let [master, replica] = [(); 2].map(|()| RedisServer::start());
+        let connector = Arc::new(SingleServer::new(&master.url()).expect("a URL"));
+        let process = Process(Log::start(PREFIX, connector.clone(), settings())).started();
+        wait(process.invalidate("first").echoed());
+        let before = process.position();
+        replica.command::<()>(&["REPLICAOF", "127.0.0.1", &master.port().to_string()]);
+        until("the replica", || has_caught_up(&replica, &master));
+        let failover = Self { connector, process, master, replica, before };
+        if lost {
+            failover.cut();
+        }
+        wait(failover.process.invalidate("k").echoed());
+        if !lost {
+            until("the replica", || has_caught_up(&failover.replica, &failover.master));
+            failover.cut();
+        }
+        // More than a minute passes.
+        failover.process.outbox().forget();
+        failover
+    }
+
+    fn cut(&self) {
+        self.replica.command::<()>(&["REPLICAOF", "NO", "ONE"]);
+    }
+
+    fn fail_over(&self) {
+        self.master.kill();
+        self.connector.switch_to(&self.replica.url());
+        until("a new start", || (self.process.0.status().replacements >= 1).then_some(()));
+    }
+}
+
+/// A new process is the first to append to the replica, and knows nothing of what is missing.
+#[test]
+fn what_a_failover_lost_is_invalidated_however_long_ago_it_was() {
+    let failover = Failover::prepare(true);
+    let new = Process::start(&failover.replica.url());
+    for n in 0..3 {
+        wait(new.invalidate(&format!("other:{n}")).echoed());
+    }
+    let since = new.begin();
+    until("what was read back", || new.accepts("k", failover.before).then_some(()));
+    assert!(new.position() > failover.process.position(), "epochs rise");
+
+    failover.fail_over();
+    until("the reset", || (!new.holds("k", since)).then_some(()));
+    assert!(!new.accepts("k", failover.before));
+    assert!(!failover.process.accepts("k", failover.before));
+    new.hears(&failover.process, "k");
+    failover.process.hears(&new, "k");
+}
+
+/// Nothing is missing: nobody else has to forget anything.
+#[test]
+fn a_replica_that_has_everything_is_no_reset() {
+    let failover = Failover::prepare(false);
+    let new = Process::start(&failover.replica.url());
+    let since = new.begin();
+    failover.fail_over();
+    new.hears(&failover.process, "k");
+    assert!(new.holds("other", since));
+    assert_eq!(new.0.status().resets + failover.process.0.status().resets, 1, "that of the first log");
+}
+
+/// The same ID may be that of another record.
+#[test]
+fn another_record_of_the_same_epoch_does_not_count() {
+    let failover = Failover::prepare(true);
+    let lost = failover.process.position().to_string();
+    failover.replica.command::<String>(&["XADD", KEY, &lost, "r", "\u{1}\u{1}\0\0\0\0\0\0\0\0\0"]);
+    let new = Process::start(&failover.replica.url());
+    let since = new.begin();
+    failover.fail_over();
+    until("the reset", || (!new.holds("k", since)).then_some(()));
+    assert!(!new.accepts("k", failover.before));
+}
+
+/// One of them makes it, and the others find it.
+#[test]
+fn many_processes_make_one_reset() {
+    let failover = Failover::prepare(true);
+    let others: Vec<_> = (0..4)
+        .map(|_| {
+            let connector = Arc::new(SingleServer::new(&failover.master.url()).expect("a URL"));
+            let process = Process(Log::start(PREFIX, connector.clone(), settings())).started();
+            (connector, process)
+        })
+        .collect();
+    failover.fail_over();
+    for (connector, process) in &others {
+        connector.switch_to(&failover.replica.url());
+        until("a new start", || (process.0.status().replacements >= 1).then_some(()));
+        assert!(!process.accepts("k", failover.before));
+    }
+    let resets: u64 = others.iter().map(|(_, process)| process.0.status().resets).sum();
+    assert_eq!(resets, 0, "that of the first process is enough");
+}
