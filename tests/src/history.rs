@@ -23,6 +23,8 @@ pub mod clock;
 pub mod config;
 pub mod faults;
 pub mod log;
+pub mod memory;
+pub mod panics;
 pub mod run;
 pub mod source;
 pub mod space;

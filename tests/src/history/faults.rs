@@ -8,6 +8,7 @@ use std::time::Duration;
 pub use self::world::World;
 use super::checker::Report;
 use super::config::{Backend, Mode, Pace};
+use super::panics;
 use super::run::{Live, Setup, run};
 use std::path::Path;
 
@@ -42,6 +43,14 @@ pub enum Fault {
     HalfClose,
     /// Nothing that one process sends or is sent arrives, and nobody is told.
     BlackHole,
+    /// The link of one process is slow by its bytes.
+    Throttle,
+    /// The server is gone for a long time: five minutes, if there is time for that.
+    LongOutage,
+    /// All connections are closed by the server, and a subscriber of traces panics.
+    PanickingSubscriber,
+    /// All that can happen to one server and its links, one after the other, and a subscriber that panics.
+    Everything,
     /// In a cluster, a replica takes over in good order.
     ClusterFailover,
     /// In a cluster, the master of the log is killed before its replica has everything.
@@ -59,7 +68,7 @@ pub const LOG: &str = "larder:log";
 
 impl Fault {
     /// All there are.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::Nothing,
         Self::RestartKept,
         Self::RestartLost,
@@ -74,6 +83,10 @@ impl Fault {
         Self::Cut,
         Self::HalfClose,
         Self::BlackHole,
+        Self::Throttle,
+        Self::LongOutage,
+        Self::PanickingSubscriber,
+        Self::Everything,
         Self::ClusterFailover,
         Self::ClusterMasterKilled,
         Self::MoveLog,
@@ -88,6 +101,9 @@ impl Fault {
             self,
             Self::StopServer
                 | Self::BlackHole
+                | Self::Throttle
+                | Self::LongOutage
+                | Self::Everything
                 | Self::ClusterFailover
                 | Self::ClusterMasterKilled
                 | Self::SentinelMasterKilled
@@ -102,6 +118,7 @@ impl Fault {
             Self::RestartLost
                 | Self::Flush
                 | Self::DeleteLog
+                | Self::Everything
                 | Self::ClusterMasterKilled
                 | Self::SentinelFailover
                 | Self::SentinelMasterKilled
@@ -140,9 +157,13 @@ impl Scenario<'_> {
         let place = |(process, mode): (usize, &Mode)| {
             (Backend::Tiered { servers: world.servers_for(process) }, *mode)
         };
+        let mut environment = self.environment.clone();
+        if matches!(self.fault, Fault::PanickingSubscriber | Fault::Everything) {
+            environment.push((panics::VARIABLE.to_owned(), "1".to_owned()));
+        }
         let setup = Setup {
             worker: self.worker,
-            environment: self.environment.clone(),
+            environment,
             processes: self.modes.iter().enumerate().map(place).collect(),
             pace: self.pace,
             lasts: self.lasts,

@@ -73,6 +73,15 @@ impl Recorder {
         what(&mut self.state().tally);
     }
 
+    /// How many bytes the log takes, about.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        /// A value's ID, what a set keeps beside it, and the room that it leaves.
+        const DESCRIBED: usize = 18;
+        let state = self.state();
+        (state.bytes.len() + state.described.len() * DESCRIBED) as u64
+    }
+
     /// Writes the log to a file, all at once.
     ///
     /// # Errors

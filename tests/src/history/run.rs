@@ -63,6 +63,12 @@ impl Live<'_> {
         Instant::now() >= self.end
     }
 
+    /// For how long it all lasts.
+    #[must_use]
+    pub fn lasts(&self) -> Duration {
+        self.setup.lasts
+    }
+
     /// Sleeps for a time between these, but not beyond the end.
     pub fn rest(&self, random: &mut fastrand::Rng, least: Duration, most: Duration) {
         let rest = least + (most - least).mul_f64(random.f64());

@@ -68,6 +68,7 @@ fn begin(life: &Arc<Life>) -> Vec<JoinHandle<()>> {
     let mut tasks: Vec<_> = readers.collect();
     tasks.extend((0..pace.changers).map(|_| tokio::spawn(life.clone().changer(random.fork()))));
     tasks.push(tokio::spawn(life.clone().watch()));
+    tasks.push(tokio::spawn(life.clone().weigh()));
     if life.config.life > 0 {
         tasks.push(tokio::spawn(life.clone().make_good()));
     }

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use super::clock::{self, Moment};
 use super::config::WorkerConfig;
 use super::log::{Drained, Heard, Read, Record, Recorder};
+use super::memory;
 use super::source::Source;
 use super::space::Space;
 use super::subject::Subject;
@@ -103,6 +104,23 @@ impl Life {
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
         self.look_at_outbox();
+    }
+
+    /// Takes down how much memory the process takes, until it is over.
+    pub async fn weigh(self: Arc<Self>) {
+        /// By then everything has been done once.
+        const WARM: Duration = Duration::from_secs(20);
+        const BETWEEN: Duration = Duration::from_millis(250);
+        let begun = tokio::time::Instant::now();
+        while !self.is_over() {
+            let taken = memory::resident().saturating_sub(self.recorder.size());
+            self.recorder.count(|tally| {
+                let most =
+                    if begun.elapsed() < WARM { &mut tally.memory_at_first } else { &mut tally.memory };
+                *most = taken.max(*most);
+            });
+            tokio::time::sleep(BETWEEN).await;
+        }
     }
 
     fn look_at_outbox(&self) {

@@ -11,6 +11,10 @@ use crate::history::value::ValueId;
 /// Violations that are kept; the others are counted.
 const KEPT: usize = 20;
 
+/// How much more memory than in its first seconds a process may take: what waits during an outage, tables that are
+/// filled little by little, and what an allocator keeps.
+const MOST_GROWTH: u64 = 96 << 20;
+
 /// Why a process must have heard of an invalidation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Promise {
@@ -60,6 +64,15 @@ pub enum Violation {
         process: usize,
         /// How many tasks.
         tasks: u64,
+    },
+    /// A process takes ever more memory.
+    Grows {
+        /// Which.
+        process: usize,
+        /// What it took at first, in bytes.
+        from: u64,
+        /// What it took later.
+        to: u64,
     },
     /// A log makes no sense.
     Unreadable {
@@ -168,7 +181,13 @@ impl Report {
         if tally.hung > 0 {
             self.add(Violation::Hung { process, tasks: tally.hung });
         }
+        let (from, to) = (tally.memory_at_first, tally.memory);
+        if to > from + MOST_GROWTH {
+            self.add(Violation::Grows { process, from, to });
+        }
         let sum = &mut self.tally;
+        sum.memory_at_first = sum.memory_at_first.max(from);
+        sum.memory = sum.memory.max(to);
         sum.reads += tally.reads;
         sum.nothing += tally.nothing;
         sum.failures += tally.failures;
@@ -204,7 +223,8 @@ impl fmt::Display for Report {
         let (usual, longest) = (seconds(self.usual_out_of_touch), seconds(self.longest_out_of_touch));
         write!(f, "out of touch for {usual:.4} s, up to {longest:.2} s, ")?;
         write!(f, "{settled} settled within {:.2} s, ", seconds(self.longest_to_settle))?;
-        write!(f, "{} violations", self.violation_count)
+        let (first, later) = (tally.memory_at_first >> 20, tally.memory >> 20);
+        write!(f, "{first} MiB at first, {later} MiB later, {} violations", self.violation_count)
     }
 }
 
@@ -220,6 +240,10 @@ impl fmt::Display for Violation {
                 write!(f, "process {process}: {key} was not current after {:.1} s", seconds(*waited))
             }
             Self::Hung { process, tasks } => write!(f, "process {process}: {tasks} tasks did not end"),
+            Self::Grows { process, from, to } => {
+                let (from, to) = (from >> 20, to >> 20);
+                write!(f, "process {process} took {from} MiB at first and {to} MiB later")
+            }
             Self::Unreadable { process } => write!(f, "process {process}: its log makes no sense"),
         }
     }

@@ -16,10 +16,32 @@ const DEAF: Duration = Duration::from_millis(300);
 /// For how long a master acknowledges what dies with it: less than what makes others take it for dead.
 const DOOMED: Duration = Duration::from_secs(1);
 
+const LONGEST_OUTAGE: Duration = Duration::from_secs(300);
+
+/// Of so many faults one is a long outage.
+const LONG_OUTAGES: u8 = 100;
+
 const LEAST_REST: Duration = Duration::from_millis(150);
 const MOST_REST: Duration = Duration::from_millis(900);
 
 impl Fault {
+    /// What can happen to one server and its links, but for what takes long.
+    const OF_ONE_SERVER: [Self; 13] = [
+        Self::RestartKept,
+        Self::RestartLost,
+        Self::Flush,
+        Self::DeleteLog,
+        Self::TrimLog,
+        Self::KillClients,
+        Self::StopServer,
+        Self::StopWorker,
+        Self::Delay,
+        Self::Cut,
+        Self::HalfClose,
+        Self::BlackHole,
+        Self::Throttle,
+    ];
+
     /// Happens again and again at random moments, until the time is over; everything is healed on return.
     pub(super) fn disturb(self, world: &World, live: &Live<'_>) {
         let mut random = fastrand::Rng::new();
@@ -61,7 +83,20 @@ impl Fault {
                 let kept = if random.bool() { 10 } else { 0 };
                 loses(&|| _ = server.trim_stream(LOG, kept));
             }
-            Self::KillClients => _ = server.kill_clients(),
+            Self::KillClients | Self::PanickingSubscriber => _ = server.kill_clients(),
+            Self::LongOutage => {
+                server.kill();
+                let most = (live.lasts() / 4).min(LONGEST_OUTAGE);
+                live.rest(random, most / 2, most);
+                server.restart(Data::Kept);
+            }
+            Self::Everything => {
+                let fault = match random.u8(..LONG_OUTAGES) {
+                    0 => Self::LongOutage,
+                    _ => Self::OF_ONE_SERVER[random.usize(..Self::OF_ONE_SERVER.len())],
+                };
+                fault.strike(server, proxy, live, random);
+            }
             Self::StopServer => {
                 server.pause();
                 thread::sleep(LONGER_THAN_ANYBODY_WAITS);
@@ -94,6 +129,10 @@ impl Fault {
                 } else {
                     proxy.set_both(late);
                 }
+                thread::sleep(short);
+            }
+            Self::Throttle => {
+                proxy.set_both(larder_servers::Fault::Throttle(random.u64(10_000..500_000)));
                 thread::sleep(short);
             }
             Self::Cut => proxy.cut(),

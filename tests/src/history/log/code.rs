@@ -87,9 +87,10 @@ impl Record {
             Self::Settled(Settled { key, took, current, value }) => {
                 (7, fields.index(*key).number(*took).flag(*current).option(value.map(|id| id.0)))
             }
-            Self::Tally(Tally { reads, nothing, failures, cancelled, computed, hung }) => {
-                let fields = fields.number(*reads).number(*nothing).number(*failures);
-                (8, fields.number(*cancelled).number(*computed).number(*hung))
+            Self::Tally(tally) => {
+                let fields = fields.number(tally.reads).number(tally.nothing).number(tally.failures);
+                let fields = fields.number(tally.cancelled).number(tally.computed).number(tally.hung);
+                (8, fields.number(tally.memory_at_first).number(tally.memory))
             }
         };
         push(bytes, kind);
@@ -133,6 +134,8 @@ impl Record {
                 cancelled: given.number()?,
                 computed: given.number()?,
                 hung: given.number()?,
+                memory_at_first: given.number()?,
+                memory: given.number()?,
             }),
             _ => return None,
         };

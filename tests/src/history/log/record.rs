@@ -161,4 +161,8 @@ pub struct Tally {
     pub computed: u64,
     /// Tasks that did not end when they were told to.
     pub hung: u64,
+    /// What the process took at most in its first seconds, in bytes, without what it took down.
+    pub memory_at_first: u64,
+    /// The same, afterwards.
+    pub memory: u64,
 }

@@ -37,7 +37,16 @@ fn everything() -> Vec<Record> {
         Record::Drained(Drained { begin: 3, end: 2, in_touch: 1 }),
         Record::Heard(Heard { at: 1, epoch: 1 << 63 }),
         Record::Settled(Settled { key: 1, took: 2, current: true, value: Some(ValueId(0)) }),
-        Record::Tally(Tally { reads: 1, nothing: 2, failures: 3, cancelled: 4, computed: 5, hung: 6 }),
+        Record::Tally(Tally {
+            reads: 1,
+            nothing: 2,
+            failures: 3,
+            cancelled: 4,
+            computed: 5,
+            hung: 6,
+            memory_at_first: 7,
+            memory: 8,
+        }),
     ]
 }
 
