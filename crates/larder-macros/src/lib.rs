@@ -68,6 +68,7 @@ use quote::quote;
 /// | `lock = larder::Lock::Process` | how far "computed once" reaches: this process, or all that share the server |
 /// | `when = !fresh` | whether to use the cache for this call; if not, the function just runs |
 /// | `spawn` | computes in a task of its own, which outlives its callers; see below |
+/// | `takeover_after = "1s"` | how long a run of the body may be woken and not polled before another caller runs it in its place; see below |
 /// | `detached` | what the function reads from caches does not invalidate its result |
 /// | `companions`, `companions = false` | see below |
 /// | `crate = my_larder` | the path of `larder`, where it has another name |
@@ -163,6 +164,24 @@ use quote::quote;
 ///   caller takes over. Outside of a tokio runtime there is nothing to spawn a task on, and the caller runs the
 ///   body, as without `spawn`.
 /// - Nothing limits the body: put a `tokio::time::timeout` around what may hang in it.
+///
+/// # Calls that are begun and left
+///
+/// Without `spawn` the body runs only while its caller polls the call. One that was polled and is then kept,
+/// neither polled nor dropped, would hold up everybody who asks for its key:
+///
+/// ```ignore
+/// let mut pages = stream::iter(ids).map(|id| page(id)).buffered(8);
+/// while let Some(page) = pages.next().await {
+///     related(page.next).await; // calls `page(…)`, for an id that the stream has begun and does not poll now
+/// }
+/// ```
+///
+/// So is the loser of a `select!` that is not dropped. Such a call is passed over: once it was woken and not
+/// polled for a second (`takeover_after`), one of those who wait runs the body in its place. If it is polled
+/// again, it ends as it would have, but what it gives is its own caller's, and not stored. A body that waits for
+/// something, or blocks its thread, is not passed over. With `spawn` it cannot come to this, unless the runtime
+/// itself is not driven.
 ///
 /// # Other attributes
 ///

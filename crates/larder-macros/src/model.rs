@@ -49,6 +49,7 @@ pub(crate) struct Policy {
     /// Where it is no part of the key.
     pub(crate) schema: Option<u32>,
     pub(crate) spawn: bool,
+    pub(crate) takeover_after: Option<Time>,
     pub(crate) detached: bool,
     pub(crate) tags: Vec<Text>,
 }
@@ -326,6 +327,7 @@ fn policy(args: &mut Args, of: Macro, function: &Function, errors: &mut Errors) 
         schema: args.schema.as_ref().filter(|_| args.namespace.is_none()).map(|given| given.value),
         lock: args.lock.take().map(|lock| localized(lock.value, function)),
         spawn: args.spawn.take().is_some_and(|given| given.value),
+        takeover_after: args.takeover_after.take().map(time),
         detached: args.detached.take().is_some_and(|given| given.value),
         tags,
     })

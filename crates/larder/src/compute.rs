@@ -3,10 +3,9 @@
 mod background;
 mod batch;
 mod shared;
+mod turn;
 
-use std::{any::TypeId, future::Future, pin::pin, sync::Arc};
-
-use tokio::runtime::Handle;
+use std::{any::TypeId, future::Future, sync::Arc};
 
 pub(crate) use self::{
     background::get_or_compute_background,
@@ -14,13 +13,13 @@ pub(crate) use self::{
     shared::{read, read_one},
 };
 use crate::{
-    cache::{Cache, Lease},
+    cache::Cache,
     core::{Core, Lookup},
     dependencies::{self, Frame},
     entry::{Entry, Phase},
     failure::Sharing,
-    flight::{Awaited, Boarded, Failure, FlightId, Join, Lead, Outcome, Route, Wait},
-    key, mutant, none,
+    flight::{Failure, FlightId, Lead, Outcome, Route, Watch},
+    foreign, key, mutant, none,
     policy::Policy,
     scope::{self, Scope, ScopeHash, ScopeSet},
     value::Value,
@@ -41,7 +40,8 @@ pub(crate) fn find<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> O
     let entry = cache.peek(at)?;
     if entry.value::<V>().is_none() {
         core.count(|counters| &counters.type_mismatches);
-        tracing::debug!(
+        foreign::report!(
+            debug,
             key = at.key,
             asked = std::any::type_name::<V>(),
             "the entry holds a value of another type"
@@ -95,16 +95,18 @@ pub(crate) struct Call<'a, C: ?Sized, S> {
     pub(crate) sharing: S,
     /// [`Core::stores`] before the caller looked for the value.
     pub(crate) stores: u64,
+    /// What the computation of this caller is watched by, if it comes to that.
+    pub(crate) watch: Arc<Watch>,
 }
 
 /// How a caller's wish goes on.
 enum Turn<V, E> {
     /// It is over.
     Done(Result<V, E>),
-    /// The caller computes for everybody, in all processes if it has a lease.
-    Lead(Lead, Option<Lease>),
+    /// The caller computes for everybody, in all processes if the lead has a lease.
+    Lead(Lead),
     /// The caller has a value that should be refreshed, and computes for everybody.
-    Refresh(Lead, Entry, Phase, Option<Lease>),
+    Refresh(Lead, Entry, Phase),
     /// The caller computes for itself.
     Alone,
 }
@@ -114,8 +116,6 @@ struct Computation {
     frame: Arc<Frame>,
     /// The flight that it leads for others, if any.
     lead: Option<Lead>,
-    /// What keeps other processes from computing the same.
-    lease: Option<Lease>,
     /// What may be served if it fails.
     stale: Option<Entry>,
 }
@@ -141,17 +141,20 @@ where
         core.count(|counters| &counters.refused_keys);
         return dependencies::bypass(async { compute().await }).await;
     }
-    let call = Call { cache, at: core.lookup(key), policy, sharing, stores: found.stores };
+    let watch = Watch::new(policy.takeover_after);
+    let call = Call { cache, at: core.lookup(key), policy, sharing, stores: found.stores, watch };
     let nested_in = dependencies::current_flights();
-    let mut stale = None;
-    let turn = call.attend::<V, E>(found.entry, &mut stale).await;
-    let computation = match call.fetch(turn, &mut stale).await {
-        Turn::Done(result) => return result,
-        Turn::Lead(lead, lease) => call.begin(Some(lead), lease, stale, nested_in),
-        Turn::Refresh(lead, entry, _, lease) => call.begin(Some(lead), lease, Some(entry), nested_in),
-        Turn::Alone => call.begin(None, None, stale, nested_in),
+    let whole = async {
+        let mut stale = None;
+        let computation = match call.turn::<V, E>(found.entry, &mut stale).await {
+            Turn::Done(result) => return result,
+            Turn::Lead(lead) => call.begin(Some(lead), stale, nested_in),
+            Turn::Refresh(lead, entry, _) => call.begin(Some(lead), Some(entry), nested_in),
+            Turn::Alone => call.begin(None, stale, nested_in),
+        };
+        call.compute(computation, compute).await
     };
-    call.compute(computation, compute).await
+    call.watch.run(whole).await
 }
 
 impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
@@ -181,100 +184,6 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         Route { key: self.at.key.into(), value_type: TypeId::of::<V>() }
     }
 
-    /// Makes do with what was `found`, or waits for a computation that is under way. `stale` becomes what
-    /// may be served if there will be nothing better.
-    async fn attend<V, E>(&self, found: Option<(Entry, Phase)>, stale: &mut Option<Entry>) -> Turn<V, E>
-    where
-        V: Value,
-        S: Sharing<E>,
-    {
-        let core = self.core();
-        let route = self.route::<V>();
-        let scopes = self.own_scopes();
-        match found {
-            Some((entry, phase @ (Phase::Ahead | Phase::Revalidate))) => {
-                let lead = core.flights().lead_alone((&route, self.at.hash), &scopes, core.epochs());
-                return match lead {
-                    Some(lead) => {
-                        core.count(|counters| &counters.refreshes);
-                        Turn::Refresh(lead, entry, phase, None)
-                    }
-                    None => Turn::Done(Ok(serve(core, &entry, phase))),
-                };
-            }
-            other => *stale = other.map(|(entry, _)| entry),
-        }
-        core.count(|counters| &counters.misses);
-
-        let mut came = None;
-        loop {
-            let (boarded, arrival) =
-                core.flights().board((&route, self.at.hash), &scopes, core.epochs(), came);
-            came = Some(arrival);
-            let join = match boarded {
-                Boarded::Lead(lead) => return Turn::Lead(lead, None),
-                Boarded::Join(join) => join,
-            };
-            let Some(_wait) = Wait::begin(dependencies::current_flights(), join.id()) else {
-                return Turn::Alone;
-            };
-            match self.wait(join, stale).await {
-                Some(Awaited::Accepted(outcome)) => return self.accept(outcome, stale.as_ref()),
-                Some(Awaited::Lead(lead)) => return Turn::Lead(lead, None),
-                Some(Awaited::Outdated) => {}
-                None => {
-                    let entry = stale.take().expect("only a stale entry ends a wait");
-                    return Turn::Done(Ok(serve(core, &entry, Phase::OnError)));
-                }
-            }
-        }
-    }
-
-    /// Waits for a flight; none if the time is up and the stale entry can be served.
-    async fn wait(&self, join: Join, stale: &Option<Entry>) -> Option<Awaited> {
-        let core = self.core();
-        let mut outcome = pin!(join.outcome(core.epochs()));
-        // Outside of a runtime there is no timer.
-        let limit = self.policy.timeout.filter(|_| Handle::try_current().is_ok());
-        if let (Some(limit), Some(entry)) = (limit, stale) {
-            match tokio::time::timeout(limit, &mut outcome).await {
-                Ok(awaited) => return Some(awaited),
-                Err(_) if self.is_servable(entry) => return None,
-                Err(_) => {}
-            }
-        }
-        Some(outcome.await)
-    }
-
-    /// Takes the outcome of somebody else's computation.
-    fn accept<V, E>(&self, outcome: Outcome, stale: Option<&Entry>) -> Turn<V, E>
-    where
-        V: Value,
-        S: Sharing<E>,
-    {
-        let core = self.core();
-        match outcome {
-            Outcome::Value(entry) => {
-                core.count(|counters| &counters.joined);
-                Turn::Done(Ok(receive(core, &entry)))
-            }
-            Outcome::Failure(failure) => {
-                if let Some(entry) = stale.filter(|entry| self.is_servable(entry)) {
-                    return Turn::Done(Ok(serve(core, entry, Phase::OnError)));
-                }
-                match failure.error.and_then(|given| self.sharing.take(&given)) {
-                    Some(error) => {
-                        core.count(|counters| &counters.joined);
-                        dependencies::record_cover(core.epochs(), &failure.cover);
-                        Turn::Done(Err(error))
-                    }
-                    None => Turn::Alone,
-                }
-            }
-            Outcome::Unshared => Turn::Alone,
-        }
-    }
-
     /// Whether a stale entry may still be served: its window is open, and nothing that covers it was
     /// invalidated in the meantime.
     fn is_servable(&self, entry: &Entry) -> bool {
@@ -286,18 +195,31 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     fn begin(
         &self,
         lead: Option<Lead>,
-        lease: Option<Lease>,
         stale: Option<Entry>,
         nested_in: impl IntoIterator<Item = FlightId>,
     ) -> Computation {
-        if lead.is_none() {
-            self.core().count(|counters| &counters.unjoined);
+        match &lead {
+            Some(lead) => self.note_takeover(lead),
+            None => self.core().count(|counters| &counters.unjoined),
         }
         let flights = lead.iter().map(Lead::id).chain(nested_in);
         // Later than the flight, which may have waited for other processes: what was changed meanwhile is
         // read from here on.
         let since = self.core().begin();
-        Computation { frame: Frame::new(flights, since, self.policy.detached), lead, lease, stale }
+        Computation { frame: Frame::new(flights, since, self.policy.detached), lead, stale }
+    }
+
+    /// Says that somebody keeps a call and does not poll it.
+    fn note_takeover(&self, lead: &Lead) {
+        if lead.took_over() {
+            self.core().count(|counters| &counters.taken_over);
+            foreign::report!(
+                warn,
+                key = self.at.key,
+                "a computation was woken and not polled, and is passed over: poll the call until it ends, drop it, \
+                 or give the cached function the option `spawn`"
+            );
+        }
     }
 
     /// Computes, stores, and tells everybody who waits.
@@ -308,27 +230,40 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<V, E>>,
     {
-        let Computation { frame, lead, mut lease, stale } = computation;
+        let Computation { frame, lead, stale } = computation;
         let core = self.core();
         let computed = self.run(&frame, compute).await;
         let shared = !frame.decisions().unshared;
         match computed {
             Ok(value) => {
-                let (entry, stored) = self.store(&value, &frame, false).await;
-                dependencies::record(core.epochs(), &entry.0);
-                if let Some(lease) = lease.as_mut().filter(|_| stored) {
-                    lease.fill();
+                // What begins later is newer: the value of one that was passed over is not put in its place.
+                let superseded = lead.as_ref().is_some_and(Lead::is_passed_over);
+                // What cannot be cloned is this caller's alone.
+                let Some((entry, wanted)) = foreign::contain(|| self.entry_of(&value, &frame, false)) else {
+                    lead.into_iter().for_each(|lead| lead.land(Outcome::Unshared, false));
+                    return Ok(value);
+                };
+                let stored = wanted && !superseded;
+                if stored {
+                    write(self.cache, std::slice::from_ref(&entry)).await;
                 }
+                // Other processes find it, unless it has to stay in this one.
+                let found = stored && !entry.0.is_unshared();
+                dependencies::record(core.epochs(), &entry.0);
                 if let Some(lead) = lead {
-                    lead.land(if shared { Outcome::Value(entry) } else { Outcome::Unshared });
+                    let outcome = if shared { Outcome::Value(entry) } else { Outcome::Unshared };
+                    lead.land(outcome, found);
                 }
                 Ok(value)
             }
             Err(error) => {
                 if let Some(lead) = lead {
                     let cover = Arc::new(frame.cover(self.own_scopes(), core.epochs()));
-                    let failure = || Failure { error: self.sharing.give(&error), cover };
-                    lead.land(if shared { Outcome::Failure(failure()) } else { Outcome::Unshared });
+                    // One whose `Clone`, `Display` or `source` panics cannot be shared.
+                    let given = || foreign::contain(|| self.sharing.give(&error)).flatten();
+                    let failure = || Failure { error: given(), cover };
+                    let outcome = if shared { Outcome::Failure(failure()) } else { Outcome::Unshared };
+                    lead.land(outcome, false);
                 }
                 match stale.filter(|entry| self.is_servable(entry)) {
                     Some(entry) => Ok(serve(core, &entry, entry.0.phase(core.now()))),
@@ -347,7 +282,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     {
         let core = self.core();
         core.count(|counters| &counters.computations);
-        tracing::debug!(key = self.at.key, "computing");
+        foreign::report!(debug, key = self.at.key, "computing");
         dependencies::record_scopes(core.epochs(), || self.own_scopes());
         let _passed_on = frame.pass_on();
         let computed = frame.run(async { compute().await }).await;
@@ -355,16 +290,6 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
             core.count(|counters| &counters.failures);
         }
         computed
-    }
-
-    /// Makes an entry of a computed value, and stores it if it is to be stored; tells whether it was.
-    async fn store<V: Value>(&self, value: &V, frame: &Frame, replaces: bool) -> (Entry, bool) {
-        let (entry, wanted) = self.entry_of(value, frame, replaces);
-        if wanted {
-            write(self.cache, std::slice::from_ref(&entry)).await;
-        }
-        let stored = wanted && !entry.0.is_unshared();
-        (entry, stored)
     }
 
     /// Makes an entry of a computed value, and tells whether it is to be stored: whether policy, computation and
@@ -412,9 +337,11 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
 
 /// Stores computed values.
 async fn write(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
-    if let Err(error) = cache.write(entries).await {
+    // What it was computed for is not lost if a `Serialize`, a weigher or a cache panics.
+    let Some(written) = foreign::contain_future(cache.write(entries)).await else { return };
+    if let Err(error) = written {
         // The warning was given where it was found, once.
-        tracing::debug!(%error, "a computed value is not shared with other processes");
+        foreign::report!(debug, %error, "a computed value is not shared with other processes");
     }
     entries.iter().for_each(|entry| cache.core().stored(!entry.0.is_unshared()));
 }
@@ -436,12 +363,17 @@ where
         core.count(|counters| &counters.refused_keys);
         return dependencies::bypass(async { compute().await }).await;
     }
-    let call = Call { cache, at: core.lookup(key), policy, sharing: (), stores: core.stores() };
+    let watch = Watch::new(policy.takeover_after);
+    let call = Call { cache, at: core.lookup(key), policy, sharing: (), stores: core.stores(), watch };
     let frame = Frame::new(dependencies::current_flights(), core.begin(), policy.detached);
     let computed = call.run(&frame, compute).await;
     if let Ok(value) = &computed {
-        let (entry, _) = call.store(value, &frame, true).await;
-        dependencies::record(core.epochs(), &entry.0);
+        if let Some((entry, wanted)) = foreign::contain(|| call.entry_of(value, &frame, true)) {
+            if wanted {
+                write(cache, std::slice::from_ref(&entry)).await;
+            }
+            dependencies::record(core.epochs(), &entry.0);
+        }
     }
     computed
 }

@@ -6,11 +6,16 @@
 //! then only a flight begun after it came will do. So nobody waits for more than two computations. A key
 //! has at most two under way: a flight that is outdated already is not joined but left behind, once.
 //!
-//! A leader that is dropped leaves its flight vacant, and the first of the waiters to notice leads it on.
+//! A leader that is dropped leaves its flight vacant, and the first of the waiters to notice leads it on. So
+//! it is with a leader that was woken and not polled for a while (see [`watch`]); if that one is polled again,
+//! it has lost the flight: what it computes is its own caller's, and neither stored nor given to others.
 //! No lock is held while anybody's future runs.
 
 mod seat;
 mod waits;
+mod watch;
+#[cfg(not(larder_loom))]
+mod watchdog;
 
 use std::{
     any::{Any, TypeId},
@@ -23,8 +28,10 @@ use std::{
 use crossbeam_utils::CachePadded;
 
 use crate::{
+    cache::Lease,
     entry::{Cover, Entry},
     epoch::{Epochs, Since},
+    foreign,
     scope::ScopeSet,
     sync::{Mutex, lock},
 };
@@ -32,6 +39,7 @@ use crate::{
 use seat::Seat;
 pub(crate) use seat::{Join, Lead};
 pub(crate) use waits::{FlightId, Wait};
+pub(crate) use watch::Watch;
 
 /// What a flight is for: a key, and the type of its value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -96,14 +104,23 @@ struct Flight {
 
 struct State {
     phase: Phase,
+    /// Names the leader, too: one that began later has another one.
     number: u64,
     since: Since,
+    /// Tells whether the leader is abandoned.
+    watch: Arc<Watch>,
+    /// What keeps other processes from computing the same. It stays with the flight when the leader is passed
+    /// over.
+    lease: Option<Lease>,
     aboard: usize,
     /// A place for each waiter that was polled.
     waiting: Vec<Option<Waker>>,
     free: Vec<usize>,
     /// How many leaders panicked.
     panics: usize,
+    /// Whether the watchdog knows of it.
+    #[cfg(not(larder_loom))]
+    looked_after: bool,
 }
 
 enum Phase {
@@ -113,9 +130,34 @@ enum Phase {
     Landed(Outcome),
 }
 
+/// Who computes for those who wait.
+#[derive(Debug, Clone, Copy)]
+struct Leader {
+    /// The number of the flight when this one began. Another one there: this one was passed over.
+    number: u64,
+    /// Whether this one took over from one that was abandoned.
+    passed_over: bool,
+}
+
+impl Leader {
+    fn first(number: u64) -> Self {
+        Self { number, passed_over: false }
+    }
+}
+
 /// When a caller came: what begins later is as new as it can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Arrival(u64);
+
+/// A caller of a flight: what it wants, and what its own computation would be watched by.
+#[derive(Clone, Copy)]
+pub(crate) struct Caller<'a> {
+    pub(crate) route: &'a Route,
+    pub(crate) hash: u64,
+    /// The scopes of the key and its static tags.
+    pub(crate) scopes: &'a ScopeSet,
+    pub(crate) watch: &'a Arc<Watch>,
+}
 
 /// What a caller does after boarding.
 pub(crate) enum Boarded {
@@ -131,7 +173,7 @@ pub(crate) enum Awaited {
     Accepted(Outcome),
     /// Boards again: the outcome is older than an invalidation that may have come before the caller.
     Outdated,
-    /// Leads: the leader was dropped.
+    /// Leads: the leader was dropped, or is abandoned.
     Lead(Lead),
 }
 
@@ -143,27 +185,26 @@ impl Flights {
         Self { shards: std::iter::repeat_with(CachePadded::default).take(Self::SHARDS).collect() }
     }
 
-    /// Leads or joins the flight of `route`. `came` is none on a caller's first boarding, and what that
-    /// returned on the next ones.
+    /// Leads or joins the flight of the caller's route. `came` is none on a caller's first boarding, and what
+    /// that returned on the next ones.
     pub(crate) fn board(
         self: &Arc<Self>,
-        (route, hash): (&Route, u64),
-        scopes: &ScopeSet,
+        caller: Caller<'_>,
         epochs: &Epochs,
         came: Option<Arrival>,
     ) -> (Boarded, Arrival) {
-        let mut shard = lock(self.shard(hash));
+        let mut shard = lock(self.shard(caller.hash));
         let again = came.is_some();
         let came = came.unwrap_or(Arrival(shard.begun));
         let number = shard.begun + 1;
-        let boarded = match shard.routes.entry(route.clone()) {
+        let boarded = match shard.routes.entry(caller.route.clone()) {
             Place::Vacant(place) => {
-                let flight = Flight::begin(route, scopes, number, epochs);
+                let flight = Flight::begin(caller, number, epochs);
                 place.insert(UnderWay { current: flight.clone(), left_behind: None });
-                Boarded::Lead(Lead(Seat::new(self, hash, flight, true)))
+                Boarded::Lead(Lead::new(self, caller, flight, Leader::first(number)))
             }
             Place::Occupied(mut place) => {
-                self.board_current(place.get_mut(), (hash, number), epochs, came, again)
+                self.board_current(place.get_mut(), (caller, number), epochs, came, again)
             }
         };
         if matches!(boarded, Boarded::Lead(_)) {
@@ -179,62 +220,58 @@ impl Flights {
     fn board_current(
         self: &Arc<Self>,
         under_way: &mut UnderWay,
-        (hash, number): (u64, u64),
+        (caller, number): (Caller<'_>, u64),
         epochs: &Epochs,
         came: Arrival,
         again: bool,
     ) -> Boarded {
         let current = under_way.current.clone();
         let mut state = lock(&current.state);
-        if let Phase::Vacant = state.phase {
+        if state.is_free() {
             state.aboard += 1;
-            state.lead_on(number, epochs);
+            let leader = state.lead_on(number, caller.watch, epochs);
             drop(state);
-            return Boarded::Lead(Lead(Seat::new(self, hash, current, true)));
+            return Boarded::Lead(Lead::new(self, caller, current, leader));
         }
         let older = came >= Arrival(state.number);
         let outdated = older && (again || !epochs.unchanged(&current.scopes, state.since));
         if outdated && under_way.left_behind.is_none() {
             drop(state);
-            let next = Flight::begin(&current.route, &current.scopes, number, epochs);
+            let next = Flight::begin(caller, number, epochs);
             under_way.current = next.clone();
             under_way.left_behind = Some(current);
-            return Boarded::Lead(Lead(Seat::new(self, hash, next, true)));
+            return Boarded::Lead(Lead::new(self, caller, next, Leader::first(number)));
         }
         state.aboard += 1;
+        state.look_after(&current);
         drop(state);
-        Boarded::Join(Join { seat: Seat::new(self, hash, current, false), came })
+        Boarded::Join(Join { seat: Seat::new(self, caller, current), came })
     }
 
-    /// Leads a flight of `route`, unless one is under way: another refresh would be one too many.
-    pub(crate) fn lead_alone(
-        self: &Arc<Self>,
-        (route, hash): (&Route, u64),
-        scopes: &ScopeSet,
-        epochs: &Epochs,
-    ) -> Option<Lead> {
-        let mut shard = lock(self.shard(hash));
+    /// Leads a flight of the caller's route, unless one is under way: another refresh would be one too many.
+    pub(crate) fn lead_alone(self: &Arc<Self>, caller: Caller<'_>, epochs: &Epochs) -> Option<Lead> {
+        let mut shard = lock(self.shard(caller.hash));
         let number = shard.begun + 1;
-        let flight = match shard.routes.entry(route.clone()) {
+        let (flight, leader) = match shard.routes.entry(caller.route.clone()) {
             Place::Vacant(place) => {
-                let flight = Flight::begin(route, scopes, number, epochs);
+                let flight = Flight::begin(caller, number, epochs);
                 place.insert(UnderWay { current: flight.clone(), left_behind: None });
-                flight
+                (flight, Leader::first(number))
             }
             Place::Occupied(place) => {
                 let flight = place.get().current.clone();
                 let mut state = lock(&flight.state);
-                if !matches!(state.phase, Phase::Vacant) {
+                if !state.is_free() {
                     return None;
                 }
                 state.aboard += 1;
-                state.lead_on(number, epochs);
+                let leader = state.lead_on(number, caller.watch, epochs);
                 drop(state);
-                flight
+                (flight, leader)
             }
         };
         shard.begun = number;
-        Some(Lead(Seat::new(self, hash, flight, true)))
+        Some(Lead::new(self, caller, flight, leader))
     }
 
     /// How many flights are under way.
@@ -266,32 +303,77 @@ impl Shard {
 }
 
 impl Flight {
-    fn begin(route: &Route, scopes: &ScopeSet, number: u64, epochs: &Epochs) -> Arc<Self> {
-        let since = epochs.begin();
+    fn begin(caller: Caller<'_>, number: u64, epochs: &Epochs) -> Arc<Self> {
         let state = State {
             phase: Phase::Led,
             number,
-            since,
+            since: epochs.begin(),
+            watch: caller.watch.clone(),
+            lease: None,
             aboard: 1,
             waiting: Vec::new(),
             free: Vec::new(),
             panics: 0,
+            #[cfg(not(larder_loom))]
+            looked_after: false,
         };
         Arc::new(Self {
             id: FlightId::next(),
-            route: route.clone(),
-            scopes: scopes.clone(),
+            route: caller.route.clone(),
+            scopes: caller.scopes.clone(),
             state: Mutex::new(state),
         })
+    }
+
+    /// Wakes those who wait if nobody computes for them; false once the flight has ended.
+    #[cfg(not(larder_loom))]
+    fn wake_if_abandoned(&self) -> bool {
+        let wakers = {
+            let mut state = lock(&self.state);
+            if let Phase::Landed(_) = state.phase {
+                return false;
+            }
+            if !state.is_free() {
+                return true;
+            }
+            state.take_wakers()
+        };
+        foreign::wake_all(wakers);
+        true
     }
 }
 
 impl State {
+    /// Whether the flight can be led on: it has no leader, or one that is abandoned.
+    fn is_free(&self) -> bool {
+        match self.phase {
+            Phase::Led => self.watch.is_abandoned(),
+            Phase::Vacant => true,
+            Phase::Landed(_) => false,
+        }
+    }
+
     /// Gives the flight a new leader, who begins now.
-    fn lead_on(&mut self, number: u64, epochs: &Epochs) {
-        self.phase = Phase::Led;
+    fn lead_on(&mut self, number: u64, watch: &Arc<Watch>, epochs: &Epochs) -> Leader {
+        let before = std::mem::replace(&mut self.phase, Phase::Led);
         self.number = number;
+        self.watch = watch.clone();
         self.since = epochs.begin();
+        Leader { number, passed_over: matches!(before, Phase::Led) }
+    }
+
+    /// Tells the watchdog that somebody waits.
+    fn look_after(&mut self, flight: &Arc<Flight>) {
+        #[cfg(not(larder_loom))]
+        if !std::mem::replace(&mut self.looked_after, true) {
+            watchdog::look_after(flight);
+        }
+        #[cfg(larder_loom)]
+        let _ = flight;
+    }
+
+    fn take_wakers(&mut self) -> Vec<Waker> {
+        self.waiting.iter_mut().filter_map(Option::take).collect()
     }
 
     /// Ends the lead. Everybody is to be woken: whoever runs first takes a vacant flight on, so that a
@@ -299,7 +381,7 @@ impl State {
     #[must_use]
     fn end(&mut self, phase: Phase) -> Vec<Waker> {
         self.phase = phase;
-        self.waiting.iter_mut().filter_map(Option::take).collect()
+        self.take_wakers()
     }
 }
 

@@ -87,6 +87,7 @@ mod epoch;
 mod error;
 mod failure;
 mod flight;
+mod foreign;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod key;

@@ -41,6 +41,7 @@ pub struct Policy {
     pub(crate) schema: Option<u32>,
     pub(crate) detached: bool,
     pub(crate) spawn: bool,
+    pub(crate) takeover_after: Duration,
 }
 
 /// How far "computed once" reaches.
@@ -54,6 +55,9 @@ pub enum Lock {
 }
 
 impl Policy {
+    /// See [`PolicyBuilder::takeover_after`].
+    const TAKEOVER_AFTER: Duration = Duration::from_secs(1);
+
     /// A value that is fresh for `ttl`, and gone afterwards. Zero does not store it at all; callers who
     /// ask while it is being computed still share the one computation.
     #[must_use]
@@ -71,12 +75,19 @@ impl Policy {
             schema: None,
             detached: false,
             spawn: false,
+            takeover_after: Self::TAKEOVER_AFTER,
         }
     }
 
     /// Sets every option there is.
     pub fn builder() -> PolicyBuilder {
         PolicyBuilder { ttl: None, policy: Self::ttl(Duration::ZERO) }
+    }
+
+    pub(crate) fn set_takeover_after(&mut self, limit: Duration) {
+        /// Less is no sign of neglect: a runtime that has much to do takes as long.
+        const LEAST: Duration = Duration::from_millis(10);
+        self.takeover_after = limit.max(LEAST);
     }
 
     /// How long a value is kept for: `ttl` without jitter, or `negative_ttl` if it is a `None`.
@@ -199,6 +210,21 @@ impl PolicyBuilder {
     /// same, and warn once.
     pub fn spawn(mut self) -> Self {
         self.policy.spawn = true;
+        self
+    }
+
+    /// For how long a computation may be woken and not polled before one of those who wait for it computes in
+    /// its place: a second by default, 10 ms at least. [`Duration::MAX`] waits for as long as it takes.
+    ///
+    /// A computation runs only while its caller polls it. One that was begun and is then kept without being
+    /// polled would hold up everybody who asks for its key: the loser of a `select!` that is not dropped, a call
+    /// in a `buffered` stream while the loop's body asks for the same key, a runtime that is not driven. A
+    /// computation that waits for something, or that blocks its thread, is not passed over, however long it takes.
+    ///
+    /// If the one that was passed over is polled again, it ends as it would have, for its own caller: the value is
+    /// neither stored nor given to those who wait, for one that began later is, or will be, there.
+    pub fn takeover_after(mut self, limit: Duration) -> Self {
+        self.policy.set_takeover_after(limit);
         self
     }
 

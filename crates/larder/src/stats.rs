@@ -76,6 +76,9 @@ counters! {
     /// Computations without joining, because joining would have closed a cycle, or because the outcome
     /// they had waited for could not be shared.
     unjoined,
+    /// Computations begun by a caller who had waited for another one, which was woken and not polled for as long
+    /// as [`takeover_after`](crate::PolicyBuilder::takeover_after) allows.
+    taken_over,
     /// Values stored where the cache keeps them: on a shared server, or in memory where there is none. What stayed in
     /// this process because it could not be shared is counted by reason instead, from
     /// [`unshared_changed`](Self::unshared_changed) on.

@@ -199,9 +199,11 @@ pub trait CacheExt: Cache {
     /// panics, one of those who wait computes in its place; after a second panic each of them does. Only `Ok`
     /// is stored.
     ///
-    /// A computation runs in its caller. One that is neither polled nor dropped (the loser of a `select!` that
-    /// is kept, say) holds up those who wait for it; where that can be, use
-    /// [`get_or_compute_background`](Self::get_or_compute_background).
+    /// A computation runs in its caller. One that is begun, and then neither polled nor dropped (the loser of a
+    /// `select!` that is kept, say), is passed over after a second: see
+    /// [`takeover_after`](crate::PolicyBuilder::takeover_after). Where that can be, and where callers wait for
+    /// less time than the computation takes,
+    /// [`get_or_compute_background`](Self::get_or_compute_background) is the better form.
     ///
     /// A failure is not shared with those who wait: they compute for themselves, at once. See
     /// [`get_or_compute_shared`](Self::get_or_compute_shared).
@@ -297,8 +299,9 @@ pub trait CacheExt: Cache {
     /// `key` gives an item's key. `compute` gets the items that have no value, and returns those it found
     /// one for; the others are missing from the result, and nothing is stored for them (let `V` be an
     /// `Option` and set a `negative_ttl` to remember that too). Each key is still computed once across
-    /// batches that overlap; what another batch computes is waited for after this one's own computation,
-    /// and computed in a second call if that came to nothing. What a computation reads from caches, and
+    /// batches that overlap; what another batch computes is waited for after this one's own computation
+    /// (where there are stale values, until `timeout` has passed since the call), and computed in a second call
+    /// if that came to nothing. What a computation reads from caches, and
     /// decides through [`context`](crate::context), counts for all of its items.
     ///
     /// ```

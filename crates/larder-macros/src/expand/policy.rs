@@ -25,6 +25,7 @@ pub(super) fn policy(private: &TokenStream, policy: &Policy, function: &Function
         ("stale_if_error", &policy.stale_if_error),
         ("negative_ttl", &policy.negative_ttl),
         ("timeout", &policy.timeout),
+        ("takeover_after", &policy.takeover_after),
     ];
     for (name, value) in times {
         if let Some(value) = value {

@@ -14,7 +14,7 @@ use crate::{
     dependencies::{self, Frame},
     entry::{Entry, Phase},
     failure::Sharing,
-    flight::Wait,
+    flight::{Wait, Watch},
     key,
     policy::Policy,
     value::Value,
@@ -47,21 +47,22 @@ where
         core.count(|counters| &counters.refused_keys);
         return dependencies::bypass(async { start().await }).await;
     }
-    let call = Call { cache, at: core.lookup(key), policy, sharing, stores: found.stores };
+    let watch = Watch::new(policy.takeover_after);
+    let call = Call { cache, at: core.lookup(key), policy, sharing, stores: found.stores, watch };
     let nested_in = dependencies::current_flights();
     let mut stale = None;
-    let turn = call.attend::<V, E>(found.entry, &mut stale).await;
-    let computation = match call.fetch(turn, &mut stale).await {
+    let turn = call.watch.run(call.turn::<V, E>(found.entry, &mut stale)).await;
+    let computation = match turn {
         Turn::Done(result) => return result,
-        Turn::Refresh(lead, entry, phase, lease) => {
+        Turn::Refresh(lead, entry, phase) => {
             let value = serve(core, &entry, phase);
             // Nobody waits for it.
-            let computation = call.begin(Some(lead), lease, Some(entry), []);
+            let computation = call.begin(Some(lead), Some(entry), []);
             runtime.spawn(call.task(computation, start).in_current_span());
             return Ok(value);
         }
-        Turn::Lead(lead, lease) => call.begin(Some(lead), lease, stale.clone(), nested_in.clone()),
-        Turn::Alone => call.begin(None, None, stale.clone(), nested_in.clone()),
+        Turn::Lead(lead) => call.begin(Some(lead), stale.clone(), nested_in.clone()),
+        Turn::Alone => call.begin(None, stale.clone(), nested_in.clone()),
     };
     // The flight is new, so that nothing can wait for this caller through it yet.
     let _wait = computation.lead.as_ref().map(|lead| Wait::begin(nested_in.clone(), lead.id()));
@@ -76,7 +77,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     /// A computation as a task. What it is started with runs here and now, as a part of it.
     fn task<V, E, Fut>(
         &self,
-        computation: Computation,
+        mut computation: Computation,
         start: impl FnOnce() -> Fut,
     ) -> Pin<Box<dyn Future<Output = Result<V, E>> + Send>>
     where
@@ -89,11 +90,15 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         let (sharing, stores) = (self.sharing, self.stores);
         let key = self.at.key.to_owned();
         let started = computation.frame.enter(start);
-        Box::pin(async move {
+        let watch = Watch::of_task(policy.takeover_after);
+        if let Some(lead) = &mut computation.lead {
+            lead.watched_by(&watch);
+        }
+        Box::pin(watch.clone().run(async move {
             let at = cache.core().lookup(&key);
-            let call = Call { cache: &*cache, at, policy: &policy, sharing, stores };
+            let call = Call { cache: &*cache, at, policy: &policy, sharing, stores, watch };
             call.compute(computation, || started).await
-        })
+        }))
     }
 
     /// Waits for a task, or for as long as the policy says if there is a stale value to serve.

@@ -6,6 +6,7 @@ use std::{
     future::Future,
     hash::Hash,
     sync::Arc,
+    time::Instant,
 };
 
 use super::{Call, find, receive, serve, shared};
@@ -14,8 +15,8 @@ use crate::{
     dependencies::{self, Frame},
     entry::{Entry, Phase},
     failure::Unshared,
-    flight::{Arrival, Awaited, Boarded, Failure, Join, Lead, Outcome, Wait},
-    key,
+    flight::{Arrival, Awaited, Boarded, Failure, Join, Lead, Outcome, Wait, Watch},
+    foreign, key,
     policy::Policy,
     scope::Scope,
     value::Value,
@@ -42,6 +43,8 @@ struct Batch<'a, I, V, C: ?Sized, F> {
     values: HashMap<I, V>,
     /// See [`Call::stores`].
     stores: u64,
+    watch: Arc<Watch>,
+    began: Instant,
 }
 
 /// The values of `items` (each with its full key), by item. An item that `compute` has no value for is
@@ -61,17 +64,10 @@ where
     Fut: Future<Output = Result<HashMap<I, V>, E>> + Send,
 {
     let values = HashMap::with_capacity(items.len());
-    let mut batch = Batch { cache, policy, compute, values, stores: cache.core().stores() };
-    let (mut open, mut led) = batch.look(items);
-    loop {
-        let joins = batch.board(open, &mut led);
-        batch.lead(led).await?;
-        open = batch.join(joins).await?;
-        if open.is_empty() {
-            return Ok(batch.values);
-        }
-        led = Vec::new();
-    }
+    let watch = Watch::new(policy.takeover_after);
+    let (stores, began) = (cache.core().stores(), Instant::now());
+    let batch = Batch { cache, policy, compute, values, stores, watch: watch.clone(), began };
+    watch.run(batch.run(items)).await
 }
 
 impl<I, V, C, F> Batch<'_, I, V, C, F>
@@ -82,7 +78,26 @@ where
 {
     fn call<'k>(&'k self, key: &'k str) -> Call<'k, C, Unshared> {
         let at = self.cache.core().lookup(key);
-        Call { cache: self.cache, at, policy: self.policy, sharing: Unshared, stores: self.stores }
+        let (sharing, stores, watch) = (Unshared, self.stores, self.watch.clone());
+        Call { cache: self.cache, at, policy: self.policy, sharing, stores, watch }
+    }
+
+    async fn run<E, Fut>(mut self, items: Vec<(I, String)>) -> Result<HashMap<I, V>, E>
+    where
+        E: Send + 'static,
+        F: FnMut(Vec<I>) -> Fut,
+        Fut: Future<Output = Result<HashMap<I, V>, E>>,
+    {
+        let (mut open, mut led) = self.look(items);
+        loop {
+            let joins = self.board(open, &mut led);
+            self.lead(led).await?;
+            open = self.join(joins).await?;
+            if open.is_empty() {
+                return Ok(self.values);
+            }
+            led = Vec::new();
+        }
     }
 
     /// Takes what the cache has. What is due for a refresh is led if nobody else does.
@@ -108,10 +123,7 @@ where
                     self.values.insert(missing.item, value);
                 }
                 Some((entry, phase @ (Phase::Ahead | Phase::Revalidate))) => {
-                    let (route, scopes) = (call.route::<V>(), call.own_scopes());
-                    let flights = core.flights();
-                    if let Some(lead) = flights.lead_alone((&route, call.at.hash), &scopes, core.epochs()) {
-                        core.count(|counters| &counters.refreshes);
+                    if let Some(lead) = call.lead_refresh::<V>() {
                         missing.stale = Some(entry);
                         led.push((missing, Some(lead)));
                     } else {
@@ -142,7 +154,7 @@ where
             let call = self.call(&missing.key);
             let (route, scopes) = (call.route::<V>(), call.own_scopes());
             let (boarded, came) =
-                core.flights().board((&route, call.at.hash), &scopes, core.epochs(), missing.came);
+                core.flights().board(call.caller(&route, &scopes), core.epochs(), missing.came);
             missing.came = Some(came);
             match boarded {
                 Boarded::Lead(lead) => led.push((missing, Some(lead))),
@@ -164,6 +176,9 @@ where
         let led = self.take_shared(led).await;
         if led.is_empty() {
             return Ok(());
+        }
+        for (open, lead) in &led {
+            lead.iter().for_each(|lead| self.call(&open.key).note_takeover(lead));
         }
         let core = self.cache.core().clone();
         let flights = led.iter().filter_map(|(_, lead)| lead.as_ref().map(Lead::id));
@@ -197,7 +212,7 @@ where
             match self.call(&open.key).find_new::<V>() {
                 Some(entry) => {
                     self.values.insert(open.item, receive(core, &entry));
-                    lead.land(Outcome::Value(entry));
+                    lead.land(Outcome::Value(entry), false);
                 }
                 None => missing.push((open, Some(lead))),
             }
@@ -217,7 +232,7 @@ where
             match (found, lead) {
                 (Some((entry, Phase::Prompt)), Some(lead)) => {
                     self.values.insert(open.item, receive(core, &entry));
-                    lead.land(Outcome::Value(entry));
+                    lead.land(Outcome::Value(entry), false);
                 }
                 (found, lead) => {
                     open.stale = found.map(|(entry, _)| entry).or(open.stale);
@@ -236,7 +251,7 @@ where
             let Some(value) = values.remove(&missing.item) else {
                 // There is no value to share: whoever waits for this key asks for himself.
                 dependencies::record_absent(core.epochs(), &missing.key);
-                lead.into_iter().for_each(|lead| lead.land(Outcome::Unshared));
+                lead.into_iter().for_each(|lead| lead.land(Outcome::Unshared, false));
                 if missing.stale.is_some() {
                     // One that was due for a refresh, and is gone at its source.
                     drop(self.cache.apply(&[Scope::key(&*missing.key)]));
@@ -244,9 +259,15 @@ where
                 continue;
             };
             if key::check(&missing.key).is_ok() {
-                let (entry, is_wanted) = self.call(&missing.key).entry_of(&value, frame, false);
+                let made = foreign::contain(|| self.call(&missing.key).entry_of(&value, frame, false));
+                let Some((entry, is_wanted)) = made else {
+                    lead.into_iter().for_each(|lead| lead.land(Outcome::Unshared, false));
+                    self.values.insert(missing.item, value);
+                    continue;
+                };
                 dependencies::record(core.epochs(), &entry.0);
-                wanted.extend(is_wanted.then(|| entry.clone()));
+                let superseded = lead.as_ref().is_some_and(Lead::is_passed_over);
+                wanted.extend((is_wanted && !superseded).then(|| entry.clone()));
                 let outcome = if unshared { Outcome::Unshared } else { Outcome::Value(entry) };
                 landing.extend(lead.map(|lead| (lead, outcome)));
             }
@@ -254,7 +275,7 @@ where
         }
         // In one go: where it takes a round trip, it takes one.
         super::write(self.cache, &wanted).await;
-        landing.into_iter().for_each(|(lead, outcome)| lead.land(outcome));
+        landing.into_iter().for_each(|(lead, outcome)| lead.land(outcome, false));
     }
 
     /// Ends the flights of a failed computation. The failure is the batch's, unless each item has a stale
@@ -267,7 +288,7 @@ where
             let call = self.call(&missing.key);
             let cover = Arc::new(frame.cover(call.own_scopes(), core.epochs()));
             if let Some(lead) = lead {
-                lead.land(Outcome::Failure(Failure { error: None, cover: cover.clone() }));
+                lead.land(Outcome::Failure(Failure { error: None, cover: cover.clone() }), false);
             }
             let stale = missing.stale.filter(|entry| call.is_servable(entry));
             match stale {
@@ -299,7 +320,15 @@ where
                 open.push(Open { alone: true, ..missing });
                 continue;
             };
-            match join.outcome(core.epochs()).await {
+            // All that others compute is waited for as long as a single value would be.
+            let limit = self.policy.timeout.map(|limit| limit.saturating_sub(self.began.elapsed()));
+            let awaited = self.call(&missing.key).wait(join, &missing.stale, limit).await;
+            let Some(awaited) = awaited else {
+                let entry = missing.stale.take().expect("only a stale entry ends a wait");
+                self.values.insert(missing.item, serve(&core, &entry, Phase::OnError));
+                continue;
+            };
+            match awaited {
                 Awaited::Accepted(Outcome::Value(entry)) => {
                     core.count(|counters| &counters.joined);
                     self.values.insert(missing.item, receive(&core, &entry));

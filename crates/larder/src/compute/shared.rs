@@ -52,12 +52,13 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     /// one process is to compute for all, asks to be the one.
     pub(super) async fn fetch<V: Value, E>(&self, turn: Turn<V, E>, stale: &mut Option<Entry>) -> Turn<V, E> {
         match turn {
-            Turn::Lead(lead, _) => match self.find_new::<V>() {
+            Turn::Lead(lead) => match self.find_new::<V>() {
                 Some(entry) => self.land(lead, &entry),
-                None if self.cache.is_shared() => self.fetch_missing(lead, stale).await,
-                None => Turn::Lead(lead, None),
+                // With the lease of a leader that was passed over, no other process is at it.
+                None if self.cache.is_shared() && !lead.has_lease() => self.fetch_missing(lead, stale).await,
+                None => Turn::Lead(lead),
             },
-            Turn::Refresh(lead, entry, phase, _) if self.cache.is_shared() => {
+            Turn::Refresh(lead, entry, phase) if self.cache.is_shared() && !lead.has_lease() => {
                 self.fetch_newer(lead, entry, phase).await
             }
             turn => turn,
@@ -69,15 +70,10 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
             Some((entry, Phase::Prompt)) => return self.land(lead, &entry),
             Some((entry, phase @ (Phase::Ahead | Phase::Revalidate))) => {
                 // Those who wait get what there is, and one of all who have it refreshes it.
-                lead.land(Outcome::Value(entry.clone()));
-                let core = self.core();
-                let (route, scopes) = (self.route::<V>(), self.own_scopes());
-                return match core.flights().lead_alone((&route, self.at.hash), &scopes, core.epochs()) {
-                    Some(lead) => {
-                        core.count(|counters| &counters.refreshes);
-                        self.lease_refresh(lead, entry, phase).await
-                    }
-                    None => Turn::Done(Ok(serve(core, &entry, phase))),
+                lead.land(Outcome::Value(entry.clone()), false);
+                return match self.lead_refresh::<V>() {
+                    Some(lead) => self.lease_refresh(lead, entry, phase).await,
+                    None => Turn::Done(Ok(serve(self.core(), &entry, phase))),
                 };
             }
             Some((entry, _)) => *stale = Some(entry),
@@ -90,7 +86,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     /// if there is a stale value to serve.
     async fn lease_missing<V: Value, E>(&self, lead: Lead, stale: &mut Option<Entry>) -> Turn<V, E> {
         if !self.is_leased() {
-            return Turn::Lead(lead, None);
+            return Turn::Lead(lead);
         }
         let cover = self.own_scopes();
         let mut leased = pin!(self.cache.lease(self.at, self.value_type::<V>(), &cover, true));
@@ -108,10 +104,13 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         match leased {
             Leased::Found(entry) => match usable::<V>(self.core(), entry) {
                 Some((entry, phase)) if phase < Phase::OnError => self.land(lead, &entry),
-                _ => Turn::Lead(lead, None),
+                _ => Turn::Lead(lead),
             },
-            Leased::Held(lease) => Turn::Lead(lead, Some(lease)),
-            Leased::Elsewhere | Leased::Free => Turn::Lead(lead, None),
+            Leased::Held(lease) => {
+                lead.hold(lease);
+                Turn::Lead(lead)
+            }
+            Leased::Elsewhere | Leased::Free => Turn::Lead(lead),
         }
     }
 
@@ -126,21 +125,24 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     /// Refreshes, unless another process does.
     async fn lease_refresh<V: Value, E>(&self, lead: Lead, entry: Entry, phase: Phase) -> Turn<V, E> {
         if !self.is_leased() {
-            return Turn::Refresh(lead, entry, phase, None);
+            return Turn::Refresh(lead, entry, phase);
         }
         let cover = entry.0.scopes();
         match self.cache.lease(self.at, self.value_type::<V>(), cover, false).await {
-            Leased::Held(lease) => Turn::Refresh(lead, entry, phase, Some(lease)),
-            Leased::Free => Turn::Refresh(lead, entry, phase, None),
+            Leased::Held(lease) => {
+                lead.hold(lease);
+                Turn::Refresh(lead, entry, phase)
+            }
+            Leased::Free => Turn::Refresh(lead, entry, phase),
             Leased::Found(newer) => match usable::<V>(self.core(), newer) {
                 Some((newer, Phase::Prompt)) => self.land(lead, &newer),
-                _ => Turn::Refresh(lead, entry, phase, None),
+                _ => Turn::Refresh(lead, entry, phase),
             },
             Leased::Elsewhere if self.is_servable(&entry) => {
-                lead.land(Outcome::Value(entry.clone()));
+                lead.land(Outcome::Value(entry.clone()), false);
                 Turn::Done(Ok(serve(self.core(), &entry, phase)))
             }
-            Leased::Elsewhere => Turn::Refresh(lead, entry, phase, None),
+            Leased::Elsewhere => Turn::Refresh(lead, entry, phase),
         }
     }
 
@@ -150,7 +152,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
 
     /// Ends a flight with an entry that was found.
     fn land<V: Value, E>(&self, lead: Lead, entry: &Entry) -> Turn<V, E> {
-        lead.land(Outcome::Value(entry.clone()));
+        lead.land(Outcome::Value(entry.clone()), false);
         Turn::Done(Ok(receive(self.core(), entry)))
     }
 

@@ -46,9 +46,14 @@ impl World {
 
     /// Reads through a flight, as a caller does; leaves it in the middle if `gives_up`.
     fn read(&self, gives_up: bool) -> Option<u64> {
+        self.read_watched(gives_up, &Watch::new(Duration::MAX))
+    }
+
+    fn read_watched(&self, gives_up: bool, watch: &Arc<Watch>) -> Option<u64> {
         let mut came = None;
         loop {
-            let (boarded, arrival) = self.flights.board((&self.route, 0), &self.scopes, &self.epochs, came);
+            let caller = Caller { route: &self.route, hash: 0, scopes: &self.scopes, watch };
+            let (boarded, arrival) = self.flights.board(caller, &self.epochs, came);
             came = Some(arrival);
             let join = match boarded {
                 Boarded::Lead(lead) => return self.lead(lead, gives_up),
@@ -76,7 +81,7 @@ impl World {
         let policy = Policy::ttl(Duration::MAX);
         let lives = (Clock::default().now(), Duration::MAX);
         let entry = Entry::new((self.route.key.clone(), 0), value, lives, &policy, cover);
-        lead.land(Outcome::Value(entry));
+        lead.land(Outcome::Value(entry), false);
         Some(value)
     }
 
@@ -181,6 +186,44 @@ fn loom_three_callers_of_whom_one_gives_up() {
         };
         quitter.join().unwrap();
         assert_eq!((one, other), (Some(0), Some(0)));
+        assert_eq!(world.flights.len(), 0);
+    });
+}
+
+/// One that may be passed over at any moment, and is polled again all the same: the other one never waits for it
+/// alone, and nobody gets what was computed before an invalidation that came first.
+#[test]
+fn loom_a_leader_that_is_passed_over_and_comes_back() {
+    check(2, || {
+        let world = World::new();
+        let late = |world: &World| {
+            world.change(ScopeHash::key("k"));
+            world.read(false)
+        };
+        let left = |world: &World| world.read_watched(false, &Watch::of_task(Duration::ZERO));
+        let (_, late) = beside(&world, left, late);
+        assert_eq!(late, Some(1));
+    });
+}
+
+/// The same with a third caller: there is one leader at a time, and whatever the one that was passed over computed
+/// is for nobody who came after the change.
+#[test]
+fn loom_those_who_join_the_successor_get_its_value() {
+    check(1, || {
+        let world = World::new();
+        let left = thread::spawn({
+            let world = world.clone();
+            move || world.read_watched(false, &Watch::of_task(Duration::ZERO))
+        });
+        let successor = thread::spawn({
+            let world = world.clone();
+            move || world.read(false)
+        });
+        world.change(ScopeHash::key("k"));
+        assert_eq!(world.read(false), Some(1));
+        left.join().unwrap();
+        successor.join().unwrap();
         assert_eq!(world.flights.len(), 0);
     });
 }

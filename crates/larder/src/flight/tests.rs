@@ -18,6 +18,8 @@ struct World {
     flights: Arc<Flights>,
     route: Route,
     scopes: ScopeSet,
+    /// Of those who are never abandoned.
+    watch: Arc<Watch>,
 }
 
 impl World {
@@ -27,11 +29,25 @@ impl World {
             flights: Arc::new(Flights::new()),
             route: Route { key: "k".into(), value_type: TypeId::of::<u64>() },
             scopes: scope::covering("k", &[]),
+            watch: Watch::new(Duration::MAX),
         }
     }
 
     fn board(&self, came: Option<Arrival>) -> (Boarded, Arrival) {
-        self.flights.board((&self.route, 0), &self.scopes, &self.epochs, came)
+        self.flights.board(self.caller(&self.watch), &self.epochs, came)
+    }
+
+    fn caller<'a>(&'a self, watch: &'a Arc<Watch>) -> Caller<'a> {
+        Caller { route: &self.route, hash: 0, scopes: &self.scopes, watch }
+    }
+
+    /// One that leads, was woken, and is not polled any more.
+    fn abandoned(&self) -> Lead {
+        let watch = Watch::of_task(Duration::ZERO);
+        match self.flights.board(self.caller(&watch), &self.epochs, None).0 {
+            Boarded::Lead(lead) => lead,
+            Boarded::Join(_) => panic!("a flight is under way that should be joined"),
+        }
     }
 
     fn lead(&self) -> Lead {
@@ -73,7 +89,7 @@ fn a_valid_outcome_is_accepted() {
     let lead = world.lead();
     let join = world.join();
     let outcome = world.value(&lead, &[]);
-    lead.land(outcome);
+    lead.land(outcome, false);
     assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Accepted(_))));
     assert_eq!(world.flights.len(), 0);
 }
@@ -86,7 +102,7 @@ fn an_outcome_is_judged_by_all_its_scopes() {
     let read = Scope::key("read by the computation").hash();
     world.epochs.apply(&[read], []);
     let outcome = world.value(&lead, &[read]);
-    lead.land(outcome);
+    lead.land(outcome, false);
     assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Outdated)));
 }
 
@@ -112,14 +128,14 @@ fn nobody_waits_for_more_than_two_flights() {
     let Boarded::Join(join) = boarded else { panic!("the flight is joined") };
     world.invalidate();
     let outcome = world.value(&lead, &[]);
-    lead.land(outcome);
+    lead.land(outcome, false);
     assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Outdated)));
 
     let lead = world.lead();
     world.invalidate();
     let Boarded::Join(join) = world.board(Some(came)).0 else { panic!("the second flight is joined") };
     let outcome = world.value(&lead, &[]);
-    lead.land(outcome);
+    lead.land(outcome, false);
     assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Accepted(_))));
 }
 
@@ -139,7 +155,7 @@ fn after_one_wait_a_flight_that_was_taken_over_before_is_not_joined() {
     let (boarded, came) = world.board(None);
     let Boarded::Join(join) = boarded else { panic!("two are under way") };
     let outcome = world.value(&second, &[]);
-    second.land(outcome);
+    second.land(outcome, false);
     assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Outdated)));
     assert!(matches!(world.board(Some(came)).0, Boarded::Lead(_)));
     drop(taken_over);
@@ -166,7 +182,7 @@ fn a_late_end_does_not_touch_a_newer_flight() {
     world.invalidate();
     let second = world.lead();
     let outcome = world.value(&first, &[]);
-    first.land(outcome);
+    first.land(outcome, false);
     assert_eq!(world.flights.len(), 1);
     let join = world.join();
     drop(second);
@@ -177,10 +193,109 @@ fn a_late_end_does_not_touch_a_newer_flight() {
 #[test]
 fn a_refresh_is_led_by_one() {
     let world = World::new();
-    let at = (&world.route, 0);
-    let lead = world.flights.lead_alone(at, &world.scopes, &world.epochs);
+    let caller = world.caller(&world.watch);
+    let lead = world.flights.lead_alone(caller, &world.epochs);
     assert!(lead.is_some());
-    assert!(world.flights.lead_alone(at, &world.scopes, &world.epochs).is_none());
+    assert!(world.flights.lead_alone(caller, &world.epochs).is_none());
+}
+
+#[test]
+fn an_abandoned_lead_passes_to_a_waiter_and_begins_anew() {
+    let world = World::new();
+    let left = world.abandoned();
+    let began = left.since();
+    world.invalidate();
+    let Boarded::Lead(lead) = world.board(None).0 else { panic!("the lead passes on") };
+    assert_ne!(lead.since(), began);
+    assert!(lead.took_over() && !lead.is_passed_over() && left.is_passed_over());
+    assert!(matches!(world.board(None).0, Boarded::Join(_)), "there is one leader");
+    drop(left);
+    assert!(matches!(world.board(None).0, Boarded::Join(_)), "also when the other one is dropped");
+    drop(lead);
+    assert_eq!(world.flights.len(), 0);
+}
+
+#[test]
+fn what_was_passed_over_lands_for_nobody() {
+    let world = World::new();
+    let left = world.abandoned();
+    let outdated = world.value(&left, &[]);
+    let lead = world.lead();
+    let join = world.join();
+    left.land(outdated, true);
+    let mut waits = pin!(join.outcome(&world.epochs));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(waits.as_mut().poll(&mut context).is_pending());
+    let outcome = world.value(&lead, &[]);
+    lead.land(outcome, true);
+    assert!(matches!(waits.as_mut().poll(&mut context), Poll::Ready(Awaited::Accepted(_))));
+    assert_eq!(world.flights.len(), 0);
+}
+
+/// A lease is the flight's: whoever takes over has it, and the one that was passed over cannot give it back.
+#[test]
+fn a_lease_stays_with_the_flight() {
+    struct Counted(Arc<std::sync::Mutex<Vec<&'static str>>>);
+    impl crate::cache::HeldLease for Counted {
+        fn fill(&mut self) {
+            self.0.lock().unwrap().push("filled");
+        }
+    }
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.lock().unwrap().push("given back");
+        }
+    }
+    let world = World::new();
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let left = world.abandoned();
+    left.hold(Lease::new(Counted(seen.clone())));
+    let lead = world.lead();
+    assert!(lead.has_lease());
+    drop(left);
+    assert!(seen.lock().unwrap().is_empty());
+    let outcome = world.value(&lead, &[]);
+    lead.land(outcome, true);
+    assert_eq!(*seen.lock().unwrap(), ["filled", "given back"]);
+
+    let left = world.abandoned();
+    let _lead = world.lead();
+    left.hold(Lease::new(Counted(seen.clone())));
+    assert_eq!(seen.lock().unwrap().len(), 3, "what comes too late is of no use");
+}
+
+/// Waking one may panic: the others are woken, and the value is nobody's loss.
+#[test]
+fn a_waker_that_panics_harms_nobody() {
+    struct Bomb;
+    impl Wake for Bomb {
+        fn wake(self: Arc<Self>) {
+            panic!("on purpose");
+        }
+    }
+    struct Woken(std::sync::atomic::AtomicBool);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+    for landed in [true, false] {
+        let world = World::new();
+        let lead = world.lead();
+        let bomb = Waker::from(Arc::new(Bomb));
+        let woken = Arc::new(Woken(false.into()));
+        let waker = Waker::from(woken.clone());
+        let mut first = pin!(world.join().outcome(&world.epochs));
+        assert!(first.as_mut().poll(&mut Context::from_waker(&bomb)).is_pending());
+        let mut second = pin!(world.join().outcome(&world.epochs));
+        assert!(second.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        match landed {
+            true => lead.land(Outcome::Unshared, false),
+            false => drop(lead),
+        }
+        assert!(woken.0.load(std::sync::atomic::Ordering::SeqCst));
+        assert!(second.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+    }
 }
 
 #[test]
@@ -221,7 +336,7 @@ fn a_waker_may_drop_another_waiter() {
             let mut outcome = pin!(world.join().outcome(&world.epochs));
             assert!(outcome.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
             match landed {
-                true => lead.land(Outcome::Unshared),
+                true => lead.land(Outcome::Unshared, false),
                 false => drop(lead),
             }
         }

@@ -304,6 +304,12 @@ impl Options {
         self
     }
 
+    /// See above.
+    pub fn takeover_after(mut self, limit: Duration) -> Self {
+        self.0.set_takeover_after(limit);
+        self
+    }
+
     /// The policy.
     pub fn policy(self) -> Policy {
         self.0

@@ -1,0 +1,158 @@
+//! Whose turn it is: a caller is served, waits for a computation under way, or computes.
+
+use std::{pin::pin, time::Duration};
+
+use tokio::runtime::Handle;
+
+use super::{Call, Turn, receive, serve};
+use crate::{
+    cache::Cache,
+    dependencies,
+    entry::{Entry, Phase},
+    failure::Sharing,
+    flight::{Awaited, Boarded, Caller, Join, Lead, Outcome, Route, Wait},
+    scope::ScopeSet,
+    value::Value,
+};
+
+impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
+    /// Makes do with what was `found`, or waits, or comes to lead. `stale` becomes what may be served if there
+    /// will be nothing better.
+    pub(super) async fn turn<V, E>(
+        &self,
+        found: Option<(Entry, Phase)>,
+        stale: &mut Option<Entry>,
+    ) -> Turn<V, E>
+    where
+        V: Value,
+        S: Sharing<E>,
+    {
+        let mut turn = self.attend(found, stale).await;
+        loop {
+            turn = match self.fetch(turn, stale).await {
+                // Somebody else computes by now, or did.
+                Turn::Lead(lead) if lead.is_passed_over() => {
+                    drop(lead);
+                    self.join_or_lead(stale).await
+                }
+                Turn::Refresh(lead, entry, phase) if lead.is_passed_over() && self.is_servable(&entry) => {
+                    return Turn::Done(Ok(serve(self.core(), &entry, phase)));
+                }
+                turn => return turn,
+            };
+        }
+    }
+
+    /// Leads a refresh, unless one is under way.
+    pub(super) fn lead_refresh<V: Value>(&self) -> Option<Lead> {
+        let core = self.core();
+        let (route, scopes) = (self.route::<V>(), self.own_scopes());
+        let lead = core.flights().lead_alone(self.caller(&route, &scopes), core.epochs());
+        lead.inspect(|_| core.count(|counters| &counters.refreshes))
+    }
+
+    pub(super) fn caller<'c>(&'c self, route: &'c Route, scopes: &'c ScopeSet) -> Caller<'c> {
+        Caller { route, hash: self.at.hash, scopes, watch: &self.watch }
+    }
+
+    /// The same, without a look at what others have stored.
+    async fn attend<V, E>(&self, found: Option<(Entry, Phase)>, stale: &mut Option<Entry>) -> Turn<V, E>
+    where
+        V: Value,
+        S: Sharing<E>,
+    {
+        let core = self.core();
+        match found {
+            Some((entry, phase @ (Phase::Ahead | Phase::Revalidate))) => {
+                return match self.lead_refresh::<V>() {
+                    Some(lead) => Turn::Refresh(lead, entry, phase),
+                    None => Turn::Done(Ok(serve(core, &entry, phase))),
+                };
+            }
+            other => *stale = other.map(|(entry, _)| entry),
+        }
+        core.count(|counters| &counters.misses);
+        self.join_or_lead(stale).await
+    }
+
+    /// Waits for a computation that is under way, or leads one.
+    async fn join_or_lead<V, E>(&self, stale: &mut Option<Entry>) -> Turn<V, E>
+    where
+        V: Value,
+        S: Sharing<E>,
+    {
+        let core = self.core();
+        let (route, scopes) = (self.route::<V>(), self.own_scopes());
+        let mut came = None;
+        loop {
+            let (boarded, arrival) = core.flights().board(self.caller(&route, &scopes), core.epochs(), came);
+            came = Some(arrival);
+            let join = match boarded {
+                Boarded::Lead(lead) => return Turn::Lead(lead),
+                Boarded::Join(join) => join,
+            };
+            let Some(_wait) = Wait::begin(dependencies::current_flights(), join.id()) else {
+                return Turn::Alone;
+            };
+            match self.wait(join, stale, self.policy.timeout).await {
+                Some(Awaited::Accepted(outcome)) => return self.accept(outcome, stale.as_ref()),
+                Some(Awaited::Lead(lead)) => return Turn::Lead(lead),
+                Some(Awaited::Outdated) => {}
+                None => {
+                    let entry = stale.take().expect("only a stale entry ends a wait");
+                    return Turn::Done(Ok(serve(core, &entry, Phase::OnError)));
+                }
+            }
+        }
+    }
+
+    /// Waits for a flight; none if `limit` is over and the stale entry can be served.
+    pub(super) async fn wait(
+        &self,
+        join: Join,
+        stale: &Option<Entry>,
+        limit: Option<Duration>,
+    ) -> Option<Awaited> {
+        let core = self.core();
+        let mut outcome = pin!(join.outcome(core.epochs()));
+        // Outside of a runtime there is no timer.
+        let limit = limit.filter(|_| Handle::try_current().is_ok());
+        if let (Some(limit), Some(entry)) = (limit, stale) {
+            match tokio::time::timeout(limit, &mut outcome).await {
+                Ok(awaited) => return Some(awaited),
+                Err(_) if self.is_servable(entry) => return None,
+                Err(_) => {}
+            }
+        }
+        Some(outcome.await)
+    }
+
+    /// Takes the outcome of somebody else's computation.
+    fn accept<V, E>(&self, outcome: Outcome, stale: Option<&Entry>) -> Turn<V, E>
+    where
+        V: Value,
+        S: Sharing<E>,
+    {
+        let core = self.core();
+        match outcome {
+            Outcome::Value(entry) => {
+                core.count(|counters| &counters.joined);
+                Turn::Done(Ok(receive(core, &entry)))
+            }
+            Outcome::Failure(failure) => {
+                if let Some(entry) = stale.filter(|entry| self.is_servable(entry)) {
+                    return Turn::Done(Ok(serve(core, entry, Phase::OnError)));
+                }
+                match failure.error.and_then(|given| self.sharing.take(&given)) {
+                    Some(error) => {
+                        core.count(|counters| &counters.joined);
+                        dependencies::record_cover(core.epochs(), &failure.cover);
+                        Turn::Done(Err(error))
+                    }
+                    None => Turn::Alone,
+                }
+            }
+            Outcome::Unshared => Turn::Alone,
+        }
+    }
+}

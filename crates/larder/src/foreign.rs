@@ -1,0 +1,73 @@
+//! Calls code that is not larder's, where a panic of it must not go further.
+//!
+//! Everywhere else such a panic is its caller's, and larder is left as if the caller had been dropped there: no
+//! lock is held while foreign code runs, and guards undo what was begun. Contained is what runs when there is
+//! something to lose (a computed value, those who wait for it, an invalidation under way), or on a thread of
+//! larder's own. The panic hook has reported a panic before it is contained.
+
+use std::{
+    any::Any,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::{Poll, Waker},
+};
+
+/// Calls it; none if it panicked.
+pub(crate) fn contain<R>(call: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(discard).ok()
+}
+
+/// Polls a future to its end; none if it panicked.
+pub(crate) async fn contain_future<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| match contain(|| future.as_mut().poll(context)) {
+        Some(Poll::Pending) => Poll::Pending,
+        Some(Poll::Ready(output)) => Poll::Ready(Some(output)),
+        None => Poll::Ready(None),
+    })
+    .await
+}
+
+/// What was thrown may panic again when it is dropped.
+fn discard(panic: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(again);
+    }
+}
+
+/// Wakes all of them, also if one panics: it is not the fault of the others who wait.
+pub(crate) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
+    for waker in wakers {
+        let _ = contain(|| waker.wake());
+    }
+}
+
+/// An event of `tracing`: `report!(warn, key, "…")`. A subscriber is foreign code, whoever calls larder has not
+/// asked for it, and what it is told of is done already.
+macro_rules! report {
+    ($level:ident, $($event:tt)+) => {{
+        let _ = $crate::foreign::contain(|| tracing::$level!($($event)+));
+    }};
+}
+
+pub(crate) use report;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("on purpose, when dropped");
+        }
+    }
+
+    #[test]
+    fn a_panic_and_what_it_throws_are_contained() {
+        assert_eq!(contain(|| 1), Some(1));
+        assert_eq!(contain(|| std::panic::panic_any(Bomb)), None::<()>);
+    }
+}
