@@ -240,7 +240,8 @@ impl Core {
     pub(crate) fn refuse_too_wide(&self, key: &str) {
         self.count(|counters| &counters.stores_too_wide);
         if !self.0.warned_too_wide.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
+            crate::foreign::report!(
+                warn,
                 key,
                 limit = scope::MOST,
                 "a value is not stored, because more scopes cover it than an entry can have: those of all that was \

@@ -327,7 +327,9 @@ impl Context {
 
     /// Adds a tag to the value.
     pub fn tag(&self, tag: impl Into<String>) -> &Self {
-        self.decide(|decisions| decisions.tags.push(tag.into()))
+        // Before the lock is taken: it is the caller's own code.
+        let tag = tag.into();
+        self.decide(|decisions| decisions.tags.push(tag))
     }
 
     /// Does not store the value. Callers who wait for this computation still receive it.

@@ -16,6 +16,7 @@ use std::{
 use crate::{
     clock::{self, Moment},
     epoch::{Announcement, Epochs, Since, Stamp},
+    foreign,
     policy::Policy,
     scope::{self, ScopeSet},
     value::{Held, Value},
@@ -172,8 +173,8 @@ impl Entry {
     /// The value, if it is a `V`: the object itself where nobody else has the entry, or else a clone of it.
     pub(crate) fn into_value<V: Clone + 'static>(self) -> Option<V> {
         match Arc::try_unwrap(self.0) {
-            Ok(stored) => {
-                let value: Box<dyn Any> = stored.value;
+            Ok(mut stored) => {
+                let value: Box<dyn Any> = stored.take_value();
                 value.downcast().ok().map(|value| *value)
             }
             Err(shared) => shared.value().cloned(),
@@ -254,6 +255,23 @@ impl Stored {
 
     pub(crate) fn elsewhere(&self) -> &[Elsewhere] {
         self.elsewhere.as_deref().unwrap_or_default()
+    }
+}
+
+impl Stored {
+    /// Leaves something that costs nothing.
+    fn take_value(&mut self) -> Box<dyn Held> {
+        std::mem::replace(&mut self.value, Box::new(()))
+    }
+}
+
+impl Drop for Stored {
+    /// Whoever has an entry last is seldom the one who made the value: a `Drop` that panics is contained.
+    fn drop(&mut self) {
+        let value = self.take_value();
+        if foreign::contain(|| drop(value)).is_none() {
+            foreign::report!(warn, key = &*self.key, "the `Drop` of a cached value panicked");
+        }
     }
 }
 

@@ -31,7 +31,6 @@ use crate::{
     cache::Lease,
     entry::{Cover, Entry},
     epoch::{Epochs, Since},
-    foreign,
     scope::ScopeSet,
     sync::{Mutex, lock},
 };
@@ -338,7 +337,7 @@ impl Flight {
             }
             state.take_wakers()
         };
-        foreign::wake_all(wakers);
+        crate::foreign::wake_all(wakers);
         true
     }
 }

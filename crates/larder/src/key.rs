@@ -95,7 +95,8 @@ impl Key {
         match digest::md5(value) {
             Ok(digits) => self.literal(&digits),
             Err(error) => {
-                tracing::warn!(
+                crate::foreign::report!(
+                warn,
                     r#type = std::any::type_name::<T>(),
                     %error,
                     "a `:md5` value has no JSON form; the call is not cached"

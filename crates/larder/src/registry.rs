@@ -69,7 +69,11 @@ pub fn named(name: &str) -> &'static Installed {
     }
     let (there, inserted) = insert_named(name, &mut in_process);
     if inserted {
-        tracing::warn!(name, "no cache was installed under this name; using an in-process one of its own");
+        crate::foreign::report!(
+            warn,
+            name,
+            "no cache was installed under this name; using an in-process one of its own"
+        );
     }
     there
 }

@@ -60,7 +60,8 @@ impl Scope {
             return Self::all();
         }
         if pattern != "*" || !before.ends_with(':') {
-            tracing::warn!(
+            crate::foreign::report!(
+                warn,
                 pattern = text,
                 "a `*` means something only at the end, after a `:`; invalidating all from the last `:` \
                  before it (use a tag for other sets of keys)"

@@ -1,7 +1,7 @@
 //! What functions that change the data do to the cache, whatever becomes of them.
 
 use crate::{
-    cache::Cache, epoch::Since, key::Key, policy::Policy, scope::Scope, typed::insert, value::Value,
+    cache::Cache, epoch::Since, foreign, key::Key, policy::Policy, scope::Scope, typed::insert, value::Value,
 };
 
 /// Invalidates when it is told how the function ended, or when it is dropped because nobody will tell: a
@@ -86,7 +86,7 @@ impl<'c, C: Cache + ?Sized> Put<'c, C> {
         match insert::insert(self.cache, self.since, &[(key, value)], &policy).await {
             Ok(()) => self.key = None,
             // Nothing can be under such a key either.
-            Err(error) => tracing::warn!(%error, "the value is not cached"),
+            Err(error) => foreign::report!(warn, %error, "the value is not cached"),
         }
     }
 }

@@ -83,7 +83,7 @@ impl Remote {
             Ok(_) => None,
             Err(failure) => {
                 core.count(|counters| &counters.shared_failures);
-                tracing::debug!(key = at.key, %failure, "an entry is not read from Redis");
+                crate::foreign::report!(debug, key = at.key, %failure, "an entry is not read from Redis");
                 None
             }
         };
@@ -109,7 +109,7 @@ impl Remote {
                 if rejected.is_by_type() {
                     refusals::count_unreadable(core, of.name(), rejected);
                 }
-                tracing::debug!(key = at.key, %rejected, wanted = of.name(), "what is stored in Redis is not accepted");
+                crate::foreign::report!(debug, key = at.key, %rejected, wanted = of.name(), "what is stored in Redis is not accepted");
                 None
             }
         }
@@ -175,7 +175,7 @@ impl Remote {
                     entry.0.set_unshared();
                     refusals::count_unshared(core, entry.type_name(), &reason);
                     let is_too_large = matches!(reason, Unencodable::TooLarge { .. });
-                    tracing::debug!(key = entry.key(), %reason, "a value is not shared");
+                    crate::foreign::report!(debug, key = entry.key(), %reason, "a value is not shared");
                     // That is no mistake of the caller's.
                     if !is_too_large {
                         let key = entry.key().to_owned();
@@ -191,7 +191,7 @@ impl Remote {
                 Ok(_) => core.count(|counters| &counters.shared_stores),
                 Err(failure) => {
                     core.count(|counters| &counters.shared_failures);
-                    tracing::debug!(%failure, "an entry is not stored in Redis");
+                    crate::foreign::report!(debug, %failure, "an entry is not stored in Redis");
                 }
             }
         }

@@ -14,7 +14,7 @@ use crate::{
     entry::{Entry, Phase},
     error::Result,
     failure::Sharing,
-    key,
+    foreign, key,
     policy::Policy,
     value::{Value, ValueType},
 };
@@ -57,7 +57,8 @@ pub(super) fn warn_if_spawning(policy: &Policy) {
     // No `Once`: a subscriber that panics would poison it.
     static SAID: AtomicBool = AtomicBool::new(false);
     if policy.spawn && !SAID.swap(true, Ordering::Relaxed) {
-        tracing::warn!(
+        foreign::report!(
+            warn,
             "a policy with `spawn` is used where computations may borrow from their callers, and so end with \
              them: use `get_or_compute_background`"
         );

@@ -323,13 +323,13 @@ impl Link {
 
     fn report_down(&self, reason: &str) {
         if !self.reported_down.swap(true, AcqRel) {
-            tracing::warn!(server = self.name(), reason, "redis is unavailable");
+            crate::foreign::report!(warn, server = self.name(), reason, "redis is unavailable");
         }
     }
 
     fn report_up(&self) {
         if self.reported_down.swap(false, AcqRel) {
-            tracing::info!(server = self.name(), "redis is available again");
+            crate::foreign::report!(info, server = self.name(), "redis is available again");
         }
     }
 }

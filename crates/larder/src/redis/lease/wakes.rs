@@ -5,6 +5,7 @@ use std::{collections::HashMap, future::Future};
 use tokio::sync::watch;
 
 use crate::{
+    foreign,
     scope::ScopeHash,
     sync::plain::{Mutex, lock},
 };
@@ -32,9 +33,10 @@ impl Wakes {
 
     /// Wakes those who wait for this key.
     pub(crate) fn wake(&self, key: ScopeHash, filled: bool) {
-        let mut wakes = lock(&self.0);
-        if let Some(wake) = wakes.remove(&key) {
-            wake.send_replace(Some(filled));
+        let wake = lock(&self.0).remove(&key);
+        if let Some(wake) = wake {
+            // It calls wakers: somebody else's code, on the thread that reads the log.
+            let _ = foreign::contain(|| wake.send_replace(Some(filled)));
         }
     }
 }

@@ -146,7 +146,7 @@ impl Link {
         self.breaker.close();
         self.report_up();
         let Facts { version: (major, minor, patch), valkey, .. } = facts;
-        tracing::debug!(server = self.name(), valkey, version = %format_args!("{major}.{minor}.{patch}"), "connected");
+        crate::foreign::report!(debug, server = self.name(), valkey, version = %format_args!("{major}.{minor}.{patch}"), "connected");
         // It may have ended before it could be found here.
         if ended.load(Acquire) {
             self.lose(index, generation);
