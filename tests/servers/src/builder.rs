@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 
 use super::port::Port;
+use super::program::{Ability, has};
 use super::server::RedisServer;
 use super::tls::Certificates;
 
@@ -139,11 +140,10 @@ impl RedisServerBuilder {
         if let Some(bus) = bus {
             // Not beside the data: a node that lost its data is still the same node.
             let nodes = home.0.join("nodes.conf");
-            text += &format!(
-                "cluster-enabled yes\ncluster-port {}\ncluster-config-file \"{}\"\n",
-                bus.number(),
-                nodes.display()
-            );
+            text += &format!("cluster-enabled yes\ncluster-config-file \"{}\"\n", nodes.display());
+            if has(Ability::ClusterPort) {
+                text += &format!("cluster-port {}\n", bus.number());
+            }
         }
         text += &self.access(home)?;
         for line in &self.lines {

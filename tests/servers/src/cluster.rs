@@ -259,6 +259,19 @@ impl RedisCluster {
         migration.finish();
     }
 
+    /// Moves a slot with all its keys to another master in one step, as Valkey 9 does, and waits until everyone agrees.
+    ///
+    /// # Panics
+    ///
+    /// If a node refuses, or it does not come about.
+    pub fn migrate_slot_atomically(&self, slot: u16, to: usize) {
+        let (from, number, target) = (self.master_of(slot), slot.to_string(), self.id(&self.servers[to]));
+        let words = ["CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", &number, &number, "NODE", &target];
+        self.servers[from].command::<()>(&words);
+        until("a slot has another owner", || (self.master_of(slot) == to).then_some(()));
+        self.wait_until_settled();
+    }
+
     /// Begins to move a slot to another master: from here on the old one sends clients to the new one
     /// for keys that it does not have (`ASK`).
     ///

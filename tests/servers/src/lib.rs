@@ -15,8 +15,8 @@
 //! async test calls them on a runtime with several threads, or through `spawn_blocking`. A proxy has
 //! a thread of its own, and does not care.
 //!
-//! The program is `redis-server`, or what `LARDER_REDIS_SERVER` names (6.2 or newer, or Valkey;
-//! [`RedisCluster`] needs 7.0 for its `cluster-port`).
+//! The program is `redis-server`, or what `LARDER_REDIS_SERVER` names: 6.2 or newer, or Valkey. A test of something
+//! that not all of them have asks whether it [`lacks`] that, and ends.
 
 mod builder;
 mod cluster;
@@ -24,6 +24,7 @@ mod faults;
 mod migration;
 mod port;
 mod process;
+mod program;
 mod proxy;
 mod sentinel;
 mod server;
@@ -35,6 +36,7 @@ pub use builder::RedisServerBuilder;
 pub use cluster::RedisCluster;
 pub use migration::SlotMigration;
 pub use process::Process;
+pub use program::{Ability, has, lacks};
 pub use proxy::{Direction, Fault, Proxy};
 pub use sentinel::RedisSentinel;
 pub use server::{Data, RedisServer};

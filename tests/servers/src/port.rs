@@ -22,16 +22,27 @@ impl Port {
     ///
     /// If there is none.
     pub(super) fn claim() -> Self {
-        for _ in 0..10_000 {
-            let number = fastrand::u16(RANGE);
-            let Ok(claim) = UdpSocket::bind((Ipv4Addr::LOCALHOST, number)) else {
-                continue;
-            };
-            if TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok() {
-                return Self { number, _claim: claim };
-            }
-        }
-        panic!("no free port in {RANGE:?}");
+        let port = (0..10_000).find_map(|_| Self::try_claim(fastrand::u16(RANGE)));
+        port.unwrap_or_else(|| panic!("no free port in {RANGE:?}"))
+    }
+
+    /// Claims two ports so far from each other.
+    ///
+    /// # Panics
+    ///
+    /// If there are none.
+    pub(super) fn claim_two(apart: u16) -> (Self, Self) {
+        let two = (0..10_000).find_map(|_| {
+            let first = fastrand::u16(RANGE.start..RANGE.end - apart);
+            Some((Self::try_claim(first)?, Self::try_claim(first + apart)?))
+        });
+        two.unwrap_or_else(|| panic!("no two free ports in {RANGE:?}"))
+    }
+
+    fn try_claim(number: u16) -> Option<Self> {
+        let claim = UdpSocket::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
+        TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
+        Some(Self { number, _claim: claim })
     }
 
     pub(super) fn number(&self) -> u16 {

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::builder::{Home, RedisServerBuilder};
 use super::port::Port;
 use super::process::Process;
+use super::program::{Ability, has};
 use super::tls::{self, Certificates};
 use super::wait::{self, DEADLINE};
 
@@ -25,6 +26,9 @@ const PROBE: Duration = Duration::from_secs(2);
 
 /// Ports that may turn out to be taken by strangers before a start is given up.
 const ATTEMPTS: usize = 5;
+
+/// How far above its port a node's bus is, unless that is set.
+const BUS: u16 = 10_000;
 
 /// What a shell says of a program that is not there.
 const NOT_FOUND: i32 = 127;
@@ -86,16 +90,31 @@ impl RedisServer {
     }
 
     pub(super) fn start_with(setup: RedisServerBuilder) -> Self {
+        match Self::try_start_with(setup, ATTEMPTS) {
+            Ok(server) => server,
+            Err(failure) => panic!("{failure}"),
+        }
+    }
+
+    pub(super) fn try_start_with(setup: RedisServerBuilder, attempts: usize) -> Result<Self, String> {
         if setup.certificates().is_some() {
             tls::choose_cryptography();
         }
         let mut failure = String::new();
-        for _ in 0..ATTEMPTS {
+        for _ in 0..attempts {
+            let (port, bus) = match setup.is_cluster() {
+                true if has(Ability::ClusterPort) => (Port::claim(), Some(Port::claim())),
+                true => {
+                    let (port, bus) = Port::claim_two(BUS);
+                    (port, Some(bus))
+                }
+                false => (Port::claim(), None),
+            };
             let server = Self {
                 state: Mutex::new(State::Dead),
                 directory: TempDir::with_prefix("larder-redis-").expect("a directory can be made"),
-                port: Port::claim(),
-                bus: setup.is_cluster().then(Port::claim),
+                port,
+                bus,
                 setup: setup.clone(),
             };
             fs::create_dir(server.home().data()).expect("a directory can be made");
@@ -106,12 +125,12 @@ impl RedisServer {
             match server.launch() {
                 Ok(process) => {
                     *server.state() = State::Running(process);
-                    return server;
+                    return Ok(server);
                 }
                 Err(reason) => failure = reason,
             }
         }
-        panic!("{failure}");
+        Err(failure)
     }
 
     /// The port, which stays the same.

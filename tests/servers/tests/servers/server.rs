@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
-use larder_servers::{Data, RedisServer, until};
+use larder_servers::{Ability, Data, RedisServer, lacks, until};
 use redis::{Client, ServerErrorKind};
 
 use crate::{SILENCE, connect, send};
@@ -156,6 +156,9 @@ fn users_may_do_what_their_rules_allow() {
 
 #[test]
 fn tls_with_the_made_certificate() {
+    if lacks(Ability::Tls) {
+        return;
+    }
     let server = RedisServer::builder().tls().password("secret").start();
     let url = server.url();
     assert!(url.starts_with("rediss://"), "{url}");
@@ -172,6 +175,9 @@ fn tls_with_the_made_certificate() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_with_the_asynchronous_client() {
+    if lacks(Ability::Tls) {
+        return;
+    }
     let server = tokio::task::spawn_blocking(|| RedisServer::builder().tls().start()).await.unwrap();
     let client = server.client(&server.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
