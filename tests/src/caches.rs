@@ -96,7 +96,10 @@ async fn ask<F: Future<Output = bool>>(caller: &Location<'_>, mut condition: imp
 /// If the server does not tell.
 #[must_use]
 pub fn calls(server: &RedisServer, command: &str) -> u64 {
-    let Some(text) = server.info("commandstats", &format!("cmdstat_{command}")) else { return 0 };
+    // Servers before 7.0 count subcommands with their command.
+    let container = command.split('|').next().unwrap_or(command);
+    let of = |command: &str| server.info("commandstats", &format!("cmdstat_{command}"));
+    let Some(text) = of(command).or_else(|| of(container)) else { return 0 };
     let number = text.split(',').find_map(|field| field.strip_prefix("calls="));
     number.and_then(|number| number.parse().ok()).expect("the server counts its calls")
 }

@@ -3,4 +3,5 @@
 pub mod caches;
 pub mod history;
 pub mod model;
+pub mod warnings;
 pub mod workers;

@@ -5,7 +5,7 @@
 use std::{convert::Infallible, future::Future, time::Duration};
 
 use larder::{CacheExt, Invalidation, RedisCache, RedisCacheBuilder, Scope, TieredCache};
-use larder_servers::{RedisCluster, RedisSentinel, RedisServer};
+use larder_servers::{Ability, RedisCluster, RedisSentinel, RedisServer, lacks};
 use larder_tests::caches::{calls, eventually, long, ms, patient, tiered};
 
 const USER: &str = "app";
@@ -242,6 +242,9 @@ fn connect(builder: RedisCacheBuilder) -> impl Future<Output = larder::Result<Re
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_over_tls() {
+    if lacks(Ability::Tls) {
+        return;
+    }
     let server = RedisServer::builder().tls().password(PASSWORD).start();
     let authority = server.certificates().expect("it has some").authority().to_owned();
     admit(&server, Some("larder:*"), &commands().collect::<Vec<_>>());
@@ -266,6 +269,9 @@ async fn everything_over_tls() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_with_a_certificate_of_our_own() {
+    if lacks(Ability::Tls) {
+        return;
+    }
     let server = RedisServer::builder().mutual_tls().start();
     admit(&server, Some("larder:*"), &commands().collect::<Vec<_>>());
     let certificates = server.certificates().expect("it has some");
@@ -290,6 +296,9 @@ async fn everything_with_a_certificate_of_our_own() {
 /// Also of what is said to the nodes that a node names.
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_over_tls_on_a_cluster() {
+    if lacks(Ability::Tls) {
+        return;
+    }
     let cluster = RedisCluster::start_with_tls();
     let commands: Vec<_> = commands().chain(["cluster|slots", "cluster|info", "asking"]).collect();
     cluster.servers().iter().for_each(|server| admit(server, Some("larder:*"), &commands));
@@ -307,6 +316,9 @@ async fn everything_over_tls_on_a_cluster() {
 /// Also of what is said to the sentinels.
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_over_tls_with_sentinels() {
+    if lacks(Ability::Tls) {
+        return;
+    }
     let sentinel = RedisSentinel::start_with_tls();
     sentinel
         .servers()

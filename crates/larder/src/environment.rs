@@ -17,7 +17,7 @@ use crate::{
 /// | `REDIS_MAX_CONNECTIONS` | how many connections carry commands: 1 to 64 | 1 |
 /// | `REDIS_SOCKET_TIMEOUT` | what one operation may take, in seconds: `0.25` | 0.25 |
 /// | `REDIS_RETRY_ON_TIMEOUT` | `true`: start with Redis down, and connect when it is there; `false`: an error | `true` |
-/// | `LARDER_PREFIX` | what the keys in Redis begin with | `larder` |
+/// | `LARDER_PREFIX` | what the keys in Redis begin with: one for each program | that of the URL (`?prefix=shop`), or `larder` |
 /// | `LARDER_CAPACITY` | how many entries are in memory | 10,000 |
 /// | `LARDER_CODEC` | `messagepack`, `json`, or `bincode` (with that feature) | `messagepack` |
 /// | `LARDER_COMPRESSION` | `none`, `lz4`, or `zstd` (with that feature) | `lz4` |

@@ -121,7 +121,7 @@ pub use self::{
     entry::Entry,
     epoch::{Epoch, Since},
     error::{Error, Result, SharedError},
-    link::{Link, Server},
+    link::{Link, Operation, Refusal, Server},
     lock::{HeldLock, LockGuard},
     memory::{Eviction, MemoryCache, MemoryCacheBuilder},
     namespace::{Namespace, Version},

@@ -1,6 +1,9 @@
 //! How a process stands with the servers that it shares entries through, for those who watch it.
 
-use std::time::Duration;
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use crate::epoch::Epoch;
 
@@ -30,6 +33,9 @@ pub struct Link {
     pub malformed: u64,
     /// The servers that commands go to.
     pub servers: Vec<Server>,
+    /// What the servers refuse, until it is mended: missing rights, a full memory, a command that they do not have.
+    /// Empty while all is well. A server that is merely gone refuses nothing.
+    pub refusals: Vec<Refusal>,
 }
 
 /// How this process stands with one server.
@@ -42,6 +48,65 @@ pub struct Server {
     pub available: bool,
     /// Whether all connections to it are there.
     pub connected: bool,
+}
+
+/// Something that Redis refuses, and will refuse until it is mended there or in this program's settings.
+///
+/// The first one is also a warning, and another one follows each minute while it lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// What does not work.
+    pub operation: Operation,
+    /// The server's own words, or what it did without a word. Never a secret.
+    pub reply: String,
+    /// What mends it.
+    pub mend: &'static str,
+    /// When it was refused first, by this machine's clock.
+    pub since: SystemTime,
+    /// How often it was refused since then.
+    pub count: u64,
+}
+
+/// What is asked of Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Connecting. Without it nothing is shared.
+    Connect,
+    /// Reading entries. Without it each process computes for itself.
+    Read,
+    /// Storing entries. Without it other processes find nothing.
+    Store,
+    /// Running scripts. Without it entries are stored even over newer ones, which costs hits and is never wrong; two
+    /// processes may compute the same key where a lease ends just then; and there are no locks.
+    Script,
+    /// Leases: one computation in all processes.
+    Lease,
+    /// Counters.
+    Count,
+    /// Locks.
+    Lock,
+    /// Following the invalidation log. Without it nothing is read from Redis.
+    Follow,
+    /// Appending to the invalidation log. Without it other processes do not hear of invalidations.
+    Append,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "connecting",
+            Self::Read => "reading entries",
+            Self::Store => "storing entries",
+            Self::Script => "running scripts",
+            Self::Lease => "leases",
+            Self::Count => "counters",
+            Self::Lock => "locks",
+            Self::Follow => "following the invalidation log",
+            Self::Append => "appending to the invalidation log",
+        })
+    }
 }
 
 impl Link {

@@ -1,5 +1,6 @@
 //! `RedisCache`: entries that all processes share through Redis.
 
+mod abilities;
 mod breaker;
 mod config;
 mod connection;
@@ -7,10 +8,13 @@ mod counters;
 mod dialer;
 mod entries;
 mod facts;
+mod idle;
 mod lease;
 mod lock;
 mod log;
 mod names;
+mod observed;
+mod refusal;
 mod refusals;
 mod script;
 mod setback;
@@ -19,7 +23,7 @@ mod url;
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Once, OnceLock},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -28,10 +32,12 @@ use futures_util::future::try_join;
 
 use self::{
     breaker::BreakerState,
+    config::Config,
     connection::{Command, Connections, Failure, LinkState, Reply, Unavailable},
     lease::Wakes,
     log::{Log, OnWake},
     names::Names,
+    observed::Observed,
     refusals::Refusals,
     setback::Setback,
 };
@@ -42,7 +48,7 @@ use crate::{
     entry::Entry,
     epoch::{Announcement, Epoch},
     error::{Kind, Result},
-    link::{Link, Server},
+    link::{Link, Operation, Server},
     lock::LockGuard,
     memory::MemoryCache,
     scope::{Scope, ScopeHash},
@@ -90,6 +96,8 @@ struct Remote {
     refusals: Refusals,
     wakes: Arc<Wakes>,
     setback: Setback,
+    /// What was found out about the servers.
+    observed: Arc<Observed>,
     /// Listens to the log for as long as it is here.
     _on_wake: Arc<OnWake>,
     deadline: Duration,
@@ -130,6 +138,7 @@ impl RedisCache {
             resets: status.resets,
             malformed: status.malformed,
             servers: servers.collect(),
+            refusals: self.remote.observed.refusals.list(),
         }
     }
 
@@ -175,7 +184,13 @@ impl RedisCacheBuilder {
         let settings = self.settings;
         settings.check()?;
         let config = Arc::new(self.config()?);
+        if !config.has_own_prefix {
+            warn_of_default_prefix();
+        }
         let log = dialer::open_log(&config, settings);
+        // What one cache on this log finds out, all of them know.
+        let observed = log.observed().clone();
+        let config = Arc::new(Config { observed: observed.clone(), ..Config::clone(&config) });
         let wakes = Arc::new(Wakes::default());
         let on_wake: Arc<OnWake> = Arc::new({
             let wakes = wakes.clone();
@@ -192,6 +207,7 @@ impl RedisCacheBuilder {
             refusals: Refusals::default(),
             wakes,
             setback: Setback::default(),
+            observed,
             _on_wake: on_wake,
             deadline: config.deadline,
             lease_lifetime: settings.lease_lifetime,
@@ -199,6 +215,19 @@ impl RedisCacheBuilder {
         };
         Ok(RedisCache { core, remote: Arc::new(remote), unshared: Arc::default() })
     }
+}
+
+/// Says once that others may have the same prefix.
+fn warn_of_default_prefix() {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| {
+        tracing::warn!(
+            prefix = config::DEFAULT_PREFIX,
+            "the keys in Redis begin with the default prefix, which every program has that names none: two of them on \
+             one server read each other's values; name one of your own: ?prefix=shop in the URL, LARDER_PREFIX=shop in \
+             the environment, or RedisCacheBuilder::prefix"
+        );
+    });
 }
 
 impl Remote {
@@ -239,24 +268,35 @@ impl Remote {
     }
 
     /// Sends one command.
-    async fn send(&self, command: &Command) -> Reply {
+    async fn send(&self, operation: Operation, command: &Command) -> Reply {
         let reply = self.connections.call(command).await;
-        self.note(&reply);
+        self.note(operation, &reply);
         reply
     }
 
     /// Sends several, in one round trip.
-    async fn send_many(&self, commands: Vec<Command>) -> Vec<Reply> {
+    async fn send_many(&self, operation: Operation, commands: Vec<Command>) -> Vec<Reply> {
         let replies = self.connections.call_many(commands).await;
-        replies.iter().for_each(|reply| self.note(reply));
+        replies.iter().for_each(|reply| self.note(operation, reply));
         replies
     }
 
-    fn note(&self, reply: &Reply) {
+    fn note(&self, operation: Operation, reply: &Reply) {
+        let refusals = &self.observed.refusals;
         match reply {
             Err(Failure::Unavailable(Unavailable::Deadline)) => self.setback.note(),
             Err(Failure::Unavailable(_)) => {}
-            Ok(_) | Err(Failure::Refused(_)) => self.setback.clear(),
+            Ok(_) => {
+                self.setback.clear();
+                refusals.accepted(operation);
+            }
+            Err(Failure::Refused(error)) => {
+                self.setback.clear();
+                let text = refusal::plain(error);
+                if let Some(mend) = refusal::mend(&text) {
+                    refusals.refused(operation, &text, mend);
+                }
+            }
         }
     }
 

@@ -37,7 +37,7 @@ use crate::{
 /// use larder::TieredCache;
 ///
 /// # async fn start() -> larder::Result<()> {
-/// larder::install(TieredCache::connect("redis://localhost").await?)?;
+/// larder::install(TieredCache::connect("redis://localhost?prefix=shop").await?)?;
 /// # Ok(())
 /// # }
 /// ```

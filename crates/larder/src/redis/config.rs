@@ -13,9 +13,13 @@ use std::{
 };
 
 use super::{
+    observed::Observed,
     settings::Settings,
     url::{Node, Place},
 };
+
+/// What keys begin with where nothing else is said.
+pub(super) const DEFAULT_PREFIX: &str = "larder";
 
 /// A password or a private key: never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -57,6 +61,8 @@ pub(crate) struct Config {
     pub(super) tls: Option<tls::Tls>,
     /// What all our keys begin with.
     pub(crate) prefix: String,
+    /// Whether that was chosen, and is not what all programs have that chose none.
+    pub(super) has_own_prefix: bool,
     pub(super) client_name: String,
     pub(super) connections: usize,
     /// What one operation may take.
@@ -65,6 +71,8 @@ pub(crate) struct Config {
     pub(super) connect_attempts: u32,
     /// Nodes that a cluster has told of: those that it was set up with may all be gone one day.
     pub(super) known: Arc<Mutex<Vec<Node>>>,
+    /// What was found out about the servers.
+    pub(super) observed: Arc<Observed>,
 }
 
 /// Sets up a connection to Redis.
@@ -141,12 +149,13 @@ impl RedisCacheBuilder {
     /// | --- | --- |
     /// | one server | `redis://[user[:password]@]host[:port][/database]` |
     /// | a Unix socket | `redis+unix:///path/of/the/socket` |
-    /// | Cluster | `redis+cluster://[user[:password]@]host[:port],host[:port]` |
+    /// | Cluster | `redis+cluster://[user[:password]@]host[:port],host[:port][/database]` |
     /// | Sentinel | `redis+sentinel://[user[:password]@]host[:port],host[:port]/master-name[/database]` |
     ///
     /// `rediss` in place of `redis` is TLS, with the feature `tls`. The user and the password are
     /// percent-encoded where they have special characters; those of a Sentinel URL are the servers', not
-    /// the sentinels'. IPv6 addresses stand in brackets. `?prefix=…&client_name=…` may follow.
+    /// the sentinels'. IPv6 addresses stand in brackets. `?prefix=…&client_name=…` may follow. Blanks, line ends
+    /// and a pair of quotes around the URL are none of it.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.target = Target::Url(url.into());
         self
@@ -170,7 +179,7 @@ impl RedisCacheBuilder {
     }
 
     /// What the keys in Redis begin with, and who shares entries: caches with the same prefix on the same
-    /// servers. 1 to 128 bytes without braces, `*` and control characters, and without `c`, `e`, `l`, `m` or `log` as a
+    /// servers. Choose one for each program: two programs with the default read each other's values. 1 to 128 bytes without braces, `*` and control characters, and without `c`, `e`, `l`, `m` or `log` as a
     /// part after a `:`; default: `larder`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
@@ -201,7 +210,7 @@ impl RedisCacheBuilder {
         self
     }
 
-    /// The number of the database; default: 0. A cluster has no other.
+    /// The number of the database; default: 0. A Cluster has others since Valkey 9 (`cluster-databases`).
     pub fn database(mut self, number: u32) -> Self {
         self.database = Some(number.into());
         self

@@ -16,12 +16,15 @@ mod batch;
 mod cluster;
 mod command;
 mod dial;
+mod introduction;
 mod link;
 mod sentinel;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
+
+use ::redis::{Cmd, Value};
 
 use self::{
     cluster::Cluster,
@@ -30,7 +33,7 @@ use self::{
 };
 pub(crate) use self::{
     command::{Command, Failure, Reply, Unavailable},
-    dial::Dialed,
+    dial::{Dialed, words},
 };
 use super::{
     breaker::BreakerState,
@@ -133,18 +136,31 @@ fn place(config: &Config) -> Option<Destination> {
     })
 }
 
-/// A new connection to the master that owns `key`, called as configured and `suffix`. It has no time limit
-/// of its own, lives in the current runtime, and ends when dropped.
+/// A connection for the log.
+pub(crate) struct ToLog {
+    pub(crate) dialed: Dialed,
+    /// Whether each command needs an `ASKING` before it: the log is there, and its slot is not yet.
+    pub(crate) asking: bool,
+}
+
+/// A new connection to the master that has the log under `key`, called as configured and `suffix`; what the server says
+/// to `question`, a command on that key, is among its answers. It has no time limit of its own, lives in the current
+/// runtime, and ends when dropped.
 ///
 /// # Errors
 ///
 /// When the server cannot be reached within the configured time, or cannot be used.
-pub(crate) async fn connect_to_log(config: &Config, key: &str, suffix: &str) -> Result<Dialed> {
+pub(crate) async fn connect_to_log(
+    config: &Config,
+    key: &str,
+    suffix: &str,
+    question: &Cmd,
+) -> Result<ToLog> {
     let unreachable = |address: String| {
-        move |DialError { reason, .. }: DialError| crate::Error::from(Kind::Connect { address, reason })
+        move |error: DialError| crate::Error::from(Kind::Connect { address, reason: error.explained() })
     };
     let node = |node: Node| Address::Tcp(node);
-    let address = match place(config) {
+    let mut address = match place(config) {
         Some(Destination::Fixed(address)) => address,
         Some(Destination::Master(name)) => {
             sentinel::master(config, &name).await.map(node).map_err(unreachable(name))?
@@ -155,5 +171,21 @@ pub(crate) async fn connect_to_log(config: &Config, key: &str, suffix: &str) -> 
         }
     };
     let name = format!("{}{suffix}", config.client_name);
-    dial::dial(config, &address, &name, || {}).await.map_err(unreachable(address.to_string()))
+    let mut asking = false;
+    for _ in 0..cluster::REDIRECTIONS {
+        let mut besides: Vec<Cmd> = asking.then(|| words(&["ASKING"])).into_iter().collect();
+        besides.push(question.clone());
+        let dialed = dial::dial(config, &address, &name, besides, || {}).await;
+        let dialed = dialed.map_err(unreachable(address.to_string()))?;
+        let elsewhere = match (&address, dialed.answers.last()) {
+            (Address::Tcp(asked), Some(Value::ServerError(error))) => cluster::redirection(error, asked),
+            _ => None,
+        };
+        let Some((to, asks)) = elsewhere.filter(|_| config.is_cluster()) else {
+            return Ok(ToLog { dialed, asking });
+        };
+        (address, asking) = (node(to), asks);
+    }
+    let reason = "its nodes send us from one to the other for the log".to_owned();
+    Err(Kind::Connect { address: "the cluster".to_owned(), reason }.into())
 }

@@ -9,11 +9,15 @@ use super::{
     connection::{Command, Failure},
     script::{Call, Script, milliseconds},
 };
-use crate::error::{Error, Kind, Result};
+use crate::{
+    error::{Error, Kind, Result},
+    link::Operation,
+};
 
 /// Adds `ARGV[1]` to a counter. One that this makes ends after `ARGV[2]` milliseconds, if that is given. The sum is
 /// read as text: Lua's numbers have 53 bits.
 static ADD: Script = Script::new(
+    Operation::Count,
     r"
     local made = redis.call('EXISTS', KEYS[1]) == 0
     redis.call('INCRBY', KEYS[1], ARGV[1])
@@ -26,7 +30,14 @@ impl Remote {
     pub(super) async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
         let name = self.names.counter(key);
         let call = if by == 0 {
-            Call::Command(Command::get(&name))
+            Call::Command(Operation::Count, Command::get(&name))
+        } else if !self.runs_scripts().await {
+            if let Some(ttl) = ttl {
+                // One that ends just after this is made again without an end, which is what a script is for.
+                let make = Command::new("SET").key(&name).arg(0).arg("NX").arg("PX").arg(milliseconds(ttl));
+                let _ = self.call_one(Call::Command(Operation::Count, make)).await;
+            }
+            Call::Command(Operation::Count, Command::new("INCRBY").key(&name).arg(by))
         } else {
             // A counter that ends at once would not be made at all.
             let ttl = ttl.map(|ttl| milliseconds(ttl).to_string()).unwrap_or_default();
@@ -34,6 +45,7 @@ impl Remote {
         };
         match self.call_one(call).await {
             Ok(Value::Nil) => Ok(0),
+            Ok(Value::Int(sum)) => Ok(sum),
             Ok(Value::BulkString(text)) => {
                 let sum = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
                 sum.ok_or_else(|| {

@@ -2,13 +2,12 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use ::redis::aio::MultiplexedConnection;
 use async_trait::async_trait;
 
 use super::{
     config::Config,
-    connection::{Admit, Command, Connections, connect_to_log},
-    log::{self, Connect, Facts, KeptAlive, Log, Purpose, Trouble},
+    connection::{Admit, Command, Connections, ToLog, connect_to_log},
+    log::{self, Connect, Connected, Facts, Log, Purpose, Trouble},
     names::Names,
     settings::{OutOfTouch, Settings},
 };
@@ -29,6 +28,7 @@ pub(super) fn open_log(config: &Arc<Config>, settings: Settings) -> Arc<Log> {
         freshness,
         deadline: config.deadline.max(PATIENCE),
         unlink: config.is_cluster().then(|| unlinking(config.clone())),
+        observed: config.observed.clone(),
     };
     let connector = || Arc::new(Dialer(config.clone())) as Arc<dyn Connect>;
     Log::open(config.identity(), &config.prefix, connector, log)
@@ -61,9 +61,11 @@ struct Dialer(Arc<Config>);
 
 #[async_trait]
 impl Connect for Dialer {
-    async fn connect(&self, purpose: Purpose) -> Result<(MultiplexedConnection, Facts, KeptAlive), Trouble> {
+    async fn connect(&self, purpose: Purpose) -> Result<Connected, Trouble> {
         let log = Names::new(&self.0.prefix).log();
-        let dialed = connect_to_log(&self.0, &log, purpose.suffix()).await.map_err(Trouble::new)?;
+        let question = log::question(&log);
+        let connected = connect_to_log(&self.0, &log, purpose.suffix(), &question).await;
+        let ToLog { mut dialed, asking } = connected.map_err(Trouble::new)?;
         let facts = Facts {
             replid: dialed.facts.replication_id.clone(),
             // Or it would not have been dialed.
@@ -71,6 +73,13 @@ impl Connect for Dialer {
             eviction: dialed.facts.eviction.clone().unwrap_or_default(),
             time_ms: dialed.facts.time_ms,
         };
-        Ok((dialed.connection.clone(), facts, Box::new(dialed)))
+        let answer = dialed.answers.pop();
+        Ok(Connected {
+            connection: dialed.connection.clone(),
+            facts,
+            asking,
+            answer,
+            alive: Box::new(dialed),
+        })
     }
 }

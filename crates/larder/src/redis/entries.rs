@@ -16,6 +16,7 @@ use crate::{
     entry::{Entry, Received},
     epoch::{Epoch, LogOrder},
     error::{Kind, Result},
+    link::Operation,
     mutant,
     scope::ScopeHash,
     value::ValueType,
@@ -32,6 +33,7 @@ const LARGE: usize = 64 << 10;
 /// `KEYS[1]` the entry, `ARGV[1]` the message, `ARGV[2]` its lifetime in milliseconds, `ARGV[3]` the latest possible
 /// epoch. Epochs are compared byte by byte: Lua's own comparison of strings goes by the server's locale.
 static STORE: Script = Script::new(
+    Operation::Store,
     r"
     local function is_above(one, first, other, second)
       for i = 0, 7 do
@@ -63,7 +65,7 @@ impl Remote {
     pub(super) async fn read(&self, core: &Core, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
         let gets = keys.iter().map(|at| Command::get(&self.names.entry(at.key))).collect();
         let mut entries = Vec::with_capacity(keys.len());
-        for (&at, reply) in keys.iter().zip(self.send_many(gets).await) {
+        for (&at, reply) in keys.iter().zip(self.send_many(Operation::Read, gets).await) {
             entries.push(self.take_over(core, at, of, reply).await);
         }
         entries
@@ -72,7 +74,7 @@ impl Remote {
     /// The same for one key.
     pub(super) async fn read_one(&self, core: &Core, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
         let get = Command::get(&self.names.entry(at.key));
-        let reply = self.send(&get).await;
+        let reply = self.send(Operation::Read, &get).await;
         self.take_over(core, at, of, reply).await
     }
 
@@ -165,9 +167,15 @@ impl Remote {
     pub(super) async fn write(&self, core: &Core, entries: &[Entry]) -> Result<()> {
         let mut stores = Vec::with_capacity(entries.len());
         let mut outcome = Ok(());
+        if !self.observed.abilities.has_set() {
+            self.observed.refusals.again(Operation::Store);
+            core.count(|counters| &counters.shared_failures);
+            return Ok(());
+        }
+        let runs_scripts = self.runs_scripts().await;
         let patience = Instant::now() + self.deadline;
         for entry in entries {
-            match self.store(core, entry, patience).await {
+            match self.store(core, entry, (patience, runs_scripts)).await {
                 Ok(Store::Wanted(store)) => stores.push(store),
                 Ok(Store::Skipped) => core.count(|counters| &counters.shared_skipped),
                 Ok(Store::OutOfReach) => core.count(|counters| &counters.shared_failures),
@@ -200,7 +208,12 @@ impl Remote {
 
     /// What stores an entry, if it is valid still and can be judged by the log alone. What takes waiting for is
     /// waited for until `patience` ends.
-    async fn store(&self, core: &Core, entry: &Entry, patience: Instant) -> Result<Store, Unencodable> {
+    async fn store(
+        &self,
+        core: &Core,
+        entry: &Entry,
+        (patience, runs_scripts): (Instant, bool),
+    ) -> Result<Store, Unencodable> {
         if !entry.0.elsewhere().is_empty() {
             return Ok(Store::Skipped);
         }
@@ -220,13 +233,14 @@ impl Remote {
         }
         let message = self.encode(entry, epoch, (now, self.server_now())).await?;
         let name = self.names.entry(entry.key());
-        Ok(Store::Wanted(if message.len() <= LARGE {
+        Ok(Store::Wanted(if message.len() <= LARGE && runs_scripts {
             let latest = core.epochs().log().map_or(Epoch::ZERO, LogOrder::latest_possible);
             let lifetime = lifetime.to_string().into_bytes();
             STORE.on(name, [message, lifetime, latest.number().to_be_bytes().to_vec()])
         } else {
-            // A script would copy it.
-            Call::Command(Command::new("SET").key(name).arg(message).arg("PX").arg(lifetime.to_string()))
+            // A script would copy a large one.
+            let set = Command::new("SET").key(name).arg(message).arg("PX").arg(lifetime.to_string());
+            Call::Command(Operation::Store, set)
         }))
     }
 

@@ -9,6 +9,7 @@
 //! A lease decides who computes, and nothing else. Whether a value is valid is never its matter, so that it does
 //! no harm if two processes hold one, after a failover or a pause.
 
+mod plain;
 mod wakes;
 
 use std::{
@@ -30,6 +31,7 @@ use crate::{
     core::{Core, Lookup},
     entry::{Entry, Phase},
     epoch::Epoch,
+    link::Operation,
     scope::ScopeHash,
     value::ValueType,
 };
@@ -48,6 +50,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_
 /// end, it would hold up everybody forever. Otherwise marks that somebody waits, if `ARGV[4]` is 1, and returns the
 /// holder.
 static ACQUIRE: Script = Script::new(
+    Operation::Lease,
     r"
     local there = redis.pcall('GET', KEYS[1])
     if type(there) ~= 'string' or #there ~= 25 or string.sub(there, 1, 24) == ARGV[3]
@@ -61,6 +64,7 @@ static ACQUIRE: Script = Script::new(
 
 /// Renews a lease if its token is still `ARGV[1]`.
 static RENEW: Script = Script::new(
+    Operation::Lease,
     r"
     local there = redis.pcall('GET', KEYS[1])
     if type(there) == 'string' and string.sub(there, 1, 16) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
@@ -69,6 +73,7 @@ static RENEW: Script = Script::new(
 
 /// Gives a lease back if its token is still `ARGV[1]`. Tells whether somebody waits.
 static RELEASE: Script = Script::new(
+    Operation::Lease,
     r"
     local there = redis.pcall('GET', KEYS[1])
     if type(there) == 'string' and string.sub(there, 1, 16) == ARGV[1] then
@@ -184,19 +189,22 @@ impl Remote {
         of: ValueType,
         (own, outdated, waits): (Holder, Option<Holder>, bool),
     ) -> Attempt {
-        let lifetime = milliseconds(self.lease_lifetime / PARTS);
-        let arguments = vec![
-            own.0.to_vec(),
-            lifetime.to_string().into_bytes(),
-            outdated.map(|holder| holder.0.to_vec()).unwrap_or_default(),
-            vec![if waits { b'1' } else { b'0' }],
-        ];
-        let acquire = ACQUIRE.on(self.names.lease(at.key), arguments);
-        let mut replies = self
-            .call(vec![acquire, Call::Command(Command::get(&self.names.entry(at.key)))])
-            .await
-            .into_iter();
-        let (Some(Ok(leased)), Some(found)) = (replies.next(), replies.next()) else {
+        let read = Call::Command(Operation::Read, Command::get(&self.names.entry(at.key)));
+        let (leased, found) = if self.runs_scripts().await {
+            let lifetime = milliseconds(self.lease_lifetime / PARTS);
+            let arguments = vec![
+                own.0.to_vec(),
+                lifetime.to_string().into_bytes(),
+                outdated.map(|holder| holder.0.to_vec()).unwrap_or_default(),
+                vec![if waits { b'1' } else { b'0' }],
+            ];
+            let acquire = ACQUIRE.on(self.names.lease(at.key), arguments);
+            let mut replies = self.call(vec![acquire, read]).await.into_iter();
+            (replies.next(), replies.next())
+        } else {
+            self.acquire_plainly(&self.names.lease(at.key), (own, outdated), read).await
+        };
+        let (Some(Ok(leased)), Some(found)) = (leased, found) else {
             core.count(|counters| &counters.shared_failures);
             return Attempt::OutOfReach;
         };
@@ -252,8 +260,13 @@ impl Held {
             interval.tick().await;
             loop {
                 interval.tick().await;
-                let arguments = vec![holder.token(), milliseconds(lifetime).to_string().into_bytes()];
-                if let Ok(Value::Int(0)) = remote.call_one(RENEW.on(name.clone(), arguments)).await {
+                let renewed = if remote.runs_scripts().await {
+                    let arguments = vec![holder.token(), milliseconds(lifetime).to_string().into_bytes()];
+                    remote.call_one(RENEW.on(name.clone(), arguments)).await
+                } else {
+                    remote.renew_plainly(&name, holder, lifetime).await
+                };
+                if let Ok(Value::Int(0)) = renewed {
                     return;
                 }
             }
@@ -280,9 +293,14 @@ impl Drop for Held {
         let Ok(runtime) = Handle::try_current() else { return };
         let (remote, name, scope, filled) =
             (self.remote.clone(), std::mem::take(&mut self.name), self.scope, self.filled);
-        let release = RELEASE.on(name, [self.holder.token()]);
+        let holder = self.holder;
         runtime.spawn(async move {
-            if let Ok(Value::Int(1)) = remote.call_one(release).await {
+            let released = if remote.runs_scripts().await {
+                remote.call_one(RELEASE.on(name, [holder.token()])).await
+            } else {
+                remote.release_plainly(&name, holder).await
+            };
+            if let Ok(Value::Int(1)) = released {
                 remote.log.wake(scope, filled);
             }
         });

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     error::{Kind, Result},
+    link::Operation,
     lock::{HeldLock, LockGuard},
 };
 
@@ -31,6 +32,7 @@ const RENEWALS: u32 = 3;
 /// Takes a lock for the token `ARGV[1]` and `ARGV[2]` milliseconds, and returns its number. What is no number, or one
 /// that nobody gave (Lua's have 53 bits), counts as none.
 static TAKE: Script = Script::new(
+    Operation::Lock,
     r"
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -47,6 +49,7 @@ static TAKE: Script = Script::new(
 
 /// Gives `ARGV[2]` more milliseconds, from now on, to the holder of the token `ARGV[1]`; zero ends the lock.
 static PROLONG: Script = Script::new(
+    Operation::Lock,
     r"
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -62,6 +65,9 @@ impl Remote {
     pub(super) async fn take_lock(self: &Arc<Self>, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
         let (key, token) =
             (self.names.lock(name), format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)));
+        // There is no lock without: another holder's may not be taken between two commands. See to it that scripts are
+        // asked for again.
+        let _ = self.runs_scripts().await;
         let asked = Instant::now();
         let take = TAKE.on(key.clone(), [token.clone().into_bytes(), milliseconds(ttl)]);
         match self.call_one(take).await {

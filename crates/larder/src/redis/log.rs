@@ -29,11 +29,12 @@ use tokio::{
     time::timeout_at,
 };
 
-pub(crate) use self::connect::{Connect, Facts, KeptAlive, Purpose, Trouble};
+pub(crate) use self::connect::{Connect, Connected, Facts, Purpose, Trouble, question};
 use self::{
     sender::Wake,
     shared::{Cause, Shared},
 };
+use super::observed::Observed;
 use crate::{
     epoch::{Contact, Epoch, Epochs, LocalOrder},
     scope::ScopeHash,
@@ -61,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) deadline: Duration,
     /// How keys are deleted; with the append where there is none.
     pub(crate) unlink: Option<Arc<Unlink>>,
+    /// What was found out about the servers.
+    pub(crate) observed: Arc<Observed>,
 }
 
 /// How a log is doing.
@@ -141,6 +144,11 @@ impl Log {
     /// The order of changes in this process and in the log.
     pub(crate) fn epochs(&self) -> &Arc<Epochs> {
         &self.shared.epochs
+    }
+
+    /// What was found out about its servers, by all who share it.
+    pub(crate) fn observed(&self) -> &Arc<Observed> {
+        &self.shared.observed
     }
 
     /// Whether what is known is up to date, and the server's clock.

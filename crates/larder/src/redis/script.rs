@@ -2,21 +2,29 @@
 
 use std::{sync::OnceLock, time::Duration};
 
+use ::redis::Value;
+
 use super::{
     Remote,
-    connection::{Command, Failure, Reply},
+    abilities::{self, Scripting},
+    connection::{Command, Failure, Reply, Unavailable},
+    observed::Observed,
+    refusal,
 };
+use crate::link::Operation;
 
 /// A script.
 #[derive(Debug)]
 pub(super) struct Script {
+    /// What it is for.
+    operation: Operation,
     source: &'static str,
     hash: OnceLock<String>,
 }
 
 impl Script {
-    pub(super) const fn new(source: &'static str) -> Self {
-        Self { source, hash: OnceLock::new() }
+    pub(super) const fn new(operation: Operation, source: &'static str) -> Self {
+        Self { operation, source, hash: OnceLock::new() }
     }
 
     /// This script on a key.
@@ -33,7 +41,7 @@ impl Script {
 /// What a server is asked to do.
 #[derive(Debug)]
 pub(super) enum Call {
-    Command(Command),
+    Command(Operation, Command),
     Script(Prepared),
 }
 
@@ -61,42 +69,94 @@ impl Prepared {
 }
 
 impl Remote {
+    /// Whether scripts run. Where they did not, it is asked again now and then.
+    pub(super) async fn runs_scripts(&self) -> bool {
+        let Observed { abilities, refusals, .. } = &*self.observed;
+        if abilities.scripting() != Scripting::Without {
+            return true;
+        }
+        if abilities.is_due() {
+            let questions = abilities::script_questions().into_iter().map(Command::from).collect();
+            let replies = self.connections.call_many(questions).await.into_iter();
+            let replies = replies.map(|reply| match reply {
+                Ok(value) => Ok(value),
+                Err(Failure::Refused(error)) => Ok(Value::ServerError(error)),
+                Err(Failure::Unavailable(reason)) => Err(reason),
+            });
+            if let Ok(replies) = replies.collect::<Result<Vec<_>, _>>() {
+                abilities.learn_scripts(&replies, refusals);
+            }
+        }
+        let runs = abilities.scripting() != Scripting::Without;
+        if !runs {
+            refusals.again(Operation::Script);
+        }
+        runs
+    }
+
     /// Sends these calls in one round trip, and the source of a script after them if the server does not know it
     /// (any more). Gives the replies in the order of the calls.
     pub(super) async fn call(&self, calls: Vec<Call>) -> Vec<Reply> {
+        let scripting = self.observed.abilities.scripting();
         let mut scripts = Vec::new();
+        let mut operations = Vec::with_capacity(calls.len());
         let mut commands = Vec::with_capacity(calls.len());
         for (index, call) in calls.into_iter().enumerate() {
-            commands.push(match call {
-                Call::Command(command) => command,
+            let (operation, command) = match call {
+                Call::Command(operation, command) => (operation, command),
                 Call::Script(script) => {
-                    let command = script.by_hash();
+                    let command =
+                        if scripting == Scripting::ByHash { script.by_hash() } else { script.by_source() };
+                    let operation = script.script.operation;
                     scripts.push((index, script));
-                    command
+                    (operation, command)
                 }
-            });
+            };
+            operations.push(operation);
+            commands.push(command);
         }
-        let mut replies = self.send_many(commands).await;
-        scripts.retain(|&(index, _)| is_unknown(&replies[index]));
-        if !scripts.is_empty() {
-            let again = scripts.iter().map(|(_, script)| script.by_source()).collect();
-            for ((index, _), reply) in scripts.into_iter().zip(self.send_many(again).await) {
-                replies[index] = reply;
+        // Their words are no text: see `Abilities::has_set`.
+        if scripting == Scripting::Without && !scripts.is_empty() {
+            return commands.iter().map(|_| Err(Unavailable::Scripts.into())).collect();
+        }
+        let mut replies = self.connections.call_many(commands).await;
+        let unknown: Vec<_> = scripts.iter().filter(|&&(index, _)| is_unknown(&replies[index])).collect();
+        if !unknown.is_empty() {
+            let again = unknown.iter().map(|(_, script)| script.by_source()).collect();
+            for ((index, _), reply) in unknown.into_iter().zip(self.connections.call_many(again).await) {
+                replies[*index] = reply;
             }
+        }
+        for (operation, reply) in operations.into_iter().zip(&replies) {
+            self.note(operation, reply);
+        }
+        if let Some(text) = scripts.iter().find_map(|&(index, _)| objection(&replies[index])) {
+            self.lose_scripts(&text);
         }
         replies
     }
 
     /// The same, for one call.
     pub(super) async fn call_one(&self, call: Call) -> Reply {
-        match call {
-            Call::Command(command) => self.send(&command).await,
-            Call::Script(script) => match self.send(&script.by_hash()).await {
-                reply if is_unknown(&reply) => self.send(&script.by_source()).await,
-                reply => reply,
-            },
+        let mut replies = self.call(vec![call]).await;
+        replies.pop().unwrap_or(Err(Unavailable::Io.into()))
+    }
+
+    fn lose_scripts(&self, text: &str) {
+        let Observed { abilities, refusals, .. } = &*self.observed;
+        abilities.lose_scripts();
+        if let Some(mend) = refusal::mend(text) {
+            refusals.refused(Operation::Script, text, mend);
         }
     }
+}
+
+/// What was said against scripts themselves, and not against what one does.
+fn objection(reply: &Reply) -> Option<String> {
+    let Err(Failure::Refused(error)) = reply else { return None };
+    let text = refusal::plain(error);
+    let refused = error.code() == "NOPERM" && text.contains("'eval");
+    (refused || refusal::is_unknown(&text) || text.contains("scripting engine")).then_some(text)
 }
 
 /// A lifetime as Redis takes it: at least one, for none at all would be an end; and no more than a date can be.

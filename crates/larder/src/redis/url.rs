@@ -49,7 +49,7 @@ impl Form {
         match self {
             Self::Server => "redis://[user[:password]@]host[:port][/database]",
             Self::Socket => "redis+unix://[user[:password]@]/path/of/the/socket",
-            Self::Cluster => "redis+cluster://[user[:password]@]host[:port],host[:port]",
+            Self::Cluster => "redis+cluster://[user[:password]@]host[:port],host[:port][/database]",
             Self::Sentinel => {
                 "redis+sentinel://[user[:password]@]host[:port],host[:port]/master-name[/database]"
             }
@@ -60,6 +60,7 @@ impl Form {
 /// Reads a URL. The error says what is wrong and what was expected; no part of the URL is repeated in it,
 /// because a password with a special character that was not encoded may stand anywhere.
 pub(super) fn parse(url: &str) -> Result<Parsed, String> {
+    let url = bare(url);
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err(format!("a URL begins with a scheme; expected {}", Form::Server.expected()));
     };
@@ -80,6 +81,13 @@ pub(super) fn parse(url: &str) -> Result<Parsed, String> {
         }
     };
     read(form, tls, rest).map_err(|reason| format!("{reason}; expected {}", form.expected()))
+}
+
+/// A URL without what files, shells and secret stores leave around it: blanks, a line's end, a pair of quotes.
+fn bare(url: &str) -> &str {
+    let url = url.trim();
+    let unquoted = ['"', '\''].into_iter().find_map(|quote| url.strip_prefix(quote)?.strip_suffix(quote));
+    unquoted.map_or(url, str::trim)
 }
 
 fn read(form: Form, tls: bool, rest: &str) -> Result<Parsed, String> {
@@ -147,7 +155,7 @@ fn database(text: &str) -> Result<i64, String> {
 }
 
 fn nodes(hosts: &str, port: u16) -> Result<Vec<Node>, String> {
-    hosts.split(',').map(|host| node(host, port)).collect()
+    hosts.split(',').map(|host| node(host.trim(), port)).collect()
 }
 
 /// `host`, `host:port`, `[v6]` or `[v6]:port`.

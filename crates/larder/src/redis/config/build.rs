@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Config, Credentials, RedisCacheBuilder, Secret, Target};
+use super::{Config, Credentials, DEFAULT_PREFIX, RedisCacheBuilder, Secret, Target};
 use crate::{
     error::{Kind, Result},
     redis::url::{self, PORT, Parsed, Place, SENTINEL_PORT},
@@ -17,12 +17,8 @@ impl RedisCacheBuilder {
     /// The same, without saying what the reason is about.
     pub(crate) fn checked(mut self) -> Result<Config, String> {
         let parsed = self.parsed()?;
-        let cluster = matches!(parsed.place, Place::Cluster(_));
         let encrypted = parsed.tls || self.tls;
         let database = self.database.or(parsed.database).unwrap_or(0);
-        if cluster && database != 0 {
-            return Err("a cluster has no other database than 0".to_owned());
-        }
         if encrypted && matches!(parsed.place, Place::Socket(_)) {
             return Err("there is no TLS on a Unix socket".to_owned());
         }
@@ -59,6 +55,7 @@ impl RedisCacheBuilder {
             database,
             #[cfg(feature = "tls")]
             tls,
+            has_own_prefix: self.prefix.is_some() || parsed.prefix.is_some(),
             prefix: prefix(self.prefix.or(parsed.prefix))?,
             client_name: client_name(self.client_name.or(parsed.client_name))?,
             connections: self.connections,
@@ -66,13 +63,14 @@ impl RedisCacheBuilder {
             connect_timeout: self.connect_timeout,
             connect_attempts: self.connect_attempts,
             known: Arc::default(),
+            observed: Arc::default(),
         })
     }
 
     fn parsed(&self) -> Result<Parsed, String> {
         let nodes = |list: &[String], port| match list {
             [] => Err("no node is named".to_owned()),
-            list => list.iter().map(|text| url::node(text, port)).collect::<Result<Vec<_>, _>>(),
+            list => list.iter().map(|text| url::node(text.trim(), port)).collect::<Result<Vec<_>, _>>(),
         };
         let place = match &self.target {
             Target::Url(text) => return url::parse(text),
@@ -131,7 +129,7 @@ fn credentials(
 }
 
 fn prefix(prefix: Option<String>) -> Result<String, String> {
-    let prefix = prefix.unwrap_or_else(|| "larder".to_owned());
+    let prefix = prefix.unwrap_or_else(|| DEFAULT_PREFIX.to_owned());
     if !(1..=128).contains(&prefix.len()) {
         return Err(format!("the prefix has {} bytes: 1 to 128 are allowed", prefix.len()));
     }

@@ -66,7 +66,6 @@ fn what_is_refused() {
     refused(builder().sentinel(["a"], "m").sentinel_username("u"), "`sentinel_password`");
     refused(builder().sentinel(["a"], ""), "name of the master");
     refused(builder().cluster(Vec::<String>::new()), "no node");
-    refused(builder().cluster(["a"]).database(1), "no other database");
     refused(builder().connections(0), "1 to 64");
     refused(builder().connections(65), "1 to 64");
     refused(builder().deadline(Duration::ZERO), "deadline");

@@ -31,7 +31,7 @@ use crate::{
 const APART: Duration = Duration::from_millis(100);
 
 /// How often one command is sent elsewhere.
-const REDIRECTIONS: u32 = 6;
+pub(super) const REDIRECTIONS: u32 = 6;
 
 /// Redirected commands of a batch that are under way at once.
 const AT_ONCE: usize = 256;
@@ -292,7 +292,7 @@ impl Cluster {
             let failure = failure.unwrap_or_else(|| DialError::now("no node answers"));
             if failure.forever || attempts >= self.config.connect_attempts {
                 return Err(
-                    Kind::Connect { address: "the cluster".to_owned(), reason: failure.reason }.into()
+                    Kind::Connect { address: "the cluster".to_owned(), reason: failure.explained() }.into()
                 );
             }
             tokio::time::sleep(APART).await;
@@ -309,6 +309,16 @@ impl Cluster {
         let map = self.map.load();
         map.iter().flat_map(|map| &map.masters).map(|(_, link)| link.state()).collect()
     }
+}
+
+/// Where an error of a node sends a command, and whether for this time only.
+pub(super) fn redirection(error: &ServerError, asked: &Node) -> Option<(Node, bool)> {
+    let asks = match error.code() {
+        "MOVED" => false,
+        "ASK" => true,
+        _ => return None,
+    };
+    Some((target(error, asked)?, asks))
 }
 
 fn target(error: &ServerError, asked: &Node) -> Option<Node> {

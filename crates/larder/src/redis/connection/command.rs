@@ -60,6 +60,13 @@ impl Command {
     }
 }
 
+impl From<Cmd> for Command {
+    /// A command without a key: it goes to some node.
+    fn from(words: Cmd) -> Self {
+        Self { words, key: None }
+    }
+}
+
 /// What comes of a command.
 pub(crate) type Reply = Result<Value, Failure>;
 
@@ -69,7 +76,7 @@ pub(crate) enum Failure {
     /// The server answered with an error: `WRONGTYPE`, `OOM`, `NOSCRIPT`, …
     Refused(ServerError),
     /// There is no answer. Whether the command was executed is not known, unless the reason is one of
-    /// `Open`, `Connect` and `NoRuntime`: then it was not sent.
+    /// `Open`, `Connect`, `NoRuntime` and `Scripts`: then it was not sent.
     Unavailable(Unavailable),
 }
 
@@ -101,6 +108,8 @@ pub(crate) enum Unavailable {
     NoRuntime,
     /// The connection broke.
     Io,
+    /// The server runs no scripts: it was not sent.
+    Scripts,
 }
 
 impl fmt::Display for Unavailable {
@@ -111,6 +120,7 @@ impl fmt::Display for Unavailable {
             Self::Connect => "there is no connection to redis",
             Self::NoRuntime => "redis can only be asked from within a tokio runtime",
             Self::Io => "the connection to redis broke",
+            Self::Scripts => "redis runs no scripts, which this needs",
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, io, path::PathBuf};
 
 use ::redis::{
-    AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisError, ServerError, Value,
+    AsyncConnectionConfig, Cmd, RedisConnectionInfo, RedisError, Value,
     aio::MultiplexedConnection,
     io::tcp::socket2::{SockRef, TcpKeepalive},
 };
@@ -13,10 +13,12 @@ use tokio::{
     task::AbortHandle,
 };
 
+use super::introduction::{Introduction, introduce};
 use crate::redis::{
     config::{Config, Credentials},
     facts::{Facts, Unfit},
-    url::{Node, Place},
+    idle::Watched,
+    url::Node,
 };
 
 /// Commands that wait before the socket without their callers noticing.
@@ -48,15 +50,35 @@ pub(super) struct DialError {
     pub(super) reason: String,
     /// Whether another attempt would come to the same.
     pub(super) forever: bool,
+    /// What mends it, where the server is there and refuses us.
+    pub(super) mend: Option<&'static str>,
 }
 
 impl DialError {
     pub(super) fn now(reason: impl fmt::Display) -> Self {
-        Self { reason: reason.to_string(), forever: false }
+        Self { reason: reason.to_string(), forever: false, mend: None }
     }
 
     pub(super) fn forever(reason: impl fmt::Display) -> Self {
-        Self { reason: reason.to_string(), forever: true }
+        Self { reason: reason.to_string(), forever: true, mend: None }
+    }
+
+    /// The same, of a server that is mended like this.
+    pub(super) fn mended_by(self, mend: &'static str) -> Self {
+        Self { mend: Some(mend), ..self }
+    }
+
+    /// The reason, and what mends it.
+    pub(super) fn explained(&self) -> String {
+        match self.mend {
+            Some(mend) => format!("{}; {mend}", self.reason),
+            None => self.reason.clone(),
+        }
+    }
+
+    /// The same, with these words in the place of the reason.
+    pub(super) fn saying(self, reason: impl fmt::Display) -> Self {
+        Self { reason: reason.to_string(), ..self }
     }
 }
 
@@ -68,9 +90,11 @@ impl From<RedisError> for DialError {
 
 impl From<Unfit> for DialError {
     fn from(unfit: Unfit) -> Self {
+        /// The reason names it.
+        const MEND: &str = "connect to a server that fits, with the URL of its kind";
         match unfit {
             Unfit::Now(reason) => Self::now(reason),
-            Unfit::Forever(reason) => Self::forever(reason),
+            Unfit::Forever(reason) => Self::forever(reason).mended_by(MEND),
         }
     }
 }
@@ -101,33 +125,42 @@ impl<F: FnOnce()> Drop for AtEnd<F> {
 pub(crate) struct Dialed {
     pub(crate) connection: MultiplexedConnection,
     pub(crate) facts: Facts,
+    /// The replies to what was asked besides, errors among them.
+    pub(crate) answers: Vec<Value>,
     /// Only held.
     pub(super) _driver: Driver,
 }
 
-/// Connects to a server that is to be a master, and asks it for its facts, within the configured time.
-/// `ended` is called once, when the connection has ended for whatever reason.
+/// Connects to a server that is to be a master, and asks it for its facts, and these questions besides, within the
+/// configured time. `ended` is called once, when the connection has ended for whatever reason.
 pub(super) async fn dial(
     config: &Config,
     address: &Address,
     name: &str,
+    besides: Vec<Cmd>,
     ended: impl FnOnce() + Send + 'static,
 ) -> Result<Dialed, DialError> {
     within(config, async {
-        let (mut connection, driver) = open(config, address, ended).await?;
-        let clustered = matches!(config.place, Place::Cluster(_));
+        let mut stream = open(config, address).await?;
+        let clustered = config.is_cluster();
         let mut questions = vec![words(&["INFO"]), words(&["TIME"])];
         if clustered {
             questions.push(words(&["CLUSTER", "INFO"]));
         }
-        let database = config.database;
-        let credentials = config.credentials.as_ref();
-        let answers = introduce(&mut connection, credentials, database, Some(name), questions).await?;
-        let facts = Facts::read(&text(&answers[0]), &answers[1], clustered)?;
-        if answers.get(2).is_some_and(|state| !text(state).contains("cluster_state:ok")) {
+        let introduction = Introduction {
+            credentials: config.credentials.as_ref(),
+            database: config.database,
+            name: Some(name),
+            questions,
+            besides,
+        };
+        let (facts, answers) = introduce(&mut stream, introduction).await?;
+        if facts.get(2).is_some_and(|state| !text(state).contains("cluster_state:ok")) {
             return Err(DialError::now("it says that the cluster is down"));
         }
-        Ok(Dialed { connection, facts, _driver: driver })
+        let facts = Facts::read(&text(&facts[0]), &facts[1], clustered)?;
+        let (connection, driver) = drive(stream, ended).await?;
+        Ok(Dialed { connection, facts, answers, _driver: driver })
     })
     .await
 }
@@ -140,8 +173,9 @@ pub(super) async fn ask(
     question: Cmd,
 ) -> Result<Value, DialError> {
     within(config, async {
-        let (mut connection, _driver) = open(config, &Address::Tcp(node.clone()), || {}).await?;
-        let mut answers = introduce(&mut connection, credentials, 0, None, vec![question]).await?;
+        let mut stream = open(config, &Address::Tcp(node.clone())).await?;
+        let introduction = Introduction { credentials, questions: vec![question], ..Introduction::default() };
+        let (mut answers, _) = introduce(&mut stream, introduction).await?;
         Ok(answers.swap_remove(0))
     })
     .await
@@ -157,34 +191,36 @@ async fn within<T>(
     }
 }
 
-async fn open(
-    config: &Config,
-    address: &Address,
-    ended: impl FnOnce() + Send + 'static,
-) -> Result<(MultiplexedConnection, Driver), DialError> {
+async fn open(config: &Config, address: &Address) -> Result<Box<dyn Stream>, DialError> {
+    let observed = config.observed.clone();
     match address {
         Address::Socket(path) => {
             #[cfg(unix)]
-            return drive(tokio::net::UnixStream::connect(path).await.map_err(DialError::now)?, ended).await;
+            {
+                let stream = tokio::net::UnixStream::connect(path).await.map_err(DialError::now)?;
+                Ok(Box::new(Watched::new(stream, observed)))
+            }
             #[cfg(not(unix))]
-            return Err(DialError::forever(format_args!("no Unix sockets here: {}", path.display())));
+            Err(DialError::forever(format_args!("no Unix sockets here: {}", path.display())))
         }
         Address::Tcp((host, port)) => {
-            let stream = tcp(host, *port).await.map_err(DialError::now)?;
+            let stream = Watched::new(tcp(host, *port).await.map_err(DialError::now)?, observed);
             #[cfg(feature = "tls")]
             if let Some(tls) = &config.tls {
                 let name =
                     rustls::pki_types::ServerName::try_from(host.clone()).map_err(DialError::forever)?;
                 let connector = tokio_rustls::TlsConnector::from(tls.client());
-                let stream = connector.connect(name, stream).await.map_err(DialError::now)?;
-                return drive(stream, ended).await;
+                return Ok(Box::new(connector.connect(name, stream).await.map_err(DialError::now)?));
             }
-            #[cfg(not(feature = "tls"))]
-            let _ = config;
-            drive(stream, ended).await
+            Ok(Box::new(stream))
         }
     }
 }
+
+/// What a server is reached through: a socket, with TLS or without.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     let stream = TcpStream::connect((host, port)).await?;
@@ -213,76 +249,12 @@ async fn drive(
     Ok((connection, Driver(task.abort_handle())))
 }
 
-pub(super) fn words(words: &[&str]) -> Cmd {
+pub(crate) fn words(words: &[&str]) -> Cmd {
     let mut command = Cmd::new();
     for word in words {
         command.arg(*word);
     }
     command
-}
-
-/// Says who we are, and asks: all in one round trip.
-async fn introduce(
-    connection: &mut MultiplexedConnection,
-    credentials: Option<&Credentials>,
-    database: i64,
-    name: Option<&str>,
-    questions: Vec<Cmd>,
-) -> Result<Vec<Value>, DialError> {
-    let mut pipeline = Pipeline::new();
-    if let Some(Credentials { username, password }) = credentials {
-        let mut auth = words(&["AUTH"]);
-        auth.arg(username.as_deref()).arg(password.reveal());
-        pipeline.add_command(auth);
-    }
-    if database != 0 {
-        pipeline.add_command(words(&["SELECT", &database.to_string()]));
-    }
-    if let Some(name) = name {
-        pipeline.add_command(words(&["CLIENT", "SETNAME", name]));
-    }
-    let before = pipeline.len();
-    for question in questions {
-        pipeline.add_command(question);
-    }
-    let mut replies = connection.send_packed_commands(&pipeline, 0, pipeline.len()).await?;
-    let answers = replies.split_off(before);
-    let mut replies = replies.into_iter();
-    if let (Some(_), Some(Value::ServerError(error))) =
-        (credentials, credentials.and_then(|_| replies.next()))
-    {
-        return Err(DialError::forever(format_args!(
-            "the user or the password was refused: {}",
-            plain(&error)
-        )));
-    }
-    if database != 0
-        && let Some(Value::ServerError(error)) = replies.next()
-    {
-        return Err(DialError::forever(format_args!("database {database} was refused: {}", plain(&error))));
-    }
-    // The name is for people; a user with few rights goes without.
-    for answer in &answers {
-        if let Value::ServerError(error) = answer {
-            return Err(refused(error));
-        }
-    }
-    Ok(answers)
-}
-
-fn refused(error: &ServerError) -> DialError {
-    match error.code() {
-        "NOAUTH" => DialError::forever("it asks for a password, and none is set"),
-        "NOPERM" => DialError::forever(format_args!("the user has too few rights: {}", plain(error))),
-        _ => DialError::now(plain(error)),
-    }
-}
-
-fn plain(error: &ServerError) -> String {
-    match error.details() {
-        Some(details) => format!("{} {details}", error.code()),
-        None => error.code().to_owned(),
-    }
 }
 
 pub(super) fn text(value: &Value) -> String {

@@ -296,7 +296,7 @@ impl Link {
             if let Stage::Down(attempts, failure) = &*stages.borrow_and_update()
                 && (failure.forever || *attempts >= self.config.connect_attempts)
             {
-                return Err(error(&failure.reason).into());
+                return Err(error(&failure.explained()).into());
             }
             // Woken now and then: the runtime in which the attempts are made may be gone.
             let _ = tokio::time::timeout(Duration::from_millis(500), stages.changed()).await;

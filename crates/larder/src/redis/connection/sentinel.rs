@@ -35,9 +35,9 @@ pub(super) async fn master(config: &Config, name: &str) -> Result<Node, DialErro
 async fn ask_one(config: &Config, sentinel: &Node, name: &str) -> Result<Node, DialError> {
     let question = words(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name]);
     let answer = ask(config, sentinel, config.sentinel_credentials.as_ref(), question).await;
-    let answer = answer.map_err(|DialError { reason, forever }| DialError {
-        reason: format!("the sentinel {}:{}: {reason}", sentinel.0, sentinel.1),
-        forever,
+    let answer = answer.map_err(|error| {
+        let reason = format!("the sentinel {}:{}: {}", sentinel.0, sentinel.1, error.reason);
+        error.saying(reason)
     })?;
     match &answer {
         Value::Array(parts) if parts.len() == 2 => {

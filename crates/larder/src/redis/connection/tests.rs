@@ -39,6 +39,11 @@ fn get(key: &str) -> Command {
     Command::new("GET").key(key)
 }
 
+/// What is asked about a log.
+fn question() -> ::redis::Cmd {
+    words(&["XADD", "log", "NOMKSTREAM", "0-0", "r", ""])
+}
+
 fn bulk(text: &str) -> Value {
     Value::BulkString(text.as_bytes().to_vec())
 }

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     epoch::{Epoch, Instant, Record},
+    link::Operation,
     mutant,
     scope::ScopeHash,
 };
@@ -48,10 +49,18 @@ pub(super) struct Reader {
     volume: Volume,
     /// The newest record that was read.
     newest: Option<Entry>,
-    /// Whether the loss of contact was reported.
-    reported: bool,
+    contact: Reported,
     /// When this process last made the log anew below IDs that were too high to follow.
     lowered: Option<time::Instant>,
+}
+
+/// What people were told of the contact with the log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reported {
+    There,
+    /// Nothing yet: a connection that was cut is no news if the next one works.
+    Cut,
+    Lost,
 }
 
 /// Why a connection was given up.
@@ -102,7 +111,7 @@ impl Reader {
             pace: Pace::new(),
             volume: Volume::new(LEAST_AT_ONCE, FIRST_AT_ONCE, MOST_AT_ONCE),
             newest: None,
-            reported: false,
+            contact: Reported::There,
             lowered: None,
         }
     }
@@ -125,7 +134,11 @@ impl Reader {
 
     fn lost(&mut self, trouble: Trouble) {
         self.shared.set_followed(false);
-        if !std::mem::replace(&mut self.reported, true) {
+        self.shared.refused(Operation::Follow, &trouble);
+        // What is refused was warned of, or will be.
+        let is_news = self.contact == Reported::Cut && trouble.mend().is_none();
+        self.contact = if self.contact == Reported::There { Reported::Cut } else { Reported::Lost };
+        if is_news {
             let log = &self.shared.key;
             report(|| tracing::warn!(log, %trouble, "lost contact with the invalidation log"));
         }
@@ -141,7 +154,7 @@ impl Reader {
             self.shared.found.notify_waiters();
         }
         self.backoff.reset();
-        if std::mem::take(&mut self.reported) {
+        if std::mem::replace(&mut self.contact, Reported::There) == Reported::Lost {
             let log = &self.shared.key;
             report(|| tracing::info!(log, "in contact with the invalidation log again"));
         }
@@ -221,6 +234,7 @@ impl Reader {
             let proven = if mutant::is("contact-proven-at-reply") { Instant::now() } else { sent };
             self.shared.contact().prove(proven);
         }
+        self.shared.accepted(Operation::Follow);
         self.found();
         if let Some(older) = reply.older {
             self.read_back(visit, &older, count);

@@ -32,7 +32,7 @@ pub(super) struct Ends {
 /// What a command said, unless it failed.
 pub(super) fn said(value: Value) -> Result<Value, Trouble> {
     match value {
-        Value::ServerError(error) => Err(::redis::RedisError::from(error).into()),
+        Value::ServerError(error) => Err(Trouble::refused(&error)),
         value => Ok(value),
     }
 }

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     epoch::{Epoch, Parcel},
+    link::Operation,
     mutant,
     scope::ScopeHash,
 };
@@ -88,6 +89,7 @@ impl Sender {
             self.give_up();
             let log = &self.shared.key;
             report(|| tracing::debug!(log, %trouble, "cannot append to the invalidation log"));
+            self.shared.refused(Operation::Append, &trouble);
             let shared = self.shared.clone();
             tokio::select! {
                 () = self.backoff.wait() => {}
@@ -154,7 +156,12 @@ impl Sender {
             // Before the first start there is nothing to compare with.
             let started = self.starts.wait_for(|starts| starts.replid.is_some()).await;
             drop(started.map_err(|_| Trouble::new("the log is closed"))?);
-            self.link = Some(Link::open(&*self.shared.connector, Purpose::Append).await?);
+            let link = Link::open(&*self.shared.connector, Purpose::Append).await?;
+            match link.objection() {
+                Some(objection) => self.shared.refused(Operation::Append, objection),
+                None => self.shared.accepted(Operation::Append),
+            }
+            self.link = Some(link);
             self.proven = true;
             if !self.shared.is_followed() {
                 // The server is back, and the reader need not wait any longer to find out.
@@ -292,6 +299,7 @@ impl Sender {
                     if mutant::is("own-reply-moves-position") {
                         self.shared.log().move_to(epoch);
                     }
+                    self.shared.accepted(Operation::Append);
                     self.named = epoch;
                     self.appended.push((parcel.attempt, epoch));
                     self.under_way.pop_front();

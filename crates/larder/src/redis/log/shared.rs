@@ -19,6 +19,8 @@ use super::{
 };
 use crate::{
     epoch::{Contact, Epochs, Instant, LogOrder},
+    link::Operation,
+    redis::observed::Observed,
     scope::ScopeHash,
     sync::plain::{Mutex, MutexGuard, lock},
 };
@@ -106,11 +108,13 @@ pub(super) struct Shared {
     pub(super) counts: Counts,
     listeners: Mutex<Vec<Weak<OnWake>>>,
     warned_of_eviction: AtomicBool,
+    /// What was found out about the servers.
+    pub(super) observed: Arc<Observed>,
 }
 
 impl Shared {
     pub(super) fn new(prefix: &str, connector: Arc<dyn Connect>, settings: Settings) -> Self {
-        let Settings { order, slots, freshness, deadline, unlink } = settings;
+        let Settings { order, slots, freshness, deadline, unlink, observed } = settings;
         let key = format!("{prefix}:log");
         let shared = Self {
             prefix: prefix.to_owned(),
@@ -129,6 +133,7 @@ impl Shared {
             counts: Counts::default(),
             listeners: Mutex::default(),
             warned_of_eviction: AtomicBool::new(false),
+            observed,
         };
         shared.wants(freshness);
         shared
@@ -199,11 +204,25 @@ impl Shared {
 
     /// How often the server needs a nudge to end such a read in time, if at all. When nothing happens it looks for
     /// expired reads only as often as its `hz` says, by default ten times a second: any command on another connection
-    /// has it look at once.
+    /// has it look at once. Where idle connections are closed, something is said on both of them as well.
     pub(super) fn nudge_every(&self) -> Option<Duration> {
-        let freshness = self.contact().limit()?;
+        let freshness = self.contact().limit();
         // A read takes up to two of these, and two reads must fit.
-        (freshness / 3 < LONGEST_READ).then(|| (freshness / 6).max(Duration::from_millis(1)))
+        let fresh = freshness.map(|freshness| freshness / 6).filter(|pause| *pause < LONGEST_READ / 2);
+        let shortest = fresh.into_iter().chain(self.observed.idle.keep_alive()).min()?;
+        Some(shortest.clamp(Duration::from_millis(1), LONGEST_READ))
+    }
+
+    /// The server said something against an operation.
+    pub(super) fn refused(&self, operation: Operation, trouble: &Trouble) {
+        if let Some(mend) = trouble.mend() {
+            report(|| self.observed.refusals.refused(operation, &trouble.to_string(), mend));
+        }
+    }
+
+    /// An operation went well.
+    pub(super) fn accepted(&self, operation: Operation) {
+        report(|| self.observed.refusals.accepted(operation));
     }
 
     /// Whether this is the server on which the last new start was made.

@@ -43,6 +43,30 @@ fn users_and_passwords_are_decoded() {
 }
 
 #[test]
+fn what_is_left_around_a_url_is_none_of_it() {
+    for url in [
+        "redis://:p@h/3\n",
+        " redis://:p@h/3\r\n",
+        "\"redis://:p@h/3\"",
+        "'redis://:p@h/3'\n",
+        "\" redis://:p@h/3 \"",
+    ] {
+        assert_eq!(parsed(url), parsed("redis://:p@h/3"), "{url:?}");
+    }
+    // One that is no pair is part of it.
+    assert_eq!(parsed("redis://h?prefix=it's").prefix.as_deref(), Some("it's"));
+    parse("\"redis://h").expect_err("half a pair");
+    assert_eq!(parsed("redis+cluster://a:1, b ,c"), parsed("redis+cluster://a:1,b,c"));
+    assert_eq!(parsed("redis+sentinel://a, b/m"), parsed("redis+sentinel://a,b/m"));
+    parse("redis+cluster://a b,c").expect_err("a blank within a host");
+}
+
+#[test]
+fn a_cluster_may_have_databases() {
+    assert_eq!(parsed("redis+cluster://a,b/3").database, Some(3));
+}
+
+#[test]
 fn several_nodes() {
     let nodes = vec![host("a", 1), host("b", 6379), host("::1", 3)];
     let cluster = parsed("rediss+cluster://u:p@a:1,b,[::1]:3");

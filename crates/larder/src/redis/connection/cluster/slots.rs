@@ -77,9 +77,9 @@ pub(super) async fn ranges(config: &Config) -> Result<Vec<Range>, DialError> {
 }
 
 async fn ask_one(config: &Config, node: &Node) -> Result<Vec<Range>, DialError> {
-    let named = |DialError { reason, forever }| DialError {
-        reason: format!("{}:{}: {reason}", node.0, node.1),
-        forever,
+    let named = |error: DialError| {
+        let reason = format!("{}:{}: {}", node.0, node.1, error.reason);
+        error.saying(reason)
     };
     let question = words(&["CLUSTER", "SLOTS"]);
     let answer = ask(config, node, config.credentials.as_ref(), question).await.map_err(|error| {

@@ -7,9 +7,15 @@ use super::{
     Link, Live, Relaxed, Release, Spares, Stage,
 };
 use crate::{
+    link::Operation,
     redis::{
+        abilities,
         breaker::jittered,
-        connection::{dial::dial, sentinel},
+        connection::{
+            dial::{dial, words},
+            sentinel,
+        },
+        observed::Observed,
     },
     sync::plain::lock,
 };
@@ -118,18 +124,19 @@ impl Link {
                 }
             }
         };
-        match dial(&self.config, &address, &self.config.client_name, at_end).await {
+        let questions = abilities::questions(&self.config.prefix);
+        match dial(&self.config, &address, &self.config.client_name, questions, at_end).await {
             Ok(dialed) if self.admit.as_ref().is_none_or(|admit| admit(&dialed.facts)) => {
                 Attempt::Connected(dialed, address, generation, ended)
             }
             Ok(_) => Attempt::NotAdmitted,
-            Err(DialError { reason, forever }) => {
-                let reason = match &self.destination {
-                    Destination::Fixed(_) => reason,
-                    Destination::Master(_) => format!("{address}: {reason}"),
-                };
-                Attempt::Failed(DialError { reason, forever })
-            }
+            Err(error) => Attempt::Failed(match &self.destination {
+                Destination::Fixed(_) => error,
+                Destination::Master(_) => {
+                    let reason = format!("{address}: {}", error.reason);
+                    error.saying(reason)
+                }
+            }),
         }
     }
 
@@ -137,6 +144,11 @@ impl Link {
         let (line, generation) = (&self.lines[index], live.generation);
         let ended = Arc::clone(&live.ended);
         let facts = live.dialed.facts.clone();
+        let Observed { abilities, refusals, idle } = &*self.config.observed;
+        abilities.learn(&live.dialed.answers, refusals);
+        if let Some(pause) = idle.keep_alive() {
+            tokio::spawn(keep_alive(Arc::downgrade(self), index, generation, pause));
+        }
         {
             let mut repair = lock(&line.repair);
             line.live.store(Some(Arc::new(live)));
@@ -144,6 +156,7 @@ impl Link {
             line.stage.send_replace(Stage::Up);
         }
         self.breaker.close();
+        refusals.accepted(Operation::Connect);
         self.report_up();
         let Facts { version: (major, minor, patch), valkey, .. } = facts;
         crate::foreign::report!(debug, server = self.name(), valkey, version = %format_args!("{major}.{minor}.{patch}"), "connected");
@@ -156,7 +169,14 @@ impl Link {
     fn not_connected(&self, index: usize, error: DialError) {
         self.breaker.failed();
         self.breaker.probed_in_vain();
-        self.report_down(&error.reason);
+        match error.mend {
+            Some(mend) => {
+                let reply = format!("{}: {}", self.name(), error.reason);
+                self.config.observed.refusals.refused(Operation::Connect, &reply, mend);
+                self.reported_down.store(true, Release);
+            }
+            None => self.report_down(&error.reason),
+        }
         self.lines[index].stage.send_modify(|stage| {
             let attempts = if let Stage::Down(attempts, _) = stage { *attempts } else { 0 };
             *stage = Stage::Down(attempts.saturating_add(1), error);
@@ -266,5 +286,19 @@ async fn watch_master(link: Weak<Link>, generation: u64) {
             Ok(node) if Address::Tcp(node.clone()) != address => return link.lose_all(),
             _ => {}
         }
+    }
+}
+
+/// Says something on a connection often enough that nothing in between takes it for idle.
+async fn keep_alive(link: Weak<Link>, line: usize, generation: u64, pause: Duration) {
+    loop {
+        tokio::time::sleep(pause).await;
+        let Some(link) = link.upgrade() else { return };
+        let Some(mut taken) = link.taken(line).filter(|taken| taken.generation == generation) else { return };
+        // What every user of ours may ask.
+        let ping = words(&["TIME"]);
+        // What comes of it is seen by who drives the connection.
+        let _ = tokio::time::timeout(link.config.deadline, taken.connection.send_packed_command(&ping)).await;
+        link.put_back(taken);
     }
 }

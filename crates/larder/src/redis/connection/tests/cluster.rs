@@ -10,7 +10,9 @@ fn to_cluster(cluster: &RedisCluster) -> Connections {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_everywhere_and_slots_on_the_move() {
     let cluster = RedisCluster::start();
-    let connections = to_cluster(&cluster);
+    let nodes = cluster.servers().iter().take(2).map(|server| server.address().to_string());
+    let patient = RedisCacheBuilder::default().cluster(nodes).deadline(Duration::from_secs(5));
+    let connections = Connections::new(config(patient), None);
     connections.ready().await.unwrap();
     let keys: Vec<_> = (0..3_000).map(|number| format!("k{number}")).collect();
     let sets = connections.call_many(keys.iter().map(|key| set(key, key)).collect()).await;
@@ -35,7 +37,7 @@ async fn keys_everywhere_and_slots_on_the_move() {
     all().await;
     assert_eq!(connections.states().len(), 3);
     let seed = RedisCacheBuilder::default().cluster([cluster.server(0).address().to_string()]);
-    connect_to_log(&config(seed), "k7", "-log").await.unwrap();
+    connect_to_log(&config(seed), "k7", "-log", &words(&["TYPE", "k7"])).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

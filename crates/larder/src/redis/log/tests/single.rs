@@ -1,10 +1,12 @@
 //! A connector of one server, with what a test needs of it.
 
 use super::super::{
-    connect::{CONNECT, Connect, Facts, KeptAlive, Purpose, Trouble},
+    connect::{Connect, Connected, Facts, Purpose, Trouble},
     reply,
 };
-use ::redis::{Value, aio::MultiplexedConnection};
+use std::time::Duration;
+
+use ::redis::Value;
 use async_trait::async_trait;
 
 use crate::sync::plain::{Mutex, lock};
@@ -28,7 +30,8 @@ impl SingleServer {
 
 #[async_trait]
 impl Connect for SingleServer {
-    async fn connect(&self, purpose: Purpose) -> Result<(MultiplexedConnection, Facts, KeptAlive), Trouble> {
+    async fn connect(&self, purpose: Purpose) -> Result<Connected, Trouble> {
+        const CONNECT: Duration = Duration::from_secs(2);
         let config = ::redis::AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(None);
@@ -53,6 +56,6 @@ impl Connect for SingleServer {
                 .to_owned(),
             time_ms: reply::time_ms(time)?,
         };
-        Ok((connection, facts, Box::new(())))
+        Ok(Connected { connection, facts, asking: false, answer: None, alive: Box::new(()) })
     }
 }

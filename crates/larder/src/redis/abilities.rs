@@ -1,0 +1,195 @@
+//! Which commands the servers take: asked on each new connection, in the round trip that introduces it.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{
+            AtomicBool, AtomicU8,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
+    time::{Duration, Instant},
+};
+
+use ::redis::{Cmd, Value};
+
+use super::{
+    connection::words,
+    refusal::{self, Refusals},
+};
+use crate::{link::Operation, sync::plain::lock};
+
+/// How often it is asked again whether scripts run, where they did not.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// `return 1`.
+const SCRIPT: &str = "return 1";
+const SCRIPT_HASH: &str = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db";
+
+/// How scripts are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scripting {
+    ByHash,
+    /// There is no `EVALSHA`.
+    BySource,
+    /// There are no scripts.
+    Without,
+}
+
+/// Which commands the servers take, as the last one said that was asked.
+#[derive(Debug, Default)]
+pub(super) struct Abilities {
+    scripting: AtomicU8,
+    has_no_set: AtomicBool,
+    said: AtomicBool,
+    /// When it was asked last whether scripts run.
+    asked: Mutex<Option<Instant>>,
+}
+
+impl Abilities {
+    /// How scripts are run.
+    pub(super) fn scripting(&self) -> Scripting {
+        match self.scripting.load(Acquire) {
+            0 => Scripting::ByHash,
+            1 => Scripting::BySource,
+            _ => Scripting::Without,
+        }
+    }
+
+    /// Whether there is a `SET`. One that is not there must not be sent: the server repeats the words of an unknown
+    /// command in its error, and a reply that is not UTF-8 ends the connection (redis 1.8).
+    pub(super) fn has_set(&self) -> bool {
+        !self.has_no_set.load(Relaxed)
+    }
+
+    /// Whether it is time to ask again whether scripts run. The first caller asks.
+    pub(super) fn is_due(&self) -> bool {
+        let mut asked = lock(&self.asked);
+        let due = asked.is_none_or(|asked| asked.elapsed() >= AGAIN);
+        if due {
+            *asked = Some(Instant::now());
+        }
+        due
+    }
+
+    /// Scripts were refused.
+    pub(super) fn lose_scripts(&self) {
+        *lock(&self.asked) = Some(Instant::now());
+        self.set(Scripting::Without);
+    }
+
+    fn set(&self, scripting: Scripting) {
+        self.scripting.store(scripting as u8, Release);
+    }
+
+    /// Takes the replies to [`questions`].
+    pub(super) fn learn(&self, replies: &[Value], refusals: &Refusals) {
+        let [get, set, scripts @ ..] = replies else { return };
+        let check = |operation, reply: &Value| match error(reply) {
+            None => refusals.accepted(operation),
+            Some(text) => {
+                if let Some(mend) = refusal::mend(&text) {
+                    refusals.refused(operation, &text, mend);
+                }
+            }
+        };
+        check(Operation::Read, get);
+        check(Operation::Store, set);
+        self.has_no_set.store(error(set).is_some_and(|text| refusal::is_unknown(&text)), Relaxed);
+        self.learn_scripts(scripts, refusals);
+    }
+
+    /// Takes the replies to [`script_questions`].
+    pub(super) fn learn_scripts(&self, replies: &[Value], refusals: &Refusals) {
+        let [by_hash, by_source] = replies else { return };
+        if let Some(text) = error(by_source) {
+            let Some(mend) = refusal::mend(&text) else { return };
+            *lock(&self.asked) = Some(Instant::now());
+            self.set(Scripting::Without);
+            return refusals.refused(Operation::Script, &text, mend);
+        }
+        refusals.accepted(Operation::Script);
+        let Some(reply) = error(by_hash).filter(|text| !text.starts_with("NOSCRIPT")) else {
+            return self.set(Scripting::ByHash);
+        };
+        self.set(Scripting::BySource);
+        if !self.said.swap(true, Relaxed) {
+            tracing::info!(reply, "redis takes no EVALSHA: scripts are sent whole each time");
+        }
+    }
+}
+
+/// What is asked on a new connection for commands. None of it changes anything, or says more than text: see
+/// [`Abilities::has_set`].
+pub(super) fn questions(prefix: &str) -> Vec<Cmd> {
+    let mut questions = vec![
+        words(&["GET", &format!("{prefix}:e:larder-probe")]),
+        // Refused where any write is. Sets nothing: there is no such lease.
+        words(&["SET", &format!("{prefix}:l:larder-probe"), "", "XX", "PX", "1"]),
+    ];
+    questions.extend(script_questions());
+    questions
+}
+
+/// The part about scripts.
+pub(super) fn script_questions() -> [Cmd; 2] {
+    [words(&["EVALSHA", SCRIPT_HASH, "0"]), words(&["EVAL", SCRIPT, "0"])]
+}
+
+/// What a server said against a command, unless that was about where the key lies.
+fn error(reply: &Value) -> Option<String> {
+    match reply {
+        Value::ServerError(error) if !matches!(error.code(), "MOVED" | "ASK" | "TRYAGAIN") => {
+            Some(refusal::plain(error))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> Value {
+        ::redis::parse_redis_value(format!("-{text}\r\n").as_bytes()).expect("it is a reply")
+    }
+
+    fn learned(by_hash: Value, by_source: Value) -> (Scripting, usize) {
+        let (abilities, refusals) = (Abilities::default(), Refusals::default());
+        abilities.learn(&[Value::Nil, Value::Nil, by_hash, by_source], &refusals);
+        (abilities.scripting(), refusals.list().len())
+    }
+
+    #[test]
+    fn how_scripts_are_run() {
+        let unknown = || refused("NOSCRIPT No matching script.");
+        let gone = || refused("ERR unknown command 'EVALSHA', with args beginning with: 'x'");
+        let engine = || refused("ERR Could not find scripting engine 'lua'");
+        assert_eq!(learned(unknown(), Value::Int(1)), (Scripting::ByHash, 0));
+        assert_eq!(learned(Value::Int(1), Value::Int(1)), (Scripting::ByHash, 0));
+        assert_eq!(learned(gone(), Value::Int(1)), (Scripting::BySource, 0));
+        assert_eq!(learned(unknown(), engine()), (Scripting::Without, 1));
+        assert_eq!(learned(gone(), gone()), (Scripting::Without, 1));
+        // What passes by itself says nothing about scripts.
+        let busy = || refused("BUSY Redis is busy running a script");
+        assert_eq!(learned(busy(), busy()), (Scripting::ByHash, 0));
+    }
+
+    #[test]
+    fn where_the_key_lies_is_no_refusal() {
+        let (abilities, refusals) = (Abilities::default(), Refusals::default());
+        let moved = || refused("MOVED 3999 127.0.0.1:7001");
+        abilities.learn(&[moved(), moved(), Value::Int(1), Value::Int(1)], &refusals);
+        assert_eq!(refusals.list(), []);
+        assert!(abilities.has_set());
+        let unknown = refused("ERR unknown command 'SET', with args beginning with: 'x'");
+        abilities.learn(&[moved(), unknown, Value::Int(1), Value::Int(1)], &refusals);
+        assert!(!abilities.has_set());
+        assert_eq!(refusals.list()[0].operation, Operation::Store);
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_script() {
+        assert_eq!(::redis::Script::new(SCRIPT).get_hash(), SCRIPT_HASH);
+    }
+}

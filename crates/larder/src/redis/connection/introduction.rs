@@ -1,0 +1,179 @@
+//! The first words on a connection: who we are, and what we want to know. All in one round trip, and before the `redis`
+//! crate has the connection: what a server says that closes it at once (too many clients, say), or a proxy that closes
+//! it without a word, would otherwise be a broken pipe.
+
+use ::redis::{Cmd, Pipeline, RedisError, ServerError, Value, parse_redis_value_async};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+use super::dial::{DialError, words};
+use crate::redis::{
+    config::Credentials,
+    refusal::{mend, plain},
+};
+
+/// What is said first.
+#[derive(Default)]
+pub(super) struct Introduction<'a> {
+    pub(super) credentials: Option<&'a Credentials>,
+    pub(super) database: i64,
+    pub(super) name: Option<&'a str>,
+    /// What must have an answer.
+    pub(super) questions: Vec<Cmd>,
+    /// What may be refused.
+    pub(super) besides: Vec<Cmd>,
+}
+
+/// Says who we are, and asks. Gives the answers to the questions, and the replies to what was asked besides.
+pub(super) async fn introduce(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    introduction: Introduction<'_>,
+) -> Result<(Vec<Value>, Vec<Value>), DialError> {
+    let Introduction { credentials, database, name, questions, besides } = introduction;
+    let mut pipeline = Pipeline::new();
+    if let Some(Credentials { username, password }) = credentials {
+        let mut auth = words(&["AUTH"]);
+        auth.arg(username.as_deref()).arg(password.reveal());
+        pipeline.add_command(auth);
+    }
+    if database != 0 {
+        pipeline.add_command(words(&["SELECT", &database.to_string()]));
+    }
+    if let Some(name) = name {
+        pipeline.add_command(words(&["CLIENT", "SETNAME", name]));
+    }
+    let before = pipeline.len();
+    let asked = before + questions.len();
+    for question in questions.into_iter().chain(besides) {
+        pipeline.add_command(question);
+    }
+    let mut replies = exchange(stream, &pipeline).await?;
+    let besides = replies.split_off(asked);
+    let answers = replies.split_off(before);
+    let mut replies = replies.into_iter();
+    if let (Some(_), Some(Value::ServerError(error))) =
+        (credentials, credentials.and_then(|_| replies.next()))
+    {
+        let reason = format_args!("the user or the password was refused: {}", plain(&error));
+        return Err(
+            DialError::forever(reason).mended_by("set the user and the password that the server knows")
+        );
+    }
+    if database != 0
+        && let Some(Value::ServerError(error)) = replies.next()
+    {
+        let reason = format_args!("database {database} was refused: {}", plain(&error));
+        return Err(DialError::forever(reason).mended_by("name a database that the server has"));
+    }
+    // The name is for people; a user with few rights goes without.
+    for answer in &answers {
+        if let Value::ServerError(error) = answer {
+            return Err(refused(error));
+        }
+    }
+    Ok((answers, besides))
+}
+
+/// Sends commands, and reads the reply to each.
+async fn exchange(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    commands: &Pipeline,
+) -> Result<Vec<Value>, DialError> {
+    // A server that is full has said so and closed the connection by now: what it said can still be read.
+    let sent = send(stream, &commands.get_packed_pipeline()).await;
+    let mut decoder = Default::default();
+    let mut replies = Vec::with_capacity(commands.len());
+    while replies.len() < commands.len() {
+        match parse_redis_value_async(&mut decoder, stream).await {
+            Ok(reply) => replies.push(reply),
+            Err(error) => return Err(ended(commands, &replies, sent.err().map_or(error, Into::into))),
+        }
+    }
+    Ok(replies)
+}
+
+async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
+}
+
+/// Why a connection ended before all was answered.
+fn ended(commands: &Pipeline, replies: &[Value], error: RedisError) -> DialError {
+    const MEND: &str = "connect to the server itself, or through a proxy that passes on all that larder sends \
+                        (twemproxy does not); where the server speaks TLS, with rediss://";
+    // What is said last is the reason.
+    if let Some(Value::ServerError(last)) = replies.last() {
+        return refused(last);
+    }
+    if !error.is_connection_dropped() {
+        return DialError::now(error);
+    }
+    let command =
+        commands.cmd_iter().nth(replies.len()).and_then(|command| match command.args_iter().next() {
+            Some(::redis::Arg::Simple(name)) => Some(String::from_utf8_lossy(name).into_owned()),
+            _ => None,
+        });
+    let command = command.unwrap_or_default();
+    DialError::now(format_args!(
+        "the connection was closed without a word, in the place of an answer to {command}"
+    ))
+    .mended_by(MEND)
+}
+
+fn refused(error: &ServerError) -> DialError {
+    let text = plain(error);
+    let refused = match error.code() {
+        "NOAUTH" => DialError::forever("it asks for a password, and none is set"),
+        "NOPERM" => DialError::forever(format_args!("the user has too few rights: {text}")),
+        _ => DialError::now(&text),
+    };
+    match mend(&text) {
+        Some(mend) => refused.mended_by(mend),
+        None => refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, duplex};
+
+    use super::*;
+
+    async fn introduced(said: &'static str) -> Result<(Vec<Value>, Vec<Value>), DialError> {
+        let (mut ours, mut theirs) = duplex(1 << 16);
+        let server = async move {
+            theirs.write_all(said.as_bytes()).await.expect("it fits");
+            let mut heard = [0; 1 << 10];
+            _ = theirs.read(&mut heard).await;
+        };
+        let (questions, besides) = (vec![words(&["INFO"]), words(&["TIME"])], vec![words(&["GET", "a"])]);
+        let introduction = Introduction { name: Some("me"), questions, besides, ..Introduction::default() };
+        tokio::join!(introduce(&mut ours, introduction), server).0
+    }
+
+    #[tokio::test]
+    async fn what_a_server_says_before_it_closes() {
+        let full = introduced("-ERR max number of clients reached\r\n").await.expect_err("it is full");
+        assert!(full.reason.contains("max number of clients"), "{full:?}");
+        assert!(full.mend.is_some_and(|mend| mend.contains("maxclients")), "{full:?}");
+        assert!(!full.forever);
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_closes_without_a_word() {
+        let closed = introduced("").await.expect_err("it closes");
+        assert!(closed.reason.contains("CLIENT"), "{closed:?}");
+        let closed = introduced("+OK\r\n").await.expect_err("it closes");
+        assert!(closed.reason.contains("INFO"), "{closed:?}");
+        assert!(closed.mend.is_some_and(|mend| mend.contains("twemproxy")), "{closed:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_besides_may_be_refused() {
+        let (answers, besides) =
+            introduced("-NOPERM no\r\n+info\r\n+time\r\n-NOPERM no\r\n").await.expect("it answers");
+        assert_eq!(answers.len(), 2);
+        assert!(matches!(&besides[..], [Value::ServerError(error)] if error.code() == "NOPERM"));
+        let refused = introduced("+OK\r\n-NOPERM no\r\n+time\r\n+a\r\n").await.expect_err("it must answer");
+        assert!(refused.forever && refused.reason.contains("rights"), "{refused:?}");
+    }
+}

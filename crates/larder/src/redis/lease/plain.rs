@@ -1,0 +1,82 @@
+//! Leases where no scripts run, in several commands: two processes may take the same one if it ends between them, and
+//! then compute the same key. No mark says that others wait, so that they are woken in any case.
+
+use std::time::Duration;
+
+use ::redis::Value;
+
+use super::{Holder, PARTS};
+use crate::{
+    link::Operation,
+    redis::{
+        Remote,
+        connection::{Command, Failure, Reply},
+        script::{Call, milliseconds},
+    },
+};
+
+impl Remote {
+    /// What `ACQUIRE` does, and this read in the same round trip.
+    pub(super) async fn acquire_plainly(
+        &self,
+        name: &str,
+        (own, outdated): (Holder, Option<Holder>),
+        read: Call,
+    ) -> (Option<Reply>, Option<Reply>) {
+        let lifetime = milliseconds(self.lease_lifetime / PARTS);
+        let set = || {
+            let marked = [&own.0[..], b"-"].concat();
+            Command::new("SET").key(name).arg(marked).arg("PX").arg(lifetime)
+        };
+        let there = Command::get(name);
+        let left = Command::new("PTTL").key(name);
+        let calls = [set().arg("NX"), there, left].map(|command| Call::Command(Operation::Lease, command));
+        let mut replies = self.call(calls.into_iter().chain([read]).collect()).await.into_iter();
+        let mut next = || replies.next();
+        let (taken, there, left, found) = (next(), next(), next(), next());
+        let leased = match (taken, there) {
+            (Some(Ok(Value::Nil)), Some(there)) => {
+                let is_taken = match &there {
+                    Ok(Value::BulkString(there)) => {
+                        let is_ours = there.len() == 25 && matches!(left, Some(Ok(Value::Int(1..))));
+                        is_ours && Holder::parse(there) != outdated
+                    }
+                    // It has just ended.
+                    Ok(_) => false,
+                    // Something else under that name: it would hold up all processes forever.
+                    Err(Failure::Refused(error)) => error.code() != "WRONGTYPE",
+                    Err(Failure::Unavailable(_)) => true,
+                };
+                Some(if is_taken {
+                    there
+                } else {
+                    self.call_one(Call::Command(Operation::Lease, set())).await
+                })
+            }
+            (taken, _) => taken,
+        };
+        // As `ACQUIRE` has it: nothing was there.
+        let leased =
+            leased.map(|reply| reply.map(|value| if value == Value::Okay { Value::Nil } else { value }));
+        (leased, found)
+    }
+
+    /// What `RENEW` does.
+    pub(super) async fn renew_plainly(&self, name: &str, holder: Holder, lifetime: Duration) -> Reply {
+        let renew = Command::new("PEXPIRE").key(name).arg(milliseconds(lifetime));
+        self.if_held(name, holder, renew).await
+    }
+
+    /// What `RELEASE` does.
+    pub(super) async fn release_plainly(&self, name: &str, holder: Holder) -> Reply {
+        self.if_held(name, holder, Command::new("DEL").key(name)).await
+    }
+
+    async fn if_held(&self, name: &str, holder: Holder, command: Command) -> Reply {
+        let call = |command| self.call_one(Call::Command(Operation::Lease, command));
+        match call(Command::get(name)).await? {
+            Value::BulkString(there) if there.get(..16) == Some(&holder.0[..16]) => call(command).await,
+            _ => Ok(Value::Int(0)),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What people are told: the warnings of this process, as a subscriber of traces sees them.
+
+use std::{
+    fmt::{self, Write},
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+};
+
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+
+static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+static LISTENS: LazyLock<()> = LazyLock::new(|| {
+    tracing::subscriber::set_global_default(Listener).expect("there is no other subscriber");
+});
+
+/// Begins to listen, for the rest of the process. Each event at the level WARN or above becomes one line, with its
+/// message and fields.
+pub fn listen() {
+    LazyLock::force(&LISTENS);
+}
+
+/// The warnings so far that hold all of these.
+#[must_use]
+pub fn heard(words: &[&str]) -> Vec<String> {
+    listen();
+    lines().iter().filter(|line| words.iter().all(|word| line.contains(word))).cloned().collect()
+}
+
+fn lines() -> MutexGuard<'static, Vec<String>> {
+    HEARD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Listener;
+
+impl Subscriber for Listener {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        lines().push(line.0);
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        _ = write!(self.0, "{}={value:?} ", field.name());
+    }
+}
