@@ -41,7 +41,7 @@ pub(crate) enum Rejected {
 impl Rejected {
     /// Every reason there is.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Magic,
         Self::Version,
         Self::Truncated,
