@@ -103,6 +103,7 @@ impl Fault {
                 | Self::BlackHole
                 | Self::Throttle
                 | Self::LongOutage
+                | Self::PanickingSubscriber
                 | Self::Everything
                 | Self::ClusterFailover
                 | Self::ClusterMasterKilled
