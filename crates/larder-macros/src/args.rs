@@ -141,6 +141,17 @@ impl Args {
         self.named.contains(&name) || self.meant.contains(&name)
     }
 
+    /// Whether the attribute names `Self`, which only functions in an `impl` or a trait can.
+    pub(crate) fn names_self_type(&self) -> bool {
+        let named = |text: &LitStr| {
+            let text = text.value();
+            text.contains("<Self>") || text.contains("<Self::")
+        };
+        let keys = self.key.iter().map(|key| &key.value);
+        self.skip.iter().any(|name| name == "Self")
+            || keys.chain(&self.templates).chain(&self.tags).any(named)
+    }
+
     /// Whether there was something that could not be read.
     pub(crate) fn not_understood(&self) -> bool {
         self.not_understood

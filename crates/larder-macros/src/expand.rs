@@ -1,6 +1,9 @@
 //! A model becomes tokens: thin calls by absolute path into `larder::private`.
 //!
 //! Every local is named at the mixed site, so that no argument can be called the same.
+//!
+//! Nothing allows a lint, which would be an error where the lint is forbidden. What is ours has spans of the expansion
+//! ([`ours`]), where the compiler and Clippy are silent; what the user wrote keeps its own.
 
 mod body;
 mod cached;
@@ -9,10 +12,10 @@ mod policy;
 mod text;
 mod writes;
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::Path;
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned as _;
+use syn::{Path, Visibility};
 
 use crate::function::Function;
 use crate::model::{Common, Place};
@@ -30,6 +33,45 @@ fn private(common: &Common) -> TokenStream {
 /// A local of ours.
 fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
+}
+
+/// A name that the user wrote, for an item that is ours: lints about the item are silent. Items are found by their
+/// names alone, whatever the span.
+fn ours(name: &Ident) -> Ident {
+    let mut name = name.clone();
+    name.set_span(ours_at(name.span()));
+    name
+}
+
+fn ours_at(span: Span) -> Span {
+    span.resolved_at(Span::call_site())
+}
+
+/// The same for `pub(crate)` and the like.
+fn our_visibility(visibility: &Visibility) -> TokenStream {
+    let tokens = visibility.to_token_stream().into_iter().map(|mut token| {
+        token.set_span(ours_at(token.span()));
+        token
+    });
+    tokens.collect()
+}
+
+/// The tokens, all at one span.
+fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
+    let tokens = tokens.into_iter().map(|token| match token {
+        TokenTree::Group(group) => {
+            let mut inner = Group::new(group.delimiter(), respanned(group.stream(), span));
+            inner.set_span(span);
+            TokenTree::Group(inner)
+        }
+        // Which crate it is lies in its span.
+        TokenTree::Ident(ident) if ident == "$crate" => TokenTree::Ident(ident),
+        mut token => {
+            token.set_span(span);
+            token
+        }
+    });
+    tokens.collect()
 }
 
 /// The same at the place that an error about it belongs to.
@@ -65,13 +107,11 @@ fn let_cache(common: &Common) -> TokenStream {
     let checked = quote_spanned! {span=>
         #private::check_cache(#cache);
         let #cache = {
-            #[allow(unused_imports)]
             use #private::{PlaceCache as _, PlaceNothing as _};
             (&#private::Place(#cache)).placed()
         };
     };
     quote! {
-        #[allow(unused_parens, clippy::needless_borrow)]
         let #cache = #place;
         #checked
     }
@@ -87,13 +127,11 @@ fn let_kind(common: &Common, function: &Function) -> TokenStream {
     quote_spanned! {span=>
         let #returns = #private::Returns::<#output>::new();
         let #kind = {
-            #[allow(unused_imports)]
             use #private::kind::*;
             (&&&&&&&&#returns).kind()
         };
         #kind.check();
         let #kind = {
-            #[allow(unused_imports)]
             use #private::{Cacheable as _, Uncacheable as _};
             (&#kind).checked()
         };

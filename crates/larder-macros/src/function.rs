@@ -26,6 +26,8 @@ pub(crate) struct Function {
     pub(crate) output: Type,
     pub(crate) receiver: Option<Receiver>,
     pub(crate) arguments: Vec<Argument>,
+    /// Whether it stands in an `impl` or a trait, as far as anything tells: its tokens, or the attribute's.
+    pub(crate) associated: bool,
 }
 
 pub(crate) enum Form {
@@ -94,8 +96,10 @@ impl Function {
             errors.push(item.sig.safety.span(), message);
         }
         let (form, output) = form(&item, of, errors)?;
-        let mut function = Self { receiver: None, arguments: Vec::new(), item, form, output };
+        let associated = tokens::names_self_type(&item) || boxed::is_async_trait(&item.sig);
+        let mut function = Self { receiver: None, arguments: Vec::new(), item, form, output, associated };
         function.read_inputs();
+        function.associated |= function.receiver.is_some();
         Some(function)
     }
 
@@ -146,11 +150,6 @@ impl Function {
 
     pub(crate) fn is_boxed(&self) -> bool {
         matches!(self.form, Form::Boxed(_))
-    }
-
-    /// Whether it stands in an `impl` or a trait, as far as its tokens tell.
-    pub(crate) fn is_associated(&self) -> bool {
-        self.receiver.is_some() || tokens::names_self_type(&self.item)
     }
 
     /// Type and const parameters, which count as arguments.

@@ -77,18 +77,76 @@ use quote::quote;
 ///
 /// In `key` and `tags`, `<…>` is a placeholder: an argument, then fields and methods without arguments
 /// (`<id>`, `<user.id>`, `<pair.0>`, `<self.tenant()>`). Its text is the value's `Display`, in which `:`,
-/// `*`, `%` and control characters are percent-encoded. Between two placeholders there is a literal `:`.
-/// So no two lists of arguments share a key, whatever is in them. `<filter:md5>` is a digest of a value that
-/// is `Serialize`. Type parameters stand for their names, const parameters for their values. Everything
-/// else is literal, braces too: they are hash tags of Redis Cluster.
+/// `*`, `%` and control characters are percent-encoded; a path or an `OsStr` stands for itself, with bytes that are
+/// no Unicode percent-encoded too. Between two placeholders there is a literal `:`. So no two lists of arguments
+/// share a key, whatever is in them. Everything else is literal, braces too: they are hash tags of Redis Cluster.
 ///
 /// Each argument is in the key or in `skip(…)`: one that is forgotten is an error, instead of a result that
 /// is served for another argument. `self` is skipped unless the key names it.
+///
+/// ## Digests
+///
+/// `<filter:md5>` and `<filter:hash>` are digests of a value that is `Serialize`, 32 characters long. Both digest
+/// everything that serde sees: two values that it can tell apart differ before they are digested. `None` is not a NaN,
+/// `Some(None)` is not `None`; floats are their bits, so that `0.0` and `-0.0` are two values, and so are NaNs
+/// with different bits. Maps count without their order, and so do the sets of std and hashbrown, wherever they are
+/// nested; a set of another crate that is hashed too should be collected into a `BTreeSet`. Names of types, fields
+/// and variants count, as does the width of integers: a new name is a new key.
+///
+/// Use `:hash` for what strangers choose, such as query strings and headers: it is 160 bits of a SHA-256, and nobody
+/// can find two values that share it. Two values with one MD5 are made in seconds: whoever may choose both could be
+/// served the result of the one for the other. `:md5` is for what your own program makes.
+///
+/// A value whose `Serialize` fails has no digest. Its call computes without the cache, is counted in
+/// `CacheStats::refused_keys`, and is reported once for each type.
+///
+/// ## Types
+///
+/// Types are arguments too. `<T>` is the name of a type parameter, a const parameter stands for its value;
+/// `<T::NAME>` and `<T::name()>` are what is associated to it, written like any other value. In a method, `<Self>`,
+/// `<Self::TABLE>` and the parameters of its `impl` can be named as well:
+///
+/// ```
+/// use larder::cached;
+///
+/// # trait Table { const NAME: &'static str; const ROWS: u64; }
+/// struct Repo<T>(T);
+///
+/// impl<T: Table + Sync> Repo<T> {
+///     #[cached(ttl = "1m", key = "<T::NAME>:count")]
+///     async fn count(&self) -> u64 {
+///         // …
+/// #       T::ROWS
+///     }
+/// }
+/// ```
+///
+/// A method of a type with parameters, or of a trait with a default body, whose key names none of these does not
+/// compile, so that `Repo<Orders>` is never served what `Repo<Users>` computed; `skip(Self)` says that the result does
+/// not depend on them. (The compiler reports first that a constant expression depends on a generic parameter: that is
+/// how the macro finds out.) One of the parameters in the key stands for all of them.
+///
+/// An argument of type `impl Trait` that is in the key does not compile either, because its type has no name: write
+/// a type parameter in its place. An argument of type `dyn Trait` needs a method in the key that tells the types apart
+/// (`<animal.kind()>`). Where the trait shows nothing but the text that is in the key anyway (`Display`, `ToString`),
+/// neither is needed.
+///
+/// The name of a type is that of [`type_name`](std::any::type_name): `my_crate::Orders`. It is the same in every process,
+/// and in every release of your program that does not move the type. Types of two versions of one crate have one
+/// name, as have two types of one name in the same function; so do types that differ in a lifetime. Where a program
+/// has such types, give them a constant, `<T::NAME>`. Closures and async blocks have no name of their own: a call with one
+/// of them in the key is not cached, and reported.
+///
+/// ## Without a key
 ///
 /// Without `key`, the key is the path of the module (with `.` for `::`), the function's name and its
 /// arguments. That is unique for free functions in modules. Methods have to name their key. So do functions
 /// inside of function bodies, and functions without `self` in an `impl`: a macro cannot see where they
 /// stand, and two of them with one name in one module would share their entries.
+///
+/// The arguments stand there in clear text, as in every key: in Redis, in traces, in logs. A password or a token
+/// belongs into `skip(…)`, or into a key of your own as `<token:hash>`. Even then a password that can be guessed can be
+/// found, by trying: a digest in a key has no secret.
 ///
 /// # Companions
 ///
@@ -100,8 +158,14 @@ use quote::quote;
 ///
 /// `key` and `invalidate` take those arguments that the key and `cache` name. Methods in inherent `impl`s
 /// get `user_key`, `user_invalidate` and `user_refresh` beside them if `companions` is given.
-/// `companions = false` leaves the type out, where its name is taken, and on functions without `self` in an
-/// `impl`, where no type can stand.
+/// `companions = false` leaves the type out, where its name is taken.
+///
+/// A function without `self` in an `impl` has no room for the type, and a macro does not see the `impl`: name `<Self>`,
+/// or one of the parameters, in its key, or write `skip(Self)`.
+///
+/// In documentation, a link to ``[`user`]`` is one to the function. A link could not tell the two apart, so that the type
+/// is left out where rustdoc runs: a function that has a documentation says there what its companions are, and
+/// ``[`user::key`]`` is no link.
 ///
 /// ```
 /// use larder::{MemoryCache, cached};
@@ -301,9 +365,10 @@ pub fn cache_put(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -
 fn expand_cached(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let args = Args::parse(args, Macro::Cached, &mut errors);
-    let Some(function) = Function::parse(item.clone(), Macro::Cached.name(), &mut errors) else {
+    let Some(mut function) = Function::parse(item.clone(), Macro::Cached.name(), &mut errors) else {
         return untouched(&errors, item);
     };
+    function.associated |= args.names_self_type();
     match Cached::new(args, &function, &mut errors) {
         Ok(model) => expand::cached(&model, &function),
         Err(outline) => {
@@ -317,9 +382,10 @@ fn expand_cached(args: TokenStream, item: TokenStream) -> TokenStream {
 fn expand_invalidate(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let args = Args::parse(args, Macro::Invalidate, &mut errors);
-    let Some(function) = Function::parse(item.clone(), Macro::Invalidate.name(), &mut errors) else {
+    let Some(mut function) = Function::parse(item.clone(), Macro::Invalidate.name(), &mut errors) else {
         return untouched(&errors, item);
     };
+    function.associated |= args.names_self_type();
     match Invalidate::new(args, &function, &mut errors) {
         Some(model) if errors.is_empty() => expand::invalidate(&model, &function),
         _ => untouched(&errors, item),
@@ -329,9 +395,10 @@ fn expand_invalidate(args: TokenStream, item: TokenStream) -> TokenStream {
 fn expand_cache_put(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let args = Args::parse(args, Macro::CachePut, &mut errors);
-    let Some(function) = Function::parse(item.clone(), Macro::CachePut.name(), &mut errors) else {
+    let Some(mut function) = Function::parse(item.clone(), Macro::CachePut.name(), &mut errors) else {
         return untouched(&errors, item);
     };
+    function.associated |= args.names_self_type();
     match CachePut::new(args, &function, &mut errors) {
         Some(model) if errors.is_empty() => expand::cache_put(&model, &function),
         _ => untouched(&errors, item),

@@ -2,10 +2,11 @@
 
 mod companions;
 mod coverage;
+mod hidden;
 mod owned;
 mod text;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, Path, parse_quote};
@@ -63,6 +64,8 @@ pub(crate) struct Cached {
     /// A computation may outlive its caller: it works on owned copies.
     pub(crate) background: bool,
     pub(crate) companions: Companions,
+    /// Where the compiler complains if `Self` has parameters: the key leaves them out.
+    pub(crate) plain_self: Option<Span>,
 }
 
 /// A `#[cached]` with errors: enough to keep its callers from having errors of their own.
@@ -123,7 +126,9 @@ impl Cached {
         let policy = policy(&mut args, Macro::Cached, function, errors);
         match (key, policy) {
             (Some(key), Some(policy)) if errors.is_empty() => {
-                Ok(Self { key: key.after(&prefix), common, policy, when, background, companions })
+                let plain_self =
+                    coverage::leaves_out_self(function, &args.skip, &key).then(|| key_span(&args));
+                Ok(Self { key: key.after(&prefix), common, policy, when, background, companions, plain_self })
             }
             (key, _) => Err(Box::new(Outline { common, key: key.unwrap_or_default(), companions })),
         }
@@ -139,6 +144,11 @@ impl Cached {
             None => coverage::default_key(function, &args.skip, errors),
         }
     }
+}
+
+/// Where errors about the whole key belong.
+fn key_span(args: &Args) -> Span {
+    args.key.as_ref().map_or_else(attribute_span, |key| key.value.span())
 }
 
 impl Invalidate {

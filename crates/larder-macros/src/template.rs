@@ -11,7 +11,7 @@ use syn::LitStr;
 
 use crate::errors::Errors;
 
-pub(crate) use placeholder::{Placeholder, Step};
+pub(crate) use placeholder::{Digest, Placeholder, Step};
 
 /// What a template is for; it decides where a `*` may stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -231,10 +231,12 @@ fn find_braces(literal: &str) -> impl Iterator<Item = (Range<usize>, String)> {
     literal.match_indices('{').filter_map(|(open, _)| {
         let close = open + literal[open..].find('}')?;
         let inner = &literal[open + 1..close];
-        let path =
-            [":?", ":#?", ":md5"].iter().find_map(|suffix| inner.strip_suffix(suffix)).unwrap_or(inner);
+        let path = [":?", ":#?", ":md5", ":hash"]
+            .iter()
+            .find_map(|suffix| inner.strip_suffix(suffix))
+            .unwrap_or(inner);
         let placeholder = Placeholder::parse(path, Span::call_site()).ok()?;
-        Some((open..close + 1, placeholder.root))
+        placeholder.path.is_empty().then_some((open..close + 1, placeholder.root))
     })
 }
 

@@ -1,13 +1,18 @@
 //! Building keys: what a placeholder's value becomes, so that no argument can forge another key.
 
 mod digest;
+pub(crate) mod encoding;
+mod unusable;
 
-use std::fmt::{self, Write as _};
+use std::{
+    ffi::OsStr,
+    fmt::{self, Write as _},
+};
 
 use arrayvec::ArrayString;
 use serde::Serialize;
 
-use crate::error::{Kind, Result};
+use crate::error::Kind;
 
 /// The longest key that a cache accepts, in bytes.
 pub(crate) const LONGEST: usize = 64 * 1024;
@@ -16,7 +21,7 @@ pub(crate) const LONGEST: usize = 64 * 1024;
 const ON_STACK: usize = 128;
 
 /// Whether a full key can be used.
-pub(crate) fn check(key: &str) -> Result<()> {
+pub(crate) fn check(key: &str) -> crate::error::Result<()> {
     match key.len() {
         0 => Err(Kind::EmptyKey.into()),
         length if length > LONGEST => Err(Kind::KeyTooLong { length, longest: LONGEST }.into()),
@@ -60,18 +65,29 @@ impl Key {
 
     #[cold]
     fn escape(&mut self, text: &str) {
-        let mut buffer = [0; 4];
-        for character in text.chars() {
-            let encoded = character.encode_utf8(&mut buffer);
+        let mut plain = 0;
+        for (at, character) in text.char_indices() {
             if character.is_control() || matches!(character, ':' | '*' | '%') {
-                for byte in encoded.bytes() {
-                    let digits = [b'%', hex(byte >> 4), hex(byte & 15)];
-                    self.literal(std::str::from_utf8(&digits).expect("hexadecimal digits are ASCII"));
-                }
-            } else {
-                self.literal(encoded);
+                self.literal(&text[plain..at]);
+                plain = at + character.len_utf8();
+                text[at..plain].bytes().for_each(|byte| self.percent(byte));
             }
         }
+        self.literal(&text[plain..]);
+    }
+
+    /// Appends what the operating system takes for text, escaped: as [`escaped`](Self::escaped), and bytes that are
+    /// no Unicode too become `%` and two hexadecimal digits.
+    pub(crate) fn os_text(&mut self, text: &OsStr) {
+        for chunk in text.as_encoded_bytes().utf8_chunks() {
+            self.escaped(chunk.valid());
+            chunk.invalid().iter().for_each(|byte| self.percent(*byte));
+        }
+    }
+
+    fn percent(&mut self, byte: u8) {
+        let digits = [b'%', hex(byte >> 4), hex(byte & 15)];
+        self.literal(std::str::from_utf8(&digits).expect("hexadecimal digits are ASCII"));
     }
 
     /// Appends an integer.
@@ -87,28 +103,53 @@ impl Key {
         }
     }
 
-    /// Appends the MD5 of the value's JSON with sorted map keys, as 32 hexadecimal digits.
+    /// Appends the MD5 of the value, as 32 hexadecimal digits.
     ///
-    /// A value that JSON cannot express (a map with keys that are no strings, say) makes the key
-    /// unusable: the call it is for computes without the cache.
+    /// A value whose `Serialize` fails makes the key unusable: the call it is for computes without the cache.
     pub fn md5<T: Serialize + ?Sized>(&mut self, value: &T) {
-        match digest::md5(value) {
-            Ok(digits) => self.literal(&digits),
+        self.digest::<T>(":md5", digest::md5(value));
+    }
+
+    /// Appends a digest of the value that no two values share, whoever chose them, as 32 letters and digits.
+    /// Otherwise like [`md5`](Self::md5).
+    pub fn hash<T: Serialize + ?Sized>(&mut self, value: &T) {
+        self.digest::<T>(":hash", digest::hash(value));
+    }
+
+    fn digest<T: ?Sized>(&mut self, written: &str, digest: Result<digest::Text, encoding::Unencodable>) {
+        match digest {
+            Ok(digest) => self.literal(&digest),
             Err(error) => {
-                crate::foreign::report!(
-                warn,
-                    r#type = std::any::type_name::<T>(),
-                    %error,
-                    "a `:md5` value has no JSON form; the call is not cached"
-                );
                 self.failed = true;
+                if unusable::first::<T>() {
+                    crate::foreign::report!(
+                        warn,
+                        r#type = std::any::type_name::<T>(),
+                        %error,
+                        "a `{written}` value cannot be serialized; calls with such a value are not cached"
+                    );
+                }
             }
         }
     }
 
     /// Appends the name of a type, as the compiler writes it.
+    ///
+    /// All closures in one function have one name, so that one of them makes the key unusable.
     pub fn type_name<T: ?Sized>(&mut self) {
-        self.escaped(std::any::type_name::<T>());
+        let name = std::any::type_name::<T>();
+        if name.contains("{{") {
+            self.failed = true;
+            if unusable::first::<T>() {
+                crate::foreign::report!(
+                    warn,
+                    r#type = name,
+                    "closures, and the futures of async blocks, have no names of their own; calls with such a type \
+                     in the key are not cached"
+                );
+            }
+        }
+        self.escaped(name);
     }
 
     /// The key's text so far.

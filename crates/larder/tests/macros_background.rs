@@ -57,13 +57,12 @@ async fn borrowing<'a>(
     mut owned: String,
     label: &'static str,
     shared: &Arc<Vec<u8>>,
-    number: &(impl Into<u64> + Copy + Send + std::fmt::Display + 'static + Sync),
+    number: &(impl std::fmt::Display + Copy + Send + 'static + Sync),
 ) -> Result<String, std::num::ParseIntError> {
     db.query();
     owned.push('!');
     name = name.trim();
     let parsed: u8 = name.parse()?;
-    let number: u64 = (*number).into();
     let _ = cache;
     Ok(format!("{parsed}{first}{}{owned}{label}{}{number}", bytes.len(), shared.len()))
 }

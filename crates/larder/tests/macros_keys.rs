@@ -2,11 +2,15 @@
 
 #![expect(dead_code, reason = "some functions are asked for nothing but their key")]
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use larder::cached;
+use larder::{CacheExt, cached};
 use serde::Serialize;
 
 #[cached(ttl = 60, key = "pair:<left>:<right>")]
@@ -138,8 +142,16 @@ fn placeholders_reach_into_values() {
 
 #[derive(Clone, Serialize)]
 struct Filter {
-    name: Option<String>,
-    tags: HashMap<String, u8>,
+    max_price: Option<f64>,
+    tags: HashSet<String>,
+    by_name: HashMap<String, u8>,
+}
+
+impl Filter {
+    fn new(max_price: Option<f64>, tags: &[&str]) -> Self {
+        let texts = || tags.iter().map(|tag| (*tag).to_owned());
+        Self { max_price, tags: texts().collect(), by_name: texts().zip(0..).collect() }
+    }
 }
 
 #[cached(ttl = 60, key = "search:<filter:md5>:<words:md5>")]
@@ -147,32 +159,101 @@ async fn search(filter: &Filter, words: &[&str]) -> usize {
     filter.tags.len() + words.len()
 }
 
+#[cached(ttl = 60, key = "search-hashed:<filter:hash>", skip(unused))]
+async fn search_hashed(filter: &Filter, unused: u8) -> Option<f64> {
+    let _ = unused;
+    filter.max_price
+}
+
 #[test]
 fn a_digest_stands_for_a_value() {
-    let filter =
-        |keys: &[&str]| Filter { name: None, tags: keys.iter().map(|key| ((*key).to_owned(), 1)).collect() };
-    let key = search::key(&filter(&["a", "b"]), &["x"]);
+    let key = search::key(&Filter::new(None, &["a", "b"]), &["x"]);
     let parts: Vec<_> = key.split(':').collect();
     assert_eq!(parts[0], "search");
     assert!(parts[1..].iter().all(|digest| digest.len() == 32), "{key}");
-    assert_eq!(key, search::key(&filter(&["b", "a"]), &["x"]));
-    assert_ne!(key, search::key(&filter(&["b"]), &["x"]));
-    assert_ne!(key, search::key(&filter(&["a", "b"]), &["y"]));
+    assert_ne!(key, search::key(&Filter::new(None, &["b"]), &["x"]));
+    assert_ne!(key, search::key(&Filter::new(None, &["a", "b"]), &["y"]));
+    let hashed = search_hashed::key(&Filter::new(None, &["a", "b"]));
+    let digest = hashed.strip_prefix("search-hashed:").unwrap();
+    assert!(digest.len() == 32 && digest.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{hashed}");
+    assert!(!key.contains(digest));
+}
+
+#[test]
+fn equal_sets_have_one_digest_whatever_order_they_are_in() {
+    let tags: Vec<String> = (0..40).map(|n| n.to_string()).collect();
+    let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+    let filters: Vec<Filter> = (0..20).map(|_| Filter::new(Some(1.0), &tags)).collect();
+    assert!(filters.iter().any(|filter| !filter.tags.iter().eq(filters[0].tags.iter())));
+    for filter in &filters {
+        assert_eq!(search::key(filter, &[]), search::key(&filters[0], &[]));
+        assert_eq!(search_hashed::key(filter), search_hashed::key(&filters[0]));
+    }
+}
+
+#[tokio::test]
+async fn a_price_that_is_no_number_does_not_poison_the_list_without_one() {
+    let filters = [Some(f64::NAN), Some(f64::INFINITY), Some(0.0), None].map(|price| Filter::new(price, &[]));
+    for _ in 0..2 {
+        for filter in &filters {
+            let kept = search_hashed(filter, 0).await;
+            assert_eq!(kept.map(f64::to_bits), filter.max_price.map(f64::to_bits));
+        }
+    }
+    let keys: HashSet<String> = filters.iter().map(|filter| search::key(filter, &[])).collect();
+    assert_eq!(keys.len(), filters.len());
+}
+
+/// A value that serde refuses has no key, and so shares none.
+struct Refuses(u8);
+
+impl Serialize for Refuses {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("no"))
+    }
 }
 
 static COMPUTED: AtomicU32 = AtomicU32::new(0);
 
-#[cached(ttl = 60, key = "no-json:<map:md5>")]
-async fn no_json(map: &BTreeMap<(u8, u8), u8>) -> usize {
+#[cached(ttl = 60, key = "refuses:<value:hash>")]
+async fn refuses(value: &Refuses) -> u8 {
     COMPUTED.fetch_add(1, Ordering::Relaxed);
-    map.len()
+    value.0
 }
 
 #[tokio::test]
 async fn a_value_without_a_digest_is_not_cached() {
-    let map = BTreeMap::from([((1, 2), 3)]);
-    assert_eq!(no_json(&map).await + no_json(&map).await, 2);
+    let before = larder::global().stats().refused_keys;
+    assert_eq!(refuses(&Refuses(1)).await + refuses(&Refuses(2)).await, 3);
     assert_eq!(COMPUTED.load(Ordering::Relaxed), 2);
+    assert!(larder::global().stats().refused_keys >= before + 2);
+}
+
+#[cached(ttl = 60, key = "path:<path>:<name>:<cow>")]
+async fn on_disk(path: &Path, name: Arc<OsStr>, cow: Cow<'_, Path>) -> PathBuf {
+    path.join(&*name).join(cow)
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn paths_that_are_no_unicode_have_keys_of_their_own() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let bytes: [&[u8]; 5] = [b"\xff", b"\xfe", "\u{fffd}".as_bytes(), b"%FF", b"a"];
+    let mut keys = HashSet::new();
+    for path in bytes {
+        for name in bytes {
+            let (path, name) = (Path::new(OsStr::from_bytes(path)), OsStr::from_bytes(name));
+            assert!(keys.insert(on_disk::key(path, name.into(), path.into())));
+            for _ in 0..2 {
+                assert_eq!(on_disk(path, name.into(), path.into()).await, path.join(name).join(path));
+            }
+        }
+    }
+    assert_eq!(
+        on_disk::key(Path::new("/a:b"), OsStr::new("c").into(), Path::new("d").into()),
+        "path:/a%3Ab:c:d"
+    );
 }
 
 #[cached(ttl = 60, key = "user:<id>", namespace = "tenants")]
@@ -191,11 +272,6 @@ fn a_namespace_stands_in_front() {
     assert_eq!(with_schema::key(1), "tenants:a:v3:1");
 }
 
-#[cached(ttl = 60, key = "text:<text>")]
-async fn display_only(text: &std::path::Display<'_>) -> String {
-    text.to_string()
-}
-
 #[cached(ttl = 60, key = "generic:<value>", skip(T))]
 async fn generic_display<T: std::fmt::Display + Sync>(value: &T) -> String {
     value.to_string()
@@ -203,8 +279,6 @@ async fn generic_display<T: std::fmt::Display + Sync>(value: &T) -> String {
 
 #[test]
 fn whatever_is_display_can_be_in_a_key() {
-    let path = std::path::Path::new("/a:b");
-    assert_eq!(display_only::key(&path.display()), "text:/a%3Ab");
     assert_eq!(generic_display::key(&1.5), "generic:1.5");
     assert_eq!(generic_display::key(&"x"), "generic:x");
 }

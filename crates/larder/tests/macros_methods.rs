@@ -109,7 +109,7 @@ async fn methods_may_have_any_receiver() {
 trait Store {
     async fn load(&self, db: &Db, ids: (u8, u8), mut label: String) -> Outcome<String>;
 
-    #[cached(ttl = 60, key = "store-default:<self.name()>:<id>", skip(db))]
+    #[cached(ttl = 60, key = "<Self>:default:<self.name()>:<id>", skip(db))]
     async fn load_default(&self, db: &Db, id: u8) -> u8
     where
         Self: Sync,

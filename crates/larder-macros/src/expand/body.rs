@@ -2,42 +2,33 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{Expr, FnArg, ItemFn, Pat, Stmt, parse_quote};
+use syn::visit_mut::{self, VisitMut};
+use syn::{Expr, FnArg, ItemFn, Pat, PatIdent, Stmt, parse_quote};
 
-use super::{local, local_at, output_span, private};
+use super::{local_at, output_span, private};
 use crate::function::{Argument, Form, Function, Hold, async_block, has_impl_trait};
 use crate::model::Common;
 use crate::tokens;
 
 /// `async move { body }`, whose `return` and `?` leave the body alone.
-pub(super) fn future(function: &Function) -> TokenStream {
-    let edge = edge(function);
+pub(super) fn future(common: &Common, function: &Function) -> TokenStream {
+    let edge = edge(common, function);
     let body = function.body();
     quote!(async move { #edge #(#body)* })
 }
 
 /// A return that is never reached, so that the block's type is inferred from the declared one.
-fn edge(function: &Function) -> TokenStream {
+fn edge(common: &Common, function: &Function) -> TokenStream {
     let output = &function.output;
     if has_impl_trait(output) {
         return TokenStream::new();
     }
-    let value = local("value");
+    let private = private(common);
     quote_spanned! {output_span(function)=>
-        #[allow(
-            unknown_lints,
-            unreachable_code,
-            clippy::diverging_sub_expression,
-            clippy::empty_loop,
-            clippy::let_unit_value,
-            clippy::let_with_type_underscore,
-            clippy::needless_return,
-            clippy::unreachable
-        )]
         if false {
-            let #value: #output = loop {};
-            return #value;
+            return #private::never::<#output>();
         }
     }
 }
@@ -65,17 +56,17 @@ pub(super) fn start(common: &Common, function: &Function) -> TokenStream {
     for argument in function.arguments.iter().filter(|argument| argument.hold == Hold::Shared) {
         let span = Span::mixed_site().located_at(argument.ty.span());
         let copy = local_at(&format!("owned_{}", argument.index), span);
-        let (source, pattern) = (renamed(argument), &argument.pattern);
+        let (source, pattern) = (source(function, argument), &argument.pattern);
         let cfgs = &argument.cfgs;
         copies.extend(quote!(#(#cfgs)*));
         copies.extend(own(&private, span, &copy, &quote!(#source)));
         loans.extend(quote_spanned! {span=>
             #(#cfgs)*
-            #[allow(unused_variables)]
             let #pattern = #private::lend(&#copy);
         });
+        loans.extend(uses(&private, argument));
     }
-    let edge = edge(function);
+    let edge = edge(common, function);
     quote! {
         move || {
             #copies
@@ -86,9 +77,7 @@ pub(super) fn start(common: &Common, function: &Function) -> TokenStream {
 
 fn own(private: &TokenStream, span: Span, copy: &Ident, source: &TokenStream) -> TokenStream {
     quote_spanned! {span=>
-        #[allow(unknown_lints, clippy::used_underscore_binding)]
         let #copy = {
-            #[allow(unused_imports)]
             use #private::{OwnCopy as _, OwnNothing as _};
             #private::check_own(#source);
             (&#private::Loan(#source)).own()
@@ -96,12 +85,42 @@ fn own(private: &TokenStream, span: Span, copy: &Ident, source: &TokenStream) ->
     }
 }
 
-/// What an argument is called in a signature that cannot have its pattern.
+/// What an argument is called in a signature that is ours: the documentation shows the name that the user wrote, but it
+/// is not the user's, so that `_name` can be used.
 pub(super) fn renamed(argument: &Argument) -> Ident {
     match argument.name() {
-        Some(name) => name.clone(),
+        Some(name) => at_mixed_site(name),
         None => format_ident!("__arg{}", argument.index, span = Span::mixed_site()),
     }
+}
+
+fn at_mixed_site(name: &Ident) -> Ident {
+    let mut name = name.clone();
+    name.set_span(Span::mixed_site().located_at(name.span()));
+    name
+}
+
+/// What an argument is called where the machinery stands, and where it must not meet names of ours: none of them begins
+/// with `_`. What `#[async_trait]` wrote goes on using the names that it gave.
+fn source(function: &Function, argument: &Argument) -> Ident {
+    match argument.name() {
+        Some(name) if function.is_boxed() || !is_unused(name) => name.clone(),
+        _ => renamed(argument),
+    }
+}
+
+fn is_unused(name: &Ident) -> bool {
+    name.unraw().to_string().starts_with('_')
+}
+
+/// Uses what an argument binds, as its pattern stands where not all of it is needed.
+pub(super) fn uses(private: &TokenStream, argument: &Argument) -> TokenStream {
+    let mut uses = TokenStream::new();
+    let cfgs = &argument.cfgs;
+    for name in argument.bindings.iter().filter(|name| !is_unused(name)) {
+        uses.extend(quote!(#(#cfgs)* #private::used(&#name);));
+    }
+    uses
 }
 
 /// The annotated function with other statements in the place of its body.
@@ -120,32 +139,44 @@ pub(super) fn with_statements(function: &Function, statements: TokenStream) -> I
     item
 }
 
-/// Arguments that are copied for the background and have a pattern: the signature names them, and
-/// this binds the pattern for the key and the options.
-pub(super) fn name_borrowed_patterns(function: &Function, item: &mut ItemFn) -> TokenStream {
+/// Arguments that are copied for the background and are more than a name: the signature has names of ours, and this
+/// binds the patterns for the key and the options.
+pub(super) fn name_borrowed_patterns(common: &Common, function: &Function, item: &mut ItemFn) -> TokenStream {
+    let private = private(common);
     let mut bindings = TokenStream::new();
-    for argument in &function.arguments {
-        if argument.hold != Hold::Shared || is_simple(argument) {
-            continue;
-        }
-        let name = renamed(argument);
+    for argument in function.arguments.iter().filter(|argument| argument.hold == Hold::Shared) {
+        let name = source(function, argument);
         if let Some(FnArg::Typed(typed)) = item.sig.inputs.get_mut(argument.index) {
             *typed.pat = parse_quote!(#name);
         }
-        let (pattern, cfgs) = (&argument.pattern, &argument.cfgs);
-        if argument.name().is_none() {
-            bindings.extend(quote! {
-                #(#cfgs)*
-                #[allow(unused_variables)]
-                let #pattern = #name;
-            });
+        if argument.name().is_some_and(|own| function.is_boxed() || !is_unused(own)) {
+            continue;
         }
+        let cfgs = &argument.cfgs;
+        let pattern = without_mut(&argument.pattern);
+        bindings.extend(quote! {
+            #(#cfgs)*
+            let #pattern = #name;
+        });
+        bindings.extend(uses(&private, argument));
     }
     bindings
 }
 
-/// A plain name, without `mut`.
-fn is_simple(argument: &Argument) -> bool {
-    argument.name().is_some()
-        && matches!(&argument.pattern, Pat::Ident(pattern) if pattern.mutability.is_none())
+/// The pattern of what is only read.
+pub(super) fn without_mut(pattern: &Pat) -> Pat {
+    struct WithoutMut;
+
+    impl VisitMut for WithoutMut {
+        fn visit_pat_ident_mut(&mut self, pattern: &mut PatIdent) {
+            if pattern.by_ref.is_none() {
+                pattern.mutability = None;
+            }
+            visit_mut::visit_pat_ident_mut(self, pattern);
+        }
+    }
+
+    let mut pattern = pattern.clone();
+    WithoutMut.visit_pat_mut(&mut pattern);
+    pattern
 }

@@ -1,11 +1,11 @@
 //! `#[cached]`
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::{
     body, cache, companions, let_cache, let_kind, local, local_at, output_span, policy, private,
-    remember_comparison, text,
+    remember_comparison, respanned, text,
 };
 use crate::function::Function;
 use crate::model::{Cached, Companions};
@@ -21,7 +21,13 @@ pub(super) enum Mode {
 pub(crate) fn cached(model: &Cached, function: &Function) -> TokenStream {
     if model.companions == Companions::None {
         let item = machinery(model, function, Mode::Inline);
-        return quote!(#item);
+        // In an `impl` there is no room for it: a function that does not say where it stands stands in a module.
+        let in_module = (!function.associated).then(|| {
+            quote!(
+                const _: () = ();
+            )
+        });
+        return quote!(#item #in_module);
     }
     companions::function(model, function)
 }
@@ -30,7 +36,7 @@ pub(crate) fn cached(model: &Cached, function: &Function) -> TokenStream {
 pub(super) fn machinery(model: &Cached, function: &Function, mode: Mode) -> syn::ItemFn {
     let mut item = body::with_statements(function, TokenStream::new());
     let patterns = match model.background {
-        true => body::name_borrowed_patterns(function, &mut item),
+        true => body::name_borrowed_patterns(&model.common, function, &mut item),
         false => TokenStream::new(),
     };
     let statements = statements(model, function, mode);
@@ -46,16 +52,17 @@ fn statements(model: &Cached, function: &Function, mode: Mode) -> TokenStream {
     let let_kind = let_kind(&model.common, function);
     let key = text::build(&private, &model.key);
     let let_call = let_call(model, function, mode, &key);
+    let plain_self = plain_self(model, &private);
     let policy_local = local("policy");
     let policy = policy::policy(&private, &model.policy, function);
 
     let Some(when) = &model.when else {
         let compute = compute(model, function, mode, computation_of(model, function));
         return quote! {
+            #plain_self
             #let_cache
             #let_kind
             #let_call
-            #[allow(clippy::let_and_return)]
             let #policy_local = #policy;
             #compute
         };
@@ -68,12 +75,12 @@ fn statements(model: &Cached, function: &Function, mode: Mode) -> TokenStream {
     let some = quote!(::core::option::Option::Some);
     let none = quote!(::core::option::Option::None);
     quote! {
+        #plain_self
         #let_cache
         #let_kind
         let #cached: bool = #when;
         let #cached = if #cached {
             #let_call
-            #[allow(clippy::let_and_return)]
             let #policy_local = #policy;
             #some((#call, #policy_local))
         } else {
@@ -85,6 +92,17 @@ fn statements(model: &Cached, function: &Function, mode: Mode) -> TokenStream {
             #none => #private::bypass(#fresh).await,
         }
     }
+}
+
+/// Does not compile if `Self` has type or const parameters, and costs nothing if it does.
+fn plain_self(model: &Cached, private: &TokenStream) -> TokenStream {
+    let Some(span) = model.plain_self else {
+        return TokenStream::new();
+    };
+    let check = quote!(#private::check_self(&[(); #private::self_type::<Self>()]));
+    // One span for all of it: the compiler has several complaints, and says the same at the same place once.
+    let check = respanned(check, Span::call_site().located_at(span));
+    quote!(#check;)
 }
 
 /// Returns what the cache has, or else names the call that goes on.
@@ -112,7 +130,7 @@ fn let_call(model: &Cached, function: &Function, mode: Mode, key: &TokenStream) 
 fn computation_of(model: &Cached, function: &Function) -> TokenStream {
     match model.background {
         true => body::start(&model.common, function),
-        false => body::future(function),
+        false => body::future(&model.common, function),
     }
 }
 

@@ -6,7 +6,7 @@ use syn::ext::IdentExt as _;
 use syn::{Attribute, FnArg, GenericParam, ItemFn, Signature, parse_quote};
 
 use super::cached::{Mode, machinery};
-use super::{body, cache, let_cache, local, private, text};
+use super::{body, cache, let_cache, local, our_visibility, ours, ours_at, private, text};
 use crate::function::{Function, cfgs, has_impl_trait};
 use crate::model::{Cached, Companions, KeyInputs, Outline};
 
@@ -14,33 +14,27 @@ use crate::model::{Cached, Companions, KeyInputs, Outline};
 pub(super) fn function(model: &Cached, function: &Function) -> TokenStream {
     let names = Names::new(model, function);
     let run = run(model, function, &names);
-    let outer = delegate(function, &names, function.item.sig.ident.clone(), false);
+    let mut outer = delegate(function, &names, function.item.sig.ident.clone(), false);
     let refresh = refresh(function, &names);
     let key_functions = key_functions(model, function, &names);
     match model.companions {
         Companions::Type => {
-            let vis = &function.item.vis;
-            let name = &function.item.sig.ident;
+            let vis = our_visibility(&function.item.vis);
+            let name = ours(&function.item.sig.ident);
             let inherited = inherited(&function.item.attrs);
-            let doc = format!(
-                "What belongs to the function `{name}`: its key, and how to drop or renew its result."
-            );
+            outer.attrs.extend(names.documentation(model, function));
+            // Rustdoc cannot tell a link to the function from one to a type of its name, so that there is no such
+            // type where it looks; it does not look into the bodies of functions.
             quote! {
                 #outer
 
                 #(#inherited)*
-                #[doc = #doc]
-                #[allow(
-                    dead_code,
-                    missing_copy_implementations,
-                    missing_debug_implementations,
-                    non_camel_case_types,
-                    unreachable_pub,
-                    clippy::exhaustive_structs
-                )]
+                #[cfg(not(doc))]
+                #[doc(hidden)]
                 #vis struct #name {}
 
                 #(#inherited)*
+                #[cfg(not(doc))]
                 impl #name {
                     #key_functions
                     #refresh
@@ -60,7 +54,7 @@ struct Names {
     run: Ident,
     /// `user` or `Self`.
     owner: Ident,
-    /// A key, as a doc comment shows it.
+    /// The function, as a doc comment shows it.
     function: String,
 }
 
@@ -68,7 +62,7 @@ impl Names {
     fn new(model: &Cached, function: &Function) -> Self {
         let name = &function.item.sig.ident;
         let plain = name.unraw();
-        let span = name.span();
+        let span = ours_at(name.span());
         match model.companions {
             Companions::Siblings => Self {
                 key: format_ident!("{plain}_key", span = span),
@@ -83,10 +77,35 @@ impl Names {
                 invalidate: Ident::new("invalidate", span),
                 refresh: Ident::new("refresh", span),
                 run: Ident::new("__run", span),
-                owner: name.clone(),
+                owner: ours(name),
                 function: plain.to_string(),
             },
         }
+    }
+}
+
+impl Names {
+    /// What the function's documentation says of a type that the documentation does not have.
+    fn documentation(&self, model: &Cached, function: &Function) -> Vec<Attribute> {
+        let is_doc = |attr: &Attribute| attr.path().is_ident("doc");
+        if !function.item.attrs.iter().any(is_doc) {
+            return Vec::new();
+        }
+        let inputs = KeyInputs::new(function, &model.key, &model.common.cache);
+        let given: Vec<String> = inputs
+            .arguments
+            .iter()
+            .map(|index| {
+                let argument = &function.arguments[*index];
+                argument.name().map_or_else(|| "_".to_owned(), |name| name.unraw().to_string())
+            })
+            .collect();
+        let (name, given) = (&self.function, given.join(", "));
+        let text = format!(
+            "\n\nCached: `{name}::key({given})` is the key, `{name}::invalidate({given})` drops the result, and \
+             `{name}::refresh(…)`, with all arguments, computes it anew."
+        );
+        vec![parse_quote!(#[cfg_attr(doc, doc = #text)])]
     }
 }
 
@@ -100,43 +119,35 @@ fn inherited(attrs: &[Attribute]) -> Vec<Attribute> {
     inherited
 }
 
-fn is_lint(attr: &Attribute) -> bool {
-    ["allow", "warn", "deny", "forbid", "expect"].iter().any(|name| attr.path().is_ident(name))
-}
-
-/// A companion repeats the function's signature; what there is to say of it is said of the function.
-fn quiet() -> TokenStream {
-    quote! {
-        #[allow(
-            dead_code,
-            private_interfaces,
-            unreachable_pub,
-            unused_mut,
-            unused_variables,
-            clippy::all,
-            clippy::pedantic
-        )]
-    }
+/// The lints that the user set for the function, which what is made for it shares.
+fn lints(attrs: &[Attribute]) -> Vec<Attribute> {
+    let is_lint = |attr: &&Attribute| {
+        ["allow", "warn", "deny", "forbid", "expect"].iter().any(|name| attr.path().is_ident(name))
+    };
+    attrs.iter().filter(is_lint).cloned().map(unexpected).collect()
 }
 
 /// The hidden function with the machinery and the body.
 fn run(model: &Cached, function: &Function, names: &Names) -> TokenStream {
     let refreshing = local("refreshing");
     let ItemFn { attrs, mut sig, block, .. } = machinery(model, function, Mode::Shared);
-    let lints = attrs.iter().filter(|attr| is_lint(attr)).cloned().map(unexpected);
-    let cfgs = cfgs(&attrs);
-    sig.ident = names.run.clone();
+    let (lints, cfgs) = (lints(&attrs), cfgs(&attrs));
+    own(&mut sig, names.run.clone());
     let at = usize::from(function.receiver.is_some());
     sig.inputs.insert(at, parse_quote!(#refreshing: bool));
     quote! {
         #(#cfgs)*
-        #[allow(
-            clippy::extra_unused_type_parameters,
-            clippy::needless_lifetimes,
-            clippy::too_many_arguments
-        )]
         #(#lints)*
         #sig #block
+    }
+}
+
+/// Makes a signature one of ours.
+fn own(sig: &mut Signature, name: Ident) {
+    sig.ident = name;
+    sig.fn_token.span = ours_at(sig.fn_token.span);
+    if let Some(token) = &mut sig.asyncness {
+        token.span = ours_at(token.span);
     }
 }
 
@@ -174,8 +185,6 @@ fn delegate(function: &Function, names: &Names, name: Ident, refreshing: bool) -
     if let Some(FnArg::Receiver(receiver)) = item.sig.inputs.first_mut() {
         receiver.mutability = None;
     }
-    // Passing `_name` on is no use of it.
-    item.attrs.push(parse_quote!(#[allow(unknown_lints, clippy::used_underscore_binding)]));
     let call = quote!(#owner::#run #turbofish(#(#values),*).await);
     item.block.stmts = vec![syn::Stmt::Expr(syn::Expr::Verbatim(call), None)];
     item
@@ -201,13 +210,15 @@ fn turbofish(sig: &Signature) -> TokenStream {
 
 fn refresh(function: &Function, names: &Names) -> TokenStream {
     let mut item = delegate(function, names, names.refresh.clone(), true);
-    item.attrs = cfgs(&function.item.attrs);
+    let (cfgs, lints) = (cfgs(&item.attrs), lints(&item.attrs));
+    own(&mut item.sig, names.refresh.clone());
+    let (vis, sig, block) = (our_visibility(&item.vis), &item.sig, &item.block);
     let doc = format!("Computes `{}` anew, whatever the cache has, and stores the result.", names.function);
-    let quiet = quiet();
     quote! {
+        #(#cfgs)*
+        #(#lints)*
         #[doc = #doc]
-        #quiet
-        #item
+        #vis #sig #block
     }
 }
 
@@ -221,27 +232,33 @@ fn key_functions(model: &Cached, function: &Function, names: &Names) -> TokenStr
     let let_cache = let_cache(&model.common);
     let cache = cache(&model.common);
     let build = text::build(&private, &model.key);
-    let vis = &function.item.vis;
-    let cfgs = cfgs(&function.item.attrs);
+    let vis = our_visibility(&function.item.vis);
+    let (cfgs, lints) = (cfgs(&function.item.attrs), lints(&function.item.attrs));
     let (key, invalidate) = (&names.key, &names.invalidate);
-    let (name, quiet) = (&names.function, quiet());
+    let name = &names.function;
     let key_doc = format!("The full key under which `{name}` keeps its result for these arguments.");
     let invalidate_doc =
         format!("Drops what `{name}` keeps for these arguments, as `CacheExt::invalidate` does.");
+    let mut uses = TokenStream::new();
+    for index in &inputs.arguments {
+        uses.extend(body::uses(&private, &function.arguments[*index]));
+    }
     quote! {
         #(#cfgs)*
+        #(#lints)*
         #[doc = #key_doc]
         #[must_use]
-        #quiet
         #vis fn #key<#parameters>(#(#arguments),*) -> ::std::string::String #where_clause {
+            #uses
             #let_cache
             #private::Call::new(#cache, #build).into_key()
         }
 
         #(#cfgs)*
+        #(#lints)*
         #[doc = #invalidate_doc]
-        #quiet
         #vis fn #invalidate<#parameters>(#(#arguments),*) -> #krate::Invalidating #where_clause {
+            #uses
             #let_cache
             #private::Call::new(#cache, #build).invalidate()
         }
@@ -254,10 +271,8 @@ fn signature(function: &Function, inputs: &KeyInputs) -> Vec<FnArg> {
     let receiver = inputs.receiver.then(|| parse_quote!(&self));
     let arguments = inputs.arguments.iter().filter_map(|index| {
         let mut input = all.get(function.arguments[*index].index)?.clone();
-        if let FnArg::Typed(typed) = &mut input
-            && let syn::Pat::Ident(pattern) = &mut *typed.pat
-        {
-            pattern.mutability = None;
+        if let FnArg::Typed(typed) = &mut input {
+            *typed.pat = body::without_mut(&typed.pat);
         }
         Some(input)
     });
@@ -273,24 +288,38 @@ pub(crate) fn outline(outline: &Outline, function: &Function) -> TokenStream {
     let inputs = KeyInputs::new(function, &outline.key, &outline.common.cache);
     let (arguments, parameters) = (signature(function, &inputs), &inputs.generics.params);
     let where_clause = &inputs.generics.where_clause;
-    let (vis, name) = (&function.item.vis, &function.item.sig.ident);
+    let (vis, name) = (our_visibility(&function.item.vis), ours(&function.item.sig.ident));
+    let private = private(&outline.common);
     let inherited = inherited(&function.item.attrs);
+    let (mut uses, mut all) = (TokenStream::new(), TokenStream::new());
+    for (index, argument) in function.arguments.iter().enumerate() {
+        let used = body::uses(&private, argument);
+        if inputs.arguments.contains(&index) {
+            uses.extend(used.clone());
+        }
+        all.extend(used);
+    }
     let mut refresh = function.item.clone();
     refresh.attrs.clear();
-    refresh.sig.ident = Ident::new("refresh", name.span());
-    refresh.block = parse_quote!({ ::core::unreachable!() });
+    own(&mut refresh.sig, Ident::new("refresh", ours_at(name.span())));
+    for input in &mut refresh.sig.inputs {
+        if let FnArg::Typed(typed) = input {
+            *typed.pat = body::without_mut(&typed.pat);
+        }
+    }
+    refresh.block = parse_quote!({ #all ::core::unreachable!() });
     quote! {
         #(#inherited)*
-        #[allow(non_camel_case_types, dead_code)]
         #vis struct #name {}
 
         #(#inherited)*
-        #[allow(dead_code, unused_variables, unused_mut)]
         impl #name {
             #vis fn key<#parameters>(#(#arguments),*) -> ::std::string::String #where_clause {
+                #uses
                 ::core::unreachable!()
             }
             #vis fn invalidate<#parameters>(#(#arguments),*) -> #krate::Invalidating #where_clause {
+                #uses
                 ::core::unreachable!()
             }
             #refresh

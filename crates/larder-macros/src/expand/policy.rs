@@ -77,7 +77,7 @@ fn fraction(private: &TokenStream, name: &str, fraction: &Fraction, function: &F
     let span = Span::mixed_site().located_at(expr.span());
     let value = quote_spanned!(span=> #private::fraction(#name, #expr));
     // An item is looked at even if the function is never called, but has none of the parameters around it.
-    let parameters = function.is_associated() || function.parameters().next().is_some();
+    let parameters = function.associated || function.parameters().next().is_some();
     match parameters {
         true => quote_spanned!(span=> const { #value }),
         false => quote_spanned!(span=> { const LARDER_FRACTION: f64 = #value; LARDER_FRACTION }),

@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::local;
+use super::{local, local_at};
 use crate::model::{Piece, Text, Value};
 use crate::template::Step;
 
@@ -16,10 +16,7 @@ pub(super) fn build(private: &TokenStream, text: &Text) -> TokenStream {
 
 /// The statements that write pieces into the local `key`.
 pub(super) fn statements(private: &TokenStream, pieces: &[Piece]) -> TokenStream {
-    let mut statements = quote! {
-        #[allow(unused_imports)]
-        use #private::{ArgDisplay as _, ArgFast as _};
-    };
+    let mut statements = quote!(use #private::{ArgDisplay as _, ArgFast as _, ArgLossy as _};);
     let mut literal = String::new();
     let flush = |literal: &mut String| {
         let text = std::mem::take(literal);
@@ -50,18 +47,20 @@ fn write(private: &TokenStream, piece: &Piece) -> TokenStream {
                 #key.literal(PATH.as_str());
             }
         },
-        Piece::TypeName { name, span } => {
+        Piece::TypeName { path, span } => {
             let span = Span::mixed_site().located_at(*span);
-            quote_spanned!(span=> #key.type_name::<#name>();)
+            quote_spanned!(span=> #key.type_name::<#(#path)::*>();)
         }
         Piece::Value(value) => {
             let cfgs = &value.cfgs;
             let span = Span::mixed_site().located_at(value.span);
             let expr = expression(value);
-            if value.md5 {
-                quote_spanned!(span=> #(#cfgs)* #private::digest(&#expr, #key);)
-            } else {
-                quote_spanned!(span=> #(#cfgs)* (&#private::Arg(&#expr)).write(#key);)
+            match value.digest {
+                Some(digest) => {
+                    let digest = local_at(digest.name(), span);
+                    quote_spanned!(span=> #(#cfgs)* #private::digest::#digest(&#expr, #key);)
+                }
+                None => quote_spanned!(span=> #(#cfgs)* (&#private::Arg(&#expr)).write(#key);),
             }
         }
     }
@@ -70,7 +69,11 @@ fn write(private: &TokenStream, piece: &Piece) -> TokenStream {
 fn expression(value: &Value) -> TokenStream {
     let mut ident = value.ident.clone();
     ident.set_span(value.span.resolved_at(value.ident.span()));
-    let mut expr = quote!(#ident);
+    let path = &value.path;
+    let mut expr = quote!(#ident #(::#path)*);
+    if value.called {
+        expr.extend(quote!(()));
+    }
     for step in &value.steps {
         expr.extend(match step {
             Step::Field(name) => quote!(.#name),

@@ -30,7 +30,7 @@ pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream
             }
         },
     };
-    let future = body::future(function);
+    let future = body::future(&model.common, function);
     let ty = annotation(function);
     let statements = quote! {
         #let_cache
@@ -39,7 +39,6 @@ pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream
         #texts
         let #output #ty = #future.await;
         let #success = {
-            #[allow(unused_imports)]
             use #private::kind::*;
             (&&&&&&&&#private::Returns::of(&#output)).success(&#output)
         };
@@ -118,15 +117,14 @@ pub(crate) fn cache_put(model: &CachePut, function: &Function) -> TokenStream {
     let (policy_local, output) = (local("policy"), local("output"));
     let key = text::build(&private, &model.key);
     let policy = policy::policy(&private, &model.policy, function);
-    let future = body::future(function);
+    let future = body::future(&model.common, function);
     let ty = annotation(function);
     let remember = remember_comparison(&model.common, function);
     let statements = quote! {
         #let_cache
         #let_kind
         let #put = #private::Put::begin(#cache, #key);
-        #[allow(clippy::let_and_return)]
-            let #policy_local = #policy;
+        let #policy_local = #policy;
         let #output #ty = #future.await;
         #remember
         #put.store(#kind.value(&#output), #policy_local).await;

@@ -17,7 +17,7 @@
 
 use syn::{
     AssocType, Block, Expr, ExprAsync, GenericArgument, Ident, ItemFn, Local, Pat, PatIdent, Path,
-    PathArguments, ReturnType, Stmt, Type, TypeParamBound,
+    PathArguments, ReturnType, Signature, Stmt, Type, TypeParamBound,
 };
 
 use super::types::{bare, types};
@@ -132,6 +132,11 @@ pub(crate) fn async_block(block: &mut Block) -> Option<&mut ExprAsync> {
         Some(Expr::Async(block)) => Some(block),
         _ => None,
     }
+}
+
+/// Whether `#[async_trait]` wrote the signature: then it stands in a trait or an `impl`.
+pub(super) fn is_async_trait(sig: &Signature) -> bool {
+    sig.generics.lifetimes().any(|param| param.lifetime.ident == "async_trait")
 }
 
 /// `R` of `Pin<Box<dyn Future<Output = R> + …>>`.

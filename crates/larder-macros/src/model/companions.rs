@@ -24,7 +24,7 @@ pub(crate) enum Companions {
 
 impl Companions {
     pub(super) fn choose(args: &Args, function: &Function, errors: &mut Errors) -> Self {
-        let associated = function.is_boxed() || function.is_associated();
+        let associated = function.is_boxed() || function.associated;
         match &args.companions {
             Some(given) if !given.value => Self::None,
             Some(given) if function.is_boxed() => {
@@ -71,8 +71,8 @@ impl KeyInputs {
         }
         for piece in &key.0 {
             match piece {
-                Piece::TypeName { name, .. } => name.to_tokens(&mut seeds),
-                Piece::Value(value) if value.root == Root::ConstParameter => {
+                Piece::TypeName { path, .. } => path[0].to_tokens(&mut seeds),
+                Piece::Value(value) if matches!(value.root, Root::ConstParameter | Root::Type) => {
                     value.ident.to_tokens(&mut seeds);
                 }
                 _ => {}

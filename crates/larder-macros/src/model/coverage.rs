@@ -4,8 +4,8 @@ use proc_macro2::Span;
 use syn::Ident;
 use syn::ext::IdentExt as _;
 
-use super::placeholder_of;
 use super::text::{Piece, Root, Text, Value};
+use super::{hidden, placeholder_of};
 use crate::args::{Args, attribute_span};
 use crate::errors::Errors;
 use crate::function::Function;
@@ -57,13 +57,25 @@ pub(super) fn check(function: &Function, skip: &[Ident], key: &Text, errors: &mu
             Kind::Type => format!("the type parameter `{name}`"),
             Kind::Const => format!("the const parameter `{name}`"),
         };
+        let placeholder = placeholder_of(input.name);
+        let digest = match input.kind {
+            Kind::Argument { .. } => format!(" (`<{name}:hash>` if it is long or secret)"),
+            Kind::Type | Kind::Const => String::new(),
+        };
         let message = format!(
-            "{what} is neither in the key nor skipped: put `{}` into the key, or write \
-             `skip({name})` if the result does not depend on it",
-            placeholder_of(input.name),
+            "{what} is neither in the key nor skipped: put `{placeholder}` into the key{digest}, or write \
+             `skip({name})` if the result does not depend on it"
         );
         errors.push(input.name.span(), message);
     }
+    hidden::check(function, key, errors);
+}
+
+/// Whether the type that a method belongs to is still to be looked at: neither the key nor `skip` names it. What it
+/// is, and whether it is generic, only the compiler knows.
+pub(super) fn leaves_out_self(function: &Function, skip: &[Ident], key: &Text) -> bool {
+    let itself = skip.iter().any(|name| name == "Self");
+    function.associated && !itself && !key.names_type_around(function)
 }
 
 /// Reports names in `skip` that are unknown, repeated, or in a key that was written.
@@ -81,8 +93,15 @@ pub(super) fn check_skip(function: &Function, args: &Args, key: Option<&Text>, e
             }
             continue;
         }
+        if text == "Self" && function.associated {
+            // With `<T>` alone in the key, `skip(Self)` says where the function stands.
+            if key.is_some_and(|key| key.names(name)) {
+                errors.push(name.span(), in_key(&text));
+            }
+            continue;
+        }
         let Some(input) = inputs.iter().find(|input| input.name.unraw() == text) else {
-            errors.push(name.span(), unknown(&text, &inputs));
+            errors.push(name.span(), unknown(&text, function, &inputs));
             continue;
         };
         if args.key.is_some() && key.is_some_and(|key| key.names(input.name)) {
@@ -95,7 +114,12 @@ fn in_key(name: &str) -> String {
     format!("`{name}` is in the key, so it cannot be skipped: remove it from one of the two")
 }
 
-fn unknown(name: &str, inputs: &[Input<'_>]) -> String {
+fn unknown(name: &str, function: &Function, inputs: &[Input<'_>]) -> String {
+    if function.associated && name.starts_with(char::is_uppercase) {
+        return format!(
+            "`{name}` is no parameter of this function: those of the `impl` are skipped by `skip(Self)`"
+        );
+    }
     let known: Vec<String> = inputs.iter().map(|input| input.name.unraw().to_string()).collect();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     match suggest::nearest(name, known.iter().copied()) {
@@ -110,7 +134,7 @@ fn unknown(name: &str, inputs: &[Input<'_>]) -> String {
 /// `<module path>.<name>`, then each input that is not skipped.
 pub(super) fn default_key(function: &Function, skip: &[Ident], errors: &mut Errors) -> Option<Text> {
     let inputs: Vec<_> = inputs(function).into_iter().filter(|input| !skipped(skip, input.name)).collect();
-    if function.is_associated() {
+    if function.associated {
         let mut example = function.name();
         for input in &inputs {
             example += &format!(":{}", placeholder_of(input.name));
@@ -139,14 +163,16 @@ fn default_piece(input: &Input<'_>, function: &Function) -> Piece {
         Piece::Value(Value {
             root,
             ident: input.name.clone(),
+            path: Vec::new(),
+            called: false,
             steps: Vec::new(),
-            md5: false,
+            digest: None,
             span: input.name.span(),
             cfgs,
         })
     };
     match input.kind {
-        Kind::Type => Piece::TypeName { name: input.name.clone(), span: Span::call_site() },
+        Kind::Type => Piece::TypeName { path: vec![input.name.clone()], span: Span::call_site() },
         Kind::Const => value(Root::ConstParameter, Vec::new()),
         Kind::Argument { index, .. } => value(Root::Argument(index), function.arguments[index].cfgs.clone()),
     }

@@ -9,7 +9,7 @@ use syn::{Attribute, Ident};
 use crate::errors::Errors;
 use crate::function::Function;
 use crate::suggest;
-use crate::template::{Placeholder, Segment, Step, Template};
+use crate::template::{Digest, Placeholder, Segment, Step, Template};
 
 /// A key, a prefix or a tag: pieces to be written one after the other.
 #[derive(Clone, Default)]
@@ -22,8 +22,9 @@ pub(crate) enum Piece {
     Separator(Vec<Attribute>),
     /// The path of the module, `::` written as `.`.
     ModulePath,
+    /// The name of a type: a parameter, `Self`, or what is associated to one.
     TypeName {
-        name: Ident,
+        path: Vec<Ident>,
         span: Span,
     },
     Value(Value),
@@ -35,8 +36,12 @@ pub(crate) struct Value {
     pub(crate) root: Root,
     /// The argument's own identifier, so that hygiene finds it.
     pub(crate) ident: Ident,
+    /// What follows a type.
+    pub(crate) path: Vec<Ident>,
+    /// The path is that of a function.
+    pub(crate) called: bool,
     pub(crate) steps: Vec<Step>,
-    pub(crate) md5: bool,
+    pub(crate) digest: Option<Digest>,
     /// Where it stands in the template.
     pub(crate) span: Span,
     pub(crate) cfgs: Vec<Attribute>,
@@ -48,6 +53,8 @@ pub(crate) enum Root {
     /// Its place in `Function::arguments`.
     Argument(usize),
     ConstParameter,
+    /// Something associated to a type.
+    Type,
     Result,
 }
 
@@ -77,10 +84,23 @@ impl Text {
     /// Whether a binding, a type parameter or a const parameter of that name is part of it.
     pub(crate) fn names(&self, name: &Ident) -> bool {
         self.0.iter().any(|piece| match piece {
-            Piece::TypeName { name: named, .. } => named == name,
+            Piece::TypeName { path, .. } => path[0] == *name,
             Piece::Value(value) => value.root != Root::Result && value.ident == *name,
             Piece::Literal(_) | Piece::Separator(_) | Piece::ModulePath => false,
         })
+    }
+}
+
+impl Text {
+    /// Whether a type is part of it that is no parameter of the function: `Self`, or a parameter of its `impl`.
+    pub(crate) fn names_type_around(&self, function: &Function) -> bool {
+        let root = |piece: &Piece| match piece {
+            Piece::TypeName { path, .. } => path.first().cloned(),
+            Piece::Value(value) if value.root == Root::Type => Some(value.ident.clone()),
+            _ => None,
+        };
+        let around = |root: Ident| !function.parameters().any(|(parameter, _)| *parameter == root);
+        self.0.iter().filter_map(root).any(around)
     }
 }
 
@@ -132,13 +152,16 @@ fn piece(placeholder: &Placeholder, function: &Function, result: bool) -> Result
         Piece::Value(Value {
             root,
             ident: ident.clone(),
+            path: placeholder.path.clone(),
+            called: placeholder.called,
             steps: placeholder.steps.clone(),
-            md5: placeholder.md5,
+            digest: placeholder.digest,
             span: placeholder.span,
             cfgs: cfgs.to_vec(),
         })
     };
-    for (index, argument) in function.arguments.iter().enumerate() {
+    let plain = placeholder.path.is_empty();
+    for (index, argument) in function.arguments.iter().enumerate().filter(|_| plain) {
         if let Some(binding) = argument.binds(root) {
             return Ok(value(Root::Argument(index), binding, &argument.cfgs));
         }
@@ -149,24 +172,47 @@ fn piece(placeholder: &Placeholder, function: &Function, result: bool) -> Result
         return Ok(value(Root::Receiver, &receiver.ident, &[]));
     }
     if let Some((name, is_type)) = function.parameters().find(|(name, _)| name.unraw() == root) {
-        if !is_type {
+        if is_type {
+            return of_type(placeholder, name, value);
+        }
+        if plain {
             return Ok(value(Root::ConstParameter, name, &[]));
         }
-        if !placeholder.steps.is_empty() || placeholder.md5 {
-            return Err(format!("`{root}` is a type: only its name can be in a key, as `<{root}>`"));
-        }
-        let name = name.clone();
-        let span = placeholder.span;
-        return Ok(Piece::TypeName { name, span });
     }
     if root == "result" && result {
         let ident = Ident::new("result", Span::mixed_site());
         return Ok(value(Root::Result, &ident, &[]));
     }
+    // The parameters of an `impl` cannot be seen from here.
+    let may_be_around =
+        root == "Self" || (root.starts_with(char::is_uppercase) && near(root, function, result).is_none());
+    if function.associated && may_be_around {
+        return of_type(placeholder, &Ident::new(root, placeholder.span), value);
+    }
     Err(unknown(placeholder, function, result))
 }
 
-fn unknown(placeholder: &Placeholder, function: &Function, result: bool) -> String {
+/// `<T>` and `<T::Row>` are names of types, `<T::NAME>` and `<T::name()>` are values.
+fn of_type(
+    placeholder: &Placeholder,
+    ident: &Ident,
+    value: impl Fn(Root, &Ident, &[Attribute]) -> Piece,
+) -> Result<Piece, String> {
+    let constant = |last: &Ident| !last.to_string().contains(char::is_lowercase);
+    if placeholder.called || placeholder.path.last().is_some_and(constant) {
+        return Ok(value(Root::Type, ident, &[]));
+    }
+    if !placeholder.steps.is_empty() || placeholder.digest.is_some() {
+        let name =
+            placeholder.path.iter().fold(ident.to_string(), |name, segment| format!("{name}::{segment}"));
+        return Err(format!("`{name}` is a type: only its name can be in a key, as `<{name}>`"));
+    }
+    let path = std::iter::once(ident).chain(&placeholder.path).cloned().collect();
+    Ok(Piece::TypeName { path, span: placeholder.span })
+}
+
+/// What a placeholder may begin with.
+fn known(function: &Function, result: bool) -> Vec<String> {
     let mut known: Vec<String> = Vec::new();
     known.extend(function.receiver.as_ref().map(|_| "self".to_owned()));
     known.extend(function.parameters().map(|(name, _)| name.unraw().to_string()));
@@ -175,14 +221,30 @@ fn unknown(placeholder: &Placeholder, function: &Function, result: bool) -> Stri
     if result && !known.iter().any(|name| name == "result") {
         known.push("result".to_owned());
     }
+    known
+}
+
+fn near(root: &str, function: &Function, result: bool) -> Option<String> {
+    let known = known(function, result);
+    suggest::nearest(root, known.iter().map(String::as_str)).map(str::to_owned)
+}
+
+fn unknown(placeholder: &Placeholder, function: &Function, result: bool) -> String {
+    let known = known(function, result);
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let root = placeholder.root.as_str();
 
     let mut message = format!("unknown placeholder `{}`", placeholder.text());
-    if placeholder.root == "self" {
+    if root == "self" {
         return message + ": this function has no `self`";
     }
-    let help = match suggest::nearest(&placeholder.root, known.iter().copied()) {
+    let help = match near(root, function, result) {
         Some(near) => write!(message, ": did you mean `<{near}>`?"),
+        None if root.starts_with(char::is_uppercase) && !function.associated => write!(
+            message,
+            ": this function has no such type parameter; if it is one of the `impl` around it, write `skip(Self)` \
+             too, or put `<Self>` into the key, so that the macro knows of the `impl`"
+        ),
         None if known.is_empty() => write!(message, ": this function has no arguments"),
         None => write!(message, ": it may name {}", suggest::list(known)),
     };

@@ -1,16 +1,21 @@
-//! `<user.id>`, `<filter:md5>`: what may stand between the angle brackets.
+//! `<user.id>`, `<filter:md5>`, `<T::NAME>`: what may stand between the angle brackets.
 
 use proc_macro2::Span;
 use syn::Ident;
 use syn::ext::IdentExt as _;
 use syn::parse::Parser as _;
 
-/// `ident(.ident | .N | .ident())*`, then optionally `:md5`.
+/// `ident(.ident | .N | .ident())*`, or in place of the first `ident` the path from a type, `Type(::ident)*` or
+/// `Type(::ident)*::ident()`; then optionally `:md5` or `:hash`.
 pub(crate) struct Placeholder {
-    /// The argument it begins with, without `r#`.
+    /// The argument or type it begins with, without `r#`.
     pub(crate) root: String,
+    /// What follows a type.
+    pub(crate) path: Vec<Ident>,
+    /// The path is that of a function.
+    pub(crate) called: bool,
     pub(crate) steps: Vec<Step>,
-    pub(crate) md5: bool,
+    pub(crate) digest: Option<Digest>,
     pub(crate) span: Span,
 }
 
@@ -21,6 +26,22 @@ pub(crate) enum Step {
     Call(Ident),
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Digest {
+    Md5,
+    Hash,
+}
+
+impl Digest {
+    /// As it is written, and as the function is called that appends it to a key.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "md5",
+            Self::Hash => "hash",
+        }
+    }
+}
+
 const SHAPE: &str = "write an argument's name, then fields and methods without arguments, as in \
                      `<id>`, `<user.id>` or `<user.id()>`";
 
@@ -29,40 +50,47 @@ impl Placeholder {
         if inner.trim().is_empty() {
             return Err(format!("an empty placeholder: {SHAPE}"));
         }
-        if inner.contains("::") || inner.contains('<') {
+        // Types begin with a capital letter, here as elsewhere.
+        let of_type = inner.starts_with(char::is_uppercase);
+        if inner.contains('<') || (inner.contains("::") && !of_type) {
             return Err(format!("`<{inner}>` has a path or type arguments: {SHAPE}"));
         }
-        let (path, md5) = match inner.split_once(':') {
-            None => (inner, false),
-            Some((path, "md5")) => (path, true),
-            Some((path, other)) => {
-                return Err(format!(
-                    "`:{other}` is not known: write `<{path}>` for the value's text, or \
-                     `<{path}:md5>` for a digest of it"
-                ));
-            }
-        };
+        let (path, digest) = split_digest(inner)?;
         if path.contains('(') && path.replace("()", "").contains(['(', ')']) {
             return Err(format!(
                 "`<{inner}>` has call arguments: {SHAPE}; what has to be computed can be an \
                  argument of its own"
             ));
         }
+        let shapeless = || format!("`<{inner}>` is not a placeholder: {SHAPE}");
         let mut parts = path.split('.');
-        let root = parts
-            .next()
-            .and_then(|part| ident(part, span))
-            .ok_or_else(|| format!("`<{inner}>` is not a placeholder: {SHAPE}"))?;
-        let steps = parts
-            .map(|part| step(part, span))
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| format!("`<{inner}>` is not a placeholder: {SHAPE}"))?;
-        Ok(Self { root: root.unraw().to_string(), steps, md5, span })
+        let mut segments = parts.next().unwrap_or_default().split("::");
+        let root = segments.next().and_then(|part| ident(part, span)).ok_or_else(shapeless)?;
+        let mut segments: Vec<&str> = segments.collect();
+        let function = segments.last().and_then(|last| last.strip_suffix("()"));
+        let called = function.is_some();
+        if let (Some(function), Some(last)) = (function, segments.last_mut()) {
+            *last = function;
+        }
+        let path = segments
+            .into_iter()
+            .map(|part| member(part, span))
+            .collect::<Option<_>>()
+            .ok_or_else(shapeless)?;
+        let steps = parts.map(|part| step(part, span)).collect::<Option<Vec<_>>>().ok_or_else(shapeless)?;
+        check_lossy(inner, &steps)?;
+        Ok(Self { root: root.unraw().to_string(), path, called, steps, digest, span })
     }
 
     /// As it is written in a template.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("<{}", self.root);
+        for segment in &self.path {
+            text += &format!("::{}", segment.unraw());
+        }
+        if self.called {
+            text += "()";
+        }
         for step in &self.steps {
             match step {
                 Step::Field(name) => text += &format!(".{}", name.unraw()),
@@ -70,11 +98,46 @@ impl Placeholder {
                 Step::Call(name) => text += &format!(".{}()", name.unraw()),
             }
         }
-        if self.md5 {
-            text += ":md5";
+        if let Some(digest) = self.digest {
+            text += &format!(":{}", digest.name());
         }
         text + ">"
     }
+}
+
+/// The text in front of a `:` that is not one of two, and the digest behind it.
+fn split_digest(inner: &str) -> Result<(&str, Option<Digest>), String> {
+    let split = inner.rsplit_once(':').filter(|(path, _)| !path.ends_with(':'));
+    match split {
+        None => Ok((inner, None)),
+        Some((path, "md5")) => Ok((path, Some(Digest::Md5))),
+        Some((path, "hash")) => Ok((path, Some(Digest::Hash))),
+        Some((path, other)) => Err(format!(
+            "`:{other}` is not known: write `<{path}>` for the value's text, or `<{path}:md5>` or \
+             `<{path}:hash>` for a digest of it (`:hash` if strangers choose the value)"
+        )),
+    }
+}
+
+/// Texts in which what is no Unicode is replaced: two values have the same.
+fn check_lossy(inner: &str, steps: &[Step]) -> Result<(), String> {
+    for (at, step) in steps.iter().enumerate() {
+        let lossy = match step {
+            Step::Call(name) if name == "to_string_lossy" => true,
+            // Alone, it is told by its type.
+            Step::Call(name) if name == "display" => at + 1 < steps.len(),
+            _ => false,
+        };
+        if lossy {
+            let value = inner.find(".to_string_lossy").or_else(|| inner.find(".display"));
+            let value = &inner[..value.unwrap_or(inner.len())];
+            return Err(format!(
+                "`<{inner}>` loses what is no Unicode, so that different values share a key: write \
+                 `<{value}>`, which paths and `OsStr`s can be as they are"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn step(part: &str, span: Span) -> Option<Step> {

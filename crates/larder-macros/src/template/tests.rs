@@ -34,6 +34,8 @@ fn templates_are_cut_at_placeholders() {
         "a>b:<type>",
         "é<id>ü",
         "<a>-:-<b>",
+        "<a:hash>:<a.b():md5>",
+        "<T>:<Self>:<Self::TABLE>:<T::NAME.len()>:<Self::name().0:hash>:<A::B::C>",
     ] {
         let template = parse(text, Purpose::Key).unwrap();
         assert_eq!(written(&template), text);
@@ -48,7 +50,7 @@ fn a_placeholder_has_a_root_and_steps() {
         panic!("one placeholder");
     };
     assert_eq!(placeholder.root, "user");
-    assert!(placeholder.md5);
+    assert_eq!(placeholder.digest, Some(Digest::Md5));
     let [Step::Field(name), Step::Index(0), Step::Call(len)] = placeholder.steps.as_slice() else {
         panic!("three steps: {:?}", placeholder.steps);
     };
@@ -85,7 +87,19 @@ fn everything_else_is_refused() {
         "<a-b>",
         "<a:>",
         "<a:md5:md5>",
+        "<a:sha1>",
         "<a::b>",
+        "<::A>",
+        "<A::>",
+        "<A:::md5>",
+        "<A::0>",
+        "<A::b(1)>",
+        "<A::b()::c>",
+        "<A::self>",
+        "<A::B::<u8>>",
+        "<path.display().to_string()>",
+        "<path.to_string_lossy()>",
+        "<path.to_string_lossy().len()>",
         "<a.b::<u8>()>",
         "<Vec<u8>>",
         "<a.b(1)>",

@@ -1,6 +1,13 @@
-//! What becomes of arguments: parts of a key, and owned copies.
+//! What becomes of arguments: parts of a key.
 
-use std::{borrow::Borrow, convert::Infallible, fmt::Display, marker::PhantomData};
+use std::{
+    borrow::Cow,
+    ffi::{OsStr, OsString},
+    fmt::Display,
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+};
 
 use serde::Serialize;
 
@@ -10,7 +17,7 @@ use crate::key::Key;
 #[derive(Debug)]
 pub struct Arg<'a, T: ?Sized>(pub &'a T);
 
-/// Text and integers, written without `Display`.
+/// Text, integers and paths, written without `Display`.
 pub trait Fast {
     /// Appends the value.
     fn write(&self, key: &mut Key);
@@ -36,18 +43,38 @@ impl Fast for str {
     }
 }
 
-impl Fast for String {
-    #[inline]
+impl Fast for OsStr {
     fn write(&self, key: &mut Key) {
-        key.escaped(self);
+        key.os_text(self);
     }
 }
 
-impl<T: Fast + ?Sized> Fast for &T {
-    #[inline]
+impl Fast for Path {
     fn write(&self, key: &mut Key) {
-        T::write(self, key);
+        key.os_text(self.as_os_str());
     }
+}
+
+macro_rules! by_deref {
+    ($([$($generics:tt)*] $pointer:ty;)+) => {$(
+        impl<$($generics)*> Fast for $pointer {
+            #[inline]
+            fn write(&self, key: &mut Key) {
+                Fast::write(&**self, key);
+            }
+        }
+    )+};
+}
+
+by_deref! {
+    [] String;
+    [] OsString;
+    [] PathBuf;
+    [T: Fast + ?Sized] &T;
+    [T: Fast + ?Sized] Box<T>;
+    [T: Fast + ?Sized] Rc<T>;
+    [T: Fast + ?Sized] Arc<T>;
+    [T: Fast + ToOwned + ?Sized] Cow<'_, T>;
 }
 
 /// The first choice for an [`Arg`].
@@ -61,6 +88,36 @@ impl<T: Fast + ?Sized> ArgFast for Arg<'_, T> {
     fn write(&self, key: &mut Key) {
         self.0.write(key);
     }
+}
+
+/// The first choice for what has a text that others have too.
+pub trait ArgLossy {
+    /// What the argument is.
+    type Part;
+
+    /// Does not compile.
+    fn write(&self, key: &mut Key)
+    where
+        Self::Part: Lossless;
+}
+
+/// A text of which there is one for every value.
+#[diagnostic::on_unimplemented(
+    message = "the `display()` of a path loses what is no Unicode, so that different paths share a key",
+    label = "write the path itself, without `.display()`"
+)]
+pub trait Lossless {}
+
+impl ArgLossy for Arg<'_, std::path::Display<'_>> {
+    type Part = std::path::Display<'static>;
+
+    fn write(&self, _: &mut Key) {}
+}
+
+impl ArgLossy for Arg<'_, std::ffi::os_str::Display<'_>> {
+    type Part = std::ffi::os_str::Display<'static>;
+
+    fn write(&self, _: &mut Key) {}
 }
 
 /// The second choice for an [`Arg`], one reference further.
@@ -90,8 +147,8 @@ impl<T: ?Sized> ArgDisplay for &Arg<'_, T> {
     message = "`{Self}` has no text that could stand in a key",
     label = "not `Display`",
     note = "if the result does not depend on this argument, name it in `skip(…)`",
-    note = "if it does, write into the key what of it is `Display` (`<user.id>`, `<path.display()>`), or a digest \
-            of all of it (`<filter:md5>`, for what is `serde::Serialize`)"
+    note = "if it does, write into the key what of it is `Display` (`<user.id>`), or a digest of all of it, for what \
+            is `serde::Serialize` (`<filter:hash>`, or `<filter:md5>` where no stranger chooses it)"
 )]
 pub trait KeyPart {
     /// Appends the value.
@@ -113,20 +170,37 @@ impl<T: Display + ?Sized> KeyPart for T {
             the result does not depend on it, name it in `skip(…)`"
 )]
 pub trait Digest {
-    /// Appends the digest.
-    fn write_to(&self, key: &mut Key);
+    /// Appends the MD5.
+    fn md5(&self, key: &mut Key);
+
+    /// Appends the digest that nobody can make two values have.
+    fn hash(&self, key: &mut Key);
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + ?Sized> Digest for T {
-    fn write_to(&self, key: &mut Key) {
+    fn md5(&self, key: &mut Key) {
         key.md5(self);
+    }
+
+    fn hash(&self, key: &mut Key) {
+        key.hash(self);
     }
 }
 
-/// Appends the digest of an argument.
-pub fn digest<T: Digest + ?Sized>(argument: &T, key: &mut Key) {
-    argument.write_to(key);
+/// Digests of arguments.
+pub mod digest {
+    use super::{Digest, Key};
+
+    /// Appends `<argument:md5>`.
+    pub fn md5<T: Digest + ?Sized>(argument: &T, key: &mut Key) {
+        argument.md5(key);
+    }
+
+    /// Appends `<argument:hash>`.
+    pub fn hash<T: Digest + ?Sized>(argument: &T, key: &mut Key) {
+        argument.hash(key);
+    }
 }
 
 /// A module path with `.` for `::`.
@@ -159,102 +233,6 @@ impl<const N: usize> Dotted<N> {
             Err(_) => panic!("`::` and `.` are ASCII, so that the rest of the path stays UTF-8"),
         }
     }
-}
-
-/// What a background run can have a copy of.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be copied for a run in the background",
-    label = "not `Clone`",
-    note = "`spawn`, `stale_while_revalidate`, `refresh_ahead` and `timeout` compute in the background, on copies \
-            of the borrowed arguments: derive `Clone`, or pass the argument as an `Arc` of it"
-)]
-pub trait Own {
-    /// The copy.
-    type Owned: Borrow<Self>;
-
-    /// Copies.
-    fn own(&self) -> Self::Owned;
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: ToOwned + ?Sized> Own for T {
-    type Owned = T::Owned;
-
-    fn own(&self) -> T::Owned {
-        self.to_owned()
-    }
-}
-
-/// Complains of an argument that cannot be copied.
-pub fn check_own<T: Own + ?Sized>(_: &T) {}
-
-/// An argument of which a copy is wanted.
-#[derive(Debug)]
-pub struct Loan<'a, T: ?Sized>(pub &'a T);
-
-/// The first choice for a [`Loan`].
-pub trait OwnCopy {
-    /// The copy's type.
-    type Copy;
-
-    /// Copies.
-    fn own(&self) -> Self::Copy;
-}
-
-impl<T: Own + ?Sized> OwnCopy for Loan<'_, T> {
-    type Copy = Copied<T, T::Owned>;
-
-    fn own(&self) -> Self::Copy {
-        Copied(self.0.own(), PhantomData)
-    }
-}
-
-/// The second choice, one reference further: [`check_own`] has complained, and nothing else shall.
-pub trait OwnNothing {
-    /// The type of what is no copy.
-    type Copy;
-
-    /// Does not return.
-    fn own(&self) -> Self::Copy;
-}
-
-impl<T: ?Sized> OwnNothing for &Loan<'_, T> {
-    type Copy = Uncopied<T>;
-
-    fn own(&self) -> Self::Copy {
-        unreachable!("a call of `check_own` that does not compile comes first")
-    }
-}
-
-/// What a copy is a copy of.
-pub trait Lend<T: ?Sized> {
-    /// What the argument was.
-    fn lend(&self) -> &T;
-}
-
-/// An owned copy, and of what.
-#[derive(Debug)]
-pub struct Copied<T: ?Sized, O>(O, PhantomData<fn() -> Box<T>>);
-
-impl<T: ?Sized, O: Borrow<T>> Lend<T> for Copied<T, O> {
-    fn lend(&self) -> &T {
-        self.0.borrow()
-    }
-}
-
-/// The copy of what has none.
-#[derive(Debug)]
-pub struct Uncopied<T: ?Sized>(Infallible, PhantomData<fn() -> Box<T>>);
-
-impl<T: ?Sized> Lend<T> for Uncopied<T> {
-    fn lend(&self) -> &T {
-        match self.0 {}
-    }
-}
-
-/// What the argument was.
-pub fn lend<T: ?Sized>(copy: &impl Lend<T>) -> &T {
-    copy.lend()
 }
 
 /// A part of a text, written before the body takes the arguments in it.

@@ -1,0 +1,35 @@
+//! The numbers of `serde_json`, where any crate of the program turned on its feature `arbitrary_precision`: they
+//! are written as structs with the number's text as their one field.
+//!
+//! Programs with the feature and without share keys. So a number has the bytes that it has without, unless it would
+//! be another number there.
+
+use serde::Serialize;
+
+use super::Tag;
+
+/// The name of that struct.
+pub(super) const NAME: &str = "$serde_json::private::Number";
+
+/// What `serde_json` calls a number without the feature.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Plain {
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+}
+
+/// The number whose encoded text this is.
+pub(super) fn plain(text: &[u8]) -> Option<Plain> {
+    // The length of a text of less than 128 bytes is one byte, and no plain number is longer.
+    let (&[tag, length], text) = text.split_first_chunk()?;
+    if tag != Tag::Str as u8 || usize::from(length) != text.len() {
+        return None;
+    }
+    let text = std::str::from_utf8(text).ok()?;
+    let unsigned = || text.parse().map(Plain::Unsigned);
+    let signed = || text.parse().map(Plain::Signed);
+    let number = unsigned().or_else(|_| signed()).or_else(|_| text.parse().map(Plain::Float)).ok()?;
+    (serde_json::to_string(&number).ok()? == text).then_some(number)
+}

@@ -1,0 +1,261 @@
+//! Types are arguments: those of a function, of its `impl`, of the trait that it stands in.
+
+use std::fmt::Display;
+use std::marker::PhantomData;
+
+use larder::{MemoryCache, cached};
+
+trait Table {
+    const NAME: &'static str;
+    const COUNT: u64;
+
+    fn name() -> String {
+        Self::NAME.to_lowercase()
+    }
+}
+
+struct Orders;
+struct Users;
+
+impl Table for Orders {
+    const NAME: &'static str = "ORDERS";
+    const COUNT: u64 = 3;
+}
+
+impl Table for Users {
+    const NAME: &'static str = "US:ERS";
+    const COUNT: u64 = 5;
+}
+
+struct Repo<T, const N: usize = 0>(PhantomData<T>);
+
+impl<T: Table + Send + Sync> Repo<T> {
+    const TABLE: &'static str = T::NAME;
+
+    #[cached(ttl = 60, key = "types:<Self>:count", companions)]
+    async fn by_self(&self) -> u64 {
+        T::COUNT
+    }
+
+    #[cached(ttl = 60, key = "types:<Self::TABLE>:count", companions)]
+    async fn by_constant(&self) -> u64 {
+        T::COUNT
+    }
+
+    #[cached(ttl = 60, key = "types:<T>:count", companions)]
+    async fn by_parameter(&self) -> u64 {
+        T::COUNT
+    }
+
+    #[cached(ttl = 60, key = "types:<T::NAME>:counted:<T::name()>:<T::NAME.len()>", companions)]
+    async fn by_constant_of_parameter(&self) -> u64 {
+        T::COUNT
+    }
+
+    #[cached(ttl = 60, key = "types:shared:<id>", skip(Self), companions)]
+    async fn by_nothing(&self, id: u8) -> u8 {
+        id
+    }
+
+    /// Nothing but the key tells that it stands in an `impl`.
+    #[cached(ttl = 60, key = "types:<Self>:associated")]
+    async fn associated() -> u64 {
+        T::COUNT
+    }
+
+    #[cached(ttl = 60, key = "types:<T::NAME>:associated", skip(Self))]
+    async fn skipped() -> u64 {
+        7
+    }
+}
+
+#[tokio::test]
+async fn no_type_is_served_what_is_another_ones() {
+    let (orders, users) = (Repo::<Orders>(PhantomData), Repo::<Users>(PhantomData));
+    for _ in 0..2 {
+        assert_eq!((orders.by_self().await, users.by_self().await), (3, 5));
+        assert_eq!((orders.by_constant().await, users.by_constant().await), (3, 5));
+        assert_eq!((orders.by_parameter().await, users.by_parameter().await), (3, 5));
+        let both = (orders.by_constant_of_parameter().await, users.by_constant_of_parameter().await);
+        assert_eq!(both, (3, 5));
+        assert_eq!((Repo::<Orders>::associated().await, Repo::<Users>::associated().await), (3, 5));
+    }
+}
+
+#[tokio::test]
+async fn companions_have_the_keys_of_their_types() {
+    type Of<T> = Repo<T>;
+    assert_eq!(Of::<Users>::by_self_key(), "types:macros_types%3A%3ARepo<macros_types%3A%3AUsers>:count");
+    assert_eq!(Of::<Users>::by_constant_key(), "types:US%3AERS:count");
+    assert_eq!(Of::<Users>::by_parameter_key(), "types:macros_types%3A%3AUsers:count");
+    assert_eq!(Of::<Users>::by_constant_of_parameter_key(), "types:US%3AERS:counted:us%3Aers:6");
+    assert_eq!(Of::<Users>::by_nothing_key(1), "types:shared:1");
+    let users = Repo::<Users>(PhantomData);
+    assert_eq!(users.by_self().await, 5);
+    Of::<Users>::by_self_invalidate().await;
+    assert_eq!(users.by_self_refresh().await, 5);
+}
+
+/// One type, whatever its lifetime: nothing has to be said of it.
+struct Borrowing<'a>(&'a str);
+
+impl Borrowing<'_> {
+    #[cached(ttl = 60, key = "types:borrowing:<self.0>")]
+    async fn get(&self) -> String {
+        self.0.to_owned()
+    }
+}
+
+impl Repo<u8, 3> {
+    #[cached(ttl = 60, key = "types:concrete")]
+    async fn concrete(&self) -> u8 {
+        3
+    }
+}
+
+#[tokio::test]
+async fn one_type_needs_no_name() {
+    assert_eq!(Borrowing("x").get().await, "x");
+    assert_eq!(Repo::<u8, 3>(PhantomData).concrete().await, 3);
+}
+
+trait Named: Sync {
+    const NAME: u32;
+
+    #[cached(ttl = 60, key = "types:default:<Self::NAME>")]
+    async fn by_constant(&self) -> u32 {
+        Self::NAME
+    }
+
+    #[cached(ttl = 60, key = "types:default:<Self>")]
+    async fn by_name(&self) -> u32 {
+        Self::NAME
+    }
+}
+
+impl Named for Orders {
+    const NAME: u32 = 1;
+}
+
+impl Named for Users {
+    const NAME: u32 = 2;
+}
+
+#[async_trait::async_trait]
+trait Boxed {
+    async fn count() -> u64;
+}
+
+#[async_trait::async_trait]
+impl<T: Table> Boxed for Repo<T> {
+    #[cached(ttl = 60, key = "types:boxed:<T>")]
+    async fn count() -> u64 {
+        T::COUNT
+    }
+}
+
+#[tokio::test]
+async fn default_methods_tell_their_types_apart() {
+    for _ in 0..2 {
+        assert_eq!((Orders.by_constant().await, Users.by_constant().await), (1, 2));
+        assert_eq!((Orders.by_name().await, Users.by_name().await), (1, 2));
+        assert_eq!((Repo::<Orders>::count().await, Repo::<Users>::count().await), (3, 5));
+    }
+}
+
+#[cached(ttl = 60, key = "types:free:<T::NAME>")]
+async fn free<T: Table>() -> u64 {
+    T::COUNT
+}
+
+#[cached(ttl = 60, key = "types:free:<T>:<value>")]
+async fn free_by_name<T: Display + Sync>(value: &T) -> String {
+    format!("{value} of {}", std::any::type_name::<T>())
+}
+
+#[tokio::test]
+async fn functions_name_what_is_associated_to_their_parameters() {
+    for _ in 0..2 {
+        assert_eq!((free::<Orders>().await, free::<Users>().await), (3, 5));
+        assert_eq!(free_by_name(&1_u8).await, "1 of u8");
+        assert_eq!(free_by_name(&1_u16).await, "1 of u16");
+    }
+    assert_eq!(free::key::<Users>(), "types:free:US%3AERS");
+}
+
+/// What shows nothing of a value but what is in the key needs no name.
+#[cached(ttl = 60, key = "types:text:<left>:<right>:<filter:hash>")]
+async fn texts(
+    left: impl Display + Send,
+    right: &(dyn Display + Sync),
+    filter: &(impl serde::Serialize + Sync),
+) -> String {
+    let _ = filter;
+    format!("{left}{right}")
+}
+
+trait Animal: Display + Sync {
+    fn kind(&self) -> &'static str;
+}
+
+impl Display for Orders {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("same")
+    }
+}
+
+impl Display for Users {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("same")
+    }
+}
+
+impl Animal for Orders {
+    fn kind(&self) -> &'static str {
+        "orders"
+    }
+}
+
+impl Animal for Users {
+    fn kind(&self) -> &'static str {
+        "users"
+    }
+}
+
+#[cached(ttl = 60, key = "types:dyn:<animal.kind()>:<animal>", skip(other))]
+async fn animals(animal: &dyn Animal, other: &dyn Animal) -> String {
+    let _ = other;
+    animal.kind().to_owned()
+}
+
+#[tokio::test]
+async fn objects_are_told_apart_by_a_method() {
+    for _ in 0..2 {
+        assert_eq!(animals(&Orders, &Orders).await, "orders");
+        assert_eq!(animals(&Users, &Orders).await, "users");
+        assert_eq!(texts(1, &2, &3).await, "12");
+        assert_eq!(texts("1", &"2", &3_i64).await, "12");
+    }
+}
+
+#[cached(ttl = 60, key = "types:called:<F>", cache = cache, skip(call, cache))]
+async fn called<F: Fn() -> u8 + Send>(call: F, cache: &MemoryCache) -> u8 {
+    call()
+}
+
+fn one() -> u8 {
+    1
+}
+
+fn two() -> u8 {
+    2
+}
+
+#[tokio::test]
+async fn closures_share_a_name_and_are_not_cached() {
+    let cache = MemoryCache::new(10);
+    for _ in 0..2 {
+        assert_eq!((called(|| 3, &cache).await, called(|| 4, &cache).await), (3, 4));
+        assert_eq!((called(one, &cache).await, called(two, &cache).await), (1, 2));
+    }
+}

@@ -1,0 +1,12 @@
+use larder::cached;
+
+struct Repo<T>(T);
+
+impl<T: Default + Into<u64>> Repo<T> {
+    #[cached(ttl = 300, key = "count:<T>", companions = false)]
+    async fn count() -> u64 {
+        T::default().into()
+    }
+}
+
+fn main() {}
