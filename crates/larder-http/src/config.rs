@@ -59,7 +59,8 @@ pub(crate) struct Config {
     /// This cache's name in `Cache-Status`.
     pub(crate) name: Arc<str>,
     pub(crate) accel_expires: bool,
-    pub(crate) spawns: bool,
+    /// For how long a handler goes on without its client.
+    pub(crate) outlives: Duration,
     /// Whether a proxy in front sets what steers handlers.
     trusts_proxy: bool,
     pub(crate) ignores_scheme: bool,
@@ -119,7 +120,7 @@ impl HttpCache {
             ahead: Arc::default(),
             name: "larder".into(),
             accel_expires: false,
-            spawns: true,
+            outlives: Duration::from_secs(30),
             trusts_proxy: false,
             ignores_scheme: false,
             vary: Vec::new(),
@@ -336,12 +337,15 @@ impl HttpCache {
         self.with(|config| config.ignores_scheme = true)
     }
 
-    /// Whether a handler that was asked for a response is asked to the end, in a task of its own, when its client goes
-    /// away: it is by default. So those who are less patient than the handler get the response the next time, and
-    /// what they asked for does not begin anew each time. With `false` such a handler's future is dropped, and one of
-    /// those who wait asks again. A task does not see the task-local values of its client's.
-    pub fn spawn(self, spawns: bool) -> Self {
-        self.with(|config| config.spawns = spawns)
+    /// For how long a handler that was asked goes on, as a task of its own, after its client went away: 30 seconds by
+    /// default. So those who are less patient than the handler get its response the next time, and what they asked for
+    /// does not begin anew each time. After that its future is dropped, and one of those who wait asks again: a handler
+    /// that never answers holds up nobody for longer. With zero it ends with its client, as it does without a cache.
+    ///
+    /// A task does not see the task-local values of its client's. Time is told by Tokio, whose runtime needs
+    /// `enable_time` for that.
+    pub fn outlive(self, limit: Duration) -> Self {
+        self.with(|config| config.outlives = limit)
     }
 
     /// Lets `stale-while-revalidate` and `stale-if-error` of a response count beside `s-maxage`, as the more

@@ -47,7 +47,7 @@ use crate::{
     fields,
     freshness::{Source, Use},
     key::{Hash, Target},
-    origin::Origin,
+    origin::{Driver, Origin},
     page::Page,
     status::{CacheStatus, Forward, seconds},
     vary::Vary,
@@ -229,7 +229,7 @@ impl HttpCache {
             change.settle::<O>(&outcome);
             outcome
         };
-        Work::start::<O>(work, &begun, self.config.spawns).await
+        Work::start::<O>(work, &begun, self.config.outlives).await
     }
 
     /// Answers from what is stored, or asks the handler.
@@ -298,7 +298,7 @@ impl HttpCache {
         let (handoff, begun) = (Handoff::new(), Begun::default());
         let (wish, stale, key) = (asked.wish.clone(), asked.page.clone(), asked.key.clone());
         let computation = Computation::new(self, asked, handoff.clone(), begun.clone());
-        let mut running = Work::start::<O>(computation.run(origin), &begun, self.config.spawns);
+        let mut running = Work::start::<O>(computation.run(origin), &begun, self.config.outlives);
         let ran = poll_fn(|context| match Pin::new(&mut running).poll(context) {
             Poll::Ready(ran) => Poll::Ready(Some(ran)),
             // The head of a response whose body is on its way.
@@ -309,12 +309,16 @@ impl HttpCache {
 
         if let Some((mut response, mut status)) = handoff.take() {
             match (&ran, running) {
-                // A client who goes away ends it. Otherwise it goes on by itself.
+                // A client who goes away ends it.
                 (None, Work::Here(running)) => {
                     let driver = O::spawn(Box::pin(async move {
                         running.await;
                     }));
                     response.body_mut().driven_by(driver);
+                }
+                // It goes on by itself, and is told when its client goes away.
+                (None, Work::Apart(outcome)) => {
+                    response.body_mut().driven_by(Driver::Apart(Box::new(outcome)))
                 }
                 (Some(Ran { outcome: Ok(page), .. }), _) => status.stored &= self.has_kept(&key, page),
                 _ => {}

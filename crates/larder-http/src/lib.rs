@@ -160,9 +160,9 @@
 //! that variant, for requests of its kind, those that say who asks or those that do not.
 //!
 //! A body passes to the client as it comes, and is copied beside. A slow client holds up nobody. A handler that was
-//! asked is asked to the end, in a task of its own, though its client goes away: what it says is stored, and those who
-//! wait have it. So it is with changes, `POST` and its like. ([`HttpCache::spawn`] turns that off. A task has the
-//! `tracing` span of its client, but not its task-local values.) If a body breaks off, nothing is stored, and one of
+//! asked goes on in a task of its own, though its client goes away, for 30 seconds or as long as
+//! [`HttpCache::outlive`] says: what it says is stored, and those who wait have it. So it is with changes, `POST` and its
+//! like. (A task has the `tracing` span of its client, but not its task-local values.) If a body breaks off, nothing is stored, and one of
 //! those who wait asks again; after a panic too. Nobody waits for a body for longer than [`HttpCache::body_timeout`]. How long a handler takes until it begins to answer is limited by nothing here: put a
 //! layer inside that does, or those who wait for a slow one are as slow.
 //!

@@ -40,6 +40,8 @@ pub(crate) enum Driver {
     None,
     /// A task of its own: a slow client holds up nobody.
     Task(AbortHandle),
+    /// A task of its own, which is not to end with the client, and knows by this whether there still is one.
+    Apart(#[expect(dead_code, reason = "it is there to be dropped")] Box<dyn Send>),
     /// The client: there is no runtime.
     #[cfg_attr(not(feature = "tower"), allow(dead_code, reason = "Actix always has a runtime"))]
     Inline(BoxFuture<()>),

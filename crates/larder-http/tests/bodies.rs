@@ -47,7 +47,8 @@ async fn a_stream_passes_as_it_comes_and_is_stored_when_complete() {
 async fn a_client_that_goes_away_leaves_nothing_and_holds_up_nobody() {
     for framework in Framework::ALL {
         let streams = Streams::default();
-        let server = framework.serve(http_cache(&TestClock::new()), streams.handler(FRESH)).await;
+        let cache = http_cache(&TestClock::new()).outlive(Duration::from_millis(1));
+        let server = framework.serve(cache, streams.handler(FRESH)).await;
         let leader = open(server.address, request("GET", "/", &[])).await;
         let first = streams.take(0);
         first.send(Ok("part".into())).unwrap();
@@ -71,6 +72,30 @@ async fn a_client_that_goes_away_leaves_nothing_and_holds_up_nobody() {
         assert_eq!(answer.text(), "whole", "{framework:?}");
         assert_eq!(get(address, "/", &[]).await.text(), "whole");
         assert_eq!(streams.begun(), 2);
+    }
+}
+
+/// Most often its response is soon there, for those who wait.
+#[tokio::test]
+async fn a_stream_goes_on_without_its_client() {
+    for framework in Framework::ALL {
+        let streams = Streams::default();
+        let server = framework.serve(http_cache(&TestClock::new()), streams.handler(FRESH)).await;
+        let leader = open(server.address, request("GET", "/", &[])).await;
+        let sender = streams.take(0);
+        sender.send(Ok("one".into())).unwrap();
+        let mut body = leader.into_body();
+        assert_eq!(chunk(&mut body).await.unwrap(), "one");
+        drop(body);
+        // Servers notice at their leisure.
+        for _ in 0..10 {
+            sender.send(Ok("more".into())).unwrap();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        drop(sender);
+        let whole = format!("one{}", "more".repeat(10));
+        assert_eq!(get(server.address, "/", &[]).await.text(), whole, "{framework:?}");
+        assert_eq!(streams.begun(), 1, "{framework:?}");
     }
 }
 

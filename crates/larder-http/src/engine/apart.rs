@@ -10,10 +10,14 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use larder::in_current_computation;
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Sleep, sleep},
+};
 use tracing::Instrument as _;
 
 use crate::origin::Origin;
@@ -42,21 +46,28 @@ pub(super) enum Work<T> {
 }
 
 impl<T: Send + 'static> Work<T> {
-    /// As a task of its own, if `apart` and if there can be one.
+    /// As a task of its own, if there can be one, for so long after nobody waits for it any more.
     pub(super) fn start<O: Origin>(
         work: impl Future<Output = T> + Send + 'static,
         begun: &Begun,
-        apart: bool,
+        outlives: Duration,
     ) -> Self {
         let mut work: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(work);
-        if !(apart && O::has_tasks()) {
+        if outlives.is_zero() || !O::has_tasks() {
             return Self::Here(work);
         }
         let (mut sender, receiver) = oneshot::channel();
         let begun = begun.clone();
         let task = async move {
+            let mut end: Option<Pin<Box<Sleep>>> = None;
             let ended = poll_fn(|context| {
-                if !begun.is_set() && sender.poll_closed(context).is_ready() {
+                if end.is_none() && sender.poll_closed(context).is_ready() {
+                    if !begun.is_set() {
+                        return Poll::Ready(None);
+                    }
+                    end = Some(Box::pin(sleep(outlives)));
+                }
+                if end.as_mut().is_some_and(|end| end.as_mut().poll(context).is_ready()) {
                     return Poll::Ready(None);
                 }
                 match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {

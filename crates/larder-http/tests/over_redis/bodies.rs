@@ -1,7 +1,10 @@
 //! Bodies on their way while the other node waits for them: a lease lives no longer than what it is for.
 
+use std::time::Duration;
+
 use http::Response;
 use hyper::body::Incoming;
+use larder_http::HttpCache;
 use larder_servers::RedisServer;
 use tokio::task::JoinHandle;
 
@@ -77,7 +80,8 @@ async fn a_body_on_its_way_is_waited_for_by_the_other_node() {
 async fn a_client_that_goes_away_ends_the_lease() {
     for kind in Kind::ALL {
         let streams = Streams::default();
-        let nodes = Nodes::start(*kind, |_, _| streams.handler(FRESH)).await;
+        let briefly = |http: HttpCache| http.outlive(Duration::from_millis(1));
+        let nodes = Nodes::with(*kind, |redis| redis, briefly, |_, _| streams.handler(FRESH)).await;
         let (mut leader, waiting) = begin(&nodes, &streams).await;
         let sender = streams.take(0);
         sender.send(Ok("part".into())).unwrap();

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use larder_http::HttpCache;
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -109,7 +110,8 @@ async fn a_client_that_goes_away_before_an_answer_holds_up_nobody() {
             }
             Said::new(&[("cache-control", "max-age=60")], n.to_string())
         });
-        let nodes = Nodes::start(*kind, |_, _| handler.clone()).await;
+        let briefly = |http: HttpCache| http.outlive(Duration::from_millis(1));
+        let nodes = Nodes::with(*kind, |redis| redis, briefly, |_, _| handler.clone()).await;
         let (first, second) = (nodes.address(0), nodes.address(1));
         let leaving = tokio::spawn(async move { get(first, "/", &[]).await });
         eventually("the handler is asked", || std::future::ready(asked.load(Ordering::SeqCst) == 1)).await;
