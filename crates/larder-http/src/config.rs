@@ -357,7 +357,7 @@ impl HttpCache {
 
     /// Tells the time by `clock`: for tests that do not want to wait. Ages are counted by the clock of the servers
     /// that the cache shares its entries through, if there are any; then what `clock` adds to that from here on
-    /// counts, and not how late it is.
+    /// counts, and not how late it is, to the minute.
     pub fn clock(self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.with(|config| {
             config.clock = Some(Arc::new(clock));
@@ -406,6 +406,7 @@ impl Config {
     /// By the clock that all processes with these pages share, if there is one: a page that one of them made is as old
     /// for the others.
     pub(crate) fn shared_now(&self) -> Millis {
+        const MINUTE: i64 = 60_000;
         let servers = || self.cache.server_time().map(millis);
         if self.clock.is_none() {
             return servers().unwrap_or_else(|| self.now());
@@ -413,7 +414,9 @@ impl Config {
         let now = self.now();
         let ahead = self.ahead.get().copied().or_else(|| {
             let ahead = i64::try_from(servers()?).ok()?.checked_sub_unsigned(now)?;
-            Some(*self.ahead.get_or_init(|| ahead))
+            // To the minute: clocks of tests stand still, and the first looks of two nodes are not at one moment.
+            let minutes = ahead.saturating_add(MINUTE / 2).div_euclid(MINUTE);
+            Some(*self.ahead.get_or_init(|| minutes.saturating_mul(MINUTE)))
         });
         now.saturating_add_signed(ahead.unwrap_or_default())
     }

@@ -103,7 +103,7 @@ async fn a_stream_goes_on_without_its_client() {
 async fn a_slow_client_holds_up_nobody() {
     for framework in Framework::ALL {
         let streams = Streams::default();
-        let cache = http_cache(&TestClock::new()).max_body(64 << 20);
+        let cache = http_cache(&TestClock::new()).capacity(1 << 30).max_body(64 << 20);
         let server = framework.serve(cache, streams.handler(FRESH)).await;
         // Reads the head, and nothing of the body.
         let slow = open(server.address, request("GET", "/", &[])).await;
@@ -188,7 +188,7 @@ async fn sizes() {
                 counter.fetch_add(1, Ordering::SeqCst);
                 std::future::ready(Said::new(FRESH, said.clone()))
             });
-            let cache = http_cache(&TestClock::new()).max_body(limit);
+            let cache = http_cache(&TestClock::new()).capacity(1 << 30).max_body(limit);
             let server = framework.serve(cache, whole).await;
             for _ in 0..2 {
                 let received = get(server.address, "/", &[]).await;
