@@ -136,7 +136,8 @@ async fn a_slow_client_keeps_nobody_from_a_refresh() {
                 large,
             ))
         });
-        let server = framework.serve(http_cache(&clock).max_body(64 << 20), handler).await;
+        let cache = http_cache(&clock).capacity(1 << 30).max_body(64 << 20);
+        let server = framework.serve(cache, handler).await;
         ask(server.address, "/", &[]).await;
         clock.advance(20);
         // Reads the head, and nothing of the body.
