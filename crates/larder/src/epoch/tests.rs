@@ -1,8 +1,8 @@
 use super::*;
 use crate::scope::Scope;
 
-/// So many slots that none is shared, whatever the secret.
-const MANY: usize = 1 << 24;
+/// So many slots that hardly ever one is shared, whatever the secret.
+const MANY: usize = 1 << 20;
 
 fn epochs() -> Epochs {
     Epochs::new(Arc::new(LocalOrder::new()), MANY)

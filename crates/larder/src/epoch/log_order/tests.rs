@@ -9,8 +9,8 @@ use crate::epoch::{Epochs, LocalOrder, Parcel};
 
 const SCOPES: u64 = 4;
 
-/// So many slots that none is shared, whatever the secret.
-const MANY: usize = 1 << 24;
+/// So many slots that hardly ever one is shared, whatever the secret.
+const MANY: usize = 1 << 20;
 
 #[derive(Debug, Clone)]
 enum Step {
