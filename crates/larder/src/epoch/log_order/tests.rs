@@ -90,7 +90,18 @@ impl World {
         self.known.push(false);
     }
 
+    /// What waits for everything is covered by it, and what covers everything needs no company.
     fn enter(&mut self, scope: ScopeHash) {
+        if self.inside.contains(&(ScopeHash::ALL, None)) {
+            return;
+        }
+        if scope == ScopeHash::ALL {
+            self.inside.clear();
+        }
+        self.enter_again(scope);
+    }
+
+    fn enter_again(&mut self, scope: ScopeHash) {
         self.inside.retain(|(inside, _)| *inside != scope);
         self.inside.push((scope, None));
     }
@@ -149,7 +160,7 @@ impl World {
         self.back = self.records.len();
         self.epochs.start_anew(Epoch(self.position));
         for scope in std::mem::take(&mut self.left) {
-            self.enter(scope);
+            self.enter_again(scope);
         }
         self.inside.iter_mut().for_each(|(_, attempt)| *attempt = None);
     }
