@@ -367,13 +367,13 @@ where
     let call = Call { cache, at: core.lookup(key), policy, sharing: (), stores: core.stores(), watch };
     let frame = Frame::new(dependencies::current_flights(), core.begin(), policy.detached);
     let computed = call.run(&frame, compute).await;
-    if let Ok(value) = &computed {
-        if let Some((entry, wanted)) = foreign::contain(|| call.entry_of(value, &frame, true)) {
-            if wanted {
-                write(cache, std::slice::from_ref(&entry)).await;
-            }
-            dependencies::record(core.epochs(), &entry.0);
+    if let Ok(value) = &computed
+        && let Some((entry, wanted)) = foreign::contain(|| call.entry_of(value, &frame, true))
+    {
+        if wanted {
+            write(cache, std::slice::from_ref(&entry)).await;
         }
+        dependencies::record(core.epochs(), &entry.0);
     }
     computed
 }
