@@ -15,10 +15,10 @@ mod log;
 mod names;
 mod observed;
 mod refusal;
-mod refusals;
 mod script;
 mod setback;
 mod settings;
+mod unshareable;
 mod url;
 
 use std::{
@@ -38,8 +38,8 @@ use self::{
     log::{Log, OnWake},
     names::Names,
     observed::Observed,
-    refusals::Refusals,
     setback::Setback,
+    unshareable::Unshareable,
 };
 pub use self::{config::RedisCacheBuilder, settings::OutOfTouch};
 use crate::{
@@ -93,7 +93,7 @@ struct Remote {
     log: Arc<Log>,
     names: Names,
     wire: Wire,
-    refusals: Refusals,
+    unshareable: Unshareable,
     wakes: Arc<Wakes>,
     setback: Setback,
     /// What was found out about the servers.
@@ -204,7 +204,7 @@ impl RedisCacheBuilder {
             connections,
             names: Names::new(&config.prefix),
             wire: settings.wire,
-            refusals: Refusals::default(),
+            unshareable: Unshareable::default(),
             wakes,
             setback: Setback::default(),
             observed,

@@ -7,8 +7,8 @@ use ::redis::Value;
 use super::{
     Remote,
     connection::{Command, Reply},
-    refusals,
     script::{Call, Script},
+    unshareable,
 };
 use crate::{
     clock::Moment,
@@ -109,7 +109,7 @@ impl Remote {
             Err(rejected) => {
                 core.count(|counters| &counters.shared_rejected);
                 if rejected.is_by_type() {
-                    refusals::count_unreadable(core, of.name(), rejected);
+                    unshareable::count_unreadable(core, of.name(), rejected);
                 }
                 crate::foreign::report!(debug, key = at.key, %rejected, wanted = of.name(), "what is stored in Redis is not accepted");
                 None
@@ -181,7 +181,7 @@ impl Remote {
                 Ok(Store::OutOfReach) => core.count(|counters| &counters.shared_failures),
                 Err(reason) => {
                     entry.0.set_unshared();
-                    refusals::count_unshared(core, entry.type_name(), &reason);
+                    unshareable::count_unshared(core, entry.type_name(), &reason);
                     let is_too_large = matches!(reason, Unencodable::TooLarge { .. });
                     crate::foreign::report!(debug, key = entry.key(), %reason, "a value is not shared");
                     // That is no mistake of the caller's.
@@ -272,7 +272,7 @@ impl Remote {
             limits: Limits { largest_raw: LARGE.min(self.wire.limits.largest_raw), ..self.wire.limits },
             ..self.wire
         };
-        if self.refusals.postpones(entry.0.hash) {
+        if self.unshareable.postpones(entry.0.hash) {
             return Err(Unencodable::Postponed);
         }
         let limit = self.wire.limits.deepest;
@@ -294,8 +294,8 @@ impl Remote {
             message => message,
         };
         match message {
-            Ok(_) => self.refusals.clear(entry.0.hash),
-            Err(_) => self.refusals.note(entry.0.hash),
+            Ok(_) => self.unshareable.clear(entry.0.hash),
+            Err(_) => self.unshareable.note(entry.0.hash),
         }
         message
     }

@@ -16,7 +16,7 @@ use crate::{
 /// Keys whose values could not be shared the last times. A value is judged by what is in it, so that others of the
 /// same type are shared all the same; but what is computed again and again under one key is mostly alike.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(OnceLock<Box<[AtomicU64]>>);
+pub(super) struct Unshareable(OnceLock<Box<[AtomicU64]>>);
 
 /// Keys that share a slot forget each other: then a value is tried once more.
 const SLOTS: usize = 1 << 10;
@@ -30,7 +30,7 @@ const LONGEST: u64 = 64;
 /// A slot: the key's hash in the high half, then 16 bits of refusals in a row, and 16 of those to postpone.
 const COUNT: u64 = 0xffff;
 
-impl Refusals {
+impl Unshareable {
     /// Whether the value under this key is not to be tried. Counts it.
     pub(super) fn postpones(&self, key: u64) -> bool {
         let Some(slot) = self.slot(key) else { return false };
@@ -124,30 +124,30 @@ mod tests {
 
     #[test]
     fn a_key_is_tried_less_and_less() {
-        let refusals = Refusals::default();
+        let unshareable = Unshareable::default();
         let key = 0x1234_5678_9abc_def0;
         let mut tried = 0;
         for _ in 0..1_000 {
-            if !refusals.postpones(key) {
+            if !unshareable.postpones(key) {
                 tried += 1;
-                refusals.note(key);
+                unshareable.note(key);
             }
         }
         assert!((20..40).contains(&tried), "{tried}");
-        assert!(!refusals.postpones(key ^ 1 << 63));
-        refusals.clear(key);
-        assert!(!refusals.postpones(key));
+        assert!(!unshareable.postpones(key ^ 1 << 63));
+        unshareable.clear(key);
+        assert!(!unshareable.postpones(key));
     }
 
     #[test]
     fn the_first_times_all_are_tried() {
-        let refusals = Refusals::default();
+        let unshareable = Unshareable::default();
         for _ in 1..PATIENCE {
-            refusals.note(7);
-            assert!(!refusals.postpones(7));
+            unshareable.note(7);
+            assert!(!unshareable.postpones(7));
         }
-        refusals.note(7);
-        assert!(refusals.postpones(7));
+        unshareable.note(7);
+        assert!(unshareable.postpones(7));
     }
 
     #[test]
