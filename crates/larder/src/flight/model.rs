@@ -76,7 +76,7 @@ impl World {
             return None;
         }
         let mut scopes = self.scopes.clone();
-        scopes.push(self.dependency);
+        scopes.extend([self.dependency]);
         let cover = Cover { since, announcement: None, scopes, elsewhere: Vec::new() };
         let policy = Policy::ttl(Duration::MAX);
         let lives = (Clock::default().now(), Duration::MAX);
