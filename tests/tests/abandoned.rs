@@ -1,7 +1,5 @@
 //! A computation for all processes that was begun and left: its lease is the process', not the call's.
 
-#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
-
 use std::{
     convert::Infallible,
     pin::pin,

@@ -154,10 +154,10 @@ impl HttpCache {
             }
         }
         let directives = RequestDirectives::of(&request.headers);
-        if config.honors_requests {
-            if let Some(why) = passes_by(&request.headers, &directives, has_body) {
-                return Plan::Pass(why, None);
-            }
+        if config.honors_requests
+            && let Some(why) = passes_by(&request.headers, &directives, has_body)
+        {
+            return Plan::Pass(why, None);
         }
         if config.skips(request) {
             return Plan::Pass(Forward::Bypass, None);

@@ -1,5 +1,7 @@
 //! Links in the documentation of annotated functions: rustdoc itself runs here, with its warnings denied.
 
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

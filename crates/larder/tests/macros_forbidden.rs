@@ -88,6 +88,10 @@ async fn count() -> u64 {
 }
 
 /// Nothing uses its companions.
+///
+/// # Errors
+///
+/// If nothing is to be added.
 #[cached(ttl = 60, key = "forbidden:<id>:<name>:<left>", skip(_token, right))]
 pub async fn free(_token: &str, mut id: u64, name: String, (left, right): (u8, u8)) -> Result<u64, String> {
     id += u64::from(left) + u64::from(right);
@@ -98,6 +102,10 @@ pub async fn free(_token: &str, mut id: u64, name: String, (left, right): (u8, u
 }
 
 /// Everything at once, in the background.
+///
+/// # Errors
+///
+/// None.
 #[cached(
     ttl = "1h",
     key = "<id>:<pair>",
@@ -141,7 +149,7 @@ mod inner {
     use larder::cached;
 
     #[cached(ttl = 60)]
-    pub(crate) async fn private(id: u64) -> u64 {
+    pub(super) async fn private(id: u64) -> u64 {
         id + super::count().await
     }
 }

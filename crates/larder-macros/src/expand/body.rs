@@ -154,9 +154,10 @@ pub(super) fn name_borrowed_patterns(common: &Common, function: &Function, item:
         }
         let cfgs = &argument.cfgs;
         let pattern = without_mut(&argument.pattern);
+        // In a tuple: Clippy takes a plain `let _name = …` for a mistake.
         bindings.extend(quote! {
             #(#cfgs)*
-            let #pattern = #name;
+            let (#pattern,) = (#name,);
         });
         bindings.extend(uses(&private, argument));
     }

@@ -31,6 +31,7 @@ pub(super) fn function(model: &Cached, function: &Function) -> TokenStream {
                 #(#inherited)*
                 #[cfg(not(doc))]
                 #[doc(hidden)]
+                #[non_exhaustive]
                 #vis struct #name {}
 
                 #(#inherited)*
@@ -134,12 +135,26 @@ fn run(model: &Cached, function: &Function, names: &Names) -> TokenStream {
     let (lints, cfgs) = (lints(&attrs), cfgs(&attrs));
     own(&mut sig, names.run.clone());
     let at = usize::from(function.receiver.is_some());
-    sig.inputs.insert(at, parse_quote!(#refreshing: bool));
+    match sig.inputs.get_mut(at) {
+        Some(FnArg::Typed(first)) if shares_first(function) => {
+            let (pattern, ty) = (&first.pat, &first.ty);
+            *first = parse_quote!((#refreshing, #pattern): (bool, #ty));
+        }
+        _ => sig.inputs.insert(at, parse_quote!(#refreshing: bool)),
+    }
     quote! {
         #(#cfgs)*
         #(#lints)*
         #sig #block
     }
+}
+
+/// Whether the hidden function's own argument shares a place with the first one of the user's: as many as Clippy takes
+/// are taken.
+fn shares_first(function: &Function) -> bool {
+    const MOST_ARGUMENTS: usize = 7;
+    function.item.sig.inputs.len() == MOST_ARGUMENTS
+        && function.arguments.first().is_some_and(|first| first.cfgs.is_empty())
 }
 
 /// Makes a signature one of ours.
@@ -173,11 +188,17 @@ fn delegate(function: &Function, names: &Names, name: Ident, refreshing: bool) -
         let receiver = &receiver.ident;
         values.push(quote!(#receiver));
     }
-    values.push(quote!(#refreshing));
+    let mut shared = shares_first(function);
+    if !shared {
+        values.push(quote!(#refreshing));
+    }
     for argument in &function.arguments {
         let name = body::renamed(argument);
         let cfgs = &argument.cfgs;
-        values.push(quote!(#(#cfgs)* #name));
+        values.push(match std::mem::take(&mut shared) {
+            true => quote!((#refreshing, #name)),
+            false => quote!(#(#cfgs)* #name),
+        });
         if let Some(FnArg::Typed(typed)) = item.sig.inputs.get_mut(argument.index) {
             *typed.pat = parse_quote!(#name);
         }

@@ -152,6 +152,7 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(20);
 
     /// A future that gives its waker away, and is never ready.
+    #[expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
     fn polled_once(watch: &Arc<Watch>) -> (Pin<Box<dyn Future<Output = ()>>>, Waker) {
         let waker = Arc::new(std::sync::Mutex::new(None));
         let given = waker.clone();

@@ -126,6 +126,7 @@ fn equal_sets_have_one_encoding_wherever_they_are() {
         set: Newtype,
         #[serde(serialize_with = "mapped")]
         mapped: HashSet<u32>,
+        #[expect(clippy::box_collection, reason = "a set is found wherever it stands")]
         boxed: Option<Box<HashSet<u32>>>,
     }
 
