@@ -176,7 +176,8 @@ async fn silent_answers_to_a_header_of_ones_own_are_not_shared() {
             .configured(silent),
         );
     }
-    let told: [(&str, fn(larder_http::HttpCache) -> larder_http::HttpCache, bool); 5] = [
+    type Setting = fn(larder_http::HttpCache) -> larder_http::HttpCache;
+    let told: [(&str, Setting, bool); 5] = [
         ("key_header", |cache| cache.ttl(MINUTE).key_header("x-user"), false),
         ("a key that repeats it", |cache| cache.ttl(MINUTE).key(user_of), false),
         ("harmless_header", |cache| cache.ttl(MINUTE).harmless_header("X-User"), true),

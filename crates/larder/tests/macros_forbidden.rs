@@ -145,11 +145,13 @@ pub async fn unit() {
     assert!(count().await < 1_000);
 }
 
-mod inner {
+/// Where the expansion's paths have further to go.
+pub mod inner {
     use larder::cached;
 
+    /// With a key of its own.
     #[cached(ttl = 60)]
-    pub(super) async fn private(id: u64) -> u64 {
+    pub async fn private(id: u64) -> u64 {
         id + super::count().await
     }
 }
