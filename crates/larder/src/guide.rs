@@ -9,3 +9,7 @@ pub mod by_hand {}
 #[cfg(feature = "redis")]
 #[doc = include_str!("../docs/redis.md")]
 pub mod redis {}
+
+#[cfg(feature = "redis")]
+#[doc = include_str!("../docs/values.md")]
+pub mod values {}

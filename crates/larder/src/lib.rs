@@ -53,6 +53,7 @@
 //! | decide how long values live | [`Policy`], and [`context()`] inside of a computation |
 //! | use a cache without macros | [`CacheExt`], on every [`Cache`] |
 //! | size the cache, or use several | [`MemoryCache`], [`install`], [`install_as`] |
+//! | know what can be shared, and what is not | [what a cached value must be](guide::values) |
 //! | share it with other processes | [`TieredCache`], [`RedisCache`], [`from_env`]; [what is promised](guide::redis) |
 //! | have one process do something | [`CacheExt::lock`] |
 //! | group keys | [`Namespace`], [`Scope`] |
