@@ -23,7 +23,10 @@ mod url;
 
 use std::{
     fmt,
-    sync::{Arc, Once, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -219,15 +222,17 @@ impl RedisCacheBuilder {
 
 /// Says once that others may have the same prefix.
 fn warn_of_default_prefix() {
-    static SAID: Once = Once::new();
-    SAID.call_once(|| {
-        tracing::warn!(
+    // No `Once`: it would be poisoned for ever by a subscriber that panics.
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        crate::foreign::report!(
+            warn,
             prefix = config::DEFAULT_PREFIX,
             "the keys in Redis begin with the default prefix, which every program has that names none: two of them on \
              one server read each other's values; name one of your own: ?prefix=shop in the URL, LARDER_PREFIX=shop in \
              the environment, or RedisCacheBuilder::prefix"
         );
-    });
+    }
 }
 
 impl Remote {
