@@ -106,7 +106,7 @@ impl HttpCache {
     ///
     /// They are entries of that cache, on its servers too if it has some, and any of its invalidations drops them.
     /// Only their memory is one of their own, 64 MiB unless [`capacity`](Self::capacity) says otherwise: a cache that
-    /// counts entries could not bound it, and whoever asks for many URLs would drive out everything else. A page that
+    /// counts entries could not bound it, and a client that asks for many URLs would drive out everything else. A page that
     /// would take more than a tenth of it is not stored.
     pub fn new(cache: impl Cache + 'static) -> Self {
         const CAPACITY: u64 = 64 << 20;
@@ -318,7 +318,7 @@ impl HttpCache {
     /// with [`trust_proxy`](Self::trust_proxy). `Upgrade` and a body make a request go to the handler only where
     /// nothing is stored for its URL.
     ///
-    /// What remains with clients: URLs and hosts that nobody asked for yet, `Authorization`, `Cookie`, what `Vary`
+    /// What remains with clients: URLs and hosts that were not asked for yet, `Authorization`, `Cookie`, what `Vary`
     /// names, and for handlers that say nothing any header that [may say who asks](crate#whose-response-it-is).
     pub fn ignore_request_directives(self) -> Self {
         self.with(|config| config.honors_requests = false)
@@ -340,7 +340,7 @@ impl HttpCache {
     /// For how long a handler that was asked goes on, as a task of its own, after its client went away: 30 seconds by
     /// default. So those who are less patient than the handler get its response the next time, and what they asked for
     /// does not begin anew each time. After that its future is dropped, and one of those who wait asks again: a handler
-    /// that never answers holds up nobody for longer. With zero it ends with its client, as it does without a cache.
+    /// that never answers delays no request for longer. With zero it ends with its client, as it does without a cache.
     ///
     /// A task does not see the task-local values of its client's. Time is told by Tokio, whose runtime needs
     /// `enable_time` for that.
