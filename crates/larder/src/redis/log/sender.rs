@@ -143,7 +143,7 @@ impl Sender {
     async fn nudge(&mut self) -> Result<(), Trouble> {
         let link = self.link.as_mut().ok_or_else(|| Trouble::new("not connected"))?;
         let mut commands = pipe();
-        commands.cmd("PING");
+        commands.cmd("TIME");
         link.ask(&commands, self.shared.deadline).await?;
         self.proven = true;
         Ok(())
