@@ -49,6 +49,8 @@ pub(super) struct Reader {
     volume: Volume,
     /// The newest record that was read.
     newest: Option<Entry>,
+    /// The backward read goes on below it, from connection to connection. It ends with every new start.
+    backward: Option<Epoch>,
     contact: Reported,
     /// When this process last made the log anew below IDs that were too high to follow.
     lowered: Option<time::Instant>,
@@ -81,8 +83,6 @@ struct Visit {
     link: Link,
     /// Whether something was read already.
     has_read: bool,
-    /// The backward read goes on below it. It ends with the connection, and with every new start.
-    backward: Option<Epoch>,
     server_checked: time::Instant,
     time_checked: time::Instant,
 }
@@ -111,6 +111,7 @@ impl Reader {
             pace: Pace::new(),
             volume: Volume::new(LEAST_AT_ONCE, FIRST_AT_ONCE, MOST_AT_ONCE),
             newest: None,
+            backward: None,
             contact: Reported::There,
             lowered: None,
         }
@@ -170,8 +171,7 @@ impl Reader {
         shared.renew_identity(client, link.facts());
         shared.contact().set_server_time(link.facts().time_ms);
         let now = time::Instant::now();
-        let mut visit =
-            Visit { link, has_read: false, backward: None, server_checked: now, time_checked: now };
+        let mut visit = Visit { link, has_read: false, server_checked: now, time_checked: now };
         if !shared.admits(&visit.link.facts().replid) {
             let known = shared.starts.borrow().replid.is_some();
             self.start_anew(&mut visit, if known { Cause::Replica } else { Cause::First }).await?;
@@ -190,13 +190,13 @@ impl Reader {
 
     async fn start_anew(&mut self, visit: &mut Visit, cause: Cause) -> Result<(), Trouble> {
         // What is read back belongs to the start before.
-        visit.backward = None;
+        self.backward = None;
         let known = Known {
             newest: self.newest.as_ref(),
             yields: self.lowered.is_some_and(|then| then.elapsed() < LULL),
         };
         let started = start::start_anew(&self.shared, &mut visit.link, cause, known).await?;
-        visit.backward = Some(started.below);
+        self.backward = Some(started.below);
         if started.lowered {
             self.lowered = Some(time::Instant::now());
         }
@@ -237,7 +237,7 @@ impl Reader {
         self.shared.accepted(Operation::Follow);
         self.found();
         if let Some(older) = reply.older {
-            self.read_back(visit, &older, count);
+            self.read_back(&older, count);
         }
         let pause = self.pace.after(records, time::Instant::now());
         // Who is behind does not pause.
@@ -262,11 +262,11 @@ impl Reader {
             // While older records are read as well, there is no waiting for newer ones. Nor is there at first: a
             // lost log looks like a quiet one until the read ends, and those who cannot append to it would break
             // off one read after the other.
-            block: (visit.has_read && visit.backward.is_none()).then(|| self.shared.longest_read()),
+            block: (visit.has_read && self.backward.is_none()).then(|| self.shared.longest_read()),
             asks_server: now.duration_since(visit.server_checked) >= SERVER_CHECK,
             asks_time: now.duration_since(visit.time_checked) >= TIME_CHECK,
         };
-        let commands = self.commands(position, visit.backward, &plan);
+        let commands = self.commands(position, &plan);
         let limit = self.shared.slack();
         let patience = self.volume.patience(limit);
         let replies = visit.link.ask(&commands, plan.block.unwrap_or_default() + patience).await?;
@@ -276,7 +276,7 @@ impl Reader {
         let reply = Reply {
             news: reply::news(next()?)?,
             ends: reply::ends(next()?)?,
-            older: visit.backward.map(|_| reply::entries(next()?)).transpose()?,
+            older: self.backward.map(|_| reply::entries(next()?)).transpose()?,
         };
         let is_full = |entries: &[Entry]| entries.len() == plan.count;
         let full = is_full(&reply.news) || reply.older.as_deref().is_some_and(is_full);
@@ -294,7 +294,7 @@ impl Reader {
 
     /// All in one round trip. The server runs what comes after a blocked XREAD when that has ended: the ends of the
     /// log are those after the read.
-    fn commands(&self, position: Epoch, backward: Option<Epoch>, plan: &Plan) -> Pipeline {
+    fn commands(&self, position: Epoch, plan: &Plan) -> Pipeline {
         let key = &self.shared.key;
         let mut commands = pipe();
         commands.cmd("XREAD").arg("COUNT").arg(plan.count);
@@ -303,7 +303,7 @@ impl Reader {
         }
         commands.arg("STREAMS").arg(key).arg(position.to_string());
         commands.cmd("XINFO").arg("STREAM").arg(key);
-        if let Some(below) = backward {
+        if let Some(below) = self.backward {
             commands.cmd("XREVRANGE").arg(key).arg(format!("({below}")).arg("-").arg("COUNT").arg(plan.count);
         }
         if plan.asks_server {
@@ -330,11 +330,11 @@ impl Reader {
         }
     }
 
-    fn read_back(&self, visit: &mut Visit, older: &[Entry], count: usize) {
+    fn read_back(&mut self, older: &[Entry], count: usize) {
         for entry in older {
             self.shared.log().read_back(&self.record(entry));
         }
-        visit.backward = older.last().map(|entry| entry.epoch).filter(|_| older.len() == count);
+        self.backward = older.last().map(|entry| entry.epoch).filter(|_| older.len() == count);
     }
 
     /// What an entry of the log invalidates. One that makes no sense covers everything: it may have.

@@ -63,7 +63,8 @@ fn long_keys_hold_up_nothing() {
     println!("and a later one after {:?}", begun.elapsed());
     assert!(begun.elapsed() < SLACK, "{:?}", begun.elapsed());
     until("deletions", || processes[0].rests().then_some(()));
-    assert!(server.command::<u64>(&["DBSIZE"]) <= 2, "the log, and at most one that was under way");
+    // The log, and at most one that was under way when the link was cut. What was taken out last may be on its way.
+    until("the entries are gone", || (server.command::<u64>(&["DBSIZE"]) <= 2).then_some(()));
 }
 
 #[test]

@@ -74,4 +74,9 @@ fn a_reader_far_behind_catches_up_under_a_small_output_buffer_limit() {
     server.command::<()>(&["CONFIG", "SET", "client-output-buffer-limit", "normal 131072 0 0"]);
     proxy.heal();
     check_caught_up(&behind, &ahead, since);
+    // A new process reads the log backwards, and so much at once neither. No scope is named: each slot was raised.
+    let new = Process::start(&server.url());
+    let oldest = server.command::<Value>(&["XRANGE", KEY, "-", "+", "COUNT", "1"]);
+    let first = reply::entries(oldest).expect("it is a log")[0].epoch;
+    until("what was read back", || new.0.epochs().judge(&[], first).map(drop));
 }
