@@ -7,6 +7,7 @@
 
 mod body;
 mod in_place_of_error;
+mod kept;
 mod payload;
 
 use std::{
@@ -28,7 +29,12 @@ use send_wrapper::SendWrapper;
 use tokio::sync::oneshot;
 
 pub use self::body::HttpCacheBody;
-use self::{body::Handlers, in_place_of_error::InPlaceOfError, payload::begins_body};
+use self::{
+    body::Handlers,
+    in_place_of_error::InPlaceOfError,
+    kept::{Kept, KeptElsewhere},
+    payload::begins_body,
+};
 use crate::{
     body::ResponseBody,
     conditional::Changes,
@@ -36,6 +42,7 @@ use crate::{
     engine::{Refresh, Rest},
     fields,
     origin::{BoxFuture, Driver, Origin},
+    status::Forward,
 };
 
 impl<S, B> Transform<S, ServiceRequest> for HttpCache
@@ -50,15 +57,21 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(HttpCacheMiddleware { cache: self.clone(), service: Rc::new(service) }))
+        ready(Ok(HttpCacheMiddleware { cache: self.clone(), service: Rc::new(service), kept: Rc::default() }))
     }
 }
 
 /// A service of Actix' with an [`HttpCache`] in front of it.
+///
+/// A middleware around it that keeps a clone of the `HttpRequest` while it calls the next service takes something away
+/// from the cache: Actix changes no request that has clones, so that requests with conditions, or with headers that
+/// handlers are not to see, go to the handler as they are, and what it says to them is not stored. A WARN tells, and
+/// Actix' own panic, which is caught, stands before it once for each worker; with `panic = "abort"` it ends the process.
 #[derive(Debug, Clone)]
 pub struct HttpCacheMiddleware<S> {
     cache: HttpCache,
     service: Rc<S>,
+    kept: Rc<Kept>,
 }
 
 impl<S, B> Service<ServiceRequest> for HttpCacheMiddleware<S>
@@ -74,15 +87,23 @@ where
     always_ready!();
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
-        let (cache, service) = (self.cache.clone(), self.service.clone());
+        let (cache, service, kept) = (self.cache.clone(), self.service.clone(), self.kept.clone());
         Box::pin(async move {
             let Some(mut parts) = parts(&request, &cache) else { return uncached(&*service, request).await };
             let has_body = fields::announces_body(&parts.headers) || begins_body(&mut request);
             let routed = parts.uri.clone();
             let plan = cache.plan(&mut parts, &routed, has_body);
             let slot = Rc::new(RefCell::new(Slot::Waiting(request)));
-            let origin = Called::new(service, slot.clone());
-            let answer = cache.answer(plan, origin).await.map_err(SendWrapper::take)?;
+            let origin = Called::new(service.clone(), slot.clone(), kept);
+            let answer = match cache.answer(plan, origin).await.map_err(SendWrapper::take) {
+                Ok(answer) => answer,
+                Err(error) if error.as_error::<KeptElsewhere>().is_some() => {
+                    let waiting = slot.replace(Slot::Asked);
+                    let Slot::Waiting(request) = waiting else { return Err(error) };
+                    return bypass(&cache, &*service, request).await;
+                }
+                Err(error) => return Err(error),
+            };
             let later = match answer.rest {
                 Rest::Refresh(origin, refresh) => Some(refresh_later(origin, refresh)),
                 Rest::Used | Rest::Unused(_) => None,
@@ -121,6 +142,24 @@ where
     Ok(response.map_body(|_, body| HttpCacheBody::new(ResponseBody::passed(Handlers::new(body)))))
 }
 
+/// Has the handler asked with all that the client sent.
+async fn bypass<S, B>(
+    cache: &HttpCache,
+    service: &S,
+    request: ServiceRequest,
+) -> actix_web::Result<CachedResponse<B>>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    B: MessageBody + 'static,
+{
+    let mut response = uncached(service, request).await?;
+    let mut headers = headers_of(response.headers());
+    cache.tell_of_pass(Forward::Bypass, &mut headers);
+    let status = status_of(response.status());
+    write_head(response.response_mut(), status, &headers);
+    Ok(response)
+}
+
 type CachedResponse<B> = ServiceResponse<HttpCacheBody<B>>;
 
 /// The response for Actix: the cache's, on the head of the handler's own if there is one.
@@ -147,6 +186,23 @@ fn write_head<B>(head: &mut HttpResponse<B>, status: StatusCode, headers: &Heade
             head.headers_mut().append(name, value);
         }
     }
+}
+
+/// The status for the newer `http` crate.
+fn status_of(theirs: actix::StatusCode) -> StatusCode {
+    StatusCode::from_u16(theirs.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// The headers for the newer `http` crate, as far as it can express them.
+fn headers_of(theirs: &actix::header::HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in theirs {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
+            headers.append(name, value);
+        }
+    }
+    headers
 }
 
 /// What there is of a request, and of the response to it, beside what the cache deals with.
@@ -180,11 +236,16 @@ impl Slot {
 struct Called<S> {
     service: SendWrapper<Rc<S>>,
     slot: SendWrapper<Rc<RefCell<Slot>>>,
+    kept: SendWrapper<Rc<Kept>>,
 }
 
 impl<S> Called<S> {
-    fn new(service: Rc<S>, slot: Rc<RefCell<Slot>>) -> Self {
-        Self { service: SendWrapper::new(service), slot: SendWrapper::new(slot) }
+    fn new(service: Rc<S>, slot: Rc<RefCell<Slot>>, kept: Rc<Kept>) -> Self {
+        Self {
+            service: SendWrapper::new(service),
+            slot: SendWrapper::new(slot),
+            kept: SendWrapper::new(kept),
+        }
     }
 }
 
@@ -206,23 +267,21 @@ where
         self,
         changes: Changes,
     ) -> impl Future<Output = Result<Response<Handlers<B>>, Self::Error>> + Send {
-        let (service, slot) = (self.service.take(), self.slot.take());
+        let (service, slot, kept) = (self.service.take(), self.slot.take(), self.kept.take());
         let called = async move {
             let waiting = std::mem::replace(&mut *slot.borrow_mut(), Slot::Asked);
             let Slot::Waiting(mut request) = waiting else {
                 return Err(actix_web::error::ErrorInternalServerError("a request is answered once"));
             };
-            apply(&changes, &mut request);
+            if let Err(kept) = kept.apply(&changes, &mut request) {
+                *slot.borrow_mut() = Slot::Waiting(request);
+                return Err(kept.into());
+            }
             let (request, response) = service.call(request).await?.into_parts();
             let (mut head, body) = response.into_parts();
             let mut given = Response::new(Handlers::new(body));
-            *given.status_mut() = StatusCode::from_u16(head.status().as_u16()).unwrap_or_default();
-            for (name, value) in head.headers() {
-                let name = HeaderName::from_bytes(name.as_str().as_bytes());
-                if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
-                    given.headers_mut().append(name, value);
-                }
-            }
+            *given.status_mut() = status_of(head.status());
+            *given.headers_mut() = headers_of(head.headers());
             if let Some(caching) = head.extensions_mut().remove::<Caching>() {
                 given.extensions_mut().insert(caching);
             }
@@ -234,8 +293,7 @@ where
     }
 
     fn status_of(error: &Self::Error) -> Option<StatusCode> {
-        let status = error.as_response_error().status_code();
-        Some(StatusCode::from_u16(status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+        Some(status_of(error.as_response_error().status_code()))
     }
 
     /// Tasks that stay on their thread can be spawned in Actix' own runtimes, and in the workers of a server that was
@@ -247,25 +305,6 @@ where
 
     fn spawn(task: BoxFuture<()>) -> Driver {
         Driver::Task(actix_web::rt::spawn(task).abort_handle())
-    }
-}
-
-/// As [`Changes::apply`], on headers of the `http` crate's older version. They are not touched where nothing
-/// changes: a middleware may still hold the request, which then cannot be changed.
-fn apply(changes: &Changes, request: &mut ServiceRequest) {
-    let mut given = HeaderMap::new();
-    changes.clone().apply(&mut given);
-    if given.is_empty() && !changes.removed().any(|name| request.headers().contains_key(name.as_str())) {
-        return;
-    }
-    let headers = request.headers_mut();
-    for name in changes.removed() {
-        let Ok(theirs) = actix::header::HeaderName::from_bytes(name.as_str().as_bytes()) else { continue };
-        headers.remove(&theirs);
-        let value = given.get(name).map(|value| actix::header::HeaderValue::from_bytes(value.as_bytes()));
-        if let Some(Ok(value)) = value {
-            headers.insert(theirs, value);
-        }
     }
 }
 

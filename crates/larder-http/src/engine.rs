@@ -203,9 +203,7 @@ impl HttpCache {
                         origin.call(Changes::default()).await?
                     }
                 };
-                fields::take_tags(response.headers_mut());
-                fields::join_vary(response.headers_mut(), &self.config.vary);
-                self.tell(CacheStatus::forwarded(why), response.headers_mut());
+                self.tell_of_pass(why, response.headers_mut());
                 Ok(Answer { response: response.map(ResponseBody::passed), rest: Rest::Used })
             }
             Plan::Look(wish) => self.look(wish, origin).await,
@@ -455,6 +453,13 @@ impl HttpCache {
         }
         self.tell(status, response.headers_mut());
         response
+    }
+
+    /// Makes the headers of a response that the cache had nothing to do with fit for a client.
+    pub(crate) fn tell_of_pass(&self, why: Forward, headers: &mut HeaderMap) {
+        fields::take_tags(headers);
+        fields::join_vary(headers, &self.config.vary);
+        self.tell(CacheStatus::forwarded(why), headers);
     }
 
     /// Says what became of the request, and for how long nginx may keep the response.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use actix_web::{
-    App, HttpResponse,
+    App, HttpRequest, HttpResponse,
     body::MessageBody,
     dev::{Service as _, ServiceRequest, ServiceResponse},
     error,
@@ -122,6 +122,56 @@ async fn a_middleware_may_keep_the_request() {
         let response = test::call_service(&app, test::TestRequest::get().uri("/").to_request()).await;
         assert_eq!(response.status(), 200, "cached: {cached}");
         assert_eq!(response.headers().contains_key("cache-status"), cached);
+    }
+}
+
+/// Nor does a client's header that the handler is not to see end in a panic where the request cannot be changed.
+#[actix_web::test]
+async fn a_request_that_is_kept_is_answered_whatever_its_headers() {
+    async fn keep<B: MessageBody>(
+        request: ServiceRequest,
+        next: Next<B>,
+    ) -> Result<ServiceResponse<B>, actix_web::Error> {
+        let _kept = request.request().clone();
+        next.call(request).await
+    }
+    let clock = TestClock::new();
+    let page = |request: HttpRequest| async move {
+        let host = request.headers().get("x-forwarded-host").map_or("none", |host| host.to_str().unwrap());
+        HttpResponse::Ok()
+            .insert_header(("cache-control", "public, max-age=60, stale-if-error=600"))
+            .insert_header(("etag", "\"1\""))
+            .body(host.to_owned())
+    };
+    let resource = web::resource("/")
+        .route(web::get().to(page))
+        .wrap(http_cache(&clock).ignore_request_directives())
+        .wrap(from_fn(keep));
+    let app = test::init_service(App::new().service(resource)).await;
+    let ask = async |headers: &[(&'static str, &'static str)]| {
+        let request = headers
+            .iter()
+            .fold(test::TestRequest::get().uri("/"), |request, header| request.insert_header(*header));
+        let response = test::call_service(&app, request.to_request()).await;
+        let told = response.headers().get("cache-status").unwrap().to_str().unwrap().to_owned();
+        (response.status().as_u16(), told, test::read_body(response).await)
+    };
+    for headers in [("if-none-match", "\"0\""), ("x-forwarded-host", "elsewhere")] {
+        let (status, told, body) = ask(&[headers]).await;
+        assert_eq!((status, &*told), (200, "larder; fwd=bypass"), "{headers:?}");
+        assert_eq!(body, if headers.0 == "x-forwarded-host" { "elsewhere" } else { "none" });
+    }
+    // Others are cached, and what is stale is replaced though it cannot be validated.
+    for _ in 0..2 {
+        assert!(ask(&[]).await.1.contains("stored"));
+        let (status, told, body) = ask(&[]).await;
+        assert_eq!(status, 200);
+        assert!(told.starts_with("larder; hit"), "{told}");
+        assert_eq!(body, "none");
+        let (status, told, _) = ask(&[("if-none-match", "\"1\"")]).await;
+        assert_eq!(status, 304, "{told}");
+        clock.advance(61);
+        assert_eq!(ask(&[("if-none-match", "\"0\"")]).await.1, "larder; fwd=bypass", "not the stale one");
     }
 }
 
