@@ -37,8 +37,9 @@ use self::{
 };
 use crate::{
     body::ResponseBody,
+    caching::Caching,
     conditional::Changes,
-    config::{Caching, HttpCache},
+    config::HttpCache,
     engine::{Refresh, Rest},
     fields,
     origin::{BoxFuture, Driver, Origin},

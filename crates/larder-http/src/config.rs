@@ -1,24 +1,17 @@
 //! What a user decides about the cache.
 
+mod decisions;
+
 use std::{
     fmt,
     sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderMap, HeaderName, header, request::Parts};
+use http::{HeaderName, header, request::Parts};
 use larder::{Cache, MemoryCache};
 
-use crate::{
-    additions,
-    conditional::FOR_THE_HANDLER,
-    date::{Millis, millis},
-    engine::State,
-    harmless,
-    page::weigh,
-    status,
-    tags::TagTemplate,
-};
+use crate::{engine::State, page::weigh, status, tags::TagTemplate};
 
 /// A shared HTTP cache in front of handlers: a layer for Axum and other tower services, and a middleware for
 /// Actix Web.
@@ -397,107 +390,6 @@ impl HttpCache {
     }
 }
 
-impl Config {
-    /// By this process' clock.
-    pub(crate) fn now(&self) -> Millis {
-        millis(self.clock.as_ref().map_or_else(SystemTime::now, |clock| clock()))
-    }
-
-    /// By the clock that all processes with these pages share, if there is one: a page that one of them made is as old
-    /// for the others.
-    pub(crate) fn shared_now(&self) -> Millis {
-        const MINUTE: i64 = 60_000;
-        let servers = || self.cache.server_time().map(millis);
-        if self.clock.is_none() {
-            return servers().unwrap_or_else(|| self.now());
-        }
-        let now = self.now();
-        let ahead = self.ahead.get().copied().or_else(|| {
-            let ahead = i64::try_from(servers()?).ok()?.checked_sub_unsigned(now)?;
-            // To the minute: clocks of tests stand still, and the first looks of two nodes are not at one moment.
-            let minutes = ahead.saturating_add(MINUTE / 2).div_euclid(MINUTE);
-            Some(*self.ahead.get_or_init(|| minutes.saturating_mul(MINUTE)))
-        });
-        now.saturating_add_signed(ahead.unwrap_or_default())
-    }
-
-    /// The headers of a request that its handler does not see where clients decide nothing.
-    pub(crate) fn without(&self, headers: &HeaderMap) -> Vec<HeaderName> {
-        let is_removed = |name: &&HeaderName| {
-            FOR_THE_HANDLER.contains(*name) || (!self.trusts_proxy && additions::steers(name, headers))
-        };
-        headers.keys().filter(is_removed).cloned().collect()
-    }
-
-    /// Whether pages are in memory here, of which it can be seen what is kept.
-    pub(crate) fn has_memory(&self) -> bool {
-        self.capacity.is_some()
-    }
-
-    /// The most that a page may take, in bytes.
-    pub(crate) fn largest_page(&self) -> usize {
-        self.capacity.map_or(usize::MAX, |capacity| usize::try_from(capacity / 10).unwrap_or(usize::MAX))
-    }
-
-    /// The largest body that is stored.
-    pub(crate) fn largest_body(&self) -> usize {
-        self.max_body.min(self.largest_page())
-    }
-
-    /// What the user said about the freshness of responses under this path.
-    pub(crate) fn ttl_of(&self, path: &str) -> Option<Duration> {
-        let under = self.ttls_under.iter().find(|(prefix, _)| is_under(path, prefix));
-        under.map(|&(_, ttl)| ttl).or(self.ttl)
-    }
-
-    #[cfg(feature = "actix")]
-    pub(crate) fn carry(&self, from: &actix_http::Extensions, to: &mut http::Extensions) {
-        self.carried.iter().for_each(|carry| carry(from, to));
-    }
-
-    /// Whether the user said that responses of this path are for everybody.
-    pub(crate) fn is_public(&self, path: &str) -> bool {
-        self.public_under.iter().any(|prefix| is_under(path, prefix))
-    }
-
-    pub(crate) fn additions(&self, request: &Parts) -> Vec<String> {
-        self.keys.iter().map(|key| key(request)).collect()
-    }
-
-    /// The headers of a request that may say who asks.
-    pub(crate) fn unknown_headers(&self, headers: &HeaderMap) -> Vec<HeaderName> {
-        harmless::unknown(headers, |name| {
-            let ignored = self.cookies.ignores_cookie && *name == header::COOKIE;
-            ignored || self.harmless_headers.contains(name)
-        })
-    }
-
-    /// The headers whose values are in the key: those that the user named, and of the `unknown` ones those that an
-    /// addition to the key repeats word by word. (What an addition makes of a header otherwise need not tell apart
-    /// what handlers do.)
-    pub(crate) fn key_headers(
-        &self,
-        headers: &HeaderMap,
-        unknown: &[HeaderName],
-        additions: &[String],
-    ) -> Vec<HeaderName> {
-        let is_added = |name: &&HeaderName| {
-            let mut lines = headers.get_all(*name).iter();
-            match (lines.next(), lines.next()) {
-                (Some(only), None) => additions.iter().any(|addition| addition.as_bytes() == only.as_bytes()),
-                _ => false,
-            }
-        };
-        let mut names = self.key_headers.clone();
-        names.extend(unknown.iter().filter(is_added).cloned());
-        names
-    }
-
-    pub(crate) fn skips(&self, request: &Parts) -> bool {
-        self.skips.iter().any(|skip| skip(request))
-    }
-}
-
 /// The same cache with so many bytes of memory for pages alone, and that bound; if it cannot be had so, as it is.
 fn apart(cache: &Arc<dyn Cache>, bytes: u64) -> (Arc<dyn Cache>, Option<u64>) {
     let memory = MemoryCache::builder().capacity(bytes).weigher(weigh);
@@ -505,11 +397,6 @@ fn apart(cache: &Arc<dyn Cache>, bytes: u64) -> (Arc<dyn Cache>, Option<u64>) {
         Some(apart) => (apart, Some(bytes)),
         None => (cache.clone(), None),
     }
-}
-
-/// Whether a path is `prefix`, or under it.
-fn is_under(path: &str, prefix: &str) -> bool {
-    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// # Panics
@@ -528,54 +415,5 @@ impl fmt::Debug for HttpCache {
             .field("ttl", &self.config.ttl)
             .field("max_body", &self.config.max_body)
             .finish_non_exhaustive()
-    }
-}
-
-/// What a handler says about its response beyond what headers can: put into the response's extensions.
-///
-/// ```
-/// use std::time::Duration;
-/// use larder_http::Caching;
-///
-/// let mut response = http::Response::new("the news");
-/// response.extensions_mut().insert(Caching::ttl(Duration::from_secs(60)).tag("news"));
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[must_use = "it means something in a response's extensions only"]
-pub struct Caching {
-    pub(crate) ttl: Option<Duration>,
-    pub(crate) no_store: bool,
-    pub(crate) public: bool,
-    pub(crate) tags: Vec<String>,
-}
-
-impl Caching {
-    /// Says nothing yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The response is fresh for `ttl`, unless its headers say something about that. See
-    /// [`HttpCache::ttl`], which it takes the place of.
-    pub fn ttl(ttl: Duration) -> Self {
-        Self { ttl: Some(ttl), ..Self::default() }
-    }
-
-    /// The response is not stored, whatever its headers say; clients are not told.
-    pub fn no_store() -> Self {
-        Self { no_store: true, ..Self::default() }
-    }
-
-    /// The response is for everybody, whatever headers the request had besides `Authorization` and `Cookie`: if its
-    /// own headers say nothing about for how long it is fresh. (If they do, they say it.)
-    pub fn public(mut self) -> Self {
-        self.public = true;
-        self
-    }
-
-    /// Adds a tag: invalidating `larder::Scope::tag` of the same name drops the response.
-    pub fn tag(mut self, tag: impl Into<String>) -> Self {
-        self.tags.push(tag.into());
-        self
     }
 }

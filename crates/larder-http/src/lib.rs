@@ -257,6 +257,7 @@
 mod actix;
 mod additions;
 mod body;
+mod caching;
 mod conditional;
 mod config;
 mod date;
@@ -285,7 +286,8 @@ pub use self::actix::{HttpCacheBody, HttpCacheMiddleware};
 pub use self::tower::HttpCacheService;
 pub use self::{
     body::ResponseBody,
-    config::{Caching, HttpCache},
+    caching::Caching,
+    config::HttpCache,
     key::{page, pages_under},
     page::weigh,
 };

@@ -5,8 +5,9 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode, header};
 
 use crate::{
+    caching::Caching,
     conditional,
-    config::{Caching, Config},
+    config::Config,
     directives::ResponseDirectives,
     engine::Wish,
     fields,

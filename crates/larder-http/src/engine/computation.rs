@@ -19,8 +19,9 @@ use super::{
 };
 use crate::{
     body::{Copier, HandlerBody, ResponseBody},
+    caching::Caching,
     conditional::{self, Changes, Conditions, SaidByHead},
-    config::{Caching, HttpCache},
+    config::HttpCache,
     fields,
     freshness::{Exchange, Source},
     origin::Origin,
