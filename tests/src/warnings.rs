@@ -30,6 +30,21 @@ pub fn heard(words: &[&str]) -> Vec<String> {
     lines().iter().filter(|line| words.iter().all(|word| line.contains(word))).cloned().collect()
 }
 
+/// How many warnings so far name this text in full: a type's name within a longer one does not count.
+#[must_use]
+pub fn naming(text: &str) -> usize {
+    listen();
+    lines().iter().filter(|line| names(line, text)).count()
+}
+
+fn names(line: &str, text: &str) -> bool {
+    let is_part = |character: char| character.is_alphanumeric() || "_:<>".contains(character);
+    line.match_indices(text).any(|(at, _)| {
+        let (before, after) = (&line[..at], &line[at + text.len()..]);
+        !before.ends_with(is_part) && !after.trim_start_matches(": ").starts_with(is_part)
+    })
+}
+
 fn lines() -> MutexGuard<'static, Vec<String>> {
     HEARD.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -15,7 +15,6 @@ pub mod reader;
 pub mod row;
 pub mod rows;
 pub mod same;
-pub mod warnings;
 pub mod writer;
 
 pub use self::{outcome::Outcome, row::Row};

@@ -1,11 +1,11 @@
 //! Stores the values of all rows, and looks at what this process says about them.
 
 use larder::{CacheExt as _, CacheStats, TieredCache};
+use larder_tests::warnings;
 
 use crate::{
     outcome::Outcome,
     row::{At, Found, Route, Row},
-    warnings,
 };
 
 /// What the process that stores a value knows about it.

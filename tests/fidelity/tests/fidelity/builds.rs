@@ -6,12 +6,9 @@ use std::{
     process::Command,
 };
 
-use larder_fidelity::{
-    builds::{CODECS, connect, read, store},
-    warnings,
-};
+use larder_fidelity::builds::{CODECS, connect, read, store};
 use larder_servers::RedisServer;
-use larder_tests::workers::Worker;
+use larder_tests::{warnings, workers::Worker};
 
 /// What does not depend on those features, and is shared by both builds.
 const SHARED: [&str; 2] = ["plain", "floats"];
@@ -41,7 +38,7 @@ fn failures(outcomes: impl IntoIterator<Item = (String, String)>) -> Vec<String>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_reads_what_the_other_one_stored_or_nothing() {
-    warnings::capture();
+    warnings::listen();
     let program = other_build();
     let server = RedisServer::start();
     let mut other = Worker::start(program.to_str().expect("the path is text"), &[&server.url()]);

@@ -9,11 +9,11 @@ use larder_fidelity::{
     erased,
     process::connect,
     reader::{BATCH, parse, places},
-    rows, warnings,
+    rows,
     writer::{outcome, store},
 };
 use larder_servers::RedisServer;
-use larder_tests::workers::Worker;
+use larder_tests::{warnings, workers::Worker};
 
 /// Stores a batch, has it read, and tells what is not as expected.
 async fn failures(
@@ -43,7 +43,7 @@ async fn failures(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_value_is_the_same_or_refused() {
-    warnings::capture();
+    warnings::listen();
     let _turn = erased::turn().await;
     let rows = rows::all();
     let server = RedisServer::start();

@@ -18,11 +18,11 @@ use larder_fidelity::{
     process::connect,
     row::{Absent, TTL},
     same::Traits,
-    traits, warnings,
+    traits,
     writer::counted,
 };
 use larder_servers::RedisServer;
-use larder_tests::caches::Process;
+use larder_tests::{caches::Process, warnings};
 use proptest::{
     collection::{btree_map, hash_map, vec},
     option,
@@ -301,7 +301,7 @@ macro_rules! try_each {
 
 #[test]
 fn no_value_comes_back_as_another_one() {
-    warnings::capture();
+    warnings::listen();
     let seconds = env::var("LARDER_FIDELITY_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
     let end = Instant::now() + Duration::from_secs(seconds);
     let server = RedisServer::start();

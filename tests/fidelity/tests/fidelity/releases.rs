@@ -4,9 +4,9 @@
 use std::{collections::BTreeMap, fmt::Debug};
 
 use larder::{Codec, TieredCache, Value};
-use larder_fidelity::{codecs::CODECS, erased, process::connect, traits, warnings};
+use larder_fidelity::{codecs::CODECS, erased, process::connect, traits};
 use larder_servers::RedisServer;
-use larder_tests::caches::Process;
+use larder_tests::{caches::Process, warnings};
 use serde::{Deserialize, Serialize};
 
 /// Types of one release. Those of the other one have the same names.
@@ -264,7 +264,7 @@ impl Releases {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_invented_between_releases() {
-    warnings::capture();
+    warnings::listen();
     let _turn = erased::turn().await;
     let server = RedisServer::start();
     for codec in CODECS {
