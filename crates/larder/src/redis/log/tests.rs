@@ -65,6 +65,13 @@ impl Process {
         self
     }
 
+    /// Waits until it has begun anew on this server. The number of new starts would not tell: a master has another
+    /// replication ID when its first replica comes.
+    fn begins_anew_on(&self, server: &RedisServer) {
+        let replid = server.info("replication", "master_replid").expect("every server has one");
+        until("a new start", || self.0.shared.admits(&replid).then_some(()));
+    }
+
     fn outbox(&self) -> &Outbox {
         self.0.shared.log().outbox()
     }

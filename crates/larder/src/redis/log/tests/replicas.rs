@@ -51,7 +51,7 @@ impl Failover {
     fn fail_over(&self) {
         self.master.kill();
         self.connector.switch_to(&self.replica.url());
-        until("a new start", || (self.process.0.status().replacements >= 1).then_some(()));
+        self.process.begins_anew_on(&self.replica);
     }
 }
 
@@ -114,7 +114,7 @@ fn many_processes_make_one_reset() {
     failover.fail_over();
     for (connector, process) in &others {
         connector.switch_to(&failover.replica.url());
-        until("a new start", || (process.0.status().replacements >= 1).then_some(()));
+        process.begins_anew_on(&failover.replica);
         assert!(!process.accepts("k", failover.before));
     }
     let resets: u64 = others.iter().map(|(_, process)| process.0.status().resets).sum();
