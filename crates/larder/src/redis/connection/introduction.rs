@@ -53,7 +53,7 @@ pub(super) async fn introduce(
     if let (Some(_), Some(Value::ServerError(error))) =
         (credentials, credentials.and_then(|_| replies.next()))
     {
-        let reason = format_args!("the user or the password was refused: {}", plain(&error));
+        let reason = format!("the user or the password was refused: {}", plain(&error));
         return Err(
             DialError::forever(reason).mended_by("set the user and the password that the server knows")
         );
@@ -61,7 +61,7 @@ pub(super) async fn introduce(
     if database != 0
         && let Some(Value::ServerError(error)) = replies.next()
     {
-        let reason = format_args!("database {database} was refused: {}", plain(&error));
+        let reason = format!("database {database} was refused: {}", plain(&error));
         return Err(DialError::forever(reason).mended_by("name a database that the server has"));
     }
     // The name is for people; a user with few rights goes without.
