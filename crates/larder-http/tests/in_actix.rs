@@ -103,16 +103,17 @@ async fn a_change_that_a_middleware_refuses_drops_nothing() {
     assert!(told.starts_with("larder; hit"), "{told}");
 }
 
+async fn keep<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    let _kept = request.request().clone();
+    next.call(request).await
+}
+
 /// A middleware between router and cache may keep the request, as it may without the cache.
 #[actix_web::test]
 async fn a_middleware_may_keep_the_request() {
-    async fn keep<B: MessageBody>(
-        request: ServiceRequest,
-        next: Next<B>,
-    ) -> Result<ServiceResponse<B>, actix_web::Error> {
-        let _kept = request.request().clone();
-        next.call(request).await
-    }
     for cached in [false, true] {
         let page =
             || async { HttpResponse::Ok().insert_header(("cache-control", "max-age=60")).body("page") };
@@ -128,13 +129,6 @@ async fn a_middleware_may_keep_the_request() {
 /// Nor does a client's header that the handler is not to see end in a panic where the request cannot be changed.
 #[actix_web::test]
 async fn a_request_that_is_kept_is_answered_whatever_its_headers() {
-    async fn keep<B: MessageBody>(
-        request: ServiceRequest,
-        next: Next<B>,
-    ) -> Result<ServiceResponse<B>, actix_web::Error> {
-        let _kept = request.request().clone();
-        next.call(request).await
-    }
     let clock = TestClock::new();
     let page = |request: HttpRequest| async move {
         let host = request.headers().get("x-forwarded-host").map_or("none", |host| host.to_str().unwrap());

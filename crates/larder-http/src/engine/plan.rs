@@ -82,7 +82,7 @@ pub(crate) enum Plan {
 
 impl HttpCache {
     /// Decides how a request is dealt with. Its URI is what the client asked for; `routed` is what a router or a
-    /// middleware made of it. Takes its headers if a stored response may answer: most often, nobody else needs them.
+    /// middleware made of it. Takes its headers if a stored response may answer: most often, nothing else needs them.
     pub(crate) fn plan(&self, request: &mut Parts, routed: &Uri, has_body: bool) -> Plan {
         let config = &*self.config;
         let target = Target::of(request, config.sort_query);
