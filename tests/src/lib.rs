@@ -3,5 +3,6 @@
 pub mod caches;
 pub mod history;
 pub mod model;
-pub mod warnings;
 pub mod workers;
+
+pub use larder_warnings as warnings;

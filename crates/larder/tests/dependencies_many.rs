@@ -3,16 +3,9 @@
 
 mod support;
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use larder::{CacheExt, MemoryCache, Policy, Scope, private::uncounted};
-use tracing::{Event, Level, Subscriber, field::Field, span};
 
 use self::support::{dashboard::Done, in_time, long};
 
@@ -136,56 +129,17 @@ async fn many_tags() {
     assert!(!contains(&cache, "tagged").await);
 }
 
-/// Counts what is said of values with too many scopes.
-#[derive(Clone, Default)]
-struct Warnings(Arc<AtomicUsize>, Arc<Mutex<String>>);
-
-impl Subscriber for Warnings {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() <= Level::WARN
+#[tokio::test]
+async fn what_has_too_many_scopes_is_told_once() {
+    larder_warnings::listen();
+    let cache = MemoryCache::new(20_000);
+    for round in 1..=3 {
+        assert!(list(&cache, "list", 5_000).await.is_ok());
+        assert!(!contains(&cache, "list").await);
+        assert_eq!(cache.stats().stores_too_wide, round);
     }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        let mut text = self.1.lock().unwrap();
-        event.record(&mut |field: &Field, value: &dyn std::fmt::Debug| {
-            text.push_str(&format!("{field}={value:?} "))
-        });
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-#[test]
-fn what_has_too_many_scopes_is_told_once() {
-    let warnings = Warnings::default();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    tracing::subscriber::with_default(warnings.clone(), || {
-        runtime.block_on(async {
-            let cache = MemoryCache::new(20_000);
-            for round in 1..=3 {
-                assert!(list(&cache, "list", 5_000).await.is_ok());
-                assert!(!contains(&cache, "list").await);
-                assert_eq!(cache.stats().stores_too_wide, round);
-            }
-        });
-    });
-    assert_eq!(warnings.0.load(Ordering::SeqCst), 1);
-    let text = warnings.1.lock().unwrap();
-    assert!(
-        text.contains("limit=4096") && text.contains("detached") && text.contains("key=\"list\""),
-        "{text}"
-    );
+    let told = larder_warnings::heard(&["limit=4096", "detached", "key=\"list\""]);
+    assert_eq!(told.len(), 1, "{told:?}");
 }
 
 /// What a middleware asks that has to say whether a response will be stored.

@@ -18,7 +18,7 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use self::support::{Calls, Gate, eventually, in_time, long, secs, warnings::Warnings};
+use self::support::{Calls, Gate, eventually, in_time, long, secs};
 
 const WORK: Duration = Duration::from_millis(700);
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -147,7 +147,7 @@ async fn the_callers_span_is_current_in_the_task() {
     async fn spanned(cache: &MemoryCache) -> String {
         tracing::Span::current().metadata().map_or("none", |span| span.name()).to_owned()
     }
-    let _subscriber = tracing::subscriber::set_default(Warnings::default().subscriber());
+    let _subscriber = tracing::subscriber::set_default(tracing_subscriber::registry());
     let cache = MemoryCache::new(10);
     let spanned = async { spanned(&cache).await }.instrument(tracing::info_span!("request"));
     assert_eq!(spanned.await, "request");
@@ -196,15 +196,14 @@ fn a_runtime_that_ends_hands_over() {
 
 #[tokio::test]
 async fn spawn_is_refused_once_where_a_computation_may_borrow() {
-    let warnings = Warnings::default();
-    let _subscriber = tracing::subscriber::set_default(warnings.subscriber());
+    larder_warnings::listen();
     let cache = MemoryCache::new(10);
     let policy = Policy::builder().ttl(secs(60)).spawn().build().unwrap();
     for key in ["a", "b"] {
         let asked = cache.get_or_compute(key, &policy, async || Ok::<_, Infallible>(1));
         assert_eq!(asked.await, Ok(1));
     }
-    let warnings = warnings.all();
-    assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].contains("get_or_compute_background"), "it names the mend");
+    let told = larder_warnings::heard(&["spawn"]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("get_or_compute_background"), "it names the mend");
 }

@@ -18,10 +18,9 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use larder::{CacheExt, MemoryCache, Policy, Scope, SharedError, cached, context};
+use larder::{CacheExt, MemoryCache, Scope, SharedError, cached, context};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::task::{JoinHandle, JoinSet};
-use tracing::{Event, Metadata, Subscriber, span};
 
 use self::support::{Calls, Gate, eventually, in_time, long};
 
@@ -304,71 +303,6 @@ async fn an_error_without_a_text_is_its_own_callers() {
     }
 }
 
-/// Panics at whatever it is told.
-struct Hostile(Arc<AtomicUsize>);
-
-impl Subscriber for Hostile {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event()
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        if event.metadata().target().starts_with("larder") {
-            self.0.fetch_add(1, Ordering::SeqCst);
-            panic!("on purpose");
-        }
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-#[tokio::test]
-async fn a_subscriber_that_panics_is_nobodys_panic() {
-    struct Unkeyed;
-    impl Serialize for Unkeyed {
-        fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-            Err(serde::ser::Error::custom("it has no form"))
-        }
-    }
-    #[cached(ttl = 60, key = "md5:<filter:md5>", cache = cache, skip(cache))]
-    async fn digested(cache: &MemoryCache, filter: &Unkeyed) -> u64 {
-        let _ = filter;
-        7
-    }
-    let told = Arc::new(AtomicUsize::new(0));
-    let _subscriber = tracing::subscriber::set_default(Hostile(told.clone()));
-    let at_least = |count| assert!(told.swap(0, Ordering::SeqCst) >= count);
-
-    let cache = MemoryCache::new(10);
-    is_well(&cache, "key").await;
-    at_least(1);
-    cache.insert("typed", &"text".to_owned(), long()).await.unwrap();
-    assert_eq!(cache.get::<u64>("typed").await.unwrap(), None);
-    at_least(1);
-    cache.invalidate("a*b").await;
-    at_least(1);
-    assert_eq!(digested(&cache, &Unkeyed).await, 7);
-    at_least(1);
-    is_well(&MemoryCache::new(1), "key").await;
-    let named = larder::named("panics: a name that nothing was installed under");
-    at_least(1);
-    named.insert("key", &1, long()).await.unwrap();
-    let policy = Policy::builder().ttl(support::secs(60)).spawn().build().unwrap();
-    assert_eq!(cache.get_or_compute("spawn", policy, async || Ok::<_, Infallible>(1)).await, Ok(1));
-    at_least(1);
-}
-
-/// Parts of a key, and whether to use the cache: before anything has begun.
 #[tokio::test]
 async fn what_panics_before_a_call_begins_leaves_nothing() {
     struct Id;

@@ -4,18 +4,14 @@
 
 use std::{
     convert::Infallible,
-    fmt::{self, Debug},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
+    fmt::Debug,
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
 use larder::{Cache, CacheExt, Codec, MemoryCache, Policy, RedisCache, TieredCache, Value, cached};
 use larder_servers::RedisServer;
 use serde::{Deserialize, Serialize};
-use tracing::{Event, Level, Metadata, Subscriber, field, span};
 
 const LONG: Policy = Policy::ttl(Duration::from_secs(600));
 
@@ -247,66 +243,21 @@ async fn a_value_that_serializes_like_a_none_is_a_value() {
     assert_eq!(b.get::<Option<u8>>("none").await.unwrap(), None);
 }
 
-/// Keeps the warnings of this crate.
-#[derive(Clone, Default)]
-struct Warnings(Arc<Mutex<Vec<String>>>);
-
-struct Line(String);
-
-impl field::Visit for Line {
-    fn record_debug(&mut self, field: &field::Field, value: &dyn Debug) {
-        self.0.push_str(&format!("{field}={value:?} "));
-    }
-}
-
-impl Subscriber for Warnings {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::WARN && metadata.target().starts_with("larder")
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
-    }
-}
-
-impl fmt::Debug for Warnings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Warnings")
-    }
-}
-
-#[test]
-fn a_type_is_warned_of_once_with_the_field_and_the_mend() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_is_warned_of_once_with_the_field_and_the_mend() {
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     struct OfThisTest {
         #[serde(skip_serializing)]
         secret: Option<u8>,
     }
-    let warnings = Warnings::default();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    tracing::subscriber::with_default(warnings.clone(), || {
-        runtime.block_on(async {
-            let server = RedisServer::start();
-            let cache = process(&server, 1, Codec::MessagePack).await;
-            for key in ["a", "b", "c"] {
-                cache.insert(key, &OfThisTest { secret: Some(1) }, LONG).await.unwrap_err();
-            }
-        });
-    });
-    let warnings = warnings.0.lock().unwrap();
-    let told: Vec<_> = warnings.iter().filter(|line| line.contains("OfThisTest")).collect();
-    assert_eq!(told.len(), 1, "{warnings:?}");
+    larder_warnings::listen();
+    let server = RedisServer::start();
+    let cache = process(&server, 1, Codec::MessagePack).await;
+    for key in ["a", "b", "c"] {
+        cache.insert(key, &OfThisTest { secret: Some(1) }, LONG).await.unwrap_err();
+    }
+    let told = larder_warnings::heard(&["OfThisTest"]);
+    assert_eq!(told.len(), 1, "{told:?}");
     for part in ["`secret`", "skip_serializing", "PartialEq"] {
         assert!(told[0].contains(part), "{part}: {}", told[0]);
     }

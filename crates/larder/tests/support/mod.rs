@@ -2,7 +2,8 @@
 #![allow(dead_code, reason = "no test needs all of it")]
 
 pub(crate) mod dashboard;
-pub(crate) mod warnings;
+#[cfg(feature = "redis")]
+pub(crate) mod processes;
 
 use std::{
     future::Future,

@@ -91,8 +91,9 @@ pub(super) async fn start_anew(
         };
         if is_whole {
             shared.epochs.start_anew(tip);
-            complete(shared, link, cause);
+            // Before it is told that the log is followed: a call that waited for that finds it in touch.
             shared.contact().prove(sent);
+            complete(shared, link, cause);
             let newest = ends.and_then(|ends| ends.newest);
             return Ok(Started { below: tip.next(), newest, lowered });
         }

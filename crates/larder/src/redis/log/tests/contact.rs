@@ -17,6 +17,17 @@ fn why_it_cannot_start_is_told_and_it_starts_later() {
     assert!(log.status().out_of_touch < Duration::from_secs(10));
 }
 
+/// A value that is stored by the first call after a connection was made is shared.
+#[test]
+fn it_is_in_touch_as_soon_as_it_has_started() {
+    let server = RedisServer::start();
+    for _ in 0..300 {
+        let log = Log::start(PREFIX, Arc::new(SingleServer::new(&server.url()).unwrap()), settings());
+        wait(log.started()).unwrap();
+        assert!(log.is_heard());
+    }
+}
+
 #[test]
 fn what_was_invalidated_before_the_first_start_is_sent_after_it() {
     let server = RedisServer::start();

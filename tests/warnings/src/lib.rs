@@ -1,4 +1,8 @@
 //! What people are told: the warnings of this process, as a subscriber of traces sees them.
+//!
+//! There is one subscriber for the whole process, for it to hear every thread. One of a single thread would miss
+//! warnings at random: with no other subscriber, `tracing` asks the thread that first comes to a place whether anyone
+//! listens, and keeps the answer for all threads.
 
 use std::{
     fmt::{self, Write},
