@@ -308,8 +308,9 @@ impl HttpCache {
         B: HandlerBody,
     {
         let mut headers = page.headers.clone();
-        let age = page.freshness.age(self.config.shared_now());
-        headers.insert(header::AGE, seconds(age).into());
+        let now = self.config.shared_now();
+        let status = CacheStatus { keepable: Some(page.keepable(now)), ..status };
+        headers.insert(header::AGE, seconds(page.freshness.age(now)).into());
         page.say_what_was_decided(&mut headers);
         let mut response = Response::new(ResponseBody::whole(page.body.clone()));
         *response.status_mut() = page.status;

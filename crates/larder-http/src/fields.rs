@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::directives::ResponseDirectives;
+use crate::{directives::ResponseDirectives, freshness::Source};
 
 /// Fields of one connection, or for proxies, that are never stored (RFC 9111, section 3.1).
 const HOP_BY_HOP: [&str; 11] = [
@@ -132,6 +132,25 @@ pub(crate) fn join_vary(headers: &mut HeaderMap, more: &[HeaderName]) {
     }
     if let Ok(joined) = HeaderValue::from_bytes(&joined) {
         headers.insert(header::VARY, joined);
+    }
+}
+
+/// Says to caches that come next that what is kept here by the user's word alone is to be asked for each time: by a
+/// validator, or by a lifetime of their own, they would keep it for longer than is decided here, and give it to requests
+/// that say who asks.
+/// Tells whether it did.
+pub(crate) fn say_what_was_decided(headers: &mut HeaderMap, source: Source) -> bool {
+    let says = source != Source::Response && !headers.contains_key(header::CACHE_CONTROL);
+    if says {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+    says
+}
+
+/// Says to them that a response about which its handler says nothing may be meant for its client only.
+pub(crate) fn say_it_is_personal(headers: &mut HeaderMap) {
+    if !headers.contains_key(header::CACHE_CONTROL) && !headers.contains_key(header::EXPIRES) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
     }
 }
 

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName};
 ///
 /// `Range` and conditions are dealt with elsewhere, and so are `Authorization`, `Cookie` and what steers handlers
 /// (it is in the key). `From`, `Origin` and `X-Csrf-Token` are not here: they say who asks, or from where.
-const HARMLESS: [&str; 96] = [
+const HARMLESS: [&str; 98] = [
     "accept",
     "accept-charset",
     "accept-encoding",
@@ -25,6 +25,7 @@ const HARMLESS: [&str; 96] = [
     "cf-ipcountry",
     "cf-ray",
     "cf-visitor",
+    "client-ip",
     "connection",
     "content-length",
     "date",
@@ -107,6 +108,7 @@ const HARMLESS: [&str; 96] = [
     "x-scheme",
     "x-script-name",
     "x-url-scheme",
+    "x-varnish",
 ];
 
 /// Families of such headers: client hints, fetch metadata, traces.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{self, SeqAccess, Visitor},
@@ -73,13 +73,15 @@ impl Page {
         seconds(self.freshness.lifetime).saturating_sub(seconds(self.freshness.age(now)))
     }
 
-    /// Adds to the headers of a response made from it what was decided here, where its handler said nothing: a cache
-    /// that comes next has a validator by us, and would guess by that for how long it may keep the response.
+    /// For how many seconds a cache that comes next may keep it unasked. One whose handler says nothing is kept here
+    /// alone: that cache does not know which requests may say who asks.
+    pub(crate) fn keepable(&self, now: Millis) -> i64 {
+        if self.freshness.source == Source::Response { self.left(now) } else { 0 }
+    }
+
+    /// Adds to the headers of a response made from it what was decided here, where its handler said nothing.
     pub(crate) fn say_what_was_decided(&self, headers: &mut HeaderMap) {
-        let silent = self.freshness.source != Source::Response;
-        if self.own_etag && silent && !headers.contains_key(header::CACHE_CONTROL) {
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        }
+        fields::say_what_was_decided(headers, self.freshness.source);
     }
 
     /// About how much memory it takes, in bytes.

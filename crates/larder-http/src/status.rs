@@ -47,7 +47,7 @@ pub(crate) struct CacheStatus {
 
 impl CacheStatus {
     pub(crate) fn hit(ttl: i64) -> Self {
-        Self { ttl: Some(ttl), keepable: Some(ttl), ..Self::default() }
+        Self { ttl: Some(ttl), ..Self::default() }
     }
 
     pub(crate) fn forwarded(why: Forward) -> Self {

@@ -19,7 +19,11 @@ async fn client(at: std::net::SocketAddr) -> Client {
 }
 
 fn of(method: &str, headers: &[(&str, &str)]) -> http02::Request<()> {
-    let mut request = http02::Request::builder().method(method).uri("http://example.com/page");
+    by_uri(method, "http://example.com/page", headers)
+}
+
+fn by_uri(method: &str, uri: &str, headers: &[(&str, &str)]) -> http02::Request<()> {
+    let mut request = http02::Request::builder().method(method).uri(uri);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -34,7 +38,11 @@ struct Got {
 }
 
 async fn ask(client: &mut Client, method: &str, headers: &[(&str, &str)]) -> Result<Got, h2::Error> {
-    let (response, _) = client.send_request(of(method, headers), true)?;
+    send(client, of(method, headers)).await
+}
+
+async fn send(client: &mut Client, request: http02::Request<()>) -> Result<Got, h2::Error> {
+    let (response, _) = client.send_request(request, true)?;
     let (head, mut body) = response.await?.into_parts();
     let mut text = Vec::new();
     while let Some(chunk) = body.data().await {
@@ -68,6 +76,69 @@ async fn stored_responses_answer() {
     assert_eq!((not.status, not.body.len(), not.length), (304, 0, None));
     let one = get(server.address, "/page", &[]).await;
     assert!(one.is_hit(), "{one:?}");
+}
+
+/// A page is one for both versions, whichever asked first, and however deep the router lies that it is in.
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn inside_of_nested_routers_both_versions_share_pages() {
+    use axum::{Router, extract::OriginalUri, routing::get as route};
+
+    let cache = http_cache(&TestClock::new());
+    let page = |uri: OriginalUri| async move { ([("cache-control", "max-age=60")], uri.path().to_owned()) };
+    let inner = || Router::new().route("/page", route(page)).route("/new", route(page)).layer(cache.clone());
+    let deep = Router::new().nest("/deep", inner());
+    let server = support::servers::serve_router(Router::new().nest("/api", inner()).nest("/two", deep)).await;
+    let mut client = client(server.address).await;
+    for base in ["/api", "/two/deep"] {
+        for (path, http2_first) in [("page", true), ("new", false)] {
+            let path = format!("{base}/{path}");
+            for round in 0..4 {
+                let by_http2 = (round % 2 == 0) == http2_first;
+                let (text, status) = if by_http2 {
+                    let uri = format!("http://example.com{path}");
+                    let got = send(&mut client, by_uri("GET", &uri, &[])).await.unwrap();
+                    (String::from_utf8(got.body).unwrap(), got.cache_status)
+                } else {
+                    let got = get(server.address, &path, &[]).await;
+                    (got.text(), got.cache_status())
+                };
+                assert_eq!(text, path);
+                assert_eq!(status.starts_with("larder; hit"), round > 0, "{path}, round {round}: {status}");
+            }
+        }
+    }
+}
+
+/// Behind a proxy that ends TLS the client's scheme counts, which the proxy tells, and not that of the proxy's own
+/// request: which of HTTP/2 has one, and of HTTP/1.1 has none.
+#[tokio::test]
+async fn behind_a_tls_proxy_the_clients_scheme_counts() {
+    let said = |seen: &support::Seen| {
+        let scheme = seen.header("x-forwarded-proto").or(seen.header("forwarded")).unwrap_or("none");
+        Said::new(&[("cache-control", "max-age=60")], scheme.to_owned())
+    };
+    for ignored in [false, true] {
+        let cache = http_cache(&TestClock::new());
+        let cache = if ignored { cache.ignore_scheme() } else { cache };
+        let server = Framework::Axum.serve(cache, handler(move |seen| ready(said(&seen)))).await;
+        let mut client = client(server.address).await;
+        let mut first = true;
+        for (name, value) in
+            [("x-forwarded-proto", "https"), ("x-forwarded-proto", "http"), ("forwarded", "proto=https")]
+        {
+            let one = get(server.address, "/page", &[(name, value)]).await;
+            // A proxy may send on the scheme that it was asked by, or its own.
+            for uri in ["http://example.com/page", "https://example.com/page"] {
+                let other = send(&mut client, by_uri("GET", uri, &[(name, value)])).await.unwrap();
+                assert!(other.cache_status.starts_with("larder; hit"), "{uri}: {}", other.cache_status);
+                assert_eq!(other.body, one.text().as_bytes(), "{uri}");
+            }
+            assert_eq!(one.is_hit(), ignored && !first, "{value}, ignored: {ignored}: {one:?}");
+            assert_eq!(one.text(), if ignored { "https" } else { value });
+            first = false;
+        }
+    }
 }
 
 /// One connection, many streams: some are reset while others wait for the same.

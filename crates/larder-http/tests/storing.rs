@@ -443,6 +443,24 @@ async fn for_caches_that_come_next() {
         )
         .configured(silent),
         case(
+            "a handler's own validator too",
+            [
+                get().says("etag", "\"1\"").has("cache-control", "no-cache"),
+                get().after(5).hit().has("cache-control", "no-cache"),
+                get().path("/dated").says("last-modified", "{-1000}").has("cache-control", "no-cache"),
+            ],
+        )
+        .configured(silent),
+        case(
+            "what may be meant for one client goes no further",
+            [
+                get().sends("x-user", "1").asked().has("cache-control", "private"),
+                get().sends("cookie", "1").asked().has("cache-control", "private"),
+                get().sends("x-user", "1").says("expires", "{60}").lacks("cache-control"),
+            ],
+        )
+        .configured(silent),
+        case(
             "or there is none",
             [
                 get().says("cache-control", "public").lacks("etag").has("cache-control", "public"),
@@ -493,6 +511,11 @@ async fn for_caches_that_come_next() {
             ],
         )
         .configured(HttpCache::accel_expires),
+        case(
+            "nginx does not know which requests say who asks",
+            [get().has("x-accel-expires", "0"), get().hit().has("x-accel-expires", "0")],
+        )
+        .configured(|cache| cache.ttl(std::time::Duration::from_secs(30)).accel_expires()),
         // As Actix' `Compress` does: it names what it looked at only where it compressed.
         case(
             "compression inside, by a layer that does not always say so",

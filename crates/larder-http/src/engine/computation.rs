@@ -143,14 +143,23 @@ impl<B: HandlerBody> Computation<B> {
             Err(refusal) => {
                 let status = parts.status;
                 self.forget_if(refusal, status);
+                if matches!(refusal, Refusal::Personal | Refusal::Cookie) {
+                    fields::say_it_is_personal(&mut parts.headers);
+                }
                 self.handoff.pass_because(parts, ResponseBody::passed(body), refusal);
                 return Ok(if is_about_the_request(status) { self.unshared() } else { self.passed() });
             }
         };
         date_it(&mut parts.headers, exchange.received);
+        // A stream leaves before it is stored.
+        let said = fields::say_what_was_decided(&mut parts.headers, terms.freshness.source);
         let limits = Limits { bytes: config.largest_body(), time: config.body_timeout };
         Ok(match copy(parts, body, limits, &self.handoff).await {
-            BodyCopy::Complete(parts, body, copier) => {
+            BodyCopy::Complete(mut parts, body, copier) => {
+                if said {
+                    // No word of the handler's, which a page is stored by.
+                    parts.headers.remove(header::CACHE_CONTROL);
+                }
                 self.keep_new(*parts, body, copier, (terms, caching.tags)).await
             }
             BodyCopy::Refused => {
@@ -276,7 +285,7 @@ impl<B: HandlerBody> Computation<B> {
         match copier {
             Some(copier) => self.handoff.complete_at_end(copier),
             None => {
-                let keepable = kept.then(|| page.left(self.cache.config.shared_now()));
+                let keepable = kept.then(|| page.keepable(self.cache.config.shared_now()));
                 let status = CacheStatus { stored: kept, keepable, ..CacheStatus::default() };
                 self.handoff.hand_over(parts, ResponseBody::whole(body), status);
             }

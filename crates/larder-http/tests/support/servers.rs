@@ -103,7 +103,7 @@ pub(crate) fn router(handler: Handler) -> Router {
 }
 
 #[cfg(feature = "actix")]
-fn seen_by_actix(request: &actix_web::HttpRequest) -> Seen {
+pub(crate) fn seen_by_actix(request: &actix_web::HttpRequest) -> Seen {
     let headers = request
         .headers()
         .iter()
@@ -112,7 +112,7 @@ fn seen_by_actix(request: &actix_web::HttpRequest) -> Seen {
 }
 
 #[cfg(feature = "actix")]
-fn said_by_actix(said: Said) -> actix_web::HttpResponse {
+pub(crate) fn said_by_actix(said: Said) -> actix_web::HttpResponse {
     let status = actix_web::http::StatusCode::from_u16(said.status).unwrap();
     let mut response = actix_web::HttpResponse::build(status);
     for header in said.headers {
