@@ -91,7 +91,7 @@ impl Service {
             }));
         let server = serve_router(routes).await;
         let Some(front) = Running::start(program, server.address.port()).await else {
-            println!("{program:?} is not installed: nothing is tried with it");
+            eprintln!("{program:?} is not installed: nothing is tried with it");
             return None;
         };
         Some(Self { world, pages, server, front })
