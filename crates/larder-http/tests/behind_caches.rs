@@ -1,7 +1,7 @@
 //! Real shared caches between the clients and the service: they keep nothing for longer, or for others, than was
 //! decided here. One that is not installed is left out, with a line that says so.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and tells what it left out")]
 
 #[path = "behind_caches/programs.rs"]
 mod programs;
@@ -91,7 +91,7 @@ impl Service {
             }));
         let server = serve_router(routes).await;
         let Some(front) = Running::start(program, server.address.port()).await else {
-            eprintln!("{program:?} is not installed: nothing is tried with it");
+            println!("{program:?} is not installed: nothing is tried with it");
             return None;
         };
         Some(Self { world, pages, server, front })
