@@ -11,7 +11,7 @@ use super::secs;
 async fn process(server: &RedisServer, host: &str) -> TieredCache {
     let url = server.url().replace("127.0.0.1", host);
     // A machine that builds something else at the same time is slow.
-    let redis = RedisCache::builder().url(url).deadline(secs(5)).connect().await.unwrap();
+    let redis = RedisCache::builder().url(url).deadline(secs(5)).connect().await.expect("the server runs");
     TieredCache::new(MemoryCache::new(100), redis)
 }
 
