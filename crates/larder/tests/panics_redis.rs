@@ -1,7 +1,5 @@
 //! Code that is not larder's, and panics on the way to Redis or back.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 mod support;
 
 use std::{
