@@ -379,8 +379,8 @@ impl HttpCache {
 
     /// Tells nginx how long it may keep a response, by `X-Accel-Expires`: what is left of its lifetime, and nothing of
     /// what is stale or not stored, or stored by [`ttl`](Self::ttl) and its like: nginx does not know which requests
-    /// [may say who asks](crate#whose-response-it-is). nginx by itself takes no notice of `Age`, and keeps a response for its whole
-    /// `max-age` from then on. It does not pass that header on.
+    /// [may say who asks](crate#whose-response-it-is). nginx by itself takes no notice of `Age`, and keeps a response
+    /// for its whole `max-age` from then on. It does not pass that header on.
     pub fn accel_expires(self) -> Self {
         self.with(|config| config.accel_expires = true)
     }

@@ -135,10 +135,9 @@ pub(crate) fn join_vary(headers: &mut HeaderMap, more: &[HeaderName]) {
     }
 }
 
-/// Says to caches that come next that what is kept here by the user's word alone is to be asked for each time: by a
-/// validator, or by a lifetime of their own, they would keep it for longer than is decided here, and give it to requests
-/// that say who asks.
-/// Tells whether it did.
+/// Adds `no-cache` to a response that is stored by [`HttpCache::ttl`](crate::HttpCache::ttl) and its like alone, and
+/// tells whether it did. By a validator, or by a lifetime of their own, caches that come next would keep it for longer
+/// than is decided here, and give it to requests that say who asks.
 pub(crate) fn say_what_was_decided(headers: &mut HeaderMap, source: Source) -> bool {
     let says = source != Source::Response && !headers.contains_key(header::CACHE_CONTROL);
     if says {
@@ -147,7 +146,7 @@ pub(crate) fn say_what_was_decided(headers: &mut HeaderMap, source: Source) -> b
     says
 }
 
-/// Says to them that a response about which its handler says nothing may be meant for its client only.
+/// Adds `private` to a response about which its handler says nothing: it may be meant for its client alone.
 pub(crate) fn say_it_is_personal(headers: &mut HeaderMap) {
     if !headers.contains_key(header::CACHE_CONTROL) && !headers.contains_key(header::EXPIRES) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));

@@ -98,9 +98,9 @@
 //! are, and their responses are not stored. A handler is asked without the client's `If-None-Match` and
 //! `If-Modified-Since`, which are answered here: what can be stored is a whole response. (Where the last response was
 //! not to be stored, it is asked with them.) A response without an `ETag` gets one, made from its body, unless it was
-//! on its way before its body was known. A response that is stored although its handler
-//! says nothing about caching goes with `Cache-Control: no-cache`: a cache that comes next, or a browser, asks here each
-//! time whether it still stands, and makes no guess. Responses with trailers are passed on as they are, and not stored.
+//! on its way before its body was known. A response that is stored although its handler says nothing about caching
+//! goes with `Cache-Control: no-cache`: a cache that comes next, or a browser, asks here each time whether it still
+//! stands, and makes no guess. Responses with trailers are passed on as they are, and not stored.
 //!
 //! # Whose response it is
 //!
@@ -108,10 +108,9 @@
 //! `Vary` names (with `Authorization` and `Cookie` it takes more, see above). One that says nothing has not: it may
 //! know its users by any header. So a response that is stored by [`HttpCache::ttl`] and its like alone is neither made
 //! from nor given to a request with `Authorization`, `Cookie`, or any header that is not known to be harmless. Those
-//! requests have `detail=personal` in their `Cache-Status`, and what
-//! the handler says to them without `Cache-Control` and `Expires` goes with `Cache-Control: private`: Varnish would keep
-//! it for two minutes, for everybody. Harmless are what HTTP itself defines (`Accept` and
-//! its like, `Cache-Control`, conditions, `User-Agent`, `Referer`, `Via`, …), what browsers add (`Sec-Ch-*`,
+//! requests have `detail=personal` in their `Cache-Status`, and what the handler says to them without `Cache-Control`
+//! and `Expires` goes with `Cache-Control: private`: Varnish would keep it for two minutes, for all clients. Harmless
+//! are what HTTP itself defines (`Accept` and its like, `Cache-Control`, conditions, `User-Agent`, `Referer`, `Via`, …), what browsers add (`Sec-Ch-*`,
 //! `Sec-Fetch-*`, `Dnt`, `Priority`, `Save-Data`, …), and what proxies and tracing add (`Forwarded`, `X-Forwarded-For`
 //! and its like, `X-Real-Ip`, `X-Request-Id`, `Traceparent`, `X-B3-*`, `Cf-*` and others for addresses and requests, but
 //! nothing that names a user). `harmless.rs` has the list.

@@ -7,7 +7,6 @@ mod support;
 use std::{
     collections::HashMap,
     future::ready,
-    io::Read as _,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -75,19 +74,6 @@ async fn serve(framework: Framework, side: Side, cache: HttpCache, handler: Hand
     }
 }
 
-fn decoded(received: &Received) -> String {
-    match received.header("content-encoding").as_deref() {
-        None => received.text(),
-        Some("gzip") => {
-            let mut text = String::new();
-            let body = received.body.as_ref().expect("the body is complete");
-            flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut text).unwrap();
-            text
-        }
-        Some(other) => panic!("nobody asked for {other}"),
-    }
-}
-
 const ENCODINGS: [&str; 7] = ["identity", "gzip", "gzip", "identity", "none", "gzip", "none"];
 
 /// Asks with what each of these clients accepts, and says how each was answered.
@@ -99,7 +85,7 @@ async fn ask_all(server: &Server, what: &str) -> Vec<Received> {
         let received = get(server.address, "/", headers).await;
         let encoding = received.header("content-encoding");
         assert_eq!(encoding.as_deref(), (accepted == "gzip").then_some("gzip"), "{what}: {accepted}");
-        assert_eq!(decoded(&received), text(), "{what}: {accepted}");
+        assert_eq!(received.decoded(), text(), "{what}: {accepted}");
         let vary = received.header("vary").unwrap_or_default().to_ascii_lowercase();
         if accepted == "gzip" {
             assert!(vary.contains("accept-encoding"), "{what}: {received:?}");

@@ -1,6 +1,6 @@
 //! A client with one connection for each request.
 
-use std::net::SocketAddr;
+use std::{io::Read as _, net::SocketAddr};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -30,6 +30,20 @@ impl Received {
 
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(self.body.as_ref().expect("the body is complete")).into_owned()
+    }
+
+    /// The text, decompressed where it came as gzip.
+    pub(crate) fn decoded(&self) -> String {
+        match self.header("content-encoding").as_deref() {
+            None => self.text(),
+            Some("gzip") => {
+                let mut text = String::new();
+                let body = self.body.as_ref().expect("the body is complete");
+                flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut text).expect("it is gzip");
+                text
+            }
+            Some(other) => panic!("no client here accepts {other}"),
+        }
     }
 
     pub(crate) fn cache_status(&self) -> String {
