@@ -148,7 +148,7 @@ fn remember_comparison(common: &Common, function: &Function) -> TokenStream {
         {
             use #private::comparison::*;
             let #compared = #private::comparison::compared(#kind);
-            (&&&#compared).remember();
+            (&&&&#compared).remember();
         }
     }
 }

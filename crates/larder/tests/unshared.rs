@@ -176,6 +176,19 @@ mod known_to_the_macros {
         sum: u32,
     }
 
+    /// Not equal to itself while it has no ratio: then its text tells.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Ratio {
+        of: f64,
+        #[serde(skip)]
+        score: u32,
+    }
+
+    #[cached(cache = CACHE.get().unwrap(), ttl = 600, key = "ratio:<score>")]
+    async fn ratio(score: u32) -> Ratio {
+        Ratio { of: f64::NAN, score }
+    }
+
     #[cached(cache = CACHE.get().unwrap(), ttl = 600, key = "row:<id>")]
     async fn row(id: u32) -> Result<Row, Infallible> {
         Ok(Row { id, score: id })
@@ -202,12 +215,14 @@ mod known_to_the_macros {
         assert_eq!(shown(7).await.score, 7);
         assert_eq!(shown(0).await.score, 0);
         assert_eq!(computed(0).await.sum, 0);
-        assert_eq!(a.stats().unshared_changed, 2);
-        assert_eq!(a.stats().shared_stores, 3);
-        for key in ["row:7", "shown:7"] {
+        assert_eq!(ratio(7).await.score, 7);
+        assert_eq!(ratio(0).await.score, 0);
+        assert_eq!(a.stats().unshared_changed, 3);
+        assert_eq!(a.stats().shared_stores, 4);
+        for key in ["row:7", "shown:7", "ratio:7"] {
             assert!(!b.contains(key).await.unwrap(), "{key}");
         }
-        for key in ["row:0", "shown:0", "computed:0"] {
+        for key in ["row:0", "shown:0", "computed:0", "ratio:0"] {
             assert!(b.contains(key).await.unwrap(), "{key}");
         }
         assert_eq!(row(7).await.unwrap().score, 7, "from this process");

@@ -1,7 +1,7 @@
 //! How the values that a function returns are compared, told apart by their concrete type.
 //!
 //! As in [`kind`](super::kind), the method that has the most references in front of its type, and whose bounds hold,
-//! is the one that `(&&&&Compared::of(kind)).remember()` finds.
+//! is the one that `(&&&&compared(kind)).remember()` finds: one reference more than the first choice has.
 
 use std::{fmt::Debug, marker::PhantomData};
 
