@@ -1,7 +1,5 @@
 //! Real compression layers, inside of the cache and outside: each client is given what it accepts.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 mod support;
 
 use std::{
