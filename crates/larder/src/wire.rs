@@ -34,7 +34,7 @@ use self::{
 };
 pub(crate) use self::{
     header::{Envelope, Header, Remaining, Times},
-    reason::{Rejected, Unencodable},
+    reason::{Evidence, Rejected, Unencodable},
 };
 use crate::{scope, value::Comparison};
 

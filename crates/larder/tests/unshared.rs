@@ -5,7 +5,7 @@
 use std::{
     convert::Infallible,
     fmt::Debug,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -275,5 +275,96 @@ async fn a_type_is_warned_of_once_with_the_field_and_the_mend() {
     assert_eq!(told.len(), 1, "{told:?}");
     for part in ["`secret`", "skip_serializing", "PartialEq"] {
         assert!(told[0].contains(part), "{part}: {}", told[0]);
+    }
+}
+
+static REFUSES: AtomicBool = AtomicBool::new(false);
+
+/// Read or not by what its bytes do not say, as types do that have other features in another build.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Moody(u8);
+
+impl<'de> Deserialize<'de> for Moody {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = u8::deserialize(deserializer).map(Self);
+        match REFUSES.load(Ordering::SeqCst) {
+            true => Err(serde::de::Error::custom("not today")),
+            false => read,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_on_its_way_back_is_warned_of_once_and_counted() {
+    larder_warnings::listen();
+    let server = RedisServer::start();
+    let (a, b) = (process(&server, 1, Codec::Json).await, process(&server, 2, Codec::Json).await);
+    for key in ["a", "b", "c"] {
+        a.insert(key, &Moody(1), LONG).await.unwrap();
+    }
+    assert_eq!(b.get("a").await.unwrap(), Some(Moody(1)));
+    REFUSES.store(true, Ordering::SeqCst);
+    for key in ["a", "b", "c"] {
+        assert_eq!(b.get::<Moody>(key).await.unwrap(), None);
+    }
+    assert_eq!(b.stats().shared_unreadable, 3);
+    let told = larder_warnings::heard(&["Moody"]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("cannot be read here") && told[0].contains("features"), "{}", told[0]);
+}
+
+/// No macro has seen these: the names of both sides tell, and what they do not tell is in the docs.
+mod known_to_no_macro {
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Written {
+        id: u32,
+        #[serde(skip_deserializing)]
+        level: u8,
+    }
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Asked {
+        id: u32,
+        #[serde(skip_serializing)]
+        note: Option<u8>,
+    }
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Whole {
+        id: u32,
+        #[serde(default, alias = "label")]
+        name: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<u8>,
+    }
+
+    /// Refused by the names that one side alone has, even where this value would lose nothing.
+    async fn is_refused<V: Value + Debug + PartialEq>(a: &RedisCache, b: &RedisCache, value: V) {
+        let refused = a.insert("key", &value, LONG).await.unwrap_err();
+        assert!(refused.is_unencodable(), "{refused}");
+        assert!(refused.to_string().contains("PartialEq"), "it names the mend: {refused}");
+        let computed = a.get_or_compute("computed", LONG, async || Ok::<_, Infallible>(value.clone())).await;
+        assert_eq!(computed.as_ref(), Ok(&value));
+        for key in ["key", "computed"] {
+            assert_eq!(a.get::<V>(key).await.unwrap().as_ref(), Some(&value));
+            assert_eq!(b.get::<V>(key).await.unwrap(), None);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn names_are_compared() {
+        let server = RedisServer::start();
+        for codec in [Codec::MessagePack, Codec::Json] {
+            let (a, b) = (process(&server, 1, codec).await, process(&server, 2, codec).await);
+            is_refused(&a, &b, Written { id: 1, level: 0 }).await;
+            is_refused(&a, &b, Asked { id: 1, note: None }).await;
+            for note in [None, Some(1)] {
+                let whole = Whole { id: 1, name: "Ada".into(), note };
+                a.insert("whole", &whole, LONG).await.unwrap();
+                assert_eq!(b.get("whole").await.unwrap(), Some(whole));
+            }
+        }
     }
 }

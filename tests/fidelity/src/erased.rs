@@ -28,7 +28,7 @@ pub fn row<T: Value>(
     expected: Expected,
     traits: Traits<T>,
 ) -> Row {
-    let traits = if expected.unequal.is_some() { Traits { text: None, ..traits } } else { traits };
+    let traits = if expected.only_shown.is_some() { Traits { text: None, ..traits } } else { traits };
     let erased = Erased { values, traits };
     match (traits.eq.is_some(), traits.text.is_some()) {
         (true, true) => Row::new(name, Both::NAME, expected, Through(erased, access!(Both))),

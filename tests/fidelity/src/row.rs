@@ -68,21 +68,21 @@ pub struct Expected {
     pub(crate) shared: [bool; codecs::COUNT],
     /// Why the typed verbs, which know no `PartialEq`, cannot see that another value comes back.
     pub(crate) unseen: Option<&'static str>,
-    /// What the type's own `PartialEq` does not look at, and may differ.
-    pub(crate) unequal: Option<&'static str>,
+    /// What `Debug` shows of a value that is the same, so that it is compared by `PartialEq` alone.
+    pub(crate) only_shown: Option<&'static str>,
 }
 
 /// Every codec brings back an equal value.
-pub const SAME: Expected = Expected { shared: [true; codecs::COUNT], unseen: None, unequal: None };
+pub const SAME: Expected = Expected { shared: [true; codecs::COUNT], unseen: None, only_shown: None };
 
 /// The value is never shared.
-pub const REFUSED: Expected = Expected { shared: [false; codecs::COUNT], unseen: None, unequal: None };
+pub const REFUSED: Expected = Expected { shared: [false; codecs::COUNT], unseen: None, only_shown: None };
 
 impl Expected {
     /// Shared, or not, in these codecs.
     #[must_use]
     pub const fn shared(shared: [bool; codecs::COUNT]) -> Self {
-        Self { shared, unseen: None, unequal: None }
+        Self { shared, unseen: None, only_shown: None }
     }
 
     /// Only a comparison with the value itself shows that something is lost.
@@ -91,16 +91,10 @@ impl Expected {
         Self { unseen: Some(why), ..self }
     }
 
-    /// Values that are equal by the type's `PartialEq`, which does not look at everything.
+    /// Values that are compared by their `PartialEq` alone, since `Debug` shows this as well.
     #[must_use]
-    pub const fn by_equality(self, ignored: &'static str) -> Self {
-        Self { unequal: Some(ignored), ..self }
-    }
-
-    /// What the type's own `PartialEq` does not look at.
-    #[must_use]
-    pub const fn ignored(&self) -> Option<&'static str> {
-        self.unequal
+    pub const fn by_equality(self, shown: &'static str) -> Self {
+        Self { only_shown: Some(shown), ..self }
     }
 
     /// In which codecs it is shared, through `#[cached]`: in the order of [`codecs::CODECS`].

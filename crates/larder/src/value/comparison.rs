@@ -7,25 +7,29 @@ use std::{
     any::{Any, TypeId},
     collections::HashMap,
     fmt::{self, Debug},
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
 };
 
 use arc_swap::ArcSwap;
+
+use crate::wire::Evidence;
 
 /// How to compare two values of one type. It runs the type's own code.
 pub(crate) struct Comparison<V> {
     clone: fn(&V) -> V,
     eq: Option<fn(&V, &V) -> bool>,
     text: Option<fn(&V) -> String>,
+    looks: Arc<Looks>,
 }
 
 impl<V> Clone for Comparison<V> {
     fn clone(&self) -> Self {
-        *self
+        Self { looks: self.looks.clone(), ..*self }
     }
 }
-
-impl<V> Copy for Comparison<V> {}
 
 impl<V> fmt::Debug for Comparison<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,7 +41,7 @@ impl<V> fmt::Debug for Comparison<V> {
 impl<V: Clone + 'static> Comparison<V> {
     /// By nothing so far.
     pub(crate) fn new() -> Self {
-        Self { clone: V::clone, eq: None, text: None }
+        Self { clone: V::clone, eq: None, text: None, looks: Arc::default() }
     }
 
     /// By equality first.
@@ -60,21 +64,61 @@ impl<V: Clone + 'static> Comparison<V> {
 impl<V> Comparison<V> {
     /// Whether two values are the same; none if the type does not tell. One that differs from its own clone (NaN is
     /// in it, or it compares addresses) tells nothing by what it was compared with.
-    pub(crate) fn same(&self, one: &V, other: &V) -> Option<bool> {
+    pub(crate) fn compare(&self, one: &V, other: &V) -> Option<Result<(), Evidence>> {
         if let Some(eq) = self.eq {
             if eq(one, other) {
-                return Some(true);
+                return Some(self.look(one, other));
             }
             if eq(one, &(self.clone)(one)) {
-                return Some(false);
+                return Some(Err(Evidence::Compared));
             }
         }
+        self.show_alike(one, other).map(|alike| if alike { Ok(()) } else { Err(Evidence::Compared) })
+    }
+
+    /// Whether two values that are equal look the same as well: what `PartialEq` ignores, `Debug` may show.
+    fn look(&self, one: &V, other: &V) -> Result<(), Evidence> {
+        if self.looks.is_due() && self.show_alike(one, other) == Some(false) {
+            self.looks.found();
+            return Err(Evidence::Shown);
+        }
+        Ok(())
+    }
+
+    /// Whether two values have the same text, but for the order of its parts; none if that does not tell.
+    fn show_alike(&self, one: &V, other: &V) -> Option<bool> {
         let text = self.text?;
         let (shown, other) = (text(one), text(other));
         if shown == other {
             return Some(true);
         }
         (shown == text(&(self.clone)(one))).then(|| tokens(&shown) == tokens(&other))
+    }
+}
+
+/// Which of a type's equal values are looked at, since their text takes longer to write than they do: the first ones,
+/// then one in some, and all of them as soon as one differed.
+#[derive(Debug, Default)]
+struct Looks(AtomicU32);
+
+impl Looks {
+    const FIRST: u32 = 64;
+    const ONE_IN: u32 = 16;
+    const ALL: u32 = u32::MAX;
+
+    fn is_due(&self) -> bool {
+        let values = self.0.load(Relaxed);
+        if values == Self::ALL {
+            return true;
+        }
+        let next = if values + 1 == Self::ALL { Self::FIRST } else { values + 1 };
+        // One that comes at the same time counts for both; `ALL` is not taken back.
+        _ = self.0.compare_exchange(values, next, Relaxed, Relaxed);
+        values < Self::FIRST || values.is_multiple_of(Self::ONE_IN)
+    }
+
+    fn found(&self) {
+        self.0.store(Self::ALL, Relaxed);
     }
 }
 
@@ -96,7 +140,7 @@ fn known() -> &'static ArcSwap<Known> {
 impl<V: 'static> Comparison<V> {
     /// What is known of the type.
     pub(crate) fn of_type() -> Option<Self> {
-        known().load().get(&TypeId::of::<V>())?.downcast_ref().copied()
+        known().load().get(&TypeId::of::<V>())?.downcast_ref().cloned()
     }
 
     /// Remembers it, unless as much is known already.
@@ -110,7 +154,7 @@ impl<V: 'static> Comparison<V> {
         // A copy for each type of a program, once: what is looked up for each value takes no lock for it.
         known().rcu(|known| {
             let mut known = Known::clone(known);
-            known.insert(TypeId::of::<V>(), Arc::new(self));
+            known.insert(TypeId::of::<V>(), Arc::new(self.clone()));
             Arc::new(known)
         });
     }

@@ -4,7 +4,7 @@
 //! message is read back, which also gives the fingerprint of the type; then both values are compared by how they
 //! serialize, and
 //!
-//! - by `PartialEq` or else `Debug`, where the macros know that the type has them; or else
+//! - by `PartialEq` and `Debug`, where the macros know that the type has them; or else
 //! - by the names that `Serialize` writes and `Deserialize` asks for.
 
 use std::cell::RefCell;
@@ -94,9 +94,9 @@ impl Wire {
         if digest != Ok(original.digest) {
             return Err(self.changed(value, &back, Evidence::Serialized));
         }
-        match comparison.and_then(|comparison| comparison.same(value, &back)) {
-            Some(true) => {}
-            Some(false) => return Err(self.changed(value, &back, Evidence::Compared)),
+        match comparison.and_then(|comparison| comparison.compare(value, &back)) {
+            Some(Ok(())) => {}
+            Some(Err(evidence)) => return Err(self.changed(value, &back, evidence)),
             None => self.compare_names(value, original, &watch.trace.fields())?,
         }
         let digest = match watch.trace.is_buffered() {
@@ -121,7 +121,7 @@ impl Wire {
         };
         let at = match evidence {
             Evidence::Serialized => paths(value).first_difference(&paths(back)),
-            Evidence::Compared => None,
+            Evidence::Compared | Evidence::Shown => None,
         };
         Unencodable::Changed { codec: self.codec.name(), at, evidence }
     }

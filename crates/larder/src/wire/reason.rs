@@ -102,6 +102,8 @@ pub(crate) enum Evidence {
     Serialized,
     /// They serialize alike, and their `PartialEq` or `Debug` tells them apart.
     Compared,
+    /// They are equal, and their `Debug` tells them apart.
+    Shown,
 }
 
 /// Why a value cannot be written to a shared server. The text says what to do about it.
@@ -219,6 +221,11 @@ fn changed(codec: &str, at: Option<&str>, evidence: Evidence) -> String {
             "read back from {codec}, it is another value, though both serialize alike: something in it is not \
              serialized at all (`#[serde(skip)]`, `skip_serializing`, or a type that rounds or leaves out a part); \
              serialize it, or leave it out of the type's `PartialEq` (or `Debug`)"
+        ),
+        Evidence::Shown => format!(
+            "read back from {codec}, it is equal, but its `Debug` shows another value: something that its `PartialEq` \
+             ignores is not serialized (`#[serde(skip)]`, the offset of a time, zeros at the end of a decimal number, \
+             the mark of a sensitive header); serialize it, or leave it out of the type's `Debug`"
         ),
     }
 }

@@ -5,6 +5,7 @@ mod collections;
 mod documents;
 mod helpers;
 mod numbers;
+mod shown;
 mod texts;
 mod time;
 mod web;
@@ -18,6 +19,7 @@ pub(super) fn rows() -> Vec<Row> {
         documents::rows(),
         helpers::rows(),
         numbers::rows(),
+        shown::rows(),
         texts::rows(),
         time::rows(),
         web::rows(),

@@ -316,6 +316,51 @@ mod compared_by_the_macros {
         }
     }
 
+    /// Equal by id, and what else there is can be seen.
+    #[derive(Debug, Clone, Serialize, Deserialize)]
+    struct Shown {
+        id: u8,
+        #[serde(skip)]
+        #[allow(dead_code, reason = "only shown")]
+        note: u8,
+    }
+
+    impl PartialEq for Shown {
+        fn eq(&self, other: &Self) -> bool {
+            self.id == other.id
+        }
+    }
+
+    #[test]
+    fn what_equality_ignores_and_text_shows() {
+        let comparison = Comparison::new().by_eq().by_text();
+        let encode = |note| {
+            wire(Codec::Json).encode_compared(&Shown { id: 1, note }, &envelope(), None, Some(&comparison))
+        };
+        let is_lost = |note| {
+            let shown = Unencodable::Changed { codec: "JSON", at: None, evidence: reason::Evidence::Shown };
+            encode(note) == Err(shown)
+        };
+        assert!(encode(0).is_ok());
+        assert!(is_lost(1));
+        assert!(encode(0).is_ok());
+        assert!((0..1_000).all(|_| is_lost(2)), "each one, once one was lost");
+    }
+
+    #[test]
+    fn what_is_lost_later_is_found_in_time() {
+        let comparison = Comparison::new().by_eq().by_text();
+        let encode = |note| {
+            wire(Codec::Json).encode_compared(&Shown { id: 1, note }, &envelope(), None, Some(&comparison))
+        };
+        for _ in 0..200 {
+            assert!(encode(0).is_ok());
+        }
+        let shared = (0..1_000).take_while(|_| encode(1).is_ok()).count();
+        assert!(shared < 16, "{shared}");
+        assert!((0..100).all(|_| encode(1).is_err()));
+    }
+
     #[test]
     fn what_differs_from_itself() {
         assert!(compared(Codec::MessagePack, &vec![1.0, f64::NAN]).is_ok());

@@ -16,10 +16,7 @@ use smallvec::SmallVec;
 use thin_vec::ThinVec;
 use vec1::Vec1;
 
-use crate::{
-    row::{Expected, SAME},
-    rows,
-};
+use crate::{row::Expected, rows};
 
 const NOT_JSON: Expected = Expected::shared([true, false, true]);
 const NOT_BINCODE: Expected = Expected::shared([true, true, false]);
@@ -96,8 +93,6 @@ rows! {
     ] => NOT_BINCODE;
     "ndarray::Array1": Array1<f64> = [Array1::from(vec![0.1, 0.2])];
     "ndarray::Array2": Array2<i32> = [Array2::from_shape_fn((2, 3), |(row, column)| (row * 10 + column) as i32)];
-    "ndarray::Array2, transposed": Array2<u8> = [Array2::from_shape_fn((2, 3), |(row, _)| row as u8).reversed_axes()]
-        => SAME.by_equality("the order in memory");
     "ndarray::ArrayD": ArrayD<u8> = [ArrayD::zeros(vec![2, 1, 2])];
     "petgraph::Graph": UnGraph<u8, ()> = [UnGraph::from_edges([(0, 1), (1, 2)])];
     "petgraph::StableGraph": StableDiGraph<String, f32> = [graph()];

@@ -7,10 +7,7 @@ use jiff::{Span, Timestamp, ZonedDateTime, civil, tz};
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, UtcOffset};
 
-use crate::{
-    row::{REFUSED, SAME},
-    rows,
-};
+use crate::{row::REFUSED, rows};
 
 macro_rules! with {
     ($($name:ident: $type:ty, $with:literal;)*) => {$(
@@ -107,9 +104,6 @@ rows! {
     ] => REFUSED;
     "time timestamp": UnixSeconds = [UnixSeconds { at: offset() }]
         => REFUSED.unseen("what is below a second is not written");
-    "time timestamp, another offset": UnixSeconds = [
-        UnixSeconds { at: offset_hours().replace_nanosecond(0).expect("it exists") },
-    ] => SAME.by_equality("two points in time are equal, whatever their offsets");
     "jiff::Timestamp": Timestamp = [timestamp(), Timestamp::MIN, Timestamp::MAX];
     "jiff::ZonedDateTime": ZonedDateTime = [new_york(), timestamp().to_zoned_datetime(tz::TimeZone::UTC)];
     "jiff::ZonedDateTime, fixed offset": ZonedDateTime = [timestamp().to_zoned_datetime(tz::TimeZone::fixed(tz::offset(-4)))];

@@ -5,10 +5,7 @@ use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{
-    row::{Expected, SAME},
-    rows,
-};
+use crate::{row::Expected, rows};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Request {
@@ -28,16 +25,13 @@ struct Response {
     headers: HeaderMap,
 }
 
-fn response(sensitive: bool, bytes: bool) -> Response {
+fn response(bytes: bool) -> Response {
     let mut headers = HeaderMap::new();
     headers.append("set-cookie", HeaderValue::from_static("a=1"));
     headers.append("set-cookie", HeaderValue::from_static("b=2"));
     if bytes {
         headers.insert("x-bytes", HeaderValue::from_bytes(b"\xff").expect("it is allowed"));
     }
-    let mut secret = HeaderValue::from_static("secret");
-    secret.set_sensitive(sensitive);
-    headers.insert("authorization", secret);
     Response { status: StatusCode::IM_A_TEAPOT, headers }
 }
 
@@ -59,9 +53,7 @@ rows! {
             version: Version::HTTP_09,
         },
     ];
-    "http response": Response = [response(false, false)];
-    "http response, a header that is no text": Response = [response(false, true)]
+    "http response": Response = [response(false)];
+    "http response, a header that is no text": Response = [response(true)]
         => Expected::shared([true, false, true]);
-    "http response, a sensitive header": Response = [response(true, false)]
-        => SAME.by_equality("two headers are equal, whether sensitive or not");
 }
