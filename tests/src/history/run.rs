@@ -69,6 +69,12 @@ impl Live<'_> {
         self.setup.lasts
     }
 
+    /// For how long it has lasted.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.lasts().saturating_sub(self.end.saturating_duration_since(Instant::now()))
+    }
+
     /// Sleeps for a time between these, but not beyond the end.
     pub fn rest(&self, random: &mut fastrand::Rng, least: Duration, most: Duration) {
         let rest = least + (most - least).mul_f64(random.f64());

@@ -1,7 +1,7 @@
 //! Several processes, one source of truth, every fault, and no read that breaks a promise.
 //!
-//! Each test prints what it did. `LARDER_SOAK=<seconds>` makes each last so long, with all processes serving and
-//! then with all of them bypassing what they cannot vouch for; `LARDER_SEED` makes the workers' choices those of
+//! Each test prints what it did. `LARDER_SOAK=<seconds>` makes each last so long, with all processes serving
+//! and, beside that, with all of them bypassing what they cannot vouch for; `LARDER_SEED` makes the workers' choices those of
 //! an earlier run. `LARDER_MUTANTS=1` also builds workers whose library breaks a rule, and expects that to be
 //! found.
 

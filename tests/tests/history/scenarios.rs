@@ -1,5 +1,6 @@
 //! Every fault there is, and what is right all the same.
 
+use std::thread;
 use std::time::Duration;
 
 use larder_tests::history::clock::SECOND;
@@ -12,19 +13,24 @@ use crate::{BYPASS, assert_holds, report, scenario, soak};
 const SHORT: Duration = Duration::from_secs(5);
 
 fn holds(fault: Fault) {
-    let all: &[[Mode; 3]] = match soak() {
-        Some(_) => &[[Mode::Serve; 3], [BYPASS; 3]],
-        None => &[[Mode::Serve, BYPASS, Mode::Serve]],
-    };
-    for modes in all {
-        let report = report(&scenario(fault, *modes, soak().unwrap_or(SHORT)));
-        assert_holds(&report);
-        assert!(report.from_cache > 500 && report.delivered > 100, "too little happened to prove anything");
-        assert!(report.from_others > 100, "too little was shared to prove anything");
-        if !fault.lasts() {
-            assert!(report.usual_out_of_touch < SECOND / 4, "who is never in touch promises nothing");
-            assert!(report.delivered > report.changes / 2, "what nobody is told of is no promise");
-        }
+    match soak() {
+        None => holds_for(fault, [Mode::Serve, BYPASS, Mode::Serve], SHORT),
+        Some(lasts) => thread::scope(|scope| {
+            for mode in [Mode::Serve, BYPASS] {
+                scope.spawn(move || holds_for(fault, [mode; 3], lasts));
+            }
+        }),
+    }
+}
+
+fn holds_for(fault: Fault, modes: [Mode; 3], lasts: Duration) {
+    let report = report(&scenario(fault, modes, lasts));
+    assert_holds(&report);
+    assert!(report.from_cache > 500 && report.delivered > 100, "too little happened to prove anything");
+    assert!(report.from_others > 100, "too little was shared to prove anything");
+    if !fault.lasts() {
+        assert!(report.usual_out_of_touch < SECOND / 4, "who is never in touch promises nothing");
+        assert!(report.delivered > report.changes / 2, "what nobody is told of is no promise");
     }
 }
 

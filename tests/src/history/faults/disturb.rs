@@ -18,8 +18,8 @@ const DOOMED: Duration = Duration::from_secs(1);
 
 const LONGEST_OUTAGE: Duration = Duration::from_secs(300);
 
-/// Of so many faults one is a long outage.
-const LONG_OUTAGES: u8 = 100;
+/// How many long outages there are when everything happens, at even distances.
+const LONG_OUTAGES: u32 = 2;
 
 const LEAST_REST: Duration = Duration::from_millis(150);
 const MOST_REST: Duration = Duration::from_millis(900);
@@ -48,13 +48,19 @@ impl Fault {
         if self == Self::Nothing {
             return;
         }
+        let mut outages = 0;
         loop {
             live.rest(&mut random, LEAST_REST, MOST_REST);
             if live.is_over() {
                 return;
             }
+            // By the clock and not by chance: each run has all of them, and time for the other faults.
+            let due = live.lasts() * (2 * outages + 1) / (2 * LONG_OUTAGES);
+            let is_outage = self == Self::Everything && outages < LONG_OUTAGES && live.elapsed() >= due;
+            outages += u32::from(is_outage);
+            let fault = if is_outage { Self::LongOutage } else { self };
             match world {
-                World::Single(server, proxy) => self.strike(server, proxy, live, &mut random),
+                World::Single(server, proxy) => fault.strike(server, proxy, live, &mut random),
                 World::Cluster(cluster) => self.strike_cluster(cluster, live, &mut random),
                 World::Sentinel(sentinel) => self.strike_sentinel(sentinel, live, &mut random),
             }
@@ -86,15 +92,12 @@ impl Fault {
             Self::KillClients | Self::PanickingSubscriber => _ = server.kill_clients(),
             Self::LongOutage => {
                 server.kill();
-                let most = (live.lasts() / 4).min(LONGEST_OUTAGE);
-                live.rest(random, most / 2, most);
+                let long = (live.lasts() / 6).min(LONGEST_OUTAGE);
+                live.rest(random, long, long);
                 server.restart(Data::Kept);
             }
             Self::Everything => {
-                let fault = match random.u8(..LONG_OUTAGES) {
-                    0 => Self::LongOutage,
-                    _ => Self::OF_ONE_SERVER[random.usize(..Self::OF_ONE_SERVER.len())],
-                };
+                let fault = Self::OF_ONE_SERVER[random.usize(..Self::OF_ONE_SERVER.len())];
                 fault.strike(server, proxy, live, random);
             }
             Self::StopServer => {
