@@ -5,7 +5,7 @@ use std::{fmt::Debug, time::Duration};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Codec, Compression, Decoded, Envelope, Header, Limits, Rejected, Times, Unencodable, Wire,
+    Codec, Compression, Decoded, Envelope, Header, Limits, Times, Unencodable, Wire,
     digest::Walk,
     header::{self, Payload},
 };
