@@ -1,6 +1,9 @@
 //! Types that lose something on their way, for some of their values.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    fmt,
+};
 
 use arbitrary::Arbitrary;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -23,9 +26,19 @@ pub enum Lossy {
     /// Floats in JSON.
     Floats(f64, Vec<Option<f32>>),
     /// Nothing is lost, whatever the order.
-    Sets(HashSet<u8>, BTreeMap<i16, Vec<Aliased>>),
+    Sets(Unordered, BTreeMap<i16, Vec<Aliased>>),
     /// What is flattened.
     Flat(Vec<Flat>),
+}
+
+/// A set that shows itself in order: equal ones have one `Debug`.
+#[derive(Arbitrary, Serialize, Deserialize)]
+pub struct Unordered(HashSet<u8>);
+
+impl fmt::Debug for Unordered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.iter().collect::<BTreeSet<_>>()).finish()
+    }
 }
 
 /// See [`Lossy`].

@@ -267,8 +267,7 @@ async fn whoever_connects_lazily_begins_at_once() {
 async fn a_server_that_comes_later() {
     let server = RedisServer::start();
     server.kill();
-    let cache = RedisCache::builder().url(server.url()).connect_lazily().unwrap();
-    let cache = TieredCache::new(larder::MemoryCache::new(100), cache);
+    let cache = TieredCache::connect_lazily(server.url()).unwrap();
     let computed = in_time(cache.get_or_compute("key", long(), async || Ok::<_, Infallible>(1_u64))).await;
     assert_eq!(computed, Ok(1));
     server.restart(Data::Lost);

@@ -7,7 +7,7 @@
 //! proof, and a model of the rule in the `tests` package finds a stale read when any of them is left out:
 //!
 //! - the stamp is taken *before* anything is read that the value is made from;
-//! - a change raises its slots first, then the counter: whoever sees the new counter sees the slots;
+//! - a change raises its slots first, then the counter: a reader that sees the new counter sees the slots;
 //! - changes are applied one at a time;
 //! - the entry is judged whenever it is read, wherever it lay in the meantime. If it is valid, its stamp moves
 //!   up, to what the counter was before the look: if nothing at all has changed by the next one, that look is
@@ -174,7 +174,7 @@ impl Stamp {
 #[derive(Debug)]
 pub(crate) struct LocalOrder {
     now: CachePadded<AtomicU64>,
-    /// The number of the last change; whoever holds it is the only applier.
+    /// The number of the last change; its holder is the only applier.
     applier: Mutex<u64>,
 }
 
@@ -280,7 +280,7 @@ impl Epochs {
         self.recent.add(scopes, number);
     }
 
-    /// First of all, and before anybody can append it: whoever judges an entry of the server after this
+    /// First of all, and before it can be appended: a reader that judges an entry of the server after this
     /// change must meet it in the outbox.
     fn announce(
         &self,

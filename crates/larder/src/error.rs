@@ -118,7 +118,7 @@ impl fmt::Debug for Error {
     }
 }
 
-/// A computation's failure, as the callers receive it who waited for somebody else's computation.
+/// A computation's failure, as the callers receive it who waited for it.
 ///
 /// An error type that is `Clone` is shared as it is. Any other is shared if it can be made from a
 /// `SharedError` (`anyhow::Error`, `eyre::Report` and `Box<dyn Error + Send + Sync>` can, and so can

@@ -110,7 +110,7 @@ impl Key {
         self.digest::<T>(":md5", digest::md5(value));
     }
 
-    /// Appends a digest of the value that no two values share, whoever chose them, as 32 letters and digits.
+    /// Appends a digest of the value that no two values share, even ones that an attacker chose, as 32 letters and digits.
     /// Otherwise like [`md5`](Self::md5).
     pub fn hash<T: Serialize + ?Sized>(&mut self, value: &T) {
         self.digest::<T>(":hash", digest::hash(value));

@@ -144,3 +144,8 @@ pub use self::{
 };
 
 pub use larder_macros::{cache_put, cached, invalidate};
+
+/// The first thing that is read compiles, and runs.
+#[cfg(all(doctest, feature = "redis"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

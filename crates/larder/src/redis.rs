@@ -112,7 +112,8 @@ impl RedisCache {
     ///
     /// # Errors
     ///
-    /// If the URL is malformed, or no connection could be made after several attempts.
+    /// If the URL is malformed, or no connection could be made after several attempts. To start a program while its
+    /// servers are down, take [`RedisCacheBuilder::connect_lazily`].
     pub async fn connect(url: impl Into<String>) -> Result<Self> {
         Self::builder().url(url).connect().await
     }

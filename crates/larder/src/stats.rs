@@ -69,7 +69,7 @@ counters! {
     computations,
     /// Computations that failed.
     failures,
-    /// Callers who got the outcome of somebody else's computation, begun before or after they came.
+    /// Callers who got the outcome of another caller's computation, begun before or after they came.
     joined,
     /// Refreshes begun before or after the end of `ttl`, while callers had the old value.
     refreshes,
@@ -141,7 +141,7 @@ impl CacheStats {
     }
 
     /// The share of reads that computed nothing, because they found what they asked for or waited for
-    /// somebody else's computation: from 0 to 1, and 0 before the first read.
+    /// another caller's computation: from 0 to 1, and 0 before the first read.
     #[must_use]
     pub fn saved_ratio(&self) -> f64 {
         let joined = self.joined.min(self.misses);

@@ -65,9 +65,31 @@ impl TieredCache {
     ///
     /// # Errors
     ///
-    /// If the URL is malformed, or no connection could be made after several attempts.
+    /// If the URL is malformed, or no connection could be made after several attempts. To start a program while its
+    /// servers are down, take [`connect_lazily`](Self::connect_lazily).
     pub async fn connect(url: impl Into<String>) -> Result<Self> {
         let redis = RedisCache::connect(url).await?;
+        Ok(Self::new(MemoryCache::builder().build()?, redis))
+    }
+
+    /// The same, at once: it connects in the background as soon as the servers are there, and works in memory until
+    /// then.
+    ///
+    /// ```
+    /// use larder::TieredCache;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> larder::Result<()> {
+    /// larder::install(TieredCache::connect_lazily("redis://localhost?prefix=shop")?)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the URL is malformed.
+    pub fn connect_lazily(url: impl Into<String>) -> Result<Self> {
+        let redis = RedisCache::builder().url(url).connect_lazily()?;
         Ok(Self::new(MemoryCache::builder().build()?, redis))
     }
 
@@ -77,7 +99,7 @@ impl TieredCache {
         self.redis.link()
     }
 
-    /// The tier in memory: for its size.
+    /// Approximate number of entries in the memory tier.
     #[must_use]
     pub fn entry_count(&self) -> u64 {
         self.memory.entry_count()

@@ -1,7 +1,7 @@
 //! The bytes of an entry on its way to and from a shared server: a header, then the encoded value.
 //!
 //! `docs/wire-format.md` describes them byte by byte. What is read was written by others: another
-//! release, another program, somebody hostile. So nothing that a message says of itself is believed
+//! release, another program, an attacker. So nothing that a message says of itself is believed
 //! before it is checked, and whatever is not exactly what this build would accept is a [`Rejected`]: a
 //! miss, counted, and never a wrong value.
 
@@ -38,7 +38,7 @@ pub(crate) use self::{
 };
 use crate::{scope, value::Comparison};
 
-/// How large a message may be, whoever wrote it.
+/// How large a message may be, from any writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// The largest message, header included. A larger value is not written, a larger message not read.

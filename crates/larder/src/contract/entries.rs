@@ -125,10 +125,10 @@ pub(super) async fn a_dropped_call_leaves_no_harm<C: Cache + 'static>(trial: &Tr
         let found = trial.get::<u32>(&trial.cache, &key).await;
         trial.require(
             found.is_none_or(|found| found == 3),
-            "a dropped call left what nobody stored (clause 6)",
+            "a dropped call left what was never stored (clause 6)",
         );
         let computed = trial.cache.get_or_compute(&key, &LONG, compute).await;
-        trial.require(computed == Ok(3), "a dropped call left what nobody stored (clause 6)");
+        trial.require(computed == Ok(3), "a dropped call left what was never stored (clause 6)");
     }
 }
 

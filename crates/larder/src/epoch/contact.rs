@@ -50,7 +50,7 @@ pub(crate) struct Contact {
     /// When the last read was sent whose reply was applied and reached the tip; zero before the first one.
     proven: AtomicU64,
     /// How long ago that may be at most, in nanoseconds, for anything to be served that other processes may have
-    /// changed: the strictest that anybody asked for, or no limit.
+    /// changed: the strictest that a cache asked for, or no limit.
     limit: AtomicU64,
     /// What the server's clock is ahead of ours, in milliseconds.
     ahead: AtomicI64,
@@ -86,7 +86,7 @@ impl Contact {
         self.limit.fetch_min(nanos, Ordering::Relaxed);
     }
 
-    /// The strictest limit that anybody asked for.
+    /// The strictest limit that a cache asked for.
     pub(crate) fn limit(&self) -> Option<Duration> {
         Some(self.limit.load(Ordering::Relaxed)).filter(|&nanos| nanos != NO_LIMIT).map(Duration::from_nanos)
     }

@@ -83,7 +83,7 @@ impl Epochs {
     /// What this process appended itself was a local change when it was called, and is none now.
     pub(crate) fn follow(&self, records: &[Record], to: Epoch) {
         let Some(log) = &self.log else { return };
-        // Before `now`: whoever judges an entry of the server after this change must meet it in the slots.
+        // Before `now`: a reader that judges an entry of the server after this change must meet it in the slots.
         for record in records {
             log.raise(&record.scopes, record.epoch);
         }

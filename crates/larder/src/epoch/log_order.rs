@@ -3,7 +3,7 @@
 //! A process' **position** is the epoch through which it has applied every record. An entry on the server
 //! carries the position that its writer had when the computation began. It is valid for a reader whose outbox,
 //! floors and log slots know nothing newer that covers it. They are looked at in this order, and filled in the
-//! opposite one: whoever no longer finds a change in the outbox finds it in the slots.
+//! opposite one: a reader that no longer finds a change in the outbox finds it in the slots.
 //!
 //! Only the log's reader writes position, floors and slots.
 

@@ -145,7 +145,7 @@ fn loom_a_stamp_that_moves_up_hides_no_change() {
     });
 }
 
-/// The ring of the last changes, of two places, while three changes are made: whoever has seen the second one is not
+/// The ring of the last changes, of two places, while three changes are made: a reader that has seen the second one is not
 /// told that there was none, though its place is written over.
 #[test]
 fn loom_recent_changes_that_are_overtaken() {

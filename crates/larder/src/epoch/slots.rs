@@ -24,7 +24,7 @@ pub(super) struct Slots {
     secret: Secret,
 }
 
-/// Chooses a place for each scope, in a way that is known to nobody.
+/// Chooses a place for each scope, by a secret of this process.
 #[derive(Clone, Copy)]
 struct Secret {
     mask: u64,

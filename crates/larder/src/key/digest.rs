@@ -16,7 +16,7 @@ const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// The MD5 ([RFC 1321](https://www.rfc-editor.org/rfc/rfc1321)) of the value, as 32 hexadecimal digits.
 ///
-/// Two values with one MD5 are made in seconds by whoever wants them: for values that strangers choose there is
+/// Two values with one MD5 can be made in seconds: for values that strangers choose there is
 /// [`hash`].
 pub(super) fn md5<T: Serialize + ?Sized>(value: &T) -> Result<Text, Unencodable> {
     let encoded = encoding::encode(value)?;

@@ -35,7 +35,7 @@ fn every_changed_byte_is_rejected() {
     }
 }
 
-/// The same by somebody who knows the checksums: anything may be read, but nothing may happen.
+/// The same with checksums put right: anything may be read, but nothing may happen.
 #[test]
 fn changes_with_right_checksums_do_no_harm() {
     for (wire, original) in messages() {
