@@ -1,6 +1,6 @@
 //! What there is to ask for.
 
-use std::{num::NonZeroU32, time::Instant};
+use std::time::Instant;
 
 use actix_web::{
     HttpResponse, Responder, ResponseError as _,
@@ -10,14 +10,22 @@ use actix_web::{
     middleware::Next,
     web::{self, Data, Html, Json, Path, Query, ServiceConfig, get, resource},
 };
+use dashboard::{
+    PAGE,
+    app::App,
+    db::NewUser,
+    metrics,
+    parameters::{Paging, Top},
+    prometheus,
+    requests::Source,
+    stats::Stats,
+    uncached, users,
+};
 use larder_http::HttpCache;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
-use crate::{
-    app::App, db::NewUser, failure::Failure, metrics, prometheus, requests::Source, stats::Stats, uncached,
-    users,
-};
+use crate::failure::Failure;
 
 type Reply = Result<HttpResponse, Failure>;
 
@@ -35,7 +43,7 @@ pub fn configure(service: &mut ServiceConfig, cache: HttpCache) {
         .service(resource("/users").get(list).post(create))
         .service(resource("/users/{id}").get(read).put(update).delete(delete));
     service
-        .route("/", get().to(async || Html::new(include_str!("index.html"))))
+        .route("/", get().to(async || Html::new(PAGE)))
         .service(api)
         .route("/uncached/dashboard", get().to(uncached_dashboard))
         .route("/admin/cache/stats", get().to(async |app: Data<App>| Json(Stats::of(&app))))
@@ -75,29 +83,9 @@ async fn revenue(app: Data<App>) -> Reply {
     Ok(page(300, json!({ "revenue": metrics::revenue(&app.db).await? })))
 }
 
-#[derive(Deserialize)]
-struct Top {
-    #[serde(default = "ten")]
-    count: u32,
-}
-
-fn ten() -> u32 {
-    10
-}
-
 async fn top_customers(app: Data<App>, top: Query<Top>) -> Reply {
-    let customers = metrics::top_customers(&app.db, top.count.min(100)).await?;
+    let customers = metrics::top_customers(&app.db, top.count()).await?;
     Ok(page(300, json!({ "top_customers": customers })))
-}
-
-#[derive(Deserialize)]
-struct Paging {
-    #[serde(default = "first")]
-    page: NonZeroU32,
-}
-
-fn first() -> NonZeroU32 {
-    NonZeroU32::MIN
 }
 
 async fn list(app: Data<App>, paging: Query<Paging>) -> Reply {

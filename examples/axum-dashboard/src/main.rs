@@ -1,30 +1,19 @@
 //! A service with Axum, its values and its responses cached: `cargo run -p axum-dashboard`.
 //!
-//! `metrics.rs` and `users.rs` are what larder does for a service; `routes.rs` puts its response cache in
-//! front of the handlers. README.md says what else is where.
+//! `routes.rs` puts larder's response cache in front of the handlers. What they call is in `examples/dashboard`, the
+//! same for both frameworks: `users.rs` and `metrics.rs` there are what larder does for a service.
 
 #![expect(unreachable_pub, reason = "`pub` is for the other modules here")]
 
-mod app;
-mod config;
-mod db;
 mod failure;
-mod metrics;
-mod prometheus;
-mod requests;
 mod routes;
-mod stats;
-mod stop;
-mod uncached;
-mod users;
 
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Result};
+use dashboard::{app::App, config::Config, stop};
 use larder::Cache as _;
 use tokio::{net::TcpListener, time::sleep};
-
-use crate::{app::App, config::Config, stop::GRACE};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -39,25 +28,25 @@ async fn main() -> Result<()> {
     let listener = listener.with_context(|| format!("ADDRESS: cannot listen on {}", config.address))?;
     serve(listener, app).await?;
 
-    // What was invalidated here, and not told to the other processes yet.
+    // What was invalidated here and not delivered to the other processes yet.
     if !larder::global().flush(Duration::from_secs(2)).await {
         tracing::warn!("other processes were not told of everything that was invalidated");
     }
     Ok(())
 }
 
-/// Until somebody wants the process to stop, and all requests have been answered.
+/// Until the process is asked to stop, and all requests have been answered.
 async fn serve(listener: TcpListener, app: App) -> Result<()> {
     let (stop, overdue) = (stop::requested()?, stop::requested()?);
     announce(listener.local_addr()?);
     tokio::select! {
         served = axum::serve(listener, routes::router(app)).with_graceful_shutdown(stop) => served?,
-        () = async { overdue.await; sleep(GRACE).await } => tracing::warn!("not all requests were answered"),
+        () = async { overdue.await; sleep(stop::GRACE).await } => tracing::warn!("not all requests were answered"),
     }
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "whoever started this with port 0 has to learn the port")]
+#[expect(clippy::print_stdout, reason = "with port 0, this is how to learn the port")]
 fn announce(address: SocketAddr) {
     println!("listening on http://{address}");
 }

@@ -1,6 +1,6 @@
 //! What there is to ask for.
 
-use std::{num::NonZeroU32, time::Instant};
+use std::time::Instant;
 
 use axum::{
     Json, Router,
@@ -13,19 +13,22 @@ use axum::{
     response::{Html, IntoResponse},
     routing::get,
 };
-use larder_http::HttpCache;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-
-use crate::{
+use dashboard::{
+    PAGE,
     app::App,
     db::NewUser,
-    failure::{Body, Failure, Path, Query},
-    metrics, prometheus,
+    metrics,
+    parameters::{Paging, Top},
+    prometheus,
     requests::Source,
     stats::Stats,
     uncached, users,
 };
+use larder_http::HttpCache;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::failure::{Body, Failure, Path, Query};
 
 type Reply<T = Json<serde_json::Value>> = Result<T, Failure>;
 
@@ -41,10 +44,10 @@ pub fn router(app: App) -> Router {
         .route("/users", get(list).post(create))
         .route("/users/{id}", get(read).put(update).delete(delete))
         // Inside of `nest`, this needs larder-http's feature `axum`. What clients send in `Cache-Control` does
-        // not count: nobody makes the database work by reloading a page. Pages take 64 MiB of memory at most.
+        // not count: reloading a page does not make the database work. Pages take 64 MiB of memory at most.
         .layer(HttpCache::new(larder::global()).capacity(64 << 20).ignore_request_directives());
     Router::new()
-        .route("/", get(Html(include_str!("index.html"))))
+        .route("/", get(Html(PAGE)))
         .nest("/api/v1", api)
         .route("/uncached/dashboard", get(uncached_dashboard))
         .route("/admin/cache/stats", get(async |State(app): State<App>| Json(Stats::of(&app))))
@@ -85,28 +88,8 @@ async fn revenue(State(app): State<App>) -> Reply<impl IntoResponse> {
     Ok(page(300, json!({ "revenue": metrics::revenue(&app.db).await? })))
 }
 
-#[derive(Deserialize)]
-struct Top {
-    #[serde(default = "ten")]
-    count: u32,
-}
-
-fn ten() -> u32 {
-    10
-}
-
 async fn top_customers(State(app): State<App>, Query(top): Query<Top>) -> Reply<impl IntoResponse> {
-    Ok(page(300, json!({ "top_customers": metrics::top_customers(&app.db, top.count.min(100)).await? })))
-}
-
-#[derive(Deserialize)]
-struct Paging {
-    #[serde(default = "first")]
-    page: NonZeroU32,
-}
-
-fn first() -> NonZeroU32 {
-    NonZeroU32::MIN
+    Ok(page(300, json!({ "top_customers": metrics::top_customers(&app.db, top.count()).await? })))
 }
 
 async fn list(

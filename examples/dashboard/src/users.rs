@@ -30,8 +30,8 @@ pub async fn users(db: &Db, page: NonZeroU32) -> Result<Vec<User>> {
     db.users(offset, PER_PAGE).await
 }
 
-/// The key of a user who is new: somebody may have asked for the ID before, and found nobody. The tag is not
-/// here: who has paid nothing yet is in no metric.
+/// The key of the new user, too: its ID may have been asked for before, and `None` is cached. The tag is not
+/// here: a user who has paid nothing yet is in no metric.
 #[invalidate("user:<result.id>", "users:*")]
 pub async fn create(db: &Db, user: NewUser) -> Result<User> {
     db.create_user(user).await

@@ -13,7 +13,7 @@ pub enum Source {
     Hit,
     /// The cache, past its time.
     Stale,
-    /// Somebody else's request for the same, which was under way.
+    /// Another request for the same, which was under way.
     Joined,
     /// The handler, which was asked because the cache had nothing.
     Computed,
@@ -39,6 +39,7 @@ impl Source {
         }
     }
 
+    /// As it is written in figures.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hit => "hit",
@@ -69,6 +70,7 @@ impl Requests {
         }
     }
 
+    /// A copy of all that was counted.
     pub fn by_route(&self) -> BTreeMap<String, Route> {
         self.lock().clone()
     }
@@ -117,10 +119,12 @@ impl Latencies {
         self.sum += other.sum;
     }
 
+    /// How many requests.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
+    /// How long all of them took together.
     pub fn sum(&self) -> Duration {
         self.sum
     }

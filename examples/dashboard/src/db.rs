@@ -121,7 +121,7 @@ impl Pool {
     }
 }
 
-/// A file that somebody took away is an error, and not a new and empty database.
+/// A file that was taken away is an error, and not a new and empty database.
 fn connect(file: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;

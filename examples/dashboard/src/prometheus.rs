@@ -8,6 +8,7 @@ use crate::{app::App, requests::Latencies};
 
 const LATENCY: &str = "http_request_duration_seconds";
 
+/// All figures.
 pub fn text(app: &App) -> String {
     let mut text = String::new();
     for (name, value) in larder::global().stats().iter() {

@@ -10,6 +10,7 @@ use crate::{
     requests::{Latencies, Route},
 };
 
+/// The figures of one moment.
 #[derive(Serialize)]
 pub struct Stats {
     cache: Counted,
@@ -32,9 +33,9 @@ struct Counted {
 #[derive(Serialize)]
 struct Redis {
     available: bool,
-    /// For how long changes made by other processes may not have been heard of: nobody knows before the first contact.
+    /// For how long changes made by other processes may not have arrived: unknown before the first contact.
     out_of_touch_s: Option<f64>,
-    /// Changes made here of which other processes are still to be told.
+    /// Changes made here that are not delivered to other processes yet.
     waiting: u64,
 }
 
@@ -49,6 +50,7 @@ struct Summary {
 }
 
 impl Stats {
+    /// What was counted since the process began.
     pub fn of(app: &App) -> Self {
         let routes = app.requests.by_route();
         Self {

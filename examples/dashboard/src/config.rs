@@ -4,6 +4,7 @@ use std::{env, error::Error, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use anyhow::{Context, Result};
 
+/// The settings of a dashboard.
 pub struct Config {
     /// `ADDRESS`: where to listen. Port 0 is any free one.
     pub address: SocketAddr,
@@ -14,6 +15,7 @@ pub struct Config {
 }
 
 impl Config {
+    /// Reads the variables. The error names the one that makes no sense.
     pub fn from_env() -> Result<Self> {
         Ok(Self {
             address: variable("ADDRESS", "127.0.0.1:3000")?,

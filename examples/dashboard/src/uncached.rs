@@ -1,4 +1,4 @@
-//! The dashboard as it would be without a cache: six queries for everybody who asks. It exists for
+//! The dashboard as it would be without a cache: six queries for each request. It exists for
 //! `scripts/load`, which compares the two. A service of your own has no such file.
 
 use anyhow::Result;
@@ -8,6 +8,7 @@ use crate::{
     metrics::{Dashboard, now},
 };
 
+/// Six queries, each time.
 pub async fn dashboard(db: &Db) -> Result<Dashboard> {
     let (traffic, error_rate, p95_latency, active_users, revenue, top_customers) = tokio::try_join!(
         db.traffic(),

@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 /// So long may requests go on that are under way then.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// Ends when somebody wants the process to stop, from now on: by Ctrl-C, or a service manager.
+/// Ends when the process is asked to stop, from now on: by Ctrl-C, or a service manager.
 #[cfg(unix)]
 pub fn requested() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -19,7 +19,7 @@ pub fn requested() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     })
 }
 
-/// Ends when somebody wants the process to stop, by Ctrl-C.
+/// Ends when the process is asked to stop, by Ctrl-C.
 #[cfg(not(unix))]
 pub fn requested() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     Ok(async {
