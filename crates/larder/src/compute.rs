@@ -1,4 +1,4 @@
-//! From a question to a value: the memory, the flight, the computation, the store.
+//! From a question to a value: memory, singleflight, computation, store.
 
 mod background;
 mod batch;
@@ -18,10 +18,10 @@ use crate::{
     dependencies::{self, Frame},
     entry::{Entry, Phase},
     failure::Sharing,
-    flight::{Failure, FlightId, Lead, Outcome, Route, Watch},
     foreign, key, mutant, none,
     policy::Policy,
     scope::{self, Scope, ScopeHash, ScopeSet},
+    singleflight::{Failure, InFlightId, Leader, Outcome, Watch, WorkKey},
     value::Value,
 };
 
@@ -84,7 +84,7 @@ fn count_hit(core: &Core, entry: &Entry, phase: Phase) {
 /// Gives a caller the value of an entry that was found or made to hold a `V`.
 fn receive<V: Value>(core: &Core, entry: &Entry) -> V {
     dependencies::record(core.epochs(), &entry.0);
-    entry.value::<V>().expect("the type was looked at, or a flight's route has it").clone()
+    entry.value::<V>().expect("the type was looked at, or a in_flight's work has it").clone()
 }
 
 /// One caller's wish for the value under a key.
@@ -104,9 +104,9 @@ enum Turn<V, E> {
     /// It is over.
     Done(Result<V, E>),
     /// The caller computes for everybody, in all processes if the lead has a lease.
-    Lead(Lead),
+    Leader(Leader),
     /// The caller has a value that should be refreshed, and computes for everybody.
-    Refresh(Lead, Entry, Phase),
+    Refresh(Leader, Entry, Phase),
     /// The caller computes for itself.
     Alone,
 }
@@ -114,8 +114,8 @@ enum Turn<V, E> {
 /// What a caller is about to compute.
 struct Computation {
     frame: Arc<Frame>,
-    /// The flight that it leads for others, if any.
-    lead: Option<Lead>,
+    /// The computation that it leads for others, if any.
+    lead: Option<Leader>,
     /// What may be served if it fails.
     stale: Option<Entry>,
 }
@@ -143,12 +143,12 @@ where
     }
     let watch = Watch::new(policy.takeover_after);
     let call = Call { cache, at: core.lookup(key), policy, sharing, stores: found.stores, watch };
-    let nested_in = dependencies::current_flights();
+    let nested_in = dependencies::current_in_flight();
     let whole = async {
         let mut stale = None;
         let computation = match call.turn::<V, E>(found.entry, &mut stale).await {
             Turn::Done(result) => return result,
-            Turn::Lead(lead) => call.begin(Some(lead), stale, nested_in),
+            Turn::Leader(lead) => call.begin(Some(lead), stale, nested_in),
             Turn::Refresh(lead, entry, _) => call.begin(Some(lead), Some(entry), nested_in),
             Turn::Alone => call.begin(None, stale, nested_in),
         };
@@ -162,7 +162,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         self.cache.core()
     }
 
-    /// What the flight before a new one may have stored after the new one's leader looked. To look for no
+    /// What the computation before a new one may have stored after the new one's leader looked. To look for no
     /// reason would count as one more wish for the key where it is decided what is kept.
     fn find_new<V: Value>(&self) -> Option<Entry> {
         let core = self.core();
@@ -180,8 +180,8 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         scope::covering(self.at.key, &self.policy.tags)
     }
 
-    fn route<V: Value>(&self) -> Route {
-        Route { key: self.at.key.into(), value_type: TypeId::of::<V>() }
+    fn work<V: Value>(&self) -> WorkKey {
+        WorkKey { key: self.at.key.into(), value_type: TypeId::of::<V>() }
     }
 
     /// Whether a stale entry may still be served: its window is open, and nothing that covers it was
@@ -190,27 +190,27 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         entry.0.phase(self.core().now()) < Phase::Over && entry.0.is_valid(self.core().epochs())
     }
 
-    /// Begins a computation: for everybody who waits, or with no flight to lead, for this caller alone.
-    /// While it waits, the flights that it is `nested_in` wait too.
+    /// Begins a computation: for everybody who waits, or with no computation to lead, for this caller alone.
+    /// While it waits, the computations that it is `nested_in` wait too.
     fn begin(
         &self,
-        lead: Option<Lead>,
+        lead: Option<Leader>,
         stale: Option<Entry>,
-        nested_in: impl IntoIterator<Item = FlightId>,
+        nested_in: impl IntoIterator<Item = InFlightId>,
     ) -> Computation {
         match &lead {
             Some(lead) => self.note_takeover(lead),
             None => self.core().count(|counters| &counters.unjoined),
         }
-        let flights = lead.iter().map(Lead::id).chain(nested_in);
-        // Later than the flight, which may have waited for other processes: what was changed meanwhile is
+        let in_flight = lead.iter().map(Leader::id).chain(nested_in);
+        // Later than the computation, which may have waited for other processes: what was changed meanwhile is
         // read from here on.
         let since = self.core().begin();
-        Computation { frame: Frame::new(flights, since, self.policy.detached), lead, stale }
+        Computation { frame: Frame::new(in_flight, since, self.policy.detached), lead, stale }
     }
 
     /// Says that somebody keeps a call and does not poll it.
-    fn note_takeover(&self, lead: &Lead) {
+    fn note_takeover(&self, lead: &Leader) {
         if lead.took_over() {
             self.core().count(|counters| &counters.taken_over);
             foreign::report!(
@@ -236,11 +236,11 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         let shared = !frame.decisions().unshared;
         match computed {
             Ok(value) => {
-                // What begins later is newer: the value of one that was passed over is not put in its place.
-                let superseded = lead.as_ref().is_some_and(Lead::is_passed_over);
+                // What begins later is newer: the value of one that was superseded is not put in its place.
+                let superseded = lead.as_ref().is_some_and(Leader::is_superseded);
                 // What cannot be cloned is this caller's alone.
                 let Some((entry, wanted)) = foreign::contain(|| self.entry_of(&value, &frame, false)) else {
-                    lead.into_iter().for_each(|lead| lead.land(Outcome::Unshared, false));
+                    lead.into_iter().for_each(|lead| lead.complete(Outcome::Unshared, false));
                     return Ok(value);
                 };
                 let stored = wanted && !superseded;
@@ -252,7 +252,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
                 dependencies::record(core.epochs(), &entry.0);
                 if let Some(lead) = lead {
                     let outcome = if shared { Outcome::Value(entry) } else { Outcome::Unshared };
-                    lead.land(outcome, found);
+                    lead.complete(outcome, found);
                 }
                 Ok(value)
             }
@@ -263,7 +263,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
                     let given = || foreign::contain(|| self.sharing.give(&error)).flatten();
                     let failure = || Failure { error: given(), cover };
                     let outcome = if shared { Outcome::Failure(failure()) } else { Outcome::Unshared };
-                    lead.land(outcome, false);
+                    lead.complete(outcome, false);
                 }
                 match stale.filter(|entry| self.is_servable(entry)) {
                     Some(entry) => Ok(serve(core, &entry, entry.0.phase(core.now()))),
@@ -365,7 +365,7 @@ where
     }
     let watch = Watch::new(policy.takeover_after);
     let call = Call { cache, at: core.lookup(key), policy, sharing: (), stores: core.stores(), watch };
-    let frame = Frame::new(dependencies::current_flights(), core.begin(), policy.detached);
+    let frame = Frame::new(dependencies::current_in_flight(), core.begin(), policy.detached);
     let computed = call.run(&frame, compute).await;
     if let Ok(value) = &computed
         && let Some((entry, wanted)) = foreign::contain(|| call.entry_of(value, &frame, true))

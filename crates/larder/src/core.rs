@@ -20,10 +20,10 @@ use crate::{
     dependencies,
     entry::Entry,
     epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, Replaced, Since},
-    flight::Flights,
     lock::LocalLocks,
     near::NearTable,
     scope::{self, ScopeHash, ScopeSet},
+    singleflight::Singleflight,
     stats::{CacheStats, Counters, Stats},
 };
 
@@ -47,8 +47,8 @@ struct Inner {
     hasher: RandomState,
     clock: Clock,
     stats: Stats,
-    flights: Arc<Flights>,
-    /// Raised by one when a computed value was stored, before its flight lands.
+    singleflight: Arc<Singleflight>,
+    /// Raised by one when a computed value was stored, before its computation completes.
     stores: CachePadded<AtomicU64>,
     /// Whether it was said that a value had too many scopes.
     warned_too_wide: AtomicBool,
@@ -103,7 +103,7 @@ impl CoreBuilder {
             hasher: RandomState::default(),
             clock: Clock::default(),
             stats: Stats::new(),
-            flights: Arc::new(Flights::new()),
+            singleflight: Arc::new(Singleflight::new()),
             stores: CachePadded::default(),
             warned_too_wide: AtomicBool::new(false),
             locks: LocalLocks::default(),
@@ -217,8 +217,8 @@ impl Core {
         &self.0.locks
     }
 
-    pub(crate) fn flights(&self) -> &Arc<Flights> {
-        &self.0.flights
+    pub(crate) fn singleflight(&self) -> &Arc<Singleflight> {
+        &self.0.singleflight
     }
 
     /// How many computed values were stored: what was not there when this was the same is not there now.

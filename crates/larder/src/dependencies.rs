@@ -20,16 +20,16 @@ use smallvec::SmallVec;
 use crate::{
     entry::{Cover, Elsewhere, Stored},
     epoch::{Epochs, Since},
-    flight::FlightId,
     mutant,
     scope::{self, Collected, ScopeHash, ScopeSet},
+    singleflight::InFlightId,
     sync::{Mutex, lock},
 };
 
 /// A computation under way.
 pub(crate) struct Frame {
-    /// The flights that this computation leads, and those it is nested in.
-    flights: SmallVec<[FlightId; 2]>,
+    /// The computations that this computation leads, and those it is nested in.
+    in_flight: SmallVec<[InFlightId; 2]>,
     since: Since,
     records: bool,
     state: Mutex<State>,
@@ -136,14 +136,14 @@ fn add_elsewhere(reads: &mut Vec<Reads>, more: &[Elsewhere]) {
 }
 
 impl Frame {
-    /// A frame for a computation that began at `since`. While it waits, `flights` wait.
+    /// A frame for a computation that began at `since`. While it waits, `computations` wait.
     pub(crate) fn new(
-        flights: impl IntoIterator<Item = FlightId>,
+        in_flight: impl IntoIterator<Item = InFlightId>,
         since: Since,
         detached: bool,
     ) -> Arc<Self> {
-        let flights = flights.into_iter().collect();
-        Arc::new(Self { flights, since, records: !detached, state: Mutex::default() })
+        let in_flight = in_flight.into_iter().collect();
+        Arc::new(Self { in_flight, since, records: !detached, state: Mutex::default() })
     }
 
     /// Runs a future as this computation.
@@ -204,7 +204,7 @@ impl Drop for PassOn {
 /// computation; what it decides about an entry of its own, which there is not, does not.
 pub async fn bypass<F: Future>(future: F) -> F::Output {
     let Some(outer) = current() else { return future.await };
-    let frame = Frame::new(outer.flights.iter().copied(), outer.since, !outer.records);
+    let frame = Frame::new(outer.in_flight.iter().copied(), outer.since, !outer.records);
     lock(&frame.state).reads.clone_from(&lock(&outer.state).reads);
     let _passed_on = frame.pass_on();
     frame.run(future).await
@@ -213,12 +213,12 @@ pub async fn bypass<F: Future>(future: F) -> F::Output {
 /// Runs a future as a part of the current computation whose reads do not count for it.
 pub async fn unrecorded<F: Future>(future: F) -> F::Output {
     let Some(outer) = current() else { return future.await };
-    Frame::new(outer.flights.iter().copied(), outer.since, true).run(future).await
+    Frame::new(outer.in_flight.iter().copied(), outer.since, true).run(future).await
 }
 
-/// The flights that the current computation leads or is nested in: those that wait while it waits.
-pub(crate) fn current_flights() -> SmallVec<[FlightId; 2]> {
-    CURRENT.with_borrow(|current| current.as_ref().map(|frame| frame.flights.clone()).unwrap_or_default())
+/// The computations that the current computation leads or is nested in: those that wait while it waits.
+pub(crate) fn current_in_flight() -> SmallVec<[InFlightId; 2]> {
+    CURRENT.with_borrow(|current| current.as_ref().map(|frame| frame.in_flight.clone()).unwrap_or_default())
 }
 
 pin_project! {

@@ -87,7 +87,6 @@ mod environment;
 mod epoch;
 mod error;
 mod failure;
-mod flight;
 mod foreign;
 #[cfg(any(doc, doctest))]
 pub mod guide;
@@ -106,6 +105,7 @@ pub mod private;
 mod redis;
 mod registry;
 mod scope;
+mod singleflight;
 mod stats;
 mod sync;
 #[cfg(feature = "redis")]

@@ -14,9 +14,9 @@ use crate::{
     dependencies::{self, Frame},
     entry::{Entry, Phase},
     failure::Sharing,
-    flight::{Wait, Watch},
     key,
     policy::Policy,
+    singleflight::{Wait, Watch},
     value::Value,
 };
 
@@ -49,7 +49,7 @@ where
     }
     let watch = Watch::new(policy.takeover_after);
     let call = Call { cache, at: core.lookup(key), policy, sharing, stores: found.stores, watch };
-    let nested_in = dependencies::current_flights();
+    let nested_in = dependencies::current_in_flight();
     let mut stale = None;
     let turn = call.watch.run(call.turn::<V, E>(found.entry, &mut stale)).await;
     let computation = match turn {
@@ -61,10 +61,10 @@ where
             runtime.spawn(call.task(computation, start).in_current_span());
             return Ok(value);
         }
-        Turn::Lead(lead) => call.begin(Some(lead), stale.clone(), nested_in.clone()),
+        Turn::Leader(lead) => call.begin(Some(lead), stale.clone(), nested_in.clone()),
         Turn::Alone => call.begin(None, stale.clone(), nested_in.clone()),
     };
-    // The flight is new, so that nothing can wait for this caller through it yet.
+    // The computation is new, so that nothing can wait for this caller through it yet.
     let _wait = computation.lead.as_ref().map(|lead| Wait::begin(nested_in.clone(), lead.id()));
     // The task is in no computation of its own: what it reads is collected for the one that waits here.
     let collected = Frame::new(nested_in, core.begin(), false);

@@ -15,10 +15,10 @@ use crate::{
     dependencies::{self, Frame},
     entry::{Entry, Phase},
     failure::Unshared,
-    flight::{Arrival, Awaited, Boarded, Failure, Join, Lead, Outcome, Wait, Watch},
     foreign, key,
     policy::Policy,
     scope::Scope,
+    singleflight::{Arrival, Awaited, Failure, Leader, Outcome, Role, Wait, Waiter, Watch},
     value::Value,
 };
 
@@ -32,8 +32,8 @@ struct Open<I> {
     stale: Option<Entry>,
 }
 
-/// An item that this batch computes, and the flight it leads for it, if any.
-type Led<I> = (Open<I>, Option<Lead>);
+/// An item that this batch computes, and the computation it leads for it, if any.
+type Led<I> = (Open<I>, Option<Leader>);
 
 /// A batch under way.
 struct Batch<'a, I, V, C: ?Sized, F> {
@@ -90,7 +90,7 @@ where
     {
         let (mut open, mut led) = self.look(items);
         loop {
-            let joins = self.board(open, &mut led);
+            let joins = self.enter(open, &mut led);
             self.lead(led).await?;
             open = self.join(joins).await?;
             if open.is_empty() {
@@ -141,8 +141,8 @@ where
         (open, led)
     }
 
-    /// Boards a flight for each open item: those it leads are added to `led`.
-    fn board(&self, open: Vec<Open<I>>, led: &mut Vec<Led<I>>) -> Vec<(Open<I>, Join)> {
+    /// Enters the computation of each open item: those it leads are added to `led`.
+    fn enter(&self, open: Vec<Open<I>>, led: &mut Vec<Led<I>>) -> Vec<(Open<I>, Waiter)> {
         let core = self.cache.core();
         let mut joins = Vec::new();
         for mut missing in open {
@@ -152,13 +152,13 @@ where
                 continue;
             }
             let call = self.call(&missing.key);
-            let (route, scopes) = (call.route::<V>(), call.own_scopes());
-            let (boarded, came) =
-                core.flights().board(call.caller(&route, &scopes), core.epochs(), missing.came);
+            let (work, scopes) = (call.work::<V>(), call.own_scopes());
+            let (role, came) =
+                core.singleflight().enter(call.caller(&work, &scopes), core.epochs(), missing.came);
             missing.came = Some(came);
-            match boarded {
-                Boarded::Lead(lead) => led.push((missing, Some(lead))),
-                Boarded::Join(join) => joins.push((missing, join)),
+            match role {
+                Role::Leader(lead) => led.push((missing, Some(lead))),
+                Role::Waiter(join) => joins.push((missing, join)),
             }
         }
         joins
@@ -181,9 +181,9 @@ where
             lead.iter().for_each(|lead| self.call(&open.key).note_takeover(lead));
         }
         let core = self.cache.core().clone();
-        let flights = led.iter().filter_map(|(_, lead)| lead.as_ref().map(Lead::id));
-        let nested_in = dependencies::current_flights();
-        let frame = Frame::new(flights.chain(nested_in), core.begin(), self.policy.detached);
+        let in_flight = led.iter().filter_map(|(_, lead)| lead.as_ref().map(Leader::id));
+        let nested_in = dependencies::current_in_flight();
+        let frame = Frame::new(in_flight.chain(nested_in), core.begin(), self.policy.detached);
         let _passed_on = frame.pass_on();
         let items = led.iter().map(|(missing, _)| missing.item.clone()).collect();
         core.count(|counters| &counters.computations);
@@ -200,7 +200,7 @@ where
         }
     }
 
-    /// Lands the flights whose values were stored after this batch looked. Returns the others.
+    /// Completes the computations whose values were stored after this batch looked. Returns the others.
     fn take_new(&mut self, led: Vec<Led<I>>) -> Vec<Led<I>> {
         let core = self.cache.core();
         let mut missing = Vec::with_capacity(led.len());
@@ -212,7 +212,7 @@ where
             match self.call(&open.key).find_new::<V>() {
                 Some(entry) => {
                     self.values.insert(open.item, receive(core, &entry));
-                    lead.land(Outcome::Value(entry), false);
+                    lead.complete(Outcome::Value(entry), false);
                 }
                 None => missing.push((open, Some(lead))),
             }
@@ -220,7 +220,7 @@ where
         missing
     }
 
-    /// Lands the flights whose values another process has stored, all found in one look. Returns the others:
+    /// Completes the computations whose values another process has stored, all found in one look. Returns the others:
     /// batches ask for no lease.
     async fn take_shared(&mut self, led: Vec<Led<I>>) -> Vec<Led<I>> {
         let cache = self.cache;
@@ -232,7 +232,7 @@ where
             match (found, lead) {
                 (Some((entry, Phase::Prompt)), Some(lead)) => {
                     self.values.insert(open.item, receive(core, &entry));
-                    lead.land(Outcome::Value(entry), false);
+                    lead.complete(Outcome::Value(entry), false);
                 }
                 (found, lead) => {
                     open.stale = found.map(|(entry, _)| entry).or(open.stale);
@@ -246,12 +246,12 @@ where
     async fn store(&mut self, mut values: HashMap<I, V>, led: Vec<Led<I>>, frame: &Frame) {
         let core = self.cache.core().clone();
         let unshared = frame.decisions().unshared;
-        let (mut wanted, mut landing) = (Vec::new(), Vec::new());
+        let (mut wanted, mut completing) = (Vec::new(), Vec::new());
         for (missing, lead) in led {
             let Some(value) = values.remove(&missing.item) else {
                 // There is no value to share: whoever waits for this key asks for himself.
                 dependencies::record_absent(core.epochs(), &missing.key);
-                lead.into_iter().for_each(|lead| lead.land(Outcome::Unshared, false));
+                lead.into_iter().for_each(|lead| lead.complete(Outcome::Unshared, false));
                 if missing.stale.is_some() {
                     // One that was due for a refresh, and is gone at its source.
                     drop(self.cache.apply(&[Scope::key(&*missing.key)]));
@@ -261,24 +261,24 @@ where
             if key::check(&missing.key).is_ok() {
                 let made = foreign::contain(|| self.call(&missing.key).entry_of(&value, frame, false));
                 let Some((entry, is_wanted)) = made else {
-                    lead.into_iter().for_each(|lead| lead.land(Outcome::Unshared, false));
+                    lead.into_iter().for_each(|lead| lead.complete(Outcome::Unshared, false));
                     self.values.insert(missing.item, value);
                     continue;
                 };
                 dependencies::record(core.epochs(), &entry.0);
-                let superseded = lead.as_ref().is_some_and(Lead::is_passed_over);
+                let superseded = lead.as_ref().is_some_and(Leader::is_superseded);
                 wanted.extend((is_wanted && !superseded).then(|| entry.clone()));
                 let outcome = if unshared { Outcome::Unshared } else { Outcome::Value(entry) };
-                landing.extend(lead.map(|lead| (lead, outcome)));
+                completing.extend(lead.map(|lead| (lead, outcome)));
             }
             self.values.insert(missing.item, value);
         }
         // In one go: where it takes a round trip, it takes one.
         super::write(self.cache, &wanted).await;
-        landing.into_iter().for_each(|(lead, outcome)| lead.land(outcome, false));
+        completing.into_iter().for_each(|(lead, outcome)| lead.complete(outcome, false));
     }
 
-    /// Ends the flights of a failed computation. The failure is the batch's, unless each item has a stale
+    /// Ends the computations of a failed computation. The failure is the batch's, unless each item has a stale
     /// value that may be served in its place.
     fn fail<E>(&mut self, error: E, led: Vec<Led<I>>, frame: &Frame) -> Result<(), E> {
         let core = self.cache.core().clone();
@@ -288,7 +288,7 @@ where
             let call = self.call(&missing.key);
             let cover = Arc::new(frame.cover(call.own_scopes(), core.epochs()));
             if let Some(lead) = lead {
-                lead.land(Outcome::Failure(Failure { error: None, cover: cover.clone() }), false);
+                lead.complete(Outcome::Failure(Failure { error: None, cover: cover.clone() }), false);
             }
             let stale = missing.stale.filter(|entry| call.is_servable(entry));
             match stale {
@@ -306,7 +306,7 @@ where
     }
 
     /// Waits for what others compute. What that leaves open is for another round.
-    async fn join<E, Fut>(&mut self, joins: Vec<(Open<I>, Join)>) -> Result<Vec<Open<I>>, E>
+    async fn join<E, Fut>(&mut self, joins: Vec<(Open<I>, Waiter)>) -> Result<Vec<Open<I>>, E>
     where
         E: Send + 'static,
         F: FnMut(Vec<I>) -> Fut,
@@ -316,7 +316,7 @@ where
         let mut open = Vec::new();
         let mut joins = joins.into_iter();
         while let Some((mut missing, join)) = joins.next() {
-            let Some(wait) = Wait::begin(dependencies::current_flights(), join.id()) else {
+            let Some(wait) = Wait::begin(dependencies::current_in_flight(), join.id()) else {
                 open.push(Open { alone: true, ..missing });
                 continue;
             };
@@ -338,8 +338,8 @@ where
                     open.push(missing);
                 }
                 Awaited::Outdated => open.push(missing),
-                Awaited::Lead(lead) => {
-                    // At once, for whoever holds a lead and waits for another flight could wait for himself;
+                Awaited::Leader(lead) => {
+                    // At once, for whoever holds a lead and waits for another computation could wait for himself;
                     // and together with whatever else was left by the same leader.
                     drop(wait);
                     let mut led = vec![(missing, Some(lead))];

@@ -9,8 +9,8 @@ use crate::{
     cache::{Cache, Leased},
     core::{Core, Lookup},
     entry::{Entry, Phase},
-    flight::{Lead, Outcome},
     policy::Lock,
+    singleflight::{Leader, Outcome},
     value::{Value, ValueType},
 };
 
@@ -52,11 +52,11 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     /// one process is to compute for all, asks to be the one.
     pub(super) async fn fetch<V: Value, E>(&self, turn: Turn<V, E>, stale: &mut Option<Entry>) -> Turn<V, E> {
         match turn {
-            Turn::Lead(lead) => match self.find_new::<V>() {
-                Some(entry) => self.land(lead, &entry),
-                // With the lease of a leader that was passed over, no other process is at it.
+            Turn::Leader(lead) => match self.find_new::<V>() {
+                Some(entry) => self.complete(lead, &entry),
+                // With the lease of a leader that was superseded, no other process is at it.
                 None if self.cache.is_shared() && !lead.has_lease() => self.fetch_missing(lead, stale).await,
-                None => Turn::Lead(lead),
+                None => Turn::Leader(lead),
             },
             Turn::Refresh(lead, entry, phase) if self.cache.is_shared() && !lead.has_lease() => {
                 self.fetch_newer(lead, entry, phase).await
@@ -65,12 +65,12 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         }
     }
 
-    async fn fetch_missing<V: Value, E>(&self, lead: Lead, stale: &mut Option<Entry>) -> Turn<V, E> {
+    async fn fetch_missing<V: Value, E>(&self, lead: Leader, stale: &mut Option<Entry>) -> Turn<V, E> {
         match self.read_one::<V>().await {
-            Some((entry, Phase::Prompt)) => return self.land(lead, &entry),
+            Some((entry, Phase::Prompt)) => return self.complete(lead, &entry),
             Some((entry, phase @ (Phase::Ahead | Phase::Revalidate))) => {
                 // Those who wait get what there is, and one of all who have it refreshes it.
-                lead.land(Outcome::Value(entry.clone()), false);
+                lead.complete(Outcome::Value(entry.clone()), false);
                 return match self.lead_refresh::<V>() {
                     Some(lead) => self.lease_refresh(lead, entry, phase).await,
                     None => Turn::Done(Ok(serve(self.core(), &entry, phase))),
@@ -84,9 +84,9 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
 
     /// Asks to be the one that computes, and waits for another one who does; for as long as the policy says,
     /// if there is a stale value to serve.
-    async fn lease_missing<V: Value, E>(&self, lead: Lead, stale: &mut Option<Entry>) -> Turn<V, E> {
+    async fn lease_missing<V: Value, E>(&self, lead: Leader, stale: &mut Option<Entry>) -> Turn<V, E> {
         if !self.is_leased() {
-            return Turn::Lead(lead);
+            return Turn::Leader(lead);
         }
         let cover = self.own_scopes();
         let mut leased = pin!(self.cache.lease(self.at, self.value_type::<V>(), &cover, true));
@@ -103,27 +103,27 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         };
         match leased {
             Leased::Found(entry) => match usable::<V>(self.core(), entry) {
-                Some((entry, phase)) if phase < Phase::OnError => self.land(lead, &entry),
-                _ => Turn::Lead(lead),
+                Some((entry, phase)) if phase < Phase::OnError => self.complete(lead, &entry),
+                _ => Turn::Leader(lead),
             },
             Leased::Held(lease) => {
                 lead.hold(lease);
-                Turn::Lead(lead)
+                Turn::Leader(lead)
             }
-            Leased::Elsewhere | Leased::Free => Turn::Lead(lead),
+            Leased::Elsewhere | Leased::Free => Turn::Leader(lead),
         }
     }
 
     /// Goes on with a value that is due for a refresh: somebody else may have refreshed it.
-    async fn fetch_newer<V: Value, E>(&self, lead: Lead, entry: Entry, phase: Phase) -> Turn<V, E> {
+    async fn fetch_newer<V: Value, E>(&self, lead: Leader, entry: Entry, phase: Phase) -> Turn<V, E> {
         match self.read_one::<V>().await {
-            Some((newer, Phase::Prompt)) => self.land(lead, &newer),
+            Some((newer, Phase::Prompt)) => self.complete(lead, &newer),
             _ => self.lease_refresh(lead, entry, phase).await,
         }
     }
 
     /// Refreshes, unless another process does.
-    async fn lease_refresh<V: Value, E>(&self, lead: Lead, entry: Entry, phase: Phase) -> Turn<V, E> {
+    async fn lease_refresh<V: Value, E>(&self, lead: Leader, entry: Entry, phase: Phase) -> Turn<V, E> {
         if !self.is_leased() {
             return Turn::Refresh(lead, entry, phase);
         }
@@ -135,11 +135,11 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
             }
             Leased::Free => Turn::Refresh(lead, entry, phase),
             Leased::Found(newer) => match usable::<V>(self.core(), newer) {
-                Some((newer, Phase::Prompt)) => self.land(lead, &newer),
+                Some((newer, Phase::Prompt)) => self.complete(lead, &newer),
                 _ => Turn::Refresh(lead, entry, phase),
             },
             Leased::Elsewhere if self.is_servable(&entry) => {
-                lead.land(Outcome::Value(entry.clone()), false);
+                lead.complete(Outcome::Value(entry.clone()), false);
                 Turn::Done(Ok(serve(self.core(), &entry, phase)))
             }
             Leased::Elsewhere => Turn::Refresh(lead, entry, phase),
@@ -150,9 +150,9 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         read_one::<V>(self.cache, self.at, self.policy.schema).await
     }
 
-    /// Ends a flight with an entry that was found.
-    fn land<V: Value, E>(&self, lead: Lead, entry: &Entry) -> Turn<V, E> {
-        lead.land(Outcome::Value(entry.clone()), false);
+    /// Ends a computation with an entry that was found.
+    fn complete<V: Value, E>(&self, lead: Leader, entry: &Entry) -> Turn<V, E> {
+        lead.complete(Outcome::Value(entry.clone()), false);
         Turn::Done(Ok(receive(self.core(), entry)))
     }
 

@@ -10,8 +10,8 @@ use crate::{
     dependencies,
     entry::{Entry, Phase},
     failure::Sharing,
-    flight::{Awaited, Boarded, Caller, Join, Lead, Outcome, Route, Wait},
     scope::ScopeSet,
+    singleflight::{Awaited, Caller, Leader, Outcome, Role, Wait, Waiter, WorkKey},
     value::Value,
 };
 
@@ -27,15 +27,15 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         V: Value,
         S: Sharing<E>,
     {
-        let mut turn = self.attend(found, stale).await;
+        let mut turn = self.join_or_refresh(found, stale).await;
         loop {
             turn = match self.fetch(turn, stale).await {
                 // Somebody else computes by now, or did.
-                Turn::Lead(lead) if lead.is_passed_over() => {
+                Turn::Leader(lead) if lead.is_superseded() => {
                     drop(lead);
                     self.join_or_lead(stale).await
                 }
-                Turn::Refresh(lead, entry, phase) if lead.is_passed_over() && self.is_servable(&entry) => {
+                Turn::Refresh(lead, entry, phase) if lead.is_superseded() && self.is_servable(&entry) => {
                     return Turn::Done(Ok(serve(self.core(), &entry, phase)));
                 }
                 turn => return turn,
@@ -44,19 +44,23 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     }
 
     /// Leads a refresh, unless one is under way.
-    pub(super) fn lead_refresh<V: Value>(&self) -> Option<Lead> {
+    pub(super) fn lead_refresh<V: Value>(&self) -> Option<Leader> {
         let core = self.core();
-        let (route, scopes) = (self.route::<V>(), self.own_scopes());
-        let lead = core.flights().lead_alone(self.caller(&route, &scopes), core.epochs());
+        let (work, scopes) = (self.work::<V>(), self.own_scopes());
+        let lead = core.singleflight().lead_if_idle(self.caller(&work, &scopes), core.epochs());
         lead.inspect(|_| core.count(|counters| &counters.refreshes))
     }
 
-    pub(super) fn caller<'c>(&'c self, route: &'c Route, scopes: &'c ScopeSet) -> Caller<'c> {
-        Caller { route, hash: self.at.hash, scopes, watch: &self.watch }
+    pub(super) fn caller<'c>(&'c self, work: &'c WorkKey, scopes: &'c ScopeSet) -> Caller<'c> {
+        Caller { work, hash: self.at.hash, scopes, watch: &self.watch }
     }
 
     /// The same, without a look at what others have stored.
-    async fn attend<V, E>(&self, found: Option<(Entry, Phase)>, stale: &mut Option<Entry>) -> Turn<V, E>
+    async fn join_or_refresh<V, E>(
+        &self,
+        found: Option<(Entry, Phase)>,
+        stale: &mut Option<Entry>,
+    ) -> Turn<V, E>
     where
         V: Value,
         S: Sharing<E>,
@@ -82,21 +86,21 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         S: Sharing<E>,
     {
         let core = self.core();
-        let (route, scopes) = (self.route::<V>(), self.own_scopes());
+        let (work, scopes) = (self.work::<V>(), self.own_scopes());
         let mut came = None;
         loop {
-            let (boarded, arrival) = core.flights().board(self.caller(&route, &scopes), core.epochs(), came);
+            let (role, arrival) = core.singleflight().enter(self.caller(&work, &scopes), core.epochs(), came);
             came = Some(arrival);
-            let join = match boarded {
-                Boarded::Lead(lead) => return Turn::Lead(lead),
-                Boarded::Join(join) => join,
+            let join = match role {
+                Role::Leader(lead) => return Turn::Leader(lead),
+                Role::Waiter(join) => join,
             };
-            let Some(_wait) = Wait::begin(dependencies::current_flights(), join.id()) else {
+            let Some(_wait) = Wait::begin(dependencies::current_in_flight(), join.id()) else {
                 return Turn::Alone;
             };
             match self.wait(join, stale, self.policy.timeout).await {
                 Some(Awaited::Accepted(outcome)) => return self.accept(outcome, stale.as_ref()),
-                Some(Awaited::Lead(lead)) => return Turn::Lead(lead),
+                Some(Awaited::Leader(lead)) => return Turn::Leader(lead),
                 Some(Awaited::Outdated) => {}
                 None => {
                     let entry = stale.take().expect("only a stale entry ends a wait");
@@ -106,10 +110,10 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         }
     }
 
-    /// Waits for a flight; none if `limit` is over and the stale entry can be served.
+    /// Waits for a computation; none if `limit` is over and the stale entry can be served.
     pub(super) async fn wait(
         &self,
-        join: Join,
+        join: Waiter,
         stale: &Option<Entry>,
         limit: Option<Duration>,
     ) -> Option<Awaited> {

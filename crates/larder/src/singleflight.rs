@@ -1,25 +1,25 @@
-//! One computation a key: who leads, who waits, and whose outcome counts.
+//! One computation a key: the leader, the waiters, and whose outcome counts.
 //!
-//! A caller who finds nothing in the cache *boards*. Either it leads a new flight, or it waits for the
-//! one under way. A waiter accepts the outcome if the flight began after the waiter came, or if nothing
-//! that covers the outcome was invalidated since the flight began; otherwise it boards once more, and
-//! then only a flight begun after it came will do. So nobody waits for more than two computations. A key
-//! has at most two under way: a flight that is outdated already is not joined but left behind, once.
+//! A caller who finds nothing in the cache *enters*. Either it leads a new computation, or it waits for the
+//! one under way. A waiter accepts the outcome if the computation began after the waiter came, or if nothing
+//! that covers the outcome was invalidated since the computation began; otherwise it enters once more, and
+//! then only a computation begun after it came will do. So nobody waits for more than two computations. A key
+//! has at most two under way: one that is outdated already is not joined; a new one begins beside it, once.
 //!
-//! A leader that is dropped leaves its flight vacant, and the first of the waiters to notice leads it on. So
+//! A leader that is dropped leaves its computation vacant, and the first of the waiters to notice leads it on. So
 //! it is with a leader that was woken and not polled for a while (see [`watch`]); if that one is polled again,
-//! it has lost the flight: what it computes is its own caller's, and neither stored nor given to others.
+//! it has lost the lead: what it computes is its own caller's, and neither stored nor given to others.
 //! No lock is held while anybody's future runs.
 
-mod seat;
-mod waits;
+mod participant;
+mod wait_graph;
 mod watch;
 #[cfg(not(larder_loom))]
 mod watchdog;
 
 use std::{
     any::{Any, TypeId},
-    collections::{HashMap, hash_map::Entry as Place},
+    collections::{HashMap, hash_map::Entry as MapEntry},
     fmt,
     sync::Arc,
     task::Waker,
@@ -35,19 +35,19 @@ use crate::{
     sync::{Mutex, lock},
 };
 
-use seat::Seat;
-pub(crate) use seat::{Join, Lead};
-pub(crate) use waits::{FlightId, Wait};
+use participant::Participant;
+pub(crate) use participant::{Leader, Waiter};
+pub(crate) use wait_graph::{InFlightId, Wait};
 pub(crate) use watch::Watch;
 
-/// What a flight is for: a key, and the type of its value.
+/// What a computation is for: a key, and the type of its value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Route {
+pub(crate) struct WorkKey {
     pub(crate) key: Arc<str>,
     pub(crate) value_type: TypeId,
 }
 
-/// How a flight ended.
+/// How a computation ended.
 #[derive(Clone)]
 pub(crate) enum Outcome {
     Value(Entry),
@@ -74,28 +74,28 @@ impl Outcome {
     }
 }
 
-/// The flights of one cache.
-pub(crate) struct Flights {
+/// The computations of one cache.
+pub(crate) struct Singleflight {
     shards: Box<[CachePadded<Mutex<Shard>>]>,
 }
 
 #[derive(Default)]
 struct Shard {
-    routes: HashMap<Route, UnderWay>,
-    /// Numbers flights in the order of their beginnings.
+    under_way: HashMap<WorkKey, UnderWay>,
+    /// Numbers computations in the order of their beginnings.
     begun: u64,
 }
 
-/// The flights of one route: at most two, the older of them outdated.
+/// The computations of one key and type: at most two, the older of them outdated.
 struct UnderWay {
-    current: Arc<Flight>,
-    left_behind: Option<Arc<Flight>>,
+    current: Arc<InFlight>,
+    outdated: Option<Arc<InFlight>>,
 }
 
 /// A computation under way.
-struct Flight {
-    id: FlightId,
-    route: Route,
+struct InFlight {
+    id: InFlightId,
+    work: WorkKey,
     /// The scopes of the key and its static tags: what is known before the computation ends.
     scopes: ScopeSet,
     state: Mutex<State>,
@@ -108,10 +108,10 @@ struct State {
     since: Since,
     /// Tells whether the leader is abandoned.
     watch: Arc<Watch>,
-    /// What keeps other processes from computing the same. It stays with the flight when the leader is passed
-    /// over.
+    /// What keeps other processes from computing the same. It stays with the computation when its leader is
+    /// superseded.
     lease: Option<Lease>,
-    aboard: usize,
+    participants: usize,
     /// A place for each waiter that was polled.
     waiting: Vec<Option<Waker>>,
     free: Vec<usize>,
@@ -126,21 +126,21 @@ enum Phase {
     Led,
     /// The leader was dropped: whoever comes, or notices, leads on.
     Vacant,
-    Landed(Outcome),
+    Completed(Outcome),
 }
 
 /// Who computes for those who wait.
 #[derive(Debug, Clone, Copy)]
-struct Leader {
-    /// The number of the flight when this one began. Another one there: this one was passed over.
+struct Leadership {
+    /// The number of the computation when this one began. Another one there: this one was superseded.
     number: u64,
     /// Whether this one took over from one that was abandoned.
-    passed_over: bool,
+    superseded: bool,
 }
 
-impl Leader {
+impl Leadership {
     fn first(number: u64) -> Self {
-        Self { number, passed_over: false }
+        Self { number, superseded: false }
     }
 }
 
@@ -148,35 +148,35 @@ impl Leader {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Arrival(u64);
 
-/// A caller of a flight: what it wants, and what its own computation would be watched by.
+/// A caller of a computation: what it wants, and what its own computation would be watched by.
 #[derive(Clone, Copy)]
 pub(crate) struct Caller<'a> {
-    pub(crate) route: &'a Route,
+    pub(crate) work: &'a WorkKey,
     pub(crate) hash: u64,
     /// The scopes of the key and its static tags.
     pub(crate) scopes: &'a ScopeSet,
     pub(crate) watch: &'a Arc<Watch>,
 }
 
-/// What a caller does after boarding.
-pub(crate) enum Boarded {
+/// What a caller does after entering.
+pub(crate) enum Role {
     /// Computes, and tells the others.
-    Lead(Lead),
+    Leader(Leader),
     /// Waits.
-    Join(Join),
+    Waiter(Waiter),
 }
 
 /// What a waiter does at the end of its wait.
 pub(crate) enum Awaited {
     /// Takes this outcome.
     Accepted(Outcome),
-    /// Boards again: the outcome is older than an invalidation that may have come before the caller.
+    /// Enters again: the outcome is older than an invalidation that may have come before the caller.
     Outdated,
     /// Leads: the leader was dropped, or is abandoned.
-    Lead(Lead),
+    Leader(Leader),
 }
 
-impl Flights {
+impl Singleflight {
     /// One under the model checker, which follows each lock.
     const SHARDS: usize = if cfg!(larder_loom) { 1 } else { 64 };
 
@@ -184,99 +184,100 @@ impl Flights {
         Self { shards: std::iter::repeat_with(CachePadded::default).take(Self::SHARDS).collect() }
     }
 
-    /// Leads or joins the flight of the caller's route. `came` is none on a caller's first boarding, and what
-    /// that returned on the next ones.
-    pub(crate) fn board(
+    /// Leads or joins the computation of the caller's key and type. `came` is none on a caller's first entry, and
+    /// what that returned on the next ones.
+    pub(crate) fn enter(
         self: &Arc<Self>,
         caller: Caller<'_>,
         epochs: &Epochs,
         came: Option<Arrival>,
-    ) -> (Boarded, Arrival) {
+    ) -> (Role, Arrival) {
         let mut shard = lock(self.shard(caller.hash));
         let again = came.is_some();
         let came = came.unwrap_or(Arrival(shard.begun));
         let number = shard.begun + 1;
-        let boarded = match shard.routes.entry(caller.route.clone()) {
-            Place::Vacant(place) => {
-                let flight = Flight::begin(caller, number, epochs);
-                place.insert(UnderWay { current: flight.clone(), left_behind: None });
-                Boarded::Lead(Lead::new(self, caller, flight, Leader::first(number)))
+        let role = match shard.under_way.entry(caller.work.clone()) {
+            MapEntry::Vacant(place) => {
+                let in_flight = InFlight::begin(caller, number, epochs);
+                place.insert(UnderWay { current: in_flight.clone(), outdated: None });
+                Role::Leader(Leader::new(self, caller, in_flight, Leadership::first(number)))
             }
-            Place::Occupied(mut place) => {
-                self.board_current(place.get_mut(), (caller, number), epochs, came, again)
+            MapEntry::Occupied(mut place) => {
+                self.enter_current(place.get_mut(), (caller, number), epochs, came, again)
             }
         };
-        if matches!(boarded, Boarded::Lead(_)) {
+        if matches!(role, Role::Leader(_)) {
             shard.begun = number;
         }
-        (boarded, came)
+        (role, came)
     }
 
-    /// Boards one of the flights under way, or leads one that leaves an outdated one behind.
+    /// Enters one of the computations under way, or leads one that leaves an outdated one behind.
     ///
-    /// A flight that is newer than the caller will do. An older one may do on the caller's first boarding,
+    /// A computation that is newer than the caller will do. An older one may do on the caller's first entry,
     /// unless it is known to be outdated already; after a wait it will not, or waits would add up.
-    fn board_current(
+    fn enter_current(
         self: &Arc<Self>,
         under_way: &mut UnderWay,
         (caller, number): (Caller<'_>, u64),
         epochs: &Epochs,
         came: Arrival,
         again: bool,
-    ) -> Boarded {
+    ) -> Role {
         let current = under_way.current.clone();
         let mut state = lock(&current.state);
         if state.is_free() {
-            state.aboard += 1;
-            let leader = state.lead_on(number, caller.watch, epochs);
+            state.participants += 1;
+            let leader = state.take_lead(number, caller.watch, epochs);
             drop(state);
-            return Boarded::Lead(Lead::new(self, caller, current, leader));
+            return Role::Leader(Leader::new(self, caller, current, leader));
         }
         let older = came >= Arrival(state.number);
         let outdated = older && (again || !epochs.unchanged(&current.scopes, state.since));
-        if outdated && under_way.left_behind.is_none() {
+        if outdated && under_way.outdated.is_none() {
             drop(state);
-            let next = Flight::begin(caller, number, epochs);
+            let next = InFlight::begin(caller, number, epochs);
             under_way.current = next.clone();
-            under_way.left_behind = Some(current);
-            return Boarded::Lead(Lead::new(self, caller, next, Leader::first(number)));
+            under_way.outdated = Some(current);
+            return Role::Leader(Leader::new(self, caller, next, Leadership::first(number)));
         }
-        state.aboard += 1;
+        state.participants += 1;
         state.look_after(&current);
         drop(state);
-        Boarded::Join(Join { seat: Seat::new(self, caller, current), came })
+        Role::Waiter(Waiter { participant: Participant::new(self, caller, current), came })
     }
 
-    /// Leads a flight of the caller's route, unless one is under way: another refresh would be one too many.
-    pub(crate) fn lead_alone(self: &Arc<Self>, caller: Caller<'_>, epochs: &Epochs) -> Option<Lead> {
+    /// Leads a computation of the caller's key and type, unless one is under way: another refresh would be one too
+    /// many.
+    pub(crate) fn lead_if_idle(self: &Arc<Self>, caller: Caller<'_>, epochs: &Epochs) -> Option<Leader> {
         let mut shard = lock(self.shard(caller.hash));
         let number = shard.begun + 1;
-        let (flight, leader) = match shard.routes.entry(caller.route.clone()) {
-            Place::Vacant(place) => {
-                let flight = Flight::begin(caller, number, epochs);
-                place.insert(UnderWay { current: flight.clone(), left_behind: None });
-                (flight, Leader::first(number))
+        let (in_flight, leader) = match shard.under_way.entry(caller.work.clone()) {
+            MapEntry::Vacant(place) => {
+                let in_flight = InFlight::begin(caller, number, epochs);
+                place.insert(UnderWay { current: in_flight.clone(), outdated: None });
+                (in_flight, Leadership::first(number))
             }
-            Place::Occupied(place) => {
-                let flight = place.get().current.clone();
-                let mut state = lock(&flight.state);
+            MapEntry::Occupied(place) => {
+                let in_flight = place.get().current.clone();
+                let mut state = lock(&in_flight.state);
                 if !state.is_free() {
                     return None;
                 }
-                state.aboard += 1;
-                let leader = state.lead_on(number, caller.watch, epochs);
+                state.participants += 1;
+                let leader = state.take_lead(number, caller.watch, epochs);
                 drop(state);
-                (flight, leader)
+                (in_flight, leader)
             }
         };
         shard.begun = number;
-        Some(Lead::new(self, caller, flight, leader))
+        Some(Leader::new(self, caller, in_flight, leader))
     }
 
-    /// How many flights are under way.
+    /// How many computations are under way.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).routes.len()).sum()
+        self.shards.iter().map(|shard| lock(shard).under_way.len()).sum()
     }
 
     fn shard(&self, hash: u64) -> &Mutex<Shard> {
@@ -286,14 +287,14 @@ impl Flights {
 }
 
 impl Shard {
-    /// Takes a flight out of the table, if it is still there: a later one of its route stays.
-    fn remove(&mut self, flight: &Arc<Flight>) {
-        let Place::Occupied(mut place) = self.routes.entry(flight.route.clone()) else { return };
+    /// Takes a computation out of the table, if it is still there: a later one of its key and type stays.
+    fn remove(&mut self, in_flight: &Arc<InFlight>) {
+        let MapEntry::Occupied(mut place) = self.under_way.entry(in_flight.work.clone()) else { return };
         let under_way = place.get_mut();
-        if under_way.left_behind.as_ref().is_some_and(|behind| Arc::ptr_eq(behind, flight)) {
-            under_way.left_behind = None;
-        } else if Arc::ptr_eq(&under_way.current, flight) {
-            match under_way.left_behind.take() {
+        if under_way.outdated.as_ref().is_some_and(|behind| Arc::ptr_eq(behind, in_flight)) {
+            under_way.outdated = None;
+        } else if Arc::ptr_eq(&under_way.current, in_flight) {
+            match under_way.outdated.take() {
                 Some(behind) => under_way.current = behind,
                 None => drop(place.remove()),
             }
@@ -301,7 +302,7 @@ impl Shard {
     }
 }
 
-impl Flight {
+impl InFlight {
     fn begin(caller: Caller<'_>, number: u64, epochs: &Epochs) -> Arc<Self> {
         let state = State {
             phase: Phase::Led,
@@ -309,7 +310,7 @@ impl Flight {
             since: epochs.begin(),
             watch: caller.watch.clone(),
             lease: None,
-            aboard: 1,
+            participants: 1,
             waiting: Vec::new(),
             free: Vec::new(),
             panics: 0,
@@ -317,19 +318,19 @@ impl Flight {
             looked_after: false,
         };
         Arc::new(Self {
-            id: FlightId::next(),
-            route: caller.route.clone(),
+            id: InFlightId::next(),
+            work: caller.work.clone(),
             scopes: caller.scopes.clone(),
             state: Mutex::new(state),
         })
     }
 
-    /// Wakes those who wait if nobody computes for them; false once the flight has ended.
+    /// Wakes those who wait if nobody computes for them; false once the computation has ended.
     #[cfg(not(larder_loom))]
     fn wake_if_abandoned(&self) -> bool {
         let wakers = {
             let mut state = lock(&self.state);
-            if let Phase::Landed(_) = state.phase {
+            if let Phase::Completed(_) = state.phase {
                 return false;
             }
             if !state.is_free() {
@@ -343,39 +344,39 @@ impl Flight {
 }
 
 impl State {
-    /// Whether the flight can be led on: it has no leader, or one that is abandoned.
+    /// Whether the computation can be led on: it has no leader, or one that is abandoned.
     fn is_free(&self) -> bool {
         match self.phase {
             Phase::Led => self.watch.is_abandoned(),
             Phase::Vacant => true,
-            Phase::Landed(_) => false,
+            Phase::Completed(_) => false,
         }
     }
 
-    /// Gives the flight a new leader, who begins now.
-    fn lead_on(&mut self, number: u64, watch: &Arc<Watch>, epochs: &Epochs) -> Leader {
+    /// Gives the computation a new leader, who begins now.
+    fn take_lead(&mut self, number: u64, watch: &Arc<Watch>, epochs: &Epochs) -> Leadership {
         let before = std::mem::replace(&mut self.phase, Phase::Led);
         self.number = number;
         self.watch = watch.clone();
         self.since = epochs.begin();
-        Leader { number, passed_over: matches!(before, Phase::Led) }
+        Leadership { number, superseded: matches!(before, Phase::Led) }
     }
 
     /// Tells the watchdog that somebody waits.
-    fn look_after(&mut self, flight: &Arc<Flight>) {
+    fn look_after(&mut self, in_flight: &Arc<InFlight>) {
         #[cfg(not(larder_loom))]
         if !std::mem::replace(&mut self.looked_after, true) {
-            watchdog::look_after(flight);
+            watchdog::look_after(in_flight);
         }
         #[cfg(larder_loom)]
-        let _ = flight;
+        let _ = in_flight;
     }
 
     fn take_wakers(&mut self) -> Vec<Waker> {
         self.waiting.iter_mut().filter_map(Option::take).collect()
     }
 
-    /// Ends the lead. Everybody is to be woken: whoever runs first takes a vacant flight on, so that a
+    /// Ends the lead. Everybody is to be woken: whoever runs first takes a vacant computation on, so that a
     /// waiter that is never polled again holds up no other.
     #[must_use]
     fn end(&mut self, phase: Phase) -> Vec<Waker> {
@@ -384,9 +385,9 @@ impl State {
     }
 }
 
-impl fmt::Debug for Flights {
+impl fmt::Debug for Singleflight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flights").finish_non_exhaustive()
+        f.debug_struct("Singleflight").finish_non_exhaustive()
     }
 }
 
