@@ -16,7 +16,7 @@ use crate::{
     cache::Cache,
     core::{Core, Lookup},
     dependencies::{self, Frame},
-    entry::{Entry, Phase},
+    entry::{Entry, Freshness},
     failure::Sharing,
     foreign, key, mutant, none,
     policy::Policy,
@@ -25,17 +25,17 @@ use crate::{
     value::Value,
 };
 
-/// What a look came to that found no prompt value.
+/// What a look came to that found no fresh value.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Found {
     /// What was found instead, and the phase it was in.
-    pub(crate) entry: Option<(Entry, Phase)>,
+    pub(crate) entry: Option<(Entry, Freshness)>,
     /// [`Core::stores`] before the look.
     pub(crate) stores: u64,
 }
 
 /// The entry under a key, if it holds a `V`, is valid by the one rule, and has not lived to its end.
-pub(crate) fn find<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Option<(Entry, Phase)> {
+pub(crate) fn find<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Option<(Entry, Freshness)> {
     let core = cache.core();
     let entry = cache.peek(at)?;
     if entry.value::<V>().is_none() {
@@ -49,34 +49,34 @@ pub(crate) fn find<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> O
         return None;
     }
     let now = core.now();
-    let phase = entry.0.phase(now);
-    if phase == Phase::Over {
+    let freshness = entry.0.freshness(now);
+    if freshness == Freshness::Expired {
         return None;
     }
     if !entry.0.is_valid(core.epochs()) {
         core.count(|counters| &counters.invalidated_reads);
         return None;
     }
-    Some((entry, phase))
+    Some((entry, freshness))
 }
 
 /// Gives an entry's value to a caller: counted, and recorded as read.
-pub(crate) fn serve<V: Value>(core: &Core, entry: &Entry, phase: Phase) -> V {
-    count_hit(core, entry, phase);
+pub(crate) fn serve<V: Value>(core: &Core, entry: &Entry, freshness: Freshness) -> V {
+    count_hit(core, entry, freshness);
     receive(core, entry)
 }
 
 /// The same, where the entry is needed no longer: if nobody else has it, its value need not be cloned.
-pub(crate) fn give_away<V: Value>(core: &Core, entry: Entry, phase: Phase) -> V {
-    count_hit(core, &entry, phase);
+pub(crate) fn give_away<V: Value>(core: &Core, entry: Entry, freshness: Freshness) -> V {
+    count_hit(core, &entry, freshness);
     dependencies::record(core.epochs(), &entry.0);
     entry.into_value().expect("the type was looked at")
 }
 
-fn count_hit(core: &Core, entry: &Entry, phase: Phase) {
-    match phase {
-        Phase::Prompt => core.hit_further(entry),
-        Phase::Ahead => core.count(|counters| &counters.hits),
+fn count_hit(core: &Core, entry: &Entry, freshness: Freshness) {
+    match freshness {
+        Freshness::Fresh => core.hit_further(entry),
+        Freshness::RefreshAhead => core.count(|counters| &counters.hits),
         _ => core.count(|counters| &counters.stale_hits),
     }
 }
@@ -84,7 +84,7 @@ fn count_hit(core: &Core, entry: &Entry, phase: Phase) {
 /// Gives a caller the value of an entry that was found or made to hold a `V`.
 fn receive<V: Value>(core: &Core, entry: &Entry) -> V {
     dependencies::record(core.epochs(), &entry.0);
-    entry.value::<V>().expect("the type was looked at, or a in_flight's work has it").clone()
+    entry.value::<V>().expect("the type was looked at, or a computation's key and type have it").clone()
 }
 
 /// One caller's wish for the value under a key.
@@ -106,7 +106,7 @@ enum Turn<V, E> {
     /// The caller computes for everybody, in all processes if the lead has a lease.
     Leader(Leader),
     /// The caller has a value that should be refreshed, and computes for everybody.
-    Refresh(Leader, Entry, Phase),
+    Refresh(Leader, Entry, Freshness),
     /// The caller computes for itself.
     Alone,
 }
@@ -171,7 +171,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         }
         let entry = self.cache.peek(self.at)?;
         let serves = entry.value::<V>().is_some()
-            && entry.0.phase(core.now()) == Phase::Prompt
+            && entry.0.freshness(core.now()) == Freshness::Fresh
             && entry.0.is_valid(core.epochs());
         serves.then_some(entry)
     }
@@ -187,7 +187,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     /// Whether a stale entry may still be served: its window is open, and nothing that covers it was
     /// invalidated in the meantime.
     fn is_servable(&self, entry: &Entry) -> bool {
-        entry.0.phase(self.core().now()) < Phase::Over && entry.0.is_valid(self.core().epochs())
+        entry.0.freshness(self.core().now()) < Freshness::Expired && entry.0.is_valid(self.core().epochs())
     }
 
     /// Begins a computation: for everybody who waits, or with no computation to lead, for this caller alone.
@@ -266,7 +266,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
                     lead.complete(outcome, false);
                 }
                 match stale.filter(|entry| self.is_servable(entry)) {
-                    Some(entry) => Ok(serve(core, &entry, entry.0.phase(core.now()))),
+                    Some(entry) => Ok(serve(core, &entry, entry.0.freshness(core.now()))),
                     None => Err(error),
                 }
             }

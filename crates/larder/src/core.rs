@@ -163,7 +163,7 @@ impl Core {
         let stored = slot.as_ref()?;
         if stored.hash != at.hash
             || *stored.key != *at.key
-            || !stored.is_prompt(inner.clock.now())
+            || !stored.is_fresh(inner.clock.now())
             || !stored.is_valid(&inner.epochs)
             || dependencies::recording()
         {

@@ -41,7 +41,7 @@ pub(crate) struct Stored {
     since: Since,
     /// What its write to a server has to wait for.
     announcement: Option<Arc<Announcement>>,
-    life: Life,
+    life: Lifetime,
     scopes: ScopeSet,
     elsewhere: Option<Box<[Elsewhere]>>,
     schema: Option<u32>,
@@ -87,49 +87,49 @@ fn unchanged(epochs: &Epochs, scopes: &ScopeSet, elsewhere: &[Elsewhere], since:
         && elsewhere.iter().all(|there| there.epochs.unchanged(&there.scopes, since))
 }
 
-/// The phases of an entry, as points in time. Each lasts until the one that follows it.
+/// When the [`Freshness`] of an entry changes.
 #[derive(Debug, Clone, Copy)]
-struct Life {
-    /// Until here a hit is nothing but a hit.
-    prompt: Moment,
-    fresh: Moment,
-    revalidate: Moment,
-    on_error: Moment,
+struct Lifetime {
     stored: Moment,
+    /// From here on a hit also refreshes it: not later than `ttl_end`.
+    refresh_due: Moment,
+    ttl_end: Moment,
+    revalidate_end: Moment,
+    on_error_end: Moment,
 }
 
-/// What may be done with a valid entry, by its age.
+/// What may be done with a valid entry, by its age. Earlier ones allow more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
+pub(crate) enum Freshness {
     /// Serve it.
-    Prompt,
+    Fresh,
     /// Serve it, and refresh it.
-    Ahead,
+    RefreshAhead,
     /// Serve it stale, and refresh it.
-    Revalidate,
+    StaleWhileRevalidate,
     /// Serve it stale if a new computation fails or is slow.
-    OnError,
+    StaleIfError,
     /// Nothing.
-    Over,
+    Expired,
 }
 
-impl Life {
+impl Lifetime {
     fn new(stored: Moment, lifetime: Duration, policy: &Policy) -> Self {
         // A fraction of more than that would leave what a `Duration` can hold.
         let lifetime = policy.jittered(lifetime.min(clock::LONGEST));
-        let fresh = stored.after(lifetime);
+        let ttl_end = stored.after(lifetime);
         let ahead = policy.refresh_ahead.map(|fraction| stored.after(lifetime.mul_f64(fraction)));
         Self {
-            prompt: ahead.map_or(fresh, |ahead| ahead.min(fresh)),
-            fresh,
-            revalidate: fresh.after(policy.stale_while_revalidate),
-            on_error: fresh.after(policy.stale_if_error),
             stored,
+            refresh_due: ahead.map_or(ttl_end, |ahead| ahead.min(ttl_end)),
+            ttl_end,
+            revalidate_end: ttl_end.after(policy.stale_while_revalidate),
+            on_error_end: ttl_end.after(policy.stale_if_error),
         }
     }
 
     fn end(&self) -> Moment {
-        self.revalidate.max(self.on_error)
+        self.revalidate_end.max(self.on_error_end)
     }
 }
 
@@ -149,7 +149,7 @@ impl Entry {
             stamp: Stamp::new(cover.since),
             since: cover.since,
             announcement: cover.announcement,
-            life: Life::new(now, lifetime, policy),
+            life: Lifetime::new(now, lifetime, policy),
             scopes: cover.scopes,
             elsewhere,
             schema: policy.schema,
@@ -213,24 +213,24 @@ impl Stored {
 
     /// Whether a hit at `now` is nothing but a hit.
     #[inline]
-    pub(crate) fn is_prompt(&self, now: Moment) -> bool {
-        now < self.life.prompt
+    pub(crate) fn is_fresh(&self, now: Moment) -> bool {
+        now < self.life.refresh_due
     }
 
-    pub(crate) fn phase(&self, now: Moment) -> Phase {
+    pub(crate) fn freshness(&self, now: Moment) -> Freshness {
         let life = &self.life;
         match now {
-            now if now < life.prompt => Phase::Prompt,
-            now if now < life.fresh => Phase::Ahead,
-            now if now < life.revalidate => Phase::Revalidate,
-            now if now < life.on_error => Phase::OnError,
-            _ => Phase::Over,
+            now if now < life.refresh_due => Freshness::Fresh,
+            now if now < life.ttl_end => Freshness::RefreshAhead,
+            now if now < life.revalidate_end => Freshness::StaleWhileRevalidate,
+            now if now < life.on_error_end => Freshness::StaleIfError,
+            _ => Freshness::Expired,
         }
     }
 
     /// How long it is still fresh.
     pub(crate) fn remaining(&self, now: Moment) -> Duration {
-        self.life.fresh.since(now)
+        self.life.ttl_end.since(now)
     }
 
     /// Whether a cache that shares values was asked to store the entry, and keeps it in this process alone.
@@ -297,7 +297,7 @@ mod tests {
             .build()
             .unwrap();
         let now = Clock::default().now();
-        let life = Life::new(now, policy.ttl, &policy);
-        assert!(life.prompt <= life.fresh && life.fresh < life.end());
+        let life = Lifetime::new(now, policy.ttl, &policy);
+        assert!(life.refresh_due <= life.ttl_end && life.ttl_end < life.end());
     }
 }

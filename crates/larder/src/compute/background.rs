@@ -12,7 +12,7 @@ use super::{Call, Computation, Found, Turn, serve};
 use crate::{
     cache::Cache,
     dependencies::{self, Frame},
-    entry::{Entry, Phase},
+    entry::{Entry, Freshness},
     failure::Sharing,
     key,
     policy::Policy,
@@ -54,8 +54,8 @@ where
     let turn = call.watch.run(call.turn::<V, E>(found.entry, &mut stale)).await;
     let computation = match turn {
         Turn::Done(result) => return result,
-        Turn::Refresh(lead, entry, phase) => {
-            let value = serve(core, &entry, phase);
+        Turn::Refresh(lead, entry, freshness) => {
+            let value = serve(core, &entry, freshness);
             // Nobody waits for it.
             let computation = call.begin(Some(lead), Some(entry), []);
             runtime.spawn(call.task(computation, start).in_current_span());
@@ -111,7 +111,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
             match tokio::time::timeout(limit, &mut task).await {
                 Ok(ended) => return finish(ended),
                 Err(_) if self.is_servable(&entry) => {
-                    return Ok(serve(self.core(), &entry, Phase::OnError));
+                    return Ok(serve(self.core(), &entry, Freshness::StaleIfError));
                 }
                 Err(_) => {}
             }

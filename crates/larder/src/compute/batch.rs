@@ -13,7 +13,7 @@ use super::{Call, find, receive, serve, shared};
 use crate::{
     cache::Cache,
     dependencies::{self, Frame},
-    entry::{Entry, Phase},
+    entry::{Entry, Freshness},
     failure::Unshared,
     foreign, key,
     policy::Policy,
@@ -118,16 +118,16 @@ where
             }
             let call = self.call(&missing.key);
             match find::<V>(self.cache, call.at) {
-                Some((entry, Phase::Prompt)) => {
-                    let value = serve(core, &entry, Phase::Prompt);
+                Some((entry, Freshness::Fresh)) => {
+                    let value = serve(core, &entry, Freshness::Fresh);
                     self.values.insert(missing.item, value);
                 }
-                Some((entry, phase @ (Phase::Ahead | Phase::Revalidate))) => {
+                Some((entry, freshness @ (Freshness::RefreshAhead | Freshness::StaleWhileRevalidate))) => {
                     if let Some(lead) = call.lead_refresh::<V>() {
                         missing.stale = Some(entry);
                         led.push((missing, Some(lead)));
                     } else {
-                        let value = serve(core, &entry, phase);
+                        let value = serve(core, &entry, freshness);
                         self.values.insert(missing.item, value);
                     }
                 }
@@ -230,7 +230,7 @@ where
         let found = shared::read::<V>(cache, &keys, self.policy.schema).await;
         for ((mut open, lead), found) in sought.into_iter().zip(found) {
             match (found, lead) {
-                (Some((entry, Phase::Prompt)), Some(lead)) => {
+                (Some((entry, Freshness::Fresh)), Some(lead)) => {
                     self.values.insert(open.item, receive(core, &entry));
                     lead.complete(Outcome::Value(entry), false);
                 }
@@ -293,7 +293,7 @@ where
             let stale = missing.stale.filter(|entry| call.is_servable(entry));
             match stale {
                 Some(entry) => {
-                    let value = serve(&core, &entry, entry.0.phase(core.now()));
+                    let value = serve(&core, &entry, entry.0.freshness(core.now()));
                     self.values.insert(missing.item, value);
                 }
                 None => {
@@ -325,7 +325,7 @@ where
             let awaited = self.call(&missing.key).wait(join, &missing.stale, limit).await;
             let Some(awaited) = awaited else {
                 let entry = missing.stale.take().expect("only a stale entry ends a wait");
-                self.values.insert(missing.item, serve(&core, &entry, Phase::OnError));
+                self.values.insert(missing.item, serve(&core, &entry, Freshness::StaleIfError));
                 continue;
             };
             match awaited {

@@ -8,7 +8,7 @@ use super::{Call, Turn, receive, serve};
 use crate::{
     cache::{Cache, Leased},
     core::{Core, Lookup},
-    entry::{Entry, Phase},
+    entry::{Entry, Freshness},
     policy::Lock,
     singleflight::{Leader, Outcome},
     value::{Value, ValueType},
@@ -19,7 +19,7 @@ pub(crate) async fn read<V: Value>(
     cache: &(impl Cache + ?Sized),
     keys: &[Lookup<'_>],
     schema: Option<u32>,
-) -> Vec<Option<(Entry, Phase)>> {
+) -> Vec<Option<(Entry, Freshness)>> {
     if !cache.is_shared() || keys.is_empty() {
         return vec![None; keys.len()];
     }
@@ -33,7 +33,7 @@ pub(crate) async fn read_one<V: Value>(
     cache: &(impl Cache + ?Sized),
     at: Lookup<'_>,
     schema: Option<u32>,
-) -> Option<(Entry, Phase)> {
+) -> Option<(Entry, Freshness)> {
     if !cache.is_shared() {
         return None;
     }
@@ -41,10 +41,11 @@ pub(crate) async fn read_one<V: Value>(
 }
 
 /// The entry and its phase, if it can be used for a `V` at all.
-fn usable<V: Value>(core: &Core, entry: Entry) -> Option<(Entry, Phase)> {
-    let phase = entry.0.phase(core.now());
-    let usable = phase < Phase::Over && entry.value::<V>().is_some() && entry.0.is_valid(core.epochs());
-    usable.then_some((entry, phase))
+fn usable<V: Value>(core: &Core, entry: Entry) -> Option<(Entry, Freshness)> {
+    let freshness = entry.0.freshness(core.now());
+    let usable =
+        freshness < Freshness::Expired && entry.value::<V>().is_some() && entry.0.is_valid(core.epochs());
+    usable.then_some((entry, freshness))
 }
 
 impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
@@ -58,8 +59,8 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
                 None if self.cache.is_shared() && !lead.has_lease() => self.fetch_missing(lead, stale).await,
                 None => Turn::Leader(lead),
             },
-            Turn::Refresh(lead, entry, phase) if self.cache.is_shared() && !lead.has_lease() => {
-                self.fetch_newer(lead, entry, phase).await
+            Turn::Refresh(lead, entry, freshness) if self.cache.is_shared() && !lead.has_lease() => {
+                self.fetch_newer(lead, entry, freshness).await
             }
             turn => turn,
         }
@@ -67,13 +68,13 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
 
     async fn fetch_missing<V: Value, E>(&self, lead: Leader, stale: &mut Option<Entry>) -> Turn<V, E> {
         match self.read_one::<V>().await {
-            Some((entry, Phase::Prompt)) => return self.complete(lead, &entry),
-            Some((entry, phase @ (Phase::Ahead | Phase::Revalidate))) => {
+            Some((entry, Freshness::Fresh)) => return self.complete(lead, &entry),
+            Some((entry, freshness @ (Freshness::RefreshAhead | Freshness::StaleWhileRevalidate))) => {
                 // Those who wait get what there is, and one of all who have it refreshes it.
                 lead.complete(Outcome::Value(entry.clone()), false);
                 return match self.lead_refresh::<V>() {
-                    Some(lead) => self.lease_refresh(lead, entry, phase).await,
-                    None => Turn::Done(Ok(serve(self.core(), &entry, phase))),
+                    Some(lead) => self.lease_refresh(lead, entry, freshness).await,
+                    None => Turn::Done(Ok(serve(self.core(), &entry, freshness))),
                 };
             }
             Some((entry, _)) => *stale = Some(entry),
@@ -95,7 +96,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
             (Some(limit), Some(entry)) => match tokio::time::timeout(limit, &mut leased).await {
                 Ok(leased) => leased,
                 Err(_) if self.is_servable(entry) => {
-                    return Turn::Done(Ok(serve(self.core(), entry, Phase::OnError)));
+                    return Turn::Done(Ok(serve(self.core(), entry, Freshness::StaleIfError)));
                 }
                 Err(_) => leased.await,
             },
@@ -103,7 +104,9 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
         };
         match leased {
             Leased::Found(entry) => match usable::<V>(self.core(), entry) {
-                Some((entry, phase)) if phase < Phase::OnError => self.complete(lead, &entry),
+                Some((entry, freshness)) if freshness < Freshness::StaleIfError => {
+                    self.complete(lead, &entry)
+                }
                 _ => Turn::Leader(lead),
             },
             Leased::Held(lease) => {
@@ -115,38 +118,43 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     }
 
     /// Goes on with a value that is due for a refresh: somebody else may have refreshed it.
-    async fn fetch_newer<V: Value, E>(&self, lead: Leader, entry: Entry, phase: Phase) -> Turn<V, E> {
+    async fn fetch_newer<V: Value, E>(&self, lead: Leader, entry: Entry, freshness: Freshness) -> Turn<V, E> {
         match self.read_one::<V>().await {
-            Some((newer, Phase::Prompt)) => self.complete(lead, &newer),
-            _ => self.lease_refresh(lead, entry, phase).await,
+            Some((newer, Freshness::Fresh)) => self.complete(lead, &newer),
+            _ => self.lease_refresh(lead, entry, freshness).await,
         }
     }
 
     /// Refreshes, unless another process does.
-    async fn lease_refresh<V: Value, E>(&self, lead: Leader, entry: Entry, phase: Phase) -> Turn<V, E> {
+    async fn lease_refresh<V: Value, E>(
+        &self,
+        lead: Leader,
+        entry: Entry,
+        freshness: Freshness,
+    ) -> Turn<V, E> {
         if !self.is_leased() {
-            return Turn::Refresh(lead, entry, phase);
+            return Turn::Refresh(lead, entry, freshness);
         }
         let cover = entry.0.scopes();
         match self.cache.lease(self.at, self.value_type::<V>(), cover, false).await {
             Leased::Held(lease) => {
                 lead.hold(lease);
-                Turn::Refresh(lead, entry, phase)
+                Turn::Refresh(lead, entry, freshness)
             }
-            Leased::Free => Turn::Refresh(lead, entry, phase),
+            Leased::Free => Turn::Refresh(lead, entry, freshness),
             Leased::Found(newer) => match usable::<V>(self.core(), newer) {
-                Some((newer, Phase::Prompt)) => self.complete(lead, &newer),
-                _ => Turn::Refresh(lead, entry, phase),
+                Some((newer, Freshness::Fresh)) => self.complete(lead, &newer),
+                _ => Turn::Refresh(lead, entry, freshness),
             },
             Leased::Elsewhere if self.is_servable(&entry) => {
                 lead.complete(Outcome::Value(entry.clone()), false);
-                Turn::Done(Ok(serve(self.core(), &entry, phase)))
+                Turn::Done(Ok(serve(self.core(), &entry, freshness)))
             }
-            Leased::Elsewhere => Turn::Refresh(lead, entry, phase),
+            Leased::Elsewhere => Turn::Refresh(lead, entry, freshness),
         }
     }
 
-    async fn read_one<V: Value>(&self) -> Option<(Entry, Phase)> {
+    async fn read_one<V: Value>(&self) -> Option<(Entry, Freshness)> {
         read_one::<V>(self.cache, self.at, self.policy.schema).await
     }
 

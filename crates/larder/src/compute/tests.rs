@@ -72,7 +72,7 @@ async fn leaves_nothing(cache: &MemoryCache, what: &str) {
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    panic!("{} in_flight are left: {what}", cache.core().singleflight().len());
+    panic!("{} computations are left: {what}", cache.core().singleflight().len());
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use super::{Call, Turn, receive, serve};
 use crate::{
     cache::Cache,
     dependencies,
-    entry::{Entry, Phase},
+    entry::{Entry, Freshness},
     failure::Sharing,
     scope::ScopeSet,
     singleflight::{Awaited, Caller, Leader, Outcome, Role, Wait, Waiter, WorkKey},
@@ -20,7 +20,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     /// will be nothing better.
     pub(super) async fn turn<V, E>(
         &self,
-        found: Option<(Entry, Phase)>,
+        found: Option<(Entry, Freshness)>,
         stale: &mut Option<Entry>,
     ) -> Turn<V, E>
     where
@@ -35,8 +35,8 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
                     drop(lead);
                     self.join_or_lead(stale).await
                 }
-                Turn::Refresh(lead, entry, phase) if lead.is_superseded() && self.is_servable(&entry) => {
-                    return Turn::Done(Ok(serve(self.core(), &entry, phase)));
+                Turn::Refresh(lead, entry, freshness) if lead.is_superseded() && self.is_servable(&entry) => {
+                    return Turn::Done(Ok(serve(self.core(), &entry, freshness)));
                 }
                 turn => return turn,
             };
@@ -58,7 +58,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     /// The same, without a look at what others have stored.
     async fn join_or_refresh<V, E>(
         &self,
-        found: Option<(Entry, Phase)>,
+        found: Option<(Entry, Freshness)>,
         stale: &mut Option<Entry>,
     ) -> Turn<V, E>
     where
@@ -67,10 +67,10 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     {
         let core = self.core();
         match found {
-            Some((entry, phase @ (Phase::Ahead | Phase::Revalidate))) => {
+            Some((entry, freshness @ (Freshness::RefreshAhead | Freshness::StaleWhileRevalidate))) => {
                 return match self.lead_refresh::<V>() {
-                    Some(lead) => Turn::Refresh(lead, entry, phase),
-                    None => Turn::Done(Ok(serve(core, &entry, phase))),
+                    Some(lead) => Turn::Refresh(lead, entry, freshness),
+                    None => Turn::Done(Ok(serve(core, &entry, freshness))),
                 };
             }
             other => *stale = other.map(|(entry, _)| entry),
@@ -104,7 +104,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
                 Some(Awaited::Outdated) => {}
                 None => {
                     let entry = stale.take().expect("only a stale entry ends a wait");
-                    return Turn::Done(Ok(serve(core, &entry, Phase::OnError)));
+                    return Turn::Done(Ok(serve(core, &entry, Freshness::StaleIfError)));
                 }
             }
         }
@@ -145,7 +145,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
             }
             Outcome::Failure(failure) => {
                 if let Some(entry) = stale.filter(|entry| self.is_servable(entry)) {
-                    return Turn::Done(Ok(serve(core, entry, Phase::OnError)));
+                    return Turn::Done(Ok(serve(core, entry, Freshness::StaleIfError)));
                 }
                 match failure.error.and_then(|given| self.sharing.take(&given)) {
                     Some(error) => {

@@ -125,7 +125,7 @@ fn nobody_waits_for_more_than_two_flights() {
     let world = World::new();
     let lead = world.lead();
     let (role, came) = world.enter(None);
-    let Role::Waiter(join) = role else { panic!("the in_flight is joined") };
+    let Role::Waiter(join) = role else { panic!("the computation is joined") };
     world.invalidate();
     let outcome = world.value(&lead, &[]);
     lead.complete(outcome, false);
@@ -133,7 +133,7 @@ fn nobody_waits_for_more_than_two_flights() {
 
     let lead = world.lead();
     world.invalidate();
-    let Role::Waiter(join) = world.enter(Some(came)).0 else { panic!("the second in_flight is joined") };
+    let Role::Waiter(join) = world.enter(Some(came)).0 else { panic!("the second computation is joined") };
     let outcome = world.value(&lead, &[]);
     lead.complete(outcome, false);
     assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Accepted(_))));
@@ -279,7 +279,7 @@ fn a_waker_that_panics_harms_nobody() {
             self.0.store(true, std::sync::atomic::Ordering::SeqCst);
         }
     }
-    for landed in [true, false] {
+    for completed in [true, false] {
         let world = World::new();
         let lead = world.lead();
         let bomb = Waker::from(Arc::new(Bomb));
@@ -289,7 +289,7 @@ fn a_waker_that_panics_harms_nobody() {
         assert!(first.as_mut().poll(&mut Context::from_waker(&bomb)).is_pending());
         let mut second = pin!(world.join().outcome(&world.epochs));
         assert!(second.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-        match landed {
+        match completed {
             true => lead.complete(Outcome::Unshared, false),
             false => drop(lead),
         }
@@ -328,14 +328,14 @@ fn a_waker_may_drop_another_waiter() {
     }
     let (done, ended) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        for landed in [true, false] {
+        for completed in [true, false] {
             let world = World::new();
             let lead = world.lead();
             let dropper = Arc::new(Dropper(std::sync::Mutex::new(Some(world.join()))));
             let waker = Waker::from(dropper);
             let mut outcome = pin!(world.join().outcome(&world.epochs));
             assert!(outcome.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-            match landed {
+            match completed {
                 true => lead.complete(Outcome::Unshared, false),
                 false => drop(lead),
             }

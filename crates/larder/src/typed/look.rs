@@ -11,7 +11,7 @@ use crate::{
     compute::{self, Found, find, give_away, serve},
     core::{Core, Lookup},
     dependencies,
-    entry::{Entry, Phase},
+    entry::{Entry, Freshness},
     error::Result,
     failure::Sharing,
     foreign, key,
@@ -65,7 +65,7 @@ pub(super) fn warn_if_spawning(policy: &Policy) {
     }
 }
 
-/// The prompt value under a full key, or else what was found there. Takes no more than a look.
+/// The fresh value under a full key, or else what was found there. Takes no more than a look.
 #[inline]
 pub(crate) fn look<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Result<V, Found> {
     let core = cache.core();
@@ -82,7 +82,7 @@ fn look_further<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Resu
     let core = cache.core();
     let stores = core.stores();
     match find::<V>(cache, at) {
-        Some((entry, Phase::Prompt)) => Ok(serve(core, &entry, Phase::Prompt)),
+        Some((entry, Freshness::Fresh)) => Ok(serve(core, &entry, Freshness::Fresh)),
         entry => Err(Found { entry, stores }),
     }
 }
@@ -103,15 +103,15 @@ pub(super) async fn get_missing<V: Value>(
 async fn look_everywhere<V: Value>(
     cache: &(impl Cache + ?Sized),
     at: Lookup<'_>,
-    found: Option<(Entry, Phase)>,
-) -> Option<(Entry, Phase)> {
+    found: Option<(Entry, Freshness)>,
+) -> Option<(Entry, Freshness)> {
     match fresh(found) {
         None => fresh(compute::read_one::<V>(cache, at, None).await),
         found => found,
     }
 }
 
-/// As `get`, for several keys of which a look found no prompt values, in their order.
+/// As `get`, for several keys of which a look found no fresh values, in their order.
 pub(super) async fn get_many_missing<V: Value>(
     cache: &(impl Cache + ?Sized),
     missing: Vec<(&str, Found)>,
@@ -128,17 +128,17 @@ pub(super) async fn get_many_missing<V: Value>(
     Ok(found.into_iter().zip(keys).map(|(found, at)| serve_found(core, at, found)).collect())
 }
 
-fn fresh(found: Option<(Entry, Phase)>) -> Option<(Entry, Phase)> {
-    found.filter(|(_, phase)| *phase < Phase::Revalidate)
+fn fresh(found: Option<(Entry, Freshness)>) -> Option<(Entry, Freshness)> {
+    found.filter(|(_, freshness)| *freshness < Freshness::StaleWhileRevalidate)
 }
 
 /// Gives a caller what was found, or nothing; counted, and recorded as read, either way.
-fn serve_found<V: Value>(core: &Core, at: Lookup<'_>, found: Option<(Entry, Phase)>) -> Option<V> {
+fn serve_found<V: Value>(core: &Core, at: Lookup<'_>, found: Option<(Entry, Freshness)>) -> Option<V> {
     if found.is_none() {
         core.count(|counters| &counters.misses);
         dependencies::record_absent(core.epochs(), at.key);
     }
-    found.map(|(entry, phase)| give_away(core, entry, phase))
+    found.map(|(entry, freshness)| give_away(core, entry, freshness))
 }
 
 /// As `get`, but neither a hit nor a miss: for who counts by other rules, with [`Core::count_served`].
@@ -167,8 +167,9 @@ pub(crate) fn find_near<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> O
 pub(super) async fn look_at(cache: &(impl Cache + ?Sized), key: &str) -> Option<Entry> {
     let core = cache.core();
     let at = core.lookup(key);
-    let fresh =
-        |entry: &Entry| entry.0.phase(core.now()) < Phase::Revalidate && entry.0.is_valid(core.epochs());
+    let fresh = |entry: &Entry| {
+        entry.0.freshness(core.now()) < Freshness::StaleWhileRevalidate && entry.0.is_valid(core.epochs())
+    };
     if let Some(entry) = cache.peek(at).filter(fresh) {
         return Some(entry);
     }
