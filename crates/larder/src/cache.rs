@@ -65,7 +65,7 @@ pub trait Cache: Send + Sync {
 
     /// The entry under this key, if it can be had without waiting.
     ///
-    /// Called for one in 64 of the hits that a near table answered too, so that the cache's idea of what
+    /// Called for one in 64 of the hits that a front cache answered too, so that the cache's idea of what
     /// is used stays true.
     fn peek(&self, at: Lookup<'_>) -> Option<Entry>;
 

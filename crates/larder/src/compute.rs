@@ -75,7 +75,7 @@ pub(crate) fn give_away<V: Value>(core: &Core, entry: Entry, freshness: Freshnes
 
 fn count_hit(core: &Core, entry: &Entry, freshness: Freshness) {
     match freshness {
-        Freshness::Fresh => core.hit_further(entry),
+        Freshness::Fresh => core.store_hit(entry),
         Freshness::RefreshAhead => core.count(|counters| &counters.hits),
         _ => core.count(|counters| &counters.stale_hits),
     }

@@ -20,20 +20,20 @@ use crate::{
     dependencies,
     entry::Entry,
     epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, Replaced, Since},
+    front_cache::FrontCache,
     lock::LocalLocks,
-    near::NearTable,
     scope::{self, ScopeHash, ScopeSet},
     singleflight::Singleflight,
     stats::{CacheStats, Counters, Stats},
 };
 
-/// One hit in this many is told to the store behind the near table.
-const TOLD: u64 = 64;
+/// One front-cache hit in this many is reported to the store behind it.
+const STORE_SAMPLE: u64 = 64;
 
-/// One hit in this many that the near table did not answer drives out another entry from there.
-const PROMOTED: u64 = 8;
+/// One hit in this many that the front cache did not answer drives out another entry from there.
+const PROMOTION_SAMPLE: u64 = 8;
 
-/// The identity of a cache: its order of changes, its computations under way, its near table and its
+/// The identity of a cache: its order of changes, its computations under way, its front cache and its
 /// statistics. Shared by the cache's clones and namespaces. Cheap to clone.
 ///
 /// Whoever implements [`Cache`](crate::Cache) makes one with [`Core::builder`] and hands it out.
@@ -42,7 +42,7 @@ pub struct Core(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    near: NearTable,
+    front: FrontCache,
     epochs: Arc<Epochs>,
     hasher: RandomState,
     clock: Clock,
@@ -69,7 +69,7 @@ pub struct Lookup<'k> {
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct CoreBuilder {
-    near_slots: usize,
+    front_cache_slots: usize,
     scope_slots: usize,
     epochs: Option<Arc<Epochs>>,
 }
@@ -77,8 +77,8 @@ pub struct CoreBuilder {
 impl CoreBuilder {
     /// How many recently hit entries lie in front of the store: none for zero, which is the default, and 2^20
     /// at most.
-    pub fn near_slots(mut self, slots: usize) -> Self {
-        self.near_slots = slots;
+    pub fn front_cache_slots(mut self, slots: usize) -> Self {
+        self.front_cache_slots = slots;
         self
     }
 
@@ -98,7 +98,7 @@ impl CoreBuilder {
         let epochs =
             self.epochs.unwrap_or_else(|| Arc::new(Epochs::new(LocalOrder::of_process(), self.scope_slots)));
         Core(Arc::new(Inner {
-            near: NearTable::new(self.near_slots),
+            front: FrontCache::new(self.front_cache_slots),
             epochs,
             hasher: RandomState::default(),
             clock: Clock::default(),
@@ -114,7 +114,7 @@ impl CoreBuilder {
 impl Core {
     /// Builds a core.
     pub fn builder() -> CoreBuilder {
-        CoreBuilder { near_slots: 0, scope_slots: DEFAULT_SLOTS, epochs: None }
+        CoreBuilder { front_cache_slots: 0, scope_slots: DEFAULT_SLOTS, epochs: None }
     }
 
     /// Applies an invalidation, of this process or heard of from another one: no entry that these scopes
@@ -132,7 +132,7 @@ impl Core {
         if evicted {
             self.0.stats.count(|counters| &counters.evictions);
         }
-        self.0.near.clear(&entry.0);
+        self.0.front.clear(&entry.0);
     }
 
     /// What the cache did so far.
@@ -148,7 +148,7 @@ impl Core {
         self.0.clock.advance(by);
     }
 
-    /// The value under a key, if that takes no more than a look: it lies in the near table, is valid,
+    /// The value under a key, if that takes no more than a look: it lies in the front cache, is valid,
     /// fresh and a `V`, and no computation has to know of the read. Counts a hit, or nothing.
     ///
     /// `touch` is called for one hit in 64: the store behind should know of it, and gives what it keeps.
@@ -159,7 +159,7 @@ impl Core {
         touch: impl FnOnce() -> Option<Entry>,
     ) -> Option<V> {
         let inner = &*self.0;
-        let slot = inner.near.get(at.hash)?;
+        let slot = inner.front.get(at.hash)?;
         let stored = slot.as_ref()?;
         if stored.hash != at.hash
             || *stored.key != *at.key
@@ -171,16 +171,16 @@ impl Core {
         }
         let value = stored.value::<V>()?;
         let value = value.clone();
-        if inner.stats.hit().is_one_in(TOLD) && touch().is_none_or(|kept| !Arc::ptr_eq(&kept.0, stored)) {
-            inner.near.clear(stored);
+        if inner.stats.hit().is_one_in(STORE_SAMPLE) && touch().is_none_or(|kept| !Arc::ptr_eq(&kept.0, stored)) {
+            inner.front.clear(stored);
         }
         Some(value)
     }
 
-    /// Counts a hit on an entry that did not lie in the near table, and may put it there.
-    pub(crate) fn hit_further(&self, entry: &Entry) {
+    /// Counts a hit on an entry that did not lie in the front cache, and may put it there.
+    pub(crate) fn store_hit(&self, entry: &Entry) {
         let number = self.0.stats.hit();
-        self.0.near.offer(entry, number.is_one_in(PROMOTED));
+        self.0.front.offer(entry, number.is_one_in(PROMOTION_SAMPLE));
     }
 
     /// Counts a value that somebody was given, `fresh` or past its `ttl`.

@@ -88,6 +88,7 @@ mod epoch;
 mod error;
 mod failure;
 mod foreign;
+mod front_cache;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod key;
@@ -96,7 +97,6 @@ mod lock;
 mod memory;
 mod mutant;
 mod namespace;
-mod near;
 mod none;
 mod policy;
 #[doc(hidden)]

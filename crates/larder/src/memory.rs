@@ -29,7 +29,7 @@ use crate::{
 /// A bounded cache in this process' memory. Values are kept as objects: a hit clones, and never decodes.
 /// Cheap to clone; clones are the same cache.
 ///
-/// [`moka`] decides what is kept. In front of it, a near table answers most hits.
+/// [`moka`] decides what is kept. In front of it, a front cache answers most hits.
 ///
 /// What is no longer kept is dropped in some later call of a `MemoryCache`, by whichever thread makes it. No lock is
 /// held then: the `Drop` of a value may call this cache too.
@@ -87,7 +87,7 @@ pub struct MemoryCacheBuilder {
     capacity: u64,
     weigher: Option<Weigher>,
     eviction: Eviction,
-    near_slots: Option<usize>,
+    front_cache_slots: Option<usize>,
     scope_slots: usize,
 }
 
@@ -113,9 +113,9 @@ impl MemoryCacheBuilder {
     }
 
     /// How many recently hit entries lie in front of the store; a tenth of the capacity by default, 4,096
-    /// at most. Zero turns the near table off.
-    pub fn near_slots(mut self, slots: usize) -> Self {
-        self.near_slots = Some(slots);
+    /// at most. Zero turns the front cache off.
+    pub fn front_cache_slots(mut self, slots: usize) -> Self {
+        self.front_cache_slots = Some(slots);
         self
     }
 
@@ -138,7 +138,9 @@ impl MemoryCacheBuilder {
         if self.capacity == 0 {
             return Err(Kind::Configuration("`capacity` is 0; set how many entries to keep".into()).into());
         }
-        let builder = Core::builder().near_slots(self.near_slots_or_default()).scope_slots(self.scope_slots);
+        let builder = Core::builder()
+            .front_cache_slots(self.front_cache_slots_or_default())
+            .scope_slots(self.scope_slots);
         let core = core(builder).build();
         // With a weigher, the capacity says nothing of how many.
         let counters = if self.weigher.is_some() { DEFAULT_CAPACITY } else { self.capacity };
@@ -171,9 +173,9 @@ impl MemoryCacheBuilder {
         store.build_with_hasher(BuildHasherDefault::default())
     }
 
-    fn near_slots_or_default(&self) -> usize {
+    fn front_cache_slots_or_default(&self) -> usize {
         const MOST: u64 = 4_096;
-        self.near_slots.unwrap_or_else(|| {
+        self.front_cache_slots.unwrap_or_else(|| {
             let tenth = (self.capacity / 10).clamp(1, MOST);
             usize::try_from(tenth).expect("the most fits")
         })
@@ -194,7 +196,7 @@ impl MemoryCache {
             capacity: DEFAULT_CAPACITY,
             weigher: None,
             eviction: Eviction::default(),
-            near_slots: None,
+            front_cache_slots: None,
             scope_slots: DEFAULT_SLOTS,
         }
     }
@@ -232,7 +234,7 @@ impl MemoryCache {
         }
     }
 
-    /// The same cache with another, empty store. What is in front of both, the near table, stays within what both
+    /// The same cache with another, empty store. What is in front of both, the front cache, stays within what both
     /// keep: a store tells of all that it drops.
     pub(crate) fn apart(&self, settings: MemoryCacheBuilder) -> Option<Self> {
         let store = (settings.capacity > 0).then(|| settings.store(&self.core))?;
@@ -334,7 +336,7 @@ impl fmt::Debug for MemoryCacheBuilder {
             .field("capacity", &self.capacity)
             .field("weigher", &self.weigher.as_ref().map(|_| "…"))
             .field("eviction", &self.eviction)
-            .field("near_slots", &self.near_slots_or_default())
+            .field("front_cache_slots", &self.front_cache_slots_or_default())
             .field("scope_slots", &self.scope_slots)
             .finish()
     }

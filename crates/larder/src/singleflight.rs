@@ -281,7 +281,7 @@ impl Singleflight {
     }
 
     fn shard(&self, hash: u64) -> &Mutex<Shard> {
-        // The near table and the store use the low bits.
+        // The front cache and the store use the low bits.
         &self.shards[(hash >> 32) as usize % Self::SHARDS]
     }
 }

@@ -5,7 +5,7 @@ mod look;
 
 use std::{borrow::Borrow, collections::HashMap, future::Future, hash::Hash, time::Duration};
 
-pub(crate) use self::look::{find_near, find_uncounted, look};
+pub(crate) use self::look::{find_local, find_uncounted, look};
 use self::look::{full_key, get_many_missing, get_missing, look_at, look_or_compute, warn_if_spawning};
 use crate::{
     cache::{Cache, Invalidating},

@@ -9,8 +9,8 @@ pub async fn find<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
 }
 
 /// The value under a key, if it can be had without waiting.
-pub fn find_near<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
-    typed::find_near(cache, key)
+pub fn find_local<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
+    typed::find_local(cache, key)
 }
 
 /// Somebody was given what was found: `fresh`, or past its time.

@@ -76,7 +76,7 @@ pub(crate) fn look<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Result
     }
 }
 
-/// The same, for what is not in the near table.
+/// The same, for what is not in the front cache.
 #[inline(never)]
 fn look_further<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Result<V, Found> {
     let core = cache.core();
@@ -156,7 +156,7 @@ pub(crate) async fn find_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key:
 }
 
 /// As `find_uncounted`, of what is nearby; nobody's computation is made from it.
-pub(crate) fn find_near<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Option<V> {
+pub(crate) fn find_local<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Option<V> {
     let key = full_key(cache, key);
     let at = cache.core().lookup(&key);
     let entry = cache.peek(at).filter(|entry| entry.0.is_valid(cache.core().epochs()))?;
