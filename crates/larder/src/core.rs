@@ -19,7 +19,7 @@ use crate::{
     clock::{Clock, Moment},
     dependencies,
     entry::Entry,
-    epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, Replaced, Since},
+    epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replaced},
     front_cache::FrontCache,
     lock::LocalLocks,
     scope::{self, ScopeHash, ScopeSet},
@@ -171,7 +171,9 @@ impl Core {
         }
         let value = stored.value::<V>()?;
         let value = value.clone();
-        if inner.stats.hit().is_one_in(STORE_SAMPLE) && touch().is_none_or(|kept| !Arc::ptr_eq(&kept.0, stored)) {
+        if inner.stats.hit().is_one_in(STORE_SAMPLE)
+            && touch().is_none_or(|kept| !Arc::ptr_eq(&kept.0, stored))
+        {
             inner.front.clear(stored);
         }
         Some(value)
@@ -201,7 +203,7 @@ impl Core {
         self.0.epochs.replace(keys, judge)
     }
 
-    pub(crate) fn begin(&self) -> Since {
+    pub(crate) fn begin(&self) -> ReadVersion {
         self.0.epochs.begin()
     }
 

@@ -18,8 +18,8 @@ use pin_project_lite::pin_project;
 use smallvec::SmallVec;
 
 use crate::{
-    entry::{Cover, Elsewhere, Stored},
-    epoch::{Epochs, Since},
+    entry::{DependencySet, ForeignDependencies, Stored},
+    epoch::{Epochs, ReadVersion},
     mutant,
     scope::{self, Collected, ScopeHash, ScopeSet},
     singleflight::InFlightId,
@@ -30,7 +30,7 @@ use crate::{
 pub(crate) struct Frame {
     /// The computations that this computation leads, and those it is nested in.
     in_flight: SmallVec<[InFlightId; 2]>,
-    since: Since,
+    since: ReadVersion,
     records: bool,
     state: Mutex<State>,
 }
@@ -79,17 +79,17 @@ pub(crate) fn record(epochs: &Arc<Epochs>, read: &Stored) {
     if recording() && !mutant::is("hits-not-recorded") {
         with_reads(|reads| {
             add(reads, epochs, read.scopes().iter().copied());
-            add_elsewhere(reads, read.elsewhere());
+            add_foreign(reads, read.foreign_dependencies());
         });
     }
 }
 
 /// Puts what covers a failed computation on the current frame.
-pub(crate) fn record_cover(epochs: &Arc<Epochs>, cover: &Cover) {
+pub(crate) fn record_dependencies(epochs: &Arc<Epochs>, cover: &DependencySet) {
     if recording() {
         with_reads(|reads| {
             add(reads, epochs, cover.scopes.iter().copied());
-            add_elsewhere(reads, &cover.elsewhere);
+            add_foreign(reads, &cover.foreign_dependencies);
         });
     }
 }
@@ -129,7 +129,7 @@ fn add(reads: &mut Vec<Reads>, epochs: &Arc<Epochs>, scopes: impl Iterator<Item 
     there.scopes.extend(scopes);
 }
 
-fn add_elsewhere(reads: &mut Vec<Reads>, more: &[Elsewhere]) {
+fn add_foreign(reads: &mut Vec<Reads>, more: &[ForeignDependencies]) {
     for there in more {
         add(reads, &there.epochs, there.scopes.iter().copied());
     }
@@ -139,7 +139,7 @@ impl Frame {
     /// A frame for a computation that began at `since`. While it waits, `computations` wait.
     pub(crate) fn new(
         in_flight: impl IntoIterator<Item = InFlightId>,
-        since: Since,
+        since: ReadVersion,
         detached: bool,
     ) -> Arc<Self> {
         let in_flight = in_flight.into_iter().collect();
@@ -169,15 +169,20 @@ impl Frame {
     }
 
     /// What covers a value of the cache with these `epochs`: `own` scopes, and all that was read so far.
-    pub(crate) fn cover(&self, own: ScopeSet, epochs: &Arc<Epochs>) -> Cover {
-        let mut cover = Cover { since: self.since, announcement: None, scopes: own, elsewhere: Vec::new() };
+    pub(crate) fn cover(&self, own: ScopeSet, epochs: &Arc<Epochs>) -> DependencySet {
+        let mut cover = DependencySet {
+            since: self.since,
+            announcement: None,
+            scopes: own,
+            foreign_dependencies: Vec::new(),
+        };
         for there in &lock(&self.state).reads {
             if Arc::ptr_eq(&there.epochs, epochs) {
                 cover.scopes.extend(there.scopes.iter());
             } else {
                 let mut scopes = ScopeSet::default();
                 scopes.extend(there.scopes.iter());
-                cover.elsewhere.push(Elsewhere { epochs: there.epochs.clone(), scopes });
+                cover.foreign_dependencies.push(ForeignDependencies { epochs: there.epochs.clone(), scopes });
             }
         }
         cover

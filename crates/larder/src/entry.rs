@@ -15,7 +15,7 @@ use std::{
 
 use crate::{
     clock::{self, Moment},
-    epoch::{Announcement, Epochs, Since, Stamp},
+    epoch::{Announcement, Epochs, ReadVersion, ValidAt},
     foreign,
     policy::Policy,
     scope::{self, ScopeSet},
@@ -36,14 +36,14 @@ pub(crate) struct Stored {
     /// Seeded by the cache it belongs to: see `Core::hash`.
     pub(crate) hash: u64,
     pub(crate) key: Arc<str>,
-    stamp: Stamp,
+    valid_at: ValidAt,
     /// Where its computation began.
-    since: Since,
+    since: ReadVersion,
     /// What its write to a server has to wait for.
     announcement: Option<Arc<Announcement>>,
     life: Lifetime,
     scopes: ScopeSet,
-    elsewhere: Option<Box<[Elsewhere]>>,
+    foreign_dependencies: Option<Box<[ForeignDependencies]>>,
     schema: Option<u32>,
     /// The value cannot be shared: it is kept in this process alone.
     unshared: AtomicBool,
@@ -52,39 +52,44 @@ pub(crate) struct Stored {
 
 /// Scopes in another cache than the entry's own: of what was read there while computing.
 #[derive(Clone)]
-pub(crate) struct Elsewhere {
+pub(crate) struct ForeignDependencies {
     pub(crate) epochs: Arc<Epochs>,
     pub(crate) scopes: ScopeSet,
 }
 
 /// What covers an entry, and since when.
-pub(crate) struct Cover {
-    pub(crate) since: Since,
+pub(crate) struct DependencySet {
+    pub(crate) since: ReadVersion,
     /// How far the replacement has come that the entry is a part of.
     pub(crate) announcement: Option<Arc<Announcement>>,
     pub(crate) scopes: ScopeSet,
-    pub(crate) elsewhere: Vec<Elsewhere>,
+    pub(crate) foreign_dependencies: Vec<ForeignDependencies>,
 }
 
-impl Cover {
+impl DependencySet {
     /// Whether nothing of it was invalidated since; `epochs` are those of the entry's own cache.
     pub(crate) fn unchanged(&self, epochs: &Epochs) -> bool {
-        unchanged(epochs, &self.scopes, &self.elsewhere, self.since)
+        unchanged(epochs, &self.scopes, &self.foreign_dependencies, self.since)
     }
 
     /// Whether it is more than an entry can carry. What is recorded of it is then not all there was.
     pub(crate) fn is_too_wide(&self) -> bool {
-        is_too_wide(&self.scopes, &self.elsewhere)
+        is_too_wide(&self.scopes, &self.foreign_dependencies)
     }
 }
 
-fn is_too_wide(scopes: &ScopeSet, elsewhere: &[Elsewhere]) -> bool {
-    scopes.len() + elsewhere.iter().map(|there| there.scopes.len()).sum::<usize>() > scope::MOST
+fn is_too_wide(scopes: &ScopeSet, foreign_dependencies: &[ForeignDependencies]) -> bool {
+    scopes.len() + foreign_dependencies.iter().map(|there| there.scopes.len()).sum::<usize>() > scope::MOST
 }
 
-fn unchanged(epochs: &Epochs, scopes: &ScopeSet, elsewhere: &[Elsewhere], since: Since) -> bool {
+fn unchanged(
+    epochs: &Epochs,
+    scopes: &ScopeSet,
+    foreign_dependencies: &[ForeignDependencies],
+    since: ReadVersion,
+) -> bool {
     epochs.unchanged(scopes, since)
-        && elsewhere.iter().all(|there| there.epochs.unchanged(&there.scopes, since))
+        && foreign_dependencies.iter().all(|there| there.epochs.unchanged(&there.scopes, since))
 }
 
 /// When the [`Freshness`] of an entry changes.
@@ -140,18 +145,19 @@ impl Entry {
         value: V,
         (now, lifetime): (Moment, Duration),
         policy: &Policy,
-        cover: Cover,
+        cover: DependencySet,
     ) -> Self {
-        let elsewhere = (!cover.elsewhere.is_empty()).then(|| cover.elsewhere.into_boxed_slice());
+        let foreign_dependencies =
+            (!cover.foreign_dependencies.is_empty()).then(|| cover.foreign_dependencies.into_boxed_slice());
         Self(Arc::new(Stored {
             hash,
             key,
-            stamp: Stamp::new(cover.since),
+            valid_at: ValidAt::new(cover.since),
             since: cover.since,
             announcement: cover.announcement,
             life: Lifetime::new(now, lifetime, policy),
             scopes: cover.scopes,
-            elsewhere,
+            foreign_dependencies,
             schema: policy.schema,
             unshared: AtomicBool::new(false),
             value: Box::new(value),
@@ -200,15 +206,16 @@ impl Stored {
     #[inline]
     pub(crate) fn is_valid(&self, epochs: &Epochs) -> bool {
         epochs.in_touch()
-            && self.elsewhere().iter().all(|there| there.epochs.in_touch())
-            && self.stamp.holds(epochs, |since| self.unchanged(epochs, since))
+            && self.foreign_dependencies().iter().all(|there| there.epochs.in_touch())
+            && self.valid_at.holds(epochs, |since| self.unchanged(epochs, since))
     }
 
     /// Whether nothing that covers the entry was invalidated: in local order since it was last found valid, or in
     /// the order of the log, if it has an epoch and all that it was made from is in the tables of that log.
-    fn unchanged(&self, epochs: &Epochs, stamp: Since) -> bool {
-        unchanged(epochs, &self.scopes, self.elsewhere(), stamp)
-            || self.elsewhere.is_none() && epochs.valid_in_log_order(&self.scopes, stamp, self.since)
+    fn unchanged(&self, epochs: &Epochs, stamp: ReadVersion) -> bool {
+        unchanged(epochs, &self.scopes, self.foreign_dependencies(), stamp)
+            || self.foreign_dependencies.is_none()
+                && epochs.valid_in_log_order(&self.scopes, stamp, self.since)
     }
 
     /// Whether a hit at `now` is nothing but a hit.
@@ -244,17 +251,17 @@ impl Stored {
         self.unshared.store(true, Ordering::Relaxed);
     }
 
-    /// See [`Cover::is_too_wide`].
+    /// See [`DependencySet::is_too_wide`].
     pub(crate) fn is_too_wide(&self) -> bool {
-        is_too_wide(&self.scopes, self.elsewhere())
+        is_too_wide(&self.scopes, self.foreign_dependencies())
     }
 
     pub(crate) fn scopes(&self) -> &ScopeSet {
         &self.scopes
     }
 
-    pub(crate) fn elsewhere(&self) -> &[Elsewhere] {
-        self.elsewhere.as_deref().unwrap_or_default()
+    pub(crate) fn foreign_dependencies(&self) -> &[ForeignDependencies] {
+        self.foreign_dependencies.as_deref().unwrap_or_default()
     }
 }
 

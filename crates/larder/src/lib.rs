@@ -120,7 +120,7 @@ pub use self::{
     core::{Core, CoreBuilder, Lookup},
     dependencies::{Context, InComputation, context, in_current_computation},
     entry::Entry,
-    epoch::{Epoch, Since},
+    epoch::{Epoch, ReadVersion},
     error::{Error, Result, SharedError},
     link::{Link, Operation, Refusal, Server},
     lock::{HeldLock, LockGuard},

@@ -29,8 +29,8 @@ use crossbeam_utils::CachePadded;
 
 use crate::{
     cache::Lease,
-    entry::{Cover, Entry},
-    epoch::{Epochs, Since},
+    entry::{DependencySet, Entry},
+    epoch::{Epochs, ReadVersion},
     scope::ScopeSet,
     sync::{Mutex, lock},
 };
@@ -61,7 +61,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Failure {
     /// None if the error cannot be given to another caller.
     pub(crate) error: Option<Arc<dyn Any + Send + Sync>>,
-    pub(crate) cover: Arc<Cover>,
+    pub(crate) cover: Arc<DependencySet>,
 }
 
 impl Outcome {
@@ -105,7 +105,7 @@ struct State {
     phase: Phase,
     /// Names the leader, too: one that began later has another one.
     number: u64,
-    since: Since,
+    since: ReadVersion,
     /// Tells whether the leader is abandoned.
     watch: Arc<Watch>,
     /// What keeps other processes from computing the same. It stays with the computation when its leader is

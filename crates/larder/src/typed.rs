@@ -10,7 +10,7 @@ use self::look::{full_key, get_many_missing, get_missing, look_at, look_or_compu
 use crate::{
     cache::{Cache, Invalidating},
     compute, dependencies,
-    epoch::Since,
+    epoch::ReadVersion,
     error::Result,
     failure::{Cloned, Unshared},
     key,
@@ -142,7 +142,7 @@ pub trait CacheExt: Cache {
     }
 
     /// Marks the moment before a value is read at its source, for [`insert_since`](Self::insert_since).
-    fn begin(&self) -> Since {
+    fn begin(&self) -> ReadVersion {
         self.core().begin()
     }
 
@@ -170,7 +170,7 @@ pub trait CacheExt: Cache {
     /// If the key is empty or too long.
     fn insert_since<V: Value>(
         &self,
-        since: Since,
+        since: ReadVersion,
         key: &str,
         value: &V,
         policy: impl Borrow<Policy> + Send + Sync,

@@ -297,7 +297,7 @@ where
                     self.values.insert(missing.item, value);
                 }
                 None => {
-                    dependencies::record_cover(core.epochs(), &cover);
+                    dependencies::record_dependencies(core.epochs(), &cover);
                     outcome = error.take().map_or(outcome, Err);
                 }
             }

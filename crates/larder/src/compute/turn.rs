@@ -150,7 +150,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
                 match failure.error.and_then(|given| self.sharing.take(&given)) {
                     Some(error) => {
                         core.count(|counters| &counters.joined);
-                        dependencies::record_cover(core.epochs(), &failure.cover);
+                        dependencies::record_dependencies(core.epochs(), &failure.cover);
                         Turn::Done(Err(error))
                     }
                     None => Turn::Alone,

@@ -8,7 +8,7 @@ use std::{
 use super::{Entry, Lifetime, Stored};
 use crate::{
     clock::Moment,
-    epoch::{Announcement, Epoch, Since, Stamp},
+    epoch::{Announcement, Epoch, ReadVersion, ValidAt},
     mutant, scope,
     value::Held,
     wire::{Envelope, Remaining, Times, Unencodable, Wire},
@@ -17,7 +17,7 @@ use crate::{
 /// What a message says of an entry, found acceptable.
 pub(crate) struct Received {
     /// Where its computation began, and in local order, what came before it was judged.
-    pub(crate) since: Since,
+    pub(crate) since: ReadVersion,
     pub(crate) remaining: Remaining,
     pub(crate) envelope: Envelope,
     pub(crate) value: Box<dyn Held>,
@@ -30,7 +30,7 @@ impl Entry {
         Self(Arc::new(Stored {
             hash,
             key,
-            stamp: Stamp::new(since),
+            valid_at: ValidAt::new(since),
             since,
             announcement: None,
             life: Lifetime {
@@ -41,7 +41,7 @@ impl Entry {
                 on_error_end: now.after(remaining.on_error),
             },
             scopes: envelope.scopes,
-            elsewhere: None,
+            foreign_dependencies: None,
             schema: None,
             unshared: AtomicBool::new(false),
             value,
@@ -74,7 +74,7 @@ impl Entry {
 
 impl Stored {
     /// Where its computation began.
-    pub(crate) fn since(&self) -> Since {
+    pub(crate) fn since(&self) -> ReadVersion {
         self.since
     }
 

@@ -214,7 +214,7 @@ impl Remote {
         entry: &Entry,
         (patience, runs_scripts): (Instant, bool),
     ) -> Result<Store, Unencodable> {
-        if !entry.0.elsewhere().is_empty() {
+        if !entry.0.foreign_dependencies().is_empty() {
             return Ok(Store::Skipped);
         }
         if self.has_just_failed() {

@@ -77,7 +77,7 @@ impl World {
         }
         let mut scopes = self.scopes.clone();
         scopes.extend([self.dependency]);
-        let cover = Cover { since, announcement: None, scopes, elsewhere: Vec::new() };
+        let cover = DependencySet { since, announcement: None, scopes, foreign_dependencies: Vec::new() };
         let policy = Policy::ttl(Duration::MAX);
         let lives = (Clock::default().now(), Duration::MAX);
         let entry = Entry::new((self.work.key.clone(), 0), value, lives, &policy, cover);

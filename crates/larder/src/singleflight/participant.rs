@@ -170,7 +170,7 @@ impl Leader {
 
     /// When this computation began.
     #[cfg(test)]
-    pub(crate) fn since(&self) -> crate::epoch::Since {
+    pub(crate) fn since(&self) -> crate::epoch::ReadVersion {
         lock(&self.0.in_flight.state).since
     }
 

@@ -67,7 +67,12 @@ impl World {
     fn value(&self, lead: &Leader, read: &[ScopeHash]) -> Outcome {
         let mut scopes = self.scopes.clone();
         scopes.extend(read.iter().copied());
-        let cover = Cover { since: lead.since(), announcement: None, scopes, elsewhere: Vec::new() };
+        let cover = DependencySet {
+            since: lead.since(),
+            announcement: None,
+            scopes,
+            foreign_dependencies: Vec::new(),
+        };
         let lives = (Clock::default().now(), Duration::MAX);
         let policy = Policy::ttl(Duration::MAX);
         Outcome::Value(Entry::new((self.work.key.clone(), 0), 7_u64, lives, &policy, cover))
