@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    core::{Core, Lookup},
+    cache_core::{Core, Lookup},
     entry::Entry,
     epoch::Epoch,
     error::Result,

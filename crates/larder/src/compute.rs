@@ -14,11 +14,11 @@ pub(crate) use self::{
 };
 use crate::{
     cache::Cache,
-    core::{Core, Lookup},
+    cache_core::{Core, Lookup},
     dependencies::{self, Frame},
     entry::{Entry, Freshness},
-    failure::Sharing,
-    foreign, key, mutant, none,
+    error_sharing::Sharing,
+    key, mutant, option_probe, panic_guard,
     policy::Policy,
     scope::{self, Scope, ScopeHash, ScopeSet},
     singleflight::{Failure, InFlightId, Leader, Outcome, Watch, WorkKey},
@@ -40,7 +40,7 @@ pub(crate) fn find<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> O
     let entry = cache.peek(at)?;
     if entry.value::<V>().is_none() {
         core.count(|counters| &counters.type_mismatches);
-        foreign::report!(
+        panic_guard::report!(
             debug,
             key = at.key,
             asked = std::any::type_name::<V>(),
@@ -213,7 +213,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     fn note_takeover(&self, lead: &Leader) {
         if lead.took_over() {
             self.core().count(|counters| &counters.taken_over);
-            foreign::report!(
+            panic_guard::report!(
                 warn,
                 key = self.at.key,
                 "a computation was woken and not polled, and is passed over: poll the call until it ends, drop it, \
@@ -239,7 +239,8 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
                 // What begins later is newer: the value of one that was superseded is not put in its place.
                 let superseded = lead.as_ref().is_some_and(Leader::is_superseded);
                 // What cannot be cloned is this caller's alone.
-                let Some((entry, wanted)) = foreign::contain(|| self.entry_of(&value, &frame, false)) else {
+                let Some((entry, wanted)) = panic_guard::contain(|| self.entry_of(&value, &frame, false))
+                else {
                     lead.into_iter().for_each(|lead| lead.complete(Outcome::Unshared, false));
                     return Ok(value);
                 };
@@ -260,7 +261,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
                 if let Some(lead) = lead {
                     let cover = Arc::new(frame.cover(self.own_scopes(), core.epochs()));
                     // One whose `Clone`, `Display` or `source` panics cannot be shared.
-                    let given = || foreign::contain(|| self.sharing.give(&error)).flatten();
+                    let given = || panic_guard::contain(|| self.sharing.give(&error)).flatten();
                     let failure = || Failure { error: given(), cover };
                     let outcome = if shared { Outcome::Failure(failure()) } else { Outcome::Unshared };
                     lead.complete(outcome, false);
@@ -282,7 +283,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     {
         let core = self.core();
         core.count(|counters| &counters.computations);
-        foreign::report!(debug, key = self.at.key, "computing");
+        panic_guard::report!(debug, key = self.at.key, "computing");
         dependencies::record_scopes(core.epochs(), || self.own_scopes());
         let _passed_on = frame.pass_on();
         let computed = frame.run(async { compute().await }).await;
@@ -297,7 +298,7 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
     fn entry_of<V: Value>(&self, value: &V, frame: &Frame, replaces: bool) -> (Entry, bool) {
         let core = self.core();
         let decisions = frame.decisions();
-        let lifetime = decisions.ttl.unwrap_or_else(|| self.policy.lifetime(none::is_none(value)));
+        let lifetime = decisions.ttl.unwrap_or_else(|| self.policy.lifetime(option_probe::is_none(value)));
         let mut scopes = self.own_scopes();
         scopes.extend(decisions.tags.iter().map(|tag| Scope::tag(tag).hash()));
         let mut cover = frame.cover(scopes, core.epochs());
@@ -338,10 +339,10 @@ impl<C: Cache + ?Sized, S: Copy> Call<'_, C, S> {
 /// Stores computed values.
 async fn write(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
     // What it was computed for is not lost if a `Serialize`, a weigher or a cache panics.
-    let Some(written) = foreign::contain_future(cache.write(entries)).await else { return };
+    let Some(written) = panic_guard::contain_future(cache.write(entries)).await else { return };
     if let Err(error) = written {
         // The warning was given where it was found, once.
-        foreign::report!(debug, %error, "a computed value is not shared with other processes");
+        panic_guard::report!(debug, %error, "a computed value is not shared with other processes");
     }
     entries.iter().for_each(|entry| cache.core().stored(!entry.0.is_unshared()));
 }
@@ -368,7 +369,7 @@ where
     let frame = Frame::new(dependencies::current_in_flight(), core.begin(), policy.detached);
     let computed = call.run(&frame, compute).await;
     if let Ok(value) = &computed
-        && let Some((entry, wanted)) = foreign::contain(|| call.entry_of(value, &frame, true))
+        && let Some((entry, wanted)) = panic_guard::contain(|| call.entry_of(value, &frame, true))
     {
         if wanted {
             write(cache, std::slice::from_ref(&entry)).await;

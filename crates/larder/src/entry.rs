@@ -16,7 +16,7 @@ use std::{
 use crate::{
     clock::{self, Moment},
     epoch::{Announcement, Epochs, ReadVersion, ValidAt},
-    foreign,
+    panic_guard,
     policy::Policy,
     scope::{self, ScopeSet},
     value::{Held, Value},
@@ -276,8 +276,8 @@ impl Drop for Stored {
     /// Whoever has an entry last is seldom the one who made the value: a `Drop` that panics is contained.
     fn drop(&mut self) {
         let value = self.take_value();
-        if foreign::contain(|| drop(value)).is_none() {
-            foreign::report!(warn, key = &*self.key, "the `Drop` of a cached value panicked");
+        if panic_guard::contain(|| drop(value)).is_none() {
+            panic_guard::report!(warn, key = &*self.key, "the `Drop` of a cached value panicked");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc};
 use arc_swap::{ArcSwapOption, Guard};
 
 use crate::{
-    aside,
+    deferred_drop,
     entry::{Entry, Stored},
 };
 
@@ -51,10 +51,10 @@ impl FrontCache {
         let seen = Guard::into_inner(slot.load());
         if seen.as_ref().is_some_and(|here| Arc::ptr_eq(here, entry)) {
             let before = Guard::into_inner(slot.compare_and_swap(entry, None));
-            before.into_iter().for_each(aside::put);
+            before.into_iter().for_each(deferred_drop::defer);
         }
         // Another entry, perhaps, which was replaced since.
-        seen.into_iter().for_each(aside::put);
+        seen.into_iter().for_each(deferred_drop::defer);
     }
 
     #[inline]

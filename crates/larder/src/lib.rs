@@ -72,22 +72,21 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod aside;
 mod cache;
+mod cache_core;
 mod clock;
 mod compute;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 pub mod contract;
-mod core;
+mod deferred_drop;
 mod dependencies;
 mod entry;
 #[cfg(feature = "redis")]
 mod environment;
 mod epoch;
 mod error;
-mod failure;
-mod foreign;
+mod error_sharing;
 mod front_cache;
 #[cfg(any(doc, doctest))]
 pub mod guide;
@@ -97,7 +96,8 @@ mod lock;
 mod memory;
 mod mutant;
 mod namespace;
-mod none;
+mod option_probe;
+mod panic_guard;
 mod policy;
 #[doc(hidden)]
 pub mod private;
@@ -117,7 +117,7 @@ mod wire;
 
 pub use self::{
     cache::{Cache, HeldLease, Invalidating, Invalidation, Lease, Leased},
-    core::{Core, CoreBuilder, Lookup},
+    cache_core::{Core, CoreBuilder, Lookup},
     dependencies::{Context, InComputation, context, in_current_computation},
     entry::Entry,
     epoch::{Epoch, ReadVersion},

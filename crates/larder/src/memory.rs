@@ -17,9 +17,9 @@ use moka::{Expiry, notification::RemovalCause, policy::EvictionPolicy, sync};
 
 use self::{counters::Counters, kept::Kept};
 use crate::{
-    aside::Dropping,
     cache::{Cache, Invalidating, Invalidation},
-    core::{Core, CoreBuilder, Lookup},
+    cache_core::{Core, CoreBuilder, Lookup},
+    deferred_drop::DropDeferred,
     entry::Entry,
     epoch::{DEFAULT_SLOTS, Epoch},
     error::{Kind, Result},
@@ -51,7 +51,7 @@ pub struct MemoryCache {
     core: Core,
     store: Store,
     /// Behind the store, so that it is dropped after it.
-    _dropping: Arc<Dropping>,
+    _dropping: Arc<DropDeferred>,
     /// The weight of what was stored since the store last dropped what is too much.
     unsettled: Arc<AtomicU64>,
     counters: Counters,
@@ -146,7 +146,7 @@ impl MemoryCacheBuilder {
         let counters = if self.weigher.is_some() { DEFAULT_CAPACITY } else { self.capacity };
         let store = self.store(&core);
         let counters = Counters::new(counters);
-        let (_dropping, unsettled) = (Arc::new(Dropping), Arc::default());
+        let (_dropping, unsettled) = (Arc::new(DropDeferred), Arc::default());
         Ok(MemoryCache { core, store, _dropping, unsettled, counters, settings: self })
     }
 
@@ -202,7 +202,7 @@ impl MemoryCache {
     }
 
     pub(crate) fn keep(&self, entries: &[Entry]) {
-        let _dropping = Dropping;
+        let _dropping = DropDeferred;
         for entry in entries {
             // Here, and not in the store: under no lock, and before anything is stored.
             let weight = self.settings.weigher.as_ref().map(|weigher| weigher(&entry.0.key, entry));
@@ -228,7 +228,7 @@ impl MemoryCache {
     /// Frees the memory of entries under keys that were just invalidated: what stays is never served. A value
     /// that another thread stored since is lost, and computed again.
     pub(crate) fn free(&self, scopes: &[Scope]) {
-        let _dropping = Dropping;
+        let _dropping = DropDeferred;
         for key in scopes.iter().filter_map(Scope::as_key) {
             self.store.invalidate(&Sought(self.core.lookup(key)));
         }
@@ -238,7 +238,7 @@ impl MemoryCache {
     /// keep: a store tells of all that it drops.
     pub(crate) fn apart(&self, settings: MemoryCacheBuilder) -> Option<Self> {
         let store = (settings.capacity > 0).then(|| settings.store(&self.core))?;
-        let _dropping = Arc::new(Dropping);
+        let _dropping = Arc::new(DropDeferred);
         Some(Self {
             store,
             _dropping,
@@ -251,7 +251,7 @@ impl MemoryCache {
     /// Drops what is kept under the key of another entry.
     #[cfg(feature = "redis")]
     pub(crate) fn discard(&self, entry: &Entry) {
-        let _dropping = Dropping;
+        let _dropping = DropDeferred;
         self.store.invalidate(&Sought(Lookup { key: &entry.0.key, hash: entry.0.hash }));
     }
 
@@ -268,7 +268,7 @@ impl MemoryCache {
     /// replaced.
     #[must_use]
     pub fn entry_count(&self) -> u64 {
-        let _dropping = Dropping;
+        let _dropping = DropDeferred;
         self.store.run_pending_tasks();
         self.store.entry_count()
     }
@@ -276,7 +276,7 @@ impl MemoryCache {
     /// About the sum of the weights of what is kept; the number of entries if there is no weigher.
     #[must_use]
     pub fn weighted_size(&self) -> u64 {
-        let _dropping = Dropping;
+        let _dropping = DropDeferred;
         self.store.run_pending_tasks();
         self.store.weighted_size()
     }
@@ -294,7 +294,7 @@ impl Cache for MemoryCache {
     }
 
     fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
-        let _dropping = Dropping;
+        let _dropping = DropDeferred;
         self.store.get(&Sought(at)).and_then(Kept::into_entry)
     }
 

@@ -338,7 +338,7 @@ impl InFlight {
             }
             state.take_wakers()
         };
-        crate::foreign::wake_all(wakers);
+        crate::panic_guard::wake_all(wakers);
         true
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     compute, dependencies,
     epoch::ReadVersion,
     error::Result,
-    failure::{Cloned, Unshared},
+    error_sharing::{Cloned, Unshared},
     key,
     lock::LockGuard,
     namespace::Namespace,

@@ -13,7 +13,7 @@ use crate::{
     cache::Cache,
     dependencies::{self, Frame},
     entry::{Entry, Freshness},
-    failure::Sharing,
+    error_sharing::Sharing,
     key,
     policy::Policy,
     singleflight::{Wait, Watch},

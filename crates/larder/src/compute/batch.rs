@@ -14,8 +14,8 @@ use crate::{
     cache::Cache,
     dependencies::{self, Frame},
     entry::{Entry, Freshness},
-    failure::Unshared,
-    foreign, key,
+    error_sharing::Unshared,
+    key, panic_guard,
     policy::Policy,
     scope::Scope,
     singleflight::{Arrival, Awaited, Failure, Leader, Outcome, Role, Wait, Waiter, Watch},
@@ -259,7 +259,7 @@ where
                 continue;
             };
             if key::check(&missing.key).is_ok() {
-                let made = foreign::contain(|| self.call(&missing.key).entry_of(&value, frame, false));
+                let made = panic_guard::contain(|| self.call(&missing.key).entry_of(&value, frame, false));
                 let Some((entry, is_wanted)) = made else {
                     lead.into_iter().for_each(|lead| lead.complete(Outcome::Unshared, false));
                     self.values.insert(missing.item, value);

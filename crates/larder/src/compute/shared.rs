@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use super::{Call, Turn, receive, serve};
 use crate::{
     cache::{Cache, Leased},
-    core::{Core, Lookup},
+    cache_core::{Core, Lookup},
     entry::{Entry, Freshness},
     policy::Lock,
     singleflight::{Leader, Outcome},

@@ -9,7 +9,7 @@ use crate::{
     cache::Cache,
     dependencies,
     entry::{Entry, Freshness},
-    failure::Sharing,
+    error_sharing::Sharing,
     scope::ScopeSet,
     singleflight::{Awaited, Caller, Leader, Outcome, Role, Wait, Waiter, WorkKey},
     value::Value,

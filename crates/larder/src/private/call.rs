@@ -5,7 +5,7 @@ use std::{convert::Infallible, future::Future, time::Duration};
 use crate::{
     cache::{Cache, Invalidating},
     compute::{self, Found},
-    failure::{Sharing, Unshared},
+    error_sharing::{Sharing, Unshared},
     key::Key,
     policy::{Lock, Policy},
     private::kind::{Fallible, Plain},

@@ -1,7 +1,7 @@
 //! What functions that change the data do to the cache, whatever becomes of them.
 
 use crate::{
-    cache::Cache, epoch::ReadVersion, foreign, key::Key, policy::Policy, scope::Scope, typed::insert,
+    cache::Cache, epoch::ReadVersion, key::Key, panic_guard, policy::Policy, scope::Scope, typed::insert,
     value::Value,
 };
 
@@ -87,7 +87,7 @@ impl<'c, C: Cache + ?Sized> Put<'c, C> {
         match insert::insert(self.cache, self.since, &[(key, value)], &policy).await {
             Ok(()) => self.key = None,
             // Nothing can be under such a key either.
-            Err(error) => foreign::report!(warn, %error, "the value is not cached"),
+            Err(error) => panic_guard::report!(warn, %error, "the value is not cached"),
         }
     }
 }

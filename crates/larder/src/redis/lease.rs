@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     cache::{HeldLease, Lease, Leased},
-    core::{Core, Lookup},
+    cache_core::{Core, Lookup},
     entry::{Entry, Freshness},
     epoch::Epoch,
     link::Operation,

@@ -9,7 +9,7 @@ use std::{
 use super::{
     Arrival, Awaited, Caller, InFlight, InFlightId, Leadership, Outcome, Phase, Singleflight, State, Watch,
 };
-use crate::{cache::Lease, epoch::Epochs, foreign, mutant, sync::lock};
+use crate::{cache::Lease, epoch::Epochs, mutant, panic_guard, sync::lock};
 
 /// A place on a computation. The last one to leave takes the computation out of the table.
 pub(super) struct Participant {
@@ -90,8 +90,8 @@ impl Drop for Participant {
             let phase = if state.panics < 2 { Phase::Vacant } else { Phase::Completed(Outcome::Unshared) };
             Released { wakers: state.end(phase), lease: state.lease.take() }
         });
-        foreign::wake_all(released.wakers);
-        let _ = foreign::contain(|| drop((released.lease, own)));
+        panic_guard::wake_all(released.wakers);
+        let _ = panic_guard::contain(|| drop((released.lease, own)));
     }
 }
 
@@ -122,8 +122,8 @@ impl Leader {
                 }
                 None => Released::default(),
             });
-        foreign::wake_all(released.wakers);
-        let _ = foreign::contain(|| {
+        panic_guard::wake_all(released.wakers);
+        let _ = panic_guard::contain(|| {
             if let Some(lease) = released.lease.as_mut().filter(|_| stored) {
                 lease.fill();
             }

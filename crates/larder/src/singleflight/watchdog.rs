@@ -11,7 +11,7 @@ use std::{
 
 use super::InFlight;
 use crate::{
-    foreign,
+    panic_guard,
     sync::plain::{Mutex, lock},
 };
 
@@ -59,7 +59,7 @@ fn run() {
             let Some(in_flight) = in_flight.upgrade() else { return false };
             let goes_on = in_flight.wake_if_abandoned();
             // Perhaps the last one who has it: then a value goes with it.
-            let _ = foreign::contain(|| drop(in_flight));
+            let _ = panic_guard::contain(|| drop(in_flight));
             goes_on
         });
         lock(&WATCHDOG).in_flight.append(&mut in_flight);

@@ -2,12 +2,12 @@
 
 use crate::{
     cache::Cache,
-    core::Core,
+    cache_core::Core,
     dependencies,
     entry::{DependencySet, Entry},
     epoch::ReadVersion,
     error::Result,
-    key, mutant, none,
+    key, mutant, option_probe,
     policy::Policy,
     scope::{self, ScopeHash},
     value::Value,
@@ -32,7 +32,7 @@ pub(crate) async fn insert<V: Value>(
 
     let mut entries = Vec::with_capacity(values.len());
     for ((&(key, value), cover), stands) in values.iter().zip(covers).zip(replaced.judged) {
-        let lifetime = policy.lifetime(none::is_none(value));
+        let lifetime = policy.lifetime(option_probe::is_none(value));
         if !stands && cover.is_too_wide() {
             core.refuse_too_wide(key);
         } else if !stands {

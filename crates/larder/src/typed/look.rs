@@ -8,13 +8,13 @@ use std::{
 
 use crate::{
     cache::Cache,
+    cache_core::{Core, Lookup},
     compute::{self, Found, find, give_away, serve},
-    core::{Core, Lookup},
     dependencies,
     entry::{Entry, Freshness},
     error::Result,
-    failure::Sharing,
-    foreign, key,
+    error_sharing::Sharing,
+    key, panic_guard,
     policy::Policy,
     value::{Value, ValueType},
 };
@@ -57,7 +57,7 @@ pub(super) fn warn_if_spawning(policy: &Policy) {
     // No `Once`: a subscriber that panics would poison it.
     static SAID: AtomicBool = AtomicBool::new(false);
     if policy.spawn && !SAID.swap(true, Ordering::Relaxed) {
-        foreign::report!(
+        panic_guard::report!(
             warn,
             "a policy with `spawn` is used where computations may borrow from their callers, and so end with \
              them: use `get_or_compute_background`"

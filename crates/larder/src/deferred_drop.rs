@@ -28,7 +28,7 @@ static ASIDE: Mutex<Vec<Stored>> = Mutex::new(Vec::new());
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 /// Gives up an entry. If nobody else has it, its value is dropped later.
-pub(crate) fn put(entry: Arc<Stored>) {
+pub(crate) fn defer(entry: Arc<Stored>) {
     if let Some(last) = Arc::into_inner(entry) {
         let mut aside = lock(&ASIDE);
         aside.push(last);
@@ -38,9 +38,9 @@ pub(crate) fn put(entry: Arc<Stored>) {
 
 /// Drops what was set aside when it is dropped itself: at the end of a call, whatever becomes of that, and after the
 /// store of a cache is gone.
-pub(crate) struct Dropping;
+pub(crate) struct DropDeferred;
 
-impl Drop for Dropping {
+impl Drop for DropDeferred {
     fn drop(&mut self) {
         if WAITING.load(Ordering::Acquire) != 0 {
             drop_aside();

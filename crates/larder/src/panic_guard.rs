@@ -47,7 +47,7 @@ pub(crate) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
 /// asked for it, and what it is told of is done already.
 macro_rules! report {
     ($level:ident, $($event:tt)+) => {{
-        let _ = $crate::foreign::contain(|| tracing::$level!($($event)+));
+        let _ = $crate::panic_guard::contain(|| tracing::$level!($($event)+));
     }};
 }
 

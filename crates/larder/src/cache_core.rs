@@ -1,7 +1,7 @@
-//! What every cache has, and what makes it the cache it is.
+//! The core of a cache: its shared state (epochs, computations in flight, front cache, statistics).
 
 #[cfg(feature = "redis")]
-mod logged;
+mod shared_log;
 
 use std::{
     hash::{BuildHasher, Hasher},
@@ -15,8 +15,8 @@ use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 
 use crate::{
-    aside::Dropping,
     clock::{Clock, Moment},
+    deferred_drop::DropDeferred,
     dependencies,
     entry::Entry,
     epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replaced},
@@ -231,7 +231,7 @@ impl Core {
     /// A computed value was stored; it is counted if that was done where the cache keeps values.
     pub(crate) fn stored(&self, counts: bool) {
         // Whichever store it is.
-        let _dropping = Dropping;
+        let _dropping = DropDeferred;
         if counts {
             self.0.stats.count(|counters| &counters.stores);
         }
@@ -242,7 +242,7 @@ impl Core {
     pub(crate) fn refuse_too_wide(&self, key: &str) {
         self.count(|counters| &counters.stores_too_wide);
         if !self.0.warned_too_wide.swap(true, Ordering::Relaxed) {
-            crate::foreign::report!(
+            crate::panic_guard::report!(
                 warn,
                 key,
                 limit = scope::MOST,
