@@ -4,6 +4,7 @@
 mod shared_log;
 
 use std::{
+    any::TypeId,
     hash::{BuildHasher, Hasher},
     sync::{
         Arc,
@@ -18,7 +19,7 @@ use crate::{
     clock::{Clock, Moment},
     deferred_drop::DropDeferred,
     dependencies,
-    entry::Entry,
+    entry::{Entry, Freshness},
     epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replaced},
     front_cache::FrontCache,
     lock::LocalLocks,
@@ -36,7 +37,7 @@ const PROMOTION_SAMPLE: u64 = 8;
 /// The identity of a cache: its order of changes, its computations under way, its front cache and its
 /// statistics. Shared by the cache's clones and namespaces. Cheap to clone.
 ///
-/// Whoever implements [`Cache`](crate::Cache) makes one with [`Core::builder`] and hands it out.
+/// An implementation of [`Cache`](crate::Cache) makes one with [`Core::builder`] and hands it out.
 #[derive(Debug, Clone)]
 pub struct Core(Arc<Inner>);
 
@@ -55,14 +56,25 @@ struct Inner {
     locks: LocalLocks,
 }
 
-/// A full key, and the hash by which its cache places it: seeded anew for each cache, so that nobody
-/// outside can choose keys that meet.
+/// A full key, and the hash by which its cache places it: seeded anew for each cache, so that keys that
+/// collide cannot be chosen from outside.
 #[derive(Debug, Clone, Copy)]
 pub struct Lookup<'k> {
     /// The full key, namespaces included.
     pub key: &'k str,
     /// Its hash.
     pub hash: u64,
+}
+
+/// Why an entry may not be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unusable {
+    /// Its value is of another type.
+    OtherType,
+    /// Its `ttl` and its stale windows are over.
+    Expired,
+    /// The one rule forbids it.
+    Invalidated,
 }
 
 /// Builds a [`Core`].
@@ -121,7 +133,7 @@ impl Core {
     /// cover and whose computation has begun is served from here on. O(scopes).
     pub fn apply(&self, scopes: impl IntoIterator<Item = ScopeHash>) {
         self.0.stats.count(|counters| &counters.invalidations);
-        // Collected first: nobody's iterator runs while changes are held up.
+        // Collected first: no foreign iterator runs while changes are held up.
         let scopes: ScopeSet = scopes.into_iter().collect();
         self.0.epochs.apply(&scopes, []);
     }
@@ -179,13 +191,29 @@ impl Core {
         Some(value)
     }
 
+    /// Whether an entry of any type may be used now, and how: the one answer for all reads but the hit in the front
+    /// cache. Its age is judged first, and then the one rule, so that what is counted as invalidated would have been
+    /// used.
+    pub(crate) fn judge(&self, entry: &Entry) -> Result<Freshness, Unusable> {
+        match entry.0.freshness(self.now()) {
+            Freshness::Expired => Err(Unusable::Expired),
+            _ if !entry.0.is_valid(self.epochs()) => Err(Unusable::Invalidated),
+            freshness => Ok(freshness),
+        }
+    }
+
+    /// The same, of an entry whose value is to be a `V`.
+    pub(crate) fn judge_as<V: 'static>(&self, entry: &Entry) -> Result<Freshness, Unusable> {
+        if entry.0.is_of(TypeId::of::<V>()) { self.judge(entry) } else { Err(Unusable::OtherType) }
+    }
+
     /// Counts a hit on an entry that did not lie in the front cache, and may put it there.
     pub(crate) fn store_hit(&self, entry: &Entry) {
         let number = self.0.stats.hit();
         self.0.front.offer(entry, number.is_one_in(PROMOTION_SAMPLE));
     }
 
-    /// Counts a value that somebody was given, `fresh` or past its `ttl`.
+    /// Counts a value that was served, `fresh` or past its `ttl`.
     pub(crate) fn count_served(&self, fresh: bool) {
         self.count(|counters| if fresh { &counters.hits } else { &counters.stale_hits });
     }

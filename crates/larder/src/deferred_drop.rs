@@ -27,7 +27,7 @@ static ASIDE: Mutex<Vec<Stored>> = Mutex::new(Vec::new());
 /// How many lie there, so that most calls need not take the lock.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-/// Gives up an entry. If nobody else has it, its value is dropped later.
+/// Gives up an entry. If it has no other owner, its value is dropped later.
 pub(crate) fn defer(entry: Arc<Stored>) {
     if let Some(last) = Arc::into_inner(entry) {
         let mut aside = lock(&ASIDE);
@@ -66,7 +66,7 @@ fn drop_aside() {
         }
         for stored in aside {
             let key = stored.key.clone();
-            // Whoever calls has nothing to do with this value.
+            // The caller has nothing to do with this value.
             if catch_unwind(AssertUnwindSafe(|| drop(stored))).is_err() {
                 let warn = || tracing::warn!(key = &*key, "the `Drop` of a cached value panicked");
                 // Nor with what a subscriber does.

@@ -3,7 +3,7 @@
 //! A computation runs inside a [`Frame`], which is current on its thread while it is polled. Every read
 //! through a cache, a hit or nothing, puts the scopes of what was read on the current frame; at the end
 //! they cover the computation's own value. Frames nest: a computation's value passes its scopes on to
-//! whoever reads it.
+//! its readers.
 
 use std::{
     cell::{Cell, RefCell},
@@ -342,7 +342,7 @@ impl Context {
         self.decide(|decisions| decisions.no_store = true)
     }
 
-    /// Neither stores the outcome nor gives it to anybody but the caller who computes it: the others who
+    /// Neither stores the outcome nor gives it to any caller but the one that computes it: the others who
     /// wait compute for themselves.
     pub fn unshared(&self) -> &Self {
         self.decide(|decisions| {

@@ -4,7 +4,7 @@
 mod message;
 
 use std::{
-    any::Any,
+    any::{Any, TypeId},
     fmt,
     sync::{
         Arc,
@@ -118,6 +118,13 @@ pub(crate) enum Freshness {
     Expired,
 }
 
+impl Freshness {
+    /// Whether it is not stale.
+    pub(crate) fn is_within_ttl(self) -> bool {
+        self < Self::StaleWhileRevalidate
+    }
+}
+
 impl Lifetime {
     fn new(stored: Moment, lifetime: Duration, policy: &Policy) -> Self {
         // A fraction of more than that would leave what a `Duration` can hold.
@@ -176,7 +183,7 @@ impl Entry {
         self.0.value()
     }
 
-    /// The value, if it is a `V`: the object itself where nobody else has the entry, or else a clone of it.
+    /// The value, if it is a `V`: the object itself where the entry has no other owner, or else a clone of it.
     pub(crate) fn into_value<V: Clone + 'static>(self) -> Option<V> {
         match Arc::try_unwrap(self.0) {
             Ok(mut stored) => {
@@ -200,6 +207,12 @@ impl Stored {
     pub(crate) fn value<V: 'static>(&self) -> Option<&V> {
         let value: &dyn Any = &*self.value;
         value.downcast_ref()
+    }
+
+    /// Whether the value is of this type.
+    pub(crate) fn is_of(&self, value_type: TypeId) -> bool {
+        let value: &dyn Any = &*self.value;
+        value.type_id() == value_type
     }
 
     /// Whether the one rule allows to serve it.
@@ -273,7 +286,7 @@ impl Stored {
 }
 
 impl Drop for Stored {
-    /// Whoever has an entry last is seldom the one who made the value: a `Drop` that panics is contained.
+    /// The last owner of an entry is seldom the one that made the value: a `Drop` that panics is contained.
     fn drop(&mut self) {
         let value = self.take_value();
         if panic_guard::contain(|| drop(value)).is_none() {

@@ -75,7 +75,6 @@
 mod cache;
 mod cache_core;
 mod clock;
-mod compute;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 pub mod contract;
@@ -101,6 +100,7 @@ mod panic_guard;
 mod policy;
 #[doc(hidden)]
 pub mod private;
+mod read_through;
 #[cfg(feature = "redis")]
 mod redis;
 mod registry;

@@ -12,7 +12,7 @@ use crate::{
 /// A part of a cache: all keys that begin with its name and a `:`.
 ///
 /// An entry of a namespace *is* that entry of the cache: `cache.namespace("users").get("7")` and
-/// `cache.get("users:7")` are the same. What the namespace adds is that nobody writes the prefix twice,
+/// `cache.get("users:7")` are the same. What the namespace adds is that the prefix is written once,
 /// and that [`bump`](Self::bump) drops all of it at once, in O(1), on every node. It is a [`Cache`]
 /// itself, so all verbs work on it, and namespaces nest. Cheap to clone.
 ///

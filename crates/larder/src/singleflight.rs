@@ -3,13 +3,13 @@
 //! A caller who finds nothing in the cache *enters*. Either it leads a new computation, or it waits for the
 //! one under way. A waiter accepts the outcome if the computation began after the waiter came, or if nothing
 //! that covers the outcome was invalidated since the computation began; otherwise it enters once more, and
-//! then only a computation begun after it came will do. So nobody waits for more than two computations. A key
+//! then only a computation begun after it came will do. So no caller waits for more than two computations. A key
 //! has at most two under way: one that is outdated already is not joined; a new one begins beside it, once.
 //!
 //! A leader that is dropped leaves its computation vacant, and the first of the waiters to notice leads it on. So
 //! it is with a leader that was woken and not polled for a while (see [`watch`]); if that one is polled again,
 //! it has lost the lead: what it computes is its own caller's, and neither stored nor given to others.
-//! No lock is held while anybody's future runs.
+//! No lock is held while a caller's future runs.
 
 mod participant;
 mod wait_graph;
@@ -52,7 +52,7 @@ pub(crate) struct WorkKey {
 pub(crate) enum Outcome {
     Value(Entry),
     Failure(Failure),
-    /// The computation kept its outcome to itself: whoever waited computes for himself.
+    /// The computation kept its outcome to itself: each of those who waited computes for itself.
     Unshared,
 }
 
@@ -124,7 +124,7 @@ struct State {
 
 enum Phase {
     Led,
-    /// The leader was dropped: whoever comes, or notices, leads on.
+    /// The leader was dropped: the first caller to come, or waiter to notice, takes the lead.
     Vacant,
     Completed(Outcome),
 }
@@ -325,7 +325,7 @@ impl InFlight {
         })
     }
 
-    /// Wakes those who wait if nobody computes for them; false once the computation has ended.
+    /// Wakes those who wait if no leader computes for them; false once the computation has ended.
     #[cfg(not(larder_loom))]
     fn wake_if_abandoned(&self) -> bool {
         let wakers = {
@@ -362,7 +362,7 @@ impl State {
         Leadership { number, superseded: matches!(before, Phase::Led) }
     }
 
-    /// Tells the watchdog that somebody waits.
+    /// Tells the watchdog that there is a waiter.
     fn look_after(&mut self, in_flight: &Arc<InFlight>) {
         #[cfg(not(larder_loom))]
         if !std::mem::replace(&mut self.looked_after, true) {
@@ -376,7 +376,7 @@ impl State {
         self.waiting.iter_mut().filter_map(Option::take).collect()
     }
 
-    /// Ends the lead. Everybody is to be woken: whoever runs first takes a vacant computation on, so that a
+    /// Ends the lead. All are to be woken: the first to run takes a vacant computation on, so that a
     /// waiter that is never polled again holds up no other.
     #[must_use]
     fn end(&mut self, phase: Phase) -> Vec<Waker> {

@@ -24,8 +24,7 @@ pub(super) struct Participant {
     place: Option<usize>,
 }
 
-/// What a change of a computation lets go of. All of it is, or may be, somebody else's code, which runs when no lock is
-/// held.
+/// What a change of a computation lets go of. All of it is, or may be, foreign code, which runs when no lock is held.
 #[derive(Default)]
 struct Released {
     wakers: Vec<Waker>,
@@ -60,7 +59,7 @@ impl Participant {
         begun && matches!(state.phase, Phase::Led)
     }
 
-    /// Takes the lead of a computation that nobody leads, or whose leader is abandoned.
+    /// Takes the lead of a computation that has no leader, or whose leader is abandoned.
     fn take_over(&mut self, epochs: &Epochs) -> bool {
         // A computation's number is given under the lock of its shard, which is taken first.
         let mut shard = lock(self.singleflight.shard(self.hash));
@@ -110,7 +109,7 @@ impl Leader {
         Self(participant)
     }
 
-    /// Tells everybody participants how it ended; nobody if this leader was superseded. Where the value was `stored`,
+    /// Tells all who wait how it ended; none of them if this leader was superseded. Where the value was `stored`,
     /// other processes find it.
     pub(crate) fn complete(self, outcome: Outcome, stored: bool) {
         let participant = &self.0;
@@ -154,7 +153,7 @@ impl Leader {
         self.0.leadership.is_some_and(|leader| leader.superseded)
     }
 
-    /// Whether somebody else computes by now, because this computation was woken and not polled.
+    /// Whether another caller computes by now, because this computation was woken and not polled.
     pub(crate) fn is_superseded(&self) -> bool {
         !self.0.is_leader(&lock(&self.0.in_flight.state))
     }
@@ -179,7 +178,7 @@ impl Leader {
     }
 }
 
-/// A wait for somebody else's computation. Dropping it leaves the computation to the others.
+/// A wait for another caller's computation. Dropping it leaves the computation to the others.
 pub(crate) struct Waiter {
     pub(super) participant: Participant,
     pub(super) came: Arrival,
@@ -217,7 +216,7 @@ impl Waiter {
         }
     }
 
-    /// Ready with the outcome and the number of its computation, or with nothing if nobody leads it.
+    /// Ready with the outcome and the number of its computation, or with nothing if it has no leader.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Option<(Outcome, u64)>> {
         let waker = context.waker().clone();
         let mut state = lock(&self.participant.in_flight.state);

@@ -1,4 +1,4 @@
-//! Who waits for whom: so that two computations that need each other both end.
+//! Which computations wait for which: so that two computations that need each other both end.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,7 +37,7 @@ pub(crate) struct Wait {
 
 impl Wait {
     /// Puts on record that the computations of `waiting` (a caller's own computation, and those it is nested
-    /// in) wait for `awaited`. None if that would close a cycle: nobody in it would ever end.
+    /// in) wait for `awaited`. None if that would close a cycle: nothing in it would ever end.
     pub(crate) fn begin(waiting: SmallVec<[InFlightId; 2]>, awaited: InFlightId) -> Option<Self> {
         if waiting.is_empty() {
             return Some(Self { waiting, awaited });

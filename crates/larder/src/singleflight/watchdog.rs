@@ -1,7 +1,7 @@
 //! Wakes those who wait for a computation that is abandoned.
 //!
 //! A thread, and no timer of a runtime: not every runtime has timers, not every caller has a runtime, and one
-//! that is not driven is what is watched for. It sleeps while nobody waits for anything.
+//! that is not driven is what is watched for. It sleeps while there are no waiters.
 
 use std::{
     sync::{Arc, Condvar, PoisonError, Weak},
@@ -26,7 +26,7 @@ struct Watchdog {
 static WATCHDOG: Mutex<Watchdog> = Mutex::new(Watchdog { in_flight: Vec::new(), runs: false });
 static CALLED: Condvar = Condvar::new();
 
-/// Looks after a computation that somebody waits for, until it has ended.
+/// Looks after a computation that has waiters, until it has ended.
 pub(super) fn look_after(in_flight: &Arc<InFlight>) {
     let mut watchdog = lock(&WATCHDOG);
     watchdog.in_flight.push(Arc::downgrade(in_flight));
@@ -41,7 +41,7 @@ pub(super) fn look_after(in_flight: &Arc<InFlight>) {
     watchdog.runs = true;
     drop(watchdog);
     if thread::Builder::new().name("larder-watchdog".into()).spawn(run).is_err() {
-        // The next one tries again; and whoever comes later looks at the computation too.
+        // The next one tries again; and each later caller looks at the computation too.
         lock(&WATCHDOG).runs = false;
     }
 }

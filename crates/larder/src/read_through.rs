@@ -1,0 +1,51 @@
+//! Reading through the cache: from a lookup that found no fresh value to a value, stored and given to all who asked.
+//!
+//! Each key goes through these states ([`Step`](request::Step)). A call for one key drives them one after the other
+//! ([`single`]), with its computation in its caller or in a task ([`background`]). A [`batch`] drives those of all its
+//! keys side by side, so that all keys share one read, one computation and one write. All states judge entries by one
+//! function, [`Core::judge`](crate::cache_core::Core::judge).
+//!
+//! ```text
+//!                   start: what was found
+//!    fresh │            due for a refresh │         │ nothing, or stale-if-error (kept)
+//!          │                              │         ▼
+//!          │     another one refreshes    │       Enter ◄────────────────────────────┐
+//!          │◄─────────────────────────────┤         ├────────► Wait ── outdated ─────┤
+//!          │                              │ leader  │            ├─ a value, a shared failure ─► Done
+//!          │                              ▼         ▼            ├─ cannot be shared ─► Compute
+//!          │  stored meanwhile           lead ◄─────┼────────────┘ the leader is gone │
+//!          │◄─────────────────────────────┤         │                                 │
+//!          │  fresh in the remote store   ▼         │                                 │
+//!          │◄─────────────────────────── Read       │  (only where there is one)      │
+//!          │  another process computed    ▼         │                                 │
+//!          │◄─────────────────────────── Lease      │  (for one key)                  │
+//!          │                              │         │  superseded while it waited     │
+//!          │                              ├─────────┴─────────────────────────────────┘
+//!          ▼                              ▼
+//!        Done ◄── store, complete ──── Compute
+//! ```
+//!
+//! Two orders carry proofs, and hold for every new state too. The number of stores ([`Core::stores`]) is read *before*
+//! the lookup, so that a leader knows whether anything was stored after it: else a key would be computed twice in a row.
+//! A computation's read version is taken *after* its leader has waited for others, and *before* it reads anything: else
+//! the value would look older than it is, or newer.
+//!
+//! [`Core::stores`]: crate::cache_core::Core::stores
+
+mod background;
+mod batch;
+mod computation;
+mod lookup;
+mod request;
+mod single;
+mod steps;
+
+pub(crate) use self::{
+    background::get_or_compute_background,
+    batch::get_or_compute_many,
+    lookup::{Missed, find_local, find_uncounted, full_key, get_many_missing, get_missing, look, look_at},
+    single::{get_or_compute, refresh},
+};
+
+#[cfg(all(test, not(larder_loom)))]
+mod tests;
