@@ -4,7 +4,6 @@
 mod shared_log;
 
 use std::{
-    any::TypeId,
     hash::{BuildHasher, Hasher},
     sync::{
         Arc,
@@ -204,7 +203,7 @@ impl Core {
 
     /// The same, of an entry whose value is to be a `V`.
     pub(crate) fn judge_as<V: 'static>(&self, entry: &Entry) -> Result<Freshness, Unusable> {
-        if entry.0.is_of(TypeId::of::<V>()) { self.judge(entry) } else { Err(Unusable::OtherType) }
+        entry.value::<V>().ok_or(Unusable::OtherType).and_then(|_| self.judge(entry))
     }
 
     /// Counts a hit on an entry that did not lie in the front cache, and may put it there.

@@ -4,7 +4,7 @@
 mod message;
 
 use std::{
-    any::{Any, TypeId},
+    any::Any,
     fmt,
     sync::{
         Arc,
@@ -207,12 +207,6 @@ impl Stored {
     pub(crate) fn value<V: 'static>(&self) -> Option<&V> {
         let value: &dyn Any = &*self.value;
         value.downcast_ref()
-    }
-
-    /// Whether the value is of this type.
-    pub(crate) fn is_of(&self, value_type: TypeId) -> bool {
-        let value: &dyn Any = &*self.value;
-        value.type_id() == value_type
     }
 
     /// Whether the one rule allows to serve it.

@@ -6,23 +6,34 @@
 //! function, [`Core::judge`](crate::cache_core::Core::judge).
 //!
 //! ```text
-//!                   start: what was found
-//!    fresh │            due for a refresh │         │ nothing, or stale-if-error (kept)
-//!          │                              │         ▼
-//!          │     another one refreshes    │       Enter ◄────────────────────────────┐
-//!          │◄─────────────────────────────┤         ├────────► Wait ── outdated ─────┤
-//!          │                              │ leader  │            ├─ a value, a shared failure ─► Done
-//!          │                              ▼         ▼            ├─ cannot be shared ─► Compute
-//!          │  stored meanwhile           lead ◄─────┼────────────┘ the leader is gone │
-//!          │◄─────────────────────────────┤         │                                 │
-//!          │  fresh in the remote store   ▼         │                                 │
-//!          │◄─────────────────────────── Read       │  (only where there is one)      │
-//!          │  another process computed    ▼         │                                 │
-//!          │◄─────────────────────────── Lease      │  (for one key)                  │
-//!          │                              │         │  superseded while it waited     │
-//!          │                              ├─────────┴─────────────────────────────────┘
-//!          ▼                              ▼
-//!        Done ◄── store, complete ──── Compute
+//! lookup ──┬─ fresh ───────────────────────────────────────────► Done
+//!          ├─ due for a refresh ─┬─ another caller refreshes ──► Done (served as it is)
+//!          │                     └─ leads the refresh ─► lead
+//!          └─ nothing, or stale-if-error (kept) ─► Enter
+//!
+//! Enter ───┬─ leader ─► lead
+//!          └─ waiter ─► Wait
+//!
+//! Wait ────┬─ a value, or a shared failure ────────────────────► Done
+//!          ├─ a failure or the `timeout`, with a stale value ──► Done (served stale)
+//!          ├─ outdated ─► Enter
+//!          ├─ its leader is gone ─► lead
+//!          └─ cannot be shared, or would close a cycle ─► Compute (alone)
+//!
+//! lead ────┬─ stored since the lookup ─────────────────────────► Done
+//!          ├─ there is a store that takes waiting ─► Read
+//!          └─ there is none ─► Compute
+//!
+//! Read ────┬─ fresh ───────────────────────────────────────────► Done
+//!          ├─ due for a refresh ─┬─ another caller refreshes ──► Done (served as it is)
+//!          │                     └─ leads the refresh ─► Lease
+//!          └─ anything else ─► Lease
+//!
+//! Lease ───┬─ another process computed, or refreshes ──────────► Done
+//!          ├─ superseded while it waited ─► Enter
+//!          └─ it is this one's to compute ─► Compute
+//!
+//! Compute ── store, complete ──────────────────────────────────► Done
 //! ```
 //!
 //! Two orders carry proofs, and hold for every new state too. The number of stores ([`Core::stores`]) is read *before*

@@ -8,7 +8,7 @@ use tracing::Instrument;
 use super::{
     computation::Computation,
     lookup::{Missed, serve},
-    request::{Request, refuses},
+    request::Request,
     single::{Planned, get_or_compute},
 };
 use crate::{
@@ -20,8 +20,8 @@ use crate::{
     value::Value,
 };
 
-/// As [`get_or_compute`], with computations in tasks of their own: a caller who
-/// goes away, or is served a stale value, leaves the computation to go on.
+/// As [`get_or_compute`], with computations in tasks of their own: a caller that goes away, or is served a stale value,
+/// leaves the computation to go on.
 ///
 /// Outside of a tokio runtime there is nowhere to go on: the caller computes.
 pub(crate) async fn get_or_compute_background<V, E, C, S, F, Fut>(
@@ -42,19 +42,16 @@ where
     let Ok(runtime) = Handle::try_current() else {
         return get_or_compute((cache, key), missed, policy, sharing, start).await;
     };
-    let core = cache.core();
-    if refuses(core, key) {
+    let Some(request) = Request::open((cache, key), &missed, policy, sharing) else {
         return dependencies::bypass(async { start().await }).await;
-    }
-    let watch = Watch::new(policy.takeover_after);
-    let request = Request::new((cache, policy), (key, missed.hash), (sharing, missed.stores), watch);
+    };
     let nested_in = dependencies::current_in_flight();
     let Planned { leader, refreshed, stale } = match request.watch.run(request.plan(missed.entry)).await {
         Ok(planned) => planned,
         Err(result) => return result,
     };
     if let Some((entry, freshness)) = refreshed {
-        let value = serve(core, &entry, freshness);
+        let value = serve(cache.core(), &entry, freshness);
         // No caller waits for it.
         let computation = request.begin(leader, Some(entry), []);
         runtime.spawn(request.task(computation, start).in_current_span());
@@ -64,7 +61,7 @@ where
     // The computation is new, so that nothing can wait for this caller through it yet.
     let _wait = computation.leader.as_ref().map(|leader| Wait::begin(nested_in.clone(), leader.id()));
     // The task is in no computation of its own: what it reads is collected for the one that waits here.
-    let collected = Frame::new(nested_in, core.begin(), false);
+    let collected = Frame::new(nested_in, cache.core().begin(), false);
     let _passed_on = collected.pass_on();
     let task = collected.run(request.task(computation, start));
     let ended = runtime.spawn(task.in_current_span());

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     computation,
-    lookup::{find, read},
+    lookup::{find, read, serve},
     request::{Refreshed, Request, Step, refuses},
     steps::Progress,
 };
@@ -19,6 +19,7 @@ use crate::{
     cache::Cache,
     cache_core::Lookup,
     dependencies::{self, Frame},
+    entry::Freshness,
     error_sharing::Unshared,
     key, panic_guard,
     policy::Policy,
@@ -110,6 +111,10 @@ where
             let hash = core.lookup(&key).hash;
             let refused = refuses(core, &key);
             let found = if refused { None } else { find::<V>(cache, Lookup { key: &key, hash }) };
+            if let Some((entry, Freshness::Fresh)) = &found {
+                self.values.insert(item, serve(core, entry, Freshness::Fresh));
+                continue;
+            }
             let request = Request::new((cache, policy), (key, hash), (Unshared, stores), watch.clone());
             let mut item = Item { item, request, progress: Progress::default() };
             let step = match refused {

@@ -107,7 +107,7 @@ pub(super) async fn read_one<V: Value>(
     usable::<V>(cache.core(), cache.read_one(at, ValueType::of::<V>(schema)).await?)
 }
 
-pub(super) fn usable<V: Value>(core: &Core, entry: Entry) -> Option<(Entry, Freshness)> {
+fn usable<V: Value>(core: &Core, entry: Entry) -> Option<(Entry, Freshness)> {
     let freshness = core.judge_as::<V>(&entry).ok()?;
     Some((entry, freshness))
 }

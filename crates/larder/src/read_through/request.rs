@@ -2,6 +2,7 @@
 
 use std::{any::TypeId, sync::Arc};
 
+use super::lookup::Missed;
 use crate::{
     cache::Cache,
     cache_core::{Core, Lookup},
@@ -60,6 +61,21 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
         Self { cache, policy, sharing, key, hash, scopes, stores, watch }
     }
 
+    /// The prologue of a call for one key that a lookup `missed`. None if the key can be that of no entry: its value is
+    /// then computed without the cache.
+    pub(super) fn open(
+        (cache, key): (&'a C, &str),
+        missed: &Missed,
+        policy: &'a Policy,
+        sharing: S,
+    ) -> Option<Self> {
+        if refuses(cache.core(), key) {
+            return None;
+        }
+        let watch = Watch::new(policy.takeover_after);
+        Some(Self::new((cache, policy), (key, missed.hash), (sharing, missed.stores), watch))
+    }
+
     pub(super) fn core(&self) -> &'a Core {
         self.cache.core()
     }
@@ -77,7 +93,7 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
     }
 }
 
-/// Whether a key can be that of no entry: its value is then computed without the cache.
+/// Whether a key can be that of no entry.
 pub(super) fn refuses(core: &Core, key: &str) -> bool {
     let refuses = key::check(key).is_err();
     if refuses {

@@ -4,8 +4,8 @@ use std::future::Future;
 
 use super::{
     computation::Computation,
-    lookup::Missed,
-    request::{Refreshed, Request, Step, refuses},
+    lookup::{Missed, read_one},
+    request::{Refreshed, Request, Step},
     steps::Progress,
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     entry::{Entry, Freshness},
     error_sharing::{Sharing, Unshared},
     policy::Policy,
-    singleflight::{Leader, Watch},
+    singleflight::Leader,
     value::Value,
 };
 
@@ -40,7 +40,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             step = match step {
                 Step::Enter => self.enter::<V, E>(&mut progress),
                 Step::Wait(waiter) => self.wait(waiter, self.policy.timeout, &progress).await,
-                Step::Read(leader, refreshed) => self.read(leader, refreshed, &mut progress).await,
+                Step::Read(leader, refreshed) => {
+                    let found = read_one::<V>(self.cache, self.at(), self.policy.schema).await;
+                    self.after_read(leader, refreshed, found, &mut progress)
+                }
                 Step::Lease(leader, refreshed) => self.lease(leader, refreshed, &mut progress).await,
                 Step::Compute(leader, refreshed) => {
                     return Ok(Planned { leader, refreshed, stale: progress.stale });
@@ -68,11 +71,9 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<V, E>>,
 {
-    if refuses(cache.core(), key) {
+    let Some(request) = Request::open((cache, key), &missed, policy, sharing) else {
         return dependencies::bypass(async { compute().await }).await;
-    }
-    let watch = Watch::new(policy.takeover_after);
-    let request = Request::new((cache, policy), (key, missed.hash), (sharing, missed.stores), watch);
+    };
     let nested_in = dependencies::current_in_flight();
     let whole = async {
         let Planned { leader, refreshed, stale } = match request.plan(missed.entry).await {
@@ -98,12 +99,9 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<V, E>>,
 {
-    let core = cache.core();
-    if refuses(core, key) {
+    let Some(request) = Request::open((cache, key), &missed, policy, Unshared) else {
         return dependencies::bypass(async { compute().await }).await;
-    }
-    let watch = Watch::new(policy.takeover_after);
-    let request = Request::new((cache, policy), (key, missed.hash), (Unshared, missed.stores), watch);
-    let frame = Frame::new(dependencies::current_in_flight(), core.begin(), policy.detached);
+    };
+    let frame = Frame::new(dependencies::current_in_flight(), cache.core().begin(), policy.detached);
     request.compute(Computation { frame, leader: None, stale: None, replaces: true }, compute).await
 }

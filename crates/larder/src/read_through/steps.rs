@@ -5,7 +5,7 @@ use std::{future::Future, pin::pin, time::Duration};
 use tokio::runtime::Handle;
 
 use super::{
-    lookup::{read_one, receive, serve, usable},
+    lookup::{receive, serve},
     request::{Refreshed, Request, Step},
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct Progress {
     /// What may be served if there will be nothing better.
     pub(super) stale: Option<Entry>,
-    /// When the caller first asked for a computation: see [`Singleflight::enter`](crate::singleflight::Singleflight).
+    /// When the caller first entered singleflight.
     arrival: Option<Arrival>,
 }
 
@@ -35,14 +35,13 @@ impl<V, E> Step<V, E> {
 }
 
 impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
-    /// Makes do with what a lookup found, or refreshes it, or goes on without.
+    /// Goes on with what a lookup found that was not fresh: refreshes it, or serves it if another caller does.
     pub(super) fn start<V: Value, E>(
         &self,
         found: Option<(Entry, Freshness)>,
         progress: &mut Progress,
     ) -> Step<V, E> {
         match found {
-            Some((entry, Freshness::Fresh)) => Step::Done(Ok(serve(self.core(), &entry, Freshness::Fresh))),
             Some((entry, freshness @ (Freshness::RefreshAhead | Freshness::StaleWhileRevalidate))) => {
                 match self.lead_refresh::<V>() {
                     Some(leader) => self.lead(leader, Some((entry, freshness))),
@@ -149,16 +148,6 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         (core.judge_as::<V>(&entry) == Ok(Freshness::Fresh)).then_some(entry)
     }
 
-    pub(super) async fn read<V: Value, E>(
-        &self,
-        leader: Leader,
-        refreshed: Refreshed,
-        progress: &mut Progress,
-    ) -> Step<V, E> {
-        let found = read_one::<V>(self.cache, self.at(), self.policy.schema).await;
-        self.after_read(leader, refreshed, found, progress)
-    }
-
     /// Goes on with what other processes have stored.
     pub(super) fn after_read<V: Value, E>(
         &self,
@@ -195,19 +184,17 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     ) -> Step<V, E> {
         if self.policy.lock.unwrap_or(Lock::Deployment) == Lock::Deployment {
             let waits = refreshed.is_none();
+            let sought = if waits { Freshness::StaleIfError } else { Freshness::RefreshAhead };
             let scopes = refreshed.as_ref().map_or(&self.scopes, |(entry, _)| entry.0.scopes());
             let lease = self.cache.lease(self.at(), ValueType::of::<V>(self.policy.schema), scopes, waits);
             let stale = progress.stale.as_ref().filter(|_| waits);
             match self.unless_slow(lease, self.policy.timeout, stale).await {
                 Err(value) => return Step::Done(Ok(value)),
                 Ok(Leased::Held(lease)) => leader.hold(lease),
-                Ok(Leased::Found(entry)) => {
-                    let sought = if waits { Freshness::StaleIfError } else { Freshness::RefreshAhead };
-                    if let Some((entry, _)) =
-                        usable::<V>(self.core(), entry).filter(|(_, freshness)| *freshness < sought)
-                    {
-                        return self.complete(leader, &entry);
-                    }
+                Ok(Leased::Found(entry))
+                    if self.core().judge_as::<V>(&entry).is_ok_and(|freshness| freshness < sought) =>
+                {
+                    return self.complete(leader, &entry);
                 }
                 Ok(Leased::Elsewhere) => {
                     if let Some((entry, _)) = &refreshed
@@ -217,32 +204,20 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                         return Step::Done(Ok(serve(self.core(), entry, freshness)));
                     }
                 }
-                Ok(Leased::Free) => {}
+                Ok(Leased::Found(_) | Leased::Free) => {}
             }
         }
-        self.unless_superseded(leader, refreshed, progress)
-    }
-
-    /// Computes, unless another caller took over the lead while this one waited for other processes.
-    fn unless_superseded<V: Value, E>(
-        &self,
-        leader: Leader,
-        refreshed: Refreshed,
-        progress: &mut Progress,
-    ) -> Step<V, E> {
-        if !leader.is_superseded() {
-            return Step::Compute(Some(leader), refreshed);
-        }
-        match refreshed {
-            None => {
+        if leader.is_superseded() {
+            // Another caller took over the lead while this one waited for other processes.
+            let Some((entry, _)) = &refreshed else {
                 progress.arrival = None;
-                Step::Enter
+                return Step::Enter;
+            };
+            if let Some(value) = self.serve_if_usable(entry) {
+                return Step::Done(Ok(value));
             }
-            Some((entry, freshness)) => match self.serve_if_usable(&entry) {
-                Some(value) => Step::Done(Ok(value)),
-                None => Step::Compute(Some(leader), Some((entry, freshness))),
-            },
         }
+        Step::Compute(Some(leader), refreshed)
     }
 
     /// Ends a computation that need not begin: with an entry that was found.

@@ -156,7 +156,7 @@ fn loom_a_leader_who_gives_up_hands_over() {
 
 /// The same with an invalidation in between: the new leader begins anew.
 #[test]
-fn loom_a_flight_that_is_handed_over_begins_anew() {
+fn loom_a_computation_that_is_handed_over_begins_anew() {
     check(2, || {
         let world = World::new();
         let late = |world: &World| {
