@@ -86,8 +86,8 @@ static OPERATIONS: &[Operation] = &[
             ready(cache.get_or_compute(black_box("user:7"), &policy, || async { Ok::<u64, String>(7) }))
         })
     }),
-    hit("`get`, not in the near table", || {
-        let cache = MemoryCache::builder().near_slots(0).build().expect("the settings are valid");
+    hit("`get`, not in the front cache", || {
+        let cache = MemoryCache::builder().front_cache_slots(0).build().expect("the settings are valid");
         ready(cache.insert("user:7", &7_u64, policy())).expect("the key is short");
         run(move || ready(cache.get::<u64>(black_box("user:7"))))
     }),

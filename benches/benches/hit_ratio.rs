@@ -1,4 +1,4 @@
-//! What the near table costs in hits: it hides most of them from the store, which decides by them what is
+//! What the front cache costs in hits: it hides most of them from the store, which decides by them what is
 //! kept. Reads of 100,000 ids, through caches that keep 10,000.
 
 use std::time::Instant;
@@ -25,7 +25,7 @@ fn main() {
         });
         println!("| {exponent} | moka | {hits:.2} % | {ns:.0} |");
         for slots in [0, 1_024, 2_048, 4_096] {
-            let cache = MemoryCache::builder().capacity(IDS).near_slots(slots).build();
+            let cache = MemoryCache::builder().capacity(IDS).front_cache_slots(slots).build();
             let (cache, policy) = (cache.expect("the settings are valid"), policy());
             let (hits, ns) = measure(&reads, |id| {
                 let mut hit = true;
@@ -36,7 +36,7 @@ fn main() {
                 ready(cache.get_or_compute(&key(id), &policy, compute)).expect("it cannot fail");
                 hit
             });
-            println!("| {exponent} | larder, near table of {slots} | {hits:.2} % | {ns:.0} |");
+            println!("| {exponent} | larder, front cache of {slots} | {hits:.2} % | {ns:.0} |");
         }
     }
 }

@@ -83,14 +83,14 @@ fn the_verbs_allocate_nothing() {
     assert_eq!(allocations(|| ready(cache.get::<u64>("key"))), 0);
 }
 
-/// What is not in the near table is found in the store, without a boxed future either.
+/// What is not in the front cache is found in the store, without a boxed future either.
 #[test]
 fn a_hit_in_the_store_allocates_nothing() {
     #[cached(ttl = 60, key = "stored:<id>", skip(cache), cache = cache)]
     async fn stored(cache: &MemoryCache, id: u64) -> u64 {
         id
     }
-    let cache = MemoryCache::builder().near_slots(0).build().expect("the settings are valid");
+    let cache = MemoryCache::builder().front_cache_slots(0).build().expect("the settings are valid");
     assert_eq!(allocations(|| ready(stored(&cache, 7))), 0);
 }
 

@@ -256,7 +256,7 @@ impl HttpCache {
     /// Whether a page is there that was just stored. Where only servers keep pages, that they were sent one counts.
     fn has_kept(&self, key: &str, page: &Page) -> bool {
         let has_memory = self.config.has_memory();
-        let there = || uncounted::find_near::<Page>(&*self.config.cache, key);
+        let there = || uncounted::find_local::<Page>(&*self.config.cache, key);
         !has_memory || there().is_some_and(|there| there.number == page.number)
     }
 

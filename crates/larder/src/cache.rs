@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    core::{Core, Lookup},
+    cache_core::{Core, Lookup},
     entry::Entry,
     epoch::Epoch,
     error::Result,
@@ -52,7 +52,7 @@ use crate::{
 )]
 #[async_trait]
 pub trait Cache: Send + Sync {
-    /// What makes this cache the cache it is.
+    /// Shared state: epochs, computations in flight, statistics.
     fn core(&self) -> &Core;
 
     /// A handle to the same cache that can be kept: for computations that outlive their callers.
@@ -65,7 +65,7 @@ pub trait Cache: Send + Sync {
 
     /// The entry under this key, if it can be had without waiting.
     ///
-    /// Called for one in 64 of the hits that a near table answered too, so that the cache's idea of what
+    /// Called for one in 64 of the hits that a front cache answered too, so that the cache's idea of what
     /// is used stays true.
     fn peek(&self, at: Lookup<'_>) -> Option<Entry>;
 
@@ -109,14 +109,14 @@ pub trait Cache: Send + Sync {
     /// Asks to be the only one of all processes that share a server to compute the value of a key. If another
     /// one computes it, waits for that if `waits`, for one lifetime of a lease at most, and finds its value.
     ///
-    /// `cover` is what is known to cover the value before it is computed: somebody else's computation that
+    /// `cover` is what is known to cover the value before it is computed: another process' computation that
     /// began before a change of it is not waited for.
     async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
         let _ = (at, of, cover, waits);
         Leased::Free
     }
 
-    /// Takes the lock of this name if nobody holds it. It ends `ttl` from now, unless it is renewed.
+    /// Takes the lock of this name if it is free. It ends `ttl` from now, unless it is renewed.
     ///
     /// # Errors
     ///
@@ -260,7 +260,7 @@ pub enum Leased {
     Found(Entry),
     /// Another process computes.
     Elsewhere,
-    /// Nobody is asked: the caller computes, and so may others.
+    /// There is no lease to have: the caller computes, and so may others.
     Free,
 }
 
@@ -318,7 +318,7 @@ impl Invalidating {
         Self(State::Done(outcome))
     }
 
-    /// One that somebody still works on; `outcome` is only told of it, and may be dropped.
+    /// One that is still on its way to the others; `outcome` follows it, and may be dropped.
     pub fn under_way(outcome: impl Future<Output = Invalidation> + Send + 'static) -> Self {
         Self(State::UnderWay(Box::pin(outcome)))
     }

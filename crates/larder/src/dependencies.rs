@@ -3,7 +3,7 @@
 //! A computation runs inside a [`Frame`], which is current on its thread while it is polled. Every read
 //! through a cache, a hit or nothing, puts the scopes of what was read on the current frame; at the end
 //! they cover the computation's own value. Frames nest: a computation's value passes its scopes on to
-//! whoever reads it.
+//! its readers.
 
 use std::{
     cell::{Cell, RefCell},
@@ -18,19 +18,19 @@ use pin_project_lite::pin_project;
 use smallvec::SmallVec;
 
 use crate::{
-    entry::{Cover, Elsewhere, Stored},
-    epoch::{Epochs, Since},
-    flight::FlightId,
+    entry::{DependencySet, ForeignDependencies, Stored},
+    epoch::{Epochs, ReadVersion},
     mutant,
     scope::{self, Collected, ScopeHash, ScopeSet},
+    singleflight::InFlightId,
     sync::{Mutex, lock},
 };
 
 /// A computation under way.
 pub(crate) struct Frame {
-    /// The flights that this computation leads, and those it is nested in.
-    flights: SmallVec<[FlightId; 2]>,
-    since: Since,
+    /// The computations that this computation leads, and those it is nested in.
+    in_flight: SmallVec<[InFlightId; 2]>,
+    since: ReadVersion,
     records: bool,
     state: Mutex<State>,
 }
@@ -79,17 +79,17 @@ pub(crate) fn record(epochs: &Arc<Epochs>, read: &Stored) {
     if recording() && !mutant::is("hits-not-recorded") {
         with_reads(|reads| {
             add(reads, epochs, read.scopes().iter().copied());
-            add_elsewhere(reads, read.elsewhere());
+            add_foreign(reads, read.foreign_dependencies());
         });
     }
 }
 
 /// Puts what covers a failed computation on the current frame.
-pub(crate) fn record_cover(epochs: &Arc<Epochs>, cover: &Cover) {
+pub(crate) fn record_dependencies(epochs: &Arc<Epochs>, cover: &DependencySet) {
     if recording() {
         with_reads(|reads| {
             add(reads, epochs, cover.scopes.iter().copied());
-            add_elsewhere(reads, &cover.elsewhere);
+            add_foreign(reads, &cover.foreign_dependencies);
         });
     }
 }
@@ -129,21 +129,21 @@ fn add(reads: &mut Vec<Reads>, epochs: &Arc<Epochs>, scopes: impl Iterator<Item 
     there.scopes.extend(scopes);
 }
 
-fn add_elsewhere(reads: &mut Vec<Reads>, more: &[Elsewhere]) {
+fn add_foreign(reads: &mut Vec<Reads>, more: &[ForeignDependencies]) {
     for there in more {
         add(reads, &there.epochs, there.scopes.iter().copied());
     }
 }
 
 impl Frame {
-    /// A frame for a computation that began at `since`. While it waits, `flights` wait.
+    /// A frame for a computation that began at `since`. While it waits, `computations` wait.
     pub(crate) fn new(
-        flights: impl IntoIterator<Item = FlightId>,
-        since: Since,
+        in_flight: impl IntoIterator<Item = InFlightId>,
+        since: ReadVersion,
         detached: bool,
     ) -> Arc<Self> {
-        let flights = flights.into_iter().collect();
-        Arc::new(Self { flights, since, records: !detached, state: Mutex::default() })
+        let in_flight = in_flight.into_iter().collect();
+        Arc::new(Self { in_flight, since, records: !detached, state: Mutex::default() })
     }
 
     /// Runs a future as this computation.
@@ -169,15 +169,20 @@ impl Frame {
     }
 
     /// What covers a value of the cache with these `epochs`: `own` scopes, and all that was read so far.
-    pub(crate) fn cover(&self, own: ScopeSet, epochs: &Arc<Epochs>) -> Cover {
-        let mut cover = Cover { since: self.since, announcement: None, scopes: own, elsewhere: Vec::new() };
+    pub(crate) fn cover(&self, own: ScopeSet, epochs: &Arc<Epochs>) -> DependencySet {
+        let mut cover = DependencySet {
+            since: self.since,
+            announcement: None,
+            scopes: own,
+            foreign_dependencies: Vec::new(),
+        };
         for there in &lock(&self.state).reads {
             if Arc::ptr_eq(&there.epochs, epochs) {
                 cover.scopes.extend(there.scopes.iter());
             } else {
                 let mut scopes = ScopeSet::default();
                 scopes.extend(there.scopes.iter());
-                cover.elsewhere.push(Elsewhere { epochs: there.epochs.clone(), scopes });
+                cover.foreign_dependencies.push(ForeignDependencies { epochs: there.epochs.clone(), scopes });
             }
         }
         cover
@@ -204,7 +209,7 @@ impl Drop for PassOn {
 /// computation; what it decides about an entry of its own, which there is not, does not.
 pub async fn bypass<F: Future>(future: F) -> F::Output {
     let Some(outer) = current() else { return future.await };
-    let frame = Frame::new(outer.flights.iter().copied(), outer.since, !outer.records);
+    let frame = Frame::new(outer.in_flight.iter().copied(), outer.since, !outer.records);
     lock(&frame.state).reads.clone_from(&lock(&outer.state).reads);
     let _passed_on = frame.pass_on();
     frame.run(future).await
@@ -213,12 +218,12 @@ pub async fn bypass<F: Future>(future: F) -> F::Output {
 /// Runs a future as a part of the current computation whose reads do not count for it.
 pub async fn unrecorded<F: Future>(future: F) -> F::Output {
     let Some(outer) = current() else { return future.await };
-    Frame::new(outer.flights.iter().copied(), outer.since, true).run(future).await
+    Frame::new(outer.in_flight.iter().copied(), outer.since, true).run(future).await
 }
 
-/// The flights that the current computation leads or is nested in: those that wait while it waits.
-pub(crate) fn current_flights() -> SmallVec<[FlightId; 2]> {
-    CURRENT.with_borrow(|current| current.as_ref().map(|frame| frame.flights.clone()).unwrap_or_default())
+/// The computations that the current computation leads or is nested in: those that wait while it waits.
+pub(crate) fn current_in_flight() -> SmallVec<[InFlightId; 2]> {
+    CURRENT.with_borrow(|current| current.as_ref().map(|frame| frame.in_flight.clone()).unwrap_or_default())
 }
 
 pin_project! {
@@ -337,7 +342,7 @@ impl Context {
         self.decide(|decisions| decisions.no_store = true)
     }
 
-    /// Neither stores the outcome nor gives it to anybody but the caller who computes it: the others who
+    /// Neither stores the outcome nor gives it to any caller but the one that computes it: the others who
     /// wait compute for themselves.
     pub fn unshared(&self) -> &Self {
         self.decide(|decisions| {

@@ -15,8 +15,8 @@ use std::{
 
 use crate::{
     clock::{self, Moment},
-    epoch::{Announcement, Epochs, Since, Stamp},
-    foreign,
+    epoch::{Announcement, Epochs, ReadVersion, ValidAt},
+    panic_guard,
     policy::Policy,
     scope::{self, ScopeSet},
     value::{Held, Value},
@@ -36,14 +36,14 @@ pub(crate) struct Stored {
     /// Seeded by the cache it belongs to: see `Core::hash`.
     pub(crate) hash: u64,
     pub(crate) key: Arc<str>,
-    stamp: Stamp,
+    valid_at: ValidAt,
     /// Where its computation began.
-    since: Since,
+    since: ReadVersion,
     /// What its write to a server has to wait for.
     announcement: Option<Arc<Announcement>>,
-    life: Life,
+    life: Lifetime,
     scopes: ScopeSet,
-    elsewhere: Option<Box<[Elsewhere]>>,
+    foreign_dependencies: Option<Box<[ForeignDependencies]>>,
     schema: Option<u32>,
     /// The value cannot be shared: it is kept in this process alone.
     unshared: AtomicBool,
@@ -52,84 +52,96 @@ pub(crate) struct Stored {
 
 /// Scopes in another cache than the entry's own: of what was read there while computing.
 #[derive(Clone)]
-pub(crate) struct Elsewhere {
+pub(crate) struct ForeignDependencies {
     pub(crate) epochs: Arc<Epochs>,
     pub(crate) scopes: ScopeSet,
 }
 
 /// What covers an entry, and since when.
-pub(crate) struct Cover {
-    pub(crate) since: Since,
+pub(crate) struct DependencySet {
+    pub(crate) since: ReadVersion,
     /// How far the replacement has come that the entry is a part of.
     pub(crate) announcement: Option<Arc<Announcement>>,
     pub(crate) scopes: ScopeSet,
-    pub(crate) elsewhere: Vec<Elsewhere>,
+    pub(crate) foreign_dependencies: Vec<ForeignDependencies>,
 }
 
-impl Cover {
+impl DependencySet {
     /// Whether nothing of it was invalidated since; `epochs` are those of the entry's own cache.
     pub(crate) fn unchanged(&self, epochs: &Epochs) -> bool {
-        unchanged(epochs, &self.scopes, &self.elsewhere, self.since)
+        unchanged(epochs, &self.scopes, &self.foreign_dependencies, self.since)
     }
 
     /// Whether it is more than an entry can carry. What is recorded of it is then not all there was.
     pub(crate) fn is_too_wide(&self) -> bool {
-        is_too_wide(&self.scopes, &self.elsewhere)
+        is_too_wide(&self.scopes, &self.foreign_dependencies)
     }
 }
 
-fn is_too_wide(scopes: &ScopeSet, elsewhere: &[Elsewhere]) -> bool {
-    scopes.len() + elsewhere.iter().map(|there| there.scopes.len()).sum::<usize>() > scope::MOST
+fn is_too_wide(scopes: &ScopeSet, foreign_dependencies: &[ForeignDependencies]) -> bool {
+    scopes.len() + foreign_dependencies.iter().map(|there| there.scopes.len()).sum::<usize>() > scope::MOST
 }
 
-fn unchanged(epochs: &Epochs, scopes: &ScopeSet, elsewhere: &[Elsewhere], since: Since) -> bool {
+fn unchanged(
+    epochs: &Epochs,
+    scopes: &ScopeSet,
+    foreign_dependencies: &[ForeignDependencies],
+    since: ReadVersion,
+) -> bool {
     epochs.unchanged(scopes, since)
-        && elsewhere.iter().all(|there| there.epochs.unchanged(&there.scopes, since))
+        && foreign_dependencies.iter().all(|there| there.epochs.unchanged(&there.scopes, since))
 }
 
-/// The phases of an entry, as points in time. Each lasts until the one that follows it.
+/// When the [`Freshness`] of an entry changes.
 #[derive(Debug, Clone, Copy)]
-struct Life {
-    /// Until here a hit is nothing but a hit.
-    prompt: Moment,
-    fresh: Moment,
-    revalidate: Moment,
-    on_error: Moment,
+struct Lifetime {
     stored: Moment,
+    /// From here on a hit also refreshes it: not later than `ttl_end`.
+    refresh_due: Moment,
+    ttl_end: Moment,
+    revalidate_end: Moment,
+    on_error_end: Moment,
 }
 
-/// What may be done with a valid entry, by its age.
+/// What may be done with a valid entry, by its age. Earlier ones allow more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
+pub(crate) enum Freshness {
     /// Serve it.
-    Prompt,
+    Fresh,
     /// Serve it, and refresh it.
-    Ahead,
+    RefreshAhead,
     /// Serve it stale, and refresh it.
-    Revalidate,
+    StaleWhileRevalidate,
     /// Serve it stale if a new computation fails or is slow.
-    OnError,
+    StaleIfError,
     /// Nothing.
-    Over,
+    Expired,
 }
 
-impl Life {
+impl Freshness {
+    /// Whether it is not stale.
+    pub(crate) fn is_within_ttl(self) -> bool {
+        self < Self::StaleWhileRevalidate
+    }
+}
+
+impl Lifetime {
     fn new(stored: Moment, lifetime: Duration, policy: &Policy) -> Self {
         // A fraction of more than that would leave what a `Duration` can hold.
         let lifetime = policy.jittered(lifetime.min(clock::LONGEST));
-        let fresh = stored.after(lifetime);
+        let ttl_end = stored.after(lifetime);
         let ahead = policy.refresh_ahead.map(|fraction| stored.after(lifetime.mul_f64(fraction)));
         Self {
-            prompt: ahead.map_or(fresh, |ahead| ahead.min(fresh)),
-            fresh,
-            revalidate: fresh.after(policy.stale_while_revalidate),
-            on_error: fresh.after(policy.stale_if_error),
             stored,
+            refresh_due: ahead.map_or(ttl_end, |ahead| ahead.min(ttl_end)),
+            ttl_end,
+            revalidate_end: ttl_end.after(policy.stale_while_revalidate),
+            on_error_end: ttl_end.after(policy.stale_if_error),
         }
     }
 
     fn end(&self) -> Moment {
-        self.revalidate.max(self.on_error)
+        self.revalidate_end.max(self.on_error_end)
     }
 }
 
@@ -140,18 +152,19 @@ impl Entry {
         value: V,
         (now, lifetime): (Moment, Duration),
         policy: &Policy,
-        cover: Cover,
+        cover: DependencySet,
     ) -> Self {
-        let elsewhere = (!cover.elsewhere.is_empty()).then(|| cover.elsewhere.into_boxed_slice());
+        let foreign_dependencies =
+            (!cover.foreign_dependencies.is_empty()).then(|| cover.foreign_dependencies.into_boxed_slice());
         Self(Arc::new(Stored {
             hash,
             key,
-            stamp: Stamp::new(cover.since),
+            valid_at: ValidAt::new(cover.since),
             since: cover.since,
             announcement: cover.announcement,
-            life: Life::new(now, lifetime, policy),
+            life: Lifetime::new(now, lifetime, policy),
             scopes: cover.scopes,
-            elsewhere,
+            foreign_dependencies,
             schema: policy.schema,
             unshared: AtomicBool::new(false),
             value: Box::new(value),
@@ -170,7 +183,7 @@ impl Entry {
         self.0.value()
     }
 
-    /// The value, if it is a `V`: the object itself where nobody else has the entry, or else a clone of it.
+    /// The value, if it is a `V`: the object itself where the entry has no other owner, or else a clone of it.
     pub(crate) fn into_value<V: Clone + 'static>(self) -> Option<V> {
         match Arc::try_unwrap(self.0) {
             Ok(mut stored) => {
@@ -200,37 +213,38 @@ impl Stored {
     #[inline]
     pub(crate) fn is_valid(&self, epochs: &Epochs) -> bool {
         epochs.in_touch()
-            && self.elsewhere().iter().all(|there| there.epochs.in_touch())
-            && self.stamp.holds(epochs, |since| self.unchanged(epochs, since))
+            && self.foreign_dependencies().iter().all(|there| there.epochs.in_touch())
+            && self.valid_at.holds(epochs, |since| self.unchanged(epochs, since))
     }
 
     /// Whether nothing that covers the entry was invalidated: in local order since it was last found valid, or in
     /// the order of the log, if it has an epoch and all that it was made from is in the tables of that log.
-    fn unchanged(&self, epochs: &Epochs, stamp: Since) -> bool {
-        unchanged(epochs, &self.scopes, self.elsewhere(), stamp)
-            || self.elsewhere.is_none() && epochs.valid_in_log_order(&self.scopes, stamp, self.since)
+    fn unchanged(&self, epochs: &Epochs, stamp: ReadVersion) -> bool {
+        unchanged(epochs, &self.scopes, self.foreign_dependencies(), stamp)
+            || self.foreign_dependencies.is_none()
+                && epochs.valid_in_log_order(&self.scopes, stamp, self.since)
     }
 
     /// Whether a hit at `now` is nothing but a hit.
     #[inline]
-    pub(crate) fn is_prompt(&self, now: Moment) -> bool {
-        now < self.life.prompt
+    pub(crate) fn is_fresh(&self, now: Moment) -> bool {
+        now < self.life.refresh_due
     }
 
-    pub(crate) fn phase(&self, now: Moment) -> Phase {
+    pub(crate) fn freshness(&self, now: Moment) -> Freshness {
         let life = &self.life;
         match now {
-            now if now < life.prompt => Phase::Prompt,
-            now if now < life.fresh => Phase::Ahead,
-            now if now < life.revalidate => Phase::Revalidate,
-            now if now < life.on_error => Phase::OnError,
-            _ => Phase::Over,
+            now if now < life.refresh_due => Freshness::Fresh,
+            now if now < life.ttl_end => Freshness::RefreshAhead,
+            now if now < life.revalidate_end => Freshness::StaleWhileRevalidate,
+            now if now < life.on_error_end => Freshness::StaleIfError,
+            _ => Freshness::Expired,
         }
     }
 
     /// How long it is still fresh.
     pub(crate) fn remaining(&self, now: Moment) -> Duration {
-        self.life.fresh.since(now)
+        self.life.ttl_end.since(now)
     }
 
     /// Whether a cache that shares values was asked to store the entry, and keeps it in this process alone.
@@ -244,17 +258,17 @@ impl Stored {
         self.unshared.store(true, Ordering::Relaxed);
     }
 
-    /// See [`Cover::is_too_wide`].
+    /// See [`DependencySet::is_too_wide`].
     pub(crate) fn is_too_wide(&self) -> bool {
-        is_too_wide(&self.scopes, self.elsewhere())
+        is_too_wide(&self.scopes, self.foreign_dependencies())
     }
 
     pub(crate) fn scopes(&self) -> &ScopeSet {
         &self.scopes
     }
 
-    pub(crate) fn elsewhere(&self) -> &[Elsewhere] {
-        self.elsewhere.as_deref().unwrap_or_default()
+    pub(crate) fn foreign_dependencies(&self) -> &[ForeignDependencies] {
+        self.foreign_dependencies.as_deref().unwrap_or_default()
     }
 }
 
@@ -266,11 +280,11 @@ impl Stored {
 }
 
 impl Drop for Stored {
-    /// Whoever has an entry last is seldom the one who made the value: a `Drop` that panics is contained.
+    /// The last owner of an entry is seldom the one that made the value: a `Drop` that panics is contained.
     fn drop(&mut self) {
         let value = self.take_value();
-        if foreign::contain(|| drop(value)).is_none() {
-            foreign::report!(warn, key = &*self.key, "the `Drop` of a cached value panicked");
+        if panic_guard::contain(|| drop(value)).is_none() {
+            panic_guard::report!(warn, key = &*self.key, "the `Drop` of a cached value panicked");
         }
     }
 }
@@ -297,7 +311,7 @@ mod tests {
             .build()
             .unwrap();
         let now = Clock::default().now();
-        let life = Life::new(now, policy.ttl, &policy);
-        assert!(life.prompt <= life.fresh && life.fresh < life.end());
+        let life = Lifetime::new(now, policy.ttl, &policy);
+        assert!(life.refresh_due <= life.ttl_end && life.ttl_end < life.end());
     }
 }

@@ -114,14 +114,14 @@ impl std::str::FromStr for Epoch {
 /// A point before which a value was not yet read: taken by [`begin`](crate::CacheExt::begin), given to
 /// [`insert_since`](crate::CacheExt::insert_since) of the same cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Since {
+pub struct ReadVersion {
     /// In local order.
     local: u64,
     /// In the order of one log.
     log: Option<(LogId, Epoch)>,
 }
 
-impl Since {
+impl ReadVersion {
     /// The earlier one of two points. In log order too, if both are of the same log.
     pub(crate) fn earlier(self, other: Self) -> Self {
         let log = match (self.log, other.log) {
@@ -135,10 +135,10 @@ impl Since {
 /// The stamp of an entry: the counter when its computation began, later the counter when the entry was
 /// last found valid.
 #[derive(Debug)]
-pub(crate) struct Stamp(AtomicU64);
+pub(crate) struct ValidAt(AtomicU64);
 
-impl Stamp {
-    pub(crate) fn new(since: Since) -> Self {
+impl ValidAt {
+    pub(crate) fn new(since: ReadVersion) -> Self {
         Self(AtomicU64::new(since.local))
     }
 
@@ -148,10 +148,10 @@ impl Stamp {
     /// Contact with every log that counts for the entry is asked for *before* this ([`Epochs::in_touch`]): a
     /// record that is applied, and contact proven, after this look must not vouch for it.
     #[inline]
-    pub(crate) fn holds(&self, epochs: &Epochs, unchanged: impl FnOnce(Since) -> bool) -> bool {
+    pub(crate) fn holds(&self, epochs: &Epochs, unchanged: impl FnOnce(ReadVersion) -> bool) -> bool {
         let now = epochs.order.now();
         let valid_at = self.0.load(Ordering::Relaxed);
-        valid_at == now || self.move_up(now, || unchanged(Since { local: valid_at, log: None }))
+        valid_at == now || self.move_up(now, || unchanged(ReadVersion { local: valid_at, log: None }))
     }
 
     /// Looks, and only then moves up, to what the counter was before the look.
@@ -226,7 +226,7 @@ pub(crate) struct Replaced<R> {
     /// What was judged in the same step.
     pub(crate) judged: R,
     /// The stamp of what stands.
-    pub(crate) since: Since,
+    pub(crate) since: ReadVersion,
     /// How far it has come, where there is a log to tell of it.
     pub(crate) announcement: Option<Arc<Announcement>>,
 }
@@ -239,10 +239,10 @@ impl Epochs {
 
     /// Begins a computation.
     #[inline]
-    pub(crate) fn begin(&self) -> Since {
+    pub(crate) fn begin(&self) -> ReadVersion {
         let local = self.order.now();
         // After `now`: a change that the position covers is in the slots of those who see the position.
-        Since { local, log: self.log.as_ref().map(|log| (log.id(), log.position())) }
+        ReadVersion { local, log: self.log.as_ref().map(|log| (log.id(), log.position())) }
     }
 
     /// Applies a change of these scopes: no entry that they cover and whose computation has begun is
@@ -268,7 +268,7 @@ impl Epochs {
             let judged = judge();
             let announcement = self.announce(keys, []);
             self.raise(keys, number);
-            Replaced { judged, since: Since { local: number, log: None }, announcement }
+            Replaced { judged, since: ReadVersion { local: number, log: None }, announcement }
         });
         self.ring();
         replaced
@@ -308,7 +308,7 @@ impl Epochs {
     ///
     /// `Relaxed` is enough: a change that happened before this call is seen by coherence alone.
     #[inline]
-    pub(crate) fn unchanged(&self, scopes: &[ScopeHash], since: Since) -> bool {
+    pub(crate) fn unchanged(&self, scopes: &[ScopeHash], since: ReadVersion) -> bool {
         if scopes.len() > scope::FEW {
             return self.many_unchanged(scopes, since);
         }
@@ -317,7 +317,7 @@ impl Epochs {
 
     /// The same for many scopes: costs no more than what changed since, where that is less than what there is.
     #[inline(never)]
-    fn many_unchanged(&self, scopes: &[ScopeHash], since: Since) -> bool {
+    fn many_unchanged(&self, scopes: &[ScopeHash], since: ReadVersion) -> bool {
         // Exact, where the slots may take a change of other scopes for one of these.
         let told = self.recent.unchanged(scopes, since.local, scopes.len());
         told.unwrap_or_else(|| self.slots.unchanged(scopes, since.local))

@@ -122,7 +122,7 @@ impl Key {
             Err(error) => {
                 self.failed = true;
                 if unusable::first::<T>() {
-                    crate::foreign::report!(
+                    crate::panic_guard::report!(
                         warn,
                         r#type = std::any::type_name::<T>(),
                         %error,
@@ -141,7 +141,7 @@ impl Key {
         if name.contains("{{") {
             self.failed = true;
             if unusable::first::<T>() {
-                crate::foreign::report!(
+                crate::panic_guard::report!(
                     warn,
                     r#type = name,
                     "closures, and the futures of async blocks, have no names of their own; calls with such a type \

@@ -72,23 +72,21 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod aside;
 mod cache;
+mod cache_core;
 mod clock;
-mod compute;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 pub mod contract;
-mod core;
+mod deferred_drop;
 mod dependencies;
 mod entry;
 #[cfg(feature = "redis")]
 mod environment;
 mod epoch;
 mod error;
-mod failure;
-mod flight;
-mod foreign;
+mod error_sharing;
+mod front_cache;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod key;
@@ -97,15 +95,17 @@ mod lock;
 mod memory;
 mod mutant;
 mod namespace;
-mod near;
-mod none;
+mod option_probe;
+mod panic_guard;
 mod policy;
 #[doc(hidden)]
 pub mod private;
+mod read_through;
 #[cfg(feature = "redis")]
 mod redis;
 mod registry;
 mod scope;
+mod singleflight;
 mod stats;
 mod sync;
 #[cfg(feature = "redis")]
@@ -117,10 +117,10 @@ mod wire;
 
 pub use self::{
     cache::{Cache, HeldLease, Invalidating, Invalidation, Lease, Leased},
-    core::{Core, CoreBuilder, Lookup},
+    cache_core::{Core, CoreBuilder, Lookup},
     dependencies::{Context, InComputation, context, in_current_computation},
     entry::Entry,
-    epoch::{Epoch, Since},
+    epoch::{Epoch, ReadVersion},
     error::{Error, Result, SharedError},
     link::{Link, Operation, Refusal, Server},
     lock::{HeldLock, LockGuard},

@@ -17,9 +17,9 @@ use moka::{Expiry, notification::RemovalCause, policy::EvictionPolicy, sync};
 
 use self::{counters::Counters, kept::Kept};
 use crate::{
-    aside::Dropping,
     cache::{Cache, Invalidating, Invalidation},
-    core::{Core, CoreBuilder, Lookup},
+    cache_core::{Core, CoreBuilder, Lookup},
+    deferred_drop::DropDeferred,
     entry::Entry,
     epoch::{DEFAULT_SLOTS, Epoch},
     error::{Kind, Result},
@@ -29,7 +29,7 @@ use crate::{
 /// A bounded cache in this process' memory. Values are kept as objects: a hit clones, and never decodes.
 /// Cheap to clone; clones are the same cache.
 ///
-/// [`moka`] decides what is kept. In front of it, a near table answers most hits.
+/// [`moka`] decides what is kept. In front of it, a front cache answers most hits.
 ///
 /// What is no longer kept is dropped in some later call of a `MemoryCache`, by whichever thread makes it. No lock is
 /// held then: the `Drop` of a value may call this cache too.
@@ -51,7 +51,7 @@ pub struct MemoryCache {
     core: Core,
     store: Store,
     /// Behind the store, so that it is dropped after it.
-    _dropping: Arc<Dropping>,
+    _dropping: Arc<DropDeferred>,
     /// The weight of what was stored since the store last dropped what is too much.
     unsettled: Arc<AtomicU64>,
     counters: Counters,
@@ -87,7 +87,7 @@ pub struct MemoryCacheBuilder {
     capacity: u64,
     weigher: Option<Weigher>,
     eviction: Eviction,
-    near_slots: Option<usize>,
+    front_cache_slots: Option<usize>,
     scope_slots: usize,
 }
 
@@ -113,9 +113,9 @@ impl MemoryCacheBuilder {
     }
 
     /// How many recently hit entries lie in front of the store; a tenth of the capacity by default, 4,096
-    /// at most. Zero turns the near table off.
-    pub fn near_slots(mut self, slots: usize) -> Self {
-        self.near_slots = Some(slots);
+    /// at most. Zero turns the front cache off.
+    pub fn front_cache_slots(mut self, slots: usize) -> Self {
+        self.front_cache_slots = Some(slots);
         self
     }
 
@@ -138,13 +138,15 @@ impl MemoryCacheBuilder {
         if self.capacity == 0 {
             return Err(Kind::Configuration("`capacity` is 0; set how many entries to keep".into()).into());
         }
-        let builder = Core::builder().near_slots(self.near_slots_or_default()).scope_slots(self.scope_slots);
+        let builder = Core::builder()
+            .front_cache_slots(self.front_cache_slots_or_default())
+            .scope_slots(self.scope_slots);
         let core = core(builder).build();
         // With a weigher, the capacity says nothing of how many.
         let counters = if self.weigher.is_some() { DEFAULT_CAPACITY } else { self.capacity };
         let store = self.store(&core);
         let counters = Counters::new(counters);
-        let (_dropping, unsettled) = (Arc::new(Dropping), Arc::default());
+        let (_dropping, unsettled) = (Arc::new(DropDeferred), Arc::default());
         Ok(MemoryCache { core, store, _dropping, unsettled, counters, settings: self })
     }
 
@@ -171,9 +173,9 @@ impl MemoryCacheBuilder {
         store.build_with_hasher(BuildHasherDefault::default())
     }
 
-    fn near_slots_or_default(&self) -> usize {
+    fn front_cache_slots_or_default(&self) -> usize {
         const MOST: u64 = 4_096;
-        self.near_slots.unwrap_or_else(|| {
+        self.front_cache_slots.unwrap_or_else(|| {
             let tenth = (self.capacity / 10).clamp(1, MOST);
             usize::try_from(tenth).expect("the most fits")
         })
@@ -194,13 +196,13 @@ impl MemoryCache {
             capacity: DEFAULT_CAPACITY,
             weigher: None,
             eviction: Eviction::default(),
-            near_slots: None,
+            front_cache_slots: None,
             scope_slots: DEFAULT_SLOTS,
         }
     }
 
     pub(crate) fn keep(&self, entries: &[Entry]) {
-        let _dropping = Dropping;
+        let _dropping = DropDeferred;
         for entry in entries {
             // Here, and not in the store: under no lock, and before anything is stored.
             let weight = self.settings.weigher.as_ref().map(|weigher| weigher(&entry.0.key, entry));
@@ -226,17 +228,17 @@ impl MemoryCache {
     /// Frees the memory of entries under keys that were just invalidated: what stays is never served. A value
     /// that another thread stored since is lost, and computed again.
     pub(crate) fn free(&self, scopes: &[Scope]) {
-        let _dropping = Dropping;
+        let _dropping = DropDeferred;
         for key in scopes.iter().filter_map(Scope::as_key) {
             self.store.invalidate(&Sought(self.core.lookup(key)));
         }
     }
 
-    /// The same cache with another, empty store. What is in front of both, the near table, stays within what both
+    /// The same cache with another, empty store. What is in front of both, the front cache, stays within what both
     /// keep: a store tells of all that it drops.
     pub(crate) fn apart(&self, settings: MemoryCacheBuilder) -> Option<Self> {
         let store = (settings.capacity > 0).then(|| settings.store(&self.core))?;
-        let _dropping = Arc::new(Dropping);
+        let _dropping = Arc::new(DropDeferred);
         Some(Self {
             store,
             _dropping,
@@ -249,7 +251,7 @@ impl MemoryCache {
     /// Drops what is kept under the key of another entry.
     #[cfg(feature = "redis")]
     pub(crate) fn discard(&self, entry: &Entry) {
-        let _dropping = Dropping;
+        let _dropping = DropDeferred;
         self.store.invalidate(&Sought(Lookup { key: &entry.0.key, hash: entry.0.hash }));
     }
 
@@ -266,7 +268,7 @@ impl MemoryCache {
     /// replaced.
     #[must_use]
     pub fn entry_count(&self) -> u64 {
-        let _dropping = Dropping;
+        let _dropping = DropDeferred;
         self.store.run_pending_tasks();
         self.store.entry_count()
     }
@@ -274,7 +276,7 @@ impl MemoryCache {
     /// About the sum of the weights of what is kept; the number of entries if there is no weigher.
     #[must_use]
     pub fn weighted_size(&self) -> u64 {
-        let _dropping = Dropping;
+        let _dropping = DropDeferred;
         self.store.run_pending_tasks();
         self.store.weighted_size()
     }
@@ -292,7 +294,7 @@ impl Cache for MemoryCache {
     }
 
     fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
-        let _dropping = Dropping;
+        let _dropping = DropDeferred;
         self.store.get(&Sought(at)).and_then(Kept::into_entry)
     }
 
@@ -334,7 +336,7 @@ impl fmt::Debug for MemoryCacheBuilder {
             .field("capacity", &self.capacity)
             .field("weigher", &self.weigher.as_ref().map(|_| "…"))
             .field("eviction", &self.eviction)
-            .field("near_slots", &self.near_slots_or_default())
+            .field("front_cache_slots", &self.front_cache_slots_or_default())
             .field("scope_slots", &self.scope_slots)
             .finish()
     }

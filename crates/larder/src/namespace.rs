@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     cache::{Cache, Invalidating, forward},
-    core::Core,
+    cache_core::Core,
     memory::MemoryCacheBuilder,
     scope::Scope,
 };

@@ -47,7 +47,7 @@ use self::{
 pub use self::{config::RedisCacheBuilder, settings::OutOfTouch};
 use crate::{
     cache::{Cache, Invalidating, Invalidation, Leased},
-    core::{Core, Lookup},
+    cache_core::{Core, Lookup},
     entry::Entry,
     epoch::{Announcement, Epoch},
     error::{Kind, Result},
@@ -226,7 +226,7 @@ fn warn_of_default_prefix() {
     // No `Once`: it would be poisoned for ever by a subscriber that panics.
     static SAID: AtomicBool = AtomicBool::new(false);
     if !SAID.swap(true, Ordering::Relaxed) {
-        crate::foreign::report!(
+        crate::panic_guard::report!(
             warn,
             prefix = config::DEFAULT_PREFIX,
             "the keys in Redis begin with the default prefix, which every program has that names none: two of them on \

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 
 use crate::{
     cache::{Cache, forward},
-    core::Core,
+    cache_core::Core,
     error::{Kind, Result},
     memory::{MemoryCache, MemoryCacheBuilder},
     sync::plain::{Mutex, lock},
@@ -69,7 +69,7 @@ pub fn named(name: &str) -> &'static Installed {
     }
     let (there, inserted) = insert_named(name, &mut in_process);
     if inserted {
-        crate::foreign::report!(
+        crate::panic_guard::report!(
             warn,
             name,
             "no cache was installed under this name; using an in-process one of its own"

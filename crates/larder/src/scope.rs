@@ -60,7 +60,7 @@ impl Scope {
             return Self::all();
         }
         if pattern != "*" || !before.ends_with(':') {
-            crate::foreign::report!(
+            crate::panic_guard::report!(
                 warn,
                 pattern = text,
                 "a `*` means something only at the end, after a `:`; invalidating all from the last `:` \

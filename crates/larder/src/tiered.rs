@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use crate::{
     cache::{Cache, Invalidating, Leased},
-    core::{Core, Lookup},
+    cache_core::{Core, Lookup},
     entry::Entry,
     epoch::Epoch,
     error::Result,

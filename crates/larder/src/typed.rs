@@ -1,22 +1,23 @@
 //! `CacheExt`: the typed verbs that every cache has.
 
+mod compute;
 pub(crate) mod insert;
-mod look;
 
 use std::{borrow::Borrow, collections::HashMap, future::Future, hash::Hash, time::Duration};
 
-pub(crate) use self::look::{find_near, find_uncounted, look};
-use self::look::{full_key, get_many_missing, get_missing, look_at, look_or_compute, warn_if_spawning};
+use self::compute::{look_or_compute, warn_if_spawning};
+
 use crate::{
     cache::{Cache, Invalidating},
-    compute, dependencies,
-    epoch::Since,
+    dependencies,
+    epoch::ReadVersion,
     error::Result,
-    failure::{Cloned, Unshared},
+    error_sharing::{Cloned, Unshared},
     key,
     lock::LockGuard,
     namespace::Namespace,
     policy::Policy,
+    read_through::{self, full_key, get_many_missing, get_missing, look, look_at},
     scope::{Scope, Scopes},
     stats::CacheStats,
     value::Value,
@@ -25,7 +26,7 @@ use crate::{
 /// The typed verbs, on every [`Cache`], `dyn Cache` included.
 ///
 /// Keys are text; their `:` separate what [`Scope::prefix`] can cover. They are used as they are: what
-/// must not be mistaken for a separator has to be escaped by whoever builds the key (the macros do). A
+/// must not be mistaken for a separator has to be escaped where the key is built (the macros do). A
 /// key is at most 64 KiB long, and not empty. Each verb is cancelled by dropping its future; what that
 /// leaves behind is said where it matters.
 ///
@@ -42,7 +43,7 @@ pub trait CacheExt: Cache {
             let key = full_key(self, key);
             match look(self, &key) {
                 Ok(value) => Ok(Some(value)),
-                Err(found) => Box::pin(get_missing(self, &key, found)).await,
+                Err(missed) => Box::pin(get_missing(self, &key, missed)).await,
             }
         }
     }
@@ -62,7 +63,7 @@ pub trait CacheExt: Cache {
             let missed = keys
                 .iter()
                 .zip(&mut values)
-                .filter_map(|(key, value)| Some((&**key, std::mem::take(value.as_mut().err()?))));
+                .filter_map(|(key, value)| Some((&**key, value.as_ref().err()?.clone())));
             let mut found = get_many_missing(self, missed.collect()).await?.into_iter();
             Ok(values.into_iter().map(|value| value.ok().or_else(|| found.next().flatten())).collect())
         }
@@ -142,7 +143,7 @@ pub trait CacheExt: Cache {
     }
 
     /// Marks the moment before a value is read at its source, for [`insert_since`](Self::insert_since).
-    fn begin(&self) -> Since {
+    fn begin(&self) -> ReadVersion {
         self.core().begin()
     }
 
@@ -158,7 +159,7 @@ pub trait CacheExt: Cache {
     /// # let cache = MemoryCache::new(10);
     /// let since = cache.begin();
     /// let value = read_from_database().await;
-    /// cache.invalidate("answer"); // by somebody who just changed it
+    /// cache.invalidate("answer"); // by another task, which just changed it
     /// cache.insert_since(since, "answer", &value, Policy::ttl(Duration::from_secs(60))).await?;
     /// assert_eq!(cache.get::<u32>("answer").await?, None);
     /// # Ok(())
@@ -170,7 +171,7 @@ pub trait CacheExt: Cache {
     /// If the key is empty or too long.
     fn insert_since<V: Value>(
         &self,
-        since: Since,
+        since: ReadVersion,
         key: &str,
         value: &V,
         policy: impl Borrow<Policy> + Send + Sync,
@@ -194,7 +195,7 @@ pub trait CacheExt: Cache {
     /// The value under `key`, or else that of `compute`, which is then stored under `policy`.
     ///
     /// However many callers ask for a key at once, one of them computes and the others wait; a key that
-    /// is invalidated meanwhile is computed again for those who came after. Nobody waits for more than two
+    /// is invalidated meanwhile is computed again for those who came after. No caller waits for more than two
     /// computations, those not counted whose callers were dropped. If the computing caller is dropped or
     /// panics, one of those who wait computes in its place; after a second panic each of them does. Only `Ok`
     /// is stored.
@@ -284,10 +285,10 @@ pub trait CacheExt: Cache {
             let key = full_key(self, key);
             match look(self, &key) {
                 Ok(value) => Ok(value),
-                Err(found) => {
+                Err(missed) => {
                     let policy = policy.borrow();
                     let at = (self, &*key);
-                    let call = compute::get_or_compute_background(at, found, policy, Cloned, compute);
+                    let call = read_through::get_or_compute_background(at, missed, policy, Cloned, compute);
                     Box::pin(call).await
                 }
             }
@@ -345,7 +346,7 @@ pub trait CacheExt: Cache {
             .collect();
         async move {
             warn_if_spawning(policy.borrow());
-            compute::get_or_compute_many(self, items, policy.borrow(), compute).await
+            read_through::get_or_compute_many(self, items, policy.borrow(), compute).await
         }
     }
 
@@ -386,8 +387,8 @@ pub trait CacheExt: Cache {
         self.increment(key, 0, None)
     }
 
-    /// Takes the lock of this name if nobody holds it: nobody in any process that shares the cache's server,
-    /// where it has one. It ends `ttl` from now, unless its guard lives and renews it. Locks have names of their
+    /// Takes the lock of this name if it is free: in all processes that share the cache's server, where it has
+    /// one. It ends `ttl` from now, unless its guard lives and renews it. Locks have names of their
     /// own, outside of namespaces.
     ///
     /// # Errors
@@ -397,7 +398,7 @@ pub trait CacheExt: Cache {
         async move { Cache::take_lock(self, name, ttl).await }
     }
 
-    /// The same, and waits for as long as somebody else holds the lock. Dropping the future gives up the wait. For
+    /// The same, and waits until the lock is free. Dropping the future gives up the wait. For
     /// a limit, put a timeout around it.
     ///
     /// # Errors

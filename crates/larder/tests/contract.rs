@@ -40,7 +40,7 @@ struct Mapped {
 
 impl Mapped {
     fn new(flaw: Flaw) -> Self {
-        let core = Core::builder().near_slots(64).build();
+        let core = Core::builder().front_cache_slots(64).build();
         Self { core, flaw, entries: Arc::default(), counters: Arc::default() }
     }
 }
@@ -138,7 +138,7 @@ passes! {
     memory: MemoryCache::new(10_000);
     small_memory: MemoryCache::new(10);
     lru_without_a_near_table:
-        MemoryCache::builder().near_slots(0).eviction(Eviction::Lru).build().unwrap();
+        MemoryCache::builder().front_cache_slots(0).eviction(Eviction::Lru).build().unwrap();
     crowded_scopes: MemoryCache::builder().scope_slots(64).build().unwrap();
     namespace: MemoryCache::new(10_000).namespace("a").schema(3).namespace("b");
     trait_object: Arc::new(MemoryCache::new(10_000)) as Arc<dyn Cache>;

@@ -40,7 +40,7 @@ async fn a_hit_counts_by_whichever_verb() {
     for verb in 0..8 {
         for scope in scopes_of_user() {
             user(&cache).await.unwrap();
-            // So that the entry lies in the near table as well.
+            // So that the entry lies in the front cache as well.
             user(&cache).await.unwrap();
             let read = || async {
                 match verb {

@@ -133,7 +133,7 @@ fn invalidated() {
 /// Those that lie in front of the store drive out each other.
 #[test]
 fn driven_out_of_the_front_table() {
-    let cache = MemoryCache::builder().capacity(8).near_slots(1).build().unwrap();
+    let cache = MemoryCache::builder().capacity(8).front_cache_slots(1).build().unwrap();
     in_time(4, cache, |cache| {
         for n in 0..200 {
             let key = format!("noisy:{n}");

@@ -84,7 +84,8 @@ async fn the_weight_is_bounded() {
 #[tokio::test]
 async fn lru_keeps_what_is_new_and_tiny_lfu_what_is_used() {
     for eviction in [Eviction::TinyLfu, Eviction::Lru] {
-        let cache = MemoryCache::builder().capacity(100).near_slots(0).eviction(eviction).build().unwrap();
+        let cache =
+            MemoryCache::builder().capacity(100).front_cache_slots(0).eviction(eviction).build().unwrap();
         for n in 0..100 {
             cache.insert(&format!("used{n}"), &n, long()).await.unwrap();
         }
@@ -111,7 +112,7 @@ async fn lru_keeps_what_is_new_and_tiny_lfu_what_is_used() {
 
 #[tokio::test]
 async fn hits_in_the_near_table_keep_an_entry_in_the_store() {
-    let cache = MemoryCache::builder().capacity(100).near_slots(1_024).build().unwrap();
+    let cache = MemoryCache::builder().capacity(100).front_cache_slots(1_024).build().unwrap();
     cache.insert("hot", &1, long()).await.unwrap();
     for n in 0..20_000 {
         for _ in 0..5 {
@@ -120,19 +121,19 @@ async fn hits_in_the_near_table_keep_an_entry_in_the_store() {
         cache.insert(&format!("cold{n}"), &n, long()).await.unwrap();
     }
     tidy(&cache);
-    // This looks into the store, and not into the near table.
+    // This looks into the store, and not into the front cache.
     assert!(cache.contains("hot").await.unwrap());
 }
 
 #[tokio::test]
 async fn an_eviction_clears_the_near_table() {
     let cache =
-        MemoryCache::builder().capacity(10).near_slots(1_024).eviction(Eviction::Lru).build().unwrap();
+        MemoryCache::builder().capacity(10).front_cache_slots(1_024).eviction(Eviction::Lru).build().unwrap();
     let mut watched = Vec::new();
     for n in 0..1_000 {
         let key = format!("key{n}");
         watched.push(watch(&cache, &key, long()).await);
-        // Now it lies in the near table.
+        // Now it lies in the front cache.
         assert!(cache.get::<Watched>(&key).await.unwrap().is_some());
     }
     until_alive(&cache, &watched, 10).await;
@@ -210,7 +211,7 @@ fn a_capacity_of_zero_is_refused() {
 
 #[tokio::test]
 async fn the_smallest_tables_still_work() {
-    let cache = MemoryCache::builder().capacity(10).near_slots(1).scope_slots(1).build().unwrap();
+    let cache = MemoryCache::builder().capacity(10).front_cache_slots(1).scope_slots(1).build().unwrap();
     cache.insert("a", &1, long()).await.unwrap();
     assert_eq!(cache.get("a").await.unwrap(), Some(1));
     cache.insert("b", &2, long()).await.unwrap();

@@ -69,7 +69,7 @@ impl Subject {
     }
 
     /// Inserts a value that was read just now, or since a point before that.
-    pub async fn insert(&self, since: Option<larder::Since>, key: &str, value: &Made, policy: &Policy) {
+    pub async fn insert(&self, since: Option<larder::ReadVersion>, key: &str, value: &Made, policy: &Policy) {
         let inserted = match since {
             Some(since) => self.cache.insert_since(since, key, value, policy).await,
             None => self.cache.insert(key, value, policy).await,

@@ -5,10 +5,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Entry, Life, Stored};
+use super::{Entry, Lifetime, Stored};
 use crate::{
     clock::Moment,
-    epoch::{Announcement, Epoch, Since, Stamp},
+    epoch::{Announcement, Epoch, ReadVersion, ValidAt},
     mutant, scope,
     value::Held,
     wire::{Envelope, Remaining, Times, Unencodable, Wire},
@@ -17,7 +17,7 @@ use crate::{
 /// What a message says of an entry, found acceptable.
 pub(crate) struct Received {
     /// Where its computation began, and in local order, what came before it was judged.
-    pub(crate) since: Since,
+    pub(crate) since: ReadVersion,
     pub(crate) remaining: Remaining,
     pub(crate) envelope: Envelope,
     pub(crate) value: Box<dyn Held>,
@@ -30,18 +30,18 @@ impl Entry {
         Self(Arc::new(Stored {
             hash,
             key,
-            stamp: Stamp::new(since),
+            valid_at: ValidAt::new(since),
             since,
             announcement: None,
-            life: Life {
-                prompt: now.after(remaining.prompt),
-                fresh: now.after(remaining.fresh),
-                revalidate: now.after(remaining.revalidate),
-                on_error: now.after(remaining.on_error),
+            life: Lifetime {
                 stored: now,
+                refresh_due: now.after(remaining.prompt),
+                ttl_end: now.after(remaining.fresh),
+                revalidate_end: now.after(remaining.revalidate),
+                on_error_end: now.after(remaining.on_error),
             },
             scopes: envelope.scopes,
-            elsewhere: None,
+            foreign_dependencies: None,
             schema: None,
             unshared: AtomicBool::new(false),
             value,
@@ -74,7 +74,7 @@ impl Entry {
 
 impl Stored {
     /// Where its computation began.
-    pub(crate) fn since(&self) -> Since {
+    pub(crate) fn since(&self) -> ReadVersion {
         self.since
     }
 
@@ -84,15 +84,15 @@ impl Stored {
     }
 }
 
-impl Life {
+impl Lifetime {
     fn times(&self, (now, server_now): (Moment, u64)) -> Times {
         let age = u64::try_from(now.since(self.stored).as_millis()).unwrap_or(u64::MAX);
         Times {
             created: server_now.saturating_sub(age),
-            prompt: self.prompt.since(self.stored),
-            fresh: self.fresh.since(self.stored),
-            revalidate: self.revalidate.since(self.fresh),
-            on_error: self.on_error.since(self.fresh),
+            prompt: self.refresh_due.since(self.stored),
+            fresh: self.ttl_end.since(self.stored),
+            revalidate: self.revalidate_end.since(self.ttl_end),
+            on_error: self.on_error_end.since(self.ttl_end),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Epoch, Epochs, LocalOrder, LogOrder, Parcel, Record, Since};
+use super::{Epoch, Epochs, LocalOrder, LogOrder, Parcel, ReadVersion, Record};
 use crate::{mutant, scope::ScopeHash};
 
 impl Epoch {
@@ -51,7 +51,7 @@ impl Epoch {
     }
 }
 
-impl Since {
+impl ReadVersion {
     /// The point in the order of this log.
     pub(crate) fn epoch_in(self, log: &LogOrder) -> Option<Epoch> {
         self.log.filter(|(id, _)| *id == log.id()).map(|(_, epoch)| epoch)
@@ -124,21 +124,26 @@ impl Epochs {
     /// the entry is made from was read after it. Each order alone proves an entry valid. What covers everything
     /// is final: a new start makes everything in memory invalid, whatever epoch it has.
     #[cold]
-    pub(crate) fn valid_in_log_order(&self, scopes: &[ScopeHash], stamp: Since, since: Since) -> bool {
+    pub(crate) fn valid_in_log_order(
+        &self,
+        scopes: &[ScopeHash],
+        stamp: ReadVersion,
+        since: ReadVersion,
+    ) -> bool {
         let Some(log) = &self.log else { return false };
         let Some(epoch) = since.epoch_in(log) else { return false };
         self.slots.unchanged(&[], stamp.local) && log.accepts(scopes, epoch)
     }
 
     /// Judges an entry of the server by log order. Its stamp in memory is from before the look.
-    pub(crate) fn judge(&self, scopes: &[ScopeHash], epoch: Epoch) -> Option<Since> {
+    pub(crate) fn judge(&self, scopes: &[ScopeHash], epoch: Epoch) -> Option<ReadVersion> {
         let log = self.log.as_ref()?;
-        // Contact first: see `Stamp::holds`.
+        // Contact first: see `ValidAt::holds`.
         if !log.contact().permits() {
             return None;
         }
         let local = self.order.now();
         let accepts = log.accepts(scopes, epoch) || mutant::is("promotion-without-check");
-        accepts.then(|| Since { local, log: Some((log.id(), epoch)) })
+        accepts.then(|| ReadVersion { local, log: Some((log.id(), epoch)) })
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use loom::{sync::atomic::AtomicU64, thread};
 
-use super::{Epochs, LocalOrder, Ordering, Replaced, Since, Stamp};
+use super::{Epochs, LocalOrder, Ordering, ReadVersion, Replaced, ValidAt};
 use crate::scope::{Scope, ScopeHash};
 
 fn check(run: impl Fn() + Send + Sync + 'static) {
@@ -30,7 +30,7 @@ impl World {
     }
 
     /// What a computation does: the stamp first, then the source.
-    fn compute(&self) -> (Since, u64) {
+    fn compute(&self) -> (ReadVersion, u64) {
         let since = self.epochs.begin();
         (since, self.source.load(Ordering::Relaxed))
     }
@@ -41,7 +41,7 @@ impl World {
         self.epochs.apply(&[self.key], []);
     }
 
-    fn is_valid(&self, since: Since) -> bool {
+    fn is_valid(&self, since: ReadVersion) -> bool {
         self.epochs.unchanged(&[self.key], since)
     }
 }
@@ -129,8 +129,9 @@ fn loom_a_stamp_that_moves_up_hides_no_change() {
         let (since, value) = world.compute();
         // Something else changes, so that there is a reason to look.
         world.epochs.apply(&[Scope::prefix("p").hash()], []);
-        let stamp = Arc::new(Stamp::new(since));
-        let holds = |world: &World, stamp: &Stamp| stamp.holds(&world.epochs, |since| world.is_valid(since));
+        let stamp = Arc::new(ValidAt::new(since));
+        let holds =
+            |world: &World, stamp: &ValidAt| stamp.holds(&world.epochs, |since| world.is_valid(since));
         let [changer, reader] = [0, 1].map(|role| {
             let (world, stamp) = (world.clone(), stamp.clone());
             thread::spawn(move || match role {

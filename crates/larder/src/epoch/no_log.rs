@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Epoch, Epochs, Since};
+use super::{Epoch, Epochs, ReadVersion};
 use crate::scope::ScopeHash;
 
 /// See `log_order.rs`.
@@ -60,7 +60,7 @@ impl Contact {
 }
 
 impl Epochs {
-    pub(crate) fn valid_in_log_order(&self, _: &[ScopeHash], _: Since, _: Since) -> bool {
+    pub(crate) fn valid_in_log_order(&self, _: &[ScopeHash], _: ReadVersion, _: ReadVersion) -> bool {
         false
     }
 }

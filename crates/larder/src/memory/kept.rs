@@ -1,6 +1,6 @@
 //! What the store keeps: entries that it never drops itself.
 
-use crate::{aside, entry::Entry};
+use crate::{deferred_drop, entry::Entry};
 
 /// An entry in the store, with its weight: measured before it came there, since a weigher is its author's code too.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
-            aside::put(entry.0);
+            deferred_drop::defer(entry.0);
         }
     }
 }

@@ -4,13 +4,12 @@ use std::{convert::Infallible, future::Future, time::Duration};
 
 use crate::{
     cache::{Cache, Invalidating},
-    compute::{self, Found},
-    failure::{Sharing, Unshared},
+    error_sharing::{Sharing, Unshared},
     key::Key,
     policy::{Lock, Policy},
     private::kind::{Fallible, Plain},
+    read_through::{self, Missed},
     scope::Scope,
-    typed,
     value::Value,
 };
 
@@ -21,7 +20,7 @@ pub struct Call<'c, C: ?Sized> {
     key: String,
     /// Whether a part of the key had no text: it is that of no entry.
     failed: bool,
-    found: Found,
+    missed: Missed,
 }
 
 impl<'c, C: Cache + ?Sized> Call<'c, C> {
@@ -30,7 +29,7 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         let mut key = Key::default();
         key.literal(cache.prefix());
         build(&mut key);
-        Self::missed(cache, &key, Found::default())
+        Self::missed(cache, &key, None)
     }
 
     /// The value of a hit, or else the call, to go on with. Looks only if it is told to `look`.
@@ -44,15 +43,16 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         }
         build(&mut key);
         if look && !key.failed() {
-            typed::look(cache, key.as_str()).map_err(|found| Self::missed(cache, &key, found))
+            read_through::look(cache, key.as_str()).map_err(|missed| Self::missed(cache, &key, Some(missed)))
         } else {
-            Err(Self::missed(cache, &key, Found::default()))
+            Err(Self::missed(cache, &key, None))
         }
     }
 
     #[inline(never)]
-    fn missed(cache: &'c C, key: &Key, found: Found) -> Self {
-        Self { cache, key: key.as_str().to_owned(), failed: key.failed(), found }
+    fn missed(cache: &'c C, key: &Key, missed: Option<Missed>) -> Self {
+        let missed = missed.unwrap_or_else(|| Missed::without_lookup(cache.core(), key.as_str()));
+        Self { cache, key: key.as_str().to_owned(), failed: key.failed(), missed }
     }
 
     /// The full key.
@@ -112,7 +112,7 @@ impl<T, E, S> Fallible<T, E, S> {
         F: Future<Output = Result<T, E>>,
     {
         let at = (call.cache, call.usable_key());
-        compute::get_or_compute(at, call.found.clone(), &policy, self.0, move || body).await
+        read_through::get_or_compute(at, call.missed.clone(), &policy, self.0, move || body).await
     }
 
     /// The same, with the body in a task of its own. `start` runs when a computation starts.
@@ -130,7 +130,7 @@ impl<T, E, S> Fallible<T, E, S> {
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
         let at = (call.cache, call.usable_key());
-        compute::get_or_compute_background(at, call.found.clone(), &policy, self.0, start).await
+        read_through::get_or_compute_background(at, call.missed.clone(), &policy, self.0, start).await
     }
 
     /// Runs the body now, and stores its value.
@@ -141,7 +141,7 @@ impl<T, E, S> Fallible<T, E, S> {
         F: Future<Output = Result<T, E>>,
     {
         let at = (call.cache, call.usable_key());
-        compute::refresh(at, &policy, move || body).await
+        read_through::refresh(at, call.missed.clone(), &policy, move || body).await
     }
 
     /// The value in an output.
@@ -178,7 +178,8 @@ impl<R> Plain<R> {
     {
         let at = (call.cache, call.usable_key());
         let compute = move || infallible(body);
-        let Ok(value) = compute::get_or_compute(at, call.found.clone(), &policy, Unshared, compute).await;
+        let Ok(value) =
+            read_through::get_or_compute(at, call.missed.clone(), &policy, Unshared, compute).await;
         value
     }
 
@@ -197,7 +198,7 @@ impl<R> Plain<R> {
         let at = (call.cache, call.usable_key());
         let start = move || infallible(start());
         let Ok(value) =
-            compute::get_or_compute_background(at, call.found.clone(), &policy, Unshared, start).await;
+            read_through::get_or_compute_background(at, call.missed.clone(), &policy, Unshared, start).await;
         value
     }
 
@@ -209,7 +210,8 @@ impl<R> Plain<R> {
         F: Future<Output = R>,
     {
         let at = (call.cache, call.usable_key());
-        let Ok(value) = compute::refresh(at, &policy, move || infallible(body)).await;
+        let Ok(value) =
+            read_through::refresh(at, call.missed.clone(), &policy, move || infallible(body)).await;
         value
     }
 

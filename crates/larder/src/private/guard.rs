@@ -1,7 +1,8 @@
 //! What functions that change the data do to the cache, whatever becomes of them.
 
 use crate::{
-    cache::Cache, epoch::Since, foreign, key::Key, policy::Policy, scope::Scope, typed::insert, value::Value,
+    cache::Cache, epoch::ReadVersion, key::Key, panic_guard, policy::Policy, scope::Scope, typed::insert,
+    value::Value,
 };
 
 /// Invalidates when it is told how the function ended, or when it is dropped because nobody will tell: a
@@ -65,7 +66,7 @@ impl<C: Cache + ?Sized> Drop for Invalidate<'_, C> {
 #[derive(Debug)]
 pub struct Put<'c, C: Cache + ?Sized> {
     cache: &'c C,
-    since: Since,
+    since: ReadVersion,
     /// None once it is dealt with, or if it is that of no entry.
     key: Option<String>,
 }
@@ -86,7 +87,7 @@ impl<'c, C: Cache + ?Sized> Put<'c, C> {
         match insert::insert(self.cache, self.since, &[(key, value)], &policy).await {
             Ok(()) => self.key = None,
             // Nothing can be under such a key either.
-            Err(error) => foreign::report!(warn, %error, "the value is not cached"),
+            Err(error) => panic_guard::report!(warn, %error, "the value is not cached"),
         }
     }
 }

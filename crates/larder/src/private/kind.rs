@@ -7,7 +7,7 @@ use std::{error::Error, fmt::Display, marker::PhantomData, ops::Deref};
 
 use crate::{
     error::SharedError,
-    failure::{AsDynError, AsError, AsPointer, AsText, Cloned, Rendered, Unshared},
+    error_sharing::{AsDynError, AsError, AsPointer, AsText, Cloned, Rendered, Unshared},
 };
 
 /// A function's return type.

@@ -1,16 +1,16 @@
 //! Reads that count as nothing, for `larder-http`: it looks at entries that it may not serve, and knows by itself
 //! what became of a request.
 
-use crate::{cache::Cache, dependencies, scope, typed, value::Value};
+use crate::{cache::Cache, dependencies, read_through, scope, value::Value};
 
 /// The value under a key, whoever is given it.
 pub async fn find<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
-    typed::find_uncounted(cache, key).await
+    read_through::find_uncounted(cache, key).await
 }
 
 /// The value under a key, if it can be had without waiting.
-pub fn find_near<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
-    typed::find_near(cache, key)
+pub fn find_local<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
+    read_through::find_local(cache, key)
 }
 
 /// Somebody was given what was found: `fresh`, or past its time.

@@ -49,7 +49,7 @@ fn unlinking(config: Arc<Config>) -> Arc<log::Unlink> {
             let commands = keys.into_iter().map(|key| Command::new("UNLINK").key(key)).collect();
             for reply in connections.call_many(commands).await {
                 if let Err(failure) = reply {
-                    crate::foreign::report!(debug, %failure, "an invalid entry is not deleted from Redis");
+                    crate::panic_guard::report!(debug, %failure, "an invalid entry is not deleted from Redis");
                 }
             }
         };

@@ -11,8 +11,8 @@ use super::{
     unshareable,
 };
 use crate::{
+    cache_core::{Core, Lookup},
     clock::Moment,
-    core::{Core, Lookup},
     entry::{Entry, Received},
     epoch::{Epoch, LogOrder},
     error::{Kind, Result},
@@ -85,7 +85,7 @@ impl Remote {
             Ok(_) => None,
             Err(failure) => {
                 core.count(|counters| &counters.shared_failures);
-                crate::foreign::report!(debug, key = at.key, %failure, "an entry is not read from Redis");
+                crate::panic_guard::report!(debug, key = at.key, %failure, "an entry is not read from Redis");
                 None
             }
         };
@@ -111,7 +111,7 @@ impl Remote {
                 if rejected.is_by_type() {
                     unshareable::count_unreadable(core, of.name(), rejected);
                 }
-                crate::foreign::report!(debug, key = at.key, %rejected, wanted = of.name(), "what is stored in Redis is not accepted");
+                crate::panic_guard::report!(debug, key = at.key, %rejected, wanted = of.name(), "what is stored in Redis is not accepted");
                 None
             }
         }
@@ -183,7 +183,7 @@ impl Remote {
                     entry.0.set_unshared();
                     unshareable::count_unshared(core, entry.type_name(), &reason);
                     let is_too_large = matches!(reason, Unencodable::TooLarge { .. });
-                    crate::foreign::report!(debug, key = entry.key(), %reason, "a value is not shared");
+                    crate::panic_guard::report!(debug, key = entry.key(), %reason, "a value is not shared");
                     // That is no mistake of the caller's.
                     if !is_too_large {
                         let key = entry.key().to_owned();
@@ -199,7 +199,7 @@ impl Remote {
                 Ok(_) => core.count(|counters| &counters.shared_stores),
                 Err(failure) => {
                     core.count(|counters| &counters.shared_failures);
-                    crate::foreign::report!(debug, %failure, "an entry is not stored in Redis");
+                    crate::panic_guard::report!(debug, %failure, "an entry is not stored in Redis");
                 }
             }
         }
@@ -214,7 +214,7 @@ impl Remote {
         entry: &Entry,
         (patience, runs_scripts): (Instant, bool),
     ) -> Result<Store, Unencodable> {
-        if !entry.0.elsewhere().is_empty() {
+        if !entry.0.foreign_dependencies().is_empty() {
             return Ok(Store::Skipped);
         }
         if self.has_just_failed() {

@@ -28,8 +28,8 @@ use super::{
 };
 use crate::{
     cache::{HeldLease, Lease, Leased},
-    core::{Core, Lookup},
-    entry::{Entry, Phase},
+    cache_core::{Core, Lookup},
+    entry::{Entry, Freshness},
     epoch::Epoch,
     link::Operation,
     scope::ScopeHash,
@@ -213,8 +213,8 @@ impl Remote {
             _ => None,
         };
         // Whoever does not wait refreshes what there is: only something newer will do.
-        let sought = if waits { Phase::OnError } else { Phase::Ahead };
-        let entry = entry.filter(|entry| entry.0.phase(core.now()) < sought);
+        let sought = if waits { Freshness::StaleIfError } else { Freshness::RefreshAhead };
+        let entry = entry.filter(|entry| entry.0.freshness(core.now()) < sought);
         match leased {
             Value::Nil => Attempt::Acquired(entry),
             Value::BulkString(there) => match Holder::parse(&there) {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    core::Core,
+    cache_core::Core,
     wire::{Rejected, Unencodable},
 };
 
@@ -88,7 +88,7 @@ pub(super) fn count_unshared(core: &Core, type_name: &'static str, reason: &Unen
         Unencodable::TooLarge { .. } | Unencodable::TooManyScopes { .. } | Unencodable::Postponed
     );
     if is_of_type && is_first(type_name, reason.name()) {
-        crate::foreign::report!(warn,
+        crate::panic_guard::report!(warn,
             value_type = type_name,
             %reason,
             "a value of this type is not shared: it stays in this process, and so will others like it \
@@ -101,7 +101,7 @@ pub(super) fn count_unshared(core: &Core, type_name: &'static str, reason: &Unen
 pub(super) fn count_unreadable(core: &Core, type_name: &'static str, reason: Rejected) {
     core.count(|counters| &counters.shared_unreadable);
     if is_first(type_name, reason.name()) {
-        crate::foreign::report!(warn,
+        crate::panic_guard::report!(warn,
             value_type = type_name,
             %reason,
             "a value of this type, stored by another process, cannot be read here: while two releases run side by \

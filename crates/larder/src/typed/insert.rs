@@ -2,12 +2,12 @@
 
 use crate::{
     cache::Cache,
-    core::Core,
+    cache_core::Core,
     dependencies,
-    entry::{Cover, Entry},
-    epoch::Since,
+    entry::{DependencySet, Entry},
+    epoch::ReadVersion,
     error::Result,
-    key, mutant, none,
+    key, mutant, option_probe,
     policy::Policy,
     scope::{self, ScopeHash},
     value::Value,
@@ -17,7 +17,7 @@ use crate::{
 /// them is taken for a change that another one came before. Of values for one key, the last one stays.
 pub(crate) async fn insert<V: Value>(
     cache: &(impl Cache + ?Sized),
-    since: Since,
+    since: ReadVersion,
     values: &[(&str, &V)],
     policy: &Policy,
 ) -> Result<()> {
@@ -25,14 +25,14 @@ pub(crate) async fn insert<V: Value>(
     let core = cache.core();
     let covers: Vec<_> = values.iter().map(|(key, _)| cover(core, since, key, policy)).collect();
     let keys: Vec<_> = values.iter().map(|(key, _)| ScopeHash::key(key)).collect();
-    let stands = |cover: &Cover| {
+    let stands = |cover: &DependencySet| {
         !cover.is_too_wide() && (cover.unchanged(core.epochs()) || mutant::is("insert-without-check"))
     };
     let replaced = core.replace(&keys, || covers.iter().map(stands).collect::<Vec<_>>());
 
     let mut entries = Vec::with_capacity(values.len());
     for ((&(key, value), cover), stands) in values.iter().zip(covers).zip(replaced.judged) {
-        let lifetime = policy.lifetime(none::is_none(value));
+        let lifetime = policy.lifetime(option_probe::is_none(value));
         if !stands && cover.is_too_wide() {
             core.refuse_too_wide(key);
         } else if !stands {
@@ -45,7 +45,7 @@ pub(crate) async fn insert<V: Value>(
                 value.clone(),
                 lives,
                 policy,
-                Cover { since: replaced.since, announcement: replaced.announcement.clone(), ..cover },
+                DependencySet { since: replaced.since, announcement: replaced.announcement.clone(), ..cover },
             ));
         }
     }
@@ -58,13 +58,13 @@ pub(crate) async fn insert<V: Value>(
 
 /// What covers a value for a key that was read after `since`. Inside a computation, what that read from
 /// caches earlier is as old as its beginning.
-fn cover(core: &Core, since: Since, key: &str, policy: &Policy) -> Cover {
+fn cover(core: &Core, since: ReadVersion, key: &str, policy: &Policy) -> DependencySet {
     let own = scope::covering(key, &policy.tags);
     match dependencies::current() {
         Some(frame) => {
             let cover = frame.cover(own, core.epochs());
-            Cover { since: since.earlier(cover.since), ..cover }
+            DependencySet { since: since.earlier(cover.since), ..cover }
         }
-        None => Cover { since, announcement: None, scopes: own, elsewhere: Vec::new() },
+        None => DependencySet { since, announcement: None, scopes: own, foreign_dependencies: Vec::new() },
     }
 }

@@ -122,7 +122,7 @@ impl Life {
         self.put_in(key, Some(since), &value).await;
     }
 
-    async fn put_in(&self, key: usize, since: Option<larder::Since>, value: &Made) {
+    async fn put_in(&self, key: usize, since: Option<larder::ReadVersion>, value: &Made) {
         let Key { text, policy, .. } = &self.space.keys[key];
         let called = clock::now();
         self.subject.insert(since, text, value, policy).await;

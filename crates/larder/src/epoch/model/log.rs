@@ -7,8 +7,8 @@ use loom::thread;
 use super::check;
 use crate::{
     clock::Clock,
-    entry::{Cover, Elsewhere, Entry},
-    epoch::{Epoch, Epochs, Instant, LocalOrder, Record, Since, Stamp},
+    entry::{DependencySet, Entry, ForeignDependencies},
+    epoch::{Epoch, Epochs, Instant, LocalOrder, ReadVersion, Record, ValidAt},
     policy::Policy,
     scope::{Scope, ScopeHash},
 };
@@ -50,11 +50,11 @@ impl World {
     }
 
     /// Takes an entry of the server into memory, from before the change.
-    fn judge(&self) -> Option<Since> {
+    fn judge(&self) -> Option<ReadVersion> {
         self.epochs.judge(&[self.key], BEFORE)
     }
 
-    fn is_valid(&self, since: Since) -> bool {
+    fn is_valid(&self, since: ReadVersion) -> bool {
         self.epochs.unchanged(&[self.key], since)
     }
 
@@ -66,14 +66,14 @@ impl World {
     }
 
     /// An entry that was taken from the server while the change was on its way is not valid after it.
-    fn check_taken(&self, taken: Option<Since>) {
+    fn check_taken(&self, taken: Option<ReadVersion>) {
         assert!(!taken.is_some_and(|since| self.is_valid(since)), "a stale entry is valid in memory");
         assert!(self.judge().is_none(), "a stale entry of the server is accepted");
     }
 
     /// What a computation does that reads a stored entry from memory: its result, for the server, where the stored
     /// entry was still valid.
-    fn compute_from(&self, stored: Since) -> Option<Epoch> {
+    fn compute_from(&self, stored: ReadVersion) -> Option<Epoch> {
         let since = self.epochs.begin();
         let epoch = since.epoch_in(self.epochs.log().unwrap()).unwrap();
         self.is_valid(stored).then_some(epoch)
@@ -92,8 +92,13 @@ fn beside<R: 'static>(world: &Arc<World>, run: impl FnOnce(&World) -> R + 'stati
 }
 
 /// An entry of memory.
-fn stored(since: Since, scopes: &[ScopeHash], elsewhere: Vec<Elsewhere>) -> Entry {
-    let cover = Cover { since, announcement: None, scopes: scopes.iter().copied().collect(), elsewhere };
+fn stored(since: ReadVersion, scopes: &[ScopeHash], foreign_dependencies: Vec<ForeignDependencies>) -> Entry {
+    let cover = DependencySet {
+        since,
+        announcement: None,
+        scopes: scopes.iter().copied().collect(),
+        foreign_dependencies,
+    };
     Entry::new(("k".into(), 0), 0_u64, (Clock::default().now(), HOUR), &Policy::ttl(HOUR), cover)
 }
 
@@ -166,7 +171,8 @@ fn loom_contact_that_is_proven_during_a_hit_elsewhere() {
     check(|| {
         let world = World::without_contact();
         let here = Epochs::new(world.epochs.order.clone(), 1);
-        let there = Elsewhere { epochs: world.epochs.clone(), scopes: [world.key].into_iter().collect() };
+        let there =
+            ForeignDependencies { epochs: world.epochs.clone(), scopes: [world.key].into_iter().collect() };
         let entry = stored(here.begin(), &[], vec![there]);
         let reader = beside(&world, World::catch_up);
         assert!(!entry.0.is_valid(&here), "an entry made from an old one is served");
@@ -230,8 +236,8 @@ fn loom_an_entry_that_is_newer_than_a_record_against_an_own_invalidation() {
         let world = World::new();
         let taken = world.epochs.judge(&[world.key], CHANGE).unwrap();
         world.epochs.follow(&[world.record(None)], CHANGE);
-        let stamp = Arc::new(Stamp::new(taken));
-        let holds = move |world: &World, stamp: &Stamp| {
+        let stamp = Arc::new(ValidAt::new(taken));
+        let holds = move |world: &World, stamp: &ValidAt| {
             let key = [world.key];
             stamp.holds(&world.epochs, |stamp| {
                 world.epochs.unchanged(&key, stamp) || world.epochs.valid_in_log_order(&key, stamp, taken)

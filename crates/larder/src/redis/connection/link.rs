@@ -323,13 +323,13 @@ impl Link {
 
     fn report_down(&self, reason: &str) {
         if !self.reported_down.swap(true, AcqRel) {
-            crate::foreign::report!(warn, server = self.name(), reason, "redis is unavailable");
+            crate::panic_guard::report!(warn, server = self.name(), reason, "redis is unavailable");
         }
     }
 
     fn report_up(&self) {
         if self.reported_down.swap(false, AcqRel) {
-            crate::foreign::report!(info, server = self.name(), "redis is available again");
+            crate::panic_guard::report!(info, server = self.name(), "redis is available again");
         }
     }
 }

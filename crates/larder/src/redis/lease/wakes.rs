@@ -5,7 +5,7 @@ use std::{collections::HashMap, future::Future};
 use tokio::sync::watch;
 
 use crate::{
-    foreign,
+    panic_guard,
     scope::ScopeHash,
     sync::plain::{Mutex, lock},
 };
@@ -36,7 +36,7 @@ impl Wakes {
         let wake = lock(&self.0).remove(&key);
         if let Some(wake) = wake {
             // It calls wakers: somebody else's code, on the thread that reads the log.
-            let _ = foreign::contain(|| wake.send_replace(Some(filled)));
+            let _ = panic_guard::contain(|| wake.send_replace(Some(filled)));
         }
     }
 }

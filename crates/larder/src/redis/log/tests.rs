@@ -24,7 +24,7 @@ use larder_servers::{RedisServer, until};
 use self::single::SingleServer;
 use super::*;
 use crate::{
-    epoch::{Announcement, Outbox, Since},
+    epoch::{Announcement, Outbox, ReadVersion},
     scope::Scope,
 };
 
@@ -85,12 +85,12 @@ impl Process {
         announcement.expect("there is a log")
     }
 
-    fn begin(&self) -> Since {
+    fn begin(&self) -> ReadVersion {
         self.0.epochs().begin()
     }
 
     /// Whether an entry in memory is valid.
-    fn holds(&self, key: &str, since: Since) -> bool {
+    fn holds(&self, key: &str, since: ReadVersion) -> bool {
         self.0.epochs().unchanged(&[Scope::key(key).hash()], since)
     }
 

@@ -159,7 +159,7 @@ impl Link {
         refusals.accepted(Operation::Connect);
         self.report_up();
         let Facts { version: (major, minor, patch), valkey, .. } = facts;
-        crate::foreign::report!(debug, server = self.name(), valkey, version = %format_args!("{major}.{minor}.{patch}"), "connected");
+        crate::panic_guard::report!(debug, server = self.name(), valkey, version = %format_args!("{major}.{minor}.{patch}"), "connected");
         // It may have ended before it could be found here.
         if ended.load(Acquire) {
             self.lose(index, generation);

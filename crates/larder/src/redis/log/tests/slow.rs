@@ -17,7 +17,7 @@ fn append(process: &Process) {
     }
 }
 
-fn check_caught_up(behind: &Process, ahead: &Process, since: Since) {
+fn check_caught_up(behind: &Process, ahead: &Process, since: ReadVersion) {
     until("it has caught up", || (behind.position() >= ahead.position()).then_some(()));
     let applied = |record: u64| {
         let scope = ScopeHash::from_number(record * SCOPES);

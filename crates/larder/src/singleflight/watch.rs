@@ -2,7 +2,7 @@
 //!
 //! A future makes progress only while its owner polls it. One that was polled once may be kept without being
 //! polled again: the loser of a `select!` that is not dropped, what is in a `buffered` stream while the loop's
-//! body runs, a task of a runtime that is not driven. Whoever waits for its outcome would wait for ever. That it
+//! body runs, a task of a runtime that is not driven. Those who wait for its outcome would wait for ever. That it
 //! waits for something itself is no sign of that, that it was woken and nothing came of it is one.
 
 use std::{

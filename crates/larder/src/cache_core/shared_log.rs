@@ -1,4 +1,4 @@
-//! What the core of a cache has to do with a log.
+//! What the core of a cache does where caches share an invalidation log.
 
 use std::sync::Arc;
 

@@ -67,12 +67,12 @@ async fn ask(cache: MemoryCache, end: End, form: usize) {
 
 async fn leaves_nothing(cache: &MemoryCache, what: &str) {
     for _ in 0..1_000 {
-        if cache.core().flights().len() == 0 {
+        if cache.core().singleflight().len() == 0 {
             return;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    panic!("{} flights are left: {what}", cache.core().flights().len());
+    panic!("{} computations are left: {what}", cache.core().singleflight().len());
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn nothing_is_left_however_computations_end() {
             while callers.join_next().await.is_some() {}
             if let (End::Never, 2) = (end, form) {
                 // A computation in the background goes on, and nobody is left to end this one.
-                assert_eq!(cache.core().flights().len(), 1);
+                assert_eq!(cache.core().singleflight().len(), 1);
             } else {
                 leaves_nothing(&cache, &format!("{end:?}, form {form}")).await;
             }
@@ -136,5 +136,5 @@ async fn nothing_is_left_of_an_outdated_flight() {
         Ok::<_, Infallible>(1)
     };
     assert_eq!(cache.get_or_compute("key", policy(), outdated).await, Ok(1));
-    assert_eq!(cache.core().flights().len(), 0);
+    assert_eq!(cache.core().singleflight().len(), 0);
 }

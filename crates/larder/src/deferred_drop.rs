@@ -27,8 +27,8 @@ static ASIDE: Mutex<Vec<Stored>> = Mutex::new(Vec::new());
 /// How many lie there, so that most calls need not take the lock.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-/// Gives up an entry. If nobody else has it, its value is dropped later.
-pub(crate) fn put(entry: Arc<Stored>) {
+/// Gives up an entry. If it has no other owner, its value is dropped later.
+pub(crate) fn defer(entry: Arc<Stored>) {
     if let Some(last) = Arc::into_inner(entry) {
         let mut aside = lock(&ASIDE);
         aside.push(last);
@@ -38,9 +38,9 @@ pub(crate) fn put(entry: Arc<Stored>) {
 
 /// Drops what was set aside when it is dropped itself: at the end of a call, whatever becomes of that, and after the
 /// store of a cache is gone.
-pub(crate) struct Dropping;
+pub(crate) struct DropDeferred;
 
-impl Drop for Dropping {
+impl Drop for DropDeferred {
     fn drop(&mut self) {
         if WAITING.load(Ordering::Acquire) != 0 {
             drop_aside();
@@ -66,7 +66,7 @@ fn drop_aside() {
         }
         for stored in aside {
             let key = stored.key.clone();
-            // Whoever calls has nothing to do with this value.
+            // The caller has nothing to do with this value.
             if catch_unwind(AssertUnwindSafe(|| drop(stored))).is_err() {
                 let warn = || tracing::warn!(key = &*key, "the `Drop` of a cached value panicked");
                 // Nor with what a subscriber does.

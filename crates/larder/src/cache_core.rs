@@ -1,7 +1,7 @@
-//! What every cache has, and what makes it the cache it is.
+//! The core of a cache: its shared state (epochs, computations in flight, front cache, statistics).
 
 #[cfg(feature = "redis")]
-mod logged;
+mod shared_log;
 
 use std::{
     hash::{BuildHasher, Hasher},
@@ -15,48 +15,48 @@ use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 
 use crate::{
-    aside::Dropping,
     clock::{Clock, Moment},
+    deferred_drop::DropDeferred,
     dependencies,
-    entry::Entry,
-    epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, Replaced, Since},
-    flight::Flights,
+    entry::{Entry, Freshness},
+    epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replaced},
+    front_cache::FrontCache,
     lock::LocalLocks,
-    near::NearTable,
     scope::{self, ScopeHash, ScopeSet},
+    singleflight::Singleflight,
     stats::{CacheStats, Counters, Stats},
 };
 
-/// One hit in this many is told to the store behind the near table.
-const TOLD: u64 = 64;
+/// One front-cache hit in this many is reported to the store behind it.
+const STORE_SAMPLE: u64 = 64;
 
-/// One hit in this many that the near table did not answer drives out another entry from there.
-const PROMOTED: u64 = 8;
+/// One hit in this many that the front cache did not answer drives out another entry from there.
+const PROMOTION_SAMPLE: u64 = 8;
 
-/// The identity of a cache: its order of changes, its computations under way, its near table and its
+/// The identity of a cache: its order of changes, its computations under way, its front cache and its
 /// statistics. Shared by the cache's clones and namespaces. Cheap to clone.
 ///
-/// Whoever implements [`Cache`](crate::Cache) makes one with [`Core::builder`] and hands it out.
+/// An implementation of [`Cache`](crate::Cache) makes one with [`Core::builder`] and hands it out.
 #[derive(Debug, Clone)]
 pub struct Core(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    near: NearTable,
+    front: FrontCache,
     epochs: Arc<Epochs>,
     hasher: RandomState,
     clock: Clock,
     stats: Stats,
-    flights: Arc<Flights>,
-    /// Raised by one when a computed value was stored, before its flight lands.
+    singleflight: Arc<Singleflight>,
+    /// Raised by one when a computed value was stored, before its computation completes.
     stores: CachePadded<AtomicU64>,
     /// Whether it was said that a value had too many scopes.
     warned_too_wide: AtomicBool,
     locks: LocalLocks,
 }
 
-/// A full key, and the hash by which its cache places it: seeded anew for each cache, so that nobody
-/// outside can choose keys that meet.
+/// A full key, and the hash by which its cache places it: seeded anew for each cache, so that keys that
+/// collide cannot be chosen from outside.
 #[derive(Debug, Clone, Copy)]
 pub struct Lookup<'k> {
     /// The full key, namespaces included.
@@ -65,11 +65,22 @@ pub struct Lookup<'k> {
     pub hash: u64,
 }
 
+/// Why an entry may not be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unusable {
+    /// Its value is of another type.
+    OtherType,
+    /// Its `ttl` and its stale windows are over.
+    Expired,
+    /// The one rule forbids it.
+    Invalidated,
+}
+
 /// Builds a [`Core`].
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct CoreBuilder {
-    near_slots: usize,
+    front_cache_slots: usize,
     scope_slots: usize,
     epochs: Option<Arc<Epochs>>,
 }
@@ -77,8 +88,8 @@ pub struct CoreBuilder {
 impl CoreBuilder {
     /// How many recently hit entries lie in front of the store: none for zero, which is the default, and 2^20
     /// at most.
-    pub fn near_slots(mut self, slots: usize) -> Self {
-        self.near_slots = slots;
+    pub fn front_cache_slots(mut self, slots: usize) -> Self {
+        self.front_cache_slots = slots;
         self
     }
 
@@ -98,12 +109,12 @@ impl CoreBuilder {
         let epochs =
             self.epochs.unwrap_or_else(|| Arc::new(Epochs::new(LocalOrder::of_process(), self.scope_slots)));
         Core(Arc::new(Inner {
-            near: NearTable::new(self.near_slots),
+            front: FrontCache::new(self.front_cache_slots),
             epochs,
             hasher: RandomState::default(),
             clock: Clock::default(),
             stats: Stats::new(),
-            flights: Arc::new(Flights::new()),
+            singleflight: Arc::new(Singleflight::new()),
             stores: CachePadded::default(),
             warned_too_wide: AtomicBool::new(false),
             locks: LocalLocks::default(),
@@ -114,14 +125,14 @@ impl CoreBuilder {
 impl Core {
     /// Builds a core.
     pub fn builder() -> CoreBuilder {
-        CoreBuilder { near_slots: 0, scope_slots: DEFAULT_SLOTS, epochs: None }
+        CoreBuilder { front_cache_slots: 0, scope_slots: DEFAULT_SLOTS, epochs: None }
     }
 
     /// Applies an invalidation, of this process or heard of from another one: no entry that these scopes
     /// cover and whose computation has begun is served from here on. O(scopes).
     pub fn apply(&self, scopes: impl IntoIterator<Item = ScopeHash>) {
         self.0.stats.count(|counters| &counters.invalidations);
-        // Collected first: nobody's iterator runs while changes are held up.
+        // Collected first: no foreign iterator runs while changes are held up.
         let scopes: ScopeSet = scopes.into_iter().collect();
         self.0.epochs.apply(&scopes, []);
     }
@@ -132,7 +143,7 @@ impl Core {
         if evicted {
             self.0.stats.count(|counters| &counters.evictions);
         }
-        self.0.near.clear(&entry.0);
+        self.0.front.clear(&entry.0);
     }
 
     /// What the cache did so far.
@@ -148,7 +159,7 @@ impl Core {
         self.0.clock.advance(by);
     }
 
-    /// The value under a key, if that takes no more than a look: it lies in the near table, is valid,
+    /// The value under a key, if that takes no more than a look: it lies in the front cache, is valid,
     /// fresh and a `V`, and no computation has to know of the read. Counts a hit, or nothing.
     ///
     /// `touch` is called for one hit in 64: the store behind should know of it, and gives what it keeps.
@@ -159,11 +170,11 @@ impl Core {
         touch: impl FnOnce() -> Option<Entry>,
     ) -> Option<V> {
         let inner = &*self.0;
-        let slot = inner.near.get(at.hash)?;
+        let slot = inner.front.get(at.hash)?;
         let stored = slot.as_ref()?;
         if stored.hash != at.hash
             || *stored.key != *at.key
-            || !stored.is_prompt(inner.clock.now())
+            || !stored.is_fresh(inner.clock.now())
             || !stored.is_valid(&inner.epochs)
             || dependencies::recording()
         {
@@ -171,19 +182,37 @@ impl Core {
         }
         let value = stored.value::<V>()?;
         let value = value.clone();
-        if inner.stats.hit().is_one_in(TOLD) && touch().is_none_or(|kept| !Arc::ptr_eq(&kept.0, stored)) {
-            inner.near.clear(stored);
+        if inner.stats.hit().is_one_in(STORE_SAMPLE)
+            && touch().is_none_or(|kept| !Arc::ptr_eq(&kept.0, stored))
+        {
+            inner.front.clear(stored);
         }
         Some(value)
     }
 
-    /// Counts a hit on an entry that did not lie in the near table, and may put it there.
-    pub(crate) fn hit_further(&self, entry: &Entry) {
-        let number = self.0.stats.hit();
-        self.0.near.offer(entry, number.is_one_in(PROMOTED));
+    /// Whether an entry of any type may be used now, and how: the one answer for all reads but the hit in the front
+    /// cache. Its age is judged first, and then the one rule, so that what is counted as invalidated would have been
+    /// used.
+    pub(crate) fn judge(&self, entry: &Entry) -> Result<Freshness, Unusable> {
+        match entry.0.freshness(self.now()) {
+            Freshness::Expired => Err(Unusable::Expired),
+            _ if !entry.0.is_valid(self.epochs()) => Err(Unusable::Invalidated),
+            freshness => Ok(freshness),
+        }
     }
 
-    /// Counts a value that somebody was given, `fresh` or past its `ttl`.
+    /// The same, of an entry whose value is to be a `V`.
+    pub(crate) fn judge_as<V: 'static>(&self, entry: &Entry) -> Result<Freshness, Unusable> {
+        entry.value::<V>().ok_or(Unusable::OtherType).and_then(|_| self.judge(entry))
+    }
+
+    /// Counts a hit on an entry that did not lie in the front cache, and may put it there.
+    pub(crate) fn store_hit(&self, entry: &Entry) {
+        let number = self.0.stats.hit();
+        self.0.front.offer(entry, number.is_one_in(PROMOTION_SAMPLE));
+    }
+
+    /// Counts a value that was served, `fresh` or past its `ttl`.
     pub(crate) fn count_served(&self, fresh: bool) {
         self.count(|counters| if fresh { &counters.hits } else { &counters.stale_hits });
     }
@@ -201,7 +230,7 @@ impl Core {
         self.0.epochs.replace(keys, judge)
     }
 
-    pub(crate) fn begin(&self) -> Since {
+    pub(crate) fn begin(&self) -> ReadVersion {
         self.0.epochs.begin()
     }
 
@@ -217,8 +246,8 @@ impl Core {
         &self.0.locks
     }
 
-    pub(crate) fn flights(&self) -> &Arc<Flights> {
-        &self.0.flights
+    pub(crate) fn singleflight(&self) -> &Arc<Singleflight> {
+        &self.0.singleflight
     }
 
     /// How many computed values were stored: what was not there when this was the same is not there now.
@@ -229,7 +258,7 @@ impl Core {
     /// A computed value was stored; it is counted if that was done where the cache keeps values.
     pub(crate) fn stored(&self, counts: bool) {
         // Whichever store it is.
-        let _dropping = Dropping;
+        let _dropping = DropDeferred;
         if counts {
             self.0.stats.count(|counters| &counters.stores);
         }
@@ -240,7 +269,7 @@ impl Core {
     pub(crate) fn refuse_too_wide(&self, key: &str) {
         self.count(|counters| &counters.stores_too_wide);
         if !self.0.warned_too_wide.swap(true, Ordering::Relaxed) {
-            crate::foreign::report!(
+            crate::panic_guard::report!(
                 warn,
                 key,
                 limit = scope::MOST,

@@ -15,8 +15,8 @@ use crate::{
 
 struct World {
     epochs: Epochs,
-    flights: Arc<Flights>,
-    route: Route,
+    singleflight: Arc<Singleflight>,
+    work: WorkKey,
     scopes: ScopeSet,
     /// Of those who are never abandoned.
     watch: Arc<Watch>,
@@ -26,51 +26,56 @@ impl World {
     fn new() -> Self {
         Self {
             epochs: Epochs::new(Arc::new(LocalOrder::new()), 1 << 20),
-            flights: Arc::new(Flights::new()),
-            route: Route { key: "k".into(), value_type: TypeId::of::<u64>() },
+            singleflight: Arc::new(Singleflight::new()),
+            work: WorkKey { key: "k".into(), value_type: TypeId::of::<u64>() },
             scopes: scope::covering("k", &[]),
             watch: Watch::new(Duration::MAX),
         }
     }
 
-    fn board(&self, came: Option<Arrival>) -> (Boarded, Arrival) {
-        self.flights.board(self.caller(&self.watch), &self.epochs, came)
+    fn enter(&self, came: Option<Arrival>) -> (Role, Arrival) {
+        self.singleflight.enter(self.caller(&self.watch), &self.epochs, came)
     }
 
     fn caller<'a>(&'a self, watch: &'a Arc<Watch>) -> Caller<'a> {
-        Caller { route: &self.route, hash: 0, scopes: &self.scopes, watch }
+        Caller { work: &self.work, hash: 0, scopes: &self.scopes, watch }
     }
 
     /// One that leads, was woken, and is not polled any more.
-    fn abandoned(&self) -> Lead {
+    fn abandoned(&self) -> Leader {
         let watch = Watch::of_task(Duration::ZERO);
-        match self.flights.board(self.caller(&watch), &self.epochs, None).0 {
-            Boarded::Lead(lead) => lead,
-            Boarded::Join(_) => panic!("a flight is under way that should be joined"),
+        match self.singleflight.enter(self.caller(&watch), &self.epochs, None).0 {
+            Role::Leader(lead) => lead,
+            Role::Waiter(_) => panic!("a computation is under way that should be joined"),
         }
     }
 
-    fn lead(&self) -> Lead {
-        match self.board(None).0 {
-            Boarded::Lead(lead) => lead,
-            Boarded::Join(_) => panic!("a flight is under way that should be joined"),
+    fn lead(&self) -> Leader {
+        match self.enter(None).0 {
+            Role::Leader(lead) => lead,
+            Role::Waiter(_) => panic!("a computation is under way that should be joined"),
         }
     }
 
-    fn join(&self) -> Join {
-        match self.board(None).0 {
-            Boarded::Join(join) => join,
-            Boarded::Lead(_) => panic!("there is no flight that should be joined"),
+    fn join(&self) -> Waiter {
+        match self.enter(None).0 {
+            Role::Waiter(join) => join,
+            Role::Leader(_) => panic!("there is no computation that should be joined"),
         }
     }
 
-    fn value(&self, lead: &Lead, read: &[ScopeHash]) -> Outcome {
+    fn value(&self, lead: &Leader, read: &[ScopeHash]) -> Outcome {
         let mut scopes = self.scopes.clone();
         scopes.extend(read.iter().copied());
-        let cover = Cover { since: lead.since(), announcement: None, scopes, elsewhere: Vec::new() };
+        let cover = DependencySet {
+            since: lead.since(),
+            announcement: None,
+            scopes,
+            foreign_dependencies: Vec::new(),
+        };
         let lives = (Clock::default().now(), Duration::MAX);
         let policy = Policy::ttl(Duration::MAX);
-        Outcome::Value(Entry::new((self.route.key.clone(), 0), 7_u64, lives, &policy, cover))
+        Outcome::Value(Entry::new((self.work.key.clone(), 0), 7_u64, lives, &policy, cover))
     }
 
     fn invalidate(&self) {
@@ -79,7 +84,7 @@ impl World {
 }
 
 /// What a waiter has after one poll.
-fn poll(join: Join, epochs: &Epochs) -> Poll<Awaited> {
+fn poll(join: Waiter, epochs: &Epochs) -> Poll<Awaited> {
     pin!(join.outcome(epochs)).as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -89,9 +94,9 @@ fn a_valid_outcome_is_accepted() {
     let lead = world.lead();
     let join = world.join();
     let outcome = world.value(&lead, &[]);
-    lead.land(outcome, false);
+    lead.complete(outcome, false);
     assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Accepted(_))));
-    assert_eq!(world.flights.len(), 0);
+    assert_eq!(world.singleflight.len(), 0);
 }
 
 #[test]
@@ -102,7 +107,7 @@ fn an_outcome_is_judged_by_all_its_scopes() {
     let read = Scope::key("read by the computation").hash();
     world.epochs.apply(&[read], []);
     let outcome = world.value(&lead, &[read]);
-    lead.land(outcome, false);
+    lead.complete(outcome, false);
     assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Outdated)));
 }
 
@@ -115,31 +120,31 @@ fn an_outdated_flight_is_left_behind_once_and_never_twice() {
     world.invalidate();
     let waits_for_second = world.join();
     drop((first, second, waits_for_second));
-    assert_eq!(world.flights.len(), 0);
+    assert_eq!(world.singleflight.len(), 0);
 }
 
-/// The flight that a caller waits for after an outdated one began after he came, and is accepted whatever
+/// The computation that a caller waits for after an outdated one began after he came, and is accepted whatever
 /// was invalidated in the meantime.
 #[test]
 fn nobody_waits_for_more_than_two_flights() {
     let world = World::new();
     let lead = world.lead();
-    let (boarded, came) = world.board(None);
-    let Boarded::Join(join) = boarded else { panic!("the flight is joined") };
+    let (role, came) = world.enter(None);
+    let Role::Waiter(join) = role else { panic!("the computation is joined") };
     world.invalidate();
     let outcome = world.value(&lead, &[]);
-    lead.land(outcome, false);
+    lead.complete(outcome, false);
     assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Outdated)));
 
     let lead = world.lead();
     world.invalidate();
-    let Boarded::Join(join) = world.board(Some(came)).0 else { panic!("the second flight is joined") };
+    let Role::Waiter(join) = world.enter(Some(came)).0 else { panic!("the second computation is joined") };
     let outcome = world.value(&lead, &[]);
-    lead.land(outcome, false);
+    lead.complete(outcome, false);
     assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Accepted(_))));
 }
 
-/// Also when an older flight was taken over behind the one that a caller waits for.
+/// Also when an older computation was taken over behind the one that a caller waits for.
 #[test]
 fn after_one_wait_a_flight_that_was_taken_over_before_is_not_joined() {
     let world = World::new();
@@ -152,12 +157,12 @@ fn after_one_wait_a_flight_that_was_taken_over_before_is_not_joined() {
     let Poll::Ready(Awaited::Lead(taken_over)) = poll(waits_for_first, &world.epochs) else {
         panic!("the lead passes on")
     };
-    let (boarded, came) = world.board(None);
-    let Boarded::Join(join) = boarded else { panic!("two are under way") };
+    let (role, came) = world.enter(None);
+    let Role::Waiter(join) = role else { panic!("two are under way") };
     let outcome = world.value(&second, &[]);
-    second.land(outcome, false);
+    second.complete(outcome, false);
     assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Outdated)));
-    assert!(matches!(world.board(Some(came)).0, Boarded::Lead(_)));
+    assert!(matches!(world.enter(Some(came)).0, Role::Leader(_)));
     drop(taken_over);
 }
 
@@ -169,10 +174,10 @@ fn a_dropped_lead_passes_to_a_waiter_and_begins_anew() {
     let join = world.join();
     world.invalidate();
     drop(lead);
-    let Poll::Ready(Awaited::Lead(lead)) = poll(join, &world.epochs) else { panic!("the lead passes on") };
+    let Poll::Ready(Awaited::Leader(lead)) = poll(join, &world.epochs) else { panic!("the lead passes on") };
     assert_ne!(lead.since(), began);
     drop(lead);
-    assert_eq!(world.flights.len(), 0);
+    assert_eq!(world.singleflight.len(), 0);
 }
 
 #[test]
@@ -182,21 +187,21 @@ fn a_late_end_does_not_touch_a_newer_flight() {
     world.invalidate();
     let second = world.lead();
     let outcome = world.value(&first, &[]);
-    first.land(outcome, false);
-    assert_eq!(world.flights.len(), 1);
+    first.complete(outcome, false);
+    assert_eq!(world.singleflight.len(), 1);
     let join = world.join();
     drop(second);
-    assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Lead(_))));
-    assert_eq!(world.flights.len(), 0);
+    assert!(matches!(poll(join, &world.epochs), Poll::Ready(Awaited::Leader(_))));
+    assert_eq!(world.singleflight.len(), 0);
 }
 
 #[test]
 fn a_refresh_is_led_by_one() {
     let world = World::new();
     let caller = world.caller(&world.watch);
-    let lead = world.flights.lead_alone(caller, &world.epochs);
+    let lead = world.singleflight.lead_if_idle(caller, &world.epochs);
     assert!(lead.is_some());
-    assert!(world.flights.lead_alone(caller, &world.epochs).is_none());
+    assert!(world.singleflight.lead_if_idle(caller, &world.epochs).is_none());
 }
 
 #[test]
@@ -205,14 +210,14 @@ fn an_abandoned_lead_passes_to_a_waiter_and_begins_anew() {
     let left = world.abandoned();
     let began = left.since();
     world.invalidate();
-    let Boarded::Lead(lead) = world.board(None).0 else { panic!("the lead passes on") };
+    let Role::Leader(lead) = world.enter(None).0 else { panic!("the lead passes on") };
     assert_ne!(lead.since(), began);
-    assert!(lead.took_over() && !lead.is_passed_over() && left.is_passed_over());
-    assert!(matches!(world.board(None).0, Boarded::Join(_)), "there is one leader");
+    assert!(lead.took_over() && !lead.is_superseded() && left.is_superseded());
+    assert!(matches!(world.enter(None).0, Role::Waiter(_)), "there is one leader");
     drop(left);
-    assert!(matches!(world.board(None).0, Boarded::Join(_)), "also when the other one is dropped");
+    assert!(matches!(world.enter(None).0, Role::Waiter(_)), "also when the other one is dropped");
     drop(lead);
-    assert_eq!(world.flights.len(), 0);
+    assert_eq!(world.singleflight.len(), 0);
 }
 
 #[test]
@@ -222,17 +227,17 @@ fn what_was_passed_over_lands_for_nobody() {
     let outdated = world.value(&left, &[]);
     let lead = world.lead();
     let join = world.join();
-    left.land(outdated, true);
+    left.complete(outdated, true);
     let mut waits = pin!(join.outcome(&world.epochs));
     let mut context = Context::from_waker(Waker::noop());
     assert!(waits.as_mut().poll(&mut context).is_pending());
     let outcome = world.value(&lead, &[]);
-    lead.land(outcome, true);
+    lead.complete(outcome, true);
     assert!(matches!(waits.as_mut().poll(&mut context), Poll::Ready(Awaited::Accepted(_))));
-    assert_eq!(world.flights.len(), 0);
+    assert_eq!(world.singleflight.len(), 0);
 }
 
-/// A lease is the flight's: whoever takes over has it, and the one that was passed over cannot give it back.
+/// A lease is the computation's: whoever takes over has it, and the one that was superseded cannot give it back.
 #[test]
 fn a_lease_stays_with_the_flight() {
     struct Counted(Arc<std::sync::Mutex<Vec<&'static str>>>);
@@ -255,7 +260,7 @@ fn a_lease_stays_with_the_flight() {
     drop(left);
     assert!(seen.lock().unwrap().is_empty());
     let outcome = world.value(&lead, &[]);
-    lead.land(outcome, true);
+    lead.complete(outcome, true);
     assert_eq!(*seen.lock().unwrap(), ["filled", "given back"]);
 
     let left = world.abandoned();
@@ -279,7 +284,7 @@ fn a_waker_that_panics_harms_nobody() {
             self.0.store(true, std::sync::atomic::Ordering::SeqCst);
         }
     }
-    for landed in [true, false] {
+    for completed in [true, false] {
         let world = World::new();
         let lead = world.lead();
         let bomb = Waker::from(Arc::new(Bomb));
@@ -289,8 +294,8 @@ fn a_waker_that_panics_harms_nobody() {
         assert!(first.as_mut().poll(&mut Context::from_waker(&bomb)).is_pending());
         let mut second = pin!(world.join().outcome(&world.epochs));
         assert!(second.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-        match landed {
-            true => lead.land(Outcome::Unshared, false),
+        match completed {
+            true => lead.complete(Outcome::Unshared, false),
             false => drop(lead),
         }
         assert!(woken.0.load(std::sync::atomic::Ordering::SeqCst));
@@ -320,7 +325,7 @@ fn a_waiter_that_left_keeps_no_waker() {
 /// An executor may drop other tasks when one is woken: these take the same locks.
 #[test]
 fn a_waker_may_drop_another_waiter() {
-    struct Dropper(std::sync::Mutex<Option<Join>>);
+    struct Dropper(std::sync::Mutex<Option<Waiter>>);
     impl Wake for Dropper {
         fn wake(self: Arc<Self>) {
             drop(self.0.lock().unwrap().take());
@@ -328,15 +333,15 @@ fn a_waker_may_drop_another_waiter() {
     }
     let (done, ended) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        for landed in [true, false] {
+        for completed in [true, false] {
             let world = World::new();
             let lead = world.lead();
             let dropper = Arc::new(Dropper(std::sync::Mutex::new(Some(world.join()))));
             let waker = Waker::from(dropper);
             let mut outcome = pin!(world.join().outcome(&world.epochs));
             assert!(outcome.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-            match landed {
-                true => lead.land(Outcome::Unshared, false),
+            match completed {
+                true => lead.complete(Outcome::Unshared, false),
                 false => drop(lead),
             }
         }

@@ -1,4 +1,4 @@
-//! Who waits for whom: so that two computations that need each other both end.
+//! Which computations wait for which: so that two computations that need each other both end.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,51 +10,51 @@ use std::{
 
 use smallvec::SmallVec;
 
-/// Names a flight, in all caches of the process.
+/// Names a computation, in all caches of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct FlightId(u64);
+pub(crate) struct InFlightId(u64);
 
-impl FlightId {
+impl InFlightId {
     pub(crate) fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-/// The flights that each flight's computation is waiting for at the moment. One for all caches: a cycle
+/// The computations that each computation's computation is waiting for at the moment. One for all caches: a cycle
 /// may run through several.
-static WAITS: Mutex<BTreeMap<FlightId, SmallVec<[FlightId; 2]>>> = Mutex::new(BTreeMap::new());
+static WAITS: Mutex<BTreeMap<InFlightId, SmallVec<[InFlightId; 2]>>> = Mutex::new(BTreeMap::new());
 
-fn waits() -> MutexGuard<'static, BTreeMap<FlightId, SmallVec<[FlightId; 2]>>> {
+fn waits() -> MutexGuard<'static, BTreeMap<InFlightId, SmallVec<[InFlightId; 2]>>> {
     WAITS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A wait of some flights for another one, on record while this lives.
+/// A wait of some computations for another one, on record while this lives.
 pub(crate) struct Wait {
-    waiting: SmallVec<[FlightId; 2]>,
-    awaited: FlightId,
+    waiting: SmallVec<[InFlightId; 2]>,
+    awaited: InFlightId,
 }
 
 impl Wait {
-    /// Puts on record that the computations of `waiting` (a caller's own flight, and those it is nested
-    /// in) wait for `awaited`. None if that would close a cycle: nobody in it would ever end.
-    pub(crate) fn begin(waiting: SmallVec<[FlightId; 2]>, awaited: FlightId) -> Option<Self> {
+    /// Puts on record that the computations of `waiting` (a caller's own computation, and those it is nested
+    /// in) wait for `awaited`. None if that would close a cycle: nothing in it would ever end.
+    pub(crate) fn begin(waiting: SmallVec<[InFlightId; 2]>, awaited: InFlightId) -> Option<Self> {
         if waiting.is_empty() {
             return Some(Self { waiting, awaited });
         }
         let mut waits = waits();
-        let mut ahead: SmallVec<[FlightId; 8]> = SmallVec::from_slice(&[awaited]);
+        let mut ahead: SmallVec<[InFlightId; 8]> = SmallVec::from_slice(&[awaited]);
         let mut seen = BTreeSet::new();
-        while let Some(flight) = ahead.pop() {
-            if waiting.contains(&flight) {
+        while let Some(in_flight) = ahead.pop() {
+            if waiting.contains(&in_flight) {
                 return None;
             }
-            if seen.insert(flight) {
-                ahead.extend(waits.get(&flight).into_iter().flatten().copied());
+            if seen.insert(in_flight) {
+                ahead.extend(waits.get(&in_flight).into_iter().flatten().copied());
             }
         }
-        for &flight in &waiting {
-            waits.entry(flight).or_default().push(awaited);
+        for &in_flight in &waiting {
+            waits.entry(in_flight).or_default().push(awaited);
         }
         Some(Self { waiting, awaited })
     }
@@ -66,13 +66,13 @@ impl Drop for Wait {
             return;
         }
         let mut waits = waits();
-        for flight in &self.waiting {
-            let Some(awaited) = waits.get_mut(flight) else { continue };
-            if let Some(index) = awaited.iter().position(|&flight| flight == self.awaited) {
+        for in_flight in &self.waiting {
+            let Some(awaited) = waits.get_mut(in_flight) else { continue };
+            if let Some(index) = awaited.iter().position(|&in_flight| in_flight == self.awaited) {
                 awaited.swap_remove(index);
             }
             if awaited.is_empty() {
-                waits.remove(flight);
+                waits.remove(in_flight);
             }
         }
     }
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_wait_that_would_close_a_cycle_is_refused() {
-        let [a, b, c] = [(); 3].map(|()| FlightId::next());
+        let [a, b, c] = [(); 3].map(|()| InFlightId::next());
         let ab = Wait::begin(smallvec![a], b).unwrap();
         let _bc = Wait::begin(smallvec![b], c).unwrap();
         assert!(Wait::begin(smallvec![c], a).is_none());
@@ -97,14 +97,14 @@ mod tests {
 
     #[test]
     fn an_outer_computation_waits_for_what_the_inner_one_waits_for() {
-        let [outer, inner, other] = [(); 3].map(|()| FlightId::next());
+        let [outer, inner, other] = [(); 3].map(|()| InFlightId::next());
         let _wait = Wait::begin(smallvec![inner, outer], other).unwrap();
         assert!(Wait::begin(smallvec![other], outer).is_none());
     }
 
     #[test]
     fn nothing_is_left_on_record() {
-        let [a, b] = [(); 2].map(|()| FlightId::next());
+        let [a, b] = [(); 2].map(|()| InFlightId::next());
         drop((Wait::begin(smallvec![a], b), Wait::begin(smallvec![a], b)));
         assert!(!waits().contains_key(&a));
     }

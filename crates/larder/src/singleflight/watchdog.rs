@@ -1,7 +1,7 @@
 //! Wakes those who wait for a computation that is abandoned.
 //!
 //! A thread, and no timer of a runtime: not every runtime has timers, not every caller has a runtime, and one
-//! that is not driven is what is watched for. It sleeps while nobody waits for anything.
+//! that is not driven is what is watched for. It sleeps while there are no waiters.
 
 use std::{
     sync::{Arc, Condvar, PoisonError, Weak},
@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
-use super::Flight;
+use super::InFlight;
 use crate::{
-    foreign,
+    panic_guard,
     sync::plain::{Mutex, lock},
 };
 
@@ -19,19 +19,19 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(100);
 
 struct Watchdog {
-    flights: Vec<Weak<Flight>>,
+    in_flight: Vec<Weak<InFlight>>,
     runs: bool,
 }
 
-static WATCHDOG: Mutex<Watchdog> = Mutex::new(Watchdog { flights: Vec::new(), runs: false });
+static WATCHDOG: Mutex<Watchdog> = Mutex::new(Watchdog { in_flight: Vec::new(), runs: false });
 static CALLED: Condvar = Condvar::new();
 
-/// Looks after a flight that somebody waits for, until it has ended.
-pub(super) fn look_after(flight: &Arc<Flight>) {
+/// Looks after a computation that has waiters, until it has ended.
+pub(super) fn look_after(in_flight: &Arc<InFlight>) {
     let mut watchdog = lock(&WATCHDOG);
-    watchdog.flights.push(Arc::downgrade(flight));
+    watchdog.in_flight.push(Arc::downgrade(in_flight));
     if watchdog.runs {
-        let asleep = watchdog.flights.len() == 1;
+        let asleep = watchdog.in_flight.len() == 1;
         drop(watchdog);
         if asleep {
             CALLED.notify_one();
@@ -41,7 +41,7 @@ pub(super) fn look_after(flight: &Arc<Flight>) {
     watchdog.runs = true;
     drop(watchdog);
     if thread::Builder::new().name("larder-watchdog".into()).spawn(run).is_err() {
-        // The next one tries again; and whoever comes later looks at the flight too.
+        // The next one tries again; and each later caller looks at the computation too.
         lock(&WATCHDOG).runs = false;
     }
 }
@@ -49,19 +49,19 @@ pub(super) fn look_after(flight: &Arc<Flight>) {
 fn run() {
     loop {
         let mut watchdog = lock(&WATCHDOG);
-        while watchdog.flights.is_empty() {
+        while watchdog.in_flight.is_empty() {
             watchdog = CALLED.wait(watchdog).unwrap_or_else(PoisonError::into_inner);
         }
         drop(watchdog);
         thread::sleep(PAUSE);
-        let mut flights = std::mem::take(&mut lock(&WATCHDOG).flights);
-        flights.retain(|flight| {
-            let Some(flight) = flight.upgrade() else { return false };
-            let goes_on = flight.wake_if_abandoned();
+        let mut in_flight = std::mem::take(&mut lock(&WATCHDOG).in_flight);
+        in_flight.retain(|in_flight| {
+            let Some(in_flight) = in_flight.upgrade() else { return false };
+            let goes_on = in_flight.wake_if_abandoned();
             // Perhaps the last one who has it: then a value goes with it.
-            let _ = foreign::contain(|| drop(flight));
+            let _ = panic_guard::contain(|| drop(in_flight));
             goes_on
         });
-        lock(&WATCHDOG).flights.append(&mut flights);
+        lock(&WATCHDOG).in_flight.append(&mut in_flight);
     }
 }

@@ -15,7 +15,7 @@ pub trait Sharing<E>: Copy + Send + Sync + 'static {
     /// What the others get. None if they get nothing, and compute for themselves.
     fn give(self, error: &E) -> Option<Given>;
 
-    /// The error, from what somebody else gave in the same way.
+    /// The error, from what another caller gave in the same way.
     fn take(self, given: &Given) -> Option<E>;
 }
 

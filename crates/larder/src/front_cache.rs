@@ -1,28 +1,28 @@
-//! The near table: the entries that were hit last, one load away.
+//! The front cache: the entries that were hit last, one load away.
 //!
-//! Direct-mapped, small, and never asked what is kept: the store behind it decides that, and is told of
-//! one hit in 64 so that its frequencies stay true. What lies here is judged when it is read, like
-//! anything else, so an entry may lie here too long without harm.
+//! Direct-mapped and small. The store behind it decides what is kept, and is told of one hit in 64 so that its
+//! frequencies stay true. What lies here is judged when it is read, like any other entry, so an entry may lie here too
+//! long without harm.
 
 use std::{fmt, sync::Arc};
 
 use arc_swap::{ArcSwapOption, Guard};
 
 use crate::{
-    aside,
+    deferred_drop,
     entry::{Entry, Stored},
 };
 
-/// How many places a table has at most: beyond that it is no longer near.
+/// The most slots: a larger front cache would not stay in the processor's caches.
 const MOST: usize = 1 << 20;
 
 /// A fixed table of entries, indexed by the hash of their keys.
-pub(crate) struct NearTable {
+pub(crate) struct FrontCache {
     slots: Box<[ArcSwapOption<Stored>]>,
 }
 
-impl NearTable {
-    /// With about `slots` places (a power of two); none at all for zero.
+impl FrontCache {
+    /// With at least `slots` slots (a power of two); none for zero.
     pub(crate) fn new(slots: usize) -> Self {
         let slots = if slots == 0 { 0 } else { slots.min(MOST).next_power_of_two() };
         Self { slots: std::iter::repeat_with(ArcSwapOption::empty).take(slots).collect() }
@@ -51,10 +51,10 @@ impl NearTable {
         let seen = Guard::into_inner(slot.load());
         if seen.as_ref().is_some_and(|here| Arc::ptr_eq(here, entry)) {
             let before = Guard::into_inner(slot.compare_and_swap(entry, None));
-            before.into_iter().for_each(aside::put);
+            before.into_iter().for_each(deferred_drop::defer);
         }
         // Another entry, perhaps, which was replaced since.
-        seen.into_iter().for_each(aside::put);
+        seen.into_iter().for_each(deferred_drop::defer);
     }
 
     #[inline]
@@ -64,8 +64,8 @@ impl NearTable {
     }
 }
 
-impl fmt::Debug for NearTable {
+impl fmt::Debug for FrontCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NearTable").field("slots", &self.slots.len()).finish_non_exhaustive()
+        f.debug_struct("FrontCache").field("slots", &self.slots.len()).finish_non_exhaustive()
     }
 }

@@ -43,11 +43,11 @@ pub(crate) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
     }
 }
 
-/// An event of `tracing`: `report!(warn, key, "…")`. A subscriber is foreign code, whoever calls larder has not
-/// asked for it, and what it is told of is done already.
+/// An event of `tracing`: `report!(warn, key, "…")`. A subscriber is foreign code that the caller of larder
+/// has not asked for, and what is reported is done already.
 macro_rules! report {
     ($level:ident, $($event:tt)+) => {{
-        let _ = $crate::foreign::contain(|| tracing::$level!($($event)+));
+        let _ = $crate::panic_guard::contain(|| tracing::$level!($($event)+));
     }};
 }
 

@@ -19,13 +19,13 @@ fn check(preemptions: usize, run: impl Fn() + Send + Sync + 'static) {
     model.check(run);
 }
 
-/// A source of truth, a cache's order of changes, and its flights.
+/// A source of truth, a cache's order of changes, and its computations.
 struct World {
     epochs: Epochs,
-    flights: Arc<Flights>,
+    singleflight: Arc<Singleflight>,
     source: AtomicU64,
     computations: AtomicU64,
-    route: Route,
+    work: WorkKey,
     scopes: ScopeSet,
     /// What the value is computed from, too: known only when the computation ends.
     dependency: ScopeHash,
@@ -35,16 +35,16 @@ impl World {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             epochs: Epochs::new(Arc::new(LocalOrder::new()), 1),
-            flights: Arc::new(Flights::new()),
+            singleflight: Arc::new(Singleflight::new()),
             source: AtomicU64::new(0),
             computations: AtomicU64::new(0),
-            route: Route { key: "k".into(), value_type: TypeId::of::<u64>() },
+            work: WorkKey { key: "k".into(), value_type: TypeId::of::<u64>() },
             scopes: scope::covering("k", &[]),
             dependency: Scope::prefix("d").hash(),
         })
     }
 
-    /// Reads through a flight, as a caller does; leaves it in the middle if `gives_up`.
+    /// Reads through a computation, as a caller does; leaves it in the middle if `gives_up`.
     fn read(&self, gives_up: bool) -> Option<u64> {
         self.read_watched(gives_up, &Watch::new(Duration::MAX))
     }
@@ -52,23 +52,23 @@ impl World {
     fn read_watched(&self, gives_up: bool, watch: &Arc<Watch>) -> Option<u64> {
         let mut came = None;
         loop {
-            let caller = Caller { route: &self.route, hash: 0, scopes: &self.scopes, watch };
-            let (boarded, arrival) = self.flights.board(caller, &self.epochs, came);
+            let caller = Caller { work: &self.work, hash: 0, scopes: &self.scopes, watch };
+            let (role, arrival) = self.singleflight.enter(caller, &self.epochs, came);
             came = Some(arrival);
-            let join = match boarded {
-                Boarded::Lead(lead) => return self.lead(lead, gives_up),
-                Boarded::Join(join) => join,
+            let join = match role {
+                Role::Leader(lead) => return self.lead(lead, gives_up),
+                Role::Waiter(join) => join,
             };
             match block_on(join.outcome(&self.epochs)) {
                 Awaited::Accepted(Outcome::Value(entry)) => return entry.value::<u64>().copied(),
                 Awaited::Accepted(_) => unreachable!("every computation succeeds"),
                 Awaited::Outdated => {}
-                Awaited::Lead(lead) => return self.lead(lead, gives_up),
+                Awaited::Leader(lead) => return self.lead(lead, gives_up),
             }
         }
     }
 
-    fn lead(&self, lead: Lead, gives_up: bool) -> Option<u64> {
+    fn lead(&self, lead: Leader, gives_up: bool) -> Option<u64> {
         self.computations.fetch_add(1, Ordering::Relaxed);
         let since = lead.since();
         let value = self.source.load(Ordering::Relaxed);
@@ -77,11 +77,11 @@ impl World {
         }
         let mut scopes = self.scopes.clone();
         scopes.extend([self.dependency]);
-        let cover = Cover { since, announcement: None, scopes, elsewhere: Vec::new() };
+        let cover = DependencySet { since, announcement: None, scopes, foreign_dependencies: Vec::new() };
         let policy = Policy::ttl(Duration::MAX);
         let lives = (Clock::default().now(), Duration::MAX);
-        let entry = Entry::new((self.route.key.clone(), 0), value, lives, &policy, cover);
-        lead.land(Outcome::Value(entry), false);
+        let entry = Entry::new((self.work.key.clone(), 0), value, lives, &policy, cover);
+        lead.complete(Outcome::Value(entry), false);
         Some(value)
     }
 
@@ -91,7 +91,7 @@ impl World {
     }
 }
 
-/// Runs `one` beside the calling thread's `other`; afterwards no flight is left.
+/// Runs `one` beside the calling thread's `other`; afterwards no computation is left.
 fn beside<A: Send + 'static, B>(
     world: &Arc<World>,
     one: impl FnOnce(&World) -> A + Send + 'static,
@@ -103,7 +103,7 @@ fn beside<A: Send + 'static, B>(
     });
     let other = other(world);
     let one = thread.join().unwrap();
-    assert_eq!(world.flights.len(), 0);
+    assert_eq!(world.singleflight.len(), 0);
     (one, other)
 }
 
@@ -116,7 +116,7 @@ fn loom_two_callers_get_the_value_and_leave_no_flight() {
     });
 }
 
-/// Whoever comes after an invalidation returned gets nothing that was computed before it, whichever flight
+/// Whoever comes after an invalidation returned gets nothing that was computed before it, whichever computation
 /// is under way.
 #[test]
 fn loom_a_caller_who_comes_after_an_invalidation_gets_no_older_value() {
@@ -156,7 +156,7 @@ fn loom_a_leader_who_gives_up_hands_over() {
 
 /// The same with an invalidation in between: the new leader begins anew.
 #[test]
-fn loom_a_flight_that_is_handed_over_begins_anew() {
+fn loom_a_computation_that_is_handed_over_begins_anew() {
     check(2, || {
         let world = World::new();
         let late = |world: &World| {
@@ -186,11 +186,11 @@ fn loom_three_callers_of_whom_one_gives_up() {
         };
         quitter.join().unwrap();
         assert_eq!((one, other), (Some(0), Some(0)));
-        assert_eq!(world.flights.len(), 0);
+        assert_eq!(world.singleflight.len(), 0);
     });
 }
 
-/// One that may be passed over at any moment, and is polled again all the same: the other one never waits for it
+/// One that may be superseded at any moment, and is polled again all the same: the other one never waits for it
 /// alone, and nobody gets what was computed before an invalidation that came first.
 #[test]
 fn loom_a_leader_that_is_passed_over_and_comes_back() {
@@ -206,7 +206,7 @@ fn loom_a_leader_that_is_passed_over_and_comes_back() {
     });
 }
 
-/// The same with a third caller: there is one leader at a time, and whatever the one that was passed over computed
+/// The same with a third caller: there is one leader at a time, and whatever the one that was superseded computed
 /// is for nobody who came after the change.
 #[test]
 fn loom_those_who_join_the_successor_get_its_value() {
@@ -224,6 +224,6 @@ fn loom_those_who_join_the_successor_get_its_value() {
         assert_eq!(world.read(false), Some(1));
         left.join().unwrap();
         successor.join().unwrap();
-        assert_eq!(world.flights.len(), 0);
+        assert_eq!(world.singleflight.len(), 0);
     });
 }

@@ -1,0 +1,62 @@
+//! Reading through the cache: from a lookup that found no fresh value to a value, stored and given to all who asked.
+//!
+//! Each key goes through these states ([`Step`](request::Step)). A call for one key drives them one after the other
+//! ([`single`]), with its computation in its caller or in a task ([`background`]). A [`batch`] drives those of all its
+//! keys side by side, so that all keys share one read, one computation and one write. All states judge entries by one
+//! function, [`Core::judge`](crate::cache_core::Core::judge).
+//!
+//! ```text
+//! lookup ──┬─ fresh ───────────────────────────────────────────► Done
+//!          ├─ due for a refresh ─┬─ another caller refreshes ──► Done (served as it is)
+//!          │                     └─ leads the refresh ─► lead
+//!          └─ nothing, or stale-if-error (kept) ─► Enter
+//!
+//! Enter ───┬─ leader ─► lead
+//!          └─ waiter ─► Wait
+//!
+//! Wait ────┬─ a value, or a shared failure ────────────────────► Done
+//!          ├─ a failure or the `timeout`, with a stale value ──► Done (served stale)
+//!          ├─ outdated ─► Enter
+//!          ├─ its leader is gone ─► lead
+//!          └─ cannot be shared, or would close a cycle ─► Compute (alone)
+//!
+//! lead ────┬─ stored since the lookup ─────────────────────────► Done
+//!          ├─ there is a store that takes waiting ─► Read
+//!          └─ there is none ─► Compute
+//!
+//! Read ────┬─ fresh ───────────────────────────────────────────► Done
+//!          ├─ due for a refresh ─┬─ another caller refreshes ──► Done (served as it is)
+//!          │                     └─ leads the refresh ─► Lease
+//!          └─ anything else ─► Lease
+//!
+//! Lease ───┬─ another process computed, or refreshes ──────────► Done
+//!          ├─ superseded while it waited ─► Enter
+//!          └─ it is this one's to compute ─► Compute
+//!
+//! Compute ── store, complete ──────────────────────────────────► Done
+//! ```
+//!
+//! Two orders carry proofs, and hold for every new state too. The number of stores ([`Core::stores`]) is read *before*
+//! the lookup, so that a leader knows whether anything was stored after it: else a key would be computed twice in a row.
+//! A computation's read version is taken *after* its leader has waited for others, and *before* it reads anything: else
+//! the value would look older than it is, or newer.
+//!
+//! [`Core::stores`]: crate::cache_core::Core::stores
+
+mod background;
+mod batch;
+mod computation;
+mod lookup;
+mod request;
+mod single;
+mod steps;
+
+pub(crate) use self::{
+    background::get_or_compute_background,
+    batch::get_or_compute_many,
+    lookup::{Missed, find_local, find_uncounted, full_key, get_many_missing, get_missing, look, look_at},
+    single::{get_or_compute, refresh},
+};
+
+#[cfg(all(test, not(larder_loom)))]
+mod tests;

@@ -1,0 +1,110 @@
+//! Computations that outlive their callers: the last step runs in a task of its own.
+
+use std::{future::Future, panic, pin::Pin};
+
+use tokio::{runtime::Handle, task::JoinError};
+use tracing::Instrument;
+
+use super::{
+    computation::Computation,
+    lookup::{Missed, serve},
+    request::Request,
+    single::{Planned, get_or_compute},
+};
+use crate::{
+    cache::Cache,
+    dependencies::{self, Frame},
+    error_sharing::Sharing,
+    policy::Policy,
+    singleflight::{Wait, Watch},
+    value::Value,
+};
+
+/// As [`get_or_compute`], with computations in tasks of their own: a caller that goes away, or is served a stale value,
+/// leaves the computation to go on.
+///
+/// Outside of a tokio runtime there is nowhere to go on: the caller computes.
+pub(crate) async fn get_or_compute_background<V, E, C, S, F, Fut>(
+    (cache, key): (&C, &str),
+    missed: Missed,
+    policy: &Policy,
+    sharing: S,
+    start: F,
+) -> Result<V, E>
+where
+    V: Value,
+    E: Send + 'static,
+    C: Cache + ?Sized,
+    S: Sharing<E>,
+    F: FnOnce() -> Fut + Send,
+    Fut: Future<Output = Result<V, E>> + Send + 'static,
+{
+    let Ok(runtime) = Handle::try_current() else {
+        return get_or_compute((cache, key), missed, policy, sharing, start).await;
+    };
+    let Some(request) = Request::open((cache, key), &missed, policy, sharing) else {
+        return dependencies::bypass(async { start().await }).await;
+    };
+    let nested_in = dependencies::current_in_flight();
+    let Planned { leader, refreshed, stale } = match request.watch.run(request.plan(missed.entry)).await {
+        Ok(planned) => planned,
+        Err(result) => return result,
+    };
+    if let Some((entry, freshness)) = refreshed {
+        let value = serve(cache.core(), &entry, freshness);
+        // No caller waits for it.
+        let computation = request.begin(leader, Some(entry), []);
+        runtime.spawn(request.task(computation, start).in_current_span());
+        return Ok(value);
+    }
+    let computation = request.begin(leader, stale.clone(), nested_in.clone());
+    // The computation is new, so that nothing can wait for this caller through it yet.
+    let _wait = computation.leader.as_ref().map(|leader| Wait::begin(nested_in.clone(), leader.id()));
+    // The task is in no computation of its own: what it reads is collected for the one that waits here.
+    let collected = Frame::new(nested_in, cache.core().begin(), false);
+    let _passed_on = collected.pass_on();
+    let task = collected.run(request.task(computation, start));
+    let ended = runtime.spawn(task.in_current_span());
+    match request.unless_slow(ended, policy.timeout, stale.as_ref()).await {
+        Ok(ended) => finish(ended),
+        Err(stale) => Ok(stale),
+    }
+}
+
+impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
+    /// A computation as a task. What it is started with runs here and now, as a part of it.
+    fn task<V, E, Fut>(
+        &self,
+        mut computation: Computation,
+        start: impl FnOnce() -> Fut,
+    ) -> Pin<Box<dyn Future<Output = Result<V, E>> + Send>>
+    where
+        V: Value,
+        E: Send + 'static,
+        S: Sharing<E>,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+    {
+        let (cache, policy) = (self.cache.share(), self.policy.clone());
+        let (key, hash, scopes) = (self.key.clone(), self.hash, self.scopes.clone());
+        let (sharing, stores) = (self.sharing, self.stores);
+        let started = computation.frame.enter(start);
+        let watch = Watch::of_task(policy.takeover_after);
+        if let Some(leader) = &mut computation.leader {
+            leader.watched_by(&watch);
+        }
+        Box::pin(watch.clone().run(async move {
+            let (cache, policy) = (&*cache, &policy);
+            let request = Request { cache, policy, sharing, key, hash, scopes, stores, watch };
+            request.compute(computation, || started).await
+        }))
+    }
+}
+
+/// What a task came to; its panic is that of the caller who waits for it.
+fn finish<R>(ended: Result<R, JoinError>) -> R {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(computed) => computed,
+        Err(Ok(panic)) => panic::resume_unwind(panic),
+        Err(Err(_)) => panic!("the runtime is shutting down, and ended a computation of the cache"),
+    }
+}

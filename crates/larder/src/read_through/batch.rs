@@ -1,0 +1,310 @@
+//! Many keys at once: one computation for all that are missing, and still one a key across batches that
+//! overlap.
+
+use std::{
+    collections::{HashMap, HashSet},
+    future::Future,
+    hash::Hash,
+    sync::Arc,
+    time::Instant,
+};
+
+use super::{
+    computation,
+    lookup::{find, read, serve},
+    request::{Refreshed, Request, Step, refuses},
+    steps::Progress,
+};
+use crate::{
+    cache::Cache,
+    cache_core::Lookup,
+    dependencies::{self, Frame},
+    entry::Freshness,
+    error_sharing::Unshared,
+    key, panic_guard,
+    policy::Policy,
+    scope::Scope,
+    singleflight::{Failure, Leader, Outcome, Waiter, Watch},
+    value::Value,
+};
+
+/// An item of a batch, and the request for its key.
+struct Item<'a, I, C: ?Sized> {
+    item: I,
+    request: Request<'a, C, Unshared>,
+    progress: Progress,
+}
+
+/// The items that have no value yet, by what is next for them.
+struct Open<'a, I, C: ?Sized> {
+    waiting: Vec<(Item<'a, I, C>, Waiter)>,
+    reading: Vec<(Item<'a, I, C>, Leader, Refreshed)>,
+    computing: Vec<(Item<'a, I, C>, Option<Leader>)>,
+}
+
+/// A batch under way.
+struct Batch<'a, I, V, C: ?Sized, F> {
+    cache: &'a C,
+    policy: &'a Policy,
+    compute: F,
+    values: HashMap<I, V>,
+    open: Open<'a, I, C>,
+    began: Instant,
+}
+
+/// The values of `items` (each with its full key), by item. An item that `compute` has no value for is
+/// left out.
+pub(crate) async fn get_or_compute_many<I, V, E, C, F, Fut>(
+    cache: &C,
+    items: Vec<(I, String)>,
+    policy: &Policy,
+    compute: F,
+) -> Result<HashMap<I, V>, E>
+where
+    I: Clone + Eq + Hash + Send,
+    V: Value,
+    E: Send + 'static,
+    C: Cache + ?Sized,
+    F: FnMut(Vec<I>) -> Fut + Send,
+    Fut: Future<Output = Result<HashMap<I, V>, E>> + Send,
+{
+    let watch = Watch::new(policy.takeover_after);
+    let values = HashMap::with_capacity(items.len());
+    let open = Open { waiting: Vec::new(), reading: Vec::new(), computing: Vec::new() };
+    let batch = Batch { cache, policy, compute, values, open, began: Instant::now() };
+    watch.run(batch.run(items, &watch)).await
+}
+
+impl<'a, I, V, C, F> Batch<'a, I, V, C, F>
+where
+    I: Clone + Eq + Hash,
+    V: Value,
+    C: Cache + ?Sized,
+{
+    async fn run<E, Fut>(mut self, items: Vec<(I, String)>, watch: &Arc<Watch>) -> Result<HashMap<I, V>, E>
+    where
+        E: Send + 'static,
+        F: FnMut(Vec<I>) -> Fut,
+        Fut: Future<Output = Result<HashMap<I, V>, E>>,
+    {
+        self.start::<E>(items, watch)?;
+        loop {
+            self.compute().await?;
+            if self.open.waiting.is_empty() {
+                return Ok(self.values);
+            }
+            self.wait().await?;
+        }
+    }
+
+    /// Takes what the cache has, and enters singleflight for the rest.
+    fn start<E: Send + 'static>(&mut self, items: Vec<(I, String)>, watch: &Arc<Watch>) -> Result<(), E> {
+        let (cache, policy) = (self.cache, self.policy);
+        let core = cache.core();
+        // Before the lookups: see `Request::find_new`.
+        let stores = core.stores();
+        let mut seen = HashSet::with_capacity(items.len());
+        for (item, key) in items {
+            if !seen.insert(item.clone()) {
+                continue;
+            }
+            let hash = core.lookup(&key).hash;
+            let refused = refuses(core, &key);
+            let found = if refused { None } else { find::<V>(cache, Lookup { key: &key, hash }) };
+            if let Some((entry, Freshness::Fresh)) = &found {
+                self.values.insert(item, serve(core, entry, Freshness::Fresh));
+                continue;
+            }
+            let request = Request::new((cache, policy), (key, hash), (Unshared, stores), watch.clone());
+            let mut item = Item { item, request, progress: Progress::default() };
+            let step = match refused {
+                true => Step::Compute(None, None),
+                false => item.request.start(found, &mut item.progress),
+            };
+            self.advance::<E>(item, step)?;
+        }
+        Ok(())
+    }
+
+    /// Goes from step to step with one item until it has a value, or has to wait together with others.
+    fn advance<E>(&mut self, mut item: Item<'a, I, C>, mut step: Step<V, E>) -> Result<(), E>
+    where
+        E: Send + 'static,
+    {
+        loop {
+            step = match step {
+                Step::Done(value) => {
+                    self.values.insert(item.item, value?);
+                    return Ok(());
+                }
+                Step::Enter => item.request.enter(&mut item.progress),
+                Step::Wait(waiter) => {
+                    self.open.waiting.push((item, waiter));
+                    return Ok(());
+                }
+                Step::Read(leader, refreshed) => {
+                    self.open.reading.push((item, leader, refreshed));
+                    return Ok(());
+                }
+                // Batches ask for no lease.
+                Step::Lease(leader, refreshed) => Step::Compute(Some(leader), refreshed),
+                Step::Compute(leader, refreshed) => {
+                    let stale = refreshed.map(|(entry, _)| entry);
+                    item.progress.stale = stale.or(item.progress.stale);
+                    self.open.computing.push((item, leader));
+                    return Ok(());
+                }
+            };
+        }
+    }
+
+    /// Reads what this batch leads, all at once, and computes what that leaves, all in one call. No other computation
+    /// is waited for meanwhile, so that two batches that lead what the other one needs both go on.
+    async fn compute<E, Fut>(&mut self) -> Result<(), E>
+    where
+        E: Send + 'static,
+        F: FnMut(Vec<I>) -> Fut,
+        Fut: Future<Output = Result<HashMap<I, V>, E>>,
+    {
+        let reading = std::mem::take(&mut self.open.reading);
+        let keys: Vec<_> = reading.iter().map(|(item, ..)| item.request.at()).collect();
+        let found = read::<V>(self.cache, &keys, self.policy.schema).await;
+        for ((mut item, leader, refreshed), found) in reading.into_iter().zip(found) {
+            let step = item.request.after_read(leader, refreshed, found, &mut item.progress);
+            self.advance::<E>(item, step)?;
+        }
+        let computing = std::mem::take(&mut self.open.computing);
+        if computing.is_empty() {
+            return Ok(());
+        }
+        for (item, leader) in &computing {
+            item.request.note_start(leader.as_ref());
+        }
+        let core = self.cache.core();
+        let led = computing.iter().filter_map(|(_, leader)| leader.as_ref().map(Leader::id));
+        let in_flight = led.chain(dependencies::current_in_flight());
+        let frame = Frame::new(in_flight, core.begin(), self.policy.detached);
+        let _passed_on = frame.pass_on();
+        let items = computing.iter().map(|(item, _)| item.item.clone()).collect();
+        core.count(|counters| &counters.computations);
+        let computed = frame.run(async { (self.compute)(items).await }).await;
+        match computed {
+            Ok(values) => {
+                self.store(values, computing, &frame).await;
+                Ok(())
+            }
+            Err(error) => {
+                core.count(|counters| &counters.failures);
+                self.fail(error, computing, &frame)
+            }
+        }
+    }
+
+    async fn store(
+        &mut self,
+        mut values: HashMap<I, V>,
+        computed: Vec<(Item<'a, I, C>, Option<Leader>)>,
+        frame: &Frame,
+    ) {
+        let core = self.cache.core();
+        let unshared = frame.decisions().unshared;
+        let (mut wanted, mut completing) = (Vec::new(), Vec::new());
+        for (Item { item, request, progress }, leader) in computed {
+            let Some(value) = values.remove(&item) else {
+                // There is no value to share: each of those who wait for this key asks for itself.
+                dependencies::record_absent(core.epochs(), &request.key);
+                leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
+                if progress.stale.is_some() {
+                    // One that was due for a refresh, and is gone at its source.
+                    drop(self.cache.apply(&[Scope::key(&*request.key)]));
+                }
+                continue;
+            };
+            if key::check(&request.key).is_ok() {
+                let Some((entry, is_wanted)) =
+                    panic_guard::contain(|| request.entry_of(&value, frame, false))
+                else {
+                    leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
+                    self.values.insert(item, value);
+                    continue;
+                };
+                dependencies::record(core.epochs(), &entry.0);
+                let superseded = leader.as_ref().is_some_and(Leader::is_superseded);
+                wanted.extend((is_wanted && !superseded).then(|| entry.clone()));
+                let outcome = if unshared { Outcome::Unshared } else { Outcome::Value(entry) };
+                completing.extend(leader.map(|leader| (leader, outcome)));
+            }
+            self.values.insert(item, value);
+        }
+        // In one go: where it takes a round trip, it takes one.
+        computation::write(self.cache, &wanted).await;
+        completing.into_iter().for_each(|(leader, outcome)| leader.complete(outcome, false));
+    }
+
+    /// Completes a failed computation. The failure is the batch's, unless each item has a stale value that may be
+    /// served in its place.
+    fn fail<E>(
+        &mut self,
+        error: E,
+        computed: Vec<(Item<'a, I, C>, Option<Leader>)>,
+        frame: &Frame,
+    ) -> Result<(), E> {
+        let core = self.cache.core();
+        let mut error = Some(error);
+        let mut outcome = Ok(());
+        for (Item { item, request, progress }, leader) in computed {
+            let cover = Arc::new(frame.cover(request.scopes.clone(), core.epochs()));
+            if let Some(leader) = leader {
+                leader.complete(Outcome::Failure(Failure { error: None, cover: cover.clone() }), false);
+            }
+            match progress.stale.and_then(|entry| request.serve_if_usable(&entry)) {
+                Some(value) => drop(self.values.insert(item, value)),
+                None => {
+                    dependencies::record_dependencies(core.epochs(), &cover);
+                    outcome = error.take().map_or(outcome, Err);
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Waits for what others compute, one after the other. What that leaves open is for another round.
+    async fn wait<E, Fut>(&mut self) -> Result<(), E>
+    where
+        E: Send + 'static,
+        F: FnMut(Vec<I>) -> Fut,
+        Fut: Future<Output = Result<HashMap<I, V>, E>>,
+    {
+        let mut outdated = Vec::new();
+        let mut waiting = std::mem::take(&mut self.open.waiting).into_iter();
+        while let Some((item, waiter)) = waiting.next() {
+            // All that others compute is waited for as long as a single value would be.
+            let limit = self.policy.timeout.map(|limit| limit.saturating_sub(self.began.elapsed()));
+            let step = item.request.wait::<V, E>(waiter, limit, &item.progress).await;
+            if let Step::Enter = step {
+                // Not now: it may come to lead, while this batch waits for others.
+                outdated.push(item);
+                continue;
+            }
+            let leads = step.is_leader();
+            self.advance(item, step)?;
+            if leads {
+                // At once, for a leader that waits for another computation could wait for itself; and together with
+                // whatever else was left by the same leader.
+                let mut others = Vec::new();
+                for (item, waiter) in waiting {
+                    match waiter.take_over(self.cache.core().epochs()) {
+                        Ok(leader) => {
+                            let step = item.request.lead(leader, None);
+                            self.advance::<E>(item, step)?;
+                        }
+                        Err(waiter) => others.push((item, waiter)),
+                    }
+                }
+                self.compute().await?;
+                waiting = others.into_iter();
+            }
+        }
+        outdated.into_iter().try_for_each(|item| self.advance::<E>(item, Step::Enter))
+    }
+}

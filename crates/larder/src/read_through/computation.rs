@@ -1,0 +1,178 @@
+//! The last step of a request: a computation, and what becomes of its outcome.
+
+use std::{future::Future, sync::Arc};
+
+use super::request::Request;
+use crate::{
+    cache::Cache,
+    dependencies::{self, Frame},
+    entry::Entry,
+    error_sharing::Sharing,
+    mutant, option_probe, panic_guard,
+    scope::{Scope, ScopeHash},
+    singleflight::{Failure, InFlightId, Leader, Outcome},
+    value::Value,
+};
+
+/// What a caller is about to compute.
+pub(super) struct Computation {
+    pub(super) frame: Arc<Frame>,
+    /// The lead of those who wait, if any.
+    pub(super) leader: Option<Leader>,
+    /// What may be served if it fails.
+    pub(super) stale: Option<Entry>,
+    /// Whether the value replaces what is there: then all that was computed from that is invalidated too.
+    pub(super) replaces: bool,
+}
+
+impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
+    /// Begins a computation: for all who wait, or without a leader, for this caller alone. While it waits, the
+    /// computations that it is `nested_in` wait too.
+    pub(super) fn begin(
+        &self,
+        leader: Option<Leader>,
+        stale: Option<Entry>,
+        nested_in: impl IntoIterator<Item = InFlightId>,
+    ) -> Computation {
+        self.note_start(leader.as_ref());
+        let in_flight = leader.iter().map(Leader::id).chain(nested_in);
+        // Later than singleflight's own, which may have waited for other processes: what was changed meanwhile is
+        // read from here on.
+        let since = self.core().begin();
+        let frame = Frame::new(in_flight, since, self.policy.detached);
+        Computation { frame, leader, stale, replaces: false }
+    }
+
+    /// Counts what is unusual about a start.
+    pub(super) fn note_start(&self, leader: Option<&Leader>) {
+        let Some(leader) = leader else {
+            return self.core().count(|counters| &counters.unjoined);
+        };
+        if leader.took_over() {
+            self.core().count(|counters| &counters.taken_over);
+            panic_guard::report!(
+                warn,
+                key = &*self.key,
+                "a computation was woken and not polled, and is passed over: poll the call until it ends, drop it, \
+                 or give the cached function the option `spawn`"
+            );
+        }
+    }
+
+    /// Computes, stores, and tells all who wait.
+    pub(super) async fn compute<V, E, F, Fut>(&self, computation: Computation, compute: F) -> Result<V, E>
+    where
+        V: Value,
+        S: Sharing<E>,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<V, E>>,
+    {
+        let Computation { frame, leader, stale, replaces } = computation;
+        let core = self.core();
+        let computed = self.run(&frame, compute).await;
+        let shared = !frame.decisions().unshared;
+        match computed {
+            Ok(value) => {
+                // What begins later is newer: the value of one that was superseded is not put in its place.
+                let superseded = leader.as_ref().is_some_and(Leader::is_superseded);
+                // What cannot be cloned is this caller's alone.
+                let Some((entry, wanted)) = panic_guard::contain(|| self.entry_of(&value, &frame, replaces))
+                else {
+                    leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
+                    return Ok(value);
+                };
+                let stored = wanted && !superseded;
+                if stored {
+                    write(self.cache, std::slice::from_ref(&entry)).await;
+                }
+                // Other processes find it, unless it has to stay in this one.
+                let found = stored && !entry.0.is_unshared();
+                dependencies::record(core.epochs(), &entry.0);
+                if let Some(leader) = leader {
+                    let outcome = if shared { Outcome::Value(entry) } else { Outcome::Unshared };
+                    leader.complete(outcome, found);
+                }
+                Ok(value)
+            }
+            Err(error) => {
+                if let Some(leader) = leader {
+                    let cover = Arc::new(frame.cover(self.scopes.clone(), core.epochs()));
+                    // One whose `Clone`, `Display` or `source` panics cannot be shared.
+                    let given = || panic_guard::contain(|| self.sharing.give(&error)).flatten();
+                    let failure = || Failure { error: given(), cover };
+                    let outcome = if shared { Outcome::Failure(failure()) } else { Outcome::Unshared };
+                    leader.complete(outcome, false);
+                }
+                stale.and_then(|entry| self.serve_if_usable(&entry)).ok_or(error)
+            }
+        }
+    }
+
+    /// Runs a computation in its frame. Whatever becomes of it, the computation that it is nested in has
+    /// asked for this key, and takes over the dependencies that were recorded for it.
+    async fn run<V, E, F, Fut>(&self, frame: &Arc<Frame>, compute: F) -> Result<V, E>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<V, E>>,
+    {
+        let core = self.core();
+        core.count(|counters| &counters.computations);
+        panic_guard::report!(debug, key = &*self.key, "computing");
+        dependencies::record_scopes(core.epochs(), || self.scopes.clone());
+        let _passed_on = frame.pass_on();
+        let computed = frame.run(async { compute().await }).await;
+        if computed.is_err() {
+            core.count(|counters| &counters.failures);
+        }
+        computed
+    }
+
+    /// Makes an entry of a computed value, and tells whether it is to be stored: whether policy, computation and
+    /// the one rule agree. One that `replaces` what is there also invalidates what was computed from that.
+    pub(super) fn entry_of<V: Value>(&self, value: &V, frame: &Frame, replaces: bool) -> (Entry, bool) {
+        let core = self.core();
+        let decisions = frame.decisions();
+        let absent = || option_probe::is_none(value);
+        let lifetime = decisions.ttl.unwrap_or_else(|| self.policy.lifetime(absent()));
+        let mut scopes = self.scopes.clone();
+        scopes.extend(decisions.tags.iter().map(|tag| Scope::tag(tag).hash()));
+        let mut cover = frame.cover(scopes, core.epochs());
+        if mutant::is("stamp-after-computation") {
+            cover.since = core.begin();
+        }
+        let too_wide = cover.is_too_wide();
+        let valid = match replaces {
+            true => {
+                let key = [ScopeHash::key(&self.key)];
+                let replaced = core.replace(&key, || !too_wide && cover.unchanged(core.epochs()));
+                if replaced.judged {
+                    (cover.since, cover.announcement) = (replaced.since, replaced.announcement);
+                }
+                replaced.judged
+            }
+            false => !too_wide && cover.unchanged(core.epochs()),
+        };
+        let at = (self.key.clone(), self.hash);
+        let entry = Entry::new(at, value.clone(), (core.now(), lifetime), self.policy, cover);
+        if lifetime.is_zero() || decisions.no_store {
+            return (entry, false);
+        }
+        if too_wide {
+            core.refuse_too_wide(&self.key);
+        } else if !valid {
+            core.count(|counters| &counters.stores_outdated);
+        }
+        (entry, valid)
+    }
+}
+
+/// Stores computed values.
+pub(super) async fn write(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
+    // What it was computed for is not lost if a `Serialize`, a weigher or a cache panics.
+    let Some(written) = panic_guard::contain_future(cache.write(entries)).await else { return };
+    if let Err(error) = written {
+        // The warning was given where it was found, once.
+        panic_guard::report!(debug, %error, "a computed value is not shared with other processes");
+    }
+    entries.iter().for_each(|entry| cache.core().stored(!entry.0.is_unshared()));
+}

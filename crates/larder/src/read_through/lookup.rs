@@ -1,0 +1,232 @@
+//! Looking for entries: in the front cache, in the local store, and from there on, where reads have to wait, in a box.
+
+use std::borrow::Cow;
+
+use crate::{
+    cache::Cache,
+    cache_core::{Core, Lookup, Unusable},
+    dependencies,
+    entry::{Entry, Freshness},
+    error::Result,
+    key, panic_guard,
+    value::{Value, ValueType},
+};
+
+/// A lookup that found no fresh value.
+#[derive(Debug, Clone)]
+pub(crate) struct Missed {
+    /// The key's hash in the cache.
+    pub(crate) hash: u64,
+    /// What was found instead.
+    pub(crate) entry: Option<(Entry, Freshness)>,
+    /// [`Core::stores`] before the lookup.
+    pub(crate) stores: u64,
+}
+
+impl Missed {
+    /// Without a lookup: whatever was stored so far is news.
+    pub(crate) fn without_lookup(core: &Core, key: &str) -> Self {
+        Self { hash: core.lookup(key).hash, entry: None, stores: 0 }
+    }
+}
+
+/// The key with the prefix of the handle it is used with.
+pub(crate) fn full_key<'k>(cache: &(impl Cache + ?Sized), key: &'k str) -> Cow<'k, str> {
+    match cache.prefix() {
+        "" => key.into(),
+        prefix => format!("{prefix}{key}").into(),
+    }
+}
+
+/// The fresh value under a full key, or else what was found there. Never waits.
+#[inline]
+pub(crate) fn look<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Result<V, Missed> {
+    let core = cache.core();
+    let at = core.lookup(key);
+    match core.hit(at, || cache.peek(at)) {
+        Some(value) => Ok(value),
+        None => look_further(cache, at),
+    }
+}
+
+/// The same, for what is not in the front cache.
+#[inline(never)]
+fn look_further<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Result<V, Missed> {
+    let core = cache.core();
+    // First: whatever is stored after this is not what the lookup finds.
+    let stores = core.stores();
+    match find::<V>(cache, at) {
+        Some((entry, Freshness::Fresh)) => Ok(serve(core, &entry, Freshness::Fresh)),
+        entry => Err(Missed { hash: at.hash, entry, stores }),
+    }
+}
+
+/// The usable entry under a key in the local store. Counts and reports why there is none.
+pub(super) fn find<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Option<(Entry, Freshness)> {
+    let core = cache.core();
+    let entry = cache.peek(at)?;
+    match core.judge_as::<V>(&entry) {
+        Ok(freshness) => return Some((entry, freshness)),
+        Err(Unusable::OtherType) => {
+            core.count(|counters| &counters.type_mismatches);
+            panic_guard::report!(
+                debug,
+                key = at.key,
+                asked = std::any::type_name::<V>(),
+                "the entry holds a value of another type"
+            );
+        }
+        Err(Unusable::Expired) => {}
+        Err(Unusable::Invalidated) => core.count(|counters| &counters.invalidated_reads),
+    }
+    None
+}
+
+/// The usable entries under these keys, from the store that takes waiting.
+pub(super) async fn read<V: Value>(
+    cache: &(impl Cache + ?Sized),
+    keys: &[Lookup<'_>],
+    schema: Option<u32>,
+) -> Vec<Option<(Entry, Freshness)>> {
+    if !cache.is_shared() || keys.is_empty() {
+        return vec![None; keys.len()];
+    }
+    let entries = cache.read(keys, ValueType::of::<V>(schema)).await;
+    entries.into_iter().map(|entry| usable::<V>(cache.core(), entry?)).collect()
+}
+
+/// The same for one key.
+pub(super) async fn read_one<V: Value>(
+    cache: &(impl Cache + ?Sized),
+    at: Lookup<'_>,
+    schema: Option<u32>,
+) -> Option<(Entry, Freshness)> {
+    if !cache.is_shared() {
+        return None;
+    }
+    usable::<V>(cache.core(), cache.read_one(at, ValueType::of::<V>(schema)).await?)
+}
+
+fn usable<V: Value>(core: &Core, entry: Entry) -> Option<(Entry, Freshness)> {
+    let freshness = core.judge_as::<V>(&entry).ok()?;
+    Some((entry, freshness))
+}
+
+/// Gives an entry's value to a caller: counted, and recorded as read.
+pub(super) fn serve<V: Value>(core: &Core, entry: &Entry, freshness: Freshness) -> V {
+    count_hit(core, entry, freshness);
+    receive(core, entry)
+}
+
+/// The same, where the entry is needed no longer: if it has no other owner, its value need not be cloned.
+fn give_away<V: Value>(core: &Core, entry: Entry, freshness: Freshness) -> V {
+    count_hit(core, &entry, freshness);
+    dependencies::record(core.epochs(), &entry.0);
+    entry.into_value().expect("the type was looked at")
+}
+
+fn count_hit(core: &Core, entry: &Entry, freshness: Freshness) {
+    match freshness {
+        Freshness::Fresh => core.store_hit(entry),
+        Freshness::RefreshAhead => core.count(|counters| &counters.hits),
+        _ => core.count(|counters| &counters.stale_hits),
+    }
+}
+
+/// Gives a caller the value of an entry that was found or made to hold a `V`.
+pub(super) fn receive<V: Value>(core: &Core, entry: &Entry) -> V {
+    dependencies::record(core.epochs(), &entry.0);
+    entry.value::<V>().expect("the type was looked at, or is a part of what singleflight joins").clone()
+}
+
+/// `get`, for a full key that a lookup missed.
+pub(crate) async fn get_missing<V: Value>(
+    cache: &(impl Cache + ?Sized),
+    key: &str,
+    missed: Missed,
+) -> Result<Option<V>> {
+    key::check(key)?;
+    let at = Lookup { key, hash: missed.hash };
+    let found = within_ttl_anywhere::<V>(cache, at, missed.entry).await;
+    Ok(serve_found(cache.core(), at, found))
+}
+
+/// The entry under a key that is within its `ttl`: what was `found` locally, or else from the store that takes waiting.
+async fn within_ttl_anywhere<V: Value>(
+    cache: &(impl Cache + ?Sized),
+    at: Lookup<'_>,
+    found: Option<(Entry, Freshness)>,
+) -> Option<(Entry, Freshness)> {
+    match within_ttl(found) {
+        None => within_ttl(read_one::<V>(cache, at, None).await),
+        found => found,
+    }
+}
+
+/// As `get`, for several keys that lookups missed, in their order.
+pub(crate) async fn get_many_missing<V: Value>(
+    cache: &(impl Cache + ?Sized),
+    missed: Vec<(&str, Missed)>,
+) -> Result<Vec<Option<V>>> {
+    missed.iter().try_for_each(|(key, _)| key::check(key))?;
+    let (keys, mut found): (Vec<_>, Vec<_>) = missed
+        .into_iter()
+        .map(|(key, missed)| (Lookup { key, hash: missed.hash }, within_ttl(missed.entry)))
+        .unzip();
+    let sought: Vec<_> = (0..keys.len()).filter(|&index| found[index].is_none()).collect();
+    let lookups: Vec<_> = sought.iter().map(|&index| keys[index]).collect();
+    for (index, read) in sought.into_iter().zip(read::<V>(cache, &lookups, None).await) {
+        found[index] = within_ttl(read);
+    }
+    Ok(found.into_iter().zip(keys).map(|(found, at)| serve_found(cache.core(), at, found)).collect())
+}
+
+fn within_ttl(found: Option<(Entry, Freshness)>) -> Option<(Entry, Freshness)> {
+    found.filter(|(_, freshness)| freshness.is_within_ttl())
+}
+
+/// Gives a caller what was found, or nothing; counted, and recorded as read, either way.
+fn serve_found<V: Value>(core: &Core, at: Lookup<'_>, found: Option<(Entry, Freshness)>) -> Option<V> {
+    if found.is_none() {
+        core.count(|counters| &counters.misses);
+        dependencies::record_absent(core.epochs(), at.key);
+    }
+    found.map(|(entry, freshness)| give_away(core, entry, freshness))
+}
+
+/// As `get`, but neither a hit nor a miss: for callers that count by other rules, with [`Core::count_served`].
+pub(crate) async fn find_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Option<V> {
+    let key = full_key(cache, key);
+    key::check(&key).ok()?;
+    let core = cache.core();
+    let at = core.lookup(&key);
+    let Some((entry, _)) = within_ttl_anywhere::<V>(cache, at, find::<V>(cache, at)).await else {
+        dependencies::record_absent(core.epochs(), at.key);
+        return None;
+    };
+    dependencies::record(core.epochs(), &entry.0);
+    entry.into_value()
+}
+
+/// The value in the local store that is valid by the one rule, of any age: its age is judged by the caller, and no
+/// computation is made from it.
+pub(crate) fn find_local<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Option<V> {
+    let key = full_key(cache, key);
+    let at = cache.core().lookup(&key);
+    let entry = cache.peek(at).filter(|entry| entry.0.is_valid(cache.core().epochs()))?;
+    entry.into_value()
+}
+
+/// An entry within its `ttl`, for all but its value: from wherever it is.
+pub(crate) async fn look_at(cache: &(impl Cache + ?Sized), key: &str) -> Option<Entry> {
+    let core = cache.core();
+    let at = core.lookup(key);
+    let within_ttl = |entry: &Entry| core.judge(entry).is_ok_and(Freshness::is_within_ttl);
+    if let Some(entry) = cache.peek(at).filter(within_ttl) {
+        return Some(entry);
+    }
+    if !cache.is_shared() {
+        return None;
+    }
+    cache.read_one(at, ValueType::none()).await.filter(within_ttl)
+}

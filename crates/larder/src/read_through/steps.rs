@@ -1,0 +1,256 @@
+//! The steps of a request for one key: see the drawing in [`read_through`](super).
+
+use std::{future::Future, pin::pin, time::Duration};
+
+use tokio::runtime::Handle;
+
+use super::{
+    lookup::{receive, serve},
+    request::{Refreshed, Request, Step},
+};
+use crate::{
+    cache::{Cache, Leased},
+    dependencies,
+    entry::{Entry, Freshness},
+    error_sharing::Sharing,
+    policy::Lock,
+    singleflight::{Arrival, Awaited, Leader, Outcome, Role, Wait, Waiter},
+    value::{Value, ValueType},
+};
+
+/// What a request remembers from step to step.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// What may be served if there will be nothing better.
+    pub(super) stale: Option<Entry>,
+    /// When the caller first entered singleflight.
+    arrival: Option<Arrival>,
+}
+
+impl<V, E> Step<V, E> {
+    /// Whether the request leads a computation: then it may wait for no other one.
+    pub(super) fn is_leader(&self) -> bool {
+        matches!(self, Self::Read(..) | Self::Lease(..) | Self::Compute(Some(_), _))
+    }
+}
+
+impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
+    /// Goes on with what a lookup found that was not fresh: refreshes it, or serves it if another caller does.
+    pub(super) fn start<V: Value, E>(
+        &self,
+        found: Option<(Entry, Freshness)>,
+        progress: &mut Progress,
+    ) -> Step<V, E> {
+        match found {
+            Some((entry, freshness @ (Freshness::RefreshAhead | Freshness::StaleWhileRevalidate))) => {
+                match self.lead_refresh::<V>() {
+                    Some(leader) => self.lead(leader, Some((entry, freshness))),
+                    None => Step::Done(Ok(serve(self.core(), &entry, freshness))),
+                }
+            }
+            other => {
+                progress.stale = other.map(|(entry, _)| entry);
+                self.core().count(|counters| &counters.misses);
+                Step::Enter
+            }
+        }
+    }
+
+    /// Leads a refresh, unless one is under way.
+    fn lead_refresh<V: Value>(&self) -> Option<Leader> {
+        let core = self.core();
+        let work = self.work::<V>();
+        let leader = core.singleflight().lead_if_idle(self.caller(&work), core.epochs());
+        leader.inspect(|_| core.count(|counters| &counters.refreshes))
+    }
+
+    /// Joins the computation that is under way, or leads one.
+    pub(super) fn enter<V: Value, E>(&self, progress: &mut Progress) -> Step<V, E> {
+        let core = self.core();
+        let work = self.work::<V>();
+        let (role, arrival) = core.singleflight().enter(self.caller(&work), core.epochs(), progress.arrival);
+        progress.arrival = Some(arrival);
+        match role {
+            Role::Leader(leader) => self.lead(leader, None),
+            Role::Waiter(waiter) => Step::Wait(waiter),
+        }
+    }
+
+    /// Waits for another caller's computation, unless that one waits for this caller; for no longer than `limit` if
+    /// there is a stale value to serve.
+    pub(super) async fn wait<V, E>(
+        &self,
+        waiter: Waiter,
+        limit: Option<Duration>,
+        progress: &Progress,
+    ) -> Step<V, E>
+    where
+        V: Value,
+        S: Sharing<E>,
+    {
+        let Some(_wait) = Wait::begin(dependencies::current_in_flight(), waiter.id()) else {
+            return Step::Compute(None, None);
+        };
+        let stale = progress.stale.as_ref();
+        match self.unless_slow(waiter.outcome(self.core().epochs()), limit, stale).await {
+            Err(value) => Step::Done(Ok(value)),
+            Ok(Awaited::Accepted(outcome)) => self.accept(outcome, stale),
+            Ok(Awaited::Leader(leader)) => self.lead(leader, None),
+            Ok(Awaited::Outdated) => Step::Enter,
+        }
+    }
+
+    /// Takes the outcome of another caller's computation.
+    fn accept<V, E>(&self, outcome: Outcome, stale: Option<&Entry>) -> Step<V, E>
+    where
+        V: Value,
+        S: Sharing<E>,
+    {
+        let core = self.core();
+        match outcome {
+            Outcome::Value(entry) => {
+                core.count(|counters| &counters.joined);
+                Step::Done(Ok(receive(core, &entry)))
+            }
+            Outcome::Failure(failure) => {
+                if let Some(value) = stale.and_then(|entry| self.serve_if_usable(entry)) {
+                    return Step::Done(Ok(value));
+                }
+                let Some(error) = failure.error.and_then(|given| self.sharing.take(&given)) else {
+                    return Step::Compute(None, None);
+                };
+                core.count(|counters| &counters.joined);
+                dependencies::record_dependencies(core.epochs(), &failure.cover);
+                Step::Done(Err(error))
+            }
+            Outcome::Unshared => Step::Compute(None, None),
+        }
+    }
+
+    /// Goes on as a leader: what the computation before this one may have stored is found after the lookup.
+    pub(super) fn lead<V: Value, E>(&self, leader: Leader, refreshed: Refreshed) -> Step<V, E> {
+        match self.find_new::<V>() {
+            Some(entry) => self.complete(leader, &entry),
+            // With the lease of a leader that was superseded, no other process is at it.
+            None if self.cache.is_shared() && !leader.has_lease() => Step::Read(leader, refreshed),
+            None => Step::Compute(Some(leader), refreshed),
+        }
+    }
+
+    /// A fresh entry that was stored after the lookup. To look for no reason would count as one more use of the key
+    /// where it is decided what is kept.
+    fn find_new<V: Value>(&self) -> Option<Entry> {
+        let core = self.core();
+        if core.stores() == self.stores {
+            return None;
+        }
+        let entry = self.cache.peek(self.at())?;
+        (core.judge_as::<V>(&entry) == Ok(Freshness::Fresh)).then_some(entry)
+    }
+
+    /// Goes on with what other processes have stored.
+    pub(super) fn after_read<V: Value, E>(
+        &self,
+        leader: Leader,
+        refreshed: Refreshed,
+        found: Option<(Entry, Freshness)>,
+        progress: &mut Progress,
+    ) -> Step<V, E> {
+        match found {
+            Some((entry, Freshness::Fresh)) => return self.complete(leader, &entry),
+            // What this leader refreshes is as good.
+            _ if refreshed.is_some() => {}
+            Some((entry, freshness @ (Freshness::RefreshAhead | Freshness::StaleWhileRevalidate))) => {
+                // Those who wait get what there is, and one of all who have it refreshes it.
+                leader.complete(Outcome::Value(entry.clone()), false);
+                return match self.lead_refresh::<V>() {
+                    Some(leader) => Step::Lease(leader, Some((entry, freshness))),
+                    None => Step::Done(Ok(serve(self.core(), &entry, freshness))),
+                };
+            }
+            Some((entry, _)) => progress.stale = Some(entry),
+            None => {}
+        }
+        Step::Lease(leader, refreshed)
+    }
+
+    /// Asks to be the one of all processes that computes. Where another one does, a refresh is left to it; a missing
+    /// value is waited for, for as long as the policy says if there is a stale one to serve.
+    pub(super) async fn lease<V: Value, E>(
+        &self,
+        leader: Leader,
+        refreshed: Refreshed,
+        progress: &mut Progress,
+    ) -> Step<V, E> {
+        if self.policy.lock.unwrap_or(Lock::Deployment) == Lock::Deployment {
+            let waits = refreshed.is_none();
+            let sought = if waits { Freshness::StaleIfError } else { Freshness::RefreshAhead };
+            let scopes = refreshed.as_ref().map_or(&self.scopes, |(entry, _)| entry.0.scopes());
+            let lease = self.cache.lease(self.at(), ValueType::of::<V>(self.policy.schema), scopes, waits);
+            let stale = progress.stale.as_ref().filter(|_| waits);
+            match self.unless_slow(lease, self.policy.timeout, stale).await {
+                Err(value) => return Step::Done(Ok(value)),
+                Ok(Leased::Held(lease)) => leader.hold(lease),
+                Ok(Leased::Found(entry))
+                    if self.core().judge_as::<V>(&entry).is_ok_and(|freshness| freshness < sought) =>
+                {
+                    return self.complete(leader, &entry);
+                }
+                Ok(Leased::Elsewhere) => {
+                    if let Some((entry, _)) = &refreshed
+                        && let Ok(freshness) = self.core().judge(entry)
+                    {
+                        leader.complete(Outcome::Value(entry.clone()), false);
+                        return Step::Done(Ok(serve(self.core(), entry, freshness)));
+                    }
+                }
+                Ok(Leased::Found(_) | Leased::Free) => {}
+            }
+        }
+        if leader.is_superseded() {
+            // Another caller took over the lead while this one waited for other processes.
+            let Some((entry, _)) = &refreshed else {
+                progress.arrival = None;
+                return Step::Enter;
+            };
+            if let Some(value) = self.serve_if_usable(entry) {
+                return Step::Done(Ok(value));
+            }
+        }
+        Step::Compute(Some(leader), refreshed)
+    }
+
+    /// Ends a computation that need not begin: with an entry that was found.
+    fn complete<V: Value, E>(&self, leader: Leader, entry: &Entry) -> Step<V, E> {
+        leader.complete(Outcome::Value(entry.clone()), false);
+        Step::Done(Ok(receive(self.core(), entry)))
+    }
+
+    /// The value of an entry of the right type that was found earlier, if it may still be served.
+    pub(super) fn serve_if_usable<V: Value>(&self, entry: &Entry) -> Option<V> {
+        let freshness = self.core().judge(entry).ok()?;
+        Some(serve(self.core(), entry, freshness))
+    }
+
+    /// Waits for a future; for no longer than `limit` if there is a stale value that may still be served then, which is
+    /// the `Err`.
+    pub(super) async fn unless_slow<V: Value, T>(
+        &self,
+        future: impl Future<Output = T>,
+        limit: Option<Duration>,
+        stale: Option<&Entry>,
+    ) -> Result<T, V> {
+        let mut future = pin!(future);
+        // Outside of a runtime there is no timer.
+        let limit = limit.filter(|_| Handle::try_current().is_ok());
+        if let (Some(limit), Some(entry)) = (limit, stale) {
+            if let Ok(output) = tokio::time::timeout(limit, &mut future).await {
+                return Ok(output);
+            }
+            if let Some(value) = self.serve_if_usable(entry) {
+                return Err(value);
+            }
+        }
+        Ok(future.await)
+    }
+}

@@ -1,0 +1,240 @@
+//! Being a participant: leading a computation, or waiting for it.
+
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use super::{
+    Arrival, Awaited, Caller, InFlight, InFlightId, Leadership, Outcome, Phase, Singleflight, State, Watch,
+};
+use crate::{cache::Lease, epoch::Epochs, mutant, panic_guard, sync::lock};
+
+/// A place on a computation. The last one to leave takes the computation out of the table.
+pub(super) struct Participant {
+    singleflight: Arc<Singleflight>,
+    hash: u64,
+    in_flight: Arc<InFlight>,
+    /// What this one's computation is, or would be, watched by.
+    watch: Arc<Watch>,
+    /// Set once this one leads.
+    leadership: Option<Leadership>,
+    /// Where this waiter's waker is kept, once it was polled.
+    place: Option<usize>,
+}
+
+/// What a change of a computation lets go of. All of it is, or may be, foreign code, which runs when no lock is held.
+#[derive(Default)]
+struct Released {
+    wakers: Vec<Waker>,
+    lease: Option<Lease>,
+}
+
+impl Participant {
+    pub(super) fn new(
+        singleflight: &Arc<Singleflight>,
+        caller: Caller<'_>,
+        in_flight: Arc<InFlight>,
+    ) -> Self {
+        let (singleflight, watch) = (singleflight.clone(), caller.watch.clone());
+        Self { singleflight, hash: caller.hash, in_flight, watch, leadership: None, place: None }
+    }
+
+    /// Changes the computation under both locks, the table's first.
+    #[must_use]
+    fn change(&self, change: impl FnOnce(&mut State) -> Released) -> Released {
+        let mut shard = lock(self.singleflight.shard(self.hash));
+        let mut state = lock(&self.in_flight.state);
+        let released = change(&mut state);
+        if state.participants == 0 || matches!(state.phase, Phase::Completed(_)) {
+            shard.remove(&self.in_flight);
+        }
+        released
+    }
+
+    /// Whether this one computes for those who wait.
+    fn is_leader(&self, state: &State) -> bool {
+        let begun = self.leadership.is_some_and(|leader| leader.number == state.number);
+        begun && matches!(state.phase, Phase::Led)
+    }
+
+    /// Takes the lead of a computation that has no leader, or whose leader is abandoned.
+    fn take_over(&mut self, epochs: &Epochs) -> bool {
+        // A computation's number is given under the lock of its shard, which is taken first.
+        let mut shard = lock(self.singleflight.shard(self.hash));
+        let mut state = lock(&self.in_flight.state);
+        if state.is_free() {
+            shard.begun += 1;
+            self.leadership = Some(state.take_lead(shard.begun, &self.watch, epochs));
+        }
+        self.leadership.is_some()
+    }
+}
+
+impl Drop for Participant {
+    fn drop(&mut self) {
+        let mut own = None;
+        let released = self.change(|state| {
+            state.participants -= 1;
+            if let Some(place) = self.place {
+                own = state.waiting[place].take();
+                state.free.push(place);
+            }
+            if !self.is_leader(state) {
+                return Released::default();
+            }
+            state.panics += usize::from(std::thread::panicking());
+            // Twice is no accident: the others find out for themselves at once, not one after the other.
+            let phase = if state.panics < 2 { Phase::Vacant } else { Phase::Completed(Outcome::Unshared) };
+            Released { wakers: state.end(phase), lease: state.lease.take() }
+        });
+        panic_guard::wake_all(released.wakers);
+        let _ = panic_guard::contain(|| drop((released.lease, own)));
+    }
+}
+
+/// The right, and the duty, to compute. Dropped without [`complete`](Self::complete), it passes to a waiter.
+pub(crate) struct Leader(Participant);
+
+impl Leader {
+    pub(super) fn new(
+        singleflight: &Arc<Singleflight>,
+        caller: Caller<'_>,
+        in_flight: Arc<InFlight>,
+        leader: Leadership,
+    ) -> Self {
+        let mut participant = Participant::new(singleflight, caller, in_flight);
+        participant.leadership = Some(leader);
+        Self(participant)
+    }
+
+    /// Tells all who wait how it ended; none of them if this leader was superseded. Where the value was `stored`,
+    /// other processes find it.
+    pub(crate) fn complete(self, outcome: Outcome, stored: bool) {
+        let participant = &self.0;
+        let mut outcome = Some(outcome);
+        let mut released =
+            participant.change(|state| match outcome.take_if(|_| participant.is_leader(state)) {
+                Some(outcome) => {
+                    Released { wakers: state.end(Phase::Completed(outcome)), lease: state.lease.take() }
+                }
+                None => Released::default(),
+            });
+        panic_guard::wake_all(released.wakers);
+        let _ = panic_guard::contain(|| {
+            if let Some(lease) = released.lease.as_mut().filter(|_| stored) {
+                lease.fill();
+            }
+            drop(released.lease);
+        });
+    }
+
+    /// Keeps other processes from computing the same while the computation is led. A leader that was superseded has
+    /// no use for it.
+    pub(crate) fn hold(&self, lease: Lease) {
+        let mut lease = Some(lease);
+        {
+            let mut state = lock(&self.0.in_flight.state);
+            if self.0.is_leader(&state) {
+                std::mem::swap(&mut state.lease, &mut lease);
+            }
+        }
+        drop(lease);
+    }
+
+    /// Whether there is a lease, from this leader or from one that was superseded.
+    pub(crate) fn has_lease(&self) -> bool {
+        lock(&self.0.in_flight.state).lease.is_some()
+    }
+
+    /// Whether this one took over from a leader that was superseded.
+    pub(crate) fn took_over(&self) -> bool {
+        self.0.leadership.is_some_and(|leader| leader.superseded)
+    }
+
+    /// Whether another caller computes by now, because this computation was woken and not polled.
+    pub(crate) fn is_superseded(&self) -> bool {
+        !self.0.is_leader(&lock(&self.0.in_flight.state))
+    }
+
+    /// From here on the computation is watched by this.
+    pub(crate) fn watched_by(&mut self, watch: &Arc<Watch>) {
+        self.0.watch = watch.clone();
+        let mut state = lock(&self.0.in_flight.state);
+        if self.0.is_leader(&state) {
+            state.watch = watch.clone();
+        }
+    }
+
+    /// When this computation began.
+    #[cfg(test)]
+    pub(crate) fn since(&self) -> crate::epoch::ReadVersion {
+        lock(&self.0.in_flight.state).since
+    }
+
+    pub(crate) fn id(&self) -> InFlightId {
+        self.0.in_flight.id
+    }
+}
+
+/// A wait for another caller's computation. Dropping it leaves the computation to the others.
+pub(crate) struct Waiter {
+    pub(super) participant: Participant,
+    pub(super) came: Arrival,
+}
+
+impl Waiter {
+    pub(crate) fn id(&self) -> InFlightId {
+        self.participant.in_flight.id
+    }
+
+    /// Leads the computation, if its leader was dropped or is abandoned.
+    pub(crate) fn take_over(mut self, epochs: &Epochs) -> Result<Leader, Self> {
+        if self.participant.take_over(epochs) { Ok(Leader(self.participant)) } else { Err(self) }
+    }
+
+    /// Waits for the computation's end.
+    pub(crate) async fn outcome(mut self, epochs: &Epochs) -> Awaited {
+        loop {
+            let Some((outcome, number)) = poll_fn(|context| self.poll_end(context)).await else {
+                match self.take_over(epochs) {
+                    Ok(lead) => return Awaited::Leader(lead),
+                    Err(join) => self = join,
+                }
+                continue;
+            };
+            let accepts = self.came < Arrival(number)
+                || outcome.is_valid(epochs)
+                || mutant::is("joins-any-flight")
+                || mutant::is("flight-judged-by-own-scopes")
+                    && epochs.unchanged(
+                        &self.participant.in_flight.scopes,
+                        lock(&self.participant.in_flight.state).since,
+                    );
+            return if accepts { Awaited::Accepted(outcome) } else { Awaited::Outdated };
+        }
+    }
+
+    /// Ready with the outcome and the number of its computation, or with nothing if it has no leader.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Option<(Outcome, u64)>> {
+        let waker = context.waker().clone();
+        let mut state = lock(&self.participant.in_flight.state);
+        if let Phase::Completed(outcome) = &state.phase {
+            return Poll::Ready(Some((outcome.clone(), state.number)));
+        }
+        if state.is_free() {
+            return Poll::Ready(None);
+        }
+        let place = *self.participant.place.get_or_insert_with(|| {
+            state.free.pop().unwrap_or_else(|| {
+                state.waiting.push(None);
+                state.waiting.len() - 1
+            })
+        });
+        let before = state.waiting[place].replace(waker);
+        drop(state);
+        drop(before);
+        Poll::Pending
+    }
+}
