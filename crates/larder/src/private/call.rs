@@ -8,7 +8,7 @@ use crate::{
     failure::{Sharing, Unshared},
     key::Key,
     policy::{Lock, Policy},
-    private::kind::{Fallible, Plain},
+    private::output_kind::{Fallible, Plain},
     scope::Scope,
     typed,
     value::Value,
@@ -21,6 +21,8 @@ pub struct Call<'c, C: ?Sized> {
     key: String,
     /// Whether a part of the key had no text: it is that of no entry.
     failed: bool,
+    /// Computes anew, whatever the cache has.
+    refreshing: bool,
     found: Found,
 }
 
@@ -30,10 +32,10 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         let mut key = Key::default();
         key.literal(cache.prefix());
         build(&mut key);
-        Self::missed(cache, &key, Found::default())
+        Self::missed(cache, &key, false, Found::default())
     }
 
-    /// The value of a hit, or else the call, to go on with. Looks only if it is told to `look`.
+    /// The value of a hit, or else the call, to go on with. Without `look`, the call is one that refreshes.
     ///
     /// This is all that a hit runs through: the key stays on the stack, and is not even moved.
     #[inline]
@@ -44,15 +46,15 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         }
         build(&mut key);
         if look && !key.failed() {
-            typed::look(cache, key.as_str()).map_err(|found| Self::missed(cache, &key, found))
+            typed::look(cache, key.as_str()).map_err(|found| Self::missed(cache, &key, false, found))
         } else {
-            Err(Self::missed(cache, &key, Found::default()))
+            Err(Self::missed(cache, &key, !look, Found::default()))
         }
     }
 
     #[inline(never)]
-    fn missed(cache: &'c C, key: &Key, found: Found) -> Self {
-        Self { cache, key: key.as_str().to_owned(), failed: key.failed(), found }
+    fn missed(cache: &'c C, key: &Key, refreshing: bool, found: Found) -> Self {
+        Self { cache, key: key.as_str().to_owned(), failed: key.failed(), refreshing, found }
     }
 
     /// The full key.
@@ -83,8 +85,8 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
 // `Send`, and rustc cannot do that.
 
 impl<T, E, S> Fallible<T, E, S> {
-    /// The output of a hit that needs nothing but a look, or else the call, with the key that `build`
-    /// writes. Looks only if it is told to `look`.
+    /// The output of a hit that needs nothing but a look, or else the call, with the key that `build` writes. Without
+    /// `look`, the call is one that refreshes.
     ///
     /// # Errors
     ///
@@ -102,7 +104,8 @@ impl<T, E, S> Fallible<T, E, S> {
         Call::begin(cache, look, build).map(Ok)
     }
 
-    /// Everything but that: the store, other callers' computations, the function's own body.
+    /// Everything but that: the store, other callers' computations, the function's own body. A call that refreshes runs
+    /// the body at once, and stores its value.
     pub async fn compute<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> Result<T, E>
     where
         C: Cache + ?Sized,
@@ -112,6 +115,9 @@ impl<T, E, S> Fallible<T, E, S> {
         F: Future<Output = Result<T, E>>,
     {
         let at = (call.cache, call.usable_key());
+        if call.refreshing {
+            return compute::refresh(at, &policy, move || body).await;
+        }
         compute::get_or_compute(at, call.found.clone(), &policy, self.0, move || body).await
     }
 
@@ -130,18 +136,10 @@ impl<T, E, S> Fallible<T, E, S> {
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
         let at = (call.cache, call.usable_key());
+        if call.refreshing {
+            return compute::refresh(at, &policy, start).await;
+        }
         compute::get_or_compute_background(at, call.found.clone(), &policy, self.0, start).await
-    }
-
-    /// Runs the body now, and stores its value.
-    pub async fn refresh<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> Result<T, E>
-    where
-        C: Cache + ?Sized,
-        T: Value,
-        F: Future<Output = Result<T, E>>,
-    {
-        let at = (call.cache, call.usable_key());
-        compute::refresh(at, &policy, move || body).await
     }
 
     /// The value in an output.
@@ -178,6 +176,10 @@ impl<R> Plain<R> {
     {
         let at = (call.cache, call.usable_key());
         let compute = move || infallible(body);
+        if call.refreshing {
+            let Ok(value) = compute::refresh(at, &policy, compute).await;
+            return value;
+        }
         let Ok(value) = compute::get_or_compute(at, call.found.clone(), &policy, Unshared, compute).await;
         value
     }
@@ -196,20 +198,12 @@ impl<R> Plain<R> {
     {
         let at = (call.cache, call.usable_key());
         let start = move || infallible(start());
+        if call.refreshing {
+            let Ok(value) = compute::refresh(at, &policy, start).await;
+            return value;
+        }
         let Ok(value) =
             compute::get_or_compute_background(at, call.found.clone(), &policy, Unshared, start).await;
-        value
-    }
-
-    /// As [`Fallible::refresh`].
-    pub async fn refresh<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> R
-    where
-        C: Cache + ?Sized,
-        R: Value,
-        F: Future<Output = R>,
-    {
-        let at = (call.cache, call.usable_key());
-        let Ok(value) = compute::refresh(at, &policy, move || infallible(body)).await;
         value
     }
 
