@@ -3,6 +3,7 @@
 //! which exports them: what they write calls into it.
 
 mod args;
+mod crate_name;
 mod errors;
 mod expand;
 mod function;
@@ -71,15 +72,16 @@ use quote::quote;
 /// | `takeover_after = "1s"` | how long a run of the body may be woken and not polled before another caller runs it in its place; see below |
 /// | `detached` | what the function reads from caches does not invalidate its result |
 /// | `companions`, `companions = false` | see below |
-/// | `crate = my_larder` | the path of `larder`, where it has another name; see below |
+/// | `crate = my_crate::larder` | the path of `larder`, where the macros cannot find it; see below |
 ///
 /// An option that can have no effect is an error: a length of time that is zero, `negative_ttl` where the result is
 /// never `None`, `stale_if_error` where the function returns no `Result` and has no `timeout`. In a generic function,
 /// where the compiler does not know the type of the result, `negative_ttl` compiles, and has no effect for types that
 /// are no `Option`.
 ///
-/// Where `Cargo.toml` gives `larder` another name (`shop_cache = { package = "larder", … }`), the compiler reports that
-/// there is no crate `larder`: write `#[cached(crate = shop_cache, …)]`, and the same in `#[invalidate]` and
+/// Where `Cargo.toml` gives `larder` another name (`shop_cache = { package = "larder", … }`), the macros find it there.
+/// Where they cannot (another crate re-exports `larder`, two dependencies are versions of it), the compiler reports that
+/// there is no crate `larder`: write `#[cached(crate = my_crate::larder, …)]`, and the same in `#[invalidate]` and
 /// `#[cache_put]`.
 ///
 /// # Keys
@@ -324,7 +326,7 @@ pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// | `namespace = "users"`, `schema = 3` | stand in front of the texts, as in [`#[cached]`](macro@cached). With a namespace, `"*"` is all of it. Tags have none |
 /// | `cache = self.cache` | the cache, or `named("sessions")`; `larder::global()` otherwise |
 /// | `on = ok` | invalidates on success only: `Ok`, `Some`, or any other value of a function that returns neither |
-/// | `crate = my_larder` | the path of `larder`, where it has another name |
+/// | `crate = my_crate::larder` | the path of `larder`, where the macros cannot find it |
 #[proc_macro_attribute]
 pub fn invalidate(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand_invalidate(args.into(), item.into()).into()

@@ -2,10 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens as _;
-use syn::{Expr, Path, parse_quote};
+use syn::{Expr, Ident, Path, parse_quote};
 
 use super::owned;
 use crate::args::Args;
+use crate::crate_name;
 use crate::function::Function;
 
 /// What all three macros have.
@@ -39,7 +40,7 @@ impl CacheExpr {
 pub(super) fn common(args: &mut Args, function: &Function) -> Common {
     let krate = match args.krate.take() {
         Some(given) => given.value,
-        None => parse_quote!(::larder),
+        None => larder(),
     };
     let cache = match args.cache.take() {
         None => CacheExpr::Global,
@@ -50,6 +51,15 @@ pub(super) fn common(args: &mut Args, function: &Function) -> Common {
         }
     };
     Common { krate, cache }
+}
+
+/// The library, by the name that it has in the user's `Cargo.toml`.
+fn larder() -> Path {
+    let renamed = crate_name::renamed().and_then(|name| syn::parse_str::<Ident>(&name).ok());
+    match renamed {
+        Some(name) => parse_quote!(::#name),
+        None => parse_quote!(::larder),
+    }
 }
 
 /// `named("sessions")` is larder's, whatever is in scope.

@@ -1,11 +1,19 @@
 //! One call of a cached function.
 
-use std::{convert::Infallible, future::Future, time::Duration};
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    future::Future,
+    panic::Location,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use crate::{
     cache::{Cache, Invalidating},
     compute::{self, Found},
     failure::{Sharing, Unshared},
+    foreign,
     key::Key,
     policy::{Lock, Policy},
     private::output_kind::{Fallible, Plain},
@@ -223,8 +231,12 @@ async fn infallible<R>(body: impl Future<Output = R>) -> Result<R, Infallible> {
 pub struct Options(Policy);
 
 impl Options {
-    /// With a `ttl`.
+    /// With a `ttl`. One of zero is reported, once for each function.
+    #[track_caller]
     pub fn new(ttl: Duration) -> Self {
+        if ttl.is_zero() {
+            report_zero_ttl(Location::caller());
+        }
         Self(Policy::ttl(ttl))
     }
 
@@ -307,6 +319,22 @@ impl Options {
     /// The policy.
     pub fn policy(self) -> Policy {
         self.0
+    }
+}
+
+/// Only an expression can give zero: a zero that is written does not compile.
+#[cold]
+fn report_zero_ttl(function: &'static Location<'static>) {
+    /// The functions reported so far.
+    static REPORTED: Mutex<BTreeSet<&'static Location<'static>>> = Mutex::new(BTreeSet::new());
+    let first = REPORTED.lock().unwrap_or_else(PoisonError::into_inner).insert(function);
+    if first {
+        foreign::report!(
+            warn,
+            %function,
+            "the `ttl` of a cached function is zero: nothing is stored, and every call runs the function; give it a \
+             length of time, or switch the cache off with `when = …`"
+        );
     }
 }
 
