@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use larder::cached;
+use larder::{Value, cached};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

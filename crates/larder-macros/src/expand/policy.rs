@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
-use super::names::{local, local_at, output_span};
+use super::names::{local, local_at, output_span, respanned};
 use super::text;
 use crate::args::{Fraction, Time};
 use crate::function::Function;
@@ -19,7 +19,8 @@ pub(super) fn let_policy(private: &TokenStream, policy: &Policy, function: &Func
         if let Some(span) = span {
             let span = Span::mixed_site().located_at(span);
             let check = local_at(check, span);
-            statements.extend(quote_spanned!(span=> #private::#check(&#kind);));
+            // All of it at one place: the compiler shows no more than the option.
+            statements.extend(respanned(quote!(#private::#check(&#kind);), span));
         }
     }
     let (name, policy) = (local("policy"), options(private, policy, function));

@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::names::{local, local_at};
+use super::names::{local, local_at, ours};
 use crate::model::{Piece, Root, Text, Value};
 use crate::template::Step;
 
@@ -89,14 +89,21 @@ fn reference(value: &Value, arguments: Arguments) -> TokenStream {
     if value.called {
         expr.extend(quote!(()));
     }
+    // The names are generated ones, so that the compiler does not propose to write another name over the whole key.
     for step in &value.steps {
         expr.extend(match step {
-            Step::Field(name) => quote!(.#name),
+            Step::Field(name) => {
+                let name = ours(name);
+                quote!(.#name)
+            }
             Step::Index(index) => {
                 let index = proc_macro2::Literal::u32_unsuffixed(*index);
                 quote!(.#index)
             }
-            Step::Call(name) => quote!(.#name()),
+            Step::Call(name) => {
+                let name = ours(name);
+                quote!(.#name())
+            }
         });
     }
     quote!(&#expr)

@@ -21,9 +21,13 @@ pub const fn check_negative_ttl<K: Returned<Value: MayBeNone>>(_: &K) {}
 )]
 pub trait MayBeNone {}
 
+#[diagnostic::do_not_recommend]
 impl<T> MayBeNone for Option<T> {}
+#[diagnostic::do_not_recommend]
 impl<T: MayBeNone> MayBeNone for Box<T> {}
+#[diagnostic::do_not_recommend]
 impl<T: MayBeNone> MayBeNone for Arc<T> {}
+#[diagnostic::do_not_recommend]
 impl MayBeNone for NoValue {}
 
 /// Does not compile for `stale_if_error` where there are no errors.
@@ -39,5 +43,7 @@ pub const fn check_stale_if_error<K: MayFail>(_: &K) {}
 )]
 pub trait MayFail {}
 
+#[diagnostic::do_not_recommend]
 impl<T, E, S> MayFail for Fallible<T, E, S> {}
+#[diagnostic::do_not_recommend]
 impl<R> MayFail for Nothing<R> {}
