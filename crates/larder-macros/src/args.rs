@@ -1,6 +1,8 @@
 //! The attribute's tokens become options; spans are kept, and every mistake is collected.
 
-pub(crate) mod duration;
+mod as_template;
+mod duration;
+mod given;
 mod value;
 
 use proc_macro2::{Span, TokenStream};
@@ -12,26 +14,8 @@ use crate::errors::Errors;
 use crate::suggest;
 
 pub(crate) use duration::Time;
+pub(crate) use given::{Given, Macro};
 pub(crate) use value::{Fraction, Namespace};
-
-/// Which of the three macros is being read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Macro {
-    Cached,
-    Invalidate,
-    CachePut,
-}
-
-impl Macro {
-    /// As it is written.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Cached => "#[cached]",
-            Self::Invalidate => "#[invalidate]",
-            Self::CachePut => "#[cache_put]",
-        }
-    }
-}
 
 /// An option's name, how it is written, and where it may be given.
 struct Known {
@@ -72,12 +56,6 @@ const OPTIONS: &[Known] = &[
     known("crate", "crate = my_larder", EVERYWHERE),
 ];
 
-/// An option as it was given.
-pub(crate) struct Given<T> {
-    pub(crate) name: Ident,
-    pub(crate) value: T,
-}
-
 /// Everything that was written in the attribute.
 #[derive(Default)]
 pub(crate) struct Args {
@@ -108,7 +86,7 @@ pub(crate) struct Args {
     named: Vec<&'static str>,
     /// The options that were probably meant by something else.
     meant: Vec<&'static str>,
-    /// Something was written of which nobody knows what it was to be.
+    /// Something was written that could not be read.
     not_understood: bool,
 }
 
@@ -169,6 +147,9 @@ impl Args {
                 format!("expected an option of `{}`: write `ttl = …` for a length of time", of.name());
             return Err(syn::Error::new_spanned(value, message));
         }
+        if input.peek(Ident) && input.peek2(Token![!]) {
+            return self.refuse_macro_call(&input.parse()?, of);
+        }
         let Ok(name) = input.call(Ident::parse_any) else {
             return Err(input.error(format!("expected an option of `{}`", of.name())));
         };
@@ -180,11 +161,26 @@ impl Args {
             }
         };
         if self.named.contains(&option.name) {
-            let message = format!("`{}` is given twice", option.name);
+            let message = format!("`{}` is given twice: keep one of them", option.name);
             return Err(syn::Error::new(name.span(), message));
         }
         self.named.push(option.name);
-        self.parse_value(name, option, input)
+        self.parse_value(name, option, input, of)
+    }
+
+    /// `format!("user:{id}")`, where a key in quotes was expected.
+    fn refuse_macro_call(&mut self, call: &Expr, of: Macro) -> syn::Result<()> {
+        let template = as_template::as_template(call).unwrap_or_else(|| "user:<id>".to_owned());
+        let message = match of {
+            Macro::Invalidate => format!(
+                "a key is a string literal, with arguments as `<name>`: write `#[invalidate({template:?})]`"
+            ),
+            Macro::Cached | Macro::CachePut => {
+                self.meant.push("key");
+                format!("expected an option of `{}`: did you mean `key = {template:?}`?", of.name())
+            }
+        };
+        Err(syn::Error::new_spanned(call, message))
     }
 
     /// A value without the name of its option.
@@ -212,10 +208,16 @@ impl Args {
         Err(syn::Error::new(literal.span(), format!("did you mean `{option} = {value}`?")))
     }
 
-    fn parse_value(&mut self, name: Ident, option: &Known, input: ParseStream<'_>) -> syn::Result<()> {
+    fn parse_value(
+        &mut self,
+        name: Ident,
+        option: &Known,
+        input: ParseStream<'_>,
+        of: Macro,
+    ) -> syn::Result<()> {
         let example = option.example;
         match option.name {
-            "ttl" => self.ttl = Some(value::time(name, input, example)?),
+            "ttl" => self.ttl = Some(value::time(name, input, example, of)?),
             "key" => self.key = Some(value::text(name, input, example)?),
             "skip" => self.skip = value::names(&name, input, example)?,
             "tags" => self.tags = value::texts(&name, input, example)?,
@@ -224,16 +226,16 @@ impl Args {
             "cache" => self.cache = Some(value::expression(name, input, example)?),
             "jitter" => self.jitter = Some(value::fraction(name, input, example)?),
             "stale_while_revalidate" => {
-                self.stale_while_revalidate = Some(value::time(name, input, example)?);
+                self.stale_while_revalidate = Some(value::time(name, input, example, of)?);
             }
-            "stale_if_error" => self.stale_if_error = Some(value::time(name, input, example)?),
+            "stale_if_error" => self.stale_if_error = Some(value::time(name, input, example, of)?),
             "refresh_ahead" => self.refresh_ahead = Some(value::fraction(name, input, example)?),
-            "negative_ttl" => self.negative_ttl = Some(value::time(name, input, example)?),
-            "timeout" => self.timeout = Some(value::time(name, input, example)?),
+            "negative_ttl" => self.negative_ttl = Some(value::time(name, input, example, of)?),
+            "timeout" => self.timeout = Some(value::time(name, input, example, of)?),
             "lock" => self.lock = Some(value::expression(name, input, example)?),
             "when" => self.when = Some(value::expression(name, input, example)?),
             "spawn" => self.spawn = Some(value::flag(name, input, example)?),
-            "takeover_after" => self.takeover_after = Some(value::time(name, input, example)?),
+            "takeover_after" => self.takeover_after = Some(value::time(name, input, example, of)?),
             "detached" => self.detached = Some(value::flag(name, input, example)?),
             "companions" => self.companions = Some(value::flag(name, input, example)?),
             "on" => self.on_ok = Some(value::on_ok(name, input)?),

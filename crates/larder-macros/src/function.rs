@@ -8,15 +8,15 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::{
-    Attribute, FnArg, GenericParam, Ident, ItemFn, Pat, PatIdent, ReceiverKind, ReturnType, Safety, Stmt,
-    TraitItemFn, Type, parse_quote,
+    Attribute, Expr, FnArg, GenericParam, Ident, ItemFn, Pat, PatIdent, ReceiverKind, ReturnType, Safety,
+    Stmt, TraitItemFn, Type, parse_quote,
 };
 
 use crate::errors::Errors;
 use crate::tokens;
 
 pub(crate) use boxed::{Boxed, async_block};
-pub(crate) use types::{has_impl_trait, is_reference, pins_or_borrows};
+pub(crate) use types::{Ownership, has_impl_trait, is_reference, pins_or_borrows};
 
 /// An async function, or what `#[async_trait]` made of one.
 pub(crate) struct Function {
@@ -40,20 +40,9 @@ pub(crate) enum Form {
 pub(crate) struct Receiver {
     /// `self`, or the local that `#[async_trait]` put in its place.
     pub(crate) ident: Ident,
-    pub(crate) hold: Hold,
+    pub(crate) ownership: Ownership,
     pub(crate) ty: Option<Type>,
     pub(crate) span: Span,
-}
-
-/// How a function holds an argument.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hold {
-    /// `T`, `&'static T`
-    Value,
-    /// `&T`
-    Shared,
-    /// `&mut T`
-    Exclusive,
 }
 
 pub(crate) struct Argument {
@@ -62,7 +51,7 @@ pub(crate) struct Argument {
     pub(crate) pattern: Pat,
     pub(crate) bindings: Vec<Ident>,
     pub(crate) ty: Type,
-    pub(crate) hold: Hold,
+    pub(crate) ownership: Ownership,
     /// `#[cfg]`s on the argument.
     pub(crate) cfgs: Vec<Attribute>,
 }
@@ -107,15 +96,15 @@ impl Function {
         for (index, input) in self.item.sig.inputs.iter().enumerate() {
             match input {
                 FnArg::Receiver(receiver) => {
-                    let (hold, ty) = match &receiver.kind {
-                        ReceiverKind::Reference(_, _, Some(_)) => (Hold::Exclusive, None),
-                        ReceiverKind::Reference(_, _, None) => (Hold::Shared, None),
-                        ReceiverKind::Typed(_, ty) => (types::hold(ty), Some((**ty).clone())),
-                        _ => (Hold::Value, None),
+                    let (ownership, ty) = match &receiver.kind {
+                        ReceiverKind::Reference(_, _, Some(_)) => (Ownership::Exclusive, None),
+                        ReceiverKind::Reference(_, _, None) => (Ownership::Shared, None),
+                        ReceiverKind::Typed(_, ty) => (types::ownership(ty), Some((**ty).clone())),
+                        _ => (Ownership::Owned, None),
                     };
                     self.receiver = Some(Receiver {
                         ident: Ident::new("self", receiver.self_token.span),
-                        hold,
+                        ownership,
                         ty,
                         span: receiver.span(),
                     });
@@ -125,7 +114,7 @@ impl Function {
                     pattern: (*typed.pat).clone(),
                     bindings: bindings(&typed.pat),
                     ty: (*typed.ty).clone(),
-                    hold: types::hold(&typed.ty),
+                    ownership: types::ownership(&typed.ty),
                     cfgs: cfgs(&typed.attrs),
                 }),
             }
@@ -141,6 +130,16 @@ impl Function {
                 }
             }
         }
+    }
+
+    /// An expression from the attribute, where `self` may have another name.
+    pub(crate) fn localized(&self, mut expr: Expr) -> Expr {
+        if let Some(receiver) = &self.receiver
+            && receiver.ident != "self"
+        {
+            tokens::rename_self_in_expr(&mut expr, &receiver.ident);
+        }
+        expr
     }
 
     /// Its name as text.

@@ -3,6 +3,7 @@
 //! which exports them: what they write calls into it.
 
 mod args;
+mod crate_name;
 mod errors;
 mod expand;
 mod function;
@@ -52,7 +53,7 @@ use quote::quote;
 ///
 /// | option | what it does |
 /// | --- | --- |
-/// | `ttl = 300`, `"5m"`, `"1h30m"`, `"300ms"`, `TTL` | how long a result is fresh: whole seconds, text with the units `d`, `h`, `m`, `s`, `ms`, or any expression of type `Duration`, which may use the arguments. Required. Zero stores nothing |
+/// | `ttl = 300`, `"5m"`, `"1h30m"`, `"300ms"`, `TTL` | how long a result is fresh: whole seconds, text with the units `d`, `h`, `m`, `s`, `ms`, or any expression of type `Duration`, which may use the arguments. Required. An expression that gives zero stores nothing, with a warning |
 /// | `key = "user:<id>"` | the key; see below. Left out, it is the path of the function and its arguments |
 /// | `skip(db, T)` | arguments that the result does not depend on |
 /// | `tags = ["org:<org>"]` | tags, by which entries can be invalidated together |
@@ -62,16 +63,26 @@ use quote::quote;
 /// | `jitter = 0.1` | shortens each `ttl` by a random part of up to this fraction |
 /// | `refresh_ahead = 0.8` | computes anew, in the background, when a result is asked for after this fraction of its `ttl` |
 /// | `stale_while_revalidate = "1m"` | for how long after `ttl` the old result is served while it is computed anew in the background |
-/// | `stale_if_error = "1h"` | for how long after `ttl` the old result is served in place of an error |
-/// | `timeout = "200ms"` | after this long, the old result is served if there is one that `stale_if_error` allows; the computation goes on in the background |
-/// | `negative_ttl = 10` | how long a `None` is kept; without it, it is not |
+/// | `stale_if_error = "1h"` | for how long after `ttl` the old result is served in place of an error, or when `timeout` is over |
+/// | `timeout = "200ms"` | after this long, the old result is served if there is one that `stale_if_error` allows; the computation goes on in the background. Needs `stale_if_error` |
+/// | `negative_ttl = 10` | how long a `None` is kept; without it, it is not. For functions that return an `Option`, or a `Result` of one |
 /// | `lock = larder::Lock::Process` | how far "computed once" reaches: this process, or all that share the server |
 /// | `when = !fresh` | whether to use the cache for this call; if not, the function just runs |
 /// | `spawn` | computes in a task of its own, which outlives its callers; see below |
 /// | `takeover_after = "1s"` | how long a run of the body may be woken and not polled before another caller runs it in its place; see below |
 /// | `detached` | what the function reads from caches does not invalidate its result |
 /// | `companions`, `companions = false` | see below |
-/// | `crate = my_larder` | the path of `larder`, where it has another name |
+/// | `crate = my_crate::larder` | the path of `larder`, where the macros cannot find it; see below |
+///
+/// An option that can have no effect is an error: a length of time that is zero, `negative_ttl` where the result is
+/// never `None`, `stale_if_error` where the function returns no `Result` and has no `timeout`. In a generic function,
+/// where the compiler does not know the type of the result, `negative_ttl` compiles, and has no effect for types that
+/// are no `Option`.
+///
+/// Where `Cargo.toml` gives `larder` another name (`shop_cache = { package = "larder", … }`), the macros find it there.
+/// Where they cannot (another crate re-exports `larder`, two dependencies are versions of it), the compiler reports that
+/// there is no crate `larder`: write `#[cached(crate = my_crate::larder, …)]`, and the same in `#[invalidate]` and
+/// `#[cache_put]`.
 ///
 /// # Keys
 ///
@@ -93,9 +104,9 @@ use quote::quote;
 /// nested; a set of another crate that is hashed too should be collected into a `BTreeSet`. Names of types, fields
 /// and variants count, as does the width of integers: a new name is a new key.
 ///
-/// Use `:hash` for what strangers choose, such as query strings and headers: it is 160 bits of a SHA-256, and nobody
-/// can find two values that share it. Two values with one MD5 are made in seconds: whoever may choose both could be
-/// served the result of the one for the other. `:md5` is for what your own program makes.
+/// Use `:hash` for what strangers choose, such as query strings and headers: it is 160 bits of a SHA-256, and no
+/// two values that share it can be found. Two values with one MD5 are made in seconds: a user who may choose both could
+/// be served the result of the one for the other. `:md5` is for what your own program makes.
 ///
 /// A value whose `Serialize` fails has no digest. Its call computes without the cache, is counted in
 /// `CacheStats::refused_keys`, and is reported once for each type.
@@ -164,8 +175,8 @@ use quote::quote;
 /// or one of the parameters, in its key, or write `skip(Self)`.
 ///
 /// In documentation, a link to ``[`user`]`` is one to the function. A link could not tell the two apart, so that the type
-/// is left out where rustdoc runs: a function that has a documentation says there what its companions are, and
-/// ``[`user::key`]`` is no link.
+/// is left out where rustdoc runs: a function that has a documentation says there what its companions are. A link to a
+/// companion is written as one to the function: ``[`user::key`](user)``; ``[`user::key`]`` alone is an error of rustdoc.
 ///
 /// ```
 /// use larder::{MemoryCache, cached};
@@ -232,7 +243,7 @@ use quote::quote;
 /// # Calls that are begun and left
 ///
 /// Without `spawn` the body runs only while its caller polls the call. One that was polled and is then kept,
-/// neither polled nor dropped, would hold up everybody who asks for its key:
+/// neither polled nor dropped, would hold up all other callers of its key:
 ///
 /// ```ignore
 /// let mut pages = stream::iter(ids).map(|id| page(id)).buffered(8);
@@ -315,7 +326,7 @@ pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// | `namespace = "users"`, `schema = 3` | stand in front of the texts, as in [`#[cached]`](macro@cached). With a namespace, `"*"` is all of it. Tags have none |
 /// | `cache = self.cache` | the cache, or `named("sessions")`; `larder::global()` otherwise |
 /// | `on = ok` | invalidates on success only: `Ok`, `Some`, or any other value of a function that returns neither |
-/// | `crate = my_larder` | the path of `larder`, where it has another name |
+/// | `crate = my_crate::larder` | the path of `larder`, where the macros cannot find it |
 #[proc_macro_attribute]
 pub fn invalidate(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand_invalidate(args.into(), item.into()).into()
@@ -350,8 +361,8 @@ pub fn invalidate(args: proc_macro::TokenStream, item: proc_macro::TokenStream) 
 /// ```
 ///
 /// The function always runs. A successful result replaces the entry, unless something that covers it was
-/// invalidated since the function began. On an error, a panic or a cancellation, after which nobody knows
-/// what was written, the entry is invalidated. The type of the value must be that of the readers.
+/// invalidated since the function began. After an error, a panic or a cancellation it is not known
+/// what was written, and the entry is invalidated. The type of the value must be that of the readers.
 ///
 /// `key` is required, and not every argument has to be in it. It is made before the function runs, so that
 /// it cannot name `result`. The other options are those of [`#[cached]`](macro@cached) that say how a
@@ -371,9 +382,9 @@ fn expand_cached(args: TokenStream, item: TokenStream) -> TokenStream {
     function.associated |= args.names_self_type();
     match Cached::new(args, &function, &mut errors) {
         Ok(model) => expand::cached(&model, &function),
-        Err(outline) => {
+        Err(known) => {
             let untouched = untouched(&errors, item);
-            let companions = expand::outline(&outline, &function);
+            let companions = expand::fallback_items(&known, &function);
             quote!(#untouched #companions)
         }
     }

@@ -1,59 +1,27 @@
 //! Arguments and signature become a model in which everything is valid; what is not, is reported.
 
+mod cache_expr;
 mod companions;
 mod coverage;
 mod hidden;
 mod owned;
+mod policy;
 mod text;
+mod without_effect;
 
-use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use proc_macro2::Span;
+use syn::Expr;
 use syn::spanned::Spanned as _;
-use syn::{Expr, Ident, Path, parse_quote};
 
-use crate::args::{Args, Fraction, Given, Macro, Namespace, Time, attribute_span};
+use crate::args::{Args, Given, Macro, Namespace, attribute_span};
 use crate::errors::Errors;
 use crate::function::{Function, has_impl_trait, is_reference};
 use crate::template::{Purpose, Segment, Template};
-use crate::tokens;
 
+pub(crate) use cache_expr::{CacheExpr, Common};
 pub(crate) use companions::{Companions, KeyInputs};
+pub(crate) use policy::Policy;
 pub(crate) use text::{Piece, Root, Text, Value};
-
-/// What all three macros have.
-pub(crate) struct Common {
-    pub(crate) krate: Path,
-    pub(crate) cache: Place,
-}
-
-/// The cache to use.
-pub(crate) enum Place {
-    Global,
-    /// An expression, as seen from inside the function.
-    Expr {
-        expr: Expr,
-        /// It names something that the body takes or changes: a clone is used.
-        cloned: bool,
-    },
-}
-
-/// How long a value lives.
-pub(crate) struct Policy {
-    pub(crate) ttl: Time,
-    pub(crate) jitter: Option<Fraction>,
-    pub(crate) stale_while_revalidate: Option<Time>,
-    pub(crate) stale_if_error: Option<Time>,
-    pub(crate) refresh_ahead: Option<Fraction>,
-    pub(crate) negative_ttl: Option<Time>,
-    pub(crate) timeout: Option<Time>,
-    pub(crate) lock: Option<Expr>,
-    /// Where it is no part of the key.
-    pub(crate) schema: Option<u32>,
-    pub(crate) spawn: bool,
-    pub(crate) takeover_after: Option<Time>,
-    pub(crate) detached: bool,
-    pub(crate) tags: Vec<Text>,
-}
 
 /// `#[cached]`
 pub(crate) struct Cached {
@@ -68,8 +36,8 @@ pub(crate) struct Cached {
     pub(crate) plain_self: Option<Span>,
 }
 
-/// A `#[cached]` with errors: enough to keep its callers from having errors of their own.
-pub(crate) struct Outline {
+/// A `#[cached]` with errors: what is known of it, for companions that only type-check.
+pub(crate) struct FallbackItems {
     pub(crate) common: Common,
     pub(crate) key: Text,
     pub(crate) companions: Companions,
@@ -108,7 +76,7 @@ impl Cached {
         mut args: Args,
         function: &Function,
         errors: &mut Errors,
-    ) -> Result<Self, Box<Outline>> {
+    ) -> Result<Self, Box<FallbackItems>> {
         check_output(function, Macro::Cached, errors);
         let prefix = prefix(&args);
         let key = Self::key(&args, function, errors);
@@ -121,16 +89,20 @@ impl Cached {
         }
         let background = owned::background(&args, function, errors);
         let companions = Companions::choose(&args, function, errors);
-        let common = common(&mut args, function);
-        let when = args.when.take().map(|when| localized(when.value, function));
-        let policy = policy(&mut args, Macro::Cached, function, errors);
+        let common = cache_expr::common(&mut args, function);
+        let when = args.when.take().map(|when| function.localized(when.value));
+        without_effect::check(&args, errors);
+        let policy = policy::policy(&mut args, Macro::Cached, function, errors);
         match (key, policy) {
-            (Some(key), Some(policy)) if errors.is_empty() => {
+            (Some(key), Some(mut policy)) if errors.is_empty() => {
                 let plain_self =
                     coverage::leaves_out_self(function, &args.skip, &key).then(|| key_span(&args));
+                if !without_effect::knows_value(function, plain_self.is_some()) {
+                    policy.needs_option = None;
+                }
                 Ok(Self { key: key.after(&prefix), common, policy, when, background, companions, plain_self })
             }
-            (key, _) => Err(Box::new(Outline { common, key: key.unwrap_or_default(), companions })),
+            (key, _) => Err(Box::new(FallbackItems { common, key: key.unwrap_or_default(), companions })),
         }
     }
 
@@ -179,16 +151,16 @@ impl Invalidate {
                 targets.push(Target { kind, text });
             }
         }
-        let tags = tags(&args, function, true, errors);
+        let tags = policy::tags(&args, function, true, errors);
         targets.extend(tags.into_iter().map(|text| Target { kind: TargetKind::Tag, text }));
-        if args.templates.is_empty() && !args.attempted("tags") && !args.not_understood() {
+        if args.templates.is_empty() && args.tags.is_empty() && !args.not_understood() {
             errors.push(
                 attribute_span(),
                 "nothing to invalidate: name keys, prefixes or tags, as in \
                  `#[invalidate(\"user:<id>\", \"dashboard:*\")]`",
             );
         }
-        Some(Self { common: common(&mut args, function), targets, on_ok: args.on_ok.is_some() })
+        Some(Self { common: cache_expr::common(&mut args, function), targets, on_ok: args.on_ok.is_some() })
     }
 }
 
@@ -209,9 +181,12 @@ impl CachePut {
             forbid_result(&template, function, errors)?;
             text::resolve(template, function, false, errors)
         });
-        let common = common(&mut args, function);
-        let policy = policy(&mut args, Macro::CachePut, function, errors);
-        Some(Self { common, key: key?.after(&prefix), policy: policy? })
+        let common = cache_expr::common(&mut args, function);
+        let mut policy = policy::policy(&mut args, Macro::CachePut, function, errors)?;
+        if !without_effect::knows_value(function, false) {
+            policy.needs_option = None;
+        }
+        Some(Self { common, key: key?.after(&prefix), policy })
     }
 }
 
@@ -262,97 +237,5 @@ fn prefix(args: &Args) -> String {
             format!("{name}:v{}:", schema.value)
         }
         _ => String::new(),
-    }
-}
-
-fn common(args: &mut Args, function: &Function) -> Common {
-    let krate = match args.krate.take() {
-        Some(given) => given.value,
-        None => parse_quote!(::larder),
-    };
-    let cache = match args.cache.take() {
-        None => Place::Global,
-        Some(given) => {
-            let expr = localized(with_named(given.value, &krate), function);
-            let cloned = owned::mentions_owned(function, &expr);
-            Place::Expr { expr, cloned }
-        }
-    };
-    Common { krate, cache }
-}
-
-/// `named("sessions")` is larder's, whatever is in scope.
-fn with_named(mut expr: Expr, krate: &Path) -> Expr {
-    if let Expr::Call(call) = &mut expr
-        && let Expr::Path(path) = &mut *call.func
-        && path.path.is_ident("named")
-    {
-        path.path = parse_quote!(#krate::named);
-    }
-    expr
-}
-
-/// An expression from the attribute, where `self` may have another name.
-fn localized(mut expr: Expr, function: &Function) -> Expr {
-    if let Some(receiver) = &function.receiver
-        && receiver.ident != "self"
-    {
-        tokens::rename_self_in_expr(&mut expr, &receiver.ident);
-    }
-    expr
-}
-
-fn tags(args: &Args, function: &Function, result: bool, errors: &mut Errors) -> Vec<Text> {
-    let mut texts = Vec::new();
-    for literal in &args.tags {
-        if let Some(template) = Template::parse(literal, Purpose::Tag, errors) {
-            texts.extend(text::resolve(template, function, result, errors));
-        }
-    }
-    texts
-}
-
-fn policy(args: &mut Args, of: Macro, function: &Function, errors: &mut Errors) -> Option<Policy> {
-    let tags = tags(args, function, false, errors);
-    if !args.attempted("ttl") {
-        let message = format!(
-            "`ttl` is missing: how long `{}` keeps a result, in seconds (`ttl = 300`) or as text \
-             (`ttl = \"5m\"`)",
-            of.name()
-        );
-        errors.push(attribute_span(), message);
-    }
-    let time = |given: Given<Time>| match given.value {
-        Time::Expr(expr) => Time::Expr(localized(expr, function)),
-        literal => literal,
-    };
-    Some(Policy {
-        ttl: time(args.ttl.take()?),
-        jitter: args.jitter.take().map(|given| given.value),
-        stale_while_revalidate: args.stale_while_revalidate.take().map(time),
-        stale_if_error: args.stale_if_error.take().map(time),
-        refresh_ahead: args.refresh_ahead.take().map(|given| given.value),
-        negative_ttl: args.negative_ttl.take().map(time),
-        timeout: args.timeout.take().map(time),
-        schema: args.schema.as_ref().filter(|_| args.namespace.is_none()).map(|given| given.value),
-        lock: args.lock.take().map(|lock| localized(lock.value, function)),
-        spawn: args.spawn.take().is_some_and(|given| given.value),
-        takeover_after: args.takeover_after.take().map(time),
-        detached: args.detached.take().is_some_and(|given| given.value),
-        tags,
-    })
-}
-
-/// An argument as a template names it.
-fn placeholder_of(name: &Ident) -> String {
-    use syn::ext::IdentExt as _;
-    format!("<{}>", name.unraw())
-}
-
-/// The tokens of everything in which an argument may be mentioned by name.
-fn tokens_of(place: &Place) -> TokenStream {
-    match place {
-        Place::Global => TokenStream::new(),
-        Place::Expr { expr, .. } => quote!(#expr),
     }
 }

@@ -5,6 +5,8 @@ use quote::quote;
 
 use super::{expand_cache_put, expand_cached, expand_invalidate};
 
+mod golden;
+
 /// The output as items inside an `impl`, where functions with and without `self` can stand.
 fn methods(output: TokenStream) -> Vec<syn::ImplItemFn> {
     let block: syn::ItemImpl = syn::parse2(quote!(impl T { #output })).unwrap();
@@ -43,8 +45,8 @@ fn a_free_function_has_companions_and_one_body() {
     for args in [
         quote!(ttl = 300, skip(db)),
         quote!(ttl = 300, skip(db), when = a > b),
-        quote!(ttl = 300, skip(db), timeout = "1s"),
-        quote!(ttl = 300, skip(db), timeout = "1s", when = a > b, tags = ["<a>"]),
+        quote!(ttl = 300, skip(db), stale_if_error = 1, timeout = "1s"),
+        quote!(ttl = 300, skip(db), stale_if_error = 1, timeout = "1s", when = a > b, tags = ["<a>"]),
     ] {
         let output = expand_cached(args, free());
         let file: syn::File = syn::parse2(output.clone()).unwrap();
@@ -63,14 +65,21 @@ fn a_method_has_siblings_if_it_asks_for_them() {
     let output = expand_cached(quote!(ttl = 300, key = "<id>", companions), method());
     assert_eq!(count(&output, "marker"), 1);
     let names: Vec<_> = methods(output).iter().map(|method| method.sig.ident.to_string()).collect();
-    assert_eq!(names, ["user", "user_key", "user_invalidate", "user_refresh", "__user_run"]);
+    assert_eq!(
+        names,
+        ["user", "user_key", "user_invalidate", "user_refresh", "__user_write_key", "__user_run"]
+    );
 }
 
 #[test]
 fn options_choose_the_form() {
     let foreground = expand_cached(quote!(ttl = 300, key = "<id>"), method());
     assert_eq!(count(&foreground, "compute_background"), 0);
-    for option in [quote!(timeout = 1), quote!(stale_while_revalidate = 1), quote!(refresh_ahead = 0.5)] {
+    for option in [
+        quote!(stale_if_error = 1, timeout = 1),
+        quote!(stale_while_revalidate = 1),
+        quote!(refresh_ahead = 0.5),
+    ] {
         let output = expand_cached(quote!(ttl = 300, key = "<id>", #option), method());
         assert_eq!(count(&output, "compute_background"), 1);
         // The copy has taken the place of `self`.

@@ -1,28 +1,45 @@
 //! What the macros' output and `larder-http` call. Not for people: it changes without notice.
 
 mod call;
-pub mod comparison;
-mod guard;
-pub mod kind;
+mod comparison;
+mod key_part;
 mod lints;
-mod once;
-mod owned;
-mod part;
+mod option_checks;
+mod output_kind;
+mod owned_copy;
 mod self_type;
+mod type_checks;
 pub mod uncounted;
+mod write_guards;
 
 pub use self::{
     call::{Call, Options, fraction},
-    guard::{Invalidate, Put},
-    kind::Returns,
+    comparison::compared,
+    key_part::{Arg, Digest, Dotted, Early, Fast, KeyPart, Lossless, digest, early},
     lints::{never, used},
-    once::{Cacheable, Nothing, Place, PlaceCache, PlaceNothing, Uncacheable, check_cache},
-    owned::{Copied, Lend, Loan, Own, OwnCopy, OwnNothing, Uncopied, check_own, lend},
-    part::{
-        Arg, ArgDisplay, ArgFast, ArgLossy, Digest, Dotted, Early, Fast, KeyPart, Lossless, digest, early,
-    },
+    option_checks::{check_negative_ttl, check_stale_if_error},
+    output_kind::Returns,
+    owned_copy::{Copied, Lend, Loan, Own, Uncopied, check_own, lend},
     self_type::{OneType, check_self, self_type},
+    type_checks::{MaybeCache, Nothing, check_cache},
+    write_guards::{Invalidate, Put},
 };
+
+/// Traits whose methods choose by a concrete type: of several impls, the one that applies after the fewest steps of
+/// autoref. They come into scope without names, so that they meet none of the user's.
+pub mod choices {
+    pub use super::{
+        comparison::{ByBoth as _, ByEq as _, ByNothing as _, ByText as _},
+        key_part::{ArgDisplay as _, ArgFast as _, ArgLossy as _},
+        output_kind::{
+            NoResult as _, SuccessOfAny as _, SuccessOfOption as _, SuccessOfResult as _, WithClone as _,
+            WithError as _, WithNothing as _, WithPointer as _, WithText as _,
+        },
+        owned_copy::{OwnCopy as _, OwnNothing as _},
+        type_checks::{ACache as _, Cacheable as _, NoCache as _, Uncacheable as _},
+    };
+}
+
 pub use crate::{
     dependencies::{bypass, unrecorded},
     key::Key,

@@ -30,7 +30,9 @@ pub(crate) use self::comparison::Comparison;
     message = "`{Self}` cannot be cached",
     label = "not a cacheable value",
     note = "a cached value is `Clone + Send + Sync + Serialize + DeserializeOwned + 'static`: \
-            derive `Clone`, `serde::Serialize` and `serde::Deserialize` for it, and return owned data"
+            derive `Clone`, `serde::Serialize` and `serde::Deserialize` for it, and return owned data",
+    note = "an `Arc<…>` is `Serialize` and `Deserialize` with serde's feature `rc`: \
+            `cargo add serde --features derive,rc`"
 )]
 pub trait Value: Clone + Send + Sync + Serialize + DeserializeOwned + 'static {}
 

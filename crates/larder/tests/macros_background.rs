@@ -42,7 +42,7 @@ async fn until(condition: impl Fn() -> bool) {
     tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it takes too long");
 }
 
-#[cached(ttl = 60, timeout = "1s", key = "<name>:<first>:<owned>:<label>:<number>", skip(db, cache, bytes, shared), cache = cache)]
+#[cached(ttl = 60, stale_if_error = "1h", timeout = "1s", key = "<name>:<first>:<owned>:<label>:<number>", skip(db, cache, bytes, shared), cache = cache)]
 #[expect(
     clippy::needless_lifetimes,
     clippy::too_many_arguments,
@@ -131,7 +131,7 @@ impl Service {
         self.db.query() + id
     }
 
-    #[cached(ttl = 60, timeout = "1s", key = "value:<id>", cache = self.cache)]
+    #[cached(ttl = 60, stale_if_error = "1h", timeout = "1s", key = "value:<id>", cache = self.cache)]
     async fn by_value(self, id: u32) -> u32 {
         self.db.query() + id
     }
@@ -180,14 +180,14 @@ trait Store {
 
 #[async_trait::async_trait]
 impl Store for Service {
-    #[cached(ttl = 60, timeout = "1s", key = "store:<self.name>:<label>:<a>:<b>", cache = self.cache)]
+    #[cached(ttl = 60, stale_if_error = "1h", timeout = "1s", key = "store:<self.name>:<label>:<a>:<b>", cache = self.cache)]
     async fn load(&self, label: &str, (a, mut b): (u8, u8)) -> anyhow::Result<String> {
         self.db.query();
         b += 1;
         Ok(format!("{label}{a}{b}{}", self.name))
     }
 
-    #[cached(ttl = 60, timeout = "1s", key = "pattern:<a>:<b>", cache = self.cache)]
+    #[cached(ttl = 60, stale_if_error = "1h", timeout = "1s", key = "pattern:<a>:<b>", cache = self.cache)]
     async fn pattern(&self, (a, b): &(u8, u8)) -> u8 {
         self.db.query();
         a + b
@@ -204,13 +204,13 @@ async fn async_trait_methods_have_copies_too() {
     assert_eq!(service.db.counts(), (2, 2));
 }
 
-#[cached(ttl = 60, timeout = "1s", key = "when:<id>", skip(db, used), when = *used)]
+#[cached(ttl = 60, stale_if_error = "1h", timeout = "1s", key = "when:<id>", skip(db, used), when = *used)]
 async fn when(db: &Db, id: u8, used: &bool) -> Option<u8> {
     db.query();
     Some(id)
 }
 
-#[cached(ttl = 60, timeout = "1s", skip(T))]
+#[cached(ttl = 60, stale_if_error = "1h", timeout = "1s", skip(T))]
 async fn generic<T>(text: &T) -> String
 where
     T: ToOwned<Owned: std::fmt::Display + Send> + std::fmt::Display + ?Sized + Sync + 'static,

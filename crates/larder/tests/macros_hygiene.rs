@@ -52,7 +52,7 @@ mod shadowed {
         prelude::Ok(key + cache + result + call + kind + policy + value)
     }
 
-    #[::larder::cached(ttl = 60, timeout = "1s")]
+    #[::larder::cached(ttl = 60, stale_if_error = "1h", timeout = "1s")]
     pub(super) async fn background(key: &u8, refreshing: &u8, computation: u8, owned_1: &u8) -> Fine<u8> {
         prelude::Ok(key + refreshing + computation + owned_1)
     }

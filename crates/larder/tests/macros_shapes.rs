@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::future::Future;
 use std::io;
+use std::marker::PhantomData;
 use std::pin::Pin;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use larder::cached;
+use larder::{Value, cached};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -75,6 +77,37 @@ async fn absent(db: &Db, id: i8) -> Option<i8> {
 async fn remembered_absence(db: &Db, id: i8) -> Option<i8> {
     db.query();
     (id > 0).then_some(id)
+}
+
+type Maybe<T> = Option<T>;
+type Found = Result<Box<Maybe<u8>>, String>;
+
+#[cached(ttl = 60, negative_ttl = 60, stale_if_error = 60)]
+async fn absent_through_aliases(id: u8) -> Found {
+    Ok(Box::new((id > 0).then_some(id)))
+}
+
+/// Whether it is an `Option` is known where it is called.
+#[cached(ttl = 60, negative_ttl = 60, key = "generic-absence:<T>:<text>")]
+async fn perhaps_absent<T: Value + FromStr>(text: &str) -> Option<T> {
+    text.parse().ok()
+}
+
+struct Row<T>(PhantomData<fn() -> T>);
+
+impl<T: Value + Default> Row<T> {
+    #[cached(ttl = 60, negative_ttl = 60, key = "row:<Self>")]
+    async fn perhaps_absent() -> T {
+        T::default()
+    }
+}
+
+#[tokio::test]
+async fn negative_ttl_stands_wherever_there_may_be_a_none() {
+    assert_eq!(absent_through_aliases(0).await, Ok(Box::new(None)));
+    assert_eq!(perhaps_absent::<u8>("no number").await, None);
+    assert_eq!(Row::<Option<u8>>::perhaps_absent().await, None);
+    assert_eq!(Row::<u8>::perhaps_absent().await, 0);
 }
 
 #[tokio::test]
@@ -373,13 +406,13 @@ const JITTER: f64 = 0.1;
     cache = named("options"),
     detached,
 )]
-async fn options(id: u8) -> Option<u8> {
-    Some(id)
+async fn options(id: u8) -> Result<Option<u8>, String> {
+    Ok(Some(id))
 }
 
 #[tokio::test]
 async fn options_may_be_expressions() {
-    assert_eq!(options(1).await, Some(1));
+    assert_eq!(options(1).await, Ok(Some(1)));
     assert_eq!(options::key(1), "options:v2:macros_shapes.options:1");
 }
 

@@ -28,7 +28,7 @@ impl Time {
                 milliseconds(number.base10_digits()),
             )),
             Expr::Unary(unary) if matches!(*unary.expr, Expr::Lit(_)) => {
-                wrong("a length of time is not negative".to_owned())
+                wrong("a length of time is not negative: write seconds (`300`) or text (`\"5m\"`)".to_owned())
             }
             Expr::Lit(_) => wrong(EXPECTED.to_owned()),
             _ => Ok(Self::Expr(expr)),
@@ -53,10 +53,9 @@ fn seconds(number: &LitInt) -> Result<Duration, String> {
     if UNITS.iter().any(|(unit, _)| *unit == suffix) {
         return Err(format!("write it as text: `\"{number}\"`"));
     }
-    number
-        .base10_parse()
-        .map(Duration::from_secs)
-        .map_err(|_| "too long: seconds must fit into a `u64`".to_owned())
+    number.base10_parse().map(Duration::from_secs).map_err(|_| {
+        "too long: seconds must fit into a `u64` (the longest that counts is 68 years)".to_owned()
+    })
 }
 
 /// `"1h30m"`: whole numbers with units, the larger unit first.
@@ -94,7 +93,9 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
             .ok()
             .and_then(|number: u64| number.checked_mul(*milliseconds))
             .and_then(|part| total.checked_add(part))
-            .ok_or_else(|| format!("`{text}` is too long"))?;
+            .ok_or_else(|| {
+                format!("`{text}` is too long: the longest that counts is 68 years (`\"24837d\"`)")
+            })?;
         rest = after.trim_start();
     }
     Ok(Duration::from_millis(total))

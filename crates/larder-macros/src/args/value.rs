@@ -1,6 +1,7 @@
 //! The value of one option.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
@@ -8,8 +9,9 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
 use syn::{Expr, ExprLit, Ident, Lit, LitBool, LitInt, LitStr, Path, Token, token};
 
-use super::Given;
+use super::as_template::as_template;
 use super::duration::Time;
+use super::given::{Given, Macro};
 
 /// A number between 0 and 1.
 pub(crate) enum Fraction {
@@ -52,10 +54,41 @@ pub(super) fn path(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed
     Ok(Given { name, value })
 }
 
-pub(super) fn time(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed<Time> {
+pub(super) fn time(name: Ident, input: ParseStream<'_>, example: &str, of: Macro) -> Parsed<Time> {
     equals(&name, input, example)?;
-    let value = Time::from_expr(input.parse()?)?;
-    Ok(Given { name, value })
+    let expr: Expr = input.parse()?;
+    let span = expr.span();
+    let value = Time::from_expr(expr)?;
+    match &value {
+        Time::Literal(length) if *length < shortest(&name) => wrong(span, too_short(&name, example, of)),
+        _ => Ok(Given { name, value }),
+    }
+}
+
+/// The shortest length of time that makes a difference.
+fn shortest(name: &Ident) -> Duration {
+    Duration::from_millis(if name == "takeover_after" { 10 } else { 1 })
+}
+
+fn too_short(name: &Ident, example: &str, of: Macro) -> String {
+    match name.to_string().as_str() {
+        "ttl" => format!(
+            "a `ttl` of zero stores nothing, so that every call runs the function: write how long a result is \
+             fresh (`{example}`), or remove `{}` (`when = …` decides it for each call)",
+            of.name()
+        ),
+        "timeout" => {
+            "a `timeout` of zero always serves the old result: write `stale_while_revalidate = \"1h\"` for \
+                      that, or give the computation some time (`timeout = \"200ms\"`)"
+                .to_owned()
+        }
+        "takeover_after" => {
+            "`takeover_after` is at least 10 ms: write `takeover_after = \"10ms\"` or more, or \
+                             remove it for one second"
+                .to_owned()
+        }
+        name => format!("`{name}` of zero is off, as it is without it: remove it, or write `{example}`"),
+    }
 }
 
 pub(super) fn text(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed<LitStr> {
@@ -69,7 +102,15 @@ fn literal(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<L
         return input.parse();
     }
     let value: Expr = input.parse()?;
-    wrong(value.span(), format!("`{}` takes a string literal: `{example}`", name.unraw()))
+    let template = as_template(&value).filter(|_| name != "namespace");
+    let message = match template {
+        Some(template) => {
+            let written = if name == "tags" { format!("[{template:?}]") } else { format!("{template:?}") };
+            format!("`{name}` takes a string literal, with arguments as `<name>`: write `{name} = {written}`")
+        }
+        None => format!("`{}` takes a string literal: `{example}`", name.unraw()),
+    };
+    wrong(value.span(), message)
 }
 
 /// `["…", "…"]`
@@ -182,6 +223,15 @@ pub(super) fn fraction(name: Ident, input: ParseStream<'_>, example: &str) -> Pa
         }
     };
     match number {
+        Some(0.0) if name == "jitter" => {
+            wrong(value.span(), format!("`jitter` of zero shortens nothing: remove it, or write `{example}`"))
+        }
+        Some(1.0) if name == "refresh_ahead" => wrong(
+            value.span(),
+            format!(
+                "a result is computed anew at the end of its `ttl` anyway: remove `refresh_ahead`, or write `{example}`"
+            ),
+        ),
         Some(number) if (0.0..=1.0).contains(&number) => {
             let value = Fraction::Literal(number);
             Ok(Given { name, value })

@@ -7,20 +7,20 @@ use syn::spanned::Spanned as _;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, FnArg, ItemFn, Pat, PatIdent, Stmt, parse_quote};
 
-use super::{local_at, output_span, private};
-use crate::function::{Argument, Form, Function, Hold, async_block, has_impl_trait};
+use super::names::{local_at, output_span, private};
+use crate::function::{Argument, Form, Function, Ownership, async_block, has_impl_trait};
 use crate::model::Common;
 use crate::tokens;
 
 /// `async move { body }`, whose `return` and `?` leave the body alone.
 pub(super) fn future(common: &Common, function: &Function) -> TokenStream {
-    let edge = edge(common, function);
+    let hint = type_hint(common, function);
     let body = function.body();
-    quote!(async move { #edge #(#body)* })
+    quote!(async move { #hint #(#body)* })
 }
 
 /// A return that is never reached, so that the block's type is inferred from the declared one.
-fn edge(common: &Common, function: &Function) -> TokenStream {
+fn type_hint(common: &Common, function: &Function) -> TokenStream {
     let output = &function.output;
     if has_impl_trait(output) {
         return TokenStream::new();
@@ -40,7 +40,7 @@ pub(super) fn start(common: &Common, function: &Function) -> TokenStream {
     let mut copies = TokenStream::new();
     let mut loans = TokenStream::new();
     if let Some(receiver) = &function.receiver
-        && receiver.hold == Hold::Shared
+        && receiver.ownership == Ownership::Shared
     {
         let source = &receiver.ident;
         let mut name = source.clone();
@@ -53,7 +53,7 @@ pub(super) fn start(common: &Common, function: &Function) -> TokenStream {
         copies.extend(own(&private, span, &copy, &quote!(#source)));
         loans.extend(quote_spanned!(span=> let #name = #private::lend(&#copy);));
     }
-    for argument in function.arguments.iter().filter(|argument| argument.hold == Hold::Shared) {
+    for argument in function.arguments.iter().filter(|argument| argument.ownership == Ownership::Shared) {
         let span = Span::mixed_site().located_at(argument.ty.span());
         let copy = local_at(&format!("owned_{}", argument.index), span);
         let (source, pattern) = (source(function, argument), &argument.pattern);
@@ -66,11 +66,11 @@ pub(super) fn start(common: &Common, function: &Function) -> TokenStream {
         });
         loans.extend(uses(&private, argument));
     }
-    let edge = edge(common, function);
+    let hint = type_hint(common, function);
     quote! {
         move || {
             #copies
-            async move { #loans #edge #(#body)* }
+            async move { #loans #hint #(#body)* }
         }
     }
 }
@@ -78,7 +78,6 @@ pub(super) fn start(common: &Common, function: &Function) -> TokenStream {
 fn own(private: &TokenStream, span: Span, copy: &Ident, source: &TokenStream) -> TokenStream {
     quote_spanned! {span=>
         let #copy = {
-            use #private::{OwnCopy as _, OwnNothing as _};
             #private::check_own(#source);
             (&#private::Loan(#source)).own()
         };
@@ -144,7 +143,7 @@ pub(super) fn with_statements(function: &Function, statements: TokenStream) -> I
 pub(super) fn name_borrowed_patterns(common: &Common, function: &Function, item: &mut ItemFn) -> TokenStream {
     let private = private(common);
     let mut bindings = TokenStream::new();
-    for argument in function.arguments.iter().filter(|argument| argument.hold == Hold::Shared) {
+    for argument in function.arguments.iter().filter(|argument| argument.ownership == Ownership::Shared) {
         let name = source(function, argument);
         if let Some(FnArg::Typed(typed)) = item.sig.inputs.get_mut(argument.index) {
             *typed.pat = parse_quote!(#name);

@@ -3,12 +3,11 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::{
-    body, cache, companions, let_cache, let_kind, local, local_at, output_span, policy, private,
-    remember_comparison, respanned, text,
-};
+use super::names::{local, local_at, output_span, private, respanned};
+use super::prologue::{cache, let_cache, let_kind, remember_comparison, use_choices};
+use super::{body, policy, text};
 use crate::function::Function;
-use crate::model::{Cached, Companions};
+use crate::model::Cached;
 
 /// Whether the machinery stands in the function itself, or in a hidden one that `refresh` calls too.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,70 +17,73 @@ pub(super) enum Mode {
     Shared,
 }
 
-pub(crate) fn cached(model: &Cached, function: &Function) -> TokenStream {
-    if model.companions == Companions::None {
-        let item = machinery(model, function, Mode::Inline);
-        // In an `impl` there is no room for it: a function that does not say where it stands stands in a module.
-        let in_module = (!function.associated).then(|| {
-            quote!(
-                const _: () = ();
-            )
-        });
-        return quote!(#item #in_module);
-    }
-    companions::function(model, function)
+/// The function without companions.
+pub(super) fn alone(model: &Cached, function: &Function) -> TokenStream {
+    let key = text::build(&private(&model.common), &model.key);
+    let item = machinery(model, function, Mode::Inline, &key);
+    // In an `impl` there is no room for it: a function that does not say where it stands stands in a module.
+    let in_module = (!function.associated).then(|| {
+        quote!(
+            const _: () = ();
+        )
+    });
+    quote!(#item #in_module)
 }
 
-/// The function with the machinery in place of its body.
-pub(super) fn machinery(model: &Cached, function: &Function, mode: Mode) -> syn::ItemFn {
+/// The function with the machinery in place of its body. `key` is the closure that writes the key.
+pub(super) fn machinery(model: &Cached, function: &Function, mode: Mode, key: &TokenStream) -> syn::ItemFn {
     let mut item = body::with_statements(function, TokenStream::new());
     let patterns = match model.background {
         true => body::name_borrowed_patterns(&model.common, function, &mut item),
         false => TokenStream::new(),
     };
-    let statements = statements(model, function, mode);
+    let statements = statements(model, function, mode, key);
     let mut whole = body::with_statements(function, quote!(#patterns #statements));
     whole.sig = item.sig;
     whole
 }
 
-fn statements(model: &Cached, function: &Function, mode: Mode) -> TokenStream {
+fn statements(model: &Cached, function: &Function, mode: Mode, key: &TokenStream) -> TokenStream {
     let private = private(&model.common);
     let call = local("call");
     let let_cache = let_cache(&model.common);
     let let_kind = let_kind(&model.common, function);
-    let key = text::build(&private, &model.key);
-    let let_call = let_call(model, function, mode, &key);
+    let choices = use_choices(&model.common);
+    let let_call = let_call(model, function, mode, key);
     let plain_self = plain_self(model, &private);
     let policy_local = local("policy");
-    let policy = policy::policy(&private, &model.policy, function);
+    let let_policy = policy::let_policy(&private, &model.policy, function);
 
+    let (computation, let_computation) = (local("computation"), computation_of(model, function));
+    let compute = compute(model, function);
     let Some(when) = &model.when else {
-        let compute = compute(model, function, mode, computation_of(model, function));
         return quote! {
+            #choices
             #plain_self
             #let_cache
             #let_kind
             #let_call
-            let #policy_local = #policy;
+            #let_policy
+            let #computation = #let_computation;
             #compute
         };
     };
-    // The body stands once, so it is named before it is known who runs it.
-    let (cached, computation) = (local("cached"), local("computation"));
-    let let_computation = computation_of(model, function);
-    let compute = compute(model, function, mode, quote!(#computation));
-    let fresh = future_of(model, &computation);
+    let cached = local("cached");
+    let fresh = match model.background {
+        true => quote!(#computation()),
+        false => quote!(#computation),
+    };
     let some = quote!(::core::option::Option::Some);
     let none = quote!(::core::option::Option::None);
     quote! {
+        #choices
         #plain_self
         #let_cache
         #let_kind
         let #cached: bool = #when;
         let #cached = if #cached {
             #let_call
-            let #policy_local = #policy;
+            #let_policy
             #some((#call, #policy_local))
         } else {
             #none
@@ -134,44 +136,19 @@ fn computation_of(model: &Cached, function: &Function) -> TokenStream {
     }
 }
 
-/// A computation's future: in the background form it is made by a closure.
-fn future_of(model: &Cached, computation: &syn::Ident) -> TokenStream {
-    match model.background {
-        true => quote!(#computation()),
-        false => quote!(#computation),
-    }
-}
-
 /// The expression that computes, stores and gives the output.
-fn compute(model: &Cached, function: &Function, mode: Mode, computation: TokenStream) -> TokenStream {
+fn compute(model: &Cached, function: &Function) -> TokenStream {
     let span = output_span(function);
     let (call, kind) = (local_at("call", span), local_at("kind", span));
-    let policy = local_at("policy", span);
+    let (policy, computation) = (local_at("policy", span), local_at("computation", span));
     let compute = match model.background {
         true => local_at("compute_background", span),
         false => local_at("compute", span),
     };
     let remember = remember_comparison(&model.common, function);
-    let boxed = |future: TokenStream| quote_spanned!(span=> ::std::boxed::Box::pin(#future).await);
-    if mode == Mode::Inline {
-        let computed = boxed(quote_spanned!(span=> #kind.#compute(#call, #policy, #computation)));
-        return quote!(#remember #computed);
-    }
-    let (refreshing, named) = (local("refreshing"), local("computation"));
-    let fresh = future_of(model, &named);
-    let refreshed = quote_spanned!(span=> #kind.refresh(#call, #policy, #fresh).await);
-    let computed = quote_spanned!(span=> #kind.#compute(#call, #policy, #named).await);
     // One box and one await: a hit drops the future too, and the fewer states it has, the less that costs.
-    let either = boxed(quote!(async move {
-        if #refreshing {
-            #refreshed
-        } else {
-            #computed
-        }
-    }));
-    quote! {
-        #remember
-        let #named = #computation;
-        #either
-    }
+    let computed = quote_spanned! {span=>
+        ::std::boxed::Box::pin(#kind.#compute(#call, #policy, #computation)).await
+    };
+    quote!(#remember #computed)
 }

@@ -1,28 +1,34 @@
 //! `user::key(id)`, `user::invalidate(id)`, `user::refresh(…)`, or `user_key` and so on.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
-use syn::{Attribute, FnArg, GenericParam, ItemFn, Signature, parse_quote};
+use syn::{Attribute, FnArg, ItemFn, Signature, parse_quote};
 
+use super::body;
 use super::cached::{Mode, machinery};
-use super::{body, cache, let_cache, local, our_visibility, ours, ours_at, private, text};
+use super::companion_names::{Names, turbofish};
+use super::key_builder::KeyBuilder;
+use super::names::{local, our_visibility, ours, ours_at, private};
+use super::prologue::{cache, let_cache, use_choices};
 use crate::function::{Function, cfgs, has_impl_trait};
-use crate::model::{Cached, Companions, KeyInputs, Outline};
+use crate::model::{CacheExpr, Cached, Companions, FallbackItems, KeyInputs};
 
 /// The function, the hidden one that does its work, and the companions.
 pub(super) fn function(model: &Cached, function: &Function) -> TokenStream {
     let names = Names::new(model, function);
-    let run = run(model, function, &names);
+    let key_builder = KeyBuilder::new(model, function, &names);
+    let run = run(model, function, &names, &key_builder);
     let mut outer = delegate(function, &names, function.item.sig.ident.clone(), false);
     let refresh = refresh(function, &names);
-    let key_functions = key_functions(model, function, &names);
+    let key_functions = key_functions(model, function, &names, &key_builder);
+    let write_key = &key_builder.item;
     match model.companions {
         Companions::Type => {
             let vis = our_visibility(&function.item.vis);
             let name = ours(&function.item.sig.ident);
             let inherited = inherited(&function.item.attrs);
-            outer.attrs.extend(names.documentation(model, function));
+            outer.attrs.extend(documentation(&names, model, function));
             // Rustdoc cannot tell a link to the function from one to a type of its name, so that there is no such
             // type where it looks; it does not look into the bodies of functions.
             quote! {
@@ -39,75 +45,36 @@ pub(super) fn function(model: &Cached, function: &Function) -> TokenStream {
                 impl #name {
                     #key_functions
                     #refresh
+                    #write_key
                     #run
                 }
             }
         }
-        _ => quote!(#outer #key_functions #refresh #run),
+        _ => quote!(#outer #key_functions #refresh #write_key #run),
     }
 }
 
-/// What the generated functions are called, and how the hidden one is reached.
-struct Names {
-    key: Ident,
-    invalidate: Ident,
-    refresh: Ident,
-    run: Ident,
-    /// `user` or `Self`.
-    owner: Ident,
-    /// The function, as a doc comment shows it.
-    function: String,
-}
-
-impl Names {
-    fn new(model: &Cached, function: &Function) -> Self {
-        let name = &function.item.sig.ident;
-        let plain = name.unraw();
-        let span = ours_at(name.span());
-        match model.companions {
-            Companions::Siblings => Self {
-                key: format_ident!("{plain}_key", span = span),
-                invalidate: format_ident!("{plain}_invalidate", span = span),
-                refresh: format_ident!("{plain}_refresh", span = span),
-                run: format_ident!("__{plain}_run", span = span),
-                owner: Ident::new("Self", Span::call_site()),
-                function: plain.to_string(),
-            },
-            _ => Self {
-                key: Ident::new("key", span),
-                invalidate: Ident::new("invalidate", span),
-                refresh: Ident::new("refresh", span),
-                run: Ident::new("__run", span),
-                owner: ours(name),
-                function: plain.to_string(),
-            },
-        }
+/// What the function's documentation says of a type that the documentation does not have.
+fn documentation(names: &Names, model: &Cached, function: &Function) -> Vec<Attribute> {
+    let is_doc = |attr: &Attribute| attr.path().is_ident("doc");
+    if !function.item.attrs.iter().any(is_doc) {
+        return Vec::new();
     }
-}
-
-impl Names {
-    /// What the function's documentation says of a type that the documentation does not have.
-    fn documentation(&self, model: &Cached, function: &Function) -> Vec<Attribute> {
-        let is_doc = |attr: &Attribute| attr.path().is_ident("doc");
-        if !function.item.attrs.iter().any(is_doc) {
-            return Vec::new();
-        }
-        let inputs = KeyInputs::new(function, &model.key, &model.common.cache);
-        let given: Vec<String> = inputs
-            .arguments
-            .iter()
-            .map(|index| {
-                let argument = &function.arguments[*index];
-                argument.name().map_or_else(|| "_".to_owned(), |name| name.unraw().to_string())
-            })
-            .collect();
-        let (name, given) = (&self.function, given.join(", "));
-        let text = format!(
-            "\n\nCached: `{name}::key({given})` is the key, `{name}::invalidate({given})` drops the result, and \
-             `{name}::refresh(…)`, with all arguments, computes it anew."
-        );
-        vec![parse_quote!(#[cfg_attr(doc, doc = #text)])]
-    }
+    let inputs = KeyInputs::new(function, &model.key, &model.common.cache);
+    let given: Vec<String> = inputs
+        .arguments
+        .iter()
+        .map(|index| {
+            let argument = &function.arguments[*index];
+            argument.name().map_or_else(|| "_".to_owned(), |name| name.unraw().to_string())
+        })
+        .collect();
+    let (name, given) = (&names.function, given.join(", "));
+    let text = format!(
+        "\n\nCached: `{name}::key({given})` is the key, `{name}::invalidate({given})` drops the result, and \
+         `{name}::refresh(…)`, with all arguments, computes it anew."
+    );
+    vec![parse_quote!(#[cfg_attr(doc, doc = #text)])]
 }
 
 /// What everything that is made for a function shares with it.
@@ -129,9 +96,9 @@ fn lints(attrs: &[Attribute]) -> Vec<Attribute> {
 }
 
 /// The hidden function with the machinery and the body.
-fn run(model: &Cached, function: &Function, names: &Names) -> TokenStream {
+fn run(model: &Cached, function: &Function, names: &Names, key_builder: &KeyBuilder) -> TokenStream {
     let refreshing = local("refreshing");
-    let ItemFn { attrs, mut sig, block, .. } = machinery(model, function, Mode::Shared);
+    let ItemFn { attrs, mut sig, block, .. } = machinery(model, function, Mode::Shared, &key_builder.closure);
     let (lints, cfgs) = (lints(&attrs), cfgs(&attrs));
     own(&mut sig, names.run.clone());
     let at = usize::from(function.receiver.is_some());
@@ -182,7 +149,7 @@ fn delegate(function: &Function, names: &Names, name: Ident, refreshing: bool) -
     item.sig.ident = name;
     item.attrs = item.attrs.into_iter().map(unexpected).collect();
     let (owner, run) = (&names.owner, &names.run);
-    let turbofish = turbofish(&function.item.sig);
+    let turbofish = turbofish(&function.item.sig.generics.params);
     let mut values = Vec::new();
     if let Some(receiver) = &function.receiver {
         let receiver = &receiver.ident;
@@ -211,30 +178,12 @@ fn delegate(function: &Function, names: &Names, name: Ident, refreshing: bool) -
     item
 }
 
-/// `::<T, N>`: parameters that no argument may tell. Lifetimes are inferred.
-fn turbofish(sig: &Signature) -> TokenStream {
-    let params: Vec<_> = sig
-        .generics
-        .params
-        .iter()
-        .filter_map(|param| match param {
-            GenericParam::Type(param) => Some(&param.ident),
-            GenericParam::Const(param) => Some(&param.ident),
-            GenericParam::Lifetime(_) => None,
-        })
-        .collect();
-    match params.is_empty() {
-        true => TokenStream::new(),
-        false => quote!(::<#(#params),*>),
-    }
-}
-
 fn refresh(function: &Function, names: &Names) -> TokenStream {
     let mut item = delegate(function, names, names.refresh.clone(), true);
     let (cfgs, lints) = (cfgs(&item.attrs), lints(&item.attrs));
     own(&mut item.sig, names.refresh.clone());
     let (vis, sig, block) = (our_visibility(&item.vis), &item.sig, &item.block);
-    let doc = format!("Computes `{}` anew, whatever the cache has, and stores the result.", names.function);
+    let doc = format!(" Computes `{}` anew, whatever the cache has, and stores the result.", names.function);
     quote! {
         #(#cfgs)*
         #(#lints)*
@@ -244,25 +193,35 @@ fn refresh(function: &Function, names: &Names) -> TokenStream {
 }
 
 /// `key` and `invalidate`.
-fn key_functions(model: &Cached, function: &Function, names: &Names) -> TokenStream {
+fn key_functions(
+    model: &Cached,
+    function: &Function,
+    names: &Names,
+    key_builder: &KeyBuilder,
+) -> TokenStream {
     let krate = &model.common.krate;
     let private = private(&model.common);
     let inputs = KeyInputs::new(function, &model.key, &model.common.cache);
     let (arguments, parameters) = (signature(function, &inputs), &inputs.generics.params);
     let where_clause = &inputs.generics.where_clause;
-    let let_cache = let_cache(&model.common);
-    let cache = cache(&model.common);
-    let build = text::build(&private, &model.key);
+    let (cache, let_cache) = (cache(&model.common), let_cache(&model.common));
+    let build = &key_builder.closure;
     let vis = our_visibility(&function.item.vis);
     let (cfgs, lints) = (cfgs(&function.item.attrs), lints(&function.item.attrs));
     let (key, invalidate) = (&names.key, &names.invalidate);
     let name = &names.function;
-    let key_doc = format!("The full key under which `{name}` keeps its result for these arguments.");
+    let key_doc = format!(" The full key under which `{name}` keeps its result for these arguments.");
     let invalidate_doc =
-        format!("Drops what `{name}` keeps for these arguments, as `CacheExt::invalidate` does.");
-    let mut uses = TokenStream::new();
-    for index in &inputs.arguments {
-        uses.extend(body::uses(&private, &function.arguments[*index]));
+        format!(" Drops what `{name}` keeps for these arguments, as `CacheExt::invalidate` does.");
+    let mut prologue = TokenStream::new();
+    let writes_key = key_builder.item.is_empty();
+    if writes_key || matches!(model.common.cache, CacheExpr::Given { .. }) {
+        prologue.extend(use_choices(&model.common));
+    }
+    if writes_key {
+        for index in &inputs.arguments {
+            prologue.extend(body::uses(&private, &function.arguments[*index]));
+        }
     }
     quote! {
         #(#cfgs)*
@@ -270,7 +229,7 @@ fn key_functions(model: &Cached, function: &Function, names: &Names) -> TokenStr
         #[doc = #key_doc]
         #[must_use]
         #vis fn #key<#parameters>(#(#arguments),*) -> ::std::string::String #where_clause {
-            #uses
+            #prologue
             #let_cache
             #private::Call::new(#cache, #build).into_key()
         }
@@ -279,7 +238,7 @@ fn key_functions(model: &Cached, function: &Function, names: &Names) -> TokenStr
         #(#lints)*
         #[doc = #invalidate_doc]
         #vis fn #invalidate<#parameters>(#(#arguments),*) -> #krate::Invalidating #where_clause {
-            #uses
+            #prologue
             #let_cache
             #private::Call::new(#cache, #build).invalidate()
         }
@@ -301,16 +260,16 @@ fn signature(function: &Function, inputs: &KeyInputs) -> Vec<FnArg> {
 }
 
 /// Companions that only type-check, so that an error in the attribute is no error in its callers.
-pub(crate) fn outline(outline: &Outline, function: &Function) -> TokenStream {
-    if outline.companions != Companions::Type || has_impl_trait(&function.output) {
+pub(crate) fn fallback_items(known: &FallbackItems, function: &Function) -> TokenStream {
+    if known.companions != Companions::Type || has_impl_trait(&function.output) {
         return TokenStream::new();
     }
-    let krate = &outline.common.krate;
-    let inputs = KeyInputs::new(function, &outline.key, &outline.common.cache);
+    let krate = &known.common.krate;
+    let inputs = KeyInputs::new(function, &known.key, &known.common.cache);
     let (arguments, parameters) = (signature(function, &inputs), &inputs.generics.params);
     let where_clause = &inputs.generics.where_clause;
     let (vis, name) = (our_visibility(&function.item.vis), ours(&function.item.sig.ident));
-    let private = private(&outline.common);
+    let private = private(&known.common);
     let inherited = inherited(&function.item.attrs);
     let (mut uses, mut all) = (TokenStream::new(), TokenStream::new());
     for (index, argument) in function.arguments.iter().enumerate() {

@@ -4,12 +4,30 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
-use super::{local, text};
+use super::names::{local, local_at, output_span, respanned};
+use super::text;
 use crate::args::{Fraction, Time};
 use crate::function::Function;
 use crate::model::Policy;
 
-pub(super) fn policy(private: &TokenStream, policy: &Policy, function: &Function) -> TokenStream {
+/// `let policy = …;`, and what does not compile where an option would do nothing.
+pub(super) fn let_policy(private: &TokenStream, policy: &Policy, function: &Function) -> TokenStream {
+    let kind = local_at("kind", output_span(function));
+    let mut statements = TokenStream::new();
+    let checks = [("check_negative_ttl", policy.needs_option), ("check_stale_if_error", policy.needs_result)];
+    for (check, span) in checks {
+        if let Some(span) = span {
+            let span = Span::mixed_site().located_at(span);
+            let check = local_at(check, span);
+            // All of it at one place: the compiler shows no more than the option.
+            statements.extend(respanned(quote!(#private::#check(&#kind);), span));
+        }
+    }
+    let (name, policy) = (local("policy"), options(private, policy, function));
+    quote!(#statements let #name = #policy;)
+}
+
+fn options(private: &TokenStream, policy: &Policy, function: &Function) -> TokenStream {
     let ttl = time(&policy.ttl);
     let mut options = quote!(#private::Options::new(#ttl));
     let fractions = [("jitter", &policy.jitter), ("refresh_ahead", &policy.refresh_ahead)];

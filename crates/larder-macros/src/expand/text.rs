@@ -3,20 +3,29 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::{local, local_at};
-use crate::model::{Piece, Text, Value};
+use super::names::{local, local_at, ours};
+use crate::model::{Piece, Root, Text, Value};
 use crate::template::Step;
+
+/// How the arguments in a text can be reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arguments {
+    /// By their names.
+    InScope,
+    /// Their names are references to them.
+    Borrowed,
+}
 
 /// A closure that writes the text into a `Key`.
 pub(super) fn build(private: &TokenStream, text: &Text) -> TokenStream {
     let key = local("key");
-    let statements = statements(private, &text.0);
-    quote!(|#key: &mut #private::Key| { #statements })
+    let statements = statements(private, &text.0, Arguments::InScope);
+    quote!(|#key| { #statements })
 }
 
-/// The statements that write pieces into the local `key`.
-pub(super) fn statements(private: &TokenStream, pieces: &[Piece]) -> TokenStream {
-    let mut statements = quote!(use #private::{ArgDisplay as _, ArgFast as _, ArgLossy as _};);
+/// The statements that write pieces into the local `key`. The traits of `choices` are in scope.
+pub(super) fn statements(private: &TokenStream, pieces: &[Piece], arguments: Arguments) -> TokenStream {
+    let mut statements = TokenStream::new();
     let mut literal = String::new();
     let flush = |literal: &mut String| {
         let text = std::mem::take(literal);
@@ -29,13 +38,13 @@ pub(super) fn statements(private: &TokenStream, pieces: &[Piece]) -> TokenStream
             continue;
         }
         statements.extend(flush(&mut literal));
-        statements.extend(write(private, piece));
+        statements.extend(write(private, piece, arguments));
     }
     statements.extend(flush(&mut literal));
     statements
 }
 
-fn write(private: &TokenStream, piece: &Piece) -> TokenStream {
+fn write(private: &TokenStream, piece: &Piece, arguments: Arguments) -> TokenStream {
     let key = local("key");
     match piece {
         Piece::Literal(text) => quote!(#key.literal(#text);),
@@ -54,35 +63,48 @@ fn write(private: &TokenStream, piece: &Piece) -> TokenStream {
         Piece::Value(value) => {
             let cfgs = &value.cfgs;
             let span = Span::mixed_site().located_at(value.span);
-            let expr = expression(value);
+            let expr = reference(value, arguments);
             match value.digest {
                 Some(digest) => {
                     let digest = local_at(digest.name(), span);
-                    quote_spanned!(span=> #(#cfgs)* #private::digest::#digest(&#expr, #key);)
+                    quote_spanned!(span=> #(#cfgs)* #private::digest::#digest(#expr, #key);)
                 }
-                None => quote_spanned!(span=> #(#cfgs)* (&#private::Arg(&#expr)).write(#key);),
+                None => quote_spanned!(span=> #(#cfgs)* (&&#private::Arg(#expr)).write(#key);),
             }
         }
     }
 }
 
-fn expression(value: &Value) -> TokenStream {
+/// A reference to the value.
+fn reference(value: &Value, arguments: Arguments) -> TokenStream {
     let mut ident = value.ident.clone();
     ident.set_span(value.span.resolved_at(value.ident.span()));
+    let borrowed = arguments == Arguments::Borrowed && matches!(value.root, Root::Argument(_));
     let path = &value.path;
-    let mut expr = quote!(#ident #(::#path)*);
+    let mut expr = match (borrowed, value.steps.is_empty()) {
+        (true, true) => return quote!(#ident),
+        (true, false) => quote!((*#ident)),
+        (false, _) => quote!(#ident #(::#path)*),
+    };
     if value.called {
         expr.extend(quote!(()));
     }
+    // The names are generated ones, so that the compiler does not propose to write another name over the whole key.
     for step in &value.steps {
         expr.extend(match step {
-            Step::Field(name) => quote!(.#name),
+            Step::Field(name) => {
+                let name = ours(name);
+                quote!(.#name)
+            }
             Step::Index(index) => {
                 let index = proc_macro2::Literal::u32_unsuffixed(*index);
                 quote!(.#index)
             }
-            Step::Call(name) => quote!(.#name()),
+            Step::Call(name) => {
+                let name = ours(name);
+                quote!(.#name())
+            }
         });
     }
-    expr
+    quote!(&#expr)
 }

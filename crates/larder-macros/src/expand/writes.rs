@@ -3,7 +3,10 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-use super::{body, cache, let_cache, let_kind, local, policy, private, remember_comparison, text};
+use super::names::{local, private};
+use super::prologue::{cache, let_cache, let_kind, remember_comparison, use_choices};
+use super::text::{self, Arguments};
+use super::{body, policy};
 use crate::function::{Function, has_impl_trait};
 use crate::model::{CachePut, Invalidate, Piece, Root, Target, TargetKind, Text};
 
@@ -32,16 +35,15 @@ pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream
     };
     let future = body::future(&model.common, function);
     let ty = annotation(function);
+    let choices = use_choices(&model.common);
     let statements = quote! {
+        #choices
         #let_cache
         let mut #guard = #private::Invalidate::new(#cache, #on_ok);
         #(#early)*
         #texts
         let #output #ty = #future.await;
-        let #success = {
-            use #private::kind::*;
-            (&&&&&&&&#private::Returns::of(&#output)).success(&#output)
-        };
+        let #success = (&&&&&&&&#private::Returns::of(&#output)).success(&#output);
         #on_success
         let #success = #success.is_some();
         #guard.finish(#success).await;
@@ -86,7 +88,7 @@ fn add_late(
     let mut flush = |early: &mut Vec<Piece>, statements: &mut TokenStream| {
         let pieces = std::mem::take(early);
         if pieces.iter().all(|piece| matches!(piece, Piece::Literal(_))) {
-            statements.extend(text::statements(private, &pieces));
+            statements.extend(text::statements(private, &pieces, Arguments::InScope));
             return;
         }
         let name = local(&format!("text_{count}"));
@@ -99,14 +101,13 @@ fn add_late(
         match piece {
             Piece::Value(value) if value.root == Root::Result => {
                 flush(&mut early, &mut statements);
-                let written = text::statements(private, std::slice::from_ref(piece));
-                statements.extend(quote!({ #written }));
+                statements.extend(text::statements(private, std::slice::from_ref(piece), Arguments::InScope));
             }
             other => early.push(other.clone()),
         }
     }
     flush(&mut early, &mut statements);
-    quote!(#guard.#method(|#key: &mut #private::Key| { #statements });)
+    quote!(#guard.#method(|#key| { #statements });)
 }
 
 pub(crate) fn cache_put(model: &CachePut, function: &Function) -> TokenStream {
@@ -116,15 +117,17 @@ pub(crate) fn cache_put(model: &CachePut, function: &Function) -> TokenStream {
     let (cache, put, kind) = (cache(&model.common), local("put"), local("kind"));
     let (policy_local, output) = (local("policy"), local("output"));
     let key = text::build(&private, &model.key);
-    let policy = policy::policy(&private, &model.policy, function);
+    let let_policy = policy::let_policy(&private, &model.policy, function);
     let future = body::future(&model.common, function);
     let ty = annotation(function);
     let remember = remember_comparison(&model.common, function);
+    let choices = use_choices(&model.common);
     let statements = quote! {
+        #choices
         #let_cache
         #let_kind
         let #put = #private::Put::begin(#cache, #key);
-        let #policy_local = #policy;
+        #let_policy
         let #output #ty = #future.await;
         #remember
         #put.store(#kind.value(&#output), #policy_local).await;

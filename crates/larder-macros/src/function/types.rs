@@ -6,7 +6,16 @@ use syn::{
     TypeReference,
 };
 
-use super::Hold;
+/// How a function has an argument: as its own, or borrowed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ownership {
+    /// `T`, `&'static T`
+    Owned,
+    /// `&T`
+    Shared,
+    /// `&mut T`
+    Exclusive,
+}
 
 /// Through the groups that `macro_rules!` leaves, and parentheses.
 pub(super) fn bare(ty: &Type) -> &Type {
@@ -17,12 +26,12 @@ pub(super) fn bare(ty: &Type) -> &Type {
     }
 }
 
-pub(super) fn hold(ty: &Type) -> Hold {
+pub(super) fn ownership(ty: &Type) -> Ownership {
     match bare(ty) {
-        Type::Reference(reference) if reference.mutability.is_some() => Hold::Exclusive,
-        Type::Reference(reference) if is_static(reference.lifetime.as_ref()) => Hold::Value,
-        Type::Reference(_) => Hold::Shared,
-        _ => Hold::Value,
+        Type::Reference(reference) if reference.mutability.is_some() => Ownership::Exclusive,
+        Type::Reference(reference) if is_static(reference.lifetime.as_ref()) => Ownership::Owned,
+        Type::Reference(_) => Ownership::Shared,
+        _ => Ownership::Owned,
     }
 }
 

@@ -6,8 +6,8 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{GenericParam, Generics, WhereClause, WherePredicate};
 
+use super::cache_expr::CacheExpr;
 use super::text::{Piece, Root, Text};
-use super::{Place, tokens_of};
 use crate::args::Args;
 use crate::errors::Errors;
 use crate::function::Function;
@@ -51,8 +51,8 @@ pub(crate) struct KeyInputs {
 }
 
 impl KeyInputs {
-    pub(crate) fn new(function: &Function, key: &Text, cache: &Place) -> Self {
-        let cache = tokens_of(cache);
+    pub(crate) fn new(function: &Function, key: &Text, cache: &CacheExpr) -> Self {
+        let cache = cache.tokens();
         let receiver = function.receiver.is_some()
             && (key.values().any(|value| value.root == Root::Receiver) || tokens::mention(&cache, "self"));
         let arguments: Vec<usize> = (0..function.arguments.len())

@@ -4,8 +4,8 @@ use proc_macro2::Span;
 use syn::Ident;
 use syn::ext::IdentExt as _;
 
+use super::hidden;
 use super::text::{Piece, Root, Text, Value};
-use super::{hidden, placeholder_of};
 use crate::args::{Args, attribute_span};
 use crate::errors::Errors;
 use crate::function::Function;
@@ -84,7 +84,7 @@ pub(super) fn check_skip(function: &Function, args: &Args, key: Option<&Text>, e
     for (at, name) in args.skip.iter().enumerate() {
         let text = name.unraw().to_string();
         if skipped(&args.skip[..at], name) {
-            errors.push(name.span(), format!("`{text}` is skipped twice"));
+            errors.push(name.span(), format!("`{text}` is skipped twice: keep one of them"));
             continue;
         }
         if text == "self" && function.receiver.is_some() {
@@ -124,7 +124,9 @@ fn unknown(name: &str, function: &Function, inputs: &[Input<'_>]) -> String {
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     match suggest::nearest(name, known.iter().copied()) {
         Some(near) => format!("`{name}` is no argument of this function: did you mean `{near}`?"),
-        None if known.is_empty() => format!("`{name}` is no argument: this function has none"),
+        None if known.is_empty() => {
+            format!("`{name}` is no argument: this function has none, so that there is nothing to skip")
+        }
         None => {
             format!("`{name}` is no argument of this function: the arguments are {}", suggest::list(known))
         }
@@ -176,4 +178,9 @@ fn default_piece(input: &Input<'_>, function: &Function) -> Piece {
         Kind::Const => value(Root::ConstParameter, Vec::new()),
         Kind::Argument { index, .. } => value(Root::Argument(index), function.arguments[index].cfgs.clone()),
     }
+}
+
+/// An argument as a template names it.
+fn placeholder_of(name: &Ident) -> String {
+    format!("<{}>", name.unraw())
 }

@@ -5,7 +5,7 @@ use syn::spanned::Spanned as _;
 
 use crate::args::Args;
 use crate::errors::Errors;
-use crate::function::{Function, Hold, pins_or_borrows};
+use crate::function::{Function, Ownership, pins_or_borrows};
 use crate::tokens;
 
 /// Whether an option asks for the background form; if so, the arguments must allow it.
@@ -20,20 +20,20 @@ pub(super) fn background(args: &Args, function: &Function, errors: &mut Errors) 
     let reason = format!("with `{option}` a computation can outlive its caller");
     if let Some(receiver) = &function.receiver {
         let borrows = receiver.ty.as_ref().is_some_and(pins_or_borrows);
-        match receiver.hold {
-            Hold::Exclusive => errors.push(receiver.span, exclusive(&reason, "self")),
+        match receiver.ownership {
+            Ownership::Exclusive => errors.push(receiver.span, exclusive(&reason, "self")),
             _ if borrows => errors.push(receiver.span, nested(&reason, "self: Arc<Self>")),
-            Hold::Value | Hold::Shared => {}
+            Ownership::Owned | Ownership::Shared => {}
         }
     }
     for argument in &function.arguments {
         let span = argument.ty.span();
-        match argument.hold {
-            Hold::Exclusive => errors.push(span, exclusive(&reason, "it")),
+        match argument.ownership {
+            Ownership::Exclusive => errors.push(span, exclusive(&reason, "it")),
             _ if pins_or_borrows(&argument.ty) => {
                 errors.push(span, nested(&reason, "an owned value, or an `Arc` of it"));
             }
-            Hold::Value | Hold::Shared => {}
+            Ownership::Owned | Ownership::Shared => {}
         }
     }
     true
@@ -58,11 +58,11 @@ fn nested(reason: &str, instead: &str) -> String {
 /// Whether an expression names an argument that the body takes or changes.
 pub(super) fn mentions_owned(function: &Function, expr: &Expr) -> bool {
     let receiver = function.receiver.as_ref().is_some_and(|receiver| {
-        receiver.hold != Hold::Shared && tokens::mention(expr, &receiver.ident.to_string())
+        receiver.ownership != Ownership::Shared && tokens::mention(expr, &receiver.ident.to_string())
     });
     receiver
         || function.arguments.iter().any(|argument| {
-            argument.hold != Hold::Shared
+            argument.ownership != Ownership::Shared
                 && argument.bindings.iter().any(|name| tokens::mention(expr, &name.to_string()))
         })
 }

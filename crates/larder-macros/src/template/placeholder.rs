@@ -124,7 +124,7 @@ fn check_lossy(inner: &str, steps: &[Step]) -> Result<(), String> {
     for (at, step) in steps.iter().enumerate() {
         let lossy = match step {
             Step::Call(name) if name == "to_string_lossy" => true,
-            // Alone, it is told by its type.
+            // Alone, its type shows it.
             Step::Call(name) if name == "display" => at + 1 < steps.len(),
             _ => false,
         };

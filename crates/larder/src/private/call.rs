@@ -1,13 +1,21 @@
 //! One call of a cached function.
 
-use std::{convert::Infallible, future::Future, time::Duration};
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    future::Future,
+    panic::Location,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use crate::{
     cache::{Cache, Invalidating},
     error_sharing::{Sharing, Unshared},
     key::Key,
+    panic_guard,
     policy::{Lock, Policy},
-    private::kind::{Fallible, Plain},
+    private::output_kind::{Fallible, Plain},
     read_through::{self, Missed},
     scope::Scope,
     value::Value,
@@ -20,6 +28,8 @@ pub struct Call<'c, C: ?Sized> {
     key: String,
     /// Whether a part of the key had no text: it is that of no entry.
     failed: bool,
+    /// Computes anew, whatever the cache has.
+    refreshing: bool,
     missed: Missed,
 }
 
@@ -29,10 +39,10 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         let mut key = Key::default();
         key.literal(cache.prefix());
         build(&mut key);
-        Self::missed(cache, &key, None)
+        Self::missed(cache, &key, false, None)
     }
 
-    /// The value of a hit, or else the call, to go on with. Looks only if it is told to `look`.
+    /// The value of a hit, or else the call, to go on with. Without `look`, the call is one that refreshes.
     ///
     /// This is all that a hit runs through: the key stays on the stack, and is not even moved.
     #[inline]
@@ -43,16 +53,16 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         }
         build(&mut key);
         if look && !key.failed() {
-            read_through::look(cache, key.as_str()).map_err(|missed| Self::missed(cache, &key, Some(missed)))
+            read_through::look(cache, key.as_str()).map_err(|missed| Self::missed(cache, &key, false, Some(missed)))
         } else {
-            Err(Self::missed(cache, &key, None))
+            Err(Self::missed(cache, &key, !look, None))
         }
     }
 
     #[inline(never)]
-    fn missed(cache: &'c C, key: &Key, missed: Option<Missed>) -> Self {
+    fn missed(cache: &'c C, key: &Key, refreshing: bool, missed: Option<Missed>) -> Self {
         let missed = missed.unwrap_or_else(|| Missed::without_lookup(cache.core(), key.as_str()));
-        Self { cache, key: key.as_str().to_owned(), failed: key.failed(), missed }
+        Self { cache, key: key.as_str().to_owned(), failed: key.failed(), refreshing, missed }
     }
 
     /// The full key.
@@ -83,8 +93,8 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
 // `Send`, and rustc cannot do that.
 
 impl<T, E, S> Fallible<T, E, S> {
-    /// The output of a hit that needs nothing but a look, or else the call, with the key that `build`
-    /// writes. Looks only if it is told to `look`.
+    /// The output of a hit that needs nothing but a look, or else the call, with the key that `build` writes. Without
+    /// `look`, the call is one that refreshes.
     ///
     /// # Errors
     ///
@@ -102,7 +112,8 @@ impl<T, E, S> Fallible<T, E, S> {
         Call::begin(cache, look, build).map(Ok)
     }
 
-    /// Everything but that: the store, other callers' computations, the function's own body.
+    /// Everything but that: the store, other callers' computations, the function's own body. A call that refreshes runs
+    /// the body at once, and stores its value.
     pub async fn compute<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> Result<T, E>
     where
         C: Cache + ?Sized,
@@ -112,6 +123,9 @@ impl<T, E, S> Fallible<T, E, S> {
         F: Future<Output = Result<T, E>>,
     {
         let at = (call.cache, call.usable_key());
+        if call.refreshing {
+            return read_through::refresh(at, call.missed.clone(), &policy, move || body).await;
+        }
         read_through::get_or_compute(at, call.missed.clone(), &policy, self.0, move || body).await
     }
 
@@ -130,18 +144,10 @@ impl<T, E, S> Fallible<T, E, S> {
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
         let at = (call.cache, call.usable_key());
+        if call.refreshing {
+            return read_through::refresh(at, call.missed.clone(), &policy, start).await;
+        }
         read_through::get_or_compute_background(at, call.missed.clone(), &policy, self.0, start).await
-    }
-
-    /// Runs the body now, and stores its value.
-    pub async fn refresh<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> Result<T, E>
-    where
-        C: Cache + ?Sized,
-        T: Value,
-        F: Future<Output = Result<T, E>>,
-    {
-        let at = (call.cache, call.usable_key());
-        read_through::refresh(at, call.missed.clone(), &policy, move || body).await
     }
 
     /// The value in an output.
@@ -178,6 +184,10 @@ impl<R> Plain<R> {
     {
         let at = (call.cache, call.usable_key());
         let compute = move || infallible(body);
+        if call.refreshing {
+            let Ok(value) = read_through::refresh(at, call.missed.clone(), &policy, compute).await;
+            return value;
+        }
         let Ok(value) =
             read_through::get_or_compute(at, call.missed.clone(), &policy, Unshared, compute).await;
         value
@@ -197,21 +207,12 @@ impl<R> Plain<R> {
     {
         let at = (call.cache, call.usable_key());
         let start = move || infallible(start());
+        if call.refreshing {
+            let Ok(value) = read_through::refresh(at, call.missed.clone(), &policy, start).await;
+            return value;
+        }
         let Ok(value) =
             read_through::get_or_compute_background(at, call.missed.clone(), &policy, Unshared, start).await;
-        value
-    }
-
-    /// As [`Fallible::refresh`].
-    pub async fn refresh<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> R
-    where
-        C: Cache + ?Sized,
-        R: Value,
-        F: Future<Output = R>,
-    {
-        let at = (call.cache, call.usable_key());
-        let Ok(value) =
-            read_through::refresh(at, call.missed.clone(), &policy, move || infallible(body)).await;
         value
     }
 
@@ -231,8 +232,12 @@ async fn infallible<R>(body: impl Future<Output = R>) -> Result<R, Infallible> {
 pub struct Options(Policy);
 
 impl Options {
-    /// With a `ttl`.
+    /// With a `ttl`. One of zero is reported, once for each function.
+    #[track_caller]
     pub fn new(ttl: Duration) -> Self {
+        if ttl.is_zero() {
+            report_zero_ttl(Location::caller());
+        }
         Self(Policy::ttl(ttl))
     }
 
@@ -315,6 +320,22 @@ impl Options {
     /// The policy.
     pub fn policy(self) -> Policy {
         self.0
+    }
+}
+
+/// Only an expression can give zero: a zero that is written does not compile.
+#[cold]
+fn report_zero_ttl(function: &'static Location<'static>) {
+    /// The functions reported so far.
+    static REPORTED: Mutex<BTreeSet<&'static Location<'static>>> = Mutex::new(BTreeSet::new());
+    let first = REPORTED.lock().unwrap_or_else(PoisonError::into_inner).insert(function);
+    if first {
+        panic_guard::report!(
+            warn,
+            %function,
+            "the `ttl` of a cached function is zero: nothing is stored, and every call runs the function; give it a \
+             length of time, or switch the cache off with `when = …`"
+        );
     }
 }
 

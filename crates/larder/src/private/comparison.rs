@@ -1,14 +1,14 @@
 //! How the values that a function returns are compared, told apart by their concrete type.
 //!
-//! As in [`kind`](super::kind), the method that has the most references in front of its type, and whose bounds hold,
+//! As in [`output_kind`](super::output_kind), the method that has the most references in front of its type, and whose bounds hold,
 //! is the one that `(&&&&compared(kind)).remember()` finds: one reference more than the first choice has.
 
 use std::{fmt::Debug, marker::PhantomData};
 
 use crate::{
     private::{
-        kind::{Fallible, Plain},
-        once::Nothing,
+        output_kind::{Fallible, Plain},
+        type_checks::Nothing,
     },
     value::Comparison,
 };
@@ -32,8 +32,12 @@ impl<R> Returned for Plain<R> {
 }
 
 impl<R> Returned for Nothing<R> {
-    type Value = ();
+    type Value = NoValue;
 }
+
+/// The type of the values of what cannot be cached.
+#[derive(Debug)]
+pub struct NoValue;
 
 /// The type of the cached values of this kind of output.
 #[must_use]

@@ -1,9 +1,9 @@
-//! Reads that count as nothing, for `larder-http`: it looks at entries that it may not serve, and knows by itself
+//! Reads that count as nothing, for `larder-http`: it looks at entries that it may not serve, and counts by itself
 //! what became of a request.
 
 use crate::{cache::Cache, dependencies, read_through, scope, value::Value};
 
-/// The value under a key, whoever is given it.
+/// The value under a key, also if it is not served afterwards.
 pub async fn find<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
     read_through::find_uncounted(cache, key).await
 }
@@ -13,7 +13,7 @@ pub fn find_local<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
     read_through::find_local(cache, key)
 }
 
-/// Somebody was given what was found: `fresh`, or past its time.
+/// Counts what was served to a caller: `fresh`, or past its time.
 pub fn count_served(cache: &dyn Cache, fresh: bool) {
     cache.core().count_served(fresh);
 }

@@ -1,4 +1,4 @@
-//! What becomes of arguments: owned copies, for a run in the background.
+//! Owned copies of arguments, for a run in the background.
 
 use std::{borrow::Borrow, convert::Infallible, marker::PhantomData};
 

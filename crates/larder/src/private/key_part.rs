@@ -1,4 +1,4 @@
-//! What becomes of arguments: parts of a key.
+//! Arguments as parts of a key.
 
 use std::{
     borrow::Cow,
@@ -77,20 +77,23 @@ by_deref! {
     [T: Fast + ToOwned + ?Sized] Cow<'_, T>;
 }
 
+// Three choices, one reference apart, for `(&&Arg(&value)).write(key)`. Each step has one trait alone: of a value whose
+// type is an error already (a field that does not exist), the first choice is then taken without a second error.
+
 /// The first choice for an [`Arg`].
 pub trait ArgFast {
     /// Appends the argument.
     fn write(&self, key: &mut Key);
 }
 
-impl<T: Fast + ?Sized> ArgFast for Arg<'_, T> {
+impl<T: Fast + ?Sized> ArgFast for &Arg<'_, T> {
     #[inline]
     fn write(&self, key: &mut Key) {
         self.0.write(key);
     }
 }
 
-/// The first choice for what has a text that others have too.
+/// The second choice: a text that other values have too.
 pub trait ArgLossy {
     /// What the argument is.
     type Part;
@@ -108,19 +111,19 @@ pub trait ArgLossy {
 )]
 pub trait Lossless {}
 
-impl ArgLossy for Arg<'_, std::path::Display<'_>> {
+impl ArgLossy for &&Arg<'_, std::path::Display<'_>> {
     type Part = std::path::Display<'static>;
 
     fn write(&self, _: &mut Key) {}
 }
 
-impl ArgLossy for Arg<'_, std::ffi::os_str::Display<'_>> {
+impl ArgLossy for &&Arg<'_, std::ffi::os_str::Display<'_>> {
     type Part = std::ffi::os_str::Display<'static>;
 
     fn write(&self, _: &mut Key) {}
 }
 
-/// The second choice for an [`Arg`], one reference further.
+/// The last choice: whatever is `Display`.
 pub trait ArgDisplay {
     /// What the argument is.
     type Part: ?Sized;
@@ -131,7 +134,7 @@ pub trait ArgDisplay {
         Self::Part: KeyPart;
 }
 
-impl<T: ?Sized> ArgDisplay for &Arg<'_, T> {
+impl<T: ?Sized> ArgDisplay for Arg<'_, T> {
     type Part = T;
 
     fn write(&self, key: &mut Key)
@@ -173,7 +176,7 @@ pub trait Digest {
     /// Appends the MD5.
     fn md5(&self, key: &mut Key);
 
-    /// Appends the digest that nobody can make two values have.
+    /// Appends the digest of which no two values with the same can be found.
     fn hash(&self, key: &mut Key);
 }
 

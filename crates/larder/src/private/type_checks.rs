@@ -1,7 +1,7 @@
-//! One complaint about a type that does not fit.
+//! One error for a type that does not fit: no cache, or a value that cannot be cached.
 //!
-//! A `check` complains; after it, what does not fit is replaced by something that fits everywhere, so that
-//! nothing else complains of it. As in [`kind`](super::kind), the first choice is the one whose bounds hold.
+//! A `check` does not compile; after it, what does not fit is replaced by something that fits everywhere, so that
+//! there is no second error. As in [`output_kind`](super::output_kind), the first choice is the one whose bounds hold.
 
 use std::{convert::Infallible, marker::PhantomData};
 
@@ -11,7 +11,7 @@ use crate::{
     policy::Policy,
     private::{
         call::Call,
-        kind::{Fallible, Plain},
+        output_kind::{Fallible, Plain},
     },
     value::Value,
 };
@@ -20,36 +20,36 @@ use crate::{
 #[inline]
 pub fn check_cache<C: Cache + ?Sized>(_: &C) {}
 
-/// What `cache = …` names.
+/// What `cache = …` names: a cache, if there is no mistake.
 #[derive(Debug)]
-pub struct Place<'c, C: ?Sized>(pub &'c C);
+pub struct MaybeCache<'c, C: ?Sized>(pub &'c C);
 
-/// The first choice for a [`Place`].
-pub trait PlaceCache<'c> {
+/// The first choice for a [`MaybeCache`].
+pub trait ACache<'c> {
     /// The cache's type.
     type Cache: Cache + ?Sized;
 
     /// The cache.
-    fn placed(&self) -> &'c Self::Cache;
+    fn cache(&self) -> &'c Self::Cache;
 }
 
-impl<'c, C: Cache + ?Sized> PlaceCache<'c> for Place<'c, C> {
+impl<'c, C: Cache + ?Sized> ACache<'c> for MaybeCache<'c, C> {
     type Cache = C;
 
     #[inline]
-    fn placed(&self) -> &'c C {
+    fn cache(&self) -> &'c C {
         self.0
     }
 }
 
 /// The second choice, one reference further.
-pub trait PlaceNothing {
+pub trait NoCache {
     /// Does not return.
-    fn placed(&self) -> &'static dyn Cache;
+    fn cache(&self) -> &'static dyn Cache;
 }
 
-impl<C: ?Sized> PlaceNothing for &Place<'_, C> {
-    fn placed(&self) -> &'static dyn Cache {
+impl<C: ?Sized> NoCache for &MaybeCache<'_, C> {
+    fn cache(&self) -> &'static dyn Cache {
         unreachable!("a call of `check_cache` that does not compile comes first")
     }
 }
@@ -154,11 +154,6 @@ impl<R> Nothing<R> {
         _: Policy,
         _: impl FnOnce() -> F,
     ) -> R {
-        match self.0 {}
-    }
-
-    /// As [`Fallible::refresh`].
-    pub async fn refresh<C: ?Sized, F>(self, _: Call<'_, C>, _: Policy, _: F) -> R {
         match self.0 {}
     }
 

@@ -1,12 +1,12 @@
-//! What functions that change the data do to the cache, whatever becomes of them.
+//! Guards of functions that change the data: they change the cache too, however the function ends.
 
 use crate::{
     cache::Cache, epoch::ReadVersion, key::Key, panic_guard, policy::Policy, scope::Scope, typed::insert,
     value::Value,
 };
 
-/// Invalidates when it is told how the function ended, or when it is dropped because nobody will tell: a
-/// panic or a cancellation may have come after the change.
+/// Invalidates when the function has ended, or when the guard is dropped before: a panic or a cancellation may have come
+/// after the change.
 #[derive(Debug)]
 pub struct Invalidate<'c, C: Cache + ?Sized> {
     cache: &'c C,
@@ -56,7 +56,7 @@ impl<'c, C: Cache + ?Sized> Invalidate<'c, C> {
 impl<C: Cache + ?Sized> Drop for Invalidate<'_, C> {
     fn drop(&mut self) {
         if !self.scopes.is_empty() && !self.on_ok_only {
-            // It is done when this returns; nobody is left to be told how far the news has come.
+            // It is applied when this returns; no caller is left who could wait for its delivery.
             drop(self.cache.apply(&self.scopes));
         }
     }

@@ -1,0 +1,28 @@
+//! What every option has, and the macros that take it.
+
+use syn::Ident;
+
+/// Which of the three macros is being read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Macro {
+    Cached,
+    Invalidate,
+    CachePut,
+}
+
+impl Macro {
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cached => "#[cached]",
+            Self::Invalidate => "#[invalidate]",
+            Self::CachePut => "#[cache_put]",
+        }
+    }
+}
+
+/// An option as it was given.
+pub(crate) struct Given<T> {
+    pub(crate) name: Ident,
+    pub(crate) value: T,
+}

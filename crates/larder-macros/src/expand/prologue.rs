@@ -1,0 +1,68 @@
+//! The statements that every generated function begins with: the cache, and what the function returns.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
+
+use super::names::{local, local_at, output_span, private};
+use crate::function::Function;
+use crate::model::{CacheExpr, Common};
+
+/// Brings the traits into scope whose methods choose by a concrete type. They have no names, so that nothing can meet
+/// them.
+pub(super) fn use_choices(common: &Common) -> TokenStream {
+    let private = private(common);
+    quote!(use #private::choices::*;)
+}
+
+/// The local that is the cache; errors about its type belong to the expression.
+pub(super) fn cache(common: &Common) -> Ident {
+    match &common.cache {
+        CacheExpr::Global => local("cache"),
+        CacheExpr::Given { expr, .. } => local_at("cache", Span::mixed_site().located_at(expr.span())),
+    }
+}
+
+/// `let cache = …;`
+pub(super) fn let_cache(common: &Common) -> TokenStream {
+    let private = private(common);
+    let cache = cache(common);
+    let CacheExpr::Given { expr, cloned } = &common.cache else {
+        return quote!(let #cache = #private::global(););
+    };
+    let span = Span::mixed_site().located_at(expr.span());
+    let given = match cloned {
+        false => quote!(&(#expr)),
+        true => quote_spanned!(span=> &::core::clone::Clone::clone(&(#expr))),
+    };
+    let checked = quote_spanned! {span=>
+        #private::check_cache(#cache);
+        let #cache = (&#private::MaybeCache(#cache)).cache();
+    };
+    quote! {
+        let #cache = #given;
+        #checked
+    }
+}
+
+/// `let kind = …;`: what the function returns, through aliases.
+pub(super) fn let_kind(common: &Common, function: &Function) -> TokenStream {
+    let private = private(common);
+    let output = &function.output;
+    let span = output_span(function);
+    let kind = local_at("kind", span);
+    quote_spanned! {span=>
+        let #kind = (&&&&&&&&#private::Returns::<#output>::new()).kind();
+        #kind.check();
+        let #kind = (&#kind).checked();
+    }
+}
+
+/// Remembers how the function's values are compared, for the day when one comes back from a server as another one.
+/// Stands where a computation begins, not where a hit runs.
+pub(super) fn remember_comparison(common: &Common, function: &Function) -> TokenStream {
+    let private = private(common);
+    let span = output_span(function);
+    let kind = local_at("kind", span);
+    quote_spanned!(span=> (&&&&#private::compared(#kind)).remember();)
+}

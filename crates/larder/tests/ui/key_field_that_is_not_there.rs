@@ -1,0 +1,13 @@
+use larder::cached;
+
+struct Filter {
+    name: String,
+}
+
+#[cached(ttl = 300, key = "search:<filter.nme>")]
+async fn search(filter: &Filter) -> u64 {
+    let _ = &filter.name;
+    0
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+use larder::cached;
+
+struct Filter;
+
+impl Filter {
+    fn name(&self) -> &str {
+        "name"
+    }
+}
+
+#[cached(ttl = 300, key = "search:<filter.nme()>")]
+async fn search(filter: &Filter) -> u64 {
+    let _ = filter.name();
+    0
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use larder::cached;
+
+#[cached(ttl = 300, stale_if_error = "1h", timeout = 0)]
+async fn user(id: u64) -> u64 {
+    id
+}
+
+fn main() {}
