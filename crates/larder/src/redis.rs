@@ -38,7 +38,7 @@ use self::{
     config::Config,
     connection::{Command, Connections, Failure, LinkState, Reply, Unavailable},
     lease::Wakes,
-    log::{Log, OnWake},
+    log::{Log, OnWake, Trouble},
     names::Names,
     observed::Observed,
     setback::Setback,
@@ -50,7 +50,7 @@ use crate::{
     core::{Core, Lookup},
     entry::Entry,
     epoch::{Announcement, Epoch},
-    error::{Kind, Result},
+    error::Result,
     link::{Link, Operation, Server},
     lock::LockGuard,
     memory::MemoryCache,
@@ -247,20 +247,18 @@ impl Remote {
     /// Waits for the log to be followed, after a server was connected to.
     async fn wait_for_log(&self, patience: Duration) -> Result<()> {
         const PAUSE: Duration = Duration::from_millis(10);
+        /// The log's own attempt to connect takes as long as that, and says more.
+        const SLACK: Duration = Duration::from_millis(250);
         let end = Instant::now() + patience;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let reason = match tokio::time::timeout(left, self.log.started()).await {
+            match tokio::time::timeout(left + SLACK, self.log.started()).await {
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(trouble)) if left.is_zero() => trouble.to_string(),
-                Ok(Err(_)) => {
-                    // What stood in the way of this attempt may not stand in the way of the next.
-                    tokio::time::sleep(PAUSE.min(left)).await;
-                    continue;
-                }
-                Err(_) => "it took too long to begin".to_owned(),
-            };
-            return Err(Kind::Connect { address: "the invalidation log".to_owned(), reason }.into());
+                Ok(Err(trouble)) if left.is_zero() => return Err(trouble.into()),
+                // What stood in the way of this attempt may not stand in the way of the next.
+                Ok(Err(_)) => tokio::time::sleep(PAUSE.min(left)).await,
+                Err(_) => return Err(Trouble::new("it took too long to begin").into()),
+            }
         }
     }
 

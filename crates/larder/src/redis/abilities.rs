@@ -85,6 +85,8 @@ impl Abilities {
     /// Takes the replies to [`questions`].
     pub(super) fn learn(&self, replies: &[Value], refusals: &Refusals) {
         let [get, set, scripts @ ..] = replies else { return };
+        let refused: Vec<_> = replies.iter().filter_map(error).collect();
+        refusals.learn_rights(refused.iter().map(String::as_str));
         let check = |operation, reply: &Value| match error(reply) {
             None => refusals.accepted(operation),
             Some(text) => {

@@ -15,12 +15,17 @@
 mod batch;
 mod cluster;
 mod command;
+mod connect_error;
 mod dial;
 mod introduction;
 mod link;
+mod protocol;
 mod sentinel;
+mod server_kind;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::sync::Arc;
 
@@ -28,11 +33,12 @@ use ::redis::{Cmd, Value};
 
 use self::{
     cluster::Cluster,
-    dial::{Address, DialError},
+    dial::Address,
     link::{Destination, Link},
 };
 pub(crate) use self::{
     command::{Command, Failure, Reply, Unavailable},
+    connect_error::{ConnectError, io_error},
     dial::{Dialed, words},
 };
 use super::{
@@ -41,7 +47,7 @@ use super::{
     facts::Facts,
     url::{Node, Place},
 };
-use crate::error::{Kind, Result};
+use crate::error::Result;
 
 /// Whether a new connection to a server with these facts may carry commands. Must not block.
 pub(crate) type Admit = Arc<dyn Fn(&Facts) -> bool + Send + Sync>;
@@ -155,28 +161,19 @@ pub(crate) async fn connect_to_log(
     key: &str,
     suffix: &str,
     question: &Cmd,
-) -> Result<ToLog> {
-    let unreachable = |address: String| {
-        move |error: DialError| crate::Error::from(Kind::Connect { address, reason: error.explained() })
-    };
+) -> Result<ToLog, ConnectError> {
     let node = |node: Node| Address::Tcp(node);
     let mut address = match place(config) {
         Some(Destination::Fixed(address)) => address,
-        Some(Destination::Master(name)) => {
-            sentinel::master(config, &name).await.map(node).map_err(unreachable(name))?
-        }
-        None => {
-            let owner = cluster::owner(config, key.as_bytes()).await;
-            owner.map(node).map_err(unreachable("the cluster".to_owned()))?
-        }
+        Some(Destination::Master(name)) => sentinel::master(config, &name).await.map(node)?,
+        None => cluster::owner(config, key.as_bytes()).await.map(node)?,
     };
     let name = format!("{}{suffix}", config.client_name);
     let mut asking = false;
     for _ in 0..cluster::REDIRECTIONS {
         let mut besides: Vec<Cmd> = asking.then(|| words(&["ASKING"])).into_iter().collect();
         besides.push(question.clone());
-        let dialed = dial::dial(config, &address, &name, besides, || {}).await;
-        let dialed = dialed.map_err(unreachable(address.to_string()))?;
+        let dialed = dial::dial(config, &address, &name, besides, || {}).await?;
         let elsewhere = match (&address, dialed.answers.last()) {
             (Address::Tcp(asked), Some(Value::ServerError(error))) => cluster::redirection(error, asked),
             _ => None,
@@ -186,6 +183,5 @@ pub(crate) async fn connect_to_log(
         };
         (address, asking) = (node(to), asks);
     }
-    let reason = "its nodes send us from one to the other for the log".to_owned();
-    Err(Kind::Connect { address: "the cluster".to_owned(), reason }.into())
+    Err(ConnectError::transient("its nodes send us from one to the other for the log").of(cluster::NAME))
 }

@@ -65,7 +65,7 @@ impl Connect for Dialer {
         let log = Names::new(&self.0.prefix).log();
         let question = log::question(&log);
         let connected = connect_to_log(&self.0, &log, purpose.suffix(), &question).await;
-        let ToLog { mut dialed, asking } = connected.map_err(Trouble::new)?;
+        let ToLog { mut dialed, asking } = connected.map_err(Trouble::from)?;
         let facts = Facts {
             replid: dialed.facts.replication_id.clone(),
             // Or it would not have been dialed.

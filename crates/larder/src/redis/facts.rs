@@ -27,9 +27,16 @@ const OLDEST: (u32, u32, u32) = (6, 2, 0);
 pub(super) enum Unfit {
     /// It may be fit later.
     Now(String),
-    /// It will be the same next time.
-    Forever(String),
+    /// It will be the same next time. What mends it.
+    Forever(String, &'static str),
+    /// It is a node of a cluster, and should be one server.
+    IsCluster,
+    /// It should be a node of a cluster.
+    IsNoCluster,
 }
+
+/// What mends a server that is too old, or none.
+const NEWER: &str = "connect to Redis 6.2 or newer, or to Valkey";
 
 impl Facts {
     /// Reads the replies to `INFO` and `TIME`, and checks whether commands can be sent there.
@@ -38,24 +45,16 @@ impl Facts {
             info.lines().filter_map(|line| line.trim().split_once(':')).collect();
         let field = |name: &str| fields.get(name).copied();
         let text = field("redis_version").or(field("valkey_version"));
-        let text = text.ok_or_else(|| Unfit::Forever("it does not tell its version".to_owned()))?;
+        let text = text.ok_or_else(|| Unfit::Forever("it does not tell its version".to_owned(), NEWER))?;
         let valkey = field("valkey_version").is_some();
         let version = version(text);
         if version < OLDEST && !valkey {
-            return Err(Unfit::Forever(format!("it is Redis {text}, and 6.2 or newer is needed")));
+            return Err(Unfit::Forever(format!("it is Redis {text}, which is too old"), NEWER));
         }
         let cluster = field("cluster_enabled") == Some("1");
         match (cluster, clustered) {
-            (true, false) => {
-                return Err(Unfit::Forever(
-                    "it is a node of a cluster: the URL of a cluster begins with redis+cluster://".to_owned(),
-                ));
-            }
-            (false, true) => {
-                return Err(Unfit::Forever(
-                    "it is not a node of a cluster: the URL of one server begins with redis://".to_owned(),
-                ));
-            }
+            (true, false) => return Err(Unfit::IsCluster),
+            (false, true) => return Err(Unfit::IsNoCluster),
             _ => {}
         }
         if field("loading") == Some("1") {
@@ -100,8 +99,8 @@ mod tests {
 
     #[track_caller]
     fn unfit(from: &str, to: &str, reason: &str) {
-        let (Unfit::Now(text) | Unfit::Forever(text)) = read(&INFO.replace(from, to), false).unwrap_err();
-        assert!(text.contains(reason), "{text}");
+        let unfit = format!("{:?}", read(&INFO.replace(from, to), false).unwrap_err());
+        assert!(unfit.contains(reason), "{unfit}");
     }
 
     #[test]
@@ -120,8 +119,11 @@ mod tests {
         unfit("redis_version", "other", "version");
         unfit("role:master", "role:slave", "not a master");
         unfit("loading:0", "loading:1", "loading");
-        unfit("cluster_enabled:0", "cluster_enabled:1", "redis+cluster://");
-        assert!(matches!(read(INFO, true), Err(Unfit::Forever(_))));
+        assert_eq!(
+            read(&INFO.replace("cluster_enabled:0", "cluster_enabled:1"), false).err(),
+            Some(Unfit::IsCluster)
+        );
+        assert_eq!(read(INFO, true).err(), Some(Unfit::IsNoCluster));
     }
 
     #[test]

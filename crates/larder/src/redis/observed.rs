@@ -1,5 +1,7 @@
 //! What was found out about the servers of one log, by all caches on it.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use super::{abilities::Abilities, idle::Idle, refusal::Refusals};
 
 /// What was found out about the servers of one log.
@@ -8,4 +10,28 @@ pub(super) struct Observed {
     pub(super) refusals: Refusals,
     pub(super) abilities: Abilities,
     pub(super) idle: Idle,
+    /// How many servers a warning says are unavailable.
+    unavailable: AtomicUsize,
+}
+
+impl Observed {
+    /// For this ACL user, and keys that begin so.
+    pub(super) fn new(user: Option<&str>, prefix: &str) -> Self {
+        Self { refusals: Refusals::new(user, prefix), ..Self::default() }
+    }
+
+    /// A warning says that a server is unavailable.
+    pub(super) fn reported_down(&self) {
+        self.unavailable.fetch_add(1, Relaxed);
+    }
+
+    /// It is available again, or no longer of interest.
+    pub(super) fn reported_up(&self) {
+        self.unavailable.fetch_sub(1, Relaxed);
+    }
+
+    /// Whether the last warning about a connection says that there is none: the log need not say so again.
+    pub(super) fn is_reported_down(&self) -> bool {
+        self.unavailable.load(Relaxed) > 0
+    }
 }

@@ -18,14 +18,18 @@ use super::{
     LinkState,
     batch::{self, Exchange},
     command::{Command, Failure, Reply, Unavailable},
-    dial::{Address, DialError, words},
+    ConnectError,
+    dial::{Address, words},
     link::{Destination, Link},
 };
 use crate::{
-    error::{Error, Kind},
+    error::Error,
     redis::{config::Config, facts::Facts, url::Node},
     sync::plain::lock,
 };
+
+/// What errors call it.
+pub(super) const NAME: &str = "the cluster";
 
 /// The shortest time between two looks at who owns what.
 const APART: Duration = Duration::from_millis(100);
@@ -42,7 +46,7 @@ pub(super) struct Cluster {
     map: ArcSwapOption<Map>,
     links: Mutex<HashMap<Node, Arc<Link>>>,
     /// Why the last look failed, if it did; changes with every look.
-    looked: watch::Sender<Option<DialError>>,
+    looked: watch::Sender<Option<ConnectError>>,
     look: Mutex<Look>,
 }
 
@@ -241,7 +245,7 @@ impl Cluster {
         });
     }
 
-    fn seen(&self, outcome: Result<Vec<Range>, DialError>) {
+    fn seen(&self, outcome: Result<Vec<Range>, ConnectError>) {
         let error = match outcome {
             Ok(ranges) => {
                 self.adopt(ranges);
@@ -289,11 +293,9 @@ impl Cluster {
             }
             attempts += 1;
             let failure = looked.borrow().clone();
-            let failure = failure.unwrap_or_else(|| DialError::now("no node answers"));
-            if failure.forever || attempts >= self.config.connect_attempts {
-                return Err(
-                    Kind::Connect { address: "the cluster".to_owned(), reason: failure.explained() }.into()
-                );
+            let failure = failure.unwrap_or_else(|| ConnectError::transient("no node answers"));
+            if failure.is_permanent() || attempts >= self.config.connect_attempts {
+                return Err(failure.of(NAME).into());
             }
             tokio::time::sleep(APART).await;
         };
@@ -301,8 +303,7 @@ impl Cluster {
         for (_, link) in &map.masters {
             facts = Some(link.ready().await?);
         }
-        let nobody = || Kind::Connect { address: "the cluster".to_owned(), reason: "no masters".to_owned() };
-        facts.ok_or_else(|| nobody().into())
+        facts.ok_or_else(|| ConnectError::transient("it has no masters").of(NAME).into())
     }
 
     pub(super) fn states(&self) -> Vec<LinkState> {
@@ -342,11 +343,13 @@ impl Drop for Looking {
 }
 
 /// The master that owns a key, as the cluster says now.
-pub(super) async fn owner(config: &Config, key: &[u8]) -> Result<Node, DialError> {
+pub(super) async fn owner(config: &Config, key: &[u8]) -> Result<Node, ConnectError> {
     let slot = slot(key);
     let ranges = slots::ranges(config).await?;
     let owner = ranges.into_iter().find(|range| (range.first..=range.last).contains(&slot));
-    owner.map(|range| range.master).ok_or_else(|| DialError::now(format_args!("nobody owns the slot {slot}")))
+    owner
+        .map(|range| range.master)
+        .ok_or_else(|| ConnectError::transient(format!("no node owns the slot {slot}")).of(NAME))
 }
 
 /// The node that takes a part of a batch.

@@ -1,43 +1,109 @@
 //! The log's connections.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use ::redis::{Cmd, Pipeline, RedisError, ServerError, Value, aio::MultiplexedConnection, cmd};
 use async_trait::async_trait;
 use tokio::time::timeout;
 
 use super::record::FIELD;
-use crate::redis::refusal;
+use crate::{
+    error::{Cause, Error, Kind},
+    redis::{
+        connection::{ConnectError, io_error},
+        refusal::{self, ServerReply},
+    },
+};
 
 /// Why the log is out of reach. Never names a password.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{text}")]
+#[derive(Debug, Clone)]
 pub(crate) struct Trouble {
-    text: Arc<str>,
+    /// Without the words of its cause.
+    reason: Cow<'static, str>,
     /// What mends it, where the server refuses what it will go on refusing.
     mend: Option<&'static str>,
+    cause: Option<Cause>,
+    /// Where there is no connection: all that is known is here.
+    connection: Option<ConnectError>,
 }
 
 impl Trouble {
-    pub(crate) fn new(what: impl fmt::Display) -> Self {
-        Self { text: what.to_string().into(), mend: None }
+    pub(crate) fn new(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason: reason.into(), mend: None, cause: None, connection: None }
+    }
+
+    /// The same, with what it came from.
+    pub(super) fn caused_by(self, cause: impl StdError + Send + Sync + 'static) -> Self {
+        Self { cause: Some(Arc::new(cause)), ..self }
+    }
+
+    /// The same, with these words in the place of the reason.
+    pub(super) fn saying(self, reason: String) -> Self {
+        Self { reason: reason.into(), ..self }
     }
 
     /// What a server said against a command.
     pub(super) fn refused(error: &ServerError) -> Self {
-        let text = refusal::plain(error);
-        Self { mend: refusal::mend(&text), text: text.into() }
+        let reply = ServerReply::from(error);
+        let mend = refusal::mend(&reply.0);
+        Self { mend, ..Self::new("the server refuses a command").caused_by(reply) }
+    }
+
+    /// What the server said, if it said something.
+    pub(super) fn reply(&self) -> Option<&str> {
+        self.cause.as_deref()?.downcast_ref::<ServerReply>().map(|reply| &*reply.0)
     }
 
     /// What mends it, where the server will go on refusing it.
-    pub(super) fn mend(&self) -> Option<&'static str> {
-        self.mend
+    pub(super) fn mend(&self) -> Option<&str> {
+        self.connection.as_ref().map_or(self.mend, ConnectError::mend)
+    }
+
+    /// Why there is no connection, if that is it.
+    pub(super) fn connection(&self) -> Option<&ConnectError> {
+        self.connection.as_ref()
+    }
+}
+
+/// In full, with what it came from: for a log, which shows no causes.
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.connection, &self.cause) {
+            (Some(error), _) => write!(f, "cannot connect to {}: {}", error.server(), error.in_full()),
+            (None, Some(cause)) => write!(f, "{}: {cause}", self.reason),
+            (None, None) => f.write_str(&self.reason),
+        }
+    }
+}
+
+impl From<ConnectError> for Trouble {
+    fn from(error: ConnectError) -> Self {
+        Self { connection: Some(error), ..Self::new("") }
     }
 }
 
 impl From<RedisError> for Trouble {
     fn from(error: RedisError) -> Self {
-        Self::new(error)
+        let broken = Self::new("the connection broke");
+        match io_error(&error) {
+            Some(error) => broken.caused_by(error),
+            None => broken.caused_by(error),
+        }
+    }
+}
+
+impl From<Trouble> for Error {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble { connection: Some(error), .. } => error.into(),
+            Trouble { reason, mend, cause, .. } => {
+                let reason = match mend {
+                    Some(mend) => format!("{reason}; {mend}"),
+                    None => reason.into_owned(),
+                };
+                Kind::Connect { address: "the invalidation log".to_owned(), reason, cause }.into()
+            }
+        }
     }
 }
 
@@ -132,7 +198,7 @@ impl Link {
         match objection {
             // Records are no text: the server would repeat their bytes in its error, and a reply that is not UTF-8
             // ends the connection (redis 1.8).
-            Some(trouble) if refusal::is_unknown(&trouble.text) => Err(trouble),
+            Some(trouble) if trouble.reply().is_some_and(refusal::is_unknown) => Err(trouble),
             objection => Ok(Self { connection, facts, asking, objection, _alive: alive }),
         }
     }

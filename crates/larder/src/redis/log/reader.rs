@@ -62,6 +62,8 @@ enum Reported {
     There,
     /// Nothing yet: a connection that was cut is no news if the next one works.
     Cut,
+    /// Nothing of it, but that its server is unavailable, as the connections for commands found out.
+    Unavailable,
     Lost,
 }
 
@@ -136,13 +138,19 @@ impl Reader {
     fn lost(&mut self, trouble: Trouble) {
         self.shared.set_followed(false);
         self.shared.refused(Operation::Follow, &trouble);
-        // What is refused was warned of, or will be.
-        let is_news = self.contact == Reported::Cut && trouble.mend().is_none();
-        self.contact = if self.contact == Reported::There { Reported::Cut } else { Reported::Lost };
-        if is_news {
-            let log = &self.shared.key;
-            report(|| tracing::warn!(log, %trouble, "lost contact with the invalidation log"));
-        }
+        // What is refused was warned of, or will be, and so was a server that is gone.
+        let is_told = trouble.mend().is_some()
+            || trouble.connection().is_some() && self.shared.observed.is_reported_down();
+        self.contact = match self.contact {
+            Reported::There => Reported::Cut,
+            Reported::Lost => Reported::Lost,
+            Reported::Cut | Reported::Unavailable if is_told => Reported::Unavailable,
+            Reported::Cut | Reported::Unavailable => {
+                let log = &self.shared.key;
+                report(|| tracing::warn!(log, reason = %trouble, "lost contact with the invalidation log"));
+                Reported::Lost
+            }
+        };
         self.shared.starts.send_modify(|starts| {
             if starts.completed == 0 {
                 starts.trouble = Some(trouble);

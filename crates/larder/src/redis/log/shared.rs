@@ -215,9 +215,13 @@ impl Shared {
 
     /// The server said something against an operation.
     pub(super) fn refused(&self, operation: Operation, trouble: &Trouble) {
-        if let Some(mend) = trouble.mend() {
-            report(|| self.observed.refusals.refused(operation, &trouble.to_string(), mend));
-        }
+        let Some(mend) = trouble.mend() else { return };
+        let (operation, reply) = match trouble.connection() {
+            // The connections for commands say the same.
+            Some(error) => (Operation::Connect, format!("{}: {}", error.server(), error.in_full())),
+            None => (operation, trouble.reply().map_or_else(|| trouble.to_string(), str::to_owned)),
+        };
+        report(|| self.observed.refusals.refused(operation, &reply, mend));
     }
 
     /// An operation went well.

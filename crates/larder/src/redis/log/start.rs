@@ -113,9 +113,8 @@ async fn lower(shared: &Shared, link: &mut Link, last: Epoch, id: Option<Epoch>)
     let reply = link.ask(&commands, shared.deadline).await?.pop().unwrap_or_default();
     let reply = reply::said(reply).map_err(|trouble| {
         let key = &shared.key;
-        Trouble::new(format_args!(
-            "the log has an ID that no server gives, and cannot be made anew ({trouble}); delete the key {key}"
-        ))
+        let reason = format!("the log has an ID that no server gives, and cannot be made anew; delete the key {key}");
+        trouble.saying(reason)
     })?;
     if reply != Value::Int(1) {
         // Another process was faster.

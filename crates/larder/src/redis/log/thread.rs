@@ -64,6 +64,6 @@ fn refuse(shared: &Shared, error: std::io::Error) {
     report(|| {
         tracing::error!(log = shared.key, %error, "cannot start the thread that follows the invalidation log");
     });
-    let trouble = Trouble::new(format_args!("cannot start the log's thread: {error}"));
+    let trouble = Trouble::new("cannot start the log's thread").caused_by(error);
     shared.starts.send_modify(|starts| starts.trouble = Some(trouble));
 }

@@ -3,7 +3,7 @@
 use std::sync::Weak;
 
 use super::{
-    Acquire, Address, Arc, AtomicBool, Destination, DialError, Dialed, Duration, Facts, Handle, Instant,
+    Acquire, Address, Arc, AtomicBool, Destination, ConnectError, Dialed, Duration, Facts, Handle, Instant,
     Link, Live, Relaxed, Release, Spares, Stage,
 };
 use crate::{
@@ -63,7 +63,7 @@ impl Drop for Ended {
 enum Attempt {
     Connected(Dialed, Address, u64, Arc<AtomicBool>),
     NotAdmitted,
-    Failed(DialError),
+    Failed(ConnectError),
 }
 
 impl Link {
@@ -130,13 +130,7 @@ impl Link {
                 Attempt::Connected(dialed, address, generation, ended)
             }
             Ok(_) => Attempt::NotAdmitted,
-            Err(error) => Attempt::Failed(match &self.destination {
-                Destination::Fixed(_) => error,
-                Destination::Master(_) => {
-                    let reason = format!("{address}: {}", error.reason);
-                    error.saying(reason)
-                }
-            }),
+            Err(error) => Attempt::Failed(error),
         }
     }
 
@@ -144,7 +138,7 @@ impl Link {
         let (line, generation) = (&self.lines[index], live.generation);
         let ended = Arc::clone(&live.ended);
         let facts = live.dialed.facts.clone();
-        let Observed { abilities, refusals, idle } = &*self.config.observed;
+        let Observed { abilities, refusals, idle, .. } = &*self.config.observed;
         abilities.learn(&live.dialed.answers, refusals);
         if let Some(pause) = idle.keep_alive() {
             tokio::spawn(keep_alive(Arc::downgrade(self), index, generation, pause));
@@ -166,16 +160,16 @@ impl Link {
         }
     }
 
-    fn not_connected(&self, index: usize, error: DialError) {
+    fn not_connected(&self, index: usize, error: ConnectError) {
         self.breaker.failed();
         self.breaker.probed_in_vain();
-        match error.mend {
+        match error.mend() {
             Some(mend) => {
-                let reply = format!("{}: {}", self.name(), error.reason);
+                let reply = format!("{}: {}", error.server(), error.in_full());
                 self.config.observed.refusals.refused(Operation::Connect, &reply, mend);
-                self.reported_down.store(true, Release);
+                _ = self.is_down_now();
             }
-            None => self.report_down(&error.reason),
+            None => self.report_down(&error.in_full()),
         }
         self.lines[index].stage.send_modify(|stage| {
             let attempts = if let Stage::Down(attempts, _) = stage { *attempts } else { 0 };
@@ -264,7 +258,7 @@ async fn repair_line(this: &Ended) {
                 if refused > PATIENCE {
                     let reason = "the invalidation log does not know this server yet";
                     // No failed attempt: the server is there.
-                    link.lines[this.line].stage.send_replace(Stage::Down(0, DialError::now(reason)));
+                    link.lines[this.line].stage.send_replace(Stage::Down(0, ConnectError::transient(reason)));
                 }
             }
             Attempt::Failed(error) => {

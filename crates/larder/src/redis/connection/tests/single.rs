@@ -60,8 +60,8 @@ async fn a_refused_password_is_a_clear_error_without_the_password() {
     let server = RedisServer::builder().password("right").start();
     let url = |secret: &str| server.url().replace(":right@", secret);
     for (secret, reason) in [
-        (":hunter2@", "password was refused: WRONGPASS"),
-        ("default:@", "password was refused: WRONGPASS"),
+        (":hunter2@", "password was refused"),
+        ("default:@", "password was refused"),
         ("", "it asks for a password"),
     ] {
         let began = Instant::now();

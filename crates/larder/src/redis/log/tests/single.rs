@@ -46,7 +46,7 @@ impl Connect for SingleServer {
         let replication = reply::text(replication)?;
         let field = |name| {
             let value = reply::info_field(&replication, name);
-            value.ok_or_else(|| Trouble::new(format_args!("the server does not tell its {name}")))
+            value.ok_or_else(|| Trouble::new(format!("the server does not tell its {name}")))
         };
         let facts = Facts {
             replid: field("master_replid")?.to_owned(),
