@@ -1,6 +1,7 @@
 //! `RedisCache`: entries that all processes share through Redis.
 
 mod abilities;
+mod backoff;
 mod breaker;
 mod config;
 mod connection;
@@ -228,9 +229,10 @@ fn warn_of_default_prefix() {
         crate::foreign::report!(
             warn,
             prefix = config::DEFAULT_PREFIX,
+            mend = "name one of your own: ?prefix=shop in the URL, LARDER_PREFIX=shop in the environment, or \
+                    RedisCacheBuilder::prefix",
             "the keys in Redis begin with the default prefix, which every program has that names none: two of them on \
-             one server read each other's values; name one of your own: ?prefix=shop in the URL, LARDER_PREFIX=shop in \
-             the environment, or RedisCacheBuilder::prefix"
+             one server read each other's values"
         );
     }
 }

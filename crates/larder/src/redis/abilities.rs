@@ -15,6 +15,7 @@ use ::redis::{Cmd, Value};
 
 use super::{
     connection::words,
+    names::Names,
     refusal::{self, Refusals},
 };
 use crate::{link::Operation, sync::plain::lock};
@@ -124,10 +125,13 @@ impl Abilities {
 /// What is asked on a new connection for commands. None of it changes anything, or says more than text: see
 /// [`Abilities::has_set`].
 pub(super) fn questions(prefix: &str) -> Vec<Cmd> {
+    /// No computation has such a key.
+    const PROBE: &str = "larder-probe";
+    let names = Names::new(prefix);
     let mut questions = vec![
-        words(&["GET", &format!("{prefix}:e:larder-probe")]),
+        words(&["GET", &names.entry(PROBE)]),
         // Refused where any write is. Sets nothing: there is no such lease.
-        words(&["SET", &format!("{prefix}:l:larder-probe"), "", "XX", "PX", "1"]),
+        words(&["SET", &names.lease(PROBE), "", "XX", "PX", "1"]),
     ];
     questions.extend(script_questions());
     questions

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use super::backoff::jittered;
+
 /// Failures in a row after which callers are refused without being tried.
 pub(crate) const FAILURES: u32 = 5;
 
@@ -129,12 +131,6 @@ impl Breaker {
     }
 }
 
-/// `first`, doubled so many times, `longest` at most; between half of that and all of it.
-pub(crate) fn jittered(first: Duration, doublings: u32, longest: Duration, chance: f64) -> Duration {
-    let full = first.saturating_mul(1u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(longest);
-    full.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,12 +230,5 @@ mod tests {
         assert_eq!(breaker.pause(1.0), LONGEST, "to be connected proves nothing yet");
         breaker.succeeded();
         assert_eq!(breaker.pause(1.0), Duration::ZERO);
-    }
-
-    #[test]
-    fn pauses_are_jittered_by_half() {
-        let pause = |chance| jittered(FIRST, 2, LONGEST, chance);
-        assert_eq!(pause(1.0), FIRST * 4);
-        assert_eq!(pause(0.0), FIRST * 2);
     }
 }

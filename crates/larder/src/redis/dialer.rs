@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{
     config::Config,
     connection::{Admit, Command, Connections, ToLog, connect_to_log},
-    log::{self, Connect, Connected, Facts, Log, Purpose, Trouble},
+    log::{self, Connect, Connected, Log, Purpose, Trouble},
     names::Names,
     settings::{OutOfTouch, Settings},
 };
@@ -66,13 +66,7 @@ impl Connect for Dialer {
         let question = log::question(&log);
         let connected = connect_to_log(&self.0, &log, purpose.suffix(), &question).await;
         let ToLog { mut dialed, asking } = connected.map_err(Trouble::from)?;
-        let facts = Facts {
-            replid: dialed.facts.replication_id.clone(),
-            // Or it would not have been dialed.
-            is_master: true,
-            eviction: dialed.facts.eviction.clone().unwrap_or_default(),
-            time_ms: dialed.facts.time_ms,
-        };
+        let facts = dialed.facts.clone();
         let answer = dialed.answers.pop();
         Ok(Connected {
             connection: dialed.connection.clone(),

@@ -1,7 +1,5 @@
 //! What a server says of itself.
 
-use std::collections::HashMap;
-
 use ::redis::Value;
 
 /// What a server said of itself on a new connection.
@@ -41,9 +39,7 @@ const NEWER: &str = "connect to Redis 6.2 or newer, or to Valkey";
 impl Facts {
     /// Reads the replies to `INFO` and `TIME`, and checks whether commands can be sent there.
     pub(super) fn read(info: &str, time: &Value, clustered: bool) -> Result<Self, Unfit> {
-        let fields: HashMap<&str, &str> =
-            info.lines().filter_map(|line| line.trim().split_once(':')).collect();
-        let field = |name: &str| fields.get(name).copied();
+        let field = |name: &str| info_field(info, name);
         let text = field("redis_version").or(field("valkey_version"));
         let text = text.ok_or_else(|| Unfit::Forever("it does not tell its version".to_owned(), NEWER))?;
         let valkey = field("valkey_version").is_some();
@@ -60,15 +56,35 @@ impl Facts {
         if field("loading") == Some("1") {
             return Err(Unfit::Now("it is loading its data".to_owned()));
         }
-        match field("role") {
-            Some("master") => {}
-            role => return Err(Unfit::Now(format!("it is not a master: {}", role.unwrap_or("no role")))),
+        if !is_master(info) {
+            let role = field("role").unwrap_or("no role");
+            return Err(Unfit::Now(format!("it is not a master: {role}")));
         }
         let replication_id = field("master_replid").unwrap_or_default().to_owned();
-        let time_ms = milliseconds(time).ok_or_else(|| Unfit::Now("it does not tell the time".to_owned()))?;
+        let time_ms = time_ms(time).ok_or_else(|| Unfit::Now("it does not tell the time".to_owned()))?;
         let eviction = field("maxmemory_policy").map(str::to_owned);
         Ok(Self { version, valkey, replication_id, eviction, time_ms })
     }
+
+    /// Whether this, which the same server says later, is of the same master with the same history of data.
+    pub(super) fn is_still_true(&self, info: &str) -> bool {
+        is_master(info) && info_field(info, "master_replid") == Some(&self.replication_id)
+    }
+
+    /// Whether it may evict a key without a lifetime when its memory is full.
+    pub(super) fn evicts_everything(&self) -> bool {
+        let spares = |policy: &str| policy.is_empty() || policy == "noeviction" || policy.starts_with("volatile-");
+        self.eviction.as_deref().is_some_and(|policy| !spares(policy))
+    }
+}
+
+/// A field of what `INFO` says.
+fn info_field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+fn is_master(info: &str) -> bool {
+    info_field(info, "role") == Some("master")
 }
 
 fn version(text: &str) -> (u32, u32, u32) {
@@ -77,8 +93,8 @@ fn version(text: &str) -> (u32, u32, u32) {
     (next(), next(), next())
 }
 
-/// Seconds and microseconds, as two strings.
-fn milliseconds(time: &Value) -> Option<u64> {
+/// What `TIME` says, in milliseconds.
+pub(super) fn time_ms(time: &Value) -> Option<u64> {
     let Value::Array(parts) = time else { return None };
     let [seconds, micros] = parts.as_slice() else { return None };
     let number = |value: &Value| ::redis::from_redis_value_ref::<u64>(value).ok();

@@ -58,9 +58,10 @@ impl Idle {
         if let Some(limit) = self.learn(now, silence) {
             tracing::warn!(
                 seconds = limit.as_secs_f64(),
+                mend = "set the idle timeout of what stands between (a proxy, a firewall, the server's own `timeout`) \
+                        to more than 10 s",
                 "connections to redis are closed when they are idle for that long: larder says something on them \
-                 often enough from now on; set the idle timeout of what stands between (a proxy, a firewall, the \
-                 server's own `timeout`) to more than 10 s"
+                 often enough from now on"
             );
         }
     }

@@ -29,7 +29,7 @@ use tokio::{
     time::timeout_at,
 };
 
-pub(crate) use self::connect::{Connect, Connected, Facts, Purpose, Trouble, question};
+pub(crate) use self::connect::{Connect, Connected, Purpose, Trouble, question};
 use self::{
     sender::Wake,
     shared::{Cause, Shared},

@@ -11,6 +11,7 @@ use crate::{
     error::{Cause, Error, Kind},
     redis::{
         connection::{ConnectError, io_error},
+        facts::Facts,
         refusal::{self, ServerReply},
     },
 };
@@ -107,19 +108,6 @@ impl From<Trouble> for Error {
     }
 }
 
-/// What a server says of itself.
-#[derive(Debug, Clone)]
-pub(crate) struct Facts {
-    /// Which history of data it has: another one after a failover.
-    pub(crate) replid: String,
-    /// Whether it takes writes.
-    pub(crate) is_master: bool,
-    /// What it does when its memory is full.
-    pub(crate) eviction: String,
-    /// Its clock, in milliseconds since 1970.
-    pub(crate) time_ms: u64,
-}
-
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -154,8 +142,8 @@ pub(crate) struct Connected {
 /// Connects to the server that has the log.
 #[async_trait]
 pub(crate) trait Connect: Send + Sync + 'static {
-    /// A new connection that is not shared, without a response timeout of its own, to the server that is to
-    /// take writes of the log's key now; and what that server says of itself on it. Must end within a time of its own.
+    /// A new connection that is not shared, without a response timeout of its own, to the master that takes
+    /// writes of the log's key now (of a replica, neither what it lacks nor what it has too much would show); and what that server says of itself on it. Must end within a time of its own.
     async fn connect(&self, purpose: Purpose) -> Result<Connected, Trouble>;
 }
 
@@ -190,10 +178,6 @@ pub(crate) type KeptAlive = Box<dyn std::any::Any + Send>;
 impl Link {
     pub(super) async fn open(connector: &dyn Connect, purpose: Purpose) -> Result<Self, Trouble> {
         let Connected { connection, facts, asking, answer, alive } = connector.connect(purpose).await?;
-        if !facts.is_master {
-            // Neither what it lacks nor what it has too much would show.
-            return Err(Trouble::new("the server is a replica"));
-        }
         let objection = answer.as_ref().and_then(objection);
         match objection {
             // Records are no text: the server would repeat their bytes in its error, and a reply that is not UTF-8

@@ -12,7 +12,7 @@ use tokio::time::{sleep, sleep_until};
 
 use super::{
     connect::{Link, Purpose, Trouble},
-    pace::{Backoff, Pace, Volume},
+    pace::{Pace, Volume},
     record::Content,
     reply::{self, Ends, Entry},
     report::report,
@@ -23,6 +23,7 @@ use crate::{
     epoch::{Epoch, Instant, Record},
     link::Operation,
     mutant,
+    redis::backoff::Backoff,
     scope::ScopeHash,
 };
 
@@ -180,7 +181,7 @@ impl Reader {
         shared.contact().set_server_time(link.facts().time_ms);
         let now = time::Instant::now();
         let mut visit = Visit { link, has_read: false, server_checked: now, time_checked: now };
-        if !shared.admits(&visit.link.facts().replid) {
+        if !shared.admits(&visit.link.facts().replication_id) {
             let known = shared.starts.borrow().replid.is_some();
             self.start_anew(&mut visit, if known { Cause::Replica } else { Cause::First }).await?;
         }
@@ -392,7 +393,5 @@ async fn doubt(shared: &Shared, found: time::Instant) {
 
 fn check_server(link: &Link, reply: Value) -> Result<(), Trouble> {
     let info = reply::text(reply)?;
-    let is_same = reply::info_field(&info, "role") == Some("master")
-        && reply::info_field(&info, "master_replid") == Some(&*link.facts().replid);
-    is_same.then_some(()).ok_or_else(|| Trouble::new("the server is not what it was"))
+    link.facts().is_still_true(&info).then_some(()).ok_or_else(|| Trouble::new("the server is not what it was"))
 }

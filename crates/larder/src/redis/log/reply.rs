@@ -8,7 +8,7 @@ use super::{
     connect::Trouble,
     record::{Content, FIELD},
 };
-use crate::epoch::Epoch;
+use crate::{epoch::Epoch, redis::facts};
 
 /// A record as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,19 +60,9 @@ pub(super) fn text(value: Value) -> Result<String, Trouble> {
     Ok(String::from_utf8_lossy(bytes(&value).ok_or_else(strange)?).into_owned())
 }
 
-/// A field of what INFO says.
-pub(super) fn info_field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
-    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_end)
-}
-
 /// What TIME says, in milliseconds.
 pub(super) fn time_ms(value: Value) -> Result<u64, Trouble> {
-    let Value::Array(parts) = said(value)? else { return Err(strange()) };
-    let number = |part: Option<&Value>| str::from_utf8(part.and_then(bytes)?).ok()?.parse::<u64>().ok();
-    match (number(parts.first()), number(parts.get(1))) {
-        (Some(seconds), Some(micros)) => Ok(seconds.saturating_mul(1000).saturating_add(micros / 1000)),
-        _ => Err(strange()),
-    }
+    facts::time_ms(&said(value)?).ok_or_else(strange)
 }
 
 /// An ID. One beyond what an epoch can hold is [`Epoch::MAX`], which every reader of the log refuses: cut short, it

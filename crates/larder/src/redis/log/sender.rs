@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{
     connect::{Link, Purpose, Trouble},
-    pace::{Backoff, Volume},
+    pace::Volume,
     record::{Content, FIELD},
     reply,
     report::report,
@@ -21,6 +21,7 @@ use crate::{
     epoch::{Epoch, Parcel},
     link::Operation,
     mutant,
+    redis::{backoff::Backoff, names::Names},
     scope::ScopeHash,
 };
 
@@ -171,7 +172,7 @@ impl Sender {
         if self.is_admitted() {
             return Ok(());
         }
-        let replid = self.link.as_ref().map(|link| link.facts().replid.clone()).unwrap_or_default();
+        let replid = self.link.as_ref().map(|link| link.facts().replication_id.clone()).unwrap_or_default();
         self.shared.doubt.notify_one();
         let started = self.starts.wait_for(|starts| starts.replid.as_deref() == Some(&*replid));
         match timeout(START, started).await {
@@ -181,7 +182,7 @@ impl Sender {
     }
 
     fn is_admitted(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| self.shared.admits(&link.facts().replid))
+        self.link.as_ref().is_some_and(|link| self.shared.admits(&link.facts().replication_id))
     }
 
     /// Sends until nothing waits: records first, deletions behind them.
@@ -257,7 +258,7 @@ impl Sender {
         for &(key, filled) in wakes {
             append(&mut commands, &self.shared.key, "*", &Content::Wake { key, filled });
         }
-        let keys = deleted_keys(&self.shared.prefix, keys);
+        let keys = deleted_keys(&self.shared.names, keys);
         let mut elsewhere = None;
         match &self.shared.unlink {
             _ if keys.is_empty() => {}
@@ -350,6 +351,6 @@ fn next_id(last: Epoch) -> String {
 }
 
 /// The keys of the entries that are invalid now, and of the counters of that name.
-fn deleted_keys(prefix: &str, keys: &[Arc<str>]) -> Vec<String> {
-    keys.iter().flat_map(|key| [format!("{prefix}:e:{key}"), format!("{prefix}:c:{key}")]).collect()
+fn deleted_keys(names: &Names, keys: &[Arc<str>]) -> Vec<String> {
+    keys.iter().flat_map(|key| [names.entry(key), names.counter(key)]).collect()
 }

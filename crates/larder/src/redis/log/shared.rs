@@ -14,13 +14,13 @@ use tokio::sync::{Notify, watch};
 
 use super::{
     OnWake, Settings, Unlink,
-    connect::{Connect, Facts, Trouble},
+    connect::{Connect, Trouble},
     report::report,
 };
 use crate::{
     epoch::{Contact, Epochs, Instant, LogOrder},
     link::Operation,
-    redis::observed::Observed,
+    redis::{facts::Facts, names::Names, observed::Observed},
     scope::ScopeHash,
     sync::plain::{Mutex, MutexGuard, lock},
 };
@@ -86,8 +86,8 @@ pub(super) fn count(counter: &AtomicU64, by: usize) {
 pub(super) struct Shared {
     /// The log's key.
     pub(super) key: String,
-    /// What the keys of entries and counters begin with.
-    pub(super) prefix: String,
+    /// What keys are called.
+    pub(super) names: Names,
     pub(super) epochs: Arc<Epochs>,
     /// Who appends, as the records say.
     identity: AtomicU64,
@@ -115,13 +115,13 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(prefix: &str, connector: Arc<dyn Connect>, settings: Settings) -> Self {
         let Settings { order, slots, freshness, deadline, unlink, observed } = settings;
-        let key = format!("{prefix}:log");
+        let names = Names::new(prefix);
         let shared = Self {
-            prefix: prefix.to_owned(),
             epochs: Arc::new(Epochs::with_log(order, slots)),
             identity: AtomicU64::new(0),
             seed: RandomState::new(),
-            key,
+            key: names.log(),
+            names,
             connector,
             unlink,
             deadline,
@@ -157,7 +157,7 @@ impl Shared {
     /// another number, at another time.
     pub(super) fn renew_identity(&self, client: u64, facts: &Facts) {
         let now = Instant::now().number();
-        let identity = self.seed.hash_one((client, &facts.replid, facts.time_ms, now));
+        let identity = self.seed.hash_one((client, &facts.replication_id, facts.time_ms, now));
         // Zero is the sender of a reset.
         self.identity.store(identity.max(1), Ordering::Relaxed);
         self.log().outbox().disown();
@@ -236,15 +236,13 @@ impl Shared {
 
     /// Warns of a server that may evict the log, once.
     pub(super) fn look_at_eviction(&self, facts: &Facts) {
-        let eviction = &facts.eviction;
-        let spares = eviction.is_empty() || eviction == "noeviction" || eviction.starts_with("volatile-");
-        if !spares && !self.warned_of_eviction.swap(true, Ordering::Relaxed) {
+        if facts.evicts_everything() && !self.warned_of_eviction.swap(true, Ordering::Relaxed) {
             report(|| {
                 tracing::warn!(
-                    policy = eviction,
+                    policy = facts.eviction,
                     log = self.key,
-                    "the server may evict the invalidation log, and everything cached with it becomes invalid \
-                     then; set its maxmemory-policy to noeviction or to one that begins with volatile-"
+                    mend = "set the server's maxmemory-policy to noeviction or to one that begins with volatile-",
+                    "the server may evict the invalidation log, and everything cached with it becomes invalid then"
                 );
             });
         }

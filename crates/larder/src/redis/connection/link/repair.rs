@@ -10,7 +10,7 @@ use crate::{
     link::Operation,
     redis::{
         abilities,
-        breaker::jittered,
+        backoff::jittered,
         connection::{
             dial::{dial, words},
             sentinel,

@@ -1,7 +1,7 @@
 //! A connector of one server, with what a test needs of it.
 
 use super::super::{
-    connect::{Connect, Connected, Facts, Purpose, Trouble},
+    connect::{Connect, Connected, Purpose, Trouble},
     reply,
 };
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use ::redis::Value;
 use async_trait::async_trait;
 
+use crate::redis::facts::Facts;
 use crate::sync::plain::{Mutex, lock};
 
 /// One server at a time, by its URL.
@@ -39,23 +40,12 @@ impl Connect for SingleServer {
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
         let mut commands = ::redis::pipe();
         commands.cmd("CLIENT").arg("SETNAME").arg(purpose.suffix());
-        commands.cmd("INFO").arg("replication").cmd("INFO").arg("memory").cmd("TIME");
+        commands.cmd("INFO").cmd("TIME");
         let replies = connection.send_packed_commands(&commands, 0, commands.len()).await?;
-        let [_, replication, memory, time] =
-            <[Value; 4]>::try_from(replies).map_err(|_| Trouble::new("replies are missing"))?;
-        let replication = reply::text(replication)?;
-        let field = |name| {
-            let value = reply::info_field(&replication, name);
-            value.ok_or_else(|| Trouble::new(format!("the server does not tell its {name}")))
-        };
-        let facts = Facts {
-            replid: field("master_replid")?.to_owned(),
-            is_master: field("role")? == "master",
-            eviction: reply::info_field(&reply::text(memory)?, "maxmemory_policy")
-                .unwrap_or_default()
-                .to_owned(),
-            time_ms: reply::time_ms(time)?,
-        };
+        let [_, info, time] =
+            <[Value; 3]>::try_from(replies).map_err(|_| Trouble::new("replies are missing"))?;
+        let facts = Facts::read(&reply::text(info)?, &time, false);
+        let facts = facts.map_err(|unfit| Trouble::new(format!("{unfit:?}")))?;
         Ok(Connected { connection, facts, asking: false, answer: None, alive: Box::new(()) })
     }
 }
