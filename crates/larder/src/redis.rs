@@ -8,7 +8,7 @@ mod connection;
 mod counters;
 mod dialer;
 mod entries;
-mod facts;
+mod server_info;
 mod idle;
 mod lease;
 mod lock;

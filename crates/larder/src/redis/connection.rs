@@ -44,13 +44,13 @@ pub(crate) use self::{
 use super::{
     breaker::BreakerState,
     config::Config,
-    facts::Facts,
+    server_info::ServerInfo,
     url::{Node, Place},
 };
 use crate::error::Result;
 
-/// Whether a new connection to a server with these facts may carry commands. Must not block.
-pub(crate) type Admit = Arc<dyn Fn(&Facts) -> bool + Send + Sync>;
+/// Whether a new connection to a server with this about it may carry commands. Must not block.
+pub(crate) type Admit = Arc<dyn Fn(&ServerInfo) -> bool + Send + Sync>;
 
 /// How a link is, for people.
 #[derive(Debug, Clone)]
@@ -96,7 +96,7 @@ impl Connections {
     /// # Errors
     ///
     /// When the configured number of attempts has failed, or one for a reason that will stay.
-    pub(crate) async fn ready(&self) -> Result<Facts> {
+    pub(crate) async fn ready(&self) -> Result<ServerInfo> {
         match &self.0 {
             Routes::Single(link) => link.ready().await,
             Routes::Cluster(cluster) => cluster.ready().await,

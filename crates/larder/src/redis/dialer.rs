@@ -37,7 +37,7 @@ pub(super) fn open_log(config: &Arc<Config>, settings: Settings) -> Arc<Log> {
 /// Entries are read and written only on the server whose log is followed.
 pub(super) fn admission(log: &Arc<Log>) -> Admit {
     let log = Arc::downgrade(log);
-    Arc::new(move |facts| log.upgrade().is_some_and(|log| log.admits(&facts.replication_id)))
+    Arc::new(move |server_info| log.upgrade().is_some_and(|log| log.admits(&server_info.replication_id)))
 }
 
 /// In a cluster, a key lies on another node than the log: it is deleted over connections of the log's thread.
@@ -66,11 +66,11 @@ impl Connect for Dialer {
         let question = log::question(&log);
         let connected = connect_to_log(&self.0, &log, purpose.suffix(), &question).await;
         let ToLog { mut dialed, asking } = connected.map_err(Trouble::from)?;
-        let facts = dialed.facts.clone();
+        let server_info = dialed.server_info.clone();
         let answer = dialed.answers.pop();
         Ok(Connected {
             connection: dialed.connection.clone(),
-            facts,
+            server_info,
             asking,
             answer,
             alive: Box::new(dialed),

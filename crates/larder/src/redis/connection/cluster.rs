@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    redis::{config::Config, facts::Facts, url::Node},
+    redis::{config::Config, server_info::ServerInfo, url::Node},
     sync::plain::lock,
 };
 
@@ -281,7 +281,7 @@ impl Cluster {
     }
 
     /// Waits until there is a connection to every master.
-    pub(super) async fn ready(self: &Arc<Self>) -> Result<Facts, Error> {
+    pub(super) async fn ready(self: &Arc<Self>) -> Result<ServerInfo, Error> {
         let mut attempts = 0;
         let map = loop {
             let mut looked = self.looked.subscribe();
@@ -299,11 +299,11 @@ impl Cluster {
             }
             tokio::time::sleep(APART).await;
         };
-        let mut facts = None;
+        let mut server_info = None;
         for (_, link) in &map.masters {
-            facts = Some(link.ready().await?);
+            server_info = Some(link.ready().await?);
         }
-        facts.ok_or_else(|| ConnectError::transient("it has no masters").of(NAME).into())
+        server_info.ok_or_else(|| ConnectError::transient("it has no masters").of(NAME).into())
     }
 
     pub(super) fn states(&self) -> Vec<LinkState> {

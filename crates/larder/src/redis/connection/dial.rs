@@ -20,7 +20,7 @@ use super::{
 };
 use crate::redis::{
     config::{Config, Credentials},
-    facts::{Facts, Unfit},
+    server_info::{ServerInfo, Incompatible},
     idle::Watched,
     url::Node,
 };
@@ -73,14 +73,14 @@ impl<F: FnOnce()> Drop for AtEnd<F> {
 #[derive(Debug)]
 pub(crate) struct Dialed {
     pub(crate) connection: MultiplexedConnection,
-    pub(crate) facts: Facts,
+    pub(crate) server_info: ServerInfo,
     /// The replies to what was asked besides, errors among them.
     pub(crate) answers: Vec<Value>,
     /// Only held.
     pub(super) _driver: Driver,
 }
 
-/// Connects to a server that is to be a master, and asks it for its facts, and these questions besides, within the
+/// Connects to a server that is to be a master, and asks it for its server_info, and these questions besides, within the
 /// configured time. `ended` is called once, when the connection has ended for whatever reason.
 pub(super) async fn dial(
     config: &Config,
@@ -106,18 +106,18 @@ pub(super) async fn dial(
             prefix: &config.prefix,
             urls: &urls,
         };
-        let (facts, answers) = introduce(&mut stream, introduction).await?;
-        if facts.get(2).is_some_and(|state| !text(state).contains("cluster_state:ok")) {
+        let (server_info, answers) = introduce(&mut stream, introduction).await?;
+        if server_info.get(2).is_some_and(|state| !text(state).contains("cluster_state:ok")) {
             return Err(ConnectError::transient("it says that the cluster is down"));
         }
-        let facts = Facts::read(&text(&facts[0]), &facts[1], clustered).map_err(|unfit| match unfit {
-            Unfit::Now(reason) => ConnectError::transient(reason),
-            Unfit::Forever(reason, mend) => ConnectError::permanent(reason).mended_by(mend),
-            Unfit::IsCluster => urls.is_cluster(),
-            Unfit::IsNoCluster => urls.is_no_cluster(),
+        let server_info = ServerInfo::read(&text(&server_info[0]), &server_info[1], clustered).map_err(|incompatible| match incompatible {
+            Incompatible::Now(reason) => ConnectError::transient(reason),
+            Incompatible::Forever(reason, mend) => ConnectError::permanent(reason).mended_by(mend),
+            Incompatible::IsCluster => urls.is_cluster(),
+            Incompatible::IsNoCluster => urls.is_no_cluster(),
         })?;
         let (connection, driver) = drive(stream, ended).await?;
-        Ok(Dialed { connection, facts, answers, _driver: driver })
+        Ok(Dialed { connection, server_info, answers, _driver: driver })
     })
     .await
 }

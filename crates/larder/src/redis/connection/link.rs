@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    redis::{breaker::Breaker, config::Config, facts::Facts},
+    redis::{breaker::Breaker, config::Config, server_info::ServerInfo},
     stats::thread_number,
 };
 
@@ -283,7 +283,7 @@ impl Link {
     }
 
     /// Waits until there is a connection, however long the attempts take, as many as are configured.
-    pub(super) async fn ready(self: &Arc<Self>) -> Result<Facts, Error> {
+    pub(super) async fn ready(self: &Arc<Self>) -> Result<ServerInfo, Error> {
         let Ok(runtime) = Handle::try_current() else {
             let error = ConnectError::permanent("it can only be asked from within a tokio runtime");
             return Err(error.of(self.name()).into());
@@ -291,7 +291,7 @@ impl Link {
         let mut stages = self.lines[0].stage.subscribe();
         loop {
             if let Some(live) = &*self.lines[0].live.load() {
-                return Ok(live.dialed.facts.clone());
+                return Ok(live.dialed.server_info.clone());
             }
             self.ensure_repair(0, &runtime);
             if let Stage::Down(attempts, failure) = &*stages.borrow_and_update()

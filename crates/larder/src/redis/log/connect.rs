@@ -11,7 +11,7 @@ use crate::{
     error::{Cause, Error, Kind},
     redis::{
         connection::{ConnectError, io_error},
-        facts::Facts,
+        server_info::ServerInfo,
         refusal::{self, ServerReply},
     },
 };
@@ -130,7 +130,7 @@ impl Purpose {
 /// A new connection, and the server that it leads to.
 pub(crate) struct Connected {
     pub(crate) connection: MultiplexedConnection,
-    pub(crate) facts: Facts,
+    pub(crate) server_info: ServerInfo,
     /// Whether each command needs an `ASKING` before it: the log is there, and its slot of the cluster is not yet.
     pub(crate) asking: bool,
     /// What the server said to [`question`].
@@ -166,7 +166,7 @@ fn objection(answer: &Value) -> Option<Trouble> {
 /// A connection, and the server that it leads to.
 pub(super) struct Link {
     connection: MultiplexedConnection,
-    facts: Facts,
+    server_info: ServerInfo,
     asking: bool,
     objection: Option<Trouble>,
     _alive: KeptAlive,
@@ -177,18 +177,18 @@ pub(crate) type KeptAlive = Box<dyn std::any::Any + Send>;
 
 impl Link {
     pub(super) async fn open(connector: &dyn Connect, purpose: Purpose) -> Result<Self, Trouble> {
-        let Connected { connection, facts, asking, answer, alive } = connector.connect(purpose).await?;
+        let Connected { connection, server_info, asking, answer, alive } = connector.connect(purpose).await?;
         let objection = answer.as_ref().and_then(objection);
         match objection {
             // Records are no text: the server would repeat their bytes in its error, and a reply that is not UTF-8
             // ends the connection (redis 1.8).
             Some(trouble) if trouble.reply().is_some_and(refusal::is_unknown) => Err(trouble),
-            objection => Ok(Self { connection, facts, asking, objection, _alive: alive }),
+            objection => Ok(Self { connection, server_info, asking, objection, _alive: alive }),
         }
     }
 
-    pub(super) fn facts(&self) -> &Facts {
-        &self.facts
+    pub(super) fn server_info(&self) -> &ServerInfo {
+        &self.server_info
     }
 
     /// What stood in the way of appending when this was opened.

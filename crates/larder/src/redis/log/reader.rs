@@ -175,13 +175,13 @@ impl Reader {
         // What was doubted until now is looked at now.
         pin!(shared.doubt.notified()).enable();
         let mut link = Link::open(&*shared.connector, Purpose::Read).await?;
-        shared.look_at_eviction(link.facts());
+        shared.look_at_eviction(link.server_info());
         let client = client_number(&mut link, shared.deadline).await?;
-        shared.renew_identity(client, link.facts());
-        shared.contact().set_server_time(link.facts().time_ms);
+        shared.renew_identity(client, link.server_info());
+        shared.contact().set_server_time(link.server_info().time_ms);
         let now = time::Instant::now();
         let mut visit = Visit { link, has_read: false, server_checked: now, time_checked: now };
-        if !shared.admits(&visit.link.facts().replication_id) {
+        if !shared.admits(&visit.link.server_info().replication_id) {
             let known = shared.starts.borrow().replid.is_some();
             self.start_anew(&mut visit, if known { Cause::Replica } else { Cause::First }).await?;
         }
@@ -393,5 +393,5 @@ async fn doubt(shared: &Shared, found: time::Instant) {
 
 fn check_server(link: &Link, reply: Value) -> Result<(), Trouble> {
     let info = reply::text(reply)?;
-    link.facts().is_still_true(&info).then_some(()).ok_or_else(|| Trouble::new("the server is not what it was"))
+    link.server_info().is_still_true(&info).then_some(()).ok_or_else(|| Trouble::new("the server is not what it was"))
 }

@@ -8,7 +8,7 @@ use super::{
     connect::Trouble,
     record::{Content, FIELD},
 };
-use crate::{epoch::Epoch, redis::facts};
+use crate::{epoch::Epoch, redis::server_info};
 
 /// A record as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub(super) fn text(value: Value) -> Result<String, Trouble> {
 
 /// What TIME says, in milliseconds.
 pub(super) fn time_ms(value: Value) -> Result<u64, Trouble> {
-    facts::time_ms(&said(value)?).ok_or_else(strange)
+    server_info::time_ms(&said(value)?).ok_or_else(strange)
 }
 
 /// An ID. One beyond what an epoch can hold is [`Epoch::MAX`], which every reader of the log refuses: cut short, it

@@ -172,7 +172,7 @@ impl Sender {
         if self.is_admitted() {
             return Ok(());
         }
-        let replid = self.link.as_ref().map(|link| link.facts().replication_id.clone()).unwrap_or_default();
+        let replid = self.link.as_ref().map(|link| link.server_info().replication_id.clone()).unwrap_or_default();
         self.shared.doubt.notify_one();
         let started = self.starts.wait_for(|starts| starts.replid.as_deref() == Some(&*replid));
         match timeout(START, started).await {
@@ -182,7 +182,7 @@ impl Sender {
     }
 
     fn is_admitted(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| self.shared.admits(&link.facts().replication_id))
+        self.link.as_ref().is_some_and(|link| self.shared.admits(&link.server_info().replication_id))
     }
 
     /// Sends until nothing waits: records first, deletions behind them.

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     epoch::{Contact, Epochs, Instant, LogOrder},
     link::Operation,
-    redis::{facts::Facts, names::Names, observed::Observed},
+    redis::{server_info::ServerInfo, names::Names, observed::Observed},
     scope::ScopeHash,
     sync::plain::{Mutex, MutexGuard, lock},
 };
@@ -155,9 +155,9 @@ impl Shared {
     /// Two machines that were cloned while they ran have the same memory, random numbers included. What they cannot
     /// share is a connection: before either reads what the other one appends, it has connected anew, as a client of
     /// another number, at another time.
-    pub(super) fn renew_identity(&self, client: u64, facts: &Facts) {
+    pub(super) fn renew_identity(&self, client: u64, server_info: &ServerInfo) {
         let now = Instant::now().number();
-        let identity = self.seed.hash_one((client, &facts.replication_id, facts.time_ms, now));
+        let identity = self.seed.hash_one((client, &server_info.replication_id, server_info.time_ms, now));
         // Zero is the sender of a reset.
         self.identity.store(identity.max(1), Ordering::Relaxed);
         self.log().outbox().disown();
@@ -235,11 +235,11 @@ impl Shared {
     }
 
     /// Warns of a server that may evict the log, once.
-    pub(super) fn look_at_eviction(&self, facts: &Facts) {
-        if facts.evicts_everything() && !self.warned_of_eviction.swap(true, Ordering::Relaxed) {
+    pub(super) fn look_at_eviction(&self, server_info: &ServerInfo) {
+        if server_info.evicts_everything() && !self.warned_of_eviction.swap(true, Ordering::Relaxed) {
             report(|| {
                 tracing::warn!(
-                    policy = facts.eviction,
+                    policy = server_info.eviction,
                     log = self.key,
                     mend = "set the server's maxmemory-policy to noeviction or to one that begins with volatile-",
                     "the server may evict the invalidation log, and everything cached with it becomes invalid then"

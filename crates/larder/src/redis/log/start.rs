@@ -194,7 +194,7 @@ async fn continues(
 fn complete(shared: &Shared, link: &Link, cause: Cause) {
     count(&shared.counts.starts[cause as usize], 1);
     shared.starts.send_modify(|starts| {
-        starts.replid = Some(Arc::from(link.facts().replication_id.as_str()));
+        starts.replid = Some(Arc::from(link.server_info().replication_id.as_str()));
         starts.completed += 1;
         starts.trouble = None;
     });

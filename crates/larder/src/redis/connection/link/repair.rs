@@ -3,7 +3,7 @@
 use std::sync::Weak;
 
 use super::{
-    Acquire, Address, Arc, AtomicBool, Destination, ConnectError, Dialed, Duration, Facts, Handle, Instant,
+    Acquire, Address, Arc, AtomicBool, Destination, ConnectError, Dialed, Duration, ServerInfo, Handle, Instant,
     Link, Live, Relaxed, Release, Spares, Stage,
 };
 use crate::{
@@ -126,7 +126,7 @@ impl Link {
         };
         let questions = abilities::questions(&self.config.prefix);
         match dial(&self.config, &address, &self.config.client_name, questions, at_end).await {
-            Ok(dialed) if self.admit.as_ref().is_none_or(|admit| admit(&dialed.facts)) => {
+            Ok(dialed) if self.admit.as_ref().is_none_or(|admit| admit(&dialed.server_info)) => {
                 Attempt::Connected(dialed, address, generation, ended)
             }
             Ok(_) => Attempt::NotAdmitted,
@@ -137,7 +137,7 @@ impl Link {
     fn connected(self: &Arc<Self>, index: usize, live: Live) {
         let (line, generation) = (&self.lines[index], live.generation);
         let ended = Arc::clone(&live.ended);
-        let facts = live.dialed.facts.clone();
+        let server_info = live.dialed.server_info.clone();
         let Observed { abilities, refusals, idle, .. } = &*self.config.observed;
         abilities.learn(&live.dialed.answers, refusals);
         if let Some(pause) = idle.keep_alive() {
@@ -152,7 +152,7 @@ impl Link {
         self.breaker.close();
         refusals.accepted(Operation::Connect);
         self.report_up();
-        let Facts { version: (major, minor, patch), valkey, .. } = facts;
+        let ServerInfo { version: (major, minor, patch), valkey, .. } = server_info;
         crate::foreign::report!(debug, server = self.name(), valkey, version = %format_args!("{major}.{minor}.{patch}"), "connected");
         // It may have ended before it could be found here.
         if ended.load(Acquire) {

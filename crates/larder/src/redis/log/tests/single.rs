@@ -9,7 +9,7 @@ use std::time::Duration;
 use ::redis::Value;
 use async_trait::async_trait;
 
-use crate::redis::facts::Facts;
+use crate::redis::server_info::ServerInfo;
 use crate::sync::plain::{Mutex, lock};
 
 /// One server at a time, by its URL.
@@ -44,8 +44,8 @@ impl Connect for SingleServer {
         let replies = connection.send_packed_commands(&commands, 0, commands.len()).await?;
         let [_, info, time] =
             <[Value; 3]>::try_from(replies).map_err(|_| Trouble::new("replies are missing"))?;
-        let facts = Facts::read(&reply::text(info)?, &time, false);
-        let facts = facts.map_err(|unfit| Trouble::new(format!("{unfit:?}")))?;
-        Ok(Connected { connection, facts, asking: false, answer: None, alive: Box::new(()) })
+        let server_info = ServerInfo::read(&reply::text(info)?, &time, false);
+        let server_info = server_info.map_err(|incompatible| Trouble::new(format!("{incompatible:?}")))?;
+        Ok(Connected { connection, server_info, asking: false, answer: None, alive: Box::new(()) })
     }
 }

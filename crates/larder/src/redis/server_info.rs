@@ -4,7 +4,7 @@ use ::redis::Value;
 
 /// What a server said of itself on a new connection.
 #[derive(Debug, Clone)]
-pub(crate) struct Facts {
+pub(crate) struct ServerInfo {
     /// Of the Redis release that it is, or is compatible with.
     pub(crate) version: (u32, u32, u32),
     /// Whether it says that it is Valkey.
@@ -22,7 +22,7 @@ const OLDEST: (u32, u32, u32) = (6, 2, 0);
 
 /// Why a server is not used.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unfit {
+pub(super) enum Incompatible {
     /// It may be fit later.
     Now(String),
     /// It will be the same next time. What mends it.
@@ -36,32 +36,32 @@ pub(super) enum Unfit {
 /// What mends a server that is too old, or none.
 const NEWER: &str = "connect to Redis 6.2 or newer, or to Valkey";
 
-impl Facts {
+impl ServerInfo {
     /// Reads the replies to `INFO` and `TIME`, and checks whether commands can be sent there.
-    pub(super) fn read(info: &str, time: &Value, clustered: bool) -> Result<Self, Unfit> {
+    pub(super) fn read(info: &str, time: &Value, clustered: bool) -> Result<Self, Incompatible> {
         let field = |name: &str| info_field(info, name);
         let text = field("redis_version").or(field("valkey_version"));
-        let text = text.ok_or_else(|| Unfit::Forever("it does not tell its version".to_owned(), NEWER))?;
+        let text = text.ok_or_else(|| Incompatible::Forever("it does not tell its version".to_owned(), NEWER))?;
         let valkey = field("valkey_version").is_some();
         let version = version(text);
         if version < OLDEST && !valkey {
-            return Err(Unfit::Forever(format!("it is Redis {text}, which is too old"), NEWER));
+            return Err(Incompatible::Forever(format!("it is Redis {text}, which is too old"), NEWER));
         }
         let cluster = field("cluster_enabled") == Some("1");
         match (cluster, clustered) {
-            (true, false) => return Err(Unfit::IsCluster),
-            (false, true) => return Err(Unfit::IsNoCluster),
+            (true, false) => return Err(Incompatible::IsCluster),
+            (false, true) => return Err(Incompatible::IsNoCluster),
             _ => {}
         }
         if field("loading") == Some("1") {
-            return Err(Unfit::Now("it is loading its data".to_owned()));
+            return Err(Incompatible::Now("it is loading its data".to_owned()));
         }
         if !is_master(info) {
             let role = field("role").unwrap_or("no role");
-            return Err(Unfit::Now(format!("it is not a master: {role}")));
+            return Err(Incompatible::Now(format!("it is not a master: {role}")));
         }
         let replication_id = field("master_replid").unwrap_or_default().to_owned();
-        let time_ms = time_ms(time).ok_or_else(|| Unfit::Now("it does not tell the time".to_owned()))?;
+        let time_ms = time_ms(time).ok_or_else(|| Incompatible::Now("it does not tell the time".to_owned()))?;
         let eviction = field("maxmemory_policy").map(str::to_owned);
         Ok(Self { version, valkey, replication_id, eviction, time_ms })
     }
@@ -108,38 +108,38 @@ mod tests {
     const INFO: &str = "# Server\r\nredis_version:7.0.15\r\n# Memory\r\nmaxmemory_policy:noeviction\r\n\
         loading:0\r\nrole:master\r\nmaster_replid:abc\r\ncluster_enabled:0\r\n";
 
-    fn read(info: &str, clustered: bool) -> Result<Facts, Unfit> {
+    fn read(info: &str, clustered: bool) -> Result<ServerInfo, Incompatible> {
         let part = |text: &str| Value::BulkString(text.as_bytes().to_vec());
-        Facts::read(info, &Value::Array(vec![part("12"), part("345678")]), clustered)
+        ServerInfo::read(info, &Value::Array(vec![part("12"), part("345678")]), clustered)
     }
 
     #[track_caller]
-    fn unfit(from: &str, to: &str, reason: &str) {
-        let unfit = format!("{:?}", read(&INFO.replace(from, to), false).unwrap_err());
-        assert!(unfit.contains(reason), "{unfit}");
+    fn incompatible(from: &str, to: &str, reason: &str) {
+        let incompatible = format!("{:?}", read(&INFO.replace(from, to), false).unwrap_err());
+        assert!(incompatible.contains(reason), "{incompatible}");
     }
 
     #[test]
     fn what_a_server_says() {
-        let facts = read(INFO, false).unwrap();
-        assert_eq!(facts.version, (7, 0, 15));
-        assert_eq!(facts.replication_id, "abc");
-        assert_eq!(facts.eviction.as_deref(), Some("noeviction"));
-        assert_eq!(facts.time_ms, 12_345);
-        assert!(!facts.valkey);
+        let server_info = read(INFO, false).unwrap();
+        assert_eq!(server_info.version, (7, 0, 15));
+        assert_eq!(server_info.replication_id, "abc");
+        assert_eq!(server_info.eviction.as_deref(), Some("noeviction"));
+        assert_eq!(server_info.time_ms, 12_345);
+        assert!(!server_info.valkey);
     }
 
     #[test]
     fn what_makes_it_unfit() {
-        unfit("7.0.15", "6.0.9", "6.2 or newer");
-        unfit("redis_version", "other", "version");
-        unfit("role:master", "role:slave", "not a master");
-        unfit("loading:0", "loading:1", "loading");
+        incompatible("7.0.15", "6.0.9", "6.2 or newer");
+        incompatible("redis_version", "other", "version");
+        incompatible("role:master", "role:slave", "not a master");
+        incompatible("loading:0", "loading:1", "loading");
         assert_eq!(
             read(&INFO.replace("cluster_enabled:0", "cluster_enabled:1"), false).err(),
-            Some(Unfit::IsCluster)
+            Some(Incompatible::IsCluster)
         );
-        assert_eq!(read(INFO, true).err(), Some(Unfit::IsNoCluster));
+        assert_eq!(read(INFO, true).err(), Some(Incompatible::IsNoCluster));
     }
 
     #[test]
