@@ -39,7 +39,7 @@ use self::{
     config::Config,
     connection::{Command, Connections, Failure, LinkState, Reply, Unavailable},
     lease::Wakes,
-    log::{Log, OnWake, Trouble},
+    log::{Log, OnWake, LogError},
     names::Names,
     observed::Observed,
     setback::Setback,
@@ -256,10 +256,10 @@ impl Remote {
             let left = end.saturating_duration_since(Instant::now());
             match tokio::time::timeout(left + SLACK, self.log.started()).await {
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(trouble)) if left.is_zero() => return Err(trouble.into()),
+                Ok(Err(failure)) if left.is_zero() => return Err(failure.into()),
                 // What stood in the way of this attempt may not stand in the way of the next.
                 Ok(Err(_)) => tokio::time::sleep(PAUSE.min(left)).await,
-                Err(_) => return Err(Trouble::new("it took too long to begin").into()),
+                Err(_) => return Err(LogError::new("it took too long to begin").into()),
             }
         }
     }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{
     config::Config,
     connection::{Admit, Command, Connections, ToLog, connect_to_log},
-    log::{self, Connect, Connected, Log, Purpose, Trouble},
+    log::{self, Connect, Connected, Log, Purpose, LogError},
     names::Names,
     settings::{OutOfTouch, Settings},
 };
@@ -61,11 +61,11 @@ struct Dialer(Arc<Config>);
 
 #[async_trait]
 impl Connect for Dialer {
-    async fn connect(&self, purpose: Purpose) -> Result<Connected, Trouble> {
+    async fn connect(&self, purpose: Purpose) -> Result<Connected, LogError> {
         let log = Names::new(&self.0.prefix).log();
         let question = log::question(&log);
         let connected = connect_to_log(&self.0, &log, purpose.suffix(), &question).await;
-        let ToLog { mut dialed, asking } = connected.map_err(Trouble::from)?;
+        let ToLog { mut dialed, asking } = connected.map_err(LogError::from)?;
         let server_info = dialed.server_info.clone();
         let answer = dialed.answers.pop();
         Ok(Connected {

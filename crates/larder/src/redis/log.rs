@@ -29,7 +29,7 @@ use tokio::{
     time::timeout_at,
 };
 
-pub(crate) use self::connect::{Connect, Connected, Purpose, Trouble, question};
+pub(crate) use self::connect::{Connect, Connected, Purpose, LogError, question};
 use self::{
     sender::Wake,
     shared::{Cause, Shared},
@@ -163,11 +163,11 @@ impl Log {
 
     /// Returns when the log is followed, or could not be at the first attempt: attempts go on. Dropping the future
     /// changes nothing.
-    pub(crate) async fn started(&self) -> Result<(), Trouble> {
+    pub(crate) async fn started(&self) -> Result<(), LogError> {
         let mut starts = self.shared.starts.subscribe();
-        let told = starts.wait_for(|starts| starts.completed > 0 || starts.trouble.is_some()).await;
-        let trouble = told.map_err(|_| Trouble::new("the log is closed"))?.trouble.clone();
-        trouble.map_or(Ok(()), Err)
+        let told = starts.wait_for(|starts| starts.completed > 0 || starts.failure.is_some()).await;
+        let failure = told.map_err(|_| LogError::new("the log is closed"))?.failure.clone();
+        failure.map_or(Ok(()), Err)
     }
 
     /// Whether every record through `epoch` is applied here, by `deadline` at the latest. Dropping the future changes

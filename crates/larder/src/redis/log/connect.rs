@@ -18,7 +18,7 @@ use crate::{
 
 /// Why the log is out of reach. Never names a password.
 #[derive(Debug, Clone)]
-pub(crate) struct Trouble {
+pub(crate) struct LogError {
     /// Without the words of its cause.
     reason: Cow<'static, str>,
     /// What mends it, where the server refuses what it will go on refusing.
@@ -28,7 +28,7 @@ pub(crate) struct Trouble {
     connection: Option<ConnectError>,
 }
 
-impl Trouble {
+impl LogError {
     pub(crate) fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { reason: reason.into(), mend: None, cause: None, connection: None }
     }
@@ -67,7 +67,7 @@ impl Trouble {
 }
 
 /// In full, with what it came from: for a log, which shows no causes.
-impl fmt::Display for Trouble {
+impl fmt::Display for LogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.connection, &self.cause) {
             (Some(error), _) => write!(f, "cannot connect to {}: {}", error.server(), error.in_full()),
@@ -77,13 +77,13 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl From<ConnectError> for Trouble {
+impl From<ConnectError> for LogError {
     fn from(error: ConnectError) -> Self {
         Self { connection: Some(error), ..Self::new("") }
     }
 }
 
-impl From<RedisError> for Trouble {
+impl From<RedisError> for LogError {
     fn from(error: RedisError) -> Self {
         let broken = Self::new("the connection broke");
         match io_error(&error) {
@@ -93,11 +93,11 @@ impl From<RedisError> for Trouble {
     }
 }
 
-impl From<Trouble> for Error {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble { connection: Some(error), .. } => error.into(),
-            Trouble { reason, mend, cause, .. } => {
+impl From<LogError> for Error {
+    fn from(failure: LogError) -> Self {
+        match failure {
+            LogError { connection: Some(error), .. } => error.into(),
+            LogError { reason, mend, cause, .. } => {
                 let reason = match mend {
                     Some(mend) => format!("{reason}; {mend}"),
                     None => reason.into_owned(),
@@ -144,7 +144,7 @@ pub(crate) struct Connected {
 pub(crate) trait Connect: Send + Sync + 'static {
     /// A new connection that is not shared, without a response timeout of its own, to the master that takes
     /// writes of the log's key now (of a replica, neither what it lacks nor what it has too much would show); and what that server says of itself on it. Must end within a time of its own.
-    async fn connect(&self, purpose: Purpose) -> Result<Connected, Trouble>;
+    async fn connect(&self, purpose: Purpose) -> Result<Connected, LogError>;
 }
 
 /// What is asked about the log on a new connection. The answer is always an error, and appends nothing: no record has
@@ -156,9 +156,9 @@ pub(crate) fn question(key: &str) -> Cmd {
 }
 
 /// What stands in the way of appending, by the answer to that.
-fn objection(answer: &Value) -> Option<Trouble> {
+fn objection(answer: &Value) -> Option<LogError> {
     match answer {
-        Value::ServerError(error) => Some(Trouble::refused(error)).filter(|trouble| trouble.mend.is_some()),
+        Value::ServerError(error) => Some(LogError::refused(error)).filter(|failure| failure.mend.is_some()),
         _ => None,
     }
 }
@@ -168,7 +168,7 @@ pub(super) struct Link {
     connection: MultiplexedConnection,
     server_info: ServerInfo,
     asking: bool,
-    objection: Option<Trouble>,
+    objection: Option<LogError>,
     _alive: KeptAlive,
 }
 
@@ -176,13 +176,13 @@ pub(super) struct Link {
 pub(crate) type KeptAlive = Box<dyn std::any::Any + Send>;
 
 impl Link {
-    pub(super) async fn open(connector: &dyn Connect, purpose: Purpose) -> Result<Self, Trouble> {
+    pub(super) async fn open(connector: &dyn Connect, purpose: Purpose) -> Result<Self, LogError> {
         let Connected { connection, server_info, asking, answer, alive } = connector.connect(purpose).await?;
         let objection = answer.as_ref().and_then(objection);
         match objection {
             // Records are no text: the server would repeat their bytes in its error, and a reply that is not UTF-8
             // ends the connection (redis 1.8).
-            Some(trouble) if trouble.reply().is_some_and(refusal::is_unknown) => Err(trouble),
+            Some(failure) if failure.reply().is_some_and(refusal::is_unknown) => Err(failure),
             objection => Ok(Self { connection, server_info, asking, objection, _alive: alive }),
         }
     }
@@ -192,27 +192,27 @@ impl Link {
     }
 
     /// What stood in the way of appending when this was opened.
-    pub(super) fn objection(&self) -> Option<&Trouble> {
+    pub(super) fn objection(&self) -> Option<&LogError> {
         self.objection.as_ref()
     }
 
     /// Sends commands together, and returns their replies, errors among them.
-    pub(super) async fn ask(&mut self, commands: &Pipeline, limit: Duration) -> Result<Vec<Value>, Trouble> {
+    pub(super) async fn ask(&mut self, commands: &Pipeline, limit: Duration) -> Result<Vec<Value>, LogError> {
         if self.asking {
             return self.ask_there(commands, limit).await;
         }
         let replies = self.connection.send_packed_commands(commands, 0, commands.len());
-        Ok(timeout(limit, replies).await.map_err(|_| Trouble::new("no reply in time"))??)
+        Ok(timeout(limit, replies).await.map_err(|_| LogError::new("no reply in time"))??)
     }
 
     /// The same where the log's slot is on its way.
-    async fn ask_there(&mut self, commands: &Pipeline, limit: Duration) -> Result<Vec<Value>, Trouble> {
+    async fn ask_there(&mut self, commands: &Pipeline, limit: Duration) -> Result<Vec<Value>, LogError> {
         let mut each = Pipeline::with_capacity(commands.len() * 2);
         for command in commands.cmd_iter() {
             each.add_command(cmd("ASKING")).add_command(command.clone());
         }
         let replies = self.connection.send_packed_commands(&each, 0, each.len());
-        let replies = timeout(limit, replies).await.map_err(|_| Trouble::new("no reply in time"))??;
+        let replies = timeout(limit, replies).await.map_err(|_| LogError::new("no reply in time"))??;
         Ok(replies.into_iter().skip(1).step_by(2).collect())
     }
 }

@@ -11,7 +11,7 @@ use ::redis::{Pipeline, Value, pipe};
 use tokio::time::{sleep, sleep_until};
 
 use super::{
-    connect::{Link, Purpose, Trouble},
+    connect::{Link, Purpose, LogError},
     pace::{Pace, Volume},
     record::Content,
     reply::{self, Ends, Entry},
@@ -72,12 +72,12 @@ enum Reported {
 enum End {
     /// The server may not be the same any longer.
     Doubt,
-    Trouble(Trouble),
+    LogError(LogError),
 }
 
-impl From<Trouble> for End {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
+impl From<LogError> for End {
+    fn from(failure: LogError) -> Self {
+        Self::LogError(failure)
     }
 }
 
@@ -125,8 +125,8 @@ impl Reader {
         let shared = self.shared.clone();
         loop {
             let Err(end) = self.visit().await;
-            if let End::Trouble(trouble) = end {
-                self.lost(trouble);
+            if let End::LogError(failure) = end {
+                self.lost(failure);
             }
             tokio::select! {
                 () = self.backoff.wait() => {}
@@ -136,25 +136,25 @@ impl Reader {
         }
     }
 
-    fn lost(&mut self, trouble: Trouble) {
+    fn lost(&mut self, failure: LogError) {
         self.shared.set_followed(false);
-        self.shared.refused(Operation::Follow, &trouble);
+        self.shared.refused(Operation::Follow, &failure);
         // What is refused was warned of, or will be, and so was a server that is gone.
-        let is_told = trouble.mend().is_some()
-            || trouble.connection().is_some() && self.shared.observed.is_reported_down();
+        let is_told = failure.mend().is_some()
+            || failure.connection().is_some() && self.shared.observed.is_reported_down();
         self.contact = match self.contact {
             Reported::There => Reported::Cut,
             Reported::Lost => Reported::Lost,
             Reported::Cut | Reported::Unavailable if is_told => Reported::Unavailable,
             Reported::Cut | Reported::Unavailable => {
                 let log = &self.shared.key;
-                report(|| tracing::warn!(log, reason = %trouble, "lost contact with the invalidation log"));
+                report(|| tracing::warn!(log, reason = %failure, "lost contact with the invalidation log"));
                 Reported::Lost
             }
         };
         self.shared.starts.send_modify(|starts| {
             if starts.completed == 0 {
-                starts.trouble = Some(trouble);
+                starts.failure = Some(failure);
             }
         });
     }
@@ -197,7 +197,7 @@ impl Reader {
         }
     }
 
-    async fn start_anew(&mut self, visit: &mut Visit, cause: Cause) -> Result<(), Trouble> {
+    async fn start_anew(&mut self, visit: &mut Visit, cause: Cause) -> Result<(), LogError> {
         // What is read back belongs to the start before.
         self.backward = None;
         let known = Known {
@@ -215,15 +215,15 @@ impl Reader {
     }
 
     /// One read. Returns how long to pause before the next one.
-    async fn read(&mut self, visit: &mut Visit) -> Result<Duration, Trouble> {
+    async fn read(&mut self, visit: &mut Visit) -> Result<Duration, LogError> {
         let position = self.shared.log().position();
         let sent = Instant::now();
         let count = self.volume.size();
         let reply = match self.ask(visit, position).await {
             Ok(reply) => reply,
-            Err(trouble) => {
+            Err(failure) => {
                 self.volume.failed();
-                return Err(trouble);
+                return Err(failure);
             }
         };
         if reply.ends.as_ref().is_some_and(|ends| self.shared.log().is_leap(ends.last)) {
@@ -264,7 +264,7 @@ impl Reader {
         }
     }
 
-    async fn ask(&mut self, visit: &mut Visit, position: Epoch) -> Result<Reply, Trouble> {
+    async fn ask(&mut self, visit: &mut Visit, position: Epoch) -> Result<Reply, LogError> {
         let now = time::Instant::now();
         let plan = Plan {
             count: self.volume.size(),
@@ -281,7 +281,7 @@ impl Reader {
         let replies = visit.link.ask(&commands, plan.block.unwrap_or_default() + patience).await?;
         visit.has_read = true;
         let mut replies = replies.into_iter();
-        let mut next = || replies.next().ok_or_else(|| Trouble::new("replies are missing"));
+        let mut next = || replies.next().ok_or_else(|| LogError::new("replies are missing"));
         let reply = Reply {
             news: reply::news(next()?)?,
             ends: reply::ends(next()?)?,
@@ -374,7 +374,7 @@ impl Reader {
 
 /// The number by which the server knows this connection: no other one has it, as long as the server runs. Zero where
 /// that is not allowed.
-async fn client_number(link: &mut Link, limit: time::Duration) -> Result<u64, Trouble> {
+async fn client_number(link: &mut Link, limit: time::Duration) -> Result<u64, LogError> {
     let mut commands = pipe();
     commands.cmd("CLIENT").arg("ID");
     match link.ask(&commands, limit).await?.pop() {
@@ -391,7 +391,7 @@ async fn doubt(shared: &Shared, found: time::Instant) {
     shared.doubt.notified().await;
 }
 
-fn check_server(link: &Link, reply: Value) -> Result<(), Trouble> {
+fn check_server(link: &Link, reply: Value) -> Result<(), LogError> {
     let info = reply::text(reply)?;
-    link.server_info().is_still_true(&info).then_some(()).ok_or_else(|| Trouble::new("the server is not what it was"))
+    link.server_info().is_still_true(&info).then_some(()).ok_or_else(|| LogError::new("the server is not what it was"))
 }

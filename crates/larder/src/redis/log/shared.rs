@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 
 use super::{
     OnWake, Settings, Unlink,
-    connect::{Connect, Trouble},
+    connect::{Connect, LogError},
     report::report,
 };
 use crate::{
@@ -67,7 +67,7 @@ pub(super) struct Starts {
     /// New starts completed, whatever their cause.
     pub(super) completed: u64,
     /// What stands in the way of the first one.
-    pub(super) trouble: Option<Trouble>,
+    pub(super) failure: Option<LogError>,
 }
 
 /// Numbers for people.
@@ -214,12 +214,12 @@ impl Shared {
     }
 
     /// The server said something against an operation.
-    pub(super) fn refused(&self, operation: Operation, trouble: &Trouble) {
-        let Some(mend) = trouble.mend() else { return };
-        let (operation, reply) = match trouble.connection() {
+    pub(super) fn refused(&self, operation: Operation, failure: &LogError) {
+        let Some(mend) = failure.mend() else { return };
+        let (operation, reply) = match failure.connection() {
             // The connections for commands say the same.
             Some(error) => (Operation::Connect, format!("{}: {}", error.server(), error.in_full())),
-            None => (operation, trouble.reply().map_or_else(|| trouble.to_string(), str::to_owned)),
+            None => (operation, failure.reply().map_or_else(|| failure.to_string(), str::to_owned)),
         };
         report(|| self.observed.refusals.refused(operation, &reply, mend));
     }

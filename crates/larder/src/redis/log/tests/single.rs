@@ -1,7 +1,7 @@
 //! A connector of one server, with what a test needs of it.
 
 use super::super::{
-    connect::{Connect, Connected, Purpose, Trouble},
+    connect::{Connect, Connected, Purpose, LogError},
     reply,
 };
 use std::time::Duration;
@@ -19,7 +19,7 @@ impl SingleServer {
     /// # Errors
     ///
     /// If the URL is none.
-    pub(crate) fn new(url: &str) -> Result<Self, Trouble> {
+    pub(crate) fn new(url: &str) -> Result<Self, LogError> {
         Ok(Self(Mutex::new(::redis::Client::open(url)?)))
     }
 
@@ -31,7 +31,7 @@ impl SingleServer {
 
 #[async_trait]
 impl Connect for SingleServer {
-    async fn connect(&self, purpose: Purpose) -> Result<Connected, Trouble> {
+    async fn connect(&self, purpose: Purpose) -> Result<Connected, LogError> {
         const CONNECT: Duration = Duration::from_secs(2);
         let config = ::redis::AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
@@ -43,9 +43,9 @@ impl Connect for SingleServer {
         commands.cmd("INFO").cmd("TIME");
         let replies = connection.send_packed_commands(&commands, 0, commands.len()).await?;
         let [_, info, time] =
-            <[Value; 3]>::try_from(replies).map_err(|_| Trouble::new("replies are missing"))?;
+            <[Value; 3]>::try_from(replies).map_err(|_| LogError::new("replies are missing"))?;
         let server_info = ServerInfo::read(&reply::text(info)?, &time, false);
-        let server_info = server_info.map_err(|incompatible| Trouble::new(format!("{incompatible:?}")))?;
+        let server_info = server_info.map_err(|incompatible| LogError::new(format!("{incompatible:?}")))?;
         Ok(Connected { connection, server_info, asking: false, answer: None, alive: Box::new(()) })
     }
 }
