@@ -45,7 +45,7 @@ use super::{
     breaker::BreakerState,
     config::Config,
     server_info::ServerInfo,
-    url::{Node, Place},
+    url::{Node, Topology},
 };
 use crate::error::Result;
 
@@ -76,7 +76,7 @@ impl Connections {
     /// connection before anything is sent on it, except in a cluster; where it says no, the connection is
     /// closed, and another one is tried soon.
     pub(crate) fn new(config: Arc<Config>, admit: Option<Admit>) -> Self {
-        Self(match place(&config) {
+        Self(match destination(&config) {
             Some(destination) => Routes::Single(Link::new(config, destination, admit)),
             None => Routes::Cluster(Cluster::new(config)),
         })
@@ -133,12 +133,12 @@ impl Connections {
 }
 
 /// None for a cluster.
-fn place(config: &Config) -> Option<Destination> {
-    Some(match &config.place {
-        Place::Server(node) => Destination::Fixed(Address::Tcp(node.clone())),
-        Place::Socket(path) => Destination::Fixed(Address::Socket(path.clone())),
-        Place::Sentinel { master, .. } => Destination::Master(master.clone()),
-        Place::Cluster(_) => return None,
+fn destination(config: &Config) -> Option<Destination> {
+    Some(match &config.topology {
+        Topology::Server(node) => Destination::Fixed(Address::Tcp(node.clone())),
+        Topology::Socket(path) => Destination::Fixed(Address::Socket(path.clone())),
+        Topology::Sentinel { master, .. } => Destination::Master(master.clone()),
+        Topology::Cluster(_) => return None,
     })
 }
 
@@ -163,7 +163,7 @@ pub(crate) async fn connect_to_log(
     question: &Cmd,
 ) -> Result<ToLog, ConnectError> {
     let node = |node: Node| Address::Tcp(node);
-    let mut address = match place(config) {
+    let mut address = match destination(config) {
         Some(Destination::Fixed(address)) => address,
         Some(Destination::Master(name)) => sentinel::master(config, &name).await.map(node)?,
         None => cluster::owner(config, key.as_bytes()).await.map(node)?,

@@ -20,7 +20,7 @@ pub(super) type Node = (String, u16);
 
 /// Where servers are found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Topology {
     Server(Node),
     Socket(PathBuf),
     Cluster(Vec<Node>),
@@ -30,7 +30,7 @@ pub(super) enum Place {
 /// What a URL says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Parsed {
-    pub(super) place: Place,
+    pub(super) topology: Topology,
     pub(super) tls: bool,
     pub(super) username: Option<String>,
     pub(super) password: Option<Secret>,
@@ -110,31 +110,31 @@ fn read(form: Form, tls: bool, rest: &str) -> Result<Parsed, String> {
     // The whole path is a socket's.
     let parts = if form == Form::Socket { "" } else { path };
     let mut segments = parts.split('/').filter(|segment| !segment.is_empty());
-    let place = match form {
+    let topology = match form {
         Form::Socket => {
             if !hosts.is_empty() || path.is_empty() {
                 return Err("the path of the socket, which begins with a slash, is missing".to_owned());
             }
-            Place::Socket(PathBuf::from(format!("/{}", decode(path, "the path")?)))
+            Topology::Socket(PathBuf::from(format!("/{}", decode(path, "the path")?)))
         }
         Form::Server if hosts.contains(',') => {
             return Err("several hosts are those of a cluster (redis+cluster://) or sentinels \
                         (redis+sentinel://)"
                 .to_owned());
         }
-        Form::Server => Place::Server(node(hosts, PORT, quoting)?),
-        Form::Cluster => Place::Cluster(nodes(hosts, PORT, quoting)?),
+        Form::Server => Topology::Server(node(hosts, PORT, quoting)?),
+        Form::Cluster => Topology::Cluster(nodes(hosts, PORT, quoting)?),
         Form::Sentinel => {
             let nodes = nodes(hosts, SENTINEL_PORT, quoting)?;
             let master = segments.next().ok_or("the name of the master is missing")?;
-            Place::Sentinel { nodes, master: decode(master, "the name of the master")? }
+            Topology::Sentinel { nodes, master: decode(master, "the name of the master")? }
         }
     };
     let database = segments.next().map(|segment| database(segment, quoting)).transpose()?;
     if segments.next().is_some() {
         return Err("the path has too many parts".to_owned());
     }
-    Ok(Parsed { place, tls, username, password, database, prefix, client_name })
+    Ok(Parsed { topology, tls, username, password, database, prefix, client_name })
 }
 
 /// The user and the password, of which an empty user is none. An empty password is one: whoever wrote it

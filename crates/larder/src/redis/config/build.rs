@@ -7,7 +7,7 @@ use crate::{
     error::{Cause, Error, Kind, Result},
     redis::{
         observed::Observed,
-        url::{self, PORT, Parsed, Place, SENTINEL_PORT},
+        url::{self, PORT, Parsed, Topology, SENTINEL_PORT},
     },
 };
 
@@ -60,7 +60,7 @@ impl RedisCacheBuilder {
         let parsed = self.parsed()?;
         let encrypted = parsed.tls || self.tls;
         let database = self.database.or(parsed.database).unwrap_or(0);
-        if encrypted && matches!(parsed.place, Place::Socket(_)) {
+        if encrypted && matches!(parsed.topology, Topology::Socket(_)) {
             return Err("there is no TLS on a Unix socket".into());
         }
         if !(1..=64).contains(&self.connections) {
@@ -98,7 +98,7 @@ impl RedisCacheBuilder {
                 self.sentinel_password.take(),
                 "sentinel_password",
             )?,
-            place: parsed.place,
+            topology: parsed.topology,
             database,
             #[cfg(feature = "tls")]
             tls,
@@ -119,18 +119,18 @@ impl RedisCacheBuilder {
             [] => Err("no node is named".to_owned()),
             list => list.iter().map(|text| url::listed_node(text.trim(), port)).collect::<Result<Vec<_>, _>>(),
         };
-        let place = match &self.target {
+        let topology = match &self.target {
             Target::Url(text) => return url::parse(text),
-            Target::Cluster(list) => Place::Cluster(nodes(list, PORT)?),
+            Target::Cluster(list) => Topology::Cluster(nodes(list, PORT)?),
             Target::Sentinel(list, master) => {
                 if master.is_empty() {
                     return Err("the name of the master is empty".to_owned());
                 }
-                Place::Sentinel { nodes: nodes(list, SENTINEL_PORT)?, master: master.clone() }
+                Topology::Sentinel { nodes: nodes(list, SENTINEL_PORT)?, master: master.clone() }
             }
         };
         Ok(Parsed {
-            place,
+            topology,
             tls: false,
             username: None,
             password: None,

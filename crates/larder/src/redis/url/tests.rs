@@ -18,7 +18,7 @@ fn a_server() {
         ("redis://[fe80::1]:7000/0", host("fe80::1", 7000), Some(0)),
     ] {
         let parsed = parsed(url);
-        assert_eq!(parsed.place, Place::Server(node), "{url}");
+        assert_eq!(parsed.topology, Topology::Server(node), "{url}");
         assert_eq!(parsed.database, database, "{url}");
         assert!(!parsed.tls && parsed.username.is_none() && parsed.password.is_none());
     }
@@ -38,7 +38,7 @@ fn users_and_passwords_are_decoded() {
         let parsed = parsed(url);
         assert_eq!(parsed.username.as_deref(), user, "{url}");
         assert_eq!(parsed.password.as_ref().map(Secret::reveal), password, "{url}");
-        assert_eq!(parsed.place, Place::Server(host("h", 6379)), "{url}");
+        assert_eq!(parsed.topology, Topology::Server(host("h", 6379)), "{url}");
     }
 }
 
@@ -71,11 +71,11 @@ fn several_nodes() {
     let nodes = vec![host("a", 1), host("b", 6379), host("::1", 3)];
     let cluster = parsed("rediss+cluster://u:p@a:1,b,[::1]:3");
     assert!(cluster.tls);
-    assert_eq!(cluster.place, Place::Cluster(nodes));
+    assert_eq!(cluster.topology, Topology::Cluster(nodes));
 
     let sentinel = parsed("redis+sentinel://:p@a,b:5/my%20master/2?prefix=shop&client_name=web");
     let nodes = vec![host("a", 26379), host("b", 5)];
-    assert_eq!(sentinel.place, Place::Sentinel { nodes, master: "my master".into() });
+    assert_eq!(sentinel.topology, Topology::Sentinel { nodes, master: "my master".into() });
     assert_eq!(sentinel.database, Some(2));
     assert_eq!(sentinel.prefix.as_deref(), Some("shop"));
     assert_eq!(sentinel.client_name.as_deref(), Some("web"));
@@ -83,9 +83,9 @@ fn several_nodes() {
 
 #[test]
 fn a_socket() {
-    assert_eq!(parsed("redis+unix:///run/redis.sock").place, Place::Socket("/run/redis.sock".into()));
+    assert_eq!(parsed("redis+unix:///run/redis.sock").topology, Topology::Socket("/run/redis.sock".into()));
     let with_secret = parsed("unix://u:p@/run/a%20b");
-    assert_eq!(with_secret.place, Place::Socket("/run/a b".into()));
+    assert_eq!(with_secret.topology, Topology::Socket("/run/a b".into()));
     assert_eq!(with_secret.username.as_deref(), Some("u"));
 }
 
