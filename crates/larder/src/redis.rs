@@ -6,7 +6,7 @@ mod breaker;
 mod config;
 mod connection;
 mod counters;
-mod dialer;
+mod log_connector;
 mod entries;
 mod server_info;
 mod idle;
@@ -191,7 +191,7 @@ impl RedisCacheBuilder {
         if !config.has_own_prefix {
             warn_of_default_prefix();
         }
-        let log = dialer::open_log(&config, settings);
+        let log = log_connector::open_log(&config, settings);
         // What one cache on this log finds out, all of them know.
         let observed = log.observed().clone();
         let config = Arc::new(Config { observed: observed.clone(), ..Config::clone(&config) });
@@ -201,7 +201,7 @@ impl RedisCacheBuilder {
             move |key, filled| wakes.wake(key, filled)
         });
         log.on_wake(Arc::downgrade(&on_wake));
-        let connections = Connections::new(config.clone(), Some(dialer::admission(&log)));
+        let connections = Connections::new(config.clone(), Some(log_connector::admission(&log)));
         connections.begin();
         let core = Core::builder().epochs(log.epochs().clone()).build();
         let remote = Remote {

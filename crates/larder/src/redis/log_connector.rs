@@ -30,7 +30,7 @@ pub(super) fn open_log(config: &Arc<Config>, settings: Settings) -> Arc<Log> {
         unlink: config.is_cluster().then(|| unlinking(config.clone())),
         observed: config.observed.clone(),
     };
-    let connector = || Arc::new(Dialer(config.clone())) as Arc<dyn Connect>;
+    let connector = || Arc::new(LogConnector(config.clone())) as Arc<dyn Connect>;
     Log::open(config.identity(), &config.prefix, connector, log)
 }
 
@@ -57,10 +57,10 @@ fn unlinking(config: Arc<Config>) -> Arc<log::Unlink> {
     })
 }
 
-struct Dialer(Arc<Config>);
+struct LogConnector(Arc<Config>);
 
 #[async_trait]
-impl Connect for Dialer {
+impl Connect for LogConnector {
     async fn connect(&self, purpose: Purpose) -> Result<Connected, LogError> {
         let log = Names::new(&self.0.prefix).log();
         let question = log::question(&log);
