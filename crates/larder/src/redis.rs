@@ -17,7 +17,7 @@ mod names;
 mod observed;
 mod refusal;
 mod script;
-mod setback;
+mod recent_timeout;
 mod settings;
 mod unshareable;
 mod url;
@@ -42,7 +42,7 @@ use self::{
     log::{Log, OnWake, LogError},
     names::Names,
     observed::Observed,
-    setback::Setback,
+    recent_timeout::RecentTimeout,
     unshareable::Unshareable,
 };
 pub use self::{config::RedisCacheBuilder, settings::OutOfTouch};
@@ -99,7 +99,7 @@ struct Remote {
     wire: Wire,
     unshareable: Unshareable,
     wakes: Arc<Wakes>,
-    setback: Setback,
+    recent_timeout: RecentTimeout,
     /// What was found out about the servers.
     observed: Arc<Observed>,
     /// Listens to the log for as long as it is here.
@@ -210,7 +210,7 @@ impl RedisCacheBuilder {
             wire: settings.wire,
             unshareable: Unshareable::default(),
             wakes,
-            setback: Setback::default(),
+            recent_timeout: RecentTimeout::default(),
             observed,
             _on_wake: on_wake,
             deadline: config.deadline,
@@ -269,7 +269,7 @@ impl Remote {
     fn has_just_failed(&self) -> bool {
         /// Whoever only writes tries again after this long.
         const RECENT: Duration = Duration::from_secs(2);
-        self.setback.is_within(RECENT)
+        self.recent_timeout.is_within(RECENT)
     }
 
     /// Sends one command.
@@ -289,14 +289,14 @@ impl Remote {
     fn note(&self, operation: Operation, reply: &Reply) {
         let refusals = &self.observed.refusals;
         match reply {
-            Err(Failure::Unavailable(Unavailable::Deadline)) => self.setback.note(),
+            Err(Failure::Unavailable(Unavailable::Deadline)) => self.recent_timeout.note(),
             Err(Failure::Unavailable(_)) => {}
             Ok(_) => {
-                self.setback.clear();
+                self.recent_timeout.clear();
                 refusals.accepted(operation);
             }
             Err(Failure::Refused(error)) => {
-                self.setback.clear();
+                self.recent_timeout.clear();
                 let text = refusal::plain(error);
                 if let Some(mend) = refusal::mend(&text) {
                     refusals.refused(operation, &text, mend);

@@ -190,7 +190,7 @@ impl Link {
         };
         // Ends the driver, whose end comes back here: not under the lock.
         if lost.is_some() {
-            self.breaker.strike();
+            self.breaker.back_off();
             // While a runtime shuts down there may be one, and the task ends as soon as it begins.
             if let Ok(runtime) = Handle::try_current() {
                 self.ensure_repair(index, &runtime);
