@@ -1,6 +1,6 @@
 //! `RedisCache`: entries that all processes share through Redis.
 
-mod abilities;
+mod capabilities;
 mod backoff;
 mod breaker;
 mod config;
@@ -9,12 +9,12 @@ mod counters;
 mod log_connector;
 mod entries;
 mod server_info;
-mod idle;
+mod idle_timeout;
 mod lease;
 mod lock;
 mod log;
-mod names;
-mod observed;
+mod key_names;
+mod findings;
 mod refusal;
 mod script;
 mod recent_timeout;
@@ -40,8 +40,8 @@ use self::{
     connection::{Command, Connections, Failure, LinkState, Reply, Unavailable},
     lease::Wakes,
     log::{Log, OnWake, LogError},
-    names::Names,
-    observed::Observed,
+    key_names::KeyNames,
+    findings::Findings,
     recent_timeout::RecentTimeout,
     unshareable::Unshareable,
 };
@@ -95,13 +95,13 @@ const UNSHARED: u64 = 1_000;
 struct Remote {
     connections: Connections,
     log: Arc<Log>,
-    names: Names,
+    names: KeyNames,
     wire: Wire,
     unshareable: Unshareable,
     wakes: Arc<Wakes>,
     recent_timeout: RecentTimeout,
     /// What was found out about the servers.
-    observed: Arc<Observed>,
+    findings: Arc<Findings>,
     /// Listens to the log for as long as it is here.
     _on_wake: Arc<OnWake>,
     deadline: Duration,
@@ -142,7 +142,7 @@ impl RedisCache {
             resets: status.resets,
             malformed: status.malformed,
             servers: servers.collect(),
-            refusals: self.remote.observed.refusals.list(),
+            refusals: self.remote.findings.refusals.list(),
         }
     }
 
@@ -193,8 +193,8 @@ impl RedisCacheBuilder {
         }
         let log = log_connector::open_log(&config, settings);
         // What one cache on this log finds out, all of them know.
-        let observed = log.observed().clone();
-        let config = Arc::new(Config { observed: observed.clone(), ..Config::clone(&config) });
+        let findings = log.findings().clone();
+        let config = Arc::new(Config { findings: findings.clone(), ..Config::clone(&config) });
         let wakes = Arc::new(Wakes::default());
         let on_wake: Arc<OnWake> = Arc::new({
             let wakes = wakes.clone();
@@ -206,12 +206,12 @@ impl RedisCacheBuilder {
         let core = Core::builder().epochs(log.epochs().clone()).build();
         let remote = Remote {
             connections,
-            names: Names::new(&config.prefix),
+            names: KeyNames::new(&config.prefix),
             wire: settings.wire,
             unshareable: Unshareable::default(),
             wakes,
             recent_timeout: RecentTimeout::default(),
-            observed,
+            findings,
             _on_wake: on_wake,
             deadline: config.deadline,
             lease_lifetime: settings.lease_lifetime,
@@ -287,7 +287,7 @@ impl Remote {
     }
 
     fn note(&self, operation: Operation, reply: &Reply) {
-        let refusals = &self.observed.refusals;
+        let refusals = &self.findings.refusals;
         match reply {
             Err(Failure::Unavailable(Unavailable::Deadline)) => self.recent_timeout.note(),
             Err(Failure::Unavailable(_)) => {}

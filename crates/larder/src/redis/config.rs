@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{
-    observed::Observed,
+    findings::Findings,
     settings::Settings,
     url::{Node, Topology},
 };
@@ -72,7 +72,7 @@ pub(crate) struct Config {
     /// Nodes that a cluster has told of: those that it was set up with may all be gone one day.
     pub(super) known: Arc<Mutex<Vec<Node>>>,
     /// What was found out about the servers.
-    pub(super) observed: Arc<Observed>,
+    pub(super) findings: Arc<Findings>,
 }
 
 /// Sets up a connection to Redis.

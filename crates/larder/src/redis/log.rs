@@ -34,7 +34,7 @@ use self::{
     sender::Wake,
     shared::{Cause, Shared},
 };
-use super::observed::Observed;
+use super::findings::Findings;
 use crate::{
     epoch::{Contact, Epoch, Epochs, LocalOrder},
     scope::ScopeHash,
@@ -63,7 +63,7 @@ pub(crate) struct Settings {
     /// How keys are deleted; with the append where there is none.
     pub(crate) unlink: Option<Arc<Unlink>>,
     /// What was found out about the servers.
-    pub(crate) observed: Arc<Observed>,
+    pub(crate) findings: Arc<Findings>,
 }
 
 /// How a log is doing.
@@ -147,8 +147,8 @@ impl Log {
     }
 
     /// What was found out about its servers, by all who share it.
-    pub(crate) fn observed(&self) -> &Arc<Observed> {
-        &self.shared.observed
+    pub(crate) fn findings(&self) -> &Arc<Findings> {
+        &self.shared.findings
     }
 
     /// Whether what is known is up to date, and the server's clock.

@@ -8,7 +8,7 @@ use super::{
     config::Config,
     connection::{Admit, Command, Connections, ToLog, connect_to_log},
     log::{self, Connect, Connected, Log, Purpose, LogError},
-    names::Names,
+    key_names::KeyNames,
     settings::{OutOfTouch, Settings},
 };
 use crate::epoch::LocalOrder;
@@ -28,7 +28,7 @@ pub(super) fn open_log(config: &Arc<Config>, settings: Settings) -> Arc<Log> {
         freshness,
         deadline: config.deadline.max(PATIENCE),
         unlink: config.is_cluster().then(|| unlinking(config.clone())),
-        observed: config.observed.clone(),
+        findings: config.findings.clone(),
     };
     let connector = || Arc::new(LogConnector(config.clone())) as Arc<dyn Connect>;
     Log::open(config.identity(), &config.prefix, connector, log)
@@ -62,7 +62,7 @@ struct LogConnector(Arc<Config>);
 #[async_trait]
 impl Connect for LogConnector {
     async fn connect(&self, purpose: Purpose) -> Result<Connected, LogError> {
-        let log = Names::new(&self.0.prefix).log();
+        let log = KeyNames::new(&self.0.prefix).log();
         let question = log::question(&log);
         let connected = connect_to_log(&self.0, &log, purpose.suffix(), &question).await;
         let ToLog { mut dialed, asking } = connected.map_err(LogError::from)?;

@@ -6,7 +6,7 @@ use super::{Config, Credentials, DEFAULT_PREFIX, RedisCacheBuilder, Secret, Targ
 use crate::{
     error::{Cause, Error, Kind, Result},
     redis::{
-        observed::Observed,
+        findings::Findings,
         url::{self, PORT, Parsed, Topology, SENTINEL_PORT},
     },
 };
@@ -90,7 +90,7 @@ impl RedisCacheBuilder {
         let has_own_prefix = self.prefix.is_some() || parsed.prefix.is_some();
         let prefix = prefix(self.prefix.take().or(parsed.prefix))?;
         let user = credentials.as_ref().and_then(|credentials| credentials.username.as_deref());
-        let observed = Arc::new(Observed::new(user, &prefix));
+        let findings = Arc::new(Findings::new(user, &prefix));
         Ok(Config {
             credentials,
             sentinel_credentials: credentials_of(
@@ -110,7 +110,7 @@ impl RedisCacheBuilder {
             connect_timeout: self.connect_timeout,
             connect_attempts: self.connect_attempts,
             known: Arc::default(),
-            observed,
+            findings,
         })
     }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::redis::{
     config::{Config, Credentials},
     server_info::{ServerInfo, Incompatible},
-    idle::Watched,
+    idle_timeout::Watched,
     url::Node,
 };
 
@@ -160,19 +160,19 @@ async fn within<T>(
 }
 
 async fn open(config: &Config, address: &Address) -> Result<Box<dyn Stream>, ConnectError> {
-    let observed = config.observed.clone();
+    let findings = config.findings.clone();
     match address {
         Address::Socket(path) => {
             #[cfg(unix)]
             {
                 let stream = tokio::net::UnixStream::connect(path).await?;
-                Ok(Box::new(Watched::new(stream, observed)))
+                Ok(Box::new(Watched::new(stream, findings)))
             }
             #[cfg(not(unix))]
             Err(ConnectError::permanent(format!("no Unix sockets here: {}", path.display())))
         }
         Address::Tcp((host, port)) => {
-            let stream = Watched::new(tcp(host, *port).await?, observed);
+            let stream = Watched::new(tcp(host, *port).await?, findings);
             #[cfg(feature = "tls")]
             if let Some(tls) = &config.tls {
                 return Ok(Box::new(super::tls::encrypt(stream, host, tls.client()).await?));

@@ -333,14 +333,14 @@ impl Link {
     fn is_down_now(&self) -> bool {
         let is_news = !self.reported_down.swap(true, AcqRel);
         if is_news {
-            self.config.observed.reported_down();
+            self.config.findings.reported_down();
         }
         is_news
     }
 
     fn report_up(&self) {
         if self.reported_down.swap(false, AcqRel) {
-            self.config.observed.reported_up();
+            self.config.findings.reported_up();
             crate::foreign::report!(info, server = self.name(), "redis is available again");
         }
     }
@@ -349,7 +349,7 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         if *self.reported_down.get_mut() {
-            self.config.observed.reported_up();
+            self.config.findings.reported_up();
         }
     }
 }

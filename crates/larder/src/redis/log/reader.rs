@@ -141,7 +141,7 @@ impl Reader {
         self.shared.refused(Operation::Follow, &failure);
         // What is refused was warned of, or will be, and so was a server that is gone.
         let is_told = failure.mend().is_some()
-            || failure.connection().is_some() && self.shared.observed.is_reported_down();
+            || failure.connection().is_some() && self.shared.findings.is_reported_down();
         self.contact = match self.contact {
             Reported::There => Reported::Cut,
             Reported::Lost => Reported::Lost,

@@ -21,7 +21,7 @@ use crate::{
     epoch::{Epoch, Parcel},
     link::Operation,
     mutant,
-    redis::{backoff::Backoff, names::Names},
+    redis::{backoff::Backoff, key_names::KeyNames},
     scope::ScopeHash,
 };
 
@@ -351,6 +351,6 @@ fn next_id(last: Epoch) -> String {
 }
 
 /// The keys of the entries that are invalid now, and of the counters of that name.
-fn deleted_keys(names: &Names, keys: &[Arc<str>]) -> Vec<String> {
+fn deleted_keys(names: &KeyNames, keys: &[Arc<str>]) -> Vec<String> {
     keys.iter().flat_map(|key| [names.entry(key), names.counter(key)]).collect()
 }

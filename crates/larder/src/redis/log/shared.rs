@@ -20,7 +20,7 @@ use super::{
 use crate::{
     epoch::{Contact, Epochs, Instant, LogOrder},
     link::Operation,
-    redis::{server_info::ServerInfo, names::Names, observed::Observed},
+    redis::{server_info::ServerInfo, key_names::KeyNames, findings::Findings},
     scope::ScopeHash,
     sync::plain::{Mutex, MutexGuard, lock},
 };
@@ -87,7 +87,7 @@ pub(super) struct Shared {
     /// The log's key.
     pub(super) key: String,
     /// What keys are called.
-    pub(super) names: Names,
+    pub(super) names: KeyNames,
     pub(super) epochs: Arc<Epochs>,
     /// Who appends, as the records say.
     identity: AtomicU64,
@@ -109,13 +109,13 @@ pub(super) struct Shared {
     listeners: Mutex<Vec<Weak<OnWake>>>,
     warned_of_eviction: AtomicBool,
     /// What was found out about the servers.
-    pub(super) observed: Arc<Observed>,
+    pub(super) findings: Arc<Findings>,
 }
 
 impl Shared {
     pub(super) fn new(prefix: &str, connector: Arc<dyn Connect>, settings: Settings) -> Self {
-        let Settings { order, slots, freshness, deadline, unlink, observed } = settings;
-        let names = Names::new(prefix);
+        let Settings { order, slots, freshness, deadline, unlink, findings } = settings;
+        let names = KeyNames::new(prefix);
         let shared = Self {
             epochs: Arc::new(Epochs::with_log(order, slots)),
             identity: AtomicU64::new(0),
@@ -133,7 +133,7 @@ impl Shared {
             counts: Counts::default(),
             listeners: Mutex::default(),
             warned_of_eviction: AtomicBool::new(false),
-            observed,
+            findings,
         };
         shared.wants(freshness);
         shared
@@ -209,7 +209,7 @@ impl Shared {
         let freshness = self.contact().limit();
         // A read takes up to two of these, and two reads must fit.
         let fresh = freshness.map(|freshness| freshness / 6).filter(|pause| *pause < LONGEST_READ / 2);
-        let shortest = fresh.into_iter().chain(self.observed.idle.keep_alive()).min()?;
+        let shortest = fresh.into_iter().chain(self.findings.idle.keep_alive()).min()?;
         Some(shortest.clamp(Duration::from_millis(1), LONGEST_READ))
     }
 
@@ -221,12 +221,12 @@ impl Shared {
             Some(error) => (Operation::Connect, format!("{}: {}", error.server(), error.in_full())),
             None => (operation, failure.reply().map_or_else(|| failure.to_string(), str::to_owned)),
         };
-        report(|| self.observed.refusals.refused(operation, &reply, mend));
+        report(|| self.findings.refusals.refused(operation, &reply, mend));
     }
 
     /// An operation went well.
     pub(super) fn accepted(&self, operation: Operation) {
-        report(|| self.observed.refusals.accepted(operation));
+        report(|| self.findings.refusals.accepted(operation));
     }
 
     /// Whether this is the server on which the last new start was made.

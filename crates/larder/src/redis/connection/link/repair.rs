@@ -9,13 +9,13 @@ use super::{
 use crate::{
     link::Operation,
     redis::{
-        abilities,
+        capabilities,
         backoff::jittered,
         connection::{
             dial::{dial, words},
             sentinel,
         },
-        observed::Observed,
+        findings::Findings,
     },
     sync::plain::lock,
 };
@@ -124,7 +124,7 @@ impl Link {
                 }
             }
         };
-        let questions = abilities::questions(&self.config.prefix);
+        let questions = capabilities::questions(&self.config.prefix);
         match dial(&self.config, &address, &self.config.client_name, questions, at_end).await {
             Ok(dialed) if self.admit.as_ref().is_none_or(|admit| admit(&dialed.server_info)) => {
                 Attempt::Connected(dialed, address, generation, ended)
@@ -138,8 +138,8 @@ impl Link {
         let (line, generation) = (&self.lines[index], live.generation);
         let ended = Arc::clone(&live.ended);
         let server_info = live.dialed.server_info.clone();
-        let Observed { abilities, refusals, idle, .. } = &*self.config.observed;
-        abilities.learn(&live.dialed.answers, refusals);
+        let Findings { capabilities, refusals, idle, .. } = &*self.config.findings;
+        capabilities.learn(&live.dialed.answers, refusals);
         if let Some(pause) = idle.keep_alive() {
             tokio::spawn(keep_alive(Arc::downgrade(self), index, generation, pause));
         }
@@ -166,7 +166,7 @@ impl Link {
         match error.mend() {
             Some(mend) => {
                 let reply = format!("{}: {}", error.server(), error.in_full());
-                self.config.observed.refusals.refused(Operation::Connect, &reply, mend);
+                self.config.findings.refusals.refused(Operation::Connect, &reply, mend);
                 _ = self.is_down_now();
             }
             None => self.report_down(&error.in_full()),

@@ -15,7 +15,7 @@ use ::redis::{Cmd, Value};
 
 use super::{
     connection::words,
-    names::Names,
+    key_names::KeyNames,
     refusal::{self, Refusals},
 };
 use crate::{link::Operation, sync::plain::lock};
@@ -39,7 +39,7 @@ pub(super) enum Scripting {
 
 /// Which commands the servers take, as the last one said that was asked.
 #[derive(Debug, Default)]
-pub(super) struct Abilities {
+pub(super) struct Capabilities {
     scripting: AtomicU8,
     has_no_set: AtomicBool,
     said: AtomicBool,
@@ -47,7 +47,7 @@ pub(super) struct Abilities {
     asked: Mutex<Option<Instant>>,
 }
 
-impl Abilities {
+impl Capabilities {
     /// How scripts are run.
     pub(super) fn scripting(&self) -> Scripting {
         match self.scripting.load(Acquire) {
@@ -123,11 +123,11 @@ impl Abilities {
 }
 
 /// What is asked on a new connection for commands. None of it changes anything, or says more than text: see
-/// [`Abilities::has_set`].
+/// [`Capabilities::has_set`].
 pub(super) fn questions(prefix: &str) -> Vec<Cmd> {
     /// No computation has such a key.
     const PROBE: &str = "larder-probe";
-    let names = Names::new(prefix);
+    let names = KeyNames::new(prefix);
     let mut questions = vec![
         words(&["GET", &names.entry(PROBE)]),
         // Refused where any write is. Sets nothing: there is no such lease.
@@ -161,9 +161,9 @@ mod tests {
     }
 
     fn learned(by_hash: Value, by_source: Value) -> (Scripting, usize) {
-        let (abilities, refusals) = (Abilities::default(), Refusals::default());
-        abilities.learn(&[Value::Nil, Value::Nil, by_hash, by_source], &refusals);
-        (abilities.scripting(), refusals.list().len())
+        let (capabilities, refusals) = (Capabilities::default(), Refusals::default());
+        capabilities.learn(&[Value::Nil, Value::Nil, by_hash, by_source], &refusals);
+        (capabilities.scripting(), refusals.list().len())
     }
 
     #[test]
@@ -183,14 +183,14 @@ mod tests {
 
     #[test]
     fn where_the_key_lies_is_no_refusal() {
-        let (abilities, refusals) = (Abilities::default(), Refusals::default());
+        let (capabilities, refusals) = (Capabilities::default(), Refusals::default());
         let moved = || refused("MOVED 3999 127.0.0.1:7001");
-        abilities.learn(&[moved(), moved(), Value::Int(1), Value::Int(1)], &refusals);
+        capabilities.learn(&[moved(), moved(), Value::Int(1), Value::Int(1)], &refusals);
         assert_eq!(refusals.list(), []);
-        assert!(abilities.has_set());
+        assert!(capabilities.has_set());
         let unknown = refused("ERR unknown command 'SET', with args beginning with: 'x'");
-        abilities.learn(&[moved(), unknown, Value::Int(1), Value::Int(1)], &refusals);
-        assert!(!abilities.has_set());
+        capabilities.learn(&[moved(), unknown, Value::Int(1), Value::Int(1)], &refusals);
+        assert!(!capabilities.has_set());
         assert_eq!(refusals.list()[0].operation, Operation::Store);
     }
 

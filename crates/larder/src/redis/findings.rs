@@ -2,19 +2,19 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use super::{abilities::Abilities, idle::Idle, refusal::Refusals};
+use super::{capabilities::Capabilities, idle_timeout::IdleTimeout, refusal::Refusals};
 
 /// What was found out about the servers of one log.
 #[derive(Debug, Default)]
-pub(super) struct Observed {
+pub(super) struct Findings {
     pub(super) refusals: Refusals,
-    pub(super) abilities: Abilities,
-    pub(super) idle: Idle,
+    pub(super) capabilities: Capabilities,
+    pub(super) idle: IdleTimeout,
     /// How many servers a warning says are unavailable.
     unavailable: AtomicUsize,
 }
 
-impl Observed {
+impl Findings {
     /// For this ACL user, and keys that begin so.
     pub(super) fn new(user: Option<&str>, prefix: &str) -> Self {
         Self { refusals: Refusals::new(user, prefix), ..Self::default() }
