@@ -193,7 +193,7 @@ impl Log {
         let admits = self.shared.admits(replid);
         // Before the first start the reader is on its way already.
         if !admits && self.shared.starts.borrow().replid.is_some() {
-            self.shared.doubt.notify_one();
+            self.shared.recheck.notify_one();
         }
         admits
     }

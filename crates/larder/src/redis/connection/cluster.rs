@@ -52,12 +52,12 @@ pub(super) struct Cluster {
 
 /// Who owns what.
 struct Map {
-    /// By slot, the place in `masters`. `NOBODY` for those without an owner.
+    /// By slot, the place in `masters`. `NO_OWNER` for those without an owner.
     owners: Vec<u16>,
     masters: Vec<(Node, Arc<Link>)>,
 }
 
-const NOBODY: u16 = u16::MAX;
+const NO_OWNER: u16 = u16::MAX;
 
 /// What of a batch goes to one node, and where it stands in the batch.
 struct Part<'a> {
@@ -257,7 +257,7 @@ impl Cluster {
     }
 
     fn adopt(&self, ranges: Vec<Range>) {
-        let mut owners = vec![NOBODY; SLOTS];
+        let mut owners = vec![NO_OWNER; SLOTS];
         let mut masters: Vec<(Node, Arc<Link>)> = Vec::new();
         for Range { first, last, master } in ranges {
             let known = masters.iter().position(|(node, _)| *node == master);

@@ -166,14 +166,14 @@ impl Sender {
             self.proven = true;
             if !self.shared.is_followed() {
                 // The server is back, and the reader need not wait any longer to find out.
-                self.shared.doubt.notify_one();
+                self.shared.recheck.notify_one();
             }
         }
         if self.is_admitted() {
             return Ok(());
         }
         let replid = self.link.as_ref().map(|link| link.server_info().replication_id.clone()).unwrap_or_default();
-        self.shared.doubt.notify_one();
+        self.shared.recheck.notify_one();
         let started = self.starts.wait_for(|starts| starts.replid.as_deref() == Some(&*replid));
         match timeout(START, started).await {
             Ok(Ok(_)) => Ok(()),
@@ -306,7 +306,7 @@ impl Sender {
                     self.under_way.pop_front();
                 }
                 _ => {
-                    self.shared.doubt.notify_one();
+                    self.shared.recheck.notify_one();
                     return Err(LogError::new("the log is gone"));
                 }
             }

@@ -100,7 +100,7 @@ pub(super) struct Shared {
     /// The position has moved, or may have.
     pub(super) moved: Notify,
     /// Something is wrong with the server, or is so no longer, as others found out: the reader looks at once.
-    pub(super) doubt: Notify,
+    pub(super) recheck: Notify,
     /// The log is followed again: the sender need not wait any longer.
     pub(super) found: Notify,
     /// Whether the last read of the log succeeded.
@@ -127,7 +127,7 @@ impl Shared {
             deadline,
             starts: watch::Sender::default(),
             moved: Notify::new(),
-            doubt: Notify::new(),
+            recheck: Notify::new(),
             found: Notify::new(),
             followed: AtomicBool::new(false),
             counts: Counts::default(),
