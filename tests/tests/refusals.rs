@@ -84,7 +84,10 @@ async fn each_missing_right_is_told_and_given_later() {
         let found = refusal(&cache, operation).unwrap();
         // A script's error has other words for the same.
         assert!(["NOPERM", "can't run", "ACL"].iter().any(|word| found.reply.contains(word)), "{found:?}");
-        assert!(found.mend.contains("ACL SETUSER app ") && found.mend.contains(&format!("+{missing}")), "{found:?}");
+        assert!(
+            found.mend.contains("ACL SETUSER app ") && found.mend.contains(&format!("+{missing}")),
+            "{found:?}"
+        );
         assert!(found.since.elapsed().unwrap() < Duration::from_secs(60), "{found:?}");
         assert_eq!(told() - before, 1, "{missing}: once a minute");
         if matches!(missing, "get" | "set" | "xadd") {

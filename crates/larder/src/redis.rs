@@ -1,23 +1,23 @@
 //! `RedisCache`: entries that all processes share through Redis.
 
-mod capabilities;
 mod backoff;
 mod breaker;
+mod capabilities;
 mod config;
 mod connection;
 mod counters;
-mod log_connector;
 mod entries;
-mod server_info;
+mod findings;
 mod idle_timeout;
+mod key_names;
 mod lease;
 mod lock;
 mod log;
-mod key_names;
-mod findings;
+mod log_connector;
+mod recent_timeout;
 mod refusal;
 mod script;
-mod recent_timeout;
+mod server_info;
 mod settings;
 mod unshareable;
 mod url;
@@ -38,10 +38,10 @@ use self::{
     breaker::BreakerState,
     config::Config,
     connection::{Command, Connections, Failure, LinkState, Reply, Unavailable},
-    lease::Wakes,
-    log::{Log, OnWake, LogError},
-    key_names::KeyNames,
     findings::Findings,
+    key_names::KeyNames,
+    lease::Wakes,
+    log::{Log, LogError, OnWake},
     recent_timeout::RecentTimeout,
     unshareable::Unshareable,
 };

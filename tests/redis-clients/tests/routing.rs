@@ -45,7 +45,9 @@ macro_rules! redis_rs {
     ($module:ident, $redis:ident) => {
         mod $module {
             use super::*;
-            use $redis::{AsyncTypedCommands as _, cluster::ClusterClientBuilder, cluster_async::ClusterConnection};
+            use $redis::{
+                AsyncTypedCommands as _, cluster::ClusterClientBuilder, cluster_async::ClusterConnection,
+            };
 
             pub struct Of(ClusterConnection);
 
@@ -120,7 +122,8 @@ mod fred_rs {
                 unresponsive,
                 ..ConnectionConfig::default()
             };
-            let performance = PerformanceConfig { default_command_timeout: TIMEOUT, ..PerformanceConfig::default() };
+            let performance =
+                PerformanceConfig { default_command_timeout: TIMEOUT, ..PerformanceConfig::default() };
             let again = ReconnectPolicy::new_constant(0, 20);
             Fred::new(config, Some(performance), Some(connection), Some(again))
         } else {
@@ -139,7 +142,8 @@ mod fred_rs {
         async fn batch(&self, keys: &[String]) -> Result<(), String> {
             let pipeline = self.0.pipeline();
             for key in keys {
-                let queued: Result<Option<Vec<String>>, _> = pipeline.blpop(key.as_str(), BLOCK.as_secs_f64()).await;
+                let queued: Result<Option<Vec<String>>, _> =
+                    pipeline.blpop(key.as_str(), BLOCK.as_secs_f64()).await;
                 queued.map_err(|error| error.to_string())?;
             }
             pipeline.all::<fred::types::Value>().await.map(drop).map_err(|error| error.to_string())
@@ -241,7 +245,11 @@ impl Calls {
         loop {
             let begun = Instant::now();
             let outcome = tokio::time::timeout(PATIENCE, client.get(key)).await;
-            self.0.lock().expect("nothing panics").push((begun, begun.elapsed(), matches!(outcome, Ok(Ok(())))));
+            self.0.lock().expect("nothing panics").push((
+                begun,
+                begun.elapsed(),
+                matches!(outcome, Ok(Ok(()))),
+            ));
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -358,7 +366,10 @@ async fn batches(which: Which) -> (Result<Duration, String>, Result<Duration, St
 }
 
 fn shown(duration: Option<Duration>) -> String {
-    duration.map_or_else(|| format!("> {} s", PATIENCE.as_secs()), |duration| format!("{} ms", duration.as_millis()))
+    duration.map_or_else(
+        || format!("> {} s", PATIENCE.as_secs()),
+        |duration| format!("{} ms", duration.as_millis()),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -390,7 +401,9 @@ async fn no_other_client_does_all_of_it() {
         );
         println!("{row}");
         writeln!(table, "{row}").expect("a string takes all");
-        let is_back = |failover: &Failover| failover.back.is_some_and(|back| back <= BACK) && failover.longest <= LONGEST;
+        let is_back = |failover: &Failover| {
+            failover.back.is_some_and(|back| back <= BACK) && failover.longest <= LONGEST
+        };
         let is_side_by_side = matches!(batch, Ok(took) if took <= BATCH);
         let does_all = is_back(&killed) && is_back(&silent) && silence <= LONGEST;
         match which {
@@ -400,5 +413,8 @@ async fn no_other_client_does_all_of_it() {
         }
     }
     println!("{table}");
-    assert!(within_all.is_empty(), "these do all that larder's own routing is there for: {within_all:?}\n{table}");
+    assert!(
+        within_all.is_empty(),
+        "these do all that larder's own routing is there for: {within_all:?}\n{table}"
+    );
 }

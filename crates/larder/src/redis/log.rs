@@ -29,7 +29,7 @@ use tokio::{
     time::timeout_at,
 };
 
-pub(crate) use self::connect::{Connect, Connected, Purpose, LogError, question};
+pub(crate) use self::connect::{Connect, Connected, LogError, Purpose, question};
 use self::{
     sender::Wake,
     shared::{Cause, Shared},

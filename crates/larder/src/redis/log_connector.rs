@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use super::{
     config::Config,
     connection::{Admit, Command, Connections, ToLog, connect_to_log},
-    log::{self, Connect, Connected, Log, Purpose, LogError},
     key_names::KeyNames,
+    log::{self, Connect, Connected, Log, LogError, Purpose},
     settings::{OutOfTouch, Settings},
 };
 use crate::epoch::LocalOrder;

@@ -56,7 +56,8 @@ impl MissingRights {
         if !is_about_rights(reply) {
             return;
         }
-        let command = reply.split_once("run the '").and_then(|(_, rest)| rest.split_once('\'')).map(|(name, _)| name);
+        let command =
+            reply.split_once("run the '").and_then(|(_, rest)| rest.split_once('\'')).map(|(name, _)| name);
         match command {
             Some(name) if name.bytes().all(|byte| byte.is_ascii_graphic()) => {
                 self.words.insert(format!("+{}", name.to_ascii_lowercase()));

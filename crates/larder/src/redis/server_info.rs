@@ -41,7 +41,8 @@ impl ServerInfo {
     pub(super) fn read(info: &str, time: &Value, clustered: bool) -> Result<Self, Incompatible> {
         let field = |name: &str| info_field(info, name);
         let text = field("redis_version").or(field("valkey_version"));
-        let text = text.ok_or_else(|| Incompatible::Forever("it does not tell its version".to_owned(), NEWER))?;
+        let text =
+            text.ok_or_else(|| Incompatible::Forever("it does not tell its version".to_owned(), NEWER))?;
         let valkey = field("valkey_version").is_some();
         let version = version(text);
         if version < OLDEST && !valkey {
@@ -61,7 +62,8 @@ impl ServerInfo {
             return Err(Incompatible::Now(format!("it is not a master: {role}")));
         }
         let replication_id = field("master_replid").unwrap_or_default().to_owned();
-        let time_ms = time_ms(time).ok_or_else(|| Incompatible::Now("it does not tell the time".to_owned()))?;
+        let time_ms =
+            time_ms(time).ok_or_else(|| Incompatible::Now("it does not tell the time".to_owned()))?;
         let eviction = field("maxmemory_policy").map(str::to_owned);
         Ok(Self { version, valkey, replication_id, eviction, time_ms })
     }
@@ -73,7 +75,8 @@ impl ServerInfo {
 
     /// Whether it may evict a key without a lifetime when its memory is full.
     pub(super) fn evicts_everything(&self) -> bool {
-        let spares = |policy: &str| policy.is_empty() || policy == "noeviction" || policy.starts_with("volatile-");
+        let spares =
+            |policy: &str| policy.is_empty() || policy == "noeviction" || policy.starts_with("volatile-");
         self.eviction.as_deref().is_some_and(|policy| !spares(policy))
     }
 }

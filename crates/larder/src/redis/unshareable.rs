@@ -90,7 +90,8 @@ pub(super) fn count_unshared(core: &Core, type_name: &'static str, reason: &Unen
     if is_of_type && is_first(type_name, reason.name()) {
         let text = reason.to_string();
         let (reason, mend) = parts(reason, &text);
-        crate::foreign::report!(warn,
+        crate::foreign::report!(
+            warn,
             value_type = type_name,
             reason,
             mend,

@@ -7,7 +7,7 @@ use crate::{
     error::{Cause, Error, Kind, Result},
     redis::{
         findings::Findings,
-        url::{self, PORT, Parsed, Topology, SENTINEL_PORT},
+        url::{self, PORT, Parsed, SENTINEL_PORT, Topology},
     },
 };
 
@@ -117,7 +117,9 @@ impl RedisCacheBuilder {
     fn parsed(&self) -> Result<Parsed, String> {
         let nodes = |list: &[String], port| match list {
             [] => Err("no node is named".to_owned()),
-            list => list.iter().map(|text| url::listed_node(text.trim(), port)).collect::<Result<Vec<_>, _>>(),
+            list => {
+                list.iter().map(|text| url::listed_node(text.trim(), port)).collect::<Result<Vec<_>, _>>()
+            }
         };
         let topology = match &self.target {
             Target::Url(text) => return url::parse(text),

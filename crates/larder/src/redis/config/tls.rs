@@ -32,11 +32,9 @@ impl Tls {
                 // Without its cause: that repeats lines of what is no PEM.
                 let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes())
                     .map_err(|_| "the client's private key is not valid PEM")?;
-                builder
-                    .with_client_auth_cert(chain, key)
-                    .map_err(|error| {
-                        Invalid::because("the client's certificate and its private key do not fit", error)
-                    })?
+                builder.with_client_auth_cert(chain, key).map_err(|error| {
+                    Invalid::because("the client's certificate and its private key do not fit", error)
+                })?
             }
         };
         Ok(Self(Arc::new(config)))

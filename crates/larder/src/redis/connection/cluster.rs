@@ -15,10 +15,9 @@ use tokio::{runtime::Handle, sync::watch, time::Instant};
 
 use self::slots::{Range, SLOTS, slot};
 use super::{
-    LinkState,
+    ConnectError, LinkState,
     batch::{self, Exchange},
     command::{Command, Failure, Reply, Unavailable},
-    ConnectError,
     dial::{Address, words},
     link::{Destination, Link},
 };

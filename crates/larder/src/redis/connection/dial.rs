@@ -20,8 +20,8 @@ use super::{
 };
 use crate::redis::{
     config::{Config, Credentials},
-    server_info::{ServerInfo, Incompatible},
     idle_timeout::Watched,
+    server_info::{Incompatible, ServerInfo},
     url::Node,
 };
 
@@ -110,12 +110,15 @@ pub(super) async fn dial(
         if server_info.get(2).is_some_and(|state| !text(state).contains("cluster_state:ok")) {
             return Err(ConnectError::transient("it says that the cluster is down"));
         }
-        let server_info = ServerInfo::read(&text(&server_info[0]), &server_info[1], clustered).map_err(|incompatible| match incompatible {
-            Incompatible::Now(reason) => ConnectError::transient(reason),
-            Incompatible::Forever(reason, mend) => ConnectError::permanent(reason).mended_by(mend),
-            Incompatible::IsCluster => urls.is_cluster(),
-            Incompatible::IsNoCluster => urls.is_no_cluster(),
-        })?;
+        let server_info =
+            ServerInfo::read(&text(&server_info[0]), &server_info[1], clustered).map_err(|incompatible| {
+                match incompatible {
+                    Incompatible::Now(reason) => ConnectError::transient(reason),
+                    Incompatible::Forever(reason, mend) => ConnectError::permanent(reason).mended_by(mend),
+                    Incompatible::IsCluster => urls.is_cluster(),
+                    Incompatible::IsNoCluster => urls.is_no_cluster(),
+                }
+            })?;
         let (connection, driver) = drive(stream, ended).await?;
         Ok(Dialed { connection, server_info, answers, _driver: driver })
     })
@@ -190,7 +193,9 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 async fn tcp(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
     let found = tokio::net::lookup_host((host, port)).await;
     let addresses: Vec<_> = found
-        .map_err(|error| ConnectError::transient("the name of the host leads to no address").caused_by(error))?
+        .map_err(|error| {
+            ConnectError::transient("the name of the host leads to no address").caused_by(error)
+        })?
         .collect();
     let stream = TcpStream::connect(&*addresses).await?;
     stream.set_nodelay(true)?;

@@ -104,9 +104,13 @@ fn refused_database(database: i64, error: &ServerError, rights: &MissingRights) 
     }
     let mend = match reply.contains("cluster mode") {
         true => "in a cluster there is only database 0: leave it out of the URL",
-        false => "name a database that the server has: they are numbered from 0, and its setting `databases` says how many",
+        false => {
+            "name a database that the server has: they are numbered from 0, and its setting `databases` says how many"
+        }
     };
-    ConnectError::permanent(format!("database {database} was refused")).mended_by(mend).caused_by(ServerReply(reply))
+    ConnectError::permanent(format!("database {database} was refused"))
+        .mended_by(mend)
+        .caused_by(ServerReply(reply))
 }
 
 /// Sends commands, and reads the reply to each.

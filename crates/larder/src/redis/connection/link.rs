@@ -20,10 +20,9 @@ use tokio::{runtime::Handle, sync::watch, time::Instant};
 
 use self::repair::Repair;
 use super::{
-    Admit, LinkState,
+    Admit, ConnectError, LinkState,
     batch::Exchange,
     command::{Failure, Reply, Unavailable},
-    ConnectError,
     dial::{Address, Dialed},
 };
 use crate::{

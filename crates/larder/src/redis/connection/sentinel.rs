@@ -48,7 +48,8 @@ async fn ask_one(config: &Config, sentinel: &Node, name: &str) -> Result<Node, C
     match &answer {
         Value::Array(parts) if parts.len() == 2 => {
             let port = text(&parts[1]).parse();
-            let port = port.map_err(|_| of_sentinel(ConnectError::transient("it names a port that is none")))?;
+            let port =
+                port.map_err(|_| of_sentinel(ConnectError::transient("it names a port that is none")))?;
             Ok((text(&parts[0]), port))
         }
         _ => Err(of_sentinel(ConnectError::transient(format!("it knows of no master named {name:?}")))),

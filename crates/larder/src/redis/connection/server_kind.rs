@@ -68,7 +68,8 @@ impl Urls {
             [] | [_] => String::new(),
             several => format!(" (it watches {})", several.join(", ")),
         };
-        ConnectError::permanent("it is a Sentinel, which has no data").mended_by(format!("use the URL {url}{others}"))
+        ConnectError::permanent("it is a Sentinel, which has no data")
+            .mended_by(format!("use the URL {url}{others}"))
     }
 
     /// Something else answers where a sentinel is expected.

@@ -29,8 +29,12 @@ fn failed(error: io::Error) -> ConnectError {
         return if is_closed { failed.mended_by(NO_TLS) } else { failed };
     };
     match &cause {
-        TlsError::InvalidCertificate(_) => ConnectError::transient("the certificate of the server is not accepted")
-            .mended_by("give the certificate of its authority by `tls_roots`, and name the host as its certificate does"),
+        TlsError::InvalidCertificate(_) => ConnectError::transient(
+            "the certificate of the server is not accepted",
+        )
+        .mended_by(
+            "give the certificate of its authority by `tls_roots`, and name the host as its certificate does",
+        ),
         TlsError::InvalidMessage(InvalidMessage::InvalidContentType) => {
             ConnectError::transient("the server does not speak TLS").mended_by(NO_TLS)
         }

@@ -11,8 +11,8 @@ use crate::{
     error::{Cause, Error, Kind},
     redis::{
         connection::{ConnectError, io_error},
-        server_info::ServerInfo,
         refusal::{self, ServerReply},
+        server_info::ServerInfo,
     },
 };
 

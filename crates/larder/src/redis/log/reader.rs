@@ -11,7 +11,7 @@ use ::redis::{Pipeline, Value, pipe};
 use tokio::time::{sleep, sleep_until};
 
 use super::{
-    connect::{Link, Purpose, LogError},
+    connect::{Link, LogError, Purpose},
     pace::{Pace, Volume},
     record::Content,
     reply::{self, Ends, Entry},
@@ -393,5 +393,8 @@ async fn recheck(shared: &Shared, found: time::Instant) {
 
 fn check_server(link: &Link, reply: Value) -> Result<(), LogError> {
     let info = reply::text(reply)?;
-    link.server_info().is_still_true(&info).then_some(()).ok_or_else(|| LogError::new("the server is not what it was"))
+    link.server_info()
+        .is_still_true(&info)
+        .then_some(())
+        .ok_or_else(|| LogError::new("the server is not what it was"))
 }

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    connect::{Link, Purpose, LogError},
+    connect::{Link, LogError, Purpose},
     pace::Volume,
     record::{Content, FIELD},
     reply,
@@ -172,7 +172,8 @@ impl Sender {
         if self.is_admitted() {
             return Ok(());
         }
-        let replid = self.link.as_ref().map(|link| link.server_info().replication_id.clone()).unwrap_or_default();
+        let replid =
+            self.link.as_ref().map(|link| link.server_info().replication_id.clone()).unwrap_or_default();
         self.shared.recheck.notify_one();
         let started = self.starts.wait_for(|starts| starts.replid.as_deref() == Some(&*replid));
         match timeout(START, started).await {

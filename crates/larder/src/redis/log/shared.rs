@@ -20,7 +20,7 @@ use super::{
 use crate::{
     epoch::{Contact, Epochs, Instant, LogOrder},
     link::Operation,
-    redis::{server_info::ServerInfo, key_names::KeyNames, findings::Findings},
+    redis::{findings::Findings, key_names::KeyNames, server_info::ServerInfo},
     scope::ScopeHash,
     sync::plain::{Mutex, MutexGuard, lock},
 };

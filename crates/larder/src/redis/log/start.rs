@@ -113,7 +113,8 @@ async fn lower(shared: &Shared, link: &mut Link, last: Epoch, id: Option<Epoch>)
     let reply = link.ask(&commands, shared.deadline).await?.pop().unwrap_or_default();
     let reply = reply::said(reply).map_err(|failure| {
         let key = &shared.key;
-        let reason = format!("the log has an ID that no server gives, and cannot be made anew; delete the key {key}");
+        let reason =
+            format!("the log has an ID that no server gives, and cannot be made anew; delete the key {key}");
         failure.saying(reason)
     })?;
     if reply != Value::Int(1) {

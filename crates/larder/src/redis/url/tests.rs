@@ -109,7 +109,10 @@ fn errors_say_what_is_wrong_and_what_was_expected() {
         ("redis://u:hunter2@[::1]x", "only a port"),
         ("redis://u:hunter2@h#insecure", "fragment"),
         ("redis://u:hunter2%ff@h", "not UTF-8"),
-        ("redis://u:hunter2@h?timeout=3", "an option \"timeout\" is unknown; the options of a URL are `prefix`"),
+        (
+            "redis://u:hunter2@h?timeout=3",
+            "an option \"timeout\" is unknown; the options of a URL are `prefix`",
+        ),
         ("redis://u:hunter2@h?prefix", "`prefix` has no value"),
         ("redis://h?prefx=shop", "an option \"prefx\" is unknown (did you mean `prefix`?)"),
         ("redis://localhost:6379?Prefix=shop", "did you mean `prefix`?"),
@@ -140,7 +143,8 @@ fn errors_say_what_is_wrong_and_what_was_expected() {
 
 /// What is not encoded, and has a meaning in a URL.
 fn password() -> impl proptest::strategy::Strategy<Value = String> {
-    proptest::string::string_regex("[a-z0-9@/?#:%&=,\\[\\]]{0,12}[QXZ]{4}[a-z0-9@/?#:%&=,\\[\\]]{0,12}").expect("it is one")
+    proptest::string::string_regex("[a-z0-9@/?#:%&=,\\[\\]]{0,12}[QXZ]{4}[a-z0-9@/?#:%&=,\\[\\]]{0,12}")
+        .expect("it is one")
 }
 
 /// Errors are of other words than these.

@@ -3,14 +3,14 @@
 use std::sync::Weak;
 
 use super::{
-    Acquire, Address, Arc, AtomicBool, Destination, ConnectError, Dialed, Duration, ServerInfo, Handle, Instant,
-    Link, Live, Relaxed, Release, Spares, Stage,
+    Acquire, Address, Arc, AtomicBool, ConnectError, Destination, Dialed, Duration, Handle, Instant, Link,
+    Live, Relaxed, Release, ServerInfo, Spares, Stage,
 };
 use crate::{
     link::Operation,
     redis::{
-        capabilities,
         backoff::jittered,
+        capabilities,
         connection::{
             dial::{dial, words},
             sentinel,

@@ -1,7 +1,7 @@
 //! A connector of one server, with what a test needs of it.
 
 use super::super::{
-    connect::{Connect, Connected, Purpose, LogError},
+    connect::{Connect, Connected, LogError, Purpose},
     reply,
 };
 use std::time::Duration;
