@@ -1,8 +1,7 @@
 //! Connections to Redis that never hold a caller for longer than the deadline, and mend themselves.
 //!
 //! - One server, or the master that the sentinels name: a [`Link`]. A cluster: a link for every master,
-//!   and the map of who owns what. The crate's own cluster connection keeps asking a master that is gone,
-//!   and sends the commands of a batch one by one.
+//!   and the map of who owns what. Why not another client's: see [`cluster`].
 //! - Connections live in the runtime of whoever needed them first. When they end, or that runtime does,
 //!   the next are made in the background by whoever notices, and callers wait at most for the first
 //!   attempt.

@@ -1,6 +1,7 @@
 //! What servers refuse until it is mended, and how people are told of it.
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     sync::{
         Mutex,
@@ -112,14 +113,19 @@ impl Refusals {
         replies.into_iter().for_each(|reply| rights.add(reply));
     }
 
+    /// What mends a refusal in these words: of rights, all that are known to be missing.
+    pub(super) fn completed<'m>(&self, reply: &str, mend: &'m str) -> Cow<'m, str> {
+        if mend != RIGHTS {
+            return Cow::Borrowed(mend);
+        }
+        let mut rights = lock(&self.rights);
+        rights.add(reply);
+        Cow::Owned(rights.mend())
+    }
+
     /// The servers have refused an operation, in these words.
     pub(super) fn refused(&self, operation: Operation, reply: &str, mend: &str) {
-        let line = (mend == RIGHTS).then(|| {
-            let mut rights = lock(&self.rights);
-            rights.add(reply);
-            rights.mend()
-        });
-        let mend = line.as_deref().unwrap_or(mend);
+        let mend = &*self.completed(reply, mend);
         if let Some((refusal, count)) = self.note(operation, Some((reply, mend))) {
             // Not under the lock: a subscriber may do anything.
             let Refusal { operation, reply, mend, .. } = refusal;

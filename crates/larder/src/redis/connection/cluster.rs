@@ -1,4 +1,7 @@
 //! The way to all nodes of a cluster: which command goes where, and what happens when that changes.
+//!
+//! What other clients do here is measured by `tests/redis-clients`, which fails once one of them does all of it; the
+//! figures are in `crates/larder/docs/redis-clients.md`.
 
 mod slots;
 

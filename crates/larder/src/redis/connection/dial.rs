@@ -1,6 +1,10 @@
 //! Opening a connection: socket, TLS, and the first words on it.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use ::redis::{
     AsyncConnectionConfig, Cmd, RedisConnectionInfo, Value,
@@ -89,8 +93,9 @@ pub(super) async fn dial(
     besides: Vec<Cmd>,
     ended: impl FnOnce() + Send + 'static,
 ) -> Result<Dialed, ConnectError> {
-    within(config, address, async {
-        let mut stream = open(config, address).await?;
+    let progress = Progress::default();
+    within(config, address, &progress, async {
+        let mut stream = open(config, address, &progress).await?;
         let urls = Urls::of(config, address);
         let clustered = config.is_cluster();
         let mut questions = vec![words(&["INFO"]), words(&["TIME"])];
@@ -133,8 +138,9 @@ pub(super) async fn ask(
     question: Cmd,
 ) -> Result<Value, ConnectError> {
     let address = Address::Tcp(node.clone());
-    within(config, &address, async {
-        let mut stream = open(config, &address).await?;
+    let progress = Progress::default();
+    within(config, &address, &progress, async {
+        let mut stream = open(config, &address, &progress).await?;
         let introduction = Introduction {
             credentials,
             database: 0,
@@ -153,16 +159,36 @@ pub(super) async fn ask(
 async fn within<T>(
     config: &Config,
     address: &Address,
+    progress: &Progress,
     attempt: impl Future<Output = Result<T, ConnectError>>,
 ) -> Result<T, ConnectError> {
     let outcome = match tokio::time::timeout(config.connect_timeout, attempt).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(ConnectError::transient(format!("no answer within {:?}", config.connect_timeout))),
+        Err(_) => {
+            let hint = match progress.shakes_hands.load(Relaxed) {
+                // A server without TLS waits for the rest of a command.
+                true => " to the TLS handshake (where the server does not use TLS, write redis://)",
+                false => "",
+            };
+            Err(ConnectError::transient(format!("no answer within {:?}{hint}", config.connect_timeout)))
+        }
     };
     outcome.map_err(|error| error.of(address))
 }
 
-async fn open(config: &Config, address: &Address) -> Result<Box<dyn Stream>, ConnectError> {
+/// How far an attempt to connect has come.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Whether the TLS handshake is under way.
+    shakes_hands: AtomicBool,
+}
+
+#[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "without TLS there is no handshake"))]
+async fn open(
+    config: &Config,
+    address: &Address,
+    progress: &Progress,
+) -> Result<Box<dyn Stream>, ConnectError> {
     let findings = config.findings.clone();
     match address {
         Address::Socket(path) => {
@@ -178,7 +204,10 @@ async fn open(config: &Config, address: &Address) -> Result<Box<dyn Stream>, Con
             let stream = Watched::new(tcp(host, *port).await?, findings);
             #[cfg(feature = "tls")]
             if let Some(tls) = &config.tls {
-                return Ok(Box::new(super::tls::encrypt(stream, host, tls.client()).await?));
+                progress.shakes_hands.store(true, Relaxed);
+                let stream = super::tls::encrypt(stream, host, tls.client()).await?;
+                progress.shakes_hands.store(false, Relaxed);
+                return Ok(Box::new(stream));
             }
             Ok(Box::new(stream))
         }

@@ -11,7 +11,7 @@ use crate::{
     error::{Cause, Error, Kind},
     redis::{
         connection::{ConnectError, io_error},
-        refusal::{self, ServerReply},
+        refusal::{self, Refusals, ServerReply},
         server_info::ServerInfo,
     },
 };
@@ -22,7 +22,7 @@ pub(crate) struct LogError {
     /// Without the words of its cause.
     reason: Cow<'static, str>,
     /// What mends it, where the server refuses what it will go on refusing.
-    mend: Option<&'static str>,
+    mend: Option<Cow<'static, str>>,
     cause: Option<Cause>,
     /// Where there is no connection: all that is known is here.
     connection: Option<ConnectError>,
@@ -46,7 +46,7 @@ impl LogError {
     /// What a server said against a command.
     pub(super) fn refused(error: &ServerError) -> Self {
         let reply = ServerReply::from(error);
-        let mend = refusal::mend(&reply.0);
+        let mend = refusal::mend(&reply.0).map(Cow::Borrowed);
         Self { mend, ..Self::new("the server refuses a command").caused_by(reply) }
     }
 
@@ -57,7 +57,18 @@ impl LogError {
 
     /// What mends it, where the server will go on refusing it.
     pub(super) fn mend(&self) -> Option<&str> {
-        self.connection.as_ref().map_or(self.mend, ConnectError::mend)
+        match &self.connection {
+            Some(error) => error.mend(),
+            None => self.mend.as_deref(),
+        }
+    }
+
+    /// The same, with all rights that are known to be missing.
+    pub(super) fn completed(mut self, refusals: &Refusals) -> Self {
+        if let (Some(reply), Some(mend)) = (self.reply(), self.mend.as_deref()) {
+            self.mend = Some(refusals.completed(reply, mend).into_owned().into());
+        }
+        self
     }
 
     /// Why there is no connection, if that is it.

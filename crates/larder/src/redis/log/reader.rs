@@ -138,6 +138,7 @@ impl Reader {
 
     fn lost(&mut self, failure: LogError) {
         self.shared.set_followed(false);
+        let failure = failure.completed(&self.shared.findings.refusals);
         self.shared.refused(Operation::Follow, &failure);
         // What is refused was warned of, or will be, and so was a server that is gone.
         let is_told = failure.mend().is_some()
@@ -175,6 +176,10 @@ impl Reader {
         // What was doubted until now is looked at now.
         pin!(shared.recheck.notified()).enable();
         let mut link = Link::open(&*shared.connector, Purpose::Read).await?;
+        if let Some(objection) = link.objection() {
+            // For what else may be missing to be named with it.
+            _ = objection.clone().completed(&shared.findings.refusals);
+        }
         shared.look_at_eviction(link.server_info());
         let client = client_number(&mut link, shared.deadline).await?;
         shared.renew_identity(client, link.server_info());
