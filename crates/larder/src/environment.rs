@@ -70,7 +70,7 @@ async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
     // Checked one by one, so that an error can name the variable. A URL says nothing of itself in an error.
     let check = |name, redis: &RedisCacheBuilder| match redis.clone().checked() {
         Ok(_) => Ok(()),
-        Err(reason) => Err::<(), crate::Error>(Kind::Configuration(format!("{name}: {reason}")).into()),
+        Err(invalid) => Err::<(), crate::Error>(invalid.of(name).into()),
     };
     let mut redis = RedisCache::builder().url(url);
     check("REDIS_URL", &redis)?;
@@ -152,5 +152,5 @@ fn seconds(
 }
 
 fn invalid(name: &str, value: &str, why: impl Display) -> crate::Error {
-    Kind::Configuration(format!("{name}={value:?}: {why}")).into()
+    Kind::configuration(format!("{name}={value:?}: {why}")).into()
 }

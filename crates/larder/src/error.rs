@@ -6,12 +6,18 @@ use std::{error::Error as StdError, fmt, sync::Arc};
 ///
 /// Only a caller's mistake is an error, and a server that cannot be connected to for the first time: its
 /// weather afterwards never is (a read becomes a miss, a write is counted as failed). Cheap to clone.
-#[derive(Clone, thiserror::Error)]
-#[error("{0}")]
+///
+/// Its message says what went wrong, in one line and without a secret, and what mends it; the [`source`](StdError::source)
+/// is what it came from: an [`io::Error`](std::io::Error), an error of TLS, or the server's own words. A message never
+/// repeats its source, so that a report prints both.
+#[derive(Clone)]
 pub struct Error(Arc<Kind>);
 
 /// [`Result`](std::result::Result) with larder's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What an error came from. Shared, so that an error is cheap to clone.
+pub(crate) type Cause = Arc<dyn StdError + Send + Sync>;
 
 #[derive(Debug, thiserror::Error)]
 #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "some are of servers"))]
@@ -22,8 +28,8 @@ pub(crate) enum Kind {
     KeyTooLong { length: usize, longest: usize },
     #[error("invalid policy: {0}")]
     Policy(String),
-    #[error("invalid configuration: {0}")]
-    Configuration(String),
+    #[error("invalid configuration: {reason}")]
+    Configuration { reason: String, cause: Option<Cause> },
     #[error("a cache named {name:?} is already installed; install it once, at the start of the program")]
     AlreadyInstalled { name: String },
     #[error(
@@ -36,11 +42,33 @@ pub(crate) enum Kind {
     #[error("the value for {key:?} cannot be shared: {reason}")]
     Unencodable { key: String, reason: String },
     #[error("cannot connect to {address}: {reason}")]
-    Connect { address: String, reason: String },
-    #[error("the server cannot be used: {0}")]
-    Unavailable(String),
+    Connect { address: String, reason: String, cause: Option<Cause> },
+    #[error("the server cannot be used: {reason}")]
+    Unavailable { reason: String, cause: Option<Cause> },
     #[error("the counter {key:?} would leave the range of a 64-bit integer")]
     CounterOverflow { key: String },
+}
+
+impl Kind {
+    /// Settings that were refused.
+    pub(crate) fn configuration(reason: impl Into<String>) -> Self {
+        Self::Configuration { reason: reason.into(), cause: None }
+    }
+
+    /// A server that cannot be asked.
+    #[cfg(feature = "redis")]
+    pub(crate) fn unavailable(reason: impl Into<String>) -> Self {
+        Self::Unavailable { reason: reason.into(), cause: None }
+    }
+
+    fn caused_by(&self) -> Option<&Cause> {
+        match self {
+            Self::Configuration { cause, .. }
+            | Self::Connect { cause, .. }
+            | Self::Unavailable { cause, .. } => cause.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 impl Error {
@@ -66,7 +94,7 @@ impl Error {
     /// Whether the settings of a cache were refused.
     #[must_use]
     pub fn is_invalid_configuration(&self) -> bool {
-        matches!(*self.0, Kind::Configuration(_))
+        matches!(*self.0, Kind::Configuration { .. })
     }
 
     /// Whether a cache was installed twice, or after its first use.
@@ -96,13 +124,26 @@ impl Error {
     /// Whether a counter or a lock failed because its server could not be asked.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(*self.0, Kind::Unavailable(_))
+        matches!(*self.0, Kind::Unavailable { .. })
     }
 
     /// Whether a counter would have left the range of `i64`; it keeps its value.
     #[must_use]
     pub fn is_counter_overflow(&self) -> bool {
         matches!(*self.0, Kind::CounterOverflow { .. })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        // Not the `Arc` around it: callers ask for the type of what is in it.
+        self.0.caused_by().map(|cause| &**cause as _)
     }
 }
 

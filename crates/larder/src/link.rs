@@ -61,7 +61,7 @@ pub struct Refusal {
     /// The server's own words, or what it did without a word. Never a secret.
     pub reply: String,
     /// What mends it.
-    pub mend: &'static str,
+    pub mend: String,
     /// When it was refused first, by this machine's clock.
     pub since: SystemTime,
     /// How often it was refused since then.

@@ -136,7 +136,7 @@ impl MemoryCacheBuilder {
 
     fn build_with(self: Arc<Self>, core: impl FnOnce(CoreBuilder) -> CoreBuilder) -> Result<MemoryCache> {
         if self.capacity == 0 {
-            return Err(Kind::Configuration("`capacity` is 0; set how many entries to keep".into()).into());
+            return Err(Kind::configuration("`capacity` is 0; set how many entries to keep").into());
         }
         let builder = Core::builder()
             .front_cache_slots(self.front_cache_slots_or_default())

@@ -1,22 +1,23 @@
 //! `RedisCache`: entries that all processes share through Redis.
 
-mod abilities;
+mod backoff;
 mod breaker;
+mod capabilities;
 mod config;
 mod connection;
 mod counters;
-mod dialer;
 mod entries;
-mod facts;
-mod idle;
+mod findings;
+mod idle_timeout;
+mod key_names;
 mod lease;
 mod lock;
 mod log;
-mod names;
-mod observed;
+mod log_connector;
+mod recent_timeout;
 mod refusal;
 mod script;
-mod setback;
+mod server_info;
 mod settings;
 mod unshareable;
 mod url;
@@ -37,11 +38,11 @@ use self::{
     breaker::BreakerState,
     config::Config,
     connection::{Command, Connections, Failure, LinkState, Reply, Unavailable},
+    findings::Findings,
+    key_names::KeyNames,
     lease::Wakes,
-    log::{Log, OnWake},
-    names::Names,
-    observed::Observed,
-    setback::Setback,
+    log::{Log, LogError, OnWake},
+    recent_timeout::RecentTimeout,
     unshareable::Unshareable,
 };
 pub use self::{config::RedisCacheBuilder, settings::OutOfTouch};
@@ -50,7 +51,7 @@ use crate::{
     cache_core::{Core, Lookup},
     entry::Entry,
     epoch::{Announcement, Epoch},
-    error::{Kind, Result},
+    error::Result,
     link::{Link, Operation, Server},
     lock::LockGuard,
     memory::MemoryCache,
@@ -94,13 +95,13 @@ const UNSHARED: u64 = 1_000;
 struct Remote {
     connections: Connections,
     log: Arc<Log>,
-    names: Names,
+    names: KeyNames,
     wire: Wire,
     unshareable: Unshareable,
     wakes: Arc<Wakes>,
-    setback: Setback,
+    recent_timeout: RecentTimeout,
     /// What was found out about the servers.
-    observed: Arc<Observed>,
+    findings: Arc<Findings>,
     /// Listens to the log for as long as it is here.
     _on_wake: Arc<OnWake>,
     deadline: Duration,
@@ -142,7 +143,7 @@ impl RedisCache {
             resets: status.resets,
             malformed: status.malformed,
             servers: servers.collect(),
-            refusals: self.remote.observed.refusals.list(),
+            refusals: self.remote.findings.refusals.list(),
         }
     }
 
@@ -191,27 +192,27 @@ impl RedisCacheBuilder {
         if !config.has_own_prefix {
             warn_of_default_prefix();
         }
-        let log = dialer::open_log(&config, settings);
+        let log = log_connector::open_log(&config, settings);
         // What one cache on this log finds out, all of them know.
-        let observed = log.observed().clone();
-        let config = Arc::new(Config { observed: observed.clone(), ..Config::clone(&config) });
+        let findings = log.findings().clone();
+        let config = Arc::new(Config { findings: findings.clone(), ..Config::clone(&config) });
         let wakes = Arc::new(Wakes::default());
         let on_wake: Arc<OnWake> = Arc::new({
             let wakes = wakes.clone();
             move |key, filled| wakes.wake(key, filled)
         });
         log.on_wake(Arc::downgrade(&on_wake));
-        let connections = Connections::new(config.clone(), Some(dialer::admission(&log)));
+        let connections = Connections::new(config.clone(), Some(log_connector::admission(&log)));
         connections.begin();
         let core = Core::builder().epochs(log.epochs().clone()).build();
         let remote = Remote {
             connections,
-            names: Names::new(&config.prefix),
+            names: KeyNames::new(&config.prefix),
             wire: settings.wire,
             unshareable: Unshareable::default(),
             wakes,
-            setback: Setback::default(),
-            observed,
+            recent_timeout: RecentTimeout::default(),
+            findings,
             _on_wake: on_wake,
             deadline: config.deadline,
             lease_lifetime: settings.lease_lifetime,
@@ -229,9 +230,10 @@ fn warn_of_default_prefix() {
         crate::panic_guard::report!(
             warn,
             prefix = config::DEFAULT_PREFIX,
+            mend = "name one of your own: ?prefix=shop in the URL, LARDER_PREFIX=shop in the environment, or \
+                    RedisCacheBuilder::prefix",
             "the keys in Redis begin with the default prefix, which every program has that names none: two of them on \
-             one server read each other's values; name one of your own: ?prefix=shop in the URL, LARDER_PREFIX=shop in \
-             the environment, or RedisCacheBuilder::prefix"
+             one server read each other's values"
         );
     }
 }
@@ -248,20 +250,18 @@ impl Remote {
     /// Waits for the log to be followed, after a server was connected to.
     async fn wait_for_log(&self, patience: Duration) -> Result<()> {
         const PAUSE: Duration = Duration::from_millis(10);
+        /// The log's own attempt to connect takes as long as that, and says more.
+        const SLACK: Duration = Duration::from_millis(250);
         let end = Instant::now() + patience;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let reason = match tokio::time::timeout(left, self.log.started()).await {
+            match tokio::time::timeout(left + SLACK, self.log.started()).await {
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(trouble)) if left.is_zero() => trouble.to_string(),
-                Ok(Err(_)) => {
-                    // What stood in the way of this attempt may not stand in the way of the next.
-                    tokio::time::sleep(PAUSE.min(left)).await;
-                    continue;
-                }
-                Err(_) => "it took too long to begin".to_owned(),
-            };
-            return Err(Kind::Connect { address: "the invalidation log".to_owned(), reason }.into());
+                Ok(Err(failure)) if left.is_zero() => return Err(failure.into()),
+                // What stood in the way of this attempt may not stand in the way of the next.
+                Ok(Err(_)) => tokio::time::sleep(PAUSE.min(left)).await,
+                Err(_) => return Err(LogError::new("it took too long to begin").into()),
+            }
         }
     }
 
@@ -270,7 +270,7 @@ impl Remote {
     fn has_just_failed(&self) -> bool {
         /// Whoever only writes tries again after this long.
         const RECENT: Duration = Duration::from_secs(2);
-        self.setback.is_within(RECENT)
+        self.recent_timeout.is_within(RECENT)
     }
 
     /// Sends one command.
@@ -288,16 +288,16 @@ impl Remote {
     }
 
     fn note(&self, operation: Operation, reply: &Reply) {
-        let refusals = &self.observed.refusals;
+        let refusals = &self.findings.refusals;
         match reply {
-            Err(Failure::Unavailable(Unavailable::Deadline)) => self.setback.note(),
+            Err(Failure::Unavailable(Unavailable::Deadline)) => self.recent_timeout.note(),
             Err(Failure::Unavailable(_)) => {}
             Ok(_) => {
-                self.setback.clear();
+                self.recent_timeout.clear();
                 refusals.accepted(operation);
             }
             Err(Failure::Refused(error)) => {
-                self.setback.clear();
+                self.recent_timeout.clear();
                 let text = refusal::plain(error);
                 if let Some(mend) = refusal::mend(&text) {
                     refusals.refused(operation, &text, mend);

@@ -273,7 +273,7 @@ async fn a_type_is_warned_of_once_with_the_field_and_the_mend() {
     }
     let told = larder_warnings::heard(&["OfThisTest"]);
     assert_eq!(told.len(), 1, "{told:?}");
-    for part in ["`secret`", "skip_serializing", "PartialEq"] {
+    for part in ["reason=", "mend=", "`secret`", "skip_serializing", "PartialEq"] {
         assert!(told[0].contains(part), "{part}: {}", told[0]);
     }
 }

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use super::backoff::jittered;
+
 /// Failures in a row after which callers are refused without being tried.
 pub(crate) const FAILURES: u32 = 5;
 
@@ -47,9 +49,9 @@ pub(crate) struct Breaker {
     failures: AtomicU32,
     /// Failures of any kind since a caller's last success: how long to pause before the next attempt. A
     /// server that lets us connect and then answers nothing is not asked in a tight loop.
-    strikes: AtomicU32,
+    backoff_steps: AtomicU32,
     /// Whether a success has anything to reset: one load on the way of every command.
-    stained: AtomicBool,
+    dirty: AtomicBool,
 }
 
 const CLOSED: u8 = 0;
@@ -61,8 +63,8 @@ impl Breaker {
         Self {
             state: AtomicU8::new(CLOSED),
             failures: AtomicU32::new(0),
-            strikes: AtomicU32::new(0),
-            stained: AtomicBool::new(false),
+            backoff_steps: AtomicU32::new(0),
+            dirty: AtomicBool::new(false),
         }
     }
 
@@ -81,25 +83,25 @@ impl Breaker {
 
     /// A command was answered.
     pub(crate) fn succeeded(&self) {
-        if self.stained.load(Relaxed) {
-            self.stained.store(false, Relaxed);
+        if self.dirty.load(Relaxed) {
+            self.dirty.store(false, Relaxed);
             self.failures.store(0, Relaxed);
-            self.strikes.store(0, Relaxed);
+            self.backoff_steps.store(0, Relaxed);
         }
     }
 
     /// A command, an attempt to connect, or a connection has failed. True if that opened the breaker.
     pub(crate) fn failed(&self) -> bool {
-        self.strike();
+        self.back_off();
         let failures = self.failures.fetch_add(1, Relaxed).saturating_add(1);
         failures >= FAILURES && self.state.compare_exchange(CLOSED, OPEN, Relaxed, Relaxed).is_ok()
     }
 
     /// Something went wrong that makes the next pause longer, but does not refuse callers.
-    pub(crate) fn strike(&self) {
+    pub(crate) fn back_off(&self) {
         // Far from an overflow: an attempt takes its time.
-        self.strikes.fetch_add(1, Relaxed);
-        self.stained.store(true, Relaxed);
+        self.backoff_steps.fetch_add(1, Relaxed);
+        self.dirty.store(true, Relaxed);
     }
 
     /// An attempt to connect begins.
@@ -121,18 +123,12 @@ impl Breaker {
     /// The pause before the next attempt, of which `chance` (0 to 1) makes up to half: processes that lost
     /// the same server do not come back in step.
     pub(crate) fn pause(&self, chance: f64) -> Duration {
-        match self.strikes.load(Relaxed) {
+        match self.backoff_steps.load(Relaxed) {
             // What was lost once is fetched back at once.
             0 | 1 => Duration::ZERO,
-            strikes => jittered(FIRST, strikes - 2, LONGEST, chance),
+            backoff_steps => jittered(FIRST, backoff_steps - 2, LONGEST, chance),
         }
     }
-}
-
-/// `first`, doubled so many times, `longest` at most; between half of that and all of it.
-pub(crate) fn jittered(first: Duration, doublings: u32, longest: Duration, chance: f64) -> Duration {
-    let full = first.saturating_mul(1u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(longest);
-    full.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
 }
 
 #[cfg(test)]
@@ -209,10 +205,10 @@ mod tests {
     }
 
     #[test]
-    fn strikes_do_not_open_it() {
+    fn backing_off_does_not_open_it() {
         let breaker = Breaker::new();
         for _ in 0..100 {
-            breaker.strike();
+            breaker.back_off();
         }
         assert!(breaker.admits());
     }
@@ -234,12 +230,5 @@ mod tests {
         assert_eq!(breaker.pause(1.0), LONGEST, "to be connected proves nothing yet");
         breaker.succeeded();
         assert_eq!(breaker.pause(1.0), Duration::ZERO);
-    }
-
-    #[test]
-    fn pauses_are_jittered_by_half() {
-        let pause = |chance| jittered(FIRST, 2, LONGEST, chance);
-        assert_eq!(pause(1.0), FIRST * 4);
-        assert_eq!(pause(0.0), FIRST * 2);
     }
 }

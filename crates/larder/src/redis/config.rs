@@ -13,9 +13,9 @@ use std::{
 };
 
 use super::{
-    observed::Observed,
+    findings::Findings,
     settings::Settings,
-    url::{Node, Place},
+    url::{Node, Topology},
 };
 
 /// What keys begin with where nothing else is said.
@@ -53,7 +53,7 @@ pub(crate) struct Credentials {
 /// Everything that a connection depends on; made by [`RedisCacheBuilder::config`].
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
-    pub(super) place: Place,
+    pub(super) topology: Topology,
     pub(super) credentials: Option<Credentials>,
     pub(super) sentinel_credentials: Option<Credentials>,
     pub(super) database: i64,
@@ -72,7 +72,7 @@ pub(crate) struct Config {
     /// Nodes that a cluster has told of: those that it was set up with may all be gone one day.
     pub(super) known: Arc<Mutex<Vec<Node>>>,
     /// What was found out about the servers.
-    pub(super) observed: Arc<Observed>,
+    pub(super) findings: Arc<Findings>,
 }
 
 /// Sets up a connection to Redis.
@@ -276,10 +276,10 @@ impl RedisCacheBuilder {
 impl Config {
     /// The nodes to begin with: servers, or sentinels.
     pub(super) fn nodes(&self) -> &[Node] {
-        match &self.place {
-            Place::Server(node) => std::slice::from_ref(node),
-            Place::Socket(_) => &[],
-            Place::Cluster(nodes) | Place::Sentinel { nodes, .. } => nodes,
+        match &self.topology {
+            Topology::Server(node) => std::slice::from_ref(node),
+            Topology::Socket(_) => &[],
+            Topology::Cluster(nodes) | Topology::Sentinel { nodes, .. } => nodes,
         }
     }
 }
@@ -293,12 +293,12 @@ impl RedisCacheBuilder {
 
 impl Config {
     pub(super) fn is_cluster(&self) -> bool {
-        matches!(self.place, Place::Cluster(_))
+        matches!(self.topology, Topology::Cluster(_))
     }
 
     /// What tells these servers from others, and this user of them.
     pub(super) fn identity(&self) -> String {
         let user = self.credentials.as_ref().and_then(|credentials| credentials.username.as_deref());
-        format!("{:?} {} {user:?}", self.place, self.database)
+        format!("{:?} {} {user:?}", self.topology, self.database)
     }
 }

@@ -1,8 +1,7 @@
 //! Connections to Redis that never hold a caller for longer than the deadline, and mend themselves.
 //!
 //! - One server, or the master that the sentinels name: a [`Link`]. A cluster: a link for every master,
-//!   and the map of who owns what. The crate's own cluster connection keeps asking a master that is gone,
-//!   and sends the commands of a batch one by one.
+//!   and the map of who owns what. Why not another client's: see [`cluster`].
 //! - Connections live in the runtime of whoever needed them first. When they end, or that runtime does,
 //!   the next are made in the background by whoever notices, and callers wait at most for the first
 //!   attempt.
@@ -15,12 +14,17 @@
 mod batch;
 mod cluster;
 mod command;
+mod connect_error;
 mod dial;
 mod introduction;
 mod link;
+mod protocol;
 mod sentinel;
+mod server_kind;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::sync::Arc;
 
@@ -28,23 +32,24 @@ use ::redis::{Cmd, Value};
 
 use self::{
     cluster::Cluster,
-    dial::{Address, DialError},
+    dial::Address,
     link::{Destination, Link},
 };
 pub(crate) use self::{
     command::{Command, Failure, Reply, Unavailable},
+    connect_error::{ConnectError, io_error},
     dial::{Dialed, words},
 };
 use super::{
     breaker::BreakerState,
     config::Config,
-    facts::Facts,
-    url::{Node, Place},
+    server_info::ServerInfo,
+    url::{Node, Topology},
 };
-use crate::error::{Kind, Result};
+use crate::error::Result;
 
-/// Whether a new connection to a server with these facts may carry commands. Must not block.
-pub(crate) type Admit = Arc<dyn Fn(&Facts) -> bool + Send + Sync>;
+/// Whether a new connection to a server with this about it may carry commands. Must not block.
+pub(crate) type Admit = Arc<dyn Fn(&ServerInfo) -> bool + Send + Sync>;
 
 /// How a link is, for people.
 #[derive(Debug, Clone)]
@@ -70,7 +75,7 @@ impl Connections {
     /// connection before anything is sent on it, except in a cluster; where it says no, the connection is
     /// closed, and another one is tried soon.
     pub(crate) fn new(config: Arc<Config>, admit: Option<Admit>) -> Self {
-        Self(match place(&config) {
+        Self(match destination(&config) {
             Some(destination) => Routes::Single(Link::new(config, destination, admit)),
             None => Routes::Cluster(Cluster::new(config)),
         })
@@ -90,7 +95,7 @@ impl Connections {
     /// # Errors
     ///
     /// When the configured number of attempts has failed, or one for a reason that will stay.
-    pub(crate) async fn ready(&self) -> Result<Facts> {
+    pub(crate) async fn ready(&self) -> Result<ServerInfo> {
         match &self.0 {
             Routes::Single(link) => link.ready().await,
             Routes::Cluster(cluster) => cluster.ready().await,
@@ -127,12 +132,12 @@ impl Connections {
 }
 
 /// None for a cluster.
-fn place(config: &Config) -> Option<Destination> {
-    Some(match &config.place {
-        Place::Server(node) => Destination::Fixed(Address::Tcp(node.clone())),
-        Place::Socket(path) => Destination::Fixed(Address::Socket(path.clone())),
-        Place::Sentinel { master, .. } => Destination::Master(master.clone()),
-        Place::Cluster(_) => return None,
+fn destination(config: &Config) -> Option<Destination> {
+    Some(match &config.topology {
+        Topology::Server(node) => Destination::Fixed(Address::Tcp(node.clone())),
+        Topology::Socket(path) => Destination::Fixed(Address::Socket(path.clone())),
+        Topology::Sentinel { master, .. } => Destination::Master(master.clone()),
+        Topology::Cluster(_) => return None,
     })
 }
 
@@ -155,28 +160,19 @@ pub(crate) async fn connect_to_log(
     key: &str,
     suffix: &str,
     question: &Cmd,
-) -> Result<ToLog> {
-    let unreachable = |address: String| {
-        move |error: DialError| crate::Error::from(Kind::Connect { address, reason: error.explained() })
-    };
+) -> Result<ToLog, ConnectError> {
     let node = |node: Node| Address::Tcp(node);
-    let mut address = match place(config) {
+    let mut address = match destination(config) {
         Some(Destination::Fixed(address)) => address,
-        Some(Destination::Master(name)) => {
-            sentinel::master(config, &name).await.map(node).map_err(unreachable(name))?
-        }
-        None => {
-            let owner = cluster::owner(config, key.as_bytes()).await;
-            owner.map(node).map_err(unreachable("the cluster".to_owned()))?
-        }
+        Some(Destination::Master(name)) => sentinel::master(config, &name).await.map(node)?,
+        None => cluster::owner(config, key.as_bytes()).await.map(node)?,
     };
     let name = format!("{}{suffix}", config.client_name);
     let mut asking = false;
     for _ in 0..cluster::REDIRECTIONS {
         let mut besides: Vec<Cmd> = asking.then(|| words(&["ASKING"])).into_iter().collect();
         besides.push(question.clone());
-        let dialed = dial::dial(config, &address, &name, besides, || {}).await;
-        let dialed = dialed.map_err(unreachable(address.to_string()))?;
+        let dialed = dial::dial(config, &address, &name, besides, || {}).await?;
         let elsewhere = match (&address, dialed.answers.last()) {
             (Address::Tcp(asked), Some(Value::ServerError(error))) => cluster::redirection(error, asked),
             _ => None,
@@ -186,6 +182,5 @@ pub(crate) async fn connect_to_log(
         };
         (address, asking) = (node(to), asks);
     }
-    let reason = "its nodes send us from one to the other for the log".to_owned();
-    Err(Kind::Connect { address: "the cluster".to_owned(), reason }.into())
+    Err(ConnectError::transient("its nodes send us from one to the other for the log").of(cluster::NAME))
 }

@@ -49,17 +49,14 @@ impl Remote {
             Ok(Value::BulkString(text)) => {
                 let sum = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
                 sum.ok_or_else(|| {
-                    Kind::Unavailable(format!("the counter {key:?} is not a number in Redis")).into()
+                    Kind::unavailable(format!("the counter {key:?} is not a number in Redis")).into()
                 })
             }
             Err(Failure::Refused(error)) if error.to_string().contains("overflow") => {
                 Err(Error::counter_overflow(key))
             }
-            Err(Failure::Refused(error)) => {
-                Err(Kind::Unavailable(format!("the counter {key:?} is refused: {error}")).into())
-            }
-            Err(failure) => Err(Kind::Unavailable(failure.to_string()).into()),
-            Ok(_) => Err(Kind::Unavailable("Redis gave no number".to_owned()).into()),
+            Err(failure) => Err(failure.into()),
+            Ok(_) => Err(Kind::unavailable("Redis gave no number").into()),
         }
     }
 }

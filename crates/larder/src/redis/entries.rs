@@ -167,8 +167,8 @@ impl Remote {
     pub(super) async fn write(&self, core: &Core, entries: &[Entry]) -> Result<()> {
         let mut stores = Vec::with_capacity(entries.len());
         let mut outcome = Ok(());
-        if !self.observed.abilities.has_set() {
-            self.observed.refusals.again(Operation::Store);
+        if !self.findings.capabilities.has_set() {
+            self.findings.refusals.again(Operation::Store);
             core.count(|counters| &counters.shared_failures);
             return Ok(());
         }

@@ -74,15 +74,14 @@ impl Remote {
             Ok(Value::Nil) => Ok(None),
             Ok(Value::BulkString(number)) => {
                 let number = std::str::from_utf8(&number).ok().and_then(|text| text.parse().ok());
-                let number =
-                    number.ok_or_else(|| Kind::Unavailable("Redis gave no fencing number".to_owned()))?;
+                let number = number.ok_or_else(|| Kind::unavailable("Redis gave no fencing number"))?;
                 let held =
                     Arc::new(Lock { remote: self.clone(), key, token, asked, ends: AtomicU64::new(0) });
                 held.ends_after(asked, ttl);
                 Ok(Some(LockGuard::new(name, number, Held::new(held, ttl))))
             }
-            Ok(_) => Err(Kind::Unavailable("Redis gave no fencing number".to_owned()).into()),
-            Err(failure) => Err(Kind::Unavailable(failure.to_string()).into()),
+            Ok(_) => Err(Kind::unavailable("Redis gave no fencing number").into()),
+            Err(failure) => Err(failure.into()),
         }
     }
 }
@@ -127,7 +126,7 @@ impl Lock {
                 }
                 Ok(held)
             }
-            Err(failure) => Err(Kind::Unavailable(failure.to_string()).into()),
+            Err(failure) => Err(failure.into()),
         }
     }
 }

@@ -29,12 +29,12 @@ use tokio::{
     time::timeout_at,
 };
 
-pub(crate) use self::connect::{Connect, Connected, Facts, Purpose, Trouble, question};
+pub(crate) use self::connect::{Connect, Connected, LogError, Purpose, question};
 use self::{
     sender::Wake,
     shared::{Cause, Shared},
 };
-use super::observed::Observed;
+use super::findings::Findings;
 use crate::{
     epoch::{Contact, Epoch, Epochs, LocalOrder},
     scope::ScopeHash,
@@ -63,7 +63,7 @@ pub(crate) struct Settings {
     /// How keys are deleted; with the append where there is none.
     pub(crate) unlink: Option<Arc<Unlink>>,
     /// What was found out about the servers.
-    pub(crate) observed: Arc<Observed>,
+    pub(crate) findings: Arc<Findings>,
 }
 
 /// How a log is doing.
@@ -147,8 +147,8 @@ impl Log {
     }
 
     /// What was found out about its servers, by all who share it.
-    pub(crate) fn observed(&self) -> &Arc<Observed> {
-        &self.shared.observed
+    pub(crate) fn findings(&self) -> &Arc<Findings> {
+        &self.shared.findings
     }
 
     /// Whether what is known is up to date, and the server's clock.
@@ -163,11 +163,11 @@ impl Log {
 
     /// Returns when the log is followed, or could not be at the first attempt: attempts go on. Dropping the future
     /// changes nothing.
-    pub(crate) async fn started(&self) -> Result<(), Trouble> {
+    pub(crate) async fn started(&self) -> Result<(), LogError> {
         let mut starts = self.shared.starts.subscribe();
-        let told = starts.wait_for(|starts| starts.completed > 0 || starts.trouble.is_some()).await;
-        let trouble = told.map_err(|_| Trouble::new("the log is closed"))?.trouble.clone();
-        trouble.map_or(Ok(()), Err)
+        let told = starts.wait_for(|starts| starts.completed > 0 || starts.failure.is_some()).await;
+        let failure = told.map_err(|_| LogError::new("the log is closed"))?.failure.clone();
+        failure.map_or(Ok(()), Err)
     }
 
     /// Whether every record through `epoch` is applied here, by `deadline` at the latest. Dropping the future changes
@@ -193,7 +193,7 @@ impl Log {
         let admits = self.shared.admits(replid);
         // Before the first start the reader is on its way already.
         if !admits && self.shared.starts.borrow().replid.is_some() {
-            self.shared.doubt.notify_one();
+            self.shared.recheck.notify_one();
         }
         admits
     }

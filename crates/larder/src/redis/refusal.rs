@@ -1,6 +1,8 @@
 //! What servers refuse until it is mended, and how people are told of it.
 
 use std::{
+    borrow::Cow,
+    collections::BTreeSet,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -21,6 +23,7 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// The longest reply that is repeated.
 const LONGEST: usize = 300;
 
+/// Where a server does not say which rights are missing.
 const RIGHTS: &str = "give the ACL user the rights that are listed in larder's guide `redis`";
 
 /// What the servers of one log refuse at the moment.
@@ -29,6 +32,62 @@ pub(super) struct Refusals {
     /// Whether there is any: one load on the way of every command.
     any: AtomicBool,
     matters: Mutex<Vec<Matter>>,
+    rights: Mutex<MissingRights>,
+}
+
+/// Rights that the servers said are missing, as words of an ACL rule.
+#[derive(Debug, Clone, Default)]
+pub(super) struct MissingRights {
+    user: String,
+    /// The pattern of all our keys.
+    keys: String,
+    words: BTreeSet<String>,
+}
+
+impl MissingRights {
+    /// Of this user, who may need all keys with this prefix.
+    pub(super) fn new(user: Option<&str>, prefix: &str) -> Self {
+        let user = user.unwrap_or("default").to_owned();
+        Self { user, keys: format!("~{prefix}:*"), words: BTreeSet::new() }
+    }
+
+    /// Takes what a server said: `NOPERM User app has no permissions to run the 'get' command`, or one that
+    /// is about keys.
+    pub(super) fn add(&mut self, reply: &str) {
+        if !is_about_rights(reply) {
+            return;
+        }
+        let command =
+            reply.split_once("run the '").and_then(|(_, rest)| rest.split_once('\'')).map(|(name, _)| name);
+        match command {
+            Some(name) if name.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                self.words.insert(format!("+{}", name.to_ascii_lowercase()));
+            }
+            None if reply.contains("key") => _ = self.words.insert(self.keys.clone()),
+            _ => {}
+        }
+    }
+
+    /// What gives the user all of them.
+    pub(super) fn mend(&self) -> String {
+        if self.words.is_empty() {
+            return RIGHTS.to_owned();
+        }
+        let words: Vec<_> = self.words.iter().map(String::as_str).collect();
+        let Self { user, .. } = self;
+        format!("run ACL SETUSER {user} {} (larder's guide `redis` lists all that it needs)", words.join(" "))
+    }
+}
+
+/// What a server said against something, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct ServerReply(pub(super) String);
+
+impl From<&ServerError> for ServerReply {
+    fn from(error: &ServerError) -> Self {
+        Self(plain(error))
+    }
 }
 
 /// All about one operation. It stays when the operation works again, so that one that is refused now and then is not a
@@ -43,8 +102,30 @@ struct Matter {
 }
 
 impl Refusals {
+    pub(super) fn new(user: Option<&str>, prefix: &str) -> Self {
+        Self { rights: Mutex::new(MissingRights::new(user, prefix)), ..Self::default() }
+    }
+
+    /// Learns which rights are missing from all that was refused on a connection, before the first of it is reported.
+    pub(super) fn learn_rights<'r>(&self, replies: impl IntoIterator<Item = &'r str>) {
+        let mut rights = lock(&self.rights);
+        rights.words.clear();
+        replies.into_iter().for_each(|reply| rights.add(reply));
+    }
+
+    /// What mends a refusal in these words: of rights, all that are known to be missing.
+    pub(super) fn completed<'m>(&self, reply: &str, mend: &'m str) -> Cow<'m, str> {
+        if mend != RIGHTS {
+            return Cow::Borrowed(mend);
+        }
+        let mut rights = lock(&self.rights);
+        rights.add(reply);
+        Cow::Owned(rights.mend())
+    }
+
     /// The servers have refused an operation, in these words.
-    pub(super) fn refused(&self, operation: Operation, reply: &str, mend: &'static str) {
+    pub(super) fn refused(&self, operation: Operation, reply: &str, mend: &str) {
+        let mend = &*self.completed(reply, mend);
         if let Some((refusal, count)) = self.note(operation, Some((reply, mend))) {
             // Not under the lock: a subscriber may do anything.
             let Refusal { operation, reply, mend, .. } = refusal;
@@ -83,7 +164,7 @@ impl Refusals {
     }
 
     /// Counts a refusal. Returns what is to be warned of, and how often it happened since the last warning.
-    fn note(&self, operation: Operation, words: Option<(&str, &'static str)>) -> Option<(Refusal, u64)> {
+    fn note(&self, operation: Operation, words: Option<(&str, &str)>) -> Option<(Refusal, u64)> {
         let mut matters = lock(&self.matters);
         let index = match matters.iter().position(|matter| matter.operation == operation) {
             Some(index) => index,
@@ -96,14 +177,15 @@ impl Refusals {
         let refusal = match (&mut matter.current, words) {
             (Some(refusal), words) => {
                 if let Some((reply, mend)) = words {
-                    (refusal.reply, refusal.mend) = (shortened(reply), mend);
+                    (refusal.reply, refusal.mend) = (shortened(reply), mend.to_owned());
                 }
                 refusal.count += 1;
                 refusal.clone()
             }
             (current, Some((reply, mend))) => {
                 let since = SystemTime::now();
-                current.insert(Refusal { operation, reply: shortened(reply), mend, since, count: 1 }).clone()
+                let (reply, mend) = (shortened(reply), mend.to_owned());
+                current.insert(Refusal { operation, reply, mend, since, count: 1 }).clone()
             }
             (None, None) => return None,
         };
@@ -125,19 +207,31 @@ fn shortened(reply: &str) -> String {
     }
 }
 
-/// A server's error, as it said it.
+/// A server's error, as it said it, in one line; without the words of a command that it does not know: a value, or a
+/// password, is one of them.
 pub(super) fn plain(error: &ServerError) -> String {
-    match error.details() {
+    let text = match error.details() {
         Some(details) => format!("{} {details}", error.code()),
         None => error.code().to_owned(),
-    }
+    };
+    let end = text.find(", with args beginning with").unwrap_or(text.len());
+    text[..end].replace(['\r', '\n'], " ")
+}
+
+/// Whether a right is missing.
+fn is_about_rights(reply: &str) -> bool {
+    says(reply, "NOPERM") || reply.contains("can't run this command") || reply.contains("ACL failure")
+}
+
+/// A script repeats the error of a command in its own: at the begin, or somewhere in the text.
+fn says(reply: &str, word: &str) -> bool {
+    reply.starts_with(word) || reply.contains(&format!("-{word}"))
 }
 
 /// What mends an error that will be the same next time. None for one that passes by itself, or is about one key.
 pub(super) fn mend(reply: &str) -> Option<&'static str> {
-    // A script repeats the error of a command in its own: at the begin, or somewhere in the text.
-    let says = |word: &str| reply.starts_with(word) || reply.contains(&format!("-{word}"));
-    if says("NOPERM") || reply.contains("can't run this command") || reply.contains("ACL failure") {
+    let says = |word: &str| says(reply, word);
+    if is_about_rights(reply) {
         Some(RIGHTS)
     } else if says("OOM") {
         Some(
@@ -216,6 +310,33 @@ mod tests {
         for reply in ["LOADING Redis is loading", "WRONGTYPE Operation", "ERR increment would overflow"] {
             assert_eq!(mend(reply), None, "{reply}");
         }
+    }
+
+    #[test]
+    fn missing_rights_are_a_line_to_paste() {
+        let mut rights = MissingRights::new(Some("app"), "shop");
+        assert_eq!(rights.mend(), RIGHTS);
+        for reply in [
+            "NOPERM User app has no permissions to run the 'info' command",
+            "NOPERM this user has no permissions to run the 'GET' command or its subcommand",
+            "NOPERM User app has no permissions to run the 'cluster|slots' command",
+            "NOPERM No permissions to access a key",
+            "NOPERM this user has no permissions to access one of the keys used as arguments",
+            "WRONGTYPE Operation against a key holding the wrong kind of value",
+        ] {
+            rights.add(reply);
+        }
+        let line = rights.mend();
+        assert!(line.starts_with("run ACL SETUSER app +cluster|slots +get +info ~shop:* ("), "{line}");
+    }
+
+    #[test]
+    fn what_an_unknown_command_was_sent_is_not_repeated() {
+        let text = "-ERR unknown command 'AUTH', with args beginning with: 'app' 'hunter2' \r\n";
+        let Ok(::redis::Value::ServerError(error)) = ::redis::parse_redis_value(text.as_bytes()) else {
+            panic!("it is an error")
+        };
+        assert_eq!(plain(&error), "ERR unknown command 'AUTH'");
     }
 
     #[test]

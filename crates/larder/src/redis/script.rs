@@ -6,9 +6,9 @@ use ::redis::Value;
 
 use super::{
     Remote,
-    abilities::{self, Scripting},
+    capabilities::{self, Scripting},
     connection::{Command, Failure, Reply, Unavailable},
-    observed::Observed,
+    findings::Findings,
     refusal,
 };
 use crate::link::Operation;
@@ -71,12 +71,12 @@ impl Prepared {
 impl Remote {
     /// Whether scripts run. Where they did not, it is asked again now and then.
     pub(super) async fn runs_scripts(&self) -> bool {
-        let Observed { abilities, refusals, .. } = &*self.observed;
-        if abilities.scripting() != Scripting::Without {
+        let Findings { capabilities, refusals, .. } = &*self.findings;
+        if capabilities.scripting() != Scripting::Without {
             return true;
         }
-        if abilities.is_due() {
-            let questions = abilities::script_questions().into_iter().map(Command::from).collect();
+        if capabilities.is_due() {
+            let questions = capabilities::script_questions().into_iter().map(Command::from).collect();
             let replies = self.connections.call_many(questions).await.into_iter();
             let replies = replies.map(|reply| match reply {
                 Ok(value) => Ok(value),
@@ -84,10 +84,10 @@ impl Remote {
                 Err(Failure::Unavailable(reason)) => Err(reason),
             });
             if let Ok(replies) = replies.collect::<Result<Vec<_>, _>>() {
-                abilities.learn_scripts(&replies, refusals);
+                capabilities.learn_scripts(&replies, refusals);
             }
         }
-        let runs = abilities.scripting() != Scripting::Without;
+        let runs = capabilities.scripting() != Scripting::Without;
         if !runs {
             refusals.again(Operation::Script);
         }
@@ -97,7 +97,7 @@ impl Remote {
     /// Sends these calls in one round trip, and the source of a script after them if the server does not know it
     /// (any more). Gives the replies in the order of the calls.
     pub(super) async fn call(&self, calls: Vec<Call>) -> Vec<Reply> {
-        let scripting = self.observed.abilities.scripting();
+        let scripting = self.findings.capabilities.scripting();
         let mut scripts = Vec::new();
         let mut operations = Vec::with_capacity(calls.len());
         let mut commands = Vec::with_capacity(calls.len());
@@ -115,7 +115,7 @@ impl Remote {
             operations.push(operation);
             commands.push(command);
         }
-        // Their words are no text: see `Abilities::has_set`.
+        // Their words are no text: see `Capabilities::has_set`.
         if scripting == Scripting::Without && !scripts.is_empty() {
             return commands.iter().map(|_| Err(Unavailable::Scripts.into())).collect();
         }
@@ -143,8 +143,8 @@ impl Remote {
     }
 
     fn lose_scripts(&self, text: &str) {
-        let Observed { abilities, refusals, .. } = &*self.observed;
-        abilities.lose_scripts();
+        let Findings { capabilities, refusals, .. } = &*self.findings;
+        capabilities.lose_scripts();
         if let Some(mend) = refusal::mend(text) {
             refusals.refused(Operation::Script, text, mend);
         }

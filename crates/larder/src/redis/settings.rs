@@ -58,11 +58,11 @@ impl Settings {
         let missing = [(codec.is_available(), codec.name()), (compression.is_available(), "zstd")];
         if let Some((_, name)) = missing.into_iter().find(|(available, _)| !available) {
             let text = format!("{name} needs larder's feature `{name}`, which is not enabled");
-            return Err(Kind::Configuration(text).into());
+            return Err(Kind::configuration(text).into());
         }
         if !LEASE_LIFETIMES.contains(&self.lease_lifetime) {
             let text = format!("lease_lifetime is {:?}; 100 ms to a day are allowed", self.lease_lifetime);
-            return Err(Kind::Configuration(text).into());
+            return Err(Kind::configuration(text).into());
         }
         Ok(())
     }

@@ -88,12 +88,25 @@ pub(super) fn count_unshared(core: &Core, type_name: &'static str, reason: &Unen
         Unencodable::TooLarge { .. } | Unencodable::TooManyScopes { .. } | Unencodable::Postponed
     );
     if is_of_type && is_first(type_name, reason.name()) {
-        crate::panic_guard::report!(warn,
+        let text = reason.to_string();
+        let (reason, mend) = parts(reason, &text);
+        crate::panic_guard::report!(
+            warn,
             value_type = type_name,
-            %reason,
+            reason,
+            mend,
             "a value of this type is not shared: it stays in this process, and so will others like it \
              (counted, and warned of once for each type and reason)"
         );
+    }
+}
+
+/// What is wrong, and what mends it: two fields of an event. The text of an error has both, with a semicolon between.
+fn parts<'t>(reason: &Unencodable, text: &'t str) -> (&'t str, Option<&'t str>) {
+    match reason {
+        // In the words of a type or a codec.
+        Unencodable::Codec { .. } => (text, None),
+        _ => text.split_once("; ").map_or((text, None), |(reason, mend)| (reason, Some(mend))),
     }
 }
 
@@ -104,9 +117,10 @@ pub(super) fn count_unreadable(core: &Core, type_name: &'static str, reason: Rej
         crate::panic_guard::report!(warn,
             value_type = type_name,
             %reason,
-            "a value of this type, stored by another process, cannot be read here: while two releases run side by \
-             side that ends with the older one; otherwise its `Deserialize` depends on more than its bytes, or two \
-             builds have different features of a dependency (counted, and warned of once for each type and reason)"
+            mend = "wait until all processes run one release; if it stays, look for a `Deserialize` that depends on \
+                    more than its bytes, and for features of a dependency that only one build has",
+            "a value of this type, stored by another process, cannot be read here (counted, and warned of once for \
+             each type and reason)"
         );
     }
 }

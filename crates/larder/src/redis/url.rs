@@ -1,6 +1,9 @@
 //! What a URL says of servers.
 
-use std::path::PathBuf;
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    path::PathBuf,
+};
 
 use percent_encoding::percent_decode_str;
 
@@ -17,7 +20,7 @@ pub(super) type Node = (String, u16);
 
 /// Where servers are found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Topology {
     Server(Node),
     Socket(PathBuf),
     Cluster(Vec<Node>),
@@ -27,7 +30,7 @@ pub(super) enum Place {
 /// What a URL says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Parsed {
-    pub(super) place: Place,
+    pub(super) topology: Topology,
     pub(super) tls: bool,
     pub(super) username: Option<String>,
     pub(super) password: Option<Secret>,
@@ -57,8 +60,8 @@ impl Form {
     }
 }
 
-/// Reads a URL. The error says what is wrong and what was expected; no part of the URL is repeated in it,
-/// because a password with a special character that was not encoded may stand anywhere.
+/// Reads a URL. The error says what is wrong and what was expected, and repeats of the URL only what
+/// [`Quoting`] allows.
 pub(super) fn parse(url: &str) -> Result<Parsed, String> {
     let url = bare(url);
     let Some((scheme, rest)) = url.split_once("://") else {
@@ -91,6 +94,7 @@ fn bare(url: &str) -> &str {
 }
 
 fn read(form: Form, tls: bool, rest: &str) -> Result<Parsed, String> {
+    let quoting = Quoting::of(rest);
     // The last `@`: a password may have others.
     let (secret, rest) = match rest.rsplit_once('@') {
         Some((secret, rest)) => (Some(secret), rest),
@@ -101,36 +105,36 @@ fn read(form: Form, tls: bool, rest: &str) -> Result<Parsed, String> {
         return Err("a URL of a server has no fragment (#)".to_owned());
     }
     let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let (prefix, client_name) = read_options(options)?;
+    let (prefix, client_name) = read_options(options, quoting)?;
     let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
     // The whole path is a socket's.
     let parts = if form == Form::Socket { "" } else { path };
     let mut segments = parts.split('/').filter(|segment| !segment.is_empty());
-    let place = match form {
+    let topology = match form {
         Form::Socket => {
             if !hosts.is_empty() || path.is_empty() {
                 return Err("the path of the socket, which begins with a slash, is missing".to_owned());
             }
-            Place::Socket(PathBuf::from(format!("/{}", decode(path, "the path")?)))
+            Topology::Socket(PathBuf::from(format!("/{}", decode(path, "the path")?)))
         }
         Form::Server if hosts.contains(',') => {
             return Err("several hosts are those of a cluster (redis+cluster://) or sentinels \
                         (redis+sentinel://)"
                 .to_owned());
         }
-        Form::Server => Place::Server(node(hosts, PORT)?),
-        Form::Cluster => Place::Cluster(nodes(hosts, PORT)?),
+        Form::Server => Topology::Server(node(hosts, PORT, quoting)?),
+        Form::Cluster => Topology::Cluster(nodes(hosts, PORT, quoting)?),
         Form::Sentinel => {
-            let nodes = nodes(hosts, SENTINEL_PORT)?;
+            let nodes = nodes(hosts, SENTINEL_PORT, quoting)?;
             let master = segments.next().ok_or("the name of the master is missing")?;
-            Place::Sentinel { nodes, master: decode(master, "the name of the master")? }
+            Topology::Sentinel { nodes, master: decode(master, "the name of the master")? }
         }
     };
-    let database = segments.next().map(database).transpose()?;
+    let database = segments.next().map(|segment| database(segment, quoting)).transpose()?;
     if segments.next().is_some() {
         return Err("the path has too many parts".to_owned());
     }
-    Ok(Parsed { place, tls, username, password, database, prefix, client_name })
+    Ok(Parsed { topology, tls, username, password, database, prefix, client_name })
 }
 
 /// The user and the password, of which an empty user is none. An empty password is one: whoever wrote it
@@ -150,16 +154,27 @@ fn decode(text: &str, what: &str) -> Result<String, String> {
     decoded.map(Into::into).map_err(|_| format!("{what} is not UTF-8 when percent-decoded"))
 }
 
-fn database(text: &str) -> Result<i64, String> {
-    text.parse().ok().filter(|&number| number >= 0).ok_or_else(|| "the database is not a number".to_owned())
+fn database(text: &str, quoting: Quoting) -> Result<i64, String> {
+    let number = text.parse().ok().filter(|&number| number >= 0);
+    number.ok_or_else(|| {
+        let quoted = quoting.of_part(text);
+        format!("the database{quoted}, which is what follows the host and a slash, is not a number")
+    })
 }
 
-fn nodes(hosts: &str, port: u16) -> Result<Vec<Node>, String> {
-    hosts.split(',').map(|host| node(host.trim(), port)).collect()
+fn nodes(hosts: &str, port: u16, quoting: Quoting) -> Result<Vec<Node>, String> {
+    hosts.split(',').map(|host| node(host.trim(), port, quoting)).collect()
+}
+
+/// One of a list that is no URL.
+pub(super) fn listed_node(text: &str, default: u16) -> Result<Node, String> {
+    // Or a URL was given all the same.
+    let quoting = if text.contains(['@', '/', '%']) { Quoting::Nothing } else { Quoting::Parts };
+    node(text, default, quoting)
 }
 
 /// `host`, `host:port`, `[v6]` or `[v6]:port`.
-pub(super) fn node(text: &str, default: u16) -> Result<Node, String> {
+fn node(text: &str, default: u16, quoting: Quoting) -> Result<Node, String> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, rest) = rest.split_once(']').ok_or("an IPv6 address has no closing bracket")?;
@@ -168,7 +183,9 @@ pub(super) fn node(text: &str, default: u16) -> Result<Node, String> {
                 None => return Err("after an IPv6 address only a port may follow".to_owned()),
                 port => port,
             };
-            host.parse::<std::net::Ipv6Addr>().map_err(|_| "what stands in brackets is no IPv6 address")?;
+            if host.parse::<Ipv6Addr>().is_err() {
+                return Err(format!("what stands in brackets{} is no IPv6 address", quoting.of_part(host)));
+            }
             (host, port)
         }
         None => match text.split_once(':') {
@@ -188,24 +205,107 @@ pub(super) fn node(text: &str, default: u16) -> Result<Node, String> {
     let port = match port {
         None => default,
         Some(port) => match port.parse() {
-            Ok(0) | Err(_) => return Err("a port is not a number from 1 to 65535".to_owned()),
+            Ok(0) | Err(_) => {
+                return Err(format!("the port{} is not a number from 1 to 65535", quoting.of_part(port)));
+            }
             Ok(port) => port,
         },
     };
     Ok((host.to_owned(), port))
 }
 
-fn read_options(options: &str) -> Result<(Option<String>, Option<String>), String> {
+/// The options that a URL may have.
+const OPTIONS: [&str; 2] = ["prefix", "client_name"];
+
+fn read_options(options: &str, quoting: Quoting) -> Result<(Option<String>, Option<String>), String> {
     let (mut prefix, mut client_name) = (None, None);
     for option in options.split('&').filter(|option| !option.is_empty()) {
-        let (name, value) = option.split_once('=').ok_or("an option has no value")?;
-        match name {
-            "prefix" => prefix = Some(decode(value, "the prefix")?),
-            "client_name" => client_name = Some(decode(value, "the client's name")?),
-            _ => return Err("the options of a URL are `prefix` and `client_name`".to_owned()),
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        let target = match name {
+            "prefix" => &mut prefix,
+            "client_name" => &mut client_name,
+            _ => return Err(unknown_option(name, quoting)),
+        };
+        if !option.contains('=') {
+            return Err(format!("the option `{name}` has no value: write {name}=…"));
         }
+        *target = Some(decode(value, if name == "prefix" { "the prefix" } else { "the client's name" })?);
     }
     Ok((prefix, client_name))
+}
+
+/// The value of an option that is unknown is never repeated: other programs have options for passwords.
+fn unknown_option(name: &str, quoting: Quoting) -> String {
+    let quoted = quoting.of_part(name);
+    // Names an option of ours, and nothing of the URL.
+    let near = OPTIONS.into_iter().find(|known| is_near(known, name));
+    let near = near.map(|known| format!(" (did you mean `{known}`?)")).unwrap_or_default();
+    format!("an option{quoted} is unknown{near}; the options of a URL are `prefix` and `client_name`")
+}
+
+/// Whether two changes of a letter at most lead from one to the other.
+fn is_near(known: &str, name: &str) -> bool {
+    const MOST: usize = 2;
+    if name.len().abs_diff(known.len()) > MOST {
+        return false;
+    }
+    let mut row: Vec<usize> = (0..=known.len()).collect();
+    for (i, a) in name.bytes().map(|byte| byte.to_ascii_lowercase()).enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in known.bytes().enumerate() {
+            let cost = (diagonal + usize::from(a != b)).min(row[j] + 1).min(row[j + 1] + 1);
+            diagonal = std::mem::replace(&mut row[j + 1], cost);
+        }
+    }
+    row[known.len()] <= MOST
+}
+
+/// Whether an error may repeat a part of a URL.
+///
+/// A password may hold any character, and not everyone encodes those that have a meaning in a URL. What comes after the
+/// last `@` is none of a password that is followed by its `@`. Without any `@`, the password may be all that follows
+/// the first colon (`redis://user:secret`, of which the host was forgotten), unless what stands before the colon can
+/// only be a host. Where an `@` was encoded it may be the one that ends the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quoting {
+    Nothing,
+    /// Parts of what follows the credentials.
+    Parts,
+}
+
+impl Quoting {
+    /// The longest part that is repeated: no name that is mistyped is longer.
+    const LONGEST: usize = 40;
+
+    /// For a URL without its scheme.
+    fn of(rest: &str) -> Self {
+        let (has_credentials, after) = match rest.rsplit_once('@') {
+            Some((_, after)) => (true, after),
+            None => (false, rest),
+        };
+        let has_encoded_at = after.contains("%40");
+        let may_be_a_password = !has_credentials && after.contains(':') && !begins_with_a_host(after);
+        match has_encoded_at || may_be_a_password {
+            true => Self::Nothing,
+            false => Self::Parts,
+        }
+    }
+
+    /// A part of the URL in quotation marks with a space before them, if that may be repeated.
+    fn of_part(self, part: &str) -> String {
+        match self {
+            Self::Parts if part.chars().count() <= Self::LONGEST => format!(" {part:?}"),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Whether what stands before the first colon can be no user.
+fn begins_with_a_host(text: &str) -> bool {
+    if let Some((host, _)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return host.parse::<Ipv6Addr>().is_ok();
+    }
+    text.split_once(':').is_some_and(|(host, _)| host == "localhost" || host.parse::<Ipv4Addr>().is_ok())
 }
 
 #[cfg(test)]

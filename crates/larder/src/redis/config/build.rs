@@ -4,86 +4,135 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Config, Credentials, DEFAULT_PREFIX, RedisCacheBuilder, Secret, Target};
 use crate::{
-    error::{Kind, Result},
-    redis::url::{self, PORT, Parsed, Place, SENTINEL_PORT},
+    error::{Cause, Error, Kind, Result},
+    redis::{
+        findings::Findings,
+        url::{self, PORT, Parsed, SENTINEL_PORT, Topology},
+    },
 };
+
+/// A setting that is refused.
+#[derive(Debug)]
+pub(crate) struct Invalid {
+    reason: String,
+    cause: Option<Cause>,
+}
+
+impl Invalid {
+    /// The same, of the variable of the environment that has the setting.
+    pub(crate) fn of(self, variable: &str) -> Self {
+        Self { reason: format!("{variable}: {}", self.reason), ..self }
+    }
+
+    /// A setting that is refused because of an error.
+    #[cfg(feature = "tls")]
+    pub(super) fn because(reason: &str, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { reason: reason.to_owned(), cause: Some(Arc::new(cause)) }
+    }
+}
+
+impl From<String> for Invalid {
+    fn from(reason: String) -> Self {
+        Self { reason, cause: None }
+    }
+}
+
+impl From<&str> for Invalid {
+    fn from(reason: &str) -> Self {
+        reason.to_owned().into()
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(Invalid { reason, cause }: Invalid) -> Self {
+        Kind::Configuration { reason, cause }.into()
+    }
+}
 
 impl RedisCacheBuilder {
     /// Checks what was set.
     pub(crate) fn config(self) -> Result<Config> {
-        self.checked().map_err(|reason| Kind::Configuration(reason).into())
+        self.checked().map_err(Error::from)
     }
 
-    /// The same, without saying what the reason is about.
-    pub(crate) fn checked(mut self) -> Result<Config, String> {
+    /// The same; where a setting comes from can be added to the error.
+    pub(crate) fn checked(mut self) -> Result<Config, Invalid> {
         let parsed = self.parsed()?;
         let encrypted = parsed.tls || self.tls;
         let database = self.database.or(parsed.database).unwrap_or(0);
-        if encrypted && matches!(parsed.place, Place::Socket(_)) {
-            return Err("there is no TLS on a Unix socket".to_owned());
+        if encrypted && matches!(parsed.topology, Topology::Socket(_)) {
+            return Err("there is no TLS on a Unix socket".into());
         }
         if !(1..=64).contains(&self.connections) {
-            return Err(format!("{} connections: 1 to 64 are allowed", self.connections));
+            return Err(format!("{} connections: 1 to 64 are allowed", self.connections).into());
         }
         for (name, duration) in [("deadline", self.deadline), ("connect_timeout", self.connect_timeout)] {
             // Beyond a day it is a mistake, and far beyond it no clock can be added to it.
             if duration.is_zero() || duration > Duration::from_secs(86_400) {
                 return Err(format!(
                     "{name} is {duration:?}: more than nothing and at most a day is allowed"
-                ));
+                )
+                .into());
             }
         }
         if self.connect_attempts == 0 {
-            return Err("connect_attempts is 0: at least one is needed".to_owned());
+            return Err("connect_attempts is 0: at least one is needed".into());
         }
         #[cfg(feature = "tls")]
         let tls = self.encryption(encrypted)?;
         #[cfg(not(feature = "tls"))]
         self.refuse_encryption(encrypted)?;
+        let credentials = credentials_of(
+            self.username.take().or(parsed.username),
+            self.password.take().or(parsed.password),
+            "password",
+        )?;
+        let has_own_prefix = self.prefix.is_some() || parsed.prefix.is_some();
+        let prefix = prefix(self.prefix.take().or(parsed.prefix))?;
+        let user = credentials.as_ref().and_then(|credentials| credentials.username.as_deref());
+        let findings = Arc::new(Findings::new(user, &prefix));
         Ok(Config {
-            credentials: credentials(
-                self.username.take().or(parsed.username),
-                self.password.take().or(parsed.password),
-                "password",
-            )?,
-            sentinel_credentials: credentials(
+            credentials,
+            sentinel_credentials: credentials_of(
                 self.sentinel_username.take(),
                 self.sentinel_password.take(),
                 "sentinel_password",
             )?,
-            place: parsed.place,
+            topology: parsed.topology,
             database,
             #[cfg(feature = "tls")]
             tls,
-            has_own_prefix: self.prefix.is_some() || parsed.prefix.is_some(),
-            prefix: prefix(self.prefix.or(parsed.prefix))?,
+            has_own_prefix,
+            prefix,
             client_name: client_name(self.client_name.or(parsed.client_name))?,
             connections: self.connections,
             deadline: self.deadline,
             connect_timeout: self.connect_timeout,
             connect_attempts: self.connect_attempts,
             known: Arc::default(),
-            observed: Arc::default(),
+            findings,
         })
     }
 
     fn parsed(&self) -> Result<Parsed, String> {
         let nodes = |list: &[String], port| match list {
             [] => Err("no node is named".to_owned()),
-            list => list.iter().map(|text| url::node(text.trim(), port)).collect::<Result<Vec<_>, _>>(),
+            list => {
+                list.iter().map(|text| url::listed_node(text.trim(), port)).collect::<Result<Vec<_>, _>>()
+            }
         };
-        let place = match &self.target {
+        let topology = match &self.target {
             Target::Url(text) => return url::parse(text),
-            Target::Cluster(list) => Place::Cluster(nodes(list, PORT)?),
+            Target::Cluster(list) => Topology::Cluster(nodes(list, PORT)?),
             Target::Sentinel(list, master) => {
                 if master.is_empty() {
                     return Err("the name of the master is empty".to_owned());
                 }
-                Place::Sentinel { nodes: nodes(list, SENTINEL_PORT)?, master: master.clone() }
+                Topology::Sentinel { nodes: nodes(list, SENTINEL_PORT)?, master: master.clone() }
             }
         };
         Ok(Parsed {
-            place,
+            topology,
             tls: false,
             username: None,
             password: None,
@@ -94,11 +143,11 @@ impl RedisCacheBuilder {
     }
 
     #[cfg(feature = "tls")]
-    fn encryption(&self, encrypted: bool) -> Result<Option<super::tls::Tls>, String> {
+    fn encryption(&self, encrypted: bool) -> Result<Option<super::tls::Tls>, Invalid> {
         match encrypted {
             true => super::tls::Tls::new(self.tls_roots.as_deref(), self.tls_client.as_ref()).map(Some),
             false if self.tls_roots.is_some() || self.tls_client.is_some() => {
-                Err("certificates were given without TLS: write rediss:// or call `tls`".to_owned())
+                Err("certificates were given without TLS: write rediss:// or call `tls`".into())
             }
             false => Ok(None),
         }
@@ -114,7 +163,7 @@ impl RedisCacheBuilder {
 }
 
 /// A user without a password would be forgotten silently: `AUTH` has no such form.
-fn credentials(
+fn credentials_of(
     username: Option<String>,
     password: Option<Secret>,
     setter: &str,

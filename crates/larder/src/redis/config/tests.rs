@@ -16,7 +16,7 @@ fn refused(builder: RedisCacheBuilder, reason: &str) {
 #[test]
 fn defaults() {
     let config = builder().config().unwrap();
-    assert_eq!(config.place, Place::Server(("localhost".into(), 6379)));
+    assert_eq!(config.topology, Topology::Server(("localhost".into(), 6379)));
     assert_eq!((config.prefix.as_str(), config.client_name.as_str()), ("larder", "larder"));
     assert_eq!((config.connections, config.database), (1, 0));
     assert_eq!(config.deadline, Duration::from_millis(250));

@@ -1,4 +1,7 @@
 //! The way to all nodes of a cluster: which command goes where, and what happens when that changes.
+//!
+//! What other clients do here is measured by `tests/redis-clients`, which fails once one of them does all of it; the
+//! figures are in `crates/larder/docs/redis-clients.md`.
 
 mod slots;
 
@@ -15,17 +18,20 @@ use tokio::{runtime::Handle, sync::watch, time::Instant};
 
 use self::slots::{Range, SLOTS, slot};
 use super::{
-    LinkState,
+    ConnectError, LinkState,
     batch::{self, Exchange},
     command::{Command, Failure, Reply, Unavailable},
-    dial::{Address, DialError, words},
+    dial::{Address, words},
     link::{Destination, Link},
 };
 use crate::{
-    error::{Error, Kind},
-    redis::{config::Config, facts::Facts, url::Node},
+    error::Error,
+    redis::{config::Config, server_info::ServerInfo, url::Node},
     sync::plain::lock,
 };
+
+/// What errors call it.
+pub(super) const NAME: &str = "the cluster";
 
 /// The shortest time between two looks at who owns what.
 const APART: Duration = Duration::from_millis(100);
@@ -42,18 +48,18 @@ pub(super) struct Cluster {
     map: ArcSwapOption<Map>,
     links: Mutex<HashMap<Node, Arc<Link>>>,
     /// Why the last look failed, if it did; changes with every look.
-    looked: watch::Sender<Option<DialError>>,
+    looked: watch::Sender<Option<ConnectError>>,
     look: Mutex<Look>,
 }
 
 /// Who owns what.
 struct Map {
-    /// By slot, the place in `masters`. `NOBODY` for those without an owner.
+    /// By slot, the place in `masters`. `NO_OWNER` for those without an owner.
     owners: Vec<u16>,
     masters: Vec<(Node, Arc<Link>)>,
 }
 
-const NOBODY: u16 = u16::MAX;
+const NO_OWNER: u16 = u16::MAX;
 
 /// What of a batch goes to one node, and where it stands in the batch.
 struct Part<'a> {
@@ -241,7 +247,7 @@ impl Cluster {
         });
     }
 
-    fn seen(&self, outcome: Result<Vec<Range>, DialError>) {
+    fn seen(&self, outcome: Result<Vec<Range>, ConnectError>) {
         let error = match outcome {
             Ok(ranges) => {
                 self.adopt(ranges);
@@ -253,7 +259,7 @@ impl Cluster {
     }
 
     fn adopt(&self, ranges: Vec<Range>) {
-        let mut owners = vec![NOBODY; SLOTS];
+        let mut owners = vec![NO_OWNER; SLOTS];
         let mut masters: Vec<(Node, Arc<Link>)> = Vec::new();
         for Range { first, last, master } in ranges {
             let known = masters.iter().position(|(node, _)| *node == master);
@@ -277,7 +283,7 @@ impl Cluster {
     }
 
     /// Waits until there is a connection to every master.
-    pub(super) async fn ready(self: &Arc<Self>) -> Result<Facts, Error> {
+    pub(super) async fn ready(self: &Arc<Self>) -> Result<ServerInfo, Error> {
         let mut attempts = 0;
         let map = loop {
             let mut looked = self.looked.subscribe();
@@ -289,20 +295,17 @@ impl Cluster {
             }
             attempts += 1;
             let failure = looked.borrow().clone();
-            let failure = failure.unwrap_or_else(|| DialError::now("no node answers"));
-            if failure.forever || attempts >= self.config.connect_attempts {
-                return Err(
-                    Kind::Connect { address: "the cluster".to_owned(), reason: failure.explained() }.into()
-                );
+            let failure = failure.unwrap_or_else(|| ConnectError::transient("no node answers"));
+            if failure.is_permanent() || attempts >= self.config.connect_attempts {
+                return Err(failure.of(NAME).into());
             }
             tokio::time::sleep(APART).await;
         };
-        let mut facts = None;
+        let mut server_info = None;
         for (_, link) in &map.masters {
-            facts = Some(link.ready().await?);
+            server_info = Some(link.ready().await?);
         }
-        let nobody = || Kind::Connect { address: "the cluster".to_owned(), reason: "no masters".to_owned() };
-        facts.ok_or_else(|| nobody().into())
+        server_info.ok_or_else(|| ConnectError::transient("it has no masters").of(NAME).into())
     }
 
     pub(super) fn states(&self) -> Vec<LinkState> {
@@ -342,11 +345,13 @@ impl Drop for Looking {
 }
 
 /// The master that owns a key, as the cluster says now.
-pub(super) async fn owner(config: &Config, key: &[u8]) -> Result<Node, DialError> {
+pub(super) async fn owner(config: &Config, key: &[u8]) -> Result<Node, ConnectError> {
     let slot = slot(key);
     let ranges = slots::ranges(config).await?;
     let owner = ranges.into_iter().find(|range| (range.first..=range.last).contains(&slot));
-    owner.map(|range| range.master).ok_or_else(|| DialError::now(format_args!("nobody owns the slot {slot}")))
+    owner
+        .map(|range| range.master)
+        .ok_or_else(|| ConnectError::transient(format!("no node owns the slot {slot}")).of(NAME))
 }
 
 /// The node that takes a part of a batch.

@@ -1,8 +1,13 @@
 //! A command, and what comes of it.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use ::redis::{Cmd, ServerError, ToRedisArgs, Value};
+
+use crate::{
+    error::{Error, Kind},
+    redis::refusal::ServerReply,
+};
 
 /// A command, which knows the key that decides where it goes in a cluster.
 #[derive(Debug, Clone)]
@@ -83,6 +88,20 @@ pub(crate) enum Failure {
 impl From<Unavailable> for Failure {
     fn from(reason: Unavailable) -> Self {
         Self::Unavailable(reason)
+    }
+}
+
+impl From<Failure> for Error {
+    /// Of what cannot do without an answer.
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(error) => Kind::Unavailable {
+                reason: "it refuses the command".to_owned(),
+                cause: Some(Arc::new(ServerReply::from(&error))),
+            },
+            Failure::Unavailable(reason) => Kind::Unavailable { reason: reason.to_string(), cause: None },
+        }
+        .into()
     }
 }
 

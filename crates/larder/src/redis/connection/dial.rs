@@ -1,9 +1,13 @@
 //! Opening a connection: socket, TLS, and the first words on it.
 
-use std::{fmt, io, path::PathBuf};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use ::redis::{
-    AsyncConnectionConfig, Cmd, RedisConnectionInfo, RedisError, Value,
+    AsyncConnectionConfig, Cmd, RedisConnectionInfo, Value,
     aio::MultiplexedConnection,
     io::tcp::socket2::{SockRef, TcpKeepalive},
 };
@@ -13,11 +17,15 @@ use tokio::{
     task::AbortHandle,
 };
 
-use super::introduction::{Introduction, introduce};
+use super::{
+    ConnectError,
+    introduction::{Introduction, introduce},
+    server_kind::Urls,
+};
 use crate::redis::{
     config::{Config, Credentials},
-    facts::{Facts, Unfit},
-    idle::Watched,
+    idle_timeout::Watched,
+    server_info::{Incompatible, ServerInfo},
     url::Node,
 };
 
@@ -40,61 +48,6 @@ impl fmt::Display for Address {
             Self::Tcp((host, port)) if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp((host, port)) => write!(f, "{host}:{port}"),
             Self::Socket(path) => write!(f, "{}", path.display()),
-        }
-    }
-}
-
-/// Why there is no connection. Holds no secret: servers do not repeat them.
-#[derive(Debug, Clone)]
-pub(super) struct DialError {
-    pub(super) reason: String,
-    /// Whether another attempt would come to the same.
-    pub(super) forever: bool,
-    /// What mends it, where the server is there and refuses us.
-    pub(super) mend: Option<&'static str>,
-}
-
-impl DialError {
-    pub(super) fn now(reason: impl fmt::Display) -> Self {
-        Self { reason: reason.to_string(), forever: false, mend: None }
-    }
-
-    pub(super) fn forever(reason: impl fmt::Display) -> Self {
-        Self { reason: reason.to_string(), forever: true, mend: None }
-    }
-
-    /// The same, of a server that is mended like this.
-    pub(super) fn mended_by(self, mend: &'static str) -> Self {
-        Self { mend: Some(mend), ..self }
-    }
-
-    /// The reason, and what mends it.
-    pub(super) fn explained(&self) -> String {
-        match self.mend {
-            Some(mend) => format!("{}; {mend}", self.reason),
-            None => self.reason.clone(),
-        }
-    }
-
-    /// The same, with these words in the place of the reason.
-    pub(super) fn saying(self, reason: impl fmt::Display) -> Self {
-        Self { reason: reason.to_string(), ..self }
-    }
-}
-
-impl From<RedisError> for DialError {
-    fn from(error: RedisError) -> Self {
-        Self::now(error)
-    }
-}
-
-impl From<Unfit> for DialError {
-    fn from(unfit: Unfit) -> Self {
-        /// The reason names it.
-        const MEND: &str = "connect to a server that fits, with the URL of its kind";
-        match unfit {
-            Unfit::Now(reason) => Self::now(reason),
-            Unfit::Forever(reason) => Self::forever(reason).mended_by(MEND),
         }
     }
 }
@@ -124,14 +77,14 @@ impl<F: FnOnce()> Drop for AtEnd<F> {
 #[derive(Debug)]
 pub(crate) struct Dialed {
     pub(crate) connection: MultiplexedConnection,
-    pub(crate) facts: Facts,
+    pub(crate) server_info: ServerInfo,
     /// The replies to what was asked besides, errors among them.
     pub(crate) answers: Vec<Value>,
     /// Only held.
     pub(super) _driver: Driver,
 }
 
-/// Connects to a server that is to be a master, and asks it for its facts, and these questions besides, within the
+/// Connects to a server that is to be a master, and asks it for its server_info, and these questions besides, within the
 /// configured time. `ended` is called once, when the connection has ended for whatever reason.
 pub(super) async fn dial(
     config: &Config,
@@ -139,9 +92,11 @@ pub(super) async fn dial(
     name: &str,
     besides: Vec<Cmd>,
     ended: impl FnOnce() + Send + 'static,
-) -> Result<Dialed, DialError> {
-    within(config, async {
-        let mut stream = open(config, address).await?;
+) -> Result<Dialed, ConnectError> {
+    let progress = Progress::default();
+    within(config, address, &progress, async {
+        let mut stream = open(config, address, &progress).await?;
+        let urls = Urls::of(config, address);
         let clustered = config.is_cluster();
         let mut questions = vec![words(&["INFO"]), words(&["TIME"])];
         if clustered {
@@ -153,14 +108,24 @@ pub(super) async fn dial(
             name: Some(name),
             questions,
             besides,
+            prefix: &config.prefix,
+            urls: &urls,
         };
-        let (facts, answers) = introduce(&mut stream, introduction).await?;
-        if facts.get(2).is_some_and(|state| !text(state).contains("cluster_state:ok")) {
-            return Err(DialError::now("it says that the cluster is down"));
+        let (server_info, answers) = introduce(&mut stream, introduction).await?;
+        if server_info.get(2).is_some_and(|state| !text(state).contains("cluster_state:ok")) {
+            return Err(ConnectError::transient("it says that the cluster is down"));
         }
-        let facts = Facts::read(&text(&facts[0]), &facts[1], clustered)?;
+        let server_info =
+            ServerInfo::read(&text(&server_info[0]), &server_info[1], clustered).map_err(|incompatible| {
+                match incompatible {
+                    Incompatible::Now(reason) => ConnectError::transient(reason),
+                    Incompatible::Forever(reason, mend) => ConnectError::permanent(reason).mended_by(mend),
+                    Incompatible::IsCluster => urls.is_cluster(),
+                    Incompatible::IsNoCluster => urls.is_no_cluster(),
+                }
+            })?;
         let (connection, driver) = drive(stream, ended).await?;
-        Ok(Dialed { connection, facts, answers, _driver: driver })
+        Ok(Dialed { connection, server_info, answers, _driver: driver })
     })
     .await
 }
@@ -171,10 +136,20 @@ pub(super) async fn ask(
     node: &Node,
     credentials: Option<&Credentials>,
     question: Cmd,
-) -> Result<Value, DialError> {
-    within(config, async {
-        let mut stream = open(config, &Address::Tcp(node.clone())).await?;
-        let introduction = Introduction { credentials, questions: vec![question], ..Introduction::default() };
+) -> Result<Value, ConnectError> {
+    let address = Address::Tcp(node.clone());
+    let progress = Progress::default();
+    within(config, &address, &progress, async {
+        let mut stream = open(config, &address, &progress).await?;
+        let introduction = Introduction {
+            credentials,
+            database: 0,
+            name: None,
+            questions: vec![question],
+            besides: Vec::new(),
+            prefix: &config.prefix,
+            urls: &Urls::of(config, &address),
+        };
         let (mut answers, _) = introduce(&mut stream, introduction).await?;
         Ok(answers.swap_remove(0))
     })
@@ -183,34 +158,56 @@ pub(super) async fn ask(
 
 async fn within<T>(
     config: &Config,
-    attempt: impl Future<Output = Result<T, DialError>>,
-) -> Result<T, DialError> {
-    match tokio::time::timeout(config.connect_timeout, attempt).await {
+    address: &Address,
+    progress: &Progress,
+    attempt: impl Future<Output = Result<T, ConnectError>>,
+) -> Result<T, ConnectError> {
+    let outcome = match tokio::time::timeout(config.connect_timeout, attempt).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(DialError::now(format_args!("no answer within {:?}", config.connect_timeout))),
-    }
+        Err(_) => {
+            let hint = match progress.shakes_hands.load(Relaxed) {
+                // A server without TLS waits for the rest of a command.
+                true => " to the TLS handshake (where the server does not use TLS, write redis://)",
+                false => "",
+            };
+            Err(ConnectError::transient(format!("no answer within {:?}{hint}", config.connect_timeout)))
+        }
+    };
+    outcome.map_err(|error| error.of(address))
 }
 
-async fn open(config: &Config, address: &Address) -> Result<Box<dyn Stream>, DialError> {
-    let observed = config.observed.clone();
+/// How far an attempt to connect has come.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Whether the TLS handshake is under way.
+    shakes_hands: AtomicBool,
+}
+
+#[cfg_attr(not(feature = "tls"), expect(unused_variables, reason = "without TLS there is no handshake"))]
+async fn open(
+    config: &Config,
+    address: &Address,
+    progress: &Progress,
+) -> Result<Box<dyn Stream>, ConnectError> {
+    let findings = config.findings.clone();
     match address {
         Address::Socket(path) => {
             #[cfg(unix)]
             {
-                let stream = tokio::net::UnixStream::connect(path).await.map_err(DialError::now)?;
-                Ok(Box::new(Watched::new(stream, observed)))
+                let stream = tokio::net::UnixStream::connect(path).await?;
+                Ok(Box::new(Watched::new(stream, findings)))
             }
             #[cfg(not(unix))]
-            Err(DialError::forever(format_args!("no Unix sockets here: {}", path.display())))
+            Err(ConnectError::permanent(format!("no Unix sockets here: {}", path.display())))
         }
         Address::Tcp((host, port)) => {
-            let stream = Watched::new(tcp(host, *port).await.map_err(DialError::now)?, observed);
+            let stream = Watched::new(tcp(host, *port).await?, findings);
             #[cfg(feature = "tls")]
             if let Some(tls) = &config.tls {
-                let name =
-                    rustls::pki_types::ServerName::try_from(host.clone()).map_err(DialError::forever)?;
-                let connector = tokio_rustls::TlsConnector::from(tls.client());
-                return Ok(Box::new(connector.connect(name, stream).await.map_err(DialError::now)?));
+                progress.shakes_hands.store(true, Relaxed);
+                let stream = super::tls::encrypt(stream, host, tls.client()).await?;
+                progress.shakes_hands.store(false, Relaxed);
+                return Ok(Box::new(stream));
             }
             Ok(Box::new(stream))
         }
@@ -222,8 +219,14 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((host, port)).await?;
+async fn tcp(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
+    let found = tokio::net::lookup_host((host, port)).await;
+    let addresses: Vec<_> = found
+        .map_err(|error| {
+            ConnectError::transient("the name of the host leads to no address").caused_by(error)
+        })?
+        .collect();
+    let stream = TcpStream::connect(&*addresses).await?;
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
     Ok(stream)
@@ -234,7 +237,7 @@ async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
 async fn drive(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     ended: impl FnOnce() + Send + 'static,
-) -> Result<(MultiplexedConnection, Driver), DialError> {
+) -> Result<(MultiplexedConnection, Driver), ConnectError> {
     let info = RedisConnectionInfo::default().set_skip_set_lib_name();
     let settings = AsyncConnectionConfig::new()
         .set_connection_timeout(None)

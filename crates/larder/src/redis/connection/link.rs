@@ -20,14 +20,14 @@ use tokio::{runtime::Handle, sync::watch, time::Instant};
 
 use self::repair::Repair;
 use super::{
-    Admit, LinkState,
+    Admit, ConnectError, LinkState,
     batch::Exchange,
     command::{Failure, Reply, Unavailable},
-    dial::{Address, DialError, Dialed},
+    dial::{Address, Dialed},
 };
 use crate::{
-    error::{Error, Kind},
-    redis::{breaker::Breaker, config::Config, facts::Facts},
+    error::Error,
+    redis::{breaker::Breaker, config::Config, server_info::ServerInfo},
     stats::thread_number,
 };
 
@@ -106,7 +106,7 @@ enum Stage {
     /// The first attempt since it was lost.
     Connecting,
     /// So many attempts have failed, the last one for this reason. The next one is awaited by nobody.
-    Down(u32, DialError),
+    Down(u32, ConnectError),
     Up,
 }
 
@@ -282,21 +282,21 @@ impl Link {
     }
 
     /// Waits until there is a connection, however long the attempts take, as many as are configured.
-    pub(super) async fn ready(self: &Arc<Self>) -> Result<Facts, Error> {
-        let error = |reason: &str| Kind::Connect { address: self.name(), reason: reason.to_owned() };
+    pub(super) async fn ready(self: &Arc<Self>) -> Result<ServerInfo, Error> {
         let Ok(runtime) = Handle::try_current() else {
-            return Err(error("it can only be asked from within a tokio runtime").into());
+            let error = ConnectError::permanent("it can only be asked from within a tokio runtime");
+            return Err(error.of(self.name()).into());
         };
         let mut stages = self.lines[0].stage.subscribe();
         loop {
             if let Some(live) = &*self.lines[0].live.load() {
-                return Ok(live.dialed.facts.clone());
+                return Ok(live.dialed.server_info.clone());
             }
             self.ensure_repair(0, &runtime);
             if let Stage::Down(attempts, failure) = &*stages.borrow_and_update()
-                && (failure.forever || *attempts >= self.config.connect_attempts)
+                && (failure.is_permanent() || *attempts >= self.config.connect_attempts)
             {
-                return Err(error(&failure.explained()).into());
+                return Err(failure.clone().of(self.name()).into());
             }
             // Woken now and then: the runtime in which the attempts are made may be gone.
             let _ = tokio::time::timeout(Duration::from_millis(500), stages.changed()).await;
@@ -321,15 +321,34 @@ impl Link {
         }
     }
 
+    /// Warns that it is unavailable, unless that was said.
     fn report_down(&self, reason: &str) {
-        if !self.reported_down.swap(true, AcqRel) {
+        if self.is_down_now() {
             crate::panic_guard::report!(warn, server = self.name(), reason, "redis is unavailable");
         }
     }
 
+    /// Notes that people were told. Returns whether that is news.
+    fn is_down_now(&self) -> bool {
+        let is_news = !self.reported_down.swap(true, AcqRel);
+        if is_news {
+            self.config.findings.reported_down();
+        }
+        is_news
+    }
+
     fn report_up(&self) {
         if self.reported_down.swap(false, AcqRel) {
+            self.config.findings.reported_up();
             crate::panic_guard::report!(info, server = self.name(), "redis is available again");
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if *self.reported_down.get_mut() {
+            self.config.findings.reported_up();
         }
     }
 }

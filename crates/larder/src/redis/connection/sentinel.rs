@@ -5,12 +5,16 @@ use std::collections::HashMap;
 use ::redis::Value;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
-use super::dial::{DialError, ask, text, words};
+use super::{
+    ConnectError,
+    dial::{Address, ask, text, words},
+    server_kind::Urls,
+};
 use crate::redis::{config::Config, url::Node};
 
 /// Asks all sentinels at once, and believes what most of them say: one that was cut off from the others
 /// would send us back to a master that was replaced.
-pub(super) async fn master(config: &Config, name: &str) -> Result<Node, DialError> {
+pub(super) async fn master(config: &Config, name: &str) -> Result<Node, ConnectError> {
     let sentinels = config.nodes();
     let mut answers: FuturesUnordered<_> = sentinels.iter().map(|node| ask_one(config, node, name)).collect();
     let mut votes: HashMap<Node, usize> = HashMap::new();
@@ -29,21 +33,25 @@ pub(super) async fn master(config: &Config, name: &str) -> Result<Node, DialErro
     }
     let most = votes.into_iter().max_by_key(|(_, count)| *count);
     most.map(|(node, _)| node)
-        .ok_or_else(|| failure.unwrap_or_else(|| DialError::now("there are no sentinels")))
+        .ok_or_else(|| failure.unwrap_or_else(|| ConnectError::transient("there are no sentinels")))
 }
 
-async fn ask_one(config: &Config, sentinel: &Node, name: &str) -> Result<Node, DialError> {
+async fn ask_one(config: &Config, sentinel: &Node, name: &str) -> Result<Node, ConnectError> {
+    let address = Address::Tcp(sentinel.clone());
     let question = words(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name]);
     let answer = ask(config, sentinel, config.sentinel_credentials.as_ref(), question).await;
-    let answer = answer.map_err(|error| {
-        let reason = format!("the sentinel {}:{}: {}", sentinel.0, sentinel.1, error.reason);
-        error.saying(reason)
+    let of_sentinel = |error: ConnectError| error.of(format_args!("the sentinel {address}"));
+    let answer = answer.map_err(|error| match error.is_unknown_command() {
+        true => of_sentinel(Urls::of(config, &address).is_no_sentinel()),
+        false => error,
     })?;
     match &answer {
         Value::Array(parts) if parts.len() == 2 => {
-            let port = text(&parts[1]).parse().map_err(DialError::now)?;
+            let port = text(&parts[1]).parse();
+            let port =
+                port.map_err(|_| of_sentinel(ConnectError::transient("it names a port that is none")))?;
             Ok((text(&parts[0]), port))
         }
-        _ => Err(DialError::now(format_args!("the sentinels know of no master named {name:?}"))),
+        _ => Err(of_sentinel(ConnectError::transient(format!("it knows of no master named {name:?}")))),
     }
 }

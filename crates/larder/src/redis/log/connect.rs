@@ -1,57 +1,122 @@
 //! The log's connections.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use ::redis::{Cmd, Pipeline, RedisError, ServerError, Value, aio::MultiplexedConnection, cmd};
 use async_trait::async_trait;
 use tokio::time::timeout;
 
 use super::record::FIELD;
-use crate::redis::refusal;
+use crate::{
+    error::{Cause, Error, Kind},
+    redis::{
+        connection::{ConnectError, io_error},
+        refusal::{self, Refusals, ServerReply},
+        server_info::ServerInfo,
+    },
+};
 
 /// Why the log is out of reach. Never names a password.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{text}")]
-pub(crate) struct Trouble {
-    text: Arc<str>,
+#[derive(Debug, Clone)]
+pub(crate) struct LogError {
+    /// Without the words of its cause.
+    reason: Cow<'static, str>,
     /// What mends it, where the server refuses what it will go on refusing.
-    mend: Option<&'static str>,
+    mend: Option<Cow<'static, str>>,
+    cause: Option<Cause>,
+    /// Where there is no connection: all that is known is here.
+    connection: Option<ConnectError>,
 }
 
-impl Trouble {
-    pub(crate) fn new(what: impl fmt::Display) -> Self {
-        Self { text: what.to_string().into(), mend: None }
+impl LogError {
+    pub(crate) fn new(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason: reason.into(), mend: None, cause: None, connection: None }
+    }
+
+    /// The same, with what it came from.
+    pub(super) fn caused_by(self, cause: impl StdError + Send + Sync + 'static) -> Self {
+        Self { cause: Some(Arc::new(cause)), ..self }
+    }
+
+    /// The same, with these words in the place of the reason.
+    pub(super) fn saying(self, reason: String) -> Self {
+        Self { reason: reason.into(), ..self }
     }
 
     /// What a server said against a command.
     pub(super) fn refused(error: &ServerError) -> Self {
-        let text = refusal::plain(error);
-        Self { mend: refusal::mend(&text), text: text.into() }
+        let reply = ServerReply::from(error);
+        let mend = refusal::mend(&reply.0).map(Cow::Borrowed);
+        Self { mend, ..Self::new("the server refuses a command").caused_by(reply) }
+    }
+
+    /// What the server said, if it said something.
+    pub(super) fn reply(&self) -> Option<&str> {
+        self.cause.as_deref()?.downcast_ref::<ServerReply>().map(|reply| &*reply.0)
     }
 
     /// What mends it, where the server will go on refusing it.
-    pub(super) fn mend(&self) -> Option<&'static str> {
-        self.mend
+    pub(super) fn mend(&self) -> Option<&str> {
+        match &self.connection {
+            Some(error) => error.mend(),
+            None => self.mend.as_deref(),
+        }
+    }
+
+    /// The same, with all rights that are known to be missing.
+    pub(super) fn completed(mut self, refusals: &Refusals) -> Self {
+        if let (Some(reply), Some(mend)) = (self.reply(), self.mend.as_deref()) {
+            self.mend = Some(refusals.completed(reply, mend).into_owned().into());
+        }
+        self
+    }
+
+    /// Why there is no connection, if that is it.
+    pub(super) fn connection(&self) -> Option<&ConnectError> {
+        self.connection.as_ref()
     }
 }
 
-impl From<RedisError> for Trouble {
+/// In full, with what it came from: for a log, which shows no causes.
+impl fmt::Display for LogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.connection, &self.cause) {
+            (Some(error), _) => write!(f, "cannot connect to {}: {}", error.server(), error.in_full()),
+            (None, Some(cause)) => write!(f, "{}: {cause}", self.reason),
+            (None, None) => f.write_str(&self.reason),
+        }
+    }
+}
+
+impl From<ConnectError> for LogError {
+    fn from(error: ConnectError) -> Self {
+        Self { connection: Some(error), ..Self::new("") }
+    }
+}
+
+impl From<RedisError> for LogError {
     fn from(error: RedisError) -> Self {
-        Self::new(error)
+        let broken = Self::new("the connection broke");
+        match io_error(&error) {
+            Some(error) => broken.caused_by(error),
+            None => broken.caused_by(error),
+        }
     }
 }
 
-/// What a server says of itself.
-#[derive(Debug, Clone)]
-pub(crate) struct Facts {
-    /// Which history of data it has: another one after a failover.
-    pub(crate) replid: String,
-    /// Whether it takes writes.
-    pub(crate) is_master: bool,
-    /// What it does when its memory is full.
-    pub(crate) eviction: String,
-    /// Its clock, in milliseconds since 1970.
-    pub(crate) time_ms: u64,
+impl From<LogError> for Error {
+    fn from(failure: LogError) -> Self {
+        match failure {
+            LogError { connection: Some(error), .. } => error.into(),
+            LogError { reason, mend, cause, .. } => {
+                let reason = match mend {
+                    Some(mend) => format!("{reason}; {mend}"),
+                    None => reason.into_owned(),
+                };
+                Kind::Connect { address: "the invalidation log".to_owned(), reason, cause }.into()
+            }
+        }
+    }
 }
 
 /// What a connection is for.
@@ -76,7 +141,7 @@ impl Purpose {
 /// A new connection, and the server that it leads to.
 pub(crate) struct Connected {
     pub(crate) connection: MultiplexedConnection,
-    pub(crate) facts: Facts,
+    pub(crate) server_info: ServerInfo,
     /// Whether each command needs an `ASKING` before it: the log is there, and its slot of the cluster is not yet.
     pub(crate) asking: bool,
     /// What the server said to [`question`].
@@ -88,9 +153,9 @@ pub(crate) struct Connected {
 /// Connects to the server that has the log.
 #[async_trait]
 pub(crate) trait Connect: Send + Sync + 'static {
-    /// A new connection that is not shared, without a response timeout of its own, to the server that is to
-    /// take writes of the log's key now; and what that server says of itself on it. Must end within a time of its own.
-    async fn connect(&self, purpose: Purpose) -> Result<Connected, Trouble>;
+    /// A new connection that is not shared, without a response timeout of its own, to the master that takes
+    /// writes of the log's key now (of a replica, neither what it lacks nor what it has too much would show); and what that server says of itself on it. Must end within a time of its own.
+    async fn connect(&self, purpose: Purpose) -> Result<Connected, LogError>;
 }
 
 /// What is asked about the log on a new connection. The answer is always an error, and appends nothing: no record has
@@ -102,9 +167,9 @@ pub(crate) fn question(key: &str) -> Cmd {
 }
 
 /// What stands in the way of appending, by the answer to that.
-fn objection(answer: &Value) -> Option<Trouble> {
+fn objection(answer: &Value) -> Option<LogError> {
     match answer {
-        Value::ServerError(error) => Some(Trouble::refused(error)).filter(|trouble| trouble.mend.is_some()),
+        Value::ServerError(error) => Some(LogError::refused(error)).filter(|failure| failure.mend.is_some()),
         _ => None,
     }
 }
@@ -112,9 +177,9 @@ fn objection(answer: &Value) -> Option<Trouble> {
 /// A connection, and the server that it leads to.
 pub(super) struct Link {
     connection: MultiplexedConnection,
-    facts: Facts,
+    server_info: ServerInfo,
     asking: bool,
-    objection: Option<Trouble>,
+    objection: Option<LogError>,
     _alive: KeptAlive,
 }
 
@@ -122,47 +187,43 @@ pub(super) struct Link {
 pub(crate) type KeptAlive = Box<dyn std::any::Any + Send>;
 
 impl Link {
-    pub(super) async fn open(connector: &dyn Connect, purpose: Purpose) -> Result<Self, Trouble> {
-        let Connected { connection, facts, asking, answer, alive } = connector.connect(purpose).await?;
-        if !facts.is_master {
-            // Neither what it lacks nor what it has too much would show.
-            return Err(Trouble::new("the server is a replica"));
-        }
+    pub(super) async fn open(connector: &dyn Connect, purpose: Purpose) -> Result<Self, LogError> {
+        let Connected { connection, server_info, asking, answer, alive } = connector.connect(purpose).await?;
         let objection = answer.as_ref().and_then(objection);
         match objection {
             // Records are no text: the server would repeat their bytes in its error, and a reply that is not UTF-8
             // ends the connection (redis 1.8).
-            Some(trouble) if refusal::is_unknown(&trouble.text) => Err(trouble),
-            objection => Ok(Self { connection, facts, asking, objection, _alive: alive }),
+            Some(failure) if failure.reply().is_some_and(refusal::is_unknown) => Err(failure),
+            objection => Ok(Self { connection, server_info, asking, objection, _alive: alive }),
         }
     }
 
-    pub(super) fn facts(&self) -> &Facts {
-        &self.facts
+    pub(super) fn server_info(&self) -> &ServerInfo {
+        &self.server_info
     }
 
     /// What stood in the way of appending when this was opened.
-    pub(super) fn objection(&self) -> Option<&Trouble> {
+    pub(super) fn objection(&self) -> Option<&LogError> {
         self.objection.as_ref()
     }
 
     /// Sends commands together, and returns their replies, errors among them.
-    pub(super) async fn ask(&mut self, commands: &Pipeline, limit: Duration) -> Result<Vec<Value>, Trouble> {
+    pub(super) async fn ask(&mut self, commands: &Pipeline, limit: Duration) -> Result<Vec<Value>, LogError> {
         if self.asking {
             return self.ask_there(commands, limit).await;
         }
         let replies = self.connection.send_packed_commands(commands, 0, commands.len());
-        Ok(timeout(limit, replies).await.map_err(|_| Trouble::new("no reply in time"))??)
+        Ok(timeout(limit, replies).await.map_err(|_| LogError::new("no reply in time"))??)
     }
 
     /// The same where the log's slot is on its way.
-    async fn ask_there(&mut self, commands: &Pipeline, limit: Duration) -> Result<Vec<Value>, Trouble> {
+    async fn ask_there(&mut self, commands: &Pipeline, limit: Duration) -> Result<Vec<Value>, LogError> {
         let mut each = Pipeline::with_capacity(commands.len() * 2);
         for command in commands.cmd_iter() {
             each.add_command(cmd("ASKING")).add_command(command.clone());
         }
         let replies = self.connection.send_packed_commands(&each, 0, each.len());
-        let replies = timeout(limit, replies).await.map_err(|_| Trouble::new("no reply in time"))??;
+        let replies = timeout(limit, replies).await.map_err(|_| LogError::new("no reply in time"))??;
         Ok(replies.into_iter().skip(1).step_by(2).collect())
     }
 }

@@ -1,34 +1,6 @@
-//! How fast to go: when records come fast, and when nothing works.
+//! How fast to go when records come fast.
 
 use std::time::{Duration, Instant};
-
-/// Waits longer from failure to failure, and not all processes as long.
-#[derive(Debug)]
-pub(super) struct Backoff {
-    next: Duration,
-}
-
-impl Backoff {
-    const SHORTEST: Duration = Duration::from_millis(20);
-    /// What waits is to be delivered within two seconds of the server's return, and a connection takes some time.
-    const LONGEST: Duration = Duration::from_millis(500);
-
-    pub(super) fn new() -> Self {
-        Self { next: Self::SHORTEST }
-    }
-
-    /// It works.
-    pub(super) fn reset(&mut self) {
-        self.next = Self::SHORTEST;
-    }
-
-    /// It does not: waits between half of the time and all of it.
-    pub(super) async fn wait(&mut self) {
-        let wait = self.next.mul_f64(0.5 + fastrand::f64() / 2.0);
-        self.next = (self.next * 2).min(Self::LONGEST);
-        tokio::time::sleep(wait).await;
-    }
-}
 
 /// How long a reader pauses between reads. Each blocked reader costs the server some 15 to 35 µs a record: many
 /// records are cheaper in fewer reads.

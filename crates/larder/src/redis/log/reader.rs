@@ -11,8 +11,8 @@ use ::redis::{Pipeline, Value, pipe};
 use tokio::time::{sleep, sleep_until};
 
 use super::{
-    connect::{Link, Purpose, Trouble},
-    pace::{Backoff, Pace, Volume},
+    connect::{Link, LogError, Purpose},
+    pace::{Pace, Volume},
     record::Content,
     reply::{self, Ends, Entry},
     report::report,
@@ -23,6 +23,7 @@ use crate::{
     epoch::{Epoch, Instant, Record},
     link::Operation,
     mutant,
+    redis::backoff::Backoff,
     scope::ScopeHash,
 };
 
@@ -62,24 +63,26 @@ enum Reported {
     There,
     /// Nothing yet: a connection that was cut is no news if the next one works.
     Cut,
+    /// Nothing of it, but that its server is unavailable, as the connections for commands found out.
+    Unavailable,
     Lost,
 }
 
 /// Why a connection was given up.
 enum End {
     /// The server may not be the same any longer.
-    Doubt,
-    Trouble(Trouble),
+    Recheck,
+    LogError(LogError),
 }
 
-impl From<Trouble> for End {
-    fn from(trouble: Trouble) -> Self {
-        Self::Trouble(trouble)
+impl From<LogError> for End {
+    fn from(failure: LogError) -> Self {
+        Self::LogError(failure)
     }
 }
 
 /// What is true of one connection only.
-struct Visit {
+struct Session {
     link: Link,
     /// Whether something was read already.
     has_read: bool,
@@ -121,31 +124,38 @@ impl Reader {
     pub(super) async fn run(&mut self) -> Infallible {
         let shared = self.shared.clone();
         loop {
-            let Err(end) = self.visit().await;
-            if let End::Trouble(trouble) = end {
-                self.lost(trouble);
+            let Err(end) = self.session().await;
+            if let End::LogError(failure) = end {
+                self.lost(failure);
             }
             tokio::select! {
                 () = self.backoff.wait() => {}
                 // The sender found the server, for instance.
-                () = doubt(&shared, time::Instant::now()) => {}
+                () = recheck(&shared, time::Instant::now()) => {}
             }
         }
     }
 
-    fn lost(&mut self, trouble: Trouble) {
+    fn lost(&mut self, failure: LogError) {
         self.shared.set_followed(false);
-        self.shared.refused(Operation::Follow, &trouble);
-        // What is refused was warned of, or will be.
-        let is_news = self.contact == Reported::Cut && trouble.mend().is_none();
-        self.contact = if self.contact == Reported::There { Reported::Cut } else { Reported::Lost };
-        if is_news {
-            let log = &self.shared.key;
-            report(|| tracing::warn!(log, %trouble, "lost contact with the invalidation log"));
-        }
+        let failure = failure.completed(&self.shared.findings.refusals);
+        self.shared.refused(Operation::Follow, &failure);
+        // What is refused was warned of, or will be, and so was a server that is gone.
+        let is_told = failure.mend().is_some()
+            || failure.connection().is_some() && self.shared.findings.is_reported_down();
+        self.contact = match self.contact {
+            Reported::There => Reported::Cut,
+            Reported::Lost => Reported::Lost,
+            Reported::Cut | Reported::Unavailable if is_told => Reported::Unavailable,
+            Reported::Cut | Reported::Unavailable => {
+                let log = &self.shared.key;
+                report(|| tracing::warn!(log, reason = %failure, "lost contact with the invalidation log"));
+                Reported::Lost
+            }
+        };
         self.shared.starts.send_modify(|starts| {
             if starts.completed == 0 {
-                starts.trouble = Some(trouble);
+                starts.failure = Some(failure);
             }
         });
     }
@@ -161,26 +171,30 @@ impl Reader {
         }
     }
 
-    async fn visit(&mut self) -> Result<Infallible, End> {
+    async fn session(&mut self) -> Result<Infallible, End> {
         let shared = self.shared.clone();
         // What was doubted until now is looked at now.
-        pin!(shared.doubt.notified()).enable();
+        pin!(shared.recheck.notified()).enable();
         let mut link = Link::open(&*shared.connector, Purpose::Read).await?;
-        shared.look_at_eviction(link.facts());
+        if let Some(objection) = link.objection() {
+            // For what else may be missing to be named with it.
+            _ = objection.clone().completed(&shared.findings.refusals);
+        }
+        shared.look_at_eviction(link.server_info());
         let client = client_number(&mut link, shared.deadline).await?;
-        shared.renew_identity(client, link.facts());
-        shared.contact().set_server_time(link.facts().time_ms);
+        shared.renew_identity(client, link.server_info());
+        shared.contact().set_server_time(link.server_info().time_ms);
         let now = time::Instant::now();
-        let mut visit = Visit { link, has_read: false, server_checked: now, time_checked: now };
-        if !shared.admits(&visit.link.facts().replid) {
+        let mut session = Session { link, has_read: false, server_checked: now, time_checked: now };
+        if !shared.admits(&session.link.server_info().replication_id) {
             let known = shared.starts.borrow().replid.is_some();
-            self.start_anew(&mut visit, if known { Cause::Replica } else { Cause::First }).await?;
+            self.start_anew(&mut session, if known { Cause::Replica } else { Cause::First }).await?;
         }
         loop {
             let pause = tokio::select! {
                 biased;
-                () = doubt(&shared, now) => return Err(End::Doubt),
-                pause = self.read(&mut visit) => pause?,
+                () = recheck(&shared, now) => return Err(End::Recheck),
+                pause = self.read(&mut session) => pause?,
             };
             if !pause.is_zero() {
                 sleep(pause).await;
@@ -188,14 +202,14 @@ impl Reader {
         }
     }
 
-    async fn start_anew(&mut self, visit: &mut Visit, cause: Cause) -> Result<(), Trouble> {
+    async fn start_anew(&mut self, session: &mut Session, cause: Cause) -> Result<(), LogError> {
         // What is read back belongs to the start before.
         self.backward = None;
         let known = Known {
             newest: self.newest.as_ref(),
             yields: self.lowered.is_some_and(|then| then.elapsed() < LULL),
         };
-        let started = start::start_anew(&self.shared, &mut visit.link, cause, known).await?;
+        let started = start::start_anew(&self.shared, &mut session.link, cause, known).await?;
         self.backward = Some(started.below);
         if started.lowered {
             self.lowered = Some(time::Instant::now());
@@ -206,23 +220,23 @@ impl Reader {
     }
 
     /// One read. Returns how long to pause before the next one.
-    async fn read(&mut self, visit: &mut Visit) -> Result<Duration, Trouble> {
+    async fn read(&mut self, session: &mut Session) -> Result<Duration, LogError> {
         let position = self.shared.log().position();
         let sent = Instant::now();
         let count = self.volume.size();
-        let reply = match self.ask(visit, position).await {
+        let reply = match self.ask(session, position).await {
             Ok(reply) => reply,
-            Err(trouble) => {
+            Err(failure) => {
                 self.volume.failed();
-                return Err(trouble);
+                return Err(failure);
             }
         };
         if reply.ends.as_ref().is_some_and(|ends| self.shared.log().is_leap(ends.last)) {
-            self.start_anew(visit, Cause::Leap).await?;
+            self.start_anew(session, Cause::Leap).await?;
             return Ok(Duration::ZERO);
         }
         if let Some(cause) = self.missing(position, reply.ends) {
-            self.start_anew(visit, cause).await?;
+            self.start_anew(session, cause).await?;
             return Ok(Duration::ZERO);
         }
         let records = reply.news.len();
@@ -255,24 +269,24 @@ impl Reader {
         }
     }
 
-    async fn ask(&mut self, visit: &mut Visit, position: Epoch) -> Result<Reply, Trouble> {
+    async fn ask(&mut self, session: &mut Session, position: Epoch) -> Result<Reply, LogError> {
         let now = time::Instant::now();
         let plan = Plan {
             count: self.volume.size(),
             // While older records are read as well, there is no waiting for newer ones. Nor is there at first: a
             // lost log looks like a quiet one until the read ends, and those who cannot append to it would break
             // off one read after the other.
-            block: (visit.has_read && self.backward.is_none()).then(|| self.shared.longest_read()),
-            asks_server: now.duration_since(visit.server_checked) >= SERVER_CHECK,
-            asks_time: now.duration_since(visit.time_checked) >= TIME_CHECK,
+            block: (session.has_read && self.backward.is_none()).then(|| self.shared.longest_read()),
+            asks_server: now.duration_since(session.server_checked) >= SERVER_CHECK,
+            asks_time: now.duration_since(session.time_checked) >= TIME_CHECK,
         };
         let commands = self.commands(position, &plan);
         let limit = self.shared.slack();
         let patience = self.volume.patience(limit);
-        let replies = visit.link.ask(&commands, plan.block.unwrap_or_default() + patience).await?;
-        visit.has_read = true;
+        let replies = session.link.ask(&commands, plan.block.unwrap_or_default() + patience).await?;
+        session.has_read = true;
         let mut replies = replies.into_iter();
-        let mut next = || replies.next().ok_or_else(|| Trouble::new("replies are missing"));
+        let mut next = || replies.next().ok_or_else(|| LogError::new("replies are missing"));
         let reply = Reply {
             news: reply::news(next()?)?,
             ends: reply::ends(next()?)?,
@@ -282,11 +296,11 @@ impl Reader {
         let full = is_full(&reply.news) || reply.older.as_deref().is_some_and(is_full);
         self.volume.succeeded(full, now.elapsed().saturating_sub(plan.block.unwrap_or_default()), limit);
         if plan.asks_server {
-            visit.server_checked = now;
-            check_server(&visit.link, next()?)?;
+            session.server_checked = now;
+            check_server(&session.link, next()?)?;
         }
         if plan.asks_time {
-            visit.time_checked = now;
+            session.time_checked = now;
             self.shared.contact().set_server_time(reply::time_ms(next()?)?);
         }
         Ok(reply)
@@ -365,7 +379,7 @@ impl Reader {
 
 /// The number by which the server knows this connection: no other one has it, as long as the server runs. Zero where
 /// that is not allowed.
-async fn client_number(link: &mut Link, limit: time::Duration) -> Result<u64, Trouble> {
+async fn client_number(link: &mut Link, limit: time::Duration) -> Result<u64, LogError> {
     let mut commands = pipe();
     commands.cmd("CLIENT").arg("ID");
     match link.ask(&commands, limit).await?.pop() {
@@ -376,15 +390,16 @@ async fn client_number(link: &mut Link, limit: time::Duration) -> Result<u64, Tr
 
 /// Returns when it is doubted that this is the right server; not so soon after it was found to be that the reader would
 /// do nothing else.
-async fn doubt(shared: &Shared, found: time::Instant) {
+async fn recheck(shared: &Shared, found: time::Instant) {
     const LULL: Duration = Duration::from_millis(250);
     sleep_until((found + LULL).into()).await;
-    shared.doubt.notified().await;
+    shared.recheck.notified().await;
 }
 
-fn check_server(link: &Link, reply: Value) -> Result<(), Trouble> {
+fn check_server(link: &Link, reply: Value) -> Result<(), LogError> {
     let info = reply::text(reply)?;
-    let is_same = reply::info_field(&info, "role") == Some("master")
-        && reply::info_field(&info, "master_replid") == Some(&*link.facts().replid);
-    is_same.then_some(()).ok_or_else(|| Trouble::new("the server is not what it was"))
+    link.server_info()
+        .is_still_true(&info)
+        .then_some(())
+        .ok_or_else(|| LogError::new("the server is not what it was"))
 }

@@ -5,10 +5,10 @@ use std::str;
 use ::redis::Value;
 
 use super::{
-    connect::Trouble,
+    connect::LogError,
     record::{Content, FIELD},
 };
-use crate::epoch::Epoch;
+use crate::{epoch::Epoch, redis::server_info};
 
 /// A record as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,15 +30,15 @@ pub(super) struct Ends {
 }
 
 /// What a command said, unless it failed.
-pub(super) fn said(value: Value) -> Result<Value, Trouble> {
+pub(super) fn said(value: Value) -> Result<Value, LogError> {
     match value {
-        Value::ServerError(error) => Err(Trouble::refused(&error)),
+        Value::ServerError(error) => Err(LogError::refused(&error)),
         value => Ok(value),
     }
 }
 
-fn strange() -> Trouble {
-    Trouble::new("a reply of the server makes no sense")
+fn strange() -> LogError {
+    LogError::new("a reply of the server makes no sense")
 }
 
 /// Whether an explicit ID was refused because there is a higher one already.
@@ -55,29 +55,19 @@ fn bytes(value: &Value) -> Option<&[u8]> {
     }
 }
 
-pub(super) fn text(value: Value) -> Result<String, Trouble> {
+pub(super) fn text(value: Value) -> Result<String, LogError> {
     let value = said(value)?;
     Ok(String::from_utf8_lossy(bytes(&value).ok_or_else(strange)?).into_owned())
 }
 
-/// A field of what INFO says.
-pub(super) fn info_field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
-    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_end)
-}
-
 /// What TIME says, in milliseconds.
-pub(super) fn time_ms(value: Value) -> Result<u64, Trouble> {
-    let Value::Array(parts) = said(value)? else { return Err(strange()) };
-    let number = |part: Option<&Value>| str::from_utf8(part.and_then(bytes)?).ok()?.parse::<u64>().ok();
-    match (number(parts.first()), number(parts.get(1))) {
-        (Some(seconds), Some(micros)) => Ok(seconds.saturating_mul(1000).saturating_add(micros / 1000)),
-        _ => Err(strange()),
-    }
+pub(super) fn time_ms(value: Value) -> Result<u64, LogError> {
+    server_info::time_ms(&said(value)?).ok_or_else(strange)
 }
 
 /// An ID. One beyond what an epoch can hold is [`Epoch::MAX`], which every reader of the log refuses: cut short, it
 /// would be taken for another one.
-pub(super) fn epoch(value: &Value) -> Result<Epoch, Trouble> {
+pub(super) fn epoch(value: &Value) -> Result<Epoch, LogError> {
     let text = bytes(value).and_then(|bytes| str::from_utf8(bytes).ok()).ok_or_else(strange)?;
     let (milliseconds, sequence) = text.split_once('-').ok_or_else(strange)?;
     let number = |text: &str| text.parse::<u64>().map_err(|_| strange());
@@ -85,7 +75,7 @@ pub(super) fn epoch(value: &Value) -> Result<Epoch, Trouble> {
 }
 
 /// What XRANGE and XREVRANGE say.
-pub(super) fn entries(value: Value) -> Result<Vec<Entry>, Trouble> {
+pub(super) fn entries(value: Value) -> Result<Vec<Entry>, LogError> {
     match said(value)? {
         Value::Array(entries) => entries.iter().map(entry).collect(),
         _ => Err(strange()),
@@ -93,7 +83,7 @@ pub(super) fn entries(value: Value) -> Result<Vec<Entry>, Trouble> {
 }
 
 /// What XREAD says of one log.
-pub(super) fn news(value: Value) -> Result<Vec<Entry>, Trouble> {
+pub(super) fn news(value: Value) -> Result<Vec<Entry>, LogError> {
     match said(value)? {
         Value::Nil => Ok(Vec::new()),
         Value::Array(mut logs) if logs.len() == 1 => match logs.pop() {
@@ -107,7 +97,7 @@ pub(super) fn news(value: Value) -> Result<Vec<Entry>, Trouble> {
     }
 }
 
-fn entry(value: &Value) -> Result<Entry, Trouble> {
+fn entry(value: &Value) -> Result<Entry, LogError> {
     let Value::Array(parts) = value else { return Err(strange()) };
     let [id, fields] = parts.as_slice() else { return Err(strange()) };
     let epoch = epoch(id)?;
@@ -122,7 +112,7 @@ fn entry(value: &Value) -> Result<Entry, Trouble> {
 }
 
 /// What XINFO STREAM says: none if there is no log.
-pub(super) fn ends(value: Value) -> Result<Option<Ends>, Trouble> {
+pub(super) fn ends(value: Value) -> Result<Option<Ends>, LogError> {
     let fields = match value {
         Value::ServerError(error) if error.details().is_some_and(|text| text.contains("no such key")) => {
             return Ok(None);

@@ -10,8 +10,8 @@ use tokio::{
 };
 
 use super::{
-    connect::{Link, Purpose, Trouble},
-    pace::{Backoff, Volume},
+    connect::{Link, LogError, Purpose},
+    pace::Volume,
     record::{Content, FIELD},
     reply,
     report::report,
@@ -21,6 +21,7 @@ use crate::{
     epoch::{Epoch, Parcel},
     link::Operation,
     mutant,
+    redis::{backoff::Backoff, key_names::KeyNames},
     scope::ScopeHash,
 };
 
@@ -85,11 +86,11 @@ impl Sender {
         loop {
             // First of all: whatever ended the run before, a panic included, nothing is lost.
             self.give_up();
-            let Err(trouble) = self.serve().await;
+            let Err(failure) = self.serve().await;
             self.give_up();
             let log = &self.shared.key;
-            report(|| tracing::debug!(log, %trouble, "cannot append to the invalidation log"));
-            self.shared.refused(Operation::Append, &trouble);
+            report(|| tracing::debug!(log, %failure, "cannot append to the invalidation log"));
+            self.shared.refused(Operation::Append, &failure);
             let shared = self.shared.clone();
             tokio::select! {
                 () = self.backoff.wait() => {}
@@ -120,7 +121,7 @@ impl Sender {
         }
     }
 
-    async fn serve(&mut self) -> Result<Infallible, Trouble> {
+    async fn serve(&mut self) -> Result<Infallible, LogError> {
         self.connect().await?;
         let shared = self.shared.clone();
         let mut wake = None;
@@ -140,8 +141,8 @@ impl Sender {
     }
 
     /// Has the server look for reads that are over.
-    async fn nudge(&mut self) -> Result<(), Trouble> {
-        let link = self.link.as_mut().ok_or_else(|| Trouble::new("not connected"))?;
+    async fn nudge(&mut self) -> Result<(), LogError> {
+        let link = self.link.as_mut().ok_or_else(|| LogError::new("not connected"))?;
         let mut commands = pipe();
         commands.cmd("TIME");
         link.ask(&commands, self.shared.deadline).await?;
@@ -151,11 +152,11 @@ impl Sender {
 
     /// Nothing is appended on a connection to a server that the log is not followed on: after a failover, all that
     /// was known must be in doubt first.
-    async fn connect(&mut self) -> Result<(), Trouble> {
+    async fn connect(&mut self) -> Result<(), LogError> {
         if self.link.is_none() {
             // Before the first start there is nothing to compare with.
             let started = self.starts.wait_for(|starts| starts.replid.is_some()).await;
-            drop(started.map_err(|_| Trouble::new("the log is closed"))?);
+            drop(started.map_err(|_| LogError::new("the log is closed"))?);
             let link = Link::open(&*self.shared.connector, Purpose::Append).await?;
             match link.objection() {
                 Some(objection) => self.shared.refused(Operation::Append, objection),
@@ -165,30 +166,31 @@ impl Sender {
             self.proven = true;
             if !self.shared.is_followed() {
                 // The server is back, and the reader need not wait any longer to find out.
-                self.shared.doubt.notify_one();
+                self.shared.recheck.notify_one();
             }
         }
         if self.is_admitted() {
             return Ok(());
         }
-        let replid = self.link.as_ref().map(|link| link.facts().replid.clone()).unwrap_or_default();
-        self.shared.doubt.notify_one();
+        let replid =
+            self.link.as_ref().map(|link| link.server_info().replication_id.clone()).unwrap_or_default();
+        self.shared.recheck.notify_one();
         let started = self.starts.wait_for(|starts| starts.replid.as_deref() == Some(&*replid));
         match timeout(START, started).await {
             Ok(Ok(_)) => Ok(()),
-            _ => Err(Trouble::new("connected to another server than the one whose log is followed")),
+            _ => Err(LogError::new("connected to another server than the one whose log is followed")),
         }
     }
 
     fn is_admitted(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| self.shared.admits(&link.facts().replid))
+        self.link.as_ref().is_some_and(|link| self.shared.admits(&link.server_info().replication_id))
     }
 
     /// Sends until nothing waits: records first, deletions behind them.
-    async fn send_all(&mut self, mut wake: Option<Wake>) -> Result<(), Trouble> {
+    async fn send_all(&mut self, mut wake: Option<Wake>) -> Result<(), LogError> {
         loop {
             if !self.is_admitted() {
-                return Err(Trouble::new("the log is followed on another server now"));
+                return Err(LogError::new("the log is followed on another server now"));
             }
             let mut wakes: Vec<_> = wake.take().into_iter().collect();
             while wakes.len() < MOST_WAKES
@@ -214,9 +216,9 @@ impl Sender {
             }
             let full = outbox.has_work();
             let before = self.appended.len();
-            if let Err(trouble) = self.send(&wakes, &keys, full).await {
+            if let Err(failure) = self.send(&wakes, &keys, full).await {
                 self.volume.failed();
-                return Err(trouble);
+                return Err(failure);
             }
             self.proven = true;
             self.backoff.reset();
@@ -240,8 +242,8 @@ impl Sender {
     }
 
     /// Appends the parcels that are under way, and these wakes, and deletes what lies under these keys.
-    async fn send(&mut self, wakes: &[Wake], keys: &[Arc<str>], full: bool) -> Result<(), Trouble> {
-        let link = self.link.as_mut().ok_or_else(|| Trouble::new("not connected"))?;
+    async fn send(&mut self, wakes: &[Wake], keys: &[Arc<str>], full: bool) -> Result<(), LogError> {
+        let link = self.link.as_mut().ok_or_else(|| LogError::new("not connected"))?;
         // Not above a log that was lowered since.
         let named = self.named.min(self.shared.log().longest_leap());
         let mut id = next_id(named.max(self.shared.log().position()));
@@ -257,7 +259,7 @@ impl Sender {
         for &(key, filled) in wakes {
             append(&mut commands, &self.shared.key, "*", &Content::Wake { key, filled });
         }
-        let keys = deleted_keys(&self.shared.prefix, keys);
+        let keys = deleted_keys(&self.shared.names, keys);
         let mut elsewhere = None;
         match &self.shared.unlink {
             _ if keys.is_empty() => {}
@@ -286,15 +288,15 @@ impl Sender {
 
     /// Learns from the replies what became of the parcels under way. What comes after one that failed waits again
     /// with it: callers are told of all that they asked for at once.
-    fn settle(&mut self, mut replies: impl Iterator<Item = Value>) -> Result<(), Trouble> {
+    fn settle(&mut self, mut replies: impl Iterator<Item = Value>) -> Result<(), LogError> {
         while let Some(parcel) = self.under_way.front() {
-            let reply = replies.next().ok_or_else(|| Trouble::new("replies are missing"))?;
+            let reply = replies.next().ok_or_else(|| LogError::new("replies are missing"))?;
             match reply::said(reply)? {
                 id @ Value::BulkString(_) => {
                     let epoch = reply::epoch(&id)?;
                     if epoch.is_beyond_the_end() {
                         // Appended, and lost again: the reader makes such a log anew.
-                        return Err(Trouble::new("the log has an ID that no server gives"));
+                        return Err(LogError::new("the log has an ID that no server gives"));
                     }
                     if mutant::is("own-reply-moves-position") {
                         self.shared.log().move_to(epoch);
@@ -305,8 +307,8 @@ impl Sender {
                     self.under_way.pop_front();
                 }
                 _ => {
-                    self.shared.doubt.notify_one();
-                    return Err(Trouble::new("the log is gone"));
+                    self.shared.recheck.notify_one();
+                    return Err(LogError::new("the log is gone"));
                 }
             }
         }
@@ -350,6 +352,6 @@ fn next_id(last: Epoch) -> String {
 }
 
 /// The keys of the entries that are invalid now, and of the counters of that name.
-fn deleted_keys(prefix: &str, keys: &[Arc<str>]) -> Vec<String> {
-    keys.iter().flat_map(|key| [format!("{prefix}:e:{key}"), format!("{prefix}:c:{key}")]).collect()
+fn deleted_keys(names: &KeyNames, keys: &[Arc<str>]) -> Vec<String> {
+    keys.iter().flat_map(|key| [names.entry(key), names.counter(key)]).collect()
 }

@@ -14,13 +14,13 @@ use tokio::sync::{Notify, watch};
 
 use super::{
     OnWake, Settings, Unlink,
-    connect::{Connect, Facts, Trouble},
+    connect::{Connect, LogError},
     report::report,
 };
 use crate::{
     epoch::{Contact, Epochs, Instant, LogOrder},
     link::Operation,
-    redis::observed::Observed,
+    redis::{findings::Findings, key_names::KeyNames, server_info::ServerInfo},
     scope::ScopeHash,
     sync::plain::{Mutex, MutexGuard, lock},
 };
@@ -67,7 +67,7 @@ pub(super) struct Starts {
     /// New starts completed, whatever their cause.
     pub(super) completed: u64,
     /// What stands in the way of the first one.
-    pub(super) trouble: Option<Trouble>,
+    pub(super) failure: Option<LogError>,
 }
 
 /// Numbers for people.
@@ -86,8 +86,8 @@ pub(super) fn count(counter: &AtomicU64, by: usize) {
 pub(super) struct Shared {
     /// The log's key.
     pub(super) key: String,
-    /// What the keys of entries and counters begin with.
-    pub(super) prefix: String,
+    /// What keys are called.
+    pub(super) names: KeyNames,
     pub(super) epochs: Arc<Epochs>,
     /// Who appends, as the records say.
     identity: AtomicU64,
@@ -100,7 +100,7 @@ pub(super) struct Shared {
     /// The position has moved, or may have.
     pub(super) moved: Notify,
     /// Something is wrong with the server, or is so no longer, as others found out: the reader looks at once.
-    pub(super) doubt: Notify,
+    pub(super) recheck: Notify,
     /// The log is followed again: the sender need not wait any longer.
     pub(super) found: Notify,
     /// Whether the last read of the log succeeded.
@@ -109,31 +109,31 @@ pub(super) struct Shared {
     listeners: Mutex<Vec<Weak<OnWake>>>,
     warned_of_eviction: AtomicBool,
     /// What was found out about the servers.
-    pub(super) observed: Arc<Observed>,
+    pub(super) findings: Arc<Findings>,
 }
 
 impl Shared {
     pub(super) fn new(prefix: &str, connector: Arc<dyn Connect>, settings: Settings) -> Self {
-        let Settings { order, slots, freshness, deadline, unlink, observed } = settings;
-        let key = format!("{prefix}:log");
+        let Settings { order, slots, freshness, deadline, unlink, findings } = settings;
+        let names = KeyNames::new(prefix);
         let shared = Self {
-            prefix: prefix.to_owned(),
             epochs: Arc::new(Epochs::with_log(order, slots)),
             identity: AtomicU64::new(0),
             seed: RandomState::new(),
-            key,
+            key: names.log(),
+            names,
             connector,
             unlink,
             deadline,
             starts: watch::Sender::default(),
             moved: Notify::new(),
-            doubt: Notify::new(),
+            recheck: Notify::new(),
             found: Notify::new(),
             followed: AtomicBool::new(false),
             counts: Counts::default(),
             listeners: Mutex::default(),
             warned_of_eviction: AtomicBool::new(false),
-            observed,
+            findings,
         };
         shared.wants(freshness);
         shared
@@ -155,9 +155,9 @@ impl Shared {
     /// Two machines that were cloned while they ran have the same memory, random numbers included. What they cannot
     /// share is a connection: before either reads what the other one appends, it has connected anew, as a client of
     /// another number, at another time.
-    pub(super) fn renew_identity(&self, client: u64, facts: &Facts) {
+    pub(super) fn renew_identity(&self, client: u64, server_info: &ServerInfo) {
         let now = Instant::now().number();
-        let identity = self.seed.hash_one((client, &facts.replid, facts.time_ms, now));
+        let identity = self.seed.hash_one((client, &server_info.replication_id, server_info.time_ms, now));
         // Zero is the sender of a reset.
         self.identity.store(identity.max(1), Ordering::Relaxed);
         self.log().outbox().disown();
@@ -209,20 +209,24 @@ impl Shared {
         let freshness = self.contact().limit();
         // A read takes up to two of these, and two reads must fit.
         let fresh = freshness.map(|freshness| freshness / 6).filter(|pause| *pause < LONGEST_READ / 2);
-        let shortest = fresh.into_iter().chain(self.observed.idle.keep_alive()).min()?;
+        let shortest = fresh.into_iter().chain(self.findings.idle.keep_alive()).min()?;
         Some(shortest.clamp(Duration::from_millis(1), LONGEST_READ))
     }
 
     /// The server said something against an operation.
-    pub(super) fn refused(&self, operation: Operation, trouble: &Trouble) {
-        if let Some(mend) = trouble.mend() {
-            report(|| self.observed.refusals.refused(operation, &trouble.to_string(), mend));
-        }
+    pub(super) fn refused(&self, operation: Operation, failure: &LogError) {
+        let Some(mend) = failure.mend() else { return };
+        let (operation, reply) = match failure.connection() {
+            // The connections for commands say the same.
+            Some(error) => (Operation::Connect, format!("{}: {}", error.server(), error.in_full())),
+            None => (operation, failure.reply().map_or_else(|| failure.to_string(), str::to_owned)),
+        };
+        report(|| self.findings.refusals.refused(operation, &reply, mend));
     }
 
     /// An operation went well.
     pub(super) fn accepted(&self, operation: Operation) {
-        report(|| self.observed.refusals.accepted(operation));
+        report(|| self.findings.refusals.accepted(operation));
     }
 
     /// Whether this is the server on which the last new start was made.
@@ -231,16 +235,14 @@ impl Shared {
     }
 
     /// Warns of a server that may evict the log, once.
-    pub(super) fn look_at_eviction(&self, facts: &Facts) {
-        let eviction = &facts.eviction;
-        let spares = eviction.is_empty() || eviction == "noeviction" || eviction.starts_with("volatile-");
-        if !spares && !self.warned_of_eviction.swap(true, Ordering::Relaxed) {
+    pub(super) fn look_at_eviction(&self, server_info: &ServerInfo) {
+        if server_info.evicts_everything() && !self.warned_of_eviction.swap(true, Ordering::Relaxed) {
             report(|| {
                 tracing::warn!(
-                    policy = eviction,
+                    policy = server_info.eviction,
                     log = self.key,
-                    "the server may evict the invalidation log, and everything cached with it becomes invalid \
-                     then; set its maxmemory-policy to noeviction or to one that begins with volatile-"
+                    mend = "set the server's maxmemory-policy to noeviction or to one that begins with volatile-",
+                    "the server may evict the invalidation log, and everything cached with it becomes invalid then"
                 );
             });
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ::redis::{Value, pipe};
 
 use super::{
-    connect::{Link, Trouble},
+    connect::{Link, LogError},
     record::{Content, FIELD},
     reply::{self, Ends, Entry},
     report::report,
@@ -64,7 +64,7 @@ pub(super) async fn start_anew(
     link: &mut Link,
     cause: Cause,
     known: Known<'_>,
-) -> Result<Started, Trouble> {
+) -> Result<Started, LogError> {
     if cause != Cause::First {
         let log = &shared.key;
         report(
@@ -99,23 +99,23 @@ pub(super) async fn start_anew(
         }
         reset(shared, link, id.map(|id| id.max(tip.next()))).await?;
     }
-    Err(Trouble::new("the log is lost as soon as it was made"))
+    Err(LogError::new("the log is lost as soon as it was made"))
 }
 
 /// Makes a log anew whose IDs are too high to follow, below them; tells whether it did.
 ///
 /// Nothing of such a log was applied. What its records cover is covered by the new start.
-async fn lower(shared: &Shared, link: &mut Link, last: Epoch, id: Option<Epoch>) -> Result<bool, Trouble> {
+async fn lower(shared: &Shared, link: &mut Link, last: Epoch, id: Option<Epoch>) -> Result<bool, LogError> {
     let id = id.ok_or_else(beyond)?;
     let mut commands = pipe();
     commands.cmd("EVAL").arg(LOWER).arg(1).arg(&shared.key).arg(shared.log().longest_leap().milliseconds());
     commands.arg(FIELD).arg(Content::reset().encode()).arg(id.to_string());
     let reply = link.ask(&commands, shared.deadline).await?.pop().unwrap_or_default();
-    let reply = reply::said(reply).map_err(|trouble| {
+    let reply = reply::said(reply).map_err(|failure| {
         let key = &shared.key;
-        Trouble::new(format_args!(
-            "the log has an ID that no server gives, and cannot be made anew ({trouble}); delete the key {key}"
-        ))
+        let reason =
+            format!("the log has an ID that no server gives, and cannot be made anew; delete the key {key}");
+        failure.saying(reason)
     })?;
     if reply != Value::Int(1) {
         // Another process was faster.
@@ -135,16 +135,16 @@ async fn lower(shared: &Shared, link: &mut Link, last: Epoch, id: Option<Epoch>)
     Ok(true)
 }
 
-fn beyond() -> Trouble {
-    Trouble::new("the server's clock is beyond what an epoch can hold")
+fn beyond() -> LogError {
+    LogError::new("the server's clock is beyond what an epoch can hold")
 }
 
 /// Both ends of the log, and the server's time.
-async fn look(shared: &Shared, link: &mut Link) -> Result<(Option<Ends>, u64), Trouble> {
+async fn look(shared: &Shared, link: &mut Link) -> Result<(Option<Ends>, u64), LogError> {
     let mut commands = pipe();
     commands.cmd("XINFO").arg("STREAM").arg(&shared.key).cmd("TIME");
     let replies = link.ask(&commands, shared.deadline).await?;
-    let [ends, time] = <[_; 2]>::try_from(replies).map_err(|_| Trouble::new("replies are missing"))?;
+    let [ends, time] = <[_; 2]>::try_from(replies).map_err(|_| LogError::new("replies are missing"))?;
     Ok((reply::ends(ends)?, reply::time_ms(time)?))
 }
 
@@ -158,7 +158,7 @@ async fn continues(
     link: &mut Link,
     highest: Epoch,
     seen: Option<&Entry>,
-) -> Result<bool, Trouble> {
+) -> Result<bool, LogError> {
     /// How many records are looked through, some at a time, for one that covers everything.
     const PAGES: usize = 32;
     const PAGE: usize = 32;
@@ -195,16 +195,16 @@ async fn continues(
 fn complete(shared: &Shared, link: &Link, cause: Cause) {
     count(&shared.counts.starts[cause as usize], 1);
     shared.starts.send_modify(|starts| {
-        starts.replid = Some(Arc::from(link.facts().replid.as_str()));
+        starts.replid = Some(Arc::from(link.server_info().replication_id.as_str()));
         starts.completed += 1;
-        starts.trouble = None;
+        starts.failure = None;
     });
     shared.moved.notify_waiters();
 }
 
 /// Appends a record that covers everything, far above all that was seen. Several processes may do so: the explicit
 /// IDs let one of them win, and a second record does no harm.
-async fn reset(shared: &Shared, link: &mut Link, id: Option<Epoch>) -> Result<(), Trouble> {
+async fn reset(shared: &Shared, link: &mut Link, id: Option<Epoch>) -> Result<(), LogError> {
     let id = id.ok_or_else(beyond)?;
     let mut commands = pipe();
     commands.cmd("XADD").arg(&shared.key).arg("MAXLEN").arg("~").arg(MOST_RECORDS).arg(id.to_string());

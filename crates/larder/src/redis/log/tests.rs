@@ -38,7 +38,7 @@ fn settings() -> Settings {
         freshness: None,
         deadline: Duration::from_millis(500),
         unlink: None,
-        observed: Arc::default(),
+        findings: Arc::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    connect::Trouble,
+    connect::LogError,
     reader::Reader,
     report::report,
     sender::{Sender, Wake},
@@ -64,6 +64,6 @@ fn refuse(shared: &Shared, error: std::io::Error) {
     report(|| {
         tracing::error!(log = shared.key, %error, "cannot start the thread that follows the invalidation log");
     });
-    let trouble = Trouble::new(format_args!("cannot start the log's thread: {error}"));
-    shared.starts.send_modify(|starts| starts.trouble = Some(trouble));
+    let failure = LogError::new("cannot start the log's thread").caused_by(error);
+    shared.starts.send_modify(|starts| starts.failure = Some(failure));
 }

@@ -5,13 +5,15 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 
 use crate::redis::{
     config::Config,
-    connection::dial::{DialError, ask, text, words},
+    connection::{
+        ConnectError,
+        dial::{Address, ask, text, words},
+        server_kind::Urls,
+    },
     url::Node,
 };
 
 pub(super) const SLOTS: usize = 16_384;
-
-const NO_CLUSTER: &str = "it is not a node of a cluster: the URL of one server begins with redis://";
 
 /// Nodes that are asked at once.
 const ASKED: usize = 32;
@@ -57,38 +59,40 @@ pub(super) struct Range {
 
 /// Asks the nodes that are known, and those that are configured; the first answer counts. Where it was
 /// outdated, `MOVED` says so.
-pub(super) async fn ranges(config: &Config) -> Result<Vec<Range>, DialError> {
+pub(super) async fn ranges(config: &Config) -> Result<Vec<Range>, ConnectError> {
     let mut nodes = crate::sync::plain::lock(&config.known).clone();
     nodes.extend(config.nodes().iter().cloned());
     let mut seen = std::collections::HashSet::new();
     nodes.retain(|node| seen.insert(node.clone()));
     nodes.truncate(ASKED);
     let mut answers: FuturesUnordered<_> = nodes.iter().map(|node| ask_one(config, node)).collect();
-    let mut failure = DialError::now("no node is known");
+    let mut failure = ConnectError::transient("no node is known");
     while let Some(answer) = answers.next().await {
         match answer {
             Ok(ranges) => return Ok(ranges),
             // What one node says of us is said by the others too, unless they cannot be reached.
-            Err(error) if error.forever || !failure.forever => failure = error,
+            Err(error) if error.is_permanent() || !failure.is_permanent() => failure = error,
             Err(_) => {}
         }
     }
     Err(failure)
 }
 
-async fn ask_one(config: &Config, node: &Node) -> Result<Vec<Range>, DialError> {
-    let named = |error: DialError| {
-        let reason = format!("{}:{}: {}", node.0, node.1, error.reason);
-        error.saying(reason)
-    };
+async fn ask_one(config: &Config, node: &Node) -> Result<Vec<Range>, ConnectError> {
+    let address = Address::Tcp(node.clone());
     let question = words(&["CLUSTER", "SLOTS"]);
     let answer = ask(config, node, config.credentials.as_ref(), question).await.map_err(|error| {
-        let alone = error.reason.contains("cluster support disabled");
-        named(if alone { DialError::forever(NO_CLUSTER) } else { error })
+        let urls = Urls::of(config, &address);
+        let is_alone = error.reply().is_some_and(|reply| reply.contains("cluster support disabled"));
+        match () {
+            () if is_alone => urls.is_no_cluster().of(&address),
+            () if error.is_unknown_command() => urls.has_no_cluster_command().of(&address),
+            () => error,
+        }
     })?;
     match read(&answer, &node.0) {
         Some(ranges) if !ranges.is_empty() => Ok(ranges),
-        _ => Err(named(DialError::now("it knows of no owners of slots"))),
+        _ => Err(ConnectError::transient("it knows of no owners of slots").of(address)),
     }
 }
 

@@ -3,19 +3,19 @@
 use std::sync::Weak;
 
 use super::{
-    Acquire, Address, Arc, AtomicBool, Destination, DialError, Dialed, Duration, Facts, Handle, Instant,
-    Link, Live, Relaxed, Release, Spares, Stage,
+    Acquire, Address, Arc, AtomicBool, ConnectError, Destination, Dialed, Duration, Handle, Instant, Link,
+    Live, Relaxed, Release, ServerInfo, Spares, Stage,
 };
 use crate::{
     link::Operation,
     redis::{
-        abilities,
-        breaker::jittered,
+        backoff::jittered,
+        capabilities,
         connection::{
             dial::{dial, words},
             sentinel,
         },
-        observed::Observed,
+        findings::Findings,
     },
     sync::plain::lock,
 };
@@ -63,7 +63,7 @@ impl Drop for Ended {
 enum Attempt {
     Connected(Dialed, Address, u64, Arc<AtomicBool>),
     NotAdmitted,
-    Failed(DialError),
+    Failed(ConnectError),
 }
 
 impl Link {
@@ -124,28 +124,22 @@ impl Link {
                 }
             }
         };
-        let questions = abilities::questions(&self.config.prefix);
+        let questions = capabilities::questions(&self.config.prefix);
         match dial(&self.config, &address, &self.config.client_name, questions, at_end).await {
-            Ok(dialed) if self.admit.as_ref().is_none_or(|admit| admit(&dialed.facts)) => {
+            Ok(dialed) if self.admit.as_ref().is_none_or(|admit| admit(&dialed.server_info)) => {
                 Attempt::Connected(dialed, address, generation, ended)
             }
             Ok(_) => Attempt::NotAdmitted,
-            Err(error) => Attempt::Failed(match &self.destination {
-                Destination::Fixed(_) => error,
-                Destination::Master(_) => {
-                    let reason = format!("{address}: {}", error.reason);
-                    error.saying(reason)
-                }
-            }),
+            Err(error) => Attempt::Failed(error),
         }
     }
 
     fn connected(self: &Arc<Self>, index: usize, live: Live) {
         let (line, generation) = (&self.lines[index], live.generation);
         let ended = Arc::clone(&live.ended);
-        let facts = live.dialed.facts.clone();
-        let Observed { abilities, refusals, idle } = &*self.config.observed;
-        abilities.learn(&live.dialed.answers, refusals);
+        let server_info = live.dialed.server_info.clone();
+        let Findings { capabilities, refusals, idle, .. } = &*self.config.findings;
+        capabilities.learn(&live.dialed.answers, refusals);
         if let Some(pause) = idle.keep_alive() {
             tokio::spawn(keep_alive(Arc::downgrade(self), index, generation, pause));
         }
@@ -158,7 +152,7 @@ impl Link {
         self.breaker.close();
         refusals.accepted(Operation::Connect);
         self.report_up();
-        let Facts { version: (major, minor, patch), valkey, .. } = facts;
+        let ServerInfo { version: (major, minor, patch), valkey, .. } = server_info;
         crate::panic_guard::report!(debug, server = self.name(), valkey, version = %format_args!("{major}.{minor}.{patch}"), "connected");
         // It may have ended before it could be found here.
         if ended.load(Acquire) {
@@ -166,16 +160,16 @@ impl Link {
         }
     }
 
-    fn not_connected(&self, index: usize, error: DialError) {
+    fn not_connected(&self, index: usize, error: ConnectError) {
         self.breaker.failed();
         self.breaker.probed_in_vain();
-        match error.mend {
+        match error.mend() {
             Some(mend) => {
-                let reply = format!("{}: {}", self.name(), error.reason);
-                self.config.observed.refusals.refused(Operation::Connect, &reply, mend);
-                self.reported_down.store(true, Release);
+                let reply = format!("{}: {}", error.server(), error.in_full());
+                self.config.findings.refusals.refused(Operation::Connect, &reply, mend);
+                _ = self.is_down_now();
             }
-            None => self.report_down(&error.reason),
+            None => self.report_down(&error.in_full()),
         }
         self.lines[index].stage.send_modify(|stage| {
             let attempts = if let Stage::Down(attempts, _) = stage { *attempts } else { 0 };
@@ -196,7 +190,7 @@ impl Link {
         };
         // Ends the driver, whose end comes back here: not under the lock.
         if lost.is_some() {
-            self.breaker.strike();
+            self.breaker.back_off();
             // While a runtime shuts down there may be one, and the task ends as soon as it begins.
             if let Ok(runtime) = Handle::try_current() {
                 self.ensure_repair(index, &runtime);
@@ -264,7 +258,7 @@ async fn repair_line(this: &Ended) {
                 if refused > PATIENCE {
                     let reason = "the invalidation log does not know this server yet";
                     // No failed attempt: the server is there.
-                    link.lines[this.line].stage.send_replace(Stage::Down(0, DialError::now(reason)));
+                    link.lines[this.line].stage.send_replace(Stage::Down(0, ConnectError::transient(reason)));
                 }
             }
             Attempt::Failed(error) => {

@@ -71,5 +71,5 @@ async fn the_wrong_kind_of_url() {
     let server = RedisServer::start();
     let nodes = RedisCacheBuilder::default().cluster([server.address().to_string()]).connect_attempts(2);
     let error = Connections::new(config(nodes), None).ready().await.unwrap_err();
-    assert!(error.to_string().contains("begins with redis://"), "{error}");
+    assert!(error.to_string().contains("the URL of one server is redis://"), "{error}");
 }

@@ -17,7 +17,7 @@ async fn a_failover_is_followed() {
     let master = sentinel.servers()[1 - killed].command::<String>(&["GET", "k"]);
     assert_eq!(master, "w");
     let log = connect_to_log(&config, "log", "-log", &question()).await.unwrap().dialed;
-    assert_ne!(log.facts.replication_id, before.replication_id);
+    assert_ne!(log.server_info.replication_id, before.replication_id);
 
     // In good order: the old master lives on as a replica.
     sentinel.restart(killed, larder_servers::Data::Lost);

@@ -7,9 +7,9 @@ use super::*;
 async fn commands_and_their_errors() {
     let server = RedisServer::start();
     let connections = Connections::new(config(builder(server.url()).connections(3).database(2)), None);
-    let facts = connections.ready().await.unwrap();
-    assert!(facts.version >= (6, 2, 0) && facts.replication_id.len() == 40);
-    assert_eq!(facts.eviction.as_deref(), Some("noeviction"));
+    let server_info = connections.ready().await.unwrap();
+    assert!(server_info.version >= (6, 2, 0) && server_info.replication_id.len() == 40);
+    assert_eq!(server_info.eviction.as_deref(), Some("noeviction"));
     assert_eq!(connections.call(&set("k", "v")).await.unwrap(), Value::Okay);
     let replies =
         connections.call_many(vec![get("k"), Command::new("LPUSH").key("k").arg("x"), get("no")]).await;
@@ -60,8 +60,8 @@ async fn a_refused_password_is_a_clear_error_without_the_password() {
     let server = RedisServer::builder().password("right").start();
     let url = |secret: &str| server.url().replace(":right@", secret);
     for (secret, reason) in [
-        (":hunter2@", "password was refused: WRONGPASS"),
-        ("default:@", "password was refused: WRONGPASS"),
+        (":hunter2@", "password was refused"),
+        ("default:@", "password was refused"),
         ("", "it asks for a password"),
     ] {
         let began = Instant::now();
@@ -155,7 +155,7 @@ async fn the_log_has_a_connection_of_its_own() {
     });
     assert_eq!(log.connection.send_packed_command(&read).await.unwrap(), Value::Nil, "no limit cuts it off");
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
-    assert!(log.facts.time_ms.abs_diff(now) < 10_000);
+    assert!(log.server_info.time_ms.abs_diff(now) < 10_000);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
 //! A connector of one server, with what a test needs of it.
 
 use super::super::{
-    connect::{Connect, Connected, Facts, Purpose, Trouble},
+    connect::{Connect, Connected, LogError, Purpose},
     reply,
 };
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use ::redis::Value;
 use async_trait::async_trait;
 
+use crate::redis::server_info::ServerInfo;
 use crate::sync::plain::{Mutex, lock};
 
 /// One server at a time, by its URL.
@@ -18,7 +19,7 @@ impl SingleServer {
     /// # Errors
     ///
     /// If the URL is none.
-    pub(crate) fn new(url: &str) -> Result<Self, Trouble> {
+    pub(crate) fn new(url: &str) -> Result<Self, LogError> {
         Ok(Self(Mutex::new(::redis::Client::open(url)?)))
     }
 
@@ -30,7 +31,7 @@ impl SingleServer {
 
 #[async_trait]
 impl Connect for SingleServer {
-    async fn connect(&self, purpose: Purpose) -> Result<Connected, Trouble> {
+    async fn connect(&self, purpose: Purpose) -> Result<Connected, LogError> {
         const CONNECT: Duration = Duration::from_secs(2);
         let config = ::redis::AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
@@ -39,23 +40,12 @@ impl Connect for SingleServer {
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
         let mut commands = ::redis::pipe();
         commands.cmd("CLIENT").arg("SETNAME").arg(purpose.suffix());
-        commands.cmd("INFO").arg("replication").cmd("INFO").arg("memory").cmd("TIME");
+        commands.cmd("INFO").cmd("TIME");
         let replies = connection.send_packed_commands(&commands, 0, commands.len()).await?;
-        let [_, replication, memory, time] =
-            <[Value; 4]>::try_from(replies).map_err(|_| Trouble::new("replies are missing"))?;
-        let replication = reply::text(replication)?;
-        let field = |name| {
-            let value = reply::info_field(&replication, name);
-            value.ok_or_else(|| Trouble::new(format_args!("the server does not tell its {name}")))
-        };
-        let facts = Facts {
-            replid: field("master_replid")?.to_owned(),
-            is_master: field("role")? == "master",
-            eviction: reply::info_field(&reply::text(memory)?, "maxmemory_policy")
-                .unwrap_or_default()
-                .to_owned(),
-            time_ms: reply::time_ms(time)?,
-        };
-        Ok(Connected { connection, facts, asking: false, answer: None, alive: Box::new(()) })
+        let [_, info, time] =
+            <[Value; 3]>::try_from(replies).map_err(|_| LogError::new("replies are missing"))?;
+        let server_info = ServerInfo::read(&reply::text(info)?, &time, false);
+        let server_info = server_info.map_err(|incompatible| LogError::new(format!("{incompatible:?}")))?;
+        Ok(Connected { connection, server_info, asking: false, answer: None, alive: Box::new(()) })
     }
 }

@@ -15,6 +15,7 @@ use ::redis::{Cmd, Value};
 
 use super::{
     connection::words,
+    key_names::KeyNames,
     refusal::{self, Refusals},
 };
 use crate::{link::Operation, sync::plain::lock};
@@ -38,7 +39,7 @@ pub(super) enum Scripting {
 
 /// Which commands the servers take, as the last one said that was asked.
 #[derive(Debug, Default)]
-pub(super) struct Abilities {
+pub(super) struct Capabilities {
     scripting: AtomicU8,
     has_no_set: AtomicBool,
     said: AtomicBool,
@@ -46,7 +47,7 @@ pub(super) struct Abilities {
     asked: Mutex<Option<Instant>>,
 }
 
-impl Abilities {
+impl Capabilities {
     /// How scripts are run.
     pub(super) fn scripting(&self) -> Scripting {
         match self.scripting.load(Acquire) {
@@ -85,6 +86,8 @@ impl Abilities {
     /// Takes the replies to [`questions`].
     pub(super) fn learn(&self, replies: &[Value], refusals: &Refusals) {
         let [get, set, scripts @ ..] = replies else { return };
+        let refused: Vec<_> = replies.iter().filter_map(error).collect();
+        refusals.learn_rights(refused.iter().map(String::as_str));
         let check = |operation, reply: &Value| match error(reply) {
             None => refusals.accepted(operation),
             Some(text) => {
@@ -120,12 +123,15 @@ impl Abilities {
 }
 
 /// What is asked on a new connection for commands. None of it changes anything, or says more than text: see
-/// [`Abilities::has_set`].
+/// [`Capabilities::has_set`].
 pub(super) fn questions(prefix: &str) -> Vec<Cmd> {
+    /// No computation has such a key.
+    const PROBE: &str = "larder-probe";
+    let names = KeyNames::new(prefix);
     let mut questions = vec![
-        words(&["GET", &format!("{prefix}:e:larder-probe")]),
+        words(&["GET", &names.entry(PROBE)]),
         // Refused where any write is. Sets nothing: there is no such lease.
-        words(&["SET", &format!("{prefix}:l:larder-probe"), "", "XX", "PX", "1"]),
+        words(&["SET", &names.lease(PROBE), "", "XX", "PX", "1"]),
     ];
     questions.extend(script_questions());
     questions
@@ -155,9 +161,9 @@ mod tests {
     }
 
     fn learned(by_hash: Value, by_source: Value) -> (Scripting, usize) {
-        let (abilities, refusals) = (Abilities::default(), Refusals::default());
-        abilities.learn(&[Value::Nil, Value::Nil, by_hash, by_source], &refusals);
-        (abilities.scripting(), refusals.list().len())
+        let (capabilities, refusals) = (Capabilities::default(), Refusals::default());
+        capabilities.learn(&[Value::Nil, Value::Nil, by_hash, by_source], &refusals);
+        (capabilities.scripting(), refusals.list().len())
     }
 
     #[test]
@@ -177,14 +183,14 @@ mod tests {
 
     #[test]
     fn where_the_key_lies_is_no_refusal() {
-        let (abilities, refusals) = (Abilities::default(), Refusals::default());
+        let (capabilities, refusals) = (Capabilities::default(), Refusals::default());
         let moved = || refused("MOVED 3999 127.0.0.1:7001");
-        abilities.learn(&[moved(), moved(), Value::Int(1), Value::Int(1)], &refusals);
+        capabilities.learn(&[moved(), moved(), Value::Int(1), Value::Int(1)], &refusals);
         assert_eq!(refusals.list(), []);
-        assert!(abilities.has_set());
+        assert!(capabilities.has_set());
         let unknown = refused("ERR unknown command 'SET', with args beginning with: 'x'");
-        abilities.learn(&[moved(), unknown, Value::Int(1), Value::Int(1)], &refusals);
-        assert!(!abilities.has_set());
+        capabilities.learn(&[moved(), unknown, Value::Int(1), Value::Int(1)], &refusals);
+        assert!(!capabilities.has_set());
         assert_eq!(refusals.list()[0].operation, Operation::Store);
     }
 

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use super::{
     config::Config,
     connection::{Admit, Command, Connections, ToLog, connect_to_log},
-    log::{self, Connect, Connected, Facts, Log, Purpose, Trouble},
-    names::Names,
+    key_names::KeyNames,
+    log::{self, Connect, Connected, Log, LogError, Purpose},
     settings::{OutOfTouch, Settings},
 };
 use crate::epoch::LocalOrder;
@@ -28,16 +28,16 @@ pub(super) fn open_log(config: &Arc<Config>, settings: Settings) -> Arc<Log> {
         freshness,
         deadline: config.deadline.max(PATIENCE),
         unlink: config.is_cluster().then(|| unlinking(config.clone())),
-        observed: config.observed.clone(),
+        findings: config.findings.clone(),
     };
-    let connector = || Arc::new(Dialer(config.clone())) as Arc<dyn Connect>;
+    let connector = || Arc::new(LogConnector(config.clone())) as Arc<dyn Connect>;
     Log::open(config.identity(), &config.prefix, connector, log)
 }
 
 /// Entries are read and written only on the server whose log is followed.
 pub(super) fn admission(log: &Arc<Log>) -> Admit {
     let log = Arc::downgrade(log);
-    Arc::new(move |facts| log.upgrade().is_some_and(|log| log.admits(&facts.replication_id)))
+    Arc::new(move |server_info| log.upgrade().is_some_and(|log| log.admits(&server_info.replication_id)))
 }
 
 /// In a cluster, a key lies on another node than the log: it is deleted over connections of the log's thread.
@@ -57,26 +57,20 @@ fn unlinking(config: Arc<Config>) -> Arc<log::Unlink> {
     })
 }
 
-struct Dialer(Arc<Config>);
+struct LogConnector(Arc<Config>);
 
 #[async_trait]
-impl Connect for Dialer {
-    async fn connect(&self, purpose: Purpose) -> Result<Connected, Trouble> {
-        let log = Names::new(&self.0.prefix).log();
+impl Connect for LogConnector {
+    async fn connect(&self, purpose: Purpose) -> Result<Connected, LogError> {
+        let log = KeyNames::new(&self.0.prefix).log();
         let question = log::question(&log);
         let connected = connect_to_log(&self.0, &log, purpose.suffix(), &question).await;
-        let ToLog { mut dialed, asking } = connected.map_err(Trouble::new)?;
-        let facts = Facts {
-            replid: dialed.facts.replication_id.clone(),
-            // Or it would not have been dialed.
-            is_master: true,
-            eviction: dialed.facts.eviction.clone().unwrap_or_default(),
-            time_ms: dialed.facts.time_ms,
-        };
+        let ToLog { mut dialed, asking } = connected.map_err(LogError::from)?;
+        let server_info = dialed.server_info.clone();
         let answer = dialed.answers.pop();
         Ok(Connected {
             connection: dialed.connection.clone(),
-            facts,
+            server_info,
             asking,
             answer,
             alive: Box::new(dialed),

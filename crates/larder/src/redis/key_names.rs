@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 /// The names of one cache's things.
 #[derive(Debug, Clone)]
-pub(super) struct Names {
+pub(super) struct KeyNames {
     prefix: Arc<str>,
 }
 
-impl Names {
+impl KeyNames {
     pub(super) fn new(prefix: &str) -> Self {
         Self { prefix: prefix.into() }
     }

@@ -17,7 +17,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::observed::Observed;
+use super::findings::Findings;
 use crate::sync::plain::lock;
 
 /// So many connections must have ended alike.
@@ -37,14 +37,14 @@ const PARTS: u32 = 3;
 
 /// After which time without a word connections are closed, as far as is known.
 #[derive(Debug, Default)]
-pub(super) struct Idle {
+pub(super) struct IdleTimeout {
     /// In milliseconds. Zero: they are not.
     limit: AtomicU64,
     /// When the last ones ended, and after which time without a word.
     ends: Mutex<VecDeque<(Instant, Duration)>>,
 }
 
-impl Idle {
+impl IdleTimeout {
     /// How often something must be said on a connection, if at all.
     pub(super) fn keep_alive(&self) -> Option<Duration> {
         match self.limit.load(Relaxed) {
@@ -58,9 +58,10 @@ impl Idle {
         if let Some(limit) = self.learn(now, silence) {
             tracing::warn!(
                 seconds = limit.as_secs_f64(),
+                mend = "set the idle timeout of what stands between (a proxy, a firewall, the server's own `timeout`) \
+                        to more than 10 s",
                 "connections to redis are closed when they are idle for that long: larder says something on them \
-                 often enough from now on; set the idle timeout of what stands between (a proxy, a firewall, the \
-                 server's own `timeout`) to more than 10 s"
+                 often enough from now on"
             );
         }
     }
@@ -100,18 +101,18 @@ pub(super) struct Watched<S> {
     stream: S,
     last: Instant,
     has_ended: bool,
-    observed: Arc<Observed>,
+    findings: Arc<Findings>,
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(stream: S, observed: Arc<Observed>) -> Self {
-        Self { stream, last: Instant::now(), has_ended: false, observed }
+    pub(super) fn new(stream: S, findings: Arc<Findings>) -> Self {
+        Self { stream, last: Instant::now(), has_ended: false, findings }
     }
 
     fn end(&mut self) {
         if !std::mem::replace(&mut self.has_ended, true) {
             let now = Instant::now();
-            self.observed.idle.ended(now, now.duration_since(self.last));
+            self.findings.idle.ended(now, now.duration_since(self.last));
         }
     }
 }
@@ -177,7 +178,7 @@ mod tests {
     use super::*;
 
     fn limit_of(silences: &[u64]) -> Option<Duration> {
-        let idle = Idle::default();
+        let idle = IdleTimeout::default();
         let mut now = Instant::now();
         let mut limit = None;
         for silence in silences {
@@ -206,7 +207,7 @@ mod tests {
 
     #[test]
     fn what_ends_together_counts_once() {
-        let (idle, now) = (Idle::default(), Instant::now());
+        let (idle, now) = (IdleTimeout::default(), Instant::now());
         for _ in 0..10 {
             assert_eq!(idle.learn(now, Duration::from_secs(1)), None);
         }

@@ -16,12 +16,12 @@ static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// The breaker counts failures in a row before it refuses callers; until then, one caller who reads, asks for a
 /// lease, and writes would wait for three deadlines.
 #[derive(Debug, Default)]
-pub(super) struct Setback {
+pub(super) struct RecentTimeout {
     /// In milliseconds, and one more: zero is none.
     at: AtomicU64,
 }
 
-impl Setback {
+impl RecentTimeout {
     /// A call has failed.
     pub(super) fn note(&self) {
         self.at.store(now() + 1, Relaxed);
@@ -54,16 +54,16 @@ mod tests {
 
     #[test]
     fn it_lasts_until_an_answer_or_the_limit() {
-        let setback = Setback::default();
+        let recent_timeout = RecentTimeout::default();
         let long = Duration::from_secs(3_600);
-        assert!(!setback.is_within(long));
-        setback.note();
-        assert!(setback.is_within(long));
-        setback.clear();
-        assert!(!setback.is_within(long));
-        setback.at.store(1, Relaxed);
+        assert!(!recent_timeout.is_within(long));
+        recent_timeout.note();
+        assert!(recent_timeout.is_within(long));
+        recent_timeout.clear();
+        assert!(!recent_timeout.is_within(long));
+        recent_timeout.at.store(1, Relaxed);
         while now() == 0 {}
-        assert!(!setback.is_within(Duration::ZERO));
-        assert!(setback.is_within(long));
+        assert!(!recent_timeout.is_within(Duration::ZERO));
+        assert!(recent_timeout.is_within(long));
     }
 }
