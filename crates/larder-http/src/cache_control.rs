@@ -1,26 +1,26 @@
-//! `Cache-Control`, read strictly where it permits and tolerantly where it forbids.
+//! `Cache-Control`, parsed strictly where it permits something, and leniently where it forbids something.
 //!
-//! RFC 9111, section 4.2.1 leaves it to the cache what to do about values that are invalid or contradict each
-//! other, and encourages to take such a response for stale. So a time that is no number counts as zero, and so do
-//! two different ones. A word that forbids something does so wherever it stands, quoted strings of well-formed
-//! members excepted. What permits more than a cache may do by itself counts only if the whole field follows the
-//! grammar: a sender that cannot write it has not said that a response is for everybody.
+//! RFC 9111, section 4.2.1 leaves it to the cache how to treat values that are invalid or contradict each other, and
+//! encourages to consider such a response stale. So a time that is not a number is zero, and so are two different ones.
+//! A directive that forbids something counts wherever it stands, except inside of a quoted string of a well-formed
+//! member. A directive that permits more than a cache may do by default counts only if the whole header follows the
+//! grammar.
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, header};
 
-use crate::lists::members;
+use crate::list_syntax::members;
 
-/// The longest time that is told apart from for ever: 68 years.
+/// The longest time that is represented, in seconds: 68 years. It stands for all longer ones.
 const LONGEST: u64 = u32::MAX as u64 / 2;
 
-/// What a response says about being cached.
+/// The directives of a response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ResponseDirectives {
     pub(crate) no_store: bool,
-    pub(crate) no_cache: Fields,
-    pub(crate) private: Fields,
+    pub(crate) no_cache: Qualified,
+    pub(crate) private: Qualified,
     pub(crate) must_revalidate: bool,
     pub(crate) proxy_revalidate: bool,
     pub(crate) max_age: Option<Duration>,
@@ -30,8 +30,8 @@ pub(crate) struct ResponseDirectives {
     pub(crate) permits: Permissions,
 }
 
-/// What a response allows beyond what a cache may do by itself. Each is the directive of that name, written as the
-/// RFC does, in a field without any fault.
+/// The directives that permit more than a cache may do by default. Each is set only if it is written as the RFC demands,
+/// in a header that follows the grammar.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Permissions {
     pub(crate) public: bool,
@@ -40,7 +40,7 @@ pub(crate) struct Permissions {
     pub(crate) must_understand: bool,
 }
 
-/// What a request says about what it takes.
+/// The directives of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RequestDirectives {
     pub(crate) no_store: bool,
@@ -52,43 +52,43 @@ pub(crate) struct RequestDirectives {
     pub(crate) stale_if_error: Option<Duration>,
 }
 
-/// What a directive with an optional list of fields is about.
+/// A directive with an optional list of header names (the "qualified form" of RFC 9111, section 5.2.2.4).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum Fields {
-    /// The directive is not there.
+pub(crate) enum Qualified {
     #[default]
-    None,
-    /// These fields of the response.
-    Some(Vec<HeaderName>),
-    /// The response.
-    All,
+    Absent,
+    /// It applies to these headers of the response.
+    Headers(Vec<HeaderName>),
+    /// It applies to the whole response.
+    Response,
 }
 
-impl Fields {
-    pub(crate) fn is_all(&self) -> bool {
-        *self == Self::All
+impl Qualified {
+    /// Whether it applies to the whole response.
+    pub(crate) fn is_unqualified(&self) -> bool {
+        *self == Self::Response
     }
 
     pub(crate) fn names(&self) -> &[HeaderName] {
         match self {
-            Self::Some(names) => names,
-            Self::None | Self::All => &[],
+            Self::Headers(names) => names,
+            Self::Absent | Self::Response => &[],
         }
     }
 
-    /// Adds what one more directive says. A list that cannot be read is about the whole response.
+    /// Adds one more directive of this name. One whose list cannot be parsed applies to the whole response.
     fn add(&mut self, argument: Argument<'_>) {
         let names = argument.text().map(|list| {
             let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
             names.map(|name| HeaderName::from_bytes(name.as_bytes())).collect::<Result<Vec<_>, _>>()
         });
         *self = match (std::mem::take(self), names) {
-            (Self::None, Some(Ok(names))) if !names.is_empty() => Self::Some(names),
-            (Self::Some(mut known), Some(Ok(names))) if !names.is_empty() => {
+            (Self::Absent, Some(Ok(names))) if !names.is_empty() => Self::Headers(names),
+            (Self::Headers(mut known), Some(Ok(names))) if !names.is_empty() => {
                 known.extend(names);
-                Self::Some(known)
+                Self::Headers(known)
             }
-            _ => Self::All,
+            _ => Self::Response,
         };
     }
 }
@@ -124,9 +124,9 @@ impl ResponseDirectives {
         directives
     }
 
-    /// Whether a stale response has to be validated, whatever a client takes and whatever else it says.
+    /// Whether a stale response must be validated, whatever the request's directives and its other ones.
     pub(crate) fn forbids_stale(&self) -> bool {
-        self.must_revalidate || self.proxy_revalidate || self.no_cache.is_all()
+        self.must_revalidate || self.proxy_revalidate || self.no_cache.is_unqualified()
     }
 }
 
@@ -138,7 +138,7 @@ impl RequestDirectives {
             "no-cache" => directives.no_cache = true,
             "only-if-cached" => directives.only_if_cached = true,
             "max-age" => set(&mut directives.max_age, argument),
-            // A `min-fresh` that cannot be read asks for more than any response has.
+            // An invalid `min-fresh` demands more than any response has.
             "min-fresh" => {
                 let asked = seconds(argument.text()).unwrap_or(Duration::from_secs(LONGEST));
                 directives.min_fresh = Some(directives.min_fresh.unwrap_or_default().max(asked));
@@ -154,7 +154,7 @@ impl RequestDirectives {
     }
 }
 
-/// Notes a time. An invalid one is zero, and so are two that differ.
+/// Sets a time. An invalid one is zero, and so are two that differ.
 fn set(time: &mut Option<Duration>, argument: Argument<'_>) {
     let given = seconds(argument.text()).unwrap_or_default();
     *time = Some(match *time {
@@ -163,7 +163,7 @@ fn set(time: &mut Option<Duration>, argument: Argument<'_>) {
     });
 }
 
-/// Delta-seconds: digits and nothing else. More than can be counted is a long time (RFC 9111, section 1.2.2).
+/// Delta-seconds: digits and nothing else. A number that is too large is the longest time (RFC 9111, section 1.2.2).
 pub(crate) fn seconds(value: Option<&str>) -> Option<Duration> {
     let digits = value?;
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -172,14 +172,14 @@ pub(crate) fn seconds(value: Option<&str>) -> Option<Duration> {
     Some(Duration::from_secs(digits.parse().unwrap_or(LONGEST).min(LONGEST)))
 }
 
-/// What follows a directive's name.
+/// The argument of a directive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Argument<'a> {
     None,
     Token(&'a str),
     /// Without the quotes.
     Quoted(&'a str),
-    /// The directive is not written as the grammar demands, or stands behind a quote that is not closed.
+    /// The directive does not follow the grammar, or stands behind a quote that is not closed.
     Malformed,
 }
 
@@ -192,13 +192,13 @@ impl<'a> Argument<'a> {
     }
 }
 
-/// Calls `directive` with each directive's name, in lower case, and its argument; returns whether all of the field
+/// Calls `directive` with each directive's name, in lower case, and its argument; returns whether the whole header
 /// follows the grammar. Of a member that does not, each word counts as a directive: one of them may forbid something.
 fn each(headers: &HeaderMap, mut directive: impl FnMut(&str, Argument<'_>)) -> bool {
     let mut well_formed = true;
     let mut quote_is_open = false;
     for line in headers.get_all(header::CACHE_CONTROL) {
-        // What is not ASCII cannot be a directive that is known, and must not hide one.
+        // Text that is not ASCII cannot be a known directive, and must not hide one.
         let line = String::from_utf8_lossy(line.as_bytes());
         for member in members(&line) {
             match well_formed_directive(member) {
@@ -220,14 +220,14 @@ fn each(headers: &HeaderMap, mut directive: impl FnMut(&str, Argument<'_>)) -> b
     well_formed
 }
 
-/// `token [ "=" ( token / quoted-string ) ]` and nothing else: the name in lower case, the argument without quotes,
-/// and whether it had some.
+/// Parses `token [ "=" ( token / quoted-string ) ]`: the name in lower case, the argument without quotes, and whether it
+/// was quoted. None if it is anything else.
 fn well_formed_directive(member: &str) -> Option<(String, Option<String>, bool)> {
     let (name, argument) = match member.split_once('=') {
         Some((name, argument)) => (name, Some(argument)),
         None => (member, None),
     };
-    // No known name has any other characters; one in quotes of another kind is to be looked into.
+    // Known names have no other characters. A name in typographic quotes, say, may contain a directive.
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if name.is_empty() || !name.bytes().all(is_name) {
         return None;
@@ -247,7 +247,7 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// What a quoted string says (RFC 9110, section 5.6.4); none if it is not exactly one.
+/// The content of a quoted string (RFC 9110, section 5.6.4); none if the value is not exactly one.
 fn unquoted(value: &str) -> Option<String> {
     let mut characters = value.strip_prefix('"')?.chars();
     let mut text = String::with_capacity(value.len());
@@ -261,7 +261,7 @@ fn unquoted(value: &str) -> Option<String> {
     characters.next().is_none().then_some(text)
 }
 
-/// Whether a quote in it is not closed: to a strict reader, it would hide all that follows.
+/// Whether a quote in it is not closed: a strict parser would then take all that follows for quoted text.
 fn has_open_quote(member: &str) -> bool {
     let mut open = false;
     let mut characters = member.chars();

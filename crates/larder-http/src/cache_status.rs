@@ -1,48 +1,47 @@
-//! `Cache-Status`: what became of a request (RFC 9211).
+//! `Cache-Status`: how a cache handled a request (RFC 9211).
 
-use std::{fmt::Write as _, time::Duration};
+use std::fmt::Write as _;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-/// The field's name.
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
-/// Why a request went on to the handler.
+/// Why a request was forwarded to the handler: `fwd`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Forward {
-    /// The cache was told not to, or cannot, deal with such requests.
+    /// The cache is configured not to handle such requests, or cannot.
     Bypass,
     /// Its method is not cached.
     Method,
     /// Nothing is stored under its URI.
     UriMiss,
-    /// What is stored was chosen by other headers.
+    /// What is stored under its URI was selected by other headers.
     VaryMiss,
-    /// What is stored may not be used for it.
+    /// What is stored must not be used for it.
     Miss,
-    /// What is stored is fresh, but the client wants better.
+    /// What is stored is fresh, but the client's directives demand a newer response.
     Request,
-    /// What is stored is stale, or has to be validated.
+    /// What is stored is stale, or must be validated.
     Stale,
-    /// It asks for a part.
+    /// It is a range request.
     Partial,
 }
 
-/// What became of a request.
+/// This cache's member of `Cache-Status`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct CacheStatus {
     pub(crate) forward: Option<Forward>,
-    /// What the handler said, where that is not what the client gets.
+    /// The status of the handler's response, if the client gets another one.
     pub(crate) forward_status: Option<StatusCode>,
-    /// For how long the response is fresh, or since when it is not: seconds.
+    /// The rest of the response's lifetime in seconds; negative once it is stale.
     pub(crate) ttl: Option<i64>,
     pub(crate) stored: bool,
     pub(crate) collapsed: bool,
     pub(crate) detail: Option<&'static str>,
-    /// For how long a cache that comes next may keep the response, where that is known: not a part of the field.
-    pub(crate) keepable: Option<i64>,
-    /// Neither a hit nor forwarded: this cache's own answer.
-    pub(crate) is_own: bool,
+    /// For how many seconds a cache further on may keep the response: not a part of `Cache-Status`.
+    pub(crate) downstream_ttl: Option<i64>,
+    /// Neither a hit nor forwarded: the response was made by this cache.
+    pub(crate) is_generated: bool,
 }
 
 impl CacheStatus {
@@ -54,15 +53,15 @@ impl CacheStatus {
         Self { forward: Some(why), ..Self::default() }
     }
 
-    pub(crate) fn not_forwarded(detail: &'static str) -> Self {
-        Self { detail: Some(detail), is_own: true, ..Self::default() }
+    pub(crate) fn generated(detail: &'static str) -> Self {
+        Self { detail: Some(detail), is_generated: true, ..Self::default() }
     }
 
-    /// Adds the member of this cache, of this name, to the list of all caches on the way.
+    /// Adds the member for the cache of this name to the list of all caches on the way.
     pub(crate) fn append(self, headers: &mut HeaderMap, name: &str) {
         let mut member = String::from(name);
         match self.forward {
-            None if self.is_own => {}
+            None if self.is_generated => {}
             None => member.push_str("; hit"),
             Some(why) => {
                 let _ = write!(member, "; fwd={}", why.token());
@@ -83,7 +82,7 @@ impl CacheStatus {
         if let Some(detail) = self.detail {
             let _ = write!(member, "; detail={detail}");
         }
-        // A response with as many headers as there can be goes without.
+        // Without room for one more header, the response has no `Cache-Status`.
         if let Ok(member) = HeaderValue::try_from(member) {
             drop(headers.try_append(CACHE_STATUS, member));
         }
@@ -105,7 +104,7 @@ impl Forward {
     }
 }
 
-/// A cache's name as RFC 9211 has it: a token, or else a string in quotes.
+/// A cache's name in the syntax of RFC 9211: a token, or else a string in quotes.
 pub(crate) fn name(name: &str) -> String {
     let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~:/".contains(c);
     if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '*') && name.chars().all(is_token) {
@@ -120,11 +119,6 @@ pub(crate) fn name(name: &str) -> String {
     }
     quoted.push('"');
     quoted
-}
-
-/// Whole seconds, as far as they can be counted.
-pub(crate) fn seconds(time: Duration) -> i64 {
-    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

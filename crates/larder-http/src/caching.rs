@@ -1,8 +1,8 @@
-//! What a handler decides about its response.
+//! Caching options that a handler gives with its response.
 
 use std::time::Duration;
 
-/// What a handler says about its response beyond what headers can: put into the response's extensions.
+/// Caching options of a response that its handler puts into the response's extensions: they are not sent to clients.
 ///
 /// ```
 /// use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// response.extensions_mut().insert(Caching::ttl(Duration::from_secs(60)).tag("news"));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[must_use = "it means something in a response's extensions only"]
+#[must_use = "it has an effect only in a response's extensions"]
 pub struct Caching {
     pub(crate) ttl: Option<Duration>,
     pub(crate) no_store: bool,
@@ -21,24 +21,27 @@ pub struct Caching {
 }
 
 impl Caching {
-    /// Says nothing yet.
+    /// No options.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The response is fresh for `ttl`, unless its headers say something about that. See
-    /// [`HttpCache::ttl`](crate::HttpCache::ttl), which it takes the place of.
+    /// The response is fresh for `ttl`, unless its headers declare a lifetime. Overrides
+    /// [`HttpCache::ttl`](crate::HttpCache::ttl) and [`HttpCache::ttl_under`](crate::HttpCache::ttl_under), and is
+    /// otherwise like them.
     pub fn ttl(ttl: Duration) -> Self {
         Self { ttl: Some(ttl), ..Self::default() }
     }
 
-    /// The response is not stored, whatever its headers say; clients are not told.
+    /// The response is not stored, whatever its headers declare. Clients do not see this option.
     pub fn no_store() -> Self {
         Self { no_store: true, ..Self::default() }
     }
 
-    /// The response is for everybody, whatever headers the request had besides `Authorization` and `Cookie`: if its
-    /// own headers say nothing about for how long it is fresh. (If they do, they say it.)
+    /// The response may be shared with all clients, whatever headers the request has besides `Authorization` and `Cookie`.
+    ///
+    /// It has an effect if the response's headers declare no lifetime. A response that declares one may be shared
+    /// without it.
     pub fn public(mut self) -> Self {
         self.public = true;
         self

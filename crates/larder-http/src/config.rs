@@ -1,25 +1,140 @@
-//! What follows from the user's decisions, request by request.
+//! The configuration of a cache, and what follows from it for a request.
 
-use std::time::{Duration, SystemTime};
-
-use http::{HeaderMap, HeaderName, header, request::Parts};
-
-use super::Config;
-use crate::{
-    additions,
-    conditional::FOR_THE_HANDLER,
-    date::{Millis, millis},
-    harmless,
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime},
 };
 
+use http::{HeaderMap, HeaderName, header, request::Parts};
+use larder::{Cache, MemoryCache};
+
+use crate::{
+    date::{Millis, millis},
+    path_tags::TagTemplate,
+    request_headers,
+    stored_response::weigh,
+    validation::ORIGIN_CONDITIONS,
+};
+
+pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+pub(crate) type KeyOf = Arc<dyn Fn(&Parts) -> String + Send + Sync>;
+pub(crate) type Predicate = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
+
+/// Copies an extension of one type from an Actix request.
+#[cfg(feature = "actix")]
+pub(crate) type CopyExtension = Arc<dyn Fn(&actix_http::Extensions, &mut http::Extensions) + Send + Sync>;
+
+#[derive(Clone)]
+pub(crate) struct Config {
+    /// The cache that the user gave.
+    given: Arc<dyn Cache>,
+    /// The cache in which responses are stored: the given one, most often with a memory of its own for responses.
+    pub(crate) cache: Arc<dyn Cache>,
+    /// The capacity of that memory in bytes; none if the given cache's own memory is used.
+    capacity: Option<u64>,
+    clock: Option<Clock>,
+    /// How far the servers' clock is ahead of `clock`, in milliseconds, since both were first read.
+    ahead: Arc<OnceLock<i64>>,
+    /// This cache's name in `Cache-Status`.
+    pub(crate) name: Arc<str>,
+    pub(crate) accel_expires: bool,
+    /// For how long a handler goes on after its client went away.
+    pub(crate) disconnect_grace: Duration,
+    /// Whether a proxy in front sets or removes all forwarding headers.
+    pub(crate) trusts_proxy: bool,
+    pub(crate) ignores_scheme: bool,
+    /// Added to the `Vary` of all responses.
+    pub(crate) vary: Vec<HeaderName>,
+    pub(crate) ttl: Option<Duration>,
+    /// By path prefix, the longest one first.
+    pub(crate) ttls_under: Vec<(String, Duration)>,
+    pub(crate) heuristic: bool,
+    pub(crate) keep_stale: Duration,
+    pub(crate) max_body: usize,
+    pub(crate) body_timeout: Duration,
+    pub(crate) sort_query: bool,
+    pub(crate) stores_set_cookie: bool,
+    pub(crate) ignores_cookie: bool,
+    /// Whether the directives and conditions of requests count.
+    pub(crate) honors_requests: bool,
+    /// Whether `stale-while-revalidate` and `stale-if-error` count beside `s-maxage`.
+    pub(crate) extends_s_maxage: bool,
+    pub(crate) keys: Vec<KeyOf>,
+    pub(crate) key_headers: Vec<HeaderName>,
+    pub(crate) ignored_headers: Vec<HeaderName>,
+    pub(crate) public_under: Vec<String>,
+    pub(crate) skips: Vec<Predicate>,
+    pub(crate) tags: Vec<TagTemplate>,
+    #[cfg(feature = "actix")]
+    pub(crate) extensions: Vec<CopyExtension>,
+}
+
 impl Config {
-    /// By this process' clock.
+    pub(crate) fn new(given: Arc<dyn Cache>) -> Self {
+        const CAPACITY: u64 = 64 << 20;
+        let mut config = Self {
+            cache: given.clone(),
+            given,
+            capacity: None,
+            clock: None,
+            ahead: Arc::default(),
+            name: "larder".into(),
+            accel_expires: false,
+            disconnect_grace: Duration::from_secs(30),
+            trusts_proxy: false,
+            ignores_scheme: false,
+            vary: Vec::new(),
+            ttl: None,
+            ttls_under: Vec::new(),
+            heuristic: false,
+            keep_stale: Duration::from_secs(10 * 60),
+            max_body: 1 << 20,
+            body_timeout: Duration::from_secs(10),
+            sort_query: false,
+            stores_set_cookie: false,
+            ignores_cookie: false,
+            honors_requests: true,
+            extends_s_maxage: false,
+            keys: Vec::new(),
+            key_headers: Vec::new(),
+            ignored_headers: Vec::new(),
+            public_under: Vec::new(),
+            skips: Vec::new(),
+            tags: Vec::new(),
+            #[cfg(feature = "actix")]
+            extensions: Vec::new(),
+        };
+        config.set_capacity(CAPACITY);
+        config
+    }
+
+    /// Gives responses a memory of their own with so many bytes, if the given cache can have one.
+    pub(crate) fn set_capacity(&mut self, bytes: u64) {
+        let memory = MemoryCache::builder().capacity(bytes).weigher(weigh);
+        (self.cache, self.capacity) = match self.given.with_memory(memory) {
+            Some(cache) => (cache, Some(bytes)),
+            None => (self.given.clone(), None),
+        };
+    }
+
+    /// Stores responses in the memory of the given cache.
+    pub(crate) fn share_memory(&mut self) {
+        (self.cache, self.capacity) = (self.given.clone(), None);
+    }
+
+    pub(crate) fn set_clock(&mut self, clock: Clock) {
+        self.clock = Some(clock);
+        self.ahead = Arc::default();
+        self.shared_now();
+    }
+
+    /// The time by this process' clock.
     pub(crate) fn now(&self) -> Millis {
         millis(self.clock.as_ref().map_or_else(SystemTime::now, |clock| clock()))
     }
 
-    /// By the clock that all processes with these pages share, if there is one: a page that one of them made is as old
-    /// for the others.
+    /// The time by the clock that all processes with these responses share, if there is one: so a response has the same
+    /// age for all of them.
     pub(crate) fn shared_now(&self) -> Millis {
         const MINUTE: i64 = 60_000;
         let servers = || self.cache.server_time().map(millis);
@@ -29,82 +144,83 @@ impl Config {
         let now = self.now();
         let ahead = self.ahead.get().copied().or_else(|| {
             let ahead = i64::try_from(servers()?).ok()?.checked_sub_unsigned(now)?;
-            // To the minute: clocks of tests stand still, and the first looks of two nodes are not at one moment.
+            // To the minute: the clocks of tests stand still, and two nodes do not read the servers' clock at one moment.
             let minutes = ahead.saturating_add(MINUTE / 2).div_euclid(MINUTE);
             Some(*self.ahead.get_or_init(|| minutes.saturating_mul(MINUTE)))
         });
         now.saturating_add_signed(ahead.unwrap_or_default())
     }
 
-    /// The headers of a request that its handler does not see where clients decide nothing.
-    pub(crate) fn without(&self, headers: &HeaderMap) -> Vec<HeaderName> {
+    /// The headers that are removed from a request whose directives and conditions do not count.
+    pub(crate) fn removed_headers(&self, headers: &HeaderMap) -> Vec<HeaderName> {
         let is_removed = |name: &&HeaderName| {
-            FOR_THE_HANDLER.contains(*name) || (!self.trusts_proxy && additions::steers(name, headers))
+            ORIGIN_CONDITIONS.contains(*name)
+                || (!self.trusts_proxy && request_headers::changes_links(name, headers))
         };
         headers.keys().filter(is_removed).cloned().collect()
     }
 
-    /// Whether pages are in memory here, of which it can be seen what is kept.
+    /// Whether responses have a memory of their own, in which this process can see what is stored.
     pub(crate) fn has_memory(&self) -> bool {
         self.capacity.is_some()
     }
 
-    /// The most that a page may take, in bytes.
-    pub(crate) fn largest_page(&self) -> usize {
+    /// The most memory that a stored response may take, in bytes.
+    pub(crate) fn max_response(&self) -> usize {
         self.capacity.map_or(usize::MAX, |capacity| usize::try_from(capacity / 10).unwrap_or(usize::MAX))
     }
 
-    /// The largest body that is stored.
-    pub(crate) fn largest_body(&self) -> usize {
-        self.max_body.min(self.largest_page())
+    /// The largest body that is stored, in bytes.
+    pub(crate) fn max_stored_body(&self) -> usize {
+        self.max_body.min(self.max_response())
     }
 
-    /// What the user said about the freshness of responses under this path.
+    /// The configured lifetime of responses of a path.
     pub(crate) fn ttl_of(&self, path: &str) -> Option<Duration> {
         let under = self.ttls_under.iter().find(|(prefix, _)| is_under(path, prefix));
         under.map(|&(_, ttl)| ttl).or(self.ttl)
     }
 
     #[cfg(feature = "actix")]
-    pub(crate) fn carry(&self, from: &actix_http::Extensions, to: &mut http::Extensions) {
-        self.carried.iter().for_each(|carry| carry(from, to));
+    pub(crate) fn copy_extensions(&self, from: &actix_http::Extensions, to: &mut http::Extensions) {
+        self.extensions.iter().for_each(|copy| copy(from, to));
     }
 
-    /// Whether the user said that responses of this path are for everybody.
+    /// Whether responses of a path are configured to be public.
     pub(crate) fn is_public(&self, path: &str) -> bool {
         self.public_under.iter().any(|prefix| is_under(path, prefix))
     }
 
-    pub(crate) fn additions(&self, request: &Parts) -> Vec<String> {
+    /// What the user adds to the key of a request.
+    pub(crate) fn key_parts(&self, request: &Parts) -> Vec<String> {
         self.keys.iter().map(|key| key(request)).collect()
     }
 
-    /// The headers of a request that may say who asks.
-    pub(crate) fn unknown_headers(&self, headers: &HeaderMap) -> Vec<HeaderName> {
-        harmless::unknown(headers, |name| {
-            let ignored = self.cookies.ignores_cookie && *name == header::COOKIE;
-            ignored || self.harmless_headers.contains(name)
+    /// The headers of a request that may identify its client.
+    pub(crate) fn possibly_identifying(&self, headers: &HeaderMap) -> Vec<HeaderName> {
+        request_headers::possibly_identifying(headers, |name| {
+            (self.ignores_cookie && *name == header::COOKIE) || self.ignored_headers.contains(name)
         })
     }
 
-    /// The headers whose values are in the key: those that the user named, and of the `unknown` ones those that an
-    /// addition to the key repeats word by word. (What an addition makes of a header otherwise need not tell apart
-    /// what handlers do.)
+    /// The headers whose values are in the key: the configured ones, and those `possibly_identifying` ones whose whole
+    /// value is one of the `key_parts`. (A part that is made from a header in another way need not tell apart what
+    /// handlers tell apart.)
     pub(crate) fn key_headers(
         &self,
         headers: &HeaderMap,
-        unknown: &[HeaderName],
-        additions: &[String],
+        possibly_identifying: &[HeaderName],
+        key_parts: &[String],
     ) -> Vec<HeaderName> {
-        let is_added = |name: &&HeaderName| {
+        let is_part = |name: &&HeaderName| {
             let mut lines = headers.get_all(*name).iter();
             match (lines.next(), lines.next()) {
-                (Some(only), None) => additions.iter().any(|addition| addition.as_bytes() == only.as_bytes()),
+                (Some(only), None) => key_parts.iter().any(|part| part.as_bytes() == only.as_bytes()),
                 _ => false,
             }
         };
         let mut names = self.key_headers.clone();
-        names.extend(unknown.iter().filter(is_added).cloned());
+        names.extend(possibly_identifying.iter().filter(is_part).cloned());
         names
     }
 

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header::DATE};
 
-/// A point in time: milliseconds since 1970. Comparable between processes as far as their clocks agree.
+/// A point in time: milliseconds since 1970. Two processes can compare theirs only as far as their clocks agree.
 pub(crate) type Millis = u64;
 
 pub(crate) fn millis(time: SystemTime) -> Millis {
@@ -12,29 +12,29 @@ pub(crate) fn millis(time: SystemTime) -> Millis {
     u64::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }
 
-/// The time between two points; none if the second is not later.
+/// The time between two points; zero if the second is not later.
 pub(crate) fn between(earlier: Millis, later: Millis) -> Duration {
     Duration::from_millis(later.saturating_sub(earlier))
 }
 
-/// The date in a field. Of several lines that differ, or one that is invalid: an error.
-pub(crate) fn field(headers: &HeaderMap, name: &HeaderName) -> Option<Result<Millis, Invalid>> {
+/// The date in a header; none if it is absent. An invalid date is an error, and so are several that differ.
+pub(crate) fn header(headers: &HeaderMap, name: &HeaderName) -> Option<Result<Millis, InvalidDate>> {
     let mut lines = headers.get_all(name).iter().map(parse);
     let first = lines.next()?;
-    Some(if lines.all(|line| line == first) { first } else { Err(Invalid) })
+    Some(if lines.all(|line| line == first) { first } else { Err(InvalidDate) })
 }
 
-/// Not a date.
+/// A header value that is not a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Invalid;
+pub(crate) struct InvalidDate;
 
 /// A date in one of the three forms of RFC 9110, section 5.6.7, in any case (RFC 9111, section 4.2).
-pub(crate) fn parse(value: &HeaderValue) -> Result<Millis, Invalid> {
-    let text = value.to_str().map_err(|_| Invalid)?;
-    httpdate::parse_http_date(&in_case(text)).map(millis).map_err(|_| Invalid)
+pub(crate) fn parse(value: &HeaderValue) -> Result<Millis, InvalidDate> {
+    let text = value.to_str().map_err(|_| InvalidDate)?;
+    httpdate::parse_http_date(&in_case(text)).map(millis).map_err(|_| InvalidDate)
 }
 
-/// Names of days and months with one capital, the zone in capitals.
+/// Text with the case that `httpdate` requires: names of days and months capitalized, the zone in upper case.
 fn in_case(text: &str) -> String {
     let mut cased = String::with_capacity(text.len());
     let mut first = true;
@@ -48,10 +48,23 @@ fn in_case(text: &str) -> String {
     }
 }
 
-/// A date for a field.
+/// A date as a header value.
 pub(crate) fn value(time: Millis) -> HeaderValue {
     // Beyond the year 9999 there is no form for a date.
     const LAST: Millis = 253_402_300_799_000;
     let time = UNIX_EPOCH + Duration::from_millis(time.min(LAST));
     HeaderValue::try_from(httpdate::fmt_http_date(time)).expect("a date is ASCII")
+}
+
+/// Dates a response that has no valid `Date`: it was made when it was received (RFC 9110, section 6.6.1).
+pub(crate) fn ensure_date(headers: &mut HeaderMap, received: Millis) {
+    let is_valid = matches!(header(headers, &DATE), Some(Ok(_)));
+    if !is_valid {
+        headers.insert(DATE, value(received));
+    }
+}
+
+/// Whole seconds, for a header; at most as many as an `i64` holds.
+pub(crate) fn seconds(time: Duration) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }

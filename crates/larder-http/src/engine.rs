@@ -1,388 +1,347 @@
-//! What is done about a request: the same for every framework.
+//! How requests are answered: the same for every framework.
 //!
-//! A request has a [`Plan`]: it passes by, or it is a [`Wish`], which a stored [`Page`] may answer
-//! ([`lookup`]). Otherwise the handler, the [`Origin`], is [`Asked`] in a [`Computation`] of `larder`'s, by this
-//! request or by another one that this one waits for. The response goes to its client through a [`Handoff`],
-//! before the computation ends if its body is a stream ([`copy`]); a page that others may have is what the
-//! computation gives.
+//! [`plan`] decides which way a request goes. One that goes to the cache is a `CacheableRequest`; [`lookup`] finds the
+//! stored response that it selects. If that may not be served, a [`fetch`] calls the handler, in a [`computation`] of
+//! `larder`'s, which coalesces it with other requests: it [copies](copy_body) the body on its way to the client, and
+//! [stores](store) the response or [revalidates](revalidate) the stored one. The response reaches its client through a
+//! [`handoff`]. The computation's value is the stored response, which the waiting requests get.
 
-mod apart;
-mod change;
 mod computation;
-mod copy;
+mod copy_body;
+mod detached;
+mod fetch;
 mod handoff;
 mod lookup;
-mod passes;
 mod plan;
 mod refresh;
+mod response;
+mod revalidate;
+mod store;
+mod unsafe_method;
 
 use std::{
-    collections::HashSet,
     future::{Future as _, poll_fn},
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::Poll,
 };
 
-use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, Uri, header};
-use http_body::Body;
-use larder::private::uncounted;
+use http::{Response, Uri};
+use larder::internal::{count_hit, find_local_uncounted};
 
 use self::{
-    apart::{Begun, Work},
-    change::Change,
-    computation::{Asked, Computation, Ran},
+    computation::Fetched,
+    detached::{CommitFlag, DetachedWork},
+    fetch::Fetch,
     handoff::Handoff,
-    lookup::Found,
-    passes::Passes,
+    lookup::{Lookup, VariantKey},
+    unsafe_method::Invalidation,
 };
-pub(crate) use self::{
-    plan::{Plan, Wish},
-    refresh::Refresh,
-};
+pub(crate) use self::{plan::Plan, refresh::Refresh};
 use crate::{
-    body::{HandlerBody, ResponseBody},
-    conditional::{self, ANSWERABLE, Changes},
-    config::HttpCache,
-    date::{self, Millis},
-    fields,
-    freshness::Use,
-    key::Target,
-    origin::{Driver, Origin},
-    page::Page,
-    status::{CacheStatus, Forward, seconds},
+    body::{CopyDriver, ResponseBody},
+    cache_status::{CacheStatus, Forward},
+    cacheable_request::CacheableRequest,
+    date::Millis,
+    freshness::Reuse,
+    headers,
+    http_cache::HttpCache,
+    key::PrimaryKey,
+    origin::Origin,
+    stored_response::StoredResponse,
+    validation::RequestChanges,
 };
 
-/// What the clones of a cache know together.
-#[derive(Debug, Default)]
-pub(crate) struct State {
-    /// What was not to be shared just now: nobody waits for the next one.
-    passes: Passes,
-    /// The keys that are refreshed behind their clients' backs.
-    refreshing: Mutex<HashSet<String>>,
-}
-
-/// A response, and what is left of the handler that did not make it.
+/// A response, and the state of the handler.
 pub(crate) struct Answer<O: Origin> {
     pub(crate) response: Response<ResponseBody<O::Body>>,
-    pub(crate) rest: Rest<O>,
+    pub(crate) origin: OriginState<O>,
 }
 
-/// What is left of a handler after its request was answered.
-pub(crate) enum Rest<O> {
-    /// It made the response.
-    Used,
+/// The state of a handler after its request was answered.
+pub(crate) enum OriginState<O> {
+    /// It was called.
+    Called,
     /// It was not needed.
-    Unused(O),
-    /// It was not needed, but should be asked for a newer response, to be stored.
+    NotCalled(O),
+    /// It was not needed, but should be called to refresh what is stored.
     Refresh(O, Refresh),
+}
+
+/// What the cache can do for a request by itself.
+enum Assessment {
+    /// Serve this response.
+    Serve(StoredResponse),
+    /// Serve this response, which is stale, and refresh it.
+    ServeAndRefresh(VariantKey, StoredResponse),
+    /// Nothing: the handler has to be called.
+    Fetch(Miss),
+    /// Nothing, and a new response cannot be stored.
+    TooManyVariants,
+}
+
+struct Miss {
+    key: VariantKey,
+    /// The stored response to be validated.
+    stored: Option<StoredResponse>,
+    why: Forward,
+    /// Whether the response of another request's fetch would be of no use.
+    is_uncoalesced: bool,
+}
+
+/// The result of a fetch for the request that made it.
+enum Attempt<O: Origin> {
+    Answered(Box<Answer<O>>),
+    /// Another request's response is not for this one.
+    Unanswered(O),
 }
 
 impl HttpCache {
     /// Answers a request.
     pub(crate) async fn answer<O: Origin>(&self, plan: Plan, mut origin: O) -> Result<Answer<O>, O::Error> {
         match plan {
-            Plan::Pass(why, change) => {
-                let mut response = match change {
-                    Some(change) => self.change(*change, origin).await?,
+            Plan::Pass(why, invalidates) => {
+                let mut response = match invalidates {
+                    Some(target) => self.call_and_invalidate(*target, origin).await?,
                     None => {
                         origin.ready().await?;
-                        origin.call(Changes::default()).await?
+                        origin.call(RequestChanges::default()).await?
                     }
                 };
-                self.tell_of_pass(why, response.headers_mut());
-                Ok(Answer { response: response.map(ResponseBody::passed), rest: Rest::Used })
+                self.finish_passed(why, response.headers_mut());
+                Ok(Answer { response: response.map(ResponseBody::passed), origin: OriginState::Called })
             }
-            Plan::Look(wish) => self.look(wish, origin).await,
+            Plan::LookUp(request) => self.look_up(request, origin).await,
         }
     }
 
-    /// Has the handler make a change. It is asked to the end, whether its client stays or not: so it says itself
-    /// whether there was a change, and nobody drops what is stored by going away from a request that is refused.
-    async fn change<O: Origin>(
+    /// Calls the handler of an unsafe method, and invalidates what is stored. The call is completed even if the client
+    /// goes away: so its response tells whether there is anything to invalidate, and a client cannot invalidate what is
+    /// stored by breaking off a request that would be refused.
+    async fn call_and_invalidate<O: Origin>(
         &self,
-        change: (Target, Uri),
+        target: (PrimaryKey, Uri),
         mut origin: O,
     ) -> Result<Response<O::Body>, O::Error> {
-        let (cache, begun) = (self.clone(), Begun::default());
-        let begins = begun.clone();
+        let (cache, commit) = (self.clone(), CommitFlag::default());
+        let committing = commit.clone();
         let work = async move {
             origin.ready().await?;
-            begins.set();
-            let change = Change::begun(&cache, change);
-            let outcome = origin.call(Changes::default()).await;
-            change.settle::<O>(&outcome);
+            committing.set();
+            let invalidation = Invalidation::begin(&cache, target);
+            let outcome = origin.call(RequestChanges::default()).await;
+            invalidation.complete::<O>(&outcome);
             outcome
         };
-        Work::start::<O>(work, &begun, self.config.outlives).await
+        DetachedWork::start::<O>(work, &commit, self.config.disconnect_grace).await
     }
 
-    /// Answers from what is stored, or asks the handler.
-    async fn look<O: Origin>(&self, wish: Arc<Wish>, mut origin: O) -> Result<Answer<O>, O::Error> {
-        let mut alone = wish.is_alone;
-        // The keys at which other requests were waited for.
+    /// Answers from the cache, or calls the handler.
+    async fn look_up<O: Origin>(
+        &self,
+        request: Arc<CacheableRequest>,
+        mut origin: O,
+    ) -> Result<Answer<O>, O::Error> {
+        // The keys at which this request waited for others.
         let mut waited_at: Vec<String> = Vec::new();
+        let mut is_uncoalesced = request.is_uncoalesced;
         loop {
-            let found = lookup::find(&*self.config.cache, &wish).await;
+            let found = lookup::look_up(&*self.config.cache, &request).await;
             let now = self.config.shared_now();
-            let (key, page, why) = match found {
-                Found::Page(key, page) if wish.is_answered_by(&page) => {
-                    match page.freshness.decide(&wish.directives, now) {
-                        Use::Fresh | Use::Stale => {
-                            return Ok(self.hit(&wish, &page, page.left(now), origin));
-                        }
-                        Use::StaleWhileRevalidate => {
-                            let ttl = page.left(now);
-                            return Ok(self.hit_and_refresh(wish, key, page, ttl, origin));
-                        }
-                        Use::Forced => {
-                            alone = true;
-                            let why = if page.left(now) > 0 { Forward::Request } else { Forward::Stale };
-                            (key, Some(page), why)
-                        }
-                        Use::Validate => (key, Some(page), Forward::Stale),
-                    }
+            let miss = match assess(&request, found, now) {
+                Assessment::Serve(stored) => return Ok(self.hit(&request, &stored, now, origin)),
+                Assessment::ServeAndRefresh(key, stored) => {
+                    return Ok(self.hit_and_refresh(request, key, stored, now, origin));
                 }
-                Found::Page(key, _) => {
-                    alone = true;
-                    (key, None, Forward::Miss)
+                _ if request.directives.only_if_cached => {
+                    let response = self.gateway_timeout();
+                    return Ok(Answer { response, origin: OriginState::NotCalled(origin) });
                 }
-                Found::Nothing(key) if key.is_variant => (key, None, Forward::VaryMiss),
-                Found::Nothing(key) => (key, None, Forward::UriMiss),
-                Found::TooMany if wish.directives.only_if_cached => break,
-                Found::TooMany => {
-                    let why =
-                        CacheStatus { detail: Some("variants"), ..CacheStatus::forwarded(Forward::VaryMiss) };
-                    return self.pass(&wish, why, origin).await;
+                Assessment::TooManyVariants => {
+                    let status = CacheStatus::forwarded(Forward::VaryMiss);
+                    let status = CacheStatus { detail: Some("variants"), ..status };
+                    return self.pass(&request, status, origin).await;
                 }
+                Assessment::Fetch(miss) => miss,
             };
-            if wish.directives.only_if_cached {
-                break;
+            if request.is_lookup_only {
+                return self.pass(&request, CacheStatus::forwarded(Forward::Bypass), origin).await;
             }
-            if wish.is_lookup {
-                return self.pass(&wish, CacheStatus::forwarded(Forward::Bypass), origin).await;
-            }
-            // What others computed there was not for this request, and may show where something is that is. Nobody
-            // waits three times.
-            alone |= waited_at.len() == 2 || waited_at.contains(&key.text);
-            waited_at.push(key.text.clone());
-            let joins = !alone && !self.state.passes.passed_lately(&key.text, wish.may_be_personal(), now);
-            let asked = Asked { wish: wish.clone(), key: key.text, page, joins };
-            match self.ask(asked, why, origin).await? {
+            // The response that this request waited for was not for it, but may lead to the key of one that is. A request
+            // waits at most twice.
+            is_uncoalesced |=
+                miss.is_uncoalesced || waited_at.len() == 2 || waited_at.contains(&miss.key.text);
+            waited_at.push(miss.key.text.clone());
+            match self.fetch(&request, miss, is_uncoalesced, origin).await? {
                 Attempt::Answered(answer) => return Ok(*answer),
                 Attempt::Unanswered(unused) => origin = unused,
             }
         }
-        let mut response = not_cached();
-        self.tell(CacheStatus::not_forwarded("only-if-cached"), response.headers_mut());
-        Ok(Answer { response, rest: Rest::Unused(origin) })
     }
 
-    /// Has the handler asked, by this request or by another one that waits for the same.
-    async fn ask<O: Origin>(&self, asked: Asked, why: Forward, origin: O) -> Result<Attempt<O>, O::Error> {
-        let (handoff, begun) = (Handoff::new(), Begun::default());
-        let (wish, stale, key) = (asked.wish.clone(), asked.page.clone(), asked.key.clone());
-        let computation = Computation::new(self, asked, handoff.clone(), begun.clone());
-        let mut running = Work::start::<O>(computation.run(origin), &begun, self.config.outlives);
-        let ran = poll_fn(|context| match Pin::new(&mut running).poll(context) {
-            Poll::Ready(ran) => Poll::Ready(Some(ran)),
-            // The head of a response whose body is on its way.
-            Poll::Pending if handoff.is_ahead(context) => Poll::Ready(None),
+    /// Has the handler called, by this request or by another one that waits for the same response.
+    async fn fetch<O: Origin>(
+        &self,
+        request: &Arc<CacheableRequest>,
+        miss: Miss,
+        is_uncoalesced: bool,
+        origin: O,
+    ) -> Result<Attempt<O>, O::Error> {
+        let Miss { key: VariantKey { text: key, .. }, stored, why, .. } = miss;
+        let (marked, now) = (&self.state.hit_for_miss, self.config.shared_now());
+        let (handoff, commit) = (Handoff::new(), CommitFlag::default());
+        let fetch = Fetch {
+            cache: self.clone(),
+            request: request.clone(),
+            is_coalesced: !is_uncoalesced && !marked.is_marked(&key, request.may_be_personal(), now),
+            key: key.clone(),
+            stored: stored.clone(),
+            handoff: handoff.clone(),
+            commit: commit.clone(),
+        };
+        let mut running = DetachedWork::start::<O>(fetch.run(origin), &commit, self.config.disconnect_grace);
+        let fetched = poll_fn(|context| match Pin::new(&mut running).poll(context) {
+            Poll::Ready(fetched) => Poll::Ready(Some(fetched)),
+            // A response whose body is still on its way.
+            Poll::Pending if handoff.is_streaming(context) => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         })
         .await;
 
         if let Some((mut response, mut status)) = handoff.take() {
-            match (&ran, running) {
-                // A client who goes away ends it.
-                (None, Work::Here(running)) => {
+            match (&fetched, running) {
+                // Without a task of its own, the fetch ends with its client.
+                (None, DetachedWork::Inline(running)) => {
                     let driver = O::spawn(Box::pin(async move {
                         running.await;
                     }));
-                    response.body_mut().driven_by(driver);
+                    response.body_mut().set_driver(driver);
                 }
-                // It goes on by itself, and is told when its client goes away.
-                (None, Work::Apart(outcome)) => {
-                    response.body_mut().driven_by(Driver::Apart(Box::new(outcome)))
+                // The task goes on by itself, and learns from this when its client goes away.
+                (None, DetachedWork::Detached(outcome)) => {
+                    response.body_mut().set_driver(CopyDriver::Detached(Box::new(outcome)));
                 }
-                (Some(Ran { outcome: Ok(page), .. }), _) => status.stored &= self.has_kept(&key, page),
+                (Some(Fetched { outcome: Ok(stored), .. }), _) => status.stored &= self.is_kept(&key, stored),
                 _ => {}
             }
             status.forward = Some(why);
-            let response = self.finished(&wish, response, status);
-            return Ok(Attempt::Answered(Box::new(Answer { response, rest: Rest::Used })));
+            let response = self.finish(request, response, status);
+            return Ok(Attempt::Answered(Box::new(Answer { response, origin: OriginState::Called })));
         }
-        let Some(Ran { outcome, origin, forward_status }) = ran else {
-            unreachable!("a computation waits with a response handed over, or ends");
+        let Some(fetched) = fetched else {
+            unreachable!("a fetch that is not complete has handed a response over");
         };
-        Ok(self.receive(&wish, stale.as_ref(), outcome?, forward_status, (why, origin)))
+        self.receive(request, stored.as_ref(), why, fetched)
     }
 
-    /// Answers with a page that came of asking, of which the response was not handed over: it is another
-    /// request's, or the stale one in place of an error.
+    /// Answers with the stored response that a fetch resulted in without handing one over: another request's, or a stale
+    /// one in place of an error.
     fn receive<O: Origin>(
         &self,
-        wish: &Wish,
-        stale: Option<&Page>,
-        page: Page,
-        forward_status: Option<StatusCode>,
-        (why, origin): (Forward, Option<O>),
-    ) -> Attempt<O> {
+        request: &CacheableRequest,
+        stale: Option<&StoredResponse>,
+        why: Forward,
+        Fetched { outcome, origin, forward_status }: Fetched<O>,
+    ) -> Result<Attempt<O>, O::Error> {
+        let stored = outcome?;
         let now = self.config.shared_now();
-        let usable = wish.is_answered_by(&page)
-            && match page.freshness.decide(&wish.directives, now) {
-                Use::Fresh | Use::Stale | Use::StaleWhileRevalidate => true,
-                Use::Forced | Use::Validate => {
-                    stale.is_some_and(|stale| stale.number == page.number)
-                        && page.freshness.serves_on_error(&wish.directives, now)
+        let is_usable = request.selects(&stored)
+            && match stored.freshness.reuse(&request.directives, now) {
+                Reuse::Fresh | Reuse::Stale | Reuse::StaleWhileRevalidate => true,
+                Reuse::RevalidateOnRequest | Reuse::Revalidate => {
+                    stale.is_some_and(|stale| stale.id == stored.id)
+                        && stored.freshness.serves_on_error(&request.directives, now)
                 }
             };
         match origin {
-            Some(origin) if !usable => return Attempt::Unanswered(origin),
+            Some(origin) if !is_usable => return Ok(Attempt::Unanswered(origin)),
             _ => {}
         }
         let status = CacheStatus {
             forward: Some(why),
             forward_status,
             collapsed: origin.is_some(),
-            ..CacheStatus::hit(page.left(now))
+            ..CacheStatus::hit(stored.ttl(now))
         };
-        let response = self.of_page(wish, &page, status);
-        let rest = origin.map_or(Rest::Used, Rest::Unused);
-        Attempt::Answered(Box::new(Answer { response, rest }))
+        let response = self.response_from(request, &stored, status);
+        let origin = origin.map_or(OriginState::Called, OriginState::NotCalled);
+        Ok(Attempt::Answered(Box::new(Answer { response, origin })))
     }
 
-    /// Whether a page is there that was just stored. Where only servers keep pages, that they were sent one counts.
-    fn has_kept(&self, key: &str, page: &Page) -> bool {
-        let has_memory = self.config.has_memory();
-        let there = || uncounted::find_local::<Page>(&*self.config.cache, key);
-        !has_memory || there().is_some_and(|there| there.number == page.number)
+    /// Whether a response is in memory that was just stored. Without a memory of its own, that it was sent to the servers
+    /// counts.
+    fn is_kept(&self, key: &str, stored: &StoredResponse) -> bool {
+        let find = || find_local_uncounted::<StoredResponse>(&*self.config.cache, key);
+        !self.config.has_memory() || find().is_some_and(|found| found.id == stored.id)
     }
 
-    /// Answers without storing anything.
+    /// Calls the handler, and stores nothing.
     async fn pass<O: Origin>(
         &self,
-        wish: &Wish,
+        request: &CacheableRequest,
         status: CacheStatus,
         mut origin: O,
     ) -> Result<Answer<O>, O::Error> {
         origin.ready().await?;
-        let changes = Changes { conditions: None, without: wish.without.clone() };
+        let changes = RequestChanges { conditions: None, removed: request.removed_headers.clone() };
         let mut response = origin.call(changes).await?;
-        fields::take_tags(response.headers_mut());
-        fields::join_vary(response.headers_mut(), &self.config.vary);
-        let response = self.finished(wish, response.map(ResponseBody::passed), status);
-        Ok(Answer { response, rest: Rest::Used })
+        headers::take_tags(response.headers_mut());
+        headers::join_vary(response.headers_mut(), &self.config.vary);
+        let response = self.finish(request, response.map(ResponseBody::passed), status);
+        Ok(Answer { response, origin: OriginState::Called })
     }
 
-    fn hit<O: Origin>(&self, wish: &Wish, page: &Page, ttl: i64, origin: O) -> Answer<O> {
-        uncounted::count_served(&*self.config.cache, ttl > 0);
-        let response = self.of_page(wish, page, CacheStatus::hit(ttl));
-        Answer { response, rest: Rest::Unused(origin) }
-    }
-
-    /// Answers with what is stale, and has one of all who get it ask for a newer one.
-    fn hit_and_refresh<O: Origin>(
+    fn hit<O: Origin>(
         &self,
-        wish: Arc<Wish>,
-        key: lookup::Key,
-        page: Page,
-        ttl: i64,
+        request: &CacheableRequest,
+        stored: &StoredResponse,
+        now: Millis,
         origin: O,
     ) -> Answer<O> {
-        uncounted::count_served(&*self.config.cache, false);
-        let response = self.of_page(&wish, &page, CacheStatus::hit(ttl));
-        // A response to `HEAD` is not one that could be stored.
-        let rest = if wish.is_head || wish.is_lookup {
-            Rest::Unused(origin)
-        } else {
-            Rest::Refresh(origin, Refresh { cache: self.clone(), wish, key: key.text, page })
-        };
-        Answer { response, rest }
+        let ttl = stored.ttl(now);
+        count_hit(&*self.config.cache, ttl > 0);
+        let response = self.response_from(request, stored, CacheStatus::hit(ttl));
+        Answer { response, origin: OriginState::NotCalled(origin) }
     }
 
-    /// The response that a stored one gives.
-    fn of_page<B>(&self, wish: &Wish, page: &Page, status: CacheStatus) -> Response<ResponseBody<B>>
-    where
-        B: HandlerBody,
-    {
-        let mut headers = page.headers.clone();
-        let now = self.config.shared_now();
-        let status = CacheStatus { keepable: Some(page.keepable(now)), ..status };
-        headers.insert(header::AGE, seconds(page.freshness.age(now)).into());
-        page.say_what_was_decided(&mut headers);
-        let mut response = Response::new(ResponseBody::whole(page.body.clone()));
-        *response.status_mut() = page.status;
-        *response.headers_mut() = headers;
-        self.finished(wish, response, status)
-    }
-
-    /// The response as this client asked for it: without a body if it has that, or wants the head alone.
-    fn finished<B: HandlerBody>(
+    fn hit_and_refresh<O: Origin>(
         &self,
-        wish: &Wish,
-        mut response: Response<ResponseBody<B>>,
-        status: CacheStatus,
-    ) -> Response<ResponseBody<B>> {
-        let asks = ANSWERABLE.iter().any(|name| wish.headers.contains_key(name));
-        let (code, headers) = (response.status(), response.headers());
-        let stored = status.forward.is_none() || status.collapsed;
-        let received = stored.then_some(wish.received);
-        if asks && conditional::has_it(&wish.headers, code, headers, received) {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            *response.headers_mut() = conditional::not_modified(std::mem::take(response.headers_mut()));
-            response.body_mut().let_go(None);
-        } else if wish.is_head && response.body().is_whole() {
-            let length = response.body().size_hint().exact().filter(|_| may_have_length(code));
-            if let Some(length) = length {
-                response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(length.into());
+        request: Arc<CacheableRequest>,
+        key: VariantKey,
+        stored: StoredResponse,
+        now: Millis,
+        origin: O,
+    ) -> Answer<O> {
+        count_hit(&*self.config.cache, false);
+        let response = self.response_from(&request, &stored, CacheStatus::hit(stored.ttl(now)));
+        // The responses to `HEAD`, and to requests with a body, cannot be stored.
+        let origin = if request.is_head || request.is_lookup_only {
+            OriginState::NotCalled(origin)
+        } else {
+            OriginState::Refresh(origin, Refresh { cache: self.clone(), request, key: key.text, stored })
+        };
+        Answer { response, origin }
+    }
+}
+
+/// What the cache can do for a request with what a lookup found.
+fn assess(request: &CacheableRequest, found: Lookup, now: Millis) -> Assessment {
+    let (key, stored, why) = match found {
+        Lookup::TooManyVariants => return Assessment::TooManyVariants,
+        Lookup::Absent(key) if key.has_siblings => (key, None, Forward::VaryMiss),
+        Lookup::Absent(key) => (key, None, Forward::UriMiss),
+        Lookup::Found(key, stored) if !request.selects(&stored) => {
+            return Assessment::Fetch(Miss { key, stored: None, why: Forward::Miss, is_uncoalesced: true });
+        }
+        Lookup::Found(key, stored) => match stored.freshness.reuse(&request.directives, now) {
+            Reuse::Fresh | Reuse::Stale => return Assessment::Serve(stored),
+            Reuse::StaleWhileRevalidate => return Assessment::ServeAndRefresh(key, stored),
+            Reuse::RevalidateOnRequest => {
+                let why = if stored.ttl(now) > 0 { Forward::Request } else { Forward::Stale };
+                return Assessment::Fetch(Miss { key, stored: Some(stored), why, is_uncoalesced: true });
             }
-            response.body_mut().let_go(length);
-        }
-        self.tell(status, response.headers_mut());
-        response
-    }
-
-    /// Makes the headers of a response that the cache had nothing to do with fit for a client.
-    pub(crate) fn tell_of_pass(&self, why: Forward, headers: &mut HeaderMap) {
-        fields::take_tags(headers);
-        fields::join_vary(headers, &self.config.vary);
-        self.tell(CacheStatus::forwarded(why), headers);
-    }
-
-    /// Says what became of the request, and for how long nginx may keep the response.
-    fn tell(&self, status: CacheStatus, headers: &mut HeaderMap) {
-        if self.config.accel_expires {
-            let left = status.keepable.unwrap_or_default().max(0);
-            headers.insert("x-accel-expires", left.into());
-        }
-        status.append(headers, &self.config.name);
-    }
-}
-
-/// How asking came out.
-enum Attempt<O: Origin> {
-    Answered(Box<Answer<O>>),
-    Unanswered(O),
-}
-
-/// Whether a response with this status may name the length of its body.
-fn may_have_length(status: StatusCode) -> bool {
-    !status.is_informational() && status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED
-}
-
-/// RFC 9111, section 5.2.1.7: the answer to `only-if-cached` where nothing is.
-fn not_cached<B>() -> Response<ResponseBody<B>> {
-    let mut response = Response::new(ResponseBody::whole(Bytes::new()));
-    *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
-    response
-}
-
-/// Dates a response that has no date: it was made just now (RFC 9110, section 6.6.1).
-fn date_it(headers: &mut HeaderMap, received: Millis) {
-    let valid = matches!(date::field(headers, &header::DATE), Some(Ok(_)));
-    if !valid {
-        headers.insert(header::DATE, date::value(received));
-    }
+            Reuse::Revalidate => (key, Some(stored), Forward::Stale),
+        },
+    };
+    Assessment::Fetch(Miss { key, stored, why, is_uncoalesced: false })
 }

@@ -1,10 +1,13 @@
-//! Header fields: which are stored, and what a 304 changes in stored ones.
+//! Headers of responses: which are stored, which a 304 updates, and what is added for caches further on.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::{directives::ResponseDirectives, freshness::Source};
+use crate::{cache_control::ResponseDirectives, freshness::Source, list_syntax::members};
 
-/// Fields of one connection, or for proxies, that are never stored (RFC 9111, section 3.1).
+/// Most header lines that are stored: more than any server accepts, and few enough for others to be added.
+pub(crate) const MAX_HEADERS: usize = 1024;
+
+/// Headers of one connection or one exchange, which are never stored (RFC 9111, section 3.1).
 const HOP_BY_HOP: [&str; 11] = [
     "connection",
     "keep-alive",
@@ -16,16 +19,16 @@ const HOP_BY_HOP: [&str; 11] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
-    // Not of a connection, but about one exchange: made anew for each response.
+    // Made anew for each response.
     "age",
 ];
 
-/// Whether a field is one of those.
-pub(crate) fn is_of_the_exchange(name: &HeaderName) -> bool {
+/// Whether a header is one of those.
+pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
     HOP_BY_HOP.contains(&name.as_str())
 }
 
-/// What a 304 does not change: it describes the body that stays (RFC 9111, section 3.2).
+/// Headers that a 304 does not update: they describe the stored body (RFC 9111, section 3.2).
 const OF_THE_BODY: [HeaderName; 5] = [
     header::CONTENT_LENGTH,
     header::CONTENT_ENCODING,
@@ -34,11 +37,11 @@ const OF_THE_BODY: [HeaderName; 5] = [
     header::ETAG,
 ];
 
-/// Fields with the tags of a page, for caches: not for clients.
-pub(crate) const TAGS: [&str; 2] = ["surrogate-key", "cache-tag"];
+/// Headers with the tags of a response. They are for caches, and are not sent to clients.
+pub(crate) const TAG_HEADERS: [&str; 2] = ["surrogate-key", "cache-tag"];
 
-/// Drops what is not stored: what belongs to the connection, and what the response names as not for everybody.
-/// Without `cookies` also what sets cookies.
+/// Removes the headers that are not stored: those of the connection, and those that `no-cache` and `private` name; and
+/// those that set cookies, unless `cookies` is set.
 pub(crate) fn strip(headers: &mut HeaderMap, directives: &ResponseDirectives, cookies: bool) {
     for name in named_by_connection(headers) {
         headers.remove(name);
@@ -50,49 +53,13 @@ pub(crate) fn strip(headers: &mut HeaderMap, directives: &ResponseDirectives, co
         headers.remove(name);
     }
     if !cookies {
-        headers.remove(header::SET_COOKIE);
-        headers.remove("set-cookie2");
+        remove_set_cookie(headers);
     }
 }
 
-/// Fields by which requests say who asks, besides `Authorization` and `Cookie`: keys, and what proxies in front
-/// found out. A handler that reads one and says nothing about caching has not said that its answer is for all.
-/// In order.
-const IDENTIFYING: [&str; 29] = [
-    "api-key",
-    "apikey",
-    "cf-access-authenticated-user-email",
-    "cf-access-jwt-assertion",
-    "dpop",
-    "private-token",
-    "proxy-authorization",
-    "remote-user",
-    "x-access-token",
-    "x-amzn-oidc-data",
-    "x-amzn-oidc-identity",
-    "x-api-key",
-    "x-auth-request-access-token",
-    "x-auth-request-email",
-    "x-auth-request-user",
-    "x-auth-token",
-    "x-authenticated-user",
-    "x-forwarded-access-token",
-    "x-forwarded-client-cert",
-    "x-forwarded-email",
-    "x-forwarded-preferred-username",
-    "x-forwarded-user",
-    "x-goog-authenticated-user-email",
-    "x-goog-iap-jwt-assertion",
-    "x-ms-client-principal",
-    "x-remote-user",
-    "x-session-id",
-    "x-session-token",
-    "x-user-id",
-];
-
-/// Whether a request says who asks in one of these fields.
-pub(crate) fn identifies(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| IDENTIFYING.binary_search(&name.as_str()).is_ok())
+pub(crate) fn remove_set_cookie(headers: &mut HeaderMap) {
+    headers.remove(header::SET_COOKIE);
+    headers.remove("set-cookie2");
 }
 
 /// Whether the response sets a cookie.
@@ -100,18 +67,18 @@ pub(crate) fn sets_cookie(headers: &HeaderMap) -> bool {
     headers.contains_key(header::SET_COOKIE) || headers.contains_key("set-cookie2")
 }
 
-/// Whether a request says that it has a body.
+/// Whether the headers of a request announce a body.
 pub(crate) fn announces_body(headers: &HeaderMap) -> bool {
     headers.contains_key(header::TRANSFER_ENCODING)
         || headers.get_all(header::CONTENT_LENGTH).iter().any(|length| {
-            // `00` is none either.
+            // `00` announces none either.
             let length = length.as_bytes().trim_ascii();
             length.is_empty() || length.iter().any(|&digit| digit != b'0')
         })
 }
 
-/// Makes one line of all lines of `Vary`, with `more` names at its end: some caches that come next obey the first one
-/// only, and some the last.
+/// Joins all lines of `Vary` and the names in `more` to one line: some caches further on obey only the first line, and
+/// some only the last.
 pub(crate) fn join_vary(headers: &mut HeaderMap, more: &[HeaderName]) {
     let lines: Vec<_> = headers.get_all(header::VARY).iter().map(HeaderValue::as_bytes).collect();
     if lines.len() < 2 && more.is_empty() {
@@ -135,25 +102,25 @@ pub(crate) fn join_vary(headers: &mut HeaderMap, more: &[HeaderName]) {
     }
 }
 
-/// Adds `no-cache` to a response that is stored by [`HttpCache::ttl`](crate::HttpCache::ttl) and its like alone, and
-/// tells whether it did. By a validator, or by a lifetime of their own, caches that come next would keep it for longer
-/// than is decided here, and give it to requests that say who asks.
-pub(crate) fn say_what_was_decided(headers: &mut HeaderMap, source: Source) -> bool {
-    let says = source != Source::Response && !headers.contains_key(header::CACHE_CONTROL);
-    if says {
+/// Adds `no-cache` to a response whose lifetime is configured here and not declared by its handler; returns whether it
+/// did. Otherwise caches further on could choose a longer lifetime of their own, and would serve the response to
+/// requests that identify their clients.
+pub(crate) fn add_no_cache(headers: &mut HeaderMap, source: Source) -> bool {
+    let adds = source != Source::Origin && !headers.contains_key(header::CACHE_CONTROL);
+    if adds {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     }
-    says
+    adds
 }
 
-/// Adds `private` to a response about which its handler says nothing: it may be meant for its client alone.
-pub(crate) fn say_it_is_personal(headers: &mut HeaderMap) {
+/// Adds `private` to a response whose handler declares nothing about caching: it may be for its client only.
+pub(crate) fn add_private(headers: &mut HeaderMap) {
     if !headers.contains_key(header::CACHE_CONTROL) && !headers.contains_key(header::EXPIRES) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
     }
 }
 
-/// The same headers in memory of their own: a value may be a view of all that came with it.
+/// The same headers in memory of their own: a value may be a view of a large buffer that it came in.
 pub(crate) fn copied(headers: &HeaderMap) -> HeaderMap {
     let mut copied = HeaderMap::with_capacity(headers.keys_len());
     for (name, value) in headers {
@@ -164,7 +131,7 @@ pub(crate) fn copied(headers: &HeaderMap) -> HeaderMap {
     copied
 }
 
-/// Puts the fields of a 304 in place of those that are stored.
+/// Replaces stored headers with those of a 304.
 pub(crate) fn update(stored: &mut HeaderMap, newer: &HeaderMap) {
     let changed = newer.keys().filter(|name| !OF_THE_BODY.contains(name));
     for name in changed {
@@ -175,10 +142,10 @@ pub(crate) fn update(stored: &mut HeaderMap, newer: &HeaderMap) {
     }
 }
 
-/// Takes the tags out of a response's headers: `Surrogate-Key` has blanks between them, `Cache-Tag` commas.
+/// Removes the headers with tags, and returns the tags. Blanks separate them in `Surrogate-Key`, commas in `Cache-Tag`.
 pub(crate) fn take_tags(headers: &mut HeaderMap) -> Vec<String> {
     let mut tags = Vec::new();
-    for name in TAGS {
+    for name in TAG_HEADERS {
         for value in headers.get_all(name) {
             let text = String::from_utf8_lossy(value.as_bytes());
             let separate = |character: char| match name {
@@ -193,6 +160,18 @@ pub(crate) fn take_tags(headers: &mut HeaderMap) -> Vec<String> {
     tags
 }
 
+/// `Content-Length`: none if it is absent, an error if it is invalid, or if there are several that differ.
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<Result<u64, ()>> {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter().flat_map(|line| {
+        let line = line.to_str().unwrap_or("invalid").to_owned();
+        // Digits only: `parse` accepts a sign too.
+        let length = |text: &str| text.parse().ok().filter(|_| !text.starts_with('+')).ok_or(());
+        members(&line).map(length).collect::<Vec<_>>()
+    });
+    let first: Result<u64, ()> = lengths.next()?;
+    Some(if lengths.all(|length| length == first) { first } else { Err(()) })
+}
+
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let lines = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let names = lines.flat_map(|line| line.split(',')).map(str::trim);
@@ -202,11 +181,6 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_in_order() {
-        assert!(IDENTIFYING.is_sorted());
-    }
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -223,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn section_3_1_what_is_of_the_connection_is_not_stored() {
+    fn section_3_1_headers_of_the_connection_are_not_stored() {
         let mut stored = headers(&[
             ("connection", "a, B"),
             ("connection", "keep-alive"),
@@ -241,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn section_5_2_2_named_fields_are_not_stored() {
+    fn section_5_2_2_headers_named_by_directives_are_not_stored() {
         let mut stored = headers(&[
             ("cache-control", "no-cache=\"a, b\", private=\"c\", max-age=60"),
             ("a", "1"),
@@ -294,5 +268,18 @@ mod tests {
         let mut response = headers(&[("surrogate-key", "a b  c"), ("cache-tag", "d e,f"), ("x", "1")]);
         assert_eq!(take_tags(&mut response), ["a", "b", "c", "d e", "f"]);
         assert_eq!(names(&response), ["x"]);
+    }
+
+    #[test]
+    fn lengths_have_to_agree() {
+        assert_eq!(content_length(&headers(&[])), None);
+        assert_eq!(content_length(&headers(&[("content-length", "5")])), Some(Ok(5)));
+        assert_eq!(content_length(&headers(&[("content-length", "5, 5")])), Some(Ok(5)));
+        assert_eq!(
+            content_length(&headers(&[("content-length", "5"), ("content-length", "6")])),
+            Some(Err(()))
+        );
+        assert_eq!(content_length(&headers(&[("content-length", "x")])), Some(Err(())));
+        assert_eq!(content_length(&headers(&[("content-length", "+5")])), Some(Err(())));
     }
 }

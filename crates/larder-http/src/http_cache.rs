@@ -1,23 +1,20 @@
-//! What a user decides about the cache.
-
-mod decisions;
+//! The cache that users configure and put in front of their handlers.
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use http::{HeaderName, header, request::Parts};
-use larder::{Cache, MemoryCache};
+use larder::Cache;
 
-use crate::{engine::State, page::weigh, status, tags::TagTemplate};
+use crate::{cache_status, config::Config, path_tags::TagTemplate, shared_state::SharedState};
 
-/// A shared HTTP cache in front of handlers: a layer for Axum and other tower services, and a middleware for
-/// Actix Web.
+/// A shared HTTP cache in front of handlers: a layer for Axum and other tower services, and a middleware for Actix Web.
 ///
-/// By itself it stores what the handlers' `Cache-Control` and `Expires` allow to store; the setters add to
-/// that. Cheap to clone; clones share what they know.
+/// By default it stores the responses that their handlers allow to store, by `Cache-Control` and `Expires`. The methods
+/// below change that. Cheap to clone; clones share all state.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,142 +28,49 @@ use crate::{engine::State, page::weigh, status, tags::TagTemplate};
 #[must_use = "a cache does nothing until it is put in front of a handler"]
 pub struct HttpCache {
     pub(crate) config: Arc<Config>,
-    pub(crate) state: Arc<State>,
-}
-
-type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
-type KeyOf = Arc<dyn Fn(&Parts) -> String + Send + Sync>;
-type Predicate = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
-
-#[derive(Clone)]
-pub(crate) struct Config {
-    /// As it was given.
-    given: Arc<dyn Cache>,
-    /// Where pages are kept.
-    pub(crate) cache: Arc<dyn Cache>,
-    /// The most that they take, in bytes; none if that is the cache's own matter.
-    capacity: Option<u64>,
-    clock: Option<Clock>,
-    /// How far the servers' clock is ahead of `clock`, in milliseconds, since the first look at both.
-    ahead: Arc<OnceLock<i64>>,
-    /// This cache's name in `Cache-Status`.
-    pub(crate) name: Arc<str>,
-    pub(crate) accel_expires: bool,
-    /// For how long a handler goes on without its client.
-    pub(crate) outlives: Duration,
-    /// Whether a proxy in front sets what steers handlers.
-    trusts_proxy: bool,
-    pub(crate) ignores_scheme: bool,
-    /// What all responses vary by, whatever they say.
-    pub(crate) vary: Vec<HeaderName>,
-    ttl: Option<Duration>,
-    /// The longest prefix first.
-    ttls_under: Vec<(String, Duration)>,
-    pub(crate) heuristic: bool,
-    pub(crate) keep_stale: Duration,
-    pub(crate) max_body: usize,
-    pub(crate) body_timeout: Duration,
-    pub(crate) sort_query: bool,
-    pub(crate) cookies: Cookies,
-    pub(crate) honors_requests: bool,
-    /// Whether the extensions for stale responses count beside `s-maxage`.
-    pub(crate) extends_s_maxage: bool,
-    keys: Vec<KeyOf>,
-    key_headers: Vec<HeaderName>,
-    harmless_headers: Vec<HeaderName>,
-    public_under: Vec<String>,
-    skips: Vec<Predicate>,
-    pub(crate) tags: Vec<TagTemplate>,
-    #[cfg(feature = "actix")]
-    carried: Vec<Carry>,
-}
-
-/// Copies an extension of one type from an Actix request.
-#[cfg(feature = "actix")]
-type Carry = Arc<dyn Fn(&actix_http::Extensions, &mut http::Extensions) + Send + Sync>;
-
-/// What is done about cookies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Cookies {
-    /// Stores responses that set cookies.
-    pub(crate) stores_set_cookie: bool,
-    /// Takes no notice of `Cookie` in requests.
-    pub(crate) ignores_cookie: bool,
+    pub(crate) state: Arc<SharedState>,
 }
 
 impl HttpCache {
-    /// Keeps responses in `cache`: `larder::global()`, say, or an `Arc` of any cache.
+    /// Stores responses in `cache`: `larder::global()`, for example, or an `Arc` of any cache.
     ///
-    /// They are entries of that cache, on its servers too if it has some, and any of its invalidations drops them.
-    /// Only their memory is one of their own, 64 MiB unless [`capacity`](Self::capacity) says otherwise: a cache that
-    /// counts entries could not bound it, and a client that asks for many URLs would drive out everything else. A page that
-    /// would take more than a tenth of it is not stored.
+    /// They are entries of that cache, on its servers too, and all of its invalidations apply to them. In memory they are
+    /// kept apart from its other entries, by default in 64 MiB; see [`capacity`](Self::capacity). A cache that counts
+    /// entries could not bound their memory, and a client that requests many URLs would evict all other entries. A
+    /// response that takes more than a tenth of that memory is not stored.
     pub fn new(cache: impl Cache + 'static) -> Self {
-        const CAPACITY: u64 = 64 << 20;
-        let given: Arc<dyn Cache> = Arc::new(cache);
-        let (cache, capacity) = apart(&given, CAPACITY);
-        let config = Config {
-            given,
-            cache,
-            capacity,
-            clock: None,
-            ahead: Arc::default(),
-            name: "larder".into(),
-            accel_expires: false,
-            outlives: Duration::from_secs(30),
-            trusts_proxy: false,
-            ignores_scheme: false,
-            vary: Vec::new(),
-            ttl: None,
-            ttls_under: Vec::new(),
-            heuristic: false,
-            keep_stale: Duration::from_secs(10 * 60),
-            max_body: 1 << 20,
-            body_timeout: Duration::from_secs(10),
-            sort_query: false,
-            cookies: Cookies::default(),
-            honors_requests: true,
-            extends_s_maxage: false,
-            keys: Vec::new(),
-            key_headers: Vec::new(),
-            harmless_headers: Vec::new(),
-            public_under: Vec::new(),
-            skips: Vec::new(),
-            tags: Vec::new(),
-            #[cfg(feature = "actix")]
-            carried: Vec::new(),
-        };
-        Self { config: Arc::new(config), state: Arc::default() }
+        Self { config: Arc::new(Config::new(Arc::new(cache))), state: Arc::default() }
     }
 
-    /// The memory for responses, in bytes, with their keys and all that belongs to them: 64 MiB by default, and one
-    /// byte at least. Those that were used least make room for new ones. What is stored so far stays with the clones
-    /// that were made before, so set it first.
+    /// The memory for responses in bytes, with their keys and all overhead: 64 MiB by default, and at least one byte. The
+    /// least used responses are evicted.
     ///
-    /// A [`RedisCache`](https://docs.rs/larder/latest/larder/struct.RedisCache.html) has no memory, and a cache of your
-    /// own decides by itself: there it does nothing.
+    /// Responses that are stored already stay with the clones that were made before: call it first. It has no effect on a
+    /// [`RedisCache`](https://docs.rs/larder/latest/larder/struct.RedisCache.html), which has no memory, and on caches
+    /// of other crates that do not support it.
     pub fn capacity(self, bytes: u64) -> Self {
-        self.with(|config| (config.cache, config.capacity) = apart(&config.given, bytes.max(1)))
+        self.with(|config| config.set_capacity(bytes.max(1)))
     }
 
-    /// Keeps responses in the memory of the cache itself, between its other entries. Its capacity is its own matter:
-    /// one that counts entries may take that many times [`max_body`](Self::max_body); see [`weigh`](crate::weigh).
-    pub fn in_shared_memory(self) -> Self {
-        self.with(|config| (config.cache, config.capacity) = (config.given.clone(), None))
-    }
-
-    /// How long a response is fresh whose handler says nothing about that.
+    /// Keeps responses in the memory of the given cache, among its other entries, within the capacity of that cache.
     ///
-    /// Such a response is neither made from nor given to requests that may say who asks: by `Authorization`,
-    /// `Cookie`, or any header that is not [known to be harmless](crate#whose-response-it-is). A handler that says
-    /// nothing has not said that its answer is for everybody. Nor is it stored with a status that is not cacheable
-    /// by itself (RFC 9110, section 15.1).
+    /// If the capacity is a number of entries, responses may take that many times [`max_body`](Self::max_body). See
+    /// [`weigh`](crate::weigh) for a capacity in bytes.
+    pub fn in_shared_memory(self) -> Self {
+        self.with(Config::share_memory)
+    }
+
+    /// The lifetime of responses whose handlers declare none.
+    ///
+    /// Such a response is not shared with requests that may identify their clients: those with `Authorization`, `Cookie`,
+    /// or any header that is [not known](crate#who-may-share-a-response) to be independent of the client. A response with
+    /// a status that is not heuristically cacheable (RFC 9110, section 15.1) is not stored.
     pub fn ttl(self, ttl: Duration) -> Self {
         self.with(|config| config.ttl = Some(ttl))
     }
 
-    /// As [`ttl`](Self::ttl), for the path `prefix` and all paths under it; the longest prefix counts. Zero
-    /// leaves them alone.
+    /// As [`ttl`](Self::ttl), for the path `prefix` and all paths under it. The longest prefix applies. With zero, such
+    /// responses are not stored.
     pub fn ttl_under(self, prefix: impl Into<String>, ttl: Duration) -> Self {
         self.with(|config| {
             config.ttls_under.push((prefix.into().trim_end_matches('/').to_owned(), ttl));
@@ -174,47 +78,47 @@ impl HttpCache {
         })
     }
 
-    /// Guesses how long a response is fresh that only says when it changed last: a tenth of the time since
-    /// then, a day at most (RFC 9111, section 4.2.2). Off by default.
+    /// Gives a lifetime to responses that declare only their last modification: a tenth of the time since then, at most a
+    /// day (RFC 9111, section 4.2.2). Off by default.
     pub fn heuristic_freshness(self) -> Self {
         self.with(|config| config.heuristic = true)
     }
 
-    /// How long stale responses are kept to be validated, or for clients who take them: ten minutes by
-    /// default.
+    /// For how long stale responses are kept, for validation and for clients that accept them: ten minutes by default.
     pub fn keep_stale(self, keep: Duration) -> Self {
         self.with(|config| config.keep_stale = keep)
     }
 
-    /// The largest body that is stored, in bytes: 1 MiB by default, and never more than a tenth of the
-    /// [`capacity`](Self::capacity). A larger one is passed on.
+    /// The largest body that is stored, in bytes: 1 MiB by default, and at most a tenth of the
+    /// [`capacity`](Self::capacity). A response with a larger one is passed on and not stored.
     pub fn max_body(self, bytes: usize) -> Self {
         self.with(|config| config.max_body = bytes)
     }
 
-    /// For how long a body may be on its way to be stored: ten seconds by default, from the first wait for it. One
-    /// that takes longer is passed on, and those who wait for it ask for themselves: nobody waits for a stream that
-    /// has no end. Time is told by Tokio. Without a runtime there is no such limit.
+    /// How long a body may take to be stored: ten seconds by default, from the first time at which the cache waits for it.
+    /// A response whose body takes longer is passed on and not stored, and requests that wait for it call the handler
+    /// themselves.
+    ///
+    /// Without a Tokio runtime there is no such limit.
     ///
     /// # Panics
     ///
-    /// Not here: a request does, whose response is a stream, on a runtime that was built without `enable_time`.
+    /// Not here. On a runtime that was built without `enable_time`, a request panics whose response is a stream.
     pub fn body_timeout(self, limit: Duration) -> Self {
         self.with(|config| config.body_timeout = limit)
     }
 
-    /// Takes URLs that differ in the order of their query's parameters for one. Parameters of one name keep
-    /// their order.
+    /// Ignores the order of a query's parameters: URLs that differ only in it share responses. Parameters with the same
+    /// name keep their order.
     pub fn sort_query(self) -> Self {
         self.with(|config| config.sort_query = true)
     }
 
-    /// Adds to the key what `addition` makes of a request: a tenant, a language, whether it is signed in.
-    /// Requests for one URI share responses only if it is the same. It does not change what an invalidation
-    /// of the URI covers.
+    /// Adds a part to the key: what `part` returns for a request, such as a tenant or a language. Requests share a
+    /// response only if all parts are equal. Invalidations of a URL cover all responses of it, whatever their parts.
     ///
-    /// The URI that it sees is the client's, whatever a router made of it. In Actix it sees those extensions alone
-    /// that `with_extension` names.
+    /// `part` sees the URI that the client sent, also inside of a router. In Actix it sees only those extensions that are
+    /// named by `with_extension`.
     ///
     /// ```
     /// # use larder_http::HttpCache;
@@ -223,164 +127,163 @@ impl HttpCache {
     ///     String::from_utf8_lossy(tenant.unwrap_or_default()).into_owned()
     /// });
     /// ```
-    pub fn key(self, addition: impl Fn(&Parts) -> String + Send + Sync + 'static) -> Self {
-        self.with(|config| config.keys.push(Arc::new(addition)))
+    pub fn key(self, part: impl Fn(&Parts) -> String + Send + Sync + 'static) -> Self {
+        self.with(|config| config.keys.push(Arc::new(part)))
     }
 
-    /// Adds what requests say in this header to the key: requests for one URI share responses only if they say the
-    /// same there, all lines of it. What a header in the key says is no reason to keep a response from others.
+    /// Adds the values of this request header to the key: requests share a response only if all lines of it are equal. A
+    /// header in the key never keeps a response from being shared.
     ///
     /// # Panics
     ///
-    /// If `name` is no header's: a mistake in the program.
+    /// If `name` is not a valid header name.
     pub fn key_header(self, name: &str) -> Self {
         let name = header_name(name);
         self.with(|config| config.key_headers.push(name))
     }
 
-    /// Says that handlers make nothing of this header that others must not see: requests with it share the responses
-    /// of handlers that [say nothing](Self::ttl). `Authorization` and `Cookie` are not to be named here; see
-    /// [`ignore_cookies`](Self::ignore_cookies).
+    /// Declares that no response depends on this request header, so that requests with it share responses that have a
+    /// [configured lifetime](Self::ttl). For `Cookie`, see [`ignore_cookies`](Self::ignore_cookies).
     ///
     /// # Panics
     ///
-    /// If `name` is no header's, or one of those two: a mistake in the program.
-    pub fn harmless_header(self, name: &str) -> Self {
+    /// If `name` is not a valid header name, or is `Authorization` or `Cookie`.
+    pub fn ignore_header(self, name: &str) -> Self {
         let name = header_name(name);
         assert!(
             name != header::AUTHORIZATION && name != header::COOKIE,
-            "`{name}` says who asks: let the handler say `Cache-Control: public`, or use `ignore_cookies`"
+            "`{name}` identifies the client: let the handler declare `Cache-Control: public`, or use `ignore_cookies`"
         );
-        self.with(|config| config.harmless_headers.push(name))
+        self.with(|config| config.ignored_headers.push(name))
     }
 
-    /// Says that the responses of the path `prefix`, and of all paths under it, are for everybody, whatever headers
-    /// requests have besides `Authorization` and `Cookie`: for handlers that [say nothing](Self::ttl).
+    /// Declares that the responses of the path `prefix`, and of all paths under it, are the same for all clients, whatever
+    /// headers requests have besides `Authorization` and `Cookie`. It applies to responses with a
+    /// [configured lifetime](Self::ttl).
     pub fn public_under(self, prefix: impl Into<String>) -> Self {
         self.with(|config| config.public_under.push(prefix.into().trim_end_matches('/').to_owned()))
     }
 
-    /// Shows extensions of type `T` of Actix' requests to [`key`](Self::key) and [`skip_if`](Self::skip_if): what a
-    /// middleware around the cache found out, as which tenant it is. Other extensions of such requests are not
-    /// there; those of tower's requests all are.
+    /// Shows the extensions of type `T` of Actix requests to [`key`](Self::key) and [`skip_if`](Self::skip_if): what a
+    /// middleware around the cache found out, such as the tenant. (Those of tower requests are all visible.)
     #[cfg(feature = "actix")]
     #[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
     pub fn with_extension<T: Clone + Send + Sync + 'static>(self) -> Self {
-        let carry = |from: &actix_http::Extensions, to: &mut http::Extensions| {
+        let copy = |from: &actix_http::Extensions, to: &mut http::Extensions| {
             if let Some(extension) = from.get::<T>() {
                 to.insert(extension.clone());
             }
         };
-        self.with(|config| config.carried.push(Arc::new(carry)))
+        self.with(|config| config.extensions.push(Arc::new(copy)))
     }
 
-    /// Goes without the cache for requests that `skip` says yes to. Unsafe methods invalidate all the same.
+    /// Forwards requests for which `skip` returns true to the handler, and does not store their responses. Unsafe methods
+    /// still invalidate what is stored.
     pub fn skip_if(self, skip: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
         self.with(|config| config.skips.push(Arc::new(skip)))
     }
 
-    /// Gives a tag to the responses of paths of a form: `.tag("/users/<id>/posts", "posts-of:<id>")`.
+    /// Adds a tag to the responses of all paths that match: `.tag("/users/<id>/posts", "posts-of:<id>")`.
     ///
-    /// A `<name>` in `path` is one segment, percent-decoded; a `*` as its last segment is any number of them.
+    /// A `<name>` in `path` matches one segment, percent-decoded. A `*` as its last segment matches any number of them.
     ///
     /// # Panics
     ///
-    /// If `tag` has a name that `path` has not: a mistake in the program.
+    /// If `tag` has a placeholder that `path` does not have.
     pub fn tag(self, path: &str, tag: &str) -> Self {
         let template = TagTemplate::new(path, tag);
         self.with(|config| config.tags.push(template))
     }
 
-    /// Stores responses that set cookies, cookies included, if they are otherwise to be stored: everybody who
-    /// asks gets the same cookie. Off by default.
+    /// Stores responses with `Set-Cookie` too, if nothing else forbids it: all clients get the same cookie. Off by
+    /// default.
     pub fn store_set_cookie(self) -> Self {
-        self.with(|config| config.cookies.stores_set_cookie = true)
+        self.with(|config| config.stores_set_cookie = true)
     }
 
-    /// Takes no notice of `Cookie` in requests, for handlers that do not either. By default, a response to a
-    /// request with cookies is stored only if it has `public` or `s-maxage`, or `Vary` names `Cookie`.
+    /// Ignores `Cookie` in requests: for handlers that ignore it as well. By default, the response to a request with
+    /// cookies is stored only with `public` or `s-maxage`, or if its `Vary` names `Cookie`.
     pub fn ignore_cookies(self) -> Self {
-        self.with(|config| config.cookies.ignores_cookie = true)
+        self.with(|config| config.ignores_cookie = true)
     }
 
-    /// Takes no notice of what requests say about caches: clients cannot make handlers work for what is stored.
+    /// Ignores what requests demand of caches, so that clients cannot make handlers work for responses that are stored.
     ///
-    /// `Cache-Control` counts for nothing. `Range` and `If-Range`, `If-Match` and `If-Unmodified-Since` are taken out: a
-    /// whole response is the answer to them. So is what [steers handlers](crate#cache-poisoning), `X-Forwarded-Host`
-    /// for one, which otherwise makes a copy for each value; if a proxy in front sets that, and clients cannot, say so
-    /// with [`trust_proxy`](Self::trust_proxy). `Upgrade` and a body make a request go to the handler only where
-    /// nothing is stored for its URL.
+    /// - `Cache-Control` has no effect.
+    /// - `Range`, `If-Range`, `If-Match` and `If-Unmodified-Since` are removed: the answer is a whole response.
+    /// - [Forwarding headers](crate#cache-poisoning) such as `X-Forwarded-Host` are removed, as each of their values would
+    ///   make a variant. If a proxy in front sets them, use [`trust_proxy`](Self::trust_proxy).
+    /// - Requests with `Upgrade` or with a body are forwarded to the handler only if nothing is stored for their URL.
     ///
-    /// What remains with clients: URLs and hosts that were not asked for yet, `Authorization`, `Cookie`, what `Vary`
-    /// names, and for handlers that say nothing any header that [may say who asks](crate#whose-response-it-is).
+    /// Clients can still make handlers work by new URLs and hosts, by `Authorization`, `Cookie` and the headers that `Vary`
+    /// names, and by any header that [may identify them](crate#who-may-share-a-response), for responses with a configured
+    /// lifetime.
     pub fn ignore_request_directives(self) -> Self {
         self.with(|config| config.honors_requests = false)
     }
 
-    /// Says that a proxy in front of the service sets or removes `Forwarded`, `X-Forwarded-Host`, `-Proto` and
-    /// everything else that [steers handlers](crate#cache-poisoning): under
-    /// [`ignore_request_directives`](Self::ignore_request_directives) they reach the handlers, and are in the key.
+    /// Declares that a proxy in front sets or removes `Forwarded`, `X-Forwarded-Host`, `-Proto` and all other
+    /// [forwarding headers](crate#cache-poisoning): with [`ignore_request_directives`](Self::ignore_request_directives)
+    /// they then reach the handlers, and are part of the key.
     pub fn trust_proxy(self) -> Self {
         self.with(|config| config.trusts_proxy = true)
     }
 
-    /// Takes a URL for one whether it is asked for by `http` or by `https`, whatever the request or a proxy in front
-    /// says about that: for handlers that do not look at it. One that redirects from `http` to `https` does.
+    /// Ignores whether a client uses `http` or `https`: for handlers that ignore it as well. A handler that redirects from
+    /// `http` to `https` does not.
     pub fn ignore_scheme(self) -> Self {
         self.with(|config| config.ignores_scheme = true)
     }
 
-    /// For how long a handler that was asked goes on, as a task of its own, after its client went away: 30 seconds by
-    /// default. So those who are less patient than the handler get its response the next time, and what they asked for
-    /// does not begin anew each time. After that its future is dropped, and one of those who wait asks again: a handler
-    /// that never answers delays no request for longer. With zero it ends with its client, as it does without a cache.
+    /// For how long a handler goes on, as a task of its own, after its client went away: 30 seconds by default.
     ///
-    /// A task does not see the task-local values of its client's. Time is told by Tokio, whose runtime needs
-    /// `enable_time` for that.
-    pub fn outlive(self, limit: Duration) -> Self {
-        self.with(|config| config.outlives = limit)
+    /// So the response is stored even if clients are less patient than the handler, and their next request is a hit. After
+    /// that time the handler's future is dropped, and one of the waiting requests calls the handler again. With zero, a
+    /// handler ends with its client, as it does without a cache.
+    ///
+    /// The task does not have the task-local values of its client's task. It needs a Tokio runtime that was built with
+    /// `enable_time`.
+    pub fn disconnect_grace(self, limit: Duration) -> Self {
+        self.with(|config| config.disconnect_grace = limit)
     }
 
-    /// Lets `stale-while-revalidate` and `stale-if-error` of a response count beside `s-maxage`, as the more
-    /// particular word. By default they do not: `s-maxage` says what `proxy-revalidate` does (RFC 9111, section
-    /// 5.2.2.10). Beside `must-revalidate`, `proxy-revalidate` and `no-cache` they never do.
+    /// Lets `stale-while-revalidate` and `stale-if-error` of a response count beside `s-maxage`, as the more specific
+    /// directives. By default they do not, because `s-maxage` includes `proxy-revalidate` (RFC 9111, section 5.2.2.10).
+    /// Beside `must-revalidate`, `proxy-revalidate` and `no-cache` they never count.
     pub fn extend_s_maxage(self) -> Self {
         self.with(|config| config.extends_s_maxage = true)
     }
 
-    /// Tells the time by `clock`: for tests that do not want to wait. Ages are counted by the clock of the servers
-    /// that the cache shares its entries through, if there are any; then what `clock` adds to that from here on
-    /// counts, and not how late it is, to the minute.
+    /// Replaces the clock: for tests that must not wait.
+    ///
+    /// If the cache shares its entries through servers, ages are measured by the servers' clock. Then only the progress of
+    /// `clock` counts, from this call on, and not its absolute time (to the minute).
     pub fn clock(self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.with(|config| {
-            config.clock = Some(Arc::new(clock));
-            config.ahead = Arc::default();
-            config.shared_now();
-        })
+        self.with(|config| config.set_clock(Arc::new(clock)))
     }
 
-    /// Adds this header to the `Vary` of every response: for layers between this cache and the handlers that look at
-    /// it without saying so each time, as Actix' `Compress` does with `Accept-Encoding`. See
+    /// Adds this header to the `Vary` of every response: for layers between this cache and the handlers that use the
+    /// header without always declaring it, as Actix' `Compress` does with `Accept-Encoding`. See
     /// [compression](crate#compression).
     ///
     /// # Panics
     ///
-    /// If `name` is no header's: a mistake in the program.
+    /// If `name` is not a valid header name.
     pub fn vary(self, name: &str) -> Self {
         let name = header_name(name);
         self.with(|config| config.vary.push(name))
     }
 
-    /// Names this cache in `Cache-Status`, where several are on the way: `larder` by default. What is not printable
-    /// ASCII is left out.
+    /// The name of this cache in `Cache-Status`: `larder` by default. Characters that are not printable ASCII are removed.
     pub fn name(self, name: &str) -> Self {
-        self.with(|config| config.name = status::name(name).into())
+        self.with(|config| config.name = cache_status::name(name).into())
     }
 
-    /// Tells nginx how long it may keep a response, by `X-Accel-Expires`: what is left of its lifetime, and nothing of
-    /// what is stale or not stored, or stored by [`ttl`](Self::ttl) and its like: nginx does not know which requests
-    /// [may say who asks](crate#whose-response-it-is). nginx by itself takes no notice of `Age`, and keeps a response
-    /// for its whole `max-age` from then on. It does not pass that header on.
+    /// Tells nginx by `X-Accel-Expires` for how long it may keep a response: the rest of its lifetime; zero if it is stale,
+    /// not stored, or has a [configured lifetime](Self::ttl), as nginx does not know which requests
+    /// [may identify their clients](crate#who-may-share-a-response).
+    ///
+    /// By default nginx ignores `Age`, and keeps a response for its whole `max-age`. nginx does not forward this header.
     pub fn accel_expires(self) -> Self {
         self.with(|config| config.accel_expires = true)
     }
@@ -391,22 +294,13 @@ impl HttpCache {
     }
 }
 
-/// The same cache with so many bytes of memory for pages alone, and that bound; if it cannot be had so, as it is.
-fn apart(cache: &Arc<dyn Cache>, bytes: u64) -> (Arc<dyn Cache>, Option<u64>) {
-    let memory = MemoryCache::builder().capacity(bytes).weigher(weigh);
-    match cache.with_memory(memory) {
-        Some(apart) => (apart, Some(bytes)),
-        None => (cache.clone(), None),
-    }
-}
-
 /// # Panics
 ///
-/// If it is none.
+/// If it is not valid.
 fn header_name(name: &str) -> HeaderName {
     match name.parse() {
         Ok(name) => name,
-        Err(_) => panic!("`{name}` is not the name of a header"),
+        Err(_) => panic!("`{name}` is not a valid header name"),
     }
 }
 

@@ -1,70 +1,35 @@
-//! Where a response is kept: the layout of keys, and the scopes that cover them.
+//! The layout of the keys under which responses are stored, and the scopes that cover them.
 //!
 //! ```text
 //! http:<host>:<segment>:<segment>…:@:?<query>:v<digest>
 //! ```
 //!
-//! Each segment of the path is a part of its own, so that what is under a path is a prefix. Without a query there
-//! is a `-` in its place. All that is not in the URL, and the scheme, is in the digest: a change is a change
-//! whether it came by `http` or by `https`.
+//! Each segment of the path is a part of its own, so that all URLs under a path have a prefix in common. `-` stands for
+//! a missing query. The scheme, and everything that is not in the URL, is in the digest: an unsafe request invalidates a
+//! URL whether it came by `http` or by `https`.
 
 use std::fmt::Write as _;
 
 use http::{Uri, header, request::Parts, uri::Authority};
 use larder::Scope;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-/// So many segments are parts of their own; the others are one. Each part is a scope of the entry.
+use crate::digest::Digest;
+
+/// Number of path segments that are parts of their own; the others are one part. Each part is a scope of the entry.
 const SEGMENTS: usize = 16;
 
-/// Text that is longer than this many bytes is in the key as its digest.
+/// Longest text, in bytes, that is in a key as it is. Longer text is there as its digest.
 const READABLE: usize = 256;
 
-/// A digest that no one can find a second text for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub(crate) struct Hash([u8; 20]);
-
-impl From<Sha256> for Hash {
-    fn from(hasher: Sha256) -> Self {
-        let mut hash = [0; 20];
-        hash.copy_from_slice(&hasher.finalize()[..20]);
-        Self(hash)
-    }
-}
-
-impl Hash {
-    /// That of nothing, which needs no digest.
-    pub(crate) const NONE: Self = Self([0; 20]);
-
-    pub(crate) fn of(parts: &[&[u8]]) -> Self {
-        let mut hasher = Sha256::new();
-        for part in parts {
-            hasher.update((part.len() as u64).to_le_bytes());
-            hasher.update(part);
-        }
-        Self::from(hasher)
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    pub(crate) fn hex(&self) -> String {
-        let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
-        self.0.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte)]).collect()
-    }
-}
-
-/// What is asked for: the key without what tells variants apart.
+/// The part of a key that follows from the target URI (the "primary key" of RFC 9111): all variants of a response have
+/// it in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct PrimaryKey {
     host: String,
     base: String,
 }
 
-impl Target {
-    /// What a request asks for.
+impl PrimaryKey {
     pub(crate) fn of(request: &Parts, sorted: bool) -> Self {
         let uri = &request.uri;
         Self::new(named_host(request), uri.path(), uri.query(), sorted)
@@ -84,12 +49,12 @@ impl Target {
         Self { host, base }
     }
 
-    /// What another URI means, in a response from here: none if it is elsewhere.
+    /// That of a URI reference in a response from here; none if it leads to another host.
     pub(crate) fn resolve(&self, reference: &str, request: &Uri, sorted: bool) -> Option<Self> {
         let reference = reference.split('#').next().unwrap_or_default();
         let has_scheme = reference.split(['/', '?']).next().is_some_and(|first| first.contains(':'));
         if has_scheme {
-            // One that names no host, such as `mailto:`, is none of ours.
+            // A URI without a host, such as `mailto:`, is not served here.
             reference.split_once(':').filter(|(_, rest)| rest.starts_with("//"))?;
             let uri: Uri = reference.parse().ok()?;
             if canonical_host(uri.authority()?.as_str()) != self.host {
@@ -115,8 +80,8 @@ impl Target {
         Some(Self::new(&self.host, &path, query, sorted))
     }
 
-    /// The same with a slash more or less at the end of the path of its `uri`.
-    pub(crate) fn beside(&self, uri: &Uri, sorted: bool) -> Self {
+    /// That of `uri` with the slash at the end of its path removed, or added.
+    pub(crate) fn with_other_slash(&self, uri: &Uri, sorted: bool) -> Self {
         let path = match uri.path().strip_suffix('/') {
             Some(path) => path.to_owned(),
             None => format!("{}/", uri.path()),
@@ -124,24 +89,24 @@ impl Target {
         Self::new(&self.host, &path, uri.query(), sorted)
     }
 
-    /// All that is kept for this URI.
+    /// Covers all that is stored for this URI.
     pub(crate) fn scope(&self) -> Scope {
         Scope::prefix(&self.base)
     }
 
-    /// Where a response is kept that was chosen by this.
-    pub(crate) fn slot(&self, chosen_by: &Hash) -> String {
-        match *chosen_by {
-            Hash::NONE => [&self.base, ":v"].concat(),
-            _ => [&self.base, ":v", &chosen_by.hex()].concat(),
+    /// The key of the variant with this digest.
+    pub(crate) fn variant(&self, digest: &Digest) -> String {
+        match *digest {
+            Digest::NONE => [&self.base, ":v"].concat(),
+            _ => [&self.base, ":v", &digest.hex()].concat(),
         }
     }
 }
 
-/// The pages of a path, with any scheme and query: for `larder`'s `invalidate`.
+/// The scope of all stored responses of a path, with any scheme and query: an argument for `larder`'s `invalidate`.
 ///
-/// `host` is what the requests name in `Host`, with its port unless that is 80 or 443; `path` is as it stands
-/// in the URL, percent-encoded.
+/// `host` is the value of the requests' `Host` header, with the port unless it is 80 or 443. `path` is written as in the
+/// URL, percent-encoded.
 ///
 /// ```
 /// # use larder::{CacheExt, MemoryCache};
@@ -153,22 +118,22 @@ pub fn page(host: &str, path: &str) -> Scope {
     Scope::prefix(format!("{}@", path_key(&canonical_host(host), path)))
 }
 
-/// The pages of a path and of all paths under it.
+/// The scope of all stored responses of a path and of all paths under it.
 ///
-/// `/users` covers `/users`, `/users/` and `/users/7`, but not `/users-of-today`. For `/` these are all pages
-/// of the host. A path is covered to a depth of sixteen segments.
+/// `/users` covers `/users`, `/users/` and `/users/7`, but not `/users-of-today`. `/` covers all responses of the host.
+/// A path of sixteen segments or more covers only itself.
 #[must_use]
 pub fn pages_under(host: &str, path: &str) -> Scope {
     Scope::prefix(path_key(&canonical_host(host), path.trim_end_matches('/')))
 }
 
-/// The host that a request names, as it names it.
+/// The host of a request, as the client wrote it.
 pub(crate) fn named_host(request: &Parts) -> &str {
     let header = || request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
     request.uri.authority().map(Authority::as_str).or_else(header).unwrap_or_default()
 }
 
-/// Lower case, without the port that goes without saying.
+/// In lower case, without a user and without the ports 80 and 443.
 pub(crate) fn canonical_host(authority: &str) -> String {
     let host = authority.rsplit_once('@').map_or(authority, |(_user, host)| host).to_ascii_lowercase();
     match host.strip_suffix(":80").or_else(|| host.strip_suffix(":443")) {
@@ -189,7 +154,7 @@ fn path_key(host: &str, path: &str) -> String {
     }
     let mut left = READABLE * 2;
     for segment in segments {
-        // However long the path is, the key is not.
+        // However long the path is, the key is short.
         let short = segment.len() <= left.min(READABLE);
         left = left.saturating_sub(segment.len());
         if short {
@@ -206,13 +171,13 @@ fn readable(key: &mut String, text: &str) {
     if text.len() <= READABLE { escape(key, text) } else { digest(key, text) }
 }
 
-/// A `%` that is not followed by two digits is in no escaped text.
+/// Escaped text never has a `%` that is not followed by two hexadecimal digits, so it cannot look like a digest.
 fn digest(key: &mut String, text: &str) {
     key.push_str("%~");
-    key.push_str(&Hash::of(&[text.as_bytes()]).hex());
+    key.push_str(&Digest::of(&[text.as_bytes()]).hex());
 }
 
-/// Text in which nothing can be taken for a separator.
+/// Text in which separators are percent-encoded.
 fn escape(key: &mut String, text: &str) {
     let is_special =
         |character: char| matches!(character, ':' | '*' | '%' | '@' | '?') || character.is_control();
@@ -230,7 +195,7 @@ fn escape(key: &mut String, text: &str) {
     key.push_str(rest);
 }
 
-/// The parameters by name; those of one name keep their order, which may mean something.
+/// The parameters in order of their names. Those of one name keep their order, which may have a meaning.
 fn sorted_query(query: &str) -> String {
     let mut parameters: Vec<_> = query.split('&').filter(|parameter| !parameter.is_empty()).collect();
     parameters.sort_by_key(|parameter| parameter.split('=').next());

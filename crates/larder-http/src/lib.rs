@@ -257,27 +257,31 @@
 
 #[cfg(feature = "actix")]
 mod actix;
-mod additions;
 mod body;
+mod cache_control;
+mod cache_status;
+mod cacheable_request;
 mod caching;
-mod conditional;
 mod config;
 mod date;
-mod directives;
+mod digest;
 mod engine;
-mod fields;
 mod freshness;
-mod harmless;
+mod headers;
+mod http_cache;
 mod key;
-mod lists;
+mod list_syntax;
 mod origin;
-mod page;
-mod pieces;
-mod status;
+mod path_tags;
+mod request_headers;
+mod shared_state;
+mod status_code;
 mod storable;
-mod tags;
+mod stored_response;
 #[cfg(feature = "tower")]
 mod tower;
+mod unkeyed_inputs;
+mod validation;
 mod vary;
 
 #[cfg(feature = "actix")]
@@ -289,7 +293,7 @@ pub use self::tower::HttpCacheService;
 pub use self::{
     body::ResponseBody,
     caching::Caching,
-    config::HttpCache,
+    http_cache::HttpCache,
     key::{page, pages_under},
-    page::weigh,
+    stored_response::weigh,
 };

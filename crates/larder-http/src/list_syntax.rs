@@ -1,23 +1,23 @@
-//! Lists in header fields: members with commas between them, and what is quoted in them.
+//! The list syntax of headers: members separated by commas, with quoted strings in them (RFC 9110, section 5.6).
 
 use std::ops::Range;
 
-/// What a backslash means inside of quotes.
+/// The meaning of a backslash inside of quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backslash {
-    /// The next character is itself, a quote too: in a quoted string (RFC 9110, section 5.6.4).
+    /// It escapes the next character: in a quoted string (RFC 9110, section 5.6.4).
     Escapes,
-    /// Nothing: in an entity tag (section 8.8.3).
-    IsItself,
+    /// It is a character like any other: in an entity tag (section 8.8.3).
+    Literal,
 }
 
-/// The members of a list of tokens and quoted strings, trimmed, without empty ones.
+/// The members of a list, trimmed, without empty ones.
 pub(crate) fn members(line: &str) -> impl Iterator<Item = &str> {
     let ranges = ranges(line.as_bytes(), b",", Backslash::Escapes);
     ranges.map(|range| line[range].trim_matches([' ', '\t'])).filter(|member| !member.is_empty())
 }
 
-/// What stands between separators, trimmed: it need not be text.
+/// The parts of a line between any of the separators, trimmed. The line need not be text.
 pub(crate) fn split<'a>(
     line: &'a [u8],
     separators: &'static [u8],
@@ -26,9 +26,9 @@ pub(crate) fn split<'a>(
     ranges(line, separators, backslash).map(|range| line[range].trim_ascii())
 }
 
-/// Where the parts are between separators. One inside of quotes separates nothing; a quote that is not closed
-/// is no quote, so that it hides nothing that follows. Once there is one, none that follows can be closed: looking
-/// for that at each of them would take a hostile line's length squared.
+/// The ranges between separators. A separator inside of quotes does not count. A quote that is never closed is an
+/// ordinary character, so that it cannot hide what follows. After the first such quote none that follows can be closed:
+/// to search for that at each of them would take quadratic time on a hostile line.
 fn ranges(
     line: &[u8],
     separators: &'static [u8],
@@ -54,7 +54,7 @@ fn ranges(
     })
 }
 
-/// Where what is quoted ends that begins with the quote at `from`: past its closing quote.
+/// The position after the closing quote of the quoted string that begins at `from`.
 fn end_of_quotes(line: &[u8], from: usize, backslash: Backslash) -> Option<usize> {
     let mut at = from + 1;
     loop {
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_backslash_in_a_tag_is_itself() {
-        let tags: Vec<_> = split(br#""a\", "b,c""#, b",", Backslash::IsItself).collect();
+        let tags: Vec<_> = split(br#""a\", "b,c""#, b",", Backslash::Literal).collect();
         assert_eq!(tags, [&br#""a\""#[..], br#""b,c""#]);
     }
 }

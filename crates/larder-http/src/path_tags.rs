@@ -1,10 +1,10 @@
-//! Tags by the form of a path.
+//! Tags that follow from the path of a request.
 
-/// `/users/<id>` and what follows from it: `user:<id>`.
+/// A path with placeholders, and the tag that follows from it: `/users/<id>` and `user:<id>`.
 #[derive(Debug, Clone)]
 pub(crate) struct TagTemplate {
     path: Vec<Part>,
-    /// Whether anything may follow.
+    /// Whether any segments may follow.
     open: bool,
     tag: Vec<Part>,
 }
@@ -18,7 +18,7 @@ enum Part {
 impl TagTemplate {
     /// # Panics
     ///
-    /// If `tag` has a name that `path` has not.
+    /// If `tag` has a placeholder that `path` does not have.
     pub(crate) fn new(path: &str, tag: &str) -> Self {
         let mut parts: Vec<_> = segments(path).map(part).collect();
         let open = parts.last() == Some(&Part::Literal("*".into()));
@@ -33,7 +33,7 @@ impl TagTemplate {
         Self { path: parts, open, tag }
     }
 
-    /// The tag of this path, if it has the form.
+    /// The tag of a path; none if the path does not match.
     pub(crate) fn tag(&self, path: &str) -> Option<String> {
         let given: Vec<_> = segments(path).collect();
         if given.len() < self.path.len() || (given.len() > self.path.len() && !self.open) {
@@ -69,7 +69,7 @@ fn part(segment: &str) -> Part {
     }
 }
 
-/// Splits at each `<name>`.
+/// Splits a text into literals and placeholders.
 fn placeholders(text: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut rest = text;
@@ -84,7 +84,7 @@ fn placeholders(text: &str) -> Vec<Part> {
     parts
 }
 
-/// Without percent-encoding, where that gives text.
+/// The percent-decoded segment; as it is if that is not UTF-8.
 fn decoded(segment: &str) -> String {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_of_the_form_gives_its_tag() {
+    fn a_path_that_matches_has_a_tag() {
         let template = TagTemplate::new("/users/<id>/posts/<post>", "posts:<id>/<post>!");
         assert_eq!(template.tag("/users/7/posts/a%20b"), Some("posts:7/a b!".into()));
         assert_eq!(template.tag("/users/7/posts"), None);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_takes_what_follows() {
+    fn a_star_matches_any_segments() {
         let template = TagTemplate::new("/users/<id>/*", "user:<id>");
         assert_eq!(template.tag("/users/7/posts/1"), Some("user:7".into()));
         assert_eq!(template.tag("/users/7"), Some("user:7".into()));
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "which is not in the path")]
-    fn a_name_that_the_path_has_not_is_a_mistake() {
+    fn a_placeholder_that_the_path_does_not_have_is_a_mistake() {
         let _ = TagTemplate::new("/users/<id>", "user:<name>");
     }
 }

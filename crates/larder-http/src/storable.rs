@@ -1,34 +1,25 @@
-//! Whether a response may be stored, and for how long it is fresh (RFC 9111, section 3).
+//! Whether a response may be stored, and with which lifetime (RFC 9111, section 3).
 
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
 
 use crate::{
+    cache_control::ResponseDirectives,
+    cacheable_request::CacheableRequest,
     caching::Caching,
-    conditional,
     config::Config,
-    directives::ResponseDirectives,
-    engine::Wish,
-    fields,
-    freshness::{Exchange, Freshness, Source, guessed_lifetime, stated_lifetime},
-    page::MOST_HEADERS,
+    freshness::{Exchange, Freshness, Source, declared_lifetime, heuristic_lifetime},
+    headers::{self, MAX_HEADERS},
+    status_code,
+    validation::Conditions,
     vary::Vary,
 };
-
-/// Statuses that may be stored although nobody said for how long they are fresh (RFC 9110, section 15.1).
-const CACHEABLE_BY_THEMSELVES: [u16; 11] = [200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501];
-
-/// Statuses whose rules are kept here: all that the RFC gives a rule for caches.
-const UNDERSTOOD: [u16; 27] = [
-    200, 203, 204, 300, 301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 405, 406, 409, 410, 411, 414, 415,
-    421, 500, 501, 502, 503, 504,
-];
 
 /// Why a response is not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Its `Vary` matches nothing.
+    /// Its `Vary` is `*`, or invalid.
     Vary,
     Status,
     NoStore,
@@ -38,20 +29,20 @@ pub(crate) enum Refusal {
     /// It has too many headers.
     TooLarge,
     SetCookie,
-    /// It was asked for with `Authorization`.
+    /// The request has `Authorization`.
     Authorization,
-    /// It was asked for with `Cookie`.
+    /// The request has `Cookie`.
     Cookie,
-    /// Nobody says for how long it is fresh.
+    /// It has no lifetime, neither declared nor configured.
     Silent,
-    /// Nobody says for how long it is fresh or whose it is, and the request may say who asks.
+    /// Its handler declares nothing about caching, and the request may identify its client.
     Personal,
-    /// Nobody could use it.
+    /// It is stale, and can be neither served stale nor validated.
     Stale,
 }
 
 impl Refusal {
-    /// For people, in `Cache-Status`.
+    /// Its `detail` in `Cache-Status`.
     pub(crate) fn detail(self) -> &'static str {
         match self {
             Self::Vary => "vary",
@@ -70,132 +61,126 @@ impl Refusal {
         }
     }
 
-    /// Whether it says something about the resource, and not only about who asked.
-    pub(crate) fn is_for_all(self) -> bool {
+    /// Whether it is a property of the resource, and not only of this request.
+    pub(crate) fn is_of_the_resource(self) -> bool {
         !matches!(self, Self::SetCookie | Self::Authorization | Self::Cookie | Self::Personal)
     }
 }
 
-/// On what terms a response is stored.
+/// How a response is stored.
 #[derive(Debug)]
-pub(crate) struct Terms {
+pub(crate) struct StorageTerms {
     pub(crate) directives: ResponseDirectives,
     pub(crate) freshness: Freshness,
     pub(crate) vary: Vary,
 }
 
-/// The terms on which a response to `wish` is stored.
-pub(crate) fn terms(
+/// How a response to `request` is stored, or why it is not.
+pub(crate) fn storage_terms(
     config: &Config,
-    wish: &Wish,
+    request: &CacheableRequest,
     (status, headers, caching): (StatusCode, &HeaderMap, &Caching),
     exchange: Exchange,
-) -> Result<Terms, Refusal> {
+) -> Result<StorageTerms, Refusal> {
     let directives = ResponseDirectives::of(headers);
-    let vary = Vary::of(headers, &wish.headers).ok_or(Refusal::Vary)?;
+    let vary = Vary::of(headers, &request.headers).ok_or(Refusal::Vary)?;
     may_be_stored(status, &directives, caching)?;
     if is_stream(headers) {
         return Err(Refusal::Stream);
     }
-    if headers.len() > MOST_HEADERS {
+    if headers.len() > MAX_HEADERS {
         return Err(Refusal::TooLarge);
     }
-    if fields::sets_cookie(headers) && !config.cookies.stores_set_cookie {
+    if headers::sets_cookie(headers) && !config.stores_set_cookie {
         return Err(Refusal::SetCookie);
     }
-    may_be_shared(config, wish, &directives, &vary)?;
+    may_be_shared(config, request, &directives, &vary)?;
 
-    let lifetime = lifetime(config, wish, (status, headers, caching), (&directives, &vary), exchange)?;
+    let lifetime = lifetime(config, request, (status, headers, caching), (&directives, &vary), exchange)?;
     let freshness = Freshness::of(headers, &directives, exchange, lifetime, config.extends_s_maxage);
-    let is_useful = freshness.is_usable_unasked(exchange.shared)
+    let is_useful = freshness.is_reusable(exchange.shared)
         || freshness.has_error_window()
-        || !conditional::Conditions::of(headers, false).is_empty()
-        || freshness.is_within_reach_of_clients();
+        || !Conditions::of(headers, false).is_empty()
+        || freshness.is_acceptable_stale();
     if !is_useful {
         return Err(Refusal::Stale);
     }
-    Ok(Terms { directives, freshness, vary })
+    Ok(StorageTerms { directives, freshness, vary })
 }
 
-/// Whether a response with this status may be stored: not one that is no complete answer by itself.
-pub(crate) fn can_be_stored(status: StatusCode) -> bool {
-    !status.is_informational() && !matches!(status.as_u16(), 206 | 304)
-}
-
-/// Whether the handler allows to store it at all.
+/// Whether the status, the handler and the response's directives allow to store it.
 fn may_be_stored(
     status: StatusCode,
     directives: &ResponseDirectives,
     caching: &Caching,
 ) -> Result<(), Refusal> {
-    if !can_be_stored(status) {
+    if !status_code::is_complete(status) {
         return Err(Refusal::Status);
     }
     if caching.no_store {
         return Err(Refusal::NoStore);
     }
-    let understood = UNDERSTOOD.contains(&status.as_u16());
-    // Section 5.2.2.3: who understands the status need not heed `no-store`.
-    match (directives.permits.must_understand, understood) {
+    // Section 5.2.2.3: a cache that understands the status may ignore `no-store`.
+    match (directives.permits.must_understand, status_code::is_understood(status)) {
         (true, false) => return Err(Refusal::MustUnderstand),
         (true, true) => {}
         (false, _) if directives.no_store => return Err(Refusal::NoStore),
         (false, _) => {}
     }
-    if directives.private.is_all() { Err(Refusal::Private) } else { Ok(()) }
+    if directives.private.is_unqualified() { Err(Refusal::Private) } else { Ok(()) }
 }
 
-/// Whether a response to somebody with credentials is for everybody.
+/// Whether a response to a request with `Authorization` or `Cookie` may be shared.
 fn may_be_shared(
     config: &Config,
-    wish: &Wish,
+    request: &CacheableRequest,
     directives: &ResponseDirectives,
     vary: &Vary,
 ) -> Result<(), Refusal> {
     let permits = directives.permits;
-    let for_all = permits.public || permits.s_maxage;
+    let is_shared = permits.public || permits.s_maxage;
     // Section 3.5.
-    if wish.has_authorization && !for_all && !permits.must_revalidate {
+    if request.has_authorization && !is_shared && !permits.must_revalidate {
         return Err(Refusal::Authorization);
     }
-    let by_cookie = vary.names(&header::COOKIE) || config.cookies.ignores_cookie;
-    if wish.has_cookie && !for_all && !by_cookie {
+    let by_cookie = vary.names(&header::COOKIE) || config.ignores_cookie;
+    if request.has_cookie && !is_shared && !by_cookie {
         return Err(Refusal::Cookie);
     }
     Ok(())
 }
 
-/// For how long it is fresh, and who says so.
+/// The lifetime, and where it comes from.
 fn lifetime(
     config: &Config,
-    wish: &Wish,
+    request: &CacheableRequest,
     (status, headers, caching): (StatusCode, &HeaderMap, &Caching),
     (directives, vary): (&ResponseDirectives, &Vary),
     exchange: Exchange,
 ) -> Result<(Duration, Source), Refusal> {
-    if let Some(lifetime) = stated_lifetime(headers, directives, exchange.received) {
-        return Ok((lifetime, Source::Response));
+    if let Some(lifetime) = declared_lifetime(headers, directives, exchange.received) {
+        return Ok((lifetime, Source::Origin));
     }
-    if directives.no_cache.is_all() {
-        return Ok((Duration::ZERO, Source::Response));
+    if directives.no_cache.is_unqualified() {
+        return Ok((Duration::ZERO, Source::Origin));
     }
-    let is_public = directives.permits.public || caching.public || config.is_public(wish.path());
-    let source = if is_public { Source::OursForAll } else { Source::Ours };
-    if wish.is_personal(source, vary) {
+    let is_public = directives.permits.public || caching.public || config.is_public(&request.path);
+    let source = if is_public { Source::ConfiguredPublic } else { Source::Configured };
+    if request.is_personal(source, vary) {
         return Err(Refusal::Personal);
     }
-    if !CACHEABLE_BY_THEMSELVES.contains(&status.as_u16()) && !directives.permits.public {
+    if !status_code::is_heuristically_cacheable(status) && !directives.permits.public {
         return Err(Refusal::Silent);
     }
-    let ours = caching.ttl.or_else(|| config.ttl_of(wish.path()));
-    let guessed = || guessed_lifetime(headers, exchange.received).filter(|_| config.heuristic);
-    match ours.or_else(guessed) {
+    let configured = caching.ttl.or_else(|| config.ttl_of(&request.path));
+    let heuristic = || heuristic_lifetime(headers, exchange.received).filter(|_| config.heuristic);
+    match configured.or_else(heuristic) {
         Some(lifetime) if !lifetime.is_zero() => Ok((lifetime, source)),
         _ => Err(Refusal::Silent),
     }
 }
 
-/// Whether it goes on for as long as the client listens.
+/// Whether it is an event stream, which goes on for as long as the client listens.
 fn is_stream(headers: &HeaderMap) -> bool {
     let stream = |value: &http::HeaderValue| {
         value.as_bytes().to_ascii_lowercase().trim_ascii().starts_with(b"text/event-stream")

@@ -1,4 +1,4 @@
-//! The cache as a layer of tower's, for Axum and everything else that is made of services.
+//! The cache as a tower layer, for Axum and all other tower services.
 
 use std::{
     future::{Future, poll_fn},
@@ -15,12 +15,13 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
-    body::{BoxError, ResponseBody},
-    conditional::Changes,
-    config::HttpCache,
-    engine::{Plan, Rest, Wish},
-    fields,
-    origin::{BoxFuture, Driver, Origin},
+    body::{BoxError, BoxFuture, CopyDriver, ResponseBody},
+    cacheable_request::CacheableRequest,
+    engine::{OriginState, Plan},
+    headers,
+    http_cache::HttpCache,
+    origin::Origin,
+    validation::RequestChanges,
 };
 
 impl<S> Layer<S> for HttpCache {
@@ -31,7 +32,7 @@ impl<S> Layer<S> for HttpCache {
     }
 }
 
-/// A service with an [`HttpCache`] in front of it.
+/// A tower service with an [`HttpCache`] in front of it.
 #[derive(Debug, Clone)]
 pub struct HttpCacheService<S> {
     cache: HttpCache,
@@ -50,8 +51,8 @@ where
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
-    /// Always ready: a response that is stored needs no handler. One that is not ready is waited for when it is
-    /// asked.
+    /// Always ready: stored responses are served even if the inner service is not ready. A request that needs the inner
+    /// service waits for it.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         Poll::Ready(Ok(()))
     }
@@ -61,21 +62,21 @@ where
         let cache = self.cache.clone();
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            let has_body = !body.is_end_stream() || fields::announces_body(&parts.headers);
+            let has_body = !body.is_end_stream() || headers::announces_body(&parts.headers);
             let asked_for = whole_uri(&parts);
             let routed = std::mem::replace(&mut parts.uri, asked_for);
             let plan = cache.plan(&mut parts, &routed, has_body);
             parts.uri = routed;
-            let wish = match &plan {
-                Plan::Look(wish) => Some(wish.clone()),
+            let cacheable = match &plan {
+                Plan::LookUp(request) => Some(request.clone()),
                 Plan::Pass(..) => None,
             };
-            let origin = Called { service, request: Request::from_parts(parts, body), wish };
+            let origin = TowerOrigin { service, request: Request::from_parts(parts, body), cacheable };
             let answer = cache.answer(plan, origin).await?;
-            if let Rest::Refresh(origin, refresh) = answer.rest {
+            if let OriginState::Refresh(origin, refresh) = answer.origin {
                 let task = async move { refresh.run(origin).await };
-                // Without a runtime there is nothing beside the request: it waits.
-                if let Driver::Inline(task) = Called::<S, ReqBody>::spawn(Box::pin(task)) {
+                // Without a runtime there are no tasks: the request waits.
+                if let CopyDriver::Inline(task) = TowerOrigin::<S, ReqBody>::spawn(Box::pin(task)) {
                     task.await;
                 }
             }
@@ -84,7 +85,7 @@ where
     }
 }
 
-/// The URI as the client sent it.
+/// The URI that the client sent.
 #[cfg(feature = "axum")]
 fn whole_uri(request: &http::request::Parts) -> http::Uri {
     match request.extensions.get::<axum::extract::OriginalUri>() {
@@ -93,21 +94,21 @@ fn whole_uri(request: &http::request::Parts) -> http::Uri {
     }
 }
 
-/// The URI as it reaches the layer.
+/// The URI that reaches the layer.
 #[cfg(not(feature = "axum"))]
 fn whole_uri(request: &http::request::Parts) -> http::Uri {
     request.uri.clone()
 }
 
-/// A service with a request for it.
-struct Called<S, ReqBody> {
+/// A tower service with a request for it.
+struct TowerOrigin<S, ReqBody> {
     service: S,
     request: Request<ReqBody>,
-    /// Has the request's headers, unless they are still there.
-    wish: Option<Arc<Wish>>,
+    /// Has the request's headers if the request goes to the cache.
+    cacheable: Option<Arc<CacheableRequest>>,
 }
 
-impl<S, ReqBody, ResBody> Origin for Called<S, ReqBody>
+impl<S, ReqBody, ResBody> Origin for TowerOrigin<S, ReqBody>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Send + 'static,
     S::Future: Send,
@@ -122,9 +123,9 @@ where
         poll_fn(|context| self.service.poll_ready(context)).await
     }
 
-    async fn call(mut self, changes: Changes) -> Result<Response<ResBody>, S::Error> {
-        if let Some(wish) = self.wish {
-            *self.request.headers_mut() = wish.headers.clone();
+    async fn call(mut self, changes: RequestChanges) -> Result<Response<ResBody>, S::Error> {
+        if let Some(cacheable) = self.cacheable {
+            *self.request.headers_mut() = cacheable.headers.clone();
         }
         changes.apply(self.request.headers_mut());
         let responding = self.service.call(self.request);
@@ -139,10 +140,10 @@ where
         Handle::try_current().is_ok()
     }
 
-    fn spawn(task: BoxFuture<()>) -> Driver {
+    fn spawn(task: BoxFuture<()>) -> CopyDriver {
         match Handle::try_current() {
-            Ok(runtime) => Driver::Task(runtime.spawn(task).abort_handle()),
-            Err(_) => Driver::Inline(task),
+            Ok(runtime) => CopyDriver::Task(runtime.spawn(task).abort_handle()),
+            Err(_) => CopyDriver::Inline(task),
         }
     }
 }

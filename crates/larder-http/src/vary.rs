@@ -1,25 +1,23 @@
-//! `Vary`: which requests a response answers (RFC 9111, section 4.1).
+//! `Vary`: which requests a stored response may answer (RFC 9111, section 4.1).
 
 use http::{HeaderMap, HeaderName, header};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::{
-    key::Hash,
-    lists::{Backslash, split},
-    page::MOST_HEADERS,
+    digest::{Digest, PartsHasher},
+    headers::MAX_HEADERS,
+    list_syntax::{Backslash, split},
 };
 
-/// The fields that chose a response, and a digest of what the request said in them: it may be a secret, and is
-/// not kept.
+/// The request headers that selected a response, and a digest of their values: these may be secrets, and are not kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Vary {
     names: Vec<String>,
-    chosen_by: Hash,
+    chosen_by: Digest,
 }
 
 impl Vary {
-    /// What chose a response to a request with these headers; none for `*`, or what cannot be read.
+    /// That of a response to a request with these headers; none for `*`, and for a value that cannot be parsed.
     pub(crate) fn of(response: &HeaderMap, request: &HeaderMap) -> Option<Self> {
         let mut names = Vec::new();
         for line in response.get_all(header::VARY) {
@@ -36,63 +34,55 @@ impl Vary {
         Some(Self { names, chosen_by })
     }
 
-    /// Whether the response answers a request with these headers.
+    /// Whether a request with these headers selects the response.
     pub(crate) fn matches(&self, request: &HeaderMap) -> bool {
         self.names.is_empty() || digest(&self.names, request) == self.chosen_by
     }
 
-    /// What the same fields say in another request.
-    pub(crate) fn chosen_by(&self, request: &HeaderMap) -> Hash {
+    /// The digest of the same headers in another request.
+    pub(crate) fn selected_by(&self, request: &HeaderMap) -> Digest {
         digest(&self.names, request)
     }
 
-    /// Whether it is as [`of`](Self::of) makes them.
+    /// Whether [`of`](Self::of) could have made it.
     pub(crate) fn is_valid(&self) -> bool {
-        self.names.len() <= MOST_HEADERS
+        self.names.len() <= MAX_HEADERS
             && self.names.iter().all(|name| HeaderName::from_lowercase(name.as_bytes()).is_ok())
     }
 
-    /// How much memory the names take, in bytes.
+    /// The memory that the names take, in bytes.
     pub(crate) fn weight(&self) -> usize {
         self.names.iter().map(|name| name.len() + size_of::<String>()).sum()
     }
 
-    /// Whether the field chose.
+    /// Whether this header selected the response.
     pub(crate) fn names(&self, name: &HeaderName) -> bool {
         self.names.iter().any(|known| known == name.as_str())
     }
 }
 
-/// What a request says in these fields. Each part has its length before it, so that no value can look like
-/// two.
-fn digest(names: &[String], request: &HeaderMap) -> Hash {
-    let mut hasher = Sha256::new();
+/// A digest of the values of these headers in a request.
+fn digest(names: &[String], request: &HeaderMap) -> Digest {
+    let mut hasher = PartsHasher::default();
     for name in names {
-        part(&mut hasher, name.as_bytes());
-        match normalized(name, request) {
-            Some(value) => {
-                hasher.update([1]);
-                part(&mut hasher, &value);
-            }
-            None => hasher.update([0]),
+        hasher.part(name.as_bytes());
+        let value = normalized(name, request);
+        hasher.flag(value.is_some());
+        if let Some(value) = value {
+            hasher.part(&value);
         }
     }
-    Hash::from(hasher)
+    hasher.finish()
 }
 
-fn part(hasher: &mut Sha256, bytes: &[u8]) {
-    hasher.update((bytes.len() as u64).to_le_bytes());
-    hasher.update(bytes);
-}
-
-/// Fields that are no lists: a comma in them, and the blanks around it, are theirs.
-const SINGLE: [&str; 8] =
+/// Headers that are not lists: commas in them, and the blanks around these, are part of the value.
+const NOT_LISTS: [&str; 8] =
     ["authorization", "cookie", "from", "host", "origin", "proxy-authorization", "referer", "user-agent"];
 
-/// A field's lines as one list without blanks around its commas; in lower case where case means nothing. Of a
-/// field that is no list, its lines as they stand.
+/// A header's lines as one list without blanks around its commas; in lower case where case has no meaning. If the
+/// header is not a list, its lines as they are.
 fn normalized(name: &str, request: &HeaderMap) -> Option<Vec<u8>> {
-    if SINGLE.contains(&name) {
+    if NOT_LISTS.contains(&name) {
         let lines: Vec<_> = request.get_all(name).iter().map(|line| line.as_bytes()).collect();
         return (!lines.is_empty()).then(|| lines.join(&b'\n'));
     }

@@ -47,7 +47,7 @@ async fn a_stream_passes_as_it_comes_and_is_stored_when_complete() {
 async fn a_client_that_goes_away_leaves_nothing_and_holds_up_nobody() {
     for framework in Framework::ALL {
         let streams = Streams::default();
-        let cache = http_cache(&TestClock::new()).outlive(Duration::from_millis(1));
+        let cache = http_cache(&TestClock::new()).disconnect_grace(Duration::from_millis(1));
         let server = framework.serve(cache, streams.handler(FRESH)).await;
         let leader = open(server.address, request("GET", "/", &[])).await;
         let first = streams.take(0);

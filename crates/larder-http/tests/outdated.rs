@@ -48,7 +48,7 @@ async fn a_change_whose_client_went_away_drops_what_is_stored() {
             Said::new(&[("cache-control", "max-age=60")], state.load(Ordering::SeqCst).to_string())
         }
     });
-    let cache = http_cache(&TestClock::new()).outlive(Duration::from_millis(100));
+    let cache = http_cache(&TestClock::new()).disconnect_grace(Duration::from_millis(100));
     let server = Framework::Axum.serve(cache, handler).await;
     assert_eq!(ask(server.address, "/", &[]).await.text(), "0");
     let post = tokio::spawn(open(server.address, request("POST", "/", &[])));

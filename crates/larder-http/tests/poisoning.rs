@@ -180,7 +180,7 @@ async fn silent_answers_to_a_header_of_ones_own_are_not_shared() {
     let told: [(&str, Setting, bool); 5] = [
         ("key_header", |cache| cache.ttl(MINUTE).key_header("x-user"), false),
         ("a key that repeats it", |cache| cache.ttl(MINUTE).key(user_of), false),
-        ("harmless_header", |cache| cache.ttl(MINUTE).harmless_header("X-User"), true),
+        ("ignore_header", |cache| cache.ttl(MINUTE).ignore_header("X-User"), true),
         ("public_under", |cache| cache.ttl(MINUTE).public_under("/page"), true),
         ("public_under another path", |cache| cache.ttl(MINUTE).public_under("/pages"), false),
     ];

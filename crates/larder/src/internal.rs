@@ -1,34 +1,28 @@
-//! Reads that count as nothing, for `larder-http`: it looks at entries that it may not serve, and counts by itself
-//! what became of a request.
+//! What larder's sister crates may use beside the public API: `larder-http` is the only one today.
+//!
+//! It is for crates that serve cached values by rules of their own, as an HTTP cache does: they look at entries that they
+//! may not serve, and count hits themselves. Everything else they do through the public API.
+//!
+//! These functions follow no semantic versioning: they can change in any release. A sister crate depends on exactly one
+//! version of `larder`, as `larder-http` does (`=0.1.0`). Other crates should use [`CacheExt`](crate::CacheExt).
 
-use crate::{cache::Cache, dependencies, read_through, scope, value::Value};
+use crate::{cache::Cache, read_through, value::Value};
 
-/// The value under a key, also if it is not served afterwards.
-pub async fn find<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
+pub use crate::dependencies::unrecorded;
+
+/// Reads the value under a key, wherever it is stored, without counting a hit or a miss. Stale values are returned too.
+///
+/// A running computation depends on what it reads in this way, unless it does so in [`unrecorded`].
+pub async fn find_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
     read_through::find_uncounted(cache, key).await
 }
 
-/// The value under a key, if it can be had without waiting.
-pub fn find_local<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
+/// As [`find_uncounted`], but only in this process' memory, and no computation depends on it.
+pub fn find_local_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
     read_through::find_local(cache, key)
 }
 
-/// Counts what was served to a caller: `fresh`, or past its time.
-pub fn count_served(cache: &dyn Cache, fresh: bool) {
-    cache.core().count_served(fresh);
-}
-
-/// Whether a value that the running computation gave now would be stored under this full key, at once or with
-/// `insert`: not if it decided otherwise, if more scopes cover the value than an entry can have, or if anything of them
-/// was invalidated since the computation began. True outside of computations.
-pub fn would_store(cache: &dyn Cache, key: &str) -> bool {
-    dependencies::current().is_none_or(|frame| {
-        let decisions = frame.decisions();
-        let epochs = cache.core().epochs();
-        let cover = frame.cover(scope::covering(key, &decisions.tags), epochs);
-        !decisions.no_store
-            && decisions.ttl.is_none_or(|ttl| !ttl.is_zero())
-            && !cover.is_too_wide()
-            && cover.unchanged(epochs)
-    })
+/// Counts a hit: a fresh one or a stale one.
+pub fn count_hit(cache: &dyn Cache, is_fresh: bool) {
+    cache.core().count_served(is_fresh);
 }

@@ -89,6 +89,7 @@ mod error_sharing;
 mod front_cache;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+pub mod internal;
 mod key;
 mod link;
 mod lock;

@@ -1,4 +1,4 @@
-//! What the macros' output and `larder-http` call. Not for people: it changes without notice.
+//! What the output of the macros calls. It changes without notice; [`internal`](crate::internal) is for sister crates.
 
 mod call;
 mod comparison;
@@ -9,7 +9,6 @@ mod output_kind;
 mod owned_copy;
 mod self_type;
 mod type_checks;
-pub mod uncounted;
 mod write_guards;
 
 pub use self::{
@@ -41,7 +40,7 @@ pub mod choices {
 }
 
 pub use crate::{
-    dependencies::{bypass, unrecorded},
+    dependencies::bypass,
     key::Key,
     registry::global,
 };

@@ -1,6 +1,7 @@
-//! Bodies of responses: Actix' for the cache, and the cache's for Actix.
+//! Bodies of responses: those of Actix for the cache, and those of the cache for Actix.
 
 use std::{
+    convert::Infallible,
     fmt,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -10,24 +11,27 @@ use actix_http::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use send_wrapper::SendWrapper;
+use tokio::sync::oneshot;
 
-use super::OnDrop;
 use crate::body::{BoxError, ResponseBody};
 
-/// The body of a response of Actix' that passed the cache.
+/// Its receiver learns when it is dropped.
+pub(super) type OnDrop = oneshot::Sender<Infallible>;
+
+/// The body of a response from an [`HttpCache`](crate::HttpCache) in Actix.
 pub struct HttpCacheBody<B: MessageBody + 'static> {
-    body: Pin<Box<ResponseBody<Handlers<B>>>>,
-    after: Option<OnDrop>,
+    body: Pin<Box<ResponseBody<ActixBody<B>>>>,
+    on_drop: Option<OnDrop>,
 }
 
 impl<B: MessageBody + 'static> HttpCacheBody<B> {
-    pub(super) fn new(body: ResponseBody<Handlers<B>>) -> Self {
-        Self { body: Box::pin(body), after: None }
+    pub(super) fn new(body: ResponseBody<ActixBody<B>>) -> Self {
+        Self { body: Box::pin(body), on_drop: None }
     }
 
-    /// Drops this when the response was sent, or given up.
-    pub(super) fn followed_by(mut self, after: Option<OnDrop>) -> Self {
-        self.after = after;
+    /// Drops `on_drop` when the response was sent, or its client went away.
+    pub(super) fn followed_by(mut self, on_drop: Option<OnDrop>) -> Self {
+        self.on_drop = on_drop;
         self
     }
 }
@@ -36,7 +40,7 @@ impl<B: MessageBody + 'static> MessageBody for HttpCacheBody<B> {
     type Error = Box<dyn std::error::Error>;
 
     fn size(&self) -> BodySize {
-        if let Some(length) = self.body.length_of_nothing() {
+        if let Some(length) = self.body.length_of_empty() {
             return length.map_or(BodySize::None, BodySize::Sized);
         }
         if let Some(passed) = self.body.as_passed() {
@@ -69,18 +73,18 @@ impl<B: MessageBody + 'static> fmt::Debug for HttpCacheBody<B> {
     }
 }
 
-/// A handler's body, for the cache.
-pub(crate) struct Handlers<B> {
+/// The body of a handler of Actix', for the cache.
+pub(crate) struct ActixBody<B> {
     body: SendWrapper<Pin<Box<B>>>,
 }
 
-impl<B: MessageBody> Handlers<B> {
+impl<B: MessageBody> ActixBody<B> {
     pub(super) fn new(body: B) -> Self {
         Self { body: SendWrapper::new(Box::pin(body)) }
     }
 }
 
-impl<B: MessageBody> Body for Handlers<B> {
+impl<B: MessageBody> Body for ActixBody<B> {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -88,7 +92,7 @@ impl<B: MessageBody> Body for Handlers<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        // An error of Actix' need not be one that other threads can have; its text is.
+        // An error of Actix' need not be `Send`; its text is.
         let text =
             |error: B::Error| BoxError::from(Into::<Box<dyn std::error::Error>>::into(error).to_string());
         let next = self.body.as_mut().poll_next(context);

@@ -1,4 +1,4 @@
-//! Bodies of requests.
+//! Whether a request has a body.
 
 use std::{
     pin::Pin,
@@ -13,8 +13,7 @@ use actix_web::{
 use bytes::Bytes;
 use futures_core::Stream;
 
-/// Whether a request has a body that no header announces, as in HTTP/2. Whether its stream ended with its head can
-/// only be found out by asking for more.
+/// Whether a request has a body that no header announces, as in HTTP/2: this is found out by polling for its first chunk.
 pub(super) fn begins_body(request: &mut ServiceRequest) -> bool {
     let mut payload = match request.take_payload() {
         Payload::None => return false,
@@ -25,7 +24,7 @@ pub(super) fn begins_body(request: &mut ServiceRequest) -> bool {
         Poll::Ready(None) => false,
         Poll::Ready(Some(first)) => {
             request.set_payload(Payload::Stream {
-                payload: Box::pin(Begun { first: Some(first), rest: payload }),
+                payload: Box::pin(PolledBody { first: Some(first), rest: payload }),
             });
             true
         }
@@ -38,13 +37,13 @@ pub(super) fn begins_body(request: &mut ServiceRequest) -> bool {
 
 type Chunk = Result<Bytes, PayloadError>;
 
-/// A body of which the first part was looked at.
-struct Begun {
+/// A body whose first chunk was polled already.
+struct PolledBody {
     first: Option<Chunk>,
     rest: Payload,
 }
 
-impl Stream for Begun {
+impl Stream for PolledBody {
     type Item = Chunk;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Chunk>> {

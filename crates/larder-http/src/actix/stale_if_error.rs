@@ -1,4 +1,4 @@
-//! A stale response where an inner service fails without a response.
+//! A stale response in place of an error of an inner service that has no response.
 
 use std::fmt;
 
@@ -7,33 +7,33 @@ use actix_web::{HttpResponse, ResponseError, http as actix};
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
-use super::write_head;
+use super::http_types::write_head;
 use crate::body::ResponseBody;
 
-/// A stale response in place of an error of an inner service's. The request is gone with the error, so that to
-/// Actix the response is one, too: that of another error.
+/// A stale response in place of an error. The request is lost with the error, so Actix needs an error again: this one has
+/// the stale response.
 #[derive(Debug)]
-pub(super) struct InPlaceOfError {
+pub(super) struct StaleIfError {
     status: StatusCode,
     headers: HeaderMap,
-    /// None where there is none to be sent.
+    /// None if no body is sent.
     body: Option<Bytes>,
 }
 
-impl InPlaceOfError {
+impl StaleIfError {
     pub(super) fn new<B>(response: Response<ResponseBody<B>>) -> Self {
         let (parts, body) = response.into_parts();
         Self { status: parts.status, headers: parts.headers, body: body.into_whole() }
     }
 }
 
-impl fmt::Display for InPlaceOfError {
+impl fmt::Display for StaleIfError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the handler failed, and a stale response is in its place")
+        f.write_str("the handler failed, and a stale response is served in place of the error")
     }
 }
 
-impl ResponseError for InPlaceOfError {
+impl ResponseError for StaleIfError {
     fn status_code(&self) -> actix::StatusCode {
         self.error_response().status()
     }

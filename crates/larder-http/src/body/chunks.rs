@@ -1,29 +1,29 @@
-//! Parts of a body in the order in which they came.
+//! The data of a body as a sequence of chunks.
 
 use std::collections::VecDeque;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-/// A part that is shorter than this many bytes is put together with others: a handler that writes byte by byte
-/// costs memory for the bytes, and not for a part each.
+/// Chunks shorter than this many bytes are joined: a handler that writes byte by byte takes memory for its bytes, and not
+/// for a chunk each.
 const SMALL: usize = 1024;
 
-/// As many bytes are put together at most.
-const GATHERED: usize = 16 * 1024;
+/// Longest chunk that others are joined to, in bytes.
+const JOINED: usize = 16 * 1024;
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Pieces {
-    pieces: VecDeque<Piece>,
+pub(crate) struct Chunks {
+    chunks: VecDeque<Chunk>,
     length: usize,
 }
 
 #[derive(Debug, Clone)]
-enum Piece {
-    AsItCame(Bytes),
-    Gathered(BytesMut),
+enum Chunk {
+    Received(Bytes),
+    Joined(BytesMut),
 }
 
-impl Pieces {
+impl Chunks {
     /// In bytes.
     pub(crate) fn len(&self) -> usize {
         self.length
@@ -34,45 +34,45 @@ impl Pieces {
         if data.is_empty() {
             return;
         }
-        match self.pieces.back_mut() {
-            Some(Piece::Gathered(last)) if data.len() < SMALL && last.len() + data.len() <= GATHERED => {
+        match self.chunks.back_mut() {
+            Some(Chunk::Joined(last)) if data.len() < SMALL && last.len() + data.len() <= JOINED => {
                 last.put(data);
             }
-            Some(last @ Piece::AsItCame(_)) if data.len() < SMALL && last.bytes().len() < SMALL => {
+            Some(last @ Chunk::Received(_)) if data.len() < SMALL && last.bytes().len() < SMALL => {
                 let mut both = BytesMut::with_capacity(2 * SMALL);
                 both.put(last.bytes());
                 both.put(data);
-                *last = Piece::Gathered(both);
+                *last = Chunk::Joined(both);
             }
-            _ => self.pieces.push_back(Piece::AsItCame(data)),
+            _ => self.chunks.push_back(Chunk::Received(data)),
         }
     }
 
-    /// Takes what came first.
+    /// Removes the first chunk.
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
-        let first = match self.pieces.pop_front()? {
-            Piece::AsItCame(data) => data,
-            Piece::Gathered(data) => data.freeze(),
+        let first = match self.chunks.pop_front()? {
+            Chunk::Received(data) => data,
+            Chunk::Joined(data) => data.freeze(),
         };
         self.length -= first.len();
         Some(first)
     }
 
-    /// All of it, in memory of its own: a part may be a view of something much larger.
+    /// All of the data, in memory of its own: a chunk may be a view of a much larger buffer.
     pub(crate) fn whole(&self) -> Bytes {
         let mut whole = BytesMut::with_capacity(self.length);
-        for piece in &self.pieces {
-            whole.put(piece.bytes());
+        for chunk in &self.chunks {
+            whole.put(chunk.bytes());
         }
         whole.freeze()
     }
 }
 
-impl Piece {
+impl Chunk {
     fn bytes(&self) -> &[u8] {
         match self {
-            Self::AsItCame(data) => data,
-            Self::Gathered(data) => data,
+            Self::Received(data) => data,
+            Self::Joined(data) => data,
         }
     }
 }
@@ -82,32 +82,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn small_parts_are_put_together_in_their_order() {
-        let mut pieces = Pieces::default();
+    fn small_chunks_are_joined_in_their_order() {
+        let mut chunks = Chunks::default();
         let mut all = Vec::new();
         for n in 0..100_000_usize {
             let data = if n % 20_000 == 0 { vec![7; 5000] } else { vec![n.to_le_bytes()[0]] };
             all.extend_from_slice(&data);
-            pieces.push(data.into());
+            chunks.push(data.into());
         }
-        assert!(pieces.pieces.len() < 30, "{}", pieces.pieces.len());
-        assert_eq!(pieces.len(), all.len());
-        assert_eq!(pieces.whole(), all);
+        assert!(chunks.chunks.len() < 30, "{}", chunks.chunks.len());
+        assert_eq!(chunks.len(), all.len());
+        assert_eq!(chunks.whole(), all);
         let mut taken = Vec::new();
-        while let Some(data) = pieces.pop() {
+        while let Some(data) = chunks.pop() {
             taken.extend_from_slice(&data);
         }
-        assert_eq!((taken, pieces.len()), (all, 0));
+        assert_eq!((taken, chunks.len()), (all, 0));
     }
 
     #[test]
-    fn what_is_taken_at_once_is_taken_as_it_came() {
-        let mut pieces = Pieces::default();
+    fn chunks_that_are_taken_at_once_are_not_joined() {
+        let mut chunks = Chunks::default();
         for text in ["a", "b"] {
-            pieces.push(text.into());
-            assert_eq!(pieces.pop(), Some(text.into()));
+            chunks.push(text.into());
+            assert_eq!(chunks.pop(), Some(text.into()));
         }
-        pieces.push("".into());
-        assert_eq!(pieces.pop(), None);
+        chunks.push("".into());
+        assert_eq!(chunks.pop(), None);
     }
 }

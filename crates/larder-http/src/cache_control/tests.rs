@@ -44,10 +44,10 @@ fn what_forbids_does_so_however_it_is_written() {
 
 #[test]
 fn a_list_of_fields_that_cannot_be_read_is_about_all() {
-    assert_eq!(response("private").private, Fields::All);
+    assert_eq!(response("private").private, Qualified::Response);
     assert_eq!(
         response("private=\"a, B\"").private,
-        Fields::Some(vec![HeaderName::from_static("a"), HeaderName::from_static("b"),])
+        Qualified::Headers(vec![HeaderName::from_static("a"), HeaderName::from_static("b"),])
     );
     assert_eq!(response("private=a").private.names().len(), 1);
     for line in [
@@ -59,7 +59,7 @@ fn a_list_of_fields_that_cannot_be_read_is_about_all() {
         "private=\"a",
         "private=\"a\", private",
     ] {
-        assert_eq!(response(line).private, Fields::All, "{line}");
+        assert_eq!(response(line).private, Qualified::Response, "{line}");
     }
     assert_eq!(response("no-cache=\"a\", no-cache=\"b\"").no_cache.names().len(), 2);
 }
@@ -157,7 +157,7 @@ fn what_permits_does_so_only_in_a_field_without_a_fault() {
     }
     let two_lines = ResponseDirectives::of(&headers(&["x=\"a", "public, max-age=60, private=\"b\""]));
     assert_eq!(two_lines.permits, Permissions::default());
-    assert_eq!((two_lines.max_age, two_lines.private), (secs(0), Fields::All));
+    assert_eq!((two_lines.max_age, two_lines.private), (secs(0), Qualified::Response));
     assert!(!response("must-understand=1, no-store").permits.must_understand);
 }
 
@@ -174,7 +174,7 @@ fn what_forbids_does_so_beside_any_fault() {
         "public; private",
         "private:",
     ] {
-        assert_eq!(response(line).private, Fields::All, "{line}");
+        assert_eq!(response(line).private, Qualified::Response, "{line}");
     }
     for line in ["no-store; foo=1", "max-age=60;no-store", "x=\"a, no-store, y=\"b\"", "no-store;"] {
         assert!(response(line).no_store, "{line}");

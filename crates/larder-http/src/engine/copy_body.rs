@@ -1,4 +1,4 @@
-//! Copying a body on its way to the client.
+//! Copies a body for the cache on its way to the client.
 
 use std::{
     future::{Future as _, poll_fn},
@@ -17,29 +17,28 @@ use tokio::{
 
 use super::handoff::Handoff;
 use crate::{
-    body::{BoxError, Copier, HandlerBody, ResponseBody, copied},
-    conditional::content_length,
-    pieces::Pieces,
+    body::{BoxError, Chunks, Copier, HandlerBody, ResponseBody, channel},
+    headers::content_length,
 };
 
-/// How much of a body is copied, and for how long.
+/// The largest body that is copied, and the longest time for that.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub(super) bytes: usize,
     pub(super) time: Duration,
 }
 
-/// What came of copying.
+/// The result of copying.
 pub(super) enum BodyCopy<B> {
-    /// The body is complete; if its head went ahead, the client waits to be told.
+    /// The body is complete. If the client already has the head, its copier ends the client's body.
     Complete(Box<response::Parts>, Bytes, Option<Copier<B>>),
-    /// It is larger, or slower, than what is copied, or no body for that. The client has it, or its rest.
+    /// The body exceeds a limit, or has trailers. It was passed on to the client.
     Refused,
-    /// It broke off, or was not what was announced. The client has that.
+    /// The body broke off, or does not have the announced length. It was passed on to the client.
     Broken,
 }
 
-/// Reads a body for the cache, within limits. If it does not come at once, the client gets it as it comes.
+/// Copies a body within limits. If it is not ready at once, the client gets it while it is copied.
 pub(super) async fn copy<B: HandlerBody>(
     parts: response::Parts,
     body: B,
@@ -59,9 +58,9 @@ pub(super) async fn copy<B: HandlerBody>(
         body: Box::pin(body),
         hint,
         known,
-        kept: Pieces::default(),
+        copy: Chunks::default(),
         copier: None,
-        given_up: None,
+        timeout: None,
     };
     loop {
         match poll_fn(|context| copying.poll(context, limits.time, handoff)).await {
@@ -69,8 +68,8 @@ pub(super) async fn copy<B: HandlerBody>(
             Next::Frame(Some(Err(error))) => return copying.fail(error, handoff),
             Next::Frame(Some(Ok(frame))) => match frame.into_data() {
                 Ok(data) => {
-                    copying.keep(data);
-                    if copying.kept.len() > limits.bytes {
+                    copying.push(data);
+                    if copying.copy.len() > limits.bytes {
                         return copying.pass(None, handoff);
                     }
                     if copying.body.is_end_stream() {
@@ -80,7 +79,7 @@ pub(super) async fn copy<B: HandlerBody>(
                 // Trailers are not stored, and neither is what has some.
                 Err(frame) => return copying.pass(frame.into_trailers().ok(), handoff),
             },
-            Next::Late => return copying.pass(None, handoff),
+            Next::TimedOut => return copying.pass(None, handoff),
         }
     }
 }
@@ -89,60 +88,60 @@ struct Copying<B> {
     parts: Box<response::Parts>,
     body: Pin<Box<B>>,
     hint: SizeHint,
-    /// The length, if it is known beforehand.
+    /// The length, if it is known in advance.
     known: Option<u64>,
-    kept: Pieces,
-    /// Once the head was handed over.
+    copy: Chunks,
+    /// Set once the head was handed over.
     copier: Option<Copier<B>>,
-    /// When the body has been on its way for too long.
-    given_up: Option<Pin<Box<Sleep>>>,
+    /// Ends when the body has taken too long.
+    timeout: Option<Pin<Box<Sleep>>>,
 }
 
 enum Next {
     Frame(Option<Result<Frame<Bytes>, BoxError>>),
-    Late,
+    TimedOut,
 }
 
 impl<B: HandlerBody> Copying<B> {
-    /// What comes next. The first wait for it hands the head over.
+    /// Polls for the next frame. If it is not ready, hands the head over.
     fn poll(&mut self, context: &mut Context<'_>, time: Duration, handoff: &Handoff<B>) -> Poll<Next> {
         if let Poll::Ready(frame) = self.body.as_mut().poll_frame(context) {
             return Poll::Ready(Next::Frame(frame.map(|frame| frame.map_err(Into::into))));
         }
         if self.copier.is_none() {
-            self.go_ahead(None, handoff);
-            // Where there is no runtime, the client drives the copy, and nothing tells the time.
-            self.given_up = Handle::try_current().is_ok().then(|| Box::pin(sleep(time)));
+            self.stream(None, handoff);
+            // Without a runtime, the client drives the copy, and there are no timers.
+            self.timeout = Handle::try_current().is_ok().then(|| Box::pin(sleep(time)));
         }
-        match &mut self.given_up {
-            Some(late) => late.as_mut().poll(context).map(|()| Next::Late),
+        match &mut self.timeout {
+            Some(timeout) => timeout.as_mut().poll(context).map(|()| Next::TimedOut),
             None => Poll::Pending,
         }
     }
 
-    /// Hands the head over, with what has come so far.
-    fn go_ahead(&mut self, trailers: Option<HeaderMap>, handoff: &Handoff<B>) {
-        let (body, copier) = copied(self.hint, self.kept.clone(), trailers);
-        handoff.go_ahead(response::Parts::clone(&self.parts), body);
+    /// Hands over the head and the data so far.
+    fn stream(&mut self, trailers: Option<HeaderMap>, handoff: &Handoff<B>) {
+        let (receiver, copier) = channel(self.hint, self.copy.clone(), trailers);
+        handoff.stream(response::Parts::clone(&self.parts), ResponseBody::copied(receiver));
         self.copier = Some(copier);
     }
 
-    fn keep(&mut self, data: Bytes) {
-        self.kept.push(data.clone());
-        // A client who knows the length leaves with the last of it, and does not wait to be told.
-        let is_last = self.known == Some(self.kept.len() as u64) || self.body.is_end_stream();
+    fn push(&mut self, data: Bytes) {
+        self.copy.push(data.clone());
+        // A client that knows the length goes away after the last data, without waiting for the end.
+        let is_last = self.known == Some(self.copy.len() as u64) || self.body.is_end_stream();
         if let Some(copier) = &self.copier {
             copier.push(data, is_last);
         }
     }
 
-    /// The body is over: complete, unless it is not what was announced.
+    /// The body ended: it is complete, unless its length is not the announced one.
     fn end(self, stated: Option<Result<u64, ()>>, handoff: &Handoff<B>) -> BodyCopy<B> {
-        let is_whole = stated.is_none_or(|length| length == Ok(self.kept.len() as u64));
+        let is_whole = stated.is_none_or(|length| length == Ok(self.copy.len() as u64));
         if let Some(copier) = self.copier.as_ref().filter(|_| is_whole) {
             copier.has_all();
         }
-        let body = self.kept.whole();
+        let body = self.copy.whole();
         match self.copier {
             copier if is_whole => BodyCopy::Complete(self.parts, body, copier),
             Some(copier) => {
@@ -158,7 +157,7 @@ impl<B: HandlerBody> Copying<B> {
 
     fn fail(mut self, error: BoxError, handoff: &Handoff<B>) -> BodyCopy<B> {
         if self.copier.is_none() {
-            self.go_ahead(None, handoff);
+            self.stream(None, handoff);
         }
         if let Some(copier) = self.copier {
             copier.fail(error);
@@ -166,10 +165,10 @@ impl<B: HandlerBody> Copying<B> {
         BodyCopy::Broken
     }
 
-    /// Goes on without a copy, after these trailers.
+    /// Passes on the rest of the body without copying it, after these trailers.
     fn pass(mut self, trailers: Option<HeaderMap>, handoff: &Handoff<B>) -> BodyCopy<B> {
         match &self.copier {
-            None => self.go_ahead(trailers, handoff),
+            None => self.stream(trailers, handoff),
             Some(copier) => copier.push_trailers(trailers),
         }
         if let Some(copier) = self.copier {

@@ -1,4 +1,4 @@
-//! Work in a task of its own, which a client who goes away does not end.
+//! Work in a task of its own, which does not end when its client goes away.
 
 use std::{
     any::Any,
@@ -20,13 +20,13 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-use crate::origin::Origin;
+use crate::{body::BoxFuture, origin::Origin};
 
-/// Whether work has come to where it is to be done whoever wants it: until then it ends with its client.
+/// Whether work has reached the point from which on it is completed even without its client.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Begun(Arc<AtomicBool>);
+pub(super) struct CommitFlag(Arc<AtomicBool>);
 
-impl Begun {
+impl CommitFlag {
     pub(super) fn set(&self) {
         self.0.store(true, Ordering::Release);
     }
@@ -36,36 +36,38 @@ impl Begun {
     }
 }
 
-/// What came of the work, or the panic that ended it.
+/// The result of the work, or the panic that ended it.
 type Outcome<T> = Result<T, Box<dyn Any + Send>>;
 
-/// Work that is done elsewhere, or here where there is no runtime for that. A panic in it is one of who waits.
-pub(super) enum Work<T> {
-    Here(Pin<Box<dyn Future<Output = T> + Send>>),
-    Apart(oneshot::Receiver<Outcome<T>>),
+/// Work in a task of its own; without a runtime it is done by the request itself. A panic in it becomes a panic of the
+/// request.
+pub(super) enum DetachedWork<T> {
+    Inline(BoxFuture<T>),
+    Detached(oneshot::Receiver<Outcome<T>>),
 }
 
-impl<T: Send + 'static> Work<T> {
-    /// As a task of its own, if there can be one, for so long after nobody waits for it any more.
+impl<T: Send + 'static> DetachedWork<T> {
+    /// Starts the work. It is dropped `disconnect_grace` after its client went away, or at once if `commit` is not set
+    /// then.
     pub(super) fn start<O: Origin>(
         work: impl Future<Output = T> + Send + 'static,
-        begun: &Begun,
-        outlives: Duration,
+        commit: &CommitFlag,
+        disconnect_grace: Duration,
     ) -> Self {
-        let mut work: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(work);
-        if outlives.is_zero() || !O::has_tasks() {
-            return Self::Here(work);
+        let mut work: BoxFuture<T> = Box::pin(work);
+        if disconnect_grace.is_zero() || !O::has_tasks() {
+            return Self::Inline(work);
         }
         let (mut sender, receiver) = oneshot::channel();
-        let begun = begun.clone();
+        let commit = commit.clone();
         let task = async move {
             let mut end: Option<Pin<Box<Sleep>>> = None;
             let ended = poll_fn(|context| {
                 if end.is_none() && sender.poll_closed(context).is_ready() {
-                    if !begun.is_set() {
+                    if !commit.is_set() {
                         return Poll::Ready(None);
                     }
-                    end = Some(Box::pin(sleep(outlives)));
+                    end = Some(Box::pin(sleep(disconnect_grace)));
                 }
                 if end.as_mut().is_some_and(|end| end.as_mut().poll(context).is_ready()) {
                     return Poll::Ready(None);
@@ -77,29 +79,29 @@ impl<T: Send + 'static> Work<T> {
                 }
             })
             .await;
-            // What it was made with ends before its outcome is there: a flight, a handler's place.
+            // What the work holds is dropped before its outcome is seen: the place in a singleflight, the handler.
             drop(work);
             if let Some(outcome) = ended {
                 drop(sender.send(outcome));
             }
         };
         drop(O::spawn(Box::pin(in_current_computation(task).in_current_span())));
-        Self::Apart(receiver)
+        Self::Detached(receiver)
     }
 }
 
-impl<T> Future for Work<T> {
+impl<T> Future for DetachedWork<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         match &mut *self {
-            Self::Here(work) => work.as_mut().poll(context),
-            Self::Apart(receiver) => match Pin::new(receiver).poll(context) {
+            Self::Inline(work) => work.as_mut().poll(context),
+            Self::Detached(receiver) => match Pin::new(receiver).poll(context) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(Ok(Ok(outcome))) => Poll::Ready(outcome),
                 Poll::Ready(Ok(Err(panic))) => resume_unwind(panic),
                 Poll::Ready(Err(_)) => {
-                    panic!("the runtime is shutting down, and ended a request of the cache")
+                    panic!("the runtime is shutting down, and dropped the task of this request")
                 }
             },
         }

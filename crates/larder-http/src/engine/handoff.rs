@@ -1,4 +1,4 @@
-//! Where a computation and the request that runs it meet.
+//! Hands the response of a fetch over to the request that made it.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -9,20 +9,20 @@ use http::{Response, StatusCode, response::Parts};
 
 use crate::{
     body::{Copier, ResponseBody},
-    status::CacheStatus,
+    cache_status::CacheStatus,
     storable::Refusal,
 };
 
-/// Where a response is handed over to the request that waits for it.
-pub(super) struct Handoff<B>(Arc<Mutex<Handed<B>>>);
+/// Shared by a fetch and the request that made it.
+pub(super) struct Handoff<B>(Arc<Mutex<HandoffState<B>>>);
 
-struct Handed<B> {
+struct HandoffState<B> {
     response: Option<(Response<ResponseBody<B>>, CacheStatus)>,
-    /// Whether the response's body is on its way.
-    ahead: bool,
-    /// The request that waits for the head, where the computation is a task of its own.
+    /// Whether the response's body is still on its way.
+    is_streaming: bool,
+    /// The request that waits for the head, if the fetch is a task of its own.
     waiting: Option<Waker>,
-    /// Whom to tell when the computation is over.
+    /// Ends the client's body when the computation is complete.
     copier: Option<Copier<B>>,
     forward_status: Option<StatusCode>,
 }
@@ -35,37 +35,42 @@ impl<B> Clone for Handoff<B> {
 
 impl<B> Handoff<B> {
     pub(super) fn new() -> Self {
-        let handed =
-            Handed { response: None, ahead: false, waiting: None, copier: None, forward_status: None };
-        Self(Arc::new(Mutex::new(handed)))
+        let state = HandoffState {
+            response: None,
+            is_streaming: false,
+            waiting: None,
+            copier: None,
+            forward_status: None,
+        };
+        Self(Arc::new(Mutex::new(state)))
     }
 
-    /// Whether the head of a response was handed over whose body is on its way. If not, wakes who asks once it is.
-    pub(super) fn is_ahead(&self, context: &Context<'_>) -> bool {
-        let mut handed = self.lock();
-        if !handed.ahead {
-            handed.waiting = Some(context.waker().clone());
+    /// Whether the head of a response was state over whose body is on its way. If not, wakes the caller once it is.
+    pub(super) fn is_streaming(&self, context: &Context<'_>) -> bool {
+        let mut state = self.lock();
+        if !state.is_streaming {
+            state.waiting = Some(context.waker().clone());
         }
-        handed.ahead
+        state.is_streaming
     }
 
     pub(super) fn take(&self) -> Option<(Response<ResponseBody<B>>, CacheStatus)> {
         self.lock().response.take()
     }
 
-    /// A response whose body is copied while it is on its way.
-    pub(super) fn go_ahead(&self, parts: Parts, body: ResponseBody<B>) {
+    /// Hands over a response whose body is copied while it is on its way.
+    pub(super) fn stream(&self, parts: Parts, body: ResponseBody<B>) {
         self.hand_over(parts, body, CacheStatus::default());
-        let mut handed = self.lock();
-        handed.ahead = true;
-        let waiting = handed.waiting.take();
-        drop(handed);
+        let mut state = self.lock();
+        state.is_streaming = true;
+        let waiting = state.waiting.take();
+        drop(state);
         if let Some(waiting) = waiting {
             waiting.wake();
         }
     }
 
-    /// A response that is not stored.
+    /// Hands over a response that is not stored.
     pub(super) fn pass(&self, parts: Parts, body: ResponseBody<B>) {
         self.hand_over(parts, body, CacheStatus::default());
     }
@@ -82,22 +87,22 @@ impl<B> Handoff<B> {
         self.lock().copier = Some(copier);
     }
 
-    pub(super) fn note(&self, status: Option<StatusCode>) {
+    pub(super) fn set_forward_status(&self, status: Option<StatusCode>) {
         self.lock().forward_status = status;
     }
 
-    /// The computation is over, and what it made is stored.
+    /// To be called when the computation is complete, and its value is stored.
     pub(super) fn end(&self) -> Option<StatusCode> {
-        let mut handed = self.lock();
-        let (copier, status) = (handed.copier.take(), handed.forward_status.take());
-        drop(handed);
+        let mut state = self.lock();
+        let (copier, status) = (state.copier.take(), state.forward_status.take());
+        drop(state);
         if let Some(copier) = copier {
             copier.complete();
         }
         status
     }
 
-    fn lock(&self) -> MutexGuard<'_, Handed<B>> {
+    fn lock(&self) -> MutexGuard<'_, HandoffState<B>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,44 +1,43 @@
-//! Finding the stored response that a request is answered by.
+//! Looking up the stored response that a request selects.
 //!
-//! There is no index of variants. A URI has one place; the page that lies there says by its `Vary` whether it
-//! was chosen by what this request says, and if not, where one that was would lie: in the place that follows
-//! from the fields it names and what this request says in them. A page there may name other fields, and lead on
-//! in the same way.
+//! There is no index of variants. The URL of a request has one key, at which any variant may be stored. If the request
+//! does not select that one by its `Vary`, the next key is a digest of the headers that this `Vary` names, with the
+//! values of this request. The variant that is stored there may name other headers, and lead to a third key.
 
-use larder::{Cache, private::uncounted};
+use larder::{Cache, internal::find_uncounted};
 
-use super::Wish;
-use crate::{key::Hash, page::Page};
+use crate::{cacheable_request::CacheableRequest, digest::Digest, stored_response::StoredResponse};
 
-/// So many pages are looked at on the way. Handlers vary by the same fields for all of a URI, which takes two.
-const STEPS: usize = 4;
+/// Most keys that are looked up. Two are enough if a handler names the same headers in each `Vary` of a URL.
+const MAX_STEPS: usize = 4;
 
-pub(super) enum Found {
-    /// The page that was chosen by what the request says, and where it lies.
-    Page(Key, Page),
-    /// Nothing, where such a page would lie.
-    Nothing(Key),
-    /// Only pages for others, and no place for one more.
-    TooMany,
+pub(super) enum Lookup {
+    /// The selected variant, and its key.
+    Found(VariantKey, StoredResponse),
+    /// No such variant, and the key for it.
+    Absent(VariantKey),
+    /// Only other variants, and no key for one more.
+    TooManyVariants,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Key {
+pub(super) struct VariantKey {
     pub(super) text: String,
-    /// Whether there is a page of the same URI for others.
-    pub(super) is_variant: bool,
+    /// Whether another variant of the URL is stored.
+    pub(super) has_siblings: bool,
 }
 
-pub(super) async fn find(cache: &dyn Cache, wish: &Wish) -> Found {
-    let mut place = wish.additions;
-    for step in 0..STEPS {
-        let key = Key { text: wish.target.slot(&place), is_variant: step > 0 };
-        let Some(page) = uncounted::find::<Page>(cache, &key.text).await else { return Found::Nothing(key) };
-        let headers = &wish.headers;
-        if page.vary.matches(headers) {
-            return Found::Page(key, page);
+pub(super) async fn look_up(cache: &dyn Cache, request: &CacheableRequest) -> Lookup {
+    let mut digest = request.unkeyed_inputs;
+    for step in 0..MAX_STEPS {
+        let key = VariantKey { text: request.primary_key.variant(&digest), has_siblings: step > 0 };
+        let Some(stored) = find_uncounted::<StoredResponse>(cache, &key.text).await else {
+            return Lookup::Absent(key);
+        };
+        if stored.vary.matches(&request.headers) {
+            return Lookup::Found(key, stored);
         }
-        place = Hash::of(&[place.bytes(), page.vary.chosen_by(headers).bytes()]);
+        digest = Digest::of(&[digest.bytes(), stored.vary.selected_by(&request.headers).bytes()]);
     }
-    Found::TooMany
+    Lookup::TooManyVariants
 }

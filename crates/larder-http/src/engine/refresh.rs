@@ -1,51 +1,28 @@
-//! Refreshing what was served stale.
+//! Background refreshes of responses that were served stale.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+use std::sync::Arc;
+
+use super::{detached::CommitFlag, fetch::Fetch, handoff::Handoff};
+use crate::{
+    cacheable_request::CacheableRequest, http_cache::HttpCache, origin::Origin,
+    stored_response::StoredResponse,
 };
 
-use super::{
-    Wish,
-    apart::Begun,
-    computation::{Asked, Computation},
-    handoff::Handoff,
-};
-use crate::{config::HttpCache, origin::Origin, page::Page};
-
-/// A refresh behind a client's back.
 pub(crate) struct Refresh {
     pub(super) cache: HttpCache,
-    pub(super) wish: Arc<Wish>,
+    pub(super) request: Arc<CacheableRequest>,
     pub(super) key: String,
-    pub(super) page: Page,
+    pub(super) stored: StoredResponse,
 }
 
 impl Refresh {
-    /// Does it, unless somebody else is at it; nobody waits for the outcome.
+    /// Revalidates the stored response, unless that is being done already.
     pub(crate) async fn run<O: Origin>(self, origin: O) {
-        let Some(_claim) = Claim::lay(&self.cache, &self.key) else { return };
-        let asked = Asked::refreshing(self.wish.clone(), self.key.clone(), self.page.clone());
-        Computation::new(&self.cache, asked, Handoff::new(), Begun::default()).run(origin).await;
-    }
-}
-
-/// One refresh of a key at a time.
-struct Claim<'a> {
-    keys: &'a Mutex<HashSet<String>>,
-    key: &'a str,
-}
-
-impl<'a> Claim<'a> {
-    fn lay(cache: &'a HttpCache, key: &'a str) -> Option<Self> {
-        let keys = &cache.state.refreshing;
-        let claimed = keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
-        claimed.then_some(Self { keys, key })
-    }
-}
-
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(self.key);
+        let Self { cache, request, key, stored } = self;
+        let (state, claimed) = (cache.state.clone(), key.clone());
+        let Some(_claim) = state.refreshes.claim(&claimed) else { return };
+        let (handoff, commit) = (Handoff::new(), CommitFlag::default());
+        let fetch = Fetch { cache, request, key, stored: Some(stored), is_coalesced: true, handoff, commit };
+        fetch.run(origin).await;
     }
 }

@@ -1,47 +1,47 @@
-//! What a request may have changed.
+//! Invalidation by requests with unsafe methods (RFC 9111, section 4.4).
 
 use http::{HeaderMap, Response, StatusCode, Uri, header};
 use larder::{CacheExt as _, Scope};
 
-use crate::{config::HttpCache, key::Target, origin::Origin};
+use crate::{http_cache::HttpCache, key::PrimaryKey, origin::Origin};
 
-/// What is stored for a URI is outdated once an unsafe request to it was successful (RFC 9111, section 4.4).
+/// Invalidates what is stored for a URL if an unsafe request to it is successful.
 ///
-/// Dropped before anybody knows, after a panic of the handler, say, or when the client went away, it takes that
-/// for granted: the change may have been made.
-pub(super) struct Change {
+/// If it is dropped before the outcome is known, because the handler panicked or its client went away, it invalidates too:
+/// the request may have had its effect.
+pub(super) struct Invalidation {
     cache: HttpCache,
-    /// None once it is settled.
-    target: Option<Target>,
+    /// None once the outcome is known.
+    target: Option<PrimaryKey>,
     uri: Uri,
 }
 
-impl Change {
-    /// The handler is about to be asked.
-    pub(super) fn begun(cache: &HttpCache, (target, uri): (Target, Uri)) -> Self {
+impl Invalidation {
+    /// To be made before the handler is called.
+    pub(super) fn begin(cache: &HttpCache, (target, uri): (PrimaryKey, Uri)) -> Self {
         Self { cache: cache.clone(), target: Some(target), uri }
     }
 
-    /// The handler said how it went. An error of which nobody knows what it is leaves that open.
-    pub(super) fn settle<O: Origin>(self, outcome: &Result<Response<O::Body>, O::Error>) {
+    /// Invalidates by the outcome. An error without a status leaves it unknown.
+    pub(super) fn complete<O: Origin>(self, outcome: &Result<Response<O::Body>, O::Error>) {
         match outcome {
-            Ok(response) => self.answered(response.status(), response.headers()),
+            Ok(response) => self.complete_with(response.status(), response.headers()),
             Err(error) => {
                 if let Some(status) = O::status_of(error) {
-                    self.answered(status, &HeaderMap::new());
+                    self.complete_with(status, &HeaderMap::new());
                 }
             }
         }
     }
 
-    /// What is stored for a URI, and for the same with a slash at the end of its path or without: where such URLs are
-    /// made alike behind the cache, both are one.
-    fn covered(&self, target: &Target) -> [Scope; 2] {
-        let beside = target.beside(&self.uri, self.cache.config.sort_query);
-        [target.scope(), beside.scope()]
+    /// The scopes of a URL, and of that with or without a slash at the end of its path: a layer between the cache and the
+    /// handler may treat both as one.
+    fn covered(&self, target: &PrimaryKey) -> [Scope; 2] {
+        let other = target.with_other_slash(&self.uri, self.cache.config.sort_query);
+        [target.scope(), other.scope()]
     }
 
-    fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
+    fn complete_with(mut self, status: StatusCode, headers: &HeaderMap) {
         let Some(target) = self.target.take() else { return };
         if !(status.is_success() || status.is_redirection()) {
             return;
@@ -51,12 +51,12 @@ impl Change {
             .into_iter()
             .filter_map(|name| target.resolve(headers.get(name)?.to_str().ok()?, &self.uri, sorted));
         let scopes: Vec<_> = named.map(|there| there.scope()).chain(self.covered(&target)).collect();
-        // Done when it returns; nobody has to wait for the other processes.
+        // It applies here when the call returns; the client need not wait for the other processes.
         drop(self.cache.config.cache.invalidate(scopes));
     }
 }
 
-impl Drop for Change {
+impl Drop for Invalidation {
     fn drop(&mut self) {
         if let Some(target) = &self.target {
             drop(self.cache.config.cache.invalidate(self.covered(target).to_vec()));

@@ -24,9 +24,9 @@ fn freshness_if(cache_control: &str, more: &[(&'static str, String)], extends_s_
     fields.extend_from_slice(more);
     let headers = headers(&fields);
     let directives = ResponseDirectives::of(&headers);
-    let lifetime = stated_lifetime(&headers, &directives, NOW).unwrap_or_default();
+    let lifetime = declared_lifetime(&headers, &directives, NOW).unwrap_or_default();
     let exchange = Exchange { sent: NOW - 1000, received: NOW, shared: NOW };
-    Freshness::of(&headers, &directives, exchange, (lifetime, Source::Response), extends_s_maxage)
+    Freshness::of(&headers, &directives, exchange, (lifetime, Source::Origin), extends_s_maxage)
 }
 
 fn asked(cache_control: &str) -> RequestDirectives {
@@ -65,22 +65,22 @@ fn section_4_2_1_the_order_of_lifetimes() {
 #[test]
 fn a_response_is_fresh_until_its_age_is_its_lifetime() {
     let page = freshness("max-age=10", &[]);
-    assert_eq!(page.decide(&asked(""), after(8)), Use::Fresh);
-    assert_eq!(page.decide(&asked(""), after(9)), Use::Validate);
+    assert_eq!(page.reuse(&asked(""), after(8)), Reuse::Fresh);
+    assert_eq!(page.reuse(&asked(""), after(9)), Reuse::Revalidate);
 }
 
 #[test]
 fn section_5_2_1_requests_may_ask_for_less_or_more() {
     let page = freshness("max-age=10", &[]);
-    assert_eq!(page.decide(&asked("max-age=5"), after(4)), Use::Fresh);
-    assert_eq!(page.decide(&asked("max-age=5"), after(5)), Use::Forced);
-    assert_eq!(page.decide(&asked("min-fresh=5"), after(4)), Use::Fresh);
-    assert_eq!(page.decide(&asked("min-fresh=5"), after(5)), Use::Forced);
-    assert_eq!(page.decide(&asked("no-cache"), NOW), Use::Forced);
-    assert_eq!(page.decide(&asked("max-stale=5"), after(14)), Use::Stale);
-    assert_eq!(page.decide(&asked("max-stale=5"), after(15)), Use::Validate);
-    assert_eq!(page.decide(&asked("max-stale"), after(9999)), Use::Stale);
-    assert_eq!(page.decide(&asked("max-stale, min-fresh=1"), after(15)), Use::Forced);
+    assert_eq!(page.reuse(&asked("max-age=5"), after(4)), Reuse::Fresh);
+    assert_eq!(page.reuse(&asked("max-age=5"), after(5)), Reuse::RevalidateOnRequest);
+    assert_eq!(page.reuse(&asked("min-fresh=5"), after(4)), Reuse::Fresh);
+    assert_eq!(page.reuse(&asked("min-fresh=5"), after(5)), Reuse::RevalidateOnRequest);
+    assert_eq!(page.reuse(&asked("no-cache"), NOW), Reuse::RevalidateOnRequest);
+    assert_eq!(page.reuse(&asked("max-stale=5"), after(14)), Reuse::Stale);
+    assert_eq!(page.reuse(&asked("max-stale=5"), after(15)), Reuse::Revalidate);
+    assert_eq!(page.reuse(&asked("max-stale"), after(9999)), Reuse::Stale);
+    assert_eq!(page.reuse(&asked("max-stale, min-fresh=1"), after(15)), Reuse::RevalidateOnRequest);
 }
 
 #[test]
@@ -88,20 +88,20 @@ fn section_4_2_4_what_forbids_stale_responses_does() {
     for rule in ["must-revalidate", "proxy-revalidate", "no-cache"] {
         let page =
             freshness(&format!("max-age=10, stale-while-revalidate=99, stale-if-error=99, {rule}"), &[]);
-        assert_eq!(page.decide(&asked("max-stale"), after(20)), Use::Validate, "{rule}");
+        assert_eq!(page.reuse(&asked("max-stale"), after(20)), Reuse::Revalidate, "{rule}");
         assert!(!page.serves_on_error(&asked("stale-if-error=99"), after(20)), "{rule}");
     }
     let page = freshness("s-maxage=10", &[]);
-    assert_eq!(page.decide(&asked("max-stale"), after(20)), Use::Validate);
+    assert_eq!(page.reuse(&asked("max-stale"), after(20)), Reuse::Revalidate);
     assert!(!page.serves_on_error(&asked("stale-if-error=99"), after(20)));
     for shared in ["s-maxage=10", "s-maxage=10x", "s-maxage"] {
         let says = format!("{shared}, stale-while-revalidate=99, stale-if-error=99");
         let page = freshness(&says, &[]);
-        assert_eq!(page.decide(&asked(""), after(20)), Use::Validate, "{says}");
+        assert_eq!(page.reuse(&asked(""), after(20)), Reuse::Revalidate, "{says}");
         assert!(!page.serves_on_error(&asked(""), after(20)), "{says}");
         assert_eq!(page.retention(after(20), Duration::ZERO), Duration::ZERO, "{says}");
         let page = freshness_if(&says, &[], true);
-        assert_eq!(page.decide(&asked(""), after(20)), Use::StaleWhileRevalidate, "the response's own word");
+        assert_eq!(page.reuse(&asked(""), after(20)), Reuse::StaleWhileRevalidate, "the response's own word");
         assert!(page.serves_on_error(&asked(""), after(20)));
     }
 }
@@ -109,11 +109,11 @@ fn section_4_2_4_what_forbids_stale_responses_does() {
 #[test]
 fn rfc_5861_windows_count_from_the_end_of_freshness() {
     let page = freshness("max-age=10, stale-while-revalidate=5, stale-if-error=7", &[]);
-    assert_eq!(page.decide(&asked(""), after(13)), Use::StaleWhileRevalidate);
-    assert_eq!(page.decide(&asked(""), after(14)), Use::Validate);
+    assert_eq!(page.reuse(&asked(""), after(13)), Reuse::StaleWhileRevalidate);
+    assert_eq!(page.reuse(&asked(""), after(14)), Reuse::Revalidate);
     assert_eq!(
-        page.decide(&asked("max-age=99"), after(13)),
-        Use::Validate,
+        page.reuse(&asked("max-age=99"), after(13)),
+        Reuse::Revalidate,
         "who names an age takes nothing stale"
     );
     assert!(page.serves_on_error(&asked(""), after(16)));
@@ -130,7 +130,7 @@ fn it_is_kept_for_as_long_as_it_may_be_of_use() {
 
 #[test]
 fn section_4_2_2_a_guess_is_a_tenth_and_a_day_at_most() {
-    let guess = |modified| guessed_lifetime(&headers(&[("last-modified", date(modified))]), NOW);
+    let guess = |modified| heuristic_lifetime(&headers(&[("last-modified", date(modified))]), NOW);
     assert_eq!(guess(-1000), Some(secs(100)));
     assert_eq!(guess(-100_000_000), Some(secs(86_400)));
     assert_eq!(guess(1000), None);

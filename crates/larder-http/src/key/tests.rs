@@ -2,18 +2,18 @@ use http::Request;
 
 use super::*;
 
-fn target(uri: &str) -> Target {
+fn primary_key(uri: &str) -> PrimaryKey {
     let request = Request::builder().uri(uri).header("host", "example.com").body(()).unwrap();
-    Target::of(&request.into_parts().0, false)
+    PrimaryKey::of(&request.into_parts().0, false)
 }
 
 #[test]
 fn the_layout() {
-    assert_eq!(target("/users/7?page=2").base, "http:example.com:users:7:@:?page=2");
-    assert_eq!(target("/").base, "http:example.com:@:-");
-    assert_eq!(target("/a/").base, "http:example.com:a::@:-");
-    assert_eq!(target("https://Other.example:443/a").base, "http:other.example:a:@:-");
-    assert_eq!(target("http://user@[::1]:8080/").base, "http:[%3A%3A1]%3A8080:@:-");
+    assert_eq!(primary_key("/users/7?page=2").base, "http:example.com:users:7:@:?page=2");
+    assert_eq!(primary_key("/").base, "http:example.com:@:-");
+    assert_eq!(primary_key("/a/").base, "http:example.com:a::@:-");
+    assert_eq!(primary_key("https://Other.example:443/a").base, "http:other.example:a:@:-");
+    assert_eq!(primary_key("http://user@[::1]:8080/").base, "http:[%3A%3A1]%3A8080:@:-");
 }
 
 #[test]
@@ -51,11 +51,11 @@ fn different_urls_have_different_keys() {
     let keys: std::collections::HashSet<_> = urls
         .iter()
         .filter(|url| url.len() < 65_000)
-        .map(|url| target(url).base)
+        .map(|url| primary_key(url).base)
         .chain(urls.iter().filter(|url| url.len() >= 65_000).map(|url| {
             let (path, query) =
                 url.split_once('?').map_or((url.as_str(), None), |(path, query)| (path, Some(query)));
-            Target::new("example.com", path, query, false).base
+            PrimaryKey::new("example.com", path, query, false).base
         }))
         .collect();
     assert_eq!(keys.len(), urls.len());
@@ -64,23 +64,26 @@ fn different_urls_have_different_keys() {
 
 #[test]
 fn rfc_3986_section_5_references() {
-    let base = target("/a/b/c?x");
+    let base = primary_key("/a/b/c?x");
     let uri: Uri = "/a/b/c?x".parse().unwrap();
     let resolve = |reference: &str| base.resolve(reference, &uri, false);
-    assert_eq!(resolve("/p"), Some(target("/p")));
-    assert_eq!(resolve("p?y#z"), Some(target("/a/b/p?y")));
-    assert_eq!(resolve("./p"), Some(target("/a/b/p")));
-    assert_eq!(resolve("../p"), Some(target("/a/p")));
-    assert_eq!(resolve("../../../p"), Some(target("/p")));
-    assert_eq!(resolve(".."), Some(target("/a/")));
-    assert_eq!(resolve("?y"), Some(target("/a/b/c?y")));
-    assert_eq!(resolve("/p?to=http://elsewhere.example/"), Some(target("/p?to=http://elsewhere.example/")));
+    assert_eq!(resolve("/p"), Some(primary_key("/p")));
+    assert_eq!(resolve("p?y#z"), Some(primary_key("/a/b/p?y")));
+    assert_eq!(resolve("./p"), Some(primary_key("/a/b/p")));
+    assert_eq!(resolve("../p"), Some(primary_key("/a/p")));
+    assert_eq!(resolve("../../../p"), Some(primary_key("/p")));
+    assert_eq!(resolve(".."), Some(primary_key("/a/")));
+    assert_eq!(resolve("?y"), Some(primary_key("/a/b/c?y")));
+    assert_eq!(
+        resolve("/p?to=http://elsewhere.example/"),
+        Some(primary_key("/p?to=http://elsewhere.example/"))
+    );
     assert_eq!(
         resolve("p?to=http://elsewhere.example/"),
-        Some(target("/a/b/p?to=http://elsewhere.example/"))
+        Some(primary_key("/a/b/p?to=http://elsewhere.example/"))
     );
-    assert_eq!(resolve("http://EXAMPLE.com:80/p"), Some(target("/p")));
-    assert_eq!(resolve("https://example.com/p"), Some(target("/p")));
+    assert_eq!(resolve("http://EXAMPLE.com:80/p"), Some(primary_key("/p")));
+    assert_eq!(resolve("https://example.com/p"), Some(primary_key("/p")));
     for elsewhere in [
         "http://example.org/p",
         "//example.org/p",

@@ -1,4 +1,5 @@
-//! What was not to be shared lately.
+//! Hit-for-miss: a marker for keys whose last response could not be shared, so that requests for them are not coalesced
+//! in vain.
 
 use std::{
     fmt,
@@ -8,59 +9,57 @@ use std::{
 
 use crate::date::Millis;
 
-/// So many keys are remembered, each in the one place that its hash gives it.
-const PLACES: usize = 4096;
+/// Number of markers. The hash of a key decides which one is its.
+const MARKERS: usize = 4096;
 
-/// For so long, in seconds, a key that was not to be shared is asked for by everybody alone.
-const REMEMBERED: u64 = 10;
+/// Lifetime of a marker in seconds.
+const LIFETIME: u64 = 10;
 
-/// Keys whose responses were not to be shared: to wait for the next one would be for nothing.
-///
-/// A place holds 32 bits of a hash and the second at which it is forgotten. One that is lost, or taken for
-/// another, costs a wait or a second computation, never a wrong response.
-pub(super) struct Passes {
-    places: Box<[AtomicU64]>,
+/// The markers. A marker holds 32 bits of a key's hash, and the second at which it expires. One that is lost, or that
+/// matches another key, costs a wait or a call of the handler, never a wrong response.
+pub(crate) struct HitForMiss {
+    markers: Box<[AtomicU64]>,
     hasher: RandomState,
 }
 
-impl Default for Passes {
+impl Default for HitForMiss {
     fn default() -> Self {
-        let places = std::iter::repeat_with(AtomicU64::default).take(PLACES).collect();
-        Self { places, hasher: RandomState::new() }
+        let markers = std::iter::repeat_with(AtomicU64::default).take(MARKERS).collect();
+        Self { markers, hasher: RandomState::new() }
     }
 }
 
-impl Passes {
-    /// Remembers what became of the response to somebody with or without credentials.
-    pub(super) fn note(&self, key: &str, credentials: bool, passed: bool, now: Millis) {
-        let (place, tag) = self.place(key, credentials);
-        if passed {
-            let until = (now / 1000 + REMEMBERED) & u64::from(u32::MAX);
-            place.store(tag | until, Ordering::Relaxed);
-        } else if place.load(Ordering::Relaxed) & TAG == tag {
-            place.store(0, Ordering::Relaxed);
+impl HitForMiss {
+    /// Sets or removes the marker of a key, for requests that possibly identify their clients or for the others.
+    pub(crate) fn set(&self, key: &str, identifying: bool, is_marked: bool, now: Millis) {
+        let (marker, tag) = self.marker(key, identifying);
+        if is_marked {
+            let until = (now / 1000 + LIFETIME) & u64::from(u32::MAX);
+            marker.store(tag | until, Ordering::Relaxed);
+        } else if marker.load(Ordering::Relaxed) & TAG == tag {
+            marker.store(0, Ordering::Relaxed);
         }
     }
 
-    pub(super) fn passed_lately(&self, key: &str, credentials: bool, now: Millis) -> bool {
-        let (place, tag) = self.place(key, credentials);
-        let noted = place.load(Ordering::Relaxed);
-        noted & TAG == tag && (now / 1000) & u64::from(u32::MAX) < noted & u64::from(u32::MAX)
+    pub(crate) fn is_marked(&self, key: &str, identifying: bool, now: Millis) -> bool {
+        let (marker, tag) = self.marker(key, identifying);
+        let set = marker.load(Ordering::Relaxed);
+        set & TAG == tag && (now / 1000) & u64::from(u32::MAX) < set & u64::from(u32::MAX)
     }
 
-    fn place(&self, key: &str, credentials: bool) -> (&AtomicU64, u64) {
-        let hash = self.hasher.hash_one((key, credentials));
-        #[expect(clippy::cast_possible_truncation, reason = "the low bits choose the place")]
-        let place = &self.places[hash as usize % PLACES];
-        (place, hash & TAG)
+    fn marker(&self, key: &str, identifying: bool) -> (&AtomicU64, u64) {
+        let hash = self.hasher.hash_one((key, identifying));
+        #[expect(clippy::cast_possible_truncation, reason = "the low bits choose the marker")]
+        let marker = &self.markers[hash as usize % MARKERS];
+        (marker, hash & TAG)
     }
 }
 
 const TAG: u64 = 0xffff_ffff_0000_0000;
 
-impl fmt::Debug for Passes {
+impl fmt::Debug for HitForMiss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Passes").finish_non_exhaustive()
+        f.debug_struct("HitForMiss").finish_non_exhaustive()
     }
 }
 
@@ -69,15 +68,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pass_is_remembered_for_a_while_and_for_its_kind_of_request() {
-        let passes = Passes::default();
+    fn a_marker_expires_and_is_for_its_kind_of_request() {
+        let markers = HitForMiss::default();
         let now = 1_000_000_000_000;
-        passes.note("key", true, true, now);
-        assert!(passes.passed_lately("key", true, now));
-        assert!(!passes.passed_lately("key", false, now));
-        assert!(!passes.passed_lately("other", true, now));
-        assert!(!passes.passed_lately("key", true, now + 10_000));
-        passes.note("key", true, false, now);
-        assert!(!passes.passed_lately("key", true, now));
+        markers.set("key", true, true, now);
+        assert!(markers.is_marked("key", true, now));
+        assert!(!markers.is_marked("key", false, now));
+        assert!(!markers.is_marked("other", true, now));
+        assert!(!markers.is_marked("key", true, now + 10_000));
+        markers.set("key", true, false, now);
+        assert!(!markers.is_marked("key", true, now));
     }
 }

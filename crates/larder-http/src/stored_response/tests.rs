@@ -1,65 +1,64 @@
 use std::time::Duration;
 
-use super::*;
-use crate::{
-    directives::ResponseDirectives,
-    freshness::{Exchange, Source},
-};
+use http::HeaderValue;
 
-fn page(body: &'static [u8]) -> Page {
+use super::*;
+use crate::{cache_control::ResponseDirectives, freshness::Exchange, headers::MAX_HEADERS};
+
+fn stored(body: &'static [u8]) -> StoredResponse {
     let mut headers = HeaderMap::new();
     headers.append("link", HeaderValue::from_static("a"));
     headers.append("link", HeaderValue::from_bytes(b"\xfc").unwrap());
     let exchange = Exchange { sent: 1, received: 2, shared: 2 };
-    let lifetime = (Duration::from_millis(1500), Source::Ours);
-    Page::new(Stored {
+    let lifetime = (Duration::from_millis(1500), Source::Configured);
+    StoredResponse::new(StoredParts {
         status: StatusCode::NOT_FOUND,
         vary: Vary::of(&headers, &headers).unwrap(),
         freshness: Freshness::of(&headers, &ResponseDirectives::default(), exchange, lifetime, false),
         headers,
         body: Bytes::from_static(body),
-        own_etag: true,
-        number: u64::MAX,
+        generated_etag: true,
+        id: u64::MAX,
         tags: vec!["a".into()],
     })
 }
 
 #[test]
-fn a_page_survives_being_sent() {
-    let page = page(b"\0\xff body");
-    let sent: Page = serde_json::from_str(&serde_json::to_string(&page).unwrap()).unwrap();
-    assert_eq!((sent.status, &sent.headers, &sent.body), (page.status, &page.headers, &page.body));
-    assert_eq!((&sent.vary, &sent.freshness, &sent.tags), (&page.vary, &page.freshness, &page.tags));
-    assert_eq!((sent.own_etag, sent.number), (page.own_etag, page.number));
+fn a_stored_response_survives_being_sent() {
+    let stored = stored(b"\0\xff body");
+    let sent: StoredResponse = serde_json::from_str(&serde_json::to_string(&stored).unwrap()).unwrap();
+    assert_eq!((sent.status, &sent.headers, &sent.body), (stored.status, &stored.headers, &stored.body));
+    assert_eq!((&sent.vary, &sent.freshness, &sent.tags), (&stored.vary, &stored.freshness, &stored.tags));
+    assert_eq!((sent.generated_etag, sent.id), (stored.generated_etag, stored.id));
 }
 
 #[test]
-fn what_is_no_response_is_refused() {
-    let mut sent = serde_json::to_value(page(b"")).unwrap();
-    assert!(serde_json::from_value::<Page>(sent.clone()).is_ok());
+fn what_is_not_a_response_is_refused() {
+    let mut sent = serde_json::to_value(stored(b"")).unwrap();
+    assert!(serde_json::from_value::<StoredResponse>(sent.clone()).is_ok());
     sent["status"] = 99.into();
-    assert!(serde_json::from_value::<Page>(sent.clone()).is_err());
+    assert!(serde_json::from_value::<StoredResponse>(sent.clone()).is_err());
     sent["status"] = 200.into();
     sent["headers"][0][0] = "a b".into();
-    assert!(serde_json::from_value::<Page>(sent).is_err());
+    assert!(serde_json::from_value::<StoredResponse>(sent).is_err());
 }
 
 /// Whatever another process put there: none of it is served, and nothing of it panics.
 #[test]
-fn a_page_that_would_not_have_been_stored_here_is_refused() {
-    let good = serde_json::to_value(page(b"12345")).unwrap();
+fn a_response_that_would_not_have_been_stored_here_is_refused() {
+    let good = serde_json::to_value(stored(b"12345")).unwrap();
     let header = |name: &str, value: &[u8]| serde_json::json!([name, value]);
     let refuses = |what: &str, field: &str, value: serde_json::Value| {
         let mut sent = good.clone();
         sent[field] = value;
-        assert!(serde_json::from_value::<Page>(sent).is_err(), "{what}");
+        assert!(serde_json::from_value::<StoredResponse>(sent).is_err(), "{what}");
     };
     let many = |names: &dyn Fn(usize) -> String, count: usize| {
         serde_json::Value::Array((0..count).map(|n| header(&names(n), b"y")).collect())
     };
     refuses("40,000 lines of one header", "headers", many(&|_| "x".into(), 40_000));
     refuses("40,000 headers", "headers", many(&|n| format!("x{n}"), 40_000));
-    refuses("more than are stored", "headers", many(&|n| format!("x{n}"), MOST_HEADERS + 1));
+    refuses("more than are stored", "headers", many(&|n| format!("x{n}"), MAX_HEADERS + 1));
     for (name, value) in
         [("content-length", &b"6"[..]), ("content-length", b"x"), ("transfer-encoding", b"chunked")]
     {
@@ -70,13 +69,13 @@ fn a_page_that_would_not_have_been_stored_here_is_refused() {
         refuses("a status", "status", status.into());
     }
     refuses("a name", "vary", serde_json::json!({ "names": ["a b"], "chosen_by": vec![0; 20] }));
-    let most = many(&|n| format!("x{n}"), MOST_HEADERS);
+    let most = many(&|n| format!("x{n}"), MAX_HEADERS);
     let mut sent = good.clone();
     sent["headers"] = most;
-    assert!(serde_json::from_value::<Page>(sent).is_ok(), "as many as are stored");
+    assert!(serde_json::from_value::<StoredResponse>(sent).is_ok(), "as many as are stored");
 }
 
 #[test]
-fn a_page_weighs_what_its_body_does_and_more() {
-    assert_eq!(page(b"12345").weight() - page(b"").weight(), 5);
+fn a_response_weighs_what_its_body_does_and_more() {
+    assert_eq!(stored(b"12345").weight() - stored(b"").weight(), 5);
 }

@@ -226,5 +226,5 @@ pub(crate) fn http_cache(clock: &TestClock) -> HttpCache {
 pub(crate) fn http_cache_in(cache: impl Cache + 'static, clock: &TestClock) -> HttpCache {
     let clock = clock.clone();
     // By which the requests are told apart here, and nothing else.
-    HttpCache::new(cache).clock(move || clock.now()).harmless_header("x-request")
+    HttpCache::new(cache).clock(move || clock.now()).ignore_header("x-request")
 }

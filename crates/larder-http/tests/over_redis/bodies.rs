@@ -80,7 +80,7 @@ async fn a_body_on_its_way_is_waited_for_by_the_other_node() {
 async fn a_client_that_goes_away_ends_the_lease() {
     for kind in Kind::ALL {
         let streams = Streams::default();
-        let briefly = |http: HttpCache| http.outlive(Duration::from_millis(1));
+        let briefly = |http: HttpCache| http.disconnect_grace(Duration::from_millis(1));
         let nodes = Nodes::with(*kind, |redis| redis, briefly, |_, _| streams.handler(FRESH)).await;
         let (mut leader, waiting) = begin(&nodes, &streams).await;
         let sender = streams.take(0);

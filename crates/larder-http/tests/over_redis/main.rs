@@ -13,3 +13,4 @@ mod races;
 mod sharing;
 #[path = "../support/mod.rs"]
 mod support;
+mod wire_format;

@@ -110,7 +110,7 @@ async fn a_client_that_goes_away_before_an_answer_holds_up_nobody() {
             }
             Said::new(&[("cache-control", "max-age=60")], n.to_string())
         });
-        let briefly = |http: HttpCache| http.outlive(Duration::from_millis(1));
+        let briefly = |http: HttpCache| http.disconnect_grace(Duration::from_millis(1));
         let nodes = Nodes::with(*kind, |redis| redis, briefly, |_, _| handler.clone()).await;
         let (first, second) = (nodes.address(0), nodes.address(1));
         let leaving = tokio::spawn(async move { get(first, "/", &[]).await });

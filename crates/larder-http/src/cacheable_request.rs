@@ -1,0 +1,58 @@
+//! A request that a stored response may answer.
+
+use http::{HeaderMap, HeaderName};
+
+use crate::{
+    cache_control::RequestDirectives, date::Millis, digest::Digest, freshness::Source, key::PrimaryKey,
+    stored_response::StoredResponse, vary::Vary,
+};
+
+#[derive(Debug)]
+pub(crate) struct CacheableRequest {
+    pub(crate) headers: HeaderMap,
+    pub(crate) path: String,
+    pub(crate) primary_key: PrimaryKey,
+    /// The digest of the request's unkeyed inputs: it tells the variants apart that no `Vary` names.
+    pub(crate) unkeyed_inputs: Digest,
+    pub(crate) directives: RequestDirectives,
+    pub(crate) has_authorization: bool,
+    pub(crate) has_cookie: bool,
+    /// Whether one of these headers, or another one that is known for it, identifies the client.
+    pub(crate) identifies_client: bool,
+    /// The headers that may identify the client: all that are neither known not to, nor in the key.
+    pub(crate) possibly_identifying: Vec<HeaderName>,
+    pub(crate) is_head: bool,
+    /// Whether its response is never stored, as it has a body: it is only looked up.
+    pub(crate) is_lookup_only: bool,
+    /// Whether it is never coalesced with other requests.
+    pub(crate) is_uncoalesced: bool,
+    /// Headers that the handler does not see.
+    pub(crate) removed_headers: Vec<HeaderName>,
+    pub(crate) received: Millis,
+}
+
+impl CacheableRequest {
+    /// Whether a stored response may answer it, fresh or stale: the request selects it by `Vary`, and the response is not
+    /// for other clients only.
+    pub(crate) fn selects(&self, stored: &StoredResponse) -> bool {
+        stored.vary.matches(&self.headers) && !self.is_personal(stored.freshness.source, &stored.vary)
+    }
+
+    /// Whether a response to it may be for its client only: its handler declares nothing about caching, and the request
+    /// has a header that may identify the client and does not select the response by `Vary`.
+    pub(crate) fn is_personal(&self, source: Source, vary: &Vary) -> bool {
+        match source {
+            Source::Origin => false,
+            Source::ConfiguredPublic => self.has_authorization || self.has_cookie,
+            Source::Configured => {
+                let selects = |name: &HeaderName| vary.names(name);
+                self.has_authorization || self.has_cookie || !self.possibly_identifying.iter().all(selects)
+            }
+        }
+    }
+
+    /// Whether a response whose handler declares nothing about caching may be for its client only.
+    pub(crate) fn may_be_personal(&self) -> bool {
+        self.identifies_client || !self.possibly_identifying.is_empty()
+    }
+}

@@ -1,0 +1,89 @@
+//! Responses as clients get them: made from stored ones, answered conditionally, with the headers that the cache adds.
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, header};
+use http_body::Body as _;
+
+use crate::{
+    body::{HandlerBody, ResponseBody},
+    cache_status::{CacheStatus, Forward},
+    cacheable_request::CacheableRequest,
+    date::seconds,
+    headers,
+    http_cache::HttpCache,
+    status_code,
+    stored_response::StoredResponse,
+    validation::{self, CACHE_CONDITIONS},
+};
+
+impl HttpCache {
+    /// The response made from a stored one.
+    pub(super) fn response_from<B: HandlerBody>(
+        &self,
+        request: &CacheableRequest,
+        stored: &StoredResponse,
+        status: CacheStatus,
+    ) -> Response<ResponseBody<B>> {
+        let mut headers = stored.headers.clone();
+        let now = self.config.shared_now();
+        let status = CacheStatus { downstream_ttl: Some(stored.downstream_ttl(now)), ..status };
+        headers.insert(header::AGE, seconds(stored.freshness.age(now)).into());
+        stored.add_no_cache(&mut headers);
+        let mut response = Response::new(ResponseBody::whole(stored.body.clone()));
+        *response.status_mut() = stored.status;
+        *response.headers_mut() = headers;
+        self.finish(request, response, status)
+    }
+
+    /// The response to this request: a 304 if the client has it already, and without a body for `HEAD`.
+    pub(super) fn finish<B: HandlerBody>(
+        &self,
+        request: &CacheableRequest,
+        mut response: Response<ResponseBody<B>>,
+        status: CacheStatus,
+    ) -> Response<ResponseBody<B>> {
+        let is_conditional = CACHE_CONDITIONS.iter().any(|name| request.headers.contains_key(name));
+        let (code, headers) = (response.status(), response.headers());
+        let is_from_cache = status.forward.is_none() || status.collapsed;
+        let received = is_from_cache.then_some(request.received);
+        if is_conditional && validation::is_not_modified(&request.headers, code, headers, received) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            let headers = std::mem::take(response.headers_mut());
+            *response.headers_mut() = validation::not_modified_headers(headers);
+            response.body_mut().make_empty(None);
+        } else if request.is_head && response.body().is_whole() {
+            let length = response.body().size_hint().exact();
+            let length = length.filter(|_| status_code::may_have_content_length(code));
+            if let Some(length) = length {
+                response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(length.into());
+            }
+            response.body_mut().make_empty(length);
+        }
+        self.add_status(status, response.headers_mut());
+        response
+    }
+
+    /// The response to `only-if-cached` if nothing suitable is stored (RFC 9111, section 5.2.1.7).
+    pub(super) fn gateway_timeout<B>(&self) -> Response<ResponseBody<B>> {
+        let mut response = Response::new(ResponseBody::whole(Bytes::new()));
+        *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
+        self.add_status(CacheStatus::generated("only-if-cached"), response.headers_mut());
+        response
+    }
+
+    /// Completes the headers of a response that went past the cache.
+    pub(crate) fn finish_passed(&self, why: Forward, headers: &mut HeaderMap) {
+        headers::take_tags(headers);
+        headers::join_vary(headers, &self.config.vary);
+        self.add_status(CacheStatus::forwarded(why), headers);
+    }
+
+    /// Adds `Cache-Status`, and `X-Accel-Expires` if that is configured.
+    fn add_status(&self, status: CacheStatus, headers: &mut HeaderMap) {
+        if self.config.accel_expires {
+            let ttl = status.downstream_ttl.unwrap_or_default().max(0);
+            headers.insert("x-accel-expires", ttl.into());
+        }
+        status.append(headers, &self.config.name);
+    }
+}

@@ -1,0 +1,109 @@
+//! Revalidating a stored response (RFC 9111, section 4.3).
+
+use http::{HeaderMap, Response, StatusCode, header, response::Parts};
+use larder::internal::find_uncounted;
+
+use super::fetch::Fetch;
+use crate::{
+    body::{HandlerBody, ResponseBody},
+    cache_status::CacheStatus,
+    caching::Caching,
+    date,
+    freshness::{Exchange, Source},
+    headers, storable,
+    stored_response::StoredResponse,
+    validation::{self, HeadComparison},
+};
+
+impl<B: HandlerBody> Fetch<B> {
+    /// Updates the stored response by a 304 of the handler (section 4.3.4), and hands it over.
+    pub(super) async fn revalidated(
+        &self,
+        stored: &StoredResponse,
+        mut parts: Parts,
+        mut caching: Caching,
+        exchange: Exchange,
+    ) -> StoredResponse {
+        if !validation::validates(&stored.headers, stored.generated_etag, &parts.headers) {
+            return self.mismatched(stored);
+        }
+        date::ensure_date(&mut parts.headers, exchange.received);
+        let mut headers = stored.headers.clone();
+        headers::update(&mut headers, &parts.headers);
+        if stored.freshness.source != Source::Origin {
+            caching.public |= stored.freshness.source == Source::ConfiguredPublic;
+            caching.ttl = caching.ttl.or(Some(stored.freshness.lifetime));
+        }
+        let newer = self.updated(stored, &headers, caching, exchange).await;
+        headers.remove(header::AGE);
+        stored.add_no_cache(&mut headers);
+        self.hand_over_stored(stored, headers, newer.is_some());
+        newer.unwrap_or_else(|| self.pass())
+    }
+
+    /// Drops the stored response because the 304 is for another one. It is still the best answer to this request: its
+    /// handler cannot be called twice. The next request is sent without conditions.
+    fn mismatched(&self, stored: &StoredResponse) -> StoredResponse {
+        self.drop_stored();
+        self.hand_over_stored(stored, stored.headers.clone(), false);
+        self.pass()
+    }
+
+    fn hand_over_stored(&self, stored: &StoredResponse, headers: HeaderMap, is_stored: bool) {
+        let forward_status = Some(StatusCode::NOT_MODIFIED);
+        let status = CacheStatus { forward_status, stored: is_stored, ..CacheStatus::default() };
+        let mut response = Response::new(()).into_parts().0;
+        (response.status, response.headers) = (stored.status, headers);
+        self.handoff.hand_over(response, ResponseBody::whole(stored.body.clone()), status);
+    }
+
+    /// Stores a response with newer headers; none if these forbid that, or if it was invalidated in the meantime.
+    async fn updated(
+        &self,
+        stored: &StoredResponse,
+        headers: &HeaderMap,
+        caching: Caching,
+        exchange: Exchange,
+    ) -> Option<StoredResponse> {
+        let config = &self.cache.config;
+        let mut headers = headers.clone();
+        if !config.stores_set_cookie {
+            // The cookie is for this client. What was stored before stays there for all.
+            headers::remove_set_cookie(&mut headers);
+        }
+        let described = (stored.status, &headers, &caching);
+        let terms = storable::storage_terms(config, &self.request, described, exchange)
+            .inspect_err(|&refusal| self.drop_stored_if(refusal, stored.status))
+            .ok()?;
+        // Read inside of the computation: whatever invalidates the stored response invalidates the updated one.
+        let found = find_uncounted::<StoredResponse>(&*config.cache, &self.key).await;
+        found.filter(|found| found.id == stored.id)?;
+        let mut tags = stored.tags.clone();
+        tags.extend(caching.tags.into_iter().filter(|tag| !stored.tags.contains(tag)));
+        let (etag, body) = (stored.generated_etag, stored.body.clone());
+        let parts = self.stored_parts(stored.status, headers, body, etag, (terms, tags));
+        let (newer, is_kept) = self.store(parts).await;
+        is_kept.then_some(newer)
+    }
+
+    /// Updates or drops the stored response by a response to `HEAD` (section 4.3.5). A response to a client that
+    /// identifies itself shows nothing about that for others.
+    pub(super) async fn learn_from_head(&self, parts: &Parts, caching: Caching, exchange: Exchange) {
+        let Some(stored) = self.stored.as_ref().filter(|_| !self.request.identifies_client) else { return };
+        if parts.status != StatusCode::OK || stored.status != StatusCode::OK {
+            return;
+        }
+        let (etag, length) = (stored.generated_etag, stored.body.len());
+        match validation::compare_with_head(&stored.headers, etag, length, &parts.headers) {
+            HeadComparison::Same => {
+                let mut newer = parts.headers.clone();
+                date::ensure_date(&mut newer, exchange.received);
+                let mut headers = stored.headers.clone();
+                headers::update(&mut headers, &newer);
+                self.updated(stored, &headers, caching, exchange).await;
+            }
+            HeadComparison::Different => self.drop_outdated(),
+            HeadComparison::Unknown => {}
+        }
+    }
+}

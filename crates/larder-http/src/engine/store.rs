@@ -1,0 +1,96 @@
+//! Storing the response of a fetch.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header, response::Parts};
+use larder::{Cache, CacheExt as _, Policy};
+
+use super::fetch::Fetch;
+use crate::{
+    body::{Copier, HandlerBody, ResponseBody},
+    cache_status::CacheStatus,
+    freshness::Source,
+    headers,
+    storable::StorageTerms,
+    stored_response::{StoredParts, StoredResponse},
+    validation,
+};
+
+impl<B: HandlerBody> Fetch<B> {
+    /// Stores a new response, and hands it over to its client.
+    pub(super) async fn store_new(
+        &self,
+        mut parts: Parts,
+        body: Bytes,
+        copier: Option<Copier<B>>,
+        (terms, tags): (StorageTerms, Vec<String>),
+    ) -> StoredResponse {
+        // A response with directives of its handler but without a declared lifetime gets no validator: caches further on
+        // might derive a lifetime from it.
+        let has_foreign_directives =
+            terms.freshness.source != Source::Origin && parts.headers.contains_key(header::CACHE_CONTROL);
+        let generated_etag = !parts.headers.contains_key(header::ETAG) && !has_foreign_directives;
+        if generated_etag {
+            parts.headers.insert(header::ETAG, validation::etag(&parts.headers, &body));
+        }
+        let copied = headers::copied(&parts.headers);
+        let stored = self.stored_parts(parts.status, copied, body.clone(), generated_etag, (terms, tags));
+        let (stored, is_kept) = self.store(stored).await;
+        stored.add_no_cache(&mut parts.headers);
+        match copier {
+            Some(copier) => self.handoff.complete_at_end(copier),
+            None => {
+                let downstream_ttl = is_kept.then(|| stored.downstream_ttl(self.cache.config.shared_now()));
+                let status = CacheStatus { stored: is_kept, downstream_ttl, ..CacheStatus::default() };
+                self.handoff.hand_over(parts, ResponseBody::whole(body), status);
+            }
+        }
+        stored
+    }
+
+    pub(super) fn stored_parts(
+        &self,
+        status: StatusCode,
+        mut headers: HeaderMap,
+        body: Bytes,
+        generated_etag: bool,
+        (terms, tags): (StorageTerms, Vec<String>),
+    ) -> StoredParts {
+        headers::strip(&mut headers, &terms.directives, self.cache.config.stores_set_cookie);
+        let StorageTerms { freshness, vary, .. } = terms;
+        StoredParts { status, headers, body, vary, freshness, generated_etag, id: fastrand::u64(..), tags }
+    }
+
+    /// Stores a response, unless it would take more than its share of the memory; returns whether it did.
+    pub(super) async fn store(&self, parts: StoredParts) -> (StoredResponse, bool) {
+        let config = &self.cache.config;
+        let retention = parts.freshness.retention(config.shared_now(), config.keep_stale);
+        let stored = StoredResponse::new(parts);
+        if stored.weight().saturating_add(self.key.len()) > config.max_response() {
+            self.drop_outdated();
+            self.pass();
+            return (stored, false);
+        }
+        if self.is_plain() {
+            let context = larder::context();
+            context.ttl(retention);
+            for tag in &stored.tags {
+                context.tag(tag);
+            }
+        } else {
+            self.replace(&*config.cache, &stored, retention).await;
+        }
+        self.mark_hit_for_miss(false);
+        (stored, true)
+    }
+
+    /// Replaces what is stored.
+    async fn replace(&self, store: &dyn Cache, stored: &StoredResponse, retention: Duration) {
+        let policy = Policy::builder().ttl(retention).tags(stored.tags.iter().cloned()).build();
+        if let Ok(policy) = policy {
+            // The only possible errors are those of a key that is empty or too long, which this one is not.
+            let _ = store.insert(&self.key, stored, policy).await;
+        }
+    }
+}

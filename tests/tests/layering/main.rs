@@ -1,0 +1,119 @@
+//! Imports between the files of a crate run one way.
+//!
+//! **Graph.** Every target of every package of the workspace (library, binary, test, bench, example) has a graph of its
+//! own. Its nodes are source files. There is an edge from file A to file B if A names something that B defines: in a
+//! `use`, in a path such as `crate::date::parse` or `child::parse`, or inside of a macro call. A re-export is followed
+//! to the file that defines the thing, so that `use super::Plan` in a child, where its parent only re-exports `Plan`
+//! from another child, is an edge to that other child, and not to the parent.
+//!
+//! **No edge** is what every module tree has: `mod child;`, a `pub use child::Thing` in a parent that does not use
+//! `Thing` itself, anything inside of `#[cfg(test)]`, documentation, and a visibility such as `pub(super)`. A method
+//! call is no edge either: an import shows which type it belongs to, not in which file its `impl` stands.
+//!
+//! **A circle** is a set of files each of which reaches each other one (a strongly connected component) of two files or
+//! more. Parent and child make one too: where a child needs what its parent defines, that belongs into a file below
+//! both.
+//!
+//! Circles that are not removed yet stand in `known_circles.txt`. That list may only shrink: a circle that it does not
+//! contain fails this test, and so does a file on it that is in no circle any more.
+
+mod circles;
+mod graph;
+mod modules;
+mod targets;
+
+use std::{collections::BTreeSet, fmt::Write as _, path::Path};
+
+use self::{circles::Circle, graph::Graph};
+
+const KNOWN_CIRCLES: &str = include_str!("known_circles.txt");
+
+/// The circles of `known_circles.txt`: groups of lines with an empty line between them. `#` begins a comment.
+fn known_circles() -> Vec<BTreeSet<String>> {
+    let groups = KNOWN_CIRCLES.split("\n\n").map(|group| {
+        let lines = group.lines().map(str::trim);
+        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+    });
+    groups.filter(|group: &BTreeSet<String>| !group.is_empty()).collect()
+}
+
+#[test]
+fn imports_run_one_way() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace contains this package");
+    let known = known_circles();
+    let mut missing: BTreeSet<String> = known.iter().flatten().cloned().collect();
+    let mut report = String::new();
+    let mut files = 0;
+    for target in targets::all(root) {
+        let graph = Graph::of(root, &target);
+        files += graph.files();
+        for circle in circles::of(&graph) {
+            if known.iter().any(|known| circle.files.is_subset(known)) {
+                missing.retain(|file| !circle.files.contains(file));
+            } else {
+                let _ = writeln!(report, "{circle}\n");
+            }
+        }
+    }
+    assert!(files > 300, "only {files} files were looked at");
+    assert!(
+        report.is_empty(),
+        "files import each other in a circle; move what they share into a file below both:\n\n{report}"
+    );
+    assert!(
+        missing.is_empty(),
+        "these files are in no circle any more; remove them from known_circles.txt: {missing:#?}"
+    );
+}
+
+/// What the graph makes of a small crate: the circles in it, by their files.
+fn circles_in(files: &[(&str, &str)]) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        let file = folder.path().join(name);
+        std::fs::create_dir_all(file.parent().expect("a file is in a folder")).expect("a folder");
+        std::fs::write(file, text).expect("a file");
+    }
+    let graph = Graph::of(folder.path(), &folder.path().join("lib.rs"));
+    let join = |circle: Circle| circle.files.into_iter().collect::<Vec<_>>().join(" ");
+    circles::of(&graph).into_iter().map(join).collect()
+}
+
+#[test]
+fn two_files_that_import_each_other_are_a_circle() {
+    for (a, b) in [
+        ("use crate::b::B; pub struct A;", "use super::a::A; pub struct B;"),
+        ("fn f() { crate::b::g() }", "fn g() { super::a::f() }"),
+        ("fn f() { vec![crate::b::g()]; }", "use crate::a::*; fn g() {}"),
+        ("mod inner { use crate::b::B; } pub struct A;", "fn g() { use crate::{a::{self}}; } pub struct B;"),
+    ] {
+        let found = circles_in(&[("lib.rs", "mod a; mod b;"), ("a.rs", a), ("b.rs", b)]);
+        assert_eq!(found, ["a.rs b.rs"], "{a} {b}");
+    }
+}
+
+#[test]
+fn a_child_that_needs_what_its_parent_defines_makes_a_circle_if_the_parent_needs_the_child() {
+    let child = ("a/child.rs", "use super::A; pub struct Child;");
+    let circle = |parent| circles_in(&[("lib.rs", "mod a;"), ("a.rs", parent), child]);
+    assert_eq!(circle("mod child; use self::child::Child; pub struct A(Child);"), ["a.rs a/child.rs"]);
+    assert_eq!(circle("mod child; pub struct A(child::Child);"), ["a.rs a/child.rs"]);
+    assert_eq!(circle("mod child; pub use self::child::Child; pub struct A(Child);"), ["a.rs a/child.rs"]);
+    assert_eq!(circle("mod child; pub use self::child::Child; pub struct A;"), [""; 0]);
+    assert_eq!(circle("#[cfg(test)] mod child; use self::child::Child; pub struct A;"), [""; 0]);
+}
+
+#[test]
+fn a_reexport_is_followed_to_where_the_thing_is_defined() {
+    let files = |two| {
+        [
+            ("lib.rs", "mod a; pub use self::a::One;"),
+            ("a.rs", "mod one; mod two; pub(crate) use self::{one::One, two::Two}; fn f() { One; Two; }"),
+            ("a/one.rs", "pub struct One;"),
+            ("a/two.rs", two),
+        ]
+    };
+    assert_eq!(circles_in(&files("use super::One; pub struct Two(One);")), [""; 0]);
+    assert_eq!(circles_in(&files("use crate::One; pub struct Two(One);")), [""; 0]);
+    assert_eq!(circles_in(&files("use super::f; pub(super) struct Two;")), ["a.rs a/two.rs"]);
+}
