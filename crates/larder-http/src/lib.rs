@@ -1,6 +1,6 @@
-//! A shared HTTP cache in front of a handler, by RFC 9110 and RFC 9111: a layer for Axum and every other tower
-//! service, and a middleware for Actix Web, over one engine. Responses lie in a cache of [`larder`]'s, and
-//! share its keys, its tags and its invalidation.
+//! A shared HTTP cache in front of your handlers, by RFC 9110 and RFC 9111: a layer for Axum and every other tower
+//! service, and a middleware for Actix Web. Responses are stored in a cache of [`larder`], in memory or in Redis, and
+//! share its tags and its invalidation.
 //!
 //! ```
 //! use axum::{Router, extract::Path, response::IntoResponse, routing::get};
@@ -32,7 +32,7 @@
 //! # assert_eq!(ask().await, "larder; fwd=uri-miss; stored");
 //! # assert!(ask().await.starts_with("larder; hit"));
 //!
-//! // The page was made from this user, so it goes with it, on every node.
+//! // The stored response was made from this user, so this drops it too, on every node.
 //! larder::global().invalidate("user:7");
 //! # assert_eq!(ask().await, "larder; fwd=uri-miss; stored");
 //! # }
@@ -53,15 +53,15 @@
 //!     HttpResponse::Ok().insert_header(("cache-control", "public, max-age=60")).body(format!("user {id}"))
 //! }
 //!
-//! // Made once, outside of the closure of `HttpServer::new`: its clones share what they know.
+//! // Made once, outside of the closure of `HttpServer::new`: its clones share all state.
 //! let cache = HttpCache::new(larder::global());
 //! let app = App::new().wrap(cache.clone()).route("/users/{id}", web::get().to(profile));
 //! # let app = test::init_service(app).await;
 //! # for status in ["larder; fwd=uri-miss; stored", "larder; hit"] {
 //! #     let request = test::TestRequest::get().uri("/users/7").to_request();
 //! #     let response = test::call_service(&app, request).await;
-//! #     let told = response.headers().get("cache-status").unwrap().to_str().unwrap();
-//! #     assert!(told.starts_with(status), "{told}");
+//! #     let found = response.headers().get("cache-status").unwrap().to_str().unwrap();
+//! #     assert!(found.starts_with(status), "{found}");
 //! # }
 //! # }
 //! # #[cfg(not(feature = "actix"))]
@@ -70,183 +70,208 @@
 //!
 //! # What is stored
 //!
-//! What RFC 9111 lets a shared cache store, and nothing else unless it is asked for:
+//! What RFC 9111 lets a shared cache store, and nothing else by default:
 //!
-//! - complete responses to `GET` that say for how long they are fresh (`s-maxage`, `max-age`, `Expires`), or
-//!   that can be validated (`no-cache` with an `ETag` or `Last-Modified`); never `no-store`, `private`,
-//!   `Vary: *`, 206, event streams, what is larger than [`HttpCache::max_body`], or takes longer than
+//! - complete responses to `GET` that declare a lifetime (`s-maxage`, `max-age`, `Expires`), or that can be validated
+//!   (`no-cache` with `ETag` or `Last-Modified`). Never stored are responses with `no-store`, `private` or `Vary: *`,
+//!   partial responses (206), event streams, and those that are larger than [`HttpCache::max_body`] or take longer than
 //!   [`HttpCache::body_timeout`];
-//! - responses whose handlers say nothing, for the time that [`HttpCache::ttl`],
-//!   [`HttpCache::ttl_under`] or [`Caching`] in the response's extensions give, to requests that cannot
-//!   [say who asks](#whose-response-it-is);
-//! - to requests with `Authorization` only with `public`, `s-maxage` or `must-revalidate`; to requests with
-//!   `Cookie` only with `public` or `s-maxage`, or where `Vary` names `Cookie`
-//!   ([`HttpCache::ignore_cookies`]); with `Set-Cookie` not ([`HttpCache::store_set_cookie`]).
+//! - responses that declare no lifetime, with a *configured lifetime*: by [`HttpCache::ttl`], [`HttpCache::ttl_under`],
+//!   or [`Caching`] in the response's extensions. They are shared only among requests that do not [identify their
+//!   clients](#who-may-share-a-response);
+//! - responses to requests with `Authorization` only with `public`, `s-maxage` or `must-revalidate`;
+//! - responses to requests with `Cookie` only with `public` or `s-maxage`, or if `Vary` names `Cookie` (otherwise:
+//!   [`HttpCache::ignore_cookies`]);
+//! - responses with `Set-Cookie` only with [`HttpCache::store_set_cookie`].
 //!
-//! Times that are no numbers, or contradict each other, are taken for zero (RFC 9111, section 4.2.1). What forbids
-//! something does so however it is written; what permits to share a response to a request with `Authorization` or
-//! `Cookie` does so only in a `Cache-Control` that follows the grammar: `public=1`, `s-maxage=60s`, or `public` behind
-//! a quote that is not closed permit nothing.
+//! `Cache-Control` is read strictly where it permits something, and leniently where it forbids something. Times that
+//! are not numbers, or that contradict each other, count as zero (RFC 9111, section 4.2.1). A directive that forbids
+//! something counts even if it is malformed. `public`, `s-maxage` and `must-revalidate` permit to share a response to a
+//! request with `Authorization` or `Cookie` only if the whole header follows the grammar: not `public=1`,
+//! `s-maxage=60s`, or `public` after a quote that is not closed.
 //!
-//! `s-maxage`, `must-revalidate`, `proxy-revalidate` and `no-cache` forbid stale responses, and so
-//! `stale-while-revalidate` and `stale-if-error` beside them do not count; beside `s-maxage` they do with
-//! [`HttpCache::extend_s_maxage`]. `Pragma` means nothing. Ages are counted by the clock of the Redis server, if pages
-//! are shared through one: nodes need not agree on the time.
+//! `s-maxage`, `must-revalidate`, `proxy-revalidate` and `no-cache` forbid stale responses, so that
+//! `stale-while-revalidate` and `stale-if-error` do not count beside them; beside `s-maxage` they do with
+//! [`HttpCache::extend_s_maxage`]. `Pragma` has no effect. If responses are shared through Redis, ages are measured by
+//! the clock of the server: the clocks of the nodes need not agree.
 //!
 //! `HEAD` is answered from stored responses to `GET`. Requests with `Range`, `If-Range`, `If-Match`,
-//! `If-Unmodified-Since`, `Upgrade` or a body of their own, and those with `no-store`, go to the handler as they
-//! are, and their responses are not stored. A handler is asked without the client's `If-None-Match` and
-//! `If-Modified-Since`, which are answered here: what can be stored is a whole response. (Where the last response was
-//! not to be stored, it is asked with them.) A response without an `ETag` gets one, made from its body, unless it was
-//! on its way before its body was known. A response that is stored although its handler says nothing about caching
-//! goes with `Cache-Control: no-cache`: a cache that comes next, or a browser, asks here each time whether it still
-//! stands, and makes no guess. Responses with trailers are passed on as they are, and not stored.
+//! `If-Unmodified-Since`, `Upgrade`, `no-store` or a body are passed to the handler unchanged, and their responses are
+//! not stored.
 //!
-//! # Whose response it is
+//! `If-None-Match` and `If-Modified-Since` are answered by the cache. They are removed before the handler is called,
+//! because only a complete response can be stored. (They stay if the last response was not to be stored.)
 //!
-//! A handler that says `Cache-Control: max-age=60` has said that its response is for everybody who sends what its
-//! `Vary` names (with `Authorization` and `Cookie` it takes more, see above). One that says nothing has not: it may
-//! know its users by any header. So a response that is stored by [`HttpCache::ttl`] and its like alone is neither made
-//! from nor given to a request with `Authorization`, `Cookie`, or any header that is not known to be harmless. Those
-//! requests have `detail=personal` in their `Cache-Status`, and what the handler says to them without `Cache-Control`
-//! and `Expires` goes with `Cache-Control: private`: Varnish would keep it for two minutes, for all clients. Harmless
-//! are what HTTP itself defines (`Accept` and its like, `Cache-Control`, conditions, `User-Agent`, `Referer`, `Via`, …), what browsers add (`Sec-Ch-*`,
-//! `Sec-Fetch-*`, `Dnt`, `Priority`, `Save-Data`, …), and what proxies and tracing add (`Forwarded`, `X-Forwarded-For`
-//! and its like, `X-Real-Ip`, `X-Request-Id`, `Traceparent`, `X-B3-*`, `Cf-*` and others for addresses and requests, but
-//! nothing that names a user). `harmless.rs` has the list.
+//! What the cache changes in responses:
 //!
-//! Any other header is no obstacle if
+//! - A response without `ETag` gets one, made from its body, unless it is sent before its body is complete.
+//! - A response with a configured lifetime and without `Cache-Control` gets `Cache-Control: no-cache`, so that browsers
+//!   and caches further on ask each time whether it is still current, instead of guessing.
+//! - A response with trailers is passed on unchanged, and not stored.
+//!
+//! # Who may share a response
+//!
+//! A handler that declares `Cache-Control: max-age=60` declares with it that its response is the same for all clients
+//! that send the same values of the headers in `Vary`. (With `Authorization` and `Cookie` it takes more, see above.) A
+//! handler that declares nothing does not: it may know its clients by any header. So a response with a *configured*
+//! lifetime is neither made from nor served to a request with `Authorization`, `Cookie`, or any other header that
+//! *possibly identifies* its client: any header that is not known to be independent of it.
+//!
+//! Known to be independent of the client are
+//!
+//! - the headers that HTTP defines (`Accept` and the like, `Cache-Control`, conditions, `User-Agent`, `Referer`, `Via`,
+//!   …);
+//! - those that browsers add (`Sec-Ch-*`, `Sec-Fetch-*`, `Dnt`, `Priority`, `Save-Data`, …);
+//! - those that proxies and tracing add (`Forwarded`, `X-Forwarded-For` and the like, `X-Real-Ip`, `X-Request-Id`,
+//!   `Traceparent`, `X-B3-*`, `Cf-*` and others for addresses and requests, but none that names a user).
+//!
+//! The list is in `request_headers.rs`. Another header does not keep a response from being shared if
 //!
 //! - the response's `Vary` names it;
-//! - it is in the key: by [`HttpCache::key_header`], or because what [`HttpCache::key`] adds is its value, word by word;
-//! - the handler says `public`, or [`Caching::public`], or the user [`HttpCache::public_under`] of its path;
-//! - the user says that it is [harmless](HttpCache::harmless_header).
+//! - it is in the key: by [`HttpCache::key_header`], or because its whole value is a part that [`HttpCache::key`] adds;
+//! - the response is public: by `Cache-Control: public`, [`Caching::public`], or [`HttpCache::public_under`];
+//! - it is ignored: by [`HttpCache::ignore_header`].
+//!
+//! Requests that cannot share a response for this reason have `detail=personal` in their `Cache-Status`. If their
+//! responses have neither `Cache-Control` nor `Expires`, they get `Cache-Control: private`: Varnish would otherwise
+//! keep them for two minutes, for all clients.
 //!
 //! # Compression
 //!
-//! Let the layer that compresses be inside, between this cache and the handlers, and add `Accept-Encoding` to `Vary`:
-//! pages are stored compressed, each encoding has a tag of its own, and hits cost no compression. In Axum:
+//! Put the layer that compresses inside, between this cache and the handlers, and add `Accept-Encoding` to `Vary`. Then
+//! responses are stored compressed, each encoding has an entity tag of its own, and hits cost no compression. In Axum:
 //!
 //! ```text
 //! Router::new()….layer(CompressionLayer::new()).layer(HttpCache::new(larder::global()).vary("accept-encoding"))
 //! ```
 //!
-//! In Actix, where what is wrapped last is outermost:
+//! In Actix, where the last `wrap` is the outermost:
 //!
 //! ```text
 //! App::new().wrap(Compress::default()).wrap(HttpCache::new(larder::global()).vary("accept-encoding"))
 //! ```
 //!
-//! Without [`vary`](HttpCache::vary), Actix' `Compress` does not say that it looked at `Accept-Encoding` when it does not
-//! compress, and one client without compression makes a page for all. A layer that compresses outside of this cache
-//! sends two encodings with one strong tag, which is wrong.
+//! Without [`vary`](HttpCache::vary), Actix' `Compress` does not declare `Accept-Encoding` in responses that it does
+//! not compress, and one client without compression makes a response for all. A layer outside of this cache would send
+//! two encodings with the same strong entity tag, which is wrong.
 //!
-//! # Caches that come next
+//! # Caches further on
 //!
-//! All names in `Vary` are in one line: some caches obey the first one only, and some the last. nginx takes no notice of
-//! `Age`, and of what is stale: with [`HttpCache::accel_expires`] it keeps a response for what is left of its lifetime,
-//! and does not keep those whose handlers say nothing.
-//! Several caches of this kind on the way have [names](HttpCache::name) in `Cache-Status`.
+//! All names in `Vary` are joined to one line: some caches obey only the first line, and some only the last. nginx
+//! ignores `Age`, and the age of stale responses: with [`HttpCache::accel_expires`] it keeps a response for the rest of
+//! its lifetime only, and does not keep responses with a configured lifetime. If a response passes several caches of
+//! this kind, give each a [name](HttpCache::name) for `Cache-Status`.
 //!
 //! # Memory
 //!
-//! Pages have a memory of their own, 64 MiB unless [`HttpCache::capacity`] says otherwise, keys and headers included;
-//! one page takes a tenth of it at most. They are entries of the given cache all the same, on its servers too, and go
-//! with its invalidations.
+//! Stored responses have a memory of their own, apart from the other entries of the given cache: 64 MiB, keys and
+//! headers included, or what [`HttpCache::capacity`] sets. One response takes at most a tenth of it. They are entries
+//! of the given cache all the same: they are on its servers, and its invalidations apply to them.
 //!
-//! # Waiting for one another
+//! # Coalescing
 //!
-//! Requests that miss the same response at once ask the handler once. Whoever waits is given the response only if
-//! it may be stored and is for such a request; what turns out not to be shareable is given to nobody else, and
-//! those who wait ask for themselves, all at once. For ten seconds from then on, nobody waits for that response:
-//! that variant, for requests of its kind, those that say who asks or those that do not.
+//! Requests that miss the same response at the same time call the handler once; the others wait. A waiting request gets
+//! the response only if it may be stored and shared with it. If it turns out not to be, the waiting requests call the
+//! handler themselves, all at once, and a hit-for-miss marker is set: for ten seconds, no request waits for that
+//! response. The marker is for one variant, and for requests that possibly identify their clients or for the others.
 //!
-//! A body passes to the client as it comes, and is copied beside. A slow client holds up nobody. A handler that was
-//! asked goes on in a task of its own, though its client goes away, for 30 seconds or as long as
-//! [`HttpCache::outlive`] says: what it says is stored, and those who wait have it. So it is with changes, `POST` and its
-//! like. (A task has the `tracing` span of its client, but not its task-local values.) If a body breaks off, nothing is stored, and one of
-//! those who wait asks again; after a panic too. Nobody waits for a body for longer than [`HttpCache::body_timeout`]. How long a handler takes until it begins to answer is limited by nothing here: put a
-//! layer inside that does, or those who wait for a slow one are as slow.
+//! A body is sent to its client while it is copied for the cache. A slow client delays no other one. Once a handler is
+//! called, it goes on as a task of its own even if its client goes away, for 30 seconds or
+//! [`HttpCache::disconnect_grace`]: its response is stored, and the waiting requests get it. The same holds for unsafe
+//! methods such as `POST`. (The task has the `tracing` span of its client's task, but not its task-local values.)
+//!
+//! If a body breaks off, or the handler panics, nothing is stored, and one of the waiting requests calls the handler
+//! again. No request waits for a body for longer than [`HttpCache::body_timeout`]. The cache does not limit the time
+//! until a handler *begins* to respond: put a layer with a timeout inside, as otherwise all waiting requests are as
+//! slow as the handler.
 //!
 //! A handler must not wait for a request to its own URL through the cache: it would wait for itself.
 //!
-//! # What drops it
+//! # Invalidation
 //!
-//! - **What it was made from**: the handler runs as a computation of `larder`'s. Invalidating what it read from
-//!   `#[cached]` functions, or from any cache, drops the response, on every node. (Not what it reads in tasks that
-//!   it spawned, or while its body is on its way; see
-//!   [`in_current_computation`](larder::in_current_computation).) One that was made from very much, some twenty
-//!   cached values, is not stored: `larder` counts it in `CacheStats::stores_too_wide`.
-//! - **Tags**: by path ([`HttpCache::tag`]), by the response's extensions ([`Caching::tag`]), or by
-//!   `Surrogate-Key` (with blanks between them) and `Cache-Tag` (with commas) in its headers, which never leave.
-//!   `cache.invalidate(Scope::tag("news"))` drops them.
-//! - **Its URL**: [`page`](fn@page) and [`pages_under`] are scopes for `invalidate`.
-//! - **A change through its URL**: a successful `POST`, `PUT`, `DELETE` or other unsafe method, with a slash at the end
-//!   of its path or without, and what its `Location` and `Content-Location` name on the same host. One whose handler
-//!   panicked counts as successful: the change may have been made.
-//! - **What its handler says next**: when it is asked again, and answers with something that is not stored, such as
-//!   404 with `no-store`; or answers `HEAD` with another `ETag`, `Last-Modified` or `Content-Length`. What is said to
-//!   those who say who they are drops nothing, nor do errors of a client's own (400, 401, 429 and the like) or of the
-//!   server.
+//! A stored response is dropped by
+//!
+//! - **what it was made from**: the handler runs as a computation of `larder`. To invalidate what it read from
+//!   `#[cached]` functions, or from any cache, drops the response too, on every node. This does not include what it
+//!   reads in tasks that it spawns, or while its body is being sent; see
+//!   [`in_current_computation`](larder::in_current_computation). A response that was made from some twenty cached
+//!   values or more is not stored: `larder` counts it in `CacheStats::stores_too_wide`.
+//! - **its tags**: by path ([`HttpCache::tag`]), by the response's extensions ([`Caching::tag`]), or by its headers
+//!   `Surrogate-Key` (separated by blanks) and `Cache-Tag` (separated by commas), which are never sent to clients.
+//!   `cache.invalidate(Scope::tag("news"))` drops all responses with the tag.
+//! - **its URL**: [`page`](fn@page) and [`pages_under`] are scopes for `invalidate`.
+//! - **an unsafe request to its URL**: a successful `POST`, `PUT`, `DELETE` or the like, to the URL with or without a
+//!   slash at its end; also for the URLs on the same host that its `Location` and `Content-Location` name. A request
+//!   whose handler panicked counts as successful: it may have had its effect.
+//! - **a later response of its handler** that is not stored, such as 404 with `no-store`, or one to `HEAD` with another
+//!   `ETag`, `Last-Modified` or `Content-Length`. Responses to clients that identify themselves drop nothing, nor do
+//!   errors of a client (400, 401, 429 and the like) or of the server.
 //!
 //! # The key
 //!
-//! Scheme, host, path and query as the client sent them, in the order of their parameters
-//! ([`HttpCache::sort_query`]); what [`HttpCache::key`] adds; what `Vary` names. In the cache it is
+//! Scheme, host, path and query as the client sent them, with the parameters in their order
+//! ([`HttpCache::sort_query`]); what [`HttpCache::key`] and [`HttpCache::key_header`] add; the headers that `Vary`
+//! names. In the cache it is
 //!
 //! ```text
 //! http:<host>:<segment>:<segment>…:@:?<query>:v<digest>
 //! ```
 //!
-//! with `:`, `*`, `%`, `@` and `?` percent-encoded, so that no URL can be taken for another; what is long is there
-//! as its SHA-256 digest. The last digest has all that is not in the URL. Headers named by `Vary` are stored as
-//! digests only.
+//! with `:`, `*`, `%`, `@` and `?` percent-encoded, so that no URL can be taken for another. Long parts are replaced by
+//! their SHA-256 digests. The last digest covers all that is not in the URL. Only digests of the headers that `Vary`
+//! names are stored.
 //!
 //! # Cache poisoning
 //!
-//! A cache shares what a handler makes of one request with others, so whatever the handler makes it from has to be
-//! in the key. Handlers, frameworks and proxies believe headers that are not: an attacker's
-//! `X-Forwarded-Host: evil.example` ends up in everybody's links. So `X-Forwarded-Host`, `-Proto`, `-Port`,
-//! `-Prefix`, `X-Original-URL`, `X-HTTP-Method-Override`, the host and protocol of `Forwarded`, and their like are
-//! in the key: whoever sends them gets responses of his own. (With [`HttpCache::ignore_request_directives`] handlers do
-//! not see them; a proxy in front that sets them is to be [trusted](HttpCache::trust_proxy) then. Whether clients come
-//! by `http` or `https` is told apart, unless [`HttpCache::ignore_scheme`] says that it does not matter.) So is the host as it is written, if it has a port that
-//! goes without saying, or a user before it; and what a middleware around the cache made of the URL. What else a
-//! handler reads from requests has to be in `Vary` or in [`HttpCache::key`]: a tenant's header, say, or
-//! `X-Forwarded-For` if the answer depends on it. Everything above about cookies and authorization is for the same reason.
+//! A cache shares what a handler made of one request with others, so everything from which the handler makes it has to
+//! be in the key. Handlers, frameworks and proxies use headers that usually are not: then an attacker's
+//! `X-Forwarded-Host: evil.example` gets into the links of all clients. So these *forwarding headers* are in the key:
+//! `X-Forwarded-Host`, `-Proto`, `-Port`, `-Prefix`, `X-Original-URL`, `X-HTTP-Method-Override`, the host and protocol
+//! of `Forwarded`, and the like. A client that sends them gets responses of its own. Also in the key are
 //!
-//! A host is what the request names. A server that answers to any host stores pages for any host: let the proxy in
-//! front of it, or a layer, refuse those that are not its own.
+//! - whether the client uses `http` or `https` ([`HttpCache::ignore_scheme`]);
+//! - the host as it is written, if it has a default port, or a user before it;
+//! - the URL that a middleware around the cache made of the client's.
 //!
-//! In Axum's `Router::nest` a layer sees cut paths, and two routers with a cache of their own the same one for
-//! different pages. Put the layer outside, or use the feature `axum`, which takes the whole path.
+//! With [`HttpCache::ignore_request_directives`] handlers do not see forwarding headers, unless a proxy in front sets
+//! them ([`HttpCache::trust_proxy`]).
+//!
+//! Everything else that a handler reads from requests has to be in `Vary` or in [`HttpCache::key`]: a tenant's header,
+//! for example, or `X-Forwarded-For` if the response depends on it. The rules about cookies and authorization have the
+//! same reason.
+//!
+//! The host is what the request names. A server that answers to any host stores responses for any host: let the proxy
+//! in front of it, or a layer, refuse unknown ones.
+//!
+//! In Axum's `Router::nest` a layer sees shortened paths, so that two routers with caches of their own could have the
+//! same path for different responses. Put the layer outside, or use the feature `axum`, which takes the whole path.
 //!
 //! # `Cache-Status`
 //!
-//! Each response says what became of its request (RFC 9211): `larder; hit; ttl=30`,
-//! `larder; fwd=stale; fwd-status=304; stored`, `larder; fwd=uri-miss; detail=private`. `stored` is there if the page was
-//! there when its response left; a stream leaves earlier. What caches further in said stays in front of it. (In Actix, an error that a
-//! middleware gives in place of a response passes as it is.)
+//! Each response tells how its request was handled (RFC 9211): `larder; hit; ttl=30`, `larder; fwd=stale;
+//! fwd-status=304; stored`, `larder; fwd=uri-miss; detail=private`. `stored` means that the response was in the cache
+//! before it was sent; a stream is sent earlier. The members of caches further in come first. (In Actix, an error that
+//! a middleware returns in place of a response is passed on unchanged.)
 //!
 //! # Conformance
 //!
-//! The tests of <https://cache-tests.fyi> are run against it; `docs/http-conformance.md` in the repository has the
-//! results, and names each test that fails, and why.
+//! The tests of <https://cache-tests.fyi> are run against it. `docs/http-conformance.md` in the repository has the
+//! results, with the reason for each test that fails.
 //!
 //! # Why not `http-cache-semantics`
 //!
-//! The crate of that name (3.0) decides whether one stored response answers one request. It splits `Cache-Control`
-//! at every comma, quoted or not, knows directives in lower case only, and skips a line with a byte that is not
-//! ASCII: a `No-Store` is not heeded. It takes `Pragma` for `Cache-Control`, compares the first line of a field
-//! that `Vary` names, knows neither variants, invalidation nor `Cache-Status`, and keeps the request's headers with
-//! each response, credentials included. What would have remained of it is what `freshness.rs` is here.
+//! The crate of that name (3.0) decides whether one stored response answers one request. It splits `Cache-Control` at
+//! every comma, quoted or not, knows directives in lower case only, and skips a line with a byte that is not ASCII, so
+//! that a `No-Store` is ignored. It treats `Pragma` as `Cache-Control`, compares only the first line of a header that
+//! `Vary` names, has neither variants, invalidation nor `Cache-Status`, and keeps the request's headers with each
+//! response, credentials included. The rest of it is what `freshness.rs` does here.
 //!
 //! # Features
 //!
 //! | feature | brings |
 //! | --- | --- |
 //! | `tower` (default) | [`HttpCache`] is a layer |
-//! | `axum` | the layer takes whole paths inside of Axum's `Router::nest` |
+//! | `axum` | the layer takes the whole path inside of Axum's `Router::nest` |
 //! | `actix` | [`HttpCache`] is a middleware of Actix Web 4; needs Rust 1.89 |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -16,10 +16,10 @@ pub(crate) struct Graph {
 impl Graph {
     /// That of the target with this root file; files are named relative to `root`.
     pub(crate) fn of(root: &Path, target: &Path) -> Self {
-        let modules = Modules(Module::tree(target));
+        let modules = Modules::new(Module::tree(target));
         let name = |file: &PathBuf| file.strip_prefix(root).unwrap_or(file).display().to_string();
         let mut edges: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
-        for module in &modules.0 {
+        for module in &modules.all {
             let from = edges.entry(name(&module.file)).or_default();
             for reference in module.references.iter().filter(|reference| module.imports(reference)) {
                 for definer in modules.definers(&reference.path, &mut Vec::new()) {
@@ -39,11 +39,22 @@ impl Graph {
 }
 
 /// All modules of a target. Two of them may have one path, each for another configuration.
-struct Modules(Vec<Module>);
+struct Modules {
+    all: Vec<Module>,
+    by_path: BTreeMap<ModulePath, Vec<usize>>,
+}
 
 impl Modules {
+    fn new(all: Vec<Module>) -> Self {
+        let mut by_path: BTreeMap<ModulePath, Vec<usize>> = BTreeMap::new();
+        for (index, module) in all.iter().enumerate() {
+            by_path.entry(module.path.clone()).or_default().push(index);
+        }
+        Self { all, by_path }
+    }
+
     fn at<'m>(&'m self, path: &[String]) -> impl Iterator<Item = &'m Module> {
-        self.0.iter().filter(move |module| module.path == path)
+        self.by_path.get(path).into_iter().flatten().map(|&index| &self.all[index])
     }
 
     /// The modules that define what a path names; none if that is another crate.
@@ -52,7 +63,7 @@ impl Modules {
             return Vec::new();
         }
         on_the_way.push(path.clone());
-        let module = (0..=path.len()).rev().find(|&length| self.at(&path[..length]).next().is_some());
+        let module = (0..=path.len()).rev().find(|&length| self.by_path.contains_key(&path[..length]));
         let (module, item) = path.split_at(module.unwrap_or_default());
         let Some(name) = item.first() else { return self.at(module).collect() };
         let mut found = Vec::new();
@@ -77,7 +88,7 @@ impl Modules {
             return imported.iter().flat_map(|path| self.definers(&through(path), on_the_way)).collect();
         }
         if module.path.is_empty()
-            && let Some(exporting) = self.0.iter().find(|module| module.exported_macros.contains(name))
+            && let Some(exporting) = self.all.iter().find(|module| module.exported_macros.contains(name))
         {
             return vec![exporting];
         }

@@ -18,9 +18,6 @@ use support::{TestClock, servers::Framework};
 use tokio::task::JoinSet;
 use world::{Front, Made, Mood, Received, Teller, http_cache, http_cache_in};
 
-/// Everything that identifies somebody here.
-const NAMES: [&str; 8] = ["Bearer A", "Bearer B", "session=A", "session=B", "own A", "own B", "en", "de"];
-
 const VARY: [&str; 7] =
     ["", "cookie", "authorization", "accept-language", "*", "authorization, cookie", "x-session"];
 
