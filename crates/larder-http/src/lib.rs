@@ -280,6 +280,17 @@
     allow(dead_code, reason = "no framework drives the engine")
 )]
 
+// From the bottom to the top; no file imports from one that stands after it:
+//
+// - syntax: `date`, `digest`, `list_syntax`, `status_code`, `cache_control`, `cache_status`
+// - the rules of the RFCs: `freshness`, `headers`, `vary`, `validation`
+// - keys and tags: `key`, `request_headers`, `unkeyed_inputs`, `path_tags`
+// - what is stored, and for whom: `stored_response`, `cacheable_request`
+// - what users decide: `caching`, `config`, and by these two `storable`
+// - the cache itself: `shared_state`, `http_cache`
+// - handlers and their bodies: `body`, `origin`
+// - how requests are answered: `engine`
+// - the frameworks: `tower`, `actix`
 #[cfg(feature = "actix")]
 mod actix;
 mod body;

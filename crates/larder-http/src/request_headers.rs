@@ -43,7 +43,7 @@ const IDENTIFYING: [&str; 29] = [
     "x-user-id",
 ];
 
-/// Headers that clients, browsers and proxies send whoever the client is. Sorted.
+/// Headers that clients, browsers and proxies send independently of who the client is. Sorted.
 ///
 /// The forwarding headers below belong to them too. `From`, `Origin` and `X-Csrf-Token` do not: they tell who the client
 /// is, or which site sent it.

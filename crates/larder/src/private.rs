@@ -39,10 +39,6 @@ pub mod choices {
     };
 }
 
-pub use crate::{
-    dependencies::bypass,
-    key::Key,
-    registry::global,
-};
+pub use crate::{dependencies::bypass, key::Key, registry::global};
 #[cfg(fuzzing)]
 pub use crate::{key::encoding::check as check_encoding, wire::fuzzing};

@@ -66,6 +66,20 @@ fn imports_run_one_way() {
     );
 }
 
+/// `larder::private` is for the output of the macros only.
+#[test]
+fn sister_crates_use_larders_public_api_and_its_internal_module() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace contains this package");
+    let sources = targets::all(root).into_iter().filter(|target| target.ends_with("larder-http/src/lib.rs"));
+    let graphs: Vec<_> = sources.map(|target| Graph::of(root, &target)).collect();
+    let files: Vec<_> = graphs.iter().flat_map(|graph| graph.edges.keys()).collect();
+    assert!(files.len() > 30, "{files:?}");
+    for file in files {
+        let text = std::fs::read_to_string(root.join(file)).expect("it was read before");
+        assert!(!text.contains("private::"), "{file}: use `larder::internal` instead of `larder::private`");
+    }
+}
+
 /// What the graph makes of a small crate: the circles in it, by their files.
 fn circles_in(files: &[(&str, &str)]) -> Vec<String> {
     let folder = tempfile::tempdir().expect("a folder");
