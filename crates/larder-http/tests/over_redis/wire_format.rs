@@ -27,6 +27,7 @@ async fn stored_entry(codec: Codec) -> Vec<u8> {
     let headers = [
         ("cache-control", "max-age=60"),
         ("content-type", "application/octet-stream"),
+        ("x-name", "Zoë – ☂"),
         ("link", "<a>; rel=next"),
         ("link", "<b>; rel=prev"),
     ];
@@ -37,7 +38,8 @@ async fn stored_entry(codec: Codec) -> Vec<u8> {
     redis.command(&["GET", KEY])
 }
 
-/// The fingerprint depends on the names of all types and fields. One that changes makes every stored response a miss.
+/// The fingerprint depends on the names of all types and fields, and on what the value has. One that changes makes every
+/// stored response a miss.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_type_has_the_fingerprint_that_it_always_had() {
     let entry = stored_entry(Codec::MessagePack).await;
@@ -60,6 +62,7 @@ async fn the_payload_has_the_fields_that_it_always_had() {
         "headers": [
             ["cache-control", bytes("max-age=60")],
             ["content-type", bytes("application/octet-stream")],
+            ["x-name", bytes("Zoë – ☂")],
             ["link", bytes("<a>; rel=next")],
             ["link", bytes("<b>; rel=prev")],
             ["date", bytes("Tue, 14 Nov 2023 22:13:27 GMT")],
