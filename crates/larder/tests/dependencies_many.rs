@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use larder::{CacheExt, MemoryCache, Policy, Scope, private::uncounted};
+use larder::{CacheExt, MemoryCache, Policy, Scope, internal};
 
 use self::support::{dashboard::Done, in_time, long};
 
@@ -146,7 +146,7 @@ async fn what_has_too_many_scopes_is_told_once() {
 #[tokio::test]
 async fn a_computation_can_ask_whether_its_value_would_be_stored() {
     let cache = MemoryCache::new(20_000);
-    assert!(uncounted::would_store(&cache, "key"), "outside of computations");
+    assert!(internal::would_store(&cache, "key"), "outside of computations");
     let asks = async |reads: usize, invalidates: bool| {
         let compute = async || {
             for id in 0..reads {
@@ -155,7 +155,7 @@ async fn a_computation_can_ask_whether_its_value_would_be_stored() {
             if invalidates {
                 cache.invalidate("user:0");
             }
-            Done::Ok(uncounted::would_store(&cache, "key"))
+            Done::Ok(internal::would_store(&cache, "key"))
         };
         let told = cache.get_or_compute("key", long(), compute).await.unwrap();
         let stored = contains(&cache, "key").await;
@@ -169,7 +169,7 @@ async fn a_computation_can_ask_whether_its_value_would_be_stored() {
     assert!(!asks(1, true).await);
     let compute = async || {
         larder::context().no_store();
-        Done::Ok(uncounted::would_store(&cache, "key"))
+        Done::Ok(internal::would_store(&cache, "key"))
     };
     assert_eq!(cache.get_or_compute("key", long(), compute).await, Ok(false));
 }

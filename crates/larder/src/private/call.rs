@@ -53,7 +53,8 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         }
         build(&mut key);
         if look && !key.failed() {
-            read_through::look(cache, key.as_str()).map_err(|missed| Self::missed(cache, &key, false, Some(missed)))
+            read_through::look(cache, key.as_str())
+                .map_err(|missed| Self::missed(cache, &key, false, Some(missed)))
         } else {
             Err(Self::missed(cache, &key, !look, None))
         }
