@@ -262,6 +262,11 @@ impl Calls {
         ends.filter(|end| *end > moment).min().map(|end| end - moment)
     }
 
+    /// Whether any ended after this moment, well or not.
+    fn has_ended_after(&self, moment: Instant) -> bool {
+        self.0.lock().expect("nothing panics").iter().any(|(begun, took, _)| *begun + *took > moment)
+    }
+
     fn longest(&self) -> Duration {
         self.0.lock().expect("nothing panics").iter().map(|(_, took, _)| *took).max().unwrap_or_default()
     }
@@ -310,9 +315,9 @@ async fn failover(which: Which, end: End) -> Failover {
     if let End::Silent = end {
         cluster.server(master).resume();
     }
-    // What is still under way has no end in the list.
+    // A call that is still under way has no end in the list.
+    let longest = if calls.has_ended_after(over) { calls.longest() } else { PATIENCE };
     let back = calls.first_success_after(over);
-    let longest = if back.is_none() { PATIENCE } else { calls.longest() };
     Failover { back, longest }
 }
 
