@@ -154,7 +154,7 @@ fn after_one_wait_a_flight_that_was_taken_over_before_is_not_joined() {
     let second = world.lead();
     world.invalidate();
     drop(first);
-    let Poll::Ready(Awaited::Lead(taken_over)) = poll(waits_for_first, &world.epochs) else {
+    let Poll::Ready(Awaited::Leader(taken_over)) = poll(waits_for_first, &world.epochs) else {
         panic!("the lead passes on")
     };
     let (role, came) = world.enter(None);

@@ -288,9 +288,10 @@ fn try_some<T: Value + Debug>(
 }
 
 macro_rules! try_each {
-    ($at:expr; $($type:ty = $strategy:expr;)*) => {$({
+    ($at:expr; $($([$negative:ident])? $type:ty = $strategy:expr;)*) => {$({
         #[cached(
-            ttl = TTL, negative_ttl = TTL, key = "<key>", cache = cache, skip(cache, value), companions = false
+            ttl = TTL, $(negative_ttl = $negative,)? key = "<key>", cache = cache, skip(cache, value),
+            companions = false
         )]
         async fn cached(cache: &TieredCache, key: &str, value: Option<$type>) -> Result<$type, Absent> {
             value.ok_or(Absent)
@@ -321,7 +322,7 @@ fn no_value_comes_back_as_another_one() {
             Flat = flat();
             Attributes = attributes();
             Json = json();
-            Option<Json> = option::of(json());
+            [TTL] Option<Json> = option::of(json());
             Nest = nest();
             HashMap<String, Attributes> = hash_map(text(), attributes(), 0..3);
         }
