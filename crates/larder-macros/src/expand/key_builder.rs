@@ -49,6 +49,7 @@ impl KeyBuilder {
         Self {
             item: quote! {
                 #(#cfgs)*
+                #[inline(always)]
                 fn #name<#generics>(#parameters) #where_clause {
                     #choices
                     #statements
