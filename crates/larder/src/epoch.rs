@@ -44,7 +44,7 @@ pub(crate) use self::outbox::Outbox;
 #[cfg(feature = "redis")]
 pub(crate) use self::{
     contact::{Contact, Instant},
-    log_order::{LogId, LogOrder, RESET_MARGIN, Record},
+    log_order::{LogId, LogOrder, RESET_MARGIN, RESET_SPREAD, Record},
     outbox::{Announcement, Parcel},
 };
 use self::{recent::Recent, slots::Slots};

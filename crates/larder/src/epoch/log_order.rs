@@ -20,8 +20,16 @@ use crate::{
 /// was appended without any process that lives having seen it.
 pub(crate) const RESET_MARGIN: u64 = 60_000;
 
+/// So much more at most, in milliseconds, by chance: a log that is lost again, and made anew by a process that has seen
+/// nothing of the one in between, must not give the same IDs.
+pub(crate) const RESET_SPREAD: u64 = 60_000;
+
+/// How far above the server's clock an entry may be that this process has not come to in the log, in milliseconds. More
+/// than two estimates of the clock differ, and less than a log is made anew above it.
+const AHEAD: u64 = RESET_MARGIN / 2;
+
 /// How far above the server's clock, and above everything that was seen, the IDs of a log may be at most, in
-/// milliseconds: sixty resets in a row that this process has not followed.
+/// milliseconds: thirty resets in a row, or more, that this process has not followed.
 const LONGEST_LEAP: u64 = 60 * RESET_MARGIN;
 
 /// A log, among all that this process follows.
@@ -100,7 +108,19 @@ impl LogOrder {
     /// The clock alone would not do. After resets, or with a server whose clock was set back, IDs are above it for as
     /// long as it takes to catch up.
     pub(crate) fn latest_possible(&self) -> Epoch {
-        Epoch::within(self.highest(), self.contact.server_now_ms().unwrap_or(0), RESET_MARGIN)
+        let now = self.contact.server_now_ms().unwrap_or(0);
+        Epoch::within(self.highest(), now, RESET_MARGIN + RESET_SPREAD)
+    }
+
+    /// The latest epoch that can be compared with what this process knows: one that it has come to, one of the same
+    /// millisecond, or one that the server's clock has reached.
+    ///
+    /// The IDs of a log that was made anew are ahead of the clock. One that is ahead of it, and not where this process
+    /// is, may be of another log: of one that was lost before this process saw it, and whose entries are still written
+    /// by a process that does not know that yet. It says nothing of what was invalidated in this log.
+    pub(crate) fn latest_comparable(&self) -> Epoch {
+        let now = self.contact.server_now_ms().unwrap_or(0);
+        Epoch::within(self.position(), now.saturating_add(AHEAD), 0)
     }
 
     /// Whether the log has got IDs that no server and no reset gave: beyond all that clocks tell, or so far above what
@@ -123,6 +143,7 @@ impl LogOrder {
         (!self.outbox.covers(scopes) || mutant::is("outbox-not-looked-at"))
             && epoch.0 >= self.start_floor.load(Ordering::Acquire)
             && epoch.0 >= self.reset_floor.load(Ordering::Acquire)
+            && epoch <= self.latest_comparable()
             && self.slots.unchanged(scopes, epoch.0)
     }
 

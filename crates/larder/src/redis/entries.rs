@@ -234,7 +234,8 @@ impl Remote {
         let message = self.encode(entry, epoch, (now, self.server_now())).await?;
         let name = self.names.entry(entry.key());
         Ok(Store::Wanted(if message.len() <= LARGE && runs_scripts {
-            let latest = core.epochs().log().map_or(Epoch::ZERO, LogOrder::latest_possible);
+            // What no process of this log accepts is no reason to keep it.
+            let latest = core.epochs().log().map_or(Epoch::ZERO, LogOrder::latest_comparable);
             let lifetime = lifetime.to_string().into_bytes();
             STORE.on(name, [message, lifetime, latest.number().to_be_bytes().to_vec()])
         } else {

@@ -288,7 +288,7 @@ fn try_some<T: Value + Debug>(
 }
 
 macro_rules! try_each {
-    ($at:expr; $($([$negative:ident])? $type:ty = $strategy:expr;)*) => {$({
+    ($at:expr; $($(#[negative_ttl = $negative:ident])? $type:ty = $strategy:expr;)*) => {$({
         #[cached(
             ttl = TTL, $(negative_ttl = $negative,)? key = "<key>", cache = cache, skip(cache, value),
             companions = false
@@ -322,7 +322,8 @@ fn no_value_comes_back_as_another_one() {
             Flat = flat();
             Attributes = attributes();
             Json = json();
-            [TTL] Option<Json> = option::of(json());
+            #[negative_ttl = TTL]
+            Option<Json> = option::of(json());
             Nest = nest();
             HashMap<String, Attributes> = hash_map(text(), attributes(), 0..3);
         }

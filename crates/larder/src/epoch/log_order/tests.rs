@@ -249,3 +249,26 @@ fn epochs_are_ids_and_absurd_ids_are_none() {
     assert_eq!(Epoch::after(near, 0, 60_000), Epoch::from_id(60_005, 0));
     assert_eq!(Epoch::after(near, 1 << 42, 60_000), None);
 }
+
+/// A log was lost and made anew twice in a row. This process follows the second one; the entry is of a process that has
+/// seen the first one, and does not know yet that it is gone.
+#[test]
+fn an_entry_of_a_log_that_was_lost_is_not_compared_with_this_one() {
+    const NOW: u64 = 1_800_000_000_000;
+    let log = LogOrder::new(64);
+    log.contact().set_server_time(NOW);
+    let id = |ahead: u64, sequence| Epoch::from_id(NOW + ahead, sequence).unwrap();
+    log.raise_start_floor(id(70_000, 0));
+    log.raise(&[scope(0)], id(70_000, 1));
+    log.move_to(id(70_000, 4));
+    for lost in [id(60_000, 15), id(70_001, 0), id(110_000, 15)] {
+        assert!(!log.accepts(&[scope(0)], lost), "{lost}");
+        assert!(!log.accepts(&[scope(1)], lost), "{lost}");
+        assert!(lost < log.latest_possible(), "it is no forgery");
+    }
+    // What another process of this log wrote is accepted, also before this one has come so far.
+    assert!(log.accepts(&[scope(0)], id(70_000, 9)));
+    // And once the clock is there, IDs follow it again.
+    log.contact().set_server_time(NOW + 200_000);
+    assert!(log.accepts(&[scope(0)], id(200_000, 0)));
+}

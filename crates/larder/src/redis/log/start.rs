@@ -13,7 +13,7 @@ use super::{
     shared::{Cause, Shared, count},
 };
 use crate::{
-    epoch::{Epoch, Instant, RESET_MARGIN},
+    epoch::{Epoch, Instant, RESET_MARGIN, RESET_SPREAD},
     mutant,
 };
 
@@ -77,7 +77,7 @@ pub(super) async fn start_anew(
         let (ends, time_ms) = look(shared, link).await?;
         shared.contact().set_server_time(time_ms);
         let highest = shared.log().highest();
-        let id = Epoch::after(highest, time_ms, RESET_MARGIN);
+        let id = Epoch::after(highest, time_ms, RESET_MARGIN + fastrand::u64(..RESET_SPREAD));
         let tip = ends.as_ref().map_or(Epoch::ZERO, |ends| ends.last);
         if tip.is_beyond_the_end() || (shared.log().is_leap(tip) && !known.yields) {
             count(&shared.counts.malformed, 1);

@@ -106,14 +106,19 @@ fn a_log_that_leaps_again_is_followed() {
     assert!(a.0.epochs().log().expect("it has one").latest_possible() >= b.position());
 }
 
-/// Several losses in a row raise the IDs by a minute each; one that begins afterwards follows all the same.
+/// Several losses in a row raise the IDs by a minute each, and by chance a little more, so that no two logs have the
+/// same; one that begins afterwards follows all the same.
 #[test]
 fn resets_in_a_row_are_no_leap() {
     let server = RedisServer::start();
     let processes = two(&server);
+    let mut raised = std::collections::BTreeSet::new();
     for _ in 0..4 {
+        let before = processes[0].position().milliseconds();
         check_new_start(&server, &processes, || server.command(&["DEL", KEY]));
+        raised.insert(processes[0].position().milliseconds() - before);
     }
+    assert!(raised.len() > 1 && raised.first() >= Some(&60_000), "{raised:?}");
     let late = Process::start(&server.url());
     late.hears(&processes[0], "k");
     processes[1].hears(&late, "k");
