@@ -98,7 +98,7 @@ fn a_bad_url_is_named_and_not_repeated() {
         "redis://user:s3cret@localhost:port",
         "redis://user:s3cret@localhost/database",
         "redis://user:s3cret@loc alhost",
-        "redis://user:s3cret@localhost?s3cret=1",
+        "redis://user:s3cret@localhost?prefx=shop",
         "redis://s3cret/@localhost",
         "redis+sentinel://user:s3cret@localhost",
         "redis://user@localhost",

@@ -55,10 +55,6 @@ pub struct MemoryCache {
     /// The weight of what was stored since the store last dropped what is too much.
     unsettled: Arc<AtomicU64>,
     counters: Counters,
-    #[cfg_attr(
-        not(feature = "redis"),
-        expect(dead_code, reason = "a tier in front of a server is made anew")
-    )]
     settings: Arc<MemoryCacheBuilder>,
 }
 

@@ -39,6 +39,9 @@ pub mod choices {
     };
 }
 
+/// A reference to an argument.
+pub type Borrowed<'a, T> = &'a T;
+
 pub use crate::{dependencies::bypass, key::Key, registry::global};
 #[cfg(fuzzing)]
 pub use crate::{key::encoding::check as check_encoding, wire::fuzzing};

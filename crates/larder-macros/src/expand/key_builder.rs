@@ -11,6 +11,9 @@ use super::text::{self, Arguments};
 use crate::function::Function;
 use crate::model::{CacheExpr, Cached, KeyInputs};
 
+/// So many arguments and the key are more than Clippy lets a function have.
+const MANY: usize = 7;
+
 pub(super) struct KeyBuilder {
     /// The hidden function, if there is one.
     pub(super) item: TokenStream,
@@ -36,11 +39,18 @@ impl KeyBuilder {
         }
         parameters.extend(quote!(#key: &mut #private::Key));
         values.extend(quote!(#key));
-        for index in &inputs.arguments {
-            let argument = &function.arguments[*index];
-            let (cfgs, name, ty) = (&argument.cfgs, argument.name(), borrowed(&argument.ty));
-            parameters.extend(quote!(, #(#cfgs)* #name: #ty));
-            values.extend(quote!(, #(#cfgs)* &#name));
+        let arguments: Vec<_> = inputs.arguments.iter().map(|index| &function.arguments[*index]).collect();
+        let (names, types): (Vec<_>, Vec<_>) =
+            arguments.iter().map(|argument| (argument.name(), borrowed(&private, &argument.ty))).unzip();
+        // One tuple where Clippy would find that there are too many: the function is not the user's.
+        let is_many = arguments.len() + usize::from(inputs.receiver) >= MANY;
+        if is_many && arguments.iter().all(|argument| argument.cfgs.is_empty()) {
+            parameters.extend(quote!(, (#(#names,)*): (#(#types,)*)));
+            values.extend(quote!(, (#(&#names,)*)));
+        } else {
+            let cfgs: Vec<_> = arguments.iter().map(|argument| &argument.cfgs).collect();
+            parameters.extend(quote!(#(, #(#cfgs)* #names: #types)*));
+            values.extend(quote!(#(, #(#cfgs)* &#names)*));
         }
         let (generics, where_clause) = (&inputs.generics.params, &inputs.generics.where_clause);
         let (choices, turbofish) = (use_choices(&model.common), turbofish(generics));
@@ -60,10 +70,20 @@ impl KeyBuilder {
     }
 }
 
-/// `&T`
-fn borrowed(ty: &Type) -> TokenStream {
+/// `&T`. As an alias where Clippy would ask the user for a slice in its place (`ptr_arg`): the function is not theirs.
+fn borrowed(private: &TokenStream, ty: &Type) -> TokenStream {
+    const ASKED_FOR_AS_SLICES: [&str; 4] = ["Cow", "PathBuf", "String", "Vec"];
     match ty {
         Type::ImplTrait(bounds) if bounds.bounds.len() > 1 => quote!(&(#ty)),
+        Type::Path(path)
+            if path
+                .path
+                .segments
+                .last()
+                .is_some_and(|last| ASKED_FOR_AS_SLICES.iter().any(|name| last.ident == name)) =>
+        {
+            quote!(#private::Borrowed<'_, #ty>)
+        }
         _ => quote!(&#ty),
     }
 }

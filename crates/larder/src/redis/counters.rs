@@ -55,7 +55,7 @@ impl Remote {
             Err(Failure::Refused(error)) if error.to_string().contains("overflow") => {
                 Err(Error::counter_overflow(key))
             }
-            Err(failure) => Err(failure.into()),
+            Err(failure) => Err(failure.of(format_args!("the counter {key:?}"))),
             Ok(_) => Err(Kind::unavailable("Redis gave no number").into()),
         }
     }

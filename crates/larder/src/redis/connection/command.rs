@@ -92,14 +92,20 @@ impl From<Unavailable> for Failure {
 }
 
 impl From<Failure> for Error {
-    /// Of what cannot do without an answer.
     fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Refused(error) => Kind::Unavailable {
-                reason: "it refuses the command".to_owned(),
+        failure.of("the command")
+    }
+}
+
+impl Failure {
+    /// The error of `what` cannot do without an answer: a counter, say.
+    pub(crate) fn of(self, what: impl fmt::Display) -> Error {
+        match self {
+            Self::Refused(error) => Kind::Unavailable {
+                reason: format!("it refuses {what}"),
                 cause: Some(Arc::new(ServerReply::from(&error))),
             },
-            Failure::Unavailable(reason) => Kind::Unavailable { reason: reason.to_string(), cause: None },
+            Self::Unavailable(reason) => Kind::Unavailable { reason: reason.to_string(), cause: None },
         }
         .into()
     }

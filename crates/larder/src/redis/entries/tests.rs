@@ -46,7 +46,7 @@ fn connection(server: &RedisServer) -> Connection {
     client.get_connection().expect("the server is up")
 }
 
-/// The first of what is above everything that can have been written so far, and the highest there is.
+/// Just above everything that can have been written so far, and the highest there is.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entry_from_the_future_is_refused_and_overwritten() {
     let server = RedisServer::start();
@@ -57,7 +57,7 @@ async fn an_entry_from_the_future_is_refused_and_overwritten() {
         let now = log.contact().server_now_ms().expect("it is known").max(log.highest().milliseconds());
         Epoch::from_id(now + minutes * 60_000, 0).expect("it fits")
     };
-    for epoch in [minutes(2), minutes(60), minutes(60 * 24 * 365), Epoch::from_number(u64::MAX)] {
+    for epoch in [minutes(3), minutes(60), minutes(60 * 24 * 365), Epoch::from_number(u64::MAX)] {
         a.insert("ns:k", &"old".to_owned(), policy()).await.expect("it is stored");
         let old = message(&mut connection);
         forge(&mut connection, old, epoch);
@@ -84,7 +84,7 @@ async fn a_newer_entry_is_neither_refused_nor_overwritten() {
     let stored = message(&mut lock(&connection));
     let Invalidation::Delivered(epoch) = a.invalidate("ns:k").await else { panic!("it waits") };
     until("the invalidation", || (b.link().position >= epoch).then_some(()));
-    let ahead = Epoch::from_id(epoch.milliseconds() + 30_000, 0).expect("it fits");
+    let ahead = Epoch::from_id(epoch.milliseconds(), epoch.sequence() + 1_000).expect("it fits");
     let before = a.core.stats();
     let compute = async || {
         forge(&mut lock(&connection), stored.clone(), ahead);

@@ -25,7 +25,7 @@ pub(crate) struct LogError {
     mend: Option<Cow<'static, str>>,
     cause: Option<Cause>,
     /// Where there is no connection: all that is known is here.
-    connection: Option<ConnectError>,
+    connection: Option<Box<ConnectError>>,
 }
 
 impl LogError {
@@ -73,7 +73,7 @@ impl LogError {
 
     /// Why there is no connection, if that is it.
     pub(super) fn connection(&self) -> Option<&ConnectError> {
-        self.connection.as_ref()
+        self.connection.as_deref()
     }
 }
 
@@ -90,7 +90,7 @@ impl fmt::Display for LogError {
 
 impl From<ConnectError> for LogError {
     fn from(error: ConnectError) -> Self {
-        Self { connection: Some(error), ..Self::new("") }
+        Self { connection: Some(Box::new(error)), ..Self::new("") }
     }
 }
 
@@ -107,7 +107,7 @@ impl From<RedisError> for LogError {
 impl From<LogError> for Error {
     fn from(failure: LogError) -> Self {
         match failure {
-            LogError { connection: Some(error), .. } => error.into(),
+            LogError { connection: Some(error), .. } => (*error).into(),
             LogError { reason, mend, cause, .. } => {
                 let reason = match mend {
                     Some(mend) => format!("{reason}; {mend}"),

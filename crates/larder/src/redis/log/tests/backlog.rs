@@ -20,6 +20,8 @@ fn linked() -> (RedisServer, Proxy, [Process; 2]) {
     let proxy = Proxy::start(server.address());
     let processes = [proxy.url(), server.url()].map(|url| Process::start(&url));
     processes[1].hears(&processes[0], "k");
+    // Nothing is on its way any longer when the test begins with its fault.
+    until("rest", || processes[0].rests().then_some(()));
     (server, proxy, processes)
 }
 
