@@ -6,7 +6,7 @@
 //! These functions follow no semantic versioning: they can change in any release. A sister crate depends on exactly one
 //! version of `larder`, as `larder-http` does (`=0.1.0`). Other crates should use [`CacheExt`](crate::CacheExt).
 
-use crate::{cache::Cache, dependencies, read_through, scope, value::Value};
+use crate::{cache::Cache, read_through, value::Value};
 
 pub use crate::dependencies::unrecorded;
 
@@ -25,20 +25,4 @@ pub fn find_local_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Option<V>
 /// Counts a hit: a fresh one or a stale one.
 pub fn count_hit(cache: &dyn Cache, is_fresh: bool) {
     cache.core().count_served(is_fresh);
-}
-
-/// Whether a value of the running computation would be stored under this full key, if it were computed or inserted now.
-///
-/// Not if the computation decided otherwise, if more scopes cover the value than an entry can have, or if one of them was
-/// invalidated since the computation began. True outside of computations.
-pub fn would_store(cache: &dyn Cache, key: &str) -> bool {
-    dependencies::current().is_none_or(|frame| {
-        let decisions = frame.decisions();
-        let epochs = cache.core().epochs();
-        let cover = frame.cover(scope::covering(key, &decisions.tags), epochs);
-        !decisions.no_store
-            && decisions.ttl.is_none_or(|ttl| !ttl.is_zero())
-            && !cover.is_too_wide()
-            && cover.unchanged(epochs)
-    })
 }

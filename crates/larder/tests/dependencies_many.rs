@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use larder::{CacheExt, MemoryCache, Policy, Scope, internal};
+use larder::{CacheExt, MemoryCache, Policy, Scope};
 
 use self::support::{dashboard::Done, in_time, long};
 
@@ -140,36 +140,4 @@ async fn what_has_too_many_scopes_is_told_once() {
     }
     let told = larder_warnings::heard(&["limit=4096", "detached", "key=\"list\""]);
     assert_eq!(told.len(), 1, "{told:?}");
-}
-
-/// What a middleware asks that has to say whether a response will be stored.
-#[tokio::test]
-async fn a_computation_can_ask_whether_its_value_would_be_stored() {
-    let cache = MemoryCache::new(20_000);
-    assert!(internal::would_store(&cache, "key"), "outside of computations");
-    let asks = async |reads: usize, invalidates: bool| {
-        let compute = async || {
-            for id in 0..reads {
-                user(&cache, id).await?;
-            }
-            if invalidates {
-                cache.invalidate("user:0");
-            }
-            Done::Ok(internal::would_store(&cache, "key"))
-        };
-        let told = cache.get_or_compute("key", long(), compute).await.unwrap();
-        let stored = contains(&cache, "key").await;
-        cache.invalidate("key");
-        assert_eq!(told, stored, "{reads} reads");
-        told
-    };
-    assert!(asks(0, false).await);
-    assert!(asks(4_000, false).await);
-    assert!(!asks(5_000, false).await);
-    assert!(!asks(1, true).await);
-    let compute = async || {
-        larder::context().no_store();
-        Done::Ok(internal::would_store(&cache, "key"))
-    };
-    assert_eq!(cache.get_or_compute("key", long(), compute).await, Ok(false));
 }

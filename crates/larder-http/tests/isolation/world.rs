@@ -121,7 +121,7 @@ impl Teller {
 fn asker(seen: &Seen) -> Asker {
     let known = |name: &str| {
         let value = seen.header(name)?;
-        Some(NAMES.into_iter().find(|known| *known == value).expect("somebody whom we know"))
+        Some(NAMES.into_iter().find(|known| *known == value).expect("one of the names"))
     };
     Asker {
         authorization: known("authorization"),

@@ -237,7 +237,7 @@ fn what_was_passed_over_lands_for_nobody() {
     assert_eq!(world.singleflight.len(), 0);
 }
 
-/// A lease is the computation's: whoever takes over has it, and the one that was superseded cannot give it back.
+/// A lease is the computation's: the leader that takes over has it, and the one that was superseded cannot give it back.
 #[test]
 fn a_lease_stays_with_the_flight() {
     struct Counted(Arc<std::sync::Mutex<Vec<&'static str>>>);
