@@ -115,6 +115,7 @@ configs! {
     failover_starts: FAILOVER_STARTS,
     forgotten_failover: FORGOTTEN_FAILOVER,
     falling_failover: FALLING_FAILOVER,
+    falling_cluster: FALLING_CLUSTER,
 }
 
 /// A test for each mutant; one that is missing here does not compile.
@@ -170,5 +171,5 @@ mutants! {
     replica_not_noticed: ReplicaNotNoticed,
     not_appended_again: NotAppendedAgain,
     replica_taken_for_whole: ReplicaTakenForWhole,
-    invalid_value_written: InvalidValueWritten,
+    no_leap_after_start: NoLeapAfterStart,
 }

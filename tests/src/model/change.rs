@@ -145,7 +145,7 @@ impl Step<'_> {
             return Progress::Blocked;
         }
         let epoch = process.position;
-        let online = process.online();
+        let online = self.reaches_entries(p);
         if online && self.is_valid_in_memory(p, scopes, stamp) {
             self.saw(Event::InsertWritten);
             let value = self.caller(p, c).value;

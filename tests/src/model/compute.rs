@@ -102,16 +102,16 @@ impl Step<'_> {
     /// breaks, so does the write.
     pub(crate) fn write(&mut self, p: usize, c: usize) -> Progress {
         let Caller { key, value, .. } = *self.caller(p, c);
-        if self.process(p).online() {
-            let skips = self.config.skips_invalid_writes && !self.is(Mutant::InvalidValueWritten);
-            if skips && !self.is_valid(p, value, value.scopes) {
-                self.saw(Event::WriteSkipped);
-            } else {
-                self.saw(Event::Written);
-                self.put(key, value);
-            }
+        if self.reaches_entries(p) {
+            self.saw(Event::Written);
+            self.put(key, value);
         }
         self.finish(p, c)
+    }
+
+    /// The entries of a process' own server, or those of another one that no fault strikes.
+    pub(crate) fn reaches_entries(&self, p: usize) -> bool {
+        self.config.entries_elsewhere || self.state.processes[p].online()
     }
 
     pub(crate) fn put(&mut self, key: Key, value: Value) {

@@ -107,8 +107,8 @@ pub struct Config {
     pub stored: bool,
     /// The start floor is lowered by reading the log backwards.
     pub backward: bool,
-    /// A write to Redis is skipped when the value is no longer valid.
-    pub skips_invalid_writes: bool,
+    /// Entries lie on another server than the log, as in a cluster: no failover of the log touches them.
+    pub entries_elsewhere: bool,
     /// Nothing is served whose process has been out of contact with the log for longer than the limit.
     pub bypass: bool,
     /// Where steps may be interrupted.

@@ -29,7 +29,7 @@ const MEMORY: Config = Config {
     warm: [false, false],
     stored: false,
     backward: false,
-    skips_invalid_writes: false,
+    entries_elsewhere: false,
     bypass: false,
     fine: Fine::COARSE,
     faults: Faults::NONE,
@@ -350,9 +350,15 @@ configs! {
     FALLING_FAILOVER: TIERED {
         reads: [K, NONE],
         invalidates: [D, K],
-        skips_invalid_writes: true,
         faults: Faults { failovers: 1, lagging: true, rising: false, falling: true, ..Faults::NONE },
         expects: &[ReplicaFound, NewStart, AppendedAgain, ResetAppended, RefusedByFloor],
+    }
+    /// The same in a cluster, where the entries are on other masters: what was made with the lost IDs stays.
+    FALLING_CLUSTER: TIERED {
+        invalidates: [K, K],
+        entries_elsewhere: true,
+        faults: Faults { failovers: 1, lagging: true, rising: false, falling: true, ..Faults::NONE },
+        expects: &[ReplicaFound, NewStart, AppendedAgain, ResetAppended, RefusedByFloor, Promoted, LeaptAfterStart],
     }
 }
 
@@ -385,6 +391,6 @@ pub fn catches(mutant: Mutant) -> Config {
         Mutant::OutboxAfterLocalChange | Mutant::AppendBeforeLocalChange => PROMOTION,
         Mutant::ReplicaNotNoticed | Mutant::NotAppendedAgain => FAILOVER,
         Mutant::ReplicaTakenForWhole => FORGOTTEN_FAILOVER,
-        Mutant::InvalidValueWritten => FALLING_FAILOVER,
+        Mutant::NoLeapAfterStart => FALLING_CLUSTER,
     }
 }

@@ -118,7 +118,11 @@ impl Step<'_> {
         self.state.spent.failovers += 1;
         let replid = self.state.server.replid + 1;
         if let Some(replica) = self.state.replica.take() {
+            let entries = self.state.server.entries;
             self.state.server = replica;
+            if self.config.entries_elsewhere {
+                self.state.server.entries = entries;
+            }
         }
         self.state.server.replid = replid;
         self.set_clock(rising);

@@ -67,6 +67,9 @@ mutants! {
         BackwardReadLowersReset: "the backward read lowers the floor of a reset",
         FloorWithoutLocalChange: "a rise of the floor that is not also a local change",
     }
+    "9, with IDs that fall" {
+        NoLeapAfterStart: "the first record after a new start at the server's own ID",
+    }
     "10" {
         ResetAtServersId: "reset at the server's own ID",
     }
@@ -85,8 +88,5 @@ mutants! {
         ReplicaNotNoticed: "a changed `master_replid` not noticed",
         NotAppendedAgain: "nothing appended again",
         ReplicaTakenForWhole: "the log of a replica taken for whole",
-    }
-    "11, beyond the brackets" {
-        InvalidValueWritten: "a value written to Redis that is no longer valid",
     }
 }

@@ -3,7 +3,7 @@
 use super::event::Event;
 use super::mutant::Mutant;
 use super::scope::Scopes;
-use super::server::Record;
+use super::server::{LEAP, Record};
 use super::state::{Mask, Sending};
 use super::step::Step;
 
@@ -47,9 +47,18 @@ impl Step<'_> {
             return false;
         }
         let record = Record { scope: Scopes::nth(scope), sender: p as u8 + 1, carries, ..Record::default() };
-        let Some(id) = self.state.server.append(record) else {
+        let leaps = !process.has_appended && !self.is(Mutant::NoLeapAfterStart);
+        let above = self.state.server.clock.max(process.position) + LEAP;
+        // Refused if another one has leapt there, and then the server's own ID is above it.
+        let leapt = leaps && self.state.server.log_exists && self.state.server.append_at(above, record);
+        let id = if leapt { Some(above) } else { self.state.server.append(record) };
+        let Some(id) = id else {
             return false;
         };
+        if leapt {
+            self.saw(Event::LeaptAfterStart);
+        }
+        self.process(p).has_appended = true;
         self.state.ghost.highest = self.state.ghost.highest.max(id);
         let pending = &mut self.process(p).outbox[scope];
         pending.sending = Sending::Sent(id);

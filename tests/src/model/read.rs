@@ -154,7 +154,7 @@ impl Step<'_> {
 
     pub(crate) fn fetch(&mut self, p: usize, c: usize) -> Progress {
         let key = self.caller(p, c).key;
-        let online = self.config.shared && self.process(p).online();
+        let online = self.config.shared && self.reaches_entries(p);
         match self.state.server.entry(key).filter(|_| online) {
             Some(entry) => {
                 self.caller(p, c).value = entry;

@@ -6,6 +6,10 @@ use super::state::{Mask, Value};
 /// Records that the log has room for; an append to a full one is beyond the bounds of the search.
 const ROOM: usize = 6;
 
+/// By how much the first record of a process after a new start is above all that it has seen: more IDs than a server
+/// can have given, and lost, before another one took its place.
+pub(crate) const LEAP: u8 = 4;
+
 /// Where IDs start: well above the reset margin, so that a log can be created anew below it.
 pub(crate) const FIRST_ID: u8 = 32;
 

@@ -86,6 +86,7 @@ impl Step<'_> {
         process.position = tip;
         process.heard |= tells;
         process.ready = true;
+        process.has_appended = false;
         process.backward = if backward { tip + 1 } else { 0 };
         process.follower = Follower::default();
         if !self.is(Mutant::NotAppendedAgain) {

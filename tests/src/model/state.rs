@@ -202,6 +202,8 @@ pub(crate) struct Process {
     pub(crate) linked: bool,
     /// The new start that this connection needs is done.
     pub(crate) ready: bool,
+    /// Something was appended since.
+    pub(crate) has_appended: bool,
     pub(crate) replid: u8,
     /// What proved contact last was sent within the limit.
     pub(crate) in_contact: bool,
@@ -311,6 +313,7 @@ impl State {
             linked: true,
             ready: true,
             in_contact: true,
+            has_appended: true,
             ..Process::default()
         };
         let mut processes = [process; 2];

@@ -40,7 +40,9 @@ const LOCAL: [&str; 7] = [
 /// - whose harm takes two threads within a few instructions: `NowBeforeSlots`, `PositionBeforeSlots`,
 ///   `TwoAppliers`, `StampMovedToLaterNow`, `SlotsLookedAtFirst`, `OutboxAfterLocalChange`,
 ///   `AppendBeforeLocalChange`;
-/// - whose harm takes a server whose clock goes back: `ResetAtServersId`;
+/// - whose harm takes a server whose clock goes back: `ResetAtServersId`; or a failover that loses records which one
+///   process was about to use, and a second one that has not seen them: `NoLeapAfterStart`, for which the log has a
+///   test of its own;
 /// - which another rule makes good unless a sender dies at the same time, or all who have seen the lost records do:
 ///   after a failover that lost records, the one process that has seen them makes the log anew, with a record that
 ///   covers everything. `BackwardReadLowersReset`, `ReplicaNotNoticed`, `NotAppendedAgain`;

@@ -359,7 +359,9 @@ impl Reader {
                 let own = (*sender == self.shared.identity()).then_some(*attempt);
                 Record { epoch, own, scopes: scopes.clone() }
             }
-            Some(Content::Wake { .. }) => Record { epoch, own: None, scopes: Vec::new() },
+            Some(Content::Wake { .. } | Content::Start { .. }) => {
+                Record { epoch, own: None, scopes: Vec::new() }
+            }
             None => {
                 count(&self.shared.counts.malformed, 1);
                 let log = &self.shared.key;

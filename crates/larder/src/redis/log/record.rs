@@ -8,6 +8,7 @@ pub(super) const FIELD: &str = "r";
 const VERSION: u8 = 1;
 const INVALIDATION: u8 = 0;
 const WAKE: u8 = 1;
+const START: u8 = 2;
 
 /// The sender of a record that belongs to nobody: that of a reset.
 const NOBODY: u64 = 0;
@@ -30,6 +31,11 @@ pub(super) enum Content {
         key: ScopeHash,
         /// Whether there is a value now.
         filled: bool,
+    },
+    /// A process that has begun to follow the log appends from here on. Nothing is invalidated: what counts is the ID.
+    Start {
+        /// Who appended it.
+        sender: u64,
     },
 }
 
@@ -57,6 +63,7 @@ impl Content {
                 bytes.push(u8::from(*filled));
                 bytes
             }
+            Self::Start { sender } => [VERSION, START].into_iter().chain(sender.to_be_bytes()).collect(),
         }
     }
 
@@ -66,6 +73,7 @@ impl Content {
         match (version, kind) {
             (VERSION, INVALIDATION) => Self::decode_invalidation(body),
             (VERSION, WAKE) => Self::decode_wake(body),
+            (VERSION, START) => Some(Self::Start { sender: u64::from_be_bytes(body.try_into().ok()?) }),
             _ => None,
         }
     }

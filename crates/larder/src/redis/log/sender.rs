@@ -64,6 +64,8 @@ pub(super) struct Sender {
     proven: bool,
     /// The last ID that the server named.
     named: Epoch,
+    /// The number of new starts when a start was last marked in the log.
+    marked: u64,
 }
 
 impl Sender {
@@ -79,6 +81,7 @@ impl Sender {
             appended: Vec::new(),
             proven: false,
             named: Epoch::ZERO,
+            marked: 0,
         }
     }
 
@@ -188,6 +191,8 @@ impl Sender {
 
     /// Sends until nothing waits: records first, deletions behind them.
     async fn send_all(&mut self, mut wake: Option<Wake>) -> Result<(), LogError> {
+        // Once a call, where there is nothing else: what is refused now is refused again.
+        let mut marks = true;
         loop {
             if !self.is_admitted() {
                 return Err(LogError::new("the log is followed on another server now"));
@@ -207,13 +212,15 @@ impl Sender {
                 left if left > 0 && self.proven => outbox.take_deletions(left.min(MOST_DELETED_BYTES)),
                 _ => Vec::new(),
             };
-            if self.under_way.is_empty() && keys.is_empty() && wakes.is_empty() {
+            marks = marks && self.unmarked_start().is_some();
+            if self.under_way.is_empty() && keys.is_empty() && wakes.is_empty() && !marks {
                 if !outbox.has_deletions() {
                     return Ok(());
                 }
                 self.nudge().await?;
                 continue;
             }
+            marks = false;
             let full = outbox.has_work();
             let before = self.appended.len();
             if let Err(failure) = self.send(&wakes, &keys, full).await {
@@ -226,6 +233,12 @@ impl Sender {
             let told = if self.shared.log().outbox().has_deletions() { before } else { self.appended.len() };
             self.tell_callers(told);
         }
+    }
+
+    /// The number of the last new start, if it is not marked in the log so far.
+    fn unmarked_start(&self) -> Option<u64> {
+        let started = self.starts.borrow().completed;
+        (started != self.marked).then_some(started)
     }
 
     /// Takes along as much as goes out together. Returns how many bytes are left of that.
@@ -243,13 +256,20 @@ impl Sender {
 
     /// Appends the parcels that are under way, and these wakes, and deletes what lies under these keys.
     async fn send(&mut self, wakes: &[Wake], keys: &[Arc<str>], full: bool) -> Result<(), LogError> {
+        let start = self.unmarked_start();
         let link = self.link.as_mut().ok_or_else(|| LogError::new("not connected"))?;
         // Not above a log that was lowered since.
         let named = self.named.min(self.shared.log().longest_leap());
-        let mut id = next_id(named.max(self.shared.log().position()));
+        let last = named.max(self.shared.log().position());
+        let mut id = next_id(last);
         let mut commands = pipe();
         // Loaded after the parcels were taken: what was taken under another identity waits again.
         let sender = self.shared.identity();
+        if let Some(start) = start {
+            let mark = start_id(last, self.shared.contact().server_now_ms(), start);
+            append(&mut commands, &self.shared.key, &mark, &Content::Start { sender });
+            "*".clone_into(&mut id);
+        }
         for parcel in &self.under_way {
             let content =
                 Content::Invalidation { sender, attempt: parcel.attempt, scopes: parcel.scopes.clone() };
@@ -281,9 +301,35 @@ impl Sender {
             }
         };
         let (replies, ()) = tokio::join!(appended, deleted);
-        self.settle(replies?.into_iter())?;
+        let mut replies = replies?.into_iter();
+        if let Some(start) = start {
+            self.settle_start(start, replies.next().unwrap_or_default())?;
+        }
+        self.settle(replies)?;
         self.volume.succeeded(full, begun.elapsed(), limit);
         Ok(())
+    }
+
+    /// Learns what became of the mark of a new start.
+    fn settle_start(&mut self, start: u64, reply: Value) -> Result<(), LogError> {
+        // If another process has gone up there, the server's own IDs are above it.
+        if reply::is_overtaken(&reply) {
+            self.marked = start;
+            return Ok(());
+        }
+        match reply::said(reply) {
+            Ok(Value::BulkString(_)) => self.marked = start,
+            Ok(_) => return self.gone(),
+            // Said once more when there is something to append.
+            Err(failure) if self.under_way.is_empty() => self.shared.refused(Operation::Append, &failure),
+            Err(failure) => return Err(failure),
+        }
+        Ok(())
+    }
+
+    fn gone(&self) -> Result<(), LogError> {
+        self.shared.recheck.notify_one();
+        Err(LogError::new("the log is gone"))
     }
 
     /// Learns from the replies what became of the parcels under way. What comes after one that failed waits again
@@ -306,10 +352,7 @@ impl Sender {
                     self.appended.push((parcel.attempt, epoch));
                     self.under_way.pop_front();
                 }
-                _ => {
-                    self.shared.recheck.notify_one();
-                    return Err(LogError::new("the log is gone"));
-                }
+                _ => return self.gone(),
             }
         }
         Ok(())
@@ -349,6 +392,19 @@ fn append(commands: &mut Pipeline, key: &str, id: &str, content: &Content) {
 /// millisecond.
 fn next_id(last: Epoch) -> String {
     last.next_millisecond_near_end().map_or_else(|| "*".to_owned(), |id| id.to_string())
+}
+
+/// The ID by which a process marks its new start, the `start`th one: in a millisecond that no record was in so far.
+///
+/// A server that took the place of another one may lack the last records, and would give their IDs once more: while the
+/// log is ahead of the clock they differ by their sequence only. Entries that were made after the lost records would
+/// be newer than what is invalidated now. What starts later goes further: a process may have started in the last
+/// moments of the server that is gone, and its mark is lost like the other records.
+fn start_id(last: Epoch, now: Option<u64>, start: u64) -> String {
+    const FIRST: u64 = 16;
+    let further = if start > 1 { FIRST } else { 0 };
+    let id = Epoch::after(last, now.unwrap_or(0), fastrand::u64(1..=FIRST) + further);
+    id.map_or_else(|| "*".to_owned(), |id| id.to_string())
 }
 
 /// The keys of the entries that are invalid now, and of the counters of that name.

@@ -273,7 +273,8 @@ fn a_sequence_near_its_end_moves_to_the_next_millisecond() {
     let server = RedisServer::start();
     let [a, b] = two(&server);
     // The reset has put the log a minute ahead of the clock: the milliseconds stay the same for a while.
-    let milliseconds = records(&server)[0].epoch.milliseconds() + 1;
+    until("the marks of both starts", || (records(&server).len() == 3).then_some(()));
+    let milliseconds = records(&server)[2].epoch.milliseconds() + 1;
     let near = Epoch::from_id(milliseconds, (1 << 22) - 3).unwrap().to_string();
     let wake = "\u{1}\u{1}\0\0\0\0\0\0\0\0\0";
     server.command::<()>(&["XADD", KEY, &near, "r", wake]);
