@@ -98,7 +98,7 @@ async fn everything(a: &TieredCache, b: &TieredCache, lose_the_log: impl AsyncFn
         let Invalidation::Delivered(epoch) = a.invalidate(scope).await else {
             panic!("nothing is in its way")
         };
-        assert!(larder::Cache::wait_for(b, epoch).await);
+        assert!(larder::CacheExt::wait_for(b, epoch).await);
     }
     assert_eq!(b.get::<u64>("key").await.unwrap(), None);
 

@@ -151,7 +151,7 @@ async fn slots_that_move_in_one_step_under_load() {
                     let found = b.get::<u64>(key).await.unwrap();
                     assert!(found.is_none_or(|found| found <= rounds), "{found:?}");
                     if let Invalidation::Delivered(epoch) = a.invalidate(key).await
-                        && larder::Cache::wait_for(&b, epoch).await
+                        && larder::CacheExt::wait_for(&b, epoch).await
                     {
                         assert_eq!(b.get::<u64>(key).await.unwrap(), None, "round {rounds}");
                     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, header, request::Parts};
-use larder::{Cache, MemoryCache};
+use larder::{Cache, CacheExt, MemoryCache};
 
 use crate::{
     date::{Millis, millis},

@@ -23,37 +23,30 @@ use crate::{
     value::ValueType,
 };
 
-/// Where entries live: in memory, on a server, or wherever an implementation puts them.
+/// A cache, as a handle: a [`Core`], a prefix for keys, and the [`Storage`] where entries live. Object-safe.
 ///
-/// The verbs for users are those of [`CacheExt`](crate::CacheExt), which every `Cache` has; this trait is
-/// for those who keep entries. It is object-safe. All keys here are full keys: what a namespace puts in
-/// front is in them.
+/// The verbs for users are those of [`CacheExt`](crate::CacheExt), which every `Cache` has. To keep entries elsewhere,
+/// implement [`Storage`], and this trait beside it.
 ///
 /// # Contract
 ///
-/// 1. [`core`](Self::core) is the same [`Core`] for the whole life of the cache, its clones and its
-///    namespaces.
-/// 2. The cache may lose any entry at any time, and may return one that was replaced or invalidated: the
-///    caller judges each entry by the one rule. It must never return an entry under another key, nor one
-///    with a changed value, stamp or scopes.
-/// 3. [`apply`](Self::apply) calls [`Core::apply`] before it returns, not when its future is polled, and
-///    dropping the future undoes nothing.
-/// 4. No method fails or hangs because a server does: what cannot be read is a miss, what cannot be
-///    written is dropped. The counters are the exception, and say so.
-/// 5. The cache is bounded. What it drops it tells with [`Core::forget`], before or soon after.
-/// 6. Dropping a future of this trait leaves every entry as it was, or as the call would have made it.
+/// 1. [`core`](Self::core) is the same [`Core`] for the whole life of the cache, its clones and its namespaces.
 ///
-/// `larder::contract::check`, with the feature `test-util`, runs any implementation through these.
+/// The other clauses are those of [`Storage`].
+///
+/// `larder::contract::check`, with the feature `test-util`, runs any implementation through both.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a cache",
     label = "not a `Cache`",
     note = "a cache is a `MemoryCache`, a `Namespace`, what `named(\"…\")` or `global()` gives, or a reference, a \
             `Box` or an `Arc` of a cache; of a `LazyLock` of one, write `*CACHE`"
 )]
-#[async_trait]
 pub trait Cache: Send + Sync {
     /// Shared state: epochs, computations in flight, statistics.
     fn core(&self) -> &Core;
+
+    /// Where the entries live.
+    fn storage(&self) -> &dyn Storage;
 
     /// A handle to the same cache that can be kept: for computations that outlive their callers.
     fn share(&self) -> Arc<dyn Cache>;
@@ -63,35 +56,44 @@ pub trait Cache: Send + Sync {
         ""
     }
 
-    /// The entry under this key, if it can be had without waiting.
-    ///
-    /// Called for one in 64 of the hits that a front cache answered too, so that the cache's idea of what
-    /// is used stays true.
-    fn peek(&self, at: Lookup<'_>) -> Option<Entry>;
-
-    /// Whether there are entries that take waiting to get: whether [`read`](Self::read) may find what
-    /// [`peek`](Self::peek) did not.
-    fn is_shared(&self) -> bool {
-        false
-    }
-
-    /// How this process stands with the servers that it shares entries through, if there are any.
-    fn link(&self) -> Option<Link> {
-        None
-    }
-
-    /// The time on the servers that entries are shared through, as far as it is known: what several processes date
-    /// is dated by it, so that none of their clocks matters. None where there is no server, or no contact so far.
-    fn server_time(&self) -> Option<SystemTime> {
-        None
-    }
-
     /// A handle to the same cache, with the same [`Core`] and the same servers, that keeps its entries in a memory of
-    /// its own, bounded as `memory` says: for entries that are not to compete with the others, pages of `larder-http`
-    /// for one. An invalidation through either covers both. None if the cache has no memory, or cannot be set so.
+    /// its own, bounded as `memory` says: for entries that are not to compete with the others, stored responses of
+    /// `larder-http` for one. An invalidation through either covers both. None if the cache has no memory, or cannot be
+    /// set so.
     fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {
         let _ = memory;
         None
+    }
+}
+
+/// Where entries live: in memory, on a server, or wherever an implementation puts them. Object-safe.
+///
+/// All keys here are full keys: what a namespace puts in front is in them.
+///
+/// # Contract
+///
+/// Clause 1 is that of [`Cache`].
+///
+/// 2. The storage may lose any entry at any time, and may return one that was replaced or invalidated: the
+///    caller judges each entry by the one rule. It must never return an entry under another key, nor one
+///    with a changed value, stamp or scopes.
+/// 3. [`apply`](Self::apply) calls [`Core::invalidate`] before it returns, not when its future is polled, and
+///    dropping the future undoes nothing.
+/// 4. No method fails or hangs because a server does: what cannot be read is a miss, what cannot be
+///    written is dropped.
+/// 5. The storage is bounded. What it drops it tells with [`Core::forget`], before or soon after.
+/// 6. Dropping a future of this trait leaves every entry as it was, or as the call would have made it.
+#[async_trait]
+pub trait Storage: Send + Sync {
+    /// The entry under this key, if it can be had without waiting.
+    ///
+    /// Called for one in 64 of the hits that a front cache answered too, so that the storage's idea of what
+    /// is used stays true.
+    fn peek(&self, at: Lookup<'_>) -> Option<Entry>;
+
+    /// Whether [`read`](Self::read) may find what [`peek`](Self::peek) did not.
+    fn reads_further(&self) -> bool {
+        false
     }
 
     /// The entries under these keys, in the order of the keys, from wherever it takes waiting to get them.
@@ -106,40 +108,6 @@ pub trait Cache: Send + Sync {
         self.read(&[at], of).await.pop().flatten()
     }
 
-    /// Asks to be the only one of all processes that share a server to compute the value of a key. If another
-    /// one computes it, waits for that if `waits`, for one lifetime of a lease at most, and finds its value.
-    ///
-    /// `cover` is what is known to cover the value before it is computed: another process' computation that
-    /// began before a change of it is not waited for.
-    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
-        let _ = (at, of, cover, waits);
-        Leased::Free
-    }
-
-    /// Takes the lock of this name if it is free. It ends `ttl` from now, unless it is renewed.
-    ///
-    /// # Errors
-    ///
-    /// If the server that all holders share cannot be asked.
-    async fn take_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
-        let _ = ttl;
-        Ok(self.core().locks().take(name))
-    }
-
-    /// Waits until this process knows of every invalidation through `epoch`, which
-    /// [`Invalidation::Delivered`] told in this process or in another one. False if that cannot be found out
-    /// soon, because the server is not within reach.
-    async fn wait_for(&self, epoch: Epoch) -> bool {
-        epoch == Epoch::ZERO
-    }
-
-    /// Waits until every invalidation of this process has reached the others, for `limit` at most: before a program
-    /// ends, say. False if some have not.
-    async fn flush(&self, limit: Duration) -> bool {
-        let _ = limit;
-        true
-    }
-
     /// Keeps these entries, each in place of what was under its key.
     ///
     /// # Errors
@@ -151,86 +119,63 @@ pub trait Cache: Send + Sync {
     /// Invalidates: applies it here and now, and tells others.
     fn apply(&self, scopes: &[Scope]) -> Invalidating;
 
-    /// Adds `by` to the counter of this key, which starts at 0, and returns the sum; adding 0 reads it.
-    /// A counter that this call makes ends after `ttl`; later calls do not prolong it.
+    /// What can be done because several processes share the entries; none if they do not.
+    fn shared(&self) -> Option<&dyn SharedStorage> {
+        None
+    }
+}
+
+/// What a [`Storage`] can do that several processes share through a server.
+///
+/// No method fails or hangs because the server does; counters and locks are the exception, and say so.
+#[async_trait]
+pub trait SharedStorage: Send + Sync {
+    /// How this process stands with the servers.
+    fn link(&self) -> Link;
+
+    /// The time on the servers, as far as it is known: what several processes date is dated by it, so that none of
+    /// their clocks matters. None if there was no contact so far.
+    fn server_time(&self) -> Option<SystemTime>;
+
+    /// Asks to be the only one of all processes to compute the value of a key. If another one computes it, waits for
+    /// that if `waits`, for one lifetime of a lease at most, and finds its value.
+    ///
+    /// `cover` is what is known to cover the value before it is computed: another process' computation that
+    /// began before a change of it is not waited for.
+    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased;
+
+    /// See [`CacheExt::try_lock`](crate::CacheExt::try_lock).
     ///
     /// # Errors
     ///
-    /// If the sum would leave the range of `i64` (the counter keeps its value).
+    /// If the server cannot be asked.
+    async fn take_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>>;
+
+    /// See [`CacheExt::increment`](crate::CacheExt::increment).
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be asked, or the sum would leave the range of `i64` (the counter keeps its value).
     async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64>;
+
+    /// See [`CacheExt::wait_for`](crate::CacheExt::wait_for).
+    async fn wait_for(&self, epoch: Epoch) -> bool;
+
+    /// See [`CacheExt::flush`](crate::CacheExt::flush).
+    async fn flush(&self, limit: Duration) -> bool;
 }
 
-/// Implements [`Cache`] by passing calls on: to what is there when `self` has `before` in front of it and `after`
-/// behind it. What is not to be passed on is written out.
-macro_rules! forward {
-    ([$($parameters:tt)*] $cache:ty, [$($before:tt)*] self [$($after:tt)*], { $($own:item)* }) => {
-        #[async_trait::async_trait]
-        impl<$($parameters)*> $crate::Cache for $cache {
-            $($own)*
-
-            fn peek(&self, at: $crate::Lookup<'_>) -> Option<$crate::Entry> {
-                ($($before)* self $($after)*).peek(at)
-            }
-
-            fn is_shared(&self) -> bool {
-                ($($before)* self $($after)*).is_shared()
-            }
-
-            fn link(&self) -> Option<$crate::Link> {
-                ($($before)* self $($after)*).link()
-            }
-
-            fn server_time(&self) -> Option<std::time::SystemTime> {
-                ($($before)* self $($after)*).server_time()
-            }
-
-            async fn read(&self, keys: &[$crate::Lookup<'_>], of: $crate::ValueType) -> Vec<Option<$crate::Entry>> {
-                ($($before)* self $($after)*).read(keys, of).await
-            }
-
-            async fn read_one(&self, at: $crate::Lookup<'_>, of: $crate::ValueType) -> Option<$crate::Entry> {
-                ($($before)* self $($after)*).read_one(at, of).await
-            }
-
-            async fn lease(&self, at: $crate::Lookup<'_>, of: $crate::ValueType, cover: &[$crate::ScopeHash], waits: bool) -> $crate::Leased {
-                ($($before)* self $($after)*).lease(at, of, cover, waits).await
-            }
-
-            async fn take_lock(&self, name: &str, ttl: std::time::Duration) -> $crate::Result<Option<$crate::LockGuard>> {
-                ($($before)* self $($after)*).take_lock(name, ttl).await
-            }
-
-            async fn wait_for(&self, epoch: $crate::Epoch) -> bool {
-                ($($before)* self $($after)*).wait_for(epoch).await
-            }
-
-            async fn flush(&self, limit: std::time::Duration) -> bool {
-                ($($before)* self $($after)*).flush(limit).await
-            }
-
-            async fn write(&self, entries: &[$crate::Entry]) -> $crate::Result<()> {
-                ($($before)* self $($after)*).write(entries).await
-            }
-
-            fn apply(&self, scopes: &[$crate::Scope]) -> $crate::Invalidating {
-                ($($before)* self $($after)*).apply(scopes)
-            }
-
-            async fn count(&self, key: &str, by: i64, ttl: Option<std::time::Duration>) -> $crate::Result<i64> {
-                ($($before)* self $($after)*).count(key, by, ttl).await
-            }
-        }
-    };
-}
-
-pub(crate) use forward;
-
-macro_rules! forward_pointers {
+macro_rules! pointers {
     ($($pointer:ty),+) => {$(
-        forward!([C: Cache + ?Sized] $pointer, [**] self [], {
+        impl<C: Cache + ?Sized> Cache for $pointer {
             #[inline]
             fn core(&self) -> &Core {
                 (**self).core()
+            }
+
+            #[inline]
+            fn storage(&self) -> &dyn Storage {
+                (**self).storage()
             }
 
             fn share(&self) -> Arc<dyn Cache> {
@@ -245,13 +190,13 @@ macro_rules! forward_pointers {
             fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {
                 (**self).with_memory(memory)
             }
-        });
+        }
     )+};
 }
 
-forward_pointers!(&C, Box<C>, Arc<C>);
+pointers!(&C, Box<C>, Arc<C>);
 
-/// What came of asking for a [`lease`](Cache::lease).
+/// What came of asking for a [`lease`](SharedStorage::lease).
 #[derive(Debug)]
 pub enum Leased {
     /// The caller computes, and others wait for it.

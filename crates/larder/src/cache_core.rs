@@ -1,7 +1,6 @@
 //! The core of a cache: its shared state (epochs, computations in flight, front cache, statistics).
 
-#[cfg(feature = "redis")]
-mod shared_log;
+mod counters;
 
 use std::{
     hash::{BuildHasher, Hasher},
@@ -14,15 +13,16 @@ use std::{
 use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 
+use self::counters::LocalCounters;
 use crate::{
     clock::{Clock, Moment},
     deferred_drop::DropDeferred,
     dependencies,
     entry::{Entry, Freshness},
-    epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replaced},
+    epoch::{Announcement, DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replaced},
     front_cache::FrontCache,
     lock::LocalLocks,
-    scope::{self, ScopeHash, ScopeSet},
+    scope::{self, Scope, ScopeHash, ScopeSet},
     singleflight::Singleflight,
     stats::{CacheStats, Counters, Stats},
 };
@@ -53,6 +53,7 @@ struct Inner {
     /// Whether it was said that a value had too many scopes.
     warned_too_wide: AtomicBool,
     locks: LocalLocks,
+    counters: LocalCounters,
 }
 
 /// A full key, and the hash by which its cache places it: seeded anew for each cache, so that keys that
@@ -83,7 +84,11 @@ pub struct CoreBuilder {
     front_cache_slots: usize,
     scope_slots: usize,
     epochs: Option<Arc<Epochs>>,
+    counters: u64,
 }
+
+/// How many counters a cache keeps in this process, unless its number of entries is known.
+const COUNTERS: u64 = 10_000;
 
 impl CoreBuilder {
     /// How many recently hit entries lie in front of the store: none for zero, which is the default, and 2^20
@@ -103,6 +108,18 @@ impl CoreBuilder {
         self
     }
 
+    /// With the order of changes of other caches that share a log.
+    pub(crate) fn epochs(mut self, epochs: Arc<Epochs>) -> Self {
+        self.epochs = Some(epochs);
+        self
+    }
+
+    /// How many counters are kept in this process at most.
+    pub(crate) fn counters(mut self, counters: u64) -> Self {
+        self.counters = counters;
+        self
+    }
+
     /// The core of a new cache.
     #[must_use]
     pub fn build(self) -> Core {
@@ -118,6 +135,7 @@ impl CoreBuilder {
             stores: CachePadded::default(),
             warned_too_wide: AtomicBool::new(false),
             locks: LocalLocks::default(),
+            counters: LocalCounters::new(self.counters),
         }))
     }
 }
@@ -125,11 +143,27 @@ impl CoreBuilder {
 impl Core {
     /// Builds a core.
     pub fn builder() -> CoreBuilder {
-        CoreBuilder { front_cache_slots: 0, scope_slots: DEFAULT_SLOTS, epochs: None }
+        CoreBuilder { front_cache_slots: 0, scope_slots: DEFAULT_SLOTS, epochs: None, counters: COUNTERS }
     }
 
-    /// Applies an invalidation, of this process or heard of from another one: no entry that these scopes
-    /// cover and whose computation has begun is served from here on. O(scopes).
+    /// Applies an invalidation of this process: no entry that these scopes cover and whose computation has begun is
+    /// served from here on, and counters under these keys are gone. O(scopes).
+    pub fn invalidate(&self, scopes: &[Scope]) {
+        self.announce(scopes);
+    }
+
+    /// The same. Where there is a log, the invalidation is in the outbox from here on.
+    pub(crate) fn announce(&self, scopes: &[Scope]) -> Option<Arc<Announcement>> {
+        self.0.stats.count(|counters| &counters.invalidations);
+        let hashes: ScopeSet = scopes.iter().map(Scope::hash).collect();
+        let keys = || scopes.iter().filter_map(Scope::as_key);
+        let announcement = self.0.epochs.apply(&hashes, keys().map(Arc::from));
+        keys().for_each(|key| self.0.counters.remove(key));
+        announcement
+    }
+
+    /// Applies an invalidation that was heard of from another process: no entry that these scopes cover and whose
+    /// computation has begun is served from here on. O(scopes).
     pub fn apply(&self, scopes: impl IntoIterator<Item = ScopeHash>) {
         self.0.stats.count(|counters| &counters.invalidations);
         // Collected first: no foreign iterator runs while changes are held up.
@@ -240,6 +274,10 @@ impl Core {
 
     pub(crate) fn epochs(&self) -> &Arc<Epochs> {
         &self.0.epochs
+    }
+
+    pub(crate) fn counters(&self) -> &LocalCounters {
+        &self.0.counters
     }
 
     pub(crate) fn locks(&self) -> &LocalLocks {

@@ -1,7 +1,7 @@
 //! A typed value with all that decides whether it may be served.
 
-#[cfg(feature = "redis")]
-mod message;
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for stores that share entries"))]
+pub(crate) mod sharing;
 
 use std::{
     any::Any,
@@ -19,11 +19,8 @@ use crate::{
     panic_guard,
     policy::Policy,
     scope::{self, ScopeSet},
-    value::{Held, Value},
+    value::{AnyValue, Transport, Value},
 };
-
-#[cfg(feature = "redis")]
-pub(crate) use self::message::Received;
 
 /// A value in the cache: the object itself, never its bytes, with its key, its lifetime, and the scopes
 /// that cover it. Cheap to clone.
@@ -31,7 +28,6 @@ pub(crate) use self::message::Received;
 pub struct Entry(pub(crate) Arc<Stored>);
 
 /// What an [`Entry`] points to.
-#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "some of it is for servers"))]
 pub(crate) struct Stored {
     /// Seeded by the cache it belongs to: see `Core::hash`.
     pub(crate) hash: u64,
@@ -47,7 +43,9 @@ pub(crate) struct Stored {
     schema: Option<u32>,
     /// The value cannot be shared: it is kept in this process alone.
     unshared: AtomicBool,
-    value: Box<dyn Held>,
+    value: Box<AnyValue>,
+    /// How the value becomes a message, where it can.
+    transport: Option<&'static Transport>,
 }
 
 /// Scopes in another cache than the entry's own: of what was read there while computing.
@@ -94,13 +92,13 @@ fn unchanged(
 
 /// When the [`Freshness`] of an entry changes.
 #[derive(Debug, Clone, Copy)]
-struct Lifetime {
-    stored: Moment,
+pub(crate) struct Lifetime {
+    pub(crate) stored: Moment,
     /// From here on a hit also refreshes it: not later than `ttl_end`.
-    refresh_due: Moment,
-    ttl_end: Moment,
-    revalidate_end: Moment,
-    on_error_end: Moment,
+    pub(crate) refresh_due: Moment,
+    pub(crate) ttl_end: Moment,
+    pub(crate) revalidate_end: Moment,
+    pub(crate) on_error_end: Moment,
 }
 
 /// What may be done with a valid entry, by its age. Earlier ones allow more.
@@ -168,6 +166,7 @@ impl Entry {
             schema: policy.schema,
             unshared: AtomicBool::new(false),
             value: Box::new(value),
+            transport: V::TRANSPORT,
         }))
     }
 
@@ -252,12 +251,6 @@ impl Stored {
         self.unshared.load(Ordering::Relaxed)
     }
 
-    /// Says so.
-    #[cfg(feature = "redis")]
-    pub(crate) fn set_unshared(&self) {
-        self.unshared.store(true, Ordering::Relaxed);
-    }
-
     /// See [`DependencySet::is_too_wide`].
     pub(crate) fn is_too_wide(&self) -> bool {
         is_too_wide(&self.scopes, self.foreign_dependencies())
@@ -274,7 +267,7 @@ impl Stored {
 
 impl Stored {
     /// Leaves something that costs nothing.
-    fn take_value(&mut self) -> Box<dyn Held> {
+    fn take_value(&mut self) -> Box<AnyValue> {
         std::mem::replace(&mut self.value, Box::new(()))
     }
 }

@@ -18,38 +18,24 @@
 //!
 //! Two scopes that share a slot make an entry look stale, never fresh.
 //!
-//! What processes share has an order of its own: see [`LogOrder`].
+//! What processes share has an order of its own: see [`SharedOrder`].
 
-#[cfg(feature = "redis")]
-mod contact;
-#[cfg(feature = "redis")]
-mod following;
-#[cfg(feature = "redis")]
-mod log_order;
-#[cfg(not(feature = "redis"))]
-mod no_log;
-#[cfg(feature = "redis")]
-mod outbox;
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for what processes share"))]
+mod announcement;
+mod id;
 mod recent;
+#[cfg(feature = "redis")]
+pub(crate) mod shared;
 mod slots;
 
 use std::{fmt, sync::Arc};
 
 use crossbeam_utils::CachePadded;
 
-#[cfg(not(feature = "redis"))]
-pub(crate) use self::no_log::{Announcement, LogId, LogOrder};
-#[cfg(all(test, feature = "redis", not(larder_loom)))]
-pub(crate) use self::outbox::Outbox;
-#[cfg(feature = "redis")]
-pub(crate) use self::{
-    contact::{Contact, Instant},
-    log_order::{LogId, LogOrder, RESET_MARGIN, RESET_SPREAD, Record},
-    outbox::{Announcement, Parcel},
-};
+pub(crate) use self::announcement::Announcement;
+pub use self::id::Epoch;
 use self::{recent::Recent, slots::Slots};
 use crate::{
-    error::Kind,
     scope::{self, ScopeHash},
     sync::{AtomicU64, Mutex, Ordering, lock},
 };
@@ -57,59 +43,6 @@ use crate::{
 /// How many slots a table has unless told otherwise: 8 MiB of address space, of which the operating
 /// system backs only the pages that were written to.
 pub(crate) const DEFAULT_SLOTS: usize = 1 << 20;
-
-/// The position of an invalidation in the log that processes share; [`ZERO`](Self::ZERO) where there is
-/// no log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Epoch(u64);
-
-impl Epoch {
-    /// Before every invalidation of every log.
-    pub const ZERO: Self = Self(0);
-
-    /// No record of a log has it: it stands for an ID that an epoch cannot hold.
-    #[cfg(feature = "redis")]
-    pub(crate) const MAX: Self = Self(u64::MAX);
-
-    const SEQUENCE_BITS: u32 = 22;
-
-    /// The epoch of a record with the ID `milliseconds`-`sequence`; none if it is beyond what 42 and 22 bits
-    /// can hold: no server gives such IDs by itself for a hundred years.
-    pub(crate) fn from_id(milliseconds: u64, sequence: u64) -> Option<Self> {
-        let fits =
-            milliseconds >> (u64::BITS - Self::SEQUENCE_BITS) == 0 && sequence >> Self::SEQUENCE_BITS == 0;
-        fits.then_some(Self(milliseconds << Self::SEQUENCE_BITS | sequence))
-    }
-
-    /// The milliseconds of the record's ID.
-    pub(crate) const fn milliseconds(self) -> u64 {
-        self.0 >> Self::SEQUENCE_BITS
-    }
-
-    /// The sequence number of the record's ID, among those of its millisecond.
-    pub(crate) const fn sequence(self) -> u64 {
-        self.0 & ((1 << Self::SEQUENCE_BITS) - 1)
-    }
-}
-
-/// Written as a Redis stream ID: milliseconds, `-`, sequence.
-impl fmt::Display for Epoch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.milliseconds(), self.sequence())
-    }
-}
-
-/// Reads what [`Display`](fmt::Display) writes: to carry an epoch from one node to another.
-impl std::str::FromStr for Epoch {
-    type Err = crate::Error;
-
-    fn from_str(text: &str) -> crate::Result<Self> {
-        let parsed = text.split_once('-').and_then(|(milliseconds, sequence)| {
-            Self::from_id(milliseconds.parse().ok()?, sequence.parse().ok()?)
-        });
-        parsed.ok_or_else(|| Kind::Epoch(text.chars().take(64).collect()).into())
-    }
-}
 
 /// A point before which a value was not yet read: taken by [`begin`](crate::CacheExt::begin), given to
 /// [`insert_since`](crate::CacheExt::insert_since) of the same cache.
@@ -196,7 +129,7 @@ impl LocalOrder {
     }
 
     /// Runs `look` while no change is half done.
-    #[cfg(feature = "redis")]
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for what processes share"))]
     fn between_changes<R>(&self, look: impl FnOnce() -> R) -> R {
         let _applier = lock(&self.applier);
         look()
@@ -218,8 +151,31 @@ pub(crate) struct Epochs {
     order: Arc<LocalOrder>,
     slots: Slots,
     recent: Recent,
-    log: Option<LogOrder>,
+    log: Option<Arc<dyn SharedOrder>>,
 }
+
+/// The order of the changes that several processes share, as far as the rule in one process needs it.
+pub(crate) trait SharedOrder: fmt::Debug + Send + Sync {
+    /// Which order it is, and through which epoch every record of it is applied here.
+    fn position(&self) -> (LogId, Epoch);
+
+    /// Takes in a change of this process that others are to hear of: before its slots are raised, by the only applier.
+    /// `keys` are those of the scopes that are single keys.
+    fn announce(&self, scopes: &[ScopeHash], keys: &mut dyn Iterator<Item = Arc<str>>) -> Arc<Announcement>;
+
+    /// The change is done: what was taken in may go out.
+    fn ring(&self);
+
+    /// Whether what is known of changes by other processes is recent enough to serve anything.
+    fn in_touch(&self) -> bool;
+
+    /// Whether nothing newer than `epoch` is known that covers an entry under these scopes.
+    fn accepts(&self, scopes: &[ScopeHash], epoch: Epoch) -> bool;
+}
+
+/// An order that processes share, among all that this one follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogId(u64);
 
 /// A replacement that was applied.
 pub(crate) struct Replaced<R> {
@@ -242,7 +198,7 @@ impl Epochs {
     pub(crate) fn begin(&self) -> ReadVersion {
         let local = self.order.now();
         // After `now`: a change that the position covers is in the slots of those who see the position.
-        ReadVersion { local, log: self.log.as_ref().map(|log| (log.id(), log.position())) }
+        ReadVersion { local, log: self.log.as_ref().map(|log| log.position()) }
     }
 
     /// Applies a change of these scopes: no entry that they cover and whose computation has begun is
@@ -287,13 +243,13 @@ impl Epochs {
         scopes: &[ScopeHash],
         keys: impl IntoIterator<Item = Arc<str>>,
     ) -> Option<Arc<Announcement>> {
-        self.log.as_ref().map(|log| log.outbox().add(scopes, keys))
+        self.log.as_ref().map(|log| log.announce(scopes, &mut keys.into_iter()))
     }
 
     /// After the change, so that the sender need not wait for its end.
     fn ring(&self) {
         if let Some(log) = &self.log {
-            log.outbox().ring();
+            log.ring();
         }
     }
 
@@ -301,7 +257,7 @@ impl Epochs {
     /// anything is judged: what contact was proven of is then in the slots that the judge looks at.
     #[inline]
     pub(crate) fn in_touch(&self) -> bool {
-        self.log.as_ref().is_none_or(|log| log.contact().permits())
+        self.log.as_ref().is_none_or(|log| log.in_touch())
     }
 
     /// Whether nothing among `scopes`, a set, nor everything, was changed since.
@@ -321,6 +277,23 @@ impl Epochs {
         // Exact, where the slots may take a change of other scopes for one of these.
         let told = self.recent.unchanged(scopes, since.local, scopes.len());
         told.unwrap_or_else(|| self.slots.unchanged(scopes, since.local))
+    }
+
+    /// Whether an entry that local order refuses is valid in the order that processes share, in which it has the epoch
+    /// of `since`.
+    ///
+    /// A record that is older than the entry raises the local slots when it is read, however late that is: what
+    /// the entry is made from was read after it. Each order alone proves an entry valid. What covers everything
+    /// is final: a new start makes everything in memory invalid, whatever epoch it has.
+    #[cold]
+    pub(crate) fn valid_in_log_order(
+        &self,
+        scopes: &[ScopeHash],
+        stamp: ReadVersion,
+        since: ReadVersion,
+    ) -> bool {
+        let (Some(log), Some((id, epoch))) = (&self.log, since.log) else { return false };
+        id == log.position().0 && self.slots.unchanged(&[], stamp.local) && log.accepts(scopes, epoch)
     }
 
     /// The number of the last change in the slot of this scope; zero before the first one.

@@ -58,7 +58,7 @@
 //! | have one process do something | [`CacheExt::lock`] |
 //! | group keys | [`Namespace`], [`Scope`] |
 //! | see what happens | [`CacheStats`]; [`Link`], of servers |
-//! | keep entries elsewhere | [`Cache`] |
+//! | keep entries elsewhere | [`Storage`], and [`Cache`] beside it |
 //!
 //! # Features
 //!
@@ -117,7 +117,7 @@ mod value;
 mod wire;
 
 pub use self::{
-    cache::{Cache, HeldLease, Invalidating, Invalidation, Lease, Leased},
+    cache::{Cache, HeldLease, Invalidating, Invalidation, Lease, Leased, SharedStorage, Storage},
     cache_core::{Core, CoreBuilder, Lookup},
     dependencies::{Context, InComputation, context, in_current_computation},
     entry::Entry,

@@ -7,8 +7,8 @@ use std::{
 
 use crate::epoch::Epoch;
 
-/// How this process stands with Redis, as seen at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How this process stands with Redis, as seen at one moment. The default is that of a store without servers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Link {
     /// For how long, at the most, changes made by other processes may not have been heard of: the age of the last

@@ -1,6 +1,5 @@
 //! `MemoryCache`: entries in this process' memory, as objects.
 
-mod counters;
 mod kept;
 
 use std::{
@@ -15,9 +14,9 @@ use async_trait::async_trait;
 use equivalent::Equivalent;
 use moka::{Expiry, notification::RemovalCause, policy::EvictionPolicy, sync};
 
-use self::{counters::Counters, kept::Kept};
+use self::kept::Kept;
 use crate::{
-    cache::{Cache, Invalidating, Invalidation},
+    cache::{Cache, Invalidating, Invalidation, Storage},
     cache_core::{Core, CoreBuilder, Lookup},
     deferred_drop::DropDeferred,
     entry::Entry,
@@ -54,7 +53,6 @@ pub struct MemoryCache {
     _dropping: Arc<DropDeferred>,
     /// The weight of what was stored since the store last dropped what is too much.
     unsettled: Arc<AtomicU64>,
-    counters: Counters,
     settings: Arc<MemoryCacheBuilder>,
 }
 
@@ -137,13 +135,12 @@ impl MemoryCacheBuilder {
         let builder = Core::builder()
             .front_cache_slots(self.front_cache_slots_or_default())
             .scope_slots(self.scope_slots);
-        let core = core(builder).build();
         // With a weigher, the capacity says nothing of how many.
         let counters = if self.weigher.is_some() { DEFAULT_CAPACITY } else { self.capacity };
+        let core = core(builder.counters(counters)).build();
         let store = self.store(&core);
-        let counters = Counters::new(counters);
         let (_dropping, unsettled) = (Arc::new(DropDeferred), Arc::default());
-        Ok(MemoryCache { core, store, _dropping, unsettled, counters, settings: self })
+        Ok(MemoryCache { core, store, _dropping, unsettled, settings: self })
     }
 
     /// An empty store for a cache with this core.
@@ -245,14 +242,14 @@ impl MemoryCache {
     }
 
     /// Drops what is kept under the key of another entry.
-    #[cfg(feature = "redis")]
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for a cache with two tiers"))]
     pub(crate) fn discard(&self, entry: &Entry) {
         let _dropping = DropDeferred;
         self.store.invalidate(&Sought(Lookup { key: &entry.0.key, hash: entry.0.hash }));
     }
 
     /// An empty cache with the same settings, in an order of changes that other caches share.
-    #[cfg(feature = "redis")]
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for a cache with two tiers"))]
     pub(crate) fn anew(&self, epochs: Arc<crate::epoch::Epochs>) -> Self {
         self.settings
             .clone()
@@ -278,24 +275,30 @@ impl MemoryCache {
     }
 }
 
-#[async_trait]
 impl Cache for MemoryCache {
     #[inline]
     fn core(&self) -> &Core {
         &self.core
     }
 
+    fn storage(&self) -> &dyn Storage {
+        self
+    }
+
     fn share(&self) -> Arc<dyn Cache> {
         Arc::new(self.clone())
     }
 
+    fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {
+        Some(Arc::new(self.apart(memory)?))
+    }
+}
+
+#[async_trait]
+impl Storage for MemoryCache {
     fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
         let _dropping = DropDeferred;
         self.store.get(&Sought(at)).and_then(Kept::into_entry)
-    }
-
-    fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {
-        Some(Arc::new(self.apart(memory)?))
     }
 
     async fn write(&self, entries: &[Entry]) -> Result<()> {
@@ -307,16 +310,9 @@ impl Cache for MemoryCache {
         if crate::mutant::is("prefixes-not-applied") && scopes.iter().any(|scope| scope.hash().is_wide()) {
             return Invalidating::done(Invalidation::Queued);
         }
-        self.core.apply(scopes.iter().map(Scope::hash));
+        self.core.invalidate(scopes);
         self.free(scopes);
-        for key in scopes.iter().filter_map(Scope::as_key) {
-            self.counters.remove(key);
-        }
         Invalidating::done(Invalidation::Delivered(Epoch::ZERO))
-    }
-
-    async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
-        self.counters.add(key, by, ttl, self.core.now())
     }
 }
 

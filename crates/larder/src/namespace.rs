@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    cache::{Cache, Invalidating, forward},
+    cache::{Cache, Invalidating, Storage},
     cache_core::Core,
     memory::MemoryCacheBuilder,
     scope::Scope,
@@ -72,7 +72,7 @@ impl Namespace {
     /// [`invalidate`](crate::CacheExt::invalidate), it is done when this returns, and awaiting tells how
     /// far it has come.
     pub fn bump(&self) -> Invalidating {
-        self.cache.apply(&[self.scope()])
+        self.storage().apply(&[self.scope()])
     }
 
     /// The version it is at, as far as this process knows.
@@ -87,10 +87,14 @@ impl Namespace {
     }
 }
 
-forward!([] Namespace, [] self [.cache], {
+impl Cache for Namespace {
     #[inline]
     fn core(&self) -> &Core {
         &self.core
+    }
+
+    fn storage(&self) -> &dyn Storage {
+        self.cache.storage()
     }
 
     fn share(&self) -> Arc<dyn Cache> {
@@ -106,7 +110,7 @@ forward!([] Namespace, [] self [.cache], {
         let cache = self.cache.with_memory(memory)?;
         Some(Arc::new(Self { cache, ..self.clone() }))
     }
-});
+}
 
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

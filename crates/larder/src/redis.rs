@@ -47,7 +47,7 @@ use self::{
 };
 pub use self::{config::RedisCacheBuilder, settings::OutOfTouch};
 use crate::{
-    cache::{Cache, Invalidating, Invalidation, Leased},
+    cache::{Cache, Invalidating, Invalidation, Leased, SharedStorage, Storage},
     cache_core::{Core, Lookup},
     entry::Entry,
     epoch::{Announcement, Epoch},
@@ -147,7 +147,7 @@ impl RedisCache {
         }
     }
 
-    /// What [`Cache::read_one`] gives, without a box of its own.
+    /// What [`Storage::read_one`] gives, without a box of its own.
     pub(crate) async fn fetch(&self, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
         self.remote.read_one(&self.core, at, of).await
     }
@@ -157,7 +157,7 @@ impl RedisCache {
         Self { core, remote: self.remote.clone(), unshared: Arc::default() }
     }
 
-    /// What [`Cache::write`] does, for a cache that keeps in memory what cannot be shared.
+    /// What [`Storage::write`] does, for a cache that keeps in memory what cannot be shared.
     pub(crate) async fn share_entries(&self, entries: &[Entry]) -> Result<()> {
         self.remote.write(&self.core, entries).await
     }
@@ -324,40 +324,37 @@ impl Remote {
     }
 
     fn invalidate(self: &Arc<Self>, core: &Core, scopes: &[Scope]) -> Invalidating {
-        match core.invalidate(scopes) {
+        match core.announce(scopes) {
             Some(announcement) if !scopes.is_empty() => self.deliver(announcement),
             _ => Invalidating::done(Invalidation::Delivered(Epoch::ZERO)),
         }
     }
 }
 
-#[async_trait]
 impl Cache for RedisCache {
     #[inline]
     fn core(&self) -> &Core {
         &self.core
     }
 
+    fn storage(&self) -> &dyn Storage {
+        self
+    }
+
     fn share(&self) -> Arc<dyn Cache> {
         Arc::new(self.clone())
     }
+}
 
+#[async_trait]
+impl Storage for RedisCache {
     /// A value that cannot be shared lives here, and all others in Redis.
     fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
         self.unshared.get()?.peek(at)
     }
 
-    fn is_shared(&self) -> bool {
+    fn reads_further(&self) -> bool {
         true
-    }
-
-    fn server_time(&self) -> Option<SystemTime> {
-        let since = self.remote.log.contact().server_now_ms()?;
-        UNIX_EPOCH.checked_add(Duration::from_millis(since))
-    }
-
-    fn link(&self) -> Option<Link> {
-        Some(Self::link(self))
     }
 
     async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
@@ -366,32 +363,6 @@ impl Cache for RedisCache {
 
     async fn read_one(&self, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
         self.fetch(at, of).await
-    }
-
-    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
-        self.remote.lease(&self.core, at, of, (cover, waits)).await
-    }
-
-    async fn take_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
-        self.remote.take_lock(name, ttl).await
-    }
-
-    async fn wait_for(&self, epoch: Epoch) -> bool {
-        /// The log's reader pauses for 20 ms at most, and a server may hold up for a second what it copies.
-        const SOON: Duration = Duration::from_secs(1);
-        epoch == Epoch::ZERO || self.remote.log.wait_for(epoch, Instant::now() + SOON).await
-    }
-
-    async fn flush(&self, limit: Duration) -> bool {
-        const PAUSE: Duration = Duration::from_millis(2);
-        let end = Instant::now() + limit;
-        while self.link().waiting > 0 {
-            if Instant::now() >= end || tokio::runtime::Handle::try_current().is_err() {
-                return false;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        true
     }
 
     async fn write(&self, entries: &[Entry]) -> Result<()> {
@@ -411,8 +382,50 @@ impl Cache for RedisCache {
         self.remote.invalidate(&self.core, scopes)
     }
 
+    fn shared(&self) -> Option<&dyn SharedStorage> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl SharedStorage for RedisCache {
+    fn link(&self) -> Link {
+        Self::link(self)
+    }
+
+    fn server_time(&self) -> Option<SystemTime> {
+        let since = self.remote.log.contact().server_now_ms()?;
+        UNIX_EPOCH.checked_add(Duration::from_millis(since))
+    }
+
+    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
+        self.remote.lease(&self.core, at, of, (cover, waits)).await
+    }
+
+    async fn take_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
+        self.remote.take_lock(name, ttl).await
+    }
+
     async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
         self.remote.count(key, by, ttl).await
+    }
+
+    async fn wait_for(&self, epoch: Epoch) -> bool {
+        /// The log's reader pauses for 20 ms at most, and a server may hold up for a second what it copies.
+        const SOON: Duration = Duration::from_secs(1);
+        epoch == Epoch::ZERO || self.remote.log.wait_for(epoch, Instant::now() + SOON).await
+    }
+
+    async fn flush(&self, limit: Duration) -> bool {
+        const PAUSE: Duration = Duration::from_millis(2);
+        let end = Instant::now() + limit;
+        while Self::link(self).waiting > 0 {
+            if Instant::now() >= end || tokio::runtime::Handle::try_current().is_err() {
+                return false;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        true
     }
 }
 

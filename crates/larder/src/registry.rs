@@ -9,7 +9,7 @@ use std::{
 use arc_swap::ArcSwap;
 
 use crate::{
-    cache::{Cache, forward},
+    cache::{Cache, Storage},
     cache_core::Core,
     error::{Kind, Result},
     memory::{MemoryCache, MemoryCacheBuilder},
@@ -110,10 +110,14 @@ impl Installed {
     }
 }
 
-forward!([] Installed, [] self [.cache], {
+impl Cache for Installed {
     #[inline]
     fn core(&self) -> &Core {
         &self.core
+    }
+
+    fn storage(&self) -> &dyn Storage {
+        self.cache.storage()
     }
 
     fn share(&self) -> Arc<dyn Cache> {
@@ -128,7 +132,7 @@ forward!([] Installed, [] self [.cache], {
     fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {
         self.cache.with_memory(memory)
     }
-});
+}
 
 impl fmt::Debug for Installed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

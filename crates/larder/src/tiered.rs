@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    cache::{Cache, Invalidating, Leased},
+    cache::{Cache, Invalidating, Leased, SharedStorage, Storage},
     cache_core::{Core, Lookup},
     entry::Entry,
     epoch::Epoch,
@@ -106,40 +106,38 @@ impl TieredCache {
     }
 }
 
-#[async_trait]
 impl Cache for TieredCache {
     #[inline]
     fn core(&self) -> &Core {
         self.memory.core()
     }
 
+    fn storage(&self) -> &dyn Storage {
+        self
+    }
+
     fn share(&self) -> Arc<dyn Cache> {
         Arc::new(self.clone())
-    }
-
-    fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
-        self.memory.peek(at)
-    }
-
-    fn is_shared(&self) -> bool {
-        true
-    }
-
-    fn server_time(&self) -> Option<SystemTime> {
-        self.redis.server_time()
     }
 
     fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {
         Some(Arc::new(Self { memory: self.memory.apart(memory)?, redis: self.redis.clone() }))
     }
+}
 
-    fn link(&self) -> Option<Link> {
-        Some(self.redis.link())
+#[async_trait]
+impl Storage for TieredCache {
+    fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
+        self.memory.peek(at)
+    }
+
+    fn reads_further(&self) -> bool {
+        true
     }
 
     async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
         let entries = self.redis.read(keys, of).await;
-        if !of.is_none() {
+        if of.transport.is_some() {
             for entry in entries.iter().flatten() {
                 self.memory.keep(std::slice::from_ref(entry));
             }
@@ -149,10 +147,37 @@ impl Cache for TieredCache {
 
     async fn read_one(&self, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
         let entry = self.redis.fetch(at, of).await;
-        if !of.is_none() {
+        if of.transport.is_some() {
             self.memory.keep(entry.as_slice());
         }
         entry
+    }
+
+    async fn write(&self, entries: &[Entry]) -> Result<()> {
+        self.memory.keep(entries);
+        self.redis.share_entries(entries).await
+    }
+
+    fn apply(&self, scopes: &[Scope]) -> Invalidating {
+        let invalidating = self.redis.apply(scopes);
+        self.memory.free(scopes);
+        invalidating
+    }
+
+    fn shared(&self) -> Option<&dyn SharedStorage> {
+        Some(self)
+    }
+}
+
+/// What Redis does, and memory has its part of it.
+#[async_trait]
+impl SharedStorage for TieredCache {
+    fn link(&self) -> Link {
+        self.redis.link()
+    }
+
+    fn server_time(&self) -> Option<SystemTime> {
+        SharedStorage::server_time(&self.redis)
     }
 
     async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
@@ -167,27 +192,16 @@ impl Cache for TieredCache {
         self.redis.take_lock(name, ttl).await
     }
 
+    async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
+        self.redis.count(key, by, ttl).await
+    }
+
     async fn wait_for(&self, epoch: Epoch) -> bool {
-        self.redis.wait_for(epoch).await
+        SharedStorage::wait_for(&self.redis, epoch).await
     }
 
     async fn flush(&self, limit: Duration) -> bool {
-        self.redis.flush(limit).await
-    }
-
-    async fn write(&self, entries: &[Entry]) -> Result<()> {
-        self.memory.keep(entries);
-        self.redis.share_entries(entries).await
-    }
-
-    fn apply(&self, scopes: &[Scope]) -> Invalidating {
-        let invalidating = self.redis.apply(scopes);
-        self.memory.free(scopes);
-        invalidating
-    }
-
-    async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
-        self.redis.count(key, by, ttl).await
+        SharedStorage::flush(&self.redis, limit).await
     }
 }
 

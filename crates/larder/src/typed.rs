@@ -3,17 +3,24 @@
 mod compute;
 pub(crate) mod insert;
 
-use std::{borrow::Borrow, collections::HashMap, future::Future, hash::Hash, time::Duration};
+use std::{
+    borrow::Borrow,
+    collections::HashMap,
+    future::Future,
+    hash::Hash,
+    time::{Duration, SystemTime},
+};
 
 use self::compute::{look_or_compute, warn_if_spawning};
 
 use crate::{
-    cache::{Cache, Invalidating},
+    cache::{Cache, Invalidating, SharedStorage},
     dependencies,
-    epoch::ReadVersion,
+    epoch::{Epoch, ReadVersion},
     error::Result,
     error_sharing::{Cloned, Unshared},
     key,
+    link::Link,
     lock::LockGuard,
     namespace::Namespace,
     policy::Policy,
@@ -189,7 +196,7 @@ pub trait CacheExt: Cache {
     fn invalidate(&self, scopes: impl Into<Scopes>) -> Invalidating {
         let scopes: Vec<Scope> =
             scopes.into().0.into_iter().map(|scope| scope.within(self.prefix())).collect();
-        self.apply(&scopes)
+        self.storage().apply(&scopes)
     }
 
     /// The value under `key`, or else that of `compute`, which is then stored under `policy`.
@@ -374,7 +381,11 @@ pub trait CacheExt: Cache {
             let key = full_key(self, key);
             key::check(&key)?;
             dependencies::record_absent(self.core().epochs(), &key);
-            self.count(&key, by, ttl.into()).await
+            let (core, ttl) = (self.core(), ttl.into());
+            match self.storage().shared() {
+                Some(shared) => shared.count(&key, by, ttl).await,
+                None => core.counters().add(&key, by, ttl, core.now()),
+            }
         }
     }
 
@@ -395,7 +406,12 @@ pub trait CacheExt: Cache {
     ///
     /// If the server cannot be asked ([`is_unavailable`](crate::Error::is_unavailable)).
     fn try_lock(&self, name: &str, ttl: Duration) -> impl Future<Output = Result<Option<LockGuard>>> + Send {
-        async move { Cache::take_lock(self, name, ttl).await }
+        async move {
+            match self.storage().shared() {
+                Some(shared) => shared.take_lock(name, ttl).await,
+                None => Ok(self.core().locks().take(name)),
+            }
+        }
     }
 
     /// The same, and waits until the lock is free. Dropping the future gives up the wait. For
@@ -409,7 +425,7 @@ pub trait CacheExt: Cache {
             const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(200));
             let mut pause = PAUSES.0;
             loop {
-                if let Some(guard) = Cache::take_lock(self, name, ttl).await? {
+                if let Some(guard) = self.try_lock(name, ttl).await? {
                     return Ok(guard);
                 }
                 // Not in step with others who wait.
@@ -417,6 +433,40 @@ pub trait CacheExt: Cache {
                 pause = (pause * 2).min(PAUSES.1);
             }
         }
+    }
+
+    /// Waits until this process knows of every invalidation through `epoch`, which
+    /// [`Invalidation::Delivered`](crate::Invalidation::Delivered) told in this process or in another one. False if that
+    /// cannot be found out soon, because the server is not within reach. Dropping the future changes nothing.
+    fn wait_for(&self, epoch: Epoch) -> impl Future<Output = bool> + Send {
+        async move {
+            match self.storage().shared() {
+                Some(shared) => shared.wait_for(epoch).await,
+                None => epoch == Epoch::ZERO,
+            }
+        }
+    }
+
+    /// Waits until every invalidation of this process has reached the others, for `limit` at most: before a program
+    /// ends, say. False if some have not. Dropping the future changes nothing.
+    fn flush(&self, limit: Duration) -> impl Future<Output = bool> + Send {
+        async move {
+            match self.storage().shared() {
+                Some(shared) => shared.flush(limit).await,
+                None => true,
+            }
+        }
+    }
+
+    /// How this process stands with the servers that the cache is shared through; none if it is not.
+    fn link(&self) -> Option<Link> {
+        self.storage().shared().map(SharedStorage::link)
+    }
+
+    /// The time on the servers that the cache is shared through, as far as it is known: what several processes date is
+    /// dated by it, so that none of their clocks matters. None where there is no server, or no contact so far.
+    fn server_time(&self) -> Option<SystemTime> {
+        self.storage().shared()?.server_time()
     }
 
     /// The part of this cache whose keys begin with `name` and a `:`.

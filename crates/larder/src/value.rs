@@ -1,15 +1,7 @@
 //! What can be cached, and how a cache handles values whose types it does not know.
 
-#[cfg(feature = "redis")]
-mod bytes;
-#[cfg(not(feature = "redis"))]
-#[path = "value/no_bytes.rs"]
-mod bytes;
-#[cfg(feature = "redis")]
-mod comparison;
-#[cfg(not(feature = "redis"))]
-#[path = "value/no_comparison.rs"]
-mod comparison;
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "values are compared with what is read back"))]
+pub(crate) mod comparison;
 
 use std::{
     any::{Any, type_name},
@@ -17,9 +9,6 @@ use std::{
 };
 
 use serde::{Serialize, de::DeserializeOwned};
-
-pub(crate) use self::bytes::*;
-pub(crate) use self::comparison::Comparison;
 
 /// What can be cached: `Clone + Send + Sync + Serialize + DeserializeOwned + 'static`, on every cache, so
 /// that growing from memory to a shared server changes one line.
@@ -34,15 +23,26 @@ pub(crate) use self::comparison::Comparison;
     note = "an `Arc<…>` is `Serialize` and `Deserialize` with serde's feature `rc`: \
             `cargo add serde --features derive,rc`"
 )]
-pub trait Value: Clone + Send + Sync + Serialize + DeserializeOwned + 'static {}
+pub trait Value: Clone + Send + Sync + Serialize + DeserializeOwned + 'static {
+    /// How values of this type become messages, where there is a server.
+    #[doc(hidden)]
+    const TRANSPORT: Option<&'static Transport>;
+}
 
+#[cfg(not(feature = "redis"))]
 #[diagnostic::do_not_recommend]
-impl<V: Clone + Send + Sync + Serialize + DeserializeOwned + 'static> Value for V {}
+impl<V: Clone + Send + Sync + Serialize + DeserializeOwned + 'static> Value for V {
+    const TRANSPORT: Option<&'static Transport> = None;
+}
 
-/// A value in an entry, whatever its type.
-pub(crate) trait Held: Any + Send + Sync + ToBytes {}
+/// A value of any type, in an entry.
+pub(crate) type AnyValue = dyn Any + Send + Sync;
 
-impl<V: Value> Held for V {}
+/// How values of one type become messages and back. What is in it is known to `wire` alone, which makes it where the
+/// type is known: a cache carries it beside the value, and has no use for it.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "there is none without a server"))]
+pub struct Transport(pub(crate) &'static AnyValue);
 
 /// The type of a wanted value, for a cache that has to make one: see [`Cache::read`](crate::Cache::read).
 #[derive(Clone, Copy)]
@@ -50,26 +50,18 @@ pub struct ValueType {
     name: &'static str,
     /// The version that the user gave to the shape of the values.
     pub(crate) schema: Option<u32>,
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "nothing is ever bytes"))]
-    pub(crate) from_bytes: FromBytes,
+    /// How a message becomes such a value; none if no value is wanted.
+    pub(crate) transport: Option<&'static Transport>,
 }
 
 impl ValueType {
-    const NONE: &str = "no value";
-
     pub(crate) fn of<V: Value>(schema: Option<u32>) -> Self {
-        Self { name: type_name::<V>(), schema, from_bytes: FromBytes::of::<V>() }
+        Self { name: type_name::<V>(), schema, transport: V::TRANSPORT }
     }
 
     /// Of entries that are wanted for all but their value, which becomes `()`.
     pub(crate) fn none() -> Self {
-        Self { name: Self::NONE, schema: None, from_bytes: FromBytes::skip() }
-    }
-
-    /// Whether no value is wanted.
-    #[cfg(feature = "redis")]
-    pub(crate) fn is_none(&self) -> bool {
-        self.name == Self::NONE
+        Self { name: "no value", schema: None, transport: None }
     }
 
     /// The type's name, as the compiler gives it: for people.

@@ -13,12 +13,14 @@ mod fidelity;
 pub mod fuzzing;
 mod guard;
 mod header;
+mod message;
 mod mix;
 mod names;
 mod path;
 mod probe;
 mod reason;
 mod trace;
+mod transport;
 
 use std::{
     io::{self, Write},
@@ -34,9 +36,10 @@ use self::{
 };
 pub(crate) use self::{
     header::{Envelope, Header, Remaining, Times},
-    reason::{Evidence, Rejected, Unencodable},
+    reason::{Rejected, Unencodable},
+    transport::Coding,
 };
-use crate::{scope, value::Comparison};
+use crate::{scope, value::comparison::Comparison};
 
 /// How large a message may be, from any writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,13 +4,13 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
 use larder::{
-    Cache, CacheExt, Core, Entry, Epoch, Error, Eviction, Invalidating, Invalidation, Lookup, MemoryCache,
-    Result, Scope, contract,
+    Cache, CacheExt, Core, Entry, Epoch, Error, Eviction, Invalidating, Invalidation, Leased, Link,
+    LockGuard, Lookup, MemoryCache, Result, Scope, ScopeHash, SharedStorage, Storage, ValueType, contract,
 };
 
 /// How an implementation is wrong.
@@ -26,16 +26,13 @@ enum Flaw {
     CountsWithoutWindows,
 }
 
-/// A sum, and when it ends.
-type Counter = (i64, Option<Instant>);
-
 /// A third-party cache: a map, which loses entries now and then.
 #[derive(Clone)]
 struct Mapped {
     core: Core,
     flaw: Flaw,
     entries: Arc<Mutex<HashMap<String, Entry>>>,
-    counters: Arc<Mutex<HashMap<String, Counter>>>,
+    counters: Arc<Mutex<HashMap<String, i64>>>,
 }
 
 impl Mapped {
@@ -45,10 +42,13 @@ impl Mapped {
     }
 }
 
-#[async_trait]
 impl Cache for Mapped {
     fn core(&self) -> &Core {
         &self.core
+    }
+
+    fn storage(&self) -> &dyn Storage {
+        self
     }
 
     fn share(&self) -> Arc<dyn Cache> {
@@ -57,7 +57,10 @@ impl Cache for Mapped {
             _ => Arc::new(self.clone()),
         }
     }
+}
 
+#[async_trait]
+impl Storage for Mapped {
     fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
         let entries = self.entries.lock().unwrap();
         match self.flaw {
@@ -89,15 +92,13 @@ impl Cache for Mapped {
     }
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {
-        let mut counters = self.counters.lock().unwrap();
-        scopes.iter().filter_map(Scope::as_key).for_each(|key| {
-            counters.remove(key);
-        });
         let (core, keys_only) = (self.core.clone(), self.flaw == Flaw::AppliesKeysOnly);
-        let hashes: Vec<_> =
-            scopes.iter().map(Scope::hash).filter(|hash| !(keys_only && hash.is_wide())).collect();
+        let scopes: Vec<_> =
+            scopes.iter().filter(|scope| !keys_only || scope.as_key().is_some()).cloned().collect();
+        let mut counters = self.counters.lock().unwrap();
+        scopes.iter().filter_map(Scope::as_key).for_each(|key| _ = counters.remove(key));
         let apply = move || {
-            core.apply(hashes);
+            core.invalidate(&scopes);
             Invalidation::Delivered(Epoch::ZERO)
         };
         match self.flaw {
@@ -106,22 +107,43 @@ impl Cache for Mapped {
         }
     }
 
-    async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
+    fn shared(&self) -> Option<&dyn SharedStorage> {
+        (self.flaw == Flaw::CountsWithoutWindows).then_some(self)
+    }
+}
+
+/// What only counting needs.
+#[async_trait]
+impl SharedStorage for Mapped {
+    fn link(&self) -> Link {
+        Link::default()
+    }
+
+    fn server_time(&self) -> Option<SystemTime> {
+        None
+    }
+
+    async fn lease(&self, _: Lookup<'_>, _: ValueType, _: &[ScopeHash], _: bool) -> Leased {
+        Leased::Free
+    }
+
+    async fn take_lock(&self, _: &str, _: Duration) -> Result<Option<LockGuard>> {
+        Ok(None)
+    }
+
+    async fn count(&self, key: &str, by: i64, _: Option<Duration>) -> Result<i64> {
         let mut counters = self.counters.lock().unwrap();
-        let over = |end: Option<Instant>| {
-            self.flaw != Flaw::CountsWithoutWindows && end.is_some_and(|end| end < Instant::now())
-        };
-        if counters.get(key).is_some_and(|&(_, end)| over(end)) {
-            counters.remove(key);
-        }
-        if by == 0 {
-            return Ok(counters.get(key).map_or(0, |&(value, _)| value));
-        }
-        let counter = counters
-            .entry(key.to_owned())
-            .or_insert_with(|| (0, ttl.and_then(|ttl| Instant::now().checked_add(ttl))));
-        counter.0 = counter.0.checked_add(by).ok_or_else(|| Error::counter_overflow(key))?;
-        Ok(counter.0)
+        let counter = counters.entry(key.to_owned()).or_default();
+        *counter = counter.checked_add(by).ok_or_else(|| Error::counter_overflow(key))?;
+        Ok(*counter)
+    }
+
+    async fn wait_for(&self, _: Epoch) -> bool {
+        true
+    }
+
+    async fn flush(&self, _: Duration) -> bool {
+        true
     }
 }
 

@@ -16,7 +16,7 @@ use std::{
 use actix_web::{App as Actix, HttpServer, middleware::from_fn, web::Data};
 use anyhow::{Context, Result};
 use dashboard::{app::App, config::Config, stop};
-use larder::Cache as _;
+use larder::CacheExt as _;
 use larder_http::HttpCache;
 
 #[actix_web::main]

@@ -12,7 +12,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Result};
 use dashboard::{app::App, config::Config, stop};
-use larder::Cache as _;
+use larder::CacheExt as _;
 use tokio::{net::TcpListener, time::sleep};
 
 #[tokio::main]

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use larder::{Cache as _, CacheExt as _};
+use larder::CacheExt as _;
 
 use crate::{app::App, requests::Latencies};
 

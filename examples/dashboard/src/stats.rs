@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use larder::{Cache as _, CacheExt as _, CacheStats, Link};
+use larder::{CacheExt as _, CacheStats, Link};
 use serde::Serialize;
 
 use crate::{

@@ -31,7 +31,9 @@ async fn main() -> Result<(), Failure> {
     let [url, lease, deadline] = &words[..] else {
         println!("ready");
         match larder::from_env().await {
-            Ok(cache) => println!("made {}", if cache.is_shared() { "shared" } else { "alone" }),
+            Ok(cache) => {
+                println!("made {}", if larder::CacheExt::link(&cache).is_some() { "shared" } else { "alone" })
+            }
             Err(error) => println!("refused {error} / {error:?}"),
         }
         return Ok(());

@@ -48,7 +48,7 @@ async fn whoever_waits_for_an_epoch_reads_nothing_older() {
         known_to_both(&a, &b, "key", &long()).await;
         let Invalidation::Delivered(epoch) = a.invalidate("key").await else { panic!("the server is there") };
         assert_ne!(epoch, Epoch::ZERO);
-        assert!(larder::Cache::wait_for(&b, epoch).await);
+        assert!(larder::CacheExt::wait_for(&b, epoch).await);
         assert_eq!(found::<u64>(&b, "key").await, None);
         assert!(b.link().position >= epoch);
     }
@@ -126,7 +126,7 @@ async fn what_was_computed_from_it_goes_too() {
         let Invalidation::Delivered(epoch) = c.invalidate("user:7").await else {
             panic!("the server is there")
         };
-        assert!(larder::Cache::wait_for(&b, epoch).await && larder::Cache::wait_for(&a, epoch).await);
+        assert!(larder::CacheExt::wait_for(&b, epoch).await && larder::CacheExt::wait_for(&a, epoch).await);
         assert_eq!(found::<u64>(&b, "dashboard:1").await, None);
         assert_eq!(found::<u64>(&a, "dashboard:1").await, None);
     }

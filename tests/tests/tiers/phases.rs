@@ -63,7 +63,7 @@ async fn an_invalidated_value_is_no_fallback() {
     let larder::Invalidation::Delivered(epoch) = c.invalidate("key").await else {
         panic!("the server is there")
     };
-    assert!(larder::Cache::wait_for(&b, epoch).await);
+    assert!(larder::CacheExt::wait_for(&b, epoch).await);
     assert_eq!(served::<u64>(&b, "key", &policy).await, None);
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn values_come_back_as_they_were<C: Cache + 'static>(trial: &Tr
                 found.as_ref().is_none_or(|found| found == key),
                 format_args!("{key:?} gives the value of {found:?} (clause 2)"),
             );
-            if let Some(entry) = trial.cache.peek(trial.cache.core().lookup(key)) {
+            if let Some(entry) = trial.cache.storage().peek(trial.cache.core().lookup(key)) {
                 let own = entry.key() == [trial.cache.prefix(), key].concat();
                 trial.require(own, format_args!("{key:?} gives the entry of {:?} (clause 2)", entry.key()));
             }

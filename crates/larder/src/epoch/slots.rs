@@ -66,7 +66,7 @@ impl Slots {
     }
 
     /// The same, where a slot may be above `number` already: it keeps the higher one.
-    #[cfg(feature = "redis")]
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for what processes share"))]
     pub(super) fn raise_to_at_least(&self, scopes: &[ScopeHash], number: u64) {
         for &scope in scopes {
             self.slot(scope).fetch_max(number, Ordering::Relaxed);

@@ -80,7 +80,7 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
 
     /// Invalidates the key.
     pub fn invalidate(self) -> Invalidating {
-        self.cache.apply(&[Scope::key(self.key)])
+        self.cache.storage().apply(&[Scope::key(self.key)])
     }
 
     /// The key, or one that is refused if a part of it had no text.

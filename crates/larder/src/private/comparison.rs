@@ -10,7 +10,7 @@ use crate::{
         output_kind::{Fallible, Plain},
         type_checks::Nothing,
     },
-    value::Comparison,
+    value::comparison::Comparison,
 };
 
 /// The type of a function's cached values.

@@ -48,7 +48,7 @@ impl<'c, C: Cache + ?Sized> Invalidate<'c, C> {
     pub async fn finish(mut self, success: bool) {
         let scopes = std::mem::take(&mut self.scopes);
         if !scopes.is_empty() && (success || !self.on_ok_only) {
-            self.cache.apply(&scopes).await;
+            self.cache.storage().apply(&scopes).await;
         }
     }
 }
@@ -57,7 +57,7 @@ impl<C: Cache + ?Sized> Drop for Invalidate<'_, C> {
     fn drop(&mut self) {
         if !self.scopes.is_empty() && !self.on_ok_only {
             // It is applied when this returns; no caller is left who could wait for its delivery.
-            drop(self.cache.apply(&self.scopes));
+            drop(self.cache.storage().apply(&self.scopes));
         }
     }
 }
@@ -95,7 +95,7 @@ impl<'c, C: Cache + ?Sized> Put<'c, C> {
 impl<C: Cache + ?Sized> Drop for Put<'_, C> {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            drop(self.cache.apply(&[Scope::key(key)]));
+            drop(self.cache.storage().apply(&[Scope::key(key)]));
         }
     }
 }

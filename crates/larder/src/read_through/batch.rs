@@ -216,7 +216,7 @@ where
                 leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
                 if progress.stale.is_some() {
                     // One that was due for a refresh, and is gone at its source.
-                    drop(self.cache.apply(&[Scope::key(&*request.key)]));
+                    drop(self.cache.storage().apply(&[Scope::key(&*request.key)]));
                 }
                 continue;
             };

@@ -169,7 +169,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 /// Stores computed values.
 pub(super) async fn write(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
     // What it was computed for is not lost if a `Serialize`, a weigher or a cache panics.
-    let Some(written) = panic_guard::contain_future(cache.write(entries)).await else { return };
+    let Some(written) = panic_guard::contain_future(cache.storage().write(entries)).await else { return };
     if let Err(error) = written {
         // The warning was given where it was found, once.
         panic_guard::report!(debug, %error, "a computed value is not shared with other processes");

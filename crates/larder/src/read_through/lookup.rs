@@ -43,7 +43,7 @@ pub(crate) fn full_key<'k>(cache: &(impl Cache + ?Sized), key: &'k str) -> Cow<'
 pub(crate) fn look<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Result<V, Missed> {
     let core = cache.core();
     let at = core.lookup(key);
-    match core.hit(at, || cache.peek(at)) {
+    match core.hit(at, || cache.storage().peek(at)) {
         Some(value) => Ok(value),
         None => look_further(cache, at),
     }
@@ -64,7 +64,7 @@ fn look_further<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Resu
 /// The usable entry under a key in the local store. Counts and reports why there is none.
 pub(super) fn find<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Option<(Entry, Freshness)> {
     let core = cache.core();
-    let entry = cache.peek(at)?;
+    let entry = cache.storage().peek(at)?;
     match core.judge_as::<V>(&entry) {
         Ok(freshness) => return Some((entry, freshness)),
         Err(Unusable::OtherType) => {
@@ -88,10 +88,10 @@ pub(super) async fn read<V: Value>(
     keys: &[Lookup<'_>],
     schema: Option<u32>,
 ) -> Vec<Option<(Entry, Freshness)>> {
-    if !cache.is_shared() || keys.is_empty() {
+    if !cache.storage().reads_further() || keys.is_empty() {
         return vec![None; keys.len()];
     }
-    let entries = cache.read(keys, ValueType::of::<V>(schema)).await;
+    let entries = cache.storage().read(keys, ValueType::of::<V>(schema)).await;
     entries.into_iter().map(|entry| usable::<V>(cache.core(), entry?)).collect()
 }
 
@@ -101,10 +101,10 @@ pub(super) async fn read_one<V: Value>(
     at: Lookup<'_>,
     schema: Option<u32>,
 ) -> Option<(Entry, Freshness)> {
-    if !cache.is_shared() {
+    if !cache.storage().reads_further() {
         return None;
     }
-    usable::<V>(cache.core(), cache.read_one(at, ValueType::of::<V>(schema)).await?)
+    usable::<V>(cache.core(), cache.storage().read_one(at, ValueType::of::<V>(schema)).await?)
 }
 
 fn usable<V: Value>(core: &Core, entry: Entry) -> Option<(Entry, Freshness)> {
@@ -213,7 +213,7 @@ pub(crate) async fn find_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key:
 pub(crate) fn find_local<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Option<V> {
     let key = full_key(cache, key);
     let at = cache.core().lookup(&key);
-    let entry = cache.peek(at).filter(|entry| entry.0.is_valid(cache.core().epochs()))?;
+    let entry = cache.storage().peek(at).filter(|entry| entry.0.is_valid(cache.core().epochs()))?;
     entry.into_value()
 }
 
@@ -222,11 +222,11 @@ pub(crate) async fn look_at(cache: &(impl Cache + ?Sized), key: &str) -> Option<
     let core = cache.core();
     let at = core.lookup(key);
     let within_ttl = |entry: &Entry| core.judge(entry).is_ok_and(Freshness::is_within_ttl);
-    if let Some(entry) = cache.peek(at).filter(within_ttl) {
+    if let Some(entry) = cache.storage().peek(at).filter(within_ttl) {
         return Some(entry);
     }
-    if !cache.is_shared() {
+    if !cache.storage().reads_further() {
         return None;
     }
-    cache.read_one(at, ValueType::none()).await.filter(within_ttl)
+    cache.storage().read_one(at, ValueType::none()).await.filter(within_ttl)
 }

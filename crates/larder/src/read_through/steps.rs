@@ -132,7 +132,9 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         match self.find_new::<V>() {
             Some(entry) => self.complete(leader, &entry),
             // With the lease of a leader that was superseded, no other process is at it.
-            None if self.cache.is_shared() && !leader.has_lease() => Step::Read(leader, refreshed),
+            None if self.cache.storage().reads_further() && !leader.has_lease() => {
+                Step::Read(leader, refreshed)
+            }
             None => Step::Compute(Some(leader), refreshed),
         }
     }
@@ -144,7 +146,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         if core.stores() == self.stores {
             return None;
         }
-        let entry = self.cache.peek(self.at())?;
+        let entry = self.cache.storage().peek(self.at())?;
         (core.judge_as::<V>(&entry) == Ok(Freshness::Fresh)).then_some(entry)
     }
 
@@ -182,11 +184,13 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         refreshed: Refreshed,
         progress: &mut Progress,
     ) -> Step<V, E> {
-        if self.policy.lock.unwrap_or(Lock::Deployment) == Lock::Deployment {
+        if self.policy.lock.unwrap_or(Lock::Deployment) == Lock::Deployment
+            && let Some(shared) = self.cache.storage().shared()
+        {
             let waits = refreshed.is_none();
             let sought = if waits { Freshness::StaleIfError } else { Freshness::RefreshAhead };
             let scopes = refreshed.as_ref().map_or(&self.scopes, |(entry, _)| entry.0.scopes());
-            let lease = self.cache.lease(self.at(), ValueType::of::<V>(self.policy.schema), scopes, waits);
+            let lease = shared.lease(self.at(), ValueType::of::<V>(self.policy.schema), scopes, waits);
             let stale = progress.stale.as_ref().filter(|_| waits);
             match self.unless_slow(lease, self.policy.timeout, stale).await {
                 Err(value) => return Step::Done(Ok(value)),

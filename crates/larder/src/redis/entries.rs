@@ -13,14 +13,14 @@ use super::{
 use crate::{
     cache_core::{Core, Lookup},
     clock::Moment,
-    entry::{Entry, Received},
-    epoch::{Epoch, LogOrder},
+    entry::{Entry, sharing::Received},
+    epoch::Epoch,
     error::{Kind, Result},
     link::Operation,
     mutant,
     scope::ScopeHash,
-    value::ValueType,
-    wire::{Header, Limits, Rejected, Unencodable, Wire},
+    value::{AnyValue, ValueType},
+    wire::{Coding, Header, Limits, Rejected, Unencodable, Wire},
 };
 
 /// Messages above this size are encoded and decoded where they hold up nobody else.
@@ -129,23 +129,23 @@ impl Remote {
         if !envelope.scopes.contains(&ScopeHash::key(at.key)) {
             return Err(Rejected::Header);
         }
-        if core.epochs().log().is_some_and(|log| envelope.epoch > log.latest_possible()) {
+        if envelope.epoch > self.log.order().latest_possible() {
             return Err(Rejected::Future);
         }
-        let Some(since) = core.epochs().judge(&envelope.scopes, envelope.epoch) else {
+        let Some(since) = self.log.judge(&envelope.scopes, envelope.epoch) else {
             core.count(|counters| &counters.invalidated_reads);
             return Ok(None);
         };
         let (now, remaining) = (core.now(), envelope.times.remaining(self.server_now()));
         let here = match header.raw_length() <= LARGE {
-            true => of.from_bytes.decode(&self.wire, &header, &message, of.schema),
+            true => decode(of, &self.wire, &header, &message),
             false => Err(Rejected::TooDeep),
         };
         let (header, value) = match here {
             Err(Rejected::TooDeep) => {
                 let wire = self.wire;
                 let decode = move |wire: &Wire| {
-                    let value = of.from_bytes.decode(wire, &header, &message, of.schema)?;
+                    let value = decode(of, wire, &header, &message)?;
                     Ok((header.clone(), value))
                 };
                 apart(move || match decode(&wire) {
@@ -159,8 +159,9 @@ impl Remote {
             here => (header, here?),
         };
         let since = if mutant::is("promotion-stamped-at-insertion") { core.begin() } else { since };
-        let received = Received { since, remaining, envelope: header.envelope, value };
-        Ok(Some(Entry::received((at.key.into(), at.hash), now, received)))
+        let (life, scopes) = (remaining.life(now), header.envelope.scopes);
+        let received = Received { since, life, scopes, value, value_type: of };
+        Ok(Some(Entry::received((at.key.into(), at.hash), received)))
     }
 
     /// Stores what is valid still, and can be judged by other processes. What cannot be shared is marked.
@@ -181,7 +182,7 @@ impl Remote {
                 Ok(Store::OutOfReach) => core.count(|counters| &counters.shared_failures),
                 Err(reason) => {
                     entry.0.set_unshared();
-                    unshareable::count_unshared(core, entry.type_name(), &reason);
+                    unshareable::count_unshared(core, type_name(entry), &reason);
                     let is_too_large = matches!(reason, Unencodable::TooLarge { .. });
                     crate::panic_guard::report!(debug, key = entry.key(), %reason, "a value is not shared");
                     // That is no mistake of the caller's.
@@ -235,7 +236,7 @@ impl Remote {
         let name = self.names.entry(entry.key());
         Ok(Store::Wanted(if message.len() <= LARGE && runs_scripts {
             // What no process of this log accepts is no reason to keep it.
-            let latest = core.epochs().log().map_or(Epoch::ZERO, LogOrder::latest_comparable);
+            let latest = self.log.order().latest_comparable();
             let lifetime = lifetime.to_string().into_bytes();
             STORE.on(name, [message, lifetime, latest.number().to_be_bytes().to_vec()])
         } else {
@@ -248,7 +249,7 @@ impl Remote {
     /// The epoch from which on others judge an entry. That of a replacement is known once its invalidation was
     /// read back from the log: everything up to there was there before it.
     async fn epoch_of(&self, core: &Core, entry: &Entry, patience: Instant) -> Option<Epoch> {
-        let log = core.epochs().log()?;
+        let log = self.log.order();
         let Some(announcement) = entry.0.announcement() else {
             let since = if mutant::is("write-stamped-at-end") { core.begin() } else { entry.0.since() };
             return Some(since.epoch_in(log).unwrap_or(Epoch::ZERO));
@@ -281,12 +282,12 @@ impl Remote {
             // Not the codec's own limit, for which a larger stack is no help.
             matches!(*reason, Unencodable::TooDeep { limit: reached, .. } if reached == limit)
         };
-        let message = match entry.message(&small, epoch, now) {
+        let message = match small.message(entry, epoch, now) {
             Err(reason) if matches!(reason, Unencodable::TooLarge { .. }) || is_too_deep(&reason) => {
                 let (wire, entry) = (self.wire, entry.clone());
-                apart(move || match entry.message(&wire, epoch, now) {
+                apart(move || match wire.message(&entry, epoch, now) {
                     Err(reason) if is_too_deep(&reason) => {
-                        on_large_stack(|| entry.message(&wire.deep(), epoch, now)).unwrap_or(Err(reason))
+                        on_large_stack(|| wire.deep().message(&entry, epoch, now)).unwrap_or(Err(reason))
                     }
                     message => message,
                 })
@@ -300,6 +301,22 @@ impl Remote {
         }
         message
     }
+}
+
+/// The value in a message, or `()` if none is wanted.
+fn decode(of: ValueType, wire: &Wire, header: &Header, message: &[u8]) -> Result<Box<AnyValue>, Rejected> {
+    match of.transport {
+        Some(transport) => Coding::of(transport).decode(wire, header, message, of.schema),
+        None => Ok(Box::new(())),
+    }
+}
+
+/// The name of the type of an entry's value: for people.
+fn type_name(entry: &Entry) -> &'static str {
+    entry
+        .0
+        .portable()
+        .map_or("a value of this process alone", |(_, transport)| Coding::of(transport).type_name())
 }
 
 /// Runs what needs more stack than a thread of a runtime has; none if there is no memory for that.

@@ -125,9 +125,10 @@ impl Remote {
         of: ValueType,
         (cover, waits): (&[ScopeHash], bool),
     ) -> Leased {
-        let Some(log) = core.epochs().log().filter(|_| Handle::try_current().is_ok()) else {
+        if Handle::try_current().is_err() {
             return Leased::Free;
-        };
+        }
+        let log = self.log.order();
         let end = Instant::now() + self.lease_lifetime;
         let mut pause = PAUSES.0;
         let mut outdated = None;

@@ -36,7 +36,10 @@ use self::{
 };
 use super::findings::Findings;
 use crate::{
-    epoch::{Contact, Epoch, Epochs, LocalOrder},
+    epoch::{
+        Epoch, Epochs, LocalOrder, ReadVersion,
+        shared::{Contact, LogOrder},
+    },
     scope::ScopeHash,
     sync::plain::{Mutex, lock},
 };
@@ -143,7 +146,17 @@ impl Log {
 
     /// The order of changes in this process and in the log.
     pub(crate) fn epochs(&self) -> &Arc<Epochs> {
-        &self.shared.epochs
+        &self.shared.epochs.local
+    }
+
+    /// What is known of the log.
+    pub(crate) fn order(&self) -> &LogOrder {
+        self.shared.log()
+    }
+
+    /// Judges an entry of the server: see [`SharedEpochs::judge`](crate::epoch::shared::SharedEpochs::judge).
+    pub(crate) fn judge(&self, scopes: &[ScopeHash], epoch: Epoch) -> Option<ReadVersion> {
+        self.shared.epochs.judge(scopes, epoch)
     }
 
     /// What was found out about its servers, by all who share it.

@@ -49,7 +49,7 @@ pub(crate) async fn insert<V: Value>(
             ));
         }
     }
-    let written = cache.write(&entries).await;
+    let written = cache.storage().write(&entries).await;
     for _ in entries.iter().filter(|entry| !entry.0.is_unshared()) {
         core.count(|counters| &counters.stores);
     }

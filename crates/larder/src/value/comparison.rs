@@ -15,7 +15,16 @@ use std::{
 
 use arc_swap::ArcSwap;
 
-use crate::wire::Evidence;
+/// What shows that a value comes back as another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Evidence {
+    /// The two serialize differently.
+    Serialized,
+    /// They serialize alike, and their `PartialEq` or `Debug` tells them apart.
+    Compared,
+    /// They are equal, and their `Debug` tells them apart.
+    Shown,
+}
 
 /// How to compare two values of one type. It runs the type's own code.
 pub(crate) struct Comparison<V> {

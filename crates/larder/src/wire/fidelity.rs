@@ -18,10 +18,9 @@ use super::{
     names::{OneSided, Written},
     path::Paths,
     probe::Probe,
-    reason::Evidence,
     trace::{Fields, Fingerprint, Trace},
 };
-use crate::value::Comparison;
+use crate::value::comparison::{Comparison, Evidence};
 
 /// What is known of the value that is to be shared.
 pub(super) struct Original {

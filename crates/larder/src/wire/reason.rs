@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::value::comparison::Evidence;
+
 /// Why a message is not accepted. To its reader it is a miss; the reason is for counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -94,17 +96,6 @@ impl fmt::Display for Rejected {
 }
 
 impl std::error::Error for Rejected {}
-
-/// What shows that a value comes back as another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Evidence {
-    /// The two serialize differently.
-    Serialized,
-    /// They serialize alike, and their `PartialEq` or `Debug` tells them apart.
-    Compared,
-    /// They are equal, and their `Debug` tells them apart.
-    Shown,
-}
 
 /// Why a value cannot be written to a shared server. The text says what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,10 @@ use super::check;
 use crate::{
     clock::Clock,
     entry::{DependencySet, Entry, ForeignDependencies},
-    epoch::{Epoch, Epochs, Instant, LocalOrder, ReadVersion, Record, ValidAt},
+    epoch::{
+        Epoch, Epochs, LocalOrder, ReadVersion, ValidAt,
+        shared::{Instant, Record, SharedEpochs},
+    },
     policy::Policy,
     scope::{Scope, ScopeHash},
 };
@@ -21,13 +24,13 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A process that follows a log, in contact since [`BEFORE`].
 struct World {
-    epochs: Arc<Epochs>,
+    epochs: SharedEpochs,
     key: ScopeHash,
 }
 
 impl World {
     fn new() -> Arc<Self> {
-        let epochs = Arc::new(Epochs::with_log(Arc::new(LocalOrder::new()), 1));
+        let epochs = SharedEpochs::new(Arc::new(LocalOrder::new()), 1);
         epochs.start_anew(BEFORE);
         Arc::new(Self { epochs, key: Scope::key("k").hash() })
     }
@@ -39,14 +42,14 @@ impl World {
     /// Nothing is to be served out of contact, and there was none so far.
     fn without_contact() -> Arc<Self> {
         let world = Self::new();
-        world.epochs.log().unwrap().contact().restrict(HOUR);
+        world.epochs.log.contact().restrict(HOUR);
         world
     }
 
     /// What the log's reader does: applies the change, and proves contact of what it has applied.
     fn catch_up(&self) {
         self.epochs.follow(&[self.record(None)], CHANGE);
-        self.epochs.log().unwrap().contact().prove(Instant::now());
+        self.epochs.log.contact().prove(Instant::now());
     }
 
     /// Takes an entry of the server into memory, from before the change.
@@ -55,7 +58,7 @@ impl World {
     }
 
     fn is_valid(&self, since: ReadVersion) -> bool {
-        self.epochs.unchanged(&[self.key], since)
+        self.epochs.local.unchanged(&[self.key], since)
     }
 
     /// Appends what waits, and reads it back.
@@ -74,14 +77,14 @@ impl World {
     /// What a computation does that reads a stored entry from memory: its result, for the server, where the stored
     /// entry was still valid.
     fn compute_from(&self, stored: ReadVersion) -> Option<Epoch> {
-        let since = self.epochs.begin();
-        let epoch = since.epoch_in(self.epochs.log().unwrap()).unwrap();
+        let since = self.epochs.local.begin();
+        let epoch = since.epoch_in(&self.epochs.log).unwrap();
         self.is_valid(stored).then_some(epoch)
     }
 
     /// A result that was made from the stored entry is not accepted after the change.
     fn check_result(&self, result: Option<Epoch>) {
-        let accepted = |epoch| self.epochs.log().unwrap().accepts(&[self.key], epoch);
+        let accepted = |epoch| self.epochs.log.accepts(&[self.key], epoch);
         assert!(!result.is_some_and(accepted), "a result made from a stale entry is accepted");
     }
 }
@@ -108,7 +111,7 @@ fn loom_an_own_invalidation_against_an_entry_of_the_server() {
     check(|| {
         let world = World::new();
         let judge = beside(&world, World::judge);
-        world.epochs.apply(&[world.key], []);
+        world.epochs.local.apply(&[world.key], []);
         world.send();
         world.check_taken(judge.join().unwrap());
     });
@@ -119,8 +122,8 @@ fn loom_an_own_invalidation_against_an_entry_of_the_server() {
 fn loom_an_own_invalidation_and_its_sender_against_a_computation() {
     check(|| {
         let world = World::new();
-        let stored = world.epochs.begin();
-        let caller = beside(&world, |world| _ = world.epochs.apply(&[world.key], []));
+        let stored = world.epochs.local.begin();
+        let caller = beside(&world, |world| _ = world.epochs.local.apply(&[world.key], []));
         let sender = beside(&world, World::send);
         let result = world.compute_from(stored);
         caller.join().unwrap();
@@ -143,7 +146,7 @@ fn loom_a_foreign_record_against_an_entry_of_the_server() {
 fn loom_a_foreign_record_against_a_computation() {
     check(|| {
         let world = World::new();
-        let stored = world.epochs.begin();
+        let stored = world.epochs.local.begin();
         let reader = beside(&world, |world| world.epochs.follow(&[world.record(None)], CHANGE));
         let result = world.compute_from(stored);
         reader.join().unwrap();
@@ -157,11 +160,11 @@ fn loom_a_foreign_record_against_a_computation() {
 fn loom_contact_that_is_proven_during_a_hit() {
     check(|| {
         let world = World::without_contact();
-        let entry = stored(world.epochs.begin(), &[world.key], Vec::new());
+        let entry = stored(world.epochs.local.begin(), &[world.key], Vec::new());
         let reader = beside(&world, World::catch_up);
-        assert!(!entry.0.is_valid(&world.epochs), "an old entry of memory is served");
+        assert!(!entry.0.is_valid(&world.epochs.local), "an old entry of memory is served");
         reader.join().unwrap();
-        assert!(!entry.0.is_valid(&world.epochs), "an old entry of memory is served in contact");
+        assert!(!entry.0.is_valid(&world.epochs.local), "an old entry of memory is served in contact");
     });
 }
 
@@ -170,9 +173,11 @@ fn loom_contact_that_is_proven_during_a_hit() {
 fn loom_contact_that_is_proven_during_a_hit_elsewhere() {
     check(|| {
         let world = World::without_contact();
-        let here = Epochs::new(world.epochs.order.clone(), 1);
-        let there =
-            ForeignDependencies { epochs: world.epochs.clone(), scopes: [world.key].into_iter().collect() };
+        let here = Epochs::new(world.epochs.local.order.clone(), 1);
+        let there = ForeignDependencies {
+            epochs: world.epochs.local.clone(),
+            scopes: [world.key].into_iter().collect(),
+        };
         let entry = stored(here.begin(), &[], vec![there]);
         let reader = beside(&world, World::catch_up);
         assert!(!entry.0.is_valid(&here), "an entry made from an old one is served");
@@ -204,7 +209,7 @@ fn loom_a_new_start_against_an_entry_of_the_server() {
 fn loom_a_new_start_against_a_computation() {
     check(|| {
         let world = World::new();
-        let stored = world.epochs.begin();
+        let stored = world.epochs.local.begin();
         let reader = beside(&world, |world| world.epochs.start_anew(Epoch(20)));
         let result = world.compute_from(stored);
         reader.join().unwrap();
@@ -219,7 +224,7 @@ fn loom_the_backward_read_against_an_entry_of_the_server() {
         let world = World::new();
         world.epochs.start_anew(Epoch(20));
         let judge = beside(&world, World::judge);
-        let log = world.epochs.log().unwrap();
+        let log = &world.epochs.log;
         log.read_back(&world.record(None));
         let other = vec![Scope::prefix("p").hash()];
         log.read_back(&Record { epoch: BEFORE, own: None, scopes: other.clone() });
@@ -239,15 +244,16 @@ fn loom_an_entry_that_is_newer_than_a_record_against_an_own_invalidation() {
         let stamp = Arc::new(ValidAt::new(taken));
         let holds = move |world: &World, stamp: &ValidAt| {
             let key = [world.key];
-            stamp.holds(&world.epochs, |stamp| {
-                world.epochs.unchanged(&key, stamp) || world.epochs.valid_in_log_order(&key, stamp, taken)
+            stamp.holds(&world.epochs.local, |stamp| {
+                world.epochs.local.unchanged(&key, stamp)
+                    || world.epochs.local.valid_in_log_order(&key, stamp, taken)
             })
         };
         let reader = beside(&world, {
             let stamp = stamp.clone();
             move |world| holds(world, &stamp)
         });
-        world.epochs.apply(&[world.key], []);
+        world.epochs.local.apply(&[world.key], []);
         if let Some(parcel) = world.epochs.take(1) {
             let newer = Record { epoch: Epoch(12), ..world.record(Some(parcel.attempt)) };
             world.epochs.follow(&[newer], Epoch(12));

@@ -53,7 +53,7 @@ async fn an_entry_from_the_future_is_refused_and_overwritten() {
     let [a, b] = two(&server).await;
     let mut connection = connection(&server);
     let minutes = |minutes: u64| {
-        let log = a.core.epochs().log().expect("it has one");
+        let log = a.remote.log.order();
         let now = log.contact().server_now_ms().expect("it is known").max(log.highest().milliseconds());
         Epoch::from_id(now + minutes * 60_000, 0).expect("it fits")
     };

@@ -20,7 +20,10 @@ use super::{
     start::{self, Known},
 };
 use crate::{
-    epoch::{Epoch, Instant, Record},
+    epoch::{
+        Epoch,
+        shared::{Instant, Record},
+    },
     link::Operation,
     mutant,
     redis::backoff::Backoff,

@@ -18,7 +18,7 @@ use super::{
     shared::{Shared, Starts},
 };
 use crate::{
-    epoch::{Epoch, Parcel},
+    epoch::{Epoch, shared::Parcel},
     link::Operation,
     mutant,
     redis::{backoff::Backoff, key_names::KeyNames},

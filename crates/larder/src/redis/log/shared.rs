@@ -18,7 +18,7 @@ use super::{
     report::report,
 };
 use crate::{
-    epoch::{Contact, Epochs, Instant, LogOrder},
+    epoch::shared::{Contact, Instant, LogOrder, SharedEpochs},
     link::Operation,
     redis::{findings::Findings, key_names::KeyNames, server_info::ServerInfo},
     scope::ScopeHash,
@@ -88,7 +88,7 @@ pub(super) struct Shared {
     pub(super) key: String,
     /// What keys are called.
     pub(super) names: KeyNames,
-    pub(super) epochs: Arc<Epochs>,
+    pub(super) epochs: SharedEpochs,
     /// Who appends, as the records say.
     identity: AtomicU64,
     /// From the entropy of the operating system, which the hashes of the standard library are seeded with.
@@ -117,7 +117,7 @@ impl Shared {
         let Settings { order, slots, freshness, deadline, unlink, findings } = settings;
         let names = KeyNames::new(prefix);
         let shared = Self {
-            epochs: Arc::new(Epochs::with_log(order, slots)),
+            epochs: SharedEpochs::new(order, slots),
             identity: AtomicU64::new(0),
             seed: RandomState::new(),
             key: names.log(),
@@ -141,7 +141,7 @@ impl Shared {
 
     /// What is known of the log.
     pub(super) fn log(&self) -> &LogOrder {
-        self.epochs.log().expect("these epochs were made with a log")
+        &self.epochs.log
     }
 
     /// Who appends, as the records say. The reader recognises by it what is our own.

@@ -13,7 +13,10 @@ use super::{
     shared::{Cause, Shared, count},
 };
 use crate::{
-    epoch::{Epoch, Instant, RESET_MARGIN, RESET_SPREAD},
+    epoch::{
+        Epoch,
+        shared::{Instant, RESET_MARGIN, RESET_SPREAD},
+    },
     mutant,
 };
 

@@ -24,7 +24,7 @@ use larder_servers::{RedisServer, until};
 use self::single::SingleServer;
 use super::*;
 use crate::{
-    epoch::{Announcement, Outbox, ReadVersion},
+    epoch::{Announcement, ReadVersion, shared::Outbox},
     scope::Scope,
 };
 
@@ -96,7 +96,7 @@ impl Process {
 
     /// Whether an entry of the server is.
     fn accepts(&self, key: &str, epoch: Epoch) -> bool {
-        self.0.epochs().judge(&[Scope::key(key).hash()], epoch).is_some()
+        self.0.judge(&[Scope::key(key).hash()], epoch).is_some()
     }
 
     fn position(&self) -> Epoch {

@@ -338,7 +338,11 @@ mod compared_by_the_macros {
             wire(Codec::Json).encode_compared(&Shown { id: 1, note }, &envelope(), None, Some(&comparison))
         };
         let is_lost = |note| {
-            let shown = Unencodable::Changed { codec: "JSON", at: None, evidence: reason::Evidence::Shown };
+            let shown = Unencodable::Changed {
+                codec: "JSON",
+                at: None,
+                evidence: crate::value::comparison::Evidence::Shown,
+            };
             encode(note) == Err(shown)
         };
         assert!(encode(0).is_ok());
@@ -385,7 +389,7 @@ mod compared_by_the_macros {
             |lost| wire(Codec::Json).encode_compared(&Lossy { lost }, &envelope(), None, Some(&text));
         assert!(matches!(
             encode(Some(1)),
-            Err(Unencodable::Changed { evidence: reason::Evidence::Compared, .. })
+            Err(Unencodable::Changed { evidence: crate::value::comparison::Evidence::Compared, .. })
         ));
         assert!(encode(None).is_ok());
     }

@@ -103,7 +103,7 @@ fn a_log_that_leaps_again_is_followed() {
     b.hears(a, "k");
     a.hears(&b, "k");
     // What is written up there is no forgery.
-    assert!(a.0.epochs().log().expect("it has one").latest_possible() >= b.position());
+    assert!(a.0.order().latest_possible() >= b.position());
 }
 
 /// Several losses in a row raise the IDs by a minute each, and by chance a little more, so that no two logs have the
@@ -124,7 +124,7 @@ fn resets_in_a_row_are_no_leap() {
     processes[1].hears(&late, "k");
     for process in processes.iter().chain([&late]) {
         assert_eq!((process.0.status().leaps, process.0.status().malformed), (0, 0));
-        let latest = process.0.epochs().log().expect("it has one").latest_possible();
+        let latest = process.0.order().latest_possible();
         assert!(latest >= late.position(), "an entry that is written now is accepted");
     }
 }

@@ -8,7 +8,6 @@
 //! A scope waits once, however often it is invalidated. What waits is bounded: too many scopes become one that
 //! covers everything.
 
-mod announcement;
 mod deletions;
 
 use std::{
@@ -22,10 +21,9 @@ use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 use tokio::sync::Notify;
 
-pub(crate) use self::announcement::Announcement;
 use self::deletions::Deletions;
-use super::Epoch;
 use crate::{
+    epoch::{Announcement, Epoch},
     mutant,
     scope::{self, ScopeHash},
     sync::{AtomicU64, Mutex, Ordering, lock},
@@ -155,7 +153,7 @@ impl Outbox {
 
     /// Takes out what waits, or as much of it as goes into one record, `most` scopes at most, for one attempt to
     /// append it. Called as the only applier, so that no change is on its way that is half done: see
-    /// [`Epochs::take`](super::Epochs::take).
+    /// [`SharedEpochs::take`](super::SharedEpochs::take).
     pub(crate) fn take(&self, most: usize) -> Option<Parcel> {
         let mut state = lock(&self.state);
         let count = state.waiting.len().min(MOST_AT_ONCE).min(most);

@@ -1,7 +1,8 @@
-//! Counters: numbers, not entries, in a key space of their own.
+//! The counters of a cache that no server shares: numbers, not entries, in a key space of their own.
 
 use std::{
-    sync::Arc,
+    fmt,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -16,9 +17,11 @@ use crate::{
     error::{Error, Kind, Result},
 };
 
-/// The counters of a cache, bounded like its entries.
-#[derive(Clone)]
-pub(super) struct Counters(sync::Cache<Arc<str>, Counter>);
+/// The counters of a cache: at most `capacity` of them, and no memory before the first one.
+pub(crate) struct LocalCounters {
+    capacity: u64,
+    counters: OnceLock<sync::Cache<Arc<str>, Counter>>,
+}
 
 #[derive(Clone, Copy)]
 struct Counter {
@@ -27,19 +30,23 @@ struct Counter {
     end: Option<(Moment, Instant)>,
 }
 
-impl Counters {
+impl LocalCounters {
     pub(super) fn new(capacity: u64) -> Self {
-        Self(sync::Cache::builder().max_capacity(capacity).expire_after(UntilItsEnd).build())
+        Self { capacity, counters: OnceLock::new() }
     }
 
-    /// See [`Cache::count`](crate::Cache::count).
-    pub(super) fn add(&self, key: &str, by: i64, ttl: Option<Duration>, now: Moment) -> Result<i64> {
+    /// See [`CacheExt::increment`](crate::CacheExt::increment).
+    pub(crate) fn add(&self, key: &str, by: i64, ttl: Option<Duration>, now: Moment) -> Result<i64> {
         let goes_on = |counter: &Counter| counter.end.is_none_or(|(end, _)| now < end);
         if by == 0 {
-            return Ok(self.0.get(key).filter(goes_on).map_or(0, |counter| counter.value));
+            let counter = self.counters.get().and_then(|counters| counters.get(key));
+            return Ok(counter.filter(goes_on).map_or(0, |counter| counter.value));
         }
         let end = ttl.and_then(|ttl| Some((now.after(ttl), Instant::now().checked_add(ttl)?)));
-        let added = self.0.entry(Arc::from(key)).and_try_compute_with(|entry| {
+        let counters = self.counters.get_or_init(|| {
+            sync::Cache::builder().max_capacity(self.capacity).expire_after(UntilItsEnd).build()
+        });
+        let added = counters.entry(Arc::from(key)).and_try_compute_with(|entry| {
             let before = entry.map(moka::Entry::into_value).filter(goes_on);
             let counter = before.unwrap_or(Counter { value: 0, end });
             match counter.value.checked_add(by) {
@@ -56,7 +63,15 @@ impl Counters {
     }
 
     pub(super) fn remove(&self, key: &str) {
-        self.0.invalidate(key);
+        if let Some(counters) = self.counters.get() {
+            counters.invalidate(key);
+        }
+    }
+}
+
+impl fmt::Debug for LocalCounters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalCounters").field("capacity", &self.capacity).finish_non_exhaustive()
     }
 }
 

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::epoch::{Epochs, LocalOrder, Parcel};
+use crate::epoch::{
+    LocalOrder,
+    shared::{Parcel, SharedEpochs},
+};
 
 const SCOPES: u64 = 4;
 
@@ -52,7 +55,7 @@ fn scope(number: u64) -> ScopeHash {
 }
 
 struct World {
-    epochs: Epochs,
+    epochs: SharedEpochs,
     records: Vec<Record>,
     under_way: Option<Parcel>,
     // The reference:
@@ -68,7 +71,7 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            epochs: Epochs::with_log(Arc::new(LocalOrder::new()), MANY),
+            epochs: SharedEpochs::new(Arc::new(LocalOrder::new()), MANY),
             records: Vec::new(),
             under_way: None,
             known: Vec::new(),
@@ -81,7 +84,7 @@ impl World {
     }
 
     fn log(&self) -> &LogOrder {
-        self.epochs.log().expect("there is a log")
+        &self.epochs.log
     }
 
     fn append(&mut self, own: Option<u64>, scopes: Vec<ScopeHash>) {
@@ -110,7 +113,7 @@ impl World {
         match step {
             Step::Foreign(scopes) => self.append(None, scopes.into_iter().map(scope).collect()),
             Step::Invalidate(number) => {
-                self.epochs.apply(&[scope(number)], []);
+                self.epochs.local.apply(&[scope(number)], []);
                 self.enter(scope(number));
             }
             Step::Append => {

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::epoch::Epoch;
+use super::Epoch;
 
 /// How far the invalidations have come that wait together. One for all of them: those of a million calls while the
 /// server is away take no more memory than those of one.
@@ -43,12 +43,12 @@ impl Announcement {
         }
     }
 
-    pub(super) fn set_named(&self, epoch: Epoch) {
+    pub(crate) fn set_named(&self, epoch: Epoch) {
         self.epoch.store(epoch.0, Ordering::Release);
         self.notify();
     }
 
-    pub(super) fn set_echoed(&self) {
+    pub(crate) fn set_echoed(&self) {
         self.echoed.store(true, Ordering::Release);
         self.notify();
     }

@@ -7,10 +7,13 @@
 //!
 //! Only the log's reader writes position, floors and slots.
 
+use std::sync::Arc;
+
 use crossbeam_utils::CachePadded;
 
-use super::{Epoch, contact::Contact, outbox::Outbox, slots::Slots};
+use super::{contact::Contact, outbox::Outbox};
 use crate::{
+    epoch::{Announcement, Epoch, LogId, SharedOrder, slots::Slots},
     mutant,
     scope::ScopeHash,
     sync::{AtomicU64, Ordering},
@@ -31,10 +34,6 @@ const AHEAD: u64 = RESET_MARGIN / 2;
 /// How far above the server's clock, and above everything that was seen, the IDs of a log may be at most, in
 /// milliseconds: thirty resets in a row, or more, that this process has not followed.
 const LONGEST_LEAP: u64 = 60 * RESET_MARGIN;
-
-/// A log, among all that this process follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LogId(u64);
 
 /// A record of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,11 +181,34 @@ impl LogOrder {
     }
 }
 
+impl SharedOrder for LogOrder {
+    fn position(&self) -> (LogId, Epoch) {
+        (self.id, Self::position(self))
+    }
+
+    fn announce(&self, scopes: &[ScopeHash], keys: &mut dyn Iterator<Item = Arc<str>>) -> Arc<Announcement> {
+        self.outbox.add(scopes, keys)
+    }
+
+    fn ring(&self) {
+        self.outbox.ring();
+    }
+
+    #[inline]
+    fn in_touch(&self) -> bool {
+        self.contact.permits()
+    }
+
+    fn accepts(&self, scopes: &[ScopeHash], epoch: Epoch) -> bool {
+        Self::accepts(self, scopes, epoch)
+    }
+}
+
 impl std::fmt::Debug for LogOrder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LogOrder").field("position", &self.position()).finish_non_exhaustive()
     }
 }
 
-#[cfg(all(test, feature = "redis", not(larder_loom)))]
+#[cfg(all(test, not(larder_loom)))]
 mod tests;

@@ -1,0 +1,77 @@
+//! Entries for stores that share them: what a message has to say of one, and one made of that.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Entry, Lifetime, Stored};
+use crate::{
+    clock::Moment,
+    epoch::{Announcement, ReadVersion, ValidAt},
+    scope::ScopeSet,
+    value::{AnyValue, Transport, ValueType},
+};
+
+/// An entry that came from a shared store.
+pub(crate) struct Received {
+    /// Where its computation began, and in local order, what came before it was judged.
+    pub(crate) since: ReadVersion,
+    pub(crate) life: Lifetime,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) value: Box<AnyValue>,
+    pub(crate) value_type: ValueType,
+}
+
+impl Entry {
+    /// The entry that a shared store gave, under this key with this hash.
+    pub(crate) fn received((key, hash): (Arc<str>, u64), received: Received) -> Self {
+        let Received { since, life, scopes, value, value_type } = received;
+        Self(Arc::new(Stored {
+            hash,
+            key,
+            valid_at: ValidAt::new(since),
+            since,
+            announcement: None,
+            life,
+            scopes,
+            foreign_dependencies: None,
+            schema: value_type.schema,
+            unshared: false.into(),
+            value,
+            transport: value_type.transport,
+        }))
+    }
+
+    /// For how long a store has to keep this entry from now on.
+    pub(crate) fn retention_left(&self, now: Moment) -> Duration {
+        self.0.life.end().since(now)
+    }
+}
+
+impl Stored {
+    /// Where its computation began.
+    pub(crate) fn since(&self) -> ReadVersion {
+        self.since
+    }
+
+    /// What its write to a server has to wait for.
+    pub(crate) fn announcement(&self) -> Option<&Arc<Announcement>> {
+        self.announcement.as_ref()
+    }
+
+    pub(crate) fn life(&self) -> &Lifetime {
+        &self.life
+    }
+
+    pub(crate) fn schema(&self) -> Option<u32> {
+        self.schema
+    }
+
+    /// The value, and how it becomes a message: none if it cannot.
+    pub(crate) fn portable(&self) -> Option<(&AnyValue, &'static Transport)> {
+        Some((&*self.value, self.transport?))
+    }
+
+    /// Says that the value cannot be shared.
+    pub(crate) fn set_unshared(&self) {
+        self.unshared.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}

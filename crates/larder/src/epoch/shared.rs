@@ -1,0 +1,15 @@
+//! The one rule between processes: the order of the log that they share, and how one of them follows it.
+
+mod contact;
+mod following;
+mod log_order;
+mod outbox;
+
+#[cfg(all(test, not(larder_loom)))]
+pub(crate) use self::outbox::Outbox;
+pub(crate) use self::{
+    contact::{Contact, Instant},
+    following::SharedEpochs,
+    log_order::{LogOrder, RESET_MARGIN, RESET_SPREAD, Record},
+    outbox::Parcel,
+};

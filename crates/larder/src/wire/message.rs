@@ -1,0 +1,60 @@
+//! Entries as messages.
+
+use super::{Coding, Envelope, Remaining, Times, Unencodable, Wire};
+use crate::{
+    clock::Moment,
+    entry::{Entry, Lifetime},
+    epoch::Epoch,
+    mutant, scope,
+};
+
+impl Wire {
+    /// An entry as a message. `now` is the time on this process' clock and on the server's.
+    ///
+    /// # Errors
+    ///
+    /// If another process would not read the same value from it.
+    pub(crate) fn message(
+        &self,
+        entry: &Entry,
+        epoch: Epoch,
+        now: (Moment, u64),
+    ) -> Result<Vec<u8>, Unencodable> {
+        let stored = &entry.0;
+        let narrow = mutant::is("own-scopes-on-the-wire");
+        let scopes = if narrow { scope::covering(&stored.key, &[]) } else { stored.scopes().clone() };
+        let envelope = Envelope { epoch, times: Times::of(stored.life(), now), scopes };
+        let no_form = || Unencodable::Codec {
+            codec: self.codec.name(),
+            reason: "its type has no serialized form".to_owned(),
+        };
+        let (value, transport) = stored.portable().ok_or_else(no_form)?;
+        Coding::of(transport).encode(value, self, &envelope, stored.schema())
+    }
+}
+
+impl Times {
+    fn of(life: &Lifetime, (now, server_now): (Moment, u64)) -> Self {
+        let age = u64::try_from(now.since(life.stored).as_millis()).unwrap_or(u64::MAX);
+        Self {
+            created: server_now.saturating_sub(age),
+            prompt: life.refresh_due.since(life.stored),
+            fresh: life.ttl_end.since(life.stored),
+            revalidate: life.revalidate_end.since(life.ttl_end),
+            on_error: life.on_error_end.since(life.ttl_end),
+        }
+    }
+}
+
+impl Remaining {
+    /// The lifetime of an entry that has so much left from `now` on.
+    pub(crate) fn life(&self, now: Moment) -> Lifetime {
+        Lifetime {
+            stored: now,
+            refresh_due: now.after(self.prompt),
+            ttl_end: now.after(self.fresh),
+            revalidate_end: now.after(self.revalidate),
+            on_error_end: now.after(self.on_error),
+        }
+    }
+}
