@@ -98,11 +98,12 @@ impl CoreBuilder {
         self
     }
 
-    /// How many slots remember the last change of scopes, in each of two tables, at eight bytes each;
-    /// 2^20 by default, and 2^28 at most. A number that is no power of two is rounded up to one.
+    /// How many slots remember when scopes last changed, at 16 bytes each; 2^20 by default, and 2^28 at most. The first
+    /// 64th of them is used alone until it is full.
     ///
-    /// Two scopes that share a slot cost an entry that was still good: with λ invalidations a second, an
-    /// entry under n scopes is lost that way about λ·n/slots times a second.
+    /// An entry that is still good is never lost if it is read, or stored, once in as many changes of different scopes
+    /// as there are slots, less a tenth: its own insert, or its last hit, is then younger than all that is forgotten.
+    /// Changes of keys leave half of the slots to prefixes and tags, and those half of them to keys.
     pub fn scope_slots(mut self, slots: usize) -> Self {
         self.scope_slots = slots;
         self

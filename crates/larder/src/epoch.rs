@@ -16,7 +16,7 @@
 //! Where there is a log, contact with it is asked for before the counter: what was proven to be applied by
 //! then is in the slots that are looked at afterwards.
 //!
-//! Two scopes that share a slot make an entry look stale, never fresh.
+//! The slots are bounded: a scope that had to be forgotten makes an entry look stale, never fresh ([`Slots`]).
 //!
 //! What processes share has an order of its own: see [`SharedOrder`].
 
@@ -40,8 +40,8 @@ use crate::{
     sync::{AtomicU64, Mutex, Ordering, lock},
 };
 
-/// How many slots a table has unless told otherwise: 8 MiB of address space, of which the operating
-/// system backs only the pages that were written to.
+/// How many slots there are unless told otherwise: 16 MiB when a million scopes have changed, and a quarter of a MiB
+/// until twenty thousand have, of which the operating system backs only the pages that were written to.
 pub(crate) const DEFAULT_SLOTS: usize = 1 << 20;
 
 /// A point before which a value was not yet read: taken by [`begin`](crate::CacheExt::begin), given to
@@ -188,7 +188,7 @@ pub(crate) struct Replaced<R> {
 }
 
 impl Epochs {
-    /// With two tables of at least `slots` slots each.
+    /// With slots for so many scopes.
     pub(crate) fn new(order: Arc<LocalOrder>, slots: usize) -> Self {
         Self { order, slots: Slots::new(slots), recent: Recent::new(), log: None }
     }
@@ -262,7 +262,7 @@ impl Epochs {
 
     /// Whether nothing among `scopes`, a set, nor everything, was changed since.
     ///
-    /// `Relaxed` is enough: a change that happened before this call is seen by coherence alone.
+    /// A change that happened before this call is seen, or a later one.
     #[inline]
     pub(crate) fn unchanged(&self, scopes: &[ScopeHash], since: ReadVersion) -> bool {
         if scopes.len() > scope::FEW {
@@ -274,7 +274,7 @@ impl Epochs {
     /// The same for many scopes: costs no more than what changed since, where that is less than what there is.
     #[inline(never)]
     fn many_unchanged(&self, scopes: &[ScopeHash], since: ReadVersion) -> bool {
-        // Exact, where the slots may take a change of other scopes for one of these.
+        // A look at each scope's slots would cost more.
         let told = self.recent.unchanged(scopes, since.local, scopes.len());
         told.unwrap_or_else(|| self.slots.unchanged(scopes, since.local))
     }
@@ -296,7 +296,7 @@ impl Epochs {
         id == log.position().0 && self.slots.unchanged(&[], stamp.local) && log.accepts(scopes, epoch)
     }
 
-    /// The number of the last change in the slot of this scope; zero before the first one.
+    /// The number of the last change of this scope, or a higher one if it was forgotten; zero before the first one.
     pub(crate) fn last_change(&self, scope: ScopeHash) -> u64 {
         self.slots.last(scope)
     }
@@ -304,11 +304,7 @@ impl Epochs {
 
 impl fmt::Debug for Epochs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Epochs")
-            .field("order", &self.order)
-            .field("slots", &self.slots.len())
-            .field("log", &self.log)
-            .finish_non_exhaustive()
+        f.debug_struct("Epochs").field("order", &self.order).field("log", &self.log).finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,7 @@ use loom::{sync::atomic::AtomicU64, thread};
 use super::{Epochs, LocalOrder, Ordering, ReadVersion, Replaced, ValidAt};
 use crate::scope::{Scope, ScopeHash};
 
-fn check(run: impl Fn() + Send + Sync + 'static) {
+pub(super) fn check(run: impl Fn() + Send + Sync + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.check(run);

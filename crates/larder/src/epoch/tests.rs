@@ -1,7 +1,7 @@
 use super::*;
 use crate::scope::Scope;
 
-/// So many slots that hardly ever one is shared, whatever the secret.
+/// So many slots that nothing is forgotten.
 const MANY: usize = 1 << 20;
 
 fn epochs() -> Epochs {
@@ -42,13 +42,17 @@ fn a_replacement_stands_unless_something_changed_since() {
 }
 
 #[test]
-fn scopes_that_share_a_slot_make_an_entry_stale_and_never_fresh() {
+fn what_is_forgotten_makes_an_entry_stale_and_never_fresh() {
     let epochs = Epochs::new(Arc::new(LocalOrder::new()), 1);
-    let [key, other, prefix] = hashes([Scope::key("a"), Scope::key("b"), Scope::prefix("a")]);
+    let [key, prefix] = hashes([Scope::key("a"), Scope::prefix("a")]);
     let since = epochs.begin();
-    epochs.apply(&[other], []);
+    epochs.apply(&[key], []);
+    let changed = epochs.begin();
+    (0..100).for_each(|other| _ = epochs.apply(&hashes([Scope::key(format!("b{other}"))]), []));
     assert!(!epochs.unchanged(&[key], since));
-    assert!(epochs.unchanged(&[prefix], since), "keys and wider scopes have tables of their own");
+    assert!(!epochs.unchanged(&[key], changed), "it may have changed again");
+    assert!(epochs.unchanged(&[key], epochs.begin()));
+    assert!(epochs.unchanged(&[prefix], since), "keys drive out no wider scope");
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(crate) type OnWake = dyn Fn(ScopeHash, bool) + Send + Sync;
 pub(crate) struct Settings {
     /// The order of changes of this process.
     pub(crate) order: Arc<LocalOrder>,
-    /// How many slots each table has.
+    /// How many scopes' changes are remembered, in local order and in log order.
     pub(crate) slots: usize,
     /// For how long things may be served out of touch, where somebody sets a limit.
     pub(crate) freshness: Option<Duration>,

@@ -96,7 +96,7 @@ impl RedisCacheBuilder {
         self
     }
 
-    /// See [`CoreBuilder::scope_slots`](crate::CoreBuilder::scope_slots). Here there are two more such tables,
+    /// See [`CoreBuilder::scope_slots`](crate::CoreBuilder::scope_slots). Here as many again are
     /// for the order of the log. Of caches with one prefix on one server, the first one decides.
     pub fn scope_slots(mut self, slots: usize) -> Self {
         self.settings.scope_slots = slots;

@@ -149,7 +149,7 @@ impl LogOrder {
 
     /// Remembers what a record covers. A record of any age may come, in any order.
     pub(super) fn raise(&self, scopes: &[ScopeHash], epoch: Epoch) {
-        self.slots.raise_to_at_least(scopes, epoch.0);
+        self.slots.raise(scopes, epoch.0);
         if scopes.contains(&ScopeHash::ALL) {
             self.reset_floor.fetch_max(epoch.0, Ordering::AcqRel);
         }

@@ -12,7 +12,7 @@ use crate::epoch::{
 
 const SCOPES: u64 = 4;
 
-/// So many slots that hardly ever one is shared, whatever the secret.
+/// So many slots that nothing is forgotten.
 const MANY: usize = 1 << 20;
 
 #[derive(Debug, Clone)]
