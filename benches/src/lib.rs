@@ -1,6 +1,7 @@
 //! What the benches have in common: cached functions, the same data in other caches, a mix of ids, and counting.
 
 pub mod counter;
+pub mod mixes;
 
 use std::{
     future::Future,
@@ -89,6 +90,17 @@ pub fn quick(ids: impl IntoIterator<Item = u64>) -> quick_cache::sync::Cache<u64
     let cache = quick_cache::sync::Cache::new(usize::try_from(IDS).expect("there are few"));
     ids.into_iter().for_each(|id| cache.insert(id, id));
     cache
+}
+
+/// Reads an id through a cache that computes it, if need be: whether it was a hit.
+pub fn read(cache: &MemoryCache, id: u64) -> bool {
+    let mut hit = true;
+    let compute = || {
+        hit = false;
+        async move { Ok::<_, String>(id) }
+    };
+    ready(cache.get_or_compute(&key(id), policy(), compute)).expect("it cannot fail");
+    hit
 }
 
 /// The output of a future that has nothing to wait for.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use larder::{MemoryCache, RedisCache, RedisCacheBuilder, TieredCache, contract};
+use larder::{MemoryCache, RedisCache, RedisCacheBuilder, Store, TieredCache, contract};
 use larder_servers::{RedisCluster, RedisSentinel, RedisServer};
 
 /// Longer than usual: a machine that builds something else at the same time is slow.
@@ -13,7 +13,10 @@ fn patient(builder: RedisCacheBuilder) -> RedisCacheBuilder {
 async fn check(builder: impl Fn() -> RedisCacheBuilder) {
     let connect = async || patient(builder()).connect().await.expect("the server is up");
     contract::check(connect).await;
-    contract::check(async || TieredCache::new(MemoryCache::new(10_000), connect().await)).await;
+    for store in [Store::Table, Store::Moka] {
+        let memory = || MemoryCache::builder().store(store).build().expect("the settings are valid");
+        contract::check(async || TieredCache::new(memory(), connect().await)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

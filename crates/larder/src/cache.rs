@@ -87,8 +87,10 @@ pub trait Cache: Send + Sync {
 pub trait Storage: Send + Sync {
     /// The entry under this key, if it can be had without waiting.
     ///
-    /// Called for one in 64 of the hits that a front cache answered too, so that the storage's idea of what
-    /// is used stays true.
+    /// Called for one in 64 of the hits that a front cache ([`CoreBuilder::front_cache_slots`]) answered too, so that
+    /// the storage's idea of what is used stays true.
+    ///
+    /// [`CoreBuilder::front_cache_slots`]: crate::CoreBuilder::front_cache_slots
     fn peek(&self, at: Lookup<'_>) -> Option<Entry>;
 
     /// Whether [`read`](Self::read) may find what [`peek`](Self::peek) did not.

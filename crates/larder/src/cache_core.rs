@@ -1,4 +1,4 @@
-//! The core of a cache: its shared state (epochs, computations in flight, front cache, statistics).
+//! The core of a cache: its shared state (epochs, computations in flight, table of entries, statistics).
 
 mod counters;
 
@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use arc_swap::Guard;
 use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 
@@ -18,23 +19,27 @@ use crate::{
     clock::{Clock, Moment},
     deferred_drop::DropDeferred,
     dependencies,
-    entry::{Entry, Freshness},
+    entry::{Entry, Freshness, Stored},
     epoch::{Announcement, DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replaced},
-    front_cache::FrontCache,
     lock::LocalLocks,
     scope::{self, Scope, ScopeHash, ScopeSet},
     singleflight::Singleflight,
     stats::{CacheStats, Counters, Stats},
+    table::{Dropped, Eviction, Table},
 };
 
-/// One front-cache hit in this many is reported to the store behind it.
-const STORE_SAMPLE: u64 = 64;
+/// One hit in this many does some of the work that is no single call's: it is reported to the store behind the table, or
+/// sweeps a set of the table.
+const UPKEEP_SAMPLE: u64 = 64;
 
-/// One hit in this many that the front cache did not answer drives out another entry from there.
+/// One entry stored in this many sweeps a set of the table.
+const SWEEP_SAMPLE: u64 = 8;
+
+/// One hit in this many that a full front cache did not answer drives out another entry from there.
 const PROMOTION_SAMPLE: u64 = 8;
 
-/// The identity of a cache: its order of changes, its computations under way, its front cache and its
-/// statistics. Shared by the cache's clones and namespaces. Cheap to clone.
+/// The identity of a cache: its order of changes, its computations under way, the table that hits
+/// are answered from, and its statistics. Shared by the cache's clones and namespaces. Cheap to clone.
 ///
 /// An implementation of [`Cache`](crate::Cache) makes one with [`Core::builder`] and hands it out.
 #[derive(Debug, Clone)]
@@ -42,7 +47,10 @@ pub struct Core(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    front: FrontCache,
+    /// None for a cache whose hits all come from somewhere else.
+    table: Option<Table>,
+    /// Whether the table is not the store itself, but lies in front of it.
+    is_front: bool,
     epochs: Arc<Epochs>,
     hasher: RandomState,
     clock: Clock,
@@ -81,7 +89,7 @@ pub(crate) enum Unusable {
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct CoreBuilder {
-    front_cache_slots: usize,
+    table: TableSettings,
     scope_slots: usize,
     epochs: Option<Arc<Epochs>>,
     counters: u64,
@@ -90,11 +98,27 @@ pub struct CoreBuilder {
 /// How many counters a cache keeps in this process, unless its number of entries is known.
 const COUNTERS: u64 = 10_000;
 
+/// What hits are answered from.
+#[derive(Debug, Clone, Copy)]
+enum TableSettings {
+    /// So many entries in front of the store.
+    Front(usize),
+    /// The store itself.
+    Store { capacity: u64, eviction: Eviction, weighs: bool },
+}
+
 impl CoreBuilder {
     /// How many recently hit entries lie in front of the store: none for zero, which is the default, and 2^20
     /// at most.
     pub fn front_cache_slots(mut self, slots: usize) -> Self {
-        self.front_cache_slots = slots;
+        const MOST: usize = 1 << 20;
+        self.table = TableSettings::Front(slots.min(MOST));
+        self
+    }
+
+    /// Has the core's table be the store, so that a hit looks nowhere else.
+    pub(crate) fn store(mut self, capacity: u64, eviction: Eviction, weighs: bool) -> Self {
+        self.table = TableSettings::Store { capacity, eviction, weighs };
         self
     }
 
@@ -126,8 +150,16 @@ impl CoreBuilder {
     pub fn build(self) -> Core {
         let epochs =
             self.epochs.unwrap_or_else(|| Arc::new(Epochs::new(LocalOrder::of_process(), self.scope_slots)));
+        let (table, is_front) = match self.table {
+            TableSettings::Front(0) => (None, true),
+            TableSettings::Front(slots) => (Some(Table::new(slots as u64, Eviction::TinyLfu, false)), true),
+            TableSettings::Store { capacity, eviction, weighs } => {
+                (Some(Table::new(capacity, eviction, weighs)), false)
+            }
+        };
         Core(Arc::new(Inner {
-            front: FrontCache::new(self.front_cache_slots),
+            table,
+            is_front,
             epochs,
             hasher: RandomState::default(),
             clock: Clock::default(),
@@ -144,7 +176,12 @@ impl CoreBuilder {
 impl Core {
     /// Builds a core.
     pub fn builder() -> CoreBuilder {
-        CoreBuilder { front_cache_slots: 0, scope_slots: DEFAULT_SLOTS, epochs: None, counters: COUNTERS }
+        CoreBuilder {
+            table: TableSettings::Front(0),
+            scope_slots: DEFAULT_SLOTS,
+            epochs: None,
+            counters: COUNTERS,
+        }
     }
 
     /// Applies an invalidation of this process: no entry that these scopes cover and whose computation has begun is
@@ -159,7 +196,10 @@ impl Core {
         let hashes: ScopeSet = scopes.iter().map(Scope::hash).collect();
         let keys = || scopes.iter().filter_map(Scope::as_key);
         let announcement = self.0.epochs.apply(&hashes, keys().map(Arc::from));
-        keys().for_each(|key| self.0.counters.remove(key));
+        // Where processes share entries, they share counters.
+        if announcement.is_none() {
+            keys().for_each(|key| self.0.counters.remove(key));
+        }
         announcement
     }
 
@@ -178,7 +218,10 @@ impl Core {
         if evicted {
             self.0.stats.count(|counters| &counters.evictions);
         }
-        self.0.front.clear(&entry.0);
+        if let Some(front) = self.front() {
+            // Not dropped here: the store may hold its locks.
+            front.remove_entry(&entry.0).defer();
+        }
     }
 
     /// What the cache did so far.
@@ -194,10 +237,11 @@ impl Core {
         self.0.clock.advance(by);
     }
 
-    /// The value under a key, if that takes no more than a look: it lies in the front cache, is valid,
-    /// fresh and a `V`, and no computation has to know of the read. Counts a hit, or nothing.
+    /// The value under a key, if that takes no more than a look: it lies in the table, is valid, fresh and a `V`, and no
+    /// computation has to know of the read. Counts a hit, or nothing.
     ///
-    /// `touch` is called for one hit in 64: the store behind should know of it, and gives what it keeps.
+    /// `touch` is called for one hit in 64 if there is a store behind the table: it should know of it, and gives what it
+    /// keeps.
     #[inline]
     pub(crate) fn hit<V: Clone + 'static>(
         &self,
@@ -205,24 +249,79 @@ impl Core {
         touch: impl FnOnce() -> Option<Entry>,
     ) -> Option<V> {
         let inner = &*self.0;
-        let slot = inner.front.get(at.hash)?;
-        let stored = slot.as_ref()?;
-        if stored.hash != at.hash
-            || *stored.key != *at.key
-            || !stored.is_fresh(inner.clock.now())
-            || !stored.is_valid(&inner.epochs)
-            || dependencies::recording()
+        let found = inner.table.as_ref()?.get(at.hash, at.key)?;
+        let stored = found.as_ref()?;
+        if !stored.is_fresh(inner.clock.now()) || !stored.is_valid(&inner.epochs) || dependencies::recording()
         {
             return None;
         }
-        let value = stored.value::<V>()?;
-        let value = value.clone();
-        if inner.stats.hit().is_one_in(STORE_SAMPLE)
-            && touch().is_none_or(|kept| !Arc::ptr_eq(&kept.0, stored))
-        {
-            inner.front.clear(stored);
+        let value = stored.value::<V>()?.clone();
+        if inner.stats.hit().is_one_in(UPKEEP_SAMPLE) {
+            self.keep_up(found, touch);
         }
         Some(value)
+    }
+
+    /// What one hit in 64 does besides.
+    #[cold]
+    fn keep_up(&self, found: Guard<Option<Arc<Stored>>>, touch: impl FnOnce() -> Option<Entry>) {
+        let Some(front) = self.front() else {
+            drop(found);
+            self.sweep();
+            return;
+        };
+        if let Some(stored) = &*found
+            && touch().is_none_or(|kept| !Arc::ptr_eq(&kept.0, stored))
+        {
+            drop(front.remove_entry(stored));
+        }
+    }
+
+    /// The table, if it lies in front of the store.
+    fn front(&self) -> Option<&Table> {
+        self.0.table.as_ref().filter(|_| self.0.is_front)
+    }
+
+    /// The table, if it is the store.
+    pub(crate) fn store(&self) -> Option<&Table> {
+        self.0.table.as_ref().filter(|_| !self.0.is_front)
+    }
+
+    /// Keeps an entry in the table that is the store, or in one `apart`.
+    pub(crate) fn keep(&self, table: &Table, entry: &Entry, weight: u32) {
+        let dropped = table.insert(&entry.0, weight);
+        if dropped.evicted > 0 {
+            self.0.stats.add(|counters| &counters.evictions, dropped.evicted);
+        }
+        self.drop_from_store(dropped);
+        if fastrand::u64(..SWEEP_SAMPLE) == 0 {
+            self.sweep_table(table);
+        }
+    }
+
+    /// Takes what is under a key out of the table that is the store, or one `apart`.
+    pub(crate) fn discard(&self, table: &Table, at: Lookup<'_>) {
+        self.drop_from_store(table.remove(at.hash, at.key));
+    }
+
+    /// Drops what a store kept, and what the front cache has of it.
+    fn drop_from_store(&self, dropped: Dropped) {
+        if let Some(front) = self.front() {
+            dropped.entries.iter().for_each(|entry| drop(front.remove_entry(entry)));
+        }
+    }
+
+    /// Frees entries of the table that is the store which can no longer be served, if there are any in the next sets.
+    pub(crate) fn sweep(&self) {
+        if let Some(table) = self.store() {
+            self.sweep_table(table);
+        }
+    }
+
+    /// The same for a table `apart`.
+    pub(crate) fn sweep_table(&self, table: &Table) {
+        let (now, epochs) = (self.now(), self.epochs());
+        self.drop_from_store(table.sweep(|stored| stored.is_over(now, epochs)));
     }
 
     /// Whether an entry of any type may be used now, and how: the one answer for all reads but the hit in the front
@@ -241,10 +340,16 @@ impl Core {
         entry.value::<V>().ok_or(Unusable::OtherType).and_then(|_| self.judge(entry))
     }
 
-    /// Counts a hit on an entry that did not lie in the front cache, and may put it there.
+    /// Counts a hit on an entry that was not served from the table. If that is a front cache, it may be put there.
     pub(crate) fn store_hit(&self, entry: &Entry) {
         let number = self.0.stats.hit();
-        self.0.front.offer(entry, number.is_one_in(PROMOTION_SAMPLE));
+        if let Some(front) = self.front()
+            && (!front.is_full()
+                || number.is_one_in(PROMOTION_SAMPLE)
+                || front.has(entry.0.hash, &entry.0.key))
+        {
+            drop(front.insert(&entry.0, 1));
+        }
     }
 
     /// Counts a value that was served, `fresh` or past its `ttl`.

@@ -3,6 +3,8 @@
 //! A value's `Drop` is its author's code: it may call the cache that it lay in, and it may panic. A store drops what it
 //! no longer keeps while it holds its locks, or whenever it next reclaims memory, in any call of any thread. So whatever
 //! would be dropped there is put aside, and dropped at the end of the next call, of whichever cache, under no lock.
+//! The table of entries hands back what it no longer keeps: that is dropped at once, unless the call was made by a
+//! value's `Drop` itself.
 
 use std::{
     cell::Cell,
@@ -30,10 +32,32 @@ static WAITING: AtomicUsize = AtomicUsize::new(0);
 /// Gives up an entry. If it has no other owner, its value is dropped later.
 pub(crate) fn defer(entry: Arc<Stored>) {
     if let Some(last) = Arc::into_inner(entry) {
-        let mut aside = lock(&ASIDE);
-        aside.push(last);
-        WAITING.store(aside.len(), Ordering::Release);
+        put_aside(last);
     }
+}
+
+fn put_aside(entry: Stored) {
+    let mut aside = lock(&ASIDE);
+    aside.push(entry);
+    WAITING.store(aside.len(), Ordering::Release);
+}
+
+/// Gives up an entry where no lock is held. If it has no other owner, its value is dropped now; or later, if a value is
+/// being dropped on this thread: they would nest without end.
+pub(crate) fn drop_last(entry: Arc<Stored>) {
+    let Some(last) = Arc::into_inner(entry) else { return };
+    if BUSY.replace(true) {
+        put_aside(last);
+    } else {
+        drop(last);
+        BUSY.set(false);
+        drop(DropDeferred);
+    }
+}
+
+thread_local! {
+    /// Whether a value is being dropped here.
+    static BUSY: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Drops what was set aside when it is dropped itself: at the end of a call, whatever becomes of that, and after the
@@ -50,7 +74,6 @@ impl Drop for DropDeferred {
 
 #[cold]
 fn drop_aside() {
-    thread_local!(static BUSY: Cell<bool> = const { Cell::new(false) });
     // A call from within a value's `Drop` leaves the rest to the call outside of it, or they would nest without end.
     if BUSY.replace(true) {
         return;

@@ -216,6 +216,11 @@ impl Stored {
             && self.valid_at.holds(epochs, |since| self.unchanged(epochs, since))
     }
 
+    /// Whether it can no longer be served, now or at any later time. Out of touch with a log it may be again.
+    pub(crate) fn is_over(&self, now: Moment, epochs: &Epochs) -> bool {
+        now >= self.life.end() || !self.valid_at.holds(epochs, |since| self.unchanged(epochs, since))
+    }
+
     /// Whether nothing that covers the entry was invalidated: in local order since it was last found valid, or in
     /// the order of the log, if it has an epoch and all that it was made from is in the tables of that log.
     fn unchanged(&self, epochs: &Epochs, stamp: ReadVersion) -> bool {

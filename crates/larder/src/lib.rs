@@ -86,7 +86,6 @@ mod environment;
 mod epoch;
 mod error;
 mod error_sharing;
-mod front_cache;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 pub mod internal;
@@ -109,6 +108,7 @@ mod scope;
 mod singleflight;
 mod stats;
 mod sync;
+mod table;
 #[cfg(feature = "redis")]
 mod tiered;
 mod typed;
@@ -125,12 +125,13 @@ pub use self::{
     error::{Error, Result, SharedError},
     link::{Link, Operation, Refusal, Server},
     lock::{HeldLock, LockGuard},
-    memory::{Eviction, MemoryCache, MemoryCacheBuilder},
+    memory::{MemoryCache, MemoryCacheBuilder, Store},
     namespace::{Namespace, Version},
     policy::{Lock, Policy, PolicyBuilder},
     registry::{Installed, global, install, install_as, named},
     scope::{Scope, ScopeHash, Scopes},
     stats::CacheStats,
+    table::Eviction,
     typed::CacheExt,
     value::{Value, ValueType},
 };

@@ -1,37 +1,34 @@
 //! `MemoryCache`: entries in this process' memory, as objects.
 
-mod kept;
+#[cfg(feature = "moka")]
+mod moka;
 
-use std::{
-    fmt,
-    hash::{BuildHasherDefault, Hash, Hasher},
-    sync::Arc,
-    sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc};
 
+use arc_swap::Guard;
 use async_trait::async_trait;
-use equivalent::Equivalent;
-use moka::{Expiry, notification::RemovalCause, policy::EvictionPolicy, sync};
 
-use self::kept::Kept;
 use crate::{
     cache::{Cache, Invalidating, Invalidation, Storage},
     cache_core::{Core, CoreBuilder, Lookup},
-    deferred_drop::DropDeferred,
     entry::Entry,
     epoch::{DEFAULT_SLOTS, Epoch},
     error::{Kind, Result},
     scope::Scope,
+    table::{Eviction, Table},
 };
 
 /// A bounded cache in this process' memory. Values are kept as objects: a hit clones, and never decodes.
 /// Cheap to clone; clones are the same cache.
 ///
-/// [`moka`] decides what is kept. In front of it, a front cache answers most hits.
+/// Entries lie in a table of sets of sixteen, by the hash of their keys. A hit takes no lock. When the cache is full, a
+/// new entry takes the place of the least used of some twenty, as [`Eviction`] says. Memory grows with use, by some
+/// 40 bytes for each entry besides the entry itself. What has expired, or was invalidated by a prefix or a tag, is looked
+/// for by calls that have other business, one or a few sets at a time: its memory is free within seconds where there
+/// are thousands of calls a second. [`Store`] names another way to keep entries.
 ///
-/// What is no longer kept is dropped in some later call of a `MemoryCache`, by whichever thread makes it. No lock is
-/// held then: the `Drop` of a value may call this cache too.
+/// What is no longer kept is dropped in the call that finds it so, or in some later call of a `MemoryCache`, by whichever
+/// thread makes it. No lock is held then: the `Drop` of a value may call this cache too.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -48,29 +45,39 @@ use crate::{
 #[derive(Clone)]
 pub struct MemoryCache {
     core: Core,
-    store: Store,
-    /// Behind the store, so that it is dropped after it.
-    _dropping: Arc<DropDeferred>,
-    /// The weight of what was stored since the store last dropped what is too much.
-    unsettled: Arc<AtomicU64>,
+    store: Place,
     settings: Arc<MemoryCacheBuilder>,
 }
 
-/// How much a [`MemoryCache`] keeps, and by which rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// What keeps the entries of a [`MemoryCache`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Eviction {
-    /// Keeps what is used often: a new entry gets in if it was asked for more often than what it would
-    /// replace ([TinyLFU](https://arxiv.org/abs/1512.00727)). The best choice for most mixes.
+pub enum Store {
+    /// larder's own table, which [`MemoryCache`] describes: the fastest in all that was measured, hits, misses and
+    /// invalidations, on one thread and on several.
     #[default]
-    TinyLfu,
-    /// Keeps what was used last. For mixes in which what is new is what will be asked for.
-    Lru,
+    Table,
+    /// [moka](https://docs.rs/moka), with a front cache of the entries that were hit last. Take it where a mix of reads
+    /// is known to fare better with its policy: reads that go round more than is kept, say, or entries of very different
+    /// weights, of which moka does not let a heavy new one in at the cost of many used ones. Its upkeep makes misses and
+    /// evictions some times dearer, and memory is given back a little later.
+    #[cfg(feature = "moka")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
+    Moka,
+}
+
+/// Where the entries of a cache lie.
+#[derive(Clone)]
+enum Place {
+    /// In the table of its core.
+    Core,
+    /// In a table that others with the same core know nothing of.
+    Apart(Arc<Table>),
+    #[cfg(feature = "moka")]
+    Moka(moka::MokaStore),
 }
 
 const DEFAULT_CAPACITY: u64 = 10_000;
-
-type Store = sync::Cache<StoreKey, Kept, BuildHasherDefault<Hashed>>;
 
 type Weigher = Arc<dyn Fn(&str, &Entry) -> u32 + Send + Sync>;
 
@@ -81,8 +88,10 @@ pub struct MemoryCacheBuilder {
     capacity: u64,
     weigher: Option<Weigher>,
     eviction: Eviction,
+    store: Store,
+    #[cfg(feature = "moka")]
     front_cache_slots: Option<usize>,
-    scope_slots: usize,
+    scope_slots: Option<usize>,
 }
 
 impl MemoryCacheBuilder {
@@ -106,16 +115,25 @@ impl MemoryCacheBuilder {
         self
     }
 
-    /// How many recently hit entries lie in front of the store; a tenth of the capacity by default, 4,096
-    /// at most. Zero turns the front cache off.
+    /// What keeps the entries; [`Store::Table`] by default.
+    pub fn store(mut self, store: Store) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// How many recently hit entries lie in front of [`Store::Moka`]; a tenth of the capacity by default, 4,096
+    /// at most. Zero turns the front cache off. [`Store::Table`] has no use for one.
+    #[cfg(feature = "moka")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
     pub fn front_cache_slots(mut self, slots: usize) -> Self {
         self.front_cache_slots = Some(slots);
         self
     }
 
-    /// See [`CoreBuilder::scope_slots`](crate::CoreBuilder::scope_slots).
+    /// See [`CoreBuilder::scope_slots`](crate::CoreBuilder::scope_slots). By default at least as many as entries are
+    /// kept, since each insert is a change of its key.
     pub fn scope_slots(mut self, slots: usize) -> Self {
-        self.scope_slots = slots;
+        self.scope_slots = Some(slots);
         self
     }
 
@@ -132,40 +150,38 @@ impl MemoryCacheBuilder {
         if self.capacity == 0 {
             return Err(Kind::configuration("`capacity` is 0; set how many entries to keep").into());
         }
-        let builder = Core::builder()
-            .front_cache_slots(self.front_cache_slots_or_default())
-            .scope_slots(self.scope_slots);
         // With a weigher, the capacity says nothing of how many.
         let counters = if self.weigher.is_some() { DEFAULT_CAPACITY } else { self.capacity };
-        let core = core(builder.counters(counters)).build();
-        let store = self.store(&core);
-        let (_dropping, unsettled) = (Arc::new(DropDeferred), Arc::default());
-        Ok(MemoryCache { core, store, _dropping, unsettled, settings: self })
+        let entries = usize::try_from(counters).unwrap_or(usize::MAX);
+        let scope_slots = self.scope_slots.unwrap_or(DEFAULT_SLOTS.max(entries));
+        let builder = core(Core::builder().scope_slots(scope_slots).counters(counters));
+        let (core, store) = match self.store {
+            Store::Table => {
+                let core = builder.store(self.capacity, self.eviction, self.weigher.is_some()).build();
+                (core, Place::Core)
+            }
+            #[cfg(feature = "moka")]
+            Store::Moka => {
+                let core = builder.front_cache_slots(self.front_cache_slots_or_default()).build();
+                let store = self.place(&core);
+                (core, store)
+            }
+        };
+        Ok(MemoryCache { core, store, settings: self })
     }
 
-    /// An empty store for a cache with this core.
-    fn store(&self, core: &Core) -> Store {
-        let mut store = sync::Cache::builder()
-            .max_capacity(self.capacity)
-            .eviction_policy(match self.eviction {
-                Eviction::TinyLfu => EvictionPolicy::tiny_lfu(),
-                Eviction::Lru => EvictionPolicy::lru(),
-            })
-            .expire_after(Retention)
-            .eviction_listener({
-                let core = core.clone();
-                move |_, kept: Kept, cause| {
-                    if let Some(entry) = kept.entry() {
-                        core.forget(entry, cause == RemovalCause::Size);
-                    }
-                }
-            });
-        if self.weigher.is_some() {
-            store = store.weigher(|_, kept| kept.weight());
+    /// An empty store for a cache with this core, apart from that one's table.
+    #[cfg_attr(not(feature = "moka"), expect(unused_variables, reason = "a table says itself what it drops"))]
+    fn place(&self, core: &Core) -> Place {
+        let weighs = self.weigher.is_some();
+        match self.store {
+            Store::Table => Place::Apart(Arc::new(Table::new(self.capacity, self.eviction, weighs))),
+            #[cfg(feature = "moka")]
+            Store::Moka => Place::Moka(moka::MokaStore::new(core, self.capacity, self.eviction, weighs)),
         }
-        store.build_with_hasher(BuildHasherDefault::default())
     }
 
+    #[cfg(feature = "moka")]
     fn front_cache_slots_or_default(&self) -> usize {
         const MOST: u64 = 4_096;
         self.front_cache_slots.unwrap_or_else(|| {
@@ -183,69 +199,74 @@ impl MemoryCache {
         Self::builder().capacity(capacity.max(1)).build().expect("every setting is valid")
     }
 
-    /// Sets capacity, weigher and eviction.
+    /// Sets capacity, weigher, eviction and store.
     pub fn builder() -> MemoryCacheBuilder {
         MemoryCacheBuilder {
             capacity: DEFAULT_CAPACITY,
             weigher: None,
             eviction: Eviction::default(),
+            store: Store::default(),
+            #[cfg(feature = "moka")]
             front_cache_slots: None,
-            scope_slots: DEFAULT_SLOTS,
+            scope_slots: None,
+        }
+    }
+
+    /// The table that entries lie in.
+    fn table(&self) -> Option<&Table> {
+        match &self.store {
+            Place::Core => self.core.store(),
+            Place::Apart(table) => Some(table),
+            #[cfg(feature = "moka")]
+            Place::Moka(_) => None,
         }
     }
 
     pub(crate) fn keep(&self, entries: &[Entry]) {
-        let _dropping = DropDeferred;
         for entry in entries {
             // Here, and not in the store: under no lock, and before anything is stored.
             let weight = self.settings.weigher.as_ref().map(|weigher| weigher(&entry.0.key, entry));
-            let key = StoreKey { hash: entry.0.hash, text: entry.0.key.clone() };
-            self.store.insert(key, Kept::new(entry.clone(), weight.unwrap_or(1)));
-            if let Some(weight) = weight {
-                self.settle(weight.into());
+            match &self.store {
+                #[cfg(feature = "moka")]
+                Place::Moka(store) => store.insert(entry, weight),
+                Place::Core | Place::Apart(_) => {
+                    let table = self.table().expect("moka is the only store without one");
+                    self.core.keep(table, entry, weight.unwrap_or(1));
+                }
             }
-        }
-    }
-
-    /// Has the store drop what is too much, once that may be a part of the capacity that matters: by itself it does so
-    /// by the number of entries stored, and entries that are weighed may be large.
-    fn settle(&self, weight: u64) {
-        const PART: u64 = 32;
-        let unsettled = self.unsettled.fetch_add(weight, Ordering::Relaxed) + weight;
-        if unsettled > self.settings.capacity / PART {
-            self.unsettled.store(0, Ordering::Relaxed);
-            self.store.run_pending_tasks();
         }
     }
 
     /// Frees the memory of entries under keys that were just invalidated: what stays is never served. A value
     /// that another thread stored since is lost, and computed again.
     pub(crate) fn free(&self, scopes: &[Scope]) {
-        let _dropping = DropDeferred;
         for key in scopes.iter().filter_map(Scope::as_key) {
-            self.store.invalidate(&Sought(self.core.lookup(key)));
+            self.remove(self.core.lookup(key));
         }
     }
 
-    /// The same cache with another, empty store. What is in front of both, the front cache, stays within what both
-    /// keep: a store tells of all that it drops.
+    fn remove(&self, at: Lookup<'_>) {
+        match &self.store {
+            #[cfg(feature = "moka")]
+            Place::Moka(store) => store.remove(at),
+            Place::Core | Place::Apart(_) => {
+                let table = self.table().expect("moka is the only store without one");
+                self.core.discard(table, at);
+            }
+        }
+    }
+
+    /// The same cache with another, empty store. A front cache, if there is one, is in front of both, and stays within
+    /// what both keep: a store tells of all that it drops.
     pub(crate) fn apart(&self, settings: MemoryCacheBuilder) -> Option<Self> {
-        let store = (settings.capacity > 0).then(|| settings.store(&self.core))?;
-        let _dropping = Arc::new(DropDeferred);
-        Some(Self {
-            store,
-            _dropping,
-            unsettled: Arc::default(),
-            settings: Arc::new(settings),
-            ..self.clone()
-        })
+        let store = (settings.capacity > 0).then(|| settings.place(&self.core))?;
+        Some(Self { store, settings: Arc::new(settings), ..self.clone() })
     }
 
     /// Drops what is kept under the key of another entry.
     #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for a cache with two tiers"))]
     pub(crate) fn discard(&self, entry: &Entry) {
-        let _dropping = DropDeferred;
-        self.store.invalidate(&Sought(Lookup { key: &entry.0.key, hash: entry.0.hash }));
+        self.remove(Lookup { key: &entry.0.key, hash: entry.0.hash });
     }
 
     /// An empty cache with the same settings, in an order of changes that other caches share.
@@ -261,17 +282,27 @@ impl MemoryCache {
     /// replaced.
     #[must_use]
     pub fn entry_count(&self) -> u64 {
-        let _dropping = DropDeferred;
-        self.store.run_pending_tasks();
-        self.store.entry_count()
+        match &self.store {
+            #[cfg(feature = "moka")]
+            Place::Moka(store) => store.entry_count(),
+            Place::Core | Place::Apart(_) => self.swept_table().len() as u64,
+        }
     }
 
     /// About the sum of the weights of what is kept; the number of entries if there is no weigher.
     #[must_use]
     pub fn weighted_size(&self) -> u64 {
-        let _dropping = DropDeferred;
-        self.store.run_pending_tasks();
-        self.store.weighted_size()
+        match &self.store {
+            #[cfg(feature = "moka")]
+            Place::Moka(store) => store.weighted_size(),
+            Place::Core | Place::Apart(_) => self.swept_table().weight(),
+        }
+    }
+
+    fn swept_table(&self) -> &Table {
+        let table = self.table().expect("moka is the only store without one");
+        self.core.sweep_table(table);
+        table
     }
 }
 
@@ -297,8 +328,13 @@ impl Cache for MemoryCache {
 #[async_trait]
 impl Storage for MemoryCache {
     fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
-        let _dropping = DropDeferred;
-        self.store.get(&Sought(at)).and_then(Kept::into_entry)
+        match &self.store {
+            #[cfg(feature = "moka")]
+            Place::Moka(store) => store.get(at),
+            Place::Core | Place::Apart(_) => {
+                Guard::into_inner(self.table()?.get(at.hash, at.key)?).map(Entry)
+            }
+        }
     }
 
     async fn write(&self, entries: &[Entry]) -> Result<()> {
@@ -318,84 +354,18 @@ impl Storage for MemoryCache {
 
 impl fmt::Debug for MemoryCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryCache").field("entries", &self.store.entry_count()).finish_non_exhaustive()
+        f.debug_struct("MemoryCache").field("store", &self.settings.store).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for MemoryCacheBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryCacheBuilder")
+            .field("store", &self.store)
             .field("capacity", &self.capacity)
             .field("weigher", &self.weigher.as_ref().map(|_| "…"))
             .field("eviction", &self.eviction)
-            .field("front_cache_slots", &self.front_cache_slots_or_default())
             .field("scope_slots", &self.scope_slots)
-            .finish()
-    }
-}
-
-/// Frees the memory of entries whose time is over; that they are no longer served is decided elsewhere.
-struct Retention;
-
-impl Expiry<StoreKey, Kept> for Retention {
-    fn expire_after_create(&self, _: &StoreKey, kept: &Kept, _: Instant) -> Option<Duration> {
-        kept.entry().map(Entry::retention)
-    }
-
-    // The default of this method keeps the lifetime of the entry that was replaced.
-    fn expire_after_update(
-        &self,
-        _: &StoreKey,
-        kept: &Kept,
-        _: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        kept.entry().map(Entry::retention)
-    }
-}
-
-/// A key in the store, with its hash, so that it is hashed once in its life.
-#[derive(Debug, PartialEq, Eq)]
-struct StoreKey {
-    hash: u64,
-    text: Arc<str>,
-}
-
-/// A key that the store is asked for.
-struct Sought<'k>(Lookup<'k>);
-
-impl Hash for StoreKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-impl Hash for Sought<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0.hash);
-    }
-}
-
-impl Equivalent<StoreKey> for Sought<'_> {
-    fn equivalent(&self, key: &StoreKey) -> bool {
-        self.0.hash == key.hash && *self.0.key == *key.text
-    }
-}
-
-/// Passes on the hash that a key brings along.
-#[derive(Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("keys of the store write their hash alone")
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
+            .finish_non_exhaustive()
     }
 }

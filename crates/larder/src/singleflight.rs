@@ -281,7 +281,7 @@ impl Singleflight {
     }
 
     fn shard(&self, hash: u64) -> &Mutex<Shard> {
-        // The front cache and the store use the low bits.
+        // The table of entries uses the low bits.
         &self.shards[(hash >> 32) as usize % Self::SHARDS]
     }
 }

@@ -10,7 +10,8 @@ use std::{
 use async_trait::async_trait;
 use larder::{
     Cache, CacheExt, Core, Entry, Epoch, Error, Eviction, Invalidating, Invalidation, Leased, Link,
-    LockGuard, Lookup, MemoryCache, Result, Scope, ScopeHash, SharedStorage, Storage, ValueType, contract,
+    LockGuard, Lookup, MemoryCache, Result, Scope, ScopeHash, SharedStorage, Storage, Store, ValueType,
+    contract,
 };
 
 /// How an implementation is wrong.
@@ -160,7 +161,11 @@ passes! {
     memory: MemoryCache::new(10_000);
     small_memory: MemoryCache::new(10);
     lru_without_a_near_table:
-        MemoryCache::builder().front_cache_slots(0).eviction(Eviction::Lru).build().unwrap();
+        MemoryCache::builder().eviction(Eviction::Lru).build().unwrap();
+    moka:
+        MemoryCache::builder().store(Store::Moka).build().unwrap();
+    moka_by_itself:
+        MemoryCache::builder().store(Store::Moka).front_cache_slots(0).eviction(Eviction::Lru).build().unwrap();
     crowded_scopes: MemoryCache::builder().scope_slots(64).build().unwrap();
     namespace: MemoryCache::new(10_000).namespace("a").schema(3).namespace("b");
     trait_object: Arc::new(MemoryCache::new(10_000)) as Arc<dyn Cache>;

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::{CacheExt, MemoryCache, Policy};
+use larder::{CacheExt, MemoryCache, Policy, Store};
 use serde::{Deserialize, Serialize};
 
 /// Longer than anything here takes, however busy the machine.
@@ -133,7 +133,8 @@ fn invalidated() {
 /// Those that lie in front of the store drive out each other.
 #[test]
 fn driven_out_of_the_front_table() {
-    let cache = MemoryCache::builder().capacity(8).front_cache_slots(1).build().unwrap();
+    let builder = MemoryCache::builder().store(Store::Moka).capacity(8).front_cache_slots(1);
+    let cache = builder.build().unwrap();
     in_time(4, cache, |cache| {
         for n in 0..200 {
             let key = format!("noisy:{n}");

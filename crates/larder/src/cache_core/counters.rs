@@ -1,94 +1,117 @@
 //! The counters of a cache that no server shares: numbers, not entries, in a key space of their own.
 
 use std::{
+    collections::{HashMap, VecDeque},
     fmt,
-    sync::{Arc, OnceLock},
-    time::{Duration, Instant},
+    hash::BuildHasher,
+    sync::Arc,
+    time::Duration,
 };
 
-use moka::{
-    Expiry,
-    ops::compute::{CompResult, Op},
-    sync,
-};
+use foldhash::quality::RandomState;
 
 use crate::{
     clock::Moment,
-    error::{Error, Kind, Result},
+    error::{Kind, Result},
+    sync::plain::{Mutex, lock},
 };
 
-/// The counters of a cache: at most `capacity` of them, and no memory before the first one.
+/// How many of the oldest counters a new one looks at.
+const LOOK: usize = 2;
+
+/// The counters of a cache: a bounded number of them.
 pub(crate) struct LocalCounters {
-    capacity: u64,
-    counters: OnceLock<sync::Cache<Arc<str>, Counter>>,
+    shards: Box<[Mutex<Shard>]>,
+    /// Of each shard.
+    capacity: usize,
+    hasher: RandomState,
+}
+
+#[derive(Default)]
+struct Shard {
+    counters: HashMap<Arc<str>, Counter, RandomState>,
+    /// Their keys, and those of some that are gone: those that were looked at last come last.
+    order: VecDeque<Arc<str>>,
 }
 
 #[derive(Clone, Copy)]
 struct Counter {
     value: i64,
-    /// Its end on the cache's clock, by which it is judged, and on the store's, by which it is freed.
-    end: Option<(Moment, Instant)>,
+    end: Option<Moment>,
+    /// Whether it was used since it was last looked at.
+    used: bool,
 }
 
 impl LocalCounters {
+    /// At most `capacity` of them.
     pub(super) fn new(capacity: u64) -> Self {
-        Self { capacity, counters: OnceLock::new() }
+        const SHARDS: usize = 16;
+        let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
+        let shards = if capacity < SHARDS * SHARDS { 1 } else { SHARDS };
+        Self {
+            shards: std::iter::repeat_with(Mutex::default).take(shards).collect(),
+            capacity: capacity / shards,
+            hasher: RandomState::default(),
+        }
     }
 
     /// See [`CacheExt::increment`](crate::CacheExt::increment).
     pub(crate) fn add(&self, key: &str, by: i64, ttl: Option<Duration>, now: Moment) -> Result<i64> {
-        let goes_on = |counter: &Counter| counter.end.is_none_or(|(end, _)| now < end);
-        if by == 0 {
-            let counter = self.counters.get().and_then(|counters| counters.get(key));
-            return Ok(counter.filter(goes_on).map_or(0, |counter| counter.value));
+        let mut shard = lock(self.shard(key));
+        if let Some(counter) = shard.counters.get_mut(key).filter(|counter| !counter.is_over(now)) {
+            let sum = counter.value.checked_add(by);
+            counter.value = sum.ok_or_else(|| Kind::CounterOverflow { key: key.to_owned() })?;
+            counter.used = true;
+            return Ok(counter.value);
         }
-        let end = ttl.and_then(|ttl| Some((now.after(ttl), Instant::now().checked_add(ttl)?)));
-        let counters = self.counters.get_or_init(|| {
-            sync::Cache::builder().max_capacity(self.capacity).expire_after(UntilItsEnd).build()
-        });
-        let added = counters.entry(Arc::from(key)).and_try_compute_with(|entry| {
-            let before = entry.map(moka::Entry::into_value).filter(goes_on);
-            let counter = before.unwrap_or(Counter { value: 0, end });
-            match counter.value.checked_add(by) {
-                Some(value) => Ok(Op::Put(Counter { value, ..counter })),
-                None => Err(Error::from(Kind::CounterOverflow { key: key.to_owned() })),
-            }
-        })?;
-        match added {
-            CompResult::Inserted(entry) | CompResult::ReplacedWith(entry) => Ok(entry.into_value().value),
-            CompResult::Unchanged(_) | CompResult::StillNone(_) | CompResult::Removed(_) => {
-                unreachable!("a counter is always put")
-            }
+        if by != 0 {
+            let counter = Counter { value: by, end: ttl.map(|ttl| now.after(ttl)), used: false };
+            shard.insert(key, counter, self.capacity, now);
         }
+        Ok(by)
     }
 
     pub(super) fn remove(&self, key: &str) {
-        if let Some(counters) = self.counters.get() {
-            counters.invalidate(key);
-        }
+        lock(self.shard(key)).counters.remove(key);
+    }
+
+    fn shard(&self, key: &str) -> &Mutex<Shard> {
+        // Truncation is fine: any bits will do.
+        &self.shards[self.hasher.hash_one(key) as usize % self.shards.len()]
     }
 }
 
 impl fmt::Debug for LocalCounters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalCounters").field("capacity", &self.capacity).finish_non_exhaustive()
+        f.debug_struct("LocalCounters").field("shards", &self.shards.len()).finish_non_exhaustive()
     }
 }
 
-struct UntilItsEnd;
-
-impl Expiry<Arc<str>, Counter> for UntilItsEnd {
-    fn expire_after_create(&self, _: &Arc<str>, counter: &Counter, created: Instant) -> Option<Duration> {
-        counter.end.map(|(_, end)| end.saturating_duration_since(created))
+impl Counter {
+    fn is_over(&self, now: Moment) -> bool {
+        self.end.is_some_and(|end| now >= end)
     }
+}
 
-    fn expire_after_update(
-        &self,
-        key: &Arc<str>,
-        counter: &Counter,
-        updated: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        self.expire_after_create(key, counter, updated)
+impl Shard {
+    fn insert(&mut self, key: &str, counter: Counter, capacity: usize, now: Moment) {
+        let key = Arc::<str>::from(key);
+        if self.counters.insert(key.clone(), counter).is_none() {
+            self.order.push_back(key);
+        }
+        let mut looked_at = 0;
+        while looked_at < LOOK || self.counters.len() > capacity || self.order.len() > 2 * self.counters.len()
+        {
+            looked_at += 1;
+            let Some(oldest) = self.order.pop_front() else { return };
+            let is_full = self.counters.len() > capacity;
+            let Some(counter) = self.counters.get_mut(&oldest) else { continue };
+            // What was used has another turn, once.
+            if counter.is_over(now) || is_full && !std::mem::take(&mut counter.used) {
+                self.counters.remove(&oldest);
+            } else {
+                self.order.push_back(oldest);
+            }
+        }
     }
 }

@@ -1,0 +1,169 @@
+//! [`Store::Moka`](super::Store::Moka): a store that [`moka`] keeps.
+
+mod kept;
+
+use std::{
+    hash::{BuildHasherDefault, Hash, Hasher},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use equivalent::Equivalent;
+use moka::{Expiry, notification::RemovalCause, policy::EvictionPolicy, sync};
+
+use self::kept::Kept;
+use crate::{
+    cache_core::{Core, Lookup},
+    deferred_drop::DropDeferred,
+    entry::Entry,
+    table::Eviction,
+};
+
+/// Entries in moka. It drops some later than in the call in which it lets go of them, and those while it holds its
+/// locks: they are put aside, and each method here ends with dropping what is there.
+#[derive(Clone)]
+pub(super) struct MokaStore {
+    cache: sync::Cache<StoreKey, Kept, BuildHasherDefault<Hashed>>,
+    /// Behind the store, so that it is dropped after it.
+    _dropping: Arc<DropDeferred>,
+    /// The weight of what was stored since the store last dropped what is too much.
+    unsettled: Arc<AtomicU64>,
+    capacity: u64,
+}
+
+impl MokaStore {
+    pub(super) fn new(core: &Core, capacity: u64, eviction: Eviction, weighs: bool) -> Self {
+        let mut cache = sync::Cache::builder()
+            .max_capacity(capacity)
+            .eviction_policy(match eviction {
+                Eviction::TinyLfu => EvictionPolicy::tiny_lfu(),
+                Eviction::Lru => EvictionPolicy::lru(),
+            })
+            .expire_after(Retention)
+            .eviction_listener({
+                let core = core.clone();
+                move |_, kept: Kept, cause| {
+                    if let Some(entry) = kept.entry() {
+                        core.forget(entry, cause == RemovalCause::Size);
+                    }
+                }
+            });
+        if weighs {
+            cache = cache.weigher(|_, kept| kept.weight());
+        }
+        let cache = cache.build_with_hasher(BuildHasherDefault::default());
+        Self { cache, _dropping: Arc::new(DropDeferred), unsettled: Arc::default(), capacity }
+    }
+
+    pub(super) fn get(&self, at: Lookup<'_>) -> Option<Entry> {
+        let _dropping = DropDeferred;
+        self.cache.get(&Sought(at)).and_then(Kept::into_entry)
+    }
+
+    /// Stores an entry, with its weight if there is a weigher.
+    pub(super) fn insert(&self, entry: &Entry, weight: Option<u32>) {
+        let _dropping = DropDeferred;
+        let key = StoreKey { hash: entry.0.hash, text: entry.0.key.clone() };
+        self.cache.insert(key, Kept::new(entry.clone(), weight.unwrap_or(1)));
+        if let Some(weight) = weight {
+            self.settle(weight.into());
+        }
+    }
+
+    /// Has the store drop what is too much, once that may be a part of the capacity that matters: by itself it does so
+    /// by the number of entries stored, and entries that are weighed may be large.
+    fn settle(&self, weight: u64) {
+        const PART: u64 = 32;
+        let unsettled = self.unsettled.fetch_add(weight, Ordering::Relaxed) + weight;
+        if unsettled > self.capacity / PART {
+            self.unsettled.store(0, Ordering::Relaxed);
+            self.cache.run_pending_tasks();
+        }
+    }
+
+    pub(super) fn remove(&self, at: Lookup<'_>) {
+        let _dropping = DropDeferred;
+        self.cache.invalidate(&Sought(at));
+    }
+
+    pub(super) fn entry_count(&self) -> u64 {
+        let _dropping = DropDeferred;
+        self.cache.run_pending_tasks();
+        self.cache.entry_count()
+    }
+
+    pub(super) fn weighted_size(&self) -> u64 {
+        let _dropping = DropDeferred;
+        self.cache.run_pending_tasks();
+        self.cache.weighted_size()
+    }
+}
+
+/// Frees the memory of entries whose time is over; that they are no longer served is decided elsewhere.
+struct Retention;
+
+impl Expiry<StoreKey, Kept> for Retention {
+    fn expire_after_create(&self, _: &StoreKey, kept: &Kept, _: Instant) -> Option<Duration> {
+        kept.entry().map(Entry::retention)
+    }
+
+    // The default of this method keeps the lifetime of the entry that was replaced.
+    fn expire_after_update(
+        &self,
+        _: &StoreKey,
+        kept: &Kept,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        kept.entry().map(Entry::retention)
+    }
+}
+
+/// A key in the store, with its hash, so that it is hashed once in its life.
+#[derive(Debug, PartialEq, Eq)]
+struct StoreKey {
+    hash: u64,
+    text: Arc<str>,
+}
+
+/// A key that the store is asked for.
+struct Sought<'k>(Lookup<'k>);
+
+impl Hash for StoreKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl Hash for Sought<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.hash);
+    }
+}
+
+impl Equivalent<StoreKey> for Sought<'_> {
+    fn equivalent(&self, key: &StoreKey) -> bool {
+        self.0.hash == key.hash && *self.0.key == *key.text
+    }
+}
+
+/// Passes on the hash that a key brings along.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("keys of the store write their hash alone")
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

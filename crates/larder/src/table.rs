@@ -1,0 +1,417 @@
+//! The table of entries: the store of a `MemoryCache`, and what lies in front of any other store.
+//!
+//! It is a set-associative hash table, as the caches of processors are. The hash of a key picks one set, and an entry
+//! lies in one of its 16 ways. Beside the ways stand a tag for each of them, a byte of the hash, by which the way of a
+//! key is found in one comparison of eight bytes at a time, and a mark, a byte that tells how much its entry is used.
+//! Both fit in one cache line, so that a hit reads that line and the entry, takes no lock, and writes nothing but a mark
+//! that has not reached its highest value. Writers of one set take turns by a lock in it.
+//!
+//! When the table is full, a new entry takes the place of another one: of what is least used in its own set and in the
+//! next three sets that a hand, which goes round all of them, points at. [`Eviction`] says what "least used" is. By
+//! frequency, a hit raises the mark, up to seven; when a used entry has to go, all marks of its set are lowered by one,
+//! and so are those of every set when the hand has gone round 32 times: what was used long ago ages, and soonest where
+//! places are short. A new entry begins at zero, and so goes before all that was used: a scan drives out itself. A set
+//! remembers 16 bits of the hashes of the last eight that went; what comes back soon begins at one. By recency, the mark is the time of the last use, in sixteenths of the
+//! time in which as much is stored as the table keeps.
+//!
+//! The table grows with its use, one set at a time ([`sets`]), and is swept the same way: now and then a call looks at
+//! the next set, and drops what can no longer be served ([`Table::sweep`]). Nothing is dropped, and no code that is not
+//! larder's runs, under a lock: what a call takes out it hands back in [`Dropped`].
+
+mod set;
+mod sets;
+#[cfg(all(test, not(larder_loom)))]
+mod tests;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use arc_swap::Guard;
+use crossbeam_utils::CachePadded;
+use smallvec::SmallVec;
+
+use self::{
+    set::{Locked, Set, Victim},
+    sets::Sets,
+};
+use crate::{deferred_drop, entry::Stored, sync::plain::Mutex};
+
+/// By which rule entries are kept when there is not room for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Eviction {
+    /// Keeps what is used often, and lately: a new entry goes first, until it is used; what comes back soon after it
+    /// went is taken for used. The best choice for most mixes, and the one that scans cannot hurt. With
+    /// `Store::Moka`, [TinyLFU](https://arxiv.org/abs/1512.00727).
+    #[default]
+    TinyLfu,
+    /// Keeps what was used last. For mixes in which what is new is what will be asked for. Times of use are compared in
+    /// sixteenths of the time in which as much is stored as is kept, among some twenty entries at a time, so that now
+    /// and then another entry goes than the very oldest.
+    Lru,
+}
+
+/// Entries by the hash of their keys; bounded by the sum of their weights.
+pub(crate) struct Table {
+    sets: Sets,
+    eviction: Eviction,
+    capacity: u64,
+    /// Whether weights differ. If not, each is one, and none is remembered.
+    weighs: bool,
+    /// The time by which [`Eviction::Lru`] marks what is used.
+    time: AtomicU8,
+    /// Held by the one that splits a set.
+    growing: Mutex<()>,
+    /// What writers write at every turn, apart from what readers read.
+    usage: CachePadded<Usage>,
+}
+
+#[derive(Default)]
+struct Usage {
+    entries: AtomicUsize,
+    /// The weight of all entries, and of those that are being stored.
+    weight: AtomicU64,
+    /// The weight of all that was ever stored.
+    stored: AtomicU64,
+    /// The set to look at next for something to evict.
+    hand: AtomicUsize,
+    /// The set to sweep next.
+    swept: AtomicUsize,
+}
+
+/// What was taken out of a table. It is dropped with this, under no lock: see [`deferred_drop::drop_last`].
+#[derive(Default)]
+#[must_use = "what was evicted is to be counted"]
+pub(crate) struct Dropped {
+    pub(crate) entries: SmallVec<[Arc<Stored>; 2]>,
+    /// How many of them had to make room.
+    pub(crate) evicted: u64,
+}
+
+impl Dropped {
+    /// Leaves it to a later call, where a lock may be held.
+    pub(crate) fn defer(mut self) {
+        self.entries.drain(..).for_each(deferred_drop::defer);
+    }
+}
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.entries.drain(..).for_each(deferred_drop::drop_last);
+    }
+}
+
+impl Table {
+    /// How many sets the hand looks at for a new entry.
+    const HAND: usize = 3;
+
+    /// In one round of this many, the hand lowers the marks of all that it passes.
+    const AGING: usize = 32;
+
+    /// The most sets that one call sweeps.
+    const SWEEP: usize = 16;
+
+    pub(crate) fn new(capacity: u64, eviction: Eviction, weighs: bool) -> Self {
+        Self {
+            sets: Sets::new(),
+            eviction,
+            capacity,
+            weighs,
+            time: AtomicU8::new(0),
+            growing: Mutex::new(()),
+            usage: CachePadded::default(),
+        }
+    }
+
+    /// The entry under a key, marked as used.
+    #[inline]
+    pub(crate) fn get(&self, hash: u64, key: &str) -> Option<Guard<Option<Arc<Stored>>>> {
+        loop {
+            let count = self.sets.count();
+            let set = self.sets.of(hash, count);
+            if let Some((way, found)) = set.find(hash, key) {
+                match self.eviction {
+                    Eviction::TinyLfu => set.use_more(way),
+                    Eviction::Lru => set.mark(way, self.time.load(Ordering::Relaxed)),
+                }
+                return Some(found);
+            }
+            // Else it may have moved to another set while it was sought.
+            if self.sets.count() == count {
+                return None;
+            }
+        }
+    }
+
+    /// Whether anything lies under a key.
+    pub(crate) fn has(&self, hash: u64, key: &str) -> bool {
+        self.sets.of(hash, self.sets.count()).find(hash, key).is_some()
+    }
+
+    /// Puts an entry in the place of what is under its key, or in a place of its own, unless it is heavier than all that
+    /// is kept. The weight of all entries is within the capacity at every moment: what has to make room is taken out
+    /// before.
+    pub(crate) fn insert(&self, stored: &Arc<Stored>, weight: u32) -> Dropped {
+        let mut dropped = Dropped::default();
+        let weight = if self.weighs { weight } else { 1 };
+        if self.replace(stored, weight, &mut dropped) || u64::from(weight) > self.capacity {
+            return dropped;
+        }
+        let weights = self.usage.weight.fetch_add(weight.into(), Ordering::Relaxed) + u64::from(weight);
+        if weights > self.capacity {
+            if self.put_instead(stored, &mut dropped) {
+                return dropped;
+            }
+            if !self.make_room(stored.hash, &mut dropped) {
+                // Others store at the same time, and all that is not in the table yet fills it.
+                self.usage.weight.fetch_sub(weight.into(), Ordering::Relaxed);
+                return dropped;
+            }
+        }
+        self.place(stored, weight, &mut dropped);
+        self.grow(&mut dropped);
+        dropped
+    }
+
+    /// Puts an entry in the place of one in its set that was not used, in one step: most often there is one when the
+    /// table is full. False if there is none.
+    fn put_instead(&self, stored: &Arc<Stored>, dropped: &mut Dropped) -> bool {
+        if self.weighs || self.eviction != Eviction::TinyLfu {
+            return false;
+        }
+        let mut set = self.lock(stored.hash);
+        let Some(Victim { use_: 0, way }) = self.victim_in(&set) else { return false };
+        if set.way_of(stored.hash, &stored.key).is_some() {
+            return false;
+        }
+        let mark = u8::from(set.recall(stored.hash));
+        let before = set.put(way, stored, mark, None);
+        before.iter().for_each(|before| set.remember(before.hash));
+        self.usage.weight.fetch_sub(1, Ordering::Relaxed);
+        dropped.evicted += 1;
+        dropped.entries.extend(before);
+        true
+    }
+
+    /// Puts an entry in the place of what is under its key, if that is there and not lighter: false if it was not. What
+    /// is lighter is taken out.
+    fn replace(&self, stored: &Arc<Stored>, weight: u32, dropped: &mut Dropped) -> bool {
+        if !self.has(stored.hash, &stored.key) {
+            // If it is being stored or moved at this moment, that is seen when this one is.
+            return false;
+        }
+        let mut set = self.lock(stored.hash);
+        let Some(way) = set.way_of(stored.hash, &stored.key) else { return false };
+        let before = set.weight(way);
+        if before < weight {
+            self.remove_from(&mut set, way, dropped);
+            return false;
+        }
+        self.usage.weight.fetch_sub((before - weight).into(), Ordering::Relaxed);
+        dropped.entries.extend(set.swap(way, stored, weight));
+        true
+    }
+
+    /// Puts an entry in its set. Its weight was counted.
+    fn place(&self, stored: &Arc<Stored>, weight: u32, dropped: &mut Dropped) {
+        let time = self.pass_time(weight);
+        let mut set = self.lock(stored.hash);
+        if let Some(way) = set.way_of(stored.hash, &stored.key) {
+            self.usage.weight.fetch_sub(set.weight(way).into(), Ordering::Relaxed);
+            dropped.entries.extend(set.swap(way, stored, weight));
+            return;
+        }
+        let way = set.free_way().unwrap_or_else(|| {
+            let victim = self.victim_in(&set);
+            let way = victim.expect("a set without a free way has entries").way;
+            self.evict_from(&mut set, way, dropped);
+            way
+        });
+        let mark = match self.eviction {
+            Eviction::TinyLfu => u8::from(set.recall(stored.hash)),
+            Eviction::Lru => time,
+        };
+        self.usage.entries.fetch_add(1, Ordering::Relaxed);
+        let before = set.put(way, stored, mark, self.weighs.then_some(weight));
+        debug_assert!(before.is_none(), "the way was free");
+    }
+
+    /// Evicts until all is within the capacity, what is about to be stored included; false if there is nothing left to
+    /// evict.
+    fn make_room(&self, hash: u64, dropped: &mut Dropped) -> bool {
+        while self.usage.weight.load(Ordering::Relaxed) > self.capacity {
+            let Some((set, way)) = self.victim(hash) else { return false };
+            let mut set = set.lock();
+            // Unless another thread took it out in between.
+            if set.has(way) {
+                self.evict_from(&mut set, way, dropped);
+            }
+        }
+        true
+    }
+
+    /// What is least used in the set of this hash and in the next ones at the hand.
+    fn victim(&self, hash: u64) -> Option<(&Set, usize)> {
+        let count = self.sets.count();
+        let own = self.sets.of(hash, count);
+        let mut least = self.victim_in(own).map(|victim| (victim, own));
+        let mut looked_at = 0;
+        // Where entries are few and heavy, most sets are empty.
+        for _ in 0..count.max(Self::HAND) {
+            if looked_at == Self::HAND || least.is_some_and(|(victim, _)| victim.use_ == 0) {
+                break;
+            }
+            let step = self.usage.hand.fetch_add(1, Ordering::Relaxed);
+            let set = self.sets.at(step % count);
+            if self.eviction == Eviction::TinyLfu && (step / count) % Self::AGING == 0 {
+                set.age();
+            }
+            if let Some(victim) = self.victim_in(set) {
+                looked_at += 1;
+                if least.is_none_or(|(least, _)| victim.use_ < least.use_) {
+                    least = Some((victim, set));
+                }
+            }
+        }
+        least.map(|(victim, set)| (set, victim.way))
+    }
+
+    fn victim_in(&self, set: &Set) -> Option<Victim> {
+        match self.eviction {
+            Eviction::TinyLfu => set.least(|mark| mark),
+            Eviction::Lru => {
+                let now = self.time.load(Ordering::Relaxed);
+                // Marks go round: what counts is how long ago it was.
+                set.least(|mark| u8::MAX - now.wrapping_sub(mark))
+            }
+        }
+    }
+
+    fn evict_from(&self, set: &mut Locked<'_>, way: usize, dropped: &mut Dropped) {
+        dropped.evicted += 1;
+        let mark = self.remove_from(set, way, dropped);
+        if self.eviction == Eviction::TinyLfu && mark > 0 {
+            set.age();
+        }
+    }
+
+    /// Takes out what is in a way. Gives its mark.
+    fn remove_from(&self, set: &mut Locked<'_>, way: usize, dropped: &mut Dropped) -> u8 {
+        self.usage.entries.fetch_sub(1, Ordering::Relaxed);
+        self.usage.weight.fetch_sub(set.weight(way).into(), Ordering::Relaxed);
+        let (entry, mark) = set.remove(way);
+        if let Some(entry) = entry {
+            set.remember(entry.hash);
+            dropped.entries.push(entry);
+        }
+        mark
+    }
+
+    /// Takes out what is under a key.
+    pub(crate) fn remove(&self, hash: u64, key: &str) -> Dropped {
+        self.remove_if(hash, key, |_| true)
+    }
+
+    /// Takes out this very entry.
+    pub(crate) fn remove_entry(&self, entry: &Arc<Stored>) -> Dropped {
+        self.remove_if(entry.hash, &entry.key, |here| Arc::ptr_eq(here, entry))
+    }
+
+    fn remove_if(&self, hash: u64, key: &str, condition: impl Fn(&Arc<Stored>) -> bool) -> Dropped {
+        let mut dropped = Dropped::default();
+        let mut set = self.lock(hash);
+        if let Some(way) = set.way_of(hash, key)
+            && set.entry(way).as_ref().is_some_and(condition)
+        {
+            self.remove_from(&mut set, way, &mut dropped);
+        }
+        dropped
+    }
+
+    /// Looks at the next set for entries that can no longer be served, and takes them out. While it finds any it goes on
+    /// to the next one, so that a table in which much has ended is soon empty.
+    pub(crate) fn sweep(&self, is_over: impl Fn(&Stored) -> bool) -> Dropped {
+        let mut dropped = Dropped::default();
+        for _ in 0..Self::SWEEP {
+            let count = self.sets.count();
+            let set = self.sets.at(self.usage.swept.fetch_add(1, Ordering::Relaxed) % count);
+            let over: SmallVec<[_; 16]> = set.entries().filter(|(_, entry)| is_over(entry)).collect();
+            if over.is_empty() {
+                break;
+            }
+            let mut set = set.lock();
+            for (way, entry) in &over {
+                if set.entry(*way).as_ref().is_some_and(|here| Arc::ptr_eq(here, entry)) {
+                    self.remove_from(&mut set, *way, &mut dropped);
+                }
+            }
+            drop(set);
+            dropped.entries.extend(over.into_iter().map(|(_, entry)| entry));
+        }
+        dropped
+    }
+
+    /// Splits one set in two, if there are too many entries for the sets there are.
+    fn grow(&self, dropped: &mut Dropped) {
+        if self.usage.entries.load(Ordering::Relaxed) > self.sets.count() * Sets::LOAD
+            // Whoever does so already does it for all.
+            && let Ok(_growing) = self.growing.try_lock()
+        {
+            dropped.entries.extend(self.sets.split_next());
+        }
+    }
+
+    /// The set of a hash, locked. That it is this one changes under its lock alone.
+    fn lock(&self, hash: u64) -> Locked<'_> {
+        loop {
+            let set = self.sets.of(hash, self.sets.count());
+            let locked = set.lock();
+            if std::ptr::eq(set, self.sets.of(hash, self.sets.count())) {
+                return locked;
+            }
+        }
+    }
+
+    /// The time, in sixteenths of the time in which as much is stored as is kept.
+    fn pass_time(&self, weight: u32) -> u8 {
+        if self.eviction != Eviction::Lru {
+            return 0;
+        }
+        let stored = self.usage.stored.fetch_add(weight.into(), Ordering::Relaxed);
+        // It goes round; the low byte is what is wanted.
+        let time = (stored.wrapping_mul(16) / self.capacity) as u8;
+        if self.time.load(Ordering::Relaxed) != time {
+            self.time.store(time, Ordering::Relaxed);
+        }
+        time
+    }
+
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.usage.entries.load(Ordering::Relaxed)
+    }
+
+    /// The sum of their weights.
+    pub(crate) fn weight(&self) -> u64 {
+        self.usage.weight.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.weight() >= self.capacity
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table")
+            .field("entries", &self.len())
+            .field("weight", &self.weight())
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,93 @@
+//! The sets of the table, which become more one at a time: [linear hashing](https://en.wikipedia.org/wiki/Linear_hashing).
+//!
+//! With n sets, a hash picks the set of its lowest bits: of as many as number 2n sets at least, or of one bit fewer if
+//! that set is not there yet. So when set n is added, all that belongs there comes from one other set, which is split in
+//! two. Sets never move. They are allocated in segments of which each is an eighth of all before it, or less.
+
+use std::{
+    array, iter,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use super::set::Set;
+use crate::entry::Stored;
+
+/// Segments of one size: the next eight are twice as large.
+const EQUAL_SEGMENTS: usize = 8;
+
+/// As many as 2^32 sets need.
+const SEGMENTS: usize = EQUAL_SEGMENTS * 30;
+
+pub(super) struct Sets {
+    count: AtomicUsize,
+    segments: [OnceLock<Box<[Set]>>; SEGMENTS],
+}
+
+impl Sets {
+    /// Entries for each set. Those that are not split yet, and will be, have up to twice as many; and it is unlikely for
+    /// one with twice as many on average to have more than its ways.
+    pub(super) const LOAD: usize = 4;
+
+    pub(super) fn new() -> Self {
+        let sets = Self { count: AtomicUsize::new(1), segments: array::from_fn(|_| OnceLock::new()) };
+        sets.allocate(0);
+        sets
+    }
+
+    /// How many there are.
+    #[inline]
+    pub(super) fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// The set of a hash, where there are `count`.
+    #[inline]
+    pub(super) fn of(&self, hash: u64, count: usize) -> &Set {
+        self.at(index(hash, count))
+    }
+
+    /// The set with this index.
+    #[inline]
+    pub(super) fn at(&self, index: usize) -> &Set {
+        let (segment, place) = locate(index);
+        &self.segments[segment].get().expect("it was allocated before it was counted")[place]
+    }
+
+    fn allocate(&self, index: usize) {
+        let (segment, _) = locate(index);
+        let size = 1 << (segment / EQUAL_SEGMENTS);
+        self.segments[segment].get_or_init(|| iter::repeat_with(Set::new).take(size).collect());
+    }
+
+    /// Adds a set, with what belongs there. Called by one thread at a time. Gives what the other set had of that: it is
+    /// to be dropped under no lock, since it may be gone from the new one.
+    pub(super) fn split_next(&self) -> impl Iterator<Item = Arc<Stored>> + use<> {
+        let new = self.count();
+        self.allocate(new);
+        let mut split = self.at(index(new as u64, new)).lock();
+        let copied = split.copy_to(self.at(new), |hash| index(hash, new + 1) == new);
+        // Before anything goes from where it was: a reader who does not find it there looks at this again.
+        self.count.store(new + 1, Ordering::Release);
+        copied.into_iter().filter_map(|way| split.remove(way).0).collect::<Vec<_>>().into_iter()
+    }
+}
+
+#[inline]
+fn index(hash: u64, count: usize) -> usize {
+    let mask = usize::MAX >> count.leading_zeros();
+    // Truncation is fine: the low bits are what is wanted.
+    let index = hash as usize & mask;
+    if index < count { index } else { index & (mask >> 1) }
+}
+
+/// In which segment a set lies, and where.
+#[inline]
+fn locate(index: usize) -> (usize, usize) {
+    let shifted = index + EQUAL_SEGMENTS;
+    let doublings = shifted.ilog2() - EQUAL_SEGMENTS.ilog2();
+    let segment = doublings as usize * EQUAL_SEGMENTS + (shifted >> doublings) % EQUAL_SEGMENTS;
+    (segment, shifted & ((1 << doublings) - 1))
+}
