@@ -21,6 +21,7 @@ use crate::{
     dependencies,
     entry::{Entry, Freshness, Stored},
     epoch::{Announcement, DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replaced},
+    front_cache::FrontCache,
     lock::LocalLocks,
     scope::{self, Scope, ScopeHash, ScopeSet},
     singleflight::Singleflight,
@@ -28,18 +29,18 @@ use crate::{
     table::{Dropped, Eviction, Table},
 };
 
-/// One hit in this many does some of the work that is no single call's: it is reported to the store behind the table, or
-/// sweeps a set of the table.
+/// One hit in this many does some of the work that is no single call's: one in the front cache is reported to the store,
+/// and one in the table sweeps a set of it.
 const UPKEEP_SAMPLE: u64 = 64;
 
 /// One entry stored in this many sweeps a set of the table.
 const SWEEP_SAMPLE: u64 = 8;
 
-/// One hit in this many that a full front cache did not answer drives out another entry from there.
+/// One hit in this many that the front cache did not answer drives out another entry from there.
 const PROMOTION_SAMPLE: u64 = 8;
 
-/// The identity of a cache: its order of changes, its computations under way, the table that hits
-/// are answered from, and its statistics. Shared by the cache's clones and namespaces. Cheap to clone.
+/// The identity of a cache: its order of changes, its computations under way, what hits are answered
+/// from, and its statistics. Shared by the cache's clones and namespaces. Cheap to clone.
 ///
 /// An implementation of [`Cache`](crate::Cache) makes one with [`Core::builder`] and hands it out.
 #[derive(Debug, Clone)]
@@ -47,10 +48,9 @@ pub struct Core(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// None for a cache whose hits all come from somewhere else.
+    front: FrontCache,
+    /// The store, where it is larder's own.
     table: Option<Table>,
-    /// Whether the table is not the store itself, but lies in front of it.
-    is_front: bool,
     epochs: Arc<Epochs>,
     hasher: RandomState,
     clock: Clock,
@@ -89,7 +89,8 @@ pub(crate) enum Unusable {
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct CoreBuilder {
-    table: TableSettings,
+    front_cache_slots: usize,
+    table: Option<(u64, Eviction, bool)>,
     scope_slots: usize,
     epochs: Option<Arc<Epochs>>,
     counters: u64,
@@ -98,27 +99,17 @@ pub struct CoreBuilder {
 /// How many counters a cache keeps in this process, unless its number of entries is known.
 const COUNTERS: u64 = 10_000;
 
-/// What hits are answered from.
-#[derive(Debug, Clone, Copy)]
-enum TableSettings {
-    /// So many entries in front of the store.
-    Front(usize),
-    /// The store itself.
-    Store { capacity: u64, eviction: Eviction, weighs: bool },
-}
-
 impl CoreBuilder {
     /// How many recently hit entries lie in front of the store: none for zero, which is the default, and 2^20
     /// at most.
     pub fn front_cache_slots(mut self, slots: usize) -> Self {
-        const MOST: usize = 1 << 20;
-        self.table = TableSettings::Front(slots.min(MOST));
+        self.front_cache_slots = slots;
         self
     }
 
-    /// Has the core's table be the store, so that a hit looks nowhere else.
+    /// Has larder's own table be the store.
     pub(crate) fn store(mut self, capacity: u64, eviction: Eviction, weighs: bool) -> Self {
-        self.table = TableSettings::Store { capacity, eviction, weighs };
+        self.table = Some((capacity, eviction, weighs));
         self
     }
 
@@ -150,16 +141,10 @@ impl CoreBuilder {
     pub fn build(self) -> Core {
         let epochs =
             self.epochs.unwrap_or_else(|| Arc::new(Epochs::new(LocalOrder::of_process(), self.scope_slots)));
-        let (table, is_front) = match self.table {
-            TableSettings::Front(0) => (None, true),
-            TableSettings::Front(slots) => (Some(Table::new(slots as u64, Eviction::TinyLfu, false)), true),
-            TableSettings::Store { capacity, eviction, weighs } => {
-                (Some(Table::new(capacity, eviction, weighs)), false)
-            }
-        };
+        let table = self.table.map(|(capacity, eviction, weighs)| Table::new(capacity, eviction, weighs));
         Core(Arc::new(Inner {
+            front: FrontCache::new(self.front_cache_slots),
             table,
-            is_front,
             epochs,
             hasher: RandomState::default(),
             clock: Clock::default(),
@@ -177,7 +162,8 @@ impl Core {
     /// Builds a core.
     pub fn builder() -> CoreBuilder {
         CoreBuilder {
-            table: TableSettings::Front(0),
+            front_cache_slots: 0,
+            table: None,
             scope_slots: DEFAULT_SLOTS,
             epochs: None,
             counters: COUNTERS,
@@ -218,10 +204,7 @@ impl Core {
         if evicted {
             self.0.stats.count(|counters| &counters.evictions);
         }
-        if let Some(front) = self.front() {
-            // Not dropped here: the store may hold its locks.
-            front.remove_entry(&entry.0).defer();
-        }
+        self.0.front.clear(&entry.0);
     }
 
     /// What the cache did so far.
@@ -237,11 +220,11 @@ impl Core {
         self.0.clock.advance(by);
     }
 
-    /// The value under a key, if that takes no more than a look: it lies in the table, is valid, fresh and a `V`, and no
-    /// computation has to know of the read. Counts a hit, or nothing.
+    /// The value under a key, if that takes no more than a look: it lies in the front cache or in the table, is valid,
+    /// fresh and a `V`, and no computation has to know of the read. Counts a hit, or nothing.
     ///
-    /// `touch` is called for one hit in 64 if there is a store behind the table: it should know of it, and gives what it
-    /// keeps.
+    /// `touch` is called for one hit of the front cache in 64, if the store is none of larder's: it should know of it, and
+    /// gives what it keeps.
     #[inline]
     pub(crate) fn hit<V: Clone + 'static>(
         &self,
@@ -249,42 +232,63 @@ impl Core {
         touch: impl FnOnce() -> Option<Entry>,
     ) -> Option<V> {
         let inner = &*self.0;
+        if let Some(slot) = inner.front.get(at.hash)
+            && let Some(stored) = slot.as_ref()
+            && stored.hash == at.hash
+            && *stored.key == *at.key
+        {
+            let value = self.hit_value::<V>(stored)?;
+            if inner.stats.hit().is_one_in(UPKEEP_SAMPLE) {
+                self.report_hit(stored, touch);
+            }
+            return Some(value);
+        }
+        self.hit_in_table(at)
+    }
+
+    /// The same for what does not lie in the front cache. Some of it does from then on.
+    #[inline(never)]
+    fn hit_in_table<V: Clone + 'static>(&self, at: Lookup<'_>) -> Option<V> {
+        let inner = &*self.0;
         let found = inner.table.as_ref()?.get(at.hash, at.key)?;
         let stored = found.as_ref()?;
-        if !stored.is_fresh(inner.clock.now()) || !stored.is_valid(&inner.epochs) || dependencies::recording()
-        {
-            return None;
+        let value = self.hit_value::<V>(stored)?;
+        let number = inner.stats.hit();
+        if number.is_one_in(PROMOTION_SAMPLE) {
+            inner.front.offer(stored, true);
         }
-        let value = stored.value::<V>()?.clone();
-        if inner.stats.hit().is_one_in(UPKEEP_SAMPLE) {
-            self.keep_up(found, touch);
+        if number.is_one_in(UPKEEP_SAMPLE) {
+            self.sweep();
         }
         Some(value)
     }
 
-    /// What one hit in 64 does besides.
-    #[cold]
-    fn keep_up(&self, found: Guard<Option<Arc<Stored>>>, touch: impl FnOnce() -> Option<Entry>) {
-        let Some(front) = self.front() else {
-            drop(found);
-            self.sweep();
-            return;
-        };
-        if let Some(stored) = &*found
-            && touch().is_none_or(|kept| !Arc::ptr_eq(&kept.0, stored))
-        {
-            drop(front.remove_entry(stored));
-        }
+    /// The value of an entry, if it is nothing but a hit.
+    #[inline]
+    fn hit_value<V: Clone + 'static>(&self, stored: &Stored) -> Option<V> {
+        let inner = &*self.0;
+        let serves = stored.is_fresh(inner.clock.now())
+            && stored.is_valid(&inner.epochs)
+            && !dependencies::recording();
+        if serves { stored.value::<V>().cloned() } else { None }
     }
 
-    /// The table, if it lies in front of the store.
-    fn front(&self) -> Option<&Table> {
-        self.0.table.as_ref().filter(|_| self.0.is_front)
+    /// Tells the store of a hit in the front cache, and clears it there if the store keeps another entry, or none.
+    #[cold]
+    fn report_hit(&self, stored: &Arc<Stored>, touch: impl FnOnce() -> Option<Entry>) {
+        let kept = match &self.0.table {
+            Some(table) => table.get(stored.hash, &stored.key).and_then(Guard::into_inner).map(Entry),
+            None => touch(),
+        };
+        if kept.is_none_or(|kept| !Arc::ptr_eq(&kept.0, stored)) {
+            self.0.front.clear(stored);
+        }
+        self.sweep();
     }
 
     /// The table, if it is the store.
     pub(crate) fn store(&self) -> Option<&Table> {
-        self.0.table.as_ref().filter(|_| !self.0.is_front)
+        self.0.table.as_ref()
     }
 
     /// Keeps an entry in the table that is the store, or in one `apart`.
@@ -306,9 +310,7 @@ impl Core {
 
     /// Drops what a store kept, and what the front cache has of it.
     fn drop_from_store(&self, dropped: Dropped) {
-        if let Some(front) = self.front() {
-            dropped.entries.iter().for_each(|entry| drop(front.remove_entry(entry)));
-        }
+        dropped.entries.iter().for_each(|entry| self.0.front.clear(entry));
     }
 
     /// Frees entries of the table that is the store which can no longer be served, if there are any in the next sets.
@@ -340,16 +342,10 @@ impl Core {
         entry.value::<V>().ok_or(Unusable::OtherType).and_then(|_| self.judge(entry))
     }
 
-    /// Counts a hit on an entry that was not served from the table. If that is a front cache, it may be put there.
+    /// Counts a hit on an entry that did not lie in the front cache, and may put it there.
     pub(crate) fn store_hit(&self, entry: &Entry) {
         let number = self.0.stats.hit();
-        if let Some(front) = self.front()
-            && (!front.is_full()
-                || number.is_one_in(PROMOTION_SAMPLE)
-                || front.has(entry.0.hash, &entry.0.key))
-        {
-            drop(front.insert(&entry.0, 1));
-        }
+        self.0.front.offer(&entry.0, number.is_one_in(PROMOTION_SAMPLE));
     }
 
     /// Counts a value that was served, `fresh` or past its `ttl`.

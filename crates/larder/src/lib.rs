@@ -86,6 +86,7 @@ mod environment;
 mod epoch;
 mod error;
 mod error_sharing;
+mod front_cache;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 pub mod internal;

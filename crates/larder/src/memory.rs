@@ -89,7 +89,6 @@ pub struct MemoryCacheBuilder {
     weigher: Option<Weigher>,
     eviction: Eviction,
     store: Store,
-    #[cfg(feature = "moka")]
     front_cache_slots: Option<usize>,
     scope_slots: Option<usize>,
 }
@@ -121,10 +120,8 @@ impl MemoryCacheBuilder {
         self
     }
 
-    /// How many recently hit entries lie in front of [`Store::Moka`]; a tenth of the capacity by default, 4,096
-    /// at most. Zero turns the front cache off. [`Store::Table`] has no use for one.
-    #[cfg(feature = "moka")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
+    /// How many recently hit entries lie in a front cache, for which a hit costs least; a tenth of the capacity by
+    /// default, 4,096 at most. Zero turns it off.
     pub fn front_cache_slots(mut self, slots: usize) -> Self {
         self.front_cache_slots = Some(slots);
         self
@@ -154,7 +151,8 @@ impl MemoryCacheBuilder {
         let counters = if self.weigher.is_some() { DEFAULT_CAPACITY } else { self.capacity };
         let entries = usize::try_from(counters).unwrap_or(usize::MAX);
         let scope_slots = self.scope_slots.unwrap_or(DEFAULT_SLOTS.max(entries));
-        let builder = core(Core::builder().scope_slots(scope_slots).counters(counters));
+        let builder = core(Core::builder().scope_slots(scope_slots).counters(counters))
+            .front_cache_slots(self.front_cache_slots_or_default());
         let (core, store) = match self.store {
             Store::Table => {
                 let core = builder.store(self.capacity, self.eviction, self.weigher.is_some()).build();
@@ -162,7 +160,7 @@ impl MemoryCacheBuilder {
             }
             #[cfg(feature = "moka")]
             Store::Moka => {
-                let core = builder.front_cache_slots(self.front_cache_slots_or_default()).build();
+                let core = builder.build();
                 let store = self.place(&core);
                 (core, store)
             }
@@ -181,7 +179,6 @@ impl MemoryCacheBuilder {
         }
     }
 
-    #[cfg(feature = "moka")]
     fn front_cache_slots_or_default(&self) -> usize {
         const MOST: u64 = 4_096;
         self.front_cache_slots.unwrap_or_else(|| {
@@ -206,7 +203,6 @@ impl MemoryCache {
             weigher: None,
             eviction: Eviction::default(),
             store: Store::default(),
-            #[cfg(feature = "moka")]
             front_cache_slots: None,
             scope_slots: None,
         }

@@ -1,4 +1,4 @@
-//! The table of entries: the store of a `MemoryCache`, and what lies in front of any other store.
+//! The table of entries: the store of a `MemoryCache`.
 //!
 //! It is a set-associative hash table, as the caches of processors are. The hash of a key picks one set, and an entry
 //! lies in one of its 16 ways. Beside the ways stand a tag for each of them, a byte of the hash, by which the way of a
@@ -91,13 +91,6 @@ pub(crate) struct Dropped {
     pub(crate) entries: SmallVec<[Arc<Stored>; 2]>,
     /// How many of them had to make room.
     pub(crate) evicted: u64,
-}
-
-impl Dropped {
-    /// Leaves it to a later call, where a lock may be held.
-    pub(crate) fn defer(mut self) {
-        self.entries.drain(..).for_each(deferred_drop::defer);
-    }
 }
 
 impl Drop for Dropped {
@@ -314,20 +307,9 @@ impl Table {
 
     /// Takes out what is under a key.
     pub(crate) fn remove(&self, hash: u64, key: &str) -> Dropped {
-        self.remove_if(hash, key, |_| true)
-    }
-
-    /// Takes out this very entry.
-    pub(crate) fn remove_entry(&self, entry: &Arc<Stored>) -> Dropped {
-        self.remove_if(entry.hash, &entry.key, |here| Arc::ptr_eq(here, entry))
-    }
-
-    fn remove_if(&self, hash: u64, key: &str, condition: impl Fn(&Arc<Stored>) -> bool) -> Dropped {
         let mut dropped = Dropped::default();
         let mut set = self.lock(hash);
-        if let Some(way) = set.way_of(hash, key)
-            && set.entry(way).as_ref().is_some_and(condition)
-        {
+        if let Some(way) = set.way_of(hash, key) {
             self.remove_from(&mut set, way, &mut dropped);
         }
         dropped
@@ -399,10 +381,6 @@ impl Table {
     /// The sum of their weights.
     pub(crate) fn weight(&self) -> u64 {
         self.usage.weight.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.weight() >= self.capacity
     }
 }
 
