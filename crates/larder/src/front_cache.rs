@@ -8,10 +8,7 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use crate::{
-    deferred_drop,
-    entry::Stored,
-};
+use crate::{deferred_drop, entry::Stored};
 
 /// The most slots: a larger front cache would not stay in the processor's caches.
 const MOST: usize = 1 << 20;

@@ -175,7 +175,11 @@ impl MemoryCacheBuilder {
         match self.store {
             Store::Table => Place::Apart(Arc::new(Table::new(self.capacity, self.eviction, weighs))),
             #[cfg(feature = "moka")]
-            Store::Moka => Place::Moka(moka::MokaStore::new(core, self.capacity, self.eviction, weighs)),
+            Store::Moka => {
+                let core = core.clone();
+                let forget = move |entry: &Entry, evicted| core.forget(entry, evicted);
+                Place::Moka(moka::MokaStore::new(self.capacity, self.eviction, weighs, forget))
+            }
         }
     }
 
@@ -244,7 +248,7 @@ impl MemoryCache {
     fn remove(&self, at: Lookup<'_>) {
         match &self.store {
             #[cfg(feature = "moka")]
-            Place::Moka(store) => store.remove(at),
+            Place::Moka(store) => store.remove(at.hash, at.key),
             Place::Core | Place::Apart(_) => {
                 let table = self.table().expect("moka is the only store without one");
                 self.core.discard(table, at);
@@ -326,7 +330,7 @@ impl Storage for MemoryCache {
     fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
         match &self.store {
             #[cfg(feature = "moka")]
-            Place::Moka(store) => store.get(at),
+            Place::Moka(store) => store.get(at.hash, at.key),
             Place::Core | Place::Apart(_) => {
                 Guard::into_inner(self.table()?.get(at.hash, at.key)?).map(Entry)
             }

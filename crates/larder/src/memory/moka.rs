@@ -15,12 +15,7 @@ use equivalent::Equivalent;
 use moka::{Expiry, notification::RemovalCause, policy::EvictionPolicy, sync};
 
 use self::kept::Kept;
-use crate::{
-    cache_core::{Core, Lookup},
-    deferred_drop::DropDeferred,
-    entry::Entry,
-    table::Eviction,
-};
+use crate::{deferred_drop::DropDeferred, entry::Entry, table::Eviction};
 
 /// Entries in moka. It drops some later than in the call in which it lets go of them, and those while it holds its
 /// locks: they are put aside, and each method here ends with dropping what is there.
@@ -35,7 +30,13 @@ pub(super) struct MokaStore {
 }
 
 impl MokaStore {
-    pub(super) fn new(core: &Core, capacity: u64, eviction: Eviction, weighs: bool) -> Self {
+    /// Calls `forget` with each entry that it no longer keeps, and whether it was evicted: under its locks.
+    pub(super) fn new(
+        capacity: u64,
+        eviction: Eviction,
+        weighs: bool,
+        forget: impl Fn(&Entry, bool) + Send + Sync + 'static,
+    ) -> Self {
         let mut cache = sync::Cache::builder()
             .max_capacity(capacity)
             .eviction_policy(match eviction {
@@ -43,12 +44,9 @@ impl MokaStore {
                 Eviction::Lru => EvictionPolicy::lru(),
             })
             .expire_after(Retention)
-            .eviction_listener({
-                let core = core.clone();
-                move |_, kept: Kept, cause| {
-                    if let Some(entry) = kept.entry() {
-                        core.forget(entry, cause == RemovalCause::Size);
-                    }
+            .eviction_listener(move |_, kept: Kept, cause| {
+                if let Some(entry) = kept.entry() {
+                    forget(entry, cause == RemovalCause::Size);
                 }
             });
         if weighs {
@@ -58,9 +56,9 @@ impl MokaStore {
         Self { cache, _dropping: Arc::new(DropDeferred), unsettled: Arc::default(), capacity }
     }
 
-    pub(super) fn get(&self, at: Lookup<'_>) -> Option<Entry> {
+    pub(super) fn get(&self, hash: u64, key: &str) -> Option<Entry> {
         let _dropping = DropDeferred;
-        self.cache.get(&Sought(at)).and_then(Kept::into_entry)
+        self.cache.get(&Sought { hash, key }).and_then(Kept::into_entry)
     }
 
     /// Stores an entry, with its weight if there is a weigher.
@@ -84,9 +82,9 @@ impl MokaStore {
         }
     }
 
-    pub(super) fn remove(&self, at: Lookup<'_>) {
+    pub(super) fn remove(&self, hash: u64, key: &str) {
         let _dropping = DropDeferred;
-        self.cache.invalidate(&Sought(at));
+        self.cache.invalidate(&Sought { hash, key });
     }
 
     pub(super) fn entry_count(&self) -> u64 {
@@ -130,7 +128,10 @@ struct StoreKey {
 }
 
 /// A key that the store is asked for.
-struct Sought<'k>(Lookup<'k>);
+struct Sought<'k> {
+    hash: u64,
+    key: &'k str,
+}
 
 impl Hash for StoreKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -140,13 +141,13 @@ impl Hash for StoreKey {
 
 impl Hash for Sought<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0.hash);
+        state.write_u64(self.hash);
     }
 }
 
 impl Equivalent<StoreKey> for Sought<'_> {
     fn equivalent(&self, key: &StoreKey) -> bool {
-        self.0.hash == key.hash && *self.0.key == *key.text
+        self.hash == key.hash && *self.key == *key.text
     }
 }
 
