@@ -10,7 +10,6 @@ use std::{
     },
 };
 
-use arc_swap::Guard;
 use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 
@@ -29,9 +28,12 @@ use crate::{
     table::{Dropped, Eviction, Table},
 };
 
-/// One hit in this many does some of the work that is no single call's: one in the front cache is reported to the store,
-/// and one in the table sweeps a set of it.
+/// One hit in this many does some of the work that is no single call's: one in the front cache is reported to a store
+/// that is none of larder's, and one in the table sweeps a set of it.
 const UPKEEP_SAMPLE: u64 = 64;
+
+/// One hit of the front cache in this many is reported to the table, which costs less.
+const REPORT_SAMPLE: u64 = 16;
 
 /// One entry stored in this many sweeps a set of the table.
 const SWEEP_SAMPLE: u64 = 8;
@@ -238,8 +240,9 @@ impl Core {
             && *stored.key == *at.key
         {
             let value = self.hit_value::<V>(stored)?;
-            if inner.stats.hit().is_one_in(UPKEEP_SAMPLE) {
-                self.report_hit(stored, touch);
+            let number = inner.stats.hit();
+            if number.is_one_in(REPORT_SAMPLE) {
+                self.report_hit(stored, number.is_one_in(UPKEEP_SAMPLE), touch);
             }
             return Some(value);
         }
@@ -275,15 +278,18 @@ impl Core {
 
     /// Tells the store of a hit in the front cache, and clears it there if the store keeps another entry, or none.
     #[cold]
-    fn report_hit(&self, stored: &Arc<Stored>, touch: impl FnOnce() -> Option<Entry>) {
+    fn report_hit(&self, stored: &Arc<Stored>, is_upkeep: bool, touch: impl FnOnce() -> Option<Entry>) {
         let kept = match &self.0.table {
-            Some(table) => table.get(stored.hash, &stored.key).and_then(Guard::into_inner).map(Entry),
-            None => touch(),
+            Some(table) => table.get_often_used(stored.hash, &stored.key).map(Entry),
+            None if is_upkeep => touch(),
+            None => return,
         };
         if kept.is_none_or(|kept| !Arc::ptr_eq(&kept.0, stored)) {
             self.0.front.clear(stored);
         }
-        self.sweep();
+        if is_upkeep {
+            self.sweep();
+        }
     }
 
     /// The table, if it is the store.

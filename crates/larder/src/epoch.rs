@@ -27,6 +27,7 @@ mod recent;
 #[cfg(feature = "redis")]
 pub(crate) mod shared;
 mod slots;
+mod zeroed;
 
 use std::{fmt, sync::Arc};
 

@@ -39,7 +39,11 @@ use self::{
     set::{Locked, Set, Victim},
     sets::Sets,
 };
-use crate::{deferred_drop, entry::Stored, sync::plain::Mutex};
+use crate::{
+    deferred_drop,
+    entry::Stored,
+    sync::plain::{Mutex, MutexGuard, lock},
+};
 
 /// By which rule entries are kept when there is not room for all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -141,6 +145,17 @@ impl Table {
         }
     }
 
+    /// The entry under a key, marked as used as much as can be: several hits were answered elsewhere.
+    pub(crate) fn get_often_used(&self, hash: u64, key: &str) -> Option<Arc<Stored>> {
+        let set = self.sets.of(hash, self.sets.count());
+        let (way, found) = set.find(hash, key)?;
+        match self.eviction {
+            Eviction::TinyLfu => set.use_most(way),
+            Eviction::Lru => set.mark(way, self.time.load(Ordering::Relaxed)),
+        }
+        Guard::into_inner(found)
+    }
+
     /// Whether anything lies under a key.
     pub(crate) fn has(&self, hash: u64, key: &str) -> bool {
         self.sets.of(hash, self.sets.count()).find(hash, key).is_some()
@@ -213,25 +228,37 @@ impl Table {
     /// Puts an entry in its set. Its weight was counted.
     fn place(&self, stored: &Arc<Stored>, weight: u32, dropped: &mut Dropped) {
         let time = self.pass_time(weight);
-        let mut set = self.lock(stored.hash);
-        if let Some(way) = set.way_of(stored.hash, &stored.key) {
-            self.usage.weight.fetch_sub(set.weight(way).into(), Ordering::Relaxed);
-            dropped.entries.extend(set.swap(way, stored, weight));
+        loop {
+            let mut set = self.lock(stored.hash);
+            if let Some(way) = set.way_of(stored.hash, &stored.key) {
+                self.usage.weight.fetch_sub(set.weight(way).into(), Ordering::Relaxed);
+                dropped.entries.extend(set.swap(way, stored, weight));
+                return;
+            }
+            let way = match set.free_way() {
+                Some(way) => way,
+                None if self.lags() => {
+                    // Others store faster than the one that splits sets: there is room, but not yet here.
+                    drop(set);
+                    self.split(&lock(&self.growing), dropped);
+                    continue;
+                }
+                None => {
+                    let victim = self.victim_in(&set);
+                    let way = victim.expect("a set without a free way has entries").way;
+                    self.evict_from(&mut set, way, dropped);
+                    way
+                }
+            };
+            let mark = match self.eviction {
+                Eviction::TinyLfu => u8::from(set.recall(stored.hash)),
+                Eviction::Lru => time,
+            };
+            self.usage.entries.fetch_add(1, Ordering::Relaxed);
+            let before = set.put(way, stored, mark, self.weighs.then_some(weight));
+            debug_assert!(before.is_none(), "the way was free");
             return;
         }
-        let way = set.free_way().unwrap_or_else(|| {
-            let victim = self.victim_in(&set);
-            let way = victim.expect("a set without a free way has entries").way;
-            self.evict_from(&mut set, way, dropped);
-            way
-        });
-        let mark = match self.eviction {
-            Eviction::TinyLfu => u8::from(set.recall(stored.hash)),
-            Eviction::Lru => time,
-        };
-        self.usage.entries.fetch_add(1, Ordering::Relaxed);
-        let before = set.put(way, stored, mark, self.weighs.then_some(weight));
-        debug_assert!(before.is_none(), "the way was free");
     }
 
     /// Evicts until all is within the capacity, what is about to be stored included; false if there is nothing left to
@@ -261,7 +288,7 @@ impl Table {
             }
             let step = self.usage.hand.fetch_add(1, Ordering::Relaxed);
             let set = self.sets.at(step % count);
-            if self.eviction == Eviction::TinyLfu && (step / count) % Self::AGING == 0 {
+            if self.eviction == Eviction::TinyLfu && (step / count).is_multiple_of(Self::AGING) {
                 set.age();
             }
             if let Some(victim) = self.victim_in(set) {
@@ -338,12 +365,22 @@ impl Table {
         dropped
     }
 
-    /// Splits one set in two, if there are too many entries for the sets there are.
+    /// Whether there are too many entries for the sets there are.
+    fn lags(&self) -> bool {
+        self.usage.entries.load(Ordering::Relaxed) > self.sets.count() * Sets::LOAD
+    }
+
+    /// Splits sets in two, if there are too many entries for them; unless another thread does so, which does it for all.
     fn grow(&self, dropped: &mut Dropped) {
-        if self.usage.entries.load(Ordering::Relaxed) > self.sets.count() * Sets::LOAD
-            // Whoever does so already does it for all.
-            && let Ok(_growing) = self.growing.try_lock()
+        if self.lags()
+            && let Ok(growing) = self.growing.try_lock()
         {
+            self.split(&growing, dropped);
+        }
+    }
+
+    fn split(&self, _growing: &MutexGuard<'_, ()>, dropped: &mut Dropped) {
+        while self.lags() {
             dropped.entries.extend(self.sets.split_next());
         }
     }

@@ -397,7 +397,7 @@ async fn many_batches_at_once_compute_each_key_once() {
         let mut computed = computed.lock().unwrap().clone();
         computed.sort_unstable();
         let distinct: BTreeSet<_> = computed.iter().copied().collect();
-        assert_eq!(computed, Vec::from_iter(distinct), "in round {round}");
+        assert_eq!(computed, Vec::from_iter(distinct), "in round {round}: {:?}", cache.stats());
     }
 }
 

@@ -240,7 +240,7 @@ async fn the_smallest_tables_still_work() {
     assert_eq!(cache.get("a").await.unwrap(), Some(1));
     cache.insert("b", &2, long()).await.unwrap();
     assert_eq!(cache.get("b").await.unwrap(), Some(2));
-    assert_eq!(cache.get::<i32>("a").await.unwrap(), None, "scopes that share a slot look changed");
+    assert_eq!(cache.get("a").await.unwrap(), Some(1));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The last changes of scopes, in their order: for entries that more scopes cover than have changed.
 
-use super::slots::zeroed;
+use super::zeroed::zeroed;
 use crate::{
     scope::{self, ScopeHash},
     sync::{AtomicU64, Ordering},

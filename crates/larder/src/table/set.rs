@@ -95,6 +95,11 @@ impl Set {
         }
     }
 
+    /// Raises a mark to the highest that hits give.
+    pub(super) fn use_most(&self, way: usize) {
+        self.marks[way % WAYS].store(MOST_USED, Ordering::Relaxed);
+    }
+
     /// Lowers all marks by one.
     pub(super) fn age(&self) {
         for mark in &self.marks {

@@ -312,3 +312,34 @@ fn many_writers_keep_the_bounds() {
         assert!(left.len() > if weighs { 2 } else { 990 }, "{} are left", left.len());
     }
 }
+
+/// One thread splits sets for all, at its own pace: who stores faster than that finds room all the same.
+#[test]
+fn nothing_goes_while_there_is_room() {
+    const EACH: u64 = 4_000;
+    let (world, table) = (World::new(), table(1 << 20));
+    let stored = AtomicBool::new(false);
+    let evicted = AtomicU64::new(0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stored.load(Ordering::Relaxed) {
+                let _slow = lock(&table.growing);
+                thread::sleep(Duration::from_micros(500));
+            }
+        });
+        let writers: Vec<_> = (0..4)
+            .map(|writer| {
+                let (world, table, evicted) = (&world, &table, &evicted);
+                scope.spawn(move || {
+                    for id in writer * EACH..(writer + 1) * EACH {
+                        evicted.fetch_add(world.keep(table, id, 1).evicted, Ordering::Relaxed);
+                    }
+                })
+            })
+            .collect();
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        stored.store(true, Ordering::Relaxed);
+    });
+    let evicted = evicted.into_inner();
+    assert!(evicted < 4 * EACH / 500, "{evicted} of {}", 4 * EACH);
+}

@@ -13,12 +13,15 @@ impl<V: Clone + Send + Sync + Serialize + DeserializeOwned + 'static> Value for 
         Some(&Transport(&Coding { name: type_name::<V>, encode: encode::<V>, decode: decode::<V> }));
 }
 
+type Encode = fn(&AnyValue, &Wire, &Envelope, Option<u32>) -> Result<Vec<u8>, Unencodable>;
+type Decode = fn(&Wire, &Header, &[u8], Option<u32>) -> Result<Box<AnyValue>, Rejected>;
+
 /// What is in a [`Transport`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Coding {
     name: fn() -> &'static str,
-    encode: fn(&AnyValue, &Wire, &Envelope, Option<u32>) -> Result<Vec<u8>, Unencodable>,
-    decode: fn(&Wire, &Header, &[u8], Option<u32>) -> Result<Box<AnyValue>, Rejected>,
+    encode: Encode,
+    decode: Decode,
 }
 
 impl Coding {

@@ -1,7 +1,9 @@
 //! The table behind [`Slots`](super::Slots): sets of a few ways, as in a processor's cache.
 
-use super::zeroed;
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::{
+    epoch::zeroed::zeroed,
+    sync::{AtomicU32, AtomicU64, Ordering},
+};
 
 /// How many scopes a set has room for. With two sets to choose from, 20 leave none of a million scopes without a place
 /// in 1.27 million ways (16 left some in steady use), and are 80 bytes of tags to look through.

@@ -231,8 +231,9 @@ fn a_tag_and_a_set_tell_the_other_set() {
 /// How many of `entries` are lost that are read once in `each` of `changes` other changes, of this kind.
 fn lost(slots: &Slots, changed: fn(u64) -> ScopeHash, [entries, changes, each]: [u64; 3]) -> usize {
     // Their own names, which none of the others has.
-    let scopes =
-        |entry: u64| [key(entry | 1 << 40), prefix(entry % 100 | 1 << 40), tag(entry % 1_000 | 1 << 40)];
+    let scopes = |entry: u64| {
+        [key(entry | 1 << 40), prefix((entry % 100) | (1 << 40)), tag((entry % 1_000) | (1 << 40))]
+    };
     let mut stamps = vec![Some(0); entries as usize];
     for number in 1..=changes {
         slots.raise(&[changed(number)], number);
@@ -267,7 +268,6 @@ fn inserts_of_as_many_keys_as_there_are_slots_leave_them_all() {
 /// The figures of the docs.
 #[test]
 #[ignore = "takes half a minute where it is optimised"]
-#[expect(clippy::print_stderr, reason = "it is what this is for")]
 fn losses_at_full_size() {
     for (name, changed) in [("keys", key as fn(u64) -> ScopeHash), ("prefixes", prefix), ("tags", tag)] {
         for changes in [MILLION, 10 * MILLION] {
