@@ -58,7 +58,7 @@
 //! - An insert takes the position that it loads after the echo, before it finds the value valid.
 //! - "Everything" raises the reset floor. A new start raises the start floor, which alone is
 //!   lowered again.
-//! - What a process appends first after a new start leaps above all that it has seen ([`server::LEAP`]): a
+//! - What a process appends first after a new start leaps above all that it has seen (`server::LEAP`): a
 //!   server that took the place of another one would give the IDs of lost records again, and an entry on a
 //!   third server that was made after these would be newer than what is invalidated now. A process that
 //!   starts on the old server in its last moments is beyond the bounds: chance tells its leap from others.

@@ -73,7 +73,7 @@ impl Kind {
 
 impl Error {
     /// The sum of a counter would leave the range of `i64`: for implementations of
-    /// [`Cache::count`](crate::Cache::count).
+    /// [`SharedStorage::count`](crate::SharedStorage::count).
     #[must_use]
     pub fn counter_overflow(key: impl Into<String>) -> Self {
         Kind::CounterOverflow { key: key.into() }.into()

@@ -65,6 +65,7 @@
 //! | feature | brings |
 //! | --- | --- |
 //! | `redis` (default) | [`RedisCache`], [`TieredCache`], [`from_env`] |
+//! | `moka` (default) | [`Store::Moka`]: a memory cache whose entries moka keeps |
 //! | `tls` | TLS to Redis, by rustls with ring |
 //! | `bincode` | [`Codec::Bincode`] |
 //! | `zstd` | [`Compression::Zstd`] |

@@ -44,7 +44,7 @@ pub(crate) type AnyValue = dyn Any + Send + Sync;
 #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "there is none without a server"))]
 pub struct Transport(pub(crate) &'static AnyValue);
 
-/// The type of a wanted value, for a cache that has to make one: see [`Cache::read`](crate::Cache::read).
+/// The type of a wanted value, for a cache that has to make one: see [`Storage::read`](crate::Storage::read).
 #[derive(Clone, Copy)]
 pub struct ValueType {
     name: &'static str,
