@@ -1,7 +1,7 @@
 //! The front cache: the entries that were hit last, one load away.
 //!
 //! Direct-mapped and small: for what is asked for most, a look here costs half of one in the store. The store decides
-//! what is kept, and is told of one hit in 64 so that its frequencies stay true. What lies here is judged when it is
+//! what is kept, and is told of some of the hits so that its frequencies stay true. What lies here is judged when it is
 //! read, like any other entry, so an entry may lie here too long without harm.
 
 use std::{fmt, sync::Arc};

@@ -80,6 +80,9 @@ enum Place {
 
 const DEFAULT_CAPACITY: u64 = 10_000;
 
+/// The most slots by default: a capacity that stands for "no bound" is no reason to take gigabytes.
+const MOST_DEFAULT_SLOTS: usize = 1 << 24;
+
 type Weigher = Arc<dyn Fn(&str, &Entry) -> u32 + Send + Sync>;
 
 /// Builds a [`MemoryCache`]; made by [`MemoryCache::builder`].
@@ -129,7 +132,7 @@ impl MemoryCacheBuilder {
     }
 
     /// See [`CoreBuilder::scope_slots`](crate::CoreBuilder::scope_slots). By default at least as many as entries are
-    /// kept, since each insert is a change of its key.
+    /// kept, since each insert is a change of its key; 2^24 at most, which take 256 MiB.
     pub fn scope_slots(mut self, slots: usize) -> Self {
         self.scope_slots = Some(slots);
         self
@@ -151,7 +154,7 @@ impl MemoryCacheBuilder {
         // With a weigher, the capacity says nothing of how many.
         let counters = if self.weigher.is_some() { DEFAULT_CAPACITY } else { self.capacity };
         let entries = usize::try_from(counters).unwrap_or(usize::MAX);
-        let scope_slots = self.scope_slots.unwrap_or(DEFAULT_SLOTS.max(entries));
+        let scope_slots = self.scope_slots.unwrap_or(entries.clamp(DEFAULT_SLOTS, MOST_DEFAULT_SLOTS));
         let builder = core(Core::builder().scope_slots(scope_slots).counters(counters))
             .front_cache_slots(self.front_cache_slots_or_default());
         let (core, store) = match self.store {
