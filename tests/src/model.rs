@@ -61,7 +61,7 @@
 //! - What a process appends first after a new start leaps above all that it has seen (`server::LEAP`): a
 //!   server that took the place of another one would give the IDs of lost records again, and an entry on a
 //!   third server that was made after these would be newer than what is invalidated now. A process that
-//!   starts on the old server in its last moments is beyond the bounds: chance tells its leap from others.
+//!   starts on the old server in its last moments is beyond the bounds: time tells its leap from later ones.
 //! - Where a log is lost and IDs fall, the log is made anew by a process that has seen the higher
 //!   ones.
 //!

@@ -94,6 +94,24 @@ impl Epoch {
         Self::from_id(highest.milliseconds().max(milliseconds).saturating_add(margin), 0)
     }
 
+    /// Where a process marks that it begins to append to a log whose last record it takes to be `last`: in a
+    /// millisecond above that record's and above the time, such that of two marks the later one is above the earlier
+    /// one, though it may be made by a process, and on a server, that know nothing of the earlier one.
+    ///
+    /// For that, a mark leaves the same remainder as the time in units of 64 ms, when both are divided by 8,192; or up to
+    /// sixteen more, if there are marks of the same unit already. It is 8 seconds above the record at most. It takes
+    /// servers whose clocks differ by more than passed between two marks, or bad luck, for a later one to be below a
+    /// lost one: the remainders begin again every nine minutes.
+    pub(crate) fn mark(last: Self, milliseconds: u64) -> Option<Self> {
+        const UNIT: u64 = 64;
+        const CYCLE: u64 = 8_192;
+        const SAME_UNIT: u64 = 16;
+        let above = last.milliseconds().max(milliseconds) + 1;
+        let further = (milliseconds / UNIT).wrapping_sub(above) % CYCLE;
+        let further = if further >= CYCLE - SAME_UNIT { 0 } else { further };
+        Self::from_id(above + further, 0)
+    }
+
     /// The first one of the next millisecond, if the sequence is about to leave its 22 bits.
     pub(crate) fn next_millisecond_near_end(self) -> Option<Self> {
         const NEAR: u64 = 1_000;

@@ -71,3 +71,26 @@ fn an_epoch_reads_like_a_stream_id() {
     assert_eq!(Epoch::ZERO.to_string(), "0-0");
     assert_eq!(Epoch((1_700_000_000_000 << 22) | 5).to_string(), "1700000000000-5");
 }
+
+/// Of the same log, whose last records the later one may not know.
+#[test]
+fn a_later_mark_is_above_an_earlier_one() {
+    let mark = |last, at| Epoch::mark(last, at).unwrap();
+    let id = |milliseconds| Epoch::from_id(milliseconds, 7).unwrap();
+    let now = 1_700_000_000_000;
+    let (mut total, mut below, mut below_many) = (0, 0, 0);
+    // Logs ahead of the clock and behind it, at each remainder.
+    for last in (0..200_000_u64).map(|ahead| id(now - 100_000 + ahead)) {
+        let lost = mark(last, now);
+        assert!(lost > last && lost.milliseconds() > now);
+        assert!(lost.milliseconds() - last.milliseconds().max(now) <= 8_192);
+        assert_eq!(lost.sequence(), 0);
+        total += 3;
+        below += [100, 1_000, 2_000].iter().filter(|&later| mark(last, now + later) <= lost).count();
+        // However many were lost.
+        let lost = (1..5).fold(lost, |lost, n| mark(lost, now + 100 * n));
+        below_many += usize::from(mark(last, now + 600) <= lost);
+    }
+    // The remainders begin again every nine minutes.
+    assert!(below * 300 < total && below_many * 300 < total, "{below}, {below_many} of {total}");
+}

@@ -265,8 +265,8 @@ impl Sender {
         let mut commands = pipe();
         // Loaded after the parcels were taken: what was taken under another identity waits again.
         let sender = self.shared.identity();
-        if let Some(start) = start {
-            let mark = start_id(last, self.shared.contact().server_now_ms(), start);
+        if start.is_some() {
+            let mark = start_id(last, self.shared.contact().server_now_ms());
             append(&mut commands, &self.shared.key, &mark, &Content::Start { sender });
             "*".clone_into(&mut id);
         }
@@ -394,17 +394,13 @@ fn next_id(last: Epoch) -> String {
     last.next_millisecond_near_end().map_or_else(|| "*".to_owned(), |id| id.to_string())
 }
 
-/// The ID by which a process marks its new start, the `start`th one: in a millisecond that no record was in so far.
+/// The ID by which a process marks its new start: in a millisecond that no record was in so far.
 ///
 /// A server that took the place of another one may lack the last records, and would give their IDs once more: while the
 /// log is ahead of the clock they differ by their sequence only. Entries that were made after the lost records would
-/// be newer than what is invalidated now. What starts later goes further: a process may have started in the last
-/// moments of the server that is gone, and its mark is lost like the other records.
-fn start_id(last: Epoch, now: Option<u64>, start: u64) -> String {
-    const FIRST: u64 = 16;
-    let further = if start > 1 { FIRST } else { 0 };
-    let id = Epoch::after(last, now.unwrap_or(0), fastrand::u64(1..=FIRST) + further);
-    id.map_or_else(|| "*".to_owned(), |id| id.to_string())
+/// be newer than what is invalidated now.
+fn start_id(last: Epoch, now: Option<u64>) -> String {
+    Epoch::mark(last, now.unwrap_or(0)).map_or_else(|| "*".to_owned(), |id| id.to_string())
 }
 
 /// The keys of the entries that are invalid now, and of the counters of that name.

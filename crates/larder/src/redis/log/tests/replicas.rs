@@ -77,17 +77,34 @@ fn what_a_failover_lost_is_invalidated_however_long_ago_it_was() {
 
 /// The IDs of what was lost are not given again: else an entry that was made after it would be newer than what is
 /// invalidated now. The entry may lie on another server of a cluster, which did not fail.
-#[test]
-fn what_is_invalidated_after_a_failover_is_newer_than_what_it_lost() {
+fn is_above_what_was_lost(begin_anew: impl Fn(&Failover)) {
     let failover = Failover::prepare(true);
+    begin_anew(&failover);
     for n in 0..3 {
         wait(failover.process.invalidate(&format!("lost:{n}")).echoed());
     }
     let lost = failover.process.position();
+    // No failover is faster.
+    std::thread::sleep(Duration::from_millis(100));
     let new = Process::start(&failover.replica.url());
     wait(new.invalidate("k").echoed());
-    assert!(new.position() > lost);
+    assert!(new.position() > lost, "{} is not above {lost}", new.position());
     assert!(!new.accepts("k", lost));
+}
+
+#[test]
+fn what_is_invalidated_after_a_failover_is_newer_than_what_it_lost() {
+    is_above_what_was_lost(|_| ());
+}
+
+/// It was marked on the old server, and the mark is lost as well.
+#[test]
+fn what_is_invalidated_after_a_failover_is_newer_than_a_new_start_that_it_lost() {
+    is_above_what_was_lost(|failover| {
+        // With its first replica it has got another ID, as if it were another server.
+        failover.master.command::<()>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+        until("a new start", || (failover.process.0.status().replacements == 1).then_some(()));
+    });
 }
 
 /// Nothing is missing: nobody else has to forget anything.
