@@ -33,7 +33,7 @@ use crate::{
 const UPKEEP_SAMPLE: u64 = 64;
 
 /// One hit of the front cache in this many is reported to the table, which costs less.
-const REPORT_SAMPLE: u64 = 16;
+const REPORT_SAMPLE: u64 = 32;
 
 /// One entry stored in this many sweeps a set of the table.
 const SWEEP_SAMPLE: u64 = 8;
@@ -280,12 +280,12 @@ impl Core {
     /// Tells the store of a hit in the front cache, and clears it there if the store keeps another entry, or none.
     #[cold]
     fn report_hit(&self, stored: &Arc<Stored>, is_upkeep: bool, touch: impl FnOnce() -> Option<Entry>) {
-        let kept = match &self.0.table {
-            Some(table) => table.get_often_used(stored.hash, &stored.key).map(Entry),
-            None if is_upkeep => touch(),
+        let is_kept = match &self.0.table {
+            Some(table) => table.use_often(stored),
+            None if is_upkeep => touch().is_some_and(|kept| Arc::ptr_eq(&kept.0, stored)),
             None => return,
         };
-        if kept.is_none_or(|kept| !Arc::ptr_eq(&kept.0, stored)) {
+        if !is_kept {
             self.0.front.clear(stored);
         }
         if is_upkeep {

@@ -81,7 +81,8 @@ impl ValidAt {
     ///
     /// Contact with every log that counts for the entry is asked for *before* this ([`Epochs::in_touch`]): a
     /// record that is applied, and contact proven, after this look must not vouch for it.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call costs as much again, and the compiler makes one")]
+    #[inline(always)]
     pub(crate) fn holds(&self, epochs: &Epochs, unchanged: impl FnOnce(ReadVersion) -> bool) -> bool {
         let now = epochs.order.now();
         let valid_at = self.0.load(Ordering::Relaxed);

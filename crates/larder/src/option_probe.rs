@@ -20,7 +20,8 @@ pub(crate) fn is_none<V: Serialize>(value: &V) -> bool {
 fn is_option<V>() -> bool {
     /// `core::option::Option<`, as this compiler writes it.
     fn prefix() -> &'static str {
-        type_name::<Option<()>>().trim_end_matches("()>")
+        let name = type_name::<Option<()>>();
+        name.strip_suffix("()>").unwrap_or(name)
     }
     let mut name = type_name::<V>();
     const POINTERS: [&str; 2] = ["alloc::boxed::Box<", "alloc::sync::Arc<"];
@@ -29,6 +30,7 @@ fn is_option<V>() -> bool {
     }
     name.starts_with(prefix())
 }
+
 /// Stops at the first thing that a value says of itself.
 struct Probe;
 

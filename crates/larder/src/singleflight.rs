@@ -26,6 +26,7 @@ use std::{
 };
 
 use crossbeam_utils::CachePadded;
+use foldhash::quality::RandomState;
 
 use crate::{
     cache::Lease,
@@ -81,7 +82,7 @@ pub(crate) struct Singleflight {
 
 #[derive(Default)]
 struct Shard {
-    under_way: HashMap<WorkKey, UnderWay>,
+    under_way: HashMap<WorkKey, UnderWay, RandomState>,
     /// Numbers computations in the order of their beginnings.
     begun: u64,
 }

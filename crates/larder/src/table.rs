@@ -145,15 +145,16 @@ impl Table {
         }
     }
 
-    /// The entry under a key, marked as used as much as can be: several hits were answered elsewhere.
-    pub(crate) fn get_often_used(&self, hash: u64, key: &str) -> Option<Arc<Stored>> {
-        let set = self.sets.of(hash, self.sets.count());
-        let (way, found) = set.find(hash, key)?;
+    /// Marks an entry as used as much as can be: several hits were answered elsewhere. Returns whether it is kept, and no
+    /// other one under its key.
+    pub(crate) fn use_often(&self, stored: &Arc<Stored>) -> bool {
+        let set = self.sets.of(stored.hash, self.sets.count());
+        let Some((way, found)) = set.find(stored.hash, &stored.key) else { return false };
         match self.eviction {
             Eviction::TinyLfu => set.use_most(way),
             Eviction::Lru => set.mark(way, self.time.load(Ordering::Relaxed)),
         }
-        Guard::into_inner(found)
+        found.as_ref().is_some_and(|found| Arc::ptr_eq(found, stored))
     }
 
     /// Whether anything lies under a key.
@@ -344,12 +345,12 @@ impl Table {
 
     /// Looks at the next set for entries that can no longer be served, and takes them out. While it finds any it goes on
     /// to the next one, so that a table in which much has ended is soon empty.
-    pub(crate) fn sweep(&self, is_over: impl Fn(&Stored) -> bool) -> Dropped {
+    pub(crate) fn sweep(&self, is_over: impl Fn(&Stored) -> bool + Copy) -> Dropped {
         let mut dropped = Dropped::default();
         for _ in 0..Self::SWEEP {
             let count = self.sets.count();
             let set = self.sets.at(self.usage.swept.fetch_add(1, Ordering::Relaxed) % count);
-            let over: SmallVec<[_; 16]> = set.entries().filter(|(_, entry)| is_over(entry)).collect();
+            let over: SmallVec<[_; 16]> = set.entries(is_over).collect();
             if over.is_empty() {
                 break;
             }

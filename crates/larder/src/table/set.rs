@@ -133,11 +133,22 @@ impl Set {
         least
     }
 
-    /// All entries, with their ways.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (usize, Arc<Stored>)> {
-        let taken = self.taken();
-        let ways = (0..WAYS).filter(move |way| taken[way / 8][way % 8] != 0);
-        ways.filter_map(|way| Some((way, self.ways[way].load_full()?)))
+    /// Those of the entries that are wanted, with their ways.
+    #[inline]
+    pub(super) fn entries(
+        &self,
+        wanted: impl Fn(&Stored) -> bool + Copy,
+    ) -> impl Iterator<Item = (usize, Arc<Stored>)> {
+        self.tags.iter().enumerate().flat_map(move |(eight, tags)| {
+            let taken = tags.load(Ordering::Acquire).to_le_bytes();
+            // A set that is empty is passed over at once: in a table that is not full, many are.
+            let ways = if taken == [0; 8] { 0..0 } else { 0..8 };
+            ways.filter(move |way| taken[*way] != 0).filter_map(move |way| {
+                let way = eight * 8 + way;
+                let entry = self.ways[way].load();
+                entry.as_ref().is_some_and(|entry| wanted(entry)).then_some((way, Guard::into_inner(entry)?))
+            })
+        })
     }
 
     /// The tags, of which those of free ways are zero.
@@ -245,10 +256,14 @@ impl Locked<'_> {
 
     /// Copies what belongs in `other`, which no one else can reach, and what it needs to judge it by. Gives the ways
     /// that were copied.
-    pub(super) fn copy_to(&mut self, other: &Set, belongs: impl Fn(u64) -> bool) -> SmallVec<[usize; WAYS]> {
+    pub(super) fn copy_to(
+        &mut self,
+        other: &Set,
+        belongs: impl Fn(u64) -> bool + Copy,
+    ) -> SmallVec<[usize; WAYS]> {
         let mut other = other.lock();
         other.writer.ghosts = self.writer.ghosts;
-        let copied = self.entries().filter(|(_, entry)| belongs(entry.hash)).map(|(way, entry)| {
+        let copied = self.entries(|entry| belongs(entry.hash)).map(|(way, entry)| {
             let weight = self.writer.weights.as_ref().map(|weights| weights[way]);
             let before = other.put(way, &entry, self.marks[way].load(Ordering::Relaxed), weight);
             debug_assert!(before.is_none(), "the other one is new");
