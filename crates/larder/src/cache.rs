@@ -18,7 +18,7 @@ use crate::{
     error::Result,
     link::Link,
     lock::LockGuard,
-    memory::MemoryCacheBuilder,
+    memory::builder::MemoryCacheBuilder,
     scope::{Scope, ScopeHash},
     value::ValueType,
 };

@@ -127,7 +127,10 @@ pub use self::{
     error::{Error, Result, SharedError},
     link::{Link, Operation, Refusal, Server},
     lock::{HeldLock, LockGuard},
-    memory::{MemoryCache, MemoryCacheBuilder, Store},
+    memory::{
+        MemoryCache,
+        builder::{MemoryCacheBuilder, Store},
+    },
     namespace::{Namespace, Version},
     policy::{Lock, Policy, PolicyBuilder},
     registry::{Installed, global, install, install_as, named},

@@ -1,21 +1,26 @@
 //! `MemoryCache`: entries in this process' memory, as objects.
 
+pub(crate) mod builder;
 #[cfg(feature = "moka")]
 mod moka;
+mod store;
 
 use std::{fmt, sync::Arc};
 
-use arc_swap::Guard;
 use async_trait::async_trait;
 
+use self::{
+    builder::{MemoryCacheBuilder, Store},
+    store::EntryStore,
+};
 use crate::{
     cache::{Cache, Invalidating, Invalidation, Storage},
     cache_core::{Core, CoreBuilder, Lookup},
     entry::Entry,
-    epoch::{DEFAULT_SLOTS, Epoch},
+    epoch::Epoch,
     error::{Kind, Result},
     scope::Scope,
-    table::{Eviction, Table},
+    table::Table,
 };
 
 /// A bounded cache in this process' memory. Values are kept as objects: a hit clones, and never decodes.
@@ -46,98 +51,12 @@ use crate::{
 #[derive(Clone)]
 pub struct MemoryCache {
     core: Core,
-    store: Place,
+    /// Where the entries lie, if that is not the table of the core.
+    apart: Option<Arc<dyn EntryStore>>,
     settings: Arc<MemoryCacheBuilder>,
 }
 
-/// What keeps the entries of a [`MemoryCache`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Store {
-    /// larder's own table, which [`MemoryCache`] describes: the fastest in all that was measured, hits, misses and
-    /// invalidations, on one thread and on several.
-    #[default]
-    Table,
-    /// [moka](https://docs.rs/moka), with a front cache of the entries that were hit last. Take it where a mix of reads
-    /// is known to fare better with its policy: reads that go round more than is kept, say, or entries of very different
-    /// weights, of which moka does not let a heavy new one in at the cost of many used ones. Its upkeep makes misses and
-    /// evictions some times dearer, and memory is given back a little later.
-    #[cfg(feature = "moka")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
-    Moka,
-}
-
-/// Where the entries of a cache lie.
-#[derive(Clone)]
-enum Place {
-    /// In the table of its core.
-    Core,
-    /// In a table that others with the same core know nothing of.
-    Apart(Arc<Table>),
-    #[cfg(feature = "moka")]
-    Moka(moka::MokaStore),
-}
-
-const DEFAULT_CAPACITY: u64 = 10_000;
-
-/// The most slots by default: a capacity that stands for "no bound" is no reason to take gigabytes.
-const MOST_DEFAULT_SLOTS: usize = 1 << 24;
-
-type Weigher = Arc<dyn Fn(&str, &Entry) -> u32 + Send + Sync>;
-
-/// Builds a [`MemoryCache`]; made by [`MemoryCache::builder`].
-#[derive(Clone)]
-#[must_use = "a builder does nothing until `build` is called"]
-pub struct MemoryCacheBuilder {
-    capacity: u64,
-    weigher: Option<Weigher>,
-    eviction: Eviction,
-    store: Store,
-    front_cache_slots: Option<usize>,
-    scope_slots: Option<usize>,
-}
-
 impl MemoryCacheBuilder {
-    /// The most that is kept: a number of entries, or of whatever a [`weigher`](Self::weigher) measures.
-    /// 10,000 by default.
-    pub fn capacity(mut self, capacity: u64) -> Self {
-        self.capacity = capacity;
-        self
-    }
-
-    /// Measures entries: `capacity` is then the sum of their weights, in the weigher's unit. Called once
-    /// for each entry stored, before it is, and under no lock. An entry that weighs more than the capacity is not kept.
-    pub fn weigher(mut self, weigher: impl Fn(&str, &Entry) -> u32 + Send + Sync + 'static) -> Self {
-        self.weigher = Some(Arc::new(weigher));
-        self
-    }
-
-    /// By which rule entries are kept; [`Eviction::TinyLfu`] by default.
-    pub fn eviction(mut self, eviction: Eviction) -> Self {
-        self.eviction = eviction;
-        self
-    }
-
-    /// What keeps the entries; [`Store::Table`] by default.
-    pub fn store(mut self, store: Store) -> Self {
-        self.store = store;
-        self
-    }
-
-    /// How many recently hit entries lie in a front cache, for which a hit costs least; a tenth of the capacity by
-    /// default, 4,096 at most. Zero turns it off.
-    pub fn front_cache_slots(mut self, slots: usize) -> Self {
-        self.front_cache_slots = Some(slots);
-        self
-    }
-
-    /// See [`CoreBuilder::scope_slots`](crate::CoreBuilder::scope_slots). By default at least as many as entries are
-    /// kept, since each insert is a change of its key; 2^24 at most, which take 256 MiB.
-    pub fn scope_slots(mut self, slots: usize) -> Self {
-        self.scope_slots = Some(slots);
-        self
-    }
-
     /// The cache.
     ///
     /// # Errors
@@ -151,48 +70,30 @@ impl MemoryCacheBuilder {
         if self.capacity == 0 {
             return Err(Kind::configuration("`capacity` is 0; set how many entries to keep").into());
         }
-        // With a weigher, the capacity says nothing of how many.
-        let counters = if self.weigher.is_some() { DEFAULT_CAPACITY } else { self.capacity };
-        let entries = usize::try_from(counters).unwrap_or(usize::MAX);
-        let scope_slots = self.scope_slots.unwrap_or(entries.clamp(DEFAULT_SLOTS, MOST_DEFAULT_SLOTS));
-        let builder = core(Core::builder().scope_slots(scope_slots).counters(counters))
-            .front_cache_slots(self.front_cache_slots_or_default());
-        let (core, store) = match self.store {
-            Store::Table => {
-                let core = builder.store(self.capacity, self.eviction, self.weigher.is_some()).build();
-                (core, Place::Core)
-            }
-            #[cfg(feature = "moka")]
-            Store::Moka => {
-                let core = builder.build();
-                let store = self.place(&core);
-                (core, store)
-            }
-        };
-        Ok(MemoryCache { core, store, settings: self })
+        let builder = core(
+            Core::builder().scope_slots(self.scope_slots_or_default()).counters(self.entries_or_default()),
+        )
+        .front_cache_slots(self.front_cache_slots_or_default());
+        if self.store == Store::Table {
+            let core = builder.store(self.capacity, self.eviction, self.weigher.is_some()).build();
+            return Ok(MemoryCache { core, apart: None, settings: self });
+        }
+        let core = builder.build();
+        Ok(MemoryCache { apart: Some(self.empty_store(&core)), core, settings: self })
     }
 
-    /// An empty store for a cache with this core, apart from that one's table.
-    #[cfg_attr(not(feature = "moka"), expect(unused_variables, reason = "a table says itself what it drops"))]
-    fn place(&self, core: &Core) -> Place {
+    /// A store for a cache with this core, apart from that one's table.
+    #[cfg_attr(
+        not(feature = "moka"),
+        expect(unused_variables, reason = "a table is given the core with each call")
+    )]
+    fn empty_store(&self, core: &Core) -> Arc<dyn EntryStore> {
         let weighs = self.weigher.is_some();
         match self.store {
-            Store::Table => Place::Apart(Arc::new(Table::new(self.capacity, self.eviction, weighs))),
+            Store::Table => Arc::new(Table::new(self.capacity, self.eviction, weighs)),
             #[cfg(feature = "moka")]
-            Store::Moka => {
-                let core = core.clone();
-                let forget = move |entry: &Entry, evicted| core.forget(entry, evicted);
-                Place::Moka(moka::MokaStore::new(self.capacity, self.eviction, weighs, forget))
-            }
+            Store::Moka => Arc::new(moka::MokaStore::new(self.capacity, self.eviction, weighs, core.clone())),
         }
-    }
-
-    fn front_cache_slots_or_default(&self) -> usize {
-        const MOST: u64 = 4_096;
-        self.front_cache_slots.unwrap_or_else(|| {
-            let tenth = (self.capacity / 10).clamp(1, MOST);
-            usize::try_from(tenth).expect("the most fits")
-        })
     }
 }
 
@@ -206,23 +107,13 @@ impl MemoryCache {
 
     /// Sets capacity, weigher, eviction and store.
     pub fn builder() -> MemoryCacheBuilder {
-        MemoryCacheBuilder {
-            capacity: DEFAULT_CAPACITY,
-            weigher: None,
-            eviction: Eviction::default(),
-            store: Store::default(),
-            front_cache_slots: None,
-            scope_slots: None,
-        }
+        MemoryCacheBuilder::default()
     }
 
-    /// The table that entries lie in.
-    fn table(&self) -> Option<&Table> {
-        match &self.store {
-            Place::Core => self.core.store(),
-            Place::Apart(table) => Some(table),
-            #[cfg(feature = "moka")]
-            Place::Moka(_) => None,
+    fn store(&self) -> &dyn EntryStore {
+        match &self.apart {
+            Some(store) => &**store,
+            None => self.core.store().expect("a core without a table has a store apart"),
         }
     }
 
@@ -230,14 +121,7 @@ impl MemoryCache {
         for entry in entries {
             // Here, and not in the store: under no lock, and before anything is stored.
             let weight = self.settings.weigher.as_ref().map(|weigher| weigher(&entry.0.key, entry));
-            match &self.store {
-                #[cfg(feature = "moka")]
-                Place::Moka(store) => store.insert(entry, weight),
-                Place::Core | Place::Apart(_) => {
-                    let table = self.table().expect("moka is the only store without one");
-                    self.core.keep(table, entry, weight.unwrap_or(1));
-                }
-            }
+            self.store().insert(&self.core, entry, weight);
         }
     }
 
@@ -250,21 +134,14 @@ impl MemoryCache {
     }
 
     fn remove(&self, at: Lookup<'_>) {
-        match &self.store {
-            #[cfg(feature = "moka")]
-            Place::Moka(store) => store.remove(at.hash, at.key),
-            Place::Core | Place::Apart(_) => {
-                let table = self.table().expect("moka is the only store without one");
-                self.core.discard(table, at);
-            }
-        }
+        self.store().remove(&self.core, at);
     }
 
     /// The same cache with another, empty store. A front cache, if there is one, is in front of both, and stays within
     /// what both keep: a store tells of all that it drops.
     pub(crate) fn apart(&self, settings: MemoryCacheBuilder) -> Option<Self> {
-        let store = (settings.capacity > 0).then(|| settings.place(&self.core))?;
-        Some(Self { store, settings: Arc::new(settings), ..self.clone() })
+        let store = (settings.capacity > 0).then(|| settings.empty_store(&self.core))?;
+        Some(Self { apart: Some(store), settings: Arc::new(settings), ..self.clone() })
     }
 
     /// Drops what is kept under the key of another entry.
@@ -286,27 +163,13 @@ impl MemoryCache {
     /// replaced.
     #[must_use]
     pub fn entry_count(&self) -> u64 {
-        match &self.store {
-            #[cfg(feature = "moka")]
-            Place::Moka(store) => store.entry_count(),
-            Place::Core | Place::Apart(_) => self.swept_table().len() as u64,
-        }
+        self.store().entry_count(&self.core)
     }
 
     /// About the sum of the weights of what is kept; the number of entries if there is no weigher.
     #[must_use]
     pub fn weighted_size(&self) -> u64 {
-        match &self.store {
-            #[cfg(feature = "moka")]
-            Place::Moka(store) => store.weighted_size(),
-            Place::Core | Place::Apart(_) => self.swept_table().weight(),
-        }
-    }
-
-    fn swept_table(&self) -> &Table {
-        let table = self.table().expect("moka is the only store without one");
-        self.core.sweep_table(table);
-        table
+        self.store().weighted_size(&self.core)
     }
 }
 
@@ -332,13 +195,7 @@ impl Cache for MemoryCache {
 #[async_trait]
 impl Storage for MemoryCache {
     fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
-        match &self.store {
-            #[cfg(feature = "moka")]
-            Place::Moka(store) => store.get(at.hash, at.key),
-            Place::Core | Place::Apart(_) => {
-                Guard::into_inner(self.table()?.get(at.hash, at.key)?).map(Entry)
-            }
-        }
+        self.store().get(at)
     }
 
     async fn write(&self, entries: &[Entry]) -> Result<()> {
@@ -359,17 +216,5 @@ impl Storage for MemoryCache {
 impl fmt::Debug for MemoryCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryCache").field("store", &self.settings.store).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for MemoryCacheBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryCacheBuilder")
-            .field("store", &self.store)
-            .field("capacity", &self.capacity)
-            .field("weigher", &self.weigher.as_ref().map(|_| "…"))
-            .field("eviction", &self.eviction)
-            .field("scope_slots", &self.scope_slots)
-            .finish_non_exhaustive()
     }
 }

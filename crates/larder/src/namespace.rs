@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     cache::{Cache, Invalidating, Storage},
     cache_core::Core,
-    memory::MemoryCacheBuilder,
+    memory::builder::MemoryCacheBuilder,
     scope::Scope,
 };
 

@@ -12,7 +12,7 @@ use crate::{
     cache::{Cache, Storage},
     cache_core::Core,
     error::{Kind, Result},
-    memory::{MemoryCache, MemoryCacheBuilder},
+    memory::{MemoryCache, builder::MemoryCacheBuilder},
     sync::plain::{Mutex, lock},
 };
 

@@ -16,7 +16,7 @@ use crate::{
     error::Result,
     link::Link,
     lock::LockGuard,
-    memory::{MemoryCache, MemoryCacheBuilder},
+    memory::{MemoryCache, builder::MemoryCacheBuilder},
     redis::RedisCache,
     scope::{Scope, ScopeHash},
     value::ValueType,

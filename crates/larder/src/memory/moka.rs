@@ -15,28 +15,28 @@ use equivalent::Equivalent;
 use moka::{Expiry, notification::RemovalCause, policy::EvictionPolicy, sync};
 
 use self::kept::Kept;
-use crate::{deferred_drop::DropDeferred, entry::Entry, table::Eviction};
+use super::store::EntryStore;
+use crate::{
+    cache_core::{Core, Lookup},
+    deferred_drop::DropDeferred,
+    entry::Entry,
+    table::Eviction,
+};
 
 /// Entries in moka. It drops some later than in the call in which it lets go of them, and those while it holds its
 /// locks: they are put aside, and each method here ends with dropping what is there.
-#[derive(Clone)]
 pub(super) struct MokaStore {
     cache: sync::Cache<StoreKey, Kept, BuildHasherDefault<Hashed>>,
     /// Behind the store, so that it is dropped after it.
-    _dropping: Arc<DropDeferred>,
+    _dropping: DropDeferred,
     /// The weight of what was stored since the store last dropped what is too much.
-    unsettled: Arc<AtomicU64>,
+    unsettled: AtomicU64,
     capacity: u64,
 }
 
 impl MokaStore {
-    /// Calls `forget` with each entry that it no longer keeps, and whether it was evicted: under its locks.
-    pub(super) fn new(
-        capacity: u64,
-        eviction: Eviction,
-        weighs: bool,
-        forget: impl Fn(&Entry, bool) + Send + Sync + 'static,
-    ) -> Self {
+    /// Tells the core of each entry that it no longer keeps.
+    pub(super) fn new(capacity: u64, eviction: Eviction, weighs: bool, core: Core) -> Self {
         let mut cache = sync::Cache::builder()
             .max_capacity(capacity)
             .eviction_policy(match eviction {
@@ -46,29 +46,14 @@ impl MokaStore {
             .expire_after(Retention)
             .eviction_listener(move |_, kept: Kept, cause| {
                 if let Some(entry) = kept.entry() {
-                    forget(entry, cause == RemovalCause::Size);
+                    core.forget(entry, cause == RemovalCause::Size);
                 }
             });
         if weighs {
             cache = cache.weigher(|_, kept| kept.weight());
         }
         let cache = cache.build_with_hasher(BuildHasherDefault::default());
-        Self { cache, _dropping: Arc::new(DropDeferred), unsettled: Arc::default(), capacity }
-    }
-
-    pub(super) fn get(&self, hash: u64, key: &str) -> Option<Entry> {
-        let _dropping = DropDeferred;
-        self.cache.get(&Sought { hash, key }).and_then(Kept::into_entry)
-    }
-
-    /// Stores an entry, with its weight if there is a weigher.
-    pub(super) fn insert(&self, entry: &Entry, weight: Option<u32>) {
-        let _dropping = DropDeferred;
-        let key = StoreKey { hash: entry.0.hash, text: entry.0.key.clone() };
-        self.cache.insert(key, Kept::new(entry.clone(), weight.unwrap_or(1)));
-        if let Some(weight) = weight {
-            self.settle(weight.into());
-        }
+        Self { cache, _dropping: DropDeferred, unsettled: AtomicU64::new(0), capacity }
     }
 
     /// Has the store drop what is too much, once that may be a part of the capacity that matters: by itself it does so
@@ -81,19 +66,35 @@ impl MokaStore {
             self.cache.run_pending_tasks();
         }
     }
+}
 
-    pub(super) fn remove(&self, hash: u64, key: &str) {
+impl EntryStore for MokaStore {
+    fn get(&self, at: Lookup<'_>) -> Option<Entry> {
         let _dropping = DropDeferred;
-        self.cache.invalidate(&Sought { hash, key });
+        self.cache.get(&Sought { hash: at.hash, key: at.key }).and_then(Kept::into_entry)
     }
 
-    pub(super) fn entry_count(&self) -> u64 {
+    fn insert(&self, _core: &Core, entry: &Entry, weight: Option<u32>) {
+        let _dropping = DropDeferred;
+        let key = StoreKey { hash: entry.0.hash, text: entry.0.key.clone() };
+        self.cache.insert(key, Kept::new(entry.clone(), weight.unwrap_or(1)));
+        if let Some(weight) = weight {
+            self.settle(weight.into());
+        }
+    }
+
+    fn remove(&self, _core: &Core, at: Lookup<'_>) {
+        let _dropping = DropDeferred;
+        self.cache.invalidate(&Sought { hash: at.hash, key: at.key });
+    }
+
+    fn entry_count(&self, _core: &Core) -> u64 {
         let _dropping = DropDeferred;
         self.cache.run_pending_tasks();
         self.cache.entry_count()
     }
 
-    pub(super) fn weighted_size(&self) -> u64 {
+    fn weighted_size(&self, _core: &Core) -> u64 {
         let _dropping = DropDeferred;
         self.cache.run_pending_tasks();
         self.cache.weighted_size()

@@ -1,0 +1,54 @@
+//! What a [`MemoryCache`](super::MemoryCache) keeps its entries in.
+
+use arc_swap::Guard;
+
+use crate::{
+    cache_core::{Core, Lookup},
+    entry::Entry,
+    table::Table,
+};
+
+/// A bounded place for entries. It judges none of them, and calls no code of users under a lock.
+///
+/// Whatever it lets go of, it clears from the front cache of the core. That is the core of the cache that the store
+/// belongs to, the same one in each call.
+pub(super) trait EntryStore: Send + Sync {
+    /// The entry under a key.
+    fn get(&self, at: Lookup<'_>) -> Option<Entry>;
+
+    /// Keeps an entry, with its weight if there is a weigher, in the place of what is under its key.
+    fn insert(&self, core: &Core, entry: &Entry, weight: Option<u32>);
+
+    /// Drops what is under a key.
+    fn remove(&self, core: &Core, at: Lookup<'_>);
+
+    /// About how many entries there are.
+    fn entry_count(&self, core: &Core) -> u64;
+
+    /// About the sum of their weights.
+    fn weighted_size(&self, core: &Core) -> u64;
+}
+
+impl EntryStore for Table {
+    fn get(&self, at: Lookup<'_>) -> Option<Entry> {
+        Guard::into_inner(Self::get(self, at.hash, at.key)?).map(Entry)
+    }
+
+    fn insert(&self, core: &Core, entry: &Entry, weight: Option<u32>) {
+        core.keep(self, entry, weight.unwrap_or(1));
+    }
+
+    fn remove(&self, core: &Core, at: Lookup<'_>) {
+        core.discard(self, at);
+    }
+
+    fn entry_count(&self, core: &Core) -> u64 {
+        core.sweep_table(self);
+        self.len() as u64
+    }
+
+    fn weighted_size(&self, core: &Core) -> u64 {
+        core.sweep_table(self);
+        self.weight()
+    }
+}
