@@ -1,4 +1,4 @@
-//! Payloads that anybody may have written, in a message whose header is right.
+//! Payloads that any program may have written, in a message whose header is right.
 #![no_main]
 
 use larder::private::fuzzing::decode;

@@ -1,4 +1,4 @@
-//! Whole messages that anybody may have written.
+//! Whole messages that any program may have written.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

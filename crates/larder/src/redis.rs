@@ -265,10 +265,10 @@ impl Remote {
         }
     }
 
-    /// Whether somebody has just waited for Redis in vain. What a caller can do without is not tried then: it would
+    /// Whether a call has just waited for Redis in vain. What a caller can do without is not tried then: it would
     /// wait once more. Reads are tried, and so find out when Redis is back.
     fn has_just_failed(&self) -> bool {
-        /// Whoever only writes tries again after this long.
+        /// A call that only writes tries again after this long.
         const RECENT: Duration = Duration::from_secs(2);
         self.recent_timeout.is_within(RECENT)
     }

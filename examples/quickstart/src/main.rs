@@ -37,7 +37,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// A thousand callers who all want what nobody has computed yet.
+/// A thousand callers who all want what was not computed yet.
 async fn crowd(db: &Db) -> Result<()> {
     let mut calls = JoinSet::new();
     for _ in 0..1_000 {

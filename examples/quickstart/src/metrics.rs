@@ -1,6 +1,6 @@
 //! What a service wants to know about itself: a function for each metric, with a TTL of its own.
 //!
-//! Each metric is tagged with the tables it reads, and whoever writes to a table invalidates its tag. All
+//! Each metric is tagged with the tables it reads, and what writes to a table invalidates its tag. All
 //! arguments of a function are part of its key, except those it skips: the database is the same for all.
 
 use std::time::SystemTime;

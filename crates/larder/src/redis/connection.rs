@@ -2,8 +2,8 @@
 //!
 //! - One server, or the master that the sentinels name: a [`Link`]. A cluster: a link for every master,
 //!   and the map of who owns what. Why not another client's: see [`cluster`].
-//! - Connections live in the runtime of whoever needed them first. When they end, or that runtime does,
-//!   the next are made in the background by whoever notices, and callers wait at most for the first
+//! - Connections live in the runtime of the call that needed them first. When they end, or that runtime does,
+//!   the next are made in the background by the call that notices, and callers wait at most for the first
 //!   attempt.
 //!
 //! What is sent besides callers' commands, and must be allowed to the ACL user: `INFO`, `TIME`

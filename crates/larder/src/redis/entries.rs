@@ -23,7 +23,7 @@ use crate::{
     wire::{Coding, Header, Limits, Rejected, Unencodable, Wire},
 };
 
-/// Messages above this size are encoded and decoded where they hold up nobody else.
+/// Messages above this size are encoded and decoded where they hold up no other call.
 const LARGE: usize = 64 << 10;
 
 /// Stores a message, unless one of a newer epoch is there: that would be a step back, though no wrong one, since
@@ -268,7 +268,7 @@ impl Remote {
         self.log.contact().server_now_ms().unwrap_or(0)
     }
 
-    /// The message of an entry. A large one is made where it holds up nobody else.
+    /// The message of an entry. A large one is made where it holds up no other call.
     async fn encode(&self, entry: &Entry, epoch: Epoch, now: (Moment, u64)) -> Result<Vec<u8>, Unencodable> {
         let small = Wire {
             limits: Limits { largest_raw: LARGE.min(self.wire.limits.largest_raw), ..self.wire.limits },

@@ -1,10 +1,10 @@
 //! Leases: one computation of a key in all processes that share a server.
 //!
 //! A lease is a key in Redis with the holder's token, the position at which its computation began, and a mark
-//! that somebody waits. It ends by itself unless the holder renews it, so that a holder that died holds up
-//! nobody for long. Whoever waits is woken through the log when the holder is done; polling is the fallback. It
-//! waits for one lifetime at most, however often the lease is renewed: two processes that wait for each other,
-//! or a holder that hangs, stop nobody for longer.
+//! that a caller waits. It ends by itself unless the holder renews it, so that a holder that died holds up
+//! no caller for long. Callers that wait are woken through the log when the holder is done; polling is the fallback. They
+//! wait for one lifetime at most, however often the lease is renewed: two processes that wait for each other,
+//! or a holder that hangs, stop no caller for longer.
 //!
 //! A lease decides who computes, and nothing else. Whether a value is valid is never its matter, so that it does
 //! no harm if two processes hold one, after a failover or a pause.
@@ -47,7 +47,7 @@ const RENEWALS: u32 = 3;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 
 /// Takes a lease that is free, or is held as `ARGV[3]` says, or is none of ours: of another form, or without an
-/// end, it would hold up everybody forever. Otherwise marks that somebody waits, if `ARGV[4]` is 1, and returns the
+/// end, it would hold up all callers forever. Otherwise marks that a caller waits, if `ARGV[4]` is 1, and returns the
 /// holder.
 static ACQUIRE: Script = Script::new(
     Operation::Lease,
@@ -71,7 +71,7 @@ static RENEW: Script = Script::new(
     return 0",
 );
 
-/// Gives a lease back if its token is still `ARGV[1]`. Tells whether somebody waits.
+/// Gives a lease back if its token is still `ARGV[1]`. Tells whether a caller waits.
 static RELEASE: Script = Script::new(
     Operation::Lease,
     r"
@@ -213,7 +213,7 @@ impl Remote {
             Ok(Value::BulkString(message)) => self.receive(core, at, of, message).await,
             _ => None,
         };
-        // Whoever does not wait refreshes what there is: only something newer will do.
+        // A caller that does not wait refreshes what there is: only something newer will do.
         let sought = if waits { Freshness::StaleIfError } else { Freshness::RefreshAhead };
         let entry = entry.filter(|entry| entry.0.freshness(core.now()) < sought);
         match leased {
@@ -233,7 +233,7 @@ struct Held {
     name: String,
     scope: ScopeHash,
     holder: Holder,
-    /// False once somebody else is known to hold it.
+    /// False once another holder is known.
     is_ours: bool,
     filled: bool,
     renewal: Option<AbortHandle>,
@@ -290,7 +290,7 @@ impl Drop for Held {
         if !self.is_ours {
             return;
         }
-        // Without a runtime there is nobody to send it; the lease ends by itself.
+        // Without a runtime there is no task to send it; the lease ends by itself.
         let Ok(runtime) = Handle::try_current() else { return };
         let (remote, name, scope, filled) =
             (self.remote.clone(), std::mem::take(&mut self.name), self.scope, self.filled);

@@ -30,7 +30,7 @@ use crate::{
 const RENEWALS: u32 = 3;
 
 /// Takes a lock for the token `ARGV[1]` and `ARGV[2]` milliseconds, and returns its number. What is no number, or one
-/// that nobody gave (Lua's have 53 bits), counts as none.
+/// that no server gave (Lua's have 53 bits), counts as none.
 static TAKE: Script = Script::new(
     Operation::Lock,
     r"
@@ -179,7 +179,7 @@ impl HeldLock for Held {
 impl Drop for Held {
     fn drop(&mut self) {
         self.stop_renewing();
-        // Without a runtime there is nobody to send it; the lock ends by itself. A release that was given up halfway
+        // Without a runtime there is no task to send it; the lock ends by itself. A release that was given up halfway
         // is made good.
         if let (true, Ok(runtime)) = (self.lock.is_held(), Handle::try_current()) {
             let lock = self.lock.clone();

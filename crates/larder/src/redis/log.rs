@@ -59,7 +59,7 @@ pub(crate) struct Settings {
     pub(crate) order: Arc<LocalOrder>,
     /// How many scopes' changes are remembered, in local order and in log order.
     pub(crate) slots: usize,
-    /// For how long things may be served out of touch, where somebody sets a limit.
+    /// For how long things may be served out of touch, where a cache sets a limit.
     pub(crate) freshness: Option<Duration>,
     /// How long a command may take.
     pub(crate) deadline: Duration,
@@ -97,7 +97,7 @@ pub(crate) struct LogStatus {
     pub(crate) malformed: u64,
 }
 
-/// A log that this process follows, for as long as anybody holds it.
+/// A log that this process follows, for as long as a handle to it is held.
 pub(crate) struct Log {
     shared: Arc<Shared>,
     wakes: mpsc::Sender<Wake>,
@@ -109,7 +109,7 @@ type Registry = HashMap<(String, String), Weak<Log>>;
 
 impl Log {
     /// The log of this prefix on this server: the one that this process follows already, or a new one. The settings of
-    /// whoever opens it first are those of all, but for the freshness: the smallest is.
+    /// the one that opens it first are those of all, but for the freshness: the smallest is.
     ///
     /// `identity` tells servers apart, or clusters.
     pub(crate) fn open(
@@ -131,7 +131,7 @@ impl Log {
         log
     }
 
-    /// A log that nobody else in this process is given.
+    /// A log of its own, which no other cache of this process is given.
     fn start(prefix: &str, connector: Arc<dyn Connect>, settings: Settings) -> Arc<Self> {
         Self::start_with(Shared::new(prefix, connector, settings))
     }
@@ -211,7 +211,7 @@ impl Log {
         admits
     }
 
-    /// Tells all processes, this one included, that whoever waits for this key should look again: there is a value now
+    /// Tells all processes, this one included, that callers that wait for this key should look again: there is a value now
     /// (`filled`), or there will be none. Not told at all where the link is down.
     pub(crate) fn wake(&self, key: ScopeHash, filled: bool) {
         // Full only while the sender is stuck.

@@ -15,7 +15,7 @@ use crate::epoch::LocalOrder;
 
 /// The log of all caches with this prefix on these servers.
 pub(super) fn open_log(config: &Arc<Config>, settings: Settings) -> Arc<Log> {
-    /// Longer than a caller waits: nobody does here.
+    /// Longer than a caller waits: no caller does here.
     const PATIENCE: Duration = Duration::from_secs(1);
 
     let freshness = match settings.out_of_touch {

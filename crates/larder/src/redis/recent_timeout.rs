@@ -29,7 +29,7 @@ impl RecentTimeout {
 
     /// A call was answered.
     pub(super) fn clear(&self) {
-        // Most of the time there is nothing to clear, and nobody's cache line to take.
+        // Most of the time there is nothing to clear, and no cache line to take from other threads.
         if self.at.load(Relaxed) != 0 {
             self.at.store(0, Relaxed);
         }

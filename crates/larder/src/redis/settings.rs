@@ -90,7 +90,7 @@ impl RedisCacheBuilder {
     }
 
     /// The largest value before compression, in bytes; 256 MiB by default: what reading one value may take in
-    /// memory for its bytes, whoever wrote it.
+    /// memory for its bytes, whatever wrote it.
     pub fn largest_raw_value(mut self, bytes: usize) -> Self {
         self.settings.wire.limits.largest_raw = bytes;
         self

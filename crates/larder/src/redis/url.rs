@@ -137,7 +137,7 @@ fn read(form: Form, tls: bool, rest: &str) -> Result<Parsed, String> {
     Ok(Parsed { topology, tls, username, password, database, prefix, client_name })
 }
 
-/// The user and the password, of which an empty user is none. An empty password is one: whoever wrote it
+/// The user and the password, of which an empty user is none. An empty password is one: the URL that has it
 /// gets the server's answer to it.
 fn credentials(secret: Option<&str>) -> Result<(Option<String>, Option<Secret>), String> {
     let Some(secret) = secret else { return Ok((None, None)) };

@@ -116,7 +116,7 @@ fn loom_two_callers_get_the_value_and_leave_no_flight() {
     });
 }
 
-/// Whoever comes after an invalidation returned gets nothing that was computed before it, whichever computation
+/// A caller that comes after an invalidation returned gets nothing that was computed before it, whichever computation
 /// is under way.
 #[test]
 fn loom_a_caller_who_comes_after_an_invalidation_gets_no_older_value() {
@@ -191,7 +191,7 @@ fn loom_three_callers_of_whom_one_gives_up() {
 }
 
 /// One that may be superseded at any moment, and is polled again all the same: the other one never waits for it
-/// alone, and nobody gets what was computed before an invalidation that came first.
+/// alone, and no caller gets what was computed before an invalidation that came first.
 #[test]
 fn loom_a_leader_that_is_passed_over_and_comes_back() {
     check(2, || {
@@ -207,7 +207,7 @@ fn loom_a_leader_that_is_passed_over_and_comes_back() {
 }
 
 /// The same with a third caller: there is one leader at a time, and whatever the one that was superseded computed
-/// is for nobody who came after the change.
+/// is for no caller that came after the change.
 #[test]
 fn loom_those_who_join_the_successor_get_its_value() {
     check(1, || {

@@ -16,7 +16,7 @@ const BYTES: usize = 1 << 20;
 /// Pipelines of a batch that are under way at once: one is being written, one executed, one read.
 const AT_ONCE: usize = 4;
 
-/// Whoever takes pipelines.
+/// What takes pipelines.
 ///
 /// A trait and no closure: rustc does not see that a future is `Send` that has an async closure in it.
 pub(super) trait Exchange: Sync {

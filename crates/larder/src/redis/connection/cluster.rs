@@ -226,7 +226,7 @@ impl Cluster {
         }
     }
 
-    /// Asks who owns what in the background, unless somebody does, or just did.
+    /// Asks who owns what in the background, unless another call does, or just did.
     pub(super) fn look_again(self: &Arc<Self>) {
         let Ok(runtime) = Handle::try_current() else { return };
         let now = Instant::now();

@@ -101,11 +101,11 @@ impl Spares {
 /// What callers without a connection have to know.
 #[derive(Debug, Clone)]
 enum Stage {
-    /// Nobody is connecting.
+    /// No attempt is under way.
     Idle,
     /// The first attempt since it was lost.
     Connecting,
-    /// So many attempts have failed, the last one for this reason. The next one is awaited by nobody.
+    /// So many attempts have failed, the last one for this reason. No caller waits for the next one.
     Down(u32, ConnectError),
     Up,
 }
@@ -161,7 +161,7 @@ impl Link {
 
     /// A connection, if there is one now, or an attempt under way that comes to one in time.
     async fn take(self: &Arc<Self>, deadline: Instant) -> Result<Taken, Unavailable> {
-        // Whoever is in a task is in a runtime. To ask for that has all threads meet at its count.
+        // What runs in a task is in a runtime. To ask for that has all threads meet at its count.
         if tokio::task::try_id().is_none() && Handle::try_current().is_err() {
             return Err(Unavailable::NoRuntime);
         }
@@ -259,8 +259,8 @@ impl Link {
         }
     }
 
-    /// Counts a failure; with the one that opens the breaker, all connections are given up. Whoever waits
-    /// on them is answered at once.
+    /// Counts a failure; with the one that opens the breaker, all connections are given up. Callers that wait
+    /// on them are answered at once.
     fn count_failure(self: &Arc<Self>, runtime: &Handle) {
         if !self.breaker.failed() {
             return;

@@ -25,7 +25,7 @@ impl Wakes {
         async move {
             match wake.wait_for(Option::is_some).await {
                 Ok(filled) => filled.unwrap_or(true),
-                // Nobody will say more: look again.
+                // No more will be said: look again.
                 Err(_) => true,
             }
         }
@@ -35,11 +35,11 @@ impl Wakes {
     pub(crate) fn wake(&self, key: ScopeHash, filled: bool) {
         let wake = lock(&self.0).remove(&key);
         if let Some(wake) = wake {
-            // It calls wakers: somebody else's code, on the thread that reads the log.
+            // It calls wakers: code that is not larder's, on the thread that reads the log.
             let _ = panic_guard::contain(|| wake.send_replace(Some(filled)));
         }
     }
 }
 
-/// From here on, keys that nobody waits for any longer are looked for and let go of.
+/// From here on, keys that no caller waits for any longer are looked for and let go of.
 const MANY: usize = 1024;

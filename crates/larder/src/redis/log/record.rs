@@ -10,8 +10,8 @@ const INVALIDATION: u8 = 0;
 const WAKE: u8 = 1;
 const START: u8 = 2;
 
-/// The sender of a record that belongs to nobody: that of a reset.
-const NOBODY: u64 = 0;
+/// The sender of a record of no process in particular: that of a reset.
+const NO_PROCESS: u64 = 0;
 
 /// What a record says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) enum Content {
         /// What was invalidated; never empty.
         scopes: Vec<ScopeHash>,
     },
-    /// Whoever waits for this key should look again.
+    /// Callers that wait for this key should look again.
     Wake {
         /// The key.
         key: ScopeHash,
@@ -42,7 +42,7 @@ pub(super) enum Content {
 impl Content {
     /// The record of a reset, which covers everything.
     pub(super) fn reset() -> Self {
-        Self::Invalidation { sender: NOBODY, attempt: 0, scopes: vec![ScopeHash::ALL] }
+        Self::Invalidation { sender: NO_PROCESS, attempt: 0, scopes: vec![ScopeHash::ALL] }
     }
 
     /// Whether it covers everything.

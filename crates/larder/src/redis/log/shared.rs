@@ -25,11 +25,11 @@ use crate::{
     sync::plain::{Mutex, MutexGuard, lock},
 };
 
-/// How long a read blocks that finds nothing, unless somebody wants to know sooner.
+/// How long a read blocks that finds nothing, unless a caller wants to know sooner.
 const LONGEST_READ: Duration = Duration::from_secs(1);
 
 /// How much longer than it may block a read may take at least. A server ends it up to a tenth of a second late, and
-/// whoever asks for short deadlines does not ask for a new connection each time that the server was busy.
+/// short deadlines are no wish for a new connection each time that the server was busy.
 const LEAST_SLACK: Duration = Duration::from_millis(250);
 
 /// Why the log is followed anew.
@@ -252,7 +252,7 @@ impl Shared {
         lock(&self.listeners)
     }
 
-    /// Has somebody told of wakes, for as long as it lives.
+    /// Has a listener told of wakes, for as long as it lives.
     pub(super) fn listen(&self, listener: Weak<OnWake>) {
         let mut listeners = self.listeners();
         listeners.retain(|listener| listener.strong_count() > 0);

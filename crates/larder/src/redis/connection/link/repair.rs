@@ -1,4 +1,4 @@
-//! Connecting again, in the background: one task a connection, in the runtime of whoever noticed.
+//! Connecting again, in the background: one task a connection, in the runtime of the call that noticed.
 
 use std::sync::Weak;
 
@@ -225,7 +225,7 @@ async fn repair_line(this: &Ended) {
         if !link.may_go_on(this.line, this.task, pause) {
             return;
         }
-        // Whoever drops the cache in the meantime need not wait for us.
+        // Dropping the cache in the meantime does not wait for this.
         drop(link);
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
