@@ -3,6 +3,9 @@
 //! Instructions are counted by `perf` where the machine lets it, else by `valgrind`, else not at all: each
 //! operation is run in a process of its own, n times and 2n times, and half of what the second run has
 //! more is what n operations cost.
+//!
+//! With `--guard` the instructions of some operations are compared with `benches/instructions.txt`, and more than three
+//! percent of a difference is a failure; `--record` writes that file.
 
 use std::{
     convert::Infallible,
@@ -17,8 +20,8 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty, Full};
 use larder::{CacheExt, MemoryCache, Policy, Scope, Store};
 use larder_benches::{
-    IDS, account, counter::Counter, key, keys, larder, moka, moka_text, name, policy, quick, ready, user,
-    user_in, zipf,
+    IDS, account, counter::Counter, guard::Recorded, key, keys, larder, moka, moka_text, name, policy, quick,
+    ready, user, user_in, zipf,
 };
 use larder_http::HttpCache;
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
@@ -34,6 +37,21 @@ struct Operation {
     frugal: bool,
     prepare: fn() -> Run,
 }
+
+/// The operations that `--guard` compares.
+const GUARDED: [&str; 11] = [
+    "`#[cached]`",
+    "`#[cached]`, a `Result`",
+    "`#[cached]`, text in key and value",
+    "`get`",
+    "`get_or_compute`",
+    "`#[cached]`, zipf",
+    "`#[cached]`, a miss",
+    "`insert` of a new key, the cache is full",
+    "`invalidate`, a key",
+    "`get` with 4,096 scopes",
+    "a request to a service behind `HttpCache`, a hit",
+];
 
 /// What the others are compared with.
 const BASE: &str = "moka `get`, by id";
@@ -224,7 +242,73 @@ fn main() -> ExitCode {
         run(number(times));
         return ExitCode::SUCCESS;
     }
-    table()
+    let is_asked = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    match () {
+        () if is_asked("--record") => record(),
+        () if is_asked("--guard") => guard(),
+        () => table(),
+    }
+}
+
+/// The instructions of an operation.
+fn instructions(counter: Counter, index: usize) -> Option<f64> {
+    counter.measure(&["--run", &index.to_string()], OPERATIONS[index].times)
+}
+
+/// The instructions of the operations with these names.
+fn measured<'n>(counter: Counter, names: impl IntoIterator<Item = &'n str>) -> Vec<(f64, &'n str)> {
+    let measure = |name: &'n str| {
+        let index = OPERATIONS.iter().position(|operation| operation.name == name)?;
+        Some((instructions(counter, index)?, name))
+    };
+    names.into_iter().filter_map(measure).collect()
+}
+
+#[expect(clippy::print_stdout, reason = "it is what this is for")]
+fn record() -> ExitCode {
+    let Some(counter) = Counter::find() else {
+        println!("there is nothing that counts instructions: install valgrind");
+        return ExitCode::FAILURE;
+    };
+    let operations = measured(counter, GUARDED);
+    match Recorded::write(counter, &operations) {
+        Ok(()) if operations.len() == GUARDED.len() => ExitCode::SUCCESS,
+        written => {
+            println!("{} of {} operations are recorded: {written:?}", operations.len(), GUARDED.len());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "it is what this is for")]
+fn guard() -> ExitCode {
+    let recorded = match Recorded::read() {
+        Ok(recorded) => recorded,
+        Err(error) => {
+            println!("benches/instructions.txt: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let Some(counter) = Counter::find().filter(|counter| recorded.is_comparable(*counter)) else {
+        println!("SKIPPED: what is recorded is of another compiler, or was counted by other means");
+        return ExitCode::SUCCESS;
+    };
+    let operations = measured(counter, recorded.names());
+    let mut outcome = ExitCode::SUCCESS;
+    if operations.len() < recorded.names().count() {
+        println!("an operation that is recorded is gone, or could not be run");
+        outcome = ExitCode::FAILURE;
+    }
+    for (instructions, name) in operations {
+        match recorded.objection(name, instructions) {
+            Some(objection) => {
+                println!("{objection}; if that is meant, record it: cargo bench --bench cost -- --record");
+                outcome = ExitCode::FAILURE;
+            }
+            None => println!("{name}: {instructions:.0}"),
+        }
+    }
+    outcome
 }
 
 #[expect(clippy::print_stdout, reason = "it is what this is for")]
@@ -241,8 +325,7 @@ fn table() -> ExitCode {
     println!("| --- | --: | --: | --: | --: | --: |");
     for (index, operation) in OPERATIONS.iter().enumerate() {
         let allocations = allocations(operation);
-        let instructions =
-            counter.and_then(|counter| counter.measure(&["--run", &index.to_string()], operation.times));
+        let instructions = counter.and_then(|counter| instructions(counter, index));
         let ns = times[index];
         let base = base.get_or_insert((instructions, ns));
         let ratio = instructions.zip(base.0).map(|(own, base)| own / base);

@@ -1,6 +1,7 @@
 //! What the benches have in common: cached functions, the same data in other caches, a mix of ids, and counting.
 
 pub mod counter;
+pub mod guard;
 pub mod mixes;
 
 use std::{
