@@ -43,6 +43,7 @@ use crate::{
     headers,
     http_cache::HttpCache,
     origin::Origin,
+    targeted::OWN_FIELD,
     validation::RequestChanges,
 };
 
@@ -95,7 +96,7 @@ where
         let (cache, service, editor) = (self.cache.clone(), self.service.clone(), self.editor.clone());
         Box::pin(async move {
             let Some(mut parts) = parts(&request, &cache) else {
-                return call_uncached(&*service, request).await;
+                return call_uncached(&cache, &*service, request).await;
             };
             let has_body = headers::announces_body(&parts.headers) || begins_body(&mut request);
             let routed = parts.uri.clone();
@@ -136,14 +137,19 @@ fn parts(request: &ServiceRequest, cache: &HttpCache) -> Option<http::request::P
 }
 
 /// Calls the service without the cache.
-async fn call_uncached<S, B>(service: &S, request: ServiceRequest) -> actix_web::Result<CachedResponse<B>>
+async fn call_uncached<S, B>(
+    cache: &HttpCache,
+    service: &S,
+    request: ServiceRequest,
+) -> actix_web::Result<CachedResponse<B>>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
     B: MessageBody + 'static,
 {
     poll_fn(|context| service.poll_ready(context)).await?;
     let mut response = service.call(request).await?;
-    for name in headers::TAG_HEADERS {
+    let own = cache.config.targeted.contains(&OWN_FIELD).then_some(OWN_FIELD.as_str());
+    for name in headers::TAG_HEADERS.into_iter().chain(own) {
         response.headers_mut().remove(name);
     }
     Ok(response.map_body(|_, body| HttpCacheBody::new(ResponseBody::passed(ActixBody::new(body)))))
@@ -159,7 +165,7 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
     B: MessageBody + 'static,
 {
-    let mut response = call_uncached(service, request).await?;
+    let mut response = call_uncached(cache, service, request).await?;
     let mut headers = headers_of(response.headers());
     cache.finish_passed(Forward::Bypass, &mut headers);
     let status = status_of(response.status());

@@ -28,6 +28,20 @@ pub(crate) struct ResponseDirectives {
     pub(crate) stale_while_revalidate: Option<Duration>,
     pub(crate) stale_if_error: Option<Duration>,
     pub(crate) permits: Permissions,
+    /// Where they come from.
+    pub(crate) field: Field,
+}
+
+/// The field that the directives of a response come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Field {
+    /// `Cache-Control`, beside which `Expires` counts.
+    #[default]
+    CacheControl,
+    /// A targeted field that other caches see too.
+    Targeted,
+    /// The targeted field that is for this cache only.
+    Own,
 }
 
 /// The directives that permit more than a cache may do by default. Each is set only if it is written as the RFC demands,
@@ -93,12 +107,19 @@ impl Qualified {
     }
 }
 
-impl ResponseDirectives {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let mut directives = Self::default();
-        let mut permits = Permissions::default();
-        let mut shared_ages_are_valid = true;
-        let well_formed = each(headers, |name, argument| match name {
+/// The directives of a response, while they are read.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    directives: ResponseDirectives,
+    permits: Permissions,
+    shared_age_is_invalid: bool,
+}
+
+impl Reading {
+    /// Adds one more directive; `name` is in lower case.
+    pub(crate) fn add(&mut self, name: &str, argument: Argument<'_>) {
+        let Self { directives, permits, shared_age_is_invalid } = self;
+        match name {
             "no-store" => directives.no_store = true,
             "no-cache" => directives.no_cache.add(argument),
             "private" => directives.private.add(argument),
@@ -111,17 +132,53 @@ impl ResponseDirectives {
             "must-understand" => permits.must_understand |= argument == Argument::None,
             "max-age" => set(&mut directives.max_age, argument),
             "s-maxage" => {
-                shared_ages_are_valid &= matches!(argument, Argument::Token(text) if seconds(Some(text)).is_some())
+                let is_valid = matches!(argument, Argument::Token(text) if seconds(Some(text)).is_some())
                     && directives.s_maxage.is_none_or(|known| seconds(argument.text()) == Some(known));
+                *shared_age_is_invalid |= !is_valid;
                 set(&mut directives.s_maxage, argument);
             }
             "stale-while-revalidate" => set(&mut directives.stale_while_revalidate, argument),
             "stale-if-error" => set(&mut directives.stale_if_error, argument),
             _ => {}
-        });
-        permits.s_maxage = directives.s_maxage.is_some() && shared_ages_are_valid;
+        }
+    }
+
+    /// All of them, of a header that follows the grammar or does not.
+    pub(crate) fn directives(self, well_formed: bool) -> ResponseDirectives {
+        let Self { mut directives, mut permits, shared_age_is_invalid } = self;
+        permits.s_maxage = directives.s_maxage.is_some() && !shared_age_is_invalid;
         directives.permits = if well_formed { permits } else { Permissions::default() };
         directives
+    }
+}
+
+impl ResponseDirectives {
+    /// Those of `Cache-Control`.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let mut reading = Reading::default();
+        let well_formed = each(headers, |name, argument| reading.add(name, argument));
+        reading.directives(well_formed)
+    }
+
+    /// Adds prohibitions, for the whole response.
+    pub(crate) fn forbid(&mut self, names: &[String]) {
+        for name in names {
+            match name.as_str() {
+                "no-store" => {
+                    self.no_store = true;
+                    // It would permit to ignore `no-store`.
+                    self.permits.must_understand = false;
+                }
+                "no-cache" => self.no_cache = Qualified::Response,
+                "private" => self.private = Qualified::Response,
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether they give the response no lifetime in a shared cache, whatever else they say.
+    pub(crate) fn is_lifeless(&self) -> bool {
+        self.no_store || self.no_cache.is_unqualified() || self.private.is_unqualified()
     }
 
     /// Whether a stale response must be validated, whatever the request's directives and its other ones.
@@ -174,7 +231,7 @@ pub(crate) fn seconds(value: Option<&str>) -> Option<Duration> {
 
 /// The argument of a directive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Argument<'a> {
+pub(crate) enum Argument<'a> {
     None,
     Token(&'a str),
     /// Without the quotes.

@@ -42,7 +42,7 @@ impl CacheableRequest {
     /// has a header that may identify the client and does not select the response by `Vary`.
     pub(crate) fn is_personal(&self, source: Source, vary: &Vary) -> bool {
         match source {
-            Source::Origin => false,
+            Source::Origin | Source::Own => false,
             Source::ConfiguredPublic => self.has_authorization || self.has_cookie,
             Source::Configured => {
                 let selects = |name: &HeaderName| vary.names(name);

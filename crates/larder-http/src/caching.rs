@@ -17,6 +17,7 @@ pub struct Caching {
     pub(crate) ttl: Option<Duration>,
     pub(crate) no_store: bool,
     pub(crate) public: bool,
+    pub(crate) overrides_headers: bool,
     pub(crate) tags: Vec<String>,
 }
 
@@ -26,7 +27,8 @@ impl Caching {
         Self::default()
     }
 
-    /// The response is fresh for `ttl`, unless its headers declare a lifetime. Overrides
+    /// The response is fresh for `ttl`, unless its headers declare a lifetime (see
+    /// [`override_headers`](Self::override_headers)). Overrides
     /// [`HttpCache::ttl`](crate::HttpCache::ttl) and [`HttpCache::ttl_under`](crate::HttpCache::ttl_under), and is
     /// otherwise like them.
     pub fn ttl(ttl: Duration) -> Self {
@@ -36,6 +38,26 @@ impl Caching {
     /// The response is not stored, whatever its headers declare. Clients do not see this option.
     pub fn no_store() -> Self {
         Self { no_store: true, ..Self::default() }
+    }
+
+    /// The [`ttl`](Self::ttl) counts for this cache even if the response's headers declare a lifetime: they are then for
+    /// browsers and caches further on.
+    ///
+    /// It replaces `s-maxage`, `max-age` and `Expires`, also those in `Larder-Cache-Control` and `CDN-Cache-Control`. It
+    /// does not replace what forbids to store or to share the response: `no-store`, `private` and `no-cache` still count.
+    /// To store a response that is `private` for others, send `Larder-Cache-Control`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use larder_http::Caching;
+    ///
+    /// let mut response = http::Response::new("the news");
+    /// response.headers_mut().insert("cache-control", http::HeaderValue::from_static("max-age=10"));
+    /// response.extensions_mut().insert(Caching::ttl(Duration::from_secs(3600)).override_headers());
+    /// ```
+    pub fn override_headers(mut self) -> Self {
+        self.overrides_headers = true;
+        self
     }
 
     /// The response may be shared with all clients, whatever headers the request has besides `Authorization` and `Cookie`.

@@ -13,6 +13,7 @@ use crate::{
     path_tags::TagTemplate,
     request_headers,
     stored_response::weigh,
+    targeted::{self, OWN_FIELD},
     validation::ORIGIN_CONDITIONS,
 };
 
@@ -45,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) ignores_scheme: bool,
     /// Added to the `Vary` of all responses.
     pub(crate) vary: Vec<HeaderName>,
+    /// The fields that count in place of `Cache-Control`, the most specific one first.
+    pub(crate) targeted: Vec<HeaderName>,
     pub(crate) ttl: Option<Duration>,
     /// By path prefix, the longest one first.
     pub(crate) ttls_under: Vec<(String, Duration)>,
@@ -84,6 +87,7 @@ impl Config {
             trusts_proxy: false,
             ignores_scheme: false,
             vary: Vec::new(),
+            targeted: targeted::default_fields(),
             ttl: None,
             ttls_under: Vec::new(),
             heuristic: false,
@@ -158,6 +162,13 @@ impl Config {
                 || (!self.trusts_proxy && request_headers::changes_links(name, headers))
         };
         headers.keys().filter(is_removed).cloned().collect()
+    }
+
+    /// Removes the field that is for this cache only.
+    pub(crate) fn remove_own_field(&self, headers: &mut HeaderMap) {
+        if self.targeted.contains(&OWN_FIELD) {
+            headers.remove(&OWN_FIELD);
+        }
     }
 
     /// Whether responses have a memory of their own, in which this process can see what is stored.

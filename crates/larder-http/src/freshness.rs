@@ -6,7 +6,7 @@ use http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cache_control::{RequestDirectives, ResponseDirectives, seconds},
+    cache_control::{Field, RequestDirectives, ResponseDirectives, seconds},
     date::{self, Millis, between},
 };
 
@@ -32,6 +32,8 @@ pub(crate) enum Source {
     #[default]
     #[serde(rename = "Response")]
     Origin,
+    /// The handler declared it for this cache only: in the field that is its own, or in the response's extensions.
+    Own,
     /// It is configured here, or heuristic: the headers do not declare it.
     #[serde(rename = "Ours")]
     Configured,
@@ -210,6 +212,9 @@ pub(crate) fn declared_lifetime(
 ) -> Option<Duration> {
     if let Some(lifetime) = directives.s_maxage.or(directives.max_age) {
         return Some(lifetime);
+    }
+    if directives.field != Field::CacheControl {
+        return None;
     }
     let expires = date::header(headers, &header::EXPIRES)?;
     // An invalid `Expires`, `0` above all, is a time in the past (section 5.3).

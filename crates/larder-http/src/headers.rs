@@ -1,8 +1,15 @@
 //! Headers of responses: which are stored, which a 304 updates, and what is added for caches further on.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::{cache_control::ResponseDirectives, freshness::Source, list_syntax::members};
+use crate::{
+    cache_control::ResponseDirectives,
+    date::{self, Millis},
+    freshness::Source,
+    list_syntax::members,
+};
 
 /// Most header lines that are stored: more than any server accepts, and few enough for others to be added.
 pub(crate) const MAX_HEADERS: usize = 1024;
@@ -102,15 +109,31 @@ pub(crate) fn join_vary(headers: &mut HeaderMap, more: &[HeaderName]) {
     }
 }
 
-/// Adds `no-cache` to a response whose lifetime is configured here and not declared by its handler; returns whether it
-/// did. Otherwise caches further on could choose a longer lifetime of their own, and would serve the response to
-/// requests that identify their clients.
+/// Adds `no-cache` to a response whose lifetime its handler does not declare for caches further on; returns whether it
+/// did. Otherwise these could choose a longer lifetime of their own, and would serve the response to requests that
+/// identify their clients.
 pub(crate) fn add_no_cache(headers: &mut HeaderMap, source: Source) -> bool {
-    let adds = source != Source::Origin && !headers.contains_key(header::CACHE_CONTROL);
+    let is_declared = match source {
+        Source::Origin => true,
+        Source::Own => headers.contains_key(header::EXPIRES),
+        Source::Configured | Source::ConfiguredPublic => false,
+    };
+    let adds = !is_declared && !headers.contains_key(header::CACHE_CONTROL);
     if adds {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     }
     adds
+}
+
+/// Makes a stored response new for its recipients: its lifetime here is not theirs, and they have the whole of that
+/// before them (RFC 9213, section 2.3).
+pub(crate) fn renew(headers: &mut HeaderMap, age: Duration, now: Millis) {
+    headers.insert(header::AGE, HeaderValue::from_static("0"));
+    headers.insert(header::DATE, date::value(now));
+    if let Some(Ok(expires)) = date::header(headers, &header::EXPIRES) {
+        let moved = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        headers.insert(header::EXPIRES, date::value(expires.saturating_add(moved)));
+    }
 }
 
 /// Adds `private` to a response whose handler declares nothing about caching: it may be for its client only.

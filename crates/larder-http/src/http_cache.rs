@@ -78,6 +78,30 @@ impl HttpCache {
         })
     }
 
+    /// The targeted fields that this cache obeys in place of `Cache-Control` and `Expires` (RFC 9213), the most specific
+    /// one first: by default `Larder-Cache-Control`, then `CDN-Cache-Control`.
+    ///
+    /// The first one counts that is valid and not empty; see [lifetimes](crate#three-lifetimes). `Larder-Cache-Control` is
+    /// not sent on if it is in this list. All others are passed on unchanged, whether they are in it or not. With an empty
+    /// list only `Cache-Control` and `Expires` count.
+    ///
+    /// ```
+    /// # use larder_http::HttpCache;
+    /// let cache = HttpCache::new(larder::global())
+    ///     .targeted_cache_control(["larder-cache-control", "edge-cache-control", "cdn-cache-control"]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If a name is not a valid header name, or is `Cache-Control` or `Expires`, which always count last.
+    pub fn targeted_cache_control<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let names: Vec<_> = names.into_iter().map(header_name).collect();
+        for name in [header::CACHE_CONTROL, header::EXPIRES] {
+            assert!(!names.contains(&name), "`{name}` counts last by itself: leave it out of the list");
+        }
+        self.with(|config| config.targeted = names)
+    }
+
     /// Gives a lifetime to responses that declare only their last modification: a tenth of the time since then, at most a
     /// day (RFC 9111, section 4.2.2). Off by default.
     pub fn heuristic_freshness(self) -> Self {

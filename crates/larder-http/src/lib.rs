@@ -109,6 +109,29 @@
 //!   and caches further on ask each time whether it is still current, instead of guessing.
 //! - A response with trailers is passed on unchanged, and not stored.
 //!
+//! # Three lifetimes
+//!
+//! A handler can give this cache, a CDN in front and browsers a lifetime each, by targeted fields (RFC 9213):
+//!
+//! ```text
+//! Larder-Cache-Control: max-age=86400
+//! CDN-Cache-Control: max-age=600
+//! Cache-Control: private, max-age=10
+//! ```
+//!
+//! The first field counts that is valid and not empty, in place of all that follow and of `Expires`; the list can be
+//! set by [`HttpCache::targeted_cache_control`]. `Larder-Cache-Control` is not sent on, all others are. A response with
+//! a lifetime of its own for this cache is new for its recipients: it is sent with `Age: 0` and the current `Date`, so
+//! that their lifetimes do not end early. Without `Cache-Control` and `Expires` it gets `Cache-Control: no-cache`.
+//!
+//! The fields are dictionaries of structured fields, and stricter than `Cache-Control`: names are in lower case, times
+//! are integers without quotes, and with one mistake the whole field is ignored, except that `no-store`, `private` and
+//! `no-cache` in it still forbid what they name. Nothing is permitted by another field: with `Larder-Cache-Control:
+//! max-age=60` a response to a request with `Authorization` or `Cookie` is not stored, whatever `Cache-Control` says. It
+//! takes `Larder-Cache-Control: max-age=60, public`.
+//!
+//! In code, [`Caching::override_headers`] lets a lifetime from the response's extensions win over those in its headers.
+//!
 //! # Who may share a response
 //!
 //! A handler that declares `Cache-Control: max-age=60` declares with it that its response is the same for all clients
@@ -282,7 +305,8 @@
 
 // From the bottom to the top; no file imports from one that stands after it:
 //
-// - syntax: `date`, `digest`, `list_syntax`, `status_code`, `cache_control`, `cache_status`
+// - syntax: `date`, `digest`, `list_syntax`, `structured_fields`, `status_code`, `cache_control`, `targeted`,
+//   `cache_status`
 // - the rules of the RFCs: `freshness`, `headers`, `vary`, `validation`
 // - keys and tags: `key`, `request_headers`, `unkeyed_inputs`, `path_tags`
 // - what is stored, and for whom: `stored_response`, `cacheable_request`
@@ -314,6 +338,8 @@ mod shared_state;
 mod status_code;
 mod storable;
 mod stored_response;
+mod structured_fields;
+mod targeted;
 #[cfg(feature = "tower")]
 mod tower;
 mod unkeyed_inputs;

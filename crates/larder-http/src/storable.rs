@@ -5,13 +5,13 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode, header};
 
 use crate::{
-    cache_control::ResponseDirectives,
+    cache_control::{Field, ResponseDirectives},
     cacheable_request::CacheableRequest,
     caching::Caching,
     config::Config,
     freshness::{Exchange, Freshness, Source, declared_lifetime, heuristic_lifetime},
     headers::{self, MAX_HEADERS},
-    status_code,
+    status_code, targeted,
     validation::Conditions,
     vary::Vary,
 };
@@ -82,7 +82,7 @@ pub(crate) fn storage_terms(
     (status, headers, caching): (StatusCode, &HeaderMap, &Caching),
     exchange: Exchange,
 ) -> Result<StorageTerms, Refusal> {
-    let directives = ResponseDirectives::of(headers);
+    let directives = targeted::directives(headers, &config.targeted);
     let vary = Vary::of(headers, &request.headers).ok_or(Refusal::Vary)?;
     may_be_stored(status, &directives, caching)?;
     if is_stream(headers) {
@@ -106,6 +106,12 @@ pub(crate) fn storage_terms(
         return Err(Refusal::Stale);
     }
     Ok(StorageTerms { directives, freshness, vary })
+}
+
+/// Whether a response with a lifetime for this cache only declares one to others too, or forbids them to store it.
+pub(crate) fn is_declared_to_all(headers: &HeaderMap) -> bool {
+    let directives = ResponseDirectives::of(headers);
+    directives.is_lifeless() || declared_lifetime(headers, &directives, 0).is_some()
 }
 
 /// Whether the status, the handler and the response's directives allow to store it.
@@ -159,7 +165,11 @@ fn lifetime(
     exchange: Exchange,
 ) -> Result<(Duration, Source), Refusal> {
     if let Some(lifetime) = declared_lifetime(headers, directives, exchange.received) {
-        return Ok((lifetime, Source::Origin));
+        if let Some(ttl) = caching.ttl.filter(|_| caching.overrides_headers) {
+            return Ok((ttl, Source::Own));
+        }
+        let is_own = directives.field == Field::Own;
+        return Ok((lifetime, if is_own { Source::Own } else { Source::Origin }));
     }
     if directives.no_cache.is_unqualified() {
         return Ok((Duration::ZERO, Source::Origin));

@@ -2,14 +2,18 @@
 
 mod wire;
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::{
+    cache_control::ResponseDirectives,
     date::{Millis, seconds},
-    freshness::{Freshness, Source},
+    freshness::{Freshness, Source, declared_lifetime},
     headers,
     validation::Conditions,
     vary::Vary,
@@ -68,12 +72,24 @@ impl StoredResponse {
     }
 
     /// For how many seconds a cache further on may serve it without asking. If its lifetime is configured here, for none:
-    /// that cache does not know which requests identify their clients.
-    pub(crate) fn downstream_ttl(&self, now: Millis) -> i64 {
-        if self.freshness.source == Source::Origin { self.ttl(now) } else { 0 }
+    /// that cache does not know which requests identify their clients. If one of the `targeted` fields is for this cache,
+    /// `Cache-Control` and `Expires` are for the others.
+    pub(crate) fn downstream_ttl(&self, targeted: &[HeaderName], now: Millis) -> i64 {
+        let is_for_all = || !targeted.iter().any(|name| self.headers.contains_key(name));
+        match self.freshness.source {
+            Source::Configured | Source::ConfiguredPublic => 0,
+            Source::Origin if is_for_all() => self.ttl(now),
+            source => {
+                let directives = ResponseDirectives::of(&self.headers);
+                let lifetime = declared_lifetime(&self.headers, &directives, self.freshness.received);
+                let lifetime = lifetime.filter(|_| !directives.is_lifeless()).unwrap_or_default();
+                let age = if source == Source::Own { Duration::ZERO } else { self.freshness.age(now) };
+                seconds(lifetime).saturating_sub(seconds(age))
+            }
+        }
     }
 
-    /// Adds `no-cache` to the headers of a response made from it if its lifetime is configured here.
+    /// Adds `no-cache` to the headers of a response made from it if its lifetime is not declared to other caches.
     pub(crate) fn add_no_cache(&self, headers: &mut HeaderMap) {
         headers::add_no_cache(headers, self.freshness.source);
     }

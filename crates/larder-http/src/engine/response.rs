@@ -9,6 +9,7 @@ use crate::{
     cache_status::{CacheStatus, Forward},
     cacheable_request::CacheableRequest,
     date::seconds,
+    freshness::Source,
     headers,
     http_cache::HttpCache,
     status_code,
@@ -26,13 +27,19 @@ impl HttpCache {
     ) -> Response<ResponseBody<B>> {
         let mut headers = stored.headers.clone();
         let now = self.config.shared_now();
-        let status = CacheStatus { downstream_ttl: Some(stored.downstream_ttl(now)), ..status };
-        headers.insert(header::AGE, seconds(stored.freshness.age(now)).into());
+        let downstream_ttl = Some(stored.downstream_ttl(&self.config.targeted, now));
+        let status = CacheStatus { downstream_ttl, ..status };
+        let age = stored.freshness.age(now);
+        headers.insert(header::AGE, seconds(age).into());
         stored.add_no_cache(&mut headers);
         let mut response = Response::new(ResponseBody::whole(stored.body.clone()));
         *response.status_mut() = stored.status;
         *response.headers_mut() = headers;
-        self.finish(request, response, status)
+        let mut response = self.finish(request, response, status);
+        if stored.freshness.source == Source::Own {
+            headers::renew(response.headers_mut(), age, self.config.now());
+        }
+        response
     }
 
     /// The response to this request: a 304 if the client has it already, and without a body for `HEAD`.
@@ -43,6 +50,7 @@ impl HttpCache {
         status: CacheStatus,
     ) -> Response<ResponseBody<B>> {
         let is_conditional = CACHE_CONDITIONS.iter().any(|name| request.headers.contains_key(name));
+        self.config.remove_own_field(response.headers_mut());
         let (code, headers) = (response.status(), response.headers());
         let is_from_cache = status.forward.is_none() || status.collapsed;
         let received = is_from_cache.then_some(request.received);
@@ -74,6 +82,7 @@ impl HttpCache {
     /// Completes the headers of a response that went past the cache.
     pub(crate) fn finish_passed(&self, why: Forward, headers: &mut HeaderMap) {
         headers::take_tags(headers);
+        self.config.remove_own_field(headers);
         headers::join_vary(headers, &self.config.vary);
         self.add_status(CacheStatus::forwarded(why), headers);
     }

@@ -6,12 +6,14 @@ use larder::internal::find_uncounted;
 use super::fetch::Fetch;
 use crate::{
     body::{HandlerBody, ResponseBody},
+    cache_control::Field,
     cache_status::CacheStatus,
     caching::Caching,
     date,
     freshness::{Exchange, Source},
     headers, storable,
     stored_response::StoredResponse,
+    targeted,
     validation::{self, HeadComparison},
 };
 
@@ -30,15 +32,34 @@ impl<B: HandlerBody> Fetch<B> {
         date::ensure_date(&mut parts.headers, exchange.received);
         let mut headers = stored.headers.clone();
         headers::update(&mut headers, &parts.headers);
-        if stored.freshness.source != Source::Origin {
-            caching.public |= stored.freshness.source == Source::ConfiguredPublic;
-            caching.ttl = caching.ttl.or(Some(stored.freshness.lifetime));
-        }
+        self.keep_lifetime(stored, &mut caching);
         let newer = self.updated(stored, &headers, caching, exchange).await;
         headers.remove(header::AGE);
         stored.add_no_cache(&mut headers);
         self.hand_over_stored(stored, headers, newer.is_some());
         newer.unwrap_or_else(|| self.pass())
+    }
+
+    /// A 304 that gives no lifetime by other means than headers leaves the one that was given by such means before.
+    fn keep_lifetime(&self, stored: &StoredResponse, caching: &mut Caching) {
+        let keeps = match stored.freshness.source {
+            Source::Origin => false,
+            // The field is a header, and updated like all others.
+            Source::Own => {
+                let directives = targeted::directives(&stored.headers, &self.cache.config.targeted);
+                let is_from_extension = directives.field != Field::Own;
+                caching.overrides_headers |= is_from_extension && caching.ttl.is_none();
+                is_from_extension
+            }
+            Source::Configured => true,
+            Source::ConfiguredPublic => {
+                caching.public = true;
+                true
+            }
+        };
+        if keeps {
+            caching.ttl = caching.ttl.or(Some(stored.freshness.lifetime));
+        }
     }
 
     /// Drops the stored response because the 304 is for another one. It is still the best answer to this request: its

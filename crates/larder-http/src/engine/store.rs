@@ -12,7 +12,7 @@ use crate::{
     cache_status::CacheStatus,
     freshness::Source,
     headers,
-    storable::StorageTerms,
+    storable::{self, StorageTerms},
     stored_response::{StoredParts, StoredResponse},
     validation,
 };
@@ -26,10 +26,14 @@ impl<B: HandlerBody> Fetch<B> {
         copier: Option<Copier<B>>,
         (terms, tags): (StorageTerms, Vec<String>),
     ) -> StoredResponse {
-        // A response with directives of its handler but without a declared lifetime gets no validator: caches further on
-        // might derive a lifetime from it.
-        let has_foreign_directives =
-            terms.freshness.source != Source::Origin && parts.headers.contains_key(header::CACHE_CONTROL);
+        // A response with directives of its handler but without a lifetime declared to all gets no validator: caches
+        // further on might derive a lifetime from it.
+        let is_declared = match terms.freshness.source {
+            Source::Origin => true,
+            Source::Own => storable::is_declared_to_all(&parts.headers),
+            Source::Configured | Source::ConfiguredPublic => false,
+        };
+        let has_foreign_directives = !is_declared && parts.headers.contains_key(header::CACHE_CONTROL);
         let generated_etag = !parts.headers.contains_key(header::ETAG) && !has_foreign_directives;
         if generated_etag {
             parts.headers.insert(header::ETAG, validation::etag(&parts.headers, &body));
@@ -41,7 +45,9 @@ impl<B: HandlerBody> Fetch<B> {
         match copier {
             Some(copier) => self.handoff.complete_at_end(copier),
             None => {
-                let downstream_ttl = is_kept.then(|| stored.downstream_ttl(self.cache.config.shared_now()));
+                let downstream_ttl = is_kept.then(|| {
+                    stored.downstream_ttl(&self.cache.config.targeted, self.cache.config.shared_now())
+                });
                 let status = CacheStatus { stored: is_kept, downstream_ttl, ..CacheStatus::default() };
                 self.handoff.hand_over(parts, ResponseBody::whole(body), status);
             }

@@ -1,12 +1,15 @@
 //! The frameworks, each with the cache in front of a scripted handler.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body, extract::Request, response::Response};
-use larder_http::HttpCache;
+use larder_http::{Caching, HttpCache};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{Handler, Said, SaidBody, Seen};
+
+/// In place of a header's name: the lifetime that counts whatever the headers declare.
+pub(crate) const OVERRIDE_TTL: &str = "(override-ttl)";
 
 /// Runs until it is dropped.
 pub(crate) struct Server {
@@ -74,6 +77,12 @@ pub(crate) async fn serve_router(router: Router) -> Server {
     Server { address, running: Running::Axum(task) }
 }
 
+/// What a handler says in an extension and not in a header: `(override-ttl)`, in seconds.
+fn overriding_ttl(name: &str, value: &str) -> Option<Caching> {
+    let seconds = (name == OVERRIDE_TTL).then(|| value.parse().unwrap())?;
+    Some(Caching::ttl(Duration::from_secs(seconds)).override_headers())
+}
+
 /// Axum's, without the cache.
 pub(crate) fn router(handler: Handler) -> Router {
     Router::new().fallback(move |request: Request| {
@@ -91,7 +100,10 @@ pub(crate) fn router(handler: Handler) -> Router {
             let Said { status, headers, body } = said.await;
             let mut response = Response::builder().status(status);
             for (name, value) in headers {
-                response = response.header(name, value);
+                response = match overriding_ttl(&name, &value) {
+                    Some(caching) => response.extension(caching),
+                    None => response.header(name, value),
+                };
             }
             let body = match body {
                 SaidBody::Whole(bytes) => Body::from(bytes),
@@ -116,7 +128,10 @@ pub(crate) fn said_by_actix(said: Said) -> actix_web::HttpResponse {
     let status = actix_web::http::StatusCode::from_u16(said.status).unwrap();
     let mut response = actix_web::HttpResponse::build(status);
     for header in said.headers {
-        response.append_header(header);
+        match overriding_ttl(&header.0, &header.1) {
+            Some(caching) => drop(response.extensions_mut().insert(caching)),
+            None => drop(response.append_header(header)),
+        }
     }
     match said.body {
         SaidBody::Whole(bytes) => response.body(bytes),
