@@ -7,8 +7,9 @@ mod handler_body;
 
 use std::{
     fmt,
+    ops::Range,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -22,6 +23,7 @@ pub(crate) use self::{
     driver::{BoxFuture, CopyDriver},
     handler_body::{BoxError, HandlerBody},
 };
+use crate::range;
 
 pin_project! {
     /// The body of a response from an [`HttpCache`](crate::HttpCache): a stored one, or that of the handler, `B`.
@@ -31,6 +33,28 @@ pin_project! {
     pub struct ResponseBody<B> {
         #[pin]
         kind: Kind<B>,
+        // Set if only a part of it is for the client.
+        part: Option<Part>,
+    }
+}
+
+/// A part of a body: what is left to skip before it, and what is left of it.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    skip: u64,
+    left: u64,
+}
+
+impl Part {
+    /// The bytes of `data` that are in it.
+    fn take(&mut self, mut data: Bytes) -> Bytes {
+        let at_most = |most: u64| usize::try_from(most).unwrap_or(usize::MAX).min(data.len());
+        let skipped = at_most(self.skip);
+        self.skip -= skipped as u64;
+        let _ = data.split_to(skipped);
+        data.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left -= data.len() as u64;
+        data
     }
 }
 
@@ -49,21 +73,36 @@ pin_project! {
 }
 
 impl<B> ResponseBody<B> {
+    fn of(kind: Kind<B>) -> Self {
+        Self { kind, part: None }
+    }
+
     pub(crate) fn whole(bytes: Bytes) -> Self {
-        Self { kind: Kind::Whole { bytes } }
+        Self::of(Kind::Whole { bytes })
     }
 
     pub(crate) fn passed(body: B) -> Self {
-        Self { kind: Kind::Passed { body } }
+        Self::of(Kind::Passed { body })
     }
 
     pub(crate) fn copied(receiver: Receiver<B>) -> Self {
-        Self { kind: Kind::Copied { receiver } }
+        Self::of(Kind::Copied { receiver })
     }
 
-    /// Whether all of it is in memory.
-    pub(crate) fn is_whole(&self) -> bool {
-        matches!(self.kind, Kind::Whole { .. })
+    /// All of it, if it is in memory.
+    pub(crate) fn as_whole(&self) -> Option<&Bytes> {
+        match &self.kind {
+            Kind::Whole { bytes } => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Leaves only this range of it for the client.
+    pub(crate) fn cut(&mut self, range: &Range<u64>) {
+        match &mut self.kind {
+            Kind::Whole { bytes } => *bytes = range::slice(bytes, range),
+            _ => self.part = Some(Part { skip: range.start, left: range.end - range.start }),
+        }
     }
 
     /// Leaves nothing of it for the client. A copy that is being made is completed.
@@ -71,7 +110,7 @@ impl<B> ResponseBody<B> {
         if let Kind::Copied { receiver } = &mut self.kind {
             receiver.set_driver(CopyDriver::None);
         }
-        self.kind = Kind::Empty { length };
+        (self.kind, self.part) = (Kind::Empty { length }, None);
     }
 
     /// All of it, if it is in memory.
@@ -96,7 +135,7 @@ impl<B> ResponseBody<B> {
     #[cfg(feature = "actix")]
     pub(crate) fn as_passed(&self) -> Option<&B> {
         match &self.kind {
-            Kind::Passed { body } => Some(body),
+            Kind::Passed { body } if self.part.is_none() => Some(body),
             _ => None,
         }
     }
@@ -109,18 +148,15 @@ impl<B> ResponseBody<B> {
     }
 }
 
-impl<B> Body for ResponseBody<B>
+impl<B> Kind<B>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    type Data = Bytes;
-    type Error = BoxError;
-
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self.project().kind.project() {
+        match self.project() {
             KindProjected::Whole { bytes } => {
                 let whole = std::mem::take(bytes);
                 Poll::Ready((!whole.is_empty()).then(|| Ok(Frame::data(whole))))
@@ -133,7 +169,57 @@ where
         }
     }
 
+    /// Lets a copy that is being made be completed, whatever becomes of the client.
+    fn release(self: Pin<&mut Self>) {
+        if let KindProjected::Copied { receiver } = self.project() {
+            receiver.set_driver(CopyDriver::None);
+        }
+    }
+}
+
+impl<B> Body for ResponseBody<B>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        loop {
+            let mut this = self.as_mut().project();
+            let Some(part) = this.part else { return this.kind.poll_frame(context) };
+            if part.left == 0 {
+                return Poll::Ready(None);
+            }
+            return Poll::Ready(match ready!(this.kind.as_mut().poll_frame(context)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => {
+                        let data = part.take(data);
+                        if part.left == 0 {
+                            // A client that has its part goes away; the copy for the cache goes on.
+                            this.kind.release();
+                        }
+                        if data.is_empty() {
+                            continue;
+                        }
+                        Some(Ok(Frame::data(data)))
+                    }
+                    Err(_trailers) => continue,
+                },
+                // A client must not take less for the whole part.
+                None => Some(Err("the response ended before the part that was asked for".into())),
+                Some(Err(error)) => Some(Err(error)),
+            });
+        }
+    }
+
     fn is_end_stream(&self) -> bool {
+        if let Some(part) = self.part {
+            return part.left == 0;
+        }
         match &self.kind {
             Kind::Whole { bytes } => bytes.is_empty(),
             Kind::Empty { .. } => true,
@@ -143,6 +229,9 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
+        if let Some(part) = self.part {
+            return SizeHint::with_exact(part.left);
+        }
         match &self.kind {
             Kind::Whole { bytes } => SizeHint::with_exact(bytes.len() as u64),
             // Not a length of 0: a 304 has the length of the response that it stands for, or none.

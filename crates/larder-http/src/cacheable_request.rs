@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName};
 
 use crate::{
     cache_control::RequestDirectives, date::Millis, digest::Digest, freshness::Source, key::PrimaryKey,
-    stored_response::StoredResponse, vary::Vary,
+    range::ByteRanges, stored_response::StoredResponse, vary::Vary,
 };
 
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(crate) struct CacheableRequest {
     /// The headers that may identify the client: all that are neither known not to, nor in the key.
     pub(crate) possibly_identifying: Vec<HeaderName>,
     pub(crate) is_head: bool,
+    /// The part of the response that it asks for.
+    pub(crate) ranges: Option<ByteRanges>,
     /// Whether its response is never stored, as it has a body: it is only looked up.
     pub(crate) is_lookup_only: bool,
     /// Whether it is never coalesced with other requests.

@@ -14,7 +14,7 @@ use crate::{
     request_headers,
     stored_response::weigh,
     targeted::{self, OWN_FIELD},
-    validation::ORIGIN_CONDITIONS,
+    validation::{ORIGIN_CONDITIONS, RANGE_HEADERS},
 };
 
 pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -54,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) heuristic: bool,
     pub(crate) keep_stale: Duration,
     pub(crate) max_body: usize,
+    /// The largest body that a request for a part of it has made as a whole.
+    pub(crate) range_fetch: usize,
     pub(crate) body_timeout: Duration,
     pub(crate) sort_query: bool,
     pub(crate) stores_set_cookie: bool,
@@ -93,6 +95,7 @@ impl Config {
             heuristic: false,
             keep_stale: Duration::from_secs(10 * 60),
             max_body: 1 << 20,
+            range_fetch: usize::MAX,
             body_timeout: Duration::from_secs(10),
             sort_query: false,
             stores_set_cookie: false,
@@ -159,6 +162,7 @@ impl Config {
     pub(crate) fn removed_headers(&self, headers: &HeaderMap) -> Vec<HeaderName> {
         let is_removed = |name: &&HeaderName| {
             ORIGIN_CONDITIONS.contains(*name)
+                || RANGE_HEADERS.contains(*name)
                 || (!self.trusts_proxy && request_headers::changes_links(name, headers))
         };
         headers.keys().filter(is_removed).cloned().collect()
@@ -184,6 +188,11 @@ impl Config {
     /// The largest body that is stored, in bytes.
     pub(crate) fn max_stored_body(&self) -> usize {
         self.max_body.min(self.max_response())
+    }
+
+    /// The largest body that is stored for a request for a part of it, in bytes.
+    pub(crate) fn max_range_fetch(&self) -> usize {
+        self.max_stored_body().min(self.range_fetch)
     }
 
     /// The configured lifetime of responses of a path.

@@ -13,6 +13,7 @@ mod fetch;
 mod handoff;
 mod lookup;
 mod plan;
+mod ranges;
 mod refresh;
 mod response;
 mod revalidate;
@@ -49,7 +50,7 @@ use crate::{
     key::PrimaryKey,
     origin::Origin,
     stored_response::StoredResponse,
-    validation::RequestChanges,
+    validation::{RANGE_HEADERS, RequestChanges},
 };
 
 /// A response, and the state of the handler.
@@ -164,6 +165,9 @@ impl HttpCache {
                 }
                 Assessment::Fetch(miss) => miss,
             };
+            if self.asks_handler_for_part(&request, &miss) {
+                return self.pass(&request, CacheStatus::forwarded(Forward::Partial), origin).await;
+            }
             if request.is_lookup_only {
                 return self.pass(&request, CacheStatus::forwarded(Forward::Bypass), origin).await;
             }
@@ -203,7 +207,11 @@ impl HttpCache {
         let fetched = poll_fn(|context| match Pin::new(&mut running).poll(context) {
             Poll::Ready(fetched) => Poll::Ready(Some(fetched)),
             // A response whose body is still on its way.
-            Poll::Pending if handoff.is_streaming(context) => Poll::Ready(None),
+            Poll::Pending
+                if handoff.is_streaming(context, |response| ranges::is_of_use(request, response)) =>
+            {
+                Poll::Ready(None)
+            }
             Poll::Pending => Poll::Pending,
         })
         .await;
@@ -283,7 +291,11 @@ impl HttpCache {
         mut origin: O,
     ) -> Result<Answer<O>, O::Error> {
         origin.ready().await?;
-        let changes = RequestChanges { conditions: None, removed: request.removed_headers.clone() };
+        let mut removed = request.removed_headers.clone();
+        if status.forward == Some(Forward::Partial) {
+            removed.retain(|name| !RANGE_HEADERS.contains(name));
+        }
+        let changes = RequestChanges { conditions: None, removed };
         let mut response = origin.call(changes).await?;
         headers::take_tags(response.headers_mut());
         headers::join_vary(response.headers_mut(), &self.config.vary);

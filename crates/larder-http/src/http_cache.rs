@@ -119,6 +119,17 @@ impl HttpCache {
         self.with(|config| config.max_body = bytes)
     }
 
+    /// The largest body that a request for a part of it may make a handler produce as a whole, in bytes: by default every
+    /// body that can be stored. With zero, such requests are passed to the handler unless the response is stored.
+    ///
+    /// A request with `Range` for a response that is not stored calls the handler without `Range`; the whole response is
+    /// stored, and answers this request and all further ones for other parts. If it turns out to be larger than this, the
+    /// client still gets its part, and for ten minutes requests for parts are passed to the handler with their `Range`.
+    /// Requests for parts that begin after this many bytes are passed to it at once.
+    pub fn range_fetch(self, bytes: usize) -> Self {
+        self.with(|config| config.range_fetch = bytes)
+    }
+
     /// How long a body may take to be stored: ten seconds by default, from the first time at which the cache waits for it.
     /// A response whose body takes longer is passed on and not stored, and requests that wait for it call the handler
     /// themselves.

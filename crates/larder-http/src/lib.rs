@@ -95,14 +95,23 @@
 //! [`HttpCache::extend_s_maxage`]. `Pragma` has no effect. If responses are shared through Redis, ages are measured by
 //! the clock of the server: the clocks of the nodes need not agree.
 //!
-//! `HEAD` is answered from stored responses to `GET`. Requests with `Range`, `If-Range`, `If-Match`,
-//! `If-Unmodified-Since`, `Upgrade`, `no-store` or a body are passed to the handler unchanged, and their responses are
-//! not stored.
+//! `HEAD` is answered from stored responses to `GET`. Requests with `If-Match`, `If-Unmodified-Since`, `Upgrade`,
+//! `no-store`, a body, or a `Range` of another unit than bytes are passed to the handler unchanged, and their responses
+//! are not stored.
 //!
 //! `If-None-Match` and `If-Modified-Since` are answered by the cache. They are removed before the handler is called,
 //! because only a complete response can be stored. (They stay if the last response was not to be stored.)
 //!
-//! What the cache changes in responses:
+//! # Ranges
+//!
+//! A request for a part of a response, with `Range: bytes=…`, is answered from the whole that is stored: one part or
+//! several (`multipart/byteranges`), 416, or the whole if `Range` is invalid or `If-Range` does not hold. If nothing is
+//! stored, the handler is called without `Range`, once, however many requests for parts of the response arrive at the
+//! same time: handlers need not know of ranges. [`HttpCache::range_fetch`] limits that. Requests for parts go to the
+//! handler with their `Range` if the response is known to be too large, or was not to be stored a moment ago. Its 206
+//! is passed on, and not stored. Ranges are those of the stored, possibly compressed, content.
+//!
+//! # What is changed in responses
 //!
 //! - A response without `ETag` gets one, made from its body, unless it is sent before its body is complete.
 //! - A response with a configured lifetime and without `Cache-Control` gets `Cache-Control: no-cache`, so that browsers
@@ -305,7 +314,7 @@
 
 // From the bottom to the top; no file imports from one that stands after it:
 //
-// - syntax: `date`, `digest`, `list_syntax`, `structured_fields`, `status_code`, `cache_control`, `targeted`,
+// - syntax: `date`, `digest`, `list_syntax`, `structured_fields`, `range`, `status_code`, `cache_control`, `targeted`,
 //   `cache_status`
 // - the rules of the RFCs: `freshness`, `headers`, `vary`, `validation`
 // - keys and tags: `key`, `request_headers`, `unkeyed_inputs`, `path_tags`
@@ -333,6 +342,7 @@ mod key;
 mod list_syntax;
 mod origin;
 mod path_tags;
+mod range;
 mod request_headers;
 mod shared_state;
 mod status_code;

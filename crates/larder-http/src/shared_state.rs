@@ -5,8 +5,20 @@ mod hit_for_miss;
 
 use self::{background_refreshes::BackgroundRefreshes, hit_for_miss::HitForMiss};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SharedState {
     pub(crate) hit_for_miss: HitForMiss,
+    /// Keys whose responses are too large to be stored for a request for a part of them.
+    pub(crate) too_large: HitForMiss,
     pub(crate) refreshes: BackgroundRefreshes,
+}
+
+impl Default for SharedState {
+    fn default() -> Self {
+        Self {
+            hit_for_miss: HitForMiss::with_lifetime(10),
+            too_large: HitForMiss::with_lifetime(10 * 60),
+            refreshes: BackgroundRefreshes::default(),
+        }
+    }
 }

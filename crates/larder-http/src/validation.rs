@@ -15,8 +15,10 @@ use crate::{
 pub(crate) static CACHE_CONDITIONS: [HeaderName; 2] = [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE];
 
 /// Conditions of a request that only the handler can answer.
-pub(crate) static ORIGIN_CONDITIONS: [HeaderName; 4] =
-    [header::IF_MATCH, header::IF_UNMODIFIED_SINCE, header::IF_RANGE, header::RANGE];
+pub(crate) static ORIGIN_CONDITIONS: [HeaderName; 2] = [header::IF_MATCH, header::IF_UNMODIFIED_SINCE];
+
+/// Headers of a request for a part of a response.
+pub(crate) static RANGE_HEADERS: [HeaderName; 2] = [header::RANGE, header::IF_RANGE];
 
 /// Headers that a 304 does not have: they describe the body.
 const NOT_IN_A_304: [&str; 6] = [
@@ -100,6 +102,28 @@ pub(crate) fn is_not_modified(
     let named = |name| date::header(response, name).and_then(Result::ok);
     let came = || received.map(|received| named(&header::DATE).unwrap_or(received));
     named(&header::LAST_MODIFIED).or_else(came).is_some_and(|modified| modified <= since)
+}
+
+/// Whether a client's `If-Range` holds for this response, so that a range of it answers the request (RFC 9110, section
+/// 13.1.5). It does if there is none, if it is the response's strong tag, or the date of its last modification where that is
+/// a strong validator: the response was made at least a second later (section 8.8.2.2).
+pub(crate) fn if_range_holds(request: &HeaderMap, response: &HeaderMap) -> bool {
+    let mut lines = request.get_all(header::IF_RANGE).iter();
+    let condition = match (lines.next(), lines.next()) {
+        (None, _) => return true,
+        (Some(condition), None) => condition,
+        (Some(_), Some(_)) => return false,
+    };
+    let text = condition.as_bytes().trim_ascii();
+    if text.starts_with(b"\"") || text.starts_with(b"W/") {
+        let tag = response.get(header::ETAG).map(|tag| tag.as_bytes().trim_ascii());
+        return text.starts_with(b"\"") && tag == Some(text);
+    }
+    let named = |name| date::header(response, name).and_then(Result::ok);
+    match (date::parse(condition), named(&header::LAST_MODIFIED), named(&header::DATE)) {
+        (Ok(condition), Some(modified), Some(date)) => condition == modified && date >= modified + 1000,
+        _ => false,
+    }
 }
 
 /// Compares the response's tag with each of the request's list, weakly. `*` matches any.

@@ -241,21 +241,6 @@ async fn methods() {
             [fresh(get()).sends("content-length", "0"), get().hit()],
         ),
         case(
-            "a range passes by",
-            [
-                fresh(get()).says_body("0123"),
-                get()
-                    .sends("range", "bytes=0-1")
-                    .says_status(206)
-                    .says_body("01")
-                    .asked()
-                    .status(206)
-                    .cache_status("fwd=partial")
-                    .handler_got("range", "bytes=0-1"),
-                get().hit().body("0123"),
-            ],
-        ),
-        case(
             "HEAD freshens what is stored",
             [
                 get().says("cache-control", "max-age=2").says("etag", "\"a\"").says("x", "1"),

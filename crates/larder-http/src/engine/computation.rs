@@ -107,7 +107,9 @@ impl<B: HandlerBody> Fetch<B> {
         date::ensure_date(&mut parts.headers, exchange.received);
         // Now already: a stream is sent before it is stored.
         let adds_no_cache = headers::add_no_cache(&mut parts.headers, terms.freshness.source);
-        let limits = Limits { bytes: config.max_stored_body(), time: config.body_timeout };
+        let is_for_part = self.request.ranges.is_some();
+        let bytes = if is_for_part { config.max_range_fetch() } else { config.max_stored_body() };
+        let limits = Limits { bytes, time: config.body_timeout };
         match copy(parts, body, limits, &self.handoff).await {
             BodyCopy::Complete(mut parts, body, copier) => {
                 if adds_no_cache {
@@ -117,6 +119,7 @@ impl<B: HandlerBody> Fetch<B> {
                 self.store_new(*parts, body, copier, (terms, tags)).await
             }
             BodyCopy::Refused => {
+                self.cache.state.too_large.set(&self.key, false, true, config.shared_now());
                 self.drop_outdated();
                 self.pass()
             }

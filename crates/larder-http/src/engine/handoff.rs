@@ -5,6 +5,7 @@ use std::{
     task::{Context, Waker},
 };
 
+use bytes::Bytes;
 use http::{Response, StatusCode, response::Parts};
 
 use crate::{
@@ -45,13 +46,18 @@ impl<B> Handoff<B> {
         Self(Arc::new(Mutex::new(state)))
     }
 
-    /// Whether the head of a response was state over whose body is on its way. If not, wakes the caller once it is.
-    pub(super) fn is_streaming(&self, context: &Context<'_>) -> bool {
+    /// Whether a response was handed over whose body is on its way, and which is of use already. If none was, wakes the
+    /// caller once it is.
+    pub(super) fn is_streaming(
+        &self,
+        context: &Context<'_>,
+        is_of_use: impl Fn(&Response<ResponseBody<B>>) -> bool,
+    ) -> bool {
         let mut state = self.lock();
         if !state.is_streaming {
             state.waiting = Some(context.waker().clone());
         }
-        state.is_streaming
+        state.is_streaming && state.response.as_ref().is_some_and(|(response, _)| is_of_use(response))
     }
 
     pub(super) fn take(&self) -> Option<(Response<ResponseBody<B>>, CacheStatus)> {
@@ -83,8 +89,20 @@ impl<B> Handoff<B> {
         self.lock().response = Some((Response::from_parts(parts, body), status));
     }
 
-    pub(super) fn complete_at_end(&self, copier: Copier<B>) {
-        self.lock().copier = Some(copier);
+    /// The body of a response whose head was handed over is complete: ends it once the computation is. If the request has
+    /// not taken that response, it gets this one instead, which is whole.
+    pub(super) fn complete(&self, copier: Copier<B>, parts: Parts, body: Bytes, status: CacheStatus) {
+        let mut state = self.lock();
+        if state.response.is_none() {
+            state.copier = Some(copier);
+            return;
+        }
+        let whole = Response::from_parts(parts, ResponseBody::whole(body));
+        let streamed = state.response.replace((whole, status));
+        // Its next request is to find it stored, so it waits for the end.
+        state.is_streaming = false;
+        drop(state);
+        drop((streamed, copier));
     }
 
     pub(super) fn set_forward_status(&self, status: Option<StatusCode>) {

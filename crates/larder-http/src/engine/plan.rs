@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Uri, header, request::Parts};
+use http::{Method, Uri, header, request::Parts};
 
 use crate::{
-    cache_control::RequestDirectives, cache_status::Forward, cacheable_request::CacheableRequest,
-    http_cache::HttpCache, key::PrimaryKey, request_headers, unkeyed_inputs, validation::ORIGIN_CONDITIONS,
+    cache_control::RequestDirectives,
+    cache_status::Forward,
+    cacheable_request::CacheableRequest,
+    http_cache::HttpCache,
+    key::PrimaryKey,
+    range::RangeHeader,
+    request_headers, unkeyed_inputs,
+    validation::{ORIGIN_CONDITIONS, RANGE_HEADERS},
 };
 
 /// Which way a request goes.
@@ -32,7 +38,7 @@ impl HttpCache {
         }
         let directives = RequestDirectives::of(&request.headers);
         if config.honors_requests
-            && let Some(why) = reason_to_pass(&request.headers, &directives, has_body)
+            && let Some(why) = reason_to_pass(request, &directives, has_body)
         {
             return Plan::Pass(why, None);
         }
@@ -50,11 +56,19 @@ impl HttpCache {
         (routed, has_body): (&Uri, bool),
     ) -> CacheableRequest {
         let config = &*self.config;
-        let removed_headers =
+        let mut removed_headers =
             if config.honors_requests { Vec::new() } else { config.removed_headers(&request.headers) };
         for name in &removed_headers {
             request.headers.remove(name);
         }
+        // A `HEAD` has no ranges (RFC 9110, section 14.2).
+        let ranges = match RangeHeader::of(&request.headers) {
+            Some(RangeHeader::Bytes(ranges)) if request.method == Method::GET => Some(ranges),
+            _ => None,
+        };
+        // The handler makes the whole.
+        let of_ranges = RANGE_HEADERS.iter().filter(|name| request.headers.contains_key(*name));
+        removed_headers.extend(of_ranges.cloned());
         let headers = &request.headers;
         let key_parts = config.key_parts(request);
         let mut possibly_identifying = config.possibly_identifying(headers);
@@ -75,6 +89,7 @@ impl HttpCache {
             identifies_client: has_authorization || has_cookie || request_headers::identify_client(headers),
             possibly_identifying,
             is_head,
+            ranges,
             is_lookup_only: has_body,
             is_uncoalesced: is_head || headers.contains_key(header::UPGRADE),
             removed_headers,
@@ -85,8 +100,9 @@ impl HttpCache {
 }
 
 /// Why a request is passed to the handler, and its response is not stored.
-fn reason_to_pass(headers: &HeaderMap, directives: &RequestDirectives, has_body: bool) -> Option<Forward> {
-    if headers.contains_key(header::RANGE) {
+fn reason_to_pass(request: &Parts, directives: &RequestDirectives, has_body: bool) -> Option<Forward> {
+    let headers = &request.headers;
+    if request.method == Method::GET && RangeHeader::of(headers) == Some(RangeHeader::OtherUnit) {
         return Some(Forward::Partial);
     }
     // A body is not part of the key: its response is not stored, nor is it answered by a stored one.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body::Body as _;
 
+use super::ranges;
 use crate::{
     body::{HandlerBody, ResponseBody},
     cache_status::{CacheStatus, Forward},
@@ -47,7 +48,7 @@ impl HttpCache {
         &self,
         request: &CacheableRequest,
         mut response: Response<ResponseBody<B>>,
-        status: CacheStatus,
+        mut status: CacheStatus,
     ) -> Response<ResponseBody<B>> {
         let is_conditional = CACHE_CONDITIONS.iter().any(|name| request.headers.contains_key(name));
         self.config.remove_own_field(response.headers_mut());
@@ -59,7 +60,9 @@ impl HttpCache {
             let headers = std::mem::take(response.headers_mut());
             *response.headers_mut() = validation::not_modified_headers(headers);
             response.body_mut().make_empty(None);
-        } else if request.is_head && response.body().is_whole() {
+        } else if let Some(ranges) = &request.ranges {
+            ranges::answer(ranges, request, &mut response, &mut status);
+        } else if request.is_head && response.body().as_whole().is_some() {
             let length = response.body().size_hint().exact();
             let length = length.filter(|_| status_code::may_have_content_length(code));
             if let Some(length) = length {

@@ -42,15 +42,12 @@ impl<B: HandlerBody> Fetch<B> {
         let stored = self.stored_parts(parts.status, copied, body.clone(), generated_etag, (terms, tags));
         let (stored, is_kept) = self.store(stored).await;
         stored.add_no_cache(&mut parts.headers);
+        let downstream_ttl = is_kept
+            .then(|| stored.downstream_ttl(&self.cache.config.targeted, self.cache.config.shared_now()));
+        let status = CacheStatus { stored: is_kept, downstream_ttl, ..CacheStatus::default() };
         match copier {
-            Some(copier) => self.handoff.complete_at_end(copier),
-            None => {
-                let downstream_ttl = is_kept.then(|| {
-                    stored.downstream_ttl(&self.cache.config.targeted, self.cache.config.shared_now())
-                });
-                let status = CacheStatus { stored: is_kept, downstream_ttl, ..CacheStatus::default() };
-                self.handoff.hand_over(parts, ResponseBody::whole(body), status);
-            }
+            Some(copier) => self.handoff.complete(copier, parts, body, status),
+            None => self.handoff.hand_over(parts, ResponseBody::whole(body), status),
         }
         stored
     }

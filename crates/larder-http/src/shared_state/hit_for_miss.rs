@@ -12,29 +12,26 @@ use crate::date::Millis;
 /// Number of markers. The hash of a key decides which one is its.
 const MARKERS: usize = 4096;
 
-/// Lifetime of a marker in seconds.
-const LIFETIME: u64 = 10;
-
 /// The markers. A marker holds 32 bits of a key's hash, and the second at which it expires. One that is lost, or that
 /// matches another key, costs a wait or a call of the handler, never a wrong response.
 pub(crate) struct HitForMiss {
     markers: Box<[AtomicU64]>,
     hasher: RandomState,
-}
-
-impl Default for HitForMiss {
-    fn default() -> Self {
-        let markers = std::iter::repeat_with(AtomicU64::default).take(MARKERS).collect();
-        Self { markers, hasher: RandomState::new() }
-    }
+    /// The lifetime of a marker in seconds.
+    lifetime: u64,
 }
 
 impl HitForMiss {
+    pub(crate) fn with_lifetime(seconds: u64) -> Self {
+        let markers = std::iter::repeat_with(AtomicU64::default).take(MARKERS).collect();
+        Self { markers, hasher: RandomState::new(), lifetime: seconds }
+    }
+
     /// Sets or removes the marker of a key, for requests that possibly identify their clients or for the others.
     pub(crate) fn set(&self, key: &str, identifying: bool, is_marked: bool, now: Millis) {
         let (marker, tag) = self.marker(key, identifying);
         if is_marked {
-            let until = (now / 1000 + LIFETIME) & u64::from(u32::MAX);
+            let until = (now / 1000 + self.lifetime) & u64::from(u32::MAX);
             marker.store(tag | until, Ordering::Relaxed);
         } else if marker.load(Ordering::Relaxed) & TAG == tag {
             marker.store(0, Ordering::Relaxed);
@@ -69,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_marker_expires_and_is_for_its_kind_of_request() {
-        let markers = HitForMiss::default();
+        let markers = HitForMiss::with_lifetime(10);
         let now = 1_000_000_000_000;
         markers.set("key", true, true, now);
         assert!(markers.is_marked("key", true, now));
