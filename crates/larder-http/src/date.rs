@@ -28,10 +28,26 @@ pub(crate) fn header(headers: &HeaderMap, name: &HeaderName) -> Option<Result<Mi
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InvalidDate;
 
-/// A date in one of the three forms of RFC 9110, section 5.6.7, in any case (RFC 9111, section 4.2).
+/// A date in one of the three forms of RFC 9110, section 5.6.7, in any case (RFC 9111, section 4.2). The day of the week
+/// adds nothing to a date, and may be a wrong one.
 pub(crate) fn parse(value: &HeaderValue) -> Result<Millis, InvalidDate> {
-    let text = value.to_str().map_err(|_| InvalidDate)?;
-    httpdate::parse_http_date(&in_case(text)).map(millis).map_err(|_| InvalidDate)
+    const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+    let text = in_case(value.to_str().map_err(|_| InvalidDate)?);
+    if let Ok(date) = httpdate::parse_http_date(&text) {
+        return Ok(millis(date));
+    }
+    let length = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or_default();
+    let (day, rest) = text.split_at(length);
+    // Three letters, or the whole name.
+    let named = |known: &&str| *known == day || known.get(..3) == Some(day);
+    if !DAYS.iter().any(|known| named(&known)) {
+        return Err(InvalidDate);
+    }
+    let on = |other: &&str| {
+        let other = if length == 3 { &other[..3] } else { other };
+        httpdate::parse_http_date(&format!("{other}{rest}")).ok()
+    };
+    DAYS.iter().find_map(on).map(millis).ok_or(InvalidDate)
 }
 
 /// Text with the case that `httpdate` requires: names of days and months capitalized, the zone in upper case.
@@ -67,4 +83,40 @@ pub(crate) fn ensure_date(headers: &mut HeaderMap, received: Millis) {
 /// Whole seconds, for a header; at most as many as an `i64` holds.
 pub(crate) fn seconds(time: Duration) -> i64 {
     i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &'static str) -> Option<Millis> {
+        parse(&HeaderValue::from_static(text)).ok()
+    }
+
+    #[test]
+    fn a_date_on_another_day_of_the_week_is_a_date() {
+        let date = parsed("Mon, 08 Aug 2050 02:01:18 GMT");
+        assert!(date.is_some());
+        for text in [
+            "Thu, 08 Aug 2050 02:01:18 GMT",
+            "thu, 08 aug 2050 02:01:18 gmt",
+            "Mon Aug  8 02:01:18 2050",
+            "Thu Aug  8 02:01:18 2050",
+        ] {
+            assert_eq!(parsed(text), date, "{text}");
+        }
+        let old = parsed("Sunday, 06-Nov-94 08:49:37 GMT");
+        assert!(old.is_some());
+        assert_eq!(parsed("Friday, 06-Nov-94 08:49:37 GMT"), old);
+        for text in [
+            "Foo, 08 Aug 2050 02:01:18 GMT",
+            "08 Aug 2050 02:01:18 GMT",
+            "Thu",
+            "",
+            "0",
+            "Thu, 32 Aug 2050 02:01:18 GMT",
+        ] {
+            assert_eq!(parsed(text), None, "{text}");
+        }
+    }
 }
