@@ -21,7 +21,7 @@ use http_body_util::{BodyExt as _, Empty, Full};
 use larder::{CacheExt, MemoryCache, Policy, Scope, Store};
 use larder_benches::{
     IDS, account, counter::Counter, guard::Recorded, key, keys, larder, moka, moka_text, name, policy, quick,
-    ready, user, user_in, zipf,
+    ready, user, user_blocking, user_in, zipf,
 };
 use larder_http::HttpCache;
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
@@ -87,6 +87,7 @@ static OPERATIONS: &[Operation] = &[
     }),
     frugal("`#[cached]`", || run(|| ready(user(black_box(7))))),
     frugal("`#[cached]`, a `Result`", || run(|| ready(account(black_box(7))))),
+    frugal("`#[cached]`, not async", || run(|| user_blocking(black_box(7)))),
     hit("`#[cached]`, text in key and value", || {
         run(|| ready(name(black_box("one of the tenants"), black_box(7))))
     }),

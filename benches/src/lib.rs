@@ -67,6 +67,13 @@ pub fn larder(ids: impl IntoIterator<Item = u64>) -> MemoryCache {
     cache
 }
 
+/// A cached function that is not async.
+#[must_use]
+#[cached(ttl = 3600, key = "blocking:<id>")]
+pub fn user_blocking(id: u64) -> u64 {
+    id
+}
+
 /// A raw cache with the ids themselves as keys.
 #[must_use]
 pub fn moka(ids: impl IntoIterator<Item = u64>) -> moka::sync::Cache<u64, u64> {

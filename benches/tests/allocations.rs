@@ -2,7 +2,7 @@
 
 use allocation_counter::measure;
 use larder::{CacheExt, MemoryCache, Store, cached};
-use larder_benches::{account, name, policy, ready, user};
+use larder_benches::{account, name, policy, ready, user, user_blocking};
 
 const HITS: u64 = 2_000;
 
@@ -16,6 +16,16 @@ fn allocations<R>(mut hit: impl FnMut() -> R) -> u64 {
 fn a_cached_function_allocates_nothing() {
     assert_eq!(allocations(|| ready(user(7))), 0);
     assert_eq!(allocations(|| ready(account(7))), 0);
+}
+
+#[test]
+fn a_function_that_is_not_async_allocates_nothing() {
+    #[cached(ttl = 60, key = "parsed:<text>", negative_ttl = 10)]
+    fn parsed(text: &str) -> Result<Option<u64>, std::num::ParseIntError> {
+        text.parse().map(Some)
+    }
+    assert_eq!(allocations(|| user_blocking(7)), 0);
+    assert_eq!(allocations(|| parsed("7")), 0);
 }
 
 #[test]

@@ -48,6 +48,7 @@ const OPTIONS: &[Known] = &[
     known("timeout", "timeout = \"200ms\"", CACHED),
     known("lock", "lock = larder::Lock::Process", CACHED),
     known("when", "when = !fresh", CACHED),
+    known("local", "local", STORING),
     known("spawn", "spawn", CACHED),
     known("takeover_after", "takeover_after = \"1s\"", CACHED),
     known("detached", "detached", CACHED),
@@ -76,6 +77,7 @@ pub(crate) struct Args {
     pub(crate) timeout: Option<Given<Time>>,
     pub(crate) lock: Option<Given<Expr>>,
     pub(crate) when: Option<Given<Expr>>,
+    pub(crate) local: Option<Given<bool>>,
     pub(crate) spawn: Option<Given<bool>>,
     pub(crate) takeover_after: Option<Given<Time>>,
     pub(crate) detached: Option<Given<bool>>,
@@ -117,6 +119,22 @@ impl Args {
     /// Whether the option was written, even if not well: then it is not missing.
     pub(crate) fn attempted(&self, name: &str) -> bool {
         self.named.contains(&name) || self.meant.contains(&name)
+    }
+
+    /// Where an option stands that needs an async function.
+    pub(crate) fn span_of(&self, option: &str) -> Option<Span> {
+        fn span<T>(given: &Option<Given<T>>) -> Option<Span> {
+            given.as_ref().map(|given| given.name.span())
+        }
+        match option {
+            "stale_while_revalidate" => span(&self.stale_while_revalidate),
+            "refresh_ahead" => span(&self.refresh_ahead),
+            "timeout" => span(&self.timeout),
+            "spawn" => span(&self.spawn),
+            "takeover_after" => span(&self.takeover_after),
+            "lock" => span(&self.lock),
+            _ => None,
+        }
     }
 
     /// Whether the attribute names `Self`, which only functions in an `impl` or a trait can.
@@ -234,6 +252,7 @@ impl Args {
             "timeout" => self.timeout = Some(value::time(name, input, example, of)?),
             "lock" => self.lock = Some(value::expression(name, input, example)?),
             "when" => self.when = Some(value::expression(name, input, example)?),
+            "local" => self.local = Some(value::flag(name, input, example)?),
             "spawn" => self.spawn = Some(value::flag(name, input, example)?),
             "takeover_after" => self.takeover_after = Some(value::time(name, input, example, of)?),
             "detached" => self.detached = Some(value::flag(name, input, example)?),

@@ -18,11 +18,11 @@ use crate::tokens;
 pub(crate) use boxed::{Boxed, async_block};
 pub(crate) use types::{Ownership, has_impl_trait, is_reference, pins_or_borrows};
 
-/// An async function, or what `#[async_trait]` made of one.
+/// A function: async, what `#[async_trait]` made of such a one, or neither.
 pub(crate) struct Function {
     pub(crate) item: ItemFn,
     pub(crate) form: Form,
-    /// What its future resolves to.
+    /// What it returns, or what its future resolves to.
     pub(crate) output: Type,
     pub(crate) receiver: Option<Receiver>,
     pub(crate) arguments: Vec<Argument>,
@@ -35,6 +35,8 @@ pub(crate) enum Form {
     Async,
     /// `fn` that returns `Box::pin(async move { … })`.
     Boxed(Boxed),
+    /// Any other `fn`: it runs on its caller's thread.
+    Blocking,
 }
 
 pub(crate) struct Receiver {
@@ -147,6 +149,10 @@ impl Function {
         self.item.sig.ident.unraw().to_string()
     }
 
+    pub(crate) fn is_blocking(&self) -> bool {
+        matches!(self.form, Form::Blocking)
+    }
+
     pub(crate) fn is_boxed(&self) -> bool {
         matches!(self.form, Form::Boxed(_))
     }
@@ -163,7 +169,7 @@ impl Function {
     /// The statements of the body, without what `#[async_trait]` put in front.
     pub(crate) fn body(&self) -> &[Stmt] {
         match &self.form {
-            Form::Async => &self.item.block.stmts,
+            Form::Async | Form::Blocking => &self.item.block.stmts,
             Form::Boxed(boxed) => &boxed.body,
         }
     }
@@ -175,12 +181,16 @@ pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
 }
 
 fn form(item: &ItemFn, of: &str, errors: &mut Errors) -> Option<(Form, Type)> {
+    let output = match &item.sig.output {
+        ReturnType::Default => parse_quote!(()),
+        ReturnType::Type(_, ty) => (**ty).clone(),
+    };
     if item.sig.asyncness.is_some() {
-        let output = match &item.sig.output {
-            ReturnType::Default => parse_quote!(()),
-            ReturnType::Type(_, ty) => (**ty).clone(),
-        };
         return Some((Form::Async, output));
+    }
+    if let Some(token) = &item.sig.constness {
+        errors.push(token.span, format!("`{of}` cannot stand on a const function: remove `const`"));
+        return None;
     }
     if let Some(output) = boxed::output(&item.sig.output) {
         if let Some(boxed) = Boxed::find(item) {
@@ -193,9 +203,15 @@ fn form(item: &ItemFn, of: &str, errors: &mut Errors) -> Option<(Form, Type)> {
         errors.push(item.sig.ident.span(), message);
         return None;
     }
-    let message = format!("`{of}` needs an async function: write `async fn {}`", item.sig.ident);
-    errors.push(item.sig.fn_token.span, message);
-    None
+    if types::is_future(&output) {
+        let name = &item.sig.ident;
+        let message = format!(
+            "`{of}` needs to see what the future gives, and where it is made: write `async fn {name}`, which returns that"
+        );
+        errors.push(output.span(), message);
+        return None;
+    }
+    Some((Form::Blocking, output))
 }
 
 fn not_a_function(item: TokenStream, of: &str, error: syn::Error) -> syn::Error {
@@ -210,7 +226,7 @@ fn not_a_function(item: TokenStream, of: &str, error: syn::Error) -> syn::Error 
     }
     match syn::parse2::<syn::Item>(item) {
         Ok(other) => {
-            let message = format!("expected an async function under `{of}`");
+            let message = format!("expected a function under `{of}`");
             syn::Error::new(other.span(), message)
         }
         Err(_) => error,

@@ -21,7 +21,7 @@ use model::{CachePut, Cached, Invalidate};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-/// Keeps the results of an async function, and computes each of them once.
+/// Keeps the results of a function, and computes each of them once.
 ///
 /// ```
 /// use larder::cached;
@@ -43,11 +43,11 @@ use quote::quote;
 /// # }
 /// ```
 ///
-/// It stands on free functions, on methods with any receiver, on generic functions and functions with
+/// It stands on async functions and on [others](#functions-that-are-not-async): on free functions, on methods with any receiver, on generic functions and functions with
 /// borrowed arguments, and on methods under `#[async_trait]`. What is kept is the function's value: the
 /// `Ok` of a `Result` (through any alias of it), otherwise what the function returns. Errors are not kept;
 /// `None` is with `negative_ttl`. A value is `Clone + Send + Sync + Serialize + DeserializeOwned +
-/// 'static`.
+/// 'static`; with [`local`](#values-that-stay-in-this-process), `Clone + Send + Sync + 'static`.
 ///
 /// # Options
 ///
@@ -68,6 +68,7 @@ use quote::quote;
 /// | `negative_ttl = 10` | how long a `None` is kept; without it, it is not. For functions that return an `Option`, or a `Result` of one |
 /// | `lock = larder::Lock::Process` | how far "computed once" reaches: this process, or all that share the server |
 /// | `when = !fresh` | whether to use the cache for this call; if not, the function just runs |
+/// | `local` | keeps the value in this process, so that it need not be `Serialize`; see below |
 /// | `spawn` | computes in a task of its own, which outlives its callers; see below |
 /// | `takeover_after = "1s"` | how long a run of the body may be woken and not polled before another caller runs it in its place; see below |
 /// | `detached` | what the function reads from caches does not invalidate its result |
@@ -202,6 +203,68 @@ use quote::quote;
 /// # }
 /// ```
 ///
+/// # Functions that are not async
+///
+/// ```
+/// use larder::{cached, invalidate};
+///
+/// #[cached(ttl = "1h")]
+/// fn fibonacci(n: u64) -> u128 {
+///     if n < 2 { n.into() } else { fibonacci(n - 1) + fibonacci(n - 2) }
+/// }
+///
+/// #[cached(ttl = 300, key = "settings:<path>")]
+/// fn settings(path: &str) -> std::io::Result<String> {
+///     std::fs::read_to_string(path)
+/// }
+///
+/// #[invalidate("settings:<path>")]
+/// fn write(path: &str, text: &str) -> std::io::Result<()> {
+///     std::fs::write(path, text)
+/// }
+///
+/// assert_eq!(fibonacci(100), 354_224_848_179_261_915_075); // 101 computations
+/// ```
+///
+/// They need no runtime, and their values [stay in this process](#values-that-stay-in-this-process). Everything else is
+/// as for async functions: keys, companions, tags, dependencies, `Result` and `Option`, and an invalidation anywhere drops
+/// the value here. Of the threads that ask for a key at once one runs the body, and the others are blocked until it has;
+/// if it panics, one of them runs it in its place. A thread waits for other threads alone, never for itself or for a task: a
+/// key can be computed by one thread and one task at once. The body of a recursive function has some kilobytes of the
+/// stack for each call that is nested in another one.
+///
+/// Called in async code, such a function blocks the thread of the runtime while it runs and while it waits, as any function
+/// that is not async does: call it in `spawn_blocking` if that takes long. Under `#[invalidate]` and `#[cache_put]` the
+/// invalidation is done when the function returns; that it reaches other processes is seen to by a thread of the cache's own.
+/// What the body reads on other threads counts if they run it in [`Context::run`](../larder/struct.Context.html#method.run).
+///
+/// What takes a task, a timer or a server is not there, and does not compile: `stale_while_revalidate`, `refresh_ahead`,
+/// `timeout`, `spawn`, `takeover_after`, `lock`.
+///
+/// # Values that stay in this process
+///
+/// With `local`, a value is kept in this process' memory alone, also where the cache is shared through Redis: it can be of any
+/// type that is `Clone + Send + Sync + 'static`. It goes by the same rule as all others, so that an
+/// invalidation on another machine drops it here.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use larder::cached;
+///
+/// struct Index(Vec<f64>); // neither `Serialize` nor `Clone`
+///
+/// #[cached(ttl = "1h", key = "index:<id>", local)]
+/// async fn index(id: u64) -> Result<Arc<Index>, String> {
+///     Ok(Arc::new(Index(vec![0.5])))
+/// }
+/// # #[tokio::main]
+/// # async fn main() { assert_eq!(index(7).await.unwrap().0.len(), 1); }
+/// ```
+///
+/// Each process computes its own, so that `lock` has nothing to do. For `negative_ttl`, a `None` in a `Box` or an `Arc` is a
+/// value here, and not a `None`.
+///
 /// # Computations that outlive their caller
 ///
 /// By default the body runs in the caller who finds nothing in the cache; the others wait. If that caller is
@@ -268,7 +331,7 @@ pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
     expand_cached(args.into(), item.into()).into()
 }
 
-/// Runs an async function that changes something, and invalidates what was computed from it.
+/// Runs a function that changes something, and invalidates what was computed from it.
 ///
 /// ```
 /// use larder::invalidate;
@@ -304,7 +367,8 @@ pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 ///
 /// It invalidates whatever the outcome: an error, a panic or a cancellation may have come after the change.
 /// What names `result` needs one, so that it is invalidated on success only. The function's own result is
-/// passed on as it is.
+/// passed on as it is. A function that is not async is invalidated for when it returns, and does not wait for other
+/// processes to hear of it.
 ///
 /// ```
 /// use larder::invalidate;
@@ -332,7 +396,7 @@ pub fn invalidate(args: proc_macro::TokenStream, item: proc_macro::TokenStream) 
     expand_invalidate(args.into(), item.into()).into()
 }
 
-/// Runs an async function that writes something, and stores what it returns for readers.
+/// Runs a function that writes something, and stores what it returns for readers.
 ///
 /// ```
 /// use larder::{cache_put, cached};
@@ -367,7 +431,7 @@ pub fn invalidate(args: proc_macro::TokenStream, item: proc_macro::TokenStream) 
 /// `key` is required, and not every argument has to be in it. It is made before the function runs, so that
 /// it cannot name `result`. The other options are those of [`#[cached]`](macro@cached) that say how a
 /// value is kept: `ttl` (required), `tags`, `namespace`, `schema`, `cache`, `jitter`, `refresh_ahead`,
-/// `stale_while_revalidate`, `stale_if_error`, `negative_ttl` and `crate`.
+/// `stale_while_revalidate`, `stale_if_error`, `negative_ttl`, `local` and `crate`.
 #[proc_macro_attribute]
 pub fn cache_put(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand_cache_put(args.into(), item.into()).into()

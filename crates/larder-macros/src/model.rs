@@ -87,7 +87,9 @@ impl Cached {
         {
             coverage::check(function, &args.skip, key, errors);
         }
-        let background = owned::background(&args, function, errors);
+        without_effect::check_blocking(&args, function, errors);
+        without_effect::check_local(&args, function, errors);
+        let background = !function.is_blocking() && owned::background(&args, function, errors);
         let companions = Companions::choose(&args, function, errors);
         let common = cache_expr::common(&mut args, function);
         let when = args.when.take().map(|when| function.localized(when.value));
@@ -181,6 +183,7 @@ impl CachePut {
             forbid_result(&template, function, errors)?;
             text::resolve(template, function, false, errors)
         });
+        without_effect::check_local(&args, function, errors);
         let common = cache_expr::common(&mut args, function);
         let mut policy = policy::policy(&mut args, Macro::CachePut, function, errors)?;
         if !without_effect::knows_value(function, false) {

@@ -83,6 +83,8 @@ pub trait Cache: Send + Sync {
 ///    written is dropped.
 /// 5. The storage is bounded. What it drops it tells with [`Core::forget`], before or soon after.
 /// 6. Dropping a future of this trait leaves every entry as it was, or as the call would have made it.
+/// 7. An entry that [`is_local`](Entry::is_local) is kept in this process alone, if at all, and neither [`write`](Self::write)
+///    nor [`peek`](Self::peek) needs a runtime for it: both are called on threads that have none.
 #[async_trait]
 pub trait Storage: Send + Sync {
     /// The entry under this key, if it can be had without waiting.

@@ -65,6 +65,8 @@ pub async fn check<C: Cache + 'static>(make: impl AsyncFn() -> C) {
         computing::what_was_read_covers_what_was_computed,
         computing::a_failure_is_not_kept,
         computing::a_batch_computes_what_is_missing,
+        entries::a_value_without_serde_comes_back_and_goes,
+        computing::threads_compute_once,
         counters::a_counter_counts,
         counters::a_counter_ends,
         counters::no_call_is_lost,

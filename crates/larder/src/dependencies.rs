@@ -208,11 +208,24 @@ impl Drop for PassOn {
 /// Runs a future that goes without the cache, inside of a computation or not. What it reads counts for that
 /// computation; what it decides about an entry of its own, which there is not, does not.
 pub async fn bypass<F: Future>(future: F) -> F::Output {
-    let Some(outer) = current() else { return future.await };
-    let frame = Frame::new(outer.in_flight.iter().copied(), outer.since, !outer.records);
-    lock(&frame.state).reads.clone_from(&lock(&outer.state).reads);
+    let Some(frame) = bypassing() else { return future.await };
     let _passed_on = frame.pass_on();
     frame.run(future).await
+}
+
+/// The same for a function.
+pub fn bypass_blocking<R>(call: impl FnOnce() -> R) -> R {
+    let Some(frame) = bypassing() else { return call() };
+    let _passed_on = frame.pass_on();
+    frame.enter(call)
+}
+
+/// A frame for what goes without the cache inside of the current computation.
+fn bypassing() -> Option<Arc<Frame>> {
+    let outer = current()?;
+    let frame = Frame::new(outer.in_flight.iter().copied(), outer.since, !outer.records);
+    lock(&frame.state).reads.clone_from(&lock(&outer.state).reads);
+    Some(frame)
 }
 
 /// Runs a future as a part of the current computation whose reads do not count for it.
@@ -349,6 +362,43 @@ impl Context {
             decisions.no_store = true;
             decisions.unshared = true;
         })
+    }
+
+    /// Calls a function as a part of the computation, on any thread: what it reads from caches covers the computation's
+    /// value too. The counterpart of [`in_current_computation`] for threads.
+    ///
+    /// Only what is read before the computation ends can count, so wait for the thread inside of it. Without this, what a
+    /// thread reads does not count; and a thread that asks for the very key that the computation waiting for it is for
+    /// waits for ever.
+    ///
+    /// ```
+    /// # use std::thread;
+    /// # use larder::cached;
+    /// #[cached(ttl = 60, key = "profile:<id>")]
+    /// fn profile(id: u64) -> String {
+    ///     let context = larder::context();
+    ///     let orders = thread::spawn(move || context.run(|| orders(id)));
+    ///     orders.join().unwrap_or_default()
+    /// }
+    ///
+    /// #[cached(ttl = 60, key = "orders:<id>")]
+    /// fn orders(id: u64) -> String {
+    ///     format!("the orders of {id}")
+    /// }
+    ///
+    /// assert_eq!(profile(7), "the orders of 7");
+    /// # assert_eq!(larder::global().stats().computations, 2);
+    /// # use larder::CacheExt as _;
+    /// orders::invalidate(7);
+    /// # let before = larder::global().stats().computations;
+    /// assert_eq!(profile(7), "the orders of 7"); // computes both anew
+    /// # assert_eq!(larder::global().stats().computations, before + 2);
+    /// ```
+    pub fn run<R>(&self, call: impl FnOnce() -> R) -> R {
+        match &self.0 {
+            Some(frame) => frame.enter(call),
+            None => call(),
+        }
     }
 
     /// Whether there is a computation to decide about.

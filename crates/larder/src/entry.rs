@@ -19,7 +19,7 @@ use crate::{
     panic_guard,
     policy::Policy,
     scope::{self, ScopeSet},
-    value::{AnyValue, Transport, Value},
+    value::{AnyValue, LocalValue, Transport, ValueType},
 };
 
 /// A value in the cache: the object itself, never its bytes, with its key, its lifetime, and the scopes
@@ -43,6 +43,8 @@ pub(crate) struct Stored {
     schema: Option<u32>,
     /// The value cannot be shared: it is kept in this process alone.
     unshared: AtomicBool,
+    /// The value is not to leave this process.
+    is_local: bool,
     value: Box<AnyValue>,
     /// How the value becomes a message, where it can.
     transport: Option<&'static Transport>,
@@ -152,9 +154,9 @@ impl Lifetime {
 
 impl Entry {
     /// An entry stored now, to live for `lifetime` and the windows of `policy`.
-    pub(crate) fn new<V: Value>(
+    pub(crate) fn new<V: LocalValue>(
         (key, hash): (Arc<str>, u64),
-        value: V,
+        (value, of): (V, ValueType),
         (now, lifetime): (Moment, Duration),
         policy: &Policy,
         cover: DependencySet,
@@ -172,8 +174,9 @@ impl Entry {
             foreign_dependencies,
             schema: policy.schema,
             unshared: AtomicBool::new(false),
+            is_local: of.is_local,
             value: Box::new(value),
-            transport: V::TRANSPORT,
+            transport: of.transport,
         }))
     }
 
@@ -181,6 +184,13 @@ impl Entry {
     #[must_use]
     pub fn key(&self) -> &str {
         &self.0.key
+    }
+
+    /// Whether the value is not to leave this process: it was stored by [`Local`](crate::Local),
+    /// [`Blocking`](crate::Blocking), a function with the option `local`, or one that is not async.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.0.is_local
     }
 
     /// The value, if it is a `V`.

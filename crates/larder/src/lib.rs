@@ -1,4 +1,4 @@
-//! A caching library for async Rust services: annotate a function, and its result is kept, computed once
+//! A caching library for Rust services: annotate a function, and its result is kept, computed once
 //! however many ask for it, and gone the moment it is invalidated.
 //!
 //! ```
@@ -51,8 +51,9 @@
 //! | --- | --- |
 //! | annotate functions | [`#[cached]`](macro@cached), [`#[invalidate]`](macro@invalidate), [`#[cache_put]`](macro@cache_put) |
 //! | decide how long values live | [`Policy`], and [`context()`] inside of a computation |
-//! | use a cache without macros | [`CacheExt`], on every [`Cache`] |
+//! | use a cache without macros | [`CacheExt`], on every [`Cache`]; [`Blocking`] for code that is not async, [`Local`] for values without serde |
 //! | size the cache, or use several | [`MemoryCache`], [`install`], [`install_as`] |
+//! | annotate functions that are not async, or keep values without serde | [`#[cached]`](macro@cached#functions-that-are-not-async); [`local`](macro@cached#values-that-stay-in-this-process) |
 //! | know what can be shared, and what is not | [what a cached value must be](guide::values) |
 //! | share it with other processes | [`TieredCache`], [`RedisCache`], [`from_env`]; [what is promised](guide::redis) |
 //! | have one process do something | [`CacheExt::lock`] |
@@ -73,6 +74,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod block_on;
 mod cache;
 mod cache_core;
 mod clock;
@@ -137,8 +139,8 @@ pub use self::{
     scope::{Scope, ScopeHash, Scopes},
     stats::CacheStats,
     table::Eviction,
-    typed::CacheExt,
-    value::{Value, ValueType},
+    typed::{CacheExt, blocking::Blocking, local::Local},
+    value::{LocalValue, Value, ValueType},
 };
 
 #[cfg(feature = "redis")]

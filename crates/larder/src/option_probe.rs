@@ -1,6 +1,11 @@
 //! Whether a value is a `None`: by its type, so that other values that serialize as one (a `Value::Null`) are values.
 
-use std::{any::type_name, fmt};
+use std::{
+    any::type_name,
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+    mem::discriminant,
+};
 
 use serde::{
     Serialize, Serializer,
@@ -14,21 +19,34 @@ pub(crate) fn is_none<V: Serialize>(value: &V) -> bool {
     is_option::<V>() && matches!(value.serialize(Probe), Err(Answer::None))
 }
 
+/// Whether the value is the `None` of an `Option`, for values of any type: one in a `Box` or an `Arc` is not seen.
+#[inline]
+pub(crate) fn is_none_itself<V>(value: &V) -> bool {
+    // Every `Option` has its variants in one order, and the type of their number in common.
+    fn variant<V>(value: &V) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        discriminant(value).hash(&mut hasher);
+        hasher.finish()
+    }
+    type_name::<V>().starts_with(option()) && variant(value) == variant(&None::<()>)
+}
+
+/// `core::option::Option<`, as this compiler writes it.
+fn option() -> &'static str {
+    let name = type_name::<Option<()>>();
+    name.strip_suffix("()>").unwrap_or(name)
+}
+
 /// Whether a type is an `Option`. There is no other way to ask that of any type; a test holds what the compiler
 /// calls it.
 #[inline]
 fn is_option<V>() -> bool {
-    /// `core::option::Option<`, as this compiler writes it.
-    fn prefix() -> &'static str {
-        let name = type_name::<Option<()>>();
-        name.strip_suffix("()>").unwrap_or(name)
-    }
     let mut name = type_name::<V>();
     const POINTERS: [&str; 2] = ["alloc::boxed::Box<", "alloc::sync::Arc<"];
     while let Some(inner) = POINTERS.iter().find_map(|pointer| name.strip_prefix(pointer)) {
         name = inner;
     }
-    name.starts_with(prefix())
+    name.starts_with(option())
 }
 
 /// Stops at the first thing that a value says of itself.
@@ -176,6 +194,20 @@ mod tests {
         assert!(!is_none(&()));
         assert!(!is_none(&Opaque { field: None }));
         assert!(!is_none(&vec![None::<u8>]));
+    }
+
+    #[test]
+    fn a_none_is_seen_without_serde() {
+        struct Plain;
+        assert!(
+            is_none_itself(&None::<u8>) && is_none_itself(&None::<Plain>) && is_none_itself(&None::<&str>)
+        );
+        assert!(is_none_itself(&None::<Option<Box<u8>>>) && is_none_itself(&None::<Box<dyn Fn() + Send>>));
+        assert!(
+            !is_none_itself(&Some(None::<u8>)) && !is_none_itself(&Some(Plain)) && !is_none_itself(&Some(""))
+        );
+        assert!(!is_none_itself(&Plain) && !is_none_itself(&false) && !is_none_itself(&Ok::<u8, u8>(1)));
+        assert!(!is_none_itself(&Box::new(None::<u8>)));
     }
 
     /// What the compiler calls a type is no promise of it: if it calls it otherwise, this fails, and not a user's cache.

@@ -2,9 +2,11 @@
 
 mod call;
 mod comparison;
+mod compute;
 mod key_part;
 mod lints;
 mod option_checks;
+mod options;
 mod output_kind;
 mod owned_copy;
 mod self_type;
@@ -12,11 +14,12 @@ mod type_checks;
 mod write_guards;
 
 pub use self::{
-    call::{Call, Options, fraction},
+    call::Call,
     comparison::compared,
     key_part::{Arg, Digest, Dotted, Early, Fast, KeyPart, Lossless, digest, early},
-    lints::{never, used},
+    lints::{call, never, used},
     option_checks::{check_negative_ttl, check_stale_if_error},
+    options::{Options, fraction},
     output_kind::Returns,
     owned_copy::{Copied, Lend, Loan, Own, Uncopied, check_own, lend},
     self_type::{OneType, check_self, self_type},
@@ -35,13 +38,20 @@ pub mod choices {
             WithError as _, WithNothing as _, WithPointer as _, WithText as _,
         },
         owned_copy::{OwnCopy as _, OwnNothing as _},
-        type_checks::{ACache as _, Cacheable as _, NoCache as _, Uncacheable as _},
+        type_checks::{
+            ACache as _, Cacheable as _, CacheableHere as _, NoCache as _, Uncacheable as _,
+            UncacheableHere as _,
+        },
     };
 }
 
 /// A reference to an argument.
 pub type Borrowed<'a, T> = &'a T;
 
-pub use crate::{dependencies::bypass, key::Key, registry::global};
+pub use crate::{
+    dependencies::{bypass, bypass_blocking},
+    key::Key,
+    registry::global,
+};
 #[cfg(fuzzing)]
 pub use crate::{key::encoding::check as check_encoding, wire::fuzzing};

@@ -2,7 +2,8 @@
 //!
 //! Each key goes through these states ([`Step`](request::Step)). A call for one key drives them one after the other
 //! ([`single`]), with its computation in its caller or in a task ([`background`]). A [`batch`] drives those of all its
-//! keys side by side, so that all keys share one read, one computation and one write. All states judge entries by one
+//! keys side by side, so that all keys share one read, one computation and one write. A thread drives those of one key
+//! as well, and is blocked while it waits ([`blocking`]). All states judge entries by one
 //! function, [`Core::judge`](crate::cache_core::Core::judge).
 //!
 //! ```text
@@ -45,6 +46,7 @@
 
 mod background;
 mod batch;
+mod blocking;
 mod computation;
 mod lookup;
 mod request;
@@ -54,7 +56,11 @@ mod steps;
 pub(crate) use self::{
     background::get_or_compute_background,
     batch::get_or_compute_many,
-    lookup::{Missed, find_local, find_uncounted, full_key, get_many_missing, get_missing, look, look_at},
+    blocking::{get_or_compute_blocking, refresh_blocking},
+    lookup::{
+        Missed, find_local, find_uncounted, full_key, get_here, get_many_missing, get_missing, look, look_at,
+    },
+    request::Wanted,
     single::{get_or_compute, refresh},
 };
 

@@ -348,7 +348,7 @@ impl Cache for RedisCache {
 
 #[async_trait]
 impl Storage for RedisCache {
-    /// A value that cannot be shared lives here, and all others in Redis.
+    /// A value that cannot be shared, or is not to be, lives here, and all others in Redis.
     fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
         self.unshared.get()?.peek(at)
     }
@@ -368,7 +368,7 @@ impl Storage for RedisCache {
     async fn write(&self, entries: &[Entry]) -> Result<()> {
         let written = self.share_entries(entries).await;
         for entry in entries {
-            if entry.0.is_unshared() {
+            if entry.is_local() || entry.0.is_unshared() {
                 let anew = || MemoryCache::new(UNSHARED).anew(self.core.epochs().clone());
                 self.unshared.get_or_init(anew).keep(std::slice::from_ref(entry));
             } else if let Some(unshared) = self.unshared.get() {

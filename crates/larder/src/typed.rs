@@ -1,7 +1,9 @@
 //! `CacheExt`: the typed verbs that every cache has.
 
+pub(crate) mod blocking;
 mod compute;
 pub(crate) mod insert;
+pub(crate) mod local;
 
 use std::{
     borrow::Borrow,
@@ -11,7 +13,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use self::compute::{look_or_compute, warn_if_spawning};
+use self::{
+    blocking::Blocking,
+    compute::{look_or_compute, warn_if_spawning},
+    local::Local,
+};
 
 use crate::{
     cache::{Cache, Invalidating, SharedStorage},
@@ -24,7 +30,7 @@ use crate::{
     lock::LockGuard,
     namespace::Namespace,
     policy::Policy,
-    read_through::{self, full_key, get_many_missing, get_missing, look, look_at},
+    read_through::{self, Wanted, full_key, get_many_missing, get_missing, look, look_at},
     scope::{Scope, Scopes},
     stats::CacheStats,
     value::Value,
@@ -145,7 +151,7 @@ pub trait CacheExt: Cache {
             let keys: Vec<_> = values.iter().map(|(key, _)| full_key(self, key.as_ref())).collect();
             let entries: Vec<_> =
                 keys.iter().zip(values).map(|(key, (_, value))| (key.as_ref(), value)).collect();
-            insert::insert(self, since, &entries, policy.borrow()).await
+            insert::insert(self, since, &entries, terms::<V>(policy.borrow())).await
         }
     }
 
@@ -183,7 +189,10 @@ pub trait CacheExt: Cache {
         value: &V,
         policy: impl Borrow<Policy> + Send + Sync,
     ) -> impl Future<Output = Result<()>> + Send {
-        async move { insert::insert(self, since, &[(&full_key(self, key), value)], policy.borrow()).await }
+        async move {
+            let terms = terms::<V>(policy.borrow());
+            insert::insert(self, since, &[(&full_key(self, key), value)], terms).await
+        }
     }
 
     /// Invalidates keys (`"user:7"`), prefixes (`"user:*"`), tags ([`Scope::tag`]) or everything
@@ -233,7 +242,7 @@ pub trait CacheExt: Cache {
         E: Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
-        async move { look_or_compute(self, key, policy.borrow(), Unshared, compute).await }
+        async move { look_or_compute(self, key, terms::<V>(policy.borrow()), Unshared, compute).await }
     }
 
     /// As [`get_or_compute`](Self::get_or_compute); a failure is shared, as clones, with those who waited
@@ -253,7 +262,7 @@ pub trait CacheExt: Cache {
         E: Clone + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
-        async move { look_or_compute(self, key, policy.borrow(), Cloned, compute).await }
+        async move { look_or_compute(self, key, terms::<V>(policy.borrow()), Cloned, compute).await }
     }
 
     /// As [`get_or_compute_shared`](Self::get_or_compute_shared), in a task of its own: the computation
@@ -293,9 +302,9 @@ pub trait CacheExt: Cache {
             match look(self, &key) {
                 Ok(value) => Ok(value),
                 Err(missed) => {
-                    let policy = policy.borrow();
+                    let terms = terms::<V>(policy.borrow());
                     let at = (self, &*key);
-                    let call = read_through::get_or_compute_background(at, missed, policy, Cloned, compute);
+                    let call = read_through::get_or_compute_background(at, missed, terms, Cloned, compute);
                     Box::pin(call).await
                 }
             }
@@ -469,6 +478,16 @@ pub trait CacheExt: Cache {
         self.storage().shared()?.server_time()
     }
 
+    /// The verbs for values that stay in this process: see [`Local`].
+    fn local(&self) -> Local<'_, Self> {
+        Local::new(self)
+    }
+
+    /// The verbs for threads, which are blocked while they wait: see [`Blocking`].
+    fn blocking(&self) -> Blocking<'_, Self> {
+        Blocking::new(self)
+    }
+
     /// The part of this cache whose keys begin with `name` and a `:`.
     fn namespace(&self, name: &str) -> Namespace {
         Namespace::new(self, name)
@@ -481,3 +500,7 @@ pub trait CacheExt: Cache {
 }
 
 impl<C: Cache + ?Sized> CacheExt for C {}
+
+fn terms<V: Value>(policy: &Policy) -> (&Policy, Wanted) {
+    (policy, Wanted::shared::<V>(policy))
+}

@@ -10,6 +10,8 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::option_probe;
+
 /// What can be cached: `Clone + Send + Sync + Serialize + DeserializeOwned + 'static`, on every cache, so
 /// that growing from memory to a shared server changes one line.
 ///
@@ -21,7 +23,9 @@ use serde::{Serialize, de::DeserializeOwned};
     note = "a cached value is `Clone + Send + Sync + Serialize + DeserializeOwned + 'static`: \
             derive `Clone`, `serde::Serialize` and `serde::Deserialize` for it, and return owned data",
     note = "an `Arc<…>` is `Serialize` and `Deserialize` with serde's feature `rc`: \
-            `cargo add serde --features derive,rc`"
+            `cargo add serde --features derive,rc`",
+    note = "with `local`, a value that is `Clone + Send + Sync + 'static` is kept in this process alone: \
+            `#[cached(…, local)]`, or `cache.local()`"
 )]
 pub trait Value: Clone + Send + Sync + Serialize + DeserializeOwned + 'static {
     /// How values of this type become messages, where there is a server.
@@ -34,6 +38,24 @@ pub trait Value: Clone + Send + Sync + Serialize + DeserializeOwned + 'static {
 impl<V: Clone + Send + Sync + Serialize + DeserializeOwned + 'static> Value for V {
     const TRANSPORT: Option<&'static Transport> = None;
 }
+
+/// What can be kept in this process alone: `Clone + Send + Sync + 'static`.
+///
+/// Such a value has no serialized form, or is to have none: a compiled template, an open store, an
+/// `Arc<Vec<f64>>`, a secret. Cached functions take it with the option `local`, functions that are not async always
+/// do; the verbs are those of [`Local`](crate::Local) and [`Blocking`](crate::Blocking).
+///
+/// Implemented for every such type; there is nothing to implement by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept in a cache of this process",
+    label = "not a value that can be kept",
+    note = "a value that stays in this process is `Clone + Send + Sync + 'static`: derive `Clone` for it or put it into an \
+            `Arc`, and return owned data"
+)]
+pub trait LocalValue: Clone + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<V: Clone + Send + Sync + 'static> LocalValue for V {}
 
 /// A value of any type, in an entry.
 pub(crate) type AnyValue = dyn Any + Send + Sync;
@@ -52,16 +74,31 @@ pub struct ValueType {
     pub(crate) schema: Option<u32>,
     /// How a message becomes such a value; none if no value is wanted.
     pub(crate) transport: Option<&'static Transport>,
+    /// Values of it are not to leave this process.
+    pub(crate) is_local: bool,
+    is_none: fn(&AnyValue) -> bool,
 }
 
 impl ValueType {
     pub(crate) fn of<V: Value>(schema: Option<u32>) -> Self {
-        Self { name: type_name::<V>(), schema, transport: V::TRANSPORT }
+        let is_none = |value: &AnyValue| value.downcast_ref::<V>().is_some_and(option_probe::is_none);
+        Self { name: type_name::<V>(), schema, transport: V::TRANSPORT, is_local: false, is_none }
+    }
+
+    /// Of values that stay in this process.
+    pub(crate) fn local<V: LocalValue>(schema: Option<u32>) -> Self {
+        let is_none = |value: &AnyValue| value.downcast_ref::<V>().is_some_and(option_probe::is_none_itself);
+        Self { name: type_name::<V>(), schema, transport: None, is_local: true, is_none }
     }
 
     /// Of entries that are wanted for all but their value, which becomes `()`.
     pub(crate) fn none() -> Self {
-        Self { name: "no value", schema: None, transport: None }
+        Self { name: "no value", schema: None, transport: None, is_local: false, is_none: |_| false }
+    }
+
+    /// Whether a value of this type is the `None` of an `Option`.
+    pub(crate) fn is_none(&self, value: &AnyValue) -> bool {
+        (self.is_none)(value)
     }
 
     /// The type's name, as the compiler gives it: for people.

@@ -34,6 +34,25 @@ mod shadowed {
 
     type Fine<T> = prelude::Result<T, u8>;
 
+    #[::larder::cached(ttl = 60, when = when)]
+    pub(super) fn blocking(
+        key: u8,
+        call: u8,
+        computation: u8,
+        kind: u8,
+        when: bool,
+    ) -> Fine<prelude::Option<u8>> {
+        if call > 100 {
+            return prelude::Err(1);
+        }
+        prelude::Ok(prelude::Some(key + call + computation + kind + (when as u8)))
+    }
+
+    #[::larder::invalidate("<guard>:<output>")]
+    pub(super) fn invalidate_blocking(guard: u8, output: u8, success: u8) -> u8 {
+        guard + output + success
+    }
+
     #[expect(clippy::too_many_arguments, reason = "each has a name of ours")]
     #[::larder::cached(ttl = 60, tags = ["<key>"], jitter = 0.5, skip(call), when = when)]
     pub(super) async fn cached(

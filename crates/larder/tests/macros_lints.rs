@@ -47,6 +47,47 @@ async fn every_option(db: &Db, _token: &str, id: u64, org: u64) -> Result<Option
     }
 }
 
+#[cached(
+    ttl = "1h30m",
+    key = "<id>",
+    skip(db, _token),
+    tags = ["org:<id>"],
+    namespace = "blocking",
+    schema = 3,
+    cache = *CACHE,
+    when = id > 0,
+    negative_ttl = 30,
+    jitter = 0.1,
+    stale_if_error = WINDOW * 60,
+    local,
+    detached
+)]
+fn blocking(db: &Db, _token: &str, mut id: u64) -> Result<Option<u64>, String> {
+    id += 1;
+    match id {
+        1 => Err(format!("{db:?}")),
+        2 => Ok(None),
+        _ => Ok(Some(count())),
+    }
+}
+
+#[invalidate("blocking:<id>:<result>", cache = *CACHE, on = ok)]
+fn change_blocking(_token: &str, id: u64) -> Result<u64, String> {
+    Ok(id)
+}
+
+#[cache_put(ttl = 60, key = "put:<id>", cache = *CACHE)]
+fn put_blocking(_token: &str, id: u64) -> Result<u64, String> {
+    Ok(id)
+}
+
+#[test]
+fn functions_that_are_not_async_work_in_a_strict_crate() {
+    assert_eq!(blocking(&Db, "", 1), Ok(None));
+    assert!(blocking(&Db, "", 7).is_ok_and(|value| value.is_some()));
+    assert_eq!((change_blocking("", 7), put_blocking("", 7)), (Ok(7), Ok(7)));
+}
+
 #[cached(ttl = 60, skip(_token))]
 async fn foreground(_token: &str, mut id: u64, (a, b): (u8, u8)) -> u64 {
     tokio::task::yield_now().await;

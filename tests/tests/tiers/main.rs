@@ -5,6 +5,7 @@
 mod batches;
 mod borders;
 mod counters;
+mod in_process;
 mod invalidation;
 mod memory;
 mod phases;

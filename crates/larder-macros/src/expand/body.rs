@@ -12,6 +12,15 @@ use crate::function::{Argument, Form, Function, Ownership, async_block, has_impl
 use crate::model::Common;
 use crate::tokens;
 
+/// A closure with the body of a function that is not async.
+pub(super) fn closure(function: &Function) -> TokenStream {
+    let (output, body) = (&function.output, function.body());
+    match has_impl_trait(output) {
+        true => quote!(move || { #(#body)* }),
+        false => quote_spanned!(output_span(function)=> move || -> #output { #(#body)* }),
+    }
+}
+
 /// `async move { body }`, whose `return` and `?` leave the body alone.
 pub(super) fn future(common: &Common, function: &Function) -> TokenStream {
     let hint = type_hint(common, function);
@@ -127,7 +136,7 @@ pub(super) fn with_statements(function: &Function, statements: TokenStream) -> I
     let mut item = function.item.clone();
     let statements = Stmt::Expr(Expr::Verbatim(statements), None);
     match &function.form {
-        Form::Async => item.block.stmts = vec![statements],
+        Form::Async | Form::Blocking => item.block.stmts = vec![statements],
         Form::Boxed(boxed) => {
             if let Some(block) = async_block(&mut item.block) {
                 block.block.stmts = boxed.prelude.clone();

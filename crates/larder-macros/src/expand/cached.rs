@@ -69,9 +69,10 @@ fn statements(model: &Cached, function: &Function, mode: Mode, key: &TokenStream
         };
     };
     let cached = local("cached");
-    let fresh = match model.background {
-        true => quote!(#computation()),
-        false => quote!(#computation),
+    let bypassed = match (function.is_blocking(), model.background) {
+        (true, _) => quote!(#private::bypass_blocking(#computation)),
+        (false, true) => quote!(#private::bypass(#computation()).await),
+        (false, false) => quote!(#private::bypass(#computation).await),
     };
     let some = quote!(::core::option::Option::Some);
     let none = quote!(::core::option::Option::None);
@@ -91,7 +92,7 @@ fn statements(model: &Cached, function: &Function, mode: Mode, key: &TokenStream
         let #computation = #let_computation;
         match #cached {
             #some((#call, #policy_local)) => { #compute }
-            #none => #private::bypass(#fresh).await,
+            #none => #bypassed,
         }
     }
 }
@@ -128,11 +129,12 @@ fn let_call(model: &Cached, function: &Function, mode: Mode, key: &TokenStream) 
     }
 }
 
-/// The body's future, or in the background form a closure that makes it.
+/// The body's future, in the background form a closure that makes it, or the body itself as a closure.
 fn computation_of(model: &Cached, function: &Function) -> TokenStream {
-    match model.background {
-        true => body::start(&model.common, function),
-        false => body::future(&model.common, function),
+    match (function.is_blocking(), model.background) {
+        (true, _) => body::closure(function),
+        (false, true) => body::start(&model.common, function),
+        (false, false) => body::future(&model.common, function),
     }
 }
 
@@ -141,9 +143,14 @@ fn compute(model: &Cached, function: &Function) -> TokenStream {
     let span = output_span(function);
     let (call, kind) = (local_at("call", span), local_at("kind", span));
     let (policy, computation) = (local_at("policy", span), local_at("computation", span));
-    let compute = match model.background {
-        true => local_at("compute_background", span),
-        false => local_at("compute", span),
+    if function.is_blocking() {
+        return quote_spanned!(span=> #kind.compute_blocking(#call, #policy, #computation));
+    }
+    let compute = match (model.background, model.common.is_local) {
+        (true, false) => local_at("compute_background", span),
+        (true, true) => local_at("compute_background_local", span),
+        (false, false) => local_at("compute", span),
+        (false, true) => local_at("compute_local", span),
     };
     let remember = remember_comparison(&model.common, function);
     // One box and one await: a hit drops the future too, and the fewer states it has, the less that costs.

@@ -173,7 +173,10 @@ fn delegate(function: &Function, names: &Names, name: Ident, refreshing: bool) -
     if let Some(FnArg::Receiver(receiver)) = item.sig.inputs.first_mut() {
         receiver.mutability = None;
     }
-    let call = quote!(#owner::#run #turbofish(#(#values),*).await);
+    let mut call = quote!(#owner::#run #turbofish(#(#values),*));
+    if !function.is_blocking() {
+        call.extend(quote!(.await));
+    }
     item.block.stmts = vec![syn::Stmt::Expr(syn::Expr::Verbatim(call), None)];
     item
 }

@@ -51,16 +51,23 @@ pub(super) fn let_kind(common: &Common, function: &Function) -> TokenStream {
     let output = &function.output;
     let span = output_span(function);
     let kind = local_at("kind", span);
+    let (check, checked) = match common.is_local {
+        false => (local_at("check", span), local_at("checked", span)),
+        true => (local_at("check_local", span), local_at("checked_local", span)),
+    };
     quote_spanned! {span=>
         let #kind = (&&&&&&&&#private::Returns::<#output>::new()).kind();
-        #kind.check();
-        let #kind = (&#kind).checked();
+        #kind.#check();
+        let #kind = (&#kind).#checked();
     }
 }
 
 /// Remembers how the function's values are compared, for the day when one comes back from a server as another one.
 /// Stands where a computation begins, not where a hit runs.
 pub(super) fn remember_comparison(common: &Common, function: &Function) -> TokenStream {
+    if common.is_local {
+        return TokenStream::new();
+    }
     let private = private(common);
     let span = output_span(function);
     let kind = local_at("kind", span);

@@ -8,7 +8,7 @@ use super::prologue::{cache, let_cache, let_kind, remember_comparison, use_choic
 use super::text::{self, Arguments};
 use super::{body, policy};
 use crate::function::{Function, has_impl_trait};
-use crate::model::{CachePut, Invalidate, Piece, Root, Target, TargetKind, Text};
+use crate::model::{CachePut, Common, Invalidate, Piece, Root, Target, TargetKind, Text};
 
 pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream {
     let private = private(&model.common);
@@ -33,7 +33,11 @@ pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream
             }
         },
     };
-    let future = body::future(&model.common, function);
+    let run = run(&model.common, function);
+    let finish = match function.is_blocking() {
+        true => quote!(#guard.finish_blocking(#success);),
+        false => quote!(#guard.finish(#success).await;),
+    };
     let ty = annotation(function);
     let choices = use_choices(&model.common);
     let statements = quote! {
@@ -42,15 +46,30 @@ pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream
         let mut #guard = #private::Invalidate::new(#cache, #on_ok);
         #(#early)*
         #texts
-        let #output #ty = #future.await;
+        let #output #ty = #run;
         let #success = (&&&&&&&&#private::Returns::of(&#output)).success(&#output);
         #on_success
         let #success = #success.is_some();
-        #guard.finish(#success).await;
+        #finish
         #output
     };
     let item = body::with_statements(function, statements);
     quote!(#item)
+}
+
+/// The expression that runs the body.
+fn run(common: &Common, function: &Function) -> TokenStream {
+    let private = private(common);
+    match function.is_blocking() {
+        true => {
+            let body = body::closure(function);
+            quote!(#private::call(#body))
+        }
+        false => {
+            let body = body::future(common, function);
+            quote!(#body.await)
+        }
+    }
 }
 
 fn annotation(function: &Function) -> TokenStream {
@@ -118,7 +137,12 @@ pub(crate) fn cache_put(model: &CachePut, function: &Function) -> TokenStream {
     let (policy_local, output) = (local("policy"), local("output"));
     let key = text::build(&private, &model.key);
     let let_policy = policy::let_policy(&private, &model.policy, function);
-    let future = body::future(&model.common, function);
+    let run = run(&model.common, function);
+    let store = match (function.is_blocking(), model.common.is_local) {
+        (true, _) => quote!(#put.store_blocking(#kind.value(&#output), #policy_local);),
+        (false, true) => quote!(#put.store_local(#kind.value(&#output), #policy_local).await;),
+        (false, false) => quote!(#put.store(#kind.value(&#output), #policy_local).await;),
+    };
     let ty = annotation(function);
     let remember = remember_comparison(&model.common, function);
     let choices = use_choices(&model.common);
@@ -128,9 +152,9 @@ pub(crate) fn cache_put(model: &CachePut, function: &Function) -> TokenStream {
         #let_kind
         let #put = #private::Put::begin(#cache, #key);
         #let_policy
-        let #output #ty = #future.await;
+        let #output #ty = #run;
         #remember
-        #put.store(#kind.value(&#output), #policy_local).await;
+        #store
         #output
     };
     let item = body::with_statements(function, statements);

@@ -1,9 +1,10 @@
 //! What can be told about a type from how it is written.
 
+use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{
-    AngleBracketedGenericArguments, GenericArgument, Lifetime, PathArguments, Type, TypeImplTrait,
-    TypeReference,
+    AngleBracketedGenericArguments, GenericArgument, Lifetime, PathArguments, Token, Type, TypeImplTrait,
+    TypeParamBound, TypeReference,
 };
 
 /// How a function has an argument: as its own, or borrowed.
@@ -46,6 +47,31 @@ pub(crate) fn is_reference(ty: &Type) -> bool {
         Type::Path(path) => path.path.segments.last().is_some_and(|last| {
             (last.ident == "Result" || last.ident == "Option")
                 && first_argument(&last.arguments).is_some_and(is_reference)
+        }),
+        _ => false,
+    }
+}
+
+/// Whether a returned type is, by the look of it, a future.
+pub(super) fn is_future(ty: &Type) -> bool {
+    let names_future = |bounds: &Punctuated<TypeParamBound, Token![+]>| {
+        bounds.iter().any(|bound| match bound {
+            TypeParamBound::Trait(bound) => bound
+                .path
+                .segments
+                .last()
+                .is_some_and(|last| last.ident == "Future" || last.ident == "IntoFuture"),
+            _ => false,
+        })
+    };
+    match bare(ty) {
+        Type::ImplTrait(ty) => names_future(&ty.bounds),
+        Type::TraitObject(ty) => names_future(&ty.bounds),
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| {
+            let is_pointer = last.ident == "Pin" || last.ident == "Box";
+            last.ident == "BoxFuture"
+                || last.ident == "LocalBoxFuture"
+                || is_pointer && first_argument(&last.arguments).is_some_and(is_future)
         }),
         _ => false,
     }

@@ -13,6 +13,8 @@ use crate::function::Function;
 pub(crate) struct Common {
     pub(crate) krate: Path,
     pub(crate) cache: CacheExpr,
+    /// Values stay in this process.
+    pub(crate) is_local: bool,
 }
 
 /// The cache that a function uses.
@@ -50,7 +52,8 @@ pub(super) fn common(args: &mut Args, function: &Function) -> Common {
             CacheExpr::Given { expr, cloned }
         }
     };
-    Common { krate, cache }
+    let is_local = function.is_blocking() || args.local.take().is_some_and(|given| given.value);
+    Common { krate, cache, is_local }
 }
 
 /// The library, by the name that it has in the user's `Cargo.toml`.

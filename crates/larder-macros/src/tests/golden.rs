@@ -71,6 +71,29 @@ fn a_put_is_a_guard_around_the_body() {
     golden("cache_put.rs.txt", expand_cache_put(quote!(ttl = 300, key = "user:<user.id>"), item));
 }
 
+#[test]
+fn a_function_that_is_not_async_has_no_future() {
+    let item = quote! {
+        fn module(engine: &Engine, name: &str) -> Result<Module, E> {
+            engine.compile(name)
+        }
+    };
+    let args = quote!(ttl = 300, key = "module:<name>", skip(engine), when = name != "");
+    let text = golden("blocking.rs.txt", expand_cached(args, item));
+    assert!(!text.contains("async") && !text.contains("await"), "{text}");
+}
+
+#[test]
+fn a_change_that_is_not_async_has_no_future() {
+    let item = quote! {
+        fn rename(db: &Db, id: u64, name: &str) -> Result<User, E> {
+            db.rename(id, name)
+        }
+    };
+    let text = golden("invalidate_blocking.rs.txt", expand_invalidate(quote!("user:<id>"), item));
+    assert!(!text.contains("async") && !text.contains("await"), "{text}");
+}
+
 fn in_impl(methods: TokenStream) -> TokenStream {
     quote!(impl Users { #methods })
 }

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    thread,
     time::Duration,
 };
 
@@ -119,4 +120,28 @@ pub(super) async fn a_batch_computes_what_is_missing<C: Cache + 'static>(trial: 
         let found = trial.get::<u32>(cache, &trial.key(n)).await;
         trial.require(found.is_none_or(|found| found == n * 10), "a batch stored a value under another key");
     }
+}
+
+pub(super) async fn threads_compute_once<C: Cache + 'static>(trial: &Trial<C>) {
+    const THREADS: usize = 8;
+    let runs = Arc::new(AtomicUsize::new(0));
+    let threads: Vec<_> = (0..THREADS)
+        .map(|_| {
+            let (cache, key, runs) = (trial.cache.share(), trial.key("thread"), runs.clone());
+            thread::spawn(move || {
+                let Ok(value) = cache.blocking().get_or_compute(&key, &LONG, || {
+                    runs.fetch_add(1, SeqCst);
+                    thread::sleep(A_WHILE);
+                    Ok::<_, Infallible>(7_u32)
+                });
+                value
+            })
+        })
+        .collect();
+    trial.eventually(async || threads.iter().all(thread::JoinHandle::is_finished), "a thread hangs").await;
+    let all = threads.into_iter().all(|thread| thread.join().is_ok_and(|value| value == 7));
+    trial.require(all, "a thread has another value");
+    // A thread that begins late finds the value, unless the cache has lost it.
+    let runs = runs.load(SeqCst);
+    trial.require(runs < THREADS, format_args!("{runs} of {THREADS} threads computed the same"));
 }

@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{LONG, Trial};
-use crate::{Cache, CacheExt, Policy};
+use super::{LONG, SOON, Trial};
+use crate::{Cache, CacheExt, Policy, Scope};
 
 pub(super) async fn one_cache_has_one_core<C: Cache + 'static>(trial: &Trial<C>) {
     let cache = &trial.cache;
@@ -138,5 +138,37 @@ fn poll_and_drop(polls: usize, future: impl Future) {
         if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
             break;
         }
+    }
+}
+
+/// It cannot leave the process.
+#[derive(Clone)]
+struct Plain(fn() -> u32);
+
+pub(super) async fn a_value_without_serde_comes_back_and_goes<C: Cache + 'static>(trial: &Trial<C>) {
+    let cache = &trial.cache;
+    let (key, tag) = (trial.key("plain"), trial.tag("plain"));
+    let policy = Policy { tags: vec![tag.clone()], ..LONG.clone() };
+    let scopes = [Scope::key(&*key), Scope::prefix(&*trial.own), Scope::tag(tag), Scope::all()];
+    for scope in scopes {
+        let start = Instant::now();
+        loop {
+            let stored = cache.local().insert(&key, &Plain(|| 7), &policy).await;
+            trial.require(stored.is_ok(), "`insert` of a local value fails (clause 4)");
+            match cache.local().get::<Plain>(&key) {
+                Ok(Some(Plain(value))) => {
+                    break trial.require(value() == 7, "it is another value (clause 2)");
+                }
+                found => {
+                    trial.require(found.is_ok() && start.elapsed() < SOON, "no local value is ever kept")
+                }
+            }
+        }
+        let another = matches!(cache.get::<u32>(&key).await, Ok(Some(_)));
+        trial.require(!another, "a local value is read as another type (clause 2)");
+        let text = format!("{scope:?}");
+        drop(cache.invalidate(scope));
+        let found = cache.local().get::<Plain>(&key);
+        trial.require(matches!(found, Ok(None)), format_args!("a local value is read after {text}"));
     }
 }

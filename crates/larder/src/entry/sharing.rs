@@ -35,6 +35,7 @@ impl Entry {
             foreign_dependencies: None,
             schema: value_type.schema,
             unshared: false.into(),
+            is_local: false,
             value,
             transport: value_type.transport,
         }))

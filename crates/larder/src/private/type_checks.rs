@@ -13,7 +13,7 @@ use crate::{
         call::Call,
         output_kind::{Fallible, Plain},
     },
-    value::Value,
+    value::{LocalValue, Value},
 };
 
 /// Complains of what is no cache.
@@ -74,6 +74,26 @@ impl<R> Plain<R> {
     }
 }
 
+impl<T, E, S> Fallible<T, E, S> {
+    /// Complains of a value that cannot be kept in this process.
+    #[inline]
+    pub fn check_local(&self)
+    where
+        T: LocalValue,
+    {
+    }
+}
+
+impl<R> Plain<R> {
+    /// Complains of a value that cannot be kept in this process.
+    #[inline]
+    pub fn check_local(&self)
+    where
+        R: LocalValue,
+    {
+    }
+}
+
 /// The first choice for a kind of output.
 pub trait Cacheable {
     /// The kind.
@@ -120,6 +140,52 @@ impl<R> Uncacheable for &Plain<R> {
     type Output = R;
 }
 
+/// The first choice for a kind of output whose values stay in this process.
+pub trait CacheableHere {
+    /// The kind.
+    type Kind;
+
+    /// The kind.
+    fn checked_local(&self) -> Self::Kind;
+}
+
+impl<T: LocalValue, E, S: Copy> CacheableHere for Fallible<T, E, S> {
+    type Kind = Self;
+
+    #[inline]
+    fn checked_local(&self) -> Self {
+        *self
+    }
+}
+
+impl<R: LocalValue> CacheableHere for Plain<R> {
+    type Kind = Self;
+
+    #[inline]
+    fn checked_local(&self) -> Self {
+        *self
+    }
+}
+
+/// The second choice, one reference further.
+pub trait UncacheableHere {
+    /// The output.
+    type Output;
+
+    /// Does not return.
+    fn checked_local(&self) -> Nothing<Self::Output> {
+        unreachable!("a call of `check_local` that does not compile comes first")
+    }
+}
+
+impl<T, E, S> UncacheableHere for &Fallible<T, E, S> {
+    type Output = Result<T, E>;
+}
+
+impl<R> UncacheableHere for &Plain<R> {
+    type Output = R;
+}
+
 /// The kind of an output that cannot be cached: it has what the others have, and demands nothing.
 #[derive(Debug)]
 pub struct Nothing<R>(Infallible, PhantomData<fn() -> R>);
@@ -144,6 +210,26 @@ impl<R> Nothing<R> {
 
     /// As [`Fallible::compute`].
     pub async fn compute<C: ?Sized, F>(self, _: Call<'_, C>, _: Policy, _: F) -> R {
+        match self.0 {}
+    }
+
+    /// As [`Fallible::compute_local`].
+    pub async fn compute_local<C: ?Sized, F>(self, _: Call<'_, C>, _: Policy, _: F) -> R {
+        match self.0 {}
+    }
+
+    /// As [`Fallible::compute_blocking`].
+    pub fn compute_blocking<C: ?Sized>(self, _: Call<'_, C>, _: Policy, _: impl FnOnce() -> R) -> R {
+        match self.0 {}
+    }
+
+    /// As [`Fallible::compute_background_local`].
+    pub async fn compute_background_local<C: ?Sized, F>(
+        self,
+        _: Call<'_, C>,
+        _: Policy,
+        _: impl FnOnce() -> F,
+    ) -> R {
         match self.0 {}
     }
 

@@ -1,8 +1,16 @@
 //! Guards of functions that change the data: they change the cache too, however the function ends.
 
 use crate::{
-    cache::Cache, epoch::ReadVersion, key::Key, panic_guard, policy::Policy, scope::Scope, typed::insert,
-    value::Value,
+    block_on::block_on,
+    cache::{Cache, Invalidating},
+    epoch::ReadVersion,
+    key::Key,
+    panic_guard,
+    policy::Policy,
+    read_through::Wanted,
+    scope::Scope,
+    typed::insert,
+    value::{LocalValue, Value},
 };
 
 /// Invalidates when the function has ended, or when the guard is dropped before: a panic or a cancellation may have come
@@ -46,10 +54,20 @@ impl<'c, C: Cache + ?Sized> Invalidate<'c, C> {
 
     /// The function has ended.
     pub async fn finish(mut self, success: bool) {
-        let scopes = std::mem::take(&mut self.scopes);
-        if !scopes.is_empty() && (success || !self.on_ok_only) {
-            self.cache.storage().apply(&scopes).await;
+        if let Some(invalidating) = self.apply(success) {
+            invalidating.await;
         }
+    }
+
+    /// The same without waiting: it is applied here, and on its way to the others.
+    pub fn finish_blocking(mut self, success: bool) {
+        drop(self.apply(success));
+    }
+
+    fn apply(&mut self, success: bool) -> Option<Invalidating> {
+        let scopes = std::mem::take(&mut self.scopes);
+        let applies = !scopes.is_empty() && (success || !self.on_ok_only);
+        applies.then(|| self.cache.storage().apply(&scopes))
     }
 }
 
@@ -82,9 +100,25 @@ impl<'c, C: Cache + ?Sized> Put<'c, C> {
     }
 
     /// After it.
-    pub async fn store<V: Value>(mut self, value: Option<&V>, policy: Policy) {
+    pub async fn store<V: Value>(self, value: Option<&V>, policy: Policy) {
+        let wanted = Wanted::shared::<V>(&policy);
+        self.insert(value, (&policy, wanted)).await;
+    }
+
+    /// The same for a value that stays in this process.
+    pub async fn store_local<V: LocalValue>(self, value: Option<&V>, policy: Policy) {
+        let wanted = Wanted::local::<V>(&policy);
+        self.insert(value, (&policy, wanted)).await;
+    }
+
+    /// The same, on a thread.
+    pub fn store_blocking<V: LocalValue>(self, value: Option<&V>, policy: Policy) {
+        block_on(self.store_local(value, policy));
+    }
+
+    async fn insert<V: LocalValue>(mut self, value: Option<&V>, terms: (&Policy, Wanted)) {
         let (Some(key), Some(value)) = (&self.key, value) else { return };
-        match insert::insert(self.cache, self.since, &[(key, value)], &policy).await {
+        match insert::insert(self.cache, self.since, &[(key, value)], terms).await {
             Ok(()) => self.key = None,
             // Nothing can be under such a key either.
             Err(error) => panic_guard::report!(warn, %error, "the value is not cached"),

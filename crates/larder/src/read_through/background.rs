@@ -8,7 +8,7 @@ use tracing::Instrument;
 use super::{
     computation::Computation,
     lookup::{Missed, serve},
-    request::Request,
+    request::{Request, Wanted},
     single::{Planned, get_or_compute},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     error_sharing::Sharing,
     policy::Policy,
     singleflight::{Wait, Watch},
-    value::Value,
+    value::LocalValue,
 };
 
 /// As [`get_or_compute`], with computations in tasks of their own: a caller that goes away, or is served a stale value,
@@ -27,12 +27,12 @@ use crate::{
 pub(crate) async fn get_or_compute_background<V, E, C, S, F, Fut>(
     (cache, key): (&C, &str),
     missed: Missed,
-    policy: &Policy,
+    terms: (&Policy, Wanted),
     sharing: S,
     start: F,
 ) -> Result<V, E>
 where
-    V: Value,
+    V: LocalValue,
     E: Send + 'static,
     C: Cache + ?Sized,
     S: Sharing<E>,
@@ -40,9 +40,9 @@ where
     Fut: Future<Output = Result<V, E>> + Send + 'static,
 {
     let Ok(runtime) = Handle::try_current() else {
-        return get_or_compute((cache, key), missed, policy, sharing, start).await;
+        return get_or_compute((cache, key), missed, terms, sharing, start).await;
     };
-    let Some(request) = Request::open((cache, key), &missed, policy, sharing) else {
+    let Some(request) = Request::open((cache, key), &missed, terms, sharing) else {
         return dependencies::bypass(async { start().await }).await;
     };
     let nested_in = dependencies::current_in_flight();
@@ -65,7 +65,7 @@ where
     let _passed_on = collected.pass_on();
     let task = collected.run(request.task(computation, start));
     let ended = runtime.spawn(task.in_current_span());
-    match request.unless_slow(ended, policy.timeout, stale.as_ref()).await {
+    match request.unless_slow(ended, request.patience(), stale.as_ref()).await {
         Ok(ended) => finish(ended),
         Err(stale) => Ok(stale),
     }
@@ -79,14 +79,14 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         start: impl FnOnce() -> Fut,
     ) -> Pin<Box<dyn Future<Output = Result<V, E>> + Send>>
     where
-        V: Value,
+        V: LocalValue,
         E: Send + 'static,
         S: Sharing<E>,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
     {
         let (cache, policy) = (self.cache.share(), self.policy.clone());
         let (key, hash, scopes) = (self.key.clone(), self.hash, self.scopes.clone());
-        let (sharing, stores) = (self.sharing, self.stores);
+        let (sharing, stores, wanted) = (self.sharing, self.stores, self.wanted);
         let started = computation.frame.enter(start);
         let watch = Watch::of_task(policy.takeover_after);
         if let Some(leader) = &mut computation.leader {
@@ -94,7 +94,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         }
         Box::pin(watch.clone().run(async move {
             let (cache, policy) = (&*cache, &policy);
-            let request = Request { cache, policy, sharing, key, hash, scopes, stores, watch };
+            let request = Request { cache, policy, wanted, sharing, key, hash, scopes, stores, watch };
             request.compute(computation, || started).await
         }))
     }

@@ -12,7 +12,7 @@ use std::{
 use super::{
     computation,
     lookup::{find, read, serve},
-    request::{Refreshed, Request, Step, refuses},
+    request::{Refreshed, Request, Step, Wanted, refuses},
     steps::Progress,
 };
 use crate::{
@@ -46,6 +46,7 @@ struct Open<'a, I, C: ?Sized> {
 struct Batch<'a, I, V, C: ?Sized, F> {
     cache: &'a C,
     policy: &'a Policy,
+    wanted: Wanted,
     compute: F,
     values: HashMap<I, V>,
     open: Open<'a, I, C>,
@@ -71,7 +72,8 @@ where
     let watch = Watch::new(policy.takeover_after);
     let values = HashMap::with_capacity(items.len());
     let open = Open { waiting: Vec::new(), reading: Vec::new(), computing: Vec::new() };
-    let batch = Batch { cache, policy, compute, values, open, began: Instant::now() };
+    let wanted = Wanted::shared::<V>(policy);
+    let batch = Batch { cache, policy, wanted, compute, values, open, began: Instant::now() };
     watch.run(batch.run(items, &watch)).await
 }
 
@@ -99,7 +101,7 @@ where
 
     /// Takes what the cache has, and enters singleflight for the rest.
     fn start<E: Send + 'static>(&mut self, items: Vec<(I, String)>, watch: &Arc<Watch>) -> Result<(), E> {
-        let (cache, policy) = (self.cache, self.policy);
+        let (cache, terms) = (self.cache, (self.policy, self.wanted));
         let core = cache.core();
         // Before the lookups: see `Request::find_new`.
         let stores = core.stores();
@@ -115,7 +117,7 @@ where
                 self.values.insert(item, serve(core, entry, Freshness::Fresh));
                 continue;
             }
-            let request = Request::new((cache, policy), (key, hash), (Unshared, stores), watch.clone());
+            let request = Request::new(cache, terms, (key, hash), (Unshared, stores), watch.clone());
             let mut item = Item { item, request, progress: Progress::default() };
             let step = match refused {
                 true => Step::Compute(None, None),
@@ -168,7 +170,7 @@ where
     {
         let reading = std::mem::take(&mut self.open.reading);
         let keys: Vec<_> = reading.iter().map(|(item, ..)| item.request.at()).collect();
-        let found = read::<V>(self.cache, &keys, self.policy.schema).await;
+        let found = read::<V>(self.cache, &keys, self.wanted.of).await;
         for ((mut item, leader, refreshed), found) in reading.into_iter().zip(found) {
             let step = item.request.after_read(leader, refreshed, found, &mut item.progress);
             self.advance::<E>(item, step)?;

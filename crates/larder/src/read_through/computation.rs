@@ -4,14 +4,15 @@ use std::{future::Future, sync::Arc};
 
 use super::request::Request;
 use crate::{
+    block_on::block_on,
     cache::Cache,
-    dependencies::{self, Frame},
+    dependencies::{self, Frame, PassOn},
     entry::Entry,
     error_sharing::Sharing,
-    mutant, option_probe, panic_guard,
+    mutant, panic_guard,
     scope::{Scope, ScopeHash},
     singleflight::{Failure, InFlightId, Leader, Outcome},
-    value::Value,
+    value::LocalValue,
 };
 
 /// What a caller is about to compute.
@@ -62,14 +63,47 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// Computes, stores, and tells all who wait.
     pub(super) async fn compute<V, E, F, Fut>(&self, computation: Computation, compute: F) -> Result<V, E>
     where
-        V: Value,
+        V: LocalValue,
         S: Sharing<E>,
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<V, E>>,
     {
+        let computed = {
+            let _passed_on = self.note_run(&computation.frame);
+            computation.frame.run(async { compute().await }).await
+        };
+        self.finish(computation, computed).await
+    }
+
+    /// The same on this thread. No future is on its stack while the computation runs, which may be a recursive function.
+    pub(super) fn compute_blocking<V, E>(
+        &self,
+        computation: Computation,
+        compute: impl FnOnce() -> Result<V, E>,
+    ) -> Result<V, E>
+    where
+        V: LocalValue,
+        S: Sharing<E>,
+    {
+        let computed = {
+            let _passed_on = self.note_run(&computation.frame);
+            let _busy = self.watch.busy();
+            computation.frame.enter(compute)
+        };
+        block_on(Box::pin(self.finish(computation, computed)))
+    }
+
+    /// Stores the outcome of a computation, and tells all who wait.
+    async fn finish<V, E>(&self, computation: Computation, computed: Result<V, E>) -> Result<V, E>
+    where
+        V: LocalValue,
+        S: Sharing<E>,
+    {
         let Computation { frame, leader, stale, replaces } = computation;
         let core = self.core();
-        let computed = self.run(&frame, compute).await;
+        if computed.is_err() {
+            core.count(|counters| &counters.failures);
+        }
         let shared = !frame.decisions().unshared;
         match computed {
             Ok(value) => {
@@ -86,7 +120,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                     write(self.cache, std::slice::from_ref(&entry)).await;
                 }
                 // Other processes find it, unless it has to stay in this one.
-                let found = stored && !entry.0.is_unshared();
+                let found = stored && self.is_shared() && !entry.0.is_unshared();
                 dependencies::record(core.epochs(), &entry.0);
                 if let Some(leader) = leader {
                     let outcome = if shared { Outcome::Value(entry) } else { Outcome::Unshared };
@@ -108,31 +142,22 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         }
     }
 
-    /// Runs a computation in its frame. Whatever becomes of it, the computation that it is nested in has
+    /// A computation begins to run in its frame. Whatever becomes of it, the computation that it is nested in has
     /// asked for this key, and takes over the dependencies that were recorded for it.
-    async fn run<V, E, F, Fut>(&self, frame: &Arc<Frame>, compute: F) -> Result<V, E>
-    where
-        F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<V, E>>,
-    {
+    fn note_run(&self, frame: &Arc<Frame>) -> PassOn {
         let core = self.core();
         core.count(|counters| &counters.computations);
         panic_guard::report!(debug, key = &*self.key, "computing");
         dependencies::record_scopes(core.epochs(), || self.scopes.clone());
-        let _passed_on = frame.pass_on();
-        let computed = frame.run(async { compute().await }).await;
-        if computed.is_err() {
-            core.count(|counters| &counters.failures);
-        }
-        computed
+        frame.pass_on()
     }
 
     /// Makes an entry of a computed value, and tells whether it is to be stored: whether policy, computation and
     /// the one rule agree. One that `replaces` what is there also invalidates what was computed from that.
-    pub(super) fn entry_of<V: Value>(&self, value: &V, frame: &Frame, replaces: bool) -> (Entry, bool) {
+    pub(super) fn entry_of<V: LocalValue>(&self, value: &V, frame: &Frame, replaces: bool) -> (Entry, bool) {
         let core = self.core();
         let decisions = frame.decisions();
-        let absent = || option_probe::is_none(value);
+        let absent = || self.wanted.of.is_none(value);
         let lifetime = decisions.ttl.unwrap_or_else(|| self.policy.lifetime(absent()));
         let mut scopes = self.scopes.clone();
         scopes.extend(decisions.tags.iter().map(|tag| Scope::tag(tag).hash()));
@@ -153,7 +178,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             false => !too_wide && cover.unchanged(core.epochs()),
         };
         let at = (self.key.clone(), self.hash);
-        let entry = Entry::new(at, value.clone(), (core.now(), lifetime), self.policy, cover);
+        let entry =
+            Entry::new(at, (value.clone(), self.wanted.of), (core.now(), lifetime), self.policy, cover);
         if lifetime.is_zero() || decisions.no_store {
             return (entry, false);
         }

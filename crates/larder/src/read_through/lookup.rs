@@ -9,7 +9,7 @@ use crate::{
     entry::{Entry, Freshness},
     error::Result,
     key, panic_guard,
-    value::{Value, ValueType},
+    value::{LocalValue, Value, ValueType},
 };
 
 /// A lookup that found no fresh value.
@@ -40,7 +40,7 @@ pub(crate) fn full_key<'k>(cache: &(impl Cache + ?Sized), key: &'k str) -> Cow<'
 
 /// The fresh value under a full key, or else what was found there. Never waits.
 #[inline]
-pub(crate) fn look<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Result<V, Missed> {
+pub(crate) fn look<V: LocalValue>(cache: &(impl Cache + ?Sized), key: &str) -> Result<V, Missed> {
     let core = cache.core();
     let at = core.lookup(key);
     match core.hit(at, || cache.storage().peek(at)) {
@@ -51,7 +51,7 @@ pub(crate) fn look<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Result
 
 /// The same, for what is not in the front cache.
 #[inline(never)]
-fn look_further<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Result<V, Missed> {
+fn look_further<V: LocalValue>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Result<V, Missed> {
     let core = cache.core();
     // First: whatever is stored after this is not what the lookup finds.
     let stores = core.stores();
@@ -62,7 +62,10 @@ fn look_further<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Resu
 }
 
 /// The usable entry under a key in the local store. Counts and reports why there is none.
-pub(super) fn find<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Option<(Entry, Freshness)> {
+pub(super) fn find<V: LocalValue>(
+    cache: &(impl Cache + ?Sized),
+    at: Lookup<'_>,
+) -> Option<(Entry, Freshness)> {
     let core = cache.core();
     let entry = cache.storage().peek(at)?;
     match core.judge_as::<V>(&entry) {
@@ -83,43 +86,43 @@ pub(super) fn find<V: Value>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> O
 }
 
 /// The usable entries under these keys, from the store that takes waiting.
-pub(super) async fn read<V: Value>(
+pub(super) async fn read<V: LocalValue>(
     cache: &(impl Cache + ?Sized),
     keys: &[Lookup<'_>],
-    schema: Option<u32>,
+    of: ValueType,
 ) -> Vec<Option<(Entry, Freshness)>> {
     if !cache.storage().reads_further() || keys.is_empty() {
         return vec![None; keys.len()];
     }
-    let entries = cache.storage().read(keys, ValueType::of::<V>(schema)).await;
+    let entries = cache.storage().read(keys, of).await;
     entries.into_iter().map(|entry| usable::<V>(cache.core(), entry?)).collect()
 }
 
 /// The same for one key.
-pub(super) async fn read_one<V: Value>(
+pub(super) async fn read_one<V: LocalValue>(
     cache: &(impl Cache + ?Sized),
     at: Lookup<'_>,
-    schema: Option<u32>,
+    of: ValueType,
 ) -> Option<(Entry, Freshness)> {
     if !cache.storage().reads_further() {
         return None;
     }
-    usable::<V>(cache.core(), cache.storage().read_one(at, ValueType::of::<V>(schema)).await?)
+    usable::<V>(cache.core(), cache.storage().read_one(at, of).await?)
 }
 
-fn usable<V: Value>(core: &Core, entry: Entry) -> Option<(Entry, Freshness)> {
+fn usable<V: LocalValue>(core: &Core, entry: Entry) -> Option<(Entry, Freshness)> {
     let freshness = core.judge_as::<V>(&entry).ok()?;
     Some((entry, freshness))
 }
 
 /// Gives an entry's value to a caller: counted, and recorded as read.
-pub(super) fn serve<V: Value>(core: &Core, entry: &Entry, freshness: Freshness) -> V {
+pub(super) fn serve<V: LocalValue>(core: &Core, entry: &Entry, freshness: Freshness) -> V {
     count_hit(core, entry, freshness);
     receive(core, entry)
 }
 
 /// The same, where the entry is needed no longer: if it has no other owner, its value need not be cloned.
-fn give_away<V: Value>(core: &Core, entry: Entry, freshness: Freshness) -> V {
+fn give_away<V: LocalValue>(core: &Core, entry: Entry, freshness: Freshness) -> V {
     count_hit(core, &entry, freshness);
     dependencies::record(core.epochs(), &entry.0);
     entry.into_value().expect("the type was looked at")
@@ -134,7 +137,7 @@ fn count_hit(core: &Core, entry: &Entry, freshness: Freshness) {
 }
 
 /// Gives a caller the value of an entry that was found or made to hold a `V`.
-pub(super) fn receive<V: Value>(core: &Core, entry: &Entry) -> V {
+pub(super) fn receive<V: LocalValue>(core: &Core, entry: &Entry) -> V {
     dependencies::record(core.epochs(), &entry.0);
     entry.value::<V>().expect("the type was looked at, or is a part of what singleflight joins").clone()
 }
@@ -151,6 +154,17 @@ pub(crate) async fn get_missing<V: Value>(
     Ok(serve_found(cache.core(), at, found))
 }
 
+/// The same for what is kept in this process alone. Never waits.
+pub(crate) fn get_here<V: LocalValue>(
+    cache: &(impl Cache + ?Sized),
+    key: &str,
+    missed: Missed,
+) -> Result<Option<V>> {
+    key::check(key)?;
+    let at = Lookup { key, hash: missed.hash };
+    Ok(serve_found(cache.core(), at, within_ttl(missed.entry)))
+}
+
 /// The entry under a key that is within its `ttl`: what was `found` locally, or else from the store that takes waiting.
 async fn within_ttl_anywhere<V: Value>(
     cache: &(impl Cache + ?Sized),
@@ -158,7 +172,7 @@ async fn within_ttl_anywhere<V: Value>(
     found: Option<(Entry, Freshness)>,
 ) -> Option<(Entry, Freshness)> {
     match within_ttl(found) {
-        None => within_ttl(read_one::<V>(cache, at, None).await),
+        None => within_ttl(read_one::<V>(cache, at, ValueType::of::<V>(None)).await),
         found => found,
     }
 }
@@ -175,7 +189,7 @@ pub(crate) async fn get_many_missing<V: Value>(
         .unzip();
     let sought: Vec<_> = (0..keys.len()).filter(|&index| found[index].is_none()).collect();
     let lookups: Vec<_> = sought.iter().map(|&index| keys[index]).collect();
-    for (index, read) in sought.into_iter().zip(read::<V>(cache, &lookups, None).await) {
+    for (index, read) in sought.into_iter().zip(read::<V>(cache, &lookups, ValueType::of::<V>(None)).await) {
         found[index] = within_ttl(read);
     }
     Ok(found.into_iter().zip(keys).map(|(found, at)| serve_found(cache.core(), at, found)).collect())
@@ -186,7 +200,7 @@ fn within_ttl(found: Option<(Entry, Freshness)>) -> Option<(Entry, Freshness)> {
 }
 
 /// Gives a caller what was found, or nothing; counted, and recorded as read, either way.
-fn serve_found<V: Value>(core: &Core, at: Lookup<'_>, found: Option<(Entry, Freshness)>) -> Option<V> {
+fn serve_found<V: LocalValue>(core: &Core, at: Lookup<'_>, found: Option<(Entry, Freshness)>) -> Option<V> {
     if found.is_none() {
         core.count(|counters| &counters.misses);
         dependencies::record_absent(core.epochs(), at.key);

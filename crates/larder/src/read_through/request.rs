@@ -1,6 +1,6 @@
 //! What one caller asks for, and the states that it goes through.
 
-use std::{any::TypeId, sync::Arc};
+use std::{any::TypeId, marker::PhantomData, sync::Arc, time::Duration};
 
 use super::lookup::Missed;
 use crate::{
@@ -11,13 +11,42 @@ use crate::{
     policy::Policy,
     scope::{self, ScopeSet},
     singleflight::{Caller, Leader, Waiter, Watch, WorkKey},
-    value::Value,
+    value::{LocalValue, Value, ValueType},
 };
+
+/// What a caller wants: values of which type, and who waits for them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) of: ValueType,
+    /// The caller's thread is blocked while it waits: see [`work`](Request::work).
+    pub(super) blocks: bool,
+}
+
+impl Wanted {
+    /// A value that other processes may have computed, and may read.
+    pub(crate) fn shared<V: Value>(policy: &Policy) -> Self {
+        Self { of: ValueType::of::<V>(policy.schema), blocks: false }
+    }
+
+    /// A value that stays in this process.
+    pub(crate) fn local<V: LocalValue>(policy: &Policy) -> Self {
+        Self { of: ValueType::local::<V>(policy.schema), blocks: false }
+    }
+
+    /// The same for a thread, which is blocked while it waits.
+    pub(crate) fn blocking<V: LocalValue>(policy: &Policy) -> Self {
+        Self { blocks: true, ..Self::local::<V>(policy) }
+    }
+}
+
+/// Stands for a `V` among what is computed by threads.
+struct ByThread<V>(PhantomData<V>);
 
 /// What one caller asks for: the value under a key.
 pub(super) struct Request<'a, C: ?Sized, S> {
     pub(super) cache: &'a C,
     pub(super) policy: &'a Policy,
+    pub(super) wanted: Wanted,
     pub(super) sharing: S,
     pub(super) key: Arc<str>,
     /// The key's hash in this cache: computed once in a call, by the lookup.
@@ -51,14 +80,15 @@ pub(super) type Refreshed = Option<(Entry, Freshness)>;
 
 impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
     pub(super) fn new(
-        (cache, policy): (&'a C, &'a Policy),
+        cache: &'a C,
+        (policy, wanted): (&'a Policy, Wanted),
         (key, hash): (impl Into<Arc<str>>, u64),
         (sharing, stores): (S, u64),
         watch: Arc<Watch>,
     ) -> Self {
         let key = key.into();
         let scopes = scope::covering(&key, &policy.tags);
-        Self { cache, policy, sharing, key, hash, scopes, stores, watch }
+        Self { cache, policy, wanted, sharing, key, hash, scopes, stores, watch }
     }
 
     /// The prologue of a call for one key that a lookup `missed`. None if the key can be that of no entry: its value is
@@ -66,14 +96,14 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
     pub(super) fn open(
         (cache, key): (&'a C, &str),
         missed: &Missed,
-        policy: &'a Policy,
+        terms: (&'a Policy, Wanted),
         sharing: S,
     ) -> Option<Self> {
         if refuses(cache.core(), key) {
             return None;
         }
-        let watch = Watch::new(policy.takeover_after);
-        Some(Self::new((cache, policy), (key, missed.hash), (sharing, missed.stores), watch))
+        let watch = Watch::new(terms.0.takeover_after);
+        Some(Self::new(cache, terms, (key, missed.hash), (sharing, missed.stores), watch))
     }
 
     pub(super) fn core(&self) -> &'a Core {
@@ -84,8 +114,21 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
         Lookup { key: &self.key, hash: self.hash }
     }
 
-    pub(super) fn work<V: Value>(&self) -> WorkKey {
-        WorkKey { key: self.key.clone(), value_type: TypeId::of::<V>() }
+    /// What the computation is found by that callers of the same kind share. Threads do not wait for tasks: a task
+    /// may need the very thread that would be blocked.
+    pub(super) fn work<V: LocalValue>(&self) -> WorkKey {
+        let value_type = if self.wanted.blocks { TypeId::of::<ByThread<V>>() } else { TypeId::of::<V>() };
+        WorkKey { key: self.key.clone(), value_type }
+    }
+
+    /// Whether other processes are asked for the value, and given it.
+    pub(super) fn is_shared(&self) -> bool {
+        !self.wanted.of.is_local
+    }
+
+    /// For how long others are waited for while there is a stale value to serve. A thread has no timer.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        self.policy.timeout.filter(|_| !self.wanted.blocks)
     }
 
     pub(super) fn caller<'c>(&'c self, work: &'c WorkKey) -> Caller<'c> {

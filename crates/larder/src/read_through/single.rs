@@ -5,7 +5,7 @@ use std::future::Future;
 use super::{
     computation::Computation,
     lookup::{Missed, read_one},
-    request::{Refreshed, Request, Step},
+    request::{Refreshed, Request, Step, Wanted},
     steps::Progress,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     error_sharing::{Sharing, Unshared},
     policy::Policy,
     singleflight::Leader,
-    value::Value,
+    value::LocalValue,
 };
 
 /// What a request comes to that has no value yet: a computation, for the leader of those who wait or for this caller
@@ -31,7 +31,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// Goes from step to step until there is something to compute; a result that comes first is the `Err`.
     pub(super) async fn plan<V, E>(&self, found: Option<(Entry, Freshness)>) -> Result<Planned, Result<V, E>>
     where
-        V: Value,
+        V: LocalValue,
         S: Sharing<E>,
     {
         let mut progress = Progress::default();
@@ -39,9 +39,9 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         loop {
             step = match step {
                 Step::Enter => self.enter::<V, E>(&mut progress),
-                Step::Wait(waiter) => self.wait(waiter, self.policy.timeout, &progress).await,
+                Step::Wait(waiter) => self.wait(waiter, self.patience(), &progress).await,
                 Step::Read(leader, refreshed) => {
-                    let found = read_one::<V>(self.cache, self.at(), self.policy.schema).await;
+                    let found = read_one::<V>(self.cache, self.at(), self.wanted.of).await;
                     self.after_read(leader, refreshed, found, &mut progress)
                 }
                 Step::Lease(leader, refreshed) => self.lease(leader, refreshed, &mut progress).await,
@@ -59,19 +59,18 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 pub(crate) async fn get_or_compute<V, E, C, S, F, Fut>(
     (cache, key): (&C, &str),
     missed: Missed,
-    policy: &Policy,
+    terms: (&Policy, Wanted),
     sharing: S,
     compute: F,
 ) -> Result<V, E>
 where
-    V: Value,
-    E: Send + 'static,
+    V: LocalValue,
     C: Cache + ?Sized,
     S: Sharing<E>,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<V, E>>,
 {
-    let Some(request) = Request::open((cache, key), &missed, policy, sharing) else {
+    let Some(request) = Request::open((cache, key), &missed, terms, sharing) else {
         return dependencies::bypass(async { compute().await }).await;
     };
     let nested_in = dependencies::current_in_flight();
@@ -90,18 +89,18 @@ where
 pub(crate) async fn refresh<V, E, C, F, Fut>(
     (cache, key): (&C, &str),
     missed: Missed,
-    policy: &Policy,
+    terms: (&Policy, Wanted),
     compute: F,
 ) -> Result<V, E>
 where
-    V: Value,
+    V: LocalValue,
     C: Cache + ?Sized,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<V, E>>,
 {
-    let Some(request) = Request::open((cache, key), &missed, policy, Unshared) else {
+    let Some(request) = Request::open((cache, key), &missed, terms, Unshared) else {
         return dependencies::bypass(async { compute().await }).await;
     };
-    let frame = Frame::new(dependencies::current_in_flight(), cache.core().begin(), policy.detached);
+    let frame = Frame::new(dependencies::current_in_flight(), cache.core().begin(), terms.0.detached);
     request.compute(Computation { frame, leader: None, stale: None, replaces: true }, compute).await
 }

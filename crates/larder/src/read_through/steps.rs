@@ -15,7 +15,7 @@ use crate::{
     error_sharing::Sharing,
     policy::Lock,
     singleflight::{Arrival, Awaited, Leader, Outcome, Role, Wait, Waiter},
-    value::{Value, ValueType},
+    value::LocalValue,
 };
 
 /// What a request remembers from step to step.
@@ -36,7 +36,7 @@ impl<V, E> Step<V, E> {
 
 impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// Goes on with what a lookup found that was not fresh: refreshes it, or serves it if another caller does.
-    pub(super) fn start<V: Value, E>(
+    pub(super) fn start<V: LocalValue, E>(
         &self,
         found: Option<(Entry, Freshness)>,
         progress: &mut Progress,
@@ -57,7 +57,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     }
 
     /// Leads a refresh, unless one is under way.
-    fn lead_refresh<V: Value>(&self) -> Option<Leader> {
+    fn lead_refresh<V: LocalValue>(&self) -> Option<Leader> {
         let core = self.core();
         let work = self.work::<V>();
         let leader = core.singleflight().lead_if_idle(self.caller(&work), core.epochs());
@@ -65,7 +65,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     }
 
     /// Joins the computation that is under way, or leads one.
-    pub(super) fn enter<V: Value, E>(&self, progress: &mut Progress) -> Step<V, E> {
+    pub(super) fn enter<V: LocalValue, E>(&self, progress: &mut Progress) -> Step<V, E> {
         let core = self.core();
         let work = self.work::<V>();
         let (role, arrival) = core.singleflight().enter(self.caller(&work), core.epochs(), progress.arrival);
@@ -85,7 +85,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         progress: &Progress,
     ) -> Step<V, E>
     where
-        V: Value,
+        V: LocalValue,
         S: Sharing<E>,
     {
         let Some(_wait) = Wait::begin(dependencies::current_in_flight(), waiter.id()) else {
@@ -103,7 +103,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// Takes the outcome of another caller's computation.
     fn accept<V, E>(&self, outcome: Outcome, stale: Option<&Entry>) -> Step<V, E>
     where
-        V: Value,
+        V: LocalValue,
         S: Sharing<E>,
     {
         let core = self.core();
@@ -128,11 +128,11 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     }
 
     /// Goes on as a leader: what the computation before this one may have stored is found after the lookup.
-    pub(super) fn lead<V: Value, E>(&self, leader: Leader, refreshed: Refreshed) -> Step<V, E> {
+    pub(super) fn lead<V: LocalValue, E>(&self, leader: Leader, refreshed: Refreshed) -> Step<V, E> {
         match self.find_new::<V>() {
             Some(entry) => self.complete(leader, &entry),
             // With the lease of a leader that was superseded, no other process is at it.
-            None if self.cache.storage().reads_further() && !leader.has_lease() => {
+            None if self.is_shared() && self.cache.storage().reads_further() && !leader.has_lease() => {
                 Step::Read(leader, refreshed)
             }
             None => Step::Compute(Some(leader), refreshed),
@@ -141,7 +141,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 
     /// A fresh entry that was stored after the lookup. To look for no reason would count as one more use of the key
     /// where it is decided what is kept.
-    fn find_new<V: Value>(&self) -> Option<Entry> {
+    fn find_new<V: LocalValue>(&self) -> Option<Entry> {
         let core = self.core();
         if core.stores() == self.stores {
             return None;
@@ -151,7 +151,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     }
 
     /// Goes on with what other processes have stored.
-    pub(super) fn after_read<V: Value, E>(
+    pub(super) fn after_read<V: LocalValue, E>(
         &self,
         leader: Leader,
         refreshed: Refreshed,
@@ -178,19 +178,20 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 
     /// Asks to be the one of all processes that computes. Where another one does, a refresh is left to it; a missing
     /// value is waited for, for as long as the policy says if there is a stale one to serve.
-    pub(super) async fn lease<V: Value, E>(
+    pub(super) async fn lease<V: LocalValue, E>(
         &self,
         leader: Leader,
         refreshed: Refreshed,
         progress: &mut Progress,
     ) -> Step<V, E> {
-        if self.policy.lock.unwrap_or(Lock::Deployment) == Lock::Deployment
+        if self.is_shared()
+            && self.policy.lock.unwrap_or(Lock::Deployment) == Lock::Deployment
             && let Some(shared) = self.cache.storage().shared()
         {
             let waits = refreshed.is_none();
             let sought = if waits { Freshness::StaleIfError } else { Freshness::RefreshAhead };
             let scopes = refreshed.as_ref().map_or(&self.scopes, |(entry, _)| entry.0.scopes());
-            let lease = shared.lease(self.at(), ValueType::of::<V>(self.policy.schema), scopes, waits);
+            let lease = shared.lease(self.at(), self.wanted.of, scopes, waits);
             let stale = progress.stale.as_ref().filter(|_| waits);
             match self.unless_slow(lease, self.policy.timeout, stale).await {
                 Err(value) => return Step::Done(Ok(value)),
@@ -225,20 +226,20 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     }
 
     /// Ends a computation that need not begin: with an entry that was found.
-    fn complete<V: Value, E>(&self, leader: Leader, entry: &Entry) -> Step<V, E> {
+    fn complete<V: LocalValue, E>(&self, leader: Leader, entry: &Entry) -> Step<V, E> {
         leader.complete(Outcome::Value(entry.clone()), false);
         Step::Done(Ok(receive(self.core(), entry)))
     }
 
     /// The value of an entry of the right type that was found earlier, if it may still be served.
-    pub(super) fn serve_if_usable<V: Value>(&self, entry: &Entry) -> Option<V> {
+    pub(super) fn serve_if_usable<V: LocalValue>(&self, entry: &Entry) -> Option<V> {
         let freshness = self.core().judge(entry).ok()?;
         Some(serve(self.core(), entry, freshness))
     }
 
     /// Waits for a future; for no longer than `limit` if there is a stale value that may still be served then, which is
     /// the `Err`.
-    pub(super) async fn unless_slow<V: Value, T>(
+    pub(super) async fn unless_slow<V: LocalValue, T>(
         &self,
         future: impl Future<Output = T>,
         limit: Option<Duration>,

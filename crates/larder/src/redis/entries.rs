@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use ::redis::Value;
+use smallvec::SmallVec;
 
 use super::{
     Remote,
@@ -166,6 +167,10 @@ impl Remote {
 
     /// Stores what is valid still, and can be judged by other processes. What cannot be shared is marked.
     pub(super) async fn write(&self, core: &Core, entries: &[Entry]) -> Result<()> {
+        let entries: SmallVec<[&Entry; 1]> = entries.iter().filter(|entry| !entry.is_local()).collect();
+        if entries.is_empty() {
+            return Ok(());
+        }
         let mut stores = Vec::with_capacity(entries.len());
         let mut outcome = Ok(());
         if !self.findings.capabilities.has_set() {

@@ -11,6 +11,7 @@ use crate::{
     policy::Policy,
     scope::{self, Scope, ScopeHash},
     sync::Ordering,
+    value::ValueType,
 };
 
 fn check(preemptions: usize, run: impl Fn() + Send + Sync + 'static) {
@@ -80,7 +81,7 @@ impl World {
         let cover = DependencySet { since, announcement: None, scopes, foreign_dependencies: Vec::new() };
         let policy = Policy::ttl(Duration::MAX);
         let lives = (Clock::default().now(), Duration::MAX);
-        let entry = Entry::new((self.work.key.clone(), 0), value, lives, &policy, cover);
+        let entry = Entry::new((self.work.key.clone(), 0), (value, ValueType::none()), lives, &policy, cover);
         lead.complete(Outcome::Value(entry), false);
         Some(value)
     }

@@ -11,6 +11,7 @@ use crate::{
     epoch::LocalOrder,
     policy::Policy,
     scope::{self, Scope, ScopeHash},
+    value::ValueType,
 };
 
 struct World {
@@ -75,7 +76,13 @@ impl World {
         };
         let lives = (Clock::default().now(), Duration::MAX);
         let policy = Policy::ttl(Duration::MAX);
-        Outcome::Value(Entry::new((self.work.key.clone(), 0), 7_u64, lives, &policy, cover))
+        Outcome::Value(Entry::new(
+            (self.work.key.clone(), 0),
+            (7_u64, ValueType::of::<u64>(None)),
+            lives,
+            &policy,
+            cover,
+        ))
     }
 
     fn invalidate(&self) {

@@ -63,6 +63,12 @@ impl Watch {
         Watched { waker: Waker::from(self.clone()), watch: self.clone(), future }
     }
 
+    /// What it watches is busy, as if it were polled, until the guard is dropped.
+    pub(crate) fn busy(&self) -> Polling<'_> {
+        self.state.store(POLLED, Ordering::Release);
+        Polling(self)
+    }
+
     fn begin_poll(&self, owner: &Waker) {
         self.state.store(POLLED, Ordering::Release);
         let known = lock(&self.owner).clone();
@@ -135,7 +141,7 @@ impl<F: Future> Future for Watched<F> {
 }
 
 /// One poll, also if it panics.
-struct Polling<'a>(&'a Watch);
+pub(crate) struct Polling<'a>(&'a Watch);
 
 impl Drop for Polling<'_> {
     fn drop(&mut self) {

@@ -15,6 +15,7 @@ use crate::{
     epoch::{Epochs, LocalOrder},
     policy::Policy,
     scope::ScopeSet,
+    value::ValueType,
 };
 
 /// Makes entries, and looks at tables.
@@ -44,7 +45,7 @@ impl World {
             foreign_dependencies: Vec::new(),
         };
         let policy = Policy::ttl(ttl);
-        Entry::new((key.into(), hash), value, (self.clock.now(), ttl), &policy, cover).0
+        Entry::new((key.into(), hash), (value, ValueType::none()), (self.clock.now(), ttl), &policy, cover).0
     }
 
     fn keep(&self, table: &Table, id: u64, weight: u32) -> Dropped {

@@ -11,20 +11,20 @@ use crate::{
     error_sharing::Sharing,
     panic_guard,
     policy::Policy,
-    read_through::{self, full_key, look},
-    value::Value,
+    read_through::{self, Wanted, full_key, look},
+    value::LocalValue,
 };
 
 /// The value under a key: of a lookup, or from everything else there is, in a box of its own.
 pub(super) async fn look_or_compute<V, E, C, S, Fut>(
     cache: &C,
     key: &str,
-    policy: &Policy,
+    (policy, wanted): (&Policy, Wanted),
     sharing: S,
     compute: impl FnOnce() -> Fut + Send,
 ) -> Result<V, E>
 where
-    V: Value,
+    V: LocalValue,
     E: Send + 'static,
     C: Cache + ?Sized,
     S: Sharing<E>,
@@ -35,7 +35,8 @@ where
         Ok(value) => Ok(value),
         Err(missed) => {
             warn_if_spawning(policy);
-            Box::pin(read_through::get_or_compute((cache, &*key), missed, policy, sharing, compute)).await
+            Box::pin(read_through::get_or_compute((cache, &*key), missed, (policy, wanted), sharing, compute))
+                .await
         }
     }
 }

@@ -7,19 +7,20 @@ use crate::{
     entry::{DependencySet, Entry},
     epoch::ReadVersion,
     error::Result,
-    key, mutant, option_probe,
+    key, mutant,
     policy::Policy,
+    read_through::Wanted,
     scope::{self, ScopeHash},
-    value::Value,
+    value::LocalValue,
 };
 
 /// Replaces what is under full keys by values that were read after `since`: in one step, so that none of
 /// them is taken for a change that another one came before. Of values for one key, the last one stays.
-pub(crate) async fn insert<V: Value>(
+pub(crate) async fn insert<V: LocalValue>(
     cache: &(impl Cache + ?Sized),
     since: ReadVersion,
     values: &[(&str, &V)],
-    policy: &Policy,
+    (policy, wanted): (&Policy, Wanted),
 ) -> Result<()> {
     values.iter().try_for_each(|(key, _)| key::check(key))?;
     let core = cache.core();
@@ -32,7 +33,7 @@ pub(crate) async fn insert<V: Value>(
 
     let mut entries = Vec::with_capacity(values.len());
     for ((&(key, value), cover), stands) in values.iter().zip(covers).zip(replaced.judged) {
-        let lifetime = policy.lifetime(option_probe::is_none(value));
+        let lifetime = policy.lifetime(wanted.of.is_none(value));
         if !stands && cover.is_too_wide() {
             core.refuse_too_wide(key);
         } else if !stands {
@@ -42,7 +43,7 @@ pub(crate) async fn insert<V: Value>(
             let lives = (core.now(), lifetime);
             entries.push(Entry::new(
                 at,
-                value.clone(),
+                (V::clone(value), wanted.of),
                 lives,
                 policy,
                 DependencySet { since: replaced.since, announcement: replaced.announcement.clone(), ..cover },

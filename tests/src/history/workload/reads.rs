@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder::{CacheExt, Policy};
+use tokio::runtime::Handle;
 
 use super::{Failed, Life};
 use crate::history::space::{Key, NAMESPACE};
@@ -60,7 +61,9 @@ impl Life {
             let cache = this.subject.cache();
             let Key { text, policy, .. } = &this.space.keys[key];
             let before = this.before();
-            let made = match random.u8(..4) {
+            let made = match random.u8(..6) {
+                4 => cache.local().get_or_compute(text, policy, || this.make(key, random.fork())).await,
+                5 => this.ask_on_a_thread(key, random.fork()).await,
                 0 => {
                     let (life, random) = (this.clone(), random.fork());
                     let make = move || async move { life.make(key, random).await };
@@ -80,6 +83,17 @@ impl Life {
                 }
             }
         })
+    }
+
+    /// What is there, or else computed by a thread.
+    async fn ask_on_a_thread(self: &Arc<Self>, key: usize, random: fastrand::Rng) -> Result<Made, Failed> {
+        let (this, runtime, context) = (self.clone(), Handle::current(), larder::context());
+        let asked = tokio::task::spawn_blocking(move || {
+            let Key { text, policy, .. } = &this.space.keys[key];
+            let make = || runtime.block_on(this.make(key, random));
+            context.run(|| this.subject.cache().blocking().get_or_compute(text, policy, make))
+        });
+        asked.await.expect("it panics only when a test has failed")
     }
 
     async fn get_many(&self, random: &mut fastrand::Rng) {

@@ -14,6 +14,7 @@ use crate::{
     },
     policy::Policy,
     scope::{Scope, ScopeHash},
+    value::ValueType,
 };
 
 const BEFORE: Epoch = Epoch(10);
@@ -102,7 +103,13 @@ fn stored(since: ReadVersion, scopes: &[ScopeHash], foreign_dependencies: Vec<Fo
         scopes: scopes.iter().copied().collect(),
         foreign_dependencies,
     };
-    Entry::new(("k".into(), 0), 0_u64, (Clock::default().now(), HOUR), &Policy::ttl(HOUR), cover)
+    Entry::new(
+        ("k".into(), 0),
+        (0_u64, ValueType::none()),
+        (Clock::default().now(), HOUR),
+        &Policy::ttl(HOUR),
+        cover,
+    )
 }
 
 /// Outbox, slots, counter, append, echo, leave.

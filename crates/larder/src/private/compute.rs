@@ -1,0 +1,286 @@
+//! What a cached function does beside its own body, by the kind of its output.
+//!
+//! The kinds' methods are no trait's: a trait's associated types inside a future would have to be proven
+//! again, for any lifetime in an error such as `Box<dyn Error + Send + Sync>`, to see that the future is
+//! `Send`, and rustc cannot do that.
+
+use std::{convert::Infallible, future::Future};
+
+use super::{
+    call::Call,
+    output_kind::{Fallible, Plain},
+};
+use crate::{
+    cache::Cache,
+    error_sharing::{Sharing, Unshared},
+    key::Key,
+    policy::Policy,
+    read_through::{self, Wanted},
+    value::{LocalValue, Value},
+};
+
+impl<T, E, S> Fallible<T, E, S> {
+    /// The output of a hit that needs nothing but a look, or else the call, with the key that `build` writes. Without
+    /// `look`, the call is one that refreshes.
+    ///
+    /// # Errors
+    ///
+    /// If there is more to do.
+    #[inline]
+    pub fn begin<'c, C: Cache + ?Sized>(
+        self,
+        cache: &'c C,
+        look: bool,
+        build: impl FnOnce(&mut Key),
+    ) -> Result<Result<T, E>, Call<'c, C>>
+    where
+        T: LocalValue,
+    {
+        Call::begin(cache, look, build).map(Ok)
+    }
+
+    /// Everything but that: the store, other callers' computations, the function's own body. A call that refreshes runs
+    /// the body at once, and stores its value.
+    pub fn compute<C, F>(
+        self,
+        call: Call<'_, C>,
+        policy: Policy,
+        body: F,
+    ) -> impl Future<Output = Result<T, E>>
+    where
+        C: Cache + ?Sized,
+        T: Value,
+        S: Sharing<E>,
+        F: Future<Output = Result<T, E>>,
+    {
+        let wanted = Wanted::shared::<T>(&policy);
+        compute(call, (policy, wanted), self.0, body)
+    }
+
+    /// The same for a value that stays in this process.
+    pub fn compute_local<C, F>(
+        self,
+        call: Call<'_, C>,
+        policy: Policy,
+        body: F,
+    ) -> impl Future<Output = Result<T, E>>
+    where
+        C: Cache + ?Sized,
+        T: LocalValue,
+        S: Sharing<E>,
+        F: Future<Output = Result<T, E>>,
+    {
+        let wanted = Wanted::local::<T>(&policy);
+        compute(call, (policy, wanted), self.0, body)
+    }
+
+    /// As [`compute`](Self::compute), with the body in a task of its own. `start` runs when a computation starts.
+    pub fn compute_background<C, F>(
+        self,
+        call: Call<'_, C>,
+        policy: Policy,
+        start: impl FnOnce() -> F + Send,
+    ) -> impl Future<Output = Result<T, E>>
+    where
+        C: Cache + ?Sized,
+        T: Value,
+        E: Send + 'static,
+        S: Sharing<E>,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let wanted = Wanted::shared::<T>(&policy);
+        compute_background(call, (policy, wanted), self.0, start)
+    }
+
+    /// The same for a value that stays in this process.
+    pub fn compute_background_local<C, F>(
+        self,
+        call: Call<'_, C>,
+        policy: Policy,
+        start: impl FnOnce() -> F + Send,
+    ) -> impl Future<Output = Result<T, E>>
+    where
+        C: Cache + ?Sized,
+        T: LocalValue,
+        E: Send + 'static,
+        S: Sharing<E>,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let wanted = Wanted::local::<T>(&policy);
+        compute_background(call, (policy, wanted), self.0, start)
+    }
+
+    /// As [`compute_local`](Self::compute_local), on this thread, which is blocked while it waits for others.
+    ///
+    /// # Errors
+    ///
+    /// Those of the body.
+    pub fn compute_blocking<C>(
+        self,
+        call: Call<'_, C>,
+        policy: Policy,
+        body: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        C: Cache + ?Sized,
+        T: LocalValue,
+        S: Sharing<E>,
+    {
+        let wanted = Wanted::blocking::<T>(&policy);
+        compute_blocking(&call, (&policy, wanted), self.0, body)
+    }
+
+    /// The value in an output.
+    pub fn value(self, output: &Result<T, E>) -> Option<&T> {
+        output.as_ref().ok()
+    }
+}
+
+impl<R> Plain<R> {
+    /// As [`Fallible::begin`].
+    ///
+    /// # Errors
+    ///
+    /// If there is more to do.
+    #[inline]
+    pub fn begin<'c, C: Cache + ?Sized>(
+        self,
+        cache: &'c C,
+        look: bool,
+        build: impl FnOnce(&mut Key),
+    ) -> Result<R, Call<'c, C>>
+    where
+        R: LocalValue,
+    {
+        Call::begin(cache, look, build)
+    }
+
+    /// As [`Fallible::compute`].
+    pub async fn compute<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> R
+    where
+        C: Cache + ?Sized,
+        R: Value,
+        F: Future<Output = R>,
+    {
+        let wanted = Wanted::shared::<R>(&policy);
+        let Ok(value) = compute(call, (policy, wanted), Unshared, infallible(body)).await;
+        value
+    }
+
+    /// As [`Fallible::compute_local`].
+    pub async fn compute_local<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> R
+    where
+        C: Cache + ?Sized,
+        R: LocalValue,
+        F: Future<Output = R>,
+    {
+        let wanted = Wanted::local::<R>(&policy);
+        let Ok(value) = compute(call, (policy, wanted), Unshared, infallible(body)).await;
+        value
+    }
+
+    /// As [`Fallible::compute_background`].
+    pub async fn compute_background<C, F>(
+        self,
+        call: Call<'_, C>,
+        policy: Policy,
+        start: impl FnOnce() -> F + Send,
+    ) -> R
+    where
+        C: Cache + ?Sized,
+        R: Value,
+        F: Future<Output = R> + Send + 'static,
+    {
+        let wanted = Wanted::shared::<R>(&policy);
+        let start = move || infallible(start());
+        let Ok(value) = compute_background(call, (policy, wanted), Unshared, start).await;
+        value
+    }
+
+    /// As [`Fallible::compute_background_local`].
+    pub async fn compute_background_local<C, F>(
+        self,
+        call: Call<'_, C>,
+        policy: Policy,
+        start: impl FnOnce() -> F + Send,
+    ) -> R
+    where
+        C: Cache + ?Sized,
+        R: LocalValue,
+        F: Future<Output = R> + Send + 'static,
+    {
+        let wanted = Wanted::local::<R>(&policy);
+        let start = move || infallible(start());
+        let Ok(value) = compute_background(call, (policy, wanted), Unshared, start).await;
+        value
+    }
+
+    /// As [`Fallible::compute_blocking`].
+    pub fn compute_blocking<C>(self, call: Call<'_, C>, policy: Policy, body: impl FnOnce() -> R) -> R
+    where
+        C: Cache + ?Sized,
+        R: LocalValue,
+    {
+        let wanted = Wanted::blocking::<R>(&policy);
+        let body = || Ok::<_, Infallible>(body());
+        let Ok(value) = compute_blocking(&call, (&policy, wanted), Unshared, body);
+        value
+    }
+
+    /// The value in an output.
+    pub fn value(self, output: &R) -> Option<&R> {
+        Some(output)
+    }
+}
+
+async fn infallible<R>(body: impl Future<Output = R>) -> Result<R, Infallible> {
+    Ok(body.await)
+}
+
+async fn compute<V, E, C: Cache + ?Sized>(
+    call: Call<'_, C>,
+    (policy, wanted): (Policy, Wanted),
+    sharing: impl Sharing<E>,
+    body: impl Future<Output = Result<V, E>>,
+) -> Result<V, E>
+where
+    V: LocalValue,
+{
+    let (at, missed, terms) = (call.at(), call.missed(), (&policy, wanted));
+    if call.is_refreshing() {
+        return read_through::refresh(at, missed, terms, move || body).await;
+    }
+    read_through::get_or_compute(at, missed, terms, sharing, move || body).await
+}
+
+async fn compute_background<V, E, C, F>(
+    call: Call<'_, C>,
+    (policy, wanted): (Policy, Wanted),
+    sharing: impl Sharing<E>,
+    start: impl FnOnce() -> F + Send,
+) -> Result<V, E>
+where
+    C: Cache + ?Sized,
+    V: LocalValue,
+    E: Send + 'static,
+    F: Future<Output = Result<V, E>> + Send + 'static,
+{
+    let (at, missed, terms) = (call.at(), call.missed(), (&policy, wanted));
+    if call.is_refreshing() {
+        return read_through::refresh(at, missed, terms, start).await;
+    }
+    read_through::get_or_compute_background(at, missed, terms, sharing, start).await
+}
+
+fn compute_blocking<V: LocalValue, E, C: Cache + ?Sized>(
+    call: &Call<'_, C>,
+    terms: (&Policy, Wanted),
+    sharing: impl Sharing<E>,
+    body: impl FnOnce() -> Result<V, E>,
+) -> Result<V, E> {
+    let (at, missed) = (call.at(), call.missed());
+    if call.is_refreshing() {
+        return read_through::refresh_blocking(at, &missed, terms, body);
+    }
+    read_through::get_or_compute_blocking(at, missed, terms, sharing, body)
+}

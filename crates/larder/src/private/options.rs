@@ -1,0 +1,140 @@
+//! The options of a cached function.
+
+use std::{
+    collections::BTreeSet,
+    panic::Location,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    key::Key,
+    panic_guard,
+    policy::{Lock, Policy},
+};
+
+/// A [`Policy`] that was checked at compile time.
+#[derive(Debug)]
+#[must_use]
+pub struct Options(Policy);
+
+impl Options {
+    /// With a `ttl`. One of zero is reported, once for each function.
+    #[track_caller]
+    pub fn new(ttl: Duration) -> Self {
+        if ttl.is_zero() {
+            report_zero_ttl(Location::caller());
+        }
+        Self(Policy::ttl(ttl))
+    }
+
+    /// See [`PolicyBuilder`](crate::PolicyBuilder) for this and all that follow.
+    pub fn jitter(mut self, fraction: f64) -> Self {
+        self.0.jitter = fraction;
+        self
+    }
+
+    /// See above.
+    pub fn refresh_ahead(mut self, fraction: f64) -> Self {
+        self.0.refresh_ahead = Some(fraction);
+        self
+    }
+
+    /// See above.
+    pub fn stale_while_revalidate(mut self, window: Duration) -> Self {
+        self.0.stale_while_revalidate = window;
+        self
+    }
+
+    /// See above.
+    pub fn stale_if_error(mut self, window: Duration) -> Self {
+        self.0.stale_if_error = window;
+        self
+    }
+
+    /// See above.
+    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
+        self.0.negative_ttl = ttl;
+        self
+    }
+
+    /// See above.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.0.timeout = Some(timeout);
+        self
+    }
+
+    /// See above. A tag with a part that has no text covers nothing.
+    pub fn tag(mut self, build: impl FnOnce(&mut Key)) -> Self {
+        let mut tag = Key::default();
+        build(&mut tag);
+        if !tag.failed() {
+            self.0.tags.push(tag.into_string());
+        }
+        self
+    }
+
+    /// See above.
+    pub fn lock(mut self, lock: Lock) -> Self {
+        self.0.lock = Some(lock);
+        self
+    }
+
+    /// See above.
+    pub fn schema(mut self, version: u32) -> Self {
+        self.0.schema = Some(version);
+        self
+    }
+
+    /// See above.
+    pub fn detached(mut self) -> Self {
+        self.0.detached = true;
+        self
+    }
+
+    /// See above.
+    pub fn spawn(mut self) -> Self {
+        self.0.spawn = true;
+        self
+    }
+
+    /// See above.
+    pub fn takeover_after(mut self, limit: Duration) -> Self {
+        self.0.set_takeover_after(limit);
+        self
+    }
+
+    /// The policy.
+    pub fn policy(self) -> Policy {
+        self.0
+    }
+}
+
+/// Only an expression can give zero: a zero that is written does not compile.
+#[cold]
+fn report_zero_ttl(function: &'static Location<'static>) {
+    /// The functions reported so far.
+    static REPORTED: Mutex<BTreeSet<&'static Location<'static>>> = Mutex::new(BTreeSet::new());
+    let first = REPORTED.lock().unwrap_or_else(PoisonError::into_inner).insert(function);
+    if first {
+        panic_guard::report!(
+            warn,
+            %function,
+            "the `ttl` of a cached function is zero: nothing is stored, and every call runs the function; give it a \
+             length of time, or switch the cache off with `when = …`"
+        );
+    }
+}
+
+/// A fraction between 0 and 1; anything else does not compile, where this is evaluated at compile time.
+#[must_use]
+pub const fn fraction(name: &'static str, value: f64) -> f64 {
+    if value >= 0.0 && value <= 1.0 {
+        return value;
+    }
+    match name.as_bytes() {
+        b"jitter" => panic!("`jitter` is a fraction between 0 and 1"),
+        b"refresh_ahead" => panic!("`refresh_ahead` is a fraction between 0 and 1"),
+        _ => panic!("a fraction lies between 0 and 1"),
+    }
+}

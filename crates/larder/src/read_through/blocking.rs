@@ -1,0 +1,73 @@
+//! Threads: the same states, driven by a thread that is blocked while it waits.
+
+use super::{
+    computation::Computation,
+    lookup::Missed,
+    request::{Request, Wanted},
+    single::Planned,
+};
+use crate::{
+    block_on::block_on,
+    cache::Cache,
+    dependencies::{self, Frame},
+    error_sharing::{Sharing, Unshared},
+    policy::Policy,
+    value::LocalValue,
+};
+
+/// As [`get_or_compute`](super::get_or_compute). The computation runs on the calling thread, from its beginning to its
+/// end.
+pub(crate) fn get_or_compute_blocking<V, E, C, S>(
+    at: (&C, &str),
+    missed: Missed,
+    terms: (&Policy, Wanted),
+    sharing: S,
+    compute: impl FnOnce() -> Result<V, E>,
+) -> Result<V, E>
+where
+    V: LocalValue,
+    C: Cache + ?Sized,
+    S: Sharing<E>,
+{
+    let Some(request) = Request::open(at, &missed, terms, sharing) else {
+        return dependencies::bypass_blocking(compute);
+    };
+    match begin(&request, missed) {
+        Ok(computation) => request.compute_blocking(computation, compute),
+        Err(result) => result,
+    }
+}
+
+/// Waits until there is something to compute; a result that comes first is the `Err`.
+#[inline(never)]
+fn begin<V, E, C, S>(request: &Request<'_, C, S>, missed: Missed) -> Result<Computation, Result<V, E>>
+where
+    V: LocalValue,
+    C: Cache + ?Sized,
+    S: Sharing<E>,
+{
+    let nested_in = dependencies::current_in_flight();
+    let plan = request.watch.run(request.plan(missed.entry));
+    let Planned { leader, refreshed, stale } = block_on(Box::pin(plan))?;
+    let stale = refreshed.map(|(entry, _)| entry).or(stale);
+    Ok(request.begin(leader, stale, nested_in))
+}
+
+/// As [`refresh`](super::refresh).
+pub(crate) fn refresh_blocking<V, E, C>(
+    at: (&C, &str),
+    missed: &Missed,
+    terms: (&Policy, Wanted),
+    compute: impl FnOnce() -> Result<V, E>,
+) -> Result<V, E>
+where
+    V: LocalValue,
+    C: Cache + ?Sized,
+{
+    let Some(request) = Request::open(at, missed, terms, Unshared) else {
+        return dependencies::bypass_blocking(compute);
+    };
+    let frame = Frame::new(dependencies::current_in_flight(), request.core().begin(), terms.0.detached);
+    let computation = Computation { frame, leader: None, stale: None, replaces: true };
+    request.compute_blocking(computation, compute)
+}

@@ -1,0 +1,10 @@
+use std::future::Future;
+
+use larder::cached;
+
+#[cached(ttl = 300)]
+fn user(id: u64) -> impl Future<Output = u64> {
+    async move { id }
+}
+
+fn main() {}

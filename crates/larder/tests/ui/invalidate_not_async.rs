@@ -1,8 +1,0 @@
-use larder::invalidate;
-
-#[invalidate("user:<id>")]
-fn rename(id: u64) -> Result<u64, String> {
-    Ok(id)
-}
-
-fn main() {}
