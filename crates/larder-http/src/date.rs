@@ -40,7 +40,7 @@ pub(crate) fn parse(value: &HeaderValue) -> Result<Millis, InvalidDate> {
     let (day, rest) = text.split_at(length);
     // Three letters, or the whole name.
     let named = |known: &&str| *known == day || known.get(..3) == Some(day);
-    if !DAYS.iter().any(|known| named(known)) {
+    if !DAYS.iter().any(named) {
         return Err(InvalidDate);
     }
     let on = |other: &&str| {

@@ -9,7 +9,7 @@ use crate::{
     body::{HandlerBody, ResponseBody},
     cache_status::{CacheStatus, Forward},
     cacheable_request::CacheableRequest,
-    date::seconds,
+    date::{Millis, seconds},
     freshness::Source,
     headers,
     http_cache::HttpCache,
@@ -28,8 +28,7 @@ impl HttpCache {
     ) -> Response<ResponseBody<B>> {
         let mut headers = stored.headers.clone();
         let now = self.config.shared_now();
-        let downstream_ttl = Some(stored.downstream_ttl(&self.config.targeted, now));
-        let status = CacheStatus { downstream_ttl, ..status };
+        let status = CacheStatus { downstream_ttl: self.downstream_ttl(stored, now), ..status };
         let age = stored.freshness.age(now);
         headers.insert(header::AGE, seconds(age).into());
         stored.add_no_cache(&mut headers);
@@ -88,6 +87,11 @@ impl HttpCache {
         self.config.remove_own_field(headers);
         headers::join_vary(headers, &self.config.vary);
         self.add_status(CacheStatus::forwarded(why), headers);
+    }
+
+    /// For how many seconds a cache further on may serve a stored response, if `X-Accel-Expires` is to tell that.
+    pub(super) fn downstream_ttl(&self, stored: &StoredResponse, now: Millis) -> Option<i64> {
+        self.config.accel_expires.then(|| stored.downstream_ttl(&self.config.targeted, now))
     }
 
     /// Adds `Cache-Status`, and `X-Accel-Expires` if that is configured.

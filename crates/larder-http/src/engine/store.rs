@@ -42,8 +42,8 @@ impl<B: HandlerBody> Fetch<B> {
         let stored = self.stored_parts(parts.status, copied, body.clone(), generated_etag, (terms, tags));
         let (stored, is_kept) = self.store(stored).await;
         stored.add_no_cache(&mut parts.headers);
-        let downstream_ttl = is_kept
-            .then(|| stored.downstream_ttl(&self.cache.config.targeted, self.cache.config.shared_now()));
+        let now = self.cache.config.shared_now();
+        let downstream_ttl = if is_kept { self.cache.downstream_ttl(&stored, now) } else { None };
         let status = CacheStatus { stored: is_kept, downstream_ttl, ..CacheStatus::default() };
         match copier {
             Some(copier) => self.handoff.complete(copier, parts, body, status),
