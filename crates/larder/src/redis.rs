@@ -9,6 +9,7 @@ mod counters;
 mod entries;
 mod findings;
 mod idle_timeout;
+pub mod inspect;
 mod key_names;
 mod lease;
 mod lock;

@@ -19,6 +19,7 @@ mod names;
 mod path;
 mod probe;
 mod reason;
+mod show;
 mod trace;
 mod transport;
 
@@ -37,6 +38,7 @@ use self::{
 pub(crate) use self::{
     header::{Envelope, Header, Remaining, Times},
     reason::{Rejected, Unencodable},
+    show::json_text,
     transport::Coding,
 };
 use crate::{scope, value::comparison::Comparison};

@@ -122,12 +122,37 @@ impl Connections {
         }
     }
 
+    /// The masters that have the data: one, or all that are known of a cluster.
+    pub(crate) fn masters(&self) -> Vec<Master> {
+        match &self.0 {
+            Routes::Single(link) => vec![Master(link.clone())],
+            Routes::Cluster(cluster) => cluster.links().into_iter().map(Master).collect(),
+        }
+    }
+
     /// How the links are: one, or one for each master of a cluster that is known.
     pub(crate) fn states(&self) -> Vec<LinkState> {
         match &self.0 {
             Routes::Single(link) => vec![link.state()],
             Routes::Cluster(cluster) => cluster.states(),
         }
+    }
+}
+
+/// One server, for commands about all that is on it.
+#[derive(Clone)]
+pub struct Master(Arc<Link>);
+
+impl Master {
+    /// Its address.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.0.state().server
+    }
+
+    /// Sends it one command, wherever the command's key lies.
+    pub(crate) async fn call(&self, command: &Command) -> Reply {
+        self.0.call(&command.words).await
     }
 }
 

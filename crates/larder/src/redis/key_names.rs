@@ -2,6 +2,33 @@
 
 use std::sync::Arc;
 
+/// What a key in Redis stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A cached value.
+    Entry,
+    /// The lease of a computation.
+    Lease,
+    /// A counter.
+    Counter,
+    /// A lock that users name.
+    Lock,
+    /// The invalidation log.
+    Log,
+}
+
+impl Kind {
+    fn of(letter: u8) -> Option<Self> {
+        Some(match letter {
+            b'e' => Self::Entry,
+            b'l' => Self::Lease,
+            b'c' => Self::Counter,
+            b'm' => Self::Lock,
+            _ => return None,
+        })
+    }
+}
+
 /// The names of one cache's things.
 #[derive(Debug, Clone)]
 pub(super) struct KeyNames {
@@ -38,7 +65,44 @@ impl KeyNames {
         format!("{}:log", self.prefix)
     }
 
+    /// What all names begin with.
+    pub(super) fn beginning(&self) -> String {
+        format!("{}:", self.prefix)
+    }
+
+    /// What a name stands for, and the key in it; none if it is no name of this cache's.
+    pub(super) fn parse<'n>(&self, name: &'n [u8]) -> Option<(Kind, &'n [u8])> {
+        let rest = name.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b":")?;
+        if rest == b"log" {
+            return Some((Kind::Log, b""));
+        }
+        let [letter, b':', key @ ..] = rest else { return None };
+        Some((Kind::of(*letter)?, key))
+    }
+
     fn name(&self, kind: &str, key: &str) -> String {
         [&self.prefix, ":", kind, ":", key].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        let names = KeyNames::new("shop");
+        for (name, kind, key) in [
+            (names.entry("user:7"), Kind::Entry, "user:7"),
+            (names.lease("e:x"), Kind::Lease, "e:x"),
+            (names.counter("n"), Kind::Counter, "n"),
+            (names.lock(""), Kind::Lock, ""),
+            (names.log(), Kind::Log, ""),
+        ] {
+            assert_eq!(names.parse(name.as_bytes()), Some((kind, key.as_bytes())), "{name}");
+        }
+        for foreign in ["shop", "shop:", "shop:x:1", "shop:logs", "shops:e:1", "sho:e:1", "shop:e"] {
+            assert_eq!(names.parse(foreign.as_bytes()), None, "{foreign}");
+        }
     }
 }

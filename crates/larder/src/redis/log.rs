@@ -5,6 +5,7 @@
 //! written there, and searched in the model of the `tests` package.
 
 mod connect;
+mod history;
 mod pace;
 mod reader;
 mod record;
@@ -30,6 +31,7 @@ use tokio::{
 };
 
 pub(crate) use self::connect::{Connect, Connected, LogError, Purpose, question};
+pub use self::history::{Follower, History, LogEvent, LogExtent, Verdict};
 use self::{
     sender::Wake,
     shared::{Cause, Shared},

@@ -123,6 +123,17 @@ impl Refusals {
         Cow::Owned(rights.mend())
     }
 
+    /// What mends a refusal in these words: of rights, the one that this is about.
+    pub(super) fn mend_of(&self, reply: &str) -> Option<String> {
+        let mend = mend(reply)?;
+        if mend != RIGHTS {
+            return Some(mend.to_owned());
+        }
+        let mut rights = MissingRights { words: BTreeSet::new(), ..lock(&self.rights).clone() };
+        rights.add(reply);
+        Some(rights.mend())
+    }
+
     /// The servers have refused an operation, in these words.
     pub(super) fn refused(&self, operation: Operation, reply: &str, mend: &str) {
         let mend = &*self.completed(reply, mend);

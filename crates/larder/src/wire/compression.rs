@@ -50,6 +50,16 @@ impl Compression {
         compression.is_available().then_some(compression)
     }
 
+    /// Its name.
+    #[must_use]
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Lz4 => "LZ4",
+            Self::Zstd => "Zstandard",
+        }
+    }
+
     /// Whether this build has it.
     #[must_use]
     pub const fn is_available(self) -> bool {

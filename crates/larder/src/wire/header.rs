@@ -121,10 +121,23 @@ impl Header {
     ///
     /// If it is not one that this build can read, or not the whole message is there.
     pub(crate) fn parse(message: &[u8], limits: &Limits) -> Result<Self, Rejected> {
-        if message.len() > limits.largest_stored {
+        Self::parse_beginning(message, message.len(), limits)
+    }
+
+    /// The same of a message of which not all is at hand: its beginning, which has the whole header, and its length.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse); `Truncated` also if the header is longer than this beginning.
+    pub(crate) fn parse_beginning(
+        beginning: &[u8],
+        length: usize,
+        limits: &Limits,
+    ) -> Result<Self, Rejected> {
+        if length > limits.largest_stored {
             return Err(Rejected::TooLarge);
         }
-        let head = checked(message)?;
+        let head = checked(beginning)?;
         let header = Self {
             codec: Codec::from_number(head[10]).ok_or(Rejected::Codec)?,
             compression: Compression::from_number(head[11]).ok_or(Rejected::Compression)?,
@@ -139,7 +152,7 @@ impl Header {
             checksum: u32_at(head, 76),
             length: head.len(),
         };
-        header.check_lengths(message.len() - head.len(), limits)?;
+        header.check_lengths(length.saturating_sub(head.len()), limits)?;
         Ok(header)
     }
 
@@ -168,6 +181,12 @@ impl Header {
     #[must_use]
     pub(crate) fn raw_length(&self) -> usize {
         self.raw as usize
+    }
+
+    /// The payload's length as it is stored.
+    #[must_use]
+    pub(crate) fn stored_length(&self) -> usize {
+        self.payload as usize
     }
 
     /// The payload of the message that this is the header of, as it was stored.

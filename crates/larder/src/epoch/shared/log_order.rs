@@ -163,7 +163,7 @@ impl LogOrder {
     }
 
     /// Nothing below `tip` can be proved any longer.
-    pub(super) fn raise_start_floor(&self, tip: Epoch) {
+    pub(crate) fn raise_start_floor(&self, tip: Epoch) {
         self.saw(tip);
         self.start_floor.store(tip.0, Ordering::Release);
     }

@@ -308,6 +308,12 @@ impl Cluster {
         server_info.ok_or_else(|| ConnectError::transient("it has no masters").of(NAME).into())
     }
 
+    /// The links to all masters that are known.
+    pub(super) fn links(&self) -> Vec<Arc<Link>> {
+        let map = self.map.load();
+        map.iter().flat_map(|map| &map.masters).map(|(_, link)| Arc::clone(link)).collect()
+    }
+
     pub(super) fn states(&self) -> Vec<LinkState> {
         let map = self.map.load();
         map.iter().flat_map(|map| &map.masters).map(|(_, link)| link.state()).collect()

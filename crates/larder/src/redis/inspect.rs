@@ -1,0 +1,20 @@
+//! Looking at what larder keeps in Redis, without taking part: for `larder-cli`.
+//!
+//! An [`Inspector`] connects as a cache does, by the same settings, and to all nodes of a Cluster. It follows no log,
+//! makes none where there is none, and changes nothing unless it is told to. As the rest of
+//! [`internal`](crate::internal), this follows no semantic versioning.
+
+mod failure;
+mod inspector;
+mod stored;
+
+pub use self::{
+    inspector::{Inspector, Page, Peek},
+    stored::{Lifetimes, StoredEntry},
+};
+pub use super::{
+    connection::Master,
+    key_names::Kind,
+    log::{Follower, History, LogEvent, LogExtent, Verdict},
+};
+pub(super) use failure::refused;

@@ -1,0 +1,24 @@
+//! What a server did not do, as an error that names the mend.
+
+use std::sync::Arc;
+
+use crate::{
+    error::{Error, Kind},
+    redis::{connection::Failure, findings::Findings, refusal::ServerReply},
+};
+
+/// The error of what was asked for with the command `what`, and what mends it. Who only looks needs no more
+/// rights than that: those that a cache needs are not named.
+pub(in crate::redis) fn refused(findings: &Findings, what: &str, failure: &Failure) -> Error {
+    match failure {
+        Failure::Refused(error) => {
+            let reply = ServerReply::from(error);
+            let reason = match findings.refusals.mend_of(&reply.0) {
+                Some(mend) => format!("it refuses {what}; {mend}"),
+                None => format!("it refuses {what}"),
+            };
+            Kind::Unavailable { reason, cause: Some(Arc::new(reply)) }.into()
+        }
+        Failure::Unavailable(reason) => Kind::unavailable(format!("{reason} (at {what})")).into(),
+    }
+}

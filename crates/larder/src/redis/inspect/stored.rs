@@ -1,0 +1,103 @@
+//! What the header of a stored entry says.
+
+use std::time::Duration;
+
+use crate::{
+    epoch::Epoch,
+    scope::ScopeHash,
+    wire::{Header, Limits, json_text},
+};
+
+/// The header of an entry as it lies in Redis.
+#[derive(Debug, Clone)]
+pub struct StoredEntry {
+    header: Header,
+}
+
+/// When an entry was made, and how long it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// By the server's clock, in milliseconds since 1970-01-01T00:00:00Z.
+    pub created_ms: u64,
+    /// From then on: for how long a hit is nothing but a hit. It is refreshed ahead of its end after that.
+    pub prompt: Duration,
+    /// From then on: its TTL.
+    pub fresh: Duration,
+    /// From the end of `fresh`: for how long it is served stale while it is refreshed.
+    pub stale_while_revalidate: Duration,
+    /// From the end of `fresh`: for how long it is served stale if a computation fails.
+    pub stale_if_error: Duration,
+}
+
+impl StoredEntry {
+    /// Reads the beginning of a message of this `length`. Otherwise the short name of why no reader accepts it: see
+    /// `docs/wire-format.md`.
+    ///
+    /// # Errors
+    ///
+    /// If no reader of this build accepts it.
+    pub fn read(beginning: &[u8], length: u64) -> Result<Self, &'static str> {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let header = Header::parse_beginning(beginning, length, &Limits::default());
+        header.map(|header| Self { header }).map_err(|rejected| rejected.name())
+    }
+
+    /// The writer's position in the log when the computation began.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.header.envelope.epoch
+    }
+
+    /// The hashes of the scopes that cover it.
+    #[must_use]
+    pub fn scopes(&self) -> &[ScopeHash] {
+        &self.header.envelope.scopes
+    }
+
+    /// The name of its codec.
+    #[must_use]
+    pub fn codec(&self) -> &'static str {
+        self.header.codec.name()
+    }
+
+    /// The name of its compression.
+    #[must_use]
+    pub fn compression(&self) -> &'static str {
+        self.header.compression.name()
+    }
+
+    /// The fingerprint of its type.
+    #[must_use]
+    pub fn shape(&self) -> u64 {
+        self.header.shape
+    }
+
+    /// The length of its value before compression, and as it is stored.
+    #[must_use]
+    pub fn lengths(&self) -> (u64, u64) {
+        (self.header.raw_length() as u64, self.header.stored_length() as u64)
+    }
+
+    /// When it was made, and how long it lives.
+    #[must_use]
+    pub fn lifetimes(&self) -> Lifetimes {
+        let times = &self.header.envelope.times;
+        Lifetimes {
+            created_ms: times.created,
+            prompt: times.prompt,
+            fresh: times.fresh,
+            stale_while_revalidate: times.revalidate,
+            stale_if_error: times.on_error,
+        }
+    }
+
+    /// The value in the whole message as a JSON text; none if its codec does not say what its bytes mean (bincode).
+    /// Of MessagePack, bytes become `{"$bytes": "<hexadecimal>"}`.
+    ///
+    /// # Errors
+    ///
+    /// The short name of why no reader accepts the payload.
+    pub fn value(&self, message: &[u8]) -> Result<Option<String>, &'static str> {
+        json_text(&self.header, message, &Limits::default()).map_err(|rejected| rejected.name())
+    }
+}
