@@ -1,0 +1,46 @@
+//! What each command does.
+
+mod bench;
+mod clear;
+mod doctor;
+mod explain;
+mod get;
+mod invalidate;
+mod keys;
+mod largest;
+mod status;
+mod tail;
+mod trim;
+
+use clap::CommandFactory;
+
+use crate::{
+    cli::{Cli, Command},
+    failure::{Answer, Failure},
+    output::Output,
+};
+
+pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<Answer, Failure> {
+    let Cli { target, command, .. } = cli;
+    match command {
+        Command::Status => status::run(&target.connect().await?, output).await,
+        Command::Keys(keys) => keys::run(&target.connect().await?, &keys, output).await,
+        Command::Get(get) => get::run(&target.connect().await?, &get.key, output).await,
+        Command::Explain(explain) => explain::run(&target.connect().await?, &explain, output).await,
+        Command::Invalidate(what) => invalidate::run(&target, &what, output).await,
+        Command::Clear(clear) => clear::run(&target, &clear, output).await,
+        Command::Tail(tail) => tail::run(&target.connect().await?, &tail, output).await,
+        Command::Largest(largest) => largest::run(&target.connect().await?, largest.n.into(), output).await,
+        Command::Doctor => doctor::run(&target, output).await,
+        Command::Trim(trim) => trim::run(&target.connect().await?, &trim, output).await,
+        Command::Bench(bench) => bench::run(&target, &bench, output).await,
+        Command::Completions { shell } => completions(shell, output),
+    }
+}
+
+fn completions(shell: clap_complete::Shell, output: &mut Output) -> Result<Answer, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "larder", &mut script);
+    output.text(&String::from_utf8_lossy(&script))?;
+    Ok(Answer::Yes)
+}

@@ -1,0 +1,129 @@
+//! `larder tail`: what is invalidated, as it happens.
+
+use std::{collections::HashMap, time::Duration};
+
+use larder::{
+    Scope, ScopeHash,
+    internal::inspect::{Inspector, LogEvent},
+};
+use serde_json::{Value, json};
+
+use super::explain::process;
+use crate::{
+    cli::Tail,
+    failure::{Answer, Failure},
+    keys_of::{Walk, own_scopes, unnamed},
+    output::{Output, note},
+    units,
+};
+
+/// How often the log is asked.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How often keys are looked for that are new, to know them by their names.
+const LEARN: Duration = Duration::from_secs(5);
+
+/// So many scopes are known by their names at most.
+const MOST_NAMES: usize = 200_000;
+
+/// The names of scopes: the log has only hashes.
+struct Names(HashMap<ScopeHash, String>);
+
+impl Names {
+    fn new(tail: &Tail) -> Self {
+        let mut names = HashMap::from([(ScopeHash::ALL, "everything".to_owned())]);
+        names.extend(tail.tags.iter().map(|tag| (Scope::tag(tag).hash(), format!("tag {tag}"))));
+        for name in &tail.names {
+            match name.strip_suffix('*') {
+                Some(prefix) => _ = names.insert(Scope::prefix(prefix).hash(), name.clone()),
+                None => names.extend(own_scopes(name)),
+            }
+        }
+        Self(names)
+    }
+
+    /// Learns the keys that are in Redis, and their prefixes.
+    async fn learn(&mut self, inspector: &Inspector) -> Result<(), Failure> {
+        let mut walk = Walk::entries(inspector, "");
+        while let Some(names) = walk.next().await? {
+            let keys = names.iter().filter_map(|name| inspector.parse(name));
+            for (_, key) in keys {
+                if self.0.len() >= MOST_NAMES {
+                    return Ok(());
+                }
+                for (scope, name) in own_scopes(&String::from_utf8_lossy(key)) {
+                    self.0.entry(scope).or_insert(name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn of(&self, scope: ScopeHash) -> String {
+        self.0.get(&scope).cloned().unwrap_or_else(|| unnamed(scope))
+    }
+}
+
+pub(crate) async fn run(inspector: &Inspector, tail: &Tail, output: &mut Output) -> Result<Answer, Failure> {
+    let mut follower = inspector.follow().await?;
+    let mut names = Names::new(tail);
+    names.learn(inspector).await?;
+    let mut learned = tokio::time::Instant::now();
+    let log = inspector.log_name();
+    note(&match follower.exists() {
+        true => format!("following {log}; Ctrl-C ends it"),
+        false => format!("there is no {log} so far; waiting for a process that makes it; Ctrl-C ends it"),
+    });
+    let mut left = tail.count.unwrap_or(u64::MAX);
+    let end = tokio::signal::ctrl_c();
+    tokio::pin!(end);
+    while left > 0 {
+        let events = follower.next().await?;
+        let is_idle = events.is_empty();
+        for event in events {
+            let is_wanted = tail.all || !matches!(event, LogEvent::Computed { .. } | LogEvent::Joined { .. });
+            if is_wanted && left > 0 {
+                write(&event, &names, output)?;
+                left -= 1;
+            }
+        }
+        output.flush()?;
+        if !is_idle || left == 0 {
+            continue;
+        }
+        if learned.elapsed() >= LEARN {
+            names.learn(inspector).await?;
+            learned = tokio::time::Instant::now();
+        }
+        tokio::select! {
+            _ = &mut end => return Ok(Answer::Yes),
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+    Ok(Answer::Yes)
+}
+
+fn write(event: &LogEvent, names: &Names, output: &mut Output) -> Result<(), Failure> {
+    let (kind, epoch, scopes, sender) = match event {
+        LogEvent::Invalidated { epoch, sender, scopes } => ("invalidated", epoch, scopes.clone(), *sender),
+        LogEvent::Computed { epoch, key, has_value: true } => ("computed", epoch, vec![*key], 0),
+        LogEvent::Computed { epoch, key, .. } => ("not computed", epoch, vec![*key], 0),
+        LogEvent::Joined { epoch, sender } => ("process", epoch, Vec::new(), *sender),
+        LogEvent::Unreadable { epoch } => ("unreadable", epoch, vec![ScopeHash::ALL], 0),
+        LogEvent::Gap { epoch } => ("gap", epoch, vec![ScopeHash::ALL], 0),
+        _ => return Ok(()),
+    };
+    let by = process(sender);
+    if output.json {
+        let scope = |scope: &ScopeHash| -> Value {
+            json!({ "hash": format!("{:016x}", scope.get()), "name": names.0.get(scope) })
+        };
+        let scopes: Vec<_> = scopes.iter().map(scope).collect();
+        return output.json(&json!({
+            "event": kind, "epoch": epoch.to_string(), "scopes": scopes, "by": by,
+        }));
+    }
+    let scopes: Vec<_> = scopes.iter().map(|scope| units::printable(names.of(*scope).as_bytes())).collect();
+    let by = by.map(|by| format!("  by {by}")).unwrap_or_default();
+    output.line(format!("{:<20}  {kind:<12}  {}{by}", epoch.to_string(), scopes.join(", ")))
+}

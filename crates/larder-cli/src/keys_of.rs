@@ -1,0 +1,194 @@
+//! Entries by name: walking through all of them, what covers them, and how they stand.
+
+use std::{collections::HashSet, time::Duration};
+
+use larder::{
+    Scope, ScopeHash, Scopes,
+    internal::inspect::{History, Inspector, Kind, Master, Peek, StoredEntry, Verdict},
+};
+
+use crate::failure::Failure;
+
+/// How many keys are asked for at once.
+pub(crate) const PAGE: usize = 1_000;
+
+/// Walks through the names on all servers that match a pattern, a page at a time. While keys come and go a name may
+/// come twice.
+pub(crate) struct Walk<'i> {
+    inspector: &'i Inspector,
+    masters: Vec<Master>,
+    pattern: String,
+    cursor: u64,
+}
+
+impl<'i> Walk<'i> {
+    /// Through the entries whose keys begin with a text.
+    pub(crate) fn entries(inspector: &'i Inspector, begin: &str) -> Self {
+        Self { inspector, masters: inspector.masters(), pattern: inspector.pattern(Some(begin)), cursor: 0 }
+    }
+
+    /// The next names of entries, none of them twice; none at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Vec<u8>>>, Failure> {
+        let Some(master) = self.masters.last() else { return Ok(None) };
+        let page = self.inspector.scan(master, self.cursor, Some(&self.pattern), PAGE).await?;
+        self.cursor = page.cursor;
+        if page.cursor == 0 {
+            self.masters.pop();
+        }
+        let mut seen = HashSet::new();
+        let mut names = page.names;
+        names.retain(|name| {
+            let is_entry = matches!(self.inspector.parse(name), Some((Kind::Entry, _)));
+            is_entry && seen.insert(name.clone())
+        });
+        Ok(Some(names))
+    }
+}
+
+/// The scopes that every entry of a key has, with their names.
+pub(crate) fn own_scopes(key: &str) -> Vec<(ScopeHash, String)> {
+    let prefixes = key.match_indices(':').map(|(colon, _)| &key[..=colon]);
+    let prefixes = prefixes.map(|prefix| (Scope::prefix(prefix).hash(), format!("{prefix}*")));
+    std::iter::once((Scope::key(key).hash(), key.to_owned())).chain(prefixes).collect()
+}
+
+/// A scope without a known name.
+pub(crate) fn unnamed(scope: ScopeHash) -> String {
+    match scope {
+        ScopeHash::ALL => "everything".to_owned(),
+        scope if scope.is_wide() => format!("prefix or tag {:016x}", scope.get()),
+        scope => format!("key {:016x}", scope.get()),
+    }
+}
+
+/// How an entry stands, for a process that connects now.
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    /// Whether it would be served: fresh, or stale within its windows.
+    pub(crate) is_served: bool,
+    /// One word, or a few.
+    pub(crate) name: String,
+    /// Why it is not served, or not as a plain hit.
+    pub(crate) why: Option<String>,
+}
+
+impl State {
+    fn not(name: &str, why: impl Into<String>) -> Self {
+        Self { is_served: false, name: name.to_owned(), why: Some(why.into()) }
+    }
+
+    /// Of what lies under a key.
+    pub(crate) fn of(history: &History, key: &str, peek: &Peek) -> Self {
+        let entry = match &peek.entry {
+            Ok(entry) => entry,
+            Err(reason) => return Self::not("unreadable", unreadable(reason)),
+        };
+        match history.judge(Scope::key(key).hash(), entry.scopes(), entry.epoch()) {
+            Verdict::Valid => Self::by_age(age(history, entry), entry),
+            Verdict::Invalidated => Self::not("invalidated", invalidated(history, key, entry)),
+            Verdict::OlderThanLog => Self::not(
+                "older than log",
+                "computed before the oldest record of the log: only processes that have followed it since may serve it",
+            ),
+            Verdict::AheadOfLog => {
+                Self::not("ahead of log", "its epoch is above the log's: it may be of a log that was lost")
+            }
+            Verdict::NoLog => Self::not(
+                "no log",
+                "there is no invalidation log: the first process that connects begins anew",
+            ),
+            Verdict::OtherKey => Self::not("other key", "its header does not name this key"),
+            _ => Self::not("not judged", "this version of the command does not know why"),
+        }
+    }
+
+    /// Whether no process serves it, and none will: whichever release it is, and however long it has followed the log.
+    pub(crate) fn is_of_no_use(&self) -> bool {
+        matches!(self.name.as_str(), "invalidated" | "expired")
+    }
+
+    fn by_age(age: Duration, entry: &StoredEntry) -> Self {
+        let lives = entry.lifetimes();
+        let windows = lives.stale_while_revalidate.max(lives.stale_if_error);
+        if age < lives.fresh {
+            return Self { is_served: true, name: "valid".to_owned(), why: None };
+        }
+        if age < lives.fresh.saturating_add(windows) {
+            let why = Some("its TTL has ended, and it is within a stale window".to_owned());
+            return Self { is_served: true, name: "stale".to_owned(), why };
+        }
+        Self::not("expired", "its TTL and its stale windows have ended")
+    }
+}
+
+/// How old an entry is, by the server's clock.
+pub(crate) fn age(history: &History, entry: &StoredEntry) -> Duration {
+    Duration::from_millis(history.now_ms().saturating_sub(entry.lifetimes().created_ms))
+}
+
+fn invalidated(history: &History, key: &str, entry: &StoredEntry) -> String {
+    let epoch = entry.epoch();
+    let everything = history.invalidations_of(ScopeHash::ALL).first();
+    if everything.is_some_and(|(at, _)| *at > epoch) {
+        return "everything was invalidated since".to_owned();
+    }
+    let own = own_scopes(key);
+    let name = |scope: &ScopeHash| {
+        own.iter().find(|(hash, _)| hash == scope).map_or_else(|| unnamed(*scope), |(_, name)| name.clone())
+    };
+    let changed = entry.scopes().iter().filter(|scope| history.is_invalidated_since(**scope, epoch));
+    let names: Vec<_> = changed.map(name).take(4).collect();
+    format!("invalidated since: {}", names.join(", "))
+}
+
+/// What the short name of a reason means.
+pub(crate) fn unreadable(reason: &str) -> String {
+    let meaning = match reason {
+        "type" => "it is no string: another program wrote it",
+        "magic" => "it was not written by larder",
+        "version" => "another version of the format: a release that is newer or older",
+        "truncated" | "trailing" => "its length is not what its header says",
+        "checksum" => "its bytes are not those that were written",
+        "header" => "its header contradicts itself",
+        "codec" => "a codec that this build does not have: build larder-cli with the feature `bincode`",
+        "compression" => {
+            "a compression that this build does not have: build larder-cli with the feature `zstd`"
+        }
+        "too_large" => "larger than any reader accepts",
+        "decompress" => "it cannot be decompressed",
+        "too_deep" => "nested too deep to be shown",
+        _ => "its bytes are no value of its codec",
+    };
+    format!("{reason}: {meaning}")
+}
+
+/// The scopes that a text of the command line names.
+pub(crate) fn scopes_of(texts: &[String], exact: bool) -> Result<Scopes, Failure> {
+    let mut scopes = Vec::new();
+    for text in texts {
+        let before = text.strip_suffix('*').unwrap_or(text);
+        scopes.push(match () {
+            () if exact || !text.contains('*') => Scope::key(text),
+            () if before.ends_with(':') && !before.contains('*') => Scope::prefix(before),
+            () => {
+                return Err(Failure::usage(format!(
+                    "{text:?}: a `*` stands only at the end, after a `:`; write PREFIX:*, or --all for everything, or \
+                     --exact for a key that has a `*` in it"
+                )));
+            }
+        });
+    }
+    Ok(Scopes::from(scopes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_covers_a_key() {
+        let names: Vec<_> = own_scopes("a:b:c").into_iter().map(|(_, name)| name).collect();
+        assert_eq!(names, ["a:b:c", "a:*", "a:b:*"]);
+        assert_eq!(own_scopes("x").len(), 1);
+    }
+}

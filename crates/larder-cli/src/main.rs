@@ -1,0 +1,42 @@
+//! `larder`: what the caching library of that name keeps in Redis, seen, explained, invalidated, measured and checked.
+//!
+//! It uses larder's own code for connections, names, headers, the log and judging (`larder::internal::inspect`), and
+//! takes no part in caching: it follows no log, and makes none, unless it invalidates something.
+
+mod cli;
+mod commands;
+mod failure;
+mod histogram;
+mod keys_of;
+mod output;
+mod pretty;
+mod table;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::{cli::Cli, failure::Failure, output::Output};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.json;
+    let outcome = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::from(error).into_code(json))
+        .map(|runtime| {
+            let mut output = Output::new(json);
+            let outcome = runtime.block_on(commands::run(cli, &mut output));
+            let outcome = outcome.and_then(|code| output.flush().map(|()| code));
+            // A name that is looked up in vain, or a log's thread, is not waited for.
+            runtime.shutdown_background();
+            outcome
+        });
+    match outcome {
+        Ok(Ok(answer)) => answer.code(),
+        Ok(Err(failure)) => failure.into_code(json),
+        Err(code) => code,
+    }
+}

@@ -1,0 +1,47 @@
+//! The standard output.
+
+use std::io::{self, BufWriter, Stdout, Write};
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Where answers go.
+pub(crate) struct Output {
+    /// For programs rather than for people.
+    pub(crate) json: bool,
+    writer: BufWriter<Stdout>,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json, writer: BufWriter::with_capacity(1 << 16, io::stdout()) }
+    }
+
+    /// A line for people.
+    pub(crate) fn line(&mut self, text: impl AsRef<str>) -> Result<(), Failure> {
+        Ok(writeln!(self.writer, "{}", text.as_ref().trim_end())?)
+    }
+
+    /// Text with its line ends.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        Ok(self.writer.write_all(text.as_bytes())?)
+    }
+
+    /// A line for programs.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        serde_json::to_writer(&mut self.writer, value).map_err(io::Error::from)?;
+        Ok(writeln!(self.writer)?)
+    }
+
+    /// What was written is to be seen now.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        Ok(self.writer.flush()?)
+    }
+}
+
+/// Says what goes on while the answer is not there yet, on the standard error.
+pub(crate) fn note(text: &str) {
+    // What cannot be said is no reason to end.
+    _ = writeln!(io::stderr().lock(), "larder: {text}");
+}

@@ -1,0 +1,258 @@
+//! `status`, `keys`, `get`, `explain`, `largest`.
+
+use std::time::Duration;
+
+use larder::{CacheExt, Codec, Compression, Policy, Scope};
+use serde_json::json;
+
+use crate::world::{World, policy, tagged};
+
+fn both() -> [World; 2] {
+    [World::single(), World::clustered()]
+}
+
+#[test]
+fn status_counts_what_is_there() {
+    for world in both() {
+        let cache = world.cache();
+        world.fill(&cache, 0..120);
+        world.block_on(async { cache.increment("hits", 3, None).await }).expect("it counts");
+        let status = &world.json(&["status"], 0)[0];
+        assert_eq!(status["prefix"], "shop");
+        assert_eq!(status["keys"]["entries"], 120, "{status}");
+        assert_eq!(status["keys"]["counters"], 1);
+        assert_eq!(status["keys"]["foreign"], 0);
+        assert_eq!(status["keys"]["estimated"], false);
+        assert!(status["log"]["records"].as_u64() > Some(100), "{status}");
+        assert_eq!(
+            status["servers"].as_array().map(Vec::len),
+            Some(if world.cluster.is_some() { 3 } else { 1 })
+        );
+        let text = world.prints(&["status"], 0);
+        assert!(text.contains("shop:  120 entries, 1 counters"), "{text}");
+    }
+}
+
+/// Nothing is written by who only looks.
+#[test]
+fn looking_leaves_nothing_behind() {
+    let world = World::single();
+    for (arguments, code) in [
+        (&["status"][..], 0),
+        (&["keys"], 0),
+        (&["get", "x"], 1),
+        (&["explain", "x"], 1),
+        (&["largest"], 0),
+        (&["doctor"], 0),
+        (&["trim"], 0),
+    ] {
+        world.prints(arguments, code);
+        assert_eq!(world.server().command::<u64>(&["DBSIZE"]), 0, "{arguments:?}");
+    }
+}
+
+#[test]
+fn keys_are_listed_from_all_nodes_with_their_state() {
+    for world in both() {
+        let cache = world.cache();
+        world.fill(&cache, 0..2_500);
+        world.block_on(async {
+            cache.insert("page:1", &"x".repeat(9_000), policy()).await.expect("it is stored");
+            cache.insert("org:1", &1u8, tagged(["acme"])).await.expect("it is stored");
+        });
+        let all = world.json(&["keys"], 0);
+        assert_eq!(all.len(), 2_502);
+        assert!(all.iter().all(|line| line["state"] == "valid" && line["why"].is_null()));
+        let page = world.json(&["keys", "page:*"], 0);
+        assert_eq!(page.len(), 1);
+        assert_eq!((&page[0]["codec"], &page[0]["compression"]), (&json!("MessagePack"), &json!("LZ4")));
+        assert!(page[0]["ttl_ms"].as_u64() > Some(290_000) && page[0]["size"].as_u64() < Some(9_000));
+        assert_eq!(world.json(&["keys", "user:1", "--limit", "5"], 0).len(), 5);
+
+        // Those of other scopes than their own keys stay in Redis, and are invalid.
+        world.block_on(async {
+            cache.invalidate("user:*").await;
+            cache.invalidate(Scope::tag("acme")).await;
+        });
+        let invalid = world.json(&["keys", "--invalid"], 0);
+        assert_eq!(invalid.len(), 2_501);
+        let of = |key: &str| invalid.iter().find(|line| line["key"] == key).expect("it is listed");
+        assert_eq!(of("user:7")["why"], "invalidated since: user:*");
+        assert!(
+            of("org:1")["why"].as_str().is_some_and(|why| why.contains("prefix or tag")),
+            "{}",
+            of("org:1")
+        );
+        world.block_on(async { cache.invalidate("*").await });
+        assert!(world.prints(&["keys", "page:"], 0).contains("page:1  (everything was invalidated since)"));
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    let world = World::single();
+    let cache = world.cache();
+    world.fill(&cache, 0..3);
+    let server = world.server();
+    server.command::<()>(&["SET", "shop:e:text", "hello"]);
+    server.command::<()>(&["RPUSH", "shop:e:list", "hello"]);
+    server.command::<()>(&["SET", "shop:e:\u{1b}[2Jx", "hello"]);
+    server.command::<()>(&["SET", "shopping:e:other", "hello"]);
+    server.command::<()>(&["SETRANGE", "shop:e:user:1", "60", "x"]);
+    server.command::<()>(&["COPY", "shop:e:user:0", "shop:e:user:9"]);
+    let lines = world.json(&["keys"], 0);
+    assert_eq!(lines.len(), 7, "nothing outside of the prefix: {lines:?}");
+    let why = |key: &str| {
+        let line = lines.iter().find(|line| line["key"] == key).expect("it is listed");
+        line["why"].as_str().unwrap_or_default().to_owned()
+    };
+    assert!(why("text").starts_with("magic"), "{}", why("text"));
+    assert!(why("list").starts_with("type"), "{}", why("list"));
+    assert!(why("user:1").starts_with("checksum"), "{}", why("user:1"));
+    assert!(why("user:9").contains("does not name this key"), "{}", why("user:9"));
+    assert_eq!(why("user:2"), "");
+    assert!(!world.prints(&["keys"], 0).contains('\u{1b}'), "a key controls the terminal");
+}
+
+#[test]
+fn get_shows_header_and_value() {
+    for world in both() {
+        let codecs = [
+            (Codec::MessagePack, Compression::Lz4),
+            (Codec::Json, Compression::None),
+            (Codec::Json, Compression::Zstd),
+        ];
+        for (codec, compression) in codecs {
+            let cache = world.cache_with(codec, compression);
+            world.fill(&cache, 7..8);
+            let text = world.prints(&["get", "user:7", "--json"], 0);
+            assert!(text.contains(r#""value":{"name":"User 7","id":7}"#), "{codec:?}: {text}");
+            let get = &world.json(&["get", "user:7"], 0)[0];
+            assert_eq!(get["header"]["codec"], codec.name());
+            assert_eq!(get["header"]["fresh_ms"], 300_000);
+            assert_eq!(get["header"]["scopes"].as_array().map(Vec::len), Some(2));
+            let text = world.prints(&["get", "user:7"], 0);
+            assert!(text.contains("{\n  \"name\": \"User 7\",\n  \"id\": 7\n}"), "{text}");
+            world
+                .block_on(async { cache.insert("long", &vec![7u16; 3_000], policy()).await })
+                .expect("stored");
+            let value = &world.json(&["get", "long"], 0)[0]["value"];
+            assert_eq!(value.as_array().map(Vec::len), Some(3_000));
+        }
+        let cache = world.cache_with(Codec::Bincode, Compression::None);
+        world.fill(&cache, 8..9);
+        let get = &world.json(&["get", "user:8"], 0)[0];
+        assert!(get["value"].is_null());
+        assert!(
+            get["value_problem"].as_str().is_some_and(|text| text.contains("bincode cannot be shown")),
+            "{get}"
+        );
+        let absent = world.run(&["get", "user:1000"]);
+        assert_eq!(absent.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&absent.stderr).contains("there is no entry of the key user:1000"));
+    }
+}
+
+#[test]
+fn explain_names_what_was_invalidated_and_when() {
+    for world in both() {
+        let cache = world.cache();
+        // The process takes up the start of the log before entries are made.
+        world.fill(&cache, 7..8);
+        let explain = &world.json(&["explain", "user:7"], 0)[0];
+        assert_eq!((&explain["served"], &explain["state"]), (&json!(true), &json!("valid")));
+
+        world.block_on(async {
+            let board = cache.get_or_compute("board:1", tagged(["org:1"]), || async {
+                let _: Option<crate::world::User> = cache.get("user:7").await.ok().flatten();
+                Ok::<_, String>(1u8)
+            });
+            board.await.expect("it is computed");
+        });
+        // Its value reaches Redis behind its caller.
+        larder_servers::until("the board is stored", || {
+            (world.run(&["explain", "board:1"]).status.code() == Some(0)).then_some(())
+        });
+        let epoch = world.block_on(async { cache.invalidate(Scope::tag("org:1")).await });
+        let larder::Invalidation::Delivered(epoch) = epoch else { panic!("it is queued") };
+        let explain = &world.json(&["explain", "board:1", "--tag", "org:1", "--from", "user:7"], 1)[0];
+        assert_eq!((&explain["served"], &explain["state"]), (&json!(false), &json!("invalidated")));
+        let scopes = explain["scopes"].as_array().expect("scopes");
+        let of = |name: &str| {
+            scopes.iter().find(|scope| scope["name"] == name).unwrap_or_else(|| panic!("{name}: {explain}"))
+        };
+        assert_eq!(of("tag org:1")["invalidated_last"], epoch.to_string());
+        assert_eq!(of("tag org:1")["since_computed"], true);
+        assert!(of("tag org:1")["by"].is_string());
+        assert_eq!(of("board:*")["invalidated_last"], json!(null));
+        assert_eq!(of("user:7")["since_computed"], false, "its insertion was before");
+        let text = world.prints(&["explain", "board:1", "--tag", "org:1"], 1);
+        assert!(
+            text.contains("board:1: would not be served by a process that connects now (invalidated)"),
+            "{text}"
+        );
+        assert!(text.contains("after it was computed"), "{text}");
+        assert!(text.contains("invalidated since: tag org:1\n"), "{text}");
+
+        world.block_on(async { cache.invalidate("user:7").await });
+        let gone = world.prints(&["explain", "user:7"], 1);
+        assert!(gone.contains("user:7: not in Redis") && gone.contains("was invalidated last at"), "{gone}");
+        let never = world.prints(&["explain", "nothing"], 1);
+        assert!(never.contains("not in Redis"), "{never}");
+    }
+}
+
+/// What a trimmed log no longer knows is not claimed.
+#[test]
+fn entries_older_than_the_log_are_told_from_invalidated_ones() {
+    let world = World::single();
+    let cache = world.cache();
+    world.fill(&cache, 0..2);
+    world.block_on(async {
+        for _ in 0..5 {
+            cache.invalidate("other").await;
+        }
+    });
+    world.server().trim_stream("shop:log", 2);
+    let explain = &world.json(&["explain", "user:1"], 1)[0];
+    assert_eq!(explain["state"], "older than log", "{explain}");
+    world.server().delete("shop:log");
+    drop(cache);
+    let state = |line: &serde_json::Value| line["state"].as_str().unwrap_or_default().to_owned();
+    let states: Vec<_> = world.json(&["keys"], 0).iter().map(state).collect();
+    // The program's thread may make the log anew before it ends.
+    assert!(states.iter().all(|state| state == "no log" || state == "invalidated"), "{states:?}");
+}
+
+#[test]
+fn stale_entries_and_those_of_a_lost_log() {
+    let world = World::single();
+    let cache = world.cache();
+    let short = Policy::builder()
+        .ttl(Duration::from_millis(1))
+        .stale_while_revalidate(Duration::from_secs(100))
+        .build()
+        .expect("it is valid");
+    world.block_on(async { cache.insert("old", &1u8, short).await }).expect("it is stored");
+    let explain = &world.json(&["explain", "old"], 0)[0];
+    assert_eq!((&explain["served"], &explain["state"]), (&json!(true), &json!("stale")));
+}
+
+#[test]
+fn the_largest_first() {
+    for world in both() {
+        let cache = world.cache_with(Codec::MessagePack, Compression::None);
+        world.block_on(async {
+            for (index, size) in [10, 5_000, 70_000, 300, 20_000].into_iter().enumerate() {
+                cache.insert(&format!("v:{index}"), &"x".repeat(size), policy()).await.expect("stored");
+            }
+        });
+        let keys = |lines: Vec<serde_json::Value>| -> Vec<_> {
+            lines.into_iter().map(|line| line["key"].as_str().unwrap_or_default().to_owned()).collect()
+        };
+        assert_eq!(keys(world.json(&["largest", "3"], 0)), ["v:2", "v:4", "v:1"]);
+        assert_eq!(world.json(&["largest"], 0).len(), 5);
+        let text = world.prints(&["largest", "1"], 0);
+        assert!(text.contains("68.4 KiB") || text.contains("68.5 KiB"), "{text}");
+    }
+}

@@ -1,0 +1,8 @@
+//! The command as people and scripts use it: the real binary, against real servers.
+
+mod failures;
+mod looking;
+mod measuring;
+mod mending;
+mod telling;
+mod world;

@@ -1,0 +1,148 @@
+//! `invalidate`, `clear`, `tail`.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
+use larder::{CacheExt, MemoryCache, RedisCache, Scope, TieredCache};
+use larder_servers::until;
+
+use crate::world::{User, World, policy, tagged, user};
+
+fn both() -> [World; 2] {
+    [World::single(), World::clustered()]
+}
+
+/// Another process' memory, with `user:<id>` in it.
+fn remembering(world: &World) -> TieredCache {
+    let cache = TieredCache::new(MemoryCache::new(1_000), world.cache());
+    world.block_on(async {
+        for key in ["user:1", "user:2", "page:1", "org"] {
+            cache.insert(key, &1u8, tagged([format!("of-{key}")])).await.expect("it is stored");
+        }
+    });
+    cache
+}
+
+fn has(world: &World, cache: &TieredCache, key: &str) -> bool {
+    world.block_on(async { cache.get::<u8>(key).await }).expect("a key").is_some()
+}
+
+#[test]
+fn what_is_invalidated_goes_in_all_processes() {
+    for world in both() {
+        let cache = remembering(&world);
+        let all = ["user:1", "user:2", "page:1", "org"];
+        for (arguments, gone) in [
+            (&["invalidate", "user:1"][..], &["user:1"][..]),
+            (&["invalidate", "user:*"], &["user:1", "user:2"]),
+            (&["invalidate", "--tag", "of-org", "page:1"], &["page:1", "org"]),
+            (&["invalidate", "--all"], &all),
+        ] {
+            let cache = match arguments[1] {
+                "user:1" => cache.clone(),
+                _ => remembering(&world),
+            };
+            let said = &world.json(arguments, 0)[0];
+            assert!(said["epoch"].is_string(), "{said}");
+            for key in gone {
+                until("it is gone", || (!has(&world, &cache, key)).then_some(()));
+            }
+            for key in all.iter().filter(|key| !gone.contains(key)) {
+                assert!(has(&world, &cache, key), "{arguments:?} drops {key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_pattern_is_refused() {
+    let world = World::single();
+    for arguments in
+        [&["invalidate", "user*"][..], &["invalidate", "a:*:b"], &["invalidate"], &["invalidate", "*"]]
+    {
+        world.prints(arguments, 2);
+    }
+    assert!(world.prints(&["invalidate", "user*", "--exact"], 0).contains("user*"));
+}
+
+fn entries(world: &World) -> usize {
+    world.json(&["keys"], 0).len()
+}
+
+#[test]
+fn clear_touches_nothing_outside_of_the_prefix() {
+    for world in both() {
+        let cache = world.cache();
+        world.fill(&cache, 0..1_500);
+        // Its keys begin as this prefix does.
+        let neighbour = world
+            .block_on(RedisCache::builder().url(&world.url).prefix("shop2").connect())
+            .expect("it connects");
+        world.block_on(async {
+            cache.increment("hits", 1, None).await.expect("it counts");
+            cache.insert("org:1", &1u8, policy()).await.expect("it is stored");
+            neighbour.insert("user:1", &user(1), policy()).await.expect("it is stored");
+        });
+
+        let refused = world.run(&["clear"]);
+        assert_eq!(refused.status.code(), Some(2), "there is nobody to ask");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("say --yes to clear all entries"));
+        assert_eq!(entries(&world), 1_501);
+
+        let said = &world.json(&["clear", "--namespace", "user", "--yes"], 0)[0];
+        assert_eq!(said["deleted"], 1_500, "{said}");
+        assert_eq!(entries(&world), 1);
+        let gone: Option<User> = world.block_on(cache.get("user:7")).expect("a key");
+        assert_eq!(gone, None);
+        assert_eq!(world.json(&["clear", "--yes"], 0)[0]["deleted"], 1);
+        world.block_on(async {
+            assert_eq!(cache.counter("hits").await.expect("it is there"), 1);
+            assert!(
+                neighbour.get::<User>("user:1").await.expect("a key").is_some(),
+                "its log is another one"
+            );
+        });
+    }
+}
+
+#[test]
+fn tail_shows_what_happens() {
+    for world in both() {
+        let cache = world.cache();
+        world.fill(&cache, 7..8);
+        let mut child = world
+            .command(&["tail", "--json", "--count", "4", "--tag", "acme"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut said = String::new();
+        let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+        stderr.read_line(&mut said).expect("it says that it follows");
+        assert!(said.contains("following shop:log"), "{said}");
+        world.block_on(async {
+            cache.invalidate("user:*").await;
+            cache.invalidate("user:7").await;
+            cache.invalidate(Scope::tag("acme")).await;
+            cache.invalidate("unknown").await;
+        });
+        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let names: Vec<_> = stdout
+            .lines()
+            .map(|line| {
+                let line: serde_json::Value =
+                    serde_json::from_str(&line.expect("a line")).expect("it is JSON");
+                assert_eq!(line["event"], "invalidated");
+                assert!(line["by"].is_string(), "{line}");
+                line["scopes"][0]["name"].clone()
+            })
+            .collect();
+        assert_eq!(child.wait().expect("it ends").code(), Some(0));
+        assert_eq!(
+            names,
+            [serde_json::json!("user:*"), "user:7".into(), "tag acme".into(), serde_json::Value::Null]
+        );
+    }
+}
