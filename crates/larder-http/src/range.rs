@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn section_14_1_2_ranges_of_ten_bytes() {
-        let one = |start, end| Some(Selection::Ranges(vec![start..end]));
+        let one = |start, end| Some(Selection::Ranges(std::iter::once(start..end).collect()));
         assert_eq!(selected("bytes=0-0", 10), one(0, 1));
         assert_eq!(selected("Bytes=2-4", 10), one(2, 5));
         assert_eq!(selected("bytes=5-", 10), one(5, 10));

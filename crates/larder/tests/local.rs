@@ -1,5 +1,4 @@
 //! Values without serde, which stay in their process: by attribute and by hand.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 

@@ -17,7 +17,7 @@ fn count() -> u64 {
     COUNT.fetch_add(1, Ordering::Relaxed)
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Db;
 
 #[cached(
