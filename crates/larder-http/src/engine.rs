@@ -165,7 +165,7 @@ impl HttpCache {
                 }
                 Assessment::Fetch(miss) => miss,
             };
-            if self.asks_handler_for_part(&request, &miss) {
+            if miss.stored.is_none() && self.asks_handler_for_part(&request, &miss.key.text, miss.why) {
                 return self.pass(&request, CacheStatus::forwarded(Forward::Partial), origin).await;
             }
             if request.is_lookup_only {

@@ -3,7 +3,6 @@
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use http_body::Body as _;
 
-use super::Miss;
 use crate::{
     body::{HandlerBody, ResponseBody},
     cache_status::{CacheStatus, Forward},
@@ -37,11 +36,12 @@ const NOT_IN_A_416: [HeaderName; 11] = [
 ];
 
 impl HttpCache {
-    /// Whether a request for a part goes to the handler as it is: nothing is stored, and the whole would not be.
-    pub(super) fn asks_handler_for_part(&self, request: &CacheableRequest, miss: &Miss) -> bool {
-        let Some(ranges) = request.ranges.as_ref().filter(|_| miss.stored.is_none()) else { return false };
-        let (most, now, key) = (self.config.max_range_fetch(), self.config.shared_now(), &miss.key.text);
-        miss.why == Forward::Miss
+    /// Whether a request for a part goes to the handler as it is: nothing is stored under its key, for this reason, and
+    /// the whole would not be.
+    pub(super) fn asks_handler_for_part(&self, request: &CacheableRequest, key: &str, why: Forward) -> bool {
+        let Some(ranges) = &request.ranges else { return false };
+        let (most, now) = (self.config.max_range_fetch(), self.config.shared_now());
+        why == Forward::Miss
             || most == 0
             || ranges.begin_after(most as u64)
             || self.state.too_large.is_marked(key, false, now)
