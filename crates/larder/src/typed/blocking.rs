@@ -46,7 +46,7 @@ use crate::{
 ///
 /// drop(cache.invalidate("answer")); // done when it returns
 /// assert_eq!(cache.blocking().get::<u32>("answer")?, None);
-/// # larder::Result::Ok(())
+/// # Ok::<(), larder::Error>(())
 /// ```
 pub struct Blocking<'c, C: ?Sized> {
     cache: &'c C,
