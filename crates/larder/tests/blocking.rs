@@ -284,7 +284,7 @@ fn put_name(id: u64, to: &str) -> Result<Option<String>, String> {
 #[test]
 fn invalidations_reach_what_was_made_of_it() {
     assert_eq!(greeting(1), "Hello, stranger!");
-    names(|names| drop(names.insert(1, "nobody knows".into())));
+    names(|names| drop(names.insert(1, "no such name".into())));
     assert_eq!(greeting(1), "Hello, stranger!", "it is kept, and so is the `None`");
     rename(1, "Ada");
     assert_eq!(greeting(1), "Hello, Ada!");

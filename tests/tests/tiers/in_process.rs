@@ -80,7 +80,7 @@ fn without_a_runtime_an_invalidation_reaches_the_other_process() {
     }
     let computed = b.stats().computations;
     assert_eq!(twice(&b, 7), twice(&b, 7));
-    assert_eq!(b.stats().computations, computed, "what nobody invalidates is kept");
+    assert_eq!(b.stats().computations, computed, "what is not invalidated is kept");
 
     drop(a.invalidate(Scope::tag("rules")));
     soon(|| {
@@ -110,7 +110,7 @@ fn what_is_queued_without_a_runtime_is_delivered_when_the_server_is_back() {
     soon(|| b.link().out_of_touch < Duration::from_millis(500) && keep());
     server.kill();
     drop(a.invalidate("queued"));
-    assert_eq!(kept(&b), Some(1), "nobody could tell it");
+    assert_eq!(kept(&b), Some(1), "no process could tell it");
     server.restart(Data::Kept);
     soon(|| kept(&b).is_none());
     soon(|| a.link().waiting == 0);

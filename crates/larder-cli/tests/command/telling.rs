@@ -87,7 +87,7 @@ fn clear_touches_nothing_outside_of_the_prefix() {
         });
 
         let refused = world.run(&["clear"]);
-        assert_eq!(refused.status.code(), Some(2), "there is nobody to ask");
+        assert_eq!(refused.status.code(), Some(2), "there is no terminal to ask on");
         assert!(String::from_utf8_lossy(&refused.stderr).contains("say --yes to clear all entries"));
         assert_eq!(entries(&world), 1_501);
 
