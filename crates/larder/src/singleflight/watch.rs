@@ -208,6 +208,24 @@ mod tests {
         assert!(watch.is_abandoned(), "what woke it meanwhile is remembered");
     }
 
+    /// A thread that computes may have been woken, by what it waited for before.
+    #[test]
+    fn what_is_busy_is_not_abandoned_though_it_is_woken() {
+        for woken_before in [true, false] {
+            let watch = Watch::new(SHORT);
+            let (_future, waker) = polled_once(&watch);
+            if woken_before {
+                waker.wake_by_ref();
+            }
+            let busy = watch.busy();
+            waker.wake_by_ref();
+            thread::sleep(SHORT * 2);
+            assert!(!watch.is_abandoned());
+            drop(busy);
+            assert!(!watch.is_abandoned(), "the limit begins now");
+        }
+    }
+
     #[test]
     fn a_task_that_is_never_polled_is_abandoned() {
         let watch = Watch::of_task(SHORT);
