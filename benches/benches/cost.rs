@@ -39,9 +39,10 @@ struct Operation {
 }
 
 /// The operations that `--guard` compares.
-const GUARDED: [&str; 11] = [
+const GUARDED: [&str; 12] = [
     "`#[cached]`",
     "`#[cached]`, a `Result`",
+    "`#[cached]`, not async",
     "`#[cached]`, text in key and value",
     "`get`",
     "`get_or_compute`",

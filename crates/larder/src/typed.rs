@@ -242,7 +242,7 @@ pub trait CacheExt: Cache {
         E: Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
-        async move { look_or_compute(self, key, terms::<V>(policy.borrow()), Unshared, compute).await }
+        async move { look_or_compute(self, key, (policy.borrow(), Wanted::shared::<V>), Unshared, compute).await }
     }
 
     /// As [`get_or_compute`](Self::get_or_compute); a failure is shared, as clones, with those who waited
@@ -262,7 +262,7 @@ pub trait CacheExt: Cache {
         E: Clone + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
-        async move { look_or_compute(self, key, terms::<V>(policy.borrow()), Cloned, compute).await }
+        async move { look_or_compute(self, key, (policy.borrow(), Wanted::shared::<V>), Cloned, compute).await }
     }
 
     /// As [`get_or_compute_shared`](Self::get_or_compute_shared), in a task of its own: the computation

@@ -15,11 +15,12 @@ use crate::{
     value::LocalValue,
 };
 
-/// The value under a key: of a lookup, or from everything else there is, in a box of its own.
+/// The value under a key: of a lookup, or from everything else there is, in a box of its own. `wanted` is called only then:
+/// a hit need not know.
 pub(super) async fn look_or_compute<V, E, C, S, Fut>(
     cache: &C,
     key: &str,
-    (policy, wanted): (&Policy, Wanted),
+    (policy, wanted): (&Policy, fn(&Policy) -> Wanted),
     sharing: S,
     compute: impl FnOnce() -> Fut + Send,
 ) -> Result<V, E>
@@ -35,8 +36,8 @@ where
         Ok(value) => Ok(value),
         Err(missed) => {
             warn_if_spawning(policy);
-            Box::pin(read_through::get_or_compute((cache, &*key), missed, (policy, wanted), sharing, compute))
-                .await
+            let (at, terms) = ((cache, &*key), (policy, wanted(policy)));
+            Box::pin(read_through::get_or_compute(at, missed, terms, sharing, compute)).await
         }
     }
 }

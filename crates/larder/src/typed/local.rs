@@ -104,7 +104,7 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
         E: Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
-        look_or_compute(self.cache, key, terms::<V>(policy.borrow()), Unshared, compute).await
+        look_or_compute(self.cache, key, (policy.borrow(), Wanted::local::<V>), Unshared, compute).await
     }
 
     /// As [`CacheExt::get_or_compute_shared`](crate::CacheExt::get_or_compute_shared).
@@ -123,7 +123,7 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
         E: Clone + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
-        look_or_compute(self.cache, key, terms::<V>(policy.borrow()), Cloned, compute).await
+        look_or_compute(self.cache, key, (policy.borrow(), Wanted::local::<V>), Cloned, compute).await
     }
 
     /// As [`CacheExt::get_or_compute_background`](crate::CacheExt::get_or_compute_background).
