@@ -177,6 +177,14 @@ async fn a_record_that_is_older_than_the_entry_does_not_drop_it() {
     let others = log_connections(&server);
     let b = tiered(patient(RedisCache::builder().url(proxy.url()))).await;
     assert_eq!(found::<u64>(&b, "key").await, None);
+    // Each process begins to append in a millisecond of its own. The IDs of a log that was just made are ahead of the
+    // clock, and a process that is out of touch accepts none of them but those of the millisecond that it has come to.
+    for begins in [&a, &b] {
+        let Invalidation::Delivered(begun) = begins.invalidate("begun").await else { panic!("it is delivered") };
+        for follows in [&a, &b] {
+            eventually(async || follows.link().position >= begun).await;
+        }
+    }
     // From here on the process does not read the log, and reads entries.
     proxy.refuse();
     for id in log_connections(&server).iter().filter(|id| !others.contains(id)) {
