@@ -1,6 +1,7 @@
 //! The core of a cache: its shared state (epochs, computations in flight, table of entries, statistics).
 
 mod counters;
+mod switch;
 
 use std::{
     hash::{BuildHasher, Hasher},
@@ -13,7 +14,7 @@ use std::{
 use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 
-use self::counters::LocalCounters;
+use self::{counters::LocalCounters, switch::Switch};
 use crate::{
     clock::{Clock, Moment},
     deferred_drop::DropDeferred,
@@ -57,6 +58,7 @@ struct Inner {
     hasher: RandomState,
     clock: Clock,
     stats: Stats,
+    switch: Switch,
     singleflight: Arc<Singleflight>,
     /// Raised by one when a computed value was stored, before its computation completes.
     stores: CachePadded<AtomicU64>,
@@ -151,6 +153,7 @@ impl CoreBuilder {
             hasher: RandomState::default(),
             clock: Clock::default(),
             stats: Stats::new(),
+            switch: Switch::of_process(),
             singleflight: Arc::new(Singleflight::new()),
             stores: CachePadded::default(),
             warned_too_wide: AtomicBool::new(false),
@@ -215,6 +218,18 @@ impl Core {
         self.0.stats.sum()
     }
 
+    /// Whether calls use the cache: see [`CacheExt::disable`](crate::CacheExt::disable).
+    #[must_use]
+    #[inline]
+    pub fn is_enabled(&self) -> bool {
+        self.0.switch.is_on()
+    }
+
+    /// Has calls use the cache, or pass it by.
+    pub(crate) fn turn(&self, on: bool) {
+        self.0.switch.turn(on);
+    }
+
     /// Turns this cache's clock forward, so that a test need not wait for an entry to expire.
     #[cfg(any(test, feature = "test-util"))]
     #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
@@ -234,6 +249,9 @@ impl Core {
         touch: impl FnOnce() -> Option<Entry>,
     ) -> Option<V> {
         let inner = &*self.0;
+        if !inner.switch.is_on() {
+            return None;
+        }
         if let Some(slot) = inner.front.get(at.hash)
             && let Some(stored) = slot.as_ref()
             && stored.hash == at.hash

@@ -1,4 +1,10 @@
-//! Longer reading: why it works, and what it saves.
+//! Longer reading: how to use it, why it works, and what it saves.
+
+#[doc = include_str!("../docs/choosing.md")]
+pub mod choosing {}
+
+#[doc = include_str!("../docs/coming-from.md")]
+pub mod coming_from {}
 
 #[doc = include_str!("../docs/one-rule.md")]
 pub mod one_rule {}

@@ -50,6 +50,8 @@
 //! | | |
 //! | --- | --- |
 //! | annotate functions | [`#[cached]`](macro@cached), [`#[invalidate]`](macro@invalidate), [`#[cache_put]`](macro@cache_put) |
+//! | decide what to cache, for how long, and how to name it | [choosing](guide::choosing) |
+//! | find what another cache's features are called here | [coming from another cache](guide::coming_from) |
 //! | decide how long values live | [`Policy`], and [`context()`] inside of a computation |
 //! | use a cache without macros | [`CacheExt`], on every [`Cache`]; [`Blocking`] for code that is not async, [`Local`] for values without serde |
 //! | size the cache, or use several | [`MemoryCache`], [`install`], [`install_as`] |
@@ -70,7 +72,7 @@
 //! | `tls` | TLS to Redis, by rustls with ring |
 //! | `bincode` | [`Codec::Bincode`] |
 //! | `zstd` | [`Compression::Zstd`] |
-//! | `test-util` | turning a cache's clock forward (`Core::advance`), and the contract that any [`Cache`] can be run through (`larder::contract`) |
+//! | `test-util` | turning a cache's clock forward (`Core::advance`), and the contract that any [`Cache`] can be run through (`larder::contract`), and installed caches for each test (`larder::testing`) |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -113,6 +115,9 @@ mod singleflight;
 mod stats;
 mod sync;
 mod table;
+#[cfg(any(test, feature = "test-util"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
+pub mod testing;
 #[cfg(feature = "redis")]
 mod tiered;
 mod typed;
@@ -135,7 +140,7 @@ pub use self::{
     },
     namespace::{Namespace, Version},
     policy::{Lock, Policy, PolicyBuilder},
-    registry::{Installed, global, install, install_as, named},
+    registry::{global, install, install_as, installed::Installed, named},
     scope::{Scope, ScopeHash, Scopes},
     stats::CacheStats,
     table::Eviction,

@@ -93,6 +93,8 @@ counters! {
     type_mismatches,
     /// Calls that went without the cache, because their key was refused.
     refused_keys,
+    /// Calls that computed without the cache, because it was disabled.
+    bypassed,
     /// Calls of `invalidate`.
     invalidations,
     /// Entries that were dropped to stay within the capacity.

@@ -478,6 +478,46 @@ pub trait CacheExt: Cache {
         self.storage().shared()?.server_time()
     }
 
+    /// Has every call pass this cache by, in this process, until it is [enabled](Self::enable) again: for a suspicion, a
+    /// measurement, or an incident. That of the whole cache, for a namespace too.
+    ///
+    /// Annotated functions run as if they were not annotated: each call computes, joins no other one, and stores
+    /// nothing. `get` finds nothing, and `insert` only invalidates. Calls under way end as they began.
+    ///
+    /// Invalidations are applied and sent as ever, and those of other processes are followed: what was kept and is
+    /// still valid is served again from [`enable`](Self::enable) on, and nothing stale. Counters and locks
+    /// ([`increment`](Self::increment), [`lock`](Self::lock)) are no cached values, and go on.
+    ///
+    /// With `LARDER_DISABLED=1` in the environment of the process, all its caches begin disabled.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use larder::{CacheExt, MemoryCache, Policy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> larder::Result<()> {
+    /// let cache = MemoryCache::new(10);
+    /// cache.insert("answer", &42, Policy::ttl(Duration::from_secs(60))).await?;
+    /// cache.disable();
+    /// assert_eq!(cache.get::<i32>("answer").await?, None);
+    /// cache.enable();
+    /// assert_eq!(cache.get::<i32>("answer").await?, Some(42));
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn disable(&self) {
+        self.core().turn(false);
+    }
+
+    /// Has calls use this cache again after [`disable`](Self::disable).
+    fn enable(&self) {
+        self.core().turn(true);
+    }
+
+    /// Whether calls use this cache: see [`disable`](Self::disable).
+    fn is_enabled(&self) -> bool {
+        self.core().is_enabled()
+    }
+
     /// The verbs for values that stay in this process: see [`Local`].
     fn local(&self) -> Local<'_, Self> {
         Local::new(self)

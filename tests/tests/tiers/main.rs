@@ -5,6 +5,7 @@
 mod batches;
 mod borders;
 mod counters;
+mod disabled;
 mod in_process;
 mod invalidation;
 mod memory;

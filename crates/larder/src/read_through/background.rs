@@ -16,6 +16,7 @@ use crate::{
     dependencies::{self, Frame},
     error_sharing::Sharing,
     policy::Policy,
+    registry::carry,
     singleflight::{Wait, Watch},
     value::LocalValue,
 };
@@ -54,7 +55,7 @@ where
         let value = serve(cache.core(), &entry, freshness);
         // No caller waits for it.
         let computation = request.begin(leader, Some(entry), []);
-        runtime.spawn(request.task(computation, start).in_current_span());
+        runtime.spawn(carry(request.task(computation, start)).in_current_span());
         return Ok(value);
     }
     let computation = request.begin(leader, stale.clone(), nested_in.clone());
@@ -64,7 +65,7 @@ where
     let collected = Frame::new(nested_in, cache.core().begin(), false);
     let _passed_on = collected.pass_on();
     let task = collected.run(request.task(computation, start));
-    let ended = runtime.spawn(task.in_current_span());
+    let ended = runtime.spawn(carry(task).in_current_span());
     match request.unless_slow(ended, request.patience(), stale.as_ref()).await {
         Ok(ended) => finish(ended),
         Err(stale) => Ok(stale),

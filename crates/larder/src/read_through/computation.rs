@@ -47,7 +47,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// Counts what is unusual about a start.
     pub(super) fn note_start(&self, leader: Option<&Leader>) {
         let Some(leader) = leader else {
-            return self.core().count(|counters| &counters.unjoined);
+            return self.core().count(|counters| match self.core().is_enabled() {
+                true => &counters.unjoined,
+                false => &counters.bypassed,
+            });
         };
         if leader.took_over() {
             self.core().count(|counters| &counters.taken_over);
@@ -180,7 +183,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let at = (self.key.clone(), self.hash);
         let entry =
             Entry::new(at, (value.clone(), self.wanted.of), (core.now(), lifetime), self.policy, cover);
-        if lifetime.is_zero() || decisions.no_store {
+        if lifetime.is_zero() || decisions.no_store || !core.is_enabled() {
             return (entry, false);
         }
         if too_wide {

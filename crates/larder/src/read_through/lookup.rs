@@ -67,6 +67,9 @@ pub(super) fn find<V: LocalValue>(
     at: Lookup<'_>,
 ) -> Option<(Entry, Freshness)> {
     let core = cache.core();
+    if !core.is_enabled() {
+        return None;
+    }
     let entry = cache.storage().peek(at)?;
     match core.judge_as::<V>(&entry) {
         Ok(freshness) => return Some((entry, freshness)),
@@ -85,13 +88,18 @@ pub(super) fn find<V: LocalValue>(
     None
 }
 
+/// Whether there may be more than what is found locally.
+fn reads_further(cache: &(impl Cache + ?Sized)) -> bool {
+    cache.core().is_enabled() && cache.storage().reads_further()
+}
+
 /// The usable entries under these keys, from the store that takes waiting.
 pub(super) async fn read<V: LocalValue>(
     cache: &(impl Cache + ?Sized),
     keys: &[Lookup<'_>],
     of: ValueType,
 ) -> Vec<Option<(Entry, Freshness)>> {
-    if !cache.storage().reads_further() || keys.is_empty() {
+    if !reads_further(cache) || keys.is_empty() {
         return vec![None; keys.len()];
     }
     let entries = cache.storage().read(keys, of).await;
@@ -104,7 +112,7 @@ pub(super) async fn read_one<V: LocalValue>(
     at: Lookup<'_>,
     of: ValueType,
 ) -> Option<(Entry, Freshness)> {
-    if !cache.storage().reads_further() {
+    if !reads_further(cache) {
         return None;
     }
     usable::<V>(cache.core(), cache.storage().read_one(at, of).await?)
@@ -226,8 +234,9 @@ pub(crate) async fn find_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key:
 /// computation is made from it.
 pub(crate) fn find_local<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Option<V> {
     let key = full_key(cache, key);
-    let at = cache.core().lookup(&key);
-    let entry = cache.storage().peek(at).filter(|entry| entry.0.is_valid(cache.core().epochs()))?;
+    let core = cache.core();
+    let usable = |entry: &Entry| core.is_enabled() && entry.0.is_valid(core.epochs());
+    let entry = cache.storage().peek(core.lookup(&key)).filter(usable)?;
     entry.into_value()
 }
 
@@ -235,11 +244,12 @@ pub(crate) fn find_local<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> 
 pub(crate) async fn look_at(cache: &(impl Cache + ?Sized), key: &str) -> Option<Entry> {
     let core = cache.core();
     let at = core.lookup(key);
-    let within_ttl = |entry: &Entry| core.judge(entry).is_ok_and(Freshness::is_within_ttl);
+    let within_ttl =
+        |entry: &Entry| core.is_enabled() && core.judge(entry).is_ok_and(Freshness::is_within_ttl);
     if let Some(entry) = cache.storage().peek(at).filter(within_ttl) {
         return Some(entry);
     }
-    if !cache.storage().reads_further() {
+    if !reads_further(cache) {
         return None;
     }
     cache.storage().read_one(at, ValueType::none()).await.filter(within_ttl)

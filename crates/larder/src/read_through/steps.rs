@@ -41,6 +41,9 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         found: Option<(Entry, Freshness)>,
         progress: &mut Progress,
     ) -> Step<V, E> {
+        if !self.core().is_enabled() {
+            return Step::Compute(None, None);
+        }
         match found {
             Some((entry, freshness @ (Freshness::RefreshAhead | Freshness::StaleWhileRevalidate))) => {
                 match self.lead_refresh::<V>() {

@@ -38,7 +38,7 @@ pub(crate) async fn insert<V: LocalValue>(
             core.refuse_too_wide(key);
         } else if !stands {
             core.count(|counters| &counters.stores_outdated);
-        } else if !lifetime.is_zero() {
+        } else if !lifetime.is_zero() && core.is_enabled() {
             let at = (key.into(), core.lookup(key).hash);
             let lives = (core.now(), lifetime);
             entries.push(Entry::new(
