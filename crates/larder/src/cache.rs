@@ -95,6 +95,13 @@ pub trait Storage: Send + Sync {
     /// [`CoreBuilder::front_cache_slots`]: crate::CoreBuilder::front_cache_slots
     fn peek(&self, at: Lookup<'_>) -> Option<Entry>;
 
+    /// Shows the entries that are kept in this process' memory, one after the other: those too that can no longer be
+    /// served, in no order, and under no lock. What comes, goes or is moved meanwhile may be shown once, twice or not at
+    /// all. Shows none unless it is implemented.
+    fn visit(&self, show: &mut dyn FnMut(&Entry)) {
+        let _ = show;
+    }
+
     /// Whether [`read`](Self::read) may find what [`peek`](Self::peek) did not.
     fn reads_further(&self) -> bool {
         false

@@ -18,7 +18,7 @@ use crate::{
     epoch::{Announcement, Epochs, ReadVersion, ValidAt},
     panic_guard,
     policy::Policy,
-    scope::{self, ScopeSet},
+    scope::{self, ScopeHash, ScopeSet},
     value::{AnyValue, LocalValue, Transport, ValueType},
 };
 
@@ -262,6 +262,16 @@ impl Stored {
             now if now < life.on_error_end => Freshness::StaleIfError,
             _ => Freshness::Expired,
         }
+    }
+
+    /// How long ago it came to this process' memory.
+    pub(crate) fn age(&self, now: Moment) -> Duration {
+        now.since(self.life.stored)
+    }
+
+    /// Whether an invalidation of this scope covers it.
+    pub(crate) fn is_covered_by(&self, scope: ScopeHash) -> bool {
+        scope == ScopeHash::ALL || scope::contains(&self.scopes, scope)
     }
 
     /// How long it is still fresh.

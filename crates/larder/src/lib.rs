@@ -97,6 +97,7 @@ pub mod guide;
 pub mod internal;
 mod key;
 mod link;
+mod listing;
 mod lock;
 mod memory;
 mod mutant;
@@ -133,6 +134,7 @@ pub use self::{
     epoch::{Epoch, ReadVersion},
     error::{Error, Result, SharedError},
     link::{Link, Operation, Refusal, Server},
+    listing::EntryInfo,
     lock::{HeldLock, LockGuard},
     memory::{
         MemoryCache,

@@ -198,6 +198,10 @@ impl Storage for MemoryCache {
         self.store().get(at)
     }
 
+    fn visit(&self, show: &mut dyn FnMut(&Entry)) {
+        self.store().visit(show);
+    }
+
     async fn write(&self, entries: &[Entry]) -> Result<()> {
         self.keep(entries);
         Ok(())

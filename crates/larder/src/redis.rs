@@ -354,6 +354,12 @@ impl Storage for RedisCache {
         self.unshared.get()?.peek(at)
     }
 
+    fn visit(&self, show: &mut dyn FnMut(&Entry)) {
+        if let Some(unshared) = self.unshared.get() {
+            unshared.visit(show);
+        }
+    }
+
     fn reads_further(&self) -> bool {
         true
     }

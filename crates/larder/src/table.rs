@@ -157,6 +157,12 @@ impl Table {
         found.as_ref().is_some_and(|found| Arc::ptr_eq(found, stored))
     }
 
+    /// All entries, in no order. One that is moved meanwhile may come twice, or not at all.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Arc<Stored>> {
+        let sets = (0..self.sets.count()).map(|index| self.sets.at(index));
+        sets.flat_map(|set| set.entries(|_| true).map(|(_, stored)| stored))
+    }
+
     /// Whether anything lies under a key.
     pub(crate) fn has(&self, hash: u64, key: &str) -> bool {
         self.sets.of(hash, self.sets.count()).find(hash, key).is_some()

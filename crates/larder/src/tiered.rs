@@ -131,6 +131,10 @@ impl Storage for TieredCache {
         self.memory.peek(at)
     }
 
+    fn visit(&self, show: &mut dyn FnMut(&Entry)) {
+        self.memory.visit(show);
+    }
+
     fn reads_further(&self) -> bool {
         true
     }

@@ -27,6 +27,7 @@ use crate::{
     error_sharing::{Cloned, Unshared},
     key,
     link::Link,
+    listing::{EntryInfo, entries_in_memory},
     lock::LockGuard,
     namespace::Namespace,
     policy::Policy,
@@ -531,6 +532,31 @@ pub trait CacheExt: Cache {
     /// The part of this cache whose keys begin with `name` and a `:`.
     fn namespace(&self, name: &str) -> Namespace {
         Namespace::new(self, name)
+    }
+
+    /// What these scopes cover of the entries in this process' memory, by key: all that
+    /// [`invalidate`](Self::invalidate) of the same scopes would drop here, entries that were computed from others included.
+    /// Entries that lie in Redis alone are not among them.
+    ///
+    /// It looks at every entry in memory, under no lock, and changes nothing. Entries that come, go or move meanwhile may
+    /// be missing.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use larder::{CacheExt, MemoryCache, Policy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> larder::Result<()> {
+    /// let cache = MemoryCache::new(10);
+    /// cache.insert("user:7", &"Ada".to_owned(), Policy::ttl(Duration::from_secs(60))).await?;
+    /// for entry in cache.entries_in_memory("user:*") {
+    ///     println!("{}: fresh for {:?}", entry.key, entry.remaining_ttl);
+    /// }
+    /// # assert_eq!(cache.entries_in_memory("user:*").len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn entries_in_memory(&self, scopes: impl Into<Scopes>) -> Vec<EntryInfo> {
+        entries_in_memory(self, scopes.into())
     }
 
     /// What the cache did so far; that of the whole cache, for a namespace too.

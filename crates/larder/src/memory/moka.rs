@@ -88,6 +88,11 @@ impl EntryStore for MokaStore {
         self.cache.invalidate(&Sought { hash: at.hash, key: at.key });
     }
 
+    fn visit(&self, show: &mut dyn FnMut(&Entry)) {
+        let _dropping = DropDeferred;
+        self.cache.iter().filter_map(|(_, kept)| kept.into_entry()).for_each(|entry| show(&entry));
+    }
+
     fn entry_count(&self, _core: &Core) -> u64 {
         let _dropping = DropDeferred;
         self.cache.run_pending_tasks();

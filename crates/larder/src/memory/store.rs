@@ -22,6 +22,9 @@ pub(super) trait EntryStore: Send + Sync {
     /// Drops what is under a key.
     fn remove(&self, core: &Core, at: Lookup<'_>);
 
+    /// Shows the entries: see [`Storage::visit`](crate::Storage::visit).
+    fn visit(&self, show: &mut dyn FnMut(&Entry));
+
     /// About how many entries there are.
     fn entry_count(&self, core: &Core) -> u64;
 
@@ -40,6 +43,10 @@ impl EntryStore for Table {
 
     fn remove(&self, core: &Core, at: Lookup<'_>) {
         core.discard(self, at);
+    }
+
+    fn visit(&self, show: &mut dyn FnMut(&Entry)) {
+        self.entries().for_each(|stored| show(&Entry(stored)));
     }
 
     fn entry_count(&self, core: &Core) -> u64 {
