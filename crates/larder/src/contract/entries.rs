@@ -27,20 +27,37 @@ pub(super) async fn one_cache_has_one_core<C: Cache + 'static>(trial: &Trial<C>)
 
 pub(super) async fn values_come_back_as_they_were<C: Cache + 'static>(trial: &Trial<C>) {
     const KEYS: usize = 5_000;
+    const BATCH: usize = 500;
     let mut keys: Vec<String> = (0..KEYS).map(|n| trial.key(n)).collect();
     for odd in ["a", "a:", "a:b", ":", "*", "a:*", "ä", "a\0b", "a\nb", "a b", "%3A", "{a}", "🦀"] {
         keys.push(trial.key(odd));
     }
     keys.push(trial.key("k".repeat(10_000)));
     keys.push(trial.key("k".repeat(10_001)));
-    for key in &keys {
+    let (many, few) = keys.split_at(KEYS);
+    let values: Vec<_> = many.iter().map(|key| (key, key.clone())).collect();
+    for values in values.chunks(BATCH) {
+        trial.require(
+            trial.cache.insert_many(values, &LONG).await.is_ok(),
+            "a batch cannot be stored (clause 4)",
+        );
+    }
+    for key in few {
         let stored = trial.cache.insert(key, key, &LONG).await;
         trial.require(stored.is_ok(), format_args!("{key:?} cannot be stored (clause 4)"));
     }
     let mut found_one = false;
     for _ in 0..2 {
-        for key in &keys {
-            let found = trial.get::<String>(&trial.cache, key).await;
+        let mut found = Vec::with_capacity(keys.len());
+        for keys in many.chunks(BATCH) {
+            let values = trial.cache.get_many::<String>(keys).await;
+            trial.require(values.is_ok(), "a batch cannot be read (clause 4)");
+            found.extend(values.unwrap_or_default());
+        }
+        for key in few {
+            found.push(trial.get::<String>(&trial.cache, key).await);
+        }
+        for (key, found) in keys.iter().zip(found) {
             found_one |= found.is_some();
             trial.require(
                 found.as_ref().is_none_or(|found| found == key),
