@@ -72,7 +72,7 @@ fn a_method_allocates_nothing() {
     }
 
     impl Service {
-        #[cached(ttl = 60, key = "method:<id>", cache = self.cache)]
+        #[cached(ttl = 60, key = "method:<id>", cache = self.cache, skip(self))]
         async fn get(&self, id: u64) -> u64 {
             id
         }

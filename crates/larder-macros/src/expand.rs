@@ -9,6 +9,7 @@ mod body;
 mod cached;
 mod companion_names;
 mod companions;
+mod identity;
 mod key_builder;
 mod names;
 mod policy;

@@ -13,6 +13,7 @@ use syn::{
 };
 
 use crate::errors::Errors;
+use crate::surroundings::{self, Surroundings};
 use crate::tokens;
 
 pub(crate) use boxed::{Boxed, async_block};
@@ -26,8 +27,9 @@ pub(crate) struct Function {
     pub(crate) output: Type,
     pub(crate) receiver: Option<Receiver>,
     pub(crate) arguments: Vec<Argument>,
-    /// Whether it stands in an `impl` or a trait, as far as anything tells: its tokens, or the attribute's.
+    /// Whether it stands in an `impl` or a trait, as far as anything tells: its file, its tokens, or the attribute's.
     pub(crate) associated: bool,
+    pub(crate) surroundings: Surroundings,
 }
 
 pub(crate) enum Form {
@@ -87,8 +89,12 @@ impl Function {
             errors.push(item.sig.safety.span(), message);
         }
         let (form, output) = form(&item, of, errors)?;
-        let associated = tokens::names_self_type(&item) || boxed::is_async_trait(&item.sig);
-        let mut function = Self { receiver: None, arguments: Vec::new(), item, form, output, associated };
+        let surroundings = surroundings::of(&item.sig.ident);
+        let associated = surroundings.place.is_associated()
+            || tokens::names_self_type(&item)
+            || boxed::is_async_trait(&item.sig);
+        let mut function =
+            Self { receiver: None, arguments: Vec::new(), item, form, output, associated, surroundings };
         function.read_inputs();
         function.associated |= function.receiver.is_some();
         Some(function)

@@ -32,6 +32,10 @@ pub(crate) struct Cached {
     /// A computation may outlive its caller: it works on owned copies.
     pub(crate) background: bool,
     pub(crate) companions: Companions,
+    /// What makes errors for those who waited, and where a complaint about the option belongs.
+    pub(crate) share_err: Option<(Span, Expr)>,
+    /// Other functions have this key too.
+    pub(crate) shares_key: bool,
     /// Where the compiler complains if `Self` has parameters: the key leaves them out.
     pub(crate) plain_self: Option<Span>,
 }
@@ -92,6 +96,9 @@ impl Cached {
         let background = !function.is_blocking() && owned::background(&args, function, errors);
         let companions = Companions::choose(&args, function, errors);
         let common = cache_expr::common(&mut args, function);
+        let share_err =
+            args.share_err.take().map(|given| (given.name.span(), function.localized(given.value)));
+        let shares_key = args.shared_key.take().is_some_and(|given| given.value);
         let when = args.when.take().map(|when| function.localized(when.value));
         without_effect::check(&args, errors);
         let policy = policy::policy(&mut args, Macro::Cached, function, errors);
@@ -102,7 +109,18 @@ impl Cached {
                 if !without_effect::knows_value(function, plain_self.is_some()) {
                     policy.needs_option = None;
                 }
-                Ok(Self { key: key.after(&prefix), common, policy, when, background, companions, plain_self })
+                let key = key.after(&prefix);
+                Ok(Self {
+                    common,
+                    key,
+                    policy,
+                    when,
+                    background,
+                    companions,
+                    share_err,
+                    shares_key,
+                    plain_self,
+                })
             }
             (key, _) => Err(Box::new(FallbackItems { common, key: key.unwrap_or_default(), companions })),
         }

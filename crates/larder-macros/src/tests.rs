@@ -58,11 +58,11 @@ fn a_free_function_has_companions_and_one_body() {
 
 #[test]
 fn a_method_has_siblings_if_it_asks_for_them() {
-    let alone = expand_cached(quote!(ttl = 300, key = "<id>"), method());
+    let alone = expand_cached(quote!(ttl = 300, key = "<id>", skip(self)), method());
     assert_eq!(count(&alone, "marker"), 1);
     assert_eq!(methods(alone).len(), 1);
 
-    let output = expand_cached(quote!(ttl = 300, key = "<id>", companions), method());
+    let output = expand_cached(quote!(ttl = 300, key = "<id>", companions, skip(self)), method());
     assert_eq!(count(&output, "marker"), 1);
     let names: Vec<_> = methods(output).iter().map(|method| method.sig.ident.to_string()).collect();
     assert_eq!(
@@ -73,14 +73,14 @@ fn a_method_has_siblings_if_it_asks_for_them() {
 
 #[test]
 fn options_choose_the_form() {
-    let foreground = expand_cached(quote!(ttl = 300, key = "<id>"), method());
+    let foreground = expand_cached(quote!(ttl = 300, key = "<id>", skip(self)), method());
     assert_eq!(count(&foreground, "compute_background"), 0);
     for option in [
         quote!(stale_if_error = 1, timeout = 1),
         quote!(stale_while_revalidate = 1),
         quote!(refresh_ahead = 0.5),
     ] {
-        let output = expand_cached(quote!(ttl = 300, key = "<id>", #option), method());
+        let output = expand_cached(quote!(ttl = 300, key = "<id>", skip(self), #option), method());
         assert_eq!(count(&output, "compute_background"), 1);
         // The copy has taken the place of `self`.
         assert_eq!(count(&output, "larder_self . db"), 1);

@@ -1,5 +1,6 @@
 //! The core of a cache: its shared state (epochs, computations in flight, table of entries, statistics).
 
+mod claims;
 mod counters;
 mod switch;
 
@@ -14,7 +15,8 @@ use std::{
 use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 
-use self::{counters::LocalCounters, switch::Switch};
+pub use self::claims::{Function, Site};
+use self::{claims::Claims, counters::LocalCounters, switch::Switch};
 use crate::{
     clock::{Clock, Moment},
     deferred_drop::DropDeferred,
@@ -27,6 +29,7 @@ use crate::{
     singleflight::Singleflight,
     stats::{CacheStats, Counters, Stats},
     table::{Dropped, Eviction, Table},
+    turns::Turns,
 };
 
 /// One hit in this many does some of the work that is no single call's: one in the front cache is reported to a store
@@ -51,6 +54,9 @@ pub struct Core(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    /// No other cache of the process has it. Not zero.
+    number: u64,
+    claims: Claims,
     front: FrontCache,
     /// The store, where it is larder's own.
     table: Option<Table>,
@@ -60,6 +66,7 @@ struct Inner {
     stats: Stats,
     switch: Switch,
     singleflight: Arc<Singleflight>,
+    turns: Arc<Turns>,
     /// Raised by one when a computed value was stored, before its computation completes.
     stores: CachePadded<AtomicU64>,
     /// Whether it was said that a value had too many scopes.
@@ -146,7 +153,10 @@ impl CoreBuilder {
         let epochs =
             self.epochs.unwrap_or_else(|| Arc::new(Epochs::new(LocalOrder::of_process(), self.scope_slots)));
         let table = self.table.map(|(capacity, eviction, weighs)| Table::new(capacity, eviction, weighs));
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
         Core(Arc::new(Inner {
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            claims: Claims::default(),
             front: FrontCache::new(self.front_cache_slots),
             table,
             epochs,
@@ -155,6 +165,7 @@ impl CoreBuilder {
             stats: Stats::new(),
             switch: Switch::of_process(),
             singleflight: Arc::new(Singleflight::new()),
+            turns: Arc::default(),
             stores: CachePadded::default(),
             warned_too_wide: AtomicBool::new(false),
             locks: LocalLocks::default(),
@@ -409,6 +420,11 @@ impl Core {
 
     pub(crate) fn locks(&self) -> &LocalLocks {
         &self.0.locks
+    }
+
+    /// Of those whose computation's failure could not be given to them.
+    pub(crate) fn turns(&self) -> &Arc<Turns> {
+        &self.0.turns
     }
 
     pub(crate) fn singleflight(&self) -> &Arc<Singleflight> {

@@ -32,6 +32,8 @@ pub(crate) struct Frame {
     in_flight: SmallVec<[InFlightId; 2]>,
     since: ReadVersion,
     records: bool,
+    /// A part of it has a turn, for which others wait: it waits for none itself.
+    has_turn: bool,
     state: Mutex<State>,
 }
 
@@ -142,8 +144,25 @@ impl Frame {
         since: ReadVersion,
         detached: bool,
     ) -> Arc<Self> {
+        Arc::new(Self::build(in_flight, since, detached))
+    }
+
+    /// A frame for a computation that has a turn.
+    pub(crate) fn with_turn(
+        in_flight: impl IntoIterator<Item = InFlightId>,
+        since: ReadVersion,
+        detached: bool,
+    ) -> Arc<Self> {
+        Arc::new(Self { has_turn: true, ..Self::build(in_flight, since, detached) })
+    }
+
+    fn build(
+        in_flight: impl IntoIterator<Item = InFlightId>,
+        since: ReadVersion,
+        detached: bool,
+    ) -> Self {
         let in_flight = in_flight.into_iter().collect();
-        Arc::new(Self { in_flight, since, records: !detached, state: Mutex::default() })
+        Self { in_flight, since, records: !detached, has_turn: has_turn(), state: Mutex::default() }
     }
 
     /// Runs a future as this computation.
@@ -232,6 +251,11 @@ fn bypassing() -> Option<Arc<Frame>> {
 pub async fn unrecorded<F: Future>(future: F) -> F::Output {
     let Some(outer) = current() else { return future.await };
     Frame::new(outer.in_flight.iter().copied(), outer.since, true).run(future).await
+}
+
+/// Whether the current computation, or one that it is nested in, has a turn.
+pub(crate) fn has_turn() -> bool {
+    CURRENT.with_borrow(|current| current.as_ref().is_some_and(|frame| frame.has_turn))
 }
 
 /// The computations that the current computation leads or is nested in: those that wait while it waits.

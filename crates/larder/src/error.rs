@@ -165,6 +165,9 @@ impl fmt::Debug for Error {
 /// `SharedError` (`anyhow::Error`, `eyre::Report` and `Box<dyn Error + Send + Sync>` can, and so can
 /// an enum with a `#[from]` variant): it has the text of the original, and the texts of its sources.
 /// Cheap to clone.
+///
+/// The type of the original is not there to be found by `downcast_ref`, because nothing could copy it: where it decides, the
+/// option `share_err` of [`#[cached]`](crate::cached) keeps it.
 #[derive(Clone)]
 pub struct SharedError(Arc<Link>);
 

@@ -37,14 +37,38 @@ impl<E> Sharing<E> for Unshared {
 #[derive(Debug, Clone, Copy)]
 pub struct Cloned;
 
+impl Cloned {
+    /// An error need not be `Sync`.
+    fn keep<E: Send + 'static>(error: E) -> Option<Given> {
+        Some(Arc::new(Mutex::new(error)))
+    }
+}
+
 impl<E: Clone + Send + 'static> Sharing<E> for Cloned {
     fn give(self, error: &E) -> Option<Given> {
-        // An error need not be `Sync`.
-        Some(Arc::new(Mutex::new(error.clone())))
+        Self::keep(error.clone())
     }
 
     fn take(self, given: &Given) -> Option<E> {
         given.downcast_ref::<Mutex<E>>().map(|error| lock(error).clone())
+    }
+}
+
+/// Shares what a function of the user's makes of the error.
+#[derive(Debug, Clone, Copy)]
+pub struct By<F>(pub(crate) F);
+
+impl<E, F> Sharing<E> for By<F>
+where
+    E: Send + 'static,
+    F: Fn(&E) -> E + Copy + Send + Sync + 'static,
+{
+    fn give(self, error: &E) -> Option<Given> {
+        Cloned::keep(self.0(error))
+    }
+
+    fn take(self, given: &Given) -> Option<E> {
+        given.downcast_ref::<Mutex<E>>().map(|error| self.0(&lock(error)))
     }
 }
 

@@ -121,6 +121,7 @@ mod table;
 pub mod testing;
 #[cfg(feature = "redis")]
 mod tiered;
+mod turns;
 mod typed;
 mod value;
 #[cfg(feature = "redis")]

@@ -3,6 +3,7 @@
 mod call;
 mod comparison;
 mod compute;
+mod function_macro;
 mod key_part;
 mod lints;
 mod option_checks;
@@ -18,7 +19,7 @@ pub use self::{
     comparison::compared,
     key_part::{Arg, Digest, Dotted, Early, Fast, KeyPart, Lossless, digest, early},
     lints::{call, never, used},
-    option_checks::{check_negative_ttl, check_stale_if_error},
+    option_checks::{check_negative_ttl, check_share_err, check_stale_if_error},
     options::{Options, fraction},
     output_kind::Returns,
     owned_copy::{Copied, Lend, Loan, Own, Uncopied, check_own, lend},
@@ -48,7 +49,11 @@ pub mod choices {
 /// A reference to an argument.
 pub type Borrowed<'a, T> = &'a T;
 
+pub use std::any::type_name;
+
 pub use crate::{
+    __function as function,
+    cache_core::{Function, Site},
     dependencies::{bypass, bypass_blocking},
     key::Key,
     registry::global,

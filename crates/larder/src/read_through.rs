@@ -19,7 +19,11 @@
 //!          ├─ a failure or the `timeout`, with a stale value ──► Done (served stale)
 //!          ├─ outdated ─► Enter
 //!          ├─ its leader is gone ─► lead
-//!          └─ cannot be shared, or would close a cycle ─► Compute (alone)
+//!          ├─ a failure that cannot be shared ─► Turn
+//!          └─ a value that is not shared, or would close a cycle ─► Compute (alone)
+//!
+//! Turn ────┬─ stored since the lookup ─────────────────────────► Done
+//!          └─ it is this one's turn ─► Compute (alone)
 //!
 //! lead ────┬─ stored since the lookup ─────────────────────────► Done
 //!          ├─ there is a store that takes waiting ─► Read

@@ -223,7 +223,7 @@ pub trait CacheExt: Cache {
     /// less time than the computation takes,
     /// [`get_or_compute_background`](Self::get_or_compute_background) is the better form.
     ///
-    /// A failure is not shared with those who wait: they compute for themselves, at once. See
+    /// A failure is not shared with those who wait: they compute for themselves, four of them at a time. See
     /// [`get_or_compute_shared`](Self::get_or_compute_shared).
     ///
     /// A key that is empty or too long is computed without the cache, and counted in

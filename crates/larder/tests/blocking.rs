@@ -320,7 +320,7 @@ struct Repo {
 }
 
 impl Repo {
-    #[cached(ttl = 300, key = "row:<id>", skip(buffer), cache = self.cache, companions, when = id != 0)]
+    #[cached(ttl = 300, key = "row:<id>", skip(self, buffer), cache = self.cache, companions, when = id != 0)]
     fn row(&self, id: u64, buffer: &mut Vec<u64>) -> Result<u64, Box<dyn std::error::Error>> {
         self.loads.fetch_add(1, Ordering::SeqCst);
         buffer.push(id);

@@ -121,17 +121,17 @@ impl Service {
         Inner(self.db.query() + id).get()
     }
 
-    #[cached(ttl = 60, refresh_ahead = 0.5, key = "arc:<id>", cache = self.cache)]
+    #[cached(ttl = 60, refresh_ahead = 0.5, key = "arc:<id>", cache = self.cache, skip(self))]
     async fn by_arc(self: Arc<Self>, id: u32) -> u32 {
         self.db.query() + id
     }
 
-    #[cached(ttl = 60, refresh_ahead = 0.5, key = "arc-ref:<id>", cache = self.cache)]
+    #[cached(ttl = 60, refresh_ahead = 0.5, key = "arc-ref:<id>", cache = self.cache, skip(self))]
     async fn by_arc_ref(self: &Arc<Self>, id: u32) -> u32 {
         self.db.query() + id
     }
 
-    #[cached(ttl = 60, stale_if_error = "1h", timeout = "1s", key = "value:<id>", cache = self.cache)]
+    #[cached(ttl = 60, stale_if_error = "1h", timeout = "1s", key = "value:<id>", cache = self.cache, skip(self))]
     async fn by_value(self, id: u32) -> u32 {
         self.db.query() + id
     }
@@ -187,7 +187,7 @@ impl Store for Service {
         Ok(format!("{label}{a}{b}{}", self.name))
     }
 
-    #[cached(ttl = 60, stale_if_error = "1h", timeout = "1s", key = "pattern:<a>:<b>", cache = self.cache)]
+    #[cached(ttl = 60, stale_if_error = "1h", timeout = "1s", key = "pattern:<a>:<b>", cache = self.cache, skip(self))]
     async fn pattern(&self, (a, b): &(u8, u8)) -> u8 {
         self.db.query();
         a + b

@@ -72,7 +72,7 @@ impl Service {
         self.db.fetch_add(1, Ordering::Relaxed) + salt
     }
 
-    #[cached(ttl = 60, key = "fixed:<id>", companions)]
+    #[cached(ttl = 60, key = "fixed:<id>", companions, skip(self))]
     async fn fixed(self: std::sync::Arc<Self>, id: u64) -> u32 {
         let _ = (self, id);
         1

@@ -199,7 +199,7 @@ impl<T: std::fmt::Display + Send + Sync> Service<T> {
 }
 
 impl Service<u8> {
-    #[cached(ttl = 60, key = "concrete:<id>", cache = self.cache)]
+    #[cached(ttl = 60, key = "concrete:<id>", cache = self.cache, skip(self))]
     async fn concrete(&self, id: u64) -> u64 {
         id + count().await
     }

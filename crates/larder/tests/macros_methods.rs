@@ -55,19 +55,19 @@ impl Service {
         id
     }
 
-    #[cached(ttl = 60, key = "by-arc:<id>", cache = self.cache)]
+    #[cached(ttl = 60, key = "by-arc:<id>", cache = self.cache, skip(self))]
     async fn by_arc(self: Arc<Self>, id: u64) -> u64 {
         self.db.query();
         id
     }
 
-    #[cached(ttl = 60, key = "by-value:<id>", cache = self.cache)]
+    #[cached(ttl = 60, key = "by-value:<id>", cache = self.cache, skip(self))]
     async fn by_value(self, id: u64) -> (u64, u32) {
         self.db.query();
         (id, self.db.queries())
     }
 
-    #[cached(ttl = 60, key = "by-arc-ref:<id>", cache = self.cache.clone())]
+    #[cached(ttl = 60, key = "by-arc-ref:<id>", cache = self.cache.clone(), skip(self))]
     async fn by_arc_ref(self: &Arc<Self>, id: u64) -> u64 {
         self.db.query();
         id
@@ -157,7 +157,7 @@ trait Native {
 }
 
 impl Native for Disk {
-    #[cached(ttl = 60, key = "native:<id>", skip(db))]
+    #[cached(ttl = 60, key = "native:<id>", skip(self, db))]
     async fn get(&self, db: &Db, id: u8) -> u8 {
         db.query();
         id

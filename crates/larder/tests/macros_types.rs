@@ -32,27 +32,27 @@ struct Repo<T, const N: usize = 0>(PhantomData<T>);
 impl<T: Table + Send + Sync> Repo<T> {
     const TABLE: &'static str = T::NAME;
 
-    #[cached(ttl = 60, key = "types:<Self>:count", companions)]
+    #[cached(ttl = 60, key = "types:<Self>:count", companions, skip(self))]
     async fn by_self(&self) -> u64 {
         T::COUNT
     }
 
-    #[cached(ttl = 60, key = "types:<Self::TABLE>:count", companions)]
+    #[cached(ttl = 60, key = "types:<Self::TABLE>:count", companions, skip(self))]
     async fn by_constant(&self) -> u64 {
         T::COUNT
     }
 
-    #[cached(ttl = 60, key = "types:<T>:count", companions)]
+    #[cached(ttl = 60, key = "types:<T>:count", companions, skip(self))]
     async fn by_parameter(&self) -> u64 {
         T::COUNT
     }
 
-    #[cached(ttl = 60, key = "types:<T::NAME>:counted:<T::name()>:<T::NAME.len()>", companions)]
+    #[cached(ttl = 60, key = "types:<T::NAME>:counted:<T::name()>:<T::NAME.len()>", companions, skip(self))]
     async fn by_constant_of_parameter(&self) -> u64 {
         T::COUNT
     }
 
-    #[cached(ttl = 60, key = "types:shared:<id>", skip(Self), companions)]
+    #[cached(ttl = 60, key = "types:shared:<id>", skip(self, Self), companions)]
     async fn by_nothing(&self, id: u8) -> u8 {
         id
     }
@@ -107,7 +107,7 @@ impl Borrowing<'_> {
 }
 
 impl Repo<u8, 3> {
-    #[cached(ttl = 60, key = "types:concrete")]
+    #[cached(ttl = 60, key = "types:concrete", skip(self))]
     async fn concrete(&self) -> u8 {
         3
     }
@@ -122,12 +122,12 @@ async fn one_type_needs_no_name() {
 trait Named: Sync {
     const NAME: u32;
 
-    #[cached(ttl = 60, key = "types:default:<Self::NAME>")]
+    #[cached(ttl = 60, key = "types:default:<Self::NAME>", skip(self))]
     async fn by_constant(&self) -> u32 {
         Self::NAME
     }
 
-    #[cached(ttl = 60, key = "types:default:<Self>")]
+    #[cached(ttl = 60, key = "types:default:<Self>", skip(self))]
     async fn by_name(&self) -> u32 {
         Self::NAME
     }

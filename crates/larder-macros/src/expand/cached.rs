@@ -2,12 +2,14 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
 
 use super::names::{local, local_at, output_span, private, respanned};
 use super::prologue::{cache, let_cache, let_kind, remember_comparison, use_choices};
-use super::{body, policy, text};
+use super::{body, identity, policy, text};
 use crate::function::Function;
 use crate::model::Cached;
+use crate::surroundings::Place;
 
 /// Whether the machinery stands in the function itself, or in a hidden one that `refresh` calls too.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,8 +23,9 @@ pub(super) enum Mode {
 pub(super) fn alone(model: &Cached, function: &Function) -> TokenStream {
     let key = text::build(&private(&model.common), &model.key);
     let item = machinery(model, function, Mode::Inline, &key);
-    // In an `impl` there is no room for it: a function that does not say where it stands stands in a module.
-    let in_module = (!function.associated).then(|| {
+    // In an `impl` there is no room for it: a function of which nothing tells where it stands has to stand in a module.
+    let is_unknown = function.surroundings.place == Place::Unknown && !function.associated;
+    let in_module = is_unknown.then(|| {
         quote!(
             const _: () = ();
         )
@@ -120,8 +123,10 @@ fn let_call(model: &Cached, function: &Function, mode: Mode, key: &TokenStream) 
             quote!(!#refreshing)
         }
     };
-    let begin = quote_spanned!(span=> #kind.begin(#cache, #look, #key));
+    let (name, named) = (local("function"), identity::function(model, function));
+    let begin = quote_spanned!(span=> #kind.begin(#cache, #name, #look, #key));
     quote! {
+        let #name = #named;
         let #call = match #begin {
             ::core::result::Result::Ok(#value) => return #value,
             ::core::result::Result::Err(#call) => #call,
@@ -143,8 +148,10 @@ fn compute(model: &Cached, function: &Function) -> TokenStream {
     let span = output_span(function);
     let (call, kind) = (local_at("call", span), local_at("kind", span));
     let (policy, computation) = (local_at("policy", span), local_at("computation", span));
+    let sharing = let_sharing(model, function);
     if function.is_blocking() {
-        return quote_spanned!(span=> #kind.compute_blocking(#call, #policy, #computation));
+        let computed = quote_spanned!(span=> #kind.compute_blocking(#call, #policy, #computation));
+        return quote!(#sharing #computed);
     }
     let compute = match (model.background, model.common.is_local) {
         (true, false) => local_at("compute_background", span),
@@ -157,5 +164,19 @@ fn compute(model: &Cached, function: &Function) -> TokenStream {
     let computed = quote_spanned! {span=>
         ::std::boxed::Box::pin(#kind.#compute(#call, #policy, #computation)).await
     };
-    quote!(#remember #computed)
+    quote!(#remember #sharing #computed)
+}
+
+/// `let kind = …;`, for a kind that shares errors as the function says.
+fn let_sharing(model: &Cached, function: &Function) -> TokenStream {
+    let Some((option, share)) = &model.share_err else {
+        return TokenStream::new();
+    };
+    let private = private(&model.common);
+    let kind = local_at("kind", output_span(function));
+    let at_option = Span::mixed_site().located_at(*option);
+    let check = local_at("check_share_err", at_option);
+    let check = respanned(quote!(#private::#check(&#kind);), at_option);
+    let given = quote_spanned!(Span::mixed_site().located_at(share.span())=> #kind.share_err(#share));
+    quote!(#check let #kind = #given;)
 }

@@ -11,6 +11,7 @@ use super::text::{Piece, Root, Text};
 use crate::args::Args;
 use crate::errors::Errors;
 use crate::function::Function;
+use crate::surroundings::Place;
 use crate::tokens;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,9 +26,11 @@ pub(crate) enum Companions {
 impl Companions {
     pub(super) fn choose(args: &Args, function: &Function, errors: &mut Errors) -> Self {
         let associated = function.is_boxed() || function.associated;
+        let in_trait_impl = function.is_boxed() || function.surroundings.place == Place::TraitImpl;
+        let type_is_taken = function.surroundings.type_is_taken;
         match &args.companions {
             Some(given) if !given.value => Self::None,
-            Some(given) if function.is_boxed() => {
+            Some(given) if in_trait_impl => {
                 errors.push(
                     given.name.span(),
                     "a trait's method cannot have companions, because an `impl` of a trait has \
@@ -36,7 +39,16 @@ impl Companions {
                 Self::None
             }
             Some(_) if associated => Self::Siblings,
-            None if associated => Self::None,
+            None if associated || type_is_taken => Self::None,
+            Some(given) if type_is_taken => {
+                let name = function.name();
+                let message = format!(
+                    "there is no room for the companions: they are functions of a type `{name}`, and a module or a \
+                     type beside this function has that name; remove `companions`, or rename one of the two"
+                );
+                errors.push(given.name.span(), message);
+                Self::None
+            }
             _ => Self::Type,
         }
     }

@@ -10,6 +10,7 @@ use crate::args::{Args, attribute_span};
 use crate::errors::Errors;
 use crate::function::Function;
 use crate::suggest;
+use crate::surroundings::Place;
 
 /// What a key has to cover.
 struct Input<'a> {
@@ -68,7 +69,25 @@ pub(super) fn check(function: &Function, skip: &[Ident], key: &Text, errors: &mu
         );
         errors.push(input.name.span(), message);
     }
+    check_receiver(function, skip, key, errors);
     hidden::check(function, key, errors);
+}
+
+/// Reports a `self` that the key leaves out and `skip` does not name.
+fn check_receiver(function: &Function, skip: &[Ident], key: &Text, errors: &mut Errors) {
+    let Some(receiver) = &function.receiver else { return };
+    if skip.iter().any(|name| name == "self") || names_receiver(key) {
+        return;
+    }
+    errors.push(
+        receiver.span,
+        "`self` is neither in the key nor skipped: put what the result depends on into the key, as in \
+         `<self.tenant>`, or write `skip(self)` if any two values of this type give the same result",
+    );
+}
+
+fn names_receiver(key: &Text) -> bool {
+    key.values().any(|value| value.root == Root::Receiver)
 }
 
 /// Whether the type that a method belongs to is still to be looked at: neither the key nor `skip` names it. What it
@@ -88,7 +107,7 @@ pub(super) fn check_skip(function: &Function, args: &Args, key: Option<&Text>, e
             continue;
         }
         if text == "self" && function.receiver.is_some() {
-            if key.is_some_and(|key| key.values().any(|value| value.root == Root::Receiver)) {
+            if key.is_some_and(names_receiver) {
                 errors.push(name.span(), in_key(&text));
             }
             continue;
@@ -136,14 +155,22 @@ fn unknown(name: &str, function: &Function, inputs: &[Input<'_>]) -> String {
 /// `<module path>.<name>`, then each input that is not skipped.
 pub(super) fn default_key(function: &Function, skip: &[Ident], errors: &mut Errors) -> Option<Text> {
     let inputs: Vec<_> = inputs(function).into_iter().filter(|input| !skipped(skip, input.name)).collect();
+    if function.surroundings.place == Place::Function {
+        errors.push(
+            attribute_span(),
+            format!(
+                "`key` is missing: functions inside of functions need one, because nothing else tells two of the \
+                 same name apart, for example `key = \"{}\"`",
+                example(function, &inputs)
+            ),
+        );
+        return None;
+    }
     if function.associated {
-        let mut example = function.name();
-        for input in &inputs {
-            example += &format!(":{}", placeholder_of(input.name));
-        }
         let message = format!(
             "`key` is missing: methods need one, because nothing else tells two methods of the \
-             same name apart, for example `key = \"{example}\"`"
+             same name apart, for example `key = \"{}\"`",
+            example(function, &inputs)
         );
         errors.push(attribute_span(), message);
         return None;
@@ -158,6 +185,15 @@ pub(super) fn default_key(function: &Function, skip: &[Ident], errors: &mut Erro
         pieces.push(piece);
     }
     Some(Text(pieces))
+}
+
+/// A key that could be written.
+fn example(function: &Function, inputs: &[Input<'_>]) -> String {
+    let mut example = function.name();
+    for input in inputs {
+        example += &format!(":{}", placeholder_of(input.name));
+    }
+    example
 }
 
 fn default_piece(input: &Input<'_>, function: &Function) -> Piece {

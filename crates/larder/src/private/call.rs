@@ -2,6 +2,7 @@
 
 use crate::{
     cache::{Cache, Invalidating},
+    cache_core::Site,
     key::Key,
     read_through::{self, Missed},
     scope::Scope,
@@ -13,7 +14,7 @@ use crate::{
 pub struct Call<'c, C: ?Sized> {
     cache: &'c C,
     key: String,
-    /// Whether a part of the key had no text: it is that of no entry.
+    /// Whether it goes without the cache: a part of the key had no text, or another function has the key.
     failed: bool,
     /// Computes anew, whatever the cache has.
     refreshing: bool,
@@ -35,6 +36,7 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
     #[inline]
     pub(super) fn begin<V: LocalValue>(
         cache: &'c C,
+        site: Site,
         look: bool,
         build: impl FnOnce(&mut Key),
     ) -> Result<V, Self> {
@@ -43,12 +45,24 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
             key.literal(cache.prefix());
         }
         build(&mut key);
-        if look && !key.failed() {
+        if look && !key.failed() && cache.core().has_admitted(site) {
             read_through::look(cache, key.as_str())
                 .map_err(|missed| Self::after(cache, &key, false, Some(missed)))
         } else {
-            Err(Self::after(cache, &key, !look, None))
+            Self::begin_slowly(cache, site, look, &key)
         }
+    }
+
+    /// The same for a function that is new to the cache, and for a call that does not look.
+    #[inline(never)]
+    fn begin_slowly<V: LocalValue>(cache: &'c C, site: Site, look: bool, key: &Key) -> Result<V, Self> {
+        let admitted = cache.core().admit::<V>(cache.prefix(), site);
+        if look && admitted && !key.failed() {
+            return read_through::look(cache, key.as_str())
+                .map_err(|missed| Self::after(cache, key, false, Some(missed)));
+        }
+        let call = Self::after(cache, key, !look, None);
+        Err(Self { failed: call.failed || !admitted, ..call })
     }
 
     #[inline(never)]

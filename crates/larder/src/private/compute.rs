@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    error_sharing::{Sharing, Unshared},
+    cache_core::Site,
+    error_sharing::{By, Sharing, Unshared},
     key::Key,
     policy::Policy,
     read_through::{self, Wanted},
@@ -20,6 +21,16 @@ use crate::{
 };
 
 impl<T, E, S> Fallible<T, E, S> {
+    /// The same, with errors that `share` makes for those who waited.
+    #[must_use]
+    pub fn share_err<F>(self, share: F) -> Fallible<T, E, By<F>>
+    where
+        E: Send + 'static,
+        F: Fn(&E) -> E + Copy + Send + Sync + 'static,
+    {
+        Fallible::by(By(share))
+    }
+
     /// The output of a hit that needs nothing but a look, or else the call, with the key that `build` writes. Without
     /// `look`, the call is one that refreshes.
     ///
@@ -30,13 +41,14 @@ impl<T, E, S> Fallible<T, E, S> {
     pub fn begin<'c, C: Cache + ?Sized>(
         self,
         cache: &'c C,
+        site: Site,
         look: bool,
         build: impl FnOnce(&mut Key),
     ) -> Result<Result<T, E>, Call<'c, C>>
     where
         T: LocalValue,
     {
-        Call::begin(cache, look, build).map(Ok)
+        Call::begin(cache, site, look, build).map(Ok)
     }
 
     /// Everything but that: the store, other callers' computations, the function's own body. A call that refreshes runs
@@ -137,6 +149,12 @@ impl<T, E, S> Fallible<T, E, S> {
 }
 
 impl<R> Plain<R> {
+    /// The same: [`check_share_err`](super::check_share_err) complains.
+    #[must_use]
+    pub fn share_err<F>(self, _: F) -> Self {
+        self
+    }
+
     /// As [`Fallible::begin`].
     ///
     /// # Errors
@@ -146,13 +164,14 @@ impl<R> Plain<R> {
     pub fn begin<'c, C: Cache + ?Sized>(
         self,
         cache: &'c C,
+        site: Site,
         look: bool,
         build: impl FnOnce(&mut Key),
     ) -> Result<R, Call<'c, C>>
     where
         R: LocalValue,
     {
-        Call::begin(cache, look, build)
+        Call::begin(cache, site, look, build)
     }
 
     /// As [`Fallible::compute`].

@@ -47,3 +47,20 @@ pub trait MayFail {}
 impl<T, E, S> MayFail for Fallible<T, E, S> {}
 #[diagnostic::do_not_recommend]
 impl<R> MayFail for Nothing<R> {}
+
+/// Does not compile for `share_err` where there are no errors.
+#[inline]
+pub const fn check_share_err<K: MayShare>(_: &K) {}
+
+/// What a function returns, where it can be an error.
+#[diagnostic::on_unimplemented(
+    message = "`share_err` does nothing here: this function does not return a `Result`",
+    label = "no error that it is for",
+    note = "return a `Result`, or remove `share_err`"
+)]
+pub trait MayShare {}
+
+#[diagnostic::do_not_recommend]
+impl<T, E, S> MayShare for Fallible<T, E, S> {}
+#[diagnostic::do_not_recommend]
+impl<R> MayShare for Nothing<R> {}

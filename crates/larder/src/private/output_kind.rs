@@ -33,6 +33,12 @@ impl<R> Returns<R> {
 #[derive(Debug)]
 pub struct Fallible<T, E, S>(pub(super) S, PhantomData<fn() -> (T, E)>);
 
+impl<T, E, S> Fallible<T, E, S> {
+    pub(super) fn by(sharing: S) -> Self {
+        Self(sharing, PhantomData)
+    }
+}
+
 impl<T, E, S: Copy> Clone for Fallible<T, E, S> {
     fn clone(&self) -> Self {
         *self

@@ -7,6 +7,7 @@ use std::{convert::Infallible, marker::PhantomData};
 
 use crate::{
     cache::Cache,
+    cache_core::Site,
     key::Key,
     policy::Policy,
     private::{
@@ -199,12 +200,24 @@ impl<R> Clone for Nothing<R> {
 impl<R> Copy for Nothing<R> {}
 
 impl<R> Nothing<R> {
+    /// As [`Fallible::share_err`].
+    #[must_use]
+    pub fn share_err<F>(self, _: F) -> Self {
+        self
+    }
+
     /// As [`Fallible::begin`].
     ///
     /// # Errors
     ///
     /// None: nothing calls it.
-    pub fn begin<'c, C: ?Sized>(self, _: &'c C, _: bool, _: impl FnOnce(&mut Key)) -> Result<R, Call<'c, C>> {
+    pub fn begin<'c, C: ?Sized>(
+        self,
+        _: &'c C,
+        _: Site,
+        _: bool,
+        _: impl FnOnce(&mut Key),
+    ) -> Result<R, Call<'c, C>> {
         match self.0 {}
     }
 

@@ -47,18 +47,18 @@ where
         return dependencies::bypass(async { start().await }).await;
     };
     let nested_in = dependencies::current_in_flight();
-    let Planned { leader, refreshed, stale } = match request.watch.run(request.plan(missed.entry)).await {
+    let Planned { leader, refreshed, stale, turn } = match request.watch.run(request.plan(missed.entry)).await {
         Ok(planned) => planned,
         Err(result) => return result,
     };
     if let Some((entry, freshness)) = refreshed {
         let value = serve(cache.core(), &entry, freshness);
         // No caller waits for it.
-        let computation = request.begin(leader, Some(entry), []);
+        let computation = request.begin(leader, Some(entry), None, []);
         runtime.spawn(carry(request.task(computation, start)).in_current_span());
         return Ok(value);
     }
-    let computation = request.begin(leader, stale.clone(), nested_in.clone());
+    let computation = request.begin(leader, stale.clone(), turn, nested_in.clone());
     // The computation is new, so that nothing can wait for this caller through it yet.
     let _wait = computation.leader.as_ref().map(|leader| Wait::begin(nested_in.clone(), leader.id()));
     // The task is in no computation of its own: what it reads is collected for the one that waits here.

@@ -150,6 +150,8 @@ where
                 }
                 // Batches ask for no lease.
                 Step::Lease(leader, refreshed) => Step::Compute(Some(leader), refreshed),
+                // One call computes all that is left.
+                Step::Turn => Step::Compute(None, None),
                 Step::Compute(leader, refreshed) => {
                     let stale = refreshed.map(|(entry, _)| entry);
                     item.progress.stale = stale.or(item.progress.stale);

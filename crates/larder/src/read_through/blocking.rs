@@ -48,9 +48,9 @@ where
 {
     let nested_in = dependencies::current_in_flight();
     let plan = request.watch.run(request.plan(missed.entry));
-    let Planned { leader, refreshed, stale } = block_on(Box::pin(plan))?;
+    let Planned { leader, refreshed, stale, turn } = block_on(Box::pin(plan))?;
     let stale = refreshed.map(|(entry, _)| entry).or(stale);
-    Ok(request.begin(leader, stale, nested_in))
+    Ok(request.begin(leader, stale, turn, nested_in))
 }
 
 /// As [`refresh`](super::refresh).
@@ -68,6 +68,6 @@ where
         return dependencies::bypass_blocking(compute);
     };
     let frame = Frame::new(dependencies::current_in_flight(), request.core().begin(), terms.0.detached);
-    let computation = Computation { frame, leader: None, stale: None, replaces: true };
+    let computation = Computation { frame, leader: None, stale: None, turn: None, replaces: true };
     request.compute_blocking(computation, compute)
 }

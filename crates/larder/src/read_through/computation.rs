@@ -12,6 +12,7 @@ use crate::{
     mutant, panic_guard,
     scope::{Scope, ScopeHash},
     singleflight::{Failure, InFlightId, Leader, Outcome},
+    turns::Turn,
     value::LocalValue,
 };
 
@@ -22,6 +23,8 @@ pub(super) struct Computation {
     pub(super) leader: Option<Leader>,
     /// What may be served if it fails.
     pub(super) stale: Option<Entry>,
+    /// The turn that it waited for, if any.
+    pub(super) turn: Option<Turn>,
     /// Whether the value replaces what is there: then all that was computed from that is invalidated too.
     pub(super) replaces: bool,
 }
@@ -33,6 +36,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         &self,
         leader: Option<Leader>,
         stale: Option<Entry>,
+        turn: Option<Turn>,
         nested_in: impl IntoIterator<Item = InFlightId>,
     ) -> Computation {
         self.note_start(leader.as_ref());
@@ -40,8 +44,11 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         // Later than singleflight's own, which may have waited for other processes: what was changed meanwhile is
         // read from here on.
         let since = self.core().begin();
-        let frame = Frame::new(in_flight, since, self.policy.detached);
-        Computation { frame, leader, stale, replaces: false }
+        let frame = match turn {
+            None => Frame::new(in_flight, since, self.policy.detached),
+            Some(_) => Frame::with_turn(in_flight, since, self.policy.detached),
+        };
+        Computation { frame, leader, stale, turn, replaces: false }
     }
 
     /// Counts what is unusual about a start.
@@ -102,7 +109,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         V: LocalValue,
         S: Sharing<E>,
     {
-        let Computation { frame, leader, stale, replaces } = computation;
+        let Computation { frame, leader, stale, turn: _turn, replaces } = computation;
         let core = self.core();
         if computed.is_err() {
             core.count(|counters| &counters.failures);

@@ -67,6 +67,8 @@ pub(super) enum Step<V, E> {
     Enter,
     /// Waits for another caller's computation.
     Wait(Waiter),
+    /// Waits for a turn to compute alone: the failure that it waited for cannot be given to it.
+    Turn,
     /// As the leader: reads what other processes have stored. With what it refreshes, if anything.
     Read(Leader, Refreshed),
     /// As the leader: asks to be the one of all processes that computes.

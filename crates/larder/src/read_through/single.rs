@@ -15,6 +15,7 @@ use crate::{
     error_sharing::{Sharing, Unshared},
     policy::Policy,
     singleflight::Leader,
+    turns::Turn,
     value::LocalValue,
 };
 
@@ -25,6 +26,7 @@ pub(super) struct Planned {
     pub(super) refreshed: Refreshed,
     /// What may be served if the computation fails, or is slow.
     pub(super) stale: Option<Entry>,
+    pub(super) turn: Option<Turn>,
 }
 
 impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
@@ -40,13 +42,15 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             step = match step {
                 Step::Enter => self.enter::<V, E>(&mut progress),
                 Step::Wait(waiter) => self.wait(waiter, self.patience(), &progress).await,
+                Step::Turn => self.turn(&mut progress).await,
                 Step::Read(leader, refreshed) => {
                     let found = read_one::<V>(self.cache, self.at(), self.wanted.of).await;
                     self.after_read(leader, refreshed, found, &mut progress)
                 }
                 Step::Lease(leader, refreshed) => self.lease(leader, refreshed, &mut progress).await,
                 Step::Compute(leader, refreshed) => {
-                    return Ok(Planned { leader, refreshed, stale: progress.stale });
+                    let Progress { stale, turn, .. } = progress;
+                    return Ok(Planned { leader, refreshed, stale, turn });
                 }
                 Step::Done(result) => return Err(result),
             };
@@ -75,12 +79,12 @@ where
     };
     let nested_in = dependencies::current_in_flight();
     let whole = async {
-        let Planned { leader, refreshed, stale } = match request.plan(missed.entry).await {
+        let Planned { leader, refreshed, stale, turn } = match request.plan(missed.entry).await {
             Ok(planned) => planned,
             Err(result) => return result,
         };
         let stale = refreshed.map(|(entry, _)| entry).or(stale);
-        request.compute(request.begin(leader, stale, nested_in), compute).await
+        request.compute(request.begin(leader, stale, turn, nested_in), compute).await
     };
     request.watch.run(whole).await
 }
@@ -102,5 +106,5 @@ where
         return dependencies::bypass(async { compute().await }).await;
     };
     let frame = Frame::new(dependencies::current_in_flight(), cache.core().begin(), terms.0.detached);
-    request.compute(Computation { frame, leader: None, stale: None, replaces: true }, compute).await
+    request.compute(Computation { frame, leader: None, stale: None, turn: None, replaces: true }, compute).await
 }

@@ -15,6 +15,7 @@ use crate::{
     error_sharing::Sharing,
     policy::Lock,
     singleflight::{Arrival, Awaited, Leader, Outcome, Role, Wait, Waiter},
+    turns::Turn,
     value::LocalValue,
 };
 
@@ -25,6 +26,8 @@ pub(super) struct Progress {
     pub(super) stale: Option<Entry>,
     /// When the caller first entered singleflight.
     arrival: Option<Arrival>,
+    /// Its turn to compute, if it had to wait for one.
+    pub(super) turn: Option<Turn>,
 }
 
 impl<V, E> Step<V, E> {
@@ -120,7 +123,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                     return Step::Done(Ok(value));
                 }
                 let Some(error) = failure.error.and_then(|given| self.sharing.take(&given)) else {
-                    return Step::Compute(None, None);
+                    return Step::Turn;
                 };
                 core.count(|counters| &counters.joined);
                 dependencies::record_dependencies(core.epochs(), &failure.cover);
@@ -128,6 +131,20 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             }
             Outcome::Unshared => Step::Compute(None, None),
         }
+    }
+
+    /// Waits for a turn, unless others may wait for this caller to have had its own; what one of those before it may have
+    /// stored is taken.
+    pub(super) async fn turn<V: LocalValue, E>(&self, progress: &mut Progress) -> Step<V, E> {
+        if !dependencies::has_turn() {
+            let turn = self.core().turns().take(self.work::<V>()).await;
+            if let Some(entry) = self.find_new::<V>() {
+                self.core().count(|counters| &counters.joined);
+                return Step::Done(Ok(receive(self.core(), &entry)));
+            }
+            progress.turn = Some(turn);
+        }
+        Step::Compute(None, None)
     }
 
     /// Goes on as a leader: what the computation before this one may have stored is found after the lookup.

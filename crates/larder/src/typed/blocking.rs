@@ -96,7 +96,7 @@ impl<'c, C: Cache + ?Sized> Blocking<'c, C> {
     /// [`CacheExt::get_or_compute`](crate::CacheExt::get_or_compute).
     ///
     /// If the computing thread panics, one of those that wait computes in its place; after a second panic each of them
-    /// does. A failure is not shared with those that wait: they compute for themselves, at once.
+    /// does. A failure is not shared with those that wait: they compute for themselves, four at a time.
     ///
     /// # Errors
     ///

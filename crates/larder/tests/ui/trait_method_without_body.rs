@@ -1,7 +1,7 @@
 use larder::cached;
 
 trait Users {
-    #[cached(ttl = 300, key = "user:<id>")]
+    #[cached(ttl = 300, key = "user:<id>", skip(self))]
     async fn user(&self, id: u64) -> u64;
 }
 

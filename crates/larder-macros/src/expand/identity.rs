@@ -1,0 +1,72 @@
+//! What tells a cached function from another one that has its key.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use super::names::private;
+use crate::function::Function;
+use crate::model::{Cached, Piece, Root, Text};
+use crate::template::Step;
+
+/// The expression that names the function, with what its key looks like: `user:<>`.
+pub(super) fn function(model: &Cached, function: &Function) -> TokenStream {
+    let private = private(&model.common);
+    let name = function.name();
+    let form = match model.shares_key {
+        true => quote!(""),
+        false => form(&model.key, function),
+    };
+    let site = quote!(#private::function!(#name, #form));
+    match function.associated && differs_by_type(&model.key) {
+        true => quote!(#site.of(#private::type_name::<Self>)),
+        false => site,
+    }
+}
+
+/// The key with `<>` for each argument. What belongs to `self` and its type keeps its name.
+fn form(key: &Text, function: &Function) -> TokenStream {
+    let own = |name: &Ident| function.parameters().any(|(parameter, _)| parameter == name);
+    let mut parts = TokenStream::new();
+    let mut form = String::new();
+    for piece in &key.0 {
+        match piece {
+            Piece::Literal(text) => form += text,
+            Piece::Separator(_) => form.push(':'),
+            Piece::ModulePath => {
+                let before = std::mem::take(&mut form);
+                parts.extend(quote!(#before, ::core::module_path!(),));
+            }
+            Piece::TypeName { path, .. } if !own(&path[0]) => form += &format!("<{}>", quote!(#(#path)::*)),
+            Piece::Value(value) if value.root == Root::Receiver => {
+                let steps: Vec<_> = value.steps.iter().map(step).collect();
+                form += &format!("<self.{}>", steps.join("."));
+            }
+            Piece::Value(value) if value.root == Root::Type && !own(&value.ident) => {
+                let (ident, path) = (&value.ident, &value.path);
+                form += &format!("<{}>", quote!(#ident #(::#path)*));
+            }
+            Piece::TypeName { .. } | Piece::Value(_) => form += "<>",
+        }
+    }
+    match parts.is_empty() {
+        true => quote!(#form),
+        false => quote!(::core::concat!(#parts #form)),
+    }
+}
+
+fn step(step: &Step) -> String {
+    match step {
+        Step::Field(name) => name.to_string(),
+        Step::Index(index) => index.to_string(),
+        Step::Call(name) => format!("{name}()"),
+    }
+}
+
+/// Whether functions of different types can have different keys that look alike: `<self.table>:<id>`.
+fn differs_by_type(key: &Text) -> bool {
+    key.0.iter().any(|piece| match piece {
+        Piece::TypeName { .. } => true,
+        Piece::Value(value) => matches!(value.root, Root::Receiver | Root::Type | Root::ConstParameter),
+        Piece::Literal(_) | Piece::Separator(_) | Piece::ModulePath => false,
+    })
+}

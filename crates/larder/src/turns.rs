@@ -1,0 +1,221 @@
+//! Turns: callers who waited for a computation whose failure cannot be given to them compute for themselves, a few of one
+//! key at a time.
+//!
+//! A place is free again a pause after its computation has ended, or ten seconds after it began, so that computations
+//! that hang hold up no other caller for ever.
+
+use std::{
+    collections::HashMap,
+    pin::pin,
+    sync::{Arc, Condvar, PoisonError, Weak},
+    thread,
+    time::{Duration, Instant},
+};
+
+use foldhash::quality::RandomState;
+use tokio::sync::Notify;
+
+use crate::{
+    panic_guard,
+    singleflight::WorkKey,
+    sync::plain::{Mutex, lock},
+};
+
+/// How many of one key compute at once.
+const FEW: usize = 4;
+
+/// How long a place stays empty.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// For how long one computation has a place.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// The turns of one cache.
+#[derive(Debug, Default)]
+pub(crate) struct Turns(Mutex<HashMap<WorkKey, Weak<Queue>, RandomState>>);
+
+/// Those who wait for a turn to compute one key.
+#[derive(Debug)]
+struct Queue {
+    turns: Weak<Turns>,
+    work: WorkKey,
+    places: Mutex<Places>,
+    is_free: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    /// The numbers of the turns that have one, and when it is free again.
+    taken: Vec<(u64, Instant)>,
+    given: u64,
+}
+
+/// A turn. Another caller has it some time after this is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    queue: Arc<Queue>,
+    number: u64,
+}
+
+impl Turns {
+    /// Waits for a turn.
+    pub(crate) async fn take(self: &Arc<Self>, work: WorkKey) -> Turn {
+        let queue = self.queue(work);
+        loop {
+            let mut is_free = pin!(queue.is_free.notified());
+            is_free.as_mut().enable();
+            if let Some(number) = queue.take_place() {
+                return Turn { queue: queue.clone(), number };
+            }
+            is_free.await;
+        }
+    }
+
+    fn queue(self: &Arc<Self>, work: WorkKey) -> Arc<Queue> {
+        let queue = {
+            let mut queues = lock(&self.0);
+            if let Some(queue) = queues.get(&work).and_then(Weak::upgrade) {
+                return queue;
+            }
+            let turns = Arc::downgrade(self);
+            let (places, is_free) = (Mutex::default(), Notify::new());
+            let queue = Arc::new(Queue { turns, work: work.clone(), places, is_free });
+            queues.insert(work, Arc::downgrade(&queue));
+            queue
+        };
+        look_after(&queue);
+        queue
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        lock(&self.0).len()
+    }
+}
+
+impl Queue {
+    fn take_place(&self) -> Option<u64> {
+        let mut places = lock(&self.places);
+        if places.taken.len() >= FEW {
+            return None;
+        }
+        places.given += 1;
+        let number = places.given;
+        places.taken.push((number, Instant::now() + LONGEST));
+        Some(number)
+    }
+
+    /// Frees what is due, and wakes as many as there is room for. Again and again while there is room, so that one that
+    /// was woken, and is not polled, holds up no other.
+    fn clear(&self) {
+        let free = {
+            let mut places = lock(&self.places);
+            let now = Instant::now();
+            places.taken.retain(|(_, free_at)| *free_at > now);
+            FEW - places.taken.len()
+        };
+        (0..free).for_each(|_| self.is_free.notify_one());
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut places = lock(&self.queue.places);
+        if let Some((_, free_at)) = places.taken.iter_mut().find(|(number, _)| *number == self.number) {
+            *free_at = Instant::now() + PAUSE;
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        let Some(turns) = self.turns.upgrade() else { return };
+        let mut queues = lock(&turns.0);
+        // There may be a new one.
+        if queues.get(&self.work).is_some_and(|queue| queue.strong_count() == 0) {
+            queues.remove(&self.work);
+        }
+    }
+}
+
+struct Clearer {
+    queues: Vec<Weak<Queue>>,
+    runs: bool,
+}
+
+static CLEARER: Mutex<Clearer> = Mutex::new(Clearer { queues: Vec::new(), runs: false });
+static CALLED: Condvar = Condvar::new();
+
+/// Frees the places of a queue when their time has come. By a thread: not every runtime has timers, nor every caller a
+/// runtime.
+fn look_after(queue: &Arc<Queue>) {
+    let mut clearer = lock(&CLEARER);
+    clearer.queues.push(Arc::downgrade(queue));
+    if std::mem::replace(&mut clearer.runs, true) {
+        drop(clearer);
+        return CALLED.notify_one();
+    }
+    drop(clearer);
+    if thread::Builder::new().name("larder-turns".to_owned()).spawn(clear).is_err() {
+        // The next one tries again.
+        lock(&CLEARER).runs = false;
+    }
+}
+
+fn clear() {
+    loop {
+        let mut queues = {
+            let mut clearer = lock(&CLEARER);
+            while clearer.queues.is_empty() {
+                clearer = CALLED.wait(clearer).unwrap_or_else(PoisonError::into_inner);
+            }
+            std::mem::take(&mut clearer.queues)
+        };
+        thread::sleep(PAUSE);
+        queues.retain(|queue| {
+            let Some(queue) = queue.upgrade() else { return false };
+            // It wakes others, which is foreign code.
+            let _ = panic_guard::contain(|| queue.clear());
+            true
+        });
+        lock(&CLEARER).queues.append(&mut queues);
+    }
+}
+
+#[cfg(all(test, not(larder_loom)))]
+mod tests {
+    use std::any::TypeId;
+
+    use super::*;
+    use crate::block_on::block_on;
+
+    #[test]
+    fn places_are_freed_and_queues_forgotten() {
+        let turns = Arc::new(Turns::default());
+        let work = WorkKey { key: "key".into(), value_type: TypeId::of::<u8>() };
+        for _ in 0..3 {
+            let taken: Vec<_> = (0..FEW).map(|_| block_on(turns.take(work.clone()))).collect();
+            assert_eq!(turns.len(), 1);
+            drop(taken);
+        }
+        let start = Instant::now();
+        while turns.len() > 0 {
+            assert!(start.elapsed() < Duration::from_secs(20), "the queue stays");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn one_that_is_not_polled_holds_up_no_other() {
+        let turns = Arc::new(Turns::default());
+        let work = WorkKey { key: "key".into(), value_type: TypeId::of::<u8>() };
+        let taken: Vec<_> = (0..FEW).map(|_| block_on(turns.take(work.clone()))).collect();
+        let mut left: Vec<_> = (0..10).map(|_| Box::pin(turns.take(work.clone()))).collect();
+        for waiting in &mut left {
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(waiting.as_mut().poll(&mut context).is_pending());
+        }
+        drop(taken);
+        drop(block_on(turns.take(work)));
+    }
+}
