@@ -300,9 +300,8 @@ impl Core {
     #[inline(always)]
     fn hit_value<V: Clone + 'static>(&self, stored: &Stored) -> Option<V> {
         let inner = &*self.0;
-        let serves = stored.is_fresh(inner.clock.now())
-            && stored.is_valid(&inner.epochs)
-            && !dependencies::recording();
+        let serves =
+            stored.is_fresh(inner.clock.now()) && stored.is_valid(&inner.epochs) && dependencies::is_plain();
         if serves { stored.value::<V>().cloned() } else { None }
     }
 
@@ -400,6 +399,18 @@ impl Core {
     /// Applies the replacement of keys: see [`Epochs::replace`].
     pub(crate) fn replace<R>(&self, keys: &[ScopeHash], judge: impl FnOnce() -> R) -> Replaced<R> {
         self.0.epochs.replace(keys, judge)
+    }
+
+    /// Whether a function is known to be the one that has its keys in this cache.
+    #[inline]
+    pub(crate) fn has_admitted(&self, site: Site) -> bool {
+        site.is_admitted(self.0.number)
+    }
+
+    /// Admits a function to this cache: see [`Claims::admit`].
+    #[cold]
+    pub(crate) fn admit<V: 'static>(&self, prefix: &str, site: Site) -> bool {
+        self.0.claims.admit(std::any::TypeId::of::<V>(), self.0.number, prefix, site)
     }
 
     pub(crate) fn begin(&self) -> ReadVersion {

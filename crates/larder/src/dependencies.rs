@@ -5,8 +5,10 @@
 //! they cover the computation's own value. Frames nest: a computation's value passes its scopes on to
 //! its readers.
 
+mod flags;
+
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -14,6 +16,10 @@ use std::{
     time::Duration,
 };
 
+use self::flags::set_recording;
+pub(crate) use self::flags::{
+    DeferredScope, EnteredDeferred, current_deferred, in_deferred, is_plain, recording,
+};
 use pin_project_lite::pin_project;
 use smallvec::SmallVec;
 
@@ -60,15 +66,7 @@ pub(crate) struct Decisions {
 }
 
 thread_local! {
-    /// Whether reads have to be recorded: all that a hit outside of computations looks at.
-    static RECORDING: Cell<bool> = const { Cell::new(false) };
     static CURRENT: RefCell<Option<Arc<Frame>>> = const { RefCell::new(None) };
-}
-
-/// Whether the code that runs is a computation whose reads are recorded.
-#[inline]
-pub(crate) fn recording() -> bool {
-    RECORDING.get()
 }
 
 /// The computation that the calling code is a part of.
@@ -156,18 +154,14 @@ impl Frame {
         Arc::new(Self { has_turn: true, ..Self::build(in_flight, since, detached) })
     }
 
-    fn build(
-        in_flight: impl IntoIterator<Item = InFlightId>,
-        since: ReadVersion,
-        detached: bool,
-    ) -> Self {
+    fn build(in_flight: impl IntoIterator<Item = InFlightId>, since: ReadVersion, detached: bool) -> Self {
         let in_flight = in_flight.into_iter().collect();
         Self { in_flight, since, records: !detached, has_turn: has_turn(), state: Mutex::default() }
     }
 
     /// Runs a future as this computation.
     pub(crate) fn run<F: Future>(self: &Arc<Self>, future: F) -> InComputation<F> {
-        InComputation { frame: Some(self.clone()), future }
+        InComputation { frame: Some(self.clone()), deferred: None, future }
     }
 
     /// Calls a function as a part of this computation.
@@ -268,6 +262,7 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct InComputation<F> {
         frame: Option<Arc<Frame>>,
+        deferred: Option<DeferredScope>,
         #[pin]
         future: F,
     }
@@ -279,6 +274,7 @@ impl<F: Future> Future for InComputation<F> {
     fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = self.project();
         let _entered = this.frame.clone().map(Entered::new);
+        let _deferred = this.deferred.clone().map(EnteredDeferred::new);
         this.future.poll(context)
     }
 }
@@ -296,14 +292,14 @@ struct Entered {
 
 impl Entered {
     fn new(frame: Arc<Frame>) -> Self {
-        RECORDING.set(frame.records);
+        set_recording(frame.records);
         Self { outer: CURRENT.replace(Some(frame)) }
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        RECORDING.set(self.outer.as_ref().is_some_and(|frame| frame.records));
+        set_recording(self.outer.as_ref().is_some_and(|frame| frame.records));
         CURRENT.set(self.outer.take());
     }
 }
@@ -312,7 +308,7 @@ impl Drop for Entered {
 /// computation's value too, as it does without a task.
 ///
 /// Only what is read before the computation ends can count, so await the task inside of it. Called outside
-/// of a computation, it changes nothing.
+/// of a computation, it changes nothing. A scope of [`deferred`](crate::deferred) invalidations is carried along too.
 ///
 /// Without this, what a task reads does not count; and a task that asks for the very key that the
 /// computation awaiting it is for waits for ever.
@@ -331,7 +327,7 @@ impl Drop for Entered {
 /// }
 /// ```
 pub fn in_current_computation<F: Future>(future: F) -> InComputation<F> {
-    InComputation { frame: current(), future }
+    InComputation { frame: current(), deferred: current_deferred(), future }
 }
 
 /// The computation that the calling code is a part of: lets it decide about its own entry.
@@ -350,7 +346,7 @@ pub fn in_current_computation<F: Future>(future: F) -> InComputation<F> {
 /// ```
 #[must_use]
 pub fn context() -> Context {
-    Context(current())
+    Context { frame: current(), deferred: current_deferred() }
 }
 
 /// Decides about the entry of the computation that is running; made by [`context`].
@@ -358,7 +354,10 @@ pub fn context() -> Context {
 /// Decisions count when the computation ends with a value, and the last one on a matter is the one that
 /// counts.
 #[derive(Clone)]
-pub struct Context(Option<Arc<Frame>>);
+pub struct Context {
+    frame: Option<Arc<Frame>>,
+    deferred: Option<DeferredScope>,
+}
 
 impl Context {
     /// Sets how long the value is fresh, in place of its policy's `ttl` or `negative_ttl`. Zero does not
@@ -418,7 +417,8 @@ impl Context {
     /// # assert!(larder::global().stats().computations >= before + 2);
     /// ```
     pub fn run<R>(&self, call: impl FnOnce() -> R) -> R {
-        match &self.0 {
+        let _deferred = self.deferred.clone().map(EnteredDeferred::new);
+        match &self.frame {
             Some(frame) => frame.enter(call),
             None => call(),
         }
@@ -427,11 +427,11 @@ impl Context {
     /// Whether there is a computation to decide about.
     #[must_use]
     pub fn is_computing(&self) -> bool {
-        self.0.is_some()
+        self.frame.is_some()
     }
 
     fn decide(&self, decide: impl FnOnce(&mut Decisions)) -> &Self {
-        if let Some(frame) = &self.0 {
+        if let Some(frame) = &self.frame {
             decide(&mut lock(&frame.state).decisions);
         }
         self

@@ -12,6 +12,9 @@ pub mod one_rule {}
 #[doc = include_str!("../docs/by-hand.md")]
 pub mod by_hand {}
 
+#[doc = include_str!("../docs/transactions.md")]
+pub mod transactions {}
+
 #[cfg(feature = "redis")]
 #[doc = include_str!("../docs/redis.md")]
 pub mod redis {}

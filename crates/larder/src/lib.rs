@@ -83,6 +83,7 @@ mod clock;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 pub mod contract;
+mod deferred;
 mod deferred_drop;
 mod dependencies;
 mod entry;
@@ -130,6 +131,7 @@ mod wire;
 pub use self::{
     cache::{Cache, HeldLease, Invalidating, Invalidation, Lease, Leased, SharedStorage, Storage},
     cache_core::{Core, CoreBuilder, Lookup},
+    deferred::{Deferred, InDeferred, deferred},
     dependencies::{Context, InComputation, context, in_current_computation},
     entry::Entry,
     epoch::{Epoch, ReadVersion},

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     cache::{Cache, Invalidating, Storage},
     cache_core::Core,
+    deferred,
     memory::builder::MemoryCacheBuilder,
     scope::Scope,
 };
@@ -72,7 +73,9 @@ impl Namespace {
     /// [`invalidate`](crate::CacheExt::invalidate), it is done when this returns, and awaiting tells how
     /// far it has come.
     pub fn bump(&self) -> Invalidating {
-        self.storage().apply(&[self.scope()])
+        let scope = [self.scope()];
+        deferred::collect(self, &scope);
+        self.storage().apply(&scope)
     }
 
     /// The version it is at, as far as this process knows.

@@ -5,6 +5,7 @@
 //! that hang hold up no other caller for ever.
 
 use std::{
+    any::TypeId,
     collections::HashMap,
     pin::pin,
     sync::{Arc, Condvar, PoisonError, Weak},
@@ -17,7 +18,6 @@ use tokio::sync::Notify;
 
 use crate::{
     panic_guard,
-    singleflight::WorkKey,
     sync::plain::{Mutex, lock},
 };
 
@@ -30,15 +30,18 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// For how long one computation has a place.
 const LONGEST: Duration = Duration::from_secs(10);
 
+/// What is computed: a key, and the type of its value.
+pub(crate) type Work = (Arc<str>, TypeId);
+
 /// The turns of one cache.
 #[derive(Debug, Default)]
-pub(crate) struct Turns(Mutex<HashMap<WorkKey, Weak<Queue>, RandomState>>);
+pub(crate) struct Turns(Mutex<HashMap<Work, Weak<Queue>, RandomState>>);
 
 /// Those who wait for a turn to compute one key.
 #[derive(Debug)]
 struct Queue {
     turns: Weak<Turns>,
-    work: WorkKey,
+    work: Work,
     places: Mutex<Places>,
     is_free: Notify,
 }
@@ -59,7 +62,7 @@ pub(crate) struct Turn {
 
 impl Turns {
     /// Waits for a turn.
-    pub(crate) async fn take(self: &Arc<Self>, work: WorkKey) -> Turn {
+    pub(crate) async fn take(self: &Arc<Self>, work: Work) -> Turn {
         let queue = self.queue(work);
         loop {
             let mut is_free = pin!(queue.is_free.notified());
@@ -71,7 +74,7 @@ impl Turns {
         }
     }
 
-    fn queue(self: &Arc<Self>, work: WorkKey) -> Arc<Queue> {
+    fn queue(self: &Arc<Self>, work: Work) -> Arc<Queue> {
         let queue = {
             let mut queues = lock(&self.0);
             if let Some(queue) = queues.get(&work).and_then(Weak::upgrade) {
@@ -184,15 +187,13 @@ fn clear() {
 
 #[cfg(all(test, not(larder_loom)))]
 mod tests {
-    use std::any::TypeId;
-
     use super::*;
     use crate::block_on::block_on;
 
     #[test]
     fn places_are_freed_and_queues_forgotten() {
         let turns = Arc::new(Turns::default());
-        let work = WorkKey { key: "key".into(), value_type: TypeId::of::<u8>() };
+        let work = (Arc::from("key"), TypeId::of::<u8>());
         for _ in 0..3 {
             let taken: Vec<_> = (0..FEW).map(|_| block_on(turns.take(work.clone()))).collect();
             assert_eq!(turns.len(), 1);
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn one_that_is_not_polled_holds_up_no_other() {
         let turns = Arc::new(Turns::default());
-        let work = WorkKey { key: "key".into(), value_type: TypeId::of::<u8>() };
+        let work = (Arc::from("key"), TypeId::of::<u8>());
         let taken: Vec<_> = (0..FEW).map(|_| block_on(turns.take(work.clone()))).collect();
         let mut left: Vec<_> = (0..10).map(|_| Box::pin(turns.take(work.clone()))).collect();
         for waiting in &mut left {

@@ -21,7 +21,7 @@ use self::{
 
 use crate::{
     cache::{Cache, Invalidating, SharedStorage},
-    dependencies,
+    deferred, dependencies,
     epoch::{Epoch, ReadVersion},
     error::Result,
     error_sharing::{Cloned, Unshared},
@@ -206,6 +206,7 @@ pub trait CacheExt: Cache {
     fn invalidate(&self, scopes: impl Into<Scopes>) -> Invalidating {
         let scopes: Vec<Scope> =
             scopes.into().0.into_iter().map(|scope| scope.within(self.prefix())).collect();
+        deferred::collect(self, &scopes);
         self.storage().apply(&scopes)
     }
 

@@ -12,7 +12,6 @@ use std::{
 use arc_swap::ArcSwap;
 use foldhash::quality::RandomState;
 
-use super::Core;
 use crate::{
     panic_guard,
     sync::plain::{Mutex, lock},
@@ -68,6 +67,12 @@ impl Site {
         Self { owner: Some(owner), ..self }
     }
 
+    /// Whether it is known to be the one that has its keys in the cache with this number.
+    #[inline]
+    pub(super) fn is_admitted(self, number: u64) -> bool {
+        self.function.admitted.load(Ordering::Relaxed) == number
+    }
+
     /// Without its parameters: the functions of one `impl` are compared.
     fn owner(self) -> &'static str {
         let name = self.owner.map_or("", |owner| owner());
@@ -91,6 +96,22 @@ struct Claim {
 }
 
 impl Claims {
+    /// Admits a function to the cache with this number, unless another one has its keys, for values of the same type: it
+    /// would be served what that one computed.
+    pub(super) fn admit(&self, value: TypeId, number: u64, prefix: &str, site: Site) -> bool {
+        let function = site.function;
+        if !function.form.is_empty() {
+            let first = self.claim(value, prefix, site);
+            if !first.is(function) {
+                report(function, first);
+                return false;
+            }
+        }
+        // For other caches it is looked up at each call: so it is no line that many threads write.
+        let _ = function.admitted.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
+        true
+    }
+
     /// The function that has the keys: the one that asks for them, if there was none.
     fn claim(&self, value: TypeId, prefix: &str, site: Site) -> &'static Function {
         if let Some(claim) = find(self.all.load().get(&value), prefix, site) {
@@ -116,31 +137,6 @@ fn find(claims: Option<&Vec<Claim>>, prefix: &str, site: Site) -> Option<&'stati
     claims.peek()?;
     let owner = site.owner();
     claims.find(|claim| claim.owner == owner).map(|claim| claim.function)
-}
-
-impl Core {
-    /// Whether a function is known to be the one that has its keys in this cache.
-    #[inline]
-    pub(crate) fn has_admitted(&self, site: Site) -> bool {
-        site.function.admitted.load(Ordering::Relaxed) == self.0.number
-    }
-
-    /// Admits a function to this cache, unless another one has its keys, for values of the same type: it would be
-    /// served what that one computed.
-    #[cold]
-    pub(crate) fn admit<V: 'static>(&self, prefix: &str, site: Site) -> bool {
-        let function = site.function;
-        if !function.form.is_empty() {
-            let first = self.0.claims.claim(TypeId::of::<V>(), prefix, site);
-            if !first.is(function) {
-                report(function, first);
-                return false;
-            }
-        }
-        // The others are looked up at each call: so it is no line that many threads write.
-        let _ = function.admitted.compare_exchange(0, self.0.number, Ordering::Relaxed, Ordering::Relaxed);
-        true
-    }
 }
 
 fn report(function: &'static Function, first: &'static Function) {

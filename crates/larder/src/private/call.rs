@@ -3,6 +3,7 @@
 use crate::{
     cache::{Cache, Invalidating},
     cache_core::Site,
+    deferred,
     key::Key,
     read_through::{self, Missed},
     scope::Scope,
@@ -62,6 +63,10 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
                 .map_err(|missed| Self::after(cache, key, false, Some(missed)));
         }
         let call = Self::after(cache, key, !look, None);
+        if !look {
+            // In a transaction it stores nothing, and what it replaces is not served after the commit.
+            deferred::collect(cache, &[Scope::key(key.as_str())]);
+        }
         Err(Self { failed: call.failed || !admitted, ..call })
     }
 
@@ -85,7 +90,9 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
 
     /// Invalidates the key.
     pub fn invalidate(self) -> Invalidating {
-        self.cache.storage().apply(&[Scope::key(self.key)])
+        let key = [Scope::key(self.key)];
+        deferred::collect(self.cache, &key);
+        self.cache.storage().apply(&key)
     }
 
     /// Whether it computes anew, whatever the cache has.

@@ -5,8 +5,11 @@
 #[macro_export]
 macro_rules! __function {
     ($name:literal, $form:expr) => {{
-        static FUNCTION: $crate::private::Function =
-            $crate::private::Function::new(::core::concat!(::core::module_path!(), "::", $name), (::core::file!(), ::core::line!()), $form);
+        static FUNCTION: $crate::private::Function = $crate::private::Function::new(
+            ::core::concat!(::core::module_path!(), "::", $name),
+            (::core::file!(), ::core::line!()),
+            $form,
+        );
         FUNCTION.site()
     }};
 }

@@ -1,8 +1,11 @@
 //! Guards of functions that change the data: they change the cache too, however the function ends.
 
+use std::sync::Arc;
+
 use crate::{
     block_on::block_on,
     cache::{Cache, Invalidating},
+    deferred,
     epoch::ReadVersion,
     key::Key,
     panic_guard,
@@ -19,13 +22,22 @@ use crate::{
 pub struct Invalidate<'c, C: Cache + ?Sized> {
     cache: &'c C,
     on_ok_only: bool,
+    /// False if a condition says so.
+    applies: bool,
     scopes: Vec<Scope>,
+    /// Invalidates in place of this, after a transaction.
+    deferred: Option<Arc<deferred::State>>,
 }
 
 impl<'c, C: Cache + ?Sized> Invalidate<'c, C> {
     /// Of nothing yet.
     pub fn new(cache: &'c C, on_ok_only: bool) -> Self {
-        Self { cache, on_ok_only, scopes: Vec::new() }
+        Self { cache, on_ok_only, applies: true, scopes: Vec::new(), deferred: deferred::current() }
+    }
+
+    /// Invalidates nothing unless this holds.
+    pub fn only_if(&mut self, condition: bool) {
+        self.applies &= condition;
     }
 
     /// Adds a key.
@@ -66,17 +78,21 @@ impl<'c, C: Cache + ?Sized> Invalidate<'c, C> {
 
     fn apply(&mut self, success: bool) -> Option<Invalidating> {
         let scopes = std::mem::take(&mut self.scopes);
-        let applies = !scopes.is_empty() && (success || !self.on_ok_only);
-        applies.then(|| self.cache.storage().apply(&scopes))
+        let applies = self.applies && !scopes.is_empty() && (success || !self.on_ok_only);
+        if !applies {
+            return None;
+        }
+        match &self.deferred {
+            Some(deferred) => deferred.collect(self.cache, &scopes),
+            None => Some(self.cache.storage().apply(&scopes)),
+        }
     }
 }
 
 impl<C: Cache + ?Sized> Drop for Invalidate<'_, C> {
     fn drop(&mut self) {
-        if !self.scopes.is_empty() && !self.on_ok_only {
-            // It is applied when this returns; no caller is left who could wait for its delivery.
-            drop(self.cache.storage().apply(&self.scopes));
-        }
+        // It is applied when this returns; no caller is left who could wait for its delivery.
+        drop(self.apply(false));
     }
 }
 
@@ -87,6 +103,8 @@ pub struct Put<'c, C: Cache + ?Sized> {
     since: ReadVersion,
     /// None once it is dealt with, or if it is that of no entry.
     key: Option<String>,
+    /// Invalidates in place of this, after a transaction.
+    deferred: Option<Arc<deferred::State>>,
 }
 
 impl<'c, C: Cache + ?Sized> Put<'c, C> {
@@ -96,7 +114,8 @@ impl<'c, C: Cache + ?Sized> Put<'c, C> {
         let mut key = Key::default();
         key.literal(cache.prefix());
         build(&mut key);
-        Self { cache, since, key: (!key.failed()).then(|| key.into_string()) }
+        let key = (!key.failed()).then(|| key.into_string());
+        Self { cache, since, key, deferred: deferred::current() }
     }
 
     /// After it.
@@ -117,7 +136,7 @@ impl<'c, C: Cache + ?Sized> Put<'c, C> {
     }
 
     async fn insert<V: LocalValue>(mut self, value: Option<&V>, terms: (&Policy, Wanted)) {
-        let (Some(key), Some(value)) = (&self.key, value) else { return };
+        let (Some(key), Some(value), None) = (&self.key, value, &self.deferred) else { return };
         match insert::insert(self.cache, self.since, &[(key, value)], terms).await {
             Ok(()) => self.key = None,
             // Nothing can be under such a key either.
@@ -129,7 +148,11 @@ impl<'c, C: Cache + ?Sized> Put<'c, C> {
 impl<C: Cache + ?Sized> Drop for Put<'_, C> {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            drop(self.cache.storage().apply(&[Scope::key(key)]));
+            let key = [Scope::key(key)];
+            drop(match &self.deferred {
+                Some(deferred) => deferred.collect(self.cache, &key),
+                None => Some(self.cache.storage().apply(&key)),
+            });
         }
     }
 }

@@ -47,7 +47,8 @@ where
         return dependencies::bypass(async { start().await }).await;
     };
     let nested_in = dependencies::current_in_flight();
-    let Planned { leader, refreshed, stale, turn } = match request.watch.run(request.plan(missed.entry)).await {
+    let Planned { leader, refreshed, stale, turn } = match request.watch.run(request.plan(missed.entry)).await
+    {
         Ok(planned) => planned,
         Err(result) => return result,
     };

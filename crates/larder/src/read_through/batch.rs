@@ -18,6 +18,7 @@ use super::{
 use crate::{
     cache::Cache,
     cache_core::Lookup,
+    deferred,
     dependencies::{self, Frame},
     entry::Freshness,
     error_sharing::Unshared,
@@ -69,12 +70,49 @@ where
     F: FnMut(Vec<I>) -> Fut + Send,
     Fut: Future<Output = Result<HashMap<I, V>, E>> + Send,
 {
+    if deferred::is_current() {
+        return compute_apart(cache, items, compute).await;
+    }
     let watch = Watch::new(policy.takeover_after);
     let values = HashMap::with_capacity(items.len());
     let open = Open { waiting: Vec::new(), reading: Vec::new(), computing: Vec::new() };
     let wanted = Wanted::shared::<V>(policy);
     let batch = Batch { cache, policy, wanted, compute, values, open, began: Instant::now() };
     watch.run(batch.run(items, &watch)).await
+}
+
+/// The same inside of a transaction: what is missing is computed for this caller alone.
+async fn compute_apart<I, V, E, C, F, Fut>(
+    cache: &C,
+    items: Vec<(I, String)>,
+    mut compute: F,
+) -> Result<HashMap<I, V>, E>
+where
+    I: Clone + Eq + Hash + Send,
+    V: Value,
+    C: Cache + ?Sized,
+    F: FnMut(Vec<I>) -> Fut + Send,
+    Fut: Future<Output = Result<HashMap<I, V>, E>> + Send,
+{
+    let core = cache.core();
+    let mut values = HashMap::with_capacity(items.len());
+    let mut missing = Vec::new();
+    let mut seen = HashSet::with_capacity(items.len());
+    for (item, key) in items {
+        if !seen.insert(item.clone()) {
+            continue;
+        }
+        match find::<V>(cache, core.lookup(&key)) {
+            Some((entry, Freshness::Fresh)) => {
+                values.insert(item, serve(core, &entry, Freshness::Fresh));
+            }
+            _ => missing.push(item),
+        }
+    }
+    if !missing.is_empty() {
+        values.extend(dependencies::bypass(async { compute(missing).await }).await?);
+    }
+    Ok(values)
 }
 
 impl<'a, I, V, C, F> Batch<'a, I, V, C, F>

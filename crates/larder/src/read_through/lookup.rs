@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::{
     cache::Cache,
     cache_core::{Core, Lookup, Unusable},
-    dependencies,
+    deferred, dependencies,
     entry::{Entry, Freshness},
     error::Result,
     key, panic_guard,
@@ -71,6 +71,9 @@ pub(super) fn find<V: LocalValue>(
         return None;
     }
     let entry = cache.storage().peek(at)?;
+    if deferred::covers(core, &entry) {
+        return None;
+    }
     match core.judge_as::<V>(&entry) {
         Ok(freshness) => return Some((entry, freshness)),
         Err(Unusable::OtherType) => {
@@ -120,7 +123,7 @@ pub(super) async fn read_one<V: LocalValue>(
 
 fn usable<V: LocalValue>(core: &Core, entry: Entry) -> Option<(Entry, Freshness)> {
     let freshness = core.judge_as::<V>(&entry).ok()?;
-    Some((entry, freshness))
+    (!deferred::covers(core, &entry)).then_some((entry, freshness))
 }
 
 /// Gives an entry's value to a caller: counted, and recorded as read.
@@ -244,8 +247,11 @@ pub(crate) fn find_local<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> 
 pub(crate) async fn look_at(cache: &(impl Cache + ?Sized), key: &str) -> Option<Entry> {
     let core = cache.core();
     let at = core.lookup(key);
-    let within_ttl =
-        |entry: &Entry| core.is_enabled() && core.judge(entry).is_ok_and(Freshness::is_within_ttl);
+    let within_ttl = |entry: &Entry| {
+        core.is_enabled()
+            && core.judge(entry).is_ok_and(Freshness::is_within_ttl)
+            && !deferred::covers(core, entry)
+    };
     if let Some(entry) = cache.storage().peek(at).filter(within_ttl) {
         return Some(entry);
     }

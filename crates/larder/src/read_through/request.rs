@@ -6,6 +6,7 @@ use super::lookup::Missed;
 use crate::{
     cache::Cache,
     cache_core::{Core, Lookup},
+    deferred,
     entry::{Entry, Freshness},
     key,
     policy::Policy,
@@ -93,15 +94,15 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
         Self { cache, policy, wanted, sharing, key, hash, scopes, stores, watch }
     }
 
-    /// The prologue of a call for one key that a lookup `missed`. None if the key can be that of no entry: its value is
-    /// then computed without the cache.
+    /// The prologue of a call for one key that a lookup `missed`. None if the key can be that of no entry, and where
+    /// nothing is stored because of a transaction: its value is then computed without the cache.
     pub(super) fn open(
         (cache, key): (&'a C, &str),
         missed: &Missed,
         terms: (&'a Policy, Wanted),
         sharing: S,
     ) -> Option<Self> {
-        if refuses(cache.core(), key) {
+        if deferred::is_current() || refuses(cache.core(), key) {
             return None;
         }
         let watch = Watch::new(terms.0.takeover_after);

@@ -106,5 +106,7 @@ where
         return dependencies::bypass(async { compute().await }).await;
     };
     let frame = Frame::new(dependencies::current_in_flight(), cache.core().begin(), terms.0.detached);
-    request.compute(Computation { frame, leader: None, stale: None, turn: None, replaces: true }, compute).await
+    request
+        .compute(Computation { frame, leader: None, stale: None, turn: None, replaces: true }, compute)
+        .await
 }

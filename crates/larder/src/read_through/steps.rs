@@ -137,7 +137,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// stored is taken.
     pub(super) async fn turn<V: LocalValue, E>(&self, progress: &mut Progress) -> Step<V, E> {
         if !dependencies::has_turn() {
-            let turn = self.core().turns().take(self.work::<V>()).await;
+            let work = self.work::<V>();
+            let turn = self.core().turns().take((work.key, work.value_type)).await;
             if let Some(entry) = self.find_new::<V>() {
                 self.core().count(|counters| &counters.joined);
                 return Step::Done(Ok(receive(self.core(), &entry)));

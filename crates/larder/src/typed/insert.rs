@@ -3,14 +3,14 @@
 use crate::{
     cache::Cache,
     cache_core::Core,
-    dependencies,
+    deferred, dependencies,
     entry::{DependencySet, Entry},
     epoch::ReadVersion,
     error::Result,
     key, mutant,
     policy::Policy,
     read_through::Wanted,
-    scope::{self, ScopeHash},
+    scope::{self, Scope, ScopeHash},
     value::LocalValue,
 };
 
@@ -23,6 +23,12 @@ pub(crate) async fn insert<V: LocalValue>(
     (policy, wanted): (&Policy, Wanted),
 ) -> Result<()> {
     values.iter().try_for_each(|(key, _)| key::check(key))?;
+    if deferred::is_current() {
+        let scopes: Vec<_> = values.iter().map(|(key, _)| Scope::key(*key)).collect();
+        deferred::collect(cache, &scopes);
+        cache.storage().apply(&scopes).await;
+        return Ok(());
+    }
     let core = cache.core();
     let covers: Vec<_> = values.iter().map(|(key, _)| cover(core, since, key, policy)).collect();
     let keys: Vec<_> = values.iter().map(|(key, _)| ScopeHash::key(key)).collect();
