@@ -81,8 +81,43 @@ pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// # async fn main() { place(1).await.unwrap(); }
 /// ```
 ///
+/// # Lists and conditions
+///
+/// `[]` behind a list, of an argument or of the result, stands for a text of each of its elements: `<ids[]>`,
+/// `<orders[].id>`, `<result[].customer.id>`. A list is what has an `iter()`, such as a slice, a `Vec`, a set or an `Option`
+/// (`<map[].0>` are the keys of a map). There is one list in a text.
+///
+/// `if = …` invalidates only if an expression is true. It can name arguments, and is evaluated before the function runs; or
+/// it names `result`, a reference to the `Ok` or `Some` value, and is evaluated when there is one. Where the function fails,
+/// panics or is cancelled, a condition on `result` does not hold anything back: the change may have been made.
+///
+/// ```
+/// use larder::invalidate;
+///
+/// # struct Order { id: u64 }
+/// #[invalidate("order:<result[].id>", "orders-of:<customer>")]
+/// async fn cancel_all(customer: u64) -> Result<Vec<Order>, String> {
+///     // UPDATE … RETURNING id
+/// #   Ok([1, 2].map(|id| Order { id }).into())
+/// }
+///
+/// #[invalidate("user:<id>", if = *result > 0)]
+/// async fn touch(id: u64) -> Result<u64, String> {
+///     // the number of rows that were changed
+/// #   Ok(id)
+/// }
+/// # #[tokio::main]
+/// # async fn main() { cancel_all(1).await.unwrap(); touch(1).await.unwrap(); }
+/// ```
+///
+/// # Options
+///
+/// Inside of a database transaction an invalidation has to wait for the commit: see
+/// [`deferred`](../larder/fn.deferred.html).
+///
 /// | option | what it does |
 /// | --- | --- |
+/// | `if = *result > 0` | invalidates only if this holds; see above |
 /// | `tags = ["org:<org>"]` | also invalidates everything with these tags |
 /// | `namespace = "users"`, `schema = 3` | stand in front of the texts, as in [`#[cached]`](macro@cached). With a namespace, `"*"` is all of it. Tags have none |
 /// | `cache = self.cache` | the cache, or `named("sessions")`; `larder::global()` otherwise |

@@ -3,6 +3,7 @@
 mod cache_expr;
 mod companions;
 mod coverage;
+mod each;
 mod hidden;
 mod owned;
 mod policy;
@@ -20,6 +21,7 @@ use crate::template::{Purpose, Segment, Template};
 
 pub(crate) use cache_expr::{CacheExpr, Common};
 pub(crate) use companions::{Companions, KeyInputs};
+pub(crate) use each::{Condition, Each};
 pub(crate) use policy::Policy;
 pub(crate) use text::{Piece, Root, Text, Value};
 
@@ -34,6 +36,8 @@ pub(crate) struct Cached {
     pub(crate) companions: Companions,
     /// What makes errors for those who waited, and where a complaint about the option belongs.
     pub(crate) share_err: Option<(Span, Expr)>,
+    /// Values that are not stored.
+    pub(crate) unless: Option<Expr>,
     /// Other functions have this key too.
     pub(crate) shares_key: bool,
     /// Where the compiler complains if `Self` has parameters: the key leaves them out.
@@ -52,6 +56,7 @@ pub(crate) struct Invalidate {
     pub(crate) common: Common,
     pub(crate) targets: Vec<Target>,
     pub(crate) on_ok: bool,
+    pub(crate) condition: Option<Condition>,
 }
 
 /// One thing that `#[invalidate]` drops.
@@ -96,6 +101,7 @@ impl Cached {
         let background = !function.is_blocking() && owned::background(&args, function, errors);
         let companions = Companions::choose(&args, function, errors);
         let common = cache_expr::common(&mut args, function);
+        let unless = args.unless.take().map(|given| function.localized(given.value));
         let share_err =
             args.share_err.take().map(|given| (given.name.span(), function.localized(given.value)));
         let shares_key = args.shared_key.take().is_some_and(|given| given.value);
@@ -118,6 +124,7 @@ impl Cached {
                     background,
                     companions,
                     share_err,
+                    unless,
                     shares_key,
                     plain_self,
                 })
@@ -167,11 +174,13 @@ impl Invalidate {
                 false => TargetKind::Key,
             };
             if let Some(text) = text::resolve(template, function, true, errors) {
+                each::check(&text, errors);
                 let text = text.after(&prefix);
                 targets.push(Target { kind, text });
             }
         }
         let tags = policy::tags(&args, function, true, errors);
+        tags.iter().for_each(|tag| each::check(tag, errors));
         targets.extend(tags.into_iter().map(|text| Target { kind: TargetKind::Tag, text }));
         if args.templates.is_empty() && args.tags.is_empty() && !args.not_understood() {
             errors.push(
@@ -180,7 +189,9 @@ impl Invalidate {
                  `#[invalidate(\"user:<id>\", \"dashboard:*\")]`",
             );
         }
-        Some(Self { common: cache_expr::common(&mut args, function), targets, on_ok: args.on_ok.is_some() })
+        let condition = args.condition.take().map(|given| Condition::new(given.value, function));
+        let on_ok = args.on_ok.is_some();
+        Some(Self { common: cache_expr::common(&mut args, function), targets, on_ok, condition })
     }
 }
 

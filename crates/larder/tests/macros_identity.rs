@@ -32,7 +32,8 @@ async fn of_two_functions_with_one_key_the_later_one_is_not_cached() {
     }
     assert_eq!(one_key::mail::refresh("7").await, "mail of 7");
     assert_eq!(one_key::name(7).await, "name of 7", "a refresh stores nothing either");
-    let warnings = larder_warnings::heard(&["two cached functions have one key", "macros_identity.rs", "shared_key"]);
+    let warnings =
+        larder_warnings::heard(&["two cached functions have one key", "macros_identity.rs", "shared_key"]);
     let of = |name: &str| warnings.iter().filter(|warning| warning.contains(&format!("{name} ("))).count();
     assert_eq!((of("one_key::mail"), of("one_key::street")), (1, 1), "once for each: {warnings:?}");
     assert_eq!(of("one_key::name"), 2, "{warnings:?}");

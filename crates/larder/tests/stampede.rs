@@ -223,7 +223,10 @@ impl Running {
 }
 
 /// Callers of a computation that fails for the first `failures` times, with an error that cannot be given to others.
-async fn failing_for_each(callers: usize, failures: usize) -> (Vec<Result<usize, Failed>>, MemoryCache, usize) {
+async fn failing_for_each(
+    callers: usize,
+    failures: usize,
+) -> (Vec<Result<usize, Failed>>, MemoryCache, usize) {
     let cache = MemoryCache::new(10);
     let (calls, gate, running) = (Calls::default(), Gate::closed(), Running::default());
     let callers: Vec<_> = (0..callers)

@@ -134,8 +134,36 @@ fn let_call(model: &Cached, function: &Function, mode: Mode, key: &TokenStream) 
     }
 }
 
-/// The body's future, in the background form a closure that makes it, or the body itself as a closure.
+/// The computation, which decides by its value whether that is stored.
 fn computation_of(model: &Cached, function: &Function) -> TokenStream {
+    let computation = body_of(model, function);
+    let Some(unless) = &model.unless else {
+        return computation;
+    };
+    let span = Span::mixed_site().located_at(unless.span());
+    let (kind, body, output) = (local_at("kind", output_span(function)), local("body"), local("output"));
+    let decide = quote_spanned!(span=> #kind.unless(&#output, #unless););
+    match (function.is_blocking(), model.background) {
+        (true, _) => quote!({
+            let #body = #computation;
+            move || { let #output = #body(); #decide #output }
+        }),
+        (false, true) => quote!({
+            let #body = #computation;
+            move || {
+                let #body = #body();
+                async move { let #output = #body.await; #decide #output }
+            }
+        }),
+        (false, false) => quote!({
+            let #body = #computation;
+            async move { let #output = #body.await; #decide #output }
+        }),
+    }
+}
+
+/// The body's future, in the background form a closure that makes it, or the body itself as a closure.
+fn body_of(model: &Cached, function: &Function) -> TokenStream {
     match (function.is_blocking(), model.background) {
         (true, _) => body::closure(function),
         (false, true) => body::start(&model.common, function),

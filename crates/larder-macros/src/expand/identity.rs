@@ -59,6 +59,7 @@ fn step(step: &Step) -> String {
         Step::Field(name) => name.to_string(),
         Step::Index(index) => index.to_string(),
         Step::Call(name) => format!("{name}()"),
+        Step::Each => "[]".to_owned(),
     }
 }
 

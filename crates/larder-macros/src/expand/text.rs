@@ -1,6 +1,6 @@
 //! Pieces become statements that write them into a key.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::names::{local, local_at, ours};
@@ -77,6 +77,13 @@ fn write(private: &TokenStream, piece: &Piece, arguments: Arguments) -> TokenStr
 
 /// A reference to the value.
 fn reference(value: &Value, arguments: Arguments) -> TokenStream {
+    let borrowed = arguments == Arguments::Borrowed && matches!(value.root, Root::Argument(_));
+    let place = place(value, arguments);
+    if borrowed && value.steps.is_empty() { place } else { quote!(&#place) }
+}
+
+/// The value, as an expression.
+pub(super) fn place(value: &Value, arguments: Arguments) -> TokenStream {
     let mut ident = value.ident.clone();
     ident.set_span(value.span.resolved_at(value.ident.span()));
     let borrowed = arguments == Arguments::Borrowed && matches!(value.root, Root::Argument(_));
@@ -104,7 +111,11 @@ fn reference(value: &Value, arguments: Arguments) -> TokenStream {
                 let name = ours(name);
                 quote!(.#name())
             }
+            Step::Each => {
+                let iter = ours(&Ident::new("iter", value.span));
+                quote!(.#iter())
+            }
         });
     }
-    quote!(&#expr)
+    expr
 }

@@ -1,14 +1,15 @@
 //! `#[invalidate]` and `#[cache_put]`: the body runs always.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
 
 use super::names::{local, private};
 use super::prologue::{cache, let_cache, let_kind, remember_comparison, use_choices};
 use super::text::{self, Arguments};
 use super::{body, policy};
 use crate::function::{Function, has_impl_trait};
-use crate::model::{CachePut, Common, Invalidate, Piece, Root, Target, TargetKind, Text};
+use crate::model::{CachePut, Common, Condition, Each, Invalidate, Piece, Root, Target, TargetKind, Text};
 
 pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream {
     let private = private(&model.common);
@@ -18,6 +19,7 @@ pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream
     let on_ok = model.on_ok;
     let (late, early): (Vec<_>, Vec<_>) = model.targets.iter().partition(|target| target.text.names_result());
     let early = early.into_iter().map(|target| add(&private, target));
+    let (early_condition, late_condition) = conditions(model.condition.as_ref());
 
     let mut texts = TokenStream::new();
     let mut late_targets = TokenStream::new();
@@ -25,6 +27,7 @@ pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream
     for target in late {
         late_targets.extend(add_late(&private, target, &mut texts, &mut count));
     }
+    late_targets.extend(late_condition);
     let on_success = match late_targets.is_empty() {
         true => TokenStream::new(),
         false => quote! {
@@ -45,6 +48,7 @@ pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream
         #let_cache
         let mut #guard = #private::Invalidate::new(#cache, #on_ok);
         #(#early)*
+        #early_condition
         #texts
         let #output #ty = #run;
         let #success = (&&&&&&&&#private::Returns::of(&#output)).success(&#output);
@@ -90,8 +94,36 @@ fn method(kind: TargetKind) -> Ident {
 
 fn add(private: &TokenStream, target: &Target) -> TokenStream {
     let (guard, method) = (local("guard"), method(target.kind));
-    let build = text::build(private, &target.text);
-    quote!(#guard.#method(#build);)
+    let element = local("element");
+    let Some(each) = Each::of(&target.text, &element) else {
+        let build = text::build(private, &target.text);
+        return quote!(#guard.#method(#build););
+    };
+    let (list, build) = (list(&each), text::build(private, &each.text));
+    quote!(for #element in #list { #guard.#method(#build); })
+}
+
+/// What a list's elements are gone through by.
+fn list(each: &Each) -> TokenStream {
+    text::place(&each.list, Arguments::InScope)
+}
+
+/// What switches the guard off: before the function, or when there is a result.
+fn conditions(condition: Option<&Condition>) -> (TokenStream, TokenStream) {
+    let Some(Condition { expr, of_result }) = condition else {
+        return (TokenStream::new(), TokenStream::new());
+    };
+    let guard = local("guard");
+    let span = Span::mixed_site().located_at(expr.span());
+    let only_if = quote_spanned!(span=> #guard.only_if(#expr););
+    match of_result {
+        false => (only_if, TokenStream::new()),
+        true => {
+            // The name that the user's expression has for it.
+            let (named, result) = (Ident::new("result", Span::call_site()), local("result"));
+            (TokenStream::new(), quote!(let #named = #result; #only_if))
+        }
+    }
 }
 
 /// A target that names the result: what else it names is written before the body takes it.
@@ -102,6 +134,9 @@ fn add_late(
     count: &mut usize,
 ) -> TokenStream {
     let (guard, key, method) = (local("guard"), local("key"), method(target.kind));
+    let element = local("element");
+    let each = Each::of(&target.text, &element);
+    let text = each.as_ref().map_or(&target.text, |each| &each.text);
     let mut statements = TokenStream::new();
     let mut early: Vec<Piece> = Vec::new();
     let mut flush = |early: &mut Vec<Piece>, statements: &mut TokenStream| {
@@ -116,9 +151,9 @@ fn add_late(
         texts.extend(quote!(let #name = #private::early(#build);));
         statements.extend(quote!(#name.write(#key);));
     };
-    for piece in &target.text.0 {
+    for piece in &text.0 {
         match piece {
-            Piece::Value(value) if value.root == Root::Result => {
+            Piece::Value(value) if matches!(value.root, Root::Result | Root::Element) => {
                 flush(&mut early, &mut statements);
                 statements.extend(text::statements(private, std::slice::from_ref(piece), Arguments::InScope));
             }
@@ -126,7 +161,11 @@ fn add_late(
         }
     }
     flush(&mut early, &mut statements);
-    quote!(#guard.#method(|#key| { #statements });)
+    let add = quote!(#guard.#method(|#key| { #statements }););
+    match each.as_ref().map(list) {
+        Some(list) => quote!(for #element in #list { #add }),
+        None => add,
+    }
 }
 
 pub(crate) fn cache_put(model: &CachePut, function: &Function) -> TokenStream {

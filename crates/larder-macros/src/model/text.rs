@@ -56,6 +56,8 @@ pub(crate) enum Root {
     /// Something associated to a type.
     Type,
     Result,
+    /// An element of a list, in a loop over it.
+    Element,
 }
 
 impl Text {
@@ -147,6 +149,12 @@ fn names_something(function: &Function, name: &str) -> bool {
 }
 
 fn piece(placeholder: &Placeholder, function: &Function, result: bool) -> Result<Piece, String> {
+    if !result && placeholder.steps.contains(&Step::Each) {
+        return Err(format!(
+            "`{}` stands for one key of each element, which only `#[invalidate]` can have: a key names one entry",
+            placeholder.text()
+        ));
+    }
     let root = placeholder.root.as_str();
     let value = |root: Root, ident: &Ident, cfgs: &[Attribute]| {
         Piece::Value(Value {

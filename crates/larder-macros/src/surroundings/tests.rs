@@ -15,7 +15,10 @@ fn places_are_told_apart() {
     for (text, place) in [
         ("fn user() {}", Place::Module),
         ("mod a { mod b { async fn user() {} } }", Place::Module),
-        ("impl<T: for<'a> Fn(&'a str) -> u8> Repo<T> { #[x(y = \"{\")] pub async fn user() {} }", Place::Impl),
+        (
+            "impl<T: for<'a> Fn(&'a str) -> u8> Repo<T> { #[x(y = \"{\")] pub async fn user() {} }",
+            Place::Impl,
+        ),
         ("unsafe impl<'a> Users for Repo<'a> where Self: Sync { fn user() {} }", Place::TraitImpl),
         ("pub(crate) trait Users: Sync { fn other(); fn user() {} }", Place::Trait),
         ("fn main() { let x = S { y: 1 }; if x { fn user() {} } }", Place::Function),

@@ -5,7 +5,7 @@ use syn::Ident;
 use syn::ext::IdentExt as _;
 use syn::parse::Parser as _;
 
-/// `ident(.ident | .N | .ident())*`, or in place of the first `ident` the path from a type, `Type(::ident)*` or
+/// `ident(.ident | .N | .ident())*`, each of them followed by `[]` where it is a list, or in place of the first `ident` the path from a type, `Type(::ident)*` or
 /// `Type(::ident)*::ident()`; then optionally `:md5` or `:hash`.
 pub(crate) struct Placeholder {
     /// The argument or type it begins with, without `r#`.
@@ -24,6 +24,8 @@ pub(crate) enum Step {
     Field(Ident),
     Index(u32),
     Call(Ident),
+    /// `[]`: each element of a list.
+    Each,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +66,8 @@ impl Placeholder {
         }
         let shapeless = || format!("`<{inner}>` is not a placeholder: {SHAPE}");
         let mut parts = path.split('.');
-        let mut segments = parts.next().unwrap_or_default().split("::");
+        let (first, each) = without_each(parts.next().unwrap_or_default());
+        let mut segments = first.split("::");
         let root = segments.next().and_then(|part| ident(part, span)).ok_or_else(shapeless)?;
         let mut segments: Vec<&str> = segments.collect();
         let function = segments.last().and_then(|last| last.strip_suffix("()"));
@@ -77,7 +80,13 @@ impl Placeholder {
             .map(|part| member(part, span))
             .collect::<Option<_>>()
             .ok_or_else(shapeless)?;
-        let steps = parts.map(|part| step(part, span)).collect::<Option<Vec<_>>>().ok_or_else(shapeless)?;
+        let mut steps = Vec::new();
+        steps.extend(each);
+        for part in parts {
+            let (part, each) = without_each(part);
+            steps.push(step(part, span).ok_or_else(shapeless)?);
+            steps.extend(each);
+        }
         check_lossy(inner, &steps)?;
         Ok(Self { root: root.unraw().to_string(), path, called, steps, digest, span })
     }
@@ -96,6 +105,7 @@ impl Placeholder {
                 Step::Field(name) => text += &format!(".{}", name.unraw()),
                 Step::Index(index) => text += &format!(".{index}"),
                 Step::Call(name) => text += &format!(".{}()", name.unraw()),
+                Step::Each => text += "[]",
             }
         }
         if let Some(digest) = self.digest {
@@ -138,6 +148,13 @@ fn check_lossy(inner: &str, steps: &[Step]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn without_each(part: &str) -> (&str, Option<Step>) {
+    match part.strip_suffix("[]") {
+        Some(list) => (list, Some(Step::Each)),
+        None => (part, None),
+    }
 }
 
 fn step(part: &str, span: Span) -> Option<Step> {

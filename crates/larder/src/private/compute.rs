@@ -13,6 +13,7 @@ use super::{
 use crate::{
     cache::Cache,
     cache_core::Site,
+    dependencies::context,
     error_sharing::{By, Sharing, Unshared},
     key::Key,
     policy::Policy,
@@ -146,6 +147,13 @@ impl<T, E, S> Fallible<T, E, S> {
     pub fn value(self, output: &Result<T, E>) -> Option<&T> {
         output.as_ref().ok()
     }
+
+    /// In a computation: does not store a value that `unstored` picks out.
+    pub fn unless(self, output: &Result<T, E>, unstored: impl FnOnce(&T) -> bool) {
+        if output.as_ref().is_ok_and(unstored) {
+            context().no_store();
+        }
+    }
 }
 
 impl<R> Plain<R> {
@@ -249,6 +257,13 @@ impl<R> Plain<R> {
     /// The value in an output.
     pub fn value(self, output: &R) -> Option<&R> {
         Some(output)
+    }
+
+    /// As [`Fallible::unless`].
+    pub fn unless(self, output: &R, unstored: impl FnOnce(&R) -> bool) {
+        if unstored(output) {
+            context().no_store();
+        }
     }
 }
 

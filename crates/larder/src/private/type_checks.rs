@@ -260,4 +260,9 @@ impl<R> Nothing<R> {
     pub fn value(self, _: &R) -> Option<&()> {
         match self.0 {}
     }
+
+    /// As [`Fallible::unless`].
+    pub fn unless<F>(self, _: &R, _: F) {
+        match self.0 {}
+    }
 }
