@@ -17,7 +17,7 @@ use crate::surroundings::{self, Surroundings};
 use crate::tokens;
 
 pub(crate) use boxed::{Boxed, async_block};
-pub(crate) use types::{Ownership, has_impl_trait, is_reference, pins_or_borrows};
+pub(crate) use types::{Ownership, borrows_error, has_impl_trait, is_reference, pins_or_borrows};
 
 /// A function: async, what `#[async_trait]` made of such a one, or neither.
 pub(crate) struct Function {
@@ -203,10 +203,17 @@ fn form(item: &ItemFn, of: &str, errors: &mut Errors) -> Option<(Form, Type)> {
             return Some((Form::Boxed(boxed), output));
         }
         let message = format!(
-            "`{of}` needs to see the body: write an `async fn`, or end this function with \
-             `Box::pin(async move {{ … }})`"
+            "`{of}` needs to see the body: write an `async fn`, or end this function with `async move {{ … }}`, alone or in \
+             `Box::pin(…)`"
         );
         errors.push(item.sig.ident.span(), message);
+        return None;
+    }
+    if types::is_named(&output, "Poll") {
+        let message = format!(
+            "`{of}` keeps values, and a `Poll` may be none yet: put it on the `async fn` that is polled"
+        );
+        errors.push(output.span(), message);
         return None;
     }
     if types::is_future(&output) {

@@ -7,7 +7,9 @@ use larder::{cached, invalidate};
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
 fn call(id: u64) -> u64 {
-    CALLS.fetch_add(1, Ordering::SeqCst);
+    if id < 100 {
+        CALLS.fetch_add(1, Ordering::SeqCst);
+    }
     id
 }
 
@@ -99,4 +101,77 @@ async fn functions_inside_of_functions_have_companions_too() {
     }
     assert_eq!(inside(1).await, 1);
     assert_eq!(inside::key(1), "places:inside:1");
+}
+
+type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+trait Boxed: Future + Sized + Send {
+    fn boxed<'a>(self) -> BoxFuture<'a, Self::Output>
+    where
+        Self: 'a,
+    {
+        Box::pin(self)
+    }
+}
+
+impl<F: Future + Send> Boxed for F {}
+
+#[cached(ttl = 60, key = "places:box-future:<id>")]
+fn box_future(id: &u64) -> BoxFuture<'_, u64> {
+    Box::pin(async move { call(*id) })
+}
+
+#[cached(ttl = 60, key = "places:boxed:<id>")]
+fn boxed(id: u64) -> BoxFuture<'static, Result<u64, String>> {
+    async move {
+        let id = std::str::FromStr::from_str(&id.to_string()).map_err(|_| "no number".to_owned())?;
+        Ok(call(id))
+    }
+    .boxed()
+}
+
+#[cached(ttl = 60, key = "places:impl-future:<id>", spawn)]
+fn impl_future(id: u64) -> impl Future<Output = u64> + Send {
+    async move { call(id) }
+}
+
+#[invalidate("places:impl-future:<id>")]
+fn change_future(id: u64) -> impl Future<Output = ()> {
+    async move {
+        let _ = id;
+    }
+}
+
+#[tokio::test]
+async fn functions_that_return_futures_are_cached() {
+    for _ in 0..2 {
+        assert_eq!(box_future(&101).await, 101);
+        assert_eq!(boxed(102).await, Ok(102));
+        assert_eq!(impl_future(103).await, 103);
+    }
+    change_future(103).await;
+    let computed = larder::CacheExt::stats(larder::global()).computations;
+    assert_eq!(impl_future(103).await, 103);
+    assert!(larder::CacheExt::stats(larder::global()).computations > computed);
+}
+
+/// An error that borrows is its caller's alone.
+#[cached(ttl = 60, key = "places:borrowed:<name>")]
+async fn borrowed(name: &str) -> Result<usize, &str> {
+    if name.is_empty() { Err(name) } else { Ok(name.len()) }
+}
+
+struct Wrong<'a>(&'a str);
+
+#[cached(ttl = 60, key = "places:borrowed-here:<name>")]
+fn borrowed_here<'a>(name: &'a str) -> Result<usize, Wrong<'a>> {
+    if name.is_empty() { Err(Wrong(name)) } else { Ok(name.len()) }
+}
+
+#[tokio::test]
+async fn errors_may_borrow() {
+    assert_eq!(borrowed("abc").await, Ok(3));
+    assert_eq!(borrowed("").await, Err(""));
+    assert_eq!(borrowed_here("abc").map_err(|wrong| wrong.0.len()), Ok(3));
+    assert_eq!(borrowed_here("").map_err(|wrong| wrong.0.len()), Err(0));
 }

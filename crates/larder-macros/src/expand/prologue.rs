@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
 use super::names::{local, local_at, output_span, private};
-use crate::function::Function;
+use crate::function::{Function, borrows_error};
 use crate::model::{CacheExpr, Common};
 
 /// Brings the traits into scope whose methods choose by a concrete type. They have no names, so that nothing can meet
@@ -55,8 +55,12 @@ pub(super) fn let_kind(common: &Common, function: &Function) -> TokenStream {
         false => (local_at("check", span), local_at("checked", span)),
         true => (local_at("check_local", span), local_at("checked_local", span)),
     };
+    let found = match borrows_error(output) {
+        false => quote_spanned!(span=> (&&&&&&&&#private::Returns::<#output>::new()).kind()),
+        true => quote_spanned!(span=> #private::Returns::<#output>::new().with_borrowed_error()),
+    };
     quote_spanned! {span=>
-        let #kind = (&&&&&&&&#private::Returns::<#output>::new()).kind();
+        let #kind = #found;
         #kind.#check();
         let #kind = (&#kind).#checked();
     }

@@ -1,4 +1,5 @@
-//! Functions that `#[async_trait]` has rewritten already (and those written like it by hand):
+//! Functions that `#[async_trait]` has rewritten already, and others that return a future which is made at their end, as
+//! `Box::pin(async move { … })`, `async move { … }.boxed()` or `async move { … }`:
 //!
 //! ```text
 //! fn get<'life0, 'async_trait>(&'life0 self, id: u64, __arg2: (A, B))
@@ -16,7 +17,7 @@
 //! ```
 
 use syn::{
-    AssocType, Block, Expr, ExprAsync, GenericArgument, Ident, ItemFn, Local, Pat, PatIdent, Path,
+    AssocType, Block, Expr, ExprAsync, ExprCall, GenericArgument, Ident, ItemFn, Local, Pat, PatIdent, Path,
     PathArguments, ReturnType, Signature, Stmt, Type, TypeParamBound,
 };
 
@@ -117,11 +118,20 @@ fn ends_with(path: &Path, names: &[&str]) -> bool {
         && path.segments.iter().rev().zip(names.iter().rev()).all(|(segment, name)| segment.ident == name)
 }
 
-/// The `async move { … }` that a block ends with, inside `Box::pin(…)`.
+/// The `async move { … }` that a block ends with, alone, inside `Box::pin(…)` or in front of `.boxed()`.
 pub(crate) fn async_block(block: &mut Block) -> Option<&mut ExprAsync> {
-    let Some(Stmt::Expr(Expr::Call(call), None)) = block.stmts.last_mut() else {
-        return None;
-    };
+    match block.stmts.last_mut() {
+        Some(Stmt::Expr(Expr::Async(block), None)) => Some(block),
+        Some(Stmt::Expr(Expr::MethodCall(call), None)) => match &mut *call.receiver {
+            Expr::Async(block) if call.method == "boxed" || call.method == "boxed_local" => Some(block),
+            _ => None,
+        },
+        Some(Stmt::Expr(Expr::Call(call), None)) => pinned(call),
+        _ => None,
+    }
+}
+
+fn pinned(call: &mut ExprCall) -> Option<&mut ExprAsync> {
     let Expr::Path(function) = &*call.func else {
         return None;
     };
@@ -139,16 +149,22 @@ pub(super) fn is_async_trait(sig: &Signature) -> bool {
     sig.generics.lifetimes().any(|param| param.lifetime.ident == "async_trait")
 }
 
-/// `R` of `Pin<Box<dyn Future<Output = R> + …>>`.
+/// `R` of `Pin<Box<dyn Future<Output = R> + …>>`, `BoxFuture<'_, R>` or `impl Future<Output = R>`.
 pub(super) fn output(returned: &ReturnType) -> Option<Type> {
     let ReturnType::Type(_, ty) = returned else {
         return None;
     };
-    let boxed = argument_of(ty, "Pin")?;
-    let Type::TraitObject(object) = bare(argument_of(boxed, "Box")?) else {
-        return None;
+    if let Some(output) = ["BoxFuture", "LocalBoxFuture"].iter().find_map(|name| argument_of(ty, name)) {
+        return Some(output.clone());
+    }
+    let bounds = match bare(ty) {
+        Type::ImplTrait(future) => &future.bounds,
+        _ => match bare(argument_of(argument_of(ty, "Pin")?, "Box")?) {
+            Type::TraitObject(object) => &object.bounds,
+            _ => return None,
+        },
     };
-    object.bounds.iter().find_map(|bound| {
+    bounds.iter().find_map(|bound| {
         let TypeParamBound::Trait(bound) = bound else {
             return None;
         };

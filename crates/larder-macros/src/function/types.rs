@@ -143,3 +143,34 @@ pub(crate) fn pins_or_borrows(ty: &Type) -> bool {
         other => borrows(other),
     }
 }
+
+pub(super) fn is_named(ty: &Type, name: &str) -> bool {
+    matches!(bare(ty), Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
+}
+
+/// Whether the error of a `Result` can be seen to borrow: then it is not for other callers.
+pub(crate) fn borrows_error(ty: &Type) -> bool {
+    struct Borrows(bool);
+
+    impl<'ast> Visit<'ast> for Borrows {
+        fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
+            self.0 |= reference.lifetime.is_none();
+            visit::visit_type_reference(self, reference);
+        }
+
+        fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
+            self.0 |= lifetime.ident != "static";
+        }
+    }
+
+    let Type::Path(path) = bare(ty) else { return false };
+    let Some(last) = path.path.segments.last() else { return false };
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
+    let mut borrows = Borrows(false);
+    if last.ident == "Result"
+        && let Some(error) = types(arguments).nth(1)
+    {
+        borrows.visit_type(error);
+    }
+    borrows.0
+}

@@ -29,6 +29,15 @@ impl<R> Returns<R> {
     }
 }
 
+impl<T, E> Returns<Result<T, E>> {
+    /// Of an error that borrows, which no other caller can be given.
+    #[must_use]
+    #[inline]
+    pub const fn with_borrowed_error(&self) -> Fallible<T, E, Unshared> {
+        Fallible(Unshared, PhantomData)
+    }
+}
+
 /// A `Result`: its `Ok` is cached.
 #[derive(Debug)]
 pub struct Fallible<T, E, S>(pub(super) S, PhantomData<fn() -> (T, E)>);
