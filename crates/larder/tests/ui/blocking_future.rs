@@ -4,7 +4,7 @@ use larder::cached;
 
 #[cached(ttl = 300)]
 fn user(id: u64) -> impl Future<Output = u64> {
-    async move { id }
+    std::future::ready(id)
 }
 
 fn main() {}

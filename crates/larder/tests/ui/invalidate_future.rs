@@ -6,7 +6,7 @@ type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T>>>;
 
 #[invalidate("user:<id>")]
 fn rename(id: u64) -> BoxFuture<u64> {
-    Box::pin(async move { id })
+    Box::pin(std::future::ready(id))
 }
 
 fn main() {}
