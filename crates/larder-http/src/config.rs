@@ -41,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) accel_expires: bool,
     /// For how long a handler goes on after its client went away.
     pub(crate) disconnect_grace: Duration,
+    /// The most handlers that go on without a client.
+    pub(crate) max_detached: usize,
     /// Whether a proxy in front sets or removes all forwarding headers.
     pub(crate) trusts_proxy: bool,
     pub(crate) ignores_scheme: bool,
@@ -86,6 +88,7 @@ impl Config {
             name: "larder".into(),
             accel_expires: false,
             disconnect_grace: Duration::from_secs(30),
+            max_detached: 1024,
             trusts_proxy: false,
             ignores_scheme: false,
             vary: Vec::new(),

@@ -134,7 +134,7 @@ impl HttpCache {
             invalidation.complete::<O>(&outcome);
             outcome
         };
-        DetachedWork::start::<O>(work, &commit, self.config.disconnect_grace).await
+        DetachedWork::start::<O>(work, &commit, self, None).await
     }
 
     /// Answers from the cache, or calls the handler.
@@ -193,17 +193,20 @@ impl HttpCache {
     ) -> Result<Attempt<O>, O::Error> {
         let Miss { key: VariantKey { text: key, .. }, stored, why, .. } = miss;
         let (marked, now) = (&self.state.hit_for_miss, self.config.shared_now());
+        let is_coalesced = !is_uncoalesced && !marked.is_marked(&key, request.may_be_personal(), now);
+        let _waiting = is_coalesced.then(|| self.state.waiting.enter(&key));
         let (handoff, commit) = (Handoff::new(), CommitFlag::default());
         let fetch = Fetch {
             cache: self.clone(),
             request: request.clone(),
-            is_coalesced: !is_uncoalesced && !marked.is_marked(&key, request.may_be_personal(), now),
+            is_coalesced,
             key: key.clone(),
             stored: stored.clone(),
             handoff: handoff.clone(),
             commit: commit.clone(),
         };
-        let mut running = DetachedWork::start::<O>(fetch.run(origin), &commit, self.config.disconnect_grace);
+        let awaited = is_coalesced.then(|| key.clone());
+        let mut running = DetachedWork::start::<O>(fetch.run(origin), &commit, self, awaited);
         let fetched = poll_fn(|context| match Pin::new(&mut running).poll(context) {
             Poll::Ready(fetched) => Poll::Ready(Some(fetched)),
             // A response whose body is still on its way.

@@ -272,14 +272,50 @@ impl HttpCache {
 
     /// For how long a handler goes on, as a task of its own, after its client went away: 30 seconds by default.
     ///
-    /// So the response is stored even if clients are less patient than the handler, and their next request is a hit. After
-    /// that time the handler's future is dropped, and one of the waiting requests calls the handler again. With zero, a
-    /// handler ends with its client, as it does without a cache.
+    /// So the response is stored even if clients are less patient than the handler, and their next request is a hit. As long
+    /// as other requests wait for the response, that time does not begin, up to ten times as long. After it the handler's
+    /// future is dropped, and one of the waiting requests calls the handler again. Background refreshes of stale responses
+    /// end after the same time (after 30 seconds if it is zero). With zero, a handler ends with its client, as it does without
+    /// a cache.
     ///
-    /// The task does not have the task-local values of its client's task. It needs a Tokio runtime that was built with
-    /// `enable_time`.
+    /// A handler that panics without a client has no effect but the message of the panic; one of the waiting requests calls
+    /// it again. The task does not have the task-local values of its client's task. It needs a Tokio runtime that was
+    /// built with `enable_time`.
     pub fn disconnect_grace(self, limit: Duration) -> Self {
         self.with(|config| config.disconnect_grace = limit)
+    }
+
+    /// How many handlers may go on without a client at the same time: 1,024 by default, background refreshes included.
+    ///
+    /// Clients that send requests and go away cannot make more handlers work than this beside those that have clients. If
+    /// so many go on already, a handler ends with its client, as it does without a cache. An unsafe request whose handler
+    /// was ended so invalidates what is stored for its URL, since it may have had its effect.
+    pub fn max_detached(self, most: usize) -> Self {
+        self.with(|config| config.max_detached = most)
+    }
+
+    /// The number of handlers that go on without a client, those of all clones of this cache together.
+    #[must_use]
+    pub fn detached(&self) -> usize {
+        self.state.detached.count()
+    }
+
+    /// Waits until no handler goes on without a client: to be awaited between the end of a server and that of its runtime,
+    /// which drops all tasks. A handler that just lost its client may not be counted yet: it is when its task ran again.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use larder_http::HttpCache;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let cache = HttpCache::new(larder::global());
+    /// // axum::serve(…).with_graceful_shutdown(…).await
+    /// let all_ended = tokio::time::timeout(Duration::from_secs(5), cache.wait_for_detached()).await;
+    /// assert!(all_ended.is_ok());
+    /// # }
+    /// ```
+    pub async fn wait_for_detached(&self) {
+        self.state.detached.none_left().await;
     }
 
     /// Lets `stale-while-revalidate` and `stale-if-error` of a response count beside `s-maxage`, as the more specific

@@ -208,14 +208,23 @@
 //! response. The marker is for one variant, and for requests that possibly identify their clients or for the others.
 //!
 //! A body is sent to its client while it is copied for the cache. A slow client delays no other one. Once a handler is
-//! called, it goes on as a task of its own even if its client goes away, for 30 seconds or
-//! [`HttpCache::disconnect_grace`]: its response is stored, and the waiting requests get it. The same holds for unsafe
-//! methods such as `POST`. (The task has the `tracing` span of its client's task, but not its task-local values.)
+//! called, its response is awaited by the cache, and not only by the client that came first: it goes on as a task of its
+//! own even if that client goes away. Its response is stored, and the waiting requests get it. The same holds for unsafe
+//! methods such as `POST`. (The task has the `tracing` span of its client's task, but not its task-local values.) The
+//! limits:
+//!
+//! - **time**: a handler is dropped 30 seconds, or [`HttpCache::disconnect_grace`], after the last client went away that
+//!   waited for it, and ten times that after the first one went away, whether others wait or not. One of those that wait
+//!   calls it again;
+//! - **number**: at most 1,024 handlers, or [`HttpCache::max_detached`], go on without a client at the same time. Beyond
+//!   that, a handler ends with its client;
+//! - **shutdown**: the end of a runtime drops them. [`HttpCache::wait_for_detached`] waits for them before.
 //!
 //! If a body breaks off, or the handler panics, nothing is stored, and one of the waiting requests calls the handler
-//! again. No request waits for a body for longer than [`HttpCache::body_timeout`]. The cache does not limit the time
-//! until a handler *begins* to respond: put a layer with a timeout inside, as otherwise all waiting requests are as
-//! slow as the handler.
+//! again. A panic ends the request of its handler, as it does without a cache; without a client nothing is left to end.
+//! No request waits for a body for longer than [`HttpCache::body_timeout`]. The cache does not limit the time until a
+//! handler with a client *begins* to respond: put a layer with a timeout inside, as otherwise all waiting requests are
+//! as slow as the handler.
 //!
 //! A handler must not wait for a request to its own URL through the cache: it would wait for itself.
 //!

@@ -1,9 +1,15 @@
 //! State that all clones of a cache share, beside the stored responses.
 
 mod background_refreshes;
+mod detached_handlers;
 mod hit_for_miss;
+mod waiting_clients;
 
-use self::{background_refreshes::BackgroundRefreshes, hit_for_miss::HitForMiss};
+pub(crate) use self::detached_handlers::DetachedPlace;
+use self::{
+    background_refreshes::BackgroundRefreshes, detached_handlers::DetachedHandlers, hit_for_miss::HitForMiss,
+    waiting_clients::WaitingClients,
+};
 
 #[derive(Debug)]
 pub(crate) struct SharedState {
@@ -11,6 +17,8 @@ pub(crate) struct SharedState {
     /// Keys whose responses are too large to be stored for a request for a part of them.
     pub(crate) too_large: HitForMiss,
     pub(crate) refreshes: BackgroundRefreshes,
+    pub(crate) detached: DetachedHandlers,
+    pub(crate) waiting: WaitingClients,
 }
 
 impl Default for SharedState {
@@ -19,6 +27,8 @@ impl Default for SharedState {
             hit_for_miss: HitForMiss::with_lifetime(10),
             too_large: HitForMiss::with_lifetime(10 * 60),
             refreshes: BackgroundRefreshes::default(),
+            detached: DetachedHandlers::default(),
+            waiting: WaitingClients::default(),
         }
     }
 }

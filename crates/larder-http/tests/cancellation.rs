@@ -208,3 +208,133 @@ async fn a_change_whose_client_hangs_up_is_judged_by_what_came_of_it() {
         }
     }
 }
+
+/// Counts when it is dropped.
+struct CountsDrop(Arc<AtomicUsize>);
+
+impl Drop for CountsDrop {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A handler that never answers; how often it was called, and how often dropped.
+fn hanging() -> (support::Handler, [Arc<AtomicUsize>; 2]) {
+    let counters = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+    let [called, dropped] = counters.clone();
+    let handler = handler(move |_| {
+        called.fetch_add(1, Ordering::SeqCst);
+        let guard = CountsDrop(dropped.clone());
+        async move {
+            std::future::pending::<()>().await;
+            drop(guard);
+            Said::new(&[], "")
+        }
+    });
+    (handler, counters)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_goes_on_as_long_as_others_wait_for_it() {
+    for framework in Framework::ALL {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
+        let slow = handler(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            async {
+                tokio::time::sleep(Duration::from_millis(1500)).await;
+                Said::new(&[("cache-control", "max-age=600")], "text")
+            }
+        });
+        let cache = http_cache(&TestClock::new()).disconnect_grace(Duration::from_millis(250));
+        let server = framework.serve(cache.clone(), slow).await;
+        let first = tokio::spawn(async move { get(server.address, "/", &[]).await });
+        eventually("the handler is called", || ready(asked.load(Ordering::SeqCst) == 1)).await;
+        let second = tokio::spawn(async move { get(server.address, "/", &[]).await });
+        // Time for the second request to arrive, well before the handler has ended.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        first.abort();
+        assert_eq!(second.await.unwrap().text(), "text");
+        assert_eq!(asked.load(Ordering::SeqCst), 1, "{framework:?}: it was not called again");
+        eventually("no handler is left", || ready(cache.detached() == 0)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_so_many_handlers_go_on_without_clients() {
+    for framework in Framework::ALL {
+        let (hanging, [called, dropped]) = hanging();
+        let grace = Duration::from_secs(3);
+        let cache = http_cache(&TestClock::new()).disconnect_grace(grace).max_detached(2);
+        let server = framework.serve(cache.clone(), hanging).await;
+        let clients: Vec<_> = (0..5)
+            .map(|n| tokio::spawn(async move { get(server.address, &format!("/{n}"), &[]).await }))
+            .collect();
+        eventually("all are called", || ready(called.load(Ordering::SeqCst) == 5)).await;
+        assert_eq!((cache.detached(), dropped.load(Ordering::SeqCst)), (0, 0));
+        for client in &clients {
+            client.abort();
+        }
+        eventually("three are dropped", || ready(dropped.load(Ordering::SeqCst) == 3)).await;
+        assert_eq!(cache.detached(), 2, "{framework:?}");
+        let waiting = tokio::time::timeout(Duration::from_secs(20), cache.wait_for_detached());
+        waiting.await.expect("the others end with their grace");
+        assert_eq!(dropped.load(Ordering::SeqCst), 5, "{framework:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_without_a_client_does_no_harm() {
+    for framework in Framework::ALL {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (counter, leave) = (asked.clone(), Arc::new(tokio::sync::Notify::new()));
+        let left = leave.clone();
+        let panics_once = handler(move |_| {
+            let (is_first, left) = (counter.fetch_add(1, Ordering::SeqCst) == 0, left.clone());
+            async move {
+                if is_first {
+                    left.notified().await;
+                    panic!("as it should");
+                }
+                Said::new(&[("cache-control", "max-age=600")], "text")
+            }
+        });
+        let cache = http_cache(&TestClock::new());
+        let server = framework.serve(cache.clone(), panics_once).await;
+        let first = tokio::spawn(async move { get(server.address, "/", &[]).await });
+        eventually("the handler is called", || ready(asked.load(Ordering::SeqCst) == 1)).await;
+        first.abort();
+        eventually("it goes on alone", || ready(cache.detached() == 1)).await;
+        leave.notify_one();
+        eventually("it has ended", || ready(cache.detached() == 0)).await;
+        let next = get(server.address, "/", &[]).await;
+        assert_eq!((next.text().as_str(), asked.load(Ordering::SeqCst)), ("text", 2), "{framework:?}");
+        assert!(get(server.address, "/", &[]).await.is_hit());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_that_hangs_is_ended_and_the_next_one_begins() {
+    for framework in Framework::ALL {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
+        let second_hangs = handler(move |_| {
+            let n = counter.fetch_add(1, Ordering::SeqCst);
+            async move {
+                if n == 1 {
+                    std::future::pending::<()>().await;
+                }
+                Said::new(&[("cache-control", "max-age=1, stale-while-revalidate=600")], n.to_string())
+            }
+        });
+        let clock = TestClock::new();
+        let cache = http_cache(&clock).disconnect_grace(Duration::from_millis(300));
+        let server = framework.serve(cache.clone(), second_hangs).await;
+        assert_eq!(get(server.address, "/", &[]).await.text(), "0");
+        clock.advance(5);
+        assert_eq!(get(server.address, "/", &[]).await.text(), "0");
+        eventually("a refresh has begun", || ready(asked.load(Ordering::SeqCst) == 2)).await;
+        let is_new = async || get(server.address, "/", &[]).await.text() == "2";
+        eventually("a later one is successful", is_new).await;
+    }
+}
