@@ -1,10 +1,12 @@
 //! A request that a stored response may answer.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName};
 
 use crate::{
     cache_control::RequestDirectives, date::Millis, digest::Digest, freshness::Source, key::PrimaryKey,
-    range::ByteRanges, stored_response::StoredResponse, vary::Vary,
+    range::ByteRanges, selecting::Selecting, stored_response::StoredResponse, vary::Vary,
 };
 
 #[derive(Debug)]
@@ -31,13 +33,16 @@ pub(crate) struct CacheableRequest {
     /// Headers that the handler does not see.
     pub(crate) removed_headers: Vec<HeaderName>,
     pub(crate) received: Millis,
+    /// How the headers that `Vary` names are compared.
+    pub(crate) selecting: Arc<Selecting>,
 }
 
 impl CacheableRequest {
     /// Whether a stored response may answer it, fresh or stale: the request selects it by `Vary`, and the response is not
     /// for other clients only.
     pub(crate) fn selects(&self, stored: &StoredResponse) -> bool {
-        stored.vary.matches(&self.headers) && !self.is_personal(stored.freshness.source, &stored.vary)
+        stored.vary.matches(&self.headers, &stored.headers, &self.selecting)
+            && !self.is_personal(stored.freshness.source, &stored.vary)
     }
 
     /// Whether a response to it may be for its client only: its handler declares nothing about caching, and the request
@@ -47,7 +52,7 @@ impl CacheableRequest {
             Source::Origin | Source::Own => false,
             Source::ConfiguredPublic => self.has_authorization || self.has_cookie,
             Source::Configured => {
-                let selects = |name: &HeaderName| vary.names(name);
+                let selects = |name: &HeaderName| vary.names(name) && self.selecting.is_exact(name);
                 self.has_authorization || self.has_cookie || !self.possibly_identifying.iter().all(selects)
             }
         }

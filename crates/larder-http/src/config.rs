@@ -12,6 +12,7 @@ use crate::{
     date::{Millis, millis},
     path_tags::TagTemplate,
     request_headers,
+    selecting::Selecting,
     stored_response::weigh,
     targeted::{self, OWN_FIELD},
     validation::{ORIGIN_CONDITIONS, RANGE_HEADERS},
@@ -46,6 +47,10 @@ pub(crate) struct Config {
     /// Whether a proxy in front sets or removes all forwarding headers.
     pub(crate) trusts_proxy: bool,
     pub(crate) ignores_scheme: bool,
+    /// How the headers that `Vary` names are compared.
+    pub(crate) selecting: Arc<Selecting>,
+    /// The most variants of one URL beside the first one.
+    pub(crate) max_variants: usize,
     /// Added to the `Vary` of all responses.
     pub(crate) vary: Vec<HeaderName>,
     /// The fields that count in place of `Cache-Control`, the most specific one first.
@@ -91,6 +96,8 @@ impl Config {
             max_detached: 1024,
             trusts_proxy: false,
             ignores_scheme: false,
+            selecting: Arc::default(),
+            max_variants: 100,
             vary: Vec::new(),
             targeted: targeted::default_fields(),
             ttl: None,

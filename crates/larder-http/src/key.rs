@@ -89,6 +89,10 @@ impl PrimaryKey {
         Self::new(&self.host, &path, uri.query(), sorted)
     }
 
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Covers all that is stored for this URI.
     pub(crate) fn scope(&self) -> Scope {
         Scope::prefix(&self.base)

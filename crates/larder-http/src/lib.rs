@@ -200,6 +200,24 @@
 //! headers included, or what [`HttpCache::capacity`] sets. One response takes at most a tenth of it. They are entries
 //! of the given cache all the same: they are on its servers, and its invalidations apply to them.
 //!
+//! # Variants
+//!
+//! Responses with `Vary` are stored side by side, one for each set of values of the headers that it names. Values are
+//! compared as lists, without the blanks around commas. Two headers are compared by their meaning:
+//!
+//! - `Accept-Encoding` by the order in which a request prefers the codings that servers offer (`br`, `deflate`, `gzip`,
+//!   `zstd`, none) and those that the stored response has: `gzip;q=0.9, br;q=0.1, foo` and `br;q=0.2,GZIP` are the same.
+//! - `Accept-Language` by the order in which it prefers languages, not by the weights. Of languages with the same weight
+//!   the first one comes first, unless [`HttpCache::ignore_language_order`] is set.
+//!
+//! If `Vary` names only these two, a response also answers requests that prefer its `Content-Encoding` and
+//! `Content-Language` to everything else that they accept: a stored page with `Content-Language: de` is the best answer
+//! to `fr;q=0.5, de`, whatever request it was made for.
+//!
+//! [`HttpCache::normalize`] sets how the values of any header are compared, so that `User-Agent`, for example, makes two
+//! variants and not thousands. Of one URL at most 100 variants are stored beside the first one
+//! ([`HttpCache::max_variants`]); one more drops the oldest.
+//!
 //! # Coalescing
 //!
 //! Requests that miss the same response at the same time call the handler once; the others wait. A waiting request gets
@@ -240,6 +258,9 @@
 //! - **its tags**: by path ([`HttpCache::tag`]), by the response's extensions ([`Caching::tag`]), or by its headers
 //!   `Surrogate-Key` (separated by blanks) and `Cache-Tag` (separated by commas), which are never sent to clients.
 //!   `cache.invalidate(Scope::tag("news"))` drops all responses with the tag.
+//! - **its groups**: a response with `Cache-Groups: "news", "sport"` is in two groups (RFC 9875). The response to an unsafe
+//!   request with `Cache-Group-Invalidation: "news"` drops all responses of the same host that are in that group, whatever
+//!   its status; [`cache_group`] is the scope for `invalidate`. Both headers are sent on, for caches that come next;
 //! - **its URL**: [`page`](fn@page) and [`pages_under`] are scopes for `invalidate`.
 //! - **an unsafe request to its URL**: a successful `POST`, `PUT`, `DELETE` or the like, to the URL with or without a
 //!   slash at its end; also for the URLs on the same host that its `Location` and `Content-Location` name. A request
@@ -324,9 +345,9 @@
 // From the bottom to the top; no file imports from one that stands after it:
 //
 // - syntax: `date`, `digest`, `list_syntax`, `structured_fields`, `range`, `status_code`, `cache_control`, `targeted`,
-//   `cache_status`
-// - the rules of the RFCs: `freshness`, `headers`, `vary`, `validation`
-// - keys and tags: `key`, `request_headers`, `unkeyed_inputs`, `path_tags`
+//   `cache_status`, `negotiation`
+// - the rules of the RFCs: `freshness`, `headers`, `selecting`, `vary`, `validation`
+// - keys and tags: `key`, `request_headers`, `unkeyed_inputs`, `path_tags`, `cache_groups`
 // - what is stored, and for whom: `stored_response`, `cacheable_request`
 // - what users decide: `caching`, `config`, and by these two `storable`
 // - the cache itself: `shared_state`, `http_cache`
@@ -337,6 +358,7 @@
 mod actix;
 mod body;
 mod cache_control;
+mod cache_groups;
 mod cache_status;
 mod cacheable_request;
 mod caching;
@@ -349,10 +371,12 @@ mod headers;
 mod http_cache;
 mod key;
 mod list_syntax;
+mod negotiation;
 mod origin;
 mod path_tags;
 mod range;
 mod request_headers;
+mod selecting;
 mod shared_state;
 mod status_code;
 mod storable;
@@ -373,6 +397,7 @@ pub use self::actix::{HttpCacheBody, HttpCacheMiddleware};
 pub use self::tower::HttpCacheService;
 pub use self::{
     body::ResponseBody,
+    cache_groups::cache_group,
     caching::Caching,
     http_cache::HttpCache,
     key::{page, pages_under},

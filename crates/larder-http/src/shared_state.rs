@@ -3,12 +3,13 @@
 mod background_refreshes;
 mod detached_handlers;
 mod hit_for_miss;
+mod variants;
 mod waiting_clients;
 
 pub(crate) use self::detached_handlers::DetachedPlace;
 use self::{
     background_refreshes::BackgroundRefreshes, detached_handlers::DetachedHandlers, hit_for_miss::HitForMiss,
-    waiting_clients::WaitingClients,
+    variants::Variants, waiting_clients::WaitingClients,
 };
 
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub(crate) struct SharedState {
     pub(crate) refreshes: BackgroundRefreshes,
     pub(crate) detached: DetachedHandlers,
     pub(crate) waiting: WaitingClients,
+    pub(crate) variants: Variants,
 }
 
 impl Default for SharedState {
@@ -29,6 +31,7 @@ impl Default for SharedState {
             refreshes: BackgroundRefreshes::default(),
             detached: DetachedHandlers::default(),
             waiting: WaitingClients::default(),
+            variants: Variants::default(),
         }
     }
 }

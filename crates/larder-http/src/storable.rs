@@ -83,7 +83,7 @@ pub(crate) fn storage_terms(
     exchange: Exchange,
 ) -> Result<StorageTerms, Refusal> {
     let directives = targeted::directives(headers, &config.targeted);
-    let vary = Vary::of(headers, &request.headers).ok_or(Refusal::Vary)?;
+    let vary = Vary::of(headers, &request.headers, &request.selecting).ok_or(Refusal::Vary)?;
     may_be_stored(status, &directives, caching)?;
     if is_stream(headers) {
         return Err(Refusal::Stream);
@@ -149,7 +149,8 @@ fn may_be_shared(
     if request.has_authorization && !is_shared && !permits.must_revalidate {
         return Err(Refusal::Authorization);
     }
-    let by_cookie = vary.names(&header::COOKIE) || config.ignores_cookie;
+    let by_cookie =
+        (vary.names(&header::COOKIE) && config.selecting.is_exact(&header::COOKIE)) || config.ignores_cookie;
     if request.has_cookie && !is_shared && !by_cookie {
         return Err(Refusal::Cookie);
     }

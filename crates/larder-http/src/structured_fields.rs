@@ -1,4 +1,4 @@
-//! Dictionaries of structured fields (RFC 9651, section 3.2), parsed as strictly as the RFC demands.
+//! Dictionaries and lists of structured fields (RFC 9651, section 3), parsed as strictly as the RFC demands.
 
 use http::HeaderValue;
 
@@ -37,6 +37,27 @@ pub(crate) fn dictionary<'a>(
         parser.rest.first()?;
     }
     Some(members)
+}
+
+/// The strings of the list that these lines make together; none if it is not a list of strings.
+pub(crate) fn strings<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Option<Vec<String>> {
+    let lines: Vec<_> = lines.into_iter().map(HeaderValue::as_bytes).collect();
+    let text = lines.join(&b", "[..]);
+    let mut parser = Parser { rest: text.trim_ascii() };
+    let mut strings = Vec::new();
+    while !parser.rest.is_empty() {
+        let Value::String(string) = parser.item()? else { return None };
+        parser.parameters()?;
+        strings.push(string);
+        parser.blanks();
+        if parser.rest.is_empty() {
+            break;
+        }
+        parser.expect(b',')?;
+        parser.blanks();
+        parser.rest.first()?;
+    }
+    Some(strings)
 }
 
 struct Parser<'a> {

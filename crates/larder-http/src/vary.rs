@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::{Digest, PartsHasher},
     headers::MAX_HEADERS,
-    list_syntax::{Backslash, split},
+    negotiation,
+    selecting::Selecting,
 };
 
 /// The request headers that selected a response, and a digest of their values: these may be secrets, and are not kept.
@@ -18,7 +19,7 @@ pub(crate) struct Vary {
 
 impl Vary {
     /// That of a response to a request with these headers; none for `*`, and for a value that cannot be parsed.
-    pub(crate) fn of(response: &HeaderMap, request: &HeaderMap) -> Option<Self> {
+    pub(crate) fn of(response: &HeaderMap, request: &HeaderMap, selecting: &Selecting) -> Option<Self> {
         let mut names = Vec::new();
         for line in response.get_all(header::VARY) {
             for name in line.to_str().ok()?.split(',').map(str::trim).filter(|name| !name.is_empty()) {
@@ -30,18 +31,38 @@ impl Vary {
         }
         names.sort_unstable();
         names.dedup();
-        let chosen_by = digest(&names, request);
+        let codings = negotiation::codings_of(response);
+        let chosen_by = digest(&names, |name| selecting.normal(name, request, &codings));
         Some(Self { names, chosen_by })
     }
 
-    /// Whether a request with these headers selects the response.
-    pub(crate) fn matches(&self, request: &HeaderMap) -> bool {
-        self.names.is_empty() || digest(&self.names, request) == self.chosen_by
+    /// Whether a request with these headers selects the response, which has the headers `response`.
+    pub(crate) fn matches(&self, request: &HeaderMap, response: &HeaderMap, selecting: &Selecting) -> bool {
+        self.names.is_empty()
+            || self.selected_by(request, response, selecting) == self.chosen_by
+            || self.names.iter().all(|name| selecting.prefers(name, request, response))
     }
 
     /// The digest of the same headers in another request.
-    pub(crate) fn selected_by(&self, request: &HeaderMap) -> Digest {
-        digest(&self.names, request)
+    fn selected_by(&self, request: &HeaderMap, response: &HeaderMap, selecting: &Selecting) -> Digest {
+        let codings = negotiation::codings_of(response);
+        digest(&self.names, |name| selecting.normal(name, request, &codings))
+    }
+
+    /// A digest of the same headers in another request for the key of the response that it selects. At a `first` try it
+    /// is the same for all requests that prefer the same language; those that select different responses nevertheless are told apart
+    /// at the next one.
+    pub(crate) fn key_of(
+        &self,
+        request: &HeaderMap,
+        response: &HeaderMap,
+        (selecting, first): (&Selecting, bool),
+    ) -> Digest {
+        if !first {
+            return self.selected_by(request, response, selecting);
+        }
+        let codings = negotiation::codings_of(response);
+        digest(&self.names, |name| selecting.preferred(name, request, &codings))
     }
 
     /// Whether [`of`](Self::of) could have made it.
@@ -61,12 +82,12 @@ impl Vary {
     }
 }
 
-/// A digest of the values of these headers in a request.
-fn digest(names: &[String], request: &HeaderMap) -> Digest {
+/// A digest of these headers with their values.
+fn digest(names: &[String], value_of: impl Fn(&str) -> Option<Vec<u8>>) -> Digest {
     let mut hasher = PartsHasher::default();
     for name in names {
         hasher.part(name.as_bytes());
-        let value = normalized(name, request);
+        let value = value_of(name);
         hasher.flag(value.is_some());
         if let Some(value) = value {
             hasher.part(&value);
@@ -75,41 +96,21 @@ fn digest(names: &[String], request: &HeaderMap) -> Digest {
     hasher.finish()
 }
 
-/// Headers that are not lists: commas in them, and the blanks around these, are part of the value.
-const NOT_LISTS: [&str; 8] =
-    ["authorization", "cookie", "from", "host", "origin", "proxy-authorization", "referer", "user-agent"];
-
-/// A header's lines as one list without blanks around its commas; in lower case where case has no meaning. If the
-/// header is not a list, its lines as they are.
-fn normalized(name: &str, request: &HeaderMap) -> Option<Vec<u8>> {
-    if NOT_LISTS.contains(&name) {
-        let lines: Vec<_> = request.get_all(name).iter().map(|line| line.as_bytes()).collect();
-        return (!lines.is_empty()).then(|| lines.join(&b'\n'));
-    }
-    let mut value: Option<Vec<u8>> = None;
-    for line in request.get_all(name) {
-        for member in split(line.as_bytes(), b",", Backslash::Escapes) {
-            let value = match &mut value {
-                Some(value) => {
-                    value.push(b',');
-                    value
-                }
-                None => value.insert(Vec::new()),
-            };
-            value.extend_from_slice(member);
-        }
-    }
-    if matches!(name, "accept-encoding" | "accept-language" | "accept-charset") {
-        value.iter_mut().for_each(|value| value.make_ascii_lowercase());
-    }
-    value
-}
-
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    fn vary_of(response: &HeaderMap, request: &HeaderMap) -> Option<Vary> {
+        Vary::of(response, request, &Selecting::default())
+    }
+
+    impl Vary {
+        fn selects(&self, request: &HeaderMap) -> bool {
+            self.matches(request, &HeaderMap::new(), &Selecting::default())
+        }
+    }
 
     fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
         let fields = fields
@@ -127,42 +128,42 @@ mod tests {
     }
 
     #[test]
-    fn section_4_1_a_star_matches_nothing() {
+    fn section_4_1_a_star_selectsnothing() {
         for star in [&["*"][..], &["*, *"], &["*", "*"], &[", *"], &["", "*"], &["*, foo"], &["foo, *"]] {
-            assert_eq!(Vary::of(&lines("vary", star), &HeaderMap::new()), None, "{star:?}");
+            assert_eq!(vary_of(&lines("vary", star), &HeaderMap::new()), None, "{star:?}");
         }
     }
 
     #[test]
     fn section_4_1_blanks_and_lines_are_normalized() {
-        let vary = Vary::of(&headers(&[("vary", "Foo")]), &headers(&[("foo", "1,2")])).unwrap();
-        assert!(vary.matches(&headers(&[("foo", " 1 , 2 ")])));
-        assert!(vary.matches(&lines("foo", &["1", "2"])));
-        assert!(!vary.matches(&headers(&[("foo", "12")])));
-        assert!(!vary.matches(&headers(&[("foo", "2,1")])));
-        assert!(!vary.matches(&HeaderMap::new()));
+        let vary = vary_of(&headers(&[("vary", "Foo")]), &headers(&[("foo", "1,2")])).unwrap();
+        assert!(vary.selects(&headers(&[("foo", " 1 , 2 ")])));
+        assert!(vary.selects(&lines("foo", &["1", "2"])));
+        assert!(!vary.selects(&headers(&[("foo", "12")])));
+        assert!(!vary.selects(&headers(&[("foo", "2,1")])));
+        assert!(!vary.selects(&HeaderMap::new()));
     }
 
     #[test]
     fn an_absent_field_is_not_an_empty_one() {
-        let vary = Vary::of(&headers(&[("vary", "foo")]), &HeaderMap::new()).unwrap();
-        assert!(vary.matches(&HeaderMap::new()));
-        assert!(!vary.matches(&headers(&[("foo", "")])));
+        let vary = vary_of(&headers(&[("vary", "foo")]), &HeaderMap::new()).unwrap();
+        assert!(vary.selects(&HeaderMap::new()));
+        assert!(!vary.selects(&headers(&[("foo", "")])));
     }
 
     #[test]
     fn values_do_not_run_into_one_another() {
-        let vary = Vary::of(&headers(&[("vary", "a, b")]), &headers(&[("a", "1"), ("b", "2")])).unwrap();
-        assert!(!vary.matches(&headers(&[("a", "1,2")])));
-        assert!(!vary.matches(&headers(&[("a", "2"), ("b", "1")])));
-        assert!(vary.matches(&headers(&[("b", "2"), ("a", "1"), ("c", "3")])));
+        let vary = vary_of(&headers(&[("vary", "a, b")]), &headers(&[("a", "1"), ("b", "2")])).unwrap();
+        assert!(!vary.selects(&headers(&[("a", "1,2")])));
+        assert!(!vary.selects(&headers(&[("a", "2"), ("b", "1")])));
+        assert!(vary.selects(&headers(&[("b", "2"), ("a", "1"), ("c", "3")])));
     }
 
     #[test]
     fn the_case_of_languages_means_nothing_that_of_others_does() {
-        let vary = Vary::of(&headers(&[("vary", "accept-language")]), &headers(&[("accept-language", "EN")]));
-        assert!(vary.unwrap().matches(&headers(&[("accept-language", "en")])));
-        let vary = Vary::of(&headers(&[("vary", "foo")]), &headers(&[("foo", "A")]));
-        assert!(!vary.unwrap().matches(&headers(&[("foo", "a")])));
+        let vary = vary_of(&headers(&[("vary", "accept-language")]), &headers(&[("accept-language", "EN")]));
+        assert!(vary.unwrap().selects(&headers(&[("accept-language", "en")])));
+        let vary = vary_of(&headers(&[("vary", "foo")]), &headers(&[("foo", "A")]));
+        assert!(!vary.unwrap().selects(&headers(&[("foo", "a")])));
     }
 }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     body::{HandlerBody, ResponseBody},
+    cache_groups,
     caching::Caching,
     date,
     freshness::Exchange,
@@ -63,6 +64,7 @@ impl<B: HandlerBody> Fetch<B> {
         let (mut parts, body) = response.into_parts();
         let mut caching = parts.extensions.remove::<Caching>().unwrap_or_default();
         caching.tags.extend(headers::take_tags(&mut parts.headers));
+        caching.tags.extend(cache_groups::tags(&parts.headers, &request.primary_key));
         caching.tags.extend(config.tags.iter().filter_map(|template| template.tag(&request.path)));
 
         if request.is_head {

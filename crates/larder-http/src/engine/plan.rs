@@ -94,6 +94,7 @@ impl HttpCache {
             is_uncoalesced: is_head || headers.contains_key(header::UPGRADE),
             removed_headers,
             received: config.now(),
+            selecting: config.selecting.clone(),
             headers: std::mem::take(&mut request.headers),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header, response::Parts};
-use larder::{Cache, CacheExt as _, Policy};
+use larder::{Cache, CacheExt as _, Policy, Scope};
 
 use super::fetch::Fetch;
 use crate::{
@@ -75,6 +75,7 @@ impl<B: HandlerBody> Fetch<B> {
             self.pass();
             return (stored, false);
         }
+        self.count_variant();
         if self.is_plain() {
             let context = larder::context();
             context.ttl(retention);
@@ -86,6 +87,18 @@ impl<B: HandlerBody> Fetch<B> {
         }
         self.mark_hit_for_miss(false);
         (stored, true)
+    }
+
+    /// Drops the oldest variant of the URL if this one is too many.
+    fn count_variant(&self) {
+        let first = self.request.primary_key.variant(&self.request.unkeyed_inputs);
+        if self.stored.is_some() || self.key == first {
+            return;
+        }
+        let most = self.cache.config.max_variants;
+        if let Some(oldest) = self.cache.state.variants.add(&first, &self.key, most) {
+            drop(self.cache.config.cache.invalidate(Scope::key(&oldest)));
+        }
     }
 
     /// Replaces what is stored.

@@ -3,7 +3,7 @@
 use http::{HeaderMap, Response, StatusCode, Uri, header};
 use larder::{CacheExt as _, Scope};
 
-use crate::{http_cache::HttpCache, key::PrimaryKey, origin::Origin};
+use crate::{cache_groups, http_cache::HttpCache, key::PrimaryKey, origin::Origin};
 
 /// Invalidates what is stored for a URL if an unsafe request to it is successful.
 ///
@@ -43,14 +43,20 @@ impl Invalidation {
 
     fn complete_with(mut self, status: StatusCode, headers: &HeaderMap) {
         let Some(target) = self.target.take() else { return };
+        // Named by the handler itself, whatever the status.
+        let groups = cache_groups::invalidated(headers, &target);
         if !(status.is_success() || status.is_redirection()) {
+            if !groups.is_empty() {
+                drop(self.cache.config.cache.invalidate(groups));
+            }
             return;
         }
         let sorted = self.cache.config.sort_query;
         let named = [header::LOCATION, header::CONTENT_LOCATION]
             .into_iter()
             .filter_map(|name| target.resolve(headers.get(name)?.to_str().ok()?, &self.uri, sorted));
-        let scopes: Vec<_> = named.map(|there| there.scope()).chain(self.covered(&target)).collect();
+        let scopes: Vec<_> =
+            named.map(|there| there.scope()).chain(self.covered(&target)).chain(groups).collect();
         // It applies here when the call returns; the client need not wait for the other processes.
         drop(self.cache.config.cache.invalidate(scopes));
     }

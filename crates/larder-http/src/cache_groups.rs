@@ -1,0 +1,79 @@
+//! Groups of responses, which are invalidated together (RFC 9875). A group is a tag that only responses of its host have.
+
+use http::{HeaderMap, HeaderName};
+use larder::Scope;
+
+use crate::{key::PrimaryKey, structured_fields::strings};
+
+static CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
+static CACHE_GROUP_INVALIDATION: HeaderName = HeaderName::from_static("cache-group-invalidation");
+
+/// Most groups of a response that count: more than the 128 that every cache has to support.
+const MAX_GROUPS: usize = 1024;
+
+/// The tags for the groups that a response is in. A field that is not a list of strings is ignored.
+pub(crate) fn tags(headers: &HeaderMap, key: &PrimaryKey) -> Vec<String> {
+    named(headers, &CACHE_GROUPS, key)
+}
+
+/// What a response to an unsafe request invalidates by naming groups.
+pub(crate) fn invalidated(headers: &HeaderMap, key: &PrimaryKey) -> Vec<Scope> {
+    named(headers, &CACHE_GROUP_INVALIDATION, key).iter().map(Scope::tag).collect()
+}
+
+fn named(headers: &HeaderMap, name: &HeaderName, key: &PrimaryKey) -> Vec<String> {
+    if !headers.contains_key(name) {
+        return Vec::new();
+    }
+    let groups = strings(headers.get_all(name)).unwrap_or_default();
+    groups.into_iter().take(MAX_GROUPS).map(|group| tag(key.host(), &group)).collect()
+}
+
+/// The host cannot have a blank in it, so that no group is taken for one of another host.
+fn tag(host: &str, group: &str) -> String {
+    format!("http-group {host} {group}")
+}
+
+/// The scope of all stored responses of a host whose `Cache-Groups` name this group: an argument for `larder`'s
+/// `invalidate`.
+///
+/// `host` is the value of the requests' `Host` header, with the port unless it is 80 or 443.
+///
+/// ```
+/// # use larder::{CacheExt, MemoryCache};
+/// # let cache = MemoryCache::new(10);
+/// cache.invalidate(larder_http::cache_group("example.com", "news"));
+/// ```
+#[must_use]
+pub fn cache_group(host: &str, group: &str) -> Scope {
+    Scope::tag(tag(&crate::key::canonical_host(host), group))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderValue, Request};
+
+    use super::*;
+
+    fn tags_of(lines: &[&str]) -> Vec<String> {
+        let (parts, ()) = Request::get("/").header("host", "Example.com:80").body(()).unwrap().into_parts();
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(&CACHE_GROUPS, HeaderValue::from_str(line).unwrap());
+        }
+        tags(&headers, &PrimaryKey::of(&parts, false))
+    }
+
+    #[test]
+    fn a_list_of_strings() {
+        assert_eq!(
+            tags_of(&[r#""a", "b c";x=1"#, r#""A""#]),
+            ["http-group example.com a", "http-group example.com b c", "http-group example.com A"]
+        );
+        for invalid in [r"a", r#""a", b"#, r#""a" "b""#, r#""a","#, "1", r#"("a")"#, r#""ü""#] {
+            assert_eq!(tags_of(&[invalid]), [""; 0], "{invalid}");
+        }
+        let many: Vec<_> = (0..128).map(|n| format!("\"{n:0>128}\"")).collect();
+        assert_eq!(tags_of(&[&many.join(", ")]).len(), 128);
+    }
+}
