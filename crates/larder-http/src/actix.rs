@@ -39,6 +39,7 @@ use crate::{
     body::{BoxFuture, CopyDriver, ResponseBody},
     cache_status::Forward,
     caching::Caching,
+    downstream_tags,
     engine::{OriginState, Refresh},
     headers,
     http_cache::HttpCache,
@@ -149,8 +150,17 @@ where
     poll_fn(|context| service.poll_ready(context)).await?;
     let mut response = service.call(request).await?;
     let own = cache.config.targeted.contains(&OWN_FIELD).then_some(OWN_FIELD.as_str());
+    let mut tagged = headers_of(response.headers());
+    downstream_tags::take(&mut tagged, &cache.config.sent_tags);
     for name in headers::TAG_HEADERS.into_iter().chain(own) {
         response.headers_mut().remove(name);
+    }
+    for name in &cache.config.sent_tags {
+        let Ok(theirs) = actix::header::HeaderName::from_bytes(name.as_str().as_bytes()) else { continue };
+        let value = tagged.get(name).map(|value| actix::header::HeaderValue::from_bytes(value.as_bytes()));
+        if let Some(Ok(value)) = value {
+            response.headers_mut().insert(theirs, value);
+        }
     }
     Ok(response.map_body(|_, body| HttpCacheBody::new(ResponseBody::passed(ActixBody::new(body)))))
 }

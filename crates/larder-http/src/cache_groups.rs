@@ -13,25 +13,33 @@ const MAX_GROUPS: usize = 1024;
 
 /// The tags for the groups that a response is in. A field that is not a list of strings is ignored.
 pub(crate) fn tags(headers: &HeaderMap, key: &PrimaryKey) -> Vec<String> {
-    named(headers, &CACHE_GROUPS, key)
-}
-
-/// What a response to an unsafe request invalidates by naming groups.
-pub(crate) fn invalidated(headers: &HeaderMap, key: &PrimaryKey) -> Vec<Scope> {
-    named(headers, &CACHE_GROUP_INVALIDATION, key).iter().map(Scope::tag).collect()
-}
-
-fn named(headers: &HeaderMap, name: &HeaderName, key: &PrimaryKey) -> Vec<String> {
-    if !headers.contains_key(name) {
+    if !headers.contains_key(&CACHE_GROUPS) {
         return Vec::new();
     }
-    let groups = strings(headers.get_all(name)).unwrap_or_default();
+    let groups = strings(headers.get_all(&CACHE_GROUPS)).unwrap_or_default();
     groups.into_iter().take(MAX_GROUPS).map(|group| tag(key.host(), &group)).collect()
 }
 
 /// The host cannot have a blank in it, so that no group is taken for one of another host.
 fn tag(host: &str, group: &str) -> String {
-    format!("http-group {host} {group}")
+    format!("{PREFIX}{host} {group}")
+}
+
+const PREFIX: &str = "http-group ";
+
+/// Whether a tag stands for a group.
+pub(crate) fn is_of_group(tag: &str) -> bool {
+    tag.starts_with(PREFIX)
+}
+
+/// The groups that a response to an unsafe request names.
+pub(crate) fn to_invalidate(headers: &HeaderMap) -> Vec<String> {
+    if !headers.contains_key(&CACHE_GROUP_INVALIDATION) {
+        return Vec::new();
+    }
+    let mut groups = strings(headers.get_all(&CACHE_GROUP_INVALIDATION)).unwrap_or_default();
+    groups.truncate(MAX_GROUPS);
+    groups
 }
 
 /// The scope of all stored responses of a host whose `Cache-Groups` name this group: an argument for `larder`'s

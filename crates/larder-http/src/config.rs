@@ -11,6 +11,7 @@ use larder::{Cache, CacheExt, MemoryCache};
 use crate::{
     date::{Millis, millis},
     path_tags::TagTemplate,
+    purge::Purge,
     request_headers,
     selecting::Selecting,
     stored_response::weigh,
@@ -20,6 +21,7 @@ use crate::{
 
 pub(crate) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 pub(crate) type KeyOf = Arc<dyn Fn(&Parts) -> String + Send + Sync>;
+pub(crate) type OnPurge = Arc<dyn Fn(&[Purge]) + Send + Sync>;
 pub(crate) type Predicate = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 
 /// Copies an extension of one type from an Actix request.
@@ -77,6 +79,11 @@ pub(crate) struct Config {
     pub(crate) public_under: Vec<String>,
     pub(crate) skips: Vec<Predicate>,
     pub(crate) tags: Vec<TagTemplate>,
+    /// The headers in which tags are sent on.
+    pub(crate) sent_tags: Vec<HeaderName>,
+    pub(crate) on_purge: Vec<OnPurge>,
+    /// Which requests with the method `PURGE` are obeyed; none are without it.
+    pub(crate) may_purge: Option<Predicate>,
     #[cfg(feature = "actix")]
     pub(crate) extensions: Vec<CopyExtension>,
 }
@@ -118,6 +125,9 @@ impl Config {
             public_under: Vec::new(),
             skips: Vec::new(),
             tags: Vec::new(),
+            sent_tags: Vec::new(),
+            on_purge: Vec::new(),
+            may_purge: None,
             #[cfg(feature = "actix")]
             extensions: Vec::new(),
         };

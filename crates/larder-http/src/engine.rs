@@ -27,7 +27,7 @@ use std::{
     task::Poll,
 };
 
-use http::{Response, Uri};
+use http::{HeaderMap, Response, StatusCode, Uri};
 use larder::internal::{count_hit, find_local_uncounted};
 
 use self::{
@@ -44,6 +44,7 @@ use crate::{
     cache_status::{CacheStatus, Forward},
     cacheable_request::CacheableRequest,
     date::Millis,
+    downstream_tags,
     freshness::Reuse,
     headers,
     http_cache::HttpCache,
@@ -113,6 +114,14 @@ impl HttpCache {
                 Ok(Answer { response: response.map(ResponseBody::passed), origin: OriginState::Called })
             }
             Plan::LookUp(request) => self.look_up(request, origin).await,
+            Plan::Purge(purges) => {
+                let status = if purges.is_some() { StatusCode::NO_CONTENT } else { StatusCode::FORBIDDEN };
+                if let Some(purges) = purges {
+                    drop(self.purge(purges));
+                }
+                let response = self.generated(status, "purge");
+                Ok(Answer { response, origin: OriginState::NotCalled(origin) })
+            }
         }
     }
 
@@ -155,7 +164,7 @@ impl HttpCache {
                     return Ok(self.hit_and_refresh(request, key, stored, now, origin));
                 }
                 _ if request.directives.only_if_cached => {
-                    let response = self.gateway_timeout();
+                    let response = self.generated(StatusCode::GATEWAY_TIMEOUT, "only-if-cached");
                     return Ok(Answer { response, origin: OriginState::NotCalled(origin) });
                 }
                 Assessment::TooManyVariants => {
@@ -286,6 +295,13 @@ impl HttpCache {
         !self.config.has_memory() || find().is_some_and(|found| found.id == stored.id)
     }
 
+    /// Takes the tags out of a response of this path, and returns them and those of the path.
+    fn tags_of(&self, headers: &mut HeaderMap, path: &str) -> Vec<String> {
+        let mut tags = headers::take_tags(headers);
+        tags.extend(self.config.tags.iter().filter_map(|template| template.tag(path)));
+        tags
+    }
+
     /// Calls the handler, and stores nothing.
     async fn pass<O: Origin>(
         &self,
@@ -300,7 +316,8 @@ impl HttpCache {
         }
         let changes = RequestChanges { conditions: None, removed };
         let mut response = origin.call(changes).await?;
-        headers::take_tags(response.headers_mut());
+        let tags = self.tags_of(response.headers_mut(), &request.path);
+        downstream_tags::write(response.headers_mut(), &self.config.sent_tags, &tags);
         headers::join_vary(response.headers_mut(), &self.config.vary);
         let response = self.finish(request, response.map(ResponseBody::passed), status);
         Ok(Answer { response, origin: OriginState::Called })

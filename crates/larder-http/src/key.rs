@@ -10,7 +10,11 @@
 
 use std::fmt::Write as _;
 
-use http::{Uri, header, request::Parts, uri::Authority};
+use http::{
+    Uri, header,
+    request::Parts,
+    uri::{Authority, PathAndQuery},
+};
 use larder::Scope;
 
 use crate::digest::Digest;
@@ -49,8 +53,8 @@ impl PrimaryKey {
         Self { host, base }
     }
 
-    /// That of a URI reference in a response from here; none if it leads to another host.
-    pub(crate) fn resolve(&self, reference: &str, request: &Uri, sorted: bool) -> Option<Self> {
+    /// Path and query of a URI reference in a response from here; none if it leads to another host.
+    pub(crate) fn resolve(&self, reference: &str, request: &Uri) -> Option<String> {
         let reference = reference.split('#').next().unwrap_or_default();
         let has_scheme = reference.split(['/', '?']).next().is_some_and(|first| first.contains(':'));
         if has_scheme {
@@ -60,10 +64,10 @@ impl PrimaryKey {
             if canonical_host(uri.authority()?.as_str()) != self.host {
                 return None;
             }
-            return Some(Self::new(&self.host, uri.path(), uri.query(), sorted));
+            return Some(uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned());
         }
         if let Some(rest) = reference.strip_prefix("//") {
-            return self.resolve(&format!("http://{rest}"), request, sorted);
+            return self.resolve(&format!("http://{rest}"), request);
         }
         let (path, query) = match reference.split_once('?') {
             Some((path, query)) => (path, Some(query)),
@@ -77,16 +81,10 @@ impl PrimaryKey {
                 without_dots(&format!("{folder}{path}"))
             }
         };
-        Some(Self::new(&self.host, &path, query, sorted))
-    }
-
-    /// That of `uri` with the slash at the end of its path removed, or added.
-    pub(crate) fn with_other_slash(&self, uri: &Uri, sorted: bool) -> Self {
-        let path = match uri.path().strip_suffix('/') {
-            Some(path) => path.to_owned(),
-            None => format!("{}/", uri.path()),
-        };
-        Self::new(&self.host, &path, uri.query(), sorted)
+        Some(match query {
+            Some(query) => format!("{path}?{query}"),
+            None => path,
+        })
     }
 
     pub(crate) fn host(&self) -> &str {
@@ -129,6 +127,32 @@ pub fn page(host: &str, path: &str) -> Scope {
 #[must_use]
 pub fn pages_under(host: &str, path: &str) -> Scope {
     Scope::prefix(path_key(&canonical_host(host), path.trim_end_matches('/')))
+}
+
+/// Covers all variants of a URL.
+pub(crate) fn url(host: &str, path_and_query: &str, sorted: bool) -> Scope {
+    let (path, query) = match path_and_query.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path_and_query, None),
+    };
+    PrimaryKey::new(host, path, query, sorted).scope()
+}
+
+/// Path and query of `uri` as it is, and with the slash at the end of its path removed or added: a layer between the cache
+/// and the handler may treat both as one.
+pub(crate) fn with_either_slash(uri: &Uri) -> Vec<String> {
+    let path = uri.path();
+    let other = match path.strip_suffix('/') {
+        Some("") => None,
+        Some(path) => Some(path.to_owned()),
+        None => Some(format!("{path}/")),
+    };
+    let paths = std::iter::once(path.to_owned()).chain(other);
+    let with_query = |path| match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    paths.map(with_query).collect()
 }
 
 /// The host of a request, as the client wrote it.

@@ -194,6 +194,8 @@
 //! its lifetime only, and does not keep responses with a configured lifetime. If a response passes several caches of
 //! this kind, give each a [name](HttpCache::name) for `Cache-Status`.
 //!
+//! [`HttpCache::on_purge`] calls a hook with what is purged here, to purge caches in front by the same words.
+//!
 //! # Memory
 //!
 //! Stored responses have a memory of their own, apart from the other entries of the given cache: 64 MiB, keys and
@@ -256,12 +258,14 @@
 //!   [`in_current_computation`](larder::in_current_computation). A response that was made from some twenty cached
 //!   values or more is not stored: `larder` counts it in `CacheStats::stores_too_wide`.
 //! - **its tags**: by path ([`HttpCache::tag`]), by the response's extensions ([`Caching::tag`]), or by its headers
-//!   `Surrogate-Key` (separated by blanks) and `Cache-Tag` (separated by commas), which are never sent to clients.
+//!   `Surrogate-Key` (separated by blanks) and `Cache-Tag` (separated by commas), which are sent to clients only if
+//!   [`HttpCache::send_tags`] is set.
 //!   `cache.invalidate(Scope::tag("news"))` drops all responses with the tag.
 //! - **its groups**: a response with `Cache-Groups: "news", "sport"` is in two groups (RFC 9875). The response to an unsafe
 //!   request with `Cache-Group-Invalidation: "news"` drops all responses of the same host that are in that group, whatever
 //!   its status; [`cache_group`] is the scope for `invalidate`. Both headers are sent on, for caches that come next;
 //! - **its URL**: [`page`](fn@page) and [`pages_under`] are scopes for `invalidate`.
+//! - **[`HttpCache::purge`]**, or a request with the method `PURGE` if [`HttpCache::accept_purge`] is set;
 //! - **an unsafe request to its URL**: a successful `POST`, `PUT`, `DELETE` or the like, to the URL with or without a
 //!   slash at its end; also for the URLs on the same host that its `Location` and `Content-Location` name. A request
 //!   whose handler panicked counts as successful: it may have had its effect.
@@ -347,7 +351,8 @@
 // - syntax: `date`, `digest`, `list_syntax`, `structured_fields`, `range`, `status_code`, `cache_control`, `targeted`,
 //   `cache_status`, `negotiation`
 // - the rules of the RFCs: `freshness`, `headers`, `selecting`, `vary`, `validation`
-// - keys and tags: `key`, `request_headers`, `unkeyed_inputs`, `path_tags`, `cache_groups`
+// - keys and tags: `key`, `request_headers`, `unkeyed_inputs`, `path_tags`, `cache_groups`,
+//   `downstream_tags`, `purge`
 // - what is stored, and for whom: `stored_response`, `cacheable_request`
 // - what users decide: `caching`, `config`, and by these two `storable`
 // - the cache itself: `shared_state`, `http_cache`
@@ -365,6 +370,7 @@ mod caching;
 mod config;
 mod date;
 mod digest;
+mod downstream_tags;
 mod engine;
 mod freshness;
 mod headers;
@@ -374,6 +380,7 @@ mod list_syntax;
 mod negotiation;
 mod origin;
 mod path_tags;
+mod purge;
 mod range;
 mod request_headers;
 mod selecting;
@@ -401,5 +408,6 @@ pub use self::{
     caching::Caching,
     http_cache::HttpCache,
     key::{page, pages_under},
+    purge::Purge,
     stored_response::weigh,
 };

@@ -69,7 +69,7 @@ where
             parts.uri = routed;
             let cacheable = match &plan {
                 Plan::LookUp(request) => Some(request.clone()),
-                Plan::Pass(..) => None,
+                Plan::Pass(..) | Plan::Purge(_) => None,
             };
             let origin = TowerOrigin { service, request: Request::from_parts(parts, body), cacheable };
             let answer = cache.answer(plan, origin).await?;

@@ -18,14 +18,15 @@ use std::{
 
 use axum::{extract::Request, middleware::map_request};
 use larder::{CacheExt as _, MemoryCache, Scope};
-use larder_http::HttpCache;
+use larder_http::{HttpCache, Purge};
 use programs::{Program, Running};
 use support::{
     Said, Seen,
-    client::{Received, get},
+    client::{Received, get, request, send},
     handler,
     servers::{Server, router, serve_router},
 };
+use tokio::sync::mpsc;
 use tower_http::compression::CompressionLayer;
 
 /// What the handlers say, and what came to the service.
@@ -74,7 +75,7 @@ struct Service {
 
 impl Service {
     /// None if the program is not installed.
-    async fn start(program: Program, configure: fn(HttpCache) -> HttpCache) -> Option<Self> {
+    async fn start(program: Program, configure: impl FnOnce(HttpCache) -> HttpCache) -> Option<Self> {
         let world = Arc::<World>::default();
         let (says, now, counts) = (world.clone(), world.clone(), world.clone());
         let pages = MemoryCache::new(100);
@@ -202,4 +203,27 @@ async fn apache() {
 #[tokio::test]
 async fn varnish() {
     try_all(Program::Varnish, |cache| cache.ttl(Duration::from_secs(30))).await;
+}
+
+/// What is purged here goes there too, by the words of the hook.
+#[tokio::test]
+async fn varnish_is_purged_with_this_cache() {
+    let (purged, mut purges) = mpsc::unbounded_channel();
+    let configure = move |cache: HttpCache| {
+        cache.on_purge(move |purges| purges.iter().for_each(|purge| purged.send(purge.clone()).unwrap()))
+    };
+    let Some(service) = Service::start(Program::Varnish, configure).await else { return };
+    assert_eq!(service.ask("/old", &[]).await.text(), "0");
+    assert!(service.is_kept("/old").await);
+    service.world.version.store(1, Ordering::SeqCst);
+    // Varnish passes unsafe requests on, and keeps what it has.
+    let front = service.front.address;
+    assert_eq!(send(front, request("POST", "/old", &[])).await.status, 200);
+    assert_eq!(service.ask("/old", &[]).await.text(), "0");
+    while let Ok(purge) = purges.try_recv() {
+        let Purge::Url { host, path_and_query } = purge else { panic!("not a URL: {purge:?}") };
+        let purge = request("PURGE", &path_and_query, &[("host", &host)]);
+        assert_eq!(send(front, purge).await.status, 200);
+    }
+    assert_eq!(service.ask("/old", &[]).await.text(), "1");
 }

@@ -12,7 +12,7 @@ use crate::{
     body::{HandlerBody, ResponseBody},
     cache_groups,
     caching::Caching,
-    date,
+    date, downstream_tags,
     freshness::Exchange,
     headers,
     origin::Origin,
@@ -63,9 +63,9 @@ impl<B: HandlerBody> Fetch<B> {
         let (config, request) = (&self.cache.config, &self.request);
         let (mut parts, body) = response.into_parts();
         let mut caching = parts.extensions.remove::<Caching>().unwrap_or_default();
-        caching.tags.extend(headers::take_tags(&mut parts.headers));
+        caching.tags.extend(self.cache.tags_of(&mut parts.headers, &request.path));
+        downstream_tags::write(&mut parts.headers, &config.sent_tags, &caching.tags);
         caching.tags.extend(cache_groups::tags(&parts.headers, &request.primary_key));
-        caching.tags.extend(config.tags.iter().filter_map(|template| template.tag(&request.path)));
 
         if request.is_head {
             self.learn_from_head(&parts, caching, exchange).await;

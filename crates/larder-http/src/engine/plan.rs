@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use http::{Method, Uri, header, request::Parts};
+use http::{Method, Uri, header, request::Parts, uri::PathAndQuery};
 
 use crate::{
     cache_control::RequestDirectives,
     cache_status::Forward,
     cacheable_request::CacheableRequest,
+    headers,
     http_cache::HttpCache,
     key::PrimaryKey,
+    purge::Purge,
     range::RangeHeader,
     request_headers, unkeyed_inputs,
     validation::{ORIGIN_CONDITIONS, RANGE_HEADERS},
@@ -21,6 +23,8 @@ pub(crate) enum Plan {
     Pass(Forward, Option<Box<(PrimaryKey, Uri)>>),
     /// To the cache.
     LookUp(Arc<CacheableRequest>),
+    /// Nowhere: it asks to drop what is stored. None if it may not.
+    Purge(Option<Vec<Purge>>),
 }
 
 impl HttpCache {
@@ -31,6 +35,10 @@ impl HttpCache {
         let primary_key = PrimaryKey::of(request, config.sort_query);
         match request.method {
             Method::GET | Method::HEAD => {}
+            _ if request.method.as_str() == "PURGE" && config.may_purge.is_some() => {
+                let is_allowed = config.may_purge.as_ref().is_some_and(|may_purge| may_purge(request));
+                return Plan::Purge(is_allowed.then(|| purges_of(request, &primary_key)));
+            }
             Method::OPTIONS | Method::TRACE => return Plan::Pass(Forward::Method, None),
             _ => {
                 return Plan::Pass(Forward::Method, Some(Box::new((primary_key, request.uri.clone()))));
@@ -98,6 +106,17 @@ impl HttpCache {
             headers: std::mem::take(&mut request.headers),
         }
     }
+}
+
+/// What a request with the method `PURGE` is for: the tags that it names, or else its URL.
+fn purges_of(request: &mut Parts, key: &PrimaryKey) -> Vec<Purge> {
+    let names_tags = headers::TAG_HEADERS.iter().any(|name| request.headers.contains_key(*name));
+    let tags = headers::take_tags(&mut request.headers);
+    if names_tags {
+        return tags.into_iter().map(Purge::Tag).collect();
+    }
+    let path = request.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    vec![Purge::url(key.host(), path)]
 }
 
 /// Why a request is passed to the handler, and its response is not stored.

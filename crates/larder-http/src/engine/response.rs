@@ -10,6 +10,7 @@ use crate::{
     cache_status::{CacheStatus, Forward},
     cacheable_request::CacheableRequest,
     date::{Millis, seconds},
+    downstream_tags,
     freshness::Source,
     headers,
     http_cache::HttpCache,
@@ -73,17 +74,18 @@ impl HttpCache {
         response
     }
 
-    /// The response to `only-if-cached` if nothing suitable is stored (RFC 9111, section 5.2.1.7).
-    pub(super) fn gateway_timeout<B>(&self) -> Response<ResponseBody<B>> {
+    /// A response that this cache makes itself: to `only-if-cached` if nothing suitable is stored (RFC 9111, section
+    /// 5.2.1.7), and to `PURGE`.
+    pub(super) fn generated<B>(&self, status: StatusCode, why: &'static str) -> Response<ResponseBody<B>> {
         let mut response = Response::new(ResponseBody::whole(Bytes::new()));
-        *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
-        self.add_status(CacheStatus::generated("only-if-cached"), response.headers_mut());
+        *response.status_mut() = status;
+        self.add_status(CacheStatus::generated(why), response.headers_mut());
         response
     }
 
     /// Completes the headers of a response that went past the cache.
     pub(crate) fn finish_passed(&self, why: Forward, headers: &mut HeaderMap) {
-        headers::take_tags(headers);
+        downstream_tags::take(headers, &self.config.sent_tags);
         self.config.remove_own_field(headers);
         headers::join_vary(headers, &self.config.vary);
         self.add_status(CacheStatus::forwarded(why), headers);

@@ -9,7 +9,7 @@ use crate::{
     cache_control::Field,
     cache_status::CacheStatus,
     caching::Caching,
-    date,
+    date, downstream_tags,
     freshness::{Exchange, Source},
     headers, storable,
     stored_response::StoredResponse,
@@ -32,12 +32,19 @@ impl<B: HandlerBody> Fetch<B> {
         date::ensure_date(&mut parts.headers, exchange.received);
         let mut headers = stored.headers.clone();
         headers::update(&mut headers, &parts.headers);
+        self.write_tags(stored, &mut headers, &caching);
         self.keep_lifetime(stored, &mut caching);
         let newer = self.updated(stored, &headers, caching, exchange).await;
         headers.remove(header::AGE);
         stored.add_no_cache(&mut headers);
         self.hand_over_stored(stored, headers, newer.is_some());
         newer.unwrap_or_else(|| self.pass())
+    }
+
+    /// Sends the tags on that a stored response has after an update.
+    fn write_tags(&self, stored: &StoredResponse, headers: &mut HeaderMap, caching: &Caching) {
+        let tags = all_tags(stored, &caching.tags);
+        downstream_tags::write(headers, &self.cache.config.sent_tags, &tags);
     }
 
     /// A 304 that gives no lifetime by other means than headers leaves the one that was given by such means before.
@@ -99,8 +106,7 @@ impl<B: HandlerBody> Fetch<B> {
         // Read inside of the computation: whatever invalidates the stored response invalidates the updated one.
         let found = find_uncounted::<StoredResponse>(&*config.cache, &self.key).await;
         found.filter(|found| found.id == stored.id)?;
-        let mut tags = stored.tags.clone();
-        tags.extend(caching.tags.into_iter().filter(|tag| !stored.tags.contains(tag)));
+        let tags = all_tags(stored, &caching.tags);
         let (etag, body) = (stored.generated_etag, stored.body.clone());
         let parts = self.stored_parts(stored.status, headers, body, etag, (terms, tags));
         let (newer, is_kept) = self.store(parts).await;
@@ -121,10 +127,18 @@ impl<B: HandlerBody> Fetch<B> {
                 date::ensure_date(&mut newer, exchange.received);
                 let mut headers = stored.headers.clone();
                 headers::update(&mut headers, &newer);
+                self.write_tags(stored, &mut headers, &caching);
                 self.updated(stored, &headers, caching, exchange).await;
             }
             HeadComparison::Different => self.drop_outdated(),
             HeadComparison::Unknown => {}
         }
     }
+}
+
+/// The tags of a stored response and those of an update.
+fn all_tags(stored: &StoredResponse, newer: &[String]) -> Vec<String> {
+    let mut tags = stored.tags.clone();
+    tags.extend(newer.iter().filter(|tag| !stored.tags.contains(tag)).cloned());
+    tags
 }

@@ -1,9 +1,14 @@
 //! Invalidation by requests with unsafe methods (RFC 9111, section 4.4).
 
 use http::{HeaderMap, Response, StatusCode, Uri, header};
-use larder::{CacheExt as _, Scope};
 
-use crate::{cache_groups, http_cache::HttpCache, key::PrimaryKey, origin::Origin};
+use crate::{
+    cache_groups,
+    http_cache::HttpCache,
+    key::{self, PrimaryKey},
+    origin::Origin,
+    purge::Purge,
+};
 
 /// Invalidates what is stored for a URL if an unsafe request to it is successful.
 ///
@@ -34,38 +39,36 @@ impl Invalidation {
         }
     }
 
-    /// The scopes of a URL, and of that with or without a slash at the end of its path: a layer between the cache and the
-    /// handler may treat both as one.
-    fn covered(&self, target: &PrimaryKey) -> [Scope; 2] {
-        let other = target.with_other_slash(&self.uri, self.cache.config.sort_query);
-        [target.scope(), other.scope()]
+    /// The URL, with and without a slash at its end.
+    fn covered(&self, target: &PrimaryKey) -> Vec<Purge> {
+        key::with_either_slash(&self.uri).into_iter().map(|path| Purge::url(target.host(), path)).collect()
     }
 
     fn complete_with(mut self, status: StatusCode, headers: &HeaderMap) {
         let Some(target) = self.target.take() else { return };
-        // Named by the handler itself, whatever the status.
-        let groups = cache_groups::invalidated(headers, &target);
-        if !(status.is_success() || status.is_redirection()) {
-            if !groups.is_empty() {
-                drop(self.cache.config.cache.invalidate(groups));
-            }
-            return;
+        let host = target.host();
+        let mut purges = Vec::new();
+        if status.is_success() || status.is_redirection() {
+            purges.extend(self.covered(&target));
+            let named = [header::LOCATION, header::CONTENT_LOCATION]
+                .into_iter()
+                .filter_map(|name| target.resolve(headers.get(name)?.to_str().ok()?, &self.uri));
+            purges.extend(named.map(|there| Purge::url(host, there)));
         }
-        let sorted = self.cache.config.sort_query;
-        let named = [header::LOCATION, header::CONTENT_LOCATION]
-            .into_iter()
-            .filter_map(|name| target.resolve(headers.get(name)?.to_str().ok()?, &self.uri, sorted));
-        let scopes: Vec<_> =
-            named.map(|there| there.scope()).chain(self.covered(&target)).chain(groups).collect();
-        // It applies here when the call returns; the client need not wait for the other processes.
-        drop(self.cache.config.cache.invalidate(scopes));
+        // Named by the handler itself, whatever the status.
+        let groups = cache_groups::to_invalidate(headers).into_iter();
+        purges.extend(groups.map(|group| Purge::Group { host: host.to_owned(), group }));
+        if !purges.is_empty() {
+            // It applies here when the call returns; the client need not wait for the other processes.
+            drop(self.cache.purge(purges));
+        }
     }
 }
 
 impl Drop for Invalidation {
     fn drop(&mut self) {
         if let Some(target) = &self.target {
-            drop(self.cache.config.cache.invalidate(self.covered(target).to_vec()));
+            drop(self.cache.purge(self.covered(target)));
         }
     }
 }

@@ -45,7 +45,9 @@ impl Program {
             }
             Self::Varnish => {
                 command.args(["-F", "-p", "default_grace=0", "-s", "malloc,16m"]);
-                command.args(["-a", &format!("127.0.0.1:{port}"), "-b", &format!("127.0.0.1:{origin}")]);
+                let rules = dir.join("rules.vcl");
+                fs::write(&rules, varnish(origin)).unwrap();
+                command.args(["-a", &format!("127.0.0.1:{port}")]).arg("-f").arg(rules);
                 command.args(["-n", &format!("{shown}/varnish")]);
             }
         }
@@ -79,6 +81,21 @@ fn apache(dir: &Path, port: u16, origin: u16) -> String {
         DefaultRuntimeDir {dir}\nErrorLog {dir}/error.log\nCacheRoot {dir}/cache\nCacheEnable disk /\n\
         ProxyPass / http://127.0.0.1:{origin}/\nProxyPreserveHost on\nProxyAddHeaders off\n",
         modules.concat()
+    )
+}
+
+/// The rules that `docs/caches-in-front.md` shows.
+fn varnish(origin: u16) -> String {
+    format!(
+        "vcl 4.0;
+        backend default {{ .host = \"127.0.0.1\"; .port = \"{origin}\"; }}
+        acl services {{ \"127.0.0.1\"; }}
+        sub vcl_recv {{
+            if (req.method == \"PURGE\") {{
+                if (client.ip !~ services) {{ return (synth(405)); }}
+                return (purge);
+            }}
+        }}"
     )
 }
 
