@@ -89,6 +89,7 @@ pub fn cache() -> Result<HttpCache> {
         cache = match option {
             "extend_s_maxage" => cache.extend_s_maxage(),
             "heuristic_freshness" => cache.heuristic_freshness(),
+            "ignore_language_order" => cache.ignore_language_order(),
             "ignore_request_directives" => cache.ignore_request_directives(),
             // Every response is the same for all clients.
             "public" => cache.public_under("/"),
