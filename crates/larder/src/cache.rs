@@ -134,6 +134,30 @@ pub trait Storage: Send + Sync {
     fn shared(&self) -> Option<&dyn SharedStorage> {
         None
     }
+
+    /// How much it keeps in this process: for those who watch it.
+    fn kept(&self) -> Kept {
+        Kept::default()
+    }
+}
+
+/// What a cache keeps in this process, as counted at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Kept {
+    /// About how many entries, those included that are no longer valid but not yet replaced.
+    pub entries: u64,
+    /// About the sum of their weights: bytes, where the weigher counts bytes; the number of entries where there is no
+    /// weigher.
+    pub weight: u64,
+}
+
+impl Kept {
+    /// For a [`Storage`] to tell.
+    #[must_use]
+    pub const fn new(entries: u64, weight: u64) -> Self {
+        Self { entries, weight }
+    }
 }
 
 /// What a [`Storage`] can do that several processes share through a server.

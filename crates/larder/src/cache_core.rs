@@ -27,7 +27,7 @@ use crate::{
     lock::LocalLocks,
     scope::{self, Scope, ScopeHash, ScopeSet},
     singleflight::Singleflight,
-    stats::{CacheStats, Counters, Stats},
+    stats::{CacheStats, Counters, FunctionStats, Group, Histogram, Stats},
     table::{Dropped, Eviction, Table},
     turns::Turns,
 };
@@ -218,7 +218,7 @@ impl Core {
     /// any other reason.
     pub fn forget(&self, entry: &Entry, evicted: bool) {
         if evicted {
-            self.0.stats.count(|counters| &counters.evictions);
+            self.count(|counters| &counters.evictions);
         }
         self.0.front.clear(&entry.0);
     }
@@ -239,6 +239,18 @@ impl Core {
     /// Has calls use the cache, or pass it by.
     pub(crate) fn turn(&self, on: bool) {
         self.0.switch.turn(on);
+    }
+
+    /// The same by function and namespace: see [`CacheExt::function_stats`](crate::CacheExt::function_stats).
+    #[must_use]
+    pub fn function_stats(&self) -> Vec<FunctionStats> {
+        self.0.stats.by_function()
+    }
+
+    /// How long reads from a shared server took.
+    #[must_use]
+    pub fn reading(&self) -> Histogram {
+        self.0.stats.reading()
     }
 
     /// Turns this cache's clock forward, so that a test need not wait for an entry to expire.
@@ -269,7 +281,7 @@ impl Core {
             && *stored.key == *at.key
         {
             let value = self.hit_value::<V>(stored)?;
-            let number = inner.stats.hit();
+            let number = inner.stats.hit(stored.group, stored.cost);
             if number.is_one_in(REPORT_SAMPLE) {
                 self.report_hit(stored, number.is_one_in(UPKEEP_SAMPLE), touch);
             }
@@ -285,7 +297,7 @@ impl Core {
         let found = inner.table.as_ref()?.get(at.hash, at.key)?;
         let stored = found.as_ref()?;
         let value = self.hit_value::<V>(stored)?;
-        let number = inner.stats.hit();
+        let number = inner.stats.hit(stored.group, stored.cost);
         if number.is_one_in(PROMOTION_SAMPLE) {
             inner.front.offer(stored, true);
         }
@@ -358,7 +370,14 @@ impl Core {
     /// The same for a table `apart`.
     pub(crate) fn sweep_table(&self, table: &Table) {
         let (now, epochs) = (self.now(), self.epochs());
-        self.drop_from_store(table.sweep(|stored| stored.is_over(now, epochs)));
+        let count =
+            |stored: &Stored| {
+                let is_expired = stored.is_expired(now);
+                self.count(|counters| {
+                    if is_expired { &counters.expired_dropped } else { &counters.invalidated_dropped }
+                });
+            };
+        self.drop_from_store(table.sweep(|stored| stored.is_over(now, epochs), count));
     }
 
     /// Whether an entry of any type may be used now, and how: the one answer for all reads but the hit in the front
@@ -379,7 +398,7 @@ impl Core {
 
     /// Counts a hit on an entry that did not lie in the front cache, and may put it there.
     pub(crate) fn store_hit(&self, entry: &Entry) {
-        let number = self.0.stats.hit();
+        let number = self.0.stats.hit(entry.0.group, entry.0.cost);
         self.0.front.offer(&entry.0, number.is_one_in(PROMOTION_SAMPLE));
     }
 
@@ -448,18 +467,18 @@ impl Core {
     }
 
     /// A computed value was stored; it is counted if that was done where the cache keeps values.
-    pub(crate) fn stored(&self, counts: bool) {
+    pub(crate) fn stored(&self, group: Group, counts: bool) {
         // Whichever store it is.
         let _dropping = DropDeferred;
         if counts {
-            self.0.stats.count(|counters| &counters.stores);
+            self.count_in(group, |counters| &counters.stores);
         }
         self.0.stores.fetch_add(1, Ordering::Release);
     }
 
     /// Counts a value that is not stored because too many scopes cover it; the first time, says so.
-    pub(crate) fn refuse_too_wide(&self, key: &str) {
-        self.count(|counters| &counters.stores_too_wide);
+    pub(crate) fn refuse_too_wide(&self, key: &str, group: Group) {
+        self.count_in(group, |counters| &counters.stores_too_wide);
         if !self.0.warned_too_wide.swap(true, Ordering::Relaxed) {
             crate::panic_guard::report!(
                 warn,
@@ -473,8 +492,18 @@ impl Core {
         }
     }
 
+    /// Counts one of what `counter` picks, which no single function does.
     pub(crate) fn count(&self, counter: impl FnOnce(&Counters) -> &AtomicU64) {
         self.0.stats.count(counter);
+    }
+
+    /// Counts one of what `counter` picks, for a function.
+    pub(crate) fn count_in(&self, group: Group, counter: impl FnOnce(&Counters) -> &AtomicU64) {
+        self.0.stats.add_in(group, counter, 1);
+    }
+
+    pub(crate) fn statistics(&self) -> &Stats {
+        &self.0.stats
     }
 
     /// Whether both are of the same cache.

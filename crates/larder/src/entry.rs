@@ -19,6 +19,7 @@ use crate::{
     panic_guard,
     policy::Policy,
     scope::{self, ScopeHash, ScopeSet},
+    stats::{Group, nanos},
     value::{AnyValue, LocalValue, Transport, ValueType},
 };
 
@@ -48,6 +49,10 @@ pub(crate) struct Stored {
     value: Box<AnyValue>,
     /// How the value becomes a message, where it can.
     transport: Option<&'static Transport>,
+    /// Its hits are counted under this.
+    pub(crate) group: Group,
+    /// How long the value took to compute, in nanoseconds; 0 if it was not computed.
+    pub(crate) cost: u64,
 }
 
 /// Scopes in another cache than the entry's own: of what was read there while computing.
@@ -153,10 +158,10 @@ impl Lifetime {
 }
 
 impl Entry {
-    /// An entry stored now, to live for `lifetime` and the windows of `policy`.
+    /// An entry stored now, to live for `lifetime` and the windows of `policy`; its value took `cost` to compute.
     pub(crate) fn new<V: LocalValue>(
         (key, hash): (Arc<str>, u64),
-        (value, of): (V, ValueType),
+        (value, of, cost): (V, ValueType, Duration),
         (now, lifetime): (Moment, Duration),
         policy: &Policy,
         cover: DependencySet,
@@ -177,6 +182,8 @@ impl Entry {
             is_local: of.is_local,
             value: Box::new(value),
             transport: of.transport,
+            group: of.group,
+            cost: nanos(cost),
         }))
     }
 
@@ -236,7 +243,12 @@ impl Stored {
 
     /// Whether it can no longer be served, now or at any later time. Out of touch with a log it may be again.
     pub(crate) fn is_over(&self, now: Moment, epochs: &Epochs) -> bool {
-        now >= self.life.end() || !self.valid_at.holds(epochs, |since| self.unchanged(epochs, since))
+        self.is_expired(now) || !self.valid_at.holds(epochs, |since| self.unchanged(epochs, since))
+    }
+
+    /// Whether its `ttl` and its stale windows are over.
+    pub(crate) fn is_expired(&self, now: Moment) -> bool {
+        now >= self.life.end()
     }
 
     /// Whether nothing that covers the entry was invalidated: in local order since it was last found valid, or in

@@ -129,7 +129,7 @@ mod value;
 mod wire;
 
 pub use self::{
-    cache::{Cache, HeldLease, Invalidating, Invalidation, Lease, Leased, SharedStorage, Storage},
+    cache::{Cache, HeldLease, Invalidating, Invalidation, Kept, Lease, Leased, SharedStorage, Storage},
     cache_core::{Core, CoreBuilder, Lookup},
     deferred::{Deferred, InDeferred, deferred},
     dependencies::{Context, InComputation, context, in_current_computation},
@@ -147,7 +147,7 @@ pub use self::{
     policy::{Lock, Policy, PolicyBuilder},
     registry::{global, install, install_as, installed::Installed, named},
     scope::{Scope, ScopeHash, Scopes},
-    stats::CacheStats,
+    stats::{CacheStats, FunctionStats, Histogram},
     table::Eviction,
     typed::{CacheExt, blocking::Blocking, local::Local},
     value::{LocalValue, Value, ValueType},

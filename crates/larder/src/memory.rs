@@ -14,7 +14,7 @@ use self::{
     store::EntryStore,
 };
 use crate::{
-    cache::{Cache, Invalidating, Invalidation, Storage},
+    cache::{Cache, Invalidating, Invalidation, Kept, Storage},
     cache_core::{Core, CoreBuilder, Lookup},
     entry::Entry,
     epoch::Epoch,
@@ -205,6 +205,10 @@ impl Storage for MemoryCache {
     async fn write(&self, entries: &[Entry]) -> Result<()> {
         self.keep(entries);
         Ok(())
+    }
+
+    fn kept(&self) -> Kept {
+        Kept { entries: self.entry_count(), weight: self.weighted_size() }
     }
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {

@@ -48,7 +48,7 @@ use self::{
 };
 pub use self::{config::RedisCacheBuilder, settings::OutOfTouch};
 use crate::{
-    cache::{Cache, Invalidating, Invalidation, Leased, SharedStorage, Storage},
+    cache::{Cache, Invalidating, Invalidation, Kept, Leased, SharedStorage, Storage},
     cache_core::{Core, Lookup},
     entry::Entry,
     epoch::{Announcement, Epoch},
@@ -391,6 +391,11 @@ impl Storage for RedisCache {
 
     fn shared(&self) -> Option<&dyn SharedStorage> {
         Some(self)
+    }
+
+    /// Of what cannot be shared.
+    fn kept(&self) -> Kept {
+        self.unshared.get().map(Storage::kept).unwrap_or_default()
     }
 }
 

@@ -350,8 +350,8 @@ impl Table {
     }
 
     /// Looks at the next set for entries that can no longer be served, and takes them out. While it finds any it goes on
-    /// to the next one, so that a table in which much has ended is soon empty.
-    pub(crate) fn sweep(&self, is_over: impl Fn(&Stored) -> bool + Copy) -> Dropped {
+    /// to the next one, so that a table in which much has ended is soon empty. `note` is called for each of them.
+    pub(crate) fn sweep(&self, is_over: impl Fn(&Stored) -> bool + Copy, note: impl Fn(&Stored)) -> Dropped {
         let mut dropped = Dropped::default();
         for _ in 0..Self::SWEEP {
             let count = self.sets.count();
@@ -364,6 +364,7 @@ impl Table {
             for (way, entry) in &over {
                 if set.entry(*way).as_ref().is_some_and(|here| Arc::ptr_eq(here, entry)) {
                     self.remove_from(&mut set, *way, &mut dropped);
+                    note(entry);
                 }
             }
             drop(set);

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    cache::{Cache, Invalidating, Leased, SharedStorage, Storage},
+    cache::{Cache, Invalidating, Kept, Leased, SharedStorage, Storage},
     cache_core::{Core, Lookup},
     entry::Entry,
     epoch::Epoch,
@@ -170,6 +170,10 @@ impl Storage for TieredCache {
 
     fn shared(&self) -> Option<&dyn SharedStorage> {
         Some(self)
+    }
+
+    fn kept(&self) -> Kept {
+        self.memory.kept()
     }
 }
 

@@ -20,7 +20,7 @@ use self::{
 };
 
 use crate::{
-    cache::{Cache, Invalidating, SharedStorage},
+    cache::{Cache, Invalidating, Kept, SharedStorage},
     deferred, dependencies,
     epoch::{Epoch, ReadVersion},
     error::Result,
@@ -33,7 +33,7 @@ use crate::{
     policy::Policy,
     read_through::{self, Wanted, full_key, get_many_missing, get_missing, look, look_at},
     scope::{Scope, Scopes},
-    stats::CacheStats,
+    stats::{CacheStats, FunctionStats, Histogram},
     value::Value,
 };
 
@@ -563,6 +563,60 @@ pub trait CacheExt: Cache {
     /// What the cache did so far; that of the whole cache, for a namespace too.
     fn stats(&self) -> CacheStats {
         self.core().stats()
+    }
+
+    /// The same by function and namespace, with how long computations took and how much computing time hits saved; of the
+    /// whole cache, for a namespace too. What was read and stored by hand has no function. In memory, a hit counts for
+    /// the function that computed the value, or took it over from a shared server.
+    ///
+    /// They are told apart by function and namespace, and never by key; 255 of them at most, and all others together.
+    ///
+    /// ```
+    /// use larder::{CacheExt, cached};
+    ///
+    /// #[cached(ttl = 60, key = "square:<n>")]
+    /// async fn square(n: u64) -> u64 {
+    ///     n * n
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// square(3).await;
+    /// square(3).await;
+    /// let stats = larder::global().function_stats();
+    /// assert!(stats[0].function.ends_with("::square"));
+    /// assert_eq!((stats[0].stats.hits, stats[0].stats.misses), (1, 1));
+    /// assert_eq!(stats[0].computing.count(), 1);
+    /// # }
+    /// ```
+    fn function_stats(&self) -> Vec<FunctionStats> {
+        self.core().function_stats()
+    }
+
+    /// How long reads from a shared server took; nothing for a cache without one.
+    fn reading(&self) -> Histogram {
+        self.core().reading()
+    }
+
+    /// What is kept in this process at the moment.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use larder::{CacheExt, MemoryCache, Policy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> larder::Result<()> {
+    /// let cache = MemoryCache::builder()
+    ///     .capacity(64 << 20) // bytes, by this weigher
+    ///     .weigher(|key, entry| (key.len() + entry.value::<String>().map_or(0, String::len)) as u32)
+    ///     .build()?;
+    /// cache.insert("name", &"Ada".to_owned(), Policy::ttl(Duration::from_secs(60))).await?;
+    /// let kept = cache.kept();
+    /// assert_eq!((kept.entries, kept.weight), (1, 7));
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn kept(&self) -> Kept {
+        self.storage().kept()
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::option_probe;
+use crate::{option_probe, stats::Group};
 
 /// What can be cached: `Clone + Send + Sync + Serialize + DeserializeOwned + 'static`, on every cache, so
 /// that growing from memory to a shared server changes one line.
@@ -77,23 +77,52 @@ pub struct ValueType {
     /// Values of it are not to leave this process.
     pub(crate) is_local: bool,
     is_none: fn(&AnyValue) -> bool,
+    /// What is counted of it is counted under this.
+    pub(crate) group: Group,
 }
 
 impl ValueType {
     pub(crate) fn of<V: Value>(schema: Option<u32>) -> Self {
         let is_none = |value: &AnyValue| value.downcast_ref::<V>().is_some_and(option_probe::is_none);
-        Self { name: type_name::<V>(), schema, transport: V::TRANSPORT, is_local: false, is_none }
+        Self {
+            name: type_name::<V>(),
+            schema,
+            transport: V::TRANSPORT,
+            is_local: false,
+            is_none,
+            group: Group::default(),
+        }
     }
 
     /// Of values that stay in this process.
     pub(crate) fn local<V: LocalValue>(schema: Option<u32>) -> Self {
         let is_none = |value: &AnyValue| value.downcast_ref::<V>().is_some_and(option_probe::is_none_itself);
-        Self { name: type_name::<V>(), schema, transport: None, is_local: true, is_none }
+        Self {
+            name: type_name::<V>(),
+            schema,
+            transport: None,
+            is_local: true,
+            is_none,
+            group: Group::default(),
+        }
     }
 
     /// Of entries that are wanted for all but their value, which becomes `()`.
     pub(crate) fn none() -> Self {
-        Self { name: "no value", schema: None, transport: None, is_local: false, is_none: |_| false }
+        let is_none = |_: &AnyValue| false;
+        Self {
+            name: "no value",
+            schema: None,
+            transport: None,
+            is_local: false,
+            is_none,
+            group: Group::default(),
+        }
+    }
+
+    /// The same, counted under a group.
+    pub(crate) fn counted_in(self, group: Group) -> Self {
+        Self { group, ..self }
     }
 
     /// Whether a value of this type is the `None` of an `Option`.

@@ -18,12 +18,14 @@ pub(crate) struct Received {
     pub(crate) scopes: ScopeSet,
     pub(crate) value: Box<AnyValue>,
     pub(crate) value_type: ValueType,
+    /// What such a value takes to compute, in nanoseconds.
+    pub(crate) cost: u64,
 }
 
 impl Entry {
     /// The entry that a shared store gave, under this key with this hash.
     pub(crate) fn received((key, hash): (Arc<str>, u64), received: Received) -> Self {
-        let Received { since, life, scopes, value, value_type } = received;
+        let Received { since, life, scopes, value, value_type, cost } = received;
         Self(Arc::new(Stored {
             hash,
             key,
@@ -38,6 +40,8 @@ impl Entry {
             is_local: false,
             value,
             transport: value_type.transport,
+            group: value_type.group,
+            cost,
         }))
     }
 

@@ -1,5 +1,7 @@
 //! One call of a cached function.
 
+use std::any::type_name;
+
 use crate::{
     cache::{Cache, Invalidating},
     cache_core::Site,
@@ -20,6 +22,8 @@ pub struct Call<'c, C: ?Sized> {
     /// Computes anew, whatever the cache has.
     refreshing: bool,
     missed: Missed,
+    /// The name of a type in the function.
+    function: &'static str,
 }
 
 impl<'c, C: Cache + ?Sized> Call<'c, C> {
@@ -28,19 +32,20 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         let mut key = Key::default();
         key.literal(cache.prefix());
         build(&mut key);
-        Self::after(cache, &key, false, None)
+        Self::after(cache, &key, false, None, "")
     }
 
     /// The value of a hit, or else the call, to go on with. Without `look`, the call is one that refreshes.
     ///
     /// This is all that a hit runs through: the key stays on the stack, and is not even moved.
     #[inline]
-    pub(super) fn begin<V: LocalValue>(
+    pub(super) fn begin<V: LocalValue, B: FnOnce(&mut Key)>(
         cache: &'c C,
         site: Site,
         look: bool,
-        build: impl FnOnce(&mut Key),
+        build: B,
     ) -> Result<V, Self> {
+        let function = type_name::<B>();
         let mut key = Key::default();
         if !cache.prefix().is_empty() {
             key.literal(cache.prefix());
@@ -48,21 +53,27 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         build(&mut key);
         if look && !key.failed() && cache.core().has_admitted(site) {
             read_through::look(cache, key.as_str())
-                .map_err(|missed| Self::after(cache, &key, false, Some(missed)))
+                .map_err(|missed| Self::after(cache, &key, false, Some(missed), function))
         } else {
-            Self::begin_slowly(cache, site, look, &key)
+            Self::begin_slowly(cache, site, look, &key, function)
         }
     }
 
     /// The same for a function that is new to the cache, and for a call that does not look.
     #[inline(never)]
-    fn begin_slowly<V: LocalValue>(cache: &'c C, site: Site, look: bool, key: &Key) -> Result<V, Self> {
+    fn begin_slowly<V: LocalValue>(
+        cache: &'c C,
+        site: Site,
+        look: bool,
+        key: &Key,
+        function: &'static str,
+    ) -> Result<V, Self> {
         let admitted = cache.core().admit::<V>(cache.prefix(), site);
         if look && admitted && !key.failed() {
             return read_through::look(cache, key.as_str())
-                .map_err(|missed| Self::after(cache, key, false, Some(missed)));
+                .map_err(|missed| Self::after(cache, key, false, Some(missed), function));
         }
-        let call = Self::after(cache, key, !look, None);
+        let call = Self::after(cache, key, !look, None, function);
         if !look {
             // In a transaction it stores nothing, and what it replaces is not served after the commit.
             deferred::collect(cache, &[Scope::key(key.as_str())]);
@@ -71,9 +82,15 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
     }
 
     #[inline(never)]
-    fn after(cache: &'c C, key: &Key, refreshing: bool, missed: Option<Missed>) -> Self {
+    fn after(
+        cache: &'c C,
+        key: &Key,
+        refreshing: bool,
+        missed: Option<Missed>,
+        function: &'static str,
+    ) -> Self {
         let missed = missed.unwrap_or_else(|| Missed::without_lookup(cache.core(), key.as_str()));
-        Self { cache, key: key.as_str().to_owned(), failed: key.failed(), refreshing, missed }
+        Self { cache, key: key.as_str().to_owned(), failed: key.failed(), refreshing, missed, function }
     }
 
     /// The full key.
@@ -98,6 +115,11 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
     /// Whether it computes anew, whatever the cache has.
     pub(super) fn is_refreshing(&self) -> bool {
         self.refreshing
+    }
+
+    /// The name of a type in the function, by which it is counted apart.
+    pub(super) fn function(&self) -> &'static str {
+        self.function
     }
 
     /// What the lookup found.

@@ -280,7 +280,7 @@ async fn compute<V, E, C: Cache + ?Sized>(
 where
     V: LocalValue,
 {
-    let (at, missed, terms) = (call.at(), call.missed(), (&policy, wanted));
+    let (at, missed, terms) = (call.at(), call.missed(), (&policy, wanted.by(call.function())));
     if call.is_refreshing() {
         return read_through::refresh(at, missed, terms, move || body).await;
     }
@@ -299,7 +299,7 @@ where
     E: Send + 'static,
     F: Future<Output = Result<V, E>> + Send + 'static,
 {
-    let (at, missed, terms) = (call.at(), call.missed(), (&policy, wanted));
+    let (at, missed, terms) = (call.at(), call.missed(), (&policy, wanted.by(call.function())));
     if call.is_refreshing() {
         return read_through::refresh(at, missed, terms, start).await;
     }
@@ -308,11 +308,11 @@ where
 
 fn compute_blocking<V: LocalValue, E, C: Cache + ?Sized>(
     call: &Call<'_, C>,
-    terms: (&Policy, Wanted),
+    (policy, wanted): (&Policy, Wanted),
     sharing: impl Sharing<E>,
     body: impl FnOnce() -> Result<V, E>,
 ) -> Result<V, E> {
-    let (at, missed) = (call.at(), call.missed());
+    let (at, missed, terms) = (call.at(), call.missed(), (policy, wanted.by(call.function())));
     if call.is_refreshing() {
         return read_through::refresh_blocking(at, &missed, terms, body);
     }

@@ -105,17 +105,24 @@ pub struct Put<'c, C: Cache + ?Sized> {
     key: Option<String>,
     /// Invalidates in place of this, after a transaction.
     deferred: Option<Arc<deferred::State>>,
+    /// The name of a type in the function, by which it is counted apart.
+    function: &'static str,
 }
 
 impl<'c, C: Cache + ?Sized> Put<'c, C> {
     /// Before the function's body.
-    pub fn begin(cache: &'c C, build: impl FnOnce(&mut Key)) -> Self {
+    pub fn begin<B: FnOnce(&mut Key)>(cache: &'c C, build: B) -> Self {
         let since = cache.core().begin();
         let mut key = Key::default();
         key.literal(cache.prefix());
         build(&mut key);
-        let key = (!key.failed()).then(|| key.into_string());
-        Self { cache, since, key, deferred: deferred::current() }
+        Self {
+            cache,
+            since,
+            key: (!key.failed()).then(|| key.into_string()),
+            deferred: deferred::current(),
+            function: std::any::type_name::<B>(),
+        }
     }
 
     /// After it.
@@ -135,7 +142,8 @@ impl<'c, C: Cache + ?Sized> Put<'c, C> {
         block_on(self.store_local(value, policy));
     }
 
-    async fn insert<V: LocalValue>(mut self, value: Option<&V>, terms: (&Policy, Wanted)) {
+    async fn insert<V: LocalValue>(mut self, value: Option<&V>, (policy, wanted): (&Policy, Wanted)) {
+        let terms = (policy, wanted.by(self.function));
         let (Some(key), Some(value), None) = (&self.key, value, &self.deferred) else { return };
         match insert::insert(self.cache, self.since, &[(key, value)], terms).await {
             Ok(()) => self.key = None,

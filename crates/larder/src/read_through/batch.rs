@@ -6,7 +6,7 @@ use std::{
     future::Future,
     hash::Hash,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -76,7 +76,7 @@ where
     let watch = Watch::new(policy.takeover_after);
     let values = HashMap::with_capacity(items.len());
     let open = Open { waiting: Vec::new(), reading: Vec::new(), computing: Vec::new() };
-    let wanted = Wanted::shared::<V>(policy);
+    let wanted = Wanted::shared::<V>(policy).within(cache);
     let batch = Batch { cache, policy, wanted, compute, values, open, began: Instant::now() };
     watch.run(batch.run(items, &watch)).await
 }
@@ -149,7 +149,7 @@ where
                 continue;
             }
             let hash = core.lookup(&key).hash;
-            let refused = refuses(core, &key);
+            let refused = refuses(core, &key, self.wanted.of.group);
             let found = if refused { None } else { find::<V>(cache, Lookup { key: &key, hash }) };
             if let Some((entry, Freshness::Fresh)) = &found {
                 self.values.insert(item, serve(core, entry, Freshness::Fresh));
@@ -228,15 +228,21 @@ where
         let frame = Frame::new(in_flight, core.begin(), self.policy.detached);
         let _passed_on = frame.pass_on();
         let items = computing.iter().map(|(item, _)| item.item.clone()).collect();
-        core.count(|counters| &counters.computations);
+        let group = self.wanted.of.group;
+        core.count_in(group, |counters| &counters.computations);
+        let began = Instant::now();
         let computed = frame.run(async { (self.compute)(items).await }).await;
+        let took = began.elapsed();
+        core.statistics().computed(group, took);
         match computed {
             Ok(values) => {
-                self.store(values, computing, &frame).await;
+                // Each of them has its share.
+                let share = took / u32::try_from(computing.len()).unwrap_or(u32::MAX);
+                self.store(values, computing, (&frame, share)).await;
                 Ok(())
             }
             Err(error) => {
-                core.count(|counters| &counters.failures);
+                core.count_in(group, |counters| &counters.failures);
                 self.fail(error, computing, &frame)
             }
         }
@@ -246,7 +252,7 @@ where
         &mut self,
         mut values: HashMap<I, V>,
         computed: Vec<(Item<'a, I, C>, Option<Leader>)>,
-        frame: &Frame,
+        (frame, took): (&Frame, Duration),
     ) {
         let core = self.cache.core();
         let unshared = frame.decisions().unshared;
@@ -264,7 +270,7 @@ where
             };
             if key::check(&request.key).is_ok() {
                 let Some((entry, is_wanted)) =
-                    panic_guard::contain(|| request.entry_of(&value, frame, false))
+                    panic_guard::contain(|| request.entry_of(&value, frame, (false, took)))
                 else {
                     leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
                     self.values.insert(item, value);

@@ -1,6 +1,10 @@
 //! The last step of a request: a computation, and what becomes of its outcome.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::request::Request;
 use crate::{
@@ -54,13 +58,13 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// Counts what is unusual about a start.
     pub(super) fn note_start(&self, leader: Option<&Leader>) {
         let Some(leader) = leader else {
-            return self.core().count(|counters| match self.core().is_enabled() {
+            return self.count(|counters| match self.core().is_enabled() {
                 true => &counters.unjoined,
                 false => &counters.bypassed,
             });
         };
         if leader.took_over() {
-            self.core().count(|counters| &counters.taken_over);
+            self.count(|counters| &counters.taken_over);
             panic_guard::report!(
                 warn,
                 key = &*self.key,
@@ -78,11 +82,12 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<V, E>>,
     {
+        let began = Instant::now();
         let computed = {
             let _passed_on = self.note_run(&computation.frame);
             computation.frame.run(async { compute().await }).await
         };
-        self.finish(computation, computed).await
+        self.finish(computation, computed, began.elapsed()).await
     }
 
     /// The same on this thread. No future is on its stack while the computation runs, which may be a recursive function.
@@ -95,24 +100,31 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         V: LocalValue,
         S: Sharing<E>,
     {
+        let began = Instant::now();
         let computed = {
             let _passed_on = self.note_run(&computation.frame);
             let _busy = self.watch.busy();
             computation.frame.enter(compute)
         };
-        block_on(Box::pin(self.finish(computation, computed)))
+        block_on(Box::pin(self.finish(computation, computed, began.elapsed())))
     }
 
-    /// Stores the outcome of a computation, and tells all who wait.
-    async fn finish<V, E>(&self, computation: Computation, computed: Result<V, E>) -> Result<V, E>
+    /// Stores the outcome of a computation that `took` so long, and tells all who wait.
+    async fn finish<V, E>(
+        &self,
+        computation: Computation,
+        computed: Result<V, E>,
+        took: Duration,
+    ) -> Result<V, E>
     where
         V: LocalValue,
         S: Sharing<E>,
     {
         let Computation { frame, leader, stale, turn: _turn, replaces } = computation;
         let core = self.core();
+        core.statistics().computed(self.wanted.of.group, took);
         if computed.is_err() {
-            core.count(|counters| &counters.failures);
+            self.count(|counters| &counters.failures);
         }
         let shared = !frame.decisions().unshared;
         match computed {
@@ -120,7 +132,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 // What begins later is newer: the value of one that was superseded is not put in its place.
                 let superseded = leader.as_ref().is_some_and(Leader::is_superseded);
                 // What cannot be cloned is this caller's alone.
-                let Some((entry, wanted)) = panic_guard::contain(|| self.entry_of(&value, &frame, replaces))
+                let Some((entry, wanted)) =
+                    panic_guard::contain(|| self.entry_of(&value, &frame, (replaces, took)))
                 else {
                     leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
                     return Ok(value);
@@ -156,7 +169,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// asked for this key, and takes over the dependencies that were recorded for it.
     fn note_run(&self, frame: &Arc<Frame>) -> PassOn {
         let core = self.core();
-        core.count(|counters| &counters.computations);
+        self.count(|counters| &counters.computations);
         panic_guard::report!(debug, key = &*self.key, "computing");
         dependencies::record_scopes(core.epochs(), || self.scopes.clone());
         frame.pass_on()
@@ -164,7 +177,12 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 
     /// Makes an entry of a computed value, and tells whether it is to be stored: whether policy, computation and
     /// the one rule agree. One that `replaces` what is there also invalidates what was computed from that.
-    pub(super) fn entry_of<V: LocalValue>(&self, value: &V, frame: &Frame, replaces: bool) -> (Entry, bool) {
+    pub(super) fn entry_of<V: LocalValue>(
+        &self,
+        value: &V,
+        frame: &Frame,
+        (replaces, took): (bool, Duration),
+    ) -> (Entry, bool) {
         let core = self.core();
         let decisions = frame.decisions();
         let absent = || self.wanted.of.is_none(value);
@@ -189,14 +207,14 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         };
         let at = (self.key.clone(), self.hash);
         let entry =
-            Entry::new(at, (value.clone(), self.wanted.of), (core.now(), lifetime), self.policy, cover);
+            Entry::new(at, (value.clone(), self.wanted.of, took), (core.now(), lifetime), self.policy, cover);
         if lifetime.is_zero() || decisions.no_store || !core.is_enabled() {
             return (entry, false);
         }
         if too_wide {
-            core.refuse_too_wide(&self.key);
+            core.refuse_too_wide(&self.key, self.wanted.of.group);
         } else if !valid {
-            core.count(|counters| &counters.stores_outdated);
+            self.count(|counters| &counters.stores_outdated);
         }
         (entry, valid)
     }
@@ -210,5 +228,5 @@ pub(super) async fn write(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
         // The warning was given where it was found, once.
         panic_guard::report!(debug, %error, "a computed value is not shared with other processes");
     }
-    entries.iter().for_each(|entry| cache.core().stored(!entry.0.is_unshared()));
+    entries.iter().for_each(|entry| cache.core().stored(entry.0.group, !entry.0.is_unshared()));
 }

@@ -9,6 +9,7 @@ use crate::{
     entry::{Entry, Freshness},
     error::Result,
     key, panic_guard,
+    stats::Group,
     value::{LocalValue, Value, ValueType},
 };
 
@@ -77,7 +78,7 @@ pub(super) fn find<V: LocalValue>(
     match core.judge_as::<V>(&entry) {
         Ok(freshness) => return Some((entry, freshness)),
         Err(Unusable::OtherType) => {
-            core.count(|counters| &counters.type_mismatches);
+            core.count_in(entry.0.group, |counters| &counters.type_mismatches);
             panic_guard::report!(
                 debug,
                 key = at.key,
@@ -86,7 +87,7 @@ pub(super) fn find<V: LocalValue>(
             );
         }
         Err(Unusable::Expired) => {}
-        Err(Unusable::Invalidated) => core.count(|counters| &counters.invalidated_reads),
+        Err(Unusable::Invalidated) => core.count_in(entry.0.group, |counters| &counters.invalidated_reads),
     }
     None
 }
@@ -142,8 +143,8 @@ fn give_away<V: LocalValue>(core: &Core, entry: Entry, freshness: Freshness) -> 
 fn count_hit(core: &Core, entry: &Entry, freshness: Freshness) {
     match freshness {
         Freshness::Fresh => core.store_hit(entry),
-        Freshness::RefreshAhead => core.count(|counters| &counters.hits),
-        _ => core.count(|counters| &counters.stale_hits),
+        Freshness::RefreshAhead => core.count_in(entry.0.group, |counters| &counters.hits),
+        _ => core.count_in(entry.0.group, |counters| &counters.stale_hits),
     }
 }
 
@@ -161,8 +162,9 @@ pub(crate) async fn get_missing<V: Value>(
 ) -> Result<Option<V>> {
     key::check(key)?;
     let at = Lookup { key, hash: missed.hash };
-    let found = within_ttl_anywhere::<V>(cache, at, missed.entry).await;
-    Ok(serve_found(cache.core(), at, found))
+    let of = by_hand::<V>(cache);
+    let found = within_ttl_anywhere::<V>(cache, at, missed.entry, of).await;
+    Ok(serve_found(cache.core(), at, found, of.group))
 }
 
 /// The same for what is kept in this process alone. Never waits.
@@ -173,7 +175,13 @@ pub(crate) fn get_here<V: LocalValue>(
 ) -> Result<Option<V>> {
     key::check(key)?;
     let at = Lookup { key, hash: missed.hash };
-    Ok(serve_found(cache.core(), at, within_ttl(missed.entry)))
+    let group = cache.core().statistics().group("", cache.prefix());
+    Ok(serve_found(cache.core(), at, within_ttl(missed.entry), group))
+}
+
+/// The type of a value that is read by hand.
+fn by_hand<V: Value>(cache: &(impl Cache + ?Sized)) -> ValueType {
+    ValueType::of::<V>(None).counted_in(cache.core().statistics().group("", cache.prefix()))
 }
 
 /// The entry under a key that is within its `ttl`: what was `found` locally, or else from the store that takes waiting.
@@ -181,11 +189,14 @@ async fn within_ttl_anywhere<V: Value>(
     cache: &(impl Cache + ?Sized),
     at: Lookup<'_>,
     found: Option<(Entry, Freshness)>,
+    of: ValueType,
 ) -> Option<(Entry, Freshness)> {
-    match within_ttl(found) {
-        None => within_ttl(read_one::<V>(cache, at, ValueType::of::<V>(None)).await),
-        found => found,
+    if let Some(found) = within_ttl(found) {
+        return Some(found);
     }
+    let read = within_ttl(read_one::<V>(cache, at, of).await)?;
+    cache.core().count_in(of.group, |counters| &counters.hits_shared);
+    Some(read)
 }
 
 /// As `get`, for several keys that lookups missed, in their order.
@@ -200,10 +211,14 @@ pub(crate) async fn get_many_missing<V: Value>(
         .unzip();
     let sought: Vec<_> = (0..keys.len()).filter(|&index| found[index].is_none()).collect();
     let lookups: Vec<_> = sought.iter().map(|&index| keys[index]).collect();
-    for (index, read) in sought.into_iter().zip(read::<V>(cache, &lookups, ValueType::of::<V>(None)).await) {
+    let (core, of) = (cache.core(), by_hand::<V>(cache));
+    for (index, read) in sought.into_iter().zip(read::<V>(cache, &lookups, of).await) {
         found[index] = within_ttl(read);
+        if found[index].is_some() {
+            core.count_in(of.group, |counters| &counters.hits_shared);
+        }
     }
-    Ok(found.into_iter().zip(keys).map(|(found, at)| serve_found(cache.core(), at, found)).collect())
+    Ok(found.into_iter().zip(keys).map(|(found, at)| serve_found(core, at, found, of.group)).collect())
 }
 
 fn within_ttl(found: Option<(Entry, Freshness)>) -> Option<(Entry, Freshness)> {
@@ -211,9 +226,14 @@ fn within_ttl(found: Option<(Entry, Freshness)>) -> Option<(Entry, Freshness)> {
 }
 
 /// Gives a caller what was found, or nothing; counted, and recorded as read, either way.
-fn serve_found<V: LocalValue>(core: &Core, at: Lookup<'_>, found: Option<(Entry, Freshness)>) -> Option<V> {
+fn serve_found<V: LocalValue>(
+    core: &Core,
+    at: Lookup<'_>,
+    found: Option<(Entry, Freshness)>,
+    group: Group,
+) -> Option<V> {
     if found.is_none() {
-        core.count(|counters| &counters.misses);
+        core.count_in(group, |counters| &counters.misses);
         dependencies::record_absent(core.epochs(), at.key);
     }
     found.map(|(entry, freshness)| give_away(core, entry, freshness))
@@ -225,7 +245,12 @@ pub(crate) async fn find_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key:
     key::check(&key).ok()?;
     let core = cache.core();
     let at = core.lookup(&key);
-    let Some((entry, _)) = within_ttl_anywhere::<V>(cache, at, find::<V>(cache, at)).await else {
+    let found = find::<V>(cache, at);
+    let found = match within_ttl(found) {
+        None => within_ttl(read_one::<V>(cache, at, by_hand::<V>(cache)).await),
+        found => found,
+    };
+    let Some((entry, _)) = found else {
         dependencies::record_absent(core.epochs(), at.key);
         return None;
     };

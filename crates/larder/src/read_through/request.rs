@@ -1,6 +1,11 @@
 //! What one caller asks for, and the states that it goes through.
 
-use std::{any::TypeId, marker::PhantomData, sync::Arc, time::Duration};
+use std::{
+    any::TypeId,
+    marker::PhantomData,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use super::lookup::Missed;
 use crate::{
@@ -12,6 +17,7 @@ use crate::{
     policy::Policy,
     scope::{self, ScopeSet},
     singleflight::{Caller, Leader, Waiter, Watch, WorkKey},
+    stats::{Counters, Group},
     value::{LocalValue, Value, ValueType},
 };
 
@@ -21,22 +27,35 @@ pub(crate) struct Wanted {
     pub(crate) of: ValueType,
     /// The caller's thread is blocked while it waits: see [`work`](Request::work).
     pub(super) blocks: bool,
+    /// The name of a type in the function that calls; empty for none.
+    function: &'static str,
 }
 
 impl Wanted {
     /// A value that other processes may have computed, and may read.
     pub(crate) fn shared<V: Value>(policy: &Policy) -> Self {
-        Self { of: ValueType::of::<V>(policy.schema), blocks: false }
+        Self { of: ValueType::of::<V>(policy.schema), blocks: false, function: "" }
     }
 
     /// A value that stays in this process.
     pub(crate) fn local<V: LocalValue>(policy: &Policy) -> Self {
-        Self { of: ValueType::local::<V>(policy.schema), blocks: false }
+        Self { of: ValueType::local::<V>(policy.schema), blocks: false, function: "" }
     }
 
     /// The same for a thread, which is blocked while it waits.
     pub(crate) fn blocking<V: LocalValue>(policy: &Policy) -> Self {
         Self { blocks: true, ..Self::local::<V>(policy) }
+    }
+
+    /// The same, by a function: it is counted apart.
+    pub(crate) fn by(self, function: &'static str) -> Self {
+        Self { function, ..self }
+    }
+
+    /// The same, in the cache that is asked: it knows what to count it under.
+    pub(crate) fn within(self, cache: &(impl Cache + ?Sized)) -> Self {
+        let group = cache.core().statistics().group(self.function, cache.prefix());
+        Self { of: self.of.counted_in(group), ..self }
     }
 }
 
@@ -102,15 +121,21 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
         terms: (&'a Policy, Wanted),
         sharing: S,
     ) -> Option<Self> {
-        if deferred::is_current() || refuses(cache.core(), key) {
+        let (policy, wanted) = (terms.0, terms.1.within(cache));
+        if deferred::is_current() || refuses(cache.core(), key, wanted.of.group) {
             return None;
         }
-        let watch = Watch::new(terms.0.takeover_after);
-        Some(Self::new(cache, terms, (key, missed.hash), (sharing, missed.stores), watch))
+        let watch = Watch::new(policy.takeover_after);
+        Some(Self::new(cache, (policy, wanted), (key, missed.hash), (sharing, missed.stores), watch))
     }
 
     pub(super) fn core(&self) -> &'a Core {
         self.cache.core()
+    }
+
+    /// Counts one of what `counter` picks, for the function that calls.
+    pub(super) fn count(&self, counter: impl FnOnce(&Counters) -> &AtomicU64) {
+        self.core().count_in(self.wanted.of.group, counter);
     }
 
     pub(super) fn at(&self) -> Lookup<'_> {
@@ -140,10 +165,10 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
 }
 
 /// Whether a key can be that of no entry.
-pub(super) fn refuses(core: &Core, key: &str) -> bool {
+pub(super) fn refuses(core: &Core, key: &str, group: Group) -> bool {
     let refuses = key::check(key).is_err();
     if refuses {
-        core.count(|counters| &counters.refused_keys);
+        core.count_in(group, |counters| &counters.refused_keys);
     }
     refuses
 }

@@ -56,7 +56,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             }
             other => {
                 progress.stale = other.map(|(entry, _)| entry);
-                self.core().count(|counters| &counters.misses);
+                self.count(|counters| &counters.misses);
                 Step::Enter
             }
         }
@@ -67,7 +67,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let core = self.core();
         let work = self.work::<V>();
         let leader = core.singleflight().lead_if_idle(self.caller(&work), core.epochs());
-        leader.inspect(|_| core.count(|counters| &counters.refreshes))
+        leader.inspect(|_| self.count(|counters| &counters.refreshes))
     }
 
     /// Joins the computation that is under way, or leads one.
@@ -115,7 +115,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let core = self.core();
         match outcome {
             Outcome::Value(entry) => {
-                core.count(|counters| &counters.joined);
+                self.count(|counters| &counters.joined);
                 Step::Done(Ok(receive(core, &entry)))
             }
             Outcome::Failure(failure) => {
@@ -125,7 +125,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 let Some(error) = failure.error.and_then(|given| self.sharing.take(&given)) else {
                     return Step::Turn;
                 };
-                core.count(|counters| &counters.joined);
+                self.count(|counters| &counters.joined);
                 dependencies::record_dependencies(core.epochs(), &failure.cover);
                 Step::Done(Err(error))
             }
@@ -180,7 +180,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         progress: &mut Progress,
     ) -> Step<V, E> {
         match found {
-            Some((entry, Freshness::Fresh)) => return self.complete(leader, &entry),
+            Some((entry, Freshness::Fresh)) => {
+                self.count(|counters| &counters.misses_shared);
+                return self.complete(leader, &entry);
+            }
             // What this leader refreshes is as good.
             _ if refreshed.is_some() => {}
             Some((entry, freshness @ (Freshness::RefreshAhead | Freshness::StaleWhileRevalidate))) => {
@@ -220,6 +223,9 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 Ok(Leased::Found(entry))
                     if self.core().judge_as::<V>(&entry).is_ok_and(|freshness| freshness < sought) =>
                 {
+                    if waits {
+                        self.count(|counters| &counters.misses_shared);
+                    }
                     return self.complete(leader, &entry);
                 }
                 Ok(Leased::Elsewhere) => {

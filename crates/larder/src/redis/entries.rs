@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::{
     Remote,
-    connection::{Command, Reply},
+    connection::{Command, Failure, Reply, Unavailable},
     script::{Call, Script},
     unshareable,
 };
@@ -20,6 +20,7 @@ use crate::{
     link::Operation,
     mutant,
     scope::ScopeHash,
+    stats::Group,
     value::{AnyValue, ValueType},
     wire::{Coding, Header, Limits, Rejected, Unencodable, Wire},
 };
@@ -66,7 +67,10 @@ impl Remote {
     pub(super) async fn read(&self, core: &Core, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
         let gets = keys.iter().map(|at| Command::get(&self.names.entry(at.key))).collect();
         let mut entries = Vec::with_capacity(keys.len());
-        for (&at, reply) in keys.iter().zip(self.send_many(Operation::Read, gets).await) {
+        let began = Instant::now();
+        let replies = self.send_many(Operation::Read, gets).await;
+        core.statistics().read(began.elapsed());
+        for (&at, reply) in keys.iter().zip(replies) {
             entries.push(self.take_over(core, at, of, reply).await);
         }
         entries
@@ -75,22 +79,28 @@ impl Remote {
     /// The same for one key.
     pub(super) async fn read_one(&self, core: &Core, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
         let get = Command::get(&self.names.entry(at.key));
+        let began = Instant::now();
         let reply = self.send(Operation::Read, &get).await;
+        core.statistics().read(began.elapsed());
         self.take_over(core, at, of, reply).await
     }
 
     /// The entry in the reply to a `GET`, if there is a valid one; counted either way.
     async fn take_over(&self, core: &Core, at: Lookup<'_>, of: ValueType, reply: Reply) -> Option<Entry> {
         let entry = match reply {
-            Ok(Value::BulkString(message)) => self.receive(core, at, of, message).await,
+            Ok(Value::BulkString(message)) => {
+                let length = message.len() as u64;
+                core.statistics().add_in(of.group, |counters| &counters.shared_read_bytes, length);
+                self.receive(core, at, of, message).await
+            }
             Ok(_) => None,
             Err(failure) => {
-                core.count(|counters| &counters.shared_failures);
+                count_failure(core, of.group, &failure);
                 crate::panic_guard::report!(debug, key = at.key, %failure, "an entry is not read from Redis");
                 None
             }
         };
-        core.count(|counters| match entry {
+        core.count_in(of.group, |counters| match entry {
             Some(_) => &counters.shared_hits,
             None => &counters.shared_misses,
         });
@@ -108,9 +118,12 @@ impl Remote {
         match self.try_receive(core, at, of, message).await {
             Ok(entry) => entry,
             Err(rejected) => {
-                core.count(|counters| &counters.shared_rejected);
+                core.count_in(of.group, |counters| &counters.shared_rejected);
+                if rejected == Rejected::Shape {
+                    core.count_in(of.group, |counters| &counters.shared_other_shape);
+                }
                 if rejected.is_by_type() {
-                    unshareable::count_unreadable(core, of.name(), rejected);
+                    unshareable::count_unreadable((core, of.group), of.name(), rejected);
                 }
                 crate::panic_guard::report!(debug, key = at.key, %rejected, wanted = of.name(), "what is stored in Redis is not accepted");
                 None
@@ -134,7 +147,7 @@ impl Remote {
             return Err(Rejected::Future);
         }
         let Some(since) = self.log.judge(&envelope.scopes, envelope.epoch) else {
-            core.count(|counters| &counters.invalidated_reads);
+            core.count_in(of.group, |counters| &counters.invalidated_reads);
             return Ok(None);
         };
         let (now, remaining) = (core.now(), envelope.times.remaining(self.server_now()));
@@ -161,7 +174,8 @@ impl Remote {
         };
         let since = if mutant::is("promotion-stamped-at-insertion") { core.begin() } else { since };
         let (life, scopes) = (remaining.life(now), header.envelope.scopes);
-        let received = Received { since, life, scopes, value, value_type: of };
+        let cost = core.statistics().usual_cost(of.group);
+        let received = Received { since, life, scopes, value, value_type: of, cost };
         Ok(Some(Entry::received((at.key.into(), at.hash), received)))
     }
 
@@ -172,22 +186,32 @@ impl Remote {
             return Ok(());
         }
         let mut stores = Vec::with_capacity(entries.len());
+        let mut groups = SmallVec::<[Group; 1]>::new();
         let mut outcome = Ok(());
         if !self.findings.capabilities.has_set() {
             self.findings.refusals.again(Operation::Store);
-            core.count(|counters| &counters.shared_failures);
+            for entry in entries {
+                core.count_in(entry.0.group, |counters| &counters.shared_failures);
+                core.count_in(entry.0.group, |counters| &counters.shared_refused);
+            }
             return Ok(());
         }
         let runs_scripts = self.runs_scripts().await;
         let patience = Instant::now() + self.deadline;
         for entry in entries {
             match self.store(core, entry, (patience, runs_scripts)).await {
-                Ok(Store::Wanted(store)) => stores.push(store),
-                Ok(Store::Skipped) => core.count(|counters| &counters.shared_skipped),
-                Ok(Store::OutOfReach) => core.count(|counters| &counters.shared_failures),
+                Ok(Store::Wanted(store)) => {
+                    stores.push(store);
+                    groups.push(entry.0.group);
+                }
+                Ok(Store::Skipped) => core.count_in(entry.0.group, |counters| &counters.shared_skipped),
+                Ok(Store::OutOfReach) => {
+                    core.count_in(entry.0.group, |counters| &counters.shared_failures);
+                    core.count_in(entry.0.group, |counters| &counters.shared_unreachable);
+                }
                 Err(reason) => {
                     entry.0.set_unshared();
-                    unshareable::count_unshared(core, type_name(entry), &reason);
+                    unshareable::count_unshared((core, entry.0.group), type_name(entry), &reason);
                     let is_too_large = matches!(reason, Unencodable::TooLarge { .. });
                     crate::panic_guard::report!(debug, key = entry.key(), %reason, "a value is not shared");
                     // That is no mistake of the caller's.
@@ -199,12 +223,12 @@ impl Remote {
                 }
             }
         }
-        for reply in self.call(stores).await {
+        for (reply, group) in self.call(stores).await.into_iter().zip(groups) {
             match reply {
-                Ok(Value::Int(0)) => core.count(|counters| &counters.shared_skipped),
-                Ok(_) => core.count(|counters| &counters.shared_stores),
+                Ok(Value::Int(0)) => core.count_in(group, |counters| &counters.shared_skipped),
+                Ok(_) => core.count_in(group, |counters| &counters.shared_stores),
                 Err(failure) => {
-                    core.count(|counters| &counters.shared_failures);
+                    count_failure(core, group, &failure);
                     crate::panic_guard::report!(debug, %failure, "an entry is not stored in Redis");
                 }
             }
@@ -238,6 +262,13 @@ impl Remote {
             return Ok(Store::Skipped);
         }
         let message = self.encode(entry, epoch, (now, self.server_now())).await?;
+        let statistics = core.statistics();
+        statistics.add_in(
+            entry.0.group,
+            |counters| &counters.shared_raw_bytes,
+            Header::raw_length_of(&message),
+        );
+        statistics.add_in(entry.0.group, |counters| &counters.shared_stored_bytes, message.len() as u64);
         let name = self.names.entry(entry.key());
         Ok(Store::Wanted(if message.len() <= LARGE && runs_scripts {
             // What no process of this log accepts is no reason to keep it.
@@ -306,6 +337,16 @@ impl Remote {
         }
         message
     }
+}
+
+/// Counts a command that came to nothing, by the reason.
+pub(super) fn count_failure(core: &Core, group: Group, failure: &Failure) {
+    core.count_in(group, |counters| &counters.shared_failures);
+    core.count_in(group, |counters| match failure {
+        Failure::Refused(_) => &counters.shared_refused,
+        Failure::Unavailable(Unavailable::Deadline) => &counters.shared_timeouts,
+        Failure::Unavailable(_) => &counters.shared_unreachable,
+    });
 }
 
 /// The value in a message, or `()` if none is wanted.

@@ -24,6 +24,7 @@ pub(super) use self::wakes::Wakes;
 use super::{
     Remote,
     connection::Command,
+    entries::count_failure,
     script::{Call, Script, milliseconds},
 };
 use crate::{
@@ -165,7 +166,7 @@ impl Remote {
                 Attempt::HeldBy(..) => {
                     let left = end.saturating_duration_since(Instant::now());
                     if left.is_zero() {
-                        core.count(|counters| &counters.lease_timeouts);
+                        core.count_in(of.group, |counters| &counters.lease_timeouts);
                         return Leased::Free;
                     }
                     match tokio::time::timeout(pause.min(left), wake).await {
@@ -205,9 +206,13 @@ impl Remote {
         } else {
             self.acquire_plainly(&self.names.lease(at.key), (own, outdated), read).await
         };
-        let (Some(Ok(leased)), Some(found)) = (leased, found) else {
-            core.count(|counters| &counters.shared_failures);
-            return Attempt::OutOfReach;
+        let (leased, found) = match (leased, found) {
+            (Some(Ok(leased)), Some(found)) => (leased, found),
+            (Some(Err(failure)), _) => {
+                count_failure(core, of.group, &failure);
+                return Attempt::OutOfReach;
+            }
+            _ => return Attempt::OutOfReach,
         };
         let entry = match found {
             Ok(Value::BulkString(message)) => self.receive(core, at, of, message).await,

@@ -10,6 +10,7 @@ use std::{
 
 use crate::{
     cache_core::Core,
+    stats::Group,
     wire::{Rejected, Unencodable},
 };
 
@@ -71,8 +72,8 @@ impl Unshareable {
 }
 
 /// Counts a value that stays in this process, by the reason, and warns of it once for its type.
-pub(super) fn count_unshared(core: &Core, type_name: &'static str, reason: &Unencodable) {
-    core.count(|counters| match reason {
+pub(super) fn count_unshared((core, group): (&Core, Group), type_name: &'static str, reason: &Unencodable) {
+    core.count_in(group, |counters| match reason {
         Unencodable::Changed { .. } | Unencodable::OneSided { .. } => &counters.unshared_changed,
         Unencodable::Unreadable { .. } => &counters.unshared_unreadable,
         Unencodable::Codec { .. } => &counters.unshared_unencodable,
@@ -111,8 +112,8 @@ fn parts<'t>(reason: &Unencodable, text: &'t str) -> (&'t str, Option<&'t str>) 
 }
 
 /// Counts an entry of another process that this build's type refuses, and warns of it once for its type.
-pub(super) fn count_unreadable(core: &Core, type_name: &'static str, reason: Rejected) {
-    core.count(|counters| &counters.shared_unreadable);
+pub(super) fn count_unreadable((core, group): (&Core, Group), type_name: &'static str, reason: Rejected) {
+    core.count_in(group, |counters| &counters.shared_unreadable);
     if is_first(type_name, reason.name()) {
         crate::panic_guard::report!(warn,
             value_type = type_name,

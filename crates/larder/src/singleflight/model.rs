@@ -81,7 +81,13 @@ impl World {
         let cover = DependencySet { since, announcement: None, scopes, foreign_dependencies: Vec::new() };
         let policy = Policy::ttl(Duration::MAX);
         let lives = (Clock::default().now(), Duration::MAX);
-        let entry = Entry::new((self.work.key.clone(), 0), (value, ValueType::none()), lives, &policy, cover);
+        let entry = Entry::new(
+            (self.work.key.clone(), 0),
+            (value, ValueType::none(), Duration::ZERO),
+            lives,
+            &policy,
+            cover,
+        );
         lead.complete(Outcome::Value(entry), false);
         Some(value)
     }

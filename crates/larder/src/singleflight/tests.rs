@@ -78,7 +78,7 @@ impl World {
         let policy = Policy::ttl(Duration::MAX);
         Outcome::Value(Entry::new(
             (self.work.key.clone(), 0),
-            (7_u64, ValueType::of::<u64>(None)),
+            (7_u64, ValueType::of::<u64>(None), Duration::ZERO),
             lives,
             &policy,
             cover,

@@ -45,7 +45,14 @@ impl World {
             foreign_dependencies: Vec::new(),
         };
         let policy = Policy::ttl(ttl);
-        Entry::new((key.into(), hash), (value, ValueType::none()), (self.clock.now(), ttl), &policy, cover).0
+        Entry::new(
+            (key.into(), hash),
+            (value, ValueType::none(), Duration::ZERO),
+            (self.clock.now(), ttl),
+            &policy,
+            cover,
+        )
+        .0
     }
 
     fn keep(&self, table: &Table, id: u64, weight: u32) -> Dropped {
@@ -207,10 +214,10 @@ fn what_is_over_is_swept_soon() {
         drop(table.insert(&world.entry(&id.to_string(), id, ttl), 1));
     }
     let is_over = |stored: &Stored| stored.is_over(world.clock.now(), &world.epochs);
-    assert!((0..1_000).all(|_| table.sweep(is_over).entries.is_empty()));
+    assert!((0..1_000).all(|_| table.sweep(is_over, |_| {}).entries.is_empty()));
     world.clock.advance(LONG * 3 / 4);
     // One sixteenth of the sets, and a few calls that happen on a set where nothing is over.
-    (0..table.sets.count() / 10).for_each(|_| drop(table.sweep(is_over)));
+    (0..table.sets.count() / 10).for_each(|_| drop(table.sweep(is_over, |_| {})));
     assert!(check(&table).values().all(|entry| !is_over(entry)), "{} are left", table.len());
     assert!(table.len() > 4_950);
 }
@@ -239,7 +246,7 @@ fn no_replacement_is_lost() {
                             newest[id as usize].store(n, Ordering::SeqCst);
                             match n % 16 {
                                 0 => drop(table.remove(hash(&key), &key)),
-                                1 => drop(table.sweep(|entry| entry.hash % 5 == 0)),
+                                1 => drop(table.sweep(|entry| entry.hash % 5 == 0, |_| {})),
                                 _ => drop(world.keep(table, 1_000 + n * 4 + writer, 1)),
                             }
                         }

@@ -1,5 +1,7 @@
 //! Storing a value that is at hand.
 
+use std::time::Duration;
+
 use crate::{
     cache::Cache,
     cache_core::Core,
@@ -29,6 +31,8 @@ pub(crate) async fn insert<V: LocalValue>(
         cache.storage().apply(&scopes).await;
         return Ok(());
     }
+    let wanted = wanted.within(cache);
+    let group = wanted.of.group;
     let core = cache.core();
     let covers: Vec<_> = values.iter().map(|(key, _)| cover(core, since, key, policy)).collect();
     let keys: Vec<_> = values.iter().map(|(key, _)| ScopeHash::key(key)).collect();
@@ -41,15 +45,15 @@ pub(crate) async fn insert<V: LocalValue>(
     for ((&(key, value), cover), stands) in values.iter().zip(covers).zip(replaced.judged) {
         let lifetime = policy.lifetime(wanted.of.is_none(value));
         if !stands && cover.is_too_wide() {
-            core.refuse_too_wide(key);
+            core.refuse_too_wide(key, group);
         } else if !stands {
-            core.count(|counters| &counters.stores_outdated);
+            core.count_in(group, |counters| &counters.stores_outdated);
         } else if !lifetime.is_zero() && core.is_enabled() {
             let at = (key.into(), core.lookup(key).hash);
             let lives = (core.now(), lifetime);
             entries.push(Entry::new(
                 at,
-                (V::clone(value), wanted.of),
+                (V::clone(value), wanted.of, Duration::ZERO),
                 lives,
                 policy,
                 DependencySet { since: replaced.since, announcement: replaced.announcement.clone(), ..cover },
@@ -58,7 +62,7 @@ pub(crate) async fn insert<V: LocalValue>(
     }
     let written = cache.storage().write(&entries).await;
     for _ in entries.iter().filter(|entry| !entry.0.is_unshared()) {
-        core.count(|counters| &counters.stores);
+        core.count_in(group, |counters| &counters.stores);
     }
     written
 }

@@ -183,6 +183,11 @@ impl Header {
         self.raw as usize
     }
 
+    /// The same of a message that was just made.
+    pub(crate) fn raw_length_of(message: &[u8]) -> u64 {
+        message.get(..FIXED).map_or(0, |head| u32_at(head, 12).into())
+    }
+
     /// The payload's length as it is stored.
     #[must_use]
     pub(crate) fn stored_length(&self) -> usize {

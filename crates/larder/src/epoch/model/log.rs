@@ -105,7 +105,7 @@ fn stored(since: ReadVersion, scopes: &[ScopeHash], foreign_dependencies: Vec<Fo
     };
     Entry::new(
         ("k".into(), 0),
-        (0_u64, ValueType::none()),
+        (0_u64, ValueType::none(), Duration::ZERO),
         (Clock::default().now(), HOUR),
         &Policy::ttl(HOUR),
         cover,
