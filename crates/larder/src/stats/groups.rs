@@ -8,8 +8,13 @@ use std::{
 
 use crossbeam_utils::CachePadded;
 use foldhash::fast::RandomState;
+use smallvec::SmallVec;
 
-use super::{CacheStats, Counters, histogram::AtomicHistogram, thread_number};
+use super::{
+    cache_stats::{CacheStats, Counters},
+    histogram::AtomicHistogram,
+    thread_number::thread_number,
+};
 
 /// What calls are counted under: a function and a namespace. An entry has that of the call that stored it, or took it over
 /// from a shared store.
@@ -38,10 +43,19 @@ pub(crate) struct Groups {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Namespaces by function; the first function, without a name, is none.
-    by_function: HashMap<&'static str, HashMap<Box<str>, Group, RandomState>, RandomState>,
+    /// By where the function's name lies, and how long it is: a lookup is on the way of every miss. A name may lie in
+    /// several places.
+    by_place: HashMap<(usize, usize), Namespaces, RandomState>,
+    by_name: HashMap<&'static str, Namespaces, RandomState>,
     /// The next one to give.
     next: u8,
+}
+
+/// The groups of one function; most have one.
+type Namespaces = SmallVec<[(Box<str>, Group); 1]>;
+
+fn group_of(namespaces: &Namespaces, namespace: &str) -> Option<Group> {
+    namespaces.iter().find(|(known, _)| **known == *namespace).map(|(_, group)| *group)
 }
 
 /// What is counted of one group.
@@ -65,9 +79,13 @@ impl Groups {
 
     /// The group of a function, by the name of a type in it (`""` for none), with a handle that puts this before its keys.
     pub(super) fn of(&self, function: &'static str, prefix: &str) -> Group {
+        if function.is_empty() && prefix.is_empty() {
+            return Group::default();
+        }
         let namespace = prefix.strip_suffix(':').unwrap_or(prefix);
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let group = known.by_function.get(function).and_then(|namespaces| namespaces.get(namespace)).copied();
+        let namespaces = known.by_place.get(&place(function));
+        let group = namespaces.and_then(|namespaces| group_of(namespaces, namespace));
         // Once all are given, no more names are remembered.
         let is_full = Group(known.next) == Group::OTHER;
         drop(known);
@@ -80,21 +98,24 @@ impl Groups {
 
     fn enter(&self, function: &'static str, namespace: &str) -> Group {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let next = Group(known.next);
-        if next == Group::OTHER {
+        let there = known.by_name.get(function).and_then(|namespaces| group_of(namespaces, namespace));
+        let group = there.unwrap_or(Group(known.next));
+        if group == Group::OTHER {
             drop(known);
             return self.other();
         }
-        let namespaces = known.by_function.entry(function).or_default();
-        if let Some(&group) = namespaces.get(namespace) {
-            return group;
+        let in_place = known.by_place.entry(place(function)).or_default();
+        if group_of(in_place, namespace).is_none() {
+            in_place.push((namespace.into(), group));
         }
-        namespaces.insert(namespace.into(), next);
-        known.next += 1;
+        if there.is_none() {
+            known.by_name.entry(function).or_default().push((namespace.into(), group));
+            known.next += 1;
+        }
         drop(known);
-        self.counted[next.index()]
+        self.counted[group.index()]
             .get_or_init(|| Box::new(Counted::new(readable(function), namespace.to_owned())));
-        next
+        group
     }
 
     fn other(&self) -> Group {
@@ -136,6 +157,11 @@ impl Counted {
     }
 }
 
+/// Where a name lies, and how long it is.
+fn place(name: &'static str) -> (usize, usize) {
+    (name.as_ptr().addr(), name.len())
+}
+
 /// The path of a function, from the name that the compiler gives to a closure in it: for people, and for labels.
 fn readable(name: &str) -> String {
     let mut path = name;
@@ -162,6 +188,8 @@ mod tests {
         assert_eq!(groups.of("", ""), Group::default());
         let one = groups.of("user", "");
         assert_eq!(groups.of("user", ""), one);
+        let elsewhere: &'static str = String::from("user").leak();
+        assert_eq!(groups.of(elsewhere, ""), one, "by its name, wherever that lies");
         assert_ne!(groups.of("user", "tenant:"), one);
         for tenant in 0..1_000 {
             groups.of("", &format!("tenant{tenant}:"));

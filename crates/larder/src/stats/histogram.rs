@@ -101,8 +101,9 @@ impl Default for AtomicHistogram {
 
 impl AtomicHistogram {
     pub(crate) fn record(&self, took: Duration) {
+        let took = nanos(took);
         self.counts[bucket(took)].fetch_add(1, Ordering::Relaxed);
-        self.nanos.fetch_add(nanos(took), Ordering::Relaxed);
+        self.nanos.fetch_add(took, Ordering::Relaxed);
     }
 
     pub(crate) fn snapshot(&self) -> Histogram {
@@ -128,16 +129,20 @@ fn mean(sum: Duration, count: u64) -> Duration {
 
 /// The upper limit of a bucket.
 fn limit(index: usize) -> Duration {
+    Duration::from_nanos(limit_nanos(index))
+}
+
+fn limit_nanos(index: usize) -> u64 {
     let power = 1_000_u64 << (index / 2);
-    Duration::from_nanos(if index.is_multiple_of(2) { power } else { power + power / 2 })
+    if index.is_multiple_of(2) { power } else { power + power / 2 }
 }
 
 /// The first bucket whose limit is not below this.
-fn bucket(took: Duration) -> usize {
-    let micros = (nanos(took) / 1_000).max(1);
+fn bucket(nanos: u64) -> usize {
+    let micros = (nanos / 1_000).max(1);
     // The limit of this one is no longer than it took, or the shortest of all.
     let first = 2 * micros.ilog2() as usize;
-    (first..BUCKETS - 1).find(|&index| took <= limit(index)).unwrap_or(BUCKETS - 1)
+    (first..BUCKETS - 1).find(|&index| nanos <= limit_nanos(index)).unwrap_or(BUCKETS - 1)
 }
 
 #[cfg(test)]
@@ -148,11 +153,11 @@ mod tests {
     fn each_duration_is_in_the_first_bucket_that_holds_it() {
         for nanos in (0..20_000).chain((0..200).map(|n| 1_000_003_u64 * n * n)) {
             let took = Duration::from_nanos(nanos);
-            let index = bucket(took);
+            let index = bucket(nanos);
             assert!(index == BUCKETS - 1 || took <= limit(index), "{took:?} in {index}");
             assert!(index == 0 || took > limit(index - 1), "{took:?} in {index}");
         }
-        assert_eq!(bucket(Duration::MAX), BUCKETS - 1);
+        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
         assert_eq!(limit(BUCKETS - 2), Duration::from_micros(1 << 26));
     }
 
