@@ -15,6 +15,10 @@ pub mod by_hand {}
 #[doc = include_str!("../docs/transactions.md")]
 pub mod transactions {}
 
+#[cfg(all(feature = "metrics", feature = "redis"))]
+#[doc = include_str!("../docs/operate.md")]
+pub mod operate {}
+
 #[cfg(feature = "redis")]
 #[doc = include_str!("../docs/redis.md")]
 pub mod redis {}

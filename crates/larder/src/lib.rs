@@ -95,12 +95,17 @@ mod error_sharing;
 mod front_cache;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+#[cfg(feature = "metrics")]
+mod instruments;
 pub mod internal;
 mod key;
 mod link;
 mod listing;
 mod lock;
 mod memory;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod metrics;
 mod mutant;
 mod namespace;
 mod option_probe;

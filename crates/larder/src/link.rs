@@ -93,6 +93,38 @@ pub enum Operation {
     Append,
 }
 
+impl Operation {
+    /// All of them.
+    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for an exporter"))]
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Connect,
+        Self::Read,
+        Self::Store,
+        Self::Script,
+        Self::Lease,
+        Self::Count,
+        Self::Lock,
+        Self::Follow,
+        Self::Append,
+    ];
+
+    /// In one word, for a label of a metric.
+    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for an exporter"))]
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Read => "read",
+            Self::Store => "store",
+            Self::Script => "script",
+            Self::Lease => "lease",
+            Self::Count => "count",
+            Self::Lock => "lock",
+            Self::Follow => "follow",
+            Self::Append => "append",
+        }
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -61,6 +61,15 @@ pub fn named(name: &str) -> &'static Installed {
     there
 }
 
+/// The caches that are there now, by their names: to ask for them fixes none.
+#[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for an exporter"))]
+pub(crate) fn installed() -> Vec<(String, &'static Installed)> {
+    let registry = registry();
+    let global = registry.global.get().map(|cache| (GLOBAL_NAME.to_owned(), cache));
+    let named = registry.named.load();
+    global.into_iter().chain(named.iter().map(|(name, &cache)| (name.clone(), cache))).collect()
+}
+
 fn in_process() -> Installed {
     const ENTRIES: u64 = 10_000;
     Installed::new(MemoryCache::new(ENTRIES), true)

@@ -16,7 +16,6 @@ use dashboard::{
     db::NewUser,
     metrics,
     parameters::{Paging, Top},
-    prometheus,
     requests::Source,
     stats::Stats,
     uncached, users,
@@ -118,7 +117,9 @@ async fn uncached_dashboard(app: Data<App>) -> Reply {
 }
 
 async fn metrics_text(app: Data<App>) -> impl Responder {
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(prometheus::text(&app))
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(app.figures.text(app.db.statements()))
 }
 
 /// Measures every request, and reads from the response where it came from.

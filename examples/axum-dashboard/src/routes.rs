@@ -19,7 +19,6 @@ use dashboard::{
     db::NewUser,
     metrics,
     parameters::{Paging, Top},
-    prometheus,
     requests::Source,
     stats::Stats,
     uncached, users,
@@ -126,7 +125,7 @@ async fn uncached_dashboard(State(app): State<App>) -> Reply<impl IntoResponse> 
 }
 
 async fn metrics_text(State(app): State<App>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], prometheus::text(&app))
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.figures.text(app.db.statements()))
 }
 
 /// Measures every request, and reads from the response where it came from.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use crate::{config::Config, db::Db, requests::Requests};
+use crate::{config::Config, db::Db, prometheus::Figures, requests::Requests};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -13,12 +13,15 @@ pub struct App {
     pub db: Db,
     /// How long requests took.
     pub requests: Arc<Requests>,
+    /// What Prometheus asks for.
+    pub figures: Arc<Figures>,
 }
 
 impl App {
-    /// Opens the database, and makes it if there is none.
+    /// Opens the database, and makes it if there is none. Once in a process, after the cache was installed.
     pub async fn start(config: &Config) -> Result<Self> {
         let db = Db::open(config.database.clone(), config.rows).await.context("DATABASE")?;
-        Ok(Self { db, requests: Arc::default() })
+        let figures = Arc::new(Figures::install()?);
+        Ok(Self { db, requests: Arc::default(), figures })
     }
 }

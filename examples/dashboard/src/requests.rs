@@ -6,6 +6,9 @@ use std::{
     time::Duration,
 };
 
+/// How long requests took, by route and source: for Prometheus.
+pub const LATENCY: &str = "http_request_duration_seconds";
+
 /// Where an answer came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
@@ -62,6 +65,7 @@ pub type Route = BTreeMap<Source, Latencies>;
 impl Requests {
     /// Routes are patterns (`/users/{id}`), so that there are as many as the service has.
     pub fn record(&self, route: &str, source: Source, took: Duration) {
+        metrics::histogram!(LATENCY, "route" => route.to_owned(), "source" => source.name()).record(took);
         let mut routes = self.lock();
         if let Some(route) = routes.get_mut(route) {
             route.entry(source).or_default().record(took);
@@ -91,12 +95,11 @@ impl Requests {
     }
 }
 
-/// How long things took, counted in buckets.
+/// How long things took, counted in buckets: for the page. Prometheus has histograms of its own.
 #[derive(Debug, Clone, Default)]
 pub struct Latencies {
     /// One more than there are bounds: the last is for what took longer than all of them.
     buckets: [u64; Self::BOUNDS.len() + 1],
-    sum: Duration,
 }
 
 impl Latencies {
@@ -109,32 +112,17 @@ impl Latencies {
     fn record(&mut self, took: Duration) {
         let bucket = Self::BOUNDS.partition_point(|&bound| u128::from(bound) < took.as_micros());
         self.buckets[bucket] += 1;
-        self.sum += took;
     }
 
     fn add(&mut self, other: &Self) {
         for (bucket, others) in self.buckets.iter_mut().zip(other.buckets) {
             *bucket += others;
         }
-        self.sum += other.sum;
     }
 
     /// How many requests.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
-    }
-
-    /// How long all of them took together.
-    pub fn sum(&self) -> Duration {
-        self.sum
-    }
-
-    /// How many took no longer than each bound, in the order of the bounds.
-    pub fn up_to_bounds(&self) -> impl Iterator<Item = (u64, u64)> {
-        Self::BOUNDS.into_iter().zip(self.buckets).scan(0, |so_far, (bound, count)| {
-            *so_far += count;
-            Some((bound, *so_far))
-        })
     }
 
     /// What this share of them did not exceed, in milliseconds: as near as the buckets tell, supposing that
@@ -185,6 +173,5 @@ mod tests {
         assert!((10.0..=25.0).contains(&latencies.quantile(0.99)));
         assert_eq!(latencies.quantile(1.0), 5_000.0);
         assert_eq!(latencies.count(), 100);
-        assert_eq!(latencies.up_to_bounds().last(), Some((5_000_000, 99)));
     }
 }

@@ -171,7 +171,15 @@ async fn it_tells_of_itself() {
     assert_eq!(metrics.content_type, "text/plain; version=0.0.4; charset=utf-8");
     let samples = parse(&metrics.text);
     assert_eq!(samples["database_statements_total"], 1.0);
-    assert!(samples["larder_computations_total"] >= 2.0); // the user, and the page
+    let of = |name: &str, label: &str| {
+        let is_of = |sample: &&str| sample.starts_with(&format!("{name}{{")) && sample.contains(label);
+        samples.iter().filter(|(sample, _)| is_of(sample)).map(|(_, value)| value).sum::<f64>()
+    };
+    assert!(of("cache_load_total", "result=\"success\"") >= 2.0); // the user, and the page
+    assert_eq!(
+        of("cache_load_total", "function=\"dashboard::users::user\",namespace=\"\",result=\"success\""),
+        1.0
+    );
     for source in ["computed", "hit"] {
         let labels = format!("route=\"/api/v1/users/{{id}}\",source=\"{source}\"");
         let count = samples[&*format!("http_request_duration_seconds_count{{{labels}}}")];
@@ -180,14 +188,21 @@ async fn it_tells_of_itself() {
     }
 }
 
-/// Samples by name and labels, if every line is one, or says the type of those that follow.
+/// What Prometheus is told of the only server.
+fn redis_up(metrics: &str) -> f64 {
+    let samples = parse(metrics);
+    let up = samples.iter().find(|(sample, _)| sample.starts_with("cache_redis_up{"));
+    *up.expect(metrics).1
+}
+
+/// Samples by name and labels, if every line is one, or says what those that follow are.
 fn parse(text: &str) -> BTreeMap<&str, f64> {
     let (mut types, mut samples) = (BTreeMap::new(), BTreeMap::new());
     let is_name = |name: &str| {
         name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
             && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
     };
-    for line in text.lines() {
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with("# HELP ")) {
         if let Some(what) = line.strip_prefix("# TYPE ") {
             let (name, kind) = what.split_once(' ').expect(line);
             assert!(is_name(name) && ["counter", "gauge", "histogram"].contains(&kind), "{line}");
@@ -313,7 +328,7 @@ async fn two_processes_share_what_each_computes() {
     b.get("/api/v1/users/8").await.assert_hit();
 
     assert_eq!(a.stats().await["cache"]["redis"]["available"], true);
-    assert_eq!(parse(&a.get("/metrics").await.text)["larder_redis_available"], 1.0);
+    assert_eq!(redis_up(&a.get("/metrics").await.text), 1.0);
 
     redis.kill();
     for service in [&a, &b] {
@@ -330,7 +345,7 @@ async fn two_processes_share_what_each_computes() {
         redis["available"] == false && redis["waiting"].as_u64() > Some(0)
     })
     .await;
-    assert_eq!(parse(&a.get("/metrics").await.text)["larder_redis_available"], 0.0);
+    assert_eq!(redis_up(&a.get("/metrics").await.text), 0.0);
 
     // Nor does one that is started now need it.
     let c = Service::start(&database, ROWS, &[("REDIS_URL", &url)]).await;

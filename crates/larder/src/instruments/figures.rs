@@ -1,0 +1,181 @@
+//! The figures of one cache at one moment.
+
+use std::time::Duration;
+
+use super::{
+    EVICTIONS, GETS, INVALIDATIONS, INVALIDATIONS_WAITING, Instrument, LOAD_SAVED, LOADS, LOG_LAG,
+    LOG_MALFORMED, LOG_RESETS, LOG_RESTARTS, NOT_SERVED, NOT_STORED, PUTS, REDIS_FAILURES, REDIS_GETS,
+    REDIS_PUTS, REDIS_RAW, REDIS_READ, REDIS_REFUSED, REDIS_STORED, REDIS_UP, REFRESHES, SIZE, WAITS, WEIGHT,
+};
+use crate::{
+    cache::Cache,
+    link::{Link, Operation},
+    stats::{CacheStats, FunctionStats},
+};
+
+/// What an instrument shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Figure {
+    Count(u64),
+    Gauge(f64),
+}
+
+/// The names of a figure's labels, and their values.
+pub(crate) type Labels<'l> = [(&'static str, &'l str)];
+
+/// Calls `each` for every figure of a cache that goes by this name.
+pub(crate) fn observe(
+    name: &str,
+    cache: &dyn Cache,
+    each: &mut dyn FnMut(&'static Instrument, &Labels<'_>, Figure),
+) {
+    let link = cache.storage().shared().map(|shared| shared.link());
+    let mut functions = cache.core().function_stats();
+    if functions.is_empty() {
+        // So that a series begins at zero, and its first growth is seen.
+        functions.push(FunctionStats::default());
+    }
+    for function in &functions {
+        let by = [("cache", name), ("function", &*function.function), ("namespace", &*function.namespace)];
+        let mut each =
+            |instrument, labels: &Labels<'_>, figure| each(instrument, &[&by, labels].concat(), figure);
+        of_function(function, &mut each);
+        if link.is_some() {
+            of_function_in_redis(&function.stats, &mut each);
+        }
+    }
+    let mut each = |instrument, labels: &Labels<'_>, figure| {
+        each(instrument, &[&[("cache", name)], labels].concat(), figure);
+    };
+    of_cache(cache, &mut each);
+    if let Some(link) = link {
+        of_link(&link, &mut each);
+    }
+}
+
+type Each<'e> = dyn FnMut(&'static Instrument, &Labels<'_>, Figure) + 'e;
+
+/// One figure for each value of a label; those that are zero too.
+fn counts(each: &mut Each<'_>, instrument: &'static Instrument, label: &'static str, by: &[(&str, u64)]) {
+    by.iter().for_each(|(value, count)| each(instrument, &[(label, value)], Figure::Count(*count)));
+}
+
+/// The same, without those that are zero: where there are many values that most programs never meet.
+fn met(each: &mut Each<'_>, instrument: &'static Instrument, label: &'static str, by: &[(&str, u64)]) {
+    by.iter().filter(|(_, count)| *count > 0).for_each(|met| counts(each, instrument, label, &[*met]));
+}
+
+fn of_function(function: &FunctionStats, each: &mut Each<'_>) {
+    let stats = &function.stats;
+    let in_memory = stats.hits.saturating_sub(stats.hits_shared);
+    let in_redis = stats.hits_shared + stats.misses_shared;
+    for (result, tier, count) in [
+        ("hit", "memory", in_memory),
+        ("hit", "redis", in_redis),
+        ("stale", "memory", stats.stale_hits),
+        ("miss", "", stats.misses.saturating_sub(stats.misses_shared)),
+    ] {
+        each(&GETS, &[("result", result), ("tier", tier)], Figure::Count(count));
+    }
+    let ended = function.computing.count();
+    let succeeded = ended.saturating_sub(stats.failures);
+    counts(each, &LOADS, "result", &[("success", succeeded), ("failure", stats.failures)]);
+    each(&LOAD_SAVED, &[], Figure::Gauge(function.time_saved.as_secs_f64()));
+    each(&PUTS, &[], Figure::Count(stats.stores));
+    met(
+        each,
+        &WAITS,
+        "outcome",
+        &[
+            ("joined", stats.joined),
+            ("unjoined", stats.unjoined),
+            ("taken_over", stats.taken_over),
+            ("lease_timeout", stats.lease_timeouts),
+        ],
+    );
+    if stats.refreshes > 0 {
+        each(&REFRESHES, &[], Figure::Count(stats.refreshes));
+    }
+    met(
+        each,
+        &NOT_STORED,
+        "reason",
+        &[
+            ("invalidated", stats.stores_outdated),
+            ("too_many_scopes", stats.stores_too_wide),
+            ("redis_has_newer", stats.shared_skipped),
+            ("too_large", stats.shared_too_large),
+            ("changed", stats.unshared_changed),
+            ("unreadable", stats.unshared_unreadable),
+            ("unencodable", stats.unshared_unencodable),
+            ("too_deep", stats.unshared_too_deep),
+            ("panicked", stats.unshared_panicked),
+            ("postponed", stats.unshared_postponed),
+            ("key_refused", stats.refused_keys),
+        ],
+    );
+    let by_type = stats.shared_unreadable + stats.shared_other_shape;
+    met(
+        each,
+        &NOT_SERVED,
+        "reason",
+        &[
+            ("invalidated", stats.invalidated_reads),
+            ("other_type", stats.type_mismatches + stats.shared_other_shape),
+            ("unreadable", stats.shared_unreadable),
+            ("damaged", stats.shared_rejected.saturating_sub(by_type)),
+        ],
+    );
+}
+
+fn of_function_in_redis(stats: &CacheStats, each: &mut Each<'_>) {
+    counts(each, &REDIS_GETS, "result", &[("hit", stats.shared_hits), ("miss", stats.shared_misses)]);
+    let failures = [
+        ("refused", stats.shared_refused),
+        ("timeout", stats.shared_timeouts),
+        ("unreachable", stats.shared_unreachable),
+    ];
+    counts(each, &REDIS_FAILURES, "reason", &failures);
+    each(&REDIS_PUTS, &[], Figure::Count(stats.shared_stores));
+    each(&REDIS_RAW, &[], Figure::Count(stats.shared_raw_bytes));
+    each(&REDIS_STORED, &[], Figure::Count(stats.shared_stored_bytes));
+    each(&REDIS_READ, &[], Figure::Count(stats.shared_read_bytes));
+}
+
+fn of_cache(cache: &dyn Cache, each: &mut Each<'_>) {
+    let (stats, kept) = (cache.core().stats(), cache.storage().kept());
+    let evictions = [
+        ("size", stats.evictions),
+        ("expired", stats.expired_dropped),
+        ("invalidated", stats.invalidated_dropped),
+    ];
+    counts(each, &EVICTIONS, "cause", &evictions);
+    counts(each, &INVALIDATIONS, "direction", &[("sent", stats.invalidations)]);
+    each(&SIZE, &[], gauge(kept.entries));
+    each(&WEIGHT, &[], gauge(kept.weight));
+}
+
+fn of_link(link: &Link, each: &mut Each<'_>) {
+    counts(each, &INVALIDATIONS, "direction", &[("received", link.records)]);
+    each(&INVALIDATIONS_WAITING, &[], gauge(link.waiting));
+    for server in &link.servers {
+        each(&REDIS_UP, &[("server", &server.name)], gauge(server.available.into()));
+    }
+    for operation in Operation::ALL {
+        let refusal = link.refusals.iter().find(|refusal| refusal.operation == operation);
+        let count = refusal.map_or(0, |refusal| refusal.count);
+        each(&REDIS_REFUSED, &[("operation", operation.name())], gauge(count));
+    }
+    // Before the first contact there is nothing that could be out of date.
+    if link.out_of_touch != Duration::MAX {
+        each(&LOG_LAG, &[], Figure::Gauge(link.out_of_touch.as_secs_f64()));
+    }
+    each(&LOG_RESTARTS, &[], Figure::Count(link.restarts));
+    each(&LOG_RESETS, &[], Figure::Count(link.resets));
+    each(&LOG_MALFORMED, &[], Figure::Count(link.malformed));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "numbers of entries, for a chart")]
+fn gauge(number: u64) -> Figure {
+    Figure::Gauge(number as f64)
+}
