@@ -141,7 +141,7 @@ pub use self::{
     entry::Entry,
     epoch::{Epoch, ReadVersion},
     error::{Error, Result, SharedError},
-    link::{Link, Operation, Refusal, Server},
+    link::{Link, Operation, Refusal, Rejection, Server},
     listing::EntryInfo,
     lock::{HeldLock, LockGuard},
     memory::{
@@ -162,7 +162,7 @@ pub use self::{
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::{
     environment::from_env,
-    redis::{OutOfTouch, RedisCache, RedisCacheBuilder},
+    redis::{OutOfTouch, RedisCache, RedisCacheBuilder, RedisInfo, RedisServerInfo, RedisWarning},
     tiered::TieredCache,
     wire::{Codec, Compression},
 };

@@ -36,6 +36,10 @@ pub struct Link {
     /// What the servers refuse, until it is mended: missing rights, a full memory, a command that they do not have.
     /// Empty while all is well. A server that is merely gone refuses nothing.
     pub refusals: Vec<Refusal>,
+    /// Entries that were found within the last minutes and could not be read here: another program's, another release's,
+    /// of a codec that this build does not have, harmed. Each of them is computed anew. While two releases run side by
+    /// side, entries of another `shape` are to be expected.
+    pub rejections: Vec<Rejection>,
 }
 
 /// How this process stands with one server.
@@ -65,6 +69,25 @@ pub struct Refusal {
     /// When it was refused first, by this machine's clock.
     pub since: SystemTime,
     /// How often it was refused since then.
+    pub count: u64,
+}
+
+/// Entries in Redis that this process cannot read, for one reason, where values of one type were wanted.
+///
+/// The first one is also a warning, and another one follows each minute while it goes on; of another `shape`, only what
+/// goes on for a quarter of an hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rejection {
+    /// In one word: `magic`, `version`, `codec`, `shape`, …; `docs/wire-format.md` has them all.
+    pub reason: &'static str,
+    /// The type that was wanted, as the compiler names it.
+    pub value_type: &'static str,
+    /// What mends it.
+    pub mend: &'static str,
+    /// When the first of them was found, by this machine's clock.
+    pub since: SystemTime,
+    /// How many were found since then.
     pub count: u64,
 }
 

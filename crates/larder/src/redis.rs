@@ -9,6 +9,7 @@ mod counters;
 mod entries;
 mod findings;
 mod idle_timeout;
+mod info;
 pub mod inspect;
 mod key_names;
 mod lease;
@@ -17,6 +18,7 @@ mod log;
 mod log_connector;
 mod recent_timeout;
 mod refusal;
+mod rejections;
 mod script;
 mod server_info;
 mod settings;
@@ -46,7 +48,11 @@ use self::{
     recent_timeout::RecentTimeout,
     unshareable::Unshareable,
 };
-pub use self::{config::RedisCacheBuilder, settings::OutOfTouch};
+pub use self::{
+    config::RedisCacheBuilder,
+    info::{RedisInfo, RedisServerInfo, RedisWarning},
+    settings::OutOfTouch,
+};
 use crate::{
     cache::{Cache, Invalidating, Invalidation, Kept, Leased, SharedStorage, Storage},
     cache_core::{Core, Lookup},
@@ -69,7 +75,8 @@ use crate::{
 ///
 /// A value that another process would read as another one, or not at all, is not shared: up to 1,000 such values are
 /// kept in this process' memory, under their TTL. They are counted by reason in
-/// [`CacheStats`](crate::CacheStats::unshared_changed), and warned of once for each type and reason.
+/// [`CacheStats`](crate::CacheStats::unshared_changed), and warned of for each type and reason, once and again each minute
+/// while it goes on.
 ///
 /// # When Redis is slow, full, or gone
 ///
@@ -107,6 +114,8 @@ struct Remote {
     _on_wake: Arc<OnWake>,
     deadline: Duration,
     lease_lifetime: Duration,
+    /// Whether a prefix was named, that others are not likely to have too.
+    has_own_prefix: bool,
 }
 
 impl RedisCache {
@@ -145,6 +154,7 @@ impl RedisCache {
             malformed: status.malformed,
             servers: servers.collect(),
             refusals: self.remote.findings.refusals.list(),
+            rejections: self.remote.findings.rejections.list(),
         }
     }
 
@@ -217,6 +227,7 @@ impl RedisCacheBuilder {
             _on_wake: on_wake,
             deadline: config.deadline,
             lease_lifetime: settings.lease_lifetime,
+            has_own_prefix: config.has_own_prefix,
             log,
         };
         Ok(RedisCache { core, remote: Arc::new(remote), unshared: Arc::default() })

@@ -17,7 +17,7 @@ use crate::{
     link::Link,
     lock::LockGuard,
     memory::{MemoryCache, builder::MemoryCacheBuilder},
-    redis::RedisCache,
+    redis::{RedisCache, RedisInfo},
     scope::{Scope, ScopeHash},
     value::ValueType,
 };
@@ -97,6 +97,15 @@ impl TieredCache {
     #[must_use]
     pub fn link(&self) -> Link {
         self.redis.link()
+    }
+
+    /// What the servers say of themselves: see [`RedisCache::info`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn info(&self) -> Result<RedisInfo> {
+        self.redis.info().await
     }
 
     /// Approximate number of entries in the memory tier.

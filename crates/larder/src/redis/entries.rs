@@ -123,8 +123,9 @@ impl Remote {
                     core.count_in(of.group, |counters| &counters.shared_other_shape);
                 }
                 if rejected.is_by_type() {
-                    unshareable::count_unreadable((core, of.group), of.name(), rejected);
+                    core.count_in(of.group, |counters| &counters.shared_unreadable);
                 }
+                self.findings.rejections.note(rejected, of.name());
                 crate::panic_guard::report!(debug, key = at.key, %rejected, wanted = of.name(), "what is stored in Redis is not accepted");
                 None
             }

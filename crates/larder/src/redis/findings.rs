@@ -2,12 +2,15 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use super::{capabilities::Capabilities, idle_timeout::IdleTimeout, refusal::Refusals};
+use super::{
+    capabilities::Capabilities, idle_timeout::IdleTimeout, refusal::Refusals, rejections::Rejections,
+};
 
 /// What was found out about the servers of one log.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) refusals: Refusals,
+    pub(super) rejections: Rejections,
     pub(super) capabilities: Capabilities,
     pub(super) idle: IdleTimeout,
     /// How many servers a warning says are unavailable.

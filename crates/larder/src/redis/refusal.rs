@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long after a warning the next one about the same follows, while it lasts.
-const AGAIN: Duration = Duration::from_secs(60);
+pub(super) const AGAIN: Duration = Duration::from_secs(60);
 
 /// The longest reply that is repeated.
 const LONGEST: usize = 300;

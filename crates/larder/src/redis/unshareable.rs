@@ -1,18 +1,16 @@
-//! Values that cannot be shared: told once for a type, and not tried for ever under the same key.
+//! Values that cannot be shared: told for each type, and not tried for ever under the same key.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, hash_map::Entry},
     sync::{
         Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
-use crate::{
-    cache_core::Core,
-    stats::Group,
-    wire::{Rejected, Unencodable},
-};
+use super::refusal::AGAIN;
+use crate::{cache_core::Core, stats::Group, wire::Unencodable};
 
 /// Keys whose values could not be shared the last times. A value is judged by what is in it, so that others of the
 /// same type are shared all the same; but what is computed again and again under one key is mostly alike.
@@ -71,7 +69,7 @@ impl Unshareable {
     }
 }
 
-/// Counts a value that stays in this process, by the reason, and warns of it once for its type.
+/// Counts a value that stays in this process, by the reason, and warns of it for its type.
 pub(super) fn count_unshared((core, group): (&Core, Group), type_name: &'static str, reason: &Unencodable) {
     core.count_in(group, |counters| match reason {
         Unencodable::Changed { .. } | Unencodable::OneSided { .. } => &counters.unshared_changed,
@@ -88,7 +86,8 @@ pub(super) fn count_unshared((core, group): (&Core, Group), type_name: &'static 
         reason,
         Unencodable::TooLarge { .. } | Unencodable::TooManyScopes { .. } | Unencodable::Postponed
     );
-    if is_of_type && is_first(type_name, reason.name()) {
+    let due = if is_of_type { due(type_name, reason.name(), Instant::now()) } else { None };
+    if let Some(count) = due {
         let text = reason.to_string();
         let (reason, mend) = parts(reason, &text);
         crate::panic_guard::report!(
@@ -96,8 +95,9 @@ pub(super) fn count_unshared((core, group): (&Core, Group), type_name: &'static 
             value_type = type_name,
             reason,
             mend,
+            count,
             "a value of this type is not shared: it stays in this process, and so will others like it \
-             (counted, and warned of once for each type and reason)"
+             (counted; warned of for each type and reason, once and again each minute while it goes on)"
         );
     }
 }
@@ -111,26 +111,27 @@ fn parts<'t>(reason: &Unencodable, text: &'t str) -> (&'t str, Option<&'t str>) 
     }
 }
 
-/// Counts an entry of another process that this build's type refuses, and warns of it once for its type.
-pub(super) fn count_unreadable((core, group): (&Core, Group), type_name: &'static str, reason: Rejected) {
-    core.count_in(group, |counters| &counters.shared_unreadable);
-    if is_first(type_name, reason.name()) {
-        crate::panic_guard::report!(warn,
-            value_type = type_name,
-            %reason,
-            mend = "wait until all processes run one release; if it stays, look for a `Deserialize` that depends on \
-                    more than its bytes, and for features of a dependency that only one build has",
-            "a value of this type, stored by another process, cannot be read here (counted, and warned of once for \
-             each type and reason)"
-        );
-    }
-}
-
-/// Whether this is new. There are no more of them than types in the program, times reasons.
-fn is_first(type_name: &'static str, reason: &'static str) -> bool {
-    static WARNED: Mutex<Option<HashSet<(&'static str, &'static str)>>> = Mutex::new(None);
+/// How often it was since the last warning, if there is to be one: at first, and again each minute while it goes on. There
+/// are no more of them than types in the program, times reasons.
+fn due(type_name: &'static str, reason: &'static str, now: Instant) -> Option<u64> {
+    type Warned = HashMap<(&'static str, &'static str), (Instant, u64)>;
+    static WARNED: Mutex<Option<Warned>> = Mutex::new(None);
     let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
-    warned.get_or_insert_default().insert((type_name, reason))
+    match warned.get_or_insert_default().entry((type_name, reason)) {
+        Entry::Vacant(place) => {
+            place.insert((now, 0));
+            Some(1)
+        }
+        Entry::Occupied(mut place) => {
+            let (warned, unreported) = place.get_mut();
+            *unreported += 1;
+            if now.saturating_duration_since(*warned) < AGAIN {
+                return None;
+            }
+            *warned = now;
+            Some(std::mem::take(unreported))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -166,9 +167,11 @@ mod tests {
     }
 
     #[test]
-    fn a_type_is_warned_of_once_for_each_reason() {
-        assert!(is_first("of this test", "changed"));
-        assert!(!is_first("of this test", "changed"));
-        assert!(is_first("of this test", "panicked"));
+    fn a_type_is_warned_of_once_for_each_reason_and_minute() {
+        let now = Instant::now();
+        assert_eq!(due("of this test", "changed", now), Some(1));
+        assert_eq!(due("of this test", "changed", now), None);
+        assert_eq!(due("of this test", "panicked", now), Some(1));
+        assert_eq!(due("of this test", "changed", now + AGAIN), Some(2), "a minute later");
     }
 }

@@ -28,6 +28,10 @@ pub(crate) struct LogError {
     connection: Option<Box<ConnectError>>,
 }
 
+/// What mends a log that is something else.
+const NO_LOG: &str =
+    "delete the key `<prefix>:log`, which another program wrote, and give larder a prefix of its own";
+
 impl LogError {
     pub(crate) fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { reason: reason.into(), mend: None, cause: None, connection: None }
@@ -46,7 +50,8 @@ impl LogError {
     /// What a server said against a command.
     pub(super) fn refused(error: &ServerError) -> Self {
         let reply = ServerReply::from(error);
-        let mend = refusal::mend(&reply.0).map(Cow::Borrowed);
+        let is_no_log = reply.0.contains("WRONGTYPE");
+        let mend = refusal::mend(&reply.0).or(is_no_log.then_some(NO_LOG)).map(Cow::Borrowed);
         Self { mend, ..Self::new("the server refuses a command").caused_by(reply) }
     }
 

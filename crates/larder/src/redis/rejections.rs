@@ -1,0 +1,165 @@
+//! Entries in Redis that this process cannot read: told once for each reason and type, and again each minute while it
+//! goes on.
+
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant, SystemTime},
+};
+
+use super::refusal::AGAIN;
+use crate::{link::Rejection, sync::plain::lock, wire::Rejected};
+
+/// What has not happened for so long is over.
+const PAUSE: Duration = Duration::from_secs(5 * 60);
+
+/// While two releases run side by side, each finds entries of the other one: that is told only if it lasts.
+const ROLLOUT: Duration = Duration::from_secs(15 * 60);
+
+/// There are no more than types in a program, times reasons; and not more than these.
+const MOST: usize = 1_000;
+
+/// What is rejected at the moment.
+#[derive(Debug, Default)]
+pub(super) struct Rejections(Mutex<Vec<Matter>>);
+
+#[derive(Debug)]
+struct Matter {
+    reason: Rejected,
+    value_type: &'static str,
+    since: SystemTime,
+    first: Instant,
+    last: Instant,
+    warned: Option<Instant>,
+    count: u64,
+    /// Rejected so often since the last warning.
+    unreported: u64,
+}
+
+impl Rejections {
+    /// An entry was rejected that should have held a value of this type.
+    pub(super) fn note(&self, reason: Rejected, value_type: &'static str) {
+        let Some(count) = self.count(reason, value_type, Instant::now()) else { return };
+        // Not under the lock: a subscriber may do anything.
+        crate::panic_guard::report!(
+            warn,
+            %reason,
+            value_type,
+            mend = mend(reason),
+            count,
+            "entries in redis cannot be read here, and are computed anew (once for each reason and type, and again each \
+             minute while it goes on; counted as `shared_rejected`)"
+        );
+    }
+
+    /// How often it was since the last warning, if there is to be one.
+    fn count(&self, reason: Rejected, value_type: &'static str, now: Instant) -> Option<u64> {
+        let mut matters = lock(&self.0);
+        let is_it = |matter: &Matter| matter.reason == reason && matter.value_type == value_type;
+        let index = match matters.iter().position(is_it) {
+            Some(index) => index,
+            None if matters.len() >= MOST => return None,
+            None => {
+                matters.push(Matter {
+                    reason,
+                    value_type,
+                    since: SystemTime::now(),
+                    first: now,
+                    last: now,
+                    warned: None,
+                    count: 0,
+                    unreported: 0,
+                });
+                matters.len() - 1
+            }
+        };
+        let matter = &mut matters[index];
+        if now.duration_since(matter.last) > PAUSE {
+            (matter.first, matter.since, matter.count) = (now, SystemTime::now(), 0);
+        }
+        matter.last = now;
+        matter.count += 1;
+        matter.unreported += 1;
+        let is_rollout = reason == Rejected::Shape && now.duration_since(matter.first) < ROLLOUT;
+        let is_told = matter.warned.is_some_and(|warned| now.duration_since(warned) < AGAIN);
+        if is_rollout || is_told {
+            return None;
+        }
+        matter.warned = Some(now);
+        Some(std::mem::take(&mut matter.unreported))
+    }
+
+    /// What was rejected within the last minutes.
+    pub(super) fn list(&self) -> Vec<Rejection> {
+        let now = Instant::now();
+        let matters = lock(&self.0);
+        let current = matters.iter().filter(|matter| now.duration_since(matter.last) <= PAUSE);
+        current
+            .map(|matter| Rejection {
+                reason: matter.reason.name(),
+                value_type: matter.value_type,
+                mend: mend(matter.reason),
+                since: matter.since,
+                count: matter.count,
+            })
+            .collect()
+    }
+}
+
+/// What mends it.
+fn mend(reason: Rejected) -> &'static str {
+    match reason {
+        Rejected::Magic => "give larder a prefix of its own: another program writes under these keys",
+        Rejected::Version => "let all processes run the same release of larder",
+        Rejected::Codec => {
+            "build this process with the feature of the codec that the others write with (bincode), or let them write \
+             with another one"
+        }
+        Rejected::Compression => {
+            "build this process with the feature of the compression that the others write with (zstd), or let them write \
+             with another one"
+        }
+        Rejected::TooLarge => {
+            "give all processes the same limits: RedisCacheBuilder::largest_value and largest_raw_value"
+        }
+        Rejected::Future => {
+            "run `larder doctor`: the entry is of a log that is gone, or another program writes to the log"
+        }
+        Rejected::Shape => {
+            "let all processes run one release; where two have to share keys, tell their values apart by `schema`"
+        }
+        Rejected::Truncated | Rejected::Checksum | Rejected::Header | Rejected::Decompress => {
+            "find out what changes the bytes on their way: a proxy, or another program that writes under these keys"
+        }
+        Rejected::Trailing | Rejected::TooDeep | Rejected::Decode | Rejected::Panicked => {
+            "wait until all processes run one release; if it stays, look for a `Deserialize` that depends on more than \
+             its bytes, and for features of a dependency that only one build has"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn once_and_again_each_minute_with_a_count() {
+        let (rejections, begin) = (Rejections::default(), Instant::now());
+        let count = |after| rejections.count(Rejected::Magic, "u64", begin + after);
+        assert_eq!(count(Duration::ZERO), Some(1));
+        assert!((1..50).all(|second| count(Duration::from_secs(second)).is_none()));
+        assert_eq!(count(MINUTE), Some(50));
+        assert_eq!(rejections.count(Rejected::Magic, "u32", begin), Some(1), "of another type");
+        assert_eq!(count(MINUTE + PAUSE + MINUTE), Some(1), "it is over, and begins again");
+        assert_eq!(rejections.list().iter().map(|rejection| rejection.count).sum::<u64>(), 2);
+    }
+
+    #[test]
+    fn a_rollout_is_no_warning_unless_it_lasts() {
+        let (rejections, begin) = (Rejections::default(), Instant::now());
+        let count = |after| rejections.count(Rejected::Shape, "u64", begin + after);
+        assert!((0..15).all(|minutes| count(MINUTE * minutes).is_none()));
+        assert_eq!(count(ROLLOUT), Some(16));
+    }
+}
