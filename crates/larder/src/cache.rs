@@ -20,6 +20,7 @@ use crate::{
     lock::LockGuard,
     memory::builder::MemoryCacheBuilder,
     scope::{Scope, ScopeHash},
+    spans::Traced,
     value::ValueType,
 };
 
@@ -284,7 +285,10 @@ pub enum Invalidation {
 /// An invalidation: done in this process already, and on its way to the others.
 ///
 /// Awaiting it tells how far it has come. Dropping it undoes nothing.
-pub struct Invalidating(State);
+pub struct Invalidating {
+    state: State,
+    span: Traced,
+}
 
 enum State {
     Done(Invalidation),
@@ -295,12 +299,23 @@ impl Invalidating {
     /// One that is over.
     #[must_use]
     pub fn done(outcome: Invalidation) -> Self {
-        Self(State::Done(outcome))
+        Self { state: State::Done(outcome), span: Traced::default() }
     }
 
     /// One that is still on its way to the others; `outcome` follows it, and may be dropped.
     pub fn under_way(outcome: impl Future<Output = Invalidation> + Send + 'static) -> Self {
-        Self(State::UnderWay(Box::pin(outcome)))
+        Self { state: State::UnderWay(Box::pin(outcome)), span: Traced::default() }
+    }
+
+    /// An invalidation by a caller, within a span of its own.
+    pub(crate) fn begin(cache: &(impl Cache + ?Sized), scopes: &[Scope]) -> Self {
+        let what = || scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let span = Traced::invalidate(cache.core().name(), scopes.len(), what);
+        let invalidating = span.enter(|| cache.storage().apply(scopes));
+        if let State::Done(outcome) = invalidating.state {
+            note(&span, outcome);
+        }
+        Self { span, ..invalidating }
     }
 }
 
@@ -308,16 +323,34 @@ impl Future for Invalidating {
     type Output = Invalidation;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Invalidation> {
-        match &mut self.0 {
-            State::Done(outcome) => Poll::Ready(*outcome),
-            State::UnderWay(outcome) => outcome.as_mut().poll(context),
+        let this = &mut *self;
+        let outcome = match &mut this.state {
+            State::Done(outcome) => return Poll::Ready(*outcome),
+            State::UnderWay(under_way) => this.span.enter(|| under_way.as_mut().poll(context)),
+        };
+        if let Poll::Ready(outcome) = outcome {
+            note(&this.span, outcome);
         }
+        outcome
+    }
+}
+
+/// Records how an invalidation ended.
+fn note(span: &Traced, outcome: Invalidation) {
+    match outcome {
+        Invalidation::Delivered(epoch) => {
+            span.record("outcome", "delivered");
+            if span.is_open() && epoch != Epoch::ZERO {
+                span.record("epoch", &*epoch.to_string());
+            }
+        }
+        Invalidation::Queued => span.record("outcome", "queued"),
     }
 }
 
 impl fmt::Debug for Invalidating {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outcome = match &self.0 {
+        let outcome = match &self.state {
             State::Done(outcome) => Some(outcome),
             State::UnderWay(_) => None,
         };

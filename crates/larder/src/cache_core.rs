@@ -7,7 +7,7 @@ mod switch;
 use std::{
     hash::{BuildHasher, Hasher},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -71,6 +71,8 @@ struct Inner {
     stores: CachePadded<AtomicU64>,
     /// Whether it was said that a value had too many scopes.
     warned_too_wide: AtomicBool,
+    /// What it was installed as: for people.
+    name: OnceLock<String>,
     locks: LocalLocks,
     counters: LocalCounters,
 }
@@ -168,6 +170,7 @@ impl CoreBuilder {
             turns: Arc::default(),
             stores: CachePadded::default(),
             warned_too_wide: AtomicBool::new(false),
+            name: OnceLock::new(),
             locks: LocalLocks::default(),
             counters: LocalCounters::new(self.counters),
         }))
@@ -500,6 +503,17 @@ impl Core {
     /// Counts one of what `counter` picks, for a function.
     pub(crate) fn count_in(&self, group: Group, counter: impl FnOnce(&Counters) -> &AtomicU64) {
         self.0.stats.add_in(group, counter, 1);
+    }
+
+    /// It is installed as this.
+    pub(crate) fn set_name(&self, name: &str) {
+        // Another name for the same cache: the first one stays.
+        let _ = self.0.name.set(name.to_owned());
+    }
+
+    /// What it is installed as, or nothing.
+    pub(crate) fn name(&self) -> &str {
+        self.0.name.get().map_or("", String::as_str)
     }
 
     pub(crate) fn statistics(&self) -> &Stats {

@@ -119,6 +119,7 @@ mod redis;
 mod registry;
 mod scope;
 mod singleflight;
+mod spans;
 mod stats;
 mod sync;
 mod table;

@@ -75,7 +75,7 @@ impl Namespace {
     pub fn bump(&self) -> Invalidating {
         let scope = [self.scope()];
         deferred::collect(self, &scope);
-        self.storage().apply(&scope)
+        Invalidating::begin(self, &scope)
     }
 
     /// The version it is at, as far as this process knows.

@@ -18,7 +18,7 @@ const GLOBAL_NAME: &str = "global";
 /// If it was installed before, or used before: the first use fixes an in-process default.
 pub fn install(cache: impl Cache + 'static) -> Result<()> {
     let global = &registry().global;
-    global.set(Installed::new(cache, false)).map_err(|_| global.wait().refusal(GLOBAL_NAME).into())
+    global.set(Installed::new(GLOBAL_NAME, cache, false)).map_err(|_| global.wait().refusal(GLOBAL_NAME).into())
 }
 
 /// Installs the cache that [`named`] returns for this name. Once, at the start of the program.
@@ -28,7 +28,7 @@ pub fn install(cache: impl Cache + 'static) -> Result<()> {
 /// If it was installed before, or used before: the first use fixes an in-process default.
 pub fn install_as(name: impl Into<String>, cache: impl Cache + 'static) -> Result<()> {
     let name = name.into();
-    let mut cache = Some(Installed::new(cache, false));
+    let mut cache = Some(Installed::new(&name, cache, false));
     let (there, inserted) =
         registry().insert_named(&name, &mut || cache.take().expect("a cache is made once"));
     if inserted { Ok(()) } else { Err(there.refusal(&name).into()) }
@@ -38,7 +38,7 @@ pub fn install_as(name: impl Into<String>, cache: impl Cache + 'static) -> Resul
 /// entries from then on.
 #[inline]
 pub fn global() -> &'static Installed {
-    registry().global.get_or_init(in_process)
+    registry().global.get_or_init(|| in_process(GLOBAL_NAME))
 }
 
 /// The cache installed under this name. If none was installed before the first call, it is an in-process
@@ -50,7 +50,7 @@ pub fn named(name: &str) -> &'static Installed {
     if let Some(there) = registry.named.load().get(name) {
         return there;
     }
-    let (there, inserted) = registry.insert_named(name, &mut in_process);
+    let (there, inserted) = registry.insert_named(name, &mut || in_process(name));
     if inserted {
         crate::panic_guard::report!(
             warn,
@@ -70,7 +70,7 @@ pub(crate) fn installed() -> Vec<(String, &'static Installed)> {
     global.into_iter().chain(named.iter().map(|(name, &cache)| (name.clone(), cache))).collect()
 }
 
-fn in_process() -> Installed {
+fn in_process(name: &str) -> Installed {
     const ENTRIES: u64 = 10_000;
-    Installed::new(MemoryCache::new(ENTRIES), true)
+    Installed::new(name, MemoryCache::new(ENTRIES), true)
 }

@@ -2,6 +2,8 @@
 
 mod set;
 
+use std::fmt;
+
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 pub(crate) use self::set::{Collected, FEW, MOST, ScopeSet, contains};
@@ -100,6 +102,18 @@ impl Scope {
         match &self.0 {
             Kind::Key(key) => Some(key),
             _ => None,
+        }
+    }
+}
+
+/// For people: `user:7`, `user:*`, `tag org:7`, `*`.
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Key(key) => f.write_str(key),
+            Kind::Prefix(prefix) => write!(f, "{prefix}*"),
+            Kind::Tag(tag) => write!(f, "tag {tag}"),
+            Kind::All => f.write_str("*"),
         }
     }
 }

@@ -33,6 +33,7 @@ use crate::{
     entry::{DependencySet, Entry},
     epoch::{Epochs, ReadVersion},
     scope::ScopeSet,
+    spans::Traced,
     sync::{Mutex, lock},
 };
 
@@ -116,6 +117,8 @@ struct State {
     /// A place for each waiter that was polled.
     waiting: Vec<Option<Waker>>,
     free: Vec<usize>,
+    /// The span of the computation, where a subscriber listens.
+    span: Traced,
     /// How many leaders panicked.
     panics: usize,
     /// Whether the watchdog knows of it.
@@ -314,6 +317,7 @@ impl InFlight {
             participants: 1,
             waiting: Vec::new(),
             free: Vec::new(),
+            span: Traced::default(),
             panics: 0,
             #[cfg(not(larder_loom))]
             looked_after: false,

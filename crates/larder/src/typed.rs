@@ -207,7 +207,7 @@ pub trait CacheExt: Cache {
         let scopes: Vec<Scope> =
             scopes.into().0.into_iter().map(|scope| scope.within(self.prefix())).collect();
         deferred::collect(self, &scopes);
-        self.storage().apply(&scopes)
+        Invalidating::begin(self, &scopes)
     }
 
     /// The value under `key`, or else that of `compute`, which is then stored under `policy`.

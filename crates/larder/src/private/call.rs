@@ -109,7 +109,7 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
     pub fn invalidate(self) -> Invalidating {
         let key = [Scope::key(self.key)];
         deferred::collect(self.cache, &key);
-        self.cache.storage().apply(&key)
+        Invalidating::begin(self.cache, &key)
     }
 
     /// Whether it computes anew, whatever the cache has.

@@ -84,7 +84,7 @@ impl<'c, C: Cache + ?Sized> Invalidate<'c, C> {
         }
         match &self.deferred {
             Some(deferred) => deferred.collect(self.cache, &scopes),
-            None => Some(self.cache.storage().apply(&scopes)),
+            None => Some(Invalidating::begin(self.cache, &scopes)),
         }
     }
 }

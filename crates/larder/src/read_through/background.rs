@@ -7,7 +7,7 @@ use tracing::Instrument;
 
 use super::{
     computation::Computation,
-    lookup::{Missed, serve},
+    lookup::Missed,
     request::{Request, Wanted},
     single::{Planned, get_or_compute},
 };
@@ -18,6 +18,7 @@ use crate::{
     policy::Policy,
     registry::carry,
     singleflight::{Wait, Watch},
+    spans::Traced,
     value::LocalValue,
 };
 
@@ -47,16 +48,18 @@ where
         return dependencies::bypass(async { start().await }).await;
     };
     let nested_in = dependencies::current_in_flight();
-    let Planned { leader, refreshed, stale, turn } = match request.watch.run(request.plan(missed.entry)).await
-    {
+    let plan = request.span.clone().wrap(request.watch.run(request.plan(missed.entry)));
+    let Planned { leader, refreshed, stale, turn } = match plan.await {
         Ok(planned) => planned,
         Err(result) => return result,
     };
     if let Some((entry, freshness)) = refreshed {
-        let value = serve(cache.core(), &entry, freshness);
+        let value = request.give(&entry, freshness, "memory");
         // No caller waits for it.
         let computation = request.begin(leader, Some(entry), None, []);
-        runtime.spawn(carry(request.task(computation, start)).in_current_span());
+        // It has its answer already.
+        let task = request.task(computation, start, Traced::default());
+        runtime.spawn(carry(request.span.clone().wrap(task)).in_current_span());
         return Ok(value);
     }
     let computation = request.begin(leader, stale.clone(), turn, nested_in.clone());
@@ -65,8 +68,8 @@ where
     // The task is in no computation of its own: what it reads is collected for the one that waits here.
     let collected = Frame::new(nested_in, cache.core().begin(), false);
     let _passed_on = collected.pass_on();
-    let task = collected.run(request.task(computation, start));
-    let ended = runtime.spawn(carry(task).in_current_span());
+    let task = collected.run(request.task(computation, start, request.span.clone()));
+    let ended = runtime.spawn(carry(request.span.clone().wrap(task)).in_current_span());
     match request.unless_slow(ended, request.patience(), stale.as_ref()).await {
         Ok(ended) => finish(ended),
         Err(stale) => Ok(stale),
@@ -79,6 +82,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         &self,
         mut computation: Computation,
         start: impl FnOnce() -> Fut,
+        span: Traced,
     ) -> Pin<Box<dyn Future<Output = Result<V, E>> + Send>>
     where
         V: LocalValue,
@@ -96,7 +100,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         }
         Box::pin(watch.clone().run(async move {
             let (cache, policy) = (&*cache, &policy);
-            let request = Request { cache, policy, wanted, sharing, key, hash, scopes, stores, watch };
+            let request = Request { cache, policy, wanted, sharing, key, hash, scopes, stores, watch, span };
             request.compute(computation, || started).await
         }))
     }

@@ -26,6 +26,7 @@ use crate::{
     policy::Policy,
     scope::Scope,
     singleflight::{Failure, Leader, Outcome, Waiter, Watch},
+    spans::Traced,
     value::Value,
 };
 
@@ -74,11 +75,14 @@ where
         return compute_apart(cache, items, compute).await;
     }
     let watch = Watch::new(policy.takeover_after);
+    let (core, count) = (cache.core(), items.len());
     let values = HashMap::with_capacity(items.len());
     let open = Open { waiting: Vec::new(), reading: Vec::new(), computing: Vec::new() };
     let wanted = Wanted::shared::<V>(policy).within(cache);
+    let (function, namespace) = core.statistics().names(wanted.of.group);
+    let span = Traced::get_many(core.name(), function, namespace, count);
     let batch = Batch { cache, policy, wanted, compute, values, open, began: Instant::now() };
-    watch.run(batch.run(items, &watch)).await
+    span.wrap(watch.run(batch.run(items, &watch))).await
 }
 
 /// The same inside of a transaction: what is missing is computed for this caller alone.
@@ -231,7 +235,15 @@ where
         let group = self.wanted.of.group;
         core.count_in(group, |counters| &counters.computations);
         let began = Instant::now();
-        let computed = frame.run(async { (self.compute)(items).await }).await;
+        // All of them link to the one computation.
+        let (function, namespace) = core.statistics().names(group);
+        let span = Traced::default().compute(core.name(), function, namespace, "");
+        for leader in computing.iter().filter_map(|(_, leader)| leader.as_ref()) {
+            leader.set_span(&span);
+        }
+        let computed = span.clone().wrap(frame.run(async { (self.compute)(items).await })).await;
+        span.record("outcome", if computed.is_ok() { "success" } else { "failure" });
+        drop(span);
         let took = began.elapsed();
         core.statistics().computed(group, took);
         match computed {

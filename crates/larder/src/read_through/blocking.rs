@@ -47,7 +47,7 @@ where
     S: Sharing<E>,
 {
     let nested_in = dependencies::current_in_flight();
-    let plan = request.watch.run(request.plan(missed.entry));
+    let plan = request.span.clone().wrap(request.watch.run(request.plan(missed.entry)));
     let Planned { leader, refreshed, stale, turn } = block_on(Box::pin(plan))?;
     let stale = refreshed.map(|(entry, _)| entry).or(stale);
     Ok(request.begin(leader, stale, turn, nested_in))
@@ -68,6 +68,7 @@ where
         return dependencies::bypass_blocking(compute);
     };
     let frame = Frame::new(dependencies::current_in_flight(), request.core().begin(), terms.0.detached);
-    let computation = Computation { frame, leader: None, stale: None, turn: None, replaces: true };
+    let span = request.computing();
+    let computation = Computation { frame, leader: None, stale: None, turn: None, replaces: true, span };
     request.compute_blocking(computation, compute)
 }

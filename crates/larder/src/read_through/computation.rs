@@ -16,6 +16,7 @@ use crate::{
     mutant, panic_guard,
     scope::{Scope, ScopeHash},
     singleflight::{Failure, InFlightId, Leader, Outcome},
+    spans::Traced,
     turns::Turn,
     value::LocalValue,
 };
@@ -31,6 +32,7 @@ pub(super) struct Computation {
     pub(super) turn: Option<Turn>,
     /// Whether the value replaces what is there: then all that was computed from that is invalidated too.
     pub(super) replaces: bool,
+    pub(super) span: Traced,
 }
 
 impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
@@ -52,7 +54,18 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             None => Frame::new(in_flight, since, self.policy.detached),
             Some(_) => Frame::with_turn(in_flight, since, self.policy.detached),
         };
-        Computation { frame, leader, stale, turn, replaces: false }
+        let span = self.computing();
+        if let Some(leader) = &leader {
+            leader.set_span(&span);
+        }
+        Computation { frame, leader, stale, turn, replaces: false, span }
+    }
+
+    /// The span of a computation that begins now.
+    pub(super) fn computing(&self) -> Traced {
+        let core = self.core();
+        let (function, namespace) = core.statistics().names(self.wanted.of.group);
+        self.span.compute(core.name(), function, namespace, &self.key)
     }
 
     /// Counts what is unusual about a start.
@@ -85,7 +98,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let began = Instant::now();
         let computed = {
             let _passed_on = self.note_run(&computation.frame);
-            computation.frame.run(async { compute().await }).await
+            let run = computation.frame.run(async { compute().await });
+            computation.span.clone().wrap(run).await
         };
         self.finish(computation, computed, began.elapsed()).await
     }
@@ -104,9 +118,11 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let computed = {
             let _passed_on = self.note_run(&computation.frame);
             let _busy = self.watch.busy();
-            computation.frame.enter(compute)
+            computation.span.enter(|| computation.frame.enter(compute))
         };
-        block_on(Box::pin(self.finish(computation, computed, began.elapsed())))
+        let took = began.elapsed();
+        let span = self.span.clone();
+        block_on(Box::pin(span.wrap(self.finish(computation, computed, took))))
     }
 
     /// Stores the outcome of a computation that `took` so long, and tells all who wait.
@@ -120,7 +136,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         V: LocalValue,
         S: Sharing<E>,
     {
-        let Computation { frame, leader, stale, turn: _turn, replaces } = computation;
+        let Computation { frame, leader, stale, turn: _turn, replaces, span } = computation;
+        span.record("outcome", if computed.is_ok() { "success" } else { "failure" });
+        // Closed as soon as those who waited have linked theirs to it.
+        drop(span);
         let core = self.core();
         core.statistics().computed(self.wanted.of.group, took);
         if computed.is_err() {
@@ -129,6 +148,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let shared = !frame.decisions().unshared;
         match computed {
             Ok(value) => {
+                self.span.record("outcome", "computed");
                 // What begins later is newer: the value of one that was superseded is not put in its place.
                 let superseded = leader.as_ref().is_some_and(Leader::is_superseded);
                 // What cannot be cloned is this caller's alone.
@@ -160,7 +180,11 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                     let outcome = if shared { Outcome::Failure(failure()) } else { Outcome::Unshared };
                     leader.complete(outcome, false);
                 }
-                stale.and_then(|entry| self.serve_if_usable(&entry)).ok_or(error)
+                let served = stale.and_then(|entry| self.serve_if_usable(&entry));
+                if served.is_none() {
+                    self.span.record("outcome", "failed");
+                }
+                served.ok_or(error)
             }
         }
     }
@@ -222,8 +246,14 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 
 /// Stores computed values.
 pub(super) async fn write(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
+    let Some(first) = entries.first() else { return };
+    let core = cache.core();
+    let (function, namespace) = core.statistics().names(first.0.group);
+    let span = Traced::store(core.name(), function, namespace, entries.len());
     // What it was computed for is not lost if a `Serialize`, a weigher or a cache panics.
-    let Some(written) = panic_guard::contain_future(cache.storage().write(entries)).await else { return };
+    let write = panic_guard::contain_future(cache.storage().write(entries));
+    let Some(written) = span.clone().wrap(write).await else { return };
+    span.record("outcome", if written.is_ok() { "stored" } else { "not shared" });
     if let Err(error) = written {
         // The warning was given where it was found, once.
         panic_guard::report!(debug, %error, "a computed value is not shared with other processes");

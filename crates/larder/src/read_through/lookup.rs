@@ -9,6 +9,7 @@ use crate::{
     entry::{Entry, Freshness},
     error::Result,
     key, panic_guard,
+    spans::Traced,
     stats::Group,
     value::{LocalValue, Value, ValueType},
 };
@@ -162,9 +163,19 @@ pub(crate) async fn get_missing<V: Value>(
 ) -> Result<Option<V>> {
     key::check(key)?;
     let at = Lookup { key, hash: missed.hash };
-    let of = by_hand::<V>(cache);
-    let found = within_ttl_anywhere::<V>(cache, at, missed.entry, of).await;
-    Ok(serve_found(cache.core(), at, found, of.group))
+    let (core, of) = (cache.core(), by_hand::<V>(cache));
+    let (_, namespace) = core.statistics().names(of.group);
+    let span = match cache.storage().reads_further() {
+        true => Traced::get(core.name(), "", namespace, key),
+        // What waits for nothing is no span.
+        false => Traced::default(),
+    };
+    let found = span.clone().wrap(within_ttl_anywhere::<V>(cache, at, missed.entry, of)).await;
+    match &found {
+        Some(_) => span.answered("hit", "redis"),
+        None => span.record("outcome", "miss"),
+    }
+    Ok(serve_found(core, at, found, of.group))
 }
 
 /// The same for what is kept in this process alone. Never waits.
@@ -212,7 +223,12 @@ pub(crate) async fn get_many_missing<V: Value>(
     let sought: Vec<_> = (0..keys.len()).filter(|&index| found[index].is_none()).collect();
     let lookups: Vec<_> = sought.iter().map(|&index| keys[index]).collect();
     let (core, of) = (cache.core(), by_hand::<V>(cache));
-    for (index, read) in sought.into_iter().zip(read::<V>(cache, &lookups, of).await) {
+    let (_, namespace) = core.statistics().names(of.group);
+    let span = match cache.storage().reads_further() {
+        true => Traced::get_many(core.name(), "", namespace, lookups.len()),
+        false => Traced::default(),
+    };
+    for (index, read) in sought.into_iter().zip(span.wrap(read::<V>(cache, &lookups, of)).await) {
         found[index] = within_ttl(read);
         if found[index].is_some() {
             core.count_in(of.group, |counters| &counters.hits_shared);

@@ -17,6 +17,7 @@ use crate::{
     policy::Policy,
     scope::{self, ScopeSet},
     singleflight::{Caller, Leader, Waiter, Watch, WorkKey},
+    spans::Traced,
     stats::{Counters, Group},
     value::{LocalValue, Value, ValueType},
 };
@@ -77,6 +78,8 @@ pub(super) struct Request<'a, C: ?Sized, S> {
     pub(super) stores: u64,
     /// Tells others whether this caller is still polled, if it comes to lead.
     pub(super) watch: Arc<Watch>,
+    /// The span of the call, if there is one.
+    pub(super) span: Traced,
 }
 
 /// What a request does next.
@@ -110,7 +113,8 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
     ) -> Self {
         let key = key.into();
         let scopes = scope::covering(&key, &policy.tags);
-        Self { cache, policy, wanted, sharing, key, hash, scopes, stores, watch }
+        let span = Traced::default();
+        Self { cache, policy, wanted, sharing, key, hash, scopes, stores, watch, span }
     }
 
     /// The prologue of a call for one key that a lookup `missed`. None if the key can be that of no entry, and where
@@ -126,7 +130,11 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
             return None;
         }
         let watch = Watch::new(policy.takeover_after);
-        Some(Self::new(cache, (policy, wanted), (key, missed.hash), (sharing, missed.stores), watch))
+        let core = cache.core();
+        let (function, namespace) = core.statistics().names(wanted.of.group);
+        let span = Traced::get(core.name(), function, namespace, key);
+        let request = Self::new(cache, (policy, wanted), (key, missed.hash), (sharing, missed.stores), watch);
+        Some(Self { span, ..request })
     }
 
     pub(super) fn core(&self) -> &'a Core {

@@ -86,7 +86,7 @@ where
         let stale = refreshed.map(|(entry, _)| entry).or(stale);
         request.compute(request.begin(leader, stale, turn, nested_in), compute).await
     };
-    request.watch.run(whole).await
+    request.span.clone().wrap(request.watch.run(whole)).await
 }
 
 /// Computes now, whatever the cache has, and replaces that. No other caller joins.
@@ -106,7 +106,7 @@ where
         return dependencies::bypass(async { compute().await }).await;
     };
     let frame = Frame::new(dependencies::current_in_flight(), cache.core().begin(), terms.0.detached);
-    request
-        .compute(Computation { frame, leader: None, stale: None, turn: None, replaces: true }, compute)
-        .await
+    let span = request.computing();
+    let computation = Computation { frame, leader: None, stale: None, turn: None, replaces: true, span };
+    request.span.clone().wrap(request.compute(computation, compute)).await
 }

@@ -51,7 +51,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             Some((entry, freshness @ (Freshness::RefreshAhead | Freshness::StaleWhileRevalidate))) => {
                 match self.lead_refresh::<V>() {
                     Some(leader) => self.lead(leader, Some((entry, freshness))),
-                    None => Step::Done(Ok(serve(self.core(), &entry, freshness))),
+                    None => Step::Done(Ok(self.give(&entry, freshness, "memory"))),
                 }
             }
             other => {
@@ -98,9 +98,14 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             return Step::Compute(None, None);
         };
         let stale = progress.stale.as_ref();
+        let computation = self.span.is_open().then(|| waiter.computation());
+        self.span.record("waited", true);
         match self.unless_slow(waiter.outcome(self.core().epochs()), limit, stale).await {
             Err(value) => Step::Done(Ok(value)),
-            Ok(Awaited::Accepted(outcome)) => self.accept(outcome, stale),
+            Ok(Awaited::Accepted(outcome)) => {
+                computation.iter().for_each(|computation| self.span.follows(&computation.span()));
+                self.accept(outcome, stale)
+            }
             Ok(Awaited::Leader(leader)) => self.lead(leader, None),
             Ok(Awaited::Outdated) => Step::Enter,
         }
@@ -116,6 +121,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         match outcome {
             Outcome::Value(entry) => {
                 self.count(|counters| &counters.joined);
+                self.span.record("outcome", "joined");
                 Step::Done(Ok(receive(core, &entry)))
             }
             Outcome::Failure(failure) => {
@@ -126,6 +132,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                     return Step::Turn;
                 };
                 self.count(|counters| &counters.joined);
+                self.span.record("outcome", "failed");
                 dependencies::record_dependencies(core.epochs(), &failure.cover);
                 Step::Done(Err(error))
             }
@@ -151,7 +158,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// Goes on as a leader: what the computation before this one may have stored is found after the lookup.
     pub(super) fn lead<V: LocalValue, E>(&self, leader: Leader, refreshed: Refreshed) -> Step<V, E> {
         match self.find_new::<V>() {
-            Some(entry) => self.complete(leader, &entry),
+            Some(entry) => self.complete(leader, &entry, "memory"),
             // With the lease of a leader that was superseded, no other process is at it.
             None if self.is_shared() && self.cache.storage().reads_further() && !leader.has_lease() => {
                 Step::Read(leader, refreshed)
@@ -182,7 +189,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         match found {
             Some((entry, Freshness::Fresh)) => {
                 self.count(|counters| &counters.misses_shared);
-                return self.complete(leader, &entry);
+                return self.complete(leader, &entry, "redis");
             }
             // What this leader refreshes is as good.
             _ if refreshed.is_some() => {}
@@ -191,7 +198,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 leader.complete(Outcome::Value(entry.clone()), false);
                 return match self.lead_refresh::<V>() {
                     Some(leader) => Step::Lease(leader, Some((entry, freshness))),
-                    None => Step::Done(Ok(serve(self.core(), &entry, freshness))),
+                    None => Step::Done(Ok(self.give(&entry, freshness, "redis"))),
                 };
             }
             Some((entry, _)) => progress.stale = Some(entry),
@@ -226,14 +233,15 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                     if waits {
                         self.count(|counters| &counters.misses_shared);
                     }
-                    return self.complete(leader, &entry);
+                    self.span.record("waited", true);
+                    return self.complete(leader, &entry, "redis");
                 }
                 Ok(Leased::Elsewhere) => {
                     if let Some((entry, _)) = &refreshed
                         && let Ok(freshness) = self.core().judge(entry)
                     {
                         leader.complete(Outcome::Value(entry.clone()), false);
-                        return Step::Done(Ok(serve(self.core(), entry, freshness)));
+                        return Step::Done(Ok(self.give(entry, freshness, "memory")));
                     }
                 }
                 Ok(Leased::Found(_) | Leased::Free) => {}
@@ -253,7 +261,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     }
 
     /// Ends a computation that need not begin: with an entry that was found.
-    fn complete<V: LocalValue, E>(&self, leader: Leader, entry: &Entry) -> Step<V, E> {
+    fn complete<V: LocalValue, E>(&self, leader: Leader, entry: &Entry, tier: &'static str) -> Step<V, E> {
+        self.span.answered("hit", tier);
         leader.complete(Outcome::Value(entry.clone()), false);
         Step::Done(Ok(receive(self.core(), entry)))
     }
@@ -261,7 +270,13 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// The value of an entry of the right type that was found earlier, if it may still be served.
     pub(super) fn serve_if_usable<V: LocalValue>(&self, entry: &Entry) -> Option<V> {
         let freshness = self.core().judge(entry).ok()?;
-        Some(serve(self.core(), entry, freshness))
+        Some(self.give(entry, freshness, "memory"))
+    }
+
+    /// Serves an entry.
+    pub(super) fn give<V: LocalValue>(&self, entry: &Entry, freshness: Freshness, tier: &'static str) -> V {
+        self.span.answered(if freshness.is_within_ttl() { "hit" } else { "stale" }, tier);
+        serve(self.core(), entry, freshness)
     }
 
     /// Waits for a future; for no longer than `limit` if there is a stale value that may still be served then, which is

@@ -59,7 +59,8 @@ impl Registry {
 }
 
 impl Installed {
-    pub(super) fn new(cache: impl Cache + 'static, by_first_use: bool) -> Self {
+    pub(super) fn new(name: &str, cache: impl Cache + 'static, by_first_use: bool) -> Self {
+        cache.core().set_name(name);
         let (core, prefix) = (cache.core().clone(), cache.prefix().to_owned());
         Self { core, prefix, cache: Box::new(cache), by_first_use }
     }

@@ -9,7 +9,7 @@ use std::{
 use super::{
     Arrival, Awaited, Caller, InFlight, InFlightId, Leadership, Outcome, Phase, Singleflight, State, Watch,
 };
-use crate::{cache::Lease, epoch::Epochs, mutant, panic_guard, sync::lock};
+use crate::{cache::Lease, epoch::Epochs, mutant, panic_guard, spans::Traced, sync::lock};
 
 /// A place on a computation. The last one to leave takes the computation out of the table.
 pub(super) struct Participant {
@@ -143,6 +143,22 @@ impl Leader {
         drop(lease);
     }
 
+    /// Tells those who wait what their spans follow.
+    pub(crate) fn set_span(&self, span: &Traced) {
+        if !span.is_open() {
+            return;
+        }
+        let mut span = span.clone();
+        {
+            let mut state = lock(&self.0.in_flight.state);
+            if self.0.is_leader(&state) {
+                std::mem::swap(&mut state.span, &mut span);
+            }
+        }
+        // Not under the lock: it may be the last owner of another leader's.
+        drop(span);
+    }
+
     /// Whether there is a lease, from this leader or from one that was superseded.
     pub(crate) fn has_lease(&self) -> bool {
         lock(&self.0.in_flight.state).lease.is_some()
@@ -178,6 +194,16 @@ impl Leader {
     }
 }
 
+/// A computation that was waited for.
+pub(crate) struct Followed(Arc<InFlight>);
+
+impl Followed {
+    /// Its span.
+    pub(crate) fn span(&self) -> Traced {
+        lock(&self.0.state).span.clone()
+    }
+}
+
 /// A wait for another caller's computation. Dropping it leaves the computation to the others.
 pub(crate) struct Waiter {
     pub(super) participant: Participant,
@@ -187,6 +213,11 @@ pub(crate) struct Waiter {
 impl Waiter {
     pub(crate) fn id(&self) -> InFlightId {
         self.participant.in_flight.id
+    }
+
+    /// The computation that is waited for.
+    pub(crate) fn computation(&self) -> Followed {
+        Followed(self.participant.in_flight.clone())
     }
 
     /// Leads the computation, if its leader was dropped or is abandoned.

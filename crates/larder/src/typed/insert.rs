@@ -13,6 +13,7 @@ use crate::{
     policy::Policy,
     read_through::Wanted,
     scope::{self, Scope, ScopeHash},
+    spans::Traced,
     value::LocalValue,
 };
 
@@ -60,7 +61,10 @@ pub(crate) async fn insert<V: LocalValue>(
             ));
         }
     }
-    let written = cache.storage().write(&entries).await;
+    let (function, namespace) = core.statistics().names(group);
+    let span = Traced::store(core.name(), function, namespace, entries.len());
+    let written = span.clone().wrap(cache.storage().write(&entries)).await;
+    span.record("outcome", if written.is_ok() { "stored" } else { "not shared" });
     for _ in entries.iter().filter(|entry| !entry.0.is_unshared()) {
         core.count_in(group, |counters| &counters.stores);
     }

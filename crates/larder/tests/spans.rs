@@ -1,0 +1,160 @@
+//! Spans: what takes time is one, within those that it belongs to; a hit in memory is none.
+
+#[path = "support/spans.rs"]
+mod spans;
+
+use std::{convert::Infallible, time::Duration};
+
+use larder::{CacheExt, MemoryCache, Policy, TieredCache, cached};
+use larder_servers::{DEADLINE, RedisServer};
+use tracing::{Instrument as _, Level};
+
+use self::spans::{Seen, all, listen, seen};
+
+fn policy() -> Policy {
+    Policy::ttl(Duration::from_secs(60))
+}
+
+/// The only span with this name among those of a namespace or function.
+fn only<'s>(spans: &'s [Seen], name: &str) -> &'s Seen {
+    let found: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
+    assert_eq!(found.len(), 1, "{name}: {spans:#?}");
+    found[0]
+}
+
+#[cached(ttl = 60, key = "traced:<id>", cache = cache, skip(cache))]
+async fn traced(cache: &MemoryCache, id: u64) -> Result<u64, String> {
+    tracing::info_span!("inside", id).in_scope(|| ());
+    if id == 0 { Err("no".to_owned()) } else { Ok(id) }
+}
+
+#[tokio::test]
+async fn a_computation_is_within_its_call_and_a_hit_is_nothing() {
+    listen(Level::DEBUG);
+    let cache = MemoryCache::new(10);
+    let outer = tracing::info_span!("outer", function = "outer of traced");
+    traced(&cache, 1).instrument(outer).await.unwrap();
+    let spans = seen("function", "spans::traced");
+    let (get, compute) = (only(&spans, "larder.get"), only(&spans, "larder.compute"));
+    let store = only(&spans, "larder.store");
+    assert_eq!(get.parent, Some(seen("function", "outer of traced")[0].number));
+    assert_eq!(compute.parent, Some(get.number));
+    assert_eq!(store.parent, Some(get.number));
+    let inside = all().into_iter().find(|span| span.name == "inside" && span.field("id") == "1").unwrap();
+    assert_eq!(inside.parent, Some(compute.number));
+    assert_eq!(
+        (get.field("outcome"), compute.field("outcome"), store.field("outcome")),
+        ("computed", "success", "stored")
+    );
+    assert_eq!((get.field("key"), compute.field("key")), ("", ""), "keys are at TRACE");
+    assert!(get.closed && compute.closed && store.closed, "{spans:#?}");
+
+    traced(&cache, 1).await.unwrap();
+    assert_eq!(seen("function", "spans::traced").len(), 3, "a hit");
+
+    traced(&cache, 0).await.unwrap_err();
+    let spans = seen("function", "spans::traced");
+    assert_eq!(spans.iter().filter(|span| span.field("outcome") == "failed").count(), 1, "{spans:#?}");
+    assert_eq!(spans.iter().filter(|span| span.field("outcome") == "failure").count(), 1, "{spans:#?}");
+}
+
+#[tokio::test]
+async fn those_who_waited_are_linked_to_the_computation() {
+    listen(Level::DEBUG);
+    let cache = MemoryCache::new(10).namespace("joined");
+    for background in [false, true] {
+        let key = if background { "a" } else { "b" };
+        let (began, policy) = (tokio::sync::Notify::new(), policy());
+        let before = seen("namespace", "joined").len();
+        let leader = async {
+            let compute = || async {
+                began.notify_one();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Ok::<_, Infallible>(1)
+            };
+            match background {
+                false => cache.get_or_compute_shared(key, &policy, compute).await,
+                true => {
+                    began.notify_one();
+                    let compute = || async {
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        Ok::<_, Infallible>(1)
+                    };
+                    cache.get_or_compute_background(key, &policy, compute).await
+                }
+            }
+        };
+        let waiter = async {
+            began.notified().await;
+            cache.get_or_compute_shared(key, &policy, || async { Ok::<_, Infallible>(2) }).await
+        };
+        assert_eq!(tokio::join!(leader, waiter), (Ok(1), Ok(1)));
+        let spans = seen("namespace", "joined").split_off(before);
+        let compute = only(&spans, "larder.compute");
+        let gets: Vec<_> = spans.iter().filter(|span| span.name == "larder.get").collect();
+        assert_eq!(gets.len(), 2, "{spans:#?}");
+        assert_eq!(compute.parent, Some(gets[0].number));
+        assert_eq!((gets[0].field("outcome"), gets[0].field("waited")), ("computed", ""));
+        assert_eq!((gets[1].field("outcome"), gets[1].field("waited")), ("joined", "true"));
+        assert_eq!(gets[1].follows, [compute.number]);
+        assert_eq!(gets[0].follows, [0; 0]);
+        assert!(spans.iter().all(|span| span.closed), "{spans:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_is_within_the_call_that_was_served() {
+    listen(Level::DEBUG);
+    let cache = MemoryCache::new(10).namespace("refreshed");
+    let policy =
+        Policy::builder().ttl(Duration::from_millis(1)).stale_while_revalidate(Duration::from_secs(60));
+    let policy = policy.build().unwrap();
+    cache.insert("a", &1, &policy).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let before = seen("namespace", "refreshed").len();
+    let got = cache.get_or_compute_background("a", &policy, || async { Ok::<_, Infallible>(2) }).await;
+    assert_eq!(got, Ok(1));
+    let end = tokio::time::Instant::now() + DEADLINE;
+    let spans = loop {
+        let spans = seen("namespace", "refreshed").split_off(before);
+        if spans.iter().any(|span| span.name == "larder.store" && span.closed) {
+            break spans;
+        }
+        assert!(tokio::time::Instant::now() < end, "{spans:#?}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    };
+    let get = only(&spans, "larder.get");
+    assert_eq!((get.field("outcome"), get.field("tier")), ("stale", "memory"));
+    assert_eq!(only(&spans, "larder.compute").parent, Some(get.number));
+    assert_eq!(only(&spans, "larder.store").parent, Some(get.number));
+}
+
+#[tokio::test]
+async fn invalidations_and_reads_from_redis() {
+    listen(Level::DEBUG);
+    let server = RedisServer::start();
+    let here = TieredCache::connect(format!("{}?prefix=spans", server.url())).await.unwrap();
+    let there =
+        TieredCache::connect(format!("{}?prefix=spans", server.url().replace("127.0.0.1", "localhost")))
+            .await
+            .unwrap();
+    let end = tokio::time::Instant::now() + DEADLINE;
+    let value = loop {
+        here.namespace("shared").insert("a", &7, policy()).await.unwrap();
+        if let Some(value) = there.namespace("shared").get::<i32>("a").await.unwrap() {
+            break value;
+        }
+        assert!(tokio::time::Instant::now() < end, "it is not shared");
+    };
+    assert_eq!(value, 7);
+    let spans = seen("namespace", "shared");
+    let get = spans.iter().rfind(|span| span.name == "larder.get").unwrap();
+    assert_eq!((get.field("outcome"), get.field("tier")), ("hit", "redis"));
+
+    here.invalidate(["a", "b", "c"]).await;
+    let invalidate =
+        all().into_iter().rfind(|span| span.name == "larder.invalidate" && span.field("scopes") == "3");
+    let invalidate = invalidate.unwrap();
+    assert_eq!((invalidate.field("outcome"), invalidate.field("what")), ("delivered", ""));
+    assert!(invalidate.field("epoch").contains('-') && invalidate.closed, "{invalidate:?}");
+}
