@@ -1,7 +1,7 @@
 //! What larder's sister crates, `larder-http` and `larder-cli`, may use beside the public API.
 //!
 //! The functions here are for crates that serve cached values by rules of their own, as an HTTP cache does: they look at
-//! entries that they may not serve, and count hits themselves. The module `inspect` (feature `redis`) is for programs that
+//! entries that they may not serve, and count hits themselves. The module `inspect` (feature `inspect`) is for programs that
 //! look at what lies in Redis and take no part in caching. Everything else they do through the public API.
 //!
 //! These functions follow no semantic versioning: they can change in any release. A sister crate depends on exactly one
@@ -10,8 +10,8 @@
 use crate::{cache::Cache, read_through, value::Value};
 
 pub use crate::dependencies::unrecorded;
-#[cfg(feature = "redis")]
-#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+#[cfg(feature = "inspect")]
+#[cfg_attr(docsrs, doc(cfg(feature = "inspect")))]
 pub use crate::redis::inspect;
 
 /// Reads the value under a key, wherever it is stored, without counting a hit or a miss. Stale values are returned too.

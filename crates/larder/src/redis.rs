@@ -10,6 +10,7 @@ mod entries;
 mod findings;
 mod idle_timeout;
 mod info;
+#[cfg(feature = "inspect")]
 pub mod inspect;
 mod key_names;
 mod lease;

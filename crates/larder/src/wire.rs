@@ -19,6 +19,7 @@ mod names;
 mod path;
 mod probe;
 mod reason;
+#[cfg(feature = "inspect")]
 mod show;
 mod trace;
 mod transport;
@@ -30,6 +31,8 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
+#[cfg(feature = "inspect")]
+pub(crate) use self::show::json_text;
 pub use self::{codec::Codec, compression::Compression};
 use self::{
     guard::Watch,
@@ -38,7 +41,6 @@ use self::{
 pub(crate) use self::{
     header::{Envelope, Header, Remaining, Times},
     reason::{Rejected, Unencodable},
-    show::json_text,
     transport::Coding,
 };
 use crate::{scope, value::comparison::Comparison};

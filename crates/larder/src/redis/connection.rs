@@ -140,12 +140,14 @@ impl Connections {
 }
 
 /// One server, for commands about all that is on it.
+#[cfg_attr(not(feature = "inspect"), expect(unreachable_pub, reason = "public in `internal::inspect`"))]
 #[derive(Clone)]
 pub struct Master(Arc<Link>);
 
 impl Master {
     /// Its address.
     #[must_use]
+    #[cfg_attr(not(feature = "inspect"), expect(unreachable_pub, reason = "public in `internal::inspect`"))]
     pub fn name(&self) -> String {
         self.0.state().server
     }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 /// What a key in Redis stands for.
+#[cfg(any(feature = "inspect", test))]
+#[cfg_attr(not(feature = "inspect"), expect(unreachable_pub, reason = "public in `internal::inspect`"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A cached value.
@@ -17,6 +19,7 @@ pub enum Kind {
     Log,
 }
 
+#[cfg(any(feature = "inspect", test))]
 impl Kind {
     fn of(letter: u8) -> Option<Self> {
         Some(match letter {
@@ -66,11 +69,13 @@ impl KeyNames {
     }
 
     /// What all names begin with.
+    #[cfg(any(feature = "inspect", test))]
     pub(super) fn beginning(&self) -> String {
         format!("{}:", self.prefix)
     }
 
     /// What a name stands for, and the key in it; none if it is no name of this cache's.
+    #[cfg(any(feature = "inspect", test))]
     pub(super) fn parse<'n>(&self, name: &'n [u8]) -> Option<(Kind, &'n [u8])> {
         let rest = name.strip_prefix(self.prefix.as_bytes())?.strip_prefix(b":")?;
         if rest == b"log" {

@@ -5,6 +5,7 @@
 //! written there, and searched in the model of the `tests` package.
 
 mod connect;
+#[cfg(feature = "inspect")]
 mod history;
 mod pace;
 mod reader;
@@ -31,6 +32,7 @@ use tokio::{
 };
 
 pub(crate) use self::connect::{Connect, Connected, LogError, Purpose, question};
+#[cfg(feature = "inspect")]
 pub use self::history::{Follower, History, LogEvent, LogExtent, Verdict};
 use self::{
     sender::Wake,

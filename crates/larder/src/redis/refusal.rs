@@ -124,6 +124,7 @@ impl Refusals {
     }
 
     /// What mends a refusal in these words: of rights, the one that this is about.
+    #[cfg(any(feature = "inspect", test))]
     pub(super) fn mend_of(&self, reply: &str) -> Option<String> {
         let mend = mend(reply)?;
         if mend != RIGHTS {

@@ -51,6 +51,7 @@ impl Compression {
     }
 
     /// Its name.
+    #[cfg(any(feature = "inspect", test))]
     #[must_use]
     pub(crate) const fn name(self) -> &'static str {
         match self {

@@ -189,6 +189,7 @@ impl Header {
     }
 
     /// The payload's length as it is stored.
+    #[cfg(any(feature = "inspect", test))]
     #[must_use]
     pub(crate) fn stored_length(&self) -> usize {
         self.payload as usize
