@@ -18,7 +18,9 @@ const GLOBAL_NAME: &str = "global";
 /// If it was installed before, or used before: the first use fixes an in-process default.
 pub fn install(cache: impl Cache + 'static) -> Result<()> {
     let global = &registry().global;
-    global.set(Installed::new(GLOBAL_NAME, cache, false)).map_err(|_| global.wait().refusal(GLOBAL_NAME).into())
+    global
+        .set(Installed::new(GLOBAL_NAME, cache, false))
+        .map_err(|_| global.wait().refusal(GLOBAL_NAME).into())
 }
 
 /// Installs the cache that [`named`] returns for this name. Once, at the start of the program.
