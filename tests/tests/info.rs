@@ -1,7 +1,5 @@
 //! What the servers of a cache say of themselves, with warnings as data.
 
-#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
-
 use larder::{CacheExt, RedisCache, RedisInfo};
 use larder_servers::{RedisCluster, RedisServer};
 use larder_tests::caches::{Process, eventually, long, patient, tiered};

@@ -1,7 +1,5 @@
 //! Entries in Redis that cannot be read here: told, and in `Link`, with what mends it.
 
-#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
-
 use std::convert::Infallible;
 
 use larder::{CacheExt, Operation, RedisCache, RedisCacheBuilder, Rejection, TieredCache};
