@@ -130,11 +130,13 @@ fn boxed(id: u64) -> BoxFuture<'static, Result<u64, String>> {
     .boxed()
 }
 
+#[expect(clippy::manual_async_fn, reason = "it is what is tried")]
 #[cached(ttl = 60, key = "places:impl-future:<id>", spawn)]
 fn impl_future(id: u64) -> impl Future<Output = u64> + Send {
     async move { call(id) }
 }
 
+#[expect(clippy::manual_async_fn, reason = "it is what is tried")]
 #[invalidate("places:impl-future:<id>")]
 fn change_future(id: u64) -> impl Future<Output = ()> {
     async move {

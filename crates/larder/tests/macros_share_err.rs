@@ -1,5 +1,4 @@
 //! Errors of any type reach those who waited for them: `share_err` makes them.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 

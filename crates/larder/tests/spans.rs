@@ -1,4 +1,5 @@
 //! Spans: what takes time is one, within those that it belongs to; a hit in memory is none.
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 #[path = "support/spans.rs"]
 mod spans;

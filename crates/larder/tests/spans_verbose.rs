@@ -1,4 +1,5 @@
 //! At TRACE, spans name keys.
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 #[path = "support/spans.rs"]
 #[expect(dead_code, reason = "another test uses the rest")]

@@ -1,4 +1,5 @@
 //! Each test with installed caches of its own.
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 mod support;
 
