@@ -255,8 +255,9 @@
 //! - **what it was made from**: the handler runs as a computation of `larder`. To invalidate what it read from
 //!   `#[cached]` functions, or from any cache, drops the response too, on every node. This does not include what it
 //!   reads in tasks that it spawns, or while its body is being sent; see
-//!   [`in_current_computation`](larder::in_current_computation). A response that was made from some twenty cached
-//!   values or more is not stored: `larder` counts it in `CacheStats::stores_too_wide`.
+//!   [`in_current_computation`](larder::in_current_computation). A response that was made from thousands of
+//!   cached values may have more than 4,096 scopes, and is not stored then: `larder` counts it in
+//!   `CacheStats::stores_too_wide`.
 //! - **its tags**: by path ([`HttpCache::tag`]), by the response's extensions ([`Caching::tag`]), or by its headers
 //!   `Surrogate-Key` (separated by blanks) and `Cache-Tag` (separated by commas), which are sent to clients only if
 //!   [`HttpCache::send_tags`] is set.

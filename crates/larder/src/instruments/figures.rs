@@ -77,6 +77,9 @@ fn of_function(function: &FunctionStats, each: &mut Each<'_>) {
     ] {
         each(&GETS, &[("result", result), ("tier", tier)], Figure::Count(count));
     }
+    if stats.bypassed > 0 {
+        each(&GETS, &[("result", "bypass"), ("tier", "")], Figure::Count(stats.bypassed));
+    }
     let ended = function.computing.count();
     let succeeded = ended.saturating_sub(stats.failures);
     counts(each, &LOADS, "result", &[("success", succeeded), ("failure", stats.failures)]);
