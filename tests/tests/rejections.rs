@@ -98,11 +98,8 @@ async fn a_log_that_is_none() {
     .await;
     assert!(!warnings::heard(&["WRONGTYPE", "mend"]).is_empty());
     server.command::<()>(&["DEL", &name]);
-    eventually(async || {
-        drop(cache.invalidate("a"));
-        cache.link().refusals.is_empty() && cache.link().waiting == 0
-    })
-    .await;
+    drop(cache.invalidate("a"));
+    eventually(async || cache.link().refusals.is_empty() && cache.link().waiting == 0).await;
 }
 
 /// A server that takes no writes.

@@ -3,6 +3,7 @@
 //! Where there is no such file to read (the function is written by another macro, or the compiler is not running), the
 //! answer is [`Place::Unknown`], and what is generated has to do without.
 
+mod place;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -11,33 +12,7 @@ use std::fs;
 
 use proc_macro2::Ident;
 
-/// What surrounds a function.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Surroundings {
-    pub(crate) place: Place,
-    /// A module or a type of the function's name stands beside it.
-    pub(crate) type_is_taken: bool,
-}
-
-/// What a function stands in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Place {
-    Module,
-    /// The body of another function.
-    Function,
-    Impl,
-    TraitImpl,
-    Trait,
-    #[default]
-    Unknown,
-}
-
-impl Place {
-    /// Whether there is a `Self`.
-    pub(crate) fn is_associated(self) -> bool {
-        matches!(self, Self::Impl | Self::TraitImpl | Self::Trait)
-    }
-}
+pub(crate) use self::place::{Place, Surroundings};
 
 /// Of the function with this name, which stands in a source file.
 pub(crate) fn of(name: &Ident) -> Surroundings {

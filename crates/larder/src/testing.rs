@@ -13,21 +13,13 @@
 //!     format!("user {id}")
 //! }
 //!
-//! # mod tests {
-//! # use super::user;
-//! # use larder::CacheExt;
-//! # const TEST: &str = stringify!(
-//! #[tokio::test]
-//! # );
+//! // A test: `#[tokio::test] async fn a_user_is_cached()`
 //! # #[tokio::main(flavor = "current_thread")]
-//! # pub async
-//! async fn a_user_is_cached() {
-//!     let _own = larder::testing::isolate();
-//!     assert_eq!(user(7).await, "user 7");
-//!     assert_eq!(larder::global().stats().stores, 1);
-//! }
+//! # async fn main() {
+//! let _own = larder::testing::isolate();
+//! assert_eq!(user(7).await, "user 7");
+//! assert_eq!(larder::global().stats().stores, 1);
 //! # }
-//! # fn main() { tests::a_user_is_cached() }
 //! ```
 //!
 //! [`isolate`] is for a test and all that runs on its thread: with `#[tokio::test]` that is each task that it spawns.

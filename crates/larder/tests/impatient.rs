@@ -16,7 +16,8 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tracing::Instrument;
+use tracing::{Instrument, level_filters::LevelFilter};
+use tracing_subscriber::layer::SubscriberExt;
 
 use self::support::{Calls, Gate, eventually, in_time, long, secs};
 
@@ -147,7 +148,9 @@ async fn the_callers_span_is_current_in_the_task() {
     async fn spanned(cache: &MemoryCache) -> String {
         tracing::Span::current().metadata().map_or("none", |span| span.name()).to_owned()
     }
-    let _subscriber = tracing::subscriber::set_default(tracing_subscriber::registry());
+    // Without larder's own spans, which are at DEBUG.
+    let registry = tracing_subscriber::registry().with(LevelFilter::INFO);
+    let _subscriber = tracing::subscriber::set_default(registry);
     let cache = MemoryCache::new(10);
     let spanned = async { spanned(&cache).await }.instrument(tracing::info_span!("request"));
     assert_eq!(spanned.await, "request");

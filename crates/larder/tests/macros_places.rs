@@ -177,3 +177,19 @@ async fn errors_may_borrow() {
     assert_eq!(borrowed_here("abc").map_err(|wrong| wrong.0.len()), Ok(3));
     assert_eq!(borrowed_here("").map_err(|wrong| wrong.0.len()), Err(0));
 }
+
+struct Repo<T>(T);
+
+impl<T: Default + Into<u64>> Repo<T> {
+    #[cached(ttl = 60, key = "places:default:<T>", companions = false)]
+    async fn default() -> u64 {
+        T::default().into() + size_of::<T>() as u64
+    }
+}
+
+/// The parameters of the `impl` can be named, since it is known.
+#[tokio::test]
+async fn parameters_of_the_impl_are_known_without_self() {
+    assert_eq!((Repo::<u8>::default().await, Repo::<u32>::default().await), (1, 4));
+    assert!(Repo(1_u8).0 == 1);
+}

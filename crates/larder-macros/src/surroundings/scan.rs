@@ -1,6 +1,6 @@
 //! Reads a source file as far as its brackets and the keywords in front of them.
 
-use super::{Place, Surroundings};
+use super::place::{Place, Surroundings};
 
 /// Where the word at this offset stands; `None` if it is another word.
 pub(super) fn scan(text: &str, target: usize, word: &str) -> Option<Surroundings> {
