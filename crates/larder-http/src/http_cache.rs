@@ -1,16 +1,18 @@
 //! The cache that users configure and put in front of their handlers.
 
+mod purging;
+mod variants;
+
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use http::{HeaderName, header, request::Parts};
-use larder::{Cache, CacheExt as _, Invalidating};
+use larder::Cache;
 
-use crate::{cache_status, config::Config, path_tags::TagTemplate, purge::Purge, shared_state::SharedState};
+use crate::{cache_status, config::Config, path_tags::TagTemplate, shared_state::SharedState};
 
 /// A shared HTTP cache in front of handlers: a layer for Axum and other tower services, and a middleware for Actix Web.
 ///
@@ -231,97 +233,6 @@ impl HttpCache {
         self.with(|config| config.tags.push(template))
     }
 
-    /// Sends the tags of responses on, in these headers: for a CDN in front, which can then be purged by the same words. By
-    /// default no tags are sent to clients.
-    ///
-    /// Each of the headers has all tags of the response: those of its [path](Self::tag), of its [extensions](crate::Caching),
-    /// and of the headers `Surrogate-Key` and `Cache-Tag` of its handler. Commas separate them in `Cache-Tag` and `Edge-Cache-Tag`,
-    /// blanks in all others; a tag that cannot be written so is left out, as are [groups](crate::cache_group), which have a header of
-    /// their own. Responses that go past the cache have the tags of their handlers' headers only. Most CDNs remove the
-    /// header; without one in front, all clients see the tags.
-    ///
-    /// ```
-    /// # use larder_http::HttpCache;
-    /// let cache = HttpCache::new(larder::global())
-    ///     .tag("/users/<id>", "user:<id>")
-    ///     .send_tags(["surrogate-key"]);
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// If a name is not a valid header name.
-    pub fn send_tags<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
-        let names: Vec<_> = names.into_iter().map(header_name).collect();
-        self.with(|config| config.sent_tags = names)
-    }
-
-    /// Drops stored responses, in all processes, and calls the hooks of [`on_purge`](Self::on_purge).
-    ///
-    /// It is done here when this returns; the future tells how far the news has come, as that of
-    /// [`invalidate`](larder::CacheExt::invalidate). Dropping it undoes nothing.
-    ///
-    /// ```
-    /// use larder_http::{HttpCache, Purge};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let cache = HttpCache::new(larder::global());
-    /// cache.purge([Purge::tag("user:7"), Purge::url("example.com", "/news?page=1")]).await;
-    /// # }
-    /// ```
-    pub fn purge(&self, purges: impl IntoIterator<Item = Purge>) -> Invalidating {
-        let purges: Vec<_> = purges.into_iter().collect();
-        let scopes: Vec<_> = purges.iter().map(|purge| purge.scope(self.config.sort_query)).collect();
-        let invalidating = self.config.cache.invalidate(scopes);
-        for hook in self.config.on_purge.iter().filter(|_| !purges.is_empty()) {
-            // The user's. It must not end a request that was answered.
-            if catch_unwind(AssertUnwindSafe(|| hook(&purges))).is_err() {
-                tracing::error!(
-                    "a hook of `HttpCache::on_purge` panicked: caches in front may keep what was purged here"
-                );
-            }
-        }
-        invalidating
-    }
-
-    /// Calls `hook` with what is purged through this cache and its clones, to purge caches in front as well: by
-    /// [`purge`](Self::purge), by `PURGE` ([`accept_purge`](Self::accept_purge)), by unsafe requests to URLs, and by
-    /// `Cache-Group-Invalidation`.
-    ///
-    /// It is called after the responses were dropped here, in this process alone, on the thread of the request: it should
-    /// send what it has to send in a task of its own. Invalidations of the `larder` cache itself, such as those of
-    /// `#[invalidate]`, do not call it; neither do those of other processes.
-    ///
-    /// ```
-    /// # use larder_http::{HttpCache, Purge};
-    /// let (sender, receiver) = tokio::sync::mpsc::unbounded_channel::<Purge>();
-    /// let cache = HttpCache::new(larder::global()).on_purge(move |purges| {
-    ///     for purge in purges {
-    ///         // A task at the other end sends them to the CDN.
-    ///         let _ = sender.send(purge.clone());
-    ///     }
-    /// });
-    /// ```
-    pub fn on_purge(self, hook: impl Fn(&[Purge]) + Send + Sync + 'static) -> Self {
-        self.with(|config| config.on_purge.push(Arc::new(hook)))
-    }
-
-    /// Answers requests with the method `PURGE` for which `is_allowed` returns true: the stored responses of their URL are
-    /// dropped, or those with the tags in their `Surrogate-Key` or `Cache-Tag` header if they have one. The answer is 204, and
-    /// 403 to all others. By default they go to the handler, as all methods that are not known.
-    ///
-    /// `is_allowed` decides who may make handlers work: let it compare a secret, or the address of the client.
-    ///
-    /// ```
-    /// # use larder_http::HttpCache;
-    /// let cache = HttpCache::new(larder::global()).accept_purge(|request| {
-    ///     request.headers.get("authorization").is_some_and(|secret| secret == "Bearer of the deployment")
-    /// });
-    /// ```
-    pub fn accept_purge(self, is_allowed: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
-        self.with(|config| config.may_purge = Some(Arc::new(is_allowed)))
-    }
-
     /// Stores responses with `Set-Cookie` too, if nothing else forbids it: all clients get the same cookie. Off by
     /// default.
     pub fn store_set_cookie(self) -> Self {
@@ -423,54 +334,6 @@ impl HttpCache {
     /// `clock` counts, from this call on, and not its absolute time (to the minute).
     pub fn clock(self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.with(|config| config.set_clock(Arc::new(clock)))
-    }
-
-    /// Adds this header to the `Vary` of every response: for layers between this cache and the handlers that use the
-    /// header without always declaring it, as Actix' `Compress` does with `Accept-Encoding`. See
-    /// [compression](crate#compression).
-    ///
-    /// # Panics
-    ///
-    /// If `name` is not a valid header name.
-    pub fn vary(self, name: &str) -> Self {
-        let name = header_name(name);
-        self.with(|config| config.vary.push(name))
-    }
-
-    /// How the values of the request header `name` are compared where a response's `Vary` names it: by what `normal`
-    /// returns for them. Requests with the same normal form share variants.
-    ///
-    /// `normal` gets the lines of the header, joined by `, `, and an empty text if the request does not have it. Handlers get
-    /// the header as it is: they must make the same response of all values with the same normal form.
-    ///
-    /// A header with a normal form no longer tells clients apart: a response to a request with `Cookie` is not stored
-    /// because `Vary` names `Cookie`, and one with a [configured lifetime](Self::ttl) is not shared because `Vary` names a
-    /// header that [may identify clients](crate#who-may-share-a-response).
-    ///
-    /// ```
-    /// # use larder_http::HttpCache;
-    /// let cache = HttpCache::new(larder::global())
-    ///     .normalize("user-agent", |agent| if agent.contains("Mobi") { "mobile" } else { "desktop" }.into());
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// If `name` is not a valid header name.
-    pub fn normalize(self, name: &str, normal: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
-        let name = header_name(name);
-        self.with(|config| Arc::make_mut(&mut config.selecting).add_hook(name, Arc::new(normal)))
-    }
-
-    /// Ignores the order of languages with the same weight in `Accept-Language`, for handlers that ignore it as well: `de, en`
-    /// and `en, de` share variants. By default they do not, as many handlers choose the first one.
-    pub fn ignore_language_order(self) -> Self {
-        self.with(|config| Arc::make_mut(&mut config.selecting).ignores_language_order = true)
-    }
-
-    /// The most [variants](crate#variants) of one URL that are stored beside the first one: 100 by default. One more drops the
-    /// oldest. Each process counts those that it stored itself, and of 4,096 URLs at a time.
-    pub fn max_variants(self, most: usize) -> Self {
-        self.with(|config| config.max_variants = most)
     }
 
     /// The name of this cache in `Cache-Status`: `larder` by default. Characters that are not printable ASCII are removed.

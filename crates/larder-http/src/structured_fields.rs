@@ -18,15 +18,33 @@ pub(crate) enum Value {
 pub(crate) fn dictionary<'a>(
     lines: impl IntoIterator<Item = &'a HeaderValue>,
 ) -> Option<Vec<(String, Value)>> {
+    members(lines, |parser| {
+        let key = parser.key()?;
+        let value = if parser.takes(b'=') { parser.member()? } else { Value::Boolean(true) };
+        Some((key, value))
+    })
+}
+
+/// The strings of the list that these lines make together; none if it is not a list of strings.
+pub(crate) fn strings<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Option<Vec<String>> {
+    members(lines, |parser| match parser.item()? {
+        Value::String(string) => Some(string),
+        _ => None,
+    })
+}
+
+/// The members of the list or dictionary that these lines make together, each without its parameters.
+fn members<'a, T>(
+    lines: impl IntoIterator<Item = &'a HeaderValue>,
+    mut member: impl FnMut(&mut Parser<'_>) -> Option<T>,
+) -> Option<Vec<T>> {
     let lines: Vec<_> = lines.into_iter().map(HeaderValue::as_bytes).collect();
     let text = lines.join(&b", "[..]);
     let mut parser = Parser { rest: text.trim_ascii() };
     let mut members = Vec::new();
     while !parser.rest.is_empty() {
-        let key = parser.key()?;
-        let value = if parser.takes(b'=') { parser.member()? } else { Value::Boolean(true) };
+        members.push(member(&mut parser)?);
         parser.parameters()?;
-        members.push((key, value));
         parser.blanks();
         if parser.rest.is_empty() {
             break;
@@ -37,27 +55,6 @@ pub(crate) fn dictionary<'a>(
         parser.rest.first()?;
     }
     Some(members)
-}
-
-/// The strings of the list that these lines make together; none if it is not a list of strings.
-pub(crate) fn strings<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Option<Vec<String>> {
-    let lines: Vec<_> = lines.into_iter().map(HeaderValue::as_bytes).collect();
-    let text = lines.join(&b", "[..]);
-    let mut parser = Parser { rest: text.trim_ascii() };
-    let mut strings = Vec::new();
-    while !parser.rest.is_empty() {
-        let Value::String(string) = parser.item()? else { return None };
-        parser.parameters()?;
-        strings.push(string);
-        parser.blanks();
-        if parser.rest.is_empty() {
-            break;
-        }
-        parser.expect(b',')?;
-        parser.blanks();
-        parser.rest.first()?;
-    }
-    Some(strings)
 }
 
 struct Parser<'a> {

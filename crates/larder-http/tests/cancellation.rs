@@ -19,14 +19,14 @@ use http::{Request, Response};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Empty, Full};
 use support::{
-    Said, TestClock,
+    Handler, Said, TestClock,
     client::{get, request, send},
     eventually, handler, http_cache,
     servers::Framework,
 };
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
-/// Whoever is dropped, at whatever point, the one who waits is answered.
+/// Whichever request is dropped, at whatever point, the one that waits is answered.
 #[tokio::test]
 async fn one_who_is_dropped_at_any_point_holds_up_nobody() {
     for polls in 1..12 {
@@ -142,19 +142,25 @@ async fn a_change_whose_handler_panicked_drops_what_is_stored() {
     assert_eq!(told(to("GET")).await, "larder; fwd=uri-miss; stored");
 }
 
-/// Their handler is asked once, and answers whoever asks next.
+/// A handler that takes some time, and how often it was asked.
+fn slow(takes: Duration) -> (Handler, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
+    let handler = handler(move |_| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        async move {
+            tokio::time::sleep(takes).await;
+            Said::new(&[("cache-control", "max-age=600")], "text")
+        }
+    });
+    (handler, asked)
+}
+
+/// Their handler is asked once, and answers the clients that ask next.
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_less_patient_than_the_handler_are_answered() {
     for framework in Framework::ALL {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let counter = asked.clone();
-        let slow = handler(move |_| {
-            counter.fetch_add(1, Ordering::SeqCst);
-            async {
-                tokio::time::sleep(Duration::from_secs(2)).await;
-                Said::new(&[("cache-control", "max-age=600")], "text")
-            }
-        });
+        let (slow, asked) = slow(Duration::from_secs(2));
         let server = framework.serve(http_cache(&TestClock::new()), slow).await;
         let mut answers = 0;
         for _ in 0..40 {
@@ -219,7 +225,7 @@ impl Drop for CountsDrop {
 }
 
 /// A handler that never answers; how often it was called, and how often dropped.
-fn hanging() -> (support::Handler, [Arc<AtomicUsize>; 2]) {
+fn hanging() -> (Handler, [Arc<AtomicUsize>; 2]) {
     let counters = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
     let [called, dropped] = counters.clone();
     let handler = handler(move |_| {
@@ -237,15 +243,7 @@ fn hanging() -> (support::Handler, [Arc<AtomicUsize>; 2]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_goes_on_as_long_as_others_wait_for_it() {
     for framework in Framework::ALL {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let counter = asked.clone();
-        let slow = handler(move |_| {
-            counter.fetch_add(1, Ordering::SeqCst);
-            async {
-                tokio::time::sleep(Duration::from_millis(1500)).await;
-                Said::new(&[("cache-control", "max-age=600")], "text")
-            }
-        });
+        let (slow, asked) = slow(Duration::from_millis(1500));
         let cache = http_cache(&TestClock::new()).disconnect_grace(Duration::from_millis(250));
         let server = framework.serve(cache.clone(), slow).await;
         let first = tokio::spawn(async move { get(server.address, "/", &[]).await });

@@ -184,7 +184,7 @@ async fn what_asks_for_the_same_shares_variants() {
         )
         .configured(larder_http::HttpCache::ignore_language_order),
         case(
-            "what is private is for nobody, in whatever language",
+            "what is private is shared in no language",
             [
                 in_language("de", "de").says("cache-control", "private"),
                 in_language("de;q=0.5, fr;q=0.1", "de").asked(),

@@ -2,6 +2,7 @@
 
 mod claims;
 mod counters;
+mod hits;
 mod switch;
 
 use std::{
@@ -20,30 +21,16 @@ use self::{claims::Claims, counters::LocalCounters, switch::Switch};
 use crate::{
     clock::{Clock, Moment},
     deferred_drop::DropDeferred,
-    dependencies,
-    entry::{Entry, Freshness, Stored},
+    entry::{Entry, Freshness},
     epoch::{Announcement, DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replaced},
     front_cache::FrontCache,
     lock::LocalLocks,
     scope::{self, Scope, ScopeHash, ScopeSet},
     singleflight::Singleflight,
     stats::{CacheStats, Counters, FunctionStats, Group, Histogram, Stats},
-    table::{Dropped, Eviction, Table},
+    table::{Eviction, Table},
     turns::Turns,
 };
-
-/// One hit in this many does some of the work that is no single call's: one in the front cache is reported to a store
-/// that is none of larder's, and one in the table sweeps a set of it.
-const UPKEEP_SAMPLE: u64 = 64;
-
-/// One hit of the front cache in this many is reported to the table, which costs less.
-const REPORT_SAMPLE: u64 = 32;
-
-/// One entry stored in this many sweeps a set of the table.
-const SWEEP_SAMPLE: u64 = 8;
-
-/// One hit in this many that the front cache did not answer drives out another entry from there.
-const PROMOTION_SAMPLE: u64 = 8;
 
 /// The identity of a cache: its order of changes, its computations under way, what hits are answered
 /// from, and its statistics. Shared by the cache's clones and namespaces. Cheap to clone.
@@ -263,124 +250,9 @@ impl Core {
         self.0.clock.advance(by);
     }
 
-    /// The value under a key, if that takes no more than a look: it lies in the front cache or in the table, is valid,
-    /// fresh and a `V`, and no computation has to know of the read. Counts a hit, or nothing.
-    ///
-    /// `touch` is called for one hit of the front cache in 64, if the store is none of larder's: it should know of it, and
-    /// gives what it keeps.
-    #[inline]
-    pub(crate) fn hit<V: Clone + 'static>(
-        &self,
-        at: Lookup<'_>,
-        touch: impl FnOnce() -> Option<Entry>,
-    ) -> Option<V> {
-        let inner = &*self.0;
-        if !inner.switch.is_on() {
-            return None;
-        }
-        if let Some(slot) = inner.front.get(at.hash)
-            && let Some(stored) = slot.as_ref()
-            && stored.hash == at.hash
-            && *stored.key == *at.key
-        {
-            let value = self.hit_value::<V>(stored)?;
-            let number = inner.stats.hit(stored.group, stored.cost);
-            if number.is_one_in(REPORT_SAMPLE) {
-                self.report_hit(stored, number.is_one_in(UPKEEP_SAMPLE), touch);
-            }
-            return Some(value);
-        }
-        self.hit_in_table(at)
-    }
-
-    /// The same for what does not lie in the front cache. Some of it does from then on.
-    #[inline(never)]
-    fn hit_in_table<V: Clone + 'static>(&self, at: Lookup<'_>) -> Option<V> {
-        let inner = &*self.0;
-        let found = inner.table.as_ref()?.get(at.hash, at.key)?;
-        let stored = found.as_ref()?;
-        let value = self.hit_value::<V>(stored)?;
-        let number = inner.stats.hit(stored.group, stored.cost);
-        if number.is_one_in(PROMOTION_SAMPLE) {
-            inner.front.offer(stored, true);
-        }
-        if number.is_one_in(UPKEEP_SAMPLE) {
-            self.sweep();
-        }
-        Some(value)
-    }
-
-    /// The value of an entry, if it is nothing but a hit.
-    #[expect(clippy::inline_always, reason = "a call costs a tenth of a hit, and the compiler makes one")]
-    #[inline(always)]
-    fn hit_value<V: Clone + 'static>(&self, stored: &Stored) -> Option<V> {
-        let inner = &*self.0;
-        let serves =
-            stored.is_fresh(inner.clock.now()) && stored.is_valid(&inner.epochs) && dependencies::is_plain();
-        if serves { stored.value::<V>().cloned() } else { None }
-    }
-
-    /// Tells the store of a hit in the front cache, and clears it there if the store keeps another entry, or none.
-    #[cold]
-    fn report_hit(&self, stored: &Arc<Stored>, is_upkeep: bool, touch: impl FnOnce() -> Option<Entry>) {
-        let is_kept = match &self.0.table {
-            Some(table) => table.use_often(stored),
-            None if is_upkeep => touch().is_some_and(|kept| Arc::ptr_eq(&kept.0, stored)),
-            None => return,
-        };
-        if !is_kept {
-            self.0.front.clear(stored);
-        }
-        if is_upkeep {
-            self.sweep();
-        }
-    }
-
     /// The table, if it is the store.
     pub(crate) fn store(&self) -> Option<&Table> {
         self.0.table.as_ref()
-    }
-
-    /// Keeps an entry in the table that is the store, or in one `apart`.
-    pub(crate) fn keep(&self, table: &Table, entry: &Entry, weight: u32) {
-        let dropped = table.insert(&entry.0, weight);
-        if dropped.evicted > 0 {
-            self.0.stats.add(|counters| &counters.evictions, dropped.evicted);
-        }
-        self.drop_from_store(dropped);
-        if fastrand::u64(..SWEEP_SAMPLE) == 0 {
-            self.sweep_table(table);
-        }
-    }
-
-    /// Takes what is under a key out of the table that is the store, or one `apart`.
-    pub(crate) fn discard(&self, table: &Table, at: Lookup<'_>) {
-        self.drop_from_store(table.remove(at.hash, at.key));
-    }
-
-    /// Drops what a store kept, and what the front cache has of it.
-    fn drop_from_store(&self, dropped: Dropped) {
-        dropped.entries.iter().for_each(|entry| self.0.front.clear(entry));
-    }
-
-    /// Frees entries of the table that is the store which can no longer be served, if there are any in the next sets.
-    pub(crate) fn sweep(&self) {
-        if let Some(table) = self.store() {
-            self.sweep_table(table);
-        }
-    }
-
-    /// The same for a table `apart`.
-    pub(crate) fn sweep_table(&self, table: &Table) {
-        let (now, epochs) = (self.now(), self.epochs());
-        let count =
-            |stored: &Stored| {
-                let is_expired = stored.is_expired(now);
-                self.count(|counters| {
-                    if is_expired { &counters.expired_dropped } else { &counters.invalidated_dropped }
-                });
-            };
-        self.drop_from_store(table.sweep(|stored| stored.is_over(now, epochs), count));
     }
 
     /// Whether an entry of any type may be used now, and how: the one answer for all reads but the hit in the front
@@ -397,12 +269,6 @@ impl Core {
     /// The same, of an entry whose value is to be a `V`.
     pub(crate) fn judge_as<V: 'static>(&self, entry: &Entry) -> Result<Freshness, Unusable> {
         entry.value::<V>().ok_or(Unusable::OtherType).and_then(|_| self.judge(entry))
-    }
-
-    /// Counts a hit on an entry that did not lie in the front cache, and may put it there.
-    pub(crate) fn store_hit(&self, entry: &Entry) {
-        let number = self.0.stats.hit(entry.0.group, entry.0.cost);
-        self.0.front.offer(&entry.0, number.is_one_in(PROMOTION_SAMPLE));
     }
 
     /// Counts a value that was served, `fresh` or past its `ttl`.

@@ -1,6 +1,6 @@
 //! Database transactions: invalidations that wait for the commit, and reads that the cache neither answers nor keeps.
 //!
-//! What is changed inside of a transaction is seen by nobody else before its commit, and perhaps never. So inside of a
+//! What is changed inside of a transaction is seen by no other transaction before its commit, and perhaps never. So inside of a
 //! scope nothing that is computed is stored or given to other callers, and what was invalidated is not read from the cache;
 //! it is invalidated for all at the end.
 
@@ -210,7 +210,7 @@ impl Collected {
 
 /// Invalidates all, here and now.
 fn invalidate(all: Vec<OfCache>) -> Invalidating {
-    let mut under_way: Vec<_> = all.iter().map(|of| of.cache.storage().apply(&of.scopes)).collect();
+    let mut under_way: Vec<_> = all.iter().map(|of| Invalidating::begin(&*of.cache, &of.scopes)).collect();
     match under_way.len() {
         0 | 1 => under_way.pop().unwrap_or_else(|| Invalidating::done(Invalidation::Delivered(Epoch::ZERO))),
         _ => Invalidating::under_way(async move {

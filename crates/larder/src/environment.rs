@@ -23,7 +23,8 @@ use crate::{
 /// | `LARDER_COMPRESSION` | `none`, `lz4`, or `zstd` (with that feature) | `lz4` |
 /// | `LARDER_BYPASS_AFTER` | out of touch with Redis for this many seconds, serve nothing from memory | serve |
 ///
-/// An empty variable counts as absent.
+/// An empty variable counts as absent. `LARDER_DISABLED=1` disables all caches of a process, however they are made: see
+/// [`CacheExt::disable`](crate::CacheExt::disable).
 ///
 /// ```no_run
 /// # async fn start() -> larder::Result<()> {

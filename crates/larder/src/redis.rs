@@ -23,6 +23,7 @@ mod rejections;
 mod script;
 mod server_info;
 mod settings;
+mod shared;
 mod unshareable;
 mod url;
 
@@ -32,7 +33,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -55,15 +56,14 @@ pub use self::{
     settings::OutOfTouch,
 };
 use crate::{
-    cache::{Cache, Invalidating, Invalidation, Kept, Leased, SharedStorage, Storage},
+    cache::{Cache, Invalidating, Invalidation, Kept, SharedStorage, Storage},
     cache_core::{Core, Lookup},
     entry::Entry,
     epoch::{Announcement, Epoch},
     error::Result,
     link::{Link, Operation, Server},
-    lock::LockGuard,
     memory::MemoryCache,
-    scope::{Scope, ScopeHash},
+    scope::Scope,
     value::ValueType,
     wire::Wire,
 };
@@ -408,48 +408,6 @@ impl Storage for RedisCache {
     /// Of what cannot be shared.
     fn kept(&self) -> Kept {
         self.unshared.get().map(Storage::kept).unwrap_or_default()
-    }
-}
-
-#[async_trait]
-impl SharedStorage for RedisCache {
-    fn link(&self) -> Link {
-        Self::link(self)
-    }
-
-    fn server_time(&self) -> Option<SystemTime> {
-        let since = self.remote.log.contact().server_now_ms()?;
-        UNIX_EPOCH.checked_add(Duration::from_millis(since))
-    }
-
-    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
-        self.remote.lease(&self.core, at, of, (cover, waits)).await
-    }
-
-    async fn take_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
-        self.remote.take_lock(name, ttl).await
-    }
-
-    async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
-        self.remote.count(key, by, ttl).await
-    }
-
-    async fn wait_for(&self, epoch: Epoch) -> bool {
-        /// The log's reader pauses for 20 ms at most, and a server may hold up for a second what it copies.
-        const SOON: Duration = Duration::from_secs(1);
-        epoch == Epoch::ZERO || self.remote.log.wait_for(epoch, Instant::now() + SOON).await
-    }
-
-    async fn flush(&self, limit: Duration) -> bool {
-        const PAUSE: Duration = Duration::from_millis(2);
-        let end = Instant::now() + limit;
-        while Self::link(self).waiting > 0 {
-            if Instant::now() >= end || tokio::runtime::Handle::try_current().is_err() {
-                return false;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        true
     }
 }
 

@@ -66,26 +66,17 @@ impl Traced {
     /// A computation, for the call that `self` is, or else within whatever span there is; of several keys, if `key` is
     /// empty.
     pub(crate) fn compute(&self, cache: &str, function: &str, namespace: &str, key: &str) -> Self {
-        let traced = Self::new(|| match &self.0 {
-            Some(open) => tracing::debug_span!(
+        let traced = Self::new(|| {
+            tracing::debug_span!(
                 target: "larder",
-                parent: &open.0,
+                parent: self.0.as_ref().map_or_else(Span::current, |open| open.0.clone()),
                 "larder.compute",
                 cache,
                 function,
                 namespace,
                 outcome = Empty,
                 key = Empty,
-            ),
-            None => tracing::debug_span!(
-                target: "larder",
-                "larder.compute",
-                cache,
-                function,
-                namespace,
-                outcome = Empty,
-                key = Empty,
-            ),
+            )
         });
         traced.record_key(key);
         traced

@@ -6,7 +6,7 @@ mod spans;
 
 use std::{convert::Infallible, time::Duration};
 
-use larder::{CacheExt, MemoryCache, Policy, TieredCache, cached};
+use larder::{CacheExt, MemoryCache, Policy, TieredCache, cached, invalidate};
 use larder_servers::{DEADLINE, RedisServer};
 use tracing::{Instrument as _, Level};
 
@@ -158,4 +158,36 @@ async fn invalidations_and_reads_from_redis() {
     let invalidate = invalidate.unwrap();
     assert_eq!((invalidate.field("outcome"), invalidate.field("what")), ("delivered", ""));
     assert!(invalidate.field("epoch").contains('-') && invalidate.closed, "{invalidate:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_found_in_memory_is_no_span_though_it_is_due_for_a_refresh() {
+    listen(Level::DEBUG);
+    let server = RedisServer::start();
+    let cache = TieredCache::connect(format!("{}?prefix=due", server.url())).await.unwrap().namespace("due");
+    let policy = Policy::builder().ttl(Duration::from_secs(60)).refresh_ahead(0.001).build().unwrap();
+    cache.insert("key", &1, policy).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(cache.get::<i32>("key").await.unwrap(), Some(1));
+    let gets = || seen("namespace", "due").iter().filter(|span| span.name == "larder.get").count();
+    assert_eq!(gets(), 0);
+    assert_eq!(cache.get::<i32>("nothing").await.unwrap(), None);
+    assert_eq!(gets(), 1, "what asks the server is one");
+}
+
+#[tokio::test]
+async fn what_a_transaction_invalidates_is_one_invalidation() {
+    #[invalidate("a:<id>", "b:<id>", "c:<id>", "d:<id>", "e:<id>", cache = cache)]
+    async fn change(cache: &MemoryCache, id: u64) {}
+
+    listen(Level::DEBUG);
+    let cache = MemoryCache::new(10);
+    let scope = larder::deferred();
+    scope.run(async { change(&cache, 7).await }).await;
+    let invalidations = || {
+        all().iter().filter(|span| span.name == "larder.invalidate" && span.field("scopes") == "5").count()
+    };
+    assert_eq!(invalidations(), 0);
+    scope.commit().await;
+    assert_eq!(invalidations(), 1);
 }

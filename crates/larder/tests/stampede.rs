@@ -268,6 +268,11 @@ async fn when_one_of_them_succeeds_the_others_have_its_value() {
     assert_eq!(failed, 9);
     let stats = cache.stats();
     assert!(stats.computations <= 9 + 4, "{stats:?}");
+    assert_eq!(
+        cache.function_stats()[0].stats.joined,
+        stats.joined,
+        "what has no function of its own counts, too"
+    );
     assert!(most <= 4, "{most} at once");
 }
 

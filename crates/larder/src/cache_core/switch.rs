@@ -24,7 +24,7 @@ impl Switch {
 
     #[inline]
     pub(super) fn is_on(&self) -> bool {
-        // It orders nothing: what is stored and served is judged by the one rule, whoever sees the switch when.
+        // It orders nothing: what is stored and served is judged by the one rule, at whatever moment a thread sees the switch.
         self.0.load(Ordering::Relaxed)
     }
 

@@ -60,7 +60,7 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
     }
 
     /// The same for a function that is new to the cache, and for a call that does not look.
-    #[inline(never)]
+    #[cold]
     fn begin_slowly<V: LocalValue>(
         cache: &'c C,
         site: Site,

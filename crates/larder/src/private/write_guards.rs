@@ -159,7 +159,7 @@ impl<C: Cache + ?Sized> Drop for Put<'_, C> {
             let key = [Scope::key(key)];
             drop(match &self.deferred {
                 Some(deferred) => deferred.collect(self.cache, &key),
-                None => Some(self.cache.storage().apply(&key)),
+                None => Some(Invalidating::begin(self.cache, &key)),
             });
         }
     }

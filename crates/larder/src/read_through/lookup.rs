@@ -69,13 +69,7 @@ pub(super) fn find<V: LocalValue>(
     at: Lookup<'_>,
 ) -> Option<(Entry, Freshness)> {
     let core = cache.core();
-    if !core.is_enabled() {
-        return None;
-    }
-    let entry = cache.storage().peek(at)?;
-    if deferred::covers(core, &entry) {
-        return None;
-    }
+    let entry = cache.storage().peek(at).filter(|entry| !is_passed_by(core, entry))?;
     match core.judge_as::<V>(&entry) {
         Ok(freshness) => return Some((entry, freshness)),
         Err(Unusable::OtherType) => {
@@ -91,6 +85,12 @@ pub(super) fn find<V: LocalValue>(
         Err(Unusable::Invalidated) => core.count_in(entry.0.group, |counters| &counters.invalidated_reads),
     }
     None
+}
+
+/// Whether the caller is to have no use of an entry, valid or not: the cache is disabled, or a transaction that the call is
+/// a part of has invalidated it.
+fn is_passed_by(core: &Core, entry: &Entry) -> bool {
+    !core.is_enabled() || deferred::covers(core, entry)
 }
 
 /// Whether there may be more than what is found locally.
@@ -125,7 +125,7 @@ pub(super) async fn read_one<V: LocalValue>(
 
 fn usable<V: LocalValue>(core: &Core, entry: Entry) -> Option<(Entry, Freshness)> {
     let freshness = core.judge_as::<V>(&entry).ok()?;
-    (!deferred::covers(core, &entry)).then_some((entry, freshness))
+    (!is_passed_by(core, &entry)).then_some((entry, freshness))
 }
 
 /// Gives an entry's value to a caller: counted, and recorded as read.
@@ -164,16 +164,18 @@ pub(crate) async fn get_missing<V: Value>(
     key::check(key)?;
     let at = Lookup { key, hash: missed.hash };
     let (core, of) = (cache.core(), by_hand::<V>(cache));
-    let (_, namespace) = core.statistics().names(of.group);
-    let span = match cache.storage().reads_further() {
-        true => Traced::get(core.name(), "", namespace, key),
-        // What waits for nothing is no span.
-        false => Traced::default(),
-    };
-    let found = span.clone().wrap(within_ttl_anywhere::<V>(cache, at, missed.entry, of)).await;
-    match &found {
-        Some(_) => span.answered("hit", "redis"),
-        None => span.record("outcome", "miss"),
+    let mut found = within_ttl(missed.entry);
+    // What waits for nothing is no span.
+    if found.is_none() && reads_further(cache) {
+        let (_, namespace) = core.statistics().names(of.group);
+        let span = Traced::get(core.name(), "", namespace, key);
+        found = within_ttl(span.clone().wrap(read_one::<V>(cache, at, of)).await);
+        if found.is_some() {
+            core.count_in(of.group, |counters| &counters.hits_shared);
+            span.answered("hit", "redis");
+        } else {
+            span.record("outcome", "miss");
+        }
     }
     Ok(serve_found(core, at, found, of.group))
 }
@@ -195,21 +197,6 @@ fn by_hand<V: Value>(cache: &(impl Cache + ?Sized)) -> ValueType {
     ValueType::of::<V>(None).counted_in(cache.core().statistics().group("", cache.prefix()))
 }
 
-/// The entry under a key that is within its `ttl`: what was `found` locally, or else from the store that takes waiting.
-async fn within_ttl_anywhere<V: Value>(
-    cache: &(impl Cache + ?Sized),
-    at: Lookup<'_>,
-    found: Option<(Entry, Freshness)>,
-    of: ValueType,
-) -> Option<(Entry, Freshness)> {
-    if let Some(found) = within_ttl(found) {
-        return Some(found);
-    }
-    let read = within_ttl(read_one::<V>(cache, at, of).await)?;
-    cache.core().count_in(of.group, |counters| &counters.hits_shared);
-    Some(read)
-}
-
 /// As `get`, for several keys that lookups missed, in their order.
 pub(crate) async fn get_many_missing<V: Value>(
     cache: &(impl Cache + ?Sized),
@@ -224,7 +211,7 @@ pub(crate) async fn get_many_missing<V: Value>(
     let lookups: Vec<_> = sought.iter().map(|&index| keys[index]).collect();
     let (core, of) = (cache.core(), by_hand::<V>(cache));
     let (_, namespace) = core.statistics().names(of.group);
-    let span = match cache.storage().reads_further() {
+    let span = match reads_further(cache) {
         true => Traced::get_many(core.name(), "", namespace, lookups.len()),
         false => Traced::default(),
     };
@@ -261,8 +248,7 @@ pub(crate) async fn find_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key:
     key::check(&key).ok()?;
     let core = cache.core();
     let at = core.lookup(&key);
-    let found = find::<V>(cache, at);
-    let found = match within_ttl(found) {
+    let found = match within_ttl(find::<V>(cache, at)) {
         None => within_ttl(read_one::<V>(cache, at, by_hand::<V>(cache)).await),
         found => found,
     };
@@ -279,7 +265,7 @@ pub(crate) async fn find_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key:
 pub(crate) fn find_local<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Option<V> {
     let key = full_key(cache, key);
     let core = cache.core();
-    let usable = |entry: &Entry| core.is_enabled() && entry.0.is_valid(core.epochs());
+    let usable = |entry: &Entry| !is_passed_by(core, entry) && entry.0.is_valid(core.epochs());
     let entry = cache.storage().peek(core.lookup(&key)).filter(usable)?;
     entry.into_value()
 }
@@ -288,11 +274,8 @@ pub(crate) fn find_local<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> 
 pub(crate) async fn look_at(cache: &(impl Cache + ?Sized), key: &str) -> Option<Entry> {
     let core = cache.core();
     let at = core.lookup(key);
-    let within_ttl = |entry: &Entry| {
-        core.is_enabled()
-            && core.judge(entry).is_ok_and(Freshness::is_within_ttl)
-            && !deferred::covers(core, entry)
-    };
+    let within_ttl =
+        |entry: &Entry| !is_passed_by(core, entry) && core.judge(entry).is_ok_and(Freshness::is_within_ttl);
     if let Some(entry) = cache.storage().peek(at).filter(within_ttl) {
         return Some(entry);
     }

@@ -147,7 +147,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             let work = self.work::<V>();
             let turn = self.core().turns().take((work.key, work.value_type)).await;
             if let Some(entry) = self.find_new::<V>() {
-                self.core().count(|counters| &counters.joined);
+                self.count(|counters| &counters.joined);
+                self.span.record("outcome", "joined");
                 return Step::Done(Ok(receive(self.core(), &entry)));
             }
             progress.turn = Some(turn);

@@ -1,0 +1,105 @@
+//! Tags for caches in front, and dropping what is stored.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use http::request::Parts;
+use larder::{CacheExt as _, Invalidating};
+
+use super::{HttpCache, header_name};
+use crate::purge::Purge;
+
+impl HttpCache {
+    /// Sends the tags of responses on, in these headers: for a CDN in front, which can then be purged by the same words. By
+    /// default no tags are sent to clients.
+    ///
+    /// Each of the headers has all tags of the response: those of its [path](Self::tag), of its [extensions](crate::Caching),
+    /// and of the headers `Surrogate-Key` and `Cache-Tag` of its handler. Commas separate them in `Cache-Tag` and `Edge-Cache-Tag`,
+    /// blanks in all others; a tag that cannot be written so is left out, as are [groups](crate::cache_group), which have a header of
+    /// their own. Responses that go past the cache have the tags of their handlers' headers only. Most CDNs remove the
+    /// header; without one in front, all clients see the tags.
+    ///
+    /// ```
+    /// # use larder_http::HttpCache;
+    /// let cache = HttpCache::new(larder::global())
+    ///     .tag("/users/<id>", "user:<id>")
+    ///     .send_tags(["surrogate-key"]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If a name is not a valid header name.
+    pub fn send_tags<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let names: Vec<_> = names.into_iter().map(header_name).collect();
+        self.with(|config| config.sent_tags = names)
+    }
+
+    /// Drops stored responses, in all processes, and calls the hooks of [`on_purge`](Self::on_purge).
+    ///
+    /// It is done here when this returns; the future tells how far the news has come, as that of
+    /// [`invalidate`](larder::CacheExt::invalidate). Dropping it undoes nothing.
+    ///
+    /// ```
+    /// use larder_http::{HttpCache, Purge};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let cache = HttpCache::new(larder::global());
+    /// cache.purge([Purge::tag("user:7"), Purge::url("example.com", "/news?page=1")]).await;
+    /// # }
+    /// ```
+    pub fn purge(&self, purges: impl IntoIterator<Item = Purge>) -> Invalidating {
+        let purges: Vec<_> = purges.into_iter().collect();
+        let scopes: Vec<_> = purges.iter().map(|purge| purge.scope(self.config.sort_query)).collect();
+        let invalidating = self.config.cache.invalidate(scopes);
+        for hook in self.config.on_purge.iter().filter(|_| !purges.is_empty()) {
+            // The user's. It must not end a request that was answered.
+            if catch_unwind(AssertUnwindSafe(|| hook(&purges))).is_err() {
+                tracing::error!(
+                    "a hook of `HttpCache::on_purge` panicked: caches in front may keep what was purged here"
+                );
+            }
+        }
+        invalidating
+    }
+
+    /// Calls `hook` with what is purged through this cache and its clones, to purge caches in front as well: by
+    /// [`purge`](Self::purge), by `PURGE` ([`accept_purge`](Self::accept_purge)), by unsafe requests to URLs, and by
+    /// `Cache-Group-Invalidation`.
+    ///
+    /// It is called after the responses were dropped here, in this process alone, on the thread of the request: it should
+    /// send what it has to send in a task of its own. Invalidations of the `larder` cache itself, such as those of
+    /// `#[invalidate]`, do not call it; neither do those of other processes.
+    ///
+    /// ```
+    /// # use larder_http::{HttpCache, Purge};
+    /// let (sender, receiver) = tokio::sync::mpsc::unbounded_channel::<Purge>();
+    /// let cache = HttpCache::new(larder::global()).on_purge(move |purges| {
+    ///     for purge in purges {
+    ///         // A task at the other end sends them to the CDN.
+    ///         let _ = sender.send(purge.clone());
+    ///     }
+    /// });
+    /// ```
+    pub fn on_purge(self, hook: impl Fn(&[Purge]) + Send + Sync + 'static) -> Self {
+        self.with(|config| config.on_purge.push(Arc::new(hook)))
+    }
+
+    /// Answers requests with the method `PURGE` for which `is_allowed` returns true: the stored responses of their URL are
+    /// dropped, or those with the tags in their `Surrogate-Key` or `Cache-Tag` header if they have one. The answer is 204, and
+    /// 403 to all others. By default they go to the handler, as all methods that are not known.
+    ///
+    /// `is_allowed` decides who may make handlers work: let it compare a secret, or the address of the client.
+    ///
+    /// ```
+    /// # use larder_http::HttpCache;
+    /// let cache = HttpCache::new(larder::global()).accept_purge(|request| {
+    ///     request.headers.get("authorization").is_some_and(|secret| secret == "Bearer of the deployment")
+    /// });
+    /// ```
+    pub fn accept_purge(self, is_allowed: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+        self.with(|config| config.may_purge = Some(Arc::new(is_allowed)))
+    }
+}

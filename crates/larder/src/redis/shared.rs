@@ -1,0 +1,59 @@
+//! What several processes do together through Redis.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+
+use super::RedisCache;
+use crate::{
+    cache::{Leased, SharedStorage},
+    cache_core::Lookup,
+    epoch::Epoch,
+    error::Result,
+    link::Link,
+    lock::LockGuard,
+    scope::ScopeHash,
+    value::ValueType,
+};
+
+#[async_trait]
+impl SharedStorage for RedisCache {
+    fn link(&self) -> Link {
+        Self::link(self)
+    }
+
+    fn server_time(&self) -> Option<SystemTime> {
+        let since = self.remote.log.contact().server_now_ms()?;
+        UNIX_EPOCH.checked_add(Duration::from_millis(since))
+    }
+
+    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
+        self.remote.lease(&self.core, at, of, (cover, waits)).await
+    }
+
+    async fn take_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
+        self.remote.take_lock(name, ttl).await
+    }
+
+    async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
+        self.remote.count(key, by, ttl).await
+    }
+
+    async fn wait_for(&self, epoch: Epoch) -> bool {
+        /// The log's reader pauses for 20 ms at most, and a server may hold up for a second what it copies.
+        const SOON: Duration = Duration::from_secs(1);
+        epoch == Epoch::ZERO || self.remote.log.wait_for(epoch, Instant::now() + SOON).await
+    }
+
+    async fn flush(&self, limit: Duration) -> bool {
+        const PAUSE: Duration = Duration::from_millis(2);
+        let end = Instant::now() + limit;
+        while Self::link(self).waiting > 0 {
+            if Instant::now() >= end || tokio::runtime::Handle::try_current().is_err() {
+                return false;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        true
+    }
+}
