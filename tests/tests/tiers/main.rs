@@ -10,6 +10,7 @@ mod in_process;
 mod invalidation;
 mod memory;
 mod phases;
+mod transactions;
 
 use larder::{CacheExt, Value};
 
