@@ -51,34 +51,25 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
             key.literal(cache.prefix());
         }
         build(&mut key);
-        if look && !key.failed() && cache.core().has_admitted(site) {
-            read_through::look(cache, key.as_str())
-                .map_err(|missed| Self::after(cache, &key, false, Some(missed), function))
-        } else {
-            Self::begin_slowly(cache, site, look, &key, function)
+        let core = cache.core();
+        let admitted = core.has_admitted(site) || core.admit::<V>(cache.prefix(), site);
+        if look && admitted && !key.failed() {
+            // The only call of it here, so that it is no call at all.
+            return read_through::look(cache, key.as_str())
+                .map_err(|missed| Self::after(cache, &key, false, Some(missed), function));
         }
+        Err(Self::without_look(cache, &key, (look, admitted), function))
     }
 
-    /// The same for a function that is new to the cache, and for a call that does not look.
+    /// A call that refreshes, or goes without the cache.
     #[cold]
-    fn begin_slowly<V: LocalValue>(
-        cache: &'c C,
-        site: Site,
-        look: bool,
-        key: &Key,
-        function: &'static str,
-    ) -> Result<V, Self> {
-        let admitted = cache.core().admit::<V>(cache.prefix(), site);
-        if look && admitted && !key.failed() {
-            return read_through::look(cache, key.as_str())
-                .map_err(|missed| Self::after(cache, key, false, Some(missed), function));
-        }
+    fn without_look(cache: &'c C, key: &Key, (look, admitted): (bool, bool), function: &'static str) -> Self {
         let call = Self::after(cache, key, !look, None, function);
         if !look {
             // In a transaction it stores nothing, and what it replaces is not served after the commit.
             deferred::collect(cache, &[Scope::key(key.as_str())]);
         }
-        Err(Self { failed: call.failed || !admitted, ..call })
+        Self { failed: call.failed || !admitted, ..call }
     }
 
     #[inline(never)]
