@@ -11,8 +11,12 @@
 //! frequency, a hit raises the mark, up to seven; when a used entry has to go, all marks of its set are lowered by one,
 //! and so are those of every set when the hand has gone round 32 times: what was used long ago ages, and soonest where
 //! places are short. A new entry begins at zero, and so goes before all that was used: a scan drives out itself. A set
-//! remembers 16 bits of the hashes of the last eight that went; what comes back soon begins at one. By recency, the mark is the time of the last use, in sixteenths of the
-//! time in which as much is stored as the table keeps.
+//! remembers 16 bits of the hashes of the last eight that went; what comes back soon begins at one. By recency, the mark
+//! is the time of the last use, in sixteenths of the time in which as much is stored as the table keeps.
+//!
+//! While the table is not full, a set may be: one in a thousand, as hashes fall. An entry that finds its set so goes to
+//! a second one, which other bits of its hash pick, and a read that does not find its key in the first set looks there
+//! ([two choices](https://en.wikipedia.org/wiki/2-choice_hashing)). Only if both are full is an entry evicted early.
 //!
 //! The table grows with its use, one set at a time ([`sets`]), and is swept the same way: now and then a call looks at
 //! the next set, and drops what can no longer be served ([`Table::sweep`]). Nothing is dropped, and no code that is not
@@ -37,7 +41,7 @@ use smallvec::SmallVec;
 
 use self::{
     set::{Locked, Set, Victim},
-    sets::Sets,
+    sets::{Sets, second},
 };
 use crate::{
     deferred_drop,
@@ -132,10 +136,10 @@ impl Table {
             let count = self.sets.count();
             let set = self.sets.of(hash, count);
             if let Some((way, found)) = set.find(hash, key) {
-                match self.eviction {
-                    Eviction::TinyLfu => set.use_more(way),
-                    Eviction::Lru => set.mark(way, self.time.load(Ordering::Relaxed)),
-                }
+                self.mark_used(set, way);
+                return Some(found);
+            }
+            if let Some(found) = self.get_second(hash, key, count) {
                 return Some(found);
             }
             // Else it may have moved to another set while it was sought.
@@ -145,11 +149,36 @@ impl Table {
         }
     }
 
+    /// The same in the second set of a hash, where there are `count`.
+    #[inline(never)]
+    fn get_second(&self, hash: u64, key: &str, count: usize) -> Option<Guard<Option<Arc<Stored>>>> {
+        let set = self.sets.of(second(hash), count);
+        let (way, found) = set.find(hash, key)?;
+        self.mark_used(set, way);
+        Some(found)
+    }
+
+    #[inline]
+    fn mark_used(&self, set: &Set, way: usize) {
+        match self.eviction {
+            Eviction::TinyLfu => set.use_more(way),
+            Eviction::Lru => set.mark(way, self.time.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// The set that a key lies in, with its way and its entry.
+    fn find(&self, hash: u64, key: &str) -> Option<(&Set, usize, Guard<Option<Arc<Stored>>>)> {
+        let count = self.sets.count();
+        [hash, second(hash)].into_iter().find_map(|picks| {
+            let set = self.sets.of(picks, count);
+            set.find(hash, key).map(|(way, found)| (set, way, found))
+        })
+    }
+
     /// Marks an entry as used as much as can be: several hits were answered elsewhere. Returns whether it is kept, and no
     /// other one under its key.
     pub(crate) fn use_often(&self, stored: &Arc<Stored>) -> bool {
-        let set = self.sets.of(stored.hash, self.sets.count());
-        let Some((way, found)) = set.find(stored.hash, &stored.key) else { return false };
+        let Some((set, way, found)) = self.find(stored.hash, &stored.key) else { return false };
         match self.eviction {
             Eviction::TinyLfu => set.use_most(way),
             Eviction::Lru => set.mark(way, self.time.load(Ordering::Relaxed)),
@@ -165,7 +194,7 @@ impl Table {
 
     /// Whether anything lies under a key.
     pub(crate) fn has(&self, hash: u64, key: &str) -> bool {
-        self.sets.of(hash, self.sets.count()).find(hash, key).is_some()
+        self.find(hash, key).is_some()
     }
 
     /// Puts an entry in the place of what is under its key, or in a place of its own, unless it is heavier than all that
@@ -216,11 +245,16 @@ impl Table {
     /// Puts an entry in the place of what is under its key, if that is there and not lighter: false if it was not. What
     /// is lighter is taken out.
     fn replace(&self, stored: &Arc<Stored>, weight: u32, dropped: &mut Dropped) -> bool {
-        if !self.has(stored.hash, &stored.key) {
-            // If it is being stored or moved at this moment, that is seen when this one is.
-            return false;
-        }
-        let mut set = self.lock(stored.hash);
+        // If it is being stored or moved at this moment, that is seen when this one is.
+        self.has(stored.hash, &stored.key)
+            && [stored.hash, second(stored.hash)]
+                .into_iter()
+                .any(|picks| self.replace_in(picks, stored, weight, dropped))
+    }
+
+    /// The same in the set that these bits pick.
+    fn replace_in(&self, picks: u64, stored: &Arc<Stored>, weight: u32, dropped: &mut Dropped) -> bool {
+        let mut set = self.lock(picks);
         let Some(way) = set.way_of(stored.hash, &stored.key) else { return false };
         let before = set.weight(way);
         if before < weight {
@@ -232,15 +266,30 @@ impl Table {
         true
     }
 
-    /// Puts an entry in its set. Its weight was counted.
+    /// Puts an entry in one of its sets. Its weight was counted.
     fn place(&self, stored: &Arc<Stored>, weight: u32, dropped: &mut Dropped) {
         let time = self.pass_time(weight);
+        let picks = stored.hash;
+        // Two that store under one key at the same time may leave an entry of it in each set: the one rule judges both.
+        let _is_placed = self.place_in((picks, false), stored, (weight, time), dropped)
+            || self.place_in((second(picks), false), stored, (weight, time), dropped)
+            || self.place_in((picks, true), stored, (weight, time), dropped);
+    }
+
+    /// The same in the set that these bits pick; false if it is full, and may not evict what is least used there.
+    fn place_in(
+        &self,
+        (picks, evicts): (u64, bool),
+        stored: &Arc<Stored>,
+        (weight, time): (u32, u8),
+        dropped: &mut Dropped,
+    ) -> bool {
         loop {
-            let mut set = self.lock(stored.hash);
+            let mut set = self.lock(picks);
             if let Some(way) = set.way_of(stored.hash, &stored.key) {
                 self.usage.weight.fetch_sub(set.weight(way).into(), Ordering::Relaxed);
                 dropped.entries.extend(set.swap(way, stored, weight));
-                return;
+                return true;
             }
             let way = match set.free_way() {
                 Some(way) => way,
@@ -250,6 +299,7 @@ impl Table {
                     self.split(&lock(&self.growing), dropped);
                     continue;
                 }
+                None if !evicts => return false,
                 None => {
                     let victim = self.victim_in(&set);
                     let way = victim.expect("a set without a free way has entries").way;
@@ -264,7 +314,7 @@ impl Table {
             self.usage.entries.fetch_add(1, Ordering::Relaxed);
             let before = set.put(way, stored, mark, self.weighs.then_some(weight));
             debug_assert!(before.is_none(), "the way was free");
-            return;
+            return true;
         }
     }
 
@@ -342,9 +392,11 @@ impl Table {
     /// Takes out what is under a key.
     pub(crate) fn remove(&self, hash: u64, key: &str) -> Dropped {
         let mut dropped = Dropped::default();
-        let mut set = self.lock(hash);
-        if let Some(way) = set.way_of(hash, key) {
-            self.remove_from(&mut set, way, &mut dropped);
+        for picks in [hash, second(hash)] {
+            let mut set = self.lock(picks);
+            if let Some(way) = set.way_of(hash, key) {
+                self.remove_from(&mut set, way, &mut dropped);
+            }
         }
         dropped
     }
@@ -393,12 +445,12 @@ impl Table {
         }
     }
 
-    /// The set of a hash, locked. That it is this one changes under its lock alone.
-    fn lock(&self, hash: u64) -> Locked<'_> {
+    /// The set that these bits pick, locked. That it is this one changes under its lock alone.
+    fn lock(&self, picks: u64) -> Locked<'_> {
         loop {
-            let set = self.sets.of(hash, self.sets.count());
+            let set = self.sets.of(picks, self.sets.count());
             let locked = set.lock();
-            if std::ptr::eq(set, self.sets.of(hash, self.sets.count())) {
+            if std::ptr::eq(set, self.sets.of(picks, self.sets.count())) {
                 return locked;
             }
         }

@@ -28,7 +28,7 @@ pub(super) struct Sets {
 
 impl Sets {
     /// Entries for each set. Those that are not split yet, and will be, have up to twice as many; and it is unlikely for
-    /// one with twice as many on average to have more than its ways.
+    /// one with twice as many on average to have more than its ways, and next to impossible for two of them.
     pub(super) const LOAD: usize = 4;
 
     pub(super) fn new() -> Self {
@@ -67,12 +67,22 @@ impl Sets {
     pub(super) fn split_next(&self) -> impl Iterator<Item = Arc<Stored>> + use<> {
         let new = self.count();
         self.allocate(new);
-        let mut split = self.at(index(new as u64, new)).lock();
-        let copied = split.copy_to(self.at(new), |hash| index(hash, new + 1) == new);
+        let stays = index(new as u64, new);
+        let mut split = self.at(stays).lock();
+        // What one of its two picks still leads to is found where it is.
+        let copied = split.copy_to(self.at(new), |hash| {
+            [hash, second(hash)].iter().all(|picks| index(*picks, new + 1) != stays)
+        });
         // Before anything goes from where it was: a reader who does not find it there looks at this again.
         self.count.store(new + 1, Ordering::Release);
         copied.into_iter().filter_map(|way| split.remove(way).0).collect::<Vec<_>>().into_iter()
     }
+}
+
+/// The bits of a hash that pick its second set.
+#[inline]
+pub(super) fn second(hash: u64) -> u64 {
+    hash.rotate_right(24)
 }
 
 #[inline]

@@ -89,7 +89,9 @@ fn check(table: &Table) -> HashMap<Arc<str>, Arc<Stored>> {
     let mut all = HashMap::new();
     for index in 0..count {
         for (_, entry) in table.sets.at(index).entries(|_| true) {
-            assert!(std::ptr::eq(table.sets.of(entry.hash, count), table.sets.at(index)), "in the wrong set");
+            let is_one_of_its_sets =
+                |picks: &u64| std::ptr::eq(table.sets.of(*picks, count), table.sets.at(index));
+            assert!([entry.hash, second(entry.hash)].iter().any(is_one_of_its_sets), "in the wrong set");
             assert!(all.insert(entry.key.clone(), entry).is_none(), "a key is there twice");
         }
     }
@@ -109,8 +111,7 @@ fn entries_are_found_replaced_and_removed_while_it_grows() {
             assert_eq!(dropped.evicted, 0, "it is replaced");
         }
     }
-    // Seldom is there a set that too many belong to.
-    assert!(evicted < 50, "{evicted} had to go");
+    assert_eq!(evicted, 0, "there is room for all");
     let all = check(&table);
     assert_eq!(all.len() as u64, 50_000 - evicted);
     assert!(table.sets.count() * Sets::LOAD >= 49_000, "it has grown");
@@ -132,12 +133,12 @@ fn keys_of_one_hash_are_told_apart() {
         let found = table.get(7, &n.to_string()).expect("they fit in one set");
         assert_eq!(found.as_ref().and_then(|entry| entry.value::<u64>()), Some(&n));
     }
-    // All hashes equal is the worst there is: one set is all they have.
+    // All hashes equal is the worst there is: two sets are all they have.
     for n in 0..1_000 {
         drop(table.insert(&world.entry_at(7, &n.to_string(), n, LONG), 1));
         assert!(table.get(7, &n.to_string()).is_some());
     }
-    assert_eq!(check(&table).len(), WAYS);
+    assert_eq!(check(&table).len(), 2 * WAYS);
 }
 
 #[test]
