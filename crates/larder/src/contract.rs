@@ -17,7 +17,11 @@ use std::{
     fmt::Display,
     future::Future,
     panic::Location,
-    sync::atomic::{AtomicU64, Ordering},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -40,6 +44,14 @@ use crate::{Cache, CacheExt, Policy, Value};
 ///
 /// At the first violation, with what was seen.
 pub async fn check<C: Cache + 'static>(make: impl AsyncFn() -> C) {
+    check_any(&|| Box::pin(async { Arc::new(make().await) as Arc<dyn Cache> })).await;
+}
+
+/// Makes a cache of any type.
+type Make<'m> = dyn Fn() -> Pin<Box<dyn Future<Output = Arc<dyn Cache>> + 'm>> + 'm;
+
+/// The same for caches of any type, so that the suite is compiled once and not once for each.
+async fn check_any(make: &Make<'_>) {
     macro_rules! run {
         ($($part:path),+ $(,)?) => {$(
             let trial = Trial::new(make().await, stringify!($part));
@@ -81,15 +93,15 @@ const HANGS: Duration = Duration::from_secs(120);
 const SOON: Duration = Duration::from_secs(10);
 
 /// A cache under examination, and keys of its own.
-struct Trial<C> {
-    cache: C,
+struct Trial {
+    cache: Arc<dyn Cache>,
     part: &'static str,
     /// What all keys and tags of this trial begin with.
     own: String,
 }
 
-impl<C: Cache + 'static> Trial<C> {
-    fn new(cache: C, part: &'static str) -> Self {
+impl Trial {
+    fn new(cache: Arc<dyn Cache>, part: &'static str) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Self { cache, part, own: format!("contract-{:x}-{number}", fastrand::u64(..)) }

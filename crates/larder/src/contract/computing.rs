@@ -17,7 +17,7 @@ use crate::{Cache, CacheExt, Scope, context};
 /// Longer than a caller takes to get as far as waiting.
 const A_WHILE: Duration = Duration::from_millis(500);
 
-pub(super) async fn many_callers_compute_once<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn many_callers_compute_once(trial: &Trial) {
     const CALLERS: usize = 200;
     let (cache, key): (Arc<dyn Cache>, _) = (trial.cache.share(), trial.key("computed"));
     let computations = Arc::new(AtomicUsize::new(0));
@@ -41,7 +41,7 @@ pub(super) async fn many_callers_compute_once<C: Cache + 'static>(trial: &Trial<
     trial.require(count == 1, format_args!("{CALLERS} callers at once made {count} computations"));
 }
 
-pub(super) async fn a_change_in_mid_flight_counts<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn a_change_in_mid_flight_counts(trial: &Trial) {
     let cache = &trial.cache;
     for scope in [Scope::key(trial.key("a:b")), Scope::prefix(trial.key("a")), Scope::all()] {
         let key = trial.key("a:b");
@@ -59,7 +59,7 @@ pub(super) async fn a_change_in_mid_flight_counts<C: Cache + 'static>(trial: &Tr
     }
 }
 
-pub(super) async fn what_was_read_covers_what_was_computed<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn what_was_read_covers_what_was_computed(trial: &Trial) {
     let cache = &trial.cache;
     let (leaf, tag) = (trial.key("leaf:1"), trial.tag("leaf"));
     let (copy, of_copy) = (trial.key("copy"), trial.key("copy of copy"));
@@ -96,7 +96,7 @@ pub(super) async fn what_was_read_covers_what_was_computed<C: Cache + 'static>(t
     );
 }
 
-pub(super) async fn a_failure_is_not_kept<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn a_failure_is_not_kept(trial: &Trial) {
     let (cache, key) = (&trial.cache, trial.key("failing"));
     let failed = cache.get_or_compute_shared(&key, &LONG, async || Err::<u32, _>("failed")).await;
     trial.require(failed == Err("failed"), "a caller got another outcome than its computation's");
@@ -104,7 +104,7 @@ pub(super) async fn a_failure_is_not_kept<C: Cache + 'static>(trial: &Trial<C>) 
     trial.require(computed == Ok(1), "a failure is kept");
 }
 
-pub(super) async fn a_batch_computes_what_is_missing<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn a_batch_computes_what_is_missing(trial: &Trial) {
     let cache = &trial.cache;
     trial.keep(&trial.key(2), &20_u32, &LONG).await;
     let mut calls = 0;
@@ -122,7 +122,7 @@ pub(super) async fn a_batch_computes_what_is_missing<C: Cache + 'static>(trial: 
     }
 }
 
-pub(super) async fn threads_compute_once<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn threads_compute_once(trial: &Trial) {
     const THREADS: usize = 8;
     let runs = Arc::new(AtomicUsize::new(0));
     let threads: Vec<_> = (0..THREADS)

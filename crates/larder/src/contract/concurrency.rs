@@ -27,7 +27,7 @@ struct World {
 /// A value: the version of each source that it is made from.
 type Versions = Vec<(usize, u64)>;
 
-pub(super) async fn no_read_is_older_than_a_change_before_it<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn no_read_is_older_than_a_change_before_it(trial: &Trial) {
     let world = Arc::new(World {
         cache: trial.cache.share(),
         own: trial.own.clone(),

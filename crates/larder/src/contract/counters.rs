@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{LONG, Trial, violated};
 use crate::{Cache, CacheExt, Error, Scope};
 
-impl<C: Cache + 'static> Trial<C> {
+impl Trial {
     /// The number, while whatever keeps it can be reached.
     fn number(&self, counted: Result<i64, Error>) -> i64 {
         match counted {
@@ -22,7 +22,7 @@ impl<C: Cache + 'static> Trial<C> {
     }
 }
 
-pub(super) async fn a_counter_counts<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn a_counter_counts(trial: &Trial) {
     let (cache, key) = (&trial.cache, trial.key("counter"));
     trial.expect(cache, (&key, 0), 0).await;
     trial.expect(cache, (&key, 5), 5).await;
@@ -42,7 +42,7 @@ pub(super) async fn a_counter_counts<C: Cache + 'static>(trial: &Trial<C>) {
     trial.eventually(gone, "invalidating its key does not delete a counter").await;
 }
 
-pub(super) async fn a_counter_ends<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn a_counter_ends(trial: &Trial) {
     const WINDOW: Duration = Duration::from_secs(1);
     let (cache, key) = (&trial.cache, trial.key("window"));
     trial.number(cache.increment(&key, 5, WINDOW).await);
@@ -54,7 +54,7 @@ pub(super) async fn a_counter_ends<C: Cache + 'static>(trial: &Trial<C>) {
     trial.eventually(over, "a counter outlives its window").await;
 }
 
-pub(super) async fn no_call_is_lost<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn no_call_is_lost(trial: &Trial) {
     let (cache, key): (Arc<dyn Cache>, _) = (trial.cache.share(), trial.key("busy"));
     let tasks: Vec<_> = (0..8)
         .map(|_| {

@@ -10,7 +10,7 @@ use std::{
 use super::{LONG, SOON, Trial};
 use crate::{Cache, CacheExt, Policy, Scope};
 
-pub(super) async fn one_cache_has_one_core<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn one_cache_has_one_core(trial: &Trial) {
     let cache = &trial.cache;
     let (shared, namespace) = (cache.share(), cache.namespace("part"));
     let same = [cache.core(), shared.core(), shared.share().core(), namespace.core()]
@@ -25,7 +25,7 @@ pub(super) async fn one_cache_has_one_core<C: Cache + 'static>(trial: &Trial<C>)
     trial.require(found.is_none_or(|found| found == 1), "what is shared is another cache (clause 1)");
 }
 
-pub(super) async fn values_come_back_as_they_were<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn values_come_back_as_they_were(trial: &Trial) {
     const KEYS: usize = 5_000;
     const BATCH: usize = 500;
     let mut keys: Vec<String> = (0..KEYS).map(|n| trial.key(n)).collect();
@@ -83,14 +83,14 @@ pub(super) async fn values_come_back_as_they_were<C: Cache + 'static>(trial: &Tr
     }
 }
 
-pub(super) async fn a_replaced_value_does_not_come_back<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn a_replaced_value_does_not_come_back(trial: &Trial) {
     let key = trial.key("replaced");
     for n in 0..200_u32 {
         trial.keep(&key, &n, &LONG).await;
     }
 }
 
-pub(super) async fn another_type_is_a_miss<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn another_type_is_a_miss(trial: &Trial) {
     let key = trial.key("number");
     trial.keep(&key, &7_u32, &LONG).await;
     let text = trial.get::<String>(&trial.cache, &key).await;
@@ -99,7 +99,7 @@ pub(super) async fn another_type_is_a_miss<C: Cache + 'static>(trial: &Trial<C>)
     trial.require(number.is_none_or(|number| number == 7), "reading it as another type changed a value");
 }
 
-pub(super) async fn an_end_is_an_end<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn an_end_is_an_end(trial: &Trial) {
     const TTL: Duration = Duration::from_secs(1);
     let (cache, key) = (&trial.cache, trial.key("brief"));
     trial.keep(&trial.key("nothing"), &1_u32, &LONG).await;
@@ -126,7 +126,7 @@ pub(super) async fn an_end_is_an_end<C: Cache + 'static>(trial: &Trial<C>) {
     trial.require(found.is_none(), "a value comes back after its end (clause 2)");
 }
 
-pub(super) async fn a_dropped_call_leaves_no_harm<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn a_dropped_call_leaves_no_harm(trial: &Trial) {
     for polls in 0..6 {
         let key = trial.key(format_args!("dropped after {polls}"));
         trial.keep(&key, &1_u32, &LONG).await;
@@ -162,7 +162,7 @@ fn poll_and_drop(polls: usize, future: impl Future) {
 #[derive(Clone)]
 struct Plain(fn() -> u32);
 
-pub(super) async fn a_value_without_serde_comes_back_and_goes<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn a_value_without_serde_comes_back_and_goes(trial: &Trial) {
     let cache = &trial.cache;
     let (key, tag) = (trial.key("plain"), trial.tag("plain"));
     let policy = Policy { tags: vec![tag.clone()], ..LONG.clone() };

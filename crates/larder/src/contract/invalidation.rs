@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{LONG, Trial};
 use crate::{Cache, CacheExt, Policy, Scope};
 
-pub(super) async fn every_scope_is_applied_at_once<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn every_scope_is_applied_at_once(trial: &Trial) {
     let cache = &trial.cache;
     let key = trial.key("a:b:c");
     let tagged = Policy::builder().ttl(Duration::from_secs(3_600)).tag(trial.tag("tag")).build();
@@ -36,17 +36,12 @@ pub(super) async fn every_scope_is_applied_at_once<C: Cache + 'static>(trial: &T
     trial.keep(&key, &2_u32, &tagged).await;
 }
 
-async fn gone<C: Cache + 'static>(
-    trial: &Trial<C>,
-    by: &impl Cache,
-    key: &str,
-    what: impl std::fmt::Display,
-) {
+async fn gone(trial: &Trial, by: &impl Cache, key: &str, what: impl std::fmt::Display) {
     let served = trial.get::<u32>(by, key).await.is_some() || by.contains(key).await.unwrap_or(true);
     trial.require(!served, format_args!("{key:?} is served after it was invalidated: {what} (clause 3)"));
 }
 
-pub(super) async fn every_handle_invalidates<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn every_handle_invalidates(trial: &Trial) {
     let (cache, key) = (&trial.cache, trial.key("key"));
     let (shared, object) = (cache.share(), cache as &dyn Cache);
     trial.keep(&key, &1_u32, &LONG).await;
@@ -60,7 +55,7 @@ pub(super) async fn every_handle_invalidates<C: Cache + 'static>(trial: &Trial<C
     gone(trial, cache, &key, "applied to the core, as a message from another process would").await;
 }
 
-pub(super) async fn namespaces_are_parts<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn namespaces_are_parts(trial: &Trial) {
     let (cache, key) = (&trial.cache, trial.key("key"));
     let namespace = cache.namespace(&trial.own);
     trial.keep(&key, &1_u32, &LONG).await;
@@ -77,7 +72,7 @@ pub(super) async fn namespaces_are_parts<C: Cache + 'static>(trial: &Trial<C>) {
     trial.require(found.is_none_or(|found| found == 1), "a namespace's `bump` changed a value");
 }
 
-pub(super) async fn a_value_read_before_is_not_stored_after<C: Cache + 'static>(trial: &Trial<C>) {
+pub(super) async fn a_value_read_before_is_not_stored_after(trial: &Trial) {
     let (cache, key) = (&trial.cache, trial.key("a:b"));
     for scope in [Scope::key(&key), Scope::prefix(trial.key("a")), Scope::all()] {
         let since = cache.begin();
