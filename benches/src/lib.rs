@@ -3,6 +3,7 @@
 pub mod counter;
 pub mod guard;
 pub mod mixes;
+pub mod operations;
 
 use std::{
     future::Future,
