@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use crate::{
     ours::{self, PATIENCE},
     raw,
-    ways::Account,
+    work::Account,
 };
 
 /// How often an entry in memory is asked for until it is gone.

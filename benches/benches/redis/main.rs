@@ -8,6 +8,7 @@ mod ours;
 mod raw;
 mod timing;
 mod ways;
+mod work;
 
 use std::{env, process::ExitCode};
 

@@ -9,10 +9,7 @@ use std::{
 use larder::{CacheExt, Eviction, Invalidation, Lock, MemoryCache, Policy, RedisCache, TieredCache};
 use larder_benches::{IDS, key};
 
-use crate::{
-    raw::batch,
-    ways::{Account, LIFETIME, Run, run},
-};
+use crate::work::{Account, LIFETIME, Run, batch, run};
 
 /// How long anything may take that has to come about.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

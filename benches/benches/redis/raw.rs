@@ -3,7 +3,7 @@
 use larder_benches::{IDS, key};
 use redis::{AsyncConnectionConfig, Client, Cmd, aio::MultiplexedConnection, cmd, pipe};
 
-use crate::ways::{Account, BATCH, LIFETIME, Run, run};
+use crate::work::{Account, LIFETIME, Run, batch, run};
 
 pub(crate) async fn connect(url: &str) -> MultiplexedConnection {
     let client = Client::open(url).expect("the URL is well formed");
@@ -73,12 +73,6 @@ pub(crate) fn get_many(connection: MultiplexedConnection, by_one_command: bool) 
             }
         }
     })
-}
-
-/// The ids of a batch.
-pub(crate) fn batch(number: u64) -> std::ops::Range<u64> {
-    let first = number * BATCH % IDS;
-    first..first + BATCH
 }
 
 pub(crate) fn miss(connection: MultiplexedConnection, locked: bool) -> Run {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tokio::{runtime::Runtime, task::JoinSet};
 
-use crate::ways::{Group, Run};
+use crate::{ways::Group, work::Run};
 
 /// What was found of one way.
 pub(crate) struct Timing {

@@ -1,16 +1,11 @@
 //! What is measured: for each thing to do, the raw `redis` crate first, and larder beside it.
 
-use std::{future::Future, ops::Range, pin::Pin, sync::Arc};
-
 use larder::Lock;
-use serde::{Deserialize, Serialize};
 
-use crate::{ours, raw};
-
-pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// Does something once for each number, one after the other.
-pub(crate) type Run = Arc<dyn Fn(Range<u64>) -> Boxed<()> + Send + Sync>;
+use crate::{
+    ours, raw,
+    work::{Boxed, Run},
+};
 
 /// One way to do something.
 pub(crate) struct Way {
@@ -74,52 +69,3 @@ pub(crate) static GROUPS: &[Group] = &[
         ],
     },
 ];
-
-/// How many keys a batch has.
-pub(crate) const BATCH: u64 = 100;
-
-/// How long what is stored lives, in seconds: nothing expires while a bench runs.
-pub(crate) const LIFETIME: u64 = 3600;
-
-/// A value of about a hundred bytes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Account {
-    id: u64,
-    name: String,
-    email: String,
-    roles: Vec<String>,
-    balance: i64,
-    active: bool,
-}
-
-impl Account {
-    pub(crate) fn new(id: u64) -> Self {
-        Self {
-            id,
-            name: format!("User of the number {id}"),
-            email: format!("user-{id}@example.com"),
-            roles: vec!["reader".to_owned(), "writer".to_owned()],
-            balance: -7,
-            active: true,
-        }
-    }
-
-    pub(crate) fn encoded(id: u64) -> Vec<u8> {
-        rmp_serde::to_vec_named(&Self::new(id)).expect("it can be encoded")
-    }
-
-    pub(crate) fn decoded(bytes: &[u8]) -> Self {
-        rmp_serde::from_slice(bytes).expect("it was encoded from one")
-    }
-
-    pub(crate) fn has(&self, id: u64) -> bool {
-        self.id == id
-    }
-}
-
-/// The run that does this for every number.
-pub(crate) fn run<F: Future<Output = ()> + Send + 'static>(
-    run: impl Fn(Range<u64>) -> F + Send + Sync + 'static,
-) -> Run {
-    Arc::new(move |numbers| Box::pin(run(numbers)))
-}
