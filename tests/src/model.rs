@@ -20,7 +20,7 @@
 //! | module | rules |
 //! | --- | --- |
 //! | `caller` | where a caller may be interrupted |
-//! | `read` | 3 memory, 4 Redis entries, 6 flights |
+//! | `read` | 3 memory, 4 Redis entries, 6 computations |
 //! | `compute` | 1 begin, 5 dependencies |
 //! | `change` | 2 and 8 `invalidate`, 11 insert |
 //! | `follow` | 2 apply, 7 position |
@@ -68,7 +68,7 @@
 //! # What there is not
 //!
 //! Slots that two scopes share (an entry looks stale, never fresh), TTLs, leases, cycles of
-//! flights, caches with two logs, packed IDs, the outbox' overflow, and counters. A command whose
+//! computations, caches with two logs, packed IDs, the outbox' overflow, and counters. A command whose
 //! link breaks has reached the server by then, or never does. There are no clocks: that the limit
 //! of `bypass(D)` has passed since a process was last in contact is a fault ([`config::Config::bypass`]).
 

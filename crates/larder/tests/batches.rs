@@ -293,7 +293,7 @@ async fn values_that_are_due_are_refreshed_in_the_same_call() {
 }
 
 #[tokio::test]
-async fn a_batch_invalidated_in_mid_flight_is_not_kept() {
+async fn a_batch_invalidated_while_it_is_computed_is_not_kept() {
     let lab = Lab::new();
     let invalidating = async |missing: Vec<u64>| {
         lab.cache.invalidate("square:1");

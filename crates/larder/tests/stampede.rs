@@ -485,7 +485,7 @@ impl Alive {
 }
 
 #[tokio::test]
-async fn a_flight_that_ended_keeps_no_value() {
+async fn a_computation_that_ended_keeps_no_value() {
     let cache = MemoryCache::new(10);
     let made = Arc::new(AtomicUsize::new(0));
     let gate = Gate::closed();

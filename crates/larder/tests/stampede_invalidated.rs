@@ -122,7 +122,7 @@ async fn a_waiter_from_before_the_invalidation_waits_for_two_at_most() {
 }
 
 #[tokio::test]
-async fn a_flight_that_is_taken_over_begins_anew() {
+async fn a_computation_that_is_taken_over_begins_anew() {
     let lab = Lab::new();
     let leader = lab.caller();
     lab.begun(1).await;
@@ -165,7 +165,7 @@ async fn at_most_two_are_under_way() {
 }
 
 #[tokio::test]
-async fn an_insert_in_mid_flight_wins() {
+async fn an_insert_during_a_computation_wins() {
     let lab = Lab::new();
     let leader = lab.caller();
     lab.begun(1).await;

@@ -72,7 +72,9 @@ impl Step<'_> {
             | Pc::InsertNow
             | Pc::InsertStore => fine.apply,
             Pc::Compute | Pc::Write | Pc::Joined | Pc::InsertCall | Pc::InsertWrite => true,
-            Pc::Idle | Pc::AskContact | Pc::EnterFlight | Pc::AcceptFlight | Pc::Fetch | Pc::Begin => false,
+            Pc::Idle | Pc::AskContact | Pc::EnterSingleflight | Pc::AcceptOutcome | Pc::Fetch | Pc::Begin => {
+                false
+            }
             Pc::Store => caller.key == Key::D,
         }
     }
@@ -85,8 +87,8 @@ impl Step<'_> {
             Pc::LookInMemory => self.look_in_memory(p, c),
             Pc::MoveStamp => self.move_stamp(p, c),
             Pc::AskContactLast => self.ask_contact_last(p, c),
-            Pc::EnterFlight => self.enter_flight(p, c),
-            Pc::AcceptFlight => self.accept_flight(p, c),
+            Pc::EnterSingleflight => self.enter_singleflight(p, c),
+            Pc::AcceptOutcome => self.accept_outcome(p, c),
             Pc::Fetch => self.fetch(p, c),
             Pc::AskContactToJudge => self.ask_contact_to_judge(p, c),
             Pc::AskContactJudged => self.ask_contact_judged(p, c),

@@ -97,8 +97,8 @@ pub struct Config {
     pub computations: u8,
     /// Inserts of `k` in all, by process 0.
     pub inserts: u8,
-    /// Callers join each other's flights.
-    pub flights: bool,
+    /// Callers join each other's computations.
+    pub singleflight: bool,
     /// How `d` reads `k`.
     pub nested: Nested,
     /// The processes whose memory holds `k` at first.

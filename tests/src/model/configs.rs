@@ -24,7 +24,7 @@ const MEMORY: Config = Config {
     invalidations: 2,
     computations: 2,
     inserts: 0,
-    flights: false,
+    singleflight: false,
     nested: Nested::GetOrCompute,
     warm: [false, false],
     stored: false,
@@ -79,28 +79,28 @@ configs! {
         fine: Fine { hit: true, apply: true, ..Fine::COARSE },
         expects: &[HitAfterLook, StaleInMemory, Applied, EchoLeft],
     }
-    /// Callers that join flights of `k`.
-    FLIGHTS: MEMORY {
+    /// Callers that join computations of `k`.
+    COMPUTATIONS: MEMORY {
         callers: [3, 0],
-        flights: true,
+        singleflight: true,
         computations: 3,
         fine: Fine { apply: true, ..Fine::COARSE },
-        expects: &[Joined, FlightAccepted, FlightRefused, LaterFlightAccepted],
+        expects: &[Joined, OutcomeAccepted, OutcomeRefused, LaterOutcomeAccepted],
     }
-    /// Flights that may find an entry in Redis.
-    SHARED_FLIGHTS: TIERED {
+    /// Computations that may find an entry in Redis.
+    SHARED_COMPUTATIONS: TIERED {
         callers: [2, 1],
-        flights: true,
+        singleflight: true,
         stored: true,
-        expects: &[Joined, FlightAccepted, FlightRefused, Promoted],
+        expects: &[Joined, OutcomeAccepted, OutcomeRefused, Promoted],
     }
-    /// Callers that join flights of `d`.
-    DEPENDENT_FLIGHTS: MEMORY {
-        flights: true,
+    /// Callers that join computations of `d`.
+    DEPENDENT_COMPUTATIONS: MEMORY {
+        singleflight: true,
         reads: [KD, NONE],
         computations: 4,
         fine: Fine { apply: true, ..Fine::COARSE },
-        expects: &[Joined, FlightAccepted, FlightRefused, DependencyRead],
+        expects: &[Joined, OutcomeAccepted, OutcomeRefused, DependencyRead],
     }
     /// `d` made from `k` in one process.
     DEPENDENCIES: MEMORY {
@@ -378,8 +378,8 @@ pub fn catches(mutant: Mutant) -> Config {
         }
         Mutant::NoDependencies => DEPENDENCIES,
         Mutant::MissesNotRecorded => MISSING_DEPENDENCIES,
-        Mutant::JoinAnyFlight => FLIGHTS,
-        Mutant::OwnScopesOnly => DEPENDENT_FLIGHTS,
+        Mutant::JoinAnyComputation => COMPUTATIONS,
+        Mutant::OwnScopesOnly => DEPENDENT_COMPUTATIONS,
         Mutant::NoTrimCheck | Mutant::NoFloorAfterTrim => TRIMS,
         Mutant::OwnReplyMovesPosition => REPLIES,
         Mutant::OlderReplyEmptiesOutbox | Mutant::OlderEchoEmptiesOutbox => OUTBOX,

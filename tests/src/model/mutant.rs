@@ -49,7 +49,7 @@ mutants! {
         MissesNotRecorded: "misses not recorded",
     }
     "6" {
-        JoinAnyFlight: "join any flight",
+        JoinAnyComputation: "join any computation",
         OwnScopesOnly: "look at the key's own scopes only",
     }
     "7" {

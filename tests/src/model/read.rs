@@ -1,4 +1,4 @@
-//! Reading: memory (rule 3), another's flight (rule 6), an entry in Redis (rules 3 and 4).
+//! Reading: memory (rule 3), another's computation (rule 6), an entry in Redis (rules 3 and 4).
 
 use super::caller::Progress;
 use super::event::Event;
@@ -27,12 +27,12 @@ impl Step<'_> {
     /// Contact first, then `now`, then the slots: what contact was proven of is in these slots.
     pub(crate) fn ask_contact(&mut self, p: usize, c: usize) -> Progress {
         let asked = !self.is(Mutant::ContactAskedAfterLook);
-        let then = if asked && self.out_of_contact(p) { Pc::EnterFlight } else { Pc::LoadNow };
+        let then = if asked && self.out_of_contact(p) { Pc::EnterSingleflight } else { Pc::LoadNow };
         self.goto(p, c, then)
     }
 
     pub(crate) fn ask_contact_last(&mut self, p: usize, c: usize) -> Progress {
-        if self.out_of_contact(p) { self.goto(p, c, Pc::EnterFlight) } else { self.finish(p, c) }
+        if self.out_of_contact(p) { self.goto(p, c, Pc::EnterSingleflight) } else { self.finish(p, c) }
     }
 
     fn hit(&mut self, p: usize, c: usize) -> Progress {
@@ -51,7 +51,7 @@ impl Step<'_> {
     pub(crate) fn look_in_memory(&mut self, p: usize, c: usize) -> Progress {
         let Caller { key, now, .. } = *self.caller(p, c);
         let Some(value) = self.process(p).memory[key as usize] else {
-            return self.goto(p, c, Pc::EnterFlight);
+            return self.goto(p, c, Pc::EnterSingleflight);
         };
         self.caller(p, c).value = value;
         if value.stamp == now {
@@ -65,7 +65,7 @@ impl Step<'_> {
                 return self.goto(p, c, Pc::JudgeFirst);
             }
             self.saw(Event::StaleInMemory);
-            return self.goto(p, c, Pc::EnterFlight);
+            return self.goto(p, c, Pc::EnterSingleflight);
         }
         self.goto(p, c, Pc::MoveStamp)
     }
@@ -101,33 +101,33 @@ impl Step<'_> {
         self.hit(p, c)
     }
 
-    pub(crate) fn enter_flight(&mut self, p: usize, c: usize) -> Progress {
+    pub(crate) fn enter_singleflight(&mut self, p: usize, c: usize) -> Progress {
         let key = self.caller(p, c).key;
-        if self.config.flights && !self.answers_misses(p, c) {
-            let flight = &mut self.process(p).flights[key as usize];
-            if flight.is_some() {
+        if self.config.singleflight && !self.answers_misses(p, c) {
+            let leader = &mut self.process(p).leaders[key as usize];
+            if leader.is_some() {
                 self.saw(Event::Joined);
                 return self.goto(p, c, Pc::Joined);
             }
-            *flight = Some(c as u8);
+            *leader = Some(c as u8);
         }
         self.goto(p, c, Pc::Fetch)
     }
 
-    /// Hands the result of a flight to those who joined it.
+    /// Hands the result of a computation to those who joined it.
     pub(crate) fn land(&mut self, p: usize, c: usize, value: Option<Value>) {
         let key = self.caller(p, c).key;
         let process = self.process(p);
-        if process.flights[key as usize] != Some(c as u8) {
+        if process.leaders[key as usize] != Some(c as u8) {
             return;
         }
-        process.flights[key as usize] = None;
+        process.leaders[key as usize] = None;
         for caller in &mut process.callers {
             if caller.pc == Pc::Joined && caller.key == key {
                 match value {
                     Some(value) => {
                         caller.value = value;
-                        caller.pc = Pc::AcceptFlight;
+                        caller.pc = Pc::AcceptOutcome;
                     }
                     None => *caller = Caller::default(),
                 }
@@ -135,21 +135,21 @@ impl Step<'_> {
         }
     }
 
-    pub(crate) fn accept_flight(&mut self, p: usize, c: usize) -> Progress {
+    pub(crate) fn accept_outcome(&mut self, p: usize, c: usize) -> Progress {
         let Caller { key, value, joins_any, .. } = *self.caller(p, c);
         if joins_any {
-            self.saw(Event::LaterFlightAccepted);
+            self.saw(Event::LaterOutcomeAccepted);
             return self.finish(p, c);
         }
         let scopes = if self.is(Mutant::OwnScopesOnly) { key.scopes() } else { value.scopes };
         let valid = !self.out_of_contact(p) && self.is_valid(p, value, scopes);
-        if self.is(Mutant::JoinAnyFlight) || valid {
-            self.saw(Event::FlightAccepted);
+        if self.is(Mutant::JoinAnyComputation) || valid {
+            self.saw(Event::OutcomeAccepted);
             return self.finish(p, c);
         }
-        self.saw(Event::FlightRefused);
+        self.saw(Event::OutcomeRefused);
         self.caller(p, c).joins_any = true;
-        self.goto(p, c, Pc::EnterFlight)
+        self.goto(p, c, Pc::EnterSingleflight)
     }
 
     pub(crate) fn fetch(&mut self, p: usize, c: usize) -> Progress {
@@ -205,7 +205,7 @@ impl Step<'_> {
             self.saw(event);
             if std::mem::take(&mut self.caller(p, c).in_memory) {
                 self.saw(Event::StaleInMemory);
-                return self.goto(p, c, Pc::EnterFlight);
+                return self.goto(p, c, Pc::EnterSingleflight);
             }
             return self.miss(p, c);
         }

@@ -37,9 +37,9 @@ pub(crate) enum Pc {
     MoveStamp,
     /// Where it must not be asked: after the look.
     AskContactLast,
-    EnterFlight,
+    EnterSingleflight,
     Joined,
-    AcceptFlight,
+    AcceptOutcome,
     Fetch,
     AskContactToJudge,
     LoadNowToJudge,
@@ -83,7 +83,7 @@ pub(crate) struct Caller {
     pub(crate) detached: bool,
     /// What is judged in log order lies in memory: local order refused it.
     pub(crate) in_memory: bool,
-    /// Every flight met from here on began after the caller arrived.
+    /// Every computation met from here on began after the caller arrived.
     pub(crate) joins_any: bool,
     /// What is being invalidated.
     pub(crate) scope: Scopes,
@@ -192,8 +192,8 @@ pub(crate) struct Process {
     pub(crate) start_floor: u8,
     pub(crate) outbox: [Pending; Scopes::COUNT],
     pub(crate) memory: [Option<Value>; 2],
-    /// The caller that leads the flight of each key.
-    pub(crate) flights: [Option<u8>; 2],
+    /// The caller that leads the computation of each key.
+    pub(crate) leaders: [Option<u8>; 2],
     pub(crate) lock: Lock,
     pub(crate) callers: [Caller; CALLERS],
     pub(crate) follower: Follower,
