@@ -6,12 +6,14 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and tell what it did")]
 
 mod checker;
+mod log;
 mod world;
 
 use std::time::{Duration, Instant};
 
 use self::{
-    checker::{Checker, Log},
+    checker::Checker,
+    log::Log,
     world::{Habit, World},
 };
 

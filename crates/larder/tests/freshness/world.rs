@@ -7,12 +7,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use larder::{CacheExt, MemoryCache, Namespace, Policy, Scope};
 
-use crate::checker::{Log, Tick};
+use crate::log::Tick;
 
 /// How the tasks use the caches.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -119,15 +119,6 @@ impl World {
 
     fn tick(&self) -> Tick {
         self.clock.fetch_add(1, Ordering::SeqCst)
-    }
-
-    /// Does one thing after the other until the time is over.
-    pub(crate) async fn live(self: Arc<Self>, mut random: fastrand::Rng, end: Instant) -> Log {
-        let mut deeds = deeds::Deeds::new(self);
-        while Instant::now() < end {
-            deeds.any(&mut random).await;
-        }
-        deeds.into_log()
     }
 }
 

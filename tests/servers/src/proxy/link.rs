@@ -7,18 +7,10 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::board::Board;
+use super::fault::{Direction, Fault};
 use super::pump::Pump;
 use super::rules::Rules;
-use super::{Direction, Fault};
-
-/// Both sides of the link are to end, whatever was still to come.
-#[derive(Debug)]
-pub(super) enum Severed {
-    /// At once: what was not read yet is gone.
-    Reset,
-    /// After what was written has arrived.
-    Close,
-}
+use super::severed::Severed;
 
 /// Carries bytes both ways until both have ended, or the link is severed. On return its sockets are
 /// closed.

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::board::{Board, Link};
-use super::link::Severed;
+use super::fault::{Direction, Fault};
 use super::rules::{Rules, Way};
-use super::{Direction, Fault};
+use super::severed::Severed;
 
 /// Bytes under way before the sender has to wait, as on any network.
 const CAPACITY: usize = 8 << 20;

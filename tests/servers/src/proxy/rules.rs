@@ -1,6 +1,6 @@
 //! What the test has ordered.
 
-use super::{Direction, Fault};
+use super::fault::{Direction, Fault};
 
 /// The whole of it, so that a task that looks late misses nothing.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,6 +1,6 @@
 //! The servers of a run.
 
-use super::Fault;
+use super::fault::Fault;
 use crate::history::config::Servers;
 use larder_servers::{Proxy, RedisCluster, RedisSentinel, RedisServer};
 

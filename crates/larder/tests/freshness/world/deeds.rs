@@ -5,13 +5,24 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use larder::{CacheExt, MemoryCache, Scope, in_current_computation};
 
 use super::{Habit, Key, World};
-use crate::checker::{Change, Log, Made, Part, Read};
+use crate::log::{Change, Log, Made, Part, Read};
+
+impl World {
+    /// Does one thing after the other until the time is over.
+    pub(crate) async fn live(self: Arc<Self>, mut random: fastrand::Rng, end: Instant) -> Log {
+        let mut deeds = Deeds::new(self);
+        while Instant::now() < end {
+            deeds.any(&mut random).await;
+        }
+        deeds.into_log()
+    }
+}
 
 /// A computation that failed on purpose.
 #[derive(Debug, Clone)]
