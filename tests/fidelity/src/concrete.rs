@@ -20,6 +20,7 @@ pub fn row<T: Value>(
     access: Access<T>,
     traits: Traits<T>,
 ) -> Row {
+    let traits = if expected.only_shown.is_some() { Traits { text: None, ..traits } } else { traits };
     Row::new(name, type_name::<T>(), expected, Concrete { values, access, traits })
 }
 

@@ -15,6 +15,7 @@ pub mod reader;
 pub mod row;
 pub mod rows;
 pub mod same;
+mod table;
 pub mod writer;
 
 pub use self::{outcome::Outcome, row::Row};

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    concrete_rows,
     row::{Expected, REFUSED},
+    table,
 };
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,22 +49,22 @@ fn list(nodes: u32) -> Node {
     (1..nodes).fold(Node { id: 0, next: None }, |next, id| Node { id, next: Some(Box::new(next)) })
 }
 
-concrete_rows! {
+table! {
     pub(super) fn rows;
-    "concrete: String": String = ["text".to_owned()];
-    "concrete: None": Option<u64> = [None, Some(1)];
-    "concrete: None in an Arc": Arc<Vec<Option<u64>>> = [Arc::new(vec![None, Some(1)])];
-    "concrete: Some(None)": Option<Option<u64>> = [Some(None)] => Expected::shared([false, false, true]);
-    "concrete: null": Value = [Value::Null] => Expected::shared([true, true, false]);
-    "concrete: JSON": Vec<Value> = [vec![json!({"a": [1, 2.5, null]})]] => Expected::shared([true, true, false]);
-    "concrete: struct": User = [user(None, 0)] => Expected::shared([true, true, false]);
-    "concrete: lost by serde": User = [user(Some("hash"), 0)] => REFUSED;
-    "concrete: lost unseen": User = [user(None, 1)] => REFUSED.unseen("`ts_seconds`");
-    "concrete: by names alone": Unknown = [Unknown { id: 1, level: 2 }] => REFUSED;
-    "concrete: a scope": SocketAddrV6 = [SocketAddrV6::new([0, 0, 0, 0, 0, 0, 0, 1].into(), 80, 0, 3)]
+    concrete "concrete: String": String = ["text".to_owned()];
+    concrete "concrete: None": Option<u64> = [None, Some(1)];
+    concrete "concrete: None in an Arc": Arc<Vec<Option<u64>>> = [Arc::new(vec![None, Some(1)])];
+    concrete "concrete: Some(None)": Option<Option<u64>> = [Some(None)] => Expected::shared([false, false, true]);
+    concrete "concrete: null": Value = [Value::Null] => Expected::shared([true, true, false]);
+    concrete "concrete: JSON": Vec<Value> = [vec![json!({"a": [1, 2.5, null]})]] => Expected::shared([true, true, false]);
+    concrete "concrete: struct": User = [user(None, 0)] => Expected::shared([true, true, false]);
+    concrete "concrete: lost by serde": User = [user(Some("hash"), 0)] => REFUSED;
+    concrete "concrete: lost unseen": User = [user(None, 1)] => REFUSED.unseen("`ts_seconds`");
+    concrete "concrete: by names alone": Unknown = [Unknown { id: 1, level: 2 }] => REFUSED;
+    concrete "concrete: a scope": SocketAddrV6 = [SocketAddrV6::new([0, 0, 0, 0, 0, 0, 0, 1].into(), 80, 0, 3)]
         => Expected::shared([false, true, false]).unseen("compactly, serde leaves out the scope of an address");
-    "concrete: deep": Node = [list(20), list(60)];
-    "concrete: maps": HashMap<String, BTreeMap<u8, f64>> = [
+    concrete "concrete: deep": Node = [list(20), list(60)];
+    concrete "concrete: maps": HashMap<String, BTreeMap<u8, f64>> = [
         HashMap::from([("a".to_owned(), BTreeMap::from([(1, 0.1)]))]),
     ];
 }

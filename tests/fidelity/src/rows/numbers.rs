@@ -9,20 +9,20 @@ use std::{
 
 use crate::{
     row::{Expected, SAME},
-    rows,
+    table,
 };
 
 /// JSON has no form for them.
 const NO_JSON: Expected = Expected::shared([true, false, true]);
 
-rows! {
+table! {
     pub(super) fn rows;
     "bool": bool = [false, true];
     "u8": u8 = [0, 127, 128, u8::MAX];
     "u16": u16 = [0, 256, u16::MAX];
     "u32": u32 = [0, 65_536, u32::MAX];
     "u64": u64 = [0, 1 << 32, 1 << 53, (1 << 53) + 1, u64::MAX];
-    "u128": u128 = [0, u128::from(u64::MAX), u128::from(u64::MAX) + 1, u128::MAX];
+    concrete "u128": u128 = [0, u128::from(u64::MAX), u128::from(u64::MAX) + 1, u128::MAX];
     "usize": usize = [0, usize::MAX];
     "i8": i8 = [i8::MIN, -33, -32, -1, 0, i8::MAX];
     "i16": i16 = [i16::MIN, -129, 0, i16::MAX];
@@ -31,9 +31,9 @@ rows! {
     "i128": i128 = [i128::MIN, i128::from(i64::MIN) - 1, -1, 0, i128::MAX];
     "isize": isize = [isize::MIN, 0, isize::MAX];
     "f32": f32 = [0.0, -0.0, 0.1, f32::MIN_POSITIVE, f32::MAX, f32::from_bits(1)];
-    "f64": f64 = [0.0, -0.0, 0.1, 1e23, 5e-324, f64::MAX, f64::MIN, f64::from_bits(0x000f_ffff_ffff_ffff), 1.0 / 3.0];
+    concrete "f64": f64 = [0.0, -0.0, 0.1, 1e23, 5e-324, f64::MAX, f64::MIN, f64::from_bits(0x000f_ffff_ffff_ffff), 1.0 / 3.0];
     "f32, not a number": f32 = [f32::NAN] => NO_JSON;
-    "f64, not a number": f64 = [f64::NAN] => NO_JSON;
+    concrete "f64, not a number": f64 = [f64::NAN] => NO_JSON;
     "f32, infinite": f32 = [f32::INFINITY, f32::NEG_INFINITY] => NO_JSON;
     "f64, infinite": f64 = [f64::INFINITY, f64::NEG_INFINITY] => NO_JSON;
     "Vec<f64>, not a number": Vec<f64> = [vec![1.0, f64::NAN]] => NO_JSON;

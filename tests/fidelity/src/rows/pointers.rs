@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     row::{Expected, SAME},
-    rows,
+    table,
 };
 
 /// One `null` would stand for two values.
@@ -64,7 +64,7 @@ fn text() -> String {
     "text".to_owned()
 }
 
-rows! {
+table! {
     pub(super) fn rows;
     "Option<u8>": Option<u8> = [None, Some(0), Some(255)];
     "Option<String>": Option<String> = [None, Some(String::new()), Some(text())];
@@ -72,7 +72,7 @@ rows! {
     "Option<Vec<u8>>": Option<Vec<u8>> = [None, Some(vec![]), Some(vec![0])];
     "Vec<Option<u8>>": Vec<Option<u8>> = [vec![None, Some(1), None]];
     "Option<Option<u8>>, told apart": Option<Option<u8>> = [None, Some(Some(1))];
-    "Option<Option<u8>>, Some(None)": Option<Option<u8>> = [Some(None)] => ONLY_BINCODE;
+    concrete "Option<Option<u8>>, Some(None)": Option<Option<u8>> = [Some(None)] => ONLY_BINCODE;
     "Option<Option<Option<u8>>>": Option<Option<Option<u8>>> = [Some(Some(None)), Some(None)] => ONLY_BINCODE;
     "Vec<Option<Option<u8>>>": Vec<Option<Option<u8>>> = [vec![Some(None)]] => ONLY_BINCODE;
     "Option<()>, None": Option<()> = [None];
@@ -90,7 +90,7 @@ rows! {
     "(Bound<u8>, Bound<u8>)": (Bound<u8>, Bound<u8>) = [(Bound::Included(1), Bound::Unbounded)];
     "Range<u64>": Range<u64> = [0..10, Range { start: 10, end: 0 }];
     "RangeInclusive<u8>": RangeInclusive<u8> = [0..=255];
-    "RangeInclusive<u8>, exhausted": RangeInclusive<u8> = [exhausted()]
+    concrete "RangeInclusive<u8>, exhausted": RangeInclusive<u8> = [exhausted()]
         => Expected::shared([false, false, false]).unseen("serde leaves out whether a range is exhausted");
     "RangeFrom<u8>": RangeFrom<u8> = [1..];
     "RangeTo<u8>": RangeTo<u8> = [..1];

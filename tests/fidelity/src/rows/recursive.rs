@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{concrete_rows, row::Expected};
+use crate::{row::Expected, table};
 
 /// Deeper than serde_json reads.
 const NOT_JSON: Expected = Expected::shared([true, false, true]);
@@ -85,26 +85,26 @@ fn question(nodes: u32) -> Question {
     (1..nodes).fold(question(None), |inner, _| question(Some(Box::new(inner))))
 }
 
-concrete_rows! {
+table! {
     pub(super) fn rows;
-    "a list of 1": Node = [list(1)];
-    "a list of 2": Node = [list(2)];
-    "a list of 63": Node = [list(63)];
-    "a list of 64": Node = [list(64)];
-    "a list of 65": Node = [list(65)];
-    "a list of 127": Node = [list(127)];
-    "a list of 128": Node = [list(128)] => NOT_JSON;
-    "a list of 500": Node = [list(500)] => NOT_JSON;
-    "a tree of 63": Tree = [tree(63)];
-    "a tree of 65": Tree = [tree(65)];
-    "a tree of 127": Tree = [tree(127)];
-    "a tree of 500": Tree = [tree(500)] => NOT_JSON;
-    "folders, 20 deep": Folder = [folder(20)];
-    "folders, 60 deep": Folder = [folder(60)];
-    "folders, 500 deep": Folder = [folder(500)] => NOT_JSON;
-    "maps in maps, 60 deep": Scopes = [scopes(60)];
-    "maps in maps, 120 deep": Scopes = [scopes(120)];
-    "maps in maps, 500 deep": Scopes = [scopes(500)] => NOT_JSON;
-    "a tagged expression, 30 deep": Expression = [expression(30)] => Expected::shared([true, true, false]);
-    "questions, 20 deep": Question = [question(20)];
+    concrete "a list of 1": Node = [list(1)];
+    concrete "a list of 2": Node = [list(2)];
+    concrete "a list of 63": Node = [list(63)];
+    concrete "a list of 64": Node = [list(64)];
+    concrete "a list of 65": Node = [list(65)];
+    concrete "a list of 127": Node = [list(127)];
+    concrete "a list of 128": Node = [list(128)] => NOT_JSON;
+    concrete "a list of 500": Node = [list(500)] => NOT_JSON;
+    concrete "a tree of 63": Tree = [tree(63)];
+    concrete "a tree of 65": Tree = [tree(65)];
+    concrete "a tree of 127": Tree = [tree(127)];
+    concrete "a tree of 500": Tree = [tree(500)] => NOT_JSON;
+    concrete "folders, 20 deep": Folder = [folder(20)];
+    concrete "folders, 60 deep": Folder = [folder(60)];
+    concrete "folders, 500 deep": Folder = [folder(500)] => NOT_JSON;
+    concrete "maps in maps, 60 deep": Scopes = [scopes(60)];
+    concrete "maps in maps, 120 deep": Scopes = [scopes(120)];
+    concrete "maps in maps, 500 deep": Scopes = [scopes(500)] => NOT_JSON;
+    concrete "a tagged expression, 30 deep": Expression = [expression(30)] => Expected::shared([true, true, false]);
+    concrete "questions, 20 deep": Question = [question(20)];
 }

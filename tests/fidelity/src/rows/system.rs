@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::{row::Expected, rows};
+use crate::{row::Expected, table};
 
 const LOCALHOST: Ipv6Addr = Ipv6Addr::LOCALHOST;
 
@@ -22,25 +22,25 @@ fn bytes() -> OsString {
     OsString::from_vec(b"f\xffo".to_vec())
 }
 
-rows! {
+table! {
     pub(super) fn rows;
     "Duration": Duration = [Duration::ZERO, Duration::new(1, 999_999_999), Duration::MAX];
     "Option<Duration>": Option<Duration> = [None, Some(Duration::ZERO)];
-    "SystemTime": SystemTime = [SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 1)];
-    "SystemTime before 1970": SystemTime = [SystemTime::UNIX_EPOCH - Duration::from_secs(1)]
+    concrete "SystemTime": SystemTime = [SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 1)];
+    concrete "SystemTime before 1970": SystemTime = [SystemTime::UNIX_EPOCH - Duration::from_secs(1)]
         => Expected::shared([false; 3]);
     "Ipv4Addr": Ipv4Addr = [Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST];
     "Ipv6Addr": Ipv6Addr = [LOCALHOST, Ipv4Addr::LOCALHOST.to_ipv6_mapped()];
     "IpAddr": IpAddr = [Ipv4Addr::LOCALHOST.into(), LOCALHOST.into(), Ipv4Addr::LOCALHOST.to_ipv6_mapped().into()];
     "SocketAddr": SocketAddr = [([127, 0, 0, 1], 0).into(), (LOCALHOST, 65_535).into()];
     "SocketAddrV4": SocketAddrV4 = [SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80)];
-    "SocketAddrV6": SocketAddrV6 = [SocketAddrV6::new(LOCALHOST, 80, 0, 0)];
-    "SocketAddrV6 with a scope": SocketAddrV6 = [SocketAddrV6::new(LOCALHOST, 80, 0, 3)]
+    concrete "SocketAddrV6": SocketAddrV6 = [SocketAddrV6::new(LOCALHOST, 80, 0, 0)];
+    concrete "SocketAddrV6 with a scope": SocketAddrV6 = [SocketAddrV6::new(LOCALHOST, 80, 0, 3)]
         => Expected::shared([false, true, false]).unseen("compactly, serde leaves out the scope of an address");
     "SocketAddrV6 with a flow": SocketAddrV6 = [SocketAddrV6::new(LOCALHOST, 80, 5, 0)] => SCOPE;
     "HashMap<IpAddr, u8>": HashMap<IpAddr, u8> = [HashMap::from([(LOCALHOST.into(), 1)])];
-    "PathBuf": PathBuf = [PathBuf::new(), "/a/b".into(), "a/../ü".into()];
-    "PathBuf that is no text": PathBuf = [bytes().into()] => Expected::shared([false; 3]);
+    concrete "PathBuf": PathBuf = [PathBuf::new(), "/a/b".into(), "a/../ü".into()];
+    concrete "PathBuf that is no text": PathBuf = [bytes().into()] => Expected::shared([false; 3]);
     "Arc<Path>": Box<Path> = [Path::new("/a/b").into()];
     "OsString": OsString = ["text".into(), bytes()];
     "CString": CString = [c"text".into(), CString::new(b"\xff".to_vec()).expect("it has no zero")];

@@ -5,3 +5,4 @@ mod outcomes;
 mod page;
 mod random;
 mod releases;
+mod same;

@@ -147,6 +147,15 @@ fn the_page_says_what_the_rows_say() {
     }
 }
 
+/// As it is for users: a wrapper may have a `PartialEq` or a `Debug` that the type has not.
+#[test]
+fn what_it_shows_is_seen_by_larder_as_what_it_is() {
+    let rows = rows::all();
+    let wrapped = rows.iter().filter(|row| row.type_name.contains("erased") && SHOWN.contains(&row.name));
+    let wrapped: Vec<_> = wrapped.map(|row| row.name).collect();
+    assert!(wrapped.is_empty(), "write `concrete` before {wrapped:?}");
+}
+
 #[test]
 fn it_shows_enough() {
     assert!(SHOWN.len() >= 60, "{}", SHOWN.len());

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     row::{Expected, REFUSED},
-    rows,
+    table,
 };
 
 /// bincode reads no form but its own.
@@ -76,8 +76,8 @@ fn text() -> String {
     "text".to_owned()
 }
 
-rows! {
-    pub(in crate::rows) fn rows;
+table! {
+    pub(super) fn rows;
     "tag": Internal = [
         Internal::Unit,
         Internal::Struct { a: 1, b: None },

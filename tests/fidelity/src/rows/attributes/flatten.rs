@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     row::{Expected, REFUSED},
-    rows,
+    table,
 };
 
 /// bincode cannot write a map of unknown length.
@@ -78,8 +78,8 @@ fn inner() -> Inner {
     Inner { a: 1, b: Some("text".to_owned()) }
 }
 
-rows! {
-    pub(in crate::rows) fn rows;
+table! {
+    pub(super) fn rows;
     "flatten of a struct": OfStruct = [
         OfStruct { id: 1, inner: inner() }, OfStruct { id: 1, inner: Inner { a: 1, b: None } },
     ] => NOT_BINCODE;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     row::{Expected, REFUSED},
-    rows,
+    table,
 };
 
 /// The compact form is another one.
@@ -267,8 +267,8 @@ fn text() -> String {
     " Text ".to_owned()
 }
 
-rows! {
-    pub(in crate::rows) fn rows;
+table! {
+    pub(super) fn rows;
     "with": With = [With { number: u64::MAX }];
     "serialize_with alone": SerializeWith = [SerializeWith { number: 7 }] => REFUSED;
     "deserialize_with alone": DeserializeWith = [DeserializeWith { number: 7 }] => REFUSED;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{row::Expected, rows};
+use crate::{row::Expected, table};
 
 /// A codec that writes no names does not mind.
 const ONLY_BINCODE: Expected = Expected::shared([false, false, true]);
@@ -91,8 +91,8 @@ fn text() -> String {
     "text".to_owned()
 }
 
-rows! {
-    pub(in crate::rows) fn rows;
+table! {
+    pub(super) fn rows;
     "rename": Rename = [Rename { kind: text() }];
     "rename(serialize)": RenameSerialize = [RenameSerialize { id: 1, name: text() }] => ONLY_BINCODE;
     "rename(serialize) of an Option": RenameSerializeOption = [RenameSerializeOption { id: 1, name: Some(2) }]

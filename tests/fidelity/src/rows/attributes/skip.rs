@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     row::{Expected, REFUSED},
-    rows,
+    table,
 };
 
 /// What is the same under every codec, but not under one that does not name its fields.
@@ -136,8 +136,8 @@ fn text() -> String {
     "text".to_owned()
 }
 
-rows! {
-    pub(in crate::rows) fn rows;
+table! {
+    pub(super) fn rows;
     "skip": Skip = [Skip { id: 1, secret: text() }] => UNSEEN;
     "skip, at its default": Skip = [Skip { id: 1, secret: String::new() }];
     "skip of an Option": SkipOption = [SkipOption { id: 1, cached: Some(2) }] => UNSEEN;

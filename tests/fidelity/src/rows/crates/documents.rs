@@ -10,7 +10,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     row::{Expected, REFUSED},
-    rows,
+    table,
 };
 
 const NOT_BINCODE: Expected = Expected::shared([true, true, false]);
@@ -71,9 +71,9 @@ fn feature() -> Feature {
     Feature { geometry: Some(geometry()), ..Feature::default() }
 }
 
-rows! {
-    pub(in crate::rows) fn rows;
-    "serde_json::Value": Value = [
+table! {
+    pub(super) fn rows;
+    concrete "serde_json::Value": Value = [
         json!({"a": [1, -1, 1.5, null, true, "text"], "b": {}}), json!([]), json!("text"), json!(false),
     ] => NOT_BINCODE;
     "serde_json::Value, null": Value = [Value::Null] => NOT_BINCODE;
@@ -85,48 +85,48 @@ rows! {
     ] => NOT_BINCODE;
     "Option<serde_json::Value>, None": Option<Value> = [None];
     "Option<serde_json::Value>, Some": Option<Value> = [Some(json!(1))] => NOT_BINCODE;
-    "Option<serde_json::Value>, Some(null)": Option<Value> = [Some(Value::Null)] => REFUSED;
+    concrete "Option<serde_json::Value>, Some(null)": Option<Value> = [Some(Value::Null)] => REFUSED;
     "Option<serde_json::Value> in a struct, Some(null)": Maybe = [Maybe { payload: Some(Value::Null) }] => REFUSED;
     "serde_json::Value, 60 deep": Value = [nested(60)] => NOT_BINCODE;
     "serde_json::Value, 100 deep": Value = [nested(100)] => NOT_BINCODE;
     "serde_json::Value, 126 deep": Value = [nested(126)] => NOT_BINCODE;
     "serde_json::Value, 500 deep": Value = [nested(500)] => ONLY_MESSAGE_PACK;
-    "serde_json::Map": serde_json::Map<String, Value> = [serde_json::Map::from_iter([("a".to_owned(), json!(1))])]
+    concrete "serde_json::Map": serde_json::Map<String, Value> = [serde_json::Map::from_iter([("a".to_owned(), json!(1))])]
         => NOT_BINCODE;
-    "serde_json::Number": serde_json::Number = [1.into(), (-1).into(), u64::MAX.into()] => NOT_BINCODE;
-    "serde_json::value::RawValue": Box<RawValue> = [raw("{\"a\": [1,  2.50]}")] => ONLY_JSON;
+    concrete "serde_json::Number": serde_json::Number = [1.into(), (-1).into(), u64::MAX.into()] => NOT_BINCODE;
+    concrete "serde_json::value::RawValue": Box<RawValue> = [raw("{\"a\": [1,  2.50]}")] => ONLY_JSON;
     "serde_json::value::RawValue in a struct": Raw = [Raw { id: 1, payload: raw("[1,  1e5]") }] => ONLY_JSON;
-    "toml::Table": toml::Table = [toml("a = 1\nb = [1.5, \"x\"]\n[c]\nd = true")] => NOT_BINCODE;
-    "toml::Table with a date": toml::Table = [toml("at = 2026-11-28T01:02:03Z")] => NOT_BINCODE;
-    "toml::value::Datetime": Dated = [Dated { at: "2026-11-28T01:02:03.5Z".parse().expect("it is a date") }]
+    concrete "toml::Table": toml::Table = [toml("a = 1\nb = [1.5, \"x\"]\n[c]\nd = true")] => NOT_BINCODE;
+    concrete "toml::Table with a date": toml::Table = [toml("at = 2026-11-28T01:02:03Z")] => NOT_BINCODE;
+    concrete "toml::value::Datetime": Dated = [Dated { at: "2026-11-28T01:02:03.5Z".parse().expect("it is a date") }]
         => NOT_BINCODE;
     "toml::Value": toml::Value = [toml::Value::Integer(1), toml::Value::Float(1.0)] => NOT_BINCODE;
-    "serde_norway::Value": serde_norway::Value = [yaml()] => NOT_BINCODE;
-    "serde_norway::Value with a tag": serde_norway::Value = [tagged()] => REFUSED;
+    concrete "serde_norway::Value": serde_norway::Value = [yaml()] => NOT_BINCODE;
+    concrete "serde_norway::Value with a tag": serde_norway::Value = [tagged()] => REFUSED;
     "serde_norway::Value, keys that are numbers": serde_norway::Value = [
         serde_norway::from_str("{1: a, true: b}").expect("it is YAML"),
     ] => ONLY_MESSAGE_PACK;
-    "rmpv::Value": rmpv::Value = [
+    concrete "rmpv::Value": rmpv::Value = [
         rmpv::Value::Nil, rmpv::Value::from(1), rmpv::Value::Array(vec![rmpv::Value::from("x"), 1.5.into()]),
     ] => NOT_BINCODE;
-    "rmpv::Value, binary": rmpv::Value = [rmpv::Value::Binary(vec![1, 2])] => ONLY_MESSAGE_PACK;
+    concrete "rmpv::Value, binary": rmpv::Value = [rmpv::Value::Binary(vec![1, 2])] => ONLY_MESSAGE_PACK;
     "rmpv::Value, an extension": rmpv::Value = [rmpv::Value::Ext(1, vec![2])] => ONLY_MESSAGE_PACK;
-    "ciborium::Value": ciborium::Value = [
+    concrete "ciborium::Value": ciborium::Value = [
         ciborium::Value::Null, ciborium::Value::Integer(1.into()), ciborium::Value::Text("x".to_owned()),
     ] => NOT_BINCODE;
     "ciborium::Value, bytes": ciborium::Value = [ciborium::Value::Bytes(vec![1, 2])] => ONLY_MESSAGE_PACK;
-    "ciborium::Value, a tag": ciborium::Value = [
+    concrete "ciborium::Value, a tag": ciborium::Value = [
         ciborium::Value::Tag(0, Box::new(ciborium::Value::Text("2026-11-28T00:00:00Z".to_owned()))),
     ] => REFUSED;
-    "async_graphql_value::ConstValue": ConstValue = [
+    concrete "async_graphql_value::ConstValue": ConstValue = [
         ConstValue::Null, ConstValue::from(1), ConstValue::List(vec![ConstValue::Null, "x".into()]),
     ] => NOT_BINCODE;
     "async_graphql_value::ConstValue, binary": ConstValue = [ConstValue::Binary(vec![1].into())] => ONLY_MESSAGE_PACK;
-    "geo_types::Point": Point = [Point::new(0.1, -0.2)];
+    concrete "geo_types::Point": Point = [Point::new(0.1, -0.2)];
     "geo_types::Polygon": Polygon = [Polygon::new(LineString::from(vec![(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)]), vec![])];
     "geo_types::Geometry": Geometry = [Geometry::Point(Point::new(0.1, -0.2))];
     "geojson::Geometry": geojson::Geometry = [geometry()] => NOT_BINCODE;
-    "geojson::Feature": Feature = [feature(), Feature::default()] => NOT_BINCODE;
+    concrete "geojson::Feature": Feature = [feature(), Feature::default()] => NOT_BINCODE;
     "geojson::FeatureCollection": FeatureCollection = [
         FeatureCollection { bbox: None, features: vec![feature()], foreign_members: None },
     ] => NOT_BINCODE;

@@ -12,7 +12,7 @@ use serde_with::{
 
 use crate::{
     row::{Expected, REFUSED},
-    rows,
+    table,
 };
 
 const NOT_BINCODE: Expected = Expected::shared([true, true, false]);
@@ -61,20 +61,20 @@ fn text() -> String {
     "text".to_owned()
 }
 
-rows! {
-    pub(in crate::rows) fn rows;
-    "serde_with DisplayFromStr": Text = [Text { of: u64::MAX }];
+table! {
+    pub(super) fn rows;
+    concrete "serde_with DisplayFromStr": Text = [Text { of: u64::MAX }];
     "serde_with DisplayFromStr in an Option": TextOption = [TextOption { of: None }, TextOption { of: Some(1) }];
     "serde_with DisplayFromStr in a list": TextList = [TextList { of: vec![0.1, f64::INFINITY] }];
     "serde_with DisplayFromStr in a map": TextMap = [TextMap { of: BTreeMap::from([(1, 2)]) }];
-    "serde_with NoneAsEmptyString": EmptyString = [EmptyString { of: None }, EmptyString { of: Some(text()) }]
+    concrete "serde_with NoneAsEmptyString": EmptyString = [EmptyString { of: None }, EmptyString { of: Some(text()) }]
         => NOT_BINCODE;
-    "serde_with NoneAsEmptyString, Some of it": EmptyString = [EmptyString { of: Some(String::new()) }]
+    concrete "serde_with NoneAsEmptyString, Some of it": EmptyString = [EmptyString { of: Some(String::new()) }]
         => REFUSED.unseen("one form for two values");
     "serde_with NoneAsEmptyString of a number": EmptyNumber = [EmptyNumber { of: None }, EmptyNumber { of: Some(1) }]
         => NOT_BINCODE;
     "serde_with DurationSeconds, whole": Seconds = [Seconds { of: Duration::from_secs(1) }] => NOT_BINCODE;
-    "serde_with DurationSeconds": Seconds = [Seconds { of: Duration::from_millis(1_500) }]
+    concrete "serde_with DurationSeconds": Seconds = [Seconds { of: Duration::from_millis(1_500) }]
         => REFUSED.unseen("what is below a second is not written");
     "serde_with DurationSeconds as text": SecondsText = [SecondsText { of: Duration::from_secs(1) }];
     "serde_with DurationMilliSeconds": Milliseconds = [Milliseconds { of: Duration::from_millis(1_500) }];

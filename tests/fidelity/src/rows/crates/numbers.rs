@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     row::{Expected, REFUSED},
-    rows,
+    table,
 };
 
 /// They are read as whatever comes.
@@ -52,36 +52,36 @@ fn big(text: &str) -> BigDecimal {
     text.parse().expect("it is a number")
 }
 
-rows! {
-    pub(in crate::rows) fn rows;
-    "rust_decimal::Decimal": Decimal = [decimal("19.99"), decimal("1.00"), Decimal::MAX, decimal("-0.0")]
+table! {
+    pub(super) fn rows;
+    concrete "rust_decimal::Decimal": Decimal = [decimal("19.99"), decimal("1.00"), Decimal::MAX, decimal("-0.0")]
         => NOT_BINCODE;
     "rust_decimal serde::str": AsText = [AsText { price: decimal("1.10") }];
     "rust_decimal serde::str_option": AsTextOption = [
         AsTextOption { price: None }, AsTextOption { price: Some(decimal("1.10")) },
     ];
-    "rust_decimal serde::float": AsFloat = [AsFloat { price: decimal("19.99") }] => NOT_BINCODE;
-    "rust_decimal serde::float, many digits": AsFloat = [AsFloat { price: decimal("1234567890.123456789012345678") }]
+    concrete "rust_decimal serde::float": AsFloat = [AsFloat { price: decimal("19.99") }] => NOT_BINCODE;
+    concrete "rust_decimal serde::float, many digits": AsFloat = [AsFloat { price: decimal("1234567890.123456789012345678") }]
         => REFUSED.unseen("a float has 15 digits");
     "rust_decimal serde::float_option": AsFloatOption = [AsFloatOption { price: Some(decimal("19.99")) }]
         => NOT_BINCODE;
     "rust_decimal serde::float_option, None": AsFloatOption = [AsFloatOption { price: None }];
     "money": Money = [Money { amount: decimal("19.90"), currency: iso_currency::Currency::EUR }] => NOT_BINCODE;
-    "iso_currency::Currency": iso_currency::Currency = [iso_currency::Currency::JPY];
-    "bigdecimal::BigDecimal": BigDecimal = [big("19.99"), big("1.00"), big("123456789012345678901234567890.5")]
+    concrete "iso_currency::Currency": iso_currency::Currency = [iso_currency::Currency::JPY];
+    concrete "bigdecimal::BigDecimal": BigDecimal = [big("19.99"), big("1.00"), big("123456789012345678901234567890.5")]
         => NOT_BINCODE;
     "bigdecimal::BigDecimal, large exponents": BigDecimal = [big("1E+100"), big("1E-100")] => NOT_BINCODE;
-    "num_bigint::BigInt": BigInt = [BigInt::from(0), BigInt::from(i128::MIN), BigInt::from(-1) << 200];
+    concrete "num_bigint::BigInt": BigInt = [BigInt::from(0), BigInt::from(i128::MIN), BigInt::from(-1) << 200];
     "num_bigint::BigUint": BigUint = [BigUint::from(0_u8), BigUint::from(1_u8) << 200];
     "num_rational::Ratio<i64>": Ratio<i64> = [Ratio::new(-1, 3)];
     "num_rational::Ratio<i64>, not reduced": Ratio<i64> = [Ratio::new_raw(2, 6)];
-    "ordered_float::OrderedFloat<f64>": OrderedFloat<f64> = [OrderedFloat(0.1), OrderedFloat(-0.0)];
+    concrete "ordered_float::OrderedFloat<f64>": OrderedFloat<f64> = [OrderedFloat(0.1), OrderedFloat(-0.0)];
     "ordered_float::OrderedFloat<f64>, not a number": OrderedFloat<f64> = [OrderedFloat(f64::NAN)] => NOT_JSON;
     "ordered_float::NotNan<f32>": NotNan<f32> = [NotNan::new(0.1).expect("it is a number")];
-    "half::f16": f16 = [f16::from_f32(0.1), f16::INFINITY];
+    concrete "half::f16": f16 = [f16::from_f32(0.1), f16::INFINITY];
     "half::bf16": bf16 = [bf16::from_f32(0.1)];
     "bytesize::ByteSize": ByteSize = [ByteSize(0), ByteSize(512)];
-    "bytesize::ByteSize, many digits": ByteSize = [ByteSize(1_234_567)]
+    concrete "bytesize::ByteSize, many digits": ByteSize = [ByteSize(1_234_567)]
         => Expected::shared([true, false, true]).unseen("for people it is written with one digit after the point");
     "euclid::Point2D": euclid::default::Point2D<f64> = [euclid::default::Point2D::new(0.1, -0.0)];
     "euclid::Rect": euclid::default::Rect<i32> = [euclid::default::Rect::zero()];

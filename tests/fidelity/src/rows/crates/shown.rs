@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::{
-    concrete_rows,
     row::{Expected, REFUSED},
+    table,
 };
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,15 +46,15 @@ const fn lost(what: &'static str) -> Expected {
     REFUSED.unseen(what)
 }
 
-concrete_rows! {
-    pub(in crate::rows) fn rows;
-    "http response, a sensitive header": Response = [response()] => lost("two headers are equal, sensitive or not");
-    "rust_decimal serde::float, a zero at the end": AsFloat = [AsFloat { price: Decimal::new(110, 2) }]
+table! {
+    pub(super) fn rows;
+    concrete "http response, a sensitive header": Response = [response()] => lost("two headers are equal, sensitive or not");
+    concrete "rust_decimal serde::float, a zero at the end": AsFloat = [AsFloat { price: Decimal::new(110, 2) }]
         => lost("1.1 and 1.10 are equal");
-    "time timestamp, another offset": UnixSeconds = [UnixSeconds { at: half_past() }]
+    concrete "time timestamp, another offset": UnixSeconds = [UnixSeconds { at: half_past() }]
         => lost("two points in time are equal, whatever their offsets");
-    "ndarray::Array2, transposed": Array2<u8> = [Array2::from_shape_fn((2, 3), |(row, _)| row as u8).reversed_axes()]
+    concrete "ndarray::Array2, transposed": Array2<u8> = [Array2::from_shape_fn((2, 3), |(row, _)| row as u8).reversed_axes()]
         => lost("the order in memory");
-    "async_graphql_value::ConstValue, an enum": ConstValue = [ConstValue::Enum(Name::new("RED"))]
+    concrete "async_graphql_value::ConstValue, an enum": ConstValue = [ConstValue::Enum(Name::new("RED"))]
         => lost("an enum equals the text of its name");
 }

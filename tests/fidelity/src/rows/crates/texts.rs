@@ -14,7 +14,7 @@ use smol_str::SmolStr;
 use ulid::Ulid;
 use uuid::Uuid;
 
-use crate::rows;
+use crate::table;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Hexadecimal {
@@ -48,29 +48,29 @@ fn parsed<T: std::str::FromStr>(text: &str) -> T {
     text.parse().unwrap_or_else(|_| panic!("{text} is wrong"))
 }
 
-rows! {
-    pub(in crate::rows) fn rows;
-    "uuid::Uuid": Uuid = [ID, Uuid::nil()];
+table! {
+    pub(super) fn rows;
+    concrete "uuid::Uuid": Uuid = [ID, Uuid::nil()];
     "Option<uuid::Uuid>": Option<Uuid> = [None, Some(ID)];
     "uuid in other forms": UuidForms = [UuidForms { simple: ID, compact: ID }];
-    "ulid::Ulid": Ulid = [Ulid(u128::MAX / 3)];
-    "bytes::Bytes": Bytes = [Bytes::new(), not_utf8().into()];
+    concrete "ulid::Ulid": Ulid = [Ulid(u128::MAX / 3)];
+    concrete "bytes::Bytes": Bytes = [Bytes::new(), not_utf8().into()];
     "bytes::BytesMut": BytesMut = [BytesMut::from(&*not_utf8())];
-    "serde_bytes::ByteBuf": ByteBuf = [ByteBuf::new(), ByteBuf::from(not_utf8())];
+    concrete "serde_bytes::ByteBuf": ByteBuf = [ByteBuf::new(), ByteBuf::from(not_utf8())];
     "serde_bytes::ByteArray": ByteArray<4> = [ByteArray::new([0, 1, 128, 255])];
     "serde_bytes with": WithBytes = [
         WithBytes { bytes: not_utf8(), option: None }, WithBytes { bytes: vec![], option: Some(not_utf8()) },
     ];
-    "hex with": Hexadecimal = [Hexadecimal { bytes: not_utf8() }];
-    "bstr::BString": BString = [BString::from(not_utf8())];
-    "smol_str::SmolStr": SmolStr = [SmolStr::new("short"), SmolStr::new("x".repeat(100))];
-    "compact_str::CompactString": CompactString = ["short".into(), "x".repeat(100).into()];
-    "ecow::EcoString": EcoString = ["short".into(), "x".repeat(100).into()];
+    concrete "hex with": Hexadecimal = [Hexadecimal { bytes: not_utf8() }];
+    concrete "bstr::BString": BString = [BString::from(not_utf8())];
+    concrete "smol_str::SmolStr": SmolStr = [SmolStr::new("short"), SmolStr::new("x".repeat(100))];
+    concrete "compact_str::CompactString": CompactString = ["short".into(), "x".repeat(100).into()];
+    concrete "ecow::EcoString": EcoString = ["short".into(), "x".repeat(100).into()];
     "ecow::EcoVec<u8>": EcoVec<u8> = [[1, 2].into()];
-    "arcstr::ArcStr": ArcStr = ["text".into()];
-    "camino::Utf8PathBuf": Utf8PathBuf = ["/a/ü".into()];
-    "semver::Version": Version = [parsed("1.2.3-rc.1+build.5")];
+    concrete "arcstr::ArcStr": ArcStr = ["text".into()];
+    concrete "camino::Utf8PathBuf": Utf8PathBuf = ["/a/ü".into()];
+    concrete "semver::Version": Version = [parsed("1.2.3-rc.1+build.5")];
     "semver::VersionReq": VersionReq = [parsed(">=1.2.3, <2"), VersionReq::STAR];
-    "email_address::EmailAddress": EmailAddress = [parsed("ada@example.com")];
+    concrete "email_address::EmailAddress": EmailAddress = [parsed("ada@example.com")];
     "email_address::EmailAddress, with a name": EmailAddress = [parsed("Ada <ada@example.com>")];
 }

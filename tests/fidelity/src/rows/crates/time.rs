@@ -7,7 +7,7 @@ use jiff::{Span, Timestamp, ZonedDateTime, civil, tz};
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, UtcOffset};
 
-use crate::{row::REFUSED, rows};
+use crate::{row::REFUSED, table};
 
 macro_rules! with {
     ($($name:ident: $type:ty, $with:literal;)*) => {$(
@@ -67,29 +67,29 @@ fn new_york() -> ZonedDateTime {
     timestamp().to_zoned_datetime(tz::TimeZone::get("America/New_York").expect("it exists"))
 }
 
-rows! {
-    pub(in crate::rows) fn rows;
-    "chrono::DateTime<Utc>": DateTime<Utc> = [utc(), whole(), DateTime::UNIX_EPOCH];
+table! {
+    pub(super) fn rows;
+    concrete "chrono::DateTime<Utc>": DateTime<Utc> = [utc(), whole(), DateTime::UNIX_EPOCH];
     "chrono::DateTime<Utc> far away": DateTime<Utc> = [DateTime::<Utc>::MAX_UTC, DateTime::<Utc>::MIN_UTC];
-    "chrono::DateTime<FixedOffset>": DateTime<FixedOffset> = [tokyo()];
+    concrete "chrono::DateTime<FixedOffset>": DateTime<FixedOffset> = [tokyo()];
     "chrono::DateTime<FixedOffset>, seconds in the offset": DateTime<FixedOffset> = [
         utc().with_timezone(&FixedOffset::east_opt(1).expect("it exists")),
     ] => REFUSED.unseen("chrono writes offsets in whole minutes");
-    "chrono::NaiveDate": NaiveDate = [date(), NaiveDate::MIN, NaiveDate::MAX];
+    concrete "chrono::NaiveDate": NaiveDate = [date(), NaiveDate::MIN, NaiveDate::MAX];
     "chrono::NaiveTime": NaiveTime = [NaiveTime::MIN, leap()];
-    "chrono::NaiveDateTime": NaiveDateTime = [date().and_time(leap()), NaiveDateTime::MAX];
+    concrete "chrono::NaiveDateTime": NaiveDateTime = [date().and_time(leap()), NaiveDateTime::MAX];
     "chrono::Weekday": chrono::Weekday = [chrono::Weekday::Sat];
     "chrono::Month": chrono::Month = [chrono::Month::May];
-    "chrono::TimeDelta": chrono::TimeDelta = [chrono::TimeDelta::nanoseconds(-1), chrono::TimeDelta::MAX];
+    concrete "chrono::TimeDelta": chrono::TimeDelta = [chrono::TimeDelta::nanoseconds(-1), chrono::TimeDelta::MAX];
     "Option<chrono::DateTime<Utc>>": Option<DateTime<Utc>> = [None, Some(utc())];
-    "chrono ts_seconds, whole": Seconds = [Seconds { at: whole() }];
-    "chrono ts_seconds": Seconds = [Seconds { at: utc() }] => REFUSED.unseen("what is below a second is not written");
+    concrete "chrono ts_seconds, whole": Seconds = [Seconds { at: whole() }];
+    concrete "chrono ts_seconds": Seconds = [Seconds { at: utc() }] => REFUSED.unseen("what is below a second is not written");
     "chrono ts_milliseconds": Milliseconds = [Milliseconds { at: utc() }]
         => REFUSED.unseen("what is below a millisecond is not written");
-    "chrono ts_nanoseconds": Nanoseconds = [Nanoseconds { at: utc() }];
+    concrete "chrono ts_nanoseconds": Nanoseconds = [Nanoseconds { at: utc() }];
     "chrono ts_seconds_option": SecondsOption = [SecondsOption { at: None }, SecondsOption { at: Some(whole()) }];
-    "time::OffsetDateTime": OffsetDateTime = [offset(), offset_hours()];
-    "time::Date": time::Date = [offset().date(), time::Date::MIN, time::Date::MAX];
+    concrete "time::OffsetDateTime": OffsetDateTime = [offset(), offset_hours()];
+    concrete "time::Date": time::Date = [offset().date(), time::Date::MIN, time::Date::MAX];
     "time::Time": time::Time = [offset().time(), time::Time::MIDNIGHT];
     "time::PrimitiveDateTime": time::PrimitiveDateTime = [
         time::PrimitiveDateTime::new(offset().date(), offset().time()),
@@ -98,24 +98,24 @@ rows! {
     "time::Duration": time::Duration = [time::Duration::new(-1, -500_000_000), time::Duration::MAX];
     "time::Month": time::Month = [time::Month::May];
     "time::Weekday": time::Weekday = [time::Weekday::Sunday];
-    "time rfc3339": Rfc3339 = [Rfc3339 { at: offset_hours() }];
+    concrete "time rfc3339": Rfc3339 = [Rfc3339 { at: offset_hours() }];
     "time rfc3339, seconds in the offset": Rfc3339 = [
         Rfc3339 { at: offset().to_offset(UtcOffset::from_hms(0, 0, 1).expect("it exists")) },
     ] => REFUSED;
-    "time timestamp": UnixSeconds = [UnixSeconds { at: offset() }]
+    concrete "time timestamp": UnixSeconds = [UnixSeconds { at: offset() }]
         => REFUSED.unseen("what is below a second is not written");
-    "jiff::Timestamp": Timestamp = [timestamp(), Timestamp::MIN, Timestamp::MAX];
-    "jiff::ZonedDateTime": ZonedDateTime = [new_york(), timestamp().to_zoned_datetime(tz::TimeZone::UTC)];
+    concrete "jiff::Timestamp": Timestamp = [timestamp(), Timestamp::MIN, Timestamp::MAX];
+    concrete "jiff::ZonedDateTime": ZonedDateTime = [new_york(), timestamp().to_zoned_datetime(tz::TimeZone::UTC)];
     "jiff::ZonedDateTime, fixed offset": ZonedDateTime = [timestamp().to_zoned_datetime(tz::TimeZone::fixed(tz::offset(-4)))];
-    "jiff::civil::Date": civil::Date = [civil::date(2026, 11, 28), civil::Date::MIN];
+    concrete "jiff::civil::Date": civil::Date = [civil::date(2026, 11, 28), civil::Date::MIN];
     "jiff::civil::Time": civil::Time = [civil::time(23, 59, 59, 999_999_999)];
     "jiff::civil::DateTime": civil::DateTime = [civil::date(2026, 2, 28).at(1, 2, 3, 4)];
     "jiff::SignedDuration": jiff::SignedDuration = [jiff::SignedDuration::new(-1, -1), jiff::SignedDuration::MAX];
-    "jiff::Span": Span = [Span::new().years(1).days(-0).hours(36)];
-    "jiff::Span, milliseconds above a second": Span = [Span::new().milliseconds(1_500)]
+    concrete "jiff::Span": Span = [Span::new().years(1).days(-0).hours(36)];
+    concrete "jiff::Span, milliseconds above a second": Span = [Span::new().milliseconds(1_500)]
         => REFUSED.unseen("ISO 8601 has no milliseconds: they are read as seconds");
     "jiff timestamp in seconds": JiffSeconds = [JiffSeconds { at: timestamp() }]
         => REFUSED.unseen("what is below a second is not written");
-    "humantime_serde of a Duration": Human = [Human { at: Duration::new(86_461, 1) }];
+    concrete "humantime_serde of a Duration": Human = [Human { at: Duration::new(86_461, 1) }];
     "humantime_serde of an Option": HumanOption = [HumanOption { at: None }, HumanOption { at: Some(Duration::ZERO) }];
 }

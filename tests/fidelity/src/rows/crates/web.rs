@@ -5,7 +5,7 @@ use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{row::Expected, rows};
+use crate::{row::Expected, table};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Request {
@@ -39,11 +39,11 @@ fn url(text: &str) -> Url {
     text.parse().expect("it is a URL")
 }
 
-rows! {
-    pub(in crate::rows) fn rows;
-    "url::Url": Url = [url("https://user:pass@ex.ample:8443/a?b=c#d"), url("mailto:ada@example.com"), url("data:,")];
+table! {
+    pub(super) fn rows;
+    concrete "url::Url": Url = [url("https://user:pass@ex.ample:8443/a?b=c#d"), url("mailto:ada@example.com"), url("data:,")];
     "Option<url::Url>": Option<Url> = [None, Some(url("http://[::1]/"))];
-    "ipnet::IpNet": IpNet = ["10.1.2.3/8".parse().expect("it is a net"), "::1/128".parse().expect("it is a net")];
+    concrete "ipnet::IpNet": IpNet = ["10.1.2.3/8".parse().expect("it is a net"), "::1/128".parse().expect("it is a net")];
     "ipnet::Ipv4Net": Ipv4Net = [Ipv4Net::default()];
     "http request": Request = [
         Request { method: Method::PATCH, uri: Uri::from_static("/a?b=%20"), version: Version::HTTP_2 },
@@ -53,7 +53,7 @@ rows! {
             version: Version::HTTP_09,
         },
     ];
-    "http response": Response = [response(false)];
+    concrete "http response": Response = [response(false)];
     "http response, a header that is no text": Response = [response(true)]
         => Expected::shared([true, false, true]);
 }
