@@ -110,8 +110,9 @@ fn in_full(error: &dyn StdError) -> String {
 impl From<larder::Error> for Failure {
     fn from(error: larder::Error) -> Self {
         let source = error.source();
-        let is_of_system = source.is_some_and(|source| source.is::<io::Error>());
-        let reply = source.filter(|_| !is_of_system).map(ToString::to_string).unwrap_or_default();
+        let is_of_connection =
+            source.is_some_and(|source| source.is::<io::Error>() || source.is::<larder::Error>());
+        let reply = source.filter(|_| !is_of_connection).map(ToString::to_string).unwrap_or_default();
         let says = |words: &[&str]| words.iter().any(|word| reply.starts_with(word));
         let (code, mend) = if error.is_invalid_configuration() {
             (2, None)

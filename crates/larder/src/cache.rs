@@ -1,5 +1,7 @@
 //! Where entries live, and what anything that keeps them has to promise.
 
+mod lease;
+
 use std::{
     fmt,
     future::Future,
@@ -11,6 +13,7 @@ use std::{
 
 use async_trait::async_trait;
 
+pub use self::lease::{HeldLease, Lease};
 use crate::{
     cache_core::{Core, Lookup},
     entry::Entry,
@@ -245,33 +248,6 @@ pub enum Leased {
     Free,
 }
 
-/// The right to compute for all processes that share a server. Given back when it is dropped.
-pub struct Lease(Box<dyn HeldLease>);
-
-/// What a cache does about a [`Lease`] that it gave. Dropping it gives the lease back.
-pub trait HeldLease: Send {
-    /// The value was stored: those who wait will find it.
-    fn fill(&mut self);
-}
-
-impl Lease {
-    /// A lease that a cache gives.
-    #[must_use]
-    pub fn new(lease: impl HeldLease + 'static) -> Self {
-        Self(Box::new(lease))
-    }
-
-    pub(crate) fn fill(&mut self) {
-        self.0.fill();
-    }
-}
-
-impl fmt::Debug for Lease {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").finish_non_exhaustive()
-    }
-}
-
 /// How far an invalidation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Invalidation {
@@ -286,11 +262,11 @@ pub enum Invalidation {
 ///
 /// Awaiting it tells how far it has come. Dropping it undoes nothing.
 pub struct Invalidating {
-    state: State,
+    state: InvalidationProgress,
     span: Traced,
 }
 
-enum State {
+enum InvalidationProgress {
     Done(Invalidation),
     UnderWay(Pin<Box<dyn Future<Output = Invalidation> + Send>>),
 }
@@ -299,12 +275,12 @@ impl Invalidating {
     /// One that is over.
     #[must_use]
     pub fn done(outcome: Invalidation) -> Self {
-        Self { state: State::Done(outcome), span: Traced::default() }
+        Self { state: InvalidationProgress::Done(outcome), span: Traced::default() }
     }
 
     /// One that is still on its way to the others; `outcome` follows it, and may be dropped.
     pub fn under_way(outcome: impl Future<Output = Invalidation> + Send + 'static) -> Self {
-        Self { state: State::UnderWay(Box::pin(outcome)), span: Traced::default() }
+        Self { state: InvalidationProgress::UnderWay(Box::pin(outcome)), span: Traced::default() }
     }
 
     /// An invalidation by a caller, within a span of its own.
@@ -312,7 +288,7 @@ impl Invalidating {
         let what = || scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let span = Traced::invalidate(cache.core().name(), scopes.len(), what);
         let invalidating = span.enter(|| cache.storage().apply(scopes));
-        if let State::Done(outcome) = invalidating.state {
+        if let InvalidationProgress::Done(outcome) = invalidating.state {
             note(&span, outcome);
         }
         Self { span, ..invalidating }
@@ -325,8 +301,8 @@ impl Future for Invalidating {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Invalidation> {
         let this = &mut *self;
         let outcome = match &mut this.state {
-            State::Done(outcome) => return Poll::Ready(*outcome),
-            State::UnderWay(under_way) => this.span.enter(|| under_way.as_mut().poll(context)),
+            InvalidationProgress::Done(outcome) => return Poll::Ready(*outcome),
+            InvalidationProgress::UnderWay(under_way) => this.span.enter(|| under_way.as_mut().poll(context)),
         };
         if let Poll::Ready(outcome) = outcome {
             note(&this.span, outcome);
@@ -351,8 +327,8 @@ fn note(span: &Traced, outcome: Invalidation) {
 impl fmt::Debug for Invalidating {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outcome = match &self.state {
-            State::Done(outcome) => Some(outcome),
-            State::UnderWay(_) => None,
+            InvalidationProgress::Done(outcome) => Some(outcome),
+            InvalidationProgress::UnderWay(_) => None,
         };
         f.debug_tuple("Invalidating").field(&outcome).finish()
     }

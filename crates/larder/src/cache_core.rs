@@ -52,7 +52,7 @@ struct Inner {
     clock: Clock,
     stats: Stats,
     switch: Switch,
-    singleflight: Arc<Singleflight>,
+    singleflight: Singleflight,
     turns: Arc<Turns>,
     /// Raised by one when a computed value was stored, before its computation completes.
     stores: CachePadded<AtomicU64>,
@@ -153,7 +153,7 @@ impl CoreBuilder {
             clock: Clock::default(),
             stats: Stats::new(),
             switch: Switch::of_process(),
-            singleflight: Arc::new(Singleflight::new()),
+            singleflight: Singleflight::new(),
             turns: Arc::default(),
             stores: CachePadded::default(),
             warned_too_wide: AtomicBool::new(false),
@@ -326,7 +326,7 @@ impl Core {
         &self.0.turns
     }
 
-    pub(crate) fn singleflight(&self) -> &Arc<Singleflight> {
+    pub(crate) fn singleflight(&self) -> &Singleflight {
         &self.0.singleflight
     }
 

@@ -12,25 +12,15 @@ mod concurrency;
 mod counters;
 mod entries;
 mod invalidation;
+mod trial;
 
-use std::{
-    fmt::Display,
-    future::Future,
-    panic::Location,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
-
-use crate::{Cache, CacheExt, Policy, Value};
+use self::trial::{Trial, violated};
+use crate::Cache;
 
 /// Runs an implementation through the [contract](Cache#contract) and through what the verbs of
-/// [`CacheExt`] promise on top of it. Must be called in a tokio runtime, best in one of several threads.
+/// [`CacheExt`](crate::CacheExt) promise on top of it. Must be called in a tokio runtime, best in one of several threads.
 /// Takes some seconds.
 ///
 /// `make` makes the cache to look at, and is called several times. All that it makes may share a server:
@@ -73,7 +63,7 @@ async fn check_any(make: &Make<'_>) {
         invalidation::namespaces_are_parts,
         invalidation::a_value_read_before_is_not_stored_after,
         computing::many_callers_compute_once,
-        computing::a_change_in_mid_flight_counts,
+        computing::a_change_during_a_computation_counts,
         computing::what_was_read_covers_what_was_computed,
         computing::a_failure_is_not_kept,
         computing::a_batch_computes_what_is_missing,
@@ -88,78 +78,3 @@ async fn check_any(make: &Make<'_>) {
 
 /// Longer than any part takes on a slow machine with a slow server.
 const HANGS: Duration = Duration::from_secs(120);
-
-/// How long something may take that is to happen soon.
-const SOON: Duration = Duration::from_secs(10);
-
-/// A cache under examination, and keys of its own.
-struct Trial {
-    cache: Arc<dyn Cache>,
-    part: &'static str,
-    /// What all keys and tags of this trial begin with.
-    own: String,
-}
-
-impl Trial {
-    fn new(cache: Arc<dyn Cache>, part: &'static str) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { cache, part, own: format!("contract-{:x}-{number}", fastrand::u64(..)) }
-    }
-
-    fn key(&self, name: impl Display) -> String {
-        format!("{}:{name}", self.own)
-    }
-
-    fn tag(&self, name: impl Display) -> String {
-        format!("{} {name}", self.own)
-    }
-
-    fn require(&self, holds: bool, otherwise: impl Display) {
-        if !holds {
-            violated(self.part, otherwise);
-        }
-    }
-
-    /// The value under a key; reading one is no mistake, and so no error.
-    async fn get<V: Value>(&self, cache: &impl Cache, key: &str) -> Option<V> {
-        match cache.get(key).await {
-            Ok(found) => found,
-            Err(error) => violated(self.part, format_args!("`get` fails: {error} (clause 4)")),
-        }
-    }
-
-    /// Stores a value until the cache has it.
-    async fn keep<V: Value + PartialEq>(&self, key: &str, value: &V, policy: &Policy) {
-        let start = Instant::now();
-        loop {
-            if let Err(error) = self.cache.insert(key, value, policy).await {
-                violated(self.part, format_args!("`insert` fails: {error} (clause 4)"));
-            }
-            match self.get::<V>(&self.cache, key).await {
-                Some(found) if found == *value => return,
-                Some(_) => violated(self.part, format_args!("{key:?} gives what was not stored (clause 2)")),
-                None => self.require(start.elapsed() < SOON, "nothing is ever kept"),
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-
-    /// Waits until something is so.
-    async fn eventually<F: Future<Output = bool>>(&self, mut is_so: impl FnMut() -> F, otherwise: &str) {
-        let start = Instant::now();
-        while !is_so().await {
-            self.require(start.elapsed() < SOON, otherwise);
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-}
-
-/// Longer than the suite takes.
-static LONG: Policy = Policy::ttl(Duration::from_secs(3_600));
-
-#[track_caller]
-fn violated(part: &str, what: impl Display) -> ! {
-    let place = Location::caller();
-    panic!("not a `Cache` as the contract wants it: {part}: {what} [{place}]")
-}

@@ -97,11 +97,11 @@ pub struct Deferred(Arc<State>);
 /// What a scope has collected.
 pub(crate) struct State {
     outer: Option<Arc<Self>>,
-    collected: Mutex<Collected>,
+    collected: Mutex<DeferredInvalidations>,
 }
 
 #[derive(Default)]
-struct Collected {
+struct DeferredInvalidations {
     all: Vec<OfCache>,
     /// The scope has ended: what comes later waits no longer.
     is_over: bool,
@@ -194,7 +194,7 @@ impl State {
     }
 }
 
-impl Collected {
+impl DeferredInvalidations {
     fn add(&mut self, more: OfCache) {
         match self.all.iter_mut().find(|there| there.core.same_cache(&more.core)) {
             Some(there) => {

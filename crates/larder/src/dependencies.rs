@@ -5,6 +5,7 @@
 //! they cover the computation's own value. Frames nest: a computation's value passes its scopes on to
 //! its readers.
 
+mod context;
 mod flags;
 
 use std::{
@@ -16,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+pub use self::context::{Context, context};
 use self::flags::set_recording;
 pub(crate) use self::flags::{
     DeferredScope, EnteredDeferred, current_deferred, in_deferred, is_plain, recording,
@@ -26,8 +28,8 @@ use smallvec::SmallVec;
 use crate::{
     entry::{DependencySet, ForeignDependencies, Stored},
     epoch::{Epochs, ReadVersion},
-    mutant,
-    scope::{self, Collected, ScopeHash, ScopeSet},
+    mutant::{self, Rule},
+    scope::{self, CollectedScopes, ScopeHash, ScopeSet},
     singleflight::InFlightId,
     sync::{Mutex, lock},
 };
@@ -40,11 +42,11 @@ pub(crate) struct Frame {
     records: bool,
     /// A part of it has a turn, for which others wait: it waits for none itself.
     has_turn: bool,
-    state: Mutex<State>,
+    state: Mutex<ScopeState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ScopeState {
     reads: Vec<Reads>,
     decisions: Decisions,
 }
@@ -53,7 +55,7 @@ struct State {
 #[derive(Clone)]
 struct Reads {
     epochs: Arc<Epochs>,
-    scopes: Collected,
+    scopes: CollectedScopes,
 }
 
 /// What a computation decided about its own entry.
@@ -76,7 +78,7 @@ pub(crate) fn current() -> Option<Arc<Frame>> {
 
 /// Puts what covers an entry on the current frame.
 pub(crate) fn record(epochs: &Arc<Epochs>, read: &Stored) {
-    if recording() && !mutant::is("hits-not-recorded") {
+    if recording() && !mutant::is(Rule::HitsNotRecorded) {
         with_reads(|reads| {
             add(reads, epochs, read.scopes().iter().copied());
             add_foreign(reads, read.foreign_dependencies());
@@ -96,7 +98,7 @@ pub(crate) fn record_dependencies(epochs: &Arc<Epochs>, cover: &DependencySet) {
 
 /// Puts a key that nothing was found for on the current frame.
 pub(crate) fn record_absent(epochs: &Arc<Epochs>, key: &str) {
-    if mutant::is("misses-not-recorded") {
+    if mutant::is(Rule::MissesNotRecorded) {
         return;
     }
     record_scopes(epochs, || scope::covering(key, &[]));
@@ -122,7 +124,7 @@ fn add(reads: &mut Vec<Reads>, epochs: &Arc<Epochs>, scopes: impl Iterator<Item 
     let there = match reads.iter_mut().position(|there| Arc::ptr_eq(&there.epochs, epochs)) {
         Some(index) => &mut reads[index],
         None => {
-            reads.push(Reads { epochs: epochs.clone(), scopes: Collected::default() });
+            reads.push(Reads { epochs: epochs.clone(), scopes: CollectedScopes::default() });
             reads.last_mut().expect("one was just added")
         }
     };
@@ -271,11 +273,11 @@ pin_project! {
 impl<F: Future> Future for InComputation<F> {
     type Output = F::Output;
 
-    fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<F::Output> {
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = self.project();
         let _entered = this.frame.clone().map(Entered::new);
         let _deferred = this.deferred.clone().map(EnteredDeferred::new);
-        this.future.poll(context)
+        this.future.poll(task)
     }
 }
 
@@ -328,118 +330,4 @@ impl Drop for Entered {
 /// ```
 pub fn in_current_computation<F: Future>(future: F) -> InComputation<F> {
     InComputation { frame: current(), deferred: current_deferred(), future }
-}
-
-/// The computation that the calling code is a part of: lets it decide about its own entry.
-///
-/// Where there is no entry to decide about (`when` said no, say, or a test calls the inner function
-/// directly), the setters do nothing.
-///
-/// ```
-/// # use std::time::Duration;
-/// # use larder::cached;
-/// #[cached(ttl = 300, key = "rate:<currency>")]
-/// async fn rate(currency: &str) -> f64 {
-///     larder::context().ttl(Duration::from_secs(5)).tag("rates");
-///     1.1
-/// }
-/// ```
-#[must_use]
-pub fn context() -> Context {
-    Context { frame: current(), deferred: current_deferred() }
-}
-
-/// Decides about the entry of the computation that is running; made by [`context`].
-///
-/// Decisions count when the computation ends with a value, and the last one on a matter is the one that
-/// counts.
-#[derive(Clone)]
-pub struct Context {
-    frame: Option<Arc<Frame>>,
-    deferred: Option<DeferredScope>,
-}
-
-impl Context {
-    /// Sets how long the value is fresh, in place of its policy's `ttl` or `negative_ttl`. Zero does not
-    /// store it.
-    pub fn ttl(&self, ttl: Duration) -> &Self {
-        self.decide(|decisions| decisions.ttl = Some(ttl))
-    }
-
-    /// Adds a tag to the value.
-    pub fn tag(&self, tag: impl Into<String>) -> &Self {
-        // Before the lock is taken: it is the caller's own code.
-        let tag = tag.into();
-        self.decide(|decisions| decisions.tags.push(tag))
-    }
-
-    /// Does not store the value. Callers who wait for this computation still receive it.
-    pub fn no_store(&self) -> &Self {
-        self.decide(|decisions| decisions.no_store = true)
-    }
-
-    /// Neither stores the outcome nor gives it to any caller but the one that computes it: the others who
-    /// wait compute for themselves.
-    pub fn unshared(&self) -> &Self {
-        self.decide(|decisions| {
-            decisions.no_store = true;
-            decisions.unshared = true;
-        })
-    }
-
-    /// Calls a function as a part of the computation, on any thread: what it reads from caches covers the computation's
-    /// value too. The counterpart of [`in_current_computation`] for threads.
-    ///
-    /// Only what is read before the computation ends can count, so wait for the thread inside of it. Without this, what a
-    /// thread reads does not count; and a thread that asks for the very key that the computation waiting for it is for
-    /// waits for ever.
-    ///
-    /// ```
-    /// # use std::thread;
-    /// # use larder::cached;
-    /// #[cached(ttl = 60, key = "profile:<id>")]
-    /// fn profile(id: u64) -> String {
-    ///     let context = larder::context();
-    ///     let orders = thread::spawn(move || context.run(|| orders(id)));
-    ///     orders.join().unwrap_or_default()
-    /// }
-    ///
-    /// #[cached(ttl = 60, key = "orders:<id>")]
-    /// fn orders(id: u64) -> String {
-    ///     format!("the orders of {id}")
-    /// }
-    ///
-    /// assert_eq!(profile(7), "the orders of 7");
-    /// # use larder::CacheExt as _;
-    /// orders::invalidate(7);
-    /// # let before = larder::global().stats().computations;
-    /// assert_eq!(profile(7), "the orders of 7"); // computes both anew
-    /// # assert!(larder::global().stats().computations >= before + 2);
-    /// ```
-    pub fn run<R>(&self, call: impl FnOnce() -> R) -> R {
-        let _deferred = self.deferred.clone().map(EnteredDeferred::new);
-        match &self.frame {
-            Some(frame) => frame.enter(call),
-            None => call(),
-        }
-    }
-
-    /// Whether there is a computation to decide about.
-    #[must_use]
-    pub fn is_computing(&self) -> bool {
-        self.frame.is_some()
-    }
-
-    fn decide(&self, decide: impl FnOnce(&mut Decisions)) -> &Self {
-        if let Some(frame) = &self.frame {
-            decide(&mut lock(&frame.state).decisions);
-        }
-        self
-    }
-}
-
-impl std::fmt::Debug for Context {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("is_computing", &self.is_computing()).finish()
-    }
 }

@@ -8,8 +8,8 @@ use std::{error::Error as StdError, fmt, sync::Arc};
 /// weather afterwards never is (a read becomes a miss, a write is counted as failed). Cheap to clone.
 ///
 /// Its message says what went wrong, in one line and without a secret, and what mends it; the [`source`](StdError::source)
-/// is what it came from: an [`io::Error`](std::io::Error), an error of TLS, or the server's own words. A message never
-/// repeats its source, so that a report prints both.
+/// is what it came from: an [`io::Error`](std::io::Error), an error of TLS, the server's own words, or what a codec or
+/// a type's `Serialize` said. A message never repeats its source, so that a report prints both.
 #[derive(Clone)]
 pub struct Error(Arc<Kind>);
 
@@ -40,7 +40,7 @@ pub(crate) enum Kind {
     #[error("{0:?} is no epoch: one is written as two numbers with a `-` between them")]
     Epoch(String),
     #[error("the value for {key:?} cannot be shared: {reason}")]
-    Unencodable { key: String, reason: String },
+    Unencodable { key: String, reason: String, cause: Option<Cause> },
     #[error("cannot connect to {address}: {reason}")]
     Connect { address: String, reason: String, cause: Option<Cause> },
     #[error("the server cannot be used: {reason}")]
@@ -64,6 +64,7 @@ impl Kind {
     fn caused_by(&self) -> Option<&Cause> {
         match self {
             Self::Configuration { cause, .. }
+            | Self::Unencodable { cause, .. }
             | Self::Connect { cause, .. }
             | Self::Unavailable { cause, .. } => cause.as_ref(),
             _ => None,
@@ -169,9 +170,9 @@ impl fmt::Debug for Error {
 /// The type of the original is not there to be found by `downcast_ref`, because nothing could copy it: where it decides, the
 /// option `share_err` of [`#[cached]`](crate::cached) keeps it.
 #[derive(Clone)]
-pub struct SharedError(Arc<Link>);
+pub struct SharedError(Arc<ErrorText>);
 
-struct Link {
+struct ErrorText {
     text: String,
     source: Option<SharedError>,
 }
@@ -185,13 +186,13 @@ impl SharedError {
         let texts: Vec<_> = chain.take(MOST).map(ToString::to_string).collect();
         let mut source = None;
         for text in texts.into_iter().rev() {
-            source = Some(Self(Arc::new(Link { text, source })));
+            source = Some(Self(Arc::new(ErrorText { text, source })));
         }
         source.expect("the error itself is in its chain")
     }
 
     pub(crate) fn text(text: String) -> Self {
-        Self(Arc::new(Link { text, source: None }))
+        Self(Arc::new(ErrorText { text, source: None }))
     }
 }
 

@@ -6,7 +6,7 @@
 mod figures;
 mod watched;
 
-pub(crate) use self::{figures::Figure, watched::Watched};
+pub(crate) use self::{figures::Figure, watched::WatchedCaches};
 
 /// One thing that is measured.
 #[derive(Debug)]

@@ -7,7 +7,9 @@
 //! These functions follow no semantic versioning: they can change in any release. A sister crate depends on exactly one
 //! version of `larder`, as `larder-http` does (`=0.1.0`). Other crates should use [`CacheExt`](crate::CacheExt).
 
-use crate::{cache::Cache, read_through, value::Value};
+use std::error::Error;
+
+use crate::{cache::Cache, error::SharedError, read_through, value::Value};
 
 pub use crate::dependencies::unrecorded;
 #[cfg(feature = "inspect")]
@@ -29,4 +31,9 @@ pub fn find_local_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Option<V>
 /// Counts a hit: a fresh one or a stale one.
 pub fn count_hit(cache: &dyn Cache, is_fresh: bool) {
     cache.core().count_served(is_fresh);
+}
+
+/// The texts of an error and of its sources, of which the first 32 are kept: for one that cannot be sent to another thread.
+pub fn texts_of(error: &(dyn Error + 'static)) -> SharedError {
+    SharedError::render(error)
 }

@@ -116,7 +116,7 @@ impl Key {
         self.digest::<T>(":hash", digest::hash(value));
     }
 
-    fn digest<T: ?Sized>(&mut self, written: &str, digest: Result<digest::Text, encoding::Unencodable>) {
+    fn digest<T: ?Sized>(&mut self, written: &str, digest: Result<digest::Text, encoding::Unserializable>) {
         match digest {
             Ok(digest) => self.literal(&digest),
             Err(error) => {

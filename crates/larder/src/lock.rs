@@ -94,10 +94,10 @@ impl fmt::Debug for LockGuard {
 /// The locks of a cache that no server shares. Nothing can be cut off from them, so that a lock ends with its
 /// guard and not before.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct LocalLocks(Arc<Mutex<State>>);
+pub(crate) struct LocalLocks(Arc<Mutex<LocksState>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct LocksState {
     held: HashSet<String>,
     last: u64,
 }
@@ -110,29 +110,33 @@ impl LocalLocks {
             return None;
         }
         state.last += 1;
-        Some(LockGuard::new(name, state.last, Held { locks: self.clone(), name: Some(name.to_owned()) }))
+        Some(LockGuard::new(
+            name,
+            state.last,
+            HeldLocally { locks: self.clone(), name: Some(name.to_owned()) },
+        ))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LocksState> {
         lock(&self.0)
     }
 }
 
 /// A lock of this process.
-struct Held {
+struct HeldLocally {
     locks: LocalLocks,
     /// None once it is released.
     name: Option<String>,
 }
 
-impl Held {
+impl HeldLocally {
     fn let_go(&mut self) -> bool {
         self.name.take().is_some_and(|name| self.locks.state().held.remove(&name))
     }
 }
 
 #[async_trait]
-impl HeldLock for Held {
+impl HeldLock for HeldLocally {
     fn is_held(&self) -> bool {
         self.name.is_some()
     }
@@ -146,7 +150,7 @@ impl HeldLock for Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldLocally {
     fn drop(&mut self) {
         self.let_go();
     }

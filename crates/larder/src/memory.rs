@@ -19,6 +19,7 @@ use crate::{
     entry::Entry,
     epoch::Epoch,
     error::{Kind, Result},
+    mutant::{self, Rule},
     scope::Scope,
     table::Table,
 };
@@ -212,7 +213,7 @@ impl Storage for MemoryCache {
     }
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {
-        if crate::mutant::is("prefixes-not-applied") && scopes.iter().any(|scope| scope.hash().is_wide()) {
+        if mutant::is(Rule::PrefixesNotApplied) && scopes.iter().any(|scope| scope.hash().is_wide()) {
             return Invalidating::done(Invalidation::Queued);
         }
         self.core.invalidate(scopes);

@@ -13,7 +13,7 @@ use ::metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, with_rec
 use crate::{
     cache::Cache,
     instruments::{
-        ALL, Figure, Instrument, InstrumentKind, LOAD_DURATION, REDIS_GET_DURATION, Unit, Watched,
+        ALL, Figure, Instrument, InstrumentKind, LOAD_DURATION, REDIS_GET_DURATION, Unit, WatchedCaches,
     },
     stats::Timings,
     sync::plain::{Mutex, lock},
@@ -48,7 +48,7 @@ static METADATA: Metadata<'static> = Metadata::new("larder", Level::INFO, Some("
 /// # }
 /// ```
 pub struct Collector {
-    watched: Watched,
+    watched: WatchedCaches,
 }
 
 impl Default for Collector {
@@ -63,7 +63,7 @@ impl Collector {
     #[must_use]
     pub fn new() -> Self {
         ALL.iter().for_each(|instrument| describe(instrument));
-        let watched = Watched::new(|cache| Arc::new(Recorded::new(cache)));
+        let watched = WatchedCaches::new(|cache| Arc::new(Recorded::new(cache)));
         watched.add_installed();
         Self { watched }
     }

@@ -4,11 +4,13 @@ mod backoff;
 mod breaker;
 mod capabilities;
 mod config;
+mod connecting;
 mod connection;
 mod counters;
 mod entries;
 mod findings;
 mod idle_timeout;
+mod in_full;
 mod info;
 #[cfg(feature = "inspect")]
 pub mod inspect;
@@ -21,6 +23,7 @@ mod recent_timeout;
 mod refusal;
 mod rejections;
 mod script;
+mod secret;
 mod server_info;
 mod settings;
 mod shared;
@@ -29,23 +32,18 @@ mod url;
 
 use std::{
     fmt,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
-use futures_util::future::try_join;
 
 use self::{
     breaker::BreakerState,
-    config::Config,
-    connection::{Command, Connections, Failure, LinkState, Reply, Unavailable},
+    connection::{Command, CommandFailure, Connections, LinkState, Reply, Unavailable},
     findings::Findings,
     key_names::KeyNames,
-    lease::Wakes,
+    lease::LeaseWaiters,
     log::{Log, LogError, OnWake},
     recent_timeout::RecentTimeout,
     unshareable::Unshareable,
@@ -107,7 +105,7 @@ struct Remote {
     names: KeyNames,
     wire: Wire,
     unshareable: Unshareable,
-    wakes: Arc<Wakes>,
+    lease_waiters: Arc<LeaseWaiters>,
     recent_timeout: RecentTimeout,
     /// What was found out about the servers.
     findings: Arc<Findings>,
@@ -175,82 +173,6 @@ impl RedisCache {
     }
 }
 
-impl RedisCacheBuilder {
-    /// Connects, and begins to follow the invalidation log.
-    ///
-    /// # Errors
-    ///
-    /// If a setting is wrong, if a server refuses (a wrong password, too old a release), or if no connection could
-    /// be made after [`connect_attempts`](Self::connect_attempts).
-    pub async fn connect(self) -> Result<RedisCache> {
-        let patience = self.patience();
-        let cache = self.connect_lazily()?;
-        let remote = &cache.remote;
-        // Together: a connection is admitted once the log is followed.
-        try_join(remote.connections.ready(), remote.wait_for_log(patience)).await?;
-        Ok(cache)
-    }
-
-    /// A cache that connects as soon as it can, beginning now: to start a program while Redis is down, so that
-    /// everything is a miss. Outside of a tokio runtime, the first call begins.
-    ///
-    /// # Errors
-    ///
-    /// If a setting is wrong.
-    pub fn connect_lazily(self) -> Result<RedisCache> {
-        let settings = self.settings;
-        settings.check()?;
-        let config = Arc::new(self.config()?);
-        if !config.has_own_prefix {
-            warn_of_default_prefix();
-        }
-        let log = log_connector::open_log(&config, settings);
-        // What one cache on this log finds out, all of them know.
-        let findings = log.findings().clone();
-        let config = Arc::new(Config { findings: findings.clone(), ..Config::clone(&config) });
-        let wakes = Arc::new(Wakes::default());
-        let on_wake: Arc<OnWake> = Arc::new({
-            let wakes = wakes.clone();
-            move |key, filled| wakes.wake(key, filled)
-        });
-        log.on_wake(Arc::downgrade(&on_wake));
-        let connections = Connections::new(config.clone(), Some(log_connector::admission(&log)));
-        connections.begin();
-        let core = Core::builder().epochs(log.epochs().clone()).build();
-        let remote = Remote {
-            connections,
-            names: KeyNames::new(&config.prefix),
-            wire: settings.wire,
-            unshareable: Unshareable::default(),
-            wakes,
-            recent_timeout: RecentTimeout::default(),
-            findings,
-            _on_wake: on_wake,
-            deadline: config.deadline,
-            lease_lifetime: settings.lease_lifetime,
-            has_own_prefix: config.has_own_prefix,
-            log,
-        };
-        Ok(RedisCache { core, remote: Arc::new(remote), unshared: Arc::default() })
-    }
-}
-
-/// Says once that others may have the same prefix.
-fn warn_of_default_prefix() {
-    // No `Once`: it would be poisoned for ever by a subscriber that panics.
-    static SAID: AtomicBool = AtomicBool::new(false);
-    if !SAID.swap(true, Ordering::Relaxed) {
-        crate::panic_guard::report!(
-            warn,
-            prefix = config::DEFAULT_PREFIX,
-            mend = "name one of your own: ?prefix=shop in the URL, LARDER_PREFIX=shop in the environment, or \
-                    RedisCacheBuilder::prefix",
-            "the keys in Redis begin with the default prefix, which every program has that names none: two of them on \
-             one server read each other's values"
-        );
-    }
-}
-
 impl Remote {
     /// Whether it is worth waiting for Redis at all.
     fn is_within_reach(&self) -> bool {
@@ -303,13 +225,13 @@ impl Remote {
     fn note(&self, operation: Operation, reply: &Reply) {
         let refusals = &self.findings.refusals;
         match reply {
-            Err(Failure::Unavailable(Unavailable::Deadline)) => self.recent_timeout.note(),
-            Err(Failure::Unavailable(_)) => {}
+            Err(CommandFailure::Unavailable(Unavailable::Deadline)) => self.recent_timeout.note(),
+            Err(CommandFailure::Unavailable(_)) => {}
             Ok(_) => {
                 self.recent_timeout.clear();
                 refusals.accepted(operation);
             }
-            Err(Failure::Refused(error)) => {
+            Err(CommandFailure::Refused(error)) => {
                 self.recent_timeout.clear();
                 let text = refusal::plain(error);
                 if let Some(mend) = refusal::mend(&text) {

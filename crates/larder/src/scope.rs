@@ -1,21 +1,25 @@
 //! What an invalidation covers, and the hashes by which scopes are known everywhere.
 
+mod covering;
+mod hash;
 mod set;
 
 use std::fmt;
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
-
-pub(crate) use self::set::{Collected, FEW, MOST, ScopeSet, contains};
+pub use self::hash::ScopeHash;
+pub(crate) use self::{
+    covering::covering,
+    set::{CollectedScopes, FEW, MOST, ScopeSet, contains},
+};
 
 /// What an invalidation covers: one key, all keys with a prefix, a tag, or everything.
 ///
 /// Wherever a scope is expected, a `&str` will do: `"user:7"` is a key and `"user:*"` is a prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Scope(Kind);
+pub struct Scope(ScopeKind);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Kind {
+enum ScopeKind {
     Key(String),
     /// With its `:` at the end.
     Prefix(String),
@@ -26,7 +30,7 @@ enum Kind {
 impl Scope {
     /// The entry of this very key, whatever characters the key has.
     pub fn key(key: impl Into<String>) -> Self {
-        Self(Kind::Key(key.into()))
+        Self(ScopeKind::Key(key.into()))
     }
 
     /// All entries whose keys begin with `prefix` and a `:`. A `:` or `:*` at the end of `prefix` may be
@@ -39,18 +43,18 @@ impl Scope {
         if !prefix.ends_with(':') {
             prefix.push(':');
         }
-        Self(Kind::Prefix(prefix))
+        Self(ScopeKind::Prefix(prefix))
     }
 
     /// All entries with this tag. Tags belong to the cache, not to a namespace of it.
     pub fn tag(tag: impl Into<String>) -> Self {
-        Self(Kind::Tag(tag.into()))
+        Self(ScopeKind::Tag(tag.into()))
     }
 
     /// All entries of the cache, or of the namespace on which it is invalidated.
     #[must_use]
     pub fn all() -> Self {
-        Self(Kind::All)
+        Self(ScopeKind::All)
     }
 
     /// Reads a key or a pattern: text that ends in `:*` is a prefix, `*` alone is everything. Any other
@@ -78,10 +82,10 @@ impl Scope {
             return self;
         }
         Self(match self.0 {
-            Kind::Key(key) => Kind::Key(format!("{prefix}{key}")),
-            Kind::Prefix(inner) => Kind::Prefix(format!("{prefix}{inner}")),
-            Kind::All => Kind::Prefix(prefix.to_owned()),
-            Kind::Tag(tag) => Kind::Tag(tag),
+            ScopeKind::Key(key) => ScopeKind::Key(format!("{prefix}{key}")),
+            ScopeKind::Prefix(inner) => ScopeKind::Prefix(format!("{prefix}{inner}")),
+            ScopeKind::All => ScopeKind::Prefix(prefix.to_owned()),
+            ScopeKind::Tag(tag) => ScopeKind::Tag(tag),
         })
     }
 
@@ -89,10 +93,10 @@ impl Scope {
     #[must_use]
     pub fn hash(&self) -> ScopeHash {
         match &self.0 {
-            Kind::Key(key) => ScopeHash::key(key),
-            Kind::Prefix(prefix) => ScopeHash::prefix(prefix),
-            Kind::Tag(tag) => ScopeHash::tag(tag),
-            Kind::All => ScopeHash::ALL,
+            ScopeKind::Key(key) => ScopeHash::key(key),
+            ScopeKind::Prefix(prefix) => ScopeHash::prefix(prefix),
+            ScopeKind::Tag(tag) => ScopeHash::tag(tag),
+            ScopeKind::All => ScopeHash::ALL,
         }
     }
 
@@ -100,7 +104,7 @@ impl Scope {
     #[must_use]
     pub fn as_key(&self) -> Option<&str> {
         match &self.0 {
-            Kind::Key(key) => Some(key),
+            ScopeKind::Key(key) => Some(key),
             _ => None,
         }
     }
@@ -110,80 +114,12 @@ impl Scope {
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Key(key) => f.write_str(key),
-            Kind::Prefix(prefix) => write!(f, "{prefix}*"),
-            Kind::Tag(tag) => write!(f, "tag {tag}"),
-            Kind::All => f.write_str("*"),
+            ScopeKind::Key(key) => f.write_str(key),
+            ScopeKind::Prefix(prefix) => write!(f, "{prefix}*"),
+            ScopeKind::Tag(tag) => write!(f, "tag {tag}"),
+            ScopeKind::All => f.write_str("*"),
         }
     }
-}
-
-/// The stable 64-bit hash of a [`Scope`]: the same in every process, on every platform, in every release.
-///
-/// The low 63 bits are those of XXH3-64 over the UTF-8 text, with the ASCII code of `k` (key), `p`
-/// (prefix, text with its final `:`) or `t` (tag) as the seed. The top bit is 0 for keys and 1 for wider
-/// scopes. Everything has the hash `u64::MAX`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ScopeHash(u64);
-
-impl ScopeHash {
-    /// The hash of [`Scope::all`].
-    pub const ALL: Self = Self(u64::MAX);
-
-    const WIDE: u64 = 1 << 63;
-
-    pub(crate) fn key(key: &str) -> Self {
-        Self(xxh3_64_with_seed(key.as_bytes(), b'k'.into()) & !Self::WIDE)
-    }
-
-    fn prefix(prefix_with_colon: &str) -> Self {
-        Self(xxh3_64_with_seed(prefix_with_colon.as_bytes(), b'p'.into()) | Self::WIDE)
-    }
-
-    fn tag(tag: &str) -> Self {
-        Self(xxh3_64_with_seed(tag.as_bytes(), b't'.into()) | Self::WIDE)
-    }
-
-    /// From what [`get`](Self::get) gave.
-    pub(crate) const fn from_number(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// The number itself.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-
-    /// Whether it stands for more than one key.
-    #[inline]
-    #[must_use]
-    pub const fn is_wide(self) -> bool {
-        self.0 & Self::WIDE != 0
-    }
-}
-
-/// The scopes that cover an entry because of its own key and tags: the key, each of its `:`-prefixes, the
-/// tags.
-pub(crate) fn covering(key: &str, tags: &[String]) -> ScopeSet {
-    let mut scopes: ScopeSet = std::iter::once(ScopeHash::key(key)).chain(prefixes(key)).collect();
-    scopes.extend(tags.iter().map(|tag| ScopeHash::tag(tag)));
-    scopes
-}
-
-/// The `:`-prefixes of a key: one more than can cover an entry is enough to know that they are too many.
-fn prefixes(key: &str) -> impl Iterator<Item = ScopeHash> {
-    /// Above it, what was hashed for one prefix is not hashed again for the next one.
-    const LONG: usize = 1 << 10;
-    let mut hasher = (key.len() > LONG).then(|| (0, Xxh3::with_seed(b'p'.into())));
-    key.match_indices(':').take(MOST + 1).map(move |(colon, _)| match &mut hasher {
-        None => ScopeHash::prefix(&key[..=colon]),
-        Some((hashed, hasher)) => {
-            hasher.update(&key.as_bytes()[*hashed..=colon]);
-            *hashed = colon + 1;
-            ScopeHash(hasher.digest() | ScopeHash::WIDE)
-        }
-    })
 }
 
 /// One or several [`Scope`]s: what [`invalidate`](crate::CacheExt::invalidate) takes.

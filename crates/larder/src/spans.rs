@@ -18,13 +18,13 @@ use crate::panic_guard::contain;
 
 /// A span whose subscriber may panic. Nothing where no subscriber listens.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Traced(Option<Arc<Open>>);
+pub(crate) struct Traced(Option<Arc<OpenSpan>>);
 
 /// Closed when the last owner drops it.
 #[derive(Debug)]
-struct Open(Span);
+struct OpenSpan(Span);
 
-impl Drop for Open {
+impl Drop for OpenSpan {
     fn drop(&mut self) {
         let span = std::mem::replace(&mut self.0, Span::none());
         let _ = contain(|| drop(span));
@@ -34,7 +34,7 @@ impl Drop for Open {
 impl Traced {
     fn new(open: impl FnOnce() -> Span) -> Self {
         let span = contain(open).filter(|span| !span.is_disabled());
-        Self(span.map(|span| Arc::new(Open(span))))
+        Self(span.map(|span| Arc::new(OpenSpan(span))))
     }
 
     /// A call that found nothing fresh in memory.

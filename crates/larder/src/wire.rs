@@ -13,6 +13,7 @@ mod fidelity;
 pub mod fuzzing;
 mod guard;
 mod header;
+mod limits;
 mod message;
 mod mix;
 mod names;
@@ -23,6 +24,7 @@ mod reason;
 mod show;
 mod trace;
 mod transport;
+mod walk;
 
 use std::{
     io::{self, Write},
@@ -35,43 +37,16 @@ use serde::{Serialize, de::DeserializeOwned};
 pub(crate) use self::show::json_text;
 pub use self::{codec::Codec, compression::Compression};
 use self::{
-    guard::Watch,
+    guard::DecodeBudget,
     trace::{Fingerprint, Trace},
 };
 pub(crate) use self::{
     header::{Envelope, Header, Remaining, Times},
+    limits::Limits,
     reason::{Rejected, Unencodable},
     transport::Coding,
 };
 use crate::{scope, value::comparison::Comparison};
-
-/// How large a message may be, from any writer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// The largest message, header included. A larger value is not written, a larger message not read.
-    pub(crate) largest_stored: usize,
-    /// The longest payload before compression: what reading one message may allocate for its bytes.
-    pub(crate) largest_raw: usize,
-    /// How deep a value may nest: a struct in an `Option` in a list is three levels, an enum with fields
-    /// two, a number none. The default needs no more than half of a thread's 2 MiB of stack in a build
-    /// without optimization. What is deeper needs a thread of its own: see [`Limits::DEEPEST`].
-    pub(crate) deepest: usize,
-}
-
-impl Limits {
-    /// The most levels that a value may have at all: enough for the 1,023 lists and maps that rmp-serde reads, with
-    /// an `Option`, a newtype and an enum around each.
-    pub(crate) const DEEPEST: usize = 4_096;
-
-    /// The stack that so many levels need in a build without optimization, with a margin of four.
-    pub(crate) const STACK: usize = 64 << 20;
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { largest_stored: 128 << 20, largest_raw: 256 << 20, deepest: 128 }
-    }
-}
 
 /// How values are written, and what is accepted when they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -213,13 +188,14 @@ impl Wire {
     {
         let codec = header.codec;
         let expected = Fingerprint::from_number(header.shape);
-        let watch = Watch::new(payload.len(), self.limits.deepest, Trace::new(schema, Some(expected)));
-        let value: V = codec.decode(payload, &watch)?;
-        let digest = match watch.trace.is_buffered() {
+        let budget =
+            DecodeBudget::new(payload.len(), self.limits.deepest, Trace::new(schema, Some(expected)));
+        let value: V = codec.decode(payload, &budget)?;
+        let digest = match budget.trace.is_buffered() {
             true => Some(self.fingerprint_digest(codec, &value).map_err(|_| Rejected::Shape)?),
             false => None,
         };
-        match watch.trace.fingerprint(digest) == expected {
+        match budget.trace.fingerprint(digest) == expected {
             true => Ok(value),
             false => Err(Rejected::Shape),
         }
@@ -244,11 +220,11 @@ impl Wire {
     where
         V: Serialize + DeserializeOwned + 'static,
     {
-        let watch = Watch::new(payload.len(), self.limits.deepest, Trace::new(schema, None));
-        let value = codec.decode::<V>(payload, &watch).ok();
-        let buffered = value.filter(|_| watch.trace.is_buffered());
+        let budget = DecodeBudget::new(payload.len(), self.limits.deepest, Trace::new(schema, None));
+        let value = codec.decode::<V>(payload, &budget).ok();
+        let buffered = value.filter(|_| budget.trace.is_buffered());
         let digest = buffered.and_then(|value| self.fingerprint_digest(codec, &value).ok());
-        watch.trace.fingerprint(digest).number()
+        budget.trace.fingerprint(digest).number()
     }
 
     fn compressed(&self, message: Vec<u8>, head: usize) -> Result<(Vec<u8>, Compression), Unencodable> {

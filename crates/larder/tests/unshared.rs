@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use std::{
+    collections::BTreeMap,
     convert::Infallible,
+    error::Error as _,
     fmt::Debug,
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::Duration,
@@ -11,7 +13,7 @@ use std::{
 
 use larder::{Cache, CacheExt, Codec, MemoryCache, Policy, RedisCache, TieredCache, Value, cached};
 use larder_servers::RedisServer;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser};
 
 const LONG: Policy = Policy::ttl(Duration::from_secs(600));
 
@@ -47,6 +49,19 @@ struct Price {
 struct Page {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     items: Vec<u32>,
+}
+
+/// It repeats what it does not take.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "u8")]
+struct Odd(u8);
+
+impl TryFrom<u8> for Odd {
+    type Error = String;
+
+    fn try_from(number: u8) -> Result<Self, String> {
+        Err(format!("{number} is a secret"))
+    }
 }
 
 fn account() -> Account {
@@ -93,6 +108,40 @@ async fn it_stays_in_this_process_and_is_counted() {
         check_refusal(&with_memory(&a), &with_memory(&b), &account()).await;
         check_refusal(&with_memory(&a), &with_memory(&b), &Page { items: vec![] }).await;
     }
+}
+
+/// JSON has no form for it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ByPair(BTreeMap<(u8, u8), u8>);
+
+/// Its `Serialize` refuses some values.
+#[derive(Debug, Clone, Deserialize)]
+struct Sealed;
+
+impl Serialize for Sealed {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(ser::Error::custom("it is sealed; open it first"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_has_what_codec_and_type_said_as_its_source() {
+    let server = RedisServer::start();
+    let cache = process(&server, 1, Codec::Json).await;
+    let by_pair = cache.insert("pairs", &ByPair([((1, 2), 3)].into()), LONG).await.unwrap_err();
+    let page = cache.insert("page", &Page { items: vec![] }, LONG).await.unwrap_err();
+    for (error, said) in [(by_pair, "key must be a string"), (page, "missing field `items`")] {
+        let source = error.source().unwrap().downcast_ref::<serde_json::Error>();
+        let source = source.unwrap().to_string();
+        assert!(source.starts_with(said), "{source}");
+        assert!(!error.to_string().contains(said), "a message never repeats its source: {error}");
+    }
+    let sealed = cache.insert("sealed", &Sealed, LONG).await.unwrap_err();
+    assert_eq!(sealed.source().unwrap().to_string(), "it is sealed; open it first");
+    assert_eq!(sealed.to_string(), "the value for \"sealed\" cannot be shared: it cannot be encoded as JSON");
+    // What shows a part of the value is not kept.
+    let refused = cache.insert("odd", &Odd(7), LONG).await.unwrap_err();
+    assert!(refused.source().is_none(), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,11 @@ use larder_tests::history::config::{Backend, Mode, Pace};
 use larder_tests::history::faults::{Fault, Scenario};
 use larder_tests::history::run::{Setup, run};
 
+use self::rule::Rule;
 use crate::BYPASS;
+
+#[path = "../../../crates/larder/src/mutant/rule.rs"]
+mod rule;
 
 /// Long enough to have been found out each time.
 const LONG: Duration = Duration::from_secs(6);
@@ -22,14 +26,14 @@ const LONG: Duration = Duration::from_secs(6);
 const ATTEMPTS: usize = 20;
 
 /// Rules of one process: what has to happen for it to be found out happens all the time.
-const LOCAL: [&str; 7] = [
-    "stamp-after-computation",
-    "hits-not-recorded",
-    "misses-not-recorded",
-    "joins-any-flight",
-    "flight-judged-by-own-scopes",
-    "insert-without-check",
-    "prefixes-not-applied",
+const LOCAL: [Rule; 7] = [
+    Rule::StampAfterComputation,
+    Rule::HitsNotRecorded,
+    Rule::MissesNotRecorded,
+    Rule::JoinsAnyComputation,
+    Rule::ComputationJudgedByOwnScopes,
+    Rule::InsertWithoutCheck,
+    Rule::PrefixesNotApplied,
 ];
 
 /// Rules between processes, and what finds them out.
@@ -47,40 +51,43 @@ const LOCAL: [&str; 7] = [
 ///   after a failover that lost records, the one process that has seen them makes the log anew, with a record that
 ///   covers everything. `BackwardReadLowersReset`, `ReplicaNotNoticed`, `NotAppendedAgain`;
 /// - which is found in one run of twenty: `OlderEchoEmptiesOutbox`, for which the outbox has a test of its own.
-const SHARED: [(&str, Fault, Mode); 14] = [
-    ("outbox-not-looked-at", Fault::Delay, Mode::Serve),
-    ("failed-append-forgotten", Fault::BlackHole, Mode::Serve),
-    ("promotion-stamped-at-insertion", Fault::Nothing, Mode::Serve),
-    ("promotion-without-check", Fault::Nothing, Mode::Serve),
-    ("write-stamped-at-end", Fault::Nothing, Mode::Serve),
-    ("own-scopes-on-the-wire", Fault::Nothing, Mode::Serve),
-    ("own-reply-moves-position", Fault::Nothing, Mode::Serve),
-    ("no-floor-at-start", Fault::KillWorker, Mode::Serve),
-    ("no-gap-check", Fault::TrimLog, Mode::Serve),
-    ("no-floor-after-a-trim", Fault::TrimLog, Mode::Serve),
-    ("floor-rise-is-no-local-change", Fault::TrimLog, Mode::Serve),
-    ("lost-log-taken-for-quiet", Fault::DeleteLog, Mode::Serve),
-    ("contact-proven-at-reply", Fault::Delay, Mode::Serve),
-    ("bypass-ignored", Fault::BlackHole, BYPASS),
+const SHARED: [(Rule, Fault, Mode); 14] = [
+    (Rule::OutboxNotLookedAt, Fault::Delay, Mode::Serve),
+    (Rule::FailedAppendForgotten, Fault::BlackHole, Mode::Serve),
+    (Rule::PromotionStampedAtInsertion, Fault::Nothing, Mode::Serve),
+    (Rule::PromotionWithoutCheck, Fault::Nothing, Mode::Serve),
+    (Rule::WriteStampedAtEnd, Fault::Nothing, Mode::Serve),
+    (Rule::OwnScopesOnTheWire, Fault::Nothing, Mode::Serve),
+    (Rule::OwnReplyMovesPosition, Fault::Nothing, Mode::Serve),
+    (Rule::NoFloorAtStart, Fault::KillWorker, Mode::Serve),
+    (Rule::NoGapCheck, Fault::TrimLog, Mode::Serve),
+    (Rule::NoFloorAfterATrim, Fault::TrimLog, Mode::Serve),
+    (Rule::FloorRiseIsNoLocalChange, Fault::TrimLog, Mode::Serve),
+    (Rule::LostLogTakenForQuiet, Fault::DeleteLog, Mode::Serve),
+    (Rule::ContactProvenAtReply, Fault::Delay, Mode::Serve),
+    (Rule::BypassIgnored, Fault::BlackHole, BYPASS),
 ];
 
+/// Which another rule makes good, as the comment above says of `ReplicaNotNoticed`.
+const HIDDEN: [Rule; 1] = [Rule::ReplicaTakenForWhole];
+
 /// Whether this one is to be looked for: `LARDER_MUTANTS` is 1 for all of them, or names some.
-fn is_wanted(mutant: &str) -> bool {
+fn is_wanted(rule: Rule) -> bool {
     env::var("LARDER_MUTANTS")
-        .is_ok_and(|wanted| wanted == "1" || wanted.split(',').any(|name| name == mutant))
+        .is_ok_and(|wanted| wanted == "1" || wanted.split(',').any(|name| name == rule.name()))
 }
 
 /// How many runs it takes until something is found; none if that does not come about.
-fn runs_until_found(mutant: &str, run: impl Fn() -> Report) -> Option<usize> {
+fn runs_until_found(rule: Rule, run: impl Fn() -> Report) -> Option<usize> {
     (1..=ATTEMPTS).find(|number| {
         let report = run();
-        println!("{mutant}, run {number}: {report}");
+        println!("{rule:?}, run {number}: {report}");
         report.violations.first().inspect(|violation| println!("{violation}")).is_some()
     })
 }
 
-fn named(mutant: &str) -> Vec<(String, String)> {
-    vec![("LARDER_MUTANT".to_owned(), mutant.to_owned())]
+fn named(rule: Rule) -> Vec<(String, String)> {
+    vec![("LARDER_MUTANT".to_owned(), rule.name().to_owned())]
 }
 
 /// The worker with all mutants, of which `LARDER_MUTANT` chooses one.
@@ -105,36 +112,45 @@ fn worker() -> &'static PathBuf {
 
 #[test]
 fn rules_of_one_process() {
-    let missed = LOCAL.into_iter().filter(|mutant| is_wanted(mutant)).filter(|mutant| {
+    let missed = LOCAL.into_iter().filter(|&rule| is_wanted(rule)).filter(|&rule| {
         let setup = Setup {
             worker: worker(),
-            environment: named(mutant),
+            environment: named(rule),
             processes: vec![(Backend::Memory, Mode::Serve)],
             pace: Pace::BUSY,
             lasts: LONG,
             epochs_rise: true,
             keeps_logs: false,
         };
-        runs_until_found(mutant, || run(&setup, |_| {})).is_none()
+        runs_until_found(rule, || run(&setup, |_| {})).is_none()
     });
-    assert_eq!(missed.collect::<Vec<_>>(), [""; 0], "not found out");
+    assert_eq!(missed.collect::<Vec<_>>(), [], "not found out");
 }
 
 #[test]
 fn rules_between_processes() {
-    let missed =
-        SHARED.into_iter().filter(|(mutant, ..)| is_wanted(mutant)).filter(|(mutant, fault, mode)| {
-            let scenario = Scenario {
-                worker: worker(),
-                environment: named(mutant),
-                fault: *fault,
-                modes: vec![*mode; 3],
-                lasts: LONG,
-                pace: Pace::BUSY,
-                keeps_logs: false,
-            };
-            runs_until_found(mutant, || scenario.check()).is_none()
-        });
-    let missed: Vec<_> = missed.map(|(mutant, ..)| mutant).collect();
-    assert_eq!(missed, [""; 0], "not found out");
+    let missed = SHARED.into_iter().filter(|&(rule, ..)| is_wanted(rule)).filter(|&(rule, fault, mode)| {
+        let scenario = Scenario {
+            worker: worker(),
+            environment: named(rule),
+            fault,
+            modes: vec![mode; 3],
+            lasts: LONG,
+            pace: Pace::BUSY,
+            keeps_logs: false,
+        };
+        runs_until_found(rule, || scenario.check()).is_none()
+    });
+    let missed: Vec<_> = missed.map(|(rule, ..)| rule).collect();
+    assert_eq!(missed, [], "not found out");
+}
+
+#[test]
+fn each_rule_is_looked_for() {
+    let looked_for: Vec<_> =
+        LOCAL.into_iter().chain(SHARED.map(|(rule, ..)| rule)).chain(HIDDEN).map(Rule::name).collect();
+    for rule in Rule::ALL {
+        let times = looked_for.iter().filter(|name| **name == rule.name()).count();
+        assert_eq!(times, 1, "{rule:?}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Counters that all processes share.
 
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 
 use larder::CacheExt;
 use larder_servers::{Data, RedisServer};
@@ -69,6 +69,14 @@ async fn without_a_server_a_counter_is_an_error() {
     server.kill();
     assert!(cache.increment("key", 1, None).await.unwrap_err().is_unavailable());
     assert!(cache.counter("key").await.unwrap_err().is_unavailable());
+    // Down to what the system said of the last attempt to connect, or of the connection that broke.
+    eventually(async || {
+        let error = cache.counter("key").await.unwrap_err();
+        let causes = std::iter::successors(error.source(), |&error| error.source());
+        let last = causes.last().and_then(|cause| cause.downcast_ref::<std::io::Error>());
+        last.is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+    })
+    .await;
     server.restart(Data::Lost);
     eventually(async || cache.increment("key", 1, None).await.is_ok()).await;
 }

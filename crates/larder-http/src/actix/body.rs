@@ -84,6 +84,11 @@ impl<B: MessageBody> ActixBody<B> {
     }
 }
 
+/// An error of Actix' need not be `Send`; the texts of it and of its sources are.
+fn sendable(error: impl Into<Box<dyn std::error::Error>>) -> BoxError {
+    larder::internal::texts_of(&*error.into()).into()
+}
+
 impl<B: MessageBody> Body for ActixBody<B> {
     type Data = Bytes;
     type Error = BoxError;
@@ -92,11 +97,8 @@ impl<B: MessageBody> Body for ActixBody<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        // An error of Actix' need not be `Send`; its text is.
-        let text =
-            |error: B::Error| BoxError::from(Into::<Box<dyn std::error::Error>>::into(error).to_string());
         let next = self.body.as_mut().poll_next(context);
-        next.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data).map_err(text)))
+        next.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data).map_err(sendable)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -109,5 +111,56 @@ impl<B: MessageBody> Body for ActixBody<B> {
             BodySize::Sized(length) => SizeHint::with_exact(length),
             BodySize::Stream => SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{error::Error, io};
+
+    use super::*;
+
+    /// A body that fails with an error that is not `Send`, and has a source.
+    struct Failing;
+
+    #[derive(Debug)]
+    struct NotSend {
+        source: io::Error,
+        _not_send: std::marker::PhantomData<std::rc::Rc<()>>,
+    }
+
+    impl fmt::Display for NotSend {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the rows end early")
+        }
+    }
+
+    impl Error for NotSend {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.source)
+        }
+    }
+
+    impl MessageBody for Failing {
+        type Error = Box<dyn Error>;
+
+        fn size(&self) -> BodySize {
+            BodySize::Stream
+        }
+
+        fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+            let source = io::Error::other("the database went away");
+            let error = NotSend { source, _not_send: std::marker::PhantomData };
+            Poll::Ready(Some(Err(error.into())))
+        }
+    }
+
+    #[test]
+    fn an_error_keeps_its_sources() {
+        let mut body = std::pin::pin!(ActixBody::new(Failing));
+        let frame = body.as_mut().poll_frame(&mut Context::from_waker(std::task::Waker::noop()));
+        let Poll::Ready(Some(Err(error))) = frame else { panic!("it fails at once") };
+        assert_eq!(error.to_string(), "the rows end early");
+        assert_eq!(error.source().unwrap().to_string(), "the database went away");
     }
 }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{LONG, Trial};
+use super::trial::{LONG, Trial};
 use crate::{Cache, CacheExt, Scope, context};
 
 /// Longer than a caller takes to get as far as waiting.
@@ -41,7 +41,7 @@ pub(super) async fn many_callers_compute_once(trial: &Trial) {
     trial.require(count == 1, format_args!("{CALLERS} callers at once made {count} computations"));
 }
 
-pub(super) async fn a_change_in_mid_flight_counts(trial: &Trial) {
+pub(super) async fn a_change_during_a_computation_counts(trial: &Trial) {
     let cache = &trial.cache;
     for scope in [Scope::key(trial.key("a:b")), Scope::prefix(trial.key("a")), Scope::all()] {
         let key = trial.key("a:b");

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Trial;
+use super::trial::Trial;
 use crate::{Cache, CacheExt, Policy, Scope};
 
 const KEYS: usize = 6;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{LONG, Trial, violated};
+use super::trial::{LONG, Trial, violated};
 use crate::{Cache, CacheExt, Error, Scope};
 
 impl Trial {

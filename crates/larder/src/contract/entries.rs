@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{LONG, SOON, Trial};
+use super::trial::{LONG, SOON, Trial};
 use crate::{Cache, CacheExt, Policy, Scope};
 
 pub(super) async fn one_cache_has_one_core(trial: &Trial) {
@@ -112,7 +112,7 @@ pub(super) async fn an_end_is_an_end(trial: &Trial) {
     let mut last = TTL;
     loop {
         let Ok(remaining) = cache.remaining_ttl(&key).await else {
-            super::violated(trial.part, "`remaining_ttl` fails (clause 4)");
+            super::trial::violated(trial.part, "`remaining_ttl` fails (clause 4)");
         };
         let age = stored.elapsed();
         let Some(remaining) = remaining else { break };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{LONG, Trial};
+use super::trial::{LONG, Trial};
 use crate::{Cache, CacheExt, Policy, Scope};
 
 pub(super) async fn every_scope_is_applied_at_once(trial: &Trial) {

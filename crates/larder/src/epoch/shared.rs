@@ -11,5 +11,5 @@ pub(crate) use self::{
     contact::{Contact, Instant},
     following::SharedEpochs,
     log_order::{LogOrder, RESET_MARGIN, RESET_SPREAD, Record},
-    outbox::Parcel,
+    outbox::OutboxBatch,
 };

@@ -48,17 +48,17 @@ pub(super) struct Slots {
     /// How many sets the second one has.
     sets_of_second: u32,
     all: AtomicU64,
-    secret: Secret,
+    secret: HashSecret,
 }
 
 /// Chooses a place for each scope, by a secret of this process.
 #[derive(Clone, Copy)]
-struct Secret {
+struct HashSecret {
     mask: u64,
     multiplier: u64,
 }
 
-impl Secret {
+impl HashSecret {
     /// From the entropy of the operating system, which the hashes of the standard library are seeded with.
     fn new() -> Self {
         let random = RandomState::new();
@@ -86,7 +86,7 @@ impl Slots {
             second: OnceLock::new(),
             sets_of_second: sets - first,
             all: AtomicU64::new(0),
-            secret: Secret::new(),
+            secret: HashSecret::new(),
         }
     }
 

@@ -17,12 +17,12 @@ use crate::{
 pub(crate) type MakeTimings = dyn Fn(&str) -> Arc<dyn Timings> + Send + Sync;
 
 /// The caches that are watched: the installed ones, and those that were named.
-pub(crate) struct Watched {
+pub(crate) struct WatchedCaches {
     caches: Mutex<Vec<(String, Arc<dyn Cache>)>>,
     timings: Box<MakeTimings>,
 }
 
-impl Watched {
+impl WatchedCaches {
     /// Nothing so far.
     pub(crate) fn new(timings: impl Fn(&str) -> Arc<dyn Timings> + Send + Sync + 'static) -> Self {
         Self { caches: Mutex::default(), timings: Box::new(timings) }

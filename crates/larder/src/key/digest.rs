@@ -6,7 +6,7 @@ use md5::Md5;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::encoding::{self, Unencodable};
+use super::encoding::{self, Unserializable};
 
 /// A digest as it stands in a key.
 pub(super) type Text = ArrayString<32>;
@@ -18,7 +18,7 @@ const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 ///
 /// Two values with one MD5 can be made in seconds: for values that strangers choose there is
 /// [`hash`].
-pub(super) fn md5<T: Serialize + ?Sized>(value: &T) -> Result<Text, Unencodable> {
+pub(super) fn md5<T: Serialize + ?Sized>(value: &T) -> Result<Text, Unserializable> {
     let encoded = encoding::encode(value)?;
     let mut digits = Text::new();
     for byte in Md5::digest(&encoded) {
@@ -33,7 +33,7 @@ pub(super) fn md5<T: Serialize + ?Sized>(value: &T) -> Result<Text, Unencodable>
 /// values with one digest takes some 2⁸⁰ attempts.
 ///
 /// Without a secret, because every process that shares the cache must come to the same key.
-pub(super) fn hash<T: Serialize + ?Sized>(value: &T) -> Result<Text, Unencodable> {
+pub(super) fn hash<T: Serialize + ?Sized>(value: &T) -> Result<Text, Unserializable> {
     let encoded = encoding::encode(value)?;
     let digest = Sha256::digest(&encoded);
     let mut text = Text::new();

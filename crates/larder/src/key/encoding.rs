@@ -10,84 +10,39 @@
 //!
 //! What is encoded is part of keys that other processes and releases use: golden tests hold it.
 
+mod bytes;
 mod compound;
 #[cfg(any(test, fuzzing))]
 mod model;
 mod number;
 mod unordered;
 
-use std::fmt::Display;
-
 use serde::{Serialize, Serializer, ser};
-use smallvec::SmallVec;
 
-use self::compound::{Entries, Fields, Items};
-
-/// Long enough for most arguments.
-pub(super) type Buffer = SmallVec<[u8; 256]>;
+pub(super) use self::bytes::Unserializable;
+use self::bytes::{Buffer, Tag, Write, counted};
+#[cfg(fuzzing)]
+pub use self::model::check_any as check;
 
 /// The value's bytes.
-pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Buffer, Unencodable> {
+pub(super) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Buffer, Unserializable> {
     let mut out = Buffer::new();
-    write(value, &mut out)?;
+    Encoding::write(value, &mut out)?;
     Ok(out)
 }
 
-fn write<T: Serialize + ?Sized>(value: &T, out: &mut Buffer) -> Result<(), Unencodable> {
-    value.serialize(Encoder { out, ty: std::any::type_name::<T>() })
-}
+/// This encoding, for what is in a compound.
+struct Encoding;
 
-/// Why a value has no encoding: its `Serialize` says so.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Unencodable(String);
-
-impl ser::Error for Unencodable {
-    fn custom<T: Display>(message: T) -> Self {
-        Self(message.to_string())
+impl Write for Encoding {
+    fn write<T: Serialize + ?Sized>(value: &T, out: &mut Buffer) -> Result<(), Unserializable> {
+        value.serialize(Encoder { out, ty: std::any::type_name::<T>() })
     }
 }
 
-/// What a value begins with. The numbers are part of keys: they are never used for something else.
-#[derive(Clone, Copy)]
-#[repr(u8)]
-enum Tag {
-    /// Ends what contains other values.
-    End = 0,
-    False = 1,
-    True = 2,
-    I8 = 3,
-    I16 = 4,
-    I32 = 5,
-    I64 = 6,
-    I128 = 7,
-    U8 = 8,
-    U16 = 9,
-    U32 = 10,
-    U64 = 11,
-    U128 = 12,
-    F32 = 13,
-    F64 = 14,
-    Char = 15,
-    Str = 16,
-    Bytes = 17,
-    None = 18,
-    Some = 19,
-    Unit = 20,
-    UnitStruct = 21,
-    UnitVariant = 22,
-    NewtypeStruct = 23,
-    NewtypeVariant = 24,
-    Seq = 25,
-    Tuple = 26,
-    TupleStruct = 27,
-    TupleVariant = 28,
-    Map = 29,
-    Struct = 30,
-    StructVariant = 31,
-    /// A sequence without an order.
-    Set = 32,
-}
+type Items<'a> = compound::Items<'a, Encoding>;
+type Entries<'a> = compound::Entries<'a, Encoding>;
+type Fields<'a> = compound::Fields<'a, Encoding>;
 
 /// Writes one value.
 struct Encoder<'a> {
@@ -102,12 +57,12 @@ impl<'a> Encoder<'a> {
         self.out
     }
 
-    fn fixed<const N: usize>(self, tag: Tag, bytes: [u8; N]) -> Result<(), Unencodable> {
+    fn fixed<const N: usize>(self, tag: Tag, bytes: [u8; N]) -> Result<(), Unserializable> {
         self.tag(tag).extend_from_slice(&bytes);
         Ok(())
     }
 
-    fn variable(self, tag: Tag, bytes: &[u8]) -> Result<(), Unencodable> {
+    fn variable(self, tag: Tag, bytes: &[u8]) -> Result<(), Unserializable> {
         counted(self.out, tag, bytes);
         Ok(())
     }
@@ -125,21 +80,9 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// Bytes after a tag and their number: seven bits a byte, the lowest first, the highest bit set where more follow.
-fn counted(out: &mut Buffer, tag: Tag, bytes: &[u8]) {
-    out.push(tag as u8);
-    let mut rest = bytes.len();
-    while rest > 127 {
-        out.push((rest & 127) as u8 | 128);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
-    out.extend_from_slice(bytes);
-}
-
 impl<'a> Serializer for Encoder<'a> {
     type Ok = ();
-    type Error = Unencodable;
+    type Error = Unserializable;
     type SerializeSeq = Items<'a>;
     type SerializeTuple = Items<'a>;
     type SerializeTupleStruct = Items<'a>;
@@ -148,86 +91,86 @@ impl<'a> Serializer for Encoder<'a> {
     type SerializeStruct = Fields<'a>;
     type SerializeStructVariant = Fields<'a>;
 
-    fn serialize_bool(self, value: bool) -> Result<(), Unencodable> {
+    fn serialize_bool(self, value: bool) -> Result<(), Unserializable> {
         self.tag(if value { Tag::True } else { Tag::False });
         Ok(())
     }
 
-    fn serialize_i8(self, value: i8) -> Result<(), Unencodable> {
+    fn serialize_i8(self, value: i8) -> Result<(), Unserializable> {
         self.fixed(Tag::I8, value.to_le_bytes())
     }
 
-    fn serialize_i16(self, value: i16) -> Result<(), Unencodable> {
+    fn serialize_i16(self, value: i16) -> Result<(), Unserializable> {
         self.fixed(Tag::I16, value.to_le_bytes())
     }
 
-    fn serialize_i32(self, value: i32) -> Result<(), Unencodable> {
+    fn serialize_i32(self, value: i32) -> Result<(), Unserializable> {
         self.fixed(Tag::I32, value.to_le_bytes())
     }
 
-    fn serialize_i64(self, value: i64) -> Result<(), Unencodable> {
+    fn serialize_i64(self, value: i64) -> Result<(), Unserializable> {
         self.fixed(Tag::I64, value.to_le_bytes())
     }
 
-    fn serialize_i128(self, value: i128) -> Result<(), Unencodable> {
+    fn serialize_i128(self, value: i128) -> Result<(), Unserializable> {
         self.fixed(Tag::I128, value.to_le_bytes())
     }
 
-    fn serialize_u8(self, value: u8) -> Result<(), Unencodable> {
+    fn serialize_u8(self, value: u8) -> Result<(), Unserializable> {
         self.fixed(Tag::U8, value.to_le_bytes())
     }
 
-    fn serialize_u16(self, value: u16) -> Result<(), Unencodable> {
+    fn serialize_u16(self, value: u16) -> Result<(), Unserializable> {
         self.fixed(Tag::U16, value.to_le_bytes())
     }
 
-    fn serialize_u32(self, value: u32) -> Result<(), Unencodable> {
+    fn serialize_u32(self, value: u32) -> Result<(), Unserializable> {
         self.fixed(Tag::U32, value.to_le_bytes())
     }
 
-    fn serialize_u64(self, value: u64) -> Result<(), Unencodable> {
+    fn serialize_u64(self, value: u64) -> Result<(), Unserializable> {
         self.fixed(Tag::U64, value.to_le_bytes())
     }
 
-    fn serialize_u128(self, value: u128) -> Result<(), Unencodable> {
+    fn serialize_u128(self, value: u128) -> Result<(), Unserializable> {
         self.fixed(Tag::U128, value.to_le_bytes())
     }
 
-    fn serialize_f32(self, value: f32) -> Result<(), Unencodable> {
+    fn serialize_f32(self, value: f32) -> Result<(), Unserializable> {
         self.fixed(Tag::F32, value.to_bits().to_le_bytes())
     }
 
-    fn serialize_f64(self, value: f64) -> Result<(), Unencodable> {
+    fn serialize_f64(self, value: f64) -> Result<(), Unserializable> {
         self.fixed(Tag::F64, value.to_bits().to_le_bytes())
     }
 
-    fn serialize_char(self, value: char) -> Result<(), Unencodable> {
+    fn serialize_char(self, value: char) -> Result<(), Unserializable> {
         self.fixed(Tag::Char, u32::from(value).to_le_bytes())
     }
 
-    fn serialize_str(self, value: &str) -> Result<(), Unencodable> {
+    fn serialize_str(self, value: &str) -> Result<(), Unserializable> {
         self.variable(Tag::Str, value.as_bytes())
     }
 
-    fn serialize_bytes(self, value: &[u8]) -> Result<(), Unencodable> {
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), Unserializable> {
         self.variable(Tag::Bytes, value)
     }
 
-    fn serialize_none(self) -> Result<(), Unencodable> {
+    fn serialize_none(self) -> Result<(), Unserializable> {
         self.tag(Tag::None);
         Ok(())
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Unencodable> {
-        write(value, self.tag(Tag::Some))
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Unserializable> {
+        Encoding::write(value, self.tag(Tag::Some))
     }
 
-    fn serialize_unit(self) -> Result<(), Unencodable> {
+    fn serialize_unit(self) -> Result<(), Unserializable> {
         self.tag(Tag::Unit);
         Ok(())
     }
 
-    fn serialize_unit_struct(self, name: &'static str) -> Result<(), Unencodable> {
+    fn serialize_unit_struct(self, name: &'static str) -> Result<(), Unserializable> {
         self.named(Tag::UnitStruct, name);
         Ok(())
     }
@@ -237,7 +180,7 @@ impl<'a> Serializer for Encoder<'a> {
         name: &'static str,
         index: u32,
         variant: &'static str,
-    ) -> Result<(), Unencodable> {
+    ) -> Result<(), Unserializable> {
         self.variant(Tag::UnitVariant, name, index, variant);
         Ok(())
     }
@@ -246,8 +189,8 @@ impl<'a> Serializer for Encoder<'a> {
         self,
         name: &'static str,
         value: &T,
-    ) -> Result<(), Unencodable> {
-        write(value, self.named(Tag::NewtypeStruct, name))
+    ) -> Result<(), Unserializable> {
+        Encoding::write(value, self.named(Tag::NewtypeStruct, name))
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -256,22 +199,22 @@ impl<'a> Serializer for Encoder<'a> {
         index: u32,
         variant: &'static str,
         value: &T,
-    ) -> Result<(), Unencodable> {
-        write(value, self.variant(Tag::NewtypeVariant, name, index, variant))
+    ) -> Result<(), Unserializable> {
+        Encoding::write(value, self.variant(Tag::NewtypeVariant, name, index, variant))
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Items<'a>, Unencodable> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<Items<'a>, Unserializable> {
         match unordered::iterates(self.ty) {
             true => Ok(Items::unordered(self.tag(Tag::Set))),
             false => Ok(Items::ordered(self.tag(Tag::Seq))),
         }
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Items<'a>, Unencodable> {
+    fn serialize_tuple(self, _: usize) -> Result<Items<'a>, Unserializable> {
         Ok(Items::ordered(self.tag(Tag::Tuple)))
     }
 
-    fn serialize_tuple_struct(self, name: &'static str, _: usize) -> Result<Items<'a>, Unencodable> {
+    fn serialize_tuple_struct(self, name: &'static str, _: usize) -> Result<Items<'a>, Unserializable> {
         Ok(Items::ordered(self.named(Tag::TupleStruct, name)))
     }
 
@@ -281,16 +224,17 @@ impl<'a> Serializer for Encoder<'a> {
         index: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Items<'a>, Unencodable> {
+    ) -> Result<Items<'a>, Unserializable> {
         Ok(Items::ordered(self.variant(Tag::TupleVariant, name, index, variant)))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Entries<'a>, Unencodable> {
+    fn serialize_map(self, _: Option<usize>) -> Result<Entries<'a>, Unserializable> {
         Ok(Entries::new(self.tag(Tag::Map)))
     }
 
-    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Fields<'a>, Unencodable> {
-        Ok(Fields::of_struct(self, name))
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Fields<'a>, Unserializable> {
+        let start = self.out.len();
+        Ok(Fields::of_struct(start, self.named(Tag::Struct, name), name))
     }
 
     fn serialize_struct_variant(
@@ -299,12 +243,12 @@ impl<'a> Serializer for Encoder<'a> {
         index: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Fields<'a>, Unencodable> {
+    ) -> Result<Fields<'a>, Unserializable> {
         Ok(Fields::of_variant(self.variant(Tag::StructVariant, name, index, variant)))
     }
 
     /// The sets of std and hashbrown come this way, whatever holds them.
-    fn collect_seq<I>(self, items: I) -> Result<(), Unencodable>
+    fn collect_seq<I>(self, items: I) -> Result<(), Unserializable>
     where
         I: IntoIterator<Item: Serialize>,
     {
@@ -316,12 +260,6 @@ impl<'a> Serializer for Encoder<'a> {
         }
         ser::SerializeSeq::end(seq)
     }
-}
-
-/// Called by a fuzz target: whatever value these bytes make can be read from its encoding.
-#[cfg(fuzzing)]
-pub fn check(bytes: &[u8]) {
-    model::check(bytes).expect("every model has an encoding");
 }
 
 #[cfg(test)]

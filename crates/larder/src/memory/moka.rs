@@ -14,7 +14,7 @@ use std::{
 use equivalent::Equivalent;
 use moka::{Expiry, notification::RemovalCause, policy::EvictionPolicy, sync};
 
-use self::kept::Kept;
+use self::kept::KeptEntry;
 use super::store::EntryStore;
 use crate::{
     cache_core::{Core, Lookup},
@@ -26,7 +26,7 @@ use crate::{
 /// Entries in moka. It drops some later than in the call in which it lets go of them, and those while it holds its
 /// locks: they are put aside, and each method here ends with dropping what is there.
 pub(super) struct MokaStore {
-    cache: sync::Cache<StoreKey, Kept, BuildHasherDefault<Hashed>>,
+    cache: sync::Cache<StoreKey, KeptEntry, BuildHasherDefault<Hashed>>,
     /// Behind the store, so that it is dropped after it.
     _dropping: DropDeferred,
     /// The weight of what was stored since the store last dropped what is too much.
@@ -44,7 +44,7 @@ impl MokaStore {
                 Eviction::Lru => EvictionPolicy::lru(),
             })
             .expire_after(Retention)
-            .eviction_listener(move |_, kept: Kept, cause| {
+            .eviction_listener(move |_, kept: KeptEntry, cause| {
                 if let Some(entry) = kept.entry() {
                     core.forget(entry, cause == RemovalCause::Size);
                 }
@@ -71,13 +71,13 @@ impl MokaStore {
 impl EntryStore for MokaStore {
     fn get(&self, at: Lookup<'_>) -> Option<Entry> {
         let _dropping = DropDeferred;
-        self.cache.get(&Sought { hash: at.hash, key: at.key }).and_then(Kept::into_entry)
+        self.cache.get(&Sought { hash: at.hash, key: at.key }).and_then(KeptEntry::into_entry)
     }
 
     fn insert(&self, _core: &Core, entry: &Entry, weight: Option<u32>) {
         let _dropping = DropDeferred;
         let key = StoreKey { hash: entry.0.hash, text: entry.0.key.clone() };
-        self.cache.insert(key, Kept::new(entry.clone(), weight.unwrap_or(1)));
+        self.cache.insert(key, KeptEntry::new(entry.clone(), weight.unwrap_or(1)));
         if let Some(weight) = weight {
             self.settle(weight.into());
         }
@@ -109,8 +109,8 @@ impl EntryStore for MokaStore {
 /// Frees the memory of entries whose time is over; that they are no longer served is decided elsewhere.
 struct Retention;
 
-impl Expiry<StoreKey, Kept> for Retention {
-    fn expire_after_create(&self, _: &StoreKey, kept: &Kept, _: Instant) -> Option<Duration> {
+impl Expiry<StoreKey, KeptEntry> for Retention {
+    fn expire_after_create(&self, _: &StoreKey, kept: &KeptEntry, _: Instant) -> Option<Duration> {
         kept.entry().map(Entry::retention)
     }
 
@@ -118,7 +118,7 @@ impl Expiry<StoreKey, Kept> for Retention {
     fn expire_after_update(
         &self,
         _: &StoreKey,
-        kept: &Kept,
+        kept: &KeptEntry,
         _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {

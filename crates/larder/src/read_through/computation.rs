@@ -13,7 +13,8 @@ use crate::{
     dependencies::{self, Frame, PassOn},
     entry::Entry,
     error_sharing::Sharing,
-    mutant, panic_guard,
+    mutant::{self, Rule},
+    panic_guard,
     scope::{Scope, ScopeHash},
     singleflight::{Failure, InFlightId, Leader, Outcome},
     spans::Traced,
@@ -214,7 +215,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let mut scopes = self.scopes.clone();
         scopes.extend(decisions.tags.iter().map(|tag| Scope::tag(tag).hash()));
         let mut cover = frame.cover(scopes, core.epochs());
-        if mutant::is("stamp-after-computation") {
+        if mutant::is(Rule::StampAfterComputation) {
             cover.since = core.begin();
         }
         let too_wide = cover.is_too_wide();

@@ -125,7 +125,7 @@ async fn nothing_is_left_after_all_of_it_at_once() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_an_outdated_flight() {
+async fn nothing_is_left_of_an_outdated_computation() {
     let cache = MemoryCache::new(10);
     let outdated = async || {
         for _ in 0..3 {

@@ -1,54 +1,28 @@
 //! How to reach Redis, and what to call there.
 
 mod build;
+mod builder;
+mod invalid;
+mod options;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tls")]
 mod tls;
 
 use std::{
-    fmt,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+pub use self::builder::RedisCacheBuilder;
 use super::{
     findings::Findings,
-    settings::Settings,
+    secret::Credentials,
     url::{Node, Topology},
 };
 
 /// What keys begin with where nothing else is said.
 pub(super) const DEFAULT_PREFIX: &str = "larder";
-
-/// A password or a private key: never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-/// A user and a password, as `AUTH` takes them. No user: the user `default`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Credentials {
-    pub(crate) username: Option<String>,
-    pub(crate) password: Secret,
-}
 
 /// Everything that a connection depends on; made by [`RedisCacheBuilder::config`].
 #[derive(Debug, Clone)]
@@ -75,204 +49,6 @@ pub(crate) struct Config {
     pub(super) findings: Arc<Findings>,
 }
 
-/// Sets up a connection to Redis.
-///
-/// Where the servers are is said by [`url`](Self::url), [`cluster`](Self::cluster) or
-/// [`sentinel`](Self::sentinel), of which the last one counts. What a setter says counts more than what
-/// the URL says.
-#[derive(Debug, Clone)]
-#[must_use = "a builder does nothing until it connects"]
-pub struct RedisCacheBuilder {
-    target: Target,
-    username: Option<String>,
-    password: Option<Secret>,
-    sentinel_username: Option<String>,
-    sentinel_password: Option<Secret>,
-    database: Option<i64>,
-    prefix: Option<String>,
-    client_name: Option<String>,
-    connections: usize,
-    deadline: Duration,
-    connect_timeout: Duration,
-    connect_attempts: u32,
-    tls: bool,
-    tls_roots: Option<Vec<u8>>,
-    tls_client: Option<(Vec<u8>, Secret)>,
-    pub(super) settings: Settings,
-}
-
-#[derive(Clone)]
-enum Target {
-    Url(String),
-    Cluster(Vec<String>),
-    Sentinel(Vec<String>, String),
-}
-
-impl fmt::Debug for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            // A URL may hold a password.
-            Self::Url(_) => f.write_str("Url(***)"),
-            Self::Cluster(nodes) => f.debug_tuple("Cluster").field(nodes).finish(),
-            Self::Sentinel(nodes, master) => f.debug_tuple("Sentinel").field(nodes).field(master).finish(),
-        }
-    }
-}
-
-impl Default for RedisCacheBuilder {
-    fn default() -> Self {
-        Self {
-            target: Target::Url("redis://localhost".to_owned()),
-            username: None,
-            password: None,
-            sentinel_username: None,
-            sentinel_password: None,
-            database: None,
-            prefix: None,
-            client_name: None,
-            connections: 1,
-            deadline: Duration::from_millis(250),
-            connect_timeout: Duration::from_secs(2),
-            connect_attempts: 5,
-            tls: false,
-            tls_roots: None,
-            tls_client: None,
-            settings: Settings::default(),
-        }
-    }
-}
-
-impl RedisCacheBuilder {
-    /// Where the server is. `redis://localhost` if nothing is said.
-    ///
-    /// | what | URL |
-    /// | --- | --- |
-    /// | one server | `redis://[user[:password]@]host[:port][/database]` |
-    /// | a Unix socket | `redis+unix:///path/of/the/socket` |
-    /// | Cluster | `redis+cluster://[user[:password]@]host[:port],host[:port][/database]` |
-    /// | Sentinel | `redis+sentinel://[user[:password]@]host[:port],host[:port]/master-name[/database]` |
-    ///
-    /// `rediss` in place of `redis` is TLS, with the feature `tls`. The user and the password are
-    /// percent-encoded where they have special characters; those of a Sentinel URL are the servers', not
-    /// the sentinels'. IPv6 addresses stand in brackets. `?prefix=…&client_name=…` may follow. Blanks, line ends
-    /// and a pair of quotes around the URL are none of it.
-    pub fn url(mut self, url: impl Into<String>) -> Self {
-        self.target = Target::Url(url.into());
-        self
-    }
-
-    /// Some nodes of a cluster, as `host` or `host:port`; it tells of the others.
-    pub fn cluster(mut self, nodes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.target = Target::Cluster(nodes.into_iter().map(Into::into).collect());
-        self
-    }
-
-    /// The sentinels, as `host` or `host:port`, and the name of the master that they watch. Name all of
-    /// them: what most of them say is believed.
-    pub fn sentinel(
-        mut self,
-        nodes: impl IntoIterator<Item = impl Into<String>>,
-        master_name: impl Into<String>,
-    ) -> Self {
-        self.target = Target::Sentinel(nodes.into_iter().map(Into::into).collect(), master_name.into());
-        self
-    }
-
-    /// What the keys in Redis begin with, and who shares entries: caches with the same prefix on the same
-    /// servers. Choose one for each program: two programs with the default read each other's values. 1 to 128 bytes without braces, `*` and control characters, and without `c`, `e`, `l`, `m` or `log` as a
-    /// part after a `:`; default: `larder`.
-    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = Some(prefix.into());
-        self
-    }
-
-    /// The ACL user. Needs a [`password`](Self::password).
-    pub fn username(mut self, username: impl Into<String>) -> Self {
-        self.username = Some(username.into());
-        self
-    }
-
-    /// The password of the user, or of `default` if no user is named.
-    pub fn password(mut self, password: impl Into<String>) -> Self {
-        self.password = Some(Secret(password.into()));
-        self
-    }
-
-    /// The ACL user of the sentinels. Needs a [`sentinel_password`](Self::sentinel_password).
-    pub fn sentinel_username(mut self, username: impl Into<String>) -> Self {
-        self.sentinel_username = Some(username.into());
-        self
-    }
-
-    /// The password of the sentinels, which is not that of the servers. None is sent by default.
-    pub fn sentinel_password(mut self, password: impl Into<String>) -> Self {
-        self.sentinel_password = Some(Secret(password.into()));
-        self
-    }
-
-    /// The number of the database; default: 0. A Cluster has others since Valkey 9 (`cluster-databases`).
-    pub fn database(mut self, number: u32) -> Self {
-        self.database = Some(number.into());
-        self
-    }
-
-    /// What our connections are called in the server's `CLIENT LIST`; those of the invalidation log have
-    /// `-log` and `-outbox` after it. Printable ASCII without spaces, up to 64 bytes; default: `larder`.
-    pub fn client_name(mut self, name: impl Into<String>) -> Self {
-        self.client_name = Some(name.into());
-        self
-    }
-
-    /// How many connections carry commands to one server, 1 to 64; default: 1. Commands of all callers
-    /// share them without waiting for each other, so that one is usually enough. More help where values
-    /// are large, because a reply waits for those before it on its connection.
-    pub fn connections(mut self, number: usize) -> Self {
-        self.connections = number;
-        self
-    }
-
-    /// What one operation on Redis may take, in which case a read is a miss, and a write is counted as
-    /// failed; default: 250 ms. It includes the transfer: where values are so large, or the network so
-    /// slow, that they take longer, set more. An operation on many keys has it for every 1,000 of them.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
-    }
-
-    /// What one attempt to connect may take; default: 2 s. No caller waits for longer than
-    /// [`deadline`](Self::deadline), whatever it is.
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
-        self
-    }
-
-    /// After how many failed attempts connecting for the first time is an error; default: 5. The pauses
-    /// between them grow from 20 ms. A refused password, among others, is an error at once.
-    pub fn connect_attempts(mut self, attempts: u32) -> Self {
-        self.connect_attempts = attempts;
-        self
-    }
-
-    /// Uses TLS, as `rediss://` does. Needs the feature `tls`.
-    pub fn tls(mut self) -> Self {
-        self.tls = true;
-        self
-    }
-
-    /// The certificates of the authorities to trust, as PEM, in place of the platform's. An error without
-    /// TLS: it does not turn it on.
-    pub fn tls_roots(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.tls_roots = Some(pem.into());
-        self
-    }
-
-    /// The certificate that a server may ask for, with its chain, and its private key, as PEM.
-    pub fn tls_client_certificate(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<String>) -> Self {
-        self.tls_client = Some((certificate.into(), Secret(key.into())));
-        self
-    }
-}
-
 impl Config {
     /// The nodes to begin with: servers, or sentinels.
     pub(super) fn nodes(&self) -> &[Node] {
@@ -282,16 +58,7 @@ impl Config {
             Topology::Cluster(nodes) | Topology::Sentinel { nodes, .. } => nodes,
         }
     }
-}
 
-impl RedisCacheBuilder {
-    /// How long it may take to follow the log on a server that can be reached.
-    pub(super) fn patience(&self) -> Duration {
-        self.connect_timeout
-    }
-}
-
-impl Config {
     pub(super) fn is_cluster(&self) -> bool {
         matches!(self.topology, Topology::Cluster(_))
     }

@@ -1,6 +1,6 @@
 //! Connections to Redis that never hold a caller for longer than the deadline, and mend themselves.
 //!
-//! - One server, or the master that the sentinels name: a [`Link`]. A cluster: a link for every master,
+//! - One server, or the master that the sentinels name: a [`ServerLink`]. A cluster: a link for every master,
 //!   and the map of who owns what. Why not another client's: see [`cluster`].
 //! - Connections live in the runtime of the call that needed them first. When they end, or that runtime does,
 //!   the next are made in the background by the call that notices, and callers wait at most for the first
@@ -11,6 +11,7 @@
 //! the database is not 0. `CLIENT|SETNAME` is sent and may be refused. Sentinels are sent
 //! `SENTINEL|GET-MASTER-ADDR-BY-NAME`. `AUTH` is everybody's right.
 
+mod address;
 mod batch;
 mod cluster;
 mod command;
@@ -25,40 +26,31 @@ mod server_kind;
 mod tests;
 #[cfg(feature = "tls")]
 mod tls;
+mod watched;
+mod words;
 
 use std::sync::Arc;
 
 use ::redis::{Cmd, Value};
 
 use self::{
+    address::Address,
     cluster::Cluster,
-    dial::Address,
-    link::{Destination, Link},
+    link::{Destination, ServerLink},
 };
 pub(crate) use self::{
-    command::{Command, Failure, Reply, Unavailable},
+    command::{Command, CommandFailure, Reply, Unavailable},
     connect_error::{ConnectError, io_error},
-    dial::{Dialed, words},
+    dial::Dialed,
+    link::{Admit, LinkState},
+    words::words,
 };
 use super::{
-    breaker::BreakerState,
     config::Config,
     server_info::ServerInfo,
     url::{Node, Topology},
 };
 use crate::error::Result;
-
-/// Whether a new connection to a server with this about it may carry commands. Must not block.
-pub(crate) type Admit = Arc<dyn Fn(&ServerInfo) -> bool + Send + Sync>;
-
-/// How a link is, for people.
-#[derive(Debug, Clone)]
-pub(crate) struct LinkState {
-    pub(crate) server: String,
-    pub(crate) breaker: BreakerState,
-    /// Whether all its connections are there.
-    pub(crate) connected: bool,
-}
 
 /// The connections that carry commands. Cheap to clone; they end with the last clone.
 #[derive(Clone)]
@@ -66,7 +58,7 @@ pub(crate) struct Connections(Routes);
 
 #[derive(Clone)]
 enum Routes {
-    Single(Arc<Link>),
+    Single(Arc<ServerLink>),
     Cluster(Arc<Cluster>),
 }
 
@@ -76,7 +68,7 @@ impl Connections {
     /// closed, and another one is tried soon.
     pub(crate) fn new(config: Arc<Config>, admit: Option<Admit>) -> Self {
         Self(match destination(&config) {
-            Some(destination) => Routes::Single(Link::new(config, destination, admit)),
+            Some(destination) => Routes::Single(ServerLink::new(config, destination, admit)),
             None => Routes::Cluster(Cluster::new(config)),
         })
     }
@@ -142,7 +134,7 @@ impl Connections {
 /// One server, for commands about all that is on it.
 #[cfg_attr(not(feature = "inspect"), expect(unreachable_pub, reason = "public in `internal::inspect`"))]
 #[derive(Clone)]
-pub struct Master(Arc<Link>);
+pub struct Master(Arc<ServerLink>);
 
 impl Master {
     /// Its address.

@@ -6,8 +6,8 @@ use ::redis::Value;
 
 use super::{
     Remote,
-    connection::{Command, Failure},
-    script::{Call, Script, milliseconds},
+    connection::{Command, CommandFailure},
+    script::{RemoteCall, Script, milliseconds},
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -30,14 +30,14 @@ impl Remote {
     pub(super) async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
         let name = self.names.counter(key);
         let call = if by == 0 {
-            Call::Command(Operation::Count, Command::get(&name))
+            RemoteCall::Command(Operation::Count, Command::get(&name))
         } else if !self.runs_scripts().await {
             if let Some(ttl) = ttl {
                 // One that ends just after this is made again without an end, which is what a script is for.
                 let make = Command::new("SET").key(&name).arg(0).arg("NX").arg("PX").arg(milliseconds(ttl));
-                let _ = self.call_one(Call::Command(Operation::Count, make)).await;
+                let _ = self.call_one(RemoteCall::Command(Operation::Count, make)).await;
             }
-            Call::Command(Operation::Count, Command::new("INCRBY").key(&name).arg(by))
+            RemoteCall::Command(Operation::Count, Command::new("INCRBY").key(&name).arg(by))
         } else {
             // A counter that ends at once would not be made at all.
             let ttl = ttl.map(|ttl| milliseconds(ttl).to_string()).unwrap_or_default();
@@ -52,7 +52,7 @@ impl Remote {
                     Kind::unavailable(format!("the counter {key:?} is not a number in Redis")).into()
                 })
             }
-            Err(Failure::Refused(error)) if error.to_string().contains("overflow") => {
+            Err(CommandFailure::Refused(error)) if error.to_string().contains("overflow") => {
                 Err(Error::counter_overflow(key))
             }
             Err(failure) => Err(failure.of(format_args!("the counter {key:?}"))),

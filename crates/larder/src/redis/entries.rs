@@ -7,8 +7,9 @@ use smallvec::SmallVec;
 
 use super::{
     Remote,
-    connection::{Command, Failure, Reply, Unavailable},
-    script::{Call, Script},
+    connection::{Command, CommandFailure, Reply, Unavailable},
+    in_full::in_full,
+    script::{RemoteCall, Script},
     unshareable,
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     epoch::Epoch,
     error::{Kind, Result},
     link::Operation,
-    mutant,
+    mutant::{self, Rule},
     scope::ScopeHash,
     stats::Group,
     value::{AnyValue, ValueType},
@@ -55,8 +56,8 @@ static STORE: Script = Script::new(
 );
 
 /// What is to be done about an entry that should be stored.
-enum Store {
-    Wanted(Call),
+enum StoreDecision {
+    Wanted(RemoteCall),
     /// Others must not, or need not, have it.
     Skipped,
     OutOfReach,
@@ -173,7 +174,7 @@ impl Remote {
             }
             here => (header, here?),
         };
-        let since = if mutant::is("promotion-stamped-at-insertion") { core.begin() } else { since };
+        let since = if mutant::is(Rule::PromotionStampedAtInsertion) { core.begin() } else { since };
         let (life, scopes) = (remaining.life(now), header.envelope.scopes);
         let cost = core.statistics().usual_cost(of.group);
         let received = Received { since, life, scopes, value, value_type: of, cost };
@@ -201,12 +202,14 @@ impl Remote {
         let patience = Instant::now() + self.deadline;
         for entry in entries {
             match self.store(core, entry, (patience, runs_scripts)).await {
-                Ok(Store::Wanted(store)) => {
+                Ok(StoreDecision::Wanted(store)) => {
                     stores.push(store);
                     groups.push(entry.0.group);
                 }
-                Ok(Store::Skipped) => core.count_in(entry.0.group, |counters| &counters.shared_skipped),
-                Ok(Store::OutOfReach) => {
+                Ok(StoreDecision::Skipped) => {
+                    core.count_in(entry.0.group, |counters| &counters.shared_skipped)
+                }
+                Ok(StoreDecision::OutOfReach) => {
                     core.count_in(entry.0.group, |counters| &counters.shared_failures);
                     core.count_in(entry.0.group, |counters| &counters.shared_unreachable);
                 }
@@ -214,12 +217,17 @@ impl Remote {
                     entry.0.set_unshared();
                     unshareable::count_unshared((core, entry.0.group), type_name(entry), &reason);
                     let is_too_large = matches!(reason, Unencodable::TooLarge { .. });
-                    crate::panic_guard::report!(debug, key = entry.key(), %reason, "a value is not shared");
+                    let (text, cause) = (reason.to_string(), reason.cause());
+                    crate::panic_guard::report!(
+                        debug,
+                        key = entry.key(),
+                        reason = in_full(&text, cause),
+                        "a value is not shared"
+                    );
                     // That is no mistake of the caller's.
                     if !is_too_large {
-                        let key = entry.key().to_owned();
-                        let reason = reason.to_string();
-                        outcome = outcome.and(Err(Kind::Unencodable { key, reason }.into()));
+                        let (key, cause) = (entry.key().to_owned(), cause.cloned());
+                        outcome = outcome.and(Err(Kind::Unencodable { key, reason: text, cause }.into()));
                     }
                 }
             }
@@ -244,23 +252,25 @@ impl Remote {
         core: &Core,
         entry: &Entry,
         (patience, runs_scripts): (Instant, bool),
-    ) -> Result<Store, Unencodable> {
+    ) -> Result<StoreDecision, Unencodable> {
         if !entry.0.foreign_dependencies().is_empty() {
-            return Ok(Store::Skipped);
+            return Ok(StoreDecision::Skipped);
         }
         if self.has_just_failed() {
-            return Ok(Store::OutOfReach);
+            return Ok(StoreDecision::OutOfReach);
         }
-        let Some(epoch) = self.epoch_of(core, entry, patience).await else { return Ok(Store::OutOfReach) };
+        let Some(epoch) = self.epoch_of(core, entry, patience).await else {
+            return Ok(StoreDecision::OutOfReach);
+        };
         // After the position was loaded, so that this covers no more than what is looked at.
-        let is_valid = entry.0.is_valid(core.epochs()) || mutant::is("write-stamped-at-end");
+        let is_valid = entry.0.is_valid(core.epochs()) || mutant::is(Rule::WriteStampedAtEnd);
         if epoch == Epoch::ZERO || !is_valid {
-            return Ok(Store::Skipped);
+            return Ok(StoreDecision::Skipped);
         }
         let now = core.now();
         let lifetime = entry.retention_left(now).as_millis();
         if lifetime == 0 {
-            return Ok(Store::Skipped);
+            return Ok(StoreDecision::Skipped);
         }
         let message = self.encode(entry, epoch, (now, self.server_now())).await?;
         let statistics = core.statistics();
@@ -271,7 +281,7 @@ impl Remote {
         );
         statistics.add_in(entry.0.group, |counters| &counters.shared_stored_bytes, message.len() as u64);
         let name = self.names.entry(entry.key());
-        Ok(Store::Wanted(if message.len() <= LARGE && runs_scripts {
+        Ok(StoreDecision::Wanted(if message.len() <= LARGE && runs_scripts {
             // What no process of this log accepts is no reason to keep it.
             let latest = self.log.order().latest_comparable();
             let lifetime = lifetime.to_string().into_bytes();
@@ -279,7 +289,7 @@ impl Remote {
         } else {
             // A script would copy a large one.
             let set = Command::new("SET").key(name).arg(message).arg("PX").arg(lifetime.to_string());
-            Call::Command(Operation::Store, set)
+            RemoteCall::Command(Operation::Store, set)
         }))
     }
 
@@ -288,7 +298,7 @@ impl Remote {
     async fn epoch_of(&self, core: &Core, entry: &Entry, patience: Instant) -> Option<Epoch> {
         let log = self.log.order();
         let Some(announcement) = entry.0.announcement() else {
-            let since = if mutant::is("write-stamped-at-end") { core.begin() } else { entry.0.since() };
+            let since = if mutant::is(Rule::WriteStampedAtEnd) { core.begin() } else { entry.0.since() };
             return Some(since.epoch_in(log).unwrap_or(Epoch::ZERO));
         };
         if !self.is_within_reach() {
@@ -341,12 +351,12 @@ impl Remote {
 }
 
 /// Counts a command that came to nothing, by the reason.
-pub(super) fn count_failure(core: &Core, group: Group, failure: &Failure) {
+pub(super) fn count_failure(core: &Core, group: Group, failure: &CommandFailure) {
     core.count_in(group, |counters| &counters.shared_failures);
     core.count_in(group, |counters| match failure {
-        Failure::Refused(_) => &counters.shared_refused,
-        Failure::Unavailable(Unavailable::Deadline) => &counters.shared_timeouts,
-        Failure::Unavailable(_) => &counters.shared_unreachable,
+        CommandFailure::Refused(_) => &counters.shared_refused,
+        CommandFailure::Unavailable(Unavailable::Deadline) => &counters.shared_timeouts,
+        CommandFailure::Unavailable(_) => &counters.shared_unreachable,
     });
 }
 

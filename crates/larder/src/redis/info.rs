@@ -7,7 +7,7 @@ use ::redis::Value;
 use super::{
     RedisCache,
     capabilities::Scripting,
-    connection::{Command, Failure, Master},
+    connection::{Command, CommandFailure, Master},
     server_info::info_field,
 };
 use crate::{epoch::Epoch, error::Result};
@@ -147,7 +147,7 @@ impl RedisCache {
 async fn ask(master: &Master) -> Result<RedisServerInfo> {
     match master.call(&Command::new("INFO")).await {
         Ok(reply) => Ok(read(master.name(), &text(&reply))),
-        Err(failure @ Failure::Refused(_)) => Err(failure.of("INFO")),
+        Err(failure @ CommandFailure::Refused(_)) => Err(failure.of("INFO")),
         Err(failure) => Err(failure.into()),
     }
 }

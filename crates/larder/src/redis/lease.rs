@@ -10,7 +10,7 @@
 //! no harm if two processes hold one, after a failover or a pause.
 
 mod plain;
-mod wakes;
+mod waiters;
 
 use std::{
     sync::Arc,
@@ -20,12 +20,12 @@ use std::{
 use ::redis::Value;
 use tokio::{runtime::Handle, task::AbortHandle};
 
-pub(super) use self::wakes::Wakes;
+pub(super) use self::waiters::LeaseWaiters;
 use super::{
     Remote,
     connection::Command,
     entries::count_failure,
-    script::{Call, Script, milliseconds},
+    script::{RemoteCall, Script, milliseconds},
 };
 use crate::{
     cache::{HeldLease, Lease, Leased},
@@ -135,7 +135,7 @@ impl Remote {
         let mut outdated = None;
         loop {
             // Before the look: a fill after it wakes this one.
-            let wake = self.wakes.listen(ScopeHash::key(at.key));
+            let wake = self.lease_waiters.listen(ScopeHash::key(at.key));
             let own = Holder::new(log.position());
             if self.has_just_failed() {
                 return Leased::Free;
@@ -191,7 +191,7 @@ impl Remote {
         of: ValueType,
         (own, outdated, waits): (Holder, Option<Holder>, bool),
     ) -> Attempt {
-        let read = Call::Command(Operation::Read, Command::get(&self.names.entry(at.key)));
+        let read = RemoteCall::Command(Operation::Read, Command::get(&self.names.entry(at.key)));
         let (leased, found) = if self.runs_scripts().await {
             let lifetime = milliseconds(self.lease_lifetime / PARTS);
             let arguments = vec![

@@ -76,9 +76,9 @@ impl Remote {
                 let number = std::str::from_utf8(&number).ok().and_then(|text| text.parse().ok());
                 let number = number.ok_or_else(|| Kind::unavailable("Redis gave no fencing number"))?;
                 let held =
-                    Arc::new(Lock { remote: self.clone(), key, token, asked, ends: AtomicU64::new(0) });
+                    Arc::new(RedisLock { remote: self.clone(), key, token, asked, ends: AtomicU64::new(0) });
                 held.ends_after(asked, ttl);
-                Ok(Some(LockGuard::new(name, number, Held::new(held, ttl))))
+                Ok(Some(LockGuard::new(name, number, HeldInRedis::new(held, ttl))))
             }
             Ok(_) => Err(Kind::unavailable("Redis gave no fencing number").into()),
             Err(failure) => Err(failure.into()),
@@ -91,7 +91,7 @@ fn milliseconds(ttl: Duration) -> Vec<u8> {
 }
 
 /// A lock that was taken.
-struct Lock {
+struct RedisLock {
     remote: Arc<Remote>,
     key: String,
     token: String,
@@ -101,7 +101,7 @@ struct Lock {
     ends: AtomicU64,
 }
 
-impl Lock {
+impl RedisLock {
     fn is_held(&self) -> bool {
         let ends = Duration::from_micros(self.ends.load(Ordering::Relaxed));
         self.asked.elapsed() < ends
@@ -132,13 +132,13 @@ impl Lock {
 }
 
 /// What a guard holds: the lock, and the task that renews it.
-struct Held {
-    lock: Arc<Lock>,
+struct HeldInRedis {
+    lock: Arc<RedisLock>,
     renewal: AbortHandle,
 }
 
-impl Held {
-    fn new(lock: Arc<Lock>, ttl: Duration) -> Self {
+impl HeldInRedis {
+    fn new(lock: Arc<RedisLock>, ttl: Duration) -> Self {
         let renewal = tokio::spawn({
             let lock = lock.clone();
             async move {
@@ -161,7 +161,7 @@ impl Held {
 }
 
 #[async_trait]
-impl HeldLock for Held {
+impl HeldLock for HeldInRedis {
     fn is_held(&self) -> bool {
         self.lock.is_held()
     }
@@ -176,7 +176,7 @@ impl HeldLock for Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldInRedis {
     fn drop(&mut self) {
         self.stop_renewing();
         // Without a runtime there is no task to send it; the lock ends by itself. A release that was given up halfway

@@ -4,6 +4,7 @@
 //! appends what waits in the outbox. What is known of the log is in [`Epochs`]; what makes it right is
 //! written there, and searched in the model of the `tests` package.
 
+mod appending;
 mod connect;
 #[cfg(feature = "inspect")]
 mod history;
@@ -13,6 +14,8 @@ mod record;
 mod reply;
 mod report;
 mod sender;
+mod server_check;
+mod settings;
 mod shared;
 mod start;
 mod thread;
@@ -20,8 +23,6 @@ mod thread;
 use std::{
     collections::HashMap,
     fmt,
-    future::Future,
-    pin::Pin,
     sync::{Arc, LazyLock, Weak, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -34,6 +35,7 @@ use tokio::{
 pub(crate) use self::connect::{Connect, Connected, LogError, Purpose, question};
 #[cfg(feature = "inspect")]
 pub use self::history::{Follower, History, LogEvent, LogExtent, Verdict};
+pub(crate) use self::settings::{LogSettings, OnWake, Unlink};
 use self::{
     sender::Wake,
     shared::{Cause, Shared},
@@ -41,7 +43,7 @@ use self::{
 use super::findings::Findings;
 use crate::{
     epoch::{
-        Epoch, Epochs, LocalOrder, ReadVersion,
+        Epoch, Epochs, ReadVersion,
         shared::{Contact, LogOrder},
     },
     scope::ScopeHash,
@@ -50,28 +52,6 @@ use crate::{
 
 /// How many wakes wait for the sender at most.
 const MOST_WAKES: usize = 1024;
-
-/// Deletes keys where they do not lie on the server that has the log. Its errors are its own.
-pub(crate) type Unlink = dyn Fn(Vec<String>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
-
-/// Told of wakes on the log's thread: must return at once.
-pub(crate) type OnWake = dyn Fn(ScopeHash, bool) + Send + Sync;
-
-/// How a log is followed.
-pub(crate) struct Settings {
-    /// The order of changes of this process.
-    pub(crate) order: Arc<LocalOrder>,
-    /// How many scopes' changes are remembered, in local order and in log order.
-    pub(crate) slots: usize,
-    /// For how long things may be served out of touch, where a cache sets a limit.
-    pub(crate) freshness: Option<Duration>,
-    /// How long a command may take.
-    pub(crate) deadline: Duration,
-    /// How keys are deleted; with the append where there is none.
-    pub(crate) unlink: Option<Arc<Unlink>>,
-    /// What was found out about the servers.
-    pub(crate) findings: Arc<Findings>,
-}
 
 /// How a log is doing.
 #[derive(Debug, Clone)]
@@ -120,7 +100,7 @@ impl Log {
         identity: String,
         prefix: &str,
         connector: impl FnOnce() -> Arc<dyn Connect>,
-        settings: Settings,
+        settings: LogSettings,
     ) -> Arc<Self> {
         static LOGS: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
         let mut logs = lock(&LOGS);
@@ -136,7 +116,7 @@ impl Log {
     }
 
     /// A log of its own, which no other cache of this process is given.
-    fn start(prefix: &str, connector: Arc<dyn Connect>, settings: Settings) -> Arc<Self> {
+    fn start(prefix: &str, connector: Arc<dyn Connect>, settings: LogSettings) -> Arc<Self> {
         Self::start_with(Shared::new(prefix, connector, settings))
     }
 

@@ -22,7 +22,7 @@ pub(super) fn open_log(config: &Arc<Config>, settings: Settings) -> Arc<Log> {
         OutOfTouch::Serve => None,
         OutOfTouch::Bypass(limit) => Some(limit.max(OutOfTouch::SHORTEST)),
     };
-    let log = log::Settings {
+    let log = log::LogSettings {
         order: LocalOrder::of_process(),
         slots: settings.scope_slots,
         freshness,

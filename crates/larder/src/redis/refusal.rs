@@ -31,7 +31,7 @@ const RIGHTS: &str = "give the ACL user the rights that are listed in larder's g
 pub(super) struct Refusals {
     /// Whether there is any: one load on the way of every command.
     any: AtomicBool,
-    matters: Mutex<Vec<Matter>>,
+    matters: Mutex<Vec<RefusalMatter>>,
     rights: Mutex<MissingRights>,
 }
 
@@ -93,7 +93,7 @@ impl From<&ServerError> for ServerReply {
 /// All about one operation. It stays when the operation works again, so that one that is refused now and then is not a
 /// warning each time.
 #[derive(Debug)]
-struct Matter {
+struct RefusalMatter {
     operation: Operation,
     current: Option<Refusal>,
     warned: Option<Instant>,
@@ -181,7 +181,7 @@ impl Refusals {
         let index = match matters.iter().position(|matter| matter.operation == operation) {
             Some(index) => index,
             None => {
-                matters.push(Matter { operation, current: None, warned: None, unreported: 0 });
+                matters.push(RefusalMatter { operation, current: None, warned: None, unreported: 0 });
                 matters.len() - 1
             }
         };

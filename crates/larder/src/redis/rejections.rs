@@ -20,10 +20,10 @@ const MOST: usize = 1_000;
 
 /// What is rejected at the moment.
 #[derive(Debug, Default)]
-pub(super) struct Rejections(Mutex<Vec<Matter>>);
+pub(super) struct Rejections(Mutex<Vec<RejectionMatter>>);
 
 #[derive(Debug)]
-struct Matter {
+struct RejectionMatter {
     reason: Rejected,
     value_type: &'static str,
     since: SystemTime,
@@ -54,12 +54,12 @@ impl Rejections {
     /// How often it was since the last warning, if there is to be one.
     fn count(&self, reason: Rejected, value_type: &'static str, now: Instant) -> Option<u64> {
         let mut matters = lock(&self.0);
-        let is_it = |matter: &Matter| matter.reason == reason && matter.value_type == value_type;
+        let is_it = |matter: &RejectionMatter| matter.reason == reason && matter.value_type == value_type;
         let index = match matters.iter().position(is_it) {
             Some(index) => index,
             None if matters.len() >= MOST => return None,
             None => {
-                matters.push(Matter {
+                matters.push(RejectionMatter {
                     reason,
                     value_type,
                     since: SystemTime::now(),

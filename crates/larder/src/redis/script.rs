@@ -7,7 +7,7 @@ use ::redis::Value;
 use super::{
     Remote,
     capabilities::{self, Scripting},
-    connection::{Command, Failure, Reply, Unavailable},
+    connection::{Command, CommandFailure, Reply, Unavailable},
     findings::Findings,
     refusal,
 };
@@ -28,8 +28,8 @@ impl Script {
     }
 
     /// This script on a key.
-    pub(super) fn on(&'static self, key: String, arguments: impl IntoIterator<Item = Vec<u8>>) -> Call {
-        Call::Script(Prepared { script: self, key, arguments: arguments.into_iter().collect() })
+    pub(super) fn on(&'static self, key: String, arguments: impl IntoIterator<Item = Vec<u8>>) -> RemoteCall {
+        RemoteCall::Script(Prepared { script: self, key, arguments: arguments.into_iter().collect() })
     }
 
     /// The SHA-1 by which a server that has seen it knows it.
@@ -40,7 +40,7 @@ impl Script {
 
 /// What a server is asked to do.
 #[derive(Debug)]
-pub(super) enum Call {
+pub(super) enum RemoteCall {
     Command(Operation, Command),
     Script(Prepared),
 }
@@ -80,8 +80,8 @@ impl Remote {
             let replies = self.connections.call_many(questions).await.into_iter();
             let replies = replies.map(|reply| match reply {
                 Ok(value) => Ok(value),
-                Err(Failure::Refused(error)) => Ok(Value::ServerError(error)),
-                Err(Failure::Unavailable(reason)) => Err(reason),
+                Err(CommandFailure::Refused(error)) => Ok(Value::ServerError(error)),
+                Err(CommandFailure::Unavailable(reason)) => Err(reason),
             });
             if let Ok(replies) = replies.collect::<Result<Vec<_>, _>>() {
                 capabilities.learn_scripts(&replies, refusals);
@@ -96,15 +96,15 @@ impl Remote {
 
     /// Sends these calls in one round trip, and the source of a script after them if the server does not know it
     /// (any more). Gives the replies in the order of the calls.
-    pub(super) async fn call(&self, calls: Vec<Call>) -> Vec<Reply> {
+    pub(super) async fn call(&self, calls: Vec<RemoteCall>) -> Vec<Reply> {
         let scripting = self.findings.capabilities.scripting();
         let mut scripts = Vec::new();
         let mut operations = Vec::with_capacity(calls.len());
         let mut commands = Vec::with_capacity(calls.len());
         for (index, call) in calls.into_iter().enumerate() {
             let (operation, command) = match call {
-                Call::Command(operation, command) => (operation, command),
-                Call::Script(script) => {
+                RemoteCall::Command(operation, command) => (operation, command),
+                RemoteCall::Script(script) => {
                     let command =
                         if scripting == Scripting::ByHash { script.by_hash() } else { script.by_source() };
                     let operation = script.script.operation;
@@ -137,9 +137,9 @@ impl Remote {
     }
 
     /// The same, for one call.
-    pub(super) async fn call_one(&self, call: Call) -> Reply {
+    pub(super) async fn call_one(&self, call: RemoteCall) -> Reply {
         let mut replies = self.call(vec![call]).await;
-        replies.pop().unwrap_or(Err(Unavailable::Io.into()))
+        replies.pop().unwrap_or(Err(Unavailable::Io(None).into()))
     }
 
     fn lose_scripts(&self, text: &str) {
@@ -153,7 +153,7 @@ impl Remote {
 
 /// What was said against scripts themselves, and not against what one does.
 fn objection(reply: &Reply) -> Option<String> {
-    let Err(Failure::Refused(error)) = reply else { return None };
+    let Err(CommandFailure::Refused(error)) = reply else { return None };
     let text = refusal::plain(error);
     let refused = error.code() == "NOPERM" && text.contains("'eval");
     (refused || refusal::is_unknown(&text) || text.contains("scripting engine")).then_some(text)
@@ -166,5 +166,5 @@ pub(super) fn milliseconds(lifetime: Duration) -> u64 {
 }
 
 fn is_unknown(reply: &Reply) -> bool {
-    matches!(reply, Err(Failure::Refused(error)) if error.code() == "NOSCRIPT")
+    matches!(reply, Err(CommandFailure::Refused(error)) if error.code() == "NOSCRIPT")
 }

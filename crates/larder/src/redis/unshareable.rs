@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use super::refusal::AGAIN;
+use super::{in_full::in_full, refusal::AGAIN};
 use crate::{cache_core::Core, stats::Group, wire::Unencodable};
 
 /// Keys whose values could not be shared the last times. A value is judged by what is in it, so that others of the
@@ -88,8 +88,10 @@ pub(super) fn count_unshared((core, group): (&Core, Group), type_name: &'static 
     );
     let due = if is_of_type { due(type_name, reason.name(), Instant::now()) } else { None };
     if let Some(count) = due {
+        // What is wrong, and what mends it: the text of an error has both, with a semicolon between.
         let text = reason.to_string();
-        let (reason, mend) = parts(reason, &text);
+        let (text, mend) = text.split_once("; ").map_or((&*text, None), |(text, mend)| (text, Some(mend)));
+        let reason = in_full(text, reason.cause());
         crate::panic_guard::report!(
             warn,
             value_type = type_name,
@@ -99,15 +101,6 @@ pub(super) fn count_unshared((core, group): (&Core, Group), type_name: &'static 
             "a value of this type is not shared: it stays in this process, and so will others like it \
              (counted; warned of for each type and reason, once and again each minute while it goes on)"
         );
-    }
-}
-
-/// What is wrong, and what mends it: two fields of an event. The text of an error has both, with a semicolon between.
-fn parts<'t>(reason: &Unencodable, text: &'t str) -> (&'t str, Option<&'t str>) {
-    match reason {
-        // In the words of a type or a codec.
-        Unencodable::Codec { .. } => (text, None),
-        _ => text.split_once("; ").map_or((text, None), |(reason, mend)| (reason, Some(mend))),
     }
 }
 

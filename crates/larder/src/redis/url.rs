@@ -7,7 +7,7 @@ use std::{
 
 use percent_encoding::percent_decode_str;
 
-use super::config::Secret;
+use super::secret::Secret;
 
 /// The default port of a server.
 pub(super) const PORT: u16 = 6379;

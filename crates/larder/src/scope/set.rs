@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use smallvec::SmallVec;
 
-use super::ScopeHash;
+use super::hash::ScopeHash;
 
 /// The most scopes that can cover one entry. A value with more is computed and returned, but not stored.
 pub(crate) const MOST: usize = 4_096;
@@ -63,13 +63,13 @@ pub(crate) fn contains(set: &[ScopeHash], scope: ScopeHash) -> bool {
 /// Scopes on their way into a set, one after the other: cheap for one, and for thousands. Bounded: of what is more
 /// than can cover anything, so much is kept that it shows.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Collected {
+pub(crate) struct CollectedScopes {
     scopes: Vec<ScopeHash>,
     /// How many there may be, some of them twice, before they are put in order.
     room: usize,
 }
 
-impl Collected {
+impl CollectedScopes {
     /// Adds a scope.
     pub(crate) fn add(&mut self, scope: ScopeHash) {
         if self.scopes.len() < FEW {
@@ -97,7 +97,7 @@ impl Collected {
     }
 }
 
-impl Extend<ScopeHash> for Collected {
+impl Extend<ScopeHash> for CollectedScopes {
     fn extend<I: IntoIterator<Item = ScopeHash>>(&mut self, scopes: I) {
         scopes.into_iter().for_each(|scope| self.add(scope));
     }
@@ -119,7 +119,7 @@ mod tests {
         #[test]
         fn a_set_has_each_scope_once(numbers in vec(0_u64..60, 0..80), more in vec(0_u64..60, 0..80)) {
             let mut set = ScopeSet::default();
-            let mut collected = Collected::default();
+            let mut collected = CollectedScopes::default();
             for numbers in [&numbers, &more] {
                 set.extend(hashes(numbers));
                 collected.extend(hashes(numbers));
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn what_is_too_much_shows_and_is_bounded() {
-        let mut collected = Collected::default();
+        let mut collected = CollectedScopes::default();
         for round in 0..3_u64 {
             collected.extend((0..100_000).map(|n| ScopeHash(n * 3 + round)));
         }

@@ -23,7 +23,7 @@ fn check(preemptions: usize, run: impl Fn() + Send + Sync + 'static) {
 /// A source of truth, a cache's order of changes, and its computations.
 struct World {
     epochs: Epochs,
-    singleflight: Arc<Singleflight>,
+    singleflight: Singleflight,
     source: AtomicU64,
     computations: AtomicU64,
     work: WorkKey,
@@ -36,7 +36,7 @@ impl World {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             epochs: Epochs::new(Arc::new(LocalOrder::new()), 1),
-            singleflight: Arc::new(Singleflight::new()),
+            singleflight: Singleflight::new(),
             source: AtomicU64::new(0),
             computations: AtomicU64::new(0),
             work: WorkKey { key: "k".into(), value_type: TypeId::of::<u64>() },

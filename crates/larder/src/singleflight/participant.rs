@@ -7,13 +7,23 @@ use std::{
 };
 
 use super::{
-    Arrival, Awaited, Caller, InFlight, InFlightId, Leadership, Outcome, Phase, Singleflight, State, Watch,
+    in_flight::{Arrival, Caller, InFlight, InFlightState, Leadership, Outcome, Phase},
+    shards::Shards,
+    wait_graph::InFlightId,
+    watch::Watch,
 };
-use crate::{cache::Lease, epoch::Epochs, mutant, panic_guard, spans::Traced, sync::lock};
+use crate::{
+    cache::Lease,
+    epoch::Epochs,
+    mutant::{self, Rule},
+    panic_guard,
+    spans::Traced,
+    sync::lock,
+};
 
 /// A place on a computation. The last one to leave takes the computation out of the table.
 pub(super) struct Participant {
-    singleflight: Arc<Singleflight>,
+    shards: Arc<Shards>,
     hash: u64,
     in_flight: Arc<InFlight>,
     /// What this one's computation is, or would be, watched by.
@@ -32,19 +42,15 @@ struct Released {
 }
 
 impl Participant {
-    pub(super) fn new(
-        singleflight: &Arc<Singleflight>,
-        caller: Caller<'_>,
-        in_flight: Arc<InFlight>,
-    ) -> Self {
-        let (singleflight, watch) = (singleflight.clone(), caller.watch.clone());
-        Self { singleflight, hash: caller.hash, in_flight, watch, leadership: None, place: None }
+    pub(super) fn new(shards: &Arc<Shards>, caller: Caller<'_>, in_flight: Arc<InFlight>) -> Self {
+        let (shards, watch) = (shards.clone(), caller.watch.clone());
+        Self { shards, hash: caller.hash, in_flight, watch, leadership: None, place: None }
     }
 
     /// Changes the computation under both locks, the table's first.
     #[must_use]
-    fn change(&self, change: impl FnOnce(&mut State) -> Released) -> Released {
-        let mut shard = lock(self.singleflight.shard(self.hash));
+    fn change(&self, change: impl FnOnce(&mut InFlightState) -> Released) -> Released {
+        let mut shard = lock(self.shards.of(self.hash));
         let mut state = lock(&self.in_flight.state);
         let released = change(&mut state);
         if state.participants == 0 || matches!(state.phase, Phase::Completed(_)) {
@@ -54,7 +60,7 @@ impl Participant {
     }
 
     /// Whether this one computes for those who wait.
-    fn is_leader(&self, state: &State) -> bool {
+    fn is_leader(&self, state: &InFlightState) -> bool {
         let begun = self.leadership.is_some_and(|leader| leader.number == state.number);
         begun && matches!(state.phase, Phase::Led)
     }
@@ -62,7 +68,7 @@ impl Participant {
     /// Takes the lead of a computation that has no leader, or whose leader is abandoned.
     fn take_over(&mut self, epochs: &Epochs) -> bool {
         // A computation's number is given under the lock of its shard, which is taken first.
-        let mut shard = lock(self.singleflight.shard(self.hash));
+        let mut shard = lock(self.shards.of(self.hash));
         let mut state = lock(&self.in_flight.state);
         if state.is_free() {
             shard.begun += 1;
@@ -99,12 +105,12 @@ pub(crate) struct Leader(Participant);
 
 impl Leader {
     pub(super) fn new(
-        singleflight: &Arc<Singleflight>,
+        shards: &Arc<Shards>,
         caller: Caller<'_>,
         in_flight: Arc<InFlight>,
         leader: Leadership,
     ) -> Self {
-        let mut participant = Participant::new(singleflight, caller, in_flight);
+        let mut participant = Participant::new(shards, caller, in_flight);
         participant.leadership = Some(leader);
         Self(participant)
     }
@@ -204,6 +210,16 @@ impl Followed {
     }
 }
 
+/// What a waiter does at the end of its wait.
+pub(crate) enum Awaited {
+    /// Takes this outcome.
+    Accepted(Outcome),
+    /// Enters again: the outcome is older than an invalidation that may have come before the caller.
+    Outdated,
+    /// Leads: the leader was dropped, or is abandoned.
+    Leader(Leader),
+}
+
 /// A wait for another caller's computation. Dropping it leaves the computation to the others.
 pub(crate) struct Waiter {
     pub(super) participant: Participant,
@@ -237,8 +253,8 @@ impl Waiter {
             };
             let accepts = self.came < Arrival(number)
                 || outcome.is_valid(epochs)
-                || mutant::is("joins-any-flight")
-                || mutant::is("flight-judged-by-own-scopes")
+                || mutant::is(Rule::JoinsAnyComputation)
+                || mutant::is(Rule::ComputationJudgedByOwnScopes)
                     && epochs.unchanged(
                         &self.participant.in_flight.scopes,
                         lock(&self.participant.in_flight.state).since,

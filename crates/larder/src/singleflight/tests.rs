@@ -1,4 +1,5 @@
 use std::{
+    any::TypeId,
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
@@ -7,16 +8,18 @@ use std::{
 
 use super::*;
 use crate::{
+    cache::Lease,
     clock::Clock,
+    entry::{DependencySet, Entry},
     epoch::LocalOrder,
     policy::Policy,
-    scope::{self, Scope, ScopeHash},
+    scope::{self, Scope, ScopeHash, ScopeSet},
     value::ValueType,
 };
 
 struct World {
     epochs: Epochs,
-    singleflight: Arc<Singleflight>,
+    singleflight: Singleflight,
     work: WorkKey,
     scopes: ScopeSet,
     /// Of those who are never abandoned.
@@ -27,7 +30,7 @@ impl World {
     fn new() -> Self {
         Self {
             epochs: Epochs::new(Arc::new(LocalOrder::new()), 1 << 20),
-            singleflight: Arc::new(Singleflight::new()),
+            singleflight: Singleflight::new(),
             work: WorkKey { key: "k".into(), value_type: TypeId::of::<u64>() },
             scopes: scope::covering("k", &[]),
             watch: Watch::new(Duration::MAX),
@@ -133,7 +136,7 @@ fn an_outdated_flight_is_left_behind_once_and_never_twice() {
 /// The computation that a caller waits for after an outdated one began after he came, and is accepted whatever
 /// was invalidated in the meantime.
 #[test]
-fn nobody_waits_for_more_than_two_flights() {
+fn no_caller_waits_for_more_than_two_computations() {
     let world = World::new();
     let lead = world.lead();
     let (role, came) = world.enter(None);
@@ -153,7 +156,7 @@ fn nobody_waits_for_more_than_two_flights() {
 
 /// Also when an older computation was taken over behind the one that a caller waits for.
 #[test]
-fn after_one_wait_a_flight_that_was_taken_over_before_is_not_joined() {
+fn after_one_wait_a_computation_that_was_taken_over_before_is_not_joined() {
     let world = World::new();
     let first = world.lead();
     let waits_for_first = world.join();
@@ -228,7 +231,7 @@ fn an_abandoned_lead_passes_to_a_waiter_and_begins_anew() {
 }
 
 #[test]
-fn what_was_passed_over_lands_for_nobody() {
+fn an_outcome_of_a_superseded_leader_is_given_to_no_caller() {
     let world = World::new();
     let left = world.abandoned();
     let outdated = world.value(&left, &[]);
@@ -276,9 +279,9 @@ fn a_lease_stays_with_the_flight() {
     assert_eq!(seen.lock().unwrap().len(), 3, "what comes too late is of no use");
 }
 
-/// Waking one may panic: the others are woken, and the value is nobody's loss.
+/// Waking one may panic: the others are woken, and no value is lost.
 #[test]
-fn a_waker_that_panics_harms_nobody() {
+fn a_waker_that_panics_harms_no_other() {
     struct Bomb;
     impl Wake for Bomb {
         fn wake(self: Arc<Self>) {

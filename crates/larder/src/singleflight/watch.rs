@@ -59,8 +59,8 @@ impl Watch {
     }
 
     /// Runs a future under this watch.
-    pub(crate) fn run<F: Future>(self: &Arc<Self>, future: F) -> Watched<F> {
-        Watched { waker: Waker::from(self.clone()), watch: self.clone(), future }
+    pub(crate) fn run<F: Future>(self: &Arc<Self>, future: F) -> WatchedFuture<F> {
+        WatchedFuture { waker: Waker::from(self.clone()), watch: self.clone(), future }
     }
 
     /// What it watches is busy, as if it were polled, until the guard is dropped.
@@ -120,7 +120,7 @@ impl Wake for Watch {
 pin_project! {
     /// A future under a [`Watch`].
     #[must_use = "futures do nothing unless polled"]
-    pub(crate) struct Watched<F> {
+    pub(crate) struct WatchedFuture<F> {
         watch: Arc<Watch>,
         // Wakes the owner, and notes that it did.
         waker: Waker,
@@ -129,7 +129,7 @@ pin_project! {
     }
 }
 
-impl<F: Future> Future for Watched<F> {
+impl<F: Future> Future for WatchedFuture<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::InFlight;
+use super::in_flight::InFlight;
 use crate::{
     panic_guard,
     sync::plain::{Mutex, lock},

@@ -9,7 +9,8 @@ use crate::{
     entry::{DependencySet, Entry},
     epoch::ReadVersion,
     error::Result,
-    key, mutant,
+    key,
+    mutant::{self, Rule},
     policy::Policy,
     read_through::Wanted,
     scope::{self, Scope, ScopeHash},
@@ -38,7 +39,7 @@ pub(crate) async fn insert<V: LocalValue>(
     let covers: Vec<_> = values.iter().map(|(key, _)| cover(core, since, key, policy)).collect();
     let keys: Vec<_> = values.iter().map(|(key, _)| ScopeHash::key(key)).collect();
     let stands = |cover: &DependencySet| {
-        !cover.is_too_wide() && (cover.unchanged(core.epochs()) || mutant::is("insert-without-check"))
+        !cover.is_too_wide() && (cover.unchanged(core.epochs()) || mutant::is(Rule::InsertWithoutCheck))
     };
     let replaced = core.replace(&keys, || covers.iter().map(stands).collect::<Vec<_>>());
 

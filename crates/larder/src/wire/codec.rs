@@ -5,8 +5,8 @@ use std::io::Write;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    guard::Watch,
-    reason::{Rejected, Unencodable},
+    guard::DecodeBudget,
+    reason::{Refusal, Rejected, Unencodable},
 };
 
 #[cfg(feature = "bincode")]
@@ -85,31 +85,35 @@ impl Codec {
 
     /// Writes `value`.
     pub(super) fn encode<V: Serialize>(self, value: &V, writer: &mut impl Write) -> Result<(), Unencodable> {
-        let outcome = match self {
+        let outcome: Result<(), Refusal> = match self {
             Self::MessagePack => {
                 let mut serializer = rmp_serde::Serializer::new(writer).with_struct_map();
-                value.serialize(&mut serializer).map_err(|error| error.to_string())
+                value.serialize(&mut serializer).map_err(Box::from)
             }
-            Self::Json => serde_json::to_writer(writer, value).map_err(|error| error.to_string()),
+            Self::Json => serde_json::to_writer(writer, value).map_err(Box::from),
             Self::Bincode => bincode::encode(value, writer),
         };
-        outcome.map_err(|reason| Unencodable::Codec { codec: self.name(), reason })
+        outcome.map_err(|error| Unencodable::by_codec(self.name(), error))
     }
 
-    /// Reads a value that is all of `payload`, as far as `watch` allows.
-    pub(super) fn decode<V: DeserializeOwned>(self, payload: &[u8], watch: &Watch) -> Result<V, Rejected> {
+    /// Reads a value that is all of `payload`, as far as `budget` allows.
+    pub(super) fn decode<V: DeserializeOwned>(
+        self,
+        payload: &[u8],
+        budget: &DecodeBudget,
+    ) -> Result<V, Rejected> {
         let decoded = match self {
-            Self::MessagePack => message_pack(payload, watch),
-            Self::Json => json(payload, watch),
-            Self::Bincode => bincode::decode(payload, watch),
+            Self::MessagePack => message_pack(payload, budget),
+            Self::Json => json(payload, budget),
+            Self::Bincode => bincode::decode(payload, budget),
         };
-        decoded.map_err(|reason| watch.verdict().unwrap_or(reason))
+        decoded.map_err(|reason| budget.verdict().unwrap_or(reason))
     }
 }
 
-fn message_pack<V: DeserializeOwned>(payload: &[u8], watch: &Watch) -> Result<V, Rejected> {
+fn message_pack<V: DeserializeOwned>(payload: &[u8], budget: &DecodeBudget) -> Result<V, Rejected> {
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(payload);
-    let value = V::deserialize(watch.guard(&mut deserializer)).map_err(|error| watch.refused(&error))?;
+    let value = V::deserialize(budget.guard(&mut deserializer)).map_err(|error| budget.refused(error))?;
     // There is no way to ask for what is left; a byte is left if one more marker can be read.
     match bool::deserialize(&mut deserializer) {
         Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
@@ -117,9 +121,9 @@ fn message_pack<V: DeserializeOwned>(payload: &[u8], watch: &Watch) -> Result<V,
     }
 }
 
-fn json<V: DeserializeOwned>(payload: &[u8], watch: &Watch) -> Result<V, Rejected> {
+fn json<V: DeserializeOwned>(payload: &[u8], budget: &DecodeBudget) -> Result<V, Rejected> {
     let mut deserializer = serde_json::Deserializer::from_slice(payload);
-    let value: V = V::deserialize(watch.guard(&mut deserializer)).map_err(|error| watch.refused(&error))?;
+    let value: V = V::deserialize(budget.guard(&mut deserializer)).map_err(|error| budget.refused(error))?;
     deserializer.end().map_err(|_| Rejected::Trailing)?;
     Ok(value)
 }

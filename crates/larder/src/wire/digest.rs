@@ -8,149 +8,33 @@
 
 mod parts;
 
-use std::{any::type_name, cell::Cell, fmt::Display};
+use std::any::type_name;
 
-use serde::ser::{self, Serialize, SerializeSeq, Serializer};
+use serde::ser::{Serialize, SerializeSeq, Serializer};
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::parts::Parts;
 use super::{
     mix::{mix, text},
-    names::Written,
-    path::Paths,
+    walk::{NoDigest, Refused, Walk, kind},
 };
 
-/// One walk through a value.
-#[derive(Debug)]
-pub(super) struct Walk {
-    human_readable: bool,
-    /// Lists that are known to be lists differ if their order does. (A set serializes like a list.)
-    ordered: bool,
-    levels: Cell<usize>,
-    least_levels: Cell<usize>,
-    /// How many bytes the value may still have, of those that every codec writes.
-    bytes: Cell<usize>,
-    end: Cell<Option<End>>,
-    /// The names of fields that were met, where they are wanted.
-    pub(super) written: Option<Written>,
-    /// Every part of the value with its path, where they are wanted.
-    pub(super) paths: Option<Paths>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum End {
-    TooDeep,
-    TooLarge,
-}
-
-/// Why there is no digest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum NoDigest {
-    TooDeep,
-    TooLarge,
-    /// The value does not serialize; in the words of its type.
-    Refused(String),
-}
-
 impl Walk {
-    /// A walk that goes no deeper than `deepest`, and ends when the value is surely larger than `largest` bytes.
-    pub(super) fn new(human_readable: bool, deepest: usize, largest: usize) -> Self {
-        Self {
-            human_readable,
-            ordered: true,
-            levels: Cell::new(deepest),
-            least_levels: Cell::new(deepest),
-            bytes: Cell::new(largest),
-            end: Cell::new(None),
-            written: None,
-            paths: None,
-        }
-    }
-
-    /// One whose digest is the same in every process.
-    pub(super) fn for_fingerprint(human_readable: bool, deepest: usize) -> Self {
-        Self { ordered: false, ..Self::new(human_readable, deepest, usize::MAX) }
-    }
-
-    /// How many levels are left where the value is deepest.
-    pub(super) fn least_levels(&self) -> usize {
-        self.least_levels.get()
-    }
-
     /// The digest of a value.
     pub(super) fn digest<V: Serialize>(&self, value: &V) -> Result<u64, NoDigest> {
-        value.serialize(Digest { walk: self }).map_err(|refused| match self.end.get() {
-            Some(End::TooDeep) => NoDigest::TooDeep,
-            Some(End::TooLarge) => NoDigest::TooLarge,
-            None => NoDigest::Refused(refused.0),
-        })
-    }
-
-    #[inline]
-    fn deeper(&self) -> Result<(), Refused> {
-        match self.levels.get().checked_sub(1) {
-            Some(levels) => {
-                self.levels.set(levels);
-                self.least_levels.set(self.least_levels.get().min(levels));
-                Ok(())
-            }
-            None => self.stop(End::TooDeep),
-        }
-    }
-
-    #[cold]
-    fn stop<T>(&self, end: End) -> Result<T, Refused> {
-        self.end.set(Some(end));
-        Err(Refused(String::new()))
-    }
-
-    #[inline]
-    fn back(&self) {
-        self.levels.set(self.levels.get() + 1);
-    }
-
-    /// Notes a part that has no parts, and takes so many bytes at least.
-    #[inline]
-    fn leaf(&self, hash: u64, bytes: usize) -> Result<u64, Refused> {
-        if let Some(paths) = &self.paths {
-            paths.leaf(hash);
-        }
-        match self.bytes.get().checked_sub(bytes) {
-            Some(left) => {
-                self.bytes.set(left);
-                Ok(hash)
-            }
-            None => self.stop(End::TooLarge),
-        }
+        value.serialize(DigestSerializer { walk: self }).map_err(|refused| self.no_digest(refused))
     }
 }
 
-/// Kinds, as they are mixed into digests. The numbers are part of the wire format.
-mod kind {
-    pub(super) const BOOL: u64 = 1;
-    pub(super) const CHAR: u64 = 2;
-    pub(super) const TEXT: u64 = 3;
-    pub(super) const BYTES: u64 = 4;
-    pub(super) const NONE: u64 = 5;
-    pub(super) const SOME: u64 = 6;
-    pub(super) const UNIT: u64 = 7;
-    pub(super) const UNIT_STRUCT: u64 = 8;
-    pub(super) const VARIANT: u64 = 9;
-    pub(super) const NEWTYPE: u64 = 10;
-    pub(super) const SEQ: u64 = 11;
-    pub(super) const TUPLE: u64 = 12;
-    pub(super) const MAP: u64 = 13;
-    pub(super) const STRUCT: u64 = 14;
-    pub(super) const END: u64 = 15;
-    pub(super) const NUMBER: u64 = 16;
-}
+/// A compound on its way to a digest.
+type Compound<'w> = Parts<'w, DigestSerializer<'w>>;
 
 #[derive(Debug, Clone, Copy)]
-struct Digest<'w> {
+struct DigestSerializer<'w> {
     walk: &'w Walk,
 }
 
-impl<'w> Digest<'w> {
+impl<'w> DigestSerializer<'w> {
     /// The digest of something in something.
     #[inline]
     fn inside<T: Serialize + ?Sized>(self, value: &T) -> Result<u64, Refused> {
@@ -161,27 +45,17 @@ impl<'w> Digest<'w> {
     }
 
     #[inline]
-    fn parts(self, begin: u64) -> Result<Parts<'w>, Refused> {
+    fn parts(self, begin: u64) -> Result<Compound<'w>, Refused> {
         self.walk.deeper()?;
-        Ok(Parts { digest: self, sum: begin, index: 0, key: 0, has_names: false })
+        Ok(Parts { digest: self, walk: self.walk, sum: begin, index: 0, key: 0, has_names: false })
     }
 
-    fn fields(self, of: &'static str, begin: u64) -> Result<Parts<'w>, Refused> {
+    fn fields(self, of: &'static str, begin: u64) -> Result<Compound<'w>, Refused> {
         let parts = self.parts(begin)?;
         if let Some(written) = &self.walk.written {
             written.begin(of);
         }
         Ok(Parts { has_names: self.walk.written.is_some(), ..parts })
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Refused(String);
-
-impl ser::Error for Refused {
-    fn custom<T: Display>(reason: T) -> Self {
-        Self(reason.to_string())
     }
 }
 
@@ -202,16 +76,16 @@ fn has_order<I>() -> bool {
         || name.starts_with("alloc::collections::vec_deque::")
 }
 
-impl<'w> Serializer for Digest<'w> {
+impl<'w> Serializer for DigestSerializer<'w> {
     type Ok = u64;
     type Error = Refused;
-    type SerializeSeq = Parts<'w>;
-    type SerializeTuple = Parts<'w>;
-    type SerializeTupleStruct = Parts<'w>;
-    type SerializeTupleVariant = Parts<'w>;
-    type SerializeMap = Parts<'w>;
-    type SerializeStruct = Parts<'w>;
-    type SerializeStructVariant = Parts<'w>;
+    type SerializeSeq = Compound<'w>;
+    type SerializeTuple = Compound<'w>;
+    type SerializeTupleStruct = Compound<'w>;
+    type SerializeTupleVariant = Compound<'w>;
+    type SerializeMap = Compound<'w>;
+    type SerializeStruct = Compound<'w>;
+    type SerializeStructVariant = Compound<'w>;
 
     numbers! {
         serialize_i8: i8 = 0, |value| i64::from(value) as u64;
@@ -296,7 +170,7 @@ impl<'w> Serializer for Digest<'w> {
         Ok(mix(mix(kind::VARIANT, text(variant)), self.inside(value)?))
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Parts<'w>, Refused> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<Compound<'w>, Refused> {
         self.parts(kind::SEQ)
     }
 
@@ -314,11 +188,11 @@ impl<'w> Serializer for Digest<'w> {
         SerializeSeq::end(parts)
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Parts<'w>, Refused> {
+    fn serialize_tuple(self, _: usize) -> Result<Compound<'w>, Refused> {
         self.parts(kind::TUPLE)
     }
 
-    fn serialize_tuple_struct(self, name: &'static str, _: usize) -> Result<Parts<'w>, Refused> {
+    fn serialize_tuple_struct(self, name: &'static str, _: usize) -> Result<Compound<'w>, Refused> {
         self.parts(mix(kind::TUPLE, text(name)))
     }
 
@@ -328,15 +202,15 @@ impl<'w> Serializer for Digest<'w> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Parts<'w>, Refused> {
+    ) -> Result<Compound<'w>, Refused> {
         self.parts(mix(kind::VARIANT, text(variant)))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Parts<'w>, Refused> {
+    fn serialize_map(self, _: Option<usize>) -> Result<Compound<'w>, Refused> {
         self.parts(kind::MAP)
     }
 
-    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Parts<'w>, Refused> {
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Compound<'w>, Refused> {
         self.fields(name, mix(kind::STRUCT, text(name)))
     }
 
@@ -346,7 +220,7 @@ impl<'w> Serializer for Digest<'w> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Parts<'w>, Refused> {
+    ) -> Result<Compound<'w>, Refused> {
         self.fields(of, mix(kind::VARIANT, text(variant)))
     }
 }

@@ -13,12 +13,12 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Codec, Unencodable, Wire,
-    digest::{NoDigest, Walk},
-    guard::Watch,
+    guard::DecodeBudget,
     names::{OneSided, Written},
     path::Paths,
-    probe::Probe,
-    trace::{Fields, Fingerprint, Trace},
+    probe::AliasProbe,
+    trace::{AskedFields, Fingerprint, Trace},
+    walk::{NoDigest, Walk},
 };
 use crate::value::comparison::{Comparison, Evidence};
 
@@ -65,7 +65,7 @@ impl Wire {
                 Unencodable::TooDeep { codec: self.codec.name(), limit: self.limits.deepest }
             }
             NoDigest::TooLarge => Unencodable::TooLarge { limit: self.limits.largest_raw },
-            NoDigest::Refused(reason) => Unencodable::Codec { codec: self.codec.name(), reason },
+            NoDigest::Refused(refused) => Unencodable::by_codec(self.codec.name(), refused),
         }
     }
 
@@ -82,11 +82,11 @@ impl Wire {
         V: Serialize + DeserializeOwned + 'static,
     {
         let codec = self.codec;
-        let mut watch = Watch::new(payload.len(), self.limits.deepest, Trace::new(schema, None));
-        watch.reason = Some(RefCell::default());
-        let back: V = codec.decode(payload, &watch).map_err(|_| {
-            let reason = watch.reason.take().map(RefCell::into_inner).unwrap_or_default();
-            original.explained(codec, Unencodable::unreadable(codec.name(), reason))
+        let mut budget = DecodeBudget::new(payload.len(), self.limits.deepest, Trace::new(schema, None));
+        budget.said = Some(RefCell::default());
+        let back: V = codec.decode(payload, &budget).map_err(|_| {
+            let said = budget.said.take().and_then(RefCell::into_inner);
+            original.explained(codec, Unencodable::unreadable(codec.name(), said))
         })?;
 
         let digest = Walk::new(codec.is_human_readable(), self.limits.deepest, usize::MAX).digest(&back);
@@ -96,13 +96,13 @@ impl Wire {
         match comparison.and_then(|comparison| comparison.compare(value, &back)) {
             Some(Ok(())) => {}
             Some(Err(evidence)) => return Err(self.changed(value, &back, evidence)),
-            None => self.compare_names(value, original, &watch.trace.fields())?,
+            None => self.compare_names(value, original, &budget.trace.fields())?,
         }
-        let digest = match watch.trace.is_buffered() {
+        let digest = match budget.trace.is_buffered() {
             true => Some(self.fingerprint_digest(codec, &back).map_err(|none| self.no_digest(none))?),
             false => None,
         };
-        Ok(watch.trace.fingerprint(digest))
+        Ok(budget.trace.fingerprint(digest))
     }
 
     /// What stands for a value in a fingerprint, where its trace is not enough.
@@ -126,7 +126,12 @@ impl Wire {
     }
 
     /// Compares the names that both sides know.
-    fn compare_names<V>(&self, value: &V, original: &Original, asked: &[Fields]) -> Result<(), Unencodable>
+    fn compare_names<V>(
+        &self,
+        value: &V,
+        original: &Original,
+        asked: &[AskedFields],
+    ) -> Result<(), Unencodable>
     where
         V: Serialize + DeserializeOwned + 'static,
     {
@@ -139,7 +144,7 @@ impl Wire {
                 again.walk.written.as_ref().expect("it was asked for")
             }
         };
-        let known = known::Key::new::<V>(written.hash(asked));
+        let known = known::NamesKey::new::<V>(written.hash(asked));
         if known.is_known() {
             return Ok(());
         }
@@ -154,7 +159,7 @@ impl Wire {
     }
 
     /// Whether a name is an alias of a field that the value has.
-    fn is_alias<V>(&self, value: &V, fields: Fields, name: &'static str) -> bool
+    fn is_alias<V>(&self, value: &V, fields: AskedFields, name: &'static str) -> bool
     where
         V: Serialize + DeserializeOwned,
     {
@@ -164,10 +169,10 @@ impl Wire {
         if codec.encode(value, &mut payload).is_err() {
             return false;
         }
-        let mut watch = Watch::new(payload.len(), self.limits.deepest, Trace::new(None, None));
-        watch.probe = Some(Probe::new(fields, name));
-        let _ = codec.decode::<V>(&payload, &watch);
-        watch.probe.is_some_and(|probe| probe.is_alias())
+        let mut budget = DecodeBudget::new(payload.len(), self.limits.deepest, Trace::new(None, None));
+        budget.probe = Some(AliasProbe::new(fields, name));
+        let _ = codec.decode::<V>(&payload, &budget);
+        budget.probe.is_some_and(|probe| probe.is_alias())
     }
 }
 
@@ -181,7 +186,7 @@ mod known {
 
     use arc_swap::ArcSwap;
 
-    type Known = HashSet<Key, foldhash::fast::RandomState>;
+    type Known = HashSet<NamesKey, foldhash::fast::RandomState>;
     static KNOWN: LazyLock<ArcSwap<Known>> = LazyLock::new(ArcSwap::default);
 
     /// More are compared each time: names of fields that are not known at compile time have no end.
@@ -189,9 +194,9 @@ mod known {
 
     /// A type, and a hash of the names in a value of it.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-    pub(super) struct Key(TypeId, u64);
+    pub(super) struct NamesKey(TypeId, u64);
 
-    impl Key {
+    impl NamesKey {
         pub(super) fn new<V: 'static>(names: u64) -> Self {
             Self(TypeId::of::<V>(), names)
         }

@@ -16,16 +16,18 @@
 
 use std::{
     cell::{Cell, RefCell},
-    fmt::Display,
+    error::Error,
+    sync::Arc,
 };
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
 use super::{
-    probe::Probe,
+    probe::AliasProbe,
     reason::Rejected,
-    trace::{Request, Trace},
+    trace::{AskedType, Trace},
 };
+use crate::error::Cause;
 
 /// Items allowed for a byte of payload, fields and the ends of collections included: bincode writes
 /// nothing for a struct but its fields, so that structs in structs share a byte.
@@ -37,23 +39,23 @@ const SPARE_ITEMS: usize = 1 << 16;
 
 /// What one deserialization has left.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct DecodeBudget {
     levels: Cell<usize>,
     items: Cell<usize>,
     reserve: Cell<usize>,
     verdict: Cell<Option<Rejected>>,
     pub(super) trace: Trace,
-    pub(super) probe: Option<Probe>,
+    pub(super) probe: Option<AliasProbe>,
     /// What the type said, where that is wanted.
-    pub(super) reason: Option<RefCell<String>>,
+    pub(super) said: Option<RefCell<Option<Cause>>>,
 }
 
-impl Watch {
+impl DecodeBudget {
     pub(super) fn new(payload: usize, deepest: usize, trace: Trace) -> Self {
         Self {
             trace,
             probe: None,
-            reason: None,
+            said: None,
             levels: Cell::new(deepest),
             items: Cell::new(payload.saturating_mul(ITEMS_PER_BYTE).saturating_add(SPARE_ITEMS)),
             reserve: Cell::new(payload),
@@ -62,14 +64,14 @@ impl Watch {
     }
 
     pub(super) fn guard<D>(&self, deserializer: D) -> Guarded<'_, D> {
-        Guarded { inner: deserializer, watch: self }
+        Guarded { inner: deserializer, budget: self }
     }
 
     /// The type refused what it read.
     #[cold]
-    pub(super) fn refused(&self, error: &dyn Display) -> Rejected {
-        if let Some(reason) = &self.reason {
-            *reason.borrow_mut() = error.to_string();
+    pub(super) fn refused(&self, error: impl Error + Send + Sync + 'static) -> Rejected {
+        if let Some(said) = &self.said {
+            *said.borrow_mut() = Some(Arc::new(error));
         }
         Rejected::Decode
     }
@@ -94,7 +96,7 @@ impl Watch {
 
     /// The probe that is about the map in which this is called.
     #[inline]
-    fn probe_here(&self) -> Option<&Probe> {
+    fn probe_here(&self) -> Option<&AliasProbe> {
         self.probe.as_ref().filter(|probe| probe.is_at(self.levels.get()))
     }
 
@@ -134,12 +136,12 @@ impl Watch {
 /// Any part of a deserialization, watched.
 pub(super) struct Guarded<'w, T> {
     inner: T,
-    watch: &'w Watch,
+    budget: &'w DecodeBudget,
 }
 
 impl<'w, T> Guarded<'w, T> {
     fn also<U>(&self, inner: U) -> Guarded<'w, U> {
-        Guarded { inner, watch: self.watch }
+        Guarded { inner, budget: self.budget }
     }
 }
 
@@ -147,7 +149,7 @@ macro_rules! deserialize {
     ($($method:ident($($argument:ident: $type:ty),*) by $inner:ident: $ask:ident($($asked:expr),*);)+) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, D::Error> {
-            self.watch.go_on(self.watch.trace.$ask($($asked),*))?;
+            self.budget.go_on(self.budget.trace.$ask($($asked),*))?;
             let visitor = self.also(visitor);
             self.inner.$inner($($argument,)* visitor)
         }
@@ -158,37 +160,37 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
     type Error = D::Error;
 
     deserialize! {
-        deserialize_any() by deserialize_any: ask(Request::Any);
-        deserialize_bool() by deserialize_bool: ask(Request::Bool);
-        deserialize_i8() by deserialize_i8: ask(Request::I8);
-        deserialize_i16() by deserialize_i16: ask(Request::I16);
-        deserialize_i32() by deserialize_i32: ask(Request::I32);
-        deserialize_i64() by deserialize_i64: ask(Request::I64);
-        deserialize_i128() by deserialize_i128: ask(Request::I128);
-        deserialize_u8() by deserialize_u8: ask(Request::U8);
-        deserialize_u16() by deserialize_u16: ask(Request::U16);
-        deserialize_u32() by deserialize_u32: ask(Request::U32);
-        deserialize_u64() by deserialize_u64: ask(Request::U64);
-        deserialize_u128() by deserialize_u128: ask(Request::U128);
-        deserialize_f32() by deserialize_f32: ask(Request::F32);
-        deserialize_f64() by deserialize_f64: ask(Request::F64);
-        deserialize_char() by deserialize_char: ask(Request::Char);
-        deserialize_str() by deserialize_str: ask(Request::Text);
-        deserialize_string() by deserialize_str: ask(Request::Text);
-        deserialize_bytes() by deserialize_bytes: ask(Request::Bytes);
-        deserialize_byte_buf() by deserialize_bytes: ask(Request::Bytes);
-        deserialize_option() by deserialize_option: ask(Request::Option);
-        deserialize_unit() by deserialize_unit: ask(Request::Unit);
-        deserialize_unit_struct(name: &'static str) by deserialize_unit_struct: ask_named(Request::UnitStruct, name);
-        deserialize_newtype_struct(name: &'static str) by deserialize_newtype_struct: ask_named(Request::NewtypeStruct, name);
-        deserialize_seq() by deserialize_seq: ask(Request::Seq);
-        deserialize_tuple(length: usize) by deserialize_tuple: ask_sized(Request::Tuple, "", length);
-        deserialize_tuple_struct(name: &'static str, length: usize) by deserialize_tuple_struct: ask_sized(Request::TupleStruct, name, length);
-        deserialize_map() by deserialize_map: ask(Request::Map);
+        deserialize_any() by deserialize_any: ask(AskedType::Any);
+        deserialize_bool() by deserialize_bool: ask(AskedType::Bool);
+        deserialize_i8() by deserialize_i8: ask(AskedType::I8);
+        deserialize_i16() by deserialize_i16: ask(AskedType::I16);
+        deserialize_i32() by deserialize_i32: ask(AskedType::I32);
+        deserialize_i64() by deserialize_i64: ask(AskedType::I64);
+        deserialize_i128() by deserialize_i128: ask(AskedType::I128);
+        deserialize_u8() by deserialize_u8: ask(AskedType::U8);
+        deserialize_u16() by deserialize_u16: ask(AskedType::U16);
+        deserialize_u32() by deserialize_u32: ask(AskedType::U32);
+        deserialize_u64() by deserialize_u64: ask(AskedType::U64);
+        deserialize_u128() by deserialize_u128: ask(AskedType::U128);
+        deserialize_f32() by deserialize_f32: ask(AskedType::F32);
+        deserialize_f64() by deserialize_f64: ask(AskedType::F64);
+        deserialize_char() by deserialize_char: ask(AskedType::Char);
+        deserialize_str() by deserialize_str: ask(AskedType::Text);
+        deserialize_string() by deserialize_str: ask(AskedType::Text);
+        deserialize_bytes() by deserialize_bytes: ask(AskedType::Bytes);
+        deserialize_byte_buf() by deserialize_bytes: ask(AskedType::Bytes);
+        deserialize_option() by deserialize_option: ask(AskedType::Option);
+        deserialize_unit() by deserialize_unit: ask(AskedType::Unit);
+        deserialize_unit_struct(name: &'static str) by deserialize_unit_struct: ask_named(AskedType::UnitStruct, name);
+        deserialize_newtype_struct(name: &'static str) by deserialize_newtype_struct: ask_named(AskedType::NewtypeStruct, name);
+        deserialize_seq() by deserialize_seq: ask(AskedType::Seq);
+        deserialize_tuple(length: usize) by deserialize_tuple: ask_sized(AskedType::Tuple, "", length);
+        deserialize_tuple_struct(name: &'static str, length: usize) by deserialize_tuple_struct: ask_sized(AskedType::TupleStruct, name, length);
+        deserialize_map() by deserialize_map: ask(AskedType::Map);
         deserialize_struct(name: &'static str, fields: &'static [&'static str]) by deserialize_struct: ask_struct(name, fields);
         deserialize_enum(name: &'static str, variants: &'static [&'static str]) by deserialize_enum: ask_enum(name, variants);
-        deserialize_identifier() by deserialize_identifier: ask(Request::Identifier);
-        deserialize_ignored_any() by deserialize_ignored_any: ask(Request::Ignored);
+        deserialize_identifier() by deserialize_identifier: ask(AskedType::Identifier);
+        deserialize_ignored_any() by deserialize_ignored_any: ask(AskedType::Ignored);
     }
 
     #[inline]
@@ -249,34 +251,34 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
     #[inline]
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
         let deserializer = self.also(deserializer);
-        self.watch.nested(|| self.inner.visit_some(deserializer))
+        self.budget.nested(|| self.inner.visit_some(deserializer))
     }
 
     #[inline]
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
         let deserializer = self.also(deserializer);
-        self.watch.nested(|| self.inner.visit_newtype_struct(deserializer))
+        self.budget.nested(|| self.inner.visit_newtype_struct(deserializer))
     }
 
     #[inline]
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
         let access = self.also(access);
-        self.watch.nested(|| self.inner.visit_seq(access))
+        self.budget.nested(|| self.inner.visit_seq(access))
     }
 
     #[inline]
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
         let access = self.also(access);
-        if let Some(probe) = &self.watch.probe {
-            probe.enter(&self.watch.trace, self.watch.levels.get());
+        if let Some(probe) = &self.budget.probe {
+            probe.enter(&self.budget.trace, self.budget.levels.get());
         }
-        self.watch.nested(|| self.inner.visit_map(access))
+        self.budget.nested(|| self.inner.visit_map(access))
     }
 
     #[inline]
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
         let access = self.also(access);
-        self.watch.nested(|| self.inner.visit_enum(access))
+        self.budget.nested(|| self.inner.visit_enum(access))
     }
 }
 
@@ -295,13 +297,13 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Guarded<'_, A> {
 
     #[inline]
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.watch.item()?;
+        self.budget.item()?;
         self.inner.next_element_seed(self.also(seed))
     }
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint().map(|claimed| self.watch.reserve(claimed))
+        self.inner.size_hint().map(|claimed| self.budget.reserve(claimed))
     }
 }
 
@@ -310,8 +312,8 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Guarded<'_, A> {
 
     #[inline]
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.watch.item()?;
-        match self.watch.probe_here() {
+        self.budget.item()?;
+        match self.budget.probe_here() {
             None => self.inner.next_key_seed(self.also(seed)),
             Some(probe) => probe.next_key(&mut self.inner, seed),
         }
@@ -319,7 +321,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Guarded<'_, A> {
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        if let Some(probe) = self.watch.probe_here() {
+        if let Some(probe) = self.budget.probe_here() {
             probe.next_value()?;
         }
         let seed = self.also(seed);
@@ -328,7 +330,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Guarded<'_, A> {
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint().map(|claimed| self.watch.reserve(claimed))
+        self.inner.size_hint().map(|claimed| self.budget.reserve(claimed))
     }
 }
 
@@ -338,9 +340,9 @@ impl<'w, 'de, A: EnumAccess<'de>> EnumAccess<'de> for Guarded<'w, A> {
 
     #[inline]
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), A::Error> {
-        let (seed, watch) = (self.also(seed), self.watch);
+        let (seed, budget) = (self.also(seed), self.budget);
         let (value, variant) = self.inner.variant_seed(seed)?;
-        Ok((value, watch.guard(variant)))
+        Ok((value, budget.guard(variant)))
     }
 }
 
@@ -349,20 +351,20 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Guarded<'_, A> {
 
     #[inline]
     fn unit_variant(self) -> Result<(), A::Error> {
-        self.watch.go_on(self.watch.trace.ask(Request::UnitVariant))?;
+        self.budget.go_on(self.budget.trace.ask(AskedType::UnitVariant))?;
         self.inner.unit_variant()
     }
 
     #[inline]
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        self.watch.go_on(self.watch.trace.ask(Request::NewtypeVariant))?;
+        self.budget.go_on(self.budget.trace.ask(AskedType::NewtypeVariant))?;
         let seed = self.also(seed);
         self.inner.newtype_variant_seed(seed)
     }
 
     #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.watch.go_on(self.watch.trace.ask_sized(Request::TupleVariant, "", length))?;
+        self.budget.go_on(self.budget.trace.ask_sized(AskedType::TupleVariant, "", length))?;
         let visitor = self.also(visitor);
         self.inner.tuple_variant(length, visitor)
     }
@@ -373,7 +375,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Guarded<'_, A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        self.watch.go_on(self.watch.trace.ask_struct_variant(fields))?;
+        self.budget.go_on(self.budget.trace.ask_struct_variant(fields))?;
         let visitor = self.also(visitor);
         self.inner.struct_variant(fields, visitor)
     }

@@ -7,7 +7,7 @@ use std::{ops::Range, time::Duration};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Limits, codec::Codec, compression::Compression, reason::Rejected};
+use super::{codec::Codec, compression::Compression, limits::Limits, reason::Rejected};
 use crate::{
     epoch::Epoch,
     scope::{self, ScopeHash, ScopeSet},

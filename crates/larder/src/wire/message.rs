@@ -5,7 +5,8 @@ use crate::{
     clock::Moment,
     entry::{Entry, Lifetime},
     epoch::Epoch,
-    mutant, scope,
+    mutant::{self, Rule},
+    scope,
 };
 
 impl Wire {
@@ -21,13 +22,10 @@ impl Wire {
         now: (Moment, u64),
     ) -> Result<Vec<u8>, Unencodable> {
         let stored = &entry.0;
-        let narrow = mutant::is("own-scopes-on-the-wire");
+        let narrow = mutant::is(Rule::OwnScopesOnTheWire);
         let scopes = if narrow { scope::covering(&stored.key, &[]) } else { stored.scopes().clone() };
         let envelope = Envelope { epoch, times: Times::of(stored.life(), now), scopes };
-        let no_form = || Unencodable::Codec {
-            codec: self.codec.name(),
-            reason: "its type has no serialized form".to_owned(),
-        };
+        let no_form = || Unencodable::by_codec(self.codec.name(), "its type has no serialized form");
         let (value, transport) = stored.portable().ok_or_else(no_form)?;
         Coding::of(transport).encode(value, self, &envelope, stored.schema())
     }

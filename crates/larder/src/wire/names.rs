@@ -8,14 +8,14 @@ use std::cell::{Cell, RefCell};
 
 use super::{
     mix::{self, mix},
-    trace::Fields,
+    trace::AskedFields,
 };
 
 /// The names of fields that a value wrote, or said that it skips.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     /// The structs that are being written, one in the other.
-    open: RefCell<Vec<Open>>,
+    open: RefCell<Vec<OpenStruct>>,
     /// Their names, those of the innermost last.
     names: RefCell<Vec<&'static str>>,
     structs: RefCell<Vec<Struct>>,
@@ -32,7 +32,7 @@ enum Last {
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenStruct {
     of: &'static str,
     begin: usize,
     tag: Last,
@@ -63,7 +63,7 @@ impl Written {
     /// A struct begins.
     pub(super) fn begin(&self, of: &'static str) {
         let begin = self.names.borrow().len();
-        self.open.borrow_mut().push(Open { of, begin, tag: Last::Other });
+        self.open.borrow_mut().push(OpenStruct { of, begin, tag: Last::Other });
     }
 
     /// A field of it begins, or is skipped.
@@ -95,7 +95,7 @@ impl Written {
     /// The struct ends.
     pub(super) fn end(&self) {
         self.last.set(Last::Other);
-        let Some(Open { of, begin, tag }) = self.open.borrow_mut().pop() else { return };
+        let Some(OpenStruct { of, begin, tag }) = self.open.borrow_mut().pop() else { return };
         let mut names = self.names.borrow_mut();
         let mut structs = self.structs.borrow_mut();
         if !structs.iter().any(|known| known.of == of && known.names == names[begin..]) {
@@ -105,7 +105,7 @@ impl Written {
     }
 
     /// A hash of all names, and of those that were `asked` for.
-    pub(super) fn hash(&self, asked: &[Fields]) -> u64 {
+    pub(super) fn hash(&self, asked: &[AskedFields]) -> u64 {
         let structs = self.structs.borrow();
         let written = structs.iter().map(|it| mix(mix::text(it.of), mix::names(&it.names)));
         let asked = asked.iter().map(|it| mix(mix::names(it.names), mix::text(it.of)));
@@ -116,8 +116,8 @@ impl Written {
     /// another one of a field that was written.
     pub(super) fn one_sided(
         &self,
-        asked: &[Fields],
-        is_alias: impl Fn(Fields, &'static str) -> bool,
+        asked: &[AskedFields],
+        is_alias: impl Fn(AskedFields, &'static str) -> bool,
     ) -> Option<OneSided> {
         let structs = self.structs.borrow();
         for &fields in asked {

@@ -7,10 +7,10 @@ const MOST: usize = 100_000;
 
 /// The parts of a value that have no parts, with their paths.
 #[derive(Debug, Default)]
-pub(super) struct Paths(RefCell<State>);
+pub(super) struct Paths(RefCell<PathsState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct PathsState {
     path: String,
     /// Where the path's segments begin.
     marks: Vec<usize>,
@@ -67,7 +67,7 @@ impl Paths {
 
     /// The first path at which two values differ, if it has a name.
     pub(super) fn first_difference(&self, other: &Self) -> Option<String> {
-        fn differs(one: &State, other: &State) -> Option<String> {
+        fn differs(one: &PathsState, other: &PathsState) -> Option<String> {
             let known: HashMap<&str, u64> = other.parts.iter().map(|(path, hash)| (&**path, *hash)).collect();
             let odd = one.parts.iter().find(|(path, hash)| known.get(&**path) != Some(hash))?;
             Some(odd.0.clone())

@@ -9,12 +9,12 @@ use std::cell::Cell;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, value::BorrowedStrDeserializer};
 
-use super::trace::{Fields, Trace};
+use super::trace::{AskedFields, Trace};
 
 /// One question about one name.
 #[derive(Debug)]
-pub(super) struct Probe {
-    fields: Fields,
+pub(super) struct AliasProbe {
+    fields: AskedFields,
     name: &'static str,
     /// That of the first struct with these fields: how many levels are left in it.
     level: Cell<Option<usize>>,
@@ -22,8 +22,8 @@ pub(super) struct Probe {
     asked: Cell<bool>,
 }
 
-impl Probe {
-    pub(super) fn new(fields: Fields, name: &'static str) -> Self {
+impl AliasProbe {
+    pub(super) fn new(fields: AskedFields, name: &'static str) -> Self {
         Self { fields, name, level: Cell::default(), given: Cell::default(), asked: Cell::default() }
     }
 
@@ -53,7 +53,7 @@ impl Probe {
         S: DeserializeSeed<'de>,
     {
         let mut kept = Some(seed);
-        let key = access.next_key_seed(Kept(&mut kept))?;
+        let key = access.next_key_seed(KeptSeed(&mut kept))?;
         match kept {
             Some(seed) if key.is_none() && !self.given.replace(true) => {
                 seed.deserialize(BorrowedStrDeserializer::new(self.name)).map(Some)
@@ -74,9 +74,9 @@ impl Probe {
 }
 
 /// A seed that is still there if it was not needed.
-struct Kept<'s, S>(&'s mut Option<S>);
+struct KeptSeed<'s, S>(&'s mut Option<S>);
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Kept<'_, S> {
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for KeptSeed<'_, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {

@@ -1,8 +1,8 @@
 //! Why a message was refused, or a value could not become one.
 
-use std::fmt;
+use std::{error::Error, fmt};
 
-use crate::value::comparison::Evidence;
+use crate::{error::Cause, value::comparison::Evidence};
 
 /// Why a message is not accepted. To its reader it is a miss; the reason is for counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,21 +97,24 @@ impl fmt::Display for Rejected {
 
 impl std::error::Error for Rejected {}
 
-/// Why a value cannot be written to a shared server. The text says what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// The error of a codec's own crate.
+pub(super) type Refusal = Box<dyn Error + Send + Sync>;
+
+/// Why a value cannot be written to a shared server. The text says what to do about it, without the words of its cause.
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum Unencodable {
     /// The value's `Serialize`, or the codec, refused; or the feature of the codec or compression is off.
-    #[error("it cannot be encoded as {codec}: {reason}")]
+    #[error("it cannot be encoded as {codec}")]
     Codec {
         /// Its name.
         codec: &'static str,
         /// What it said.
-        reason: String,
+        source: Cause,
     },
     /// The value's own `Deserialize` refuses what its `Serialize` wrote.
     #[error(
-        "its `Deserialize` refuses what its `Serialize` wrote as {codec}{reason}; mend what only one of the two has: \
+        "its `Deserialize` refuses what its `Serialize` wrote as {codec}; mend what only one of the two has: \
          give a field that is skipped (`skip_serializing`, `skip_serializing_if`) a `default`, and write `rename`, \
          `with`, `from` and `into` for both; or choose another codec, if {codec} has no form for the value (JSON has \
          none for a float that is NaN or infinite)"
@@ -119,8 +122,8 @@ pub(crate) enum Unencodable {
     Unreadable {
         /// The codec's name.
         codec: &'static str,
-        /// What it said, with `: ` in front, or nothing.
-        reason: String,
+        /// What it said, if that shows nothing of the value.
+        source: Option<Cause>,
     },
     /// The bytes would be read back as another value.
     #[error("{}", changed(.codec, .at.as_deref(), *.evidence))]
@@ -176,12 +179,28 @@ pub(crate) enum Unencodable {
 }
 
 impl Unencodable {
+    /// The codec refused, with this error or in these words.
+    pub(super) fn by_codec(codec: &'static str, source: impl Into<Refusal>) -> Self {
+        Self::Codec { codec, source: source.into().into() }
+    }
+
     /// With what the type said, if that shows nothing of the value.
-    pub(super) fn unreadable(codec: &'static str, reason: String) -> Self {
+    pub(super) fn unreadable(codec: &'static str, said: Option<Cause>) -> Self {
         let shown = ["missing field `", "unknown field `", "unknown variant `", "duplicate field `"];
-        let shown = shown.iter().any(|begin| reason.starts_with(begin));
-        let reason = if shown { format!(": {reason}") } else { String::new() };
-        Self::Unreadable { codec, reason }
+        let is_shown = |said: &Cause| {
+            let text = said.to_string();
+            shown.iter().any(|begin| text.starts_with(begin))
+        };
+        Self::Unreadable { codec, source: said.filter(is_shown) }
+    }
+
+    /// What it came from, if that is known.
+    pub(crate) fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Codec { source, .. } => Some(source),
+            Self::Unreadable { source, .. } => source.as_ref(),
+            _ => None,
+        }
     }
 
     /// A short name, for a label.

@@ -9,7 +9,7 @@ use serde::{
 };
 
 use super::{
-    Limits, codec::Codec, compression::Compression, guard::Watch, header::Header, reason::Rejected,
+    Limits, codec::Codec, compression::Compression, guard::DecodeBudget, header::Header, reason::Rejected,
     trace::Trace,
 };
 
@@ -34,15 +34,15 @@ pub(crate) fn json_text(
 }
 
 fn shown(codec: Codec, payload: &[u8], limits: &Limits) -> Result<Option<String>, Rejected> {
-    let watch = Watch::new(payload.len(), limits.deepest, Trace::new(None, None));
+    let budget = DecodeBudget::new(payload.len(), limits.deepest, Trace::new(None, None));
     match codec {
         Codec::Json => {
-            let _: IgnoredAny = codec.decode(payload, &watch)?;
+            let _: IgnoredAny = codec.decode(payload, &budget)?;
             let text = std::str::from_utf8(payload).map_err(|_| Rejected::Decode)?;
             Ok(Some(text.to_owned()))
         }
         Codec::MessagePack => {
-            let value: Shown = codec.decode(payload, &watch)?;
+            let value: Shown = codec.decode(payload, &budget)?;
             serde_json::to_string(&value).map(Some).map_err(|_| Rejected::Decode)
         }
         Codec::Bincode => Ok(None),

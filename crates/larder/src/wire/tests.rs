@@ -18,6 +18,7 @@ mod golden;
 mod harm;
 mod hostile;
 mod limits;
+mod panics_and_depth;
 mod round_trip;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,6 +90,8 @@ pub(super) fn envelope() -> Envelope {
 }
 
 pub(super) const CODECS: [Codec; 3] = [Codec::MessagePack, Codec::Json, Codec::Bincode];
+/// Those that write the names of fields.
+pub(super) const TEXTS: [Codec; 2] = [Codec::MessagePack, Codec::Json];
 pub(super) const COMPRESSIONS: [Compression; 3] = [Compression::None, Compression::Lz4, Compression::Zstd];
 
 /// All that this build can write.

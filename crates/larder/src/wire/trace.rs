@@ -14,7 +14,7 @@ use super::mix::{mix, names, text};
 
 /// What is asked for. The numbers are part of the wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Request {
+pub(super) enum AskedType {
     Any = 1,
     Bool = 2,
     I8 = 3,
@@ -75,7 +75,7 @@ impl Fingerprint {
 
 /// The fields that a `Deserialize` takes for those of a struct or of a struct variant.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fields {
+pub(super) struct AskedFields {
     /// The struct's name, or the enum's.
     pub(super) of: &'static str,
     /// Aliases included.
@@ -99,7 +99,7 @@ pub(super) struct Trace {
     root: Cell<u16>,
     expected: Option<u16>,
     buffered: Cell<bool>,
-    last: Cell<Request>,
+    last: Cell<AskedType>,
     /// Those of the last struct or struct variant.
     last_fields: Cell<&'static [&'static str]>,
     enum_name: Cell<&'static str>,
@@ -117,7 +117,7 @@ impl Trace {
             root: Cell::new(0),
             expected: expected.map(Fingerprint::root),
             buffered: Cell::new(false),
-            last: Cell::new(Request::Ignored),
+            last: Cell::new(AskedType::Ignored),
             last_fields: Cell::new(&[]),
             enum_name: Cell::new(""),
             lists: RefCell::default(),
@@ -130,18 +130,18 @@ impl Trace {
     }
 
     /// The lists of fields that were asked for, each once.
-    pub(super) fn fields(&self) -> Vec<Fields> {
+    pub(super) fn fields(&self) -> Vec<AskedFields> {
         let lists = self.lists.borrow();
         lists
             .iter()
             .filter(|list| list.is_fields)
-            .map(|list| Fields { of: list.of, names: list.names })
+            .map(|list| AskedFields { of: list.of, names: list.names })
             .collect()
     }
 
     /// Whether the last request was for a struct with these fields.
     pub(super) fn has_just_asked_for(&self, fields: &'static [&'static str]) -> bool {
-        matches!(self.last.get(), Request::Struct | Request::StructVariant)
+        matches!(self.last.get(), AskedType::Struct | AskedType::StructVariant)
             && std::ptr::eq(self.last_fields.get(), fields)
     }
 
@@ -153,20 +153,20 @@ impl Trace {
 
     /// Notes a request. False if the reader can stop here.
     #[inline]
-    pub(super) fn ask(&self, request: Request) -> bool {
+    pub(super) fn ask(&self, request: AskedType) -> bool {
         self.note(request, request as u64)
     }
 
     /// The same, with a number of parts.
     #[inline]
-    pub(super) fn ask_sized(&self, request: Request, name: &'static str, length: usize) -> bool {
+    pub(super) fn ask_sized(&self, request: AskedType, name: &'static str, length: usize) -> bool {
         let named = if name.is_empty() { 0 } else { text(name) };
         self.note(request, mix(mix(request as u64, named), length as u64))
     }
 
     /// The same, with a name.
     #[inline]
-    pub(super) fn ask_named(&self, request: Request, name: &'static str) -> bool {
+    pub(super) fn ask_named(&self, request: AskedType, name: &'static str) -> bool {
         self.note(request, mix(request as u64, text(name)))
     }
 
@@ -174,28 +174,28 @@ impl Trace {
     pub(super) fn ask_struct(&self, name: &'static str, names: &'static [&'static str]) -> bool {
         let fields = self.hash_of(name, names, true);
         self.last_fields.set(names);
-        self.note(Request::Struct, mix(mix(Request::Struct as u64, text(name)), fields))
+        self.note(AskedType::Struct, mix(mix(AskedType::Struct as u64, text(name)), fields))
     }
 
     /// The same, with the variants of an enum.
     pub(super) fn ask_enum(&self, name: &'static str, variants: &'static [&'static str]) -> bool {
         self.enum_name.set(name);
         let variants = self.hash_of(name, variants, false);
-        self.note(Request::Enum, mix(mix(Request::Enum as u64, text(name)), variants))
+        self.note(AskedType::Enum, mix(mix(AskedType::Enum as u64, text(name)), variants))
     }
 
     /// The same, with the fields of a variant of the last enum.
     pub(super) fn ask_struct_variant(&self, names: &'static [&'static str]) -> bool {
         let fields = self.hash_of(self.enum_name.get(), names, true);
         self.last_fields.set(names);
-        self.note(Request::StructVariant, mix(Request::StructVariant as u64, fields))
+        self.note(AskedType::StructVariant, mix(AskedType::StructVariant as u64, fields))
     }
 
     #[inline]
-    fn note(&self, request: Request, hash: u64) -> bool {
+    fn note(&self, request: AskedType, hash: u64) -> bool {
         match (request, self.last.replace(request)) {
             // A map whose keys are identifiers is a struct with a `flatten`.
-            (Request::Any, _) | (Request::Identifier, Request::Map) => self.buffered.set(true),
+            (AskedType::Any, _) | (AskedType::Identifier, AskedType::Map) => self.buffered.set(true),
             _ => {}
         }
         let state = mix(self.state.get(), hash);

@@ -3,7 +3,7 @@
 use std::{sync::atomic::AtomicI64, time::Duration};
 
 use crate::{
-    mutant,
+    mutant::{self, Rule},
     sync::{AtomicU64, Ordering},
 };
 
@@ -94,7 +94,7 @@ impl Contact {
     /// Whether anything may be served that other processes may have changed.
     #[inline]
     pub(crate) fn permits(&self) -> bool {
-        self.limit().is_none_or(|limit| self.within(limit) || mutant::is("bypass-ignored"))
+        self.limit().is_none_or(|limit| self.within(limit) || mutant::is(Rule::BypassIgnored))
     }
 
     /// Whether everything that was in the log `limit` ago is applied.

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::{LogOrder, Parcel, Record};
+use super::{LogOrder, OutboxBatch, Record};
 use crate::{
     epoch::{Epoch, Epochs, LocalOrder, ReadVersion},
-    mutant,
+    mutant::{self, Rule},
     scope::ScopeHash,
 };
 
@@ -35,7 +35,7 @@ impl SharedEpochs {
     /// Takes out of the outbox what is to be appended next, `most` scopes at most. Whatever is taken is a local
     /// change already: were it appended before that, a value made from an entry that it covers could go to the
     /// server with a position that includes it.
-    pub(crate) fn take(&self, most: usize) -> Option<Parcel> {
+    pub(crate) fn take(&self, most: usize) -> Option<OutboxBatch> {
         self.local.order.between_changes(|| self.log.outbox().take(most))
     }
 
@@ -70,10 +70,10 @@ impl SharedEpochs {
     pub(crate) fn start_anew(&self, tip: Epoch) {
         let Self { local, log } = self;
         let is_first = log.position() == Epoch::ZERO;
-        let floorless = mutant::is(if is_first { "no-floor-at-start" } else { "no-floor-after-a-trim" });
+        let floorless = mutant::is(if is_first { Rule::NoFloorAtStart } else { Rule::NoFloorAfterATrim });
         // Before `now`, as in `follow`.
         log.raise_start_floor(if floorless { Epoch::ZERO } else { tip });
-        if !mutant::is("floor-rise-is-no-local-change") {
+        if !mutant::is(Rule::FloorRiseIsNoLocalChange) {
             local.order.apply(|number| local.raise(&[ScopeHash::ALL], number));
         }
         log.move_to(tip);
@@ -88,7 +88,7 @@ impl SharedEpochs {
             return None;
         }
         let local = local.order.now();
-        let accepts = log.accepts(scopes, epoch) || mutant::is("promotion-without-check");
+        let accepts = log.accepts(scopes, epoch) || mutant::is(Rule::PromotionWithoutCheck);
         accepts.then(|| ReadVersion { local, log: Some((log.id(), epoch)) })
     }
 }

@@ -14,7 +14,7 @@ use crossbeam_utils::CachePadded;
 use super::{contact::Contact, outbox::Outbox};
 use crate::{
     epoch::{Announcement, Epoch, LogId, SharedOrder, slots::Slots},
-    mutant,
+    mutant::{self, Rule},
     scope::ScopeHash,
     sync::{AtomicU64, Ordering},
 };
@@ -139,7 +139,7 @@ impl LogOrder {
     /// Whether nothing newer than `epoch` is known that covers an entry under these scopes.
     pub(crate) fn accepts(&self, scopes: &[ScopeHash], epoch: Epoch) -> bool {
         // `Acquire`: who no longer finds a change in the outbox, or finds a floor lowered, sees the slots.
-        (!self.outbox.covers(scopes) || mutant::is("outbox-not-looked-at"))
+        (!self.outbox.covers(scopes) || mutant::is(Rule::OutboxNotLookedAt))
             && epoch.0 >= self.start_floor.load(Ordering::Acquire)
             && epoch.0 >= self.reset_floor.load(Ordering::Acquire)
             // The clock is asked only about what this process has not come to.

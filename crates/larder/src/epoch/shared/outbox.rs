@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 use self::deletions::Deletions;
 use crate::{
     epoch::{Announcement, Epoch},
-    mutant,
+    mutant::{self, Rule},
     scope::{self, ScopeHash},
     sync::{AtomicU64, Mutex, Ordering, lock},
 };
@@ -47,13 +47,13 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 pub(crate) struct Outbox {
     /// How many scopes are inside: while there are none, a look takes no lock.
     inside: CachePadded<AtomicU64>,
-    state: Mutex<State>,
+    state: Mutex<OutboxState>,
     /// There is something to send.
     waits: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct OutboxState {
     pending: HashMap<ScopeHash, Pending, RandomState>,
     /// The scopes that the next attempts take along, oldest first. Each is pending, without an attempt.
     waiting: VecDeque<ScopeHash>,
@@ -82,12 +82,12 @@ struct Callers {
     latest: Option<Arc<Announcement>>,
     /// Those of attempts that failed.
     failed: Vec<Arc<Announcement>>,
-    under_way: HashMap<u64, UnderWay>,
+    under_way: HashMap<u64, AttemptUnderWay>,
 }
 
 /// The callers of an attempt.
 #[derive(Default)]
-struct UnderWay {
+struct AttemptUnderWay {
     callers: Vec<Arc<Announcement>>,
     named: bool,
     /// The epoch of the record that was read back.
@@ -96,7 +96,7 @@ struct UnderWay {
 
 /// What one attempt appends.
 #[derive(Debug)]
-pub(crate) struct Parcel {
+pub(crate) struct OutboxBatch {
     /// Its number.
     pub(crate) attempt: u64,
     /// What was invalidated.
@@ -154,14 +154,14 @@ impl Outbox {
     /// Takes out what waits, or as much of it as goes into one record, `most` scopes at most, for one attempt to
     /// append it. Called as the only applier, so that no change is on its way that is half done: see
     /// [`SharedEpochs::take`](super::SharedEpochs::take).
-    pub(crate) fn take(&self, most: usize) -> Option<Parcel> {
+    pub(crate) fn take(&self, most: usize) -> Option<OutboxBatch> {
         let mut state = lock(&self.state);
         let count = state.waiting.len().min(MOST_AT_ONCE).min(most);
         if count == 0 {
             return None;
         }
         state.attempt += 1;
-        let State { pending, waiting, callers, attempt, .. } = &mut *state;
+        let OutboxState { pending, waiting, callers, attempt, .. } = &mut *state;
         let scopes: Vec<_> = waiting.drain(..count).collect();
         for scope in &scopes {
             if let Some(pending) = pending.get_mut(scope) {
@@ -172,7 +172,7 @@ impl Outbox {
             // By now all that they asked for is on its way.
             callers.set_out(*attempt);
         }
-        Some(Parcel { attempt: *attempt, scopes })
+        Some(OutboxBatch { attempt: *attempt, scopes })
     }
 
     /// Takes out keys whose entries and counters are to be deleted, with `most` bytes of text, but one at least if
@@ -200,21 +200,21 @@ impl Outbox {
     }
 
     /// An attempt failed, or may have: what it carried waits again.
-    pub(crate) fn failed(&self, parcel: Parcel) {
+    pub(crate) fn failed(&self, batch: OutboxBatch) {
         let mut state = lock(&self.state);
-        if mutant::is("failed-append-forgotten") {
-            parcel.scopes.iter().for_each(|scope| _ = state.pending.remove(scope));
+        if mutant::is(Rule::FailedAppendForgotten) {
+            batch.scopes.iter().for_each(|scope| _ = state.pending.remove(scope));
         }
-        let State { pending, waiting, callers, .. } = &mut *state;
-        for scope in parcel.scopes.into_iter().rev() {
+        let OutboxState { pending, waiting, callers, .. } = &mut *state;
+        for scope in batch.scopes.into_iter().rev() {
             if let Some(inside) =
-                pending.get_mut(&scope).filter(|inside| inside.attempt == Some(parcel.attempt))
+                pending.get_mut(&scope).filter(|inside| inside.attempt == Some(batch.attempt))
             {
                 inside.attempt = None;
                 waiting.push_front(scope);
             }
         }
-        let delivered = callers.come_back(parcel.attempt);
+        let delivered = callers.come_back(batch.attempt);
         self.settle(state);
         self.waits.notify_one();
         if let Some((epoch, callers)) = delivered {
@@ -243,7 +243,7 @@ impl Outbox {
     pub(crate) fn append_again(&self) {
         let mut state = lock(&self.state);
         state.forget_old(Instant::now());
-        let State { pending, recent, overflowed, .. } = &mut *state;
+        let OutboxState { pending, recent, overflowed, .. } = &mut *state;
         if overflowed.is_some() {
             pending.entry(ScopeHash::ALL).or_default();
         }
@@ -273,12 +273,12 @@ impl Outbox {
     }
 
     /// Publishes how many are inside. The slots were filled before whatever left.
-    fn settle(&self, state: impl std::ops::Deref<Target = State>) {
+    fn settle(&self, state: impl std::ops::Deref<Target = OutboxState>) {
         self.inside.store(state.pending.len() as u64, Ordering::Release);
     }
 }
 
-impl State {
+impl OutboxState {
     fn add(&mut self, scope: ScopeHash) {
         let everything = self.pending.get(&ScopeHash::ALL);
         if everything.is_some_and(|inside| inside.attempt.is_none()) {
@@ -328,7 +328,7 @@ impl Callers {
         let mut callers = mem::take(&mut self.failed);
         callers.extend(self.latest.take());
         if self.under_way.len() < MOST_UNDER_WAY {
-            self.under_way.insert(attempt, UnderWay { callers, ..UnderWay::default() });
+            self.under_way.insert(attempt, AttemptUnderWay { callers, ..AttemptUnderWay::default() });
         }
     }
 
@@ -343,7 +343,7 @@ impl Callers {
     }
 
     /// An attempt is over when it was named and read back, in either order.
-    fn change(&mut self, attempt: u64, change: impl FnOnce(&mut UnderWay)) -> Vec<Arc<Announcement>> {
+    fn change(&mut self, attempt: u64, change: impl FnOnce(&mut AttemptUnderWay)) -> Vec<Arc<Announcement>> {
         let Some(under_way) = self.under_way.get_mut(&attempt) else { return Vec::new() };
         change(under_way);
         if under_way.named && under_way.echoed.is_some() {
@@ -354,7 +354,7 @@ impl Callers {
 
     /// An attempt failed. If its record was read back all the same, gives those who were not told of its epoch.
     fn come_back(&mut self, attempt: u64) -> Option<(Epoch, Vec<Arc<Announcement>>)> {
-        let UnderWay { callers, echoed, .. } = self.under_way.remove(&attempt)?;
+        let AttemptUnderWay { callers, echoed, .. } = self.under_way.remove(&attempt)?;
         if let Some(epoch) = echoed {
             return Some((epoch, callers));
         }
@@ -365,7 +365,7 @@ impl Callers {
 
     /// What was read back by now is delivered, whatever becomes of the server.
     fn all_come_back(&mut self) {
-        let unread = |under_way: &UnderWay| under_way.echoed.is_none();
+        let unread = |under_way: &AttemptUnderWay| under_way.echoed.is_none();
         let mut under_way: Vec<_> = self.under_way.extract_if(|_, attempt| unread(attempt)).collect();
         under_way.sort_by_key(|(attempt, _)| *attempt);
         self.failed.extend(under_way.into_iter().flat_map(|(_, attempt)| attempt.callers));

@@ -1,39 +1,43 @@
 //! Values that contain others.
 
-use std::ops::Range;
+use std::{marker::PhantomData, ops::Range};
 
 use serde::{Serialize, ser};
 
-use super::{Buffer, Encoder, Tag, Unencodable, counted, number, write};
+use super::{
+    bytes::{Buffer, Tag, Unserializable, Write, counted},
+    number,
+};
 
 /// The elements of sequences and tuples.
-pub(super) struct Items<'a> {
+pub(super) struct Items<'a, W> {
     out: &'a mut Buffer,
+    parts_by: PhantomData<W>,
     /// Where the elements are, if they have no order of their own.
     unordered: Option<Unordered>,
 }
 
-impl<'a> Items<'a> {
+impl<'a, W: Write> Items<'a, W> {
     pub(super) fn ordered(out: &'a mut Buffer) -> Self {
-        Self { out, unordered: None }
+        Self { out, parts_by: PhantomData, unordered: None }
     }
 
     pub(super) fn unordered(out: &'a mut Buffer) -> Self {
         let unordered = Unordered::after(out);
-        Self { out, unordered: Some(unordered) }
+        Self { out, parts_by: PhantomData, unordered: Some(unordered) }
     }
 
-    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unencodable> {
+    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unserializable> {
         let start = self.out.len();
-        write(value, self.out)?;
+        W::write(value, self.out)?;
         if let Some(unordered) = &mut self.unordered {
             let end = self.out.len();
-            unordered.parts.push(Part { key: start..end, end });
+            unordered.parts.push(UnorderedPart { key: start..end, end });
         }
         Ok(())
     }
 
-    fn finish(self) -> Result<(), Unencodable> {
+    fn finish(self) -> Result<(), Unserializable> {
         if let Some(unordered) = self.unordered {
             unordered.sort(self.out);
         }
@@ -44,15 +48,15 @@ impl<'a> Items<'a> {
 
 macro_rules! items {
     ($($serialize:ident: $item:ident;)+) => {$(
-        impl ser::$serialize for Items<'_> {
+        impl<W: Write> ser::$serialize for Items<'_, W> {
             type Ok = ();
-            type Error = Unencodable;
+            type Error = Unserializable;
 
-            fn $item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unencodable> {
+            fn $item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unserializable> {
                 self.item(value)
             }
 
-            fn end(self) -> Result<(), Unencodable> {
+            fn end(self) -> Result<(), Unserializable> {
                 self.finish()
             }
         }
@@ -67,38 +71,39 @@ items! {
 }
 
 /// The entries of a map.
-pub(super) struct Entries<'a> {
+pub(super) struct Entries<'a, W> {
     out: &'a mut Buffer,
+    parts_by: PhantomData<W>,
     unordered: Unordered,
     /// The key whose value comes next.
     key: Range<usize>,
 }
 
-impl<'a> Entries<'a> {
+impl<'a, W: Write> Entries<'a, W> {
     pub(super) fn new(out: &'a mut Buffer) -> Self {
         let unordered = Unordered::after(out);
-        Self { out, unordered, key: 0..0 }
+        Self { out, parts_by: PhantomData, unordered, key: 0..0 }
     }
 }
 
-impl ser::SerializeMap for Entries<'_> {
+impl<W: Write> ser::SerializeMap for Entries<'_, W> {
     type Ok = ();
-    type Error = Unencodable;
+    type Error = Unserializable;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Unencodable> {
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Unserializable> {
         let start = self.out.len();
-        write(key, self.out)?;
+        W::write(key, self.out)?;
         self.key = start..self.out.len();
         Ok(())
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unencodable> {
-        write(value, self.out)?;
-        self.unordered.parts.push(Part { key: self.key.clone(), end: self.out.len() });
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unserializable> {
+        W::write(value, self.out)?;
+        self.unordered.parts.push(UnorderedPart { key: self.key.clone(), end: self.out.len() });
         Ok(())
     }
 
-    fn end(self) -> Result<(), Unencodable> {
+    fn end(self) -> Result<(), Unserializable> {
         self.unordered.sort(self.out);
         self.out.push(Tag::End as u8);
         Ok(())
@@ -109,11 +114,11 @@ impl ser::SerializeMap for Entries<'_> {
 struct Unordered {
     /// Where the first part begins.
     start: usize,
-    parts: Vec<Part>,
+    parts: Vec<UnorderedPart>,
 }
 
 /// A set's element, or an entry of a map.
-struct Part {
+struct UnorderedPart {
     /// What it is ordered by; it begins the part.
     key: Range<usize>,
     end: usize,
@@ -127,7 +132,8 @@ impl Unordered {
     /// Parts with the same key stay in their order: what is written as a map may have a key twice, and the order
     /// of the two may mean something.
     fn sort(mut self, out: &mut Buffer) {
-        let in_order = |left: &Part, right: &Part| out[left.key.clone()] <= out[right.key.clone()];
+        let in_order =
+            |left: &UnorderedPart, right: &UnorderedPart| out[left.key.clone()] <= out[right.key.clone()];
         if self.parts.is_sorted_by(in_order) {
             return;
         }
@@ -142,39 +148,40 @@ impl Unordered {
 }
 
 /// The fields of structs, in their order.
-pub(super) struct Fields<'a> {
+pub(super) struct Fields<'a, W> {
     out: &'a mut Buffer,
+    parts_by: PhantomData<W>,
     /// Where the struct begins, if it is a number's.
     number: Option<usize>,
 }
 
-impl<'a> Fields<'a> {
-    pub(super) fn of_struct(encoder: Encoder<'a>, name: &str) -> Self {
-        let start = encoder.out.len();
+impl<'a, W: Write> Fields<'a, W> {
+    /// Of a struct of this name, which begins at `start`.
+    pub(super) fn of_struct(start: usize, out: &'a mut Buffer, name: &str) -> Self {
         let number = (name == number::NAME).then_some(start);
-        Self { out: encoder.named(Tag::Struct, name), number }
+        Self { out, parts_by: PhantomData, number }
     }
 
     pub(super) fn of_variant(out: &'a mut Buffer) -> Self {
-        Self { out, number: None }
+        Self { out, parts_by: PhantomData, number: None }
     }
 
-    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Unencodable> {
+    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Unserializable> {
         counted(self.out, Tag::Str, name.as_bytes());
         let start = self.out.len();
-        write(value, self.out)?;
+        W::write(value, self.out)?;
         let number = self.number.and_then(|begin| Some((begin, number::plain(&self.out[start..])?)));
         match number {
             Some((begin, number)) => {
                 self.out.truncate(begin);
-                number.serialize(Encoder { out: self.out, ty: "" })?;
+                W::write(&number, self.out)?;
             }
             None => self.number = None,
         }
         Ok(())
     }
 
-    fn finish(self) -> Result<(), Unencodable> {
+    fn finish(self) -> Result<(), Unserializable> {
         if self.number.is_none() {
             self.out.push(Tag::End as u8);
         }
@@ -184,19 +191,19 @@ impl<'a> Fields<'a> {
 
 macro_rules! fields {
     ($($serialize:ident)+) => {$(
-        impl ser::$serialize for Fields<'_> {
+        impl<W: Write> ser::$serialize for Fields<'_, W> {
             type Ok = ();
-            type Error = Unencodable;
+            type Error = Unserializable;
 
             fn serialize_field<T: Serialize + ?Sized>(
                 &mut self,
                 name: &'static str,
                 value: &T,
-            ) -> Result<(), Unencodable> {
+            ) -> Result<(), Unserializable> {
                 self.field(name, value)
             }
 
-            fn end(self) -> Result<(), Unencodable> {
+            fn end(self) -> Result<(), Unserializable> {
                 self.finish()
             }
         }

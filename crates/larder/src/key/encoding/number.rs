@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::Tag;
+use super::bytes::Tag;
 
 /// The name of that struct.
 pub(super) const NAME: &str = "$serde_json::private::Number";
@@ -14,22 +14,22 @@ pub(super) const NAME: &str = "$serde_json::private::Number";
 /// What `serde_json` calls a number without the feature.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum Plain {
+pub(super) enum PlainNumber {
     Unsigned(u64),
     Signed(i64),
     Float(f64),
 }
 
 /// The number whose encoded text this is.
-pub(super) fn plain(text: &[u8]) -> Option<Plain> {
+pub(super) fn plain(text: &[u8]) -> Option<PlainNumber> {
     // The length of a text of less than 128 bytes is one byte, and no plain number is longer.
     let (&[tag, length], text) = text.split_first_chunk()?;
     if tag != Tag::Str as u8 || usize::from(length) != text.len() {
         return None;
     }
     let text = std::str::from_utf8(text).ok()?;
-    let unsigned = || text.parse().map(Plain::Unsigned);
-    let signed = || text.parse().map(Plain::Signed);
-    let number = unsigned().or_else(|_| signed()).or_else(|_| text.parse().map(Plain::Float)).ok()?;
+    let unsigned = || text.parse().map(PlainNumber::Unsigned);
+    let signed = || text.parse().map(PlainNumber::Signed);
+    let number = unsigned().or_else(|_| signed()).or_else(|_| text.parse().map(PlainNumber::Float)).ok()?;
     (serde_json::to_string(&number).ok()? == text).then_some(number)
 }

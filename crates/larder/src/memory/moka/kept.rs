@@ -4,13 +4,13 @@ use crate::{deferred_drop, entry::Entry};
 
 /// An entry in the store, with its weight: measured before it came there, since a weigher is its author's code too.
 #[derive(Clone)]
-pub(super) struct Kept {
+pub(super) struct KeptEntry {
     /// None once it was taken out.
     entry: Option<Entry>,
     weight: u32,
 }
 
-impl Kept {
+impl KeptEntry {
     pub(super) fn new(entry: Entry, weight: u32) -> Self {
         Self { entry: Some(entry), weight }
     }
@@ -28,7 +28,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for KeptEntry {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
             deferred_drop::defer(entry.0);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::redis::secret::Secret;
 
 const SECRET: &str = "hunter2";
 
@@ -34,7 +35,7 @@ fn setters_count_more_than_the_url() {
         .client_name("d")
         .config()
         .unwrap();
-    let credentials = Credentials { username: Some("v".into()), password: Secret("q".into()) };
+    let credentials = Credentials { username: Some("v".into()), password: Secret::from("q".to_owned()) };
     assert_eq!(config.credentials, Some(credentials));
     assert_eq!(config.database, 2);
     assert_eq!((config.prefix.as_str(), config.client_name.as_str()), ("c", "d"));
@@ -43,7 +44,7 @@ fn setters_count_more_than_the_url() {
 #[test]
 fn an_empty_password_is_sent() {
     let config = builder().url("redis://default:@h").config().unwrap();
-    let credentials = Credentials { username: Some("default".into()), password: Secret(String::new()) };
+    let credentials = Credentials { username: Some("default".into()), password: Secret::from(String::new()) };
     assert_eq!(config.credentials, Some(credentials));
 
     let config = builder().url("redis://default@h").password(SECRET).config().unwrap();

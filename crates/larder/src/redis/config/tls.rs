@@ -8,7 +8,8 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
-use super::{Secret, build::Invalid};
+use super::invalid::Invalid;
+use crate::redis::secret::Secret;
 
 /// rustls, set up once. With a provider of its own: which one the process has chosen, if any, does not
 /// matter, and nothing is chosen for it.

@@ -41,12 +41,13 @@ pub(super) async fn send(commands: Vec<Command>, to: &impl Exchange) -> Vec<Repl
 
 async fn attempt(to: &impl Exchange, failure: &OnceLock<Unavailable>, pipeline: Pipeline) -> Vec<Reply> {
     let outcome = match failure.get() {
-        Some(&reason) => Err(reason),
+        Some(reason) => Err(reason.clone()),
         None => to.exchange(&pipeline).await,
     };
     outcome.unwrap_or_else(|reason| {
+        let replies = (0..pipeline.len()).map(|_| Err(reason.clone().into())).collect();
         _ = failure.set(reason);
-        (0..pipeline.len()).map(|_| Err(reason.into())).collect()
+        replies
     })
 }
 

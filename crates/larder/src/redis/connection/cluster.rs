@@ -18,11 +18,12 @@ use tokio::{runtime::Handle, sync::watch, time::Instant};
 
 use self::slots::{Range, SLOTS, slot};
 use super::{
-    ConnectError, LinkState,
+    ConnectError,
+    address::Address,
     batch::{self, Exchange},
-    command::{Command, Failure, Reply, Unavailable},
-    dial::{Address, words},
-    link::{Destination, Link},
+    command::{Command, CommandFailure, Reply, Unavailable},
+    link::{Destination, LinkState, ServerLink},
+    words::words,
 };
 use crate::{
     error::Error,
@@ -46,7 +47,7 @@ const AT_ONCE: usize = 256;
 pub(super) struct Cluster {
     config: Arc<Config>,
     map: ArcSwapOption<Map>,
-    links: Mutex<HashMap<Node, Arc<Link>>>,
+    links: Mutex<HashMap<Node, Arc<ServerLink>>>,
     /// Why the last look failed, if it did; changes with every look.
     looked: watch::Sender<Option<ConnectError>>,
     look: Mutex<Look>,
@@ -56,20 +57,20 @@ pub(super) struct Cluster {
 struct Map {
     /// By slot, the place in `masters`. `NO_OWNER` for those without an owner.
     owners: Vec<u16>,
-    masters: Vec<(Node, Arc<Link>)>,
+    masters: Vec<(Node, Arc<ServerLink>)>,
 }
 
 const NO_OWNER: u16 = u16::MAX;
 
 /// What of a batch goes to one node, and where it stands in the batch.
-struct Part<'a> {
-    link: &'a Arc<Link>,
+struct PartOfBatch<'a> {
+    link: &'a Arc<ServerLink>,
     indices: Vec<usize>,
     commands: Vec<Command>,
 }
 
-impl<'a> Part<'a> {
-    fn new(link: &'a Arc<Link>) -> Self {
+impl<'a> PartOfBatch<'a> {
+    fn new(link: &'a Arc<ServerLink>) -> Self {
         Self { link, indices: Vec::new(), commands: Vec::new() }
     }
 }
@@ -82,7 +83,7 @@ struct Look {
 }
 
 impl Map {
-    fn owner(&self, slot: u16) -> Option<&(Node, Arc<Link>)> {
+    fn owner(&self, slot: u16) -> Option<&(Node, Arc<ServerLink>)> {
         self.masters.get(usize::from(self.owners[usize::from(slot)]))
     }
 }
@@ -110,14 +111,14 @@ impl Cluster {
         let count = commands.len();
         let map = match self.map().await {
             Ok(map) => map,
-            Err(reason) => return (0..count).map(|_| Err(reason.into())).collect(),
+            Err(reason) => return (0..count).map(|_| Err(reason.clone().into())).collect(),
         };
         let mut replies: Vec<Option<Reply>> = (0..count).map(|_| None).collect();
-        let mut parts: HashMap<&Node, Part<'_>> = HashMap::new();
+        let mut parts: HashMap<&Node, PartOfBatch<'_>> = HashMap::new();
         for (index, command) in commands.into_iter().enumerate() {
             match self.route(&map, &command) {
                 Ok((node, link)) => {
-                    let part = parts.entry(node).or_insert_with(|| Part::new(link));
+                    let part = parts.entry(node).or_insert_with(|| PartOfBatch::new(link));
                     part.indices.push(index);
                     part.commands.push(command);
                 }
@@ -134,7 +135,7 @@ impl Cluster {
                 replies[index] = Some(answer);
             }
         }
-        let lost = || Err(Failure::Unavailable(Unavailable::Io));
+        let lost = || Err(CommandFailure::Unavailable(Unavailable::Io(None)));
         replies.into_iter().map(|reply| reply.unwrap_or_else(lost)).collect()
     }
 
@@ -142,14 +143,14 @@ impl Cluster {
         self: &Arc<Self>,
         map: &'a Map,
         command: &Command,
-    ) -> Result<(&'a Node, &'a Arc<Link>), Unavailable> {
+    ) -> Result<(&'a Node, &'a Arc<ServerLink>), Unavailable> {
         let owner = match command.deciding_key() {
             Some(key) => map.owner(slot(key)),
             None => map.masters.get(fastrand::usize(..map.masters.len().max(1))),
         };
         let (node, link) = owner.ok_or_else(|| {
             self.look_again();
-            Unavailable::Connect
+            Unavailable::Connect(None)
         })?;
         Ok((node, link))
     }
@@ -163,8 +164,8 @@ impl Cluster {
         let mut node = node.clone();
         for redirection in 0..REDIRECTIONS {
             let error = match &reply {
-                Err(Failure::Refused(error)) => error,
-                Err(Failure::Unavailable(_)) => {
+                Err(CommandFailure::Refused(error)) => error,
+                Err(CommandFailure::Unavailable(_)) => {
                     self.look_again();
                     return reply;
                 }
@@ -195,13 +196,13 @@ impl Cluster {
         let mut pipeline = Pipeline::with_capacity(2);
         pipeline.add_command(words(&["ASKING"])).add_command(command.clone());
         let replies = self.link(target).call_all(&pipeline).await?;
-        replies.into_iter().nth(1).unwrap_or(Err(Failure::Unavailable(Unavailable::Io)))
+        replies.into_iter().nth(1).unwrap_or(Err(CommandFailure::Unavailable(Unavailable::Io(None))))
     }
 
-    fn link(&self, node: &Node) -> Arc<Link> {
+    fn link(&self, node: &Node) -> Arc<ServerLink> {
         let mut links = lock(&self.links);
         let link = links.entry(node.clone()).or_insert_with(|| {
-            Link::new(Arc::clone(&self.config), Destination::Fixed(Address::Tcp(node.clone())), None)
+            ServerLink::new(Arc::clone(&self.config), Destination::Fixed(Address::Tcp(node.clone())), None)
         });
         Arc::clone(link)
     }
@@ -218,12 +219,18 @@ impl Cluster {
         let failed_before = looked.borrow_and_update().is_some();
         self.look_again();
         if failed_before {
-            return Err(Unavailable::Connect);
+            return Err(self.unknown());
         }
         match tokio::time::timeout(self.config.deadline, looked.changed()).await {
-            Ok(_) => self.map.load_full().ok_or(Unavailable::Connect),
+            Ok(_) => self.map.load_full().ok_or_else(|| self.unknown()),
             Err(_) => Err(Unavailable::Deadline),
         }
+    }
+
+    /// Who owns what is not known, because of how the last look ended.
+    fn unknown(&self) -> Unavailable {
+        let failure = self.looked.borrow().clone();
+        Unavailable::Connect(failure.map(|failure| Arc::new(Error::from(failure.of(NAME))) as _))
     }
 
     /// Asks who owns what in the background, unless another call does, or just did.
@@ -260,7 +267,7 @@ impl Cluster {
 
     fn adopt(&self, ranges: Vec<Range>) {
         let mut owners = vec![NO_OWNER; SLOTS];
-        let mut masters: Vec<(Node, Arc<Link>)> = Vec::new();
+        let mut masters: Vec<(Node, Arc<ServerLink>)> = Vec::new();
         for Range { first, last, master } in ranges {
             let known = masters.iter().position(|(node, _)| *node == master);
             let index = known.unwrap_or_else(|| {
@@ -309,7 +316,7 @@ impl Cluster {
     }
 
     /// The links to all masters that are known.
-    pub(super) fn links(&self) -> Vec<Arc<Link>> {
+    pub(super) fn links(&self) -> Vec<Arc<ServerLink>> {
         let map = self.map.load();
         map.iter().flat_map(|map| &map.masters).map(|(_, link)| Arc::clone(link)).collect()
     }
@@ -364,7 +371,7 @@ pub(super) async fn owner(config: &Config, key: &[u8]) -> Result<Node, ConnectEr
 struct NodePart<'a> {
     cluster: &'a Arc<Cluster>,
     node: &'a Node,
-    link: &'a Arc<Link>,
+    link: &'a Arc<ServerLink>,
 }
 
 async fn send_to(part: NodePart<'_>, commands: Vec<Command>) -> Vec<Reply> {

@@ -1,11 +1,12 @@
 //! A command, and what comes of it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
-use ::redis::{Cmd, ServerError, ToRedisArgs, Value};
+use ::redis::{Cmd, RedisError, ServerError, ToRedisArgs, Value};
 
+use super::connect_error::io_error;
 use crate::{
-    error::{Error, Kind},
+    error::{Cause, Error, Kind},
     redis::refusal::ServerReply,
 };
 
@@ -73,11 +74,11 @@ impl From<Cmd> for Command {
 }
 
 /// What comes of a command.
-pub(crate) type Reply = Result<Value, Failure>;
+pub(crate) type Reply = Result<Value, CommandFailure>;
 
 /// Why a command has no value.
 #[derive(Debug, Clone)]
-pub(crate) enum Failure {
+pub(crate) enum CommandFailure {
     /// The server answered with an error: `WRONGTYPE`, `OOM`, `NOSCRIPT`, …
     Refused(ServerError),
     /// There is no answer. Whether the command was executed is not known, unless the reason is one of
@@ -85,19 +86,19 @@ pub(crate) enum Failure {
     Unavailable(Unavailable),
 }
 
-impl From<Unavailable> for Failure {
+impl From<Unavailable> for CommandFailure {
     fn from(reason: Unavailable) -> Self {
         Self::Unavailable(reason)
     }
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
+impl From<CommandFailure> for Error {
+    fn from(failure: CommandFailure) -> Self {
         failure.of("the command")
     }
 }
 
-impl Failure {
+impl CommandFailure {
     /// The error of `what` cannot do without an answer: a counter, say.
     pub(crate) fn of(self, what: impl fmt::Display) -> Error {
         match self {
@@ -105,13 +106,15 @@ impl Failure {
                 reason: format!("it refuses {what}"),
                 cause: Some(Arc::new(ServerReply::from(&error))),
             },
-            Self::Unavailable(reason) => Kind::Unavailable { reason: reason.to_string(), cause: None },
+            Self::Unavailable(reason) => {
+                Kind::Unavailable { reason: reason.to_string(), cause: reason.into_cause() }
+            }
         }
         .into()
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CommandFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error) => error.fmt(f),
@@ -121,33 +124,47 @@ impl fmt::Display for Failure {
 }
 
 /// Why there is no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub(crate) enum Unavailable {
-    /// The breaker is open.
-    Open,
+    /// The breaker is open; why the last attempt to connect failed, if one did.
+    Open(Option<Cause>),
     /// It took too long.
     Deadline,
-    /// There is no connection.
-    Connect,
+    /// There is no connection; why the last attempt failed, if one did.
+    Connect(Option<Cause>),
     /// The caller is not in a tokio runtime.
     NoRuntime,
-    /// The connection broke.
-    Io,
+    /// The connection broke; of what, if that is known.
+    Io(Option<Cause>),
     /// The server runs no scripts: it was not sent.
     Scripts,
+}
+
+impl Unavailable {
+    /// The connection broke of this.
+    pub(super) fn broken(error: RedisError) -> Self {
+        let error = io_error(&error).unwrap_or_else(|| io::Error::other(error));
+        Self::Io(Some(Arc::new(error)))
+    }
+
+    /// What it came from, if that is known.
+    pub(crate) fn into_cause(self) -> Option<Cause> {
+        match self {
+            Self::Open(cause) | Self::Connect(cause) | Self::Io(cause) => cause,
+            Self::Deadline | Self::NoRuntime | Self::Scripts => None,
+        }
+    }
 }
 
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Open => "redis failed too often and is not asked",
+            Self::Open(_) => "redis failed too often and is not asked",
             Self::Deadline => "redis did not answer in time",
-            Self::Connect => "there is no connection to redis",
+            Self::Connect(_) => "there is no connection to redis",
             Self::NoRuntime => "redis can only be asked from within a tokio runtime",
-            Self::Io => "the connection to redis broke",
+            Self::Io(_) => "the connection to redis broke",
             Self::Scripts => "redis runs no scripts, which this needs",
         })
     }
 }
-
-impl std::error::Error for Unavailable {}

@@ -1,18 +1,15 @@
 //! Why there is no connection.
 
-use std::{
-    borrow::Cow,
-    error::Error as StdError,
-    fmt::{self, Write},
-    io,
-    sync::Arc,
-};
+use std::{borrow::Cow, error::Error as StdError, fmt, io, sync::Arc};
 
 use ::redis::RedisError;
 
 use crate::{
     error::{Cause, Error, Kind},
-    redis::refusal::{self, ServerReply},
+    redis::{
+        in_full::in_full,
+        refusal::{self, ServerReply},
+    },
 };
 
 /// Why there is no connection. Holds no secret.
@@ -86,16 +83,9 @@ impl ConnectError {
         &self.server
     }
 
-    /// What went wrong and what that came from, in one line: for a log, which shows no causes.
+    /// What went wrong and what that came from, in one line.
     pub(crate) fn in_full(&self) -> String {
-        let mut text = self.reason.clone().into_owned();
-        let mut cause = self.cause.as_deref().map(|cause| cause as &(dyn StdError + 'static));
-        while let Some(error) = cause {
-            // No more than a report is worth, whatever it says.
-            _ = write!(text, ": {error}");
-            cause = error.source();
-        }
-        text.replace(['\r', '\n'], " ")
+        in_full(&self.reason, self.cause.as_ref())
     }
 
     #[cfg(test)]

@@ -1,10 +1,6 @@
 //! Opening a connection: socket, TLS, and the first words on it.
 
-use std::{
-    fmt,
-    path::PathBuf,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use ::redis::{
     AsyncConnectionConfig, Cmd, RedisConnectionInfo, Value,
@@ -19,12 +15,15 @@ use tokio::{
 
 use super::{
     ConnectError,
+    address::Address,
     introduction::{Introduction, introduce},
     server_kind::Urls,
+    watched::WatchedStream,
+    words::{text, words},
 };
 use crate::redis::{
-    config::{Config, Credentials},
-    idle_timeout::Watched,
+    config::Config,
+    secret::Credentials,
     server_info::{Incompatible, ServerInfo},
     url::Node,
 };
@@ -34,23 +33,6 @@ const QUEUE: usize = 1024;
 
 /// How long a connection is idle before the system asks whether the other side is still there.
 const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(15);
-
-/// Where a server listens.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Address {
-    Tcp(Node),
-    Socket(PathBuf),
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp((host, port)) if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp((host, port)) => write!(f, "{host}:{port}"),
-            Self::Socket(path) => write!(f, "{}", path.display()),
-        }
-    }
-}
 
 /// The task that reads and writes a connection, which ends with this.
 #[derive(Debug)]
@@ -93,7 +75,7 @@ pub(super) async fn dial(
     besides: Vec<Cmd>,
     ended: impl FnOnce() + Send + 'static,
 ) -> Result<Dialed, ConnectError> {
-    let progress = Progress::default();
+    let progress = ConnectProgress::default();
     within(config, address, &progress, async {
         let mut stream = open(config, address, &progress).await?;
         let urls = Urls::of(config, address);
@@ -138,7 +120,7 @@ pub(super) async fn ask(
     question: Cmd,
 ) -> Result<Value, ConnectError> {
     let address = Address::Tcp(node.clone());
-    let progress = Progress::default();
+    let progress = ConnectProgress::default();
     within(config, &address, &progress, async {
         let mut stream = open(config, &address, &progress).await?;
         let introduction = Introduction {
@@ -159,7 +141,7 @@ pub(super) async fn ask(
 async fn within<T>(
     config: &Config,
     address: &Address,
-    progress: &Progress,
+    progress: &ConnectProgress,
     attempt: impl Future<Output = Result<T, ConnectError>>,
 ) -> Result<T, ConnectError> {
     let outcome = match tokio::time::timeout(config.connect_timeout, attempt).await {
@@ -178,7 +160,7 @@ async fn within<T>(
 
 /// How far an attempt to connect has come.
 #[derive(Debug, Default)]
-struct Progress {
+struct ConnectProgress {
     /// Whether the TLS handshake is under way.
     shakes_hands: AtomicBool,
 }
@@ -187,7 +169,7 @@ struct Progress {
 async fn open(
     config: &Config,
     address: &Address,
-    progress: &Progress,
+    progress: &ConnectProgress,
 ) -> Result<Box<dyn Stream>, ConnectError> {
     let findings = config.findings.clone();
     match address {
@@ -195,13 +177,13 @@ async fn open(
             #[cfg(unix)]
             {
                 let stream = tokio::net::UnixStream::connect(path).await?;
-                Ok(Box::new(Watched::new(stream, findings)))
+                Ok(Box::new(WatchedStream::new(stream, findings)))
             }
             #[cfg(not(unix))]
             Err(ConnectError::permanent(format!("no Unix sockets here: {}", path.display())))
         }
         Address::Tcp((host, port)) => {
-            let stream = Watched::new(tcp(host, *port).await?, findings);
+            let stream = WatchedStream::new(tcp(host, *port).await?, findings);
             #[cfg(feature = "tls")]
             if let Some(tls) = &config.tls {
                 progress.shakes_hands.store(true, Relaxed);
@@ -250,20 +232,4 @@ async fn drive(
         driver.await;
     });
     Ok((connection, Driver(task.abort_handle())))
-}
-
-pub(crate) fn words(words: &[&str]) -> Cmd {
-    let mut command = Cmd::new();
-    for word in words {
-        command.arg(*word);
-    }
-    command
-}
-
-pub(super) fn text(value: &Value) -> String {
-    match value {
-        Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Value::SimpleString(text) | Value::VerbatimString { text, .. } => text.clone(),
-        _ => String::new(),
-    }
 }

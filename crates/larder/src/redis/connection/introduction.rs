@@ -7,13 +7,13 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::{
     ConnectError,
-    dial::{text, words},
     protocol::{Head, not_redis},
     server_kind::{Urls, is_sentinel},
+    words::{text, words},
 };
 use crate::redis::{
-    config::Credentials,
     refusal::{MissingRights, ServerReply, mend, plain},
+    secret::Credentials,
 };
 
 /// What is said first.

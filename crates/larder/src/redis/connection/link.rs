@@ -1,6 +1,7 @@
 //! The way to one server: its connections, the breaker before them, and what callers see of both.
 
 mod repair;
+mod spares;
 
 use std::{
     sync::{
@@ -15,21 +16,36 @@ use std::{
 
 use ::redis::{Cmd, Pipeline, RedisResult, ServerError, Value, aio::MultiplexedConnection};
 use arc_swap::ArcSwapOption;
-use crossbeam_utils::CachePadded;
 use tokio::{runtime::Handle, sync::watch, time::Instant};
 
-use self::repair::Repair;
+use self::spares::Spares;
 use super::{
-    Admit, ConnectError, LinkState,
+    ConnectError,
+    address::Address,
     batch::Exchange,
-    command::{Failure, Reply, Unavailable},
-    dial::{Address, Dialed},
+    command::{CommandFailure, Reply, Unavailable},
+    dial::Dialed,
 };
 use crate::{
-    error::Error,
-    redis::{breaker::Breaker, config::Config, server_info::ServerInfo},
-    stats::thread_number,
+    error::{Cause, Error},
+    redis::{
+        breaker::{Breaker, BreakerState},
+        config::Config,
+        server_info::ServerInfo,
+    },
 };
+
+/// Whether a new connection to a server with this about it may carry commands. Must not block.
+pub(crate) type Admit = Arc<dyn Fn(&ServerInfo) -> bool + Send + Sync>;
+
+/// How a link is, for people.
+#[derive(Debug, Clone)]
+pub(crate) struct LinkState {
+    pub(crate) server: String,
+    pub(crate) breaker: BreakerState,
+    /// Whether all its connections are there.
+    pub(crate) connected: bool,
+}
 
 /// Where a link leads.
 #[derive(Debug)]
@@ -40,7 +56,7 @@ pub(super) enum Destination {
 }
 
 /// The way to one server.
-pub(super) struct Link {
+pub(super) struct ServerLink {
     config: Arc<Config>,
     destination: Destination,
     admit: Option<Admit>,
@@ -60,6 +76,15 @@ struct Line {
     repair: Mutex<Repair>,
 }
 
+/// Who repairs a line.
+#[derive(Debug, Default)]
+struct Repair {
+    /// The task that may: those with a lower number have been replaced.
+    task: u64,
+    /// When it will have done its next step. A task whose runtime no longer runs it is replaced after that.
+    due: Option<Instant>,
+}
+
 /// A connection that is used.
 struct Live {
     dialed: Dialed,
@@ -70,34 +95,6 @@ struct Live {
     spares: Spares,
 }
 
-/// Handles of one connection, for one caller at a time each. To clone one for each call would have all threads meet
-/// at the counts of what handles share.
-#[derive(Default)]
-struct Spares([CachePadded<Mutex<Vec<MultiplexedConnection>>>; Spares::SHARDS]);
-
-impl Spares {
-    const SHARDS: usize = 16;
-
-    /// In each shard.
-    const MOST: usize = 64;
-
-    fn take(&self) -> Option<MultiplexedConnection> {
-        self.here().try_lock().ok()?.pop()
-    }
-
-    fn put_back(&self, spare: MultiplexedConnection) {
-        if let Ok(mut spares) = self.here().try_lock()
-            && spares.len() < Self::MOST
-        {
-            spares.push(spare);
-        }
-    }
-
-    fn here(&self) -> &Mutex<Vec<MultiplexedConnection>> {
-        &self.0[thread_number() % Self::SHARDS]
-    }
-}
-
 /// What callers without a connection have to know.
 #[derive(Debug, Clone)]
 enum Stage {
@@ -106,8 +103,21 @@ enum Stage {
     /// The first attempt since it was lost.
     Connecting,
     /// So many attempts have failed, the last one for this reason. No caller waits for the next one.
-    Down(u32, ConnectError),
+    Down {
+        attempts: u32,
+        failure: ConnectError,
+        /// The same, for callers that have to do without a connection.
+        cause: Cause,
+    },
     Up,
+}
+
+impl Stage {
+    /// After so many attempts to reach this server.
+    fn down(attempts: u32, failure: ConnectError, server: &str) -> Self {
+        let cause = Arc::new(Error::from(failure.clone().of(server)));
+        Self::Down { attempts, failure, cause }
+    }
 }
 
 /// A connection that a caller has taken to use.
@@ -117,7 +127,7 @@ struct Taken {
     generation: u64,
 }
 
-impl Link {
+impl ServerLink {
     pub(super) fn new(config: Arc<Config>, destination: Destination, admit: Option<Admit>) -> Arc<Self> {
         let lines = (0..config.connections).map(|_| Line {
             live: ArcSwapOption::empty(),
@@ -177,17 +187,25 @@ impl Link {
         let Ok(runtime) = Handle::try_current() else { return Err(Unavailable::NoRuntime) };
         if !self.breaker.admits() {
             self.ensure_repair(line, &runtime);
-            return Err(Unavailable::Open);
+            return Err(Unavailable::Open(self.why_down(line)));
         }
         let mut stages = self.lines[line].stage.subscribe();
         self.ensure_repair(line, &runtime);
-        let settled = |stage: &Stage| matches!(stage, Stage::Up | Stage::Down(..));
+        let settled = |stage: &Stage| matches!(stage, Stage::Up | Stage::Down { .. });
         match tokio::time::timeout_at(deadline, stages.wait_for(settled)).await {
-            Ok(_) => self.taken(line).ok_or(Unavailable::Connect),
+            Ok(_) => self.taken(line).ok_or_else(|| Unavailable::Connect(self.why_down(line))),
             Err(_) => {
                 self.count_failure(&runtime);
                 Err(Unavailable::Deadline)
             }
+        }
+    }
+
+    /// Why the last attempt to connect failed.
+    fn why_down(&self, line: usize) -> Option<Cause> {
+        match &*self.lines[line].stage.borrow() {
+            Stage::Down { cause, .. } => Some(Arc::clone(cause)),
+            _ => None,
         }
     }
 
@@ -214,9 +232,9 @@ impl Link {
     ) -> Result<T, Unavailable> {
         match answer {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(_)) => {
+            Ok(Err(error)) => {
                 self.lose(taken.line, taken.generation);
-                Err(Unavailable::Io)
+                Err(Unavailable::broken(error))
             }
             Err(_) => {
                 self.failed(taken);
@@ -230,7 +248,7 @@ impl Link {
         match value {
             Value::ServerError(error) => {
                 self.judge(&error, taken);
-                Err(Failure::Refused(error))
+                Err(CommandFailure::Refused(error))
             }
             value => {
                 self.breaker.succeeded();
@@ -293,7 +311,7 @@ impl Link {
                 return Ok(live.dialed.server_info.clone());
             }
             self.ensure_repair(0, &runtime);
-            if let Stage::Down(attempts, failure) = &*stages.borrow_and_update()
+            if let Stage::Down { attempts, failure, .. } = &*stages.borrow_and_update()
                 && (failure.is_permanent() || *attempts >= self.config.connect_attempts)
             {
                 return Err(failure.clone().of(self.name()).into());
@@ -345,7 +363,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for ServerLink {
     fn drop(&mut self) {
         if *self.reported_down.get_mut() {
             self.config.findings.reported_up();
@@ -353,7 +371,7 @@ impl Drop for Link {
     }
 }
 
-impl Exchange for Arc<Link> {
+impl Exchange for Arc<ServerLink> {
     async fn exchange(&self, pipeline: &Pipeline) -> Result<Vec<Reply>, Unavailable> {
         self.call_all(pipeline).await
     }

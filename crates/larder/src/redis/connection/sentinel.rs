@@ -7,8 +7,10 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 
 use super::{
     ConnectError,
-    dial::{Address, ask, text, words},
+    address::Address,
+    dial::ask,
     server_kind::Urls,
+    words::{text, words},
 };
 use crate::redis::{config::Config, url::Node};
 

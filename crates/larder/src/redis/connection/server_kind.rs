@@ -1,6 +1,6 @@
 //! Which kind of server answers where another kind was expected, and the URL for it.
 
-use super::{ConnectError, dial::Address};
+use super::{ConnectError, address::Address};
 use crate::redis::config::Config;
 
 /// What a URL may lead to.

@@ -51,7 +51,7 @@ fn bulk(text: &str) -> Value {
 #[track_caller]
 fn unavailable(reply: Reply) -> Unavailable {
     match reply {
-        Err(Failure::Unavailable(reason)) => reason,
+        Err(CommandFailure::Unavailable(reason)) => reason,
         other => panic!("{other:?}"),
     }
 }
@@ -59,7 +59,7 @@ fn unavailable(reply: Reply) -> Unavailable {
 #[track_caller]
 fn refused(reply: Reply) -> String {
     match reply {
-        Err(Failure::Refused(error)) => error.code().to_owned(),
+        Err(CommandFailure::Refused(error)) => error.code().to_owned(),
         other => panic!("{other:?}"),
     }
 }
@@ -83,7 +83,7 @@ async fn opened(connections: &Connections, command: &Command, deadline: Duration
         let call = Instant::now();
         let reply = connections.call(command).await;
         assert!(call.elapsed() < deadline + SLACK, "{:?}", call.elapsed());
-        if let Err(Failure::Unavailable(Unavailable::Open)) = reply {
+        if let Err(CommandFailure::Unavailable(Unavailable::Open(_))) = reply {
             return;
         }
         assert!(began.elapsed() < DEADLINE, "{reply:?}");

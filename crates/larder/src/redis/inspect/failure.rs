@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crate::{
     error::{Error, Kind},
-    redis::{connection::Failure, findings::Findings, refusal::ServerReply},
+    redis::{connection::CommandFailure, findings::Findings, refusal::ServerReply},
 };
 
 /// The error of what was asked for with the command `what`, and what mends it. Who only looks needs no more
 /// rights than that: those that a cache needs are not named.
-pub(in crate::redis) fn refused(findings: &Findings, what: &str, failure: &Failure) -> Error {
+pub(in crate::redis) fn refused(findings: &Findings, what: &str, failure: &CommandFailure) -> Error {
     match failure {
-        Failure::Refused(error) => {
+        CommandFailure::Refused(error) => {
             let reply = ServerReply::from(error);
             let reason = match findings.refusals.mend_of(&reply.0) {
                 Some(mend) => format!("it refuses {what}; {mend}"),
@@ -19,6 +19,9 @@ pub(in crate::redis) fn refused(findings: &Findings, what: &str, failure: &Failu
             };
             Kind::Unavailable { reason, cause: Some(Arc::new(reply)) }.into()
         }
-        Failure::Unavailable(reason) => Kind::unavailable(format!("{reason} (at {what})")).into(),
+        CommandFailure::Unavailable(reason) => {
+            let (reason, cause) = (format!("{reason} (at {what})"), reason.clone().into_cause());
+            Kind::Unavailable { reason, cause }.into()
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     link::{Operation, Refusal},
     redis::{
         config::{Config, RedisCacheBuilder},
-        connection::{Command, Connections, Failure, Master, Reply},
+        connection::{Command, CommandFailure, Connections, Master, Reply},
         findings::Findings,
         key_names::{KeyNames, Kind},
         log::{self, Follower, History, LogExtent},
@@ -288,7 +288,7 @@ impl Inspector {
         let (name, options) = before.split_first()?;
         let command = options.iter().fold(Command::new(name), |command, word| command.arg(*word)).key(key);
         let command = after.iter().fold(command, |command, word| command.arg(*word));
-        let Err(Failure::Refused(error)) = self.connections.call(&command).await else { return None };
+        let Err(CommandFailure::Refused(error)) = self.connections.call(&command).await else { return None };
         let reply = refusal::plain(&error);
         let mend = refusal::mend(&reply)?;
         let mend = self.findings().refusals.completed(&reply, mend).into_owned();
@@ -370,7 +370,7 @@ impl Inspector {
 
 /// Whether no value lies there, but a list, a stream, …
 fn is_of_another_type(reply: &Reply) -> bool {
-    matches!(reply, Err(Failure::Refused(error)) if error.code() == "WRONGTYPE")
+    matches!(reply, Err(CommandFailure::Refused(error)) if error.code() == "WRONGTYPE")
 }
 
 fn bytes(value: &Value) -> Option<&[u8]> {

@@ -10,8 +10,8 @@ use crate::{
     link::Operation,
     redis::{
         Remote,
-        connection::{Command, Failure, Reply},
-        script::{Call, milliseconds},
+        connection::{Command, CommandFailure, Reply},
+        script::{RemoteCall, milliseconds},
     },
 };
 
@@ -21,7 +21,7 @@ impl Remote {
         &self,
         name: &str,
         (own, outdated): (Holder, Option<Holder>),
-        read: Call,
+        read: RemoteCall,
     ) -> (Option<Reply>, Option<Reply>) {
         let lifetime = milliseconds(self.lease_lifetime / PARTS);
         let set = || {
@@ -30,7 +30,8 @@ impl Remote {
         };
         let there = Command::get(name);
         let left = Command::new("PTTL").key(name);
-        let calls = [set().arg("NX"), there, left].map(|command| Call::Command(Operation::Lease, command));
+        let calls =
+            [set().arg("NX"), there, left].map(|command| RemoteCall::Command(Operation::Lease, command));
         let mut replies = self.call(calls.into_iter().chain([read]).collect()).await.into_iter();
         let mut next = || replies.next();
         let (taken, there, left, found) = (next(), next(), next(), next());
@@ -44,13 +45,13 @@ impl Remote {
                     // It has just ended.
                     Ok(_) => false,
                     // Something else under that name: it would hold up all processes forever.
-                    Err(Failure::Refused(error)) => error.code() != "WRONGTYPE",
-                    Err(Failure::Unavailable(_)) => true,
+                    Err(CommandFailure::Refused(error)) => error.code() != "WRONGTYPE",
+                    Err(CommandFailure::Unavailable(_)) => true,
                 };
                 Some(if is_taken {
                     there
                 } else {
-                    self.call_one(Call::Command(Operation::Lease, set())).await
+                    self.call_one(RemoteCall::Command(Operation::Lease, set())).await
                 })
             }
             (taken, _) => taken,
@@ -73,7 +74,7 @@ impl Remote {
     }
 
     async fn if_held(&self, name: &str, holder: Holder, command: Command) -> Reply {
-        let call = |command| self.call_one(Call::Command(Operation::Lease, command));
+        let call = |command| self.call_one(RemoteCall::Command(Operation::Lease, command));
         match call(Command::get(name)).await? {
             Value::BulkString(there) if there.get(..16) == Some(&holder.0[..16]) => call(command).await,
             _ => Ok(Value::Int(0)),

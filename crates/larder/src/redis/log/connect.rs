@@ -11,6 +11,7 @@ use crate::{
     error::{Cause, Error, Kind},
     redis::{
         connection::{ConnectError, io_error},
+        in_full::in_full,
         refusal::{self, Refusals, ServerReply},
         server_info::ServerInfo,
     },
@@ -87,8 +88,7 @@ impl fmt::Display for LogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.connection, &self.cause) {
             (Some(error), _) => write!(f, "cannot connect to {}: {}", error.server(), error.in_full()),
-            (None, Some(cause)) => write!(f, "{}: {cause}", self.reason),
-            (None, None) => f.write_str(&self.reason),
+            (None, cause) => f.write_str(&in_full(&self.reason, cause.as_ref())),
         }
     }
 }
@@ -180,7 +180,7 @@ fn objection(answer: &Value) -> Option<LogError> {
 }
 
 /// A connection, and the server that it leads to.
-pub(super) struct Link {
+pub(super) struct LogConnection {
     connection: MultiplexedConnection,
     server_info: ServerInfo,
     asking: bool,
@@ -191,7 +191,7 @@ pub(super) struct Link {
 /// What ends a connection when it is dropped.
 pub(crate) type KeptAlive = Box<dyn std::any::Any + Send>;
 
-impl Link {
+impl LogConnection {
     pub(super) async fn open(connector: &dyn Connect, purpose: Purpose) -> Result<Self, LogError> {
         let Connected { connection, server_info, asking, answer, alive } = connector.connect(purpose).await?;
         let objection = answer.as_ref().and_then(objection);

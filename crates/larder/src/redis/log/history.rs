@@ -8,7 +8,7 @@ use ::redis::Value;
 use super::{
     connect::LogError,
     record::Content,
-    reply::{self, Ends, Entry},
+    reply::{self, Ends, LogEntry},
 };
 use crate::{
     epoch::{
@@ -17,7 +17,7 @@ use crate::{
     },
     error::{Error, Result},
     redis::{
-        connection::{Command, Connections, Failure},
+        connection::{Command, CommandFailure, Connections},
         findings::Findings,
         inspect::refused,
     },
@@ -121,7 +121,7 @@ impl LogExtent {
         let [info, length] = <[_; 2]>::try_from(replies).map_err(|_| LogError::new("replies are missing"))?;
         let info = match info {
             // What says that there is none.
-            Err(Failure::Refused(error))
+            Err(CommandFailure::Refused(error))
                 if error.details().is_some_and(|text| text.contains("no such key")) =>
             {
                 return Ok(None);
@@ -166,7 +166,7 @@ impl History {
     }
 
     /// Takes the next older record.
-    fn take(&mut self, entry: &Entry) {
+    fn take(&mut self, entry: &LogEntry) {
         let epoch = entry.epoch;
         let (sender, scopes) = match &entry.content {
             Some(Content::Invalidation { sender, scopes, .. }) => (*sender, scopes.clone()),
@@ -290,7 +290,7 @@ impl Follower {
     }
 }
 
-fn event(Entry { epoch, content }: Entry) -> LogEvent {
+fn event(LogEntry { epoch, content }: LogEntry) -> LogEvent {
     match content {
         Some(Content::Invalidation { sender, scopes, .. }) => LogEvent::Invalidated { epoch, sender, scopes },
         Some(Content::Wake { key, filled }) => LogEvent::Computed { epoch, key, has_value: filled },

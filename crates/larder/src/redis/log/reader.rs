@@ -7,17 +7,18 @@ use std::{
     time::{self, Duration},
 };
 
-use ::redis::{Pipeline, Value, pipe};
+use ::redis::{Pipeline, pipe};
 use tokio::time::{sleep, sleep_until};
 
 use super::{
-    connect::{Link, LogError, Purpose},
+    connect::{LogConnection, LogError, Purpose},
     pace::{Pace, Volume},
     record::Content,
-    reply::{self, Ends, Entry},
+    reply::{self, Ends, LogEntry},
     report::report,
+    server_check::{check_server, client_number},
     shared::{Cause, Shared, count},
-    start::{self, Known},
+    start::{self, KnownLog},
 };
 use crate::{
     epoch::{
@@ -25,7 +26,7 @@ use crate::{
         shared::{Instant, Record},
     },
     link::Operation,
-    mutant,
+    mutant::{self, Rule},
     redis::backoff::Backoff,
     scope::ScopeHash,
 };
@@ -52,7 +53,7 @@ pub(super) struct Reader {
     /// How many records one read takes.
     volume: Volume,
     /// The newest record that was read.
-    newest: Option<Entry>,
+    newest: Option<LogEntry>,
     /// The backward read goes on below it, from connection to connection. It ends with every new start.
     backward: Option<Epoch>,
     contact: Reported,
@@ -72,13 +73,13 @@ enum Reported {
 }
 
 /// Why a connection was given up.
-enum End {
+enum SessionEnd {
     /// The server may not be the same any longer.
     Recheck,
     LogError(LogError),
 }
 
-impl From<LogError> for End {
+impl From<LogError> for SessionEnd {
     fn from(failure: LogError) -> Self {
         Self::LogError(failure)
     }
@@ -86,7 +87,7 @@ impl From<LogError> for End {
 
 /// What is true of one connection only.
 struct Session {
-    link: Link,
+    link: LogConnection,
     /// Whether something was read already.
     has_read: bool,
     server_checked: time::Instant,
@@ -104,9 +105,9 @@ struct Plan {
 
 /// What one read brought.
 struct Reply {
-    news: Vec<Entry>,
+    news: Vec<LogEntry>,
     ends: Option<Ends>,
-    older: Option<Vec<Entry>>,
+    older: Option<Vec<LogEntry>>,
 }
 
 impl Reader {
@@ -128,7 +129,7 @@ impl Reader {
         let shared = self.shared.clone();
         loop {
             let Err(end) = self.session().await;
-            if let End::LogError(failure) = end {
+            if let SessionEnd::LogError(failure) = end {
                 self.lost(failure);
             }
             tokio::select! {
@@ -174,11 +175,11 @@ impl Reader {
         }
     }
 
-    async fn session(&mut self) -> Result<Infallible, End> {
+    async fn session(&mut self) -> Result<Infallible, SessionEnd> {
         let shared = self.shared.clone();
         // What was doubted until now is looked at now.
         pin!(shared.recheck.notified()).enable();
-        let mut link = Link::open(&*shared.connector, Purpose::Read).await?;
+        let mut link = LogConnection::open(&*shared.connector, Purpose::Read).await?;
         if let Some(objection) = link.objection() {
             // For what else may be missing to be named with it.
             _ = objection.clone().completed(&shared.findings.refusals);
@@ -196,7 +197,7 @@ impl Reader {
         loop {
             let pause = tokio::select! {
                 biased;
-                () = recheck(&shared, now) => return Err(End::Recheck),
+                () = recheck(&shared, now) => return Err(SessionEnd::Recheck),
                 pause = self.read(&mut session) => pause?,
             };
             if !pause.is_zero() {
@@ -208,7 +209,7 @@ impl Reader {
     async fn start_anew(&mut self, session: &mut Session, cause: Cause) -> Result<(), LogError> {
         // What is read back belongs to the start before.
         self.backward = None;
-        let known = Known {
+        let known = KnownLog {
             newest: self.newest.as_ref(),
             yields: self.lowered.is_some_and(|then| then.elapsed() < LULL),
         };
@@ -248,7 +249,7 @@ impl Reader {
             self.apply(&reply.news);
         }
         if reached_tip {
-            let proven = if mutant::is("contact-proven-at-reply") { Instant::now() } else { sent };
+            let proven = if mutant::is(Rule::ContactProvenAtReply) { Instant::now() } else { sent };
             self.shared.contact().prove(proven);
         }
         self.shared.accepted(Operation::Follow);
@@ -264,8 +265,8 @@ impl Reader {
     /// What was trimmed or lost since `position`, if anything was. The ends were looked at after the news were read.
     fn missing(&self, position: Epoch, ends: Option<Ends>) -> Option<Cause> {
         match ends {
-            _ if mutant::is("no-gap-check") => None,
-            None => (!mutant::is("lost-log-taken-for-quiet")).then_some(Cause::Loss),
+            _ if mutant::is(Rule::NoGapCheck) => None,
+            None => (!mutant::is(Rule::LostLogTakenForQuiet)).then_some(Cause::Loss),
             Some(ends) if ends.last < self.shared.log().highest() => Some(Cause::Loss),
             // With nothing retained, all that came after the position is gone.
             Some(ends) => (ends.first.unwrap_or(ends.last) > position).then_some(Cause::Gap),
@@ -295,7 +296,7 @@ impl Reader {
             ends: reply::ends(next()?)?,
             older: self.backward.map(|_| reply::entries(next()?)).transpose()?,
         };
-        let is_full = |entries: &[Entry]| entries.len() == plan.count;
+        let is_full = |entries: &[LogEntry]| entries.len() == plan.count;
         let full = is_full(&reply.news) || reply.older.as_deref().is_some_and(is_full);
         self.volume.succeeded(full, now.elapsed().saturating_sub(plan.block.unwrap_or_default()), limit);
         if plan.asks_server {
@@ -333,7 +334,7 @@ impl Reader {
     }
 
     /// Applies the news, in their order.
-    fn apply(&mut self, news: &[Entry]) {
+    fn apply(&mut self, news: &[LogEntry]) {
         let records: Vec<_> = news.iter().map(|entry| self.record(entry)).collect();
         let to = records.last().map_or(Epoch::ZERO, |record| record.epoch);
         self.shared.epochs.follow(&records, to);
@@ -347,7 +348,7 @@ impl Reader {
         }
     }
 
-    fn read_back(&mut self, older: &[Entry], count: usize) {
+    fn read_back(&mut self, older: &[LogEntry], count: usize) {
         for entry in older {
             self.shared.log().read_back(&self.record(entry));
         }
@@ -355,7 +356,7 @@ impl Reader {
     }
 
     /// What an entry of the log invalidates. One that makes no sense covers everything: it may have.
-    fn record(&self, entry: &Entry) -> Record {
+    fn record(&self, entry: &LogEntry) -> Record {
         let epoch = entry.epoch;
         match &entry.content {
             Some(Content::Invalidation { sender, attempt, scopes }) => {
@@ -382,29 +383,10 @@ impl Reader {
     }
 }
 
-/// The number by which the server knows this connection: no other one has it, as long as the server runs. Zero where
-/// that is not allowed.
-async fn client_number(link: &mut Link, limit: time::Duration) -> Result<u64, LogError> {
-    let mut commands = pipe();
-    commands.cmd("CLIENT").arg("ID");
-    match link.ask(&commands, limit).await?.pop() {
-        Some(Value::Int(number)) => Ok(number.cast_unsigned()),
-        _ => Ok(0),
-    }
-}
-
 /// Returns when it is doubted that this is the right server; not so soon after it was found to be that the reader would
 /// do nothing else.
 async fn recheck(shared: &Shared, found: time::Instant) {
     const LULL: Duration = Duration::from_millis(250);
     sleep_until((found + LULL).into()).await;
     shared.recheck.notified().await;
-}
-
-fn check_server(link: &Link, reply: Value) -> Result<(), LogError> {
-    let info = reply::text(reply)?;
-    link.server_info()
-        .is_still_true(&info)
-        .then_some(())
-        .ok_or_else(|| LogError::new("the server is not what it was"))
 }

@@ -12,7 +12,7 @@ use crate::{epoch::Epoch, redis::server_info};
 
 /// A record as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct LogEntry {
     pub(super) epoch: Epoch,
     /// None if it is no record of ours.
     pub(super) content: Option<Content>,
@@ -26,7 +26,7 @@ pub(super) struct Ends {
     /// The last ID that was given, whether its record is still there or not.
     pub(super) last: Epoch,
     /// The newest record that is still there.
-    pub(super) newest: Option<Entry>,
+    pub(super) newest: Option<LogEntry>,
 }
 
 /// What a command said, unless it failed.
@@ -75,7 +75,7 @@ pub(super) fn epoch(value: &Value) -> Result<Epoch, LogError> {
 }
 
 /// What XRANGE and XREVRANGE say.
-pub(super) fn entries(value: Value) -> Result<Vec<Entry>, LogError> {
+pub(super) fn entries(value: Value) -> Result<Vec<LogEntry>, LogError> {
     match said(value)? {
         Value::Array(entries) => entries.iter().map(entry).collect(),
         _ => Err(strange()),
@@ -83,7 +83,7 @@ pub(super) fn entries(value: Value) -> Result<Vec<Entry>, LogError> {
 }
 
 /// What XREAD says of one log.
-pub(super) fn news(value: Value) -> Result<Vec<Entry>, LogError> {
+pub(super) fn news(value: Value) -> Result<Vec<LogEntry>, LogError> {
     match said(value)? {
         Value::Nil => Ok(Vec::new()),
         Value::Array(mut logs) if logs.len() == 1 => match logs.pop() {
@@ -97,7 +97,7 @@ pub(super) fn news(value: Value) -> Result<Vec<Entry>, LogError> {
     }
 }
 
-fn entry(value: &Value) -> Result<Entry, LogError> {
+fn entry(value: &Value) -> Result<LogEntry, LogError> {
     let Value::Array(parts) = value else { return Err(strange()) };
     let [id, fields] = parts.as_slice() else { return Err(strange()) };
     let epoch = epoch(id)?;
@@ -108,7 +108,7 @@ fn entry(value: &Value) -> Result<Entry, LogError> {
         },
         _ => None,
     };
-    Ok(Entry { epoch, content })
+    Ok(LogEntry { epoch, content })
 }
 
 /// What XINFO STREAM says: none if there is no log.

@@ -3,30 +3,28 @@
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
-use ::redis::{Pipeline, Value, pipe};
+use ::redis::{Value, pipe};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep, timeout},
 };
 
 use super::{
-    connect::{Link, LogError, Purpose},
+    appending::{append, next_id, start_id},
+    connect::{LogConnection, LogError, Purpose},
     pace::Volume,
-    record::{Content, FIELD},
+    record::Content,
     reply,
     report::report,
     shared::{Shared, Starts},
 };
 use crate::{
-    epoch::{Epoch, shared::Parcel},
+    epoch::{Epoch, shared::OutboxBatch},
     link::Operation,
-    mutant,
+    mutant::{self, Rule},
     redis::{backoff::Backoff, key_names::KeyNames},
     scope::ScopeHash,
 };
-
-/// How many records the log keeps, about.
-pub(super) const MOST_RECORDS: usize = 100_000;
 
 /// How many wakes go out together.
 const MOST_WAKES: usize = 64;
@@ -52,12 +50,12 @@ pub(super) struct Sender {
     shared: Arc<Shared>,
     starts: watch::Receiver<Starts>,
     wakes: mpsc::Receiver<Wake>,
-    link: Option<Link>,
+    link: Option<LogConnection>,
     backoff: Backoff,
     /// How many bytes go out together.
     volume: Volume,
     /// What is being appended, oldest first. It stays here if the attempt is broken off.
-    under_way: VecDeque<Parcel>,
+    under_way: VecDeque<OutboxBatch>,
     /// Appended, and their callers not told so far.
     appended: Vec<(u64, Epoch)>,
     /// The link has answered just now.
@@ -104,7 +102,7 @@ impl Sender {
 
     /// Sends what still waits, if the server lets us.
     pub(super) async fn finish(&mut self, limit: Duration) {
-        self.return_parcels();
+        self.return_batches();
         let outbox = self.shared.log().outbox();
         if outbox.len() == 0 && !outbox.has_work() {
             return;
@@ -160,7 +158,7 @@ impl Sender {
             // Before the first start there is nothing to compare with.
             let started = self.starts.wait_for(|starts| starts.replid.is_some()).await;
             drop(started.map_err(|_| LogError::new("the log is closed"))?);
-            let link = Link::open(&*self.shared.connector, Purpose::Append).await?;
+            let link = LogConnection::open(&*self.shared.connector, Purpose::Append).await?;
             match link.objection() {
                 Some(objection) => self.shared.refused(Operation::Append, objection),
                 None => self.shared.accepted(Operation::Append),
@@ -205,7 +203,7 @@ impl Sender {
             }
             // There is no waiting between the check above and here: what is taken before a new start is appended
             // again by it, and what is taken after it goes to the server on which it was made.
-            let left = self.take_parcels();
+            let left = self.take_batches();
             let outbox = self.shared.log().outbox();
             // Deletions are sent once, and not on a link that may have been broken for hours.
             let keys = match left {
@@ -242,11 +240,11 @@ impl Sender {
     }
 
     /// Takes along as much as goes out together. Returns how many bytes are left of that.
-    fn take_parcels(&mut self) -> usize {
+    fn take_batches(&mut self) -> usize {
         let mut left = self.volume.size();
-        while let Some(parcel) = self.shared.epochs.take(left / size_of::<u64>()) {
-            left = left.saturating_sub(parcel.scopes.len() * size_of::<u64>());
-            self.under_way.push_back(parcel);
+        while let Some(batch) = self.shared.epochs.take(left / size_of::<u64>()) {
+            left = left.saturating_sub(batch.scopes.len() * size_of::<u64>());
+            self.under_way.push_back(batch);
             if left < LEAST_BYTES {
                 return 0;
             }
@@ -254,7 +252,7 @@ impl Sender {
         left
     }
 
-    /// Appends the parcels that are under way, and these wakes, and deletes what lies under these keys.
+    /// Appends the batches that are under way, and these wakes, and deletes what lies under these keys.
     async fn send(&mut self, wakes: &[Wake], keys: &[Arc<str>], full: bool) -> Result<(), LogError> {
         let start = self.unmarked_start();
         let link = self.link.as_mut().ok_or_else(|| LogError::new("not connected"))?;
@@ -263,16 +261,16 @@ impl Sender {
         let last = named.max(self.shared.log().position());
         let mut id = next_id(last);
         let mut commands = pipe();
-        // Loaded after the parcels were taken: what was taken under another identity waits again.
+        // Loaded after the batches were taken: what was taken under another identity waits again.
         let sender = self.shared.identity();
         if start.is_some() {
             let mark = start_id(last, self.shared.contact().server_now_ms());
             append(&mut commands, &self.shared.key, &mark, &Content::Start { sender });
             "*".clone_into(&mut id);
         }
-        for parcel in &self.under_way {
+        for batch in &self.under_way {
             let content =
-                Content::Invalidation { sender, attempt: parcel.attempt, scopes: parcel.scopes.clone() };
+                Content::Invalidation { sender, attempt: batch.attempt, scopes: batch.scopes.clone() };
             append(&mut commands, &self.shared.key, &id, &content);
             "*".clone_into(&mut id);
         }
@@ -332,10 +330,10 @@ impl Sender {
         Err(LogError::new("the log is gone"))
     }
 
-    /// Learns from the replies what became of the parcels under way. What comes after one that failed waits again
+    /// Learns from the replies what became of the batches under way. What comes after one that failed waits again
     /// with it: callers are told of all that they asked for at once.
     fn settle(&mut self, mut replies: impl Iterator<Item = Value>) -> Result<(), LogError> {
-        while let Some(parcel) = self.under_way.front() {
+        while let Some(batch) = self.under_way.front() {
             let reply = replies.next().ok_or_else(|| LogError::new("replies are missing"))?;
             match reply::said(reply)? {
                 id @ Value::BulkString(_) => {
@@ -344,12 +342,12 @@ impl Sender {
                         // Appended, and lost again: the reader makes such a log anew.
                         return Err(LogError::new("the log has an ID that no server gives"));
                     }
-                    if mutant::is("own-reply-moves-position") {
+                    if mutant::is(Rule::OwnReplyMovesPosition) {
                         self.shared.log().move_to(epoch);
                     }
                     self.shared.accepted(Operation::Append);
                     self.named = epoch;
-                    self.appended.push((parcel.attempt, epoch));
+                    self.appended.push((batch.attempt, epoch));
                     self.under_way.pop_front();
                 }
                 _ => return self.gone(),
@@ -365,42 +363,22 @@ impl Sender {
         }
     }
 
-    fn return_parcels(&mut self) {
+    fn return_batches(&mut self) {
         self.tell_callers(self.appended.len());
         let outbox = self.shared.log().outbox();
         // The oldest one last: what comes back is the first to go out again.
-        while let Some(parcel) = self.under_way.pop_back() {
-            outbox.failed(parcel);
+        while let Some(batch) = self.under_way.pop_back() {
+            outbox.failed(batch);
         }
     }
 
     fn give_up(&mut self) {
-        self.return_parcels();
+        self.return_batches();
         self.link = None;
         self.proven = false;
         // These are out of date when the link is back.
         while self.wakes.try_recv().is_ok() {}
     }
-}
-
-fn append(commands: &mut Pipeline, key: &str, id: &str, content: &Content) {
-    commands.cmd("XADD").arg(key).arg("NOMKSTREAM").arg("MAXLEN").arg("~").arg(MOST_RECORDS).arg(id);
-    commands.arg(FIELD).arg(content.encode());
-}
-
-/// The server's own ID, unless its sequence is about to leave what an epoch can hold: then the first one of the next
-/// millisecond.
-fn next_id(last: Epoch) -> String {
-    last.next_millisecond_near_end().map_or_else(|| "*".to_owned(), |id| id.to_string())
-}
-
-/// The ID by which a process marks its new start: in a millisecond that no record was in so far.
-///
-/// A server that took the place of another one may lack the last records, and would give their IDs once more: while the
-/// log is ahead of the clock they differ by their sequence only. Entries that were made after the lost records would
-/// be newer than what is invalidated now.
-fn start_id(last: Epoch, now: Option<u64>) -> String {
-    Epoch::mark(last, now.unwrap_or(0)).map_or_else(|| "*".to_owned(), |id| id.to_string())
 }
 
 /// The keys of the entries that are invalid now, and of the counters of that name.

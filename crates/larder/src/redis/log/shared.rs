@@ -13,9 +13,9 @@ use std::{
 use tokio::sync::{Notify, watch};
 
 use super::{
-    OnWake, Settings, Unlink,
     connect::{Connect, LogError},
     report::report,
+    settings::{LogSettings, OnWake, Unlink},
 };
 use crate::{
     epoch::shared::{Contact, Instant, LogOrder, SharedEpochs},
@@ -113,8 +113,8 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(prefix: &str, connector: Arc<dyn Connect>, settings: Settings) -> Self {
-        let Settings { order, slots, freshness, deadline, unlink, findings } = settings;
+    pub(super) fn new(prefix: &str, connector: Arc<dyn Connect>, settings: LogSettings) -> Self {
+        let LogSettings { order, slots, freshness, deadline, unlink, findings } = settings;
         let names = KeyNames::new(prefix);
         let shared = Self {
             epochs: SharedEpochs::new(order, slots),

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use ::redis::{Value, pipe};
 
 use super::{
-    connect::{Link, LogError},
+    appending::MOST_RECORDS,
+    connect::{LogConnection, LogError},
     record::{Content, FIELD},
-    reply::{self, Ends, Entry},
+    reply::{self, Ends, LogEntry},
     report::report,
-    sender::MOST_RECORDS,
     shared::{Cause, Shared, count},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
         Epoch,
         shared::{Instant, RESET_MARGIN, RESET_SPREAD},
     },
-    mutant,
+    mutant::{self, Rule},
 };
 
 /// Replaces a log whose last ID is above `ARGV[1]` milliseconds by one with a single record, `ARGV[3]` in field
@@ -43,15 +43,15 @@ pub(super) struct Started {
     /// The epoch from which on, downwards, the log is to be read backwards.
     pub(super) below: Epoch,
     /// The newest record.
-    pub(super) newest: Option<Entry>,
+    pub(super) newest: Option<LogEntry>,
     /// Whether the IDs of the log were lowered for it.
     pub(super) lowered: bool,
 }
 
 /// What the reader knows of the log from before.
-pub(super) struct Known<'a> {
+pub(super) struct KnownLog<'a> {
     /// The newest record that it has read.
-    pub(super) newest: Option<&'a Entry>,
+    pub(super) newest: Option<&'a LogEntry>,
     /// Whether it leaves a log where it is that leapt to IDs far above all that it has seen.
     pub(super) yields: bool,
 }
@@ -64,9 +64,9 @@ pub(super) struct Known<'a> {
 /// then other processes go on up there, and IDs that rise are as good as any.
 pub(super) async fn start_anew(
     shared: &Shared,
-    link: &mut Link,
+    link: &mut LogConnection,
     cause: Cause,
-    known: Known<'_>,
+    known: KnownLog<'_>,
 ) -> Result<Started, LogError> {
     if cause != Cause::First {
         let log = &shared.key;
@@ -108,7 +108,12 @@ pub(super) async fn start_anew(
 /// Makes a log anew whose IDs are too high to follow, below them; tells whether it did.
 ///
 /// Nothing of such a log was applied. What its records cover is covered by the new start.
-async fn lower(shared: &Shared, link: &mut Link, last: Epoch, id: Option<Epoch>) -> Result<bool, LogError> {
+async fn lower(
+    shared: &Shared,
+    link: &mut LogConnection,
+    last: Epoch,
+    id: Option<Epoch>,
+) -> Result<bool, LogError> {
     let id = id.ok_or_else(beyond)?;
     let mut commands = pipe();
     commands.cmd("EVAL").arg(LOWER).arg(1).arg(&shared.key).arg(shared.log().longest_leap().milliseconds());
@@ -143,7 +148,7 @@ fn beyond() -> LogError {
 }
 
 /// Both ends of the log, and the server's time.
-async fn look(shared: &Shared, link: &mut Link) -> Result<(Option<Ends>, u64), LogError> {
+async fn look(shared: &Shared, link: &mut LogConnection) -> Result<(Option<Ends>, u64), LogError> {
     let mut commands = pipe();
     commands.cmd("XINFO").arg("STREAM").arg(&shared.key).cmd("TIME");
     let replies = link.ask(&commands, shared.deadline).await?;
@@ -158,15 +163,15 @@ async fn look(shared: &Shared, link: &mut Link) -> Result<(Option<Ends>, u64), L
 /// The epoch alone would not tell: two servers may give one ID to two records.
 async fn continues(
     shared: &Shared,
-    link: &mut Link,
+    link: &mut LogConnection,
     highest: Epoch,
-    seen: Option<&Entry>,
+    seen: Option<&LogEntry>,
 ) -> Result<bool, LogError> {
     /// How many records are looked through, some at a time, for one that covers everything.
     const PAGES: usize = 32;
     const PAGE: usize = 32;
 
-    if highest == Epoch::ZERO || mutant::is("replica-taken-for-whole") {
+    if highest == Epoch::ZERO || mutant::is(Rule::ReplicaTakenForWhole) {
         return Ok(true);
     }
     let seen = seen.filter(|seen| seen.epoch == highest && seen.content.is_some());
@@ -195,7 +200,7 @@ async fn continues(
     Ok(false)
 }
 
-fn complete(shared: &Shared, link: &Link, cause: Cause) {
+fn complete(shared: &Shared, link: &LogConnection, cause: Cause) {
     count(&shared.counts.starts[cause as usize], 1);
     shared.starts.send_modify(|starts| {
         starts.replid = Some(Arc::from(link.server_info().replication_id.as_str()));
@@ -207,7 +212,7 @@ fn complete(shared: &Shared, link: &Link, cause: Cause) {
 
 /// Appends a record that covers everything, far above all that was seen. Several processes may do so: the explicit
 /// IDs let one of them win, and a second record does no harm.
-async fn reset(shared: &Shared, link: &mut Link, id: Option<Epoch>) -> Result<(), LogError> {
+async fn reset(shared: &Shared, link: &mut LogConnection, id: Option<Epoch>) -> Result<(), LogError> {
     let id = id.ok_or_else(beyond)?;
     let mut commands = pipe();
     commands.cmd("XADD").arg(&shared.key).arg("MAXLEN").arg("~").arg(MOST_RECORDS).arg(id.to_string());

@@ -31,9 +31,9 @@ use crate::{
 const PREFIX: &str = "p";
 const KEY: &str = "p:log";
 
-fn settings() -> Settings {
-    Settings {
-        order: Arc::new(LocalOrder::new()),
+fn settings() -> LogSettings {
+    LogSettings {
+        order: Arc::new(crate::epoch::LocalOrder::new()),
         slots: 1 << 16,
         freshness: None,
         deadline: Duration::from_millis(500),
@@ -55,7 +55,7 @@ impl Process {
         Self::start_with(url, PREFIX, settings())
     }
 
-    fn start_with(url: &str, prefix: &str, settings: Settings) -> Self {
+    fn start_with(url: &str, prefix: &str, settings: LogSettings) -> Self {
         let process = Self(Log::start(prefix, Arc::new(SingleServer::new(url).expect("a URL")), settings));
         process.started()
     }
@@ -118,6 +118,6 @@ fn two(server: &RedisServer) -> [Process; 2] {
 }
 
 /// The records of the log.
-fn records(server: &RedisServer) -> Vec<reply::Entry> {
+fn records(server: &RedisServer) -> Vec<reply::LogEntry> {
     reply::entries(server.command::<Value>(&["XRANGE", KEY, "-", "+"])).expect("it is a log")
 }

@@ -8,7 +8,7 @@ use serde::{
     de::{DeserializeOwned, DeserializeSeed, Deserializer},
 };
 
-use super::{Rejected, Watch, Write};
+use super::{DecodeBudget, Refusal, Rejected, Write};
 
 pub(super) const AVAILABLE: bool = true;
 
@@ -18,27 +18,27 @@ const MOST: usize = 512 << 20;
 
 const CONFIG: Configuration<LittleEndian, Varint, Limit<MOST>> = bincode::config::standard().with_limit();
 
-pub(super) fn encode<V: Serialize>(value: &V, writer: &mut impl Write) -> Result<(), String> {
+pub(super) fn encode<V: Serialize>(value: &V, writer: &mut impl Write) -> Result<(), Refusal> {
     let outcome = bincode::serde::encode_into_std_write(value, writer, CONFIG);
-    outcome.map(drop).map_err(|error| error.to_string())
+    outcome.map(drop).map_err(Refusal::from)
 }
 
-pub(super) fn decode<V: DeserializeOwned>(payload: &[u8], watch: &Watch) -> Result<V, Rejected> {
-    let seed = Watched { watch, value: PhantomData };
+pub(super) fn decode<V: DeserializeOwned>(payload: &[u8], budget: &DecodeBudget) -> Result<V, Rejected> {
+    let seed = WithinBudget { budget, value: PhantomData };
     let (value, read) = bincode::serde::seed_decode_from_slice(seed, payload, CONFIG)
-        .map_err(|error| watch.refused(&error))?;
+        .map_err(|error| budget.refused(error))?;
     if read == payload.len() { Ok(value) } else { Err(Rejected::Trailing) }
 }
 
-struct Watched<'w, V> {
-    watch: &'w Watch,
+struct WithinBudget<'w, V> {
+    budget: &'w DecodeBudget,
     value: PhantomData<V>,
 }
 
-impl<'de, V: DeserializeOwned> DeserializeSeed<'de> for Watched<'_, V> {
+impl<'de, V: DeserializeOwned> DeserializeSeed<'de> for WithinBudget<'_, V> {
     type Value = V;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<V, D::Error> {
-        V::deserialize(self.watch.guard(deserializer))
+        V::deserialize(self.budget.guard(deserializer))
     }
 }

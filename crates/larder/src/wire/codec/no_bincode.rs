@@ -1,13 +1,13 @@
 //! In place of bincode where its feature is off.
 
-use super::{Rejected, Watch, Write};
+use super::{DecodeBudget, Refusal, Rejected, Write};
 
 pub(super) const AVAILABLE: bool = false;
 
-pub(super) fn encode<V>(_: &V, _: &mut impl Write) -> Result<(), String> {
-    Err("larder's feature `bincode` is off".to_owned())
+pub(super) fn encode<V>(_: &V, _: &mut impl Write) -> Result<(), Refusal> {
+    Err("larder's feature `bincode` is off".into())
 }
 
-pub(super) fn decode<V>(_: &[u8], _: &Watch) -> Result<V, Rejected> {
+pub(super) fn decode<V>(_: &[u8], _: &DecodeBudget) -> Result<V, Rejected> {
     Err(Rejected::Codec)
 }

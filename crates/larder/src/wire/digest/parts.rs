@@ -2,15 +2,18 @@
 
 use serde::ser::{
     Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
-    SerializeTupleStruct, SerializeTupleVariant,
+    SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-use super::{Digest, Refused, Walk, kind};
-use crate::wire::mix::{mix, text};
+use crate::wire::{
+    mix::{mix, text},
+    walk::{Refused, Walk, kind},
+};
 
-/// A compound, so far.
-pub(super) struct Parts<'w> {
-    pub(super) digest: Digest<'w>,
+/// A compound, so far; each of its parts is digested by `D`.
+pub(super) struct Parts<'w, D> {
+    pub(super) digest: D,
+    pub(super) walk: &'w Walk,
     pub(super) sum: u64,
     pub(super) index: u64,
     pub(super) key: u64,
@@ -18,11 +21,11 @@ pub(super) struct Parts<'w> {
     pub(super) has_names: bool,
 }
 
-impl Parts<'_> {
+impl<D: Serializer<Ok = u64, Error = Refused> + Copy> Parts<'_, D> {
     /// The digest of the next part.
     #[inline]
     pub(super) fn part<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<u64, Refused> {
-        let Some(paths) = &self.digest.walk.paths else { return value.serialize(self.digest) };
+        let Some(paths) = &self.walk.paths else { return value.serialize(self.digest) };
         paths.index(self.index);
         self.index += 1;
         let part = value.serialize(self.digest)?;
@@ -33,7 +36,7 @@ impl Parts<'_> {
     /// The same for a part with a name.
     #[inline]
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<u64, Refused> {
-        if self.digest.walk.written.is_none() && self.digest.walk.paths.is_none() {
+        if self.walk.written.is_none() && self.walk.paths.is_none() {
             return value.serialize(self.digest);
         }
         self.noted_field(name, value)
@@ -41,7 +44,7 @@ impl Parts<'_> {
 
     #[cold]
     fn noted_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<u64, Refused> {
-        let Walk { written, paths, .. } = self.digest.walk;
+        let Walk { written, paths, .. } = self.walk;
         if let Some(written) = written {
             written.name(name);
         }
@@ -71,7 +74,7 @@ impl Parts<'_> {
     }
 
     pub(super) fn finish(self) -> u64 {
-        let walk = self.digest.walk;
+        let walk = self.walk;
         if let Some(written) = walk.written.as_ref().filter(|_| self.has_names) {
             written.end();
         }
@@ -82,7 +85,7 @@ impl Parts<'_> {
 
 macro_rules! compounds {
     ($($of:ident: $method:ident by $add:ident;)+) => {$(
-        impl $of for Parts<'_> {
+        impl<D: Serializer<Ok = u64, Error = Refused> + Copy> $of for Parts<'_, D> {
             type Ok = u64;
             type Error = Refused;
 
@@ -109,7 +112,7 @@ compounds! {
 
 macro_rules! structs {
     ($($of:ident),+) => {$(
-        impl $of for Parts<'_> {
+        impl<D: Serializer<Ok = u64, Error = Refused> + Copy> $of for Parts<'_, D> {
             type Ok = u64;
             type Error = Refused;
 
@@ -125,7 +128,7 @@ macro_rules! structs {
             }
 
             fn skip_field(&mut self, name: &'static str) -> Result<(), Refused> {
-                if let Some(written) = &self.digest.walk.written {
+                if let Some(written) = &self.walk.written {
                     written.name(name);
                 }
                 Ok(())
@@ -140,12 +143,12 @@ macro_rules! structs {
 
 structs!(SerializeStruct, SerializeStructVariant);
 
-impl SerializeMap for Parts<'_> {
+impl<D: Serializer<Ok = u64, Error = Refused> + Copy> SerializeMap for Parts<'_, D> {
     type Ok = u64;
     type Error = Refused;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Refused> {
-        let paths = self.digest.walk.paths.as_ref();
+        let paths = self.walk.paths.as_ref();
         paths.inspect(|paths| paths.mute(true));
         self.key = key.serialize(self.digest)?;
         paths.inspect(|paths| paths.mute(false));
@@ -153,11 +156,11 @@ impl SerializeMap for Parts<'_> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
-        if let Some(paths) = &self.digest.walk.paths {
+        if let Some(paths) = &self.walk.paths {
             paths.key(self.key);
         }
         let value = value.serialize(self.digest)?;
-        if let Some(paths) = &self.digest.walk.paths {
+        if let Some(paths) = &self.walk.paths {
             paths.leave();
         }
         self.add(mix(self.key, value));

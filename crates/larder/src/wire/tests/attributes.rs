@@ -21,8 +21,6 @@ where
     wire(codec).encode_compared(value, &envelope(), None, Some(&comparison))
 }
 
-const TEXTS: [Codec; 2] = [Codec::MessagePack, Codec::Json];
-
 /// The type with these attributes, and one value of it.
 macro_rules! case {
     ({ $(#[$attribute:meta])* $field:ident: $ty:ty = $value:expr $(, $more:ident: $more_ty:ty = $more_value:expr)* $(,)? }) => {{
@@ -120,8 +118,11 @@ fn an_alias_hides_no_field() {
     }
     for codec in TEXTS {
         let encoded = wire(codec).encode(&Account { email: "a".into(), password: None }, &envelope(), None);
-        let refused = Unencodable::OneSided { of: "Account", name: "password", is_written: false };
-        assert_eq!(encoded, Err(refused));
+        let refused = matches!(
+            encoded,
+            Err(Unencodable::OneSided { of: "Account", name: "password", is_written: false })
+        );
+        assert!(refused, "{encoded:?}");
     }
 }
 
@@ -338,12 +339,8 @@ mod compared_by_the_macros {
             wire(Codec::Json).encode_compared(&Shown { id: 1, note }, &envelope(), None, Some(&comparison))
         };
         let is_lost = |note| {
-            let shown = Unencodable::Changed {
-                codec: "JSON",
-                at: None,
-                evidence: crate::value::comparison::Evidence::Shown,
-            };
-            encode(note) == Err(shown)
+            let shown = crate::value::comparison::Evidence::Shown;
+            matches!(encode(note), Err(Unencodable::Changed { at: None, evidence, .. }) if evidence == shown)
         };
         assert!(encode(0).is_ok());
         assert!(is_lost(1));
@@ -393,69 +390,4 @@ mod compared_by_the_macros {
         ));
         assert!(encode(None).is_ok());
     }
-}
-
-#[test]
-fn a_panic_is_a_reason() {
-    #[derive(Debug, Clone, Serialize, Deserialize)]
-    #[serde(from = "u8")]
-    struct Panics(u8);
-    impl From<u8> for Panics {
-        fn from(number: u8) -> Self {
-            assert_ne!(number, 13, "part of the test");
-            Self(number)
-        }
-    }
-    #[derive(Debug, Clone, Serialize, Deserialize)]
-    struct Unequal(u8);
-    impl PartialEq for Unequal {
-        fn eq(&self, _: &Self) -> bool {
-            panic!("part of the test")
-        }
-    }
-    for codec in TEXTS {
-        let comparison = Comparison::new().by_eq();
-        let encoded = wire(codec).encode_compared(&Unequal(1), &envelope(), None, Some(&comparison));
-        assert_eq!(encoded, Err(Unencodable::Panicked));
-    }
-    let written = wire(Codec::Json).encode(&Wrapped(Panics(13)), &envelope(), None);
-    assert_eq!(written, Err(Unencodable::Panicked));
-
-    #[derive(Debug, Clone, Serialize, Deserialize)]
-    struct Wrapped(Panics);
-    let payload = b"13";
-    assert_eq!(
-        wire(Codec::Json).decode::<u8>(&message::<u8>(Codec::Json, payload), None).map(|it| it.value),
-        Ok(13)
-    );
-}
-
-#[test]
-fn deep_values_are_shared_as_deep_as_the_codec_reads() {
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct Node {
-        next: Option<Box<Node>>,
-    }
-    fn nested(nodes: usize) -> Node {
-        (1..nodes).fold(Node { next: None }, |next, _| Node { next: Some(Box::new(next)) })
-    }
-    std::thread::Builder::new()
-        .stack_size(Limits::STACK)
-        .spawn(|| {
-            for (codec, most) in [(Codec::Json, 127), (Codec::MessagePack, 1_023)] {
-                assert!(matches!(
-                    wire(codec).encode(&nested(80), &envelope(), None),
-                    Err(Unencodable::TooDeep { limit: 128, .. })
-                ));
-                let deep = wire(codec).deep();
-                let message = deep.encode(&nested(most), &envelope(), None).unwrap();
-                assert_eq!(deep.decode::<Node>(&message, None).unwrap().value, nested(most));
-                assert!(wire(codec).decode::<Node>(&message, None).is_err());
-                let refused = deep.encode(&nested(most + 2), &envelope(), None);
-                assert_eq!(refused, Err(Unencodable::TooDeep { codec: codec.name(), limit: most }));
-            }
-        })
-        .unwrap()
-        .join()
-        .unwrap();
 }

@@ -15,8 +15,6 @@ macro_rules! read {
     }};
 }
 
-const TEXTS: [Codec; 2] = [Codec::MessagePack, Codec::Json];
-
 #[test]
 fn fields() {
     macro_rules! into {

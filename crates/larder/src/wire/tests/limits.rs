@@ -11,14 +11,10 @@ fn limited(largest_stored: usize, largest_raw: usize) -> Wire {
 fn a_large_value_is_not_written() {
     let text = "a".repeat(10_000);
     assert!(limited(1_000, 20_000).encode(&text, &envelope(), None).is_ok());
-    assert_eq!(
-        limited(1_000, 9_000).encode(&text, &envelope(), None),
-        Err(Unencodable::TooLarge { limit: 9_000 })
-    );
-    assert_eq!(
-        limited(100, 20_000).encode(&text, &envelope(), None),
-        Err(Unencodable::TooLarge { limit: 100 })
-    );
+    for (largest_stored, largest_raw, exceeded) in [(1_000, 9_000, 9_000), (100, 20_000, 100)] {
+        let outcome = limited(largest_stored, largest_raw).encode(&text, &envelope(), None);
+        assert!(matches!(outcome, Err(Unencodable::TooLarge { limit }) if limit == exceeded), "{outcome:?}");
+    }
 }
 
 #[test]
@@ -62,7 +58,7 @@ fn more_scopes_than_fit_are_not_written() {
     assert_eq!(Wire::default().decode::<u8>(&message, None).unwrap().envelope, wide);
     wide.scopes.extend([ScopeHash::ALL]);
     let outcome = Wire::default().encode(&1_u8, &wide, None);
-    assert_eq!(outcome, Err(Unencodable::TooManyScopes { count: 4_097 }));
+    assert!(matches!(outcome, Err(Unencodable::TooManyScopes { count: 4_097 })), "{outcome:?}");
 }
 
 #[test]

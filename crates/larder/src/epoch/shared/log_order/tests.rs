@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::epoch::{
     LocalOrder,
-    shared::{Parcel, SharedEpochs},
+    shared::{OutboxBatch, SharedEpochs},
 };
 
 const SCOPES: u64 = 4;
@@ -57,7 +57,7 @@ fn scope(number: u64) -> ScopeHash {
 struct World {
     epochs: SharedEpochs,
     records: Vec<Record>,
-    under_way: Option<Parcel>,
+    under_way: Option<OutboxBatch>,
     // The reference:
     /// Which records are known.
     known: Vec<bool>,
@@ -117,21 +117,21 @@ impl World {
                 self.enter(scope(number));
             }
             Step::Append => {
-                let Some(parcel) = self.epochs.take(usize::MAX) else { return };
+                let Some(batch) = self.epochs.take(usize::MAX) else { return };
                 for (scope, attempt) in &mut self.inside {
-                    if parcel.scopes.contains(scope) {
-                        *attempt = Some(parcel.attempt);
+                    if batch.scopes.contains(scope) {
+                        *attempt = Some(batch.attempt);
                     }
                 }
-                self.append(Some(parcel.attempt), parcel.scopes.clone());
-                self.under_way = Some(parcel);
+                self.append(Some(batch.attempt), batch.scopes.clone());
+                self.under_way = Some(batch);
             }
             Step::Fail => {
-                let Some(parcel) = self.under_way.take() else { return };
+                let Some(batch) = self.under_way.take() else { return };
                 for (_, attempt) in &mut self.inside {
-                    *attempt = attempt.filter(|attempt| *attempt != parcel.attempt);
+                    *attempt = attempt.filter(|attempt| *attempt != batch.attempt);
                 }
-                self.log().outbox().failed(parcel);
+                self.log().outbox().failed(batch);
             }
             Step::Follow(most) => self.follow(most),
             Step::Start => self.start(),

@@ -28,11 +28,11 @@ fn now<R>(future: impl Future<Output = R>) -> Option<R> {
 }
 
 /// Takes what waits, and has it read back.
-fn deliver(outbox: &Outbox, epoch: u64) -> Parcel {
-    let parcel = outbox.take(usize::MAX).expect("something waits");
-    outbox.named(parcel.attempt, Epoch(epoch));
-    outbox.echo(parcel.attempt, &parcel.scopes, Epoch(epoch));
-    parcel
+fn deliver(outbox: &Outbox, epoch: u64) -> OutboxBatch {
+    let batch = outbox.take(usize::MAX).expect("something waits");
+    outbox.named(batch.attempt, Epoch(epoch));
+    outbox.echo(batch.attempt, &batch.scopes, Epoch(epoch));
+    batch
 }
 
 /// As if all that is remembered had happened so much earlier.
@@ -58,11 +58,11 @@ fn a_scope_is_inside_from_the_call_to_the_echo() {
     assert!(!outbox.covers(&scopes([1])));
     outbox.add(&scopes([1]), []);
     assert!(outbox.covers(&scopes([9, 1])) && !outbox.covers(&scopes([9])));
-    let parcel = outbox.take(usize::MAX).unwrap();
+    let batch = outbox.take(usize::MAX).unwrap();
     assert!(outbox.covers(&scopes([1])), "under way");
-    outbox.named(parcel.attempt, Epoch(5));
+    outbox.named(batch.attempt, Epoch(5));
     assert!(outbox.covers(&scopes([1])), "appended, and not read back");
-    outbox.echo(parcel.attempt, &parcel.scopes, Epoch(5));
+    outbox.echo(batch.attempt, &batch.scopes, Epoch(5));
     assert!(!outbox.covers(&scopes([1])));
     assert_eq!(outbox.len(), 0);
 }
@@ -118,10 +118,10 @@ fn a_failed_attempt_waits_again() {
 fn a_reply_may_come_after_the_echo() {
     let outbox = Outbox::default();
     let told = outbox.add(&scopes([1]), []);
-    let parcel = outbox.take(usize::MAX).unwrap();
-    outbox.echo(parcel.attempt, &parcel.scopes, Epoch(5));
+    let batch = outbox.take(usize::MAX).unwrap();
+    outbox.echo(batch.attempt, &batch.scopes, Epoch(5));
     assert_eq!((now(told.echoed()), now(told.named())), (Some(()), None));
-    outbox.named(parcel.attempt, Epoch(5));
+    outbox.named(batch.attempt, Epoch(5));
     assert_eq!(now(told.named()), Some(Epoch(5)));
     assert!(lock(&outbox.state).callers.under_way.is_empty());
 }
@@ -130,9 +130,9 @@ fn a_reply_may_come_after_the_echo() {
 fn what_failed_after_its_echo_waits_no_longer() {
     let outbox = Outbox::default();
     outbox.add(&scopes([1]), []);
-    let parcel = outbox.take(usize::MAX).unwrap();
-    outbox.echo(parcel.attempt, &parcel.scopes, Epoch(5));
-    outbox.failed(parcel);
+    let batch = outbox.take(usize::MAX).unwrap();
+    outbox.echo(batch.attempt, &batch.scopes, Epoch(5));
+    outbox.failed(batch);
     assert!(!outbox.covers(&scopes([1])));
     assert!(outbox.take(usize::MAX).is_none());
 }
@@ -170,9 +170,9 @@ fn keys_are_deleted_once_whatever_becomes_of_the_record() {
     let outbox = Outbox::default();
     outbox.add(&scopes([1]), [Arc::from("one")]);
     assert!(outbox.has_deletions());
-    let parcel = outbox.take(usize::MAX).unwrap();
+    let batch = outbox.take(usize::MAX).unwrap();
     assert_eq!(outbox.take_deletions(usize::MAX), [Arc::from("one")]);
-    outbox.failed(parcel);
+    outbox.failed(batch);
     outbox.append_again();
     assert!(outbox.has_work() && !outbox.has_deletions());
     assert!(outbox.take_deletions(usize::MAX).is_empty());
@@ -197,11 +197,11 @@ fn what_covers_everything_waits_alone() {
     outbox.add(&[ScopeHash::ALL], []);
     let told = outbox.add(&scopes(20..30), []);
     assert_eq!(outbox.len(), 1);
-    let parcel = outbox.take(usize::MAX).unwrap();
-    assert_eq!(parcel.scopes, [ScopeHash::ALL]);
+    let batch = outbox.take(usize::MAX).unwrap();
+    assert_eq!(batch.scopes, [ScopeHash::ALL]);
     // From here on it covers no longer what comes.
     outbox.add(&scopes([7]), []);
-    outbox.echo(parcel.attempt, &parcel.scopes, Epoch(5));
+    outbox.echo(batch.attempt, &batch.scopes, Epoch(5));
     assert!(now(told.echoed()).is_some());
     assert_eq!(deliver(&outbox, 6).scopes, scopes([7]));
 }
@@ -300,8 +300,8 @@ fn those_who_do_not_wait_are_let_go() {
     let waits = outbox.add(&scopes([1]), []);
     for number in 0..1_000 {
         drop(outbox.add(&scopes([number]), []));
-        let parcel = outbox.take(usize::MAX).unwrap();
-        outbox.failed(parcel);
+        let batch = outbox.take(usize::MAX).unwrap();
+        outbox.failed(batch);
     }
     assert_eq!(lock(&outbox.state).callers.failed.len(), 1);
     while outbox.len() > 0 {
@@ -317,8 +317,8 @@ fn the_sender_is_woken() {
     outbox.add(&scopes([1]), []);
     outbox.ring();
     assert!(now(outbox.wait()).is_some());
-    let parcel = outbox.take(usize::MAX).unwrap();
-    outbox.failed(parcel);
+    let batch = outbox.take(usize::MAX).unwrap();
+    outbox.failed(batch);
     assert!(now(outbox.wait()).is_some());
 }
 

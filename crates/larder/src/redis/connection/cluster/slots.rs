@@ -7,8 +7,10 @@ use crate::redis::{
     config::Config,
     connection::{
         ConnectError,
-        dial::{Address, ask, text, words},
+        address::Address,
+        dial::ask,
         server_kind::Urls,
+        words::{text, words},
     },
     url::Node,
 };

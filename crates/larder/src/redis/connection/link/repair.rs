@@ -3,18 +3,15 @@
 use std::sync::Weak;
 
 use super::{
-    Acquire, Address, Arc, AtomicBool, ConnectError, Destination, Dialed, Duration, Handle, Instant, Link,
-    Live, Relaxed, Release, ServerInfo, Spares, Stage,
+    Acquire, Address, Arc, AtomicBool, ConnectError, Destination, Dialed, Duration, Handle, Instant, Live,
+    Relaxed, Release, ServerInfo, ServerLink, Spares, Stage,
 };
 use crate::{
     link::Operation,
     redis::{
         backoff::jittered,
         capabilities,
-        connection::{
-            dial::{dial, words},
-            sentinel,
-        },
+        connection::{dial::dial, sentinel, words::words},
         findings::Findings,
     },
     sync::plain::lock,
@@ -30,18 +27,9 @@ const ADMISSION: (Duration, Duration) = (Duration::from_millis(5), Duration::fro
 /// So many attempts are refused, in half a second, before callers no longer wait.
 const PATIENCE: u32 = 8;
 
-/// Who repairs a line.
-#[derive(Debug, Default)]
-pub(super) struct Repair {
-    /// The task that may: those with a lower number have been replaced.
-    task: u64,
-    /// When it will have done its next step. A task whose runtime no longer runs it is replaced after that.
-    due: Option<Instant>,
-}
-
 /// Lets another task begin, however this one ends.
 struct Ended {
-    link: Weak<Link>,
+    link: Weak<ServerLink>,
     line: usize,
     task: u64,
 }
@@ -60,13 +48,13 @@ impl Drop for Ended {
     }
 }
 
-enum Attempt {
+enum ConnectAttempt {
     Connected(Dialed, Address, u64, Arc<AtomicBool>),
     NotAdmitted,
     Failed(ConnectError),
 }
 
-impl Link {
+impl ServerLink {
     /// Starts a task that connects, unless there is a connection or such a task.
     pub(super) fn ensure_repair(self: &Arc<Self>, index: usize, runtime: &Handle) {
         let line = &self.lines[index];
@@ -78,7 +66,7 @@ impl Link {
         repair.task += 1;
         repair.due = Some(now + self.step());
         line.stage.send_if_modified(|stage| match stage {
-            Stage::Down(..) => false,
+            Stage::Down { .. } => false,
             stage => {
                 *stage = Stage::Connecting;
                 true
@@ -105,12 +93,12 @@ impl Link {
         current
     }
 
-    async fn attempt(self: &Arc<Self>, line: usize) -> Attempt {
+    async fn attempt(self: &Arc<Self>, line: usize) -> ConnectAttempt {
         let address = match &self.destination {
             Destination::Fixed(address) => address.clone(),
             Destination::Master(name) => match sentinel::master(&self.config, name).await {
                 Ok(node) => Address::Tcp(node),
-                Err(error) => return Attempt::Failed(error),
+                Err(error) => return ConnectAttempt::Failed(error),
             },
         };
         let generation = self.generations.fetch_add(1, Relaxed) + 1;
@@ -127,10 +115,10 @@ impl Link {
         let questions = capabilities::questions(&self.config.prefix);
         match dial(&self.config, &address, &self.config.client_name, questions, at_end).await {
             Ok(dialed) if self.admit.as_ref().is_none_or(|admit| admit(&dialed.server_info)) => {
-                Attempt::Connected(dialed, address, generation, ended)
+                ConnectAttempt::Connected(dialed, address, generation, ended)
             }
-            Ok(_) => Attempt::NotAdmitted,
-            Err(error) => Attempt::Failed(error),
+            Ok(_) => ConnectAttempt::NotAdmitted,
+            Err(error) => ConnectAttempt::Failed(error),
         }
     }
 
@@ -171,9 +159,10 @@ impl Link {
             }
             None => self.report_down(&error.in_full()),
         }
+        let name = self.name();
         self.lines[index].stage.send_modify(|stage| {
-            let attempts = if let Stage::Down(attempts, _) = stage { *attempts } else { 0 };
-            *stage = Stage::Down(attempts.saturating_add(1), error);
+            let attempts = if let Stage::Down { attempts, .. } = stage { *attempts } else { 0 };
+            *stage = Stage::down(attempts.saturating_add(1), error, &name);
         });
     }
 
@@ -240,7 +229,7 @@ async fn repair_line(this: &Ended) {
             return;
         }
         match outcome {
-            Attempt::Connected(dialed, address, generation, ended) => {
+            ConnectAttempt::Connected(dialed, address, generation, ended) => {
                 link.connected(
                     this.line,
                     Live { dialed, address, generation, ended, spares: Spares::default() },
@@ -251,17 +240,18 @@ async fn repair_line(this: &Ended) {
                 }
                 return;
             }
-            Attempt::NotAdmitted => {
+            ConnectAttempt::NotAdmitted => {
                 refused += 1;
                 link.breaker.probed_in_vain();
                 // At first callers wait: the log is just about to be followed there.
                 if refused > PATIENCE {
                     let reason = "the invalidation log does not know this server yet";
                     // No failed attempt: the server is there.
-                    link.lines[this.line].stage.send_replace(Stage::Down(0, ConnectError::transient(reason)));
+                    let down = Stage::down(0, ConnectError::transient(reason), &link.name());
+                    link.lines[this.line].stage.send_replace(down);
                 }
             }
-            Attempt::Failed(error) => {
+            ConnectAttempt::Failed(error) => {
                 refused = 0;
                 link.not_connected(this.line, error);
             }
@@ -270,7 +260,7 @@ async fn repair_line(this: &Ended) {
 }
 
 /// Leaves a master that most sentinels have replaced.
-async fn watch_master(link: Weak<Link>, generation: u64) {
+async fn watch_master(link: Weak<ServerLink>, generation: u64) {
     loop {
         tokio::time::sleep(jittered(WATCH, 0, WATCH, fastrand::f64())).await;
         let Some(link) = link.upgrade() else { return };
@@ -284,7 +274,7 @@ async fn watch_master(link: Weak<Link>, generation: u64) {
 }
 
 /// Says something on a connection often enough that nothing in between takes it for idle.
-async fn keep_alive(link: Weak<Link>, line: usize, generation: u64, pause: Duration) {
+async fn keep_alive(link: Weak<ServerLink>, line: usize, generation: u64, pause: Duration) {
     loop {
         tokio::time::sleep(pause).await;
         let Some(link) = link.upgrade() else { return };

@@ -54,11 +54,11 @@ fn entries_and_counters_are_deleted_when_the_call_returns() {
 fn entries_may_be_deleted_elsewhere() {
     let server = RedisServer::start();
     let (sender, keys) = std::sync::mpsc::channel();
-    let unlink = move |keys: Vec<String>| -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    let unlink = move |keys: Vec<String>| -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
         sender.send(keys).unwrap();
         Box::pin(std::future::ready(()))
     };
-    let settings = Settings { unlink: Some(Arc::new(unlink)), ..settings() };
+    let settings = LogSettings { unlink: Some(Arc::new(unlink)), ..settings() };
     let a = Process::start_with(&server.url(), PREFIX, settings);
     server.command::<()>(&["SET", "p:e:k", "1"]);
     wait(a.invalidate("k").echoed());

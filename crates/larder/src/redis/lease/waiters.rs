@@ -12,18 +12,18 @@ use crate::{
 
 /// Those who wait, by the key that they wait for.
 #[derive(Debug, Default)]
-pub(crate) struct Wakes(Mutex<HashMap<ScopeHash, watch::Sender<Option<bool>>>>);
+pub(crate) struct LeaseWaiters(Mutex<HashMap<ScopeHash, watch::Sender<Option<bool>>>>);
 
-impl Wakes {
+impl LeaseWaiters {
     /// Waits for the next wake of this key from now on; true if its value was stored.
     pub(crate) fn listen(&self, key: ScopeHash) -> impl Future<Output = bool> + use<> {
-        let mut wakes = lock(&self.0);
-        if wakes.len() >= MANY && wakes.len().is_power_of_two() {
-            wakes.retain(|_, wake| wake.receiver_count() > 0);
+        let mut waiters = lock(&self.0);
+        if waiters.len() >= MANY && waiters.len().is_power_of_two() {
+            waiters.retain(|_, waiter| waiter.receiver_count() > 0);
         }
-        let mut wake = wakes.entry(key).or_insert_with(|| watch::Sender::new(None)).subscribe();
+        let mut waiter = waiters.entry(key).or_insert_with(|| watch::Sender::new(None)).subscribe();
         async move {
-            match wake.wait_for(Option::is_some).await {
+            match waiter.wait_for(Option::is_some).await {
                 Ok(filled) => filled.unwrap_or(true),
                 // No more will be said: look again.
                 Err(_) => true,
@@ -33,10 +33,10 @@ impl Wakes {
 
     /// Wakes those who wait for this key.
     pub(crate) fn wake(&self, key: ScopeHash, filled: bool) {
-        let wake = lock(&self.0).remove(&key);
-        if let Some(wake) = wake {
+        let waiter = lock(&self.0).remove(&key);
+        if let Some(waiter) = waiter {
             // It calls wakers: code that is not larder's, on the thread that reads the log.
-            let _ = panic_guard::contain(|| wake.send_replace(Some(filled)));
+            let _ = panic_guard::contain(|| waiter.send_replace(Some(filled)));
         }
     }
 }

@@ -1,0 +1,97 @@
+//! From a builder to a cache that is connected.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use futures_util::future::try_join;
+
+use super::{
+    RedisCache, Remote,
+    config::{self, Config, RedisCacheBuilder},
+    connection::Connections,
+    key_names::KeyNames,
+    lease::LeaseWaiters,
+    log::OnWake,
+    log_connector,
+    recent_timeout::RecentTimeout,
+    unshareable::Unshareable,
+};
+use crate::{cache_core::Core, error::Result};
+
+impl RedisCacheBuilder {
+    /// Connects, and begins to follow the invalidation log.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is wrong, if a server refuses (a wrong password, too old a release), or if no connection could
+    /// be made after [`connect_attempts`](Self::connect_attempts).
+    pub async fn connect(self) -> Result<RedisCache> {
+        let patience = self.patience();
+        let cache = self.connect_lazily()?;
+        let remote = &cache.remote;
+        // Together: a connection is admitted once the log is followed.
+        try_join(remote.connections.ready(), remote.wait_for_log(patience)).await?;
+        Ok(cache)
+    }
+
+    /// A cache that connects as soon as it can, beginning now: to start a program while Redis is down, so that
+    /// everything is a miss. Outside of a tokio runtime, the first call begins.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is wrong.
+    pub fn connect_lazily(self) -> Result<RedisCache> {
+        let settings = self.settings;
+        settings.check()?;
+        let config = Arc::new(self.config()?);
+        if !config.has_own_prefix {
+            warn_of_default_prefix();
+        }
+        let log = log_connector::open_log(&config, settings);
+        // What one cache on this log finds out, all of them know.
+        let findings = log.findings().clone();
+        let config = Arc::new(Config { findings: findings.clone(), ..Config::clone(&config) });
+        let lease_waiters = Arc::new(LeaseWaiters::default());
+        let on_wake: Arc<OnWake> = Arc::new({
+            let lease_waiters = lease_waiters.clone();
+            move |key, filled| lease_waiters.wake(key, filled)
+        });
+        log.on_wake(Arc::downgrade(&on_wake));
+        let connections = Connections::new(config.clone(), Some(log_connector::admission(&log)));
+        connections.begin();
+        let core = Core::builder().epochs(log.epochs().clone()).build();
+        let remote = Remote {
+            connections,
+            names: KeyNames::new(&config.prefix),
+            wire: settings.wire,
+            unshareable: Unshareable::default(),
+            lease_waiters,
+            recent_timeout: RecentTimeout::default(),
+            findings,
+            _on_wake: on_wake,
+            deadline: config.deadline,
+            lease_lifetime: settings.lease_lifetime,
+            has_own_prefix: config.has_own_prefix,
+            log,
+        };
+        Ok(RedisCache { core, remote: Arc::new(remote), unshared: Arc::default() })
+    }
+}
+
+/// Says once that others may have the same prefix.
+fn warn_of_default_prefix() {
+    // No `Once`: it would be poisoned for ever by a subscriber that panics.
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        crate::panic_guard::report!(
+            warn,
+            prefix = config::DEFAULT_PREFIX,
+            mend = "name one of your own: ?prefix=shop in the URL, LARDER_PREFIX=shop in the environment, or \
+                    RedisCacheBuilder::prefix",
+            "the keys in Redis begin with the default prefix, which every program has that names none: two of them on \
+             one server read each other's values"
+        );
+    }
+}

@@ -1,0 +1,39 @@
+//! An error and what it came from, in one line: for a log, which shows no causes.
+
+use std::{error::Error, fmt::Write};
+
+use crate::error::Cause;
+
+/// Causes that are shown: a chain that is meant to be read is shorter, and one that runs in a circle has no end.
+const MOST: usize = 32;
+
+/// What went wrong, and all that it came from.
+pub(super) fn in_full(reason: &str, cause: Option<&Cause>) -> String {
+    let mut text = reason.to_owned();
+    let first = cause.map(|cause| &**cause as &(dyn Error + 'static));
+    for error in std::iter::successors(first, |&error| error.source()).take(MOST) {
+        // A `String` takes everything; what a foreign `Display` refuses is left out.
+        _ = write!(text, ": {error}");
+    }
+    text.replace(['\r', '\n'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, sync::Arc};
+
+    use super::*;
+    use crate::error::{self, Kind};
+
+    #[test]
+    fn each_cause_is_in_the_line() {
+        let refused: Cause = Arc::new(io::Error::other("refused\r\nby a proxy"));
+        let connect = Kind::Connect { address: "a:1".into(), reason: "no way".into(), cause: Some(refused) };
+        let connect: Cause = Arc::new(error::Error::from(connect));
+        assert_eq!(in_full("no connection", None), "no connection");
+        assert_eq!(
+            in_full("no connection", Some(&connect)),
+            "no connection: cannot connect to a:1: no way: refused  by a proxy"
+        );
+    }
+}

@@ -1,0 +1,27 @@
+//! How a log is followed, and whom it calls.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use crate::{epoch::LocalOrder, redis::findings::Findings, scope::ScopeHash};
+
+/// Deletes keys where they do not lie on the server that has the log. Its errors are its own.
+pub(crate) type Unlink = dyn Fn(Vec<String>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
+
+/// Told of wakes on the log's thread: must return at once.
+pub(crate) type OnWake = dyn Fn(ScopeHash, bool) + Send + Sync;
+
+/// How a log is followed.
+pub(crate) struct LogSettings {
+    /// The order of changes of this process.
+    pub(crate) order: Arc<LocalOrder>,
+    /// How many scopes' changes are remembered, in local order and in log order.
+    pub(crate) slots: usize,
+    /// For how long things may be served out of touch, where a cache sets a limit.
+    pub(crate) freshness: Option<Duration>,
+    /// How long a command may take.
+    pub(crate) deadline: Duration,
+    /// How keys are deleted; with the append where there is none.
+    pub(crate) unlink: Option<Arc<Unlink>>,
+    /// What was found out about the servers.
+    pub(crate) findings: Arc<Findings>,
+}
