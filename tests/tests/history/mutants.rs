@@ -38,7 +38,7 @@ const LOCAL: [Rule; 7] = [
 
 /// Rules between processes, and what finds them out.
 ///
-/// Not here is what no history shows, and what the model (`tests/model.rs`) and the model checker (the tests in
+/// Not here is what no history shows, and what the model (`tests/model`) and the model checker (the tests in
 /// `larder` whose names begin with `loom`) show instead:
 ///
 /// - whose harm takes two threads within a few instructions: `NowBeforeSlots`, `PositionBeforeSlots`,

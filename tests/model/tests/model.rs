@@ -1,14 +1,14 @@
 //! The model of the one rule, searched to its end: all rules hold, each mutant is caught.
 //!
 //! A failure prints the shortest way to it. `LARDER_SOAK=1` searches deeper, for minutes to hours:
-//! `LARDER_SOAK=1 cargo test -p larder-tests --test model`.
+//! `LARDER_SOAK=1 cargo test -p larder-model --test model`.
 
 #![expect(clippy::print_stdout, reason = "shown on failure and with --nocapture")]
 
-use larder_tests::model::config::Config;
-use larder_tests::model::configs;
-use larder_tests::model::mutant::Mutant;
-use larder_tests::model::search::{Outcome, search};
+use larder_model::config::Config;
+use larder_model::configs;
+use larder_model::mutant::Mutant;
+use larder_model::search::{Outcome, search};
 
 /// Room for the largest configuration, and an end for one whose bounds are a mistake.
 const MOST: usize = 5_000_000;

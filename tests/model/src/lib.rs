@@ -6,9 +6,9 @@
 //! that the design names, and must be caught in the configuration that [`configs::catches`] gives.
 //!
 //! ```text
-//! cargo test -p larder-tests --test model                  # half a minute
-//! cargo test -p larder-tests --test model caught -- --nocapture     # the mutants' traces
-//! LARDER_SOAK=1 cargo test -p larder-tests --test model -- --test-threads=1
+//! cargo test -p larder-model --test model                  # half a minute
+//! cargo test -p larder-model --test model caught -- --nocapture     # the mutants' traces
+//! LARDER_SOAK=1 cargo test -p larder-model --test model -- --test-threads=1
 //! ```
 //!
 //! # What there is
