@@ -66,7 +66,7 @@ impl Context {
     }
 
     /// Calls a function as a part of the computation, on any thread: what it reads from caches covers the computation's
-    /// value too. The counterpart of [`in_current_computation`] for threads.
+    /// value too. The counterpart of [`in_current_computation`](crate::in_current_computation) for threads.
     ///
     /// Only what is read before the computation ends can count, so wait for the thread inside of it. Without this, what a
     /// thread reads does not count; and a thread that asks for the very key that the computation waiting for it is for
