@@ -16,7 +16,7 @@ use std::{
 use larder_benches::{
     counter::Counter,
     guard::Recorded,
-    operations::{BASE, OPERATIONS, Operation},
+    operations::{OPERATIONS, Operation},
 };
 
 /// The program that runs one operation, or takes the time of all.

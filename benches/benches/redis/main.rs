@@ -102,13 +102,15 @@ fn table(name: &str, group: &Group, timings: &[Timing]) {
 #[expect(clippy::print_stdout, reason = "it is what this is for")]
 fn instructions(index: usize, group: &Group, url: &str) {
     let Some(counter) = Counter::find() else { return };
+    let program = std::env::current_exe().expect("the program has a path");
+    let program = program.to_str().expect("its path is a text");
     println!("| instructions by {} | one task | to raw | 64 tasks | to raw |", counter.name());
     println!("| --- | --: | --: | --: | --: |");
     let mut base = None;
     for (number, way) in group.ways.iter().enumerate() {
         let count = |tasks: u64, times: u64| {
             let arguments = ["--run", url, &index.to_string(), &number.to_string(), &tasks.to_string()];
-            counter.measure(&arguments, times).unwrap_or(f64::NAN)
+            counter.measure(program, &arguments, times).unwrap_or(f64::NAN)
         };
         let counts = [count(1, group.times * 4), count(64, (group.times * 8).next_multiple_of(64))];
         let base = base.get_or_insert(counts);

@@ -66,6 +66,9 @@ pub(crate) struct Table {
     usage: CachePadded<Usage>,
 }
 
+/// The set of an entry, its way in there, and the entry.
+type Place<'t> = (&'t Set, usize, Guard<Option<Arc<Stored>>>);
+
 #[derive(Default)]
 struct Usage {
     entries: AtomicUsize,
@@ -154,7 +157,7 @@ impl Table {
     }
 
     /// The set that a key lies in, with its way and its entry.
-    fn find(&self, hash: u64, key: &str) -> Option<(&Set, usize, Guard<Option<Arc<Stored>>>)> {
+    fn find(&self, hash: u64, key: &str) -> Option<Place<'_>> {
         let count = self.sets.count();
         [hash, second(hash)].into_iter().find_map(|picks| {
             let set = self.sets.of(picks, count);
