@@ -3,6 +3,7 @@
 mod as_template;
 mod duration;
 mod given;
+mod named;
 mod value;
 
 use proc_macro2::{Span, TokenStream};
@@ -15,7 +16,8 @@ use crate::suggest;
 
 pub(crate) use duration::Time;
 pub(crate) use given::{Given, Macro};
-pub(crate) use value::{Fraction, Namespace};
+pub(crate) use named::{Callee, Named};
+pub(crate) use value::{Elements, Fraction, Namespace};
 
 /// An option's name, how it is written, and where it may be given.
 struct Known {
@@ -24,8 +26,9 @@ struct Known {
     macros: &'static [Macro],
 }
 
-const EVERYWHERE: &[Macro] = &[Macro::Cached, Macro::CachePut, Macro::Invalidate];
-const STORING: &[Macro] = &[Macro::Cached, Macro::CachePut];
+const EVERYWHERE: &[Macro] = &[Macro::Cached, Macro::CachedMany, Macro::CachePut, Macro::Invalidate];
+const STORING: &[Macro] = &[Macro::Cached, Macro::CachedMany, Macro::CachePut];
+const COMPUTING: &[Macro] = &[Macro::Cached, Macro::CachedMany];
 const CACHED: &[Macro] = &[Macro::Cached];
 
 const fn known(name: &'static str, example: &'static str, macros: &'static [Macro]) -> Known {
@@ -35,7 +38,8 @@ const fn known(name: &'static str, example: &'static str, macros: &'static [Macr
 const OPTIONS: &[Known] = &[
     known("ttl", "ttl = 300", STORING),
     known("key", "key = \"user:<id>\"", STORING),
-    known("skip", "skip(db)", CACHED),
+    known("each", "each = id in ids", &[Macro::CachedMany]),
+    known("skip", "skip(db)", COMPUTING),
     known("tags", "tags = [\"org:<org>\"]", EVERYWHERE),
     known("namespace", "namespace = \"users\"", EVERYWHERE),
     known("schema", "schema = 2", EVERYWHERE),
@@ -46,17 +50,17 @@ const OPTIONS: &[Known] = &[
     known("refresh_ahead", "refresh_ahead = 0.8", STORING),
     known("negative_ttl", "negative_ttl = 10", STORING),
     known("share_err", "share_err = Error::shared", CACHED),
-    known("timeout", "timeout = \"200ms\"", CACHED),
+    known("timeout", "timeout = \"200ms\"", COMPUTING),
     known("lock", "lock = larder::Lock::Process", CACHED),
     known("when", "when = !fresh", CACHED),
     known("unless", "unless = |value| value.is_empty()", CACHED),
     known("if", "if = *result > 0", &[Macro::Invalidate]),
     known("local", "local", STORING),
     known("spawn", "spawn", CACHED),
-    known("takeover_after", "takeover_after = \"1s\"", CACHED),
-    known("detached", "detached", CACHED),
-    known("companions", "companions", CACHED),
-    known("shared_key", "shared_key", CACHED),
+    known("takeover_after", "takeover_after = \"1s\"", COMPUTING),
+    known("detached", "detached", COMPUTING),
+    known("companions", "companions", COMPUTING),
+    known("shared_key", "shared_key", COMPUTING),
     known("on", "on = ok", &[Macro::Invalidate]),
     known("crate", "crate = my_larder", EVERYWHERE),
 ];
@@ -66,8 +70,11 @@ const OPTIONS: &[Known] = &[
 pub(crate) struct Args {
     /// Bare string literals: the templates of `#[invalidate]`.
     pub(crate) templates: Vec<LitStr>,
+    /// Cached functions that `#[invalidate]` names.
+    pub(crate) functions: Vec<Named>,
     pub(crate) ttl: Option<Given<Time>>,
     pub(crate) key: Option<Given<LitStr>>,
+    pub(crate) each: Option<Given<Elements>>,
     pub(crate) skip: Vec<Ident>,
     pub(crate) tags: Vec<LitStr>,
     pub(crate) namespace: Option<Given<Namespace>>,
@@ -166,6 +173,10 @@ impl Args {
         if input.peek(Lit) {
             return self.parse_literal(input.parse()?, of);
         }
+        if of == Macro::Invalidate && named::begins(input, is_option) {
+            self.functions.push(named::parse(input)?);
+            return Ok(());
+        }
         if of != Macro::Invalidate && input.peek(Ident) && input.peek2(Token![::]) {
             // `Duration::from_secs(60)`
             let value: Expr = input.parse()?;
@@ -202,7 +213,7 @@ impl Args {
             Macro::Invalidate => format!(
                 "a key is a string literal, with arguments as `<name>`: write `#[invalidate({template:?})]`"
             ),
-            Macro::Cached | Macro::CachePut => {
+            Macro::Cached | Macro::CachedMany | Macro::CachePut => {
                 self.meant.push("key");
                 format!("expected an option of `{}`: did you mean `key = {template:?}`?", of.name())
             }
@@ -246,6 +257,7 @@ impl Args {
         match option.name {
             "ttl" => self.ttl = Some(value::time(name, input, example, of)?),
             "key" => self.key = Some(value::text(name, input, example)?),
+            "each" => self.each = Some(value::elements(name, input, example)?),
             "skip" => self.skip = value::names(&name, input, example)?,
             "tags" => self.tags = value::texts(&name, input, example)?,
             "namespace" => self.namespace = Some(value::namespace(name, input, example)?),
@@ -284,6 +296,11 @@ struct Unknown {
     meant: Option<&'static str>,
 }
 
+/// Whether any of the macros has an option of that name.
+fn is_option(name: &Ident) -> bool {
+    OPTIONS.iter().any(|option| name.unraw() == option.name)
+}
+
 /// The option of that name, or what there is.
 fn find(name: &Ident, of: Macro) -> Result<&'static Known, Unknown> {
     let text = name.unraw().to_string();
@@ -303,12 +320,20 @@ fn find(name: &Ident, of: Macro) -> Result<&'static Known, Unknown> {
                 format!("`{text}` is an option of {places}, not of `{}`", of.name())
             }
         };
-        return Err(Unknown { message, meant: None });
+        // It names what the key has.
+        let meant = (option.name == "each").then_some(option.name);
+        return Err(Unknown { message, meant });
     }
     let here = || OPTIONS.iter().filter(|option| option.macros.contains(&of)).map(|option| option.name);
     let meant = suggest::nearest(&text, here());
     let help = match meant {
         Some(near) => format!("did you mean `{near}`?"),
+        None if of == Macro::Invalidate => format!(
+            "a cached function is named with its arguments, `{text}(…)`, or with `{text}(..)` for all its keys; \
+             `{}` takes {}",
+            of.name(),
+            suggest::list(here())
+        ),
         None => format!("`{}` takes {}", of.name(), suggest::list(here())),
     };
     Err(Unknown { message: format!("unknown option `{text}`: {help}"), meant })

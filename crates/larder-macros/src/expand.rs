@@ -10,10 +10,14 @@ mod cached;
 mod companion_names;
 mod companions;
 mod identity;
+mod key_arguments;
 mod key_builder;
+mod many;
+mod named;
 mod names;
 mod policy;
 mod prologue;
+mod targets;
 mod text;
 mod writes;
 

@@ -41,6 +41,7 @@ pub(crate) enum Form {
     Blocking,
 }
 
+#[derive(Clone)]
 pub(crate) struct Receiver {
     /// `self`, or the local that `#[async_trait]` put in its place.
     pub(crate) ident: Ident,
@@ -49,6 +50,7 @@ pub(crate) struct Receiver {
     pub(crate) span: Span,
 }
 
+#[derive(Clone)]
 pub(crate) struct Argument {
     /// Its place among the inputs, the receiver included.
     pub(crate) index: usize,

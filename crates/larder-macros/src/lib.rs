@@ -1,5 +1,5 @@
 //! The attribute macros of [larder](https://docs.rs/larder): [`#[cached]`](macro@cached),
-//! [`#[invalidate]`](macro@invalidate) and [`#[cache_put]`](macro@cache_put). Use them through `larder`,
+//! [`#[cached_many]`](macro@cached_many), [`#[invalidate]`](macro@invalidate) and [`#[cache_put]`](macro@cache_put). Use them through `larder`,
 //! which exports them: what they write calls into it.
 
 mod args;
@@ -28,6 +28,12 @@ pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
     expand_cached(args.into(), item.into()).into()
 }
 
+#[doc = include_str!("../docs/cached_many.md")]
+#[proc_macro_attribute]
+pub fn cached_many(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand_caching(args.into(), item.into(), Macro::CachedMany).into()
+}
+
 /// Runs a function that changes something, and invalidates what was computed from it.
 ///
 /// ```
@@ -43,7 +49,7 @@ pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// # async fn main() { rename(&Db, 1, "Ann").await.unwrap() }
 /// ```
 ///
-/// What it drops is named in three ways:
+/// What it drops is named by [the function that keeps it](#cached-functions), or in three other ways:
 ///
 /// ```
 /// # use larder::invalidate;
@@ -80,6 +86,52 @@ pub fn cached(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> p
 /// # #[tokio::main]
 /// # async fn main() { place(1).await.unwrap(); }
 /// ```
+///
+/// # Cached functions
+///
+/// A cached function can be named itself, in place of its key: the compiler then sees to it that there is such a function,
+/// that it is cached, and that its arguments fit; and a new key, or another cache, is one in both places.
+///
+/// ```
+/// use larder::{cached, invalidate};
+///
+/// # struct Db;
+/// # impl Db { async fn rename(&self, _: u64, _: &str) -> Result<(), String> { Ok(()) } }
+/// #[cached(ttl = 300, key = "user:<id>", skip(db))]
+/// async fn user(db: &Db, id: u64) -> Result<String, String> {
+///     // …
+/// #   Ok(id.to_string())
+/// }
+///
+/// #[cached(ttl = "1h", key = "report:<year>:<month>")]
+/// async fn report(year: u32, month: u32) -> Vec<String> {
+///     // …
+/// #   Vec::new()
+/// }
+///
+/// #[invalidate(user(id), report(..))]
+/// async fn rename(db: &Db, id: u64, name: &str) -> Result<(), String> {
+///     db.rename(id, name).await
+/// }
+/// # #[tokio::main]
+/// # async fn main() { rename(&Db, 1, "Ann").await.unwrap() }
+/// ```
+///
+/// `user(id)` is the entry of that call. It takes what [`user::invalidate(id)`](macro@cached#companions) takes: the arguments
+/// that are in the key, and those that `cache` names. They are Rust expressions, which can use the arguments and `result`, and
+/// are evaluated before the function runs, if they do not name `result`. Of an argument that the function owns, a clone is
+/// used.
+///
+/// `report(..)` is all that the function keeps, and whatever else has a key that begins as its own do: the prefix in front of
+/// the first placeholder, here `report:`. Where the key does not begin with text that ends in `:`, the compiler says so, and
+/// what to do. Arguments that `cache` names stand in front: `report(&self.cache, ..)`.
+///
+/// Methods are named as they are called, `self.user(id)` and `self.users.user(id)`, and functions in an `impl` as
+/// `Users::user(id)` or `Self::user(id)`; they need the option [`companions`](macro@cached#companions). A path whose last but
+/// one name begins with a capital letter is taken for that of a type. Methods of traits have no companions, and are
+/// invalidated by their keys.
+///
+/// Each function is dropped from its own cache, so that `cache`, `namespace` and `schema` are for keys, prefixes and tags.
 ///
 /// # Lists and conditions
 ///
@@ -170,13 +222,17 @@ pub fn cache_put(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -
 }
 
 fn expand_cached(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand_caching(args, item, Macro::Cached)
+}
+
+fn expand_caching(args: TokenStream, item: TokenStream, of: Macro) -> TokenStream {
     let mut errors = Errors::default();
-    let args = Args::parse(args, Macro::Cached, &mut errors);
-    let Some(mut function) = Function::parse(item.clone(), Macro::Cached.name(), &mut errors) else {
+    let args = Args::parse(args, of, &mut errors);
+    let Some(mut function) = Function::parse(item.clone(), of.name(), &mut errors) else {
         return untouched(&errors, item);
     };
     function.associated |= args.names_self_type();
-    match Cached::new(args, &function, &mut errors) {
+    match Cached::new(args, &function, of, &mut errors) {
         Ok(model) => expand::cached(&model, &function),
         Err(known) => {
             let untouched = untouched(&errors, item);

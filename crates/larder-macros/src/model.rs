@@ -4,7 +4,9 @@ mod cache_expr;
 mod companions;
 mod coverage;
 mod each;
+mod elements;
 mod hidden;
+mod named;
 mod owned;
 mod policy;
 mod text;
@@ -22,12 +24,16 @@ use crate::template::{Purpose, Segment, Template};
 pub(crate) use cache_expr::{CacheExpr, Common};
 pub(crate) use companions::{Companions, KeyInputs};
 pub(crate) use each::{Condition, Each};
+pub(crate) use elements::List;
+pub(crate) use named::{Argument, NamedFunction, When};
 pub(crate) use policy::Policy;
-pub(crate) use text::{Piece, Root, Text, Value};
+pub(crate) use text::{Head, Piece, Root, Text, Value};
 
-/// `#[cached]`
+/// `#[cached]`, and `#[cached_many]`
 pub(crate) struct Cached {
     pub(crate) common: Common,
+    /// Of `#[cached_many]`.
+    pub(crate) list: Option<List>,
     pub(crate) key: Text,
     pub(crate) policy: Policy,
     pub(crate) when: Option<Expr>,
@@ -47,6 +53,7 @@ pub(crate) struct Cached {
 /// A `#[cached]` with errors: what is known of it, for companions that only type-check.
 pub(crate) struct FallbackItems {
     pub(crate) common: Common,
+    pub(crate) list: Option<List>,
     pub(crate) key: Text,
     pub(crate) companions: Companions,
 }
@@ -55,6 +62,7 @@ pub(crate) struct FallbackItems {
 pub(crate) struct Invalidate {
     pub(crate) common: Common,
     pub(crate) targets: Vec<Target>,
+    pub(crate) functions: Vec<NamedFunction>,
     pub(crate) on_ok: bool,
     pub(crate) condition: Option<Condition>,
 }
@@ -84,21 +92,27 @@ impl Cached {
     pub(crate) fn new(
         mut args: Args,
         function: &Function,
+        of: Macro,
         errors: &mut Errors,
     ) -> Result<Self, Box<FallbackItems>> {
-        check_output(function, Macro::Cached, errors);
+        check_output(function, of, errors);
         let prefix = prefix(&args);
-        let key = Self::key(&args, function, errors);
-        coverage::check_skip(function, &args, key.as_ref(), errors);
-        let skip_unread = args.not_understood() && args.attempted("skip") && args.skip.is_empty();
-        if let Some(key) = &key
-            && !skip_unread
-        {
-            coverage::check(function, &args.skip, key, errors);
+        let list = (of == Macro::CachedMany).then(|| elements::list(&mut args, function, errors));
+        if let Some(None) = list {
+            let (common, key) = (cache_expr::common(&mut args, function), Text::default());
+            return Err(Box::new(FallbackItems { common, list: None, key, companions: Companions::None }));
         }
-        without_effect::check_blocking(&args, function, errors);
+        let list = list.flatten();
+        let key = match (&list, args.attempted("each")) {
+            (None, true) => None,
+            _ => Self::checked_key(&args, list.as_ref().map_or(function, |list| &list.of_one), errors),
+        };
+        if of == Macro::Cached {
+            without_effect::check_blocking(&args, function, errors);
+        }
         without_effect::check_local(&args, function, errors);
-        let background = !function.is_blocking() && owned::background(&args, function, errors);
+        let background =
+            of == Macro::Cached && !function.is_blocking() && owned::background(&args, function, errors);
         let companions = Companions::choose(&args, function, errors);
         let common = cache_expr::common(&mut args, function);
         let unless = args.unless.take().map(|given| function.localized(given.value));
@@ -107,7 +121,7 @@ impl Cached {
         let shares_key = args.shared_key.take().is_some_and(|given| given.value);
         let when = args.when.take().map(|when| function.localized(when.value));
         without_effect::check(&args, errors);
-        let policy = policy::policy(&mut args, Macro::Cached, function, errors);
+        let policy = policy::policy(&mut args, of, function, errors);
         match (key, policy) {
             (Some(key), Some(mut policy)) if errors.is_empty() => {
                 let plain_self =
@@ -118,6 +132,7 @@ impl Cached {
                 let key = key.after(&prefix);
                 Ok(Self {
                     common,
+                    list,
                     key,
                     policy,
                     when,
@@ -129,8 +144,28 @@ impl Cached {
                     plain_self,
                 })
             }
-            (key, _) => Err(Box::new(FallbackItems { common, key: key.unwrap_or_default(), companions })),
+            (key, _) => {
+                Err(Box::new(FallbackItems { common, list, key: key.unwrap_or_default(), companions }))
+            }
         }
+    }
+
+    /// The function that keys are made for: that of one element, if there is a list.
+    pub(crate) fn keyed<'f>(&'f self, function: &'f Function) -> &'f Function {
+        self.list.as_ref().map_or(function, |list| &list.of_one)
+    }
+
+    /// The key, in which each argument is that is not skipped.
+    fn checked_key(args: &Args, function: &Function, errors: &mut Errors) -> Option<Text> {
+        let key = Self::key(args, function, errors);
+        coverage::check_skip(function, args, key.as_ref(), errors);
+        let skip_unread = args.not_understood() && args.attempted("skip") && args.skip.is_empty();
+        if let Some(key) = &key
+            && !skip_unread
+        {
+            coverage::check(function, &args.skip, key, errors);
+        }
+        key
     }
 
     fn key(args: &Args, function: &Function, errors: &mut Errors) -> Option<Text> {
@@ -182,16 +217,19 @@ impl Invalidate {
         let tags = policy::tags(&args, function, true, errors);
         tags.iter().for_each(|tag| each::check(tag, errors));
         targets.extend(tags.into_iter().map(|text| Target { kind: TargetKind::Tag, text }));
-        if args.templates.is_empty() && args.tags.is_empty() && !args.not_understood() {
+        let functions = named::functions(&mut args, function, errors);
+        let is_empty = functions.is_empty() && args.templates.is_empty() && args.tags.is_empty();
+        if is_empty && !args.not_understood() {
             errors.push(
                 attribute_span(),
-                "nothing to invalidate: name keys, prefixes or tags, as in \
-                 `#[invalidate(\"user:<id>\", \"dashboard:*\")]`",
+                "nothing to invalidate: name cached functions, keys, prefixes or tags, as in \
+                 `#[invalidate(user(id), \"dashboard:*\")]`",
             );
         }
         let condition = args.condition.take().map(|given| Condition::new(given.value, function));
         let on_ok = args.on_ok.is_some();
-        Some(Self { common: cache_expr::common(&mut args, function), targets, on_ok, condition })
+        let common = cache_expr::common(&mut args, function);
+        Some(Self { common, targets, functions, on_ok, condition })
     }
 }
 

@@ -67,7 +67,17 @@ fn a_method_has_siblings_if_it_asks_for_them() {
     let names: Vec<_> = methods(output).iter().map(|method| method.sig.ident.to_string()).collect();
     assert_eq!(
         names,
-        ["user", "user_key", "user_invalidate", "user_refresh", "__user_write_key", "__user_run"]
+        [
+            "user",
+            "user_key",
+            "user_invalidate",
+            "user_refresh",
+            "user_with_outcome",
+            "__user_target",
+            "__user_all",
+            "__user_write_key",
+            "__user_run"
+        ]
     );
 }
 

@@ -16,6 +16,7 @@ use std::{
 use crate::{
     clock::{self, Moment},
     epoch::{Announcement, Epochs, ReadVersion, ValidAt},
+    outcome::{Outcome, Source, Tier},
     panic_guard,
     policy::Policy,
     scope::{self, ScopeHash, ScopeSet},
@@ -279,6 +280,11 @@ impl Stored {
     /// How long ago it came to this process' memory.
     pub(crate) fn age(&self, now: Moment) -> Duration {
         now.since(self.life.stored)
+    }
+
+    /// What becomes of a call that is given it.
+    pub(crate) fn outcome(&self, source: Source, tier: Option<Tier>, now: Moment) -> Outcome {
+        Outcome { source, tier, age: self.age(now), ttl: self.remaining(now), why_not_stored: None }
     }
 
     /// Whether an invalidation of this scope covers it.

@@ -49,7 +49,7 @@
 //!
 //! | | |
 //! | --- | --- |
-//! | annotate functions | [`#[cached]`](macro@cached), [`#[invalidate]`](macro@invalidate), [`#[cache_put]`](macro@cache_put) |
+//! | annotate functions | [`#[cached]`](macro@cached), [`#[cached_many]`](macro@cached_many), [`#[invalidate]`](macro@invalidate), [`#[cache_put]`](macro@cache_put) |
 //! | decide what to cache, for how long, and how to name it | [choosing](guide::choosing) |
 //! | find what another cache's features are called here | [coming from another cache](guide::coming_from) |
 //! | decide how long values live | [`Policy`], and [`context()`] inside of a computation |
@@ -60,7 +60,7 @@
 //! | share it with other processes | [`TieredCache`], [`RedisCache`], [`from_env`]; [what is promised](guide::redis) |
 //! | have one process do something | [`CacheExt::lock`] |
 //! | group keys | [`Namespace`], [`Scope`] |
-//! | see what happens | [`CacheStats`]; [`Link`], of servers |
+//! | see what happens | [`CacheStats`]; [`Outcome`], of one call; [`Link`], of servers |
 //! | keep entries elsewhere | [`Storage`], and [`Cache`] beside it |
 //!
 //! # Features
@@ -109,6 +109,7 @@ pub mod metrics;
 mod mutant;
 mod namespace;
 mod option_probe;
+mod outcome;
 mod panic_guard;
 mod policy;
 #[doc(hidden)]
@@ -150,6 +151,7 @@ pub use self::{
         builder::{MemoryCacheBuilder, Store},
     },
     namespace::{Namespace, Version},
+    outcome::{NotStored, Outcome, Source, Tier},
     policy::{Lock, Policy, PolicyBuilder},
     registry::{global, install, install_as, installed::Installed, named},
     scope::{Scope, ScopeHash, Scopes},
@@ -168,7 +170,7 @@ pub use self::{
     wire::{Codec, Compression},
 };
 
-pub use larder_macros::{cache_put, cached, invalidate};
+pub use larder_macros::{cache_put, cached, cached_many, invalidate};
 
 /// The first thing that is read compiles, and runs.
 #[cfg(all(doctest, feature = "redis"))]

@@ -4,27 +4,37 @@ mod call;
 mod comparison;
 mod compute;
 mod function_macro;
+mod how;
 mod key_part;
 mod lints;
+mod list_output;
+mod many;
+mod named_functions;
 mod option_checks;
 mod options;
 mod output_kind;
 mod owned_copy;
 mod self_type;
 mod type_checks;
+mod uncacheable_many;
 mod write_guards;
 
 pub use self::{
     call::Call,
     comparison::compared,
+    how::How,
     key_part::{Arg, Digest, Dotted, Early, Fast, KeyPart, Lossless, digest, early},
     lints::{call, never, used},
+    list_output::ListOutput,
+    many::{Again, Many, OfMany, again, elements},
+    named_functions::{CachedWithCompanions, NoPrefix, Target, ToInvalidate, not_cached},
     option_checks::{check_negative_ttl, check_share_err, check_stale_if_error},
     options::{Options, fraction},
     output_kind::Returns,
     owned_copy::{Copied, Lend, Loan, Own, Uncopied, check_own, lend},
     self_type::{OneType, check_self, self_type},
     type_checks::{MaybeCache, Nothing, check_cache},
+    uncacheable_many::NothingOfMany,
     write_guards::{Invalidate, Put},
 };
 
@@ -43,6 +53,7 @@ pub mod choices {
             ACache as _, Cacheable as _, CacheableHere as _, NoCache as _, Uncacheable as _,
             UncacheableHere as _,
         },
+        uncacheable_many::UncacheableMany as _,
     };
 }
 
@@ -56,6 +67,7 @@ pub use crate::{
     cache_core::{Function, Site},
     dependencies::{bypass, bypass_blocking},
     key::Key,
+    outcome::{Outcome, observed, observed_blocking},
     registry::global,
 };
 #[cfg(fuzzing)]

@@ -74,10 +74,11 @@
     clippy::unwrap_used
 )]
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use larder::{MemoryCache, cache_put, cached, invalidate};
+use larder::{MemoryCache, cache_put, cached, cached_many, invalidate};
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 const WINDOW: Duration = Duration::from_secs(60);
@@ -172,6 +173,43 @@ pub async fn change(_token: &str, id: u64) -> Result<u64, String> {
     Ok(id + count().await)
 }
 
+/// A change of what functions keep.
+///
+/// # Errors
+///
+/// None.
+#[invalidate(unit(), inner::private(id), inner::private(*result), generic::<String, 3>(..), free(..), on = ok)]
+pub async fn change_functions(_token: &str, id: u64) -> Result<u64, String> {
+    Ok(id + count().await)
+}
+
+/// A change that is not async.
+#[must_use]
+#[invalidate(inner::private(..), if = id > 0)]
+pub fn change_blocking(id: u64) -> u64 {
+    id + COUNT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Of a list.
+///
+/// # Errors
+///
+/// If nothing is to be found.
+#[cached_many(ttl = 60, key = "forbidden:of:<id>:<name>", each = id in ids, skip(_token, more))]
+pub async fn many(
+    _token: &str,
+    ids: &[u64],
+    name: String,
+    mut more: Vec<u64>,
+) -> Result<HashMap<u64, String>, String> {
+    more.extend(ids);
+    if more.is_empty() {
+        return Err(name);
+    }
+    let number = count().await;
+    Ok(more.into_iter().map(|id| (id, format!("{name}{number}"))).collect())
+}
+
 /// A write.
 #[cache_put(ttl = 60, key = "forbidden:<id>")]
 pub async fn put(_token: &str, id: u64) -> Option<u64> {
@@ -190,6 +228,25 @@ impl<T: std::fmt::Display + Send + Sync> Service<T> {
     #[cached(ttl = 60, key = "<Self>:<self.tenant>:<id>", skip(_token), cache = self.cache, companions)]
     pub async fn method(&self, _token: &str, id: u64) -> u64 {
         id + count().await
+    }
+
+    /// A change of what a method keeps.
+    #[invalidate(self.method(id), Self::with_prefix(..))]
+    pub async fn change(&mut self, id: u64) -> u64 {
+        id + count().await
+    }
+
+    /// A function without `self`.
+    #[cached(ttl = 60, key = "forbidden:prefix:<T>:<id>", companions)]
+    pub async fn with_prefix(id: u64) -> u64 {
+        id + count().await
+    }
+
+    /// Of a list.
+    #[cached_many(ttl = 60, key = "<T>:<self.tenant>:of:<id>", each = id in ids, cache = self.cache, companions)]
+    pub async fn many(&self, ids: Vec<u64>) -> Vec<u64> {
+        let number = count().await;
+        ids.into_iter().map(|id| id + number).collect()
     }
 
     #[cached(ttl = 60, key = "<T>:<self.tenant>:<id>", cache = self.cache)]
@@ -223,10 +280,15 @@ async fn calls() {
         assert!(inner::private(1).await > 0);
         assert!(seven(1, 1, 1, 1, 1, 1, 1).await > 6);
         assert!(put("", 1).await.is_some());
-        let service = Service { cache: MemoryCache::new(10), tenant: 1_u8 };
+        assert!(many("", &[1, 2], String::new(), vec![]).await.is_ok());
+        let mut service = Service { cache: MemoryCache::new(10), tenant: 1_u8 };
         assert_eq!(service.method("", 1).await, service.method("", 1).await);
+        assert!(service.change(1).await > 0);
+        assert_eq!(service.many(vec![1]).await, service.many(vec![1]).await);
         assert_eq!(service.alone(1).await, service.alone(1).await);
         assert_eq!(service.concrete(1).await, service.concrete(1).await);
     }
     assert!(change("", 1).await.is_ok());
+    assert!(change_functions("", 1).await.is_ok());
+    assert!(change_blocking(1) > 0);
 }

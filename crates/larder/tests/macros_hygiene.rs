@@ -81,6 +81,20 @@ mod shadowed {
         prelude::Ok(key + guard + output + success + cache)
     }
 
+    #[::larder::cached_many(ttl = 60, key = "<text>:<key>", each = key in missing, skip(many))]
+    pub(super) async fn cached_many(
+        missing: &[u8],
+        many: u8,
+        text: u8,
+    ) -> Fine<::std::collections::BTreeMap<u8, u8>> {
+        prelude::Ok(prelude::Iterator::collect(missing.iter().map(|key| (*key, key + many + text))))
+    }
+
+    #[::larder::invalidate(blocking(target, guard, value, argument_1, true), cached_many(text, *result), cached(..))]
+    pub(super) async fn functions(target: u8, guard: u8, value: u8, argument_1: u8, text: u8) -> Fine<u8> {
+        prelude::Ok(target + guard + value + argument_1 + text)
+    }
+
     #[::larder::cache_put(ttl = 60, key = "<key>:<put>")]
     pub(super) async fn cache_put(key: u8, put: u8, policy: u8, output: u8, cache: u8) -> Fine<u8> {
         prelude::Ok(key + put + policy + output + cache)
@@ -94,6 +108,8 @@ async fn shadowed_names_are_not_used() {
         assert_eq!(shadowed::cached(1, 2, 3, 4, 5, 6, 7, true).await, Err(1));
         assert_eq!(shadowed::background(&1, &2, 3, &4).await, Ok(10));
         assert_eq!(shadowed::invalidate(1, 2, 3, 4, 5).await, Ok(15));
+        assert_eq!(shadowed::cached_many(&[1], 2, 3).await.map(|all| all[&1]), Ok(6));
+        assert_eq!(shadowed::functions(1, 2, 3, 4, 5).await, Ok(15));
         assert_eq!(shadowed::cache_put(1, 2, 3, 4, 5).await, Ok(15));
     }
 }

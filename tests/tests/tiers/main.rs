@@ -6,6 +6,7 @@ mod batches;
 mod borders;
 mod counters;
 mod disabled;
+mod functions;
 mod in_process;
 mod invalidation;
 mod memory;

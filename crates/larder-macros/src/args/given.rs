@@ -2,10 +2,11 @@
 
 use syn::Ident;
 
-/// Which of the three macros is being read.
+/// Which of the macros is being read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Macro {
     Cached,
+    CachedMany,
     Invalidate,
     CachePut,
 }
@@ -15,6 +16,7 @@ impl Macro {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Cached => "#[cached]",
+            Self::CachedMany => "#[cached_many]",
             Self::Invalidate => "#[invalidate]",
             Self::CachePut => "#[cache_put]",
         }

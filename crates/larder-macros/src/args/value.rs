@@ -22,6 +22,14 @@ pub(crate) enum Fraction {
 /// The text in front of a key, without its last `:`.
 pub(crate) struct Namespace(pub(crate) String);
 
+/// `id in ids`
+pub(crate) struct Elements {
+    /// What one of them is called.
+    pub(crate) element: Ident,
+    /// The argument that is the list.
+    pub(crate) list: Ident,
+}
+
 type Parsed<T> = syn::Result<Given<T>>;
 
 /// The `=` between a name and its value, with an error that shows how the option is written.
@@ -147,6 +155,25 @@ pub(super) fn names(name: &Ident, input: ParseStream<'_>, example: &str) -> syn:
     match names {
         Ok(names) => Ok(names.into_iter().collect()),
         Err(error) => wrong(error.span(), shape),
+    }
+}
+
+pub(super) fn elements(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed<Elements> {
+    equals(&name, input, example)?;
+    let parse = || {
+        let element = input.parse()?;
+        input.parse::<Token![in]>()?;
+        Ok(Elements { element, list: input.parse()? })
+    };
+    match parse() {
+        Ok(value) => Ok(Given { name, value }),
+        Err(error) => {
+            let error: syn::Error = error;
+            let message = format!(
+                "`each` gives a name to the elements of an argument that is a list: `{example}`, with `<id>` in the key"
+            );
+            wrong(error.span(), message)
+        }
     }
 }
 

@@ -28,6 +28,13 @@ pub(super) fn future(common: &Common, function: &Function) -> TokenStream {
     quote!(async move { #hint #(#body)* })
 }
 
+/// The same, after statements that bind what the body uses.
+pub(super) fn future_after(common: &Common, function: &Function, before: &TokenStream) -> TokenStream {
+    let hint = type_hint(common, function);
+    let body = function.body();
+    quote!(async move { #before #hint #(#body)* })
+}
+
 /// A return that is never reached, so that the block's type is inferred from the declared one.
 fn type_hint(common: &Common, function: &Function) -> TokenStream {
     let output = &function.output;

@@ -5,19 +5,11 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
 use super::names::{local, local_at, output_span, private, respanned};
-use super::prologue::{cache, let_cache, let_kind, remember_comparison, use_choices};
-use super::{body, identity, policy, text};
+use super::prologue::{Mode, cache, how, let_cache, let_kind, plain_self, remember_comparison, use_choices};
+use super::{body, identity, many, policy, text};
 use crate::function::Function;
 use crate::model::Cached;
 use crate::surroundings::Place;
-
-/// Whether the machinery stands in the function itself, or in a hidden one that `refresh` calls too.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
-    Inline,
-    /// There is an argument `refreshing: bool`.
-    Shared,
-}
 
 /// The function without companions.
 pub(super) fn alone(model: &Cached, function: &Function) -> TokenStream {
@@ -35,6 +27,9 @@ pub(super) fn alone(model: &Cached, function: &Function) -> TokenStream {
 
 /// The function with the machinery in place of its body. `key` is the closure that writes the key.
 pub(super) fn machinery(model: &Cached, function: &Function, mode: Mode, key: &TokenStream) -> syn::ItemFn {
+    if let Some(list) = &model.list {
+        return many::machinery(model, list, function, mode, key);
+    }
     let mut item = body::with_statements(function, TokenStream::new());
     let patterns = match model.background {
         true => body::name_borrowed_patterns(&model.common, function, &mut item),
@@ -100,31 +95,14 @@ fn statements(model: &Cached, function: &Function, mode: Mode, key: &TokenStream
     }
 }
 
-/// Does not compile if `Self` has type or const parameters, and costs nothing if it does.
-fn plain_self(model: &Cached, private: &TokenStream) -> TokenStream {
-    let Some(span) = model.plain_self else {
-        return TokenStream::new();
-    };
-    let check = quote!(#private::check_self(&[(); #private::self_type::<Self>()]));
-    // One span for all of it: the compiler has several complaints, and says the same at the same place once.
-    let check = respanned(check, Span::call_site().located_at(span));
-    quote!(#check;)
-}
-
 /// Returns what the cache has, or else names the call that goes on.
 fn let_call(model: &Cached, function: &Function, mode: Mode, key: &TokenStream) -> TokenStream {
     let span = output_span(function);
     let (cache, call, value) = (cache(&model.common), local("call"), local("value"));
     let kind = local_at("kind", span);
-    let look = match mode {
-        Mode::Inline => quote!(true),
-        Mode::Shared => {
-            let refreshing = local("refreshing");
-            quote!(!#refreshing)
-        }
-    };
+    let how = how(&private(&model.common), mode);
     let (name, named) = (local("function"), identity::function(model, function));
-    let begin = quote_spanned!(span=> #kind.begin(#cache, #name, #look, #key));
+    let begin = quote_spanned!(span=> #kind.begin(#cache, #name, #how, #key));
     quote! {
         let #name = #named;
         let #call = match #begin {

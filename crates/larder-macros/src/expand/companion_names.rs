@@ -14,6 +14,10 @@ pub(super) struct Names {
     pub(super) key: Ident,
     pub(super) invalidate: Ident,
     pub(super) refresh: Ident,
+    pub(super) with_outcome: Ident,
+    /// The hidden functions that `#[invalidate(user(id))]` and `#[invalidate(user(..))]` ask.
+    pub(super) target: Ident,
+    pub(super) all: Ident,
     /// The hidden function with the machinery and the body.
     pub(super) run: Ident,
     /// The hidden function that writes the key.
@@ -35,6 +39,9 @@ impl Names {
                 key: format_ident!("{plain}_key", span = span),
                 invalidate: format_ident!("{plain}_invalidate", span = span),
                 refresh: format_ident!("{plain}_refresh", span = span),
+                with_outcome: format_ident!("{plain}_with_outcome", span = span),
+                target: format_ident!("__{plain}_target", span = span),
+                all: format_ident!("__{plain}_all", span = span),
                 run: format_ident!("__{plain}_run", span = span),
                 write_key: format_ident!("__{plain}_write_key", span = span),
                 owner: Ident::new("Self", Span::call_site()),
@@ -44,6 +51,9 @@ impl Names {
                 key: Ident::new("key", span),
                 invalidate: Ident::new("invalidate", span),
                 refresh: Ident::new("refresh", span),
+                with_outcome: Ident::new("with_outcome", span),
+                target: Ident::new("__target", span),
+                all: Ident::new("__all", span),
                 run: Ident::new("__run", span),
                 write_key: Ident::new("__write_key", span),
                 owner: ours(name),

@@ -6,29 +6,37 @@ use syn::ext::IdentExt as _;
 use syn::{Attribute, FnArg, ItemFn, Signature, parse_quote};
 
 use super::body;
-use super::cached::{Mode, machinery};
+use super::cached::machinery;
 use super::companion_names::{Names, turbofish};
+use super::key_arguments::signature;
 use super::key_builder::KeyBuilder;
 use super::names::{local, our_visibility, ours, ours_at, private};
-use super::prologue::{cache, let_cache, use_choices};
+use super::prologue::{Mode, cache, let_cache, use_choices};
+use super::targets;
 use crate::function::{Function, cfgs, has_impl_trait};
 use crate::model::{CacheExpr, Cached, Companions, FallbackItems, KeyInputs};
 
 /// The function, the hidden one that does its work, and the companions.
 pub(super) fn function(model: &Cached, function: &Function) -> TokenStream {
-    let names = Names::new(model, function);
-    let key_builder = KeyBuilder::new(model, function, &names);
+    let (names, keyed) = (Names::new(model, function), model.keyed(function));
+    let key_builder = KeyBuilder::new(model, keyed, &names);
     let run = run(model, function, &names, &key_builder);
-    let mut outer = delegate(function, &names, function.item.sig.ident.clone(), false);
-    let refresh = refresh(function, &names);
-    let key_functions = key_functions(model, function, &names, &key_builder);
-    let write_key = &key_builder.item;
+    let private = private(&model.common);
+    let mut outer =
+        delegate(function, &names, function.item.sig.ident.clone(), &quote!(#private::How::Plain));
+    let refresh = refresh(function, &names, &private);
+    let with_outcome = match model.list {
+        None => with_outcome(model, function, &names),
+        Some(_) => TokenStream::new(),
+    };
+    let key_functions = key_functions(model, keyed, &names, &key_builder);
+    let (targets, write_key) = (targets::functions(model, keyed, &names, &key_builder), &key_builder.item);
     match model.companions {
         Companions::Type => {
             let vis = our_visibility(&function.item.vis);
             let name = ours(&function.item.sig.ident);
             let inherited = inherited(&function.item.attrs);
-            outer.attrs.extend(documentation(&names, model, function));
+            outer.attrs.extend(documentation(&names, model, keyed));
             // Rustdoc cannot tell a link to the function from one to a type of its name, so that there is no such
             // type where it looks; it does not look into the bodies of functions.
             quote! {
@@ -45,12 +53,14 @@ pub(super) fn function(model: &Cached, function: &Function) -> TokenStream {
                 impl #name {
                     #key_functions
                     #refresh
+                    #with_outcome
+                    #targets
                     #write_key
                     #run
                 }
             }
         }
-        _ => quote!(#outer #key_functions #refresh #write_key #run),
+        _ => quote!(#outer #key_functions #refresh #with_outcome #targets #write_key #run),
     }
 }
 
@@ -71,8 +81,8 @@ fn documentation(names: &Names, model: &Cached, function: &Function) -> Vec<Attr
         .collect();
     let (name, given) = (&names.function, given.join(", "));
     let text = format!(
-        "\n\nCached: `{name}::key({given})` is the key, `{name}::invalidate({given})` drops the result, and \
-         `{name}::refresh(…)`, with all arguments, computes it anew."
+        "\n\nCached: `{name}::key({given})` is the key, `{name}::invalidate({given})` drops the result; with all \
+         arguments, `{name}::refresh(…)` computes it anew, and `{name}::with_outcome(…)` tells where it came from."
     );
     vec![parse_quote!(#[cfg_attr(doc, doc = #text)])]
 }
@@ -97,7 +107,7 @@ fn lints(attrs: &[Attribute]) -> Vec<Attribute> {
 
 /// The hidden function with the machinery and the body.
 fn run(model: &Cached, function: &Function, names: &Names, key_builder: &KeyBuilder) -> TokenStream {
-    let refreshing = local("refreshing");
+    let (how, private) = (local("how"), private(&model.common));
     let ItemFn { attrs, mut sig, block, .. } = machinery(model, function, Mode::Shared, &key_builder.closure);
     let (lints, cfgs) = (lints(&attrs), cfgs(&attrs));
     own(&mut sig, names.run.clone());
@@ -105,9 +115,9 @@ fn run(model: &Cached, function: &Function, names: &Names, key_builder: &KeyBuil
     match sig.inputs.get_mut(at) {
         Some(FnArg::Typed(first)) if shares_first(function) => {
             let (pattern, ty) = (&first.pat, &first.ty);
-            *first = parse_quote!((#refreshing, #pattern): (bool, #ty));
+            *first = parse_quote!((#how, #pattern): (#private::How, #ty));
         }
-        _ => sig.inputs.insert(at, parse_quote!(#refreshing: bool)),
+        _ => sig.inputs.insert(at, parse_quote!(#how: #private::How)),
     }
     quote! {
         #(#cfgs)*
@@ -144,7 +154,22 @@ fn unexpected(mut attr: Attribute) -> Attribute {
 }
 
 /// The function under another name, whose body calls the hidden one.
-fn delegate(function: &Function, names: &Names, name: Ident, refreshing: bool) -> ItemFn {
+fn delegate(function: &Function, names: &Names, name: Ident, how: &TokenStream) -> ItemFn {
+    let (mut item, mut call) = signature_and_call(function, names, name, how);
+    if !function.is_blocking() {
+        call.extend(quote!(.await));
+    }
+    item.block.stmts = vec![syn::Stmt::Expr(syn::Expr::Verbatim(call), None)];
+    item
+}
+
+/// The function under another name, and the call of the hidden one.
+fn signature_and_call(
+    function: &Function,
+    names: &Names,
+    name: Ident,
+    how: &TokenStream,
+) -> (ItemFn, TokenStream) {
     let mut item = function.item.clone();
     item.sig.ident = name;
     item.attrs = item.attrs.into_iter().map(unexpected).collect();
@@ -157,13 +182,13 @@ fn delegate(function: &Function, names: &Names, name: Ident, refreshing: bool) -
     }
     let mut shared = shares_first(function);
     if !shared {
-        values.push(quote!(#refreshing));
+        values.push(how.clone());
     }
     for argument in &function.arguments {
         let name = body::renamed(argument);
         let cfgs = &argument.cfgs;
         values.push(match std::mem::take(&mut shared) {
-            true => quote!((#refreshing, #name)),
+            true => quote!((#how, #name)),
             false => quote!(#(#cfgs)* #name),
         });
         if let Some(FnArg::Typed(typed)) = item.sig.inputs.get_mut(argument.index) {
@@ -173,16 +198,11 @@ fn delegate(function: &Function, names: &Names, name: Ident, refreshing: bool) -
     if let Some(FnArg::Receiver(receiver)) = item.sig.inputs.first_mut() {
         receiver.mutability = None;
     }
-    let mut call = quote!(#owner::#run #turbofish(#(#values),*));
-    if !function.is_blocking() {
-        call.extend(quote!(.await));
-    }
-    item.block.stmts = vec![syn::Stmt::Expr(syn::Expr::Verbatim(call), None)];
-    item
+    (item, quote!(#owner::#run #turbofish(#(#values),*)))
 }
 
-fn refresh(function: &Function, names: &Names) -> TokenStream {
-    let mut item = delegate(function, names, names.refresh.clone(), true);
+fn refresh(function: &Function, names: &Names, private: &TokenStream) -> TokenStream {
+    let mut item = delegate(function, names, names.refresh.clone(), &quote!(#private::How::Refresh));
     let (cfgs, lints) = (cfgs(&item.attrs), lints(&item.attrs));
     own(&mut item.sig, names.refresh.clone());
     let (vis, sig, block) = (our_visibility(&item.vis), &item.sig, &item.block);
@@ -192,6 +212,33 @@ fn refresh(function: &Function, names: &Names) -> TokenStream {
         #(#lints)*
         #[doc = #doc]
         #vis #sig #block
+    }
+}
+
+/// The function, with what became of the call.
+fn with_outcome(model: &Cached, function: &Function, names: &Names) -> TokenStream {
+    let private = private(&model.common);
+    let (name, how) = (names.with_outcome.clone(), quote!(#private::How::Observed));
+    let (mut item, call) = signature_and_call(function, names, name, &how);
+    let (cfgs, lints) = (cfgs(&item.attrs), lints(&item.attrs));
+    own(&mut item.sig, names.with_outcome.clone());
+    let output = &function.output;
+    item.sig.output = parse_quote!(-> (#output, #private::Outcome));
+    let (vis, sig) = (our_visibility(&item.vis), &item.sig);
+    let observed = match function.is_blocking() {
+        true => quote!(#private::observed_blocking(|| #call)),
+        false => quote!(#private::observed(#call).await),
+    };
+    let doc = format!(
+        " Calls `{}`, and tells where the result came from, and whether it was stored.",
+        names.function
+    );
+    quote! {
+        #(#cfgs)*
+        #(#lints)*
+        #[doc = #doc]
+        #[inline]
+        #vis #sig { #observed }
     }
 }
 
@@ -248,39 +295,25 @@ fn key_functions(
     }
 }
 
-/// The arguments of `key` and `invalidate`.
-fn signature(function: &Function, inputs: &KeyInputs) -> Vec<FnArg> {
-    let all = &function.item.sig.inputs;
-    let receiver = inputs.receiver.then(|| parse_quote!(&self));
-    let arguments = inputs.arguments.iter().filter_map(|index| {
-        let mut input = all.get(function.arguments[*index].index)?.clone();
-        if let FnArg::Typed(typed) = &mut input {
-            *typed.pat = body::without_mut(&typed.pat);
-        }
-        Some(input)
-    });
-    receiver.into_iter().chain(arguments).collect()
-}
-
 /// Companions that only type-check, so that an error in the attribute is no error in its callers.
 pub(crate) fn fallback_items(known: &FallbackItems, function: &Function) -> TokenStream {
     if known.companions != Companions::Type || has_impl_trait(&function.output) {
         return TokenStream::new();
     }
     let krate = &known.common.krate;
-    let inputs = KeyInputs::new(function, &known.key, &known.common.cache);
-    let (arguments, parameters) = (signature(function, &inputs), &inputs.generics.params);
+    let keyed = known.list.as_ref().map_or(function, |list| &list.of_one);
+    let inputs = KeyInputs::new(keyed, &known.key, &known.common.cache);
+    let (arguments, parameters) = (signature(keyed, &inputs), &inputs.generics.params);
     let where_clause = &inputs.generics.where_clause;
     let (vis, name) = (our_visibility(&function.item.vis), ours(&function.item.sig.ident));
     let private = private(&known.common);
     let inherited = inherited(&function.item.attrs);
     let (mut uses, mut all) = (TokenStream::new(), TokenStream::new());
     for (index, argument) in function.arguments.iter().enumerate() {
-        let used = body::uses(&private, argument);
+        all.extend(body::uses(&private, argument));
         if inputs.arguments.contains(&index) {
-            uses.extend(used.clone());
+            uses.extend(body::uses(&private, &keyed.arguments[index]));
         }
-        all.extend(used);
     }
     let mut refresh = function.item.clone();
     refresh.attrs.clear();
@@ -291,6 +324,11 @@ pub(crate) fn fallback_items(known: &FallbackItems, function: &Function) -> Toke
         }
     }
     refresh.block = parse_quote!({ #all ::core::unreachable!() });
+    let mut with_outcome = refresh.clone();
+    with_outcome.sig.ident = Ident::new("with_outcome", ours_at(name.span()));
+    let output = &function.output;
+    with_outcome.sig.output = parse_quote!(-> (#output, #private::Outcome));
+    let targets = targets::fallback(known, &function.item.vis, (&arguments, &inputs, &uses));
     quote! {
         #(#inherited)*
         #vis struct #name {}
@@ -306,6 +344,8 @@ pub(crate) fn fallback_items(known: &FallbackItems, function: &Function) -> Toke
                 ::core::unreachable!()
             }
             #refresh
+            #with_outcome
+            #targets
         }
     }
 }

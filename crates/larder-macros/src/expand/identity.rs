@@ -14,7 +14,11 @@ pub(super) fn function(model: &Cached, function: &Function) -> TokenStream {
     let name = function.name();
     let form = match model.shares_key {
         true => quote!(""),
-        false => form(&model.key, function),
+        false => {
+            let form = form(&model.key, model.keyed(function));
+            // Batches share their keys with a function of one element, and with no other batch.
+            model.list.as_ref().map_or(form.clone(), |_| quote!(::core::concat!("batches of ", #form)))
+        }
     };
     let site = quote!(#private::function!(#name, #form));
     match function.associated && differs_by_type(&model.key) {

@@ -1,12 +1,20 @@
 //! The statements that every generated function begins with: the cache, and what the function returns.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
-use super::names::{local, local_at, output_span, private};
+use super::names::{local, local_at, output_span, private, respanned};
 use crate::function::{Function, borrows_error};
-use crate::model::{CacheExpr, Common};
+use crate::model::{CacheExpr, Cached, Common};
+
+/// Whether the machinery stands in the function itself, or in a hidden one that its companions call too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Inline,
+    /// There is an argument `how: How`.
+    Shared,
+}
 
 /// Brings the traits into scope whose methods choose by a concrete type. They have no names, so that nothing can meet
 /// them.
@@ -47,6 +55,11 @@ pub(super) fn let_cache(common: &Common) -> TokenStream {
 
 /// `let kind = …;`: what the function returns, through aliases.
 pub(super) fn let_kind(common: &Common, function: &Function) -> TokenStream {
+    let_kind_of(common, function, &TokenStream::new())
+}
+
+/// The same of a function that returns a list of what is cached: `shape` takes its kind for that of the values.
+pub(super) fn let_kind_of(common: &Common, function: &Function, shape: &TokenStream) -> TokenStream {
     let private = private(common);
     let output = &function.output;
     let span = output_span(function);
@@ -60,7 +73,7 @@ pub(super) fn let_kind(common: &Common, function: &Function) -> TokenStream {
         true => quote_spanned!(span=> #private::Returns::<#output>::new().with_borrowed_error()),
     };
     quote_spanned! {span=>
-        let #kind = #found;
+        let #kind = #found #shape;
         #kind.#check();
         let #kind = (&#kind).#checked();
     }
@@ -76,4 +89,23 @@ pub(super) fn remember_comparison(common: &Common, function: &Function) -> Token
     let span = output_span(function);
     let kind = local_at("kind", span);
     quote_spanned!(span=> (&&&&#private::compared(#kind)).remember();)
+}
+
+/// Does not compile if `Self` has type or const parameters, and costs nothing if it does.
+pub(super) fn plain_self(model: &Cached, private: &TokenStream) -> TokenStream {
+    let Some(span) = model.plain_self else {
+        return TokenStream::new();
+    };
+    let check = quote!(#private::check_self(&[(); #private::self_type::<Self>()]));
+    // One span for all of it: the compiler has several complaints, and says the same at the same place once.
+    let check = respanned(check, Span::call_site().located_at(span));
+    quote!(#check;)
+}
+
+/// How the function is called.
+pub(super) fn how(private: &TokenStream, mode: Mode) -> TokenStream {
+    match mode {
+        Mode::Inline => quote!(#private::How::Plain),
+        Mode::Shared => local("how").into_token_stream(),
+    }
 }

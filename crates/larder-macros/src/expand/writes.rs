@@ -7,16 +7,15 @@ use syn::spanned::Spanned as _;
 use super::names::{local, private};
 use super::prologue::{cache, let_cache, let_kind, remember_comparison, use_choices};
 use super::text::{self, Arguments};
-use super::{body, policy};
+use super::{body, named, policy};
 use crate::function::{Function, has_impl_trait};
 use crate::model::{CachePut, Common, Condition, Each, Invalidate, Piece, Root, Target, TargetKind, Text};
 
 pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream {
     let private = private(&model.common);
-    let let_cache = let_cache(&model.common);
-    let (cache, guard, output) = (cache(&model.common), local("guard"), local("output"));
+    let (guard, output) = (local("guard"), local("output"));
+    let let_guard = let_guard(model);
     let (result, success) = (local("result"), local("success"));
-    let on_ok = model.on_ok;
     let (late, early): (Vec<_>, Vec<_>) = model.targets.iter().partition(|target| target.text.names_result());
     let early = early.into_iter().map(|target| add(&private, target));
     let (early_condition, late_condition) = conditions(model.condition.as_ref());
@@ -26,6 +25,15 @@ pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream
     let mut count = 0;
     for target in late {
         late_targets.extend(add_late(&private, target, &mut texts, &mut count));
+    }
+    let (mut named_early, mut before, mut after) = (TokenStream::new(), 0, 0);
+    for function in &model.functions {
+        if function.names_result() {
+            named_early.extend(named::early_arguments(function, &mut before));
+            late_targets.extend(named::late(&private, function, &mut after));
+        } else {
+            named_early.extend(named::early(&private, function));
+        }
     }
     late_targets.extend(late_condition);
     let on_success = match late_targets.is_empty() {
@@ -45,9 +53,9 @@ pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream
     let choices = use_choices(&model.common);
     let statements = quote! {
         #choices
-        #let_cache
-        let mut #guard = #private::Invalidate::new(#cache, #on_ok);
+        #let_guard
         #(#early)*
+        #named_early
         #early_condition
         #texts
         let #output #ty = #run;
@@ -59,6 +67,20 @@ pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream
     };
     let item = body::with_statements(function, statements);
     quote!(#item)
+}
+
+/// The guard. Cached functions that are named have caches of their own.
+fn let_guard(model: &Invalidate) -> TokenStream {
+    let private = private(&model.common);
+    let (guard, on_ok) = (local("guard"), model.on_ok);
+    if model.targets.is_empty() {
+        return quote!(let mut #guard = #private::Invalidate::of_functions(#on_ok););
+    }
+    let (cache, let_cache) = (cache(&model.common), let_cache(&model.common));
+    quote! {
+        #let_cache
+        let mut #guard = #private::Invalidate::new(#cache, #on_ok);
+    }
 }
 
 /// The expression that runs the body.

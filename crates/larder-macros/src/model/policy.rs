@@ -44,7 +44,7 @@ pub(super) fn policy(args: &mut Args, of: Macro, function: &Function, errors: &m
     let needs_option = args.negative_ttl.as_ref().map(|given| given.name.span());
     // An entry that `#[cache_put]` stores is read by another function, which may return a `Result`.
     let needs_result = match &args.stale_if_error {
-        Some(given) if of == Macro::Cached && !args.attempted("timeout") => Some(given.name.span()),
+        Some(given) if of != Macro::CachePut && !args.attempted("timeout") => Some(given.name.span()),
         _ => None,
     };
     let time = |given: Given<Time>| match given.value {

@@ -93,7 +93,29 @@ impl Text {
     }
 }
 
+/// What all texts of a template have in common.
+pub(crate) enum Head {
+    /// There is one text.
+    Whole(Text),
+    /// They begin with this, which ends in `:`.
+    Prefix(Text),
+    /// Nothing that a prefix could cover.
+    None,
+}
+
 impl Text {
+    /// What stands in front of the first placeholder.
+    pub(crate) fn head(&self) -> Head {
+        let is_literal = |piece: &&Piece| matches!(piece, Piece::Literal(_) | Piece::ModulePath);
+        let head: Vec<Piece> = self.0.iter().take_while(is_literal).cloned().collect();
+        let ends_part = matches!(head.last(), Some(Piece::Literal(text)) if text.ends_with(':'));
+        match head.len() == self.0.len() {
+            true => Head::Whole(Self(head)),
+            false if ends_part => Head::Prefix(Self(head)),
+            false => Head::None,
+        }
+    }
+
     /// Whether a type is part of it that is no parameter of the function: `Self`, or a parameter of its `impl`.
     pub(crate) fn names_type_around(&self, function: &Function) -> bool {
         let root = |piece: &Piece| match piece {

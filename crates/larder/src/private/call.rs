@@ -2,11 +2,13 @@
 
 use std::any::type_name;
 
+use super::{how::How, named_functions::Target};
 use crate::{
     cache::{Cache, Invalidating},
     cache_core::Site,
     deferred,
     key::Key,
+    outcome::Observer,
     read_through::{self, Missed},
     scope::Scope,
     value::LocalValue,
@@ -35,14 +37,14 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         Self::after(cache, &key, false, None, "")
     }
 
-    /// The value of a hit, or else the call, to go on with. Without `look`, the call is one that refreshes.
+    /// The value of a hit, or else the call, to go on with.
     ///
-    /// This is all that a hit runs through: the key stays on the stack, and is not even moved.
+    /// This is all that a plain hit runs through: the key stays on the stack, and is not even moved.
     #[inline]
     pub(super) fn begin<V: LocalValue, B: FnOnce(&mut Key)>(
         cache: &'c C,
         site: Site,
-        look: bool,
+        how: How,
         build: B,
     ) -> Result<V, Self> {
         let function = type_name::<B>();
@@ -53,23 +55,39 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         build(&mut key);
         let core = cache.core();
         let admitted = core.has_admitted(site) || core.admit::<V>(cache.prefix(), site);
-        if look && admitted && !key.failed() {
+        if how == How::Plain && admitted && !key.failed() {
             // The only call of it here, so that it is no call at all.
             return read_through::look(cache, key.as_str())
                 .map_err(|missed| Self::after(cache, &key, false, Some(missed), function));
         }
-        Err(Self::without_look(cache, &key, (look, admitted), function))
+        Self::begin_otherwise(cache, &key, (how, admitted), function)
     }
 
-    /// A call that refreshes, or goes without the cache.
+    /// A call that refreshes, tells what becomes of it, or goes without the cache.
     #[cold]
-    fn without_look(cache: &'c C, key: &Key, (look, admitted): (bool, bool), function: &'static str) -> Self {
-        let call = Self::after(cache, key, !look, None, function);
-        if !look {
+    fn begin_otherwise<V: LocalValue>(
+        cache: &'c C,
+        key: &Key,
+        (how, admitted): (How, bool),
+        function: &'static str,
+    ) -> Result<V, Self> {
+        let mut missed = None;
+        if how == How::Observed {
+            let observer = Observer::take_current();
+            missed = Some(match admitted && !key.failed() {
+                true => match read_through::look_observed(cache, key.as_str(), observer) {
+                    Ok(value) => return Ok(value),
+                    Err(missed) => missed,
+                },
+                false => Missed { observer, ..Missed::without_lookup(cache.core(), key.as_str()) },
+            });
+        }
+        let call = Self::after(cache, key, how.is_refresh(), missed, function);
+        if how.is_refresh() {
             // In a transaction it stores nothing, and what it replaces is not served after the commit.
             deferred::collect(cache, &[Scope::key(key.as_str())]);
         }
-        Self { failed: call.failed || !admitted, ..call }
+        Err(Self { failed: call.failed || !admitted, ..call })
     }
 
     #[inline(never)]
@@ -94,6 +112,12 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
     #[must_use]
     pub fn into_key(self) -> String {
         self.key
+    }
+
+    /// What `#[invalidate]` drops where it names the function: the key, if there is one.
+    pub fn target(self) -> Target {
+        let scope = (!self.failed).then(|| Scope::key(self.key));
+        Target::new(self.cache, scope)
     }
 
     /// Invalidates the key.

@@ -8,6 +8,7 @@ use std::{convert::Infallible, future::Future};
 
 use super::{
     call::Call,
+    how::How,
     output_kind::{Fallible, Plain},
 };
 use crate::{
@@ -32,8 +33,8 @@ impl<T, E, S> Fallible<T, E, S> {
         Fallible::by(By(share))
     }
 
-    /// The output of a hit that needs nothing but a look, or else the call, with the key that `build` writes. Without
-    /// `look`, the call is one that refreshes.
+    /// The output of a hit that needs nothing but a look, or else the call, with the key that `build` writes. `how` says
+    /// how the function is called.
     ///
     /// # Errors
     ///
@@ -43,13 +44,13 @@ impl<T, E, S> Fallible<T, E, S> {
         self,
         cache: &'c C,
         site: Site,
-        look: bool,
+        how: How,
         build: impl FnOnce(&mut Key),
     ) -> Result<Result<T, E>, Call<'c, C>>
     where
         T: LocalValue,
     {
-        Call::begin(cache, site, look, build).map(Ok)
+        Call::begin(cache, site, how, build).map(Ok)
     }
 
     /// Everything but that: the store, other callers' computations, the function's own body. A call that refreshes runs
@@ -173,13 +174,13 @@ impl<R> Plain<R> {
         self,
         cache: &'c C,
         site: Site,
-        look: bool,
+        how: How,
         build: impl FnOnce(&mut Key),
     ) -> Result<R, Call<'c, C>>
     where
         R: LocalValue,
     {
-        Call::begin(cache, site, look, build)
+        Call::begin(cache, site, how, build)
     }
 
     /// As [`Fallible::compute`].

@@ -12,6 +12,7 @@ use crate::{
     policy::Policy,
     private::{
         call::Call,
+        how::How,
         output_kind::{Fallible, Plain},
     },
     value::{LocalValue, Value},
@@ -215,7 +216,7 @@ impl<R> Nothing<R> {
         self,
         _: &'c C,
         _: Site,
-        _: bool,
+        _: How,
         _: impl FnOnce(&mut Key),
     ) -> Result<R, Call<'c, C>> {
         match self.0 {}

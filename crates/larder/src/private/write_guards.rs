@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::named_functions::ToInvalidate;
 use crate::{
     block_on::block_on,
     cache::{Cache, Invalidating},
@@ -18,13 +19,15 @@ use crate::{
 
 /// Invalidates when the function has ended, or when the guard is dropped before: a panic or a cancellation may have come
 /// after the change.
-#[derive(Debug)]
 pub struct Invalidate<'c, C: Cache + ?Sized> {
-    cache: &'c C,
+    /// That of texts, if there are any.
+    cache: Option<&'c C>,
     on_ok_only: bool,
     /// False if a condition says so.
     applies: bool,
     scopes: Vec<Scope>,
+    /// What cached functions keep, in caches of their own.
+    functions: Vec<(Arc<dyn Cache>, Scope)>,
     /// Invalidates in place of this, after a transaction.
     deferred: Option<Arc<deferred::State>>,
 }
@@ -32,7 +35,14 @@ pub struct Invalidate<'c, C: Cache + ?Sized> {
 impl<'c, C: Cache + ?Sized> Invalidate<'c, C> {
     /// Of nothing yet.
     pub fn new(cache: &'c C, on_ok_only: bool) -> Self {
-        Self { cache, on_ok_only, applies: true, scopes: Vec::new(), deferred: deferred::current() }
+        let mut guard = Self::without_cache(on_ok_only);
+        guard.cache = Some(cache);
+        guard
+    }
+
+    fn without_cache(on_ok_only: bool) -> Self {
+        let deferred = deferred::current();
+        Self { cache: None, on_ok_only, applies: true, scopes: Vec::new(), functions: Vec::new(), deferred }
     }
 
     /// Invalidates nothing unless this holds.
@@ -55,18 +65,30 @@ impl<'c, C: Cache + ?Sized> Invalidate<'c, C> {
         self.add(build, Scope::tag);
     }
 
+    /// Adds what a cached function keeps.
+    pub fn function(&mut self, target: impl ToInvalidate) {
+        let target = target.target();
+        match (self.cache, target.scope) {
+            (Some(cache), Some(scope)) if cache.core().same_cache(target.cache.core()) => {
+                self.scopes.push(scope)
+            }
+            (_, Some(scope)) => self.functions.push((target.cache, scope)),
+            (_, None) => {}
+        }
+    }
+
     /// A part without text is that of no entry.
     fn add(&mut self, build: impl FnOnce(&mut Key), scope: impl FnOnce(String) -> Scope) {
         let mut text = Key::default();
         build(&mut text);
-        if !text.failed() {
-            self.scopes.push(scope(text.into_string()).within(self.cache.prefix()));
+        if let (Some(cache), false) = (self.cache, text.failed()) {
+            self.scopes.push(scope(text.into_string()).within(cache.prefix()));
         }
     }
 
     /// The function has ended.
     pub async fn finish(mut self, success: bool) {
-        if let Some(invalidating) = self.apply(success) {
+        for invalidating in self.apply(success) {
             invalidating.await;
         }
     }
@@ -76,17 +98,56 @@ impl<'c, C: Cache + ?Sized> Invalidate<'c, C> {
         drop(self.apply(success));
     }
 
-    fn apply(&mut self, success: bool) -> Option<Invalidating> {
-        let scopes = std::mem::take(&mut self.scopes);
-        let applies = self.applies && !scopes.is_empty() && (success || !self.on_ok_only);
-        if !applies {
-            return None;
+    /// One invalidation for each cache, applied when this returns.
+    fn apply(&mut self, success: bool) -> Vec<Invalidating> {
+        let (scopes, functions) = (std::mem::take(&mut self.scopes), std::mem::take(&mut self.functions));
+        if !self.applies || (self.on_ok_only && !success) {
+            return Vec::new();
         }
+        let mut under_way = Vec::new();
+        if let Some(cache) = self.cache
+            && !scopes.is_empty()
+        {
+            under_way.extend(self.apply_in(cache, &scopes));
+        }
+        for (cache, scopes) in by_cache(functions) {
+            under_way.extend(self.apply_in(&*cache, &scopes));
+        }
+        under_way
+    }
+
+    fn apply_in(&self, cache: &(impl Cache + ?Sized), scopes: &[Scope]) -> Option<Invalidating> {
         match &self.deferred {
-            Some(deferred) => deferred.collect(self.cache, &scopes),
-            None => Some(Invalidating::begin(self.cache, &scopes)),
+            Some(deferred) => deferred.collect(cache, scopes),
+            None => Some(Invalidating::begin(cache, scopes)),
         }
     }
+}
+
+impl<C: Cache + ?Sized> std::fmt::Debug for Invalidate<'_, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Invalidate").field("scopes", &self.scopes).finish_non_exhaustive()
+    }
+}
+
+impl Invalidate<'static, dyn Cache> {
+    /// Of nothing yet, and of no text: functions have caches of their own.
+    #[must_use]
+    pub fn of_functions(on_ok_only: bool) -> Self {
+        Self::without_cache(on_ok_only)
+    }
+}
+
+/// What is dropped in each cache.
+fn by_cache(functions: Vec<(Arc<dyn Cache>, Scope)>) -> Vec<(Arc<dyn Cache>, Vec<Scope>)> {
+    let mut all: Vec<(Arc<dyn Cache>, Vec<Scope>)> = Vec::new();
+    for (cache, scope) in functions {
+        match all.iter_mut().find(|(there, _)| there.core().same_cache(cache.core())) {
+            Some((_, scopes)) => scopes.push(scope),
+            None => all.push((cache, vec![scope])),
+        }
+    }
+    all
 }
 
 impl<C: Cache + ?Sized> Drop for Invalidate<'_, C> {

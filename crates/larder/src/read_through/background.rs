@@ -15,6 +15,7 @@ use crate::{
     cache::Cache,
     dependencies::{self, Frame},
     error_sharing::Sharing,
+    outcome::Observer,
     policy::Policy,
     registry::carry,
     singleflight::{Wait, Watch},
@@ -58,7 +59,7 @@ where
         // No caller waits for it.
         let computation = request.begin(leader, Some(entry), None, []);
         // It has its answer already.
-        let task = request.task(computation, start, Traced::default());
+        let task = request.task(computation, start, (Traced::default(), Observer::default()));
         runtime.spawn(carry(request.span.clone().wrap(task)).in_current_span());
         return Ok(value);
     }
@@ -68,7 +69,8 @@ where
     // The task is in no computation of its own: what it reads is collected for the one that waits here.
     let collected = Frame::new(nested_in, cache.core().begin(), false);
     let _passed_on = collected.pass_on();
-    let task = collected.run(request.task(computation, start, request.span.clone()));
+    let task =
+        collected.run(request.task(computation, start, (request.span.clone(), request.observer.clone())));
     let ended = runtime.spawn(carry(request.span.clone().wrap(task)).in_current_span());
     match request.unless_slow(ended, request.patience(), stale.as_ref()).await {
         Ok(ended) => finish(ended),
@@ -82,7 +84,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         &self,
         mut computation: Computation,
         start: impl FnOnce() -> Fut,
-        span: Traced,
+        (span, observer): (Traced, Observer),
     ) -> Pin<Box<dyn Future<Output = Result<V, E>> + Send>>
     where
         V: LocalValue,
@@ -100,7 +102,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         }
         Box::pin(watch.clone().run(async move {
             let (cache, policy) = (&*cache, &policy);
-            let request = Request { cache, policy, wanted, sharing, key, hash, scopes, stores, watch, span };
+            let request =
+                Request { cache, policy, wanted, sharing, key, hash, scopes, stores, watch, span, observer };
             request.compute(computation, || started).await
         }))
     }

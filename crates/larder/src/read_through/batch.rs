@@ -1,6 +1,8 @@
 //! Many keys at once: one computation for all that are missing, and still one a key across batches that
 //! overlap.
 
+mod apart;
+
 use std::{
     collections::{HashMap, HashSet},
     future::Future,
@@ -9,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use self::apart::compute_apart;
 use super::{
     computation,
     lookup::{find, read, serve},
@@ -27,7 +30,7 @@ use crate::{
     scope::Scope,
     singleflight::{Failure, Leader, Outcome, Waiter, Watch},
     spans::Traced,
-    value::Value,
+    value::LocalValue,
 };
 
 /// An item of a batch, and the request for its key.
@@ -50,6 +53,8 @@ struct Batch<'a, I, V, C: ?Sized, F> {
     policy: &'a Policy,
     wanted: Wanted,
     compute: F,
+    /// All is computed, and replaces what is there.
+    replaces: bool,
     values: HashMap<I, V>,
     open: Open<'a, I, C>,
     began: Instant,
@@ -60,69 +65,71 @@ struct Batch<'a, I, V, C: ?Sized, F> {
 pub(crate) async fn get_or_compute_many<I, V, E, C, F, Fut>(
     cache: &C,
     items: Vec<(I, String)>,
-    policy: &Policy,
+    terms: (&Policy, Wanted),
     compute: F,
 ) -> Result<HashMap<I, V>, E>
 where
-    I: Clone + Eq + Hash + Send,
-    V: Value,
+    I: Clone + Eq + Hash,
+    V: LocalValue,
     E: Send + 'static,
     C: Cache + ?Sized,
-    F: FnMut(Vec<I>) -> Fut + Send,
-    Fut: Future<Output = Result<HashMap<I, V>, E>> + Send,
+    F: FnMut(Vec<I>) -> Fut,
+    Fut: Future<Output = Result<HashMap<I, V>, E>>,
 {
     if deferred::is_current() {
         return compute_apart(cache, items, compute).await;
     }
+    run(cache, items, terms, (compute, false)).await
+}
+
+/// Computes the values of all `items` now, whatever the cache has, and replaces that. No other caller joins. An item
+/// that `compute` has no value for is invalidated.
+pub(crate) async fn refresh_many<I, V, E, C, F, Fut>(
+    cache: &C,
+    items: Vec<(I, String)>,
+    terms: (&Policy, Wanted),
+    compute: F,
+) -> Result<HashMap<I, V>, E>
+where
+    I: Clone + Eq + Hash,
+    V: LocalValue,
+    E: Send + 'static,
+    C: Cache + ?Sized,
+    F: FnMut(Vec<I>) -> Fut,
+    Fut: Future<Output = Result<HashMap<I, V>, E>>,
+{
+    run(cache, items, terms, (compute, true)).await
+}
+
+async fn run<I, V, E, C, F, Fut>(
+    cache: &C,
+    items: Vec<(I, String)>,
+    (policy, wanted): (&Policy, Wanted),
+    (compute, replaces): (F, bool),
+) -> Result<HashMap<I, V>, E>
+where
+    I: Clone + Eq + Hash,
+    V: LocalValue,
+    E: Send + 'static,
+    C: Cache + ?Sized,
+    F: FnMut(Vec<I>) -> Fut,
+    Fut: Future<Output = Result<HashMap<I, V>, E>>,
+{
     let watch = Watch::new(policy.takeover_after);
     let (core, count) = (cache.core(), items.len());
     let values = HashMap::with_capacity(items.len());
     let open = Open { waiting: Vec::new(), reading: Vec::new(), computing: Vec::new() };
-    let wanted = Wanted::shared::<V>(policy).within(cache);
+    let wanted = wanted.within(cache);
     let (function, namespace) = core.statistics().names(wanted.of.group);
     let span = Traced::get_many(core.name(), function, namespace, count);
-    let batch = Batch { cache, policy, wanted, compute, values, open, began: Instant::now() };
+    let batch = Batch { cache, policy, wanted, compute, replaces, values, open, began: Instant::now() };
     span.wrap(watch.run(batch.run(items, &watch))).await
-}
-
-/// The same inside of a transaction: what is missing is computed for this caller alone.
-async fn compute_apart<I, V, E, C, F, Fut>(
-    cache: &C,
-    items: Vec<(I, String)>,
-    mut compute: F,
-) -> Result<HashMap<I, V>, E>
-where
-    I: Clone + Eq + Hash + Send,
-    V: Value,
-    C: Cache + ?Sized,
-    F: FnMut(Vec<I>) -> Fut + Send,
-    Fut: Future<Output = Result<HashMap<I, V>, E>> + Send,
-{
-    let core = cache.core();
-    let mut values = HashMap::with_capacity(items.len());
-    let mut missing = Vec::new();
-    let mut seen = HashSet::with_capacity(items.len());
-    for (item, key) in items {
-        if !seen.insert(item.clone()) {
-            continue;
-        }
-        match find::<V>(cache, core.lookup(&key)) {
-            Some((entry, Freshness::Fresh)) => {
-                values.insert(item, serve(core, &entry, Freshness::Fresh));
-            }
-            _ => missing.push(item),
-        }
-    }
-    if !missing.is_empty() {
-        values.extend(dependencies::bypass(async { compute(missing).await }).await?);
-    }
-    Ok(values)
 }
 
 impl<'a, I, V, C, F> Batch<'a, I, V, C, F>
 where
     I: Clone + Eq + Hash,
-    V: Value,
+    V: LocalValue,
     C: Cache + ?Sized,
 {
     async fn run<E, Fut>(mut self, items: Vec<(I, String)>, watch: &Arc<Watch>) -> Result<HashMap<I, V>, E>
@@ -153,15 +160,16 @@ where
                 continue;
             }
             let hash = core.lookup(&key).hash;
-            let refused = refuses(core, &key, self.wanted.of.group);
-            let found = if refused { None } else { find::<V>(cache, Lookup { key: &key, hash }) };
+            // No look, and no lead: this one computes anew.
+            let apart = self.replaces || refuses(core, &key, self.wanted.of.group);
+            let found = if apart { None } else { find::<V>(cache, Lookup { key: &key, hash }) };
             if let Some((entry, Freshness::Fresh)) = &found {
                 self.values.insert(item, serve(core, entry, Freshness::Fresh));
                 continue;
             }
             let request = Request::new(cache, terms, (key, hash), (Unshared, stores), watch.clone());
             let mut item = Item { item, request, progress: Progress::default() };
-            let step = match refused {
+            let step = match apart {
                 true => Step::Compute(None, None),
                 false => item.request.start(found, &mut item.progress),
             };
@@ -223,8 +231,8 @@ where
         if computing.is_empty() {
             return Ok(());
         }
-        for (item, leader) in &computing {
-            item.request.note_start(leader.as_ref());
+        if !self.replaces {
+            computing.iter().for_each(|(item, leader)| item.request.note_start(leader.as_ref()));
         }
         let core = self.cache.core();
         let led = computing.iter().filter_map(|(_, leader)| leader.as_ref().map(Leader::id));
@@ -274,15 +282,15 @@ where
                 // There is no value to share: each of those who wait for this key asks for itself.
                 dependencies::record_absent(core.epochs(), &request.key);
                 leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
-                if progress.stale.is_some() {
-                    // One that was due for a refresh, and is gone at its source.
+                if progress.stale.is_some() || self.replaces && key::check(&request.key).is_ok() {
+                    // One that is computed anew, and is gone at its source.
                     drop(self.cache.storage().apply(&[Scope::key(&*request.key)]));
                 }
                 continue;
             };
             if key::check(&request.key).is_ok() {
                 let Some((entry, is_wanted)) =
-                    panic_guard::contain(|| request.entry_of(&value, frame, (false, took)))
+                    panic_guard::contain(|| request.entry_of(&value, frame, (self.replaces, took)))
                 else {
                     leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
                     self.values.insert(item, value);

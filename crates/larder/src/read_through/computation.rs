@@ -14,6 +14,7 @@ use crate::{
     entry::Entry,
     error_sharing::Sharing,
     mutant::{self, Rule},
+    outcome::{NotStored, Source},
     panic_guard,
     scope::{Scope, ScopeHash},
     singleflight::{Failure, InFlightId, Leader, Outcome},
@@ -150,16 +151,23 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         match computed {
             Ok(value) => {
                 self.span.record("outcome", "computed");
+                self.observer.computed(None);
                 // What begins later is newer: the value of one that was superseded is not put in its place.
                 let superseded = leader.as_ref().is_some_and(Leader::is_superseded);
                 // What cannot be cloned is this caller's alone.
                 let Some((entry, wanted)) =
                     panic_guard::contain(|| self.entry_of(&value, &frame, (replaces, took)))
                 else {
+                    self.observer.not_stored(NotStored::NotCloned);
                     leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
                     return Ok(value);
                 };
                 let stored = wanted && !superseded;
+                if stored {
+                    self.observer.tell(|| entry.0.outcome(Source::Computed, None, core.now()));
+                } else if wanted {
+                    self.observer.not_stored(NotStored::Superseded);
+                }
                 if stored {
                     write(self.cache, std::slice::from_ref(&entry)).await;
                 }
@@ -181,7 +189,9 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                     let outcome = if shared { Outcome::Failure(failure()) } else { Outcome::Unshared };
                     leader.complete(outcome, false);
                 }
+                self.observer.computed(None);
                 let served = stale.and_then(|entry| self.serve_if_usable(&entry));
+                self.observer.not_stored(NotStored::Failed);
                 if served.is_none() {
                     self.span.record("outcome", "failed");
                 }
@@ -234,11 +244,18 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let entry =
             Entry::new(at, (value.clone(), self.wanted.of, took), (core.now(), lifetime), self.policy, cover);
         if lifetime.is_zero() || decisions.no_store || !core.is_enabled() {
+            self.observer.not_stored(match (core.is_enabled(), decisions.no_store) {
+                (false, _) => NotStored::Disabled,
+                (true, true) => NotStored::Declined,
+                (true, false) => NotStored::NoLifetime,
+            });
             return (entry, false);
         }
         if too_wide {
+            self.observer.not_stored(NotStored::TooManyScopes);
             core.refuse_too_wide(&self.key, self.wanted.of.group);
         } else if !valid {
+            self.observer.not_stored(NotStored::Invalidated);
             self.count(|counters| &counters.stores_outdated);
         }
         (entry, valid)

@@ -8,7 +8,9 @@ use crate::{
     deferred, dependencies,
     entry::{Entry, Freshness},
     error::Result,
-    key, panic_guard,
+    key,
+    outcome::{Observer, Source, Tier},
+    panic_guard,
     spans::Traced,
     stats::Group,
     value::{LocalValue, Value, ValueType},
@@ -23,12 +25,14 @@ pub(crate) struct Missed {
     pub(crate) entry: Option<(Entry, Freshness)>,
     /// [`Core::stores`] before the lookup.
     pub(crate) stores: u64,
+    /// What the call tells of its outcome.
+    pub(crate) observer: Observer,
 }
 
 impl Missed {
     /// Without a lookup: whatever was stored so far is news.
     pub(crate) fn without_lookup(core: &Core, key: &str) -> Self {
-        Self { hash: core.lookup(key).hash, entry: None, stores: 0 }
+        Self { hash: core.lookup(key).hash, entry: None, stores: 0, observer: Observer::default() }
     }
 }
 
@@ -54,12 +58,32 @@ pub(crate) fn look<V: LocalValue>(cache: &(impl Cache + ?Sized), key: &str) -> R
 /// The same, for what is not in the front cache.
 #[inline(never)]
 fn look_further<V: LocalValue>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Result<V, Missed> {
+    look_in_store(cache, at, Observer::default())
+}
+
+/// The same as [`look`], of a call that tells what becomes of it.
+pub(crate) fn look_observed<V: LocalValue>(
+    cache: &(impl Cache + ?Sized),
+    key: &str,
+    observer: Observer,
+) -> Result<V, Missed> {
+    look_in_store(cache, cache.core().lookup(key), observer)
+}
+
+fn look_in_store<V: LocalValue>(
+    cache: &(impl Cache + ?Sized),
+    at: Lookup<'_>,
+    observer: Observer,
+) -> Result<V, Missed> {
     let core = cache.core();
     // First: whatever is stored after this is not what the lookup finds.
     let stores = core.stores();
     match find::<V>(cache, at) {
-        Some((entry, Freshness::Fresh)) => Ok(serve(core, &entry, Freshness::Fresh)),
-        entry => Err(Missed { hash: at.hash, entry, stores }),
+        Some((entry, Freshness::Fresh)) => {
+            observer.tell(|| entry.0.outcome(Source::Hit, Some(Tier::Memory), core.now()));
+            Ok(serve(core, &entry, Freshness::Fresh))
+        }
+        entry => Err(Missed { hash: at.hash, entry, stores, observer }),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     deferred,
     entry::{Entry, Freshness},
     key,
+    outcome::{NotStored, Observer},
     policy::Policy,
     scope::{self, ScopeSet},
     singleflight::{Caller, Leader, Waiter, Watch, WorkKey},
@@ -80,6 +81,8 @@ pub(super) struct Request<'a, C: ?Sized, S> {
     pub(super) watch: Arc<Watch>,
     /// The span of the call, if there is one.
     pub(super) span: Traced,
+    /// What the call tells of its outcome.
+    pub(super) observer: Observer,
 }
 
 /// What a request does next.
@@ -113,8 +116,8 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
     ) -> Self {
         let key = key.into();
         let scopes = scope::covering(&key, &policy.tags);
-        let span = Traced::default();
-        Self { cache, policy, wanted, sharing, key, hash, scopes, stores, watch, span }
+        let (span, observer) = (Traced::default(), Observer::default());
+        Self { cache, policy, wanted, sharing, key, hash, scopes, stores, watch, span, observer }
     }
 
     /// The prologue of a call for one key that a lookup `missed`. None if the key can be that of no entry, and where
@@ -126,7 +129,12 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
         sharing: S,
     ) -> Option<Self> {
         let (policy, wanted) = (terms.0, terms.1.within(cache));
-        if deferred::is_current() || refuses(cache.core(), key, wanted.of.group) {
+        if deferred::is_current() {
+            missed.observer.computed(Some(NotStored::InTransaction));
+            return None;
+        }
+        if refuses(cache.core(), key, wanted.of.group) {
+            missed.observer.computed(Some(NotStored::KeyRefused));
             return None;
         }
         let watch = Watch::new(policy.takeover_after);
@@ -134,7 +142,7 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
         let (function, namespace) = core.statistics().names(wanted.of.group);
         let span = Traced::get(core.name(), function, namespace, key);
         let request = Self::new(cache, (policy, wanted), (key, missed.hash), (sharing, missed.stores), watch);
-        Some(Self { span, ..request })
+        Some(Self { span, observer: missed.observer.clone(), ..request })
     }
 
     pub(super) fn core(&self) -> &'a Core {

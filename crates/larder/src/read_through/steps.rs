@@ -13,6 +13,7 @@ use crate::{
     dependencies,
     entry::{Entry, Freshness},
     error_sharing::Sharing,
+    outcome::{self, NotStored, Source, Tier},
     policy::Lock,
     singleflight::{Arrival, Awaited, Leader, Outcome, Role, Wait, Waiter},
     turns::Turn,
@@ -122,6 +123,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             Outcome::Value(entry) => {
                 self.count(|counters| &counters.joined);
                 self.span.record("outcome", "joined");
+                self.tell_joined(&entry);
                 Step::Done(Ok(receive(core, &entry)))
             }
             Outcome::Failure(failure) => {
@@ -133,6 +135,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 };
                 self.count(|counters| &counters.joined);
                 self.span.record("outcome", "failed");
+                self.observer.computed(Some(NotStored::Failed));
+                self.observer.tell(|| outcome::Outcome { source: Source::Joined, ..self.observer.outcome() });
                 dependencies::record_dependencies(core.epochs(), &failure.cover);
                 Step::Done(Err(error))
             }
@@ -149,6 +153,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             if let Some(entry) = self.find_new::<V>() {
                 self.count(|counters| &counters.joined);
                 self.span.record("outcome", "joined");
+                self.tell_joined(&entry);
                 return Step::Done(Ok(receive(self.core(), &entry)));
             }
             progress.turn = Some(turn);
@@ -264,6 +269,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// Ends a computation that need not begin: with an entry that was found.
     fn complete<V: LocalValue, E>(&self, leader: Leader, entry: &Entry, tier: &'static str) -> Step<V, E> {
         self.span.answered("hit", tier);
+        self.tell_found(entry, Source::Hit, tier);
         leader.complete(Outcome::Value(entry.clone()), false);
         Step::Done(Ok(receive(self.core(), entry)))
     }
@@ -276,8 +282,21 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 
     /// Serves an entry.
     pub(super) fn give<V: LocalValue>(&self, entry: &Entry, freshness: Freshness, tier: &'static str) -> V {
-        self.span.answered(if freshness.is_within_ttl() { "hit" } else { "stale" }, tier);
+        let is_fresh = freshness.is_within_ttl();
+        self.span.answered(if is_fresh { "hit" } else { "stale" }, tier);
+        self.tell_found(entry, if is_fresh { Source::Hit } else { Source::Stale }, tier);
         serve(self.core(), entry, freshness)
+    }
+
+    /// Tells that the call is given what lay in the cache.
+    fn tell_found(&self, entry: &Entry, source: Source, tier: &'static str) {
+        let tier = if tier == "redis" { Tier::Shared } else { Tier::Memory };
+        self.observer.tell(|| entry.0.outcome(source, Some(tier), self.core().now()));
+    }
+
+    /// Tells that the call is given what another one computed.
+    fn tell_joined(&self, entry: &Entry) {
+        self.observer.tell(|| entry.0.outcome(Source::Joined, None, self.core().now()));
     }
 
     /// Waits for a future; for no longer than `limit` if there is a stale value that may still be served then, which is

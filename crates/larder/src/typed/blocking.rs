@@ -2,13 +2,14 @@
 
 use std::{borrow::Borrow, fmt};
 
-use super::insert::insert;
+use super::{insert::insert, outcome::look_or_compute_observed_blocking};
 use crate::{
     block_on::block_on,
     cache::Cache,
     epoch::ReadVersion,
     error::Result,
     error_sharing::{Cloned, Sharing, Unshared},
+    outcome::Outcome,
     policy::Policy,
     read_through::{self, Wanted, full_key, get_here, look},
     value::LocalValue,
@@ -122,6 +123,17 @@ impl<'c, C: Cache + ?Sized> Blocking<'c, C> {
         compute: impl FnOnce() -> Result<V, E>,
     ) -> Result<V, E> {
         self.look_or_compute(key, policy.borrow(), Cloned, compute)
+    }
+
+    /// As [`get_or_compute`](Self::get_or_compute), with what became of the call: see
+    /// [`CacheExt::get_or_compute_with_outcome`](crate::CacheExt::get_or_compute_with_outcome).
+    pub fn get_or_compute_with_outcome<V: LocalValue, E>(
+        &self,
+        key: &str,
+        policy: impl Borrow<Policy>,
+        compute: impl FnOnce() -> Result<V, E>,
+    ) -> (Result<V, E>, Outcome) {
+        look_or_compute_observed_blocking(self.cache, key, terms::<V>(policy.borrow()), Unshared, compute)
     }
 
     fn look_or_compute<V: LocalValue, E>(

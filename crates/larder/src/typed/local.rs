@@ -2,12 +2,13 @@
 
 use std::{borrow::Borrow, fmt, future::Future};
 
-use super::{compute::look_or_compute, insert::insert};
+use super::{compute::look_or_compute, insert::insert, outcome::look_or_compute_observed};
 use crate::{
     cache::Cache,
     epoch::ReadVersion,
     error::Result,
     error_sharing::{Cloned, Unshared},
+    outcome::Outcome,
     policy::Policy,
     read_through::{self, Wanted, full_key, get_here, look},
     value::LocalValue,
@@ -124,6 +125,21 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
         Fut: Future<Output = Result<V, E>> + Send,
     {
         look_or_compute(self.cache, key, (policy.borrow(), Wanted::local::<V>), Cloned, compute).await
+    }
+
+    /// As [`CacheExt::get_or_compute_with_outcome`](crate::CacheExt::get_or_compute_with_outcome).
+    pub async fn get_or_compute_with_outcome<V, E, Fut>(
+        &self,
+        key: &str,
+        policy: impl Borrow<Policy> + Send + Sync,
+        compute: impl FnOnce() -> Fut + Send,
+    ) -> (Result<V, E>, Outcome)
+    where
+        V: LocalValue,
+        E: Send + 'static,
+        Fut: Future<Output = Result<V, E>> + Send,
+    {
+        look_or_compute_observed(self.cache, key, terms::<V>(policy.borrow()), Unshared, compute).await
     }
 
     /// As [`CacheExt::get_or_compute_background`](crate::CacheExt::get_or_compute_background).

@@ -1,0 +1,161 @@
+//! `#[cached_many]`
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::visit::{self, Visit};
+use syn::{FnArg, ItemFn, Pat, PatIdent, Type};
+
+use super::names::{local, local_at, output_span, private};
+use super::prologue::{
+    Mode, cache, how, let_cache, let_kind_of, plain_self, remember_comparison, use_choices,
+};
+use super::{body, identity, policy};
+use crate::function::{Argument, Function, Ownership};
+use crate::model::{Cached, List};
+
+/// The function with the machinery in place of its body. `key` is the closure that writes the key of one element.
+pub(super) fn machinery(
+    model: &Cached,
+    list: &List,
+    function: &Function,
+    mode: Mode,
+    key: &TokenStream,
+) -> ItemFn {
+    let mut item = body::with_statements(function, statements(model, list, function, mode, key));
+    // The body has clones of its own, which alone are changed.
+    for argument in &function.arguments {
+        if let Some(FnArg::Typed(typed)) = item.sig.inputs.get_mut(argument.index)
+            && !function.is_boxed()
+        {
+            *typed.pat = body::without_mut(&typed.pat);
+        }
+    }
+    item
+}
+
+fn statements(
+    model: &Cached,
+    list: &List,
+    function: &Function,
+    mode: Mode,
+    key: &TokenStream,
+) -> TokenStream {
+    let private = private(&model.common);
+    let span = output_span(function);
+    let (choices, let_cache) = (use_choices(&model.common), let_cache(&model.common));
+    let plain_self = plain_self(model, &private);
+    let element_type = &list.element_type;
+    let shape = quote_spanned!(span=> .of_many::<#element_type>());
+    let let_kind = let_kind_of(&model.common, function, &shape);
+    let let_policy = policy::let_policy(&private, &model.policy, function);
+    let (cache, kind) = (cache(&model.common), local_at("kind", span));
+    let (site, named, many) = (local("function"), identity::function(model, function), local("many"));
+    let how = how(&private, mode);
+    let begin = quote_spanned!(span=> #kind.begin(#cache, #site, #how));
+    let add = add(list, function, &private, key);
+    let (policy_local, computation) = (local("policy"), computation(model, list, function));
+    let remember = remember_comparison(&model.common, function);
+    let compute = match model.common.is_local {
+        true => local_at("compute_local", span),
+        false => local_at("compute", span),
+    };
+    let computed = quote_spanned! {span=>
+        ::std::boxed::Box::pin(#kind.#compute(#many, #policy_local, #computation)).await
+    };
+    quote! {
+        #choices
+        #plain_self
+        #let_cache
+        #let_kind
+        let #site = #named;
+        let mut #many = #begin;
+        #add
+        #let_policy
+        #remember
+        #computed
+    }
+}
+
+/// Adds each element, with its key.
+fn add(list: &List, function: &Function, private: &TokenStream, key: &TokenStream) -> TokenStream {
+    let (element, many, text) = (&list.element, local("many"), local("text"));
+    let name = function.arguments[list.index].name();
+    let all = match list.is_borrowed {
+        true => quote!(#name),
+        false => quote!(&#name),
+    };
+    let span = Span::mixed_site().located_at(function.arguments[list.index].ty.span());
+    let elements = quote_spanned!(span=> #private::elements(#all));
+    quote! {
+        for #element in #elements {
+            let #text = #many.key(#key);
+            #many.add(#element, #text);
+        }
+    }
+}
+
+/// The body as a closure, which is called with the elements that have no value.
+fn computation(model: &Cached, list: &List, function: &Function) -> TokenStream {
+    let private = private(&model.common);
+    let missing = local("missing");
+    let clones = function
+        .arguments
+        .iter()
+        .enumerate()
+        .filter(|(index, argument)| *index != list.index && argument.ownership == Ownership::Owned)
+        .map(|(_, argument)| clones(&private, argument));
+    let rebind = rebind(&private, list, &function.arguments[list.index]);
+    let body = body::future_after(&model.common, function, &rebind);
+    quote! {
+        move |#missing: ::std::vec::Vec<_>| {
+            #(#clones)*
+            #body
+        }
+    }
+}
+
+/// `let ids = …;`, of the elements that have no value.
+fn rebind(private: &TokenStream, list: &List, argument: &Argument) -> TokenStream {
+    let (missing, owned, pattern) = (local("missing"), local("owned"), &argument.pattern);
+    let uses = body::uses(private, argument);
+    let list_type = &list.list_type;
+    match (&list.list_type, list.is_borrowed) {
+        (Type::Slice(_), _) => quote!(let #pattern = &#missing[..]; #uses),
+        (_, true) => quote! {
+            let #owned: #list_type = ::core::iter::Iterator::collect(::core::iter::IntoIterator::into_iter(#missing));
+            let #pattern = &#owned;
+            #uses
+        },
+        (_, false) => quote! {
+            let #pattern: #list_type = ::core::iter::Iterator::collect(::core::iter::IntoIterator::into_iter(#missing));
+            #uses
+        },
+    }
+}
+
+/// Each run of the body takes what it owns.
+fn clones(private: &TokenStream, argument: &Argument) -> TokenStream {
+    struct Names(Vec<PatIdent>);
+
+    impl<'ast> Visit<'ast> for Names {
+        fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
+            self.0.push(pattern.clone());
+            visit::visit_pat_ident(self, pattern);
+        }
+    }
+
+    let mut names = Names(Vec::new());
+    names.visit_pat(&argument.pattern);
+    let cfgs = &argument.cfgs;
+    let span = Span::mixed_site().located_at(argument.ty.span());
+    let clones = names.0.into_iter().filter(|name| name.by_ref.is_none()).map(|name| {
+        let ident = &name.ident;
+        let pattern = Pat::Ident(PatIdent { subpat: None, ..name.clone() });
+        let again = quote_spanned!(span=> #private::again(&#ident));
+        quote!(#(#cfgs)* let #pattern = #again;)
+    });
+    let clones: TokenStream = clones.collect();
+    let uses = body::uses(private, argument);
+    quote!(#clones #uses)
+}

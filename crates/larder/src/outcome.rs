@@ -1,0 +1,226 @@
+//! What became of a call: where its value came from, and whether it was stored.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use pin_project_lite::pin_project;
+
+use crate::sync::plain::{Mutex, lock};
+
+/// What became of one call of a cached function, or of
+/// [`get_or_compute_with_outcome`](crate::CacheExt::get_or_compute_with_outcome).
+///
+/// ```
+/// use larder::{NotStored, Source, cached};
+///
+/// #[cached(ttl = 60, key = "length:<text>", unless = |length| *length == 0)]
+/// async fn length(text: &str) -> usize {
+///     text.len()
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (value, outcome) = length::with_outcome("four").await;
+/// assert_eq!((value, outcome.source, outcome.why_not_stored), (4, Source::Computed, None));
+///
+/// let (_, outcome) = length::with_outcome("four").await;
+/// assert_eq!(outcome.source, Source::Hit);
+///
+/// let (_, outcome) = length::with_outcome("").await;
+/// assert_eq!(outcome.why_not_stored, Some(NotStored::Declined));
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// Where the value came from, or the error.
+    pub source: Source,
+    /// Where the value lay: none if it was computed, by this call or by one that it waited for.
+    pub tier: Option<Tier>,
+    /// How long this process has had the value: since it was computed, or read from a shared store.
+    pub age: Duration,
+    /// How long the value is still fresh. Zero for a stale one, and for one that was not stored.
+    pub ttl: Duration,
+    /// Why what was computed was not stored. None for a hit. That a shared store took a value is not waited for, and
+    /// not told.
+    pub why_not_stored: Option<NotStored>,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Source {
+    /// The cache had a fresh value.
+    Hit,
+    /// The cache had an old value, which the policy allows to serve: while it is computed again, or because that failed or
+    /// was slow.
+    Stale,
+    /// This call ran the function.
+    Computed,
+    /// This call waited for another one that ran the function.
+    Joined,
+}
+
+/// Where a value lay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Tier {
+    /// In the memory of this process.
+    Memory,
+    /// In a store that processes share.
+    Shared,
+}
+
+/// Why what was computed was not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NotStored {
+    /// The computation failed. Its error is the call's, unless an old value was served.
+    Failed,
+    /// The computation said so: [`no_store`](crate::Context::no_store), or the option `unless`.
+    Declined,
+    /// Its `ttl` is zero, or it is a `None` without a `negative_ttl`.
+    NoLifetime,
+    /// Something that covers it was invalidated while it was computed.
+    Invalidated,
+    /// It was passed over, and another call computes in its place.
+    Superseded,
+    /// More scopes cover it than an entry can have.
+    TooManyScopes,
+    /// Its `Clone` panicked.
+    NotCloned,
+    /// The key is empty or too long, a part of it has no text, or it is that of another function.
+    KeyRefused,
+    /// The cache is [disabled](crate::CacheExt::disable).
+    Disabled,
+    /// The call was made in a scope of [`deferred`](crate::deferred()) invalidations.
+    InTransaction,
+    /// The option `when` says that this call passes the cache by.
+    PassedBy,
+}
+
+impl Outcome {
+    /// Of a call that passed the cache by.
+    const PASSED_BY: Self = Self {
+        source: Source::Computed,
+        tier: None,
+        age: Duration::ZERO,
+        ttl: Duration::ZERO,
+        why_not_stored: Some(NotStored::PassedBy),
+    };
+}
+
+/// One call's own, to which it tells what becomes of it; of a call that is not asked, nothing.
+#[derive(Clone, Default)]
+pub(crate) struct Observer(Option<Arc<Mutex<Outcome>>>);
+
+thread_local! {
+    /// That of a call that has not begun yet.
+    static CURRENT: RefCell<Observer> = const { RefCell::new(Observer(None)) };
+}
+
+impl Observer {
+    /// Of a call that is asked.
+    pub(crate) fn new() -> Self {
+        Self(Some(Arc::new(Mutex::new(Outcome::PASSED_BY))))
+    }
+
+    /// That of the call that begins here.
+    pub(crate) fn take_current() -> Self {
+        CURRENT.with_borrow_mut(std::mem::take)
+    }
+
+    /// What was told so far.
+    pub(crate) fn outcome(&self) -> Outcome {
+        self.0.as_ref().map_or(Outcome::PASSED_BY, |outcome| *lock(outcome))
+    }
+
+    /// Tells what became of the call.
+    pub(crate) fn tell(&self, outcome: impl FnOnce() -> Outcome) {
+        if let Some(told) = &self.0 {
+            let outcome = outcome();
+            *lock(told) = outcome;
+        }
+    }
+
+    /// Tells that the call computes, and stores nothing so far.
+    pub(crate) fn computed(&self, why_not_stored: Option<NotStored>) {
+        self.tell(|| Outcome { why_not_stored, ..Outcome::PASSED_BY });
+    }
+
+    /// Tells why nothing is stored; the rest stays as it is.
+    pub(crate) fn not_stored(&self, why: NotStored) {
+        if let Some(told) = &self.0 {
+            lock(told).why_not_stored = Some(why);
+        }
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Observer").field(&self.0.is_some()).finish()
+    }
+}
+
+/// While it is here, the next call that is asked for its outcome on this thread tells this observer.
+struct Current {
+    outer: Observer,
+}
+
+impl Current {
+    fn enter(observer: Observer) -> Self {
+        Self { outer: CURRENT.replace(observer) }
+    }
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        CURRENT.set(std::mem::take(&mut self.outer));
+    }
+}
+
+/// Runs a call that is asked, on this thread.
+pub fn observed_blocking<R>(call: impl FnOnce() -> R) -> (R, Outcome) {
+    let observer = Observer::new();
+    let output = {
+        let _current = Current::enter(observer.clone());
+        call()
+    };
+    (output, observer.outcome())
+}
+
+/// Runs a call that is asked.
+pub fn observed<F: Future>(call: F) -> Observed<F> {
+    Observed { observer: Observer::new(), call }
+}
+
+pin_project! {
+    /// A call that is asked for its outcome.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Observed<F> {
+        observer: Observer,
+        #[pin]
+        call: F,
+    }
+}
+
+impl<F: Future> Future for Observed<F> {
+    type Output = (F::Output, Outcome);
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let polled = {
+            let _current = Current::enter(this.observer.clone());
+            this.call.poll(context)
+        };
+        polled.map(|output| (output, this.observer.outcome()))
+    }
+}

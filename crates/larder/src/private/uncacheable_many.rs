@@ -1,0 +1,81 @@
+//! One error for a function of a list whose values cannot be cached: as in [`type_checks`](super::type_checks).
+
+use std::{convert::Infallible, marker::PhantomData};
+
+use super::{
+    comparison::{NoValue, Returned},
+    how::How,
+    many::{Many, OfMany},
+    option_checks::MayFail,
+    output_kind::{Fallible, Plain},
+};
+use crate::{cache_core::Site, policy::Policy};
+
+/// The second choice for a kind of output, one reference further.
+pub trait UncacheableMany {
+    /// The output.
+    type Output;
+    /// The type of the elements.
+    type Element;
+
+    /// Does not return.
+    fn checked(&self) -> NothingOfMany<Self::Output, Self::Element> {
+        unreachable!("a call of `check` that does not compile comes first")
+    }
+
+    /// Does not return.
+    fn checked_local(&self) -> NothingOfMany<Self::Output, Self::Element> {
+        unreachable!("a call of `check_local` that does not compile comes first")
+    }
+}
+
+impl<T, E, S, I, V> UncacheableMany for &OfMany<Fallible<T, E, S>, T, I, V> {
+    type Output = Result<T, E>;
+    type Element = I;
+}
+
+impl<R, I, V> UncacheableMany for &OfMany<Plain<R>, R, I, V> {
+    type Output = R;
+    type Element = I;
+}
+
+/// The kind of an output that cannot be cached: it has what the others have, and demands nothing.
+#[derive(Debug)]
+pub struct NothingOfMany<R, I>(Infallible, PhantomData<fn() -> (R, I)>);
+
+impl<R, I> Clone for NothingOfMany<R, I> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R, I> Copy for NothingOfMany<R, I> {}
+
+impl<R, I> Returned for NothingOfMany<R, I> {
+    type Value = NoValue;
+}
+
+#[diagnostic::do_not_recommend]
+impl<R, I> MayFail for NothingOfMany<R, I> {}
+
+impl<R, I> NothingOfMany<R, I> {
+    /// As [`OfMany::begin`].
+    pub fn begin<C: ?Sized>(self, _: &C, _: Site, _: How) -> Many<'_, C, I> {
+        match self.0 {}
+    }
+
+    /// As [`OfMany::compute`].
+    pub async fn compute<C: ?Sized, F>(self, _: Many<'_, C, I>, _: Policy, _: impl FnMut(Vec<I>) -> F) -> R {
+        match self.0 {}
+    }
+
+    /// As [`OfMany::compute_local`].
+    pub async fn compute_local<C: ?Sized, F>(
+        self,
+        _: Many<'_, C, I>,
+        _: Policy,
+        _: impl FnMut(Vec<I>) -> F,
+    ) -> R {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,49 @@
+//! A batch inside of a transaction: it stores nothing, and joins no other one.
+
+use std::{
+    collections::{HashMap, HashSet},
+    future::Future,
+    hash::Hash,
+};
+
+use crate::{
+    cache::Cache,
+    dependencies,
+    entry::Freshness,
+    read_through::lookup::{find, serve},
+    value::LocalValue,
+};
+
+/// The values of `items` (each with its full key): what is missing is computed for this caller alone.
+pub(super) async fn compute_apart<I, V, E, C, F, Fut>(
+    cache: &C,
+    items: Vec<(I, String)>,
+    mut compute: F,
+) -> Result<HashMap<I, V>, E>
+where
+    I: Clone + Eq + Hash,
+    V: LocalValue,
+    C: Cache + ?Sized,
+    F: FnMut(Vec<I>) -> Fut,
+    Fut: Future<Output = Result<HashMap<I, V>, E>>,
+{
+    let core = cache.core();
+    let mut values = HashMap::with_capacity(items.len());
+    let mut missing = Vec::new();
+    let mut seen = HashSet::with_capacity(items.len());
+    for (item, key) in items {
+        if !seen.insert(item.clone()) {
+            continue;
+        }
+        match find::<V>(cache, core.lookup(&key)) {
+            Some((entry, Freshness::Fresh)) => {
+                values.insert(item, serve(core, &entry, Freshness::Fresh));
+            }
+            _ => missing.push(item),
+        }
+    }
+    if !missing.is_empty() {
+        values.extend(dependencies::bypass(async { compute(missing).await }).await?);
+    }
+    Ok(values)
+}

@@ -1,0 +1,11 @@
+use larder::{cached, invalidate};
+
+#[cached(ttl = 60, key = "<year>:report")]
+async fn report(year: u32) -> u32 {
+    year
+}
+
+#[invalidate(report(..))]
+async fn recount() {}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use larder::{cached, invalidate};
+
+#[cached(ttl = 60)]
+async fn report(year: u32) -> u32 {
+    year
+}
+
+#[invalidate(report::invalidate(year))]
+async fn recount(year: u32) {}
+
+fn main() {}
