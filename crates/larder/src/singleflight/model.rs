@@ -7,9 +7,10 @@ use loom::{future::block_on, sync::atomic::AtomicU64, thread};
 use super::*;
 use crate::{
     clock::Clock,
+    entry::{DependencySet, Entry},
     epoch::LocalOrder,
     policy::Policy,
-    scope::{self, Scope, ScopeHash},
+    scope::{self, Scope, ScopeHash, ScopeSet},
     sync::Ordering,
     value::ValueType,
 };
