@@ -42,6 +42,12 @@ pub(crate) struct Cached {
     pub(crate) companions: Companions,
     /// What makes errors for those who waited, and where a complaint about the option belongs.
     pub(crate) share_err: Option<(Span, Expr)>,
+    /// Where a complaint about `cache_err` belongs, and which errors it keeps: all of them, if that is not given.
+    pub(crate) cache_err: Option<(Span, Option<Expr>)>,
+    /// Where a complaint about `deadline` belongs.
+    pub(crate) deadline: Option<Span>,
+    /// Where a complaint about the option belongs, and what takes the place of an error.
+    pub(crate) or: Option<(Span, Expr)>,
     /// Values that are not stored.
     pub(crate) unless: Option<Expr>,
     /// Other functions have this key too.
@@ -118,6 +124,11 @@ impl Cached {
         let unless = args.unless.take().map(|given| function.localized(given.value));
         let share_err =
             args.share_err.take().map(|given| (given.name.span(), function.localized(given.value)));
+        without_effect::check_cache_err(&args, errors);
+        let chosen = args.cache_err_if.take().map(|given| function.localized(given.value));
+        let cache_err = args.cache_err.as_ref().map(|given| (given.name.span(), chosen));
+        let deadline = args.deadline.as_ref().map(|given| given.name.span());
+        let or = args.or.take().map(|given| (given.name.span(), function.localized(given.value)));
         let shares_key = args.shared_key.take().is_some_and(|given| given.value);
         let when = args.when.take().map(|when| function.localized(when.value));
         without_effect::check(&args, errors);
@@ -139,6 +150,9 @@ impl Cached {
                     background,
                     companions,
                     share_err,
+                    cache_err,
+                    deadline,
+                    or,
                     unless,
                     shares_key,
                     plain_self,

@@ -25,6 +25,7 @@ use crate::{
     epoch::{Announcement, DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replaced},
     front_cache::FrontCache,
     lock::LocalLocks,
+    retry_pauses::RetryPauses,
     scope::{self, Scope, ScopeHash, ScopeSet},
     singleflight::Singleflight,
     stats::{CacheStats, Counters, FunctionStats, Group, Histogram, Stats},
@@ -54,6 +55,7 @@ struct Inner {
     switch: Switch,
     singleflight: Singleflight,
     turns: Arc<Turns>,
+    pauses: RetryPauses,
     /// Raised by one when a computed value was stored, before its computation completes.
     stores: CachePadded<AtomicU64>,
     /// Whether it was said that a value had too many scopes.
@@ -155,6 +157,7 @@ impl CoreBuilder {
             switch: Switch::of_process(),
             singleflight: Singleflight::new(),
             turns: Arc::default(),
+            pauses: RetryPauses::default(),
             stores: CachePadded::default(),
             warned_too_wide: AtomicBool::new(false),
             name: OnceLock::new(),
@@ -324,6 +327,11 @@ impl Core {
     /// Of those whose computation's failure could not be given to them.
     pub(crate) fn turns(&self) -> &Arc<Turns> {
         &self.0.turns
+    }
+
+    /// After failures in whose place old values are served.
+    pub(crate) fn pauses(&self) -> &RetryPauses {
+        &self.0.pauses
     }
 
     pub(crate) fn singleflight(&self) -> &Singleflight {

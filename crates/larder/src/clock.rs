@@ -21,6 +21,12 @@ impl Moment {
         Self(self.0.saturating_add(duration.min(LONGEST).into()))
     }
 
+    /// This moment and `duration` less: this moment, if that is before the clock's first one.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for entries that come from elsewhere"))]
+    pub(crate) fn before(self, duration: Duration) -> Self {
+        Self(self.0.checked_sub(duration.min(LONGEST).into()).unwrap_or(self.0))
+    }
+
     /// The time from `earlier` to this moment; zero if `earlier` is later.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         Ticks::from_ticks(self.0.as_ticks().saturating_sub(earlier.0.as_ticks())).into()

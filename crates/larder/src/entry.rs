@@ -1,5 +1,6 @@
 //! A typed value with all that decides whether it may be served.
 
+mod renewed;
 #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for stores that share entries"))]
 pub(crate) mod sharing;
 
@@ -47,6 +48,8 @@ pub(crate) struct Stored {
     unshared: AtomicBool,
     /// The value is not to leave this process.
     is_local: bool,
+    /// The value is an error, kept in place of one.
+    pub(crate) is_error: bool,
     value: Box<AnyValue>,
     /// How the value becomes a message, where it can.
     transport: Option<&'static Transport>,
@@ -139,11 +142,27 @@ impl Freshness {
 }
 
 impl Lifetime {
-    fn new(stored: Moment, lifetime: Duration, policy: &Policy) -> Self {
+    pub(crate) fn new(stored: Moment, lifetime: Duration, policy: &Policy) -> Self {
         // A fraction of more than that would leave what a `Duration` can hold.
         let lifetime = policy.jittered(lifetime.min(clock::LONGEST));
-        let ttl_end = stored.after(lifetime);
         let ahead = policy.refresh_ahead.map(|fraction| stored.after(lifetime.mul_f64(fraction)));
+        Self::until(stored, (stored, stored.after(lifetime)), ahead, policy)
+    }
+
+    /// Of a value that was stored some time ago, and is asked for `now`: to the end of `lifetime`, which counts from
+    /// when it was stored, unless it is not asked for long enough.
+    pub(crate) fn prolonged(&self, now: Moment, lifetime: Duration, policy: &Policy) -> Self {
+        Self::until(self.stored, (now, self.stored.after(lifetime)), None, policy)
+    }
+
+    /// To an end that `policy` may bring forward, if the value is not asked for after `used`.
+    fn until(stored: Moment, (used, end): (Moment, Moment), ahead: Option<Moment>, policy: &Policy) -> Self {
+        let ttl_end = policy.idle.map_or(end, |idle| used.after(idle).min(end));
+        // From then on, a hit prolongs it: as seldom as is good for precision.
+        let ahead = match policy.idle {
+            Some(idle) if ttl_end < end => Some(used.after(idle / 4)),
+            _ => ahead,
+        };
         Self {
             stored,
             refresh_due: ahead.map_or(ttl_end, |ahead| ahead.min(ttl_end)),
@@ -163,6 +182,17 @@ impl Entry {
     pub(crate) fn new<V: LocalValue>(
         (key, hash): (Arc<str>, u64),
         (value, of, cost): (V, ValueType, Duration),
+        lives: (Moment, Duration),
+        policy: &Policy,
+        cover: DependencySet,
+    ) -> Self {
+        Self::boxed((key, hash), (Box::new(value), of, cost), lives, policy, cover)
+    }
+
+    /// The same for a value of any type: that which `of` is of.
+    pub(crate) fn boxed(
+        (key, hash): (Arc<str>, u64),
+        (value, of, cost): (Box<AnyValue>, ValueType, Duration),
         (now, lifetime): (Moment, Duration),
         policy: &Policy,
         cover: DependencySet,
@@ -181,7 +211,8 @@ impl Entry {
             schema: policy.schema,
             unshared: AtomicBool::new(false),
             is_local: of.is_local,
-            value: Box::new(value),
+            is_error: of.is_error,
+            value,
             transport: of.transport,
             group: of.group,
             cost: nanos(cost),
@@ -277,7 +308,11 @@ impl Stored {
         }
     }
 
-    /// How long ago it came to this process' memory.
+    pub(crate) fn life(&self) -> &Lifetime {
+        &self.life
+    }
+
+    /// How long ago it was stored, in whichever process.
     pub(crate) fn age(&self, now: Moment) -> Duration {
         now.since(self.life.stored)
     }

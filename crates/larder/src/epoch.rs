@@ -76,6 +76,11 @@ impl ValidAt {
         Self(AtomicU64::new(since.local))
     }
 
+    /// The same for a copy of the entry.
+    pub(crate) fn of_copy(&self) -> Self {
+        Self(AtomicU64::new(self.0.load(Ordering::Relaxed)))
+    }
+
     /// Whether nothing covers the entry that was changed since; `unchanged` looks at its slots. Nothing at
     /// all has changed in most cases, and then it is not asked.
     ///

@@ -1,6 +1,6 @@
 //! The one error type, and the form in which a computation's failure is shared.
 
-use std::{error::Error as StdError, fmt, sync::Arc};
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 /// What went wrong in a call to the cache itself.
 ///
@@ -213,3 +213,33 @@ impl StdError for SharedError {
         self.0.source.as_ref().map(|source| source as _)
     }
 }
+
+/// A call took longer than its deadline, and there was no old value to serve.
+///
+/// Where calls have a deadline ([`PolicyBuilder::deadline`](crate::PolicyBuilder::deadline)), their error type is
+/// `From<TimedOut>`: an enum with a variant for it, or `anyhow::Error`, `eyre::Report` and `Box<dyn Error + Send + Sync>`,
+/// in which it is found by its type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimedOut {
+    deadline: Duration,
+}
+
+impl TimedOut {
+    pub(crate) const fn after(deadline: Duration) -> Self {
+        Self { deadline }
+    }
+
+    /// How long the call was to take at most.
+    #[must_use]
+    pub const fn deadline(&self) -> Duration {
+        self.deadline
+    }
+}
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the call took longer than {:?}", self.deadline)
+    }
+}
+
+impl StdError for TimedOut {}

@@ -3,8 +3,10 @@
 use std::{any::Any, fmt::Display, marker::PhantomData, ops::Deref, sync::Arc};
 
 use crate::{
-    error::SharedError,
+    entry::Entry,
+    error::{SharedError, TimedOut},
     sync::{Mutex, lock},
+    value::{AnyValue, Transport},
 };
 
 /// An error that was given away, for callers with the same error type and the same way of sharing.
@@ -17,6 +19,31 @@ pub trait Sharing<E>: Copy + Send + Sync + 'static {
 
     /// The error, from what another caller gave in the same way.
     fn take(self, given: &Given) -> Option<E>;
+
+    /// Whether it keeps any error for a time.
+    fn keeps(self) -> bool {
+        false
+    }
+
+    /// What an entry keeps of this error; none if it is not kept.
+    fn keep(self, _: &E) -> Option<Box<AnyValue>> {
+        None
+    }
+
+    /// The error that an entry keeps.
+    fn kept(self, _: &Entry) -> Option<E> {
+        None
+    }
+
+    /// How an error that is kept becomes a message, and back.
+    fn kept_transport(self) -> Option<&'static Transport> {
+        None
+    }
+
+    /// What makes the error of a call that is not answered by its deadline; none if it has none.
+    fn timed_out(self) -> Option<fn(TimedOut) -> E> {
+        None
+    }
 }
 
 /// Does not share.

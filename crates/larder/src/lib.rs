@@ -83,6 +83,7 @@ mod clock;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 pub mod contract;
+mod deadline;
 mod deferred;
 mod deferred_drop;
 mod dependencies;
@@ -91,6 +92,7 @@ mod entry;
 mod environment;
 mod epoch;
 mod error;
+mod error_keeping;
 mod error_sharing;
 mod front_cache;
 #[cfg(any(doc, doctest))]
@@ -118,6 +120,7 @@ mod read_through;
 #[cfg(feature = "redis")]
 mod redis;
 mod registry;
+mod retry_pauses;
 mod scope;
 mod singleflight;
 mod spans;
@@ -142,7 +145,7 @@ pub use self::{
     dependencies::{Context, InComputation, context, in_current_computation},
     entry::Entry,
     epoch::{Epoch, ReadVersion},
-    error::{Error, Result, SharedError},
+    error::{Error, Result, SharedError, TimedOut},
     link::{Link, Operation, Refusal, Rejection, Server},
     listing::EntryInfo,
     lock::{HeldLock, LockGuard},

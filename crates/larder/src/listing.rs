@@ -14,7 +14,7 @@ use crate::{
 pub struct EntryInfo {
     /// The full key, namespaces included.
     pub key: Arc<str>,
-    /// How long ago it came to this memory.
+    /// How long ago it was stored, in whichever process.
     pub age: Duration,
     /// How long it is still fresh: zero if its `ttl` is over, and it may be served stale at most.
     pub remaining_ttl: Duration,

@@ -27,6 +27,9 @@ use crate::error::{Error, Kind, Result};
 /// [`get_or_compute_background`](crate::CacheExt::get_or_compute_background)); with
 /// [`get_or_compute`](crate::CacheExt::get_or_compute) the caller who starts it waits for it, and
 /// everybody else has the value they would have had. A failed refresh leaves the value as it was.
+///
+/// A computation that fails while there is an old value to serve is not tried again by the next caller, but once in
+/// [`retry_after`](PolicyBuilder::retry_after); until then, all callers have the old value at once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     pub(crate) ttl: Duration,
@@ -34,8 +37,12 @@ pub struct Policy {
     pub(crate) stale_while_revalidate: Duration,
     pub(crate) stale_if_error: Duration,
     pub(crate) refresh_ahead: Option<f64>,
+    pub(crate) idle: Option<Duration>,
     pub(crate) negative_ttl: Duration,
+    pub(crate) cache_err: Duration,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) retry_after: Duration,
     pub(crate) tags: Vec<String>,
     pub(crate) lock: Option<Lock>,
     pub(crate) schema: Option<u32>,
@@ -58,6 +65,9 @@ impl Policy {
     /// See [`PolicyBuilder::takeover_after`].
     const TAKEOVER_AFTER: Duration = Duration::from_secs(1);
 
+    /// See [`PolicyBuilder::retry_after`].
+    const RETRY_AFTER: Duration = Duration::from_secs(1);
+
     /// A value that is fresh for `ttl`, and gone afterwards. Zero does not store it at all; callers who
     /// ask while it is being computed still share the one computation.
     #[must_use]
@@ -68,8 +78,12 @@ impl Policy {
             stale_while_revalidate: Duration::ZERO,
             stale_if_error: Duration::ZERO,
             refresh_ahead: None,
+            idle: None,
             negative_ttl: Duration::ZERO,
+            cache_err: Duration::ZERO,
             timeout: None,
+            deadline: None,
+            retry_after: Self::RETRY_AFTER,
             tags: Vec::new(),
             lock: None,
             schema: None,
@@ -147,10 +161,50 @@ impl PolicyBuilder {
         self
     }
 
+    /// Ends a value's time when it was not asked for so long, and at the end of its `ttl` (or `negative_ttl`) at the latest:
+    /// a sliding lifetime, as of sessions.
+    ///
+    /// A hit costs no more for it: the first one after a quarter of this time prolongs the value, so that a value ends
+    /// when it was not asked for between three quarters of the time and all of it. Prolonging writes the value again, to a
+    /// server too. What counts is calls that compute what is missing, with this policy, of any process; `get` is no use,
+    /// and [`touch`](crate::CacheExt::touch) is. A value whose computation decides its `ttl` itself
+    /// ([`Context::ttl`](crate::Context::ttl)) ends when that says. Not together with `refresh_ahead`.
+    ///
+    /// ```
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # use larder::{Cache, CacheExt, MemoryCache, Policy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> larder::Result<()> {
+    /// # let cache = MemoryCache::new(100);
+    /// let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    /// let policy = Policy::builder().ttl(minutes(600)).idle(minutes(20)).build()?;
+    /// # #[cfg(feature = "test-util")]
+    /// for _ in 0..10 {
+    ///     let value = cache.get_or_compute("session:7", &policy, async || Ok::<_, Infallible>(1)).await;
+    ///     assert_eq!(value, Ok(1));
+    ///     cache.core().advance(minutes(14)); // of the feature `test-util`
+    /// }
+    /// # #[cfg(feature = "test-util")]
+    /// assert_eq!(cache.stats().computations, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn idle(mut self, limit: Duration) -> Self {
+        self.policy.idle = Some(limit);
+        self
+    }
+
     /// How long a `None` is fresh. Without it, a `None` is not stored. That is the `None` of an `Option`, or of one in
     /// a `Box` or an `Arc`; a newtype around an `Option`, and whatever else serializes as nothing, is a value.
     pub fn negative_ttl(mut self, ttl: Duration) -> Self {
         self.policy.negative_ttl = ttl;
+        self
+    }
+
+    /// How long an error is kept that is chosen to be: see
+    /// [`get_or_compute_keeping`](crate::CacheExt::get_or_compute_keeping), which chooses. Without it, none is.
+    pub fn cache_err(mut self, ttl: Duration) -> Self {
+        self.policy.cache_err = ttl;
         self
     }
 
@@ -160,6 +214,54 @@ impl PolicyBuilder {
     /// nothing.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.policy.timeout = Some(timeout);
+        self
+    }
+
+    /// How long a call may take at most: see [`get_or_compute_within`](crate::CacheExt::get_or_compute_within), which has
+    /// an error for it. Without it, as long as it takes.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.policy.deadline = Some(deadline);
+        self
+    }
+
+    /// For how long a source that failed is not asked again while there is an old value to serve in its place (in any of
+    /// the three windows: `refresh_ahead`, `stale_while_revalidate`, `stale_if_error`): one second by default. Callers
+    /// in this pause have the old value at once. Zero: each caller may ask.
+    ///
+    /// After the pause, one caller asks again, and only it waits for the answer. With each failure in a row the pause
+    /// doubles, up to 32 times this one, and to no more than a minute, unless this is longer. A value that is stored ends
+    /// it, and so does an invalidation, after which there is no old value to serve. Each process has pauses of its own,
+    /// for the last 16,384 keys that failed.
+    ///
+    /// ```
+    /// # use std::{sync::atomic::{AtomicU32, Ordering::Relaxed}, time::Duration};
+    /// use larder::{CacheExt, MemoryCache, Policy};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> larder::Result<()> {
+    /// let cache = MemoryCache::new(100);
+    /// let policy = Policy::builder()
+    ///     .ttl(Duration::from_millis(10))
+    ///     .stale_if_error(Duration::from_secs(3600))
+    ///     .retry_after(Duration::from_secs(5))
+    ///     .build()?;
+    /// cache.insert("rates", &1.08, &policy).await?;
+    /// tokio::time::sleep(Duration::from_millis(30)).await;
+    ///
+    /// let asked = AtomicU32::new(0);
+    /// for _ in 0..1_000 {
+    ///     let down = async || {
+    ///         asked.fetch_add(1, Relaxed);
+    ///         Err("the source is down")
+    ///     };
+    ///     assert_eq!(cache.get_or_compute("rates", &policy, down).await, Ok(1.08));
+    /// }
+    /// assert_eq!(asked.into_inner(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn retry_after(mut self, pause: Duration) -> Self {
+        self.policy.retry_after = pause;
         self
     }
 
@@ -232,12 +334,17 @@ impl PolicyBuilder {
     ///
     /// # Errors
     ///
-    /// If `ttl` is missing, or `jitter` or `refresh_ahead` is not between 0 and 1.
+    /// If `ttl` is missing, `jitter` or `refresh_ahead` is not between 0 and 1, or `idle` and `refresh_ahead` are given
+    /// together.
     pub fn build(self) -> Result<Policy> {
         let ttl = self.ttl.ok_or_else(|| invalid("`ttl` is missing".into()))?;
         fraction("jitter", self.policy.jitter)?;
         if let Some(ahead) = self.policy.refresh_ahead {
             fraction("refresh_ahead", ahead)?;
+        }
+        if self.policy.idle.is_some() && self.policy.refresh_ahead.is_some() {
+            let text = "`idle` ends a value's time, and `refresh_ahead` begins it anew: choose one of them";
+            return Err(invalid(text.into()));
         }
         Ok(Policy { ttl, ..self.policy })
     }

@@ -28,7 +28,10 @@ pub use self::{
     list_output::ListOutput,
     many::{Again, Many, OfMany, again, elements},
     named_functions::{CachedWithCompanions, NoPrefix, Target, ToInvalidate, not_cached},
-    option_checks::{check_negative_ttl, check_share_err, check_stale_if_error},
+    option_checks::{
+        check_cache_err, check_deadline, check_negative_ttl, check_or, check_retry_after, check_share_err,
+        check_stale_if_error,
+    },
     options::{Options, fraction},
     output_kind::Returns,
     owned_copy::{Copied, Lend, Loan, Own, Uncopied, check_own, lend},

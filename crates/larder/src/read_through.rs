@@ -8,6 +8,8 @@
 //!
 //! ```text
 //! lookup ──┬─ fresh ───────────────────────────────────────────► Done
+//!          ├─ old, and its source failed a moment ago ─────────► Done (served as it is)
+//!          ├─ to be prolonged because it is asked for ─────────► Done (stored again)
 //!          ├─ due for a refresh ─┬─ another caller refreshes ──► Done (served as it is)
 //!          │                     └─ leads the refresh ─► lead
 //!          └─ nothing, or stale-if-error (kept) ─► Enter
@@ -30,6 +32,8 @@
 //!          └─ there is none ─► Compute
 //!
 //! Read ────┬─ fresh ───────────────────────────────────────────► Done
+//!          ├─ old, and its source failed a moment ago ─────────► Done (served as it is)
+//!          ├─ to be prolonged because it is asked for ─────────► Done (stored again)
 //!          ├─ due for a refresh ─┬─ another caller refreshes ──► Done (served as it is)
 //!          │                     └─ leads the refresh ─► Lease
 //!          └─ anything else ─► Lease
@@ -52,10 +56,12 @@ mod background;
 mod batch;
 mod blocking;
 mod computation;
+mod deadline;
 mod lookup;
 mod request;
 mod single;
 mod steps;
+mod touch;
 
 pub(crate) use self::{
     background::get_or_compute_background,
@@ -67,6 +73,7 @@ pub(crate) use self::{
     },
     request::Wanted,
     single::{get_or_compute, refresh},
+    touch::touch,
 };
 
 #[cfg(all(test, not(larder_loom)))]

@@ -1,6 +1,10 @@
 //! Turns: callers who waited for a computation whose failure cannot be given to them compute for themselves, a few of one
 //! key at a time.
 //!
+//! Four, unless so many wait for what takes so long that the last of them would wait for more than about a second: then as
+//! many as spare it that, 64 at most. No error can be made for them, so that each has to compute; to have all of them
+//! wait for no more than two computations, half of them would have to compute at once.
+//!
 //! A place is free again a pause after its computation has ended, or ten seconds after it began, so that computations
 //! that hang hold up no other caller for ever.
 
@@ -8,7 +12,10 @@ use std::{
     any::TypeId,
     collections::HashMap,
     pin::pin,
-    sync::{Arc, Condvar, PoisonError, Weak},
+    sync::{
+        Arc, Condvar, PoisonError, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -21,8 +28,14 @@ use crate::{
     sync::plain::{Mutex, lock},
 };
 
-/// How many of one key compute at once.
+/// How many of one key compute at once, …
 const FEW: usize = 4;
+
+/// … and how many at most, where more are needed for the last one to have its turn within …
+const MANY: usize = 64;
+
+/// … this time.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long a place stays empty.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -44,13 +57,25 @@ struct Queue {
     work: Work,
     places: Mutex<Places>,
     is_free: Notify,
+    waiting: AtomicU32,
 }
 
-#[derive(Debug, Default)]
+/// One who waits is counted.
+struct Waiting<'q>(&'q Queue);
+
+#[derive(Debug)]
 struct Places {
+    /// How many there are: never fewer than there were, for as long as there is the queue.
+    room: usize,
     /// The numbers of the turns that have one, and when it is free again.
     taken: Vec<(u64, Instant)>,
     given: u64,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { room: FEW, taken: Vec::new(), given: 0 }
+    }
 }
 
 /// A turn. Another caller has it some time after this is dropped.
@@ -58,17 +83,19 @@ struct Places {
 pub(crate) struct Turn {
     queue: Arc<Queue>,
     number: u64,
+    began: Instant,
 }
 
 impl Turns {
     /// Waits for a turn.
     pub(crate) async fn take(self: &Arc<Self>, work: Work) -> Turn {
         let queue = self.queue(work);
+        let _waiting = Waiting::new(&queue);
         loop {
             let mut is_free = pin!(queue.is_free.notified());
             is_free.as_mut().enable();
             if let Some(number) = queue.take_place() {
-                return Turn { queue: queue.clone(), number };
+                return Turn { queue: queue.clone(), number, began: Instant::now() };
             }
             is_free.await;
         }
@@ -81,8 +108,8 @@ impl Turns {
                 return queue;
             }
             let turns = Arc::downgrade(self);
-            let (places, is_free) = (Mutex::default(), Notify::new());
-            let queue = Arc::new(Queue { turns, work: work.clone(), places, is_free });
+            let (places, is_free, waiting) = (Mutex::default(), Notify::new(), AtomicU32::default());
+            let queue = Arc::new(Queue { turns, work: work.clone(), places, is_free, waiting });
             queues.insert(work, Arc::downgrade(&queue));
             queue
         };
@@ -99,7 +126,7 @@ impl Turns {
 impl Queue {
     fn take_place(&self) -> Option<u64> {
         let mut places = lock(&self.places);
-        if places.taken.len() >= FEW {
+        if places.taken.len() >= places.room {
             return None;
         }
         places.given += 1;
@@ -115,15 +142,37 @@ impl Queue {
             let mut places = lock(&self.places);
             let now = Instant::now();
             places.taken.retain(|(_, free_at)| *free_at > now);
-            FEW - places.taken.len()
+            places.room.saturating_sub(places.taken.len())
         };
         (0..free).for_each(|_| self.is_free.notify_one());
     }
 }
 
+/// How many have to compute at once for the last of those who wait to have its turn in time.
+fn room_for(waiting: u32, took: Duration) -> usize {
+    let all = took.saturating_add(PAUSE).saturating_mul(waiting);
+    let needed = all.as_millis().div_ceil(PATIENCE.as_millis());
+    usize::try_from(needed).unwrap_or(MANY).clamp(FEW, MANY)
+}
+
+impl<'q> Waiting<'q> {
+    fn new(queue: &'q Queue) -> Self {
+        queue.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(queue)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
+        let room = room_for(self.queue.waiting.load(Ordering::Relaxed), self.began.elapsed());
         let mut places = lock(&self.queue.places);
+        places.room = places.room.max(room);
         if let Some((_, free_at)) = places.taken.iter_mut().find(|(number, _)| *number == self.number) {
             *free_at = Instant::now() + PAUSE;
         }
@@ -204,6 +253,17 @@ mod tests {
             assert!(start.elapsed() < Duration::from_secs(20), "the queue stays");
             thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    #[test]
+    fn there_are_no_more_places_than_spare_the_last_one_a_long_wait() {
+        let ms = Duration::from_millis;
+        assert_eq!(room_for(10, ms(20)), FEW);
+        assert_eq!(room_for(150, ms(20)), FEW);
+        assert_eq!(room_for(1_000, ms(20)), 25);
+        assert_eq!(room_for(1_000, ms(500)), MANY);
+        assert_eq!(room_for(u32::MAX, Duration::MAX), MANY);
+        assert_eq!(room_for(0, Duration::MAX), FEW);
     }
 
     #[test]

@@ -23,9 +23,11 @@ use self::{
 
 use crate::{
     cache::{Cache, Invalidating, Kept, SharedStorage},
+    deadline::Within,
     deferred, dependencies,
     epoch::{Epoch, ReadVersion},
-    error::Result,
+    error::{Result, TimedOut},
+    error_keeping::Keeping,
     error_sharing::{Cloned, Unshared},
     key,
     link::Link,
@@ -199,6 +201,42 @@ pub trait CacheExt: Cache {
         }
     }
 
+    /// Begins the time of the fresh value under `key` anew: from now on it lives as `policy` says. True if there is one, of
+    /// type `V`, in this process or on the server, where it is written again.
+    ///
+    /// It is the value that it was, with the tags and dependencies that it had: one that was invalidated is not there, and
+    /// what invalidates it invalidates it still. A `None` is touched under a policy with a `negative_ttl`. In a
+    /// [transaction](crate::deferred()), nothing is done.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use larder::{CacheExt, MemoryCache, Policy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> larder::Result<()> {
+    /// # let cache = MemoryCache::new(10);
+    /// let hours = |hours: u64| Policy::ttl(Duration::from_secs(3600 * hours));
+    /// cache.insert("session:7", &"Ada".to_owned(), hours(1)).await?;
+    /// assert!(cache.touch::<String>("session:7", hours(2)).await?);
+    /// assert!(cache.remaining_ttl("session:7").await? > Some(Duration::from_secs(3600)));
+    /// assert!(!cache.touch::<String>("session:8", hours(2)).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the key is empty or too long.
+    fn touch<V: Value>(
+        &self,
+        key: &str,
+        policy: impl Borrow<Policy> + Send + Sync,
+    ) -> impl Future<Output = Result<bool>> + Send {
+        async move {
+            let key = full_key(self, key);
+            Box::pin(read_through::touch::<V>(self, &key, terms::<V>(policy.borrow()))).await
+        }
+    }
+
     /// Invalidates keys (`"user:7"`), prefixes (`"user:*"`), tags ([`Scope::tag`]) or everything
     /// ([`Scope::all`]): one, or an array, slice or `Vec` of them. O(scopes), however many entries they
     /// cover.
@@ -227,7 +265,7 @@ pub trait CacheExt: Cache {
     /// less time than the computation takes,
     /// [`get_or_compute_background`](Self::get_or_compute_background) is the better form.
     ///
-    /// A failure is not shared with those who wait: they compute for themselves, four of them at a time. See
+    /// A failure is not shared with those who wait: they compute for themselves, a few of them at a time. See
     /// [`get_or_compute_shared`](Self::get_or_compute_shared).
     ///
     /// A key that is empty or too long is computed without the cache, and counted in
@@ -304,6 +342,120 @@ pub trait CacheExt: Cache {
             warn_if_spawning(policy.borrow());
             look_or_compute_observed(self, key, terms::<V>(policy.borrow()), Unshared, compute).await
         }
+    }
+
+    /// As [`get_or_compute_shared`](Self::get_or_compute_shared); an error that is `chosen` is kept for the policy's
+    /// [`cache_err`](crate::PolicyBuilder::cache_err), and given to all who ask meanwhile: in other processes too, where
+    /// they share values.
+    ///
+    /// It is an answer, as a value is: it takes the place of an old value, which neither `stale_if_error` nor
+    /// `stale_while_revalidate` serves from then on, and is invalidated by whatever would have invalidated the value. A
+    /// [`get`](Self::get) of the value finds nothing; for [`contains`](Self::contains) it is a value of another type.
+    /// What is not chosen is not kept.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use larder::{CacheExt, MemoryCache, Policy};
+    ///
+    /// #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+    /// enum Error {
+    ///     NotFound,
+    ///     NoConnection,
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> larder::Result<()> {
+    /// let cache = MemoryCache::new(100);
+    /// let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    /// let policy = Policy::builder().ttl(minutes(60)).cache_err(minutes(1)).build()?;
+    /// let mut asked = 0;
+    /// for _ in 0..10 {
+    ///     let find = async || {
+    ///         asked += 1;
+    ///         Err::<String, _>(Error::NotFound)
+    ///     };
+    ///     let is_answer = |error: &Error| *error == Error::NotFound;
+    ///     let found = cache.get_or_compute_keeping("user:7", &policy, is_answer, find).await;
+    ///     assert_eq!(found, Err(Error::NotFound));
+    /// }
+    /// assert_eq!(asked, 1);
+    /// # let _ = Error::NoConnection;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of `compute`.
+    fn get_or_compute_keeping<V, E, Fut>(
+        &self,
+        key: &str,
+        policy: impl Borrow<Policy> + Send + Sync,
+        chosen: impl Fn(&E) -> bool + Copy + Send + Sync + 'static,
+        compute: impl FnOnce() -> Fut + Send,
+    ) -> impl Future<Output = Result<V, E>> + Send
+    where
+        V: Value,
+        E: Value,
+        Fut: Future<Output = Result<V, E>> + Send,
+    {
+        let sharing = Keeping::shared(Cloned, chosen);
+        async move { look_or_compute(self, key, (policy.borrow(), Wanted::shared::<V>), sharing, compute).await }
+    }
+
+    /// As [`get_or_compute_shared`](Self::get_or_compute_shared); the call is answered by the policy's
+    /// [`deadline`](crate::PolicyBuilder::deadline), which counts from when it finds nothing fresh in memory, and includes
+    /// all waiting: for other callers, other processes and servers. After it, the answer is the old value, if
+    /// there is one that the policy allows, and an error otherwise.
+    ///
+    /// The computation is dropped with the call, and one of those who wait for it begins it again. One that may take
+    /// longer than callers wait for is never done in this way: let the source have a limit of its own, or put the computation
+    /// in a task ([`get_or_compute_background`](Self::get_or_compute_background), and `spawn` with `deadline` in
+    /// `#[cached(…)]`). Needs a tokio runtime, whose timer it uses; anywhere else there is no deadline. A computation that blocks its
+    /// thread is not left before it awaits something.
+    ///
+    /// ```
+    /// # use std::{future::pending, time::Duration};
+    /// use larder::{CacheExt, MemoryCache, Policy, TimedOut};
+    ///
+    /// #[derive(Debug, Clone, PartialEq)]
+    /// enum Error {
+    ///     TimedOut,
+    /// }
+    ///
+    /// impl From<TimedOut> for Error {
+    ///     fn from(_: TimedOut) -> Self {
+    ///         Self::TimedOut
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> larder::Result<()> {
+    /// let cache = MemoryCache::new(100);
+    /// let (minute, soon) = (Duration::from_secs(60), Duration::from_millis(20));
+    /// let policy = Policy::builder().ttl(minute).deadline(soon).build()?;
+    /// let hangs = async || pending::<Result<u32, Error>>().await;
+    /// assert_eq!(cache.get_or_compute_within("report", &policy, hangs).await, Err(Error::TimedOut));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of `compute`, and one made from [`TimedOut`](crate::TimedOut).
+    fn get_or_compute_within<V, E, Fut>(
+        &self,
+        key: &str,
+        policy: impl Borrow<Policy> + Send + Sync,
+        compute: impl FnOnce() -> Fut + Send,
+    ) -> impl Future<Output = Result<V, E>> + Send
+    where
+        V: Value,
+        E: From<TimedOut> + Clone + Send + 'static,
+        Fut: Future<Output = Result<V, E>> + Send,
+    {
+        let sharing = Within(Cloned);
+        async move { look_or_compute(self, key, (policy.borrow(), Wanted::shared::<V>), sharing, compute).await }
     }
 
     /// As [`get_or_compute_shared`](Self::get_or_compute_shared), in a task of its own: the computation

@@ -76,6 +76,10 @@ pub struct ValueType {
     pub(crate) transport: Option<&'static Transport>,
     /// Values of it are not to leave this process.
     pub(crate) is_local: bool,
+    /// It is that of an error, which is kept in place of a value.
+    pub(crate) is_error: bool,
+    /// How a message becomes an error that may be kept in place of such a value; none if none is wanted.
+    pub(crate) error_transport: Option<&'static Transport>,
     is_none: fn(&AnyValue) -> bool,
     /// What is counted of it is counted under this.
     pub(crate) group: Group,
@@ -89,6 +93,8 @@ impl ValueType {
             schema,
             transport: V::TRANSPORT,
             is_local: false,
+            is_error: false,
+            error_transport: None,
             is_none,
             group: Group::default(),
         }
@@ -102,6 +108,8 @@ impl ValueType {
             schema,
             transport: None,
             is_local: true,
+            is_error: false,
+            error_transport: None,
             is_none,
             group: Group::default(),
         }
@@ -115,8 +123,28 @@ impl ValueType {
             schema: None,
             transport: None,
             is_local: false,
+            is_error: false,
+            error_transport: None,
             is_none,
             group: Group::default(),
+        }
+    }
+
+    /// The same, where an error may be kept in place of a value.
+    pub(crate) fn or_error(self, error_transport: Option<&'static Transport>) -> Self {
+        Self { error_transport, ..self }
+    }
+
+    /// Of the errors that are kept in place of such values.
+    pub(crate) fn of_errors(self) -> Self {
+        let (transport, is_none) = (self.error_transport, |_: &AnyValue| false);
+        Self {
+            name: "an error that is kept",
+            transport,
+            error_transport: None,
+            is_error: true,
+            is_none,
+            ..self
         }
     }
 

@@ -156,7 +156,8 @@ async fn stale_while_revalidate_lets_one_caller_refresh_and_serves_the_others() 
 
 #[tokio::test]
 async fn a_failed_refresh_leaves_the_stale_value_as_it_was() {
-    let lab = Lab::new(|policy| policy.stale_while_revalidate(secs(50))).await;
+    let windows = |policy: PolicyBuilder| policy.stale_while_revalidate(secs(50)).retry_after(Duration::ZERO);
+    let lab = Lab::new(windows).await;
     lab.advance(110);
     assert_eq!(lab.ask_failing().await, Ok(1));
     assert_eq!(lab.ask_failing().await, Ok(1), "the next caller tries again");
@@ -212,7 +213,7 @@ async fn stale_if_error_serves_those_who_waited_too() {
 
 #[tokio::test]
 async fn refresh_ahead_refreshes_a_value_that_is_still_fresh() {
-    let lab = Lab::new(|policy| policy.refresh_ahead(0.8)).await;
+    let lab = Lab::new(|policy| policy.refresh_ahead(0.8).retry_after(Duration::ZERO)).await;
     lab.advance(79);
     assert_eq!(lab.ask().await, Ok(1));
     lab.advance(2);

@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use larder::{CacheExt, MemoryCache, Policy, context};
@@ -252,13 +252,24 @@ async fn failing_for_each(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn after_a_failure_that_is_not_shared_a_few_compute_at_once() {
-    let (results, cache, most) = failing_for_each(500, usize::MAX).await;
+    let (results, cache, most) = failing_for_each(50, usize::MAX).await;
     let mut numbers: Vec<_> = results.into_iter().map(|result| result.unwrap_err().0).collect();
     numbers.sort_unstable();
-    assert_eq!(numbers, (1..=500).collect::<Vec<_>>(), "each has an error of its own");
+    assert_eq!(numbers, (1..=50).collect::<Vec<_>>(), "each has an error of its own");
     let stats = cache.stats();
-    assert_eq!((stats.failures, stats.unjoined, stats.joined, stats.stores), (500, 499, 0, 0));
+    assert_eq!((stats.failures, stats.unjoined, stats.joined, stats.stores), (50, 49, 0, 0));
     assert!((2..=4).contains(&most), "{most} at once");
+}
+
+/// No error can be made for them, so that each of them computes: more at once, the more of them wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_last_of_a_thousand_who_wait_for_a_turn_waits_for_seconds_at_most() {
+    let start = Instant::now();
+    let (results, _, most) = failing_for_each(1_000, usize::MAX).await;
+    let took = start.elapsed();
+    assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1_000);
+    // One after the other takes 2 ms and a pause of 5 ms or more; four at a time, that is two seconds.
+    assert!((5..=64).contains(&most), "{most} at once, in {took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

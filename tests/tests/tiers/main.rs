@@ -4,13 +4,16 @@
 
 mod batches;
 mod borders;
+mod cache_err;
 mod counters;
+mod deadline;
 mod disabled;
 mod functions;
 mod in_process;
 mod invalidation;
 mod memory;
 mod phases;
+mod prolonged;
 mod transactions;
 
 use larder::{CacheExt, Value};

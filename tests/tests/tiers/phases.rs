@@ -44,8 +44,31 @@ async fn a_stale_value_is_served_if_the_computation_fails() {
     let (_server, b) = stale_in_redis(&policy).await;
     assert_eq!(served(&b, "key", &policy).await, Some(1_u64));
     assert_eq!(b.stats().failures, 1, "it was tried");
-    let computed = b.get_or_compute("key", &policy, async || Ok::<_, String>(2_u64)).await;
-    assert_eq!(computed, Ok(2));
+    // And is tried again a second later.
+    eventually(async || b.get_or_compute("key", &policy, async || Ok::<_, String>(2_u64)).await == Ok(2))
+        .await;
+}
+
+/// With a memory of its own or without: where there is none, the old value is read from Redis each time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_source_is_asked_once_in_a_pause() {
+    let policy = short().stale_if_error(LONG).retry_after(LONG).build().unwrap();
+    let (server, tiered) = stale_in_redis(&policy).await;
+    let bare = Process::C.bare(&server).await;
+    for cache in [&tiered as &dyn larder::Cache, &bare] {
+        for _ in 0..20 {
+            assert_eq!(served(&cache, "key", &policy).await, Some(1_u64));
+        }
+        let stats = cache.stats();
+        assert_eq!((stats.failures, stats.computations), (1, 1));
+    }
+    let larder::Invalidation::Delivered(epoch) = tiered.invalidate("key").await else {
+        panic!("the server is there")
+    };
+    assert!(larder::CacheExt::wait_for(&bare, epoch).await);
+    for cache in [&tiered as &dyn larder::Cache, &bare] {
+        assert_eq!(served::<u64>(&cache, "key", &policy).await, None, "no pause serves what was invalidated");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

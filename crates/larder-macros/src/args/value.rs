@@ -90,6 +90,14 @@ fn too_short(name: &Ident, example: &str, of: Macro) -> String {
                       that, or give the computation some time (`timeout = \"200ms\"`)"
                 .to_owned()
         }
+        "deadline" => {
+            "a `deadline` of zero lets no function run: give it some time (`deadline = \"2s\"`), or remove it".to_owned()
+        }
+        "retry_after" => {
+            "a `retry_after` of zero has each caller ask a source that fails: write how long to leave it alone \
+             (`retry_after = \"5s\"`), or remove it for one second"
+                .to_owned()
+        }
         "takeover_after" => {
             "`takeover_after` is at least 10 ms: write `takeover_after = \"10ms\"` or more, or \
                              remove it for one second"

@@ -1,6 +1,6 @@
 //! `#[cached]`
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
@@ -71,6 +71,13 @@ fn statements(model: &Cached, function: &Function, mode: Mode, key: &TokenStream
         (true, _) => quote!(#private::bypass_blocking(#computation)),
         (false, true) => quote!(#private::bypass(#computation()).await),
         (false, false) => quote!(#private::bypass(#computation).await),
+    };
+    let bypassed = match model.or {
+        Some(_) => {
+            let (sharing, bypassed) = (let_sharing(model, function), or(model, function, bypassed));
+            quote!({ #sharing #bypassed })
+        }
+        None => bypassed,
     };
     let some = quote!(::core::option::Option::Some);
     let none = quote!(::core::option::Option::None);
@@ -157,6 +164,7 @@ fn compute(model: &Cached, function: &Function) -> TokenStream {
     let sharing = let_sharing(model, function);
     if function.is_blocking() {
         let computed = quote_spanned!(span=> #kind.compute_blocking(#call, #policy, #computation));
+        let computed = or(model, function, computed);
         return quote!(#sharing #computed);
     }
     let compute = match (model.background, model.common.is_local) {
@@ -170,19 +178,78 @@ fn compute(model: &Cached, function: &Function) -> TokenStream {
     let computed = quote_spanned! {span=>
         ::std::boxed::Box::pin(#kind.#compute(#call, #policy, #computation)).await
     };
+    let computed = or(model, function, computed);
     quote!(#remember #sharing #computed)
 }
 
-/// `let kind = …;`, for a kind that shares errors as the function says.
+/// `let kind = …;`, for a kind that shares and keeps errors as the function says.
 fn let_sharing(model: &Cached, function: &Function) -> TokenStream {
+    let (shared, kept) = (let_shared(model, function), let_kept(model, function));
+    let timed_out = let_timed_out(model, function);
+    quote!(#shared #kept #timed_out)
+}
+
+fn let_timed_out(model: &Cached, function: &Function) -> TokenStream {
+    let Some(option) = model.deadline else {
+        return TokenStream::new();
+    };
+    let private = private(&model.common);
+    let span = output_span(function);
+    let kind = local_at("kind", span);
+    let check = complaint(&private, "check_deadline", &kind, option);
+    // What an error lacks is a complaint about the function's output.
+    let given = quote_spanned!(span=> #kind.times_out());
+    quote!(#check let #kind = #given;)
+}
+
+/// Does not compile where an option would do nothing. All of it at one place: the compiler shows no more than the option.
+fn complaint(private: &TokenStream, check: &str, kind: &Ident, option: Span) -> TokenStream {
+    let span = Span::mixed_site().located_at(option);
+    let check = local_at(check, span);
+    respanned(quote!(#private::#check(&#kind);), span)
+}
+
+/// The output of an expression, or what the function gives in place of an error. `kind` has to be what
+/// [`let_sharing`] makes of it.
+fn or(model: &Cached, function: &Function, computed: TokenStream) -> TokenStream {
+    let Some((option, default)) = &model.or else {
+        return computed;
+    };
+    let private = private(&model.common);
+    let span = output_span(function);
+    let (kind, output) = (local_at("kind", span), local("output"));
+    let check = complaint(&private, "check_or", &kind, *option);
+    let given = quote_spanned! {Span::mixed_site().located_at(default.span())=>
+        #kind.or(#output, || #default)
+    };
+    quote!(#check let #output = #computed; #given)
+}
+
+fn let_kept(model: &Cached, function: &Function) -> TokenStream {
+    let Some((option, chosen)) = &model.cache_err else {
+        return TokenStream::new();
+    };
+    let private = private(&model.common);
+    let kind = local_at("kind", output_span(function));
+    let check = complaint(&private, "check_cache_err", &kind, *option);
+    // What an error lacks is a complaint about the function's output, as what a value lacks is.
+    let keep =
+        local_at(if model.common.is_local { "keep_err_local" } else { "keep_err" }, output_span(function));
+    let chosen = match chosen {
+        Some(chosen) => quote!(#chosen),
+        None => quote!(|_| true),
+    };
+    let given = quote_spanned!(output_span(function)=> #kind.#keep(#chosen));
+    quote!(#check let #kind = #given;)
+}
+
+fn let_shared(model: &Cached, function: &Function) -> TokenStream {
     let Some((option, share)) = &model.share_err else {
         return TokenStream::new();
     };
     let private = private(&model.common);
     let kind = local_at("kind", output_span(function));
-    let at_option = Span::mixed_site().located_at(*option);
-    let check = local_at("check_share_err", at_option);
-    let check = respanned(quote!(#private::#check(&#kind);), at_option);
+    let check = complaint(&private, "check_share_err", &kind, *option);
     let given = quote_spanned!(Span::mixed_site().located_at(share.span())=> #kind.share_err(#share));
     quote!(#check let #kind = #given;)
 }

@@ -14,7 +14,11 @@ use crate::model::Policy;
 pub(super) fn let_policy(private: &TokenStream, policy: &Policy, function: &Function) -> TokenStream {
     let kind = local_at("kind", output_span(function));
     let mut statements = TokenStream::new();
-    let checks = [("check_negative_ttl", policy.needs_option), ("check_stale_if_error", policy.needs_result)];
+    let checks = [
+        ("check_negative_ttl", policy.needs_option),
+        ("check_stale_if_error", policy.needs_result),
+        ("check_retry_after", policy.needs_failure),
+    ];
     for (check, span) in checks {
         if let Some(span) = span {
             let span = Span::mixed_site().located_at(span);
@@ -42,7 +46,11 @@ fn options(private: &TokenStream, policy: &Policy, function: &Function) -> Token
         ("stale_while_revalidate", &policy.stale_while_revalidate),
         ("stale_if_error", &policy.stale_if_error),
         ("negative_ttl", &policy.negative_ttl),
+        ("cache_err", &policy.cache_err),
         ("timeout", &policy.timeout),
+        ("retry_after", &policy.retry_after),
+        ("deadline", &policy.deadline),
+        ("idle", &policy.idle),
         ("takeover_after", &policy.takeover_after),
     ];
     for (name, value) in times {

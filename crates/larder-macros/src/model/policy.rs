@@ -4,6 +4,7 @@ use proc_macro2::Span;
 use syn::Expr;
 
 use super::text::{self, Text};
+use super::without_effect;
 use crate::args::{Args, Fraction, Given, Macro, Time, attribute_span};
 use crate::errors::Errors;
 use crate::function::Function;
@@ -17,7 +18,11 @@ pub(crate) struct Policy {
     pub(crate) stale_if_error: Option<Time>,
     pub(crate) refresh_ahead: Option<Fraction>,
     pub(crate) negative_ttl: Option<Time>,
+    pub(crate) cache_err: Option<Time>,
     pub(crate) timeout: Option<Time>,
+    pub(crate) retry_after: Option<Time>,
+    pub(crate) idle: Option<Time>,
+    pub(crate) deadline: Option<Time>,
     pub(crate) lock: Option<Expr>,
     /// Where it is no part of the key.
     pub(crate) schema: Option<u32>,
@@ -27,8 +32,10 @@ pub(crate) struct Policy {
     pub(crate) tags: Vec<Text>,
     /// Where the compiler complains if no value is a `None`.
     pub(crate) needs_option: Option<Span>,
-    /// Where the compiler complains if the function returns no `Result`.
+    /// Where the compiler complains if the function returns no `Result`: about `stale_if_error`, …
     pub(crate) needs_result: Option<Span>,
+    /// … and about `retry_after`.
+    pub(crate) needs_failure: Option<Span>,
 }
 
 pub(super) fn policy(args: &mut Args, of: Macro, function: &Function, errors: &mut Errors) -> Option<Policy> {
@@ -41,12 +48,14 @@ pub(super) fn policy(args: &mut Args, of: Macro, function: &Function, errors: &m
         );
         errors.push(attribute_span(), message);
     }
+    without_effect::check_idle(args, errors);
     let needs_option = args.negative_ttl.as_ref().map(|given| given.name.span());
     // An entry that `#[cache_put]` stores is read by another function, which may return a `Result`.
     let needs_result = match &args.stale_if_error {
         Some(given) if of != Macro::CachePut && !args.attempted("timeout") => Some(given.name.span()),
         _ => None,
     };
+    let needs_failure = args.retry_after.as_ref().map(|given| given.name.span());
     let time = |given: Given<Time>| match given.value {
         Time::Expr(expr) => Time::Expr(function.localized(expr)),
         literal => literal,
@@ -58,7 +67,11 @@ pub(super) fn policy(args: &mut Args, of: Macro, function: &Function, errors: &m
         stale_if_error: args.stale_if_error.take().map(time),
         refresh_ahead: args.refresh_ahead.take().map(|given| given.value),
         negative_ttl: args.negative_ttl.take().map(time),
+        cache_err: args.cache_err.take().map(time),
         timeout: args.timeout.take().map(time),
+        retry_after: args.retry_after.take().map(time),
+        idle: args.idle.take().map(time),
+        deadline: args.deadline.take().map(time),
         schema: args.schema.as_ref().filter(|_| args.namespace.is_none()).map(|given| given.value),
         lock: args.lock.take().map(|lock| function.localized(lock.value)),
         spawn: args.spawn.take().is_some_and(|given| given.value),
@@ -67,6 +80,7 @@ pub(super) fn policy(args: &mut Args, of: Macro, function: &Function, errors: &m
         tags,
         needs_option,
         needs_result,
+        needs_failure,
     })
 }
 

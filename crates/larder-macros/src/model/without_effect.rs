@@ -1,13 +1,13 @@
 //! Options that would do nothing where they are given.
 
-use crate::args::Args;
+use crate::args::{Args, Given, Time};
 use crate::errors::Errors;
 use crate::function::Function;
 use crate::tokens;
 
 /// What takes a task, a timer or a server, none of which a thread has.
-const NEEDS_ASYNC: [&str; 6] =
-    ["stale_while_revalidate", "refresh_ahead", "timeout", "spawn", "takeover_after", "lock"];
+const NEEDS_ASYNC: [&str; 7] =
+    ["stale_while_revalidate", "refresh_ahead", "timeout", "deadline", "spawn", "takeover_after", "lock"];
 
 /// Reports options of `#[cached]` that a function which is not async cannot have.
 pub(super) fn check_blocking(args: &Args, function: &Function, errors: &mut Errors) {
@@ -18,6 +18,7 @@ pub(super) fn check_blocking(args: &Args, function: &Function, errors: &mut Erro
         let Some(span) = args.span_of(option) else { continue };
         let why = match option {
             "lock" => "other processes are not asked for its values",
+            "deadline" => "its body cannot be left half way",
             "takeover_after" => "its body cannot be left half way",
             _ => "there is no task that could compute in the background",
         };
@@ -59,7 +60,17 @@ pub(super) fn check(args: &Args, errors: &mut Errors) {
         errors.push(
             timeout.name.span(),
             "`timeout` serves the old result, which `stale_if_error` keeps for it: add `stale_if_error = \"1h\"`; to \
-             limit the function itself, put a `tokio::time::timeout` into its body instead",
+             limit the call itself, write `deadline` instead",
+        );
+    }
+    let windows = ["stale_if_error", "stale_while_revalidate", "refresh_ahead"];
+    if let Some(retry_after) = &args.retry_after
+        && !windows.into_iter().any(|window| args.attempted(window))
+    {
+        errors.push(
+            retry_after.name.span(),
+            "`retry_after` is a pause in which the old result is served, which `stale_if_error` keeps for it: add \
+             `stale_if_error = \"1h\"`, or remove `retry_after`",
         );
     }
     let task =
@@ -70,6 +81,48 @@ pub(super) fn check(args: &Args, errors: &mut Errors) {
         let message =
             format!("`{task}` computes in a task of its own: remove `spawn = false`, or remove `{task}`");
         errors.push(spawn.name.span(), message);
+    }
+}
+
+/// Reports what `cache_err` and its condition need of each other, and of the other options.
+pub(super) fn check_cache_err(args: &Args, errors: &mut Errors) {
+    if let Some(condition) = &args.cache_err_if
+        && !args.attempted("cache_err")
+    {
+        errors.push(
+            condition.name.span(),
+            "`cache_err_if` says which errors are kept, and `cache_err` for how long: add `cache_err = 30`",
+        );
+    }
+    if let Some(stale_if_error) = &args.stale_if_error
+        && args.attempted("cache_err")
+        && !args.attempted("cache_err_if")
+        && !args.attempted("timeout")
+    {
+        errors.push(
+            stale_if_error.name.span(),
+            "`cache_err` keeps each error in place of the old result, so that `stale_if_error` has none to serve: say \
+             which errors are kept (`cache_err_if = |error| error.is_not_found()`), or remove `stale_if_error`",
+        );
+    }
+}
+
+/// Reports an `idle` that does nothing, or that another option contradicts.
+pub(super) fn check_idle(args: &Args, errors: &mut Errors) {
+    let Some(idle) = &args.idle else { return };
+    if args.attempted("refresh_ahead") {
+        errors.push(
+            idle.name.span(),
+            "`idle` ends a result that is not asked for, and `refresh_ahead` computes one anew that is: choose one of them",
+        );
+    }
+    if let (Time::Literal(limit), Some(Given { value: Time::Literal(ttl), .. })) = (&idle.value, &args.ttl)
+        && limit >= ttl
+    {
+        errors.push(
+            idle.name.span(),
+            "a result ends with its `ttl` at the latest: make `idle` shorter than `ttl`, or `ttl` longer",
+        );
     }
 }
 

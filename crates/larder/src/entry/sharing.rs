@@ -38,6 +38,7 @@ impl Entry {
             schema: value_type.schema,
             unshared: false.into(),
             is_local: false,
+            is_error: value_type.is_error,
             value,
             transport: value_type.transport,
             group: value_type.group,
@@ -60,10 +61,6 @@ impl Stored {
     /// What its write to a server has to wait for.
     pub(crate) fn announcement(&self) -> Option<&Arc<Announcement>> {
         self.announcement.as_ref()
-    }
-
-    pub(crate) fn life(&self) -> &Lifetime {
-        &self.life
     }
 
     pub(crate) fn schema(&self) -> Option<u32> {

@@ -9,12 +9,15 @@ use std::{convert::Infallible, future::Future};
 use super::{
     call::Call,
     how::How,
+    option_checks::{FromTimedOut, KeptError, KeptErrorHere},
     output_kind::{Fallible, Plain},
 };
 use crate::{
     cache::Cache,
     cache_core::Site,
+    deadline::Within,
     dependencies::context,
+    error_keeping::Keeping,
     error_sharing::{By, Sharing, Unshared},
     key::Key,
     policy::Policy,
@@ -31,6 +34,50 @@ impl<T, E, S> Fallible<T, E, S> {
         F: Fn(&E) -> E + Copy + Send + Sync + 'static,
     {
         Fallible::by(By(share))
+    }
+
+    /// The same, keeping errors that are `chosen`: for all processes that are given values.
+    #[must_use]
+    pub fn keep_err<F>(self, chosen: F) -> Fallible<T, E, Keeping<S, F>>
+    where
+        E: KeptError,
+        F: Fn(&E) -> bool + Copy + Send + Sync + 'static,
+    {
+        Fallible::by(Keeping::shared(self.0, chosen))
+    }
+
+    /// The same, in this process.
+    #[must_use]
+    pub fn keep_err_local<F>(self, chosen: F) -> Fallible<T, E, Keeping<S, F>>
+    where
+        E: KeptErrorHere,
+        F: Fn(&E) -> bool + Copy + Send + Sync + 'static,
+    {
+        Fallible::by(Keeping::local(self.0, chosen))
+    }
+
+    /// The same, with an error for calls that are not answered by their deadline.
+    #[must_use]
+    pub fn times_out(self) -> Fallible<T, E, Within<S>>
+    where
+        E: FromTimedOut,
+    {
+        Fallible::by(Within(self.0))
+    }
+
+    /// The output, or a value in place of an error that is not kept.
+    ///
+    /// # Errors
+    ///
+    /// Those that are kept.
+    pub fn or(self, output: Result<T, E>, default: impl FnOnce() -> T) -> Result<T, E>
+    where
+        S: Sharing<E>,
+    {
+        match output {
+            Err(error) if self.0.keep(&error).is_none() => Ok(default()),
+            output => output,
+        }
     }
 
     /// The output of a hit that needs nothing but a look, or else the call, with the key that `build` writes. `how` says
@@ -164,6 +211,29 @@ impl<R> Plain<R> {
         self
     }
 
+    /// The same: [`check_cache_err`](super::check_cache_err) complains.
+    #[must_use]
+    pub fn keep_err<F>(self, _: F) -> Self {
+        self
+    }
+
+    /// The same.
+    #[must_use]
+    pub fn keep_err_local<F>(self, _: F) -> Self {
+        self
+    }
+
+    /// The same: [`check_deadline`](super::check_deadline) complains.
+    #[must_use]
+    pub fn times_out(self) -> Self {
+        self
+    }
+
+    /// The same: [`check_or`](super::check_or) complains.
+    pub fn or<F>(self, output: R, _: F) -> R {
+        output
+    }
+
     /// As [`Fallible::begin`].
     ///
     /// # Errors
@@ -281,9 +351,10 @@ async fn compute<V, E, C: Cache + ?Sized>(
 where
     V: LocalValue,
 {
-    let (at, missed, terms) = (call.at(), call.missed(), (&policy, wanted.by(call.function())));
+    let wanted = wanted.by(call.function()).or_error(sharing.kept_transport());
+    let (at, missed, terms) = (call.at(), call.missed(), (&policy, wanted));
     if call.is_refreshing() {
-        return read_through::refresh(at, missed, terms, move || body).await;
+        return read_through::refresh(at, missed, terms, sharing, move || body).await;
     }
     read_through::get_or_compute(at, missed, terms, sharing, move || body).await
 }
@@ -300,9 +371,10 @@ where
     E: Send + 'static,
     F: Future<Output = Result<V, E>> + Send + 'static,
 {
-    let (at, missed, terms) = (call.at(), call.missed(), (&policy, wanted.by(call.function())));
+    let wanted = wanted.by(call.function()).or_error(sharing.kept_transport());
+    let (at, missed, terms) = (call.at(), call.missed(), (&policy, wanted));
     if call.is_refreshing() {
-        return read_through::refresh(at, missed, terms, start).await;
+        return read_through::refresh(at, missed, terms, sharing, start).await;
     }
     read_through::get_or_compute_background(at, missed, terms, sharing, start).await
 }
@@ -313,9 +385,10 @@ fn compute_blocking<V: LocalValue, E, C: Cache + ?Sized>(
     sharing: impl Sharing<E>,
     body: impl FnOnce() -> Result<V, E>,
 ) -> Result<V, E> {
-    let (at, missed, terms) = (call.at(), call.missed(), (policy, wanted.by(call.function())));
+    let wanted = wanted.by(call.function()).or_error(sharing.kept_transport());
+    let (at, missed, terms) = (call.at(), call.missed(), (policy, wanted));
     if call.is_refreshing() {
-        return read_through::refresh_blocking(at, &missed, terms, body);
+        return read_through::refresh_blocking(at, &missed, terms, sharing, body);
     }
     read_through::get_or_compute_blocking(at, missed, terms, sharing, body)
 }

@@ -64,6 +64,30 @@ impl Options {
         self
     }
 
+    /// See above.
+    pub fn cache_err(mut self, ttl: Duration) -> Self {
+        self.0.cache_err = ttl;
+        self
+    }
+
+    /// See above.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.0.deadline = Some(deadline);
+        self
+    }
+
+    /// See above.
+    pub fn idle(mut self, limit: Duration) -> Self {
+        self.0.idle = Some(limit);
+        self
+    }
+
+    /// See above.
+    pub fn retry_after(mut self, pause: Duration) -> Self {
+        self.0.retry_after = pause;
+        self
+    }
+
     /// See above. A tag with a part that has no text covers nothing.
     pub fn tag(mut self, build: impl FnOnce(&mut Key)) -> Self {
         let mut tag = Key::default();

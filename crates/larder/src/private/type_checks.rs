@@ -207,6 +207,29 @@ impl<R> Nothing<R> {
         self
     }
 
+    /// As [`Fallible::keep_err`].
+    #[must_use]
+    pub fn keep_err<F>(self, _: F) -> Self {
+        self
+    }
+
+    /// As [`Fallible::keep_err_local`].
+    #[must_use]
+    pub fn keep_err_local<F>(self, _: F) -> Self {
+        self
+    }
+
+    /// As [`Fallible::times_out`].
+    #[must_use]
+    pub fn times_out(self) -> Self {
+        self
+    }
+
+    /// As [`Fallible::or`].
+    pub fn or<F>(self, _: R, _: F) -> R {
+        match self.0 {}
+    }
+
     /// As [`Fallible::begin`].
     ///
     /// # Errors

@@ -7,7 +7,8 @@ use tracing::Instrument;
 
 use super::{
     computation::Computation,
-    lookup::Missed,
+    deadline::Fallback,
+    lookup::{Missed, find_kept},
     request::{Request, Wanted},
     single::{Planned, get_or_compute},
 };
@@ -45,40 +46,62 @@ where
     let Ok(runtime) = Handle::try_current() else {
         return get_or_compute((cache, key), missed, terms, sharing, start).await;
     };
+    if let Some(error) = find_kept(cache, (key, &missed), sharing) {
+        return Err(error);
+    }
     let Some(request) = Request::open((cache, key), &missed, terms, sharing) else {
         return dependencies::bypass(async { start().await }).await;
     };
-    let nested_in = dependencies::current_in_flight();
-    let plan = request.span.clone().wrap(request.watch.run(request.plan(missed.entry)));
-    let Planned { leader, refreshed, stale, turn } = match plan.await {
-        Ok(planned) => planned,
-        Err(result) => return result,
-    };
-    if let Some((entry, freshness)) = refreshed {
-        let value = request.give(&entry, freshness, "memory");
-        // No caller waits for it.
-        let computation = request.begin(leader, Some(entry), None, []);
-        // It has its answer already.
-        let task = request.task(computation, start, (Traced::default(), Observer::default()));
-        runtime.spawn(carry(request.span.clone().wrap(task)).in_current_span());
-        return Ok(value);
-    }
-    let computation = request.begin(leader, stale.clone(), turn, nested_in.clone());
-    // The computation is new, so that nothing can wait for this caller through it yet.
-    let _wait = computation.leader.as_ref().map(|leader| Wait::begin(nested_in.clone(), leader.id()));
-    // The task is in no computation of its own: what it reads is collected for the one that waits here.
-    let collected = Frame::new(nested_in, cache.core().begin(), false);
-    let _passed_on = collected.pass_on();
-    let task =
-        collected.run(request.task(computation, start, (request.span.clone(), request.observer.clone())));
-    let ended = runtime.spawn(carry(request.span.clone().wrap(task)).in_current_span());
-    match request.unless_slow(ended, request.patience(), stale.as_ref()).await {
-        Ok(ended) => finish(ended),
-        Err(stale) => Ok(stale),
-    }
+    let fallback = Fallback::default();
+    let whole = request.start_and_wait(&runtime, missed, start, &fallback);
+    request.by_deadline(whole, &fallback).await
 }
 
 impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
+    /// Starts a task if there is something to compute, and waits for it unless there is an old value.
+    async fn start_and_wait<V, E, F, Fut>(
+        &self,
+        runtime: &Handle,
+        missed: Missed,
+        start: F,
+        fallback: &Fallback,
+    ) -> Result<V, E>
+    where
+        V: LocalValue,
+        E: Send + 'static,
+        S: Sharing<E>,
+        F: FnOnce() -> Fut + Send,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+    {
+        let nested_in = dependencies::current_in_flight();
+        let plan = self.span.clone().wrap(self.watch.run(self.plan(missed.entry, fallback)));
+        let Planned { leader, refreshed, stale, turn } = match plan.await {
+            Ok(planned) => planned,
+            Err(result) => return result,
+        };
+        if let Some((entry, freshness)) = refreshed {
+            let value = self.give(&entry, freshness, "memory");
+            // No caller waits for it.
+            let computation = self.begin(leader, Some(entry), None, []);
+            // It has its answer already.
+            let task = self.task(computation, start, (Traced::default(), Observer::default()));
+            runtime.spawn(carry(self.span.clone().wrap(task)).in_current_span());
+            return Ok(value);
+        }
+        let computation = self.begin(leader, stale.clone(), turn, nested_in.clone());
+        // The computation is new, so that nothing can wait for this caller through it yet.
+        let _wait = computation.leader.as_ref().map(|leader| Wait::begin(nested_in.clone(), leader.id()));
+        // The task is in no computation of its own: what it reads is collected for the one that waits here.
+        let collected = Frame::new(nested_in, self.core().begin(), false);
+        let _passed_on = collected.pass_on();
+        let task = collected.run(self.task(computation, start, (self.span.clone(), self.observer.clone())));
+        let ended = runtime.spawn(carry(self.span.clone().wrap(task)).in_current_span());
+        match self.unless_slow(ended, self.patience(), stale.as_ref()).await {
+            Ok(ended) => finish(ended),
+            Err(stale) => Ok(stale),
+        }
+    }
+
     /// A computation as a task. What it is started with runs here and now, as a part of it.
     fn task<V, E, Fut>(
         &self,

@@ -23,7 +23,7 @@ use crate::{
     cache_core::Lookup,
     deferred,
     dependencies::{self, Frame},
-    entry::Freshness,
+    entry::{Entry, Freshness},
     error_sharing::Unshared,
     key, panic_guard,
     policy::Policy,
@@ -45,6 +45,8 @@ struct Open<'a, I, C: ?Sized> {
     waiting: Vec<(Item<'a, I, C>, Waiter)>,
     reading: Vec<(Item<'a, I, C>, Leader, Refreshed)>,
     computing: Vec<(Item<'a, I, C>, Option<Leader>)>,
+    /// What is stored again because it was asked for.
+    prolonged: Vec<Entry>,
 }
 
 /// A batch under way.
@@ -118,7 +120,8 @@ where
     let watch = Watch::new(policy.takeover_after);
     let (core, count) = (cache.core(), items.len());
     let values = HashMap::with_capacity(items.len());
-    let open = Open { waiting: Vec::new(), reading: Vec::new(), computing: Vec::new() };
+    let open =
+        Open { waiting: Vec::new(), reading: Vec::new(), computing: Vec::new(), prolonged: Vec::new() };
     let wanted = wanted.within(cache);
     let (function, namespace) = core.statistics().names(wanted.of.group);
     let span = Traced::get_many(core.name(), function, namespace, count);
@@ -190,6 +193,10 @@ where
                     return Ok(());
                 }
                 Step::Enter => item.request.enter(&mut item.progress),
+                Step::Prolong(entry, freshness, tier) => {
+                    self.open.prolonged.extend(item.request.prolonged::<V>(&entry));
+                    Step::Done(Ok(item.request.give(&entry, freshness, tier)))
+                }
                 Step::Wait(waiter) => {
                     self.open.waiting.push((item, waiter));
                     return Ok(());
@@ -227,6 +234,7 @@ where
             let step = item.request.after_read(leader, refreshed, found, &mut item.progress);
             self.advance::<E>(item, step)?;
         }
+        computation::rewrite(self.cache, &std::mem::take(&mut self.open.prolonged)).await;
         let computing = std::mem::take(&mut self.open.computing);
         if computing.is_empty() {
             return Ok(());
@@ -278,6 +286,7 @@ where
         let unshared = frame.decisions().unshared;
         let (mut wanted, mut completing) = (Vec::new(), Vec::new());
         for (Item { item, request, progress }, leader) in computed {
+            core.pauses().clear(request.hash);
             let Some(value) = values.remove(&item) else {
                 // There is no value to share: each of those who wait for this key asks for itself.
                 dependencies::record_absent(core.epochs(), &request.key);
@@ -321,6 +330,7 @@ where
         let mut error = Some(error);
         let mut outcome = Ok(());
         for (Item { item, request, progress }, leader) in computed {
+            request.note_failure(progress.stale.as_ref());
             let cover = Arc::new(frame.cover(request.scopes.clone(), core.epochs()));
             if let Some(leader) = leader {
                 leader.complete(Outcome::Failure(Failure { error: None, cover: cover.clone() }), false);

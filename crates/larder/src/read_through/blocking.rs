@@ -2,7 +2,8 @@
 
 use super::{
     computation::Computation,
-    lookup::Missed,
+    deadline::Fallback,
+    lookup::{Missed, find_kept},
     request::{Request, Wanted},
     single::Planned,
 };
@@ -10,7 +11,7 @@ use crate::{
     block_on::block_on,
     cache::Cache,
     dependencies::{self, Frame},
-    error_sharing::{Sharing, Unshared},
+    error_sharing::Sharing,
     policy::Policy,
     value::LocalValue,
 };
@@ -29,6 +30,9 @@ where
     C: Cache + ?Sized,
     S: Sharing<E>,
 {
+    if let Some(error) = find_kept(at.0, (at.1, &missed), sharing) {
+        return Err(error);
+    }
     let Some(request) = Request::open(at, &missed, terms, sharing) else {
         return dependencies::bypass_blocking(compute);
     };
@@ -47,7 +51,9 @@ where
     S: Sharing<E>,
 {
     let nested_in = dependencies::current_in_flight();
-    let plan = request.span.clone().wrap(request.watch.run(request.plan(missed.entry)));
+    // A thread has no timer, and no deadline.
+    let fallback = Fallback::default();
+    let plan = request.span.clone().wrap(request.watch.run(request.plan(missed.entry, &fallback)));
     let Planned { leader, refreshed, stale, turn } = block_on(Box::pin(plan))?;
     let stale = refreshed.map(|(entry, _)| entry).or(stale);
     Ok(request.begin(leader, stale, turn, nested_in))
@@ -58,13 +64,14 @@ pub(crate) fn refresh_blocking<V, E, C>(
     at: (&C, &str),
     missed: &Missed,
     terms: (&Policy, Wanted),
+    sharing: impl Sharing<E>,
     compute: impl FnOnce() -> Result<V, E>,
 ) -> Result<V, E>
 where
     V: LocalValue,
     C: Cache + ?Sized,
 {
-    let Some(request) = Request::open(at, missed, terms, Unshared) else {
+    let Some(request) = Request::open(at, missed, terms, sharing) else {
         return dependencies::bypass_blocking(compute);
     };
     let frame = Frame::new(dependencies::current_in_flight(), request.core().begin(), terms.0.detached);

@@ -16,11 +16,12 @@ use crate::{
     mutant::{self, Rule},
     outcome::{NotStored, Source},
     panic_guard,
+    policy::Policy,
     scope::{Scope, ScopeHash},
     singleflight::{Failure, InFlightId, Leader, Outcome},
     spans::Traced,
     turns::Turn,
-    value::LocalValue,
+    value::{AnyValue, LocalValue, ValueType},
 };
 
 /// What a caller is about to compute.
@@ -152,35 +153,29 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             Ok(value) => {
                 self.span.record("outcome", "computed");
                 self.observer.computed(None);
-                // What begins later is newer: the value of one that was superseded is not put in its place.
-                let superseded = leader.as_ref().is_some_and(Leader::is_superseded);
+                core.pauses().clear(self.hash);
                 // What cannot be cloned is this caller's alone.
-                let Some((entry, wanted)) =
-                    panic_guard::contain(|| self.entry_of(&value, &frame, (replaces, took)))
+                let Some(entry) = panic_guard::contain(|| self.entry_of(&value, &frame, (replaces, took)))
                 else {
                     self.observer.not_stored(NotStored::NotCloned);
                     leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
                     return Ok(value);
                 };
-                let stored = wanted && !superseded;
-                if stored {
-                    self.observer.tell(|| entry.0.outcome(Source::Computed, None, core.now()));
-                } else if wanted {
-                    self.observer.not_stored(NotStored::Superseded);
-                }
-                if stored {
-                    write(self.cache, std::slice::from_ref(&entry)).await;
-                }
-                // Other processes find it, unless it has to stay in this one.
-                let found = stored && self.is_shared() && !entry.0.is_unshared();
-                dependencies::record(core.epochs(), &entry.0);
-                if let Some(leader) = leader {
-                    let outcome = if shared { Outcome::Value(entry) } else { Outcome::Unshared };
-                    leader.complete(outcome, found);
-                }
+                self.store(entry, leader, shared).await;
                 Ok(value)
             }
             Err(error) => {
+                self.observer.computed(None);
+                let kept = panic_guard::contain(|| self.entry_of_error(&error, &frame, (replaces, took)));
+                if let Some(entry) = kept.flatten() {
+                    // It is an answer of the source's: no old value takes its place.
+                    self.span.record("outcome", "failed");
+                    core.pauses().clear(self.hash);
+                    self.store(entry, leader, shared).await;
+                    return Err(error);
+                }
+                // First: those who come when it has ended are not to ask again.
+                self.note_failure(stale.as_ref());
                 if let Some(leader) = leader {
                     let cover = Arc::new(frame.cover(self.scopes.clone(), core.epochs()));
                     // One whose `Clone`, `Display` or `source` panics cannot be shared.
@@ -189,7 +184,6 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                     let outcome = if shared { Outcome::Failure(failure()) } else { Outcome::Unshared };
                     leader.complete(outcome, false);
                 }
-                self.observer.computed(None);
                 let served = stale.and_then(|entry| self.serve_if_usable(&entry));
                 self.observer.not_stored(NotStored::Failed);
                 if served.is_none() {
@@ -197,6 +191,26 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 }
                 served.ok_or(error)
             }
+        }
+    }
+
+    /// Stores an entry if it is wanted, and gives it to all who wait if it is `shared` with them.
+    async fn store(&self, (entry, wanted): (Entry, bool), leader: Option<Leader>, shared: bool) {
+        // What begins later is newer: the value of one that was superseded is not put in its place.
+        let superseded = leader.as_ref().is_some_and(Leader::is_superseded);
+        let stored = wanted && !superseded;
+        if stored {
+            self.observer.tell(|| entry.0.outcome(Source::Computed, None, self.core().now()));
+            write(self.cache, std::slice::from_ref(&entry)).await;
+        } else if wanted {
+            self.observer.not_stored(NotStored::Superseded);
+        }
+        // Other processes find it, unless it has to stay in this one.
+        let found = stored && self.is_shared() && !entry.0.is_unshared();
+        dependencies::record(self.core().epochs(), &entry.0);
+        if let Some(leader) = leader {
+            let outcome = if shared { Outcome::Value(entry) } else { Outcome::Unshared };
+            leader.complete(outcome, found);
         }
     }
 
@@ -218,10 +232,40 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         frame: &Frame,
         (replaces, took): (bool, Duration),
     ) -> (Entry, bool) {
+        let absent = || self.wanted.of.is_none(value);
+        let lifetime = frame.decisions().ttl.unwrap_or_else(|| self.policy.lifetime(absent()));
+        let value = || Box::new(value.clone()) as Box<AnyValue>;
+        let decided = frame.decisions().ttl.is_some() && self.policy.idle.is_some();
+        let unprolonged = decided.then(|| Policy { idle: None, ..self.policy.clone() });
+        let policy = unprolonged.as_ref().unwrap_or(self.policy);
+        self.entry_with((value, self.wanted.of), (lifetime, policy), frame, (replaces, took))
+    }
+
+    /// The same of an error, if it is one that is kept.
+    fn entry_of_error<E>(&self, error: &E, frame: &Frame, made: (bool, Duration)) -> Option<(Entry, bool)>
+    where
+        S: Sharing<E>,
+    {
+        let lifetime = self.policy.cache_err;
+        if lifetime.is_zero() {
+            return None;
+        }
+        let error = self.sharing.keep(error)?;
+        let policy =
+            Policy { jitter: self.policy.jitter, schema: self.policy.schema, ..Policy::ttl(lifetime) };
+        let of = self.wanted.of.of_errors();
+        Some(self.entry_with((|| error, of), (lifetime, &policy), frame, made))
+    }
+
+    fn entry_with(
+        &self,
+        (value, of): (impl FnOnce() -> Box<AnyValue>, ValueType),
+        (lifetime, policy): (Duration, &Policy),
+        frame: &Frame,
+        (replaces, took): (bool, Duration),
+    ) -> (Entry, bool) {
         let core = self.core();
         let decisions = frame.decisions();
-        let absent = || self.wanted.of.is_none(value);
-        let lifetime = decisions.ttl.unwrap_or_else(|| self.policy.lifetime(absent()));
         let mut scopes = self.scopes.clone();
         scopes.extend(decisions.tags.iter().map(|tag| Scope::tag(tag).hash()));
         let mut cover = frame.cover(scopes, core.epochs());
@@ -241,8 +285,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             false => !too_wide && cover.unchanged(core.epochs()),
         };
         let at = (self.key.clone(), self.hash);
-        let entry =
-            Entry::new(at, (value.clone(), self.wanted.of, took), (core.now(), lifetime), self.policy, cover);
+        let entry = Entry::boxed(at, (value(), of, took), (core.now(), lifetime), policy, cover);
         if lifetime.is_zero() || decisions.no_store || !core.is_enabled() {
             self.observer.not_stored(match (core.is_enabled(), decisions.no_store) {
                 (false, _) => NotStored::Disabled,
@@ -260,6 +303,15 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         }
         (entry, valid)
     }
+}
+
+/// Stores values again that have another lifetime: they are no news.
+pub(crate) async fn rewrite(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
+    if entries.is_empty() {
+        return;
+    }
+    // Values that cannot be shared were reported when they were stored first.
+    let _ = panic_guard::contain_future(cache.storage().write(entries)).await;
 }
 
 /// Stores computed values.

@@ -8,6 +8,7 @@ use crate::{
     deferred, dependencies,
     entry::{Entry, Freshness},
     error::Result,
+    error_sharing::Sharing,
     key,
     outcome::{Observer, Source, Tier},
     panic_guard,
@@ -30,6 +31,11 @@ pub(crate) struct Missed {
 }
 
 impl Missed {
+    /// Where the lookup looked: under this key.
+    pub(super) fn at<'k>(&self, key: &'k str) -> Lookup<'k> {
+        Lookup { key, hash: self.hash }
+    }
+
     /// Without a lookup: whatever was stored so far is news.
     pub(crate) fn without_lookup(core: &Core, key: &str) -> Self {
         Self { hash: core.lookup(key).hash, entry: None, stores: 0, observer: Observer::default() }
@@ -93,7 +99,7 @@ pub(super) fn find<V: LocalValue>(
     at: Lookup<'_>,
 ) -> Option<(Entry, Freshness)> {
     let core = cache.core();
-    let entry = cache.storage().peek(at).filter(|entry| !is_passed_by(core, entry))?;
+    let entry = cache.storage().peek(at).filter(|entry| !is_passed_by(core, entry) && !entry.0.is_error)?;
     match core.judge_as::<V>(&entry) {
         Ok(freshness) => return Some((entry, freshness)),
         Err(Unusable::OtherType) => {
@@ -109,6 +115,28 @@ pub(super) fn find<V: LocalValue>(
         Err(Unusable::Invalidated) => core.count_in(entry.0.group, |counters| &counters.invalidated_reads),
     }
     None
+}
+
+/// The error that is kept under a key in the local store, for a caller who can take it. It is a hit.
+pub(super) fn find_kept<E>(
+    cache: &(impl Cache + ?Sized),
+    (key, missed): (&str, &Missed),
+    sharing: impl Sharing<E>,
+) -> Option<E> {
+    if !sharing.keeps() {
+        return None;
+    }
+    let core = cache.core();
+    let found = cache.storage().peek(missed.at(key));
+    let entry = found.filter(|entry| entry.0.is_error && !is_passed_by(core, entry))?;
+    if core.judge(&entry).ok()? != Freshness::Fresh {
+        return None;
+    }
+    let error = sharing.kept(&entry)?;
+    missed.observer.tell(|| entry.0.outcome(Source::Hit, Some(Tier::Memory), core.now()));
+    core.count_in(entry.0.group, |counters| &counters.hits);
+    dependencies::record(core.epochs(), &entry.0);
+    Some(error)
 }
 
 /// Whether the caller is to have no use of an entry, valid or not: the cache is disabled, or a transaction that the call is
@@ -135,7 +163,7 @@ pub(super) async fn read<V: LocalValue>(
     entries.into_iter().map(|entry| usable::<V>(cache.core(), entry?)).collect()
 }
 
-/// The same for one key.
+/// The same for one key; an error that is kept will do if `of` says so.
 pub(super) async fn read_one<V: LocalValue>(
     cache: &(impl Cache + ?Sized),
     at: Lookup<'_>,
@@ -144,7 +172,11 @@ pub(super) async fn read_one<V: LocalValue>(
     if !reads_further(cache) {
         return None;
     }
-    usable::<V>(cache.core(), cache.storage().read_one(at, of).await?)
+    let (core, entry) = (cache.core(), cache.storage().read_one(at, of).await?);
+    match entry.0.is_error && of.error_transport.is_some() && !is_passed_by(core, &entry) {
+        true => core.judge(&entry).ok().map(|freshness| (entry, freshness)),
+        false => usable::<V>(core, entry),
+    }
 }
 
 fn usable<V: LocalValue>(core: &Core, entry: Entry) -> Option<(Entry, Freshness)> {
@@ -248,7 +280,7 @@ pub(crate) async fn get_many_missing<V: Value>(
     Ok(found.into_iter().zip(keys).map(|(found, at)| serve_found(core, at, found, of.group)).collect())
 }
 
-fn within_ttl(found: Option<(Entry, Freshness)>) -> Option<(Entry, Freshness)> {
+pub(super) fn within_ttl(found: Option<(Entry, Freshness)>) -> Option<(Entry, Freshness)> {
     found.filter(|(_, freshness)| freshness.is_within_ttl())
 }
 

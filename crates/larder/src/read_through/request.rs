@@ -20,7 +20,7 @@ use crate::{
     singleflight::{Caller, Leader, Waiter, Watch, WorkKey},
     spans::Traced,
     stats::{Counters, Group},
-    value::{LocalValue, Value, ValueType},
+    value::{LocalValue, Transport, Value, ValueType},
 };
 
 /// What a caller wants: values of which type, and who waits for them.
@@ -52,6 +52,11 @@ impl Wanted {
     /// The same, by a function: it is counted apart.
     pub(crate) fn by(self, function: &'static str) -> Self {
         Self { function, ..self }
+    }
+
+    /// The same, where an error may be kept in place of a value.
+    pub(crate) fn or_error(self, transport: Option<&'static Transport>) -> Self {
+        Self { of: self.of.or_error(transport), ..self }
     }
 
     /// The same, in the cache that is asked: it knows what to count it under.
@@ -91,6 +96,8 @@ pub(super) enum Step<V, E> {
     Done(Result<V, E>),
     /// Joins the computation that is under way, or leads a new one.
     Enter,
+    /// Prolongs the time of a value that was found, and serves it: where it was found is the text.
+    Prolong(Entry, Freshness, &'static str),
     /// Waits for another caller's computation.
     Wait(Waiter),
     /// Waits for a turn to compute alone: the failure that it waited for cannot be given to it.
@@ -173,6 +180,21 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
     /// For how long others are waited for while there is a stale value to serve. A thread has no timer.
     pub(super) fn patience(&self) -> Option<Duration> {
         self.policy.timeout.filter(|_| !self.wanted.blocks)
+    }
+
+    /// Whether an old value is served without asking its source, which failed a moment ago. If not, this caller asks, and
+    /// others are served without waiting for it.
+    pub(super) fn is_paused(&self) -> bool {
+        let first = self.policy.retry_after;
+        !first.is_zero() && !self.core().pauses().asks(self.hash, self.core().now(), first)
+    }
+
+    /// A computation failed; `stale` is what was there to serve in its place.
+    pub(super) fn note_failure(&self, stale: Option<&Entry>) {
+        let first = self.policy.retry_after;
+        if !first.is_zero() && stale.is_some_and(|entry| self.core().judge(entry).is_ok()) {
+            self.core().pauses().note(self.hash, self.core().now(), first);
+        }
     }
 
     pub(super) fn caller<'c>(&'c self, work: &'c WorkKey) -> Caller<'c> {

@@ -3,8 +3,9 @@
 use std::future::Future;
 
 use super::{
-    computation::Computation,
-    lookup::{Missed, read_one},
+    computation::{Computation, rewrite},
+    deadline::Fallback,
+    lookup::{Missed, find_kept, read_one},
     request::{Refreshed, Request, Step, Wanted},
     steps::Progress,
 };
@@ -12,7 +13,7 @@ use crate::{
     cache::Cache,
     dependencies::{self, Frame},
     entry::{Entry, Freshness},
-    error_sharing::{Sharing, Unshared},
+    error_sharing::Sharing,
     policy::Policy,
     singleflight::Leader,
     turns::Turn,
@@ -31,7 +32,11 @@ pub(super) struct Planned {
 
 impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// Goes from step to step until there is something to compute; a result that comes first is the `Err`.
-    pub(super) async fn plan<V, E>(&self, found: Option<(Entry, Freshness)>) -> Result<Planned, Result<V, E>>
+    pub(super) async fn plan<V, E>(
+        &self,
+        found: Option<(Entry, Freshness)>,
+        fallback: &Fallback,
+    ) -> Result<Planned, Result<V, E>>
     where
         V: LocalValue,
         S: Sharing<E>,
@@ -39,8 +44,15 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let mut progress = Progress::default();
         let mut step = self.start::<V, E>(found, &mut progress);
         loop {
+            fallback.note(progress.stale.as_ref());
             step = match step {
                 Step::Enter => self.enter::<V, E>(&mut progress),
+                Step::Prolong(entry, freshness, tier) => {
+                    if let Some(entry) = self.prolonged::<V>(&entry) {
+                        rewrite(self.cache, std::slice::from_ref(&entry)).await;
+                    }
+                    Step::Done(Ok(self.give(&entry, freshness, tier)))
+                }
                 Step::Wait(waiter) => self.wait(waiter, self.patience(), &progress).await,
                 Step::Turn => self.turn(&mut progress).await,
                 Step::Read(leader, refreshed) => {
@@ -49,6 +61,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 }
                 Step::Lease(leader, refreshed) => self.lease(leader, refreshed, &mut progress).await,
                 Step::Compute(leader, refreshed) => {
+                    fallback.note(refreshed.as_ref().map(|(entry, _)| entry));
                     let Progress { stale, turn, .. } = progress;
                     return Ok(Planned { leader, refreshed, stale, turn });
                 }
@@ -74,35 +87,42 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<V, E>>,
 {
+    if let Some(error) = find_kept(cache, (key, &missed), sharing) {
+        return Err(error);
+    }
     let Some(request) = Request::open((cache, key), &missed, terms, sharing) else {
         return dependencies::bypass(async { compute().await }).await;
     };
-    let nested_in = dependencies::current_in_flight();
+    let (nested_in, fallback) = (dependencies::current_in_flight(), Fallback::default());
     let whole = async {
-        let Planned { leader, refreshed, stale, turn } = match request.plan(missed.entry).await {
+        let plan = request.plan(missed.entry, &fallback);
+        let Planned { leader, refreshed, stale, turn } = match plan.await {
             Ok(planned) => planned,
             Err(result) => return result,
         };
         let stale = refreshed.map(|(entry, _)| entry).or(stale);
         request.compute(request.begin(leader, stale, turn, nested_in), compute).await
     };
-    request.span.clone().wrap(request.watch.run(whole)).await
+    let whole = request.span.clone().wrap(request.watch.run(whole));
+    request.by_deadline(whole, &fallback).await
 }
 
 /// Computes now, whatever the cache has, and replaces that. No other caller joins.
-pub(crate) async fn refresh<V, E, C, F, Fut>(
+pub(crate) async fn refresh<V, E, C, S, F, Fut>(
     (cache, key): (&C, &str),
     missed: Missed,
     terms: (&Policy, Wanted),
+    sharing: S,
     compute: F,
 ) -> Result<V, E>
 where
     V: LocalValue,
     C: Cache + ?Sized,
+    S: Sharing<E>,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<V, E>>,
 {
-    let Some(request) = Request::open((cache, key), &missed, terms, Unshared) else {
+    let Some(request) = Request::open((cache, key), &missed, terms, sharing) else {
         return dependencies::bypass(async { compute().await }).await;
     };
     let frame = Frame::new(dependencies::current_in_flight(), cache.core().begin(), terms.0.detached);

@@ -5,7 +5,7 @@ use std::{future::Future, pin::pin, time::Duration};
 use tokio::runtime::Handle;
 
 use super::{
-    lookup::{receive, serve},
+    lookup::serve,
     request::{Refreshed, Request, Step},
 };
 use crate::{
@@ -14,10 +14,11 @@ use crate::{
     entry::{Entry, Freshness},
     error_sharing::Sharing,
     outcome::{self, NotStored, Source, Tier},
+    panic_guard,
     policy::Lock,
     singleflight::{Arrival, Awaited, Leader, Outcome, Role, Wait, Waiter},
     turns::Turn,
-    value::LocalValue,
+    value::{AnyValue, LocalValue},
 };
 
 /// What a request remembers from step to step.
@@ -44,11 +45,20 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         &self,
         found: Option<(Entry, Freshness)>,
         progress: &mut Progress,
-    ) -> Step<V, E> {
+    ) -> Step<V, E>
+    where
+        S: Sharing<E>,
+    {
         if !self.core().is_enabled() {
             return Step::Compute(None, None);
         }
         match found {
+            Some((entry, freshness @ Freshness::RefreshAhead)) if self.policy.idle.is_some() => {
+                Step::Prolong(entry, freshness, "memory")
+            }
+            Some((entry, freshness)) if self.is_paused() => {
+                Step::Done(Ok(self.give(&entry, freshness, "memory")))
+            }
             Some((entry, freshness @ (Freshness::RefreshAhead | Freshness::StaleWhileRevalidate))) => {
                 match self.lead_refresh::<V>() {
                     Some(leader) => self.lead(leader, Some((entry, freshness))),
@@ -72,7 +82,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     }
 
     /// Joins the computation that is under way, or leads one.
-    pub(super) fn enter<V: LocalValue, E>(&self, progress: &mut Progress) -> Step<V, E> {
+    pub(super) fn enter<V: LocalValue, E>(&self, progress: &mut Progress) -> Step<V, E>
+    where
+        S: Sharing<E>,
+    {
         let core = self.core();
         let work = self.work::<V>();
         let (role, arrival) = core.singleflight().enter(self.caller(&work), core.epochs(), progress.arrival);
@@ -81,6 +94,15 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             Role::Leader(leader) => self.lead(leader, None),
             Role::Waiter(waiter) => Step::Wait(waiter),
         }
+    }
+
+    /// The same entry, to end when it is not asked for from now on.
+    pub(super) fn prolonged<V: LocalValue>(&self, entry: &Entry) -> Option<Entry> {
+        let value: &AnyValue = entry.value::<V>()?;
+        let lifetime = self.policy.lifetime(self.wanted.of.is_none(value));
+        let life = entry.0.life().prolonged(self.core().now(), lifetime, self.policy);
+        // What cannot be cloned is served once more, and ends in its time.
+        panic_guard::contain(|| entry.renewed::<V>(life)).flatten()
     }
 
     /// Waits for another caller's computation, unless that one waits for this caller; for no longer than `limit` if
@@ -121,10 +143,12 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let core = self.core();
         match outcome {
             Outcome::Value(entry) => {
+                // An error that this caller has no use for is as good as none.
+                let Some(answer) = self.answer(&entry) else { return Step::Compute(None, None) };
                 self.count(|counters| &counters.joined);
                 self.span.record("outcome", "joined");
                 self.tell_joined(&entry);
-                Step::Done(Ok(receive(core, &entry)))
+                Step::Done(answer)
             }
             Outcome::Failure(failure) => {
                 if let Some(value) = stale.and_then(|entry| self.serve_if_usable(entry)) {
@@ -146,15 +170,18 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 
     /// Waits for a turn, unless others may wait for this caller to have had its own; what one of those before it may have
     /// stored is taken.
-    pub(super) async fn turn<V: LocalValue, E>(&self, progress: &mut Progress) -> Step<V, E> {
+    pub(super) async fn turn<V: LocalValue, E>(&self, progress: &mut Progress) -> Step<V, E>
+    where
+        S: Sharing<E>,
+    {
         if !dependencies::has_turn() {
             let work = self.work::<V>();
             let turn = self.core().turns().take((work.key, work.value_type)).await;
-            if let Some(entry) = self.find_new::<V>() {
+            if let Some((answer, entry)) = self.find_answer() {
                 self.count(|counters| &counters.joined);
                 self.span.record("outcome", "joined");
                 self.tell_joined(&entry);
-                return Step::Done(Ok(receive(self.core(), &entry)));
+                return Step::Done(answer);
             }
             progress.turn = Some(turn);
         }
@@ -162,9 +189,12 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     }
 
     /// Goes on as a leader: what the computation before this one may have stored is found after the lookup.
-    pub(super) fn lead<V: LocalValue, E>(&self, leader: Leader, refreshed: Refreshed) -> Step<V, E> {
-        match self.find_new::<V>() {
-            Some(entry) => self.complete(leader, &entry, "memory"),
+    pub(super) fn lead<V: LocalValue, E>(&self, leader: Leader, refreshed: Refreshed) -> Step<V, E>
+    where
+        S: Sharing<E>,
+    {
+        match self.find_answer() {
+            Some((answer, entry)) => self.complete(leader, entry, answer, "memory"),
             // With the lease of a leader that was superseded, no other process is at it.
             None if self.is_shared() && self.cache.storage().reads_further() && !leader.has_lease() => {
                 Step::Read(leader, refreshed)
@@ -175,13 +205,36 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 
     /// A fresh entry that was stored after the lookup. To look for no reason would count as one more use of the key
     /// where it is decided what is kept.
-    fn find_new<V: LocalValue>(&self) -> Option<Entry> {
+    fn find_new(&self) -> Option<Entry> {
         let core = self.core();
         if core.stores() == self.stores {
             return None;
         }
         let entry = self.cache.storage().peek(self.at())?;
-        (core.judge_as::<V>(&entry) == Ok(Freshness::Fresh)).then_some(entry)
+        (core.judge(&entry) == Ok(Freshness::Fresh)).then_some(entry)
+    }
+
+    /// The same, with what it answers to this caller.
+    fn find_answer<V: LocalValue, E>(&self) -> Option<(Result<V, E>, Entry)>
+    where
+        S: Sharing<E>,
+    {
+        let entry = self.find_new()?;
+        Some((self.answer(&entry)?, entry))
+    }
+
+    /// What an entry that may be used answers to this caller: its value, or the error that it keeps. None if it is of
+    /// another type.
+    fn answer<V: LocalValue, E>(&self, entry: &Entry) -> Option<Result<V, E>>
+    where
+        S: Sharing<E>,
+    {
+        let answer = match entry.0.is_error {
+            true => Err(self.sharing.kept(entry)?),
+            false => Ok(entry.value::<V>()?.clone()),
+        };
+        dependencies::record(self.core().epochs(), &entry.0);
+        Some(answer)
     }
 
     /// Goes on with what other processes have stored.
@@ -191,14 +244,30 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         refreshed: Refreshed,
         found: Option<(Entry, Freshness)>,
         progress: &mut Progress,
-    ) -> Step<V, E> {
+    ) -> Step<V, E>
+    where
+        S: Sharing<E>,
+    {
         match found {
             Some((entry, Freshness::Fresh)) => {
-                self.count(|counters| &counters.misses_shared);
-                return self.complete(leader, &entry, "redis");
+                if let Some(answer) = self.answer(&entry) {
+                    self.count(|counters| &counters.misses_shared);
+                    return self.complete(leader, entry, answer, "redis");
+                }
             }
+            // It is no old value.
+            Some((entry, _)) if entry.0.is_error => {}
             // What this leader refreshes is as good.
             _ if refreshed.is_some() => {}
+            Some((entry, freshness @ Freshness::RefreshAhead)) if self.policy.idle.is_some() => {
+                leader.complete(Outcome::Value(entry.clone()), false);
+                return Step::Prolong(entry, freshness, "redis");
+            }
+            // With an old value of its own, this leader was the one to ask when it found that.
+            Some((entry, freshness)) if progress.stale.is_none() && self.is_paused() => {
+                leader.complete(Outcome::Value(entry.clone()), false);
+                return Step::Done(Ok(self.give(&entry, freshness, "redis")));
+            }
             Some((entry, freshness @ (Freshness::RefreshAhead | Freshness::StaleWhileRevalidate))) => {
                 // Those who wait get what there is, and one of all who have it refreshes it.
                 leader.complete(Outcome::Value(entry.clone()), false);
@@ -220,7 +289,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         leader: Leader,
         refreshed: Refreshed,
         progress: &mut Progress,
-    ) -> Step<V, E> {
+    ) -> Step<V, E>
+    where
+        S: Sharing<E>,
+    {
         if self.is_shared()
             && self.policy.lock.unwrap_or(Lock::Deployment) == Lock::Deployment
             && let Some(shared) = self.cache.storage().shared()
@@ -233,14 +305,15 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             match self.unless_slow(lease, self.policy.timeout, stale).await {
                 Err(value) => return Step::Done(Ok(value)),
                 Ok(Leased::Held(lease)) => leader.hold(lease),
-                Ok(Leased::Found(entry))
-                    if self.core().judge_as::<V>(&entry).is_ok_and(|freshness| freshness < sought) =>
-                {
-                    if waits {
-                        self.count(|counters| &counters.misses_shared);
+                Ok(Leased::Found(entry)) => {
+                    let is_new = self.core().judge(&entry).is_ok_and(|freshness| freshness < sought);
+                    if is_new && let Some(answer) = self.answer(&entry) {
+                        if waits {
+                            self.count(|counters| &counters.misses_shared);
+                        }
+                        self.span.record("waited", true);
+                        return self.complete(leader, entry, answer, "redis");
                     }
-                    self.span.record("waited", true);
-                    return self.complete(leader, &entry, "redis");
                 }
                 Ok(Leased::Elsewhere) => {
                     if let Some((entry, _)) = &refreshed
@@ -250,7 +323,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                         return Step::Done(Ok(self.give(entry, freshness, "memory")));
                     }
                 }
-                Ok(Leased::Found(_) | Leased::Free) => {}
+                Ok(Leased::Free) => {}
             }
         }
         if leader.is_superseded() {
@@ -266,12 +339,18 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         Step::Compute(Some(leader), refreshed)
     }
 
-    /// Ends a computation that need not begin: with an entry that was found.
-    fn complete<V: LocalValue, E>(&self, leader: Leader, entry: &Entry, tier: &'static str) -> Step<V, E> {
+    /// Ends a computation that need not begin: with an entry that was found, and what it answers.
+    fn complete<V, E>(
+        &self,
+        leader: Leader,
+        entry: Entry,
+        answer: Result<V, E>,
+        tier: &'static str,
+    ) -> Step<V, E> {
         self.span.answered("hit", tier);
-        self.tell_found(entry, Source::Hit, tier);
-        leader.complete(Outcome::Value(entry.clone()), false);
-        Step::Done(Ok(receive(self.core(), entry)))
+        self.tell_found(&entry, Source::Hit, tier);
+        leader.complete(Outcome::Value(entry), false);
+        Step::Done(answer)
     }
 
     /// The value of an entry of the right type that was found earlier, if it may still be served.

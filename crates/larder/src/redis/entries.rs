@@ -157,7 +157,7 @@ impl Remote {
             true => decode(of, &self.wire, &header, &message),
             false => Err(Rejected::TooDeep),
         };
-        let (header, value) = match here {
+        let (header, (value, value_type)) = match here {
             Err(Rejected::TooDeep) => {
                 let wire = self.wire;
                 let decode = move |wire: &Wire| {
@@ -177,7 +177,7 @@ impl Remote {
         let since = if mutant::is(Rule::PromotionStampedAtInsertion) { core.begin() } else { since };
         let (life, scopes) = (remaining.life(now), header.envelope.scopes);
         let cost = core.statistics().usual_cost(of.group);
-        let received = Received { since, life, scopes, value, value_type: of, cost };
+        let received = Received { since, life, scopes, value, value_type, cost };
         Ok(Some(Entry::received((at.key.into(), at.hash), received)))
     }
 
@@ -360,11 +360,24 @@ pub(super) fn count_failure(core: &Core, group: Group, failure: &CommandFailure)
     });
 }
 
-/// The value in a message, or `()` if none is wanted.
-fn decode(of: ValueType, wire: &Wire, header: &Header, message: &[u8]) -> Result<Box<AnyValue>, Rejected> {
-    match of.transport {
-        Some(transport) => Coding::of(transport).decode(wire, header, message, of.schema),
-        None => Ok(Box::new(())),
+/// The value in a message, or `()` if none is wanted, and its type: that of an error, if one may be kept in its place.
+fn decode(
+    of: ValueType,
+    wire: &Wire,
+    header: &Header,
+    message: &[u8],
+) -> Result<(Box<AnyValue>, ValueType), Rejected> {
+    let Some(transport) = of.transport else { return Ok((Box::new(()), of)) };
+    let value = Coding::of(transport).decode(wire, header, message, of.schema);
+    match (value, of.error_transport) {
+        (Err(rejected), Some(transport)) if rejected != Rejected::TooDeep => {
+            let error = Coding::of(transport).decode(wire, header, message, of.schema);
+            let is_too_deep = matches!(error, Err(Rejected::TooDeep));
+            error
+                .map(|error| (error, of.of_errors()))
+                .map_err(|again| if is_too_deep { again } else { rejected })
+        }
+        (value, _) => value.map(|value| (value, of)),
     }
 }
 

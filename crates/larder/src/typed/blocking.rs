@@ -8,6 +8,7 @@ use crate::{
     cache::Cache,
     epoch::ReadVersion,
     error::Result,
+    error_keeping::Keeping,
     error_sharing::{Cloned, Sharing, Unshared},
     outcome::Outcome,
     policy::Policy,
@@ -93,11 +94,21 @@ impl<'c, C: Cache + ?Sized> Blocking<'c, C> {
         block_on(insert(self.cache, since, &[(&full_key(self.cache, key), value)], terms))
     }
 
+    /// As [`CacheExt::touch`](crate::CacheExt::touch).
+    ///
+    /// # Errors
+    ///
+    /// If the key is empty or too long.
+    pub fn touch<V: LocalValue>(&self, key: &str, policy: impl Borrow<Policy>) -> Result<bool> {
+        let terms = terms::<V>(policy.borrow());
+        block_on(read_through::touch::<V>(self.cache, &full_key(self.cache, key), terms))
+    }
+
     /// The value under `key`, or else that of `compute`, which is then stored under `policy`: as
     /// [`CacheExt::get_or_compute`](crate::CacheExt::get_or_compute).
     ///
     /// If the computing thread panics, one of those that wait computes in its place; after a second panic each of them
-    /// does. A failure is not shared with those that wait: they compute for themselves, four at a time.
+    /// does. A failure is not shared with those that wait: they compute for themselves, a few at a time.
     ///
     /// # Errors
     ///
@@ -134,6 +145,22 @@ impl<'c, C: Cache + ?Sized> Blocking<'c, C> {
         compute: impl FnOnce() -> Result<V, E>,
     ) -> (Result<V, E>, Outcome) {
         look_or_compute_observed_blocking(self.cache, key, terms::<V>(policy.borrow()), Unshared, compute)
+    }
+
+    /// The same; an error that is `chosen` is kept for the policy's `cache_err`: as
+    /// [`CacheExt::get_or_compute_keeping`](crate::CacheExt::get_or_compute_keeping), in this process.
+    ///
+    /// # Errors
+    ///
+    /// Those of `compute`.
+    pub fn get_or_compute_keeping<V: LocalValue, E: LocalValue>(
+        &self,
+        key: &str,
+        policy: impl Borrow<Policy>,
+        chosen: impl Fn(&E) -> bool + Copy + Send + Sync + 'static,
+        compute: impl FnOnce() -> Result<V, E>,
+    ) -> Result<V, E> {
+        self.look_or_compute(key, policy.borrow(), Keeping::local(Cloned, chosen), compute)
     }
 
     fn look_or_compute<V: LocalValue, E>(

@@ -36,7 +36,8 @@ where
         Ok(value) => Ok(value),
         Err(missed) => {
             warn_if_spawning(policy);
-            let (at, terms) = ((cache, &*key), (policy, wanted(policy)));
+            let wanted = wanted(policy).or_error(sharing.kept_transport());
+            let (at, terms) = ((cache, &*key), (policy, wanted));
             Box::pin(read_through::get_or_compute(at, missed, terms, sharing, compute)).await
         }
     }

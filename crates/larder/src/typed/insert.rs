@@ -52,6 +52,7 @@ pub(crate) async fn insert<V: LocalValue>(
             core.count_in(group, |counters| &counters.stores_outdated);
         } else if !lifetime.is_zero() && core.is_enabled() {
             let at = (key.into(), core.lookup(key).hash);
+            core.pauses().clear(at.1);
             let lives = (core.now(), lifetime);
             entries.push(Entry::new(
                 at,

@@ -7,6 +7,7 @@ use crate::{
     cache::Cache,
     epoch::ReadVersion,
     error::Result,
+    error_keeping::Keeping,
     error_sharing::{Cloned, Unshared},
     outcome::Outcome,
     policy::Policy,
@@ -89,6 +90,20 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
         insert(self.cache, since, &[(&full_key(self.cache, key), value)], terms).await
     }
 
+    /// As [`CacheExt::touch`](crate::CacheExt::touch).
+    ///
+    /// # Errors
+    ///
+    /// If the key is empty or too long.
+    pub async fn touch<V: LocalValue>(
+        &self,
+        key: &str,
+        policy: impl Borrow<Policy> + Send + Sync,
+    ) -> Result<bool> {
+        let terms = terms::<V>(policy.borrow());
+        read_through::touch::<V>(self.cache, &full_key(self.cache, key), terms).await
+    }
+
     /// As [`CacheExt::get_or_compute`](crate::CacheExt::get_or_compute).
     ///
     /// # Errors
@@ -140,6 +155,28 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
         Fut: Future<Output = Result<V, E>> + Send,
     {
         look_or_compute_observed(self.cache, key, terms::<V>(policy.borrow()), Unshared, compute).await
+    }
+
+    /// As [`CacheExt::get_or_compute_keeping`](crate::CacheExt::get_or_compute_keeping), in this process: the error can be of
+    /// any type that is `Clone + Send + Sync + 'static`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `compute`.
+    pub async fn get_or_compute_keeping<V, E, Fut>(
+        &self,
+        key: &str,
+        policy: impl Borrow<Policy> + Send + Sync,
+        chosen: impl Fn(&E) -> bool + Copy + Send + Sync + 'static,
+        compute: impl FnOnce() -> Fut + Send,
+    ) -> Result<V, E>
+    where
+        V: LocalValue,
+        E: LocalValue,
+        Fut: Future<Output = Result<V, E>> + Send,
+    {
+        let sharing = Keeping::local(Cloned, chosen);
+        look_or_compute(self.cache, key, (policy.borrow(), Wanted::local::<V>), sharing, compute).await
     }
 
     /// As [`CacheExt::get_or_compute_background`](crate::CacheExt::get_or_compute_background).

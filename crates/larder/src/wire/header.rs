@@ -46,6 +46,8 @@ pub(crate) struct Times {
 /// How long each phase of an entry still lasts, counted from now; zero where it is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Remaining {
+    /// Since it was made.
+    pub(crate) age: Duration,
     /// To the end of the time in which a hit is nothing but a hit.
     pub(crate) prompt: Duration,
     /// To the end of freshness.
@@ -63,6 +65,7 @@ impl Times {
     pub(crate) fn remaining(&self, now: u64) -> Remaining {
         let age = Duration::from_millis(now.saturating_sub(self.created));
         Remaining {
+            age,
             prompt: self.prompt.saturating_sub(age),
             fresh: self.fresh.saturating_sub(age),
             revalidate: self.fresh.saturating_add(self.revalidate).saturating_sub(age),

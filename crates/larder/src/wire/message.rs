@@ -48,7 +48,7 @@ impl Remaining {
     /// The lifetime of an entry that has so much left from `now` on.
     pub(crate) fn life(&self, now: Moment) -> Lifetime {
         Lifetime {
-            stored: now,
+            stored: now.before(self.age),
             refresh_due: now.after(self.prompt),
             ttl_end: now.after(self.fresh),
             revalidate_end: now.after(self.revalidate),

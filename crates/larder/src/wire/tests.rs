@@ -139,6 +139,7 @@ fn a_reader_rebuilds_the_phases() {
     let times = envelope().times;
     let seconds = Duration::from_secs;
     let left = Remaining {
+        age: seconds(250),
         prompt: Duration::ZERO,
         fresh: seconds(50),
         revalidate: seconds(80),

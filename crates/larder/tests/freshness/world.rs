@@ -124,7 +124,7 @@ impl World {
 
 /// Every kind of end that a value can come to.
 fn policy(number: usize, tag: &str, detached: bool) -> Policy {
-    let builder = Policy::builder().tag(tag);
+    let builder = Policy::builder().tag(tag).cache_err(Duration::from_secs(3_600));
     let short = Duration::from_millis(4);
     let window = Duration::from_millis(40);
     let builder = match number % 5 {
@@ -132,7 +132,7 @@ fn policy(number: usize, tag: &str, detached: bool) -> Policy {
         1 => builder.ttl(short).stale_while_revalidate(window),
         2 => builder.ttl(short).stale_if_error(window).timeout(Duration::from_millis(1)),
         3 => builder.ttl(window).refresh_ahead(0.1).jitter(0.5),
-        _ => builder.ttl(Duration::from_secs(3_600)),
+        _ => builder.ttl(Duration::from_secs(3_600)).idle(window),
     };
     let builder = if detached { builder.detached() } else { builder };
     builder.build().unwrap()

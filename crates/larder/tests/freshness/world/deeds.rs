@@ -9,6 +9,7 @@ use std::{
 };
 
 use larder::{CacheExt, MemoryCache, Scope, in_current_computation};
+use serde::{Deserialize, Serialize};
 
 use super::{Habit, Key, World};
 use crate::log::{Change, Log, Made, Part, Read};
@@ -27,6 +28,13 @@ impl World {
 /// A computation that failed on purpose.
 #[derive(Debug, Clone)]
 struct Failed;
+
+/// The same for callers who keep errors: one that tells of its making as a value does, or one that is not kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Failure {
+    Made(Box<Made>),
+    Failed,
+}
 
 type Asked = Pin<Box<dyn Future<Output = Option<Made>> + Send>>;
 
@@ -62,7 +70,8 @@ impl Deeds {
             30..66 => drop(self.ask(key, random.fork()).await),
             66..72 => self.ask_many(random).await,
             72..90 => self.change(key, random),
-            90..94 => self.insert(key).await,
+            90..93 => self.insert(key).await,
+            93 => self.touch(key).await,
             94..98 => self.insert_since(key, random).await,
             98 => self.cancelled(key, random).await,
             _ => self.change_inside_a_computation(key, random).await,
@@ -95,11 +104,19 @@ impl Deeds {
         Box::pin(async move {
             let (cache, Key { text, policy, .. }) = (this.cache(key), this.key(key));
             let start = this.world.tick();
-            let value = match random.u8(..4) {
+            let value = match random.u8(..5) {
                 0 => {
                     let (this, random) = (this.clone(), random.fork());
                     let compute = move || async move { this.compute(key, random).await };
                     cache.get_or_compute_background(text, policy, compute).await
+                }
+                4 => {
+                    let is_kept = |failure: &Failure| matches!(failure, Failure::Made(_));
+                    let compute = || this.compute_or_fail(key, random.fork());
+                    match cache.get_or_compute_keeping(text, policy, is_kept, compute).await {
+                        Err(Failure::Made(made)) => Ok(*made),
+                        value => value.map_err(|_| Failed),
+                    }
                 }
                 1 => cache.get_or_compute_shared(text, policy, || this.compute(key, random.fork())).await,
                 _ => cache.get_or_compute(text, policy, || this.compute(key, random.fork())).await,
@@ -108,6 +125,15 @@ impl Deeds {
             this.read(start, value.as_ref());
             value
         })
+    }
+
+    /// As [`compute`](Self::compute); what is made is an error now and then.
+    async fn compute_or_fail(&self, key: usize, mut random: fastrand::Rng) -> Result<Made, Failure> {
+        let fails = random.bool();
+        match self.compute(key, random).await {
+            Ok(made) if fails => Err(Failure::Made(Box::new(made))),
+            made => made.map_err(|_| Failure::Failed),
+        }
     }
 
     async fn compute(&self, key: usize, mut random: fastrand::Rng) -> Result<Made, Failed> {
@@ -227,6 +253,12 @@ impl Deeds {
         if !early {
             self.log.lock().unwrap().inserts.insert(began, self.world.tick());
         }
+    }
+
+    /// Whatever it is, it is no newer than it was.
+    async fn touch(&self, key: usize) {
+        let Key { text, policy, .. } = self.key(key);
+        let _ = self.cache(key).touch::<Made>(text, policy).await.unwrap();
     }
 
     async fn insert_since(&self, key: usize, random: &mut fastrand::Rng) {
