@@ -26,3 +26,40 @@ pub mod redis {}
 #[cfg(feature = "redis")]
 #[doc = include_str!("../docs/values.md")]
 pub mod values {}
+
+/// The documentation of the macros: its examples need this crate.
+#[cfg(doctest)]
+mod macros {
+    #[doc = include_str!("../../larder-macros/docs/cached.md")]
+    mod cached {}
+
+    #[doc = include_str!("../../larder-macros/docs/cached_many.md")]
+    mod cached_many {}
+
+    #[doc = include_str!("../../larder-macros/docs/invalidate.md")]
+    mod invalidate {}
+
+    #[doc = include_str!("../../larder-macros/docs/cache_put.md")]
+    mod cache_put {}
+
+    /// A constant that is no fraction does not compile; one that is, does.
+    ///
+    /// ```compile_fail
+    /// const JITTER: f64 = 1.5;
+    ///
+    /// #[larder::cached(ttl = 300, jitter = JITTER)]
+    /// async fn user(id: u64) -> u64 {
+    ///     id
+    /// }
+    /// ```
+    ///
+    /// ```
+    /// const JITTER: f64 = 0.5;
+    ///
+    /// #[larder::cached(ttl = 300, jitter = JITTER)]
+    /// async fn user(id: u64) -> u64 {
+    ///     id
+    /// }
+    /// ```
+    mod constants_are_checked {}
+}
