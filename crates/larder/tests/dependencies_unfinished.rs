@@ -111,7 +111,9 @@ async fn of_a_computation_that_panicked() {
 #[tokio::test]
 async fn of_a_failed_computation_that_a_stale_value_stood_in_for() {
     let cache = MemoryCache::new(100);
-    let policy = Policy::builder().ttl(Duration::from_millis(1)).stale_if_error(secs(1_000)).build().unwrap();
+    let policy = Policy::builder().ttl(Duration::from_millis(1)).stale_if_error(secs(1_000));
+    // Each call computes.
+    let policy = policy.retry_after(Duration::ZERO).build().unwrap();
     let body = || async {
         let failing = || async {
             user(&cache).await.unwrap();

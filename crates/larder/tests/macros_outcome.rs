@@ -258,3 +258,45 @@ async fn the_typed_verbs_tell_it() {
     let namespace = cache.namespace("n");
     stored(namespace.get_or_compute_with_outcome("a", &policy, two).await.1, Source::Computed, None);
 }
+
+/// Fails, and keeps that for half a minute.
+#[cached(ttl = 60, cache_err = 30, deadline = "50ms", key = "kept:<id>", skip(cache), cache = cache)]
+async fn kept(cache: &MemoryCache, id: u64) -> Result<u64, Kept> {
+    if id == 0 {
+        std::future::pending::<()>().await;
+    }
+    Err(Kept::Failed)
+}
+
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+enum Kept {
+    Failed,
+    TimedOut,
+}
+
+impl From<larder::TimedOut> for Kept {
+    fn from(_: larder::TimedOut) -> Self {
+        Self::TimedOut
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_is_kept_is_told_as_a_value_is() {
+    let cache = MemoryCache::new(10);
+    let (error, outcome) = kept::with_outcome(&cache, 1).await;
+    assert_eq!(error, Err(Kept::Failed));
+    stored(outcome, Source::Computed, None);
+    cache.core().advance(secs(10));
+    let (error, outcome) = kept::with_outcome(&cache, 1).await;
+    assert_eq!(error, Err(Kept::Failed));
+    stored(outcome, Source::Hit, Some(Tier::Memory));
+    assert!(outcome.ttl <= secs(20) && outcome.age >= secs(10), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_meets_its_deadline_stored_nothing() {
+    let cache = MemoryCache::new(10);
+    let (error, outcome) = kept::with_outcome(&cache, 0).await;
+    assert_eq!(error, Err(Kept::TimedOut));
+    not_stored(outcome, Source::Computed, NotStored::Failed);
+}

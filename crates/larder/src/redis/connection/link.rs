@@ -192,13 +192,13 @@ impl ServerLink {
         let mut stages = self.lines[line].stage.subscribe();
         self.ensure_repair(line, &runtime);
         let settled = |stage: &Stage| matches!(stage, Stage::Up | Stage::Down { .. });
-        match tokio::time::timeout_at(deadline, stages.wait_for(settled)).await {
-            Ok(_) => self.taken(line).ok_or_else(|| Unavailable::Connect(self.why_down(line))),
-            Err(_) => {
-                self.count_failure(&runtime);
-                Err(Unavailable::Deadline)
-            }
+        // What is waited for is a guard. It goes at once: with a writer that waits for that, the next reader waits too.
+        let is_settled = tokio::time::timeout_at(deadline, stages.wait_for(settled)).await.is_ok();
+        if !is_settled {
+            self.count_failure(&runtime);
+            return Err(Unavailable::Deadline);
         }
+        self.taken(line).ok_or_else(|| Unavailable::Connect(self.why_down(line)))
     }
 
     /// Why the last attempt to connect failed.

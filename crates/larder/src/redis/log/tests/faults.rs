@@ -318,7 +318,18 @@ fn a_connection_to_another_server_is_not_admitted() {
 fn a_change_of_role_is_a_new_start() {
     let [server, other] = [(); 2].map(|()| RedisServer::start());
     let [a, b] = two(&server);
+    // The other one has the same log: all that tells of the change is who the master is.
+    other.command::<()>(&["REPLICAOF", "127.0.0.1", &server.port().to_string()]);
     b.hears(&a, "k");
+    until("a copy", || {
+        let (offset, copied) = (
+            server.info("replication", "master_repl_offset"),
+            other.info("replication", "slave_repl_offset"),
+        );
+        let is_up = other.info("replication", "master_link_status").as_deref() == Some("up");
+        (is_up && offset == copied).then_some(())
+    });
+    other.command::<()>(&["REPLICAOF", "NO", "ONE"]);
     let since = b.begin();
     server.command::<()>(&["REPLICAOF", "127.0.0.1", &other.port().to_string()]);
     let told = a.invalidate("k");
@@ -328,7 +339,8 @@ fn a_change_of_role_is_a_new_start() {
     server.command::<()>(&["REPLICAOF", "NO", "ONE"]);
     until("a new start", || (!b.holds("other", since)).then_some(()));
     wait(told.echoed());
-    assert!(b.0.status().replacements >= 1);
+    let status = b.0.status();
+    assert!(status.replacements >= 1 && status.losses == 0, "{status:?}");
     until("the other one's start", || (a.0.status().replacements >= 1).then_some(()));
     b.hears(&a, "k");
 }
