@@ -282,9 +282,11 @@ fn each_value_is_tried_with_each_other() {
     let mut pairs = BTreeMap::<_, bool>::new();
     for cell in cells() {
         let Terms { cache_control, vary, sets_cookie } = cell.terms;
+        // Without what the way adds.
+        let said = cache_control.split("stale-").next().unwrap_or_default();
         let row = [
             format!("{:?}", cell.way),
-            cache_control.to_owned(),
+            said.to_owned(),
             vary.to_owned(),
             sets_cookie.to_string(),
             format!("{:?}", cell.maker),

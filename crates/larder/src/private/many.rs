@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What a function of a list returns: values of type `V` for elements of type `I`, as a `T`, within what the kind `K` is.
-/// Functions, not traits: see [`compute`](super::compute).
+/// Functions, not traits: see `compute.rs`.
 #[derive(Debug)]
 pub struct OfMany<K, T, I, V> {
     kind: PhantomData<fn() -> K>,

@@ -7,13 +7,15 @@ use std::{
 };
 
 use super::{wait_graph::InFlightId, watch::Watch};
+#[cfg(not(larder_loom))]
+use crate::sync::lock;
 use crate::{
     cache::Lease,
     entry::{DependencySet, Entry},
     epoch::{Epochs, ReadVersion},
     scope::ScopeSet,
     spans::Traced,
-    sync::{Mutex, lock},
+    sync::Mutex,
 };
 
 /// What a computation is for: a key, and the type of its value.
