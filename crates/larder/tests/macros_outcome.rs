@@ -291,6 +291,7 @@ async fn an_error_that_is_kept_is_told_as_a_value_is() {
     assert_eq!(error, Err(Kept::Failed));
     stored(outcome, Source::Hit, Some(Tier::Memory));
     assert!(outcome.ttl <= secs(20) && outcome.age >= secs(10), "{outcome:?}");
+    assert_eq!(kept(&cache, 1).await, Err(Kept::Failed), "it is a hit for those who do not ask, too");
 }
 
 #[tokio::test]
