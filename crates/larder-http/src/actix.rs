@@ -40,7 +40,7 @@ use crate::{
     cache_status::Forward,
     caching::Caching,
     downstream_tags,
-    engine::{OriginState, Refresh},
+    engine::{OriginState, Plan, Refresh},
     headers,
     http_cache::HttpCache,
     origin::Origin,
@@ -99,12 +99,17 @@ where
             let Some(mut parts) = parts(&request, &cache) else {
                 return call_uncached(&cache, &*service, request).await;
             };
-            let has_body = headers::announces_body(&parts.headers) || begins_body(&mut request);
-            let routed = parts.uri.clone();
-            let plan = cache.plan(&mut parts, &routed, has_body);
+            let plan = cache.plan(&mut parts, None, || begins_body(&mut request));
+            if let Plan::LookUp(cacheable) = &plan
+                && let Some(response) = cache.answer_from_memory(cacheable)
+            {
+                let head = HttpResponse::new(actix::StatusCode::OK).drop_body();
+                return Ok(assemble(request.into_parts().0, head, response, None));
+            }
             let slot = Rc::new(RefCell::new(Slot::Waiting(request)));
             let origin = ActixOrigin::new(service.clone(), slot.clone(), editor);
-            let answer = match cache.answer(plan, origin).await.map_err(SendWrapper::take) {
+            // In a box of its own: a hit need not make room for it.
+            let answer = match Box::pin(cache.answer(plan, origin)).await.map_err(SendWrapper::take) {
                 Ok(answer) => answer,
                 Err(error) if error.as_error::<ClonedRequest>().is_some() => {
                     let waiting = slot.replace(Slot::Called);

@@ -62,6 +62,7 @@ mod tests {
     use http::{HeaderValue, Request};
 
     use super::*;
+    use crate::key::RequestHost;
 
     fn tags_of(lines: &[&str]) -> Vec<String> {
         let (parts, ()) = Request::get("/").header("host", "Example.com:80").body(()).unwrap().into_parts();
@@ -69,7 +70,7 @@ mod tests {
         for line in lines {
             headers.append(&CACHE_GROUPS, HeaderValue::from_str(line).unwrap());
         }
-        tags(&headers, &PrimaryKey::of(&parts, false))
+        tags(&headers, &PrimaryKey::of(&parts.uri, &RequestHost::of(&parts), false))
     }
 
     #[test]

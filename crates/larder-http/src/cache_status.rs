@@ -1,7 +1,8 @@
 //! `Cache-Status`: how a cache handled a request (RFC 9211).
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write};
 
+use arrayvec::ArrayString;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -59,33 +60,52 @@ impl CacheStatus {
 
     /// Adds the member for the cache of this name to the list of all caches on the way.
     pub(crate) fn append(self, headers: &mut HeaderMap, name: &str) {
-        let mut member = String::from(name);
+        // Without an allocation, unless the name is long.
+        let mut short = ArrayString::<128>::new();
+        let value = match self.write(name, &mut short) {
+            Ok(()) => HeaderValue::from_str(&short),
+            Err(fmt::Error) => {
+                let mut long = String::new();
+                // Writing to a `String` cannot fail.
+                let _ = self.write(name, &mut long);
+                HeaderValue::try_from(long).map_err(Into::into)
+            }
+        };
+        // Without room for one more header, the response has no `Cache-Status`.
+        if let Ok(value) = value {
+            drop(headers.try_append(CACHE_STATUS, value));
+        }
+    }
+
+    fn write(self, name: &str, member: &mut impl Write) -> fmt::Result {
+        member.write_str(name)?;
         match self.forward {
             None if self.is_generated => {}
-            None => member.push_str("; hit"),
+            None => member.write_str("; hit")?,
             Some(why) => {
-                let _ = write!(member, "; fwd={}", why.token());
+                member.write_str("; fwd=")?;
+                member.write_str(why.token())?;
             }
         }
         if let Some(status) = self.forward_status {
-            let _ = write!(member, "; fwd-status={}", status.as_u16());
+            member.write_str("; fwd-status=")?;
+            member.write_str(status.as_str())?;
         }
         if let Some(ttl) = self.ttl {
-            let _ = write!(member, "; ttl={ttl}");
+            member.write_str("; ttl=")?;
+            member.write_str(itoa::Buffer::new().format(ttl))?;
         }
         if self.stored {
-            member.push_str("; stored");
+            member.write_str("; stored")?;
         }
         if self.collapsed {
-            member.push_str("; collapsed");
+            member.write_str("; collapsed")?;
         }
         if let Some(detail) = self.detail {
-            let _ = write!(member, "; detail={detail}");
+            member.write_str("; detail=")?;
+            member.write_str(detail)?;
         }
-        // Without room for one more header, the response has no `Cache-Status`.
-        if let Ok(member) = HeaderValue::try_from(member) {
-            drop(headers.try_append(CACHE_STATUS, member));
-        }
+        Ok(())
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct CacheableRequest {
     /// The headers that may identify the client: all that are neither known not to, nor in the key.
     pub(crate) possibly_identifying: Vec<HeaderName>,
     pub(crate) is_head: bool,
+    /// Whether it has conditions that a stored response can answer.
+    pub(crate) is_conditional: bool,
     /// The part of the response that it asks for.
     pub(crate) ranges: Option<ByteRanges>,
     /// Whether its response is never stored, as it has a body: it is only looked up.

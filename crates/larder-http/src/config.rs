@@ -66,6 +66,10 @@ pub(crate) struct Config {
     /// The largest body that a request for a part of it has made as a whole.
     pub(crate) range_fetch: usize,
     pub(crate) body_timeout: Duration,
+    /// Whether it is a private cache: of a client, for its own requests.
+    pub(crate) is_private: bool,
+    /// Whether all requests of a private cache are made for the same user.
+    pub(crate) has_one_identity: bool,
     pub(crate) sort_query: bool,
     pub(crate) stores_set_cookie: bool,
     pub(crate) ignores_cookie: bool,
@@ -114,6 +118,8 @@ impl Config {
             max_body: 1 << 20,
             range_fetch: usize::MAX,
             body_timeout: Duration::from_secs(10),
+            is_private: false,
+            has_one_identity: false,
             sort_query: false,
             stores_set_cookie: false,
             ignores_cookie: false,
@@ -163,12 +169,16 @@ impl Config {
     /// The time by the clock that all processes with these responses share, if there is one: so a response has the same
     /// age for all of them.
     pub(crate) fn shared_now(&self) -> Millis {
+        self.shared_at(self.now())
+    }
+
+    /// The same, at a time that was just read from this process' clock.
+    pub(crate) fn shared_at(&self, now: Millis) -> Millis {
         const MINUTE: i64 = 60_000;
         let servers = || self.cache.server_time().map(millis);
         if self.clock.is_none() {
-            return servers().unwrap_or_else(|| self.now());
+            return servers().unwrap_or(now);
         }
-        let now = self.now();
         let ahead = self.ahead.get().copied().or_else(|| {
             let ahead = i64::try_from(servers()?).ok()?.checked_sub_unsigned(now)?;
             // To the minute: the clocks of tests stand still, and two nodes do not read the servers' clock at one moment.
@@ -188,10 +198,15 @@ impl Config {
         headers.keys().filter(is_removed).cloned().collect()
     }
 
-    /// Removes the field that is for this cache only.
+    /// The field that is for this cache only.
+    pub(crate) fn own_field(&self) -> Option<&HeaderName> {
+        self.targeted.iter().find(|name| **name == OWN_FIELD)
+    }
+
+    /// Removes that field.
     pub(crate) fn remove_own_field(&self, headers: &mut HeaderMap) {
-        if self.targeted.contains(&OWN_FIELD) {
-            headers.remove(&OWN_FIELD);
+        if let Some(name) = self.own_field() {
+            headers.remove(name);
         }
     }
 
@@ -238,6 +253,9 @@ impl Config {
 
     /// The headers of a request that may identify its client.
     pub(crate) fn possibly_identifying(&self, headers: &HeaderMap) -> Vec<HeaderName> {
+        if self.has_one_identity {
+            return Vec::new();
+        }
         request_headers::possibly_identifying(headers, |name| {
             (self.ignores_cookie && *name == header::COOKIE) || self.ignored_headers.contains(name)
         })
@@ -245,7 +263,7 @@ impl Config {
 
     /// The headers whose values are in the key: the configured ones, and those `possibly_identifying` ones whose whole
     /// value is one of the `key_parts`. (A part that is made from a header in another way need not tell apart what
-    /// handlers tell apart.)
+    /// handlers tell apart.) In a private cache, all `possibly_identifying` ones: each identity has responses of its own.
     pub(crate) fn key_headers(
         &self,
         headers: &HeaderMap,
@@ -255,6 +273,7 @@ impl Config {
         let is_part = |name: &&HeaderName| {
             let mut lines = headers.get_all(*name).iter();
             match (lines.next(), lines.next()) {
+                _ if self.is_private => true,
                 (Some(only), None) => key_parts.iter().any(|part| part.as_bytes() == only.as_bytes()),
                 _ => false,
             }

@@ -40,7 +40,7 @@ use self::{
 };
 pub(crate) use self::{plan::Plan, refresh::Refresh};
 use crate::{
-    body::{CopyDriver, ResponseBody},
+    body::{CopyDriver, HandlerBody, ResponseBody},
     cache_status::{CacheStatus, Forward},
     cacheable_request::CacheableRequest,
     date::Millis,
@@ -159,7 +159,10 @@ impl HttpCache {
             let found = lookup::look_up(&*self.config.cache, &request).await;
             let now = self.config.shared_now();
             let miss = match assess(&request, found, now) {
-                Assessment::Serve(stored) => return Ok(self.hit(&request, &stored, now, origin)),
+                Assessment::Serve(stored) => {
+                    let response = self.hit(&request, &stored, now);
+                    return Ok(Answer { response, origin: OriginState::NotCalled(origin) });
+                }
                 Assessment::ServeAndRefresh(key, stored) => {
                     return Ok(self.hit_and_refresh(request, key, stored, now, origin));
                 }
@@ -245,6 +248,7 @@ impl HttpCache {
                 _ => {}
             }
             status.forward = Some(why);
+            self.config.remove_own_field(response.headers_mut());
             let response = self.finish(request, response, status);
             return Ok(Attempt::Answered(Box::new(Answer { response, origin: OriginState::Called })));
         }
@@ -283,7 +287,7 @@ impl HttpCache {
             collapsed: origin.is_some(),
             ..CacheStatus::hit(stored.ttl(now))
         };
-        let response = self.response_from(request, &stored, status);
+        let response = self.response_from(request, &stored, now, status);
         let origin = origin.map_or(OriginState::Called, OriginState::NotCalled);
         Ok(Attempt::Answered(Box::new(Answer { response, origin })))
     }
@@ -319,21 +323,37 @@ impl HttpCache {
         let tags = self.tags_of(response.headers_mut(), &request.path);
         downstream_tags::write(response.headers_mut(), &self.config.sent_tags, &tags);
         headers::join_vary(response.headers_mut(), &self.config.vary);
+        self.config.remove_own_field(response.headers_mut());
         let response = self.finish(request, response.map(ResponseBody::passed), status);
         Ok(Answer { response, origin: OriginState::Called })
     }
 
-    fn hit<O: Origin>(
+    /// Answers from this process' memory, if the request needs nothing else: the way of nearly all hits, which neither waits
+    /// for anything nor takes its handler along.
+    pub(crate) fn answer_from_memory<B: HandlerBody>(
+        &self,
+        request: &CacheableRequest,
+    ) -> Option<Response<ResponseBody<B>>> {
+        let stored = lookup::look_up_in_memory(&*self.config.cache, request)?;
+        let now = self.config.shared_at(request.received);
+        if request.is_personal(stored.freshness.source, &stored.vary) {
+            return None;
+        }
+        match stored.freshness.reuse(&request.directives, now) {
+            Reuse::Fresh | Reuse::Stale => Some(self.hit(request, &stored, now)),
+            _ => None,
+        }
+    }
+
+    fn hit<B: HandlerBody>(
         &self,
         request: &CacheableRequest,
         stored: &StoredResponse,
         now: Millis,
-        origin: O,
-    ) -> Answer<O> {
+    ) -> Response<ResponseBody<B>> {
         let ttl = stored.ttl(now);
         count_hit(&*self.config.cache, ttl > 0);
-        let response = self.response_from(request, stored, CacheStatus::hit(ttl));
-        Answer { response, origin: OriginState::NotCalled(origin) }
+        self.response_from(request, stored, now, CacheStatus::hit(ttl))
     }
 
     fn hit_and_refresh<O: Origin>(
@@ -345,7 +365,7 @@ impl HttpCache {
         origin: O,
     ) -> Answer<O> {
         count_hit(&*self.config.cache, false);
-        let response = self.response_from(&request, &stored, CacheStatus::hit(stored.ttl(now)));
+        let response = self.response_from(&request, &stored, now, CacheStatus::hit(stored.ttl(now)));
         // The responses to `HEAD`, and to requests with a body, cannot be stored.
         let origin = if request.is_head || request.is_lookup_only {
             OriginState::NotCalled(origin)

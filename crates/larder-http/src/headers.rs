@@ -143,6 +143,23 @@ pub(crate) fn add_private(headers: &mut HeaderMap) {
     }
 }
 
+/// A number as a value, in one allocation.
+pub(crate) fn number(number: i64) -> HeaderValue {
+    let mut digits = itoa::Buffer::new();
+    HeaderValue::from_str(digits.format(number)).unwrap_or_else(|_| number.into())
+}
+
+/// A copy without the header `left_out`, and with room for two more: a clone has none, and would be copied once more to get it.
+pub(crate) fn to_complete(headers: &HeaderMap, left_out: Option<&HeaderName>) -> HeaderMap {
+    let mut copy = HeaderMap::with_capacity(headers.len() + 2);
+    for (name, value) in headers {
+        if left_out != Some(name) {
+            copy.append(name.clone(), value.clone());
+        }
+    }
+    copy
+}
+
 /// The same headers in memory of their own: a value may be a view of a large buffer that it came in.
 pub(crate) fn copied(headers: &HeaderMap) -> HeaderMap {
     let mut copied = HeaderMap::with_capacity(headers.keys_len());

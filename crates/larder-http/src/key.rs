@@ -8,13 +8,9 @@
 //! a missing query. The scheme, and everything that is not in the URL, is in the digest: an unsafe request invalidates a
 //! URL whether it came by `http` or by `https`.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
-use http::{
-    Uri, header,
-    request::Parts,
-    uri::{Authority, PathAndQuery},
-};
+use http::{HeaderValue, Uri, header, request::Parts, uri::PathAndQuery};
 use larder::Scope;
 
 use crate::digest::Digest;
@@ -25,32 +21,77 @@ const SEGMENTS: usize = 16;
 /// Longest text, in bytes, that is in a key as it is. Longer text is there as its digest.
 const READABLE: usize = 256;
 
+/// The host that a request is for.
+#[derive(Debug)]
+pub(crate) struct RequestHost<'a> {
+    /// As the client wrote it.
+    pub(crate) named: &'a str,
+    /// As it is in keys.
+    pub(crate) canonical: Cow<'a, str>,
+    /// Whether there is a `Host` that is another one, or is not text.
+    pub(crate) has_others: bool,
+}
+
+impl<'a> RequestHost<'a> {
+    pub(crate) fn of(request: &'a Parts) -> Self {
+        let mut lines = request.headers.get_all(header::HOST).iter();
+        let (named, has_others) = match request.uri.authority() {
+            Some(authority) => (authority.as_str(), lines.any(|host| !is_host(host, authority.as_str()))),
+            None => {
+                let first = lines.next();
+                let named = first.and_then(|host| host.to_str().ok());
+                let is_text = first.is_none() || named.is_some();
+                let named = named.unwrap_or_default();
+                (named, !is_text || lines.any(|host| !is_host(host, named)))
+            }
+        };
+        Self { named, canonical: canonical_host(named), has_others }
+    }
+}
+
+fn is_host(header: &HeaderValue, named: &str) -> bool {
+    header.as_bytes().eq_ignore_ascii_case(named.as_bytes())
+}
+
 /// The part of a key that follows from the target URI (the "primary key" of RFC 9111): all variants of a response have
 /// it in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PrimaryKey {
-    host: String,
-    base: String,
+    /// The host, then the key of the variant without a digest.
+    text: String,
+    /// Where the host ends.
+    host: usize,
 }
 
+/// Stands before the digest of a variant.
+const VARIANT: &str = ":v";
+
 impl PrimaryKey {
-    pub(crate) fn of(request: &Parts, sorted: bool) -> Self {
-        let uri = &request.uri;
-        Self::new(named_host(request), uri.path(), uri.query(), sorted)
+    /// The key of a URI, with its parameters `sorted` or in their order.
+    pub(crate) fn of(uri: &Uri, host: &RequestHost<'_>, sorted: bool) -> Self {
+        Self::new(&host.canonical, uri.path(), uri.query(), sorted)
     }
 
-    fn new(authority: &str, path: &str, query: Option<&str>, sorted: bool) -> Self {
-        let host = canonical_host(authority);
-        let mut base = path_key(&host, path);
+    /// That of a host in its canonical form.
+    fn new(host: &str, path: &str, query: Option<&str>, sorted: bool) -> Self {
+        // Room for the separators of most paths.
+        let mut text = String::with_capacity(2 * host.len() + path.len() + query.map_or(0, str::len) + 24);
+        text.push_str(host);
+        push_path_key(&mut text, host, path);
         match query {
-            None => base.push_str("@:-"),
+            None => text.push_str("@:-"),
             Some(query) => {
-                base.push_str("@:?");
-                let query = if sorted { sorted_query(query) } else { query.to_owned() };
-                readable(&mut base, &query);
+                text.push_str("@:?");
+                readable(&mut text, &if sorted { sorted_query(query).into() } else { Cow::Borrowed(query) });
             }
         }
-        Self { host, base }
+        text.push_str(VARIANT);
+        Self { text, host: host.len() }
+    }
+
+    /// What all variants have in common.
+    fn base(&self) -> &str {
+        &self.text[self.host..self.text.len() - VARIANT.len()]
     }
 
     /// Path and query of a URI reference in a response from here; none if it leads to another host.
@@ -61,7 +102,7 @@ impl PrimaryKey {
             // A URI without a host, such as `mailto:`, is not served here.
             reference.split_once(':').filter(|(_, rest)| rest.starts_with("//"))?;
             let uri: Uri = reference.parse().ok()?;
-            if canonical_host(uri.authority()?.as_str()) != self.host {
+            if canonical_host(uri.authority()?.as_str()) != self.host() {
                 return None;
             }
             return Some(uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned());
@@ -88,19 +129,20 @@ impl PrimaryKey {
     }
 
     pub(crate) fn host(&self) -> &str {
-        &self.host
+        &self.text[..self.host]
     }
 
     /// Covers all that is stored for this URI.
     pub(crate) fn scope(&self) -> Scope {
-        Scope::prefix(&self.base)
+        Scope::prefix(self.base())
     }
 
     /// The key of the variant with this digest.
-    pub(crate) fn variant(&self, digest: &Digest) -> String {
+    pub(crate) fn variant(&self, digest: &Digest) -> Cow<'_, str> {
+        let without_digest = &self.text[self.host..];
         match *digest {
-            Digest::NONE => [&self.base, ":v"].concat(),
-            _ => [&self.base, ":v", &digest.hex()].concat(),
+            Digest::NONE => Cow::Borrowed(without_digest),
+            _ => Cow::Owned([without_digest, &digest.hex()].concat()),
         }
     }
 }
@@ -117,7 +159,9 @@ impl PrimaryKey {
 /// ```
 #[must_use]
 pub fn page(host: &str, path: &str) -> Scope {
-    Scope::prefix(format!("{}@", path_key(&canonical_host(host), path)))
+    let mut key = path_key(host, path);
+    key.push('@');
+    Scope::prefix(key)
 }
 
 /// The scope of all stored responses of a path and of all paths under it.
@@ -126,7 +170,7 @@ pub fn page(host: &str, path: &str) -> Scope {
 /// A path of sixteen segments or more covers only itself.
 #[must_use]
 pub fn pages_under(host: &str, path: &str) -> Scope {
-    Scope::prefix(path_key(&canonical_host(host), path.trim_end_matches('/')))
+    Scope::prefix(path_key(host, path.trim_end_matches('/')))
 }
 
 /// Covers all variants of a URL.
@@ -135,7 +179,7 @@ pub(crate) fn url(host: &str, path_and_query: &str, sorted: bool) -> Scope {
         Some((path, query)) => (path, Some(query)),
         None => (path_and_query, None),
     };
-    PrimaryKey::new(host, path, query, sorted).scope()
+    PrimaryKey::new(&canonical_host(host), path, query, sorted).scope()
 }
 
 /// Path and query of `uri` as it is, and with the slash at the end of its path removed or added: a layer between the cache
@@ -155,28 +199,30 @@ pub(crate) fn with_either_slash(uri: &Uri) -> Vec<String> {
     paths.map(with_query).collect()
 }
 
-/// The host of a request, as the client wrote it.
-pub(crate) fn named_host(request: &Parts) -> &str {
-    let header = || request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    request.uri.authority().map(Authority::as_str).or_else(header).unwrap_or_default()
+/// In lower case, without a user and without the ports 80 and 443.
+pub(crate) fn canonical_host(authority: &str) -> Cow<'_, str> {
+    // So most hosts are.
+    if authority.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-')) {
+        return Cow::Borrowed(authority);
+    }
+    let host = authority.rsplit_once('@').map_or(authority, |(_user, host)| host);
+    let host = host.strip_suffix(":80").or_else(|| host.strip_suffix(":443")).unwrap_or(host);
+    Cow::Owned(host.to_ascii_lowercase())
 }
 
-/// In lower case, without a user and without the ports 80 and 443.
-pub(crate) fn canonical_host(authority: &str) -> String {
-    let host = authority.rsplit_once('@').map_or(authority, |(_user, host)| host).to_ascii_lowercase();
-    match host.strip_suffix(":80").or_else(|| host.strip_suffix(":443")) {
-        Some(host) => host.to_owned(),
-        None => host,
-    }
+fn path_key(host: &str, path: &str) -> String {
+    let mut key = String::new();
+    push_path_key(&mut key, &canonical_host(host), path);
+    key
 }
 
 /// The key as far as the path, with a `:` at its end.
-fn path_key(host: &str, path: &str) -> String {
-    let mut key = String::from("http:");
-    readable(&mut key, host);
+fn push_path_key(key: &mut String, host: &str, path: &str) {
+    key.push_str("http:");
+    readable(key, host);
     key.push(':');
     let path = path.strip_prefix('/').unwrap_or(path);
-    let mut segments = path.splitn(SEGMENTS, '/').peekable();
+    let mut segments = path.splitn(SEGMENTS, |character| character == '/').peekable();
     if path.is_empty() {
         segments.next();
     }
@@ -186,13 +232,12 @@ fn path_key(host: &str, path: &str) -> String {
         let short = segment.len() <= left.min(READABLE);
         left = left.saturating_sub(segment.len());
         if short {
-            escape(&mut key, segment)
+            escape(key, segment)
         } else {
-            digest(&mut key, segment)
+            digest(key, segment)
         }
         key.push(':');
     }
-    key
 }
 
 fn readable(key: &mut String, text: &str) {
@@ -205,8 +250,23 @@ fn digest(key: &mut String, text: &str) {
     key.push_str(&Digest::of(&[text.as_bytes()]).hex());
 }
 
+/// The bytes that are not escaped, of those of ASCII.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        plain[byte as usize] = !matches!(byte, b':' | b'*' | b'%' | b'@' | b'?');
+        byte += 1;
+    }
+    plain
+};
+
 /// Text in which separators are percent-encoded.
 fn escape(key: &mut String, text: &str) {
+    // So most text is.
+    if text.bytes().all(|byte| PLAIN[usize::from(byte)]) {
+        return key.push_str(text);
+    }
     let is_special =
         |character: char| matches!(character, ':' | '*' | '%' | '@' | '?') || character.is_control();
     let mut rest = text;

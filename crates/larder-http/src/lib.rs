@@ -10,7 +10,7 @@
 // - syntax: `date`, `digest`, `list_syntax`, `structured_fields`, `range`, `status_code`, `cache_control`, `targeted`,
 //   `cache_status`, `negotiation`
 // - the rules of the RFCs: `freshness`, `headers`, `selecting`, `vary`, `validation`
-// - keys and tags: `key`, `request_headers`, `unkeyed_inputs`, `path_tags`, `cache_groups`,
+// - keys and tags: `request_kinds`, `key`, `request_headers`, `unkeyed_inputs`, `path_tags`, `cache_groups`,
 //   `downstream_tags`, `purge`
 // - what is stored, and for whom: `stored_response`, `cacheable_request`
 // - what users decide: `caching`, `config`, and by these two `storable`
@@ -42,6 +42,7 @@ mod path_tags;
 mod purge;
 mod range;
 mod request_headers;
+mod request_kinds;
 mod selecting;
 mod shared_state;
 mod status_code;

@@ -18,7 +18,6 @@ use crate::{
     body::{BoxError, BoxFuture, CopyDriver, ResponseBody},
     cacheable_request::CacheableRequest,
     engine::{OriginState, Plan},
-    headers,
     http_cache::HttpCache,
     origin::Origin,
     validation::RequestChanges,
@@ -62,42 +61,61 @@ where
         let cache = self.cache.clone();
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            let has_body = !body.is_end_stream() || headers::announces_body(&parts.headers);
-            let asked_for = whole_uri(&parts);
-            let routed = std::mem::replace(&mut parts.uri, asked_for);
-            let plan = cache.plan(&mut parts, &routed, has_body);
-            parts.uri = routed;
+            let routed = restore_uri(&mut parts);
+            let plan = cache.plan(&mut parts, routed.as_ref(), || !body.is_end_stream());
             let cacheable = match &plan {
-                Plan::LookUp(request) => Some(request.clone()),
+                Plan::LookUp(request) => match cache.answer_from_memory(request) {
+                    Some(response) => return Ok(response),
+                    None => Some(request.clone()),
+                },
                 Plan::Pass(..) | Plan::Purge(_) => None,
             };
-            let origin = TowerOrigin { service, request: Request::from_parts(parts, body), cacheable };
-            let answer = cache.answer(plan, origin).await?;
-            if let OriginState::Refresh(origin, refresh) = answer.origin {
-                let task = async move { refresh.run(origin).await };
-                // Without a runtime there are no tasks: the request waits.
-                if let CopyDriver::Inline(task) = TowerOrigin::<S, ReqBody>::spawn(Box::pin(task)) {
-                    task.await;
-                }
+            if let Some(routed) = routed {
+                parts.uri = routed;
             }
-            Ok(answer.response)
+            let origin = TowerOrigin { service, request: Request::from_parts(parts, body), cacheable };
+            // In a box of its own: a hit need not make room for it.
+            Box::pin(answer_with_origin(cache, plan, origin)).await
         })
     }
 }
 
-/// The URI that the client sent.
-#[cfg(feature = "axum")]
-fn whole_uri(request: &http::request::Parts) -> http::Uri {
-    match request.extensions.get::<axum::extract::OriginalUri>() {
-        Some(original) => original.0.clone(),
-        None => request.uri.clone(),
+/// Answers a request that needs more than this process' memory.
+async fn answer_with_origin<S, ReqBody, ResBody>(
+    cache: HttpCache,
+    plan: Plan,
+    origin: TowerOrigin<S, ReqBody>,
+) -> Result<Response<ResponseBody<ResBody>>, S::Error>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Send + 'static,
+    S::Future: Send,
+    S::Error: Send + 'static,
+    ReqBody: Send + 'static,
+    ResBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let answer = cache.answer(plan, origin).await?;
+    if let OriginState::Refresh(origin, refresh) = answer.origin {
+        let task = async move { refresh.run(origin).await };
+        // Without a runtime there are no tasks: the request waits.
+        if let CopyDriver::Inline(task) = TowerOrigin::<S, ReqBody>::spawn(Box::pin(task)) {
+            task.await;
+        }
     }
+    Ok(answer.response)
 }
 
-/// The URI that reaches the layer.
+/// Gives a request the URI that the client sent, and returns the one that it had, if that is another one.
+#[cfg(feature = "axum")]
+fn restore_uri(request: &mut http::request::Parts) -> Option<http::Uri> {
+    let original = &request.extensions.get::<axum::extract::OriginalUri>()?.0;
+    let original = (*original != request.uri).then(|| original.clone())?;
+    Some(std::mem::replace(&mut request.uri, original))
+}
+
+/// A request has the URI with which it reaches the layer.
 #[cfg(not(feature = "axum"))]
-fn whole_uri(request: &http::request::Parts) -> http::Uri {
-    request.uri.clone()
+fn restore_uri(_: &mut http::request::Parts) -> Option<http::Uri> {
+    None
 }
 
 /// A tower service with a request for it.

@@ -3,71 +3,82 @@
 //! A cache that leaves them out of its keys can be poisoned: it serves to all clients what a handler made of one
 //! client's `X-Forwarded-Host`. So a digest of them is part of each key.
 
-use http::{HeaderName, Uri, header, request::Parts, uri::PathAndQuery};
+use std::borrow::Cow;
+
+use http::{HeaderName, Uri, request::Parts, uri::PathAndQuery};
 
 use crate::{
     digest::Digest,
-    key::{canonical_host, named_host},
-    request_headers,
+    key::RequestHost,
+    request_headers::{forwarded_pairs, is_forwarding, is_proto, proxy_tells_scheme, tells_scheme},
+    request_kinds::HeaderKinds,
 };
 
-/// A digest of all of them: of the `own` parts that the user adds to keys, of `key_headers`, of forwarding headers, of
-/// what `Host` tells beside the canonical host, and of the URI that a router or middleware `routed` the request to.
-/// With `any_scheme`, `http` and `https` make no difference.
-pub(crate) fn digest(
-    request: &Parts,
-    routed: &Uri,
-    (own, key_headers): (&[String], &[HeaderName]),
-    any_scheme: bool,
-) -> Digest {
-    let mut parts: Vec<Vec<u8>> = own.iter().map(|part| part.clone().into_bytes()).collect();
-    let own = (parts.len() as u64).to_le_bytes();
-    let mut add = |name: &str, value: &[u8]| parts.push([name.as_bytes(), b":", value].concat());
-    let counts = |name: &&HeaderName| {
-        let name = name.as_str();
-        request_headers::is_forwarding(name) && !(any_scheme && request_headers::tells_scheme(name))
-    };
-    let mut forwarding: Vec<_> = request.headers.keys().filter(counts).collect();
-    forwarding.sort_unstable_by_key(|name| name.as_str());
-    for name in forwarding.into_iter().chain(key_headers) {
-        request.headers.get_all(name).iter().for_each(|value| add(name.as_str(), value.as_bytes()));
-    }
-    for pair in request_headers::forwarded_pairs(&request.headers) {
-        if !(any_scheme && request_headers::is_proto(pair)) {
-            add("forwarded", pair);
+/// What of a request is in its key, beside its own headers and its URI.
+pub(crate) struct Inputs<'a> {
+    /// The parts that the user adds to keys.
+    pub(crate) own: &'a [String],
+    /// The headers whose values are in the key.
+    pub(crate) headers: &'a [HeaderName],
+    /// The URI that a router or a middleware routed the request to, if that may be another one.
+    pub(crate) routed: Option<&'a Uri>,
+    pub(crate) host: &'a RequestHost<'a>,
+}
+
+impl Inputs<'_> {
+    /// A digest of them, of the forwarding headers of a request with headers of these `kinds`, and of what its `Host` tells
+    /// beside the canonical host. With `any_scheme`, `http` and `https` make no difference.
+    pub(crate) fn digest(&self, request: &Parts, kinds: HeaderKinds, any_scheme: bool) -> Digest {
+        let mut parts: Vec<Vec<u8>> = self.own.iter().map(|part| part.clone().into_bytes()).collect();
+        let own = (parts.len() as u64).to_le_bytes();
+        let mut add = |name: &str, value: &[u8]| parts.push([name.as_bytes(), b":", value].concat());
+        let mut add_lines = |name: &HeaderName| {
+            request.headers.get_all(name).iter().for_each(|value| add(name.as_str(), value.as_bytes()));
+        };
+        if kinds.has(HeaderKinds::FORWARDING) {
+            let counts =
+                |name: &&HeaderName| is_forwarding(name) && !(any_scheme && tells_scheme(name.as_str()));
+            let mut forwarding: Vec<_> = request.headers.keys().filter(counts).collect();
+            forwarding.sort_unstable_by_key(|name| name.as_str());
+            forwarding.into_iter().for_each(&mut add_lines);
         }
+        self.headers.iter().for_each(&mut add_lines);
+        if kinds.has(HeaderKinds::FORWARDED) {
+            let counts = |pair: &&[u8]| !(any_scheme && is_proto(pair));
+            forwarded_pairs(&request.headers).filter(counts).for_each(|pair| add("forwarded", pair));
+        }
+        // Behind a proxy that tells the client's scheme, the scheme of its own request has no meaning: a request of HTTP/2
+        // has one in its URI, and one of HTTP/1.1 has none.
+        let scheme = request.uri.scheme_str().filter(|scheme| !scheme.eq_ignore_ascii_case("http"));
+        if let Some(scheme) = scheme.filter(|_| !any_scheme && !proxy_tells_scheme(&request.headers)) {
+            add("scheme", scheme.to_ascii_lowercase().as_bytes());
+        }
+        // The key has the host in its canonical form only. A handler may use the host as it is written, a second `Host`,
+        // and one that is not text.
+        let RequestHost { named, canonical, has_others } = self.host;
+        if matches!(canonical, Cow::Owned(canonical) if !named.eq_ignore_ascii_case(canonical)) {
+            add("authority", named.to_ascii_lowercase().as_bytes());
+        }
+        if *has_others {
+            let hosts = request.headers.get_all(http::header::HOST);
+            hosts.iter().for_each(|host| add("host", host.as_bytes()));
+        }
+        if let Some(routed) = self.routed {
+            // Without scheme and host: they are above, and a request of HTTP/1.1 does not have them in its URI.
+            if routed.path_and_query() != request.uri.path_and_query() {
+                let path = routed.path_and_query().map_or("", PathAndQuery::as_str);
+                add("routed", path.as_bytes());
+            }
+            if (routed.scheme(), routed.authority()) != (request.uri.scheme(), request.uri.authority()) {
+                add("routed to", routed.to_string().as_bytes());
+            }
+        }
+        if parts.is_empty() {
+            return Digest::NONE;
+        }
+        let parts: Vec<&[u8]> = std::iter::once(&own[..]).chain(parts.iter().map(Vec::as_slice)).collect();
+        Digest::of(&parts)
     }
-    // Behind a proxy that tells the client's scheme, the scheme of its own request has no meaning: a request of HTTP/2
-    // has one in its URI, and one of HTTP/1.1 has none.
-    let scheme = request.uri.scheme_str().filter(|scheme| !scheme.eq_ignore_ascii_case("http"));
-    if let Some(scheme) =
-        scheme.filter(|_| !any_scheme && !request_headers::proxy_tells_scheme(&request.headers))
-    {
-        add("scheme", scheme.to_ascii_lowercase().as_bytes());
-    }
-    // The key has the host in its canonical form only. A handler may use the host as it is written, a second `Host`,
-    // and one that is not text.
-    let named = named_host(request).to_ascii_lowercase();
-    if named != canonical_host(&named) {
-        add("authority", named.as_bytes());
-    }
-    let hosts = request.headers.get_all(header::HOST);
-    if hosts.iter().any(|host| !host.as_bytes().eq_ignore_ascii_case(named.as_bytes())) {
-        hosts.iter().for_each(|host| add("host", host.as_bytes()));
-    }
-    // Without scheme and host: they are above, and a request of HTTP/1.1 does not have them in its URI.
-    if routed.path_and_query() != request.uri.path_and_query() {
-        let path = routed.path_and_query().map_or("", PathAndQuery::as_str);
-        add("routed", path.as_bytes());
-    }
-    if (routed.scheme(), routed.authority()) != (request.uri.scheme(), request.uri.authority()) {
-        add("routed to", routed.to_string().as_bytes());
-    }
-    if parts.is_empty() {
-        return Digest::NONE;
-    }
-    let parts: Vec<&[u8]> = std::iter::once(&own[..]).chain(parts.iter().map(Vec::as_slice)).collect();
-    Digest::of(&parts)
 }
 
 #[cfg(test)]
@@ -76,6 +87,12 @@ mod tests {
 
     use super::*;
 
+    /// The digest of a request that was routed to this URI.
+    fn digest(request: &Parts, routed: Option<&Uri>, own: &[String], any_scheme: bool) -> Digest {
+        let inputs = Inputs { own, headers: &[], routed, host: &RequestHost::of(request) };
+        inputs.digest(request, HeaderKinds::of(&request.headers), any_scheme)
+    }
+
     fn of(fields: &[(&'static str, &'static str)], own: &[&str]) -> Digest {
         let mut request = Request::get("/");
         for (name, value) in fields {
@@ -83,7 +100,7 @@ mod tests {
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let own: Vec<_> = own.iter().map(|own| (*own).to_owned()).collect();
-        digest(&parts, &parts.uri, (&own, &[]), false)
+        digest(&parts, None, &own, false)
     }
 
     #[test]
@@ -117,7 +134,7 @@ mod tests {
                 request = request.header(*name, *value);
             }
             let (parts, ()) = request.body(()).unwrap().into_parts();
-            digest(&parts, &parts.uri, (&[], &[]), any_scheme)
+            digest(&parts, None, &[], any_scheme)
         };
         let [by_tls, by_hand] = [[("x-forwarded-proto", "https")], [("x-forwarded-proto", "http")]];
         for of_proxy in ["http://example.com/", "https://example.com/"] {
@@ -136,7 +153,7 @@ mod tests {
     fn the_scheme_and_the_routed_uri_are_in_the_key() {
         let of = |uri: &str, routed: &str| {
             let (parts, ()) = Request::get(uri).body(()).unwrap().into_parts();
-            digest(&parts, &routed.parse().unwrap(), (&[], &[]), false)
+            digest(&parts, Some(&routed.parse().unwrap()), &[], false)
         };
         assert_ne!(of("/page", "/"), of("/page", "/page"));
         let [tls, plain] = ["https://example.com/", "http://example.com/"];

@@ -23,6 +23,13 @@ pub async fn find_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Option<V>
     read_through::find_uncounted(cache, key).await
 }
 
+/// As [`find_uncounted`], but only in this process' memory, at once. None if it may be somewhere else.
+///
+/// A running computation depends on what it reads in this way, but not on what it does not find.
+pub fn find_in_memory_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
+    read_through::find_in_memory_uncounted(cache, key)
+}
+
 /// As [`find_uncounted`], but only in this process' memory, and no computation depends on it.
 pub fn find_local_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
     read_through::find_local(cache, key)

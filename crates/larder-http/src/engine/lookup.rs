@@ -6,7 +6,12 @@
 //! language. The variant that is stored there may be for requests that accept other things besides, or name
 //! other headers, and lead to a third key.
 
-use larder::{Cache, internal::find_uncounted};
+use std::borrow::Cow;
+
+use larder::{
+    Cache,
+    internal::{find_in_memory_uncounted, find_uncounted},
+};
 
 use crate::{cacheable_request::CacheableRequest, digest::Digest, stored_response::StoredResponse};
 
@@ -29,19 +34,61 @@ pub(super) struct VariantKey {
     pub(super) has_siblings: bool,
 }
 
+/// Looks a request's variant up, wherever it is stored.
 pub(super) async fn look_up(cache: &dyn Cache, request: &CacheableRequest) -> Lookup {
-    let mut digest = request.unkeyed_inputs;
-    for step in 0..MAX_STEPS {
-        let key = VariantKey { text: request.primary_key.variant(&digest), has_siblings: step > 0 };
+    let mut place = Place::first(request);
+    while place.step < MAX_STEPS {
+        let key = VariantKey { text: place.key().into_owned(), has_siblings: place.step > 0 };
         let Some(stored) = find_uncounted::<StoredResponse>(cache, &key.text).await else {
             return Lookup::Absent(key);
         };
-        if stored.vary.matches(&request.headers, &stored.headers, &request.selecting) {
+        if place.is_selected(&stored) {
             return Lookup::Found(key, stored);
         }
-        let how = (&*request.selecting, step == 0);
-        let selected = stored.vary.key_of(&request.headers, &stored.headers, how);
-        digest = Digest::of(&[digest.bytes(), selected.bytes()]);
+        place.move_on(&stored);
     }
     Lookup::TooManyVariants
+}
+
+/// The variant that a request selects, if it is in this process' memory.
+pub(super) fn look_up_in_memory(cache: &dyn Cache, request: &CacheableRequest) -> Option<StoredResponse> {
+    let mut place = Place::first(request);
+    while place.step < MAX_STEPS {
+        let stored = find_in_memory_uncounted::<StoredResponse>(cache, &place.key())?;
+        if place.is_selected(&stored) {
+            return Some(stored);
+        }
+        place.move_on(&stored);
+    }
+    None
+}
+
+/// Where a variant is looked for.
+struct Place<'a> {
+    request: &'a CacheableRequest,
+    digest: Digest,
+    step: usize,
+}
+
+impl<'a> Place<'a> {
+    fn first(request: &'a CacheableRequest) -> Self {
+        Self { request, digest: request.unkeyed_inputs, step: 0 }
+    }
+
+    fn key(&self) -> Cow<'a, str> {
+        self.request.primary_key.variant(&self.digest)
+    }
+
+    /// Whether the request selects the variant that is stored here.
+    fn is_selected(&self, stored: &StoredResponse) -> bool {
+        stored.vary.matches(&self.request.headers, &stored.headers, &self.request.selecting)
+    }
+
+    /// Moves on to where the variant that is stored here leads.
+    fn move_on(&mut self, stored: &StoredResponse) {
+        let how = (&*self.request.selecting, self.step == 0);
+        let selected = stored.vary.key_of(&self.request.headers, &stored.headers, how);
+        self.digest = Digest::of(&[self.digest.bytes(), selected.bytes()]);
+        self.step += 1;
+    }
 }

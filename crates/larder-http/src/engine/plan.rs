@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, Uri, header, request::Parts, uri::PathAndQuery};
+use http::{Method, Uri, request::Parts, uri::PathAndQuery};
 
 use crate::{
     cache_control::RequestDirectives,
@@ -10,11 +10,12 @@ use crate::{
     cacheable_request::CacheableRequest,
     headers,
     http_cache::HttpCache,
-    key::PrimaryKey,
+    key::{PrimaryKey, RequestHost},
     purge::Purge,
     range::RangeHeader,
-    request_headers, unkeyed_inputs,
-    validation::{ORIGIN_CONDITIONS, RANGE_HEADERS},
+    request_kinds::HeaderKinds,
+    unkeyed_inputs::Inputs,
+    validation::RANGE_HEADERS,
 };
 
 /// Which way a request goes.
@@ -28,80 +29,108 @@ pub(crate) enum Plan {
 }
 
 impl HttpCache {
-    /// Plans a request whose URI is that which the client sent; `routed` is the URI that a router or a middleware made of
-    /// it. Takes its headers if the request goes to the cache: most often, nothing else needs them then.
-    pub(crate) fn plan(&self, request: &mut Parts, routed: &Uri, has_body: bool) -> Plan {
+    /// Plans a request whose URI is that which the client sent. `routed` is the URI that a router or a middleware made of
+    /// it, if that may be another one; `begins_body` tells whether there is a body that no header announces. Takes the
+    /// headers if the request goes to the cache: most often, nothing else needs them then.
+    pub(crate) fn plan(
+        &self,
+        request: &mut Parts,
+        routed: Option<&Uri>,
+        begins_body: impl FnOnce() -> bool,
+    ) -> Plan {
         let config = &*self.config;
-        let primary_key = PrimaryKey::of(request, config.sort_query);
+        let sorted = config.sort_query;
+        let primary_key = |request: &Parts| PrimaryKey::of(&request.uri, &RequestHost::of(request), sorted);
         match request.method {
             Method::GET | Method::HEAD => {}
             _ if request.method.as_str() == "PURGE" && config.may_purge.is_some() => {
                 let is_allowed = config.may_purge.as_ref().is_some_and(|may_purge| may_purge(request));
-                return Plan::Purge(is_allowed.then(|| purges_of(request, &primary_key)));
+                let key = primary_key(request);
+                return Plan::Purge(is_allowed.then(|| purges_of(request, &key)));
             }
             Method::OPTIONS | Method::TRACE => return Plan::Pass(Forward::Method, None),
             _ => {
-                return Plan::Pass(Forward::Method, Some(Box::new((primary_key, request.uri.clone()))));
+                let target = (primary_key(request), request.uri.clone());
+                return Plan::Pass(Forward::Method, Some(Box::new(target)));
             }
         }
-        let directives = RequestDirectives::of(&request.headers);
+        let kinds = HeaderKinds::of(&request.headers);
+        let is_announced = kinds.has(HeaderKinds::OF_A_BODY) && headers::announces_body(&request.headers);
+        let has_body = is_announced || begins_body();
+        let directives = match kinds.has(HeaderKinds::CACHE_CONTROL) {
+            true => RequestDirectives::of(&request.headers),
+            false => RequestDirectives::default(),
+        };
         if config.honors_requests
-            && let Some(why) = reason_to_pass(request, &directives, has_body)
+            && let Some(why) = reason_to_pass(request, kinds, &directives, has_body)
         {
             return Plan::Pass(why, None);
         }
         if config.skips(request) {
             return Plan::Pass(Forward::Bypass, None);
         }
-        Plan::LookUp(Arc::new(self.cacheable(request, primary_key, directives, (routed, has_body))))
+        Plan::LookUp(Arc::new(self.cacheable(request, kinds, directives, (routed, has_body))))
     }
 
     fn cacheable(
         &self,
         request: &mut Parts,
-        primary_key: PrimaryKey,
+        mut kinds: HeaderKinds,
         directives: RequestDirectives,
-        (routed, has_body): (&Uri, bool),
+        (routed, has_body): (Option<&Uri>, bool),
     ) -> CacheableRequest {
         let config = &*self.config;
-        let mut removed_headers =
-            if config.honors_requests { Vec::new() } else { config.removed_headers(&request.headers) };
-        for name in &removed_headers {
-            request.headers.remove(name);
+        let mut removed_headers = Vec::new();
+        if !config.honors_requests {
+            removed_headers = config.removed_headers(&request.headers);
+            for name in &removed_headers {
+                request.headers.remove(name);
+            }
+            kinds = HeaderKinds::of(&request.headers);
         }
-        // A `HEAD` has no ranges (RFC 9110, section 14.2).
-        let ranges = match RangeHeader::of(&request.headers) {
-            Some(RangeHeader::Bytes(ranges)) if request.method == Method::GET => Some(ranges),
-            _ => None,
-        };
-        // The handler makes the whole.
-        let of_ranges = RANGE_HEADERS.iter().filter(|name| request.headers.contains_key(*name));
-        removed_headers.extend(of_ranges.cloned());
         let headers = &request.headers;
+        let mut ranges = None;
+        if kinds.has(HeaderKinds::OF_RANGES) {
+            // A `HEAD` has no ranges (RFC 9110, section 14.2).
+            ranges = match RangeHeader::of(headers) {
+                Some(RangeHeader::Bytes(ranges)) if request.method == Method::GET => Some(ranges),
+                _ => None,
+            };
+            // The handler makes the whole.
+            removed_headers.extend(RANGE_HEADERS.iter().filter(|name| headers.contains_key(*name)).cloned());
+        }
         let key_parts = config.key_parts(request);
-        let mut possibly_identifying = config.possibly_identifying(headers);
+        let mut possibly_identifying = match kinds.has(HeaderKinds::POSSIBLY_IDENTIFYING) {
+            true => config.possibly_identifying(headers),
+            false => Vec::new(),
+        };
         let in_key = config.key_headers(headers, &possibly_identifying, &key_parts);
         possibly_identifying.retain(|name| !in_key.contains(name));
-        let unkeyed_inputs =
-            unkeyed_inputs::digest(request, routed, (&key_parts, &in_key), config.ignores_scheme);
-        let has_authorization = headers.contains_key(header::AUTHORIZATION);
-        let has_cookie = headers.contains_key(header::COOKIE) && !config.ignores_cookie;
+        let host = RequestHost::of(request);
+        let inputs = Inputs { own: &key_parts, headers: &in_key, routed, host: &host };
+        let unkeyed_inputs = inputs.digest(request, kinds, config.ignores_scheme);
+        // In a private cache, what identifies the client is in the key.
+        let may_identify = |kinds_of_client| !config.is_private && kinds.has(kinds_of_client);
+        let has_authorization = may_identify(HeaderKinds::AUTHORIZATION);
+        let has_cookie = may_identify(HeaderKinds::COOKIE) && !config.ignores_cookie;
         let is_head = request.method == Method::HEAD;
+        let received = config.now();
         CacheableRequest {
             path: request.uri.path().to_owned(),
-            primary_key,
+            primary_key: PrimaryKey::of(&request.uri, &host, config.sort_query),
             unkeyed_inputs,
             directives: if config.honors_requests { directives } else { RequestDirectives::default() },
             has_authorization,
             has_cookie,
-            identifies_client: has_authorization || has_cookie || request_headers::identify_client(headers),
+            identifies_client: has_authorization || has_cookie || may_identify(HeaderKinds::IDENTIFYING),
             possibly_identifying,
             is_head,
+            is_conditional: kinds.has(HeaderKinds::CACHE_CONDITION),
             ranges,
             is_lookup_only: has_body,
-            is_uncoalesced: is_head || headers.contains_key(header::UPGRADE),
+            is_uncoalesced: is_head || kinds.has(HeaderKinds::UPGRADE),
             removed_headers,
-            received: config.now(),
+            received,
             selecting: config.selecting.clone(),
             headers: std::mem::take(&mut request.headers),
         }
@@ -120,15 +149,20 @@ fn purges_of(request: &mut Parts, key: &PrimaryKey) -> Vec<Purge> {
 }
 
 /// Why a request is passed to the handler, and its response is not stored.
-fn reason_to_pass(request: &Parts, directives: &RequestDirectives, has_body: bool) -> Option<Forward> {
-    let headers = &request.headers;
-    if request.method == Method::GET && RangeHeader::of(headers) == Some(RangeHeader::OtherUnit) {
+fn reason_to_pass(
+    request: &Parts,
+    kinds: HeaderKinds,
+    directives: &RequestDirectives,
+    has_body: bool,
+) -> Option<Forward> {
+    if request.method == Method::GET
+        && kinds.has(HeaderKinds::OF_RANGES)
+        && RangeHeader::of(&request.headers) == Some(RangeHeader::OtherUnit)
+    {
         return Some(Forward::Partial);
     }
     // A body is not part of the key: its response is not stored, nor is it answered by a stored one.
-    let passes = has_body
-        || directives.no_store
-        || ORIGIN_CONDITIONS.iter().any(|name| headers.contains_key(name))
-        || headers.contains_key(header::UPGRADE);
+    let passes =
+        has_body || directives.no_store || kinds.has(HeaderKinds::ORIGIN_CONDITION.and(HeaderKinds::UPGRADE));
     passes.then_some(Forward::Bypass)
 }

@@ -16,22 +16,22 @@ use crate::{
     http_cache::HttpCache,
     status_code,
     stored_response::StoredResponse,
-    validation::{self, CACHE_CONDITIONS},
+    validation,
 };
 
 impl HttpCache {
-    /// The response made from a stored one.
+    /// The response made from a stored one at a time by the shared clock.
     pub(super) fn response_from<B: HandlerBody>(
         &self,
         request: &CacheableRequest,
         stored: &StoredResponse,
+        now: Millis,
         status: CacheStatus,
     ) -> Response<ResponseBody<B>> {
-        let mut headers = stored.headers.clone();
-        let now = self.config.shared_now();
+        let mut headers = headers::to_complete(&stored.headers, self.config.own_field());
         let status = CacheStatus { downstream_ttl: self.downstream_ttl(stored, now), ..status };
         let age = stored.freshness.age(now);
-        headers.insert(header::AGE, seconds(age).into());
+        headers.insert(header::AGE, headers::number(seconds(age)));
         stored.add_no_cache(&mut headers);
         let mut response = Response::new(ResponseBody::whole(stored.body.clone()));
         *response.status_mut() = stored.status;
@@ -50,12 +50,10 @@ impl HttpCache {
         mut response: Response<ResponseBody<B>>,
         mut status: CacheStatus,
     ) -> Response<ResponseBody<B>> {
-        let is_conditional = CACHE_CONDITIONS.iter().any(|name| request.headers.contains_key(name));
-        self.config.remove_own_field(response.headers_mut());
         let (code, headers) = (response.status(), response.headers());
         let is_from_cache = status.forward.is_none() || status.collapsed;
         let received = is_from_cache.then_some(request.received);
-        if is_conditional && validation::is_not_modified(&request.headers, code, headers, received) {
+        if request.is_conditional && validation::is_not_modified(&request.headers, code, headers, received) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             let headers = std::mem::take(response.headers_mut());
             *response.headers_mut() = validation::not_modified_headers(headers);
@@ -100,7 +98,7 @@ impl HttpCache {
     fn add_status(&self, status: CacheStatus, headers: &mut HeaderMap) {
         if self.config.accel_expires {
             let ttl = status.downstream_ttl.unwrap_or_default().max(0);
-            headers.insert("x-accel-expires", ttl.into());
+            headers.insert("x-accel-expires", headers::number(ttl));
         }
         status.append(headers, &self.config.name);
     }

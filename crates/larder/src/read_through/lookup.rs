@@ -316,6 +316,19 @@ pub(crate) async fn find_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key:
     entry.into_value()
 }
 
+/// The same from the local store, at once, and without counting why it is not there. A computation depends on what is found, but not on its absence, which a
+/// caller that looks further records.
+pub(crate) fn find_in_memory_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Option<V> {
+    let key = full_key(cache, key);
+    key::check(&key).ok()?;
+    let core = cache.core();
+    let usable = |entry: &Entry| !is_passed_by(core, entry) && !entry.0.is_error;
+    let entry = cache.storage().peek(core.lookup(&key)).filter(usable)?;
+    core.judge_as::<V>(&entry).ok().filter(|freshness| freshness.is_within_ttl())?;
+    dependencies::record(core.epochs(), &entry.0);
+    entry.into_value()
+}
+
 /// The value in the local store that is valid by the one rule, of any age: its age is judged by the caller, and no
 /// computation is made from it.
 pub(crate) fn find_local<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Option<V> {
