@@ -160,6 +160,12 @@ impl ResponseDirectives {
         reading.directives(well_formed)
     }
 
+    /// Those that count in a private cache: without what is said to shared ones only.
+    pub(crate) fn in_private_cache(self) -> Self {
+        let permits = Permissions { s_maxage: false, ..self.permits };
+        Self { private: Qualified::Absent, s_maxage: None, proxy_revalidate: false, permits, ..self }
+    }
+
     /// Adds prohibitions, for the whole response.
     pub(crate) fn forbid(&mut self, names: &[String]) {
         for name in names {

@@ -1,5 +1,6 @@
 //! The cache that users configure and put in front of their handlers.
 
+mod client;
 mod purging;
 mod variants;
 

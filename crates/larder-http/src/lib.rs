@@ -17,7 +17,7 @@
 // - the cache itself: `shared_state`, `http_cache`
 // - handlers and their bodies: `body`, `origin`
 // - how requests are answered: `engine`
-// - the frameworks: `tower`, `actix`
+// - the frameworks: `tower`, `actix`; `reqwest`, over `tower`
 #[cfg(feature = "actix")]
 mod actix;
 mod body;
@@ -43,6 +43,8 @@ mod purge;
 mod range;
 mod request_headers;
 mod request_kinds;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 mod selecting;
 mod shared_state;
 mod status_code;
@@ -59,6 +61,9 @@ mod vary;
 #[cfg(feature = "actix")]
 #[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
 pub use self::actix::{HttpCacheBody, HttpCacheMiddleware};
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+pub use self::reqwest::CachedClient;
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub use self::tower::HttpCacheService;

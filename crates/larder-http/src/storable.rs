@@ -75,6 +75,12 @@ pub(crate) struct StorageTerms {
     pub(crate) vary: Vary,
 }
 
+/// The directives of a response that count for this cache.
+pub(crate) fn directives(config: &Config, headers: &HeaderMap) -> ResponseDirectives {
+    let directives = targeted::directives(headers, &config.targeted);
+    if config.is_private { directives.in_private_cache() } else { directives }
+}
+
 /// How a response to `request` is stored, or why it is not.
 pub(crate) fn storage_terms(
     config: &Config,
@@ -82,7 +88,7 @@ pub(crate) fn storage_terms(
     (status, headers, caching): (StatusCode, &HeaderMap, &Caching),
     exchange: Exchange,
 ) -> Result<StorageTerms, Refusal> {
-    let directives = targeted::directives(headers, &config.targeted);
+    let directives = directives(config, headers);
     let vary = Vary::of(headers, &request.headers, &request.selecting).ok_or(Refusal::Vary)?;
     may_be_stored(status, &directives, caching)?;
     if is_stream(headers) {
@@ -186,8 +192,11 @@ fn lifetime(
     let configured = caching.ttl.or_else(|| config.ttl_of(&request.path));
     let heuristic = || heuristic_lifetime(headers, exchange.received).filter(|_| config.heuristic);
     match configured.or_else(heuristic) {
-        Some(lifetime) if !lifetime.is_zero() => Ok((lifetime, source)),
-        _ => Err(Refusal::Silent),
+        Some(lifetime) if lifetime.is_zero() => Err(Refusal::Silent),
+        // Behind a private cache there is no other one that would have to know where the lifetime comes from.
+        Some(lifetime) if config.is_private => Ok((lifetime, Source::Origin)),
+        Some(lifetime) => Ok((lifetime, source)),
+        None => Err(Refusal::Silent),
     }
 }
 

@@ -1,0 +1,169 @@
+//! The cache in front of a `reqwest` client.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use ::reqwest::{Client, Error, IntoUrl, Request, Response, ResponseBuilderExt as _, Url};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use sync_wrapper::SyncWrapper;
+use tower_layer::Layer as _;
+use tower_service::Service;
+
+use crate::{
+    body::{BoxError, ResponseBody},
+    caching::Caching,
+    http_cache::HttpCache,
+    tower::HttpCacheService,
+};
+
+type ReqwestBody = ::reqwest::Body;
+
+/// A `reqwest` client whose requests go through an [`HttpCache`].
+///
+/// Made by [`HttpCache::reqwest`]. Cheap to clone; clones share the cache and the connections.
+#[derive(Debug, Clone)]
+pub struct CachedClient {
+    service: HttpCacheService<ReqwestService>,
+    client: Client,
+}
+
+impl HttpCache {
+    /// Puts this cache in front of a `reqwest` client. It should be one that was made by [`HttpCache::client`]: another one
+    /// stores only what a shared cache may store.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), reqwest::Error> {
+    /// use larder_http::HttpCache;
+    ///
+    /// let client = HttpCache::client(larder::global()).reqwest(reqwest::Client::new());
+    /// let rates = client.get("https://api.example.com/rates").await?.text().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn reqwest(&self, client: Client) -> CachedClient {
+        CachedClient { service: self.layer(ReqwestService(client.clone())), client }
+    }
+}
+
+impl CachedClient {
+    /// Sends a `GET` request, or answers it from the cache.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`execute`](Self::execute), and a URL that cannot be parsed.
+    pub async fn get(&self, url: impl IntoUrl) -> Result<Response, Error> {
+        self.execute(self.client.get(url).build()?).await
+    }
+
+    /// Sends a request, or answers it from the cache. `Cache-Status` in the response tells which.
+    ///
+    /// Make requests that need headers or a body with [`client`](Self::client):
+    ///
+    /// ```no_run
+    /// # async fn example(client: larder_http::CachedClient) -> Result<(), reqwest::Error> {
+    /// let request = client.client().get("https://api.example.com/me").bearer_auth("token").build()?;
+    /// let me = client.execute(request).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The response to a request that `reqwest` redirected is not stored, because the URL that was asked for does not have
+    /// it. A dropped call does not end a request that others wait for; see [`HttpCache::disconnect_grace`].
+    ///
+    /// # Errors
+    ///
+    /// Those of `reqwest`, unless a stale response may be served instead. Of a request that other calls wait for, the error
+    /// is for the call that sent it; the others send their own.
+    pub async fn execute(&self, request: Request) -> Result<Response, Error> {
+        let url = request.url().clone();
+        let response = self.service.clone().call(request.try_into()?).await?;
+        Ok(received(response, url))
+    }
+
+    /// The client without the cache: for making requests, and for those that must not be answered from the cache.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// A `reqwest` client as a tower service.
+#[derive(Debug, Clone)]
+struct ReqwestService(Client);
+
+/// Where redirects led to: an extension of a response.
+#[derive(Debug, Clone)]
+struct Redirected(Url);
+
+impl Service<http::Request<ReqwestBody>> for ReqwestService {
+    type Response = http::Response<ReqwestBody>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<ReqwestBody>) -> Self::Future {
+        let client = self.0.clone();
+        Box::pin(async move {
+            let request = Request::try_from(request)?;
+            let asked_for = request.url().clone();
+            let response = client.execute(request).await?;
+            let redirected = (*response.url() != asked_for).then(|| Redirected(response.url().clone()));
+            let mut response = http::Response::from(response);
+            if let Some(redirected) = redirected {
+                response.extensions_mut().insert(Caching::no_store());
+                response.extensions_mut().insert(redirected);
+            }
+            Ok(response)
+        })
+    }
+}
+
+/// The response for a caller who asked for this URL.
+fn received(response: http::Response<ResponseBody<ReqwestBody>>, asked_for: Url) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let url = parts.extensions.remove::<Redirected>().map_or(asked_for, |redirected| redirected.0);
+    let mut response = http::Response::builder().url(url).body(()).unwrap_or_default();
+    parts.extensions.extend(std::mem::take(response.extensions_mut()));
+    let body = match body.as_whole() {
+        Some(whole) => whole.clone().into(),
+        None => ReqwestBody::wrap(ExclusiveBody::new(body)),
+    };
+    http::Response::from_parts(parts, body).into()
+}
+
+/// A body that is `Sync`, as `reqwest` demands.
+struct ExclusiveBody {
+    body: SyncWrapper<Pin<Box<ResponseBody<ReqwestBody>>>>,
+    length: SizeHint,
+}
+
+impl ExclusiveBody {
+    fn new(body: ResponseBody<ReqwestBody>) -> Self {
+        Self { length: body.size_hint(), body: SyncWrapper::new(Box::pin(body)) }
+    }
+}
+
+impl Body for ExclusiveBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.body.get_mut().as_mut().poll_frame(context)
+    }
+
+    /// The length at the beginning: `reqwest` asks for it before it reads.
+    fn size_hint(&self) -> SizeHint {
+        self.length.clone()
+    }
+}

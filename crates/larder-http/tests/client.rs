@@ -1,0 +1,323 @@
+//! The cache of a client, in front of `reqwest` and of another tower service, with requests to a real server.
+
+mod support;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    response::{IntoResponse as _, Response},
+};
+use http::StatusCode;
+use larder::{CacheExt as _, MemoryCache, Scope, cached, invalidate};
+use larder_http::{CachedClient, HttpCache, page};
+use support::TestClock;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// What a service received, in order.
+type Received = Arc<Mutex<Vec<Request>>>;
+
+/// A service that answers each request by the path and query: `/<status>?<header>=<value>&…`. The body is the number of
+/// the request.
+struct Upstream {
+    address: SocketAddr,
+    received: Received,
+    serving: JoinHandle<()>,
+}
+
+impl Upstream {
+    async fn start() -> Self {
+        let received = Received::default();
+        let router = Router::new().fallback(answer).with_state(received.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, received, serving }
+    }
+
+    fn url(&self, path_and_query: &str) -> String {
+        format!("http://{}{path_and_query}", self.address)
+    }
+
+    fn count(&self) -> usize {
+        self.received.lock().unwrap().len()
+    }
+
+    /// A header of the last request.
+    fn last(&self, name: &str) -> Option<String> {
+        let received = self.received.lock().unwrap();
+        Some(received.last()?.headers().get(name)?.to_str().unwrap().to_owned())
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn answer(State(received): State<Received>, request: Request) -> Response {
+    let uri = request.uri().clone();
+    let is_known = request.headers().contains_key("if-none-match");
+    let number = {
+        let mut received = received.lock().unwrap();
+        received.push(request);
+        received.len()
+    };
+    if uri.path().starts_with("/slow") {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let fields = uri.query().unwrap_or_default().split('&').filter_map(|field| field.split_once('='));
+    let fields: Vec<_> =
+        fields.map(|(name, value)| (name.to_owned(), value.replace('+', " ").replace("%22", "\""))).collect();
+    let status = match fields.iter().find(|(name, _)| name == "status") {
+        Some((_, status)) => status.parse().unwrap(),
+        None if is_known => StatusCode::NOT_MODIFIED,
+        None => StatusCode::OK,
+    };
+    let mut response = (status, number.to_string()).into_response();
+    for (name, value) in fields.iter().filter(|(name, _)| name != "status") {
+        response.headers_mut().append(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
+    }
+    // So that nothing is answered once the service is gone.
+    response.headers_mut().insert("connection", http::HeaderValue::from_static("close"));
+    response
+}
+
+fn memory() -> MemoryCache {
+    MemoryCache::new(1_000)
+}
+
+fn client_of(cache: &HttpCache) -> CachedClient {
+    cache.reqwest(reqwest::Client::builder().redirect(reqwest::redirect::Policy::limited(3)).build().unwrap())
+}
+
+fn client() -> CachedClient {
+    client_of(&HttpCache::client(memory()))
+}
+
+async fn text(client: &CachedClient, url: &str, headers: &[(&str, &str)]) -> String {
+    let mut request = client.client().get(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    client.execute(request.build().unwrap()).await.unwrap().text().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_fresh_response_is_not_requested_again() {
+    let upstream = Upstream::start().await;
+    let (client, url) = (client(), upstream.url("/a?cache-control=max-age=60"));
+    let first = client.get(&url).await.unwrap();
+    assert!(first.headers()["cache-status"].to_str().unwrap().contains("fwd=uri-miss; stored"));
+    assert_eq!(first.url().as_str(), url);
+    assert_eq!(first.text().await.unwrap(), "1");
+    let second = client.get(&url).await.unwrap();
+    assert!(second.headers()["cache-status"].to_str().unwrap().starts_with("larder; hit"));
+    assert_eq!(second.content_length(), Some(1));
+    assert_eq!(second.url().as_str(), url);
+    assert_eq!(second.text().await.unwrap(), "1");
+    assert_eq!(upstream.count(), 1);
+    assert_eq!(text(&client, &upstream.url("/b?cache-control=max-age=60"), &[]).await, "2");
+}
+
+#[tokio::test]
+async fn what_is_for_private_caches_is_stored_and_what_is_for_shared_ones_has_no_effect() {
+    let upstream = Upstream::start().await;
+    let client = client();
+    for (query, is_stored) in [
+        ("cache-control=private,+max-age=60", true),
+        ("cache-control=max-age=60,+s-maxage=0", true),
+        ("cache-control=max-age=60&cdn-cache-control=no-store", true),
+        ("cache-control=max-age=60&larder-cache-control=no-store", true),
+        ("cache-control=s-maxage=60", false),
+        ("cache-control=no-store,+max-age=60", false),
+        ("cdn-cache-control=max-age=60", false),
+        ("x-none=1", false),
+    ] {
+        let url = upstream.url(&format!("/?{query}"));
+        let first = text(&client, &url, &[]).await;
+        assert_eq!(text(&client, &url, &[]).await == first, is_stored, "{query}");
+    }
+}
+
+/// A cache in front of handlers stores none of these.
+#[tokio::test]
+async fn each_identity_has_responses_of_its_own() {
+    let upstream = Upstream::start().await;
+    let client = client();
+    let url = upstream.url("/me?cache-control=private,+max-age=60");
+    let mut answers = Vec::new();
+    for headers in [
+        &[][..],
+        &[("authorization", "Bearer alice")],
+        &[("authorization", "Bearer bob")],
+        &[("cookie", "session=1")],
+        &[("cookie", "session=2")],
+        &[("x-api-key", "1")],
+        &[("x-tenant", "1")],
+        &[("x-tenant", "2")],
+    ] {
+        let first = text(&client, &url, headers).await;
+        assert_eq!(text(&client, &url, headers).await, first, "{headers:?}");
+        answers.push(first);
+    }
+    answers.sort_unstable();
+    answers.dedup();
+    assert_eq!((answers.len(), upstream.count()), (8, 8));
+    // What says nothing about the user makes no difference.
+    let traced = [("traceparent", "00-1-1-00"), ("accept-language", "de")];
+    text(&client, &url, &traced).await;
+    assert_eq!(upstream.count(), 8);
+}
+
+#[tokio::test]
+async fn with_one_identity_a_new_token_finds_what_is_stored() {
+    let upstream = Upstream::start().await;
+    let client = client_of(&HttpCache::client(memory()).one_identity());
+    let url = upstream.url("/me?cache-control=private,+max-age=60");
+    for token in ["Bearer 1", "Bearer 2"] {
+        assert_eq!(text(&client, &url, &[("authorization", token), ("x-tenant", token)]).await, "1");
+    }
+    let varied = upstream.url("/me?cache-control=max-age=60&vary=authorization");
+    assert_eq!(text(&client, &varied, &[("authorization", "1")]).await, "2");
+    assert_eq!(text(&client, &varied, &[("authorization", "2")]).await, "3");
+}
+
+#[test]
+#[should_panic(expected = "`one_identity` is for `HttpCache::client`")]
+fn in_front_of_handlers_there_is_no_one_identity() {
+    let _ = HttpCache::new(memory()).one_identity();
+}
+
+#[tokio::test]
+async fn a_stale_response_is_validated_and_served_while_the_service_is_gone() {
+    let upstream = Upstream::start().await;
+    let clock = TestClock::new();
+    let now = clock.clone();
+    let client = client_of(&HttpCache::client(memory()).clock(move || now.now()));
+    let url = upstream.url("/a?cache-control=private,+max-age=60,+stale-if-error=600&etag=\"1\"");
+    assert_eq!(text(&client, &url, &[]).await, "1");
+    clock.advance(61);
+    assert_eq!(text(&client, &url, &[]).await, "1", "a 304 made it fresh again");
+    assert_eq!((upstream.count(), upstream.last("if-none-match")), (2, Some("\"1\"".to_owned())));
+    assert_eq!(text(&client, &url, &[]).await, "1");
+    assert_eq!(upstream.count(), 2);
+
+    clock.advance(61);
+    upstream.serving.abort();
+    while tokio::net::TcpStream::connect(upstream.address).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(client.get(&upstream.url("/b")).await.unwrap_err().is_connect());
+    let stale = client.get(&url).await.unwrap();
+    assert!(stale.headers()["cache-status"].to_str().unwrap().contains("fwd=stale"));
+    assert_eq!(stale.text().await.unwrap(), "1");
+}
+
+#[tokio::test]
+async fn invalidation_reaches_stored_responses() {
+    let upstream = Upstream::start().await;
+    let memory = memory();
+    let client = client_of(&HttpCache::client(memory.clone()).tag("/users/<id>", "user:<id>"));
+    let host = upstream.address.to_string();
+    let url = upstream.url("/users/7?cache-control=max-age=60");
+    assert_eq!(text(&client, &url, &[]).await, "1");
+    memory.invalidate(page(&host, "/users/7")).await;
+    assert_eq!(text(&client, &url, &[]).await, "2");
+    memory.invalidate(Scope::tag("user:7")).await;
+    assert_eq!(text(&client, &url, &[]).await, "3");
+    memory.invalidate(Scope::tag("user:8")).await;
+    assert_eq!(text(&client, &url, &[]).await, "3");
+    // An unsafe request of this client's.
+    let request = client.client().post(&url).build().unwrap();
+    client.execute(request).await.unwrap();
+    assert_eq!(text(&client, &url, &[]).await, "5");
+}
+
+/// Functions over a client: a `#[cached]` one depends on the response that it read.
+mod functions {
+    use std::sync::OnceLock;
+
+    use super::*;
+
+    static CLIENT: OnceLock<(CachedClient, String)> = OnceLock::new();
+
+    #[cached(ttl = 300, key = "greeting:<id>")]
+    async fn greeting(id: u64) -> String {
+        let (client, base) = CLIENT.get().expect("the test sets it");
+        let url = format!("{base}/users/{id}?cache-control=max-age=60");
+        format!("hello {}", text(client, &url, &[]).await)
+    }
+
+    #[invalidate(tags = ["user:<id>"])]
+    async fn renamed(id: u64) {
+        let _ = id;
+    }
+
+    #[tokio::test]
+    async fn a_cached_function_goes_with_the_response_that_it_read() {
+        let upstream = Upstream::start().await;
+        let cache = HttpCache::client(larder::global()).tag("/users/<id>", "user:<id>");
+        CLIENT.set((client_of(&cache), upstream.url(""))).expect("it is set once");
+        assert_eq!(greeting(7).await, "hello 1");
+        assert_eq!(greeting(7).await, "hello 1");
+        renamed(7).await;
+        assert_eq!(greeting(7).await, "hello 2");
+        // A hit of the cache is a dependency too.
+        assert_eq!(greeting(7).await, "hello 2");
+        larder::global().invalidate("greeting:7").await;
+        assert_eq!(greeting(7).await, "hello 2");
+        renamed(7).await;
+        assert_eq!(greeting(7).await, "hello 3");
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_redirect_is_not_stored_under_the_url_that_was_asked_for() {
+    let upstream = Upstream::start().await;
+    let client = client();
+    let to = upstream.url("/to?cache-control=max-age=60");
+    let from = upstream.url("/from?status=302&location=/to?cache-control=max-age=60");
+    let first = client.get(&from).await.unwrap();
+    assert_eq!(first.url().as_str(), to);
+    assert_eq!(first.text().await.unwrap(), "2");
+    assert_eq!(text(&client, &from, &[]).await, "4");
+    // The other one has a URL of its own, and was not stored under it either.
+    assert_eq!(text(&client, &to, &[]).await, "5");
+    assert_eq!(text(&client, &to, &[]).await, "5");
+}
+
+#[tokio::test]
+async fn concurrent_requests_are_sent_once_and_each_keeps_its_time_limit() {
+    let upstream = Upstream::start().await;
+    let client = client();
+    let url = upstream.url("/slow?cache-control=max-age=60");
+    let calls = (0..50).map(|_| {
+        let (client, url) = (client.clone(), url.clone());
+        tokio::spawn(async move { text(&client, &url, &[]).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        assert_eq!(call.await.unwrap(), "1");
+    }
+    assert_eq!(upstream.count(), 1);
+    let request = client.client().get(upstream.url("/slow?other")).timeout(Duration::from_millis(50));
+    assert!(client.execute(request.build().unwrap()).await.unwrap_err().is_timeout());
+}
+
+#[tokio::test]
+async fn large_bodies_and_bodies_of_requests_pass() {
+    let upstream = Upstream::start().await;
+    let client = client_of(&HttpCache::client(memory()).max_body(0));
+    let url = upstream.url("/a?cache-control=max-age=60");
+    assert_eq!(text(&client, &url, &[]).await, "1");
+    assert_eq!(text(&client, &url, &[]).await, "2");
+    let request = client.client().put(&url).body("content").build().unwrap();
+    assert_eq!(client.execute(request).await.unwrap().text().await.unwrap(), "3");
+    assert!(client.get("not a URL").await.unwrap_err().is_builder());
+}
