@@ -119,22 +119,24 @@ async fn neither_a_failure_mode_nor_the_off_switch_opens_a_limit_in_memory() {
     assert!(!limiter.check("key").await.is_allowed());
 }
 
-/// However many keys come: the memory is that of the table, and a key that is limited stays so.
+/// However many keys come: the memory is that of the table, and none gets back what it has used.
 #[test]
 fn a_flood_of_keys_takes_no_more_memory_than_it_may() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let cache = cache();
-    let limiter = Limiter::new(cache, Rate::per_hour(2)).max_keys(10_000);
+    let limiter = Limiter::new(cache, Rate::per_hour(5)).max_keys(10_000);
     let mut limited = 0;
     let memory = allocation_counter::measure(|| {
         runtime.block_on(async {
-            for flood in 0..500_000 {
+            for flood in 0..300_000 {
                 let _ = limiter.check(&format!("ip:{flood}")).await;
-                limited += usize::from(limiter.check("limited").await.is_allowed());
+                if flood % 1_000 == 0 {
+                    limited += usize::from(limiter.check("limited").await.is_allowed());
+                }
             }
         });
     });
-    assert_eq!(limited, 2, "in much less than an hour");
+    assert!((1..=5).contains(&limited), "{limited} in much less than an hour");
     // 16 bytes and what the sets need, for twice as many keys.
     assert!(memory.bytes_current <= 10_000 * 2 * 20, "{} bytes", memory.bytes_current);
     assert!(memory.bytes_current >= 10_000 * 16, "{} bytes: is it measured?", memory.bytes_current);

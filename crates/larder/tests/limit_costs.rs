@@ -1,7 +1,6 @@
 //! What a decision of a rate limit costs: figures for the documentation, not a test of them.
 //!
 //! `cargo test --release -p larder --features limit,test-util --test limit_costs -- --ignored --nocapture`
-#![expect(clippy::print_stdout, reason = "what it says is what it is for")]
 
 mod support;
 
