@@ -25,7 +25,7 @@ impl RateLimit<KeyOfParts> {
     /// ```
     /// use std::net::SocketAddr;
     /// use axum::{Router, extract::ConnectInfo, routing::get};
-    /// use larder::{MemoryCache, limit::{Limiter, Rate}};
+    /// use larder::limit::{Limiter, Rate};
     /// use larder_http::{ClientAddress, RateLimit, address_key};
     ///
     /// let client = ClientAddress::behind(["10.0.0.0/8"])?;
