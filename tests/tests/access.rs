@@ -4,7 +4,10 @@
 
 use std::{convert::Infallible, future::Future, time::Duration};
 
-use larder::{CacheExt, Invalidation, RedisCache, RedisCacheBuilder, Scope, TieredCache};
+use larder::{
+    CacheExt, Invalidation, RedisCache, RedisCacheBuilder, Scope, TieredCache,
+    limit::{DecidedBy, Limiter, Rate},
+};
 use larder_servers::{Ability, RedisCluster, RedisSentinel, RedisServer, lacks};
 use larder_tests::caches::{calls, eventually, long, ms, patient, tiered};
 
@@ -126,6 +129,12 @@ async fn everything(a: &TieredCache, b: &TieredCache, lose_the_log: impl AsyncFn
     assert!(b.try_lock("lock", Duration::from_secs(60)).await.unwrap().is_none());
     assert!(held.renew(Duration::from_secs(60)).await.unwrap());
     assert!(held.release().await.unwrap());
+
+    // Rate limits.
+    let limiter = |cache: &TieredCache| Limiter::new(cache.clone(), Rate::per_hour(1));
+    assert!(limiter(a).check("limited").await.is_allowed());
+    let decision = limiter(b).check("limited").await;
+    assert_eq!((decision.is_allowed(), decision.decided_by()), (false, DecidedBy::Server));
 
     lose_the_log().await;
     eventually(async || {

@@ -50,7 +50,7 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Invalidates a key, a prefix, tags, or everything, in all processes
     Invalidate(Invalidate),
-    /// Invalidates everything and deletes the entries. Counters, locks and the log stay
+    /// Invalidates everything and deletes the entries. Counters, locks, rate limits and the log stay
     Clear(Clear),
     /// Invalidations as they happen
     Tail(Tail),

@@ -18,6 +18,7 @@
 // - handlers and their bodies: `body`, `origin`
 // - how requests are answered: `engine`
 // - the frameworks: `tower`, `actix`; `reqwest`, over `tower`
+// - apart from all of these: `rate_limit`
 #[cfg(feature = "actix")]
 mod actix;
 mod body;
@@ -41,6 +42,8 @@ mod origin;
 mod path_tags;
 mod purge;
 mod range;
+#[cfg(feature = "limit")]
+mod rate_limit;
 mod request_headers;
 mod request_kinds;
 #[cfg(feature = "reqwest")]
@@ -64,6 +67,15 @@ pub use self::actix::{HttpCacheBody, HttpCacheMiddleware};
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub use self::reqwest::CachedClient;
+#[cfg(all(feature = "limit", feature = "actix"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "limit", feature = "actix"))))]
+pub use self::rate_limit::RateLimitMiddleware;
+#[cfg(feature = "limit")]
+#[cfg_attr(docsrs, doc(cfg(feature = "limit")))]
+pub use self::rate_limit::{ClientAddress, InvalidNetwork, RateLimit, address_key};
+#[cfg(all(feature = "limit", feature = "tower"))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "limit", feature = "tower"))))]
+pub use self::rate_limit::{RateLimitBody, RateLimitService};
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub use self::tower::HttpCacheService;

@@ -3,6 +3,7 @@
 mod as_template;
 mod duration;
 mod given;
+mod limits;
 mod named;
 mod value;
 
@@ -16,6 +17,7 @@ use crate::suggest;
 
 pub(crate) use duration::Time;
 pub(crate) use given::{Given, Macro};
+pub(crate) use limits::{Limits, Rate};
 pub(crate) use named::{Callee, Named};
 pub(crate) use value::{Elements, Fraction, Namespace};
 
@@ -30,6 +32,8 @@ const EVERYWHERE: &[Macro] = &[Macro::Cached, Macro::CachedMany, Macro::CachePut
 const STORING: &[Macro] = &[Macro::Cached, Macro::CachedMany, Macro::CachePut];
 const COMPUTING: &[Macro] = &[Macro::Cached, Macro::CachedMany];
 const CACHED: &[Macro] = &[Macro::Cached];
+const LIMITED: &[Macro] = &[Macro::Limited];
+const ALL: &[Macro] = &[Macro::Cached, Macro::CachedMany, Macro::CachePut, Macro::Invalidate, Macro::Limited];
 
 const fn known(name: &'static str, example: &'static str, macros: &'static [Macro]) -> Known {
     Known { name, example, macros }
@@ -43,7 +47,7 @@ const OPTIONS: &[Known] = &[
     known("tags", "tags = [\"org:<org>\"]", EVERYWHERE),
     known("namespace", "namespace = \"users\"", EVERYWHERE),
     known("schema", "schema = 2", EVERYWHERE),
-    known("cache", "cache = self.cache", EVERYWHERE),
+    known("cache", "cache = self.cache", ALL),
     known("jitter", "jitter = 0.1", STORING),
     known("stale_while_revalidate", "stale_while_revalidate = \"1m\"", STORING),
     known("stale_if_error", "stale_if_error = \"1h\"", STORING),
@@ -61,14 +65,19 @@ const OPTIONS: &[Known] = &[
     known("when", "when = !fresh", CACHED),
     known("unless", "unless = |value| value.is_empty()", CACHED),
     known("if", "if = *result > 0", &[Macro::Invalidate]),
-    known("local", "local", STORING),
+    known("local", "local", &[Macro::Cached, Macro::CachedMany, Macro::CachePut, Macro::Limited]),
     known("spawn", "spawn", CACHED),
     known("takeover_after", "takeover_after = \"1s\"", COMPUTING),
     known("detached", "detached", COMPUTING),
     known("companions", "companions", COMPUTING),
     known("shared_key", "shared_key", COMPUTING),
     known("on", "on = ok", &[Macro::Invalidate]),
-    known("crate", "crate = my_larder", EVERYWHERE),
+    known("per", "per = \"ip:<ip>\"", LIMITED),
+    known("rate", "rate = \"100/min\"", LIMITED),
+    known("burst", "burst = 20", LIMITED),
+    known("cost", "cost = 5", LIMITED),
+    known("failure", "failure = larder::limit::FailureMode::Closed", LIMITED),
+    known("crate", "crate = my_larder", ALL),
 ];
 
 /// Everything that was written in the attribute.
@@ -111,6 +120,8 @@ pub(crate) struct Args {
     pub(crate) companions: Option<Given<bool>>,
     pub(crate) shared_key: Option<Given<bool>>,
     pub(crate) on_ok: Option<Given<()>>,
+    /// Of `#[limited]`.
+    pub(crate) limits: Limits,
     pub(crate) krate: Option<Given<Path>>,
     /// The options whose names were written.
     named: Vec<&'static str>,
@@ -172,7 +183,7 @@ impl Args {
             let text = text.value();
             text.contains("<Self>") || text.contains("<Self::")
         };
-        let keys = self.key.iter().map(|key| &key.value);
+        let keys = self.key.iter().chain(&self.limits.per).map(|key| &key.value);
         self.skip.iter().any(|name| name == "Self")
             || keys.chain(&self.templates).chain(&self.tags).any(named)
     }
@@ -193,9 +204,12 @@ impl Args {
         if of != Macro::Invalidate && input.peek(Ident) && input.peek2(Token![::]) {
             // `Duration::from_secs(60)`
             let value: Expr = input.parse()?;
-            self.meant.push("ttl");
-            let message =
-                format!("expected an option of `{}`: write `ttl = …` for a length of time", of.name());
+            let (meant, what) = match of {
+                Macro::Limited => ("rate", "rate"),
+                _ => ("ttl", "length of time"),
+            };
+            self.meant.push(meant);
+            let message = format!("expected an option of `{}`: write `{meant} = …` for a {what}", of.name());
             return Err(syn::Error::new_spanned(value, message));
         }
         if input.peek(Ident) && input.peek2(Token![!]) {
@@ -226,9 +240,10 @@ impl Args {
             Macro::Invalidate => format!(
                 "a key is a string literal, with arguments as `<name>`: write `#[invalidate({template:?})]`"
             ),
-            Macro::Cached | Macro::CachedMany | Macro::CachePut => {
-                self.meant.push("key");
-                format!("expected an option of `{}`: did you mean `key = {template:?}`?", of.name())
+            Macro::Cached | Macro::CachedMany | Macro::CachePut | Macro::Limited => {
+                let option = if of == Macro::Limited { "per" } else { "key" };
+                self.meant.push(option);
+                format!("expected an option of `{}`: did you mean `{option} = {template:?}`?", of.name())
             }
         };
         Err(syn::Error::new_spanned(call, message))
@@ -245,6 +260,8 @@ impl Args {
             return Ok(());
         }
         let (option, value) = match &literal {
+            Lit::Str(text) if of == Macro::Limited => limits::meant_by(text),
+            Lit::Int(number) if of == Macro::Limited => ("rate", format!("\"{number}/min\"")),
             Lit::Int(number) if number.base10_digits().starts_with('-') => ("ttl", "300".to_owned()),
             Lit::Int(number) if !number.suffix().is_empty() => ("ttl", format!("\"{number}\"")),
             Lit::Int(number) => ("ttl", number.to_string()),
@@ -302,6 +319,7 @@ impl Args {
             "shared_key" => self.shared_key = Some(value::flag(name, input, example)?),
             "companions" => self.companions = Some(value::flag(name, input, example)?),
             "on" => self.on_ok = Some(value::on_ok(name, input)?),
+            "per" | "rate" | "burst" | "cost" | "failure" => self.limits.parse_value(name, input, example)?,
             _ => self.krate = Some(value::path(name, input, example)?),
         }
         Ok(())
@@ -315,9 +333,9 @@ struct Unknown {
     meant: Option<&'static str>,
 }
 
-/// Whether any of the macros has an option of that name.
+/// Whether any of the macros for caches has an option of that name.
 fn is_option(name: &Ident) -> bool {
-    OPTIONS.iter().any(|option| name.unraw() == option.name)
+    OPTIONS.iter().any(|option| name.unraw() == option.name && option.macros != LIMITED)
 }
 
 /// The option of that name, or what there is.
@@ -331,6 +349,9 @@ fn find(name: &Ident, of: Macro) -> Result<&'static Known, Unknown> {
             (Macro::Invalidate, "key") => {
                 "`#[invalidate]` takes keys without a name: `#[invalidate(\"user:<id>\")]`".to_owned()
             }
+            (Macro::Limited, "key") => {
+                "`#[limited]` counts by what `per` says: write `per = …` in place of `key`".to_owned()
+            }
             (_, "skip") => {
                 format!("`{}` has no `skip`: remove it, arguments need not be in a key here", of.name())
             }
@@ -339,8 +360,12 @@ fn find(name: &Ident, of: Macro) -> Result<&'static Known, Unknown> {
                 format!("`{text}` is an option of {places}, not of `{}`", of.name())
             }
         };
-        // It names what the key has.
-        let meant = (option.name == "each").then_some(option.name);
+        // It names what the key has, or whom calls are counted by.
+        let meant = match (of, option.name) {
+            (Macro::Limited, "key") => Some("per"),
+            (_, "each") => Some("each"),
+            _ => None,
+        };
         return Err(Unknown { message, meant });
     }
     let here = || OPTIONS.iter().filter(|option| option.macros.contains(&of)).map(|option| option.name);

@@ -12,6 +12,7 @@ mod companions;
 mod identity;
 mod key_arguments;
 mod key_builder;
+mod limited;
 mod many;
 mod named;
 mod names;
@@ -27,6 +28,7 @@ use crate::function::Function;
 use crate::model::{Cached, Companions};
 
 pub(crate) use companions::fallback_items;
+pub(crate) use limited::limited;
 pub(crate) use writes::{cache_put, invalidate};
 
 pub(crate) fn cached(model: &Cached, function: &Function) -> TokenStream {

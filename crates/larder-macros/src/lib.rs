@@ -1,6 +1,6 @@
 //! The attribute macros of [larder](https://docs.rs/larder): [`#[cached]`](macro@cached),
-//! [`#[cached_many]`](macro@cached_many), [`#[invalidate]`](macro@invalidate) and [`#[cache_put]`](macro@cache_put). Use
-//! them through `larder`, which exports them: what they write calls into it.
+//! [`#[cached_many]`](macro@cached_many), [`#[invalidate]`](macro@invalidate), [`#[cache_put]`](macro@cache_put) and
+//! [`#[limited]`](macro@limited). Use them through `larder`, which exports them: what they write calls into it.
 
 mod args;
 mod crate_name;
@@ -18,7 +18,7 @@ mod tokens;
 use args::{Args, Macro};
 use errors::Errors;
 use function::Function;
-use model::{CachePut, Cached, Invalidate};
+use model::{CachePut, Cached, Invalidate, Limited};
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -44,6 +44,12 @@ pub fn invalidate(args: proc_macro::TokenStream, item: proc_macro::TokenStream) 
 #[proc_macro_attribute]
 pub fn cache_put(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand_cache_put(args.into(), item.into()).into()
+}
+
+#[doc = include_str!("../docs/limited.md")]
+#[proc_macro_attribute]
+pub fn limited(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand_limited(args.into(), item.into()).into()
 }
 
 fn expand_cached(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -89,6 +95,19 @@ fn expand_cache_put(args: TokenStream, item: TokenStream) -> TokenStream {
     function.associated |= args.names_self_type();
     match CachePut::new(args, &function, &mut errors) {
         Some(model) if errors.is_empty() => expand::cache_put(&model, &function),
+        _ => untouched(&errors, item),
+    }
+}
+
+fn expand_limited(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = Args::parse(args, Macro::Limited, &mut errors);
+    let Some(mut function) = Function::parse(item.clone(), Macro::Limited.name(), &mut errors) else {
+        return untouched(&errors, item);
+    };
+    function.associated |= args.names_self_type();
+    match Limited::new(args, &function, &mut errors) {
+        Some(model) if errors.is_empty() => expand::limited(&model, &function),
         _ => untouched(&errors, item),
     }
 }

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{expand_cache_put, expand_cached, expand_invalidate};
+use super::{expand_cache_put, expand_cached, expand_invalidate, expand_limited};
 
 mod golden;
 

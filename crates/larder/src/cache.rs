@@ -14,6 +14,8 @@ use std::{
 use async_trait::async_trait;
 
 pub use self::lease::{HeldLease, Lease};
+#[cfg(feature = "limit")]
+use crate::gcra::{Rate, Usage};
 use crate::{
     cache_core::{Core, Lookup},
     entry::Entry,
@@ -166,7 +168,7 @@ impl Kept {
 
 /// What a [`Storage`] can do that several processes share through a server.
 ///
-/// No method fails or hangs because the server does; counters and locks are the exception, and say so.
+/// No method fails or hangs because the server does; counters, locks and limits are the exception, and say so.
 #[async_trait]
 pub trait SharedStorage: Send + Sync {
     /// How this process stands with the servers.
@@ -196,6 +198,20 @@ pub trait SharedStorage: Send + Sync {
     ///
     /// If the server cannot be asked, or the sum would leave the range of `i64` (the counter keeps its value).
     async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64>;
+
+    /// Asks for so many units of a key of a rate limit, and takes them if they are admitted, all at one moment of the
+    /// server's: see [`limit`](crate::limit). None takes nothing: each process is then limited for itself, which is what
+    /// happens unless this is implemented.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be asked. Whether the units were taken is then not known.
+    #[cfg(feature = "limit")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "limit")))]
+    async fn take(&self, key: &str, rate: Rate, units: u32) -> Result<Option<Usage>> {
+        let _ = (key, rate, units);
+        Ok(None)
+    }
 
     /// See [`CacheExt::wait_for`](crate::CacheExt::wait_for).
     async fn wait_for(&self, epoch: Epoch) -> bool;

@@ -3,6 +3,8 @@
 mod claims;
 mod counters;
 mod hits;
+#[cfg(feature = "limit")]
+mod limits;
 mod switch;
 
 use std::{
@@ -18,6 +20,8 @@ use foldhash::quality::RandomState;
 
 pub use self::claims::{Function, Site};
 use self::{claims::Claims, counters::LocalCounters, switch::Switch};
+#[cfg(feature = "limit")]
+use crate::gcra::LocalLimits;
 use crate::{
     clock::{Clock, Moment},
     deferred_drop::DropDeferred,
@@ -64,6 +68,8 @@ struct Inner {
     name: OnceLock<String>,
     locks: LocalLocks,
     counters: LocalCounters,
+    #[cfg(feature = "limit")]
+    limits: LocalLimits,
 }
 
 /// A full key, and the hash by which its cache places it: seeded anew for each cache, so that keys that
@@ -163,6 +169,8 @@ impl CoreBuilder {
             name: OnceLock::new(),
             locks: LocalLocks::default(),
             counters: LocalCounters::new(self.counters),
+            #[cfg(feature = "limit")]
+            limits: LocalLimits::default(),
         }))
     }
 }

@@ -33,6 +33,13 @@ impl Moment {
     }
 }
 
+/// The time for what is told apart by less than the coarse clock shows: in nanoseconds since this process first asked.
+#[cfg(feature = "limit")]
+fn nanoseconds() -> u64 {
+    static BEGUN: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    u64::try_from(BEGUN.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Tells the time; tests may turn it forward.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
@@ -48,6 +55,13 @@ impl Clock {
     pub(crate) fn now(&self) -> Moment {
         Moment(Instant::now_without_cache_update())
     }
+
+    /// The time now in nanoseconds: exact, and dearer.
+    #[cfg(feature = "limit")]
+    #[expect(clippy::unused_self, reason = "a clock that can be turned has state")]
+    pub(crate) fn nanoseconds(&self) -> u64 {
+        nanoseconds()
+    }
 }
 
 #[cfg(any(test, feature = "test-util"))]
@@ -56,6 +70,13 @@ impl Clock {
     pub(crate) fn now(&self) -> Moment {
         let ahead = self.ahead.load(std::sync::atomic::Ordering::Relaxed);
         Moment(Instant::now_without_cache_update().saturating_add(Ticks::from_ticks(ahead)))
+    }
+
+    /// The time now in nanoseconds, and all that [`advance`](Self::advance) added: exact, and dearer.
+    #[cfg(feature = "limit")]
+    pub(crate) fn nanoseconds(&self) -> u64 {
+        let ahead = Ticks::from_ticks(self.ahead.load(std::sync::atomic::Ordering::Relaxed));
+        nanoseconds().saturating_add(ahead.as_nanos())
     }
 
     /// Turns this clock forward.

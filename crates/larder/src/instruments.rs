@@ -93,6 +93,11 @@ instruments! {
         "Entries in memory";
     WEIGHT = Gauge Number "cache.weight",
         "Weight of the entries in memory: bytes, where the weigher counts bytes";
+    LIMITS = Counter Number "cache.limits",
+        "Decisions of rate limits, by result (allowed, refused; refused_here: without asking the server, which had just said \
+         for how long it would refuse)";
+    LIMIT_FAILURES = Counter Number "cache.limit.failures",
+        "Decisions of rate limits that a server was to make, and could not";
     REDIS_GETS = Counter Number "cache.redis.gets",
         "Entries asked for in Redis, by result (hit, miss)";
     REDIS_GET_DURATION = Histogram Seconds "cache.redis.get.duration",

@@ -59,6 +59,7 @@
 //! | know what can be shared, and what is not | [what a cached value must be](guide::values) |
 //! | share it with other processes | [`TieredCache`], [`RedisCache`], [`from_env`]; [what is promised](guide::redis) |
 //! | have one process do something | [`CacheExt::lock`] |
+//! | limit how fast something is called | `limit`, with the feature of that name |
 //! | group keys | [`Namespace`], [`Scope`] |
 //! | see what happens | [`CacheStats`]; [`Outcome`], of one call; [`Link`], of servers |
 //! | keep entries elsewhere | [`Storage`], and [`Cache`] beside it |
@@ -72,6 +73,7 @@
 //! | `tls` | TLS to Redis, by rustls with ring |
 //! | `bincode` | [`Codec::Bincode`] |
 //! | `zstd` | [`Compression::Zstd`] |
+//! | `limit` | [`limit`]: rate limits, in this process or for all through Redis, and [`#[limited]`](macro@limited) |
 //! | `test-util` | turning a cache's clock forward (`Core::advance`), and the contract that any [`Cache`] can be run through (`larder::contract`), and installed caches for each test (`larder::testing`) |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -95,12 +97,17 @@ mod error;
 mod error_keeping;
 mod error_sharing;
 mod front_cache;
+#[cfg(feature = "limit")]
+mod gcra;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 #[cfg(feature = "metrics")]
 mod instruments;
 pub mod internal;
 mod key;
+#[cfg(feature = "limit")]
+#[cfg_attr(docsrs, doc(cfg(feature = "limit")))]
+pub mod limit;
 mod link;
 mod listing;
 mod lock;
@@ -173,6 +180,9 @@ pub use self::{
     wire::{Codec, Compression},
 };
 
+#[cfg(feature = "limit")]
+#[cfg_attr(docsrs, doc(cfg(feature = "limit")))]
+pub use larder_macros::limited;
 pub use larder_macros::{cache_put, cached, cached_many, invalidate};
 
 /// The first thing that is read compiles, and runs.

@@ -110,6 +110,8 @@ pub enum Operation {
     Count,
     /// Locks.
     Lock,
+    /// Rate limits. Without it they go on as their `FailureMode` says.
+    Limit,
     /// Following the invalidation log. Without it nothing is read from Redis.
     Follow,
     /// Appending to the invalidation log. Without it other processes do not hear of invalidations.
@@ -119,7 +121,7 @@ pub enum Operation {
 impl Operation {
     /// All of them.
     #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for an exporter"))]
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Connect,
         Self::Read,
         Self::Store,
@@ -127,6 +129,7 @@ impl Operation {
         Self::Lease,
         Self::Count,
         Self::Lock,
+        Self::Limit,
         Self::Follow,
         Self::Append,
     ];
@@ -142,6 +145,7 @@ impl Operation {
             Self::Lease => "lease",
             Self::Count => "count",
             Self::Lock => "lock",
+            Self::Limit => "limit",
             Self::Follow => "follow",
             Self::Append => "append",
         }
@@ -158,6 +162,7 @@ impl fmt::Display for Operation {
             Self::Lease => "leases",
             Self::Count => "counters",
             Self::Lock => "locks",
+            Self::Limit => "rate limits",
             Self::Follow => "following the invalidation log",
             Self::Append => "appending to the invalidation log",
         })

@@ -6,6 +6,8 @@ mod compute;
 mod function_macro;
 mod how;
 mod key_part;
+#[cfg(feature = "limit")]
+mod limit;
 mod lints;
 mod list_output;
 mod many;
@@ -19,6 +21,8 @@ mod type_checks;
 mod uncacheable_many;
 mod write_guards;
 
+#[cfg(feature = "limit")]
+pub use self::limit::{LimitedCall, ReturnsLimited, limited, rate};
 pub use self::{
     call::Call,
     comparison::compared,
@@ -40,6 +44,8 @@ pub use self::{
     uncacheable_many::NothingOfMany,
     write_guards::{Invalidate, Put},
 };
+#[cfg(feature = "limit")]
+pub use crate::gcra::Rate;
 
 /// Traits whose methods choose by a concrete type: of several impls, the one that applies after the fewest steps of
 /// autoref. They come into scope without names, so that they meet none of the user's.

@@ -16,6 +16,8 @@ mod info;
 pub mod inspect;
 mod key_names;
 mod lease;
+#[cfg(feature = "limit")]
+mod limit;
 mod lock;
 mod log;
 mod log_connector;

@@ -8,6 +8,8 @@ use std::{
 
 use async_trait::async_trait;
 
+#[cfg(feature = "limit")]
+use crate::gcra::{Rate, Usage};
 use crate::{
     cache::{Cache, Invalidating, Kept, Leased, SharedStorage, Storage},
     cache_core::{Core, Lookup},
@@ -211,6 +213,11 @@ impl SharedStorage for TieredCache {
 
     async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
         self.redis.count(key, by, ttl).await
+    }
+
+    #[cfg(feature = "limit")]
+    async fn take(&self, key: &str, rate: Rate, units: u32) -> Result<Option<Usage>> {
+        self.redis.take(key, rate, units).await
     }
 
     async fn wait_for(&self, epoch: Epoch) -> bool {

@@ -72,6 +72,8 @@ struct Counted {
     leases: u64,
     counters: u64,
     locks: u64,
+    /// Keys of rate limits that have not their whole burst.
+    limits: u64,
     /// Under the prefix, and nothing that larder writes.
     foreign: u64,
     /// Estimated from those that could be looked at in time.
@@ -80,8 +82,9 @@ struct Counted {
 }
 
 impl Counted {
-    fn fields(&mut self) -> [&mut u64; 5] {
-        [&mut self.entries, &mut self.leases, &mut self.counters, &mut self.locks, &mut self.foreign]
+    fn fields(&mut self) -> [&mut u64; 6] {
+        let Self { entries, leases, counters, locks, limits, foreign, .. } = self;
+        [entries, leases, counters, locks, limits, foreign]
     }
 
     fn add(&mut self, inspector: &Inspector, name: &[u8]) {
@@ -90,6 +93,7 @@ impl Counted {
             Some((Kind::Lease, _)) => self.leases += 1,
             Some((Kind::Counter, _)) => self.counters += 1,
             Some((Kind::Lock, _)) => self.locks += 1,
+            Some((Kind::Limit, _)) => self.limits += 1,
             Some((Kind::Log, _)) => {}
             None if is_under(inspector.prefix(), name) => self.foreign += 1,
             None => {}
@@ -205,6 +209,7 @@ fn people(
         (counted.leases, "leases"),
         (counted.counters, "counters"),
         (counted.locks, "locks"),
+        (counted.limits, "keys of rate limits"),
         (counted.foreign, "keys that are not larder's"),
     ];
     for (number, name) in others.into_iter().filter(|(number, _)| *number > 0) {

@@ -9,6 +9,7 @@ pub(crate) enum Macro {
     CachedMany,
     Invalidate,
     CachePut,
+    Limited,
 }
 
 impl Macro {
@@ -19,6 +20,7 @@ impl Macro {
             Self::CachedMany => "#[cached_many]",
             Self::Invalidate => "#[invalidate]",
             Self::CachePut => "#[cache_put]",
+            Self::Limited => "#[limited]",
         }
     }
 }

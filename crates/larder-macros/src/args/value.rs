@@ -33,7 +33,7 @@ pub(crate) struct Elements {
 type Parsed<T> = syn::Result<Given<T>>;
 
 /// The `=` between a name and its value, with an error that shows how the option is written.
-fn equals(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<()> {
+pub(super) fn equals(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<()> {
     if !input.peek(Token![=]) {
         let message = format!("`{}` needs a value: `{example}`", name.unraw());
         return Err(syn::Error::new(name.span(), message));
@@ -46,7 +46,7 @@ fn equals(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<()
     Ok(())
 }
 
-fn wrong<T>(span: proc_macro2::Span, message: impl Display) -> syn::Result<T> {
+pub(super) fn wrong<T>(span: proc_macro2::Span, message: impl Display) -> syn::Result<T> {
     Err(syn::Error::new(span, message))
 }
 

@@ -9,7 +9,7 @@ use crate::args::Args;
 use crate::crate_name;
 use crate::function::Function;
 
-/// What all three macros have.
+/// What all macros have.
 pub(crate) struct Common {
     pub(crate) krate: Path,
     pub(crate) cache: CacheExpr,

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{TokenStream, expand_cache_put, expand_cached, expand_invalidate, quote};
+use super::{TokenStream, expand_cache_put, expand_cached, expand_invalidate, expand_limited, quote};
 
 /// Compares the formatted expansion with the file of that name.
 #[track_caller]
@@ -69,6 +69,17 @@ fn a_put_is_a_guard_around_the_body() {
         }
     };
     golden("cache_put.rs.txt", expand_cache_put(quote!(ttl = 300, key = "user:<user.id>"), item));
+}
+
+#[test]
+fn a_limit_stands_before_the_body() {
+    let item = quote! {
+        async fn search(ip: IpAddr, words: &str) -> Result<Vec<String>, E> {
+            index().search(words).await
+        }
+    };
+    let args = quote!(per = "ip:<ip>", rate = "100/min", burst = 20, failure = FailureMode::Open);
+    golden("limited.rs.txt", expand_limited(args, item));
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    EVICTIONS, GETS, INVALIDATIONS, INVALIDATIONS_WAITING, Instrument, LOAD_SAVED, LOADS, LOG_LAG,
-    LOG_MALFORMED, LOG_RESETS, LOG_RESTARTS, NOT_SERVED, NOT_STORED, PUTS, REDIS_FAILURES, REDIS_GETS,
-    REDIS_PUTS, REDIS_RAW, REDIS_READ, REDIS_REFUSED, REDIS_STORED, REDIS_UP, REFRESHES, SIZE, WAITS, WEIGHT,
+    EVICTIONS, GETS, INVALIDATIONS, INVALIDATIONS_WAITING, Instrument, LIMIT_FAILURES, LIMITS, LOAD_SAVED,
+    LOADS, LOG_LAG, LOG_MALFORMED, LOG_RESETS, LOG_RESTARTS, NOT_SERVED, NOT_STORED, PUTS, REDIS_FAILURES,
+    REDIS_GETS, REDIS_PUTS, REDIS_RAW, REDIS_READ, REDIS_REFUSED, REDIS_STORED, REDIS_UP, REFRESHES, SIZE,
+    WAITS, WEIGHT,
 };
 use crate::{
     cache::Cache,
@@ -154,6 +155,20 @@ fn of_cache(cache: &dyn Cache, each: &mut Each<'_>) {
     ];
     counts(each, &EVICTIONS, "cause", &evictions);
     counts(each, &INVALIDATIONS, "direction", &[("sent", stats.invalidations)]);
+    let refused_here = stats.limit_refused_here.min(stats.limit_refused);
+    met(
+        each,
+        &LIMITS,
+        "result",
+        &[
+            ("allowed", stats.limit_allowed),
+            ("refused", stats.limit_refused - refused_here),
+            ("refused_here", refused_here),
+        ],
+    );
+    if stats.limit_failures > 0 {
+        each(&LIMIT_FAILURES, &[], Figure::Count(stats.limit_failures));
+    }
     each(&SIZE, &[], gauge(kept.entries));
     each(&WEIGHT, &[], gauge(kept.weight));
 }

@@ -15,6 +15,8 @@ pub enum Kind {
     Counter,
     /// A lock that users name.
     Lock,
+    /// What a key of a rate limit has used.
+    Limit,
     /// The invalidation log.
     Log,
 }
@@ -27,6 +29,7 @@ impl Kind {
             b'l' => Self::Lease,
             b'c' => Self::Counter,
             b'm' => Self::Lock,
+            b'r' => Self::Limit,
             _ => return None,
         })
     }
@@ -61,6 +64,12 @@ impl KeyNames {
     /// A lock that users name.
     pub(super) fn lock(&self, name: &str) -> String {
         self.name("m", name)
+    }
+
+    /// A key of a rate limit, after what tells the rate from others.
+    #[cfg(any(feature = "limit", test))]
+    pub(super) fn limit(&self, rate: &str, key: &str) -> String {
+        [&self.prefix, ":r:", rate, ":", key].concat()
     }
 
     /// The log.
@@ -102,6 +111,7 @@ mod tests {
             (names.lease("e:x"), Kind::Lease, "e:x"),
             (names.counter("n"), Kind::Counter, "n"),
             (names.lock(""), Kind::Lock, ""),
+            (names.limit("5/1000/5", "ip:::1"), Kind::Limit, "5/1000/5:ip:::1"),
             (names.log(), Kind::Log, ""),
         ] {
             assert_eq!(names.parse(name.as_bytes()), Some((kind, key.as_bytes())), "{name}");

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 
 use super::RedisCache;
+#[cfg(feature = "limit")]
+use crate::gcra::{Rate, Usage};
 use crate::{
     cache::{Leased, SharedStorage},
     cache_core::Lookup,
@@ -37,6 +39,11 @@ impl SharedStorage for RedisCache {
 
     async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
         self.remote.count(key, by, ttl).await
+    }
+
+    #[cfg(feature = "limit")]
+    async fn take(&self, key: &str, rate: Rate, units: u32) -> Result<Option<Usage>> {
+        self.remote.take(key, rate, units).await.map(Some)
     }
 
     async fn wait_for(&self, epoch: Epoch) -> bool {

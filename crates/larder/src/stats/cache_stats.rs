@@ -133,6 +133,14 @@ counters! {
     shared_read_bytes,
     /// Callers who waited in vain for a computation in another process, and computed themselves.
     lease_timeouts,
+    /// Decisions of rate limits to admit (feature `limit`).
+    limit_allowed,
+    /// Decisions of rate limits to refuse.
+    limit_refused,
+    /// Those of them that were made without asking the server, because it had just said for how long it would refuse.
+    limit_refused_here,
+    /// Decisions of either kind that the server was to make, and could not: see `larder::limit::FailureMode`.
+    limit_failures,
 }
 
 impl CacheStats {

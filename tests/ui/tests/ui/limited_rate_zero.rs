@@ -1,0 +1,8 @@
+use larder::limited;
+
+#[limited(per = "ip:<id>", rate = "0/min")]
+async fn search(id: u64) -> Result<u64, larder::limit::Limited> {
+    Ok(id)
+}
+
+fn main() {}
