@@ -114,12 +114,14 @@ pub enum Operation {
     Follow,
     /// Appending to the invalidation log. Without it other processes do not hear of invalidations.
     Append,
+    /// Write-behind queues. Without it no write is acknowledged.
+    Queue,
 }
 
 impl Operation {
     /// All of them.
     #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for an exporter"))]
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Connect,
         Self::Read,
         Self::Store,
@@ -129,6 +131,7 @@ impl Operation {
         Self::Lock,
         Self::Follow,
         Self::Append,
+        Self::Queue,
     ];
 
     /// In one word, for a label of a metric.
@@ -144,6 +147,7 @@ impl Operation {
             Self::Lock => "lock",
             Self::Follow => "follow",
             Self::Append => "append",
+            Self::Queue => "queue",
         }
     }
 }
@@ -160,6 +164,7 @@ impl fmt::Display for Operation {
             Self::Lock => "locks",
             Self::Follow => "following the invalidation log",
             Self::Append => "appending to the invalidation log",
+            Self::Queue => "write-behind queues",
         })
     }
 }

@@ -90,7 +90,7 @@ impl Counted {
             Some((Kind::Lease, _)) => self.leases += 1,
             Some((Kind::Counter, _)) => self.counters += 1,
             Some((Kind::Lock, _)) => self.locks += 1,
-            Some((Kind::Log, _)) => {}
+            Some((Kind::Log | Kind::Queue, _)) => {}
             None if is_under(inspector.prefix(), name) => self.foreign += 1,
             None => {}
         }

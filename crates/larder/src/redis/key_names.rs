@@ -17,6 +17,8 @@ pub enum Kind {
     Lock,
     /// The invalidation log.
     Log,
+    /// A part of a write-behind queue.
+    Queue,
 }
 
 #[cfg(any(feature = "inspect", test))]
@@ -27,6 +29,7 @@ impl Kind {
             b'l' => Self::Lease,
             b'c' => Self::Counter,
             b'm' => Self::Lock,
+            b'w' => Self::Queue,
             _ => return None,
         })
     }
@@ -63,6 +66,14 @@ impl KeyNames {
         self.name("m", name)
     }
 
+    /// The keys of a write-behind queue. The name is their hash tag, so that they lie in one slot of a cluster.
+    #[cfg(feature = "write-behind")]
+    pub(super) fn queue(&self, name: &str) -> QueueNames {
+        let stream = self.name("w", &["{", name, "}"].concat());
+        let with = |part: &str| [&stream, ":", part].concat();
+        QueueNames { dead: with("dead"), keys: with("keys"), consumer: with("consumer"), stream }
+    }
+
     /// The log.
     pub(super) fn log(&self) -> String {
         format!("{}:log", self.prefix)
@@ -90,6 +101,20 @@ impl KeyNames {
     }
 }
 
+/// The keys of one write-behind queue.
+#[cfg(feature = "write-behind")]
+#[derive(Debug, Clone)]
+pub(super) struct QueueNames {
+    /// The writes, as a stream.
+    pub(super) stream: String,
+    /// Those that were given up, as a stream.
+    pub(super) dead: String,
+    /// What is known of cache keys, as a hash.
+    pub(super) keys: String,
+    /// The lease of the process that consumes.
+    pub(super) consumer: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +128,7 @@ mod tests {
             (names.counter("n"), Kind::Counter, "n"),
             (names.lock(""), Kind::Lock, ""),
             (names.log(), Kind::Log, ""),
+            ("shop:w:{rows}:dead".to_owned(), Kind::Queue, "{rows}:dead"),
         ] {
             assert_eq!(names.parse(name.as_bytes()), Some((kind, key.as_bytes())), "{name}");
         }
