@@ -91,9 +91,22 @@ impl Worker {
         }
     }
 
+    /// The next line, if there is one within this time.
+    #[must_use]
+    pub fn line_within(&self, limit: Duration) -> Option<String> {
+        self.lines.recv_timeout(limit).ok()
+    }
+
     /// SIGKILL: it has no time for anything.
     pub fn kill(mut self) {
         self.end();
+    }
+
+    /// The same; all that it had said.
+    #[must_use]
+    pub fn kill_and_read(mut self) -> Vec<String> {
+        self.end();
+        self.lines.iter().collect()
     }
 
     fn end(&mut self) {

@@ -47,6 +47,12 @@ pub(crate) enum Kind {
     Unavailable { reason: String, cause: Option<Cause> },
     #[error("the counter {key:?} would leave the range of a 64-bit integer")]
     CounterOverflow { key: String },
+    #[cfg(feature = "write-behind")]
+    #[error("{0}")]
+    QueueFull(String),
+    #[cfg(feature = "write-behind")]
+    #[error("the write-behind queue {queue:?} was stopped and takes no more writes")]
+    QueueStopped { queue: String },
 }
 
 impl Kind {
@@ -122,10 +128,26 @@ impl Error {
         matches!(*self.0, Kind::Connect { .. })
     }
 
-    /// Whether a counter or a lock failed because its server could not be asked.
+    /// Whether a counter, a lock or a write to a queue failed because its server could not be asked.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         matches!(*self.0, Kind::Unavailable { .. })
+    }
+
+    /// Whether a write was refused because its queue is full.
+    #[cfg(feature = "write-behind")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "write-behind")))]
+    #[must_use]
+    pub fn is_queue_full(&self) -> bool {
+        matches!(*self.0, Kind::QueueFull(_))
+    }
+
+    /// Whether a write was refused because its queue was stopped in this process.
+    #[cfg(feature = "write-behind")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "write-behind")))]
+    #[must_use]
+    pub fn is_queue_stopped(&self) -> bool {
+        matches!(*self.0, Kind::QueueStopped { .. })
     }
 
     /// Whether a counter would have left the range of `i64`; it keeps its value.

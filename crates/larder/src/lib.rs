@@ -74,6 +74,7 @@
 //! | `bincode` | [`Codec::Bincode`] |
 //! | `zstd` | [`Compression::Zstd`] |
 //! | `limit` | [`limit`]: rate limits, in this process or for all through Redis, and [`#[limited]`](macro@limited) |
+//! | `write-behind` | `larder::write_behind`: writes that are acknowledged at once, and reach the database in batches |
 //! | `test-util` | turning a cache's clock forward (`Core::advance`), and the contract that any [`Cache`] can be run through (`larder::contract`), and installed caches for each test (`larder::testing`) |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -144,6 +145,9 @@ mod typed;
 mod value;
 #[cfg(feature = "redis")]
 mod wire;
+#[cfg(feature = "write-behind")]
+#[cfg_attr(docsrs, doc(cfg(feature = "write-behind")))]
+pub mod write_behind;
 
 pub use self::{
     cache::{Cache, HeldLease, Invalidating, Invalidation, Kept, Lease, Leased, SharedStorage, Storage},

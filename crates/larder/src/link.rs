@@ -116,6 +116,8 @@ pub enum Operation {
     Follow,
     /// Appending to the invalidation log. Without it other processes do not hear of invalidations.
     Append,
+    /// Write-behind queues. Without it no write is acknowledged.
+    Queue,
 }
 
 impl Operation {
@@ -132,6 +134,7 @@ impl Operation {
         Self::Limit,
         Self::Follow,
         Self::Append,
+        Self::Queue,
     ];
 
     /// In one word, for a label of a metric.
@@ -148,6 +151,7 @@ impl Operation {
             Self::Limit => "limit",
             Self::Follow => "follow",
             Self::Append => "append",
+            Self::Queue => "queue",
         }
     }
 }
@@ -165,6 +169,7 @@ impl fmt::Display for Operation {
             Self::Limit => "rate limits",
             Self::Follow => "following the invalidation log",
             Self::Append => "appending to the invalidation log",
+            Self::Queue => "write-behind queues",
         })
     }
 }

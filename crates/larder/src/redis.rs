@@ -21,6 +21,8 @@ mod limit;
 mod lock;
 mod log;
 mod log_connector;
+#[cfg(feature = "write-behind")]
+pub(crate) mod queue;
 mod recent_timeout;
 mod refusal;
 mod rejections;
@@ -42,6 +44,7 @@ use async_trait::async_trait;
 
 use self::{
     breaker::BreakerState,
+    config::Config,
     connection::{Command, CommandFailure, Connections, LinkState, Reply, Unavailable},
     findings::Findings,
     key_names::KeyNames,
@@ -111,6 +114,12 @@ struct Remote {
     recent_timeout: RecentTimeout,
     /// What was found out about the servers.
     findings: Arc<Findings>,
+    /// For connections of their own.
+    #[cfg_attr(
+        not(feature = "write-behind"),
+        expect(dead_code, reason = "only queues have connections of their own")
+    )]
+    config: Arc<Config>,
     /// Listens to the log for as long as it is here.
     _on_wake: Arc<OnWake>,
     deadline: Duration,

@@ -110,6 +110,12 @@ impl TieredCache {
         self.redis.info().await
     }
 
+    /// The tier in Redis.
+    #[cfg(feature = "write-behind")]
+    pub(crate) fn redis(&self) -> &RedisCache {
+        &self.redis
+    }
+
     /// Approximate number of entries in the memory tier.
     #[must_use]
     pub fn entry_count(&self) -> u64 {

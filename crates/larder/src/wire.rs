@@ -19,6 +19,8 @@ mod mix;
 mod names;
 mod path;
 mod probe;
+#[cfg(feature = "write-behind")]
+mod queued;
 mod reason;
 #[cfg(feature = "inspect")]
 mod show;

@@ -94,7 +94,7 @@ impl Counted {
             Some((Kind::Counter, _)) => self.counters += 1,
             Some((Kind::Lock, _)) => self.locks += 1,
             Some((Kind::Limit, _)) => self.limits += 1,
-            Some((Kind::Log, _)) => {}
+            Some((Kind::Log | Kind::Queue, _)) => {}
             None if is_under(inspector.prefix(), name) => self.foreign += 1,
             None => {}
         }

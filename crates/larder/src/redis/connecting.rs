@@ -70,6 +70,7 @@ impl RedisCacheBuilder {
             lease_waiters,
             recent_timeout: RecentTimeout::default(),
             findings,
+            config: config.clone(),
             _on_wake: on_wake,
             deadline: config.deadline,
             lease_lifetime: settings.lease_lifetime,

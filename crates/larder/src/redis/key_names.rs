@@ -19,6 +19,8 @@ pub enum Kind {
     Limit,
     /// The invalidation log.
     Log,
+    /// A part of a write-behind queue.
+    Queue,
 }
 
 #[cfg(any(feature = "inspect", test))]
@@ -30,6 +32,7 @@ impl Kind {
             b'c' => Self::Counter,
             b'm' => Self::Lock,
             b'r' => Self::Limit,
+            b'w' => Self::Queue,
             _ => return None,
         })
     }
@@ -72,6 +75,14 @@ impl KeyNames {
         [&self.prefix, ":r:", rate, ":", key].concat()
     }
 
+    /// The keys of a write-behind queue. The name is their hash tag, so that they lie in one slot of a cluster.
+    #[cfg(feature = "write-behind")]
+    pub(super) fn queue(&self, name: &str) -> QueueNames {
+        let stream = self.name("w", &["{", name, "}"].concat());
+        let with = |part: &str| [&stream, ":", part].concat();
+        QueueNames { dead: with("dead"), keys: with("keys"), consumer: with("consumer"), stream }
+    }
+
     /// The log.
     pub(super) fn log(&self) -> String {
         format!("{}:log", self.prefix)
@@ -99,6 +110,20 @@ impl KeyNames {
     }
 }
 
+/// The keys of one write-behind queue.
+#[cfg(feature = "write-behind")]
+#[derive(Debug, Clone)]
+pub(super) struct QueueNames {
+    /// The writes, as a stream.
+    pub(super) stream: String,
+    /// Those that were given up, as a stream.
+    pub(super) dead: String,
+    /// What is known of cache keys, as a hash.
+    pub(super) keys: String,
+    /// The lease of the process that consumes.
+    pub(super) consumer: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +138,7 @@ mod tests {
             (names.lock(""), Kind::Lock, ""),
             (names.limit("5/1000/5", "ip:::1"), Kind::Limit, "5/1000/5:ip:::1"),
             (names.log(), Kind::Log, ""),
+            ("shop:w:{rows}:dead".to_owned(), Kind::Queue, "{rows}:dead"),
         ] {
             assert_eq!(names.parse(name.as_bytes()), Some((kind, key.as_bytes())), "{name}");
         }

@@ -29,7 +29,16 @@ impl Script {
 
     /// This script on a key.
     pub(super) fn on(&'static self, key: String, arguments: impl IntoIterator<Item = Vec<u8>>) -> RemoteCall {
-        RemoteCall::Script(Prepared { script: self, key, arguments: arguments.into_iter().collect() })
+        let arguments = arguments.into_iter().collect();
+        RemoteCall::Script(Prepared { script: self, key, more_keys: Vec::new(), arguments })
+    }
+
+    /// This script on several keys, which lie in one slot of a cluster.
+    #[cfg(feature = "write-behind")]
+    pub(super) fn on_all(&'static self, keys: &[&str], arguments: Vec<Vec<u8>>) -> RemoteCall {
+        let mut keys = keys.iter().map(|&key| key.to_owned());
+        let key = keys.next().unwrap_or_default();
+        RemoteCall::Script(Prepared { script: self, key, more_keys: keys.collect(), arguments })
     }
 
     /// The SHA-1 by which a server that has seen it knows it.
@@ -50,6 +59,8 @@ pub(super) enum RemoteCall {
 pub(super) struct Prepared {
     script: &'static Script,
     key: String,
+    /// In the same slot.
+    more_keys: Vec<String>,
     arguments: Vec<Vec<u8>>,
 }
 
@@ -63,7 +74,8 @@ impl Prepared {
     }
 
     fn complete(&self, command: Command) -> Command {
-        let command = command.arg(1).key(&self.key);
+        let command = command.arg(1 + self.more_keys.len()).key(&self.key);
+        let command = self.more_keys.iter().fold(command, Command::key);
         self.arguments.iter().fold(command, |command, argument| command.arg(&argument[..]))
     }
 }

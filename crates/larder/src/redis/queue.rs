@@ -1,0 +1,218 @@
+//! A write-behind queue in Redis: what is written, read and settled there, as bytes.
+//!
+//! A queue is a stream with a consumer group. One process consumes at a time: the one whose token is the lease's. Each
+//! script that reads or gives up writes looks at that token first, so that a process whose lease has ended by the
+//! server's clock takes nothing any more, whatever it believes.
+
+mod commands;
+mod listener;
+mod reply;
+mod scripts;
+
+use std::{sync::Arc, time::Duration};
+
+use ::redis::Value;
+
+use self::reply::strange;
+pub(crate) use self::{
+    commands::{QueueExtent, RawDead},
+    listener::Listener,
+    reply::RawRecord,
+};
+use super::{
+    RedisCache, Remote,
+    connection::CommandFailure,
+    key_names::QueueNames,
+    refusal::{self, ServerReply},
+    script::{self, Script},
+};
+use crate::error::{Error, Kind, Result};
+
+/// The names of the fields of a write.
+pub(crate) const KEY: &str = "k";
+pub(crate) const VALUE: &str = "v";
+pub(crate) const CACHE_KEY: &str = "c";
+
+/// A queue, as one process uses it.
+pub(crate) struct RedisQueue {
+    remote: Arc<Remote>,
+    name: String,
+    keys: QueueNames,
+    /// This process, as the consumer that it may be.
+    token: String,
+}
+
+/// What came of appending a write.
+pub(crate) enum RawAppended {
+    /// It has this ID. A commit of its cache key is under way, or not.
+    Kept { id: String, committing: bool },
+    /// There are as many as may be.
+    Full { waiting: u64, dead: u64 },
+}
+
+/// What a consumer was given.
+pub(crate) struct RawFetched {
+    pub(crate) records: Vec<RawRecord>,
+    /// Where the next reading of what was given before begins; none once all of that was read.
+    pub(crate) cursor: Option<String>,
+    /// The last ID in the stream, where nothing was read.
+    pub(crate) newest: Option<String>,
+}
+
+/// What is to be settled at once.
+pub(crate) struct RawSettled<'s> {
+    /// Writes that are over.
+    pub(crate) done: &'s [String],
+    /// Writes that are given up, each with the reason.
+    pub(crate) dead: &'s [(String, String)],
+    /// Cache keys whose commit this ends, each with its last write.
+    pub(crate) cache_keys: &'s [(String, String)],
+}
+
+impl RedisQueue {
+    pub(crate) fn new(cache: &RedisCache, name: &str) -> Self {
+        Self {
+            remote: cache.remote.clone(),
+            keys: cache.remote.names.queue(name),
+            name: name.to_owned(),
+            token: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
+        }
+    }
+
+    /// What waits on the stream, over a connection of its own.
+    pub(crate) fn listener(&self) -> Listener {
+        Listener::new(self.remote.config.clone(), self.keys.stream.clone())
+    }
+
+    /// Appends a write, unless there are `limit` of them, those that were given up included.
+    pub(crate) async fn append(
+        &self,
+        limit: u64,
+        (key, value): (&str, Vec<u8>),
+        cache_key: Option<&str>,
+    ) -> Result<RawAppended> {
+        let arguments =
+            vec![limit.to_string().into_bytes(), cache_key.unwrap_or_default().into(), key.into(), value];
+        let reply = self.run(&scripts::APPEND, arguments).await;
+        let reply = reply.map_err(|failure| self.unacknowledged(key, failure))?;
+        let Value::Array(parts) = reply else { return Err(strange()) };
+        match &parts[..] {
+            [Value::Nil, waiting, dead] => {
+                Ok(RawAppended::Full { waiting: reply::number(waiting)?, dead: reply::number(dead)? })
+            }
+            [id, Value::Int(committing)] => {
+                Ok(RawAppended::Kept { id: reply::text(id)?, committing: *committing == 1 })
+            }
+            _ => Err(strange()),
+        }
+    }
+
+    /// Says that a write may be lost, and what to do.
+    fn unacknowledged(&self, key: &str, failure: CommandFailure) -> Error {
+        const REPEAT: &str = "make it again (it may be written twice then), or write to the database itself";
+        let (why, advice, cause) = match failure {
+            CommandFailure::Refused(error) => {
+                let advice = refusal::mend(&refusal::plain(&error)).unwrap_or(REPEAT);
+                ("it refuses".to_owned(), advice, Some(Arc::new(ServerReply::from(&error)) as _))
+            }
+            CommandFailure::Unavailable(reason) => (reason.to_string(), REPEAT, reason.into_cause()),
+        };
+        let name = &self.name;
+        let reason =
+            format!("{why}: the write of {key:?} to the queue {name:?} is not acknowledged; {advice}");
+        Kind::Unavailable { reason, cause }.into()
+    }
+
+    /// Takes the lease, if no other process has it. False if one does.
+    pub(crate) async fn take_over(&self, lease: Duration) -> Result<bool> {
+        let arguments = vec![self.token.clone().into_bytes(), milliseconds(lease)];
+        Ok(self.ask(&scripts::TAKE_OVER, arguments).await? == Value::Int(1))
+    }
+
+    /// Prolongs the lease. False if it was lost.
+    pub(crate) async fn renew(&self, lease: Duration) -> Result<bool> {
+        let arguments = vec![self.token.clone().into_bytes(), milliseconds(lease)];
+        Ok(self.ask(&scripts::RENEW, arguments).await? == Value::Int(1))
+    }
+
+    /// Gives the lease back.
+    pub(crate) async fn release(&self) -> Result<()> {
+        self.ask(&scripts::RELEASE, vec![self.token.clone().into_bytes()]).await.map(drop)
+    }
+
+    /// Reads writes that no consumer was given so far. None if the lease was lost.
+    pub(crate) async fn fetch(&self, count: usize) -> Result<Option<RawFetched>> {
+        let arguments = vec![self.token.clone().into_bytes(), count.to_string().into_bytes()];
+        match self.ask(&scripts::FETCH, arguments).await? {
+            Value::Nil => Ok(None),
+            Value::Array(parts) => match &parts[..] {
+                [records, newest] => Ok(Some(RawFetched {
+                    records: reply::of_stream(records)?,
+                    cursor: None,
+                    newest: reply::text(newest).ok().filter(|id| !id.is_empty()),
+                })),
+                _ => Err(strange()),
+            },
+            _ => Err(strange()),
+        }
+    }
+
+    /// Claims writes that a consumer before this one was given and has not settled, from `cursor` on. None if the lease
+    /// was lost.
+    pub(crate) async fn claim(&self, cursor: &str, count: usize) -> Result<Option<RawFetched>> {
+        let arguments = vec![self.token.clone().into_bytes(), cursor.into(), count.to_string().into_bytes()];
+        match self.ask(&scripts::CLAIM, arguments).await? {
+            Value::Nil => Ok(None),
+            Value::Array(parts) => match &parts[..] {
+                [next, records, ..] => {
+                    let next = reply::text(next)?;
+                    Ok(Some(RawFetched {
+                        records: reply::records(records)?,
+                        cursor: (next != "0-0").then_some(next),
+                        newest: None,
+                    }))
+                }
+                _ => Err(strange()),
+            },
+            _ => Err(strange()),
+        }
+    }
+
+    /// Begins the commit of these cache keys, each with the last write that it is about. Says of each whether no later
+    /// write of it waits, so that it has to be invalidated.
+    pub(crate) async fn begin_commit(&self, cache_keys: &[(String, String)]) -> Result<Vec<bool>> {
+        let arguments = cache_keys.iter().flat_map(|(key, id)| [key.clone().into(), id.clone().into()]);
+        match self.ask(&scripts::BEGIN_COMMIT, arguments.collect()).await? {
+            Value::Array(due) => Ok(due.iter().map(|due| *due == Value::Int(1)).collect()),
+            _ => Err(strange()),
+        }
+    }
+
+    /// Removes writes from the queue. False if this process is no longer the consumer: what is over is removed all the
+    /// same, and what is to be given up is left to the one that is.
+    pub(crate) async fn settle(&self, settled: &RawSettled<'_>) -> Result<bool> {
+        let mut arguments = vec![self.token.clone().into_bytes(), settled.done.len().to_string().into()];
+        arguments.extend(settled.done.iter().map(|id| id.clone().into_bytes()));
+        arguments.push(settled.dead.len().to_string().into());
+        for (id, reason) in settled.dead.iter().chain(settled.cache_keys) {
+            arguments.extend([id.clone().into_bytes(), reason.clone().into_bytes()]);
+        }
+        Ok(self.ask(&scripts::SETTLE, arguments).await? == Value::Int(1))
+    }
+
+    async fn ask(&self, script: &'static Script, arguments: Vec<Vec<u8>>) -> Result<Value> {
+        let reply = self.run(script, arguments).await;
+        reply.map_err(|failure| failure.of(format_args!("the queue {:?}", self.name)))
+    }
+
+    async fn run(&self, script: &'static Script, arguments: Vec<Vec<u8>>) -> Result<Value, CommandFailure> {
+        // Sees to it that scripts are asked for again where they did not run.
+        let _ = self.remote.runs_scripts().await;
+        let QueueNames { stream, dead, keys, consumer } = &self.keys;
+        self.remote.call_one(script.on_all(&[stream, keys, dead, consumer], arguments)).await
+    }
+}
+
+fn milliseconds(time: Duration) -> Vec<u8> {
+    script::milliseconds(time).to_string().into_bytes()
+}

@@ -1,0 +1,160 @@
+//! The scripts of a queue. Each has the same four keys, which lie in one slot of a cluster:
+//!
+//! | | |
+//! | --- | --- |
+//! | `KEYS[1]` | the stream of writes, with the consumer group `larder` |
+//! | `KEYS[2]` | a hash: `l:` and a cache key is the last write of it that waits; `c:` and a cache key is there while a commit of it is under way |
+//! | `KEYS[3]` | the stream of writes that were given up |
+//! | `KEYS[4]` | the token of the process that consumes, for as long as its lease lasts |
+
+use crate::{link::Operation, redis::script::Script};
+
+/// Appends a write: `ARGV[1]` how many may wait, `ARGV[2]` the cache key or nothing, `ARGV[3]` the key, `ARGV[4]` the
+/// value. What was given up counts as waiting: it is bounded too, and never dropped.
+pub(super) static APPEND: Script = Script::new(
+    Operation::Queue,
+    r"
+    local waiting, dead = redis.call('XLEN', KEYS[1]), redis.call('XLEN', KEYS[3])
+    if waiting + dead >= tonumber(ARGV[1]) then return {false, waiting, dead} end
+    if ARGV[2] == '' then return {redis.call('XADD', KEYS[1], '*', 'k', ARGV[3], 'v', ARGV[4]), 0} end
+    local id = redis.call('XADD', KEYS[1], '*', 'k', ARGV[3], 'v', ARGV[4], 'c', ARGV[2])
+    redis.call('HSET', KEYS[2], 'l:' .. ARGV[2], id)
+    return {id, redis.call('HEXISTS', KEYS[2], 'c:' .. ARGV[2])}",
+);
+
+/// Takes the lease for the token `ARGV[1]` and `ARGV[2]` milliseconds, and makes the group if there is none: from the
+/// first write on, whoever made it.
+pub(super) static TAKE_OVER: Script = Script::new(
+    Operation::Queue,
+    r"
+    local holder = redis.call('GET', KEYS[4])
+    if holder and holder ~= ARGV[1] then return 0 end
+    redis.call('SET', KEYS[4], ARGV[1], 'PX', ARGV[2])
+    local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], 'larder', '0', 'MKSTREAM')
+    if type(made) == 'table' and made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then return made end
+    return 1",
+);
+
+/// Gives the holder `ARGV[1]` of the lease `ARGV[2]` milliseconds from now.
+pub(super) static RENEW: Script = Script::new(
+    Operation::Queue,
+    r"
+    if redis.call('GET', KEYS[4]) ~= ARGV[1] then return 0 end
+    redis.call('PEXPIRE', KEYS[4], ARGV[2])
+    return 1",
+);
+
+/// Ends the lease of `ARGV[1]`.
+pub(super) static RELEASE: Script = Script::new(
+    Operation::Queue,
+    r"
+    if redis.call('GET', KEYS[4]) ~= ARGV[1] then return 0 end
+    return redis.call('DEL', KEYS[4])",
+);
+
+/// Gives the holder `ARGV[1]` of the lease up to `ARGV[2]` writes that were given to none before; where there is none,
+/// the last ID in the stream. A group that went with its stream is made again.
+pub(super) static FETCH: Script = Script::new(
+    Operation::Queue,
+    r"
+    if redis.call('GET', KEYS[4]) ~= ARGV[1] then return false end
+    local function read()
+      return redis.pcall('XREADGROUP', 'GROUP', 'larder', 'larder', 'COUNT', ARGV[2], 'STREAMS', KEYS[1], '>')
+    end
+    local records = read()
+    if type(records) == 'table' and records.err then
+      if not string.find(records.err, 'NOGROUP', 1, true) then return records end
+      redis.call('XGROUP', 'CREATE', KEYS[1], 'larder', '0', 'MKSTREAM')
+      records = read()
+      if type(records) == 'table' and records.err then return records end
+    end
+    if records then return {records, ''} end
+    local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+    return {{}, newest[1] and newest[1][1] or ''}",
+);
+
+/// Gives the holder `ARGV[1]` of the lease up to `ARGV[3]` writes that a consumer was given and has not settled, from
+/// the ID `ARGV[2]` on. They need not have been idle for a time of their own: the lease of that consumer has ended.
+pub(super) static CLAIM: Script = Script::new(
+    Operation::Queue,
+    r"
+    if redis.call('GET', KEYS[4]) ~= ARGV[1] then return false end
+    return redis.call('XAUTOCLAIM', KEYS[1], 'larder', 'larder', 0, ARGV[2], 'COUNT', ARGV[3])",
+);
+
+/// Marks cache keys whose commit begins, and says of each whether no later write of it waits: pairs of a cache key and
+/// the last write that is committed.
+pub(super) static BEGIN_COMMIT: Script = Script::new(
+    Operation::Queue,
+    r"
+    local due = {}
+    for i = 1, #ARGV, 2 do
+      local last = redis.call('HGET', KEYS[2], 'l:' .. ARGV[i])
+      if last and last ~= ARGV[i + 1] then
+        due[#due + 1] = 0
+      else
+        redis.call('HSET', KEYS[2], 'c:' .. ARGV[i], '')
+        due[#due + 1] = 1
+      end
+    end
+    return due",
+);
+
+/// Removes writes: `ARGV[1]` the token, then a number and as many IDs that are over, then a number and as many pairs of
+/// an ID that is given up and the reason, then pairs of a cache key and the last write of it that this is about. What is
+/// given up is moved as it is, fields that no release of larder knows included.
+pub(super) static SETTLE: Script = Script::new(
+    Operation::Queue,
+    r"
+    local at = 2
+    local function remove(id)
+      redis.pcall('XACK', KEYS[1], 'larder', id)
+      redis.call('XDEL', KEYS[1], id)
+    end
+    local done = tonumber(ARGV[at])
+    for i = at + 1, at + done do remove(ARGV[i]) end
+    at = at + done + 1
+    local mine = redis.call('GET', KEYS[4]) == ARGV[1]
+    local dead = tonumber(ARGV[at])
+    for i = at + 1, at + 2 * dead, 2 do
+      local record = mine and redis.call('XRANGE', KEYS[1], ARGV[i], ARGV[i])[1]
+      if record then
+        local words, fields = {'XADD', KEYS[3], '*'}, record[2]
+        -- A call takes some 8,000 words.
+        if #fields > 4000 then fields = {'packed', cmsgpack.pack(fields)} end
+        for j = 1, #fields do words[#words + 1] = fields[j] end
+        for _, word in ipairs({'reason', ARGV[i + 1], 'id', ARGV[i]}) do words[#words + 1] = word end
+        redis.call(unpack(words))
+      end
+      if mine then remove(ARGV[i]) end
+    end
+    for i = at + 2 * dead + 1, #ARGV, 2 do
+      redis.call('HDEL', KEYS[2], 'c:' .. ARGV[i])
+      if redis.call('HGET', KEYS[2], 'l:' .. ARGV[i]) == ARGV[i + 1] then
+        redis.call('HDEL', KEYS[2], 'l:' .. ARGV[i])
+      end
+    end
+    return mine and 1 or 0",
+);
+
+/// Appends these dead letters again, as new writes, and says how many were there.
+pub(super) static REPLAY: Script = Script::new(
+    Operation::Queue,
+    r"
+    local count = 0
+    for i = 1, #ARGV do
+      local letter = redis.call('XRANGE', KEYS[3], ARGV[i], ARGV[i])[1]
+      if letter then
+        local words, cache_key = {'XADD', KEYS[1], '*'}, nil
+        for j = 1, #letter[2] - 4 do words[#words + 1] = letter[2][j] end
+        for j = 1, #letter[2] - 4, 2 do
+          if letter[2][j] == 'c' then cache_key = letter[2][j + 1] end
+        end
+        local id = redis.call(unpack(words))
+        if cache_key then redis.call('HSET', KEYS[2], 'l:' .. cache_key, id) end
+        redis.call('XDEL', KEYS[3], ARGV[i])
+        count = count + 1
+      end
+    end
+    return count",
+);

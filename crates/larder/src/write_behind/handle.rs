@@ -1,0 +1,329 @@
+//! The queue, for those who write.
+
+use std::{
+    borrow::Borrow,
+    fmt,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, sleep, timeout, timeout_at},
+};
+
+use super::{
+    dead::DeadLetter,
+    id::WriteId,
+    options::WhenFull,
+    shared::{Phase, Shared},
+    stats::WriteBehindStats,
+    store::{Appended, Prepared, QueueDepth},
+};
+use crate::{
+    error::{Error, Kind, Result},
+    key,
+    policy::Policy,
+    read_through::full_key,
+    sync::plain::{Mutex, lock},
+    typed::CacheExt,
+    value::Value,
+};
+
+/// A queue of writes on their way to the database; made by
+/// [`WriteBehind::builder`](crate::write_behind::WriteBehind::builder). Cheap to clone; clones are the same queue.
+///
+/// When the last clone is dropped, the consumer ends: at once on Redis, where the next one goes on, and in memory once all is written. A
+/// program calls [`stop`](Self::stop) before it ends.
+pub struct WriteBehind<T> {
+    pub(super) shared: Arc<Shared<T>>,
+    pub(super) control: Arc<Control>,
+}
+
+/// How a consumer is told what to do.
+pub(super) struct Control {
+    pub(super) phase: watch::Sender<Phase>,
+    pub(super) consumer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl<T> Clone for WriteBehind<T> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), control: self.control.clone() }
+    }
+}
+
+impl<T> fmt::Debug for WriteBehind<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteBehind")
+            .field("name", &self.shared.options.name)
+            .field("stats", &self.shared.figures.all())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Value> WriteBehind<T> {
+    /// Takes a write. `Ok` is the acknowledgement: on Redis the write is in the queue's stream, and as safe as what that
+    /// Redis acknowledges; in memory it lives as long as the process. It reaches the database at least once, after all
+    /// earlier writes of its key.
+    ///
+    /// One round trip on Redis. Two writes under way at once are in the order in which Redis takes them: await the
+    /// first where their order matters. If the future is dropped, the write may be in the queue or not.
+    ///
+    /// # Errors
+    ///
+    /// If the key is empty or too long, or the value cannot be encoded; if the queue is full
+    /// ([`is_queue_full`](Error::is_queue_full)) or stopped; if Redis could not be asked within its deadline or refuses
+    /// ([`is_unavailable`](Error::is_unavailable)). The last is no proof that the write is not in the queue: it is not
+    /// acknowledged, and may be written all the same.
+    pub async fn write(&self, key: &str, value: &T) -> Result<WriteId> {
+        self.append(key, value, None).await.map(|(id, _)| id)
+    }
+
+    /// The same for a value that is shown by the cache under `cache_key`: once it is acknowledged the cache has it, as
+    /// [`insert`](CacheExt::insert) says, in every process. When it is in the database, or given up, the key is
+    /// invalidated once more, unless a later write of it waits: what others computed in between from the old row is
+    /// dropped everywhere, and the next read finds what the database has.
+    ///
+    /// While the write waits, a reader that does not find the entry (it was evicted, or its `ttl` is over) computes from
+    /// the old row. So choose a `ttl` that is longer than writes wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write); and if the queue was built without a cache.
+    pub async fn write_cached(
+        &self,
+        key: &str,
+        value: &T,
+        cache_key: &str,
+        policy: impl Borrow<Policy> + Send + Sync,
+    ) -> Result<WriteId> {
+        let options = &self.shared.options;
+        let Some(cache) = options.cache.as_deref() else {
+            let text = format!(
+                "the queue {:?} has no cache to show a write in: name one with `cache` or `tiered` where it is built",
+                options.name
+            );
+            return Err(Kind::configuration(text).into());
+        };
+        key::check(&full_key(cache, cache_key))?;
+        let (id, committing) = self.append(key, value, Some(cache_key)).await?;
+        if committing {
+            self.wait_for_commit(cache_key).await;
+        }
+        if let Err(error) = cache.insert(cache_key, value, policy).await {
+            // The invalidation took place, and the write is acknowledged: the next read computes.
+            crate::panic_guard::report!(debug, key = cache_key, %error, "an acknowledged write is not shown by the cache");
+        }
+        Ok(id)
+    }
+
+    /// Waits for the commit of an earlier write of this cache key, so that what it invalidates comes before what is
+    /// inserted now. A consumer that died in between leaves its mark to the next one, and is not waited for.
+    async fn wait_for_commit(&self, cache_key: &str) {
+        const LONGEST: Duration = Duration::from_millis(250);
+        let waiting = async {
+            let mut pause = Duration::from_millis(1);
+            while self.shared.store.is_committing(cache_key).await.unwrap_or(false) {
+                sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(20));
+            }
+        };
+        // Where it takes longer, the entry may be dropped once more than it need be.
+        _ = timeout(LONGEST, waiting).await;
+    }
+
+    async fn append(&self, key: &str, value: &T, cache_key: Option<&str>) -> Result<(WriteId, bool)> {
+        let Shared { store, options, figures, .. } = &*self.shared;
+        key::check(key)?;
+        let prepared = store.prepare(value, key)?;
+        let end = match options.when_full {
+            WhenFull::Wait(limit) => Instant::now() + limit,
+            WhenFull::Fail => Instant::now(),
+        };
+        loop {
+            if *self.control.phase.borrow() != Phase::Running {
+                return Err(Kind::QueueStopped { queue: options.name.clone() }.into());
+            }
+            let depth = match self.try_append((key, &prepared), cache_key).await? {
+                Appended::Kept { id, committing } => return Ok((id, committing)),
+                Appended::Full(depth) => depth,
+            };
+            if Instant::now() >= end {
+                figures.full.fetch_add(1, Relaxed);
+                return Err(self.full(depth));
+            }
+            // Woken now and then: others take the room as well.
+            const LONGEST: Duration = Duration::from_millis(50);
+            _ = timeout_at(end.min(Instant::now() + LONGEST), store.room()).await;
+        }
+    }
+
+    async fn try_append(&self, write: (&str, &Prepared<T>), cache_key: Option<&str>) -> Result<Appended> {
+        let Shared { store, options, figures, .. } = &*self.shared;
+        let appended = store.append(options.max_waiting, write, cache_key).await;
+        match &appended {
+            Ok(Appended::Kept { .. }) => figures.acknowledged.fetch_add(1, Relaxed),
+            Ok(Appended::Full(_)) => 0,
+            Err(_) => figures.unacknowledged.fetch_add(1, Relaxed),
+        };
+        appended
+    }
+
+    /// Says what is in the way, and what mends it.
+    fn full(&self, QueueDepth { waiting, dead }: QueueDepth) -> Error {
+        let Shared { options, figures, .. } = &*self.shared;
+        let name = &options.name;
+        let failure = figures.all().last_failure;
+        let why = match (dead > waiting, failure.is_empty()) {
+            (true, _) => "replay or discard the dead letters".to_owned(),
+            (false, false) => {
+                format!("the database does not take them ({failure}): mend that, and they are written")
+            }
+            (false, true) => {
+                "the database takes fewer than are made: see that a consumer runs and is fast enough, \
+                              or raise `max_waiting`"
+                    .to_owned()
+            }
+        };
+        Kind::QueueFull(format!(
+            "the write-behind queue {name:?} is full: {waiting} writes wait and {dead} are dead letters, of {} at most; {why}",
+            options.max_waiting
+        ))
+        .into()
+    }
+
+    /// Waits until every write that is in the queue now is in the database or given up, for `limit` at most, and says
+    /// whether it is. The consumer of this process writes at once meanwhile; others go on as they do. Dropping the
+    /// future changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// If Redis cannot be asked.
+    pub async fn flush(&self, limit: Duration) -> Result<bool> {
+        let end = Instant::now() + limit;
+        let Some(newest) = self.shared.store.newest().await? else { return Ok(true) };
+        let _hurry = self.hurry();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            if self.shared.store.oldest().await?.is_none_or(|oldest| oldest > newest) {
+                return Ok(true);
+            }
+            if Instant::now() >= end {
+                return Ok(false);
+            }
+            sleep(pause.min(end.saturating_duration_since(Instant::now()))).await;
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+
+    fn hurry(&self) -> Hurry<'_, T> {
+        self.shared.hurries.fetch_add(1, Relaxed);
+        self.shared.wake.notify_one();
+        Hurry(&self.shared)
+    }
+
+    /// Takes no more writes through any clone of this handle, writes what there is if this process consumes, and ends the
+    /// consumer; another process may take its place at once. Takes `limit` at most, then what is under way is broken
+    /// off. Says how many writes still wait: on Redis they are safe, and include those of other processes. Dropping the
+    /// future leaves the consumer to end by itself.
+    ///
+    /// # Errors
+    ///
+    /// If Redis cannot be asked how many wait. The consumer has ended then too.
+    pub async fn stop(&self, limit: Duration) -> Result<u64> {
+        self.control.phase.send_if_modified(|phase| {
+            let is_first = *phase == Phase::Running;
+            if is_first {
+                *phase = Phase::Draining;
+            }
+            is_first
+        });
+        let consumer = lock(&self.control.consumer).take();
+        if let Some(mut consumer) = consumer
+            && timeout(limit, &mut consumer).await.is_err()
+        {
+            self.control.phase.send_replace(Phase::Over);
+            consumer.abort();
+            // It is gone once this returns, and the lease is no longer renewed.
+            _ = consumer.await;
+            self.shared.figures.consuming.store(0, Relaxed);
+            self.shared.store.release().await;
+        }
+        Ok(self.shared.store.depth().await?.waiting)
+    }
+
+    /// What this process did so far.
+    #[must_use]
+    pub fn stats(&self) -> WriteBehindStats {
+        self.shared.figures.all()
+    }
+
+    /// How much is in the queue, of all processes.
+    ///
+    /// # Errors
+    ///
+    /// If Redis cannot be asked.
+    pub async fn depth(&self) -> Result<QueueDepth> {
+        self.shared.store.depth().await
+    }
+
+    /// The oldest dead letters, up to `limit` of them.
+    ///
+    /// # Errors
+    ///
+    /// If Redis cannot be asked.
+    pub async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter<T>>> {
+        self.shared.store.dead(limit).await
+    }
+
+    /// Appends dead letters to the queue again, as new writes: after all that was written since, of their keys too. Says how many of them
+    /// were there.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use larder::write_behind::WriteBehind;
+    /// # async fn replay(queue: &WriteBehind<String>) -> larder::Result<()> {
+    /// let letters = queue.dead_letters(100).await?;
+    /// let ids: Vec<_> = letters.iter().filter(|letter| letter.reason.contains("timeout")).map(|letter| letter.id).collect();
+    /// queue.replay(&ids).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If Redis cannot be asked. Each of them is moved or not.
+    pub async fn replay(&self, ids: &[WriteId]) -> Result<u64> {
+        let mut count = 0;
+        for ids in ids.chunks(AT_ONCE) {
+            count += self.shared.store.replay(ids).await?;
+        }
+        Ok(count)
+    }
+
+    /// Deletes dead letters for good. Says how many of them were there.
+    ///
+    /// # Errors
+    ///
+    /// If Redis cannot be asked.
+    pub async fn discard(&self, ids: &[WriteId]) -> Result<u64> {
+        let mut count = 0;
+        for ids in ids.chunks(AT_ONCE) {
+            count += self.shared.store.discard(ids).await?;
+        }
+        Ok(count)
+    }
+}
+
+/// Dead letters in one call of the server.
+const AT_ONCE: usize = 500;
+
+/// Has the consumer write at once while it lives.
+struct Hurry<'s, T>(&'s Shared<T>);
+
+impl<T> Drop for Hurry<'_, T> {
+    fn drop(&mut self) {
+        self.0.hurries.fetch_sub(1, Relaxed);
+    }
+}

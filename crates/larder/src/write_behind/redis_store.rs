@@ -1,0 +1,242 @@
+//! Writes in Redis: safe as what Redis acknowledges is.
+
+use std::{marker::PhantomData, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tokio::sync::{Notify, watch};
+
+use super::{
+    dead::DeadLetter,
+    id::WriteId,
+    store::{Appended, Broken, Fetched, Prepared, QueueDepth, Record, Settlement, Store},
+};
+use crate::{
+    error::{Kind, Result},
+    redis::{
+        RedisCache,
+        queue::{self, Listener, QueueExtent, RawAppended, RawDead, RawRecord, RawSettled, RedisQueue},
+    },
+    sync::plain::{Mutex, lock},
+    value::Value,
+    wire::{Rejected, Wire},
+};
+
+/// Before everything in a stream.
+const BEGINNING: &str = "0-0";
+
+pub(super) struct RedisStore<T> {
+    queue: RedisQueue,
+    lease: Duration,
+    /// From where on what the consumer before was given is still to be claimed.
+    cursor: Mutex<Option<String>>,
+    /// What the listener waits after; made with the first one.
+    listening: Mutex<Option<watch::Sender<String>>>,
+    /// Nothing after this was there when it was looked last.
+    newest: Mutex<String>,
+    arrivals: Arc<Notify>,
+    _values: PhantomData<fn() -> T>,
+}
+
+impl<T> RedisStore<T> {
+    pub(super) fn new(cache: &RedisCache, name: &str, lease: Duration) -> Self {
+        Self {
+            queue: RedisQueue::new(cache, name),
+            lease,
+            cursor: Mutex::default(),
+            listening: Mutex::default(),
+            newest: Mutex::new(BEGINNING.to_owned()),
+            arrivals: Arc::default(),
+            _values: PhantomData,
+        }
+    }
+
+    /// Has the listener wait for what comes after the last that was read.
+    fn listen(&self) {
+        let after = lock(&self.newest).clone();
+        let mut listening = lock(&self.listening);
+        match &*listening {
+            Some(sender) => _ = sender.send_replace(after),
+            None => {
+                let (sender, receiver) = watch::channel(after);
+                tokio::spawn(forward(self.queue.listener(), receiver, self.arrivals.clone()));
+                *listening = Some(sender);
+            }
+        }
+    }
+}
+
+/// Notifies of what the listener hears, once for each time that it is asked to wait.
+async fn forward(mut listener: Listener, mut after: watch::Receiver<String>, arrivals: Arc<Notify>) {
+    const AT_ONCE: Duration = Duration::from_secs(1);
+    loop {
+        let from = after.borrow_and_update().clone();
+        let heard = listener.hears(&from, AT_ONCE).await;
+        match after.has_changed() {
+            Err(_) => return,
+            Ok(true) => continue,
+            Ok(false) if !heard => continue,
+            Ok(false) => arrivals.notify_one(),
+        }
+        if after.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// How a value that cannot be read is spoken of.
+fn unreadable(reason: Rejected) -> String {
+    format!("its value is not one of this queue's type in this release ({})", reason.name())
+}
+
+fn record<T: Value>(raw: &RawRecord) -> Result<Record<T>, Broken> {
+    let id = raw.id.parse().unwrap_or_default();
+    let cache_key: Option<Arc<str>> = raw.text(queue::CACHE_KEY).map(Arc::from);
+    let broken = |reason: String| Broken { id, cache_key: cache_key.clone(), reason };
+    let key = raw.text(queue::KEY).ok_or_else(|| broken("it has no key".to_owned()))?;
+    let value = raw.field(queue::VALUE).ok_or_else(|| broken("it has no value".to_owned()))?;
+    let value = Wire::default().decode_queued(value).map_err(|reason| broken(unreadable(reason)))?;
+    Ok(Record { id, key: key.into(), cache_key: cache_key.clone(), value: Arc::new(value) })
+}
+
+fn texts(ids: &[WriteId]) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
+}
+
+fn pairs(cache_keys: &[(Arc<str>, WriteId)]) -> Vec<(String, String)> {
+    cache_keys.iter().map(|(key, id)| (key.to_string(), id.to_string())).collect()
+}
+
+#[async_trait]
+impl<T: Value> Store<T> for RedisStore<T> {
+    fn prepare(&self, value: &T, key: &str) -> Result<Prepared<T>> {
+        let encoded = Wire::default().encode_queued(value);
+        encoded.map(Prepared::Bytes).map_err(|reason| {
+            let cause = reason.cause().cloned();
+            Kind::Unencodable { key: key.to_owned(), reason: reason.to_string(), cause }.into()
+        })
+    }
+
+    async fn append(
+        &self,
+        limit: u64,
+        (key, value): (&str, &Prepared<T>),
+        cache_key: Option<&str>,
+    ) -> Result<Appended> {
+        let Prepared::Bytes(value) = value else { unreachable!("this store prepares bytes") };
+        match self.queue.append(limit, (key, value.clone()), cache_key).await? {
+            RawAppended::Kept { id, committing } => {
+                self.arrivals.notify_one();
+                Ok(Appended::Kept { id: id.parse()?, committing })
+            }
+            RawAppended::Full { waiting, dead } => Ok(Appended::Full(QueueDepth { waiting, dead })),
+        }
+    }
+
+    async fn room(&self) {
+        /// Another process makes it.
+        const PAUSE: Duration = Duration::from_millis(20);
+        tokio::time::sleep(PAUSE.mul_f64(0.5 + fastrand::f64())).await;
+    }
+
+    async fn is_committing(&self, cache_key: &str) -> Result<bool> {
+        self.queue.is_committing(cache_key).await
+    }
+
+    async fn take_over(&self) -> Result<bool> {
+        let taken = self.queue.take_over(self.lease).await?;
+        if taken {
+            *lock(&self.cursor) = Some(BEGINNING.to_owned());
+        }
+        Ok(taken)
+    }
+
+    async fn renew(&self) -> Result<bool> {
+        self.queue.renew(self.lease).await
+    }
+
+    async fn release(&self) {
+        if let Err(error) = self.queue.release().await {
+            crate::panic_guard::report!(debug, %error, "the lease of a queue ends by itself");
+        }
+    }
+
+    async fn fetch(&self, count: usize) -> Result<Option<Fetched<T>>> {
+        let cursor = lock(&self.cursor).clone();
+        let fetched = match &cursor {
+            Some(cursor) => self.queue.claim(cursor, count).await?,
+            None => self.queue.fetch(count).await?,
+        };
+        let Some(fetched) = fetched else { return Ok(None) };
+        *lock(&self.cursor) = fetched.cursor;
+        if cursor.is_none() {
+            let last = fetched.records.last().map(|record| record.id.clone());
+            *lock(&self.newest) = last.or(fetched.newest).unwrap_or_else(|| BEGINNING.to_owned());
+        } else {
+            // There may be more at once.
+            self.arrivals.notify_one();
+        }
+        let mut split = Fetched { records: Vec::new(), broken: Vec::new() };
+        for raw in &fetched.records {
+            match record(raw) {
+                Ok(record) => split.records.push(record),
+                Err(broken) => split.broken.push(broken),
+            }
+        }
+        Ok(Some(split))
+    }
+
+    async fn arrival(&self) {
+        self.listen();
+        self.arrivals.notified().await;
+    }
+
+    async fn begin_commit(&self, cache_keys: &[(Arc<str>, WriteId)]) -> Result<Vec<bool>> {
+        self.queue.begin_commit(&pairs(cache_keys)).await
+    }
+
+    async fn settle(&self, settlement: &Settlement) -> Result<bool> {
+        let dead: Vec<_> =
+            settlement.dead.iter().map(|(id, reason)| (id.to_string(), reason.clone())).collect();
+        let (done, cache_keys) = (texts(&settlement.done), pairs(&settlement.cache_keys));
+        self.queue.settle(&RawSettled { done: &done, dead: &dead, cache_keys: &cache_keys }).await
+    }
+
+    async fn oldest(&self) -> Result<Option<WriteId>> {
+        self.queue.oldest().await?.map(|id| id.parse()).transpose()
+    }
+
+    async fn newest(&self) -> Result<Option<WriteId>> {
+        self.queue.newest().await?.map(|id| id.parse()).transpose()
+    }
+
+    async fn depth(&self) -> Result<QueueDepth> {
+        let QueueExtent { waiting, dead } = self.queue.extent().await?;
+        Ok(QueueDepth { waiting, dead })
+    }
+
+    async fn dead(&self, count: usize) -> Result<Vec<DeadLetter<T>>> {
+        let letters =
+            self.queue.dead(count).await?.into_iter().map(|RawDead { record: raw, reason, write }| {
+                let value =
+                    raw.field(queue::VALUE).and_then(|value| Wire::default().decode_queued(value).ok());
+                DeadLetter {
+                    id: raw.id.parse().unwrap_or_default(),
+                    write: write.parse().unwrap_or_default(),
+                    key: raw.text(queue::KEY).unwrap_or_default().to_owned(),
+                    value,
+                    reason,
+                }
+            });
+        Ok(letters.collect())
+    }
+
+    async fn replay(&self, ids: &[WriteId]) -> Result<u64> {
+        let count = self.queue.replay(&texts(ids)).await?;
+        self.arrivals.notify_one();
+        Ok(count)
+    }
+
+    async fn discard(&self, ids: &[WriteId]) -> Result<u64> {
+        self.queue.discard(&texts(ids)).await
+    }
+}

@@ -1,0 +1,128 @@
+//! What keeps the writes of a queue until they are in the database: memory, or Redis.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{dead::DeadLetter, id::WriteId};
+use crate::error::Result;
+
+/// A write that waits.
+pub(super) struct Record<T> {
+    pub(super) id: WriteId,
+    pub(super) key: Arc<str>,
+    /// What shows it in the cache, if something does.
+    pub(super) cache_key: Option<Arc<str>>,
+    pub(super) value: Arc<T>,
+}
+
+impl<T> Clone for Record<T> {
+    fn clone(&self) -> Self {
+        let Self { id, key, cache_key, value } = self;
+        Self { id: *id, key: key.clone(), cache_key: cache_key.clone(), value: value.clone() }
+    }
+}
+
+/// What waits and is no write of this type.
+pub(super) struct Broken {
+    pub(super) id: WriteId,
+    pub(super) cache_key: Option<Arc<str>>,
+    pub(super) reason: String,
+}
+
+/// A value in the form in which a store keeps it.
+pub(super) enum Prepared<T> {
+    Value(Arc<T>),
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "only servers take bytes"))]
+    Bytes(Vec<u8>),
+}
+
+/// What came of appending a write.
+pub(super) enum Appended {
+    /// It is safe. A commit of its cache key is under way, or not.
+    Kept {
+        id: WriteId,
+        committing: bool,
+    },
+    Full(QueueDepth),
+}
+
+/// What a consumer was given: in the order of the queue, and each write once, unless the lease was lost in between.
+pub(super) struct Fetched<T> {
+    pub(super) records: Vec<Record<T>>,
+    pub(super) broken: Vec<Broken>,
+}
+
+/// How much lies in a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct QueueDepth {
+    /// Writes that are acknowledged, and not yet in the database.
+    pub waiting: u64,
+    /// Dead letters.
+    pub dead: u64,
+}
+
+/// Writes that are over, one way or the other.
+#[derive(Debug, Default)]
+pub(super) struct Settlement {
+    /// Written.
+    pub(super) done: Vec<WriteId>,
+    /// Given up, with the reason.
+    pub(super) dead: Vec<(WriteId, String)>,
+    /// The cache keys of both, each with the last write of it.
+    pub(super) cache_keys: Vec<(Arc<str>, WriteId)>,
+}
+
+/// Keeps writes. All methods may be called by several tasks at once.
+#[async_trait]
+pub(super) trait Store<T>: Send + Sync {
+    fn prepare(&self, value: &T, key: &str) -> Result<Prepared<T>>;
+
+    /// Keeps a write, unless as many as `limit` are there.
+    async fn append(
+        &self,
+        limit: u64,
+        (key, value): (&str, &Prepared<T>),
+        cache_key: Option<&str>,
+    ) -> Result<Appended>;
+
+    /// Waits until there may be room.
+    async fn room(&self);
+
+    /// Whether a commit of this cache key is under way.
+    async fn is_committing(&self, cache_key: &str) -> Result<bool>;
+
+    /// Becomes the one consumer, if there is none. What the one before was given and has not settled is given again.
+    async fn take_over(&self) -> Result<bool>;
+
+    /// Stays the consumer. False if it no longer is.
+    async fn renew(&self) -> Result<bool>;
+
+    /// Is the consumer no longer.
+    async fn release(&self);
+
+    /// Gives up to `count` writes. None if this is no longer the consumer.
+    async fn fetch(&self, count: usize) -> Result<Option<Fetched<T>>>;
+
+    /// Returns when there may be something to fetch.
+    async fn arrival(&self);
+
+    /// Marks these cache keys, and says of each whether no later write of it waits.
+    async fn begin_commit(&self, cache_keys: &[(Arc<str>, WriteId)]) -> Result<Vec<bool>>;
+
+    /// Removes writes, and the marks of cache keys. False if this is no longer the consumer.
+    async fn settle(&self, settlement: &Settlement) -> Result<bool>;
+
+    async fn oldest(&self) -> Result<Option<WriteId>>;
+
+    async fn newest(&self) -> Result<Option<WriteId>>;
+
+    async fn depth(&self) -> Result<QueueDepth>;
+
+    async fn dead(&self, count: usize) -> Result<Vec<DeadLetter<T>>>;
+
+    async fn replay(&self, ids: &[WriteId]) -> Result<u64>;
+
+    async fn discard(&self, ids: &[WriteId]) -> Result<u64>;
+}

@@ -1,0 +1,115 @@
+//! The cache shows what is written, and stays right.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use larder::{Cache, CacheExt, MemoryCache, Policy};
+
+use crate::database::{Database, LONG, Mood, builder, eventually};
+
+const POLICY: Policy = Policy::ttl(Duration::from_secs(600));
+
+async fn get(cache: &impl Cache, key: &str) -> Option<u64> {
+    cache.get(key).await.unwrap()
+}
+
+async fn read(cache: &impl Cache, database: &Database) -> u64 {
+    cache.get_or_compute("row:a", POLICY, async || Ok::<_, ()>(database.row("a").unwrap_or(0))).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_write_shows_at_once_and_is_read_anew_when_it_is_committed() {
+    let (database, cache) = (Database::default(), MemoryCache::new(100));
+    let queue = builder().cache(&cache).max_delay(LONG).start(database.clone()).unwrap();
+    assert_eq!(read(&cache, &database).await, 0);
+    queue.write_cached("a", &1, "row:a", POLICY).await.unwrap();
+    assert_eq!((read(&cache, &database).await, database.row("a")), (1, None));
+    assert!(queue.flush(LONG).await.unwrap());
+    assert_eq!(get(&cache, "row:a").await, None);
+    assert_eq!(read(&cache, &database).await, 1);
+}
+
+/// A reader for whom the entry is gone computes from the old row, and what it computes goes with the commit.
+#[tokio::test]
+async fn what_was_computed_from_the_old_row_is_dropped_by_the_commit() {
+    let (database, cache) = (Database::default(), MemoryCache::new(100));
+    let queue = builder().cache(&cache).max_delay(LONG).start(database.clone()).unwrap();
+    queue.write_cached("a", &1, "row:a", POLICY).await.unwrap();
+    // It was evicted, say.
+    cache.invalidate("row:a").await;
+    assert_eq!(read(&cache, &database).await, 0, "from the old row");
+    // And one whose computation ends after the commit.
+    let slow = cache.get_or_compute("row:a:doubled", POLICY, async || {
+        let row = read(&cache, &database).await;
+        assert!(queue.flush(LONG).await.unwrap());
+        Ok::<_, ()>(row * 2)
+    });
+    assert_eq!(slow.await.unwrap(), 0);
+    assert_eq!(get(&cache, "row:a:doubled").await, None, "it was computed from the old row");
+    assert_eq!(read(&cache, &database).await, 1);
+}
+
+#[tokio::test]
+async fn a_write_that_is_given_up_is_no_longer_shown() {
+    let (database, cache) = (Database::default(), MemoryCache::new(100));
+    let queue = builder().cache(&cache).max_delay(LONG).start(database.clone()).unwrap();
+    database.fails("a", true);
+    queue.write_cached("a", &1, "row:a", POLICY).await.unwrap();
+    assert_eq!(get(&cache, "row:a").await, Some(1));
+    assert!(queue.flush(LONG).await.unwrap());
+    assert_eq!(queue.stats().dead, 1);
+    assert_eq!((get(&cache, "row:a").await, read(&cache, &database).await), (None, 0));
+    // Replayed, it drops what was computed meanwhile.
+    database.heal();
+    let letters = queue.dead_letters(1).await.unwrap();
+    queue.replay(&[letters[0].id]).await.unwrap();
+    assert!(queue.flush(LONG).await.unwrap());
+    assert_eq!(read(&cache, &database).await, 1);
+}
+
+/// The commit of an earlier write leaves it alone.
+#[tokio::test]
+async fn a_later_write_is_still_shown() {
+    let (database, cache) = (Database::default(), MemoryCache::new(100));
+    let queue = builder().cache(&cache).keep_all().max_batch(1).start(database.clone()).unwrap();
+    database.is(Mood::Away);
+    for value in [1, 2] {
+        queue.write_cached("a", &value, "row:a", POLICY).await.unwrap();
+    }
+    database.takes(1);
+    eventually(|| queue.stats().written == 1).await;
+    assert_eq!((database.row("a"), get(&cache, "row:a").await), (Some(1), Some(2)));
+    database.heal();
+    assert!(queue.flush(LONG).await.unwrap());
+    assert_eq!((get(&cache, "row:a").await, read(&cache, &database).await), (None, 2));
+}
+
+/// However often commits of the key are under way: no read gives an older value than the last that was acknowledged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_reads_its_own_writes() {
+    let (database, cache) = (Database::default(), MemoryCache::new(100));
+    let queue = builder().cache(&cache).max_delay(Duration::ZERO).start(database.clone()).unwrap();
+    let over = std::sync::Arc::new(AtomicBool::new(false));
+    let reader = tokio::spawn({
+        let (cache, database, over) = (cache.clone(), database.clone(), over.clone());
+        async move {
+            let mut last = 0;
+            while !over.load(Ordering::Relaxed) {
+                let value = read(&cache, &database).await;
+                assert!(value >= last, "{value} after {last}");
+                last = value;
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    for value in 1..=3_000 {
+        queue.write_cached("a", &value, "row:a", POLICY).await.unwrap();
+        assert!(read(&cache, &database).await >= value, "what was acknowledged is shown");
+    }
+    over.store(true, Ordering::Relaxed);
+    reader.await.unwrap();
+    assert!(queue.flush(LONG).await.unwrap());
+    assert_eq!(read(&cache, &database).await, 3_000);
+}

@@ -1,0 +1,96 @@
+//! Beginning and end.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use larder::write_behind::{Batch, SinkError, WriteBehind};
+
+use crate::database::{Database, LONG, Mood, builder, eventually, ms};
+
+#[tokio::test]
+async fn a_closure_is_a_sink() {
+    let rows = Arc::new(Mutex::new(Vec::new()));
+    let sink = {
+        let rows = rows.clone();
+        move |batch: Batch<String>| {
+            let rows = rows.clone();
+            async move {
+                let number: u32 = "7".parse()?;
+                rows.lock().unwrap().extend(batch.iter().map(|write| (number, write.value().clone())));
+                Ok::<_, SinkError>(())
+            }
+        }
+    };
+    let queue = WriteBehind::builder("names").start(sink).unwrap();
+    queue.write("1", &"Ada".to_owned()).await.unwrap();
+    assert!(queue.flush(LONG).await.unwrap());
+    assert_eq!(*rows.lock().unwrap(), [(7, "Ada".to_owned())]);
+}
+
+#[tokio::test]
+async fn stop_writes_what_there_is() {
+    let database = Database::default();
+    let queue = builder().max_delay(LONG).max_batch(10).start(database.clone()).unwrap();
+    for value in 0..25 {
+        queue.write(&value.to_string(), &value).await.unwrap();
+    }
+    assert_eq!(queue.clone().stop(LONG).await.unwrap(), 0);
+    assert_eq!(database.batches().iter().flatten().count(), 25);
+    let error = queue.write("a", &1).await.unwrap_err();
+    assert!(error.is_queue_stopped() && error.to_string().contains("rows"), "{error}");
+    assert_eq!(queue.stop(LONG).await.unwrap(), 0, "twice is once");
+}
+
+#[tokio::test]
+async fn stop_breaks_off_what_takes_too_long() {
+    let database = Database::default();
+    database.is(Mood::Hangs);
+    let queue = builder().start(database.clone()).unwrap();
+    queue.write("a", &1).await.unwrap();
+    eventually(|| database.tried() == 1).await;
+    assert_eq!(queue.stop(ms(50)).await.unwrap(), 1);
+    eventually(|| database.dropped() == 1).await;
+}
+
+#[tokio::test]
+async fn flush_says_what_is_not_written() {
+    let database = Database::default();
+    database.is(Mood::Away);
+    let queue = builder().start(database.clone()).unwrap();
+    assert!(queue.flush(Duration::ZERO).await.unwrap(), "there is nothing");
+    queue.write("a", &1).await.unwrap();
+    assert!(!queue.flush(ms(30)).await.unwrap());
+    database.heal();
+    assert!(queue.flush(LONG).await.unwrap());
+}
+
+/// In memory there is no other one to write it.
+#[tokio::test]
+async fn what_waits_when_the_last_handle_goes_is_written() {
+    let database = Database::default();
+    let queue = builder().max_delay(LONG).start(database.clone()).unwrap();
+    queue.write("a", &1).await.unwrap();
+    drop(queue);
+    eventually(|| database.row("a") == Some(1)).await;
+}
+
+#[tokio::test]
+async fn wrong_settings_are_named() {
+    let text = |builder: larder::write_behind::WriteBehindBuilder<u64>| {
+        let error = builder.start(Database::default()).unwrap_err();
+        assert!(error.is_invalid_configuration(), "{error}");
+        error.to_string()
+    };
+    assert!(text(builder().max_batch(0)).contains("max_batch is 0"));
+    assert!(text(builder().deadline(Duration::ZERO)).contains("deadline is 0ns"));
+    assert!(text(builder().retry_pauses(ms(20), ms(10))).contains("the longest pause is 10ms"));
+    assert!(text(WriteBehind::builder("a{b}")).contains("a{b}"));
+    assert!(text(WriteBehind::builder("")).contains("name"));
+    assert!(text(builder().attempts(0)).contains("attempts"));
+    let queue = builder().start(Database::default()).unwrap();
+    assert!(queue.write("", &1).await.unwrap_err().is_invalid_key());
+    let error = queue.write_cached("a", &1, "a", larder::Policy::ttl(LONG)).await.unwrap_err();
+    assert!(error.to_string().contains("has no cache"), "{error}");
+}

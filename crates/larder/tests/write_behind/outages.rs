@@ -1,0 +1,145 @@
+//! Redis slow, gone, restarted, read-only, emptied: no acknowledgement is false, and none is lost.
+
+use std::time::{Duration, Instant};
+
+use larder::{
+    RedisCache,
+    write_behind::{WhenFull, WriteBehind},
+};
+use larder_servers::{Data, RedisServer};
+
+use crate::{
+    database::{Database, LONG, Mood, eventually, ms},
+    processes::{builder, cache},
+};
+
+/// Writes until it is acknowledged.
+async fn insist(queue: &WriteBehind<u64>, key: &str, value: u64) {
+    let start = Instant::now();
+    while let Err(error) = queue.write(key, &value).await {
+        assert!(start.elapsed() < LONG, "{error}");
+        tokio::time::sleep(ms(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_of_redis_loses_nothing_that_was_acknowledged() {
+    let server = RedisServer::builder().append_only().start();
+    let cache = cache(&server.url()).await;
+    let database = Database::default();
+    database.is(Mood::Away);
+    let queue = builder(&cache).keep_all().start(database.clone()).unwrap();
+    for value in 0..5 {
+        queue.write("a", &value).await.unwrap();
+    }
+    server.kill();
+    let error = queue.write("a", &99).await.unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    assert!(error.to_string().contains("is not acknowledged"), "{error}");
+    assert!(error.to_string().contains("write to the database itself"), "{error}");
+    assert!(queue.stats().unacknowledged > 0);
+    server.restart(Data::Kept);
+    for value in 5..10 {
+        insist(&queue, "a", value).await;
+    }
+    database.heal();
+    let start = Instant::now();
+    while !queue.flush(LONG).await.unwrap_or(false) {
+        assert!(start.elapsed() < LONG);
+    }
+    let mut history = database.history("a");
+    history.dedup();
+    // The one that was not acknowledged may be there, in its place.
+    history.retain(|value| *value != 99);
+    assert_eq!(history, (0..10).collect::<Vec<_>>());
+}
+
+/// Its own deadline ends the call, and the answer is no acknowledgement.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_hangs_acknowledges_nothing() {
+    let server = RedisServer::start();
+    let cache =
+        RedisCache::builder().url(server.url()).prefix("shop").deadline(ms(300)).connect().await.unwrap();
+    let queue = builder(&cache).producer().unwrap();
+    queue.write("a", &1).await.unwrap();
+    server.pause();
+    let begun = Instant::now();
+    let error = queue.write("a", &2).await.unwrap_err();
+    assert!(
+        error.is_unavailable() && begun.elapsed() < Duration::from_secs(5),
+        "{error} {:?}",
+        begun.elapsed()
+    );
+    assert_eq!(queue.stats().acknowledged, 1);
+    server.resume();
+    insist(&queue, "a", 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_is_read_only_acknowledges_nothing() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let database = Database::default();
+    let queue = builder(&cache).start(database.clone()).unwrap();
+    insist(&queue, "a", 1).await;
+    assert!(queue.flush(LONG).await.unwrap());
+    server.command::<()>(&["REPLICAOF", "127.0.0.1", "1"]);
+    let error = queue.write("a", &2).await.unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    server.command::<()>(&["REPLICAOF", "NO", "ONE"]);
+    insist(&queue, "a", 3).await;
+    eventually(|| database.row("a") == Some(3)).await;
+    assert_eq!(database.history("a").iter().filter(|value| **value == 2).count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_without_room_says_so() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let queue = builder(&cache).producer().unwrap();
+    server.set_config("maxmemory", "1");
+    let error = queue.write("a", &1).await.unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    assert!(source.contains("OOM") && error.to_string().contains("maxmemory"), "{error}: {source}");
+}
+
+/// What was in it is gone; what comes after is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_was_emptied_goes_on() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let database = Database::default();
+    let queue = builder(&cache).start(database.clone()).unwrap();
+    for value in 1..=3 {
+        insist(&queue, "a", value).await;
+        assert!(queue.flush(LONG).await.unwrap());
+        eventually(|| database.row("a") == Some(value)).await;
+        server.flush_all();
+    }
+    insist(&queue, "a", 4).await;
+    eventually(|| database.row("a") == Some(4)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_holds_writers_up() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let database = Database::default();
+    database.is(Mood::Away);
+    let build = || builder(&cache).max_waiting(5);
+    let queue = build().when_full(WhenFull::Wait(ms(100))).start(database.clone()).unwrap();
+    for value in 0..5 {
+        queue.write("a", &value).await.unwrap();
+    }
+    let begun = Instant::now();
+    let error = queue.write("a", &5).await.unwrap_err();
+    assert!(error.is_queue_full() && begun.elapsed() >= ms(100), "{error}");
+    assert_eq!(server.command::<usize>(&["XLEN", "shop:w:{rows}"]), 5);
+    let patient = build().when_full(WhenFull::Wait(LONG)).producer().unwrap();
+    let waiting = tokio::spawn(async move { patient.write("a", &6).await });
+    tokio::time::sleep(ms(50)).await;
+    database.heal();
+    waiting.await.unwrap().unwrap();
+    eventually(|| database.row("a") == Some(6)).await;
+}

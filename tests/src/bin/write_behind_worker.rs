@@ -1,0 +1,76 @@
+//! A process that writes to a queue and consumes it, until it is killed.
+//!
+//! `write_behind_worker URL DATABASE NAME KEYS` says `ready`, then `acked KEY NUMBER` after each write that was
+//! acknowledged. Its keys are its own, and each has its numbers from zero up. What it consumes goes into a SQLite file,
+//! each batch in one transaction: a row for each key, and a line in the history for each write.
+
+#![expect(clippy::print_stdout, reason = "what it says is what it is for")]
+
+use std::{
+    io::Write as _,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use larder::{
+    RedisCache,
+    write_behind::{Batch, SinkError, WriteBehind},
+};
+use rusqlite::{Connection, params};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), Failure> {
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    let [url, database, name, keys] = &words[..] else { return Err("four words are needed".into()) };
+    let redis =
+        RedisCache::builder().url(url).prefix("kills").deadline(Duration::from_secs(5)).connect().await?;
+    let connection = Connection::open(database)?;
+    connection.busy_timeout(Duration::from_secs(20))?;
+    let connection = Arc::new(Mutex::new(connection));
+    let sink = move |batch: Batch<u64>| {
+        let connection = connection.clone();
+        async move { tokio::task::spawn_blocking(move || store(&connection, &batch)).await? }
+    };
+    let queue = WriteBehind::builder("rows")
+        .redis(&redis)
+        .keep_all()
+        .max_batch(64)
+        .max_delay(Duration::from_millis(5))
+        .takeover_after(Duration::from_millis(500))
+        .start(sink)?;
+    println!("ready");
+    for key in 0..keys.parse()? {
+        tokio::spawn(write(queue.clone(), format!("{name}-{key}")));
+    }
+    // Until it is killed.
+    std::future::pending().await
+}
+
+async fn write(queue: WriteBehind<u64>, key: String) {
+    for number in 0_u64.. {
+        // What was not acknowledged may be in the queue: its number is not used again.
+        if queue.write(&key, &number).await.is_ok() {
+            // One line in one call: whole or not at all, whenever the process is killed.
+            let _ = std::io::stdout().lock().write_all(format!("acked {key} {number}\n").as_bytes());
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn store(connection: &Mutex<Connection>, batch: &Batch<u64>) -> Result<(), SinkError> {
+    let mut connection = connection.lock().map_err(|_| SinkError::batch("a batch before it panicked"))?;
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    for write in batch {
+        let number = i64::try_from(*write.value())?;
+        transaction
+            .execute("INSERT INTO history (key, number) VALUES (?1, ?2)", params![write.key(), number])?;
+        transaction.execute(
+            "INSERT INTO rows (key, number) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET number = ?2",
+            params![write.key(), number],
+        )?;
+    }
+    transaction.commit()?;
+    Ok(())
+}

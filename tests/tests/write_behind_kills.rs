@@ -1,0 +1,141 @@
+//! Processes that write to a queue and consume it are killed under load: nothing that was acknowledged is lost, and the
+//! writes of a key arrive in their order.
+//!
+//! `LARDER_KILLS=100 cargo test -p larder-tests --test write_behind_kills` kills so many; without it, eight.
+
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use larder_servers::{Data, RedisServer};
+use larder_tests::workers::Worker;
+use rusqlite::Connection;
+
+const WORKERS: usize = 3;
+const KEYS: &str = "4";
+const LONG: Duration = Duration::from_secs(60);
+
+/// The numbers of each key that were acknowledged.
+type Acknowledged = HashMap<String, Vec<u64>>;
+
+fn start(server: &RedisServer, database: &Path, number: usize) -> Worker {
+    let words = [&*server.url(), database.to_str().unwrap(), &format!("w{number}"), KEYS];
+    Worker::start(env!("CARGO_BIN_EXE_write_behind_worker"), &words)
+}
+
+fn note(line: &str, acknowledged: &mut Acknowledged) {
+    let words: Vec<_> = line.split(' ').collect();
+    let ["acked", key, number] = words[..] else { panic!("{line:?}") };
+    acknowledged.entry(key.to_owned()).or_default().push(number.parse().unwrap());
+}
+
+fn kill(worker: Worker, acknowledged: &mut Acknowledged) {
+    worker.kill_and_read().iter().for_each(|line| note(line, acknowledged));
+}
+
+fn histories(connection: &Connection) -> HashMap<String, Vec<u64>> {
+    let mut statement = connection.prepare("SELECT key, number FROM history ORDER BY place").unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))).unwrap();
+    let mut histories: HashMap<String, Vec<u64>> = HashMap::new();
+    for row in rows {
+        let (key, number) = row.unwrap();
+        histories.entry(key).or_default().push(u64::try_from(number).unwrap());
+    }
+    histories
+}
+
+/// Says what is wrong with the history of a key, as far as something is. What was not acknowledged may be there or not,
+/// and promises nothing.
+fn fault(history: &[u64], acknowledged: &[u64]) -> Option<String> {
+    let mut unseen: BTreeSet<u64> = acknowledged.iter().copied().collect();
+    let mut last = None;
+    for number in history.iter().filter(|number| acknowledged.binary_search(number).is_ok()) {
+        if unseen.remove(number) && unseen.range(..number).next().is_some() {
+            return Some(format!("{number} arrived before {:?}", unseen.first()));
+        }
+        last = Some(number);
+    }
+    if !unseen.is_empty() {
+        return Some(format!("acknowledged and lost: {unseen:?}"));
+    }
+    // What was written twice is written again up to the end: the row is what came last.
+    (last != acknowledged.last()).then(|| format!("the row is {last:?} and not {:?}", acknowledged.last()))
+}
+
+#[test]
+fn a_history_that_is_wrong_is_found() {
+    assert_eq!(fault(&[0, 1, 2, 1, 2, 3], &[0, 1, 2]), None, "a crash has some written again");
+    assert_eq!(fault(&[0, 3, 2, 4], &[0, 2, 4]), None, "what was not acknowledged promises nothing");
+    let wrong: [(&[u64], &[u64]); 4] =
+        [(&[0, 2], &[0, 1, 2]), (&[0, 2, 1, 2], &[0, 1, 2]), (&[0, 1, 2, 1], &[0, 1, 2]), (&[], &[0])];
+    for (history, acknowledged) in wrong {
+        assert!(fault(history, acknowledged).is_some(), "{history:?}");
+    }
+}
+
+#[test]
+fn no_acknowledged_write_is_lost_however_many_processes_are_killed() {
+    let kills: usize = std::env::var("LARDER_KILLS").map_or(8, |kills| kills.parse().unwrap());
+    let server = RedisServer::builder().append_only().start();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("rows.db");
+    let connection = Connection::open(&file).unwrap();
+    connection.busy_timeout(LONG).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL;
+             CREATE TABLE history (place INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, number INTEGER NOT NULL);
+             CREATE TABLE rows (key TEXT PRIMARY KEY, number INTEGER NOT NULL);",
+        )
+        .unwrap();
+    let mut started = 0;
+    let mut begin = || {
+        started += 1;
+        start(&server, &file, started)
+    };
+    let mut workers: Vec<Worker> = (0..WORKERS).map(|_| begin()).collect();
+    let mut acknowledged = Acknowledged::new();
+    for number in 0..kills {
+        std::thread::sleep(Duration::from_millis(fastrand::u64(50..400)));
+        // The oldest is the one that consumes, most of the time. The others take over after half a second.
+        let victim = if number % 2 == 0 { 0 } else { fastrand::usize(..workers.len()) };
+        let victim = workers.remove(victim);
+        kill(victim, &mut acknowledged);
+        if number % 5 == 4 {
+            server.kill();
+            server.restart(Data::Kept);
+        }
+        workers.push(begin());
+    }
+    // The last one that lives writes what all the others left.
+    let last = workers.remove(0);
+    workers.into_iter().for_each(|worker| kill(worker, &mut acknowledged));
+    let end = Instant::now() + Duration::from_millis(500);
+    while let Some(line) = last.line_within(end.saturating_duration_since(Instant::now())) {
+        note(&line, &mut acknowledged);
+    }
+    let start = Instant::now();
+    loop {
+        let histories = histories(&connection);
+        let faults: Vec<_> = acknowledged
+            .iter()
+            .filter_map(|(key, numbers)| {
+                fault(histories.get(key).map_or(&[], Vec::as_slice), numbers)
+                    .map(|fault| format!("{key}: {fault}"))
+            })
+            .collect();
+        if faults.is_empty() {
+            break;
+        }
+        // What comes too late is a fault that goes; what came in the wrong order is one that stays.
+        assert!(start.elapsed() < LONG, "{faults:#?}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let writes: usize = acknowledged.values().map(Vec::len).sum();
+    assert!(writes > kills * 20, "only {writes} writes were acknowledged");
+    println!("{kills} kills, {writes} acknowledged writes of {} keys", acknowledged.len());
+}
