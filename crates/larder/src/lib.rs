@@ -62,6 +62,7 @@
 //! | group keys | [`Namespace`], [`Scope`] |
 //! | see what happens | [`CacheStats`]; [`Outcome`], of one call; [`Link`], of servers |
 //! | keep entries elsewhere | [`Storage`], and [`Cache`] beside it |
+//! | share them in another format | [`codec`], and [`Codec`] for one of your own |
 //!
 //! # Features
 //!
@@ -70,7 +71,8 @@
 //! | `redis` (default) | [`RedisCache`], [`TieredCache`], [`from_env`] |
 //! | `moka` (default) | [`Store::Moka`]: a memory cache whose entries moka keeps |
 //! | `tls` | TLS to Redis, by rustls with ring |
-//! | `bincode` | [`Codec::Bincode`] |
+//! | `postcard` | [`codec::Postcard`]: the fewest bytes |
+//! | `bincode` | [`codec::Bincode`] |
 //! | `zstd` | [`Compression::Zstd`] |
 //! | `test-util` | turning a cache's clock forward (`Core::advance`), and the contract that any [`Cache`] can be run through (`larder::contract`), and installed caches for each test (`larder::testing`) |
 
@@ -170,7 +172,10 @@ pub use self::{
     environment::from_env,
     redis::{OutOfTouch, RedisCache, RedisCacheBuilder, RedisInfo, RedisServerInfo, RedisWarning},
     tiered::TieredCache,
-    wire::{Codec, Compression},
+    wire::{
+        Compression,
+        codec::{self, Codec},
+    },
 };
 
 pub use larder_macros::{cache_put, cached, cached_many, invalidate};
