@@ -19,6 +19,7 @@ use foldhash::quality::RandomState;
 pub use self::claims::{Function, Site};
 use self::{claims::Claims, counters::LocalCounters, switch::Switch};
 use crate::{
+    adaptive::AdaptiveLifetimes,
     clock::{Clock, Moment},
     deferred_drop::DropDeferred,
     entry::{Entry, Freshness},
@@ -56,6 +57,7 @@ struct Inner {
     singleflight: Singleflight,
     turns: Arc<Turns>,
     pauses: RetryPauses,
+    adaptive: AdaptiveLifetimes,
     /// Raised by one when a computed value was stored, before its computation completes.
     stores: CachePadded<AtomicU64>,
     /// Whether it was said that a value had too many scopes.
@@ -158,6 +160,7 @@ impl CoreBuilder {
             singleflight: Singleflight::new(),
             turns: Arc::default(),
             pauses: RetryPauses::default(),
+            adaptive: AdaptiveLifetimes::default(),
             stores: CachePadded::default(),
             warned_too_wide: AtomicBool::new(false),
             name: OnceLock::new(),
@@ -332,6 +335,11 @@ impl Core {
     /// After failures in whose place old values are served.
     pub(crate) fn pauses(&self) -> &RetryPauses {
         &self.0.pauses
+    }
+
+    /// What is known of values whose lifetime is chosen.
+    pub(crate) fn adaptive(&self) -> &AdaptiveLifetimes {
+        &self.0.adaptive
     }
 
     pub(crate) fn singleflight(&self) -> &Singleflight {

@@ -51,6 +51,7 @@
 //! | --- | --- |
 //! | annotate functions | [`#[cached]`](macro@cached), [`#[cached_many]`](macro@cached_many), [`#[invalidate]`](macro@invalidate), [`#[cache_put]`](macro@cache_put) |
 //! | decide what to cache, for how long, and how to name it | [choosing](guide::choosing) |
+//! | let larder choose for how long | [`Policy::adaptive`]; [how it does](guide::lifetimes) |
 //! | find what another cache's features are called here | [coming from another cache](guide::coming_from) |
 //! | decide how long values live | [`Policy`], and [`context()`] inside of a computation |
 //! | use a cache without macros | [`CacheExt`], on every [`Cache`]; [`Blocking`] for code that is not async, [`Local`] for values without serde |
@@ -78,6 +79,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod adaptive;
 mod block_on;
 mod cache;
 mod cache_core;

@@ -33,7 +33,7 @@ pub(crate) struct Elements {
 type Parsed<T> = syn::Result<Given<T>>;
 
 /// The `=` between a name and its value, with an error that shows how the option is written.
-fn equals(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<()> {
+pub(super) fn equals(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<()> {
     if !input.peek(Token![=]) {
         let message = format!("`{}` needs a value: `{example}`", name.unraw());
         return Err(syn::Error::new(name.span(), message));
@@ -64,6 +64,11 @@ pub(super) fn path(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed
 
 pub(super) fn time(name: Ident, input: ParseStream<'_>, example: &str, of: Macro) -> Parsed<Time> {
     equals(&name, input, example)?;
+    time_of(name, input, example, of)
+}
+
+/// What is behind the `=`.
+pub(super) fn time_of(name: Ident, input: ParseStream<'_>, example: &str, of: Macro) -> Parsed<Time> {
     let expr: Expr = input.parse()?;
     let span = expr.span();
     let value = Time::from_expr(expr)?;
