@@ -43,6 +43,13 @@ pub(super) fn check_blocking(args: &Args, function: &Function, errors: &mut Erro
 /// Reports what `local` makes useless, or cannot be switched off.
 pub(super) fn check_local(args: &Args, function: &Function, errors: &mut Errors) {
     let Some(local) = &args.local else { return };
+    if let Some(adaptive) = args.adaptive_to.as_ref().filter(|_| local.value) {
+        errors.push(
+            adaptive.name.span(),
+            "a `local` value needs no serde, by which it would be seen that one changed, so that all would live shortest: \
+             write one length of time, or remove `local`",
+        );
+    }
     if function.is_blocking() && !local.value {
         errors.push(
             local.name.span(),
@@ -116,16 +123,9 @@ pub(super) fn check_cache_err(args: &Args, errors: &mut Errors) {
     }
 }
 
-/// Reports an `adaptive` that has nothing to choose by, or that another option contradicts.
+/// Reports an `adaptive` that another option contradicts.
 pub(super) fn check_adaptive(args: &Args, errors: &mut Errors) {
     let Some(adaptive) = &args.adaptive_to else { return };
-    if args.local.as_ref().is_some_and(|local| local.value) {
-        errors.push(
-            adaptive.name.span(),
-            "a `local` value needs no serde, by which it would be seen that one changed, so that all would live shortest: \
-             write one length of time, or remove `local`",
-        );
-    }
     if args.attempted("idle") {
         errors.push(
             adaptive.name.span(),
