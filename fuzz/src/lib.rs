@@ -6,11 +6,11 @@ pub mod releases;
 use std::collections::{BTreeMap, HashMap};
 
 use arbitrary::Arbitrary;
-use larder::{Codec, Compression};
+use larder::Compression;
 use serde::{Deserialize, Serialize};
 
-/// All codecs.
-pub const CODECS: [Codec; 3] = [Codec::MessagePack, Codec::Json, Codec::Bincode];
+/// The numbers of all codecs of larder.
+pub const CODECS: [u8; 4] = [1, 2, 3, 4];
 /// All compressions.
 pub const COMPRESSIONS: [Compression; 3] = [Compression::None, Compression::Lz4, Compression::Zstd];
 

@@ -4,7 +4,7 @@
 
 use std::{convert::Infallible, fmt::Debug};
 
-use larder::{CacheExt, Codec, Compression, RedisCacheBuilder, TieredCache, Value};
+use larder::{CacheExt, Compression, RedisCacheBuilder, TieredCache, Value, codec};
 use larder_servers::RedisServer;
 use larder_tests::caches::{Process, eventually, long, tiered};
 use serde::{Deserialize, Serialize};
@@ -96,16 +96,17 @@ async fn roll(server: &RedisServer, setup: [fn(RedisCacheBuilder) -> RedisCacheB
 #[tokio::test(flavor = "multi_thread")]
 async fn with_every_codec_and_compression() {
     type Setup = fn(RedisCacheBuilder) -> RedisCacheBuilder;
-    let setups: [Setup; 9] = [
-        |redis| redis.codec(Codec::MessagePack).compression(Compression::None),
-        |redis| redis.codec(Codec::MessagePack).compression(Compression::Lz4),
-        |redis| redis.codec(Codec::MessagePack).compression(Compression::Zstd),
-        |redis| redis.codec(Codec::Json).compression(Compression::None),
-        |redis| redis.codec(Codec::Json).compression(Compression::Lz4),
-        |redis| redis.codec(Codec::Json).compression(Compression::Zstd),
-        |redis| redis.codec(Codec::Bincode).compression(Compression::None),
-        |redis| redis.codec(Codec::Bincode).compression(Compression::Lz4),
-        |redis| redis.codec(Codec::Bincode).compression(Compression::Zstd),
+    let setups: [Setup; 10] = [
+        |redis| redis.codec(codec::MessagePack).compression(Compression::None),
+        |redis| redis.codec(codec::MessagePack).compression(Compression::Lz4),
+        |redis| redis.codec(codec::MessagePack).compression(Compression::Zstd),
+        |redis| redis.codec(codec::Json).compression(Compression::None),
+        |redis| redis.codec(codec::Json).compression(Compression::Lz4),
+        |redis| redis.codec(codec::Json).compression(Compression::Zstd),
+        |redis| redis.codec(codec::Bincode).compression(Compression::None),
+        |redis| redis.codec(codec::Bincode).compression(Compression::Lz4),
+        |redis| redis.codec(codec::Bincode).compression(Compression::Zstd),
+        |redis| redis.codec(codec::Postcard).compression(Compression::Lz4),
     ];
     let server = RedisServer::start();
     for (index, setup) in setups.into_iter().enumerate() {

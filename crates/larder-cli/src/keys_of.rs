@@ -150,7 +150,7 @@ pub(crate) fn unreadable(reason: &str) -> String {
         "truncated" | "trailing" => "its length is not what its header says",
         "checksum" => "its bytes are not those that were written",
         "header" => "its header contradicts itself",
-        "codec" => "a codec that this build does not have: build larder-cli with the feature `bincode`",
+        "codec" => "a codec that this release does not know",
         "compression" => {
             "a compression that this build does not have: build larder-cli with the feature `zstd`"
         }

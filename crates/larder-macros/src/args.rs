@@ -3,6 +3,7 @@
 mod as_template;
 mod duration;
 mod given;
+mod lifetime;
 mod limits;
 mod named;
 mod value;
@@ -88,6 +89,8 @@ pub(crate) struct Args {
     /// Cached functions that `#[invalidate]` names.
     pub(crate) functions: Vec<Named>,
     pub(crate) ttl: Option<Given<Time>>,
+    /// The longest, where it is chosen for each result; `ttl` is the shortest.
+    pub(crate) adaptive_to: Option<Given<Time>>,
     pub(crate) key: Option<Given<LitStr>>,
     pub(crate) each: Option<Given<Elements>>,
     pub(crate) skip: Vec<Ident>,
@@ -173,6 +176,7 @@ impl Args {
             "spawn" => span(&self.spawn),
             "takeover_after" => span(&self.takeover_after),
             "lock" => span(&self.lock),
+            "adaptive" => span(&self.adaptive_to),
             _ => None,
         }
     }
@@ -285,7 +289,10 @@ impl Args {
     ) -> syn::Result<()> {
         let example = option.example;
         match option.name {
-            "ttl" => self.ttl = Some(value::time(name, input, example, of)?),
+            "ttl" => {
+                let lifetime = lifetime::parse(name, input, example, of)?;
+                (self.ttl, self.adaptive_to) = (Some(lifetime.shortest), lifetime.longest);
+            }
             "key" => self.key = Some(value::text(name, input, example)?),
             "each" => self.each = Some(value::elements(name, input, example)?),
             "skip" => self.skip = value::names(&name, input, example)?,

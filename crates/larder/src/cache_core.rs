@@ -23,6 +23,7 @@ use self::{claims::Claims, counters::LocalCounters, switch::Switch};
 #[cfg(feature = "limit")]
 use crate::gcra::LocalLimits;
 use crate::{
+    adaptive::AdaptiveLifetimes,
     clock::{Clock, Moment},
     deferred_drop::DropDeferred,
     entry::{Entry, Freshness},
@@ -60,6 +61,7 @@ struct Inner {
     singleflight: Singleflight,
     turns: Arc<Turns>,
     pauses: RetryPauses,
+    adaptive: AdaptiveLifetimes,
     /// Raised by one when a computed value was stored, before its computation completes.
     stores: CachePadded<AtomicU64>,
     /// Whether it was said that a value had too many scopes.
@@ -164,6 +166,7 @@ impl CoreBuilder {
             singleflight: Singleflight::new(),
             turns: Arc::default(),
             pauses: RetryPauses::default(),
+            adaptive: AdaptiveLifetimes::default(),
             stores: CachePadded::default(),
             warned_too_wide: AtomicBool::new(false),
             name: OnceLock::new(),
@@ -340,6 +343,11 @@ impl Core {
     /// After failures in whose place old values are served.
     pub(crate) fn pauses(&self) -> &RetryPauses {
         &self.0.pauses
+    }
+
+    /// What is known of values whose lifetime is chosen.
+    pub(crate) fn adaptive(&self) -> &AdaptiveLifetimes {
+        &self.0.adaptive
     }
 
     pub(crate) fn singleflight(&self) -> &Singleflight {

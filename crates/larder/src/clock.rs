@@ -22,7 +22,6 @@ impl Moment {
     }
 
     /// This moment and `duration` less: this moment, if that is before the clock's first one.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for entries that come from elsewhere"))]
     pub(crate) fn before(self, duration: Duration) -> Self {
         Self(self.0.checked_sub(duration.min(LONGEST).into()).unwrap_or(self.0))
     }

@@ -6,7 +6,7 @@ use crate::{
     Cache, MemoryCache, TieredCache,
     error::{Kind, Result},
     redis::{OutOfTouch, RedisCache, RedisCacheBuilder},
-    wire::{Codec, Compression},
+    wire::{BuiltIn, Compression},
 };
 
 /// A cache as environment variables describe it: in process memory, or in two tiers where there is a Redis.
@@ -19,7 +19,7 @@ use crate::{
 /// | `REDIS_RETRY_ON_TIMEOUT` | `true`: start with Redis down, and connect when it is there; `false`: an error | `true` |
 /// | `LARDER_PREFIX` | what the keys in Redis begin with: one for each program | that of the URL (`?prefix=shop`), or `larder` |
 /// | `LARDER_CAPACITY` | how many entries are in memory | 10,000 |
-/// | `LARDER_CODEC` | `messagepack`, `json`, or `bincode` (with that feature) | `messagepack` |
+/// | `LARDER_CODEC` | `messagepack`, `json`, `postcard` or `bincode` (with those features) | `messagepack` |
 /// | `LARDER_COMPRESSION` | `none`, `lz4`, or `zstd` (with that feature) | `lz4` |
 /// | `LARDER_BYPASS_AFTER` | out of touch with Redis for this many seconds, serve nothing from memory | serve |
 ///
@@ -80,7 +80,7 @@ async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
         check("LARDER_PREFIX", &redis)?;
     }
     if let Some(codec) = codec {
-        redis = redis.codec(codec);
+        redis = redis.built_in_codec(codec);
     }
     if let Some(compression) = compression {
         redis = redis.compression(compression);
@@ -98,8 +98,12 @@ async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
     Ok(Box::new(TieredCache::new(memory, redis)))
 }
 
-const CODECS: [(&str, Codec); 3] =
-    [("messagepack", Codec::MessagePack), ("json", Codec::Json), ("bincode", Codec::Bincode)];
+const CODECS: [(&str, BuiltIn); 4] = [
+    ("messagepack", BuiltIn::MessagePack),
+    ("json", BuiltIn::Json),
+    ("postcard", BuiltIn::Postcard),
+    ("bincode", BuiltIn::Bincode),
+];
 
 const COMPRESSIONS: [(&str, Compression); 3] =
     [("none", Compression::None), ("lz4", Compression::Lz4), ("zstd", Compression::Zstd)];

@@ -6,6 +6,9 @@ pub mod choosing {}
 #[doc = include_str!("../docs/coming-from.md")]
 pub mod coming_from {}
 
+#[doc = include_str!("../docs/lifetimes.md")]
+pub mod lifetimes {}
+
 #[doc = include_str!("../docs/one-rule.md")]
 pub mod one_rule {}
 

@@ -20,6 +20,11 @@ pub(crate) const LONGEST: usize = 64 * 1024;
 /// Keys up to this many bytes are built without allocating.
 const ON_STACK: usize = 128;
 
+/// A digest of what serde sees of a value, for this process alone; none if it cannot be serialized.
+pub(crate) fn digest_of<T: serde::Serialize>(value: &T) -> Option<u64> {
+    digest::short(value).ok()
+}
+
 /// Whether a full key can be used.
 pub(crate) fn check(key: &str) -> crate::error::Result<()> {
     match key.len() {

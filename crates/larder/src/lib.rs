@@ -51,6 +51,7 @@
 //! | --- | --- |
 //! | annotate functions | [`#[cached]`](macro@cached), [`#[cached_many]`](macro@cached_many), [`#[invalidate]`](macro@invalidate), [`#[cache_put]`](macro@cache_put) |
 //! | decide what to cache, for how long, and how to name it | [choosing](guide::choosing) |
+//! | let larder choose for how long | [`Policy::adaptive`]; [how it does](guide::lifetimes) |
 //! | find what another cache's features are called here | [coming from another cache](guide::coming_from) |
 //! | decide how long values live | [`Policy`], and [`context()`] inside of a computation |
 //! | use a cache without macros | [`CacheExt`], on every [`Cache`]; [`Blocking`] for code that is not async, [`Local`] for values without serde |
@@ -63,6 +64,7 @@
 //! | group keys | [`Namespace`], [`Scope`] |
 //! | see what happens | [`CacheStats`]; [`Outcome`], of one call; [`Link`], of servers |
 //! | keep entries elsewhere | [`Storage`], and [`Cache`] beside it |
+//! | share them in another format | [`codec`], and [`Codec`] for one of your own |
 //!
 //! # Features
 //!
@@ -71,7 +73,8 @@
 //! | `redis` (default) | [`RedisCache`], [`TieredCache`], [`from_env`] |
 //! | `moka` (default) | [`Store::Moka`]: a memory cache whose entries moka keeps |
 //! | `tls` | TLS to Redis, by rustls with ring |
-//! | `bincode` | [`Codec::Bincode`] |
+//! | `postcard` | [`codec::Postcard`]: the fewest bytes |
+//! | `bincode` | [`codec::Bincode`] |
 //! | `zstd` | [`Compression::Zstd`] |
 //! | `limit` | [`limit`]: rate limits, in this process or for all through Redis, and [`#[limited]`](macro@limited) |
 //! | `write-behind` | `larder::write_behind`: writes that are acknowledged at once, and reach the database in batches |
@@ -79,6 +82,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod adaptive;
 mod block_on;
 mod cache;
 mod cache_core;
@@ -181,7 +185,10 @@ pub use self::{
     environment::from_env,
     redis::{OutOfTouch, RedisCache, RedisCacheBuilder, RedisInfo, RedisServerInfo, RedisWarning},
     tiered::TieredCache,
-    wire::{Codec, Compression},
+    wire::{
+        Compression,
+        codec::{self, Codec},
+    },
 };
 
 #[cfg(feature = "limit")]

@@ -1,6 +1,6 @@
 //! How long a value lives, and what happens at its end.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use crate::error::{Error, Kind, Result};
 
@@ -33,6 +33,8 @@ use crate::error::{Error, Kind, Result};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     pub(crate) ttl: Duration,
+    /// The longest, where the lifetime is chosen for each value; `ttl` is the shortest.
+    pub(crate) adaptive_to: Option<Duration>,
     pub(crate) jitter: f64,
     pub(crate) stale_while_revalidate: Duration,
     pub(crate) stale_if_error: Duration,
@@ -74,6 +76,7 @@ impl Policy {
     pub const fn ttl(ttl: Duration) -> Self {
         Self {
             ttl,
+            adaptive_to: None,
             jitter: 0.0,
             stale_while_revalidate: Duration::ZERO,
             stale_if_error: Duration::ZERO,
@@ -91,6 +94,15 @@ impl Policy {
             spawn: false,
             takeover_after: Self::TAKEOVER_AFTER,
         }
+    }
+
+    /// A value whose lifetime is chosen anew each time it is computed, between these bounds: see
+    /// [`PolicyBuilder::adaptive`].
+    #[must_use]
+    pub const fn adaptive(bounds: RangeInclusive<Duration>) -> Self {
+        let mut policy = Self::ttl(*bounds.start());
+        policy.adaptive_to = Some(*bounds.end());
+        policy
     }
 
     /// Sets every option there is.
@@ -127,9 +139,44 @@ pub struct PolicyBuilder {
 }
 
 impl PolicyBuilder {
-    /// How long the value is fresh. Required. Zero: it is not stored.
+    /// How long the value is fresh. Required, or [`adaptive`](Self::adaptive). Zero: it is not stored.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
+        self.policy.adaptive_to = None;
+        self
+    }
+
+    /// In place of `ttl`: chooses how long a value is fresh each time it is computed, between these bounds. Longer for what
+    /// computes slowly, changes seldom and is asked for often, by a formula that [the guide](crate::guide::lifetimes) gives
+    /// with what it was measured to bring; the first value under a key has the shortest, and none more than four times
+    /// that of the one before.
+    ///
+    /// A hit costs nothing for it: all is seen when a value is computed. Whether it changed is seen by a digest of what it
+    /// serializes to, of which eight bytes are kept; so computing costs one walk through the value more. A value without
+    /// serde ([`local`](crate::Local)), or that cannot be serialized, always has the shortest. What is invalidated before
+    /// its end does not count as a change: where all changes are announced, values live as long as they may.
+    ///
+    /// Each process sees what it computes itself, for the last 16,384 keys. [`insert`](crate::CacheExt::insert) and
+    /// [`touch`](crate::CacheExt::touch) use the shortest, a `None` `negative_ttl`, and what a computation decides about its
+    /// `ttl` goes before this. Not together with `idle`.
+    ///
+    /// ```
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # use larder::{Cache, CacheExt, MemoryCache, Policy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> larder::Result<()> {
+    /// # let cache = MemoryCache::new(100);
+    /// let seconds = Duration::from_secs;
+    /// let policy = Policy::builder().adaptive(seconds(30)..=seconds(3_600)).jitter(0.1).build()?;
+    /// let report = cache.get_or_compute("report", &policy, async || Ok::<_, Infallible>(7)).await;
+    /// assert_eq!(report, Ok(7));
+    /// assert!(cache.remaining_ttl("report").await.unwrap() <= Some(seconds(30)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn adaptive(mut self, bounds: RangeInclusive<Duration>) -> Self {
+        self.ttl = Some(*bounds.start());
+        self.policy.adaptive_to = Some(*bounds.end());
         self
     }
 
@@ -334,8 +381,8 @@ impl PolicyBuilder {
     ///
     /// # Errors
     ///
-    /// If `ttl` is missing, `jitter` or `refresh_ahead` is not between 0 and 1, or `idle` and `refresh_ahead` are given
-    /// together.
+    /// If `ttl` is missing, `jitter` or `refresh_ahead` is not between 0 and 1, the bounds of `adaptive` are zero or the
+    /// wrong way round, or `idle` is given together with `refresh_ahead` or `adaptive`.
     pub fn build(self) -> Result<Policy> {
         let ttl = self.ttl.ok_or_else(|| invalid("`ttl` is missing".into()))?;
         fraction("jitter", self.policy.jitter)?;
@@ -345,6 +392,18 @@ impl PolicyBuilder {
         if self.policy.idle.is_some() && self.policy.refresh_ahead.is_some() {
             let text = "`idle` ends a value's time, and `refresh_ahead` begins it anew: choose one of them";
             return Err(invalid(text.into()));
+        }
+        if let Some(longest) = self.policy.adaptive_to {
+            if ttl.is_zero() || longest < ttl {
+                let text = format!(
+                    "`adaptive` is from a shortest time above zero to a longest, not {ttl:?} to {longest:?}"
+                );
+                return Err(invalid(text));
+            }
+            if self.policy.idle.is_some() {
+                let text = "`idle` ends a value that is not asked for, and `adaptive` chooses when it ends: choose one of them";
+                return Err(invalid(text.into()));
+            }
         }
         Ok(Policy { ttl, ..self.policy })
     }

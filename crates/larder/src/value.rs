@@ -6,11 +6,12 @@ pub(crate) mod comparison;
 use std::{
     any::{Any, type_name},
     fmt,
+    marker::PhantomData,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{option_probe, stats::Group};
+use crate::{key, option_probe, stats::Group};
 
 /// What can be cached: `Clone + Send + Sync + Serialize + DeserializeOwned + 'static`, on every cache, so
 /// that growing from memory to a shared server changes one line.
@@ -80,14 +81,40 @@ pub struct ValueType {
     pub(crate) is_error: bool,
     /// How a message becomes an error that may be kept in place of such a value; none if none is wanted.
     pub(crate) error_transport: Option<&'static Transport>,
-    is_none: fn(&AnyValue) -> bool,
+    questions: &'static Questions,
     /// What is counted of it is counted under this.
     pub(crate) group: Group,
 }
 
+/// What a value of a type can be asked, whichever it is. In a table of its own: a [`ValueType`] is made for each hit.
+struct Questions {
+    is_none: fn(&AnyValue) -> bool,
+    /// A digest of what serde sees of it; none of a type without serde.
+    digest: fn(&AnyValue) -> Option<u64>,
+}
+
+static NONE: Questions = Questions { is_none: |_| false, digest: |_| None };
+
+struct OfValue<V>(PhantomData<V>);
+
+impl<V: Value> OfValue<V> {
+    const QUESTIONS: &'static Questions = &Questions {
+        is_none: |value| value.downcast_ref::<V>().is_some_and(option_probe::is_none),
+        digest: |value| key::digest_of(value.downcast_ref::<V>()?),
+    };
+}
+
+struct OfLocalValue<V>(PhantomData<V>);
+
+impl<V: LocalValue> OfLocalValue<V> {
+    const QUESTIONS: &'static Questions = &Questions {
+        is_none: |value| value.downcast_ref::<V>().is_some_and(option_probe::is_none_itself),
+        digest: |_| None,
+    };
+}
+
 impl ValueType {
     pub(crate) fn of<V: Value>(schema: Option<u32>) -> Self {
-        let is_none = |value: &AnyValue| value.downcast_ref::<V>().is_some_and(option_probe::is_none);
         Self {
             name: type_name::<V>(),
             schema,
@@ -95,14 +122,13 @@ impl ValueType {
             is_local: false,
             is_error: false,
             error_transport: None,
-            is_none,
+            questions: OfValue::<V>::QUESTIONS,
             group: Group::default(),
         }
     }
 
     /// Of values that stay in this process.
     pub(crate) fn local<V: LocalValue>(schema: Option<u32>) -> Self {
-        let is_none = |value: &AnyValue| value.downcast_ref::<V>().is_some_and(option_probe::is_none_itself);
         Self {
             name: type_name::<V>(),
             schema,
@@ -110,14 +136,13 @@ impl ValueType {
             is_local: true,
             is_error: false,
             error_transport: None,
-            is_none,
+            questions: OfLocalValue::<V>::QUESTIONS,
             group: Group::default(),
         }
     }
 
     /// Of entries that are wanted for all but their value, which becomes `()`.
     pub(crate) fn none() -> Self {
-        let is_none = |_: &AnyValue| false;
         Self {
             name: "no value",
             schema: None,
@@ -125,7 +150,7 @@ impl ValueType {
             is_local: false,
             is_error: false,
             error_transport: None,
-            is_none,
+            questions: &NONE,
             group: Group::default(),
         }
     }
@@ -137,13 +162,12 @@ impl ValueType {
 
     /// Of the errors that are kept in place of such values.
     pub(crate) fn of_errors(self) -> Self {
-        let (transport, is_none) = (self.error_transport, |_: &AnyValue| false);
         Self {
             name: "an error that is kept",
-            transport,
+            transport: self.error_transport,
             error_transport: None,
             is_error: true,
-            is_none,
+            questions: &NONE,
             ..self
         }
     }
@@ -153,9 +177,14 @@ impl ValueType {
         Self { group, ..self }
     }
 
+    /// A digest by which two values of this type are told apart, if it has one.
+    pub(crate) fn digest(&self, value: &AnyValue) -> Option<u64> {
+        (self.questions.digest)(value)
+    }
+
     /// Whether a value of this type is the `None` of an `Option`.
     pub(crate) fn is_none(&self, value: &AnyValue) -> bool {
-        (self.is_none)(value)
+        (self.questions.is_none)(value)
     }
 
     /// The type's name, as the compiler gives it: for people.

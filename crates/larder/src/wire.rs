@@ -5,7 +5,8 @@
 //! before it is checked, and whatever is not exactly what this build would accept is a [`Rejected`]: a
 //! miss, counted, and never a wrong value.
 
-mod codec;
+pub mod codec;
+mod codecs;
 mod compression;
 mod digest;
 mod fidelity;
@@ -35,14 +36,13 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
+pub use self::compression::Compression;
 #[cfg(feature = "inspect")]
 pub(crate) use self::show::json_text;
-pub use self::{codec::Codec, compression::Compression};
-use self::{
-    guard::DecodeBudget,
-    trace::{Fingerprint, Trace},
-};
+use self::{codec::AnyCodec, trace::Fingerprint};
 pub(crate) use self::{
+    codec::BuiltIn,
+    codecs::Codecs,
     header::{Envelope, Header, Remaining, Times},
     limits::Limits,
     reason::{Rejected, Unencodable},
@@ -51,10 +51,10 @@ pub(crate) use self::{
 use crate::{scope, value::comparison::Comparison};
 
 /// How values are written, and what is accepted when they are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Wire {
-    /// For writing. Any codec that this build has is read.
-    pub(crate) codec: Codec,
+    /// What is written, and what is read besides the codecs of larder that this build has.
+    pub(crate) codecs: Codecs,
     /// For writing. Any compression that this build has is read.
     pub(crate) compression: Compression,
     /// For both.
@@ -72,10 +72,20 @@ pub(crate) struct Decoded<V> {
 }
 
 impl Wire {
+    /// What is written.
+    pub(crate) fn codec(&self) -> &AnyCodec {
+        &self.codecs.writes
+    }
+
+    /// How many levels a value that is written may have.
+    pub(crate) fn levels(&self) -> usize {
+        self.codec().levels(&self.limits)
+    }
+
     /// For values that nest deeper, on a stack of [`Limits::STACK`].
     #[must_use]
-    pub(crate) fn deep(self) -> Self {
-        Self { limits: Limits { deepest: Limits::DEEPEST, ..self.limits }, ..self }
+    pub(crate) fn deep(&self) -> Self {
+        Self { limits: Limits { deepest: Limits::DEEPEST, ..self.limits }, ..self.clone() }
     }
 
     /// The message of a value, once it is sure that it is read as the value that it was made of. `schema` is the
@@ -128,7 +138,7 @@ impl Wire {
         }
         let head = header::length(envelope.scopes.len());
         let original = self.walk_original(value, comparison.is_none())?;
-        let message = self.payload(value, head).map_err(|reason| original.explained(self.codec, reason))?;
+        let message = self.payload(value, head).map_err(|reason| original.explained(self.codec(), reason))?;
         let fingerprint = self.read_back(value, &message[head..], &original, schema, comparison)?;
         let raw = (message.len() - head) as u32;
         let (mut message, compression) = self.compressed(message, head)?;
@@ -137,8 +147,13 @@ impl Wire {
         }
         let (front, payload) = message.split_at_mut(head);
         let fingerprint = fingerprint.number();
-        let payload =
-            header::Payload { codec: self.codec, compression, shape: fingerprint, raw, bytes: payload };
+        let payload = header::Payload {
+            codec: self.codec().number(),
+            compression,
+            shape: fingerprint,
+            raw,
+            bytes: payload,
+        };
         header::write(front, &payload, envelope);
         Ok(message)
     }
@@ -188,13 +203,12 @@ impl Wire {
     where
         V: DeserializeOwned + Serialize + 'static,
     {
-        let codec = header.codec;
+        let codec = self.codecs.of_number(header.codec)?;
         let expected = Fingerprint::from_number(header.shape);
-        let budget =
-            DecodeBudget::new(payload.len(), self.limits.deepest, Trace::new(schema, Some(expected)));
+        let budget = codec.budget(payload.len(), &self.limits, schema, Some(expected));
         let value: V = codec.decode(payload, &budget)?;
         let digest = match budget.trace.is_buffered() {
-            true => Some(self.fingerprint_digest(codec, &value).map_err(|_| Rejected::Shape)?),
+            true => Some(self.fingerprint_digest(&codec, &value).map_err(|_| Rejected::Shape)?),
             false => None,
         };
         match budget.trace.fingerprint(digest) == expected {
@@ -210,7 +224,7 @@ impl Wire {
         let mut bytes = Vec::with_capacity(head + 256);
         bytes.resize(head, 0);
         let mut writer = Bounded { bytes, end: head.saturating_add(limit), full: false };
-        match self.codec.encode(value, &mut writer) {
+        match self.codec().encode(value, &mut writer) {
             Err(_) if writer.full => Err(Unencodable::TooLarge { limit }),
             outcome => outcome.map(|()| writer.bytes),
         }
@@ -218,11 +232,11 @@ impl Wire {
 
     /// The fingerprint of a `V` in this payload, as far as it can be read.
     #[cfg(any(test, fuzzing))]
-    fn fingerprint<V>(&self, codec: Codec, payload: &[u8], schema: Option<u32>) -> u64
+    fn fingerprint<V>(&self, codec: &AnyCodec, payload: &[u8], schema: Option<u32>) -> u64
     where
         V: Serialize + DeserializeOwned + 'static,
     {
-        let budget = DecodeBudget::new(payload.len(), self.limits.deepest, Trace::new(schema, None));
+        let budget = codec.budget(payload.len(), &self.limits, schema, None);
         let value = codec.decode::<V>(payload, &budget).ok();
         let buffered = value.filter(|_| budget.trace.is_buffered());
         let digest = buffered.and_then(|value| self.fingerprint_digest(codec, &value).ok());

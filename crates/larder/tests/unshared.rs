@@ -11,17 +11,26 @@ use std::{
     time::Duration,
 };
 
-use larder::{Cache, CacheExt, Codec, MemoryCache, Policy, RedisCache, TieredCache, Value, cached};
+use larder::{
+    Cache, CacheExt, MemoryCache, Policy, RedisCache, RedisCacheBuilder, TieredCache, Value, cached, codec,
+};
 use larder_servers::RedisServer;
 use serde::{Deserialize, Serialize, Serializer, ser};
 
 const LONG: Policy = Policy::ttl(Duration::from_secs(600));
 
+/// Has a cache write with a codec.
+type With = fn(RedisCacheBuilder) -> RedisCacheBuilder;
+
+const JSON: With = |redis| redis.codec(codec::Json);
+const MESSAGE_PACK: With = |redis| redis.codec(codec::MessagePack);
+
 /// A cache as the first or the second process has it: what spells the server's address in another way knows as little
 /// of the other one as another process does.
-async fn process(server: &RedisServer, number: u8, codec: Codec) -> RedisCache {
+async fn process(server: &RedisServer, number: u8, with_codec: With) -> RedisCache {
     let url = server.url().replace("127.0.0.1", if number == 1 { "127.0.0.1" } else { "localhost" });
-    RedisCache::builder().url(url).codec(codec).deadline(Duration::from_secs(5)).connect().await.unwrap()
+    let redis = with_codec(RedisCache::builder().url(url));
+    redis.deadline(Duration::from_secs(5)).connect().await.unwrap()
 }
 
 fn with_memory(cache: &RedisCache) -> TieredCache {
@@ -100,7 +109,7 @@ async fn check_refusal<V: Value + Debug + PartialEq>(cache: &impl Cache, other: 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_stays_in_this_process_and_is_counted() {
     let server = RedisServer::start();
-    for codec in [Codec::MessagePack, Codec::Json] {
+    for codec in [MESSAGE_PACK, JSON] {
         let (a, b) = (process(&server, 1, codec).await, process(&server, 2, codec).await);
         check_refusal(&a, &b, &account()).await;
         check_refusal(&a, &b, &Price { cents: 7, currency: None }).await;
@@ -127,7 +136,7 @@ impl Serialize for Sealed {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_has_what_codec_and_type_said_as_its_source() {
     let server = RedisServer::start();
-    let cache = process(&server, 1, Codec::Json).await;
+    let cache = process(&server, 1, JSON).await;
     let by_pair = cache.insert("pairs", &ByPair([((1, 2), 3)].into()), LONG).await.unwrap_err();
     let page = cache.insert("page", &Page { items: vec![] }, LONG).await.unwrap_err();
     for (error, said) in [(by_pair, "key must be a string"), (page, "missing field `items`")] {
@@ -147,7 +156,7 @@ async fn an_error_has_what_codec_and_type_said_as_its_source() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_values_of_the_type_are_shared() {
     let server = RedisServer::start();
-    let (a, b) = (process(&server, 1, Codec::Json).await, process(&server, 2, Codec::Json).await);
+    let (a, b) = (process(&server, 1, JSON).await, process(&server, 2, JSON).await);
     let (empty, full) = (Page { items: vec![] }, Page { items: vec![1] });
     for round in 0..100 {
         let refused = a.insert(&format!("empty:{round}"), &empty, LONG).await;
@@ -164,7 +173,7 @@ async fn other_values_of_the_type_are_shared() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_always_refused_is_seldom_tried() {
     let server = RedisServer::start();
-    let cache = process(&server, 1, Codec::Json).await;
+    let cache = process(&server, 1, JSON).await;
     for _ in 0..200 {
         cache.insert("page", &Page { items: vec![] }, LONG).await.unwrap_err();
     }
@@ -187,7 +196,7 @@ async fn a_deep_value_is_shared() {
         (1..nodes).fold(end, |next, node| Node { next: Some(Box::new(next)), name: node.to_string() })
     };
     let server = RedisServer::start();
-    for (codec, most) in [(Codec::Json, 127), (Codec::MessagePack, 1_000)] {
+    for (codec, most) in [(JSON, 127), (MESSAGE_PACK, 1_000)] {
         let (a, b) = (process(&server, 1, codec).await, process(&server, 2, codec).await);
         a.insert("deep", &nested(most), LONG).await.unwrap();
         assert_eq!(b.get("deep").await.unwrap(), Some(nested(most)));
@@ -256,8 +265,8 @@ mod known_to_the_macros {
     #[tokio::test(flavor = "multi_thread")]
     async fn values_are_compared() {
         let server = RedisServer::start();
-        let a = process(&server, 1, Codec::MessagePack).await;
-        let b = process(&server, 2, Codec::MessagePack).await;
+        let a = process(&server, 1, MESSAGE_PACK).await;
+        let b = process(&server, 2, MESSAGE_PACK).await;
         CACHE.set(a.clone()).unwrap();
         assert_eq!(row(7).await.unwrap().score, 7);
         assert_eq!(row(0).await.unwrap().score, 0);
@@ -300,7 +309,7 @@ impl<'de> Deserialize<'de> for Null {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_that_serializes_like_a_none_is_a_value() {
     let server = RedisServer::start();
-    let (a, b) = (process(&server, 1, Codec::Json).await, process(&server, 2, Codec::Json).await);
+    let (a, b) = (process(&server, 1, JSON).await, process(&server, 2, JSON).await);
     a.insert("null", &Null, LONG).await.unwrap();
     assert_eq!(b.get("null").await.unwrap(), Some(Null));
     a.insert("none", &None::<u8>, LONG).await.unwrap();
@@ -316,7 +325,7 @@ async fn a_type_is_warned_of_once_with_the_field_and_the_mend() {
     }
     larder_warnings::listen();
     let server = RedisServer::start();
-    let cache = process(&server, 1, Codec::MessagePack).await;
+    let cache = process(&server, 1, MESSAGE_PACK).await;
     for key in ["a", "b", "c"] {
         cache.insert(key, &OfThisTest { secret: Some(1) }, LONG).await.unwrap_err();
     }
@@ -347,7 +356,7 @@ impl<'de> Deserialize<'de> for Moody {
 async fn what_is_refused_on_its_way_back_is_warned_of_once_and_counted() {
     larder_warnings::listen();
     let server = RedisServer::start();
-    let (a, b) = (process(&server, 1, Codec::Json).await, process(&server, 2, Codec::Json).await);
+    let (a, b) = (process(&server, 1, JSON).await, process(&server, 2, JSON).await);
     for key in ["a", "b", "c"] {
         a.insert(key, &Moody(1), LONG).await.unwrap();
     }
@@ -405,7 +414,7 @@ mod known_to_no_macro {
     #[tokio::test(flavor = "multi_thread")]
     async fn names_are_compared() {
         let server = RedisServer::start();
-        for codec in [Codec::MessagePack, Codec::Json] {
+        for codec in [MESSAGE_PACK, JSON] {
             let (a, b) = (process(&server, 1, codec).await, process(&server, 2, codec).await);
             is_refused(&a, &b, Written { id: 1, level: 0 }).await;
             is_refused(&a, &b, Asked { id: 1, note: None }).await;

@@ -9,12 +9,16 @@ use std::{
     time::Duration,
 };
 
-use larder::{CacheExt as _, Codec, MemoryCache, Policy, RedisCache, TieredCache, Value};
+use larder::{CacheExt as _, MemoryCache, Policy, RedisCache, RedisCacheBuilder, TieredCache, Value, codec};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 /// The codecs that both builds have.
-pub const CODECS: [(&str, Codec); 2] = [("MessagePack", Codec::MessagePack), ("JSON", Codec::Json)];
+pub const CODECS: [(&str, With); 2] =
+    [("MessagePack", |redis| redis.codec(codec::MessagePack)), ("JSON", |redis| redis.codec(codec::Json))];
+
+/// Has a cache write with a codec.
+pub type With = fn(RedisCacheBuilder) -> RedisCacheBuilder;
 
 type Json = serde_json::Value;
 
@@ -138,9 +142,9 @@ async fn all(order: &mut Order<'_>) -> larder::Result<()> {
 /// # Panics
 ///
 /// If the server is not there.
-pub async fn connect(url: &str, writer: &str, (name, codec): (&str, Codec)) -> TieredCache {
-    let redis = RedisCache::builder().url(url).prefix(format!("builds-{writer}-{name}")).codec(codec);
-    let redis = redis.deadline(Duration::from_secs(5)).connect().await.expect("the server is up");
+pub async fn connect(url: &str, writer: &str, (name, with_codec): (&str, With)) -> TieredCache {
+    let redis = RedisCache::builder().url(url).prefix(format!("builds-{writer}-{name}"));
+    let redis = with_codec(redis).deadline(Duration::from_secs(5)).connect().await.expect("the server is up");
     TieredCache::new(MemoryCache::new(1_000), redis)
 }
 

@@ -1,10 +1,16 @@
 //! The codecs that the rows are run with.
 
-use larder::Codec;
+use larder::{RedisCacheBuilder, codec};
+
+/// Has a cache write with a codec.
+pub type With = fn(RedisCacheBuilder) -> RedisCacheBuilder;
 
 /// Their names, in the order of a row's columns.
-pub const CODECS: [(&str, Codec); 3] =
-    [("MessagePack", Codec::MessagePack), ("JSON", Codec::Json), ("bincode", Codec::Bincode)];
+pub const CODECS: [(&str, With); 3] = [
+    ("MessagePack", |redis| redis.codec(codec::MessagePack)),
+    ("JSON", |redis| redis.codec(codec::Json)),
+    ("bincode", |redis| redis.codec(codec::Bincode)),
+];
 
 /// How many there are.
 pub const COUNT: usize = CODECS.len();

@@ -94,7 +94,7 @@ struct Point(u8, u8);
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_encoded_is_an_error_of_insert_alone() {
     let server = RedisServer::start();
-    let cache = tiered(Process::A.builder(&server).codec(larder::Codec::Json)).await;
+    let cache = tiered(Process::A.builder(&server).codec(larder::codec::Json)).await;
     let map = std::collections::BTreeMap::from([(Point(1, 2), 3)]);
     let refused = cache.insert("inserted", &map, long()).await.unwrap_err();
     assert!(refused.is_unencodable(), "{refused}");

@@ -31,7 +31,7 @@ struct Shown<'a> {
 
 #[derive(Serialize)]
 struct HeaderShown {
-    codec: &'static str,
+    codec: String,
     compression: &'static str,
     value_bytes: u64,
     stored_bytes: u64,

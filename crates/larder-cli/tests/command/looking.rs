@@ -1,8 +1,12 @@
 //! `status`, `keys`, `get`, `explain`, `largest`.
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
-use larder::{CacheExt, Codec, Compression, Policy, Scope};
+use larder::{
+    CacheExt, Compression, Policy, RedisCache, Scope,
+    codec::{self, Codec, CodecError},
+};
+use serde::{Serialize, de::DeserializeSeed};
 use serde_json::json;
 
 use crate::world::{World, policy, tagged};
@@ -117,18 +121,17 @@ fn what_cannot_be_read_is_said() {
 #[test]
 fn get_shows_header_and_value() {
     for world in both() {
-        let codecs = [
-            (Codec::MessagePack, Compression::Lz4),
-            (Codec::Json, Compression::None),
-            (Codec::Json, Compression::Zstd),
+        let caches: [(&str, RedisCache); 3] = [
+            ("MessagePack", world.cache_with(codec::MessagePack, Compression::Lz4)),
+            ("JSON", world.cache_with(codec::Json, Compression::None)),
+            ("JSON", world.cache_with(codec::Json, Compression::Zstd)),
         ];
-        for (codec, compression) in codecs {
-            let cache = world.cache_with(codec, compression);
+        for (codec, cache) in caches {
             world.fill(&cache, 7..8);
             let text = world.prints(&["get", "user:7", "--json"], 0);
-            assert!(text.contains(r#""value":{"name":"User 7","id":7}"#), "{codec:?}: {text}");
+            assert!(text.contains(r#""value":{"name":"User 7","id":7}"#), "{codec}: {text}");
             let get = &world.json(&["get", "user:7"], 0)[0];
-            assert_eq!(get["header"]["codec"], codec.name());
+            assert_eq!(get["header"]["codec"], codec);
             assert_eq!(get["header"]["fresh_ms"], 300_000);
             assert_eq!(get["header"]["scopes"].as_array().map(Vec::len), Some(2));
             let text = world.prints(&["get", "user:7"], 0);
@@ -139,14 +142,22 @@ fn get_shows_header_and_value() {
             let value = &world.json(&["get", "long"], 0)[0]["value"];
             assert_eq!(value.as_array().map(Vec::len), Some(3_000));
         }
-        let cache = world.cache_with(Codec::Bincode, Compression::None);
-        world.fill(&cache, 8..9);
-        let get = &world.json(&["get", "user:8"], 0)[0];
-        assert!(get["value"].is_null());
-        assert!(
-            get["value_problem"].as_str().is_some_and(|text| text.contains("bincode cannot be shown")),
-            "{get}"
-        );
+        let caches = [
+            ("bincode", world.cache_with(codec::Bincode, Compression::None)),
+            ("postcard", world.cache_with(codec::Postcard, Compression::None)),
+            ("codec 130", world.cache_with(OfAProgram, Compression::None)),
+        ];
+        for (codec, cache) in caches {
+            world.fill(&cache, 8..9);
+            let get = &world.json(&["get", "user:8"], 0)[0];
+            assert!(get["value"].is_null());
+            assert_eq!((&get["header"]["codec"], &get["served"]), (&json!(codec), &json!(true)));
+            assert_eq!(get["header"]["value_bytes"], 8, "{get}");
+            let problem = get["value_problem"].as_str().unwrap_or_default();
+            assert!(problem.contains(&format!("a value in {codec} cannot be shown")), "{get}");
+            let explained = &world.json(&["explain", "user:8"], 0)[0];
+            assert_eq!(explained["served"], true, "{explained}");
+        }
         let absent = world.run(&["get", "user:1000"]);
         assert_eq!(absent.status.code(), Some(1));
         assert!(String::from_utf8_lossy(&absent.stderr).contains("there is no entry of the key user:1000"));
@@ -241,7 +252,7 @@ fn stale_entries_and_those_of_a_lost_log() {
 #[test]
 fn the_largest_first() {
     for world in both() {
-        let cache = world.cache_with(Codec::MessagePack, Compression::None);
+        let cache = world.cache_with(codec::MessagePack, Compression::None);
         world.block_on(async {
             for (index, size) in [10, 5_000, 70_000, 300, 20_000].into_iter().enumerate() {
                 cache.insert(&format!("v:{index}"), &"x".repeat(size), policy()).await.expect("stored");
@@ -254,5 +265,34 @@ fn the_largest_first() {
         assert_eq!(world.json(&["largest"], 0).len(), 5);
         let text = world.prints(&["largest", "1"], 0);
         assert!(text.contains("68.4 KiB") || text.contains("68.5 KiB"), "{text}");
+    }
+}
+
+/// A program's codec: postcard under another number.
+struct OfAProgram;
+
+impl Codec for OfAProgram {
+    fn number(&self) -> u8 {
+        130
+    }
+
+    fn name(&self) -> &'static str {
+        "of a program"
+    }
+
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
+    fn encode<V: Serialize + ?Sized>(&self, value: &V, writer: impl Write) -> Result<(), CodecError> {
+        codec::Postcard.encode(value, writer)
+    }
+
+    fn decode<'de, S: DeserializeSeed<'de>>(
+        &self,
+        payload: &'de [u8],
+        seed: S,
+    ) -> Result<S::Value, CodecError> {
+        codec::Postcard.decode(payload, seed)
     }
 }

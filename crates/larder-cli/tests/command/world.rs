@@ -77,7 +77,7 @@ impl World {
         self.block_on(self.builder().connect()).expect("it connects")
     }
 
-    pub(crate) fn cache_with(&self, codec: Codec, compression: Compression) -> RedisCache {
+    pub(crate) fn cache_with(&self, codec: impl Codec, compression: Compression) -> RedisCache {
         let builder = self.builder().codec(codec).compression(compression);
         self.block_on(builder.connect()).expect("it connects")
     }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use larder::{Cache, Codec, MemoryCache, RedisCache, RedisCacheBuilder, TieredCache};
+use larder::{Cache, MemoryCache, RedisCache, RedisCacheBuilder, TieredCache, codec};
 use larder_http::HttpCache;
 use larder_servers::RedisServer;
 use tokio::task::JoinSet;
@@ -35,26 +35,32 @@ pub(crate) enum Tiers {
     Tiered,
 }
 
+/// Has a cache write with a codec.
+pub(crate) type With = fn(RedisCacheBuilder) -> RedisCacheBuilder;
+
+pub(crate) const MESSAGE_PACK: With = |redis| redis.codec(codec::MessagePack);
+pub(crate) const JSON: With = |redis| redis.codec(codec::Json);
+
 /// What a node is made of.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kind {
     pub(crate) framework: Framework,
     pub(crate) tiers: Tiers,
-    pub(crate) codec: Codec,
+    pub(crate) codec: With,
 }
 
 impl Kind {
     pub(crate) const ALL: &[Self] = &[
-        Self { framework: Framework::Axum, tiers: Tiers::Tiered, codec: Codec::MessagePack },
-        Self { framework: Framework::Axum, tiers: Tiers::Bare, codec: Codec::Json },
+        Self { framework: Framework::Axum, tiers: Tiers::Tiered, codec: MESSAGE_PACK },
+        Self { framework: Framework::Axum, tiers: Tiers::Bare, codec: JSON },
         #[cfg(feature = "actix")]
-        Self { framework: Framework::Actix, tiers: Tiers::Tiered, codec: Codec::Json },
+        Self { framework: Framework::Actix, tiers: Tiers::Tiered, codec: JSON },
         #[cfg(feature = "actix")]
-        Self { framework: Framework::Actix, tiers: Tiers::Bare, codec: Codec::MessagePack },
+        Self { framework: Framework::Actix, tiers: Tiers::Bare, codec: MESSAGE_PACK },
     ];
 
     pub(crate) async fn store(self, redis: RedisCacheBuilder) -> Arc<dyn Cache> {
-        let redis = redis.codec(self.codec).connect().await.unwrap();
+        let redis = (self.codec)(redis).connect().await.unwrap();
         match self.tiers {
             Tiers::Bare => Arc::new(redis),
             Tiers::Tiered => Arc::new(TieredCache::new(MemoryCache::new(1000), redis)),

@@ -2,13 +2,12 @@
 
 use std::ops::Range;
 
-use larder::Codec;
 use larder_http::HttpCache;
 use larder_servers::RedisServer;
 use serde_json::{Value, json};
 
 use crate::{
-    nodes::{Kind, Tiers, patient},
+    nodes::{JSON, Kind, MESSAGE_PACK, Tiers, With, patient},
     support::{Said, TestClock, client::get, handler, servers::Framework},
 };
 
@@ -18,7 +17,7 @@ const KEY: &str = "larder:e:http:example.com:empty:@:-:v";
 const SHAPE: Range<usize> = 24..32;
 
 /// The entry of a stored response, as it is on the server.
-async fn stored_entry(codec: Codec) -> Vec<u8> {
+async fn stored_entry(codec: With) -> Vec<u8> {
     let redis = RedisServer::start();
     let kind = Kind { framework: Framework::Axum, tiers: Tiers::Bare, codec };
     let clock = TestClock::new();
@@ -42,14 +41,14 @@ async fn stored_entry(codec: Codec) -> Vec<u8> {
 /// stored response a miss.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_type_has_the_fingerprint_that_it_always_had() {
-    let entry = stored_entry(Codec::MessagePack).await;
+    let entry = stored_entry(MESSAGE_PACK).await;
     let hex: String = entry[SHAPE].iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, "35de8dce5a443a97");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_payload_has_the_fields_that_it_always_had() {
-    let entry = stored_entry(Codec::Json).await;
+    let entry = stored_entry(JSON).await;
     let payload = usize::from(u16::from_be_bytes([entry[8], entry[9]]));
     let mut stored: Value = serde_json::from_slice(&entry[payload..]).unwrap();
     // The time on the server, and a random number.

@@ -64,6 +64,11 @@ pub(super) fn path(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed
 
 pub(super) fn time(name: Ident, input: ParseStream<'_>, example: &str, of: Macro) -> Parsed<Time> {
     equals(&name, input, example)?;
+    time_of(name, input, example, of)
+}
+
+/// What is behind the `=`.
+pub(super) fn time_of(name: Ident, input: ParseStream<'_>, example: &str, of: Macro) -> Parsed<Time> {
     let expr: Expr = input.parse()?;
     let span = expr.span();
     let value = Time::from_expr(expr)?;

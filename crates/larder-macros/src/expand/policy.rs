@@ -43,6 +43,7 @@ fn options(private: &TokenStream, policy: &Policy, function: &Function) -> Token
         }
     }
     let times = [
+        ("adaptive_to", &policy.adaptive_to),
         ("stale_while_revalidate", &policy.stale_while_revalidate),
         ("stale_if_error", &policy.stale_if_error),
         ("negative_ttl", &policy.negative_ttl),

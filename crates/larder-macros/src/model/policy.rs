@@ -13,6 +13,7 @@ use crate::template::{Purpose, Template};
 /// How long a value lives.
 pub(crate) struct Policy {
     pub(crate) ttl: Time,
+    pub(crate) adaptive_to: Option<Time>,
     pub(crate) jitter: Option<Fraction>,
     pub(crate) stale_while_revalidate: Option<Time>,
     pub(crate) stale_if_error: Option<Time>,
@@ -49,6 +50,7 @@ pub(super) fn policy(args: &mut Args, of: Macro, function: &Function, errors: &m
         errors.push(attribute_span(), message);
     }
     without_effect::check_idle(args, errors);
+    without_effect::check_adaptive(args, errors);
     let needs_option = args.negative_ttl.as_ref().map(|given| given.name.span());
     // An entry that `#[cache_put]` stores is read by another function, which may return a `Result`.
     let needs_result = match &args.stale_if_error {
@@ -62,6 +64,7 @@ pub(super) fn policy(args: &mut Args, of: Macro, function: &Function, errors: &m
     };
     Some(Policy {
         ttl: time(args.ttl.take()?),
+        adaptive_to: args.adaptive_to.take().map(time),
         jitter: args.jitter.take().map(|given| given.value),
         stale_while_revalidate: args.stale_while_revalidate.take().map(time),
         stale_if_error: args.stale_if_error.take().map(time),

@@ -6,8 +6,16 @@ use crate::function::Function;
 use crate::tokens;
 
 /// What takes a task, a timer or a server, none of which a thread has.
-const NEEDS_ASYNC: [&str; 7] =
-    ["stale_while_revalidate", "refresh_ahead", "timeout", "deadline", "spawn", "takeover_after", "lock"];
+const NEEDS_ASYNC: [&str; 8] = [
+    "stale_while_revalidate",
+    "refresh_ahead",
+    "timeout",
+    "deadline",
+    "spawn",
+    "takeover_after",
+    "lock",
+    "adaptive",
+];
 
 /// Reports options of `#[cached]` that a function which is not async cannot have.
 pub(super) fn check_blocking(args: &Args, function: &Function, errors: &mut Errors) {
@@ -17,6 +25,7 @@ pub(super) fn check_blocking(args: &Args, function: &Function, errors: &mut Erro
     for option in NEEDS_ASYNC {
         let Some(span) = args.span_of(option) else { continue };
         let why = match option {
+            "adaptive" => "its values need no serde, by which it would be seen that one changed",
             "lock" => "other processes are not asked for its values",
             "deadline" => "its body cannot be left half way",
             "takeover_after" => "its body cannot be left half way",
@@ -34,6 +43,13 @@ pub(super) fn check_blocking(args: &Args, function: &Function, errors: &mut Erro
 /// Reports what `local` makes useless, or cannot be switched off.
 pub(super) fn check_local(args: &Args, function: &Function, errors: &mut Errors) {
     let Some(local) = &args.local else { return };
+    if let Some(adaptive) = args.adaptive_to.as_ref().filter(|_| local.value) {
+        errors.push(
+            adaptive.name.span(),
+            "a `local` value needs no serde, by which it would be seen that one changed, so that all would live shortest: \
+             write one length of time, or remove `local`",
+        );
+    }
     if function.is_blocking() && !local.value {
         errors.push(
             local.name.span(),
@@ -103,6 +119,17 @@ pub(super) fn check_cache_err(args: &Args, errors: &mut Errors) {
             stale_if_error.name.span(),
             "`cache_err` keeps each error in place of the old result, so that `stale_if_error` has none to serve: say \
              which errors are kept (`cache_err_if = |error| error.is_not_found()`), or remove `stale_if_error`",
+        );
+    }
+}
+
+/// Reports an `adaptive` that another option contradicts.
+pub(super) fn check_adaptive(args: &Args, errors: &mut Errors) {
+    let Some(adaptive) = &args.adaptive_to else { return };
+    if args.attempted("idle") {
+        errors.push(
+            adaptive.name.span(),
+            "`idle` ends a result that is not asked for, and `adaptive` chooses when it ends: choose one of them",
         );
     }
 }

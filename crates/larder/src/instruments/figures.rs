@@ -118,7 +118,7 @@ fn of_function(function: &FunctionStats, each: &mut Each<'_>) {
             ("key_refused", stats.refused_keys),
         ],
     );
-    let by_type = stats.shared_unreadable + stats.shared_other_shape;
+    let named = stats.shared_unreadable + stats.shared_other_shape + stats.shared_other_codec;
     met(
         each,
         &NOT_SERVED,
@@ -127,7 +127,8 @@ fn of_function(function: &FunctionStats, each: &mut Each<'_>) {
             ("invalidated", stats.invalidated_reads),
             ("other_type", stats.type_mismatches + stats.shared_other_shape),
             ("unreadable", stats.shared_unreadable),
-            ("damaged", stats.shared_rejected.saturating_sub(by_type)),
+            ("other_codec", stats.shared_other_codec),
+            ("damaged", stats.shared_rejected.saturating_sub(named)),
         ],
     );
 }

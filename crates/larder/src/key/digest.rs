@@ -1,7 +1,10 @@
 //! `<value:md5>` and `<value:hash>`: digests of a value's [encoding](super::encoding), the same for equal values
 //! in every process.
 
+use std::{hash::BuildHasher, sync::LazyLock};
+
 use arrayvec::ArrayString;
+use foldhash::quality::RandomState;
 use md5::Md5;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -27,6 +30,14 @@ pub(super) fn md5<T: Serialize + ?Sized>(value: &T) -> Result<Text, Unserializab
         }
     }
     Ok(digits)
+}
+
+/// A short one for two values that meet in one process, which no stranger can choose so that they agree: there is a
+/// secret of the process in it.
+pub(super) fn short<T: Serialize + ?Sized>(value: &T) -> Result<u64, Unserializable> {
+    static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+    let encoded = encoding::encode(value)?;
+    Ok(SECRET.hash_one(&encoded[..]))
 }
 
 /// The first 160 bits of the value's SHA-256, as 32 characters of base 32: as short as an MD5, and finding two

@@ -28,6 +28,12 @@ impl Options {
         Self(Policy::ttl(ttl))
     }
 
+    /// With a `ttl` that is chosen for each value, from that of [`new`](Self::new) to this one.
+    pub fn adaptive_to(mut self, longest: Duration) -> Self {
+        self.0.adaptive_to = Some(longest);
+        self
+    }
+
     /// See [`PolicyBuilder`](crate::PolicyBuilder) for this and all that follow.
     pub fn jitter(mut self, fraction: f64) -> Self {
         self.0.jitter = fraction;

@@ -8,6 +8,7 @@ use std::{
 
 use super::request::Request;
 use crate::{
+    adaptive::Computed,
     block_on::block_on,
     cache::Cache,
     dependencies::{self, Frame, PassOn},
@@ -233,12 +234,25 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         (replaces, took): (bool, Duration),
     ) -> (Entry, bool) {
         let absent = || self.wanted.of.is_none(value);
-        let lifetime = frame.decisions().ttl.unwrap_or_else(|| self.policy.lifetime(absent()));
+        let chosen = || match self.policy.adaptive_to {
+            Some(_) if !absent() => self.adaptive_lifetime(value, took),
+            _ => self.policy.lifetime(absent()),
+        };
+        let lifetime = frame.decisions().ttl.unwrap_or_else(chosen);
         let value = || Box::new(value.clone()) as Box<AnyValue>;
         let decided = frame.decisions().ttl.is_some() && self.policy.idle.is_some();
         let unprolonged = decided.then(|| Policy { idle: None, ..self.policy.clone() });
         let policy = unprolonged.as_ref().unwrap_or(self.policy);
         self.entry_with((value, self.wanted.of), (lifetime, policy), frame, (replaces, took))
+    }
+
+    /// How long a value is to live that took so long.
+    #[cold]
+    fn adaptive_lifetime<V: LocalValue>(&self, value: &V, took: Duration) -> Duration {
+        let core = self.core();
+        // A `Serialize` of the user's runs in here.
+        let digest = panic_guard::contain(|| self.wanted.of.digest(value)).flatten();
+        core.adaptive().choose(self.hash, Computed { now: core.now(), took, digest }, self.policy)
     }
 
     /// The same of an error, if it is one that is kept.

@@ -248,6 +248,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     where
         S: Sharing<E>,
     {
+        if let (Some(_), Some((entry, _))) = (self.policy.adaptive_to, &found) {
+            let life = entry.0.life();
+            self.core().adaptive().found(self.hash, life.refresh_due, life.ttl_end);
+        }
         match found {
             Some((entry, Freshness::Fresh)) => {
                 if let Some(answer) = self.answer(&entry) {

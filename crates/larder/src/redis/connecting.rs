@@ -43,13 +43,13 @@ impl RedisCacheBuilder {
     ///
     /// If a setting is wrong.
     pub fn connect_lazily(self) -> Result<RedisCache> {
-        let settings = self.settings;
+        let settings = self.settings.clone();
         settings.check()?;
         let config = Arc::new(self.config()?);
         if !config.has_own_prefix {
             warn_of_default_prefix();
         }
-        let log = log_connector::open_log(&config, settings);
+        let log = log_connector::open_log(&config, &settings);
         // What one cache on this log finds out, all of them know.
         let findings = log.findings().clone();
         let config = Arc::new(Config { findings: findings.clone(), ..Config::clone(&config) });

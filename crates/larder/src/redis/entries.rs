@@ -123,6 +123,9 @@ impl Remote {
                 if rejected == Rejected::Shape {
                     core.count_in(of.group, |counters| &counters.shared_other_shape);
                 }
+                if matches!(rejected, Rejected::Codec(_)) {
+                    core.count_in(of.group, |counters| &counters.shared_other_codec);
+                }
                 if rejected.is_by_type() {
                     core.count_in(of.group, |counters| &counters.shared_unreadable);
                 }
@@ -141,6 +144,7 @@ impl Remote {
         message: Vec<u8>,
     ) -> Result<Option<Entry>, Rejected> {
         let header = Header::parse(&message, &self.wire.limits)?;
+        self.wire.codecs.of_number(header.codec)?;
         let envelope = &header.envelope;
         if !envelope.scopes.contains(&ScopeHash::key(at.key)) {
             return Err(Rejected::Header);
@@ -159,7 +163,7 @@ impl Remote {
         };
         let (header, (value, value_type)) = match here {
             Err(Rejected::TooDeep) => {
-                let wire = self.wire;
+                let wire = self.wire.clone();
                 let decode = move |wire: &Wire| {
                     let value = decode(of, wire, &header, &message)?;
                     Ok((header.clone(), value))
@@ -319,19 +323,19 @@ impl Remote {
     async fn encode(&self, entry: &Entry, epoch: Epoch, now: (Moment, u64)) -> Result<Vec<u8>, Unencodable> {
         let small = Wire {
             limits: Limits { largest_raw: LARGE.min(self.wire.limits.largest_raw), ..self.wire.limits },
-            ..self.wire
+            ..self.wire.clone()
         };
         if self.unshareable.postpones(entry.0.hash) {
             return Err(Unencodable::Postponed);
         }
-        let limit = self.wire.limits.deepest;
+        let limit = self.wire.levels();
         let is_too_deep = move |reason: &Unencodable| {
             // Not the codec's own limit, for which a larger stack is no help.
             matches!(*reason, Unencodable::TooDeep { limit: reached, .. } if reached == limit)
         };
         let message = match small.message(entry, epoch, now) {
             Err(reason) if matches!(reason, Unencodable::TooLarge { .. }) || is_too_deep(&reason) => {
-                let (wire, entry) = (self.wire, entry.clone());
+                let (wire, entry) = (self.wire.clone(), entry.clone());
                 apart(move || match wire.message(&entry, epoch, now) {
                     Err(reason) if is_too_deep(&reason) => {
                         on_large_stack(|| wire.deep().message(&entry, epoch, now)).unwrap_or(Err(reason))

@@ -14,7 +14,7 @@ use super::{
 use crate::epoch::LocalOrder;
 
 /// The log of all caches with this prefix on these servers.
-pub(super) fn open_log(config: &Arc<Config>, settings: Settings) -> Arc<Log> {
+pub(super) fn open_log(config: &Arc<Config>, settings: &Settings) -> Arc<Log> {
     /// Longer than a caller waits: no caller does here.
     const PATIENCE: Duration = Duration::from_secs(1);
 

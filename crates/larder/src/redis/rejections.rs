@@ -110,8 +110,14 @@ fn mend(reason: Rejected) -> &'static str {
     match reason {
         Rejected::Magic => "give larder a prefix of its own: another program writes under these keys",
         Rejected::Version => "let all processes run the same release of larder",
-        Rejected::Codec => {
-            "build this process with the feature of the codec that the others write with (bincode), or let them write \
+        Rejected::Codec(3) => {
+            "build this process with larder's feature `bincode`, or let the others write with another codec"
+        }
+        Rejected::Codec(4) => {
+            "build this process with larder's feature `postcard`, or let the others write with another codec"
+        }
+        Rejected::Codec(_) => {
+            "tell this cache of the codec that the others write with, by `RedisCacheBuilder::also_reads`, or let them write \
              with another one"
         }
         Rejected::Compression => {

@@ -31,7 +31,7 @@ impl OutOfTouch {
 const LEASE_LIFETIMES: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);
 
 /// The part of a [`RedisCacheBuilder`](super::RedisCacheBuilder) that is not about connections.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) wire: Wire,
     pub(super) scope_slots: usize,
@@ -53,11 +53,12 @@ impl Default for Settings {
 impl Settings {
     /// What a builder cannot check by its types.
     pub(super) fn check(&self) -> Result<()> {
-        let Wire { codec, compression, .. } = self.wire;
-        let missing = [(codec.is_available(), codec.name()), (compression.is_available(), "zstd")];
-        if let Some((_, name)) = missing.into_iter().find(|(available, _)| !available) {
-            let text = format!("{name} needs larder's feature `{name}`, which is not enabled");
-            return Err(Kind::configuration(text).into());
+        if let Some(fault) = self.wire.codecs.fault() {
+            return Err(Kind::configuration(fault).into());
+        }
+        if !self.wire.compression.is_available() {
+            let text = "zstd needs larder's feature `zstd`, which is not enabled";
+            return Err(Kind::configuration(text.to_owned()).into());
         }
         if !LEASE_LIFETIMES.contains(&self.lease_lifetime) {
             let text = format!("lease_lifetime is {:?}; 100 ms to a day are allowed", self.lease_lifetime);

@@ -117,6 +117,8 @@ counters! {
     shared_unreadable,
     /// Those of them that are of another type, or of another version of their type.
     shared_other_shape,
+    /// Those of them that are in a codec that this process does not know: see [`larder::codec`](mod@crate::codec).
+    shared_other_codec,
     /// Reads and writes on a shared server that failed, or were not tried while it could not be reached.
     shared_failures,
     /// Those of them that the server answered with an error.

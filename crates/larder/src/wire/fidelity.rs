@@ -12,12 +12,11 @@ use std::cell::RefCell;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Codec, Unencodable, Wire,
-    guard::DecodeBudget,
+    AnyCodec, BuiltIn, Unencodable, Wire,
     names::{OneSided, Written},
     path::Paths,
     probe::AliasProbe,
-    trace::{AskedFields, Fingerprint, Trace},
+    trace::{AskedFields, Fingerprint},
     walk::{NoDigest, Walk},
 };
 use crate::value::comparison::{Comparison, Evidence};
@@ -31,7 +30,7 @@ pub(super) struct Original {
 
 impl Original {
     /// Tells a codec's own limit from other reasons.
-    pub(super) fn explained(&self, codec: Codec, reason: Unencodable) -> Unencodable {
+    pub(super) fn explained(&self, codec: &AnyCodec, reason: Unencodable) -> Unencodable {
         match (codec.deepest(), reason) {
             (Some(limit), Unencodable::Codec { .. } | Unencodable::Unreadable { .. })
                 if self.levels > limit =>
@@ -51,21 +50,18 @@ impl Wire {
         value: &V,
         names: bool,
     ) -> Result<Original, Unencodable> {
-        let mut walk =
-            Walk::new(self.codec.is_human_readable(), self.limits.deepest, self.limits.largest_raw);
+        let mut walk = Walk::new(self.codec().is_human_readable(), self.levels(), self.limits.largest_raw);
         walk.written = names.then(Written::default);
         let digest = walk.digest(value).map_err(|none| self.no_digest(none))?;
-        let levels = self.limits.deepest - walk.least_levels();
+        let levels = self.levels() - walk.least_levels();
         Ok(Original { digest, walk, levels })
     }
 
     fn no_digest(&self, none: NoDigest) -> Unencodable {
         match none {
-            NoDigest::TooDeep => {
-                Unencodable::TooDeep { codec: self.codec.name(), limit: self.limits.deepest }
-            }
+            NoDigest::TooDeep => Unencodable::TooDeep { codec: self.codec().name(), limit: self.levels() },
             NoDigest::TooLarge => Unencodable::TooLarge { limit: self.limits.largest_raw },
-            NoDigest::Refused(refused) => Unencodable::by_codec(self.codec.name(), refused),
+            NoDigest::Refused(refused) => Unencodable::by_codec(self.codec().name(), refused),
         }
     }
 
@@ -81,15 +77,15 @@ impl Wire {
     where
         V: Serialize + DeserializeOwned + 'static,
     {
-        let codec = self.codec;
-        let mut budget = DecodeBudget::new(payload.len(), self.limits.deepest, Trace::new(schema, None));
+        let codec = self.codec();
+        let mut budget = codec.budget(payload.len(), &self.limits, schema, None);
         budget.said = Some(RefCell::default());
         let back: V = codec.decode(payload, &budget).map_err(|_| {
             let said = budget.said.take().and_then(RefCell::into_inner);
             original.explained(codec, Unencodable::unreadable(codec.name(), said))
         })?;
 
-        let digest = Walk::new(codec.is_human_readable(), self.limits.deepest, usize::MAX).digest(&back);
+        let digest = Walk::new(codec.is_human_readable(), self.levels(), usize::MAX).digest(&back);
         if digest != Ok(original.digest) {
             return Err(self.changed(value, &back, Evidence::Serialized));
         }
@@ -106,14 +102,18 @@ impl Wire {
     }
 
     /// What stands for a value in a fingerprint, where its trace is not enough.
-    pub(super) fn fingerprint_digest<V: Serialize>(&self, codec: Codec, value: &V) -> Result<u64, NoDigest> {
-        Walk::for_fingerprint(codec.is_human_readable(), self.limits.deepest).digest(value)
+    pub(super) fn fingerprint_digest<V: Serialize>(
+        &self,
+        codec: &AnyCodec,
+        value: &V,
+    ) -> Result<u64, NoDigest> {
+        Walk::for_fingerprint(codec.is_human_readable(), codec.levels(&self.limits)).digest(value)
     }
 
     /// Finds where the two values differ.
     fn changed<V: Serialize>(&self, value: &V, back: &V, evidence: Evidence) -> Unencodable {
         let paths = |value: &V| {
-            let mut walk = Walk::new(self.codec.is_human_readable(), self.limits.deepest, usize::MAX);
+            let mut walk = Walk::new(self.codec().is_human_readable(), self.levels(), usize::MAX);
             walk.paths = Some(Paths::default());
             let _ = walk.digest(value);
             walk.paths.unwrap_or_default()
@@ -122,7 +122,7 @@ impl Wire {
             Evidence::Serialized => paths(value).first_difference(&paths(back)),
             Evidence::Compared | Evidence::Shown => None,
         };
-        Unencodable::Changed { codec: self.codec.name(), at, evidence }
+        Unencodable::Changed { codec: self.codec().name(), at, evidence }
     }
 
     /// Compares the names that both sides know.
@@ -163,13 +163,16 @@ impl Wire {
     where
         V: Serialize + DeserializeOwned,
     {
-        // bincode writes no names.
-        let codec = if self.codec == Codec::Bincode { Codec::MessagePack } else { self.codec };
+        // Not all others write names.
+        let codec = match self.codec() {
+            AnyCodec::BuiltIn(BuiltIn::Json) => BuiltIn::Json.into(),
+            _ => AnyCodec::from(BuiltIn::MessagePack),
+        };
         let mut payload = Vec::new();
         if codec.encode(value, &mut payload).is_err() {
             return false;
         }
-        let mut budget = DecodeBudget::new(payload.len(), self.limits.deepest, Trace::new(None, None));
+        let mut budget = codec.budget(payload.len(), &self.limits, None, None);
         budget.probe = Some(AliasProbe::new(fields, name));
         let _ = codec.decode::<V>(&payload, &budget);
         budget.probe.is_some_and(|probe| probe.is_alias())

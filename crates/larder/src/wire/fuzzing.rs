@@ -5,7 +5,7 @@ use std::{fmt::Debug, time::Duration};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Codec, Compression, Decoded, Envelope, Header, Limits, Times, Unencodable, Wire,
+    AnyCodec, BuiltIn, Compression, Decoded, Envelope, Header, Limits, Times, Unencodable, Wire,
     digest::Walk,
     header::{self, Payload},
 };
@@ -38,12 +38,12 @@ fn check_header(message: &[u8]) {
 
 /// Reads a payload in a message that is right in all else; `raw` is what it claims to decompress to. What
 /// is accepted can be written again, and is then the same.
-pub fn decode<V>(codec: Codec, compression: Compression, raw: u32, payload: &[u8])
+pub fn decode<V>(codec: u8, compression: Compression, raw: u32, payload: &[u8])
 where
     V: Serialize + DeserializeOwned + 'static,
 {
     let raw = if compression == Compression::None { payload.len() as u32 } else { raw };
-    let shape = Wire::default().fingerprint::<V>(codec, payload, None);
+    let shape = Wire::default().fingerprint::<V>(&built_in(codec), payload, None);
     let envelope = envelope();
     let mut message = vec![0; header::length(envelope.scopes.len())];
     header::write(&mut message, &Payload { codec, compression, shape, raw, bytes: payload }, &envelope);
@@ -54,17 +54,17 @@ where
 }
 
 /// Writes a value and reads it back: it is the same, or was not written at all.
-pub fn round_trip<V>(codec: Codec, compression: Compression, value: &V)
+pub fn round_trip<V>(codec: u8, compression: Compression, value: &V)
 where
     V: Serialize + DeserializeOwned + 'static,
 {
-    let wire = Wire { codec, compression, ..Wire::default() };
+    let wire = Wire { codecs: built_in(codec).into(), compression, ..Wire::default() };
     let envelope = envelope();
     match wire.encode(value, &envelope, Some(1)) {
         Ok(message) => match Wire::default().decode::<V>(&message, Some(1)) {
             Ok(Decoded { value: back, envelope: read }) => {
                 let digest = |value: &V| {
-                    Walk::new(codec.is_human_readable(), Limits::DEEPEST, usize::MAX).digest(value)
+                    Walk::new(wire.codec().is_human_readable(), Limits::DEEPEST, usize::MAX).digest(value)
                 };
                 assert_eq!(digest(value), digest(&back), "another value came back");
                 assert_eq!(read, envelope);
@@ -77,11 +77,11 @@ where
 
 /// Writes a value and reads it back, where nothing but the rules for types that nothing compares decides: if it was
 /// written at all, it is the same to its `Debug`.
-pub fn faithful<V>(codec: Codec, value: &V)
+pub fn faithful<V>(codec: u8, value: &V)
 where
     V: Serialize + DeserializeOwned + Debug + 'static,
 {
-    let wire = Wire { codec, compression: Compression::None, ..Wire::default() };
+    let wire = Wire { codecs: built_in(codec).into(), compression: Compression::None, ..Wire::default() };
     if let Ok(message) = wire.encode(value, &envelope(), None) {
         let back: Decoded<V> = wire.decode(&message, None).expect("what was written can be read");
         assert_eq!(format!("{value:?}"), format!("{:?}", back.value), "another value came back");
@@ -90,18 +90,23 @@ where
 
 /// Writes a value in one build, and reads it in another one, in which the type has changed: if it is taken for a
 /// value of that build's type, it says of itself what it said before.
-pub fn builds<Old, New>(codec: Codec, value: &Old)
+pub fn builds<Old, New>(codec: u8, value: &Old)
 where
     Old: Serialize + DeserializeOwned + Debug + 'static,
     New: Serialize + DeserializeOwned + Debug + 'static,
 {
-    let wire = Wire { codec, compression: Compression::None, ..Wire::default() };
+    let wire = Wire { codecs: built_in(codec).into(), compression: Compression::None, ..Wire::default() };
     let Ok(message) = wire.encode(value, &envelope(), None) else { return };
     if let Ok(read) = wire.decode::<New>(&message, None) {
-        let walk = || Walk::for_fingerprint(codec.is_human_readable(), Limits::DEEPEST);
+        let walk = || Walk::for_fingerprint(wire.codec().is_human_readable(), Limits::DEEPEST);
         let read = read.value;
         assert_eq!(walk().digest(value), walk().digest(&read), "{value:?} was read as {read:?}");
     }
+}
+
+/// The codec of larder's that has this number.
+fn built_in(number: u8) -> AnyCodec {
+    BuiltIn::from_number(number).expect("it is one of larder's").into()
 }
 
 fn envelope() -> Envelope {

@@ -2,7 +2,7 @@
 //! the codec.
 //!
 //! Codecs count containers at best: rmp-serde does not count enums, none counts an `Option` in a newtype
-//! (of which one byte may stand for endlessly many), and bincode counts nothing. So whatever has
+//! (of which one byte may stand for endlessly many), and bincode and postcard count nothing. So whatever has
 //! something inside counts as a level here, and each item and field is counted; a number or a text by itself costs
 //! nothing. What a payload says of the lengths of its collections is believed up to the length of the
 //! payload, all collections together: that is what gets memory in advance. Strings and bytes are asked for
@@ -14,17 +14,13 @@
 //! still exhaust the stack, with this codec or another one: an `untagged` enum around a
 //! `struct T(Option<Box<T>>)`, of which no value but nothing ever ends.
 
-use std::{
-    cell::{Cell, RefCell},
-    error::Error,
-    sync::Arc,
-};
+use std::cell::{Cell, RefCell};
 
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
 use super::{
     probe::AliasProbe,
-    reason::Rejected,
+    reason::{Refusal, Rejected},
     trace::{AskedType, Trace},
 };
 use crate::error::Cause;
@@ -46,16 +42,19 @@ pub(super) struct DecodeBudget {
     verdict: Cell<Option<Rejected>>,
     pub(super) trace: Trace,
     pub(super) probe: Option<AliasProbe>,
+    is_self_describing: bool,
     /// What the type said, where that is wanted.
     pub(super) said: Option<RefCell<Option<Cause>>>,
 }
 
 impl DecodeBudget {
-    pub(super) fn new(payload: usize, deepest: usize, trace: Trace) -> Self {
+    /// For so many bytes and levels; `is_self_describing` says whether the codec can be asked for anything at all.
+    pub(super) fn new(payload: usize, deepest: usize, is_self_describing: bool, trace: Trace) -> Self {
         Self {
             trace,
             probe: None,
             said: None,
+            is_self_describing,
             levels: Cell::new(deepest),
             items: Cell::new(payload.saturating_mul(ITEMS_PER_BYTE).saturating_add(SPARE_ITEMS)),
             reserve: Cell::new(payload),
@@ -69,9 +68,9 @@ impl DecodeBudget {
 
     /// The type refused what it read.
     #[cold]
-    pub(super) fn refused(&self, error: impl Error + Send + Sync + 'static) -> Rejected {
+    pub(super) fn refused(&self, error: Refusal) -> Rejected {
         if let Some(said) = &self.said {
-            *said.borrow_mut() = Some(Arc::new(error));
+            *said.borrow_mut() = Some(error.into());
         }
         Rejected::Decode
     }
@@ -159,8 +158,18 @@ macro_rules! deserialize {
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
     type Error = D::Error;
 
+    /// What a format makes of this that does not describe itself is a guess at best.
+    #[inline]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        if !self.budget.is_self_describing {
+            return self.budget.end(Rejected::Decode);
+        }
+        self.budget.go_on(self.budget.trace.ask(AskedType::Any))?;
+        let visitor = self.also(visitor);
+        self.inner.deserialize_any(visitor)
+    }
+
     deserialize! {
-        deserialize_any() by deserialize_any: ask(AskedType::Any);
         deserialize_bool() by deserialize_bool: ask(AskedType::Bool);
         deserialize_i8() by deserialize_i8: ask(AskedType::I8);
         deserialize_i16() by deserialize_i16: ask(AskedType::I16);

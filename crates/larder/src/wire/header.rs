@@ -7,7 +7,7 @@ use std::{ops::Range, time::Duration};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{codec::Codec, compression::Compression, limits::Limits, reason::Rejected};
+use super::{compression::Compression, limits::Limits, reason::Rejected};
 use crate::{
     epoch::Epoch,
     scope::{self, ScopeHash, ScopeSet},
@@ -88,8 +88,9 @@ pub(crate) struct Envelope {
 /// A header that was parsed, with the message's length checked against it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
-    /// How the payload was encoded.
-    pub(crate) codec: Codec,
+    /// The number of the codec by which the payload was encoded. Whether a reader has it is for its [`Codecs`](super::Codecs)
+    /// to say.
+    pub(crate) codec: u8,
     /// How it was compressed.
     pub(crate) compression: Compression,
     /// The fingerprint of the value's type.
@@ -104,7 +105,7 @@ pub(crate) struct Header {
 
 /// What the header says of the payload.
 pub(super) struct Payload<'p> {
-    pub(super) codec: Codec,
+    pub(super) codec: u8,
     pub(super) compression: Compression,
     pub(super) shape: u64,
     /// Its length before compression.
@@ -142,7 +143,7 @@ impl Header {
         }
         let head = checked(beginning)?;
         let header = Self {
-            codec: Codec::from_number(head[10]).ok_or(Rejected::Codec)?,
+            codec: head[10],
             compression: Compression::from_number(head[11]).ok_or(Rejected::Compression)?,
             raw: u32_at(head, 12),
             shape: u64_at(head, 24),
@@ -261,7 +262,7 @@ pub(super) fn write(message: &mut [u8], payload: &Payload<'_>, envelope: &Envelo
     put(0, &MAGIC);
     put(3, &[VERSION]);
     put(8, &u16::try_from(length).expect("4,096 scopes are less than 64 KiB").to_be_bytes());
-    put(10, &[payload.codec.number(), payload.compression.number()]);
+    put(10, &[payload.codec, payload.compression.number()]);
     put(12, &payload.raw.to_be_bytes());
     put(16, &envelope.epoch.number().to_be_bytes());
     put(24, &payload.shape.to_be_bytes());

@@ -25,7 +25,7 @@ impl Wire {
         let narrow = mutant::is(Rule::OwnScopesOnTheWire);
         let scopes = if narrow { scope::covering(&stored.key, &[]) } else { stored.scopes().clone() };
         let envelope = Envelope { epoch, times: Times::of(stored.life(), now), scopes };
-        let no_form = || Unencodable::by_codec(self.codec.name(), "its type has no serialized form");
+        let no_form = || Unencodable::by_codec(self.codec().name(), "its type has no serialized form");
         let (value, transport) = stored.portable().ok_or_else(no_form)?;
         Coding::of(transport).encode(value, self, &envelope, stored.schema())
     }

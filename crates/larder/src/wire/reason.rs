@@ -22,8 +22,8 @@ pub(crate) enum Rejected {
     Header,
     /// Its epoch is above every one that a log can have reached.
     Future,
-    /// A codec that this build does not have.
-    Codec,
+    /// A codec of this number, which this process does not have.
+    Codec(u8),
     /// A compression that this build does not have.
     Compression,
     /// It is larger than the limits allow, or claims to be.
@@ -51,7 +51,7 @@ impl Rejected {
         Self::Checksum,
         Self::Header,
         Self::Future,
-        Self::Codec,
+        Self::Codec(0),
         Self::Compression,
         Self::TooLarge,
         Self::Shape,
@@ -77,7 +77,7 @@ impl Rejected {
             Self::Checksum => "checksum",
             Self::Header => "header",
             Self::Future => "future",
-            Self::Codec => "codec",
+            Self::Codec(_) => "codec",
             Self::Compression => "compression",
             Self::TooLarge => "too_large",
             Self::Shape => "shape",
@@ -91,7 +91,10 @@ impl Rejected {
 
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        match self {
+            Self::Codec(number) => write!(f, "codec {number}"),
+            _ => f.write_str(self.name()),
+        }
     }
 }
 

@@ -8,12 +8,10 @@ use serde::{
     ser::SerializeMap,
 };
 
-use super::{
-    Limits, codec::Codec, compression::Compression, guard::DecodeBudget, header::Header, reason::Rejected,
-    trace::Trace,
-};
+use super::{AnyCodec, BuiltIn, Limits, compression::Compression, header::Header, reason::Rejected};
 
-/// The value of a message as a JSON text; none if its codec does not say what its bytes mean (bincode).
+/// The value of a message as a JSON text; none if its codec does not say what its bytes mean (bincode, postcard,
+/// those of programs).
 ///
 /// A JSON payload is the text itself. Of MessagePack, bytes become `{"$bytes": "<hexadecimal>"}`, and keys of maps that
 /// are no text become their JSON text.
@@ -33,19 +31,21 @@ pub(crate) fn json_text(
     }
 }
 
-fn shown(codec: Codec, payload: &[u8], limits: &Limits) -> Result<Option<String>, Rejected> {
-    let budget = DecodeBudget::new(payload.len(), limits.deepest, Trace::new(None, None));
-    match codec {
-        Codec::Json => {
+fn shown(number: u8, payload: &[u8], limits: &Limits) -> Result<Option<String>, Rejected> {
+    let Some(built_in) = BuiltIn::from_number(number) else { return Ok(None) };
+    let codec = AnyCodec::from(built_in);
+    let budget = codec.budget(payload.len(), limits, None, None);
+    match built_in {
+        BuiltIn::Json => {
             let _: IgnoredAny = codec.decode(payload, &budget)?;
             let text = std::str::from_utf8(payload).map_err(|_| Rejected::Decode)?;
             Ok(Some(text.to_owned()))
         }
-        Codec::MessagePack => {
+        BuiltIn::MessagePack => {
             let value: Shown = codec.decode(payload, &budget)?;
             serde_json::to_string(&value).map(Some).map_err(|_| Rejected::Decode)
         }
-        Codec::Bincode => Ok(None),
+        BuiltIn::Bincode | BuiltIn::Postcard => Ok(None),
     }
 }
 
@@ -175,10 +175,10 @@ mod tests {
     };
 
     fn text_of<V: Serialize + serde::de::DeserializeOwned + 'static>(
-        codec: Codec,
+        codec: BuiltIn,
         value: &V,
     ) -> Option<String> {
-        let wire = Wire { codec, ..Wire::default() };
+        let wire = Wire { codecs: codec.into(), ..Wire::default() };
         let second = std::time::Duration::from_secs(1);
         let times = Times { created: 1, prompt: second, fresh: second, revalidate: second, on_error: second };
         let envelope = Envelope { epoch: Epoch::ZERO, times, scopes: ScopeSet::default() };
@@ -198,7 +198,7 @@ mod tests {
         }
         let user = User { name: "Ada \"A\"".into(), id: u64::MAX, score: 1.5, tags: vec![Some(-1), None] };
         let expected = r#"{"name":"Ada \"A\"","id":18446744073709551615,"score":1.5,"tags":[-1,null]}"#;
-        for codec in [Codec::Json, Codec::MessagePack] {
+        for codec in [BuiltIn::Json, BuiltIn::MessagePack] {
             assert_eq!(text_of(codec, &user).as_deref(), Some(expected), "{codec:?}");
         }
     }
@@ -207,18 +207,21 @@ mod tests {
     fn what_json_has_no_form_for() {
         let map = BTreeMap::from([(7u8, u128::MAX)]);
         let expected = format!(r#"{{"7":{{"$bytes":"{}"}}}}"#, "f".repeat(32));
-        assert_eq!(text_of(Codec::MessagePack, &map), Some(expected));
+        assert_eq!(text_of(BuiltIn::MessagePack, &map), Some(expected));
     }
 
     #[test]
     fn what_is_compressed() {
         let text = "a".repeat(5_000);
-        assert_eq!(text_of(Codec::MessagePack, &text), Some(format!("\"{text}\"")));
+        assert_eq!(text_of(BuiltIn::MessagePack, &text), Some(format!("\"{text}\"")));
     }
 
-    #[cfg(feature = "bincode")]
     #[test]
-    fn bincode_does_not_say_what_its_bytes_mean() {
-        assert_eq!(text_of(Codec::Bincode, &7u8), None);
+    fn other_codecs_do_not_say_what_their_bytes_mean() {
+        for codec in [BuiltIn::Bincode, BuiltIn::Postcard] {
+            if codec.is_available() {
+                assert_eq!(text_of(codec, &7u8), None);
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::*;
+use super::{codec::BuiltIn as Codec, *};
 use crate::{
     epoch::Epoch,
     scope::{self, Scope, ScopeHash, ScopeSet},
@@ -20,6 +20,7 @@ mod hostile;
 mod limits;
 mod panics_and_depth;
 mod round_trip;
+mod user_codecs;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct User {
@@ -89,7 +90,7 @@ pub(super) fn envelope() -> Envelope {
     }
 }
 
-pub(super) const CODECS: [Codec; 3] = [Codec::MessagePack, Codec::Json, Codec::Bincode];
+pub(super) const CODECS: [Codec; 4] = Codec::ALL;
 /// Those that write the names of fields.
 pub(super) const TEXTS: [Codec; 2] = [Codec::MessagePack, Codec::Json];
 pub(super) const COMPRESSIONS: [Compression; 3] = [Compression::None, Compression::Lz4, Compression::Zstd];
@@ -99,12 +100,16 @@ pub(super) fn wires() -> impl Iterator<Item = Wire> {
     let codecs = CODECS.into_iter().filter(|codec| codec.is_available());
     codecs.flat_map(|codec| {
         let compressions = COMPRESSIONS.into_iter().filter(|compression| compression.is_available());
-        compressions.map(move |compression| Wire { codec, compression, ..Wire::default() })
+        compressions.map(move |compression| Wire { codecs: codec.into(), compression, ..Wire::default() })
     })
 }
 
-pub(super) fn wire(codec: Codec) -> Wire {
-    Wire { codec, compression: Compression::None, ..Wire::default() }
+pub(super) fn is(wire: &Wire, codec: Codec) -> bool {
+    wire.codec().number() == codec.number()
+}
+
+pub(super) fn wire(codec: impl Into<AnyCodec>) -> Wire {
+    Wire { codecs: codec.into().into(), compression: Compression::None, ..Wire::default() }
 }
 
 /// A message of a `V` with this payload.
@@ -112,7 +117,7 @@ pub(super) fn message<V>(codec: Codec, payload: &[u8]) -> Vec<u8>
 where
     V: Serialize + DeserializeOwned + 'static,
 {
-    let shape = Wire::default().fingerprint::<V>(codec, payload, None);
+    let shape = Wire::default().fingerprint::<V>(&codec.into(), payload, None);
     packed(codec, Compression::None, shape, payload.len() as u32, payload)
 }
 
@@ -127,7 +132,7 @@ pub(super) fn packed(
     let mut message = vec![0; header::length(envelope.scopes.len())];
     header::write(
         &mut message,
-        &header::Payload { codec, compression, shape, raw, bytes: payload },
+        &header::Payload { codec: codec.number(), compression, shape, raw, bytes: payload },
         &envelope,
     );
     message.extend_from_slice(payload);
@@ -163,7 +168,7 @@ fn the_header_is_read_without_the_value() {
     let message = Wire::default().encode(&ada(), &envelope(), None).unwrap();
     let header = Header::parse(&message, &Limits::default()).unwrap();
     assert_eq!(header.envelope, envelope());
-    assert_eq!((header.codec, header.compression), (Codec::MessagePack, Compression::None));
+    assert_eq!((header.codec, header.compression), (Codec::MessagePack.number(), Compression::None));
     assert_eq!(header.length() + header.raw_length(), message.len());
     assert_eq!(Wire::default().decode_payload::<User>(&header, &message, None), Ok(ada()));
 }
@@ -215,7 +220,7 @@ fn without_its_feature_a_codec_is_neither_written_nor_read() {
     let wire = wire(Codec::Bincode);
     let outcome = wire.encode(&1_u8, &envelope(), None);
     assert!(matches!(outcome, Err(Unencodable::Codec { codec: "bincode", .. })), "{outcome:?}");
-    assert_eq!(wire.decode::<u8>(&message::<u8>(Codec::Bincode, &[1]), None), Err(Rejected::Codec));
+    assert_eq!(wire.decode::<u8>(&message::<u8>(Codec::Bincode, &[1]), None), Err(Rejected::Codec(3)));
 }
 
 #[cfg(not(feature = "zstd"))]

@@ -107,10 +107,11 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// For values whose type has this version. If a fingerprint is `expected`, the first request that does not fit
-    /// it is the last.
-    pub(super) fn new(schema: Option<u32>, expected: Option<Fingerprint>) -> Self {
+    /// For values whose type has this version, in the codec of this name, where it is none of larder's. If a fingerprint
+    /// is `expected`, the first request that does not fit it is the last.
+    pub(super) fn new(schema: Option<u32>, codec: Option<&str>, expected: Option<Fingerprint>) -> Self {
         let seed = mix(0, schema.map_or(0, |version| u64::from(version) + 1));
+        let seed = codec.map_or(seed, |name| mix(seed, text(name)));
         Self {
             state: Cell::new(seed),
             begun: Cell::new(false),

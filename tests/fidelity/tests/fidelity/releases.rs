@@ -3,8 +3,13 @@
 
 use std::{collections::BTreeMap, fmt::Debug};
 
-use larder::{Codec, TieredCache, Value};
-use larder_fidelity::{codecs::CODECS, erased, process::connect, traits};
+use larder::{TieredCache, Value};
+use larder_fidelity::{
+    codecs::{CODECS, With},
+    erased,
+    process::connect,
+    traits,
+};
 use larder_servers::RedisServer;
 use larder_tests::{caches::Process, warnings};
 use serde::{Deserialize, Serialize};
@@ -118,7 +123,7 @@ struct Releases {
 }
 
 impl Releases {
-    async fn connect(server: &RedisServer, (name, codec): (&str, Codec)) -> Self {
+    async fn connect(server: &RedisServer, (name, codec): (&str, With)) -> Self {
         let old = connect(&Process::A.url(server), name, codec).await;
         let new = connect(&Process::B.url(server), name, codec).await;
         Self { old, new, failures: Vec::new() }

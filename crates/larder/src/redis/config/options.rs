@@ -5,13 +5,33 @@ use std::time::Duration;
 use super::builder::RedisCacheBuilder;
 use crate::{
     redis::settings::OutOfTouch,
-    wire::{Codec, Compression},
+    wire::{
+        BuiltIn, Compression,
+        codec::{AnyCodec, Codec},
+    },
 };
 
 impl RedisCacheBuilder {
-    /// How values are encoded; [`Codec::MessagePack`] by default. Values of any codec are read.
-    pub fn codec(mut self, codec: Codec) -> Self {
-        self.settings.wire.codec = codec;
+    /// How values are encoded: by a codec of [`larder::codec`](crate::codec), which has an example, or by one of your own;
+    /// [`MessagePack`](crate::codec::MessagePack) by default. Entries of all codecs of larder that this build has are read,
+    /// and of this one.
+    ///
+    /// A number below 128, or one that another codec of this cache has, is an error when the cache is built.
+    pub fn codec(mut self, codec: impl Codec) -> Self {
+        self.settings.wire.codecs.writes = AnyCodec::new(codec);
+        self
+    }
+
+    /// Reads the entries of a program's codec as well: of one that other processes write with, or did until lately. May
+    /// be called more than once.
+    pub fn also_reads(mut self, codec: impl Codec) -> Self {
+        self.settings.wire.codecs.read(AnyCodec::new(codec));
+        self
+    }
+
+    /// As the environment names it.
+    pub(crate) fn built_in_codec(mut self, codec: BuiltIn) -> Self {
+        self.settings.wire.codecs.writes = codec.into();
         self
     }
 

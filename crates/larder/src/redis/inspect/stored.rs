@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     epoch::Epoch,
     scope::ScopeHash,
-    wire::{Header, Limits, json_text},
+    wire::{BuiltIn, Header, Limits, Rejected, codec, json_text},
 };
 
 /// The header of an entry as it lies in Redis.
@@ -39,6 +39,13 @@ impl StoredEntry {
     pub fn read(beginning: &[u8], length: u64) -> Result<Self, &'static str> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         let header = Header::parse_beginning(beginning, length, &Limits::default());
+        let known = |header: &Header| {
+            BuiltIn::from_number(header.codec).is_some() || codec::USER_NUMBERS.contains(&header.codec)
+        };
+        let header = header.and_then(|header| match known(&header) {
+            true => Ok(header),
+            false => Err(Rejected::Codec(header.codec)),
+        });
         header.map(|header| Self { header }).map_err(|rejected| rejected.name())
     }
 
@@ -54,10 +61,14 @@ impl StoredEntry {
         &self.header.envelope.scopes
     }
 
-    /// The name of its codec.
+    /// The name of its codec, or what is known of a program's.
     #[must_use]
-    pub fn codec(&self) -> &'static str {
-        self.header.codec.name()
+    pub fn codec(&self) -> String {
+        let number = self.header.codec;
+        match BuiltIn::from_number(number) {
+            Some(codec) => codec.name().to_owned(),
+            None => format!("codec {number}"),
+        }
     }
 
     /// The name of its compression.
@@ -91,7 +102,8 @@ impl StoredEntry {
         }
     }
 
-    /// The value in the whole message as a JSON text; none if its codec does not say what its bytes mean (bincode).
+    /// The value in the whole message as a JSON text; none if its codec does not say what its bytes mean (bincode,
+    /// postcard, those of programs).
     /// Of MessagePack, bytes become `{"$bytes": "<hexadecimal>"}`.
     ///
     /// # Errors

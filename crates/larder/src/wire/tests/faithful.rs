@@ -2,11 +2,12 @@
 
 use super::*;
 
-fn refused<V>(codec: Codec, value: &V)
+pub(super) fn refused<V>(codec: impl Into<AnyCodec>, value: &V)
 where
     V: Serialize + DeserializeOwned + 'static,
 {
-    match wire(codec).encode(value, &envelope(), None) {
+    let codec = codec.into();
+    match wire(codec.clone()).encode(value, &envelope(), None) {
         Err(
             Unencodable::Changed { .. }
             | Unencodable::Unreadable { .. }
@@ -17,12 +18,13 @@ where
     }
 }
 
-fn kept<V>(codec: Codec, value: &V)
+pub(super) fn kept<V>(codec: impl Into<AnyCodec>, value: &V)
 where
     V: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug + 'static,
 {
-    let message = wire(codec).encode(value, &envelope(), None).unwrap();
-    assert_eq!(&wire(codec).decode::<V>(&message, None).unwrap().value, value);
+    let wire = wire(codec);
+    let message = wire.encode(value, &envelope(), None).unwrap();
+    assert_eq!(&wire.decode::<V>(&message, None).unwrap().value, value);
 }
 
 #[test]
@@ -86,9 +88,14 @@ fn a_float_that_is_no_number_in_json() {
     kept(Codec::MessagePack, &Some(f64::INFINITY));
 }
 
-#[cfg(feature = "bincode")]
-mod bincode {
-    use super::*;
+/// Formats without names and types, which misread what serde leaves out: those of larder, and a program's.
+mod compact {
+    use super::{super::user_codecs::Arrays, *};
+
+    fn compact() -> impl Iterator<Item = AnyCodec> {
+        let built_in = [Codec::Bincode, Codec::Postcard].into_iter().filter(|codec| codec.is_available());
+        built_in.map(AnyCodec::from).chain([AnyCodec::new(Arrays)])
+    }
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Skips {
@@ -99,13 +106,16 @@ mod bincode {
 
     #[test]
     fn what_is_skipped() {
-        refused(Codec::Bincode, &Skips { a: None, b: vec![1] });
-        // Nothing is skipped in this one.
-        kept(Codec::Bincode, &Skips { a: Some(1), b: vec![1] });
+        for codec in compact() {
+            refused(codec.clone(), &Skips { a: None, b: vec![1] });
+            // Nothing is skipped in this one.
+            kept(codec, &Skips { a: Some(1), b: vec![1] });
+        }
     }
 
     /// All bytes are used up, and the value that was misread encodes to the same ones: only its digest
     /// tells.
+    #[cfg(feature = "bincode")]
     #[test]
     fn what_is_skipped_and_fits_by_chance() {
         let value = (Skips { a: None, b: vec![9] }, Some(513_u64));
@@ -120,6 +130,20 @@ mod bincode {
         refused(Codec::Bincode, &value);
     }
 
+    /// The same in postcard.
+    #[cfg(feature = "postcard")]
+    #[test]
+    fn what_is_skipped_and_fits_by_chance_in_postcard() {
+        let value = (Skips { a: None, b: vec![9] }, Some((7_u8, 0_u8)));
+        let written = ::postcard::to_stdvec(&value).unwrap();
+        let (misread, rest): ((Skips, Option<(u8, u8)>), _) = ::postcard::take_from_bytes(&written).unwrap();
+        assert!(rest.is_empty(), "{rest:?}");
+        assert_ne!(misread, value);
+        assert_eq!(::postcard::to_stdvec(&misread).unwrap(), written);
+
+        refused(Codec::Postcard, &value);
+    }
+
     #[test]
     fn what_has_another_number() {
         #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -129,9 +153,11 @@ mod bincode {
             B,
             C,
         }
-        refused(Codec::Bincode, &Shifted::A);
-        refused(Codec::Bincode, &Shifted::B);
-        kept(Codec::Bincode, &Vec::<Shifted>::new());
+        for codec in [Codec::Bincode, Codec::Postcard].into_iter().filter(|codec| codec.is_available()) {
+            refused(codec, &Shifted::A);
+            refused(codec, &Shifted::B);
+            kept(codec, &Vec::<Shifted>::new());
+        }
     }
 
     #[test]
@@ -142,23 +168,35 @@ mod bincode {
             A(u8),
         }
         #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind")]
+        enum Tagged {
+            A { x: u8 },
+        }
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
         struct Flat {
             #[serde(flatten)]
             user: User,
         }
-        refused(Codec::Bincode, &Untagged::A(1));
-        refused(Codec::Bincode, &Flat { user: ada() });
-        refused(Codec::Bincode, &serde_json::json!(1));
+        for codec in compact() {
+            refused(codec.clone(), &Untagged::A(1));
+            refused(codec.clone(), &Tagged::A { x: 1 });
+            refused(codec.clone(), &Flat { user: ada() });
+            refused(codec, &serde_json::json!(1));
+        }
     }
 
     #[test]
     fn all_else_is_kept() {
-        kept(Codec::Bincode, &rich());
-        kept(Codec::Bincode, &Some(None::<u8>));
-        kept(Codec::Bincode, &Some(()));
-        let many: HashMap<String, u32> = (0..100).map(|n| (n.to_string(), n)).collect();
-        kept(Codec::Bincode, &many);
-        kept(Codec::Bincode, &many.keys().cloned().collect::<std::collections::HashSet<_>>());
-        assert!(wire(Codec::Bincode).encode(&f64::NAN, &envelope(), None).is_ok());
+        for codec in compact() {
+            kept(codec.clone(), &rich());
+            let many: HashMap<String, u32> = (0..100).map(|n| (n.to_string(), n)).collect();
+            kept(codec.clone(), &many);
+            kept(codec.clone(), &many.keys().cloned().collect::<std::collections::HashSet<_>>());
+            assert!(wire(codec).encode(&f64::NAN, &envelope(), None).is_ok());
+        }
+        for codec in [Codec::Bincode, Codec::Postcard].into_iter().filter(|codec| codec.is_available()) {
+            kept(codec, &Some(None::<u8>));
+            kept(codec, &Some(()));
+        }
     }
 }

@@ -51,6 +51,17 @@ fn bincode() {
     assert_eq!(decoded, Decoded { value: ada(), envelope: no_scopes() });
 }
 
+#[cfg(feature = "postcard")]
+#[test]
+fn postcard() {
+    let golden = "4c524401a896de39005004000000000562f3f95a00000003724125a828d2a5550000018bcfe569f4000000000003a980\
+                  00000000000493e0000000000000753000000000000927c000000005dd9c4be90703416461";
+    let message = wire(Codec::Postcard).encode(&ada(), &no_scopes(), None).unwrap();
+    assert_eq!(hex(&message), golden);
+    let decoded: Decoded<User> = Wire::default().decode(&bytes(golden), None).unwrap();
+    assert_eq!(decoded, Decoded { value: ada(), envelope: no_scopes() });
+}
+
 /// What a later release of the compressor may write otherwise, every release has to read.
 #[test]
 fn compressed() {
@@ -85,6 +96,8 @@ fn payloads_of_every_kind() {
     assert_eq!(payload(Codec::Json), "cecddb57d6e70a48");
     #[cfg(feature = "bincode")]
     assert_eq!(payload(Codec::Bincode), "5a4aafada0a07cee");
+    #[cfg(feature = "postcard")]
+    assert_eq!(payload(Codec::Postcard), "d597fafc574025e8");
 }
 
 #[test]

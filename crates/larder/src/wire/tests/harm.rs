@@ -5,7 +5,10 @@ use super::*;
 /// Of every codec and compression; long enough to be compressed.
 fn messages() -> impl Iterator<Item = (Wire, Vec<u8>)> {
     let value = vec![rich(); 8];
-    wires().map(move |wire| (wire, wire.encode(&value, &envelope(), None).unwrap()))
+    wires().map(move |wire| {
+        let message = wire.encode(&value, &envelope(), None).unwrap();
+        (wire, message)
+    })
 }
 
 #[test]

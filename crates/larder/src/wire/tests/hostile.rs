@@ -49,10 +49,10 @@ fn nesting_without_end_is_rejected() {
         assert!(decode::<List>(Codec::Json, &b"[".repeat(DEEP)).is_err());
         assert!(decode::<serde_json::Value>(Codec::Json, &b"[".repeat(DEEP)).is_err());
 
-        if Codec::Bincode.is_available() {
-            assert_eq!(decode::<Chain>(Codec::Bincode, &b"\x01".repeat(DEEP)), Err(Rejected::TooDeep));
-            assert_eq!(decode::<List>(Codec::Bincode, &b"\x01".repeat(DEEP)), Err(Rejected::TooDeep));
-            assert_eq!(decode::<Hollow>(Codec::Bincode, &b"\x01".repeat(DEEP)), Err(Rejected::TooDeep));
+        for codec in [Codec::Bincode, Codec::Postcard].into_iter().filter(|codec| codec.is_available()) {
+            assert_eq!(decode::<Chain>(codec, &b"\x01".repeat(DEEP)), Err(Rejected::TooDeep));
+            assert_eq!(decode::<List>(codec, &b"\x01".repeat(DEEP)), Err(Rejected::TooDeep));
+            assert_eq!(decode::<Hollow>(codec, &b"\x01".repeat(DEEP)), Err(Rejected::TooDeep));
         }
     });
 }
@@ -120,6 +120,24 @@ fn lengths_that_are_not_there_are_rejected_by_bincode() {
     }
 }
 
+#[cfg(feature = "postcard")]
+#[test]
+fn lengths_that_are_not_there_are_rejected_by_postcard() {
+    for payload in [
+        &b"\xFF\xFF\xFF\xFF\x0F"[..],
+        b"\xFF\xFF\xFF\xFF\x0F\x01\x01",
+        b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01",
+        b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7Fabc",
+        b"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80",
+    ] {
+        assert_eq!(decode::<Vec<u8>>(Codec::Postcard, payload), Err(Rejected::Decode));
+        assert_eq!(decode::<String>(Codec::Postcard, payload), Err(Rejected::Decode));
+        assert_eq!(decode::<HashMap<String, u64>>(Codec::Postcard, payload), Err(Rejected::Decode));
+        assert_eq!(decode::<Rich>(Codec::Postcard, payload), Err(Rejected::Decode));
+        assert_eq!(decode::<Vec<()>>(Codec::Postcard, payload), Err(Rejected::Decode));
+    }
+}
+
 /// Nor do they get memory: what is there is little, and the most that serde itself reserves is a mebibyte.
 #[test]
 fn lengths_that_are_not_there_get_no_memory() {
@@ -142,7 +160,10 @@ fn lengths_that_are_not_there_get_no_memory() {
     let bincode = [&b"\xFC\xFF\xFF\xFF\x0F\x01"[..], b"\xFD\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F"];
     let bincode = bincode.into_iter().filter(|_| Codec::Bincode.is_available());
     let claims = message_pack.map(|payload| (Codec::MessagePack, payload)).into_iter();
-    for (codec, payload) in claims.chain(bincode.map(|payload| (Codec::Bincode, payload))) {
+    let postcard = [&b"\xFF\xFF\xFF\xFF\x0F\x01"[..], b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F"];
+    let postcard = postcard.into_iter().filter(|_| Codec::Postcard.is_available());
+    let claims = claims.chain(bincode.map(|payload| (Codec::Bincode, payload)));
+    for (codec, payload) in claims.chain(postcard.map(|payload| (Codec::Postcard, payload))) {
         decode_within::<Vec<u64>>(codec, payload);
         decode_within::<Vec<[u64; 32]>>(codec, payload);
         decode_within::<String>(codec, payload);
@@ -154,7 +175,7 @@ fn lengths_that_are_not_there_get_no_memory() {
 /// A claim that compression could fulfil gets what it claims, and no more.
 #[test]
 fn what_expands_gets_no_more_memory_than_it_claims() {
-    let shape = Wire::default().fingerprint::<String>(Codec::MessagePack, b"\xA0", None);
+    let shape = Wire::default().fingerprint::<String>(&Codec::MessagePack.into(), b"\xA0", None);
     for compression in [Compression::Lz4, Compression::Zstd].into_iter().filter(|it| it.is_available()) {
         let raw = 255 * 1_000;
         let message = packed(Codec::MessagePack, compression, shape, raw, &[0xFF; 1_000]);
@@ -182,8 +203,8 @@ fn claims_of_the_header_are_checked() {
         assert_eq!(changed(8, &length.to_be_bytes()), Err(Rejected::Header), "{length}");
     }
     assert_eq!(changed(8, &(80_u16 + 8 * 4_096).to_be_bytes()), Err(Rejected::Truncated));
-    assert_eq!(changed(10, &[0]), Err(Rejected::Codec));
-    assert_eq!(changed(10, &[255]), Err(Rejected::Codec));
+    assert_eq!(changed(10, &[0]), Err(Rejected::Codec(0)));
+    assert_eq!(changed(10, &[255]), Err(Rejected::Codec(255)));
     assert_eq!(changed(11, &[255]), Err(Rejected::Compression));
     // The raw length: more than is allowed, more than compression can do, more or less than there is.
     assert_eq!(changed(12, &u32::MAX.to_be_bytes()), Err(Rejected::TooLarge));
@@ -211,7 +232,7 @@ fn compressed_rubbish_is_rejected() {
         for length in [0, 1, 10, 1000] {
             let rubbish: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(length).collect();
             let raw = if compression == Compression::None { length } else { length * 100 } as u32;
-            let shape = Wire::default().fingerprint::<User>(Codec::Json, b"{}", None);
+            let shape = Wire::default().fingerprint::<User>(&Codec::Json.into(), b"{}", None);
             let message = packed(Codec::Json, compression, shape, raw, &rubbish);
             assert!(Wire::default().decode::<User>(&message, None).is_err());
         }

@@ -4,7 +4,7 @@ use super::*;
 
 fn limited(largest_stored: usize, largest_raw: usize) -> Wire {
     let limits = Limits { largest_stored, largest_raw, ..Limits::default() };
-    Wire { codec: Codec::MessagePack, compression: Compression::Lz4, limits }
+    Wire { codecs: Codec::MessagePack.into(), compression: Compression::Lz4, limits }
 }
 
 #[test]

@@ -1,0 +1,122 @@
+//! The codecs of larder, by number. All are known by name; those whose feature is off can do nothing else.
+
+use std::io::Write;
+
+use serde::{Serialize, de::DeserializeSeed};
+
+use super::{Codec, CodecError, Json, MessagePack, bincode, postcard};
+
+/// A codec of larder's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) enum BuiltIn {
+    #[default]
+    MessagePack,
+    Json,
+    Bincode,
+    Postcard,
+}
+
+impl BuiltIn {
+    pub(crate) const ALL: [Self; 4] = [Self::MessagePack, Self::Json, Self::Bincode, Self::Postcard];
+
+    /// Its number on the wire.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::MessagePack => 1,
+            Self::Json => 2,
+            Self::Bincode => 3,
+            Self::Postcard => 4,
+        }
+    }
+
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|codec| codec.number() == number)
+    }
+
+    /// Its name; where it has one, also that of its feature.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::MessagePack => "MessagePack",
+            Self::Json => "JSON",
+            Self::Bincode => "bincode",
+            Self::Postcard => "postcard",
+        }
+    }
+
+    /// Whether this build has it.
+    pub(crate) const fn is_available(self) -> bool {
+        match self {
+            Self::MessagePack | Self::Json => true,
+            Self::Bincode => bincode::CODEC.is_some(),
+            Self::Postcard => postcard::CODEC.is_some(),
+        }
+    }
+
+    pub(crate) const fn is_human_readable(self) -> bool {
+        matches!(self, Self::Json)
+    }
+
+    pub(crate) const fn is_self_describing(self) -> bool {
+        matches!(self, Self::MessagePack | Self::Json)
+    }
+
+    /// How many lists, maps and structs in each other its reader can follow, if it has a limit of its own.
+    pub(super) const fn deepest(self) -> Option<usize> {
+        match self {
+            Self::MessagePack => Some(1_023),
+            Self::Json => Some(127),
+            Self::Bincode | Self::Postcard => None,
+        }
+    }
+
+    pub(in crate::wire) fn encode<V: Serialize>(
+        self,
+        value: &V,
+        writer: &mut impl Write,
+    ) -> Result<(), CodecError> {
+        match self {
+            Self::MessagePack => MessagePack.encode(value, writer),
+            Self::Json => Json.encode(value, writer),
+            Self::Bincode => available(bincode::CODEC)?.encode(value, writer),
+            Self::Postcard => available(postcard::CODEC)?.encode(value, writer),
+        }
+    }
+
+    pub(super) fn decode<'de, S>(self, payload: &'de [u8], seed: S) -> Result<S::Value, CodecError>
+    where
+        S: DeserializeSeed<'de>,
+    {
+        match self {
+            Self::MessagePack => MessagePack.decode(payload, seed),
+            Self::Json => Json.decode(payload, seed),
+            Self::Bincode => available(bincode::CODEC)?.decode(payload, seed),
+            Self::Postcard => available(postcard::CODEC)?.decode(payload, seed),
+        }
+    }
+}
+
+/// No other build of larder gets here: an absent codec is refused when a cache is built, and when a header is read.
+fn available<C: Codec>(codec: Option<C>) -> Result<C, CodecError> {
+    codec.ok_or_else(|| CodecError::new("larder's feature of that name is off"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_as_it_says<C: Codec>(built_in: BuiltIn, codec: Option<C>) {
+        let Some(codec) = codec else { return };
+        assert_eq!(built_in.number(), codec.number());
+        assert_eq!(built_in.name(), codec.name());
+        assert_eq!(built_in.is_human_readable(), codec.is_human_readable());
+        assert_eq!(built_in.is_self_describing(), codec.is_self_describing());
+    }
+
+    #[test]
+    fn both_ways_to_a_codec_say_the_same() {
+        is_as_it_says(BuiltIn::MessagePack, Some(MessagePack));
+        is_as_it_says(BuiltIn::Json, Some(Json));
+        is_as_it_says(BuiltIn::Bincode, bincode::CODEC);
+        is_as_it_says(BuiltIn::Postcard, postcard::CODEC);
+    }
+}
