@@ -64,9 +64,8 @@ pub const USER_NUMBERS: RangeInclusive<u8> = 128..=255;
 ///
 /// # What it costs
 ///
-/// A codec of larder's is compiled into the code of each type. A program's codec is called through tables, which takes
-/// some two to four times as long for values of many small parts; and values that nest deeper than 32 levels are written and read
-/// on a thread with a stack of its own.
+/// A codec of larder's is compiled into the code of each type. A program's codec is called through tables, once for
+/// each part of a value; and values that nest deeper than 32 levels are written and read on a thread with a stack of its own.
 ///
 /// # Example
 ///
