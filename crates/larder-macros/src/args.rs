@@ -68,6 +68,7 @@ const OPTIONS: &[Known] = &[
     known("companions", "companions", COMPUTING),
     known("shared_key", "shared_key", COMPUTING),
     known("on", "on = ok", &[Macro::Invalidate]),
+    known("soft", "soft", &[Macro::Invalidate]),
     known("crate", "crate = my_larder", EVERYWHERE),
 ];
 
@@ -111,6 +112,7 @@ pub(crate) struct Args {
     pub(crate) companions: Option<Given<bool>>,
     pub(crate) shared_key: Option<Given<bool>>,
     pub(crate) on_ok: Option<Given<()>>,
+    pub(crate) soft: Option<Given<bool>>,
     pub(crate) krate: Option<Given<Path>>,
     /// The options whose names were written.
     named: Vec<&'static str>,
@@ -302,6 +304,7 @@ impl Args {
             "shared_key" => self.shared_key = Some(value::flag(name, input, example)?),
             "companions" => self.companions = Some(value::flag(name, input, example)?),
             "on" => self.on_ok = Some(value::on_ok(name, input)?),
+            "soft" => self.soft = Some(value::soft(name, input, example)?),
             _ => self.krate = Some(value::path(name, input, example)?),
         }
         Ok(())

@@ -70,6 +70,7 @@ pub(crate) struct Invalidate {
     pub(crate) targets: Vec<Target>,
     pub(crate) functions: Vec<NamedFunction>,
     pub(crate) on_ok: bool,
+    pub(crate) soft: bool,
     pub(crate) condition: Option<Condition>,
 }
 
@@ -243,7 +244,8 @@ impl Invalidate {
         let condition = args.condition.take().map(|given| Condition::new(given.value, function));
         let on_ok = args.on_ok.is_some();
         let common = cache_expr::common(&mut args, function);
-        Some(Self { common, targets, functions, on_ok, condition })
+        let soft = args.soft.is_some_and(|given| given.value);
+        Some(Self { common, targets, functions, on_ok, soft, condition })
     }
 }
 

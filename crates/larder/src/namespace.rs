@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    cache::{Cache, Invalidating, Storage},
+    cache::{Cache, Invalidating, Storage, Strength},
     cache_core::Core,
     deferred,
     memory::builder::MemoryCacheBuilder,
@@ -74,8 +74,8 @@ impl Namespace {
     /// far it has come.
     pub fn bump(&self) -> Invalidating {
         let scope = [self.scope()];
-        deferred::collect(self, &scope);
-        Invalidating::begin(self, &scope)
+        deferred::collect(self, &scope, Strength::Hard);
+        Invalidating::begin(self, &scope, Strength::Hard)
     }
 
     /// The version it is at, as far as this process knows.

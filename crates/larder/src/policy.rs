@@ -21,7 +21,8 @@ use crate::error::{Error, Kind, Result};
 /// milliseconds. The longest that counts is 68 years. When the last window has closed, the value's memory is
 /// freed by what the cache does next.
 ///
-/// An invalidated value is in none of these rows: it is never served again, not even as a fallback.
+/// An invalidated value is in none of these rows: it is never served again, not even as a fallback. The `ttl` of one that is
+/// [marked stale](crate::CacheExt::mark_stale) ends with the mark.
 ///
 /// A refresh runs in the background where the computation allows it (the macros, and
 /// [`get_or_compute_background`](crate::CacheExt::get_or_compute_background)); with

@@ -22,7 +22,7 @@ use self::{
 };
 
 use crate::{
-    cache::{Cache, Invalidating, Kept, SharedStorage},
+    cache::{Cache, Invalidating, Kept, SharedStorage, Strength},
     deadline::Within,
     deferred, dependencies,
     epoch::{Epoch, ReadVersion},
@@ -247,8 +247,60 @@ pub trait CacheExt: Cache {
     fn invalidate(&self, scopes: impl Into<Scopes>) -> Invalidating {
         let scopes: Vec<Scope> =
             scopes.into().0.into_iter().map(|scope| scope.within(self.prefix())).collect();
-        deferred::collect(self, &scopes);
-        Invalidating::begin(self, &scopes)
+        deferred::collect(self, &scopes, Strength::Hard);
+        Invalidating::begin(self, &scopes, Strength::Hard)
+    }
+
+    /// Ends the `ttl` of what these cover, here and now: a soft invalidation, for changes after which the old value will do
+    /// for a moment. Takes what [`invalidate`](Self::invalidate) takes, at the same cost, and other processes hear of it in
+    /// the same way.
+    ///
+    /// What was computed before is then a value past its `ttl`:
+    ///
+    /// - with [`stale_while_revalidate`](crate::PolicyBuilder::stale_while_revalidate), it is served while one caller
+    ///   computes it anew (in the background, where the computation allows it), for so long after the mark and no longer;
+    /// - with [`stale_if_error`](crate::PolicyBuilder::stale_if_error), it is served if that fails;
+    /// - with neither of them it is computed anew, as if it had been invalidated, and so it is for [`get`](Self::get).
+    ///
+    /// So nothing is served longer after a mark than its policy says, counted from when this process learned of it; and
+    /// without a policy that says so, nothing at all. A computation that began before a mark and ends after it is marked
+    /// too. What was made from a marked value is as stale, whenever it was made, and keeps to its own policy. An
+    /// [`insert`](Self::insert) after the mark is fresh.
+    ///
+    /// A hard invalidation always wins: what is invalidated is not served, whatever was marked before or after. Processes
+    /// of a release that does not know of marks yet serve a value to the end of its `ttl`. A [`Storage`](crate::Storage)
+    /// that is none of larder's, and does not implement
+    /// [`mark_stale`](crate::Storage::mark_stale), invalidates.
+    ///
+    /// ```
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # use larder::{CacheExt, MemoryCache, Policy, Scope};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> larder::Result<()> {
+    /// # let cache = MemoryCache::new(100);
+    /// let hour = Duration::from_secs(3600);
+    /// let policy = Policy::builder().ttl(hour).stale_while_revalidate(hour / 60).tag("prices").build()?;
+    /// let price = async |price: u32| {
+    ///     let compute = move || async move { Ok::<_, Infallible>(price) };
+    ///     cache.get_or_compute_background("price:7", &policy, compute).await.unwrap()
+    /// };
+    /// assert_eq!(price(100).await, 100);
+    ///
+    /// cache.mark_stale(Scope::tag("prices")).await; // a new price list came
+    /// assert_eq!(price(120).await, 100); // the old one, once: it is computed anew in the background
+    /// # while cache.get::<u32>("price:7").await?.is_none() {
+    /// #     tokio::task::yield_now().await;
+    /// # }
+    /// // a moment later
+    /// assert_eq!(price(130).await, 120);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn mark_stale(&self, scopes: impl Into<Scopes>) -> Invalidating {
+        let scopes: Vec<Scope> =
+            scopes.into().0.into_iter().map(|scope| scope.within(self.prefix())).collect();
+        deferred::collect(self, &scopes, Strength::Soft);
+        Invalidating::begin(self, &scopes, Strength::Soft)
     }
 
     /// The value under `key`, or else that of `compute`, which is then stored under `policy`.

@@ -199,6 +199,15 @@ pub(super) fn flag(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed
     Ok(Given { name, value })
 }
 
+/// `soft`
+pub(super) fn soft(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed<bool> {
+    if input.peek(token::Paren) {
+        let message = "`soft` is for all that is named, and stands beside it: write `#[invalidate(soft, \"user:<id>\")]`";
+        return wrong(name.span(), message);
+    }
+    flag(name, input, example)
+}
+
 /// `on = ok`
 pub(super) fn on_ok(name: Ident, input: ParseStream<'_>) -> Parsed<()> {
     equals(&name, input, "on = ok")?;

@@ -73,13 +73,18 @@ pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream
 fn let_guard(model: &Invalidate) -> TokenStream {
     let private = private(&model.common);
     let (guard, on_ok) = (local("guard"), model.on_ok);
+    let softly = model.soft.then(|| quote!(#guard.softly();));
     if model.targets.is_empty() {
-        return quote!(let mut #guard = #private::Invalidate::of_functions(#on_ok););
+        return quote! {
+            let mut #guard = #private::Invalidate::of_functions(#on_ok);
+            #softly
+        };
     }
     let (cache, let_cache) = (cache(&model.common), let_cache(&model.common));
     quote! {
         #let_cache
         let mut #guard = #private::Invalidate::new(#cache, #on_ok);
+        #softly
     }
 }
 

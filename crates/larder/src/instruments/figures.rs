@@ -153,7 +153,7 @@ fn of_cache(cache: &dyn Cache, each: &mut Each<'_>) {
         ("invalidated", stats.invalidated_dropped),
     ];
     counts(each, &EVICTIONS, "cause", &evictions);
-    counts(each, &INVALIDATIONS, "direction", &[("sent", stats.invalidations)]);
+    counts(each, &INVALIDATIONS, "direction", &[("sent", stats.invalidations + stats.marks)]);
     each(&SIZE, &[], gauge(kept.entries));
     each(&WEIGHT, &[], gauge(kept.weight));
 }
