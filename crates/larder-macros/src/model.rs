@@ -26,7 +26,7 @@ pub(crate) use companions::{Companions, KeyInputs};
 pub(crate) use each::{Condition, Each};
 pub(crate) use elements::List;
 pub(crate) use named::{Argument, NamedFunction, When};
-pub(crate) use policy::Policy;
+pub(crate) use policy::{Basis, Policy};
 pub(crate) use text::{Head, Piece, Root, Text, Value};
 
 /// `#[cached]`, and `#[cached_many]`

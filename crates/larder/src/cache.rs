@@ -22,6 +22,7 @@ use crate::{
     link::Link,
     lock::LockGuard,
     memory::builder::MemoryCacheBuilder,
+    policy::Policy,
     scope::{Scope, ScopeHash},
     spans::Traced,
     value::ValueType,
@@ -58,6 +59,12 @@ pub trait Cache: Send + Sync {
     /// What is put in front of every key that is used with this handle: empty but for namespaces.
     fn prefix(&self) -> &str {
         ""
+    }
+
+    /// The policy of functions that have no `ttl` of their own: see
+    /// [`CacheExt::with_policy`](crate::CacheExt::with_policy). None unless the handle was given one.
+    fn default_policy(&self) -> Option<&Policy> {
+        None
     }
 
     /// A handle to the same cache, with the same [`Core`] and the same servers, that keeps its entries in a memory of
@@ -230,6 +237,10 @@ macro_rules! pointers {
             #[inline]
             fn prefix(&self) -> &str {
                 (**self).prefix()
+            }
+
+            fn default_policy(&self) -> Option<&Policy> {
+                (**self).default_policy()
             }
 
             fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {

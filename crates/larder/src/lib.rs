@@ -137,6 +137,7 @@ mod typed;
 mod value;
 #[cfg(feature = "redis")]
 mod wire;
+mod with_policy;
 
 pub use self::{
     cache::{Cache, HeldLease, Invalidating, Invalidation, Kept, Lease, Leased, SharedStorage, Storage},
@@ -156,12 +157,13 @@ pub use self::{
     namespace::{Namespace, Version},
     outcome::{NotStored, Outcome, Source, Tier},
     policy::{Lock, Policy, PolicyBuilder},
-    registry::{global, install, install_as, installed::Installed, named},
+    registry::{global, install, install_as, install_policies, installed::Installed, named},
     scope::{Scope, ScopeHash, Scopes},
     stats::{CacheStats, FunctionStats, Histogram},
     table::Eviction,
     typed::{CacheExt, blocking::Blocking, local::Local},
     value::{LocalValue, Value, ValueType},
+    with_policy::WithPolicy,
 };
 
 #[cfg(feature = "redis")]

@@ -7,6 +7,7 @@ use crate::{
     cache_core::Core,
     deferred,
     memory::builder::MemoryCacheBuilder,
+    policy::Policy,
     scope::Scope,
 };
 
@@ -107,6 +108,11 @@ impl Cache for Namespace {
     #[inline]
     fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// That of the cache, unless [`with_policy`](crate::CacheExt::with_policy) gives the namespace one.
+    fn default_policy(&self) -> Option<&Policy> {
+        self.cache.default_policy()
     }
 
     fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {

@@ -40,6 +40,7 @@ use crate::{
     scope::{Scope, Scopes},
     stats::{CacheStats, FunctionStats, Histogram},
     value::Value,
+    with_policy::WithPolicy,
 };
 
 /// The typed verbs, on every [`Cache`], `dyn Cache` included.
@@ -776,6 +777,39 @@ pub trait CacheExt: Cache {
     /// The part of this cache whose keys begin with `name` and a `:`.
     fn namespace(&self, name: &str) -> Namespace {
         Namespace::new(self, name)
+    }
+
+    /// The same cache with a policy for functions that have no `ttl` of their own. What options a function has count for
+    /// it, and the rest is that policy's. Verbs are given a policy as ever.
+    ///
+    /// To install it gives the whole program a policy; a namespace can have its own, and has that of its cache otherwise.
+    ///
+    /// ```
+    /// use larder::{CacheExt, MemoryCache, Policy, cached};
+    ///
+    /// #[cached(key = "user:<id>")]
+    /// async fn user(id: u64) -> String {
+    ///     // SELECT …
+    /// #   id.to_string()
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let policy: Policy = serde_json::from_str(r#"{ "ttl": "5m", "jitter": 0.1 }"#)?;
+    /// larder::install(MemoryCache::new(10_000).with_policy(policy))?;
+    ///
+    /// assert_eq!(user(7).await, "7");
+    /// assert_eq!(larder::global().get::<String>("user:7").await?.as_deref(), Some("7"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A function without a `ttl` in a cache without a policy runs whenever it is called, and a warning says so once. What
+    /// takes another kind of function is not the policy's to say: a refresh runs in the background with one of the options
+    /// `stale_while_revalidate`, `refresh_ahead`, `timeout` and `spawn`, and in its caller otherwise; `deadline` and
+    /// `cache_err` count as options alone.
+    fn with_policy(&self, policy: Policy) -> WithPolicy {
+        WithPolicy::new(self, policy)
     }
 
     /// What these scopes cover of the entries in this process' memory, by key: all that

@@ -69,6 +69,13 @@ pub(super) fn time(name: Ident, input: ParseStream<'_>, example: &str, of: Macro
     let value = Time::from_expr(expr)?;
     match &value {
         Time::Literal(length) if *length < shortest(&name) => wrong(span, too_short(&name, example, of)),
+        Time::Named(policy) if name != "ttl" => {
+            let (name, policy) = (name.to_string(), policy.value());
+            let message = format!(
+                "`named(…)` stands for a whole policy: write `ttl = named({policy:?})`, and `{name}` in that policy"
+            );
+            wrong(span, message)
+        }
         _ => Ok(Given { name, value }),
     }
 }

@@ -202,7 +202,7 @@ pub(crate) fn cache_put(model: &CachePut, function: &Function) -> TokenStream {
     let (cache, put, kind) = (cache(&model.common), local("put"), local("kind"));
     let (policy_local, output) = (local("policy"), local("output"));
     let key = text::build(&private, &model.key);
-    let let_policy = policy::let_policy(&private, &model.policy, function);
+    let let_policy = policy::let_policy(&model.common, &model.policy, function);
     let run = run(&model.common, function);
     let store = match (function.is_blocking(), model.common.is_local) {
         (true, _) => quote!(#put.store_blocking(#kind.value(&#output), #policy_local);),
