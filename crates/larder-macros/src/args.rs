@@ -78,6 +78,7 @@ const OPTIONS: &[Known] = &[
     known("burst", "burst = 20", LIMITED),
     known("cost", "cost = 5", LIMITED),
     known("failure", "failure = larder::limit::FailureMode::Closed", LIMITED),
+    known("soft", "soft", &[Macro::Invalidate]),
     known("crate", "crate = my_larder", ALL),
 ];
 
@@ -125,6 +126,7 @@ pub(crate) struct Args {
     pub(crate) on_ok: Option<Given<()>>,
     /// Of `#[limited]`.
     pub(crate) limits: Limits,
+    pub(crate) soft: Option<Given<bool>>,
     pub(crate) krate: Option<Given<Path>>,
     /// The options whose names were written.
     named: Vec<&'static str>,
@@ -327,6 +329,7 @@ impl Args {
             "companions" => self.companions = Some(value::flag(name, input, example)?),
             "on" => self.on_ok = Some(value::on_ok(name, input)?),
             "per" | "rate" | "burst" | "cost" | "failure" => self.limits.parse_value(name, input, example)?,
+            "soft" => self.soft = Some(value::soft(name, input, example)?),
             _ => self.krate = Some(value::path(name, input, example)?),
         }
         Ok(())

@@ -28,7 +28,7 @@ pub(crate) use each::{Condition, Each};
 pub(crate) use elements::List;
 pub(crate) use limited::Limited;
 pub(crate) use named::{Argument, NamedFunction, When};
-pub(crate) use policy::Policy;
+pub(crate) use policy::{Basis, Policy};
 pub(crate) use text::{Head, Piece, Root, Text, Value};
 
 /// `#[cached]`, and `#[cached_many]`
@@ -72,6 +72,7 @@ pub(crate) struct Invalidate {
     pub(crate) targets: Vec<Target>,
     pub(crate) functions: Vec<NamedFunction>,
     pub(crate) on_ok: bool,
+    pub(crate) soft: bool,
     pub(crate) condition: Option<Condition>,
 }
 
@@ -245,7 +246,8 @@ impl Invalidate {
         let condition = args.condition.take().map(|given| Condition::new(given.value, function));
         let on_ok = args.on_ok.is_some();
         let common = cache_expr::common(&mut args, function);
-        Some(Self { common, targets, functions, on_ok, condition })
+        let soft = args.soft.is_some_and(|given| given.value);
+        Some(Self { common, targets, functions, on_ok, soft, condition })
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
     link::Link,
     lock::LockGuard,
     memory::builder::MemoryCacheBuilder,
+    policy::Policy,
     scope::{Scope, ScopeHash},
     spans::Traced,
     value::ValueType,
@@ -62,6 +63,12 @@ pub trait Cache: Send + Sync {
         ""
     }
 
+    /// The policy of functions that have no `ttl` of their own: see
+    /// [`CacheExt::with_policy`](crate::CacheExt::with_policy). None unless the handle was given one.
+    fn default_policy(&self) -> Option<&Policy> {
+        None
+    }
+
     /// A handle to the same cache, with the same [`Core`] and the same servers, that keeps its entries in a memory of
     /// its own, bounded as `memory` says: for entries that are not to compete with the others, stored responses of
     /// `larder-http` for one. An invalidation through either covers both. None if the cache has no memory, or cannot be
@@ -84,7 +91,7 @@ pub trait Cache: Send + Sync {
 ///    caller judges each entry by the one rule. It must never return an entry under another key, nor one
 ///    with a changed value, stamp or scopes.
 /// 3. [`apply`](Self::apply) calls [`Core::invalidate`] before it returns, not when its future is polled, and
-///    dropping the future undoes nothing.
+///    dropping the future undoes nothing. So does [`mark_stale`](Self::mark_stale) with [`Core::mark_stale`].
 /// 4. No method fails or hangs because a server does: what cannot be read is a miss, what cannot be
 ///    written is dropped.
 /// 5. The storage is bounded. What it drops it tells with [`Core::forget`], before or soon after.
@@ -135,6 +142,12 @@ pub trait Storage: Send + Sync {
 
     /// Invalidates: applies it here and now, and tells others.
     fn apply(&self, scopes: &[Scope]) -> Invalidating;
+
+    /// Marks as stale, softly: what is covered is not dropped, and not fresh from here on. Applies it here and now, with
+    /// [`Core::mark_stale`], and tells others. Unless it is implemented, invalidates, which is more.
+    fn mark_stale(&self, scopes: &[Scope]) -> Invalidating {
+        self.apply(scopes)
+    }
 
     /// What can be done because several processes share the entries; none if they do not.
     fn shared(&self) -> Option<&dyn SharedStorage> {
@@ -242,6 +255,10 @@ macro_rules! pointers {
                 (**self).prefix()
             }
 
+            fn default_policy(&self) -> Option<&Policy> {
+                (**self).default_policy()
+            }
+
             fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {
                 (**self).with_memory(memory)
             }
@@ -274,6 +291,25 @@ pub enum Invalidation {
     Queued,
 }
 
+/// What an invalidation does to what it covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Strength {
+    /// Nothing of it is served from here on.
+    #[default]
+    Hard,
+    /// Its `ttl` ends.
+    Soft,
+}
+
+impl Strength {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+        }
+    }
+}
+
 /// An invalidation: done in this process already, and on its way to the others.
 ///
 /// Awaiting it tells how far it has come. Dropping it undoes nothing.
@@ -300,10 +336,13 @@ impl Invalidating {
     }
 
     /// An invalidation by a caller, within a span of its own.
-    pub(crate) fn begin(cache: &(impl Cache + ?Sized), scopes: &[Scope]) -> Self {
+    pub(crate) fn begin(cache: &(impl Cache + ?Sized), scopes: &[Scope], strength: Strength) -> Self {
         let what = || scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let span = Traced::invalidate(cache.core().name(), scopes.len(), what);
-        let invalidating = span.enter(|| cache.storage().apply(scopes));
+        let span = Traced::invalidate(cache.core().name(), scopes.len(), strength.name(), what);
+        let invalidating = span.enter(|| match strength {
+            Strength::Hard => cache.storage().apply(scopes),
+            Strength::Soft => cache.storage().mark_stale(scopes),
+        });
         if let InvalidationProgress::Done(outcome) = invalidating.state {
             note(&span, outcome);
         }

@@ -1,5 +1,6 @@
 //! The core of a cache: its shared state (epochs, computations in flight, table of entries, statistics).
 
+mod changes;
 mod claims;
 mod counters;
 mod hits;
@@ -27,11 +28,11 @@ use crate::{
     clock::{Clock, Moment},
     deferred_drop::DropDeferred,
     entry::{Entry, Freshness},
-    epoch::{Announcement, DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replaced},
+    epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replaced},
     front_cache::FrontCache,
     lock::LocalLocks,
     retry_pauses::RetryPauses,
-    scope::{self, Scope, ScopeHash, ScopeSet},
+    scope::{self, ScopeHash},
     singleflight::Singleflight,
     stats::{CacheStats, Counters, FunctionStats, Group, Histogram, Stats},
     table::{Eviction, Table},
@@ -190,34 +191,6 @@ impl Core {
         }
     }
 
-    /// Applies an invalidation of this process: no entry that these scopes cover and whose computation has begun is
-    /// served from here on, and counters under these keys are gone. O(scopes).
-    pub fn invalidate(&self, scopes: &[Scope]) {
-        self.announce(scopes);
-    }
-
-    /// The same. Where there is a log, the invalidation is in the outbox from here on.
-    pub(crate) fn announce(&self, scopes: &[Scope]) -> Option<Arc<Announcement>> {
-        self.0.stats.count(|counters| &counters.invalidations);
-        let hashes: ScopeSet = scopes.iter().map(Scope::hash).collect();
-        let keys = || scopes.iter().filter_map(Scope::as_key);
-        let announcement = self.0.epochs.apply(&hashes, keys().map(Arc::from));
-        // Where processes share entries, they share counters.
-        if announcement.is_none() {
-            keys().for_each(|key| self.0.counters.remove(key));
-        }
-        announcement
-    }
-
-    /// Applies an invalidation that was heard of from another process: no entry that these scopes cover and whose
-    /// computation has begun is served from here on. O(scopes).
-    pub fn apply(&self, scopes: impl IntoIterator<Item = ScopeHash>) {
-        self.0.stats.count(|counters| &counters.invalidations);
-        // Collected first: no foreign iterator runs while changes are held up.
-        let scopes: ScopeSet = scopes.into_iter().collect();
-        self.0.epochs.apply(&scopes, []);
-    }
-
     /// Tells that the store no longer keeps this entry, to stay within its capacity (`evicted`) or for
     /// any other reason.
     pub fn forget(&self, entry: &Entry, evicted: bool) {
@@ -273,10 +246,14 @@ impl Core {
     /// cache. Its age is judged first, and then the one rule, so that what is counted as invalidated would have been
     /// used.
     pub(crate) fn judge(&self, entry: &Entry) -> Result<Freshness, Unusable> {
-        match entry.0.freshness(self.now()) {
-            Freshness::Expired => Err(Unusable::Expired),
-            _ if !entry.0.is_valid(self.epochs()) => Err(Unusable::Invalidated),
-            freshness => Ok(freshness),
+        let now = self.now();
+        if entry.0.is_expired(now) {
+            return Err(Unusable::Expired);
+        }
+        match entry.0.freshness_in(entry.0.standing(self.epochs()), now) {
+            None => Err(Unusable::Invalidated),
+            Some(Freshness::Expired) => Err(Unusable::Expired),
+            Some(freshness) => Ok(freshness),
         }
     }
 

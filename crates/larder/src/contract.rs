@@ -62,6 +62,7 @@ async fn check_any(make: &Make<'_>) {
         invalidation::every_handle_invalidates,
         invalidation::namespaces_are_parts,
         invalidation::a_value_read_before_is_not_stored_after,
+        invalidation::what_is_marked_is_not_fresh,
         computing::many_callers_compute_once,
         computing::a_change_during_a_computation_counts,
         computing::what_was_read_covers_what_was_computed,

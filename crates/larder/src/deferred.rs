@@ -14,7 +14,7 @@ use std::{
 use pin_project_lite::pin_project;
 
 use crate::{
-    cache::{Cache, Invalidating, Invalidation},
+    cache::{Cache, Invalidating, Invalidation, Strength},
     cache_core::Core,
     dependencies::{self, EnteredDeferred},
     entry::Entry,
@@ -29,7 +29,8 @@ use crate::{
 /// Inside of [`run`](Deferred::run) and [`run_blocking`](Deferred::run_blocking),
 ///
 /// - what `#[invalidate]` and `#[cache_put]` name is collected, and invalidated by [`commit`](Deferred::commit), all at
-///   once. (`CacheExt::invalidate` and `insert` by hand, and companions, invalidate at once *and* again then.)
+///   once; what is to be marked stale is marked then. (`CacheExt::invalidate`, `mark_stale` and `insert` by hand, and
+///   companions, do it at once *and* again then.)
 /// - reads pass by what was invalidated so far, with all that was computed from it.
 /// - whatever is computed is computed for the caller alone, and neither stored nor shared: it was read inside of the
 ///   transaction, and may be what is never committed, or older than what others have committed since. Entries that were
@@ -111,8 +112,27 @@ struct DeferredInvalidations {
 struct OfCache {
     cache: Arc<dyn Cache>,
     core: Core,
+    hard: Collected,
+    soft: Collected,
+}
+
+/// Scopes, each once.
+#[derive(Default)]
+struct Collected {
     scopes: Vec<Scope>,
     hashes: ScopeSet,
+}
+
+impl Collected {
+    fn of(scopes: Vec<Scope>) -> Self {
+        Self { hashes: scopes.iter().map(Scope::hash).collect(), scopes }
+    }
+
+    fn add(&mut self, more: Self) {
+        let new = |scope: &Scope| !scope::contains(&self.hashes, scope.hash());
+        self.scopes.extend(more.scopes.into_iter().filter(new));
+        self.hashes.extend(more.hashes.iter().copied());
+    }
 }
 
 /// The scope that the calling code runs in.
@@ -134,9 +154,9 @@ pub(crate) fn covers(core: &Core, entry: &Entry) -> bool {
 }
 
 /// Has the current scope, if there is one, invalidate these too.
-pub(crate) fn collect(cache: &(impl Cache + ?Sized), scopes: &[Scope]) {
+pub(crate) fn collect(cache: &(impl Cache + ?Sized), scopes: &[Scope], strength: Strength) {
     if let Some(state) = current() {
-        state.collect(cache, scopes);
+        state.collect(cache, scopes, strength);
     }
 }
 
@@ -146,20 +166,24 @@ impl State {
         let here = {
             let collected = lock(&self.collected);
             let mut of_cache = collected.all.iter().filter(|of| Arc::ptr_eq(of.core.epochs(), epochs));
-            of_cache.any(|of| of.hashes.iter().any(changed))
+            of_cache.any(|of| of.hard.hashes.iter().chain(of.soft.hashes.iter()).any(changed))
         };
         here || self.outer.as_ref().is_some_and(|outer| outer.covers(epochs, scopes))
     }
 
     /// Collects what a cache is to invalidate at the end: the invalidation, if that is over already.
-    pub(crate) fn collect(&self, cache: &(impl Cache + ?Sized), scopes: &[Scope]) -> Option<Invalidating> {
-        let of = OfCache {
-            cache: cache.share(),
-            core: cache.core().clone(),
-            scopes: scopes.to_vec(),
-            hashes: scopes.iter().map(Scope::hash).collect(),
+    pub(crate) fn collect(
+        &self,
+        cache: &(impl Cache + ?Sized),
+        scopes: &[Scope],
+        strength: Strength,
+    ) -> Option<Invalidating> {
+        let (collected, none) = (Collected::of(scopes.to_vec()), Collected::default());
+        let (hard, soft) = match strength {
+            Strength::Hard => (collected, none),
+            Strength::Soft => (none, collected),
         };
-        self.add(vec![of])
+        self.add(vec![OfCache { cache: cache.share(), core: cache.core().clone(), hard, soft }])
     }
 
     fn add(&self, more: Vec<OfCache>) -> Option<Invalidating> {
@@ -198,10 +222,8 @@ impl DeferredInvalidations {
     fn add(&mut self, more: OfCache) {
         match self.all.iter_mut().find(|there| there.core.same_cache(&more.core)) {
             Some(there) => {
-                let scopes =
-                    more.scopes.into_iter().filter(|scope| !scope::contains(&there.hashes, scope.hash()));
-                there.scopes.extend(scopes);
-                there.hashes.extend(more.hashes.iter().copied());
+                there.hard.add(more.hard);
+                there.soft.add(more.soft);
             }
             None => self.all.push(more),
         }
@@ -210,7 +232,13 @@ impl DeferredInvalidations {
 
 /// Invalidates all, here and now.
 fn invalidate(all: Vec<OfCache>) -> Invalidating {
-    let mut under_way: Vec<_> = all.iter().map(|of| Invalidating::begin(&*of.cache, &of.scopes)).collect();
+    let begin = |of: &OfCache| {
+        let strengths = [(&of.hard, Strength::Hard), (&of.soft, Strength::Soft)].into_iter();
+        let some = strengths.filter(|(collected, _)| !collected.scopes.is_empty());
+        some.map(|(collected, strength)| Invalidating::begin(&*of.cache, &collected.scopes, strength))
+            .collect::<Vec<_>>()
+    };
+    let mut under_way: Vec<_> = all.iter().flat_map(begin).collect();
     match under_way.len() {
         0 | 1 => under_way.pop().unwrap_or_else(|| Invalidating::done(Invalidation::Delivered(Epoch::ZERO))),
         _ => Invalidating::under_way(async move {

@@ -26,6 +26,7 @@ use pin_project_lite::pin_project;
 use smallvec::SmallVec;
 
 use crate::{
+    clock::Moment,
     entry::{DependencySet, ForeignDependencies, Stored},
     epoch::{Epochs, ReadVersion},
     mutant::{self, Rule},
@@ -48,7 +49,17 @@ pub(crate) struct Frame {
 #[derive(Default)]
 struct ScopeState {
     reads: Vec<Reads>,
+    /// When the first of what was read had been marked stale, if any was.
+    marked: Option<Moment>,
     decisions: Decisions,
+}
+
+impl ScopeState {
+    /// Something was read that had been marked at this time.
+    fn note_marked(&mut self, at: Option<Moment>) {
+        // None is less than any.
+        self.marked = self.marked.xor(at).or_else(|| self.marked.min(at));
+    }
 }
 
 /// The scopes of what was read from one cache, or from all that share a log.
@@ -79,9 +90,11 @@ pub(crate) fn current() -> Option<Arc<Frame>> {
 /// Puts what covers an entry on the current frame.
 pub(crate) fn record(epochs: &Arc<Epochs>, read: &Stored) {
     if recording() && !mutant::is(Rule::HitsNotRecorded) {
-        with_reads(|reads| {
-            add(reads, epochs, read.scopes().iter().copied());
-            add_foreign(reads, read.foreign_dependencies());
+        let marked = read.marked_at(epochs);
+        with_state(|state| {
+            add(&mut state.reads, epochs, read.scopes().iter().copied());
+            add_foreign(&mut state.reads, read.foreign_dependencies());
+            state.note_marked(marked);
         });
     }
 }
@@ -89,9 +102,10 @@ pub(crate) fn record(epochs: &Arc<Epochs>, read: &Stored) {
 /// Puts what covers a failed computation on the current frame.
 pub(crate) fn record_dependencies(epochs: &Arc<Epochs>, cover: &DependencySet) {
     if recording() {
-        with_reads(|reads| {
-            add(reads, epochs, cover.scopes.iter().copied());
-            add_foreign(reads, &cover.foreign_dependencies);
+        with_state(|state| {
+            add(&mut state.reads, epochs, cover.scopes.iter().copied());
+            add_foreign(&mut state.reads, &cover.foreign_dependencies);
+            state.note_marked(cover.marked);
         });
     }
 }
@@ -107,14 +121,14 @@ pub(crate) fn record_absent(epochs: &Arc<Epochs>, key: &str) {
 /// Puts scopes on the current frame.
 pub(crate) fn record_scopes(epochs: &Arc<Epochs>, scopes: impl FnOnce() -> ScopeSet) {
     if recording() {
-        with_reads(|reads| add(reads, epochs, scopes().iter().copied()));
+        with_state(|state| add(&mut state.reads, epochs, scopes().iter().copied()));
     }
 }
 
-fn with_reads(record: impl FnOnce(&mut Vec<Reads>)) {
+fn with_state(record: impl FnOnce(&mut ScopeState)) {
     CURRENT.with_borrow(|current| {
         if let Some(frame) = current {
-            record(&mut lock(&frame.state).reads);
+            record(&mut lock(&frame.state));
         }
     });
 }
@@ -185,13 +199,10 @@ impl Frame {
 
     /// What covers a value of the cache with these `epochs`: `own` scopes, and all that was read so far.
     pub(crate) fn cover(&self, own: ScopeSet, epochs: &Arc<Epochs>) -> DependencySet {
-        let mut cover = DependencySet {
-            since: self.since,
-            announcement: None,
-            scopes: own,
-            foreign_dependencies: Vec::new(),
-        };
-        for there in &lock(&self.state).reads {
+        let mut cover = DependencySet::new(self.since, own);
+        let state = lock(&self.state);
+        cover.marked = state.marked;
+        for there in &state.reads {
             if Arc::ptr_eq(&there.epochs, epochs) {
                 cover.scopes.extend(there.scopes.iter());
             } else {
@@ -210,11 +221,15 @@ pub(crate) struct PassOn(Arc<Frame>);
 impl Drop for PassOn {
     fn drop(&mut self) {
         if recording() {
-            let read = lock(&self.0.state).reads.clone();
-            with_reads(|reads| {
+            let (read, marked) = {
+                let state = lock(&self.0.state);
+                (state.reads.clone(), state.marked)
+            };
+            with_state(|state| {
                 for there in &read {
-                    add(reads, &there.epochs, there.scopes.iter());
+                    add(&mut state.reads, &there.epochs, there.scopes.iter());
                 }
+                state.note_marked(marked);
             });
         }
     }
@@ -239,7 +254,11 @@ pub fn bypass_blocking<R>(call: impl FnOnce() -> R) -> R {
 fn bypassing() -> Option<Arc<Frame>> {
     let outer = current()?;
     let frame = Frame::new(outer.in_flight.iter().copied(), outer.since, !outer.records);
-    lock(&frame.state).reads.clone_from(&lock(&outer.state).reads);
+    let (reads, marked) = {
+        let outer = lock(&outer.state);
+        (outer.reads.clone(), outer.marked)
+    };
+    *lock(&frame.state) = ScopeState { reads, marked, ..ScopeState::default() };
     Some(frame)
 }
 

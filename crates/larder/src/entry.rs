@@ -1,8 +1,11 @@
 //! A typed value with all that decides whether it may be served.
 
+mod cover;
+mod lifetime;
 mod renewed;
 #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for stores that share entries"))]
 pub(crate) mod sharing;
+mod standing;
 
 use std::{
     any::Any,
@@ -14,9 +17,14 @@ use std::{
     time::Duration,
 };
 
+use self::cover::is_too_wide;
+pub(crate) use self::{
+    cover::{DependencySet, ForeignDependencies},
+    lifetime::{Freshness, Lifetime},
+};
 use crate::{
-    clock::{self, Moment},
-    epoch::{Announcement, Epochs, ReadVersion, ValidAt},
+    clock::Moment,
+    epoch::{Announcement, ReadVersion, ValidAt},
     outcome::{Outcome, Source, Tier},
     panic_guard,
     policy::Policy,
@@ -46,6 +54,8 @@ pub(crate) struct Stored {
     schema: Option<u32>,
     /// The value cannot be shared: it is kept in this process alone.
     unshared: AtomicBool,
+    /// It was made from what was marked stale, or marked when it came from a server: its `ttl` ended then.
+    is_marked: bool,
     /// The value is not to leave this process.
     is_local: bool,
     /// The value is an error, kept in place of one.
@@ -57,124 +67,6 @@ pub(crate) struct Stored {
     pub(crate) group: Group,
     /// How long the value took to compute, in nanoseconds; 0 if it was not computed.
     pub(crate) cost: u64,
-}
-
-/// Scopes in another cache than the entry's own: of what was read there while computing.
-#[derive(Clone)]
-pub(crate) struct ForeignDependencies {
-    pub(crate) epochs: Arc<Epochs>,
-    pub(crate) scopes: ScopeSet,
-}
-
-impl ForeignDependencies {
-    #[inline(never)]
-    fn are_in_touch(all: &[Self]) -> bool {
-        all.iter().all(|there| there.epochs.in_touch())
-    }
-}
-
-/// What covers an entry, and since when.
-pub(crate) struct DependencySet {
-    pub(crate) since: ReadVersion,
-    /// How far the replacement has come that the entry is a part of.
-    pub(crate) announcement: Option<Arc<Announcement>>,
-    pub(crate) scopes: ScopeSet,
-    pub(crate) foreign_dependencies: Vec<ForeignDependencies>,
-}
-
-impl DependencySet {
-    /// Whether nothing of it was invalidated since; `epochs` are those of the entry's own cache.
-    pub(crate) fn unchanged(&self, epochs: &Epochs) -> bool {
-        unchanged(epochs, &self.scopes, &self.foreign_dependencies, self.since)
-    }
-
-    /// Whether it is more than an entry can carry. What is recorded of it is then not all there was.
-    pub(crate) fn is_too_wide(&self) -> bool {
-        is_too_wide(&self.scopes, &self.foreign_dependencies)
-    }
-}
-
-fn is_too_wide(scopes: &ScopeSet, foreign_dependencies: &[ForeignDependencies]) -> bool {
-    scopes.len() + foreign_dependencies.iter().map(|there| there.scopes.len()).sum::<usize>() > scope::MOST
-}
-
-fn unchanged(
-    epochs: &Epochs,
-    scopes: &ScopeSet,
-    foreign_dependencies: &[ForeignDependencies],
-    since: ReadVersion,
-) -> bool {
-    epochs.unchanged(scopes, since)
-        && foreign_dependencies.iter().all(|there| there.epochs.unchanged(&there.scopes, since))
-}
-
-/// When the [`Freshness`] of an entry changes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Lifetime {
-    pub(crate) stored: Moment,
-    /// From here on a hit also refreshes it: not later than `ttl_end`.
-    pub(crate) refresh_due: Moment,
-    pub(crate) ttl_end: Moment,
-    pub(crate) revalidate_end: Moment,
-    pub(crate) on_error_end: Moment,
-}
-
-/// What may be done with a valid entry, by its age. Earlier ones allow more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Freshness {
-    /// Serve it.
-    Fresh,
-    /// Serve it, and refresh it.
-    RefreshAhead,
-    /// Serve it stale, and refresh it.
-    StaleWhileRevalidate,
-    /// Serve it stale if a new computation fails or is slow.
-    StaleIfError,
-    /// Nothing.
-    Expired,
-}
-
-impl Freshness {
-    /// Whether it is not stale.
-    pub(crate) fn is_within_ttl(self) -> bool {
-        self < Self::StaleWhileRevalidate
-    }
-}
-
-impl Lifetime {
-    pub(crate) fn new(stored: Moment, lifetime: Duration, policy: &Policy) -> Self {
-        // A fraction of more than that would leave what a `Duration` can hold.
-        let lifetime = policy.jittered(lifetime.min(clock::LONGEST));
-        let ahead = policy.refresh_ahead.map(|fraction| stored.after(lifetime.mul_f64(fraction)));
-        Self::until(stored, (stored, stored.after(lifetime)), ahead, policy)
-    }
-
-    /// Of a value that was stored some time ago, and is asked for `now`: to the end of `lifetime`, which counts from
-    /// when it was stored, unless it is not asked for long enough.
-    pub(crate) fn prolonged(&self, now: Moment, lifetime: Duration, policy: &Policy) -> Self {
-        Self::until(self.stored, (now, self.stored.after(lifetime)), None, policy)
-    }
-
-    /// To an end that `policy` may bring forward, if the value is not asked for after `used`.
-    fn until(stored: Moment, (used, end): (Moment, Moment), ahead: Option<Moment>, policy: &Policy) -> Self {
-        let ttl_end = policy.idle.map_or(end, |idle| used.after(idle).min(end));
-        // From then on, a hit prolongs it: as seldom as is good for precision.
-        let ahead = match policy.idle {
-            Some(idle) if ttl_end < end => Some(used.after(idle / 4)),
-            _ => ahead,
-        };
-        Self {
-            stored,
-            refresh_due: ahead.map_or(ttl_end, |ahead| ahead.min(ttl_end)),
-            ttl_end,
-            revalidate_end: ttl_end.after(policy.stale_while_revalidate),
-            on_error_end: ttl_end.after(policy.stale_if_error),
-        }
-    }
-
-    fn end(&self) -> Moment {
-        self.revalidate_end.max(self.on_error_end)
-    }
 }
 
 impl Entry {
@@ -199,13 +91,15 @@ impl Entry {
     ) -> Self {
         let foreign_dependencies =
             (!cover.foreign_dependencies.is_empty()).then(|| cover.foreign_dependencies.into_boxed_slice());
+        let life = Lifetime::new(now, lifetime, policy);
         Self(Arc::new(Stored {
             hash,
             key,
             valid_at: ValidAt::new(cover.since),
             since: cover.since,
             announcement: cover.announcement,
-            life: Lifetime::new(now, lifetime, policy),
+            life: cover.marked.map_or(life, |at| life.ended(at)),
+            is_marked: cover.marked.is_some(),
             scopes: cover.scopes,
             foreign_dependencies,
             schema: policy.schema,
@@ -264,31 +158,9 @@ impl Stored {
         value.downcast_ref()
     }
 
-    /// Whether the one rule allows to serve it.
-    #[expect(clippy::inline_always, reason = "a call costs a tenth of a hit, and the compiler makes one")]
-    #[inline(always)]
-    pub(crate) fn is_valid(&self, epochs: &Epochs) -> bool {
-        epochs.in_touch()
-            && self.foreign_dependencies.as_deref().is_none_or(ForeignDependencies::are_in_touch)
-            && self.valid_at.holds(epochs, |since| self.unchanged(epochs, since))
-    }
-
-    /// Whether it can no longer be served, now or at any later time. Out of touch with a log it may be again.
-    pub(crate) fn is_over(&self, now: Moment, epochs: &Epochs) -> bool {
-        self.is_expired(now) || !self.valid_at.holds(epochs, |since| self.unchanged(epochs, since))
-    }
-
     /// Whether its `ttl` and its stale windows are over.
     pub(crate) fn is_expired(&self, now: Moment) -> bool {
         now >= self.life.end()
-    }
-
-    /// Whether nothing that covers the entry was invalidated: in local order since it was last found valid, or in
-    /// the order of the log, if it has an epoch and all that it was made from is in the tables of that log.
-    fn unchanged(&self, epochs: &Epochs, stamp: ReadVersion) -> bool {
-        unchanged(epochs, &self.scopes, self.foreign_dependencies(), stamp)
-            || self.foreign_dependencies.is_none()
-                && epochs.valid_in_log_order(&self.scopes, stamp, self.since)
     }
 
     /// Whether a hit at `now` is nothing but a hit.
@@ -298,14 +170,7 @@ impl Stored {
     }
 
     pub(crate) fn freshness(&self, now: Moment) -> Freshness {
-        let life = &self.life;
-        match now {
-            now if now < life.refresh_due => Freshness::Fresh,
-            now if now < life.ttl_end => Freshness::RefreshAhead,
-            now if now < life.revalidate_end => Freshness::StaleWhileRevalidate,
-            now if now < life.on_error_end => Freshness::StaleIfError,
-            _ => Freshness::Expired,
-        }
+        self.life.freshness(now)
     }
 
     pub(crate) fn life(&self) -> &Lifetime {
@@ -319,7 +184,9 @@ impl Stored {
 
     /// What becomes of a call that is given it.
     pub(crate) fn outcome(&self, source: Source, tier: Option<Tier>, now: Moment) -> Outcome {
-        Outcome { source, tier, age: self.age(now), ttl: self.remaining(now), why_not_stored: None }
+        // One that is marked has a `ttl` that it does not live to see the end of.
+        let ttl = if source == Source::Stale { Duration::ZERO } else { self.remaining(now) };
+        Outcome { source, tier, age: self.age(now), ttl, why_not_stored: None }
     }
 
     /// Whether an invalidation of this scope covers it.
@@ -371,26 +238,5 @@ impl Drop for Stored {
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry").field("key", &self.0.key).field("life", &self.0.life).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Clock;
-
-    #[test]
-    fn the_longest_durations_overflow_nothing() {
-        let policy = Policy::builder()
-            .ttl(Duration::MAX)
-            .jitter(1.0)
-            .refresh_ahead(1.0)
-            .stale_while_revalidate(Duration::MAX)
-            .stale_if_error(Duration::MAX)
-            .build()
-            .unwrap();
-        let now = Clock::default().now();
-        let life = Lifetime::new(now, policy.ttl, &policy);
-        assert!(life.refresh_due <= life.ttl_end && life.ttl_end < life.end());
     }
 }

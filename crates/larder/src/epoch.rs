@@ -13,6 +13,9 @@
 //!   up, to what the counter was before the look: if nothing at all has changed by the next one, that look is
 //!   one comparison.
 //!
+//! What is marked stale rather than invalidated is a change of other scopes, made from those that were marked ([`marks`]). An
+//! entry that is found marked does not move its stamp: it stays marked until it is replaced.
+//!
 //! Where there is a log, contact with it is asked for before the counter: what was proven to be applied by
 //! then is in the slots that are looked at afterwards.
 //!
@@ -23,6 +26,7 @@
 #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for what processes share"))]
 mod announcement;
 mod id;
+mod marks;
 mod recent;
 #[cfg(feature = "redis")]
 pub(crate) mod shared;
@@ -35,9 +39,15 @@ use crossbeam_utils::CachePadded;
 
 pub(crate) use self::announcement::Announcement;
 pub use self::id::Epoch;
-use self::{recent::Recent, slots::Slots};
+pub(crate) use self::marks::{Marked, Standing};
+use self::{
+    marks::{After, Marks},
+    recent::Recent,
+    slots::Slots,
+};
 use crate::{
-    scope::{self, ScopeHash},
+    clock::{Clock, Moment},
+    scope::{self, ScopeHash, ScopeSet},
     sync::{AtomicU64, Mutex, Ordering, lock},
 };
 
@@ -107,6 +117,13 @@ impl ValidAt {
     }
 }
 
+impl ValidAt {
+    /// The stamp as a point in local order.
+    pub(crate) fn read_version(&self) -> ReadVersion {
+        ReadVersion { local: self.0.load(Ordering::Relaxed), log: None }
+    }
+}
+
 /// The order of all changes in one process: the counter, and the right to move it.
 ///
 /// One for all caches of a process, so that a value computed from entries of several caches has one
@@ -158,6 +175,7 @@ pub(crate) struct Epochs {
     order: Arc<LocalOrder>,
     slots: Slots,
     recent: Recent,
+    marks: Marks,
     log: Option<Arc<dyn SharedOrder>>,
 }
 
@@ -178,6 +196,9 @@ pub(crate) trait SharedOrder: fmt::Debug + Send + Sync {
 
     /// Whether nothing newer than `epoch` is known that covers an entry under these scopes.
     fn accepts(&self, scopes: &[ScopeHash], epoch: Epoch) -> bool;
+
+    /// Whether no mark newer than `epoch` is known that covers an entry under these scopes.
+    fn unmarked(&self, scopes: &[ScopeHash], epoch: Epoch) -> bool;
 }
 
 /// An order that processes share, among all that this one follows.
@@ -197,7 +218,7 @@ pub(crate) struct Replaced<R> {
 impl Epochs {
     /// With slots for so many scopes.
     pub(crate) fn new(order: Arc<LocalOrder>, slots: usize) -> Self {
-        Self { order, slots: Slots::new(slots), recent: Recent::new(), log: None }
+        Self { order, slots: Slots::new(slots), recent: Recent::new(), marks: Marks::new(), log: None }
     }
 
     /// Begins a computation.
@@ -224,6 +245,19 @@ impl Epochs {
         announcement
     }
 
+    /// Marks what these scopes cover as stale, at this time by the clock of the cache: no entry that they cover and whose
+    /// computation has begun is fresh from here on. O(scopes).
+    pub(crate) fn mark(&self, scopes: &[ScopeHash], at: Moment) -> Option<Arc<Announcement>> {
+        let marks: ScopeSet = scopes.iter().map(|scope| scope.mark()).collect();
+        let announcement = self.order.apply(|number| {
+            let announcement = self.announce(&marks, []);
+            self.raise_at(&marks, number, || at);
+            announcement
+        });
+        self.ring();
+        announcement
+    }
+
     /// Replaces the entries of these keys: applies one change of all of them, and in the same step has it
     /// judged which new values stand. The stamp of those is that change.
     pub(crate) fn replace<R>(&self, keys: &[ScopeHash], judge: impl FnOnce() -> R) -> Replaced<R> {
@@ -239,6 +273,12 @@ impl Epochs {
 
     /// Remembers a change of these scopes: part of every change, before its number is published.
     fn raise(&self, scopes: &[ScopeHash], number: u64) {
+        self.raise_at(scopes, number, || Clock::default().now());
+    }
+
+    fn raise_at(&self, scopes: &[ScopeHash], number: u64, now: impl FnOnce() -> Moment) {
+        // First: who finds a mark in the slots finds its time.
+        self.marks.note(scopes, number, now);
         self.slots.raise(scopes, number);
         self.recent.add(scopes, number);
     }
@@ -284,6 +324,37 @@ impl Epochs {
         // A look at each scope's slots would cost more.
         let told = self.recent.unchanged(scopes, since.local, scopes.len());
         told.unwrap_or_else(|| self.slots.unchanged(scopes, since.local))
+    }
+
+    /// Whether nothing among `scopes`, a set, nor everything, was marked stale since. It costs a look at as many slots
+    /// more, if there was any mark since.
+    #[inline]
+    pub(crate) fn unmarked(&self, scopes: &[ScopeHash], since: ReadVersion) -> bool {
+        self.marks.none_after(since.local) || self.none_marked(scopes, since.local)
+    }
+
+    #[inline(never)]
+    fn none_marked(&self, scopes: &[ScopeHash], since: u64) -> bool {
+        let unmarked = |scope: &ScopeHash| self.slots.unchanged(&[scope.mark()], since);
+        scopes.iter().chain([&ScopeHash::ALL]).all(unmarked)
+    }
+
+    /// Whether nothing among `scopes`, a set, nor everything, was invalidated or marked stale since.
+    pub(crate) fn is_current(&self, scopes: &[ScopeHash], since: ReadVersion) -> bool {
+        self.unchanged(scopes, since) && self.unmarked(scopes, since)
+    }
+
+    /// When the first mark since was made that covers an entry under these scopes, which was found marked.
+    pub(crate) fn marked_since(&self, scopes: &[ScopeHash], since: ReadVersion) -> Marked {
+        Marked(self.marks.first(scopes, After::Number(since.local)))
+    }
+
+    /// Whether an entry that is marked in local order is not in the order that processes share, as in
+    /// [`valid_in_log_order`](Self::valid_in_log_order).
+    #[cold]
+    pub(crate) fn unmarked_in_log_order(&self, scopes: &[ScopeHash], since: ReadVersion) -> bool {
+        let (Some(log), Some((id, epoch))) = (&self.log, since.log) else { return false };
+        id == log.position().0 && log.unmarked(scopes, epoch)
     }
 
     /// Whether an entry that local order refuses is valid in the order that processes share, in which it has the epoch

@@ -149,6 +149,7 @@ mod typed;
 mod value;
 #[cfg(feature = "redis")]
 mod wire;
+mod with_policy;
 #[cfg(feature = "write-behind")]
 #[cfg_attr(docsrs, doc(cfg(feature = "write-behind")))]
 pub mod write_behind;
@@ -171,12 +172,13 @@ pub use self::{
     namespace::{Namespace, Version},
     outcome::{NotStored, Outcome, Source, Tier},
     policy::{Lock, Policy, PolicyBuilder},
-    registry::{global, install, install_as, installed::Installed, named},
+    registry::{global, install, install_as, install_policies, installed::Installed, named},
     scope::{Scope, ScopeHash, Scopes},
     stats::{CacheStats, FunctionStats, Histogram},
     table::Eviction,
     typed::{CacheExt, blocking::Blocking, local::Local},
     value::{LocalValue, Value, ValueType},
+    with_policy::WithPolicy,
 };
 
 #[cfg(feature = "redis")]

@@ -220,6 +220,11 @@ impl Storage for MemoryCache {
         self.free(scopes);
         Invalidating::done(Invalidation::Delivered(Epoch::ZERO))
     }
+
+    fn mark_stale(&self, scopes: &[Scope]) -> Invalidating {
+        self.core.mark_stale(scopes);
+        Invalidating::done(Invalidation::Delivered(Epoch::ZERO))
+    }
 }
 
 impl fmt::Debug for MemoryCache {

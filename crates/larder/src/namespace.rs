@@ -3,10 +3,11 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    cache::{Cache, Invalidating, Storage},
+    cache::{Cache, Invalidating, Storage, Strength},
     cache_core::Core,
     deferred,
     memory::builder::MemoryCacheBuilder,
+    policy::Policy,
     scope::Scope,
 };
 
@@ -74,8 +75,8 @@ impl Namespace {
     /// far it has come.
     pub fn bump(&self) -> Invalidating {
         let scope = [self.scope()];
-        deferred::collect(self, &scope);
-        Invalidating::begin(self, &scope)
+        deferred::collect(self, &scope, Strength::Hard);
+        Invalidating::begin(self, &scope, Strength::Hard)
     }
 
     /// The version it is at, as far as this process knows.
@@ -107,6 +108,11 @@ impl Cache for Namespace {
     #[inline]
     fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// That of the cache, unless [`with_policy`](crate::CacheExt::with_policy) gives the namespace one.
+    fn default_policy(&self) -> Option<&Policy> {
+        self.cache.default_policy()
     }
 
     fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {

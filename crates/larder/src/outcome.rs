@@ -90,6 +90,8 @@ pub enum NotStored {
     NoLifetime,
     /// Something that covers it was invalidated while it was computed.
     Invalidated,
+    /// It was made from what had been [marked stale](crate::CacheExt::mark_stale), and its policy has no window for that.
+    Stale,
     /// It was passed over, and another call computes in its place.
     Superseded,
     /// More scopes cover it than an entry can have.

@@ -1,5 +1,7 @@
 //! How long a value lives, and what happens at its end.
 
+mod written;
+
 use std::{ops::RangeInclusive, time::Duration};
 
 use crate::error::{Error, Kind, Result};
@@ -21,12 +23,17 @@ use crate::error::{Error, Kind, Result};
 /// milliseconds. The longest that counts is 68 years. When the last window has closed, the value's memory is
 /// freed by what the cache does next.
 ///
-/// An invalidated value is in none of these rows: it is never served again, not even as a fallback.
+/// An invalidated value is in none of these rows: it is never served again, not even as a fallback. The `ttl` of one that is
+/// [marked stale](crate::CacheExt::mark_stale) ends with the mark.
 ///
 /// A refresh runs in the background where the computation allows it (the macros, and
 /// [`get_or_compute_background`](crate::CacheExt::get_or_compute_background)); with
 /// [`get_or_compute`](crate::CacheExt::get_or_compute) the caller who starts it waits for it, and
 /// everybody else has the value they would have had. A failed refresh leaves the value as it was.
+///
+/// A policy can be read from a configuration with serde, and written there: lengths of time are text (`"5m"`, `"1h30m"`,
+/// `"300ms"`) or numbers of seconds, `lock` is `process` or `deployment`, and a field that there is not is an error that
+/// names those that there are. See [`install_policies`](crate::install_policies).
 ///
 /// A computation that fails while there is an old value to serve is not tried again by the next caller, but once in
 /// [`retry_after`](PolicyBuilder::retry_after); until then, all callers have the old value at once.

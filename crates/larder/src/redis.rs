@@ -270,7 +270,19 @@ impl Remote {
     }
 
     fn invalidate(self: &Arc<Self>, core: &Core, scopes: &[Scope]) -> Invalidating {
-        match core.announce(scopes) {
+        self.deliver_any(core.announce(scopes), scopes)
+    }
+
+    fn mark_stale(self: &Arc<Self>, core: &Core, scopes: &[Scope]) -> Invalidating {
+        self.deliver_any(core.announce_marks(scopes), scopes)
+    }
+
+    fn deliver_any(
+        self: &Arc<Self>,
+        announcement: Option<Arc<Announcement>>,
+        scopes: &[Scope],
+    ) -> Invalidating {
+        match announcement {
             Some(announcement) if !scopes.is_empty() => self.deliver(announcement),
             _ => Invalidating::done(Invalidation::Delivered(Epoch::ZERO)),
         }
@@ -332,6 +344,10 @@ impl Storage for RedisCache {
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {
         self.remote.invalidate(&self.core, scopes)
+    }
+
+    fn mark_stale(&self, scopes: &[Scope]) -> Invalidating {
+        self.remote.mark_stale(&self.core, scopes)
     }
 
     fn shared(&self) -> Option<&dyn SharedStorage> {

@@ -5,7 +5,7 @@ pub(crate) mod installed;
 
 pub(crate) use self::current::carry;
 use self::{current::registry, installed::Installed};
-use crate::{cache::Cache, error::Result, memory::MemoryCache};
+use crate::{cache::Cache, error::Result, memory::MemoryCache, policy::Policy};
 
 /// The name of the cache that [`global`] returns, in errors.
 const GLOBAL_NAME: &str = "global";
@@ -61,6 +61,44 @@ pub fn named(name: &str) -> &'static Installed {
         );
     }
     there
+}
+
+/// Gives policies names, by which functions take them: `#[cached(ttl = named("metrics"))]`. At the start of a program,
+/// from its configuration; or later, in place of what has the name by then: a value that is there keeps the time that it
+/// was stored for.
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// use larder::{Policy, cached};
+///
+/// #[cached(ttl = named("metrics"), key = "metric:<name>")]
+/// async fn metric(name: &str) -> u64 {
+///     // SELECT …
+/// #   name.len() as u64
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let file = r#"{ "metrics": { "ttl": "5m", "stale_if_error": "1h" }, "users": { "ttl": 60 } }"#;
+/// let policies: HashMap<String, Policy> = serde_json::from_str(file)?;
+/// larder::install_policies(policies);
+///
+/// assert_eq!(metric("requests").await, 8);
+/// # use larder::CacheExt as _;
+/// # assert_eq!(larder::global().stats().stores, 1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A function whose name was given to no policy runs whenever it is called, and a warning says so once.
+pub fn install_policies<N: Into<String>>(policies: impl IntoIterator<Item = (N, Policy)>) {
+    registry().insert_policies(policies.into_iter().map(|(name, policy)| (name.into(), policy)).collect());
+}
+
+/// The policy of this name.
+pub(crate) fn policy(name: &str) -> Option<Policy> {
+    registry().policies.load().get(name).cloned()
 }
 
 /// The caches that are there now, by their names: to ask for them fixes none.

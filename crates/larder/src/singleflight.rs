@@ -99,7 +99,7 @@ impl Singleflight {
             return Role::Leader(Leader::new(&self.0, caller, current, leader));
         }
         let older = came >= Arrival(state.number);
-        let outdated = older && (again || !epochs.unchanged(&current.scopes, state.since));
+        let outdated = older && (again || !epochs.is_current(&current.scopes, state.since));
         if outdated && under_way.outdated.is_none() {
             drop(state);
             let next = InFlight::begin(caller, number, epochs);

@@ -98,13 +98,19 @@ impl Traced {
     }
 
     /// An invalidation, until it is told to others or its caller waits no longer. `what` is asked for at TRACE.
-    pub(crate) fn invalidate(cache: &str, scopes: usize, what: impl FnOnce() -> String) -> Self {
+    pub(crate) fn invalidate(
+        cache: &str,
+        scopes: usize,
+        strength: &'static str,
+        what: impl FnOnce() -> String,
+    ) -> Self {
         let traced = Self::new(|| {
             tracing::debug_span!(
                 target: "larder",
                 "larder.invalidate",
                 cache,
                 scopes,
+                strength,
                 outcome = Empty,
                 epoch = Empty,
                 what = Empty,

@@ -7,6 +7,12 @@ pub(crate) use loom::sync::{
     atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
+#[cfg(all(larder_loom, feature = "redis"))]
+pub(crate) use loom::sync::atomic::AtomicBool;
+
+#[cfg(all(not(larder_loom), feature = "redis"))]
+pub(crate) use std::sync::atomic::AtomicBool;
+
 #[cfg(not(larder_loom))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard,

@@ -185,6 +185,10 @@ impl Storage for TieredCache {
         invalidating
     }
 
+    fn mark_stale(&self, scopes: &[Scope]) -> Invalidating {
+        self.redis.mark_stale(scopes)
+    }
+
     fn shared(&self) -> Option<&dyn SharedStorage> {
         Some(self)
     }

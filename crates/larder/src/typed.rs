@@ -22,7 +22,7 @@ use self::{
 };
 
 use crate::{
-    cache::{Cache, Invalidating, Kept, SharedStorage},
+    cache::{Cache, Invalidating, Kept, SharedStorage, Strength},
     deadline::Within,
     deferred, dependencies,
     epoch::{Epoch, ReadVersion},
@@ -40,6 +40,7 @@ use crate::{
     scope::{Scope, Scopes},
     stats::{CacheStats, FunctionStats, Histogram},
     value::Value,
+    with_policy::WithPolicy,
 };
 
 /// The typed verbs, on every [`Cache`], `dyn Cache` included.
@@ -247,8 +248,60 @@ pub trait CacheExt: Cache {
     fn invalidate(&self, scopes: impl Into<Scopes>) -> Invalidating {
         let scopes: Vec<Scope> =
             scopes.into().0.into_iter().map(|scope| scope.within(self.prefix())).collect();
-        deferred::collect(self, &scopes);
-        Invalidating::begin(self, &scopes)
+        deferred::collect(self, &scopes, Strength::Hard);
+        Invalidating::begin(self, &scopes, Strength::Hard)
+    }
+
+    /// Ends the `ttl` of what these cover, here and now: a soft invalidation, for changes after which the old value will do
+    /// for a moment. Takes what [`invalidate`](Self::invalidate) takes, at the same cost, and other processes hear of it in
+    /// the same way.
+    ///
+    /// What was computed before is then a value past its `ttl`:
+    ///
+    /// - with [`stale_while_revalidate`](crate::PolicyBuilder::stale_while_revalidate), it is served while one caller
+    ///   computes it anew (in the background, where the computation allows it), for so long after the mark and no longer;
+    /// - with [`stale_if_error`](crate::PolicyBuilder::stale_if_error), it is served if that fails;
+    /// - with neither of them it is computed anew, as if it had been invalidated, and so it is for [`get`](Self::get).
+    ///
+    /// So nothing is served longer after a mark than its policy says, counted from when this process learned of it; and
+    /// without a policy that says so, nothing at all. A computation that began before a mark and ends after it is marked
+    /// too. What was made from a marked value is as stale, whenever it was made, and keeps to its own policy. An
+    /// [`insert`](Self::insert) after the mark is fresh.
+    ///
+    /// A hard invalidation always wins: what is invalidated is not served, whatever was marked before or after. Processes
+    /// of a release that does not know of marks yet serve a value to the end of its `ttl`. A [`Storage`](crate::Storage)
+    /// that is none of larder's, and does not implement
+    /// [`mark_stale`](crate::Storage::mark_stale), invalidates.
+    ///
+    /// ```
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # use larder::{CacheExt, MemoryCache, Policy, Scope};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> larder::Result<()> {
+    /// # let cache = MemoryCache::new(100);
+    /// let hour = Duration::from_secs(3600);
+    /// let policy = Policy::builder().ttl(hour).stale_while_revalidate(hour / 60).tag("prices").build()?;
+    /// let price = async |price: u32| {
+    ///     let compute = move || async move { Ok::<_, Infallible>(price) };
+    ///     cache.get_or_compute_background("price:7", &policy, compute).await.unwrap()
+    /// };
+    /// assert_eq!(price(100).await, 100);
+    ///
+    /// cache.mark_stale(Scope::tag("prices")).await; // a new price list came
+    /// assert_eq!(price(120).await, 100); // the old one, once: it is computed anew in the background
+    /// # while cache.get::<u32>("price:7").await?.is_none() {
+    /// #     tokio::task::yield_now().await;
+    /// # }
+    /// // a moment later
+    /// assert_eq!(price(130).await, 120);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn mark_stale(&self, scopes: impl Into<Scopes>) -> Invalidating {
+        let scopes: Vec<Scope> =
+            scopes.into().0.into_iter().map(|scope| scope.within(self.prefix())).collect();
+        deferred::collect(self, &scopes, Strength::Soft);
+        Invalidating::begin(self, &scopes, Strength::Soft)
     }
 
     /// The value under `key`, or else that of `compute`, which is then stored under `policy`.
@@ -724,6 +777,39 @@ pub trait CacheExt: Cache {
     /// The part of this cache whose keys begin with `name` and a `:`.
     fn namespace(&self, name: &str) -> Namespace {
         Namespace::new(self, name)
+    }
+
+    /// The same cache with a policy for functions that have no `ttl` of their own. What options a function has count for
+    /// it, and the rest is that policy's. Verbs are given a policy as ever.
+    ///
+    /// To install it gives the whole program a policy; a namespace can have its own, and has that of its cache otherwise.
+    ///
+    /// ```
+    /// use larder::{CacheExt, MemoryCache, Policy, cached};
+    ///
+    /// #[cached(key = "user:<id>")]
+    /// async fn user(id: u64) -> String {
+    ///     // SELECT …
+    /// #   id.to_string()
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let policy: Policy = serde_json::from_str(r#"{ "ttl": "5m", "jitter": 0.1 }"#)?;
+    /// larder::install(MemoryCache::new(10_000).with_policy(policy))?;
+    ///
+    /// assert_eq!(user(7).await, "7");
+    /// assert_eq!(larder::global().get::<String>("user:7").await?.as_deref(), Some("7"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A function without a `ttl` in a cache without a policy runs whenever it is called, and a warning says so once. What
+    /// takes another kind of function is not the policy's to say: a refresh runs in the background with one of the options
+    /// `stale_while_revalidate`, `refresh_ahead`, `timeout` and `spawn`, and in its caller otherwise; `deadline` and
+    /// `cache_err` count as options alone.
+    fn with_policy(&self, policy: Policy) -> WithPolicy {
+        WithPolicy::new(self, policy)
     }
 
     /// What these scopes cover of the entries in this process' memory, by key: all that

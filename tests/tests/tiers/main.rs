@@ -11,6 +11,7 @@ mod disabled;
 mod functions;
 mod in_process;
 mod invalidation;
+mod marks;
 mod memory;
 mod phases;
 mod prolonged;

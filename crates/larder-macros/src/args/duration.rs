@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use syn::spanned::Spanned as _;
-use syn::{Expr, ExprGroup, ExprLit, Lit, LitInt};
+use syn::{Expr, ExprGroup, ExprLit, Lit, LitInt, LitStr};
 
 /// A length of time, as it was given.
 pub(crate) enum Time {
     Literal(Duration),
     Expr(Expr),
+    /// `named("metrics")`: that of a policy.
+    Named(LitStr),
 }
 
 impl Time {
@@ -31,10 +33,20 @@ impl Time {
                 wrong("a length of time is not negative: write seconds (`300`) or text (`\"5m\"`)".to_owned())
             }
             Expr::Lit(_) => wrong(EXPECTED.to_owned()),
+            Expr::Call(call) if matches!(&*call.func, Expr::Path(path) if path.path.is_ident("named")) => {
+                match (call.args.first(), call.args.len()) {
+                    (Some(Expr::Lit(ExprLit { lit: Lit::Str(name), .. })), 1) => {
+                        Ok(Self::Named(name.clone()))
+                    }
+                    _ => wrong(NAMED.to_owned()),
+                }
+            }
             _ => Ok(Self::Expr(expr)),
         }
     }
 }
+
+const NAMED: &str = "`named` takes the name of a policy in quotes, as in `ttl = named(\"metrics\")`";
 
 const EXPECTED: &str = "expected a length of time: seconds (`300`), text (`\"5m\"`, `\"1h30m\"`, \
                         `\"300ms\"`), or an expression of type `Duration`";

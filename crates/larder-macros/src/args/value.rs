@@ -74,6 +74,13 @@ pub(super) fn time_of(name: Ident, input: ParseStream<'_>, example: &str, of: Ma
     let value = Time::from_expr(expr)?;
     match &value {
         Time::Literal(length) if *length < shortest(&name) => wrong(span, too_short(&name, example, of)),
+        Time::Named(policy) if name != "ttl" => {
+            let (name, policy) = (name.to_string(), policy.value());
+            let message = format!(
+                "`named(…)` stands for a whole policy: write `ttl = named({policy:?})`, and `{name}` in that policy"
+            );
+            wrong(span, message)
+        }
         _ => Ok(Given { name, value }),
     }
 }
@@ -202,6 +209,15 @@ pub(super) fn flag(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed
         value = input.parse::<LitBool>()?.value;
     }
     Ok(Given { name, value })
+}
+
+/// `soft`
+pub(super) fn soft(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed<bool> {
+    if input.peek(token::Paren) {
+        let message = "`soft` is for all that is named, and stands beside it: write `#[invalidate(soft, \"user:<id>\")]`";
+        return wrong(name.span(), message);
+    }
+    flag(name, input, example)
 }
 
 /// `on = ok`

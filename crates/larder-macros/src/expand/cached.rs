@@ -50,7 +50,7 @@ fn statements(model: &Cached, function: &Function, mode: Mode, key: &TokenStream
     let let_call = let_call(model, function, mode, key);
     let plain_self = plain_self(model, &private);
     let policy_local = local("policy");
-    let let_policy = policy::let_policy(&private, &model.policy, function);
+    let let_policy = policy::let_policy(&model.common, &model.policy, function);
 
     let (computation, let_computation) = (local("computation"), computation_of(model, function));
     let compute = compute(model, function);

@@ -48,7 +48,7 @@ fn statements(
     let element_type = &list.element_type;
     let shape = quote_spanned!(span=> .of_many::<#element_type>());
     let let_kind = let_kind_of(&model.common, function, &shape);
-    let let_policy = policy::let_policy(&private, &model.policy, function);
+    let let_policy = policy::let_policy(&model.common, &model.policy, function);
     let (cache, kind) = (cache(&model.common), local_at("kind", span));
     let (site, named, many) = (local("function"), identity::function(model, function), local("many"));
     let how = how(&private, mode);

@@ -1,17 +1,19 @@
 //! `Options::new(…)…policy()`
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
-use super::names::{local, local_at, output_span, respanned};
+use super::names::{local, local_at, output_span, private, respanned};
+use super::prologue::cache;
 use super::text;
 use crate::args::{Fraction, Time};
 use crate::function::Function;
-use crate::model::Policy;
+use crate::model::{Basis, Common, Policy};
 
 /// `let policy = …;`, and what does not compile where an option would do nothing.
-pub(super) fn let_policy(private: &TokenStream, policy: &Policy, function: &Function) -> TokenStream {
+pub(super) fn let_policy(common: &Common, policy: &Policy, function: &Function) -> TokenStream {
+    let (private, cache) = (&private(common), cache(common));
     let kind = local_at("kind", output_span(function));
     let mut statements = TokenStream::new();
     let checks = [
@@ -27,13 +29,19 @@ pub(super) fn let_policy(private: &TokenStream, policy: &Policy, function: &Func
             statements.extend(respanned(quote!(#private::#check(&#kind);), span));
         }
     }
-    let (name, policy) = (local("policy"), options(private, policy, function));
+    let (name, policy) = (local("policy"), options((private, &cache), policy, function));
     quote!(#statements let #name = #policy;)
 }
 
-fn options(private: &TokenStream, policy: &Policy, function: &Function) -> TokenStream {
-    let ttl = time(&policy.ttl);
-    let mut options = quote!(#private::Options::new(#ttl));
+fn options((private, cache): (&TokenStream, &Ident), policy: &Policy, function: &Function) -> TokenStream {
+    let mut options = match &policy.basis {
+        Basis::Ttl(ttl) => {
+            let ttl = time(ttl);
+            quote!(#private::Options::new(#ttl))
+        }
+        Basis::Named(name) => quote!(#private::Options::named(#name)),
+        Basis::OfCache => quote!(#private::Options::of_cache(#cache)),
+    };
     let fractions = [("jitter", &policy.jitter), ("refresh_ahead", &policy.refresh_ahead)];
     for (name, value) in fractions {
         if let Some(value) = value {
@@ -86,6 +94,8 @@ fn time(time: &Time) -> TokenStream {
             let (seconds, nanoseconds) = (duration.as_secs(), duration.subsec_nanos());
             quote!(::core::time::Duration::new(#seconds, #nanoseconds))
         }
+        // Not where a length of time is expected: see `args::value::time`.
+        Time::Named(name) => quote!(::core::compile_error!(#name)),
         Time::Expr(expr) => {
             let span = Span::mixed_site().located_at(expr.span());
             let duration = local("duration");

@@ -73,13 +73,18 @@ pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream
 fn let_guard(model: &Invalidate) -> TokenStream {
     let private = private(&model.common);
     let (guard, on_ok) = (local("guard"), model.on_ok);
+    let softly = model.soft.then(|| quote!(#guard.softly();));
     if model.targets.is_empty() {
-        return quote!(let mut #guard = #private::Invalidate::of_functions(#on_ok););
+        return quote! {
+            let mut #guard = #private::Invalidate::of_functions(#on_ok);
+            #softly
+        };
     }
     let (cache, let_cache) = (cache(&model.common), let_cache(&model.common));
     quote! {
         #let_cache
         let mut #guard = #private::Invalidate::new(#cache, #on_ok);
+        #softly
     }
 }
 
@@ -197,7 +202,7 @@ pub(crate) fn cache_put(model: &CachePut, function: &Function) -> TokenStream {
     let (cache, put, kind) = (cache(&model.common), local("put"), local("kind"));
     let (policy_local, output) = (local("policy"), local("output"));
     let key = text::build(&private, &model.key);
-    let let_policy = policy::let_policy(&private, &model.policy, function);
+    let let_policy = policy::let_policy(&model.common, &model.policy, function);
     let run = run(&model.common, function);
     let store = match (function.is_blocking(), model.common.is_local) {
         (true, _) => quote!(#put.store_blocking(#kind.value(&#output), #policy_local);),

@@ -1,18 +1,28 @@
 //! How long a value lives.
 
 use proc_macro2::Span;
-use syn::Expr;
+use syn::{Expr, LitStr};
 
 use super::text::{self, Text};
 use super::without_effect;
-use crate::args::{Args, Fraction, Given, Macro, Time, attribute_span};
+use crate::args::{Args, Fraction, Given, Macro, Time};
 use crate::errors::Errors;
 use crate::function::Function;
 use crate::template::{Purpose, Template};
 
+/// What the other options are added to.
+pub(crate) enum Basis {
+    /// `ttl = 300`
+    Ttl(Time),
+    /// `ttl = named("metrics")`
+    Named(LitStr),
+    /// No `ttl`: the cache's policy.
+    OfCache,
+}
+
 /// How long a value lives.
 pub(crate) struct Policy {
-    pub(crate) ttl: Time,
+    pub(crate) basis: Basis,
     pub(crate) adaptive_to: Option<Time>,
     pub(crate) jitter: Option<Fraction>,
     pub(crate) stale_while_revalidate: Option<Time>,
@@ -41,14 +51,6 @@ pub(crate) struct Policy {
 
 pub(super) fn policy(args: &mut Args, of: Macro, function: &Function, errors: &mut Errors) -> Option<Policy> {
     let tags = tags(args, function, false, errors);
-    if !args.attempted("ttl") {
-        let message = format!(
-            "`ttl` is missing: how long `{}` keeps a result, in seconds (`ttl = 300`) or as text \
-             (`ttl = \"5m\"`)",
-            of.name()
-        );
-        errors.push(attribute_span(), message);
-    }
     without_effect::check_idle(args, errors);
     without_effect::check_adaptive(args, errors);
     let needs_option = args.negative_ttl.as_ref().map(|given| given.name.span());
@@ -62,8 +64,13 @@ pub(super) fn policy(args: &mut Args, of: Macro, function: &Function, errors: &m
         Time::Expr(expr) => Time::Expr(function.localized(expr)),
         literal => literal,
     };
+    let basis = match args.ttl.take() {
+        Some(Given { value: Time::Named(name), .. }) => Basis::Named(name),
+        Some(given) => Basis::Ttl(time(given)),
+        None => Basis::OfCache,
+    };
     Some(Policy {
-        ttl: time(args.ttl.take()?),
+        basis,
         adaptive_to: args.adaptive_to.take().map(time),
         jitter: args.jitter.take().map(|given| given.value),
         stale_while_revalidate: args.stale_while_revalidate.take().map(time),

@@ -82,3 +82,24 @@ pub(super) async fn a_value_read_before_is_not_stored_after(trial: &Trial) {
         gone(trial, cache, &key, format_args!("{scope:?}, before `insert_since`")).await;
     }
 }
+
+pub(super) async fn what_is_marked_is_not_fresh(trial: &Trial) {
+    let (cache, key) = (&trial.cache, trial.key("a:b"));
+    let policy =
+        Policy::builder().ttl(Duration::from_secs(3_600)).stale_while_revalidate(Duration::from_secs(60));
+    let policy = policy.tag(trial.tag("tag")).build().expect("a `ttl` is all it takes");
+    let scopes =
+        [Scope::key(&key), Scope::prefix(trial.key("a")), Scope::tag(trial.tag("tag")), Scope::all()];
+    for (number, scope) in (1_u32..).zip(&scopes) {
+        trial.keep(&key, &number, &policy).await;
+        drop(cache.mark_stale(scope));
+        gone(trial, cache, &key, format_args!("softly: {scope:?}")).await;
+        // The old value, or a new one.
+        let served = cache.get_or_compute(&key, &policy, async || Err::<u32, _>("nothing")).await;
+        let is_right = served.is_err() || served == Ok(number);
+        trial.require(is_right, "another value is served than the one that was marked");
+        drop(cache.invalidate(scope));
+        let served = cache.get_or_compute(&key, &policy, async || Err::<u32, _>("nothing")).await;
+        trial.require(served.is_err(), "what was marked, and then invalidated, is served (clause 3)");
+    }
+}

@@ -21,6 +21,7 @@ impl Entry {
             foreign_dependencies: stored.foreign_dependencies.clone(),
             schema: stored.schema,
             unshared: AtomicBool::new(stored.is_unshared()),
+            is_marked: stored.is_marked,
             is_local: stored.is_local,
             is_error: stored.is_error,
             value: Box::new(value),

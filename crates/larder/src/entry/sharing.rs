@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Entry, Lifetime, Stored};
 use crate::{
     clock::Moment,
-    epoch::{Announcement, ReadVersion, ValidAt},
+    epoch::{Announcement, Marked, ReadVersion, ValidAt},
     scope::ScopeSet,
     value::{AnyValue, Transport, ValueType},
 };
@@ -15,6 +15,8 @@ pub(crate) struct Received {
     /// Where its computation began, and in local order, what came before it was judged.
     pub(crate) since: ReadVersion,
     pub(crate) life: Lifetime,
+    /// When it was marked stale, if it was.
+    pub(crate) marked: Option<Marked>,
     pub(crate) scopes: ScopeSet,
     pub(crate) value: Box<AnyValue>,
     pub(crate) value_type: ValueType,
@@ -25,7 +27,9 @@ pub(crate) struct Received {
 impl Entry {
     /// The entry that a shared store gave, under this key with this hash.
     pub(crate) fn received((key, hash): (Arc<str>, u64), received: Received) -> Self {
-        let Received { since, life, scopes, value, value_type, cost } = received;
+        let Received { since, life, marked, scopes, value, value_type, cost } = received;
+        // In local order it is as new as now: its mark would be behind its stamp.
+        let life = marked.map_or(life, |Marked(at)| life.ended(at.unwrap_or(life.stored)));
         Self(Arc::new(Stored {
             hash,
             key,
@@ -37,6 +41,7 @@ impl Entry {
             foreign_dependencies: None,
             schema: value_type.schema,
             unshared: false.into(),
+            is_marked: marked.is_some(),
             is_local: false,
             is_error: value_type.is_error,
             value,
@@ -61,6 +66,11 @@ impl Stored {
     /// What its write to a server has to wait for.
     pub(crate) fn announcement(&self) -> Option<&Arc<Announcement>> {
         self.announcement.as_ref()
+    }
+
+    /// Whether what it was made from had been marked stale. Who reads it elsewhere could not tell.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.is_marked
     }
 
     pub(crate) fn schema(&self) -> Option<u32> {

@@ -94,3 +94,27 @@ fn a_later_mark_is_above_an_earlier_one() {
     // The remainders begin again every nine minutes.
     assert!(below * 300 < total && below_many * 300 < total, "{below}, {below_many} of {total}");
 }
+
+/// For an entry of many scopes too: it stays valid, and does not move its stamp past the mark.
+#[test]
+fn a_mark_is_a_change_of_other_scopes() {
+    let (epochs, now) = (epochs(), Clock::default().now());
+    let mut many: Vec<_> = (0..1_000).map(|number| Scope::key(format!("a:{number}")).hash()).collect();
+    many.sort_unstable();
+    let [key, prefix] = hashes([Scope::key("a:7"), Scope::prefix("a")]);
+    for scopes in [&many[..], &[key, prefix]] {
+        let since = epochs.begin();
+        let stamp = ValidAt::new(since);
+        assert!(stamp.holds(&epochs, |since| epochs.is_current(scopes, since)));
+        epochs.mark(&[key], now);
+        for _ in 0..3 {
+            assert!(epochs.unchanged(scopes, since) && !epochs.unmarked(scopes, since));
+            assert!(!stamp.holds(&epochs, |since| epochs.is_current(scopes, since)));
+            epochs.apply(&hashes([Scope::key("b")]), []);
+        }
+        assert_eq!(stamp.read_version(), since);
+        assert_eq!(epochs.marked_since(scopes, since), Marked(Some(now)));
+        assert!(epochs.unmarked(scopes, epochs.begin()));
+        assert!(epochs.unmarked(&[prefix], since), "a mark covers what it names");
+    }
+}

@@ -155,7 +155,7 @@ fn of_cache(cache: &dyn Cache, each: &mut Each<'_>) {
         ("invalidated", stats.invalidated_dropped),
     ];
     counts(each, &EVICTIONS, "cause", &evictions);
-    counts(each, &INVALIDATIONS, "direction", &[("sent", stats.invalidations)]);
+    counts(each, &INVALIDATIONS, "direction", &[("sent", stats.invalidations + stats.marks)]);
     let refused_here = stats.limit_refused_here.min(stats.limit_refused);
     met(
         each,

@@ -4,7 +4,7 @@ use std::any::type_name;
 
 use super::{how::How, named_functions::Target};
 use crate::{
-    cache::{Cache, Invalidating},
+    cache::{Cache, Invalidating, Strength},
     cache_core::Site,
     deferred,
     key::Key,
@@ -85,7 +85,7 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         let call = Self::after(cache, key, how.is_refresh(), missed, function);
         if how.is_refresh() {
             // In a transaction it stores nothing, and what it replaces is not served after the commit.
-            deferred::collect(cache, &[Scope::key(key.as_str())]);
+            deferred::collect(cache, &[Scope::key(key.as_str())], Strength::Hard);
         }
         Err(Self { failed: call.failed || !admitted, ..call })
     }
@@ -123,8 +123,8 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
     /// Invalidates the key.
     pub fn invalidate(self) -> Invalidating {
         let key = [Scope::key(self.key)];
-        deferred::collect(self.cache, &key);
-        Invalidating::begin(self.cache, &key)
+        deferred::collect(self.cache, &key, Strength::Hard);
+        Invalidating::begin(self.cache, &key, Strength::Hard)
     }
 
     /// Whether it computes anew, whatever the cache has.

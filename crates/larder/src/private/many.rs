@@ -11,7 +11,7 @@ use super::{
     type_checks::{Cacheable, CacheableHere},
 };
 use crate::{
-    cache::Cache,
+    cache::{Cache, Strength},
     cache_core::Site,
     deferred, dependencies,
     key::Key,
@@ -305,7 +305,7 @@ where
     if refreshing && deferred::is_current() {
         // Nothing is stored, and what it replaces is not served after the commit.
         let keys: Vec<_> = items.iter().map(|(_, key)| Scope::key(&**key)).collect();
-        deferred::collect(cache, &keys);
+        deferred::collect(cache, &keys, Strength::Hard);
     }
     if !is_admitted || refreshing && deferred::is_current() {
         return dependencies::bypass(body(all(&items))).await;

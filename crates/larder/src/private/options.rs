@@ -8,9 +8,11 @@ use std::{
 };
 
 use crate::{
+    cache::Cache,
     key::Key,
     panic_guard,
     policy::{Lock, Policy},
+    registry,
 };
 
 /// A [`Policy`] that was checked at compile time.
@@ -34,6 +36,47 @@ impl Options {
         self
     }
 
+    /// Those of a policy with this name. That there is none is reported, once for each function: nothing is stored then.
+    #[track_caller]
+    pub fn named(name: &str) -> Self {
+        // Not in the closure, which is called from here.
+        let function = Location::caller();
+        registry::policy(name).map(Self::of).unwrap_or_else(|| {
+            if is_first(function) {
+                panic_guard::report!(
+                    warn,
+                    %function,
+                    policy = name,
+                    "a cached function has `ttl = named(…)`, and no policy has this name: nothing is stored, and every \
+                     call runs the function; give it to `install_policies` at the start of the program"
+                );
+            }
+            Self(Policy::ttl(Duration::ZERO))
+        })
+    }
+
+    /// Those of the cache's policy. That it has none is reported, once for each function: nothing is stored then.
+    #[track_caller]
+    pub fn of_cache(cache: &(impl Cache + ?Sized)) -> Self {
+        let function = Location::caller();
+        cache.default_policy().cloned().map(Self::of).unwrap_or_else(|| {
+            if is_first(function) {
+                panic_guard::report!(
+                    warn,
+                    %function,
+                    "a cached function has no `ttl`, and its cache no policy: nothing is stored, and every call runs the \
+                     function; write `ttl = 300`, or give the cache a policy (`cache.with_policy(…)`)"
+                );
+            }
+            Self(Policy::ttl(Duration::ZERO))
+        })
+    }
+
+    /// What takes options of the function's own is left out.
+    fn of(policy: Policy) -> Self {
+        Self(Policy { deadline: None, cache_err: Duration::ZERO, spawn: false, ..policy })
+    }
+
     /// See [`PolicyBuilder`](crate::PolicyBuilder) for this and all that follow.
     pub fn jitter(mut self, fraction: f64) -> Self {
         self.0.jitter = fraction;
@@ -42,6 +85,8 @@ impl Options {
 
     /// See above.
     pub fn refresh_ahead(mut self, fraction: f64) -> Self {
+        // In place of what a policy says that the function was given: it may have one of them.
+        self.0.idle = None;
         self.0.refresh_ahead = Some(fraction);
         self
     }
@@ -84,6 +129,7 @@ impl Options {
 
     /// See above.
     pub fn idle(mut self, limit: Duration) -> Self {
+        self.0.refresh_ahead = None;
         self.0.idle = Some(limit);
         self
     }
@@ -143,10 +189,7 @@ impl Options {
 /// Only an expression can give zero: a zero that is written does not compile.
 #[cold]
 fn report_zero_ttl(function: &'static Location<'static>) {
-    /// The functions reported so far.
-    static REPORTED: Mutex<BTreeSet<&'static Location<'static>>> = Mutex::new(BTreeSet::new());
-    let first = REPORTED.lock().unwrap_or_else(PoisonError::into_inner).insert(function);
-    if first {
+    if is_first(function) {
         panic_guard::report!(
             warn,
             %function,
@@ -154,6 +197,13 @@ fn report_zero_ttl(function: &'static Location<'static>) {
              length of time, or switch the cache off with `when = …`"
         );
     }
+}
+
+/// Whether nothing was reported of this function so far.
+#[cold]
+fn is_first(function: &'static Location<'static>) -> bool {
+    static REPORTED: Mutex<BTreeSet<&'static Location<'static>>> = Mutex::new(BTreeSet::new());
+    REPORTED.lock().unwrap_or_else(PoisonError::into_inner).insert(function)
 }
 
 /// A fraction between 0 and 1; anything else does not compile, where this is evaluated at compile time.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::named_functions::ToInvalidate;
 use crate::{
     block_on::block_on,
-    cache::{Cache, Invalidating},
+    cache::{Cache, Invalidating, Strength},
     deferred,
     epoch::ReadVersion,
     key::Key,
@@ -23,6 +23,7 @@ pub struct Invalidate<'c, C: Cache + ?Sized> {
     /// That of texts, if there are any.
     cache: Option<&'c C>,
     on_ok_only: bool,
+    strength: Strength,
     /// False if a condition says so.
     applies: bool,
     scopes: Vec<Scope>,
@@ -42,7 +43,20 @@ impl<'c, C: Cache + ?Sized> Invalidate<'c, C> {
 
     fn without_cache(on_ok_only: bool) -> Self {
         let deferred = deferred::current();
-        Self { cache: None, on_ok_only, applies: true, scopes: Vec::new(), functions: Vec::new(), deferred }
+        Self {
+            cache: None,
+            on_ok_only,
+            strength: Strength::Hard,
+            applies: true,
+            scopes: Vec::new(),
+            functions: Vec::new(),
+            deferred,
+        }
+    }
+
+    /// Marks as stale, in place of invalidating.
+    pub fn softly(&mut self) {
+        self.strength = Strength::Soft;
     }
 
     /// Invalidates nothing unless this holds.
@@ -118,8 +132,8 @@ impl<'c, C: Cache + ?Sized> Invalidate<'c, C> {
 
     fn apply_in(&self, cache: &(impl Cache + ?Sized), scopes: &[Scope]) -> Option<Invalidating> {
         match &self.deferred {
-            Some(deferred) => deferred.collect(cache, scopes),
-            None => Some(Invalidating::begin(cache, scopes)),
+            Some(deferred) => deferred.collect(cache, scopes, self.strength),
+            None => Some(Invalidating::begin(cache, scopes, self.strength)),
         }
     }
 }
@@ -219,8 +233,8 @@ impl<C: Cache + ?Sized> Drop for Put<'_, C> {
         if let Some(key) = self.key.take() {
             let key = [Scope::key(key)];
             drop(match &self.deferred {
-                Some(deferred) => deferred.collect(self.cache, &key),
-                None => Some(Invalidating::begin(self.cache, &key)),
+                Some(deferred) => deferred.collect(self.cache, &key, Strength::Hard),
+                None => Some(Invalidating::begin(self.cache, &key, Strength::Hard)),
             });
         }
     }

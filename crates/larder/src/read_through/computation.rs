@@ -286,11 +286,11 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         if mutant::is(Rule::StampAfterComputation) {
             cover.since = core.begin();
         }
-        let too_wide = cover.is_too_wide();
+        let (too_wide, is_marked) = (cover.is_too_wide(), cover.marked.is_some());
         let valid = match replaces {
             true => {
                 let key = [ScopeHash::key(&self.key)];
-                let replaced = core.replace(&key, || !too_wide && cover.unchanged(core.epochs()));
+                let replaced = core.replace(&key, || !too_wide && cover.is_current(core.epochs()));
                 if replaced.judged {
                     (cover.since, cover.announcement) = (replaced.since, replaced.announcement);
                 }
@@ -306,6 +306,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 (true, true) => NotStored::Declined,
                 (true, false) => NotStored::NoLifetime,
             });
+            return (entry, false);
+        }
+        if is_marked && entry.0.is_expired(core.now()) {
+            self.observer.not_stored(NotStored::Stale);
             return (entry, false);
         }
         if too_wide {

@@ -179,9 +179,10 @@ impl Remote {
             here => (header, here?),
         };
         let since = if mutant::is(Rule::PromotionStampedAtInsertion) { core.begin() } else { since };
-        let (life, scopes) = (remaining.life(now), header.envelope.scopes);
+        let (life, epoch, scopes) = (remaining.life(now), header.envelope.epoch, header.envelope.scopes);
         let cost = core.statistics().usual_cost(of.group);
-        let received = Received { since, life, scopes, value, value_type, cost };
+        let marked = self.log.marked(&scopes, epoch, life.stored);
+        let received = Received { since, life, marked, scopes, value, value_type, cost };
         Ok(Some(Entry::received((at.key.into(), at.hash), received)))
     }
 
@@ -268,7 +269,7 @@ impl Remote {
         };
         // After the position was loaded, so that this covers no more than what is looked at.
         let is_valid = entry.0.is_valid(core.epochs()) || mutant::is(Rule::WriteStampedAtEnd);
-        if epoch == Epoch::ZERO || !is_valid {
+        if epoch == Epoch::ZERO || !is_valid || entry.0.is_marked() {
             return Ok(StoreDecision::Skipped);
         }
         let now = core.now();

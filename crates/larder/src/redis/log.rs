@@ -42,8 +42,9 @@ use self::{
 };
 use super::findings::Findings;
 use crate::{
+    clock::Moment,
     epoch::{
-        Epoch, Epochs, ReadVersion,
+        Epoch, Epochs, Marked, ReadVersion,
         shared::{Contact, LogOrder},
     },
     scope::ScopeHash,
@@ -141,6 +142,11 @@ impl Log {
     /// Judges an entry of the server: see [`SharedEpochs::judge`](crate::epoch::shared::SharedEpochs::judge).
     pub(crate) fn judge(&self, scopes: &[ScopeHash], epoch: Epoch) -> Option<ReadVersion> {
         self.shared.epochs.judge(scopes, epoch)
+    }
+
+    /// When an entry of the server was marked stale: see [`SharedEpochs::marked`](crate::epoch::shared::SharedEpochs::marked).
+    pub(crate) fn marked(&self, scopes: &[ScopeHash], epoch: Epoch, stored: Moment) -> Option<Marked> {
+        self.shared.epochs.marked(scopes, epoch, stored)
     }
 
     /// What was found out about its servers, by all who share it.

@@ -13,6 +13,7 @@ use crate::{
     cache_core::Core,
     error::Kind,
     memory::builder::MemoryCacheBuilder,
+    policy::Policy,
     sync::plain::{Mutex, lock},
 };
 
@@ -28,6 +29,7 @@ pub struct Installed {
 pub(crate) struct Registry {
     pub(super) global: OnceLock<Installed>,
     pub(super) named: LazyLock<ArcSwap<HashMap<String, &'static Installed>>>,
+    pub(super) policies: LazyLock<ArcSwap<HashMap<String, Policy>>>,
     one_at_a_time: Mutex<()>,
 }
 
@@ -36,8 +38,17 @@ impl Registry {
         Self {
             global: OnceLock::new(),
             named: LazyLock::new(ArcSwap::default),
+            policies: LazyLock::new(ArcSwap::default),
             one_at_a_time: Mutex::new(()),
         }
+    }
+
+    /// Gives policies names, in place of those that they had.
+    pub(super) fn insert_policies(&self, policies: Vec<(String, Policy)>) {
+        let _guard = lock(&self.one_at_a_time);
+        let mut all = HashMap::clone(&self.policies.load());
+        all.extend(policies);
+        self.policies.store(Arc::new(all));
     }
 
     /// What has this name, and whether it is what `make` made.
@@ -89,6 +100,10 @@ impl Cache for Installed {
     #[inline]
     fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    fn default_policy(&self) -> Option<&Policy> {
+        self.cache.default_policy()
     }
 
     fn with_memory(&self, memory: MemoryCacheBuilder) -> Option<Arc<dyn Cache>> {

@@ -33,6 +33,27 @@ fn golden_hashes() {
     );
 }
 
+// A part of the wire format too.
+#[test]
+fn golden_marks() {
+    let marks = [Scope::key("user:7"), Scope::prefix("user"), Scope::tag("org:7"), Scope::all()]
+        .map(|scope| format!("{:016x}", scope.hash().mark().get()));
+    assert_eq!(marks, ["287bb6bee6c1df85", "a87bb6ed58d2d182", "a87bb6d0ab8c4e0e", "a87bb6c05ac1f580"]);
+}
+
+#[test]
+fn marks_are_known_and_few_others_look_like_one() {
+    let scopes = || (0..100_000).map(|number| Scope::key(format!("user:{number}")).hash());
+    let wide = || (0..100_000).map(|number| Scope::tag(format!("user:{number}")).hash());
+    for scope in scopes().chain(wide()).chain([ScopeHash::ALL]) {
+        assert!(scope.mark().is_mark());
+        assert_eq!(scope.mark().is_wide(), scope.is_wide());
+    }
+    assert_eq!(scopes().chain(wide()).chain([ScopeHash::ALL]).filter(|scope| scope.is_mark()).count(), 0);
+    let distinct: std::collections::HashSet<_> = scopes().map(|scope| scope.mark().get()).collect();
+    assert_eq!(distinct.len(), 100_000);
+}
+
 #[test]
 fn keys_and_wider_scopes_differ_in_the_top_bit() {
     assert!(!Scope::key("a:").hash().is_wide());

@@ -46,7 +46,7 @@ impl Outcome {
     pub(super) fn is_valid(&self, epochs: &Epochs) -> bool {
         match self {
             Self::Value(entry) => !entry.0.is_too_wide() && entry.0.is_valid(epochs),
-            Self::Failure(failure) => !failure.cover.is_too_wide() && failure.cover.unchanged(epochs),
+            Self::Failure(failure) => !failure.cover.is_too_wide() && failure.cover.is_current(epochs),
             Self::Unshared => true,
         }
     }

@@ -79,7 +79,7 @@ impl World {
         }
         let mut scopes = self.scopes.clone();
         scopes.extend([self.dependency]);
-        let cover = DependencySet { since, announcement: None, scopes, foreign_dependencies: Vec::new() };
+        let cover = DependencySet::new(since, scopes);
         let policy = Policy::ttl(Duration::MAX);
         let lives = (Clock::default().now(), Duration::MAX);
         let entry = Entry::new(

@@ -76,6 +76,7 @@ impl World {
             announcement: None,
             scopes,
             foreign_dependencies: Vec::new(),
+            marked: None,
         };
         let lives = (Clock::default().now(), Duration::MAX);
         let policy = Policy::ttl(Duration::MAX);

@@ -81,6 +81,8 @@ counters! {
     bypassed,
     /// Calls of `invalidate`.
     invalidations,
+    /// Calls of `mark_stale`.
+    marks,
     /// Entries that were dropped to stay within the capacity.
     evictions,
     /// Entries that were dropped because their `ttl` and their stale windows were over.

@@ -43,6 +43,7 @@ impl World {
             announcement: None,
             scopes: ScopeSet::default(),
             foreign_dependencies: Vec::new(),
+            marked: None,
         };
         let policy = Policy::ttl(ttl);
         Entry::new(

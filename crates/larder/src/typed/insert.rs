@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    cache::Cache,
+    cache::{Cache, Strength},
     cache_core::Core,
     deferred, dependencies,
     entry::{DependencySet, Entry},
@@ -29,7 +29,7 @@ pub(crate) async fn insert<V: LocalValue>(
     values.iter().try_for_each(|(key, _)| key::check(key))?;
     if deferred::is_current() {
         let scopes: Vec<_> = values.iter().map(|(key, _)| Scope::key(*key)).collect();
-        deferred::collect(cache, &scopes);
+        deferred::collect(cache, &scopes, Strength::Hard);
         cache.storage().apply(&scopes).await;
         return Ok(());
     }
@@ -39,7 +39,7 @@ pub(crate) async fn insert<V: LocalValue>(
     let covers: Vec<_> = values.iter().map(|(key, _)| cover(core, since, key, policy)).collect();
     let keys: Vec<_> = values.iter().map(|(key, _)| ScopeHash::key(key)).collect();
     let stands = |cover: &DependencySet| {
-        !cover.is_too_wide() && (cover.unchanged(core.epochs()) || mutant::is(Rule::InsertWithoutCheck))
+        !cover.is_too_wide() && (cover.is_current(core.epochs()) || mutant::is(Rule::InsertWithoutCheck))
     };
     let replaced = core.replace(&keys, || covers.iter().map(stands).collect::<Vec<_>>());
 
@@ -82,6 +82,6 @@ fn cover(core: &Core, since: ReadVersion, key: &str, policy: &Policy) -> Depende
             let cover = frame.cover(own, core.epochs());
             DependencySet { since: since.earlier(cover.since), ..cover }
         }
-        None => DependencySet { since, announcement: None, scopes: own, foreign_dependencies: Vec::new() },
+        None => DependencySet::new(since, own),
     }
 }

@@ -43,6 +43,8 @@ impl Known {
 pub(crate) struct Checker {
     /// By scope: when its invalidations were called.
     called: Vec<Known>,
+    /// By scope: when it was marked stale.
+    marked: Vec<Known>,
     /// By key: which versions were written before an invalidation that covers the key.
     written: Vec<Known>,
     inserts: HashMap<Tick, Tick>,
@@ -52,15 +54,24 @@ impl Checker {
     pub(crate) fn new(scopes: usize, keys: usize) -> Self {
         Self {
             called: vec![Known::default(); scopes],
+            marked: vec![Known::default(); scopes],
             written: vec![Known::default(); keys],
             inserts: HashMap::new(),
         }
+    }
+
+    fn known(&mut self) -> impl Iterator<Item = &mut Known> {
+        self.called.iter_mut().chain(&mut self.marked).chain(&mut self.written)
     }
 
     /// Checks a round that is over.
     pub(crate) fn check(&mut self, world: &World, log: &Log) -> Result<(), String> {
         self.inserts.extend(&log.inserts);
         for change in &log.changes {
+            if change.soft {
+                self.marked[change.scope].add(change.returned, change.called);
+                continue;
+            }
             self.called[change.scope].add(change.returned, change.called);
             if let Some((key, version)) = change.written
                 && world.scopes_of(key).contains(&change.scope)
@@ -68,11 +79,11 @@ impl Checker {
                 self.written[key].add(change.returned, version);
             }
         }
-        self.called.iter_mut().chain(&mut self.written).for_each(Known::settle);
-        let Self { called, written, inserts } = &*self;
-        let judge = Judge { world, called, written, inserts };
+        self.known().for_each(Known::settle);
+        let Self { called, marked, written, inserts } = &*self;
+        let judge = Judge { world, called, marked, written, inserts };
         log.reads.iter().try_for_each(|read| judge.read(read))?;
-        self.called.iter_mut().chain(&mut self.written).for_each(Known::fold);
+        self.known().for_each(Known::fold);
         Ok(())
     }
 }
@@ -80,19 +91,38 @@ impl Checker {
 struct Judge<'a> {
     world: &'a World,
     called: &'a [Known],
+    marked: &'a [Known],
     written: &'a [Known],
     inserts: &'a HashMap<Tick, Tick>,
 }
 
 impl Judge<'_> {
     fn read(&self, read: &Read) -> Result<(), String> {
-        self.made(&read.value, read)
+        self.made(&read.value, read)?;
+        match (read.finds_fresh, self.world.has_window(read.value.key)) {
+            (true, _) => self.unmarked(&read.value, read),
+            // What it was made from may be old: that has a policy of its own.
+            (false, false) => self.covered(&read.value, self.began(&read.value), self.marked, read),
+            (false, true) => Ok(()),
+        }
+    }
+
+    fn began(&self, made: &Made) -> Tick {
+        *self.inserts.get(&made.began).unwrap_or(&made.began)
+    }
+
+    /// A value, and everything that it was made from: none of it was marked stale since.
+    fn unmarked(&self, made: &Made, read: &Read) -> Result<(), String> {
+        self.covered(made, self.began(made), self.marked, read)?;
+        made.parts
+            .iter()
+            .filter_map(|part| part.found.as_ref())
+            .try_for_each(|found| self.unmarked(found, read))
     }
 
     /// A value, and everything that it was made from: none of it may be older than a change.
     fn made(&self, made: &Made, read: &Read) -> Result<(), String> {
-        let began = *self.inserts.get(&made.began).unwrap_or(&made.began);
-        self.covered(made, began, read)?;
+        self.covered(made, self.began(made), self.called, read)?;
         if let Some(version) = made.version {
             let written = self.written[made.key].before(read.start);
             if version < written {
@@ -102,21 +132,22 @@ impl Judge<'_> {
         made.parts.iter().filter_map(|part| part.found.as_ref()).try_for_each(|found| self.made(found, read))
     }
 
-    /// Everything that covers `made` was not invalidated since `began`.
-    fn covered(&self, made: &Made, began: Tick, read: &Read) -> Result<(), String> {
-        self.unchanged(self.world.scopes_of(made.key), began, read)?;
+    /// Nothing that covers `made` is among these `changes` since `began`.
+    fn covered(&self, made: &Made, began: Tick, changes: &[Known], read: &Read) -> Result<(), String> {
+        self.unchanged(self.world.scopes_of(made.key), began, changes, read)?;
         made.parts.iter().try_for_each(|part| match &part.found {
-            Some(found) => self.covered(found, began, read),
-            None => self.unchanged(self.world.scopes_of_absent(part.key), began, read),
+            Some(found) => self.covered(found, began, changes, read),
+            None => self.unchanged(self.world.scopes_of_absent(part.key), began, changes, read),
         })
     }
 
-    fn unchanged(&self, scopes: &[usize], began: Tick, read: &Read) -> Result<(), String> {
+    fn unchanged(&self, scopes: &[usize], began: Tick, changes: &[Known], read: &Read) -> Result<(), String> {
         for &scope in scopes {
-            let called = self.called[scope].before(read.start);
+            let called = changes[scope].before(read.start);
             if began < called {
+                let what = if std::ptr::eq(changes, self.marked) { "marked" } else { "invalidated" };
                 let scope = self.world.describe(scope);
-                return Err(format!("began at {began}, but {scope} was invalidated at {called}: {read:#?}"));
+                return Err(format!("began at {began}, but {scope} was {what} at {called}: {read:#?}"));
             }
         }
         Ok(())

@@ -30,13 +30,17 @@ pub(crate) struct Part {
 #[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) start: Tick,
+    /// It finds only what is fresh: nothing of it was marked stale.
+    pub(crate) finds_fresh: bool,
     pub(crate) value: Made,
 }
 
-/// An invalidation, and the write at the source before it.
+/// An invalidation, or a mark, and the write at the source before it.
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) scope: usize,
+    /// It is a mark.
+    pub(crate) soft: bool,
     pub(crate) written: Option<(usize, Tick)>,
     pub(crate) called: Tick,
     pub(crate) returned: Tick,

@@ -1,6 +1,7 @@
 //! The one rule, live: random operations from several tasks, all of them logged, and a proof from the log
 //! that no read which started after an invalidation had returned gave a value whose computation began
-//! before that invalidation was called.
+//! before that invalidation was called; and that none which finds only what is fresh, or whose policy has no window for
+//! what is not, gave one from before a mark.
 //!
 //! `LARDER_SOAK=<seconds>` runs it for longer.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and tell what it did")]
@@ -77,4 +78,14 @@ async fn a_computation_that_hides_what_it_reads_is_caught() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_invalidation_that_is_never_applied_is_caught() {
     run(Habit::ForgetsToInvalidate, CATCH).await.unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_mark_in_place_of_an_invalidation_is_caught() {
+    run(Habit::MarksInPlaceOfInvalidating, CATCH).await.unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_mark_that_is_never_made_is_caught() {
+    run(Habit::ForgetsToMark, CATCH).await.unwrap_err();
 }

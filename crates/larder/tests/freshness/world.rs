@@ -21,6 +21,8 @@ pub(crate) enum Habit {
     InsertsWhatWasReadEarlier,
     HidesItsReads,
     ForgetsToInvalidate,
+    MarksInPlaceOfInvalidating,
+    ForgetsToMark,
 }
 
 /// A key: where it lies, and what its value is made from.
@@ -28,6 +30,8 @@ struct Key {
     cache: usize,
     text: String,
     policy: Policy,
+    /// It may be served when it is not fresh.
+    has_window: bool,
     /// Keys with smaller numbers; a key without any is read at the source.
     parts: Vec<usize>,
     scopes: Vec<usize>,
@@ -82,6 +86,7 @@ impl World {
             cache,
             text,
             policy: policy(number, &tag, self.habit == Habit::HidesItsReads),
+            has_window: matches!(number % 5, 1 | 2),
             parts: parts.to_vec(),
             scopes,
             scopes_of_absent,
@@ -111,6 +116,10 @@ impl World {
 
     pub(crate) fn scopes_of_absent(&self, key: usize) -> &[usize] {
         &self.keys[key].scopes_of_absent
+    }
+
+    pub(crate) fn has_window(&self, key: usize) -> bool {
+        self.keys[key].has_window
     }
 
     pub(crate) fn describe(&self, scope: usize) -> String {

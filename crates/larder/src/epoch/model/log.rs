@@ -102,6 +102,7 @@ fn stored(since: ReadVersion, scopes: &[ScopeHash], foreign_dependencies: Vec<Fo
         announcement: None,
         scopes: scopes.iter().copied().collect(),
         foreign_dependencies,
+        marked: None,
     };
     Entry::new(
         ("k".into(), 0),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::{LogOrder, OutboxBatch, Record};
 use crate::{
-    epoch::{Epoch, Epochs, LocalOrder, ReadVersion},
+    clock::Moment,
+    epoch::{Epoch, Epochs, LocalOrder, Marked, ReadVersion, marks::After},
     mutant::{self, Rule},
     scope::ScopeHash,
 };
@@ -78,6 +79,14 @@ impl SharedEpochs {
         }
         log.move_to(tip);
         log.outbox().append_again();
+    }
+
+    /// When an entry of the server was marked stale, if it was: one that was stored at this time, and found valid by
+    /// [`judge`](Self::judge) before. A mark that comes later is one in local order, and newer than the stamp.
+    pub(crate) fn marked(&self, scopes: &[ScopeHash], epoch: Epoch, stored: Moment) -> Option<Marked> {
+        let Self { local, log } = self;
+        let first = || Marked(local.marks.first(scopes, After::Time(stored)));
+        (!log.unmarked(scopes, epoch)).then(first)
     }
 
     /// Judges an entry of the server by log order. Its stamp in memory is from before the look.

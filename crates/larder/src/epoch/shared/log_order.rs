@@ -16,7 +16,7 @@ use crate::{
     epoch::{Announcement, Epoch, LogId, SharedOrder, slots::Slots},
     mutant::{self, Rule},
     scope::ScopeHash,
-    sync::{AtomicU64, Ordering},
+    sync::{AtomicBool, AtomicU64, Ordering},
 };
 
 /// How far above everything that was ever seen a log is made anew, in milliseconds: more than clocks differ, and than
@@ -56,6 +56,8 @@ pub(crate) struct LogOrder {
     reset_floor: AtomicU64,
     /// The highest epoch seen, wherever.
     highest: AtomicU64,
+    /// Whether there was any mark.
+    has_marks: AtomicBool,
     slots: Slots,
     outbox: Outbox,
     contact: Contact,
@@ -71,6 +73,7 @@ impl LogOrder {
             start_floor: AtomicU64::new(u64::MAX),
             reset_floor: AtomicU64::new(0),
             highest: AtomicU64::new(0),
+            has_marks: AtomicBool::new(false),
             slots: Slots::new(slots),
             outbox: Outbox::default(),
             contact: Contact::new(),
@@ -147,13 +150,30 @@ impl LogOrder {
             && self.slots.unchanged(scopes, epoch.0)
     }
 
+    /// Whether no mark newer than `epoch` is known that covers an entry under these scopes. The outbox first, as for what
+    /// is invalidated.
+    pub(crate) fn unmarked(&self, scopes: &[ScopeHash], epoch: Epoch) -> bool {
+        let unmarked = |scope: &ScopeHash| {
+            let mark = [scope.mark()];
+            !self.outbox.has(mark[0]) && self.slots.unchanged(&mark, epoch.0)
+        };
+        !self.has_marks.load(Ordering::Acquire) || scopes.iter().chain([&ScopeHash::ALL]).all(unmarked)
+    }
+
     /// Remembers what a record covers. A record of any age may come, in any order.
     pub(super) fn raise(&self, scopes: &[ScopeHash], epoch: Epoch) {
+        self.note_marks(scopes);
         self.slots.raise(scopes, epoch.0);
         if scopes.contains(&ScopeHash::ALL) {
             self.reset_floor.fetch_max(epoch.0, Ordering::AcqRel);
         }
         self.saw(epoch);
+    }
+
+    fn note_marks(&self, scopes: &[ScopeHash]) {
+        if scopes.iter().any(|scope| scope.is_mark()) {
+            self.has_marks.store(true, Ordering::Release);
+        }
     }
 
     /// Every record through `epoch` is applied.
@@ -187,6 +207,7 @@ impl SharedOrder for LogOrder {
     }
 
     fn announce(&self, scopes: &[ScopeHash], keys: &mut dyn Iterator<Item = Arc<str>>) -> Arc<Announcement> {
+        self.note_marks(scopes);
         self.outbox.add(scopes, keys)
     }
 
@@ -201,6 +222,10 @@ impl SharedOrder for LogOrder {
 
     fn accepts(&self, scopes: &[ScopeHash], epoch: Epoch) -> bool {
         Self::accepts(self, scopes, epoch)
+    }
+
+    fn unmarked(&self, scopes: &[ScopeHash], epoch: Epoch) -> bool {
+        Self::unmarked(self, scopes, epoch)
     }
 }
 

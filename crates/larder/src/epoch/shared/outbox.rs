@@ -141,6 +141,11 @@ impl Outbox {
         inside(&ScopeHash::ALL) || covered()
     }
 
+    /// Whether this very scope is inside.
+    pub(crate) fn has(&self, scope: ScopeHash) -> bool {
+        self.inside.load(Ordering::Acquire) != 0 && lock(&self.state).pending.contains_key(&scope)
+    }
+
     /// How many scopes are inside.
     pub(crate) fn len(&self) -> u64 {
         self.inside.load(Ordering::Relaxed)

@@ -69,7 +69,8 @@ impl Deeds {
             0..30 => drop(self.get(key).await),
             30..66 => drop(self.ask(key, random.fork()).await),
             66..72 => self.ask_many(random).await,
-            72..90 => self.change(key, random),
+            72..84 => self.change(key, random, false),
+            84..90 => self.change(key, random, true),
             90..93 => self.insert(key).await,
             93 => self.touch(key).await,
             94..98 => self.insert_since(key, random).await,
@@ -79,9 +80,13 @@ impl Deeds {
     }
 
     fn read(&self, start: u64, value: Option<&Made>) {
+        self.note(start, false, value);
+    }
+
+    fn note(&self, start: u64, finds_fresh: bool, value: Option<&Made>) {
         let mut log = self.log.lock().unwrap();
         log.reads_made += 1;
-        log.reads.extend(value.map(|value| Read { start, value: value.clone() }));
+        log.reads.extend(value.map(|value| Read { start, finds_fresh, value: value.clone() }));
     }
 
     async fn get(&self, key: usize) -> Option<Made> {
@@ -94,7 +99,7 @@ impl Deeds {
             _ => self.cache(key).get(text).await,
         };
         let value = value.unwrap();
-        self.read(start, value.as_ref());
+        self.note(start, true, value.as_ref());
         value
     }
 
@@ -214,8 +219,8 @@ impl Deeds {
         }
     }
 
-    /// Writes to the source, and then invalidates something that covers the key.
-    fn change(&self, key: usize, random: &mut fastrand::Rng) {
+    /// Writes to the source, and then invalidates something that covers the key, or marks it stale.
+    fn change(&self, key: usize, random: &mut fastrand::Rng, soft: bool) {
         let world = &self.world;
         let version = world.tick();
         self.key(key).source.fetch_max(version, Ordering::SeqCst);
@@ -229,8 +234,12 @@ impl Deeds {
         };
         let called = world.tick();
         let (cache, what) = &world.scopes[scope];
-        if world.habit == Habit::ForgetsToInvalidate && random.u8(..20) == 0 {
+        let forgets = if soft { Habit::ForgetsToMark } else { Habit::ForgetsToInvalidate };
+        let is_mixed_up = world.habit == Habit::MarksInPlaceOfInvalidating && random.u8(..20) == 0;
+        if world.habit == forgets && random.u8(..20) == 0 {
             // Nothing, where there should be something.
+        } else if soft || is_mixed_up {
+            drop(world.caches[*cache].mark_stale(what.clone()));
         } else if *cache == 0 && *what == Scope::prefix("c") && random.bool() {
             drop(world.namespace.bump());
         } else {
@@ -238,7 +247,7 @@ impl Deeds {
         }
         let returned = world.tick();
         let written = Some((key, version));
-        self.log.lock().unwrap().changes.push(Change { scope, written, called, returned });
+        self.log.lock().unwrap().changes.push(Change { scope, soft, written, called, returned });
     }
 
     async fn insert(&self, key: usize) {
@@ -280,7 +289,8 @@ impl Deeds {
     /// A computation that changes, and reads and stores, while it runs.
     async fn change_inside_a_computation(&self, key: usize, random: &mut fastrand::Rng) {
         let compute = async || {
-            self.change(key, random);
+            let soft = random.bool();
+            self.change(key, random, soft);
             let value = self.ask(key, random.fork()).await;
             self.insert_since(key, random).await;
             Ok::<_, Failed>(value.is_some())

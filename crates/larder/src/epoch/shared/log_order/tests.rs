@@ -5,9 +5,12 @@ use std::sync::Arc;
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
-use crate::epoch::{
-    LocalOrder,
-    shared::{OutboxBatch, SharedEpochs},
+use crate::{
+    clock::Clock,
+    epoch::{
+        LocalOrder, Marked,
+        shared::{OutboxBatch, SharedEpochs},
+    },
 };
 
 const SCOPES: u64 = 4;
@@ -274,4 +277,34 @@ fn an_entry_of_a_log_that_was_lost_is_not_compared_with_this_one() {
     // And once the clock is there, IDs follow it again.
     log.contact().set_server_time(NOW + 200_000);
     assert!(log.accepts(&[scope(0)], id(200_000, 0)));
+}
+
+/// An entry stays valid, and is marked by what is newer: in the outbox, in the slots, and not by a record that only comes
+/// late.
+#[test]
+fn marks_are_judged_in_both_orders() {
+    let epochs = SharedEpochs::new(Arc::new(LocalOrder::new()), MANY);
+    let (key, other, now) = (scope(0), scope(1), Clock::default().now());
+    let mark = |epoch| Record { epoch: Epoch(epoch), own: None, scopes: vec![key.mark()] };
+    let marked = |scope, epoch| epochs.marked(&[scope], Epoch(epoch), now).is_some();
+    epochs.start_anew(Epoch(10));
+    assert!(!marked(key, 10));
+    epochs.follow(&[mark(12)], Epoch(14));
+    assert!(epochs.judge(&[key], Epoch(11)).is_some(), "it is not invalidated");
+    assert!(marked(key, 11) && !marked(key, 12) && !marked(other, 11));
+
+    epochs.local.mark(&[ScopeHash::ALL], now);
+    assert_eq!(epochs.marked(&[other], Epoch(14), now), Some(Marked(Some(now))), "in the outbox");
+    let batch = epochs.take(9).unwrap();
+    let record = Record { epoch: Epoch(15), own: Some(batch.attempt), scopes: batch.scopes };
+    epochs.follow(&[record], Epoch(15));
+    assert_eq!(epochs.log.outbox().len(), 0);
+    assert!(marked(other, 14) && !marked(other, 15), "in the slots");
+
+    let taken = epochs.judge(&[key], Epoch(20)).unwrap();
+    epochs.follow(&[mark(18)], Epoch(21));
+    assert!(!epochs.local.unmarked(&[key], taken), "local order takes a late record for a new one");
+    assert!(epochs.local.unmarked_in_log_order(&[key], taken));
+    epochs.follow(&[mark(22)], Epoch(22));
+    assert!(!epochs.local.unmarked_in_log_order(&[key], taken));
 }

@@ -1,6 +1,6 @@
 use larder::cached;
 
-#[cached(key = "user:<id>")]
+#[cached(soft, ttl = 300)]
 async fn user(id: u64) -> u64 {
     id
 }
