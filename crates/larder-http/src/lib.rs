@@ -64,9 +64,6 @@ mod vary;
 #[cfg(feature = "actix")]
 #[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
 pub use self::actix::{HttpCacheBody, HttpCacheMiddleware};
-#[cfg(feature = "reqwest")]
-#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
-pub use self::reqwest::CachedClient;
 #[cfg(all(feature = "limit", feature = "actix"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "limit", feature = "actix"))))]
 pub use self::rate_limit::RateLimitMiddleware;
@@ -76,6 +73,9 @@ pub use self::rate_limit::{ClientAddress, InvalidNetwork, RateLimit, address_key
 #[cfg(all(feature = "limit", feature = "tower"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "limit", feature = "tower"))))]
 pub use self::rate_limit::{RateLimitBody, RateLimitService};
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+pub use self::reqwest::CachedClient;
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub use self::tower::HttpCacheService;

@@ -123,7 +123,7 @@ pub enum Operation {
 impl Operation {
     /// All of them.
     #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for an exporter"))]
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Connect,
         Self::Read,
         Self::Store,

@@ -41,6 +41,12 @@ pub(super) fn parse(name: Ident, input: ParseStream<'_>, example: &str, of: Macr
     }
     let (shortest_span, span) = (start.span(), end.span());
     let (shortest, longest) = (Time::from_expr(*start)?, Time::from_expr(*end)?);
+    if let Time::Named(_) = &shortest {
+        return Err(syn::Error::new(shortest_span, EXPECTED));
+    }
+    if let Time::Named(_) = &longest {
+        return Err(syn::Error::new(span, EXPECTED));
+    }
     if let Time::Literal(time) = &shortest
         && time.is_zero()
     {

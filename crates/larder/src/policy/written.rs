@@ -261,6 +261,7 @@ mod tests {
         let all = [
             Policy::ttl(minutes(5)),
             Policy::ttl(Duration::ZERO),
+            Policy::adaptive(minutes(5)..=minutes(60)),
             builder.clone().refresh_ahead(0.8).build().unwrap(),
             builder.idle(minutes(9)).build().unwrap(),
         ];

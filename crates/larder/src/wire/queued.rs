@@ -8,7 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Codec, Wire,
+    BuiltIn, Wire,
+    codec::AnyCodec,
     guard::DecodeBudget,
     reason::{Rejected, Unencodable},
     trace::Trace,
@@ -28,7 +29,8 @@ impl Wire {
         let encode = || {
             let comparison = Comparison::of_type();
             let original = self.walk_original(value, comparison.is_none())?;
-            let payload = self.payload(value, 0).map_err(|reason| original.explained(self.codec, reason))?;
+            let payload =
+                self.payload(value, 0).map_err(|reason| original.explained(self.codec(), reason))?;
             self.read_back(value, &payload, &original, None, comparison.as_ref())?;
             Ok(payload)
         };
@@ -45,9 +47,10 @@ impl Wire {
         if payload.len() > self.limits.largest_raw {
             return Err(Rejected::TooLarge);
         }
-        let budget = DecodeBudget::new(payload.len(), self.limits.deepest, Trace::new(None, None));
+        let budget =
+            DecodeBudget::new(payload.len(), self.limits.deepest, true, Trace::new(None, None, None));
         // A `Deserialize` of the user's runs in here.
-        let decode = || Codec::MessagePack.decode(payload, &budget);
+        let decode = || AnyCodec::BuiltIn(BuiltIn::MessagePack).decode(payload, &budget);
         catch_unwind(AssertUnwindSafe(decode)).unwrap_or(Err(Rejected::Panicked))
     }
 }
