@@ -68,7 +68,7 @@ impl CacheStatus {
                 let mut long = String::new();
                 // Writing to a `String` cannot fail.
                 let _ = self.write(name, &mut long);
-                HeaderValue::try_from(long).map_err(Into::into)
+                HeaderValue::try_from(long)
             }
         };
         // Without room for one more header, the response has no `Cache-Status`.

@@ -222,6 +222,10 @@ fn push_path_key(key: &mut String, host: &str, path: &str) {
     readable(key, host);
     key.push(':');
     let path = path.strip_prefix('/').unwrap_or(path);
+    #[expect(
+        clippy::manual_pattern_char_comparison,
+        reason = "segments are short: looking at each character costs less than a search for each segment"
+    )]
     let mut segments = path.splitn(SEGMENTS, |character| character == '/').peekable();
     if path.is_empty() {
         segments.next();

@@ -164,6 +164,6 @@ impl Body for ExclusiveBody {
 
     /// The length at the beginning: `reqwest` asks for it before it reads.
     fn size_hint(&self) -> SizeHint {
-        self.length.clone()
+        self.length
     }
 }

@@ -1,5 +1,7 @@
 //! The cache of a client, in front of `reqwest` and of another tower service, with requests to a real server.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use std::{

@@ -26,7 +26,7 @@ async fn quick(id: u64) -> u64 {
 }
 
 async fn left(key: &str) -> Duration {
-    larder::global().remaining_ttl(key).await.unwrap().unwrap()
+    larder::global().remaining_ttl(key).await.expect("the key is short").expect("it is kept")
 }
 
 /// Asks a second after each end.
