@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(read(r#"{"ttl": 300}"#), Ok(Policy::ttl(Duration::from_secs(300))));
         assert_eq!(read(r#"{"ttl": 0.5}"#), Ok(Policy::ttl(Duration::from_millis(500))));
         for (text, parts) in [
-            (r#"{"tll": 300}"#, ["unknown field `tll`", "`ttl`, `jitter`, `stale_while_revalidate`"]),
+            (r#"{"tll": 300}"#, ["unknown field `tll`", "`ttl`, `adaptive_to`, `jitter`"]),
             ("{}", ["missing field `ttl`", ""]),
             (r#"{"ttl": "5 minutes"}"#, ["5 minutes", r#"`"1h30m"`"#]),
             (r#"{"ttl": -5}"#, ["-5", "a number of seconds"]),
