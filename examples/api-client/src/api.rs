@@ -20,7 +20,7 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-use crate::Product;
+use crate::product::Product;
 
 /// The service, and what it knows.
 #[derive(Debug)]

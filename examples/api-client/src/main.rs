@@ -3,23 +3,18 @@
 //! `api.rs` is the other service: any API that says with `Cache-Control` how long its answers hold.
 
 #![expect(clippy::print_stdout, reason = "printing is what this program is for")]
-#![expect(unreachable_pub, reason = "`pub` is for the other module here")]
+#![expect(unreachable_pub, reason = "`pub` is for the other modules here")]
 
 mod api;
+mod product;
 
 use std::time::Instant;
 
 use anyhow::Result;
 use larder::{cached, invalidate};
 use larder_http::{CachedClient, HttpCache};
-use serde::{Deserialize, Serialize};
 
-/// What the API says of a product.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Product {
-    name: String,
-    price: u32,
-}
+use crate::product::Product;
 
 /// The API's client. Its responses are entries of the same cache as everything else.
 #[derive(Debug)]

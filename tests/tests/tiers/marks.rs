@@ -139,9 +139,12 @@ async fn a_mark_waits_for_a_server_that_is_away() {
     assert_eq!(found(&b, "key").await, Some(1_u64), "the other one cannot know");
     server.restart(Data::Kept);
     eventually(async || found::<u64>(&b, "key").await.is_none()).await;
-    // Its memory is in doubt after that. What lies in Redis is stale, and not invalidated.
-    eventually(async || served(&b, "key", &windowed()).await == Some(1_u64)).await;
-    assert_eq!(found::<u64>(&b, "key").await, None);
+    // Its memory is in doubt after that, and it may read what lies in Redis before it hears of the mark. In the end that is
+    // stale, and not invalidated.
+    let is_stale = async || {
+        served(&b, "key", &windowed()).await == Some(1_u64) && found::<u64>(&b, "key").await.is_none()
+    };
+    eventually(is_stale).await;
 }
 
 /// What is computed from what was marked stays with the process that made it.
