@@ -95,13 +95,13 @@
 //!
 //! | writes under way at once | acknowledged a second | to the sink, p50 / p99 | writes a batch |
 //! | --- | --- | --- | --- |
-//! | 1 | 864 | 31 / 68 ms | 52 |
-//! | 16 | 740 | 78 / 193 ms | 88 |
-//! | 256 | 842 | 991 / 1,487 ms | 491 |
+//! | 1 | 4,700 | 27 / 52 ms | 260 |
+//! | 16 | 22,000 | 21 / 47 ms | 498 |
+//! | 256 | 26,000 | 410 / 720 ms | 498 |
 //!
-//! By `LARDER_SPEED=1 cargo test -p larder --no-default-features --features redis,write-behind,test-util --test
-//! write_behind speed -- --nocapture`, of numbers, with the default settings: an unoptimized build, writers, consumer and
-//! Redis 7.0 on two cores of which others took nine tenths. It is the processor's time that bounds all three.
+//! By `LARDER_SPEED=1 cargo test --release -p larder --no-default-features --features redis,write-behind,test-util --test
+//! write_behind speed -- --nocapture`, of numbers, with the default settings: writers, consumer and Redis 7.0 share two x86-64
+//! cores.
 //!
 //! A write is one round trip and one script call, its value encoded once and read back once, to be sure that it
 //! comes out as it went in. A consumer has one more connection, which blocks on the stream. Settling a batch
