@@ -103,8 +103,7 @@ where
             if let Plan::LookUp(cacheable) = &plan
                 && let Some(response) = cache.answer_from_memory(cacheable)
             {
-                let head = HttpResponse::new(actix::StatusCode::OK).drop_body();
-                return Ok(assemble(request.into_parts().0, head, response, None));
+                return Ok(assemble(request.into_parts().0, new_head(), response, None));
             }
             let slot = Rc::new(RefCell::new(Slot::Waiting(request)));
             let origin = ActixOrigin::new(service.clone(), slot.clone(), editor);
@@ -202,6 +201,11 @@ fn assemble<B: MessageBody + 'static>(
     ServiceResponse::new(request, head.set_body(HttpCacheBody::new(body).followed_by(refresh)))
 }
 
+/// The head of a response that no handler made.
+fn new_head() -> HttpResponse<()> {
+    HttpResponse::new(actix::StatusCode::OK).drop_body()
+}
+
 /// The parts of a request and its response that the cache does not handle.
 enum Slot {
     /// The handler was not called.
@@ -214,7 +218,6 @@ impl Slot {
     /// The request, and the head of the handler's response or a new one; none if the handler failed. The request stays if
     /// it is needed for a refresh.
     fn take_head(slot: &RefCell<Self>, refreshes: bool) -> Option<(HttpRequest, HttpResponse<()>)> {
-        let new_head = || HttpResponse::new(actix::StatusCode::OK).drop_body();
         let mut slot = slot.borrow_mut();
         match std::mem::replace(&mut *slot, Self::Called) {
             Self::Answered(request, head) => Some((request, head)),

@@ -148,6 +148,21 @@ async fn what_is_for_private_caches_is_stored_and_what_is_for_shared_ones_has_no
     }
 }
 
+/// In front of handlers, such a response gets a `Cache-Control: no-cache` for caches further on.
+#[tokio::test]
+async fn a_configured_lifetime_changes_no_header() {
+    let upstream = Upstream::start().await;
+    let client = client_of(&HttpCache::client(memory()).ttl(Duration::from_secs(60)));
+    let url = upstream.url("/a?x-tag=1");
+    for found in ["fwd=uri-miss; stored", "hit"] {
+        let response = client.get(&url).await.unwrap();
+        assert!(response.headers()["cache-status"].to_str().unwrap().contains(found));
+        assert!(response.headers().get("cache-control").is_none());
+        assert_eq!(response.text().await.unwrap(), "1");
+    }
+    assert_eq!(text(&client, &url, &[("authorization", "Bearer alice")]).await, "2");
+}
+
 /// A cache in front of handlers stores none of these.
 #[tokio::test]
 async fn each_identity_has_responses_of_its_own() {

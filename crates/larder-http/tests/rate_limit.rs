@@ -100,7 +100,7 @@ async fn a_request_too_many_does_not_reach_the_handler() {
     assert_eq!(problem["violated-policies"][0], "a \"good\" one");
     assert_eq!(handler.calls.load(Relaxed), 2);
 
-    // Others have limits of their own, and who is nobody has none.
+    // Other clients have limits of their own, and a request without a key has none.
     assert!(limited.clone().oneshot(request("ben")).await.unwrap().status().is_success());
     for _ in 0..10 {
         let response = limited.clone().oneshot(request("")).await.unwrap();

@@ -93,7 +93,7 @@ fn bounds_that_make_no_sense_are_errors() {
     assert!(idle.to_string().contains("`adaptive`"), "{idle}");
 }
 
-/// A `Serialize` that panics costs a value its longer lives, and nobody an answer.
+/// A `Serialize` that panics costs a value its longer lives, and no caller its answer.
 #[tokio::test]
 async fn a_value_that_cannot_be_serialized_lives_shortest() {
     #[derive(Clone, serde::Deserialize)]

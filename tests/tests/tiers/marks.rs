@@ -69,7 +69,7 @@ async fn a_mark_reaches_the_memory_of_the_other_process() {
     }
 }
 
-/// Without a memory, each read is judged by the log: by whoever made the mark, hears of it, or comes later.
+/// Without a memory, each read is judged by the log: in the process that made the mark, in those that hear of it, and in those that start later.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mark_counts_for_what_lies_in_redis() {
     let server = RedisServer::start();

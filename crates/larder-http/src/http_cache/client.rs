@@ -23,9 +23,8 @@ impl HttpCache {
     /// - No `Cache-Control` is added to a response that has a [configured lifetime](Self::ttl).
     ///
     /// A request needs an absolute URI. Paths in [`tag`](Self::tag) and [`ttl_under`](Self::ttl_under) are those of all
-    /// hosts: make one cache for each service whose paths need options of their own. Responses with an error status are
-    /// stored only if they declare a lifetime. If the service cannot be reached, a stale response is served where it allows
-    /// that by `stale-if-error`.
+    /// hosts: make one cache for each service whose paths need options of their own. If the service cannot be reached, a
+    /// stale response is served where it allows that by `stale-if-error`.
     ///
     /// ```
     /// use larder_http::HttpCache;

@@ -4,8 +4,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Finds the address of a client: that of the connection, unless it is a proxy's that the program knows.
 ///
-/// `X-Forwarded-For` is written by whoever sends the request: a client that is believed there has as many addresses, and limits,
-/// as it likes. So it is read from its end, where the last proxy has added what it saw, and only as long as the address that
+/// The client itself can write `X-Forwarded-For`: one that is believed there has as many addresses, and limits, as it likes. So it is read from its end, where the last proxy has added what it saw, and only as long as the address that
 /// was read so far is one of [`behind`](Self::behind). What stands before is never looked at. An entry that is no address ends
 /// the search: the request then counts for the proxy that passed it on.
 ///

@@ -167,29 +167,17 @@ mod tests {
         }
     }
 
-    /// The same texts are read by `larder::limit::Rate`.
+    /// The file has what `larder::limit::Rate` reads as well.
     #[test]
-    fn rates_are_read() {
-        assert_eq!(parsed("100/min"), Some((100, 60_000, None)));
-        assert_eq!(parsed("10/s"), Some((10, 1_000, None)));
-        assert_eq!(parsed("5/15m"), Some((5, 900_000, None)));
-        assert_eq!(parsed(" 5 / 2 hour burst 3 "), Some((5, 7_200_000, Some(3))));
-        assert_eq!(parsed("1/250ms"), Some((1, 250, None)));
-        for text in [
-            "",
-            "100",
-            "/min",
-            "100/",
-            "100/60",
-            "-1/s",
-            "+1/s",
-            "0/s",
-            "1/0s",
-            "1/week",
-            "1/s burst",
-            "1/s burst 0",
-        ] {
-            assert_eq!(parsed(text), None, "{text}");
+    fn rates_are_read_as_in_larder() {
+        let lines = include_str!("../../../../tests/texts/rates.txt").lines();
+        for line in lines.filter(|line| !line.starts_with('#')) {
+            let (text, read) = line.split_once("=> ").unwrap();
+            let found = parsed(text).map_or("refused".to_owned(), |(units, milliseconds, burst)| {
+                let burst = burst.map(|burst| format!(" {burst}"));
+                format!("{units} {milliseconds}{}", burst.unwrap_or_default())
+            });
+            assert_eq!(found, read, "{text}");
         }
     }
 }

@@ -17,7 +17,7 @@ fn policy() -> Policy {
 struct Source {
     took: Duration,
     changes_each: u64,
-    /// For how long nobody asks after the end.
+    /// The time from the end to the next call.
     gap: u64,
 }
 

@@ -122,3 +122,17 @@ fn rates_are_read_and_written() {
         assert!(found.starts_with(error), "{text}: {found}");
     }
 }
+
+/// The file has what `#[limited(rate = …)]` reads as well.
+#[test]
+fn rates_are_read_as_by_the_macro() {
+    let lines = include_str!("../../../../tests/texts/rates.txt").lines();
+    for line in lines.filter(|line| !line.starts_with('#')) {
+        let (text, read) = line.split_once("=> ").unwrap();
+        let found = text.parse::<Rate>().map_or("refused".to_owned(), |rate| {
+            let burst = (rate.max_burst() != rate.units()).then(|| format!(" {}", rate.max_burst()));
+            format!("{} {}{}", rate.units(), rate.period().as_millis(), burst.unwrap_or_default())
+        });
+        assert_eq!(found, read, "{text}");
+    }
+}

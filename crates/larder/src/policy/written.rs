@@ -243,6 +243,18 @@ mod tests {
         }
     }
 
+    /// The file has what the options of the macros read as well.
+    #[test]
+    fn lengths_are_read_as_by_the_macros() {
+        let lines = include_str!("../../../../tests/texts/lengths.txt").lines();
+        for line in lines.filter(|line| !line.starts_with('#')) {
+            let (text, read) = line.split_once("=> ").unwrap();
+            let found = Length::parse(text);
+            let found = found.map_or("refused".to_owned(), |length| length.0.as_millis().to_string());
+            assert_eq!(found, read, "{text}");
+        }
+    }
+
     #[test]
     fn a_policy_comes_back_as_it_was() {
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);

@@ -316,8 +316,8 @@ pub(crate) async fn find_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key:
     entry.into_value()
 }
 
-/// The same from the local store, at once, and without counting why it is not there. A computation depends on what is found, but not on its absence, which a
-/// caller that looks further records.
+/// The same from the local store, at once, and without counting why it is not there. A computation depends on what is
+/// found, but not on its absence, which a caller that looks further records.
 pub(crate) fn find_in_memory_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Option<V> {
     let key = full_key(cache, key);
     key::check(&key).ok()?;

@@ -24,7 +24,7 @@ fn only_known_proxies_are_believed() {
         // Proxies all the way: the first of them asks for itself.
         ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
         ("10.0.0.1", &[], "10.0.0.1"),
-        // What is no address is nobody's.
+        // What is no address ends the search.
         ("10.0.0.1", &["192.0.2.7, unknown"], "10.0.0.1"),
         ("10.0.0.1", &["192.0.2.7, unknown, 10.0.0.2"], "10.0.0.2"),
         ("10.0.0.1", &["192.0.2.7,"], "10.0.0.1"),

@@ -66,6 +66,6 @@ fn duration(text: &str) -> Result<Duration, Option<&str>> {
     let Some((_, milliseconds)) = UNITS.iter().find(|(names, _)| names.contains(&unit)) else {
         return Err(Some(unit));
     };
-    let count = if digits.is_empty() { Some(1) } else { number(digits).map(u64::from) };
+    let count = if digits.is_empty() { Some(1) } else { digits.parse::<u64>().ok() };
     count.and_then(|count| count.checked_mul(*milliseconds)).map(Duration::from_millis).ok_or(None)
 }

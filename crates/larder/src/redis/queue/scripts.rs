@@ -23,7 +23,7 @@ pub(super) static APPEND: Script = Script::new(
 );
 
 /// Takes the lease for the token `ARGV[1]` and `ARGV[2]` milliseconds, and makes the group if there is none: from the
-/// first write on, whoever made it.
+/// first write on, also of one that another process made.
 pub(super) static TAKE_OVER: Script = Script::new(
     Operation::Queue,
     r"
