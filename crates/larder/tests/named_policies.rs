@@ -86,6 +86,24 @@ async fn options_count_for_the_function() {
     assert_eq!(left(&cache, "jittered:1").await, None);
 }
 
+#[cached(key = "failing:<id>", cache = cache, skip(cache))]
+async fn failing(cache: &dyn Cache, id: u64) -> Result<u64, String> {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    Err(format!("{id} failed in call {}", call()))
+}
+
+/// They ask for something of the function: an error that can be kept, or one that says that time is over.
+#[tokio::test]
+async fn what_only_a_function_can_ask_for_is_not_the_policys_to_say() {
+    let cache = MemoryCache::new(100);
+    let policy = Policy::builder().ttl(secs(60)).cache_err(secs(60)).deadline(Duration::from_millis(1));
+    let with = cache.with_policy(policy.build().unwrap());
+    let [first, second] = [failing(&with, 1).await.unwrap_err(), failing(&with, 1).await.unwrap_err()];
+    assert_ne!(first, second);
+    assert!(first.contains("failed in call"), "{first}");
+    assert_eq!(cache.entry_count(), 0);
+}
+
 #[tokio::test]
 async fn an_installed_cache_keeps_its_policy() {
     #[cached(key = "installed:<id>")]
