@@ -23,6 +23,7 @@
 //! larder's runs, under a lock: what a call takes out it hands back in [`Dropped`].
 
 mod eviction;
+mod room;
 mod set;
 mod sets;
 #[cfg(all(test, not(larder_loom)))]

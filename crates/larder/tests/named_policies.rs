@@ -92,7 +92,8 @@ async fn failing(cache: &dyn Cache, id: u64) -> Result<u64, String> {
     Err(format!("{id} failed in call {}", call()))
 }
 
-/// They ask for something of the function: an error that can be kept, or one that says that time is over.
+/// They ask for something of the function, which only its own options show that it has: an error that can be kept, or one that
+/// says that time is over.
 #[tokio::test]
 async fn what_only_a_function_can_ask_for_is_not_the_policys_to_say() {
     let cache = MemoryCache::new(100);

@@ -41,7 +41,7 @@ impl Options {
     pub fn named(name: &str) -> Self {
         // Not in the closure, which is called from here.
         let function = Location::caller();
-        registry::policy(name).map(Self::of).unwrap_or_else(|| {
+        registry::policy(name).map(Self).unwrap_or_else(|| {
             if is_first(function) {
                 panic_guard::report!(
                     warn,
@@ -59,7 +59,7 @@ impl Options {
     #[track_caller]
     pub fn of_cache(cache: &(impl Cache + ?Sized)) -> Self {
         let function = Location::caller();
-        cache.default_policy().cloned().map(Self::of).unwrap_or_else(|| {
+        cache.default_policy().cloned().map(Self).unwrap_or_else(|| {
             if is_first(function) {
                 panic_guard::report!(
                     warn,
@@ -70,11 +70,6 @@ impl Options {
             }
             Self(Policy::ttl(Duration::ZERO))
         })
-    }
-
-    /// What takes options of the function's own is left out.
-    fn of(policy: Policy) -> Self {
-        Self(Policy { deadline: None, cache_err: Duration::ZERO, spawn: false, ..policy })
     }
 
     /// See [`PolicyBuilder`](crate::PolicyBuilder) for this and all that follow.

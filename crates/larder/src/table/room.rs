@@ -1,0 +1,96 @@
+//! Making room in the table: which entry goes.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::{
+    Dropped, Eviction, Table,
+    set::{Locked, Set, Victim},
+};
+use crate::entry::Stored;
+
+impl Table {
+    /// How many sets the hand looks at for a new entry.
+    const HAND: usize = 3;
+
+    /// In one round of this many, the hand lowers the marks of all that it passes.
+    const AGING: usize = 32;
+
+    /// Puts an entry in the place of one in its set that was not used, in one step: most often there is one when the
+    /// table is full. False if there is none.
+    pub(super) fn put_instead(&self, stored: &Arc<Stored>, dropped: &mut Dropped) -> bool {
+        if self.weighs || self.eviction != Eviction::TinyLfu {
+            return false;
+        }
+        let mut set = self.lock(stored.hash);
+        let Some(Victim { use_: 0, way }) = self.victim_in(&set) else { return false };
+        if set.way_of(stored.hash, &stored.key).is_some() {
+            return false;
+        }
+        let mark = u8::from(set.recall(stored.hash));
+        let before = set.put(way, stored, mark, None);
+        before.iter().for_each(|before| set.remember(before.hash));
+        self.usage.weight.fetch_sub(1, Ordering::Relaxed);
+        dropped.evicted += 1;
+        dropped.entries.extend(before);
+        true
+    }
+
+    /// Evicts until all is within the capacity, what is about to be stored included; false if there is nothing left to
+    /// evict.
+    pub(super) fn make_room(&self, hash: u64, dropped: &mut Dropped) -> bool {
+        while self.usage.weight.load(Ordering::Relaxed) > self.capacity {
+            let Some((set, way)) = self.victim(hash) else { return false };
+            let mut set = set.lock();
+            // Unless another thread took it out in between.
+            if set.has(way) {
+                self.evict_from(&mut set, way, dropped);
+            }
+        }
+        true
+    }
+
+    /// What is least used in the set of this hash and in the next ones at the hand.
+    fn victim(&self, hash: u64) -> Option<(&Set, usize)> {
+        let count = self.sets.count();
+        let own = self.sets.of(hash, count);
+        let mut least = self.victim_in(own).map(|victim| (victim, own));
+        let mut looked_at = 0;
+        // Where entries are few and heavy, most sets are empty.
+        for _ in 0..count.max(Self::HAND) {
+            if looked_at == Self::HAND || least.is_some_and(|(victim, _)| victim.use_ == 0) {
+                break;
+            }
+            let step = self.usage.hand.fetch_add(1, Ordering::Relaxed);
+            let set = self.sets.at(step % count);
+            if self.eviction == Eviction::TinyLfu && (step / count).is_multiple_of(Self::AGING) {
+                set.age();
+            }
+            if let Some(victim) = self.victim_in(set) {
+                looked_at += 1;
+                if least.is_none_or(|(least, _)| victim.use_ < least.use_) {
+                    least = Some((victim, set));
+                }
+            }
+        }
+        least.map(|(victim, set)| (set, victim.way))
+    }
+
+    pub(super) fn victim_in(&self, set: &Set) -> Option<Victim> {
+        match self.eviction {
+            Eviction::TinyLfu => set.least(|mark| mark),
+            Eviction::Lru => {
+                let now = self.time.load(Ordering::Relaxed);
+                // Marks go round: what counts is how long ago it was.
+                set.least(|mark| u8::MAX - now.wrapping_sub(mark))
+            }
+        }
+    }
+
+    pub(super) fn evict_from(&self, set: &mut Locked<'_>, way: usize, dropped: &mut Dropped) {
+        dropped.evicted += 1;
+        let mark = self.remove_from(set, way, dropped);
+        if self.eviction == Eviction::TinyLfu && mark > 0 {
+            set.age();
+        }
+    }
+}
