@@ -23,7 +23,7 @@ use crate::{
     error::Result,
     link::Link,
     lock::LockGuard,
-    memory::builder::MemoryCacheBuilder,
+    memory::{MemoryCache, builder::MemoryCacheBuilder},
     policy::Policy,
     scope::{Scope, ScopeHash},
     spans::Traced,
@@ -139,6 +139,24 @@ pub trait Storage: Send + Sync {
     /// If the value of an entry cannot be encoded: that is the caller's mistake. All others are kept, and this
     /// one too where it needs no encoding.
     async fn write(&self, entries: &[Entry]) -> Result<()>;
+
+    /// The memory that [`write`](Self::write) keeps entries in, if that is a [`MemoryCache`] with the same [`Core`].
+    ///
+    /// An insert puts its values there in the very step that drops what was under their keys, so that no call in between
+    /// finds neither, and [`write_further`](Self::write_further) does the rest. Where there is none, `write` does all of
+    /// it, after that step.
+    fn memory(&self) -> Option<&MemoryCache> {
+        None
+    }
+
+    /// The same as [`write`](Self::write), for entries that are in [`memory`](Self::memory) already.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    async fn write_further(&self, entries: &[Entry]) -> Result<()> {
+        self.write(entries).await
+    }
 
     /// Invalidates: applies it here and now, and tells others.
     fn apply(&self, scopes: &[Scope]) -> Invalidating;

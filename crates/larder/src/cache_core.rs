@@ -26,9 +26,9 @@ use crate::gcra::LocalLimits;
 use crate::{
     adaptive::AdaptiveLifetimes,
     clock::{Clock, Moment},
-    deferred_drop::DropDeferred,
+    deferred_drop::{self, DropDeferred},
     entry::{Entry, Freshness},
-    epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replaced},
+    epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replacement},
     front_cache::FrontCache,
     lock::LocalLocks,
     retry_pauses::RetryPauses,
@@ -276,8 +276,8 @@ impl Core {
     }
 
     /// Applies the replacement of keys: see [`Epochs::replace`].
-    pub(crate) fn replace<R>(&self, keys: &[ScopeHash], judge: impl FnOnce() -> R) -> Replaced<R> {
-        self.0.epochs.replace(keys, judge)
+    pub(crate) fn replace<R>(&self, keys: &[ScopeHash], place: impl FnOnce(Replacement) -> R) -> R {
+        deferred_drop::hold_up(|| self.0.epochs.replace(keys, place))
     }
 
     /// Whether a function is known to be the one that has its keys in this cache.
@@ -331,7 +331,7 @@ impl Core {
         &self.0.singleflight
     }
 
-    /// How many computed values were stored: what was not there when this was the same is not there now.
+    /// How often values were stored: what was not there when this was the same is not there now.
     pub(crate) fn stores(&self) -> u64 {
         self.0.stores.load(Ordering::Acquire)
     }
@@ -343,6 +343,11 @@ impl Core {
         if counts {
             self.count_in(group, |counters| &counters.stores);
         }
+        self.note_stored();
+    }
+
+    /// A value is where it can be found.
+    pub(crate) fn note_stored(&self) {
         self.0.stores.fetch_add(1, Ordering::Release);
     }
 

@@ -74,6 +74,7 @@ async fn check_any(make: &Make<'_>) {
         counters::a_counter_ends,
         counters::no_call_is_lost,
         concurrency::no_read_is_older_than_a_change_before_it,
+        concurrency::no_read_misses_an_insert_before_it,
     ];
 }
 

@@ -4,12 +4,11 @@
 //! no longer keeps while it holds its locks, or whenever it next reclaims memory, in any call of any thread. So whatever
 //! would be dropped there is put aside, and dropped at the end of the next call, of whichever cache, under no lock.
 //! The table of entries hands back what it no longer keeps: that is dropped at once, unless the call was made by a
-//! value's `Drop` itself.
+//! value's `Drop` itself. And while changes are held up, no value is dropped on that thread at all ([`hold_up`]).
 
 use std::{
     cell::Cell,
     mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -17,39 +16,60 @@ use std::{
 };
 
 use crate::{
-    entry::Stored,
+    panic_guard,
     sync::plain::{Mutex, lock},
+    value::AnyValue,
 };
 
 /// How often one call looks for more: what is dropped may store values, in whose place others go.
 const ROUNDS: usize = 64;
 
-static ASIDE: Mutex<Vec<Stored>> = Mutex::new(Vec::new());
+/// Values, with the keys that they lay under.
+static ASIDE: Mutex<Vec<(Arc<str>, Box<AnyValue>)>> = Mutex::new(Vec::new());
 
 /// How many lie there, so that most calls need not take the lock.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-/// Gives up an entry. If it has no other owner, its value is dropped later.
-pub(crate) fn defer(entry: Arc<Stored>) {
-    if let Some(last) = Arc::into_inner(entry) {
-        put_aside(last);
-    }
-}
-
-fn put_aside(entry: Stored) {
+/// Has a value dropped later.
+pub(crate) fn put_aside(key: Arc<str>, value: Box<AnyValue>) {
     let mut aside = lock(&ASIDE);
-    aside.push(entry);
+    aside.push((key, value));
     WAITING.store(aside.len(), Ordering::Release);
 }
 
-/// Gives up an entry where no lock is held. If it has no other owner, its value is dropped now; or later, if a value is
-/// being dropped on this thread: they would nest without end.
-pub(crate) fn drop_last(entry: Arc<Stored>) {
-    let Some(last) = Arc::into_inner(entry) else { return };
+/// Runs a step under larder's locks: a value of which it turns out to be the last owner is put aside.
+pub(crate) fn hold_up<R>(step: impl FnOnce() -> R) -> R {
+    let _dropping = DropDeferred;
+    let _held = Held { outer: HELD_UP.replace(true) };
+    step()
+}
+
+/// Ends with the step, whatever becomes of it.
+struct Held {
+    outer: bool,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HELD_UP.set(self.outer);
+    }
+}
+
+/// Drops the value of an entry, or puts it aside if this thread holds up changes.
+pub(crate) fn drop_value(key: &Arc<str>, value: Box<AnyValue>) {
+    if HELD_UP.get() {
+        put_aside(key.clone(), value);
+    } else if panic_guard::contain(|| drop(value)).is_none() {
+        panic_guard::report!(warn, key = &**key, "the `Drop` of a cached value panicked");
+    }
+}
+
+/// Drops a value where no lock is held: now; or later, if one is being dropped on this thread: they would nest without end.
+pub(crate) fn drop_one(key: &Arc<str>, value: Box<AnyValue>) {
     if BUSY.replace(true) {
-        put_aside(last);
+        put_aside(key.clone(), value);
     } else {
-        drop(last);
+        drop_value(key, value);
         BUSY.set(false);
         drop(DropDeferred);
     }
@@ -58,6 +78,8 @@ pub(crate) fn drop_last(entry: Arc<Stored>) {
 thread_local! {
     /// Whether a value is being dropped here.
     static BUSY: Cell<bool> = const { Cell::new(false) };
+    /// Whether none may be dropped here.
+    static HELD_UP: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Drops what was set aside when it is dropped itself: at the end of a call, whatever becomes of that, and after the
@@ -87,15 +109,37 @@ fn drop_aside() {
         if aside.is_empty() {
             break;
         }
-        for stored in aside {
-            let key = stored.key.clone();
-            // The caller has nothing to do with this value.
-            if catch_unwind(AssertUnwindSafe(|| drop(stored))).is_err() {
-                let warn = || tracing::warn!(key = &*key, "the `Drop` of a cached value panicked");
-                // Nor with what a subscriber does.
-                _ = catch_unwind(AssertUnwindSafe(warn));
-            }
-        }
+        // The caller has nothing to do with them.
+        aside.into_iter().for_each(|(key, value)| drop_value(&key, value));
     }
     BUSY.set(false);
+}
+
+#[cfg(all(test, not(larder_loom)))]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    struct Tells(Arc<AtomicBool>);
+
+    impl Drop for Tells {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn nothing_is_dropped_while_changes_are_held_up() {
+        let dropped = Arc::new(AtomicBool::new(false));
+        hold_up(|| {
+            drop_value(&"key".into(), Box::new(Tells(dropped.clone())));
+            assert!(!dropped.load(Ordering::SeqCst));
+        });
+        // By this thread, or by another test's that was at it already.
+        while !dropped.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        drop_value(&"key".into(), Box::new(Tells(Arc::default())));
+    }
 }

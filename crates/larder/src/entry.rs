@@ -1,6 +1,7 @@
 //! A typed value with all that decides whether it may be served.
 
 mod cover;
+mod last_owner;
 mod lifetime;
 mod renewed;
 #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for stores that share entries"))]
@@ -24,9 +25,9 @@ pub(crate) use self::{
 };
 use crate::{
     clock::Moment,
-    epoch::{Announcement, ReadVersion, ValidAt},
+    deferred_drop,
+    epoch::{Announcement, ReadVersion, Replacement, ValidAt},
     outcome::{Outcome, Source, Tier},
-    panic_guard,
     policy::Policy,
     scope::{self, ScopeHash, ScopeSet},
     stats::{Group, nanos},
@@ -113,6 +114,14 @@ impl Entry {
         }))
     }
 
+    /// Makes it a part of a replacement, before any other call can find it.
+    pub(crate) fn take_place(&mut self, replacement: &Replacement) {
+        let stored = Arc::get_mut(&mut self.0).expect("it was made by this call, and given to no other one");
+        stored.valid_at.set(replacement.since);
+        stored.since = replacement.since;
+        stored.announcement = replacement.announcement.clone();
+    }
+
     /// The full key, namespaces included.
     #[must_use]
     pub fn key(&self) -> &str {
@@ -156,6 +165,13 @@ impl Stored {
     pub(crate) fn value<V: 'static>(&self) -> Option<&V> {
         let value: &dyn Any = &*self.value;
         value.downcast_ref()
+    }
+
+    /// Whether another entry may take its place under the same key: not one that began before it did. That one is older
+    /// than a change that this one is a part of, or is about to be found so.
+    #[inline]
+    pub(crate) fn gives_way_to(&self, other: &Self) -> bool {
+        !self.since.is_after(other.since)
     }
 
     /// Whether its `ttl` and its stale windows are over.
@@ -229,9 +245,7 @@ impl Drop for Stored {
     /// The last owner of an entry is seldom the one that made the value: a `Drop` that panics is contained.
     fn drop(&mut self) {
         let value = self.take_value();
-        if panic_guard::contain(|| drop(value)).is_none() {
-            panic_guard::report!(warn, key = &*self.key, "the `Drop` of a cached value panicked");
-        }
+        deferred_drop::drop_value(&self.key, value);
     }
 }
 

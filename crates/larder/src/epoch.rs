@@ -13,6 +13,9 @@
 //!   up, to what the counter was before the look: if nothing at all has changed by the next one, that look is
 //!   one comparison.
 //!
+//! An insert is a change of its key, and puts its value where reads find it before that change can be seen: so that no call
+//! computes from a source that is behind what was inserted ([`Epochs::replace`]).
+//!
 //! What is marked stale rather than invalidated is a change of other scopes, made from those that were marked ([`marks`]). An
 //! entry that is found marked does not move its stamp: it stays marked until it is replaced.
 //!
@@ -74,6 +77,11 @@ impl ReadVersion {
         };
         Self { local: self.local.min(other.local), log }
     }
+
+    /// Whether it is later in local order.
+    pub(crate) fn is_after(self, other: Self) -> bool {
+        self.local > other.local
+    }
 }
 
 /// The stamp of an entry: the counter when its computation began, later the counter when the entry was
@@ -84,6 +92,11 @@ pub(crate) struct ValidAt(AtomicU64);
 impl ValidAt {
     pub(crate) fn new(since: ReadVersion) -> Self {
         Self(AtomicU64::new(since.local))
+    }
+
+    /// Another stamp, before any other thread can find the entry.
+    pub(crate) fn set(&self, since: ReadVersion) {
+        self.0.store(since.local, Ordering::Relaxed);
     }
 
     /// The same for a copy of the entry.
@@ -101,16 +114,18 @@ impl ValidAt {
     pub(crate) fn holds(&self, epochs: &Epochs, unchanged: impl FnOnce(ReadVersion) -> bool) -> bool {
         let now = epochs.order.now();
         let valid_at = self.0.load(Ordering::Relaxed);
-        valid_at == now || self.move_up(now, || unchanged(ReadVersion { local: valid_at, log: None }))
+        valid_at == now
+            || self.move_up(now, valid_at, || unchanged(ReadVersion { local: valid_at, log: None }))
     }
 
     /// Looks, and only then moves up, to what the counter was before the look.
     ///
-    /// Two threads may do so at once: each of their counters is one at which the entry was valid.
+    /// Two threads may do so at once: each of their counters is one at which the entry was valid. None of them moves it
+    /// down: what is part of a change has the number of that before the counter does ([`Epochs::replace`]).
     #[inline(never)]
-    fn move_up(&self, now: u64, unchanged: impl FnOnce() -> bool) -> bool {
+    fn move_up(&self, now: u64, valid_at: u64, unchanged: impl FnOnce() -> bool) -> bool {
         let valid = unchanged();
-        if valid {
+        if valid && now > valid_at {
             self.0.store(now, Ordering::Relaxed);
         }
         valid
@@ -205,11 +220,9 @@ pub(crate) trait SharedOrder: fmt::Debug + Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LogId(u64);
 
-/// A replacement that was applied.
-pub(crate) struct Replaced<R> {
-    /// What was judged in the same step.
-    pub(crate) judged: R,
-    /// The stamp of what stands.
+/// A change that puts new entries in the place of others.
+pub(crate) struct Replacement {
+    /// The stamp of what is put there: the change itself.
     pub(crate) since: ReadVersion,
     /// How far it has come, where there is a log to tell of it.
     pub(crate) announcement: Option<Arc<Announcement>>,
@@ -258,17 +271,20 @@ impl Epochs {
         announcement
     }
 
-    /// Replaces the entries of these keys: applies one change of all of them, and in the same step has it
-    /// judged which new values stand. The stamp of those is that change.
-    pub(crate) fn replace<R>(&self, keys: &[ScopeHash], judge: impl FnOnce() -> R) -> Replaced<R> {
-        let replaced = self.order.apply(|number| {
-            let judged = judge();
+    /// Replaces the entries of these keys: applies one change of all of them, and in the same step has `place` judge which
+    /// new values stand, and put them where they are found. No code of users may run in there.
+    ///
+    /// They are placed before the change can be seen. So whoever begins after the change, and then looks for what was
+    /// stored since it last looked, finds them; and the outcome of whoever began before is not valid.
+    pub(crate) fn replace<R>(&self, keys: &[ScopeHash], place: impl FnOnce(Replacement) -> R) -> R {
+        let placed = self.order.apply(|number| {
             let announcement = self.announce(keys, []);
+            let placed = place(Replacement { since: ReadVersion { local: number, log: None }, announcement });
             self.raise(keys, number);
-            Replaced { judged, since: ReadVersion { local: number, log: None }, announcement }
+            placed
         });
         self.ring();
-        replaced
+        placed
     }
 
     /// Remembers a change of these scopes: part of every change, before its number is published.

@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use crate::{deferred_drop, entry::Stored};
+use crate::entry::Stored;
 
 /// The most slots: a larger front cache would not stay in the processor's caches.
 const MOST: usize = 1 << 20;
@@ -48,10 +48,10 @@ impl FrontCache {
         let seen = Guard::into_inner(slot.load());
         if seen.as_ref().is_some_and(|here| Arc::ptr_eq(here, entry)) {
             let before = Guard::into_inner(slot.compare_and_swap(entry, None));
-            before.into_iter().for_each(deferred_drop::defer);
+            before.into_iter().for_each(Stored::drop_later);
         }
         // Another entry, perhaps, which was replaced since.
-        seen.into_iter().for_each(deferred_drop::defer);
+        seen.into_iter().for_each(Stored::drop_later);
     }
 
     #[inline]

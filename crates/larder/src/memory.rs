@@ -21,7 +21,7 @@ use crate::{
     error::{Kind, Result},
     mutant::{self, Rule},
     scope::Scope,
-    table::Table,
+    table::{Dropped, Table},
 };
 
 /// A bounded cache in this process' memory. Values are kept as objects: a hit clones, and never decodes.
@@ -120,10 +120,24 @@ impl MemoryCache {
 
     pub(crate) fn keep(&self, entries: &[Entry]) {
         for entry in entries {
-            // Here, and not in the store: under no lock, and before anything is stored.
-            let weight = self.settings.weigher.as_ref().map(|weigher| weigher(&entry.0.key, entry));
-            self.store().insert(&self.core, entry, weight);
+            let weight = self.weigh(entry);
+            self.settle(self.place(entry, weight), weight);
         }
+    }
+
+    /// What an entry weighs, if that is not one. A weigher is its author's code: it is called under no lock, and before
+    /// anything is stored.
+    pub(crate) fn weigh(&self, entry: &Entry) -> Option<u32> {
+        self.settings.weigher.as_ref().map(|weigher| weigher(&entry.0.key, entry))
+    }
+
+    /// Puts an entry in its place, and no more: [`settle`](Self::settle) does the rest, under no lock.
+    pub(crate) fn place(&self, entry: &Entry, weight: Option<u32>) -> Dropped {
+        self.store().place(entry, weight)
+    }
+
+    pub(crate) fn settle(&self, dropped: Dropped, weight: Option<u32>) {
+        self.store().settle(&self.core, dropped, weight);
     }
 
     /// Frees the memory of entries under keys that were just invalidated: what stays is never served. A value
@@ -205,6 +219,14 @@ impl Storage for MemoryCache {
 
     async fn write(&self, entries: &[Entry]) -> Result<()> {
         self.keep(entries);
+        Ok(())
+    }
+
+    fn memory(&self) -> Option<&MemoryCache> {
+        Some(self)
+    }
+
+    async fn write_further(&self, _entries: &[Entry]) -> Result<()> {
         Ok(())
     }
 

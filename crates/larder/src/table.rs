@@ -47,7 +47,6 @@ use self::{
     sets::{Sets, second},
 };
 use crate::{
-    deferred_drop,
     entry::Stored,
     sync::plain::{Mutex, MutexGuard, lock},
 };
@@ -83,7 +82,7 @@ struct Usage {
     swept: AtomicUsize,
 }
 
-/// What was taken out of a table. It is dropped with this, under no lock: see [`deferred_drop::drop_last`].
+/// What was taken out of a table. It is dropped with this, under no lock: see [`Stored::drop_now`].
 #[derive(Default)]
 #[must_use = "what was evicted is to be counted"]
 pub(crate) struct Dropped {
@@ -94,7 +93,7 @@ pub(crate) struct Dropped {
 
 impl Drop for Dropped {
     fn drop(&mut self) {
-        self.entries.drain(..).for_each(deferred_drop::drop_last);
+        self.entries.drain(..).for_each(Stored::drop_now);
     }
 }
 
@@ -183,7 +182,7 @@ impl Table {
     }
 
     /// Puts an entry in the place of what is under its key, or in a place of its own, unless it is heavier than all that
-    /// is kept. The weight of all entries is within the capacity at every moment: what has to make room is taken out
+    /// is kept, or what is under its key is younger ([`Stored::gives_way_to`]). The weight of all entries is within the capacity at every moment: what has to make room is taken out
     /// before.
     pub(crate) fn insert(&self, stored: &Arc<Stored>, weight: u32) -> Dropped {
         let mut dropped = Dropped::default();
@@ -208,7 +207,7 @@ impl Table {
     }
 
     /// Puts an entry in the place of what is under its key, if that is there and not lighter: false if it was not. What
-    /// is lighter is taken out.
+    /// is lighter is taken out; what is younger stays.
     fn replace(&self, stored: &Arc<Stored>, weight: u32, dropped: &mut Dropped) -> bool {
         // If it is being stored or moved at this moment, that is seen when this one is.
         self.has(stored.hash, &stored.key)
@@ -220,7 +219,10 @@ impl Table {
     /// The same in the set that these bits pick.
     fn replace_in(&self, picks: u64, stored: &Arc<Stored>, weight: u32, dropped: &mut Dropped) -> bool {
         let mut set = self.lock(picks);
-        let Some(way) = set.way_of(stored.hash, &stored.key) else { return false };
+        let Some((way, found)) = set.find(stored.hash, &stored.key) else { return false };
+        if !gives_way(&found, stored) {
+            return true;
+        }
         let before = set.weight(way);
         if before < weight {
             self.remove_from(&mut set, way, dropped);
@@ -251,7 +253,11 @@ impl Table {
     ) -> bool {
         loop {
             let mut set = self.lock(picks);
-            if let Some(way) = set.way_of(stored.hash, &stored.key) {
+            if let Some((way, found)) = set.find(stored.hash, &stored.key) {
+                if !gives_way(&found, stored) {
+                    self.usage.weight.fetch_sub(weight.into(), Ordering::Relaxed);
+                    return true;
+                }
                 self.usage.weight.fetch_sub(set.weight(way).into(), Ordering::Relaxed);
                 dropped.entries.extend(set.swap(way, stored, weight));
                 return true;
@@ -385,6 +391,11 @@ impl Table {
     pub(crate) fn weight(&self) -> u64 {
         self.usage.weight.load(Ordering::Relaxed)
     }
+}
+
+/// Whether what was found under the key of another entry makes place for it.
+fn gives_way(found: &Guard<Option<Arc<Stored>>>, stored: &Stored) -> bool {
+    found.as_ref().is_none_or(|found| found.gives_way_to(stored))
 }
 
 impl fmt::Debug for Table {

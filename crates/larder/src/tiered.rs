@@ -179,6 +179,14 @@ impl Storage for TieredCache {
         self.redis.share_entries(entries).await
     }
 
+    fn memory(&self) -> Option<&MemoryCache> {
+        Some(&self.memory)
+    }
+
+    async fn write_further(&self, entries: &[Entry]) -> Result<()> {
+        self.redis.share_entries(entries).await
+    }
+
     fn apply(&self, scopes: &[Scope]) -> Invalidating {
         let invalidating = self.redis.apply(scopes);
         self.memory.free(scopes);

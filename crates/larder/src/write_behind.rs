@@ -57,9 +57,10 @@
 //!    [`write_cached`](WriteBehind::write_cached): it is an insert by [the one rule](crate::guide::one_rule). When the
 //!    write is committed, or given up, its key is invalidated before the write leaves the queue, so that no value that was
 //!    computed from the old row in between outlives it anywhere. A key of which a later write waits is left to that
-//!    one's commit. While a write waits, a reader that does not find the entry computes from the
-//!    old row, and that is shown until the commit: if it was evicted, or if the reader asks in the moment in which
-//!    `write_cached` has dropped the old entry and not yet stored the new one.
+//!    one's commit. In the process that wrote, and has the cache in memory, there is no moment in which neither the old
+//!    entry nor the new one is found. But while a write waits, a reader that does not find the entry computes from the old
+//!    row, and that is shown until the commit: if it was evicted, or in another process that hears of the write and asks
+//!    before the new entry has reached Redis.
 //! 6. **Bounded.** No more than [`max_waiting`](WriteBehindBuilder::max_waiting) writes lie in the queue, dead letters included;
 //!    then writers wait, or are refused with an error that names the fix, as [`WhenFull`] says. While the database
 //!    is away nothing is given up.

@@ -4,7 +4,11 @@ mod support;
 
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
 
-use larder::{Cache, CacheExt, Core, Epoch, Invalidation, MemoryCache, Policy, Scope};
+use async_trait::async_trait;
+use larder::{
+    Cache, CacheExt, Core, Entry, Epoch, Invalidating, Invalidation, Lookup, MemoryCache, Policy, Scope,
+    Storage, ValueType,
+};
 use serde::{Deserialize, Serialize};
 
 use self::support::{long, secs};
@@ -328,4 +332,59 @@ fn the_scopes_of_an_invalidation_may_be_made_by_invalidating() {
         done.send(()).unwrap();
     });
     ended.recv_timeout(secs(20)).expect("the iterator runs under a lock");
+}
+
+/// A memory with something behind it that is slow: a value is inserted while it is asked.
+#[derive(Clone)]
+struct Slow(MemoryCache);
+
+impl Cache for Slow {
+    fn core(&self) -> &Core {
+        self.0.core()
+    }
+
+    fn storage(&self) -> &dyn Storage {
+        self
+    }
+
+    fn share(&self) -> Arc<dyn Cache> {
+        Arc::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl Storage for Slow {
+    fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
+        self.0.storage().peek(at)
+    }
+
+    fn reads_further(&self) -> bool {
+        true
+    }
+
+    async fn read(&self, keys: &[Lookup<'_>], _: ValueType) -> Vec<Option<Entry>> {
+        for at in keys {
+            self.0.insert(at.key, &7, long()).await.expect("nothing refuses it");
+        }
+        vec![None; keys.len()]
+    }
+
+    async fn write(&self, entries: &[Entry]) -> larder::Result<()> {
+        self.0.storage().write(entries).await
+    }
+
+    fn apply(&self, scopes: &[Scope]) -> Invalidating {
+        self.0.storage().apply(scopes)
+    }
+}
+
+#[tokio::test]
+async fn what_is_inserted_while_more_is_read_is_not_computed() {
+    let cache = Slow(MemoryCache::new(10));
+    let computed = cache.get_or_compute("a", long(), async || Ok::<_, Infallible>(1)).await;
+    assert_eq!(computed, Ok(7));
+    let compute = async |ids: Vec<u8>| Ok::<_, Infallible>(ids.into_iter().map(|id| (id, 1)).collect());
+    let computed = cache.get_or_compute_many([3], |id| format!("id:{id}"), long(), compute).await;
+    assert_eq!(computed, Ok([(3, 7)].into()));
+    assert_eq!(cache.stats().computations, 0);
 }

@@ -27,7 +27,9 @@ impl Step<'_> {
         match call {
             Call::Read(key) => {
                 let heard = self.state.processes[p].expected(self.config);
-                *self.caller(p, c) = Caller { pc: Pc::AskContact, key, heard, ..Caller::default() };
+                let must_show = key == Key::K && self.process(p).shows;
+                *self.caller(p, c) =
+                    Caller { pc: Pc::AskContact, key, heard, must_show, ..Caller::default() };
             }
             Call::Invalidate(scope) => self.begin_invalidate(p, c, scope),
             Call::Insert => self.begin_insert(p, c),
@@ -63,18 +65,18 @@ impl Step<'_> {
             Pc::LoadNowToJudge | Pc::JudgeFirst | Pc::JudgeSecond | Pc::JudgeThird | Pc::Promote => {
                 fine.judge
             }
-            Pc::BeginPosition => fine.begin,
+            Pc::Begin | Pc::BeginPosition | Pc::LookAfterBegin => fine.begin,
             Pc::EnterOutbox
             | Pc::InvalidateFirst
             | Pc::InvalidateSecond
             | Pc::InvalidateReturn
+            | Pc::InsertPlace
             | Pc::InsertSlots
             | Pc::InsertNow
-            | Pc::InsertStore => fine.apply,
+            | Pc::InsertPlaceLast
+            | Pc::InsertReturn => fine.apply,
             Pc::Compute | Pc::Write | Pc::Joined | Pc::InsertCall | Pc::InsertWrite => true,
-            Pc::Idle | Pc::AskContact | Pc::EnterSingleflight | Pc::AcceptOutcome | Pc::Fetch | Pc::Begin => {
-                false
-            }
+            Pc::Idle | Pc::AskContact | Pc::EnterSingleflight | Pc::AcceptOutcome | Pc::Fetch => false,
             Pc::Store => caller.key == Key::D,
         }
     }
@@ -99,6 +101,7 @@ impl Step<'_> {
             Pc::Promote => self.promote(p, c),
             Pc::Begin => self.begin(p, c),
             Pc::BeginPosition => self.begin_position(p, c),
+            Pc::LookAfterBegin => self.look_after_begin(p, c),
             Pc::Compute => self.compute(p, c),
             Pc::Store => self.store(p, c),
             Pc::Write => self.write(p, c),
@@ -107,9 +110,11 @@ impl Step<'_> {
             Pc::InvalidateSecond => self.invalidate_second(p, c),
             Pc::InvalidateReturn => self.invalidate_return(p, c),
             Pc::InsertCall => self.insert_call(p, c),
+            Pc::InsertPlace => self.insert_place(p, c, Pc::InsertSlots),
             Pc::InsertSlots => self.insert_slots(p, c),
             Pc::InsertNow => self.insert_now(p, c),
-            Pc::InsertStore => self.insert_store(p, c),
+            Pc::InsertPlaceLast => self.insert_place(p, c, Pc::InsertReturn),
+            Pc::InsertReturn => self.insert_return(p, c),
             Pc::InsertWrite => self.insert_write(p, c),
         }
     }

@@ -35,8 +35,14 @@ impl Step<'_> {
             self.queue(p, scope, calls);
         }
         self.caller(p, c).now = self.state.processes[p].now + 1;
-        let insert = pc == Pc::InsertCall;
-        self.goto(p, c, if insert { Pc::InsertSlots } else { Pc::InvalidateFirst })
+        if pc != Pc::InsertCall {
+            return self.goto(p, c, Pc::InvalidateFirst);
+        }
+        let value = self.caller(p, c).value;
+        let keeps = self.is_valid_in_memory(p, value.scopes, value.stamp);
+        self.caller(p, c).keeps = keeps || self.is(Mutant::InsertStampedAtEnd);
+        let placed_last = self.is(Mutant::PlacedAfterChange);
+        self.goto(p, c, if placed_last { Pc::InsertSlots } else { Pc::InsertPlace })
     }
 
     pub(crate) fn invalidate_first(&mut self, p: usize, c: usize) -> Progress {
@@ -102,30 +108,37 @@ impl Step<'_> {
         self.enter_outbox(p, c)
     }
 
+    /// Judged and put in place before the change can be seen.
+    pub(crate) fn insert_place(&mut self, p: usize, c: usize, then: Pc) -> Progress {
+        let Caller { value, keeps, now, .. } = *self.caller(p, c);
+        if keeps {
+            let born = self.born(now);
+            let value = Value { stamp: now, born, inserted: true, ..value };
+            self.caller(p, c).value = value;
+            self.keep(p, Key::K, value);
+        }
+        self.goto(p, c, then)
+    }
+
     pub(crate) fn insert_slots(&mut self, p: usize, c: usize) -> Progress {
-        let Caller { value, now, .. } = *self.caller(p, c);
-        let keeps =
-            self.is_valid_in_memory(p, value.scopes, value.stamp) || self.is(Mutant::InsertStampedAtEnd);
+        let now = self.caller(p, c).now;
         self.raise_local(p, Scopes::K, now);
-        self.caller(p, c).keeps = keeps;
         self.goto(p, c, Pc::InsertNow)
     }
 
     pub(crate) fn insert_now(&mut self, p: usize, c: usize) -> Progress {
         let target = self.caller(p, c).now;
         self.process(p).now = target;
-        self.caller(p, c).value.stamp = target;
-        self.goto(p, c, Pc::InsertStore)
+        let placed_last = self.is(Mutant::PlacedAfterChange);
+        self.goto(p, c, if placed_last { Pc::InsertPlaceLast } else { Pc::InsertReturn })
     }
 
-    pub(crate) fn insert_store(&mut self, p: usize, c: usize) -> Progress {
-        let Caller { value, keeps, calls, .. } = *self.caller(p, c);
+    pub(crate) fn insert_return(&mut self, p: usize, c: usize) -> Progress {
+        let Caller { keeps, calls, .. } = *self.caller(p, c);
         self.queue(p, Scopes::K, calls);
         let process = self.process(p);
         process.heard |= calls;
-        if keeps {
-            process.keep(Key::K, value);
-        }
+        process.shows |= keeps;
         self.unlock(p);
         if keeps && self.config.shared {
             self.saw(Event::InsertKept);

@@ -16,6 +16,8 @@ impl Step<'_> {
         let stamp = self.process(p).now;
         let caller = self.caller(p, c);
         caller.value = Value { scopes: caller.key.scopes(), stamp, ..Value::default() };
+        let born = self.born(stamp);
+        self.caller(p, c).value.born = born;
         self.goto(p, c, Pc::BeginPosition)
     }
 
@@ -37,7 +39,21 @@ impl Step<'_> {
         let value = &mut self.caller(p, c).value;
         value.epoch = epoch;
         value.after = after;
-        self.goto(p, c, Pc::Compute)
+        let looks = self.config.inserts > 0 && !self.is(Mutant::NoLookAfterBegin);
+        self.goto(p, c, if looks { Pc::LookAfterBegin } else { Pc::Compute })
+    }
+
+    /// What was put in memory as a part of a change that this computation begins after is found.
+    pub(crate) fn look_after_begin(&mut self, p: usize, c: usize) -> Progress {
+        let key = self.caller(p, c).key;
+        let found = self.state.processes[p].memory[key as usize];
+        let Some(value) = found.filter(|value| self.is_valid_in_memory(p, value.scopes, value.stamp)) else {
+            return self.goto(p, c, Pc::Compute);
+        };
+        self.saw(Event::FoundAfterBegin);
+        self.caller(p, c).value = value;
+        self.land(p, c, Some(value));
+        self.finish(p, c)
     }
 
     pub(crate) fn compute(&mut self, p: usize, c: usize) -> Progress {
@@ -45,11 +61,13 @@ impl Step<'_> {
         if caller.key == Key::K {
             return self.goto(p, c, Pc::Store);
         }
-        let heard = self.state.processes[p].expected(self.config);
+        let process = &self.state.processes[p];
+        let (heard, must_show) = (process.expected(self.config), process.shows);
         *self.caller(p, c) = Caller {
             pc: Pc::AskContact,
             key: Key::K,
             heard,
+            must_show,
             outer: Some(Outer { value: caller.value, heard: caller.heard, joins_any: caller.joins_any }),
             ..Caller::default()
         };
@@ -89,7 +107,7 @@ impl Step<'_> {
             value.stamp = process.now;
             value.epoch = process.position;
         }
-        process.keep(key, value);
+        self.keep(p, key, value);
         self.caller(p, c).value = value;
         self.land(p, c, Some(value));
         if self.config.shared {

@@ -139,6 +139,15 @@ configs! {
         fine: Fine { apply: true, ..Fine::COARSE },
         expects: &[InsertKept, InsertDropped, HitAtOnce],
     }
+    /// An insert of what is not in the database yet, every step apart.
+    SHOWN_INSERTS: MEMORY {
+        inserts: 1,
+        invalidates: [NONE, NONE],
+        invalidations: 1,
+        computations: 3,
+        fine: Fine { hit: true, apply: true, begin: true, ..Fine::COARSE },
+        expects: &[InsertKept, HitAtOnce, HitAfterLook, FoundAfterBegin, PlaceRefused],
+    }
     /// Inserts beside another process that invalidates and reads.
     SHARED_INSERTS: TIERED {
         callers: [2, 1],
@@ -388,6 +397,10 @@ pub fn catches(mutant: Mutant) -> Config {
         Mutant::FloorWithoutLocalChange => CLEARS,
         Mutant::ResetAtServersId => FALLING_LOSSES,
         Mutant::InsertStampedAtEnd => INSERTS,
+        Mutant::PlacedAfterChange
+        | Mutant::NoLookAfterBegin
+        | Mutant::OlderTakesPlace
+        | Mutant::StampMovedDown => SHOWN_INSERTS,
         Mutant::OutboxAfterLocalChange | Mutant::AppendBeforeLocalChange => PROMOTION,
         Mutant::ReplicaNotNoticed | Mutant::NotAppendedAgain => FAILOVER,
         Mutant::ReplicaTakenForWhole => FORGOTTEN_FAILOVER,

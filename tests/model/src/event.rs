@@ -51,6 +51,8 @@ events! {
     InsertKept,
     InsertDropped,
     InsertWritten,
+    FoundAfterBegin,
+    PlaceRefused,
     OutOfContact,
     ContactProven,
 }

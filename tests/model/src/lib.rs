@@ -42,6 +42,9 @@
 //! all that was acknowledged. A read that began after its process had heard of an invalidation
 //! that covers what it reads must not return a value that is older.
 //!
+//! What a process inserts into `k` is not in the database. A read of that process that started after the insert returned
+//! must show it, until something that covers `k` is changed.
+//!
 //! What a failover loses counts as acknowledged again once its sender has appended it again: so a
 //! sender that is in contact and has an empty outbox must not be missing a record. A log that is
 //! lost takes nothing back: the reset has to answer for it.
@@ -55,6 +58,8 @@
 //!   an ID at or below the position proves nothing.
 //! - Under `bypass(D)`, contact is asked for before `now` is loaded: a read of the log that is applied, and
 //!   proves contact, between the look at the slots and the question would vouch for an old value.
+//! - An insert puts its value in memory before it raises the slots; a computation looks at memory once more after
+//!   its begin; and what began earlier takes no place from what began later.
 //! - An insert takes the position that it loads after the echo, before it finds the value valid.
 //! - "Everything" raises the reset floor. A new start raises the start floor, which alone is
 //!   lowered again.

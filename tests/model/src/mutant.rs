@@ -76,6 +76,12 @@ mutants! {
     "11" {
         InsertStampedAtEnd: "stamped at its end",
     }
+    "11, beyond the brackets" {
+        PlacedAfterChange: "put in memory after the change can be seen",
+        NoLookAfterBegin: "no look at memory between the begin of a computation and the computation",
+        OlderTakesPlace: "what began earlier takes the place of what is in memory",
+        StampMovedDown: "stamp moved down to a `now` from before the insert",
+    }
     "3 and 4, beyond the brackets" {
         ContactAskedAfterLook: "contact asked for after the look at the slots",
         ContactAskedAfterJudging: "contact asked for after a Redis entry was judged",

@@ -89,13 +89,14 @@ impl Step<'_> {
     pub(crate) fn move_stamp(&mut self, p: usize, c: usize) -> Progress {
         self.saw(Event::HitAfterLook);
         let later = self.is(Mutant::StampMovedToLaterNow);
+        let down = self.is(Mutant::StampMovedDown);
         let caller = *self.caller(p, c);
         let process = self.process(p);
         let to = if later { process.now } else { caller.now };
         if let Some(entry) = &mut process.memory[caller.key as usize]
             && !caller.detached
         {
-            entry.stamp = to.max(entry.stamp);
+            entry.stamp = if down { to } else { to.max(entry.stamp) };
         }
         self.caller(p, c).value.stamp = to;
         self.hit(p, c)
@@ -226,12 +227,14 @@ impl Step<'_> {
         let caller = *self.caller(p, c);
         let at_insertion = self.is(Mutant::PromotionStampedAtInsertion);
         let later_epoch = self.is(Mutant::PromotionTakesLaterEpoch);
-        let process = self.process(p);
-        let mut value = Value { stamp: if at_insertion { process.now } else { caller.now }, ..caller.value };
+        let process = &self.state.processes[p];
+        let born = self.born(caller.now);
+        let stamp = if at_insertion { process.now } else { caller.now };
+        let mut value = Value { stamp, born, ..caller.value };
         if later_epoch {
             value.epoch = process.highest();
         }
-        process.keep(caller.key, value);
+        self.keep(p, caller.key, value);
         self.caller(p, c).value = value;
         self.land(p, c, Some(value));
         self.finish(p, c)
@@ -239,8 +242,9 @@ impl Step<'_> {
 
     /// The read returns: to its caller, or to the computation of `d` that made it.
     pub(crate) fn finish(&mut self, p: usize, c: usize) -> Progress {
-        let Caller { key, heard, value, outer, .. } = *self.caller(p, c);
-        self.check(p, key, heard, value);
+        let caller = *self.caller(p, c);
+        let Caller { value, outer, .. } = caller;
+        self.check(p, caller);
         match outer {
             Some(_) => self.take_dependency(p, c, Some(value)),
             None => {

@@ -20,8 +20,12 @@ pub(crate) struct Value {
     pub(crate) scopes: Scopes,
     /// Local order, in memory only.
     pub(crate) stamp: u8,
+    /// Local order when it began, or was inserted or judged: it does not move. Zero where nothing is inserted.
+    pub(crate) born: u8,
     /// Log order; 0 for an insert that lies in memory.
     pub(crate) epoch: u8,
+    /// Ghost: it was inserted, and is not in the database yet.
+    pub(crate) inserted: bool,
     /// Ghost: the invalidations called before the computation began, its sources' included.
     pub(crate) after: Mask,
 }
@@ -50,6 +54,7 @@ pub(crate) enum Pc {
     Promote,
     Begin,
     BeginPosition,
+    LookAfterBegin,
     Compute,
     Store,
     Write,
@@ -58,9 +63,12 @@ pub(crate) enum Pc {
     InvalidateSecond,
     InvalidateReturn,
     InsertCall,
+    InsertPlace,
     InsertSlots,
     InsertNow,
-    InsertStore,
+    /// Where it must not be placed: after the change.
+    InsertPlaceLast,
+    InsertReturn,
     InsertWrite,
 }
 
@@ -93,6 +101,8 @@ pub(crate) struct Caller {
     pub(crate) calls: Mask,
     /// Ghost: what the process had heard when this read started.
     pub(crate) heard: Mask,
+    /// Ghost: an insert into `k` had returned when this read of `k` started.
+    pub(crate) must_show: bool,
     pub(crate) outer: Option<Outer>,
 }
 
@@ -209,6 +219,8 @@ pub(crate) struct Process {
     pub(crate) in_contact: bool,
     /// Ghost: the invalidations that reads of this process must not contradict.
     pub(crate) heard: Mask,
+    /// Ghost: an insert into `k` has returned, and nothing that covers `k` was changed since.
+    pub(crate) shows: bool,
     /// Ghost: the invalidations that were delivered longer ago than the limit.
     pub(crate) due: Mask,
 }

@@ -5,13 +5,15 @@ use super::config::Config;
 use super::event::{Event, Events};
 use super::mutant::Mutant;
 use super::scope::{Key, Scopes};
-use super::state::{Lock, Mask, Process, Sending, State, Value};
+use super::state::{Caller, Lock, Mask, Process, Sending, State, Value};
 
 /// The promise, broken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Breach {
     /// A read returned a value older than invalidations that its process had heard of.
     StaleRead { p: usize, key: Key, ignored: Mask },
+    /// A read of `k` returned what the database has, although a process had inserted something newer.
+    NotShown { p: usize },
     /// The server has lost invalidations whose sender has nothing left to send.
     Forgotten { p: usize, lost: Mask },
 }
@@ -81,6 +83,9 @@ impl<'a> Step<'a> {
     }
 
     pub(crate) fn raise_local(&mut self, p: usize, scopes: Scopes, to: u8) {
+        if scopes.meets(Key::K.truth()) {
+            self.process(p).shows = false;
+        }
         for index in scopes.indices() {
             let slot = &mut self.process(p).local[index];
             *slot = to.max(*slot);
@@ -105,12 +110,36 @@ impl<'a> Step<'a> {
         self.state.processes[p].newest_local(scopes) <= stamp
     }
 
-    /// The promise: nothing heard before the read started is missing from the value.
-    pub(crate) fn check(&mut self, p: usize, key: Key, heard: Mask, value: Value) {
+    /// The promises: nothing heard before the read started is missing from the value, and what this process inserted
+    /// into `k` before that is shown until something covers it.
+    pub(crate) fn check(&mut self, p: usize, caller: Caller) {
+        let Caller { key, heard, must_show, value, .. } = caller;
         let ignored = heard & !value.after & self.state.ghost.covering(key.truth());
-        if ignored != 0 && self.breach.is_none() {
-            self.breach = Some(Breach::StaleRead { p, key, ignored });
+        if self.breach.is_some() {
+            return;
         }
+        if ignored != 0 {
+            self.breach = Some(Breach::StaleRead { p, key, ignored });
+        } else if must_show && self.process(p).shows && !value.inserted {
+            self.breach = Some(Breach::NotShown { p });
+        }
+    }
+
+    /// Puts a value into memory, unless what is there is younger.
+    pub(crate) fn keep(&mut self, p: usize, key: Key, value: Value) {
+        let before = self.state.processes[p].memory[key as usize];
+        let is_younger = before.is_some_and(|before| before.born > value.born);
+        if is_younger {
+            self.saw(Event::PlaceRefused);
+        }
+        if !is_younger || self.is(Mutant::OlderTakesPlace) {
+            self.process(p).keep(key, value);
+        }
+    }
+
+    /// The local order for [`Value::born`].
+    pub(crate) fn born(&self, at: u8) -> u8 {
+        if self.config.inserts > 0 { at } else { 0 }
     }
 
     /// What a failover lost is promised only once its sender has appended it again: so that must

@@ -42,6 +42,9 @@ pub(crate) fn render(config: &Config, mutant: Option<Mutant>, actions: &[Action]
             Some(Breach::Forgotten { p, lost }) => {
                 writeln!(text, "P{p} rests, and the server has lost its {}", bits(lost))
             }
+            Some(Breach::NotShown { p }) => {
+                writeln!(text, "P{p} returns k as the database has it, and not what was inserted")
+            }
             None => Ok(()),
         };
     }
@@ -108,8 +111,9 @@ fn describe_process(p: usize, process: &Process) -> String {
 }
 
 fn describe_value(value: &Value) -> String {
-    let Value { scopes, stamp, epoch, after } = value;
-    format!("(stamp {stamp}, epoch {epoch}, after {}, scopes {scopes})", bits(*after))
+    let Value { scopes, stamp, epoch, after, inserted, born: _ } = value;
+    let inserted = if *inserted { ", inserted" } else { "" };
+    format!("(stamp {stamp}, epoch {epoch}, after {}, scopes {scopes}{inserted})", bits(*after))
 }
 
 /// A set of invalidations, by the order of their calls.

@@ -102,9 +102,8 @@ impl Core {
         self.0.front.offer(&entry.0, number.is_one_in(PROMOTION_SAMPLE));
     }
 
-    /// Keeps an entry in the table that is the store, or in one `apart`.
-    pub(crate) fn keep(&self, table: &Table, entry: &Entry, weight: u32) {
-        let dropped = table.insert(&entry.0, weight);
+    /// After an entry was put in the table that is the store, or in one `apart`: drops what had to go.
+    pub(crate) fn settle(&self, table: &Table, dropped: Dropped) {
         if dropped.evicted > 0 {
             self.0.stats.add(|counters| &counters.evictions, dropped.evicted);
         }

@@ -47,6 +47,60 @@ pub(super) async fn no_read_is_older_than_a_change_before_it(trial: &Trial) {
     trial.require(world.reads.load(SeqCst) > 0, "nothing could be read");
 }
 
+/// A source that is behind what is inserted: whoever computes from it gives an old value.
+pub(super) async fn no_read_misses_an_insert_before_it(trial: &Trial) {
+    if trial.cache.storage().memory().is_none() {
+        return;
+    }
+    let known = Arc::new(AtomicU64::new(0));
+    let end = Instant::now() + Duration::from_millis(300);
+    let readers: Vec<_> = (0..3)
+        .map(|reader| {
+            let (cache, key, known) = (trial.cache.share(), trial.own.clone(), known.clone());
+            tokio::spawn(async move {
+                while Instant::now() < end {
+                    let inserted = known.load(SeqCst);
+                    let found = read_behind(&*cache, &key, reader == 0).await;
+                    if found < inserted {
+                        return Err(format!("a read gave {found} after {inserted} had been inserted"));
+                    }
+                    tokio::task::yield_now().await;
+                }
+                Ok(())
+            })
+        })
+        .collect();
+    let mut random = fastrand::Rng::new();
+    for value in 1.. {
+        if Instant::now() >= end {
+            break;
+        }
+        let inserted = trial.cache.insert(&trial.own, &value, Policy::ttl(Duration::from_secs(60))).await;
+        trial.require(inserted.is_ok(), "an insert failed");
+        known.store(value, SeqCst);
+        if random.bool() {
+            tokio::time::sleep(Duration::from_micros(random.u64(..50))).await;
+        }
+    }
+    for reader in readers {
+        if let Err(stale) = reader.await.unwrap_or_else(|error| Err(error.to_string())) {
+            super::violated(trial.part, stale);
+        }
+    }
+}
+
+/// What a reader gets who would compute zero.
+async fn read_behind(cache: &dyn Cache, key: &str, in_batch: bool) -> u64 {
+    let policy = Policy::ttl(Duration::from_secs(60));
+    if !in_batch {
+        let computed = cache.get_or_compute(key, &policy, async || Ok::<_, Infallible>(0)).await;
+        return computed.unwrap_or_else(|never| match never {});
+    }
+    let compute = async |keys: Vec<()>| Ok::<_, Infallible>(keys.into_iter().map(|()| ((), 0)).collect());
+    let computed = cache.get_or_compute_many([()], |()| key.to_owned(), &policy, compute).await;
+    computed.unwrap_or_else(|never| match never {}).into_values().next().unwrap_or_default()
+}
+
 impl World {
     fn key(&self, n: usize) -> String {
         format!("{}:leaf:{n}", self.own)

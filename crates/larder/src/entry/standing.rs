@@ -44,6 +44,15 @@ impl Stored {
         }
     }
 
+    /// Whether it may take the place of what is under its key: nothing that covers it was changed since it began. Asked
+    /// within a change: local order alone answers.
+    pub(crate) fn stands(&self, epochs: &Epochs) -> bool {
+        let foreign_dependencies = self.foreign_dependencies();
+        !self.is_too_wide()
+            && unchanged(epochs, &self.scopes, foreign_dependencies, self.since)
+            && unmarked(epochs, &self.scopes, foreign_dependencies, self.since)
+    }
+
     /// Whether it can no longer be served, now or at any later time. Out of touch with a log it may be again.
     pub(crate) fn is_over(&self, now: Moment, epochs: &Epochs) -> bool {
         self.is_expired(now)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use loom::{sync::atomic::AtomicU64, thread};
 
-use super::{Epochs, LocalOrder, Ordering, ReadVersion, Replaced, ValidAt};
+use super::{Epochs, LocalOrder, Ordering, ReadVersion, ValidAt};
 use crate::scope::{Scope, ScopeHash};
 
 pub(super) fn check(run: impl Fn() + Send + Sync + 'static) {
@@ -181,9 +181,39 @@ fn loom_a_replacement_against_an_invalidation() {
             let world = world.clone();
             move || world.change(1)
         });
-        let Replaced { judged: stands, since: stamp, .. } =
-            world.epochs.replace(&[world.key], || world.is_valid(since));
+        let (stands, stamp) =
+            world.epochs.replace(&[world.key], |replacement| (world.is_valid(since), replacement.since));
         changer.join().unwrap();
         assert!(value == 1 || !stands || !world.is_valid(stamp));
+    });
+}
+
+/// A reader that found nothing before a replacement, and begins after it: it finds what was put in place when it looks
+/// again, or what it computes from the old source is not valid. The entry may be found valid while it is not yet part of
+/// a change that can be seen, and stays valid.
+#[test]
+fn loom_a_replacement_against_a_computation_from_what_was_before() {
+    check(|| {
+        let world = World::new();
+        let placed = Arc::new(ValidAt::new(ReadVersion { local: 0, log: None }));
+        let is_placed = Arc::new(AtomicU64::new(0));
+        let holds =
+            |world: &World, stamp: &ValidAt| stamp.holds(&world.epochs, |since| world.is_valid(since));
+        let reader = thread::spawn({
+            let (world, placed, is_placed) = (world.clone(), placed.clone(), is_placed.clone());
+            move || {
+                let since = world.epochs.begin();
+                let finds = is_placed.load(Ordering::Acquire) == 1;
+                (since, finds && holds(&world, &placed))
+            }
+        });
+        world.epochs.replace(&[world.key], |replacement| {
+            placed.set(replacement.since);
+            is_placed.store(1, Ordering::Release);
+        });
+        assert!(holds(&world, &placed));
+        let (since, finds) = reader.join().unwrap();
+        assert!(finds || !world.is_valid(since), "the old value takes the place of the new one");
+        assert!(holds(&world, &placed), "what was put in place does not stand");
     });
 }

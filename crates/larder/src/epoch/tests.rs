@@ -31,13 +31,13 @@ fn a_replacement_stands_unless_something_changed_since() {
     let epochs = epochs();
     let [key] = hashes([Scope::key("k")]);
     let before = epochs.begin();
-    let Replaced { judged: stands, since: stamp, .. } =
-        epochs.replace(&[key], || epochs.unchanged(&[key], before));
+    let judge = |replacement: Replacement| (epochs.unchanged(&[key], before), replacement.since);
+    let (stands, stamp) = epochs.replace(&[key], judge);
     assert!(stands);
     assert!(epochs.unchanged(&[key], stamp));
     assert!(!epochs.unchanged(&[key], before), "what was computed from the old value goes");
 
-    assert!(!epochs.replace(&[key], || epochs.unchanged(&[key], before)).judged);
+    assert!(!epochs.replace(&[key], judge).0);
     assert!(!epochs.unchanged(&[key], stamp), "a value that does not stand invalidates all the same");
 }
 

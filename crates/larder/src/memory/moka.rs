@@ -12,7 +12,7 @@ use std::{
 };
 
 use equivalent::Equivalent;
-use moka::{Expiry, notification::RemovalCause, policy::EvictionPolicy, sync};
+use moka::{Expiry, notification::RemovalCause, ops::compute::Op, policy::EvictionPolicy, sync};
 
 use self::kept::KeptEntry;
 use super::store::EntryStore;
@@ -20,7 +20,7 @@ use crate::{
     cache_core::{Core, Lookup},
     deferred_drop::DropDeferred,
     entry::Entry,
-    table::Eviction,
+    table::{Dropped, Eviction},
 };
 
 /// Entries in moka. It drops some later than in the call in which it lets go of them, and those while it holds its
@@ -58,7 +58,7 @@ impl MokaStore {
 
     /// Has the store drop what is too much, once that may be a part of the capacity that matters: by itself it does so
     /// by the number of entries stored, and entries that are weighed may be large.
-    fn settle(&self, weight: u64) {
+    fn drop_excess(&self, weight: u64) {
         const PART: u64 = 32;
         let unsettled = self.unsettled.fetch_add(weight, Ordering::Relaxed) + weight;
         if unsettled > self.capacity / PART {
@@ -74,12 +74,24 @@ impl EntryStore for MokaStore {
         self.cache.get(&Sought { hash: at.hash, key: at.key }).and_then(KeptEntry::into_entry)
     }
 
-    fn insert(&self, _core: &Core, entry: &Entry, weight: Option<u32>) {
-        let _dropping = DropDeferred;
+    fn place(&self, entry: &Entry, weight: Option<u32>) -> Dropped {
         let key = StoreKey { hash: entry.0.hash, text: entry.0.key.clone() };
-        self.cache.insert(key, KeptEntry::new(entry.clone(), weight.unwrap_or(1)));
+        let new = KeptEntry::new(entry.clone(), weight.unwrap_or(1));
+        self.cache.entry(key).and_compute_with(|kept| {
+            let kept = kept.map(|kept| kept.into_value());
+            match kept.as_ref().and_then(KeptEntry::entry).is_none_or(|kept| kept.0.gives_way_to(&entry.0)) {
+                true => Op::Put(new),
+                false => Op::Nop,
+            }
+        });
+        // What it lets go of is put aside.
+        Dropped::default()
+    }
+
+    fn settle(&self, _core: &Core, _dropped: Dropped, weight: Option<u32>) {
+        let _dropping = DropDeferred;
         if let Some(weight) = weight {
-            self.settle(weight.into());
+            self.drop_excess(weight.into());
         }
     }
 

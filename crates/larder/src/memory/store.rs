@@ -5,7 +5,7 @@ use arc_swap::Guard;
 use crate::{
     cache_core::{Core, Lookup},
     entry::Entry,
-    table::Table,
+    table::{Dropped, Table},
 };
 
 /// A bounded place for entries. It judges none of them, and calls no code of users under a lock.
@@ -16,8 +16,14 @@ pub(super) trait EntryStore: Send + Sync {
     /// The entry under a key.
     fn get(&self, at: Lookup<'_>) -> Option<Entry>;
 
-    /// Keeps an entry, with its weight if there is a weigher, in the place of what is under its key.
-    fn insert(&self, core: &Core, entry: &Entry, weight: Option<u32>);
+    /// Keeps an entry, with its weight if there is a weigher, in the place of what is under its key, unless that is
+    /// younger ([`Stored::gives_way_to`](crate::entry::Stored::gives_way_to)). Gives what it lets go of, and drops
+    /// nothing: it is called under a lock too.
+    fn place(&self, entry: &Entry, weight: Option<u32>) -> Dropped;
+
+    /// After entries were placed, of this weight if there is a weigher: clears and drops what was let go of for them. Under
+    /// no lock.
+    fn settle(&self, core: &Core, dropped: Dropped, weight: Option<u32>);
 
     /// Drops what is under a key.
     fn remove(&self, core: &Core, at: Lookup<'_>);
@@ -37,8 +43,12 @@ impl EntryStore for Table {
         Guard::into_inner(Self::get(self, at.hash, at.key)?).map(Entry)
     }
 
-    fn insert(&self, core: &Core, entry: &Entry, weight: Option<u32>) {
-        core.keep(self, entry, weight.unwrap_or(1));
+    fn place(&self, entry: &Entry, weight: Option<u32>) -> Dropped {
+        self.insert(&entry.0, weight.unwrap_or(1))
+    }
+
+    fn settle(&self, core: &Core, dropped: Dropped, _weight: Option<u32>) {
+        core.settle(self, dropped);
     }
 
     fn remove(&self, core: &Core, at: Lookup<'_>) {

@@ -10,7 +10,7 @@ use super::{
     deadline::Fallback,
     lookup::{Missed, find_kept},
     request::{Request, Wanted},
-    single::{Planned, get_or_compute},
+    single::get_or_compute,
 };
 use crate::{
     cache::Cache,
@@ -75,20 +75,21 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     {
         let nested_in = dependencies::current_in_flight();
         let plan = self.span.clone().wrap(self.watch.run(self.plan(missed.entry, fallback)));
-        let Planned { leader, refreshed, stale, turn } = match plan.await {
+        let mut planned = match plan.await {
             Ok(planned) => planned,
             Err(result) => return result,
         };
-        if let Some((entry, freshness)) = refreshed {
+        if let Some((entry, freshness)) = planned.refreshed.take() {
             let value = self.give(&entry, freshness, "memory");
             // No caller waits for it.
-            let computation = self.begin(leader, Some(entry), None, []);
+            let computation = self.begin(planned, Some(entry), []);
             // It has its answer already.
             let task = self.task(computation, start, (Traced::default(), Observer::default()));
             runtime.spawn(carry(self.span.clone().wrap(task)).in_current_span());
             return Ok(value);
         }
-        let computation = self.begin(leader, stale.clone(), turn, nested_in.clone());
+        let stale = planned.take_stale();
+        let computation = self.begin(planned, stale.clone(), nested_in.clone());
         // The computation is new, so that nothing can wait for this caller through it yet.
         let _wait = computation.leader.as_ref().map(|leader| Wait::begin(nested_in.clone(), leader.id()));
         // The task is in no computation of its own: what it reads is collected for the one that waits here.

@@ -235,6 +235,9 @@ where
             self.advance::<E>(item, step)?;
         }
         computation::rewrite(self.cache, &std::mem::take(&mut self.open.prolonged)).await;
+        // And then the look, as for a single key.
+        let since = self.cache.core().begin();
+        self.take_new::<E>()?;
         let computing = std::mem::take(&mut self.open.computing);
         if computing.is_empty() {
             return Ok(());
@@ -245,7 +248,7 @@ where
         let core = self.cache.core();
         let led = computing.iter().filter_map(|(_, leader)| leader.as_ref().map(Leader::id));
         let in_flight = led.chain(dependencies::current_in_flight());
-        let frame = Frame::new(in_flight, core.begin(), self.policy.detached);
+        let frame = Frame::new(in_flight, since, self.policy.detached);
         let _passed_on = frame.pass_on();
         let items = computing.iter().map(|(item, _)| item.item.clone()).collect();
         let group = self.wanted.of.group;
@@ -274,6 +277,23 @@ where
                 self.fail(error, computing, &frame)
             }
         }
+    }
+
+    /// Takes what was stored in the meantime of what is about to be computed.
+    fn take_new<E: Send + 'static>(&mut self) -> Result<(), E> {
+        if self.replaces {
+            return Ok(());
+        }
+        for (item, leader) in std::mem::take(&mut self.open.computing) {
+            match item.request.find_answer::<V, E>() {
+                Some((answer, entry)) => {
+                    let step = item.request.complete(leader, entry, answer, "memory");
+                    self.advance(item, step)?;
+                }
+                None => self.open.computing.push((item, leader)),
+            }
+        }
+        Ok(())
     }
 
     async fn store(

@@ -5,7 +5,6 @@ use super::{
     deadline::Fallback,
     lookup::{Missed, find_kept},
     request::{Request, Wanted},
-    single::Planned,
 };
 use crate::{
     block_on::block_on,
@@ -54,9 +53,9 @@ where
     // A thread has no timer, and no deadline.
     let fallback = Fallback::default();
     let plan = request.span.clone().wrap(request.watch.run(request.plan(missed.entry, &fallback)));
-    let Planned { leader, refreshed, stale, turn } = block_on(Box::pin(plan))?;
-    let stale = refreshed.map(|(entry, _)| entry).or(stale);
-    Ok(request.begin(leader, stale, turn, nested_in))
+    let mut planned = block_on(Box::pin(plan))?;
+    let stale = planned.take_stale();
+    Ok(request.begin(planned, stale, nested_in))
 }
 
 /// As [`refresh`](super::refresh).

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::request::Request;
+use super::{request::Request, single::Planned};
 use crate::{
     adaptive::Computed,
     block_on::block_on,
@@ -44,16 +44,12 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// computations that it is `nested_in` wait too.
     pub(super) fn begin(
         &self,
-        leader: Option<Leader>,
+        Planned { leader, since, turn, .. }: Planned,
         stale: Option<Entry>,
-        turn: Option<Turn>,
         nested_in: impl IntoIterator<Item = InFlightId>,
     ) -> Computation {
         self.note_start(leader.as_ref());
         let in_flight = leader.iter().map(Leader::id).chain(nested_in);
-        // Later than singleflight's own, which may have waited for other processes: what was changed meanwhile is
-        // read from here on.
-        let since = self.core().begin();
         let frame = match turn {
             None => Frame::new(in_flight, since, self.policy.detached),
             Some(_) => Frame::with_turn(in_flight, since, self.policy.detached),
@@ -290,11 +286,13 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let valid = match replaces {
             true => {
                 let key = [ScopeHash::key(&self.key)];
-                let replaced = core.replace(&key, || !too_wide && cover.is_current(core.epochs()));
-                if replaced.judged {
-                    (cover.since, cover.announcement) = (replaced.since, replaced.announcement);
-                }
-                replaced.judged
+                core.replace(&key, |replacement| {
+                    let stands = !too_wide && cover.is_current(core.epochs());
+                    if stands {
+                        (cover.since, cover.announcement) = (replacement.since, replacement.announcement);
+                    }
+                    stands
+                })
             }
             false => !too_wide && cover.unchanged(core.epochs()),
         };

@@ -13,6 +13,7 @@ use crate::{
     cache::Cache,
     dependencies::{self, Frame},
     entry::{Entry, Freshness},
+    epoch::ReadVersion,
     error_sharing::Sharing,
     policy::Policy,
     singleflight::Leader,
@@ -24,10 +25,19 @@ use crate::{
 /// alone.
 pub(super) struct Planned {
     pub(super) leader: Option<Leader>,
+    /// Where the computation begins.
+    pub(super) since: ReadVersion,
     pub(super) refreshed: Refreshed,
     /// What may be served if the computation fails, or is slow.
     pub(super) stale: Option<Entry>,
     pub(super) turn: Option<Turn>,
+}
+
+impl Planned {
+    /// What may be served if the computation fails: what it refreshes, if anything.
+    pub(super) fn take_stale(&mut self) -> Option<Entry> {
+        self.refreshed.take().map(|(entry, _)| entry).or(self.stale.take())
+    }
 }
 
 impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
@@ -62,8 +72,17 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 Step::Lease(leader, refreshed) => self.lease(leader, refreshed, &mut progress).await,
                 Step::Compute(leader, refreshed) => {
                     fallback.note(refreshed.as_ref().map(|(entry, _)| entry));
-                    let Progress { stale, turn, .. } = progress;
-                    return Ok(Planned { leader, refreshed, stale, turn });
+                    // Later than singleflight's own, which may have waited for other processes: what was changed
+                    // meanwhile is read from here on. And before the look: what was put in place as a part of a change
+                    // before this is found, and what is put there later is no older than the outcome.
+                    let since = self.core().begin();
+                    match self.find_answer() {
+                        Some((answer, entry)) => self.complete(leader, entry, answer, "memory"),
+                        None => {
+                            let Progress { stale, turn, .. } = progress;
+                            return Ok(Planned { leader, since, refreshed, stale, turn });
+                        }
+                    }
                 }
                 Step::Done(result) => return Err(result),
             };
@@ -96,12 +115,12 @@ where
     let (nested_in, fallback) = (dependencies::current_in_flight(), Fallback::default());
     let whole = async {
         let plan = request.plan(missed.entry, &fallback);
-        let Planned { leader, refreshed, stale, turn } = match plan.await {
+        let mut planned = match plan.await {
             Ok(planned) => planned,
             Err(result) => return result,
         };
-        let stale = refreshed.map(|(entry, _)| entry).or(stale);
-        request.compute(request.begin(leader, stale, turn, nested_in), compute).await
+        let stale = planned.take_stale();
+        request.compute(request.begin(planned, stale, nested_in), compute).await
     };
     let whole = request.span.clone().wrap(request.watch.run(whole));
     request.by_deadline(whole, &fallback).await

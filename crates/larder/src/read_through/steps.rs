@@ -207,7 +207,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// where it is decided what is kept.
     fn find_new(&self) -> Option<Entry> {
         let core = self.core();
-        if core.stores() == self.stores {
+        if core.stores() == self.stores || !core.is_enabled() {
             return None;
         }
         let entry = self.cache.storage().peek(self.at())?;
@@ -215,7 +215,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     }
 
     /// The same, with what it answers to this caller.
-    fn find_answer<V: LocalValue, E>(&self) -> Option<(Result<V, E>, Entry)>
+    pub(super) fn find_answer<V: LocalValue, E>(&self) -> Option<(Result<V, E>, Entry)>
     where
         S: Sharing<E>,
     {
@@ -344,16 +344,18 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     }
 
     /// Ends a computation that need not begin: with an entry that was found, and what it answers.
-    fn complete<V, E>(
+    pub(super) fn complete<V, E>(
         &self,
-        leader: Leader,
+        leader: impl Into<Option<Leader>>,
         entry: Entry,
         answer: Result<V, E>,
         tier: &'static str,
     ) -> Step<V, E> {
         self.span.answered("hit", tier);
         self.tell_found(&entry, Source::Hit, tier);
-        leader.complete(Outcome::Value(entry), false);
+        if let Some(leader) = leader.into() {
+            leader.complete(Outcome::Value(entry), false);
+        }
         Step::Done(answer)
     }
 

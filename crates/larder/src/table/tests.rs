@@ -353,3 +353,18 @@ fn nothing_goes_while_there_is_room() {
     let evicted = evicted.into_inner();
     assert!(evicted < 4 * EACH / 500, "{evicted} of {}", 4 * EACH);
 }
+
+#[test]
+fn what_began_earlier_takes_no_place() {
+    let world = World::new();
+    for (table, weight) in [(table(1_000), 1), (Table::new(1_000, Eviction::Lru, true), 7)] {
+        let old = world.entry("a", 1, LONG);
+        world.epochs.apply(&[], []);
+        drop(table.insert(&world.entry("a", 2, LONG), weight));
+        drop(table.insert(&old, weight + 1));
+        assert_eq!(value(&table, "a"), Some(2));
+        assert_eq!((table.len(), table.weight()), (1, weight.into()));
+        drop(table.insert(&world.entry("a", 3, LONG), weight));
+        assert_eq!(value(&table, "a"), Some(3), "what began at the same time does");
+    }
+}

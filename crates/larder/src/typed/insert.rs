@@ -1,6 +1,11 @@
 //! Storing a value that is at hand.
 
-use std::time::Duration;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    time::Duration,
+};
+
+use smallvec::SmallVec;
 
 use crate::{
     cache::{Cache, Strength},
@@ -10,11 +15,14 @@ use crate::{
     epoch::ReadVersion,
     error::Result,
     key,
+    memory::MemoryCache,
     mutant::{self, Rule},
     policy::Policy,
     read_through::Wanted,
     scope::{self, Scope, ScopeHash},
     spans::Traced,
+    stats::Group,
+    table::Dropped,
     value::LocalValue,
 };
 
@@ -36,41 +44,91 @@ pub(crate) async fn insert<V: LocalValue>(
     let wanted = wanted.within(cache);
     let group = wanted.of.group;
     let core = cache.core();
-    let covers: Vec<_> = values.iter().map(|(key, _)| cover(core, since, key, policy)).collect();
     let keys: Vec<_> = values.iter().map(|(key, _)| ScopeHash::key(key)).collect();
-    let stands = |cover: &DependencySet| {
-        !cover.is_too_wide() && (cover.is_current(core.epochs()) || mutant::is(Rule::InsertWithoutCheck))
-    };
-    let replaced = core.replace(&keys, || covers.iter().map(stands).collect::<Vec<_>>());
-
-    let mut entries = Vec::with_capacity(values.len());
-    for ((&(key, value), cover), stands) in values.iter().zip(covers).zip(replaced.judged) {
+    let memory = cache.storage().memory().filter(|memory| memory.core().same_cache(core));
+    let new = values.iter().map(|&(key, value)| {
+        let at = (key.into(), core.lookup(key).hash);
         let lifetime = policy.lifetime(wanted.of.is_none(value));
-        if !stands && cover.is_too_wide() {
-            core.refuse_too_wide(key, group);
-        } else if !stands {
-            core.count_in(group, |counters| &counters.stores_outdated);
-        } else if !lifetime.is_zero() && core.is_enabled() {
-            let at = (key.into(), core.lookup(key).hash);
-            core.pauses().clear(at.1);
-            let lives = (core.now(), lifetime);
-            entries.push(Entry::new(
-                at,
-                (V::clone(value), wanted.of, Duration::ZERO),
-                lives,
-                policy,
-                DependencySet { since: replaced.since, announcement: replaced.announcement.clone(), ..cover },
-            ));
+        let of_value = (V::clone(value), wanted.of, Duration::ZERO);
+        let entry = Entry::new(at, of_value, (core.now(), lifetime), policy, cover(core, since, key, policy));
+        let weight = memory.and_then(|memory| memory.weigh(&entry));
+        let is_wanted = !lifetime.is_zero() && core.is_enabled();
+        New { entry, weight, is_wanted, stands: false, displaced: Dropped::default() }
+    });
+    // All code of users runs in there. If it panics, what is there is invalidated all the same.
+    let new = match catch_unwind(AssertUnwindSafe(|| new.collect())) {
+        Ok(new) => new,
+        Err(panic) => {
+            core.replace(&keys, drop);
+            resume_unwind(panic);
         }
-    }
+    };
+    let entries = replace(core, memory, &keys, (new, group));
+    entries.iter().for_each(|entry| core.pauses().clear(entry.0.hash));
+
     let (function, namespace) = core.statistics().names(group);
     let span = Traced::store(core.name(), function, namespace, entries.len());
-    let written = span.clone().wrap(cache.storage().write(&entries)).await;
+    let storage = cache.storage();
+    let write = match memory {
+        Some(_) => storage.write_further(&entries),
+        None => storage.write(&entries),
+    };
+    let written = span.clone().wrap(write).await;
     span.record("outcome", if written.is_ok() { "stored" } else { "not shared" });
     for _ in entries.iter().filter(|entry| !entry.0.is_unshared()) {
         core.count_in(group, |counters| &counters.stores);
     }
     written
+}
+
+/// An entry that is to take the place of what is under its key.
+struct New {
+    entry: Entry,
+    /// If there is a weigher.
+    weight: Option<u32>,
+    /// Whether it is to be kept, if it stands.
+    is_wanted: bool,
+    /// Whether nothing else that covers it was changed since it was read.
+    stands: bool,
+    /// What memory let go of for it.
+    displaced: Dropped,
+}
+
+/// Applies the change of these keys, and puts the new entries that stand in memory in the same step. Gives those that are
+/// kept.
+fn replace(
+    core: &Core,
+    memory: Option<&MemoryCache>,
+    keys: &[ScopeHash],
+    (mut all, group): (SmallVec<[New; 1]>, Group),
+) -> Vec<Entry> {
+    core.replace(keys, |replacement| {
+        for new in &mut all {
+            new.stands = new.entry.0.stands(core.epochs()) || mutant::is(Rule::InsertWithoutCheck);
+            if !new.stands || !new.is_wanted {
+                continue;
+            }
+            new.entry.take_place(&replacement);
+            if let Some(memory) = memory {
+                new.displaced = memory.place(&new.entry, new.weight);
+                core.note_stored();
+            }
+        }
+    });
+    let kept = all.into_iter().filter_map(|New { entry, weight, is_wanted, stands, displaced }| {
+        if !stands {
+            match entry.0.is_too_wide() {
+                true => core.refuse_too_wide(entry.key(), group),
+                false => core.count_in(group, |counters| &counters.stores_outdated),
+            }
+        }
+        let is_kept = stands && is_wanted;
+        if let (true, Some(memory)) = (is_kept, memory) {
+            memory.settle(displaced, weight);
+        }
+        is_kept.then_some(entry)
+    });
+    kept.collect()
 }
 
 /// What covers a value for a key that was read after `since`. Inside a computation, what that read from

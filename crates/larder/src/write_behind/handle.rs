@@ -85,8 +85,9 @@ impl<T: Value> WriteBehind<T> {
     /// invalidated once more, unless a later write of it waits: what others computed in between from the old row is
     /// dropped everywhere, and the next read finds what the database has.
     ///
-    /// While the write waits, a reader that does not find the entry (it was evicted, its `ttl` is over, or this call is about
-    /// to store it) computes from the old row, and that is shown until the commit. So choose a `ttl` that is longer than writes wait.
+    /// While the write waits, a reader that does not find the entry (it was evicted, its `ttl` is over, or another process
+    /// asks before the entry is in Redis) computes from the old row, and that is shown until the commit. So choose a `ttl`
+    /// that is longer than writes wait.
     ///
     /// # Errors
     ///

@@ -1,6 +1,12 @@
 //! The cache shows what is written, and stays right.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use larder::{Cache, CacheExt, MemoryCache, Policy};
 
@@ -83,16 +89,34 @@ async fn a_later_write_is_still_shown() {
     assert_eq!((get(&cache, "row:a").await, read(&cache, &database).await), (None, 2));
 }
 
-/// However often commits of the key are under way: what was acknowledged is shown. (A reader beside it may find the moment
-/// between the end of the old entry and the new one, and reads the row as it is.)
+/// However often commits of the key are under way: what was acknowledged is shown, to the writer and to a reader beside it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_writer_reads_its_own_writes() {
+async fn what_was_acknowledged_is_shown() {
+    const LAST: u64 = 3_000;
     let (database, cache) = (Database::default(), MemoryCache::new(100));
     let queue = builder().cache(&cache).max_delay(Duration::ZERO).start(database.clone()).unwrap();
-    for value in 1..=3_000 {
+    let acknowledged = Arc::new(AtomicU64::new(0));
+    let reader = tokio::spawn({
+        let (acknowledged, cache, database) = (acknowledged.clone(), cache.clone(), database.clone());
+        async move {
+            loop {
+                let known = acknowledged.load(Ordering::SeqCst);
+                let shown = read(&cache, &database).await;
+                assert!(shown >= known, "{shown} is shown after {known}");
+                if known == LAST {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    for value in 1..=LAST {
         queue.write_cached("a", &value, "row:a", POLICY).await.unwrap();
-        assert!(read(&cache, &database).await >= value, "what was acknowledged is shown");
+        acknowledged.store(value, Ordering::SeqCst);
+        let shown = read(&cache, &database).await;
+        assert!(shown >= value, "{shown} is shown after {value}");
     }
+    reader.await.unwrap();
     assert!(queue.flush(LONG).await.unwrap());
-    assert_eq!(read(&cache, &database).await, 3_000);
+    assert_eq!(read(&cache, &database).await, LAST);
 }

@@ -1,6 +1,6 @@
 //! What the store keeps: entries that it never drops itself.
 
-use crate::{deferred_drop, entry::Entry};
+use crate::entry::{Entry, Stored};
 
 /// An entry in the store, with its weight: measured before it came there, since a weigher is its author's code too.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ impl KeptEntry {
 impl Drop for KeptEntry {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
-            deferred_drop::defer(entry.0);
+            Stored::drop_later(entry.0);
         }
     }
 }

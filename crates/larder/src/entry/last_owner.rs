@@ -1,0 +1,23 @@
+//! Giving up entries, of which each owner may be the last.
+
+use std::sync::Arc;
+
+use super::Stored;
+use crate::deferred_drop;
+
+impl Stored {
+    /// Gives up an entry. If it has no other owner, its value is dropped later.
+    pub(crate) fn drop_later(entry: Arc<Self>) {
+        if let Some(mut last) = Arc::into_inner(entry) {
+            deferred_drop::put_aside(last.key.clone(), last.take_value());
+        }
+    }
+
+    /// Gives up an entry where no lock is held. If it has no other owner, its value is dropped now.
+    pub(crate) fn drop_now(entry: Arc<Self>) {
+        if let Some(mut last) = Arc::into_inner(entry) {
+            let value = last.take_value();
+            deferred_drop::drop_one(&last.key, value);
+        }
+    }
+}
