@@ -79,10 +79,10 @@ pub const SAME: Expected = Expected { shared: [true; codecs::COUNT], unseen: Non
 pub const REFUSED: Expected = Expected { shared: [false; codecs::COUNT], unseen: None, only_shown: None };
 
 impl Expected {
-    /// Shared, or not, in these codecs.
+    /// Shared, or not, in MessagePack, in JSON, and in the codecs whose bytes do not say what they are.
     #[must_use]
-    pub const fn shared(shared: [bool; codecs::COUNT]) -> Self {
-        Self { shared, unseen: None, only_shown: None }
+    pub const fn shared([names, text, compact]: [bool; 3]) -> Self {
+        Self { shared: [names, text, compact, compact], unseen: None, only_shown: None }
     }
 
     /// Only a comparison with the value itself shows that something is lost.

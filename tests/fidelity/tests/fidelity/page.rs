@@ -105,7 +105,7 @@ const SHOWN: &[&str] = &[
     "geojson::Feature",
 ];
 
-const HEAD: &str = "| value | MessagePack | JSON | bincode |\n| --- | --- | --- | --- |\n";
+const HEAD: &str = "| value | MessagePack | JSON | bincode | postcard |\n| --- | --- | --- | --- | --- |\n";
 
 fn table() -> String {
     let rows = rows::all();
