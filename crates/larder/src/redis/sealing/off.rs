@@ -1,0 +1,51 @@
+//! Without the feature `seal`: what is stored is what was encoded, under its own key.
+
+use super::Remote;
+use crate::{
+    error::Result,
+    wire::{Rejected, Unencodable},
+};
+
+/// Nothing is sealed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sealing;
+
+/// Keys stand for themselves.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Names;
+
+impl Sealing {
+    pub(super) const fn check(self) -> Result<()> {
+        Ok(())
+    }
+
+    #[cfg(feature = "write-behind")]
+    pub(super) const fn is_on(self) -> bool {
+        false
+    }
+
+    pub(super) const fn names(self) -> Names {
+        Names
+    }
+
+    pub(super) const fn identity(self) -> &'static str {
+        ""
+    }
+}
+
+impl Names {
+    pub(super) const fn of<'k>(self, _: &str, _: &str, key: &'k str) -> &'k str {
+        key
+    }
+}
+
+impl Remote {
+    pub(super) async fn sealed(&self, _: &str, message: Vec<u8>) -> Result<Vec<u8>, Unencodable> {
+        let Sealing = self.sealing;
+        Ok(message)
+    }
+
+    pub(super) async fn opened(&self, _: &str, stored: Vec<u8>) -> Result<Vec<u8>, Rejected> {
+        Ok(stored)
+    }
+}
