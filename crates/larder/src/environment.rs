@@ -46,18 +46,26 @@ use crate::{
 /// If a variable has a value that makes no sense: the error names both, but for `REDIS_URL`, which may hold a
 /// password, and for secret keys. With `REDIS_RETRY_ON_TIMEOUT=false`, also if no connection can be made.
 pub async fn from_env() -> Result<Box<dyn Cache>> {
-    from_variables(&|name| match env::var(name) {
+    from_variables(&variable).await
+}
+
+fn variable(name: &str) -> Result<Option<String>> {
+    match env::var(name) {
         Ok(value) => Ok(Some(value)),
         Err(env::VarError::NotPresent) => Ok(None),
         Err(env::VarError::NotUnicode(_)) => Err(invalid(name, "…", "it is not UTF-8")),
-    })
-    .await
+    }
+}
+
+/// The value of a variable, unless it is empty.
+fn set(variables: Variables<'_>, name: &'static str) -> Result<Option<String>> {
+    Ok(variables(name)?.filter(|value| !value.trim().is_empty()))
 }
 
 type Variables<'v> = &'v (dyn Fn(&str) -> Result<Option<String>> + Sync);
 
 async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
-    let text = |name| Ok::<_, crate::Error>(variables(name)?.filter(|value| !value.trim().is_empty()));
+    let text = |name| set(variables, name);
     let mut memory = MemoryCache::builder();
     if let Some(capacity) =
         parsed(&text, "LARDER_CAPACITY", "a whole number of entries above 0", |n: &u64| *n > 0)?

@@ -6,6 +6,18 @@ use crate::{
     seal::{Keyring, SealKey},
 };
 
+impl RedisCacheBuilder {
+    /// Takes the keys in `LARDER_SEAL_KEYS` and `LARDER_NAME_KEY`, if there are any, as [`from_env`](crate::from_env) does.
+    ///
+    /// # Errors
+    ///
+    /// If one of them is no key. The error names the variable, and does not repeat it.
+    #[cfg_attr(docsrs, doc(cfg(feature = "seal")))]
+    pub fn seal_from_env(self) -> Result<Self> {
+        Ok(Sealing::of(&|name| super::set(&super::variable, name))?.on(self))
+    }
+}
+
 /// What they are for.
 pub(super) struct Sealing {
     keyring: Option<Keyring>,

@@ -98,6 +98,18 @@ impl KeyNames {
         format!("{}:log", self.prefix)
     }
 
+    /// Whether keys are hashed.
+    #[cfg(feature = "inspect")]
+    pub(super) fn are_hashed(&self) -> bool {
+        self.names.are_hashed()
+    }
+
+    /// What the names of entries begin with whose keys, or their hashes, begin so.
+    #[cfg(feature = "inspect")]
+    pub(super) fn entries_from(&self, beginning: &str) -> String {
+        [&self.prefix, ":e:", beginning].concat()
+    }
+
     /// What all names begin with.
     #[cfg(any(feature = "inspect", test))]
     pub(super) fn beginning(&self) -> String {

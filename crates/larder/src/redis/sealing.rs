@@ -35,9 +35,17 @@ impl Sealing {
         Ok(())
     }
 
-    #[cfg(feature = "write-behind")]
+    #[cfg(any(feature = "inspect", feature = "write-behind"))]
     pub(super) fn is_on(&self) -> bool {
         self.keyring.is_some()
+    }
+
+    /// The message in what lies under a name, or the short name of why it is not opened.
+    #[cfg(feature = "inspect")]
+    pub(super) fn open(&self, name: &str, stored: Option<&[u8]>) -> Result<Vec<u8>, &'static str> {
+        let (Some(keyring), Some(stored)) = (&self.keyring, stored) else { return Err("sealed") };
+        sealed::open(keyring, name, stored.to_vec(), &crate::wire::Limits::default())
+            .map_err(|rejected| rejected.name())
     }
 
     pub(super) fn names(&self) -> Names {
@@ -51,6 +59,11 @@ impl Sealing {
 }
 
 impl Names {
+    #[cfg(feature = "inspect")]
+    pub(super) fn are_hashed(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// What stands for a key of this kind.
     pub(super) fn of<'k>(&self, prefix: &str, kind: &str, key: &'k str) -> Cow<'k, str> {
         match &self.0 {

@@ -19,9 +19,14 @@ impl Sealing {
         Ok(())
     }
 
-    #[cfg(feature = "write-behind")]
+    #[cfg(any(feature = "inspect", feature = "write-behind"))]
     pub(super) const fn is_on(self) -> bool {
         false
+    }
+
+    #[cfg(feature = "inspect")]
+    pub(super) fn open(self, _: &str, _: Option<&[u8]>) -> Result<Vec<u8>, &'static str> {
+        Err("sealed")
     }
 
     pub(super) const fn names(self) -> Names {
@@ -34,6 +39,11 @@ impl Sealing {
 }
 
 impl Names {
+    #[cfg(feature = "inspect")]
+    pub(super) const fn are_hashed(self) -> bool {
+        false
+    }
+
     pub(super) const fn of<'k>(self, _: &str, _: &str, key: &'k str) -> &'k str {
         key
     }
