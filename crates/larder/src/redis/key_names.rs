@@ -82,7 +82,7 @@ impl KeyNames {
     #[cfg(any(feature = "limit", test))]
     pub(super) fn limit(&self, rate: &str, key: &str) -> String {
         let key = self.names.of(&self.prefix, "r", key);
-        [&self.prefix, ":r:", rate, ":", key.as_ref()].concat()
+        [&self.prefix, ":r:", rate, ":", &key].concat()
     }
 
     /// The keys of a write-behind queue. The name is their hash tag, so that they lie in one slot of a cluster.
@@ -129,7 +129,7 @@ impl KeyNames {
 
     fn name(&self, kind: &str, key: &str) -> String {
         let key = self.names.of(&self.prefix, kind, key);
-        [&self.prefix, ":", kind, ":", key.as_ref()].concat()
+        [&self.prefix, ":", kind, ":", &key].concat()
     }
 }
 
