@@ -5,12 +5,14 @@ mod seal;
 #[cfg(not(feature = "seal"))]
 #[path = "environment/no_seal.rs"]
 mod seal;
+mod variables;
 
-use std::{env, fmt::Display, str::FromStr, time::Duration};
+use std::{str::FromStr, time::Duration};
 
+use self::variables::{Variables, invalid, set, variable};
 use crate::{
     Cache, MemoryCache, TieredCache,
-    error::{Kind, Result},
+    error::Result,
     redis::{OutOfTouch, RedisCache, RedisCacheBuilder},
     wire::{BuiltIn, Compression},
 };
@@ -48,21 +50,6 @@ use crate::{
 pub async fn from_env() -> Result<Box<dyn Cache>> {
     from_variables(&variable).await
 }
-
-fn variable(name: &str) -> Result<Option<String>> {
-    match env::var(name) {
-        Ok(value) => Ok(Some(value)),
-        Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(_)) => Err(invalid(name, "…", "it is not UTF-8")),
-    }
-}
-
-/// The value of a variable, unless it is empty.
-fn set(variables: Variables<'_>, name: &'static str) -> Result<Option<String>> {
-    Ok(variables(name)?.filter(|value| !value.trim().is_empty()))
-}
-
-type Variables<'v> = &'v (dyn Fn(&str) -> Result<Option<String>> + Sync);
 
 async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
     let text = |name| set(variables, name);
@@ -172,8 +159,4 @@ fn seconds(
     let fits = |seconds: &f64| (0.001..=A_DAY).contains(seconds);
     let seconds = parsed(text, name, "a number of seconds from 0.001 to 86400, such as 0.25", fits)?;
     Ok(seconds.map(Duration::from_secs_f64))
-}
-
-fn invalid(name: &str, value: &str, why: impl Display) -> crate::Error {
-    Kind::configuration(format!("{name}={value:?}: {why}")).into()
 }

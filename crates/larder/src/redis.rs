@@ -1,5 +1,6 @@
 //! `RedisCache`: entries that all processes share through Redis.
 
+mod apart;
 mod backoff;
 mod breaker;
 mod capabilities;

@@ -1,5 +1,6 @@
 //! The secret keys in the environment.
 
+use super::variables::{set, variable};
 use crate::{
     error::{Kind, Result},
     redis::RedisCacheBuilder,
@@ -14,7 +15,7 @@ impl RedisCacheBuilder {
     /// If one of them is no key. The error names the variable, and does not repeat it.
     #[cfg_attr(docsrs, doc(cfg(feature = "seal")))]
     pub fn seal_from_env(self) -> Result<Self> {
-        Ok(Sealing::of(&|name| super::set(&super::variable, name))?.on(self))
+        Ok(Sealing::of(&|name| set(&variable, name))?.on(self))
     }
 }
 

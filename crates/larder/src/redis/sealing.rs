@@ -2,15 +2,11 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{
-    Remote,
-    config::RedisCacheBuilder,
-    entries::{LARGE, apart},
-};
+use super::apart::{LARGE, apart};
 use crate::{
     error::{Kind, Result},
     seal::{Keyring, NameKey, SealKey},
-    wire::{Rejected, Unencodable, sealed},
+    wire::{Limits, Rejected, Unencodable, sealed},
 };
 
 /// What a cache seals with, if it does.
@@ -44,8 +40,42 @@ impl Sealing {
     #[cfg(feature = "inspect")]
     pub(super) fn open(&self, name: &str, stored: Option<&[u8]>) -> Result<Vec<u8>, &'static str> {
         let (Some(keyring), Some(stored)) = (&self.keyring, stored) else { return Err("sealed") };
-        sealed::open(keyring, name, stored.to_vec(), &crate::wire::Limits::default())
-            .map_err(|rejected| rejected.name())
+        sealed::open(keyring, name, stored.to_vec(), &Limits::default()).map_err(|rejected| rejected.name())
+    }
+
+    /// What is stored in place of a message under this name. A large one is made where it holds up no other call.
+    pub(super) async fn sealed(&self, name: &str, message: Vec<u8>) -> Result<Vec<u8>, Unencodable> {
+        let Some(keyring) = &self.keyring else { return Ok(message) };
+        if message.len() <= LARGE {
+            return sealed::seal(keyring, name, &message);
+        }
+        let (keyring, name) = (keyring.clone(), name.to_owned());
+        apart(move || sealed::seal(&keyring, &name, &message)).await
+    }
+
+    /// The message in what was found under a name.
+    pub(super) async fn opened(
+        &self,
+        name: impl FnOnce() -> String,
+        stored: Vec<u8>,
+        limits: &Limits,
+    ) -> Result<Vec<u8>, Rejected> {
+        let Some(keyring) = &self.keyring else { return Ok(stored) };
+        if stored.len() <= LARGE {
+            return sealed::open(keyring, &name(), stored, limits);
+        }
+        let (keyring, name, limits) = (keyring.clone(), name(), *limits);
+        apart(move || sealed::open(&keyring, &name, stored, &limits)).await
+    }
+
+    /// Seals with these keys.
+    pub(super) fn seal(&mut self, keyring: Keyring) {
+        self.keyring = Some(keyring);
+    }
+
+    /// Hashes names with this key.
+    pub(super) fn hash_keys(&mut self, key: &SealKey) {
+        self.names = Names(Some(Arc::new(NameKey::new(key))));
     }
 
     pub(super) fn names(&self) -> Names {
@@ -70,72 +100,5 @@ impl Names {
             Some(names) => names.name(prefix, kind, key).into(),
             None => key.into(),
         }
-    }
-}
-
-impl RedisCacheBuilder {
-    /// Seals what is stored in Redis: values, and what belongs to them, are encrypted (XChaCha20-Poly1305) and bound to
-    /// their key, so that who can read and write the server can neither read them nor have another one served. What was
-    /// changed, moved, or is not sealed is a miss, counted as
-    /// [`shared_not_authentic`](crate::CacheStats::shared_not_authentic). All processes that share entries seal with keys that
-    /// the others have. [What is protected, and what not](crate::guide::seal).
-    ///
-    /// Needs the feature `seal`.
-    ///
-    /// ```no_run
-    /// # async fn start(secret: String) -> larder::Result<()> {
-    /// use larder::{MemoryCache, RedisCache, SealKey, TieredCache};
-    ///
-    /// let redis = RedisCache::builder()
-    ///     .url("redis://localhost")
-    ///     .prefix("shop")
-    ///     .seal(SealKey::from_hex(&secret)?)
-    ///     .connect()
-    ///     .await?;
-    /// larder::install(TieredCache::new(MemoryCache::new(10_000), redis))?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[cfg_attr(docsrs, doc(cfg(feature = "seal")))]
-    pub fn seal(mut self, keyring: impl Into<Keyring>) -> Self {
-        self.settings.sealing.keyring = Some(keyring.into());
-        self
-    }
-
-    /// Hashes the keys in Redis with a secret (HMAC-SHA256), those of entries, leases, locks, counters and rate limits:
-    /// who can read the server sees `shop:e:#` and 32 digits. An error without [`seal`](Self::seal).
-    ///
-    /// All processes that share entries, locks or counters hash with one secret, which cannot be changed without losing
-    /// all of them, as if by another prefix. Hash tags (`{…}`) of a Cluster have no effect any more. [What stays
-    /// visible](crate::guide::seal).
-    ///
-    /// Needs the feature `seal`.
-    #[cfg_attr(docsrs, doc(cfg(feature = "seal")))]
-    pub fn hash_keys(mut self, key: SealKey) -> Self {
-        self.settings.sealing.names = Names(Some(Arc::new(NameKey::new(&key))));
-        self
-    }
-}
-
-impl Remote {
-    /// What is stored in place of a message under this name. A large one is made where it holds up no other call.
-    pub(super) async fn sealed(&self, name: &str, message: Vec<u8>) -> Result<Vec<u8>, Unencodable> {
-        let Some(keyring) = &self.sealing.keyring else { return Ok(message) };
-        if message.len() <= LARGE {
-            return sealed::seal(keyring, name, &message);
-        }
-        let (keyring, name) = (keyring.clone(), name.to_owned());
-        apart(move || sealed::seal(&keyring, &name, &message)).await
-    }
-
-    /// The message in what was found under a key.
-    pub(super) async fn opened(&self, key: &str, stored: Vec<u8>) -> Result<Vec<u8>, Rejected> {
-        let Some(keyring) = &self.sealing.keyring else { return Ok(stored) };
-        let (name, limits) = (self.names.entry(key), self.wire.limits);
-        if stored.len() <= LARGE {
-            return sealed::open(keyring, &name, stored, &limits);
-        }
-        let keyring = keyring.clone();
-        apart(move || sealed::open(&keyring, &name, stored, &limits)).await
     }
 }

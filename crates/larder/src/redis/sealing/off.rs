@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::Remote;
 use crate::{
     error::Result,
-    wire::{Rejected, Unencodable},
+    wire::{Limits, Rejected, Unencodable},
 };
 
 /// Nothing is sealed.
@@ -31,6 +30,19 @@ impl Sealing {
         Err("sealed")
     }
 
+    pub(super) async fn sealed(&self, _: &str, message: Vec<u8>) -> Result<Vec<u8>, Unencodable> {
+        Ok(message)
+    }
+
+    pub(super) async fn opened(
+        &self,
+        _: impl FnOnce() -> String,
+        stored: Vec<u8>,
+        _: &Limits,
+    ) -> Result<Vec<u8>, Rejected> {
+        Ok(stored)
+    }
+
     pub(super) const fn names(&self) -> Names {
         Names(())
     }
@@ -48,16 +60,5 @@ impl Names {
 
     pub(super) const fn of<'k>(&self, _: &str, _: &str, key: &'k str) -> Cow<'k, str> {
         Cow::Borrowed(key)
-    }
-}
-
-impl Remote {
-    pub(super) async fn sealed(&self, _: &str, message: Vec<u8>) -> Result<Vec<u8>, Unencodable> {
-        let Sealing(()) = self.sealing;
-        Ok(message)
-    }
-
-    pub(super) async fn opened(&self, _: &str, stored: Vec<u8>) -> Result<Vec<u8>, Rejected> {
-        Ok(stored)
     }
 }
