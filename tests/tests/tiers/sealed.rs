@@ -73,7 +73,7 @@ async fn not_authentic(reader: &RedisCache, key: &str, reason: &str) {
 async fn processes_share_what_none_else_can_read() {
     let server = RedisServer::start();
     let (a, b) = (sealed(Process::A, &server, key(1)).await, sealed(Process::B, &server, key(1)).await);
-    assert_eq!(ask(&a, "user:1", "a secret text").await.1, true);
+    assert!(ask(&a, "user:1", "a secret text").await.1);
     assert_eq!(ask(&b, "user:1", "another").await, ("a secret text".to_owned(), false));
     let large = "large ".repeat(50_000);
     b.insert("user:2", &large, Policy::builder().ttl(std::time::Duration::from_secs(60)).build().unwrap())
