@@ -1,10 +1,13 @@
 //! larder's cache, with and without a seal and hashed names.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
-use larder::{CacheExt, Policy, RedisCache, SealKey};
+use larder::{CacheExt, Lock, Policy, RedisCache, SealKey};
 
-use crate::work::{LIFETIME, Run, run};
+use crate::{
+    ours::PATIENCE,
+    work::{LIFETIME, Run, run},
+};
 
 /// How entries are stored.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +22,7 @@ const KEYS: u64 = 16;
 
 async fn connect(url: &str, how: How) -> RedisCache {
     let key = |byte| SealKey::from([byte; 32]);
-    let builder = RedisCache::builder().url(url).prefix(format!("sealing-{how:?}"));
+    let builder = RedisCache::builder().url(url).prefix(format!("sealing-{how:?}")).deadline(PATIENCE);
     let builder = match how {
         How::Plain => builder,
         How::Sealed => builder.seal(key(1)),
@@ -61,13 +64,20 @@ pub(crate) async fn get(url: &str, how: How, size: usize) -> Run {
     })
 }
 
-pub(crate) async fn insert(url: &str, how: How, size: usize) -> Run {
+/// Reads in vain, and stores what was computed.
+pub(crate) async fn miss(url: &str, how: How, size: usize) -> Run {
     let (cache, value) = (connect(url, how).await, value(size));
+    // Not for longer: the server's memory would be full of them.
+    let policy = Policy::builder().ttl(Duration::from_secs(1)).lock(Lock::Process).build();
+    let policy = policy.expect("the settings are valid");
     run(move |numbers| {
-        let (cache, value) = (cache.clone(), value.clone());
+        let (cache, value, policy) = (cache.clone(), value.clone(), policy.clone());
         async move {
             for number in numbers {
-                store(&cache, size, number, &value).await;
+                let compute = async || Ok::<_, Infallible>(value.clone());
+                let key = format!("new:{size}:{number}");
+                let Ok(computed) = cache.get_or_compute(&key, &policy, compute).await;
+                assert_eq!(computed.len(), size);
             }
         }
     })

@@ -59,6 +59,7 @@
 //! | annotate functions that are not async, or keep values without serde | [`#[cached]`](macro@cached#functions-that-are-not-async); [`local`](macro@cached#values-that-stay-in-this-process) |
 //! | know what can be shared, and what is not | [what a cached value must be](guide::values) |
 //! | share it with other processes | [`TieredCache`], [`RedisCache`], [`from_env`]; [what is promised](guide::redis) |
+//! | keep Redis from reading or changing it | `RedisCacheBuilder::seal` and `hash_keys`, with the feature `seal` |
 //! | have one process do something | [`CacheExt::lock`] |
 //! | limit how fast something is called | `limit`, with the feature of that name |
 //! | group keys | [`Namespace`], [`Scope`] |
