@@ -6,8 +6,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     AnyCodec, BuiltIn, Compression, Decoded, Envelope, Header, Limits, Times, Unencodable, Wire,
-    digest::Walk,
     header::{self, Payload},
+    walk::Walk,
 };
 use crate::{
     epoch::Epoch,
