@@ -8,7 +8,7 @@ use larder_servers::RedisServer;
 
 const PASSWORD: &str = "s3cret";
 
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 11] = [
     "REDIS_URL",
     "REDIS_MAX_CONNECTIONS",
     "REDIS_SOCKET_TIMEOUT",
@@ -17,7 +17,15 @@ const VARIABLES: [&str; 9] = [
     "LARDER_CAPACITY",
     "LARDER_CODEC",
     "LARDER_COMPRESSION",
+    "LARDER_SEAL_KEYS",
+    "LARDER_NAME_KEY",
     "LARDER_BYPASS_AFTER",
+];
+
+/// A secret key, and one more.
+const KEYS: [&str; 2] = [
+    "3f5e0c7b19d2a4886cf1e0b7d3a5924e7c18f6a0b2d4e6987a5b3c1d0e2f4a68",
+    "91c4d7e0a3b6f2518d0c9e7b4a1f6d3825e8c0b7f49a6d1320bcef5478a91d06",
 ];
 
 /// What a process with these variables says of its cache.
@@ -41,7 +49,10 @@ fn nothing_set_is_a_cache_of_the_process() {
 #[test]
 fn everything_set_is_a_cache_in_two_tiers() {
     let server = RedisServer::builder().password(PASSWORD).start();
+    let keys = KEYS.join(" , ");
     let all = [
+        ("LARDER_SEAL_KEYS", &*keys),
+        ("LARDER_NAME_KEY", KEYS[0]),
         ("REDIS_URL", &*server.url()),
         ("REDIS_MAX_CONNECTIONS", "2"),
         ("REDIS_SOCKET_TIMEOUT", "1.5"),
@@ -87,6 +98,25 @@ fn each_bad_value_is_named_with_its_variable() {
         assert!(said.starts_with("refused ") && said.contains(name), "{name}={value}: {said}");
         assert!(said.contains(value), "{name}={value}: {said}");
         assert!(!said.contains(PASSWORD), "{said}");
+    }
+}
+
+#[test]
+fn bad_secret_keys_are_named_with_what_mends_them_and_not_repeated() {
+    let [key, other] = KEYS;
+    let both = KEYS.join(",");
+    for (variables, mend) in [
+        (&[("LARDER_SEAL_KEYS", &key[1..])][..], "openssl rand -hex 32"),
+        (&[("LARDER_SEAL_KEYS", &both[..100])], "key 2: "),
+        (&[("LARDER_SEAL_KEYS", key), ("LARDER_NAME_KEY", &other[2..])], "openssl rand -hex 32"),
+        (&[("LARDER_SEAL_KEYS", key), ("LARDER_NAME_KEY", &both)], "one key"),
+        (&[("LARDER_NAME_KEY", key)], "LARDER_SEAL_KEYS"),
+    ] {
+        let url = ("REDIS_URL", "redis://127.0.0.1:1");
+        let said = outcome(&[&[url], variables].concat());
+        let (name, _) = variables[variables.len() - 1];
+        assert!(said.starts_with("refused ") && said.contains(name) && said.contains(mend), "{said}");
+        assert!(KEYS.iter().all(|key| !said.contains(&key[2..34])), "{said}");
     }
 }
 

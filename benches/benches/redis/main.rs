@@ -6,6 +6,7 @@
 mod delivery;
 mod ours;
 mod raw;
+mod sealing;
 mod timing;
 mod ways;
 mod work;

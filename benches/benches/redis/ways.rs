@@ -4,6 +4,7 @@ use larder::Lock;
 
 use crate::{
     ours, raw,
+    sealing::{self, How},
     work::{Boxed, Run},
 };
 
@@ -25,6 +26,24 @@ pub(crate) struct Group {
 macro_rules! way {
     ($name:literal, $url:ident => $run:expr) => {
         Way { name: $name, prepare: |$url| Box::pin(async move { $run }) }
+    };
+}
+
+/// Hits and misses of one size, as they are, sealed, and with hashed names.
+macro_rules! sealed {
+    ($size:literal, $times:literal) => {
+        Group {
+            name: concat!("sealed, of ", $size, " bytes"),
+            times: $times,
+            ways: &[
+                way!("`get`", url => sealing::get(&url, How::Plain, $size).await),
+                way!("`get`, sealed", url => sealing::get(&url, How::Sealed, $size).await),
+                way!("`get`, sealed, hashed", url => sealing::get(&url, How::Hashed, $size).await),
+                way!("a miss", url => sealing::miss(&url, How::Plain, $size).await),
+                way!("a miss, sealed", url => sealing::miss(&url, How::Sealed, $size).await),
+                way!("a miss, sealed, hashed", url => sealing::miss(&url, How::Hashed, $size).await),
+            ],
+        }
     };
 }
 
@@ -68,4 +87,7 @@ pub(crate) static GROUPS: &[Group] = &[
             way!("`RedisCache`, `invalidate`", url => ours::invalidate(ours::shared(&url).await)),
         ],
     },
+    sealed!(100, 200),
+    sealed!(1000, 200),
+    sealed!(100000, 20),
 ];

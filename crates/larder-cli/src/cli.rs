@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use larder::{RedisCache, RedisCacheBuilder, internal::inspect::Inspector};
 
-use crate::failure::{EXIT_CODES, Failure};
+use crate::{
+    failure::{EXIT_CODES, Failure},
+    secrets,
+};
 
 /// See, explain, invalidate, measure and check what larder keeps in Redis.
 #[derive(Debug, Parser)]
@@ -204,7 +207,7 @@ impl Target {
                 .map_err(|error| Failure::usage(format!("--tls-ca {}: {error}", path.display())))?;
             builder = builder.tls_roots(pem);
         }
-        Ok(builder)
+        secrets::of_env(builder)
     }
 }
 

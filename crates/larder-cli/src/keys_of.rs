@@ -45,6 +45,23 @@ impl<'i> Walk<'i> {
     }
 }
 
+/// Whether this stands for a key, and is none itself: see `docs/wire-format.md`.
+fn is_hash(key: &[u8]) -> bool {
+    let digits = key.strip_prefix(b"#");
+    digits.is_some_and(|digits| digits.len() == 32 && digits.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// What to say where a key, or the beginning of keys, finds nothing because names in Redis are hashed.
+pub(crate) async fn hashed_names(inspector: &Inspector) -> Result<Option<&'static str>, Failure> {
+    if inspector.hashes_keys() {
+        return Ok(None);
+    }
+    let is_hash = |name: &Vec<u8>| inspector.parse(name).is_some_and(|(_, key)| is_hash(key));
+    let names = Walk::entries(inspector, "#").next().await?.unwrap_or_default();
+    let hint = "the names of keys are hashed here: set LARDER_NAME_KEY, and LARDER_SEAL_KEYS, to find one by its key";
+    Ok(names.iter().any(is_hash).then_some(hint))
+}
+
 /// The scopes that every entry of a key has, with their names.
 pub(crate) fn own_scopes(key: &str) -> Vec<(ScopeHash, String)> {
     let prefixes = key.match_indices(':').map(|(colon, _)| &key[..=colon]);
@@ -81,9 +98,13 @@ impl State {
     pub(crate) fn of(history: &History, key: &str, peek: &Peek) -> Self {
         let entry = match &peek.entry {
             Ok(entry) => entry,
+            Err("sealed") => return Self::not("sealed", unreadable("sealed")),
             Err(reason) => return Self::not("unreadable", unreadable(reason)),
         };
-        match history.judge(Scope::key(key).hash(), entry.scopes(), entry.epoch()) {
+        // What a hash stands for is known to the entry alone.
+        let own = entry.scopes().iter().find(|scope| is_hash(key.as_bytes()) && !scope.is_wide());
+        let own = own.copied().unwrap_or_else(|| Scope::key(key).hash());
+        match history.judge(own, entry.scopes(), entry.epoch()) {
             Verdict::Valid => Self::by_age(age(history, entry), entry),
             Verdict::Invalidated => Self::not("invalidated", invalidated(history, key, entry)),
             Verdict::OlderThanLog => Self::not(
@@ -147,6 +168,12 @@ pub(crate) fn unreadable(reason: &str) -> String {
         "type" => "it is no string: another program wrote it",
         "magic" => "it was not written by larder",
         "version" => "another version of the format: a release that is newer or older",
+        "sealed" => "set LARDER_SEAL_KEYS to see what is in it; processes that have its key may serve it",
+        "unsealed" => "not sealed, and no process that seals serves it",
+        "unknown_key" => {
+            "sealed with a key that is not in LARDER_SEAL_KEYS; processes that have it may serve it"
+        }
+        "not_authentic" => "not what was sealed under this name: moved here, changed, or of other servers",
         "truncated" | "trailing" => "its length is not what its header says",
         "checksum" => "its bytes are not those that were written",
         "header" => "its header contradicts itself",

@@ -10,6 +10,11 @@ mod histogram;
 mod keys_of;
 mod output;
 mod pretty;
+#[cfg(feature = "seal")]
+mod secrets;
+#[cfg(not(feature = "seal"))]
+#[path = "no_secrets.rs"]
+mod secrets;
 mod table;
 mod units;
 

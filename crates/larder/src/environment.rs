@@ -1,10 +1,18 @@
 //! `from_env`: a cache as the environment of the process describes it.
 
-use std::{env, fmt::Display, str::FromStr, time::Duration};
+#[cfg(feature = "seal")]
+mod seal;
+#[cfg(not(feature = "seal"))]
+#[path = "environment/no_seal.rs"]
+mod seal;
+mod variables;
 
+use std::{str::FromStr, time::Duration};
+
+use self::variables::{Variables, invalid, set, variable};
 use crate::{
     Cache, MemoryCache, TieredCache,
-    error::{Kind, Result},
+    error::Result,
     redis::{OutOfTouch, RedisCache, RedisCacheBuilder},
     wire::{BuiltIn, Compression},
 };
@@ -21,6 +29,8 @@ use crate::{
 /// | `LARDER_CAPACITY` | how many entries are in memory | 10,000 |
 /// | `LARDER_CODEC` | `messagepack`, `json`, `postcard` or `bincode` (with those features) | `messagepack` |
 /// | `LARDER_COMPRESSION` | `none`, `lz4`, or `zstd` (with that feature) | `lz4` |
+/// | `LARDER_SEAL_KEYS` | keys that seal what is in Redis (with the feature `seal`), by commas: the first one seals, all of them open; each of 64 hexadecimal digits, as `openssl rand -hex 32` makes them. See [`RedisCacheBuilder::seal`](crate::RedisCacheBuilder) | not sealed |
+/// | `LARDER_NAME_KEY` | one more such key, to hash the names of keys in Redis with | keys are their own names |
 /// | `LARDER_BYPASS_AFTER` | out of touch with Redis for this many seconds, serve nothing from memory | serve |
 ///
 /// An empty variable counts as absent. `LARDER_DISABLED=1` disables all caches of a process, however they are made: see
@@ -36,20 +46,13 @@ use crate::{
 /// # Errors
 ///
 /// If a variable has a value that makes no sense: the error names both, but for `REDIS_URL`, which may hold a
-/// password. With `REDIS_RETRY_ON_TIMEOUT=false`, also if no connection can be made.
+/// password, and for secret keys. With `REDIS_RETRY_ON_TIMEOUT=false`, also if no connection can be made.
 pub async fn from_env() -> Result<Box<dyn Cache>> {
-    from_variables(&|name| match env::var(name) {
-        Ok(value) => Ok(Some(value)),
-        Err(env::VarError::NotPresent) => Ok(None),
-        Err(env::VarError::NotUnicode(_)) => Err(invalid(name, "…", "it is not UTF-8")),
-    })
-    .await
+    from_variables(&variable).await
 }
 
-type Variables<'v> = &'v (dyn Fn(&str) -> Result<Option<String>> + Sync);
-
 async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
-    let text = |name| Ok::<_, crate::Error>(variables(name)?.filter(|value| !value.trim().is_empty()));
+    let text = |name| set(variables, name);
     let mut memory = MemoryCache::builder();
     if let Some(capacity) =
         parsed(&text, "LARDER_CAPACITY", "a whole number of entries above 0", |n: &u64| *n > 0)?
@@ -65,6 +68,7 @@ async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
     let deadline = seconds(&text, "REDIS_SOCKET_TIMEOUT")?;
     let bypass = seconds(&text, "LARDER_BYPASS_AFTER")?;
     let lazily = one_of(&text, "REDIS_RETRY_ON_TIMEOUT", &FLAGS)?.unwrap_or(true);
+    let sealing = seal::Sealing::of(&text)?;
     let memory = memory.build()?;
     let Some(url) = text("REDIS_URL")? else { return Ok(Box::new(memory)) };
 
@@ -94,6 +98,7 @@ async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
     if let Some(after) = bypass {
         redis = redis.out_of_touch(OutOfTouch::Bypass(after));
     }
+    let redis = sealing.on(redis);
     let redis = if lazily { redis.connect_lazily()? } else { redis.connect().await? };
     Ok(Box::new(TieredCache::new(memory, redis)))
 }
@@ -154,8 +159,4 @@ fn seconds(
     let fits = |seconds: &f64| (0.001..=A_DAY).contains(seconds);
     let seconds = parsed(text, name, "a number of seconds from 0.001 to 86400, such as 0.25", fits)?;
     Ok(seconds.map(Duration::from_secs_f64))
-}
-
-fn invalid(name: &str, value: &str, why: impl Display) -> crate::Error {
-    Kind::configuration(format!("{name}={value:?}: {why}")).into()
 }

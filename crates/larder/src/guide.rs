@@ -26,6 +26,10 @@ pub mod operate {}
 #[doc = include_str!("../docs/redis.md")]
 pub mod redis {}
 
+#[cfg(feature = "seal")]
+#[doc = include_str!("../docs/seal.md")]
+pub mod seal {}
+
 #[cfg(feature = "redis")]
 #[doc = include_str!("../docs/values.md")]
 pub mod values {}

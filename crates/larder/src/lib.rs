@@ -59,6 +59,7 @@
 //! | annotate functions that are not async, or keep values without serde | [`#[cached]`](macro@cached#functions-that-are-not-async); [`local`](macro@cached#values-that-stay-in-this-process) |
 //! | know what can be shared, and what is not | [what a cached value must be](guide::values) |
 //! | share it with other processes | [`TieredCache`], [`RedisCache`], [`from_env`]; [what is promised](guide::redis) |
+//! | keep Redis from reading or changing it | `RedisCacheBuilder::seal` and `hash_keys`, with the feature `seal` |
 //! | have one process do something | [`CacheExt::lock`] |
 //! | limit how fast something is called | `limit`, with the feature of that name |
 //! | group keys | [`Namespace`], [`Scope`] |
@@ -76,6 +77,7 @@
 //! | `postcard` | [`codec::Postcard`]: the fewest bytes |
 //! | `bincode` | [`codec::Bincode`] |
 //! | `zstd` | [`Compression::Zstd`] |
+//! | `seal` | [`RedisCacheBuilder`]`::seal` and `hash_keys`: a Redis that can neither read nor change values, nor read keys |
 //! | `limit` | [`limit`]: rate limits, in this process or for all through Redis, and [`#[limited]`](macro@limited) |
 //! | `write-behind` | `larder::write_behind`: writes that are acknowledged at once, and reach the database in batches |
 //! | `test-util` | turning a cache's clock forward (`Core::advance`), and the contract that any [`Cache`] can be run through (`larder::contract`), and installed caches for each test (`larder::testing`) |
@@ -134,6 +136,8 @@ mod redis;
 mod registry;
 mod retry_pauses;
 mod scope;
+#[cfg(feature = "seal")]
+mod seal;
 mod singleflight;
 mod spans;
 mod stats;
@@ -193,6 +197,9 @@ pub use self::{
     },
 };
 
+#[cfg(feature = "seal")]
+#[cfg_attr(docsrs, doc(cfg(feature = "seal")))]
+pub use self::seal::{Keyring, SealKey};
 #[cfg(feature = "limit")]
 #[cfg_attr(docsrs, doc(cfg(feature = "limit")))]
 pub use larder_macros::limited;

@@ -1,5 +1,6 @@
 //! `RedisCache`: entries that all processes share through Redis.
 
+mod apart;
 mod backoff;
 mod breaker;
 mod capabilities;
@@ -27,6 +28,11 @@ mod recent_timeout;
 mod refusal;
 mod rejections;
 mod script;
+#[cfg(feature = "seal")]
+mod sealing;
+#[cfg(not(feature = "seal"))]
+#[path = "redis/sealing/off.rs"]
+mod sealing;
 mod secret;
 mod server_info;
 mod settings;
@@ -51,6 +57,7 @@ use self::{
     lease::LeaseWaiters,
     log::{Log, LogError, OnWake},
     recent_timeout::RecentTimeout,
+    sealing::Sealing,
     unshareable::Unshareable,
 };
 pub use self::{
@@ -109,6 +116,7 @@ struct Remote {
     log: Arc<Log>,
     names: KeyNames,
     wire: Wire,
+    sealing: Sealing,
     unshareable: Unshareable,
     lease_waiters: Arc<LeaseWaiters>,
     recent_timeout: RecentTimeout,
@@ -166,6 +174,12 @@ impl RedisCache {
             refusals: self.remote.findings.refusals.list(),
             rejections: self.remote.findings.rejections.list(),
         }
+    }
+
+    /// Whether what is stored is sealed.
+    #[cfg(feature = "write-behind")]
+    pub(crate) fn seals(&self) -> bool {
+        self.remote.sealing.is_on()
     }
 
     /// What [`Storage::read_one`] gives, without a box of its own.

@@ -23,6 +23,8 @@ mod probe;
 #[cfg(feature = "write-behind")]
 mod queued;
 mod reason;
+#[cfg(feature = "seal")]
+pub(crate) mod sealed;
 #[cfg(feature = "inspect")]
 mod show;
 mod trace;

@@ -65,7 +65,9 @@
 //!    then writers wait, or are refused with an error that names the fix, as [`WhenFull`] says. While the database
 //!    is away nothing is given up.
 //!
-//! Not promised: that a sink which is broken off has stopped. One that was cut off from Redis, or paused (SIGSTOP, a
+//! Not promised: that Redis does not see what is written. The writes of a queue are not sealed (feature `seal`), and on a cache
+//! that seals a queue is refused, unless [`in_clear`](WriteBehindBuilder) says that this is meant. Nor is it promised
+//! that a sink which is broken off has stopped. One that was cut off from Redis, or paused (SIGSTOP, a
 //! suspended machine), in the middle of its transaction may commit it when another process has taken over and gone on.
 //! Where that matters, the sink keeps [`WriteId::number`] beside the row and leaves a row alone that has a greater one.
 //!

@@ -9,12 +9,14 @@ mod counters;
 mod deadline;
 mod disabled;
 mod functions;
+mod hashed_names;
 mod in_process;
 mod invalidation;
 mod marks;
 mod memory;
 mod phases;
 mod prolonged;
+mod sealed;
 mod transactions;
 
 use larder::{CacheExt, Value};

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::{
     cli::Explain,
     failure::{Answer, Failure},
-    keys_of::{State, own_scopes, unnamed},
-    output::Output,
+    keys_of::{State, hashed_names, own_scopes, unnamed},
+    output::{Output, note},
     table::{Align, aligned},
     units,
 };
@@ -146,6 +146,7 @@ async fn absent(inspector: &Inspector, explain: &Explain, output: &mut Output) -
                  has ended, it was evicted, or its value cannot be shared (the program has warned of that)"
             .to_owned(),
     };
+    hashed_names(inspector).await?.into_iter().for_each(note);
     if output.json {
         output.json(&json!({
             "key": explain.key, "served": false, "state": "absent", "why": why,

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     failure::{Answer, Failure},
-    keys_of::{State, age, unreadable},
+    keys_of::{State, age, hashed_names, unreadable},
     output::{Output, note},
     pretty::pretty,
     units,
@@ -76,6 +76,7 @@ pub(crate) async fn run(inspector: &Inspector, key: &str, output: &mut Output) -
     let name = inspector.entry_name(key);
     let Some(peek) = inspector.peek(&[name.clone().into_bytes()]).await?.pop().flatten() else {
         note(&format!("there is no entry of the key {}", units::printable(key.as_bytes())));
+        hashed_names(inspector).await?.into_iter().for_each(note);
         return Ok(Answer::No);
     };
     let history = inspector.history(&[]).await?;

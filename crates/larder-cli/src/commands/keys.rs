@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::{
     cli::Keys,
     failure::{Answer, Failure},
-    keys_of::{State, Walk, age},
-    output::Output,
+    keys_of::{State, Walk, age, hashed_names},
+    output::{Output, note},
     table::{Align, line},
     units,
 };
@@ -23,7 +23,15 @@ const WIDTHS: [usize; 7] = [10, 8, 8, 11, 9, 14, 0];
 pub(crate) async fn run(inspector: &Inspector, keys: &Keys, output: &mut Output) -> Result<Answer, Failure> {
     let begin = keys.begin.as_deref().unwrap_or("");
     let begin = begin.strip_suffix('*').unwrap_or(begin);
+    if !begin.is_empty() && inspector.hashes_keys() {
+        return Err(Failure::usage(
+            "keys are hashed, and cannot be listed by how they begin: say larder keys for all hashes, or larder get KEY",
+        ));
+    }
     let history = inspector.history(&[]).await?;
+    if !begin.is_empty() {
+        hashed_names(inspector).await?.into_iter().for_each(note);
+    }
     let mut walk = Walk::entries(inspector, begin);
     let mut page = walk.next().await?;
     if !output.json {

@@ -4,5 +4,6 @@ mod failures;
 mod looking;
 mod measuring;
 mod mending;
+mod sealing;
 mod telling;
 mod world;

@@ -118,7 +118,10 @@ fn of_function(function: &FunctionStats, each: &mut Each<'_>) {
             ("key_refused", stats.refused_keys),
         ],
     );
-    let named = stats.shared_unreadable + stats.shared_other_shape + stats.shared_other_codec;
+    let named = stats.shared_unreadable
+        + stats.shared_other_shape
+        + stats.shared_other_codec
+        + stats.shared_not_authentic;
     met(
         each,
         &NOT_SERVED,
@@ -128,6 +131,7 @@ fn of_function(function: &FunctionStats, each: &mut Each<'_>) {
             ("other_type", stats.type_mismatches + stats.shared_other_shape),
             ("unreadable", stats.shared_unreadable),
             ("other_codec", stats.shared_other_codec),
+            ("not_authentic", stats.shared_not_authentic),
             ("damaged", stats.shared_rejected.saturating_sub(named)),
         ],
     );

@@ -4,6 +4,8 @@ mod build;
 mod builder;
 mod invalid;
 mod options;
+#[cfg(feature = "seal")]
+mod seal;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tls")]

@@ -64,8 +64,9 @@ impl RedisCacheBuilder {
         let core = Core::builder().epochs(log.epochs().clone()).build();
         let remote = Remote {
             connections,
-            names: KeyNames::new(&config.prefix),
+            names: KeyNames::new(&config.prefix).hashed(settings.sealing.names()),
             wire: settings.wire,
+            sealing: settings.sealing,
             unshareable: Unshareable::default(),
             lease_waiters,
             recent_timeout: RecentTimeout::default(),

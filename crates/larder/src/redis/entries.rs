@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::{
     Remote,
+    apart::{LARGE, apart},
     connection::{Command, CommandFailure, Reply, Unavailable},
     in_full::in_full,
     script::{RemoteCall, Script},
@@ -25,9 +26,6 @@ use crate::{
     value::{AnyValue, ValueType},
     wire::{Coding, Header, Limits, Rejected, Unencodable, Wire},
 };
-
-/// Messages above this size are encoded and decoded where they hold up no other call.
-const LARGE: usize = 64 << 10;
 
 /// Stores a message, unless one of a newer epoch is there: that would be a step back, though no wrong one, since
 /// an entry is judged when it is read. What has no lifetime is none of ours, and would stand in the way forever; so
@@ -126,6 +124,9 @@ impl Remote {
                 if matches!(rejected, Rejected::Codec(_)) {
                     core.count_in(of.group, |counters| &counters.shared_other_codec);
                 }
+                if rejected.is_by_seal() {
+                    core.count_in(of.group, |counters| &counters.shared_not_authentic);
+                }
                 if rejected.is_by_type() {
                     core.count_in(of.group, |counters| &counters.shared_unreadable);
                 }
@@ -143,6 +144,8 @@ impl Remote {
         of: ValueType,
         message: Vec<u8>,
     ) -> Result<Option<Entry>, Rejected> {
+        // Before anything of it is looked at.
+        let message = self.sealing.opened(|| self.names.entry(at.key), message, &self.wire.limits).await?;
         let header = Header::parse(&message, &self.wire.limits)?;
         self.wire.codecs.of_number(header.codec)?;
         let envelope = &header.envelope;
@@ -284,8 +287,9 @@ impl Remote {
             |counters| &counters.shared_raw_bytes,
             Header::raw_length_of(&message),
         );
-        statistics.add_in(entry.0.group, |counters| &counters.shared_stored_bytes, message.len() as u64);
         let name = self.names.entry(entry.key());
+        let message = self.sealing.sealed(&name, message).await?;
+        statistics.add_in(entry.0.group, |counters| &counters.shared_stored_bytes, message.len() as u64);
         Ok(StoreDecision::Wanted(if message.len() <= LARGE && runs_scripts {
             // What no process of this log accepts is no reason to keep it.
             let latest = self.log.order().latest_comparable();
@@ -400,17 +404,6 @@ fn on_large_stack<R: Send>(run: impl FnOnce() -> R + Send) -> Option<R> {
         let thread = std::thread::Builder::new().stack_size(Limits::STACK).spawn_scoped(scope, run).ok()?;
         Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
-}
-
-/// Runs what takes time on a thread that may.
-async fn apart<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static) -> R {
-    match tokio::task::spawn_blocking(run).await {
-        Ok(ran) => ran,
-        Err(ended) => match ended.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => panic!("the runtime is shutting down, and ended a conversion of the cache"),
-        },
-    }
 }
 
 #[cfg(all(test, not(larder_loom)))]

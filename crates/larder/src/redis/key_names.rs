@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::sealing::Names;
+
 /// What a key in Redis stands for.
 #[cfg(any(feature = "inspect", test))]
 #[cfg_attr(not(feature = "inspect"), expect(unreachable_pub, reason = "public in `internal::inspect`"))]
@@ -42,11 +44,18 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub(super) struct KeyNames {
     prefix: Arc<str>,
+    /// Hashes keys, where that was asked for.
+    names: Names,
 }
 
 impl KeyNames {
     pub(super) fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.into() }
+        Self { prefix: prefix.into(), names: Names::default() }
+    }
+
+    /// The same, with names in place of keys.
+    pub(super) fn hashed(self, names: Names) -> Self {
+        Self { names, ..self }
     }
 
     /// The entry of a full key.
@@ -72,13 +81,14 @@ impl KeyNames {
     /// A key of a rate limit, after what tells the rate from others.
     #[cfg(any(feature = "limit", test))]
     pub(super) fn limit(&self, rate: &str, key: &str) -> String {
-        [&self.prefix, ":r:", rate, ":", key].concat()
+        let key = self.names.of(&self.prefix, "r", key);
+        [&self.prefix, ":r:", rate, ":", &key].concat()
     }
 
     /// The keys of a write-behind queue. The name is their hash tag, so that they lie in one slot of a cluster.
     #[cfg(feature = "write-behind")]
     pub(super) fn queue(&self, name: &str) -> QueueNames {
-        let stream = self.name("w", &["{", name, "}"].concat());
+        let stream = [&self.prefix, ":w:{", name, "}"].concat();
         let with = |part: &str| [&stream, ":", part].concat();
         QueueNames { dead: with("dead"), keys: with("keys"), consumer: with("consumer"), stream }
     }
@@ -86,6 +96,18 @@ impl KeyNames {
     /// The log.
     pub(super) fn log(&self) -> String {
         format!("{}:log", self.prefix)
+    }
+
+    /// Whether keys are hashed.
+    #[cfg(feature = "inspect")]
+    pub(super) fn are_hashed(&self) -> bool {
+        self.names.are_hashed()
+    }
+
+    /// What the names of entries begin with whose keys, or their hashes, begin so.
+    #[cfg(feature = "inspect")]
+    pub(super) fn entries_from(&self, beginning: &str) -> String {
+        [&self.prefix, ":e:", beginning].concat()
     }
 
     /// What all names begin with.
@@ -106,7 +128,8 @@ impl KeyNames {
     }
 
     fn name(&self, kind: &str, key: &str) -> String {
-        [&self.prefix, ":", kind, ":", key].concat()
+        let key = self.names.of(&self.prefix, kind, key);
+        [&self.prefix, ":", kind, ":", &key].concat()
     }
 }
 

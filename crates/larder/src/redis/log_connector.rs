@@ -28,10 +28,13 @@ pub(super) fn open_log(config: &Arc<Config>, settings: &Settings) -> Arc<Log> {
         freshness,
         deadline: config.deadline.max(PATIENCE),
         unlink: config.is_cluster().then(|| unlinking(config.clone())),
+        names: settings.sealing.names(),
         findings: config.findings.clone(),
     };
     let connector = || Arc::new(LogConnector(config.clone())) as Arc<dyn Connect>;
-    Log::open(config.identity(), &config.prefix, connector, log)
+    // What is deleted behind an invalidation has other names where they are hashed.
+    let identity = config.identity() + &settings.sealing.identity();
+    Log::open(identity, &config.prefix, connector, log)
 }
 
 /// Entries are read and written only on the server whose log is followed.

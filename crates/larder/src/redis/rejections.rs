@@ -110,6 +110,21 @@ fn mend(reason: Rejected) -> &'static str {
     match reason {
         Rejected::Magic => "give larder a prefix of its own: another program writes under these keys",
         Rejected::Version => "let all processes run the same release of larder",
+        Rejected::Sealed => {
+            "give this process the keys that the others seal with: larder's feature `seal`, and LARDER_SEAL_KEYS or \
+             RedisCacheBuilder::seal"
+        }
+        Rejected::Unsealed => {
+            "let all processes seal that write under this prefix; if they all do, another program writes there: find out \
+             which one, by the server's ACL LOG and CLIENT LIST"
+        }
+        Rejected::UnknownKey => {
+            "give all processes all keys that are in use: in LARDER_SEAL_KEYS behind the first one, or in the keyring's `reads`"
+        }
+        Rejected::NotAuthentic => {
+            "find out who writes to Redis besides larder: an entry was moved to another key or another prefix, or its \
+             bytes were changed; or give each environment keys of its own, if they were copied from another one"
+        }
         Rejected::Codec(3) => {
             "build this process with larder's feature `bincode`, or let the others write with another codec"
         }

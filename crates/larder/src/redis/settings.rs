@@ -2,6 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
+use super::sealing::Sealing;
 use crate::{
     epoch::DEFAULT_SLOTS,
     error::{Kind, Result},
@@ -34,6 +35,7 @@ const LEASE_LIFETIMES: RangeInclusive<Duration> = Duration::from_millis(100)..=D
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) wire: Wire,
+    pub(super) sealing: Sealing,
     pub(super) scope_slots: usize,
     pub(super) out_of_touch: OutOfTouch,
     pub(super) lease_lifetime: Duration,
@@ -43,6 +45,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             wire: Wire::default(),
+            sealing: Sealing::default(),
             scope_slots: DEFAULT_SLOTS,
             out_of_touch: OutOfTouch::default(),
             lease_lifetime: Duration::from_secs(10),
@@ -60,6 +63,7 @@ impl Settings {
             let text = "zstd needs larder's feature `zstd`, which is not enabled";
             return Err(Kind::configuration(text.to_owned()).into());
         }
+        self.sealing.check()?;
         if !LEASE_LIFETIMES.contains(&self.lease_lifetime) {
             let text = format!("lease_lifetime is {:?}; 100 ms to a day are allowed", self.lease_lifetime);
             return Err(Kind::configuration(text).into());

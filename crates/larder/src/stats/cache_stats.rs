@@ -121,6 +121,9 @@ counters! {
     shared_other_shape,
     /// Those of them that are in a codec that this process does not know: see [`larder::codec`](mod@crate::codec).
     shared_other_codec,
+    /// Those of them that a cache that seals cannot know the writer of: not sealed, sealed with a key that it does not
+    /// have, moved from another key, or changed (feature `seal`).
+    shared_not_authentic,
     /// Reads and writes on a shared server that failed, or were not tried while it could not be reached.
     shared_failures,
     /// Those of them that the server answered with an error.

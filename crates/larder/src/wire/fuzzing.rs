@@ -6,8 +6,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     AnyCodec, BuiltIn, Compression, Decoded, Envelope, Header, Limits, Times, Unencodable, Wire,
-    digest::Walk,
     header::{self, Payload},
+    walk::Walk,
 };
 use crate::{
     epoch::Epoch,
@@ -34,6 +34,25 @@ fn check_header(message: &[u8]) {
     header::write(&mut again, &payload, &header.envelope);
     assert_eq!(again, message[..header.length()]);
     drop(Wire::default().decode_payload::<String>(&header, message, None));
+}
+
+/// Opens what any program may have written under a name, and what was sealed there but for one bit: nothing is opened.
+#[cfg(feature = "seal")]
+pub fn sealed(name: &str, message: &[u8], bit: usize) {
+    use super::sealed;
+    let keyring = crate::seal::Keyring::from(crate::seal::SealKey::from([7; 32]));
+    let open =
+        |name: &str, message: &[u8]| sealed::open(&keyring, name, message.to_vec(), &Limits::default());
+    assert!(open(name, message).is_err());
+    if message.len() < header::FIXED {
+        return;
+    }
+    let mut sealed = sealed::seal(&keyring, name, message).expect("it is sealed");
+    assert_eq!(open(name, &sealed).as_deref(), Ok(message));
+    assert!(open(&format!("{name}."), &sealed).is_err());
+    let bit = bit % (8 * sealed.len());
+    sealed[bit / 8] ^= 1 << (bit % 8);
+    assert!(open(name, &sealed).is_err(), "bit {bit}");
 }
 
 /// Reads a payload in a message that is right in all else; `raw` is what it claims to decompress to. What

@@ -16,6 +16,9 @@ use crate::{
 pub(super) const MAGIC: [u8; 3] = *b"LRD";
 pub(super) const VERSION: u8 = 1;
 
+/// In place of the version where a whole message of it is sealed: see `wire::sealed`.
+pub(super) const SEALED: u8 = 0x80 | VERSION;
+
 /// Of a header without scopes.
 pub(super) const FIXED: usize = 80;
 const SCOPE: usize = 8;
@@ -216,8 +219,10 @@ fn checked(message: &[u8]) -> Result<&[u8], Rejected> {
         return Err(Rejected::Magic);
     }
     // A later version may be shorter, so its number counts before the length.
-    if message.get(MAGIC.len()).is_some_and(|&version| version != VERSION) {
-        return Err(Rejected::Version);
+    match message.get(MAGIC.len()) {
+        None | Some(&VERSION) => {}
+        Some(&SEALED) => return Err(Rejected::Sealed),
+        Some(_) => return Err(Rejected::Version),
     }
     if message.len() < FIXED {
         return Err(Rejected::Truncated);

@@ -12,6 +12,26 @@ pub(crate) enum Rejected {
     Magic,
     /// A format version that this release does not know.
     Version,
+    /// It is sealed, and this cache has no keys.
+    Sealed,
+    /// It is not sealed, and this cache seals.
+    #[cfg_attr(
+        not(any(feature = "seal", test)),
+        expect(dead_code, reason = "only a cache that seals says so")
+    )]
+    Unsealed,
+    /// It is sealed with a key that this cache does not have.
+    #[cfg_attr(
+        not(any(feature = "seal", test)),
+        expect(dead_code, reason = "only a cache that seals says so")
+    )]
+    UnknownKey,
+    /// It was sealed under another name, or is not what was sealed.
+    #[cfg_attr(
+        not(any(feature = "seal", test)),
+        expect(dead_code, reason = "only a cache that seals says so")
+    )]
+    NotAuthentic,
     /// It ends before its header says it does.
     Truncated,
     /// It goes on after its payload, or its payload after the value.
@@ -43,9 +63,13 @@ pub(crate) enum Rejected {
 impl Rejected {
     /// Every reason there is.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Magic,
         Self::Version,
+        Self::Sealed,
+        Self::Unsealed,
+        Self::UnknownKey,
+        Self::NotAuthentic,
         Self::Truncated,
         Self::Trailing,
         Self::Checksum,
@@ -66,12 +90,21 @@ impl Rejected {
         matches!(self, Self::Trailing | Self::TooDeep | Self::Decode | Self::Panicked)
     }
 
+    /// Whether a cache that seals cannot know who wrote it.
+    pub(crate) const fn is_by_seal(self) -> bool {
+        matches!(self, Self::Unsealed | Self::UnknownKey | Self::NotAuthentic)
+    }
+
     /// A short name, for a label of a metric.
     #[must_use]
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Magic => "magic",
             Self::Version => "version",
+            Self::Sealed => "sealed",
+            Self::Unsealed => "unsealed",
+            Self::UnknownKey => "unknown_key",
+            Self::NotAuthentic => "not_authentic",
             Self::Truncated => "truncated",
             Self::Trailing => "trailing",
             Self::Checksum => "checksum",

@@ -38,6 +38,8 @@ impl<T: Value> WriteBehind<T> {
             options: Options::new(name.into()),
             #[cfg(feature = "redis")]
             redis: None,
+            #[cfg(feature = "redis")]
+            in_clear: false,
             _values: PhantomData,
         }
     }
@@ -49,6 +51,8 @@ pub struct WriteBehindBuilder<T> {
     options: Options<T>,
     #[cfg(feature = "redis")]
     redis: Option<RedisCache>,
+    #[cfg(feature = "redis")]
+    in_clear: bool,
     _values: PhantomData<fn() -> T>,
 }
 
@@ -74,6 +78,16 @@ impl<T: Value> WriteBehindBuilder<T> {
     #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
     pub fn tiered(self, cache: &TieredCache) -> Self {
         self.cache(cache).redis(cache.redis())
+    }
+
+    /// Keeps writes in a Redis whose cache [seals](crate::RedisCacheBuilder) what is there (feature `seal`): those of a queue
+    /// are not sealed, so that their keys and values can be read, and changed, by who has access to the server. Without
+    /// this, such a queue is refused.
+    #[cfg(feature = "redis")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+    pub fn in_clear(mut self) -> Self {
+        self.in_clear = true;
+        self
     }
 
     /// How many writes the sink is given at once: 500 by default, 10,000 at most.
@@ -171,6 +185,7 @@ impl<T: Value> WriteBehindBuilder<T> {
 
     fn build(self, sink: Option<Arc<dyn Sink<T>>>) -> Result<WriteBehind<T>> {
         self.options.check()?;
+        self.check_sealing()?;
         let runtime = Handle::try_current()
             .map_err(|_| Kind::configuration("a write-behind queue is started in a tokio runtime"))?;
         let (store, without_handle) = self.store();
@@ -189,6 +204,21 @@ impl<T: Value> WriteBehindBuilder<T> {
         });
         let control = Control { phase: sender, consumer: Mutex::new(consumer) };
         Ok(WriteBehind { shared, control: Arc::new(control) })
+    }
+
+    #[cfg(feature = "redis")]
+    fn check_sealing(&self) -> Result<()> {
+        if !self.in_clear && self.redis.as_ref().is_some_and(RedisCache::seals) {
+            let text = "the writes of a queue are not sealed, as the entries of this cache are: name a Redis of its own, or \
+                        say `in_clear` if their keys and values may be seen there";
+            return Err(Kind::configuration(text).into());
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "redis"))]
+    fn check_sealing(&self) -> Result<()> {
+        Ok(())
     }
 
     #[cfg(feature = "redis")]

@@ -17,7 +17,9 @@ use crate::{
         findings::Findings,
         key_names::{KeyNames, Kind},
         log::{self, Follower, History, LogExtent},
-        refusal, server_info,
+        refusal,
+        sealing::Sealing,
+        server_info,
     },
     scope::ScopeHash,
 };
@@ -30,6 +32,7 @@ pub struct Inspector {
     config: Arc<Config>,
     connections: Connections,
     names: KeyNames,
+    sealing: Sealing,
 }
 
 /// Some keys of one server, and where the next ones are.
@@ -60,10 +63,12 @@ impl Inspector {
     /// As [`RedisCacheBuilder::connect`].
     pub async fn connect(builder: RedisCacheBuilder) -> Result<Self> {
         builder.settings.check()?;
+        let sealing = builder.settings.sealing.clone();
         let config = Arc::new(builder.config()?);
         let connections = Connections::new(config.clone(), None);
         connections.ready().await?;
-        Ok(Self { names: KeyNames::new(&config.prefix), connections, config })
+        let names = KeyNames::new(&config.prefix).hashed(sealing.names());
+        Ok(Self { names, sealing, connections, config })
     }
 
     /// What all keys begin with, without the `:` after it.
@@ -114,11 +119,18 @@ impl Inspector {
         self.names.log()
     }
 
-    /// The pattern of the names of all keys of this prefix, or of the entries whose keys begin with a text.
+    /// Whether names of keys are hashed with a secret that is known here.
+    #[must_use]
+    pub fn hashes_keys(&self) -> bool {
+        self.names.are_hashed()
+    }
+
+    /// The pattern of the names of all keys of this prefix, or of the entries whose keys (their hashes, where they are
+    /// hashed) begin with a text.
     #[must_use]
     pub fn pattern(&self, entries: Option<&str>) -> String {
         let beginning = match entries {
-            Some(key) => self.names.entry(key),
+            Some(key) => self.names.entries_from(key),
             None => self.names.beginning(),
         };
         let mut pattern = String::with_capacity(beginning.len() + 1);
@@ -231,6 +243,20 @@ impl Inspector {
         let beginning = self.accepted("GETRANGE", beginning.clone())?;
         let beginning = bytes(&beginning).unwrap_or_default();
         let mut entry = StoredEntry::read(beginning, size);
+        if self.sealing.is_on() {
+            let entry = match entry {
+                // The whole of it is needed to know that it is authentic.
+                Err("sealed") => {
+                    let get = Command::new("GET").key(name);
+                    let whole = self.accepted("GET", self.connections.call(&get).await)?;
+                    let opened = self.sealing.open(&String::from_utf8_lossy(name), bytes(&whole));
+                    opened.and_then(|message| StoredEntry::read(&message, message.len() as u64))
+                }
+                Ok(_) => Err("unsealed"),
+                Err(reason) => Err(reason),
+            };
+            return Ok(Some(Peek { size, ttl, entry }));
+        }
         let length = beginning.get(8..10).map_or(0, |at| usize::from(u16::from_be_bytes([at[0], at[1]])));
         if entry.is_err() && length > beginning.len() && size >= length as u64 {
             let command = Command::new("GETRANGE").key(name).arg(0).arg(length - 1);
@@ -257,14 +283,16 @@ impl Inspector {
         Ok(sizes)
     }
 
-    /// The whole message under a name.
+    /// The whole message under a name; what is in it, if it is sealed and can be opened here.
     ///
     /// # Errors
     ///
     /// If it is refused, or there is no answer.
     pub async fn message(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let reply = self.connections.call(&Command::get(name)).await;
-        Ok(bytes(&self.accepted("GET", reply)?).map(<[u8]>::to_vec))
+        let stored = self.accepted("GET", reply)?;
+        let Some(stored) = bytes(&stored) else { return Ok(None) };
+        Ok(Some(self.sealing.open(name, Some(stored)).unwrap_or_else(|_| stored.to_vec())))
     }
 
     /// Deletes keys, and tells how many there were. Those of another prefix are left alone.

@@ -2,7 +2,11 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use crate::{epoch::LocalOrder, redis::findings::Findings, scope::ScopeHash};
+use crate::{
+    epoch::LocalOrder,
+    redis::{findings::Findings, sealing::Names},
+    scope::ScopeHash,
+};
 
 /// Deletes keys where they do not lie on the server that has the log. Its errors are its own.
 pub(crate) type Unlink = dyn Fn(Vec<String>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
@@ -22,6 +26,8 @@ pub(crate) struct LogSettings {
     pub(crate) deadline: Duration,
     /// How keys are deleted; with the append where there is none.
     pub(crate) unlink: Option<Arc<Unlink>>,
+    /// How keys are named that are deleted.
+    pub(crate) names: Names,
     /// What was found out about the servers.
     pub(crate) findings: Arc<Findings>,
 }

@@ -114,8 +114,8 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(prefix: &str, connector: Arc<dyn Connect>, settings: LogSettings) -> Self {
-        let LogSettings { order, slots, freshness, deadline, unlink, findings } = settings;
-        let names = KeyNames::new(prefix);
+        let LogSettings { order, slots, freshness, deadline, unlink, names, findings } = settings;
+        let names = KeyNames::new(prefix).hashed(names);
         let shared = Self {
             epochs: SharedEpochs::new(order, slots),
             identity: AtomicU64::new(0),

@@ -25,6 +25,7 @@ use self::single::SingleServer;
 use super::*;
 use crate::{
     epoch::{Announcement, ReadVersion, shared::Outbox},
+    redis::sealing::Names,
     scope::Scope,
 };
 
@@ -38,6 +39,7 @@ fn settings() -> LogSettings {
         freshness: None,
         deadline: Duration::from_millis(500),
         unlink: None,
+        names: Names::default(),
         findings: Arc::default(),
     }
 }

@@ -1,0 +1,25 @@
+//! Without the feature `seal`: secret keys in the environment are an error, and never silently left aside.
+
+use crate::{
+    error::{Kind, Result},
+    redis::RedisCacheBuilder,
+};
+
+/// There are none.
+pub(super) struct Sealing;
+
+impl Sealing {
+    pub(super) fn of(text: &impl Fn(&'static str) -> Result<Option<String>>) -> Result<Self> {
+        for name in ["LARDER_SEAL_KEYS", "LARDER_NAME_KEY"] {
+            if text(name)?.is_some() {
+                let text = format!("{name}: it needs larder's feature `seal`, which is not enabled");
+                return Err(Kind::configuration(text).into());
+            }
+        }
+        Ok(Self)
+    }
+
+    pub(super) fn on(self, redis: RedisCacheBuilder) -> RedisCacheBuilder {
+        redis
+    }
+}
