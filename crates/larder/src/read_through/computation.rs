@@ -39,6 +39,19 @@ pub(super) struct Computation {
     pub(super) span: Traced,
 }
 
+/// What a computation made.
+struct Made {
+    entry: Entry,
+    /// Whether it is to be stored.
+    wanted: bool,
+    /// The lead of those who wait for it, if any.
+    leader: Option<Leader>,
+    /// Whether they are given it.
+    shared: bool,
+    /// The turn that it waited for, if any: who is next looks for what is stored.
+    turn: Option<Turn>,
+}
+
 impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// Begins a computation: for all who wait, or without a leader, for this caller alone. While it waits, the
     /// computations that it is `nested_in` wait too.
@@ -87,8 +100,12 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         }
     }
 
-    /// Computes, stores, and tells all who wait.
-    pub(super) async fn compute<V, E, F, Fut>(&self, computation: Computation, compute: F) -> Result<V, E>
+    /// Computes, stores, and tells all who wait. Not an `async fn`, whose future would hold what it is given twice.
+    pub(super) fn compute<V, E, F, Fut>(
+        &self,
+        computation: Computation,
+        compute: F,
+    ) -> impl Future<Output = Result<V, E>>
     where
         V: LocalValue,
         S: Sharing<E>,
@@ -96,12 +113,22 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         Fut: Future<Output = Result<V, E>>,
     {
         let began = Instant::now();
-        let computed = {
-            let _passed_on = self.note_run(&computation.frame);
-            let run = computation.frame.run(async { compute().await });
-            computation.span.clone().wrap(run).await
-        };
-        self.finish(computation, computed, began.elapsed()).await
+        async move {
+            let computed = {
+                let _passed_on = self.note_run(&computation.frame);
+                let run = computation.frame.run(async { compute().await });
+                computation.span.clone().wrap(run).await
+            };
+            let (result, made) = self.finish(computation, computed, began.elapsed());
+            if let Some(made) = made {
+                let stored = self.stores(&made);
+                if stored {
+                    write(self.cache, std::slice::from_ref(&made.entry)).await;
+                }
+                self.give_to_waiters(made, stored);
+            }
+            result
+        }
     }
 
     /// The same on this thread. No future is on its stack while the computation runs, which may be a recursive function.
@@ -121,22 +148,32 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             computation.span.enter(|| computation.frame.enter(compute))
         };
         let took = began.elapsed();
-        let span = self.span.clone();
-        block_on(Box::pin(span.wrap(self.finish(computation, computed, took))))
+        self.span.enter(|| {
+            let (result, made) = self.finish(computation, computed, took);
+            if let Some(made) = made {
+                let stored = self.stores(&made);
+                if stored {
+                    block_on(Box::pin(write(self.cache, std::slice::from_ref(&made.entry))));
+                }
+                self.give_to_waiters(made, stored);
+            }
+            result
+        })
     }
 
-    /// Stores the outcome of a computation that `took` so long, and tells all who wait.
-    async fn finish<V, E>(
+    /// Ends a computation that `took` so long: what its caller is given, and what is to be stored. Tells all who wait,
+    /// if nothing is.
+    fn finish<V, E>(
         &self,
         computation: Computation,
         computed: Result<V, E>,
         took: Duration,
-    ) -> Result<V, E>
+    ) -> (Result<V, E>, Option<Made>)
     where
         V: LocalValue,
         S: Sharing<E>,
     {
-        let Computation { frame, leader, stale, turn: _turn, replaces, span } = computation;
+        let Computation { frame, leader, stale, turn, replaces, span } = computation;
         span.record("outcome", if computed.is_ok() { "success" } else { "failure" });
         // Closed as soon as those who waited have linked theirs to it.
         drop(span);
@@ -152,24 +189,23 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 self.observer.computed(None);
                 core.pauses().clear(self.hash);
                 // What cannot be cloned is this caller's alone.
-                let Some(entry) = panic_guard::contain(|| self.entry_of(&value, &frame, (replaces, took)))
+                let Some((entry, wanted)) =
+                    panic_guard::contain(|| self.entry_of(&value, &frame, (replaces, took)))
                 else {
                     self.observer.not_stored(NotStored::NotCloned);
                     leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
-                    return Ok(value);
+                    return (Ok(value), None);
                 };
-                self.store(entry, leader, shared).await;
-                Ok(value)
+                (Ok(value), Some(Made { entry, wanted, leader, shared, turn }))
             }
             Err(error) => {
                 self.observer.computed(None);
                 let kept = panic_guard::contain(|| self.entry_of_error(&error, &frame, (replaces, took)));
-                if let Some(entry) = kept.flatten() {
+                if let Some((entry, wanted)) = kept.flatten() {
                     // It is an answer of the source's: no old value takes its place.
                     self.span.record("outcome", "failed");
                     core.pauses().clear(self.hash);
-                    self.store(entry, leader, shared).await;
-                    return Err(error);
+                    return (Err(error), Some(Made { entry, wanted, leader, shared, turn }));
                 }
                 // First: those who come when it has ended are not to ask again.
                 self.note_failure(stale.as_ref());
@@ -186,22 +222,26 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 if served.is_none() {
                     self.span.record("outcome", "failed");
                 }
-                served.ok_or(error)
+                (served.ok_or(error), None)
             }
         }
     }
 
-    /// Stores an entry if it is wanted, and gives it to all who wait if it is `shared` with them.
-    async fn store(&self, (entry, wanted): (Entry, bool), leader: Option<Leader>, shared: bool) {
+    /// Whether what was made is to be stored: if it is wanted, and newer than what may be there.
+    fn stores(&self, made: &Made) -> bool {
         // What begins later is newer: the value of one that was superseded is not put in its place.
-        let superseded = leader.as_ref().is_some_and(Leader::is_superseded);
-        let stored = wanted && !superseded;
-        if stored {
-            self.observer.tell(|| entry.0.outcome(Source::Computed, None, self.core().now()));
-            write(self.cache, std::slice::from_ref(&entry)).await;
-        } else if wanted {
+        let superseded = made.leader.as_ref().is_some_and(Leader::is_superseded);
+        if made.wanted && superseded {
             self.observer.not_stored(NotStored::Superseded);
+        } else if made.wanted {
+            self.observer.tell(|| made.entry.0.outcome(Source::Computed, None, self.core().now()));
         }
+        made.wanted && !superseded
+    }
+
+    /// Ends a computation whose outcome was `stored`, or was not to be: gives it to all who wait, if it is shared with them.
+    fn give_to_waiters(&self, made: Made, stored: bool) {
+        let Made { entry, leader, shared, turn: _turn, .. } = made;
         // Other processes find it, unless it has to stay in this one.
         let found = stored && self.is_shared() && !entry.0.is_unshared();
         dependencies::record(self.core().epochs(), &entry.0);
