@@ -367,7 +367,7 @@ pub(crate) async fn rewrite(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
         return;
     }
     // Values that cannot be shared were reported when they were stored first.
-    let _ = panic_guard::contain_future(cache.storage().write(entries)).await;
+    let _ = panic_guard::contain_future(cache.storage().keep(entries)).await;
 }
 
 /// Stores computed values.
@@ -377,7 +377,7 @@ pub(super) async fn write(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
     let (function, namespace) = core.statistics().names(first.0.group);
     let span = Traced::store(core.name(), function, namespace, entries.len());
     // What it was computed for is not lost if a `Serialize`, a weigher or a cache panics.
-    let write = panic_guard::contain_future(cache.storage().write(entries));
+    let write = panic_guard::contain_future(cache.storage().keep(entries));
     let Some(written) = span.clone().wrap(write).await else { return };
     span.record("outcome", if written.is_ok() { "stored" } else { "not shared" });
     if let Err(error) = written {
