@@ -11,7 +11,7 @@ use crate::{
     adaptive::Computed,
     block_on::block_on,
     cache::Cache,
-    dependencies::{self, Frame, PassOn},
+    dependencies::{self, Decisions, Frame, PassOn},
     entry::Entry,
     error_sharing::Sharing,
     mutant::{self, Rule},
@@ -37,6 +37,16 @@ pub(super) struct Computation {
     /// Whether the value replaces what is there: then all that was computed from that is invalidated too.
     pub(super) replaces: bool,
     pub(super) span: Traced,
+}
+
+/// A computation that has ended.
+pub(super) struct Ended<'f> {
+    pub(super) frame: &'f Frame,
+    /// As they stand at the end.
+    pub(super) decisions: Decisions,
+    /// See [`Computation::replaces`].
+    pub(super) replaces: bool,
+    pub(super) took: Duration,
 }
 
 /// What a computation made.
@@ -182,16 +192,15 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         if computed.is_err() {
             self.count(|counters| &counters.failures);
         }
-        let shared = !frame.decisions().unshared;
+        let ended = Ended { frame: &frame, decisions: frame.decisions(), replaces, took };
+        let shared = !ended.decisions.unshared;
         match computed {
             Ok(value) => {
                 self.span.record("outcome", "computed");
                 self.observer.computed(None);
                 core.pauses().clear(self.hash);
                 // What cannot be cloned is this caller's alone.
-                let Some((entry, wanted)) =
-                    panic_guard::contain(|| self.entry_of(&value, &frame, (replaces, took)))
-                else {
+                let Some((entry, wanted)) = panic_guard::contain(|| self.entry_of(&value, &ended)) else {
                     self.observer.not_stored(NotStored::NotCloned);
                     leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
                     return (Ok(value), None);
@@ -200,7 +209,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             }
             Err(error) => {
                 self.observer.computed(None);
-                let kept = panic_guard::contain(|| self.entry_of_error(&error, &frame, (replaces, took)));
+                let kept = panic_guard::contain(|| self.entry_of_error(&error, &ended));
                 if let Some((entry, wanted)) = kept.flatten() {
                     // It is an answer of the source's: no old value takes its place.
                     self.span.record("outcome", "failed");
@@ -263,23 +272,18 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 
     /// Makes an entry of a computed value, and tells whether it is to be stored: whether policy, computation and
     /// the one rule agree. One that `replaces` what is there also invalidates what was computed from that.
-    pub(super) fn entry_of<V: LocalValue>(
-        &self,
-        value: &V,
-        frame: &Frame,
-        (replaces, took): (bool, Duration),
-    ) -> (Entry, bool) {
+    pub(super) fn entry_of<V: LocalValue>(&self, value: &V, ended: &Ended<'_>) -> (Entry, bool) {
         let absent = || self.wanted.of.is_none(value);
         let chosen = || match self.policy.adaptive_to {
-            Some(_) if !absent() => self.adaptive_lifetime(value, took),
+            Some(_) if !absent() => self.adaptive_lifetime(value, ended.took),
             _ => self.policy.lifetime(absent()),
         };
-        let lifetime = frame.decisions().ttl.unwrap_or_else(chosen);
+        let lifetime = ended.decisions.ttl.unwrap_or_else(chosen);
         let value = || Box::new(value.clone()) as Box<AnyValue>;
-        let decided = frame.decisions().ttl.is_some() && self.policy.idle.is_some();
+        let decided = ended.decisions.ttl.is_some() && self.policy.idle.is_some();
         let unprolonged = decided.then(|| Policy { idle: None, ..self.policy.clone() });
         let policy = unprolonged.as_ref().unwrap_or(self.policy);
-        self.entry_with((value, self.wanted.of), (lifetime, policy), frame, (replaces, took))
+        self.entry_with((value, self.wanted.of), (lifetime, policy), ended)
     }
 
     /// How long a value is to live that took so long.
@@ -292,7 +296,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     }
 
     /// The same of an error, if it is one that is kept.
-    fn entry_of_error<E>(&self, error: &E, frame: &Frame, made: (bool, Duration)) -> Option<(Entry, bool)>
+    fn entry_of_error<E>(&self, error: &E, ended: &Ended<'_>) -> Option<(Entry, bool)>
     where
         S: Sharing<E>,
     {
@@ -304,18 +308,17 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let policy =
             Policy { jitter: self.policy.jitter, schema: self.policy.schema, ..Policy::ttl(lifetime) };
         let of = self.wanted.of.of_errors();
-        Some(self.entry_with((|| error, of), (lifetime, &policy), frame, made))
+        Some(self.entry_with((|| error, of), (lifetime, &policy), ended))
     }
 
     fn entry_with(
         &self,
         (value, of): (impl FnOnce() -> Box<AnyValue>, ValueType),
         (lifetime, policy): (Duration, &Policy),
-        frame: &Frame,
-        (replaces, took): (bool, Duration),
+        ended: &Ended<'_>,
     ) -> (Entry, bool) {
         let core = self.core();
-        let decisions = frame.decisions();
+        let Ended { frame, ref decisions, replaces, took } = *ended;
         let mut scopes = self.scopes.clone();
         scopes.extend(decisions.tags.iter().map(|tag| Scope::tag(tag).hash()));
         let mut cover = frame.cover(scopes, core.epochs());
