@@ -6,7 +6,7 @@ use super::{
     computation::{Computation, rewrite},
     deadline::Fallback,
     lookup::{Missed, find_kept, read_one},
-    request::{Refreshed, Request, Step, Wanted},
+    request::{AnyKey, Refreshed, Request, Step, Wanted},
     steps::Progress,
 };
 use crate::{
@@ -96,7 +96,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 /// The value under a full key that a lookup `missed`: from a computation under way, from other processes, or
 /// computed by `compute`.
 pub(crate) async fn get_or_compute<V, E, C, S, F, Fut>(
-    (cache, key): (&C, &str),
+    (cache, key): (&C, impl AnyKey),
     missed: Missed,
     terms: (&Policy, Wanted),
     sharing: S,
@@ -109,7 +109,7 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<V, E>>,
 {
-    if let Some(error) = find_kept(cache, (key, &missed), sharing) {
+    if let Some(error) = find_kept(cache, (key.as_ref(), &missed), sharing) {
         return Err(error);
     }
     let Some(request) = Request::open((cache, key), &missed, terms, sharing) else {
@@ -132,7 +132,7 @@ where
 
 /// Computes now, whatever the cache has, and replaces that. No other caller joins.
 pub(crate) async fn refresh<V, E, C, S, F, Fut>(
-    (cache, key): (&C, &str),
+    (cache, key): (&C, impl AnyKey),
     missed: Missed,
     terms: (&Policy, Wanted),
     sharing: S,
