@@ -1,8 +1,8 @@
-//! A hit takes nothing from the heap but what cloning its value takes: no key, no boxed future.
+//! A hit takes nothing from the heap but what cloning its value takes: no key, no boxed future. A miss takes a little.
 
 use allocation_counter::measure;
 use larder::{CacheExt, MemoryCache, Store, cached};
-use larder_benches::{account, name, policy, ready, user, user_blocking};
+use larder_benches::{account, name, policy, ready, user, user_blocking, user_in};
 
 const HITS: u64 = 2_000;
 
@@ -106,4 +106,20 @@ fn a_hit_in_moka_allocates_almost_nothing() {
 #[test]
 fn the_future_is_small() {
     assert!(size_of_val(&user(7)) <= 64, "{} bytes", size_of_val(&user(7)));
+}
+
+/// The future in its box, the key, the value, the entry, and what each of these needs: whoever waits for the computation,
+/// what it reads from caches, and whether it is polled.
+#[test]
+fn a_miss_allocates_seven_times_and_holds_its_body_no_oftener_than_it_must() {
+    let (cache, mut id) = (MemoryCache::new(100), 0);
+    let mut miss = || {
+        id += 1;
+        ready(user_in(&cache, id))
+    };
+    (0..1_000).for_each(|_| _ = miss());
+    let measured = measure(|| (0..HITS).for_each(|_| _ = miss()));
+    // Sets of the table are swept now and then.
+    assert!(measured.count_total <= 7 * HITS + HITS / 50, "{measured:?}");
+    assert!(measured.bytes_total / HITS < 3_000, "{measured:?}");
 }

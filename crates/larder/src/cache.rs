@@ -158,6 +158,12 @@ pub trait Storage: Send + Sync {
         self.write(entries).await
     }
 
+    /// Whether [`write_further`](Self::write_further) has anything to do. Where it has not, what is stored in
+    /// [`memory`](Self::memory) is stored without a future in a box.
+    fn writes_further(&self) -> bool {
+        true
+    }
+
     /// Invalidates: applies it here and now, and tells others.
     fn apply(&self, scopes: &[Scope]) -> Invalidating;
 
@@ -175,6 +181,19 @@ pub trait Storage: Send + Sync {
     /// How much it keeps in this process: for those who watch it.
     fn kept(&self) -> Kept {
         Kept::default()
+    }
+}
+
+impl dyn Storage + '_ {
+    /// The same as [`write`](Self::write), at once if that is all done in memory.
+    pub(crate) async fn keep(&self, entries: &[Entry]) -> Result<()> {
+        match self.memory() {
+            Some(memory) if !self.writes_further() => {
+                memory.keep(entries);
+                Ok(())
+            }
+            _ => self.write(entries).await,
+        }
     }
 }
 

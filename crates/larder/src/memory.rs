@@ -230,6 +230,10 @@ impl Storage for MemoryCache {
         Ok(())
     }
 
+    fn writes_further(&self) -> bool {
+        false
+    }
+
     fn kept(&self) -> Kept {
         Kept { entries: self.entry_count(), weight: self.weighted_size() }
     }

@@ -5,6 +5,7 @@ mod comparison;
 mod compute;
 mod function_macro;
 mod how;
+mod infallible;
 mod key_part;
 #[cfg(feature = "limit")]
 mod limit;

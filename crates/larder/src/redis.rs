@@ -51,7 +51,7 @@ use async_trait::async_trait;
 use self::{
     breaker::BreakerState,
     config::Config,
-    connection::{Command, CommandFailure, Connections, LinkState, Reply, Unavailable},
+    connection::{Command, CommandFailure, Connections, Reply, Unavailable},
     findings::Findings,
     key_names::KeyNames,
     lease::LeaseWaiters,
@@ -201,10 +201,9 @@ impl RedisCache {
 impl Remote {
     /// Whether it is worth waiting for Redis at all.
     fn is_within_reach(&self) -> bool {
-        let closed = |link: LinkState| link.breaker != BreakerState::Open;
         tokio::runtime::Handle::try_current().is_ok()
             && self.log.is_heard()
-            && self.connections.states().into_iter().any(closed)
+            && self.connections.is_within_reach()
     }
 
     /// Waits for the log to be followed, after a server was connected to.

@@ -1,6 +1,6 @@
 //! One call of a cached function.
 
-use std::any::type_name;
+use std::{any::type_name, sync::Arc};
 
 use super::{how::How, named_functions::Target};
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Call<'c, C: ?Sized> {
     cache: &'c C,
-    key: String,
+    key: Arc<str>,
     /// Whether it goes without the cache: a part of the key had no text, or another function has the key.
     failed: bool,
     /// Computes anew, whatever the cache has.
@@ -99,7 +99,7 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         function: &'static str,
     ) -> Self {
         let missed = missed.unwrap_or_else(|| Missed::without_lookup(cache.core(), key.as_str()));
-        Self { cache, key: key.as_str().to_owned(), failed: key.failed(), refreshing, missed, function }
+        Self { cache, key: key.as_str().into(), failed: key.failed(), refreshing, missed, function }
     }
 
     /// The full key.
@@ -111,18 +111,18 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
     /// The full key.
     #[must_use]
     pub fn into_key(self) -> String {
-        self.key
+        self.key.as_ref().to_owned()
     }
 
     /// What `#[invalidate]` drops where it names the function: the key, if there is one.
     pub fn target(self) -> Target {
-        let scope = (!self.failed).then(|| Scope::key(self.key));
+        let scope = (!self.failed).then(|| Scope::key(&*self.key));
         Target::new(self.cache, scope)
     }
 
     /// Invalidates the key.
     pub fn invalidate(self) -> Invalidating {
-        let key = [Scope::key(self.key)];
+        let key = [Scope::key(&*self.key)];
         deferred::collect(self.cache, &key, Strength::Hard);
         Invalidating::begin(self.cache, &key, Strength::Hard)
     }
@@ -143,7 +143,7 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
     }
 
     /// The cache, and the key: one that is refused if a part of it had no text.
-    pub(super) fn at(&self) -> (&'c C, &str) {
-        (self.cache, if self.failed { "" } else { &self.key })
+    pub(super) fn at(&self) -> (&'c C, Arc<str>) {
+        (self.cache, if self.failed { "".into() } else { self.key.clone() })
     }
 }

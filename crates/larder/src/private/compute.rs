@@ -4,11 +4,12 @@
 //! again, for any lifetime in an error such as `Box<dyn Error + Send + Sync>`, to see that the future is
 //! `Send`, and rustc cannot do that.
 
-use std::{convert::Infallible, future::Future};
+use std::{convert::Infallible, future::Future, pin::pin};
 
 use super::{
     call::Call,
     how::How,
+    infallible::{AsFallible, AsInfallible},
     option_checks::{FromTimedOut, KeptError, KeptErrorHere},
     output_kind::{Fallible, Plain},
 };
@@ -254,27 +255,25 @@ impl<R> Plain<R> {
     }
 
     /// As [`Fallible::compute`].
-    pub async fn compute<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> R
+    pub fn compute<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> impl Future<Output = R>
     where
         C: Cache + ?Sized,
         R: Value,
         F: Future<Output = R>,
     {
         let wanted = Wanted::shared::<R>(&policy);
-        let Ok(value) = compute(call, (policy, wanted), Unshared, infallible(body)).await;
-        value
+        AsInfallible::new(compute(call, (policy, wanted), Unshared, AsFallible::new(body)))
     }
 
     /// As [`Fallible::compute_local`].
-    pub async fn compute_local<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> R
+    pub fn compute_local<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> impl Future<Output = R>
     where
         C: Cache + ?Sized,
         R: LocalValue,
         F: Future<Output = R>,
     {
         let wanted = Wanted::local::<R>(&policy);
-        let Ok(value) = compute(call, (policy, wanted), Unshared, infallible(body)).await;
-        value
+        AsInfallible::new(compute(call, (policy, wanted), Unshared, AsFallible::new(body)))
     }
 
     /// As [`Fallible::compute_background`].
@@ -290,7 +289,7 @@ impl<R> Plain<R> {
         F: Future<Output = R> + Send + 'static,
     {
         let wanted = Wanted::shared::<R>(&policy);
-        let start = move || infallible(start());
+        let start = move || AsFallible::new(start());
         let Ok(value) = compute_background(call, (policy, wanted), Unshared, start).await;
         value
     }
@@ -308,7 +307,7 @@ impl<R> Plain<R> {
         F: Future<Output = R> + Send + 'static,
     {
         let wanted = Wanted::local::<R>(&policy);
-        let start = move || infallible(start());
+        let start = move || AsFallible::new(start());
         let Ok(value) = compute_background(call, (policy, wanted), Unshared, start).await;
         value
     }
@@ -338,25 +337,26 @@ impl<R> Plain<R> {
     }
 }
 
-async fn infallible<R>(body: impl Future<Output = R>) -> Result<R, Infallible> {
-    Ok(body.await)
-}
-
-async fn compute<V, E, C: Cache + ?Sized>(
+/// Not an `async fn`, whose future would hold what it is given twice.
+fn compute<V, E, C: Cache + ?Sized>(
     call: Call<'_, C>,
     (policy, wanted): (Policy, Wanted),
     sharing: impl Sharing<E>,
     body: impl Future<Output = Result<V, E>>,
-) -> Result<V, E>
+) -> impl Future<Output = Result<V, E>>
 where
     V: LocalValue,
 {
     let wanted = wanted.by(call.function()).or_error(sharing.kept_transport());
-    let (at, missed, terms) = (call.at(), call.missed(), (&policy, wanted));
-    if call.is_refreshing() {
-        return read_through::refresh(at, missed, terms, sharing, move || body).await;
+    async move {
+        let (at, missed, terms) = (call.at(), call.missed(), (&policy, wanted));
+        // Pinned here: all who pass it on hold a pointer.
+        let body = pin!(body);
+        if call.is_refreshing() {
+            return Box::pin(read_through::refresh(at, missed, terms, sharing, move || body)).await;
+        }
+        read_through::get_or_compute(at, missed, terms, sharing, move || body).await
     }
-    read_through::get_or_compute(at, missed, terms, sharing, move || body).await
 }
 
 async fn compute_background<V, E, C, F>(

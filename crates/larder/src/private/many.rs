@@ -1,10 +1,11 @@
 //! Functions of a list, whose values are cached one by one: what `#[cached_many]` calls.
 
-use std::{any::type_name, convert::Infallible, future::Future, hash::Hash, marker::PhantomData};
+use std::{any::type_name, future::Future, hash::Hash, marker::PhantomData};
 
 use super::{
     comparison::Returned,
     how::How,
+    infallible::AsFallible,
     list_output::{Join, ListOutput, Split},
     option_checks::MayFail,
     output_kind::{Fallible, Plain},
@@ -259,7 +260,7 @@ where
         F: Future<Output = R>,
     {
         let wanted = Wanted::shared::<V>(&policy);
-        let body = |missing| infallible(body(missing));
+        let body = |missing| AsFallible::new(body(missing));
         let Ok(output) = compute(self.shape, many, (&policy, wanted), body).await;
         output
     }
@@ -277,14 +278,10 @@ where
         F: Future<Output = R>,
     {
         let wanted = Wanted::local::<V>(&policy);
-        let body = |missing| infallible(body(missing));
+        let body = |missing| AsFallible::new(body(missing));
         let Ok(output) = compute(self.shape, many, (&policy, wanted), body).await;
         output
     }
-}
-
-async fn infallible<R>(body: impl Future<Output = R>) -> Result<R, Infallible> {
-    Ok(body.await)
 }
 
 async fn compute<T, I, V, E, C, F>(

@@ -9,7 +9,7 @@ use super::{
     computation::Computation,
     deadline::Fallback,
     lookup::{Missed, find_kept},
-    request::{Request, Wanted},
+    request::{AnyKey, Request, Wanted},
     single::get_or_compute,
 };
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
 ///
 /// Outside of a tokio runtime there is nowhere to go on: the caller computes.
 pub(crate) async fn get_or_compute_background<V, E, C, S, F, Fut>(
-    (cache, key): (&C, &str),
+    (cache, key): (&C, impl AnyKey),
     missed: Missed,
     terms: (&Policy, Wanted),
     sharing: S,
@@ -46,7 +46,7 @@ where
     let Ok(runtime) = Handle::try_current() else {
         return get_or_compute((cache, key), missed, terms, sharing, start).await;
     };
-    if let Some(error) = find_kept(cache, (key, &missed), sharing) {
+    if let Some(error) = find_kept(cache, (key.as_ref(), &missed), sharing) {
         return Err(error);
     }
     let Some(request) = Request::open((cache, key), &missed, terms, sharing) else {

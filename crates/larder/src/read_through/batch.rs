@@ -13,7 +13,7 @@ use std::{
 
 use self::apart::compute_apart;
 use super::{
-    computation,
+    computation::{self, Ended},
     lookup::{find, read, serve},
     request::{Refreshed, Request, Step, Wanted, refuses},
     steps::Progress,
@@ -303,7 +303,8 @@ where
         (frame, took): (&Frame, Duration),
     ) {
         let core = self.cache.core();
-        let unshared = frame.decisions().unshared;
+        let ended = Ended { frame, decisions: frame.decisions(), replaces: self.replaces, took };
+        let unshared = ended.decisions.unshared;
         let (mut wanted, mut completing) = (Vec::new(), Vec::new());
         for (Item { item, request, progress }, leader) in computed {
             core.pauses().clear(request.hash);
@@ -318,8 +319,7 @@ where
                 continue;
             };
             if key::check(&request.key).is_ok() {
-                let Some((entry, is_wanted)) =
-                    panic_guard::contain(|| request.entry_of(&value, frame, (self.replaces, took)))
+                let Some((entry, is_wanted)) = panic_guard::contain(|| request.entry_of(&value, &ended))
                 else {
                     leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
                     self.values.insert(item, value);

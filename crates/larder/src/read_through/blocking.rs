@@ -4,7 +4,7 @@ use super::{
     computation::Computation,
     deadline::Fallback,
     lookup::{Missed, find_kept},
-    request::{Request, Wanted},
+    request::{AnyKey, Request, Wanted},
 };
 use crate::{
     block_on::block_on,
@@ -18,7 +18,7 @@ use crate::{
 /// As [`get_or_compute`](super::get_or_compute). The computation runs on the calling thread, from its beginning to its
 /// end.
 pub(crate) fn get_or_compute_blocking<V, E, C, S>(
-    at: (&C, &str),
+    at: (&C, impl AnyKey),
     missed: Missed,
     terms: (&Policy, Wanted),
     sharing: S,
@@ -29,7 +29,7 @@ where
     C: Cache + ?Sized,
     S: Sharing<E>,
 {
-    if let Some(error) = find_kept(at.0, (at.1, &missed), sharing) {
+    if let Some(error) = find_kept(at.0, (at.1.as_ref(), &missed), sharing) {
         return Err(error);
     }
     let Some(request) = Request::open(at, &missed, terms, sharing) else {
@@ -60,7 +60,7 @@ where
 
 /// As [`refresh`](super::refresh).
 pub(crate) fn refresh_blocking<V, E, C>(
-    at: (&C, &str),
+    at: (&C, impl AnyKey),
     missed: &Missed,
     terms: (&Policy, Wanted),
     sharing: impl Sharing<E>,

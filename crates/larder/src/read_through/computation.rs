@@ -11,7 +11,7 @@ use crate::{
     adaptive::Computed,
     block_on::block_on,
     cache::Cache,
-    dependencies::{self, Frame, PassOn},
+    dependencies::{self, Decisions, Frame, PassOn},
     entry::Entry,
     error_sharing::Sharing,
     mutant::{self, Rule},
@@ -37,6 +37,29 @@ pub(super) struct Computation {
     /// Whether the value replaces what is there: then all that was computed from that is invalidated too.
     pub(super) replaces: bool,
     pub(super) span: Traced,
+}
+
+/// A computation that has ended.
+pub(super) struct Ended<'f> {
+    pub(super) frame: &'f Frame,
+    /// As they stand at the end.
+    pub(super) decisions: Decisions,
+    /// See [`Computation::replaces`].
+    pub(super) replaces: bool,
+    pub(super) took: Duration,
+}
+
+/// What a computation made.
+struct Made {
+    entry: Entry,
+    /// Whether it is to be stored.
+    wanted: bool,
+    /// The lead of those who wait for it, if any.
+    leader: Option<Leader>,
+    /// Whether they are given it.
+    shared: bool,
+    /// The turn that it waited for, if any: who is next looks for what is stored.
+    turn: Option<Turn>,
 }
 
 impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
@@ -87,8 +110,12 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         }
     }
 
-    /// Computes, stores, and tells all who wait.
-    pub(super) async fn compute<V, E, F, Fut>(&self, computation: Computation, compute: F) -> Result<V, E>
+    /// Computes, stores, and tells all who wait. Not an `async fn`, whose future would hold what it is given twice.
+    pub(super) fn compute<V, E, F, Fut>(
+        &self,
+        computation: Computation,
+        compute: F,
+    ) -> impl Future<Output = Result<V, E>>
     where
         V: LocalValue,
         S: Sharing<E>,
@@ -96,12 +123,22 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         Fut: Future<Output = Result<V, E>>,
     {
         let began = Instant::now();
-        let computed = {
-            let _passed_on = self.note_run(&computation.frame);
-            let run = computation.frame.run(async { compute().await });
-            computation.span.clone().wrap(run).await
-        };
-        self.finish(computation, computed, began.elapsed()).await
+        async move {
+            let computed = {
+                let _passed_on = self.note_run(&computation.frame);
+                let run = computation.frame.run(async { compute().await });
+                computation.span.clone().wrap(run).await
+            };
+            let (result, made) = self.finish(computation, computed, began.elapsed());
+            if let Some(made) = made {
+                let stored = self.stores(&made);
+                if stored {
+                    write(self.cache, std::slice::from_ref(&made.entry)).await;
+                }
+                self.give_to_waiters(made, stored);
+            }
+            result
+        }
     }
 
     /// The same on this thread. No future is on its stack while the computation runs, which may be a recursive function.
@@ -121,22 +158,32 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             computation.span.enter(|| computation.frame.enter(compute))
         };
         let took = began.elapsed();
-        let span = self.span.clone();
-        block_on(Box::pin(span.wrap(self.finish(computation, computed, took))))
+        self.span.enter(|| {
+            let (result, made) = self.finish(computation, computed, took);
+            if let Some(made) = made {
+                let stored = self.stores(&made);
+                if stored {
+                    block_on(Box::pin(write(self.cache, std::slice::from_ref(&made.entry))));
+                }
+                self.give_to_waiters(made, stored);
+            }
+            result
+        })
     }
 
-    /// Stores the outcome of a computation that `took` so long, and tells all who wait.
-    async fn finish<V, E>(
+    /// Ends a computation that `took` so long: what its caller is given, and what is to be stored. Tells all who wait,
+    /// if nothing is.
+    fn finish<V, E>(
         &self,
         computation: Computation,
         computed: Result<V, E>,
         took: Duration,
-    ) -> Result<V, E>
+    ) -> (Result<V, E>, Option<Made>)
     where
         V: LocalValue,
         S: Sharing<E>,
     {
-        let Computation { frame, leader, stale, turn: _turn, replaces, span } = computation;
+        let Computation { frame, leader, stale, turn, replaces, span } = computation;
         span.record("outcome", if computed.is_ok() { "success" } else { "failure" });
         // Closed as soon as those who waited have linked theirs to it.
         drop(span);
@@ -145,31 +192,29 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         if computed.is_err() {
             self.count(|counters| &counters.failures);
         }
-        let shared = !frame.decisions().unshared;
+        let ended = Ended { frame: &frame, decisions: frame.decisions(), replaces, took };
+        let shared = !ended.decisions.unshared;
         match computed {
             Ok(value) => {
                 self.span.record("outcome", "computed");
                 self.observer.computed(None);
                 core.pauses().clear(self.hash);
                 // What cannot be cloned is this caller's alone.
-                let Some(entry) = panic_guard::contain(|| self.entry_of(&value, &frame, (replaces, took)))
-                else {
+                let Some((entry, wanted)) = panic_guard::contain(|| self.entry_of(&value, &ended)) else {
                     self.observer.not_stored(NotStored::NotCloned);
                     leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
-                    return Ok(value);
+                    return (Ok(value), None);
                 };
-                self.store(entry, leader, shared).await;
-                Ok(value)
+                (Ok(value), Some(Made { entry, wanted, leader, shared, turn }))
             }
             Err(error) => {
                 self.observer.computed(None);
-                let kept = panic_guard::contain(|| self.entry_of_error(&error, &frame, (replaces, took)));
-                if let Some(entry) = kept.flatten() {
+                let kept = panic_guard::contain(|| self.entry_of_error(&error, &ended));
+                if let Some((entry, wanted)) = kept.flatten() {
                     // It is an answer of the source's: no old value takes its place.
                     self.span.record("outcome", "failed");
                     core.pauses().clear(self.hash);
-                    self.store(entry, leader, shared).await;
-                    return Err(error);
+                    return (Err(error), Some(Made { entry, wanted, leader, shared, turn }));
                 }
                 // First: those who come when it has ended are not to ask again.
                 self.note_failure(stale.as_ref());
@@ -186,22 +231,26 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 if served.is_none() {
                     self.span.record("outcome", "failed");
                 }
-                served.ok_or(error)
+                (served.ok_or(error), None)
             }
         }
     }
 
-    /// Stores an entry if it is wanted, and gives it to all who wait if it is `shared` with them.
-    async fn store(&self, (entry, wanted): (Entry, bool), leader: Option<Leader>, shared: bool) {
+    /// Whether what was made is to be stored: if it is wanted, and newer than what may be there.
+    fn stores(&self, made: &Made) -> bool {
         // What begins later is newer: the value of one that was superseded is not put in its place.
-        let superseded = leader.as_ref().is_some_and(Leader::is_superseded);
-        let stored = wanted && !superseded;
-        if stored {
-            self.observer.tell(|| entry.0.outcome(Source::Computed, None, self.core().now()));
-            write(self.cache, std::slice::from_ref(&entry)).await;
-        } else if wanted {
+        let superseded = made.leader.as_ref().is_some_and(Leader::is_superseded);
+        if made.wanted && superseded {
             self.observer.not_stored(NotStored::Superseded);
+        } else if made.wanted {
+            self.observer.tell(|| made.entry.0.outcome(Source::Computed, None, self.core().now()));
         }
+        made.wanted && !superseded
+    }
+
+    /// Ends a computation whose outcome was `stored`, or was not to be: gives it to all who wait, if it is shared with them.
+    fn give_to_waiters(&self, made: Made, stored: bool) {
+        let Made { entry, leader, shared, turn: _turn, .. } = made;
         // Other processes find it, unless it has to stay in this one.
         let found = stored && self.is_shared() && !entry.0.is_unshared();
         dependencies::record(self.core().epochs(), &entry.0);
@@ -223,23 +272,18 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 
     /// Makes an entry of a computed value, and tells whether it is to be stored: whether policy, computation and
     /// the one rule agree. One that `replaces` what is there also invalidates what was computed from that.
-    pub(super) fn entry_of<V: LocalValue>(
-        &self,
-        value: &V,
-        frame: &Frame,
-        (replaces, took): (bool, Duration),
-    ) -> (Entry, bool) {
+    pub(super) fn entry_of<V: LocalValue>(&self, value: &V, ended: &Ended<'_>) -> (Entry, bool) {
         let absent = || self.wanted.of.is_none(value);
         let chosen = || match self.policy.adaptive_to {
-            Some(_) if !absent() => self.adaptive_lifetime(value, took),
+            Some(_) if !absent() => self.adaptive_lifetime(value, ended.took),
             _ => self.policy.lifetime(absent()),
         };
-        let lifetime = frame.decisions().ttl.unwrap_or_else(chosen);
+        let lifetime = ended.decisions.ttl.unwrap_or_else(chosen);
         let value = || Box::new(value.clone()) as Box<AnyValue>;
-        let decided = frame.decisions().ttl.is_some() && self.policy.idle.is_some();
+        let decided = ended.decisions.ttl.is_some() && self.policy.idle.is_some();
         let unprolonged = decided.then(|| Policy { idle: None, ..self.policy.clone() });
         let policy = unprolonged.as_ref().unwrap_or(self.policy);
-        self.entry_with((value, self.wanted.of), (lifetime, policy), frame, (replaces, took))
+        self.entry_with((value, self.wanted.of), (lifetime, policy), ended)
     }
 
     /// How long a value is to live that took so long.
@@ -252,7 +296,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     }
 
     /// The same of an error, if it is one that is kept.
-    fn entry_of_error<E>(&self, error: &E, frame: &Frame, made: (bool, Duration)) -> Option<(Entry, bool)>
+    fn entry_of_error<E>(&self, error: &E, ended: &Ended<'_>) -> Option<(Entry, bool)>
     where
         S: Sharing<E>,
     {
@@ -264,18 +308,17 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let policy =
             Policy { jitter: self.policy.jitter, schema: self.policy.schema, ..Policy::ttl(lifetime) };
         let of = self.wanted.of.of_errors();
-        Some(self.entry_with((|| error, of), (lifetime, &policy), frame, made))
+        Some(self.entry_with((|| error, of), (lifetime, &policy), ended))
     }
 
     fn entry_with(
         &self,
         (value, of): (impl FnOnce() -> Box<AnyValue>, ValueType),
         (lifetime, policy): (Duration, &Policy),
-        frame: &Frame,
-        (replaces, took): (bool, Duration),
+        ended: &Ended<'_>,
     ) -> (Entry, bool) {
         let core = self.core();
-        let decisions = frame.decisions();
+        let Ended { frame, ref decisions, replaces, took } = *ended;
         let mut scopes = self.scopes.clone();
         scopes.extend(decisions.tags.iter().map(|tag| Scope::tag(tag).hash()));
         let mut cover = frame.cover(scopes, core.epochs());
@@ -327,7 +370,7 @@ pub(crate) async fn rewrite(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
         return;
     }
     // Values that cannot be shared were reported when they were stored first.
-    let _ = panic_guard::contain_future(cache.storage().write(entries)).await;
+    let _ = panic_guard::contain_future(cache.storage().keep(entries)).await;
 }
 
 /// Stores computed values.
@@ -337,7 +380,7 @@ pub(super) async fn write(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
     let (function, namespace) = core.statistics().names(first.0.group);
     let span = Traced::store(core.name(), function, namespace, entries.len());
     // What it was computed for is not lost if a `Serialize`, a weigher or a cache panics.
-    let write = panic_guard::contain_future(cache.storage().write(entries));
+    let write = panic_guard::contain_future(cache.storage().keep(entries));
     let Some(written) = span.clone().wrap(write).await else { return };
     span.record("outcome", if written.is_ok() { "stored" } else { "not shared" });
     if let Err(error) = written {

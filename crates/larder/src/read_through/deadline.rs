@@ -38,7 +38,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     {
         let deadline = self.policy.deadline.filter(|_| Handle::try_current().is_ok());
         let Some((deadline, error)) = deadline.zip(self.sharing.timed_out()) else { return call.await };
-        if let Ok(answer) = tokio::time::timeout(deadline, call).await {
+        // In a box: most calls have no deadline.
+        if let Ok(answer) = Box::pin(tokio::time::timeout(deadline, call)).await {
             return answer;
         }
         if let Some(value) = fallback.0.get().and_then(|entry| self.serve_if_usable(entry)) {

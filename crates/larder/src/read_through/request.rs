@@ -66,6 +66,11 @@ impl Wanted {
     }
 }
 
+/// A full key, borrowed or in the allocation that the entry under it will share.
+pub(crate) trait AnyKey: AsRef<str> + Into<Arc<str>> {}
+
+impl<K: AsRef<str> + Into<Arc<str>>> AnyKey for K {}
+
 /// Stands for a `V` among what is computed by threads.
 struct ByThread<V>(PhantomData<V>);
 
@@ -130,7 +135,7 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
     /// The prologue of a call for one key that a lookup `missed`. None if the key can be that of no entry, and where
     /// nothing is stored because of a transaction: its value is then computed without the cache.
     pub(super) fn open(
-        (cache, key): (&'a C, &str),
+        (cache, key): (&'a C, impl AnyKey),
         missed: &Missed,
         terms: (&'a Policy, Wanted),
         sharing: S,
@@ -140,14 +145,14 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
             missed.observer.computed(Some(NotStored::InTransaction));
             return None;
         }
-        if refuses(cache.core(), key, wanted.of.group) {
+        if refuses(cache.core(), key.as_ref(), wanted.of.group) {
             missed.observer.computed(Some(NotStored::KeyRefused));
             return None;
         }
         let watch = Watch::new(policy.takeover_after);
         let core = cache.core();
         let (function, namespace) = core.statistics().names(wanted.of.group);
-        let span = Traced::get(core.name(), function, namespace, key);
+        let span = Traced::get(core.name(), function, namespace, key.as_ref());
         let request = Self::new(cache, (policy, wanted), (key, missed.hash), (sharing, missed.stores), watch);
         Some(Self { span, observer: missed.observer.clone(), ..request })
     }

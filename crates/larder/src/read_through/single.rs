@@ -1,12 +1,12 @@
 //! One key: its steps one after the other, and its computation in its caller.
 
-use std::future::Future;
+use std::{future::Future, pin::pin};
 
 use super::{
     computation::{Computation, rewrite},
     deadline::Fallback,
     lookup::{Missed, find_kept, read_one},
-    request::{Refreshed, Request, Step, Wanted},
+    request::{AnyKey, Refreshed, Request, Step, Wanted},
     steps::Progress,
 };
 use crate::{
@@ -63,13 +63,16 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                     }
                     Step::Done(Ok(self.give(&entry, freshness, tier)))
                 }
-                Step::Wait(waiter) => self.wait(waiter, self.patience(), &progress).await,
-                Step::Turn => self.turn(&mut progress).await,
+                // What most calls never come to is in a box: each call would have to have room for it.
+                Step::Wait(waiter) => Box::pin(self.wait(waiter, self.patience(), &progress)).await,
+                Step::Turn => Box::pin(self.turn(&mut progress)).await,
                 Step::Read(leader, refreshed) => {
                     let found = read_one::<V>(self.cache, self.at(), self.wanted.of).await;
                     self.after_read(leader, refreshed, found, &mut progress)
                 }
-                Step::Lease(leader, refreshed) => self.lease(leader, refreshed, &mut progress).await,
+                Step::Lease(leader, refreshed) => {
+                    Box::pin(self.lease(leader, refreshed, &mut progress)).await
+                }
                 Step::Compute(leader, refreshed) => {
                     fallback.note(refreshed.as_ref().map(|(entry, _)| entry));
                     // Later than singleflight's own, which may have waited for other processes: what was changed
@@ -93,7 +96,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 /// The value under a full key that a lookup `missed`: from a computation under way, from other processes, or
 /// computed by `compute`.
 pub(crate) async fn get_or_compute<V, E, C, S, F, Fut>(
-    (cache, key): (&C, &str),
+    (cache, key): (&C, impl AnyKey),
     missed: Missed,
     terms: (&Policy, Wanted),
     sharing: S,
@@ -106,14 +109,15 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<V, E>>,
 {
-    if let Some(error) = find_kept(cache, (key, &missed), sharing) {
+    if let Some(error) = find_kept(cache, (key.as_ref(), &missed), sharing) {
         return Err(error);
     }
     let Some(request) = Request::open((cache, key), &missed, terms, sharing) else {
-        return dependencies::bypass(async { compute().await }).await;
+        return Box::pin(dependencies::bypass(async { compute().await })).await;
     };
     let (nested_in, fallback) = (dependencies::current_in_flight(), Fallback::default());
-    let whole = async {
+    // Pinned where it is: what it is wrapped in would be as large once more, each time.
+    let whole = pin!(async {
         let plan = request.plan(missed.entry, &fallback);
         let mut planned = match plan.await {
             Ok(planned) => planned,
@@ -121,14 +125,14 @@ where
         };
         let stale = planned.take_stale();
         request.compute(request.begin(planned, stale, nested_in), compute).await
-    };
+    });
     let whole = request.span.clone().wrap(request.watch.run(whole));
     request.by_deadline(whole, &fallback).await
 }
 
 /// Computes now, whatever the cache has, and replaces that. No other caller joins.
 pub(crate) async fn refresh<V, E, C, S, F, Fut>(
-    (cache, key): (&C, &str),
+    (cache, key): (&C, impl AnyKey),
     missed: Missed,
     terms: (&Policy, Wanted),
     sharing: S,
@@ -142,7 +146,7 @@ where
     Fut: Future<Output = Result<V, E>>,
 {
     let Some(request) = Request::open((cache, key), &missed, terms, sharing) else {
-        return dependencies::bypass(async { compute().await }).await;
+        return Box::pin(dependencies::bypass(async { compute().await })).await;
     };
     let frame = Frame::new(dependencies::current_in_flight(), cache.core().begin(), terms.0.detached);
     let span = request.computing();

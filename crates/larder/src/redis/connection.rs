@@ -122,6 +122,14 @@ impl Connections {
         }
     }
 
+    /// Whether there is a server that may be tried, as far as is known.
+    pub(crate) fn is_within_reach(&self) -> bool {
+        match &self.0 {
+            Routes::Single(link) => link.is_within_reach(),
+            Routes::Cluster(cluster) => cluster.is_within_reach(),
+        }
+    }
+
     /// How the links are: one, or one for each master of a cluster that is known.
     pub(crate) fn states(&self) -> Vec<LinkState> {
         match &self.0 {

@@ -66,16 +66,21 @@ pub(super) struct Prepared {
 
 impl Prepared {
     fn by_hash(&self) -> Command {
-        self.complete(Command::new("EVALSHA").arg(self.script.hash()))
+        self.command("EVALSHA", self.script.hash())
     }
 
     fn by_source(&self) -> Command {
-        self.complete(Command::new("EVAL").arg(self.script.source))
+        self.command("EVAL", self.script.source)
     }
 
-    fn complete(&self, command: Command) -> Command {
-        let command = command.arg(1 + self.more_keys.len()).key(&self.key);
-        let command = self.more_keys.iter().fold(command, Command::key);
+    fn command(&self, name: &str, script: &str) -> Command {
+        /// Of how many keys there are, as text.
+        const COUNT: usize = 4;
+        let keys = || std::iter::once(&self.key).chain(&self.more_keys);
+        let words = 2 + keys().count() + self.arguments.len();
+        let bytes = keys().map(String::len).chain(self.arguments.iter().map(Vec::len)).sum::<usize>();
+        let command = Command::with_room(name, (words, script.len() + COUNT + bytes));
+        let command = keys().fold(command.arg(script).arg(keys().count()), Command::key);
         self.arguments.iter().fold(command, |command, argument| command.arg(&argument[..]))
     }
 }

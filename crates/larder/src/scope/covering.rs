@@ -10,22 +10,29 @@ use super::{
 /// The scopes that cover an entry because of its own key and tags: the key, each of its `:`-prefixes, the
 /// tags.
 pub(crate) fn covering(key: &str, tags: &[String]) -> ScopeSet {
-    let mut scopes: ScopeSet = std::iter::once(ScopeHash::key(key)).chain(prefixes(key)).collect();
+    /// Above it, what was hashed for one prefix is not hashed again for the next one.
+    const LONG: usize = 1 << 10;
+    let mut scopes = ScopeSet::default();
+    scopes.extend([ScopeHash::key(key)]);
+    match key.len() > LONG {
+        true => scopes.extend(prefixes_of_long(key)),
+        false => scopes.extend(colons(key).map(|colon| ScopeHash::prefix(&key[..=colon]))),
+    }
     scopes.extend(tags.iter().map(|tag| ScopeHash::tag(tag)));
     scopes
 }
 
-/// The `:`-prefixes of a key: one more than can cover an entry is enough to know that they are too many.
-fn prefixes(key: &str) -> impl Iterator<Item = ScopeHash> {
-    /// Above it, what was hashed for one prefix is not hashed again for the next one.
-    const LONG: usize = 1 << 10;
-    let mut hasher = (key.len() > LONG).then(|| (0, Xxh3::with_seed(b'p'.into())));
-    key.match_indices(':').take(MOST + 1).map(move |(colon, _)| match &mut hasher {
-        None => ScopeHash::prefix(&key[..=colon]),
-        Some((hashed, hasher)) => {
-            hasher.update(&key.as_bytes()[*hashed..=colon]);
-            *hashed = colon + 1;
-            ScopeHash(hasher.digest() | ScopeHash::WIDE)
-        }
+/// Where a key's prefixes end: one more than can cover an entry is enough to know that they are too many.
+fn colons(key: &str) -> impl Iterator<Item = usize> {
+    key.bytes().enumerate().filter(|(_, byte)| *byte == b':').map(|(colon, _)| colon).take(MOST + 1)
+}
+
+fn prefixes_of_long(key: &str) -> impl Iterator<Item = ScopeHash> {
+    let mut hasher = Xxh3::with_seed(b'p'.into());
+    let mut hashed = 0;
+    colons(key).map(move |colon| {
+        hasher.update(&key.as_bytes()[hashed..=colon]);
+        hashed = colon + 1;
+        ScopeHash(hasher.digest() | ScopeHash::WIDE)
     })
 }

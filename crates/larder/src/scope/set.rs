@@ -14,8 +14,15 @@ pub(crate) const FEW: usize = 16;
 
 /// The scopes that cover something; [`ScopeHash::ALL`] goes without saying. More than [`FEW`] are in order, and each
 /// is there once.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ScopeSet(SmallVec<[ScopeHash; 4]>);
+
+impl Clone for ScopeSet {
+    /// All at once: that of a `SmallVec` clones one after the other.
+    fn clone(&self) -> Self {
+        Self(SmallVec::from_slice(&self.0))
+    }
+}
 
 impl ScopeSet {
     /// Puts a set that may be large in order, after scopes were added at its end.

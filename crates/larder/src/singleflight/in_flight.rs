@@ -191,6 +191,13 @@ impl InFlightState {
         self.waiting.iter_mut().filter_map(Option::take).collect()
     }
 
+    /// What becomes of it without a leader, who was dropped, or panics.
+    pub(super) fn abandoned(&mut self) -> Phase {
+        self.panics += usize::from(std::thread::panicking());
+        // Twice is no accident: the others find out for themselves at once, not one after the other.
+        if self.panics < 2 { Phase::Vacant } else { Phase::Completed(Outcome::Unshared) }
+    }
+
     /// Ends the lead. All are to be woken: the first to run takes a vacant computation on, so that a
     /// waiter that is never polled again holds up no other.
     #[must_use]

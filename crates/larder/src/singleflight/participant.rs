@@ -32,27 +32,45 @@ pub(super) struct Participant {
     leadership: Option<Leadership>,
     /// Where this waiter's waker is kept, once it was polled.
     place: Option<usize>,
+    has_left: bool,
 }
 
 /// What a change of a computation lets go of. All of it is, or may be, foreign code, which runs when no lock is held.
 #[derive(Default)]
 struct Released {
     wakers: Vec<Waker>,
+    /// The waker of the one that leaves.
+    own: Option<Waker>,
     lease: Option<Lease>,
 }
 
 impl Participant {
     pub(super) fn new(shards: &Arc<Shards>, caller: Caller<'_>, in_flight: Arc<InFlight>) -> Self {
         let (shards, watch) = (shards.clone(), caller.watch.clone());
-        Self { shards, hash: caller.hash, in_flight, watch, leadership: None, place: None }
+        Self { shards, hash: caller.hash, in_flight, watch, leadership: None, place: None, has_left: false }
     }
 
-    /// Changes the computation under both locks, the table's first.
+    /// Leaves the computation. A leader ends its lead: with the outcome that all who wait are told, or without one.
     #[must_use]
-    fn change(&self, change: impl FnOnce(&mut InFlightState) -> Released) -> Released {
+    fn leave(&mut self, mut outcome: Option<Outcome>) -> Released {
+        self.has_left = true;
+        // Both locks, the table's first. The outcome of one that does not lead is dropped after them.
         let mut shard = lock(self.shards.of(self.hash));
         let mut state = lock(&self.in_flight.state);
-        let released = change(&mut state);
+        state.participants -= 1;
+        let mut released = Released::default();
+        if let Some(place) = self.place {
+            released.own = state.waiting[place].take();
+            state.free.push(place);
+        }
+        if self.is_leader(&state) {
+            let phase = match outcome.take() {
+                Some(outcome) => Phase::Completed(outcome),
+                None => state.abandoned(),
+            };
+            released.wakers = state.end(phase);
+            released.lease = state.lease.take();
+        }
         if state.participants == 0 || matches!(state.phase, Phase::Completed(_)) {
             shard.remove(&self.in_flight);
         }
@@ -80,23 +98,11 @@ impl Participant {
 
 impl Drop for Participant {
     fn drop(&mut self) {
-        let mut own = None;
-        let released = self.change(|state| {
-            state.participants -= 1;
-            if let Some(place) = self.place {
-                own = state.waiting[place].take();
-                state.free.push(place);
-            }
-            if !self.is_leader(state) {
-                return Released::default();
-            }
-            state.panics += usize::from(std::thread::panicking());
-            // Twice is no accident: the others find out for themselves at once, not one after the other.
-            let phase = if state.panics < 2 { Phase::Vacant } else { Phase::Completed(Outcome::Unshared) };
-            Released { wakers: state.end(phase), lease: state.lease.take() }
-        });
-        panic_guard::wake_all(released.wakers);
-        let _ = panic_guard::contain(|| drop((released.lease, own)));
+        if !self.has_left {
+            let Released { wakers, own, lease } = self.leave(None);
+            panic_guard::wake_all(wakers);
+            let _ = panic_guard::contain(|| drop((lease, own)));
+        }
     }
 }
 
@@ -117,22 +123,14 @@ impl Leader {
 
     /// Tells all who wait how it ended; none of them if this leader was superseded. Where the value was `stored`,
     /// other processes find it.
-    pub(crate) fn complete(self, outcome: Outcome, stored: bool) {
-        let participant = &self.0;
-        let mut outcome = Some(outcome);
-        let mut released =
-            participant.change(|state| match outcome.take_if(|_| participant.is_leader(state)) {
-                Some(outcome) => {
-                    Released { wakers: state.end(Phase::Completed(outcome)), lease: state.lease.take() }
-                }
-                None => Released::default(),
-            });
-        panic_guard::wake_all(released.wakers);
+    pub(crate) fn complete(mut self, outcome: Outcome, stored: bool) {
+        let Released { wakers, own, mut lease } = self.0.leave(Some(outcome));
+        panic_guard::wake_all(wakers);
         let _ = panic_guard::contain(|| {
-            if let Some(lease) = released.lease.as_mut().filter(|_| stored) {
+            if let Some(lease) = lease.as_mut().filter(|_| stored) {
                 lease.fill();
             }
-            drop(released.lease);
+            drop((lease, own));
         });
     }
 

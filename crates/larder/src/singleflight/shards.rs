@@ -1,9 +1,6 @@
 //! The table of computations under way.
 
-use std::{
-    collections::{HashMap, hash_map::Entry as MapEntry},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
@@ -53,15 +50,21 @@ impl Shards {
 impl Shard {
     /// Takes a computation out of the table, if it is still there: a later one of its key and type stays.
     pub(super) fn remove(&mut self, in_flight: &Arc<InFlight>) {
-        let MapEntry::Occupied(mut place) = self.under_way.entry(in_flight.work.clone()) else { return };
-        let under_way = place.get_mut();
-        if under_way.outdated.as_ref().is_some_and(|behind| Arc::ptr_eq(behind, in_flight)) {
-            under_way.outdated = None;
-        } else if Arc::ptr_eq(&under_way.current, in_flight) {
-            match under_way.outdated.take() {
-                Some(behind) => under_way.current = behind,
-                None => drop(place.remove()),
-            }
+        let Some(under_way) = self.under_way.remove(&in_flight.work) else { return };
+        if let Some(rest) = under_way.without(in_flight) {
+            self.under_way.insert(in_flight.work.clone(), rest);
+        }
+    }
+}
+
+impl UnderWay {
+    /// What is left without this one.
+    fn without(self, in_flight: &Arc<InFlight>) -> Option<Self> {
+        let Self { current, outdated } = self;
+        match outdated {
+            Some(outdated) if Arc::ptr_eq(&outdated, in_flight) => Some(Self { current, outdated: None }),
+            outdated if !Arc::ptr_eq(&current, in_flight) => Some(Self { current, outdated }),
+            outdated => outdated.map(|current| Self { current, outdated: None }),
         }
     }
 }

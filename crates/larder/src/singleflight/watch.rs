@@ -30,8 +30,8 @@ const WOKEN: u64 = 3;
 pub(crate) struct Watch {
     /// One of the constants above, or a moment.
     state: AtomicU64,
-    /// What wakes its owner. Behind an `Arc`, because a waker's own `clone` is not to be called under a lock.
-    owner: Mutex<Option<Arc<Waker>>>,
+    /// What wakes its owner, until it is woken.
+    owner: Mutex<Option<Waker>>,
     /// In milliseconds.
     limit: u64,
 }
@@ -71,9 +71,10 @@ impl Watch {
 
     fn begin_poll(&self, owner: &Waker) {
         self.state.store(POLLED, Ordering::Release);
-        let known = lock(&self.owner).clone();
-        if !known.is_some_and(|known| known.will_wake(owner)) {
-            let owner = Some(Arc::new(owner.clone()));
+        let is_known = lock(&self.owner).as_ref().is_some_and(|known| known.will_wake(owner));
+        if !is_known {
+            // A waker's own `clone` and `drop` are not to be called under a lock.
+            let owner = Some(owner.clone());
             let before = std::mem::replace(&mut *lock(&self.owner), owner);
             drop(before);
         }
@@ -110,9 +111,10 @@ impl Wake for Watch {
     fn wake_by_ref(self: &Arc<Self>) {
         // First: the owner may poll it at once, on another thread.
         self.note_wake();
-        let owner = lock(&self.owner).clone();
+        // Whoever is woken twice polls once: the next poll puts it back.
+        let owner = lock(&self.owner).take();
         if let Some(owner) = owner {
-            owner.wake_by_ref();
+            owner.wake();
         }
     }
 }

@@ -69,9 +69,12 @@ pub(crate) async fn insert<V: LocalValue>(
     let (function, namespace) = core.statistics().names(group);
     let span = Traced::store(core.name(), function, namespace, entries.len());
     let storage = cache.storage();
-    let write = match memory {
-        Some(_) => storage.write_further(&entries),
-        None => storage.write(&entries),
+    let write = async {
+        match memory {
+            None => storage.write(&entries).await,
+            Some(_) if storage.writes_further() => storage.write_further(&entries).await,
+            Some(_) => Ok(()),
+        }
     };
     let written = span.clone().wrap(write).await;
     span.record("outcome", if written.is_ok() { "stored" } else { "not shared" });

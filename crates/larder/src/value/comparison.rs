@@ -31,13 +31,7 @@ pub(crate) struct Comparison<V> {
     clone: fn(&V) -> V,
     eq: Option<fn(&V, &V) -> bool>,
     text: Option<fn(&V) -> String>,
-    looks: Arc<Looks>,
-}
-
-impl<V> Clone for Comparison<V> {
-    fn clone(&self) -> Self {
-        Self { looks: self.looks.clone(), ..*self }
-    }
+    looks: Looks,
 }
 
 impl<V> fmt::Debug for Comparison<V> {
@@ -50,7 +44,7 @@ impl<V> fmt::Debug for Comparison<V> {
 impl<V: Clone + 'static> Comparison<V> {
     /// By nothing so far.
     pub(crate) fn new() -> Self {
-        Self { clone: V::clone, eq: None, text: None, looks: Arc::default() }
+        Self { clone: V::clone, eq: None, text: None, looks: Looks::default() }
     }
 
     /// By equality first.
@@ -148,22 +142,23 @@ fn known() -> &'static ArcSwap<Known> {
 
 impl<V: 'static> Comparison<V> {
     /// What is known of the type.
-    pub(crate) fn of_type() -> Option<Self> {
-        known().load().get(&TypeId::of::<V>())?.downcast_ref().cloned()
+    pub(crate) fn of_type() -> Option<Arc<Self>> {
+        known().load().get(&TypeId::of::<V>())?.clone().downcast().ok()
     }
 
     /// Remembers it, unless as much is known already.
     pub(crate) fn remember(self) {
-        let more = |there: Self| {
+        let more = |there: Arc<Self>| {
             self.eq.is_some() && there.eq.is_none() || self.text.is_some() && there.text.is_none()
         };
         if !Self::of_type().is_none_or(more) {
             return;
         }
         // A copy for each type of a program, once: what is looked up for each value takes no lock for it.
+        let this = Arc::new(self);
         known().rcu(|known| {
             let mut known = Known::clone(known);
-            known.insert(TypeId::of::<V>(), Arc::new(self.clone()));
+            known.insert(TypeId::of::<V>(), this.clone());
             Arc::new(known)
         });
     }

@@ -31,7 +31,7 @@ impl Wire {
             let original = self.walk_original(value, comparison.is_none())?;
             let payload =
                 self.payload(value, 0).map_err(|reason| original.explained(self.codec(), reason))?;
-            self.read_back(value, &payload, &original, None, comparison.as_ref())?;
+            self.read_back(value, &payload, &original, None, comparison.as_deref())?;
             Ok(payload)
         };
         // Traits of the user's type run in here.

@@ -64,7 +64,7 @@ fn encode<V: Value>(
     schema: Option<u32>,
 ) -> Result<Vec<u8>, Unencodable> {
     let value = value.downcast_ref::<V>().expect("an entry has the transport of its value's type");
-    wire.encode_compared(value, envelope, schema, Comparison::of_type().as_ref())
+    wire.encode_compared(value, envelope, schema, Comparison::of_type().as_deref())
 }
 
 fn decode<V: Value>(

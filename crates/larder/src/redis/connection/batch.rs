@@ -29,9 +29,14 @@ pub(super) trait Exchange: Sync {
 pub(super) async fn send(commands: Vec<Command>, to: &impl Exchange) -> Vec<Reply> {
     let count = commands.len();
     let failure = OnceLock::new();
-    let pipelines = Pipelines { commands: commands.into_iter(), next: None };
+    let mut pipelines = Pipelines { commands: commands.into_iter(), next: None };
+    let Some(first) = pipelines.next() else { return Vec::new() };
+    if pipelines.is_empty() {
+        return attempt(to, &failure, first).await;
+    }
     let mut exchanges =
-        stream::iter(pipelines.map(|pipeline| attempt(to, &failure, pipeline))).buffered(AT_ONCE);
+        stream::iter(std::iter::once(first).chain(pipelines).map(|pipeline| attempt(to, &failure, pipeline)))
+            .buffered(AT_ONCE);
     let mut replies = Vec::with_capacity(count);
     while let Some(part) = exchanges.next().await {
         replies.extend(part);
@@ -56,6 +61,12 @@ struct Pipelines {
     commands: std::vec::IntoIter<Command>,
     /// The one that did not fit into the pipeline before.
     next: Option<Command>,
+}
+
+impl Pipelines {
+    fn is_empty(&self) -> bool {
+        self.next.is_none() && self.commands.len() == 0
+    }
 }
 
 impl Iterator for Pipelines {

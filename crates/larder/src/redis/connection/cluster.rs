@@ -325,6 +325,11 @@ impl Cluster {
         let map = self.map.load();
         map.iter().flat_map(|map| &map.masters).map(|(_, link)| link.state()).collect()
     }
+
+    pub(super) fn is_within_reach(&self) -> bool {
+        let map = self.map.load();
+        map.iter().flat_map(|map| &map.masters).any(|(_, link)| link.is_within_reach())
+    }
 }
 
 /// Where an error of a node sends a command, and whether for this time only.

@@ -20,17 +20,19 @@ pub(crate) struct Command {
 
 impl Command {
     pub(crate) fn new(name: &str) -> Self {
-        let mut words = Cmd::new();
+        Self::with_room(name, (0, 0))
+    }
+
+    /// With room for so many words and bytes besides its name: then it need not grow.
+    pub(crate) fn with_room(name: &str, (words, bytes): (usize, usize)) -> Self {
+        let mut words = Cmd::with_capacity(1 + words, name.len() + bytes);
         words.arg(name);
         Self { words, key: None }
     }
 
     /// Reads a key.
     pub(crate) fn get(key: &str) -> Self {
-        const NAME: &str = "GET";
-        let mut words = Cmd::with_capacity(2, NAME.len() + key.len());
-        words.arg(NAME);
-        Self { words, key: None }.key(key)
+        Self::with_room("GET", (1, key.len())).key(key)
     }
 
     /// Appends a key. The first one decides where the command goes; without any, it goes to some node.

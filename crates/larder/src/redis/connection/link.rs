@@ -329,6 +329,10 @@ impl ServerLink {
         LinkState { server: self.name(), breaker: self.breaker.state(), connected: self.is_connected() }
     }
 
+    pub(super) fn is_within_reach(&self) -> bool {
+        self.breaker.state() != BreakerState::Open
+    }
+
     fn name(&self) -> String {
         match &self.destination {
             Destination::Fixed(address) => address.to_string(),
