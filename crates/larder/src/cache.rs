@@ -23,7 +23,7 @@ use crate::{
     error::Result,
     link::Link,
     lock::LockGuard,
-    memory::{MemoryCache, builder::MemoryCacheBuilder},
+    memory::{builder::MemoryCacheBuilder, tier::MemoryTier},
     policy::Policy,
     scope::{Scope, ScopeHash},
     spans::Traced,
@@ -140,12 +140,12 @@ pub trait Storage: Send + Sync {
     /// one too where it needs no encoding.
     async fn write(&self, entries: &[Entry]) -> Result<()>;
 
-    /// The memory that [`write`](Self::write) keeps entries in, if that is a [`MemoryCache`] with the same [`Core`].
+    /// The memory that [`write`](Self::write) keeps entries in, if that is a [`MemoryCache`](crate::MemoryCache) with the same [`Core`].
     ///
     /// An insert puts its values there in the very step that drops what was under their keys, so that no call in between
     /// finds neither, and [`write_further`](Self::write_further) does the rest. Where there is none, `write` does all of
     /// it, after that step.
-    fn memory(&self) -> Option<&MemoryCache> {
+    fn memory(&self) -> Option<&MemoryTier> {
         None
     }
 

@@ -172,6 +172,7 @@ pub use self::{
     memory::{
         MemoryCache,
         builder::{MemoryCacheBuilder, Store},
+        tier::MemoryTier,
     },
     namespace::{Namespace, Version},
     outcome::{NotStored, Outcome, Source, Tier},

@@ -4,6 +4,7 @@ pub(crate) mod builder;
 #[cfg(feature = "moka")]
 mod moka;
 mod store;
+pub(crate) mod tier;
 
 use std::{fmt, sync::Arc};
 
@@ -11,7 +12,7 @@ use async_trait::async_trait;
 
 use self::{
     builder::{MemoryCacheBuilder, Store},
-    store::EntryStore,
+    tier::MemoryTier,
 };
 use crate::{
     cache::{Cache, Invalidating, Invalidation, Kept, Storage},
@@ -21,7 +22,6 @@ use crate::{
     error::{Kind, Result},
     mutant::{self, Rule},
     scope::Scope,
-    table::{Dropped, Table},
 };
 
 /// A bounded cache in this process' memory. Values are kept as objects: a hit clones, and never decodes.
@@ -51,10 +51,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct MemoryCache {
-    core: Core,
-    /// Where the entries lie, if that is not the table of the core.
-    apart: Option<Arc<dyn EntryStore>>,
-    settings: Arc<MemoryCacheBuilder>,
+    tier: MemoryTier,
 }
 
 impl MemoryCacheBuilder {
@@ -75,26 +72,12 @@ impl MemoryCacheBuilder {
             Core::builder().scope_slots(self.scope_slots_or_default()).counters(self.entries_or_default()),
         )
         .front_cache_slots(self.front_cache_slots_or_default());
-        if self.store == Store::Table {
-            let core = builder.store(self.capacity, self.eviction, self.weigher.is_some()).build();
-            return Ok(MemoryCache { core, apart: None, settings: self });
-        }
-        let core = builder.build();
-        Ok(MemoryCache { apart: Some(self.empty_store(&core)), core, settings: self })
-    }
-
-    /// A store for a cache with this core, apart from that one's table.
-    #[cfg_attr(
-        not(feature = "moka"),
-        expect(unused_variables, reason = "a table is given the core with each call")
-    )]
-    fn empty_store(&self, core: &Core) -> Arc<dyn EntryStore> {
-        let weighs = self.weigher.is_some();
-        match self.store {
-            Store::Table => Arc::new(Table::new(self.capacity, self.eviction, weighs)),
+        let builder = match self.store {
+            Store::Table => builder.store(self.capacity, self.eviction, self.weigher.is_some()),
             #[cfg(feature = "moka")]
-            Store::Moka => Arc::new(moka::MokaStore::new(self.capacity, self.eviction, weighs, core.clone())),
-        }
+            Store::Moka => builder,
+        };
+        Ok(MemoryCache { tier: MemoryTier::new(builder.build(), self) })
     }
 }
 
@@ -111,64 +94,31 @@ impl MemoryCache {
         MemoryCacheBuilder::default()
     }
 
-    fn store(&self) -> &dyn EntryStore {
-        match &self.apart {
-            Some(store) => &**store,
-            None => self.core.store().expect("a core without a table has a store apart"),
-        }
+    /// The same cache with another, empty store.
+    pub(crate) fn apart(&self, settings: MemoryCacheBuilder) -> Option<Self> {
+        Some(Self { tier: self.tier.apart(settings)? })
     }
 
     pub(crate) fn keep(&self, entries: &[Entry]) {
-        for entry in entries {
-            let weight = self.weigh(entry);
-            self.settle(self.place(entry, weight), weight);
-        }
+        self.tier.keep(entries);
     }
 
-    /// What an entry weighs, if that is not one. A weigher is its author's code: it is called under no lock, and before
-    /// anything is stored.
-    pub(crate) fn weigh(&self, entry: &Entry) -> Option<u32> {
-        self.settings.weigher.as_ref().map(|weigher| weigher(&entry.0.key, entry))
-    }
-
-    /// Puts an entry in its place, and no more: [`settle`](Self::settle) does the rest, under no lock.
-    pub(crate) fn place(&self, entry: &Entry, weight: Option<u32>) -> Dropped {
-        self.store().place(entry, weight)
-    }
-
-    pub(crate) fn settle(&self, dropped: Dropped, weight: Option<u32>) {
-        self.store().settle(&self.core, dropped, weight);
-    }
-
-    /// Frees the memory of entries under keys that were just invalidated: what stays is never served. A value
-    /// that another thread stored since is lost, and computed again.
+    /// See [`MemoryTier::free`].
     pub(crate) fn free(&self, scopes: &[Scope]) {
-        for key in scopes.iter().filter_map(Scope::as_key) {
-            self.remove(self.core.lookup(key));
-        }
-    }
-
-    fn remove(&self, at: Lookup<'_>) {
-        self.store().remove(&self.core, at);
-    }
-
-    /// The same cache with another, empty store. A front cache, if there is one, is in front of both, and stays within
-    /// what both keep: a store tells of all that it drops.
-    pub(crate) fn apart(&self, settings: MemoryCacheBuilder) -> Option<Self> {
-        let store = (settings.capacity > 0).then(|| settings.empty_store(&self.core))?;
-        Some(Self { apart: Some(store), settings: Arc::new(settings), ..self.clone() })
+        self.tier.free(scopes);
     }
 
     /// Drops what is kept under the key of another entry.
     #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for a cache with two tiers"))]
     pub(crate) fn discard(&self, entry: &Entry) {
-        self.remove(Lookup { key: &entry.0.key, hash: entry.0.hash });
+        self.tier.remove(Lookup { key: &entry.0.key, hash: entry.0.hash });
     }
 
     /// An empty cache with the same settings, in an order of changes that other caches share.
     #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for a cache with two tiers"))]
     pub(crate) fn anew(&self, epochs: Arc<crate::epoch::Epochs>) -> Self {
-        self.settings
+        self.tier
+            .settings
             .clone()
             .build_with(|core| core.epochs(epochs))
             .expect("they were checked when it was built")
@@ -178,20 +128,20 @@ impl MemoryCache {
     /// replaced.
     #[must_use]
     pub fn entry_count(&self) -> u64 {
-        self.store().entry_count(&self.core)
+        self.tier.store().entry_count(&self.tier.core)
     }
 
     /// About the sum of the weights of what is kept; the number of entries if there is no weigher.
     #[must_use]
     pub fn weighted_size(&self) -> u64 {
-        self.store().weighted_size(&self.core)
+        self.tier.store().weighted_size(&self.tier.core)
     }
 }
 
 impl Cache for MemoryCache {
     #[inline]
     fn core(&self) -> &Core {
-        &self.core
+        &self.tier.core
     }
 
     fn storage(&self) -> &dyn Storage {
@@ -210,11 +160,11 @@ impl Cache for MemoryCache {
 #[async_trait]
 impl Storage for MemoryCache {
     fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
-        self.store().get(at)
+        self.tier.store().get(at)
     }
 
     fn visit(&self, show: &mut dyn FnMut(&Entry)) {
-        self.store().visit(show);
+        self.tier.store().visit(show);
     }
 
     async fn write(&self, entries: &[Entry]) -> Result<()> {
@@ -222,8 +172,8 @@ impl Storage for MemoryCache {
         Ok(())
     }
 
-    fn memory(&self) -> Option<&MemoryCache> {
-        Some(self)
+    fn memory(&self) -> Option<&MemoryTier> {
+        Some(&self.tier)
     }
 
     async fn write_further(&self, _entries: &[Entry]) -> Result<()> {
@@ -242,19 +192,19 @@ impl Storage for MemoryCache {
         if mutant::is(Rule::PrefixesNotApplied) && scopes.iter().any(|scope| scope.hash().is_wide()) {
             return Invalidating::done(Invalidation::Queued);
         }
-        self.core.invalidate(scopes);
+        self.tier.core.invalidate(scopes);
         self.free(scopes);
         Invalidating::done(Invalidation::Delivered(Epoch::ZERO))
     }
 
     fn mark_stale(&self, scopes: &[Scope]) -> Invalidating {
-        self.core.mark_stale(scopes);
+        self.tier.core.mark_stale(scopes);
         Invalidating::done(Invalidation::Delivered(Epoch::ZERO))
     }
 }
 
 impl fmt::Debug for MemoryCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryCache").field("store", &self.settings.store).finish_non_exhaustive()
+        f.debug_struct("MemoryCache").field("store", &self.tier.settings.store).finish_non_exhaustive()
     }
 }

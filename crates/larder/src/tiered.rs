@@ -18,7 +18,7 @@ use crate::{
     error::Result,
     link::Link,
     lock::LockGuard,
-    memory::{MemoryCache, builder::MemoryCacheBuilder},
+    memory::{MemoryCache, builder::MemoryCacheBuilder, tier::MemoryTier},
     redis::{RedisCache, RedisInfo},
     scope::{Scope, ScopeHash},
     value::ValueType,
@@ -179,8 +179,8 @@ impl Storage for TieredCache {
         self.redis.share_entries(entries).await
     }
 
-    fn memory(&self) -> Option<&MemoryCache> {
-        Some(&self.memory)
+    fn memory(&self) -> Option<&MemoryTier> {
+        self.memory.storage().memory()
     }
 
     async fn write_further(&self, entries: &[Entry]) -> Result<()> {

@@ -6,13 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{request::Request, single::Planned};
+use super::request::{Refreshed, Request};
 use crate::{
     adaptive::Computed,
     block_on::block_on,
     cache::Cache,
     dependencies::{self, Decisions, Frame, PassOn},
     entry::Entry,
+    epoch::ReadVersion,
     error_sharing::Sharing,
     mutant::{self, Rule},
     outcome::{NotStored, Source},
@@ -24,6 +25,25 @@ use crate::{
     turns::Turn,
     value::{AnyValue, LocalValue, ValueType},
 };
+
+/// What a request comes to that has no value yet: a computation, for the leader of those who wait or for this caller
+/// alone.
+pub(super) struct Planned {
+    pub(super) leader: Option<Leader>,
+    /// Where the computation begins.
+    pub(super) since: ReadVersion,
+    pub(super) refreshed: Refreshed,
+    /// What may be served if the computation fails, or is slow.
+    pub(super) stale: Option<Entry>,
+    pub(super) turn: Option<Turn>,
+}
+
+impl Planned {
+    /// What may be served if the computation fails: what it refreshes, if anything.
+    pub(super) fn take_stale(&mut self) -> Option<Entry> {
+        self.refreshed.take().map(|(entry, _)| entry).or(self.stale.take())
+    }
+}
 
 /// What a caller is about to compute.
 pub(super) struct Computation {

@@ -3,42 +3,20 @@
 use std::{future::Future, pin::pin};
 
 use super::{
-    computation::{Computation, rewrite},
+    computation::{Computation, Planned, rewrite},
     deadline::Fallback,
     lookup::{Missed, find_kept, read_one},
-    request::{AnyKey, Refreshed, Request, Step, Wanted},
+    request::{AnyKey, Request, Step, Wanted},
     steps::Progress,
 };
 use crate::{
     cache::Cache,
     dependencies::{self, Frame},
     entry::{Entry, Freshness},
-    epoch::ReadVersion,
     error_sharing::Sharing,
     policy::Policy,
-    singleflight::Leader,
-    turns::Turn,
     value::LocalValue,
 };
-
-/// What a request comes to that has no value yet: a computation, for the leader of those who wait or for this caller
-/// alone.
-pub(super) struct Planned {
-    pub(super) leader: Option<Leader>,
-    /// Where the computation begins.
-    pub(super) since: ReadVersion,
-    pub(super) refreshed: Refreshed,
-    /// What may be served if the computation fails, or is slow.
-    pub(super) stale: Option<Entry>,
-    pub(super) turn: Option<Turn>,
-}
-
-impl Planned {
-    /// What may be served if the computation fails: what it refreshes, if anything.
-    pub(super) fn take_stale(&mut self) -> Option<Entry> {
-        self.refreshed.take().map(|(entry, _)| entry).or(self.stale.take())
-    }
-}
 
 impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// Goes from step to step until there is something to compute; a result that comes first is the `Err`.

@@ -15,7 +15,7 @@ use crate::{
     epoch::ReadVersion,
     error::Result,
     key,
-    memory::MemoryCache,
+    memory::tier::MemoryTier,
     mutant::{self, Rule},
     policy::Policy,
     read_through::Wanted,
@@ -45,7 +45,7 @@ pub(crate) async fn insert<V: LocalValue>(
     let group = wanted.of.group;
     let core = cache.core();
     let keys: Vec<_> = values.iter().map(|(key, _)| ScopeHash::key(key)).collect();
-    let memory = cache.storage().memory().filter(|memory| memory.core().same_cache(core));
+    let memory = cache.storage().memory().filter(|memory| memory.is_of(core));
     let new = values.iter().map(|&(key, value)| {
         let at = (key.into(), core.lookup(key).hash);
         let lifetime = policy.lifetime(wanted.of.is_none(value));
@@ -101,7 +101,7 @@ struct New {
 /// kept.
 fn replace(
     core: &Core,
-    memory: Option<&MemoryCache>,
+    memory: Option<&MemoryTier>,
     keys: &[ScopeHash],
     (mut all, group): (SmallVec<[New; 1]>, Group),
 ) -> Vec<Entry> {
