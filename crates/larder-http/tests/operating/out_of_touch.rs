@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use larder::{CacheExt as _, MemoryCache, Policy, RedisCache, TieredCache};
+use larder::{CacheExt as _, MemoryCache, OutOfTouch, Policy, RedisCache, TieredCache};
 use larder_servers::{Data, RedisServer};
 use serde_json::{Value, json};
 
@@ -90,6 +90,35 @@ async fn an_outage_is_told_and_nothing_waits_for_it() {
         assert_eq!(health(server, 200).await["why"], Value::Null);
     }
     assert!(cache.flush(Duration::from_secs(60)).await);
+}
+
+/// A cache that serves nothing while it is out of touch says so of a key, and serves it again afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_cannot_be_vouched_for_is_explained() {
+    let redis = RedisServer::start();
+    let bypass = OutOfTouch::Bypass(Duration::from_millis(500));
+    let shared = RedisCache::builder().url(redis.url()).out_of_touch(bypass).connect().await.unwrap();
+    let cache = TieredCache::new(MemoryCache::new(1_000), shared);
+    cache.insert("user:1", &1, Policy::ttl(Duration::from_secs(600))).await.unwrap();
+    let server = Framework::Axum.administer(larder_http::admin(cache)).await;
+    let until = async |state: &str| {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            let explained = ask(&server, "/explain/user:1").await.1;
+            if explained["state"] == state {
+                return explained;
+            }
+            assert!(Instant::now() < end, "{explained}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert_eq!(until("valid").await["served"], true);
+    redis.pause();
+    let explained = until("out of touch").await;
+    assert_eq!(explained["served"], false);
+    assert!(explained["why"].as_str().unwrap().contains("/health"), "{explained}");
+    redis.resume();
+    assert_eq!(until("valid").await["served"], true);
 }
 
 #[tokio::test(flavor = "multi_thread")]
