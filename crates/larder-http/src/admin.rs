@@ -16,11 +16,12 @@ mod keys;
 mod percent;
 mod request;
 mod stats;
+mod units;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, header};
 use http_body::Body;
 use larder::{Cache, CacheExt as _};
 use serde_json::{Value, json};
@@ -100,11 +101,13 @@ impl Admin {
             Operation::Disable => {
                 request::no_arguments(&body.await?)?;
                 cache.disable();
+                tracing::warn!("the cache was disabled in this process by the admin routes");
                 Answer::ok(enabled(&**cache))
             }
             Operation::Enable => {
                 request::no_arguments(&body.await?)?;
                 cache.enable();
+                tracing::info!("the cache was enabled in this process by the admin routes");
                 Answer::ok(enabled(&**cache))
             }
         })
@@ -120,16 +123,3 @@ impl fmt::Debug for Admin {
 fn enabled(cache: &dyn Cache) -> Value {
     json!({ "enabled": cache.is_enabled() })
 }
-
-/// Milliseconds, as all durations are written that are exact to no more than these.
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A length of time that may be far below a millisecond.
-fn precise_millis(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
-}
-
-/// The status of a request that was carried out here, and of which other processes have not heard yet.
-const QUEUED: StatusCode = StatusCode::ACCEPTED;

@@ -111,6 +111,7 @@ async fn a_page_has_the_first_keys_after_one() {
                 break;
             }
             seen.extend(page.into_iter().map(|entry| entry.key));
+            assert!(seen.len() <= all.len(), "{seen:?}");
         }
         assert_eq!(seen, all);
         let keys = |page: Vec<_>| page.into_iter().map(|entry: larder::internal::MemoryEntry| entry.key);

@@ -9,7 +9,7 @@ use http::{HeaderValue, Method};
 
 use super::{
     Admin,
-    answer::Problem,
+    answer::{Answer, Problem},
     body::{Chunks, broken},
     request::Head,
 };
@@ -41,9 +41,7 @@ impl Admin {
             async move {
                 let answer = match head(&request) {
                     Some(head) => admin.answer(&head, read(payload)).await,
-                    None => {
-                        super::Answer::from(Problem::bad("the request cannot be understood")).into_response()
-                    }
+                    None => Answer::from(Problem::bad("the request cannot be understood")).into_response(),
                 };
                 respond(answer)
             }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::{
     answer::Problem,
     keys::{is_served, state},
-    millis,
-    request::unknown_parameter,
+    percent::unknown_parameter,
+    units::millis,
 };
 
 #[derive(Debug, PartialEq, Eq)]

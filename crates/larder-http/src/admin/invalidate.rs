@@ -1,11 +1,11 @@
 //! `POST /invalidate`: the scopes of `larder invalidate`.
 
+use http::StatusCode;
 use larder::{Cache, CacheExt as _, Epoch, Invalidation, Scope, Scopes};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    QUEUED,
     answer::{Answer, Problem},
     request::read_json,
 };
@@ -73,11 +73,13 @@ fn scope(text: &str, exact: bool) -> Result<Scope, Problem> {
 
 pub(super) async fn invalidate(cache: &dyn Cache, asked: Asked) -> Answer {
     let outcome = cache.invalidate(asked.scopes).await;
-    tracing::info!(what = ?asked.names, ?outcome, "invalidated by the admin routes");
+    // How many, and not what: keys may name people.
+    tracing::info!(scopes = asked.names.len(), ?outcome, "invalidated by the admin routes");
     let (status, outcome, epoch) = match outcome {
-        Invalidation::Delivered(Epoch::ZERO) => (http::StatusCode::OK, "delivered", None),
-        Invalidation::Delivered(epoch) => (http::StatusCode::OK, "delivered", Some(epoch.to_string())),
-        Invalidation::Queued => (QUEUED, "queued", None),
+        Invalidation::Delivered(Epoch::ZERO) => (StatusCode::OK, "delivered", None),
+        Invalidation::Delivered(epoch) => (StatusCode::OK, "delivered", Some(epoch.to_string())),
+        // Done here, and not yet known to other processes.
+        Invalidation::Queued => (StatusCode::ACCEPTED, "queued", None),
     };
     Answer::with(status, json!({ "invalidated": asked.names, "outcome": outcome, "epoch": epoch }))
 }

@@ -12,8 +12,8 @@ use tokio::runtime::Handle;
 
 use super::{
     answer::{Answer, Problem},
-    millis,
-    request::unknown_parameter,
+    percent::unknown_parameter,
+    units::millis,
 };
 
 /// The most keys of one answer.

@@ -32,6 +32,11 @@ pub(super) fn parameters(query: Option<&str>) -> Result<Vec<(String, String)>, P
     parts.map(pair).collect()
 }
 
+/// A parameter that is not known.
+pub(super) fn unknown_parameter(name: &str, known: &str) -> Problem {
+    Problem::bad(format!("{name:?} is no parameter of this route: there are {known}"))
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]

@@ -94,8 +94,3 @@ pub(super) fn no_arguments(body: &[u8]) -> Result<(), Problem> {
     }
     read_json(body).map(|Nothing {}| ())
 }
-
-/// A parameter that is not known.
-pub(super) fn unknown_parameter(name: &str, known: &str) -> Problem {
-    Problem::bad(format!("{name:?} is no parameter of this route: there are {known}"))
-}

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use larder::{Cache, CacheExt as _, CacheStats, FunctionStats, Histogram, Link};
 use serde_json::{Value, json};
 
-use super::{millis, precise_millis};
+use super::units::{millis, precise_millis};
 
 pub(super) fn stats(cache: &dyn Cache) -> Value {
     let (stats, kept) = (cache.stats(), cache.kept());
