@@ -18,9 +18,11 @@
 // - handlers and their bodies: `body`, `origin`
 // - how requests are answered: `engine`
 // - the frameworks: `tower`, `actix`; `reqwest`, over `tower`
-// - apart from all of these: `rate_limit`
+// - apart from all of these: `rate_limit`, `admin`
 #[cfg(feature = "actix")]
 mod actix;
+#[cfg(feature = "admin")]
+mod admin;
 mod body;
 mod cache_control;
 mod cache_groups;
@@ -64,6 +66,9 @@ mod vary;
 #[cfg(feature = "actix")]
 #[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
 pub use self::actix::{HttpCacheBody, HttpCacheMiddleware};
+#[cfg(feature = "admin")]
+#[cfg_attr(docsrs, doc(cfg(feature = "admin")))]
+pub use self::admin::{Admin, admin};
 #[cfg(all(feature = "limit", feature = "actix"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "limit", feature = "actix"))))]
 pub use self::rate_limit::RateLimitMiddleware;

@@ -180,6 +180,38 @@ async fn purge_is_off_and_asks_who_may() {
     }
 }
 
+/// All variants go, and what is refused reaches neither them nor the handler.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_drops_all_variants_and_no_handler_hears_of_it() {
+    for &framework in Framework::ALL {
+        let methods = Arc::new(Mutex::new(Vec::new()));
+        let seen = methods.clone();
+        let respond = handler(move |request| {
+            seen.lock().unwrap().push(request.method);
+            let headers = [("cache-control", "max-age=60"), ("vary", "accept-language")];
+            std::future::ready(Said::new(&headers, "text"))
+        });
+        let cache = http_cache(&TestClock::new())
+            .accept_purge(|request| request.headers.get("x-secret").is_some_and(|sent| sent == "secret"));
+        let server = framework.serve(cache, respond).await;
+        let hits = async || {
+            let mut hits = Vec::new();
+            for language in ["de", "fr"] {
+                hits.push(ask(server.address, "/page", &[("accept-language", language)]).await.is_hit());
+            }
+            hits
+        };
+        let purge =
+            async |secret| send(server.address, request("PURGE", "/page", &[("x-secret", secret)])).await;
+        assert_eq!(hits().await, [false, false]);
+        assert_eq!(purge("guess").await.status, 403);
+        assert_eq!(hits().await, [true, true]);
+        assert_eq!(purge("secret").await.status, 204);
+        assert_eq!(hits().await, [false, false]);
+        assert_eq!(*methods.lock().unwrap(), ["GET"; 4], "{framework:?}");
+    }
+}
+
 /// What another handle of the same cache invalidates goes too, without a call of the hook.
 #[tokio::test(flavor = "multi_thread")]
 async fn purging_and_invalidating_are_one() {

@@ -394,6 +394,11 @@ impl Epochs {
     pub(crate) fn last_change(&self, scope: ScopeHash) -> u64 {
         self.slots.last(scope)
     }
+
+    /// Whether this scope alone was invalidated since. It may have been, if its last change was forgotten.
+    pub(crate) fn is_changed_since(&self, scope: ScopeHash, since: ReadVersion) -> bool {
+        self.last_change(scope) > since.local
+    }
 }
 
 impl fmt::Debug for Epochs {

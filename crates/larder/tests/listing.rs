@@ -5,7 +5,10 @@ mod support;
 
 use std::time::Duration;
 
-use larder::{Cache, CacheExt, EntryInfo, MemoryCache, Policy, Scope, Store};
+use larder::{
+    Cache, CacheExt, EntryInfo, MemoryCache, Policy, Scope, Store,
+    internal::{MemoryState, explain_in_memory, page_in_memory},
+};
 
 use self::support::long;
 
@@ -58,6 +61,63 @@ async fn an_entry_says_how_old_it_is_and_for_how_long_it_is_fresh() {
             "stale, but not of no use: {listed:?}"
         );
         assert!(cache.entries_in_memory("local")[0].is_unshared);
+    }
+}
+
+#[tokio::test]
+async fn an_entry_says_why_it_is_served_or_not() {
+    for cache in both() {
+        let policy = Policy::builder().ttl(Duration::from_secs(60)).stale_if_error(Duration::from_secs(60));
+        let policy = policy.build().unwrap();
+        for key in ["a:dropped", "marked", "key"] {
+            cache.insert(key, &1, &policy).await.unwrap();
+        }
+        let state = |key: &str| explain_in_memory(&cache, key).unwrap().0.state;
+        assert_eq!(["a:dropped", "marked", "key"].map(state), [MemoryState::Valid; 3]);
+        cache.invalidate("a:*");
+        cache.mark_stale("marked");
+        let (marked, _) = explain_in_memory(&cache, "marked").unwrap();
+        assert_eq!((marked.state, marked.remaining_ttl), (MemoryState::Stale, Duration::ZERO));
+        let (dropped, scopes) = explain_in_memory(&cache, "a:dropped").unwrap();
+        assert_eq!(dropped.state, MemoryState::Invalidated);
+        let changed: Vec<_> =
+            scopes.into_iter().filter(|(_, since)| *since).map(|(scope, _)| scope).collect();
+        assert_eq!(changed, [Scope::prefix("a").hash()]);
+        assert_eq!(state("key"), MemoryState::Valid);
+        cache.core().advance(Duration::from_secs(90));
+        assert_eq!(state("key"), MemoryState::Stale);
+        cache.core().advance(Duration::from_secs(90));
+        if let Some((entry, _)) = explain_in_memory(&cache, "key") {
+            assert_eq!(entry.state, MemoryState::Expired);
+        }
+        assert!(explain_in_memory(&cache, "nothing").is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_page_has_the_first_keys_after_one() {
+    for cache in both() {
+        for id in (0..300).rev() {
+            cache.insert(&format!("user:{id:03}"), &id, long()).await.unwrap();
+        }
+        cache.insert("other", &1, long()).await.unwrap();
+        let users = cache.namespace("user");
+        let all: Vec<_> = (0..300).map(|id| format!("user:{id:03}")).collect();
+        let mut seen = Vec::new();
+        loop {
+            let page = page_in_memory(&cache, "user:", seen.last().map(String::as_str), 70);
+            assert!(page.len() <= 70);
+            if page.is_empty() {
+                break;
+            }
+            seen.extend(page.into_iter().map(|entry| entry.key));
+            assert!(seen.len() <= all.len(), "{seen:?}");
+        }
+        assert_eq!(seen, all);
+        let keys = |page: Vec<_>| page.into_iter().map(|entry: larder::internal::MemoryEntry| entry.key);
+        assert!(keys(page_in_memory(&users, "2", Some("297"), 10)).eq(["298", "299"]));
+        assert!(page_in_memory(&cache, "", None, 0).is_empty());
+        assert_eq!(page_in_memory(&cache, "", None, usize::MAX).len(), 301);
     }
 }
 

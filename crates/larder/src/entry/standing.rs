@@ -7,6 +7,7 @@ use super::{
 use crate::{
     clock::Moment,
     epoch::{Epochs, Marked, ReadVersion, Standing},
+    scope::ScopeHash,
 };
 
 impl Stored {
@@ -97,6 +98,13 @@ impl Stored {
     fn unmarked(&self, epochs: &Epochs, stamp: ReadVersion) -> bool {
         unmarked(epochs, &self.scopes, self.foreign_dependencies(), stamp)
             || self.foreign_dependencies.is_none() && epochs.unmarked_in_log_order(&self.scopes, self.since)
+    }
+
+    /// Its scopes, and everything: each with whether it was invalidated since the entry was last found valid.
+    pub(crate) fn changed_scopes(&self, epochs: &Epochs) -> impl Iterator<Item = (ScopeHash, bool)> {
+        let stamp = self.valid_at.read_version();
+        let scopes = self.scopes.iter().copied().chain([ScopeHash::ALL]);
+        scopes.map(move |scope| (scope, epochs.is_changed_since(scope, stamp)))
     }
 
     fn is_current(&self, epochs: &Epochs, stamp: ReadVersion) -> bool {

@@ -1,7 +1,5 @@
 //! Behind a cache that is disabled, a handler is called as if there was no cache.
 
-mod support;
-
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -9,7 +7,8 @@ use std::sync::{
 
 use larder::{CacheExt, MemoryCache};
 use larder_http::HttpCache;
-use support::{Said, client::get, handler, servers::Framework};
+
+use crate::support::{Said, client::get, handler, servers::Framework};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_request_reaches_the_handler_until_it_is_enabled_again() {
