@@ -39,8 +39,6 @@ pub(super) fn unknown_parameter(name: &str, known: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use super::*;
 
     #[test]
