@@ -25,10 +25,12 @@ use serde::{Serialize, de::DeserializeSeed};
 pub(crate) use self::{any::AnyCodec, built_in::BuiltIn};
 use super::reason::Refusal;
 
-#[cfg(not(all(feature = "bincode", feature = "postcard")))]
-mod absent;
 mod any;
 #[cfg(feature = "bincode")]
+mod bincode;
+#[cfg(not(feature = "bincode"))]
+#[allow(clippy::duplicate_mod, reason = "one for each codec that is off")]
+#[path = "codec/absent.rs"]
 mod bincode;
 mod built_in;
 mod erased;
@@ -36,11 +38,11 @@ mod json;
 mod message_pack;
 #[cfg(feature = "postcard")]
 mod postcard;
-
-#[cfg(not(feature = "bincode"))]
-use self::absent as bincode;
 #[cfg(not(feature = "postcard"))]
-use self::absent as postcard;
+#[allow(clippy::duplicate_mod, reason = "one for each codec that is off")]
+#[path = "codec/absent.rs"]
+mod postcard;
+
 #[cfg(feature = "bincode")]
 #[cfg_attr(docsrs, doc(cfg(feature = "bincode")))]
 pub use self::bincode::Bincode;
