@@ -111,6 +111,8 @@ fn bad_secret_keys_are_named_with_what_mends_them_and_not_repeated() {
         (&[("LARDER_SEAL_KEYS", key), ("LARDER_NAME_KEY", &other[2..])], "openssl rand -hex 32"),
         (&[("LARDER_SEAL_KEYS", key), ("LARDER_NAME_KEY", &both)], "one key"),
         (&[("LARDER_NAME_KEY", key)], "LARDER_SEAL_KEYS"),
+        (&[("LARDER_SEAL_KEYS", " ")], "unset it"),
+        (&[("LARDER_SEAL_KEYS", key), ("LARDER_NAME_KEY", "")], "unset it"),
     ] {
         let url = ("REDIS_URL", "redis://127.0.0.1:1");
         let said = outcome(&[&[url], variables].concat());

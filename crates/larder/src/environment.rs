@@ -33,7 +33,7 @@ use crate::{
 /// | `LARDER_NAME_KEY` | one more such key, to hash the names of keys in Redis with | keys are their own names |
 /// | `LARDER_BYPASS_AFTER` | out of touch with Redis for this many seconds, serve nothing from memory | serve |
 ///
-/// An empty variable counts as absent. `LARDER_DISABLED=1` disables all caches of a process, however they are made: see
+/// An empty variable counts as absent, but for the two with secret keys: that a secret did not arrive is an error. `LARDER_DISABLED=1` disables all caches of a process, however they are made: see
 /// [`CacheExt::disable`](crate::CacheExt::disable).
 ///
 /// ```no_run
@@ -68,7 +68,7 @@ async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
     let deadline = seconds(&text, "REDIS_SOCKET_TIMEOUT")?;
     let bypass = seconds(&text, "LARDER_BYPASS_AFTER")?;
     let lazily = one_of(&text, "REDIS_RETRY_ON_TIMEOUT", &FLAGS)?.unwrap_or(true);
-    let sealing = seal::Sealing::of(&text)?;
+    let sealing = seal::Sealing::of(variables)?;
     let memory = memory.build()?;
     let Some(url) = text("REDIS_URL")? else { return Ok(Box::new(memory)) };
 

@@ -73,13 +73,14 @@ fn scope(text: &str, exact: bool) -> Result<Scope, Problem> {
 
 pub(super) async fn invalidate(cache: &dyn Cache, asked: Asked) -> Answer {
     let outcome = cache.invalidate(asked.scopes).await;
-    // How many, and not what: keys may name people.
-    tracing::info!(scopes = asked.names.len(), ?outcome, "invalidated by the admin routes");
     let (status, outcome, epoch) = match outcome {
         Invalidation::Delivered(Epoch::ZERO) => (StatusCode::OK, "delivered", None),
         Invalidation::Delivered(epoch) => (StatusCode::OK, "delivered", Some(epoch.to_string())),
         // Done here, and not yet known to other processes.
         Invalidation::Queued => (StatusCode::ACCEPTED, "queued", None),
     };
+    // How many, and not what: keys may name people.
+    let (scopes, at) = (asked.names.len(), epoch.as_deref());
+    tracing::info!(scopes, outcome, epoch = at, "invalidated by the admin routes");
     Answer::with(status, json!({ "invalidated": asked.names, "outcome": outcome, "epoch": epoch }))
 }

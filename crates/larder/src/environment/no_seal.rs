@@ -1,5 +1,6 @@
 //! Without the feature `seal`: secret keys in the environment are an error, and never silently left aside.
 
+use super::variables::Variables;
 use crate::{
     error::{Kind, Result},
     redis::RedisCacheBuilder,
@@ -9,9 +10,9 @@ use crate::{
 pub(super) struct Sealing;
 
 impl Sealing {
-    pub(super) fn of(text: &impl Fn(&'static str) -> Result<Option<String>>) -> Result<Self> {
+    pub(super) fn of(variables: Variables<'_>) -> Result<Self> {
         for name in ["LARDER_SEAL_KEYS", "LARDER_NAME_KEY"] {
-            if text(name)?.is_some() {
+            if variables(name)?.is_some() {
                 let text = format!("{name}: it needs larder's feature `seal`, which is not enabled");
                 return Err(Kind::configuration(text).into());
             }

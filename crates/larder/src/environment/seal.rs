@@ -1,6 +1,6 @@
 //! The secret keys in the environment.
 
-use super::variables::{set, variable};
+use super::variables::{Variables, variable};
 use crate::{
     error::{Kind, Result},
     redis::RedisCacheBuilder,
@@ -15,7 +15,7 @@ impl RedisCacheBuilder {
     /// If one of them is no key. The error names the variable, and does not repeat it.
     #[cfg_attr(docsrs, doc(cfg(feature = "seal")))]
     pub fn seal_from_env(self) -> Result<Self> {
-        Ok(Sealing::of(&|name| set(&variable, name))?.on(self))
+        Ok(Sealing::of(&variable)?.on(self))
     }
 }
 
@@ -26,9 +26,14 @@ pub(super) struct Sealing {
 }
 
 impl Sealing {
-    pub(super) fn of(text: &impl Fn(&'static str) -> Result<Option<String>>) -> Result<Self> {
+    pub(super) fn of(variables: Variables<'_>) -> Result<Self> {
         let keys = |name| {
-            let Some(value) = text(name)? else { return Ok(Vec::new()) };
+            let Some(value) = variables(name)? else { return Ok(Vec::new()) };
+            // Most likely a secret that did not arrive: not a reason to go on without.
+            if value.trim().is_empty() {
+                let text = format!("{name} is set, and empty: give it a key, or unset it to go on without");
+                return Err(Kind::configuration(text).into());
+            }
             let keys = value.split(',').enumerate().map(|(at, key)| {
                 // The value is a secret, and stands in no error.
                 SealKey::parse(key)
