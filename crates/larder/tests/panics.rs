@@ -169,6 +169,37 @@ async fn a_value_whose_drop_panics_harms_nobody() {
     is_well(&cache, "key").await;
 }
 
+/// The caller's data has changed, whatever becomes of the value: what is there is old.
+#[tokio::test]
+async fn an_insert_that_panics_invalidates() {
+    let weigher =
+        |key: &str, _: &larder::Entry| if key.starts_with("heavy") { panic!("on purpose") } else { 1 };
+    let cache = MemoryCache::builder().capacity(10).weigher(weigher).build().unwrap();
+    for key in ["a", "b"] {
+        cache.insert(key, &Value::new(1), long()).await.unwrap();
+    }
+    let inserting = cache.clone();
+    let insert = async move {
+        let broken = Value { clone_panics: true, ..Value::new(2) };
+        inserting.insert_many(&[("a", Value::new(2)), ("b", broken)], long()).await.unwrap();
+    };
+    assert!(panicked(tokio::spawn(insert)).await);
+    for key in ["a", "b"] {
+        assert!(cache.get::<Value>(key).await.unwrap().is_none(), "{key}");
+    }
+    // What was made from something of that key too.
+    let compute = async || {
+        assert!(cache.get::<Value>("heavy").await.unwrap().is_none());
+        Ok::<_, Infallible>(1)
+    };
+    assert_eq!(cache.get_or_compute("made", long(), compute).await, Ok(1));
+    let inserting = cache.clone();
+    let insert = async move { inserting.insert("heavy", &Value::new(2), long()).await.unwrap() };
+    assert!(panicked(tokio::spawn(insert)).await);
+    assert_eq!(cache.get::<i32>("made").await.unwrap(), None);
+    is_well(&cache, "a").await;
+}
+
 #[tokio::test]
 async fn a_weigher_that_panics_loses_no_value() {
     let weigher =
