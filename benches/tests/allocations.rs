@@ -108,7 +108,7 @@ fn the_future_is_small() {
     assert!(size_of_val(&user(7)) <= 64, "{} bytes", size_of_val(&user(7)));
 }
 
-/// The future in its box, the key, the value, the entry, and what each of these needs: whoever waits for the computation,
+/// The future in its box, the key, the value, the entry, and what each of these needs: those who wait for the computation,
 /// what it reads from caches, and whether it is polled.
 #[test]
 fn a_miss_allocates_seven_times_and_holds_its_body_no_oftener_than_it_must() {

@@ -274,8 +274,8 @@ impl Epochs {
     /// Replaces the entries of these keys: applies one change of all of them, and in the same step has `place` judge which
     /// new values stand, and put them where they are found. No code of users may run in there.
     ///
-    /// They are placed before the change can be seen. So whoever begins after the change, and then looks for what was
-    /// stored since it last looked, finds them; and the outcome of whoever began before is not valid.
+    /// They are placed before the change can be seen. So a computation that begins after the change, and then looks for
+    /// what was stored since it last looked, finds them; and the outcome of one that began before is not valid.
     pub(crate) fn replace<R>(&self, keys: &[ScopeHash], place: impl FnOnce(Replacement) -> R) -> R {
         let placed = self.order.apply(|number| {
             let announcement = self.announce(keys, []);

@@ -47,7 +47,7 @@ pub(super) async fn no_read_is_older_than_a_change_before_it(trial: &Trial) {
     trial.require(world.reads.load(SeqCst) > 0, "nothing could be read");
 }
 
-/// A source that is behind what is inserted: whoever computes from it gives an old value.
+/// A source that is behind what is inserted: what is computed from it is old.
 pub(super) async fn no_read_misses_an_insert_before_it(trial: &Trial) {
     if trial.cache.storage().memory().is_none() {
         return;
