@@ -4,7 +4,10 @@ use std::{collections::HashSet, time::Duration};
 
 use larder::{
     Scope, ScopeHash, Scopes,
-    internal::inspect::{History, Inspector, Kind, Master, Peek, StoredEntry, Verdict},
+    internal::{
+        inspect::{History, Inspector, Kind, Master, Peek, StoredEntry, Verdict},
+        own_scopes, unnamed_scope,
+    },
 };
 
 use crate::failure::Failure;
@@ -60,22 +63,6 @@ pub(crate) async fn hashed_names(inspector: &Inspector) -> Result<Option<&'stati
     let names = Walk::entries(inspector, "#").next().await?.unwrap_or_default();
     let hint = "the names of keys are hashed here: set LARDER_NAME_KEY, and LARDER_SEAL_KEYS, to find one by its key";
     Ok(names.iter().any(is_hash).then_some(hint))
-}
-
-/// The scopes that every entry of a key has, with their names.
-pub(crate) fn own_scopes(key: &str) -> Vec<(ScopeHash, String)> {
-    let prefixes = key.match_indices(':').map(|(colon, _)| &key[..=colon]);
-    let prefixes = prefixes.map(|prefix| (Scope::prefix(prefix).hash(), format!("{prefix}*")));
-    std::iter::once((Scope::key(key).hash(), key.to_owned())).chain(prefixes).collect()
-}
-
-/// A scope without a known name.
-pub(crate) fn unnamed(scope: ScopeHash) -> String {
-    match scope {
-        ScopeHash::ALL => "everything".to_owned(),
-        scope if scope.is_wide() => format!("prefix or tag {:016x}", scope.get()),
-        scope => format!("key {:016x}", scope.get()),
-    }
 }
 
 /// How an entry stands, for a process that connects now.
@@ -155,7 +142,9 @@ fn invalidated(history: &History, key: &str, entry: &StoredEntry) -> String {
     }
     let own = own_scopes(key);
     let name = |scope: &ScopeHash| {
-        own.iter().find(|(hash, _)| hash == scope).map_or_else(|| unnamed(*scope), |(_, name)| name.clone())
+        own.iter()
+            .find(|(hash, _)| hash == scope)
+            .map_or_else(|| unnamed_scope(*scope), |(_, name)| name.clone())
     };
     let changed = entry.scopes().iter().filter(|scope| history.is_invalidated_since(**scope, epoch));
     let names: Vec<_> = changed.map(name).take(4).collect();
@@ -206,16 +195,4 @@ pub(crate) fn scopes_of(texts: &[String], exact: bool) -> Result<Scopes, Failure
         });
     }
     Ok(Scopes::from(scopes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_covers_a_key() {
-        let names: Vec<_> = own_scopes("a:b:c").into_iter().map(|(_, name)| name).collect();
-        assert_eq!(names, ["a:b:c", "a:*", "a:b:*"]);
-        assert_eq!(own_scopes("x").len(), 1);
-    }
 }

@@ -66,7 +66,7 @@ pub(crate) fn drop_value(key: &Arc<str>, value: Box<AnyValue>) {
 
 /// Drops a value where no lock is held: now; or later, if one is being dropped on this thread: they would nest without end.
 pub(crate) fn drop_one(key: &Arc<str>, value: Box<AnyValue>) {
-    if BUSY.replace(true) {
+    if HELD_UP.get() || BUSY.replace(true) {
         put_aside(key.clone(), value);
     } else {
         drop_value(key, value);
@@ -96,8 +96,8 @@ impl Drop for DropDeferred {
 
 #[cold]
 fn drop_aside() {
-    // A call from within a value's `Drop` leaves the rest to the call outside of it, or they would nest without end.
-    if BUSY.replace(true) {
+    // A call from within a value's `Drop`, or while changes are held up, leaves the rest to the call outside of it.
+    if HELD_UP.get() || BUSY.replace(true) {
         return;
     }
     for _ in 0..ROUNDS {

@@ -18,6 +18,7 @@ pub use crate::redis::inspect;
 pub use crate::{
     dependencies::unrecorded,
     listing::{MemoryEntry, MemoryState, explain_in_memory, page_in_memory},
+    scope::{own_scopes, unnamed_scope},
 };
 
 /// Reads the value under a key, wherever it is stored, without counting a hit or a miss. Stale values are returned too.

@@ -2,14 +2,18 @@
 
 mod covering;
 mod hash;
+mod names;
 mod set;
 
 use std::fmt;
 
-pub use self::hash::ScopeHash;
 pub(crate) use self::{
     covering::covering,
     set::{CollectedScopes, FEW, MOST, ScopeSet, contains},
+};
+pub use self::{
+    hash::ScopeHash,
+    names::{own_scopes, unnamed_scope},
 };
 
 /// What an invalidation covers: one key, all keys with a prefix, a tag, or everything.

@@ -2,14 +2,17 @@
 
 use larder::{
     Epoch, Scope, ScopeHash,
-    internal::inspect::{History, Inspector, Peek, StoredEntry},
+    internal::{
+        inspect::{History, Inspector, Peek, StoredEntry},
+        own_scopes, unnamed_scope,
+    },
 };
 use serde_json::{Value, json};
 
 use crate::{
     cli::Explain,
     failure::{Answer, Failure},
-    keys_of::{State, hashed_names, own_scopes, unnamed},
+    keys_of::{State, hashed_names},
     output::{Output, note},
     table::{Align, aligned},
     units,
@@ -88,7 +91,7 @@ fn lines(history: &History, entry: &StoredEntry, known: &[(ScopeHash, String)]) 
         let last = invalidations.first().copied();
         Line {
             scope,
-            name: name.unwrap_or_else(|| unnamed(scope)),
+            name: name.unwrap_or_else(|| unnamed_scope(scope)),
             last,
             since: last.is_some_and(|(at, _)| at > entry.epoch()),
             times: invalidations.len(),
@@ -133,7 +136,7 @@ async fn absent(inspector: &Inspector, explain: &Explain, output: &mut Output) -
     let history = inspector.history(&watched).await?;
     let invalidations = watched.iter().chain([&ScopeHash::ALL]).flat_map(|&scope| {
         let name = known.iter().find(|(hash, _)| *hash == scope).map(|(_, name)| name.clone());
-        let name = name.unwrap_or_else(|| unnamed(scope));
+        let name = name.unwrap_or_else(|| unnamed_scope(scope));
         history.invalidations_of(scope).first().map(|&(epoch, sender)| (epoch, sender, name))
     });
     let last = invalidations.max_by_key(|(epoch, ..)| *epoch);

@@ -4,7 +4,10 @@ use std::{collections::HashMap, time::Duration};
 
 use larder::{
     Scope, ScopeHash,
-    internal::inspect::{Inspector, LogEvent},
+    internal::{
+        inspect::{Inspector, LogEvent},
+        own_scopes, unnamed_scope,
+    },
 };
 use serde_json::{Value, json};
 
@@ -12,7 +15,7 @@ use super::explain::process;
 use crate::{
     cli::Tail,
     failure::{Answer, Failure},
-    keys_of::{Walk, own_scopes, unnamed},
+    keys_of::Walk,
     output::{Output, note},
     units,
 };
@@ -60,7 +63,7 @@ impl Names {
     }
 
     fn of(&self, scope: ScopeHash) -> String {
-        self.0.get(&scope).cloned().unwrap_or_else(|| unnamed(scope))
+        self.0.get(&scope).cloned().unwrap_or_else(|| unnamed_scope(scope))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use larder::{
     Cache, CacheExt as _, Scope, ScopeHash,
-    internal::{MemoryState, explain_in_memory},
+    internal::{MemoryState, explain_in_memory, own_scopes, unnamed_scope},
 };
 use serde_json::{Value, json};
 
@@ -60,7 +60,7 @@ pub(super) async fn explain(cache: &dyn Cache, asked: &Asked) -> Result<Value, P
     let known = asked.known(cache.prefix());
     let name = |scope: ScopeHash| {
         let known = known.iter().find(|(hash, _)| *hash == scope).map(|(_, name)| name.clone());
-        known.unwrap_or_else(|| unnamed(scope))
+        known.unwrap_or_else(|| unnamed_scope(scope))
     };
     let mut scopes: Vec<_> = scopes.into_iter().map(|(scope, since)| (scope, name(scope), since)).collect();
     // What drops it first: of thousands of scopes, only that is read.
@@ -116,20 +116,4 @@ fn absent(cache: &dyn Cache, asked: &Asked, is_fresh: bool) -> Value {
         "tier": is_fresh.then_some("redis"), "ttl_ms": null, "age_ms": null, "shared": is_fresh.then_some(true),
         "scopes": [],
     })
-}
-
-/// The scopes that every entry of a key has, with their names.
-fn own_scopes(key: &str) -> Vec<(ScopeHash, String)> {
-    let prefixes = key.match_indices(':').map(|(colon, _)| &key[..=colon]);
-    let prefixes = prefixes.map(|prefix| (Scope::prefix(prefix).hash(), format!("{prefix}*")));
-    std::iter::once((Scope::key(key).hash(), key.to_owned())).chain(prefixes).collect()
-}
-
-/// A scope without a known name.
-fn unnamed(scope: ScopeHash) -> String {
-    match scope {
-        ScopeHash::ALL => "everything".to_owned(),
-        scope if scope.is_wide() => format!("prefix or tag {:016x}", scope.get()),
-        scope => format!("key {:016x}", scope.get()),
-    }
 }

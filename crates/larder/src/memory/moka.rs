@@ -186,3 +186,30 @@ impl Hasher for Hashed {
         self.0
     }
 }
+
+#[cfg(all(test, not(larder_loom)))]
+mod tests {
+    use super::*;
+    use crate::{entry::DependencySet, policy::Policy, scope::ScopeSet, value::ValueType};
+
+    #[test]
+    fn what_began_earlier_takes_no_place() {
+        let core = Core::builder().build();
+        let store = MokaStore::new(10, Eviction::TinyLfu, false, core.clone());
+        let at = core.lookup("a");
+        let entry = |value: u64| {
+            let cover = DependencySet::new(core.begin(), ScopeSet::default());
+            let policy = Policy::ttl(Duration::from_secs(60));
+            let of_value = (value, ValueType::none(), Duration::ZERO);
+            Entry::new(("a".into(), at.hash), of_value, (core.now(), policy.ttl), &policy, cover)
+        };
+        let kept = || store.get(at).and_then(|entry| entry.value::<u64>().copied());
+        let old = entry(1);
+        core.invalidate(&[]);
+        store.settle(&core, store.place(&entry(2), None), None);
+        store.settle(&core, store.place(&old, None), None);
+        assert_eq!(kept(), Some(2));
+        store.settle(&core, store.place(&entry(3), None), None);
+        assert_eq!(kept(), Some(3), "what began at the same time does");
+    }
+}

@@ -108,3 +108,10 @@ fn the_prefixes_of_a_long_key_are_those_of_a_short_one() {
     let colons = ":".repeat(64 << 10);
     assert!(covering(&colons, &[]).len() > MOST, "and it takes no time");
 }
+
+#[test]
+fn what_covers_a_key_has_names() {
+    let names: Vec<_> = own_scopes("a:b:c").into_iter().map(|(_, name)| name).collect();
+    assert_eq!(names, ["a:b:c", "a:*", "a:b:*"]);
+    assert_eq!(own_scopes("x").len(), 1);
+}

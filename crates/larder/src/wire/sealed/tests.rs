@@ -1,13 +1,9 @@
-use std::time::Duration;
-
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    epoch::Epoch,
-    scope::Scope,
     seal::SealKey,
-    wire::{Decoded, Envelope, Header, Times, Wire},
+    wire::{Decoded, Header, Wire, tests::envelope},
 };
 
 const NAME: &str = "shop:e:user:7";
@@ -18,20 +14,6 @@ fn key(byte: u8) -> SealKey {
 
 fn keyring() -> Keyring {
     key(7).into()
-}
-
-fn envelope() -> Envelope {
-    Envelope {
-        epoch: Epoch::from_number((1_700_000_000_000 << 22) | 3),
-        times: Times {
-            created: 1_700_000_000_500,
-            prompt: Duration::from_secs(240),
-            fresh: Duration::from_secs(300),
-            revalidate: Duration::from_secs(30),
-            on_error: Duration::from_secs(600),
-        },
-        scopes: [Scope::key("user:7").hash(), Scope::prefix("user").hash()].into_iter().collect(),
-    }
 }
 
 /// A message that holds a text.
