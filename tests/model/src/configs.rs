@@ -230,6 +230,15 @@ configs! {
         faults: Faults { losses: 1, ..Faults::NONE },
         expects: &[LossFound, ResetAppended, ResetYielded, GapFound, RefusedByFloor],
     }
+    /// A log that is lost twice, the second time perhaps before both processes have noticed the first.
+    LOSSES_IN_A_ROW: TIERED {
+        stored: true,
+        warm: [true, true],
+        invalidates: [K, NONE],
+        invalidations: 1,
+        faults: Faults { losses: 2, falling: true, ..Faults::NONE },
+        expects: &[LossFound, ResetAppended, ResetYielded, GapFound, RefusedByFloor],
+    }
     /// A log that is lost, and made anew by a process that knows nothing on a clock behind.
     FALLING_LOSSES: TIERED {
         stored: true,

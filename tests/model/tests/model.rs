@@ -101,6 +101,7 @@ configs! {
     replies: REPLIES,
     trims: TRIMS,
     losses: LOSSES,
+    losses_in_a_row: LOSSES_IN_A_ROW,
     falling_losses: FALLING_LOSSES,
     restarts: RESTARTS,
     trimmed_restarts: TRIMMED_RESTARTS,
