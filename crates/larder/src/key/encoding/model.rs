@@ -92,7 +92,7 @@ impl Model {
             24 => Self::NewtypeStruct(name(bytes), Box::new(Self::from_bytes(bytes, depth - 1))),
             25 => Self::NewtypeVariant(variant(bytes), Box::new(Self::from_bytes(bytes, depth - 1))),
             26 => Self::Seq(Self::several(bytes, depth)),
-            27 => Self::Set(Self::several(bytes, depth)),
+            27 => Self::Set(distinct(Self::several(bytes, depth))),
             28 => Self::Tuple(Self::several(bytes, depth)),
             29 => Self::TupleStruct(name(bytes), Self::several(bytes, depth)),
             30 => Self::TupleVariant(variant(bytes), Self::several(bytes, depth)),
@@ -132,9 +132,7 @@ impl Model {
             Self::Struct(name, values) => Self::Struct(name, fields(values)),
             Self::StructVariant(variant, values) => Self::StructVariant(variant, fields(values)),
             Self::Set(values) => {
-                // Elements that are equal as written are one; those that are equal only in their order are two.
-                let distinct: HashSet<Self> = values.into_iter().collect();
-                let mut values = all(distinct.into_iter().collect());
+                let mut values = all(values);
                 values.sort_by_key(bytes);
                 Self::Set(values)
             }
@@ -197,6 +195,13 @@ impl Variant {
         assert_eq!(byte(encoded), Tag::Str as u8);
         Self { of, index, name: known(encoded) }
     }
+}
+
+/// The elements of a set: no two of them are equal, in whatever order what they contain was written.
+fn distinct(mut values: Vec<Model>) -> Vec<Model> {
+    let mut seen = HashSet::new();
+    values.retain(|value| seen.insert(encode(value).expect("every model has an encoding").to_vec()));
+    values
 }
 
 fn byte(bytes: &mut &[u8]) -> u8 {
