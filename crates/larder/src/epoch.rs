@@ -36,7 +36,7 @@ pub(crate) mod shared;
 mod slots;
 mod zeroed;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, num::NonZeroU64, sync::Arc};
 
 use crossbeam_utils::CachePadded;
 
@@ -218,7 +218,7 @@ pub(crate) trait SharedOrder: fmt::Debug + Send + Sync {
 
 /// An order that processes share, among all that this one follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LogId(u64);
+pub(crate) struct LogId(NonZeroU64);
 
 /// A change that puts new entries in the place of others.
 pub(crate) struct Replacement {

@@ -7,12 +7,13 @@ use crate::{
     policy::Policy,
 };
 
-/// When the [`Freshness`] of an entry changes.
+/// When the [`Freshness`] of an entry changes. What a hit reads stands first.
 #[derive(Debug, Clone, Copy)]
+#[repr(C)]
 pub(crate) struct Lifetime {
-    pub(crate) stored: Moment,
     /// From here on a hit also refreshes it: not later than `ttl_end`.
     pub(crate) refresh_due: Moment,
+    pub(crate) stored: Moment,
     pub(crate) ttl_end: Moment,
     pub(crate) revalidate_end: Moment,
     pub(crate) on_error_end: Moment,

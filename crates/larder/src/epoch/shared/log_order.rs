@@ -7,7 +7,7 @@
 //!
 //! Only the log's reader writes position, floors and slots.
 
-use std::sync::Arc;
+use std::{num::NonZeroU64, sync::Arc};
 
 use crossbeam_utils::CachePadded;
 
@@ -66,9 +66,10 @@ pub(crate) struct LogOrder {
 impl LogOrder {
     /// Before its first start: no entry of the server is accepted.
     pub(crate) fn new(slots: usize) -> Self {
-        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let number = LAST.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         Self {
-            id: LogId(NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
+            id: LogId(NonZeroU64::MIN.saturating_add(number)),
             position: CachePadded::new(AtomicU64::new(0)),
             start_floor: AtomicU64::new(u64::MAX),
             reset_floor: AtomicU64::new(0),
