@@ -97,6 +97,11 @@ impl Worker {
         self.lines.recv_timeout(limit).ok()
     }
 
+    /// Whether it has not ended.
+    pub fn lives(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// SIGKILL: it has no time for anything.
     pub fn kill(mut self) {
         self.end();

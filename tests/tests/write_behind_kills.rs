@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use larder::{RedisCache, write_behind::WriteBehind};
 use larder_servers::{Data, RedisServer};
 use larder_tests::workers::Worker;
 use rusqlite::Connection;
@@ -25,6 +26,20 @@ type Acknowledged = HashMap<String, Vec<u64>>;
 fn start(server: &RedisServer, database: &Path, number: usize) -> Worker {
     let words = [&*server.url(), database.to_str().unwrap(), &format!("w{number}"), KEYS];
     Worker::start(env!("CARGO_BIN_EXE_write_behind_worker"), &words)
+}
+
+/// A database without rows.
+fn create(file: &Path) -> Connection {
+    let connection = Connection::open(file).unwrap();
+    connection.busy_timeout(LONG).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL;
+             CREATE TABLE history (place INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, number INTEGER NOT NULL);
+             CREATE TABLE rows (key TEXT PRIMARY KEY, number INTEGER NOT NULL);",
+        )
+        .unwrap();
+    connection
 }
 
 fn note(line: &str, acknowledged: &mut Acknowledged) {
@@ -83,15 +98,7 @@ fn no_acknowledged_write_is_lost_however_many_processes_are_killed() {
     let server = RedisServer::builder().append_only().start();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("rows.db");
-    let connection = Connection::open(&file).unwrap();
-    connection.busy_timeout(LONG).unwrap();
-    connection
-        .execute_batch(
-            "PRAGMA journal_mode = WAL;
-             CREATE TABLE history (place INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, number INTEGER NOT NULL);
-             CREATE TABLE rows (key TEXT PRIMARY KEY, number INTEGER NOT NULL);",
-        )
-        .unwrap();
+    let connection = create(&file);
     let mut started = 0;
     let mut begin = || {
         started += 1;
@@ -138,4 +145,47 @@ fn no_acknowledged_write_is_lost_however_many_processes_are_killed() {
     let writes: usize = acknowledged.values().map(Vec::len).sum();
     assert!(writes > kills * 20, "only {writes} writes were acknowledged");
     println!("{kills} kills, {writes} acknowledged writes of {} keys", acknowledged.len());
+}
+
+/// What ends every process that writes it does not keep the others from the database for ever, and is not lost: it is
+/// found by writing each alone, and set aside.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_ends_its_process_becomes_a_dead_letter() {
+    let server = RedisServer::start();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("rows.db");
+    let connection = create(&file);
+    let cache = RedisCache::builder().url(server.url()).prefix("kills").connect().await.unwrap();
+    let queue = WriteBehind::<u64>::builder("rows").redis(&cache).producer().unwrap();
+    for number in 0..3 {
+        queue.write("before", &number).await.unwrap();
+    }
+    let deadly = queue.write("deadly", &7).await.unwrap();
+    for number in 0..3 {
+        queue.write("after", &number).await.unwrap();
+    }
+    queue.write("deadly", &8).await.unwrap();
+    let mut ends = 0;
+    let start_of_all = Instant::now();
+    while queue.depth().await.unwrap().waiting > 0 {
+        assert!(start_of_all.elapsed() < LONG, "{:?} after {ends} ends", queue.depth().await);
+        let mut worker = Worker::start(
+            env!("CARGO_BIN_EXE_write_behind_worker"),
+            &[&*server.url(), file.to_str().unwrap(), "none", "0"],
+        );
+        while worker.lives() && queue.depth().await.unwrap().waiting > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        ends += usize::from(!worker.lives());
+    }
+    // Three until each is written alone, and then two for each.
+    assert_eq!((queue.depth().await.unwrap().dead, ends), (2, 3 + 2 * 2));
+    let letters = queue.dead_letters(10).await.unwrap();
+    assert_eq!((letters[0].write, letters[0].value), (deadly, Some(7)));
+    assert!(letters.iter().all(|letter| letter.key == "deadly" && letter.reason.contains("process ended")));
+    let histories = histories(&connection);
+    assert_eq!(histories["before"], [0, 1, 2]);
+    assert_eq!(histories["after"], [0, 1, 2]);
+    // Nothing is left of the count.
+    assert_eq!(server.command::<usize>(&["HLEN", "kills:w:{rows}:keys"]), 0);
 }

@@ -83,7 +83,10 @@
 //! A batch that fails is tried again, in halves, until the write that breaks it is alone; that one is tried by itself from
 //! then on, with pauses that grow. It becomes a dead letter after as many failures as
 //! [`attempts`](WriteBehindBuilder::attempts) says, counted only while others succeed. A sink that knows better says so
-//! ([`SinkError::rejected`]). What is no write of the queue's type (another program's, another release's) becomes a dead
+//! ([`SinkError::rejected`]). A write that ends the process (a stack that overflows, a process killed for its memory) fails
+//! nothing: so what three consumers in a row were given and have not settled is written one by one, each counted in Redis
+//! before it is given to the sink, and becomes a dead letter once the sink has not returned from it as often as
+//! [`attempts`](WriteBehindBuilder::attempts) says. What is no write of the queue's type (another program's, another release's) becomes a dead
 //! letter as it is. Values are MessagePack with field names, and serde's own rules decide what an older or newer type
 //! reads: `#[serde(default)]` for fields that are new, and `deny_unknown_fields` where a consumer that is older than the
 //! writer must set a write aside, rather than write it without what it does not know.

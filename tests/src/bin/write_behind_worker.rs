@@ -3,6 +3,9 @@
 //! `write_behind_worker URL DATABASE NAME KEYS` says `ready`, then `acked KEY NUMBER` after each write that was
 //! acknowledged. Its keys are its own, and each has its numbers from zero up. What it consumes goes into a SQLite file,
 //! each batch in one transaction: a row for each key, and a line in the history for each write.
+//!
+//! A write of the key `deadly` ends the process that is about to write it; such a write is given up after it was tried
+//! twice by itself.
 
 #![expect(clippy::print_stdout, reason = "what it says is what it is for")]
 
@@ -39,6 +42,7 @@ async fn main() -> Result<(), Failure> {
         .max_batch(64)
         .max_delay(Duration::from_millis(5))
         .takeover_after(Duration::from_millis(500))
+        .attempts(2)
         .start(sink)?;
     println!("ready");
     for key in 0..keys.parse()? {
@@ -63,6 +67,9 @@ fn store(connection: &Mutex<Connection>, batch: &Batch<u64>) -> Result<(), SinkE
     let mut connection = connection.lock().map_err(|_| SinkError::batch("a batch before it panicked"))?;
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     for write in batch {
+        if write.key() == "deadly" {
+            std::process::abort();
+        }
         let number = i64::try_from(*write.value())?;
         transaction
             .execute("INSERT INTO history (key, number) VALUES (?1, ?2)", params![write.key(), number])?;

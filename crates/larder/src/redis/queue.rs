@@ -53,6 +53,8 @@ pub(crate) enum RawAppended {
 /// What a consumer was given.
 pub(crate) struct RawFetched {
     pub(crate) records: Vec<RawRecord>,
+    /// The IDs of those that several consumers were given, and none has settled.
+    pub(crate) often: Vec<String>,
     /// Where the next reading of what was given before begins; none once all of that was read.
     pub(crate) cursor: Option<String>,
     /// The last ID in the stream, where nothing was read.
@@ -148,6 +150,7 @@ impl RedisQueue {
             Value::Array(parts) => match &parts[..] {
                 [records, newest] => Ok(Some(RawFetched {
                     records: reply::of_stream(records)?,
+                    often: Vec::new(),
                     cursor: None,
                     newest: reply::text(newest).ok().filter(|id| !id.is_empty()),
                 })),
@@ -158,16 +161,18 @@ impl RedisQueue {
     }
 
     /// Claims writes that a consumer before this one was given and has not settled, from `cursor` on. None if the lease
-    /// was lost.
-    pub(crate) async fn claim(&self, cursor: &str, count: usize) -> Result<Option<RawFetched>> {
-        let arguments = vec![self.token.clone().into_bytes(), cursor.into(), count.to_string().into_bytes()];
+    /// was lost. Those that were given more than `often` times, this time included, are named.
+    pub(crate) async fn claim(&self, cursor: &str, count: usize, often: u32) -> Result<Option<RawFetched>> {
+        let numbers = [count.to_string().into_bytes(), often.to_string().into_bytes()];
+        let arguments = [self.token.clone().into_bytes(), cursor.into()].into_iter().chain(numbers).collect();
         match self.ask(&scripts::CLAIM, arguments).await? {
             Value::Nil => Ok(None),
             Value::Array(parts) => match &parts[..] {
-                [next, records, ..] => {
+                [next, records, Value::Array(often)] => {
                     let next = reply::text(next)?;
                     Ok(Some(RawFetched {
                         records: reply::records(records)?,
+                        often: often.iter().map(reply::text).collect::<Result<_>>()?,
                         cursor: (next != "0-0").then_some(next),
                         newest: None,
                     }))
@@ -176,6 +181,11 @@ impl RedisQueue {
             },
             _ => Err(strange()),
         }
+    }
+
+    /// Counts that a write is about to be written by itself; says how often that was begun and not ended.
+    pub(crate) async fn begin_alone(&self, id: &str) -> Result<u64> {
+        reply::number(&self.ask(&scripts::BEGIN_ALONE, vec![id.into()]).await?)
     }
 
     /// Begins the commit of these cache keys, each with the last write that it is about. Says of each whether no later

@@ -23,10 +23,31 @@ impl<T> Group<T> {
         &self.records[0].key
     }
 
+    /// The write that it is, if it is one to be written alone.
+    pub(super) fn alone(&self) -> Option<WriteId> {
+        self.records[0].alone.then_some(self.records[0].id)
+    }
+
     /// What is needed to give it up.
     pub(super) fn dead(&self) -> impl Iterator<Item = (WriteId, &Option<Arc<str>>)> {
         self.records.iter().map(|record| (record.id, &record.cache_key))
     }
+}
+
+/// Those before the first that is to be written alone, or that one, if there are none.
+fn up_to_one_alone<T>(records: impl Iterator<Item = Record<T>>) -> Vec<Record<T>> {
+    let mut taken: Vec<Record<T>> = Vec::new();
+    for record in records {
+        let alone = record.alone;
+        if alone && !taken.is_empty() {
+            break;
+        }
+        taken.push(record);
+        if alone {
+            break;
+        }
+    }
+    taken
 }
 
 /// What is to be done now.
@@ -116,7 +137,8 @@ impl<T> Backlog<T> {
         }
         let first_suspect = first_suspect.filter(|_| !self.others_first);
         let full = *arrived + self.batching.max_delay;
-        if hurry || groups.len() >= self.limit || full <= now {
+        let alone = groups[0].alone().is_some();
+        if hurry || alone || groups.len() >= self.limit || full <= now {
             return Next::Batch(groups);
         }
         Next::At(first_suspect.map_or(full, |due| full.min(due)))
@@ -128,17 +150,24 @@ impl<T> Backlog<T> {
         let (key, suspect) = due.min_by_key(|(_, suspect)| suspect.due)?;
         let own = self.waiting.iter().map(|(record, _)| record).filter(|record| record.key == *key);
         let most = if self.batching.coalesces { usize::MAX } else { 1 };
-        let records: Vec<_> = own.take(most).cloned().collect();
+        let records = up_to_one_alone(own.take(most).cloned());
         (!records.is_empty()).then_some(Group { records, attempts: suspect.attempts })
     }
 
-    /// The records that no failure holds up, by key in the order of their first, as many as a batch may have.
+    /// The records that no failure holds up, by key in the order of their first, as many as a batch may have: up to one
+    /// that is to be written alone, or that one.
     fn groups(&self) -> Vec<Group<T>> {
         let mut groups: Vec<Group<T>> = Vec::new();
         let mut places: HashMap<&Arc<str>, usize> = HashMap::new();
         for (record, _) in &self.waiting {
             if self.suspects.contains_key(&record.key) {
                 continue;
+            }
+            if record.alone {
+                if groups.is_empty() {
+                    groups.push(Group { records: vec![record.clone()], attempts: 0 });
+                }
+                break;
             }
             if let Some(&place) = places.get(&record.key).filter(|_| self.batching.coalesces) {
                 groups[place].records.push(record.clone());

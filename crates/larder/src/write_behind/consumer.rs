@@ -13,6 +13,7 @@ use super::{
     backlog::{Backlog, Batching, Group, Next},
     coalescing, commit,
     delivery::{Delivered, deliver},
+    id::WriteId,
     options::Coalesce,
     shared::{Phase, Shared},
     sink::{FailedItem, Sink},
@@ -22,6 +23,9 @@ use super::{
     write::Batch,
 };
 use crate::{panic_guard::report, value::Value};
+
+/// Between two calls of a store that fail.
+const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) struct Consumer<T> {
     pub(super) shared: Arc<Shared<T>>,
@@ -36,6 +40,15 @@ pub(super) struct Consumer<T> {
 struct Outcome {
     settlement: Settlement,
     held: HashSet<Arc<str>>,
+}
+
+/// What is to be done with writes that are about to be given to the sink.
+enum Admission {
+    Write,
+    /// As often as may be, the sink was given this one by itself, and the process ended.
+    GiveUp,
+    /// That cannot be known now.
+    Later,
 }
 
 /// Why a term ended.
@@ -181,8 +194,14 @@ impl<T: Value> Consumer<T> {
 
     /// Has the sink write a batch, and settles what came of it. False if the lease was lost.
     async fn write(&self, backlog: &mut Backlog<T>, groups: Vec<Group<T>>, term: &Term) -> bool {
-        let options = &self.shared.options;
+        let Shared { store, options, .. } = &*self.shared;
         let mut outcome = Outcome::default();
+        let alone = groups.first().and_then(Group::alone);
+        match self.admit(alone, term).await {
+            Admission::Write => {}
+            Admission::GiveUp => return self.give_up(backlog, &groups, outcome, term).await,
+            Admission::Later => return !term.is_over(),
+        }
         let mut sent: Vec<Group<T>> = Vec::with_capacity(groups.len());
         let mut writes = Vec::with_capacity(groups.len());
         for group in groups {
@@ -201,12 +220,55 @@ impl<T: Value> Consumer<T> {
                 // Another process may be writing: what this one has begun is broken off.
                 () = term.over() => return false,
             };
+            if let Some(id) = alone {
+                store.end_alone(id).await;
+            }
             match delivered {
                 Delivered::Written(failed) => self.written(backlog, &sent, &failed, &mut outcome),
                 Delivered::Failed(reason) => self.failed_batch(backlog, &sent, &reason, &mut outcome),
             }
         }
         self.remove(backlog, outcome, term).await
+    }
+
+    /// Whether the sink may be given what it is to be given now: a write that may be what ended several processes is
+    /// counted first, so that its process can end once more and it is known.
+    async fn admit(&self, alone: Option<WriteId>, term: &Term) -> Admission {
+        let Shared { store, options, .. } = &*self.shared;
+        let Some(id) = alone else { return Admission::Write };
+        match store.begin_alone(id).await {
+            Ok(begun) if begun > options.retries.attempts.into() => Admission::GiveUp,
+            Ok(_) => Admission::Write,
+            Err(error) => {
+                report!(debug, queue = options.name, %error, "a write-behind queue cannot be asked now");
+                tokio::select! {
+                    () = sleep(PAUSE) => {}
+                    () = term.over() => {}
+                }
+                Admission::Later
+            }
+        }
+    }
+
+    /// Makes dead letters of these. False if the lease was lost.
+    async fn give_up(
+        &self,
+        backlog: &mut Backlog<T>,
+        groups: &[Group<T>],
+        mut outcome: Outcome,
+        term: &Term,
+    ) -> bool {
+        let attempts = self.shared.options.retries.attempts;
+        let reason = format!(
+            "the process ended each time that this write was given to the sink, by itself, {attempts} times"
+        );
+        groups.iter().for_each(|group| outcome.settlement.given_up(group.dead(), &reason));
+        self.shared.figures.failed(&reason);
+        let still = self.remove(backlog, outcome, term).await;
+        if let (true, Some(id)) = (still, groups.first().and_then(Group::alone)) {
+            self.shared.store.end_alone(id).await;
+        }
+        still
     }
 
     /// A batch was written, but these of it.
@@ -292,7 +354,6 @@ impl<T: Value> Consumer<T> {
 
     /// Settles, however often it has to be tried. False if the lease was lost.
     async fn settle(&self, mut settlement: Settlement, term: &Term) -> bool {
-        const PAUSE: Duration = Duration::from_millis(50);
         let Shared { store, options, figures, .. } = &*self.shared;
         loop {
             match commit::settle(&**store, options.cache.as_deref(), &mut settlement).await {

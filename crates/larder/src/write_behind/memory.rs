@@ -71,7 +71,7 @@ impl<T> State<T> {
         if let Some(key) = &cache_key {
             self.last_of.insert(key.clone(), id);
         }
-        self.waiting.insert(id, Record { id, key, cache_key, value });
+        self.waiting.insert(id, Record { id, key, cache_key, value, alone: false });
         (id, committing)
     }
 }
@@ -130,6 +130,13 @@ impl<T: Value> Store<T> for MemoryStore<T> {
         }
         Ok(Some(Fetched { records, broken: Vec::new() }))
     }
+
+    /// What ends the process ends the queue.
+    async fn begin_alone(&self, _: WriteId) -> Result<u64> {
+        Ok(1)
+    }
+
+    async fn end_alone(&self, _: WriteId) {}
 
     async fn arrival(&self) {
         self.arrivals.notified().await;

@@ -21,6 +21,9 @@ use crate::{
     wire::{Rejected, Wire},
 };
 
+/// So many consumers may end, or lose their lease, with a write that they have not settled, until it is written by itself.
+const CONSUMERS: u32 = 3;
+
 /// Before everything in a stream.
 const BEGINNING: &str = "0-0";
 
@@ -88,14 +91,14 @@ fn unreadable(reason: Rejected) -> String {
     format!("its value is not one of this queue's type in this release ({})", reason.name())
 }
 
-fn record<T: Value>(raw: &RawRecord) -> Result<Record<T>, Broken> {
+fn record<T: Value>(raw: &RawRecord, alone: bool) -> Result<Record<T>, Broken> {
     let id = raw.id.parse().unwrap_or_default();
     let cache_key: Option<Arc<str>> = raw.text(queue::CACHE_KEY).map(Arc::from);
     let broken = |reason: String| Broken { id, cache_key: cache_key.clone(), reason };
     let key = raw.text(queue::KEY).ok_or_else(|| broken("it has no key".to_owned()))?;
     let value = raw.field(queue::VALUE).ok_or_else(|| broken("it has no value".to_owned()))?;
     let value = Wire::default().decode_queued(value).map_err(|reason| broken(unreadable(reason)))?;
-    Ok(Record { id, key: key.into(), cache_key: cache_key.clone(), value: Arc::new(value) })
+    Ok(Record { id, key: key.into(), cache_key: cache_key.clone(), value: Arc::new(value), alone })
 }
 
 fn texts(ids: &[WriteId]) -> Vec<String> {
@@ -163,7 +166,7 @@ impl<T: Value> Store<T> for RedisStore<T> {
     async fn fetch(&self, count: usize) -> Result<Option<Fetched<T>>> {
         let cursor = lock(&self.cursor).clone();
         let fetched = match &cursor {
-            Some(cursor) => self.queue.claim(cursor, count).await?,
+            Some(cursor) => self.queue.claim(cursor, count, CONSUMERS).await?,
             None => self.queue.fetch(count).await?,
         };
         let Some(fetched) = fetched else { return Ok(None) };
@@ -177,12 +180,22 @@ impl<T: Value> Store<T> for RedisStore<T> {
         }
         let mut split = Fetched { records: Vec::new(), broken: Vec::new() };
         for raw in &fetched.records {
-            match record(raw) {
+            match record(raw, fetched.often.contains(&raw.id)) {
                 Ok(record) => split.records.push(record),
                 Err(broken) => split.broken.push(broken),
             }
         }
         Ok(Some(split))
+    }
+
+    async fn begin_alone(&self, id: WriteId) -> Result<u64> {
+        self.queue.begin_alone(&id.to_string()).await
+    }
+
+    async fn end_alone(&self, id: WriteId) {
+        if let Err(error) = self.queue.end_alone(&id.to_string()).await {
+            crate::panic_guard::report!(debug, %error, "a write counts as one that ended its process once more");
+        }
     }
 
     async fn arrival(&self) {

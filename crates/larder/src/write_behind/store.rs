@@ -14,12 +14,15 @@ pub(super) struct Record<T> {
     /// What shows it in the cache, if something does.
     pub(super) cache_key: Option<Arc<str>>,
     pub(super) value: Arc<T>,
+    /// Several consumers were given it, one after the other, and none has settled it: one of those that they had may be
+    /// what ends them. It is written by itself.
+    pub(super) alone: bool,
 }
 
 impl<T> Clone for Record<T> {
     fn clone(&self) -> Self {
-        let Self { id, key, cache_key, value } = self;
-        Self { id: *id, key: key.clone(), cache_key: cache_key.clone(), value: value.clone() }
+        let Self { id, key, cache_key, value, alone } = self;
+        Self { id: *id, key: key.clone(), cache_key: cache_key.clone(), value: value.clone(), alone: *alone }
     }
 }
 
@@ -104,6 +107,13 @@ pub(super) trait Store<T>: Send + Sync {
 
     /// Gives up to `count` writes. None if this is no longer the consumer.
     async fn fetch(&self, count: usize) -> Result<Option<Fetched<T>>>;
+
+    /// Counts, where no end of a process undoes it, that a write which is to be [`alone`](Record::alone) is given to the
+    /// sink; says how often it was and the sink never returned, this time included.
+    async fn begin_alone(&self, id: WriteId) -> Result<u64>;
+
+    /// The sink returned, whatever it said.
+    async fn end_alone(&self, id: WriteId);
 
     /// Returns when there may be something to fetch.
     async fn arrival(&self);

@@ -77,7 +77,7 @@ async fn a_queue_follows_the_master_of_a_sentinel() {
 async fn a_user_with_the_least_rights_can_do_it() {
     const RIGHTS: &str = "user app on >s3cret resetchannels -@all ~shop:* +get +set +evalsha +eval +getrange +pttl \
                           +unlink +xadd +xread +xrevrange +xinfo|stream +info +time +pexpire +del +exists +xlen \
-                          +xreadgroup +xautoclaim +xack +xdel +xrange +xgroup|create +hset +hget +hdel +hexists";
+                          +xreadgroup +xautoclaim +xpending +xack +xdel +xrange +xgroup|create +hset +hget +hdel +hexists";
     let server = RedisServer::builder().user(RIGHTS.trim_start_matches("user ")).start();
     let url = server.url_as("app", "s3cret");
     let cache = RedisCache::builder().url(url).prefix("shop").deadline(Duration::from_secs(5));

@@ -36,6 +36,11 @@ impl RedisQueue {
         Ok(self.send(command).await? == Value::Int(1))
     }
 
+    /// What was begun with [`begin_alone`](Self::begin_alone) came to an end.
+    pub(crate) async fn end_alone(&self, id: &str) -> Result<()> {
+        self.send(Command::new("HDEL").key(&self.keys.keys).arg(format!("a:{id}"))).await.map(drop)
+    }
+
     /// The oldest write that waits.
     pub(crate) async fn oldest(&self) -> Result<Option<String>> {
         self.first(Command::new("XRANGE").key(&self.keys.stream).arg("-").arg("+")).await

@@ -3,7 +3,7 @@
 //! | | |
 //! | --- | --- |
 //! | `KEYS[1]` | the stream of writes, with the consumer group `larder` |
-//! | `KEYS[2]` | a hash: `l:` and a cache key is the last write of it that waits; `c:` and a cache key is there while a commit of it is under way |
+//! | `KEYS[2]` | a hash: `l:` and a cache key is the last write of it that waits; `c:` and a cache key is there while a commit of it is under way; `a:` and an ID is how often that write was begun by itself, and never ended |
 //! | `KEYS[3]` | the stream of writes that were given up |
 //! | `KEYS[4]` | the token of the process that consumes, for as long as its lease lasts |
 
@@ -74,12 +74,36 @@ pub(super) static FETCH: Script = Script::new(
 );
 
 /// Gives the holder `ARGV[1]` of the lease up to `ARGV[3]` writes that a consumer was given and has not settled, from
-/// the ID `ARGV[2]` on. They need not have been idle for a time of their own: the lease of that consumer has ended.
+/// the ID `ARGV[2]` on. They need not have been idle for a time of their own: the lease of that consumer has ended. Gives
+/// the next ID, the writes, and the IDs of those that were given more than `ARGV[4]` times; none of these where
+/// `XPENDING` may not be asked.
 pub(super) static CLAIM: Script = Script::new(
     Operation::Queue,
     r"
     if redis.call('GET', KEYS[4]) ~= ARGV[1] then return false end
-    return redis.call('XAUTOCLAIM', KEYS[1], 'larder', 'larder', 0, ARGV[2], 'COUNT', ARGV[3])",
+    local claimed = redis.call('XAUTOCLAIM', KEYS[1], 'larder', 'larder', 0, ARGV[2], 'COUNT', ARGV[3])
+    local first, last
+    for _, record in ipairs(claimed[2]) do
+      if record then first, last = first or record[1], record[1] end
+    end
+    local often = {}
+    if first then
+      local pending = redis.pcall('XPENDING', KEYS[1], 'larder', first, last, ARGV[3])
+      for _, given in ipairs(pending) do
+        if given[4] > tonumber(ARGV[4]) then often[#often + 1] = given[1] end
+      end
+    end
+    return {claimed[1], claimed[2], often}",
+);
+
+/// Counts that the write `ARGV[1]` is about to be written by itself, and says how often that was begun and never came
+/// to an end.
+pub(super) static BEGIN_ALONE: Script = Script::new(
+    Operation::Queue,
+    r"
+    local begun = (tonumber(redis.call('HGET', KEYS[2], 'a:' .. ARGV[1])) or 0) + 1
+    redis.call('HSET', KEYS[2], 'a:' .. ARGV[1], begun)
+    return begun",
 );
 
 /// Marks cache keys whose commit begins, and says of each whether no later write of it waits: pairs of a cache key and
