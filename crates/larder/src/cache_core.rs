@@ -67,6 +67,8 @@ struct Inner {
     stores: CachePadded<AtomicU64>,
     /// Whether it was said that a value had too many scopes.
     warned_too_wide: AtomicBool,
+    /// Whether it was said that a key has values of two types.
+    warned_other_type: AtomicBool,
     /// What it was installed as: for people.
     name: OnceLock<String>,
     locks: LocalLocks,
@@ -170,6 +172,7 @@ impl CoreBuilder {
             adaptive: AdaptiveLifetimes::default(),
             stores: CachePadded::default(),
             warned_too_wide: AtomicBool::new(false),
+            warned_other_type: AtomicBool::new(false),
             name: OnceLock::new(),
             locks: LocalLocks::default(),
             counters: LocalCounters::new(self.counters),
@@ -363,6 +366,22 @@ impl Core {
                  read from caches while it was computed; give what it is made of a common tag, read it in a function \
                  that is `detached`, and give the value that tag (said once for each cache; counted as \
                  `stores_too_wide`)"
+            );
+        }
+    }
+
+    /// Counts a read that found a value of another type than the one it asked for; the first time, says so.
+    pub(crate) fn refuse_other_type(&self, key: &str, asked: &str, group: Group) {
+        self.count_in(group, |counters| &counters.type_mismatches);
+        if !self.0.warned_other_type.swap(true, Ordering::Relaxed) {
+            crate::panic_guard::report!(
+                warn,
+                key,
+                asked,
+                "the entry under this key holds a value of another type, so that those who read and those who write it \
+                 never share one; store and read one type: that of a function with `#[cached]` is what it returns, \
+                 without the outer `Result` and with its `Option` (said once for each cache; counted as \
+                 `type_mismatches`)"
             );
         }
     }

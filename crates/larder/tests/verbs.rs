@@ -74,18 +74,21 @@ async fn many_values_at_once() {
 
 #[tokio::test]
 async fn what_a_read_of_another_type_finds_is_a_miss() {
+    larder_warnings::listen();
     let cache = MemoryCache::new(10);
-    cache.insert("key", &1_u32, long()).await.unwrap();
-    cache.get::<u32>("key").await.unwrap();
-    assert_eq!(cache.get::<u64>("key").await.unwrap(), None);
-    assert_eq!(cache.get::<Option<u32>>("key").await.unwrap(), None);
+    cache.insert("two types", &1_u32, long()).await.unwrap();
+    cache.get::<u32>("two types").await.unwrap();
+    assert_eq!(cache.get::<u64>("two types").await.unwrap(), None);
+    assert_eq!(cache.get::<Option<u32>>("two types").await.unwrap(), None);
     assert_eq!(cache.stats().type_mismatches, 2);
-    assert_eq!(cache.get("key").await.unwrap(), Some(1_u32), "it does no harm");
+    assert_eq!(cache.get("two types").await.unwrap(), Some(1_u32), "it does no harm");
 
-    let text = cache.get_or_compute("key", long(), async || Ok::<_, Infallible>("text".to_owned())).await;
+    let text =
+        cache.get_or_compute("two types", long(), async || Ok::<_, Infallible>("text".to_owned())).await;
     assert_eq!(text.unwrap(), "text");
     assert_eq!(cache.stats().type_mismatches, 3, "one read, one mismatch");
-    assert_eq!(cache.get::<u32>("key").await.unwrap(), None, "replaced");
+    assert_eq!(cache.get::<u32>("two types").await.unwrap(), None, "replaced");
+    assert_eq!(larder_warnings::heard(&["another type", "two types"]).len(), 1, "said once");
 }
 
 #[tokio::test]

@@ -11,7 +11,6 @@ use crate::{
     error_sharing::Sharing,
     key,
     outcome::{Observer, Source, Tier},
-    panic_guard,
     spans::Traced,
     stats::Group,
     value::{LocalValue, Value, ValueType},
@@ -93,7 +92,7 @@ fn look_in_store<V: LocalValue>(
     }
 }
 
-/// The usable entry under a key in the local store. Counts and reports why there is none.
+/// The usable entry under a key in the local store. Counts why there is none, and reports what is a mistake.
 pub(super) fn find<V: LocalValue>(
     cache: &(impl Cache + ?Sized),
     at: Lookup<'_>,
@@ -103,13 +102,7 @@ pub(super) fn find<V: LocalValue>(
     match core.judge_as::<V>(&entry) {
         Ok(freshness) => return Some((entry, freshness)),
         Err(Unusable::OtherType) => {
-            core.count_in(entry.0.group, |counters| &counters.type_mismatches);
-            panic_guard::report!(
-                debug,
-                key = at.key,
-                asked = std::any::type_name::<V>(),
-                "the entry holds a value of another type"
-            );
+            core.refuse_other_type(at.key, std::any::type_name::<V>(), entry.0.group);
         }
         Err(Unusable::Expired) => {}
         Err(Unusable::Invalidated) => core.count_in(entry.0.group, |counters| &counters.invalidated_reads),

@@ -41,7 +41,7 @@ where
 
 /// What was not written.
 ///
-/// Any error becomes one by `?`: then all of the batch counts as not written, and is tried again. Smaller and smaller
+/// Any error becomes one by `?`, `anyhow::Error` too: then all of the batch counts as not written, and is tried again. Smaller and smaller
 /// parts of it are, so that one write that the database does not take is found, and set aside as a dead letter without
 /// the others. While no write succeeds at all, nothing is given up: the database is away, and the queue waits for it.
 #[derive(Debug)]
@@ -99,10 +99,12 @@ impl SinkError {
     }
 }
 
-impl<E: StdError> From<E> for SinkError {
-    /// With the texts of its sources, which say what the database said.
+impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for SinkError {
+    /// Of an error, of what holds one (`anyhow::Error`, a boxed error), or of a text. With the texts of its sources, which
+    /// say what the database said.
     fn from(error: E) -> Self {
         const MOST: usize = 16;
+        let error = error.into();
         let mut text = error.to_string();
         let mut source = error.source();
         for _ in 0..MOST {
