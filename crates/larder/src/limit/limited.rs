@@ -61,7 +61,12 @@ impl fmt::Display for Limited {
                 write!(f, "whether the rate of {rate} is exceeded cannot be told: its server cannot be asked")
             }
             Duration::MAX => write!(f, "the request is larger than the rate of {rate} ever admits at once"),
-            wait => write!(f, "the rate of {rate} is exceeded: try again in {wait:?}"),
+            wait => {
+                let wait = Duration::from_millis(
+                    u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX),
+                );
+                write!(f, "the rate of {rate} is exceeded: try again in {wait:?}")
+            }
         }
     }
 }

@@ -1,14 +1,17 @@
 //! What is counted.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
         /// What a cache did since it was made, as counted at one moment.
         ///
         /// Counters are read one after the other while the cache goes on, so that sums of them can be off
-        /// by the calls under way.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        /// by the calls under way. Written with `{:?}`, only those are shown that are not zero.
+        #[derive(Clone, Copy, PartialEq, Eq, Default)]
         #[non_exhaustive]
         pub struct CacheStats {
             $($(#[doc = $doc])+ pub $name: u64,)+
@@ -169,6 +172,16 @@ impl CacheStats {
     }
 }
 
+impl fmt::Debug for CacheStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut counts = f.debug_struct("CacheStats");
+        self.iter().filter(|(_, count)| *count > 0).for_each(|(name, count)| {
+            counts.field(name, &count);
+        });
+        counts.finish_non_exhaustive()
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
 fn ratio(of: u64, to: u64) -> f64 {
     if of == 0 { 0.0 } else { of as f64 / (of + to) as f64 }
@@ -185,5 +198,6 @@ mod tests {
         assert_eq!(stats.hit_ratio(), 3.0 / 8.0);
         assert_eq!(stats.saved_ratio(), 6.0 / 8.0);
         assert_eq!(stats.since(&stats), CacheStats::default());
+        assert_eq!(format!("{stats:?}"), "CacheStats { hits: 2, misses: 5, stale_hits: 1, joined: 3, .. }");
     }
 }

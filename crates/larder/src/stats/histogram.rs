@@ -1,7 +1,7 @@
 //! How long something took, in buckets that grow by a factor of 1.5 and less.
 
 use std::{
-    array,
+    array, fmt,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -32,7 +32,7 @@ const BUCKETS: usize = 2 * 26 + 2;
 /// assert!(computing.quantile(0.99).unwrap() >= Duration::from_millis(5));
 /// # }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Histogram {
     counts: [u64; BUCKETS],
     sum: Duration,
@@ -83,6 +83,19 @@ impl Histogram {
         let limits =
             (0..BUCKETS).map(|index| if index == BUCKETS - 1 { Duration::MAX } else { limit(index) });
         limits.zip(self.counts)
+    }
+}
+
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut summary = f.debug_struct("Histogram");
+        summary.field("count", &self.count()).field("mean", &self.mean());
+        for (name, q) in [("p50", 0.5), ("p99", 0.99)] {
+            if let Some(took) = self.quantile(q) {
+                summary.field(name, &took);
+            }
+        }
+        summary.finish_non_exhaustive()
     }
 }
 
