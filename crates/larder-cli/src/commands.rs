@@ -35,6 +35,7 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<Answer, Failure
         Command::Trim(trim) => trim::run(&target.connect().await?, &trim, output).await,
         Command::Bench(bench) => bench::run(&target, &bench, output).await,
         Command::Completions { shell } => completions(shell, output),
+        Command::Man { command } => manual(command.as_deref(), output),
     }
 }
 
@@ -42,5 +43,22 @@ fn completions(shell: clap_complete::Shell, output: &mut Output) -> Result<Answe
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "larder", &mut script);
     output.text(&String::from_utf8_lossy(&script))?;
+    Ok(Answer::Yes)
+}
+
+fn manual(command: Option<&str>, output: &mut Output) -> Result<Answer, Failure> {
+    let mut whole = Cli::command();
+    // Gives the commands their full names, and the options that all have.
+    whole.build();
+    let of = match command {
+        None => &whole,
+        Some(name) => whole
+            .find_subcommand(name)
+            .ok_or_else(|| Failure::usage(format!("there is no command {name:?}: see `larder --help`")))?,
+    };
+    let mut page = Vec::new();
+    let source = format!("larder {}", env!("CARGO_PKG_VERSION"));
+    clap_mangen::Man::new(of.clone()).source(source).render(&mut page)?;
+    output.text(&String::from_utf8_lossy(&page))?;
     Ok(Answer::Yes)
 }

@@ -133,3 +133,16 @@ fn completions_need_no_server() {
         assert!(world.prints(&["completions", shell], 0).contains("invalidate"), "{shell}");
     }
 }
+
+#[test]
+fn the_manual_needs_no_server() {
+    let world = at("redis://127.0.0.1:1");
+    let whole = world.prints(&["man"], 0);
+    assert!(
+        whole.starts_with(".ie") && whole.contains(".TH larder 1") && whole.contains("larder\\-explain(1)"),
+        "{whole}"
+    );
+    let one = world.prints(&["man", "explain"], 0);
+    assert!(one.contains(".TH larder-explain 1") && one.contains("\\-\\-from"), "{one}");
+    assert!(world.run(&["man", "everything"]).status.code() != Some(0));
+}
