@@ -58,6 +58,7 @@ mod blocking;
 mod computation;
 mod deadline;
 mod lookup;
+mod previous;
 mod request;
 mod single;
 mod steps;

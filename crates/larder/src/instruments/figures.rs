@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    EVICTIONS, GETS, INVALIDATIONS, INVALIDATIONS_WAITING, Instrument, LIMIT_FAILURES, LIMITS, LOAD_SAVED,
-    LOADS, LOG_LAG, LOG_MALFORMED, LOG_RESETS, LOG_RESTARTS, NOT_SERVED, NOT_STORED, PUTS, REDIS_FAILURES,
-    REDIS_GETS, REDIS_PUTS, REDIS_RAW, REDIS_READ, REDIS_REFUSED, REDIS_STORED, REDIS_UP, REFRESHES, SIZE,
-    WAITS, WEIGHT,
+    EVICTIONS, GETS, INVALIDATIONS, INVALIDATIONS_WAITING, Instrument, KEPT, LIMIT_FAILURES, LIMITS,
+    LOAD_SAVED, LOADS, LOG_LAG, LOG_MALFORMED, LOG_RESETS, LOG_RESTARTS, NOT_SERVED, NOT_STORED, PUTS,
+    REDIS_FAILURES, REDIS_GETS, REDIS_PUTS, REDIS_RAW, REDIS_READ, REDIS_REFUSED, REDIS_STORED, REDIS_UP,
+    REFRESHES, SIZE, WAITS, WEIGHT,
 };
 use crate::{
     cache::Cache,
@@ -99,6 +99,9 @@ fn of_function(function: &FunctionStats, each: &mut Each<'_>) {
     );
     if stats.refreshes > 0 {
         each(&REFRESHES, &[], Figure::Count(stats.refreshes));
+    }
+    if stats.kept > 0 {
+        each(&KEPT, &[], Figure::Count(stats.kept));
     }
     met(
         each,

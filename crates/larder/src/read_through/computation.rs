@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::request::{Refreshed, Request};
+use super::{
+    previous::replaced,
+    request::{Refreshed, Request},
+};
 use crate::{
     adaptive::Computed,
     block_on::block_on,
@@ -93,10 +96,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     ) -> Computation {
         self.note_start(leader.as_ref());
         let in_flight = leader.iter().map(Leader::id).chain(nested_in);
-        let frame = match turn {
-            None => Frame::new(in_flight, since, self.policy.detached),
-            Some(_) => Frame::with_turn(in_flight, since, self.policy.detached),
-        };
+        let previous = stale.as_ref().map(|entry| replaced(self.core(), entry));
+        let frame = Frame::of_request(in_flight, since, self.policy.detached, (previous, turn.is_some()));
         let span = self.computing();
         if let Some(leader) = &leader {
             leader.set_span(&span);
@@ -218,6 +219,9 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             Ok(value) => {
                 self.span.record("outcome", "computed");
                 self.observer.computed(None);
+                if ended.decisions.kept {
+                    self.count(|counters| &counters.kept);
+                }
                 core.pauses().clear(self.hash);
                 // What cannot be cloned is this caller's alone.
                 let Some((entry, wanted)) = panic_guard::contain(|| self.entry_of(&value, &ended)) else {

@@ -53,6 +53,8 @@ counters! {
     computations,
     /// Computations that failed.
     failures,
+    /// Those of the computations that found the old value unchanged: see [`Previous::keep`](crate::Previous::keep).
+    kept,
     /// Callers who got the outcome of another caller's computation, begun before or after they came.
     joined,
     /// Refreshes begun before or after the end of `ttl`, while callers had the old value.

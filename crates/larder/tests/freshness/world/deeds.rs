@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::{CacheExt, MemoryCache, Scope, in_current_computation};
+use larder::{CacheExt, MemoryCache, Scope, context, in_current_computation};
 use serde::{Deserialize, Serialize};
 
 use super::{Habit, Key, World};
@@ -142,6 +142,11 @@ impl Deeds {
     }
 
     async fn compute(&self, key: usize, mut random: fastrand::Rng) -> Result<Made, Failed> {
+        if random.u8(..3) == 0
+            && let Some(old) = self.keep(&mut random).await
+        {
+            return Ok(old);
+        }
         let began = self.world.tick();
         let Key { parts, source, .. } = self.key(key);
         if parts.is_empty() {
@@ -183,6 +188,15 @@ impl Deeds {
         };
         // What failed was not read from a cache, and its error says nothing of the checker's concern.
         Ok(Made { key, began, version: None, parts: parts.into_iter().flatten().collect() })
+    }
+
+    /// The old value, whose making is as long ago as it was, and whose parts are not read again.
+    async fn keep(&self, random: &mut fastrand::Rng) -> Option<Made> {
+        self.dawdle(random).await;
+        let old = context().previous::<Made>()?;
+        self.dawdle(random).await;
+        self.log.lock().unwrap().kept += 1;
+        Some(old.keep())
     }
 
     async fn part(&self, key: usize, mut random: fastrand::Rng) -> Option<Part> {
