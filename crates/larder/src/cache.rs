@@ -235,6 +235,12 @@ pub trait SharedStorage: Send + Sync {
     /// began before a change of it is not waited for.
     async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased;
 
+    /// Whether the servers can be asked now, as far as is known without asking: what is not found while they cannot may be
+    /// there. True unless it is implemented.
+    fn is_within_reach(&self) -> bool {
+        true
+    }
+
     /// See [`CacheExt::try_lock`](crate::CacheExt::try_lock).
     ///
     /// # Errors

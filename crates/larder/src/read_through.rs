@@ -72,7 +72,7 @@ pub(crate) use self::{
         Missed, find_in_memory_uncounted, find_local, find_uncounted, full_key, get_here, get_many_missing,
         get_missing, look, look_at, look_observed,
     },
-    request::Wanted,
+    request::{Wanted, memory_limit},
     single::{get_or_compute, refresh},
     touch::touch,
 };

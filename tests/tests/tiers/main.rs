@@ -14,6 +14,7 @@ mod in_process;
 mod invalidation;
 mod marks;
 mod memory;
+mod memory_ttl;
 mod phases;
 mod prolonged;
 mod sealed;

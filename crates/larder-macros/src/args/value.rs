@@ -110,6 +110,10 @@ fn too_short(name: &Ident, example: &str, of: Macro) -> String {
              (`retry_after = \"5s\"`), or remove it for one second"
                 .to_owned()
         }
+        "memory_ttl" => {
+            "a `memory_ttl` of zero never has memory answer: write how long it does (`memory_ttl = 10`), or take a              `RedisCache`, which has no memory"
+                .to_owned()
+        }
         "takeover_after" => {
             "`takeover_after` is at least 10 ms: write `takeover_after = \"10ms\"` or more, or \
                              remove it for one second"

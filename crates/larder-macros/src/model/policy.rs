@@ -28,6 +28,7 @@ pub(crate) struct Policy {
     pub(crate) stale_while_revalidate: Option<Time>,
     pub(crate) stale_if_error: Option<Time>,
     pub(crate) refresh_ahead: Option<Fraction>,
+    pub(crate) memory_ttl: Option<Time>,
     pub(crate) negative_ttl: Option<Time>,
     pub(crate) cache_err: Option<Time>,
     pub(crate) timeout: Option<Time>,
@@ -52,6 +53,7 @@ pub(crate) struct Policy {
 pub(super) fn policy(args: &mut Args, of: Macro, function: &Function, errors: &mut Errors) -> Option<Policy> {
     let tags = tags(args, function, false, errors);
     without_effect::check_idle(args, errors);
+    without_effect::check_memory_ttl(args, errors);
     without_effect::check_adaptive(args, errors);
     let needs_option = args.negative_ttl.as_ref().map(|given| given.name.span());
     // An entry that `#[cache_put]` stores is read by another function, which may return a `Result`.
@@ -76,6 +78,7 @@ pub(super) fn policy(args: &mut Args, of: Macro, function: &Function, errors: &m
         stale_while_revalidate: args.stale_while_revalidate.take().map(time),
         stale_if_error: args.stale_if_error.take().map(time),
         refresh_ahead: args.refresh_ahead.take().map(|given| given.value),
+        memory_ttl: args.memory_ttl.take().map(time),
         negative_ttl: args.negative_ttl.take().map(time),
         cache_err: args.cache_err.take().map(time),
         timeout: args.timeout.take().map(time),

@@ -364,7 +364,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             false => !too_wide && cover.unchanged(core.epochs()),
         };
         let at = (self.key.clone(), self.hash);
-        let entry = Entry::boxed(at, (value(), of, took), (core.now(), lifetime), policy, cover);
+        let mut entry = Entry::boxed(at, (value(), of, took), (core.now(), lifetime), policy, cover);
+        if let Some(limit) = self.memory_limit() {
+            entry.limit_in_memory(core.now(), limit);
+        }
         if lifetime.is_zero() || decisions.no_store || !core.is_enabled() {
             self.observer.not_stored(match (core.is_enabled(), decisions.no_store) {
                 (false, _) => NotStored::Disabled,
