@@ -58,6 +58,8 @@ struct ScopeState {
     reads: Vec<Reads>,
     /// When the first of what was read had been marked stale, if any was.
     marked: Option<Moment>,
+    /// How often something was put here.
+    records: u64,
     decisions: Decisions,
 }
 
@@ -137,7 +139,9 @@ pub(crate) fn record_scopes(epochs: &Arc<Epochs>, scopes: impl FnOnce() -> Scope
 fn with_state(record: impl FnOnce(&mut ScopeState)) {
     CURRENT.with_borrow(|current| {
         if let Some(frame) = current {
-            record(&mut lock(&frame.state));
+            let mut state = lock(&frame.state);
+            state.records += 1;
+            record(&mut state);
         }
     });
 }
@@ -207,6 +211,11 @@ impl Frame {
 
     pub(crate) fn decisions(&self) -> Decisions {
         lock(&self.state).decisions.clone()
+    }
+
+    /// How often something was put on this frame so far.
+    pub(crate) fn records(&self) -> u64 {
+        lock(&self.state).records
     }
 
     /// What covers a value of the cache with these `epochs`: `own` scopes, and all that was read so far.

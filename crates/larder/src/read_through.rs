@@ -62,6 +62,7 @@ mod previous;
 mod request;
 mod single;
 mod steps;
+pub(crate) mod stream;
 mod touch;
 
 pub(crate) use self::{

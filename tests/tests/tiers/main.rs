@@ -18,6 +18,7 @@ mod memory_ttl;
 mod phases;
 mod prolonged;
 mod sealed;
+mod streams;
 mod transactions;
 
 use larder::{CacheExt, Value};

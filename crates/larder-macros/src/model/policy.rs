@@ -53,7 +53,6 @@ pub(crate) struct Policy {
 pub(super) fn policy(args: &mut Args, of: Macro, function: &Function, errors: &mut Errors) -> Option<Policy> {
     let tags = tags(args, function, false, errors);
     without_effect::check_idle(args, errors);
-    without_effect::check_memory_ttl(args, errors);
     without_effect::check_adaptive(args, errors);
     let needs_option = args.negative_ttl.as_ref().map(|given| given.name.span());
     // An entry that `#[cache_put]` stores is read by another function, which may return a `Result`.

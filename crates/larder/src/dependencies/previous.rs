@@ -85,6 +85,7 @@ impl Context {
         entry.value::<T>()?;
         if !mutant::is(Rule::PreviousNotRecorded) {
             let mut state = lock(&frame.state);
+            state.records += 1;
             add(&mut state.reads, epochs, entry.0.scopes().iter().copied());
             add_foreign(&mut state.reads, entry.0.foreign_dependencies());
         }

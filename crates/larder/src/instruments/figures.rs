@@ -110,6 +110,8 @@ fn of_function(function: &FunctionStats, each: &mut Each<'_>) {
         &[
             ("invalidated", stats.stores_outdated),
             ("too_many_scopes", stats.stores_too_wide),
+            ("too_long", stats.stores_too_long),
+            ("unfinished", stats.stores_unfinished),
             ("redis_has_newer", stats.shared_skipped),
             ("too_large", stats.shared_too_large),
             ("changed", stats.unshared_changed),

@@ -310,6 +310,13 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         self.entry_with((value, self.wanted.of), (lifetime, policy), ended)
     }
 
+    /// The same of a list that was collected from a stream.
+    pub(super) fn entry_of_list<V: LocalValue>(&self, items: Vec<V>, ended: &Ended<'_>) -> (Entry, bool) {
+        let lifetime = ended.decisions.ttl.unwrap_or(self.policy.ttl);
+        let list = || Box::new(items) as Box<AnyValue>;
+        self.entry_with((list, self.wanted.of), (lifetime, self.policy), ended)
+    }
+
     /// How long a value is to live that took so long.
     #[cold]
     fn adaptive_lifetime<V: LocalValue>(&self, value: &V, took: Duration) -> Duration {

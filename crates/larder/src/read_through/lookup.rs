@@ -197,7 +197,7 @@ fn give_away<V: LocalValue>(core: &Core, entry: Entry, freshness: Freshness) -> 
     entry.into_value().expect("the type was looked at")
 }
 
-fn count_hit(core: &Core, entry: &Entry, freshness: Freshness) {
+pub(super) fn count_hit(core: &Core, entry: &Entry, freshness: Freshness) {
     match freshness {
         Freshness::Fresh => core.store_hit(entry),
         Freshness::AskFurther | Freshness::RefreshAhead => {
@@ -289,7 +289,9 @@ pub(super) fn within_ttl(found: Option<(Entry, Freshness)>) -> Option<(Entry, Fr
 }
 
 /// What memory answers with alone, and else what it answers with if nothing is found behind it.
-fn here(found: Option<(Entry, Freshness)>) -> (Option<(Entry, Freshness)>, Option<(Entry, Freshness)>) {
+pub(super) fn here(
+    found: Option<(Entry, Freshness)>,
+) -> (Option<(Entry, Freshness)>, Option<(Entry, Freshness)>) {
     match within_ttl(found) {
         Some(found @ (_, Freshness::AskFurther)) => (None, Some(found)),
         found => (found, None),

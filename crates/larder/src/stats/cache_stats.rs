@@ -73,6 +73,10 @@ counters! {
     stores_outdated,
     /// Values not stored, because more than 4,096 scopes cover them.
     stores_too_wide,
+    /// Streams not stored, because they have more items than [`max_items`](macro@crate::cached#streams) allows.
+    stores_too_long,
+    /// Streams not stored, because they were dropped before their end.
+    stores_unfinished,
     /// Entries found, but not served, because something that covers them was invalidated.
     invalidated_reads,
     /// Entries found, but not served, because they hold a value of another type.
