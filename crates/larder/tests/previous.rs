@@ -166,8 +166,7 @@ async fn made_from_a_part(parts: &MemoryCache, detached: bool) -> Lab {
     let lab = Lab { cache, policy };
     let first = lab.ask(async || {
         context().tag("seen only once");
-        let part = parts.get_or_compute("part:7", long(), async || Ok::<u64, &str>(1)).await;
-        part
+        parts.get_or_compute("part:7", long(), async || Ok::<u64, &str>(1)).await
     });
     assert_eq!(first.await, Ok(1));
     lab.advance(150);

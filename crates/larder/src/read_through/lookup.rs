@@ -288,10 +288,11 @@ pub(super) fn within_ttl(found: Option<(Entry, Freshness)>) -> Option<(Entry, Fr
     found.filter(|(_, freshness)| freshness.is_within_ttl())
 }
 
+/// What was found, if anything.
+type Found = Option<(Entry, Freshness)>;
+
 /// What memory answers with alone, and else what it answers with if nothing is found behind it.
-pub(super) fn here(
-    found: Option<(Entry, Freshness)>,
-) -> (Option<(Entry, Freshness)>, Option<(Entry, Freshness)>) {
+pub(super) fn here(found: Found) -> (Found, Found) {
     match within_ttl(found) {
         Some(found @ (_, Freshness::AskFurther)) => (None, Some(found)),
         found => (found, None),

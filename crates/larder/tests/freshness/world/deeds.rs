@@ -39,10 +39,13 @@ enum Failure {
 }
 
 /// What cached values are found, one after the other.
-struct Found<'d>(VecDeque<Pin<Box<dyn Future<Output = Result<Option<Made>, Failed>> + Send + 'd>>>);
+struct Found<'d>(VecDeque<Finding<'d>>);
+
+type Finding<'d> = Pin<Box<dyn Future<Output = Item> + Send + 'd>>;
+type Item = Result<Option<Made>, Failed>;
 
 impl Stream for Found<'_> {
-    type Item = Result<Option<Made>, Failed>;
+    type Item = Item;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(first) = self.0.front_mut() else { return Poll::Ready(None) };
