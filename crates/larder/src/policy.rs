@@ -31,6 +31,26 @@ use crate::error::{Error, Kind, Result};
 /// [`get_or_compute`](crate::CacheExt::get_or_compute) the caller who starts it waits for it, and
 /// everybody else has the value they would have had. A failed refresh leaves the value as it was.
 ///
+/// ```
+/// # use std::time::Duration;
+/// use larder::Policy;
+///
+/// # fn main() -> larder::Result<()> {
+/// let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+/// let plain = Policy::ttl(minutes(5));
+/// let careful = Policy::builder()
+///     .ttl(minutes(5))
+///     .jitter(0.1) // what was stored together does not end together
+///     .stale_while_revalidate(minutes(1)) // nobody waits for the next value for that long
+///     .stale_if_error(minutes(60)) // and nobody sees an error
+///     .negative_ttl(minutes(1)) // a `None` is kept too
+///     .tag("users")
+///     .build()?;
+/// # assert_ne!(plain, careful);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// A policy can be read from a configuration with serde, and written there: lengths of time are text (`"5m"`, `"1h30m"`,
 /// `"300ms"`) or numbers of seconds, `lock` is `process` or `deployment`, and a field that there is not is an error that
 /// names those that there are. See [`install_policies`](crate::install_policies).

@@ -8,6 +8,28 @@ macro_rules! counters {
         ///
         /// Counters are read one after the other while the cache goes on, so that sums of them can be off
         /// by the calls under way.
+        ///
+        /// ```
+        /// # use std::{convert::Infallible, time::Duration};
+        /// use larder::{CacheExt, MemoryCache, Policy};
+        ///
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() {
+        /// let cache = MemoryCache::new(100);
+        /// let before = cache.stats();
+        /// for _ in 0..4 {
+        ///     let policy = Policy::ttl(Duration::from_secs(60));
+        ///     let answer = cache.get_or_compute("answer", policy, async || Ok::<_, Infallible>(42)).await;
+        ///     assert_eq!(answer, Ok(42));
+        /// }
+        /// let stats = cache.stats().since(&before);
+        /// assert_eq!((stats.hits, stats.misses, stats.computations), (3, 1, 1));
+        /// assert_eq!(stats.hit_ratio(), 0.75);
+        /// for (name, count) in stats.iter().filter(|(_, count)| *count > 0) {
+        ///     println!("{name} {count}"); // for a log; exporters have the feature `metrics`
+        /// }
+        /// # }
+        /// ```
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
         #[non_exhaustive]
         pub struct CacheStats {
