@@ -54,6 +54,7 @@ const OPTIONS: &[Known] = &[
     known("stale_if_error", "stale_if_error = \"1h\"", STORING),
     known("refresh_ahead", "refresh_ahead = 0.8", STORING),
     known("idle", "idle = 60", STORING),
+    known("memory_ttl", "memory_ttl = 10", STORING),
     known("negative_ttl", "negative_ttl = 10", STORING),
     known("share_err", "share_err = Error::shared", CACHED),
     known("cache_err", "cache_err = 30", CACHED),
@@ -64,6 +65,7 @@ const OPTIONS: &[Known] = &[
     known("retry_after", "retry_after = \"5s\"", CACHED),
     known("lock", "lock = larder::Lock::Process", CACHED),
     known("when", "when = !fresh", CACHED),
+    known("max_items", "max_items = 1_000", CACHED),
     known("unless", "unless = |value| value.is_empty()", CACHED),
     known("if", "if = *result > 0", &[Macro::Invalidate]),
     known("local", "local", &[Macro::Cached, Macro::CachedMany, Macro::CachePut, Macro::Limited]),
@@ -104,6 +106,7 @@ pub(crate) struct Args {
     pub(crate) stale_if_error: Option<Given<Time>>,
     pub(crate) refresh_ahead: Option<Given<Fraction>>,
     pub(crate) idle: Option<Given<Time>>,
+    pub(crate) memory_ttl: Option<Given<Time>>,
     pub(crate) negative_ttl: Option<Given<Time>>,
     pub(crate) share_err: Option<Given<Expr>>,
     pub(crate) cache_err: Option<Given<Time>>,
@@ -114,6 +117,7 @@ pub(crate) struct Args {
     pub(crate) or: Option<Given<Expr>>,
     pub(crate) lock: Option<Given<Expr>>,
     pub(crate) when: Option<Given<Expr>>,
+    pub(crate) max_items: Option<Given<Expr>>,
     pub(crate) unless: Option<Given<Expr>>,
     /// `if`
     pub(crate) condition: Option<Given<Expr>>,
@@ -128,8 +132,8 @@ pub(crate) struct Args {
     pub(crate) limits: Limits,
     pub(crate) soft: Option<Given<bool>>,
     pub(crate) krate: Option<Given<Path>>,
-    /// The options whose names were written.
-    named: Vec<&'static str>,
+    /// The options whose names were written, and where.
+    named: Vec<(&'static str, Span)>,
     /// The options that were probably meant by something else.
     meant: Vec<&'static str>,
     /// Something was written that could not be read.
@@ -162,7 +166,12 @@ impl Args {
 
     /// Whether the option was written, even if not well: then it is not missing.
     pub(crate) fn attempted(&self, name: &str) -> bool {
-        self.named.contains(&name) || self.meant.contains(&name)
+        self.written(name).is_some() || self.meant.contains(&name)
+    }
+
+    /// Where the name of an option was written.
+    pub(crate) fn written(&self, name: &str) -> Option<Span> {
+        self.named.iter().find(|(named, _)| *named == name).map(|(_, span)| *span)
     }
 
     /// Where an option stands that needs an async function.
@@ -177,6 +186,7 @@ impl Args {
             "deadline" => span(&self.deadline),
             "spawn" => span(&self.spawn),
             "takeover_after" => span(&self.takeover_after),
+            "memory_ttl" => span(&self.memory_ttl),
             "lock" => span(&self.lock),
             "adaptive" => span(&self.adaptive_to),
             _ => None,
@@ -231,11 +241,11 @@ impl Args {
                 return Err(syn::Error::new(name.span(), unknown.message));
             }
         };
-        if self.named.contains(&option.name) {
+        if self.written(option.name).is_some() {
             let message = format!("`{}` is given twice: keep one of them", option.name);
             return Err(syn::Error::new(name.span(), message));
         }
-        self.named.push(option.name);
+        self.named.push((option.name, name.span()));
         self.parse_value(name, option, input, of)
     }
 
@@ -309,6 +319,7 @@ impl Args {
             "stale_if_error" => self.stale_if_error = Some(value::time(name, input, example, of)?),
             "refresh_ahead" => self.refresh_ahead = Some(value::fraction(name, input, example)?),
             "idle" => self.idle = Some(value::time(name, input, example, of)?),
+            "memory_ttl" => self.memory_ttl = Some(value::time(name, input, example, of)?),
             "negative_ttl" => self.negative_ttl = Some(value::time(name, input, example, of)?),
             "share_err" => self.share_err = Some(value::expression(name, input, example)?),
             "cache_err" => self.cache_err = Some(value::time(name, input, example, of)?),
@@ -318,6 +329,7 @@ impl Args {
             "deadline" => self.deadline = Some(value::time(name, input, example, of)?),
             "or" => self.or = Some(value::expression(name, input, example)?),
             "lock" => self.lock = Some(value::expression(name, input, example)?),
+            "max_items" => self.max_items = Some(value::count(name, input, example)?),
             "unless" => self.unless = Some(value::expression(name, input, example)?),
             "if" => self.condition = Some(value::expression(name, input, example)?),
             "when" => self.when = Some(value::expression(name, input, example)?),

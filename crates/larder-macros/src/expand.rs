@@ -18,6 +18,7 @@ mod named;
 mod names;
 mod policy;
 mod prologue;
+mod stream;
 mod targets;
 mod text;
 mod writes;

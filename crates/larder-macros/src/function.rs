@@ -12,6 +12,7 @@ use syn::{
     Stmt, TraitItemFn, Type, parse_quote,
 };
 
+use crate::args::Macro;
 use crate::errors::Errors;
 use crate::surroundings::{self, Surroundings};
 use crate::tokens;
@@ -25,6 +26,8 @@ pub(crate) struct Function {
     pub(crate) form: Form,
     /// What it returns, or what its future resolves to.
     pub(crate) output: Type,
+    /// The stream that it returns, if it does; `output` is the type of its items then.
+    pub(crate) stream: Option<Type>,
     pub(crate) receiver: Option<Receiver>,
     pub(crate) arguments: Vec<Argument>,
     /// Whether it stands in an `impl` or a trait, as far as anything tells: its file, its tokens, or the attribute's.
@@ -91,12 +94,25 @@ impl Function {
             errors.push(item.sig.safety.span(), message);
         }
         let (form, output) = form(&item, of, errors)?;
+        let items = types::stream_items(&output).filter(|_| of == Macro::Cached.name()).cloned();
+        let (output, stream) = match items {
+            Some(items) => (items, Some(output)),
+            None => (output, None),
+        };
         let surroundings = surroundings::of(&item.sig.ident);
         let associated = surroundings.place.is_associated()
             || tokens::names_self_type(&item)
             || boxed::is_async_trait(&item.sig);
-        let mut function =
-            Self { receiver: None, arguments: Vec::new(), item, form, output, associated, surroundings };
+        let mut function = Self {
+            receiver: None,
+            arguments: Vec::new(),
+            item,
+            form,
+            output,
+            stream,
+            associated,
+            surroundings,
+        };
         function.read_inputs();
         function.associated |= function.receiver.is_some();
         Some(function)
@@ -157,8 +173,14 @@ impl Function {
         self.item.sig.ident.unraw().to_string()
     }
 
+    /// Whether it runs on its caller's thread, to its end. A stream is polled.
     pub(crate) fn is_blocking(&self) -> bool {
-        matches!(self.form, Form::Blocking)
+        !self.awaits() && self.stream.is_none()
+    }
+
+    /// Whether a call of it is awaited.
+    pub(crate) fn awaits(&self) -> bool {
+        !matches!(self.form, Form::Blocking)
     }
 
     pub(crate) fn is_boxed(&self) -> bool {

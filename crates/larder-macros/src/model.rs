@@ -10,6 +10,7 @@ mod limited;
 mod named;
 mod owned;
 mod policy;
+mod streams;
 mod text;
 mod without_effect;
 
@@ -21,6 +22,7 @@ use crate::args::{Args, Given, Macro, Namespace, attribute_span};
 use crate::errors::Errors;
 use crate::function::{Function, has_impl_trait, is_reference};
 use crate::template::{Purpose, Segment, Template};
+use crate::tokens;
 
 pub(crate) use cache_expr::{CacheExpr, Common};
 pub(crate) use companions::{Companions, KeyInputs};
@@ -52,6 +54,8 @@ pub(crate) struct Cached {
     pub(crate) or: Option<(Span, Expr)>,
     /// Values that are not stored.
     pub(crate) unless: Option<Expr>,
+    /// Of a function that returns a stream: how many items are stored at most.
+    pub(crate) max_items: Option<Expr>,
     /// Other functions have this key too.
     pub(crate) shares_key: bool,
     /// Where the compiler complains if `Self` has parameters: the key leaves them out.
@@ -117,9 +121,11 @@ impl Cached {
             _ => Self::checked_key(&args, list.as_ref().map_or(function, |list| &list.of_one), errors),
         };
         if of == Macro::Cached {
+            streams::check(&args, function, errors);
             without_effect::check_blocking(&args, function, errors);
         }
         without_effect::check_local(&args, function, errors);
+        without_effect::check_memory_ttl(&args, errors);
         let background =
             of == Macro::Cached && !function.is_blocking() && owned::background(&args, function, errors);
         let companions = Companions::choose(&args, function, errors);
@@ -132,6 +138,7 @@ impl Cached {
         let cache_err = args.cache_err.as_ref().map(|given| (given.name.span(), chosen));
         let deadline = args.deadline.as_ref().map(|given| given.name.span());
         let or = args.or.take().map(|given| (given.name.span(), function.localized(given.value)));
+        let max_items = args.max_items.take().map(|given| function.localized(given.value));
         let shares_key = args.shared_key.take().is_some_and(|given| given.value);
         let when = args.when.take().map(|when| function.localized(when.value));
         without_effect::check(&args, errors);
@@ -157,6 +164,7 @@ impl Cached {
                     deadline,
                     or,
                     unless,
+                    max_items,
                     shares_key,
                     plain_self,
                 })
@@ -269,6 +277,7 @@ impl CachePut {
             text::resolve(template, function, false, errors)
         });
         without_effect::check_local(&args, function, errors);
+        without_effect::check_memory_ttl(&args, errors);
         let common = cache_expr::common(&mut args, function);
         let mut policy = policy::policy(&mut args, Macro::CachePut, function, errors)?;
         if !without_effect::knows_value(function, false) {
@@ -300,7 +309,13 @@ fn forbid_result(template: &Template, function: &Function, errors: &mut Errors) 
 
 /// Values are owned: what a cache keeps outlives the call.
 fn check_output(function: &Function, of: Macro, errors: &mut Errors) {
-    if has_impl_trait(&function.output) {
+    if has_impl_trait(&function.output) && of == Macro::Cached && tokens::mention(&function.output, "Stream")
+    {
+        errors.push(
+            function.output.span(),
+            "`#[cached]` needs to name the type of the items that it stores: write `impl Stream<Item = T>`",
+        );
+    } else if has_impl_trait(&function.output) {
         let message = format!(
             "`{}` needs to name the type that it stores: return a concrete type instead of \
              `impl Trait`",

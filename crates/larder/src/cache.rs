@@ -35,6 +35,32 @@ use crate::{
 /// The verbs for users are those of [`CacheExt`](crate::CacheExt), which every `Cache` has. To keep entries elsewhere,
 /// implement [`Storage`], and this trait beside it.
 ///
+/// ```
+/// # use std::sync::Arc;
+/// use larder::{Cache, CacheExt, Core, MemoryCache, Storage};
+///
+/// /// The cache of one tenant: another one's keys have another prefix.
+/// #[derive(Clone)]
+/// struct OfTenant { all: MemoryCache, prefix: String }
+///
+/// impl Cache for OfTenant {
+///     fn core(&self) -> &Core { self.all.core() }
+///     fn storage(&self) -> &dyn Storage { self.all.storage() }
+///     fn share(&self) -> Arc<dyn Cache> { Arc::new(self.clone()) }
+///     fn prefix(&self) -> &str { &self.prefix }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> larder::Result<()> {
+/// # let policy = larder::Policy::ttl(std::time::Duration::from_secs(60));
+/// let all = MemoryCache::new(1_000);
+/// let tenant = OfTenant { all: all.clone(), prefix: "acme:".into() };
+/// tenant.insert("user:7", &"Ada".to_owned(), policy).await?; // each verb, on each cache
+/// assert!(all.contains("acme:user:7").await?);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Contract
 ///
 /// 1. [`core`](Self::core) is the same [`Core`] for the whole life of the cache, its clones and its namespaces.
@@ -234,6 +260,12 @@ pub trait SharedStorage: Send + Sync {
     /// `cover` is what is known to cover the value before it is computed: another process' computation that
     /// began before a change of it is not waited for.
     async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased;
+
+    /// Whether the servers can be asked now, as far as is known without asking: what is not found while they cannot may be
+    /// there. True unless it is implemented.
+    fn is_within_reach(&self) -> bool {
+        true
+    }
 
     /// See [`CacheExt::try_lock`](crate::CacheExt::try_lock).
     ///

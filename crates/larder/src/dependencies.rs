@@ -7,6 +7,7 @@
 
 mod context;
 mod flags;
+mod previous;
 
 use std::{
     cell::RefCell,
@@ -17,10 +18,14 @@ use std::{
     time::Duration,
 };
 
-pub use self::context::{Context, context};
 use self::flags::set_recording;
-pub(crate) use self::flags::{
-    DeferredScope, EnteredDeferred, current_deferred, in_deferred, is_plain, recording,
+pub use self::{
+    context::{Context, context},
+    previous::Previous,
+};
+pub(crate) use self::{
+    flags::{DeferredScope, EnteredDeferred, current_deferred, in_deferred, is_plain, recording},
+    previous::OldEntry,
 };
 use pin_project_lite::pin_project;
 use smallvec::SmallVec;
@@ -43,6 +48,8 @@ pub(crate) struct Frame {
     records: bool,
     /// A part of it has a turn, for which others wait: it waits for none itself.
     has_turn: bool,
+    /// What is there in place of its value so far.
+    previous: Option<Box<dyn OldEntry>>,
     state: Mutex<ScopeState>,
 }
 
@@ -51,6 +58,8 @@ struct ScopeState {
     reads: Vec<Reads>,
     /// When the first of what was read had been marked stale, if any was.
     marked: Option<Moment>,
+    /// How often something was put here.
+    records: u64,
     decisions: Decisions,
 }
 
@@ -76,6 +85,8 @@ pub(crate) struct Decisions {
     pub(crate) tags: Vec<String>,
     pub(crate) no_store: bool,
     pub(crate) unshared: bool,
+    /// The value is the old one, which the computation found unchanged.
+    pub(crate) kept: bool,
 }
 
 thread_local! {
@@ -128,7 +139,9 @@ pub(crate) fn record_scopes(epochs: &Arc<Epochs>, scopes: impl FnOnce() -> Scope
 fn with_state(record: impl FnOnce(&mut ScopeState)) {
     CURRENT.with_borrow(|current| {
         if let Some(frame) = current {
-            record(&mut lock(&frame.state));
+            let mut state = lock(&frame.state);
+            state.records += 1;
+            record(&mut state);
         }
     });
 }
@@ -161,18 +174,21 @@ impl Frame {
         Arc::new(Self::build(in_flight, since, detached))
     }
 
-    /// A frame for a computation that has a turn.
-    pub(crate) fn with_turn(
+    /// The same for a computation that may be made from an old value, and one that has a turn.
+    pub(crate) fn of_request(
         in_flight: impl IntoIterator<Item = InFlightId>,
         since: ReadVersion,
         detached: bool,
+        (previous, has_turn): (Option<Box<dyn OldEntry>>, bool),
     ) -> Arc<Self> {
-        Arc::new(Self { has_turn: true, ..Self::build(in_flight, since, detached) })
+        let frame = Self::build(in_flight, since, detached);
+        Arc::new(Self { previous, has_turn: has_turn || frame.has_turn, ..frame })
     }
 
     fn build(in_flight: impl IntoIterator<Item = InFlightId>, since: ReadVersion, detached: bool) -> Self {
         let in_flight = in_flight.into_iter().collect();
-        Self { in_flight, since, records: !detached, has_turn: has_turn(), state: Mutex::default() }
+        let (previous, state) = (None, Mutex::default());
+        Self { in_flight, since, records: !detached, has_turn: has_turn(), previous, state }
     }
 
     /// Runs a future as this computation.
@@ -195,6 +211,11 @@ impl Frame {
 
     pub(crate) fn decisions(&self) -> Decisions {
         lock(&self.state).decisions.clone()
+    }
+
+    /// How often something was put on this frame so far.
+    pub(crate) fn records(&self) -> u64 {
+        lock(&self.state).records
     }
 
     /// What covers a value of the cache with these `epochs`: `own` scopes, and all that was read so far.

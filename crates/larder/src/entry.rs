@@ -116,6 +116,12 @@ impl Entry {
         }))
     }
 
+    /// Has memory answer alone for so long from `now` on, before any other call can find it.
+    pub(crate) fn limit_in_memory(&mut self, now: Moment, limit: Duration) {
+        let stored = Arc::get_mut(&mut self.0).expect("it was made by this call, and given to no other one");
+        stored.life = stored.life.in_memory(now, Some(limit));
+    }
+
     /// Makes it a part of a replacement, before any other call can find it.
     pub(crate) fn take_place(&mut self, replacement: &Replacement) {
         let stored = Arc::get_mut(&mut self.0).expect("it was made by this call, and given to no other one");
@@ -184,11 +190,17 @@ impl Stored {
     /// Whether a hit at `now` is nothing but a hit.
     #[inline]
     pub(crate) fn is_fresh(&self, now: Moment) -> bool {
-        now < self.life.refresh_due
+        now < self.life.memory_end
     }
 
     pub(crate) fn freshness(&self, now: Moment) -> Freshness {
-        self.life.freshness(now)
+        match self.life.freshness(now) {
+            // There is none of it but this one.
+            Freshness::AskFurther if self.is_unshared() || !self.foreign_dependencies().is_empty() => {
+                Freshness::Fresh
+            }
+            freshness => freshness,
+        }
     }
 
     pub(crate) fn life(&self) -> &Lifetime {

@@ -77,6 +77,8 @@ instruments! {
         "Computing time saved since the process began: what the values hit in memory took to compute, for every hit";
     REFRESHES = Counter Number "cache.refreshes",
         "Computations begun while callers had the old value";
+    KEPT = Counter Number "cache.load.kept",
+        "Computations that found the old value unchanged";
     PUTS = Counter Number "cache.puts",
         "Values stored";
     NOT_STORED = Counter Number "cache.not_stored",

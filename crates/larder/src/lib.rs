@@ -54,9 +54,11 @@
 //! | let larder choose for how long | [`Policy::adaptive`]; [how it does](guide::lifetimes) |
 //! | find what another cache's features are called here | [coming from another cache](guide::coming_from) |
 //! | decide how long values live | [`Policy`], and [`context()`] inside of a computation |
+//! | compute from the old value: conditional requests | [`Context::previous`] |
 //! | use a cache without macros | [`CacheExt`], on every [`Cache`]; [`Blocking`] for code that is not async, [`Local`] for values without serde |
 //! | size the cache, or use several | [`MemoryCache`], [`install`], [`install_as`] |
 //! | annotate functions that are not async, or keep values without serde | [`#[cached]`](macro@cached#functions-that-are-not-async); [`local`](macro@cached#values-that-stay-in-this-process) |
+//! | annotate functions that return a stream | [`#[cached]`](macro@cached#streams) |
 //! | know what can be shared, and what is not | [what a cached value must be](guide::values) |
 //! | share it with other processes | [`TieredCache`], [`RedisCache`], [`from_env`]; [what is promised](guide::redis) |
 //! | keep Redis from reading or changing it | `RedisCacheBuilder::seal` and `hash_keys`, with the feature `seal` |
@@ -162,7 +164,7 @@ pub use self::{
     cache::{Cache, HeldLease, Invalidating, Invalidation, Kept, Lease, Leased, SharedStorage, Storage},
     cache_core::{Core, CoreBuilder, Lookup},
     deferred::{Deferred, InDeferred, deferred},
-    dependencies::{Context, InComputation, context, in_current_computation},
+    dependencies::{Context, InComputation, Previous, context, in_current_computation},
     entry::Entry,
     epoch::{Epoch, ReadVersion},
     error::{Error, Result, SharedError, TimedOut},

@@ -31,6 +31,26 @@ use crate::error::{Error, Kind, Result};
 /// [`get_or_compute`](crate::CacheExt::get_or_compute) the caller who starts it waits for it, and
 /// everybody else has the value they would have had. A failed refresh leaves the value as it was.
 ///
+/// ```
+/// # use std::time::Duration;
+/// use larder::Policy;
+///
+/// # fn main() -> larder::Result<()> {
+/// let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+/// let plain = Policy::ttl(minutes(5));
+/// let careful = Policy::builder()
+///     .ttl(minutes(5))
+///     .jitter(0.1) // what was stored together does not end together
+///     .stale_while_revalidate(minutes(1)) // nobody waits for the next value for that long
+///     .stale_if_error(minutes(60)) // and nobody sees an error
+///     .negative_ttl(minutes(1)) // a `None` is kept too
+///     .tag("users")
+///     .build()?;
+/// # assert_ne!(plain, careful);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// A policy can be read from a configuration with serde, and written there: lengths of time are text (`"5m"`, `"1h30m"`,
 /// `"300ms"`) or numbers of seconds, `lock` is `process` or `deployment`, and a field that there is not is an error that
 /// names those that there are. See [`install_policies`](crate::install_policies).
@@ -47,6 +67,7 @@ pub struct Policy {
     pub(crate) stale_if_error: Duration,
     pub(crate) refresh_ahead: Option<f64>,
     pub(crate) idle: Option<Duration>,
+    pub(crate) memory_ttl: Option<Duration>,
     pub(crate) negative_ttl: Duration,
     pub(crate) cache_err: Duration,
     pub(crate) timeout: Option<Duration>,
@@ -89,6 +110,7 @@ impl Policy {
             stale_if_error: Duration::ZERO,
             refresh_ahead: None,
             idle: None,
+            memory_ttl: None,
             negative_ttl: Duration::ZERO,
             cache_err: Duration::ZERO,
             timeout: None,
@@ -126,6 +148,11 @@ impl Policy {
     /// How long a value is kept for: `ttl` without jitter, or `negative_ttl` if it is a `None`.
     pub(crate) fn lifetime(&self, absent: bool) -> Duration {
         if absent { self.negative_ttl } else { self.ttl }
+    }
+
+    /// For how long memory answers alone, if there is a limit.
+    pub(crate) fn memory_limit(&self) -> Option<Duration> {
+        self.memory_ttl.map(|limit| self.jittered(limit))
     }
 
     /// `lifetime`, shortened by up to the fraction `jitter`.
@@ -245,6 +272,38 @@ impl PolicyBuilder {
     /// ```
     pub fn idle(mut self, limit: Duration) -> Self {
         self.policy.idle = Some(limit);
+        self
+    }
+
+    /// How long memory answers before the tier behind it is asked again, in a cache that has both ([`TieredCache`]); never
+    /// longer than `ttl`, and shortened by `jitter` as that is. Without it, for as long as the value is fresh.
+    ///
+    /// Invalidations reach memory as they always do: this is no bound to how old a value may be, but to how long a process
+    /// goes without looking at what others have stored since, and to how long memory answers where the log of invalidations
+    /// is out of reach ([`OutOfTouch::Serve`]). After it, one caller of a process reads the server, and the
+    /// others wait for it. What is there takes the place of what is in memory; if there is nothing, the value is computed
+    /// anew. While the server cannot be asked, or if the computation fails, memory answers until the end of `ttl`. `get`, which
+    /// computes nothing, then gives what is in memory too.
+    ///
+    /// Where nothing lies behind memory it does nothing: in a [`MemoryCache`], for values that stay in their process, and in
+    /// a [`RedisCache`] without memory.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use larder::Policy;
+    /// # fn main() -> larder::Result<()> {
+    /// let hour = Duration::from_secs(3_600);
+    /// let policy = Policy::builder().ttl(hour).memory_ttl(Duration::from_secs(10)).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`MemoryCache`]: crate::MemoryCache
+    /// [`RedisCache`]: crate::RedisCache
+    /// [`TieredCache`]: crate::TieredCache
+    /// [`OutOfTouch::Serve`]: crate::OutOfTouch::Serve
+    pub fn memory_ttl(mut self, limit: Duration) -> Self {
+        self.policy.memory_ttl = Some(limit);
         self
     }
 
@@ -388,13 +447,16 @@ impl PolicyBuilder {
     ///
     /// # Errors
     ///
-    /// If `ttl` is missing, `jitter` or `refresh_ahead` is not between 0 and 1, the bounds of `adaptive` are zero or the
+    /// If `ttl` is missing, `memory_ttl` is zero, `jitter` or `refresh_ahead` is not between 0 and 1, the bounds of `adaptive` are zero or the
     /// wrong way round, or `idle` is given together with `refresh_ahead` or `adaptive`.
     pub fn build(self) -> Result<Policy> {
         let ttl = self.ttl.ok_or_else(|| invalid("`ttl` is missing".into()))?;
         fraction("jitter", self.policy.jitter)?;
         if let Some(ahead) = self.policy.refresh_ahead {
             fraction("refresh_ahead", ahead)?;
+        }
+        if self.policy.memory_ttl.is_some_and(|limit| limit.is_zero()) {
+            return Err(invalid("`memory_ttl` is zero: take a `RedisCache`, which has no memory".into()));
         }
         if self.policy.idle.is_some() && self.policy.refresh_ahead.is_some() {
             let text = "`idle` ends a value's time, and `refresh_ahead` begins it anew: choose one of them";

@@ -18,6 +18,7 @@ mod options;
 mod output_kind;
 mod owned_copy;
 mod self_type;
+mod stream;
 mod type_checks;
 mod uncacheable_many;
 mod write_guards;
@@ -41,6 +42,7 @@ pub use self::{
     output_kind::Returns,
     owned_copy::{Copied, Lend, Loan, Own, Uncopied, check_own, lend},
     self_type::{OneType, check_self, self_type},
+    stream::{CachedStream, NoStream, StreamCall},
     type_checks::{MaybeCache, Nothing, check_cache},
     uncacheable_many::NothingOfMany,
     write_guards::{Invalidate, Put},

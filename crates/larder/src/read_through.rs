@@ -58,9 +58,11 @@ mod blocking;
 mod computation;
 mod deadline;
 mod lookup;
+mod previous;
 mod request;
 mod single;
 mod steps;
+pub(crate) mod stream;
 mod touch;
 
 pub(crate) use self::{
@@ -71,7 +73,7 @@ pub(crate) use self::{
         Missed, find_in_memory_uncounted, find_local, find_uncounted, full_key, get_here, get_many_missing,
         get_missing, look, look_at, look_observed,
     },
-    request::Wanted,
+    request::{Wanted, memory_limit},
     single::{get_or_compute, refresh},
     touch::touch,
 };

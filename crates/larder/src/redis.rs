@@ -84,6 +84,18 @@ use crate::{
 /// Each hit is a round trip and a decoding. [`TieredCache`](crate::TieredCache) puts memory in front of it, which
 /// is what most programs want.
 ///
+/// ```no_run
+/// # use std::time::Duration;
+/// use larder::{CacheExt, Policy, RedisCache};
+///
+/// # async fn start() -> larder::Result<()> {
+/// let sessions = RedisCache::connect("redis://localhost?prefix=sessions").await?;
+/// sessions.insert("session:7", &"Ada".to_owned(), Policy::ttl(Duration::from_secs(1_200))).await?;
+/// assert_eq!(sessions.get::<String>("session:7").await?.as_deref(), Some("Ada")); // in any process
+/// # Ok(())
+/// # }
+/// ```
+///
 /// A value that another process would read as another one, or not at all, is not shared: up to 1,000 such values are
 /// kept in this process' memory, under their TTL. They are counted by reason in
 /// [`CacheStats`](crate::CacheStats::unshared_changed), and warned of for each type and reason, once and again each minute

@@ -25,6 +25,25 @@ pub fn install(cache: impl Cache + 'static) -> Result<()> {
 
 /// Installs the cache that [`named`] returns for this name. Once, at the start of the program.
 ///
+/// ```
+/// # use std::time::Duration;
+/// use larder::{CacheExt, MemoryCache, cached};
+///
+/// #[cached(ttl = 60, key = "thumbnail:<id>", cache = named("images"))]
+/// async fn thumbnail(id: u64) -> Vec<u8> {
+///     vec![0; 16]
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> larder::Result<()> {
+/// larder::install_as("images", MemoryCache::new(500))?; // apart from what else is cached
+/// thumbnail(7).await;
+/// assert!(larder::named("images").contains("thumbnail:7").await?);
+/// assert!(larder::install_as("images", MemoryCache::new(500)).is_err(), "it is there");
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
 /// If it was installed before, or used before: the first use fixes an in-process default.

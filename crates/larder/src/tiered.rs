@@ -225,6 +225,10 @@ impl SharedStorage for TieredCache {
         leased
     }
 
+    fn is_within_reach(&self) -> bool {
+        SharedStorage::is_within_reach(&self.redis)
+    }
+
     async fn take_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
         self.redis.take_lock(name, ttl).await
     }

@@ -52,6 +52,28 @@ use crate::{
 ///
 /// Reads inside a computation (a cached function, or the closure of [`get_or_compute`](Self::get_or_compute))
 /// become dependencies of its value: when they are invalidated, so is it.
+///
+/// ```
+/// # use std::time::Duration;
+/// use larder::{CacheExt, MemoryCache, Policy, Scope};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> larder::Result<()> {
+/// let cache = MemoryCache::new(1_000); // or any other one: `TieredCache::connect(url).await?`
+/// let policy = Policy::builder().ttl(Duration::from_secs(300)).tag("users").build()?;
+///
+/// let name = async || Ok::<_, std::io::Error>("Ada".to_owned()); // asks the database
+/// assert_eq!(cache.get_or_compute("user:7", &policy, name).await.unwrap(), "Ada");
+/// assert_eq!(cache.get::<String>("user:7").await?.as_deref(), Some("Ada"));
+///
+/// cache.insert("user:8", &"Grace".to_owned(), &policy).await?;
+/// cache.invalidate("user:7").await; // a key
+/// cache.invalidate("user:*").await; // all keys that begin so
+/// cache.invalidate(Scope::tag("users")).await;
+/// assert_eq!(cache.get::<String>("user:8").await?, None);
+/// # Ok(())
+/// # }
+/// ```
 pub trait CacheExt: Cache {
     /// The fresh value under `key`. A value of another type, or past its `ttl`, is a miss.
     ///
@@ -657,6 +679,21 @@ pub trait CacheExt: Cache {
     /// one. It ends `ttl` from now, unless its guard lives and renews it. Locks have names of their
     /// own, outside of namespaces.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use larder::{CacheExt, MemoryCache};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> larder::Result<()> {
+    /// # let cache = MemoryCache::new(100);
+    /// // Of all processes that try, one sends the report.
+    /// if let Some(_guard) = cache.try_lock("send the report", Duration::from_secs(60)).await? {
+    ///     assert!(cache.try_lock("send the report", Duration::from_secs(60)).await?.is_none());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// If the server cannot be asked ([`is_unavailable`](crate::Error::is_unavailable)).
@@ -671,6 +708,22 @@ pub trait CacheExt: Cache {
 
     /// The same, and waits until the lock is free. Dropping the future gives up the wait. For
     /// a limit, put a timeout around it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use larder::{CacheExt, MemoryCache};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> larder::Result<()> {
+    /// # let cache = MemoryCache::new(100);
+    /// let guard = cache.lock("import", Duration::from_secs(60)).await?;
+    /// // One process at a time, whichever comes first. The guard renews the lock while it lives.
+    /// let number = guard.fencing_number(); // for whoever has to refuse what a holder of old still sends
+    /// guard.release().await?;
+    /// assert!(cache.lock("import", Duration::from_secs(60)).await?.fencing_number() > number);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

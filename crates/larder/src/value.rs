@@ -7,6 +7,7 @@ use std::{
     any::{Any, type_name},
     fmt,
     marker::PhantomData,
+    time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -77,6 +78,8 @@ pub struct ValueType {
     pub(crate) transport: Option<&'static Transport>,
     /// Values of it are not to leave this process.
     pub(crate) is_local: bool,
+    /// For how many milliseconds memory answers alone with what is read; zero for as long as it may.
+    memory_ms: u32,
     /// It is that of an error, which is kept in place of a value.
     pub(crate) is_error: bool,
     /// How a message becomes an error that may be kept in place of such a value; none if none is wanted.
@@ -120,6 +123,7 @@ impl ValueType {
             schema,
             transport: V::TRANSPORT,
             is_local: false,
+            memory_ms: 0,
             is_error: false,
             error_transport: None,
             questions: OfValue::<V>::QUESTIONS,
@@ -134,6 +138,7 @@ impl ValueType {
             schema,
             transport: None,
             is_local: true,
+            memory_ms: 0,
             is_error: false,
             error_transport: None,
             questions: OfLocalValue::<V>::QUESTIONS,
@@ -148,6 +153,7 @@ impl ValueType {
             schema: None,
             transport: None,
             is_local: false,
+            memory_ms: 0,
             is_error: false,
             error_transport: None,
             questions: &NONE,
@@ -170,6 +176,18 @@ impl ValueType {
             questions: &NONE,
             ..self
         }
+    }
+
+    /// The same, for a policy: of what is read, memory answers alone for so long.
+    pub(crate) fn kept_in_memory(self, limit: Option<Duration>) -> Self {
+        let memory_ms = limit.map_or(0, |limit| u32::try_from(limit.as_millis()).unwrap_or(u32::MAX).max(1));
+        Self { memory_ms, ..self }
+    }
+
+    /// For how long memory answers alone with what is read, if there is a limit.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for stores that read values"))]
+    pub(crate) fn memory_limit(&self) -> Option<Duration> {
+        (self.memory_ms > 0).then(|| Duration::from_millis(self.memory_ms.into()))
     }
 
     /// The same, counted under a group.

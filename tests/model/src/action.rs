@@ -9,6 +9,8 @@ use super::state::{Pc, Sending, State};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Call {
     Read(Key),
+    /// A read that finds what is past its `ttl`, and computes with that in hand.
+    Renew(Key),
     Invalidate(Scopes),
     Insert,
 }
@@ -54,6 +56,9 @@ fn callers(config: &Config, state: &State, p: u8, each: &mut impl FnMut(Action))
             if config.reads[index].meets(key.name()) {
                 each(Action::Call(p, c, Call::Read(key)));
             }
+            if config.renews[index].meets(key.name()) {
+                each(Action::Call(p, c, Call::Renew(key)));
+            }
         }
         if state.ghost.called.count_ones() >= u32::from(config.invalidations) {
             continue;
@@ -93,6 +98,7 @@ impl std::fmt::Display for Action {
         match *self {
             Self::Initial => f.write_str("at first"),
             Self::Call(p, c, Call::Read(key)) => write!(f, "P{p}.{c} reads {}", key.name()),
+            Self::Call(p, c, Call::Renew(key)) => write!(f, "P{p}.{c} renews {}", key.name()),
             Self::Call(p, c, Call::Invalidate(scope)) => write!(f, "P{p}.{c} invalidates {scope}"),
             Self::Call(p, c, Call::Insert) => write!(f, "P{p}.{c} inserts k"),
             Self::Resume(p, c) => write!(f, "P{p}.{c} goes on"),

@@ -31,6 +31,13 @@ impl Step<'_> {
                 *self.caller(p, c) =
                     Caller { pc: Pc::AskContact, key, heard, must_show, ..Caller::default() };
             }
+            Call::Renew(key) => {
+                let heard = self.state.processes[p].expected(self.config);
+                let there = self.process(p).memory[key as usize];
+                let previous = there.filter(|value| self.is_valid(p, *value, value.scopes));
+                let pc = if previous.is_some() { Pc::Begin } else { Pc::Fetch };
+                *self.caller(p, c) = Caller { pc, key, heard, renews: true, previous, ..Caller::default() };
+            }
             Call::Invalidate(scope) => self.begin_invalidate(p, c, scope),
             Call::Insert => self.begin_insert(p, c),
         }

@@ -57,6 +57,9 @@ impl Step<'_> {
     }
 
     pub(crate) fn compute(&mut self, p: usize, c: usize) -> Progress {
+        if self.keeps_previous(p, c) {
+            return self.goto(p, c, Pc::Store);
+        }
         let caller = *self.caller(p, c);
         if caller.key == Key::K {
             return self.goto(p, c, Pc::Store);
@@ -72,6 +75,25 @@ impl Step<'_> {
             ..Caller::default()
         };
         Progress::Done
+    }
+
+    /// Whether the value is the old one. Judged now, after the begin: what covers it was not changed until then, and so
+    /// what is changed later is younger than the stamp.
+    fn keeps_previous(&mut self, p: usize, c: usize) -> bool {
+        let Some(previous) = self.caller(p, c).previous.take() else { return false };
+        if !self.is_valid(p, previous, previous.scopes) && !self.is(Mutant::PreviousNotJudged) {
+            self.saw(Event::PreviousRefused);
+            return false;
+        }
+        self.saw(Event::PreviousKept);
+        let records = !self.is(Mutant::PreviousNotRecorded);
+        let value = &mut self.caller(p, c).value;
+        if records {
+            value.scopes = value.scopes | previous.scopes;
+        }
+        // It is as old as it was.
+        (value.after, value.inserted) = (previous.after, previous.inserted);
+        true
     }
 
     /// Back in the computation of `d`, with `k` or the news that there is none.

@@ -89,6 +89,8 @@ pub struct Config {
     pub shared: bool,
     /// The keys that the callers of each process read, as their key scopes.
     pub reads: [Scopes; 2],
+    /// The keys that the callers of each process compute with an old value in hand.
+    pub renews: [Scopes; 2],
     /// What each process may invalidate.
     pub invalidates: [Scopes; 2],
     /// Invalidations in all, inserts included.

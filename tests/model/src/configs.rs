@@ -20,6 +20,7 @@ const MEMORY: Config = Config {
     follows: [true, true],
     shared: false,
     reads: [K, NONE],
+    renews: [NONE, NONE],
     invalidates: [K, NONE],
     invalidations: 2,
     computations: 2,
@@ -130,6 +131,24 @@ configs! {
         nested: Nested::Get,
         computations: 2,
         expects: &[MissRead, DependencyRead, Written, Promoted, RefusedBySlots],
+    }
+    /// Old values that are kept, of `k` and of `d`.
+    RENEWALS: MEMORY {
+        reads: [KD, NONE],
+        renews: [KD, NONE],
+        invalidates: [KD, NONE],
+        computations: 2,
+        warm: [true, false],
+        fine: Fine { begin: true, apply: true, ..Fine::COARSE },
+        expects: &[PreviousKept, PreviousRefused, DependencyRead, StaleInMemory, HitAfterLook],
+    }
+    /// The same in two processes that find them in Redis, and keep them there.
+    SHARED_RENEWALS: TIERED {
+        stored: true,
+        reads: [D, KD],
+        renews: [KD, D],
+        computations: 2,
+        expects: &[PreviousKept, PreviousRefused, Written, Promoted, RefusedBySlots, DependencyRead],
     }
     /// Inserts beside invalidations in one process.
     INSERTS: MEMORY {
@@ -396,6 +415,7 @@ pub fn catches(mutant: Mutant) -> Config {
         }
         Mutant::NoDependencies => DEPENDENCIES,
         Mutant::MissesNotRecorded => MISSING_DEPENDENCIES,
+        Mutant::PreviousNotJudged | Mutant::PreviousNotRecorded => RENEWALS,
         Mutant::JoinAnyComputation => COMPUTATIONS,
         Mutant::OwnScopesOnly => DEPENDENT_COMPUTATIONS,
         Mutant::NoTrimCheck | Mutant::NoFloorAfterTrim => TRIMS,

@@ -52,6 +52,8 @@ events! {
     InsertDropped,
     InsertWritten,
     FoundAfterBegin,
+    PreviousKept,
+    PreviousRefused,
     PlaceRefused,
     OutOfContact,
     ContactProven,

@@ -48,6 +48,10 @@ mutants! {
         NoDependencies: "none recorded",
         MissesNotRecorded: "misses not recorded",
     }
+    "5, beyond the brackets" {
+        PreviousNotJudged: "an old value kept as it was found before the begin of the computation",
+        PreviousNotRecorded: "what covers an old value does not cover what is kept of it",
+    }
     "6" {
         JoinAnyComputation: "join any computation",
         OwnScopesOnly: "look at the key's own scopes only",

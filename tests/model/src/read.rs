@@ -236,6 +236,10 @@ impl Step<'_> {
         }
         self.keep(p, caller.key, value);
         self.caller(p, c).value = value;
+        if caller.renews {
+            self.caller(p, c).previous = Some(value);
+            return self.goto(p, c, Pc::Begin);
+        }
         self.land(p, c, Some(value));
         self.finish(p, c)
     }

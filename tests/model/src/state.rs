@@ -93,6 +93,10 @@ pub(crate) struct Caller {
     pub(crate) in_memory: bool,
     /// Every computation met from here on began after the caller arrived.
     pub(crate) joins_any: bool,
+    /// What is found is past its `ttl`.
+    pub(crate) renews: bool,
+    /// What was found so: the old value, which the computation may keep.
+    pub(crate) previous: Option<Value>,
     /// What is being invalidated.
     pub(crate) scope: Scopes,
     /// An insert found nothing that covered its value since it began.

@@ -178,6 +178,7 @@ fn policy(number: usize, tag: &str) -> Policy {
         3 => builder.ttl(short).stale_while_revalidate(window),
         4 => builder.ttl(short).stale_if_error(window).timeout(Duration::from_millis(2)),
         5 => builder.ttl(window).refresh_ahead(0.1).jitter(0.5),
+        6 => builder.ttl(Duration::from_secs(3_600)).memory_ttl(short),
         _ => builder.ttl(Duration::from_secs(3_600)),
     };
     builder.build().expect("the fractions are fractions")

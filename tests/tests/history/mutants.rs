@@ -26,10 +26,12 @@ const LONG: Duration = Duration::from_secs(6);
 const ATTEMPTS: usize = 20;
 
 /// Rules of one process: what has to happen for it to be found out happens all the time.
-const LOCAL: [Rule; 7] = [
+const LOCAL: [Rule; 9] = [
     Rule::StampAfterComputation,
     Rule::HitsNotRecorded,
     Rule::MissesNotRecorded,
+    Rule::PreviousNotJudged,
+    Rule::PreviousNotRecorded,
     Rule::JoinsAnyComputation,
     Rule::ComputationJudgedByOwnScopes,
     Rule::InsertWithoutCheck,

@@ -14,9 +14,11 @@ mod in_process;
 mod invalidation;
 mod marks;
 mod memory;
+mod memory_ttl;
 mod phases;
 mod prolonged;
 mod sealed;
+mod streams;
 mod transactions;
 
 use larder::{CacheExt, Value};

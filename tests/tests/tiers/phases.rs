@@ -118,3 +118,66 @@ async fn that_there_is_nothing_is_shared_for_its_own_time() {
     assert_eq!(found::<Option<u64>>(&b, "known").await, Some(None));
     eventually(async || found::<Option<u64>>(&b, "known").await.is_none()).await;
 }
+
+/// A value that is made from another one, past its `ttl` in Redis, and two processes that have never seen it.
+async fn dependent_in_redis() -> (RedisServer, [larder::TieredCache; 3]) {
+    let server = RedisServer::start();
+    let caches = [
+        Process::A.tiered(&server).await,
+        Process::B.tiered(&server).await,
+        Process::C.tiered(&server).await,
+    ];
+    let policy = short().stale_if_error(LONG).build().unwrap();
+    let (a, inner) = (&caches[0], Policy::ttl(LONG));
+    let made = a.get_or_compute("key", &policy, || async {
+        a.get_or_compute("part", &inner, async || Ok::<u64, String>(1)).await
+    });
+    assert_eq!(made.await, Ok(1));
+    eventually(async || found::<u64>(a, "key").await.is_none()).await;
+    let end = Instant::now() + ms(50);
+    eventually(async || Instant::now() > end).await;
+    (server, caches)
+}
+
+/// A computation whose source says that nothing has changed.
+async fn keep(cache: &larder::TieredCache) -> Result<u64, String> {
+    let policy = Policy::ttl(LONG);
+    let kept =
+        || async { larder::context().previous::<u64>().map(larder::Previous::keep).ok_or("none".to_owned()) };
+    cache.get_or_compute("key", &policy, kept).await
+}
+
+async fn invalidate(cache: &larder::TieredCache, key: &str, others: &[larder::TieredCache]) {
+    let larder::Invalidation::Delivered(epoch) = cache.invalidate(key).await else {
+        panic!("the server is there")
+    };
+    for other in others {
+        assert!(larder::CacheExt::wait_for(other, epoch).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_value_from_redis_can_be_kept() {
+    let (_server, caches) = dependent_in_redis().await;
+    let [a, b, c] = &caches;
+    assert_eq!(keep(b).await, Ok(1));
+    assert_eq!(
+        (found(b, "key").await, found(c, "key").await),
+        (Some(1_u64), Some(1_u64)),
+        "in memory and in Redis"
+    );
+    invalidate(a, "part", &caches).await;
+    assert_eq!(
+        (found::<u64>(b, "key").await, found::<u64>(c, "key").await),
+        (None, None),
+        "it is made from that"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_value_from_redis_that_was_invalidated_is_handed_out_to_no_computation() {
+    let (_server, caches) = dependent_in_redis().await;
+    let [_, b, c] = &caches;
+    invalidate(c, "part", &caches).await;
+    assert_eq!(keep(b).await, Err("none".to_owned()));
+}

@@ -56,6 +56,22 @@ pub(super) fn expression(name: Ident, input: ParseStream<'_>, example: &str) -> 
     Ok(Given { name, value })
 }
 
+/// A number of things: not zero, if it can be seen.
+pub(super) fn count(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed<Expr> {
+    let given = expression(name, input, example)?;
+    let is_zero = matches!(&given.value, Expr::Lit(ExprLit { lit: Lit::Int(number), .. })
+        if number.base10_parse::<u64>().is_ok_and(|number| number == 0));
+    match is_zero {
+        false => Ok(given),
+        true => wrong(
+            given.value.span(),
+            format!(
+                "a stream of which no item is stored is not stored: write `{example}`, or remove `#[cached]`"
+            ),
+        ),
+    }
+}
+
 pub(super) fn path(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed<Path> {
     equals(&name, input, example)?;
     let value = input.call(Path::parse_mod_style)?;
@@ -108,6 +124,11 @@ fn too_short(name: &Ident, example: &str, of: Macro) -> String {
         "retry_after" => {
             "a `retry_after` of zero has each caller ask a source that fails: write how long to leave it alone \
              (`retry_after = \"5s\"`), or remove it for one second"
+                .to_owned()
+        }
+        "memory_ttl" => {
+            "a `memory_ttl` of zero never has memory answer: write how long it does (`memory_ttl = 10`), or take a \
+             `RedisCache`, which has no memory"
                 .to_owned()
         }
         "takeover_after" => {

@@ -6,7 +6,7 @@ use syn::spanned::Spanned as _;
 
 use super::names::{local, local_at, output_span, private, respanned};
 use super::prologue::{Mode, cache, how, let_cache, let_kind, plain_self, remember_comparison, use_choices};
-use super::{body, identity, many, policy, text};
+use super::{body, identity, many, policy, stream, text};
 use crate::function::Function;
 use crate::model::Cached;
 use crate::surroundings::Place;
@@ -42,6 +42,9 @@ pub(super) fn machinery(model: &Cached, function: &Function, mode: Mode, key: &T
 }
 
 fn statements(model: &Cached, function: &Function, mode: Mode, key: &TokenStream) -> TokenStream {
+    if let Some(stream) = &function.stream {
+        return stream::statements(model, stream, function, mode, key);
+    }
     let private = private(&model.common);
     let call = local("call");
     let let_cache = let_cache(&model.common);

@@ -25,9 +25,10 @@ pub(super) fn function(model: &Cached, function: &Function) -> TokenStream {
     let mut outer =
         delegate(function, &names, function.item.sig.ident.clone(), &quote!(#private::How::Plain));
     let refresh = refresh(function, &names, &private);
-    let with_outcome = match model.list {
-        None => with_outcome(model, function, &names),
-        Some(_) => TokenStream::new(),
+    // What becomes of a stream is not known when the function returns.
+    let with_outcome = match (&model.list, &function.stream) {
+        (None, None) => with_outcome(model, function, &names),
+        _ => TokenStream::new(),
     };
     let key_functions = key_functions(model, keyed, &names, &key_builder);
     let (targets, write_key) = (targets::functions(model, keyed, &names, &key_builder), &key_builder.item);
@@ -80,10 +81,14 @@ fn documentation(names: &Names, model: &Cached, function: &Function) -> Vec<Attr
         })
         .collect();
     let (name, given) = (&names.function, given.join(", "));
-    let text = format!(
+    let mut text = format!(
         "\n\nCached: `{name}::key({given})` is the key, `{name}::invalidate({given})` drops the result; with all \
-         arguments, `{name}::refresh(…)` computes it anew, and `{name}::with_outcome(…)` tells where it came from."
+         arguments, `{name}::refresh(…)` computes it anew"
     );
+    text += &match (&model.list, &function.stream) {
+        (None, None) => format!(", and `{name}::with_outcome(…)` tells where it came from."),
+        _ => ".".to_owned(),
+    };
     vec![parse_quote!(#[cfg_attr(doc, doc = #text)])]
 }
 
@@ -156,7 +161,7 @@ fn unexpected(mut attr: Attribute) -> Attribute {
 /// The function under another name, whose body calls the hidden one.
 fn delegate(function: &Function, names: &Names, name: Ident, how: &TokenStream) -> ItemFn {
     let (mut item, mut call) = signature_and_call(function, names, name, how);
-    if !function.is_blocking() {
+    if function.awaits() {
         call.extend(quote!(.await));
     }
     item.block.stmts = vec![syn::Stmt::Expr(syn::Expr::Verbatim(call), None)];
@@ -297,7 +302,8 @@ fn key_functions(
 
 /// Companions that only type-check, so that an error in the attribute is no error in its callers.
 pub(crate) fn fallback_items(known: &FallbackItems, function: &Function) -> TokenStream {
-    if known.companions != Companions::Type || has_impl_trait(&function.output) {
+    let returned = function.stream.as_ref().unwrap_or(&function.output);
+    if known.companions != Companions::Type || has_impl_trait(returned) {
         return TokenStream::new();
     }
     let krate = &known.common.krate;

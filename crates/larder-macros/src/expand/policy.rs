@@ -54,6 +54,7 @@ fn options((private, cache): (&TokenStream, &Ident), policy: &Policy, function: 
         ("adaptive_to", &policy.adaptive_to),
         ("stale_while_revalidate", &policy.stale_while_revalidate),
         ("stale_if_error", &policy.stale_if_error),
+        ("memory_ttl", &policy.memory_ttl),
         ("negative_ttl", &policy.negative_ttl),
         ("cache_err", &policy.cache_err),
         ("timeout", &policy.timeout),

@@ -77,6 +77,41 @@ pub(super) fn is_future(ty: &Type) -> bool {
     }
 }
 
+/// The type of the items, if the type is by the look of it a stream: `impl Stream<Item = T>`, `BoxStream<'_, T>`, or
+/// `Pin<Box<dyn Stream<Item = T>>>`.
+pub(super) fn stream_items(ty: &Type) -> Option<&Type> {
+    match bare(ty) {
+        Type::ImplTrait(ty) => items_of(&ty.bounds),
+        Type::TraitObject(ty) => items_of(&ty.bounds),
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            let first = first_argument(&last.arguments)?;
+            match () {
+                () if last.ident == "BoxStream" => Some(first),
+                () if last.ident == "Pin" || last.ident == "Box" => {
+                    // What is in them is no stream by itself: `Box<impl Stream>` is none.
+                    matches!(bare(first), Type::Path(_) | Type::TraitObject(_))
+                        .then(|| stream_items(first))?
+                }
+                () => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn items_of(bounds: &Punctuated<TypeParamBound, Token![+]>) -> Option<&Type> {
+    bounds.iter().find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else { return None };
+        let last = bound.path.segments.last().filter(|last| last.ident == "Stream")?;
+        let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+        arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::AssocType(assoc) if assoc.ident == "Item" => Some(&assoc.ty),
+            _ => None,
+        })
+    })
+}
+
 fn first_argument(arguments: &PathArguments) -> Option<&Type> {
     let PathArguments::AngleBracketed(arguments) = arguments else {
         return None;

@@ -102,6 +102,7 @@ fn of_one(function: &Function, index: usize, element: &Ident, ty: &Type) -> Func
     Function {
         item,
         form: Form::Async,
+        stream: None,
         output: function.output.clone(),
         receiver: function.receiver.clone(),
         arguments,

@@ -6,7 +6,7 @@ use crate::function::Function;
 use crate::tokens;
 
 /// What takes a task, a timer or a server, none of which a thread has.
-const NEEDS_ASYNC: [&str; 8] = [
+const NEEDS_ASYNC: [&str; 9] = [
     "stale_while_revalidate",
     "refresh_ahead",
     "timeout",
@@ -14,6 +14,7 @@ const NEEDS_ASYNC: [&str; 8] = [
     "spawn",
     "takeover_after",
     "lock",
+    "memory_ttl",
     "adaptive",
 ];
 
@@ -26,6 +27,7 @@ pub(super) fn check_blocking(args: &Args, function: &Function, errors: &mut Erro
         let Some(span) = args.span_of(option) else { continue };
         let why = match option {
             "adaptive" => "its values need no serde, by which it would be seen that one changed",
+            "memory_ttl" => "memory is all that its values lie in",
             "lock" => "other processes are not asked for its values",
             "deadline" => "its body cannot be left half way",
             "takeover_after" => "its body cannot be left half way",
@@ -64,6 +66,28 @@ pub(super) fn check_local(args: &Args, function: &Function, errors: &mut Errors)
         errors.push(
             lock.name.span(),
             "with `local` each process computes a value of its own: remove `lock`, or remove `local`",
+        );
+    }
+}
+
+/// Reports a `memory_ttl` behind which there is nothing, or that is never over.
+pub(super) fn check_memory_ttl(args: &Args, errors: &mut Errors) {
+    let Some(limit) = &args.memory_ttl else { return };
+    if let Some(local) = &args.local
+        && local.value
+    {
+        errors.push(
+            limit.name.span(),
+            "a `local` value lies in memory alone, and nothing could be asked after `memory_ttl`: remove it, or remove `local`",
+        );
+    }
+    if let (Time::Literal(limit_time), Some(Given { value: Time::Literal(ttl), .. })) =
+        (&limit.value, &args.ttl)
+        && limit_time >= ttl
+    {
+        errors.push(
+            limit.name.span(),
+            "memory answers until the end of `ttl` anyhow: make `memory_ttl` shorter than `ttl`, or remove it",
         );
     }
 }

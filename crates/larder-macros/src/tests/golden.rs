@@ -95,6 +95,18 @@ fn a_function_that_is_not_async_has_no_future() {
 }
 
 #[test]
+fn a_stream_is_made_when_it_is_polled() {
+    let item = quote! {
+        fn rows(db: &Db, table: &str) -> impl Stream<Item = Result<Row, E>> {
+            db.rows(table)
+        }
+    };
+    let args = quote!(ttl = 300, key = "rows:<table>", skip(db));
+    let text = golden("stream.rs.txt", expand_cached(args, item));
+    assert!(!text.contains("async") && !text.contains("await"), "{text}");
+}
+
+#[test]
 fn a_change_that_is_not_async_has_no_future() {
     let item = quote! {
         fn rename(db: &Db, id: u64, name: &str) -> Result<User, E> {

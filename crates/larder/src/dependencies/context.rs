@@ -33,7 +33,7 @@ pub fn context() -> Context {
 /// counts.
 #[derive(Clone)]
 pub struct Context {
-    frame: Option<Arc<Frame>>,
+    pub(super) frame: Option<Arc<Frame>>,
     deferred: Option<DeferredScope>,
 }
 

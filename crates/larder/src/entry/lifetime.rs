@@ -11,6 +11,8 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub(crate) struct Lifetime {
+    /// Until when memory answers alone: not later than `refresh_due`.
+    pub(crate) memory_end: Moment,
     /// From here on a hit also refreshes it: not later than `ttl_end`.
     pub(crate) refresh_due: Moment,
     pub(crate) stored: Moment,
@@ -24,6 +26,8 @@ pub(crate) struct Lifetime {
 pub(crate) enum Freshness {
     /// Serve it.
     Fresh,
+    /// Ask the store behind memory first, and serve it if that cannot be asked.
+    AskFurther,
     /// Serve it, and refresh it.
     RefreshAhead,
     /// Serve it stale, and refresh it.
@@ -63,13 +67,21 @@ impl Lifetime {
             Some(idle) if ttl_end < end => Some(used.after(idle / 4)),
             _ => ahead,
         };
+        let refresh_due = ahead.map_or(ttl_end, |ahead| ahead.min(ttl_end));
         Self {
             stored,
-            refresh_due: ahead.map_or(ttl_end, |ahead| ahead.min(ttl_end)),
+            memory_end: refresh_due,
+            refresh_due,
             ttl_end,
             revalidate_end: ttl_end.after(policy.stale_while_revalidate),
             on_error_end: ttl_end.after(policy.stale_if_error),
         }
+    }
+
+    /// The same, where memory answers alone for so long from `now` on.
+    pub(crate) fn in_memory(self, now: Moment, limit: Option<Duration>) -> Self {
+        let memory_end = limit.map_or(self.refresh_due, |limit| self.refresh_due.min(now.after(limit)));
+        Self { memory_end, ..self }
     }
 
     pub(super) fn end(&self) -> Moment {
@@ -80,6 +92,7 @@ impl Lifetime {
     pub(crate) fn ended(self, at: Moment) -> Self {
         let ttl_end = self.ttl_end.min(at);
         Self {
+            memory_end: self.memory_end.min(ttl_end),
             refresh_due: self.refresh_due.min(ttl_end),
             ttl_end,
             revalidate_end: ttl_end.after(self.revalidate_end.since(self.ttl_end)),
@@ -90,7 +103,8 @@ impl Lifetime {
 
     pub(super) fn freshness(&self, now: Moment) -> Freshness {
         match now {
-            now if now < self.refresh_due => Freshness::Fresh,
+            now if now < self.memory_end => Freshness::Fresh,
+            now if now < self.refresh_due => Freshness::AskFurther,
             now if now < self.ttl_end => Freshness::RefreshAhead,
             now if now < self.revalidate_end => Freshness::StaleWhileRevalidate,
             now if now < self.on_error_end => Freshness::StaleIfError,

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    EVICTIONS, GETS, INVALIDATIONS, INVALIDATIONS_WAITING, Instrument, LIMIT_FAILURES, LIMITS, LOAD_SAVED,
-    LOADS, LOG_LAG, LOG_MALFORMED, LOG_RESETS, LOG_RESTARTS, NOT_SERVED, NOT_STORED, PUTS, REDIS_FAILURES,
-    REDIS_GETS, REDIS_PUTS, REDIS_RAW, REDIS_READ, REDIS_REFUSED, REDIS_STORED, REDIS_UP, REFRESHES, SIZE,
-    WAITS, WEIGHT,
+    EVICTIONS, GETS, INVALIDATIONS, INVALIDATIONS_WAITING, Instrument, KEPT, LIMIT_FAILURES, LIMITS,
+    LOAD_SAVED, LOADS, LOG_LAG, LOG_MALFORMED, LOG_RESETS, LOG_RESTARTS, NOT_SERVED, NOT_STORED, PUTS,
+    REDIS_FAILURES, REDIS_GETS, REDIS_PUTS, REDIS_RAW, REDIS_READ, REDIS_REFUSED, REDIS_STORED, REDIS_UP,
+    REFRESHES, SIZE, WAITS, WEIGHT,
 };
 use crate::{
     cache::Cache,
@@ -100,6 +100,9 @@ fn of_function(function: &FunctionStats, each: &mut Each<'_>) {
     if stats.refreshes > 0 {
         each(&REFRESHES, &[], Figure::Count(stats.refreshes));
     }
+    if stats.kept > 0 {
+        each(&KEPT, &[], Figure::Count(stats.kept));
+    }
     met(
         each,
         &NOT_STORED,
@@ -107,6 +110,8 @@ fn of_function(function: &FunctionStats, each: &mut Each<'_>) {
         &[
             ("invalidated", stats.stores_outdated),
             ("too_many_scopes", stats.stores_too_wide),
+            ("too_long", stats.stores_too_long),
+            ("unfinished", stats.stores_unfinished),
             ("redis_has_newer", stats.shared_skipped),
             ("too_large", stats.shared_too_large),
             ("changed", stats.unshared_changed),

@@ -29,6 +29,10 @@ rules! {
     HitsNotRecorded,
     /// A miss is none.
     MissesNotRecorded,
+    /// An old value that a computation is made from is handed out as it was found, whatever was invalidated since.
+    PreviousNotJudged,
+    /// What covers it does not cover what is made from it.
+    PreviousNotRecorded,
     /// A caller joins a computation that was superseded before it came.
     JoinsAnyComputation,
     /// Whether one was superseded is judged by the scopes of its key alone.

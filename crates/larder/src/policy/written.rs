@@ -24,6 +24,8 @@ struct Written {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     idle: Option<Length>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    memory_ttl: Option<Length>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     negative_ttl: Option<Length>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cache_err: Option<Length>,
@@ -71,6 +73,7 @@ impl Serialize for Policy {
             stale_if_error: length(self.stale_if_error),
             refresh_ahead: self.refresh_ahead,
             idle: self.idle.map(Length),
+            memory_ttl: self.memory_ttl.map(Length),
             negative_ttl: length(self.negative_ttl),
             cache_err: length(self.cache_err),
             timeout: self.timeout.map(Length),
@@ -107,6 +110,7 @@ impl<'de> Deserialize<'de> for Policy {
         policy.adaptive_to = written.adaptive_to.map(|length| length.0);
         policy.refresh_ahead = written.refresh_ahead;
         policy.idle = written.idle.map(|length| length.0);
+        policy.memory_ttl = written.memory_ttl.map(|length| length.0);
         policy.timeout = written.timeout.map(|length| length.0);
         policy.deadline = written.deadline.map(|length| length.0);
         policy.retry_after = written.retry_after.map_or(Self::RETRY_AFTER, |length| length.0);
@@ -260,8 +264,11 @@ mod tests {
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
         let builder = Policy::builder().ttl(minutes(5)).jitter(0.1).stale_while_revalidate(minutes(1));
         let builder = builder.stale_if_error(minutes(60)).negative_ttl(minutes(2)).cache_err(minutes(3));
-        let builder =
-            builder.timeout(Duration::from_millis(200)).deadline(minutes(7)).retry_after(Duration::ZERO);
+        let builder = builder
+            .timeout(Duration::from_millis(200))
+            .memory_ttl(minutes(4))
+            .deadline(minutes(7))
+            .retry_after(Duration::ZERO);
         let builder = builder
             .tag("a")
             .tag("b")

@@ -130,6 +130,13 @@ impl Options {
     }
 
     /// See above.
+    pub fn memory_ttl(mut self, limit: Duration) -> Self {
+        // One of zero is a mistake, and would never have memory answer.
+        self.0.memory_ttl = Some(limit).filter(|limit| !limit.is_zero());
+        self
+    }
+
+    /// See above.
     pub fn retry_after(mut self, pause: Duration) -> Self {
         self.0.retry_after = pause;
         self

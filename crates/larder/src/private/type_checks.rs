@@ -201,6 +201,11 @@ impl<R> Clone for Nothing<R> {
 impl<R> Copy for Nothing<R> {}
 
 impl<R> Nothing<R> {
+    /// Does not return.
+    pub(super) fn never<X>(self) -> X {
+        match self.0 {}
+    }
+
     /// As [`Fallible::share_err`].
     #[must_use]
     pub fn share_err<F>(self, _: F) -> Self {

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::request::{Refreshed, Request};
+use super::{
+    previous::replaced,
+    request::{Refreshed, Request},
+};
 use crate::{
     adaptive::Computed,
     block_on::block_on,
@@ -93,10 +96,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     ) -> Computation {
         self.note_start(leader.as_ref());
         let in_flight = leader.iter().map(Leader::id).chain(nested_in);
-        let frame = match turn {
-            None => Frame::new(in_flight, since, self.policy.detached),
-            Some(_) => Frame::with_turn(in_flight, since, self.policy.detached),
-        };
+        let previous = stale.as_ref().map(|entry| replaced(self.core(), entry));
+        let frame = Frame::of_request(in_flight, since, self.policy.detached, (previous, turn.is_some()));
         let span = self.computing();
         if let Some(leader) = &leader {
             leader.set_span(&span);
@@ -218,6 +219,9 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             Ok(value) => {
                 self.span.record("outcome", "computed");
                 self.observer.computed(None);
+                if ended.decisions.kept {
+                    self.count(|counters| &counters.kept);
+                }
                 core.pauses().clear(self.hash);
                 // What cannot be cloned is this caller's alone.
                 let Some((entry, wanted)) = panic_guard::contain(|| self.entry_of(&value, &ended)) else {
@@ -306,6 +310,13 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         self.entry_with((value, self.wanted.of), (lifetime, policy), ended)
     }
 
+    /// The same of a list that was collected from a stream.
+    pub(super) fn entry_of_list<V: LocalValue>(&self, items: Vec<V>, ended: &Ended<'_>) -> (Entry, bool) {
+        let lifetime = ended.decisions.ttl.unwrap_or(self.policy.ttl);
+        let list = || Box::new(items) as Box<AnyValue>;
+        self.entry_with((list, self.wanted.of), (lifetime, self.policy), ended)
+    }
+
     /// How long a value is to live that took so long.
     #[cold]
     fn adaptive_lifetime<V: LocalValue>(&self, value: &V, took: Duration) -> Duration {
@@ -360,7 +371,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             false => !too_wide && cover.unchanged(core.epochs()),
         };
         let at = (self.key.clone(), self.hash);
-        let entry = Entry::boxed(at, (value(), of, took), (core.now(), lifetime), policy, cover);
+        let mut entry = Entry::boxed(at, (value(), of, took), (core.now(), lifetime), policy, cover);
+        if let Some(limit) = self.memory_limit() {
+            entry.limit_in_memory(core.now(), limit);
+        }
         if lifetime.is_zero() || decisions.no_store || !core.is_enabled() {
             self.observer.not_stored(match (core.is_enabled(), decisions.no_store) {
                 (false, _) => NotStored::Disabled,

@@ -190,10 +190,12 @@ fn give_away<V: LocalValue>(core: &Core, entry: Entry, freshness: Freshness) -> 
     entry.into_value().expect("the type was looked at")
 }
 
-fn count_hit(core: &Core, entry: &Entry, freshness: Freshness) {
+pub(super) fn count_hit(core: &Core, entry: &Entry, freshness: Freshness) {
     match freshness {
         Freshness::Fresh => core.store_hit(entry),
-        Freshness::RefreshAhead => core.count_in(entry.0.group, |counters| &counters.hits),
+        Freshness::AskFurther | Freshness::RefreshAhead => {
+            core.count_in(entry.0.group, |counters| &counters.hits)
+        }
         _ => core.count_in(entry.0.group, |counters| &counters.stale_hits),
     }
 }
@@ -213,7 +215,7 @@ pub(crate) async fn get_missing<V: Value>(
     key::check(key)?;
     let at = Lookup { key, hash: missed.hash };
     let (core, of) = (cache.core(), by_hand::<V>(cache));
-    let mut found = within_ttl(missed.entry);
+    let (mut found, older) = here(missed.entry);
     // What waits for nothing is no span.
     if found.is_none() && reads_further(cache) {
         let (_, namespace) = core.statistics().names(of.group);
@@ -226,7 +228,7 @@ pub(crate) async fn get_missing<V: Value>(
             span.record("outcome", "miss");
         }
     }
-    Ok(serve_found(core, at, found, of.group))
+    Ok(serve_found(core, at, found.or(older), of.group))
 }
 
 /// The same for what is kept in this process alone. Never waits.
@@ -252,10 +254,11 @@ pub(crate) async fn get_many_missing<V: Value>(
     missed: Vec<(&str, Missed)>,
 ) -> Result<Vec<Option<V>>> {
     missed.iter().try_for_each(|(key, _)| key::check(key))?;
-    let (keys, mut found): (Vec<_>, Vec<_>) = missed
+    let (keys, found): (Vec<_>, Vec<_>) = missed
         .into_iter()
-        .map(|(key, missed)| (Lookup { key, hash: missed.hash }, within_ttl(missed.entry)))
+        .map(|(key, missed)| (Lookup { key, hash: missed.hash }, here(missed.entry)))
         .unzip();
+    let (mut found, older): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     let sought: Vec<_> = (0..keys.len()).filter(|&index| found[index].is_none()).collect();
     let lookups: Vec<_> = sought.iter().map(|&index| keys[index]).collect();
     let (core, of) = (cache.core(), by_hand::<V>(cache));
@@ -270,11 +273,23 @@ pub(crate) async fn get_many_missing<V: Value>(
             core.count_in(of.group, |counters| &counters.hits_shared);
         }
     }
-    Ok(found.into_iter().zip(keys).map(|(found, at)| serve_found(core, at, found, of.group)).collect())
+    let found = found.into_iter().zip(older).map(|(found, older)| found.or(older));
+    Ok(found.zip(keys).map(|(found, at)| serve_found(core, at, found, of.group)).collect())
 }
 
 pub(super) fn within_ttl(found: Option<(Entry, Freshness)>) -> Option<(Entry, Freshness)> {
     found.filter(|(_, freshness)| freshness.is_within_ttl())
+}
+
+/// What was found, if anything.
+type Found = Option<(Entry, Freshness)>;
+
+/// What memory answers with alone, and else what it answers with if nothing is found behind it.
+pub(super) fn here(found: Found) -> (Found, Found) {
+    match within_ttl(found) {
+        Some(found @ (_, Freshness::AskFurther)) => (None, Some(found)),
+        found => (found, None),
+    }
 }
 
 /// Gives a caller what was found, or nothing; counted, and recorded as read, either way.

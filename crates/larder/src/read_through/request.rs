@@ -36,7 +36,8 @@ pub(crate) struct Wanted {
 impl Wanted {
     /// A value that other processes may have computed, and may read.
     pub(crate) fn shared<V: Value>(policy: &Policy) -> Self {
-        Self { of: ValueType::of::<V>(policy.schema), blocks: false, function: "" }
+        let of = ValueType::of::<V>(policy.schema).kept_in_memory(policy.memory_limit());
+        Self { of, blocks: false, function: "" }
     }
 
     /// A value that stays in this process.
@@ -182,6 +183,11 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
         !self.wanted.of.is_local
     }
 
+    /// For how long memory answers alone with what is computed, if there is a limit, and a store behind it.
+    pub(super) fn memory_limit(&self) -> Option<Duration> {
+        memory_limit(self.cache, self.policy, self.wanted.of)
+    }
+
     /// For how long others are waited for while there is a stale value to serve. A thread has no timer.
     pub(super) fn patience(&self) -> Option<Duration> {
         self.policy.timeout.filter(|_| !self.wanted.blocks)
@@ -205,6 +211,15 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
     pub(super) fn caller<'c>(&'c self, work: &'c WorkKey) -> Caller<'c> {
         Caller { work, hash: self.hash, scopes: &self.scopes, watch: &self.watch }
     }
+}
+
+/// For how long memory answers alone with a value, if there is a limit, and a store behind it that others read.
+pub(crate) fn memory_limit(
+    cache: &(impl Cache + ?Sized),
+    policy: &Policy,
+    of: ValueType,
+) -> Option<Duration> {
+    policy.memory_limit().filter(|_| !of.is_local && cache.storage().reads_further())
 }
 
 /// Whether a key can be that of no entry.

@@ -9,7 +9,7 @@ use super::{
     request::{Refreshed, Request, Step},
 };
 use crate::{
-    cache::{Cache, Leased},
+    cache::{Cache, Leased, SharedStorage},
     dependencies,
     entry::{Entry, Freshness},
     error_sharing::Sharing,
@@ -26,6 +26,8 @@ use crate::{
 pub(super) struct Progress {
     /// What may be served if there will be nothing better.
     pub(super) stale: Option<Entry>,
+    /// It is fresh, and what lies behind memory is to be asked first.
+    asks_further: bool,
     /// When the caller first entered singleflight.
     arrival: Option<Arrival>,
     /// Its turn to compute, if it had to wait for one.
@@ -66,6 +68,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 }
             }
             other => {
+                progress.asks_further = matches!(other, Some((_, Freshness::AskFurther)));
                 progress.stale = other.map(|(entry, _)| entry);
                 self.count(|counters| &counters.misses);
                 Step::Enter
@@ -100,7 +103,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     pub(super) fn prolonged<V: LocalValue>(&self, entry: &Entry) -> Option<Entry> {
         let value: &AnyValue = entry.value::<V>()?;
         let lifetime = self.policy.lifetime(self.wanted.of.is_none(value));
-        let life = entry.0.life().prolonged(self.core().now(), lifetime, self.policy);
+        let now = self.core().now();
+        let life = entry.0.life().prolonged(now, lifetime, self.policy).in_memory(now, self.memory_limit());
         // What cannot be cloned is served once more, and ends in its time.
         panic_guard::contain(|| entry.renewed::<V>(life)).flatten()
     }
@@ -253,7 +257,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             self.core().adaptive().found(self.hash, life.refresh_due, life.ttl_end);
         }
         match found {
-            Some((entry, Freshness::Fresh)) => {
+            Some((entry, Freshness::Fresh | Freshness::AskFurther)) => {
                 if let Some(answer) = self.answer(&entry) {
                     self.count(|counters| &counters.misses_shared);
                     return self.complete(leader, entry, answer, "redis");
@@ -281,9 +285,22 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 };
             }
             Some((entry, _)) => progress.stale = Some(entry),
+            None if progress.asks_further && !self.is_within_reach() => {
+                if let Some(entry) = progress.stale.take()
+                    && let Ok(freshness) = self.core().judge(&entry)
+                {
+                    leader.complete(Outcome::Value(entry.clone()), false);
+                    return Step::Done(Ok(self.give(&entry, freshness, "memory")));
+                }
+            }
             None => {}
         }
         Step::Lease(leader, refreshed)
+    }
+
+    /// Whether the servers could be asked. If they cannot, what was not found there may be there.
+    fn is_within_reach(&self) -> bool {
+        self.cache.storage().shared().is_none_or(SharedStorage::is_within_reach)
     }
 
     /// Asks to be the one of all processes that computes. Where another one does, a refresh is left to it; a missing

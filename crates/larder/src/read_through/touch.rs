@@ -3,7 +3,7 @@
 use super::{
     computation::rewrite,
     lookup::{find, read_one, within_ttl},
-    request::Wanted,
+    request::{Wanted, memory_limit},
 };
 use crate::{
     cache::Cache,
@@ -39,7 +39,8 @@ pub(crate) async fn touch<V: LocalValue>(
     dependencies::record(core.epochs(), &entry.0);
     let is_none = entry.value::<V>().is_some_and(|value| of.is_none(value as &AnyValue));
     let lifetime = policy.lifetime(is_none);
-    let life = Lifetime::new(core.now(), lifetime, policy);
+    let limit = memory_limit(cache, policy, of);
+    let life = Lifetime::new(core.now(), lifetime, policy).in_memory(core.now(), limit);
     let renewed = panic_guard::contain(|| entry.renewed::<V>(life)).flatten();
     let Some(renewed) = renewed.filter(|_| !lifetime.is_zero()) else { return Ok(false) };
     rewrite(cache, std::slice::from_ref(&renewed)).await;

@@ -182,7 +182,11 @@ impl Remote {
             here => (header, here?),
         };
         let since = if mutant::is(Rule::PromotionStampedAtInsertion) { core.begin() } else { since };
-        let (life, epoch, scopes) = (remaining.life(now), header.envelope.epoch, header.envelope.scopes);
+        let (life, epoch, scopes) = (
+            remaining.life(now).in_memory(now, of.memory_limit()),
+            header.envelope.epoch,
+            header.envelope.scopes,
+        );
         let cost = core.statistics().usual_cost(of.group);
         let marked = self.log.marked(&scopes, epoch, life.stored);
         let received = Received { since, life, marked, scopes, value, value_type, cost };

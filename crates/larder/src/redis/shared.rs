@@ -29,6 +29,10 @@ impl SharedStorage for RedisCache {
         UNIX_EPOCH.checked_add(Duration::from_millis(since))
     }
 
+    fn is_within_reach(&self) -> bool {
+        self.remote.is_within_reach()
+    }
+
     async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
         self.remote.lease(&self.core, at, of, (cover, waits)).await
     }

@@ -11,6 +11,28 @@ macro_rules! counters {
         ///
         /// Counters are read one after the other while the cache goes on, so that sums of them can be off
         /// by the calls under way. Written with `{:?}`, only those are shown that are not zero.
+        ///
+        /// ```
+        /// # use std::{convert::Infallible, time::Duration};
+        /// use larder::{CacheExt, MemoryCache, Policy};
+        ///
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() {
+        /// let cache = MemoryCache::new(100);
+        /// let before = cache.stats();
+        /// for _ in 0..4 {
+        ///     let policy = Policy::ttl(Duration::from_secs(60));
+        ///     let answer = cache.get_or_compute("answer", policy, async || Ok::<_, Infallible>(42)).await;
+        ///     assert_eq!(answer, Ok(42));
+        /// }
+        /// let stats = cache.stats().since(&before);
+        /// assert_eq!((stats.hits, stats.misses, stats.computations), (3, 1, 1));
+        /// assert_eq!(stats.hit_ratio(), 0.75);
+        /// for (name, count) in stats.iter().filter(|(_, count)| *count > 0) {
+        ///     println!("{name} {count}"); // for a log; exporters have the feature `metrics`
+        /// }
+        /// # }
+        /// ```
         #[derive(Clone, Copy, PartialEq, Eq, Default)]
         #[non_exhaustive]
         pub struct CacheStats {
@@ -56,6 +78,8 @@ counters! {
     computations,
     /// Computations that failed.
     failures,
+    /// Those of the computations that found the old value unchanged: see [`Previous::keep`](crate::Previous::keep).
+    kept,
     /// Callers who got the outcome of another caller's computation, begun before or after they came.
     joined,
     /// Refreshes begun before or after the end of `ttl`, while callers had the old value.
@@ -74,6 +98,10 @@ counters! {
     stores_outdated,
     /// Values not stored, because more than 4,096 scopes cover them.
     stores_too_wide,
+    /// Streams not stored, because they have more items than [`max_items`](macro@crate::cached#streams) allows.
+    stores_too_long,
+    /// Streams not stored, because they were dropped before their end.
+    stores_unfinished,
     /// Entries found, but not served, because something that covers them was invalidated.
     invalidated_reads,
     /// Entries found, but not served, because they hold a value of another type.

@@ -18,7 +18,7 @@ use crate::{
     memory::tier::MemoryTier,
     mutant::{self, Rule},
     policy::Policy,
-    read_through::Wanted,
+    read_through::{Wanted, memory_limit},
     scope::{self, Scope, ScopeHash},
     spans::Traced,
     stats::Group,
@@ -50,7 +50,11 @@ pub(crate) async fn insert<V: LocalValue>(
         let at = (key.into(), core.lookup(key).hash);
         let lifetime = policy.lifetime(wanted.of.is_none(value));
         let of_value = (V::clone(value), wanted.of, Duration::ZERO);
-        let entry = Entry::new(at, of_value, (core.now(), lifetime), policy, cover(core, since, key, policy));
+        let lives = (core.now(), lifetime);
+        let mut entry = Entry::new(at, of_value, lives, policy, cover(core, since, key, policy));
+        if let Some(limit) = memory_limit(cache, policy, wanted.of) {
+            entry.limit_in_memory(core.now(), limit);
+        }
         let weight = memory.and_then(|memory| memory.weigh(&entry));
         let is_wanted = !lifetime.is_zero() && core.is_enabled();
         New { entry, weight, is_wanted, stands: false, displaced: Dropped::default() }

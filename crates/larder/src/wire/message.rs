@@ -49,6 +49,7 @@ impl Remaining {
     pub(crate) fn life(&self, now: Moment) -> Lifetime {
         Lifetime {
             stored: now.before(self.age),
+            memory_end: now.after(self.prompt),
             refresh_due: now.after(self.prompt),
             ttl_end: now.after(self.fresh),
             revalidate_end: now.after(self.revalidate),

@@ -56,11 +56,14 @@ pub(crate) struct Log {
     pub(crate) values_read: usize,
     pub(crate) from_cache: usize,
     pub(crate) changes_made: usize,
+    /// How often a computation kept an old value.
+    pub(crate) kept: usize,
 }
 
 impl Log {
     pub(crate) fn append(&mut self, other: Self) {
         self.reads_made += other.reads_made;
+        self.kept += other.kept;
         self.reads.extend(other.reads);
         self.changes.extend(other.changes);
         self.inserts.extend(other.inserts);
@@ -69,6 +72,7 @@ impl Log {
     /// Adds the numbers of another log, and not what is in it.
     pub(crate) fn count(&mut self, other: &Self) {
         self.reads_made += other.reads_made;
+        self.kept += other.kept;
         self.values_read += other.reads.len();
         self.from_cache += other.reads.iter().filter(|read| read.value.began < read.start).count();
         self.changes_made += other.changes.len();

@@ -44,8 +44,8 @@ async fn run(habit: Habit, time: Duration) -> Result<Log, String> {
         total.count(&log);
     }
     println!(
-        "{} reads of {} values, {} invalidations",
-        total.reads_made, total.values_read, total.changes_made
+        "{} reads of {} values, {} of them kept, {} invalidations",
+        total.reads_made, total.values_read, total.kept, total.changes_made
     );
     Ok(total)
 }
@@ -59,6 +59,7 @@ fn seconds(default: f64) -> Duration {
 async fn no_read_gives_what_was_invalidated_before_it() {
     let log = run(Habit::Right, seconds(4.0)).await.unwrap_or_else(|violation| panic!("{violation}"));
     assert!(log.changes_made > 1_000 && log.values_read > 10_000, "too little happened to prove anything");
+    assert!(log.kept > 50, "too few old values were kept to prove anything");
     assert!(log.from_cache > 1_000, "too few values came out of a cache to prove anything");
 }
 

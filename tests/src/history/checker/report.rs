@@ -193,6 +193,7 @@ impl Report {
         sum.failures += tally.failures;
         sum.cancelled += tally.cancelled;
         sum.computed += tally.computed;
+        sum.kept += tally.kept;
     }
 
     pub(super) fn finish(&mut self) {
@@ -218,7 +219,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { reads, from_cache, from_others, changes, delivered, excused, settled, tally, .. } = self;
         write!(f, "{reads} reads ({from_cache} found, {from_others} of others), ")?;
-        write!(f, "{changes} invalidations ({delivered} delivered), {} computed, ", tally.computed)?;
+        write!(f, "{changes} invalidations ({delivered} delivered), ")?;
+        write!(f, "{} computed, {} kept, ", tally.computed, tally.kept)?;
         write!(f, "{excused} late by up to {:.3} s, ", seconds(self.longest_excuse))?;
         let (usual, longest) = (seconds(self.usual_out_of_touch), seconds(self.longest_out_of_touch));
         write!(f, "out of touch for {usual:.4} s, up to {longest:.2} s, ")?;

@@ -90,7 +90,7 @@ impl Record {
             Self::Tally(tally) => {
                 let fields = fields.number(tally.reads).number(tally.nothing).number(tally.failures);
                 let fields = fields.number(tally.cancelled).number(tally.computed).number(tally.hung);
-                (8, fields.number(tally.memory_at_first).number(tally.memory))
+                (8, fields.number(tally.memory_at_first).number(tally.memory).number(tally.kept))
             }
         };
         push(bytes, kind);
@@ -136,6 +136,7 @@ impl Record {
                 hung: given.number()?,
                 memory_at_first: given.number()?,
                 memory: given.number()?,
+                kept: given.number()?,
             }),
             _ => return None,
         };

@@ -165,4 +165,6 @@ pub struct Tally {
     pub memory_at_first: u64,
     /// The same, afterwards.
     pub memory: u64,
+    /// Old values that computations kept.
+    pub kept: u64,
 }

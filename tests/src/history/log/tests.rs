@@ -46,6 +46,7 @@ fn everything() -> Vec<Record> {
             hung: 6,
             memory_at_first: 7,
             memory: 8,
+            kept: 9,
         }),
     ]
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use larder::in_current_computation;
+use larder::{context, in_current_computation};
 
 use super::{Failed, Life};
 use crate::history::clock;
@@ -18,6 +18,11 @@ impl Life {
     /// The computation of a key's value.
     pub(super) fn make(self: &Arc<Self>, key: usize, mut random: fastrand::Rng) -> Making<'_> {
         Box::pin(async move {
+            if random.u8(..3) == 0
+                && let Some(old) = self.keep(&mut random).await
+            {
+                return Ok(old);
+            }
             // After the library has begun it, before anything is read.
             let began = clock::now();
             self.recorder.count(|tally| tally.computed += 1);
@@ -34,6 +39,16 @@ impl Life {
             }
             Ok(Made { id: self.next_value(), key, began, version, inserted: false, parts })
         })
+    }
+
+    /// The old value, made as long ago as it was: nothing that it is made from is read again. Not one that was put in by
+    /// hand, which counts as read at the call.
+    async fn keep(&self, random: &mut fastrand::Rng) -> Option<Made> {
+        dawdle(random).await;
+        let old = context().previous::<Made>().filter(|old| !old.inserted)?;
+        dawdle(random).await;
+        self.recorder.count(|tally| tally.kept += 1);
+        Some(old.keep())
     }
 
     /// What is read for a computation: at once, one after the other, or in tasks of their own.

@@ -1,14 +1,16 @@
 //! The single operations.
 
 use std::{
-    collections::HashMap,
-    future::Future,
+    collections::{HashMap, VecDeque},
+    future::{Future, poll_fn},
     pin::Pin,
     sync::{Arc, Mutex, atomic::Ordering},
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
-use larder::{CacheExt, MemoryCache, Scope, in_current_computation};
+use futures_core::Stream;
+use larder::{CacheExt, MemoryCache, Scope, cached, context, in_current_computation};
 use serde::{Deserialize, Serialize};
 
 use super::{Habit, Key, World};
@@ -34,6 +36,37 @@ struct Failed;
 enum Failure {
     Made(Box<Made>),
     Failed,
+}
+
+/// What cached values are found, one after the other.
+struct Found<'d>(VecDeque<Finding<'d>>);
+
+type Finding<'d> = Pin<Box<dyn Future<Output = Item> + Send + 'd>>;
+type Item = Result<Option<Made>, Failed>;
+
+impl Stream for Found<'_> {
+    type Item = Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(first) = self.0.front_mut() else { return Poll::Ready(None) };
+        let found = ready!(first.as_mut().poll(context));
+        self.0.pop_front();
+        Poll::Ready(Some(found))
+    }
+}
+
+#[cached(ttl = 3_600, key = "list:<first>", cache = deeds.world.caches[0], skip(deeds, random))]
+fn list(
+    deeds: &Deeds,
+    first: usize,
+    mut random: fastrand::Rng,
+) -> impl Stream<Item = Result<Option<Made>, Failed>> {
+    let found = [first, first + 5, first + 10].map(|key| {
+        let random = random.fork();
+        let found = async move { deeds.part(key, random).await.map(|part| part.found).ok_or(Failed) };
+        Box::pin(found) as _
+    });
+    Found(found.into())
 }
 
 type Asked = Pin<Box<dyn Future<Output = Option<Made>> + Send>>;
@@ -73,7 +106,8 @@ impl Deeds {
             84..90 => self.change(key, random, true),
             90..93 => self.insert(key).await,
             93 => self.touch(key).await,
-            94..98 => self.insert_since(key, random).await,
+            94..96 => self.insert_since(key, random).await,
+            96..98 => self.read_list(random).await,
             98 => self.cancelled(key, random).await,
             _ => self.change_inside_a_computation(key, random).await,
         }
@@ -142,6 +176,11 @@ impl Deeds {
     }
 
     async fn compute(&self, key: usize, mut random: fastrand::Rng) -> Result<Made, Failed> {
+        if random.u8(..3) == 0
+            && let Some(old) = self.keep(&mut random).await
+        {
+            return Ok(old);
+        }
         let began = self.world.tick();
         let Key { parts, source, .. } = self.key(key);
         if parts.is_empty() {
@@ -183,6 +222,15 @@ impl Deeds {
         };
         // What failed was not read from a cache, and its error says nothing of the checker's concern.
         Ok(Made { key, began, version: None, parts: parts.into_iter().flatten().collect() })
+    }
+
+    /// The old value, whose making is as long ago as it was, and whose parts are not read again.
+    async fn keep(&self, random: &mut fastrand::Rng) -> Option<Made> {
+        self.dawdle(random).await;
+        let old = context().previous::<Made>()?;
+        self.dawdle(random).await;
+        self.log.lock().unwrap().kept += 1;
+        Some(old.keep())
     }
 
     async fn part(&self, key: usize, mut random: fastrand::Rng) -> Option<Part> {
@@ -296,6 +344,22 @@ impl Deeds {
             Ok::<_, Failed>(value.is_some())
         };
         let _ = self.cache(key).get_or_compute("inside", &self.key(key).policy, compute).await;
+    }
+
+    /// Reads a cached stream, to its end or not. A list is as fresh as each of its items, which counts as a read of its own.
+    async fn read_list(&self, random: &mut fastrand::Rng) {
+        let start = self.world.tick();
+        let first = random.usize(..4);
+        let mut stream = Box::pin(list(self, first, random.fork()));
+        while let Some(item) = poll_fn(|context| stream.as_mut().poll_next(context)).await {
+            if let Ok(Some(made)) = &item {
+                self.read(start, Some(made));
+            }
+            if random.u8(..10) == 0 {
+                break;
+            }
+            self.dawdle(random).await;
+        }
     }
 
     /// Gives others the time to come in between.

@@ -1,0 +1,208 @@
+//! Streams: their items are passed on while they are collected, and stored together when the stream has ended.
+//!
+//! A stream joins no other one and is joined by none: its consumer may be slow, or go away, and no other may have to wait
+//! for that. What is stored is a list, by the one rule as any other value: its read version is taken before the source
+//! begins, and what the source reads from caches whenever it is polled covers it.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, atomic::AtomicU64},
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use futures_core::Stream;
+
+use super::{
+    computation::{Ended, write},
+    lookup::{count_hit, find, here, read_one, within_ttl},
+    request::{Request, Wanted, refuses},
+};
+use crate::{
+    cache::Cache,
+    deferred,
+    dependencies::{self, Frame, PassOn},
+    entry::Entry,
+    error_sharing::Unshared,
+    panic_guard,
+    policy::Policy,
+    scope,
+    singleflight::Watch,
+    stats::Counters,
+    value::LocalValue,
+};
+
+/// What a stream is asked for with.
+pub(crate) struct Terms {
+    pub(crate) cache: Arc<dyn Cache>,
+    /// The full key; empty if it is refused.
+    pub(crate) key: Arc<str>,
+    pub(crate) policy: Policy,
+    pub(crate) wanted: Wanted,
+    /// How many items are stored at most.
+    pub(crate) max_items: usize,
+    /// It is made anew, whatever the cache has.
+    pub(crate) refreshes: bool,
+    /// The call goes without the cache.
+    pub(crate) passes_by: bool,
+}
+
+/// What finds the list that is stored for a stream. None if its source has to be asked.
+pub(crate) type Looking = Pin<Box<dyn Future<Output = Option<Entry>> + Send>>;
+
+/// What stores a list.
+pub(crate) type Storing = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Terms {
+    /// Looks for the list that is stored, in memory and behind it.
+    pub(crate) fn look<V: LocalValue>(&self) -> Looking {
+        let (cache, key, of) = (self.cache.clone(), self.key.clone(), self.wanted.within(&*self.cache).of);
+        let skips = self.passes_by || self.refreshes || key.is_empty();
+        Box::pin(async move {
+            let (cache, core) = (&*cache, cache.core());
+            if skips || deferred::is_current() || !core.is_enabled() {
+                return None;
+            }
+            let at = core.lookup(&key);
+            let (found, older) = here(find::<Vec<V>>(cache, at));
+            let entry = match found {
+                Some((entry, freshness)) => {
+                    count_hit(core, &entry, freshness);
+                    entry
+                }
+                None => {
+                    core.count_in(of.group, |counters| &counters.misses);
+                    let read = match of.is_local {
+                        true => None,
+                        false => within_ttl(read_one::<Vec<V>>(cache, at, of).await),
+                    };
+                    if read.is_some() {
+                        core.count_in(of.group, |counters| &counters.misses_shared);
+                    }
+                    read.or(older)?.0
+                }
+            };
+            dependencies::record(core.epochs(), &entry.0);
+            Some(entry)
+        })
+    }
+
+    /// Begins, before the source is made.
+    pub(crate) fn begin<V: LocalValue>(self: Arc<Self>) -> Collecting<V> {
+        let (core, wanted) = (self.cache.core(), self.wanted.within(&*self.cache));
+        let group = wanted.of.group;
+        let collects = match () {
+            () if self.passes_by || deferred::is_current() || refuses(core, &self.key, group) => false,
+            () if !core.is_enabled() => {
+                core.count_in(group, |counters| &counters.bypassed);
+                false
+            }
+            () => {
+                core.count_in(group, |counters| &counters.computations);
+                dependencies::record_scopes(core.epochs(), || scope::covering(&self.key, &self.policy.tags));
+                true
+            }
+        };
+        let detached = self.policy.detached && collects;
+        let frame = Frame::new(dependencies::current_in_flight(), core.begin(), detached);
+        let (passed_on, items) = (Some(frame.pass_on()), collects.then(Vec::new));
+        Collecting { terms: self, wanted, frame, passed_on, items, passed: 0, began: Instant::now() }
+    }
+}
+
+/// A stream under way, as far as it was polled.
+pub(crate) struct Collecting<V> {
+    terms: Arc<Terms>,
+    wanted: Wanted,
+    frame: Arc<Frame>,
+    passed_on: Option<PassOn>,
+    /// None once it is known that nothing is stored.
+    items: Option<Vec<V>>,
+    /// How much of what it read was passed on.
+    passed: u64,
+    began: Instant,
+}
+
+impl<V: LocalValue> Collecting<V> {
+    /// The computation that the source is a part of.
+    pub(crate) fn frame(&self) -> &Arc<Frame> {
+        &self.frame
+    }
+
+    /// Polls the source as a part of the computation, and collects what it gives. `copy` makes a copy of an item; none of
+    /// one that is a failure.
+    pub(crate) fn poll<I, S: Stream<Item = I>>(
+        &mut self,
+        source: Pin<&mut S>,
+        context: &mut Context<'_>,
+        copy: fn(&I) -> Option<V>,
+    ) -> Poll<Option<I>> {
+        // What it reads there is not what others may be given.
+        if deferred::is_current() {
+            self.items = None;
+        }
+        let polled = self.frame.enter(|| source.poll_next(context));
+        // What is computed around this poll may be another computation than that around the last one.
+        if dependencies::recording() {
+            let records = self.frame.records();
+            if std::mem::replace(&mut self.passed, records) != records {
+                drop(self.frame.pass_on());
+            }
+        }
+        if let Poll::Ready(Some(item)) = &polled {
+            self.collect(item, copy);
+        }
+        polled
+    }
+
+    fn collect<I>(&mut self, item: &I, copy: fn(&I) -> Option<V>) {
+        let Some(items) = &mut self.items else { return };
+        if items.len() >= self.terms.max_items {
+            return self.give_up(|counters| &counters.stores_too_long);
+        }
+        // One that cannot be cloned is its consumer's alone.
+        match panic_guard::contain(|| copy(item)) {
+            Some(Some(copy)) => items.push(copy),
+            Some(None) => self.give_up(|counters| &counters.failures),
+            None => self.items = None,
+        }
+    }
+
+    /// Keeps nothing of it any more.
+    fn give_up(&mut self, why: fn(&Counters) -> &AtomicU64) {
+        self.terms.cache.core().count_in(self.wanted.of.group, why);
+        self.items = None;
+    }
+
+    /// The source has ended. Stores what was collected, if all of it was, and is to be.
+    pub(crate) fn end(mut self) -> Option<Storing> {
+        let (terms, wanted, took) = (self.terms.clone(), self.wanted, self.began.elapsed());
+        terms.cache.core().statistics().computed(wanted.of.group, took);
+        let items = self.items.take()?;
+        let (frame, passed_on) = (self.frame.clone(), self.passed_on.take());
+        Some(Box::pin(async move {
+            let (cache, core) = (&*terms.cache, terms.cache.core());
+            let at = (terms.key.clone(), core.lookup(&terms.key).hash);
+            let watch = Watch::new(terms.policy.takeover_after);
+            let request = Request::new(cache, (&terms.policy, wanted), at, (Unshared, 0), watch);
+            let ended =
+                Ended { frame: &frame, decisions: frame.decisions(), replaces: terms.refreshes, took };
+            let (entry, is_wanted) = request.entry_of_list(items, &ended);
+            if is_wanted {
+                write(cache, std::slice::from_ref(&entry)).await;
+            }
+            dependencies::record(core.epochs(), &entry.0);
+            drop(passed_on);
+        }))
+    }
+}
+
+impl<V> Drop for Collecting<V> {
+    /// Its consumer went away before the end.
+    fn drop(&mut self) {
+        if self.items.is_some() {
+            self.terms.cache.core().count_in(self.wanted.of.group, |counters| &counters.stores_unfinished);
+        }
+    }
+}

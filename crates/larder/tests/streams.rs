@@ -1,0 +1,398 @@
+//! Cached functions that return a stream.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::{
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use futures_core::Stream;
+use larder::{Cache, CacheExt, MemoryCache, Scope, cached, context};
+
+use self::support::{Calls, in_time, long, secs};
+
+type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
+type Items<'a, T> = VecDeque<Pin<Box<dyn Future<Output = T> + Send + 'a>>>;
+
+/// A stream of what these futures give, one after the other.
+struct Source<'a, T>(Items<'a, T>);
+
+impl<T> Stream for Source<'_, T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        let Some(first) = self.0.front_mut() else { return Poll::Ready(None) };
+        let item = std::task::ready!(first.as_mut().poll(context));
+        self.0.pop_front();
+        Poll::Ready(Some(item))
+    }
+}
+
+fn of<'a, T: Send + 'a>(items: impl IntoIterator<Item = T>) -> Source<'a, T> {
+    Source(items.into_iter().map(|item| Box::pin(async move { item }) as _).collect())
+}
+
+async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
+    poll_fn(|context| Pin::new(&mut *stream).poll_next(context)).await
+}
+
+async fn all<S: Stream>(stream: S) -> Vec<S::Item> {
+    let mut stream = pin!(stream);
+    let mut items = Vec::new();
+    while let Some(item) = next(&mut stream).await {
+        items.push(item);
+    }
+    assert!(next(&mut stream).await.is_none(), "it has ended");
+    items
+}
+
+/// A database: what is in it, and how often it was asked.
+#[derive(Clone)]
+struct Db {
+    cache: MemoryCache,
+    asked: Calls,
+}
+
+impl Db {
+    fn new() -> Self {
+        Self { cache: MemoryCache::new(100), asked: Calls::default() }
+    }
+
+    async fn kept(&self, key: &str) -> Option<Vec<u64>> {
+        self.cache.get(key).await.unwrap()
+    }
+
+    #[cached(ttl = 300, key = "method:<most>", cache = self.cache, skip(self))]
+    fn method(&self, most: u64) -> BoxStream<'_, u64> {
+        self.asked.call();
+        Box::pin(of(1..=most))
+    }
+}
+
+#[cached(ttl = 300, key = "numbers:<most>", cache = db.cache, skip(db))]
+fn numbers(db: &Db, most: u64) -> impl Stream<Item = u64> {
+    db.asked.call();
+    of(1..=most)
+}
+
+#[cached(ttl = 300, max_items = 3, key = "results:<text>", cache = db.cache, skip(db))]
+fn results(db: &Db, text: &str) -> impl Stream<Item = Result<u64, String>> {
+    db.asked.call();
+    of(text.split(',').map(|part| part.parse().map_err(|_| part.to_owned())).collect::<Vec<_>>())
+}
+
+#[tokio::test]
+async fn a_stream_is_stored_when_it_has_ended_and_streamed_again() {
+    let db = Db::new();
+    let mut first = pin!(numbers(&db, 3));
+    assert_eq!(db.asked.made(), 0, "nothing was polled");
+    assert_eq!(next(&mut first).await, Some(1), "what came is passed on");
+    assert_eq!((next(&mut first).await, next(&mut first).await), (Some(2), Some(3)));
+    assert_eq!(db.kept("numbers:3").await, None, "it may go on");
+    assert_eq!(next(&mut first).await, None);
+    assert_eq!(db.kept("numbers:3").await, Some(vec![1, 2, 3]));
+    assert_eq!(all(numbers(&db, 3)).await, [1, 2, 3]);
+    for _ in 0..2 {
+        assert!(all(numbers(&db, 0)).await.is_empty(), "an empty one is stored as well");
+    }
+    let stats = db.cache.stats();
+    assert_eq!((db.asked.made(), stats.computations, stats.stores, stats.misses), (2, 2, 2, 3));
+
+    numbers::invalidate(&db, 3).await;
+    assert_eq!(numbers::key(&db, 3), "numbers:3");
+    assert_eq!(all(numbers(&db, 3)).await, [1, 2, 3]);
+    assert_eq!(all(numbers::refresh(&db, 3)).await, [1, 2, 3], "whatever the cache has");
+    assert_eq!(db.asked.made(), 4);
+    db.cache.core().advance(secs(301));
+    all(numbers(&db, 3)).await;
+    assert_eq!(db.asked.made(), 5, "its time is over");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_polled_to_its_end_is_not_stored() {
+    let db = Db::new();
+    {
+        let mut left = pin!(numbers(&db, 2));
+        assert_eq!((next(&mut left).await, next(&mut left).await), (Some(1), Some(2)));
+    }
+    drop(numbers(&db, 2));
+    assert_eq!(db.kept("numbers:2").await, None);
+    let stats = db.cache.stats();
+    assert_eq!((stats.stores, stats.stores_unfinished), (0, 1));
+}
+
+#[tokio::test]
+async fn an_error_is_passed_on_and_nothing_is_stored() {
+    let db = Db::new();
+    let bad = || Err("x".to_owned());
+    assert_eq!(all(results(&db, "1,x,3")).await, [Ok(1), bad(), Ok(3)]);
+    assert_eq!(all(results(&db, "1,x,3")).await, [Ok(1), bad(), Ok(3)]);
+    let stats = db.cache.stats();
+    assert_eq!((db.asked.made(), stats.stores, stats.failures, stats.stores_unfinished), (2, 0, 2, 0));
+    assert_eq!(all(results(&db, "1,2")).await, [Ok(1), Ok(2)]);
+    assert_eq!(all(results(&db, "1,2")).await, [Ok(1), Ok(2)]);
+    assert_eq!((db.asked.made(), db.kept("results:1,2").await), (3, Some(vec![1, 2])));
+}
+
+#[tokio::test]
+async fn one_with_too_many_items_is_passed_on_and_not_stored() {
+    let db = Db::new();
+    all(results(&db, "1,2,3")).await;
+    assert_eq!(db.kept("results:1,2,3").await, Some(vec![1, 2, 3]));
+    assert_eq!(all(results(&db, "1,2,3,4")).await.len(), 4);
+    assert_eq!(db.kept("results:1,2,3,4").await, None);
+    let stats = db.cache.stats();
+    assert_eq!((stats.stores, stats.stores_too_long, stats.stores_unfinished), (1, 1, 0));
+    all(numbers(&db, 1_000)).await;
+    all(numbers(&db, 1_001)).await;
+    assert_eq!(db.cache.stats().stores_too_long, 2, "a thousand, unless it is said");
+}
+
+/// Its own key, or what it has read so far or will read, invalidated at any time.
+#[tokio::test]
+async fn what_is_invalidated_under_way_is_not_stored() {
+    for scope in [Scope::key("numbers:3"), Scope::prefix("numbers"), Scope::all()] {
+        let db = Db::new();
+        let mut stream = pin!(numbers(&db, 3));
+        assert_eq!(next(&mut stream).await, Some(1));
+        drop(db.cache.invalidate(scope));
+        assert_eq!(all(stream).await, [2, 3], "who has begun gets the rest");
+        assert_eq!(db.kept("numbers:3").await, None);
+        assert_eq!(db.cache.stats().stores_outdated, 1);
+    }
+}
+
+async fn part(db: &Db, number: u64) -> u64 {
+    let key = format!("part:{number}");
+    db.cache.get_or_compute(&key, long(), async || Ok::<_, String>(number * 10)).await.unwrap()
+}
+
+/// Reads from the cache while it is polled, an item at a time.
+#[cached(ttl = 300, key = "parts", cache = db.cache, skip(db))]
+fn parts(db: &Db) -> impl Stream<Item = u64> {
+    db.asked.call();
+    Source((1..=3).map(|number| Box::pin(part(db, number)) as _).collect())
+}
+
+/// Reads from it before there is a stream.
+#[cached(ttl = 300, key = "later", cache = db.cache, skip(db))]
+async fn later(db: &Db) -> BoxStream<'static, u64> {
+    db.asked.call();
+    let first = part(db, 9).await;
+    Box::pin(of([first, 1]))
+}
+
+#[tokio::test]
+async fn what_the_source_reads_covers_the_list() {
+    for number in 1..=3 {
+        let db = Db::new();
+        assert_eq!(all(parts(&db)).await, [10, 20, 30]);
+        assert_eq!(all(parts(&db)).await, [10, 20, 30]);
+        assert_eq!(db.asked.made(), 1);
+        drop(db.cache.invalidate(Scope::key(format!("part:{number}"))));
+        assert_eq!(db.kept("parts").await, None, "{number}");
+    }
+    let db = Db::new();
+    assert_eq!(all(later(&db).await).await, [90, 1]);
+    assert_eq!(all(later(&db).await).await, [90, 1]);
+    assert_eq!(db.asked.made(), 1);
+    drop(db.cache.invalidate("part:9"));
+    assert_eq!(db.kept("later").await, None);
+
+    // What was read first changes while the rest is read.
+    let db = Db::new();
+    let mut stream = pin!(parts(&db));
+    assert_eq!(next(&mut stream).await, Some(10));
+    drop(db.cache.invalidate("part:1"));
+    assert_eq!(all(stream).await, [20, 30]);
+    assert_eq!(db.kept("parts").await, None);
+}
+
+/// A computation that takes the items of a stream, all of them or the first one, made here or elsewhere.
+#[tokio::test]
+async fn what_a_stream_is_made_from_covers_what_is_made_from_it() {
+    for (is_stored, takes) in [(false, 3), (false, 1), (true, 3), (true, 1)] {
+        let db = Db::new();
+        if is_stored {
+            all(parts(&db)).await;
+        }
+        let sum = db.cache.get_or_compute("sum", long(), || async {
+            let mut stream = pin!(parts(&db));
+            let mut sum = 0;
+            for _ in 0..takes {
+                sum += next(&mut stream).await.unwrap();
+            }
+            Ok::<_, String>(sum)
+        });
+        sum.await.unwrap();
+        for scope in ["part:1", "parts"] {
+            assert!(db.cache.get::<u64>("sum").await.unwrap().is_some());
+            drop(db.cache.invalidate(scope));
+            assert_eq!(db.cache.get::<u64>("sum").await.unwrap(), None, "{is_stored} {takes} {scope}");
+            db.cache
+                .get_or_compute("sum", long(), || async {
+                    let mut stream = pin!(parts(&db));
+                    Ok::<_, String>(next(&mut stream).await.unwrap())
+                })
+                .await
+                .unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_computation_depends_on_what_it_had_a_stream_read_that_began_elsewhere() {
+    let db = Db::new();
+    let mut stream = Box::pin(parts(&db));
+    assert_eq!(next(&mut stream).await, Some(10));
+    let item = async { Ok::<_, String>(next(&mut stream).await.unwrap()) };
+    assert_eq!(db.cache.get_or_compute("item", long(), || item).await, Ok(20));
+    drop(db.cache.invalidate("part:2"));
+    assert_eq!(db.cache.get::<u64>("item").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn no_consumer_waits_for_another_one() {
+    let db = Db::new();
+    let mut slow = pin!(numbers(&db, 3));
+    assert_eq!(next(&mut slow).await, Some(1));
+    assert_eq!(in_time(all(numbers(&db, 3))).await, [1, 2, 3]);
+    assert_eq!(db.asked.made(), 2, "each has a stream of its own");
+    assert_eq!(all(slow).await, [2, 3]);
+    assert_eq!(all(numbers(&db, 3)).await, [1, 2, 3]);
+    assert_eq!(db.asked.made(), 2);
+}
+
+/// Neither serde, nor a stream that is `Send`.
+#[derive(Clone, Debug, PartialEq)]
+struct Compiled(Arc<str>);
+
+#[cached(ttl = 300, key = "compiled:<name>", local, cache = db.cache, skip(db))]
+async fn compiled(db: &Db, name: String) -> Pin<Box<dyn Stream<Item = std::io::Result<Compiled>>>> {
+    db.asked.call();
+    let not_send = std::rc::Rc::new(name);
+    let made = of([Ok(Compiled(not_send.as_str().into()))]);
+    Box::pin(made)
+}
+
+/// Generic, with a lifetime, and a part of the key of its own.
+#[cached(ttl = 300, key = "generic:<T>:<items.len()>", cache = db.cache, skip(db))]
+fn generic<'a, T: larder::Value + Unpin>(db: &'a Db, items: &'a [T]) -> impl Stream<Item = T> + use<'a, T> {
+    db.asked.call();
+    of(items.iter().cloned())
+}
+
+#[tokio::test]
+async fn streams_have_many_forms() {
+    let db = Db::new();
+    for _ in 0..2 {
+        assert_eq!(all(db.method(2)).await, [1, 2]);
+        let made = all(compiled(&db, "a".into()).await).await;
+        assert_eq!(made.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [Compiled("a".into())]);
+        assert_eq!(all(generic(&db, &["x".to_owned()])).await, ["x"]);
+        assert_eq!(all(generic(&db, &[7_u8])).await, [7]);
+    }
+    assert_eq!(db.asked.made(), 4);
+}
+
+#[cached(ttl = 300, key = "when", when = uses, cache = db.cache, skip(db, uses))]
+fn when(db: &Db, uses: bool) -> impl Stream<Item = u64> {
+    db.asked.call();
+    of([1])
+}
+
+#[cached(ttl = 300, key = "decides:<text>", cache = db.cache, skip(db))]
+fn decides(db: &Db, text: &'static str) -> impl Stream<Item = u64> {
+    let _ = db;
+    Source(VecDeque::from([Box::pin(async move {
+        match text {
+            "not" => drop(context().no_store()),
+            "tag" => drop(context().tag("tagged")),
+            _ => drop(context().ttl(secs(5))),
+        }
+        1_u64
+    }) as _]))
+}
+
+#[tokio::test]
+async fn a_call_can_go_without_the_cache_and_the_source_can_decide() {
+    let db = Db::new();
+    for uses in [false, false, true, true] {
+        assert_eq!(all(when(&db, uses)).await, [1]);
+    }
+    assert_eq!(db.asked.made(), 3);
+
+    for text in ["not", "tag", "ttl"] {
+        all(decides(&db, text)).await;
+    }
+    assert_eq!(db.kept("decides:not").await, None);
+    assert!(db.kept("decides:tag").await.is_some() && db.kept("decides:ttl").await.is_some());
+    drop(db.cache.invalidate(Scope::tag("tagged")));
+    db.cache.core().advance(secs(6));
+    assert!(db.kept("decides:tag").await.is_none() && db.kept("decides:ttl").await.is_none());
+}
+
+#[tokio::test]
+async fn nothing_is_stored_in_a_transaction_or_by_a_cache_that_is_disabled() {
+    let db = Db::new();
+    let scope = larder::deferred();
+    scope.run(all(numbers(&db, 1))).await;
+    // Begun and ended outside, and polled within.
+    let mut stream = pin!(numbers(&db, 1));
+    scope.run(async { assert_eq!(next(&mut stream).await, Some(1)) }).await;
+    assert_eq!(next(&mut stream).await, None);
+    drop(scope);
+    assert_eq!(db.kept("numbers:1").await, None);
+    all(numbers(&db, 1)).await;
+    db.cache.disable();
+    all(numbers(&db, 1)).await;
+    db.cache.enable();
+    all(numbers(&db, 1)).await;
+    assert_eq!(db.asked.made(), 4);
+    assert_eq!(db.cache.stats().bypassed, 1);
+}
+
+/// A value whose clone panics, and a source that does.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct NoClone(u64);
+
+impl Clone for NoClone {
+    fn clone(&self) -> Self {
+        panic!("it cannot be cloned")
+    }
+}
+
+#[cached(ttl = 300, key = "panics:<source>", cache = db.cache, skip(db))]
+fn panics(db: &Db, source: bool) -> impl Stream<Item = NoClone> {
+    db.asked.call();
+    assert!(!source, "it cannot be made");
+    of([NoClone(1)])
+}
+
+#[test]
+fn a_panic_loses_no_item_and_stores_none() {
+    let db = Db::new();
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..2 {
+        let mut stream = pin!(panics(&db, false));
+        let item = stream.as_mut().poll_next(&mut context);
+        assert!(matches!(item, Poll::Ready(Some(NoClone(1)))));
+        assert!(matches!(stream.as_mut().poll_next(&mut context), Poll::Ready(None)));
+    }
+    static BEGUN: AtomicUsize = AtomicUsize::new(0);
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let mut stream = pin!(panics(&db, true));
+        BEGUN.fetch_add(1, Ordering::Relaxed);
+        let _ = stream.as_mut().poll_next(&mut context);
+    }));
+    assert!(panic.is_err() && BEGUN.load(Ordering::Relaxed) == 1);
+    assert_eq!((db.asked.made(), db.cache.stats().stores), (3, 0));
+}

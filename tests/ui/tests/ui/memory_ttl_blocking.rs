@@ -1,0 +1,8 @@
+use larder::cached;
+
+#[cached(ttl = 300, memory_ttl = 10)]
+fn user(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

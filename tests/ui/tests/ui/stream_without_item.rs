@@ -1,0 +1,13 @@
+use futures_core::Stream;
+use larder::cached;
+
+#[cached(ttl = 300)]
+fn users(id: u64) -> impl Stream {
+    source(id)
+}
+
+fn source(_: u64) -> std::pin::Pin<Box<dyn Stream<Item = u64>>> {
+    todo!()
+}
+
+fn main() {}
