@@ -36,6 +36,7 @@ use self::{
     fetch::Fetch,
     handoff::Handoff,
     lookup::{Lookup, VariantKey},
+    plan::Strength,
     unsafe_method::Invalidation,
 };
 pub(crate) use self::{plan::Plan, refresh::Refresh};
@@ -116,8 +117,10 @@ impl HttpCache {
             Plan::LookUp(request) => self.look_up(request, origin).await,
             Plan::Purge(purges) => {
                 let status = if purges.is_some() { StatusCode::NO_CONTENT } else { StatusCode::FORBIDDEN };
-                if let Some(purges) = purges {
-                    drop(self.purge(purges));
+                match purges {
+                    Some((Strength::Dropped, purges)) => drop(self.purge(purges)),
+                    Some((Strength::MarkedStale, purges)) => drop(self.soft_purge(purges)),
+                    None => {}
                 }
                 let response = self.generated(status, "purge");
                 Ok(Answer { response, origin: OriginState::NotCalled(origin) })
@@ -156,7 +159,7 @@ impl HttpCache {
         let mut waited_at: Vec<String> = Vec::new();
         let mut is_uncoalesced = request.is_uncoalesced;
         loop {
-            let found = lookup::look_up(&*self.config.cache, &request).await;
+            let found = lookup::look_up(&self.config, &request).await;
             let now = self.config.shared_now();
             let miss = match assess(&request, found, now) {
                 Assessment::Serve(stored) => {
@@ -279,6 +282,11 @@ impl HttpCache {
             };
         match origin {
             Some(origin) if !is_usable => return Ok(Attempt::Unanswered(origin)),
+            // The handler failed, and what another request has stored since may not be served in place of its error.
+            None if !is_usable && stale.is_none_or(|stale| stale.id != stored.id) => {
+                let response = self.generated(StatusCode::GATEWAY_TIMEOUT, "stale");
+                return Ok(Attempt::Answered(Box::new(Answer { response, origin: OriginState::Called })));
+            }
             _ => {}
         }
         let status = CacheStatus {

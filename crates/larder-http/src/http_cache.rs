@@ -10,10 +10,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderName, header, request::Parts};
+use http::{HeaderName, StatusCode, header, request::Parts};
 use larder::Cache;
 
-use crate::{cache_status, config::Config, path_tags::TagTemplate, shared_state::SharedState};
+use crate::{cache_status, config::Config, path_tags::TagTemplate, shared_state::SharedState, status_code};
 
 /// A shared HTTP cache in front of handlers: a layer for Axum and other tower services, and a middleware for Actix Web.
 ///
@@ -115,6 +115,29 @@ impl HttpCache {
     /// For how long stale responses are kept, for validation and for clients that accept them: ten minutes by default.
     pub fn keep_stale(self, keep: Duration) -> Self {
         self.with(|config| config.keep_stale = keep)
+    }
+
+    /// The statuses of a handler's responses in place of which a stale response is served, where `stale-if-error` of the
+    /// response or of the request allows that: 500, 502, 503 and 504 by default (RFC 5861, section 4).
+    ///
+    /// An error of the handler without a status always counts. With an empty list, no response of a handler is replaced.
+    ///
+    /// ```
+    /// # use larder_http::HttpCache;
+    /// // A handler that passes the limits of a service on as 429.
+    /// let cache = HttpCache::new(larder::global()).stale_if_error_statuses([429, 502, 503, 504]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If one is neither 429 nor from 500 to 599: other statuses say something about the resource, or about the client.
+    pub fn stale_if_error_statuses(self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        let failures = statuses.into_iter().map(|status| match StatusCode::from_u16(status) {
+            Ok(status) if status_code::is_failure(status) => status,
+            _ => panic!("`{status}` is not that of a handler's failure: 429, or 500 to 599"),
+        });
+        let failures = failures.collect();
+        self.with(|config| config.stale_if_error = failures)
     }
 
     /// The largest body that is stored, in bytes: 1 MiB by default, and at most a tenth of the

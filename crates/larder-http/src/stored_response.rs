@@ -14,7 +14,7 @@ use crate::{
     cache_control::ResponseDirectives,
     date::{Millis, seconds},
     freshness::{Freshness, Source, declared_lifetime},
-    headers,
+    headers, targeted,
     validation::Conditions,
     vary::Vary,
 };
@@ -68,7 +68,24 @@ impl StoredResponse {
 
     /// The rest of its lifetime in seconds; negative once it is stale.
     pub(crate) fn ttl(&self, now: Millis) -> i64 {
-        seconds(self.freshness.lifetime).saturating_sub(seconds(self.freshness.age(now)))
+        seconds(self.freshness.end()).saturating_sub(seconds(self.freshness.age(now)))
+    }
+
+    /// The same response, marked stale so long before `now`.
+    pub(crate) fn marked(&self, ago: Duration, now: Millis) -> Self {
+        Self::new(StoredParts { freshness: self.freshness.marked(ago, now), ..StoredParts::clone(self) })
+    }
+
+    /// The age of a response that was marked stale, for caches further on: not less than any lifetime that it declares. They
+    /// would keep it as a fresh one, and after what was purged here had been purged there.
+    pub(crate) fn age_of_marked(&self, targeted: &[HeaderName], now: Millis) -> Duration {
+        let all = ResponseDirectives::of(&self.headers);
+        let targeted =
+            targeted.iter().map(|name| targeted::directives(&self.headers, std::slice::from_ref(name)));
+        let lifetimes = targeted.flat_map(|directives| [directives.s_maxage, directives.max_age]);
+        let declared = declared_lifetime(&self.headers, &all, self.freshness.received);
+        let longest = lifetimes.chain([declared, all.max_age]).flatten().max();
+        self.freshness.age(now).max(longest.unwrap_or_default())
     }
 
     /// For how many seconds a cache further on may serve it without asking. If its lifetime is configured here, for none:
@@ -78,6 +95,7 @@ impl StoredResponse {
         let is_for_all = || !targeted.iter().any(|name| self.headers.contains_key(name));
         match self.freshness.source {
             Source::Configured | Source::ConfiguredPublic => 0,
+            _ if self.freshness.is_marked() => 0,
             Source::Origin if is_for_all() => self.ttl(now),
             source => {
                 let directives = ResponseDirectives::of(&self.headers);

@@ -76,6 +76,8 @@ pub(crate) struct Decisions {
     pub(crate) tags: Vec<String>,
     pub(crate) no_store: bool,
     pub(crate) unshared: bool,
+    /// For how long it is kept past its `ttl`, in place of what its policy says of errors.
+    pub(crate) kept_stale: Option<Duration>,
 }
 
 thread_local! {
@@ -95,6 +97,17 @@ pub(crate) fn record(epochs: &Arc<Epochs>, read: &Stored) {
             add(&mut state.reads, epochs, read.scopes().iter().copied());
             add_foreign(&mut state.reads, read.foreign_dependencies());
             state.note_marked(marked);
+        });
+    }
+}
+
+/// The same of an entry whose value was found to be current although it had been marked stale: later marks count, and that
+/// one does not.
+pub(crate) fn record_renewed(epochs: &Arc<Epochs>, read: &Stored) {
+    if recording() {
+        with_state(|state| {
+            add(&mut state.reads, epochs, read.scopes().iter().copied());
+            add_foreign(&mut state.reads, read.foreign_dependencies());
         });
     }
 }

@@ -52,10 +52,15 @@ impl<B: HandlerBody> Fetch<B> {
             Ok((response, exchange)) => Ok(self.process(response, exchange).await),
             Err(error) => {
                 let status = O::status_of(&error);
-                let is_failure = status.is_none_or(status_code::is_stale_if_error);
+                let is_failure = status.is_none_or(|status| self.is_failure(status));
                 is_failure.then(|| self.stale_if_error(status)).flatten().ok_or(error)
             }
         }
+    }
+
+    /// Whether a stale response may be served in place of one with this status.
+    fn is_failure(&self, status: StatusCode) -> bool {
+        self.cache.config.stale_if_error.contains(&status)
     }
 
     /// Decides what the handler's response means, and hands over a response to the client.
@@ -75,7 +80,7 @@ impl<B: HandlerBody> Fetch<B> {
         if let (StatusCode::NOT_MODIFIED, Some(stored)) = (parts.status, &self.stored) {
             return self.revalidated(stored, parts, caching, exchange).await;
         }
-        if status_code::is_stale_if_error(parts.status)
+        if self.is_failure(parts.status)
             && let Some(stale) = self.stale_if_error(Some(parts.status))
         {
             return stale;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{Response, StatusCode};
 use larder::{
     CacheExt as _, Lock, Policy, Scope,
-    internal::{find_uncounted, unrecorded},
+    internal::{find_kept_uncounted, unrecorded},
 };
 
 use super::{detached::CommitFlag, handoff::Handoff};
@@ -89,9 +89,9 @@ impl<B: HandlerBody> Fetch<B> {
     /// here: it is about to replace that, which would invalidate its own value.
     pub(super) async fn newer(&self) -> Option<StoredResponse> {
         let stored = self.stored.as_ref().filter(|_| self.is_coalesced)?;
-        let found = find_uncounted::<StoredResponse>(&*self.cache.config.cache, &self.key);
+        let found = find_kept_uncounted::<StoredResponse>(&*self.cache.config.cache, &self.key);
         let found = unrecorded(found).await?;
-        (found.id != stored.id).then_some(found)
+        (found.value.id != stored.id && found.marked.is_none()).then_some(found.value)
     }
 
     /// The stored response, if it may be served in place of an error.

@@ -10,10 +10,12 @@ use std::borrow::Cow;
 
 use larder::{
     Cache,
-    internal::{find_in_memory_uncounted, find_uncounted},
+    internal::{find_in_memory_uncounted, find_kept_uncounted},
 };
 
-use crate::{cacheable_request::CacheableRequest, digest::Digest, stored_response::StoredResponse};
+use crate::{
+    cacheable_request::CacheableRequest, config::Config, digest::Digest, stored_response::StoredResponse,
+};
 
 /// Most keys that are looked up. Three are enough if a handler names the same headers in each `Vary` of a URL.
 const MAX_STEPS: usize = 5;
@@ -35,12 +37,16 @@ pub(super) struct VariantKey {
 }
 
 /// Looks a request's variant up, wherever it is stored.
-pub(super) async fn look_up(cache: &dyn Cache, request: &CacheableRequest) -> Lookup {
+pub(super) async fn look_up(config: &Config, request: &CacheableRequest) -> Lookup {
     let mut place = Place::first(request);
     while place.step < MAX_STEPS {
         let key = VariantKey { text: place.key().into_owned(), has_siblings: place.step > 0 };
-        let Some(stored) = find_uncounted::<StoredResponse>(cache, &key.text).await else {
+        let Some(found) = find_kept_uncounted::<StoredResponse>(&*config.cache, &key.text).await else {
             return Lookup::Absent(key);
+        };
+        let stored = match found.marked {
+            Some(ago) => found.value.marked(ago, config.shared_now()),
+            None => found.value,
         };
         if place.is_selected(&stored) {
             return Lookup::Found(key, stored);

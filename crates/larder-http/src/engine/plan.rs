@@ -18,14 +18,21 @@ use crate::{
     validation::RANGE_HEADERS,
 };
 
+/// What becomes of what is purged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strength {
+    Dropped,
+    MarkedStale,
+}
+
 /// Which way a request goes.
 pub(crate) enum Plan {
     /// To the handler. With an unsafe method it invalidates what is stored for its URL.
     Pass(Forward, Option<Box<(PrimaryKey, Uri)>>),
     /// To the cache.
     LookUp(Arc<CacheableRequest>),
-    /// Nowhere: it asks to drop what is stored. None if it may not.
-    Purge(Option<Vec<Purge>>),
+    /// Nowhere: it asks to drop what is stored, or to mark it stale. None if it may not.
+    Purge(Option<(Strength, Vec<Purge>)>),
 }
 
 impl HttpCache {
@@ -46,7 +53,7 @@ impl HttpCache {
             _ if request.method.as_str() == "PURGE" && config.may_purge.is_some() => {
                 let is_allowed = config.may_purge.as_ref().is_some_and(|may_purge| may_purge(request));
                 let key = primary_key(request);
-                return Plan::Purge(is_allowed.then(|| purges_of(request, &key)));
+                return Plan::Purge(is_allowed.then(|| (strength_of(request), purges_of(request, &key))));
             }
             Method::OPTIONS | Method::TRACE => return Plan::Pass(Forward::Method, None),
             _ => {
@@ -146,6 +153,14 @@ fn purges_of(request: &mut Parts, key: &PrimaryKey) -> Vec<Purge> {
     }
     let path = request.uri.path_and_query().map_or("/", PathAndQuery::as_str);
     vec![Purge::url(key.host(), path)]
+}
+
+/// What such a request asks for, in the words of a CDN.
+fn strength_of(request: &Parts) -> Strength {
+    match request.headers.get("fastly-soft-purge") {
+        Some(soft) if soft == "1" => Strength::MarkedStale,
+        _ => Strength::Dropped,
+    }
 }
 
 /// Why a request is passed to the handler, and its response is not stored.

@@ -37,7 +37,10 @@ impl HttpCache {
         *response.status_mut() = stored.status;
         *response.headers_mut() = headers;
         let mut response = self.finish(request, response, status);
-        if stored.freshness.source == Source::Own {
+        if stored.freshness.is_marked() {
+            let age = stored.age_of_marked(&self.config.targeted, now);
+            response.headers_mut().insert(header::AGE, headers::number(seconds(age)));
+        } else if stored.freshness.source == Source::Own {
             headers::renew(response.headers_mut(), age, self.config.now());
         }
         response

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header, response::Parts};
-use larder::{Cache, CacheExt as _, Policy, Scope};
+use larder::{Cache, CacheExt as _, Policy, Scope, internal::keep_stale};
 
 use super::fetch::Fetch;
 use crate::{
@@ -16,6 +16,15 @@ use crate::{
     stored_response::{StoredParts, StoredResponse},
     validation,
 };
+
+/// For how long a response is kept.
+#[derive(Clone, Copy)]
+struct Kept {
+    /// From now on.
+    fresh: Duration,
+    /// From the moment on at which it is marked stale.
+    marked: Duration,
+}
 
 impl<B: HandlerBody> Fetch<B> {
     /// Stores a new response, and hands it over to its client.
@@ -68,7 +77,10 @@ impl<B: HandlerBody> Fetch<B> {
     /// Stores a response, unless it would take more than its share of the memory; returns whether it did.
     pub(super) async fn store(&self, parts: StoredParts) -> (StoredResponse, bool) {
         let config = &self.cache.config;
-        let retention = parts.freshness.retention(config.shared_now(), config.keep_stale);
+        let kept = Kept {
+            fresh: parts.freshness.retention(config.shared_now(), config.keep_stale),
+            marked: parts.freshness.kept_stale(config.keep_stale),
+        };
         let stored = StoredResponse::new(parts);
         if stored.weight().saturating_add(self.key.len()) > config.max_response() {
             self.drop_outdated();
@@ -78,12 +90,13 @@ impl<B: HandlerBody> Fetch<B> {
         self.count_variant();
         if self.is_plain() {
             let context = larder::context();
-            context.ttl(retention);
+            context.ttl(kept.fresh);
+            keep_stale(kept.marked);
             for tag in &stored.tags {
                 context.tag(tag);
             }
         } else {
-            self.replace(&*config.cache, &stored, retention).await;
+            self.replace(&*config.cache, &stored, kept).await;
         }
         self.mark_hit_for_miss(false);
         (stored, true)
@@ -102,9 +115,9 @@ impl<B: HandlerBody> Fetch<B> {
     }
 
     /// Replaces what is stored.
-    async fn replace(&self, store: &dyn Cache, stored: &StoredResponse, retention: Duration) {
-        let policy = Policy::builder().ttl(retention).tags(stored.tags.iter().cloned()).build();
-        if let Ok(policy) = policy {
+    async fn replace(&self, store: &dyn Cache, stored: &StoredResponse, kept: Kept) {
+        let policy = Policy::builder().ttl(kept.fresh).stale_if_error(kept.marked);
+        if let Ok(policy) = policy.tags(stored.tags.iter().cloned()).build() {
             // The only possible errors are those of a key that is empty or too long, which this one is not.
             let _ = store.insert(&self.key, stored, policy).await;
         }
