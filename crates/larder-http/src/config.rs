@@ -74,6 +74,8 @@ pub(crate) struct Config {
     /// Whether all requests of a private cache are made for the same user.
     pub(crate) has_one_identity: bool,
     pub(crate) sort_query: bool,
+    /// Whether `No-Vary-Search` counts.
+    pub(crate) no_vary_search: bool,
     pub(crate) stores_set_cookie: bool,
     pub(crate) ignores_cookie: bool,
     /// Whether the directives and conditions of requests count.
@@ -126,6 +128,7 @@ impl Config {
             is_private: false,
             has_one_identity: false,
             sort_query: false,
+            no_vary_search: false,
             stores_set_cookie: false,
             ignores_cookie: false,
             honors_requests: true,

@@ -23,7 +23,7 @@ mod unsafe_method;
 use std::{
     future::{Future as _, poll_fn},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::Poll,
 };
 
@@ -206,7 +206,7 @@ impl HttpCache {
         is_uncoalesced: bool,
         origin: O,
     ) -> Result<Attempt<O>, O::Error> {
-        let Miss { key: VariantKey { text: key, .. }, stored, why, .. } = miss;
+        let Miss { key: VariantKey { text: key, rule, .. }, stored, why, .. } = miss;
         let (marked, now) = (&self.state.hit_for_miss, self.config.shared_now());
         let is_coalesced = !is_uncoalesced && !marked.is_marked(&key, request.may_be_personal(), now);
         let _waiting = is_coalesced.then(|| self.state.waiting.enter(&key));
@@ -216,6 +216,8 @@ impl HttpCache {
             request: request.clone(),
             is_coalesced,
             key: key.clone(),
+            rule,
+            moved_to: OnceLock::new(),
             stored: stored.clone(),
             handoff: handoff.clone(),
             commit: commit.clone(),
@@ -247,7 +249,9 @@ impl HttpCache {
                 (None, DetachedWork::Detached(outcome)) => {
                     response.body_mut().set_driver(CopyDriver::Detached(Box::new(outcome)));
                 }
-                (Some(Fetched { outcome: Ok(stored), .. }), _) => status.stored &= self.is_kept(&key, stored),
+                (Some(Fetched { outcome: Ok(stored), moved_to, .. }), _) => {
+                    status.stored &= self.is_kept(moved_to.as_ref().unwrap_or(&key), stored);
+                }
                 _ => {}
             }
             status.forward = Some(why);
@@ -268,7 +272,7 @@ impl HttpCache {
         request: &CacheableRequest,
         stale: Option<&StoredResponse>,
         why: Forward,
-        Fetched { outcome, origin, forward_status }: Fetched<O>,
+        Fetched { outcome, origin, forward_status, .. }: Fetched<O>,
     ) -> Result<Attempt<O>, O::Error> {
         let stored = outcome?;
         let now = self.config.shared_now();
@@ -342,7 +346,7 @@ impl HttpCache {
         &self,
         request: &CacheableRequest,
     ) -> Option<Response<ResponseBody<B>>> {
-        let stored = lookup::look_up_in_memory(&*self.config.cache, request)?;
+        let stored = lookup::look_up_in_memory(&self.config, request)?;
         let now = self.config.shared_at(request.received);
         if request.is_personal(stored.freshness.source, &stored.vary) {
             return None;
@@ -378,7 +382,7 @@ impl HttpCache {
         let origin = if request.is_head || request.is_lookup_only {
             OriginState::NotCalled(origin)
         } else {
-            OriginState::Refresh(origin, Refresh { cache: self.clone(), request, key: key.text, stored })
+            OriginState::Refresh(origin, Refresh { cache: self.clone(), request, key, stored })
         };
         Answer { response, origin }
     }

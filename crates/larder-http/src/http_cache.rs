@@ -176,6 +176,17 @@ impl HttpCache {
         self.with(|config| config.sort_query = true)
     }
 
+    /// Obeys `No-Vary-Search` of responses: requests whose queries differ only in what the header calls irrelevant share a
+    /// response. See [queries](crate#queries-that-make-no-difference). Off by default, as handlers may send it for browsers,
+    /// in which each user has a cache of their own: here it is shared, so no parameter that it calls irrelevant may tell users
+    /// apart.
+    ///
+    /// Set it in all processes that share responses: an unsafe request, or a purge of a URL, drops what is stored for
+    /// equivalent URLs only where it is set.
+    pub fn no_vary_search(self) -> Self {
+        self.with(|config| config.no_vary_search = true)
+    }
+
     /// Adds a part to the key: what `part` returns for a request, such as a tenant or a language. Requests share a
     /// response only if all parts are equal. Invalidations of a URL cover all responses of it, whatever their parts.
     ///

@@ -30,6 +30,8 @@ pub(super) struct Fetched<O: Origin> {
     pub(super) origin: Option<O>,
     /// The status of the handler's response that a stale one replaces.
     pub(super) forward_status: Option<StatusCode>,
+    /// Where the response is stored, if that is not the key that it was fetched for.
+    pub(super) moved_to: Option<String>,
 }
 
 impl<B: HandlerBody> Fetch<B> {
@@ -39,7 +41,7 @@ impl<B: HandlerBody> Fetch<B> {
         let store = &*self.cache.config.cache;
         let outcome = store.get_or_compute(&key, policy, || self.compute(&mut origin)).await;
         let forward_status = self.handoff.end();
-        Fetched { outcome, origin, forward_status }
+        Fetched { outcome, origin, forward_status, moved_to: self.moved_to.into_inner() }
     }
 
     async fn compute<O: Origin<Body = B>>(&self, origin: &mut Option<O>) -> Result<StoredResponse, O::Error> {

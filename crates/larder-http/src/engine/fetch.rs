@@ -1,6 +1,9 @@
 //! A fetch: one call of a handler, and what is known about it before the response is there.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use http::{Response, StatusCode};
 use larder::{
@@ -15,6 +18,7 @@ use crate::{
     freshness::Exchange,
     headers,
     http_cache::HttpCache,
+    no_vary_search::UrlVariation,
     origin::Origin,
     status_code,
     storable::Refusal,
@@ -27,6 +31,10 @@ pub(super) struct Fetch<B> {
     pub(super) request: Arc<CacheableRequest>,
     /// Where the response is stored.
     pub(super) key: String,
+    /// The rule by which that is the key of equivalent URLs too.
+    pub(super) rule: Option<UrlVariation>,
+    /// Where it is stored instead, if its own rule is another one.
+    pub(super) moved_to: OnceLock<String>,
     /// The stored response that is revalidated.
     pub(super) stored: Option<StoredResponse>,
     /// Whether other requests may wait for it, and it for theirs.

@@ -124,6 +124,7 @@ impl HttpCache {
         let received = config.now();
         CacheableRequest {
             path: request.uri.path().to_owned(),
+            query: request.uri.query().filter(|_| config.no_vary_search).map(str::to_owned),
             primary_key: PrimaryKey::of(&request.uri, &host, config.sort_query),
             unkeyed_inputs,
             directives: if config.honors_requests { directives } else { RequestDirectives::default() },

@@ -4,14 +4,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header, response::Parts};
-use larder::{Cache, CacheExt as _, Policy, Scope, internal::keep_stale};
+use larder::{
+    CacheExt as _, Policy, Scope,
+    internal::{keep_stale, unrecorded},
+};
 
-use super::fetch::Fetch;
+use super::{
+    fetch::Fetch,
+    lookup::{Lookup, look_up_under, remember},
+};
 use crate::{
     body::{Copier, HandlerBody, ResponseBody},
     cache_status::CacheStatus,
     freshness::Source,
     headers,
+    no_vary_search::UrlVariation,
     storable::{self, StorageTerms},
     stored_response::{StoredParts, StoredResponse},
     validation,
@@ -87,7 +94,12 @@ impl<B: HandlerBody> Fetch<B> {
             self.pass();
             return (stored, false);
         }
-        self.count_variant();
+        let rule = self.rule_of(&stored.headers);
+        if rule != self.rule {
+            let is_stored = self.store_elsewhere(&stored, rule, kept).await;
+            return (stored, is_stored);
+        }
+        self.count_variant((self.rule.as_ref(), &self.key));
         if self.is_plain() {
             let context = larder::context();
             context.ttl(kept.fresh);
@@ -96,30 +108,65 @@ impl<B: HandlerBody> Fetch<B> {
                 context.tag(tag);
             }
         } else {
-            self.replace(&*config.cache, &stored, kept).await;
+            self.replace(&self.key, &stored, kept).await;
         }
         self.mark_hit_for_miss(false);
         (stored, true)
     }
 
+    /// The rule of a response with these headers: which URLs it answers too.
+    pub(super) fn rule_of(&self, headers: &HeaderMap) -> Option<UrlVariation> {
+        if !self.cache.config.no_vary_search {
+            return None;
+        }
+        UrlVariation::of(headers)
+    }
+
+    /// Stores a response whose rule is not the one by which its key was made at the key that it has by its own, and
+    /// remembers that rule for the path. Returns whether there is such a key.
+    async fn store_elsewhere(&self, stored: &StoredResponse, rule: Option<UrlVariation>, kept: Kept) -> bool {
+        let config = &self.cache.config;
+        // What was stored is outdated. It would be found before the new one, time and again.
+        self.drop_outdated();
+        let context = larder::context();
+        match &self.rule {
+            // Those who wait ask for the very same URL.
+            None => context.no_store(),
+            Some(_) => context.unshared(),
+        };
+        // About to be replaced: see `newer`.
+        let key = match unrecorded(look_up_under(config, &self.request, rule.clone())).await {
+            Lookup::Found(key, _) | Lookup::Absent(key) => key.text,
+            Lookup::TooManyVariants => return false,
+        };
+        self.count_variant((rule.as_ref(), &key));
+        self.replace(&key, stored, kept).await;
+        if let Some(rule) = rule {
+            remember(config, &self.request, &rule).await;
+        }
+        self.mark_hit_for_miss(false);
+        self.moved_to.set(key).is_ok()
+    }
+
     /// Drops the oldest variant of the URL if this one is too many.
-    fn count_variant(&self) {
-        let first = self.request.primary_key.variant(&self.request.unkeyed_inputs);
-        if self.stored.is_some() || self.key == first {
+    fn count_variant(&self, (rule, key): (Option<&UrlVariation>, &str)) {
+        let primary_key = self.request.key_under(rule);
+        let first = primary_key.variant(&self.request.unkeyed_inputs);
+        if (self.stored.is_some() && self.key == key) || key == first {
             return;
         }
         let most = self.cache.config.max_variants;
-        if let Some(oldest) = self.cache.state.variants.add(&first, &self.key, most) {
+        if let Some(oldest) = self.cache.state.variants.add(&first, key, most) {
             drop(self.cache.config.cache.invalidate(Scope::key(&oldest)));
         }
     }
 
     /// Replaces what is stored.
-    async fn replace(&self, store: &dyn Cache, stored: &StoredResponse, kept: Kept) {
+    async fn replace(&self, key: &str, stored: &StoredResponse, kept: Kept) {
         let policy = Policy::builder().ttl(kept.fresh).stale_if_error(kept.marked);
         if let Ok(policy) = policy.tags(stored.tags.iter().cloned()).build() {
             // The only possible errors are those of a key that is empty or too long, which this one is not.
-            let _ = store.insert(&self.key, stored, policy).await;
+            let _ = self.cache.config.cache.insert(key, stored, policy).await;
         }
     }
 }

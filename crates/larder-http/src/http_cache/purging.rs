@@ -88,7 +88,8 @@ impl HttpCache {
     }
 
     fn scopes(&self, purges: &[Purge]) -> Vec<Scope> {
-        purges.iter().map(|purge| purge.scope(self.config.sort_query)).collect()
+        let (sorted, variations) = (self.config.sort_query, self.config.no_vary_search);
+        purges.iter().flat_map(|purge| purge.scopes(sorted, variations)).collect()
     }
 
     /// Calls `hook` with what is purged through this cache and its clones, to purge caches in front as well: by

@@ -50,7 +50,11 @@ pub(crate) struct Made {
 
 /// The handler.
 #[derive(Clone)]
-pub(crate) struct Teller(Arc<Mutex<State>>);
+pub(crate) struct Teller {
+    state: Arc<Mutex<State>>,
+    /// Its `No-Vary-Search`.
+    rule: Option<&'static str>,
+}
 
 struct State {
     terms: Terms,
@@ -61,21 +65,30 @@ struct State {
 impl Teller {
     pub(crate) fn new() -> Self {
         let terms = Terms { cache_control: "", vary: "", sets_cookie: false };
-        Self(Arc::new(Mutex::new(State { terms, mood: Mood::Prompt, made: Vec::new() })))
+        let state = State { terms, mood: Mood::Prompt, made: Vec::new() };
+        Self { state: Arc::new(Mutex::new(state)), rule: None }
+    }
+
+    pub(crate) fn with_rule(rule: &'static str) -> Self {
+        Self { rule: Some(rule), ..Self::new() }
+    }
+
+    pub(crate) fn rule(&self) -> Option<&'static str> {
+        self.rule
     }
 
     /// Begins anew.
     pub(crate) fn say(&self, terms: Terms) {
-        *self.0.lock().unwrap() = State { terms, mood: Mood::Prompt, made: Vec::new() };
+        *self.state.lock().unwrap() = State { terms, mood: Mood::Prompt, made: Vec::new() };
     }
 
     pub(crate) fn is_now(&self, mood: Mood) {
-        self.0.lock().unwrap().mood = mood;
+        self.state.lock().unwrap().mood = mood;
     }
 
     /// What it has made since it began anew, by number.
     pub(crate) fn made(&self) -> Vec<Made> {
-        self.0.lock().unwrap().made.clone()
+        self.state.lock().unwrap().made.clone()
     }
 
     pub(crate) fn handler(&self) -> Handler {
@@ -92,7 +105,7 @@ impl Teller {
     }
 
     fn answer(&self, seen: &Seen) -> (Said, Mood) {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
         let State { terms, mood, .. } = *state;
         let status = match mood {
             Mood::Failing => 503,
@@ -103,7 +116,10 @@ impl Teller {
         state.made.push(Made { request, maker: asker(seen), status });
         let number = (state.made.len() - 1).to_string();
         let mut headers = vec![("x-user", &*number), ("etag", "\"same\"")];
-        for (name, value) in [("cache-control", terms.cache_control), ("vary", terms.vary)] {
+        let rule = self.rule.unwrap_or_default();
+        for (name, value) in
+            [("cache-control", terms.cache_control), ("vary", terms.vary), ("no-vary-search", rule)]
+        {
             if !value.is_empty() {
                 headers.push((name, value));
             }
