@@ -54,7 +54,7 @@ impl CacheableRequest {
     /// Whether a stored response may answer it, fresh or stale: the request selects it by `Vary`, and the response is not
     /// for other clients only.
     pub(crate) fn selects(&self, stored: &StoredResponse) -> bool {
-        stored.vary.matches(&self.headers, &stored.headers, &self.selecting)
+        stored.is_selected_by(&self.headers, &self.selecting)
             && !self.is_personal(stored.freshness.source, &stored.vary)
     }
 

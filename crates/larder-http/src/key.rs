@@ -265,16 +265,14 @@ fn push_path_key(key: &mut String, host: &str, path: &str) {
     readable(key, host);
     key.push(':');
     let path = path.strip_prefix('/').unwrap_or(path);
-    #[expect(
-        clippy::manual_pattern_char_comparison,
-        reason = "segments are short: looking at each character costs less than a search for each segment"
-    )]
-    let mut segments = path.splitn(SEGMENTS, |character| character == '/').peekable();
     if path.is_empty() {
-        segments.next();
+        return;
     }
-    let mut left = READABLE * 2;
-    for segment in segments {
+    let (mut rest, mut left) = (path, READABLE * 2);
+    for number in 1..=SEGMENTS {
+        // Segments are short: looking at each byte costs less than a search.
+        let end = rest.bytes().position(|byte| byte == b'/').filter(|_| number < SEGMENTS);
+        let (segment, more) = rest.split_at(end.unwrap_or(rest.len()));
         // However long the path is, the key is short.
         let short = segment.len() <= left.min(READABLE);
         left = left.saturating_sub(segment.len());
@@ -284,6 +282,10 @@ fn push_path_key(key: &mut String, host: &str, path: &str) {
             digest(key, segment)
         }
         key.push(':');
+        if end.is_none() {
+            break;
+        }
+        rest = &more[1..];
     }
 }
 

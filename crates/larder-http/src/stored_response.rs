@@ -3,7 +3,7 @@
 mod wire;
 
 use std::{
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, OnceLock},
     time::Duration,
 };
 
@@ -14,14 +14,25 @@ use crate::{
     cache_control::ResponseDirectives,
     date::{Millis, seconds},
     freshness::{Freshness, Source, declared_lifetime},
-    headers, targeted,
+    headers,
+    selecting::Selecting,
+    targeted,
     validation::Conditions,
-    vary::Vary,
+    vary::{Selected, Vary},
 };
 
 /// A complete response, and all that decides which requests it may answer. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct StoredResponse(Arc<StoredParts>);
+pub(crate) struct StoredResponse(Arc<Stored>);
+
+#[derive(Debug)]
+struct Stored {
+    parts: StoredParts,
+    /// Its headers as hits copy them, once there was one.
+    head: OnceLock<HeaderMap>,
+    /// What selected it when it was first served.
+    selected: Selected,
+}
 
 /// The parts of a [`StoredResponse`].
 #[derive(Debug, Clone)]
@@ -40,7 +51,22 @@ pub(crate) struct StoredParts {
 
 impl StoredResponse {
     pub(crate) fn new(parts: StoredParts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Stored { parts, head: OnceLock::new(), selected: Selected::default() }))
+    }
+
+    /// Its headers without `own_field`, and with places for those that are made for each response.
+    pub(crate) fn head(&self, own_field: Option<&HeaderName>) -> HeaderMap {
+        let make = || headers::with_places(&self.headers, own_field);
+        match own_field {
+            Some(_) => self.0.head.get_or_init(make).clone(),
+            // Of a cache that has no field of its own.
+            None => make(),
+        }
+    }
+
+    /// Whether a request with these headers selects it by its `Vary`.
+    pub(crate) fn is_selected_by(&self, request: &HeaderMap, selecting: &Selecting) -> bool {
+        self.vary.matches(request, (&self.headers, &self.0.selected), selecting)
     }
 
     /// Stands for a response that is not stored, and reaches its own client in another way: the result of a computation
@@ -129,12 +155,12 @@ impl std::ops::Deref for StoredResponse {
     type Target = StoredParts;
 
     fn deref(&self) -> &StoredParts {
-        &self.0
+        &self.0.parts
     }
 }
 
-/// The memory of a header without its text, in bytes.
-const HEADER_OVERHEAD: usize = 160;
+/// The memory of a header without its text, in bytes, in the maps that are kept.
+const HEADER_OVERHEAD: usize = 264;
 
 /// The memory of a cache's entry without its key and value, in bytes.
 const ENTRY_OVERHEAD: usize = 1024;

@@ -143,7 +143,7 @@ impl<'a> Place<'a> {
 
     /// Whether the request selects the variant that is stored here.
     fn is_selected(&self, stored: &StoredResponse) -> bool {
-        stored.vary.matches(&self.request.headers, &stored.headers, &self.request.selecting)
+        stored.is_selected_by(&self.request.headers, &self.request.selecting)
     }
 
     /// Moves on to where the variant that is stored here leads.

@@ -28,7 +28,7 @@ impl HttpCache {
         now: Millis,
         status: CacheStatus,
     ) -> Response<ResponseBody<B>> {
-        let mut headers = headers::to_complete(&stored.headers, self.config.own_field());
+        let mut headers = stored.head(self.config.own_field());
         let status = CacheStatus { downstream_ttl: self.downstream_ttl(stored, now), ..status };
         let age = stored.freshness.age(now);
         headers.insert(header::AGE, headers::number(seconds(age)));

@@ -103,11 +103,6 @@ impl<B: HandlerBody> Fetch<B> {
         let terms = storable::storage_terms(config, &self.request, described, exchange)
             .inspect_err(|&refusal| self.drop_stored_if(refusal, stored.status))
             .ok()?;
-        if self.rule_of(&headers) != self.rule {
-            // It would be found for URLs that it no longer answers.
-            self.drop_stored();
-            return None;
-        }
         // Read inside of the computation: whatever invalidates the stored response invalidates the updated one.
         let found = find_renewed_uncounted::<StoredResponse>(&*config.cache, &self.key).await;
         found.filter(|found| found.id == stored.id)?;

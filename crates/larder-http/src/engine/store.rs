@@ -115,7 +115,7 @@ impl<B: HandlerBody> Fetch<B> {
     }
 
     /// The rule of a response with these headers: which URLs it answers too.
-    pub(super) fn rule_of(&self, headers: &HeaderMap) -> Option<UrlVariation> {
+    fn rule_of(&self, headers: &HeaderMap) -> Option<UrlVariation> {
         if !self.cache.config.no_vary_search {
             return None;
         }
