@@ -342,7 +342,7 @@ impl HttpCache {
 
     /// Answers from this process' memory, if the request needs nothing else: the way of nearly all hits, which neither waits
     /// for anything nor takes its handler along.
-    pub(crate) fn answer_from_memory<B: HandlerBody>(
+    fn answer_from_memory<B: HandlerBody>(
         &self,
         request: &CacheableRequest,
     ) -> Option<Response<ResponseBody<B>>> {

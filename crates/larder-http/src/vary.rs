@@ -99,7 +99,10 @@ impl Vary {
 /// The values of the headers that selected a response when it was first served: for the next requests with the same ones,
 /// which are many, no digest is made. Only of headers that tell no secrets, and in this process alone.
 #[derive(Debug, Default)]
-pub(crate) struct Selected(OnceLock<Box<[(HeaderName, Option<HeaderValue>)]>>);
+pub(crate) struct Selected(OnceLock<Box<[Sent]>>);
+
+/// A header with its value, if a request has it.
+type Sent = (HeaderName, Option<HeaderValue>);
 
 impl Selected {
     /// Headers of which every browser sends one of a few values.
@@ -128,7 +131,7 @@ impl Selected {
     }
 
     /// The value of one of these headers; none if it is not to be remembered.
-    fn value_of(name: &str, request: &HeaderMap) -> Option<(HeaderName, Option<HeaderValue>)> {
+    fn value_of(name: &str, request: &HeaderMap) -> Option<Sent> {
         let name = Self::WITHOUT_SECRETS.iter().find(|known| **known == name)?;
         let mut lines = request.get_all(name).iter();
         let value = lines.next();

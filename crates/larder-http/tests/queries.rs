@@ -1,7 +1,5 @@
 //! `No-Vary-Search`: which queries make no difference, and what drops a response that answers several URLs.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 mod support;
 
 use std::{

@@ -1,10 +1,11 @@
 //! Which way a request goes: past the cache, or through it.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
-use http::{Method, Uri, request::Parts, uri::PathAndQuery};
+use http::{Method, Response, Uri, request::Parts, uri::PathAndQuery};
 
 use crate::{
+    body::{HandlerBody, ResponseBody},
     cache_control::RequestDirectives,
     cache_status::Forward,
     cacheable_request::CacheableRequest,
@@ -25,7 +26,7 @@ pub(crate) enum Strength {
     MarkedStale,
 }
 
-/// Which way a request goes.
+/// Which way a request goes that is not answered from memory.
 pub(crate) enum Plan {
     /// To the handler. With an unsafe method it invalidates what is stored for its URL.
     Pass(Forward, Option<Box<(PrimaryKey, Uri)>>),
@@ -36,15 +37,15 @@ pub(crate) enum Plan {
 }
 
 impl HttpCache {
-    /// Plans a request whose URI is that which the client sent. `routed` is the URI that a router or a middleware made of
+    /// Answers a request from memory, or plans it. Its URI is that which the client sent; `routed` is the URI that a router or a middleware made of
     /// it, if that may be another one; `begins_body` tells whether there is a body that no header announces. Takes the
     /// headers if the request goes to the cache: most often, nothing else needs them then.
-    pub(crate) fn plan(
+    pub(crate) fn answer_or_plan<B: HandlerBody>(
         &self,
         request: &mut Parts,
         routed: Option<&Uri>,
         begins_body: impl FnOnce() -> bool,
-    ) -> Plan {
+    ) -> ControlFlow<Response<ResponseBody<B>>, Plan> {
         let config = &*self.config;
         let sorted = config.sort_query;
         let primary_key = |request: &Parts| PrimaryKey::of(&request.uri, &RequestHost::of(request), sorted);
@@ -53,12 +54,16 @@ impl HttpCache {
             _ if request.method.as_str() == "PURGE" && config.may_purge.is_some() => {
                 let is_allowed = config.may_purge.as_ref().is_some_and(|may_purge| may_purge(request));
                 let key = primary_key(request);
-                return Plan::Purge(is_allowed.then(|| (strength_of(request), purges_of(request, &key))));
+                return ControlFlow::Continue(Plan::Purge(
+                    is_allowed.then(|| (strength_of(request), purges_of(request, &key))),
+                ));
             }
-            Method::OPTIONS | Method::TRACE => return Plan::Pass(Forward::Method, None),
+            Method::OPTIONS | Method::TRACE => {
+                return ControlFlow::Continue(Plan::Pass(Forward::Method, None));
+            }
             _ => {
                 let target = (primary_key(request), request.uri.clone());
-                return Plan::Pass(Forward::Method, Some(Box::new(target)));
+                return ControlFlow::Continue(Plan::Pass(Forward::Method, Some(Box::new(target))));
             }
         }
         let kinds = HeaderKinds::of(&request.headers);
@@ -71,12 +76,17 @@ impl HttpCache {
         if config.honors_requests
             && let Some(why) = reason_to_pass(request, kinds, &directives, has_body)
         {
-            return Plan::Pass(why, None);
+            return ControlFlow::Continue(Plan::Pass(why, None));
         }
         if config.skips(request) {
-            return Plan::Pass(Forward::Bypass, None);
+            return ControlFlow::Continue(Plan::Pass(Forward::Bypass, None));
         }
-        Plan::LookUp(Arc::new(self.cacheable(request, kinds, directives, (routed, has_body))))
+        let cacheable = self.cacheable(request, kinds, directives, (routed, has_body));
+        match self.answer_from_memory(&cacheable) {
+            Some(response) => ControlFlow::Break(response),
+            // For those who go on with it: the handler's call and its task.
+            None => ControlFlow::Continue(Plan::LookUp(Arc::new(cacheable))),
+        }
     }
 
     fn cacheable(
