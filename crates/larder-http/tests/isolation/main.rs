@@ -163,6 +163,7 @@ async fn try_out(front: &Front, teller: &Teller, clock: &TestClock, cell: &Cell,
             Way::Validated => (120, Mood::Unchanged),
         };
         clock.advance(rest);
+        teller.mark_stale();
         teller.is_now(mood);
         // A second time: what the first round has stored.
         for asker in others.iter().chain(&others) {
@@ -338,6 +339,16 @@ async fn nobody_is_given_what_is_anothers_by_a_query_that_makes_no_difference() 
     let (teller, clock) = (Teller::with_rule("except=(\"k\")"), TestClock::new());
     let front = Front::tower(&teller, http_cache(&clock).no_vary_search());
     try_all(&front, &teller, &clock, |cell| cell.seed % 13 == 0).await.check(5);
+}
+
+/// A sample, after soft purges.
+#[tokio::test]
+async fn nobody_is_given_what_is_anothers_by_a_soft_purge() {
+    let clock = TestClock::new();
+    let cache = http_cache(&clock);
+    let teller = Teller::marking(&cache);
+    let front = Front::tower(&teller, cache);
+    try_all(&front, &teller, &clock, |cell| cell.seed % 13 == 1).await.check(5);
 }
 
 /// A sample, through real servers.

@@ -10,7 +10,7 @@ use axum::{Router, body::Body};
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
 use larder::{Cache, MemoryCache};
-use larder_http::HttpCache;
+use larder_http::{HttpCache, Purge};
 use tower::ServiceExt as _;
 
 use crate::{
@@ -54,6 +54,8 @@ pub(crate) struct Teller {
     state: Arc<Mutex<State>>,
     /// Its `No-Vary-Search`.
     rule: Option<&'static str>,
+    /// The cache in front, if everything that it has is marked stale now and then.
+    marked: Option<HttpCache>,
 }
 
 struct State {
@@ -66,7 +68,16 @@ impl Teller {
     pub(crate) fn new() -> Self {
         let terms = Terms { cache_control: "", vary: "", sets_cookie: false };
         let state = State { terms, mood: Mood::Prompt, made: Vec::new() };
-        Self { state: Arc::new(Mutex::new(state)), rule: None }
+        Self { state: Arc::new(Mutex::new(state)), rule: None, marked: None }
+    }
+
+    pub(crate) fn marking(cache: &HttpCache) -> Self {
+        Self { marked: Some(cache.clone()), ..Self::new() }
+    }
+
+    pub(crate) fn mark_stale(&self) {
+        let all = Purge::Under { host: "example.com".into(), path: "/".into() };
+        self.marked.iter().for_each(|cache| drop(cache.soft_purge([all.clone()])));
     }
 
     pub(crate) fn with_rule(rule: &'static str) -> Self {
