@@ -141,9 +141,13 @@ pub static OPERATIONS: &[Operation] = &[
     slow("`invalidate`, 1,200 other keys", invalidations::<1_200>),
     slow("the same, and `get` with 4,096 scopes", scoped::<4_096, 1_200>),
     hit("`get` with 4,096 scopes", scoped::<4_096, 0>),
-    hit("a request to a service", || run(move || answer(page()))),
+    hit("a request to a service", || run(move || answer(page(&[])))),
     hit("a request to a service behind `HttpCache`, a hit", || {
-        let service = HttpCache::new(larder([])).layer(page());
+        let service = HttpCache::new(larder([])).layer(page(&[]));
+        run(move || answer(service.clone()))
+    }),
+    hit("the same, of a response that varies by two headers", || {
+        let service = HttpCache::new(larder([])).layer(page(&[("vary", "accept-encoding, accept-language")]));
         run(move || answer(service.clone()))
     }),
 ];
@@ -173,16 +177,18 @@ fn scoped<const SCOPES: usize, const CHANGED: usize>() -> Run {
     })
 }
 
-/// A service that has its page at hand.
-fn page()
--> impl Service<Request<Empty<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
+/// A service that has its page at hand, with these headers besides.
+fn page(
+    more: &'static [(&str, &str)],
+) -> impl Service<Request<Empty<Bytes>>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>
 + Clone
 + Send
 + 'static {
-    service_fn(|_| async {
+    service_fn(move |_| async move {
         let head = Response::builder()
             .header("content-type", "application/json")
             .header("cache-control", "public, max-age=3600");
+        let head = more.iter().fold(head, |head, (name, value)| head.header(*name, *value));
         Ok(head.body(Full::new(Bytes::from_static(b"{\"id\":7}"))).expect("the headers are valid"))
     })
 }

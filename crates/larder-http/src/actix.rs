@@ -13,6 +13,7 @@ mod stale_if_error;
 use std::{
     cell::RefCell,
     future::{Future, Ready, poll_fn, ready},
+    ops::ControlFlow,
     pin::Pin,
     rc::Rc,
 };
@@ -40,7 +41,7 @@ use crate::{
     cache_status::Forward,
     caching::Caching,
     downstream_tags,
-    engine::{OriginState, Plan, Refresh},
+    engine::{OriginState, Refresh},
     headers,
     http_cache::HttpCache,
     origin::Origin,
@@ -99,12 +100,12 @@ where
             let Some(mut parts) = parts(&request, &cache) else {
                 return call_uncached(&cache, &*service, request).await;
             };
-            let plan = cache.plan(&mut parts, None, || begins_body(&mut request));
-            if let Plan::LookUp(cacheable) = &plan
-                && let Some(response) = cache.answer_from_memory(cacheable)
-            {
-                return Ok(assemble(request.into_parts().0, new_head(), response, None));
-            }
+            let plan = match cache.answer_or_plan(&mut parts, None, || begins_body(&mut request)) {
+                ControlFlow::Break(response) => {
+                    return Ok(assemble(request.into_parts().0, new_head(), response, None));
+                }
+                ControlFlow::Continue(plan) => plan,
+            };
             let slot = Rc::new(RefCell::new(Slot::Waiting(request)));
             let origin = ActixOrigin::new(service.clone(), slot.clone(), editor);
             // In a box of its own: a hit need not make room for it.

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use arrayvec::ArrayString;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// Why a request was forwarded to the handler: `fwd`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,9 +71,12 @@ impl CacheStatus {
                 HeaderValue::try_from(long)
             }
         };
-        // Without room for one more header, the response has no `Cache-Status`.
-        if let Ok(value) = value {
-            drop(headers.try_append(CACHE_STATUS, value));
+        let Ok(value) = value else { return };
+        match headers.get_mut(CACHE_STATUS) {
+            // The place that was kept for it.
+            Some(place) if place.is_empty() => *place = value,
+            // Without room for one more header, the response has no `Cache-Status`.
+            _ => drop(headers.try_append(CACHE_STATUS, value)),
         }
     }
 

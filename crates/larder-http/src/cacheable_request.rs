@@ -1,18 +1,21 @@
 //! A request that a stored response may answer.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use http::{HeaderMap, HeaderName};
 
 use crate::{
     cache_control::RequestDirectives, date::Millis, digest::Digest, freshness::Source, key::PrimaryKey,
-    range::ByteRanges, selecting::Selecting, stored_response::StoredResponse, vary::Vary,
+    no_vary_search::UrlVariation, range::ByteRanges, selecting::Selecting, stored_response::StoredResponse,
+    vary::Vary,
 };
 
 #[derive(Debug)]
 pub(crate) struct CacheableRequest {
     pub(crate) headers: HeaderMap,
     pub(crate) path: String,
+    /// Empty unless `No-Vary-Search` counts.
+    pub(crate) query: Option<String>,
     pub(crate) primary_key: PrimaryKey,
     /// The digest of the request's unkeyed inputs: it tells the variants apart that no `Vary` names.
     pub(crate) unkeyed_inputs: Digest,
@@ -40,10 +43,18 @@ pub(crate) struct CacheableRequest {
 }
 
 impl CacheableRequest {
+    /// The primary key of its URL, or by a rule that of all URLs that are equivalent to it.
+    pub(crate) fn key_under(&self, rule: Option<&UrlVariation>) -> Cow<'_, PrimaryKey> {
+        match rule {
+            None => Cow::Borrowed(&self.primary_key),
+            Some(rule) => Cow::Owned(self.primary_key.modulo(rule, self.query.as_deref())),
+        }
+    }
+
     /// Whether a stored response may answer it, fresh or stale: the request selects it by `Vary`, and the response is not
     /// for other clients only.
     pub(crate) fn selects(&self, stored: &StoredResponse) -> bool {
-        stored.vary.matches(&self.headers, &stored.headers, &self.selecting)
+        stored.is_selected_by(&self.headers, &self.selecting)
             && !self.is_personal(stored.freshness.source, &stored.vary)
     }
 

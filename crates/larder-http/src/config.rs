@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderMap, HeaderName, header, request::Parts};
+use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
 use larder::{Cache, CacheExt, MemoryCache};
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     purge::Purge,
     request_headers,
     selecting::Selecting,
+    status_code,
     stored_response::weigh,
     targeted::{self, OWN_FIELD},
     validation::{ORIGIN_CONDITIONS, RANGE_HEADERS},
@@ -62,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) ttls_under: Vec<(String, Duration)>,
     pub(crate) heuristic: bool,
     pub(crate) keep_stale: Duration,
+    /// In place of which a stale response may be served.
+    pub(crate) stale_if_error: Vec<StatusCode>,
     pub(crate) max_body: usize,
     /// The largest body that a request for a part of it has made as a whole.
     pub(crate) range_fetch: usize,
@@ -71,6 +74,8 @@ pub(crate) struct Config {
     /// Whether all requests of a private cache are made for the same user.
     pub(crate) has_one_identity: bool,
     pub(crate) sort_query: bool,
+    /// Whether `No-Vary-Search` counts.
+    pub(crate) no_vary_search: bool,
     pub(crate) stores_set_cookie: bool,
     pub(crate) ignores_cookie: bool,
     /// Whether the directives and conditions of requests count.
@@ -86,6 +91,7 @@ pub(crate) struct Config {
     /// The headers in which tags are sent on.
     pub(crate) sent_tags: Vec<HeaderName>,
     pub(crate) on_purge: Vec<OnPurge>,
+    pub(crate) on_soft_purge: Vec<OnPurge>,
     /// Which requests with the method `PURGE` are obeyed; none are without it.
     pub(crate) may_purge: Option<Predicate>,
     #[cfg(feature = "actix")]
@@ -115,12 +121,14 @@ impl Config {
             ttls_under: Vec::new(),
             heuristic: false,
             keep_stale: Duration::from_secs(10 * 60),
+            stale_if_error: status_code::STALE_IF_ERROR.to_vec(),
             max_body: 1 << 20,
             range_fetch: usize::MAX,
             body_timeout: Duration::from_secs(10),
             is_private: false,
             has_one_identity: false,
             sort_query: false,
+            no_vary_search: false,
             stores_set_cookie: false,
             ignores_cookie: false,
             honors_requests: true,
@@ -133,6 +141,7 @@ impl Config {
             tags: Vec::new(),
             sent_tags: Vec::new(),
             on_purge: Vec::new(),
+            on_soft_purge: Vec::new(),
             may_purge: None,
             #[cfg(feature = "actix")]
             extensions: Vec::new(),

@@ -23,7 +23,7 @@ mod unsafe_method;
 use std::{
     future::{Future as _, poll_fn},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::Poll,
 };
 
@@ -36,6 +36,7 @@ use self::{
     fetch::Fetch,
     handoff::Handoff,
     lookup::{Lookup, VariantKey},
+    plan::Strength,
     unsafe_method::Invalidation,
 };
 pub(crate) use self::{plan::Plan, refresh::Refresh};
@@ -116,8 +117,10 @@ impl HttpCache {
             Plan::LookUp(request) => self.look_up(request, origin).await,
             Plan::Purge(purges) => {
                 let status = if purges.is_some() { StatusCode::NO_CONTENT } else { StatusCode::FORBIDDEN };
-                if let Some(purges) = purges {
-                    drop(self.purge(purges));
+                match purges {
+                    Some((Strength::Dropped, purges)) => drop(self.purge(purges)),
+                    Some((Strength::MarkedStale, purges)) => drop(self.soft_purge(purges)),
+                    None => {}
                 }
                 let response = self.generated(status, "purge");
                 Ok(Answer { response, origin: OriginState::NotCalled(origin) })
@@ -156,7 +159,7 @@ impl HttpCache {
         let mut waited_at: Vec<String> = Vec::new();
         let mut is_uncoalesced = request.is_uncoalesced;
         loop {
-            let found = lookup::look_up(&*self.config.cache, &request).await;
+            let found = lookup::look_up(&self.config, &request).await;
             let now = self.config.shared_now();
             let miss = match assess(&request, found, now) {
                 Assessment::Serve(stored) => {
@@ -203,7 +206,7 @@ impl HttpCache {
         is_uncoalesced: bool,
         origin: O,
     ) -> Result<Attempt<O>, O::Error> {
-        let Miss { key: VariantKey { text: key, .. }, stored, why, .. } = miss;
+        let Miss { key: VariantKey { text: key, rule, .. }, stored, why, .. } = miss;
         let (marked, now) = (&self.state.hit_for_miss, self.config.shared_now());
         let is_coalesced = !is_uncoalesced && !marked.is_marked(&key, request.may_be_personal(), now);
         let _waiting = is_coalesced.then(|| self.state.waiting.enter(&key));
@@ -213,6 +216,8 @@ impl HttpCache {
             request: request.clone(),
             is_coalesced,
             key: key.clone(),
+            rule,
+            moved_to: OnceLock::new(),
             stored: stored.clone(),
             handoff: handoff.clone(),
             commit: commit.clone(),
@@ -244,7 +249,9 @@ impl HttpCache {
                 (None, DetachedWork::Detached(outcome)) => {
                     response.body_mut().set_driver(CopyDriver::Detached(Box::new(outcome)));
                 }
-                (Some(Fetched { outcome: Ok(stored), .. }), _) => status.stored &= self.is_kept(&key, stored),
+                (Some(Fetched { outcome: Ok(stored), moved_to, .. }), _) => {
+                    status.stored &= self.is_kept(moved_to.as_ref().unwrap_or(&key), stored);
+                }
                 _ => {}
             }
             status.forward = Some(why);
@@ -265,7 +272,7 @@ impl HttpCache {
         request: &CacheableRequest,
         stale: Option<&StoredResponse>,
         why: Forward,
-        Fetched { outcome, origin, forward_status }: Fetched<O>,
+        Fetched { outcome, origin, forward_status, .. }: Fetched<O>,
     ) -> Result<Attempt<O>, O::Error> {
         let stored = outcome?;
         let now = self.config.shared_now();
@@ -279,6 +286,11 @@ impl HttpCache {
             };
         match origin {
             Some(origin) if !is_usable => return Ok(Attempt::Unanswered(origin)),
+            // The handler failed, and what another request has stored since may not be served in place of its error.
+            None if !is_usable && stale.is_none_or(|stale| stale.id != stored.id) => {
+                let response = self.generated(StatusCode::GATEWAY_TIMEOUT, "stale");
+                return Ok(Attempt::Answered(Box::new(Answer { response, origin: OriginState::Called })));
+            }
             _ => {}
         }
         let status = CacheStatus {
@@ -330,11 +342,11 @@ impl HttpCache {
 
     /// Answers from this process' memory, if the request needs nothing else: the way of nearly all hits, which neither waits
     /// for anything nor takes its handler along.
-    pub(crate) fn answer_from_memory<B: HandlerBody>(
+    fn answer_from_memory<B: HandlerBody>(
         &self,
         request: &CacheableRequest,
     ) -> Option<Response<ResponseBody<B>>> {
-        let stored = lookup::look_up_in_memory(&*self.config.cache, request)?;
+        let stored = lookup::look_up_in_memory(&self.config, request)?;
         let now = self.config.shared_at(request.received);
         if request.is_personal(stored.freshness.source, &stored.vary) {
             return None;
@@ -370,7 +382,7 @@ impl HttpCache {
         let origin = if request.is_head || request.is_lookup_only {
             OriginState::NotCalled(origin)
         } else {
-            OriginState::Refresh(origin, Refresh { cache: self.clone(), request, key: key.text, stored })
+            OriginState::Refresh(origin, Refresh { cache: self.clone(), request, key, stored })
         };
         Answer { response, origin }
     }

@@ -22,6 +22,9 @@ pub(crate) struct Freshness {
     stale_while_revalidate: Duration,
     stale_if_error: Duration,
     rule: ReuseRule,
+    /// Its age when it was marked stale, if it was: its lifetime ended then.
+    #[serde(skip)]
+    marked_at: Option<Duration>,
 }
 
 /// Where the lifetime of a response comes from. The serialized names are part of the format in which responses are
@@ -116,7 +119,22 @@ impl Freshness {
             stale_while_revalidate: window(directives.stale_while_revalidate),
             stale_if_error: window(directives.stale_if_error),
             rule,
+            marked_at: None,
         }
+    }
+
+    /// That of a response that was marked stale so long before `now`.
+    pub(crate) fn marked(&self, ago: Duration, now: Millis) -> Self {
+        Self { marked_at: Some(self.age(now).saturating_sub(ago)), ..self.clone() }
+    }
+
+    pub(crate) fn is_marked(&self) -> bool {
+        self.marked_at.is_some()
+    }
+
+    /// Its age at which it is stale.
+    pub(crate) fn end(&self) -> Duration {
+        self.marked_at.map_or(self.lifetime, |age| age.min(self.lifetime))
     }
 
     /// Section 4.2.3: `current_age`.
@@ -127,12 +145,13 @@ impl Freshness {
     /// Whether a request with these directives may have it without validation.
     pub(crate) fn reuse(&self, request: &RequestDirectives, now: Millis) -> Reuse {
         let age = self.age(now);
-        let staleness = age.saturating_sub(self.lifetime);
+        let end = self.end();
+        let staleness = age.saturating_sub(end);
         if self.rule == ReuseRule::Never {
             return Reuse::Revalidate;
         }
-        let is_fresh = age < self.lifetime;
-        let left = self.lifetime.saturating_sub(age);
+        let is_fresh = age < end;
+        let left = end.saturating_sub(age);
         let takes_stale = request.max_stale.is_some_and(|most| staleness <= most);
         let wants_newer = request.no_cache
             || request.max_age.is_some_and(|most| age > most && request.max_stale.is_none())
@@ -159,14 +178,18 @@ impl Freshness {
             ReuseRule::FreshOnly | ReuseRule::Never => return false,
         };
         let age = self.age(now);
-        !window.is_zero() && age <= self.lifetime.saturating_add(window)
+        !window.is_zero() && age <= self.end().saturating_add(window)
     }
 
     /// For how long from `now` it can be of use: while it is fresh, then in its windows, or for `keep`, which is for
     /// clients that accept stale responses and for validation.
     pub(crate) fn retention(&self, now: Millis, keep: Duration) -> Duration {
-        let windows = self.stale_while_revalidate.max(self.stale_if_error).max(keep);
-        self.lifetime.saturating_add(windows).saturating_sub(self.age(now))
+        self.lifetime.saturating_add(self.kept_stale(keep)).saturating_sub(self.age(now))
+    }
+
+    /// The same once it is stale, or marked stale.
+    pub(crate) fn kept_stale(&self, keep: Duration) -> Duration {
+        self.stale_while_revalidate.max(self.stale_if_error).max(keep)
     }
 
     /// Whether it can be served without validation now or later.

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::{
     cache_control::ResponseDirectives,
+    cache_status::CACHE_STATUS,
     date::{self, Millis},
     freshness::Source,
     list_syntax::members,
@@ -149,13 +150,18 @@ pub(crate) fn number(number: i64) -> HeaderValue {
     HeaderValue::from_str(digits.format(number)).unwrap_or_else(|_| number.into())
 }
 
-/// A copy without the header `left_out`, and with room for two more: a clone has none, and would be copied once more to get it.
-pub(crate) fn to_complete(headers: &HeaderMap, left_out: Option<&HeaderName>) -> HeaderMap {
-    let mut copy = HeaderMap::with_capacity(headers.len() + 2);
+/// A copy without the header `left_out`, and with empty places for `Age` and `Cache-Status`, which each response has: a map
+/// that grows is copied once more.
+pub(crate) fn with_places(headers: &HeaderMap, left_out: Option<&HeaderName>) -> HeaderMap {
+    // One more: an `insert` makes room before it finds that it needs none.
+    let mut copy = HeaderMap::with_capacity(headers.len() + 3);
     for (name, value) in headers {
         if left_out != Some(name) {
             copy.append(name.clone(), value.clone());
         }
+    }
+    for name in [header::AGE, CACHE_STATUS] {
+        copy.entry(name).or_insert(HeaderValue::from_static(""));
     }
     copy
 }

@@ -10,10 +10,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderName, header, request::Parts};
+use http::{HeaderName, StatusCode, header, request::Parts};
 use larder::Cache;
 
-use crate::{cache_status, config::Config, path_tags::TagTemplate, shared_state::SharedState};
+use crate::{cache_status, config::Config, path_tags::TagTemplate, shared_state::SharedState, status_code};
 
 /// A shared HTTP cache in front of handlers: a layer for Axum and other tower services, and a middleware for Actix Web.
 ///
@@ -117,6 +117,29 @@ impl HttpCache {
         self.with(|config| config.keep_stale = keep)
     }
 
+    /// The statuses of a handler's responses in place of which a stale response is served, where `stale-if-error` of the
+    /// response or of the request allows that: 500, 502, 503 and 504 by default (RFC 5861, section 4).
+    ///
+    /// An error of the handler without a status always counts. With an empty list, no response of a handler is replaced.
+    ///
+    /// ```
+    /// # use larder_http::HttpCache;
+    /// // A handler that passes the limits of a service on as 429.
+    /// let cache = HttpCache::new(larder::global()).stale_if_error_statuses([429, 502, 503, 504]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If one is neither 429 nor from 500 to 599: other statuses say something about the resource, or about the client.
+    pub fn stale_if_error_statuses(self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        let failures = statuses.into_iter().map(|status| match StatusCode::from_u16(status) {
+            Ok(status) if status_code::is_failure(status) => status,
+            _ => panic!("`{status}` is not that of a handler's failure: 429, or 500 to 599"),
+        });
+        let failures = failures.collect();
+        self.with(|config| config.stale_if_error = failures)
+    }
+
     /// The largest body that is stored, in bytes: 1 MiB by default, and at most a tenth of the
     /// [`capacity`](Self::capacity). A response with a larger one is passed on and not stored.
     pub fn max_body(self, bytes: usize) -> Self {
@@ -151,6 +174,17 @@ impl HttpCache {
     /// name keep their order.
     pub fn sort_query(self) -> Self {
         self.with(|config| config.sort_query = true)
+    }
+
+    /// Obeys `No-Vary-Search` of responses: requests whose queries differ only in what the header calls irrelevant share a
+    /// response. See [queries](crate#queries-that-make-no-difference). Off by default, as handlers may send it for browsers,
+    /// in which each user has a cache of their own: here it is shared, so no parameter that it calls irrelevant may tell users
+    /// apart.
+    ///
+    /// Set it in all processes that share responses: an unsafe request, or a purge of a URL, drops what is stored for
+    /// equivalent URLs only where it is set.
+    pub fn no_vary_search(self) -> Self {
+        self.with(|config| config.no_vary_search = true)
     }
 
     /// Adds a part to the key: what `part` returns for a request, such as a tenant or a language. Requests share a

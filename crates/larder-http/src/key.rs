@@ -2,10 +2,13 @@
 //!
 //! ```text
 //! http:<host>:<segment>:<segment>…:@:?<query>:v<digest>
+//! http:<host>:<segment>:<segment>…:@:~:<digest of the rule>:<canonical query>:v<digest>
+//! http:<host>:<segment>:<segment>…:@:r
 //! ```
 //!
 //! Each segment of the path is a part of its own, so that all URLs under a path have a prefix in common. `-` stands for
-//! a missing query. The scheme, and everything that is not in the URL, is in the digest: an unsafe request invalidates a
+//! a missing query. Responses with `No-Vary-Search` are under `~`, with the query in the form that its rule gives to all
+//! that are equivalent; at `r` is the last rule of the path. The scheme, and everything that is not in the URL, is in the digest: an unsafe request invalidates a
 //! URL whether it came by `http` or by `https`.
 
 use std::{borrow::Cow, fmt::Write as _};
@@ -13,7 +16,7 @@ use std::{borrow::Cow, fmt::Write as _};
 use http::{HeaderValue, Uri, header, request::Parts, uri::PathAndQuery};
 use larder::Scope;
 
-use crate::digest::Digest;
+use crate::{digest::Digest, no_vary_search::UrlVariation};
 
 /// Number of path segments that are parts of their own; the others are one part. Each part is a scope of the entry.
 const SEGMENTS: usize = 16;
@@ -61,10 +64,18 @@ pub(crate) struct PrimaryKey {
     text: String,
     /// Where the host ends.
     host: usize,
+    /// Where the path ends.
+    path: usize,
 }
 
 /// Stands before the digest of a variant.
 const VARIANT: &str = ":v";
+
+/// Stands after the path where `No-Vary-Search` tells which queries are equivalent.
+const VARIATION: &str = "@:~";
+
+/// Stands after the path in the key of its last rule.
+const RULE: &str = "@:r";
 
 impl PrimaryKey {
     /// The key of a URI, with its parameters `sorted` or in their order.
@@ -78,6 +89,7 @@ impl PrimaryKey {
         let mut text = String::with_capacity(2 * host.len() + path.len() + query.map_or(0, str::len) + 24);
         text.push_str(host);
         push_path_key(&mut text, host, path);
+        let path = text.len();
         match query {
             None => text.push_str("@:-"),
             Some(query) => {
@@ -86,7 +98,31 @@ impl PrimaryKey {
             }
         }
         text.push_str(VARIANT);
-        Self { text, host: host.len() }
+        Self { text, host: host.len(), path }
+    }
+
+    /// That of all queries of this path which are equivalent to `query` by a rule.
+    pub(crate) fn modulo(&self, rule: &UrlVariation, query: Option<&str>) -> Self {
+        let canonical = rule.canonical(query);
+        let mut text = String::with_capacity(self.path + canonical.len() + 100);
+        text.push_str(&self.text[..self.path]);
+        text.push_str(VARIATION);
+        text.push(':');
+        text.push_str(&rule.digest().hex());
+        text.push(':');
+        // It has none of the characters that are escaped in keys, but `%`, which is not followed by `~` in it.
+        if canonical.len() <= READABLE {
+            text.push_str(&canonical)
+        } else {
+            digest(&mut text, &canonical)
+        }
+        text.push_str(VARIANT);
+        Self { text, ..*self }
+    }
+
+    /// The key of the last rule of the path.
+    pub(crate) fn rule(&self) -> String {
+        [&self.text[self.host..self.path], RULE].concat()
     }
 
     /// What all variants have in common.
@@ -173,6 +209,13 @@ pub fn pages_under(host: &str, path: &str) -> Scope {
     Scope::prefix(path_key(host, path.trim_end_matches('/')))
 }
 
+/// Covers all that is stored under rules of `No-Vary-Search` for the path of a URL, whatever its query: which of it
+/// answers the URL too, another process may know alone.
+pub(crate) fn variations(host: &str, path_and_query: &str) -> Scope {
+    let path = path_and_query.split('?').next().unwrap_or_default();
+    Scope::prefix(path_key(host, path) + VARIATION)
+}
+
 /// Covers all variants of a URL.
 pub(crate) fn url(host: &str, path_and_query: &str, sorted: bool) -> Scope {
     let (path, query) = match path_and_query.split_once('?') {
@@ -222,16 +265,14 @@ fn push_path_key(key: &mut String, host: &str, path: &str) {
     readable(key, host);
     key.push(':');
     let path = path.strip_prefix('/').unwrap_or(path);
-    #[expect(
-        clippy::manual_pattern_char_comparison,
-        reason = "segments are short: looking at each character costs less than a search for each segment"
-    )]
-    let mut segments = path.splitn(SEGMENTS, |character| character == '/').peekable();
     if path.is_empty() {
-        segments.next();
+        return;
     }
-    let mut left = READABLE * 2;
-    for segment in segments {
+    let (mut rest, mut left) = (path, READABLE * 2);
+    for number in 1..=SEGMENTS {
+        // Segments are short: looking at each byte costs less than a search.
+        let end = rest.bytes().position(|byte| byte == b'/').filter(|_| number < SEGMENTS);
+        let (segment, more) = rest.split_at(end.unwrap_or(rest.len()));
         // However long the path is, the key is short.
         let short = segment.len() <= left.min(READABLE);
         left = left.saturating_sub(segment.len());
@@ -241,6 +282,10 @@ fn push_path_key(key: &mut String, host: &str, path: &str) {
             digest(key, segment)
         }
         key.push(':');
+        if end.is_none() {
+            break;
+        }
+        rest = &more[1..];
     }
 }
 

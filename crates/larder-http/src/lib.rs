@@ -8,7 +8,7 @@
 // From the bottom to the top; no file imports from one that stands after it:
 //
 // - syntax: `date`, `digest`, `list_syntax`, `structured_fields`, `range`, `status_code`, `cache_control`, `targeted`,
-//   `cache_status`, `negotiation`
+//   `cache_status`, `negotiation`, `no_vary_search`
 // - the rules of the RFCs: `freshness`, `headers`, `selecting`, `vary`, `validation`
 // - keys and tags: `request_kinds`, `key`, `request_headers`, `unkeyed_inputs`, `path_tags`, `cache_groups`,
 //   `downstream_tags`, `purge`
@@ -40,6 +40,7 @@ mod http_cache;
 mod key;
 mod list_syntax;
 mod negotiation;
+mod no_vary_search;
 mod origin;
 mod path_tags;
 mod purge;

@@ -62,8 +62,17 @@ impl Purge {
         Self::Page { host: host.into(), path: path.into() }
     }
 
-    /// The scope that it is for `larder`, if queries are sorted in keys or are not.
-    pub(crate) fn scope(&self, sorted: bool) -> Scope {
+    /// The scopes that it is for `larder`, if queries are `sorted` in keys or are not, and by `variations` if responses tell
+    /// which queries are equivalent.
+    pub(crate) fn scopes(&self, sorted: bool, variations: bool) -> impl Iterator<Item = Scope> {
+        let more = match self {
+            Self::Url { host, path_and_query } if variations => Some(key::variations(host, path_and_query)),
+            _ => None,
+        };
+        std::iter::once(self.scope(sorted)).chain(more)
+    }
+
+    fn scope(&self, sorted: bool) -> Scope {
         match self {
             Self::Tag(tag) => Scope::tag(tag),
             Self::Group { host, group } => cache_group(host, group),

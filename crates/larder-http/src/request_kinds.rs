@@ -50,7 +50,7 @@ const IDENTIFYING: [&str; 29] = [
 ///
 /// The forwarding headers below belong to them too. `From`, `Origin` and `X-Csrf-Token` do not: they tell who the client
 /// is, or which site sent it.
-const NOT_IDENTIFYING: [&str; 73] = [
+const NOT_IDENTIFYING: [&str; 74] = [
     "accept",
     "accept-charset",
     "accept-encoding",
@@ -98,6 +98,7 @@ const NOT_IDENTIFYING: [&str; 73] = [
     "rtt",
     "save-data",
     "sec-purpose",
+    "surrogate-capability",
     "te",
     "traceparent",
     "tracestate",

@@ -1,5 +1,8 @@
 //! The cache in front of a `reqwest` client.
 
+#[cfg(feature = "reqwest-middleware")]
+mod middleware;
+
 use std::{
     future::Future,
     pin::Pin,
@@ -24,7 +27,8 @@ type ReqwestBody = ::reqwest::Body;
 
 /// A `reqwest` client whose requests go through an [`HttpCache`].
 ///
-/// Made by [`HttpCache::reqwest`]. Cheap to clone; clones share the cache and the connections.
+/// Made by [`HttpCache::reqwest`]. Cheap to clone; clones share the cache and the connections. With the feature
+/// `reqwest-middleware` it is also the last middleware of a chain of that crate.
 #[derive(Debug, Clone)]
 pub struct CachedClient {
     service: HttpCacheService<ReqwestService>,

@@ -29,6 +29,11 @@ impl Selecting {
         self.hooks.push((name, hook));
     }
 
+    /// Whether the user decides nothing.
+    pub(crate) fn is_default(&self) -> bool {
+        self.hooks.is_empty() && !self.ignores_language_order
+    }
+
     /// Whether the whole value of a header is compared, so that no two values are taken for the same.
     pub(crate) fn is_exact(&self, name: &HeaderName) -> bool {
         self.is_exact_name(name.as_str())

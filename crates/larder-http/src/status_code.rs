@@ -24,9 +24,18 @@ pub(crate) fn is_complete(status: StatusCode) -> bool {
     !status.is_informational() && !matches!(status.as_u16(), 206 | 304)
 }
 
-/// Whether a stale response may be used in place of this one (RFC 5861, section 4).
-pub(crate) fn is_stale_if_error(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 500 | 502..=504)
+/// In place of which a stale response may be used (RFC 5861, section 4).
+pub(crate) const STALE_IF_ERROR: [StatusCode; 4] = [
+    StatusCode::INTERNAL_SERVER_ERROR,
+    StatusCode::BAD_GATEWAY,
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::GATEWAY_TIMEOUT,
+];
+
+/// Whether a user may choose to have a stale response served in place of one with this status: it tells that the handler
+/// has no answer now, and nothing about the resource or the client.
+pub(crate) fn is_failure(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
 }
 
 /// Whether another request for the same URL may well get another status: the mistake is this request's, or the client

@@ -3,7 +3,7 @@
 mod wire;
 
 use std::{
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, OnceLock},
     time::Duration,
 };
 
@@ -15,13 +15,24 @@ use crate::{
     date::{Millis, seconds},
     freshness::{Freshness, Source, declared_lifetime},
     headers,
+    selecting::Selecting,
+    targeted,
     validation::Conditions,
-    vary::Vary,
+    vary::{Selected, Vary},
 };
 
 /// A complete response, and all that decides which requests it may answer. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct StoredResponse(Arc<StoredParts>);
+pub(crate) struct StoredResponse(Arc<Stored>);
+
+#[derive(Debug)]
+struct Stored {
+    parts: StoredParts,
+    /// Its headers as hits copy them, once there was one.
+    head: OnceLock<HeaderMap>,
+    /// What selected it when it was first served.
+    selected: Selected,
+}
 
 /// The parts of a [`StoredResponse`].
 #[derive(Debug, Clone)]
@@ -40,7 +51,22 @@ pub(crate) struct StoredParts {
 
 impl StoredResponse {
     pub(crate) fn new(parts: StoredParts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Stored { parts, head: OnceLock::new(), selected: Selected::default() }))
+    }
+
+    /// Its headers without `own_field`, and with places for those that are made for each response.
+    pub(crate) fn head(&self, own_field: Option<&HeaderName>) -> HeaderMap {
+        let make = || headers::with_places(&self.headers, own_field);
+        match own_field {
+            Some(_) => self.0.head.get_or_init(make).clone(),
+            // Of a cache that has no field of its own.
+            None => make(),
+        }
+    }
+
+    /// Whether a request with these headers selects it by its `Vary`.
+    pub(crate) fn is_selected_by(&self, request: &HeaderMap, selecting: &Selecting) -> bool {
+        self.vary.matches(request, (&self.headers, &self.0.selected), selecting)
     }
 
     /// Stands for a response that is not stored, and reaches its own client in another way: the result of a computation
@@ -68,7 +94,24 @@ impl StoredResponse {
 
     /// The rest of its lifetime in seconds; negative once it is stale.
     pub(crate) fn ttl(&self, now: Millis) -> i64 {
-        seconds(self.freshness.lifetime).saturating_sub(seconds(self.freshness.age(now)))
+        seconds(self.freshness.end()).saturating_sub(seconds(self.freshness.age(now)))
+    }
+
+    /// The same response, marked stale so long before `now`.
+    pub(crate) fn marked(&self, ago: Duration, now: Millis) -> Self {
+        Self::new(StoredParts { freshness: self.freshness.marked(ago, now), ..StoredParts::clone(self) })
+    }
+
+    /// The age of a response that was marked stale, for caches further on: not less than any lifetime that it declares. They
+    /// would keep it as a fresh one, and after what was purged here had been purged there.
+    pub(crate) fn age_of_marked(&self, targeted: &[HeaderName], now: Millis) -> Duration {
+        let all = ResponseDirectives::of(&self.headers);
+        let targeted =
+            targeted.iter().map(|name| targeted::directives(&self.headers, std::slice::from_ref(name)));
+        let lifetimes = targeted.flat_map(|directives| [directives.s_maxage, directives.max_age]);
+        let declared = declared_lifetime(&self.headers, &all, self.freshness.received);
+        let longest = lifetimes.chain([declared, all.max_age]).flatten().max();
+        self.freshness.age(now).max(longest.unwrap_or_default())
     }
 
     /// For how many seconds a cache further on may serve it without asking. If its lifetime is configured here, for none:
@@ -78,6 +121,7 @@ impl StoredResponse {
         let is_for_all = || !targeted.iter().any(|name| self.headers.contains_key(name));
         match self.freshness.source {
             Source::Configured | Source::ConfiguredPublic => 0,
+            _ if self.freshness.is_marked() => 0,
             Source::Origin if is_for_all() => self.ttl(now),
             source => {
                 let directives = ResponseDirectives::of(&self.headers);
@@ -111,12 +155,12 @@ impl std::ops::Deref for StoredResponse {
     type Target = StoredParts;
 
     fn deref(&self) -> &StoredParts {
-        &self.0
+        &self.0.parts
     }
 }
 
-/// The memory of a header without its text, in bytes.
-const HEADER_OVERHEAD: usize = 160;
+/// The memory of a header without its text, in bytes, in the maps that are kept.
+const HEADER_OVERHEAD: usize = 264;
 
 /// The memory of a cache's entry without its key and value, in bytes.
 const ENTRY_OVERHEAD: usize = 1024;

@@ -9,7 +9,8 @@ pub(crate) enum Value {
     Integer(i64),
     Token(String),
     String(String),
-    /// A decimal, byte sequence, date, display string or inner list.
+    InnerList(Vec<Value>),
+    /// A decimal, byte sequence, date or display string.
     Other,
 }
 
@@ -99,12 +100,13 @@ impl<'a> Parser<'a> {
         if !self.takes(b'(') {
             return self.item();
         }
+        let mut items = Vec::new();
         loop {
             self.take_while(|byte| byte == b' ');
             if self.takes(b')') {
-                return Some(Value::Other);
+                return Some(Value::InnerList(items));
             }
-            self.item()?;
+            items.push(self.item()?);
             self.parameters()?;
             if !matches!(self.rest.first()?, b' ' | b')') {
                 return None;
@@ -236,7 +238,7 @@ mod tests {
 
     #[test]
     fn members_have_types() {
-        use Value::{Boolean, Integer, Other};
+        use Value::{Boolean, InnerList, Integer, Other};
         assert_eq!(values("a, b=?0, c=?1"), [Boolean(true), Boolean(false), Boolean(true)]);
         assert_eq!(values("a=60,b=-1 \t,\t c=0060"), [Integer(60), Integer(-1), Integer(60)]);
         assert_eq!(values("a=999999999999999"), [Integer(999_999_999_999_999)]);
@@ -244,7 +246,9 @@ mod tests {
             values(r#"a=x/y:z, b="x, \"y\"""#),
             [Value::Token("x/y:z".into()), Value::String("x, \"y\"".into())]
         );
-        assert_eq!(values("a=1.5, b=:aGk=:, c=@12, d=%\"%c3%bc\", e=(a \"b\";x 1), f=()"), vec![Other; 6]);
+        assert_eq!(values("a=1.5, b=:aGk=:, c=@12, d=%\"%c3%bc\""), vec![Other; 4]);
+        let items = vec![Value::Token("a".into()), Value::String("b".into()), Integer(1)];
+        assert_eq!(values("a=(a \"b\";x 1), b=()"), [InnerList(items), InnerList(Vec::new())]);
         assert_eq!(values("a=1;x;y=2; z=\"3\", b;q=1"), [Integer(1), Boolean(true)]);
     }
 

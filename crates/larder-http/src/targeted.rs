@@ -85,7 +85,9 @@ fn of_members(members: &[(String, Value)]) -> ResponseDirectives {
             }
             Value::Token(text) => Argument::Token(text),
             Value::String(text) => Argument::Quoted(text),
-            Value::Boolean(false) | Value::Integer(_) | Value::Other => Argument::Malformed,
+            Value::Boolean(false) | Value::Integer(_) | Value::InnerList(_) | Value::Other => {
+                Argument::Malformed
+            }
         };
         reading.add(name, argument);
     }

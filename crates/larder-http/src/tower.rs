@@ -2,6 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
+    ops::ControlFlow,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -62,12 +63,12 @@ where
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
             let routed = restore_uri(&mut parts);
-            let plan = cache.plan(&mut parts, routed.as_ref(), || !body.is_end_stream());
+            let plan = match cache.answer_or_plan(&mut parts, routed.as_ref(), || !body.is_end_stream()) {
+                ControlFlow::Break(response) => return Ok(response),
+                ControlFlow::Continue(plan) => plan,
+            };
             let cacheable = match &plan {
-                Plan::LookUp(request) => match cache.answer_from_memory(request) {
-                    Some(response) => return Ok(response),
-                    None => Some(request.clone()),
-                },
+                Plan::LookUp(request) => Some(request.clone()),
                 Plan::Pass(..) | Plan::Purge(_) => None,
             };
             if let Some(routed) = routed {

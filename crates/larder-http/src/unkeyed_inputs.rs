@@ -66,8 +66,13 @@ impl Inputs<'_> {
         if let Some(routed) = self.routed {
             // Without scheme and host: they are above, and a request of HTTP/1.1 does not have them in its URI.
             if routed.path_and_query() != request.uri.path_and_query() {
-                let path = routed.path_and_query().map_or("", PathAndQuery::as_str);
-                add("routed", path.as_bytes());
+                // The query that the client sent is in the key, as far as it makes a difference.
+                if routed.query() == request.uri.query() {
+                    add("routed path", routed.path().as_bytes());
+                } else {
+                    let path = routed.path_and_query().map_or("", PathAndQuery::as_str);
+                    add("routed", path.as_bytes());
+                }
             }
             if (routed.scheme(), routed.authority()) != (request.uri.scheme(), request.uri.authority()) {
                 add("routed to", routed.to_string().as_bytes());

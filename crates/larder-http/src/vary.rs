@@ -1,6 +1,8 @@
 //! `Vary`: which requests a stored response may answer (RFC 9111, section 4.1).
 
-use http::{HeaderMap, HeaderName, header};
+use std::sync::OnceLock;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -36,11 +38,23 @@ impl Vary {
         Some(Self { names, chosen_by })
     }
 
-    /// Whether a request with these headers selects the response, which has the headers `response`.
-    pub(crate) fn matches(&self, request: &HeaderMap, response: &HeaderMap, selecting: &Selecting) -> bool {
-        self.names.is_empty()
-            || self.selected_by(request, response, selecting) == self.chosen_by
-            || self.names.iter().all(|name| selecting.prefers(name, request, response))
+    /// Whether a request with these headers selects the response, which has the headers `response`, and was `selected`
+    /// before.
+    pub(crate) fn matches(
+        &self,
+        request: &HeaderMap,
+        (response, selected): (&HeaderMap, &Selected),
+        selecting: &Selecting,
+    ) -> bool {
+        if self.names.is_empty() || selected.is_by(request, selecting) {
+            return true;
+        }
+        let matches = self.selected_by(request, response, selecting) == self.chosen_by
+            || self.names.iter().all(|name| selecting.prefers(name, request, response));
+        if matches {
+            selected.remember(&self.names, request, selecting);
+        }
+        matches
     }
 
     /// The digest of the same headers in another request.
@@ -82,6 +96,55 @@ impl Vary {
     }
 }
 
+/// The values of the headers that selected a response when it was first served: for the next requests with the same ones,
+/// which are many, no digest is made. Only of headers that tell no secrets, and in this process alone.
+#[derive(Debug, Default)]
+pub(crate) struct Selected(OnceLock<Box<[Sent]>>);
+
+/// A header with its value, if a request has it.
+type Sent = (HeaderName, Option<HeaderValue>);
+
+impl Selected {
+    /// Headers of which every browser sends one of a few values.
+    const WITHOUT_SECRETS: [HeaderName; 4] =
+        [header::ACCEPT, header::ACCEPT_CHARSET, header::ACCEPT_ENCODING, header::ACCEPT_LANGUAGE];
+
+    /// Longest value that is kept, in bytes.
+    const LONGEST: usize = 256;
+
+    fn is_by(&self, request: &HeaderMap, selecting: &Selecting) -> bool {
+        let Some(known) = self.0.get().filter(|_| selecting.is_default()) else { return false };
+        known.iter().all(|(name, value)| {
+            let mut lines = request.get_all(name).iter();
+            lines.next() == value.as_ref() && lines.next().is_none()
+        })
+    }
+
+    fn remember(&self, names: &[String], request: &HeaderMap, selecting: &Selecting) {
+        if selecting.is_default() && self.0.get().is_none() {
+            let values = names.iter().map(|name| Self::value_of(name, request));
+            if let Some(values) = values.collect() {
+                // Another request's may have come first.
+                drop(self.0.set(values));
+            }
+        }
+    }
+
+    /// The value of one of these headers; none if it is not to be remembered.
+    fn value_of(name: &str, request: &HeaderMap) -> Option<Sent> {
+        let name = Self::WITHOUT_SECRETS.iter().find(|known| **known == name)?;
+        let mut lines = request.get_all(name).iter();
+        let value = lines.next();
+        if lines.next().is_some() || value.is_some_and(|value| value.len() > Self::LONGEST) {
+            return None;
+        }
+        // In memory of its own: it may be a view of a large buffer that it came in.
+        let copied =
+            |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
+        Some((name.clone(), value.map(copied)))
+    }
+}
+
 /// A digest of these headers with their values.
 fn digest(names: &[String], value_of: impl Fn(&str) -> Option<Vec<u8>>) -> Digest {
     let mut hasher = PartsHasher::default();
@@ -98,8 +161,6 @@ fn digest(names: &[String], value_of: impl Fn(&str) -> Option<Vec<u8>>) -> Diges
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn vary_of(response: &HeaderMap, request: &HeaderMap) -> Option<Vary> {
@@ -108,7 +169,7 @@ mod tests {
 
     impl Vary {
         fn selects(&self, request: &HeaderMap) -> bool {
-            self.matches(request, &HeaderMap::new(), &Selecting::default())
+            self.matches(request, (&HeaderMap::new(), &Selected::default()), &Selecting::default())
         }
     }
 
@@ -165,5 +226,53 @@ mod tests {
         assert!(vary.unwrap().selects(&headers(&[("accept-language", "en")])));
         let vary = vary_of(&headers(&[("vary", "foo")]), &headers(&[("foo", "A")]));
         assert!(!vary.unwrap().selects(&headers(&[("foo", "a")])));
+    }
+
+    /// What is remembered of one request answers no question about another one.
+    #[test]
+    fn what_is_remembered_changes_nothing() {
+        let (gzip, none) = (headers(&[("accept-encoding", "gzip")]), HeaderMap::new());
+        let requests = [
+            gzip.clone(),
+            none.clone(),
+            headers(&[("accept-encoding", "GZIP")]),
+            headers(&[("accept-encoding", "br")]),
+            lines("accept-encoding", &["gzip", "br"]),
+            lines("accept-encoding", &["gzip", "gzip"]),
+            headers(&[("accept-encoding", "gzip"), ("cookie", "a")]),
+            headers(&[("accept-encoding", "gzip"), ("accept-language", "en")]),
+        ];
+        for names in ["accept-encoding", "accept-encoding, accept-language", "accept-encoding, cookie"] {
+            for first in &requests {
+                let response = headers(&[("vary", names)]);
+                let (vary, selecting) = (vary_of(&response, first).unwrap(), Selecting::default());
+                let selected = Selected::default();
+                assert!(vary.matches(first, (&response, &selected), &selecting));
+                let has_secrets_or_lines =
+                    names.contains("cookie") || first == &requests[4] || first == &requests[5];
+                assert_eq!(selected.0.get().is_none(), has_secrets_or_lines, "{names}: {first:?}");
+                for request in &requests {
+                    let anew = vary.matches(request, (&response, &Selected::default()), &selecting);
+                    let remembered = vary.matches(request, (&response, &selected), &selecting);
+                    assert_eq!(anew, remembered, "{names}: {first:?}, {request:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_remembered_where_the_user_decides() {
+        let mut selecting = Selecting::default();
+        selecting.add_hook(header::ACCEPT_ENCODING, std::sync::Arc::new(str::to_owned));
+        let (request, response) =
+            (headers(&[("accept-encoding", "gzip")]), headers(&[("vary", "accept-encoding")]));
+        let vary = Vary::of(&response, &request, &selecting).unwrap();
+        let selected = Selected::default();
+        assert!(vary.matches(&request, (&response, &selected), &selecting));
+        assert!(selected.0.get().is_none());
+        let long = headers(&[("accept-encoding", &"a".repeat(Selected::LONGEST + 1))]);
+        let vary = vary_of(&response, &long).unwrap();
+        assert!(vary.matches(&long, (&response, &selected), &Selecting::default()));
+        assert!(selected.0.get().is_none());
     }
 }

@@ -338,3 +338,42 @@ async fn large_bodies_and_bodies_of_requests_pass() {
     assert_eq!(client.execute(request).await.unwrap().text().await.unwrap(), "3");
     assert!(client.get("not a URL").await.unwrap_err().is_builder());
 }
+
+/// In a chain of middlewares those before it see every call, and errors come through.
+#[cfg(feature = "reqwest-middleware")]
+#[tokio::test]
+async fn a_chain_of_middlewares_ends_with_the_cache() {
+    use reqwest_middleware::ClientBuilder;
+
+    let upstream = Upstream::start().await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let cached = client();
+    let chain =
+        ClientBuilder::new(cached.client().clone()).with(Watch(seen.clone())).with(cached.clone()).build();
+    let url = upstream.url("/a?cache-control=max-age=60");
+    for _ in 0..2 {
+        assert_eq!(chain.get(&url).send().await.unwrap().text().await.unwrap(), "1");
+    }
+    assert_eq!((upstream.count(), seen.lock().unwrap().len()), (1, 2));
+    assert_eq!(text(&cached, &url, &[]).await, "1", "it is the same cache");
+    let nowhere = chain.get("http://127.0.0.1:1/").send().await;
+    assert!(matches!(nowhere, Err(reqwest_middleware::Error::Reqwest(error)) if error.is_connect()));
+}
+
+/// Writes down what goes by.
+#[cfg(feature = "reqwest-middleware")]
+struct Watch(Arc<Mutex<Vec<reqwest::Url>>>);
+
+#[cfg(feature = "reqwest-middleware")]
+#[async_trait::async_trait]
+impl reqwest_middleware::Middleware for Watch {
+    async fn handle(
+        &self,
+        request: reqwest::Request,
+        extensions: &mut http::Extensions,
+        next: reqwest_middleware::Next<'_>,
+    ) -> reqwest_middleware::Result<reqwest::Response> {
+        self.0.lock().unwrap().push(request.url().clone());
+        next.run(request, extensions).await
+    }
+}

@@ -8,9 +8,13 @@ use std::future::ready;
 
 use support::{Said, TestClock, client::get as ask, handler, servers::Framework};
 
+/// One test at a time: the memory of the process is measured.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// What may not be stored is nobody's failure.
 #[tokio::test]
 async fn what_is_not_stored_is_no_failure() {
+    let _alone = ALONE.lock().await;
     use larder::CacheExt as _;
     for framework in Framework::ALL {
         for says in ["private", "no-store", "max-age=0", ""] {
@@ -31,6 +35,7 @@ async fn what_is_not_stored_is_no_failure() {
 
 #[tokio::test]
 async fn one_request_is_counted_once() {
+    let _alone = ALONE.lock().await;
     use larder::CacheExt as _;
     let cache = larder::MemoryCache::new(100);
     let clock = TestClock::new();
@@ -56,6 +61,7 @@ async fn one_request_is_counted_once() {
 /// how many: a million take a minute.
 #[tokio::test]
 async fn memory_is_bounded_whatever_is_asked_for() {
+    let _alone = ALONE.lock().await;
     use http_body_util::{BodyExt as _, Empty, Full};
     use larder::CacheExt as _;
     use tower::{Layer as _, ServiceExt as _, service_fn};

@@ -125,6 +125,31 @@ async fn stale_if_error() {
             ],
         ),
         case(
+            "other statuses by choice",
+            [
+                get().says("cache-control", "max-age=2, stale-if-error=10"),
+                failing(429).status(200).body("body").cache_status("fwd=stale; fwd-status=429"),
+                failing(501).status(200),
+                failing(503).status(503),
+            ],
+        )
+        .configured(|cache| cache.stale_if_error_statuses([429, 501])),
+        case(
+            "none by choice",
+            [get().says("cache-control", "max-age=2, stale-if-error=10"), failing(500).status(500)],
+        )
+        .configured(|cache| cache.stale_if_error_statuses([])),
+        case(
+            "a chosen status is no permission",
+            [
+                get().says("cache-control", "max-age=2, must-revalidate, stale-if-error=10"),
+                failing(429).status(429),
+                get().says("cache-control", "max-age=2"),
+                failing(429).status(429),
+            ],
+        )
+        .configured(|cache| cache.stale_if_error_statuses([429])),
+        case(
             "nor with no-cache",
             [
                 get().says("cache-control", "no-cache, stale-if-error=10").says("etag", "\"a\""),

@@ -208,6 +208,39 @@ async fn what_is_not_shared_holds_up_nobody_for_long() {
     }
 }
 
+/// What was not to be shared is asked for by all at once for ten seconds, and by one for all after that.
+#[tokio::test(flavor = "multi_thread")]
+async fn that_a_response_was_not_shared_is_forgotten() {
+    for framework in Framework::ALL {
+        for (seconds, expected) in [(9, 10), (11, 1)] {
+            let clock = TestClock::new();
+            let asked = Arc::new(AtomicUsize::new(0));
+            let counter = asked.clone();
+            let all = Arc::new(tokio::sync::Barrier::new(expected));
+            let handler = handler(move |_| {
+                let first = counter.fetch_add(1, Ordering::SeqCst) == 0;
+                let all = all.clone();
+                async move {
+                    if first {
+                        return Said::new(&[("cache-control", "private")], "");
+                    }
+                    all.wait().await;
+                    // So that all others have come.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    Said::new(&[("cache-control", "max-age=60")], "")
+                }
+            });
+            let server = framework.serve(http_cache(&clock), handler).await;
+            get(server.address, "/page", &[]).await;
+            clock.advance(seconds);
+            let asking = all_ask(server.address, vec![Vec::new(); 10]);
+            let received = tokio::time::timeout(Duration::from_secs(20), asking).await;
+            assert_eq!(received.expect("as many as are awaited").len(), 10, "{framework:?}, {seconds}");
+            assert_eq!(asked.load(Ordering::SeqCst), 1 + expected, "{framework:?}, {seconds}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stale_response_is_refreshed_behind_the_back_of_its_client() {
     for framework in Framework::ALL {

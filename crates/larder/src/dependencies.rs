@@ -87,6 +87,8 @@ pub(crate) struct Decisions {
     pub(crate) unshared: bool,
     /// The value is the old one, which the computation found unchanged.
     pub(crate) kept: bool,
+    /// For how long it is kept past its `ttl`, in place of what its policy says of errors.
+    pub(crate) kept_stale: Option<Duration>,
 }
 
 thread_local! {
@@ -106,6 +108,17 @@ pub(crate) fn record(epochs: &Arc<Epochs>, read: &Stored) {
             add(&mut state.reads, epochs, read.scopes().iter().copied());
             add_foreign(&mut state.reads, read.foreign_dependencies());
             state.note_marked(marked);
+        });
+    }
+}
+
+/// The same of an entry whose value was found to be current although it had been marked stale: later marks count, and that
+/// one does not.
+pub(crate) fn record_renewed(epochs: &Arc<Epochs>, read: &Stored) {
+    if recording() {
+        with_state(|state| {
+            add(&mut state.reads, epochs, read.scopes().iter().copied());
+            add_foreign(&mut state.reads, read.foreign_dependencies());
         });
     }
 }

@@ -8,7 +8,7 @@
 //! These functions follow no semantic versioning: they can change in any release. A sister crate depends on exactly one
 //! version of `larder`, as `larder-http` does (`=0.1.0`). Other crates should use [`CacheExt`](crate::CacheExt).
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use crate::{cache::Cache, error::SharedError, read_through, value::Value};
 
@@ -26,6 +26,36 @@ pub use crate::{
 /// A running computation depends on what it reads in this way, unless it does so in [`unrecorded`].
 pub async fn find_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
     read_through::find_uncounted(cache, key).await
+}
+
+/// What [`find_kept_uncounted`] found.
+#[derive(Debug, Clone)]
+pub struct Kept<V> {
+    /// The value.
+    pub value: V,
+    /// How long ago it was marked stale, if it was.
+    pub marked: Option<Duration>,
+}
+
+/// As [`find_uncounted`], of any age: what is past its `ttl` or was marked stale is found for as long as its policy's
+/// `stale_if_error`, or [`keep_stale`], keeps it. The caller judges its age.
+///
+/// A computation that reads what was marked stale makes what is as stale.
+pub async fn find_kept_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Option<Kept<V>> {
+    let (value, marked) = read_through::find_kept_uncounted(cache, key, false).await?;
+    Some(Kept { value, marked })
+}
+
+/// The same for a computation that has found out that the value is current: what invalidates it, or marks it from now on,
+/// does the same to the computation's own value, which is not stale for being made from it.
+pub async fn find_renewed_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
+    Some(read_through::find_kept_uncounted(cache, key, true).await?.0)
+}
+
+/// Keeps the value of the running computation for so long past its `ttl`, and after it is marked stale, for
+/// [`find_kept_uncounted`].
+pub fn keep_stale(limit: Duration) {
+    crate::context().kept_stale(limit);
 }
 
 /// As [`find_uncounted`], but only in this process' memory, at once. None if it may be somewhere else.

@@ -70,8 +70,8 @@ pub(crate) use self::{
     batch::{get_or_compute_many, refresh_many},
     blocking::{get_or_compute_blocking, refresh_blocking},
     lookup::{
-        Missed, find_in_memory_uncounted, find_local, find_uncounted, full_key, get_here, get_many_missing,
-        get_missing, look, look_at, look_observed,
+        Missed, find_in_memory_uncounted, find_kept_uncounted, find_local, find_uncounted, full_key,
+        get_here, get_many_missing, get_missing, look, look_at, look_observed,
     },
     request::{Wanted, memory_limit},
     single::{get_or_compute, refresh},

@@ -13,6 +13,8 @@ use super::{
 /// What is to be invalidated, and what it is called.
 pub(super) struct Asked {
     scopes: Scopes,
+    /// Whether it is only marked stale.
+    soft: bool,
     names: Vec<String>,
 }
 
@@ -29,15 +31,18 @@ struct Body {
     /// Takes each of the `scopes` for a key, even with a `*` in it.
     #[serde(default)]
     exact: bool,
+    /// Marks it stale.
+    #[serde(default)]
+    soft: bool,
 }
 
 impl Asked {
     /// All of it, or nothing: one mistake refuses the whole.
     pub(super) fn read(body: &[u8]) -> Result<Self, Problem> {
-        let Body { scopes, tags, all, exact } = read_json(body)?;
+        let Body { scopes, tags, all, exact, soft } = read_json(body)?;
         match (all, scopes.is_empty() && tags.is_empty()) {
             (true, true) => {
-                return Ok(Self { scopes: Scope::all().into(), names: vec!["everything".to_owned()] });
+                return Ok(Self { scopes: Scope::all().into(), soft, names: vec!["everything".to_owned()] });
             }
             (true, false) => {
                 return Err(Problem::bad(r#""all" is everything: leave out "scopes" and "tags", or "all""#));
@@ -55,7 +60,7 @@ impl Asked {
         let named: Vec<_> = scopes.iter().map(|text| scope(text, exact)).collect::<Result<_, _>>()?;
         let names = scopes.into_iter().chain(tags.iter().map(|tag| format!("tag {tag}"))).collect();
         let scopes = named.into_iter().chain(tags.iter().map(Scope::tag)).collect();
-        Ok(Self { scopes, names })
+        Ok(Self { scopes, soft, names })
     }
 }
 
@@ -72,7 +77,10 @@ fn scope(text: &str, exact: bool) -> Result<Scope, Problem> {
 }
 
 pub(super) async fn invalidate(cache: &dyn Cache, asked: Asked) -> Answer {
-    let outcome = cache.invalidate(asked.scopes).await;
+    let outcome = match asked.soft {
+        true => cache.mark_stale(asked.scopes).await,
+        false => cache.invalidate(asked.scopes).await,
+    };
     let (status, outcome, epoch) = match outcome {
         Invalidation::Delivered(Epoch::ZERO) => (StatusCode::OK, "delivered", None),
         Invalidation::Delivered(epoch) => (StatusCode::OK, "delivered", Some(epoch.to_string())),
@@ -81,6 +89,7 @@ pub(super) async fn invalidate(cache: &dyn Cache, asked: Asked) -> Answer {
     };
     // How many, and not what: keys may name people.
     let (scopes, at) = (asked.names.len(), epoch.as_deref());
-    tracing::info!(scopes, outcome, epoch = at, "invalidated by the admin routes");
-    Answer::with(status, json!({ "invalidated": asked.names, "outcome": outcome, "epoch": epoch }))
+    tracing::info!(scopes, soft = asked.soft, outcome, epoch = at, "invalidated by the admin routes");
+    let done = if asked.soft { "marked_stale" } else { "invalidated" };
+    Answer::with(status, json!({ done: asked.names, "outcome": outcome, "epoch": epoch }))
 }

@@ -30,6 +30,8 @@ pub(super) struct Fetched<O: Origin> {
     pub(super) origin: Option<O>,
     /// The status of the handler's response that a stale one replaces.
     pub(super) forward_status: Option<StatusCode>,
+    /// Where the response is stored, if that is not the key that it was fetched for.
+    pub(super) moved_to: Option<String>,
 }
 
 impl<B: HandlerBody> Fetch<B> {
@@ -39,7 +41,7 @@ impl<B: HandlerBody> Fetch<B> {
         let store = &*self.cache.config.cache;
         let outcome = store.get_or_compute(&key, policy, || self.compute(&mut origin)).await;
         let forward_status = self.handoff.end();
-        Fetched { outcome, origin, forward_status }
+        Fetched { outcome, origin, forward_status, moved_to: self.moved_to.into_inner() }
     }
 
     async fn compute<O: Origin<Body = B>>(&self, origin: &mut Option<O>) -> Result<StoredResponse, O::Error> {
@@ -52,10 +54,15 @@ impl<B: HandlerBody> Fetch<B> {
             Ok((response, exchange)) => Ok(self.process(response, exchange).await),
             Err(error) => {
                 let status = O::status_of(&error);
-                let is_failure = status.is_none_or(status_code::is_stale_if_error);
+                let is_failure = status.is_none_or(|status| self.is_failure(status));
                 is_failure.then(|| self.stale_if_error(status)).flatten().ok_or(error)
             }
         }
+    }
+
+    /// Whether a stale response may be served in place of one with this status.
+    fn is_failure(&self, status: StatusCode) -> bool {
+        self.cache.config.stale_if_error.contains(&status)
     }
 
     /// Decides what the handler's response means, and hands over a response to the client.
@@ -75,7 +82,7 @@ impl<B: HandlerBody> Fetch<B> {
         if let (StatusCode::NOT_MODIFIED, Some(stored)) = (parts.status, &self.stored) {
             return self.revalidated(stored, parts, caching, exchange).await;
         }
-        if status_code::is_stale_if_error(parts.status)
+        if self.is_failure(parts.status)
             && let Some(stale) = self.stale_if_error(Some(parts.status))
         {
             return stale;

@@ -1,11 +1,14 @@
 //! A fetch: one call of a handler, and what is known about it before the response is there.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use http::{Response, StatusCode};
 use larder::{
     CacheExt as _, Lock, Policy, Scope,
-    internal::{find_uncounted, unrecorded},
+    internal::{find_kept_uncounted, unrecorded},
 };
 
 use super::{detached::CommitFlag, handoff::Handoff};
@@ -15,6 +18,7 @@ use crate::{
     freshness::Exchange,
     headers,
     http_cache::HttpCache,
+    no_vary_search::UrlVariation,
     origin::Origin,
     status_code,
     storable::Refusal,
@@ -27,6 +31,10 @@ pub(super) struct Fetch<B> {
     pub(super) request: Arc<CacheableRequest>,
     /// Where the response is stored.
     pub(super) key: String,
+    /// The rule by which that is the key of equivalent URLs too.
+    pub(super) rule: Option<UrlVariation>,
+    /// Where it is stored instead, if its own rule is another one.
+    pub(super) moved_to: OnceLock<String>,
     /// The stored response that is revalidated.
     pub(super) stored: Option<StoredResponse>,
     /// Whether other requests may wait for it, and it for theirs.
@@ -89,9 +97,9 @@ impl<B: HandlerBody> Fetch<B> {
     /// here: it is about to replace that, which would invalidate its own value.
     pub(super) async fn newer(&self) -> Option<StoredResponse> {
         let stored = self.stored.as_ref().filter(|_| self.is_coalesced)?;
-        let found = find_uncounted::<StoredResponse>(&*self.cache.config.cache, &self.key);
+        let found = find_kept_uncounted::<StoredResponse>(&*self.cache.config.cache, &self.key);
         let found = unrecorded(found).await?;
-        (found.id != stored.id).then_some(found)
+        (found.value.id != stored.id && found.marked.is_none()).then_some(found.value)
     }
 
     /// The stored response, if it may be served in place of an error.

@@ -1,10 +1,11 @@
 //! Which way a request goes: past the cache, or through it.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
-use http::{Method, Uri, request::Parts, uri::PathAndQuery};
+use http::{Method, Response, Uri, request::Parts, uri::PathAndQuery};
 
 use crate::{
+    body::{HandlerBody, ResponseBody},
     cache_control::RequestDirectives,
     cache_status::Forward,
     cacheable_request::CacheableRequest,
@@ -18,26 +19,33 @@ use crate::{
     validation::RANGE_HEADERS,
 };
 
-/// Which way a request goes.
+/// What becomes of what is purged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strength {
+    Dropped,
+    MarkedStale,
+}
+
+/// Which way a request goes that is not answered from memory.
 pub(crate) enum Plan {
     /// To the handler. With an unsafe method it invalidates what is stored for its URL.
     Pass(Forward, Option<Box<(PrimaryKey, Uri)>>),
     /// To the cache.
     LookUp(Arc<CacheableRequest>),
-    /// Nowhere: it asks to drop what is stored. None if it may not.
-    Purge(Option<Vec<Purge>>),
+    /// Nowhere: it asks to drop what is stored, or to mark it stale. None if it may not.
+    Purge(Option<(Strength, Vec<Purge>)>),
 }
 
 impl HttpCache {
-    /// Plans a request whose URI is that which the client sent. `routed` is the URI that a router or a middleware made of
+    /// Answers a request from memory, or plans it. Its URI is that which the client sent; `routed` is the URI that a router or a middleware made of
     /// it, if that may be another one; `begins_body` tells whether there is a body that no header announces. Takes the
     /// headers if the request goes to the cache: most often, nothing else needs them then.
-    pub(crate) fn plan(
+    pub(crate) fn answer_or_plan<B: HandlerBody>(
         &self,
         request: &mut Parts,
         routed: Option<&Uri>,
         begins_body: impl FnOnce() -> bool,
-    ) -> Plan {
+    ) -> ControlFlow<Response<ResponseBody<B>>, Plan> {
         let config = &*self.config;
         let sorted = config.sort_query;
         let primary_key = |request: &Parts| PrimaryKey::of(&request.uri, &RequestHost::of(request), sorted);
@@ -46,12 +54,16 @@ impl HttpCache {
             _ if request.method.as_str() == "PURGE" && config.may_purge.is_some() => {
                 let is_allowed = config.may_purge.as_ref().is_some_and(|may_purge| may_purge(request));
                 let key = primary_key(request);
-                return Plan::Purge(is_allowed.then(|| purges_of(request, &key)));
+                return ControlFlow::Continue(Plan::Purge(
+                    is_allowed.then(|| (strength_of(request), purges_of(request, &key))),
+                ));
             }
-            Method::OPTIONS | Method::TRACE => return Plan::Pass(Forward::Method, None),
+            Method::OPTIONS | Method::TRACE => {
+                return ControlFlow::Continue(Plan::Pass(Forward::Method, None));
+            }
             _ => {
                 let target = (primary_key(request), request.uri.clone());
-                return Plan::Pass(Forward::Method, Some(Box::new(target)));
+                return ControlFlow::Continue(Plan::Pass(Forward::Method, Some(Box::new(target))));
             }
         }
         let kinds = HeaderKinds::of(&request.headers);
@@ -64,12 +76,17 @@ impl HttpCache {
         if config.honors_requests
             && let Some(why) = reason_to_pass(request, kinds, &directives, has_body)
         {
-            return Plan::Pass(why, None);
+            return ControlFlow::Continue(Plan::Pass(why, None));
         }
         if config.skips(request) {
-            return Plan::Pass(Forward::Bypass, None);
+            return ControlFlow::Continue(Plan::Pass(Forward::Bypass, None));
         }
-        Plan::LookUp(Arc::new(self.cacheable(request, kinds, directives, (routed, has_body))))
+        let cacheable = self.cacheable(request, kinds, directives, (routed, has_body));
+        match self.answer_from_memory(&cacheable) {
+            Some(response) => ControlFlow::Break(response),
+            // For those who go on with it: the handler's call and its task.
+            None => ControlFlow::Continue(Plan::LookUp(Arc::new(cacheable))),
+        }
     }
 
     fn cacheable(
@@ -117,6 +134,7 @@ impl HttpCache {
         let received = config.now();
         CacheableRequest {
             path: request.uri.path().to_owned(),
+            query: request.uri.query().filter(|_| config.no_vary_search).map(str::to_owned),
             primary_key: PrimaryKey::of(&request.uri, &host, config.sort_query),
             unkeyed_inputs,
             directives: if config.honors_requests { directives } else { RequestDirectives::default() },
@@ -146,6 +164,14 @@ fn purges_of(request: &mut Parts, key: &PrimaryKey) -> Vec<Purge> {
     }
     let path = request.uri.path_and_query().map_or("/", PathAndQuery::as_str);
     vec![Purge::url(key.host(), path)]
+}
+
+/// What such a request asks for, in the words of a CDN.
+fn strength_of(request: &Parts) -> Strength {
+    match request.headers.get("fastly-soft-purge") {
+        Some(soft) if soft == "1" => Strength::MarkedStale,
+        _ => Strength::Dropped,
+    }
 }
 
 /// Why a request is passed to the handler, and its response is not stored.

@@ -1,10 +1,13 @@
 //! Background refreshes of responses that were served stale.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tokio::{runtime::Handle, time::timeout};
 
-use super::{detached::CommitFlag, fetch::Fetch, handoff::Handoff};
+use super::{detached::CommitFlag, fetch::Fetch, handoff::Handoff, lookup::VariantKey};
 use crate::{
     cacheable_request::CacheableRequest, http_cache::HttpCache, origin::Origin,
     stored_response::StoredResponse,
@@ -13,7 +16,7 @@ use crate::{
 pub(crate) struct Refresh {
     pub(super) cache: HttpCache,
     pub(super) request: Arc<CacheableRequest>,
-    pub(super) key: String,
+    pub(super) key: VariantKey,
     pub(super) stored: StoredResponse,
 }
 
@@ -23,12 +26,14 @@ const WITHOUT_GRACE: Duration = Duration::from_secs(30);
 impl Refresh {
     /// Revalidates the stored response, unless that is being done already, or too many handlers go on without a client.
     pub(crate) async fn run<O: Origin>(self, origin: O) {
-        let Self { cache, request, key, stored } = self;
+        let Self { cache, request, key: VariantKey { text: key, rule, .. }, stored } = self;
         let (state, claimed, config) = (cache.state.clone(), key.clone(), cache.config.clone());
         let Some(_claim) = state.refreshes.claim(&claimed) else { return };
         let Some(_place) = state.detached.enter(config.max_detached) else { return };
         let (handoff, commit) = (Handoff::new(), CommitFlag::default());
-        let fetch = Fetch { cache, request, key, stored: Some(stored), is_coalesced: true, handoff, commit };
+        let (stored, moved_to) = (Some(stored), OnceLock::new());
+        let fetch =
+            Fetch { cache, request, key, rule, moved_to, stored, is_coalesced: true, handoff, commit };
         let refreshing = fetch.run(origin);
         let grace = config.disconnect_grace;
         let limit = if grace.is_zero() { WITHOUT_GRACE } else { grace };

@@ -28,7 +28,7 @@ impl HttpCache {
         now: Millis,
         status: CacheStatus,
     ) -> Response<ResponseBody<B>> {
-        let mut headers = headers::to_complete(&stored.headers, self.config.own_field());
+        let mut headers = stored.head(self.config.own_field());
         let status = CacheStatus { downstream_ttl: self.downstream_ttl(stored, now), ..status };
         let age = stored.freshness.age(now);
         headers.insert(header::AGE, headers::number(seconds(age)));
@@ -37,7 +37,10 @@ impl HttpCache {
         *response.status_mut() = stored.status;
         *response.headers_mut() = headers;
         let mut response = self.finish(request, response, status);
-        if stored.freshness.source == Source::Own {
+        if stored.freshness.is_marked() {
+            let age = stored.age_of_marked(&self.config.targeted, now);
+            response.headers_mut().insert(header::AGE, headers::number(seconds(age)));
+        } else if stored.freshness.source == Source::Own {
             headers::renew(response.headers_mut(), age, self.config.now());
         }
         response

@@ -1,7 +1,7 @@
 //! Revalidating a stored response (RFC 9111, section 4.3).
 
 use http::{HeaderMap, Response, StatusCode, header, response::Parts};
-use larder::internal::find_uncounted;
+use larder::internal::find_renewed_uncounted;
 
 use super::fetch::Fetch;
 use crate::{
@@ -104,7 +104,7 @@ impl<B: HandlerBody> Fetch<B> {
             .inspect_err(|&refusal| self.drop_stored_if(refusal, stored.status))
             .ok()?;
         // Read inside of the computation: whatever invalidates the stored response invalidates the updated one.
-        let found = find_uncounted::<StoredResponse>(&*config.cache, &self.key).await;
+        let found = find_renewed_uncounted::<StoredResponse>(&*config.cache, &self.key).await;
         found.filter(|found| found.id == stored.id)?;
         let tags = all_tags(stored, &caching.tags);
         let (etag, body) = (stored.generated_etag, stored.body.clone());

@@ -4,18 +4,34 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header, response::Parts};
-use larder::{Cache, CacheExt as _, Policy, Scope};
+use larder::{
+    CacheExt as _, Policy, Scope,
+    internal::{keep_stale, unrecorded},
+};
 
-use super::fetch::Fetch;
+use super::{
+    fetch::Fetch,
+    lookup::{Lookup, look_up_under, remember},
+};
 use crate::{
     body::{Copier, HandlerBody, ResponseBody},
     cache_status::CacheStatus,
     freshness::Source,
     headers,
+    no_vary_search::UrlVariation,
     storable::{self, StorageTerms},
     stored_response::{StoredParts, StoredResponse},
     validation,
 };
+
+/// For how long a response is kept.
+#[derive(Clone, Copy)]
+struct Kept {
+    /// From now on.
+    fresh: Duration,
+    /// From the moment on at which it is marked stale.
+    marked: Duration,
+}
 
 impl<B: HandlerBody> Fetch<B> {
     /// Stores a new response, and hands it over to its client.
@@ -68,45 +84,89 @@ impl<B: HandlerBody> Fetch<B> {
     /// Stores a response, unless it would take more than its share of the memory; returns whether it did.
     pub(super) async fn store(&self, parts: StoredParts) -> (StoredResponse, bool) {
         let config = &self.cache.config;
-        let retention = parts.freshness.retention(config.shared_now(), config.keep_stale);
+        let kept = Kept {
+            fresh: parts.freshness.retention(config.shared_now(), config.keep_stale),
+            marked: parts.freshness.kept_stale(config.keep_stale),
+        };
         let stored = StoredResponse::new(parts);
         if stored.weight().saturating_add(self.key.len()) > config.max_response() {
             self.drop_outdated();
             self.pass();
             return (stored, false);
         }
-        self.count_variant();
+        let rule = self.rule_of(&stored.headers);
+        if rule != self.rule {
+            let is_stored = self.store_elsewhere(&stored, rule, kept).await;
+            return (stored, is_stored);
+        }
+        self.count_variant((self.rule.as_ref(), &self.key));
         if self.is_plain() {
             let context = larder::context();
-            context.ttl(retention);
+            context.ttl(kept.fresh);
+            keep_stale(kept.marked);
             for tag in &stored.tags {
                 context.tag(tag);
             }
         } else {
-            self.replace(&*config.cache, &stored, retention).await;
+            self.replace(&self.key, &stored, kept).await;
         }
         self.mark_hit_for_miss(false);
         (stored, true)
     }
 
+    /// The rule of a response with these headers: which URLs it answers too.
+    fn rule_of(&self, headers: &HeaderMap) -> Option<UrlVariation> {
+        if !self.cache.config.no_vary_search {
+            return None;
+        }
+        UrlVariation::of(headers)
+    }
+
+    /// Stores a response whose rule is not the one by which its key was made at the key that it has by its own, and
+    /// remembers that rule for the path. Returns whether there is such a key.
+    async fn store_elsewhere(&self, stored: &StoredResponse, rule: Option<UrlVariation>, kept: Kept) -> bool {
+        let config = &self.cache.config;
+        // What was stored is outdated. It would be found before the new one, time and again.
+        self.drop_outdated();
+        let context = larder::context();
+        match &self.rule {
+            // Those who wait ask for the very same URL.
+            None => context.no_store(),
+            Some(_) => context.unshared(),
+        };
+        // About to be replaced: see `newer`.
+        let key = match unrecorded(look_up_under(config, &self.request, rule.clone())).await {
+            Lookup::Found(key, _) | Lookup::Absent(key) => key.text,
+            Lookup::TooManyVariants => return false,
+        };
+        self.count_variant((rule.as_ref(), &key));
+        self.replace(&key, stored, kept).await;
+        if let Some(rule) = rule {
+            remember(config, &self.request, &rule).await;
+        }
+        self.mark_hit_for_miss(false);
+        self.moved_to.set(key).is_ok()
+    }
+
     /// Drops the oldest variant of the URL if this one is too many.
-    fn count_variant(&self) {
-        let first = self.request.primary_key.variant(&self.request.unkeyed_inputs);
-        if self.stored.is_some() || self.key == first {
+    fn count_variant(&self, (rule, key): (Option<&UrlVariation>, &str)) {
+        let primary_key = self.request.key_under(rule);
+        let first = primary_key.variant(&self.request.unkeyed_inputs);
+        if (self.stored.is_some() && self.key == key) || key == first {
             return;
         }
         let most = self.cache.config.max_variants;
-        if let Some(oldest) = self.cache.state.variants.add(&first, &self.key, most) {
+        if let Some(oldest) = self.cache.state.variants.add(&first, key, most) {
             drop(self.cache.config.cache.invalidate(Scope::key(&oldest)));
         }
     }
 
     /// Replaces what is stored.
-    async fn replace(&self, store: &dyn Cache, stored: &StoredResponse, retention: Duration) {
-        let policy = Policy::builder().ttl(retention).tags(stored.tags.iter().cloned()).build();
-        if let Ok(policy) = policy {
+    async fn replace(&self, key: &str, stored: &StoredResponse, kept: Kept) {
+        let policy = Policy::builder().ttl(kept.fresh).stale_if_error(kept.marked);
+        if let Ok(policy) = policy.tags(stored.tags.iter().cloned()).build() {
             // The only possible errors are those of a key that is empty or too long, which this one is not.
-            let _ = store.insert(&self.key, stored, policy).await;
+            let _ = self.cache.config.cache.insert(key, stored, policy).await;
         }
     }
 }

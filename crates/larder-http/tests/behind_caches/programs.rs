@@ -17,6 +17,8 @@ pub(crate) enum Program {
     Nginx,
     Apache,
     Varnish,
+    Squid,
+    TrafficServer,
 }
 
 impl Program {
@@ -25,6 +27,8 @@ impl Program {
             Self::Nginx => "/usr/sbin/nginx",
             Self::Apache => "/usr/sbin/apache2",
             Self::Varnish => "/usr/sbin/varnishd",
+            Self::Squid => "/usr/sbin/squid",
+            Self::TrafficServer => "/usr/bin/traffic_server",
         })
     }
 
@@ -49,6 +53,17 @@ impl Program {
                 fs::write(&rules, varnish(origin)).unwrap();
                 command.args(["-a", &format!("127.0.0.1:{port}")]).arg("-f").arg(rules);
                 command.args(["-n", &format!("{shown}/varnish")]);
+            }
+            Self::Squid => {
+                let config = dir.join("squid.conf");
+                fs::write(&config, squid(dir, port, origin)).unwrap();
+                // A name of its own: what it has in shared memory is called by it.
+                command.args(["-N", "-n", &format!("larder{port}")]).arg("-f").arg(config);
+            }
+            Self::TrafficServer => {
+                let root = dir.join("runroot.yaml");
+                fs::write(&root, traffic_server(dir, port, origin)).unwrap();
+                command.arg(format!("--run-root={}", root.display()));
             }
         }
         command
@@ -96,6 +111,61 @@ fn varnish(origin: u16) -> String {
                 return (purge);
             }}
         }}"
+    )
+}
+
+fn squid(dir: &Path, port: u16, origin: u16) -> String {
+    let dir = dir.display();
+    format!(
+        "http_port 127.0.0.1:{port} accel vhost
+        cache_peer 127.0.0.1 parent {origin} 0 no-query no-digest originserver name=origin
+        never_direct allow all
+        acl purge method PURGE
+        http_access allow purge localhost
+        http_access deny purge
+        http_access allow all
+        cache_effective_user proxy
+        pid_filename {dir}/cache/pid
+        cache_log {dir}/cache/error.log
+        coredump_dir {dir}/cache
+        access_log none
+        netdb_filename none
+        pinger_enable off
+        memory_cache_shared off
+        visible_hostname localhost
+        shutdown_lifetime 0 seconds
+        "
+    )
+}
+
+/// Writes its files, and returns the one that says where they are.
+fn traffic_server(dir: &Path, port: u16, origin: u16) -> String {
+    let config = dir.join("etc");
+    for folder in [&config, &dir.join("log"), &dir.join("run")] {
+        fs::create_dir(folder).unwrap();
+    }
+    let dir = dir.display();
+    let records = format!(
+        "CONFIG proxy.config.http.server_ports STRING {port}:ip-in=127.0.0.1
+CONFIG proxy.config.url_remap.pristine_host_hdr INT 1
+CONFIG proxy.config.admin.user_id STRING #-1
+"
+    );
+    let map = format!("map / http://127.0.0.1:{origin}/\n");
+    let allowed = "ip_allow: [{apply: in, ip_addrs: 127.0.0.1, action: allow, methods: ALL}]\n";
+    let storage = format!("{dir}/cache 16M\n");
+    for (name, text) in [
+        ("records.config", &*records),
+        ("remap.config", &map),
+        ("storage.config", &storage),
+        ("ip_allow.yaml", allowed),
+    ] {
+        fs::write(config.join(name), text).unwrap();
+    }
+    format!(
+        "prefix: {dir}\nbindir: /usr/bin\nlibdir: /usr/lib/trafficserver\nplugindir: /usr/lib/trafficserver/modules
+sysconfdir: {dir}/etc\nlogdir: {dir}/log\nruntimedir: {dir}/run\nlocalstatedir: {dir}/run\ncachedir: {dir}/cache
+datadir: {dir}/cache\n"
     )
 }
 

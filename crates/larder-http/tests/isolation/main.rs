@@ -5,8 +5,11 @@
 
 mod oracle;
 mod poisoning;
+mod queries;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/url_equivalence.rs"]
+mod url_equivalence;
 mod world;
 
 use std::{collections::BTreeMap, env, time::Duration};
@@ -127,23 +130,32 @@ struct Cell {
 
 /// A path for each cell, so that one cache does for all.
 async fn try_out(front: &Front, teller: &Teller, clock: &TestClock, cell: &Cell, tally: &mut Tally) {
-    let path = &*format!("/{}", cell.seed);
+    let path = |request: usize| match teller.rule() {
+        None => format!("/{}", cell.seed),
+        // Another query each time, which makes no difference.
+        Some(_) => format!("/{}?k&n={request}", cell.seed),
+    };
     let mut others = askers(cell.terms.vary == "accept-language");
     fastrand::Rng::with_seed(cell.seed as u64).shuffle(&mut others);
     teller.say(cell.terms);
     let mut all = vec![cell.maker];
     let mut received = Vec::new();
     if cell.way == Way::Collapsed {
+        if teller.rule().is_some() {
+            // Until the rule of the path is known, each URL is asked for by itself.
+            front.ask(&format!("/{}?k=before", cell.seed), &cell.maker, 0).await;
+            teller.say(cell.terms);
+        }
         teller.is_now(Mood::Slow(front.patience()));
         all.extend(others);
         let mut asking = JoinSet::new();
         for (request, asker) in all.iter().copied().enumerate() {
-            let (front, path) = (front.clone(), path.to_owned());
+            let (front, path) = (front.clone(), path(request));
             asking.spawn(async move { (request, front.ask(&path, &asker, request).await) });
         }
         received = asking.join_all().await;
     } else {
-        received.push((0, front.ask(path, &cell.maker, 0).await));
+        received.push((0, front.ask(&path(0), &cell.maker, 0).await));
         let (rest, mood) = match cell.way {
             Way::Sequential | Way::Collapsed => (0, Mood::Prompt),
             Way::WhileRevalidating => (120, Mood::Prompt),
@@ -151,12 +163,13 @@ async fn try_out(front: &Front, teller: &Teller, clock: &TestClock, cell: &Cell,
             Way::Validated => (120, Mood::Unchanged),
         };
         clock.advance(rest);
+        teller.mark_stale();
         teller.is_now(mood);
         // A second time: what the first round has stored.
         for asker in others.iter().chain(&others) {
             let request = all.len();
             all.push(*asker);
-            received.push((request, front.ask(path, asker, request).await));
+            received.push((request, front.ask(&path(request), asker, request).await));
             if received.last().unwrap().1.cache_status.contains("ttl=-") {
                 // Somebody may be asking behind its back.
                 front.settle().await;
@@ -318,6 +331,24 @@ async fn nobody_is_given_what_is_anothers_by_a_ttl_of_ours() {
     let http = http_cache(&clock).ttl(Duration::from_secs(60)).heuristic_freshness();
     let front = Front::tower(&teller, http);
     try_all(&front, &teller, &clock, |cell| cell.terms.is_silent()).await.check(5);
+}
+
+/// A sample, with queries that make no difference.
+#[tokio::test]
+async fn nobody_is_given_what_is_anothers_by_a_query_that_makes_no_difference() {
+    let (teller, clock) = (Teller::with_rule("except=(\"k\")"), TestClock::new());
+    let front = Front::tower(&teller, http_cache(&clock).no_vary_search());
+    try_all(&front, &teller, &clock, |cell| cell.seed % 13 == 0).await.check(5);
+}
+
+/// A sample, after soft purges.
+#[tokio::test]
+async fn nobody_is_given_what_is_anothers_by_a_soft_purge() {
+    let clock = TestClock::new();
+    let cache = http_cache(&clock);
+    let teller = Teller::marking(&cache);
+    let front = Front::tower(&teller, cache);
+    try_all(&front, &teller, &clock, |cell| cell.seed % 13 == 1).await.check(5);
 }
 
 /// A sample, through real servers.

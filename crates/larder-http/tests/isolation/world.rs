@@ -10,7 +10,7 @@ use axum::{Router, body::Body};
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
 use larder::{Cache, MemoryCache};
-use larder_http::HttpCache;
+use larder_http::{HttpCache, Purge};
 use tower::ServiceExt as _;
 
 use crate::{
@@ -50,7 +50,13 @@ pub(crate) struct Made {
 
 /// The handler.
 #[derive(Clone)]
-pub(crate) struct Teller(Arc<Mutex<State>>);
+pub(crate) struct Teller {
+    state: Arc<Mutex<State>>,
+    /// Its `No-Vary-Search`.
+    rule: Option<&'static str>,
+    /// The cache in front, if everything that it has is marked stale now and then.
+    marked: Option<HttpCache>,
+}
 
 struct State {
     terms: Terms,
@@ -61,21 +67,39 @@ struct State {
 impl Teller {
     pub(crate) fn new() -> Self {
         let terms = Terms { cache_control: "", vary: "", sets_cookie: false };
-        Self(Arc::new(Mutex::new(State { terms, mood: Mood::Prompt, made: Vec::new() })))
+        let state = State { terms, mood: Mood::Prompt, made: Vec::new() };
+        Self { state: Arc::new(Mutex::new(state)), rule: None, marked: None }
+    }
+
+    pub(crate) fn marking(cache: &HttpCache) -> Self {
+        Self { marked: Some(cache.clone()), ..Self::new() }
+    }
+
+    pub(crate) fn mark_stale(&self) {
+        let all = Purge::Under { host: "example.com".into(), path: "/".into() };
+        self.marked.iter().for_each(|cache| drop(cache.soft_purge([all.clone()])));
+    }
+
+    pub(crate) fn with_rule(rule: &'static str) -> Self {
+        Self { rule: Some(rule), ..Self::new() }
+    }
+
+    pub(crate) fn rule(&self) -> Option<&'static str> {
+        self.rule
     }
 
     /// Begins anew.
     pub(crate) fn say(&self, terms: Terms) {
-        *self.0.lock().unwrap() = State { terms, mood: Mood::Prompt, made: Vec::new() };
+        *self.state.lock().unwrap() = State { terms, mood: Mood::Prompt, made: Vec::new() };
     }
 
     pub(crate) fn is_now(&self, mood: Mood) {
-        self.0.lock().unwrap().mood = mood;
+        self.state.lock().unwrap().mood = mood;
     }
 
     /// What it has made since it began anew, by number.
     pub(crate) fn made(&self) -> Vec<Made> {
-        self.0.lock().unwrap().made.clone()
+        self.state.lock().unwrap().made.clone()
     }
 
     pub(crate) fn handler(&self) -> Handler {
@@ -92,7 +116,7 @@ impl Teller {
     }
 
     fn answer(&self, seen: &Seen) -> (Said, Mood) {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
         let State { terms, mood, .. } = *state;
         let status = match mood {
             Mood::Failing => 503,
@@ -103,7 +127,10 @@ impl Teller {
         state.made.push(Made { request, maker: asker(seen), status });
         let number = (state.made.len() - 1).to_string();
         let mut headers = vec![("x-user", &*number), ("etag", "\"same\"")];
-        for (name, value) in [("cache-control", terms.cache_control), ("vary", terms.vary)] {
+        let rule = self.rule.unwrap_or_default();
+        for (name, value) in
+            [("cache-control", terms.cache_control), ("vary", terms.vary), ("no-vary-search", rule)]
+        {
             if !value.is_empty() {
                 headers.push((name, value));
             }

@@ -235,6 +235,18 @@ async fn what_is_named_is_invalidated_and_nothing_else() {
             assert_eq!(left().await, all, "{wrong}");
         }
 
+        let marked = post(&server, "/invalidate", &json!({ "scopes": ["user:1"], "soft": true })).await;
+        assert_eq!(
+            marked,
+            (200, json!({ "marked_stale": ["user:1"], "outcome": "delivered", "epoch": null }))
+        );
+        assert_eq!((cache.stats().marks, cache.stats().invalidations), (1, 0));
+        assert_eq!(
+            left().await,
+            ["page", "user:0", "user:2", "user:3"],
+            "without a window there is no use for it"
+        );
+
         let done = post(&server, "/invalidate", &json!({ "scopes": ["user:1"], "tags": ["even"] })).await;
         let names = json!(["user:1", "tag even"]);
         assert_eq!(done, (200, json!({ "invalidated": names, "outcome": "delivered", "epoch": null })));

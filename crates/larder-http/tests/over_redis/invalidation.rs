@@ -252,3 +252,45 @@ async fn a_change_through_one_node_drops_the_page_of_the_other() {
         }
     }
 }
+
+/// A node serves what the other one has marked stale once more, while it is made anew for both.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_node_marks_stale_is_stale_on_the_other() {
+    for kind in Kind::ALL {
+        let (version, asked) = (Arc::new(AtomicUsize::new(1)), Arc::new(AtomicUsize::new(0)));
+        let nodes = Nodes::start(*kind, |_, _| {
+            let (version, asked) = (version.clone(), asked.clone());
+            handler(move |_| {
+                asked.fetch_add(1, Ordering::SeqCst);
+                let lifetimes = ("cache-control", "max-age=60, stale-while-revalidate=600");
+                let version = version.load(Ordering::SeqCst).to_string();
+                std::future::ready(Said::new(&[lifetimes, ("cache-tag", "news")], version))
+            })
+        })
+        .await;
+        is_hit_on_both(&nodes, "/page").await;
+        for (round, [marks, other]) in [(2, [0, 1]), (3, [1, 0])] {
+            let before = asked.load(Ordering::SeqCst);
+            version.store(round, Ordering::SeqCst);
+            let marked = nodes.caches[marks].mark_stale(Scope::tag("news")).await;
+            let Invalidation::Delivered(epoch) = marked else { panic!("{kind:?}: {marked:?}") };
+            assert!(nodes.caches[other].wait_for(epoch).await);
+            let stale = nodes.get(other, "/page").await;
+            assert!(stale.is_hit(), "{kind:?}: {stale:?}");
+            let found = (stale.text(), stale.header("age"));
+            assert_eq!(found, ((round - 1).to_string(), Some("60".to_owned())), "{kind:?}: {stale:?}");
+            for n in [other, marks] {
+                eventually("it is made anew", async || {
+                    let received = nodes.get(n, "/page").await;
+                    received.is_hit() && received.text() == round.to_string()
+                })
+                .await;
+            }
+            let made = asked.load(Ordering::SeqCst) - before;
+            assert!(
+                (1..=2).contains(&made),
+                "{kind:?}: each node makes it at most once, and not {made} times"
+            );
+        }
+    }
+}

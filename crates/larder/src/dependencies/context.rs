@@ -65,6 +65,12 @@ impl Context {
         })
     }
 
+    /// Keeps the value for so long past its `ttl`, and past the moment at which it is marked stale: for sister crates, which
+    /// serve stale values by rules of their own.
+    pub(crate) fn kept_stale(&self, limit: Duration) {
+        self.decide(|decisions| decisions.kept_stale = Some(limit));
+    }
+
     /// Calls a function as a part of the computation, on any thread: what it reads from caches covers the computation's
     /// value too. The counterpart of [`in_current_computation`](crate::in_current_computation) for threads.
     ///

@@ -304,9 +304,14 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         };
         let lifetime = ended.decisions.ttl.unwrap_or_else(chosen);
         let value = || Box::new(value.clone()) as Box<AnyValue>;
-        let decided = ended.decisions.ttl.is_some() && self.policy.idle.is_some();
-        let unprolonged = decided.then(|| Policy { idle: None, ..self.policy.clone() });
-        let policy = unprolonged.as_ref().unwrap_or(self.policy);
+        let unprolonged = ended.decisions.ttl.is_some() && self.policy.idle.is_some();
+        let kept_stale = ended.decisions.kept_stale;
+        let decided = (unprolonged || kept_stale.is_some()).then(|| Policy {
+            idle: self.policy.idle.filter(|_| !unprolonged),
+            stale_if_error: kept_stale.unwrap_or(self.policy.stale_if_error),
+            ..self.policy.clone()
+        });
+        let policy = decided.as_ref().unwrap_or(self.policy);
         self.entry_with((value, self.wanted.of), (lifetime, policy), ended)
     }
 

@@ -1,6 +1,6 @@
 //! Looking for entries: in the front cache, in the local store, and from there on, where reads have to wait, in a box.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use crate::{
     cache::Cache,
@@ -322,6 +322,37 @@ pub(crate) async fn find_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key:
     };
     dependencies::record(core.epochs(), &entry.0);
     entry.into_value()
+}
+
+/// The same of any age: what is past its `ttl` or was marked stale is found for as long as its policy keeps it. Also tells
+/// how long ago it was marked.
+pub(crate) async fn find_kept_uncounted<V: Value>(
+    cache: &(impl Cache + ?Sized),
+    key: &str,
+    is_renewed: bool,
+) -> Option<(V, Option<Duration>)> {
+    let key = full_key(cache, key);
+    key::check(&key).ok()?;
+    let core = cache.core();
+    let at = core.lookup(&key);
+    let found = match find::<V>(cache, at) {
+        // What is stale here may have been replaced elsewhere.
+        here if within_ttl(here.clone()).is_none() => {
+            read_one::<V>(cache, at, by_hand::<V>(cache)).await.or(here)
+        }
+        found => found,
+    };
+    let Some((entry, _)) = found else {
+        dependencies::record_absent(core.epochs(), at.key);
+        return None;
+    };
+    match is_renewed {
+        true => dependencies::record_renewed(core.epochs(), &entry.0),
+        false => dependencies::record(core.epochs(), &entry.0),
+    }
+    let marked_at = entry.0.marked_at(core.epochs());
+    let since = marked_at.map(|at| core.now().since(at));
+    Some((entry.into_value()?, since))
 }
 
 /// The same from the local store, at once, and without counting why it is not there. A computation depends on what is
