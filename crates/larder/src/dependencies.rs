@@ -7,6 +7,7 @@
 
 mod context;
 mod flags;
+mod old_entry;
 mod previous;
 
 use std::{
@@ -25,7 +26,7 @@ pub use self::{
 };
 pub(crate) use self::{
     flags::{DeferredScope, EnteredDeferred, current_deferred, in_deferred, is_plain, recording},
-    previous::OldEntry,
+    old_entry::OldEntry,
 };
 use pin_project_lite::pin_project;
 use smallvec::SmallVec;

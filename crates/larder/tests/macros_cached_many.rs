@@ -56,6 +56,36 @@ async fn all_names(cache: &MemoryCache, db: &Db, ids: &[u64]) -> Result<HashMap<
     db.names(ids).await
 }
 
+#[cached_many(
+    ttl = 60,
+    key = "name:<id>",
+    each = id in ids,
+    when = ids.len() < most,
+    skip(cache, db, most),
+    shared_key,
+    cache = cache
+)]
+async fn few_names(
+    cache: &MemoryCache,
+    db: &Db,
+    ids: &[u64],
+    most: usize,
+) -> Result<HashMap<u64, String>, String> {
+    db.names(ids).await
+}
+
+#[tokio::test]
+async fn a_call_can_go_without_the_cache() {
+    let (cache, db) = (MemoryCache::new(100), Db::default());
+    let both = Ok(names(&[(1, "1.0"), (2, "2.0")]));
+    for most in [2, 2, 3, 3] {
+        assert_eq!(few_names(&cache, &db, &[1, 2], most).await, both);
+    }
+    assert_eq!(db.asked(), [[1, 2], [1, 2], [1, 2]], "twice without it, and once for all");
+    let stats = cache.stats();
+    assert_eq!((stats.stores, stats.computations, stats.hits), (2, 1, 2));
+}
+
 #[tokio::test]
 async fn one_call_computes_what_is_missing() {
     let (cache, db) = (MemoryCache::new(100), Db::default());

@@ -53,6 +53,7 @@ fn statements(
     let (site, named, many) = (local("function"), identity::function(model, function), local("many"));
     let how = how(&private, mode);
     let begin = quote_spanned!(span=> #kind.begin(#cache, #site, #how));
+    let when = model.when.as_ref().map(|when| quote!(#many.when(#when);));
     let add = add(list, function, &private, key);
     let (policy_local, computation) = (local("policy"), computation(model, list, function));
     let remember = remember_comparison(&model.common, function);
@@ -70,6 +71,7 @@ fn statements(
         #let_kind
         let #site = #named;
         let mut #many = #begin;
+        #when
         #add
         #let_policy
         #remember

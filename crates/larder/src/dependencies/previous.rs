@@ -5,17 +5,9 @@ use std::{fmt, marker::PhantomData, ops::Deref, sync::Arc, time::Duration};
 use super::{Context, Frame, add, add_foreign};
 use crate::{
     entry::Entry,
-    epoch::Epochs,
     mutant::{self, Rule},
     sync::lock,
 };
-
-/// What is under the key of a computation when that begins.
-pub(crate) trait OldEntry: Send + Sync {
-    /// The entry, if a value may be made from it now, with the order of changes of its cache and how long ago it was
-    /// stored.
-    fn usable(&self) -> Option<(&Entry, &Arc<Epochs>, Duration)>;
-}
 
 /// The old value under the key of the computation that is running: see [`Context::previous`]. It can be read as a `&T`.
 pub struct Previous<T> {

@@ -158,6 +158,11 @@ impl<C: Cache + ?Sized, I> Many<'_, C, I> {
         if key.failed() { String::new() } else { key.into_string() }
     }
 
+    /// Goes without the cache, unless it is `used`.
+    pub fn when(&mut self, used: bool) {
+        self.is_admitted &= used;
+    }
+
     /// Adds an element.
     pub fn add(&mut self, element: I, key: String) {
         self.items.push((element, key));

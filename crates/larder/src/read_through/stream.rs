@@ -107,7 +107,8 @@ impl Terms {
         let detached = self.policy.detached && collects;
         let frame = Frame::new(dependencies::current_in_flight(), core.begin(), detached);
         let (passed_on, items) = (Some(frame.pass_on()), collects.then(Vec::new));
-        Collecting { terms: self, wanted, frame, passed_on, items, passed: 0, began: Instant::now() }
+        let began = collects.then(Instant::now);
+        Collecting { terms: self, wanted, frame, passed_on, items, passed: 0, began }
     }
 }
 
@@ -121,7 +122,8 @@ pub(crate) struct Collecting<V> {
     items: Option<Vec<V>>,
     /// How much of what it read was passed on.
     passed: u64,
-    began: Instant,
+    /// None if it goes without the cache.
+    began: Option<Instant>,
 }
 
 impl<V: LocalValue> Collecting<V> {
@@ -177,7 +179,7 @@ impl<V: LocalValue> Collecting<V> {
 
     /// The source has ended. Stores what was collected, if all of it was, and is to be.
     pub(crate) fn end(mut self) -> Option<Storing> {
-        let (terms, wanted, took) = (self.terms.clone(), self.wanted, self.began.elapsed());
+        let (terms, wanted, took) = (self.terms.clone(), self.wanted, self.began?.elapsed());
         terms.cache.core().statistics().computed(wanted.of.group, took);
         let items = self.items.take()?;
         let (frame, passed_on) = (self.frame.clone(), self.passed_on.take());
