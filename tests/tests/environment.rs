@@ -8,13 +8,14 @@ use larder_servers::RedisServer;
 
 const PASSWORD: &str = "s3cret";
 
-const VARIABLES: [&str; 11] = [
+const VARIABLES: [&str; 12] = [
     "REDIS_URL",
     "REDIS_MAX_CONNECTIONS",
     "REDIS_SOCKET_TIMEOUT",
     "REDIS_RETRY_ON_TIMEOUT",
     "LARDER_PREFIX",
     "LARDER_CAPACITY",
+    "LARDER_DISK",
     "LARDER_CODEC",
     "LARDER_COMPRESSION",
     "LARDER_SEAL_KEYS",

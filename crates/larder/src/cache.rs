@@ -199,6 +199,13 @@ pub trait Storage: Send + Sync {
         self.apply(scopes)
     }
 
+    /// Makes what was stored and invalidated so far safe from a power cut, where it outlives the process; for `limit` at most.
+    /// False if it is not.
+    async fn persist(&self, limit: Duration) -> bool {
+        let _ = limit;
+        true
+    }
+
     /// What can be done because several processes share the entries; none if they do not.
     fn shared(&self) -> Option<&dyn SharedStorage> {
         None

@@ -58,6 +58,8 @@ pub(crate) struct Stored {
     is_marked: bool,
     /// The value is not to leave this process.
     is_local: bool,
+    /// It was read from disk.
+    is_from_disk: bool,
     /// The value is an error, kept in place of one.
     pub(crate) is_error: bool,
     foreign_dependencies: Option<Box<[ForeignDependencies]>>,
@@ -108,6 +110,7 @@ impl Entry {
             schema: policy.schema,
             unshared: AtomicBool::new(false),
             is_local: of.is_local,
+            is_from_disk: false,
             is_error: of.is_error,
             value,
             transport: of.transport,
@@ -134,6 +137,11 @@ impl Entry {
     #[must_use]
     pub fn key(&self) -> &str {
         &self.0.key
+    }
+
+    /// What it was read from, if not memory: as spans call it.
+    pub(crate) fn origin(&self) -> &'static str {
+        if self.0.is_from_disk { "disk" } else { "redis" }
     }
 
     /// Whether the value is not to leave this process: it was stored by [`Local`](crate::Local),

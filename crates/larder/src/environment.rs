@@ -1,5 +1,10 @@
 //! `from_env`: a cache as the environment of the process describes it.
 
+#[cfg(feature = "disk")]
+mod disk;
+#[cfg(not(feature = "disk"))]
+#[path = "environment/no_disk.rs"]
+mod disk;
 #[cfg(feature = "seal")]
 mod seal;
 #[cfg(not(feature = "seal"))]
@@ -7,9 +12,9 @@ mod seal;
 mod seal;
 mod variables;
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
-use self::variables::{Variables, invalid, set, variable};
+use self::variables::{Variables, invalid, parsed, set, variable};
 use crate::{
     Cache, MemoryCache, TieredCache,
     error::Result,
@@ -27,6 +32,8 @@ use crate::{
 /// | `REDIS_RETRY_ON_TIMEOUT` | `true`: start with Redis down, and connect when it is there; `false`: an error | `true` |
 /// | `LARDER_PREFIX` | what the keys in Redis begin with: one for each program | that of the URL (`?prefix=shop`), or `larder` |
 /// | `LARDER_CAPACITY` | how many entries are in memory | 10,000 |
+/// | `LARDER_DISK` | a folder in which entries outlive the process (with the feature `disk`): see [`MemoryCacheBuilder::disk`](crate::MemoryCacheBuilder). Not together with `LARDER_SEAL_KEYS` | memory alone |
+/// | `LARDER_DISK_CAPACITY` | how much is kept there, in bytes | 1 GiB |
 /// | `LARDER_CODEC` | `messagepack`, `json`, `postcard` or `bincode` (with those features) | `messagepack` |
 /// | `LARDER_COMPRESSION` | `none`, `lz4`, or `zstd` (with that feature) | `lz4` |
 /// | `LARDER_SEAL_KEYS` | keys that seal what is in Redis (with the feature `seal`), by commas: the first one seals, all of them open; each of 64 hexadecimal digits, as `openssl rand -hex 32` makes them. See [`RedisCacheBuilder::seal`](crate::RedisCacheBuilder) | not sealed |
@@ -46,7 +53,8 @@ use crate::{
 /// # Errors
 ///
 /// If a variable has a value that makes no sense: the error names both, but for `REDIS_URL`, which may hold a
-/// password, and for secret keys. With `REDIS_RETRY_ON_TIMEOUT=false`, also if no connection can be made.
+/// password, and for secret keys. With `REDIS_RETRY_ON_TIMEOUT=false`, also if no connection can be made; with `LARDER_DISK`,
+/// if another cache uses that folder.
 pub async fn from_env() -> Result<Box<dyn Cache>> {
     from_variables(&variable).await
 }
@@ -59,6 +67,7 @@ async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
     {
         memory = memory.capacity(capacity);
     }
+    let memory = disk::with_disk(memory, &text)?;
     let codec = one_of(&text, "LARDER_CODEC", &CODECS)?;
     let compression = one_of(&text, "LARDER_COMPRESSION", &COMPRESSIONS)?;
     enabled("LARDER_CODEC", codec.map(|codec| (codec.name(), codec.is_available())))?;
@@ -138,17 +147,6 @@ fn one_of<T: Copy>(
     let found =
         found.ok_or_else(|| invalid(name, &value, format_args!("it is one of {}", names.join(", "))))?;
     Ok(Some(found.1))
-}
-
-fn parsed<T: FromStr>(
-    text: &impl Fn(&'static str) -> Result<Option<String>>,
-    name: &'static str,
-    what: &str,
-    fits: impl Fn(&T) -> bool,
-) -> Result<Option<T>> {
-    let Some(value) = text(name)? else { return Ok(None) };
-    let parsed = value.trim().parse().ok().filter(|parsed| fits(parsed));
-    parsed.map(Some).ok_or_else(|| invalid(name, &value, format_args!("it is {what}")))
 }
 
 fn seconds(

@@ -29,7 +29,10 @@
 #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for what processes share"))]
 mod announcement;
 mod id;
+mod journal;
 mod marks;
+#[cfg(feature = "disk")]
+mod past;
 mod recent;
 #[cfg(feature = "redis")]
 pub(crate) mod shared;
@@ -42,8 +45,13 @@ use crossbeam_utils::CachePadded;
 
 pub(crate) use self::announcement::Announcement;
 pub use self::id::Epoch;
+#[cfg_attr(not(feature = "disk"), expect(unused_imports, reason = "for what is kept on disk"))]
+pub(crate) use self::journal::Journal;
 pub(crate) use self::marks::{Marked, Standing};
+#[cfg(feature = "disk")]
+pub(crate) use self::past::PastChanges;
 use self::{
+    journal::Journals,
     marks::{After, Marks},
     recent::Recent,
     slots::Slots,
@@ -76,6 +84,18 @@ impl ReadVersion {
             _ => None,
         };
         Self { local: self.local.min(other.local), log }
+    }
+
+    /// The number of the last change before it, in local order.
+    #[cfg(feature = "disk")]
+    pub(crate) fn last_change(self) -> u64 {
+        self.local
+    }
+
+    /// The point after the change with this number, in local order alone.
+    #[cfg(feature = "disk")]
+    pub(crate) fn after_change(number: u64) -> Self {
+        Self { local: number, log: None }
     }
 
     /// Whether it is later in local order.
@@ -192,6 +212,7 @@ pub(crate) struct Epochs {
     recent: Recent,
     marks: Marks,
     log: Option<Arc<dyn SharedOrder>>,
+    journals: Journals,
 }
 
 /// The order of the changes that several processes share, as far as the rule in one process needs it.
@@ -231,7 +252,8 @@ pub(crate) struct Replacement {
 impl Epochs {
     /// With slots for so many scopes.
     pub(crate) fn new(order: Arc<LocalOrder>, slots: usize) -> Self {
-        Self { order, slots: Slots::new(slots), recent: Recent::new(), marks: Marks::new(), log: None }
+        let (slots, journals) = (Slots::new(slots), Journals::default());
+        Self { order, slots, recent: Recent::new(), marks: Marks::new(), log: None, journals }
     }
 
     /// Begins a computation.
@@ -249,12 +271,12 @@ impl Epochs {
         scopes: &[ScopeHash],
         keys: impl IntoIterator<Item = Arc<str>>,
     ) -> Option<Arc<Announcement>> {
-        let announcement = self.order.apply(|number| {
+        let (announcement, number) = self.order.apply(|number| {
             let announcement = self.announce(scopes, keys);
             self.raise(scopes, number);
-            announcement
+            (announcement, number)
         });
-        self.ring();
+        self.tell(scopes, number);
         announcement
     }
 
@@ -262,12 +284,12 @@ impl Epochs {
     /// computation has begun is fresh from here on. O(scopes).
     pub(crate) fn mark(&self, scopes: &[ScopeHash], at: Moment) -> Option<Arc<Announcement>> {
         let marks: ScopeSet = scopes.iter().map(|scope| scope.mark()).collect();
-        let announcement = self.order.apply(|number| {
+        let (announcement, number) = self.order.apply(|number| {
             let announcement = self.announce(&marks, []);
             self.raise_at(&marks, number, || at);
-            announcement
+            (announcement, number)
         });
-        self.ring();
+        self.tell(&marks, number);
         announcement
     }
 
@@ -277,13 +299,13 @@ impl Epochs {
     /// They are placed before the change can be seen. So a computation that begins after the change, and then looks for
     /// what was stored since it last looked, finds them; and the outcome of one that began before is not valid.
     pub(crate) fn replace<R>(&self, keys: &[ScopeHash], place: impl FnOnce(Replacement) -> R) -> R {
-        let placed = self.order.apply(|number| {
+        let (placed, number) = self.order.apply(|number| {
             let announcement = self.announce(keys, []);
             let placed = place(Replacement { since: ReadVersion { local: number, log: None }, announcement });
             self.raise(keys, number);
-            placed
+            (placed, number)
         });
-        self.ring();
+        self.tell(keys, number);
         placed
     }
 
@@ -309,11 +331,19 @@ impl Epochs {
         self.log.as_ref().map(|log| log.announce(scopes, &mut keys.into_iter()))
     }
 
-    /// After the change, so that the sender need not wait for its end.
-    fn ring(&self) {
+    /// After the change: so that the sender need not wait for its end, and that what is found valid after it was written
+    /// down is not covered by it.
+    fn tell(&self, scopes: &[ScopeHash], number: u64) {
         if let Some(log) = &self.log {
             log.ring();
         }
+        self.journals.note(scopes, number);
+    }
+
+    /// Has every change of this process told to a journal, from here on.
+    #[cfg(feature = "disk")]
+    pub(crate) fn write_down(&self, journal: std::sync::Weak<dyn Journal>) {
+        self.journals.add(journal);
     }
 
     /// Whether what is known of changes by other processes is recent enough to serve anything. Asked before

@@ -18,6 +18,10 @@ pub mod by_hand {}
 #[doc = include_str!("../docs/transactions.md")]
 pub mod transactions {}
 
+#[cfg(feature = "disk")]
+#[doc = include_str!("../docs/disk.md")]
+pub mod disk {}
+
 #[cfg(all(feature = "metrics", feature = "redis"))]
 #[doc = include_str!("../docs/operate.md")]
 pub mod operate {}

@@ -65,7 +65,7 @@ macro_rules! instruments {
 
 instruments! {
     GETS = Counter Number "cache.gets",
-        "Reads, by result (hit, stale, miss) and, of hits, by tier (memory, redis)";
+        "Reads, by result (hit, stale, miss) and, of hits, by tier (memory, disk, redis)";
     WAITS = Counter Number "cache.waits",
         "Callers that met a computation under way, by outcome (joined: they got its value; unjoined: they computed apart; \
          taken_over: it was not polled; lease_timeout: it was another process' and took too long)";
@@ -100,6 +100,13 @@ instruments! {
          for how long it would refuse)";
     LIMIT_FAILURES = Counter Number "cache.limit.failures",
         "Decisions of rate limits that a server was to make, and could not";
+    DISK_GETS = Counter Number "cache.disk.gets",
+        "Entries asked for on disk, by result (hit, miss; rejected: those of the misses that were harmed or of another shape)";
+    DISK_PUTS = Counter Number "cache.disk.puts",
+        "Entries for the disk, by result (stored; skipped: no longer valid, or another value would come back; dropped: too many \
+         waited, too large, or the disk could not be written)";
+    DISK_FAILURES = Counter Number "cache.disk.failures",
+        "How often the disk could not be read or written";
     REDIS_GETS = Counter Number "cache.redis.gets",
         "Entries asked for in Redis, by result (hit, miss)";
     REDIS_GET_DURATION = Histogram Seconds "cache.redis.get.duration",

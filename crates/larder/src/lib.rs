@@ -63,6 +63,7 @@
 //! | share it with other processes | [`TieredCache`], [`RedisCache`], [`from_env`]; [what is promised](guide::redis) |
 //! | keep Redis from reading or changing it | `RedisCacheBuilder::seal` and `hash_keys`, with the feature `seal` |
 //! | have one process do something | [`CacheExt::lock`] |
+//! | find entries again after a restart | `MemoryCacheBuilder::disk`, with the feature `disk` |
 //! | limit how fast something is called | `limit`, with the feature of that name |
 //! | group keys | [`Namespace`], [`Scope`] |
 //! | see what happens | [`CacheStats`]; [`Outcome`], of one call; [`Link`], of servers |
@@ -80,6 +81,7 @@
 //! | `bincode` | [`codec::Bincode`] |
 //! | `zstd` | [`Compression::Zstd`] |
 //! | `seal` | [`RedisCacheBuilder`]`::seal` and `hash_keys`: a Redis that can neither read nor change values, nor read keys |
+//! | `disk` | [`MemoryCacheBuilder`]`::disk`: entries in a folder, which a process that begins anew finds |
 //! | `limit` | [`limit`]: rate limits, in this process or for all through Redis, and [`#[limited]`](macro@limited) |
 //! | `write-behind` | `larder::write_behind`: writes that are acknowledged at once, and reach the database in batches |
 //! | `test-util` | turning a cache's clock forward (`Core::advance`), and the contract that any [`Cache`] can be run through (`larder::contract`), and installed caches for each test (`larder::testing`) |
@@ -98,6 +100,11 @@ mod deadline;
 mod deferred;
 mod deferred_drop;
 mod dependencies;
+#[cfg(feature = "disk")]
+mod disk;
+#[cfg(not(feature = "disk"))]
+#[path = "disk/off.rs"]
+mod disk;
 mod entry;
 #[cfg(feature = "redis")]
 mod environment;

@@ -1,12 +1,17 @@
 //! `MemoryCache`: entries in this process' memory, as objects.
 
 pub(crate) mod builder;
+#[cfg(feature = "disk")]
+mod disk;
+#[cfg(not(feature = "disk"))]
+#[path = "memory/no_disk.rs"]
+mod disk;
 #[cfg(feature = "moka")]
 mod moka;
 mod store;
 pub(crate) mod tier;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -22,6 +27,7 @@ use crate::{
     error::{Kind, Result},
     mutant::{self, Rule},
     scope::Scope,
+    value::ValueType,
 };
 
 /// A bounded cache in this process' memory. Values are kept as objects: a hit clones, and never decodes.
@@ -59,9 +65,14 @@ impl MemoryCacheBuilder {
     ///
     /// # Errors
     ///
-    /// If the capacity is zero: a cache that keeps nothing is more likely a slip than a wish.
+    /// If the capacity is zero: a cache that keeps nothing is more likely a slip than a wish. With a disk tier, also if
+    /// another cache uses its folder; a folder that cannot be used for any other reason is a warning, and the cache goes on
+    /// without it. Then this also takes as long as reading what is there.
     pub fn build(self) -> Result<MemoryCache> {
-        Arc::new(self).build_with(|core| core)
+        let settings = Arc::new(self);
+        let MemoryCache { tier } = settings.clone().build_with(|core| core)?;
+        let disk = settings.open_disk(&tier.core)?;
+        Ok(MemoryCache { tier: tier.in_front_of(disk) })
     }
 
     fn build_with(self: Arc<Self>, core: impl FnOnce(CoreBuilder) -> CoreBuilder) -> Result<MemoryCache> {
@@ -97,6 +108,20 @@ impl MemoryCache {
     /// The same cache with another, empty store.
     pub(crate) fn apart(&self, settings: MemoryCacheBuilder) -> Option<Self> {
         Some(Self { tier: self.tier.apart(settings)? })
+    }
+
+    /// What was just applied goes on to where entries outlive the process, which it is to outlive too.
+    pub(crate) fn written_down(&self, goes_on: Invalidating) -> Invalidating {
+        let Some(disk) = self.tier.disk().filter(|disk| !disk.is_written()) else { return goes_on };
+        let written = disk.wait_until_written();
+        Invalidating::under_way(async move {
+            match goes_on.await {
+                // It is in the log, and so heard of at the next start.
+                Invalidation::Delivered(epoch) if epoch != Epoch::ZERO => Invalidation::Delivered(epoch),
+                outcome if written.await => outcome,
+                _ => Invalidation::Queued,
+            }
+        })
     }
 
     pub(crate) fn keep(&self, entries: &[Entry]) {
@@ -167,21 +192,45 @@ impl Storage for MemoryCache {
         self.tier.store().visit(show);
     }
 
+    fn reads_further(&self) -> bool {
+        self.tier.disk().is_some()
+    }
+
+    async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
+        let Some(disk) = self.tier.disk() else { return vec![None; keys.len()] };
+        let entries = disk.read(keys, of).await;
+        if of.transport.is_some() {
+            entries.iter().flatten().for_each(|entry| self.keep(std::slice::from_ref(entry)));
+        }
+        entries
+    }
+
     async fn write(&self, entries: &[Entry]) -> Result<()> {
         self.keep(entries);
-        Ok(())
+        self.write_further(entries).await
     }
 
     fn memory(&self) -> Option<&MemoryTier> {
         Some(&self.tier)
     }
 
-    async fn write_further(&self, _entries: &[Entry]) -> Result<()> {
+    async fn write_further(&self, entries: &[Entry]) -> Result<()> {
+        if let Some(disk) = self.tier.disk() {
+            disk.offer(entries);
+            disk.settle(entries).await;
+        }
         Ok(())
     }
 
     fn writes_further(&self) -> bool {
-        false
+        self.tier.disk().is_some()
+    }
+
+    async fn persist(&self, limit: Duration) -> bool {
+        match self.tier.disk() {
+            Some(disk) => disk.persist(limit).await,
+            None => true,
+        }
     }
 
     fn kept(&self) -> Kept {
@@ -194,12 +243,12 @@ impl Storage for MemoryCache {
         }
         self.tier.core.invalidate(scopes);
         self.free(scopes);
-        Invalidating::done(Invalidation::Delivered(Epoch::ZERO))
+        self.written_down(Invalidating::done(Invalidation::Delivered(Epoch::ZERO)))
     }
 
     fn mark_stale(&self, scopes: &[Scope]) -> Invalidating {
         self.tier.core.mark_stale(scopes);
-        Invalidating::done(Invalidation::Delivered(Epoch::ZERO))
+        self.written_down(Invalidating::done(Invalidation::Delivered(Epoch::ZERO)))
     }
 }
 

@@ -74,6 +74,8 @@ pub enum Source {
 pub enum Tier {
     /// In the memory of this process.
     Memory,
+    /// On disk (feature `disk`).
+    Disk,
     /// In a store that processes share.
     Shared,
 }

@@ -8,6 +8,11 @@ mod config;
 mod connecting;
 mod connection;
 mod counters;
+#[cfg(feature = "disk")]
+mod disk;
+#[cfg(not(feature = "disk"))]
+#[path = "redis/no_disk.rs"]
+mod disk;
 mod entries;
 mod findings;
 mod idle_timeout;
@@ -134,9 +139,9 @@ struct Remote {
     recent_timeout: RecentTimeout,
     /// What was found out about the servers.
     findings: Arc<Findings>,
-    /// For connections of their own.
+    /// For connections of their own, and to tell one log from another.
     #[cfg_attr(
-        not(feature = "write-behind"),
+        not(any(feature = "disk", feature = "write-behind")),
         expect(dead_code, reason = "only queues have connections of their own")
     )]
     config: Arc<Config>,

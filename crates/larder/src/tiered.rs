@@ -13,6 +13,7 @@ use crate::gcra::{Rate, Usage};
 use crate::{
     cache::{Cache, Invalidating, Kept, Leased, SharedStorage, Storage},
     cache_core::{Core, Lookup},
+    disk::DiskTier,
     entry::Entry,
     epoch::Epoch,
     error::Result,
@@ -53,11 +54,11 @@ impl TieredCache {
     /// A cache with the settings of `memory` in front of `redis`.
     ///
     /// It begins with an empty memory of its own: what is in `memory` was made without regard to what other
-    /// processes change, and stays there.
+    /// processes change, and stays there. A [disk tier](crate::MemoryCacheBuilder) of it becomes that of this cache.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "both become parts of the new cache")]
     pub fn new(memory: MemoryCache, redis: RedisCache) -> Self {
-        let memory = memory.anew(redis.core().epochs().clone());
+        let memory = redis.behind_memory(&memory);
         let redis = redis.behind(memory.core().clone());
         Self { memory, redis }
     }
@@ -110,6 +111,21 @@ impl TieredCache {
         self.redis.info().await
     }
 
+    fn disk(&self) -> Option<&DiskTier> {
+        self.memory.storage().memory().and_then(MemoryTier::disk)
+    }
+
+    /// The entries in Redis, which are kept in memory from here on.
+    async fn read_redis(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
+        let entries = self.redis.read(keys, of).await;
+        if of.transport.is_some() {
+            for entry in entries.iter().flatten() {
+                self.memory.keep(std::slice::from_ref(entry));
+            }
+        }
+        entries
+    }
+
     /// The tier in Redis.
     #[cfg(feature = "write-behind")]
     pub(crate) fn redis(&self) -> &RedisCache {
@@ -157,16 +173,27 @@ impl Storage for TieredCache {
     }
 
     async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
-        let entries = self.redis.read(keys, of).await;
-        if of.transport.is_some() {
-            for entry in entries.iter().flatten() {
-                self.memory.keep(std::slice::from_ref(entry));
+        let Some(disk) = self.disk() else { return self.read_redis(keys, of).await };
+        // What is kept in memory is kept by the memory's own read.
+        let mut entries = self.memory.storage().read(keys, of).await;
+        let absent: Vec<_> = (0..keys.len()).filter(|&index| entries[index].is_none()).collect();
+        if !absent.is_empty() {
+            let keys: Vec<_> = absent.iter().map(|&index| keys[index]).collect();
+            let found = self.read_redis(&keys, of).await;
+            if of.transport.is_some() {
+                found.iter().flatten().for_each(|entry| disk.offer(std::slice::from_ref(entry)));
+            }
+            for (index, entry) in absent.into_iter().zip(found) {
+                entries[index] = entry;
             }
         }
         entries
     }
 
     async fn read_one(&self, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
+        if self.disk().is_some() {
+            return self.read(&[at], of).await.pop().flatten();
+        }
         let entry = self.redis.fetch(at, of).await;
         if of.transport.is_some() {
             self.memory.keep(entry.as_slice());
@@ -176,7 +203,7 @@ impl Storage for TieredCache {
 
     async fn write(&self, entries: &[Entry]) -> Result<()> {
         self.memory.keep(entries);
-        self.redis.share_entries(entries).await
+        self.write_further(entries).await
     }
 
     fn memory(&self) -> Option<&MemoryTier> {
@@ -184,17 +211,27 @@ impl Storage for TieredCache {
     }
 
     async fn write_further(&self, entries: &[Entry]) -> Result<()> {
-        self.redis.share_entries(entries).await
+        let shared = self.redis.share_entries(entries).await;
+        if let Some(disk) = self.disk() {
+            // Then the epoch of an insert is known.
+            disk.offer(entries);
+            disk.settle(entries).await;
+        }
+        shared
+    }
+
+    async fn persist(&self, limit: Duration) -> bool {
+        self.memory.storage().persist(limit).await
     }
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {
         let invalidating = self.redis.apply(scopes);
         self.memory.free(scopes);
-        invalidating
+        self.memory.written_down(invalidating)
     }
 
     fn mark_stale(&self, scopes: &[Scope]) -> Invalidating {
-        self.redis.mark_stale(scopes)
+        self.memory.written_down(self.redis.mark_stale(scopes))
     }
 
     fn shared(&self) -> Option<&dyn SharedStorage> {
@@ -221,6 +258,7 @@ impl SharedStorage for TieredCache {
         let leased = self.redis.lease(at, of, cover, waits).await;
         if let Leased::Found(entry) = &leased {
             self.memory.keep(std::slice::from_ref(entry));
+            self.disk().iter().for_each(|disk| disk.offer(std::slice::from_ref(entry)));
         }
         leased
     }

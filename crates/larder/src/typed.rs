@@ -756,13 +756,15 @@ pub trait CacheExt: Cache {
     }
 
     /// Waits until every invalidation of this process has reached the others, for `limit` at most: before a program
-    /// ends, say. False if some have not. Dropping the future changes nothing.
+    /// ends, say. With a disk tier, also until what is there is safe from a power cut, for as long again. False if some have
+    /// not, or it is not. Dropping the future changes nothing.
     fn flush(&self, limit: Duration) -> impl Future<Output = bool> + Send {
         async move {
-            match self.storage().shared() {
+            let told = match self.storage().shared() {
                 Some(shared) => shared.flush(limit).await,
                 None => true,
-            }
+            };
+            self.storage().persist(limit).await && told
         }
     }
 

@@ -23,6 +23,7 @@ impl Entry {
             unshared: AtomicBool::new(stored.is_unshared()),
             is_marked: stored.is_marked,
             is_local: stored.is_local,
+            is_from_disk: stored.is_from_disk,
             is_error: stored.is_error,
             value: Box::new(value),
             transport: stored.transport,

@@ -10,8 +10,9 @@ use crate::{
     value::{AnyValue, Transport, ValueType},
 };
 
-/// An entry that came from a shared store.
+/// An entry that came from a shared store, or from disk.
 pub(crate) struct Received {
+    pub(crate) is_from_disk: bool,
     /// Where its computation began, and in local order, what came before it was judged.
     pub(crate) since: ReadVersion,
     pub(crate) life: Lifetime,
@@ -27,7 +28,7 @@ pub(crate) struct Received {
 impl Entry {
     /// The entry that a shared store gave, under this key with this hash.
     pub(crate) fn received((key, hash): (Arc<str>, u64), received: Received) -> Self {
-        let Received { since, life, marked, scopes, value, value_type, cost } = received;
+        let Received { is_from_disk, since, life, marked, scopes, value, value_type, cost } = received;
         // In local order it is as new as now: its mark would be behind its stamp.
         let life = marked.map_or(life, |Marked(at)| life.ended(at.unwrap_or(life.stored)));
         Self(Arc::new(Stored {
@@ -43,6 +44,7 @@ impl Entry {
             unshared: false.into(),
             is_marked: marked.is_some(),
             is_local: false,
+            is_from_disk,
             is_error: value_type.is_error,
             value,
             transport: value_type.transport,
@@ -71,6 +73,12 @@ impl Stored {
     /// Whether what it was made from had been marked stale. Who reads it elsewhere could not tell.
     pub(crate) fn is_marked(&self) -> bool {
         self.is_marked
+    }
+
+    /// See [`Entry::is_local`].
+    #[cfg(feature = "disk")]
+    pub(crate) fn is_local(&self) -> bool {
+        self.is_local
     }
 
     pub(crate) fn schema(&self) -> Option<u32> {

@@ -1,6 +1,6 @@
 //! Variables of the environment.
 
-use std::{env, fmt::Display};
+use std::{env, fmt::Display, str::FromStr};
 
 use crate::error::{Kind, Result};
 
@@ -19,6 +19,18 @@ pub(super) fn variable(name: &str) -> Result<Option<String>> {
 /// The value of a variable, unless it is empty.
 pub(super) fn set(variables: Variables<'_>, name: &'static str) -> Result<Option<String>> {
     Ok(variables(name)?.filter(|value| !value.trim().is_empty()))
+}
+
+/// A value that is read as a `T` that fits, if the variable is set; `what` says what it has to be.
+pub(super) fn parsed<T: FromStr>(
+    text: &impl Fn(&'static str) -> Result<Option<String>>,
+    name: &'static str,
+    what: &str,
+    fits: impl Fn(&T) -> bool,
+) -> Result<Option<T>> {
+    let Some(value) = text(name)? else { return Ok(None) };
+    let parsed = value.trim().parse().ok().filter(|parsed| fits(parsed));
+    parsed.map(Some).ok_or_else(|| invalid(name, &value, format_args!("it is {what}")))
 }
 
 /// The error of a value that makes no sense.

@@ -32,6 +32,12 @@ impl Announcement {
         self.wait_for(|| self.echoed.load(Ordering::Acquire).then_some(())).await;
     }
 
+    /// Whether it was.
+    #[cfg(feature = "disk")]
+    pub(crate) fn is_echoed(&self) -> bool {
+        self.echoed.load(Ordering::Acquire)
+    }
+
     async fn wait_for<R>(&self, look: impl Fn() -> Option<R>) -> R {
         loop {
             // Before the look: what comes after it wakes this one.

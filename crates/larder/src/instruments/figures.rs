@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    EVICTIONS, GETS, INVALIDATIONS, INVALIDATIONS_WAITING, Instrument, KEPT, LIMIT_FAILURES, LIMITS,
-    LOAD_SAVED, LOADS, LOG_LAG, LOG_MALFORMED, LOG_RESETS, LOG_RESTARTS, NOT_SERVED, NOT_STORED, PUTS,
-    REDIS_FAILURES, REDIS_GETS, REDIS_PUTS, REDIS_RAW, REDIS_READ, REDIS_REFUSED, REDIS_STORED, REDIS_UP,
-    REFRESHES, SIZE, WAITS, WEIGHT,
+    DISK_FAILURES, DISK_GETS, DISK_PUTS, EVICTIONS, GETS, INVALIDATIONS, INVALIDATIONS_WAITING, Instrument,
+    KEPT, LIMIT_FAILURES, LIMITS, LOAD_SAVED, LOADS, LOG_LAG, LOG_MALFORMED, LOG_RESETS, LOG_RESTARTS,
+    NOT_SERVED, NOT_STORED, PUTS, REDIS_FAILURES, REDIS_GETS, REDIS_PUTS, REDIS_RAW, REDIS_READ,
+    REDIS_REFUSED, REDIS_STORED, REDIS_UP, REFRESHES, SIZE, WAITS, WEIGHT,
 };
 use crate::{
     cache::Cache,
@@ -69,14 +69,19 @@ fn met(each: &mut Each<'_>, instrument: &'static Instrument, label: &'static str
 fn of_function(function: &FunctionStats, each: &mut Each<'_>) {
     let stats = &function.stats;
     let in_memory = stats.hits.saturating_sub(stats.hits_shared);
-    let in_redis = stats.hits_shared + stats.misses_shared;
+    let further = stats.hits_shared + stats.misses_shared;
+    // What is found on disk is seldom past its `ttl`.
+    let on_disk = stats.disk_hits.min(further);
     for (result, tier, count) in [
         ("hit", "memory", in_memory),
-        ("hit", "redis", in_redis),
+        ("hit", "redis", further - on_disk),
         ("stale", "memory", stats.stale_hits),
         ("miss", "", stats.misses.saturating_sub(stats.misses_shared)),
     ] {
         each(&GETS, &[("result", result), ("tier", tier)], Figure::Count(count));
+    }
+    if on_disk > 0 {
+        each(&GETS, &[("result", "hit"), ("tier", "disk")], Figure::Count(on_disk));
     }
     if stats.bypassed > 0 {
         each(&GETS, &[("result", "bypass"), ("tier", "")], Figure::Count(stats.bypassed));
@@ -179,8 +184,22 @@ fn of_cache(cache: &dyn Cache, each: &mut Each<'_>) {
     if stats.limit_failures > 0 {
         each(&LIMIT_FAILURES, &[], Figure::Count(stats.limit_failures));
     }
+    of_disk(&stats, each);
     each(&SIZE, &[], gauge(kept.entries));
     each(&WEIGHT, &[], gauge(kept.weight));
+}
+
+/// Nothing where no disk was ever used.
+fn of_disk(stats: &CacheStats, each: &mut Each<'_>) {
+    let gets = [("hit", stats.disk_hits), ("miss", stats.disk_misses), ("rejected", stats.disk_rejected)];
+    let puts =
+        [("stored", stats.disk_stores), ("skipped", stats.disk_skipped), ("dropped", stats.disk_dropped)];
+    if gets.iter().chain(&puts).all(|(_, count)| *count == 0) && stats.disk_failures == 0 {
+        return;
+    }
+    counts(each, &DISK_GETS, "result", &gets);
+    counts(each, &DISK_PUTS, "result", &puts);
+    each(&DISK_FAILURES, &[], Figure::Count(stats.disk_failures));
 }
 
 fn of_link(link: &Link, each: &mut Each<'_>) {

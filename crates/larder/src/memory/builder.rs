@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+#[cfg(feature = "disk")]
+use crate::disk::DiskSettings;
 use crate::{entry::Entry, epoch::DEFAULT_SLOTS, table::Eviction};
 
 /// What keeps the entries of a [`MemoryCache`](crate::MemoryCache).
@@ -39,6 +41,8 @@ pub struct MemoryCacheBuilder {
     pub(super) store: Store,
     pub(super) front_cache_slots: Option<usize>,
     pub(super) scope_slots: Option<usize>,
+    #[cfg(feature = "disk")]
+    pub(super) disk: Option<DiskSettings>,
 }
 
 impl MemoryCacheBuilder {
@@ -110,6 +114,8 @@ impl Default for MemoryCacheBuilder {
             store: Store::default(),
             front_cache_slots: None,
             scope_slots: None,
+            #[cfg(feature = "disk")]
+            disk: None,
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     cache_core::{Core, Lookup},
+    disk::DiskTier,
     entry::Entry,
     scope::Scope,
     table::{Dropped, Table},
@@ -21,13 +22,24 @@ pub struct MemoryTier {
     /// Where the entries lie, if that is not the table of the core.
     apart: Option<Arc<dyn EntryStore>>,
     pub(super) settings: Arc<MemoryCacheBuilder>,
+    /// What lies behind it, and outlives the process.
+    disk: Option<DiskTier>,
 }
 
 impl MemoryTier {
     /// In the table of the core, if it has one.
     pub(super) fn new(core: Core, settings: Arc<MemoryCacheBuilder>) -> Self {
         let apart = core.store().is_none().then(|| empty_store(&settings, &core));
-        Self { core, apart, settings }
+        Self { core, apart, settings, disk: None }
+    }
+
+    /// The same with a disk behind it.
+    pub(super) fn in_front_of(self, disk: Option<DiskTier>) -> Self {
+        Self { disk, ..self }
+    }
+
+    pub(crate) fn disk(&self) -> Option<&DiskTier> {
+        self.disk.as_ref()
     }
 
     /// Whether it is that of a cache with this core.

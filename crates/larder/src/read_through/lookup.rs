@@ -221,9 +221,9 @@ pub(crate) async fn get_missing<V: Value>(
         let (_, namespace) = core.statistics().names(of.group);
         let span = Traced::get(core.name(), "", namespace, key);
         found = within_ttl(span.clone().wrap(read_one::<V>(cache, at, of)).await);
-        if found.is_some() {
+        if let Some((entry, _)) = &found {
             core.count_in(of.group, |counters| &counters.hits_shared);
-            span.answered("hit", "redis");
+            span.answered("hit", entry.origin());
         } else {
             span.record("outcome", "miss");
         }

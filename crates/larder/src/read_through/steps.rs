@@ -260,7 +260,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             Some((entry, Freshness::Fresh | Freshness::AskFurther)) => {
                 if let Some(answer) = self.answer(&entry) {
                     self.count(|counters| &counters.misses_shared);
-                    return self.complete(leader, entry, answer, "redis");
+                    let tier = entry.origin();
+                    return self.complete(leader, entry, answer, tier);
                 }
             }
             // It is no old value.
@@ -269,19 +270,20 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             _ if refreshed.is_some() => {}
             Some((entry, freshness @ Freshness::RefreshAhead)) if self.policy.idle.is_some() => {
                 leader.complete(Outcome::Value(entry.clone()), false);
-                return Step::Prolong(entry, freshness, "redis");
+                let tier = entry.origin();
+                return Step::Prolong(entry, freshness, tier);
             }
             // With an old value of its own, this leader was the one to ask when it found that.
             Some((entry, freshness)) if progress.stale.is_none() && self.is_paused() => {
                 leader.complete(Outcome::Value(entry.clone()), false);
-                return Step::Done(Ok(self.give(&entry, freshness, "redis")));
+                return Step::Done(Ok(self.give(&entry, freshness, entry.origin())));
             }
             Some((entry, freshness @ (Freshness::RefreshAhead | Freshness::StaleWhileRevalidate))) => {
                 // Those who wait get what there is, and one of all who have it refreshes it.
                 leader.complete(Outcome::Value(entry.clone()), false);
                 return match self.lead_refresh::<V>() {
                     Some(leader) => Step::Lease(leader, Some((entry, freshness))),
-                    None => Step::Done(Ok(self.give(&entry, freshness, "redis"))),
+                    None => Step::Done(Ok(self.give(&entry, freshness, entry.origin()))),
                 };
             }
             Some((entry, _)) => progress.stale = Some(entry),
@@ -392,7 +394,11 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 
     /// Tells that the call is given what lay in the cache.
     fn tell_found(&self, entry: &Entry, source: Source, tier: &'static str) {
-        let tier = if tier == "redis" { Tier::Shared } else { Tier::Memory };
+        let tier = match tier {
+            "redis" => Tier::Shared,
+            "disk" => Tier::Disk,
+            _ => Tier::Memory,
+        };
         self.observer.tell(|| entry.0.outcome(source, Some(tier), self.core().now()));
     }
 

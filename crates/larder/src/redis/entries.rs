@@ -23,7 +23,7 @@ use crate::{
     mutant::{self, Rule},
     scope::ScopeHash,
     stats::Group,
-    value::{AnyValue, ValueType},
+    value::ValueType,
     wire::{Coding, Header, Limits, Rejected, Unencodable, Wire},
 };
 
@@ -161,14 +161,14 @@ impl Remote {
         };
         let (now, remaining) = (core.now(), envelope.times.remaining(self.server_now()));
         let here = match header.raw_length() <= LARGE {
-            true => decode(of, &self.wire, &header, &message),
+            true => self.wire.value(of, &header, &message),
             false => Err(Rejected::TooDeep),
         };
         let (header, (value, value_type)) = match here {
             Err(Rejected::TooDeep) => {
                 let wire = self.wire.clone();
                 let decode = move |wire: &Wire| {
-                    let value = decode(of, wire, &header, &message)?;
+                    let value = wire.value(of, &header, &message)?;
                     Ok((header.clone(), value))
                 };
                 apart(move || match decode(&wire) {
@@ -189,7 +189,7 @@ impl Remote {
         );
         let cost = core.statistics().usual_cost(of.group);
         let marked = self.log.marked(&scopes, epoch, life.stored);
-        let received = Received { since, life, marked, scopes, value, value_type, cost };
+        let received = Received { is_from_disk: false, since, life, marked, scopes, value, value_type, cost };
         Ok(Some(Entry::received((at.key.into(), at.hash), received)))
     }
 
@@ -371,27 +371,6 @@ pub(super) fn count_failure(core: &Core, group: Group, failure: &CommandFailure)
         CommandFailure::Unavailable(Unavailable::Deadline) => &counters.shared_timeouts,
         CommandFailure::Unavailable(_) => &counters.shared_unreachable,
     });
-}
-
-/// The value in a message, or `()` if none is wanted, and its type: that of an error, if one may be kept in its place.
-fn decode(
-    of: ValueType,
-    wire: &Wire,
-    header: &Header,
-    message: &[u8],
-) -> Result<(Box<AnyValue>, ValueType), Rejected> {
-    let Some(transport) = of.transport else { return Ok((Box::new(()), of)) };
-    let value = Coding::of(transport).decode(wire, header, message, of.schema);
-    match (value, of.error_transport) {
-        (Err(rejected), Some(transport)) if rejected != Rejected::TooDeep => {
-            let error = Coding::of(transport).decode(wire, header, message, of.schema);
-            let is_too_deep = matches!(error, Err(Rejected::TooDeep));
-            error
-                .map(|error| (error, of.of_errors()))
-                .map_err(|again| if is_too_deep { again } else { rejected })
-        }
-        (value, _) => value.map(|value| (value, of)),
-    }
 }
 
 /// The name of the type of an entry's value: for people.

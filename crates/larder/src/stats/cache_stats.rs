@@ -68,9 +68,9 @@ counters! {
     hits,
     /// Reads that found nothing they could serve, those included that then [`joined`](Self::joined).
     misses,
-    /// Those of the hits that were found on a shared server, by `get`.
+    /// Those of the hits that were found further than in memory, by `get`: on disk, or on a shared server.
     hits_shared,
-    /// Those of the misses that were then answered from a shared server: nothing was computed.
+    /// Those of the misses that were then answered from there: nothing was computed.
     misses_shared,
     /// Reads answered with a value past its `ttl`, as the policy allows.
     stale_hits,
@@ -169,6 +169,22 @@ counters! {
     shared_stored_bytes,
     /// Bytes of entries that were read from a shared server.
     shared_read_bytes,
+    /// Entries found on disk and taken over (feature `disk`).
+    disk_hits,
+    /// Entries looked for on disk, and not found there or not taken over, for whatever reason.
+    disk_misses,
+    /// Entries written to disk.
+    disk_stores,
+    /// Entries not written to disk because something that covers them was invalidated in the meantime, because their time was
+    /// over, or because another value could have come back.
+    disk_skipped,
+    /// Entries not written to disk because too many waited for that, because they are too large, or because the disk could not be
+    /// written.
+    disk_dropped,
+    /// Entries on disk that were not accepted: of another shape, or harmed.
+    disk_rejected,
+    /// How often the disk could not be read or written.
+    disk_failures,
     /// Callers who waited in vain for a computation in another process, and computed themselves.
     lease_timeouts,
     /// Decisions of rate limits to admit (feature `limit`).

@@ -1,12 +1,13 @@
 //! Entries as messages.
 
-use super::{Coding, Envelope, Remaining, Times, Unencodable, Wire};
+use super::{Coding, Envelope, Header, Rejected, Remaining, Times, Unencodable, Wire};
 use crate::{
     clock::Moment,
     entry::{Entry, Lifetime},
     epoch::Epoch,
     mutant::{self, Rule},
     scope,
+    value::{AnyValue, ValueType},
 };
 
 impl Wire {
@@ -28,6 +29,31 @@ impl Wire {
         let no_form = || Unencodable::by_codec(self.codec().name(), "its type has no serialized form");
         let (value, transport) = stored.portable().ok_or_else(no_form)?;
         Coding::of(transport).encode(value, self, &envelope, stored.schema())
+    }
+
+    /// The value in a message, or `()` if none is wanted, and its type: that of an error, if one may be kept in its place.
+    ///
+    /// # Errors
+    ///
+    /// If it is not exactly such a value.
+    pub(crate) fn value(
+        &self,
+        of: ValueType,
+        header: &Header,
+        message: &[u8],
+    ) -> Result<(Box<AnyValue>, ValueType), Rejected> {
+        let Some(transport) = of.transport else { return Ok((Box::new(()), of)) };
+        let value = Coding::of(transport).decode(self, header, message, of.schema);
+        match (value, of.error_transport) {
+            (Err(rejected), Some(transport)) if rejected != Rejected::TooDeep => {
+                let error = Coding::of(transport).decode(self, header, message, of.schema);
+                let is_too_deep = matches!(error, Err(Rejected::TooDeep));
+                error
+                    .map(|error| (error, of.of_errors()))
+                    .map_err(|again| if is_too_deep { again } else { rejected })
+            }
+            (value, _) => value.map(|value| (value, of)),
+        }
     }
 }
 

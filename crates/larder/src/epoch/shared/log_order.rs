@@ -50,6 +50,8 @@ pub(crate) struct Record {
 pub(crate) struct LogOrder {
     id: LogId,
     position: CachePadded<AtomicU64>,
+    /// What it was when the log was followed first.
+    first_position: AtomicU64,
     /// Entries below it were made before this process began to follow, or while it could not.
     start_floor: AtomicU64,
     /// Entries below it were made before a record that covers everything.
@@ -58,6 +60,8 @@ pub(crate) struct LogOrder {
     highest: AtomicU64,
     /// Whether there was any mark.
     has_marks: AtomicBool,
+    /// Whether all that was retained at the first start was taken in.
+    is_read_back: AtomicBool,
     slots: Slots,
     outbox: Outbox,
     contact: Contact,
@@ -71,10 +75,12 @@ impl LogOrder {
         Self {
             id: LogId(NonZeroU64::MIN.saturating_add(number)),
             position: CachePadded::new(AtomicU64::new(0)),
+            first_position: AtomicU64::new(0),
             start_floor: AtomicU64::new(u64::MAX),
             reset_floor: AtomicU64::new(0),
             highest: AtomicU64::new(0),
             has_marks: AtomicBool::new(false),
+            is_read_back: AtomicBool::new(false),
             slots: Slots::new(slots),
             outbox: Outbox::default(),
             contact: Contact::new(),
@@ -97,6 +103,27 @@ impl LogOrder {
     /// The epoch through which every record was applied.
     pub(crate) fn position(&self) -> Epoch {
         Epoch(self.position.load(Ordering::Acquire))
+    }
+
+    /// The epoch through which the log went when this process followed it first; zero before that.
+    #[cfg(feature = "disk")]
+    pub(crate) fn first_position(&self) -> Epoch {
+        Epoch(self.first_position.load(Ordering::Acquire))
+    }
+
+    /// The newest record that covers everything: zero if all that is retained was read, and there is none; none if that is
+    /// not known yet.
+    #[cfg(feature = "disk")]
+    pub(crate) fn newest_reset(&self) -> Option<Epoch> {
+        // Before the floor: what was read by then is in it.
+        let is_whole = self.is_read_back.load(Ordering::Acquire);
+        let floor = self.reset_floor.load(Ordering::Acquire);
+        (is_whole || floor != 0).then_some(Epoch(floor))
+    }
+
+    /// All that is retained of the log from before this process' start was taken in.
+    pub(crate) fn set_read_back(&self) {
+        self.is_read_back.store(true, Ordering::Release);
     }
 
     /// The highest epoch seen, in the log or in what was heard of it.
@@ -180,6 +207,9 @@ impl LogOrder {
     /// Every record through `epoch` is applied.
     pub(crate) fn move_to(&self, epoch: Epoch) {
         self.saw(epoch);
+        if self.position() == Epoch::ZERO {
+            self.first_position.store(epoch.0, Ordering::Release);
+        }
         self.position.store(epoch.0, Ordering::Release);
     }
 

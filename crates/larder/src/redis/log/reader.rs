@@ -353,6 +353,9 @@ impl Reader {
             self.shared.log().read_back(&self.record(entry));
         }
         self.backward = older.last().map(|entry| entry.epoch).filter(|_| older.len() == count);
+        if self.backward.is_none() {
+            self.shared.log().set_read_back();
+        }
     }
 
     /// What an entry of the log invalidates. One that makes no sense covers everything: it may have.

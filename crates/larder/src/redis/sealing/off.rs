@@ -20,7 +20,7 @@ impl Sealing {
         Ok(())
     }
 
-    #[cfg(any(feature = "inspect", feature = "write-behind"))]
+    #[cfg(any(feature = "disk", feature = "inspect", feature = "write-behind"))]
     pub(super) const fn is_on(&self) -> bool {
         false
     }

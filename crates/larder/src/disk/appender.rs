@@ -1,0 +1,62 @@
+//! Adding records to the newest segment.
+
+use std::{
+    fs::File,
+    io::{self, Seek, SeekFrom, Write},
+    sync::Arc,
+};
+
+use super::{
+    folder::Folder,
+    record::{Boot, HEAD, Head},
+};
+
+/// A segment that records are added to.
+#[derive(Debug)]
+pub(super) struct Appender {
+    pub(super) number: u32,
+    pub(super) order: u64,
+    pub(super) file: Arc<File>,
+    /// Where its records end.
+    end: u64,
+    size: u64,
+}
+
+impl Appender {
+    /// Begins a segment.
+    pub(super) fn begin(folder: &Folder, number: u32, size: u64, order: u64, boot: Boot) -> io::Result<Self> {
+        let head = Head::Segment { number: number.into(), size, order, boot }.to_bytes();
+        let file = folder.create(number, size, &head)?;
+        Ok(Self { number, order, file: Arc::new(file), end: HEAD as u64, size })
+    }
+
+    /// Whether so many bytes fit into it, and what it ends with.
+    pub(super) fn fits(&self, length: usize) -> bool {
+        self.end + length as u64 + HEAD as u64 <= self.size
+    }
+
+    /// Whether so many bytes fit into an empty segment of this size.
+    pub(super) const fn fit_into(length: usize, size: u64) -> bool {
+        length as u64 + 2 * HEAD as u64 <= size
+    }
+
+    /// Adds records that fit, and gives where they begin. When it returns they outlive the process.
+    pub(super) fn append(&mut self, records: &[u8]) -> io::Result<u32> {
+        let begin = self.end;
+        let mut file = &*self.file;
+        file.seek(SeekFrom::Start(begin))?;
+        file.write_all(records)?;
+        self.end += records.len() as u64;
+        Ok(u32::try_from(begin).expect("a segment is shorter than 4 GiB"))
+    }
+
+    /// Ends the segment, and gives the length of its file.
+    pub(super) fn complete(mut self, clean: bool) -> io::Result<u64> {
+        self.append(&Head::End { clean }.to_bytes())?;
+        self.file.set_len(self.end)?;
+        if clean {
+            self.file.sync_all()?;
+        }
+        Ok(self.end)
+    }
+}

@@ -1,0 +1,242 @@
+//! What waits for the thread that writes.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::{runtime::Handle, sync::Notify};
+
+use super::binding::Binding;
+use crate::{
+    entry::Entry,
+    epoch::Epoch,
+    scope::ScopeHash,
+    sync::plain::{Mutex, lock},
+};
+
+/// How many entries wait at most: what is more is not written.
+const MOST_ENTRIES: usize = 16_384;
+
+/// How many scopes wait at most: more become one change that covers everything.
+const MOST_SCOPES: usize = 1 << 20;
+
+/// How many entries are taken at once: those whose callers wait are not held up by more.
+const AT_ONCE: usize = 64;
+
+/// How long a caller waits for the disk.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// An entry that is to be written.
+pub(super) struct Offer {
+    pub(super) entry: Entry,
+    /// In the order that processes share, and that of its newest record that covers everything.
+    pub(super) epoch: Epoch,
+    pub(super) reset: Epoch,
+    pub(super) binding: Arc<Binding>,
+}
+
+/// What the thread does next.
+#[derive(Default)]
+pub(super) struct Work {
+    pub(super) changes: Vec<ScopeHash>,
+    pub(super) entries: Vec<Offer>,
+    /// All that was noted before is to be safe from a power cut: asked for so often.
+    pub(super) flush: Option<u64>,
+    /// The cache is gone.
+    pub(super) stop: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// There is something to do.
+    work: Condvar,
+    /// Something was done, for tasks and for threads.
+    done: Notify,
+    done_here: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    changes: Vec<ScopeHash>,
+    /// The numbers of the first change that waits, and of the first one that is being written.
+    waiting: Option<u64>,
+    writing: Option<u64>,
+    entries: VecDeque<Offer>,
+    /// Flushes that were asked for, and that were made, or could not be.
+    asked: u64,
+    flushed: u64,
+    flush_failed: u64,
+    /// Changes cannot be written: no one waits for that.
+    stalled: bool,
+    stop: bool,
+}
+
+impl State {
+    /// Whether every change through this one is written.
+    fn is_written(&self, number: u64) -> bool {
+        [self.waiting, self.writing].into_iter().flatten().all(|first| first > number)
+    }
+
+    fn has_work(&self) -> bool {
+        !self.changes.is_empty() || !self.entries.is_empty() || self.asked > self.flushed || self.stop
+    }
+}
+
+impl Queue {
+    /// Takes in a change with this number. Never waits, and never drops one.
+    pub(super) fn note(&self, scopes: &[ScopeHash], number: u64) {
+        let mut state = lock(&self.state);
+        state.waiting = Some(state.waiting.map_or(number, |first| first.min(number)));
+        state.add(scopes);
+        drop(state);
+        self.work.notify_one();
+    }
+
+    /// Takes in entries, as many as there is room for; gives how many there was none for.
+    pub(super) fn offer(&self, offers: impl IntoIterator<Item = Offer>) -> u64 {
+        let mut refused = Vec::new();
+        let mut state = lock(&self.state);
+        for offer in offers {
+            match state.entries.len() < MOST_ENTRIES {
+                true => state.entries.push_back(offer),
+                false => refused.push(offer),
+            }
+        }
+        drop(state);
+        self.work.notify_one();
+        // Under no lock.
+        refused.len() as u64
+    }
+
+    /// Waits for work; for so long at most, if anything is to be tried again.
+    pub(super) fn take(&self, limit: Option<Duration>) -> Work {
+        let mut state = lock(&self.state);
+        while !state.has_work() || limit.is_some() {
+            let Some(limit) = limit else {
+                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            if !state.stop {
+                state = self.work.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            break;
+        }
+        state.writing = state.waiting.take();
+        let entries = state.entries.len().min(AT_ONCE);
+        let entries: Vec<_> = state.entries.drain(..entries).collect();
+        let is_last = state.entries.is_empty();
+        Work {
+            changes: std::mem::take(&mut state.changes),
+            entries,
+            flush: (is_last && state.asked > state.flushed).then_some(state.asked),
+            stop: is_last && state.stop,
+        }
+    }
+
+    /// What was taken is written.
+    pub(super) fn written(&self) {
+        let mut state = lock(&self.state);
+        state.writing = None;
+        state.stalled = false;
+        drop(state);
+        self.tell();
+    }
+
+    /// What was taken cannot be written now: it waits again, and no one for it.
+    pub(super) fn not_written(&self, changes: &[ScopeHash]) {
+        let mut state = lock(&self.state);
+        let first = [state.waiting, state.writing.take()].into_iter().flatten().min();
+        state.waiting = first;
+        state.add(changes);
+        state.stalled = true;
+        drop(state);
+        self.tell();
+    }
+
+    /// So many flushes were made, if they could be.
+    pub(super) fn flushed(&self, asked: u64, safe: bool) {
+        let mut state = lock(&self.state);
+        state.flushed = asked;
+        if !safe {
+            state.flush_failed = asked;
+        }
+        drop(state);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.done.notify_waiters();
+        self.done_here.notify_all();
+    }
+
+    /// Whether every change through this one is written.
+    pub(super) fn is_written(&self, number: u64) -> bool {
+        lock(&self.state).is_written(number)
+    }
+
+    /// Waits until it is, or cannot be; for a second at most.
+    pub(super) async fn wait_until_written(&self, number: u64) -> bool {
+        let ended = |state: &State| state.is_written(number) || state.stalled;
+        self.wait(ended, PATIENCE).await;
+        self.is_written(number)
+    }
+
+    /// Has all that was noted so far made safe from a power cut, and waits for that. Whether it is.
+    pub(super) async fn flush(&self, limit: Duration) -> bool {
+        let asked = {
+            let mut state = lock(&self.state);
+            state.asked += 1;
+            state.asked
+        };
+        self.work.notify_one();
+        self.wait(|state| state.flushed >= asked, limit).await;
+        let state = lock(&self.state);
+        state.flushed >= asked && state.flush_failed < asked
+    }
+
+    async fn wait(&self, ended: impl Fn(&State) -> bool, limit: Duration) {
+        let end = Instant::now() + limit;
+        if Handle::try_current().is_err() {
+            // A thread that has no timer, and may wait.
+            let mut state = lock(&self.state);
+            while !ended(&state) {
+                let left = end.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return;
+                }
+                state = self.done_here.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            return;
+        }
+        let waiting = async {
+            loop {
+                // Before the look: what comes after it wakes this one.
+                let done = self.done.notified();
+                if ended(&lock(&self.state)) {
+                    return;
+                }
+                done.await;
+            }
+        };
+        _ = tokio::time::timeout_at(end.into(), waiting).await;
+    }
+
+    /// Nothing more comes.
+    pub(super) fn stop(&self) {
+        lock(&self.state).stop = true;
+        self.work.notify_one();
+    }
+}
+
+impl State {
+    fn add(&mut self, scopes: &[ScopeHash]) {
+        if self.changes.len() + scopes.len() > MOST_SCOPES {
+            self.changes = vec![ScopeHash::ALL];
+        } else {
+            self.changes.extend_from_slice(scopes);
+        }
+    }
+}

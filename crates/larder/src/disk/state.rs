@@ -1,0 +1,134 @@
+//! A disk that is open: what the thread that writes and all who read share.
+
+use std::{
+    fmt, io,
+    path::Path,
+    sync::{
+        Arc, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    binding::Binding,
+    folder::Folder,
+    queue::Queue,
+    record::{Boot, EntryHead},
+    shelf::{Found, Shelf},
+};
+use crate::{
+    epoch::{Epoch, Journal, PastChanges, ReadVersion},
+    scope::ScopeHash,
+    sync::plain::{Mutex, lock},
+    wire::Wire,
+};
+
+/// In bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) capacity: u64,
+    /// Of one segment.
+    pub(super) segment: u64,
+}
+
+/// What the thread that writes and all who read share.
+pub(super) struct Disk {
+    pub(super) folder: Folder,
+    pub(super) limits: Limits,
+    pub(super) wire: Wire,
+    pub(super) queue: Queue,
+    pub(super) shelf: Mutex<Shelf>,
+    pub(super) past: PastChanges,
+    pub(super) boot: Option<Boot>,
+    pub(super) binding: Mutex<Option<Arc<Binding>>>,
+    /// All that was written is safe from a power cut.
+    pub(super) safe: AtomicBool,
+    pub(super) warned: AtomicBool,
+}
+
+impl Disk {
+    pub(super) fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        lock(&self.shelf)
+    }
+
+    pub(super) fn binding(&self) -> Option<Arc<Binding>> {
+        lock(&self.binding).clone()
+    }
+
+    pub(super) fn is_bound(&self, binding: &Arc<Binding>) -> bool {
+        lock(&self.binding).as_ref().is_some_and(|bound| Arc::ptr_eq(bound, binding))
+    }
+
+    pub(super) fn is_safe(&self) -> bool {
+        self.safe.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_safe(&self, safe: bool) {
+        self.safe.store(safe, Ordering::Relaxed);
+    }
+
+    /// Whether, and since when, an entry under these scopes may be valid. In local order that is for the caller to find out.
+    pub(super) fn judge(
+        &self,
+        binding: &Binding,
+        &Found { slot, order, .. }: &Found,
+        head: &EntryHead,
+        scopes: &[ScopeHash],
+    ) -> Option<ReadVersion> {
+        let since = slot.since();
+        if order != binding.order() || (since.is_none() && !self.past.none_after(scopes, slot.position())) {
+            return None;
+        }
+        match &binding.judge {
+            None => Some(since.unwrap_or(binding.since)),
+            Some(judge) if since.is_none() && !binding.continues(&**judge, head) => None,
+            Some(judge) => judge.judge(scopes, Epoch::from_number(head.epoch)),
+        }
+    }
+
+    pub(super) fn count_dropped(&self, entries: u64) {
+        if let Some(binding) = self.binding() {
+            binding.core.statistics().add(|counters| &counters.disk_dropped, entries);
+        }
+    }
+
+    /// Counts that the disk could not be read or written; the first time, says so.
+    pub(super) fn report_failure(&self, error: &io::Error) {
+        if let Some(binding) = self.binding() {
+            binding.core.count(|counters| &counters.disk_failures);
+        }
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            warn_of_failure(self.folder.path(), error);
+        }
+    }
+}
+
+/// The cache goes on without.
+pub(super) fn warn_of_failure(path: &Path, error: &io::Error) {
+    crate::panic_guard::report!(
+        warn,
+        path = %path.display(),
+        %error,
+        "the disk tier of a cache cannot be used: the cache goes on without it, and what is invalidated meanwhile is not \
+         kept in mind for the next start (said once for each cache; counted as `disk_failures`)"
+    );
+}
+
+impl Journal for Disk {
+    fn note(&self, scopes: &[ScopeHash], number: u64) {
+        self.queue.note(scopes, number);
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// The time by which entries on disk are dated: in milliseconds since 1970.
+pub(super) fn wall_clock() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

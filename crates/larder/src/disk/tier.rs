@@ -1,0 +1,203 @@
+//! The disk tier of a cache: what caches call.
+
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use tokio::runtime::Handle;
+
+use super::{
+    binding::{Binding, SharedJudge},
+    folder::Unusable,
+    queue::Offer,
+    settings::DiskSettings,
+    start,
+    state::{Disk, warn_of_failure},
+    writer,
+};
+use crate::{
+    cache_core::{Core, Lookup},
+    entry::Entry,
+    epoch::{Epoch, Journal},
+    error::{Kind, Result},
+    scope::ScopeHash,
+    sync::plain::{Mutex, lock},
+    value::ValueType,
+};
+
+/// A folder in which a cache keeps entries beyond its process. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct DiskTier {
+    open: Arc<Open>,
+    binding: Arc<Binding>,
+}
+
+/// Ends the thread that writes, when the last handle is gone, and waits for that: the folder is free then.
+struct Open {
+    disk: Arc<Disk>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.disk.queue.stop();
+        if let Some(writer) = lock(&self.writer).take()
+            && writer.thread().id() != thread::current().id()
+        {
+            _ = writer.join();
+        }
+        self.disk.folder.give_up();
+    }
+}
+
+impl DiskTier {
+    /// Opens a folder for a cache. None if it cannot be used, which is told.
+    ///
+    /// # Errors
+    ///
+    /// If another cache uses it.
+    pub(crate) fn open(settings: &DiskSettings, core: &Core) -> Result<Option<Self>> {
+        let path = settings.path.display();
+        let failed = |error: &std::io::Error| {
+            core.count(|counters| &counters.disk_failures);
+            warn_of_failure(&settings.path, error);
+        };
+        let disk = match start::open(settings) {
+            Ok(disk) => Arc::new(disk),
+            Err(Unusable::InUse) => {
+                let text = format!(
+                    "{path} is in use by another cache, of this process or of another one: a disk tier needs a folder of its own"
+                );
+                return Err(Kind::configuration(text).into());
+            }
+            Err(Unusable::Io(error)) => {
+                failed(&error);
+                return Ok(None);
+            }
+        };
+        match writer::start(disk.clone()) {
+            Ok(writer) => {
+                let open = Arc::new(Open { disk, writer: Mutex::new(Some(writer)) });
+                Ok(Some(Self::bind(open, core, None)))
+            }
+            Err(error) => {
+                failed(&error);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The same folder, for another cache from here on: the one that had it finds nothing there any more.
+    pub(crate) fn rebind(&self, core: &Core, judge: Option<Arc<dyn SharedJudge>>) -> Self {
+        Self::bind(self.open.clone(), core, judge)
+    }
+
+    fn bind(open: Arc<Open>, core: &Core, judge: Option<Arc<dyn SharedJudge>>) -> Self {
+        let disk = &open.disk;
+        let journal: Weak<dyn Journal> = Arc::downgrade(disk) as Weak<dyn Journal>;
+        core.epochs().write_down(journal);
+        let highest = judge.as_ref().map_or(0, |judge| disk.shelf().highest_of(judge.id()));
+        let highest = Epoch::from_number(highest);
+        let binding = Arc::new(Binding::new(core, judge, highest));
+        *lock(&disk.binding) = Some(binding.clone());
+        Self { open, binding }
+    }
+
+    fn disk(&self) -> &Arc<Disk> {
+        &self.open.disk
+    }
+
+    /// The entries under these keys, in their order.
+    pub(crate) async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
+        let mut entries = vec![None; keys.len()];
+        if !self.disk().is_bound(&self.binding) {
+            return entries;
+        }
+        let mut there = Vec::new();
+        {
+            let shelf = self.disk().shelf();
+            for (index, at) in keys.iter().enumerate() {
+                if shelf.contains(ScopeHash::key(at.key).get()) {
+                    there.push((index, at.key.to_owned(), at.hash));
+                }
+            }
+        }
+        let absent = (keys.len() - there.len()) as u64;
+        let statistics = self.binding.core.statistics();
+        statistics.add_in(of.group, |counters| &counters.disk_misses, absent);
+        if there.is_empty() {
+            return entries;
+        }
+        let (disk, binding) = (self.disk().clone(), self.binding.clone());
+        let find = move || {
+            let find =
+                |(index, key, hash): (usize, String, u64)| (index, disk.find(&binding, (&key, hash), of));
+            there.into_iter().map(find).collect::<Vec<_>>()
+        };
+        let found = match Handle::try_current() {
+            // A runtime that is shutting down finds nothing.
+            Ok(runtime) => runtime.spawn_blocking(find).await.unwrap_or_default(),
+            Err(_) => find(),
+        };
+        for (index, entry) in found {
+            entries[index] = entry;
+        }
+        entries
+    }
+
+    /// Has entries written, soon: as many as there is room for among those that wait.
+    pub(crate) fn offer(&self, entries: &[Entry]) {
+        let offers = entries.iter().filter(|entry| is_portable(entry)).filter_map(|entry| {
+            let (epoch, reset) = match &self.binding.judge {
+                None => (Epoch::ZERO, Epoch::ZERO),
+                Some(judge) => (judge.epoch_of(entry)?, judge.newest_reset().unwrap_or_default()),
+            };
+            Some(Offer { entry: entry.clone(), epoch, reset, binding: self.binding.clone() })
+        });
+        let refused = self.disk().queue.offer(offers.collect::<Vec<_>>());
+        self.binding.core.statistics().add(|counters| &counters.disk_dropped, refused);
+    }
+
+    /// Waits until what these entries took the place of is known to be gone when the process begins anew.
+    pub(crate) async fn settle(&self, entries: &[Entry]) {
+        let last = entries.iter().map(|entry| entry.0.since().last_change()).max();
+        if let Some(last) = last.filter(|last| !self.disk().queue.is_written(*last)) {
+            self.disk().queue.wait_until_written(last).await;
+        }
+    }
+
+    /// Every change of this process so far outlives it.
+    pub(crate) fn is_written(&self) -> bool {
+        self.disk().queue.is_written(self.binding.core.begin().last_change())
+    }
+
+    /// Waits until that is so for the changes made before this call, or cannot be; for a second at most. Whether it is.
+    pub(crate) fn wait_until_written(&self) -> impl Future<Output = bool> + Send + use<> {
+        let (disk, last) = (self.disk().clone(), self.binding.core.begin().last_change());
+        async move { disk.queue.wait_until_written(last).await }
+    }
+
+    /// Makes all that was invalidated and stored so far safe from a power cut.
+    pub(crate) async fn persist(&self, limit: Duration) -> bool {
+        self.disk().queue.flush(limit).await
+    }
+}
+
+/// Whether an entry may leave the process at all.
+fn is_portable(entry: &Entry) -> bool {
+    let stored = &entry.0;
+    !stored.is_local()
+        && !stored.is_marked()
+        && !stored.is_unshared()
+        && stored.foreign_dependencies().is_empty()
+        && stored.portable().is_some()
+}
+
+impl fmt::Debug for DiskTier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DiskTier").field(self.disk()).finish()
+    }
+}

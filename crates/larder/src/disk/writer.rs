@@ -1,0 +1,360 @@
+//! The thread that writes: changes first, then entries that are valid still.
+//!
+//! One thread, so that everything has one order. A change is noted after it can be seen, and an entry is found valid
+//! before it is added: so whatever covers an entry stands behind it, or the entry is not there.
+
+use std::{
+    io,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    appender::Appender,
+    queue::{Offer, Work},
+    record::{self, EntryHead, HEAD, Head},
+    shelf::{Segment, Slot},
+    state::{Disk, wall_clock},
+};
+use crate::{epoch::ReadVersion, panic_guard, scope::ScopeHash, wire::Header};
+
+/// After how long a disk that could not be written is tried again.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// How many records are collected before they are written, in bytes.
+const AT_ONCE: usize = 256 << 10;
+
+pub(super) struct Writer {
+    disk: Arc<Disk>,
+    appender: Option<Appender>,
+    failed: Option<Failed>,
+}
+
+/// The disk could not be written.
+struct Failed {
+    /// Nothing is tried before.
+    retry_at: Instant,
+    /// Nothing is left there.
+    cleared: bool,
+}
+
+/// An entry as it is written.
+struct Encoded {
+    head: EntryHead,
+    message: Vec<u8>,
+    since: ReadVersion,
+}
+
+/// Starts the thread; it ends when the queue is stopped.
+pub(super) fn start(disk: Arc<Disk>) -> io::Result<thread::JoinHandle<()>> {
+    let writer = Writer { disk, appender: None, failed: None };
+    thread::Builder::new().name("larder-disk".to_owned()).spawn(move || writer.run())
+}
+
+impl Writer {
+    fn run(mut self) {
+        loop {
+            let waits = self.failed.as_ref().filter(|failed| !failed.cleared);
+            let limit = waits.map(|failed| failed.retry_at.saturating_duration_since(Instant::now()));
+            let work = self.disk.queue.take(limit);
+            let stop = work.stop;
+            // Code of users runs in there: a `Serialize`, a `Drop`, a subscriber.
+            if panic_guard::contain(|| self.work(work)).is_none() {
+                self.fail(&io::Error::other("the thread that writes panicked"), &[ScopeHash::ALL]);
+            }
+            if stop {
+                break;
+            }
+        }
+        if let Err(error) = self.make_safe() {
+            self.disk.report_failure(&error);
+        }
+    }
+
+    fn work(&mut self, Work { changes, entries, flush, .. }: Work) {
+        if let Some(failed) = &self.failed {
+            let cleared = failed.cleared;
+            if Instant::now() < failed.retry_at {
+                match cleared {
+                    true => self.disk.queue.written(),
+                    false => self.disk.queue.not_written(&changes),
+                }
+                self.disk.count_dropped(entries.len() as u64);
+                flush.into_iter().for_each(|asked| self.disk.queue.flushed(asked, cleared));
+                return;
+            }
+            // What is there cannot be trusted: changes were made that it knows nothing of.
+            if !cleared && let Err(error) = self.begin_anew() {
+                flush.into_iter().for_each(|asked| self.disk.queue.flushed(asked, false));
+                return self.fail(&error, &changes);
+            }
+            self.failed = None;
+        }
+        match self.write_changes(&changes) {
+            Ok(()) => self.disk.queue.written(),
+            Err(error) => self.fail(&error, &changes),
+        }
+        if let Err(error) = self.write_entries(entries) {
+            self.fail(&error, &[]);
+        }
+        if let Some(asked) = flush {
+            let safe = self.make_safe();
+            if let Err(error) = &safe {
+                self.disk.report_failure(error);
+            }
+            self.disk.queue.flushed(asked, safe.is_ok());
+        }
+    }
+
+    /// Something could not be written. What is on disk goes, since what is invalidated from here on cannot be told to it.
+    fn fail(&mut self, error: &io::Error, changes: &[ScopeHash]) {
+        self.disk.report_failure(error);
+        let cleared = self.begin_anew().is_ok();
+        self.failed = Some(Failed { retry_at: Instant::now() + PAUSE, cleared });
+        match cleared {
+            // There is nothing that they could cover.
+            true => self.disk.queue.written(),
+            false => self.disk.queue.not_written(changes),
+        }
+    }
+
+    /// Removes everything.
+    fn begin_anew(&mut self) -> io::Result<()> {
+        self.appender = None;
+        self.disk.shelf().drop_through(u32::MAX);
+        self.disk.folder.clear()
+    }
+
+    /// In which entries are dated now.
+    fn order(&self) -> u64 {
+        self.disk.binding().map_or(0, |binding| binding.order())
+    }
+
+    fn write_changes(&mut self, changes: &[ScopeHash]) -> io::Result<()> {
+        // Where nothing is, nothing is covered.
+        if changes.is_empty() || self.disk.shelf().is_empty() {
+            return Ok(());
+        }
+        let order = self.order();
+        for changes in changes.chunks(record::MOST_SCOPES) {
+            let mut records = Vec::with_capacity(HEAD + 8 * changes.len());
+            record::put_changes(&mut records, changes);
+            self.room_for(records.len(), order)?.append(&records)?;
+        }
+        if self.disk.boot.is_none()
+            && let Some(appender) = &self.appender
+        {
+            appender.file.sync_data()?;
+        }
+        let mut shelf = self.disk.shelf();
+        for change in changes.iter().filter(|change| !change.is_wide()) {
+            shelf.remove(change.get());
+        }
+        if changes.contains(&ScopeHash::ALL) {
+            shelf.clear_entries();
+        }
+        Ok(())
+    }
+
+    fn write_entries(&mut self, offers: Vec<Offer>) -> io::Result<()> {
+        if self.failed.is_some() {
+            self.disk.count_dropped(offers.len() as u64);
+            return Ok(());
+        }
+        let (mut records, mut slots) = (Vec::new(), Vec::new());
+        for offer in offers {
+            let Some(encoded) = self.encode(&offer) else { continue };
+            let (core, group, order) = (&offer.binding.core, offer.entry.0.group, offer.binding.order());
+            let length = HEAD + encoded.message.len();
+            if !Appender::fit_into(length, self.disk.limits.segment) {
+                core.count_in(group, |counters| &counters.disk_dropped);
+                continue;
+            }
+            let full = records.len() + length > AT_ONCE;
+            if full
+                || self
+                    .appender
+                    .as_ref()
+                    .is_none_or(|open| open.order != order || !open.fits(records.len() + length))
+            {
+                self.append(&mut records, &mut slots)?;
+                self.room_for(length, order)?;
+            }
+            slots.push((records.len(), encoded.head, encoded.since));
+            records.extend_from_slice(&Head::Entry(encoded.head).to_bytes());
+            records.extend_from_slice(&encoded.message);
+            core.count_in(group, |counters| &counters.disk_stores);
+        }
+        self.append(&mut records, &mut slots)
+    }
+
+    /// Writes entries, which fit, and puts them where they are found.
+    fn append(
+        &mut self,
+        records: &mut Vec<u8>,
+        slots: &mut Vec<(usize, EntryHead, ReadVersion)>,
+    ) -> io::Result<()> {
+        let (Some(appender), false) = (&mut self.appender, records.is_empty()) else { return Ok(()) };
+        let begin = appender.append(records)?;
+        let mut shelf = self.disk.shelf();
+        for (offset, head, since) in slots.drain(..) {
+            let offset = begin + u32::try_from(offset).expect("it is within a segment");
+            let EntryHead { length, expires, .. } = head;
+            let slot = Slot { segment: appender.number, offset, length, expires, since: since.last_change() };
+            shelf.put(head.key, slot, head.epoch);
+        }
+        records.clear();
+        Ok(())
+    }
+
+    /// An entry as it is to be written, if it is valid, and another process would read the same value from it.
+    fn encode(&self, Offer { entry, epoch, reset, binding }: &Offer) -> Option<Encoded> {
+        let (core, stored) = (&binding.core, &entry.0);
+        let skip = || core.count_in(stored.group, |counters| &counters.disk_skipped);
+        if !self.disk.is_bound(binding) {
+            skip();
+            return None;
+        }
+        // Before the look, so that this covers no more than what is looked at.
+        let (since, now) = (core.begin(), core.now());
+        let lifetime = entry.retention_left(now).as_millis();
+        if lifetime == 0 || !stored.is_valid(core.epochs()) {
+            skip();
+            return None;
+        }
+        let wall = wall_clock();
+        let message = match self.disk.wire.message(entry, *epoch, (now, wall)) {
+            Ok(message) => message,
+            Err(reason) => {
+                skip();
+                panic_guard::report!(debug, key = entry.key(), %reason, "a value is not written to disk");
+                return None;
+            }
+        };
+        let head = EntryHead {
+            length: u32::try_from(message.len()).ok()?,
+            key: ScopeHash::key(entry.key()).get(),
+            expires: wall.saturating_add(u64::try_from(lifetime).unwrap_or(u64::MAX)),
+            epoch: epoch.number(),
+            reset: reset.number(),
+            digest: record::digest(entry.key()),
+        };
+        Some(Encoded { head, message, since })
+    }
+
+    /// The newest segment, with room for so many bytes, and with entries of this order.
+    fn room_for(&mut self, length: usize, order: u64) -> io::Result<&mut Appender> {
+        let fits = |open: &Appender| open.order == order && open.fits(length);
+        if !self.appender.as_ref().is_some_and(fits) {
+            self.begin_segment(order)?;
+            self.make_room(order)?;
+        }
+        // What was kept of an old segment may have taken the room.
+        if !self.appender.as_ref().is_some_and(fits) {
+            self.begin_segment(order)?;
+        }
+        self.appender.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn begin_segment(&mut self, order: u64) -> io::Result<()> {
+        self.complete(false)?;
+        let disk = &*self.disk;
+        let newest = disk.shelf().newest().max(disk.folder.newest()).unwrap_or(0);
+        let (size, boot) = (disk.limits.segment, disk.boot.unwrap_or_default());
+        let appender = Appender::begin(&disk.folder, newest + 1, size, order, boot)?;
+        let segment = Segment { file: appender.file.clone(), length: size, order, highest: 0 };
+        disk.shelf().add_segment(appender.number, segment);
+        disk.set_safe(false);
+        self.appender = Some(appender);
+        Ok(())
+    }
+
+    fn complete(&mut self, clean: bool) -> io::Result<()> {
+        let Some(appender) = self.appender.take() else { return Ok(()) };
+        let number = appender.number;
+        let length = appender.complete(clean)?;
+        self.disk.shelf().set_length(number, length);
+        Ok(())
+    }
+
+    /// Removes the oldest segments until all are within the capacity. Of what can be found in them, the valid entries are
+    /// written again, unless that would be more than half of what there is room for.
+    fn make_room(&mut self, order: u64) -> io::Result<()> {
+        let mut kept = 0;
+        loop {
+            let (oldest, live) = {
+                let shelf = self.disk.shelf();
+                let Some(oldest) = shelf.oldest() else { return Ok(()) };
+                // As much again for what is kept.
+                if shelf.size() + self.disk.limits.segment <= self.disk.limits.capacity
+                    || shelf.newest() == Some(oldest)
+                {
+                    return Ok(());
+                }
+                (oldest, shelf.live())
+            };
+            if live <= self.disk.limits.capacity / 2 {
+                let keys = self.disk.shelf().keys_of(oldest);
+                for key in keys {
+                    if kept > self.disk.limits.segment {
+                        break;
+                    }
+                    kept += self.keep(key, order)?;
+                }
+            }
+            self.disk.shelf().drop_through(oldest);
+            self.disk.folder.remove(oldest)?;
+        }
+    }
+
+    /// Writes an entry again; gives how many bytes that took.
+    fn keep(&mut self, key: u64, order: u64) -> io::Result<u64> {
+        let Some(binding) = self.disk.binding().filter(|binding| binding.order() == order) else {
+            return Ok(0);
+        };
+        let since = binding.core.begin();
+        let Some(found) = self.disk.shelf().find(key) else { return Ok(0) };
+        if found.slot.expires <= wall_clock() {
+            return Ok(0);
+        }
+        let Ok((head, message)) = self.disk.read(&found.slot, &found.file) else { return Ok(0) };
+        let Ok(header) = Header::parse(&message, &self.disk.wire.limits) else { return Ok(0) };
+        let scopes = &header.envelope.scopes;
+        let judged = self.disk.judge(&binding, &found, &head, scopes);
+        if !judged.is_some_and(|found| binding.core.epochs().is_current(scopes, found)) {
+            return Ok(0);
+        }
+        if self.appender.as_ref().is_none_or(|open| !open.fits(HEAD + message.len())) {
+            self.begin_segment(order)?;
+        }
+        let mut records = Head::Entry(head).to_bytes().to_vec();
+        records.extend_from_slice(&message);
+        let length = records.len() as u64;
+        self.append(&mut records, &mut vec![(0, head, since)])?;
+        Ok(length)
+    }
+
+    /// Makes all that was written safe from a power cut, and says so at the end of the newest segment.
+    fn make_safe(&mut self) -> io::Result<()> {
+        match &self.failed {
+            Some(failed) if !failed.cleared => {
+                return Err(io::Error::other("the disk could not be written before"));
+            }
+            _ if self.disk.shelf().is_empty() => return Ok(()),
+            _ => {}
+        }
+        if self.appender.is_none() {
+            if self.disk.is_safe() {
+                return Ok(());
+            }
+            let order = self.order();
+            self.begin_segment(order)?;
+        }
+        let files = self.disk.shelf().files();
+        files.iter().try_for_each(|file| file.sync_data())?;
+        self.complete(true)?;
+        self.disk.set_safe(true);
+        Ok(())
+    }
+}
