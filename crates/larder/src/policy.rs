@@ -285,7 +285,7 @@ impl PolicyBuilder {
     /// anew. While the server cannot be asked, or if the computation fails, memory answers until the end of `ttl`. `get`, which
     /// computes nothing, then gives what is in memory too.
     ///
-    /// Where nothing lies behind memory it does nothing: in a [`MemoryCache`], for values that stay in their process, and in
+    /// Where nothing that others read lies behind memory it does nothing: in a [`MemoryCache`], for values that stay in their process, and in
     /// a [`RedisCache`] without memory.
     ///
     /// ```

@@ -174,6 +174,14 @@ impl Storage for TieredCache {
 
     async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
         let Some(disk) = self.disk() else { return self.read_redis(keys, of).await };
+        // With a `memory_ttl` it is Redis that is to be asked; the disk has what this process knew before.
+        if of.memory_limit().is_some() && self.redis.is_within_reach() {
+            let found = self.read_redis(keys, of).await;
+            if of.transport.is_some() {
+                found.iter().flatten().for_each(|entry| disk.offer(std::slice::from_ref(entry)));
+            }
+            return found;
+        }
         // What is kept in memory is kept by the memory's own read.
         let mut entries = self.memory.storage().read(keys, of).await;
         let absent: Vec<_> = (0..keys.len()).filter(|&index| entries[index].is_none()).collect();

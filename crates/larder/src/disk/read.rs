@@ -93,7 +93,7 @@ impl Disk {
         let since = self.judge(binding, found, &head, &envelope.scopes).ok_or(NotTaken::Invalid)?;
         let (now, remaining) = (core.now(), envelope.times.remaining(wall_clock()));
         let (value, value_type) = self.wire.value(of, &header, &message)?;
-        let life = remaining.life(now);
+        let life = remaining.life(now).in_memory(now, of.memory_limit());
         let scopes = header.envelope.scopes;
         let marked = binding.judge.as_ref().and_then(|judge| judge.marked(&scopes, epoch, life.stored));
         let cost = core.statistics().usual_cost(of.group);

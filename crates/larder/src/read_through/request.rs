@@ -219,7 +219,7 @@ pub(crate) fn memory_limit(
     policy: &Policy,
     of: ValueType,
 ) -> Option<Duration> {
-    policy.memory_limit().filter(|_| !of.is_local && cache.storage().reads_further())
+    policy.memory_limit().filter(|_| !of.is_local && cache.storage().shared().is_some())
 }
 
 /// Whether a key can be that of no entry.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use larder::{CacheExt, MemoryCache, Policy, RedisCache, Scope, TieredCache, contract};
+use larder::{Cache, CacheExt, MemoryCache, Policy, RedisCache, Scope, TieredCache, contract};
 use larder_servers::{Data, RedisServer};
 use tempfile::TempDir;
 
@@ -207,4 +207,24 @@ async fn it_keeps_the_contract() {
         TieredCache::new(memory.build().unwrap(), redis(&server, "127.0.0.1").await)
     })
     .await;
+}
+
+/// What is on disk is what this process knew: with a `memory_ttl` it is Redis that is asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_disk_does_not_answer_in_place_of_redis() {
+    let (server, folder) = (RedisServer::start(), folder());
+    let cache = start(&server, &folder).await;
+    let policy = Policy::builder().ttl(LONG).memory_ttl(Duration::from_secs(60)).build().unwrap();
+    let ask = async |value: u64| {
+        cache.get_or_compute("asked", &policy, async || Ok::<_, String>(value)).await.unwrap()
+    };
+    assert_eq!(ask(1).await, 1);
+    eventually(async || cache.stats().disk_stores == 1).await;
+    cache.core().advance(Duration::from_secs(61));
+    assert_eq!(ask(2).await, 1, "Redis has it");
+    empty(&server);
+    assert_eq!(ask(3).await, 1, "memory has it from Redis");
+    cache.core().advance(Duration::from_secs(61));
+    assert_eq!(ask(4).await, 4);
+    assert_eq!(cache.stats().disk_hits, 0);
 }
