@@ -16,7 +16,8 @@
 //!
 //! While the table is not full, a set may be: one in a thousand, as hashes fall. An entry that finds its set so goes to
 //! a second one, which other bits of its hash pick, and a read that does not find its key in the first set looks there
-//! ([two choices](https://en.wikipedia.org/wiki/2-choice_hashing)). Only if both are full is an entry evicted early.
+//! ([two choices](https://en.wikipedia.org/wiki/2-choice_hashing)). If both are full in a table of few sets, where that is
+//! not so unlikely, there are twice as many from then on; in a larger one an entry is evicted early.
 //!
 //! The table grows with its use, one set at a time ([`sets`]), and is swept the same way: now and then a call looks at
 //! the next set, and drops what can no longer be served ([`Table::sweep`]). Nothing is dropped, and no code that is not
@@ -238,9 +239,14 @@ impl Table {
         let time = self.pass_time(weight);
         let picks = stored.hash;
         // Two that store under one key at the same time may leave an entry of it in each set: the one rule judges both.
-        let _is_placed = self.place_in((picks, false), stored, (weight, time), dropped)
-            || self.place_in((second(picks), false), stored, (weight, time), dropped)
-            || self.place_in((picks, true), stored, (weight, time), dropped);
+        while !self.place_in((picks, false), stored, (weight, time), dropped)
+            && !self.place_in((second(picks), false), stored, (weight, time), dropped)
+        {
+            if !self.double_if_small(dropped) {
+                let _is_placed = self.place_in((picks, true), stored, (weight, time), dropped);
+                return;
+            }
+        }
     }
 
     /// The same in the set that these bits pick; false if it is full, and may not evict what is least used there.
@@ -349,6 +355,17 @@ impl Table {
         {
             self.split(&growing, dropped);
         }
+    }
+
+    /// Splits all sets in two, if they are few: false if they are not.
+    fn double_if_small(&self, dropped: &mut Dropped) -> bool {
+        let _growing = lock(&self.growing);
+        let count = self.sets.count();
+        if count >= Sets::FEW {
+            return false;
+        }
+        (0..count).for_each(|_| dropped.entries.extend(self.sets.split_next()));
+        true
     }
 
     fn split(&self, _growing: &MutexGuard<'_, ()>, dropped: &mut Dropped) {

@@ -31,6 +31,9 @@ impl Sets {
     /// one with twice as many on average to have more than its ways, and next to impossible for two of them.
     pub(super) const LOAD: usize = 4;
 
+    /// So many that it is next to impossible for both sets of a hash to be full while the table is not; 12 KiB.
+    pub(super) const FEW: usize = 64;
+
     pub(super) fn new() -> Self {
         let sets = Self { count: AtomicUsize::new(1), segments: array::from_fn(|_| OnceLock::new()) };
         sets.allocate(0);

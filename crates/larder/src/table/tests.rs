@@ -100,6 +100,17 @@ fn check(table: &Table) -> HashMap<Arc<str>, Arc<Stored>> {
     all
 }
 
+/// The two sets of all of these are one set, until there are more than sixteen.
+#[test]
+fn a_small_table_that_has_room_keeps_all() {
+    let (world, table) = (World::new(), table(1_000));
+    for id in 0..40 {
+        let entry = world.entry_at((id << 4) | (id << 28), &id.to_string(), id, LONG);
+        assert_eq!(table.insert(&entry, 1).evicted, 0, "{id}");
+    }
+    assert_eq!((table.len(), check(&table).len()), (40, 40));
+}
+
 #[test]
 fn entries_are_found_replaced_and_removed_while_it_grows() {
     let (world, table) = (World::new(), table(50_000));
