@@ -272,7 +272,7 @@ async fn equivalent_requests_are_coalesced() {
     }
 }
 
-/// Where the handler turns out to say something else this time, nobody who waited gets the response to another URL.
+/// Where the handler turns out to say something else this time, no request that waited gets the response to another URL.
 #[tokio::test(flavor = "multi_thread")]
 async fn those_who_wait_by_a_rule_that_no_longer_holds_ask_for_themselves() {
     for &framework in Framework::ALL {

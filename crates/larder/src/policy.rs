@@ -41,8 +41,8 @@ use crate::error::{Error, Kind, Result};
 /// let careful = Policy::builder()
 ///     .ttl(minutes(5))
 ///     .jitter(0.1) // what was stored together does not end together
-///     .stale_while_revalidate(minutes(1)) // nobody waits for the next value for that long
-///     .stale_if_error(minutes(60)) // and nobody sees an error
+///     .stale_while_revalidate(minutes(1)) // callers have the old value while one computes the next
+///     .stale_if_error(minutes(60)) // and have it in place of an error
 ///     .negative_ttl(minutes(1)) // a `None` is kept too
 ///     .tag("users")
 ///     .build()?;

@@ -115,15 +115,28 @@ impl TieredCache {
         self.memory.storage().memory().and_then(MemoryTier::disk)
     }
 
-    /// The entries in Redis, which are kept in memory from here on.
+    /// Keeps an entry that was found in Redis in the tiers in front of it.
+    fn keep(&self, entry: &Entry) {
+        let entries = std::slice::from_ref(entry);
+        self.memory.keep(entries);
+        if let Some(disk) = self.disk() {
+            disk.offer(entries);
+        }
+    }
+
+    /// The entries in Redis, which are kept here from here on.
     async fn read_redis(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
         let entries = self.redis.read(keys, of).await;
         if of.transport.is_some() {
-            for entry in entries.iter().flatten() {
-                self.memory.keep(std::slice::from_ref(entry));
-            }
+            entries.iter().flatten().for_each(|entry| self.keep(entry));
         }
         entries
+    }
+
+    /// Whether the disk may answer before Redis is asked: with a `memory_ttl` it is Redis that is to be asked, and the disk
+    /// has what this process knew before.
+    fn asks_disk_first(&self, of: ValueType) -> bool {
+        self.disk().is_some() && (of.memory_limit().is_none() || !self.redis.is_within_reach())
     }
 
     /// The tier in Redis.
@@ -173,25 +186,15 @@ impl Storage for TieredCache {
     }
 
     async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
-        let Some(disk) = self.disk() else { return self.read_redis(keys, of).await };
-        // With a `memory_ttl` it is Redis that is to be asked; the disk has what this process knew before.
-        if of.memory_limit().is_some() && self.redis.is_within_reach() {
-            let found = self.read_redis(keys, of).await;
-            if of.transport.is_some() {
-                found.iter().flatten().for_each(|entry| disk.offer(std::slice::from_ref(entry)));
-            }
-            return found;
+        if !self.asks_disk_first(of) {
+            return self.read_redis(keys, of).await;
         }
         // What is kept in memory is kept by the memory's own read.
         let mut entries = self.memory.storage().read(keys, of).await;
         let absent: Vec<_> = (0..keys.len()).filter(|&index| entries[index].is_none()).collect();
         if !absent.is_empty() {
             let keys: Vec<_> = absent.iter().map(|&index| keys[index]).collect();
-            let found = self.read_redis(&keys, of).await;
-            if of.transport.is_some() {
-                found.iter().flatten().for_each(|entry| disk.offer(std::slice::from_ref(entry)));
-            }
-            for (index, entry) in absent.into_iter().zip(found) {
+            for (index, entry) in absent.into_iter().zip(self.read_redis(&keys, of).await) {
                 entries[index] = entry;
             }
         }
@@ -199,12 +202,12 @@ impl Storage for TieredCache {
     }
 
     async fn read_one(&self, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
-        if self.disk().is_some() {
+        if self.asks_disk_first(of) {
             return self.read(&[at], of).await.pop().flatten();
         }
         let entry = self.redis.fetch(at, of).await;
         if of.transport.is_some() {
-            self.memory.keep(entry.as_slice());
+            entry.iter().for_each(|entry| self.keep(entry));
         }
         entry
     }
@@ -265,8 +268,7 @@ impl SharedStorage for TieredCache {
     async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
         let leased = self.redis.lease(at, of, cover, waits).await;
         if let Leased::Found(entry) = &leased {
-            self.memory.keep(std::slice::from_ref(entry));
-            self.disk().iter().for_each(|disk| disk.offer(std::slice::from_ref(entry)));
+            self.keep(entry);
         }
         leased
     }

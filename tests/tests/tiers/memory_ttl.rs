@@ -93,7 +93,7 @@ async fn what_is_no_longer_there_is_computed_unless_that_fails() {
     assert_eq!(compute(&a, 2).await, 2);
     assert_eq!(compute(&Process::B.tiered(&server).await, 9).await, 2, "and stored");
     a.core().advance(secs(3_601));
-    assert!(server.delete("larder:e:key"), "whose clock nobody turns");
+    assert!(server.delete("larder:e:key"), "its clock is not turned");
     assert_eq!(served::<u64>(&a, "key", &policy()).await, None, "its time is over");
 }
 
@@ -164,7 +164,7 @@ async fn it_is_no_longer_than_it_says() {
     let longer = Policy::builder().ttl(secs(60)).memory_ttl(secs(3_600)).build().unwrap();
     a.insert("key", &1_u64, longer).await.unwrap();
     a.core().advance(secs(62));
-    assert!(server.delete("larder:e:key"), "whose clock nobody turns");
+    assert!(server.delete("larder:e:key"), "its clock is not turned");
     assert_eq!(found::<u64>(&a, "key").await, None);
 
     let shortened = Policy::builder().ttl(secs(36_000)).memory_ttl(secs(3_600)).jitter(1.0).build().unwrap();
