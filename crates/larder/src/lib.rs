@@ -185,7 +185,7 @@ pub use self::{
     },
     namespace::{Namespace, Version},
     outcome::{NotStored, Outcome, Source, Tier},
-    policy::{Lock, Policy, PolicyBuilder},
+    policy::{Lock, Policy, builder::PolicyBuilder},
     registry::{global, install, install_as, install_policies, installed::Installed, named},
     scope::{Scope, ScopeHash, Scopes},
     stats::{CacheStats, FunctionStats, Histogram},

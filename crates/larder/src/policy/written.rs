@@ -94,7 +94,7 @@ impl Serialize for Policy {
 }
 
 /// What is not written is as [`Policy::ttl`] has it. A field that there is not is an error that names those that there are,
-/// and so is what [`build`](super::PolicyBuilder::build) refuses.
+/// and so is what [`build`](crate::PolicyBuilder::build) refuses.
 impl<'de> Deserialize<'de> for Policy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let written = Written::deserialize(deserializer)?;
