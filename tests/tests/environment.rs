@@ -8,7 +8,7 @@ use larder_servers::RedisServer;
 
 const PASSWORD: &str = "s3cret";
 
-const VARIABLES: [&str; 12] = [
+const VARIABLES: [&str; 13] = [
     "REDIS_URL",
     "REDIS_MAX_CONNECTIONS",
     "REDIS_SOCKET_TIMEOUT",
@@ -21,6 +21,7 @@ const VARIABLES: [&str; 12] = [
     "LARDER_SEAL_KEYS",
     "LARDER_NAME_KEY",
     "LARDER_BYPASS_AFTER",
+    "LARDER_READ_FROM_REPLICAS",
 ];
 
 /// A secret key, and one more.
@@ -94,6 +95,7 @@ fn each_bad_value_is_named_with_its_variable() {
         ("LARDER_CODEC", "xml"),
         ("LARDER_COMPRESSION", "gzip"),
         ("LARDER_BYPASS_AFTER", "soon"),
+        ("LARDER_READ_FROM_REPLICAS", "perhaps"),
     ] {
         let said = outcome(&[url, (name, value)]);
         assert!(said.starts_with("refused ") && said.contains(name), "{name}={value}: {said}");

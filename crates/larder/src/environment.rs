@@ -28,6 +28,7 @@ use crate::{
 /// | --- | --- | --- |
 /// | `REDIS_URL` | the servers: see [`RedisCacheBuilder::url`](crate::RedisCacheBuilder::url) | in-process |
 /// | `REDIS_MAX_CONNECTIONS` | how many connections carry commands: 1 to 64 | 1 |
+/// | `LARDER_READ_FROM_REPLICAS` | `true`: read entries from the replicas of a Cluster or of Sentinel's master: see [`RedisCacheBuilder::read_from_replicas`](crate::RedisCacheBuilder::read_from_replicas) | that of the URL, or `false` |
 /// | `REDIS_SOCKET_TIMEOUT` | what one operation may take, in seconds: `0.25` | 0.25 |
 /// | `REDIS_RETRY_ON_TIMEOUT` | `true`: start with Redis down, and connect when it is there; `false`: an error | `true` |
 /// | `LARDER_PREFIX` | what the keys in Redis begin with: one for each program | that of the URL (`?prefix=shop`), or `larder` |
@@ -77,6 +78,7 @@ async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
     let deadline = seconds(&text, "REDIS_SOCKET_TIMEOUT")?;
     let bypass = seconds(&text, "LARDER_BYPASS_AFTER")?;
     let lazily = one_of(&text, "REDIS_RETRY_ON_TIMEOUT", &FLAGS)?.unwrap_or(true);
+    let replicas = one_of(&text, "LARDER_READ_FROM_REPLICAS", &FLAGS)?;
     let sealing = seal::Sealing::of(variables)?;
     let memory = memory.build()?;
     let Some(url) = text("REDIS_URL")? else { return Ok(Box::new(memory)) };
@@ -91,6 +93,10 @@ async fn from_variables(variables: Variables<'_>) -> Result<Box<dyn Cache>> {
     if let Some(prefix) = text("LARDER_PREFIX")? {
         redis = redis.prefix(prefix);
         check("LARDER_PREFIX", &redis)?;
+    }
+    if let Some(yes) = replicas {
+        redis = redis.read_from_replicas(yes);
+        check("LARDER_READ_FROM_REPLICAS", &redis)?;
     }
     if let Some(codec) = codec {
         redis = redis.built_in_codec(codec);

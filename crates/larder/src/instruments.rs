@@ -109,6 +109,8 @@ instruments! {
         "How often the disk could not be read or written";
     REDIS_GETS = Counter Number "cache.redis.gets",
         "Entries asked for in Redis, by result (hit, miss)";
+    REPLICA_GETS = Counter Number "cache.redis.replica.gets",
+        "Entries asked for at replicas of Redis, by result (hit; miss, failure: then the master was asked)";
     REDIS_GET_DURATION = Histogram Seconds "cache.redis.get.duration",
         "How long reads from Redis took, each batch as one";
     REDIS_PUTS = Counter Number "cache.redis.puts",

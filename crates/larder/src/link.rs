@@ -33,6 +33,9 @@ pub struct Link {
     pub malformed: u64,
     /// The servers that commands go to.
     pub servers: Vec<Server>,
+    /// The replicas that entries are read from, where [`read_from_replicas`](crate::RedisCacheBuilder::read_from_replicas)
+    /// says so. While none is `connected`, the servers answer for them.
+    pub replicas: Vec<Server>,
     /// What the servers refuse, until it is mended: missing rights, a full memory, a command that they do not have.
     /// Empty while all is well. A server that is merely gone refuses nothing.
     pub refusals: Vec<Refusal>,

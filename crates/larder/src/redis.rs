@@ -32,6 +32,7 @@ pub(crate) mod queue;
 mod recent_timeout;
 mod refusal;
 mod rejections;
+mod replica_reads;
 mod script;
 #[cfg(feature = "seal")]
 mod sealing;
@@ -56,7 +57,7 @@ use async_trait::async_trait;
 use self::{
     breaker::BreakerState,
     config::Config,
-    connection::{Command, CommandFailure, Connections, Reply, Unavailable},
+    connection::{Command, CommandFailure, Connections, LinkState, Reply, Unavailable},
     findings::Findings,
     key_names::KeyNames,
     lease::LeaseWaiters,
@@ -148,6 +149,7 @@ struct Remote {
     /// Listens to the log for as long as it is here.
     _on_wake: Arc<OnWake>,
     deadline: Duration,
+    reads_replicas: bool,
     lease_lifetime: Duration,
     /// Whether a prefix was named, that others are not likely to have too.
     has_own_prefix: bool,
@@ -174,11 +176,11 @@ impl RedisCache {
     pub fn link(&self) -> Link {
         let Remote { log, connections, .. } = &*self.remote;
         let status = log.status();
-        let servers = connections.states().into_iter().map(|link| Server {
+        let server = |link: LinkState| Server {
             name: link.server,
             available: link.breaker == BreakerState::Closed,
             connected: link.connected,
-        });
+        };
         Link {
             out_of_touch: status.out_of_touch,
             position: status.position,
@@ -187,7 +189,8 @@ impl RedisCache {
             restarts: status.gaps + status.losses + status.replacements + status.leaps,
             resets: status.resets,
             malformed: status.malformed,
-            servers: servers.collect(),
+            servers: connections.states().into_iter().map(server).collect(),
+            replicas: connections.replica_states().into_iter().map(server).collect(),
             refusals: self.remote.findings.refusals.list(),
             rejections: self.remote.findings.rejections.list(),
         }

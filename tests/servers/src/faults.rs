@@ -53,6 +53,26 @@ impl RedisServer {
         ids.map(|id| self.command::<usize>(&["CLIENT", "KILL", "ID", id])).sum()
     }
 
+    /// Leaves the replicas behind: what is written from here on does not reach them, until
+    /// [`accept_replicas`](Self::accept_replicas).
+    ///
+    /// # Panics
+    ///
+    /// If the server refuses.
+    pub fn refuse_replicas(&self) {
+        self.command::<()>(&["ACL", "SETUSER", "default", "-psync", "-sync"]);
+        self.command::<usize>(&["CLIENT", "KILL", "TYPE", "replica"]);
+    }
+
+    /// Lets replicas have everything again. They come within a second or two.
+    ///
+    /// # Panics
+    ///
+    /// If the server refuses.
+    pub fn accept_replicas(&self) {
+        self.command::<()>(&["ACL", "SETUSER", "default", "+psync", "+sync"]);
+    }
+
     /// Changes a setting of the running server.
     ///
     /// # Panics

@@ -39,6 +39,8 @@ pub enum Backend {
     Tiered {
         /// Where entries and the log are.
         servers: Servers,
+        /// Whether entries are read from replicas.
+        replicas: bool,
     },
 }
 

@@ -46,7 +46,8 @@ impl Scenario<'_> {
     pub fn check(&self) -> Report {
         let world = World::start(self.fault);
         let place = |(process, mode): (usize, &Mode)| {
-            (Backend::Tiered { servers: world.servers_for(process) }, *mode)
+            let (servers, replicas) = (world.servers_for(process), world.reads_replicas(process));
+            (Backend::Tiered { servers, replicas }, *mode)
         };
         let mut environment = self.environment.clone();
         if matches!(self.fault, Fault::PanickingSubscriber | Fault::Everything) {

@@ -45,8 +45,8 @@ impl Subject {
         let memory = memory.expect("the capacity is no mistake");
         match backend {
             Backend::Memory => Self { cache: Arc::new(memory), shared: None },
-            Backend::Tiered { servers } => {
-                let cache = TieredCache::new(memory, open_redis(servers, mode));
+            Backend::Tiered { servers, replicas } => {
+                let cache = TieredCache::new(memory, open_redis(servers, *replicas, mode));
                 Self { cache: Arc::new(cache.clone()), shared: Some(cache) }
             }
         }
@@ -106,12 +106,13 @@ impl Subject {
     }
 }
 
-fn open_redis(servers: &Servers, mode: Mode) -> RedisCache {
+fn open_redis(servers: &Servers, replicas: bool, mode: Mode) -> RedisCache {
     let builder = match servers {
         Servers::Single(url) => RedisCache::builder().url(url),
         Servers::Cluster(nodes) => RedisCache::builder().cluster(nodes),
         Servers::Sentinel(nodes, master) => RedisCache::builder().sentinel(nodes, master),
     };
+    let builder = builder.read_from_replicas(replicas);
     let builder = builder.scope_slots(SCOPE_SLOTS).out_of_touch(match mode {
         Mode::Serve => OutOfTouch::Serve,
         Mode::Bypass(limit) => OutOfTouch::Bypass(limit),

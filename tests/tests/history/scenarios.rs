@@ -78,4 +78,5 @@ faults! {
     the_log_moves_to_another_master: MoveLog,
     sentinels_change_the_master: SentinelFailover,
     the_master_of_the_sentinels_is_killed: SentinelMasterKilled,
+    a_replica_lags: LaggingReplica,
 }

@@ -17,6 +17,7 @@ mod memory;
 mod memory_ttl;
 mod phases;
 mod prolonged;
+mod replicas;
 mod sealed;
 mod streams;
 mod transactions;

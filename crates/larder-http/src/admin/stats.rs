@@ -75,6 +75,7 @@ pub(super) fn redis(link: &Link) -> Value {
         "resets": link.resets,
         "malformed": link.malformed,
         "servers": link.servers.iter().map(server).collect::<Vec<_>>(),
+        "replicas": link.replicas.iter().map(server).collect::<Vec<_>>(),
         "refusals": link.refusals.iter().map(refusal).collect::<Vec<_>>(),
         "rejections": link.rejections.iter().map(rejection).collect::<Vec<_>>(),
     })

@@ -6,7 +6,7 @@ use super::{
     DISK_FAILURES, DISK_GETS, DISK_PUTS, EVICTIONS, GETS, INVALIDATIONS, INVALIDATIONS_WAITING, Instrument,
     KEPT, LIMIT_FAILURES, LIMITS, LOAD_SAVED, LOADS, LOG_LAG, LOG_MALFORMED, LOG_RESETS, LOG_RESTARTS,
     NOT_SERVED, NOT_STORED, PUTS, REDIS_FAILURES, REDIS_GETS, REDIS_PUTS, REDIS_RAW, REDIS_READ,
-    REDIS_REFUSED, REDIS_STORED, REDIS_UP, REFRESHES, SIZE, WAITS, WEIGHT,
+    REDIS_REFUSED, REDIS_STORED, REDIS_UP, REFRESHES, REPLICA_GETS, SIZE, WAITS, WEIGHT,
 };
 use crate::{
     cache::Cache,
@@ -149,6 +149,9 @@ fn of_function(function: &FunctionStats, each: &mut Each<'_>) {
 
 fn of_function_in_redis(stats: &CacheStats, each: &mut Each<'_>) {
     counts(each, &REDIS_GETS, "result", &[("hit", stats.shared_hits), ("miss", stats.shared_misses)]);
+    let of_replicas =
+        [("hit", stats.replica_hits), ("miss", stats.replica_misses), ("failure", stats.replica_failures)];
+    met(each, &REPLICA_GETS, "result", &of_replicas);
     let failures = [
         ("refused", stats.shared_refused),
         ("timeout", stats.shared_timeouts),

@@ -45,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) deadline: Duration,
     pub(super) connect_timeout: Duration,
     pub(super) connect_attempts: u32,
+    /// Whether entries are read from replicas where they have them.
+    pub(super) reads_replicas: bool,
     /// Nodes that a cluster has told of: those that it was set up with may all be gone one day.
     pub(super) known: Arc<Mutex<Vec<Node>>>,
     /// What was found out about the servers.

@@ -74,6 +74,7 @@ impl RedisCacheBuilder {
             config: config.clone(),
             _on_wake: on_wake,
             deadline: config.deadline,
+            reads_replicas: config.reads_replicas,
             lease_lifetime: settings.lease_lifetime,
             has_own_prefix: config.has_own_prefix,
             log,

@@ -9,7 +9,7 @@
 //! What is sent besides callers' commands, and must be allowed to the ACL user: `INFO`, `TIME`
 //! (`@dangerous`, `@fast`), and in a cluster `CLUSTER|SLOTS`, `CLUSTER|INFO` and `ASKING`; `SELECT` where
 //! the database is not 0. `CLIENT|SETNAME` is sent and may be refused. Sentinels are sent
-//! `SENTINEL|GET-MASTER-ADDR-BY-NAME`. `AUTH` is everybody's right.
+//! `SENTINEL|GET-MASTER-ADDR-BY-NAME`. Where replicas are read from, `READONLY` in a cluster and `SENTINEL|REPLICAS`. `AUTH` is everybody's right.
 
 mod address;
 mod batch;
@@ -20,6 +20,7 @@ mod dial;
 mod introduction;
 mod link;
 mod protocol;
+mod replicas;
 mod sentinel;
 mod server_kind;
 #[cfg(test)]
@@ -37,17 +38,19 @@ use self::{
     address::Address,
     cluster::Cluster,
     link::{Destination, ServerLink},
+    replicas::SentinelReplicas,
 };
 pub(crate) use self::{
     command::{Command, CommandFailure, Reply, Unavailable},
     connect_error::{ConnectError, io_error},
     dial::Dialed,
     link::{Admit, LinkState},
+    replicas::ReplicaReply,
     words::words,
 };
 use super::{
     config::Config,
-    server_info::ServerInfo,
+    server_info::{Role, ServerInfo},
     url::{Node, Topology},
 };
 use crate::error::Result;
@@ -58,7 +61,8 @@ pub(crate) struct Connections(Routes);
 
 #[derive(Clone)]
 enum Routes {
-    Single(Arc<ServerLink>),
+    /// One server, and its replicas if they are read from.
+    Single(Arc<ServerLink>, Option<Arc<SentinelReplicas>>),
     Cluster(Arc<Cluster>),
 }
 
@@ -68,7 +72,15 @@ impl Connections {
     /// closed, and another one is tried soon.
     pub(crate) fn new(config: Arc<Config>, admit: Option<Admit>) -> Self {
         Self(match destination(&config) {
-            Some(destination) => Routes::Single(ServerLink::new(config, destination, admit)),
+            Some(destination) => {
+                let replicas = match &destination {
+                    Destination::Master(name) if config.reads_replicas => {
+                        Some(SentinelReplicas::new(config.clone(), name.clone()))
+                    }
+                    _ => None,
+                };
+                Routes::Single(ServerLink::new(config, destination, admit), replicas)
+            }
             None => Routes::Cluster(Cluster::new(config)),
         })
     }
@@ -76,7 +88,10 @@ impl Connections {
     /// Begins to connect, in the background: nothing outside of a runtime.
     pub(crate) fn begin(&self) {
         match &self.0 {
-            Routes::Single(link) => link.begin(),
+            Routes::Single(link, replicas) => {
+                link.begin();
+                replicas.iter().for_each(SentinelReplicas::look);
+            }
             Routes::Cluster(cluster) => cluster.look_again(),
         }
     }
@@ -89,7 +104,7 @@ impl Connections {
     /// When the configured number of attempts has failed, or one for a reason that will stay.
     pub(crate) async fn ready(&self) -> Result<ServerInfo> {
         match &self.0 {
-            Routes::Single(link) => link.ready().await,
+            Routes::Single(link, _) => link.ready().await,
             Routes::Cluster(cluster) => cluster.ready().await,
         }
     }
@@ -98,7 +113,7 @@ impl Connections {
     /// for every node that it is sent on to. Dropping the future may or may not keep it from being sent.
     pub(crate) async fn call(&self, command: &Command) -> Reply {
         match &self.0 {
-            Routes::Single(link) => link.call(&command.words).await,
+            Routes::Single(link, _) => link.call(&command.words).await,
             Routes::Cluster(cluster) => cluster.call(command).await,
         }
     }
@@ -109,15 +124,43 @@ impl Connections {
     /// every round trip, and after one that has failed no more begin.
     pub(crate) async fn call_many(&self, commands: Vec<Command>) -> Vec<Reply> {
         match &self.0 {
-            Routes::Single(link) => batch::send(commands, link).await,
+            Routes::Single(link, _) => batch::send(commands, link).await,
             Routes::Cluster(cluster) => cluster.call_many(commands).await,
+        }
+    }
+
+    /// Sends a command that only reads to a replica, if they are read from and one can be used at once. Takes no longer
+    /// than half of the deadline.
+    pub(crate) async fn call_replica(&self, command: &Command) -> ReplicaReply {
+        match &self.0 {
+            Routes::Single(_, replicas) => Some(replicas.as_ref()?.picked()?.call(&command.words).await),
+            Routes::Cluster(cluster) => cluster.call_replica(command).await,
+        }
+    }
+
+    /// The same for several, in one round trip as [`call_many`](Self::call_many) sends them.
+    pub(crate) async fn call_replicas(&self, commands: Vec<Command>) -> Vec<ReplicaReply> {
+        match &self.0 {
+            Routes::Single(_, replicas) => match replicas.as_ref().and_then(|replicas| replicas.picked()) {
+                Some(link) => batch::send(commands, &link).await.into_iter().map(Some).collect(),
+                None => commands.iter().map(|_| None).collect(),
+            },
+            Routes::Cluster(cluster) => cluster.call_replicas(commands).await,
+        }
+    }
+
+    /// How the links to replicas are, if they are read from.
+    pub(crate) fn replica_states(&self) -> Vec<LinkState> {
+        match &self.0 {
+            Routes::Single(_, replicas) => replicas.iter().flat_map(|replicas| replicas.states()).collect(),
+            Routes::Cluster(cluster) => cluster.replica_states(),
         }
     }
 
     /// The masters that have the data: one, or all that are known of a cluster.
     pub(crate) fn masters(&self) -> Vec<Master> {
         match &self.0 {
-            Routes::Single(link) => vec![Master(link.clone())],
+            Routes::Single(link, _) => vec![Master(link.clone())],
             Routes::Cluster(cluster) => cluster.links().into_iter().map(Master).collect(),
         }
     }
@@ -125,7 +168,7 @@ impl Connections {
     /// Whether there is a server that may be tried, as far as is known.
     pub(crate) fn is_within_reach(&self) -> bool {
         match &self.0 {
-            Routes::Single(link) => link.is_within_reach(),
+            Routes::Single(link, _) => link.is_within_reach(),
             Routes::Cluster(cluster) => cluster.is_within_reach(),
         }
     }
@@ -133,7 +176,7 @@ impl Connections {
     /// How the links are: one, or one for each master of a cluster that is known.
     pub(crate) fn states(&self) -> Vec<LinkState> {
         match &self.0 {
-            Routes::Single(link) => vec![link.state()],
+            Routes::Single(link, _) => vec![link.state()],
             Routes::Cluster(cluster) => cluster.states(),
         }
     }
@@ -190,7 +233,7 @@ pub(crate) async fn connect_to_log(
 ) -> Result<ToLog, ConnectError> {
     let node = |node: Node| Address::Tcp(node);
     let mut address = match destination(config) {
-        Some(Destination::Fixed(address)) => address,
+        Some(Destination::Fixed(address) | Destination::Replica(address)) => address,
         Some(Destination::Master(name)) => sentinel::master(config, &name).await.map(node)?,
         None => cluster::owner(config, key.as_bytes()).await.map(node)?,
     };
@@ -199,7 +242,7 @@ pub(crate) async fn connect_to_log(
     for _ in 0..cluster::REDIRECTIONS {
         let mut besides: Vec<Cmd> = asking.then(|| words(&["ASKING"])).into_iter().collect();
         besides.push(question.clone());
-        let dialed = dial::dial(config, &address, &name, besides, || {}).await?;
+        let dialed = dial::dial(config, (&address, Role::Master), &name, besides, || {}).await?;
         let elsewhere = match (&address, dialed.answers.last()) {
             (Address::Tcp(asked), Some(Value::ServerError(error))) => cluster::redirection(error, asked),
             _ => None,

@@ -64,10 +64,30 @@ enum StoreDecision {
 impl Remote {
     /// The entries under these keys that are valid as far as this process knows.
     pub(super) async fn read(&self, core: &Core, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
-        let gets = keys.iter().map(|at| Command::get(&self.names.entry(at.key))).collect();
+        if self.reads_replicas {
+            return self.read_from_replicas(core, keys, of).await;
+        }
+        self.read_from_masters(core, keys, of, Instant::now()).await
+    }
+
+    /// The same for one key.
+    pub(super) async fn read_one(&self, core: &Core, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
+        if self.reads_replicas {
+            return self.read_one_from_replica(core, at, of).await;
+        }
+        self.read_one_from_master(core, at, of, Instant::now()).await
+    }
+
+    /// What [`read`](Self::read) gives, of the masters. It began then.
+    pub(super) async fn read_from_masters(
+        &self,
+        core: &Core,
+        keys: &[Lookup<'_>],
+        of: ValueType,
+        began: Instant,
+    ) -> Vec<Option<Entry>> {
         let mut entries = Vec::with_capacity(keys.len());
-        let began = Instant::now();
-        let replies = self.send_many(Operation::Read, gets).await;
+        let replies = self.send_many(Operation::Read, self.gets(keys)).await;
         core.statistics().read(began.elapsed());
         for (&at, reply) in keys.iter().zip(replies) {
             entries.push(self.take_over(core, at, of, reply).await);
@@ -75,10 +95,19 @@ impl Remote {
         entries
     }
 
+    pub(super) fn gets(&self, keys: &[Lookup<'_>]) -> Vec<Command> {
+        keys.iter().map(|at| Command::get(&self.names.entry(at.key))).collect()
+    }
+
     /// The same for one key.
-    pub(super) async fn read_one(&self, core: &Core, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
+    pub(super) async fn read_one_from_master(
+        &self,
+        core: &Core,
+        at: Lookup<'_>,
+        of: ValueType,
+        began: Instant,
+    ) -> Option<Entry> {
         let get = Command::get(&self.names.entry(at.key));
-        let began = Instant::now();
         let reply = self.send(Operation::Read, &get).await;
         core.statistics().read(began.elapsed());
         self.take_over(core, at, of, reply).await

@@ -172,7 +172,9 @@ impl Remote {
                     match tokio::time::timeout(pause.min(left), wake).await {
                         Ok(filled) if !filled => return Leased::Free,
                         Ok(_) => {
-                            if let Some(entry) = self.read(core, &[at], of).await.pop().flatten() {
+                            // Of the master: no replica may have what was stored just now.
+                            if let Some(entry) = self.read_one_from_master(core, at, of, Instant::now()).await
+                            {
                                 return Leased::Found(entry);
                             }
                         }

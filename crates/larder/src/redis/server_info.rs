@@ -17,6 +17,15 @@ pub(crate) struct ServerInfo {
     pub(crate) time_ms: u64,
 }
 
+/// What a server has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// One that takes writes.
+    Master,
+    /// One that is read from: it may have become a master, or have lost its own.
+    Replica,
+}
+
 /// The oldest release whose commands we use.
 const OLDEST: (u32, u32, u32) = (6, 2, 0);
 
@@ -37,8 +46,8 @@ pub(super) enum Incompatible {
 const NEWER: &str = "connect to Redis 6.2 or newer, or to Valkey";
 
 impl ServerInfo {
-    /// Reads the replies to `INFO` and `TIME`, and checks whether commands can be sent there.
-    pub(super) fn read(info: &str, time: &Value, clustered: bool) -> Result<Self, Incompatible> {
+    /// Reads the replies to `INFO` and `TIME`, and checks whether commands for this role can be sent there.
+    pub(super) fn read(info: &str, time: &Value, clustered: bool, role: Role) -> Result<Self, Incompatible> {
         let field = |name: &str| info_field(info, name);
         let text = field("redis_version").or(field("valkey_version"));
         let text =
@@ -57,7 +66,7 @@ impl ServerInfo {
         if field("loading") == Some("1") {
             return Err(Incompatible::Now("it is loading its data".to_owned()));
         }
-        if !is_master(info) {
+        if role == Role::Master && !is_master(info) {
             let role = field("role").unwrap_or("no role");
             return Err(Incompatible::Now(format!("it is not a master: {role}")));
         }
@@ -113,7 +122,7 @@ mod tests {
 
     fn read(info: &str, clustered: bool) -> Result<ServerInfo, Incompatible> {
         let part = |text: &str| Value::BulkString(text.as_bytes().to_vec());
-        ServerInfo::read(info, &Value::Array(vec![part("12"), part("345678")]), clustered)
+        ServerInfo::read(info, &Value::Array(vec![part("12"), part("345678")]), clustered, Role::Master)
     }
 
     #[track_caller]
@@ -143,6 +152,15 @@ mod tests {
             Some(Incompatible::IsCluster)
         );
         assert_eq!(read(INFO, true).err(), Some(Incompatible::IsNoCluster));
+    }
+
+    #[test]
+    fn a_replica_is_read_from_alone() {
+        let info = INFO.replace("role:master", "role:slave");
+        let time = Value::Array(vec![Value::BulkString(b"1".to_vec()), Value::BulkString(b"0".to_vec())]);
+        let read = |role| ServerInfo::read(&info, &time, false, role);
+        assert!(read(Role::Replica).is_ok());
+        assert!(matches!(read(Role::Master), Err(Incompatible::Now(_))));
     }
 
     #[test]

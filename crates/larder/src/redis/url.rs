@@ -37,6 +37,7 @@ pub(super) struct Parsed {
     pub(super) database: Option<i64>,
     pub(super) prefix: Option<String>,
     pub(super) client_name: Option<String>,
+    pub(super) reads_replicas: Option<bool>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -105,7 +106,7 @@ fn read(form: Form, tls: bool, rest: &str) -> Result<Parsed, String> {
         return Err("a URL of a server has no fragment (#)".to_owned());
     }
     let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let (prefix, client_name) = read_options(options, quoting)?;
+    let Options { prefix, client_name, reads_replicas } = read_options(options, quoting)?;
     let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
     // The whole path is a socket's.
     let parts = if form == Form::Socket { "" } else { path };
@@ -134,7 +135,7 @@ fn read(form: Form, tls: bool, rest: &str) -> Result<Parsed, String> {
     if segments.next().is_some() {
         return Err("the path has too many parts".to_owned());
     }
-    Ok(Parsed { topology, tls, username, password, database, prefix, client_name })
+    Ok(Parsed { topology, tls, username, password, database, prefix, client_name, reads_replicas })
 }
 
 /// The user and the password, of which an empty user is none. An empty password is one: the URL that has it
@@ -215,23 +216,36 @@ fn node(text: &str, default: u16, quoting: Quoting) -> Result<Node, String> {
 }
 
 /// The options that a URL may have.
-const OPTIONS: [&str; 2] = ["prefix", "client_name"];
+const OPTIONS: [&str; 3] = ["prefix", "client_name", "read_from_replicas"];
 
-fn read_options(options: &str, quoting: Quoting) -> Result<(Option<String>, Option<String>), String> {
-    let (mut prefix, mut client_name) = (None, None);
+/// What the options of a URL say.
+#[derive(Default)]
+struct Options {
+    prefix: Option<String>,
+    client_name: Option<String>,
+    reads_replicas: Option<bool>,
+}
+
+fn read_options(options: &str, quoting: Quoting) -> Result<Options, String> {
+    let mut read = Options::default();
     for option in options.split('&').filter(|option| !option.is_empty()) {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
-        let target = match name {
-            "prefix" => &mut prefix,
-            "client_name" => &mut client_name,
-            _ => return Err(unknown_option(name, quoting)),
-        };
-        if !option.contains('=') {
+        if OPTIONS.contains(&name) && !option.contains('=') {
             return Err(format!("the option `{name}` has no value: write {name}=…"));
         }
-        *target = Some(decode(value, if name == "prefix" { "the prefix" } else { "the client's name" })?);
+        match name {
+            "prefix" => read.prefix = Some(decode(value, "the prefix")?),
+            "client_name" => read.client_name = Some(decode(value, "the client's name")?),
+            "read_from_replicas" => {
+                let yes = value.parse().map_err(|_| {
+                    format!("the option `{name}`{} is neither true nor false", quoting.of_part(value))
+                })?;
+                read.reads_replicas = Some(yes);
+            }
+            _ => return Err(unknown_option(name, quoting)),
+        }
     }
-    Ok((prefix, client_name))
+    Ok(read)
 }
 
 /// The value of an option that is unknown is never repeated: other programs have options for passwords.
@@ -240,7 +254,9 @@ fn unknown_option(name: &str, quoting: Quoting) -> String {
     // Names an option of ours, and nothing of the URL.
     let near = OPTIONS.into_iter().find(|known| is_near(known, name));
     let near = near.map(|known| format!(" (did you mean `{known}`?)")).unwrap_or_default();
-    format!("an option{quoted} is unknown{near}; the options of a URL are `prefix` and `client_name`")
+    format!(
+        "an option{quoted} is unknown{near}; the options of a URL are `prefix`, `client_name` and `read_from_replicas`"
+    )
 }
 
 /// Whether two changes of a letter at most lead from one to the other.

@@ -124,6 +124,13 @@ counters! {
     shared_hits,
     /// Entries asked for on a shared server, and not found there or not taken over, for whatever reason.
     shared_misses,
+    /// Those of the `shared_hits` that a replica gave, where
+    /// [`read_from_replicas`](crate::RedisCacheBuilder::read_from_replicas) says so.
+    replica_hits,
+    /// Entries asked for at a replica, and not there or not valid (any more): the master was asked.
+    replica_misses,
+    /// Entries that a replica failed to read, or that none was there to read: the master was asked.
+    replica_failures,
     /// Entries stored on a shared server.
     shared_stores,
     /// Entries not stored on a shared server because something that covers them was invalidated in the

@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Fault, LOG, World};
+use crate::caches::calls;
 use crate::history::run::Live;
 use larder_servers::{Data, Direction, Proxy, RedisCluster, RedisSentinel, RedisServer, until};
 
@@ -181,6 +182,11 @@ impl Fault {
     }
 
     fn strike_sentinel(self, sentinel: &RedisSentinel, live: &Live<'_>, random: &mut fastrand::Rng) {
+        if self == Self::LaggingReplica {
+            let master = sentinel.master();
+            leave_behind(&sentinel.servers()[master], &sentinel.servers()[1 - master], random);
+            return;
+        }
         live.may_lose(|| {
             if self == Self::SentinelFailover {
                 sentinel.failover();
@@ -197,6 +203,18 @@ impl Fault {
 
 fn is_master(server: &RedisServer) -> bool {
     server.info("replication", "role").as_deref() == Some("master")
+}
+
+/// What the master is given does not reach the replica for a while, which is read from all the same.
+fn leave_behind(master: &RedisServer, replica: &RedisServer, random: &mut fastrand::Rng) {
+    master.refuse_replicas();
+    let before = calls(replica, "get");
+    thread::sleep(Duration::from_millis(random.u64(300..1_500)));
+    until("the replica is read from", || (calls(replica, "get") > before).then_some(()));
+    master.accept_replicas();
+    until("the replica is back", || {
+        (replica.info("replication", "master_link_status")? == "up").then_some(())
+    });
 }
 
 /// What the master acknowledged until now is on the replica; what it acknowledges from here on dies with it, and

@@ -49,11 +49,13 @@ pub enum Fault {
     SentinelFailover,
     /// The master that the sentinels watch is killed before its replica has everything.
     SentinelMasterKilled,
+    /// The replica that entries are read from is left behind, and catches up.
+    LaggingReplica,
 }
 
 impl Fault {
     /// All there are.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Nothing,
         Self::RestartKept,
         Self::RestartLost,
@@ -77,6 +79,7 @@ impl Fault {
         Self::MoveLog,
         Self::SentinelFailover,
         Self::SentinelMasterKilled,
+        Self::LaggingReplica,
     ];
 
     /// Whether the log is out of reach most of the time, for some process at least.

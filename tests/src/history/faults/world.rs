@@ -27,7 +27,7 @@ impl World {
             Fault::ClusterFailover | Fault::ClusterMasterKilled | Fault::MoveLog => {
                 Self::Cluster(RedisCluster::start())
             }
-            Fault::SentinelFailover | Fault::SentinelMasterKilled => {
+            Fault::SentinelFailover | Fault::SentinelMasterKilled | Fault::LaggingReplica => {
                 Self::Sentinel(Box::new(RedisSentinel::start()))
             }
             _ => {
@@ -36,6 +36,12 @@ impl World {
                 Self::Single(Box::new(server), proxy)
             }
         }
+    }
+
+    /// Whether a process reads entries from replicas: where there are some, all but the second one do.
+    #[must_use]
+    pub const fn reads_replicas(&self, process: usize) -> bool {
+        !matches!(self, Self::Single(..)) && process != 1
     }
 
     /// Where a process finds them.

@@ -45,6 +45,12 @@ impl RedisCacheBuilder {
         if self.connect_attempts == 0 {
             return Err("connect_attempts is 0: at least one is needed".into());
         }
+        let reads_replicas = self.reads_replicas.or(parsed.reads_replicas).unwrap_or(false);
+        if reads_replicas && matches!(parsed.topology, Topology::Server(_) | Topology::Socket(_)) {
+            return Err(
+                "read_from_replicas: only a Cluster and Sentinel tell which replicas there are".into()
+            );
+        }
         #[cfg(feature = "tls")]
         let tls = self.encryption(encrypted)?;
         #[cfg(not(feature = "tls"))]
@@ -76,6 +82,7 @@ impl RedisCacheBuilder {
             deadline: self.deadline,
             connect_timeout: self.connect_timeout,
             connect_attempts: self.connect_attempts,
+            reads_replicas,
             known: Arc::default(),
             findings,
         })
@@ -106,6 +113,7 @@ impl RedisCacheBuilder {
             database: None,
             prefix: None,
             client_name: None,
+            reads_replicas: None,
         })
     }
 

@@ -24,6 +24,7 @@ pub struct RedisCacheBuilder {
     pub(super) deadline: Duration,
     pub(super) connect_timeout: Duration,
     pub(super) connect_attempts: u32,
+    pub(super) reads_replicas: Option<bool>,
     pub(super) tls: bool,
     pub(super) tls_roots: Option<Vec<u8>>,
     pub(super) tls_client: Option<(Vec<u8>, Secret)>,
@@ -63,6 +64,7 @@ impl Default for RedisCacheBuilder {
             deadline: Duration::from_millis(250),
             connect_timeout: Duration::from_secs(2),
             connect_attempts: 5,
+            reads_replicas: None,
             tls: false,
             tls_roots: None,
             tls_client: None,
@@ -83,7 +85,7 @@ impl RedisCacheBuilder {
     ///
     /// `rediss` in place of `redis` is TLS, with the feature `tls`. The user and the password are
     /// percent-encoded where they have special characters; those of a Sentinel URL are the servers', not
-    /// the sentinels'. IPv6 addresses stand in brackets. `?prefix=…&client_name=…` may follow. Blanks, line ends
+    /// the sentinels'. IPv6 addresses stand in brackets. `?prefix=…&client_name=…&read_from_replicas=true` may follow. Blanks, line ends
     /// and a pair of quotes around the URL are none of it.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.target = Target::Url(url.into());
@@ -179,6 +181,17 @@ impl RedisCacheBuilder {
     /// between them grow from 20 ms. A refused password, among others, is an error at once.
     pub fn connect_attempts(mut self, attempts: u32) -> Self {
         self.connect_attempts = attempts;
+        self
+    }
+
+    /// Reads entries from the replicas of a Cluster's masters, or of the master that Sentinel watches, and relieves the
+    /// masters of them; off by default. See [the guide](crate::guide::redis#reads-from-replicas).
+    ///
+    /// Whether an entry is valid is judged as ever: a replica that is behind costs a round trip, and never a stale value.
+    /// What it has not got, or only an invalid one of, is asked of the master, and so is everything while no replica can
+    /// be used. The log, leases, locks, counters and rate limits stay with the masters.
+    pub fn read_from_replicas(mut self, yes: bool) -> Self {
+        self.reads_replicas = Some(yes);
         self
     }
 

@@ -83,6 +83,18 @@ fn what_is_refused() {
     }
     refused(builder().client_name("two words"), "printable");
     refused(builder().tls_roots("x"), "TLS");
+    refused(builder().read_from_replicas(true), "Sentinel");
+    refused(builder().url("redis://h?read_from_replicas=true"), "Sentinel");
+}
+
+#[test]
+fn replicas_are_read_from_where_that_is_said() {
+    let reads = |builder: RedisCacheBuilder| builder.config().unwrap().reads_replicas;
+    assert!(!reads(builder().url("redis+cluster://h")));
+    assert!(reads(builder().url("redis+cluster://h?read_from_replicas=true")));
+    assert!(reads(builder().cluster(["h"]).read_from_replicas(true)));
+    assert!(!reads(builder().url("redis+cluster://h?read_from_replicas=true").read_from_replicas(false)));
+    refused(builder().url("redis+cluster://h?read_from_replicas=maybe"), "neither true nor false");
 }
 
 #[test]

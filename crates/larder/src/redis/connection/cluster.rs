@@ -3,6 +3,7 @@
 //! What other clients do here is measured by `tests/redis-clients`, which fails once one of them does all of it; the
 //! figures are in `crates/larder/docs/redis-clients.md`.
 
+mod replicas;
 mod slots;
 
 use std::{
@@ -16,7 +17,10 @@ use arc_swap::ArcSwapOption;
 use futures_util::{StreamExt, future::join_all, stream};
 use tokio::{runtime::Handle, sync::watch, time::Instant};
 
-use self::slots::{Range, SLOTS, slot};
+use self::{
+    replicas::ClusterReplicas,
+    slots::{Range, SLOTS, slot},
+};
 use super::{
     ConnectError,
     address::Address,
@@ -48,6 +52,7 @@ pub(super) struct Cluster {
     config: Arc<Config>,
     map: ArcSwapOption<Map>,
     links: Mutex<HashMap<Node, Arc<ServerLink>>>,
+    replicas: ClusterReplicas,
     /// Why the last look failed, if it did; changes with every look.
     looked: watch::Sender<Option<ConnectError>>,
     look: Mutex<Look>,
@@ -58,6 +63,8 @@ struct Map {
     /// By slot, the place in `masters`. `NO_OWNER` for those without an owner.
     owners: Vec<u16>,
     masters: Vec<(Node, Arc<ServerLink>)>,
+    /// Of each master; none unless they are read from.
+    replicas: Vec<Vec<Arc<ServerLink>>>,
 }
 
 const NO_OWNER: u16 = u16::MAX;
@@ -94,6 +101,7 @@ impl Cluster {
             config,
             map: ArcSwapOption::empty(),
             links: Mutex::default(),
+            replicas: ClusterReplicas::default(),
             looked: watch::Sender::new(None),
             look: Mutex::default(),
         })
@@ -268,10 +276,12 @@ impl Cluster {
     fn adopt(&self, ranges: Vec<Range>) {
         let mut owners = vec![NO_OWNER; SLOTS];
         let mut masters: Vec<(Node, Arc<ServerLink>)> = Vec::new();
-        for Range { first, last, master } in ranges {
+        let mut replicas = Vec::new();
+        for Range { first, last, master, replicas: copies } in ranges {
             let known = masters.iter().position(|(node, _)| *node == master);
             let index = known.unwrap_or_else(|| {
                 masters.push((master.clone(), self.link(&master)));
+                replicas.push(copies);
                 masters.len() - 1
             });
             if let (Ok(index), true) = (u16::try_from(index), first <= last) {
@@ -285,7 +295,8 @@ impl Cluster {
             let current = masters.iter().cloned().collect();
             std::mem::replace(&mut *links, current).into_iter().collect()
         };
-        self.map.store(Some(Arc::new(Map { owners, masters })));
+        let replicas = self.replicas.links(&self.config, replicas);
+        self.map.store(Some(Arc::new(Map { owners, masters, replicas })));
         drop(gone);
     }
 

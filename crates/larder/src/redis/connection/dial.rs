@@ -24,7 +24,7 @@ use super::{
 use crate::redis::{
     config::Config,
     secret::Credentials,
-    server_info::{Incompatible, ServerInfo},
+    server_info::{Incompatible, Role, ServerInfo},
     url::Node,
 };
 
@@ -55,7 +55,7 @@ impl<F: FnOnce()> Drop for AtEnd<F> {
     }
 }
 
-/// A connection to a master that may be used.
+/// A connection that may be used.
 #[derive(Debug)]
 pub(crate) struct Dialed {
     pub(crate) connection: MultiplexedConnection,
@@ -66,11 +66,11 @@ pub(crate) struct Dialed {
     pub(super) _driver: Driver,
 }
 
-/// Connects to a server that is to be a master, and asks it for its server_info, and these questions besides, within the
+/// Connects to a server that is to have this role, and asks it for its server_info, and these questions besides, within the
 /// configured time. `ended` is called once, when the connection has ended for whatever reason.
 pub(super) async fn dial(
     config: &Config,
-    address: &Address,
+    (address, role): (&Address, Role),
     name: &str,
     besides: Vec<Cmd>,
     ended: impl FnOnce() + Send + 'static,
@@ -97,14 +97,12 @@ pub(super) async fn dial(
         if server_info.get(2).is_some_and(|state| !text(state).contains("cluster_state:ok")) {
             return Err(ConnectError::transient("it says that the cluster is down"));
         }
-        let server_info =
-            ServerInfo::read(&text(&server_info[0]), &server_info[1], clustered).map_err(|incompatible| {
-                match incompatible {
-                    Incompatible::Now(reason) => ConnectError::transient(reason),
-                    Incompatible::Forever(reason, mend) => ConnectError::permanent(reason).mended_by(mend),
-                    Incompatible::IsCluster => urls.is_cluster(),
-                    Incompatible::IsNoCluster => urls.is_no_cluster(),
-                }
+        let server_info = ServerInfo::read(&text(&server_info[0]), &server_info[1], clustered, role)
+            .map_err(|incompatible| match incompatible {
+                Incompatible::Now(reason) => ConnectError::transient(reason),
+                Incompatible::Forever(reason, mend) => ConnectError::permanent(reason).mended_by(mend),
+                Incompatible::IsCluster => urls.is_cluster(),
+                Incompatible::IsNoCluster => urls.is_no_cluster(),
             })?;
         let (connection, driver) = drive(stream, ended).await?;
         Ok(Dialed { connection, server_info, answers, _driver: driver })

@@ -53,6 +53,8 @@ pub(super) enum Destination {
     Fixed(Address),
     /// Whatever the sentinels call the master of this name.
     Master(String),
+    /// A server that copies a master, for reads.
+    Replica(Address),
 }
 
 /// The way to one server.
@@ -325,6 +327,15 @@ impl ServerLink {
         self.lines.iter().all(|line| line.live.load().is_some())
     }
 
+    /// Whether a command can be sent at once.
+    pub(super) fn is_usable(&self) -> bool {
+        self.breaker.admits() && self.is_connected()
+    }
+
+    fn is_replica(&self) -> bool {
+        matches!(self.destination, Destination::Replica(_))
+    }
+
     pub(super) fn state(&self) -> LinkState {
         LinkState { server: self.name(), breaker: self.breaker.state(), connected: self.is_connected() }
     }
@@ -335,7 +346,7 @@ impl ServerLink {
 
     fn name(&self) -> String {
         match &self.destination {
-            Destination::Fixed(address) => address.to_string(),
+            Destination::Fixed(address) | Destination::Replica(address) => address.to_string(),
             Destination::Master(name) => match &*self.lines[0].live.load() {
                 Some(live) => format!("{name} ({})", live.address),
                 None => name.clone(),
@@ -345,7 +356,16 @@ impl ServerLink {
 
     /// Warns that it is unavailable, unless that was said.
     fn report_down(&self, reason: &str) {
-        if self.is_down_now() {
+        if self.is_replica() {
+            if !self.reported_down.swap(true, AcqRel) {
+                crate::panic_guard::report!(
+                    warn,
+                    server = self.name(),
+                    reason,
+                    "a replica of redis cannot be read from: its master is"
+                );
+            }
+        } else if self.is_down_now() {
             crate::panic_guard::report!(warn, server = self.name(), reason, "redis is unavailable");
         }
     }
@@ -360,7 +380,12 @@ impl ServerLink {
     }
 
     fn report_up(&self) {
-        if self.reported_down.swap(false, AcqRel) {
+        if !self.reported_down.swap(false, AcqRel) {
+            return;
+        }
+        if self.is_replica() {
+            crate::panic_guard::report!(info, server = self.name(), "a replica of redis is read from again");
+        } else {
             self.config.findings.reported_up();
             crate::panic_guard::report!(info, server = self.name(), "redis is available again");
         }
@@ -369,7 +394,7 @@ impl ServerLink {
 
 impl Drop for ServerLink {
     fn drop(&mut self) {
-        if *self.reported_down.get_mut() {
+        if *self.reported_down.get_mut() && !self.is_replica() {
             self.config.findings.reported_up();
         }
     }

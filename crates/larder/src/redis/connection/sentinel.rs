@@ -38,6 +38,38 @@ pub(super) async fn master(config: &Config, name: &str) -> Result<Node, ConnectE
         .ok_or_else(|| failure.unwrap_or_else(|| ConnectError::transient("there are no sentinels")))
 }
 
+/// The replicas of a master that are up, as the first sentinel says that answers. One that is wrong costs round trips.
+pub(super) async fn replicas(config: &Config, name: &str) -> Result<Vec<Node>, ConnectError> {
+    let question = words(&["SENTINEL", "REPLICAS", name]);
+    let credentials = config.sentinel_credentials.as_ref();
+    let mut answers: FuturesUnordered<_> =
+        config.nodes().iter().map(|node| ask(config, node, credentials, question.clone())).collect();
+    let mut failure = ConnectError::transient("there are no sentinels");
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(Value::Array(replicas)) => return Ok(replicas.iter().filter_map(replica).collect()),
+            Ok(_) => {}
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// A replica, unless the sentinel takes it for down.
+fn replica(fields: &Value) -> Option<Node> {
+    let Value::Array(fields) = fields else { return None };
+    let field = |name: &str| {
+        let pairs = fields.chunks_exact(2);
+        pairs
+            .map(|pair| (text(&pair[0]), text(&pair[1])))
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| value)
+    };
+    let is_down = field("flags")?.split(',').any(|flag| matches!(flag, "s_down" | "o_down" | "disconnected"));
+    let port = field("port")?.parse().ok()?;
+    (!is_down).then_some((field("ip")?, port))
+}
+
 async fn ask_one(config: &Config, sentinel: &Node, name: &str) -> Result<Node, ConnectError> {
     let address = Address::Tcp(sentinel.clone());
     let question = words(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name]);

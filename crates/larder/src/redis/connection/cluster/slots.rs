@@ -51,12 +51,13 @@ const TABLE: [u16; 256] = {
     table
 };
 
-/// A range of slots, and its master.
+/// A range of slots, its master, and the replicas of that.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Range {
     pub(super) first: u16,
     pub(super) last: u16,
     pub(super) master: Node,
+    pub(super) replicas: Vec<Node>,
 }
 
 /// Asks the nodes that are known, and those that are configured; the first answer counts. Where it was
@@ -106,16 +107,21 @@ fn read(answer: &Value, asked: &str) -> Option<Vec<Range>> {
         _ => None,
     };
     let slot = |value: &Value| number(value).filter(|&slot| usize::from(slot) < SLOTS);
-    let range = |entry: &Value| {
-        let Value::Array(parts) = entry else { return None };
-        let [first, last, master, ..] = parts.as_slice() else { return None };
-        let Value::Array(master) = master else { return None };
-        let [host, port, ..] = master.as_slice() else { return None };
+    let node = |node: &Value| {
+        let Value::Array(parts) = node else { return None };
+        let [host, port, ..] = parts.as_slice() else { return None };
         let host = match text(host) {
             host if host.is_empty() || host == "?" => asked.to_owned(),
             host => host,
         };
-        Some(Range { first: slot(first)?, last: slot(last)?, master: (host, number(port)?) })
+        Some((host, number(port)?))
+    };
+    let range = |entry: &Value| {
+        let Value::Array(parts) = entry else { return None };
+        let [first, last, master, replicas @ ..] = parts.as_slice() else { return None };
+        // One without an address is not to be reached, and no reason to do without the others.
+        let replicas = replicas.iter().filter_map(node).collect();
+        Some(Range { first: slot(first)?, last: slot(last)?, master: node(master)?, replicas })
     };
     entries.iter().map(range).collect()
 }
@@ -147,11 +153,13 @@ mod tests {
         let bulk = |text: &str| Value::BulkString(text.into());
         let node = |host: Value| Value::Array(vec![host, Value::Int(7000), bulk("id"), Value::Array(vec![])]);
         let range = |from, to, host| Value::Array(vec![Value::Int(from), Value::Int(to), node(host)]);
-        let answer = Value::Array(vec![range(0, 99, bulk("a")), range(100, 16_383, Value::Nil)]);
+        let mut replicated = vec![Value::Int(0), Value::Int(99)];
+        replicated.extend(["a", "b", "c"].map(|host| node(bulk(host))));
+        let answer = Value::Array(vec![Value::Array(replicated), range(100, 16_383, Value::Nil)]);
         let named = |host: &str| (host.to_owned(), 7000);
         let expected = vec![
-            Range { first: 0, last: 99, master: named("a") },
-            Range { first: 100, last: 16_383, master: named("asked") },
+            Range { first: 0, last: 99, master: named("a"), replicas: vec![named("b"), named("c")] },
+            Range { first: 100, last: 16_383, master: named("asked"), replicas: Vec::new() },
         ];
         assert_eq!(read(&answer, "asked"), Some(expected));
         assert_eq!(read(&Value::Array(vec![range(0, 16_384, bulk("a"))]), "asked"), None);

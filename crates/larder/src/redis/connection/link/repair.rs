@@ -2,6 +2,8 @@
 
 use std::sync::Weak;
 
+use ::redis::{Cmd, Value};
+
 use super::{
     Acquire, Address, Arc, AtomicBool, ConnectError, Destination, Dialed, Duration, Handle, Instant, Live,
     Relaxed, Release, ServerInfo, ServerLink, Spares, Stage,
@@ -13,6 +15,7 @@ use crate::{
         capabilities,
         connection::{dial::dial, sentinel, words::words},
         findings::Findings,
+        server_info::Role,
     },
     sync::plain::lock,
 };
@@ -95,7 +98,7 @@ impl ServerLink {
 
     async fn attempt(self: &Arc<Self>, line: usize) -> ConnectAttempt {
         let address = match &self.destination {
-            Destination::Fixed(address) => address.clone(),
+            Destination::Fixed(address) | Destination::Replica(address) => address.clone(),
             Destination::Master(name) => match sentinel::master(&self.config, name).await {
                 Ok(node) => Address::Tcp(node),
                 Err(error) => return ConnectAttempt::Failed(error),
@@ -112,8 +115,15 @@ impl ServerLink {
                 }
             }
         };
-        let questions = capabilities::questions(&self.config.prefix);
-        match dial(&self.config, &address, &self.config.client_name, questions, at_end).await {
+        let (role, questions) = match self.destination {
+            Destination::Replica(_) => (Role::Replica, self.replica_questions()),
+            _ => (Role::Master, capabilities::questions(&self.config.prefix)),
+        };
+        match dial(&self.config, (&address, role), &self.config.client_name, questions, at_end).await {
+            Ok(dialed) if role == Role::Replica && !takes_reads(&dialed) => {
+                let error = ConnectError::transient("it refuses READONLY");
+                ConnectAttempt::Failed(error.of(address))
+            }
             Ok(dialed) if self.admit.as_ref().is_none_or(|admit| admit(&dialed.server_info)) => {
                 ConnectAttempt::Connected(dialed, address, generation, ended)
             }
@@ -122,12 +132,21 @@ impl ServerLink {
         }
     }
 
+    /// A node of a cluster sends readers on to its master unless it is told not to.
+    fn replica_questions(&self) -> Vec<Cmd> {
+        self.config.is_cluster().then(|| words(&["READONLY"])).into_iter().collect()
+    }
+
     fn connected(self: &Arc<Self>, index: usize, live: Live) {
         let (line, generation) = (&self.lines[index], live.generation);
         let ended = Arc::clone(&live.ended);
         let server_info = live.dialed.server_info.clone();
         let Findings { capabilities, refusals, idle, .. } = &*self.config.findings;
-        capabilities.learn(&live.dialed.answers, refusals);
+        // What a replica refuses is no matter: its master is asked.
+        if !self.is_replica() {
+            capabilities.learn(&live.dialed.answers, refusals);
+            refusals.accepted(Operation::Connect);
+        }
         if let Some(pause) = idle.keep_alive() {
             tokio::spawn(keep_alive(Arc::downgrade(self), index, generation, pause));
         }
@@ -138,7 +157,6 @@ impl ServerLink {
             line.stage.send_replace(Stage::Up);
         }
         self.breaker.close();
-        refusals.accepted(Operation::Connect);
         self.report_up();
         let ServerInfo { version: (major, minor, patch), valkey, .. } = server_info;
         crate::panic_guard::report!(debug, server = self.name(), valkey, version = %format_args!("{major}.{minor}.{patch}"), "connected");
@@ -152,12 +170,12 @@ impl ServerLink {
         self.breaker.failed();
         self.breaker.probed_in_vain();
         match error.mend() {
-            Some(mend) => {
+            Some(mend) if !self.is_replica() => {
                 let reply = format!("{}: {}", error.server(), error.in_full());
                 self.config.findings.refusals.refused(Operation::Connect, &reply, mend);
                 _ = self.is_down_now();
             }
-            None => self.report_down(&error.in_full()),
+            _ => self.report_down(&error.in_full()),
         }
         let name = self.name();
         self.lines[index].stage.send_modify(|stage| {
@@ -201,6 +219,11 @@ impl ServerLink {
         let live = self.lines[0].live.load();
         live.as_ref().filter(|live| live.generation == generation).map(|live| live.address.clone())
     }
+}
+
+/// Whether what a replica was told is as it should be.
+fn takes_reads(dialed: &Dialed) -> bool {
+    !dialed.answers.iter().any(|answer| matches!(answer, Value::ServerError(_)))
 }
 
 async fn repair_line(this: &Ended) {
