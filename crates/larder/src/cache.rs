@@ -16,6 +16,8 @@ use async_trait::async_trait;
 pub use self::lease::{HeldLease, Lease};
 #[cfg(feature = "limit")]
 use crate::gcra::{Rate, Usage};
+#[cfg(feature = "counters")]
+use crate::tally::{Tallied, Tally};
 use crate::{
     cache_core::{Core, Lookup},
     entry::Entry,
@@ -299,6 +301,19 @@ pub trait SharedStorage: Send + Sync {
     #[cfg_attr(docsrs, doc(cfg(feature = "limit")))]
     async fn take(&self, key: &str, rate: Rate, units: u32) -> Result<Option<Usage>> {
         let _ = (key, rate, units);
+        Ok(None)
+    }
+
+    /// Counts and ranks: see [`counters`](crate::counters). None if this store does not, which is what happens unless this
+    /// is implemented: each process then counts for itself.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be asked, or a sum would leave the range of `i64`.
+    #[cfg(feature = "counters")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "counters")))]
+    async fn tally(&self, tally: Tally<'_>) -> Result<Option<Tallied>> {
+        let _ = tally;
         Ok(None)
     }
 

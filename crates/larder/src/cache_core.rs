@@ -7,6 +7,8 @@ mod hits;
 #[cfg(feature = "limit")]
 mod limits;
 mod switch;
+#[cfg(feature = "counters")]
+mod tallies;
 
 use std::{
     hash::{BuildHasher, Hasher},
@@ -75,6 +77,8 @@ struct Inner {
     counters: LocalCounters,
     #[cfg(feature = "limit")]
     limits: LocalLimits,
+    #[cfg(feature = "counters")]
+    tallies: tallies::LocalTallies,
 }
 
 /// A full key, and the hash by which its cache places it: seeded anew for each cache, so that keys that
@@ -178,6 +182,8 @@ impl CoreBuilder {
             counters: LocalCounters::new(self.counters),
             #[cfg(feature = "limit")]
             limits: LocalLimits::default(),
+            #[cfg(feature = "counters")]
+            tallies: tallies::LocalTallies::new(self.counters),
         }))
     }
 }

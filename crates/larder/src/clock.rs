@@ -55,6 +55,13 @@ impl Clock {
         Moment(Instant::now_without_cache_update())
     }
 
+    /// The time of day.
+    #[cfg(feature = "counters")]
+    #[expect(clippy::unused_self, reason = "a clock that can be turned has state")]
+    pub(crate) fn system_time(&self) -> std::time::SystemTime {
+        std::time::SystemTime::now()
+    }
+
     /// The time now in nanoseconds: exact, and dearer.
     #[cfg(feature = "limit")]
     #[expect(clippy::unused_self, reason = "a clock that can be turned has state")]
@@ -76,6 +83,13 @@ impl Clock {
     pub(crate) fn nanoseconds(&self) -> u64 {
         let ahead = Ticks::from_ticks(self.ahead.load(std::sync::atomic::Ordering::Relaxed));
         nanoseconds().saturating_add(ahead.as_nanos())
+    }
+
+    /// The time of day, and all that [`advance`](Self::advance) added.
+    #[cfg(feature = "counters")]
+    pub(crate) fn system_time(&self) -> std::time::SystemTime {
+        let ahead = Ticks::from_ticks(self.ahead.load(std::sync::atomic::Ordering::Relaxed));
+        std::time::SystemTime::now() + Duration::from_nanos(ahead.as_nanos())
     }
 
     /// Turns this clock forward.

@@ -100,6 +100,8 @@ instruments! {
          for how long it would refuse)";
     LIMIT_FAILURES = Counter Number "cache.limit.failures",
         "Decisions of rate limits that a server was to make, and could not";
+    COUNTS_LOST = Counter Number "cache.counts.lost",
+        "Increments of counters and rankings that a server was to make, and did not say that it did";
     DISK_GETS = Counter Number "cache.disk.gets",
         "Entries asked for on disk, by result (hit, miss; rejected: those of the misses that were harmed or of another shape)";
     DISK_PUTS = Counter Number "cache.disk.puts",

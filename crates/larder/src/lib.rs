@@ -65,6 +65,7 @@
 //! | have one process do something | [`CacheExt::lock`] |
 //! | find entries again after a restart | `MemoryCacheBuilder::disk`, with the feature `disk` |
 //! | limit how fast something is called | `limit`, with the feature of that name |
+//! | count what is hot, by the minute or the day, and rank what comes most often | `counters`, with the feature of that name |
 //! | group keys | [`Namespace`], [`Scope`] |
 //! | see what happens | [`CacheStats`]; [`Outcome`], of one call; [`Link`], of servers |
 //! | keep entries elsewhere | [`Storage`], and [`Cache`] beside it |
@@ -83,6 +84,7 @@
 //! | `seal` | [`RedisCacheBuilder`]`::seal` and `hash_keys`: a Redis that can neither read nor change values, nor read keys |
 //! | `disk` | [`MemoryCacheBuilder`]`::disk`: entries in a folder, which a process that begins anew finds |
 //! | `limit` | [`limit`]: rate limits, in this process or for all through Redis, and [`#[limited]`](macro@limited) |
+//! | `counters` | [`counters`]: counters in shards and windows, and what comes most often |
 //! | `write-behind` | `larder::write_behind`: writes that are acknowledged at once, and reach the database in batches |
 //! | `test-util` | turning a cache's clock forward (`Core::advance`), and the contract that any [`Cache`] can be run through (`larder::contract`), and installed caches for each test (`larder::testing`) |
 
@@ -96,6 +98,9 @@ mod clock;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 pub mod contract;
+#[cfg(feature = "counters")]
+#[cfg_attr(docsrs, doc(cfg(feature = "counters")))]
+pub mod counters;
 mod deadline;
 mod deferred;
 mod deferred_drop;
@@ -152,6 +157,8 @@ mod spans;
 mod stats;
 mod sync;
 mod table;
+#[cfg(feature = "counters")]
+mod tally;
 #[cfg(any(test, feature = "test-util"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 pub mod testing;

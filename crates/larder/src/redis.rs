@@ -43,6 +43,8 @@ mod secret;
 mod server_info;
 mod settings;
 mod shared;
+#[cfg(feature = "counters")]
+mod tally;
 mod unshareable;
 mod url;
 

@@ -10,6 +10,8 @@ use async_trait::async_trait;
 
 #[cfg(feature = "limit")]
 use crate::gcra::{Rate, Usage};
+#[cfg(feature = "counters")]
+use crate::tally::{Tallied, Tally};
 use crate::{
     cache::{Cache, Invalidating, Kept, Leased, SharedStorage, Storage},
     cache_core::{Core, Lookup},
@@ -288,6 +290,11 @@ impl SharedStorage for TieredCache {
     #[cfg(feature = "limit")]
     async fn take(&self, key: &str, rate: Rate, units: u32) -> Result<Option<Usage>> {
         self.redis.take(key, rate, units).await
+    }
+
+    #[cfg(feature = "counters")]
+    async fn tally(&self, tally: Tally<'_>) -> Result<Option<Tallied>> {
+        self.redis.tally(tally).await
     }
 
     async fn wait_for(&self, epoch: Epoch) -> bool {

@@ -20,6 +20,7 @@ mod prolonged;
 mod replicas;
 mod sealed;
 mod streams;
+mod tallies;
 mod transactions;
 
 use larder::{CacheExt, Value};

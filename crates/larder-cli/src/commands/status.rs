@@ -91,7 +91,7 @@ impl Counted {
         match inspector.parse(name) {
             Some((Kind::Entry, _)) => self.entries += 1,
             Some((Kind::Lease, _)) => self.leases += 1,
-            Some((Kind::Counter, _)) => self.counters += 1,
+            Some((Kind::Counter | Kind::Number | Kind::Ranking, _)) => self.counters += 1,
             Some((Kind::Lock, _)) => self.locks += 1,
             Some((Kind::Limit, _)) => self.limits += 1,
             Some((Kind::Log | Kind::Queue, _)) => {}

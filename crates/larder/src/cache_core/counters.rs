@@ -57,11 +57,25 @@ impl LocalCounters {
 
     /// See [`CacheExt::increment`](crate::CacheExt::increment).
     pub(crate) fn add(&self, key: &str, by: i64, ttl: Option<Duration>, now: Moment) -> Result<i64> {
+        self.add_until(key, by, (ttl, false), now)
+    }
+
+    /// The same. What is added to ends after this call's `ttl`, if that prolongs it.
+    pub(super) fn add_until(
+        &self,
+        key: &str,
+        by: i64,
+        (ttl, prolongs): (Option<Duration>, bool),
+        now: Moment,
+    ) -> Result<i64> {
         let mut shard = lock(self.shard(key));
         if let Some(counter) = shard.counters.get_mut(key).filter(|counter| !counter.is_over(now)) {
             let sum = counter.value.checked_add(by);
             counter.value = sum.ok_or_else(|| Kind::CounterOverflow { key: key.to_owned() })?;
             counter.used = true;
+            if prolongs {
+                counter.end = ttl.map(|ttl| now.after(ttl));
+            }
             return Ok(counter.value);
         }
         if by != 0 {

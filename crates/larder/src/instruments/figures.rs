@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    DISK_FAILURES, DISK_GETS, DISK_PUTS, EVICTIONS, GETS, INVALIDATIONS, INVALIDATIONS_WAITING, Instrument,
-    KEPT, LIMIT_FAILURES, LIMITS, LOAD_SAVED, LOADS, LOG_LAG, LOG_MALFORMED, LOG_RESETS, LOG_RESTARTS,
-    NOT_SERVED, NOT_STORED, PUTS, REDIS_FAILURES, REDIS_GETS, REDIS_PUTS, REDIS_RAW, REDIS_READ,
-    REDIS_REFUSED, REDIS_STORED, REDIS_UP, REFRESHES, REPLICA_GETS, SIZE, WAITS, WEIGHT,
+    COUNTS_LOST, DISK_FAILURES, DISK_GETS, DISK_PUTS, EVICTIONS, GETS, INVALIDATIONS, INVALIDATIONS_WAITING,
+    Instrument, KEPT, LIMIT_FAILURES, LIMITS, LOAD_SAVED, LOADS, LOG_LAG, LOG_MALFORMED, LOG_RESETS,
+    LOG_RESTARTS, NOT_SERVED, NOT_STORED, PUTS, REDIS_FAILURES, REDIS_GETS, REDIS_PUTS, REDIS_RAW,
+    REDIS_READ, REDIS_REFUSED, REDIS_STORED, REDIS_UP, REFRESHES, REPLICA_GETS, SIZE, WAITS, WEIGHT,
 };
 use crate::{
     cache::Cache,
@@ -186,6 +186,9 @@ fn of_cache(cache: &dyn Cache, each: &mut Each<'_>) {
     );
     if stats.limit_failures > 0 {
         each(&LIMIT_FAILURES, &[], Figure::Count(stats.limit_failures));
+    }
+    if stats.counts_lost > 0 {
+        each(&COUNTS_LOST, &[], Figure::Count(stats.counts_lost));
     }
     of_disk(&stats, each);
     each(&SIZE, &[], gauge(kept.entries));

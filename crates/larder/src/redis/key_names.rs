@@ -19,6 +19,10 @@ pub enum Kind {
     Lock,
     /// What a key of a rate limit has used.
     Limit,
+    /// A number of a counter in shards or windows.
+    Number,
+    /// A ranking.
+    Ranking,
     /// The invalidation log.
     Log,
     /// A part of a write-behind queue.
@@ -34,6 +38,8 @@ impl Kind {
             b'c' => Self::Counter,
             b'm' => Self::Lock,
             b'r' => Self::Limit,
+            b'n' => Self::Number,
+            b't' => Self::Ranking,
             b'w' => Self::Queue,
             _ => return None,
         })
@@ -83,6 +89,18 @@ impl KeyNames {
     pub(super) fn limit(&self, rate: &str, key: &str) -> String {
         let key = self.names.of(&self.prefix, "r", key);
         [&self.prefix, ":r:", rate, ":", &key].concat()
+    }
+
+    /// A number of a counter in shards or windows.
+    #[cfg(any(feature = "counters", test))]
+    pub(super) fn number(&self, key: &str) -> String {
+        self.name("n", key)
+    }
+
+    /// A ranking.
+    #[cfg(any(feature = "counters", test))]
+    pub(super) fn ranking(&self, key: &str) -> String {
+        self.name("t", key)
     }
 
     /// The keys of a write-behind queue. The name is their hash tag, so that they lie in one slot of a cluster.
@@ -160,6 +178,8 @@ mod tests {
             (names.counter("n"), Kind::Counter, "n"),
             (names.lock(""), Kind::Lock, ""),
             (names.limit("5/1000/5", "ip:::1"), Kind::Limit, "5/1000/5:ip:::1"),
+            (names.number("{0/4:a}"), Kind::Number, "{0/4:a}"),
+            (names.ranking("words"), Kind::Ranking, "words"),
             (names.log(), Kind::Log, ""),
             ("shop:w:{rows}:dead".to_owned(), Kind::Queue, "{rows}:dead"),
         ] {

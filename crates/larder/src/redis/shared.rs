@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use super::RedisCache;
 #[cfg(feature = "limit")]
 use crate::gcra::{Rate, Usage};
+#[cfg(feature = "counters")]
+use crate::tally::{Tallied, Tally};
 use crate::{
     cache::{Leased, SharedStorage},
     cache_core::Lookup,
@@ -48,6 +50,11 @@ impl SharedStorage for RedisCache {
     #[cfg(feature = "limit")]
     async fn take(&self, key: &str, rate: Rate, units: u32) -> Result<Option<Usage>> {
         self.remote.take(key, rate, units).await.map(Some)
+    }
+
+    #[cfg(feature = "counters")]
+    async fn tally(&self, tally: Tally<'_>) -> Result<Option<Tallied>> {
+        self.remote.tally(tally).await.map(Some)
     }
 
     async fn wait_for(&self, epoch: Epoch) -> bool {

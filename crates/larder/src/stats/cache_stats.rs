@@ -202,6 +202,8 @@ counters! {
     limit_refused_here,
     /// Decisions of either kind that the server was to make, and could not: see `larder::limit::FailureMode`.
     limit_failures,
+    /// Increments of counters and rankings that a server was to make, and did not say that it did (feature `counters`).
+    counts_lost,
 }
 
 impl CacheStats {

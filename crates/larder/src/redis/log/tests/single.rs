@@ -9,7 +9,7 @@ use std::time::Duration;
 use ::redis::Value;
 use async_trait::async_trait;
 
-use crate::redis::server_info::ServerInfo;
+use crate::redis::server_info::{Role, ServerInfo};
 use crate::sync::plain::{Mutex, lock};
 
 /// One server at a time, by its URL.
@@ -44,7 +44,7 @@ impl Connect for SingleServer {
         let replies = connection.send_packed_commands(&commands, 0, commands.len()).await?;
         let [_, info, time] =
             <[Value; 3]>::try_from(replies).map_err(|_| LogError::new("replies are missing"))?;
-        let server_info = ServerInfo::read(&reply::text(info)?, &time, false);
+        let server_info = ServerInfo::read(&reply::text(info)?, &time, false, Role::Master);
         let server_info = server_info.map_err(|incompatible| LogError::new(format!("{incompatible:?}")))?;
         Ok(Connected { connection, server_info, asking: false, answer: None, alive: Box::new(()) })
     }
