@@ -65,6 +65,7 @@
 //! | have one process do something | [`CacheExt::lock`] |
 //! | find entries again after a restart | `MemoryCacheBuilder::disk`, with the feature `disk` |
 //! | limit how fast something is called | `limit`, with the feature of that name |
+//! | fill it before the first call | [`warm()`]; on a schedule, [`refresh_every`] |
 //! | group keys | [`Namespace`], [`Scope`] |
 //! | see what happens | [`CacheStats`]; [`Outcome`], of one call; [`Link`], of servers |
 //! | keep entries elsewhere | [`Storage`], and [`Cache`] beside it |
@@ -142,6 +143,7 @@ pub mod private;
 mod read_through;
 #[cfg(feature = "redis")]
 mod redis;
+mod refresh_every;
 mod registry;
 mod retry_pauses;
 mod scope;
@@ -160,6 +162,7 @@ mod tiered;
 mod turns;
 mod typed;
 mod value;
+mod warm;
 #[cfg(feature = "redis")]
 mod wire;
 mod with_policy;
@@ -186,12 +189,14 @@ pub use self::{
     namespace::{Namespace, Version},
     outcome::{NotStored, Outcome, Source, Tier},
     policy::{Lock, Policy, builder::PolicyBuilder},
+    refresh_every::{Refreshing, refresh_every},
     registry::{global, install, install_as, install_policies, installed::Installed, named},
     scope::{Scope, ScopeHash, Scopes},
     stats::{CacheStats, FunctionStats, Histogram},
     table::Eviction,
     typed::{CacheExt, blocking::Blocking, local::Local},
     value::{LocalValue, Value, ValueType},
+    warm::{WarmOutput, Warmed, warm},
     with_policy::WithPolicy,
 };
 
