@@ -67,7 +67,7 @@
 //! | limit how fast something is called | `limit`, with the feature of that name |
 //! | fill it before the first call | [`warm()`]; on a schedule, [`refresh_every`] |
 //! | group keys | [`Namespace`], [`Scope`] |
-//! | see what happens | [`CacheStats`]; [`Outcome`], of one call; [`Link`], of servers |
+//! | see what happens | [`CacheStats`]; [`Outcome`], of one call; [`Link`], of servers; [`CacheExt::events`], as it happens |
 //! | keep entries elsewhere | [`Storage`], and [`Cache`] beside it |
 //! | share them in another format | [`codec`], and [`Codec`] for one of your own |
 //!
@@ -113,6 +113,7 @@ mod epoch;
 mod error;
 mod error_keeping;
 mod error_sharing;
+mod events;
 mod front_cache;
 #[cfg(feature = "limit")]
 mod gcra;
@@ -178,6 +179,7 @@ pub use self::{
     entry::Entry,
     epoch::{Epoch, ReadVersion},
     error::{Error, Result, SharedError, TimedOut},
+    events::Event,
     link::{Link, Operation, Refusal, Rejection, Server},
     listing::EntryInfo,
     lock::{HeldLock, LockGuard},
@@ -194,7 +196,7 @@ pub use self::{
     scope::{Scope, ScopeHash, Scopes},
     stats::{CacheStats, FunctionStats, Histogram},
     table::Eviction,
-    typed::{CacheExt, blocking::Blocking, local::Local},
+    typed::{CacheExt, blocking::Blocking, events::Events, local::Local},
     value::{LocalValue, Value, ValueType},
     warm::{WarmOutput, Warmed, warm},
     with_policy::WithPolicy,

@@ -80,6 +80,17 @@ pub enum Tier {
     Shared,
 }
 
+impl Tier {
+    /// As spans call it.
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "redis" => Self::Shared,
+            "disk" => Self::Disk,
+            _ => Self::Memory,
+        }
+    }
+}
+
 /// Why what was computed was not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -354,14 +354,14 @@ impl ServerLink {
     fn is_down_now(&self) -> bool {
         let is_news = !self.reported_down.swap(true, AcqRel);
         if is_news {
-            self.config.findings.reported_down();
+            self.config.findings.reported_down(&self.name());
         }
         is_news
     }
 
     fn report_up(&self) {
         if self.reported_down.swap(false, AcqRel) {
-            self.config.findings.reported_up();
+            self.config.findings.reported_up(&self.name());
             crate::panic_guard::report!(info, server = self.name(), "redis is available again");
         }
     }
@@ -370,7 +370,7 @@ impl ServerLink {
 impl Drop for ServerLink {
     fn drop(&mut self) {
         if *self.reported_down.get_mut() {
-            self.config.findings.reported_up();
+            self.config.findings.no_longer_down();
         }
     }
 }
