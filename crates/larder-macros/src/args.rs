@@ -393,6 +393,10 @@ fn find(name: &Ident, of: Macro) -> Result<&'static Known, Unknown> {
     let here = || OPTIONS.iter().filter(|option| option.macros.contains(&of)).map(|option| option.name);
     let meant = suggest::nearest(&text, here());
     let help = match meant {
+        _ if text == "refresh_every" => {
+            "nothing would start it before the first call: remove it, and start `larder::refresh_every(…)` in `main`"
+                .to_owned()
+        }
         Some(near) => format!("did you mean `{near}`?"),
         None if of == Macro::Invalidate => format!(
             "a cached function is named with its arguments, `{text}(…)`, or with `{text}(..)` for all its keys; \

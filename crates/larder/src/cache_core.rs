@@ -3,6 +3,7 @@
 mod changes;
 mod claims;
 mod counters;
+mod happenings;
 mod hits;
 #[cfg(feature = "limit")]
 mod limits;
@@ -31,6 +32,7 @@ use crate::{
     deferred_drop::{self, DropDeferred},
     entry::{Entry, Freshness},
     epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replacement},
+    events::Hub,
     front_cache::FrontCache,
     lock::LocalLocks,
     retry_pauses::RetryPauses,
@@ -60,6 +62,7 @@ struct Inner {
     hasher: RandomState,
     clock: Clock,
     stats: Stats,
+    events: Arc<Hub>,
     switch: Switch,
     singleflight: Singleflight,
     turns: Arc<Turns>,
@@ -169,6 +172,7 @@ impl CoreBuilder {
             hasher: RandomState::default(),
             clock: Clock::default(),
             stats: Stats::new(),
+            events: Arc::default(),
             switch: Switch::of_process(),
             singleflight: Singleflight::new(),
             turns: Arc::default(),
@@ -204,7 +208,7 @@ impl Core {
     /// any other reason.
     pub fn forget(&self, entry: &Entry, evicted: bool) {
         if evicted {
-            self.count(|counters| &counters.evictions);
+            self.note_evicted(&entry.0);
         }
         self.0.front.clear(&entry.0);
     }
@@ -345,13 +349,11 @@ impl Core {
         self.0.stores.load(Ordering::Acquire)
     }
 
-    /// A computed value was stored; it is counted if that was done where the cache keeps values.
-    pub(crate) fn stored(&self, group: Group, counts: bool) {
+    /// A computed value was stored.
+    pub(crate) fn stored(&self, entry: &Entry) {
         // Whichever store it is.
         let _dropping = DropDeferred;
-        if counts {
-            self.count_in(group, |counters| &counters.stores);
-        }
+        self.note_written(entry, entry.0.group);
         self.note_stored();
     }
 

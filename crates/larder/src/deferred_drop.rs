@@ -13,6 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::Waker,
 };
 
 use crate::{
@@ -61,6 +62,27 @@ pub(crate) fn drop_value(key: &Arc<str>, value: Box<AnyValue>) {
         put_aside(key.clone(), value);
     } else if panic_guard::contain(|| drop(value)).is_none() {
         panic_guard::report!(warn, key = &**key, "the `Drop` of a cached value panicked");
+    }
+}
+
+/// Wakes a task, whose waker is its executor's code: now, or later if this thread holds up changes.
+pub(crate) fn wake(waker: Waker) {
+    match HELD_UP.get() {
+        true => wake_later(waker),
+        false => panic_guard::wake_all([waker]),
+    }
+}
+
+/// Wakes a task later, where a store may hold locks.
+pub(crate) fn wake_later(waker: Waker) {
+    put_aside("".into(), Box::new(WakeOnDrop(Some(waker))));
+}
+
+struct WakeOnDrop(Option<Waker>);
+
+impl Drop for WakeOnDrop {
+    fn drop(&mut self) {
+        panic_guard::wake_all(self.0.take());
     }
 }
 

@@ -37,6 +37,7 @@ mod recent;
 #[cfg(feature = "redis")]
 pub(crate) mod shared;
 mod slots;
+mod watchers;
 mod zeroed;
 
 use std::{fmt, num::NonZeroU64, sync::Arc};
@@ -50,6 +51,7 @@ pub(crate) use self::journal::Journal;
 pub(crate) use self::marks::{Marked, Standing};
 #[cfg(feature = "disk")]
 pub(crate) use self::past::PastChanges;
+pub(crate) use self::watchers::{Watcher, Watchers};
 use self::{
     journal::Journals,
     marks::{After, Marks},
@@ -213,6 +215,7 @@ pub(crate) struct Epochs {
     marks: Marks,
     log: Option<Arc<dyn SharedOrder>>,
     journals: Journals,
+    watchers: Arc<Watchers>,
 }
 
 /// The order of the changes that several processes share, as far as the rule in one process needs it.
@@ -253,7 +256,8 @@ impl Epochs {
     /// With slots for so many scopes.
     pub(crate) fn new(order: Arc<LocalOrder>, slots: usize) -> Self {
         let (slots, journals) = (Slots::new(slots), Journals::default());
-        Self { order, slots, recent: Recent::new(), marks: Marks::new(), log: None, journals }
+        let (recent, marks, watchers) = (Recent::new(), Marks::new(), Arc::default());
+        Self { order, slots, recent, marks, log: None, journals, watchers }
     }
 
     /// Begins a computation.
@@ -338,6 +342,11 @@ impl Epochs {
             log.ring();
         }
         self.journals.note(scopes, number);
+    }
+
+    /// The caches that hear of what happens to all that share a log.
+    pub(crate) fn watchers(&self) -> &Arc<Watchers> {
+        &self.watchers
     }
 
     /// Has every change of this process told to a journal, from here on.

@@ -66,8 +66,9 @@
 //! | find entries again after a restart | `MemoryCacheBuilder::disk`, with the feature `disk` |
 //! | limit how fast something is called | `limit`, with the feature of that name |
 //! | count what is hot, by the minute or the day, and rank what comes most often | `counters`, with the feature of that name |
+//! | fill it before the first call | [`warm()`]; on a schedule, [`refresh_every`] |
 //! | group keys | [`Namespace`], [`Scope`] |
-//! | see what happens | [`CacheStats`]; [`Outcome`], of one call; [`Link`], of servers |
+//! | see what happens | [`CacheStats`]; [`Outcome`], of one call; [`Link`], of servers; [`CacheExt::events`], as it happens |
 //! | keep entries elsewhere | [`Storage`], and [`Cache`] beside it |
 //! | share them in another format | [`codec`], and [`Codec`] for one of your own |
 //!
@@ -117,6 +118,7 @@ mod epoch;
 mod error;
 mod error_keeping;
 mod error_sharing;
+mod events;
 mod front_cache;
 #[cfg(feature = "limit")]
 mod gcra;
@@ -147,6 +149,7 @@ pub mod private;
 mod read_through;
 #[cfg(feature = "redis")]
 mod redis;
+mod refresh_every;
 mod registry;
 mod retry_pauses;
 mod scope;
@@ -167,6 +170,7 @@ mod tiered;
 mod turns;
 mod typed;
 mod value;
+mod warm;
 #[cfg(feature = "redis")]
 mod wire;
 mod with_policy;
@@ -182,6 +186,7 @@ pub use self::{
     entry::Entry,
     epoch::{Epoch, ReadVersion},
     error::{Error, Result, SharedError, TimedOut},
+    events::Event,
     link::{Link, Operation, Refusal, Rejection, Server},
     listing::EntryInfo,
     lock::{HeldLock, LockGuard},
@@ -193,12 +198,14 @@ pub use self::{
     namespace::{Namespace, Version},
     outcome::{NotStored, Outcome, Source, Tier},
     policy::{Lock, Policy, builder::PolicyBuilder},
+    refresh_every::{Refreshing, refresh_every},
     registry::{global, install, install_as, install_policies, installed::Installed, named},
     scope::{Scope, ScopeHash, Scopes},
     stats::{CacheStats, FunctionStats, Histogram},
     table::Eviction,
-    typed::{CacheExt, blocking::Blocking, local::Local},
+    typed::{CacheExt, blocking::Blocking, events::Events, local::Local},
     value::{LocalValue, Value, ValueType},
+    warm::{WarmOutput, Warmed, warm},
     with_policy::WithPolicy,
 };
 

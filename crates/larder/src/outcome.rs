@@ -80,6 +80,17 @@ pub enum Tier {
     Shared,
 }
 
+impl Tier {
+    /// As spans call it.
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "redis" => Self::Shared,
+            "disk" => Self::Disk,
+            _ => Self::Memory,
+        }
+    }
+}
+
 /// Why what was computed was not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -119,6 +130,12 @@ impl Outcome {
         ttl: Duration::ZERO,
         why_not_stored: Some(NotStored::PassedBy),
     };
+
+    /// Of a call that computes, whatever the cache has, and that was not asked.
+    pub(crate) fn of_refresh(succeeded: bool) -> Self {
+        let why_not_stored = (!succeeded).then_some(NotStored::Failed);
+        Self { why_not_stored, ..Self::PASSED_BY }
+    }
 }
 
 /// One call's own, to which it tells what becomes of it; of a call that is not asked, nothing.

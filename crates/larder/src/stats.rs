@@ -125,6 +125,11 @@ impl Stats {
         (&counted.function, &counted.namespace)
     }
 
+    /// The function of a group.
+    pub(crate) fn function(&self, group: Group) -> Arc<str> {
+        self.groups.counted(group).function.clone()
+    }
+
     /// A computation took so long.
     pub(crate) fn computed(&self, group: Group, took: Duration) {
         let counted = self.groups.counted(group);
@@ -176,7 +181,7 @@ impl Stats {
                 saved = saved.saturating_add(cost.load(Ordering::Relaxed));
             }
             FunctionStats {
-                function: counted.function.clone(),
+                function: counted.function.to_string(),
                 namespace: counted.namespace.clone(),
                 stats,
                 time_saved: Duration::from_nanos(saved),

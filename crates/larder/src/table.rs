@@ -88,13 +88,13 @@ struct Usage {
 #[must_use = "what was evicted is to be counted"]
 pub(crate) struct Dropped {
     pub(crate) entries: SmallVec<[Arc<Stored>; 2]>,
-    /// How many of them had to make room.
-    pub(crate) evicted: u64,
+    /// What had to make room.
+    pub(crate) evicted: SmallVec<[Arc<Stored>; 1]>,
 }
 
 impl Drop for Dropped {
     fn drop(&mut self) {
-        self.entries.drain(..).for_each(Stored::drop_now);
+        self.entries.drain(..).chain(self.evicted.drain(..)).for_each(Stored::drop_now);
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod blocking;
 mod compute;
+pub(crate) mod events;
 pub(crate) mod insert;
 pub(crate) mod local;
 mod outcome;
@@ -17,6 +18,7 @@ use std::{
 use self::{
     blocking::Blocking,
     compute::{look_or_compute, warn_if_spawning},
+    events::Events,
     local::Local,
     outcome::look_or_compute_observed,
 };
@@ -928,6 +930,36 @@ pub trait CacheExt: Cache {
     /// How long reads from a shared server took; nothing for a cache without one.
     fn reading(&self) -> Histogram {
         self.core().reading()
+    }
+
+    /// What happens in this cache from now on, as a [`Stream`](futures_core::Stream): hits, misses, computations, what is
+    /// stored and what is not and why, invalidations by this process and by others, evictions, servers that come and go. That
+    /// of the whole cache, for a namespace too.
+    ///
+    /// For a page, a debugger, a test; [figures](Self::function_stats) are cheaper to watch all day. Without a reader it costs
+    /// nothing. With one, every hit goes a longer way, and each event takes a lock. No call waits for a reader: one that is too slow loses events, and is told how many.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use larder::{CacheExt, Event, MemoryCache, Policy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> larder::Result<()> {
+    /// let cache = MemoryCache::new(10);
+    /// let mut events = cache.events();
+    /// cache.insert("answer", &42, Policy::ttl(Duration::from_secs(60))).await?;
+    /// cache.get::<i32>("answer").await?;
+    /// while let Some(event) = events.try_recv() {
+    ///     if let Event::Hit { key, .. } = event {
+    ///         assert_eq!(&*key, "answer");
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Responses that `larder-http` serves are no hits here.
+    fn events(&self) -> Events {
+        Events::of(self.core())
     }
 
     /// What is kept in this process at the moment.

@@ -35,7 +35,7 @@ impl Core {
         touch: impl FnOnce() -> Option<Entry>,
     ) -> Option<V> {
         let inner = &*self.0;
-        if !inner.switch.is_on() {
+        if !inner.switch.is_plain() {
             return None;
         }
         if let Some(slot) = inner.front.get(at.hash)
@@ -104,9 +104,7 @@ impl Core {
 
     /// After an entry was put in the table that is the store, or in one `apart`: drops what had to go.
     pub(crate) fn settle(&self, table: &Table, dropped: Dropped) {
-        if dropped.evicted > 0 {
-            self.0.stats.add(|counters| &counters.evictions, dropped.evicted);
-        }
+        dropped.evicted.iter().for_each(|entry| self.note_evicted(entry));
         self.drop_from_store(dropped);
         if fastrand::u64(..SWEEP_SAMPLE) == 0 {
             self.sweep_table(table);
@@ -120,7 +118,7 @@ impl Core {
 
     /// Drops what a store kept, and what the front cache has of it.
     fn drop_from_store(&self, dropped: Dropped) {
-        dropped.entries.iter().for_each(|entry| self.0.front.clear(entry));
+        dropped.entries.iter().chain(&dropped.evicted).for_each(|entry| self.0.front.clear(entry));
     }
 
     /// Frees entries of the table that is the store which can no longer be served, if there are any in the next sets.
@@ -133,13 +131,12 @@ impl Core {
     /// The same for a table `apart`.
     pub(crate) fn sweep_table(&self, table: &Table) {
         let (now, epochs) = (self.now(), self.epochs());
-        let count =
-            |stored: &Stored| {
-                let is_expired = stored.is_expired(now);
-                self.count(|counters| {
-                    if is_expired { &counters.expired_dropped } else { &counters.invalidated_dropped }
-                });
-            };
+        let count = |stored: &Stored| {
+            let is_expired = stored.is_expired(now);
+            self.count_in(stored.group, |counters| {
+                if is_expired { &counters.expired_dropped } else { &counters.invalidated_dropped }
+            });
+        };
         self.drop_from_store(table.sweep(|stored| stored.is_over(now, epochs), count));
     }
 }

@@ -1,35 +1,59 @@
-//! Whether a cache is used, or passed by.
+//! Whether a cache is used, or passed by; and whether someone watches what it does.
 
 use std::{
     env,
     sync::{
         LazyLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
 };
 
 /// Off, all caches of the process are from the start.
 const VARIABLE: &str = "LARDER_DISABLED";
 
+/// Calls pass the cache by.
+const OFF: u8 = 1;
+
+/// Hits are told to someone.
+const WATCHED: u8 = 2;
+
 /// Read on every hit.
 #[derive(Debug)]
-pub(super) struct Switch(AtomicBool);
+pub(super) struct Switch(AtomicU8);
 
 impl Switch {
     /// As the environment of the process says.
     pub(super) fn of_process() -> Self {
         static IS_ON: LazyLock<bool> = LazyLock::new(|| is_on(env::var_os(VARIABLE).as_deref()));
-        Self(AtomicBool::new(*IS_ON))
+        Self(AtomicU8::new(if *IS_ON { 0 } else { OFF }))
+    }
+
+    // It orders nothing: what is stored and served is judged by the one rule, at whatever moment a thread sees the switch.
+
+    /// Whether the cache is used, and nobody watches: then a hit need do no more than give a value.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
     }
 
     #[inline]
     pub(super) fn is_on(&self) -> bool {
-        // It orders nothing: what is stored and served is judged by the one rule, at whatever moment a thread sees the switch.
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed) & OFF == 0
     }
 
     pub(super) fn turn(&self, on: bool) {
-        self.0.store(on, Ordering::Relaxed);
+        self.set(OFF, !on);
+    }
+
+    pub(super) fn watch(&self, watched: bool) {
+        self.set(WATCHED, watched);
+    }
+
+    fn set(&self, flag: u8, on: bool) {
+        match on {
+            true => self.0.fetch_or(flag, Ordering::Relaxed),
+            false => self.0.fetch_and(!flag, Ordering::Relaxed),
+        };
     }
 }
 

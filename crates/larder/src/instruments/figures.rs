@@ -128,6 +128,12 @@ fn of_function(function: &FunctionStats, each: &mut Each<'_>) {
             ("key_refused", stats.refused_keys),
         ],
     );
+    let evictions = [
+        ("size", stats.evictions),
+        ("expired", stats.expired_dropped),
+        ("invalidated", stats.invalidated_dropped),
+    ];
+    counts(each, &EVICTIONS, "cause", &evictions);
     let named = stats.shared_unreadable
         + stats.shared_other_shape
         + stats.shared_other_codec
@@ -166,12 +172,6 @@ fn of_function_in_redis(stats: &CacheStats, each: &mut Each<'_>) {
 
 fn of_cache(cache: &dyn Cache, each: &mut Each<'_>) {
     let (stats, kept) = (cache.core().stats(), cache.storage().kept());
-    let evictions = [
-        ("size", stats.evictions),
-        ("expired", stats.expired_dropped),
-        ("invalidated", stats.invalidated_dropped),
-    ];
-    counts(each, &EVICTIONS, "cause", &evictions);
     counts(each, &INVALIDATIONS, "direction", &[("sent", stats.invalidations + stats.marks)]);
     let refused_here = stats.limit_refused_here.min(stats.limit_refused);
     met(

@@ -25,7 +25,9 @@ use crate::{
     dependencies::{self, Frame},
     entry::{Entry, Freshness},
     error_sharing::Unshared,
-    key, panic_guard,
+    key,
+    outcome::Tier,
+    panic_guard,
     policy::Policy,
     scope::Scope,
     singleflight::{Failure, Leader, Outcome, Waiter, Watch},
@@ -167,7 +169,7 @@ where
             let apart = self.replaces || refuses(core, &key, self.wanted.of.group);
             let found = if apart { None } else { find::<V>(cache, Lookup { key: &key, hash }) };
             if let Some((entry, Freshness::Fresh)) = &found {
-                self.values.insert(item, serve(core, entry, Freshness::Fresh));
+                self.values.insert(item, serve(core, entry, Freshness::Fresh, Tier::Memory));
                 continue;
             }
             let request = Request::new(cache, terms, (key, hash), (Unshared, stores), watch.clone());
@@ -264,7 +266,7 @@ where
         span.record("outcome", if computed.is_ok() { "success" } else { "failure" });
         drop(span);
         let took = began.elapsed();
-        core.statistics().computed(group, took);
+        core.computed(None, group, (took, computed.is_ok()));
         match computed {
             Ok(values) => {
                 // Each of them has its share.

@@ -18,6 +18,7 @@ use crate::{
     entry::Entry,
     epoch::ReadVersion,
     error_sharing::Sharing,
+    events::Event,
     mutant::{self, Rule},
     outcome::{NotStored, Source},
     panic_guard,
@@ -209,7 +210,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         // Closed as soon as those who waited have linked theirs to it.
         drop(span);
         let core = self.core();
-        core.statistics().computed(self.wanted.of.group, took);
+        core.computed(Some(&self.key), self.wanted.of.group, (took, computed.is_ok()));
         if computed.is_err() {
             self.count(|counters| &counters.failures);
         }
@@ -225,7 +226,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 core.pauses().clear(self.hash);
                 // What cannot be cloned is this caller's alone.
                 let Some((entry, wanted)) = panic_guard::contain(|| self.entry_of(&value, &ended)) else {
-                    self.observer.not_stored(NotStored::NotCloned);
+                    self.not_stored(NotStored::NotCloned);
                     leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
                     return (Ok(value), None);
                 };
@@ -251,7 +252,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                     leader.complete(outcome, false);
                 }
                 let served = stale.and_then(|entry| self.serve_if_usable(&entry));
-                self.observer.not_stored(NotStored::Failed);
+                self.not_stored(NotStored::Failed);
                 if served.is_none() {
                     self.span.record("outcome", "failed");
                 }
@@ -265,11 +266,21 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         // What begins later is newer: the value of one that was superseded is not put in its place.
         let superseded = made.leader.as_ref().is_some_and(Leader::is_superseded);
         if made.wanted && superseded {
-            self.observer.not_stored(NotStored::Superseded);
+            self.not_stored(NotStored::Superseded);
         } else if made.wanted {
             self.observer.tell(|| made.entry.0.outcome(Source::Computed, None, self.core().now()));
         }
         made.wanted && !superseded
+    }
+
+    /// Tells why nothing is stored.
+    fn not_stored(&self, why: NotStored) {
+        self.observer.not_stored(why);
+        self.core().tell(|core| Event::NotStored {
+            key: self.key.clone(),
+            function: core.function(self.wanted.of.group),
+            why,
+        });
     }
 
     /// Ends a computation whose outcome was `stored`, or was not to be: gives it to all who wait, if it is shared with them.
@@ -381,7 +392,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             entry.limit_in_memory(core.now(), limit);
         }
         if lifetime.is_zero() || decisions.no_store || !core.is_enabled() {
-            self.observer.not_stored(match (core.is_enabled(), decisions.no_store) {
+            self.not_stored(match (core.is_enabled(), decisions.no_store) {
                 (false, _) => NotStored::Disabled,
                 (true, true) => NotStored::Declined,
                 (true, false) => NotStored::NoLifetime,
@@ -389,14 +400,14 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             return (entry, false);
         }
         if is_marked && entry.0.is_expired(core.now()) {
-            self.observer.not_stored(NotStored::Stale);
+            self.not_stored(NotStored::Stale);
             return (entry, false);
         }
         if too_wide {
-            self.observer.not_stored(NotStored::TooManyScopes);
+            self.not_stored(NotStored::TooManyScopes);
             core.refuse_too_wide(&self.key, self.wanted.of.group);
         } else if !valid {
-            self.observer.not_stored(NotStored::Invalidated);
+            self.not_stored(NotStored::Invalidated);
             self.count(|counters| &counters.stores_outdated);
         }
         (entry, valid)
@@ -426,5 +437,5 @@ pub(super) async fn write(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
         // The warning was given where it was found, once.
         panic_guard::report!(debug, %error, "a computed value is not shared with other processes");
     }
-    entries.iter().for_each(|entry| cache.core().stored(entry.0.group, !entry.0.is_unshared()));
+    entries.iter().for_each(|entry| cache.core().stored(entry));
 }

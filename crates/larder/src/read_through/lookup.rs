@@ -86,7 +86,7 @@ fn look_in_store<V: LocalValue>(
     match find::<V>(cache, at) {
         Some((entry, Freshness::Fresh)) => {
             observer.tell(|| entry.0.outcome(Source::Hit, Some(Tier::Memory), core.now()));
-            Ok(serve(core, &entry, Freshness::Fresh))
+            Ok(serve(core, &entry, Freshness::Fresh, Tier::Memory))
         }
         entry => Err(Missed { hash: at.hash, entry, stores, observer }),
     }
@@ -128,6 +128,7 @@ pub(super) fn find_kept<E>(
     let error = sharing.kept(&entry)?;
     missed.observer.tell(|| entry.0.outcome(Source::Hit, Some(Tier::Memory), core.now()));
     core.count_in(entry.0.group, |counters| &counters.hits);
+    core.tell_hit(&entry.0, Tier::Memory, false);
     dependencies::record(core.epochs(), &entry.0);
     Some(error)
 }
@@ -177,20 +178,22 @@ fn usable<V: LocalValue>(core: &Core, entry: Entry) -> Option<(Entry, Freshness)
     (!is_passed_by(core, &entry)).then_some((entry, freshness))
 }
 
-/// Gives an entry's value to a caller: counted, and recorded as read.
-pub(super) fn serve<V: LocalValue>(core: &Core, entry: &Entry, freshness: Freshness) -> V {
-    count_hit(core, entry, freshness);
+/// Gives the value of an entry that lay in this tier to a caller: counted, and recorded as read.
+pub(super) fn serve<V: LocalValue>(core: &Core, entry: &Entry, freshness: Freshness, tier: Tier) -> V {
+    count_hit(core, entry, freshness, tier);
     receive(core, entry)
 }
 
 /// The same, where the entry is needed no longer: if it has no other owner, its value need not be cloned.
-fn give_away<V: LocalValue>(core: &Core, entry: Entry, freshness: Freshness) -> V {
-    count_hit(core, &entry, freshness);
+fn give_away<V: LocalValue>(core: &Core, entry: Entry, freshness: Freshness, tier: Tier) -> V {
+    count_hit(core, &entry, freshness, tier);
     dependencies::record(core.epochs(), &entry.0);
     entry.into_value().expect("the type was looked at")
 }
 
-pub(super) fn count_hit(core: &Core, entry: &Entry, freshness: Freshness) {
+/// Counts a hit on what lay in this tier.
+pub(super) fn count_hit(core: &Core, entry: &Entry, freshness: Freshness, tier: Tier) {
+    core.tell_hit(&entry.0, tier, !freshness.is_within_ttl());
     match freshness {
         Freshness::Fresh => core.store_hit(entry),
         Freshness::AskFurther | Freshness::RefreshAhead => {
@@ -216,6 +219,7 @@ pub(crate) async fn get_missing<V: Value>(
     let at = Lookup { key, hash: missed.hash };
     let (core, of) = (cache.core(), by_hand::<V>(cache));
     let (mut found, older) = here(missed.entry);
+    let mut tier = Tier::Memory;
     // What waits for nothing is no span.
     if found.is_none() && reads_further(cache) {
         let (_, namespace) = core.statistics().names(of.group);
@@ -224,11 +228,12 @@ pub(crate) async fn get_missing<V: Value>(
         if let Some((entry, _)) = &found {
             core.count_in(of.group, |counters| &counters.hits_shared);
             span.answered("hit", entry.origin());
+            tier = Tier::named(entry.origin());
         } else {
             span.record("outcome", "miss");
         }
     }
-    Ok(serve_found(core, at, found.or(older), of.group))
+    Ok(serve_found(core, at, found.or(older), (of.group, tier)))
 }
 
 /// The same for what is kept in this process alone. Never waits.
@@ -240,7 +245,7 @@ pub(crate) fn get_here<V: LocalValue>(
     key::check(key)?;
     let at = Lookup { key, hash: missed.hash };
     let group = cache.core().statistics().group("", cache.prefix());
-    Ok(serve_found(cache.core(), at, within_ttl(missed.entry), group))
+    Ok(serve_found(cache.core(), at, within_ttl(missed.entry), (group, Tier::Memory)))
 }
 
 /// The type of a value that is read by hand.
@@ -267,14 +272,17 @@ pub(crate) async fn get_many_missing<V: Value>(
         true => Traced::get_many(core.name(), "", namespace, lookups.len()),
         false => Traced::default(),
     };
+    let mut tiers = vec![Tier::Memory; keys.len()];
     for (index, read) in sought.into_iter().zip(span.wrap(read::<V>(cache, &lookups, of)).await) {
         found[index] = within_ttl(read);
-        if found[index].is_some() {
+        if let Some((entry, _)) = &found[index] {
+            tiers[index] = Tier::named(entry.origin());
             core.count_in(of.group, |counters| &counters.hits_shared);
         }
     }
     let found = found.into_iter().zip(older).map(|(found, older)| found.or(older));
-    Ok(found.zip(keys).map(|(found, at)| serve_found(core, at, found, of.group)).collect())
+    let found = found.zip(keys).zip(tiers);
+    Ok(found.map(|((found, at), tier)| serve_found(core, at, found, (of.group, tier))).collect())
 }
 
 pub(super) fn within_ttl(found: Option<(Entry, Freshness)>) -> Option<(Entry, Freshness)> {
@@ -297,13 +305,14 @@ fn serve_found<V: LocalValue>(
     core: &Core,
     at: Lookup<'_>,
     found: Option<(Entry, Freshness)>,
-    group: Group,
+    (group, tier): (Group, Tier),
 ) -> Option<V> {
     if found.is_none() {
         core.count_in(group, |counters| &counters.misses);
+        core.tell_miss(at.key, group);
         dependencies::record_absent(core.epochs(), at.key);
     }
-    found.map(|(entry, freshness)| give_away(core, entry, freshness))
+    found.map(|(entry, freshness)| give_away(core, entry, freshness, tier))
 }
 
 /// As `get`, but neither a hit nor a miss: for callers that count by other rules, with [`Core::count_served`].

@@ -71,6 +71,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 progress.asks_further = matches!(other, Some((_, Freshness::AskFurther)));
                 progress.stale = other.map(|(entry, _)| entry);
                 self.count(|counters| &counters.misses);
+                self.core().tell_miss(&self.key, self.wanted.of.group);
                 Step::Enter
             }
         }
@@ -372,6 +373,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     ) -> Step<V, E> {
         self.span.answered("hit", tier);
         self.tell_found(&entry, Source::Hit, tier);
+        self.core().tell_hit(&entry.0, Tier::named(tier), false);
         if let Some(leader) = leader.into() {
             leader.complete(Outcome::Value(entry), false);
         }
@@ -389,17 +391,13 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let is_fresh = freshness.is_within_ttl();
         self.span.answered(if is_fresh { "hit" } else { "stale" }, tier);
         self.tell_found(entry, if is_fresh { Source::Hit } else { Source::Stale }, tier);
-        serve(self.core(), entry, freshness)
+        serve(self.core(), entry, freshness, Tier::named(tier))
     }
 
     /// Tells that the call is given what lay in the cache.
     fn tell_found(&self, entry: &Entry, source: Source, tier: &'static str) {
-        let tier = match tier {
-            "redis" => Tier::Shared,
-            "disk" => Tier::Disk,
-            _ => Tier::Memory,
-        };
-        self.observer.tell(|| entry.0.outcome(source, Some(tier), self.core().now()));
+        let tier = Some(Tier::named(tier));
+        self.observer.tell(|| entry.0.outcome(source, tier, self.core().now()));
     }
 
     /// Tells that the call is given what another one computed.

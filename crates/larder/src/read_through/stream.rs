@@ -25,6 +25,7 @@ use crate::{
     dependencies::{self, Frame, PassOn},
     entry::Entry,
     error_sharing::Unshared,
+    outcome::Tier,
     panic_guard,
     policy::Policy,
     scope,
@@ -68,16 +69,18 @@ impl Terms {
             let (found, older) = here(find::<Vec<V>>(cache, at));
             let entry = match found {
                 Some((entry, freshness)) => {
-                    count_hit(core, &entry, freshness);
+                    count_hit(core, &entry, freshness, Tier::Memory);
                     entry
                 }
                 None => {
                     core.count_in(of.group, |counters| &counters.misses);
+                    core.tell_miss(&key, of.group);
                     let read = match of.is_local {
                         true => None,
                         false => within_ttl(read_one::<Vec<V>>(cache, at, of).await),
                     };
-                    if read.is_some() {
+                    if let Some((entry, _)) = &read {
+                        core.tell_hit(&entry.0, Tier::named(entry.origin()), false);
                         core.count_in(of.group, |counters| &counters.misses_shared);
                     }
                     read.or(older)?.0
@@ -180,7 +183,7 @@ impl<V: LocalValue> Collecting<V> {
     /// The source has ended. Stores what was collected, if all of it was, and is to be.
     pub(crate) fn end(mut self) -> Option<Storing> {
         let (terms, wanted, took) = (self.terms.clone(), self.wanted, self.began?.elapsed());
-        terms.cache.core().statistics().computed(wanted.of.group, took);
+        terms.cache.core().computed(Some(&terms.key), wanted.of.group, (took, true));
         let items = self.items.take()?;
         let (frame, passed_on) = (self.frame.clone(), self.passed_on.take());
         Some(Box::pin(async move {

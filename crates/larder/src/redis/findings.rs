@@ -1,10 +1,14 @@
 //! What was found out about the servers of one log, by all caches on it.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use super::{
     capabilities::Capabilities, idle_timeout::IdleTimeout, refusal::Refusals, rejections::Rejections,
 };
+use crate::epoch::Watchers;
 
 /// What was found out about the servers of one log.
 #[derive(Debug, Default)]
@@ -15,6 +19,8 @@ pub(super) struct Findings {
     pub(super) idle: IdleTimeout,
     /// How many servers a warning says are unavailable.
     unavailable: AtomicUsize,
+    /// The caches that hear of it.
+    watchers: OnceLock<Arc<Watchers>>,
 }
 
 impl Findings {
@@ -23,13 +29,31 @@ impl Findings {
         Self { refusals: Refusals::new(user, prefix), ..Self::default() }
     }
 
-    /// A warning says that a server is unavailable.
-    pub(super) fn reported_down(&self) {
-        self.unavailable.fetch_add(1, Relaxed);
+    /// Has these hear of servers that come and go.
+    pub(super) fn tell(&self, watchers: &Arc<Watchers>) {
+        let _ = self.watchers.set(watchers.clone());
     }
 
-    /// It is available again, or no longer of interest.
-    pub(super) fn reported_up(&self) {
+    fn tell_link(&self, server: &str, up: bool) {
+        if let Some(watchers) = self.watchers.get() {
+            watchers.tell(|watcher| watcher.link(server, up));
+        }
+    }
+
+    /// A warning says that a server is unavailable.
+    pub(super) fn reported_down(&self, server: &str) {
+        self.unavailable.fetch_add(1, Relaxed);
+        self.tell_link(server, false);
+    }
+
+    /// It is available again.
+    pub(super) fn reported_up(&self, server: &str) {
+        self.no_longer_down();
+        self.tell_link(server, true);
+    }
+
+    /// It is no longer of interest.
+    pub(super) fn no_longer_down(&self) {
         self.unavailable.fetch_sub(1, Relaxed);
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{OnceLock, PoisonError, RwLock, atomic::AtomicU64},
+    sync::{Arc, OnceLock, PoisonError, RwLock, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -61,7 +61,7 @@ fn group_of(namespaces: &Namespaces, namespace: &str) -> Option<Group> {
 /// What is counted of one group.
 #[derive(Debug)]
 pub(crate) struct Counted {
-    pub(crate) function: String,
+    pub(crate) function: Arc<str>,
     pub(crate) namespace: String,
     /// Fewer than there are threads: nothing of this is on the path of a hit.
     shards: [CachePadded<Counters>; 4],
@@ -139,6 +139,7 @@ impl Groups {
 
 impl Counted {
     fn new(function: String, namespace: String) -> Self {
+        let function = function.into();
         Self { function, namespace, shards: Default::default(), computing: AtomicHistogram::default() }
     }
 

@@ -30,8 +30,7 @@ impl Table {
         let before = set.put(way, stored, mark, None);
         before.iter().for_each(|before| set.remember(before.hash));
         self.usage.weight.fetch_sub(1, Ordering::Relaxed);
-        dropped.evicted += 1;
-        dropped.entries.extend(before);
+        dropped.evicted.extend(before);
         true
     }
 
@@ -87,8 +86,8 @@ impl Table {
     }
 
     pub(super) fn evict_from(&self, set: &mut Locked<'_>, way: usize, dropped: &mut Dropped) {
-        dropped.evicted += 1;
         let mark = self.remove_from(set, way, dropped);
+        dropped.evicted.extend(dropped.entries.pop());
         if self.eviction == Eviction::TinyLfu && mark > 0 {
             set.age();
         }

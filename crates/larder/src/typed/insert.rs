@@ -82,9 +82,7 @@ pub(crate) async fn insert<V: LocalValue>(
     };
     let written = span.clone().wrap(write).await;
     span.record("outcome", if written.is_ok() { "stored" } else { "not shared" });
-    for _ in entries.iter().filter(|entry| !entry.0.is_unshared()) {
-        core.count_in(group, |counters| &counters.stores);
-    }
+    entries.iter().for_each(|entry| core.note_written(entry, group));
     written
 }
 

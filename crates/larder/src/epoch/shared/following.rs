@@ -50,7 +50,7 @@ impl SharedEpochs {
         for record in records {
             log.raise(&record.scopes, record.epoch);
         }
-        if records.iter().any(|record| record.own.is_none() && !record.scopes.is_empty()) {
+        if records.iter().any(Record::is_news) {
             local.order.apply(|number| {
                 for record in records.iter().filter(|record| record.own.is_none()) {
                     local.raise(&record.scopes, number);

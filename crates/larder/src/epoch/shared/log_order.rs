@@ -46,6 +46,13 @@ pub(crate) struct Record {
     pub(crate) scopes: Vec<ScopeHash>,
 }
 
+impl Record {
+    /// Whether it tells of what another process invalidated.
+    pub(crate) fn is_news(&self) -> bool {
+        self.own.is_none() && !self.scopes.is_empty()
+    }
+}
+
 /// What a process knows of its log.
 pub(crate) struct LogOrder {
     id: LogId,

@@ -10,6 +10,7 @@ use crate::{
     cache::Cache,
     dependencies,
     entry::Freshness,
+    outcome::Tier,
     read_through::lookup::{find, serve},
     value::LocalValue,
 };
@@ -37,7 +38,7 @@ where
         }
         match find::<V>(cache, core.lookup(&key)) {
             Some((entry, Freshness::Fresh)) => {
-                values.insert(item, serve(core, &entry, Freshness::Fresh));
+                values.insert(item, serve(core, &entry, Freshness::Fresh, Tier::Memory));
             }
             _ => missing.push(item),
         }

@@ -374,7 +374,7 @@ impl ServerLink {
     fn is_down_now(&self) -> bool {
         let is_news = !self.reported_down.swap(true, AcqRel);
         if is_news {
-            self.config.findings.reported_down();
+            self.config.findings.reported_down(&self.name());
         }
         is_news
     }
@@ -386,7 +386,7 @@ impl ServerLink {
         if self.is_replica() {
             crate::panic_guard::report!(info, server = self.name(), "a replica of redis is read from again");
         } else {
-            self.config.findings.reported_up();
+            self.config.findings.reported_up(&self.name());
             crate::panic_guard::report!(info, server = self.name(), "redis is available again");
         }
     }
@@ -395,7 +395,7 @@ impl ServerLink {
 impl Drop for ServerLink {
     fn drop(&mut self) {
         if *self.reported_down.get_mut() && !self.is_replica() {
-            self.config.findings.reported_up();
+            self.config.findings.no_longer_down();
         }
     }
 }

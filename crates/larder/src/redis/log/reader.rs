@@ -141,7 +141,9 @@ impl Reader {
     }
 
     fn lost(&mut self, failure: LogError) {
-        self.shared.set_followed(false);
+        if self.shared.set_followed(false) {
+            self.shared.tell_link(false);
+        }
         let failure = failure.completed(&self.shared.findings.refusals);
         self.shared.refused(Operation::Follow, &failure);
         // What is refused was warned of, or will be, and so was a server that is gone.
@@ -167,6 +169,7 @@ impl Reader {
     fn found(&mut self) {
         if !self.shared.set_followed(true) {
             self.shared.found.notify_waiters();
+            self.shared.tell_link(true);
         }
         self.backoff.reset();
         if std::mem::replace(&mut self.contact, Reported::There) == Reported::Lost {
@@ -338,6 +341,9 @@ impl Reader {
         let records: Vec<_> = news.iter().map(|entry| self.record(entry)).collect();
         let to = records.last().map_or(Epoch::ZERO, |record| record.epoch);
         self.shared.epochs.follow(&records, to);
+        for Record { epoch, scopes, .. } in records.iter().filter(|record| record.is_news()) {
+            self.shared.watchers().tell(|watcher| watcher.invalidated(scopes, *epoch));
+        }
         self.newest = news.last().cloned();
         count(&self.shared.counts.applied, records.len());
         self.shared.moved.notify_waiters();

@@ -18,7 +18,10 @@ use super::{
     settings::{LogSettings, OnWake, Unlink},
 };
 use crate::{
-    epoch::shared::{Contact, Instant, LogOrder, SharedEpochs},
+    epoch::{
+        Watchers,
+        shared::{Contact, Instant, LogOrder, SharedEpochs},
+    },
     link::Operation,
     redis::{findings::Findings, key_names::KeyNames, server_info::ServerInfo},
     scope::ScopeHash,
@@ -135,6 +138,7 @@ impl Shared {
             warned_of_eviction: AtomicBool::new(false),
             findings,
         };
+        shared.findings.tell(shared.epochs.local.watchers());
         shared.wants(freshness);
         shared
     }
@@ -142,6 +146,16 @@ impl Shared {
     /// What is known of the log.
     pub(super) fn log(&self) -> &LogOrder {
         &self.epochs.log
+    }
+
+    /// The caches that hear of what happens to all on this log.
+    pub(super) fn watchers(&self) -> &Watchers {
+        self.epochs.local.watchers()
+    }
+
+    /// Tells them whether the log is followed.
+    pub(super) fn tell_link(&self, up: bool) {
+        self.watchers().tell(|watcher| watcher.link(&self.key, up));
     }
 
     /// Who appends, as the records say. The reader recognises by it what is our own.

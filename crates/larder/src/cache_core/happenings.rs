@@ -1,0 +1,83 @@
+//! What is told to those who watch the cache: see [`Event`].
+
+use std::{sync::Arc, time::Duration};
+
+use super::Core;
+use crate::{
+    entry::{Entry, Stored},
+    events::{Event, Hub},
+    outcome::Tier,
+    stats::Group,
+};
+
+impl Core {
+    pub(crate) fn events(&self) -> &Arc<Hub> {
+        &self.0.events
+    }
+
+    /// Has hits go the way on which they are told, or not. What happens to all that share a log is told too.
+    pub(crate) fn watch(&self, watched: bool) {
+        if watched {
+            self.epochs().watchers().add(&self.0.events);
+        }
+        self.0.switch.watch(watched);
+    }
+
+    /// Tells of something, if anyone wants to know.
+    #[inline]
+    pub(crate) fn tell(&self, event: impl FnOnce(&Self) -> Event) {
+        if self.0.events.is_watched() {
+            let event = event(self);
+            self.0.events.send(&event);
+        }
+    }
+
+    /// What a group is called in an event.
+    pub(crate) fn function(&self, group: Group) -> Arc<str> {
+        self.0.stats.function(group)
+    }
+
+    /// A caller was given what was found.
+    pub(crate) fn tell_hit(&self, stored: &Stored, tier: Tier, stale: bool) {
+        self.tell(|core| Event::Hit {
+            key: stored.key.clone(),
+            function: core.function(stored.group),
+            tier,
+            stale,
+        });
+    }
+
+    /// A caller found nothing.
+    pub(crate) fn tell_miss(&self, key: &str, group: Group) {
+        self.tell(|core| Event::Miss { key: key.into(), function: core.function(group) });
+    }
+
+    /// A value was stored; it is counted if that was done where the cache keeps values.
+    pub(crate) fn note_written(&self, entry: &Entry, group: Group) {
+        let shared = !entry.0.is_unshared();
+        if shared {
+            self.count_in(group, |counters| &counters.stores);
+        }
+        self.tell(|core| Event::Stored { key: entry.0.key.clone(), function: core.function(group), shared });
+    }
+
+    /// A computation took so long, and succeeded or not. Without a key, it was one of several keys.
+    pub(crate) fn computed(&self, key: Option<&Arc<str>>, group: Group, (took, succeeded): (Duration, bool)) {
+        self.0.stats.computed(group, took);
+        self.tell(|core| Event::Computed {
+            key: key.cloned(),
+            function: core.function(group),
+            took,
+            succeeded,
+        });
+    }
+
+    /// Counts an entry that had to make room. Some stores say so while they hold their locks.
+    pub(super) fn note_evicted(&self, stored: &Stored) {
+        self.count_in(stored.group, |counters| &counters.evictions);
+        if self.0.events.is_watched() {
+            let (key, function) = (stored.key.clone(), self.function(stored.group));
+            self.0.events.send_from_store(&Event::Evicted { key, function });
+        }
+    }
+}
