@@ -187,7 +187,7 @@ async fn under_a_locks_name() {
         put(&mut connection);
         match a.try_lock("lock", ms(60_000)).await {
             Ok(Some(held)) => {
-                assert!(held.fencing_number() > 1_700_000_000_000_000, "round {round}: {held:?}");
+                assert!(held.fencing_token() > 1_700_000_000_000_000, "round {round}: {held:?}");
                 assert!(held.release().await.unwrap(), "round {round}");
             }
             Ok(None) => panic!("round {round}: nobody holds it"),

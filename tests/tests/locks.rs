@@ -66,11 +66,11 @@ async fn a_lock_is_released_by_word_and_by_drop() {
     assert!(held.is_held());
     assert!(take(&b, LONG).await.is_none());
     assert!(take(&a, LONG).await.is_none(), "not even by its holder's process");
-    let number = held.fencing_number();
+    let number = held.fencing_token();
     assert!(held.release().await.unwrap());
 
     let second = take(&b, LONG).await.expect("it was released");
-    assert!(second.fencing_number() > number);
+    assert!(second.fencing_token() > number);
     drop(second);
     eventually(async || take(&a, LONG).await.is_some()).await;
 }
@@ -105,8 +105,8 @@ async fn numbers_grow_though_everything_is_lost() {
     for round in 0..20 {
         let cache = if round % 2 == 0 { &a } else { &b };
         let held = take(cache, LONG).await.expect("it is free");
-        assert!(held.fencing_number() > last);
-        last = held.fencing_number();
+        assert!(held.fencing_token() > last);
+        last = held.fencing_token();
         assert!(held.release().await.unwrap());
         if round % 5 == 0 {
             server.flush_all();
@@ -176,10 +176,10 @@ async fn a_cache_in_memory_has_locks_of_its_process() {
     assert!(take(&cache.namespace("users"), LONG).await.is_none(), "and so are namespaces");
     assert!(take(&other, LONG).await.is_some(), "another cache is another one");
     assert!(held.renew(LONG).await.unwrap() && held.is_held());
-    let number = held.fencing_number();
+    let number = held.fencing_token();
     let (waited, ()) = tokio::join!(cache.lock("lock", LONG), async { drop(held) });
     let waited = waited.unwrap();
-    assert!(waited.fencing_number() > number);
+    assert!(waited.fencing_token() > number);
     assert!(waited.release().await.unwrap());
     assert!(take(&cache, LONG).await.is_some());
 }

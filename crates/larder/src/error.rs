@@ -22,7 +22,7 @@ pub(crate) type Cause = Arc<dyn StdError + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "some are of servers"))]
 pub(crate) enum Kind {
-    #[error("the key is empty")]
+    #[error("the key is empty; give it text, such as `user:7`")]
     EmptyKey,
     #[error("the key has {length} bytes, the longest allowed has {longest}; use a digest of it")]
     KeyTooLong { length: usize, longest: usize },
@@ -45,13 +45,17 @@ pub(crate) enum Kind {
     Connect { address: String, reason: String, cause: Option<Cause> },
     #[error("the server cannot be used: {reason}")]
     Unavailable { reason: String, cause: Option<Cause> },
-    #[error("the counter {key:?} would leave the range of a 64-bit integer")]
+    #[error(
+        "the counter {key:?} would leave the range of a 64-bit integer; invalidate its key, and it starts at 0"
+    )]
     CounterOverflow { key: String },
     #[cfg(feature = "write-behind")]
     #[error("{0}")]
     QueueFull(String),
     #[cfg(feature = "write-behind")]
-    #[error("the write-behind queue {queue:?} was stopped and takes no more writes")]
+    #[error(
+        "the write-behind queue {queue:?} was stopped and takes no more writes; stop those who write before it, or start another one"
+    )]
     QueueStopped { queue: String },
 }
 

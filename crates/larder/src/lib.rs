@@ -62,8 +62,9 @@
 //! | know what can be shared, and what is not | [what a cached value must be](guide::values) |
 //! | share it with other processes | [`TieredCache`], [`RedisCache`], [`from_env`]; [what is promised](guide::redis) |
 //! | keep Redis from reading or changing it | `RedisCacheBuilder::seal` and `hash_keys`, with the feature `seal` |
+//! | invalidate with a database transaction | [`deferred()`]; [transactions](guide::transactions) |
 //! | have one process do something | [`CacheExt::lock`] |
-//! | find entries again after a restart | `MemoryCacheBuilder::disk`, with the feature `disk` |
+//! | find entries again after a restart | `MemoryCacheBuilder::disk`, with the feature `disk`: `guide::disk` |
 //! | limit how fast something is called | `limit`, with the feature of that name |
 //! | count what is hot, by the minute or the day, and rank what comes most often | `counters`, with the feature of that name |
 //! | fill it before the first call | [`warm()`]; on a schedule, [`refresh_every`] |

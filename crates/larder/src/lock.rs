@@ -14,13 +14,13 @@ use crate::{
 ///
 /// While the guard lives in a tokio runtime, it renews the lock three times in each `ttl`. A lock is a lease: a
 /// holder that is stopped, or cut off, for longer than `ttl` has lost it without noticing. Work that must never be
-/// done twice sends the [`fencing_number`](Self::fencing_number) along, and has the receiver refuse lower ones than
+/// done twice sends the [`fencing_token`](Self::fencing_token) along, and has the receiver refuse lower ones than
 /// it has seen (M. Kleppmann, [How to do distributed
 /// locking](https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html), 2016).
 pub struct LockGuard {
     held: Box<dyn HeldLock>,
     name: String,
-    fencing_number: u64,
+    fencing_token: u64,
 }
 
 /// What a cache does about a lock that it gave. Dropping it releases the lock.
@@ -37,10 +37,10 @@ pub trait HeldLock: Send + Sync {
 }
 
 impl LockGuard {
-    /// A lock that a cache gives. `fencing_number` is above that of every earlier holder.
+    /// A lock that a cache gives. `fencing_token` is above that of every earlier holder.
     #[must_use]
-    pub fn new(name: impl Into<String>, fencing_number: u64, held: impl HeldLock + 'static) -> Self {
-        Self { held: Box::new(held), name: name.into(), fencing_number }
+    pub fn new(name: impl Into<String>, fencing_token: u64, held: impl HeldLock + 'static) -> Self {
+        Self { held: Box::new(held), name: name.into(), fencing_token }
     }
 
     /// The lock's name.
@@ -51,8 +51,8 @@ impl LockGuard {
 
     /// Greater than that of every earlier holder of this lock.
     #[must_use]
-    pub fn fencing_number(&self) -> u64 {
-        self.fencing_number
+    pub fn fencing_token(&self) -> u64 {
+        self.fencing_token
     }
 
     /// Whether the lock is still held, as far as this process can know without asking: its `ttl` has not passed
@@ -85,7 +85,7 @@ impl fmt::Debug for LockGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LockGuard")
             .field("name", &self.name)
-            .field("fencing_number", &self.fencing_number)
+            .field("fencing_token", &self.fencing_token)
             .field("is_held", &self.is_held())
             .finish()
     }

@@ -720,9 +720,9 @@ pub trait CacheExt: Cache {
     /// # let cache = MemoryCache::new(100);
     /// let guard = cache.lock("import", Duration::from_secs(60)).await?;
     /// // One process at a time, whichever comes first. The guard renews the lock while it lives.
-    /// let number = guard.fencing_number(); // for a store that refuses what an earlier holder still sends
+    /// let number = guard.fencing_token(); // for a store that refuses what an earlier holder still sends
     /// guard.release().await?;
-    /// assert!(cache.lock("import", Duration::from_secs(60)).await?.fencing_number() > number);
+    /// assert!(cache.lock("import", Duration::from_secs(60)).await?.fencing_token() > number);
     /// # Ok(())
     /// # }
     /// ```

@@ -119,7 +119,7 @@ async fn nest(cache: &TieredCache, key: &str, inner: &str) {
 
 async fn take(cache: &TieredCache, name: &str, ttl: u64) -> Result<LockGuard, Failure> {
     let guard = cache.lock(name, Duration::from_millis(ttl)).await?;
-    println!("took {}", guard.fencing_number());
+    println!("took {}", guard.fencing_token());
     Ok(guard)
 }
 
@@ -131,7 +131,7 @@ async fn count(cache: &TieredCache, url: &str, name: &str, times: u32) -> Result
         let sum: Option<u64> = redis::cmd("GET").arg(name).query_async(&mut redis).await?;
         tokio::task::yield_now().await;
         redis::cmd("SET").arg(name).arg(sum.unwrap_or(0) + 1).query_async::<()>(&mut redis).await?;
-        println!("took {}", guard.fencing_number());
+        println!("took {}", guard.fencing_token());
         if !guard.release().await? {
             return Err("the lock was lost".into());
         }

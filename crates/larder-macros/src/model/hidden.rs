@@ -1,4 +1,4 @@
-//! Types that are arguments too, and have no name that a key could ownership: those of `impl Trait` and `dyn Trait`.
+//! Types that are arguments too, and have no name that a key could hold: those of `impl Trait` and `dyn Trait`.
 
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;

@@ -58,7 +58,10 @@ impl fmt::Display for Limited {
         let rate = self.rate();
         match self.retry_after() {
             _ if self.is_unavailable() => {
-                write!(f, "whether the rate of {rate} is exceeded cannot be told: its server cannot be asked")
+                write!(
+                    f,
+                    "the server that counts for the rate of {rate} cannot be reached, and `FailureMode::Closed` refuses: try again"
+                )
             }
             Duration::MAX => write!(f, "the request is larger than the rate of {rate} ever admits at once"),
             wait => {

@@ -298,7 +298,7 @@ impl PolicyBuilder {
     /// If `ttl` is missing, `memory_ttl` is zero, `jitter` or `refresh_ahead` is not between 0 and 1, the bounds of `adaptive` are zero or the
     /// wrong way round, or `idle` is given together with `refresh_ahead` or `adaptive`.
     pub fn build(self) -> Result<Policy> {
-        let ttl = self.ttl.ok_or_else(|| invalid("`ttl` is missing".into()))?;
+        let ttl = self.ttl.ok_or_else(|| invalid("`ttl` is missing: set it, or `adaptive`".into()))?;
         fraction("jitter", self.policy.jitter)?;
         if let Some(ahead) = self.policy.refresh_ahead {
             fraction("refresh_ahead", ahead)?;

@@ -49,14 +49,14 @@ impl Remote {
             Ok(Value::BulkString(text)) => {
                 let sum = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
                 sum.ok_or_else(|| {
-                    Kind::unavailable(format!("the counter {key:?} is not a number in Redis")).into()
+                    Kind::unavailable(format!("the counter {key:?} is not a number in Redis, so another program wrote it: delete it, or use a prefix of your own")).into()
                 })
             }
             Err(CommandFailure::Refused(error)) if error.to_string().contains("overflow") => {
                 Err(Error::counter_overflow(key))
             }
             Err(failure) => Err(failure.of(format_args!("the counter {key:?}"))),
-            Ok(_) => Err(Kind::unavailable("Redis gave no number").into()),
+            Ok(_) => Err(Kind::unavailable("Redis answered with something else than a number").into()),
         }
     }
 }

@@ -54,9 +54,9 @@ impl Remote {
         let [used, wait] = match reply {
             Ok(Value::Array(numbers)) => match numbers[..] {
                 [Value::Int(used), Value::Int(wait)] => [used, wait],
-                _ => return Err(Kind::unavailable("Redis gave no numbers").into()),
+                _ => return Err(Kind::unavailable("Redis answered with something else than numbers").into()),
             },
-            Ok(_) => return Err(Kind::unavailable("Redis gave no numbers").into()),
+            Ok(_) => return Err(Kind::unavailable("Redis answered with something else than numbers").into()),
             Err(failure) => return Err(failure.of(what)),
         };
         let microseconds = |number: i64| Duration::from_micros(number.try_into().unwrap_or(0));

@@ -1,7 +1,7 @@
 //! Locks in Redis.
 //!
-//! A lock is a hash with the holder's token, the end of its time by the server's clock, and the last fencing number.
-//! It outlives its holder by a day, so that fencing numbers go on growing; after that, and after a loss of the data,
+//! A lock is a hash with the holder's token, the end of its time by the server's clock, and the last fencing token.
+//! It outlives its holder by a day, so that fencing tokens go on growing; after that, and after a loss of the data,
 //! they go on from the server's clock in microseconds, which is above them.
 
 use std::{
@@ -74,13 +74,15 @@ impl Remote {
             Ok(Value::Nil) => Ok(None),
             Ok(Value::BulkString(number)) => {
                 let number = std::str::from_utf8(&number).ok().and_then(|text| text.parse().ok());
-                let number = number.ok_or_else(|| Kind::unavailable("Redis gave no fencing number"))?;
+                let number = number.ok_or_else(|| {
+                    Kind::unavailable("Redis answered with something else than a fencing token")
+                })?;
                 let held =
                     Arc::new(RedisLock { remote: self.clone(), key, token, asked, ends: AtomicU64::new(0) });
                 held.ends_after(asked, ttl);
                 Ok(Some(LockGuard::new(name, number, HeldInRedis::new(held, ttl))))
             }
-            Ok(_) => Err(Kind::unavailable("Redis gave no fencing number").into()),
+            Ok(_) => Err(Kind::unavailable("Redis answered with something else than a fencing token").into()),
             Err(failure) => Err(failure.into()),
         }
     }

@@ -186,5 +186,5 @@ fn number(value: &Value) -> Option<i64> {
 }
 
 fn no_number() -> Error {
-    Kind::unavailable("Redis gave no number".to_owned()).into()
+    Kind::unavailable("Redis answered with something else than a number".to_owned()).into()
 }

@@ -207,7 +207,7 @@ pub(crate) enum Unencodable {
         limit: usize,
     },
     /// More scopes cover it than a header has room for.
-    #[error("{count} scopes cover the value, more than fit")]
+    #[error("{count} scopes cover the value, and 4,096 fit: use one tag for many of them, and `detached`")]
     TooManyScopes {
         /// How many.
         count: usize,

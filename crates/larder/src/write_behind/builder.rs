@@ -186,8 +186,11 @@ impl<T: Value> WriteBehindBuilder<T> {
     fn build(self, sink: Option<Arc<dyn Sink<T>>>) -> Result<WriteBehind<T>> {
         self.options.check()?;
         self.check_sealing()?;
-        let runtime = Handle::try_current()
-            .map_err(|_| Kind::configuration("a write-behind queue is started in a tokio runtime"))?;
+        let runtime = Handle::try_current().map_err(|_| {
+            Kind::configuration(
+                "there is no tokio runtime here, in which a write-behind queue runs: start it in one",
+            )
+        })?;
         let (store, without_handle) = self.store();
         let shared = Arc::new(Shared {
             store,

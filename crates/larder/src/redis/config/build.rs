@@ -28,7 +28,7 @@ impl RedisCacheBuilder {
         let encrypted = parsed.tls || self.tls;
         let database = self.database.or(parsed.database).unwrap_or(0);
         if encrypted && matches!(parsed.topology, Topology::Socket(_)) {
-            return Err("there is no TLS on a Unix socket".into());
+            return Err("there is no TLS on a Unix socket: leave `tls` out".into());
         }
         if !(1..=64).contains(&self.connections) {
             return Err(format!("{} connections: 1 to 64 are allowed", self.connections).into());
@@ -163,11 +163,11 @@ fn prefix(prefix: Option<String>) -> Result<String, String> {
     const OURS: [&str; 9] = ["c", "e", "l", "log", "m", "n", "r", "t", "w"];
     if let Some(part) = prefix.split(':').skip(1).find(|part| OURS.contains(part)) {
         return Err(format!(
-            "the prefix {prefix:?} has the part {part:?}, which names something of another prefix's"
+            "the prefix {prefix:?} has the part {part:?}, which larder uses itself: choose another one"
         ));
     }
     match prefix.chars().find(|&symbol| matches!(symbol, '{' | '}' | '*') || symbol.is_control()) {
-        Some(symbol) => Err(format!("the prefix {prefix:?} has a {symbol:?} in it")),
+        Some(symbol) => Err(format!("the prefix {prefix:?} has a {symbol:?} in it: leave it out")),
         None => Ok(prefix),
     }
 }
