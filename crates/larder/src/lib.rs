@@ -180,7 +180,7 @@ pub use self::{
     epoch::{Epoch, ReadVersion},
     error::{Error, Result, SharedError, TimedOut},
     events::Event,
-    link::{Link, Operation, Refusal, Rejection, Server},
+    link::{Link, Operation, Refusal, Rejection, Server, Unshared},
     listing::EntryInfo,
     lock::{HeldLock, LockGuard},
     memory::{

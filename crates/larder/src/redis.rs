@@ -190,6 +190,7 @@ impl RedisCache {
             servers: servers.collect(),
             refusals: self.remote.findings.refusals.list(),
             rejections: self.remote.findings.rejections.list(),
+            unshared: self.remote.findings.unshared.list(),
         }
     }
 
