@@ -15,6 +15,6 @@ pub use self::{
 pub use super::{
     connection::Master,
     key_names::Kind,
-    log::{Follower, History, LogEvent, LogExtent, Verdict},
+    log::{Follower, History, LogEvent, LogExtent, Verdict, is_mark, mark_of},
 };
 pub(super) use failure::refused;
