@@ -15,6 +15,7 @@ mod disk;
 mod disk;
 mod entries;
 mod findings;
+mod heartbeat;
 mod idle_timeout;
 mod in_full;
 mod info;
@@ -58,6 +59,7 @@ use self::{
     config::Config,
     connection::{Command, CommandFailure, Connections, Reply, Unavailable},
     findings::Findings,
+    heartbeat::Place,
     key_names::KeyNames,
     lease::LeaseWaiters,
     log::{Log, LogError, OnWake},
@@ -137,6 +139,7 @@ struct Remote {
     unshareable: Unshareable,
     lease_waiters: Arc<LeaseWaiters>,
     recent_timeout: RecentTimeout,
+    heartbeat: Place,
     /// What was found out about the servers.
     findings: Arc<Findings>,
     /// For connections of their own, and to tell one log from another.

@@ -290,6 +290,14 @@ impl SharedStorage for TieredCache {
         self.redis.take(key, rate, units).await
     }
 
+    async fn publish(&self, owner: &str, text: &str, ttl: Duration) -> Result<bool> {
+        self.redis.publish(owner, text, ttl).await
+    }
+
+    fn shows_keys(&self) -> bool {
+        self.redis.shows_keys()
+    }
+
     async fn wait_for(&self, epoch: Epoch) -> bool {
         SharedStorage::wait_for(&self.redis, epoch).await
     }

@@ -1,6 +1,7 @@
 //! The command as people and scripts use it: the real binary, against real servers.
 
 mod failures;
+mod fleet;
 mod looking;
 mod measuring;
 mod mending;

@@ -7,6 +7,7 @@
 mod failure;
 mod inspector;
 mod stored;
+mod usage;
 
 pub use self::{
     inspector::{Inspector, Page, Peek},
@@ -17,4 +18,5 @@ pub use super::{
     key_names::Kind,
     log::{Follower, History, LogEvent, LogExtent, Verdict, is_mark, mark_of},
 };
+pub use crate::heartbeat::beat::{Beat, Counts, FunctionBeat, HotKey, LogBeat};
 pub(super) use failure::refused;

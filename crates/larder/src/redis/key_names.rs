@@ -23,6 +23,8 @@ pub enum Kind {
     Log,
     /// A part of a write-behind queue.
     Queue,
+    /// What a process publishes of itself.
+    Heartbeat,
 }
 
 #[cfg(any(feature = "inspect", test))]
@@ -35,6 +37,7 @@ impl Kind {
             b'm' => Self::Lock,
             b'r' => Self::Limit,
             b'w' => Self::Queue,
+            b'h' => Self::Heartbeat,
             _ => return None,
         })
     }
@@ -91,6 +94,11 @@ impl KeyNames {
         let stream = [&self.prefix, ":w:{", name, "}"].concat();
         let with = |part: &str| [&stream, ":", part].concat();
         QueueNames { dead: with("dead"), keys: with("keys"), consumer: with("consumer"), stream }
+    }
+
+    /// One of the keys in which processes publish their heartbeats.
+    pub(super) fn heartbeat(&self, place: usize) -> String {
+        format!("{}:h:{place}", self.prefix)
     }
 
     /// The log.
@@ -161,6 +169,7 @@ mod tests {
             (names.lock(""), Kind::Lock, ""),
             (names.limit("5/1000/5", "ip:::1"), Kind::Limit, "5/1000/5:ip:::1"),
             (names.log(), Kind::Log, ""),
+            (names.heartbeat(7), Kind::Heartbeat, "7"),
             ("shop:w:{rows}:dead".to_owned(), Kind::Queue, "{rows}:dead"),
         ] {
             assert_eq!(names.parse(name.as_bytes()), Some((kind, key.as_bytes())), "{name}");
