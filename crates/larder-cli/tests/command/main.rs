@@ -5,6 +5,7 @@ mod fleet;
 mod looking;
 mod measuring;
 mod mending;
+mod reaching;
 mod sealing;
 mod telling;
 mod world;
