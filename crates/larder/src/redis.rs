@@ -16,6 +16,7 @@ mod disk;
 mod entries;
 mod findings;
 mod heartbeat;
+mod heartbeat_place;
 mod idle_timeout;
 mod in_full;
 mod info;
@@ -59,7 +60,7 @@ use self::{
     config::Config,
     connection::{Command, CommandFailure, Connections, Reply, Unavailable},
     findings::Findings,
-    heartbeat::Place,
+    heartbeat_place::Place,
     key_names::KeyNames,
     lease::LeaseWaiters,
     log::{Log, LogError, OnWake},

@@ -1,5 +1,6 @@
 //! `larder top`: what goes on, as a screen that goes on; once, with `--once` or `--json`.
 
+mod picture;
 mod screen;
 mod sizes;
 
@@ -8,20 +9,18 @@ use std::{
     time::Duration,
 };
 
-use larder::internal::inspect::{Inspector, LogExtent};
+use larder::internal::inspect::Inspector;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use self::sizes::Sizes;
-use super::status::{Server, log_line, server_rows};
+use self::{picture::Picture, sizes::Sizes};
+use super::status::{log_line, server_rows};
 use crate::{
     cli::Top,
     failure::{Answer, Failure},
-    fleet::{Fleet, ratio},
     output::Output,
     table::aligned,
-    units,
 };
 
 /// For how long namespaces are measured before the answer is given, where it is given once.
@@ -29,39 +28,6 @@ const PATIENCE: Duration = Duration::from_millis(400);
 
 /// How often keys that were pressed are looked for.
 const KEYS: Duration = Duration::from_millis(50);
-
-/// What is shown.
-struct Picture {
-    prefix: String,
-    servers: Vec<Server>,
-    log: Option<LogExtent>,
-    fleet: Fleet,
-}
-
-impl Picture {
-    async fn read(inspector: &Inspector) -> Result<Self, Failure> {
-        let mut servers = Vec::new();
-        for master in inspector.masters() {
-            servers.push(Server::ask(inspector, &master).await?);
-        }
-        let (log, fleet) = (inspector.log_extent().await?, Fleet::read(inspector).await?);
-        Ok(Self { prefix: inspector.prefix().to_owned(), servers, log, fleet })
-    }
-
-    /// One line of what is done in all processes.
-    fn sum(&self) -> String {
-        let rates = self.fleet.rates();
-        format!(
-            "{} processes   {} reads/s   {} found   {} computed/s   {} failed/s   {} evicted/s",
-            self.fleet.0.len(),
-            units::rate(rates.reads),
-            ratio(rates.hit_ratio()),
-            units::rate(rates.computed),
-            units::rate(rates.failed),
-            units::rate(rates.evicted),
-        )
-    }
-}
 
 pub(crate) async fn run(inspector: &Inspector, top: &Top, output: &mut Output) -> Result<Answer, Failure> {
     if top.once || output.json {

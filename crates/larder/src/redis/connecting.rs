@@ -11,7 +11,7 @@ use super::{
     RedisCache, Remote,
     config::{self, Config, RedisCacheBuilder},
     connection::Connections,
-    heartbeat::Place,
+    heartbeat_place::Place,
     key_names::KeyNames,
     lease::LeaseWaiters,
     log::OnWake,

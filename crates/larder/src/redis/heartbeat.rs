@@ -1,37 +1,22 @@
 //! Where processes publish their heartbeats: one of 256 keys each, so that they are found without looking through all keys,
 //! and end one by one.
 
-use std::{
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
-    time::Duration,
-};
+use std::time::Duration;
 
 use ::redis::Value;
 
 use super::{
     Remote,
     connection::{Command, Reply},
+    heartbeat_place::PLACES,
     script::milliseconds,
 };
 use crate::{error::Result, link::Operation};
 
-/// How many processes have room.
-pub(super) const PLACES: usize = 256;
-
-/// Which of the keys this process has, if it knows.
-#[derive(Debug)]
-pub(super) struct Place(AtomicUsize);
-
-impl Default for Place {
-    fn default() -> Self {
-        Self(AtomicUsize::new(PLACES))
-    }
-}
-
 impl Remote {
     /// Publishes a text that begins with `owner`, as all of this process do.
     pub(super) async fn publish(&self, owner: &str, text: &str, ttl: Duration) -> Result<()> {
-        let place = match self.heartbeat.0.load(Relaxed) {
+        let place = match self.heartbeat.get() {
             known @ 0..PLACES => known,
             _ => self.free_place(owner).await?,
         };
@@ -41,7 +26,7 @@ impl Remote {
         let before = before.map_err(|failure| failure.of(format_args!("the heartbeat in {name}")))?;
         // Two that found the same one free both move on: what is left behind ends soon.
         let kept = if is_of(&before, owner) || before == Value::Nil { place } else { PLACES };
-        self.heartbeat.0.store(kept, Relaxed);
+        self.heartbeat.set(kept);
         Ok(())
     }
 

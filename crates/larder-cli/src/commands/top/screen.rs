@@ -8,8 +8,8 @@ use ratatui::{
     widgets::{Block, Gauge, Paragraph},
 };
 
-use super::{Picture, Sizes, log_line};
-use crate::{fleet::Rows, table, units};
+use super::{picture::Picture, sizes::Sizes};
+use crate::{commands::status::log_line, fleet::Rows, table, units};
 
 /// Where no process says anything of itself.
 pub(super) const NO_PROCESS: &str = "no process publishes a heartbeat: call `larder::heartbeat` in the program to see rates, functions and lag";

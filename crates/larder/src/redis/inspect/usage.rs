@@ -8,7 +8,7 @@ use crate::{
     heartbeat::beat::Beat,
     redis::{
         connection::{Command, CommandFailure},
-        heartbeat::PLACES,
+        heartbeat_place::PLACES,
     },
 };
 
