@@ -57,6 +57,10 @@ pub(crate) enum Command {
     Clear(Clear),
     /// Invalidations as they happen
     Tail(Tail),
+    /// Rates by process and function, memory, the log, the largest namespaces: a screen that goes on
+    Top(Top),
+    /// The keys that are asked for most
+    Hot(Largest),
     /// The largest entries
     Largest(Largest),
     /// All that is wrong with these servers for larder, and what mends it
@@ -156,6 +160,16 @@ pub(crate) struct Largest {
     /// How many
     #[arg(default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub(crate) n: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Top {
+    /// Prints it once, and ends
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// How often the screen is drawn anew, in seconds
+    #[arg(long, default_value_t = 1.0, value_parser = seconds)]
+    pub(crate) interval: f64,
 }
 
 #[derive(Debug, Args)]

@@ -5,11 +5,13 @@ mod clear;
 mod doctor;
 mod explain;
 mod get;
+mod hot;
 mod invalidate;
 mod keys;
 mod largest;
 mod status;
 mod tail;
+mod top;
 mod trim;
 
 use clap::CommandFactory;
@@ -30,6 +32,8 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<Answer, Failure
         Command::Invalidate(what) => invalidate::run(&target, &what, output).await,
         Command::Clear(clear) => clear::run(&target, &clear, output).await,
         Command::Tail(tail) => tail::run(&target.connect().await?, &tail, output).await,
+        Command::Top(top) => top::run(&target.connect().await?, &top, output).await,
+        Command::Hot(hot) => hot::run(&target.connect().await?, hot.n.into(), output).await,
         Command::Largest(largest) => largest::run(&target.connect().await?, largest.n.into(), output).await,
         Command::Doctor => doctor::run(&target, output).await,
         Command::Trim(trim) => trim::run(&target.connect().await?, &trim, output).await,

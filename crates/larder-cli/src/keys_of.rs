@@ -92,6 +92,9 @@ impl State {
         let own = entry.scopes().iter().find(|scope| is_hash(key.as_bytes()) && !scope.is_wide());
         let own = own.copied().unwrap_or_else(|| Scope::key(key).hash());
         match history.judge(own, entry.scopes(), entry.epoch()) {
+            Verdict::Valid if history.is_marked_since(entry.scopes(), entry.epoch()) => {
+                Self::marked(age(history, entry), entry)
+            }
             Verdict::Valid => Self::by_age(age(history, entry), entry),
             Verdict::Invalidated => Self::not("invalidated", invalidated(history, key, entry)),
             Verdict::OlderThanLog => Self::not(
@@ -113,6 +116,23 @@ impl State {
     /// Whether no process serves it, and none will: whichever release it is, and however long it has followed the log.
     pub(crate) fn is_of_no_use(&self) -> bool {
         matches!(self.name.as_str(), "invalidated" | "expired")
+    }
+
+    /// Of what was marked stale: its TTL has ended with that. How long ago that was, each process counts for itself.
+    fn marked(age: Duration, entry: &StoredEntry) -> Self {
+        let lives = entry.lifetimes();
+        let windows = lives.stale_while_revalidate.max(lives.stale_if_error);
+        match () {
+            () if age >= lives.fresh.saturating_add(windows) => Self::by_age(age, entry),
+            () if windows.is_zero() => Self::not(
+                "marked stale",
+                "marked stale since, and its policy has no stale window to serve it in",
+            ),
+            () => {
+                let why = "marked stale since, and served for its stale windows from then on".to_owned();
+                Self { is_served: true, name: "marked stale".to_owned(), why: Some(why) }
+            }
+        }
     }
 
     fn by_age(age: Duration, entry: &StoredEntry) -> Self {

@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod failure;
+mod fleet;
 mod histogram;
 mod keys_of;
 mod output;

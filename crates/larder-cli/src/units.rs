@@ -27,6 +27,16 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// So many in a second: `0`, `0.3`, `12.5`, `1,234`.
+pub(crate) fn rate(per_second: f64) -> String {
+    match per_second {
+        ..0.05 => "0".to_owned(),
+        ..99.95 => format!("{per_second:.1}"),
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate, rounded")]
+        _ => count(per_second.round() as u64),
+    }
+}
+
 /// `4m 12s`: the two largest units.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -99,6 +109,13 @@ mod tests {
     fn counts() {
         for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(count(number), text);
+        }
+    }
+
+    #[test]
+    fn rates() {
+        for (per_second, text) in [(0.0, "0"), (0.34, "0.3"), (12.5, "12.5"), (1_234.4, "1,234")] {
+            assert_eq!(rate(per_second), text);
         }
     }
 

@@ -317,6 +317,22 @@ pub trait SharedStorage: Send + Sync {
         Ok(None)
     }
 
+    /// Publishes a text about this process, for [`heartbeat`](crate::heartbeat()): in place of the one that it published before,
+    /// which began with `owner` as all of them do, and for `ttl`. False if this is not implemented.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be asked.
+    async fn publish(&self, owner: &str, text: &str, ttl: Duration) -> Result<bool> {
+        let _ = (owner, text, ttl);
+        Ok(false)
+    }
+
+    /// Whether those who look at the server may see keys there: then they may be in what is published.
+    fn shows_keys(&self) -> bool {
+        false
+    }
+
     /// See [`CacheExt::wait_for`](crate::CacheExt::wait_for).
     async fn wait_for(&self, epoch: Epoch) -> bool;
 

@@ -5,6 +5,7 @@ mod claims;
 mod counters;
 mod happenings;
 mod hits;
+mod hot;
 #[cfg(feature = "limit")]
 mod limits;
 mod switch;
@@ -23,7 +24,7 @@ use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 
 pub use self::claims::{Function, Site};
-use self::{claims::Claims, counters::LocalCounters, switch::Switch};
+use self::{claims::Claims, counters::LocalCounters, hot::Hot, switch::Switch};
 #[cfg(feature = "limit")]
 use crate::gcra::LocalLimits;
 use crate::{
@@ -63,6 +64,7 @@ struct Inner {
     clock: Clock,
     stats: Stats,
     events: Arc<Hub>,
+    hot: Hot,
     switch: Switch,
     singleflight: Singleflight,
     turns: Arc<Turns>,
@@ -173,6 +175,7 @@ impl CoreBuilder {
             clock: Clock::default(),
             stats: Stats::new(),
             events: Arc::default(),
+            hot: Hot::default(),
             switch: Switch::of_process(),
             singleflight: Singleflight::new(),
             turns: Arc::default(),

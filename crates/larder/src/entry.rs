@@ -57,7 +57,7 @@ pub(crate) struct Stored {
     /// It was made from what was marked stale, or marked when it came from a server: its `ttl` ended then.
     is_marked: bool,
     /// The value is not to leave this process.
-    is_local: bool,
+    pub(crate) is_local: bool,
     /// It was read from disk.
     is_from_disk: bool,
     /// The value is an error, kept in place of one.

@@ -70,6 +70,7 @@
 //! | fill it before the first call | [`warm()`]; on a schedule, [`refresh_every`] |
 //! | group keys | [`Namespace`], [`Scope`] |
 //! | see what happens | [`CacheStats`]; [`Outcome`], of one call; [`Link`], of servers; [`CacheExt::events`], as it happens |
+//! | see all processes at once | [`heartbeat()`], and the command `larder` |
 //! | keep entries elsewhere | [`Storage`], and [`Cache`] beside it |
 //! | share them in another format | [`codec`], and [`Codec`] for one of your own |
 //!
@@ -125,6 +126,7 @@ mod front_cache;
 mod gcra;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+mod heartbeat;
 #[cfg(feature = "metrics")]
 mod instruments;
 pub mod internal;
@@ -188,7 +190,8 @@ pub use self::{
     epoch::{Epoch, ReadVersion},
     error::{Error, Result, SharedError, TimedOut},
     events::Event,
-    link::{Link, Operation, Refusal, Rejection, Server},
+    heartbeat::{Heartbeat, heartbeat},
+    link::{Link, Operation, Refusal, Rejection, Server, Unshared},
     listing::EntryInfo,
     lock::{HeldLock, LockGuard},
     memory::{

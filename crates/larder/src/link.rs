@@ -43,6 +43,8 @@ pub struct Link {
     /// of a codec that this build does not have, harmed. Each of them is computed anew. While two releases run side by
     /// side, entries of another `shape` are to be expected.
     pub rejections: Vec<Rejection>,
+    /// Types of which values stayed in this process within the last minutes, because they cannot be shared.
+    pub unshared: Vec<Unshared>,
 }
 
 /// How this process stands with one server.
@@ -91,6 +93,27 @@ pub struct Rejection {
     /// When the first of them was found, by this machine's clock.
     pub since: SystemTime,
     /// How many were found since then.
+    pub count: u64,
+}
+
+/// Values of one type that stayed in this process, for one reason: see [values](crate::guide::values).
+///
+/// The first one is also a warning, and another one follows each minute while it goes on; of values that are too large, or
+/// that too many scopes cover, only the caller of `insert` is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unshared {
+    /// The type, as the compiler names it.
+    pub value_type: &'static str,
+    /// In one word: `changed`, `one_sided`, `unreadable`, `codec`, `too_deep`, `too_large`, …
+    pub reason: &'static str,
+    /// In full, for the first of them.
+    pub text: String,
+    /// What mends it, where that can be said.
+    pub mend: Option<String>,
+    /// When the first of them was, by this machine's clock.
+    pub since: SystemTime,
+    /// How many there were since then.
     pub count: u64,
 }
 

@@ -15,6 +15,8 @@ mod disk;
 mod disk;
 mod entries;
 mod findings;
+mod heartbeat;
+mod heartbeat_place;
 mod idle_timeout;
 mod in_full;
 mod info;
@@ -61,6 +63,7 @@ use self::{
     config::Config,
     connection::{Command, CommandFailure, Connections, LinkState, Reply, Unavailable},
     findings::Findings,
+    heartbeat_place::Place,
     key_names::KeyNames,
     lease::LeaseWaiters,
     log::{Log, LogError, OnWake},
@@ -140,6 +143,7 @@ struct Remote {
     unshareable: Unshareable,
     lease_waiters: Arc<LeaseWaiters>,
     recent_timeout: RecentTimeout,
+    heartbeat: Place,
     /// What was found out about the servers.
     findings: Arc<Findings>,
     /// For connections of their own, and to tell one log from another.
@@ -195,6 +199,7 @@ impl RedisCache {
             replicas: connections.replica_states().into_iter().map(server).collect(),
             refusals: self.remote.findings.refusals.list(),
             rejections: self.remote.findings.rejections.list(),
+            unshared: self.remote.findings.unshared.list(),
         }
     }
 

@@ -297,6 +297,14 @@ impl SharedStorage for TieredCache {
         self.redis.tally(tally).await
     }
 
+    async fn publish(&self, owner: &str, text: &str, ttl: Duration) -> Result<bool> {
+        self.redis.publish(owner, text, ttl).await
+    }
+
+    fn shows_keys(&self) -> bool {
+        self.redis.shows_keys()
+    }
+
     async fn wait_for(&self, epoch: Epoch) -> bool {
         SharedStorage::wait_for(&self.redis, epoch).await
     }

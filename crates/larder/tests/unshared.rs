@@ -101,6 +101,14 @@ async fn check_refusal<V: Value + Debug + PartialEq>(cache: &impl Cache, other: 
     let counted = cache.stats().since(&before);
     assert_eq!((counted.stores, counted.shared_stores), (0, 0), "{counted:?}");
     assert_eq!(counted.unshared_changed + counted.unshared_unreadable, 2, "{counted:?}");
+    let unshared = CacheExt::link(cache).unwrap().unshared;
+    let of_type: Vec<_> = unshared.iter().filter(|of| of.value_type == std::any::type_name::<V>()).collect();
+    assert!(of_type.iter().map(|of| of.count).sum::<u64>() >= 2, "{unshared:?}");
+    assert!(
+        of_type
+            .iter()
+            .all(|of| ["changed", "one_sided", "unreadable"].contains(&of.reason) && !of.text.is_empty())
+    );
     // Invalidated like any other.
     cache.invalidate(["inserted", "computed"]).await;
     assert_eq!(cache.get::<V>("computed").await.unwrap(), None);

@@ -24,6 +24,10 @@ struct Line {
     name: String,
     /// The last time that it was invalidated, and by which process.
     last: Option<(Epoch, u64)>,
+    /// The last time that it was marked stale.
+    marked: Option<(Epoch, u64)>,
+    /// Whether that was after the computation began.
+    marked_since: bool,
     /// Whether that was after the computation began.
     since: bool,
     times: usize,
@@ -52,6 +56,13 @@ pub(crate) async fn run(
     if !state.is_served && !since.is_empty() && state.is_of_no_use() {
         // The names that were given are known here.
         state.why = Some(format!("invalidated since: {}", since.join(", ")));
+    }
+    let marked: Vec<_> =
+        lines.iter().filter(|line| line.marked_since).map(|line| line.name.as_str()).take(4).collect();
+    if let (Some(why), false) = (&mut state.why, marked.is_empty())
+        && state.name == "marked stale"
+    {
+        why.push_str(&format!(": {}", marked.join(", ")));
     }
     if output.json {
         let epoch = peek.entry.as_ref().ok().map(|entry| entry.epoch().to_string());
@@ -89,17 +100,20 @@ fn lines(history: &History, entry: &StoredEntry, known: &[(ScopeHash, String)]) 
         let name = known.iter().find(|(hash, _)| *hash == scope).map(|(_, name)| name.clone());
         let invalidations = history.invalidations_of(scope);
         let last = invalidations.first().copied();
+        let marked = history.marks_of(scope).first().copied();
         Line {
             scope,
             name: name.unwrap_or_else(|| unnamed_scope(scope)),
             last,
+            marked,
+            marked_since: marked.is_some_and(|(at, _)| at > entry.epoch()),
             since: last.is_some_and(|(at, _)| at > entry.epoch()),
             times: invalidations.len(),
         }
     };
     let mut lines: Vec<_> = scopes.map(line).collect();
     // What drops it first: of thousands of scopes, only that is read.
-    lines.sort_by_key(|line| (!line.since, line.last.is_none()));
+    lines.sort_by_key(|line| (!line.since, !line.marked_since, line.last.is_none()));
     lines
 }
 
@@ -112,6 +126,9 @@ impl Line {
             "by": self.last.and_then(|(_, sender)| process(sender)),
             "since_computed": self.since,
             "times_in_log": self.times,
+            "marked_stale_last": self.marked.map(|(epoch, _)| epoch.to_string()),
+            "marked_by": self.marked.and_then(|(_, sender)| process(sender)),
+            "marked_since_computed": self.marked_since,
         })
     }
 }
@@ -187,6 +204,17 @@ fn people(
     ))?;
     output.line("")?;
     let mut rows = vec![["SCOPE", "INVALIDATED LAST", "BY PROCESS", ""].map(str::to_owned).to_vec()];
+    let when_marked = lines.iter().take(MOST).filter_map(|line| {
+        let (at, sender) = line.marked?;
+        let since = if line.marked_since { "after" } else { "before" };
+        Some(vec![
+            units::printable(line.name.as_bytes()),
+            format!("{} (marked stale)", when(at, history.now_ms())),
+            process(sender).unwrap_or_else(|| "-".to_owned()),
+            format!("{since} it was computed"),
+        ])
+    });
+    rows.extend(when_marked);
     for line in lines.iter().take(MOST) {
         rows.push(vec![
             units::printable(line.name.as_bytes()),

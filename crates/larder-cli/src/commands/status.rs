@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::{
     failure::{Answer, Failure},
+    fleet::{Fleet, Rows},
     keys_of::PAGE,
     output::Output,
     table::{Align, aligned},
@@ -94,7 +95,7 @@ impl Counted {
             Some((Kind::Counter | Kind::Number | Kind::Ranking, _)) => self.counters += 1,
             Some((Kind::Lock, _)) => self.locks += 1,
             Some((Kind::Limit, _)) => self.limits += 1,
-            Some((Kind::Log | Kind::Queue, _)) => {}
+            Some((Kind::Log | Kind::Queue | Kind::Heartbeat, _)) => {}
             None if is_under(inspector.prefix(), name) => self.foreign += 1,
             None => {}
         }
@@ -154,6 +155,7 @@ pub(crate) async fn run(inspector: &Inspector, output: &mut Output) -> Result<An
         }
     }
     let extent = inspector.log_extent().await?;
+    let fleet = Fleet::read(inspector).await?;
     let servers: Vec<_> = servers.into_iter().map(|(server, _)| server).collect();
     if output.json {
         let log = extent.map(|LogExtent { first, last, records, .. }| Log {
@@ -168,20 +170,21 @@ pub(crate) async fn run(inspector: &Inspector, output: &mut Output) -> Result<An
             "servers": servers,
             "keys": counted,
             "log": log,
+            "processes": fleet.json()["processes"],
         }))?;
     } else {
         people(inspector, &servers, &counted, extent, output)?;
+        if !fleet.0.is_empty() {
+            let Rows { columns, rows } = fleet.process_rows();
+            output.line("")?;
+            output.text(&aligned(&columns, &rows))?;
+        }
     }
     Ok(Answer::Yes)
 }
 
-fn people(
-    inspector: &Inspector,
-    servers: &[Server],
-    counted: &Counted,
-    extent: Option<LogExtent>,
-    output: &mut Output,
-) -> Result<(), Failure> {
+/// A table of the servers.
+pub(crate) fn server_rows(servers: &[Server]) -> Rows {
     use Align::{Left, Right};
     let head =
         ["SERVER", "VERSION", "UP", "CLIENTS", "MEMORY", "LIMIT", "POLICY", "KEYS", "FOUND", "EVICTED"];
@@ -201,7 +204,18 @@ fn people(
             units::count(server.evicted),
         ]);
     }
-    output.text(&aligned(&[Left, Left, Right, Right, Right, Right, Left, Right, Right, Right], &rows))?;
+    Rows { columns: vec![Left, Left, Right, Right, Right, Right, Left, Right, Right, Right], rows }
+}
+
+fn people(
+    inspector: &Inspector,
+    servers: &[Server],
+    counted: &Counted,
+    extent: Option<LogExtent>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let Rows { columns, rows } = server_rows(servers);
+    output.text(&aligned(&columns, &rows))?;
     output.line("")?;
     let about = if counted.estimated { "about " } else { "" };
     let mut kinds = vec![format!("{about}{} entries", units::count(counted.entries))];
@@ -219,13 +233,18 @@ fn people(
     if counted.estimated {
         output.line(format!("  estimated from {} keys", units::count(counted.looked_at)))?;
     }
-    output.line(match extent {
+    output.line(log_line(extent))
+}
+
+/// What there is of the log.
+pub(crate) fn log_line(extent: Option<LogExtent>) -> String {
+    match extent {
         None => "log:  none: no process has used this prefix so far, or it was lost".to_owned(),
         Some(LogExtent { first, last, records, .. }) => {
             let first = first.map_or_else(|| "-".to_owned(), |first| first.to_string());
             format!("log:  {} records, {first} to {last}", units::count(records))
         }
-    })
+    }
 }
 
 pub(crate) fn percent(part: u64, whole: u64) -> String {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use larder::{
     Scope, ScopeHash,
     internal::{
-        inspect::{Inspector, LogEvent},
+        inspect::{Inspector, LogEvent, is_mark, mark_of},
         own_scopes, unnamed_scope,
     },
 };
@@ -42,6 +42,7 @@ impl Names {
                 None => names.extend(own_scopes(name)),
             }
         }
+        names.extend(marks(&names));
         Self(names)
     }
 
@@ -55,6 +56,7 @@ impl Names {
                     return Ok(());
                 }
                 for (scope, name) in own_scopes(&String::from_utf8_lossy(key)) {
+                    self.0.entry(mark_of(scope)).or_insert_with(|| name.clone());
                     self.0.entry(scope).or_insert(name);
                 }
             }
@@ -65,6 +67,11 @@ impl Names {
     fn of(&self, scope: ScopeHash) -> String {
         self.0.get(&scope).cloned().unwrap_or_else(|| unnamed_scope(scope))
     }
+}
+
+/// What stands for these where they are marked stale.
+fn marks(names: &HashMap<ScopeHash, String>) -> Vec<(ScopeHash, String)> {
+    names.iter().map(|(scope, name)| (mark_of(*scope), name.clone())).collect()
 }
 
 pub(crate) async fn run(inspector: &Inspector, tail: &Tail, output: &mut Output) -> Result<Answer, Failure> {
@@ -108,7 +115,11 @@ pub(crate) async fn run(inspector: &Inspector, tail: &Tail, output: &mut Output)
 
 fn write(event: &LogEvent, names: &Names, output: &mut Output) -> Result<(), Failure> {
     let (kind, epoch, scopes, sender) = match event {
-        LogEvent::Invalidated { epoch, sender, scopes } => ("invalidated", epoch, scopes.clone(), *sender),
+        LogEvent::Invalidated { epoch, sender, scopes } => {
+            let is_soft = !scopes.is_empty() && scopes.iter().all(|scope| is_mark(*scope));
+            let kind = if is_soft { "marked stale" } else { "invalidated" };
+            (kind, epoch, scopes.clone(), *sender)
+        }
         LogEvent::Computed { epoch, key, has_value: true } => ("computed", epoch, vec![*key], 0),
         LogEvent::Computed { epoch, key, .. } => ("not computed", epoch, vec![*key], 0),
         LogEvent::Joined { epoch, sender } => ("process", epoch, Vec::new(), *sender),

@@ -1,9 +1,11 @@
 //! The command as people and scripts use it: the real binary, against real servers.
 
 mod failures;
+mod fleet;
 mod looking;
 mod measuring;
 mod mending;
+mod reaching;
 mod sealing;
 mod telling;
 mod world;

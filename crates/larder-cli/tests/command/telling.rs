@@ -3,9 +3,10 @@
 use std::{
     io::{BufRead, BufReader},
     process::Stdio,
+    time::Duration,
 };
 
-use larder::{CacheExt, MemoryCache, RedisCache, Scope, TieredCache};
+use larder::{CacheExt, MemoryCache, Policy, RedisCache, Scope, TieredCache};
 use larder_servers::until;
 
 use crate::world::{User, World, policy, tagged, user};
@@ -113,7 +114,7 @@ fn tail_shows_what_happens() {
         let cache = world.cache();
         world.fill(&cache, 7..8);
         let mut child = world
-            .command(&["tail", "--json", "--count", "4", "--tag", "acme"])
+            .command(&["tail", "--json", "--count", "5", "--tag", "acme"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -127,6 +128,7 @@ fn tail_shows_what_happens() {
             cache.invalidate("user:7").await;
             cache.invalidate(Scope::tag("acme")).await;
             cache.invalidate("unknown").await;
+            cache.mark_stale("user:7").await;
         });
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         let names: Vec<_> = stdout
@@ -134,15 +136,62 @@ fn tail_shows_what_happens() {
             .map(|line| {
                 let line: serde_json::Value =
                     serde_json::from_str(&line.expect("a line")).expect("it is JSON");
-                assert_eq!(line["event"], "invalidated");
                 assert!(line["by"].is_string(), "{line}");
-                line["scopes"][0]["name"].clone()
+                (line["event"].clone(), line["scopes"][0]["name"].clone())
             })
             .collect();
         assert_eq!(child.wait().expect("it ends").code(), Some(0));
+        let invalidated = |name: serde_json::Value| ("invalidated".into(), name);
         assert_eq!(
             names,
-            [serde_json::json!("user:*"), "user:7".into(), "tag acme".into(), serde_json::Value::Null]
+            [
+                invalidated("user:*".into()),
+                invalidated("user:7".into()),
+                invalidated("tag acme".into()),
+                invalidated(serde_json::Value::Null),
+                ("marked stale".into(), "user:7".into()),
+            ]
+        );
+    }
+}
+
+/// What is marked stale is not invalidated: it is served for its stale windows, if it has any.
+#[test]
+fn marks_are_explained() {
+    for world in both() {
+        let cache = world.cache();
+        let windows = Policy::builder().ttl(Duration::from_secs(300)).stale_if_error(Duration::from_secs(60));
+        world.block_on(async {
+            cache.insert("user:1", &user(1), policy()).await.expect("it is stored");
+            cache
+                .insert("user:2", &user(2), windows.build().expect("it is valid"))
+                .await
+                .expect("it is stored");
+            cache.insert("page:1", &1u8, policy()).await.expect("it is stored");
+            cache.mark_stale("user:*").await;
+        });
+        for (key, code, state, marked) in [
+            ("user:1", 1, "marked stale", true),
+            ("user:2", 0, "marked stale", true),
+            ("page:1", 0, "valid", false),
+        ] {
+            let said = &world.json(&["explain", key], code)[0];
+            assert_eq!(said["state"], state, "{said}");
+            let scopes = said["scopes"].as_array().expect("a list");
+            let is_marked = |scope: &&serde_json::Value| scope["marked_since_computed"] == true;
+            let names: Vec<_> = scopes.iter().filter(is_marked).map(|scope| &scope["name"]).collect();
+            assert_eq!(names, if marked { vec!["user:*"] } else { Vec::new() }, "{said}");
+        }
+        let text = world.prints(&["explain", "user:1"], 1);
+        assert!(
+            text.contains("no stale window to serve it in: user:*") && text.contains("(marked stale)"),
+            "{text}"
+        );
+        world.block_on(async { cache.insert("user:1", &user(1), policy()).await }).expect("it is stored");
+        assert_eq!(
+            world.json(&["explain", "user:1"], 0)[0]["state"],
+            "valid",
+            "it was stored after the mark"
         );
     }
 }

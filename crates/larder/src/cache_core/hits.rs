@@ -23,6 +23,17 @@ const SWEEP_SAMPLE: u64 = 8;
 const PROMOTION_SAMPLE: u64 = 8;
 
 impl Core {
+    /// Has one hit in 64 looked at, for [`take_hot`](Self::take_hot), until that is taken back.
+    pub(crate) fn sample_hits(&self, wanted: bool) {
+        self.0.hot.want(wanted);
+    }
+
+    /// The keys that were hit most in memory since this was last asked, with about how often: those of values that are not
+    /// to leave this process are not among them.
+    pub(crate) fn take_hot(&self) -> Vec<(Arc<str>, u64)> {
+        self.0.hot.take().into_iter().map(|(key, samples)| (key, samples * UPKEEP_SAMPLE)).collect()
+    }
+
     /// The value under a key, if that takes no more than a look: it lies in the front cache or in the table, is valid,
     /// fresh and a `V`, and no computation has to know of the read. Counts a hit, or nothing.
     ///
@@ -65,6 +76,7 @@ impl Core {
             inner.front.offer(stored, true);
         }
         if number.is_one_in(UPKEEP_SAMPLE) {
+            inner.hot.note(stored);
             self.sweep();
         }
         Some(value)
@@ -83,6 +95,9 @@ impl Core {
     /// Tells the store of a hit in the front cache, and clears it there if the store keeps another entry, or none.
     #[cold]
     fn report_hit(&self, stored: &Arc<Stored>, is_upkeep: bool, touch: impl FnOnce() -> Option<Entry>) {
+        if is_upkeep {
+            self.0.hot.note(stored);
+        }
         let is_kept = match &self.0.table {
             Some(table) => table.use_often(stored),
             None if is_upkeep => touch().is_some_and(|kept| Arc::ptr_eq(&kept.0, stored)),
@@ -100,6 +115,9 @@ impl Core {
     pub(crate) fn store_hit(&self, entry: &Entry) {
         let number = self.0.stats.hit(entry.0.group, entry.0.cost);
         self.0.front.offer(&entry.0, number.is_one_in(PROMOTION_SAMPLE));
+        if number.is_one_in(UPKEEP_SAMPLE) {
+            self.0.hot.note(&entry.0);
+        }
     }
 
     /// After an entry was put in the table that is the store, or in one `apart`: drops what had to go.

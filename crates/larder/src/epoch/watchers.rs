@@ -15,6 +15,7 @@ use crate::{
 };
 
 /// Is told what the log's reader, and the connections, find out.
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for what processes share"))]
 pub(crate) trait Watcher: fmt::Debug + Send + Sync {
     /// Another process invalidated this.
     fn invalidated(&self, scopes: &[ScopeHash], epoch: Epoch);

@@ -257,6 +257,7 @@ impl Remote {
                 Err(reason) => {
                     entry.0.set_unshared();
                     unshareable::count_unshared((core, entry.0.group), type_name(entry), &reason);
+                    self.findings.unshared.note(type_name(entry), &reason);
                     let is_too_large = matches!(reason, Unencodable::TooLarge { .. });
                     let (text, cause) = (reason.to_string(), reason.cause());
                     crate::panic_guard::report!(

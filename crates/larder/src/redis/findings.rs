@@ -7,6 +7,7 @@ use std::sync::{
 
 use super::{
     capabilities::Capabilities, idle_timeout::IdleTimeout, refusal::Refusals, rejections::Rejections,
+    unshareable::UnsharedTypes,
 };
 use crate::epoch::Watchers;
 
@@ -17,6 +18,7 @@ pub(super) struct Findings {
     pub(super) rejections: Rejections,
     pub(super) capabilities: Capabilities,
     pub(super) idle: IdleTimeout,
+    pub(super) unshared: UnsharedTypes,
     /// How many servers a warning says are unavailable.
     unavailable: AtomicUsize,
     /// The caches that hear of it.

@@ -7,6 +7,7 @@
 mod failure;
 mod inspector;
 mod stored;
+mod usage;
 
 pub use self::{
     inspector::{Inspector, Page, Peek},
@@ -15,6 +16,7 @@ pub use self::{
 pub use super::{
     connection::Master,
     key_names::Kind,
-    log::{Follower, History, LogEvent, LogExtent, Verdict},
+    log::{Follower, History, LogEvent, LogExtent, Verdict, is_mark, mark_of},
 };
+pub use crate::heartbeat::beat::{Beat, Counts, FunctionBeat, HotKey, LogBeat};
 pub(super) use failure::refused;

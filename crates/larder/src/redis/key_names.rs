@@ -27,6 +27,8 @@ pub enum Kind {
     Log,
     /// A part of a write-behind queue.
     Queue,
+    /// What a process publishes of itself.
+    Heartbeat,
 }
 
 #[cfg(any(feature = "inspect", test))]
@@ -41,6 +43,7 @@ impl Kind {
             b'n' => Self::Number,
             b't' => Self::Ranking,
             b'w' => Self::Queue,
+            b'h' => Self::Heartbeat,
             _ => return None,
         })
     }
@@ -109,6 +112,11 @@ impl KeyNames {
         let stream = [&self.prefix, ":w:{", name, "}"].concat();
         let with = |part: &str| [&stream, ":", part].concat();
         QueueNames { dead: with("dead"), keys: with("keys"), consumer: with("consumer"), stream }
+    }
+
+    /// One of the keys in which processes publish their heartbeats.
+    pub(super) fn heartbeat(&self, place: usize) -> String {
+        format!("{}:h:{place}", self.prefix)
     }
 
     /// The log.
@@ -181,6 +189,7 @@ mod tests {
             (names.number("{0/4:a}"), Kind::Number, "{0/4:a}"),
             (names.ranking("words"), Kind::Ranking, "words"),
             (names.log(), Kind::Log, ""),
+            (names.heartbeat(7), Kind::Heartbeat, "7"),
             ("shop:w:{rows}:dead".to_owned(), Kind::Queue, "{rows}:dead"),
         ] {
             assert_eq!(names.parse(name.as_bytes()), Some((kind, key.as_bytes())), "{name}");

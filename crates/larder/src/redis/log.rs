@@ -34,7 +34,7 @@ use tokio::{
 
 pub(crate) use self::connect::{Connect, Connected, LogError, Purpose, question};
 #[cfg(feature = "inspect")]
-pub use self::history::{Follower, History, LogEvent, LogExtent, Verdict};
+pub use self::history::{Follower, History, LogEvent, LogExtent, Verdict, is_mark, mark_of};
 pub(crate) use self::settings::{LogSettings, OnWake, Unlink};
 use self::{
     sender::Wake,

@@ -36,6 +36,11 @@ impl Sealing {
         self.keyring.is_some()
     }
 
+    /// Whether keys stand for themselves in Redis, and nothing is to be kept from those who look there.
+    pub(super) fn shows_keys(&self) -> bool {
+        self.keyring.is_none() && self.names.0.is_none()
+    }
+
     /// The message in what lies under a name, or the short name of why it is not opened.
     #[cfg(feature = "inspect")]
     pub(super) fn open(&self, name: &str, stored: Option<&[u8]>) -> Result<Vec<u8>, &'static str> {

@@ -57,6 +57,14 @@ impl SharedStorage for RedisCache {
         self.remote.tally(tally).await.map(Some)
     }
 
+    async fn publish(&self, owner: &str, text: &str, ttl: Duration) -> Result<bool> {
+        self.remote.publish(owner, text, ttl).await.map(|()| true)
+    }
+
+    fn shows_keys(&self) -> bool {
+        self.remote.sealing.shows_keys()
+    }
+
     async fn wait_for(&self, epoch: Epoch) -> bool {
         /// The log's reader pauses for 20 ms at most, and a server may hold up for a second what it copies.
         const SOON: Duration = Duration::from_secs(1);

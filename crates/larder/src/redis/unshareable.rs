@@ -6,11 +6,11 @@ use std::{
         Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{in_full::in_full, refusal::AGAIN};
-use crate::{cache_core::Core, stats::Group, wire::Unencodable};
+use crate::{cache_core::Core, link::Unshared, stats::Group, sync::plain::lock, wire::Unencodable};
 
 /// Keys whose values could not be shared the last times. A value is judged by what is in it, so that others of the
 /// same type are shared all the same; but what is computed again and again under one key is mostly alike.
@@ -69,6 +69,56 @@ impl Unshareable {
     }
 }
 
+/// Types whose values stay in this process, for [`Link`](crate::Link): there are no more of them than types in the program,
+/// times reasons.
+#[derive(Debug, Default)]
+pub(super) struct UnsharedTypes(Mutex<Vec<(Unshared, Instant)>>);
+
+/// What has not happened for so long is over.
+const PAUSE: Duration = Duration::from_secs(5 * 60);
+
+/// No more types are told apart.
+const MOST: usize = 1_000;
+
+impl UnsharedTypes {
+    /// A value of a type was not shared.
+    pub(super) fn note(&self, value_type: &'static str, reason: &Unencodable) {
+        // Why was said of those before it.
+        if matches!(reason, Unencodable::Postponed) {
+            return;
+        }
+        let (now, name) = (Instant::now(), reason.name());
+        let mut types = lock(&self.0);
+        let known = types.iter_mut().find(|(of, _)| of.value_type == value_type && of.reason == name);
+        if let Some((of, last)) = known {
+            if now.saturating_duration_since(*last) > PAUSE {
+                (of.since, of.count) = (SystemTime::now(), 0);
+            }
+            of.count += 1;
+            *last = now;
+        } else if types.len() < MOST {
+            let (text, mend) = words(reason);
+            let of = Unshared { value_type, reason: name, text, mend, since: SystemTime::now(), count: 1 };
+            types.push((of, now));
+        }
+    }
+
+    /// Those of the last minutes.
+    pub(super) fn list(&self) -> Vec<Unshared> {
+        let now = Instant::now();
+        let types = lock(&self.0);
+        let current = types.iter().filter(|(_, last)| now.saturating_duration_since(*last) <= PAUSE);
+        current.map(|(of, _)| of.clone()).collect()
+    }
+}
+
+/// What is wrong, and what mends it: the text of an error has both, with a semicolon between.
+fn words(reason: &Unencodable) -> (String, Option<String>) {
+    let text = reason.to_string();
+    let (text, mend) = text.split_once("; ").map_or((&*text, None), |(text, mend)| (text, Some(mend)));
+    (in_full(text, reason.cause()), mend.map(str::to_owned))
+}
+
 /// Counts a value that stays in this process, by the reason, and warns of it for its type.
 pub(super) fn count_unshared((core, group): (&Core, Group), type_name: &'static str, reason: &Unencodable) {
     core.count_in(group, |counters| match reason {
@@ -88,10 +138,7 @@ pub(super) fn count_unshared((core, group): (&Core, Group), type_name: &'static 
     );
     let due = if is_of_type { due(type_name, reason.name(), Instant::now()) } else { None };
     if let Some(count) = due {
-        // What is wrong, and what mends it: the text of an error has both, with a semicolon between.
-        let text = reason.to_string();
-        let (text, mend) = text.split_once("; ").map_or((&*text, None), |(text, mend)| (text, Some(mend)));
-        let reason = in_full(text, reason.cause());
+        let (reason, mend) = words(reason);
         crate::panic_guard::report!(
             warn,
             value_type = type_name,

@@ -30,8 +30,8 @@ const BEGINNING: usize = 80 + 8 * 64;
 /// A look at the servers of one prefix.
 pub struct Inspector {
     config: Arc<Config>,
-    connections: Connections,
-    names: KeyNames,
+    pub(super) connections: Connections,
+    pub(super) names: KeyNames,
     sealing: Sealing,
 }
 
@@ -391,17 +391,17 @@ impl Inspector {
         &self.config.findings
     }
 
-    fn accepted(&self, what: &str, reply: Reply) -> Result<Value> {
+    pub(super) fn accepted(&self, what: &str, reply: Reply) -> Result<Value> {
         reply.map_err(|failure| refused(self.findings(), what, &failure))
     }
 }
 
 /// Whether no value lies there, but a list, a stream, …
-fn is_of_another_type(reply: &Reply) -> bool {
+pub(super) fn is_of_another_type(reply: &Reply) -> bool {
     matches!(reply, Err(CommandFailure::Refused(error)) if error.code() == "WRONGTYPE")
 }
 
-fn bytes(value: &Value) -> Option<&[u8]> {
+pub(super) fn bytes(value: &Value) -> Option<&[u8]> {
     match value {
         Value::BulkString(bytes) => Some(bytes),
         Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text.as_bytes()),

@@ -146,7 +146,9 @@ impl History {
         let extent = LogExtent::read(connections, findings, log).await?;
         let order = LogOrder::new(DEFAULT_SLOTS);
         order.contact().set_server_time(now_ms);
-        let noted = watched.iter().chain([&ScopeHash::ALL]).map(|&scope| (scope, Vec::new())).collect();
+        let watched = watched.iter().chain([&ScopeHash::ALL]);
+        let noted =
+            watched.flat_map(|&scope| [scope, scope.mark()]).map(|scope| (scope, Vec::new())).collect();
         let mut history = Self { order, extent, oldest: None, now_ms, noted };
         let Some(LogExtent { last, .. }) = extent else { return Ok(history) };
         // As a process that begins to follow it: from the end, and then back.
@@ -221,11 +223,35 @@ impl History {
         self.oldest.is_some_and(|(oldest, _)| epoch >= oldest) && !self.order.accepts(&[scope], epoch)
     }
 
+    /// Whether something that covers an entry under these scopes was marked stale since an epoch, as far as the log goes back.
+    #[must_use]
+    pub fn is_marked_since(&self, scopes: &[ScopeHash], epoch: Epoch) -> bool {
+        !self.order.unmarked(scopes, epoch)
+    }
+
+    /// When a watched scope was marked stale, and by which process: as [`invalidations_of`](Self::invalidations_of).
+    #[must_use]
+    pub fn marks_of(&self, scope: ScopeHash) -> &[(Epoch, u64)] {
+        self.invalidations_of(scope.mark())
+    }
+
     /// When a watched scope was invalidated, and by which process (zero for none in particular): the newest time first.
     #[must_use]
     pub fn invalidations_of(&self, scope: ScopeHash) -> &[(Epoch, u64)] {
         self.noted.get(&scope).map_or(&[], Vec::as_slice)
     }
+}
+
+/// What stands for a scope in a record that marks it stale.
+#[must_use]
+pub fn mark_of(scope: ScopeHash) -> ScopeHash {
+    scope.mark()
+}
+
+/// Whether this stands for a scope that was marked stale, and not for one that was invalidated.
+#[must_use]
+pub fn is_mark(scope: ScopeHash) -> bool {
+    scope.is_mark()
 }
 
 /// Reads what is appended to a log.

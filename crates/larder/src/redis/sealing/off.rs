@@ -25,6 +25,10 @@ impl Sealing {
         false
     }
 
+    pub(super) const fn shows_keys(&self) -> bool {
+        true
+    }
+
     #[cfg(feature = "inspect")]
     pub(super) fn open(&self, _: &str, _: Option<&[u8]>) -> Result<Vec<u8>, &'static str> {
         Err("sealed")

@@ -1,0 +1,161 @@
+//! The screen of `larder top`.
+
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    style::{Color, Modifier, Style},
+    text::{Line, Span, Text},
+    widgets::{Block, Gauge, Paragraph},
+};
+
+use super::{picture::Picture, sizes::Sizes};
+use crate::{commands::status::log_line, fleet::Rows, table, units};
+
+/// Where no process says anything of itself.
+pub(super) const NO_PROCESS: &str = "no process publishes a heartbeat: call `larder::heartbeat` in the program to see rates, functions and lag";
+
+/// A memory that is fuller than this is a warning.
+const FULL: f64 = 0.8;
+
+pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture, sizes: &Sizes<'_>, trouble: Option<&str>) {
+    draw_tables(
+        frame,
+        picture,
+        trouble,
+        [
+            ("processes", picture.fleet.process_rows()),
+            ("functions", picture.fleet.function_rows(usize::MAX)),
+            ("largest namespaces", sizes.rows(usize::MAX)),
+        ],
+    );
+}
+
+fn draw_tables(frame: &mut Frame<'_>, picture: &Picture, trouble: Option<&str>, tables: [(&str, Rows); 3]) {
+    let servers = u16::try_from(picture.servers.len()).unwrap_or(u16::MAX).min(6);
+    let processes = u16::try_from(tables[0].1.rows.len()).unwrap_or(u16::MAX).min(8);
+    let rows = Layout::vertical([
+        Constraint::Length(3),
+        Constraint::Length(servers),
+        Constraint::Length(processes + 2),
+        Constraint::Fill(2),
+        Constraint::Fill(1),
+        Constraint::Length(1),
+    ]);
+    let [head, memory, first, second, third, foot] = rows.areas(frame.area());
+    let sum = match picture.fleet.0.is_empty() {
+        true => NO_PROCESS.to_owned(),
+        false => picture.sum(),
+    };
+    let title = Style::new().add_modifier(Modifier::BOLD);
+    let lines = vec![
+        Line::styled(format!("larder top   {}", picture.prefix), title),
+        Line::from(sum),
+        Line::from(log_line(picture.log)),
+    ];
+    frame.render_widget(Paragraph::new(lines), head);
+    draw_memory(frame, picture, memory);
+    for ((name, table), area) in tables.iter().zip([first, second, third]) {
+        let block = Block::bordered().title(format!(" {name} "));
+        frame.render_widget(Paragraph::new(text(table, title)).block(block), area);
+    }
+    let foot_line = match trouble {
+        Some(trouble) => Line::styled(trouble.replace('\n', " "), Style::new().fg(Color::Red)),
+        None => Line::styled("q ends it", Style::new().add_modifier(Modifier::DIM)),
+    };
+    frame.render_widget(Paragraph::new(foot_line), foot);
+}
+
+/// The memory of each server, against its limit.
+fn draw_memory(frame: &mut Frame<'_>, picture: &Picture, area: Rect) {
+    let lines = Layout::vertical(vec![Constraint::Length(1); usize::from(area.height)]).split(area);
+    for (server, area) in picture.servers.iter().zip(lines.iter()) {
+        let used = units::bytes(server.used_memory);
+        if server.maxmemory == 0 {
+            frame.render_widget(Paragraph::new(format!("{}  {used}, no limit", server.name)), *area);
+            continue;
+        }
+        let share = (server.used_memory as f64 / server.maxmemory as f64).min(1.0);
+        let colour = if share > FULL { Color::Red } else { Color::Green };
+        let label =
+            format!("{}  {used} of {}  {}", server.name, units::bytes(server.maxmemory), server.policy);
+        let gauge =
+            Gauge::default().ratio(share).gauge_style(Style::new().fg(colour)).label(Span::raw(label));
+        frame.render_widget(gauge, *area);
+    }
+}
+
+/// A table as lines, the first of which is its head.
+fn text(table: &Rows, head: Style) -> Text<'static> {
+    let text = table::aligned(&table.columns, &table.rows);
+    let lines = text.lines().enumerate().map(|(index, line)| match index {
+        0 => Line::styled(line.to_owned(), head),
+        _ => Line::from(line.to_owned()),
+    });
+    lines.collect::<Vec<_>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use larder::internal::inspect::Beat;
+    use ratatui::{Terminal, backend::TestBackend};
+
+    use super::*;
+    use crate::{commands::status::Server, fleet::Fleet};
+
+    fn picture() -> Picture {
+        let beat = r#"{"process":"00ff","name":"web-1","window_ms":10000,"every_ms":10000,"enabled":true,
+            "log":{"lag_ms":900},"functions":[{"function":"shop::user","recent":{"hits":990,"misses":10,"computed":10}}]}"#;
+        let beat: Beat = serde_json::from_str(beat).expect("it is a beat");
+        let server = Server {
+            name: "127.0.0.1:6379".to_owned(),
+            version: "Redis 7.0.15".to_owned(),
+            uptime_seconds: 10,
+            clients: 1,
+            used_memory: 90 << 20,
+            maxmemory: 100 << 20,
+            policy: "volatile-lru".to_owned(),
+            keyspace_hits: 0,
+            keyspace_misses: 0,
+            evicted: 0,
+            keys: 1,
+            replicas: 0,
+        };
+        Picture { prefix: "shop".to_owned(), servers: vec![server], log: None, fleet: Fleet(vec![beat]) }
+    }
+
+    fn drawn(width: u16, height: u16, trouble: Option<&str>) -> String {
+        let picture = picture();
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("it is a buffer");
+        let none = || Rows { columns: Vec::new(), rows: Vec::new() };
+        let tables = || {
+            let fleet = &picture.fleet;
+            [("processes", fleet.process_rows()), ("functions", fleet.function_rows(9)), ("none", none())]
+        };
+        terminal.draw(|frame| draw_tables(frame, &picture, trouble, tables())).expect("it is drawn");
+        terminal.backend().to_string()
+    }
+
+    #[test]
+    fn a_screen_has_rates_functions_memory_and_lag() {
+        let screen = drawn(110, 30, None);
+        for text in [
+            "larder top   shop",
+            "1 processes   100 reads/s   99.0 % found",
+            "90.0 MiB of 100.0 MiB",
+            "web-1",
+            "0.9s",
+            "shop::user",
+            "q ends it",
+        ] {
+            assert!(screen.contains(text), "{text}:\n{screen}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_gone_is_told_and_a_small_terminal_is_no_panic() {
+        assert!(drawn(80, 24, Some("larder: it is gone")).contains("larder: it is gone"));
+        for (width, height) in [(1, 1), (20, 4), (200, 2)] {
+            drawn(width, height, None);
+        }
+    }
+}
