@@ -66,6 +66,7 @@
 //! | find entries again after a restart | `MemoryCacheBuilder::disk`, with the feature `disk` |
 //! | limit how fast something is called | `limit`, with the feature of that name |
 //! | count what is hot, by the minute or the day, and rank what comes most often | `counters`, with the feature of that name |
+//! | tell other services what happened, and invalidate by it | `events`, with the feature of that name |
 //! | group keys | [`Namespace`], [`Scope`] |
 //! | see what happens | [`CacheStats`]; [`Outcome`], of one call; [`Link`], of servers |
 //! | keep entries elsewhere | [`Storage`], and [`Cache`] beside it |
@@ -85,6 +86,7 @@
 //! | `disk` | [`MemoryCacheBuilder`]`::disk`: entries in a folder, which a process that begins anew finds |
 //! | `limit` | [`limit`]: rate limits, in this process or for all through Redis, and [`#[limited]`](macro@limited) |
 //! | `counters` | [`counters`]: counters in shards and windows, and what comes most often |
+//! | `events` | [`events`]: publish and subscribe, at most once and at least once, and invalidate by what happens |
 //! | `write-behind` | `larder::write_behind`: writes that are acknowledged at once, and reach the database in batches |
 //! | `test-util` | turning a cache's clock forward (`Core::advance`), and the contract that any [`Cache`] can be run through (`larder::contract`), and installed caches for each test (`larder::testing`) |
 
@@ -117,6 +119,9 @@ mod epoch;
 mod error;
 mod error_keeping;
 mod error_sharing;
+#[cfg(feature = "events")]
+#[cfg_attr(docsrs, doc(cfg(feature = "events")))]
+pub mod events;
 mod front_cache;
 #[cfg(feature = "limit")]
 mod gcra;

@@ -94,7 +94,7 @@ impl Counted {
             Some((Kind::Counter | Kind::Number | Kind::Ranking, _)) => self.counters += 1,
             Some((Kind::Lock, _)) => self.locks += 1,
             Some((Kind::Limit, _)) => self.limits += 1,
-            Some((Kind::Log | Kind::Queue, _)) => {}
+            Some((Kind::Log | Kind::Queue | Kind::Event, _)) => {}
             None if is_under(inspector.prefix(), name) => self.foreign += 1,
             None => {}
         }

@@ -27,6 +27,8 @@ pub enum Kind {
     Log,
     /// A part of a write-behind queue.
     Queue,
+    /// Events, or those that were given up.
+    Event,
 }
 
 #[cfg(any(feature = "inspect", test))]
@@ -41,6 +43,7 @@ impl Kind {
             b'n' => Self::Number,
             b't' => Self::Ranking,
             b'w' => Self::Queue,
+            b'v' => Self::Event,
             _ => return None,
         })
     }
@@ -109,6 +112,13 @@ impl KeyNames {
         let stream = [&self.prefix, ":w:{", name, "}"].concat();
         let with = |part: &str| [&stream, ":", part].concat();
         QueueNames { dead: with("dead"), keys: with("keys"), consumer: with("consumer"), stream }
+    }
+
+    /// The stream and the channel of a kind of event. Its name is their hash tag, so that what belongs together lies in
+    /// one slot of a cluster.
+    #[cfg(feature = "events")]
+    pub(super) fn events(&self, name: &str) -> String {
+        [&self.prefix, ":v:{", name, "}"].concat()
     }
 
     /// The log.
@@ -182,6 +192,7 @@ mod tests {
             (names.ranking("words"), Kind::Ranking, "words"),
             (names.log(), Kind::Log, ""),
             ("shop:w:{rows}:dead".to_owned(), Kind::Queue, "{rows}:dead"),
+            ("shop:v:{paid}".to_owned(), Kind::Event, "{paid}"),
         ] {
             assert_eq!(names.parse(name.as_bytes()), Some((kind, key.as_bytes())), "{name}");
         }
