@@ -198,7 +198,7 @@ async fn on_a_cluster() {
 async fn another_process_goes_on_where_one_crashed_and_not_where_one_is_slow() {
     let server = RedisServer::start();
     let (a, b) = (Process::A.tiered(&server).await, Process::B.tiered(&server).await);
-    let group = |cache| Events::tiered(cache).unwrap().group("g").claim_after(ms(400));
+    let group = |cache, claim_after| Events::tiered(cache).unwrap().group("g").claim_after(claim_after);
     let begun = Arc::new(AtomicUsize::new(0));
     let slow = |takes: Duration| {
         let begun = begun.clone();
@@ -213,11 +213,11 @@ async fn another_process_goes_on_where_one_crashed_and_not_where_one_is_slow() {
     };
     let seen = Seen::default();
 
-    // It takes four times as long as others wait for a process that says nothing.
-    let patient = group(&a).handle(slow(ms(1_600))).start().await.unwrap();
+    // It takes twice as long as others wait for a process that says nothing.
+    let patient = group(&a, ms(2_000)).handle(slow(ms(4_000))).start().await.unwrap();
     Events::tiered(&a).unwrap().publish(&Paid { order: 0 }).await.unwrap();
     eventually(async || begun.load(Relaxed) == 1).await;
-    let other = seen.started(group(&b)).await;
+    let other = seen.started(group(&b, ms(2_000))).await;
     eventually(async || patient.stats().handled == 1).await;
     assert_eq!((seen.all(), other.stats().claimed), (vec![], 0), "it says that it is at it");
     assert!(patient.stop(SOON).await && other.stop(SOON).await);
@@ -244,7 +244,7 @@ async fn another_process_goes_on_where_one_crashed_and_not_where_one_is_slow() {
     }
     eventually(async || begun.load(Relaxed) == 2).await;
     runtime.shutdown_background();
-    let heir = seen.started(group(&b)).await;
+    let heir = seen.started(group(&b, ms(400))).await;
     eventually(async || seen.count() == 5).await;
     let mut all = seen.all();
     all.sort_unstable();

@@ -26,12 +26,15 @@ use crate::{
 pub(super) type Handler<E> =
     Arc<dyn Fn(Arc<E>) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
+/// Says what an event makes invalid.
+type Changes<E> = Arc<dyn Fn(&E) -> Scopes + Send + Sync>;
+
 /// Pauses after a failed attempt, and after many.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// What is done about one kind of event.
 pub(super) struct Route<E> {
-    pub(super) scopes: Vec<Arc<dyn Fn(&E) -> Scopes + Send + Sync>>,
+    pub(super) scopes: Vec<Changes<E>>,
     pub(super) handlers: Vec<Handler<E>>,
 }
 
