@@ -33,7 +33,7 @@ use crate::{
     deferred_drop::{self, DropDeferred},
     entry::{Entry, Freshness},
     epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replacement},
-    events::Hub,
+    cache_events::Hub,
     front_cache::FrontCache,
     lock::LocalLocks,
     retry_pauses::RetryPauses,

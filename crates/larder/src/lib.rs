@@ -68,6 +68,7 @@
 //! | limit how fast something is called | `limit`, with the feature of that name |
 //! | count what is hot, by the minute or the day, and rank what comes most often | `counters`, with the feature of that name |
 //! | fill it before the first call | [`warm()`]; on a schedule, [`refresh_every`] |
+//! | tell other services what happened, and invalidate by it | `events`, with the feature of that name |
 //! | group keys | [`Namespace`], [`Scope`] |
 //! | see what happens | [`CacheStats`]; [`Outcome`], of one call; [`Link`], of servers; [`CacheExt::events`], as it happens |
 //! | see all processes at once | [`heartbeat()`], and the command `larder` |
@@ -88,6 +89,7 @@
 //! | `disk` | [`MemoryCacheBuilder`]`::disk`: entries in a folder, which a process that begins anew finds |
 //! | `limit` | [`limit`]: rate limits, in this process or for all through Redis, and [`#[limited]`](macro@limited) |
 //! | `counters` | [`counters`]: counters in shards and windows, and what comes most often |
+//! | `events` | [`events`]: publish and subscribe, at most once and at least once, and invalidate by what happens |
 //! | `write-behind` | `larder::write_behind`: writes that are acknowledged at once, and reach the database in batches |
 //! | `test-util` | turning a cache's clock forward (`Core::advance`), and the contract that any [`Cache`] can be run through (`larder::contract`), and installed caches for each test (`larder::testing`) |
 
@@ -97,6 +99,7 @@ mod adaptive;
 mod block_on;
 mod cache;
 mod cache_core;
+mod cache_events;
 mod clock;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
@@ -120,7 +123,9 @@ mod epoch;
 mod error;
 mod error_keeping;
 mod error_sharing;
-mod events;
+#[cfg(feature = "events")]
+#[cfg_attr(docsrs, doc(cfg(feature = "events")))]
+pub mod events;
 mod front_cache;
 #[cfg(feature = "limit")]
 mod gcra;
@@ -189,7 +194,7 @@ pub use self::{
     entry::Entry,
     epoch::{Epoch, ReadVersion},
     error::{Error, Result, SharedError, TimedOut},
-    events::Event,
+    cache_events::CacheEvent,
     heartbeat::{Heartbeat, heartbeat},
     link::{Link, Operation, Refusal, Rejection, Server, Unshared},
     listing::EntryInfo,
@@ -207,7 +212,7 @@ pub use self::{
     scope::{Scope, ScopeHash, Scopes},
     stats::{CacheStats, FunctionStats, Histogram},
     table::Eviction,
-    typed::{CacheExt, blocking::Blocking, events::Events, local::Local},
+    typed::{CacheExt, blocking::Blocking, cache_events::CacheEvents, local::Local},
     value::{LocalValue, Value, ValueType},
     warm::{WarmOutput, Warmed, warm},
     with_policy::WithPolicy,

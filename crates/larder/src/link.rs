@@ -144,12 +144,14 @@ pub enum Operation {
     Append,
     /// Write-behind queues. Without it no write is acknowledged.
     Queue,
+    /// Events. Without it none is published or heard of.
+    Events,
 }
 
 impl Operation {
     /// All of them.
     #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for an exporter"))]
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Connect,
         Self::Read,
         Self::Store,
@@ -161,6 +163,7 @@ impl Operation {
         Self::Follow,
         Self::Append,
         Self::Queue,
+        Self::Events,
     ];
 
     /// In one word, for a label of a metric.
@@ -178,6 +181,7 @@ impl Operation {
             Self::Follow => "follow",
             Self::Append => "append",
             Self::Queue => "queue",
+            Self::Events => "events",
         }
     }
 }
@@ -196,6 +200,7 @@ impl fmt::Display for Operation {
             Self::Follow => "following the invalidation log",
             Self::Append => "appending to the invalidation log",
             Self::Queue => "write-behind queues",
+            Self::Events => "events",
         })
     }
 }

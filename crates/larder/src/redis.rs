@@ -14,6 +14,8 @@ mod disk;
 #[path = "redis/no_disk.rs"]
 mod disk;
 mod entries;
+#[cfg(feature = "events")]
+pub(crate) mod events;
 mod findings;
 mod heartbeat;
 mod heartbeat_place;
@@ -45,6 +47,8 @@ mod secret;
 mod server_info;
 mod settings;
 mod shared;
+#[cfg(any(feature = "events", feature = "write-behind"))]
+pub(crate) mod stream;
 #[cfg(feature = "counters")]
 mod tally;
 mod unshareable;
@@ -148,8 +152,8 @@ struct Remote {
     findings: Arc<Findings>,
     /// For connections of their own, and to tell one log from another.
     #[cfg_attr(
-        not(any(feature = "disk", feature = "write-behind")),
-        expect(dead_code, reason = "only queues have connections of their own")
+        not(any(feature = "disk", feature = "events", feature = "write-behind")),
+        expect(dead_code, reason = "only queues and events have connections of their own")
     )]
     config: Arc<Config>,
     /// Listens to the log for as long as it is here.
@@ -204,7 +208,7 @@ impl RedisCache {
     }
 
     /// Whether what is stored is sealed.
-    #[cfg(feature = "write-behind")]
+    #[cfg(any(feature = "events", feature = "write-behind"))]
     pub(crate) fn seals(&self) -> bool {
         self.remote.sealing.is_on()
     }

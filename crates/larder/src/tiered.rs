@@ -142,7 +142,7 @@ impl TieredCache {
     }
 
     /// The tier in Redis.
-    #[cfg(feature = "write-behind")]
+    #[cfg(any(feature = "events", feature = "write-behind"))]
     pub(crate) fn redis(&self) -> &RedisCache {
         &self.redis
     }

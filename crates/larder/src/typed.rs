@@ -2,7 +2,7 @@
 
 pub(crate) mod blocking;
 mod compute;
-pub(crate) mod events;
+pub(crate) mod cache_events;
 pub(crate) mod insert;
 pub(crate) mod local;
 mod outcome;
@@ -18,7 +18,7 @@ use std::{
 use self::{
     blocking::Blocking,
     compute::{look_or_compute, warn_if_spawning},
-    events::Events,
+    cache_events::CacheEvents,
     local::Local,
     outcome::look_or_compute_observed,
 };
@@ -941,7 +941,7 @@ pub trait CacheExt: Cache {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use larder::{CacheExt, Event, MemoryCache, Policy};
+    /// # use larder::{CacheExt, CacheEvent, MemoryCache, Policy};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> larder::Result<()> {
     /// let cache = MemoryCache::new(10);
@@ -949,7 +949,7 @@ pub trait CacheExt: Cache {
     /// cache.insert("answer", &42, Policy::ttl(Duration::from_secs(60))).await?;
     /// cache.get::<i32>("answer").await?;
     /// while let Some(event) = events.try_recv() {
-    ///     if let Event::Hit { key, .. } = event {
+    ///     if let CacheEvent::Hit { key, .. } = event {
     ///         assert_eq!(&*key, "answer");
     ///     }
     /// }
@@ -958,8 +958,8 @@ pub trait CacheExt: Cache {
     /// ```
     ///
     /// Responses that `larder-http` serves are no hits here.
-    fn events(&self) -> Events {
-        Events::of(self.core())
+    fn events(&self) -> CacheEvents {
+        CacheEvents::of(self.core())
     }
 
     /// What is kept in this process at the moment.

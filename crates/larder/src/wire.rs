@@ -20,7 +20,7 @@ mod mix;
 mod names;
 mod path;
 mod probe;
-#[cfg(feature = "write-behind")]
+#[cfg(any(feature = "events", feature = "write-behind"))]
 mod queued;
 mod reason;
 #[cfg(feature = "seal")]

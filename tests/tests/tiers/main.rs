@@ -8,6 +8,7 @@ mod cache_err;
 mod counters;
 mod deadline;
 mod disabled;
+mod events;
 mod functions;
 mod hashed_names;
 mod in_process;

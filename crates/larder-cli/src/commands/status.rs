@@ -95,7 +95,7 @@ impl Counted {
             Some((Kind::Counter | Kind::Number | Kind::Ranking, _)) => self.counters += 1,
             Some((Kind::Lock, _)) => self.locks += 1,
             Some((Kind::Limit, _)) => self.limits += 1,
-            Some((Kind::Log | Kind::Queue | Kind::Heartbeat, _)) => {}
+            Some((Kind::Log | Kind::Queue | Kind::Event | Kind::Heartbeat, _)) => {}
             None if is_under(inspector.prefix(), name) => self.foreign += 1,
             None => {}
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Core;
 use crate::{
     epoch::Announcement,
-    events::Event,
+    cache_events::CacheEvent,
     scope::{Scope, ScopeHash, ScopeSet},
 };
 
@@ -19,7 +19,7 @@ impl Core {
     /// The same. Where there is a log, the invalidation is in the outbox from here on.
     pub(crate) fn announce(&self, scopes: &[Scope]) -> Option<Arc<Announcement>> {
         self.0.stats.count(|counters| &counters.invalidations);
-        self.tell(|_| Event::Invalidated { scopes: scopes.into(), soft: false });
+        self.tell(|_| CacheEvent::Invalidated { scopes: scopes.into(), soft: false });
         let hashes: ScopeSet = scopes.iter().map(Scope::hash).collect();
         let keys = || scopes.iter().filter_map(Scope::as_key);
         let announcement = self.0.epochs.apply(&hashes, keys().map(Arc::from));
@@ -38,7 +38,7 @@ impl Core {
     /// The same. Where there is a log, the marks are in the outbox from here on.
     pub(crate) fn announce_marks(&self, scopes: &[Scope]) -> Option<Arc<Announcement>> {
         self.0.stats.count(|counters| &counters.marks);
-        self.tell(|_| Event::Invalidated { scopes: scopes.into(), soft: true });
+        self.tell(|_| CacheEvent::Invalidated { scopes: scopes.into(), soft: true });
         let hashes: ScopeSet = scopes.iter().map(Scope::hash).collect();
         self.0.epochs.mark(&hashes, self.now())
     }

@@ -1,11 +1,11 @@
-//! What is told to those who watch the cache: see [`Event`].
+//! What is told to those who watch the cache: see [`CacheEvent`].
 
 use std::{sync::Arc, time::Duration};
 
 use super::Core;
 use crate::{
     entry::{Entry, Stored},
-    events::{Event, Hub},
+    cache_events::{CacheEvent, Hub},
     outcome::Tier,
     stats::Group,
 };
@@ -25,7 +25,7 @@ impl Core {
 
     /// Tells of something, if anyone wants to know.
     #[inline]
-    pub(crate) fn tell(&self, event: impl FnOnce(&Self) -> Event) {
+    pub(crate) fn tell(&self, event: impl FnOnce(&Self) -> CacheEvent) {
         if self.0.events.is_watched() {
             let event = event(self);
             self.0.events.send(&event);
@@ -39,7 +39,7 @@ impl Core {
 
     /// A caller was given what was found.
     pub(crate) fn tell_hit(&self, stored: &Stored, tier: Tier, stale: bool) {
-        self.tell(|core| Event::Hit {
+        self.tell(|core| CacheEvent::Hit {
             key: stored.key.clone(),
             function: core.function(stored.group),
             tier,
@@ -49,7 +49,7 @@ impl Core {
 
     /// A caller found nothing.
     pub(crate) fn tell_miss(&self, key: &str, group: Group) {
-        self.tell(|core| Event::Miss { key: key.into(), function: core.function(group) });
+        self.tell(|core| CacheEvent::Miss { key: key.into(), function: core.function(group) });
     }
 
     /// A value was stored; it is counted if that was done where the cache keeps values.
@@ -58,13 +58,13 @@ impl Core {
         if shared {
             self.count_in(group, |counters| &counters.stores);
         }
-        self.tell(|core| Event::Stored { key: entry.0.key.clone(), function: core.function(group), shared });
+        self.tell(|core| CacheEvent::Stored { key: entry.0.key.clone(), function: core.function(group), shared });
     }
 
     /// A computation took so long, and succeeded or not. Without a key, it was one of several keys.
     pub(crate) fn computed(&self, key: Option<&Arc<str>>, group: Group, (took, succeeded): (Duration, bool)) {
         self.0.stats.computed(group, took);
-        self.tell(|core| Event::Computed {
+        self.tell(|core| CacheEvent::Computed {
             key: key.cloned(),
             function: core.function(group),
             took,
@@ -77,7 +77,7 @@ impl Core {
         self.count_in(stored.group, |counters| &counters.evictions);
         if self.0.events.is_watched() {
             let (key, function) = (stored.key.clone(), self.function(stored.group));
-            self.0.events.send_from_store(&Event::Evicted { key, function });
+            self.0.events.send_from_store(&CacheEvent::Evicted { key, function });
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     entry::Entry,
     epoch::ReadVersion,
     error_sharing::Sharing,
-    events::Event,
+    cache_events::CacheEvent,
     mutant::{self, Rule},
     outcome::{NotStored, Source},
     panic_guard,
@@ -276,7 +276,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// Tells why nothing is stored.
     fn not_stored(&self, why: NotStored) {
         self.observer.not_stored(why);
-        self.core().tell(|core| Event::NotStored {
+        self.core().tell(|core| CacheEvent::NotStored {
             key: self.key.clone(),
             function: core.function(self.wanted.of.group),
             why,

@@ -211,6 +211,23 @@ fn destination(config: &Config) -> Option<Destination> {
     })
 }
 
+/// A new connection on which messages come that are published to a channel.
+///
+/// # Errors
+///
+/// When no server can be reached within the configured time.
+#[cfg(feature = "events")]
+pub(crate) async fn subscribe(config: &Config, channel: &str) -> Result<::redis::aio::PubSub, ConnectError> {
+    let node = |node: Node| Address::Tcp(node);
+    let address = match destination(config) {
+        Some(Destination::Fixed(address) | Destination::Replica(address)) => address,
+        Some(Destination::Master(name)) => sentinel::master(config, &name).await.map(node)?,
+        // Any node would do: what is published goes to all of them.
+        None => cluster::owner(config, channel.as_bytes()).await.map(node)?,
+    };
+    dial::subscribe(config, &address, &format!("{}-events", config.client_name), channel).await
+}
+
 /// A connection for the log.
 pub(crate) struct ToLog {
     pub(crate) dialed: Dialed,

@@ -29,6 +29,8 @@ pub enum Kind {
     Queue,
     /// What a process publishes of itself.
     Heartbeat,
+    /// Events, or those that were given up.
+    Event,
 }
 
 #[cfg(any(feature = "inspect", test))]
@@ -44,6 +46,7 @@ impl Kind {
             b't' => Self::Ranking,
             b'w' => Self::Queue,
             b'h' => Self::Heartbeat,
+            b'v' => Self::Event,
             _ => return None,
         })
     }
@@ -119,6 +122,13 @@ impl KeyNames {
         format!("{}:h:{place}", self.prefix)
     }
 
+    /// The stream and the channel of a kind of event. Its name is their hash tag, so that what belongs together lies in
+    /// one slot of a cluster.
+    #[cfg(feature = "events")]
+    pub(super) fn events(&self, name: &str) -> String {
+        [&self.prefix, ":v:{", name, "}"].concat()
+    }
+
     /// The log.
     pub(super) fn log(&self) -> String {
         format!("{}:log", self.prefix)
@@ -191,6 +201,7 @@ mod tests {
             (names.log(), Kind::Log, ""),
             (names.heartbeat(7), Kind::Heartbeat, "7"),
             ("shop:w:{rows}:dead".to_owned(), Kind::Queue, "{rows}:dead"),
+            ("shop:v:{paid}".to_owned(), Kind::Event, "{paid}"),
         ] {
             assert_eq!(names.parse(name.as_bytes()), Some((kind, key.as_bytes())), "{name}");
         }

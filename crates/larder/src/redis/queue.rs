@@ -5,26 +5,23 @@
 //! server's clock takes nothing any more, whatever it believes.
 
 mod commands;
-mod listener;
-mod reply;
 mod scripts;
 
 use std::{sync::Arc, time::Duration};
 
 use ::redis::Value;
 
-use self::reply::strange;
-pub(crate) use self::{
-    commands::{QueueExtent, RawDead},
-    listener::Listener,
-    reply::RawRecord,
-};
+pub(crate) use self::commands::{QueueExtent, RawDead};
 use super::{
     RedisCache, Remote,
     connection::CommandFailure,
     key_names::QueueNames,
     refusal::{self, ServerReply},
     script::{self, Script},
+    stream::{
+        Listener, RawRecord,
+        reply::{self, strange},
+    },
 };
 use crate::error::{Error, Kind, Result};
 

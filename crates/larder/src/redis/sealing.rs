@@ -31,7 +31,13 @@ impl Sealing {
         Ok(())
     }
 
-    #[cfg(any(feature = "disk", feature = "inspect", feature = "write-behind"))]
+    #[cfg(any(
+        feature = "counters",
+        feature = "disk",
+        feature = "events",
+        feature = "inspect",
+        feature = "write-behind"
+    ))]
     pub(super) fn is_on(&self) -> bool {
         self.keyring.is_some()
     }

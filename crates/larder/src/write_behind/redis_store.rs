@@ -14,7 +14,8 @@ use crate::{
     error::{Kind, Result},
     redis::{
         RedisCache,
-        queue::{self, Listener, QueueExtent, RawAppended, RawDead, RawRecord, RawSettled, RedisQueue},
+        queue::{self, QueueExtent, RawAppended, RawDead, RawSettled, RedisQueue},
+        stream::{Listener, RawRecord},
     },
     sync::plain::{Mutex, lock},
     value::Value,

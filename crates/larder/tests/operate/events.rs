@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, pin::Pin, time::Duration};
 
-use larder::{CacheExt, Event, Events, MemoryCache, NotStored, Policy, Scope, Store, Tier, cached, context};
+use larder::{CacheExt, CacheEvent, CacheEvents, MemoryCache, NotStored, Policy, Scope, Store, Tier, cached, context};
 use larder_servers::{Data, RedisServer};
 
 use crate::support::{in_time, long, processes::both};
@@ -13,27 +13,27 @@ async fn watched(cache: &MemoryCache, id: u64) -> Result<u64, String> {
 }
 
 /// What there is so far, in words.
-fn told(events: &mut Events) -> Vec<String> {
+fn told(events: &mut CacheEvents) -> Vec<String> {
     std::iter::from_fn(|| events.try_recv()).map(|event| words(&event)).collect()
 }
 
-fn words(event: &Event) -> String {
+fn words(event: &CacheEvent) -> String {
     let name = |function: &str| function.rsplit("::").next().unwrap().to_owned();
     match event {
-        Event::Hit { key, function, tier, stale, .. } => {
+        CacheEvent::Hit { key, function, tier, stale, .. } => {
             format!("hit {key} {} {tier:?}{}", name(function), if *stale { " stale" } else { "" })
         }
-        Event::Miss { key, function, .. } => format!("miss {key} {}", name(function)),
-        Event::Computed { key, succeeded, .. } => {
+        CacheEvent::Miss { key, function, .. } => format!("miss {key} {}", name(function)),
+        CacheEvent::Computed { key, succeeded, .. } => {
             format!("computed {} {succeeded}", key.as_deref().unwrap_or("many"))
         }
-        Event::Stored { key, shared, .. } => format!("stored {key} {shared}"),
-        Event::NotStored { key, why, .. } => format!("not stored {key} {why:?}"),
-        Event::Invalidated { scopes, soft, .. } => format!("invalidated {} {soft}", scopes[0]),
-        Event::InvalidatedElsewhere { scopes, .. } => format!("elsewhere {}", scopes.len()),
-        Event::Evicted { key, .. } => format!("evicted {key}"),
-        Event::Link { up, .. } => format!("link {up}"),
-        Event::Lagged(lost) => format!("lagged {lost}"),
+        CacheEvent::Stored { key, shared, .. } => format!("stored {key} {shared}"),
+        CacheEvent::NotStored { key, why, .. } => format!("not stored {key} {why:?}"),
+        CacheEvent::Invalidated { scopes, soft, .. } => format!("invalidated {} {soft}", scopes[0]),
+        CacheEvent::InvalidatedElsewhere { scopes, .. } => format!("elsewhere {}", scopes.len()),
+        CacheEvent::Evicted { key, .. } => format!("evicted {key}"),
+        CacheEvent::Link { up, .. } => format!("link {up}"),
+        CacheEvent::Lagged(lost) => format!("lagged {lost}"),
         other => format!("{other:?}"),
     }
 }
@@ -122,7 +122,7 @@ async fn a_slow_reader_loses_the_oldest_and_is_told_how_many() {
     for id in 0..5_000 {
         cache.invalidate(format!("k:{id}").as_str());
     }
-    assert_eq!(slow.try_recv(), Some(Event::Lagged(5_000 - 4_096)));
+    assert_eq!(slow.try_recv(), Some(CacheEvent::Lagged(5_000 - 4_096)));
     assert_eq!(words(&slow.try_recv().unwrap()), "invalidated k:904 false");
     assert_eq!(told(&mut other).len(), 4_097, "each has its own");
 
@@ -139,7 +139,7 @@ async fn a_reader_that_waits_is_woken_and_reads_a_stream() {
     let told = in_time(async {
         let reading = async {
             let stream = Pin::new(&mut events);
-            let mut stream: Pin<&mut dyn futures_core::Stream<Item = Event>> = stream;
+            let mut stream: Pin<&mut dyn futures_core::Stream<Item = CacheEvent>> = stream;
             std::future::poll_fn(|context| stream.as_mut().poll_next(context)).await.unwrap()
         };
         let writing = async {
@@ -177,7 +177,7 @@ async fn other_processes_tiers_and_servers_are_told() {
     let hits: Vec<_> = told(&mut events).into_iter().filter(|event| event.starts_with("hit")).collect();
     assert_eq!(hits, [tier(Tier::Shared), tier(Tier::Memory)]);
 
-    async fn until(events: &mut Events, what: &str) {
+    async fn until(events: &mut CacheEvents, what: &str) {
         in_time(async { while words(&events.recv().await) != what {} }).await;
     }
     one.invalidate(["a", "b"]).await;

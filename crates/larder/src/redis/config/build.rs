@@ -160,7 +160,7 @@ fn prefix(prefix: Option<String>) -> Result<String, String> {
     // Braces would send all keys to one node of a cluster; `*` and control characters would make them hard
     // to find by people.
     // `a:c` and a counter `x` would be what `a` and a counter `c:x` are.
-    const OURS: [&str; 10] = ["c", "e", "h", "l", "log", "m", "n", "r", "t", "w"];
+    const OURS: [&str; 11] = ["c", "e", "h", "l", "log", "m", "n", "r", "t", "v", "w"];
     if let Some(part) = prefix.split(':').skip(1).find(|part| OURS.contains(part)) {
         return Err(format!(
             "the prefix {prefix:?} has the part {part:?}, which larder uses itself: choose another one"

@@ -111,7 +111,7 @@ impl RedisCacheBuilder {
 
     /// What the keys in Redis begin with, and who shares entries: caches with the same prefix on the same
     /// servers. Choose one for each program: two programs with the default read each other's values. 1 to 128 bytes without braces, `*` and control characters, and without `c`, `e`, `h`, `l`, `m`,
-    /// `n`, `r`, `t`, `w` or `log` as a part after a `:`; default: `larder`.
+    /// `n`, `r`, `t`, `v`, `w` or `log` as a part after a `:`; default: `larder`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self

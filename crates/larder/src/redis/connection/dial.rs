@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+#[cfg(feature = "events")]
+use ::redis::aio::PubSub;
 use ::redis::{
     AsyncConnectionConfig, Cmd, RedisConnectionInfo, Value,
     aio::MultiplexedConnection,
@@ -77,37 +79,69 @@ pub(super) async fn dial(
 ) -> Result<Dialed, ConnectError> {
     let progress = ConnectProgress::default();
     within(config, address, &progress, async {
-        let mut stream = open(config, address, &progress).await?;
-        let urls = Urls::of(config, address);
-        let clustered = config.is_cluster();
-        let mut questions = vec![words(&["INFO"]), words(&["TIME"])];
-        if clustered {
-            questions.push(words(&["CLUSTER", "INFO"]));
-        }
-        let introduction = Introduction {
-            credentials: config.credentials.as_ref(),
-            database: config.database,
-            name: Some(name),
-            questions,
-            besides,
-            prefix: &config.prefix,
-            urls: &urls,
-        };
-        let (server_info, answers) = introduce(&mut stream, introduction).await?;
-        if server_info.get(2).is_some_and(|state| !text(state).contains("cluster_state:ok")) {
-            return Err(ConnectError::transient("it says that the cluster is down"));
-        }
-        let server_info = ServerInfo::read(&text(&server_info[0]), &server_info[1], clustered, role)
-            .map_err(|incompatible| match incompatible {
-                Incompatible::Now(reason) => ConnectError::transient(reason),
-                Incompatible::Forever(reason, mend) => ConnectError::permanent(reason).mended_by(mend),
-                Incompatible::IsCluster => urls.is_cluster(),
-                Incompatible::IsNoCluster => urls.is_no_cluster(),
-            })?;
+        let (stream, server_info, answers) = greet(config, (address, role), name, besides, &progress).await?;
         let (connection, driver) = drive(stream, ended).await?;
         Ok(Dialed { connection, server_info, answers, _driver: driver })
     })
     .await
+}
+
+/// The same for a connection on which messages come that are published to a channel.
+#[cfg(feature = "events")]
+pub(super) async fn subscribe(
+    config: &Config,
+    address: &Address,
+    name: &str,
+    channel: &str,
+) -> Result<PubSub, ConnectError> {
+    let progress = ConnectProgress::default();
+    within(config, address, &progress, async {
+        let (stream, ..) = greet(config, (address, Role::Master), name, Vec::new(), &progress).await?;
+        let info = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let mut subscribed = PubSub::new(&info, stream).await?;
+        subscribed.subscribe(channel).await?;
+        Ok(subscribed)
+    })
+    .await
+}
+
+/// Opens a stream, and says and asks what is to be said and asked first.
+async fn greet(
+    config: &Config,
+    (address, role): (&Address, Role),
+    name: &str,
+    besides: Vec<Cmd>,
+    progress: &ConnectProgress,
+) -> Result<(Box<dyn Stream>, ServerInfo, Vec<Value>), ConnectError> {
+    let mut stream = open(config, address, progress).await?;
+    let urls = Urls::of(config, address);
+    let clustered = config.is_cluster();
+    let mut questions = vec![words(&["INFO"]), words(&["TIME"])];
+    if clustered {
+        questions.push(words(&["CLUSTER", "INFO"]));
+    }
+    let introduction = Introduction {
+        credentials: config.credentials.as_ref(),
+        database: config.database,
+        name: Some(name),
+        questions,
+        besides,
+        prefix: &config.prefix,
+        urls: &urls,
+    };
+    let (server_info, answers) = introduce(&mut stream, introduction).await?;
+    if server_info.get(2).is_some_and(|state| !text(state).contains("cluster_state:ok")) {
+        return Err(ConnectError::transient("it says that the cluster is down"));
+    }
+    let server_info = ServerInfo::read(&text(&server_info[0]), &server_info[1], clustered, role).map_err(
+        |incompatible| match incompatible {
+            Incompatible::Now(reason) => ConnectError::transient(reason),
+            Incompatible::Forever(reason, mend) => ConnectError::permanent(reason).mended_by(mend),
+            Incompatible::IsCluster => urls.is_cluster(),
+            Incompatible::IsNoCluster => urls.is_no_cluster(),
+        },
+    )?;
+    Ok((stream, server_info, answers))
 }
 
 /// Connects, and asks one question, of a server that need not be a master, or of a sentinel.

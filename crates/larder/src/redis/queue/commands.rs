@@ -2,15 +2,18 @@
 
 use ::redis::Value;
 
-use super::{
-    RedisQueue,
-    reply::{self, RawRecord, strange},
-    scripts,
-};
+use super::{RedisQueue, scripts};
 use crate::{
     error::Result,
     link::Operation,
-    redis::{connection::Command, script::RemoteCall},
+    redis::{
+        connection::Command,
+        script::RemoteCall,
+        stream::{
+            RawRecord,
+            reply::{self, strange},
+        },
+    },
 };
 
 /// How much lies in a queue.

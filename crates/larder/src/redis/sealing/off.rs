@@ -20,7 +20,13 @@ impl Sealing {
         Ok(())
     }
 
-    #[cfg(any(feature = "disk", feature = "inspect", feature = "write-behind"))]
+    #[cfg(any(
+        feature = "counters",
+        feature = "disk",
+        feature = "events",
+        feature = "inspect",
+        feature = "write-behind"
+    ))]
     pub(super) const fn is_on(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! The server's replies about a queue.
+//! The server's replies about a stream.
 
 use std::str;
 
@@ -6,7 +6,7 @@ use ::redis::Value;
 
 use crate::error::{Error, Kind, Result};
 
-/// A write as it lies in a stream.
+/// What lies in a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RawRecord {
     pub(crate) id: String,
@@ -26,11 +26,11 @@ impl RawRecord {
     }
 }
 
-pub(super) fn strange() -> Error {
-    Kind::unavailable("a reply about a queue makes no sense: is that a Redis of 6.2 or newer?").into()
+pub(in crate::redis) fn strange() -> Error {
+    Kind::unavailable("a reply about a stream makes no sense: is that a Redis of 6.2 or newer?").into()
 }
 
-pub(super) fn text(value: &Value) -> Result<String> {
+pub(in crate::redis) fn text(value: &Value) -> Result<String> {
     match value {
         Value::BulkString(bytes) => str::from_utf8(bytes).map(str::to_owned).map_err(|_| strange()),
         Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(text.clone()),
@@ -38,21 +38,21 @@ pub(super) fn text(value: &Value) -> Result<String> {
     }
 }
 
-pub(super) fn number(value: &Value) -> Result<u64> {
+pub(in crate::redis) fn number(value: &Value) -> Result<u64> {
     match value {
         Value::Int(number) => u64::try_from(*number).map_err(|_| strange()),
         _ => Err(strange()),
     }
 }
 
-/// What `XRANGE` and `XAUTOCLAIM` list. Redis 6.2 lists a nil for each write that was deleted under its consumer.
-pub(super) fn records(value: &Value) -> Result<Vec<RawRecord>> {
+/// What `XRANGE` and `XAUTOCLAIM` list. Redis 6.2 lists a nil for each record that was deleted under its consumer.
+pub(in crate::redis) fn records(value: &Value) -> Result<Vec<RawRecord>> {
     let Value::Array(records) = value else { return Err(strange()) };
     records.iter().filter(|record| !matches!(record, Value::Nil)).map(record).collect()
 }
 
 /// What a script had of `XREADGROUP` on one stream; nothing if there was none.
-pub(super) fn of_stream(value: &Value) -> Result<Vec<RawRecord>> {
+pub(in crate::redis) fn of_stream(value: &Value) -> Result<Vec<RawRecord>> {
     let Value::Array(streams) = value else { return Err(strange()) };
     match &streams[..] {
         [] => Ok(Vec::new()),

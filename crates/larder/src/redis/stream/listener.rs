@@ -1,4 +1,4 @@
-//! Waiting for writes, on a connection of its own.
+//! Waiting for what is appended, on a connection of its own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::redis::{
     connection::{ToLog, connect_to_log, words},
 };
 
-/// Waits for what other processes append. What it says is a hint: it reads nothing that a consumer is given.
+/// Waits for what other processes append to a stream. What it says is a hint: it reads nothing that a consumer is given.
 pub(crate) struct Listener {
     config: Arc<Config>,
     stream: String,
@@ -20,11 +20,11 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn new(config: Arc<Config>, stream: String) -> Self {
+    pub(in crate::redis) fn new(config: Arc<Config>, stream: String) -> Self {
         Self { config, stream, link: None, backoff: Backoff::new() }
     }
 
-    /// Whether there is a write after this ID; waits for one up to `limit`. Says so too, a little later, where the server
+    /// Whether there is a record after this ID; waits for one up to `limit`. Says so too, a little later, where the server
     /// cannot be asked. Dropping the future loses nothing.
     pub(crate) async fn hears(&mut self, after: &str, limit: Duration) -> bool {
         // Taken: a future that is dropped while it waits leaves no connection with a reply to come.

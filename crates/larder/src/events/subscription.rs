@@ -1,0 +1,78 @@
+//! Events as they are told, at most once.
+
+use std::{any::Any, fmt, marker::PhantomData, sync::Arc};
+
+use tokio::sync::broadcast::{self, error::RecvError};
+
+#[cfg(feature = "redis")]
+use crate::{redis::events::Subscriber, value::Value, wire::Wire};
+
+/// Hears of events at most once: those that are [broadcast](super::Events::broadcast) while it is there and connected.
+pub struct Subscription<E> {
+    source: Source,
+    missed: u64,
+    /// How bytes become an event.
+    decode: fn(&[u8]) -> Option<E>,
+    _events: PhantomData<fn() -> E>,
+}
+
+enum Source {
+    Local(broadcast::Receiver<Arc<dyn Any + Send + Sync>>),
+    #[cfg(feature = "redis")]
+    Redis(Subscriber),
+}
+
+impl<E: Clone + Send + Sync + 'static> Subscription<E> {
+    pub(super) fn local(receiver: broadcast::Receiver<Arc<dyn Any + Send + Sync>>) -> Self {
+        Self { source: Source::Local(receiver), missed: 0, decode: |_| None, _events: PhantomData }
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) fn redis(subscriber: Subscriber) -> Self
+    where
+        E: Value,
+    {
+        let decode = |bytes: &[u8]| Wire::default().decode_queued(bytes).ok();
+        Self { source: Source::Redis(subscriber), missed: 0, decode, _events: PhantomData }
+    }
+
+    /// The next event. It waits for one, also while Redis is away: it connects again by itself. None when in memory the last
+    /// [`Events`](super::Events) is gone.
+    ///
+    /// Dropping the future loses no event.
+    pub async fn next(&mut self) -> Option<E> {
+        loop {
+            match &mut self.source {
+                Source::Local(receiver) => match receiver.recv().await {
+                    Ok(event) => match event.downcast_ref::<E>() {
+                        Some(event) => return Some(event.clone()),
+                        None => self.missed += 1,
+                    },
+                    Err(RecvError::Lagged(missed)) => self.missed += missed,
+                    Err(RecvError::Closed) => return None,
+                },
+                #[cfg(feature = "redis")]
+                Source::Redis(subscriber) => match subscriber.next().await {
+                    Some(bytes) => match (self.decode)(&bytes) {
+                        Some(event) => return Some(event),
+                        None => self.missed += 1,
+                    },
+                    None => self.missed += 1,
+                },
+            }
+        }
+    }
+
+    /// How much is known to have been missed: in memory, events for which this was too slow; on Redis, how often there was no
+    /// connection for a while; on both, what was no event of this type.
+    #[must_use]
+    pub const fn missed(&self) -> u64 {
+        self.missed
+    }
+}
+
+impl<E> fmt::Debug for Subscription<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").field("missed", &self.missed).finish_non_exhaustive()
+    }
+}
