@@ -100,6 +100,8 @@ pub enum NotStored {
     TooManyScopes,
     /// Its `Clone` panicked.
     NotCloned,
+    /// The function of a list ([`#[cached_many]`](crate::cached_many)) has no value for this element.
+    NotFound,
     /// The key is empty or too long, a part of it has no text, or it is that of another function.
     KeyRefused,
     /// The cache is [disabled](crate::CacheExt::disable).
@@ -123,7 +125,13 @@ impl Outcome {
 
 /// One call's own, to which it tells what becomes of it; of a call that is not asked, nothing.
 #[derive(Clone, Default)]
-pub(crate) struct Observer(Option<Arc<Mutex<Outcome>>>);
+pub(crate) struct Observer(Option<Arc<Told>>);
+
+struct Told {
+    outcome: Mutex<Outcome>,
+    /// Of a call for a list: those of its elements, in their order.
+    elements: Mutex<Vec<Observer>>,
+}
 
 thread_local! {
     /// That of a call that has not begun yet.
@@ -133,7 +141,25 @@ thread_local! {
 impl Observer {
     /// Of a call that is asked.
     pub(crate) fn new() -> Self {
-        Self(Some(Arc::new(Mutex::new(Outcome::PASSED_BY))))
+        Self(Some(Arc::new(Told { outcome: Mutex::new(Outcome::PASSED_BY), elements: Mutex::default() })))
+    }
+
+    /// Whether the call is asked.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Asks for the outcome of one more element, which another one of the call may have too.
+    pub(crate) fn add_element(&self, element: &Self) {
+        if let Some(told) = &self.0 {
+            lock(&told.elements).push(element.clone());
+        }
+    }
+
+    /// What was told of the elements so far.
+    fn outcomes(&self) -> Vec<Outcome> {
+        let elements = self.0.as_ref().map(|told| lock(&told.elements).clone()).unwrap_or_default();
+        elements.iter().map(Self::outcome).collect()
     }
 
     /// That of the call that begins here.
@@ -143,14 +169,14 @@ impl Observer {
 
     /// What was told so far.
     pub(crate) fn outcome(&self) -> Outcome {
-        self.0.as_ref().map_or(Outcome::PASSED_BY, |outcome| *lock(outcome))
+        self.0.as_ref().map_or(Outcome::PASSED_BY, |told| *lock(&told.outcome))
     }
 
     /// Tells what became of the call.
     pub(crate) fn tell(&self, outcome: impl FnOnce() -> Outcome) {
         if let Some(told) = &self.0 {
             let outcome = outcome();
-            *lock(told) = outcome;
+            *lock(&told.outcome) = outcome;
         }
     }
 
@@ -162,7 +188,7 @@ impl Observer {
     /// Tells why nothing is stored; the rest stays as it is.
     pub(crate) fn not_stored(&self, why: NotStored) {
         if let Some(told) = &self.0 {
-            lock(told).why_not_stored = Some(why);
+            lock(&told.outcome).why_not_stored = Some(why);
         }
     }
 }
@@ -201,23 +227,34 @@ pub fn observed_blocking<R>(call: impl FnOnce() -> R) -> (R, Outcome) {
 }
 
 /// Runs a call that is asked.
-pub fn observed<F: Future>(call: F) -> Observed<F> {
-    Observed { observer: Observer::new(), call }
+pub fn observed<F: Future>(call: F) -> Observed<F, Outcome> {
+    Observed { observer: Observer::new(), told: Observer::outcome, call }
+}
+
+/// Runs a call for a list that is asked for the outcome of each element.
+pub fn observed_many<F: Future>(call: F) -> Observed<F, Vec<Outcome>> {
+    Observed { observer: Observer::new(), told: Observer::outcomes, call }
 }
 
 pin_project! {
     /// A call that is asked for its outcome.
-    #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
-    pub struct Observed<F> {
+    pub struct Observed<F, O> {
         observer: Observer,
+        told: fn(&Observer) -> O,
         #[pin]
         call: F,
     }
 }
 
-impl<F: Future> Future for Observed<F> {
-    type Output = (F::Output, Outcome);
+impl<F, O> fmt::Debug for Observed<F, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observed").field("observer", &self.observer).finish_non_exhaustive()
+    }
+}
+
+impl<F: Future, O> Future for Observed<F, O> {
+    type Output = (F::Output, O);
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -225,6 +262,6 @@ impl<F: Future> Future for Observed<F> {
             let _current = Current::enter(this.observer.clone());
             this.call.poll(context)
         };
-        polled.map(|output| (output, this.observer.outcome()))
+        polled.map(|output| (output, (this.told)(this.observer)))
     }
 }

@@ -19,6 +19,7 @@ mod output_kind;
 mod owned_copy;
 mod self_type;
 mod stream;
+mod terms;
 mod type_checks;
 mod uncacheable_many;
 mod write_guards;
@@ -32,7 +33,7 @@ pub use self::{
     key_part::{Arg, Digest, Dotted, Early, Fast, KeyPart, Lossless, digest, early},
     lints::{call, never, used},
     list_output::ListOutput,
-    many::{Again, Many, OfMany, again, elements},
+    many::{Again, Many, OfMany, again, all_stored, elements},
     named_functions::{CachedWithCompanions, NoPrefix, Target, ToInvalidate, not_cached},
     option_checks::{
         check_cache_err, check_deadline, check_negative_ttl, check_or, check_retry_after, check_share_err,
@@ -43,6 +44,7 @@ pub use self::{
     owned_copy::{Copied, Lend, Loan, Own, Uncopied, check_own, lend},
     self_type::{OneType, check_self, self_type},
     stream::{CachedStream, NoStream, StreamCall},
+    terms::Terms,
     type_checks::{MaybeCache, Nothing, check_cache},
     uncacheable_many::NothingOfMany,
     write_guards::{Invalidate, Put},
@@ -79,7 +81,7 @@ pub use crate::{
     cache_core::{Function, Site},
     dependencies::{bypass, bypass_blocking},
     key::Key,
-    outcome::{Outcome, observed, observed_blocking},
+    outcome::{Outcome, observed, observed_blocking, observed_many},
     registry::global,
 };
 #[cfg(fuzzing)]

@@ -186,7 +186,7 @@ fn compute(model: &Cached, function: &Function) -> TokenStream {
 }
 
 /// `let kind = …;`, for a kind that shares and keeps errors as the function says.
-fn let_sharing(model: &Cached, function: &Function) -> TokenStream {
+pub(super) fn let_sharing(model: &Cached, function: &Function) -> TokenStream {
     let (shared, kept) = (let_shared(model, function), let_kept(model, function));
     let timed_out = let_timed_out(model, function);
     quote!(#shared #kept #timed_out)

@@ -26,9 +26,9 @@ pub(super) fn function(model: &Cached, function: &Function) -> TokenStream {
         delegate(function, &names, function.item.sig.ident.clone(), &quote!(#private::How::Plain));
     let refresh = refresh(function, &names, &private);
     // What becomes of a stream is not known when the function returns.
-    let with_outcome = match (&model.list, &function.stream) {
-        (None, None) => with_outcome(model, function, &names),
-        _ => TokenStream::new(),
+    let with_outcome = match &function.stream {
+        None => with_outcome(model, function, &names),
+        Some(_) => TokenStream::new(),
     };
     let key_functions = key_functions(model, keyed, &names, &key_builder);
     let (targets, write_key) = (targets::functions(model, keyed, &names, &key_builder), &key_builder.item);
@@ -85,9 +85,9 @@ fn documentation(names: &Names, model: &Cached, function: &Function) -> Vec<Attr
         "\n\nCached: `{name}::key({given})` is the key, `{name}::invalidate({given})` drops the result; with all \
          arguments, `{name}::refresh(…)` computes it anew"
     );
-    text += &match (&model.list, &function.stream) {
-        (None, None) => format!(", and `{name}::with_outcome(…)` tells where it came from."),
-        _ => ".".to_owned(),
+    text += &match &function.stream {
+        None => format!(", and `{name}::with_outcome(…)` tells where it came from."),
+        Some(_) => ".".to_owned(),
     };
     vec![parse_quote!(#[cfg_attr(doc, doc = #text)])]
 }
@@ -227,23 +227,31 @@ fn with_outcome(model: &Cached, function: &Function, names: &Names) -> TokenStre
     let (mut item, call) = signature_and_call(function, names, name, &how);
     let (cfgs, lints) = (cfgs(&item.attrs), lints(&item.attrs));
     own(&mut item.sig, names.with_outcome.clone());
-    let output = &function.output;
-    item.sig.output = parse_quote!(-> (#output, #private::Outcome));
+    item.sig.output = observed_output(function, model.list.is_some(), &private);
     let (vis, sig) = (our_visibility(&item.vis), &item.sig);
-    let observed = match function.is_blocking() {
-        true => quote!(#private::observed_blocking(|| #call)),
-        false => quote!(#private::observed(#call).await),
+    let observed = match (function.is_blocking(), &model.list) {
+        (true, _) => quote!(#private::observed_blocking(|| #call)),
+        (false, None) => quote!(#private::observed(#call).await),
+        (false, Some(_)) => quote!(#private::observed_many(#call).await),
     };
-    let doc = format!(
-        " Calls `{}`, and tells where the result came from, and whether it was stored.",
-        names.function
-    );
+    let (name, each) = (&names.function, if model.list.is_some() { " of each element" } else { "" });
+    let doc =
+        format!(" Calls `{name}`, and tells where the result{each} came from, and whether it was stored.");
     quote! {
         #(#cfgs)*
         #(#lints)*
         #[doc = #doc]
         #[inline]
         #vis #sig { #observed }
+    }
+}
+
+/// The output, with what became of the call: of each element, if there is a list.
+fn observed_output(function: &Function, of_list: bool, private: &TokenStream) -> syn::ReturnType {
+    let output = &function.output;
+    match of_list {
+        false => parse_quote!(-> (#output, #private::Outcome)),
+        true => parse_quote!(-> (#output, ::std::vec::Vec<#private::Outcome>)),
     }
 }
 
@@ -332,8 +340,7 @@ pub(crate) fn fallback_items(known: &FallbackItems, function: &Function) -> Toke
     refresh.block = parse_quote!({ #all ::core::unreachable!() });
     let mut with_outcome = refresh.clone();
     with_outcome.sig.ident = Ident::new("with_outcome", ours_at(name.span()));
-    let output = &function.output;
-    with_outcome.sig.output = parse_quote!(-> (#output, #private::Outcome));
+    with_outcome.sig.output = observed_output(function, known.list.is_some(), &private);
     let targets = targets::fallback(known, &function.item.vis, (&arguments, &inputs, &uses));
     quote! {
         #(#inherited)*

@@ -238,7 +238,9 @@ impl PolicyBuilder {
         self
     }
 
-    /// How far "computed once" reaches; the cache's own default otherwise.
+    /// How far "computed once" reaches; the cache's own default otherwise. Batches
+    /// ([`get_or_compute_many`](crate::CacheExt::get_or_compute_many)) ask other processes only if this says
+    /// [`Lock::Deployment`].
     pub fn lock(mut self, lock: Lock) -> Self {
         self.policy.lock = Some(lock);
         self

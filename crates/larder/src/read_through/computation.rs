@@ -262,14 +262,19 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 
     /// Whether what was made is to be stored: if it is wanted, and newer than what may be there.
     fn stores(&self, made: &Made) -> bool {
+        self.is_stored(&made.entry, made.wanted, made.leader.as_ref())
+    }
+
+    /// The same of an entry that is to be stored if it is `wanted`, and tells so.
+    pub(super) fn is_stored(&self, entry: &Entry, wanted: bool, leader: Option<&Leader>) -> bool {
         // What begins later is newer: the value of one that was superseded is not put in its place.
-        let superseded = made.leader.as_ref().is_some_and(Leader::is_superseded);
-        if made.wanted && superseded {
+        let superseded = leader.is_some_and(Leader::is_superseded);
+        if wanted && superseded {
             self.observer.not_stored(NotStored::Superseded);
-        } else if made.wanted {
-            self.observer.tell(|| made.entry.0.outcome(Source::Computed, None, self.core().now()));
+        } else if wanted {
+            self.observer.tell(|| entry.0.outcome(Source::Computed, None, self.core().now()));
         }
-        made.wanted && !superseded
+        wanted && !superseded
     }
 
     /// Ends a computation whose outcome was `stored`, or was not to be: gives it to all who wait, if it is shared with them.
