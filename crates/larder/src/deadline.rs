@@ -24,10 +24,6 @@ where
         self.0.take(given)
     }
 
-    fn keeps(self) -> bool {
-        self.0.keeps()
-    }
-
     fn keep(self, error: &E) -> Option<Box<AnyValue>> {
         self.0.keep(error)
     }

@@ -62,10 +62,6 @@ where
         self.sharing.take(given)
     }
 
-    fn keeps(self) -> bool {
-        true
-    }
-
     fn keep(self, error: &E) -> Option<Box<AnyValue>> {
         (self.chosen)(error).then(|| Box::new(Kept { error: error.clone() }) as Box<AnyValue>)
     }

@@ -79,7 +79,7 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
                     Ok(value) => return Ok(value),
                     Err(missed) => missed,
                 },
-                false => Missed { observer, ..Missed::without_lookup(cache.core(), key.as_str()) },
+                false => Missed::without_lookup(cache.core(), key.as_str()).observed(observer),
             });
         }
         let call = Self::after(cache, key, how.is_refresh(), missed, function);
