@@ -184,7 +184,7 @@ pub use self::{
         tier::MemoryTier,
     },
     namespace::{Namespace, Version},
-    outcome::{NotStored, Outcome, Source, Tier},
+    outcome::{NotStored, Outcome, Source, StreamOutcome, Tier},
     policy::{Lock, Policy, builder::PolicyBuilder},
     registry::{global, install, install_as, install_policies, installed::Installed, named},
     scope::{Scope, ScopeHash, Scopes},

@@ -5,7 +5,10 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -80,6 +83,17 @@ pub enum Tier {
     Shared,
 }
 
+impl Tier {
+    /// Of where an entry was found.
+    pub(crate) fn of(origin: &str) -> Self {
+        match origin {
+            "redis" => Self::Shared,
+            "disk" => Self::Disk,
+            _ => Self::Memory,
+        }
+    }
+}
+
 /// Why what was computed was not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -100,6 +114,10 @@ pub enum NotStored {
     TooManyScopes,
     /// Its `Clone` panicked.
     NotCloned,
+    /// The stream was dropped before its end, or has not come to it yet.
+    Unfinished,
+    /// The stream had more items than `max_items`.
+    TooLong,
     /// The function of a list ([`#[cached_many]`](crate::cached_many)) has no value for this element.
     NotFound,
     /// The key is empty or too long, a part of it has no text, or it is that of another function.
@@ -131,6 +149,54 @@ struct Told {
     outcome: Mutex<Outcome>,
     /// Of a call for a list: those of its elements, in their order.
     elements: Mutex<Vec<Observer>>,
+    /// Of a stream: all is told.
+    is_settled: AtomicBool,
+}
+
+/// What became of a stream, which is not known when the function returns. Given with the stream by
+/// `orders::with_outcome(…)`.
+///
+/// ```
+/// # use std::pin::{Pin, pin};
+/// # use std::{future::poll_fn, task::{Context, Poll}};
+/// # use futures_core::Stream;
+/// use larder::{Source, cached};
+///
+/// # struct Rows(u64);
+/// # impl Stream for Rows {
+/// #     type Item = u64;
+/// #     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<u64>> {
+/// #         self.0 += 1;
+/// #         Poll::Ready((self.0 < 3).then_some(self.0))
+/// #     }
+/// # }
+/// #[cached(ttl = 60, key = "orders:<customer>")]
+/// fn orders(customer: u64) -> impl Stream<Item = u64> {
+///     // …
+/// #   Rows(customer)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// for source in [Source::Computed, Source::Hit] {
+///     let (orders, outcome) = orders::with_outcome(0);
+///     assert_eq!(outcome.get(), None); // not polled yet
+///     let mut orders = pin!(orders);
+///     while let Some(_order) = poll_fn(|task| orders.as_mut().poll_next(task)).await {}
+///     assert_eq!(outcome.get().map(|outcome| outcome.source), Some(source));
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct StreamOutcome(Observer);
+
+impl StreamOutcome {
+    /// What became of it. None as long as that is not known: a hit is known once the cache has been looked into, and what is
+    /// computed when the stream has ended, or was dropped.
+    #[must_use]
+    pub fn get(&self) -> Option<Outcome> {
+        self.0.is_settled().then(|| self.0.outcome())
+    }
 }
 
 thread_local! {
@@ -141,12 +207,23 @@ thread_local! {
 impl Observer {
     /// Of a call that is asked.
     pub(crate) fn new() -> Self {
-        Self(Some(Arc::new(Told { outcome: Mutex::new(Outcome::PASSED_BY), elements: Mutex::default() })))
+        Self(Some(Arc::new(Told { outcome: Mutex::new(Outcome::PASSED_BY), elements: Mutex::default(), is_settled: AtomicBool::new(false) })))
     }
 
     /// Whether the call is asked.
     pub(crate) fn is_asked(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// All is told.
+    pub(crate) fn settle(&self) {
+        if let Some(told) = &self.0 {
+            told.is_settled.store(true, Ordering::Release);
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.0.as_ref().is_some_and(|told| told.is_settled.load(Ordering::Acquire))
     }
 
     /// Asks for the outcome of one more element, which another one of the call may have too.
@@ -217,7 +294,7 @@ impl Drop for Current {
 }
 
 /// Runs a call that is asked, on this thread.
-pub fn observed_blocking<R>(call: impl FnOnce() -> R) -> (R, Outcome) {
+pub(crate) fn observed_blocking<R>(call: impl FnOnce() -> R) -> (R, Outcome) {
     let observer = Observer::new();
     let output = {
         let _current = Current::enter(observer.clone());
@@ -226,13 +303,25 @@ pub fn observed_blocking<R>(call: impl FnOnce() -> R) -> (R, Outcome) {
     (output, observer.outcome())
 }
 
+/// Makes a stream, on this thread, that is asked.
+pub(crate) fn observed_stream<S>(call: impl FnOnce() -> S) -> (S, StreamOutcome) {
+    let observer = Observer::new();
+    let _current = Current::enter(observer.clone());
+    (call(), StreamOutcome(observer))
+}
+
+/// The same of an async function.
+pub(crate) fn observed_async_stream<F: Future>(call: F) -> Observed<F, StreamOutcome> {
+    Observed { observer: Observer::new(), told: |observer| StreamOutcome(observer.clone()), call }
+}
+
 /// Runs a call that is asked.
-pub fn observed<F: Future>(call: F) -> Observed<F, Outcome> {
+pub(crate) fn observed<F: Future>(call: F) -> Observed<F, Outcome> {
     Observed { observer: Observer::new(), told: Observer::outcome, call }
 }
 
 /// Runs a call for a list that is asked for the outcome of each element.
-pub fn observed_many<F: Future>(call: F) -> Observed<F, Vec<Outcome>> {
+pub(crate) fn observed_many<F: Future>(call: F) -> Observed<F, Vec<Outcome>> {
     Observed { observer: Observer::new(), told: Observer::outcomes, call }
 }
 

@@ -29,7 +29,7 @@ pub use self::limit::{LimitedCall, ReturnsLimited, limited, rate};
 pub use self::{
     call::Call,
     comparison::compared,
-    how::How,
+    how::{How, observed, observed_async_stream, observed_blocking, observed_many, observed_stream},
     key_part::{Arg, Digest, Dotted, Early, Fast, KeyPart, Lossless, digest, early},
     lints::{call, never, used},
     list_output::ListOutput,
@@ -81,7 +81,7 @@ pub use crate::{
     cache_core::{Function, Site},
     dependencies::{bypass, bypass_blocking},
     key::Key,
-    outcome::{Outcome, observed, observed_blocking, observed_many},
+    outcome::Outcome,
     registry::global,
 };
 #[cfg(fuzzing)]

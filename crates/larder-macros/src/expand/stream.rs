@@ -37,7 +37,7 @@ pub(super) fn statements(
             let used = local("cached");
             quote! {{
                 let #used: bool = #when;
-                if #used { #begin } else { #private::StreamCall::bypass(#cache) }
+                if #used { #begin } else { #private::StreamCall::bypass(#cache, #how) }
             }}
         }
     };

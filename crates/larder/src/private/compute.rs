@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cache::Cache,
     cache_core::Site,
-    deadline::Within,
+    deadline::{MayBeLate, OrLate, WithDefault, Within},
     dependencies::context,
     error_keeping::Keeping,
     error_sharing::{By, Sharing, Unshared},
@@ -64,6 +64,12 @@ impl<T, E, S> Fallible<T, E, S> {
         E: FromTimedOut,
     {
         Fallible::by(Within(self.0))
+    }
+
+    /// The same, where a default takes the place of an error: for calls that are not answered by their deadline none is made.
+    #[must_use]
+    pub fn times_out_or(self) -> Fallible<T, OrLate<E>, WithDefault<S>> {
+        Fallible::by(WithDefault(self.0))
     }
 
     /// The output, or a value in place of an error that is not kept.
@@ -205,6 +211,34 @@ impl<T, E, S> Fallible<T, E, S> {
     }
 }
 
+impl<T, E, S> Fallible<T, OrLate<E>, WithDefault<S>> {
+    /// A body whose call may be late.
+    pub fn may_be_late<F>(self, body: F) -> MayBeLate<F> {
+        MayBeLate { body }
+    }
+
+    /// The same of what starts one.
+    pub fn start_may_be_late<F>(self, start: impl FnOnce() -> F + Send) -> impl FnOnce() -> MayBeLate<F> + Send {
+        move || MayBeLate { body: start() }
+    }
+
+    /// As [`or`](Self::or), of a call that may be late.
+    ///
+    /// # Errors
+    ///
+    /// Those that are kept.
+    pub fn or_late(self, output: Result<T, OrLate<E>>, default: impl FnOnce() -> T) -> Result<T, E>
+    where
+        S: Sharing<E>,
+    {
+        match output {
+            Ok(value) => Ok(value),
+            Err(OrLate::Error(error)) if self.0.0.keep(&error).is_some() => Err(error),
+            Err(_) => Ok(default()),
+        }
+    }
+}
+
 impl<R> Plain<R> {
     /// The same: [`check_share_err`](super::check_share_err) complains.
     #[must_use]
@@ -230,8 +264,29 @@ impl<R> Plain<R> {
         self
     }
 
+    /// The same: [`check_deadline`](super::check_deadline) complains.
+    #[must_use]
+    pub fn times_out_or(self) -> Self {
+        self
+    }
+
+    /// The body.
+    pub fn may_be_late<F>(self, body: F) -> F {
+        body
+    }
+
+    /// What starts it.
+    pub fn start_may_be_late<F>(self, start: F) -> F {
+        start
+    }
+
     /// The same: [`check_or`](super::check_or) complains.
     pub fn or<F>(self, output: R, _: F) -> R {
+        output
+    }
+
+    /// The same.
+    pub fn or_late<F>(self, output: R, _: F) -> R {
         output
     }
 

@@ -22,6 +22,7 @@ use crate::{
     cache_core::Site,
     entry::Entry,
     key::Key,
+    outcome::Observer,
     policy::Policy,
     read_through::{
         Wanted,
@@ -36,6 +37,7 @@ pub struct StreamCall {
     key: Arc<str>,
     refreshes: bool,
     passes_by: bool,
+    observer: Observer,
     function: &'static str,
 }
 
@@ -54,20 +56,26 @@ impl StreamCall {
         let admitted = core.has_admitted(site) || core.admit::<Vec<V>>(cache.prefix(), site);
         let key = if admitted && !key.failed() { key.as_str().into() } else { "".into() };
         let (refreshes, function) = (how.is_refresh(), type_name::<B>());
-        Self { cache: cache.share(), key, refreshes, passes_by: false, function }
+        Self { cache: cache.share(), key, refreshes, passes_by: false, observer: observer(how), function }
     }
 
     /// One that goes without the cache.
-    pub fn bypass(cache: &(impl Cache + ?Sized)) -> Self {
-        Self { cache: cache.share(), key: "".into(), refreshes: false, passes_by: true, function: "" }
+    pub fn bypass(cache: &(impl Cache + ?Sized), how: How) -> Self {
+        let (key, observer) = ("".into(), observer(how));
+        observer.settle();
+        Self { cache: cache.share(), key, refreshes: false, passes_by: true, observer, function: "" }
     }
 
     fn terms(self, policy: Policy, wanted: Wanted, max_items: usize) -> Arc<Terms> {
-        let Self { cache, key, refreshes, passes_by, function } = self;
+        let Self { cache, key, refreshes, passes_by, observer, function } = self;
         let policy = Policy { idle: None, ..policy };
         let wanted = wanted.by(function);
-        Arc::new(Terms { cache, key, policy, wanted, max_items, refreshes, passes_by })
+        Arc::new(Terms { cache, key, policy, wanted, max_items, refreshes, passes_by, observer })
     }
+}
+
+fn observer(how: How) -> Observer {
+    if how == How::Observed { Observer::take_current() } else { Observer::default() }
 }
 
 impl fmt::Debug for StreamCall {

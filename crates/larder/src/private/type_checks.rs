@@ -230,6 +230,27 @@ impl<R> Nothing<R> {
         self
     }
 
+    /// As [`Fallible::times_out_or`].
+    #[must_use]
+    pub fn times_out_or(self) -> Self {
+        self
+    }
+
+    /// As [`Plain::may_be_late`].
+    pub fn may_be_late<F>(self, _: F) -> F {
+        match self.0 {}
+    }
+
+    /// As [`Plain::start_may_be_late`].
+    pub fn start_may_be_late<F>(self, _: F) -> F {
+        match self.0 {}
+    }
+
+    /// As [`Plain::or_late`].
+    pub fn or_late<F>(self, _: R, _: F) -> R {
+        match self.0 {}
+    }
+
     /// As [`Fallible::or`].
     pub fn or<F>(self, _: R, _: F) -> R {
         match self.0 {}

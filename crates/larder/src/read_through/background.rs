@@ -99,7 +99,11 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let ended = runtime.spawn(carry(self.span.clone().wrap(task)).in_current_span());
         match self.unless_slow(ended, self.patience(), stale.as_ref()).await {
             Ok(ended) => finish(ended),
-            Err(stale) => Ok(stale),
+            Err(value) => {
+                // Whoever comes while it goes on need not wait for it too.
+                self.note_failure(stale.as_ref());
+                Ok(value)
+            }
         }
     }
 

@@ -148,7 +148,7 @@ fn is_passed_by(core: &Core, entry: &Entry) -> bool {
 }
 
 /// Whether there may be more than what is found locally.
-fn reads_further(cache: &(impl Cache + ?Sized)) -> bool {
+pub(super) fn reads_further(cache: &(impl Cache + ?Sized)) -> bool {
     cache.core().is_enabled() && cache.storage().reads_further()
 }
 

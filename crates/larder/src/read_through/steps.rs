@@ -128,7 +128,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let computation = self.span.is_open().then(|| waiter.computation());
         self.span.record("waited", true);
         match self.unless_slow(waiter.outcome(self.core().epochs()), limit, stale).await {
-            Err(value) => Step::Done(Ok(value)),
+            Err(value) => {
+                self.note_failure(stale);
+                Step::Done(Ok(value))
+            }
             Ok(Awaited::Accepted(outcome)) => {
                 computation.iter().for_each(|computation| self.span.follows(&computation.span()));
                 self.accept(outcome, stale)
@@ -376,6 +379,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     ) -> Step<V, E> {
         self.span.answered("hit", tier);
         self.tell_found(&entry, Source::Hit, tier);
+        // Its source has answered, if in another process.
+        self.core().pauses().clear(self.hash);
         if let Some(leader) = leader.into() {
             leader.complete(Outcome::Value(entry), false);
         }
@@ -398,11 +403,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 
     /// Tells that the call is given what lay in the cache.
     fn tell_found(&self, entry: &Entry, source: Source, tier: &'static str) {
-        let tier = match tier {
-            "redis" => Tier::Shared,
-            "disk" => Tier::Disk,
-            _ => Tier::Memory,
-        };
+        let tier = Tier::of(tier);
         self.observer.tell(|| entry.0.outcome(source, Some(tier), self.core().now()));
     }
 
