@@ -25,6 +25,7 @@ use crate::{
     dependencies::{self, Frame, PassOn},
     entry::Entry,
     error_sharing::Unshared,
+    mutant::{self, Rule},
     outcome::{NotStored, Observer, Source, Tier},
     panic_guard,
     policy::Policy,
@@ -182,7 +183,10 @@ impl<V: LocalValue> Collecting<V> {
         if deferred::is_current() {
             self.items = None;
         }
-        let polled = self.span.enter(|| self.frame.enter(|| source.poll_next(context)));
+        let polled = match mutant::is(Rule::StreamPollsNotRecorded) {
+            false => self.span.enter(|| self.frame.enter(|| source.poll_next(context))),
+            true => source.poll_next(context),
+        };
         // What is computed around this poll may be another computation than that around the last one.
         if dependencies::recording() {
             let records = self.frame.records();
