@@ -207,7 +207,11 @@ thread_local! {
 impl Observer {
     /// Of a call that is asked.
     pub(crate) fn new() -> Self {
-        Self(Some(Arc::new(Told { outcome: Mutex::new(Outcome::PASSED_BY), elements: Mutex::default(), is_settled: AtomicBool::new(false) })))
+        Self(Some(Arc::new(Told {
+            outcome: Mutex::new(Outcome::PASSED_BY),
+            elements: Mutex::default(),
+            is_settled: AtomicBool::new(false),
+        })))
     }
 
     /// Whether the call is asked.

@@ -43,7 +43,7 @@ pub use self::{
     output_kind::Returns,
     owned_copy::{Copied, Lend, Loan, Own, Uncopied, check_own, lend},
     self_type::{OneType, check_self, self_type},
-    stream::{CachedStream, NoStream, StreamCall},
+    stream::{CachedStream, Items, NoItems, NoStream, StreamCall},
     terms::Terms,
     type_checks::{MaybeCache, Nothing, check_cache},
     uncacheable_many::NothingOfMany,

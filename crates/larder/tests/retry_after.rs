@@ -270,7 +270,8 @@ const PATIENCE: Duration = Duration::from_millis(20);
 
 #[tokio::test]
 async fn a_source_that_a_deadline_left_is_left_alone() {
-    let lab = Lab::new(|policy| policy.stale_if_error(secs(10_000)).retry_after(secs(20)).deadline(PATIENCE)).await;
+    let lab =
+        Lab::new(|policy| policy.stale_if_error(secs(10_000)).retry_after(secs(20)).deadline(PATIENCE)).await;
     let hang = async || {
         let hangs = async || {
             lab.calls.call();
@@ -289,7 +290,8 @@ async fn a_source_that_a_deadline_left_is_left_alone() {
 
 #[tokio::test]
 async fn while_a_slow_source_computes_no_other_caller_waits_for_it() {
-    let lab = Lab::new(|policy| policy.stale_if_error(secs(10_000)).retry_after(secs(20)).timeout(PATIENCE)).await;
+    let lab =
+        Lab::new(|policy| policy.stale_if_error(secs(10_000)).retry_after(secs(20)).timeout(PATIENCE)).await;
     let gate = Gate::closed();
     let ask = async || {
         let (gate, calls) = (gate.clone(), lab.calls.clone());

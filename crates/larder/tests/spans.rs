@@ -230,14 +230,16 @@ async fn a_stream_is_looked_for_computed_while_it_is_polled_and_stored() {
         spans.retain(|span| span.name == name);
         spans
     };
-    let (get, compute, store) = (function("larder.get"), function("larder.compute"), function("larder.store"));
+    let (get, compute, store) =
+        (function("larder.get"), function("larder.compute"), function("larder.store"));
     assert_eq!((get.len(), compute.len(), store.len()), (1, 1, 1));
     assert_eq!(
         (get[0].field("outcome"), compute[0].field("outcome"), store[0].field("outcome")),
         ("miss", "success", "stored")
     );
     assert!(get[0].closed && compute[0].closed && store[0].closed);
-    let inside: Vec<_> = all().into_iter().filter(|span| span.name == "inside" && span.field("row") != "").collect();
+    let inside: Vec<_> =
+        all().into_iter().filter(|span| span.name == "inside" && span.field("row") != "").collect();
     assert_eq!(inside.len(), 3, "{inside:#?}");
     assert!(inside.iter().all(|span| span.parent == Some(compute[0].number)), "{inside:#?}");
 

@@ -172,21 +172,16 @@ fn compute(model: &Cached, function: &Function) -> TokenStream {
         let computed = or(model, function, ("or", computed));
         return quote!(#sharing #computed);
     }
-    let compute = match (model.background, model.common.is_local) {
-        (true, false) => local_at("compute_background", span),
-        (true, true) => local_at("compute_background_local", span),
-        (false, false) => local_at("compute", span),
-        (false, true) => local_at("compute_local", span),
-    };
+    let compute = local_at(if model.background { "compute_background" } else { "compute" }, span);
+    let terms = local_at(if model.common.is_local { "terms_local" } else { "terms" }, span);
     let remember = remember_comparison(&model.common, function);
     // One box and one await: a hit drops the future too, and the fewer states it has, the less that costs.
     let computed = quote_spanned! {span=>
-        ::std::boxed::Box::pin(#kind.#compute(#call, #policy, #computation)).await
+        ::std::boxed::Box::pin(#kind.#compute(#call, #kind.#terms(#policy), #computation)).await
     };
     let (late, or_late) = match has_default(model) {
         true => {
-            let late =
-                local_at(if model.background { "start_may_be_late" } else { "may_be_late" }, span);
+            let late = local_at(if model.background { "start_may_be_late" } else { "may_be_late" }, span);
             (quote_spanned!(span=> let #computation = #kind.#late(#computation);), "or_late")
         }
         false => (TokenStream::new(), "or"),

@@ -9,10 +9,8 @@ use syn::{FnArg, ItemFn, Pat, PatIdent, Type};
 use super::body::Owned;
 use super::cached::let_sharing;
 use super::names::{local, local_at, output_span, private};
-use super::prologue::{
-    Mode, cache, how, let_cache, let_kind_of, plain_self, remember_comparison, use_choices,
-};
-use super::{body, identity, policy};
+use super::prologue::{Mode, cache, how, let_kind_of, opening, remember_comparison};
+use super::{body, policy};
 use crate::function::{Argument, Function, Ownership};
 use crate::model::{Cached, List};
 
@@ -52,14 +50,12 @@ fn statements(
 ) -> TokenStream {
     let private = private(&model.common);
     let span = output_span(function);
-    let (choices, let_cache) = (use_choices(&model.common), let_cache(&model.common));
-    let plain_self = plain_self(model, &private);
     let element_type = &list.element_type;
     let shape = quote_spanned!(span=> .of_many::<#element_type>());
-    let let_kind = let_kind_of(&model.common, function, &shape);
+    let opening = opening(model, function, &let_kind_of(&model.common, function, &shape));
     let let_policy = policy::let_policy(&model.common, &model.policy, function);
     let (cache, kind) = (cache(&model.common), local_at("kind", span));
-    let (site, named, many) = (local("function"), identity::function(model, function), local("many"));
+    let (site, many) = (local("function"), local("many"));
     let how = how(&private, mode);
     let begin = quote_spanned!(span=> #kind.begin(#cache, #site, #how));
     let when = model.when.as_ref().map(|when| quote!(#many.when(#when);));
@@ -83,11 +79,7 @@ fn statements(
         ).await
     };
     quote! {
-        #choices
-        #plain_self
-        #let_cache
-        #let_kind
-        let #site = #named;
+        #opening
         let mut #many = #begin;
         #when
         #add

@@ -14,6 +14,7 @@ use crate::{
         call::Call,
         how::How,
         output_kind::{Fallible, Plain},
+        terms::Terms,
     },
     value::{LocalValue, Value},
 };
@@ -271,13 +272,18 @@ impl<R> Nothing<R> {
         match self.0 {}
     }
 
-    /// As [`Fallible::compute`].
-    pub async fn compute<C: ?Sized, F>(self, _: Call<'_, C>, _: Policy, _: F) -> R {
+    /// As [`Fallible::terms`].
+    pub fn terms(self, _: Policy) -> Terms {
         match self.0 {}
     }
 
-    /// As [`Fallible::compute_local`].
-    pub async fn compute_local<C: ?Sized, F>(self, _: Call<'_, C>, _: Policy, _: F) -> R {
+    /// As [`Fallible::terms_local`].
+    pub fn terms_local(self, _: Policy) -> Terms {
+        match self.0 {}
+    }
+
+    /// As [`Fallible::compute`].
+    pub async fn compute<C: ?Sized, F>(self, _: Call<'_, C>, _: Terms, _: F) -> R {
         match self.0 {}
     }
 
@@ -286,21 +292,11 @@ impl<R> Nothing<R> {
         match self.0 {}
     }
 
-    /// As [`Fallible::compute_background_local`].
-    pub async fn compute_background_local<C: ?Sized, F>(
-        self,
-        _: Call<'_, C>,
-        _: Policy,
-        _: impl FnOnce() -> F,
-    ) -> R {
-        match self.0 {}
-    }
-
     /// As [`Fallible::compute_background`].
     pub async fn compute_background<C: ?Sized, F>(
         self,
         _: Call<'_, C>,
-        _: Policy,
+        _: Terms,
         _: impl FnOnce() -> F,
     ) -> R {
         match self.0 {}
