@@ -81,7 +81,7 @@ pub use crate::{
     cache_core::{Function, Site},
     dependencies::{bypass, bypass_blocking},
     key::Key,
-    outcome::Outcome,
+    outcome::{Outcome, StreamOutcome},
     registry::global,
 };
 #[cfg(fuzzing)]

@@ -239,7 +239,7 @@ async fn a_stream_is_looked_for_computed_while_it_is_polled_and_stored() {
     );
     assert!(get[0].closed && compute[0].closed && store[0].closed);
     let inside: Vec<_> =
-        all().into_iter().filter(|span| span.name == "inside" && span.field("row") != "").collect();
+        all().into_iter().filter(|span| span.name == "inside" && !span.field("row").is_empty()).collect();
     assert_eq!(inside.len(), 3, "{inside:#?}");
     assert!(inside.iter().all(|span| span.parent == Some(compute[0].number)), "{inside:#?}");
 
