@@ -56,20 +56,20 @@ const OPTIONS: &[Known] = &[
     known("idle", "idle = 60", STORING),
     known("memory_ttl", "memory_ttl = 10", STORING),
     known("negative_ttl", "negative_ttl = 10", STORING),
-    known("share_err", "share_err = Error::shared", CACHED),
+    known("share_err", "share_err = Error::shared", COMPUTING),
     known("cache_err", "cache_err = 30", CACHED),
     known("cache_err_if", "cache_err_if = |error| error.is_not_found()", CACHED),
     known("timeout", "timeout = \"200ms\"", COMPUTING),
-    known("deadline", "deadline = \"2s\"", CACHED),
+    known("deadline", "deadline = \"2s\"", COMPUTING),
     known("or", "or = Vec::new()", CACHED),
-    known("retry_after", "retry_after = \"5s\"", CACHED),
-    known("lock", "lock = larder::Lock::Process", CACHED),
+    known("retry_after", "retry_after = \"5s\"", COMPUTING),
+    known("lock", "lock = larder::Lock::Process", COMPUTING),
     known("when", "when = !fresh", COMPUTING),
     known("max_items", "max_items = 1_000", CACHED),
-    known("unless", "unless = |value| value.is_empty()", CACHED),
+    known("unless", "unless = |value| value.is_empty()", COMPUTING),
     known("if", "if = *result > 0", &[Macro::Invalidate]),
     known("local", "local", &[Macro::Cached, Macro::CachedMany, Macro::CachePut, Macro::Limited]),
-    known("spawn", "spawn", CACHED),
+    known("spawn", "spawn", COMPUTING),
     known("takeover_after", "takeover_after = \"1s\"", COMPUTING),
     known("detached", "detached", COMPUTING),
     known("companions", "companions", COMPUTING),
@@ -373,6 +373,16 @@ fn find(name: &Ident, of: Macro) -> Result<&'static Known, Unknown> {
             }
             (Macro::Limited, "key") => {
                 "`#[limited]` counts by what `per` says: write `per = …` in place of `key`".to_owned()
+            }
+            (Macro::CachedMany, "or") => "a batch has no `or`: what takes the place of an error is a value for each \
+                 element, which the caller knows better (`.await.unwrap_or_default()`); remove it"
+                .to_owned(),
+            (Macro::CachedMany, "cache_err" | "cache_err_if") => format!(
+                "a batch has no `{text}`: an error is that of the whole call, and says nothing about one element; for \
+                 what was not found, return a `Vec<Option<_>>` and write `negative_ttl = 30`"
+            ),
+            (Macro::CachedMany, "max_items") => {
+                "a batch has no `max_items`, which is for streams: each element is an entry of its own; remove it".to_owned()
             }
             (_, "skip") => {
                 format!("`{}` has no `skip`: remove it, arguments need not be in a key here", of.name())

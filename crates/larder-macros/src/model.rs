@@ -126,8 +126,7 @@ impl Cached {
         }
         without_effect::check_local(&args, function, errors);
         without_effect::check_memory_ttl(&args, errors);
-        let background =
-            of == Macro::Cached && !function.is_blocking() && owned::background(&args, function, errors);
+        let background = !function.is_blocking() && owned::background(&args, of, function, errors);
         let companions = Companions::choose(&args, function, errors);
         let common = cache_expr::common(&mut args, function);
         let unless = args.unless.take().map(|given| function.localized(given.value));
@@ -141,7 +140,7 @@ impl Cached {
         let max_items = args.max_items.take().map(|given| function.localized(given.value));
         let shares_key = args.shared_key.take().is_some_and(|given| given.value);
         let when = args.when.take().map(|when| function.localized(when.value));
-        without_effect::check(&args, errors);
+        without_effect::check(&args, of, errors);
         let policy = policy::policy(&mut args, of, function, errors);
         match (key, policy) {
             (Some(key), Some(mut policy)) if errors.is_empty() => {

@@ -71,6 +71,7 @@ fn a_method_has_siblings_if_it_asks_for_them() {
             "user",
             "user_key",
             "user_invalidate",
+            "user_mark_stale",
             "user_refresh",
             "user_with_outcome",
             "__user_target",

@@ -20,6 +20,10 @@ struct Kept<E> {
     error: E,
 }
 
+/// The struct of an error in an entry: its name, and its fields.
+#[cfg(feature = "redis")]
+pub(crate) const KEPT_ERROR: (&str, &[&str]) = ("larder::KeptError", &["error"]);
+
 /// Shares errors as `S` does, and keeps those that `F` chooses.
 #[derive(Debug, Clone, Copy)]
 pub struct Keeping<S, F> {
@@ -60,10 +64,6 @@ where
 
     fn take(self, given: &Given) -> Option<E> {
         self.sharing.take(given)
-    }
-
-    fn keeps(self) -> bool {
-        true
     }
 
     fn keep(self, error: &E) -> Option<Box<AnyValue>> {

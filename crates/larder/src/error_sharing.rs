@@ -20,11 +20,6 @@ pub trait Sharing<E>: Copy + Send + Sync + 'static {
     /// The error, from what another caller gave in the same way.
     fn take(self, given: &Given) -> Option<E>;
 
-    /// Whether it keeps any error for a time.
-    fn keeps(self) -> bool {
-        false
-    }
-
     /// What an entry keeps of this error; none if it is not kept.
     fn keep(self, _: &E) -> Option<Box<AnyValue>> {
         None

@@ -205,7 +205,7 @@ pub use self::{
         tier::MemoryTier,
     },
     namespace::{Namespace, Version},
-    outcome::{NotStored, Outcome, Source, Tier},
+    outcome::{NotStored, Outcome, Source, StreamOutcome, Tier},
     policy::{Lock, Policy, builder::PolicyBuilder},
     refresh_every::{Refreshing, refresh_every},
     registry::{global, install, install_as, install_policies, installed::Installed, named},

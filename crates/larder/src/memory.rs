@@ -247,6 +247,9 @@ impl Storage for MemoryCache {
     }
 
     fn mark_stale(&self, scopes: &[Scope]) -> Invalidating {
+        if mutant::is(Rule::MarksNotApplied) {
+            return Invalidating::done(Invalidation::Queued);
+        }
         self.tier.core.mark_stale(scopes);
         self.written_down(Invalidating::done(Invalidation::Delivered(Epoch::ZERO)))
     }

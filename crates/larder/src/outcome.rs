@@ -5,7 +5,10 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -81,9 +84,9 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// As spans call it.
-    pub(crate) fn named(name: &str) -> Self {
-        match name {
+    /// Of where an entry was found.
+    pub(crate) fn of(origin: &str) -> Self {
+        match origin {
             "redis" => Self::Shared,
             "disk" => Self::Disk,
             _ => Self::Memory,
@@ -111,6 +114,12 @@ pub enum NotStored {
     TooManyScopes,
     /// Its `Clone` panicked.
     NotCloned,
+    /// The stream was dropped before its end, or has not come to it yet.
+    Unfinished,
+    /// The stream had more items than `max_items`.
+    TooLong,
+    /// The function of a list ([`#[cached_many]`](crate::cached_many)) has no value for this element.
+    NotFound,
     /// The key is empty or too long, a part of it has no text, or it is that of another function.
     KeyRefused,
     /// The cache is [disabled](crate::CacheExt::disable).
@@ -140,7 +149,61 @@ impl Outcome {
 
 /// One call's own, to which it tells what becomes of it; of a call that is not asked, nothing.
 #[derive(Clone, Default)]
-pub(crate) struct Observer(Option<Arc<Mutex<Outcome>>>);
+pub(crate) struct Observer(Option<Arc<Told>>);
+
+struct Told {
+    outcome: Mutex<Outcome>,
+    /// Of a call for a list: those of its elements, in their order.
+    elements: Mutex<Vec<Observer>>,
+    /// Of a stream: all is told.
+    is_settled: AtomicBool,
+}
+
+/// What became of a stream, which is not known when the function returns. Given with the stream by
+/// `orders::with_outcome(…)`.
+///
+/// ```
+/// # use std::pin::{Pin, pin};
+/// # use std::{future::poll_fn, task::{Context, Poll}};
+/// # use futures_core::Stream;
+/// use larder::{Source, cached};
+///
+/// # struct Rows(u64);
+/// # impl Stream for Rows {
+/// #     type Item = u64;
+/// #     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<u64>> {
+/// #         self.0 += 1;
+/// #         Poll::Ready((self.0 < 3).then_some(self.0))
+/// #     }
+/// # }
+/// #[cached(ttl = 60, key = "orders:<customer>")]
+/// fn orders(customer: u64) -> impl Stream<Item = u64> {
+///     // …
+/// #   Rows(customer)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// for source in [Source::Computed, Source::Hit] {
+///     let (orders, outcome) = orders::with_outcome(0);
+///     assert_eq!(outcome.get(), None); // not polled yet
+///     let mut orders = pin!(orders);
+///     while let Some(_order) = poll_fn(|task| orders.as_mut().poll_next(task)).await {}
+///     assert_eq!(outcome.get().map(|outcome| outcome.source), Some(source));
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct StreamOutcome(Observer);
+
+impl StreamOutcome {
+    /// What became of it. None as long as that is not known: a hit is known once the cache has been looked into, and what is
+    /// computed when the stream has ended, or was dropped.
+    #[must_use]
+    pub fn get(&self) -> Option<Outcome> {
+        self.0.is_settled().then(|| self.0.outcome())
+    }
+}
 
 thread_local! {
     /// That of a call that has not begun yet.
@@ -150,7 +213,40 @@ thread_local! {
 impl Observer {
     /// Of a call that is asked.
     pub(crate) fn new() -> Self {
-        Self(Some(Arc::new(Mutex::new(Outcome::PASSED_BY))))
+        Self(Some(Arc::new(Told {
+            outcome: Mutex::new(Outcome::PASSED_BY),
+            elements: Mutex::default(),
+            is_settled: AtomicBool::new(false),
+        })))
+    }
+
+    /// Whether the call is asked.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// All is told.
+    pub(crate) fn settle(&self) {
+        if let Some(told) = &self.0 {
+            told.is_settled.store(true, Ordering::Release);
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.0.as_ref().is_some_and(|told| told.is_settled.load(Ordering::Acquire))
+    }
+
+    /// Asks for the outcome of one more element, which another one of the call may have too.
+    pub(crate) fn add_element(&self, element: &Self) {
+        if let Some(told) = &self.0 {
+            lock(&told.elements).push(element.clone());
+        }
+    }
+
+    /// What was told of the elements so far.
+    fn outcomes(&self) -> Vec<Outcome> {
+        let elements = self.0.as_ref().map(|told| lock(&told.elements).clone()).unwrap_or_default();
+        elements.iter().map(Self::outcome).collect()
     }
 
     /// That of the call that begins here.
@@ -160,14 +256,14 @@ impl Observer {
 
     /// What was told so far.
     pub(crate) fn outcome(&self) -> Outcome {
-        self.0.as_ref().map_or(Outcome::PASSED_BY, |outcome| *lock(outcome))
+        self.0.as_ref().map_or(Outcome::PASSED_BY, |told| *lock(&told.outcome))
     }
 
     /// Tells what became of the call.
     pub(crate) fn tell(&self, outcome: impl FnOnce() -> Outcome) {
         if let Some(told) = &self.0 {
             let outcome = outcome();
-            *lock(told) = outcome;
+            *lock(&told.outcome) = outcome;
         }
     }
 
@@ -179,7 +275,7 @@ impl Observer {
     /// Tells why nothing is stored; the rest stays as it is.
     pub(crate) fn not_stored(&self, why: NotStored) {
         if let Some(told) = &self.0 {
-            lock(told).why_not_stored = Some(why);
+            lock(&told.outcome).why_not_stored = Some(why);
         }
     }
 }
@@ -208,7 +304,7 @@ impl Drop for Current {
 }
 
 /// Runs a call that is asked, on this thread.
-pub fn observed_blocking<R>(call: impl FnOnce() -> R) -> (R, Outcome) {
+pub(crate) fn observed_blocking<R>(call: impl FnOnce() -> R) -> (R, Outcome) {
     let observer = Observer::new();
     let output = {
         let _current = Current::enter(observer.clone());
@@ -217,24 +313,47 @@ pub fn observed_blocking<R>(call: impl FnOnce() -> R) -> (R, Outcome) {
     (output, observer.outcome())
 }
 
+/// Makes a stream, on this thread, that is asked.
+pub(crate) fn observed_stream<S>(call: impl FnOnce() -> S) -> (S, StreamOutcome) {
+    let observer = Observer::new();
+    let _current = Current::enter(observer.clone());
+    (call(), StreamOutcome(observer))
+}
+
+/// The same of an async function.
+pub(crate) fn observed_async_stream<F: Future>(call: F) -> Observed<F, StreamOutcome> {
+    Observed { observer: Observer::new(), told: |observer| StreamOutcome(observer.clone()), call }
+}
+
 /// Runs a call that is asked.
-pub fn observed<F: Future>(call: F) -> Observed<F> {
-    Observed { observer: Observer::new(), call }
+pub(crate) fn observed<F: Future>(call: F) -> Observed<F, Outcome> {
+    Observed { observer: Observer::new(), told: Observer::outcome, call }
+}
+
+/// Runs a call for a list that is asked for the outcome of each element.
+pub(crate) fn observed_many<F: Future>(call: F) -> Observed<F, Vec<Outcome>> {
+    Observed { observer: Observer::new(), told: Observer::outcomes, call }
 }
 
 pin_project! {
     /// A call that is asked for its outcome.
-    #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
-    pub struct Observed<F> {
+    pub struct Observed<F, O> {
         observer: Observer,
+        told: fn(&Observer) -> O,
         #[pin]
         call: F,
     }
 }
 
-impl<F: Future> Future for Observed<F> {
-    type Output = (F::Output, Outcome);
+impl<F, O> fmt::Debug for Observed<F, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observed").field("observer", &self.observer).finish_non_exhaustive()
+    }
+}
+
+impl<F: Future, O> Future for Observed<F, O> {
+    type Output = (F::Output, O);
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -242,6 +361,6 @@ impl<F: Future> Future for Observed<F> {
             let _current = Current::enter(this.observer.clone());
             this.call.poll(context)
         };
-        polled.map(|output| (output, this.observer.outcome()))
+        polled.map(|output| (output, (this.told)(this.observer)))
     }
 }

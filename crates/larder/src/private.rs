@@ -19,6 +19,7 @@ mod output_kind;
 mod owned_copy;
 mod self_type;
 mod stream;
+mod terms;
 mod type_checks;
 mod uncacheable_many;
 mod write_guards;
@@ -28,11 +29,11 @@ pub use self::limit::{LimitedCall, ReturnsLimited, limited, rate};
 pub use self::{
     call::Call,
     comparison::compared,
-    how::How,
+    how::{How, observed, observed_async_stream, observed_blocking, observed_many, observed_stream},
     key_part::{Arg, Digest, Dotted, Early, Fast, KeyPart, Lossless, digest, early},
     lints::{call, never, used},
     list_output::ListOutput,
-    many::{Again, Many, OfMany, again, elements},
+    many::{Again, Many, OfMany, again, all_stored, elements},
     named_functions::{CachedWithCompanions, NoPrefix, Target, ToInvalidate, not_cached},
     option_checks::{
         check_cache_err, check_deadline, check_negative_ttl, check_or, check_retry_after, check_share_err,
@@ -42,7 +43,8 @@ pub use self::{
     output_kind::Returns,
     owned_copy::{Copied, Lend, Loan, Own, Uncopied, check_own, lend},
     self_type::{OneType, check_self, self_type},
-    stream::{CachedStream, NoStream, StreamCall},
+    stream::{CachedStream, Items, NoItems, NoStream, StreamCall},
+    terms::Terms,
     type_checks::{MaybeCache, Nothing, check_cache},
     uncacheable_many::NothingOfMany,
     write_guards::{Invalidate, Put},
@@ -79,7 +81,7 @@ pub use crate::{
     cache_core::{Function, Site},
     dependencies::{bypass, bypass_blocking},
     key::Key,
-    outcome::{Outcome, observed, observed_blocking},
+    outcome::{Outcome, StreamOutcome},
     registry::global,
 };
 #[cfg(fuzzing)]

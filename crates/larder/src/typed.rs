@@ -36,9 +36,9 @@ use crate::{
     listing::{EntryInfo, entries_in_memory},
     lock::LockGuard,
     namespace::Namespace,
-    outcome::Outcome,
+    outcome::{Observer, Outcome},
     policy::Policy,
-    read_through::{self, Wanted, full_key, get_many_missing, get_missing, look, look_at},
+    read_through::{self, Asked, Rules, Wanted, full_key, get_many_missing, get_missing, look, look_at},
     scope::{Scope, Scopes},
     stats::{CacheStats, FunctionStats, Histogram},
     value::Value,
@@ -604,8 +604,22 @@ pub trait CacheExt: Cache {
     ///     })
     ///     .await;
     /// assert_eq!(squares, Ok(HashMap::from([(1, 1), (2, 4), (3, 9)])));
+    ///
+    /// // Items may be borrowed.
+    /// let names = vec!["Ada".to_owned(), "Grace".to_owned()];
+    /// let names = names.iter().map(String::as_str);
+    /// let policy = Policy::ttl(Duration::from_secs(60));
+    /// let lengths = cache
+    ///     .get_or_compute_many(names, |name| format!("length:{name}"), policy, async |missing: Vec<&str>| {
+    ///         Ok::<_, Infallible>(missing.into_iter().map(|name| (name, name.len())).collect())
+    ///     })
+    ///     .await;
+    /// assert_eq!(lengths, Ok(HashMap::from([("Ada", 3), ("Grace", 5)])));
     /// # }
     /// ```
+    ///
+    /// Write the closure where it is given: one that is written before, and has borrowed items, takes a `Vec<_>`, in which the
+    /// compiler fills in whose they are. What a closure that is `async` changes has to be behind a `Mutex` or an atomic.
     ///
     /// # Errors
     ///
@@ -627,12 +641,13 @@ pub trait CacheExt: Cache {
             .into_iter()
             .map(|item| {
                 let key = full_key(self, &key(&item)).into_owned();
-                (item, key)
+                Asked { item, key, observer: Observer::default() }
             })
             .collect();
         async move {
             warn_if_spawning(policy.borrow());
-            read_through::get_or_compute_many(self, items, terms::<V>(policy.borrow()), compute).await
+            let terms = terms::<V>(policy.borrow());
+            read_through::get_or_compute_many(self, items, terms, Rules::plain(), compute).await
         }
     }
 

@@ -432,3 +432,70 @@ async fn the_keys_of_a_cancelled_batch_are_taken_over_in_one_call() {
     assert_eq!(found, Ok(squares(0..10)));
     assert_eq!(lab.asked(), [Vec::from_iter(0..10)]);
 }
+
+/// Lengths of names, as a source of the user's has them.
+async fn lengths_of(names: &[&str]) -> Result<HashMap<String, usize>, Infallible> {
+    tokio::task::yield_now().await;
+    Ok(names.iter().map(|name| ((*name).to_owned(), name.len())).collect())
+}
+
+fn name_key(name: &impl std::fmt::Display) -> String {
+    format!("length:{name}")
+}
+
+/// Items may be borrowed, and closures async ones, where the call has to be `Send` too.
+#[tokio::test]
+async fn items_are_owned_or_borrowed_in_the_natural_spellings() {
+    type Lengths<K> = Result<HashMap<K, usize>, Infallible>;
+    let task = tokio::spawn(async {
+        let cache = MemoryCache::new(100);
+        let owned: Vec<String> = ["a", "four"].map(str::to_owned).to_vec();
+
+        let all = cache.get_or_compute_many(["a", "four"], name_key, long(), async |missing: Vec<&str>| {
+            tokio::task::yield_now().await;
+            Ok::<_, Infallible>(missing.into_iter().map(|name| (name, name.len())).collect())
+        });
+        assert_eq!(all.await, Ok(HashMap::from([("a", 1), ("four", 4)])));
+        cache.invalidate("*").await;
+
+        let names = || owned.iter().map(String::as_str);
+        let from_source = cache.get_or_compute_many(names(), name_key, long(), async |missing: Vec<&str>| {
+            let found = lengths_of(&missing).await?;
+            Ok::<_, Infallible>(
+                missing.into_iter().filter_map(|name| Some((name, *found.get(name)?))).collect(),
+            )
+        });
+        assert_eq!(from_source.await.unwrap().len(), 2);
+        cache.invalidate("*").await;
+
+        // Before the call the compiler does not know whose names they are: `_` leaves it open.
+        let before = async |missing: Vec<_>| -> Lengths<_> {
+            tokio::task::yield_now().await;
+            Ok(missing.into_iter().map(|name: &str| (name, name.len())).collect())
+        };
+        assert_eq!(cache.get_or_compute_many(names(), name_key, long(), before).await.unwrap().len(), 2);
+        cache.invalidate("*").await;
+
+        let in_place = cache.get_or_compute_many(
+            &owned,
+            |name| name_key(name),
+            long(),
+            async |missing| {
+                Ok::<_, Infallible>(missing.into_iter().map(|name: &String| (name, name.len())).collect())
+            },
+        );
+        assert_eq!(in_place.await.unwrap().len(), 2);
+        cache.invalidate("*").await;
+
+        let calls = Calls::default();
+        let counted =
+            cache.get_or_compute_many(owned.clone(), name_key, long(), async |missing: Vec<String>| {
+                calls.call();
+                tokio::task::yield_now().await;
+                Ok::<_, Infallible>(missing.into_iter().map(|name| (name.clone(), name.len())).collect())
+            });
+        assert_eq!(counted.await.unwrap().len(), 2);
+        assert_eq!(calls.made(), 1);
+    });
+    task.await.unwrap();
+}

@@ -3,9 +3,13 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use larder::{Cache, CacheExt, MemoryCache, Policy, PolicyBuilder, Scope, cached, context};
+use async_trait::async_trait;
+use larder::{
+    Cache, CacheExt, Core, Entry, Invalidating, Lookup, MemoryCache, Policy, PolicyBuilder, Scope, Storage,
+    cached, context,
+};
 use serde::{Deserialize, Serialize};
 
 use self::support::{Calls, Gate, eventually, in_time, secs};
@@ -279,4 +283,51 @@ async fn so_have_local_ones_tasks_and_threads() {
     drop(cache.invalidate("*"));
     assert_eq!(module(7, calls.clone(), &cache).await.unwrap_err().to_string(), "7: 3");
     assert_eq!(file(7, &calls, &cache).unwrap_err(), "7: 4");
+}
+
+/// A memory that counts how often it is looked into.
+#[derive(Clone)]
+struct Counted(MemoryCache, Calls);
+
+impl Cache for Counted {
+    fn core(&self) -> &Core {
+        self.0.core()
+    }
+
+    fn storage(&self) -> &dyn Storage {
+        self
+    }
+
+    fn share(&self) -> Arc<dyn Cache> {
+        Arc::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl Storage for Counted {
+    fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
+        self.1.call();
+        self.0.storage().peek(at)
+    }
+
+    async fn write(&self, entries: &[Entry]) -> larder::Result<()> {
+        self.0.storage().write(entries).await
+    }
+
+    fn apply(&self, scopes: &[Scope]) -> Invalidating {
+        self.0.storage().apply(scopes)
+    }
+}
+
+#[tokio::test]
+async fn the_store_is_looked_into_once() {
+    let (cache, lab) = (Counted(MemoryCache::new(10), Calls::default()), Lab::plain());
+    let ask = async |key: &'static str| {
+        let compute = async || Err::<usize, _>(Error::NotFound(lab.calls.call()));
+        cache.get_or_compute_keeping(key, &lab.policy, Error::is_not_found, compute).await
+    };
+    assert_eq!(ask("key").await, Err(Error::NotFound(1)));
+    assert_eq!(cache.1.made(), 1, "by a miss");
+    assert_eq!(ask("key").await, Err(Error::NotFound(1)));
+    assert_eq!(cache.1.made(), 2, "by a hit");
 }

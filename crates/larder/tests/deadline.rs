@@ -207,12 +207,6 @@ enum Failure {
     NotFound,
 }
 
-impl From<TimedOut> for Failure {
-    fn from(_: TimedOut) -> Self {
-        Self::Failed
-    }
-}
-
 #[tokio::test]
 async fn a_default_stands_in_for_what_nothing_else_does() {
     let (cache, calls) = (MemoryCache::new(10), Calls::default());
@@ -242,4 +236,22 @@ fn threads_and_calls_that_pass_by_the_cache_have_it_too() {
         assert_eq!((parsed("7", uses_cache, &cache), parsed("x", uses_cache, &cache)), (Ok(7), Ok(0)));
     }
     assert_eq!(cache.stats().stores, 1);
+}
+
+#[cached(ttl = 100, deadline = "20ms", or = 7, spawn, key = "hanging:<text>", skip(gate, cache), cache = cache)]
+async fn hanging(text: &str, gate: &Gate, cache: &MemoryCache) -> Result<u64, std::num::ParseIntError> {
+    gate.pass().await;
+    text.parse()
+}
+
+/// An error that cannot say that it took too long.
+#[tokio::test]
+async fn no_error_is_made_where_there_is_a_default() {
+    let (cache, gate) = (MemoryCache::new(10), Gate::closed());
+    assert_eq!(in_time(hanging("1", &gate, &cache)).await, Ok(7));
+    assert_eq!(in_time(hanging("1", &gate, &cache)).await, Ok(7), "the wait for another one ends too");
+    gate.open();
+    eventually(|| cache.stats().stores == 1).await;
+    assert_eq!(in_time(hanging("1", &gate, &cache)).await, Ok(1), "the task went on");
+    assert_eq!(in_time(hanging("x", &gate, &cache)).await, Ok(7));
 }

@@ -228,3 +228,18 @@ async fn calls_at_once_are_limited_together() {
     }
     assert_eq!((admitted, runs.load(Relaxed)), (50, 50));
 }
+
+/// On a thread, without a runtime.
+#[test]
+fn a_function_that_is_not_async_counts_here() {
+    static CACHE: LazyLock<MemoryCache> = LazyLock::new(|| MemoryCache::new(1));
+
+    #[limited(per = "thread:<id>", rate = "2/h", local, cache = *CACHE)]
+    fn answer(id: u64) -> Result<u64, Limited> {
+        Ok(id * 6)
+    }
+    let admitted: Vec<_> = (0..3).map(|_| answer(7).is_ok()).collect();
+    assert_eq!(admitted, [true, true, false]);
+    assert_eq!(answer(8).unwrap(), 48);
+    assert_eq!(CACHE.stats().limit_refused, 1);
+}

@@ -1,11 +1,14 @@
 //! What a cached function gets beside itself.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
-use larder::{CacheExt, Invalidation, MemoryCache, cached};
+use larder::{CacheExt, Invalidation, MemoryCache, Source, cached};
 use tokio::sync::Notify;
 
 mod users {
@@ -189,4 +192,51 @@ async fn what_is_not_cached_this_time_decides_nothing_for_its_caller() {
     assert_eq!(calls_never_kept(1).await, 1);
     let left = larder::global().remaining_ttl(&calls_never_kept::key(1)).await.unwrap();
     assert!(left.unwrap() <= Duration::from_secs(60), "{left:?}");
+}
+
+#[cached(
+    ttl = 60,
+    stale_while_revalidate = 60,
+    key = "soft:<id>",
+    skip(cache, calls),
+    cache = cache
+)]
+async fn soft(cache: &MemoryCache, calls: &Arc<AtomicU32>, id: u64) -> (u64, u32) {
+    (id, calls.fetch_add(1, Ordering::Relaxed))
+}
+
+#[cached(ttl = 60, key = "strict:<id>", skip(calls))]
+async fn strict(calls: &AtomicU32, id: u64) -> (u64, u32) {
+    (id, calls.fetch_add(1, Ordering::Relaxed))
+}
+
+impl Service {
+    #[cached(ttl = 60, key = "<self.tenant>:soft:<id>", cache = self.cache, companions, skip(calls))]
+    async fn soft(&self, calls: &AtomicU32, id: u64) -> u32 {
+        calls.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+#[tokio::test]
+async fn mark_stale_ends_the_time_of_one_entry() {
+    let (cache, calls) = (MemoryCache::new(10), Arc::new(AtomicU32::new(0)));
+    assert_eq!((soft(&cache, &calls, 1).await, soft(&cache, &calls, 2).await), ((1, 0), (2, 1)));
+    assert!(matches!(soft::mark_stale(&cache, 1).await, Invalidation::Delivered(_)));
+    let (value, outcome) = soft::with_outcome(&cache, &calls, 1).await;
+    assert_eq!((value, outcome.source), ((1, 0), Source::Stale), "once more, while it is computed anew");
+    assert_eq!(soft::with_outcome(&cache, &calls, 2).await.1.source, Source::Hit);
+    soft::invalidate(&cache, 2).await;
+    soft::mark_stale(&cache, 2).await;
+    assert!(soft(&cache, &calls, 2).await.1 > 1, "a hard one wins");
+
+    // With no window for it, it is as if it had been invalidated.
+    let calls = AtomicU32::new(0);
+    strict(&calls, 1).await;
+    strict::mark_stale(1);
+    assert_eq!(strict(&calls, 1).await, (1, 1));
+
+    let (service, calls) = (Service { cache, tenant: "soft", db: AtomicU32::new(0) }, AtomicU32::new(0));
+    service.soft(&calls, 1).await;
+    service.soft_mark_stale(1);
+    assert_eq!(service.soft(&calls, 1).await, 1);
 }

@@ -3,11 +3,14 @@
 
 mod support;
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
-use larder::{Cache, CacheExt, MemoryCache, Policy, PolicyBuilder, Scope, cached};
+use larder::{Cache, CacheExt, MemoryCache, Policy, PolicyBuilder, Scope, TimedOut, cached};
 
-use self::support::{Calls, Gate, in_time, secs};
+use self::support::{Calls, Gate, eventually, in_time, secs};
 
 type Answer = Result<usize, &'static str>;
 
@@ -251,4 +254,61 @@ async fn a_function_has_the_option() {
     assert_eq!(calls.made(), 3);
     drop(rates::invalidate(1, &cache));
     assert_eq!(rates(1, &calls, &cache).await, Err("down"));
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct TooLong;
+
+impl From<TimedOut> for TooLong {
+    fn from(_: TimedOut) -> Self {
+        Self
+    }
+}
+
+/// What a call waits for at most in these tests, in which nothing else answers.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+#[tokio::test]
+async fn a_source_that_a_deadline_left_is_left_alone() {
+    let lab =
+        Lab::new(|policy| policy.stale_if_error(secs(10_000)).retry_after(secs(20)).deadline(PATIENCE)).await;
+    let hang = async || {
+        let hangs = async || {
+            lab.calls.call();
+            std::future::pending::<Result<usize, TooLong>>().await
+        };
+        in_time(lab.cache.get_or_compute_within("key", &lab.policy, hangs)).await
+    };
+    let before = lab.calls.made();
+    for _ in 0..100 {
+        assert_eq!(hang().await, Ok(1));
+    }
+    assert_eq!(lab.calls.made() - before, 1, "one call waited for it, the others were served at once");
+    lab.advance(21);
+    assert_eq!(lab.ask().await, Ok(before + 2), "one asks again");
+}
+
+#[tokio::test]
+async fn while_a_slow_source_computes_no_other_caller_waits_for_it() {
+    let lab =
+        Lab::new(|policy| policy.stale_if_error(secs(10_000)).retry_after(secs(20)).timeout(PATIENCE)).await;
+    let gate = Gate::closed();
+    let ask = async || {
+        let (gate, calls) = (gate.clone(), lab.calls.clone());
+        let slow = move || async move {
+            gate.pass().await;
+            Ok::<_, &str>(calls.call())
+        };
+        in_time(lab.cache.get_or_compute_background("key", &lab.policy, slow)).await
+    };
+    let start = Instant::now();
+    for _ in 0..2_000 {
+        assert_eq!(ask().await, Ok(1));
+    }
+    assert!(start.elapsed() < PATIENCE * 1_000, "each of them waited: {:?}", start.elapsed());
+    // What it comes to ends the pause at once.
+    gate.open();
+    eventually(|| lab.cache.stats().stores == 2).await;
+    assert_eq!(ask().await, Ok(2));
+    assert_eq!(gate.came(), 1);
 }

@@ -6,6 +6,7 @@ mod spans;
 
 use std::{convert::Infallible, time::Duration};
 
+use futures_core::Stream;
 use larder::{CacheExt, MemoryCache, Policy, TieredCache, cached, invalidate};
 use larder_servers::{DEADLINE, RedisServer};
 use tracing::{Instrument as _, Level};
@@ -190,4 +191,60 @@ async fn what_a_transaction_invalidates_is_one_invalidation() {
     assert_eq!(invalidations(), 0);
     scope.commit().await;
     assert_eq!(invalidations(), 1);
+}
+
+/// A stream of two numbers.
+struct Two(u64);
+
+impl Stream for Two {
+    type Item = Result<u64, u64>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        tracing::info_span!("inside", row = self.0).in_scope(|| ());
+        self.0 += 1;
+        let item = if self.0 % 10 == 9 { Err(self.0) } else { Ok(self.0) };
+        std::task::Poll::Ready((self.0 % 10 != 3).then_some(item))
+    }
+}
+
+#[cached(ttl = 60, key = "stream:<from>", cache = cache, skip(cache))]
+fn traced_stream(cache: &TieredCache, from: u64) -> impl Stream<Item = Result<u64, u64>> {
+    Two(from)
+}
+
+#[tokio::test]
+async fn a_stream_is_looked_for_computed_while_it_is_polled_and_stored() {
+    listen(Level::DEBUG);
+    let server = RedisServer::start();
+    let cache = TieredCache::connect(&server.url()).await.unwrap();
+    let consume = async |from: u64| {
+        let mut stream = std::pin::pin!(traced_stream(&cache, from));
+        while std::future::poll_fn(|task| stream.as_mut().poll_next(task)).await.is_some() {}
+    };
+    consume(100).await;
+    let function = |name: &str| {
+        let mut spans = seen("function", "spans::traced_stream");
+        spans.retain(|span| span.name == name);
+        spans
+    };
+    let (get, compute, store) =
+        (function("larder.get"), function("larder.compute"), function("larder.store"));
+    assert_eq!((get.len(), compute.len(), store.len()), (1, 1, 1));
+    assert_eq!(
+        (get[0].field("outcome"), compute[0].field("outcome"), store[0].field("outcome")),
+        ("miss", "success", "stored")
+    );
+    assert!(get[0].closed && compute[0].closed && store[0].closed);
+    let inside: Vec<_> =
+        all().into_iter().filter(|span| span.name == "inside" && !span.field("row").is_empty()).collect();
+    assert_eq!(inside.len(), 3, "{inside:#?}");
+    assert!(inside.iter().all(|span| span.parent == Some(compute[0].number)), "{inside:#?}");
+
+    consume(100).await;
+    assert_eq!(function("larder.get").len(), 1, "a hit in memory");
+    consume(108).await;
+    assert_eq!(function("larder.compute")[1].field("outcome"), "failure");
 }

@@ -8,8 +8,10 @@ use larder::{Policy, Scope};
 pub struct Space {
     /// By number.
     pub keys: Vec<Key>,
-    /// By number.
+    /// By number. Each of them twice: as what is invalidated, and after all of these, as what is marked stale.
     pub scopes: Vec<Scope>,
+    /// From this number on, scopes are those of marks.
+    marks: usize,
     /// From this number on, keys are changed so rarely that an invalidation which was lost is not made good by
     /// the next one.
     cold: usize,
@@ -24,6 +26,8 @@ pub struct Key {
     pub text: String,
     /// How long its values live.
     pub policy: Policy,
+    /// Nothing of it is served past its time: a value that was marked stale is never given to anybody.
+    pub is_strict: bool,
     /// What its values are made from.
     pub made_from: MadeFrom,
     /// The numbers of the scopes that cover its values.
@@ -65,7 +69,7 @@ impl Space {
     /// For so many processes.
     #[must_use]
     pub fn new(processes: u8) -> Self {
-        let mut space = Self { keys: Vec::new(), scopes: Vec::new(), cold: 0, quiet: 0 };
+        let mut space = Self { keys: Vec::new(), scopes: Vec::new(), marks: 0, cold: 0, quiet: 0 };
         space.number_of(Scope::all());
         for number in 0..6 {
             space.add(format!("a:{number}"), MadeFrom::Source);
@@ -97,6 +101,8 @@ impl Space {
         for number in 0..QUIET {
             space.add(format!("quiet:{number}"), MadeFrom::Source);
         }
+        space.marks = space.scopes.len();
+        space.scopes.extend_from_within(..);
         space
     }
 
@@ -111,8 +117,9 @@ impl Space {
         }
         let scopes_of_absent = scopes.clone();
         scopes.push(self.number_of(Scope::tag(&tag)));
-        let policy = policy(if group.is_some() { 0 } else { number }, &tag);
-        self.keys.push(Key { text, policy, made_from, scopes, scopes_of_absent });
+        let kind = if group.is_some() { 0 } else { number };
+        let (policy, is_strict) = (policy(kind, &tag), !HAVE_WINDOWS.contains(&(kind % KINDS)));
+        self.keys.push(Key { text, policy, is_strict, made_from, scopes, scopes_of_absent });
     }
 
     fn number_of(&mut self, scope: Scope) -> usize {
@@ -130,6 +137,12 @@ impl Space {
     #[must_use]
     pub fn scope_of_key(&self, key: usize) -> usize {
         self.keys[key].scopes[1]
+    }
+
+    /// The number of a scope as what is marked stale.
+    #[must_use]
+    pub fn mark_of(&self, scope: usize) -> usize {
+        self.marks + scope
     }
 
     /// Whether a key changes rarely.
@@ -165,16 +178,21 @@ impl Space {
     /// A scope, for people.
     #[must_use]
     pub fn describe(&self, scope: usize) -> String {
-        self.scopes.get(scope).map_or_else(|| format!("scope {scope}"), |scope| format!("{scope:?}"))
+        let how = if scope < self.marks { "" } else { " (marked stale)" };
+        self.scopes.get(scope).map_or_else(|| format!("scope {scope}"), |scope| format!("{scope:?}{how}"))
     }
 }
+
+/// How many kinds of policies there are, and which of them have a window for what is past its time.
+const KINDS: usize = 7;
+const HAVE_WINDOWS: [usize; 2] = [3, 4];
 
 /// Every kind of end that a value can come to. Most live long, so that what should have been dropped stays to
 /// be found.
 fn policy(number: usize, tag: &str) -> Policy {
     let builder = Policy::builder().tag(tag);
     let (short, window) = (Duration::from_millis(60), Duration::from_millis(600));
-    let builder = match number % 7 {
+    let builder = match number % KINDS {
         3 => builder.ttl(short).stale_while_revalidate(window),
         4 => builder.ttl(short).stale_if_error(window).timeout(Duration::from_millis(2)),
         5 => builder.ttl(window).refresh_ahead(0.1).jitter(0.5),

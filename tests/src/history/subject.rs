@@ -63,6 +63,11 @@ impl Subject {
         coming(self.cache.invalidate(scopes))
     }
 
+    /// Marks stale.
+    pub fn mark_stale(&self, scopes: &[Scope]) -> Coming {
+        coming(self.cache.mark_stale(scopes))
+    }
+
     /// Invalidates the namespace.
     pub fn bump(&self) -> Coming {
         coming(self.cache.namespace(NAMESPACE).bump())

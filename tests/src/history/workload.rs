@@ -3,6 +3,7 @@
 mod changes;
 mod making;
 mod reads;
+mod streams;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

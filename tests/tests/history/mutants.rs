@@ -26,16 +26,18 @@ const LONG: Duration = Duration::from_secs(6);
 const ATTEMPTS: usize = 20;
 
 /// Rules of one process: what has to happen for it to be found out happens all the time.
-const LOCAL: [Rule; 9] = [
+const LOCAL: [Rule; 11] = [
     Rule::StampAfterComputation,
     Rule::HitsNotRecorded,
     Rule::MissesNotRecorded,
     Rule::PreviousNotJudged,
     Rule::PreviousNotRecorded,
+    Rule::StreamPollsNotRecorded,
     Rule::JoinsAnyComputation,
     Rule::ComputationJudgedByOwnScopes,
     Rule::InsertWithoutCheck,
     Rule::PrefixesNotApplied,
+    Rule::MarksNotApplied,
 ];
 
 /// Rules between processes, and what finds them out.

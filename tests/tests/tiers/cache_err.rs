@@ -52,6 +52,11 @@ async fn other_processes_are_given_the_error_and_take_it_for_no_value() {
     for reader in [&a as &dyn larder::Cache, &b, &c] {
         assert_eq!(reader.get::<String>("key").await.unwrap(), None);
     }
+    // For readers of values it is a miss, and no message that something is wrong with.
+    for reader in [&a as &dyn larder::Cache, &b, &c] {
+        let stats = reader.stats();
+        assert_eq!((stats.shared_rejected, stats.shared_other_shape), (0, 0));
+    }
     a.insert("key", &"not found".to_owned(), policy()).await.unwrap();
     eventually(async || ask(&c, value("c")).await == (value("not found"), 0)).await;
 }

@@ -28,10 +28,13 @@ pub(super) fn future(common: &Common, function: &Function) -> TokenStream {
     quote!(async move { #hint #(#body)* })
 }
 
-/// The same, after statements that bind what the body uses.
-pub(super) fn future_after(common: &Common, function: &Function, before: &TokenStream) -> TokenStream {
+/// The same of a `body`, after statements that bind what it uses.
+pub(super) fn future_after(
+    common: &Common,
+    function: &Function,
+    (before, body): (&TokenStream, &[Stmt]),
+) -> TokenStream {
     let hint = type_hint(common, function);
-    let body = function.body();
     quote!(async move { #before #hint #(#body)* })
 }
 
@@ -51,43 +54,70 @@ fn type_hint(common: &Common, function: &Function) -> TokenStream {
 
 /// A closure that makes a `'static` future of the body, from owned copies of what it borrows.
 pub(super) fn start(common: &Common, function: &Function) -> TokenStream {
-    let private = private(common);
-    let mut body = function.body().to_vec();
-    let mut copies = TokenStream::new();
-    let mut loans = TokenStream::new();
-    if let Some(receiver) = &function.receiver
-        && receiver.ownership == Ownership::Shared
-    {
-        let source = &receiver.ident;
-        let mut name = source.clone();
-        if source == "self" {
-            name = Ident::new("larder_self", source.span());
-            body = tokens::rename_self_in_body(&body, &name);
-        }
-        let span = Span::mixed_site().located_at(receiver.span);
-        let copy = local_at("owned_self", span);
-        copies.extend(own(&private, span, &copy, &quote!(#source)));
-        loans.extend(quote_spanned!(span=> let #name = #private::lend(&#copy);));
-    }
-    for argument in function.arguments.iter().filter(|argument| argument.ownership == Ownership::Shared) {
-        let span = Span::mixed_site().located_at(argument.ty.span());
-        let copy = local_at(&format!("owned_{}", argument.index), span);
-        let (source, pattern) = (source(function, argument), &argument.pattern);
-        let cfgs = &argument.cfgs;
-        copies.extend(quote!(#(#cfgs)*));
-        copies.extend(own(&private, span, &copy, &quote!(#source)));
-        loans.extend(quote_spanned! {span=>
-            #(#cfgs)*
-            let #pattern = #private::lend(&#copy);
-        });
-        loans.extend(uses(&private, argument));
-    }
+    let Owned { copies, loans, body, .. } = Owned::new(common, function, None);
     let hint = type_hint(common, function);
     quote! {
         move || {
             #copies
             async move { #loans #hint #(#body)* }
         }
+    }
+}
+
+/// The body of a computation that may outlive its caller.
+pub(super) struct Owned {
+    /// Makes owned copies of what the body borrows.
+    pub(super) copies: TokenStream,
+    /// What the copies are called.
+    pub(super) names: Vec<Ident>,
+    /// Lends them to the body.
+    pub(super) loans: TokenStream,
+    pub(super) body: Vec<Stmt>,
+}
+
+impl Owned {
+    /// Of all arguments but the one at this place.
+    pub(super) fn new(common: &Common, function: &Function, except: Option<usize>) -> Self {
+        let private = private(common);
+        let mut owned = Self {
+            copies: TokenStream::new(),
+            names: Vec::new(),
+            loans: TokenStream::new(),
+            body: function.body().to_vec(),
+        };
+        if let Some(receiver) = &function.receiver
+            && receiver.ownership == Ownership::Shared
+        {
+            let source = &receiver.ident;
+            let mut name = source.clone();
+            if source == "self" {
+                name = Ident::new("larder_self", source.span());
+                owned.body = tokens::rename_self_in_body(&owned.body, &name);
+            }
+            let span = Span::mixed_site().located_at(receiver.span);
+            let copy = local_at("owned_self", span);
+            owned.copies.extend(own(&private, span, &copy, &quote!(#source)));
+            owned.loans.extend(quote_spanned!(span=> let #name = #private::lend(&#copy);));
+            owned.names.push(copy);
+        }
+        let is_borrowed = |argument: &&Argument| argument.ownership == Ownership::Shared;
+        let left_out = except.map(|index| function.arguments[index].index);
+        let arguments = function.arguments.iter().filter(is_borrowed);
+        for argument in arguments.filter(|argument| Some(argument.index) != left_out) {
+            let span = Span::mixed_site().located_at(argument.ty.span());
+            let copy = local_at(&format!("owned_{}", argument.index), span);
+            let (source, pattern) = (source(function, argument), &argument.pattern);
+            let cfgs = &argument.cfgs;
+            owned.copies.extend(quote!(#(#cfgs)*));
+            owned.copies.extend(own(&private, span, &copy, &quote!(#source)));
+            owned.loans.extend(quote_spanned! {span=>
+                #(#cfgs)*
+                let #pattern = #private::lend(&#copy);
+            });
+            owned.loans.extend(uses(&private, argument));
+            owned.names.push(copy);
+        }
+        owned
     }
 }
 

@@ -77,8 +77,9 @@ fn statements(model: &Cached, function: &Function, mode: Mode, key: &TokenStream
     };
     let bypassed = match model.or {
         Some(_) => {
-            let (sharing, bypassed) = (let_sharing(model, function), or(model, function, bypassed));
-            quote!({ #sharing #bypassed })
+            let (shared, kept) = (let_shared(model, function), let_kept(model, function));
+            let bypassed = or(model, function, ("or", bypassed));
+            quote!({ #shared #kept #bypassed })
         }
         None => bypassed,
     };
@@ -115,7 +116,8 @@ fn let_call(model: &Cached, function: &Function, mode: Mode, key: &TokenStream) 
     let begin = quote_spanned!(span=> #kind.begin(#cache, #name, #how, #key));
     quote! {
         let #name = #named;
-        let #call = match #begin {
+        let #call = #begin;
+        let #call = match #call {
             ::core::result::Result::Ok(#value) => return #value,
             ::core::result::Result::Err(#call) => #call,
         };
@@ -167,26 +169,29 @@ fn compute(model: &Cached, function: &Function) -> TokenStream {
     let sharing = let_sharing(model, function);
     if function.is_blocking() {
         let computed = quote_spanned!(span=> #kind.compute_blocking(#call, #policy, #computation));
-        let computed = or(model, function, computed);
+        let computed = or(model, function, ("or", computed));
         return quote!(#sharing #computed);
     }
-    let compute = match (model.background, model.common.is_local) {
-        (true, false) => local_at("compute_background", span),
-        (true, true) => local_at("compute_background_local", span),
-        (false, false) => local_at("compute", span),
-        (false, true) => local_at("compute_local", span),
-    };
+    let compute = local_at(if model.background { "compute_background" } else { "compute" }, span);
+    let terms = local_at(if model.common.is_local { "terms_local" } else { "terms" }, span);
     let remember = remember_comparison(&model.common, function);
     // One box and one await: a hit drops the future too, and the fewer states it has, the less that costs.
     let computed = quote_spanned! {span=>
-        ::std::boxed::Box::pin(#kind.#compute(#call, #policy, #computation)).await
+        ::std::boxed::Box::pin(#kind.#compute(#call, #kind.#terms(#policy), #computation)).await
     };
-    let computed = or(model, function, computed);
-    quote!(#remember #sharing #computed)
+    let (late, or_late) = match has_default(model) {
+        true => {
+            let late = local_at(if model.background { "start_may_be_late" } else { "may_be_late" }, span);
+            (quote_spanned!(span=> let #computation = #kind.#late(#computation);), "or_late")
+        }
+        false => (TokenStream::new(), "or"),
+    };
+    let computed = or(model, function, (or_late, computed));
+    quote!(#remember #sharing #late #computed)
 }
 
 /// `let kind = …;`, for a kind that shares and keeps errors as the function says.
-fn let_sharing(model: &Cached, function: &Function) -> TokenStream {
+pub(super) fn let_sharing(model: &Cached, function: &Function) -> TokenStream {
     let (shared, kept) = (let_shared(model, function), let_kept(model, function));
     let timed_out = let_timed_out(model, function);
     quote!(#shared #kept #timed_out)
@@ -201,8 +206,14 @@ fn let_timed_out(model: &Cached, function: &Function) -> TokenStream {
     let kind = local_at("kind", span);
     let check = complaint(&private, "check_deadline", &kind, option);
     // What an error lacks is a complaint about the function's output.
-    let given = quote_spanned!(span=> #kind.times_out());
+    let times_out = local_at(if has_default(model) { "times_out_or" } else { "times_out" }, span);
+    let given = quote_spanned!(span=> #kind.#times_out());
     quote!(#check let #kind = #given;)
+}
+
+/// Whether a call that is not answered by its deadline is given a default, so that no error need be made for it.
+fn has_default(model: &Cached) -> bool {
+    model.deadline.is_some() && model.or.is_some()
 }
 
 /// Does not compile where an option would do nothing. All of it at one place: the compiler shows no more than the option.
@@ -214,7 +225,7 @@ fn complaint(private: &TokenStream, check: &str, kind: &Ident, option: Span) -> 
 
 /// The output of an expression, or what the function gives in place of an error. `kind` has to be what
 /// [`let_sharing`] makes of it.
-fn or(model: &Cached, function: &Function, computed: TokenStream) -> TokenStream {
+fn or(model: &Cached, function: &Function, (method, computed): (&str, TokenStream)) -> TokenStream {
     let Some((option, default)) = &model.or else {
         return computed;
     };
@@ -222,9 +233,9 @@ fn or(model: &Cached, function: &Function, computed: TokenStream) -> TokenStream
     let span = output_span(function);
     let (kind, output) = (local_at("kind", span), local("output"));
     let check = complaint(&private, "check_or", &kind, *option);
-    let given = quote_spanned! {Span::mixed_site().located_at(default.span())=>
-        #kind.or(#output, || #default)
-    };
+    let span = Span::mixed_site().located_at(default.span());
+    let method = local_at(method, span);
+    let given = quote_spanned!(span=> #kind.#method(#output, || #default));
     quote!(#check let #output = #computed; #given)
 }
 

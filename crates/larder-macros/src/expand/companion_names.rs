@@ -13,6 +13,7 @@ use crate::model::{Cached, Companions};
 pub(super) struct Names {
     pub(super) key: Ident,
     pub(super) invalidate: Ident,
+    pub(super) mark_stale: Ident,
     pub(super) refresh: Ident,
     pub(super) with_outcome: Ident,
     /// The hidden functions that `#[invalidate(user(id))]` and `#[invalidate(user(..))]` ask.
@@ -38,6 +39,7 @@ impl Names {
             Companions::Siblings => Self {
                 key: format_ident!("{plain}_key", span = span),
                 invalidate: format_ident!("{plain}_invalidate", span = span),
+                mark_stale: format_ident!("{plain}_mark_stale", span = span),
                 refresh: format_ident!("{plain}_refresh", span = span),
                 with_outcome: format_ident!("{plain}_with_outcome", span = span),
                 target: format_ident!("__{plain}_target", span = span),
@@ -50,6 +52,7 @@ impl Names {
             _ => Self {
                 key: Ident::new("key", span),
                 invalidate: Ident::new("invalidate", span),
+                mark_stale: Ident::new("mark_stale", span),
                 refresh: Ident::new("refresh", span),
                 with_outcome: Ident::new("with_outcome", span),
                 target: Ident::new("__target", span),

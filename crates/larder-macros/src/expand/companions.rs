@@ -1,4 +1,4 @@
-//! `user::key(id)`, `user::invalidate(id)`, `user::refresh(…)`, or `user_key` and so on.
+//! `user::key(id)`, `user::invalidate(id)`, `user::mark_stale(id)`, `user::refresh(…)`, or `user_key` and so on.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
@@ -25,11 +25,7 @@ pub(super) fn function(model: &Cached, function: &Function) -> TokenStream {
     let mut outer =
         delegate(function, &names, function.item.sig.ident.clone(), &quote!(#private::How::Plain));
     let refresh = refresh(function, &names, &private);
-    // What becomes of a stream is not known when the function returns.
-    let with_outcome = match (&model.list, &function.stream) {
-        (None, None) => with_outcome(model, function, &names),
-        _ => TokenStream::new(),
-    };
+    let with_outcome = with_outcome(model, function, &names);
     let key_functions = key_functions(model, keyed, &names, &key_builder);
     let (targets, write_key) = (targets::functions(model, keyed, &names, &key_builder), &key_builder.item);
     match model.companions {
@@ -85,10 +81,7 @@ fn documentation(names: &Names, model: &Cached, function: &Function) -> Vec<Attr
         "\n\nCached: `{name}::key({given})` is the key, `{name}::invalidate({given})` drops the result; with all \
          arguments, `{name}::refresh(…)` computes it anew"
     );
-    text += &match (&model.list, &function.stream) {
-        (None, None) => format!(", and `{name}::with_outcome(…)` tells where it came from."),
-        _ => ".".to_owned(),
-    };
+    text += &format!(", and `{name}::with_outcome(…)` tells where it came from.");
     vec![parse_quote!(#[cfg_attr(doc, doc = #text)])]
 }
 
@@ -223,21 +216,25 @@ fn refresh(function: &Function, names: &Names, private: &TokenStream) -> TokenSt
 /// The function, with what became of the call.
 fn with_outcome(model: &Cached, function: &Function, names: &Names) -> TokenStream {
     let private = private(&model.common);
-    let (name, how) = (names.with_outcome.clone(), quote!(#private::How::Observed));
-    let (mut item, call) = signature_and_call(function, names, name, &how);
+    let how = local("how");
+    let (mut item, call) =
+        signature_and_call(function, names, names.with_outcome.clone(), &how.to_token_stream());
     let (cfgs, lints) = (cfgs(&item.attrs), lints(&item.attrs));
     own(&mut item.sig, names.with_outcome.clone());
-    let output = &function.output;
-    item.sig.output = parse_quote!(-> (#output, #private::Outcome));
+    item.sig.output = observed_output(function, model.list.is_some(), &private);
     let (vis, sig) = (our_visibility(&item.vis), &item.sig);
-    let observed = match function.is_blocking() {
-        true => quote!(#private::observed_blocking(|| #call)),
-        false => quote!(#private::observed(#call).await),
+    let observed = match (function.is_blocking(), &model.list) {
+        _ if function.stream.is_some() => match function.awaits() {
+            true => quote!(#private::observed_async_stream(|#how| #call).await),
+            false => quote!(#private::observed_stream(|#how| #call)),
+        },
+        (true, _) => quote!(#private::observed_blocking(|#how| #call)),
+        (false, None) => quote!(#private::observed(|#how| #call).await),
+        (false, Some(_)) => quote!(#private::observed_many(|#how| #call).await),
     };
-    let doc = format!(
-        " Calls `{}`, and tells where the result came from, and whether it was stored.",
-        names.function
-    );
+    let (name, each) = (&names.function, if model.list.is_some() { " of each element" } else { "" });
+    let doc =
+        format!(" Calls `{name}`, and tells where the result{each} came from, and whether it was stored.");
     quote! {
         #(#cfgs)*
         #(#lints)*
@@ -247,7 +244,17 @@ fn with_outcome(model: &Cached, function: &Function, names: &Names) -> TokenStre
     }
 }
 
-/// `key` and `invalidate`.
+/// The output, with what became of the call: of each element, if there is a list.
+fn observed_output(function: &Function, of_list: bool, private: &TokenStream) -> syn::ReturnType {
+    let output = function.stream.as_ref().unwrap_or(&function.output);
+    match of_list {
+        _ if function.stream.is_some() => parse_quote!(-> (#output, #private::StreamOutcome)),
+        false => parse_quote!(-> (#output, #private::Outcome)),
+        true => parse_quote!(-> (#output, ::std::vec::Vec<#private::Outcome>)),
+    }
+}
+
+/// `key`, `invalidate` and `mark_stale`.
 fn key_functions(
     model: &Cached,
     function: &Function,
@@ -255,47 +262,73 @@ fn key_functions(
     key_builder: &KeyBuilder,
 ) -> TokenStream {
     let krate = &model.common.krate;
-    let private = private(&model.common);
     let inputs = KeyInputs::new(function, &model.key, &model.common.cache);
     let (arguments, parameters) = (signature(function, &inputs), &inputs.generics.params);
     let where_clause = &inputs.generics.where_clause;
-    let (cache, let_cache) = (cache(&model.common), let_cache(&model.common));
-    let build = &key_builder.closure;
     let vis = our_visibility(&function.item.vis);
     let (cfgs, lints) = (cfgs(&function.item.attrs), lints(&function.item.attrs));
-    let (key, invalidate) = (&names.key, &names.invalidate);
+    let (key, invalidate, mark_stale) = (&names.key, &names.invalidate, &names.mark_stale);
     let name = &names.function;
     let key_doc = format!(" The full key under which `{name}` keeps its result for these arguments.");
     let invalidate_doc =
         format!(" Drops what `{name}` keeps for these arguments, as `CacheExt::invalidate` does.");
-    let mut prologue = TokenStream::new();
-    let writes_key = key_builder.item.is_empty();
-    if writes_key || matches!(model.common.cache, CacheExpr::Given { .. }) {
-        prologue.extend(use_choices(&model.common));
-    }
-    if writes_key {
-        for index in &inputs.arguments {
-            prologue.extend(body::uses(&private, &function.arguments[*index]));
-        }
-    }
+    let mark_stale_doc =
+        format!(" Marks what `{name}` keeps for these arguments, as `CacheExt::mark_stale` does.");
+    let target = target(model, function, (names, &inputs), key_builder);
     quote! {
         #(#cfgs)*
         #(#lints)*
         #[doc = #key_doc]
         #[must_use]
         #vis fn #key<#parameters>(#(#arguments),*) -> ::std::string::String #where_clause {
-            #prologue
-            #let_cache
-            #private::Call::new(#cache, #build).into_key()
+            #target.into_key()
         }
 
         #(#cfgs)*
         #(#lints)*
         #[doc = #invalidate_doc]
         #vis fn #invalidate<#parameters>(#(#arguments),*) -> #krate::Invalidating #where_clause {
-            #prologue
+            #target.invalidate()
+        }
+
+        #(#cfgs)*
+        #(#lints)*
+        #[doc = #mark_stale_doc]
+        #vis fn #mark_stale<#parameters>(#(#arguments),*) -> #krate::Invalidating #where_clause {
+            #target.mark_stale()
+        }
+    }
+}
+
+/// What the function keeps for the arguments of a companion: that of the hidden one, if it takes the same.
+fn target(
+    model: &Cached,
+    function: &Function,
+    (names, inputs): (&Names, &KeyInputs),
+    key_builder: &KeyBuilder,
+) -> TokenStream {
+    let writes_key = key_builder.item.is_empty();
+    let arguments: Vec<_> = inputs.arguments.iter().map(|index| &function.arguments[*index]).collect();
+    let given: Option<Vec<_>> = arguments.iter().map(|argument| argument.name()).collect();
+    if let (Companions::Type, false, Some(given)) = (model.companions, writes_key, given) {
+        let (owner, target) = (&names.owner, &names.target);
+        let turbofish = turbofish(&inputs.generics.params);
+        let cfgs = arguments.iter().map(|argument| &argument.cfgs);
+        return quote!(#owner::#target #turbofish(#(#(#cfgs)* #given),*));
+    }
+    let (private, cache, let_cache) =
+        (private(&model.common), cache(&model.common), let_cache(&model.common));
+    let is_given = matches!(model.common.cache, CacheExpr::Given { .. });
+    let choices = (is_given || writes_key).then(|| use_choices(&model.common));
+    let used = if writes_key { &arguments[..] } else { &[] };
+    let uses = used.iter().map(|argument| body::uses(&private, argument));
+    let build = &key_builder.closure;
+    quote! {
+        {
+            #choices
+            #(#uses)*
             #let_cache
-            #private::Call::new(#cache, #build).invalidate()
+            #private::Target::of_key(#cache, #build)
         }
     }
 }
@@ -332,8 +365,7 @@ pub(crate) fn fallback_items(known: &FallbackItems, function: &Function) -> Toke
     refresh.block = parse_quote!({ #all ::core::unreachable!() });
     let mut with_outcome = refresh.clone();
     with_outcome.sig.ident = Ident::new("with_outcome", ours_at(name.span()));
-    let output = &function.output;
-    with_outcome.sig.output = parse_quote!(-> (#output, #private::Outcome));
+    with_outcome.sig.output = observed_output(function, known.list.is_some(), &private);
     let targets = targets::fallback(known, &function.item.vis, (&arguments, &inputs, &uses));
     quote! {
         #(#inherited)*
@@ -346,6 +378,10 @@ pub(crate) fn fallback_items(known: &FallbackItems, function: &Function) -> Toke
                 ::core::unreachable!()
             }
             #vis fn invalidate<#parameters>(#(#arguments),*) -> #krate::Invalidating #where_clause {
+                #uses
+                ::core::unreachable!()
+            }
+            #vis fn mark_stale<#parameters>(#(#arguments),*) -> #krate::Invalidating #where_clause {
                 #uses
                 ::core::unreachable!()
             }

@@ -24,6 +24,11 @@ pub(crate) fn limited(model: &Limited, function: &Function) -> TokenStream {
             .filter_map(|(name, value)| value.as_ref().map(|value| option(name, value)))
             .chain(model.common.is_local.then(|| quote!(.local())))
             .collect();
+    // What is counted in this process is known at once.
+    let refusal = match function.is_blocking() {
+        true => quote!(#call.refused_here()),
+        false => quote!(#call.refused().await),
+    };
     let give = give(&private, function);
     // The traits of `choices` are in scope in a block of their own: they must not meet the body's method calls.
     let check = quote! {
@@ -31,7 +36,7 @@ pub(crate) fn limited(model: &Limited, function: &Function) -> TokenStream {
             #choices
             #let_cache
             let #call = #private::LimitedCall::new(#cache, #rate, #key) #options;
-            let #refused = #call.refused().await;
+            let #refused = #refusal;
             #refused
         } {
             return #give(#refused);

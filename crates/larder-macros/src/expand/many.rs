@@ -6,11 +6,11 @@ use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::{FnArg, ItemFn, Pat, PatIdent, Type};
 
+use super::body::Owned;
+use super::cached::let_sharing;
 use super::names::{local, local_at, output_span, private};
-use super::prologue::{
-    Mode, cache, how, let_cache, let_kind_of, plain_self, remember_comparison, use_choices,
-};
-use super::{body, identity, policy};
+use super::prologue::{Mode, cache, how, let_kind_of, opening, remember_comparison};
+use super::{body, policy};
 use crate::function::{Argument, Function, Ownership};
 use crate::model::{Cached, List};
 
@@ -22,7 +22,14 @@ pub(super) fn machinery(
     mode: Mode,
     key: &TokenStream,
 ) -> ItemFn {
-    let mut item = body::with_statements(function, statements(model, list, function, mode, key));
+    let mut named = body::with_statements(function, TokenStream::new());
+    let patterns = match model.background {
+        true => body::name_borrowed_patterns(&model.common, function, &mut named),
+        false => TokenStream::new(),
+    };
+    let statements = statements(model, list, function, mode, key);
+    let mut item = body::with_statements(function, quote!(#patterns #statements));
+    item.sig = named.sig;
     // The body has clones of its own, which alone are changed.
     for argument in &function.arguments {
         if let Some(FnArg::Typed(typed)) = item.sig.inputs.get_mut(argument.index)
@@ -43,38 +50,43 @@ fn statements(
 ) -> TokenStream {
     let private = private(&model.common);
     let span = output_span(function);
-    let (choices, let_cache) = (use_choices(&model.common), let_cache(&model.common));
-    let plain_self = plain_self(model, &private);
     let element_type = &list.element_type;
     let shape = quote_spanned!(span=> .of_many::<#element_type>());
-    let let_kind = let_kind_of(&model.common, function, &shape);
+    let opening = opening(model, function, &let_kind_of(&model.common, function, &shape));
     let let_policy = policy::let_policy(&model.common, &model.policy, function);
     let (cache, kind) = (cache(&model.common), local_at("kind", span));
-    let (site, named, many) = (local("function"), identity::function(model, function), local("many"));
+    let (site, many) = (local("function"), local("many"));
     let how = how(&private, mode);
     let begin = quote_spanned!(span=> #kind.begin(#cache, #site, #how));
     let when = model.when.as_ref().map(|when| quote!(#many.when(#when);));
     let add = add(list, function, &private, key);
     let (policy_local, computation) = (local("policy"), computation(model, list, function));
     let remember = remember_comparison(&model.common, function);
-    let compute = match model.common.is_local {
-        true => local_at("compute_local", span),
-        false => local_at("compute", span),
+    let unshared = match model.share_err {
+        Some(_) => TokenStream::new(),
+        None => quote_spanned!(span=> let #kind = #kind.unshared();),
+    };
+    let sharing = let_sharing(model, function);
+    let terms = local_at(if model.common.is_local { "terms_local" } else { "terms" }, span);
+    let compute = local_at(if model.background { "compute_background" } else { "compute" }, span);
+    let unstored = match &model.unless {
+        Some(unless) => quote!(#unless),
+        None => quote!(#private::all_stored),
     };
     let computed = quote_spanned! {span=>
-        ::std::boxed::Box::pin(#kind.#compute(#many, #policy_local, #computation)).await
+        ::std::boxed::Box::pin(
+            #kind.#compute(#many, #kind.#terms(#policy_local), #unstored, #computation)
+        ).await
     };
     quote! {
-        #choices
-        #plain_self
-        #let_cache
-        #let_kind
-        let #site = #named;
+        #opening
         let mut #many = #begin;
         #when
         #add
         #let_policy
         #remember
+        #unshared
+        #sharing
         #computed
     }
 }
@@ -97,7 +109,7 @@ fn add(list: &List, function: &Function, private: &TokenStream, key: &TokenStrea
     }
 }
 
-/// The body as a closure, which is called with the elements that have no value.
+/// The body as a closure, which is called with the elements that have no value; in the background form, what makes it.
 fn computation(model: &Cached, list: &List, function: &Function) -> TokenStream {
     let private = private(&model.common);
     let missing = local("missing");
@@ -108,11 +120,29 @@ fn computation(model: &Cached, list: &List, function: &Function) -> TokenStream 
         .filter(|(index, argument)| *index != list.index && argument.ownership == Ownership::Owned)
         .map(|(_, argument)| clones(&private, argument));
     let rebind = rebind(&private, list, &function.arguments[list.index]);
-    let body = body::future_after(&model.common, function, &rebind);
+    if !model.background {
+        let body = body::future_after(&model.common, function, (&rebind, function.body()));
+        return quote! {
+            move |#missing: ::std::vec::Vec<_>| {
+                #(#clones)*
+                #body
+            }
+        };
+    }
+    let Owned { copies, names, loans, body } = Owned::new(&model.common, function, Some(list.index));
+    // Each run has copies of its own: made of the borrowed form, for an owned one need not be `Clone`.
+    let again = names.iter().map(
+        |name| quote_spanned!(name.span()=> let #name = (&#private::Loan(#private::lend(&#name))).own();),
+    );
+    let body = body::future_after(&model.common, function, (&quote!(#rebind #loans), &body));
     quote! {
-        move |#missing: ::std::vec::Vec<_>| {
-            #(#clones)*
-            #body
+        move || {
+            #copies
+            move |#missing: ::std::vec::Vec<_>| {
+                #(#again)*
+                #(#clones)*
+                #body
+            }
         }
     }
 }

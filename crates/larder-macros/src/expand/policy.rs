@@ -35,6 +35,10 @@ pub(super) fn let_policy(common: &Common, policy: &Policy, function: &Function) 
 
 fn options((private, cache): (&TokenStream, &Ident), policy: &Policy, function: &Function) -> TokenStream {
     let mut options = match &policy.basis {
+        Basis::Ttl(Time::Literal(ttl)) if ttl.subsec_nanos() == 0 => {
+            let seconds = ttl.as_secs();
+            quote!(#private::Options::secs(#seconds))
+        }
         Basis::Ttl(ttl) => {
             let ttl = time(ttl);
             quote!(#private::Options::new(#ttl))

@@ -4,6 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
+use super::identity;
 use super::names::{local, local_at, output_span, private, respanned};
 use crate::function::{Function, borrows_error};
 use crate::model::{CacheExpr, Cached, Common};
@@ -76,6 +77,21 @@ pub(super) fn let_kind_of(common: &Common, function: &Function, shape: &TokenStr
         let #kind = #found #shape;
         #kind.#check();
         let #kind = (&#kind).#checked();
+    }
+}
+
+/// What a function begins with that is looked up at once: the cache, what it returns (`let_kind`), and what it is called.
+pub(super) fn opening(model: &Cached, function: &Function, let_kind: &TokenStream) -> TokenStream {
+    let choices = use_choices(&model.common);
+    let plain_self = plain_self(model, &private(&model.common));
+    let let_cache = let_cache(&model.common);
+    let (name, named) = (local("function"), identity::function(model, function));
+    quote! {
+        #choices
+        #plain_self
+        #let_cache
+        #let_kind
+        let #name = #named;
     }
 }
 

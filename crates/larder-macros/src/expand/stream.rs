@@ -6,8 +6,8 @@ use syn::Type;
 use syn::spanned::Spanned as _;
 
 use super::names::{local, local_at, output_span, private};
-use super::prologue::{Mode, cache, how, let_cache, let_kind, plain_self, use_choices};
-use super::{identity, policy};
+use super::policy;
+use super::prologue::{Mode, cache, how, let_kind, opening};
 use crate::function::{Function, has_impl_trait};
 use crate::model::Cached;
 
@@ -24,33 +24,27 @@ pub(super) fn statements(
 ) -> TokenStream {
     let private = private(&model.common);
     let span = output_span(function);
-    let choices = use_choices(&model.common);
-    let plain_self = plain_self(model, &private);
-    let (cache, let_cache) = (cache(&model.common), let_cache(&model.common));
-    let (kind, let_kind) = (local_at("kind", span), let_kind(&model.common, function));
-    let (name, named) = (local("function"), identity::function(model, function));
-    let (call, how) = (local("call"), how(&private, mode));
-    let begin = quote_spanned!(span=> #kind.begin_stream(#cache, #name, #how, #key));
+    let opening = opening(model, function, &let_kind(&model.common, function));
+    let (cache, kind, items) = (cache(&model.common), local_at("kind", span), local_at("items", span));
+    let let_items = quote_spanned!(span=> let #items = #kind.items(););
+    let (name, call, how) = (local("function"), local("call"), how(&private, mode));
+    let begin = quote_spanned!(span=> #items.begin(#cache, #name, #how, #key));
     let begin = match &model.when {
         None => begin,
         Some(when) => {
             let used = local("cached");
             quote! {{
                 let #used: bool = #when;
-                if #used { #begin } else { #private::StreamCall::bypass(#cache) }
+                if #used { #begin } else { #private::StreamCall::bypass(#cache, #how) }
             }}
         }
     };
     let (policy, let_policy) = (local("policy"), policy::let_policy(&model.common, &model.policy, function));
     let (most, max_items) = (local("max_items"), max_items(model));
     let (source, let_source) = (local("source"), source(&private, stream, function));
-    let open = match (function.awaits(), model.common.is_local) {
-        (false, false) => local_at("stream", span),
-        (false, true) => local_at("stream_local", span),
-        (true, false) => local_at("async_stream", span),
-        (true, true) => local_at("async_stream_local", span),
-    };
-    let opened = quote_spanned!(span=> #kind.#open(#call, (#policy, #most), #source));
+    let terms = local_at(if model.common.is_local { "terms_local" } else { "terms" }, span);
+    let open = local_at(if function.awaits() { "async_stream" } else { "stream" }, span);
+    let opened = quote_spanned!(span=> #items.#open(#call, (#items.#terms(#policy), #most), #source));
     // One box, as for other functions.
     let opened = match function.awaits() {
         true => quote!(::std::boxed::Box::pin(#opened).await),
@@ -61,11 +55,8 @@ pub(super) fn statements(
         false => quote!(::std::boxed::Box::pin(#opened)),
     };
     quote! {
-        #choices
-        #plain_self
-        #let_cache
-        #let_kind
-        let #name = #named;
+        #opening
+        #let_items
         let #call = #begin;
         #let_policy
         let #most: usize = #max_items;

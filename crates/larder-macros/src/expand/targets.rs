@@ -24,7 +24,7 @@ pub(super) fn functions(
 ) -> TokenStream {
     let private = private(&model.common);
     let (cache, build) = (cache(&model.common), &key_builder.closure);
-    let one = quote!(#private::Call::new(#cache, #build).target());
+    let one = quote!(#private::Target::of_key(#cache, #build));
     let (what, all) = match model.key.head() {
         Head::Whole(text) => {
             let build = text::build(&private, &text);
@@ -56,7 +56,8 @@ fn item(
     inputs.receiver |= model.companions == Companions::Siblings && function.receiver.is_some();
     let (arguments, parameters) = (signature(function, &inputs), &inputs.generics.params);
     let where_clause = &inputs.generics.where_clause;
-    let uses = inputs.arguments.iter().map(|index| body::uses(&private, &function.arguments[*index]));
+    let used = if writes_key { &inputs.arguments[..] } else { &[] };
+    let uses = used.iter().map(|index| body::uses(&private, &function.arguments[*index]));
     let is_given = matches!(model.common.cache, CacheExpr::Given { .. });
     let choices = (is_given || writes_key).then(|| use_choices(&model.common));
     let let_cache = let_cache(&model.common);
@@ -64,7 +65,6 @@ fn item(
     quote! {
         #(#cfgs)*
         #[doc(hidden)]
-        #[inline]
         #vis fn #name<#parameters>(#(#arguments),*) -> #private::#what #where_clause {
             #choices
             #(#uses)*

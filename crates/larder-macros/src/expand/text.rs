@@ -19,6 +19,9 @@ pub(super) enum Arguments {
 /// A closure that writes the text into a `Key`.
 pub(super) fn build(private: &TokenStream, text: &Text) -> TokenStream {
     let key = local("key");
+    if let [Piece::Literal(text)] = &text.0[..] {
+        return quote!(|#key| #key.literal(#text));
+    }
     let statements = statements(private, &text.0, Arguments::InScope);
     quote!(|#key| { #statements })
 }

@@ -27,9 +27,10 @@ pub(crate) struct Limited {
 impl Limited {
     /// `None` only if there were errors.
     pub(crate) fn new(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Self> {
-        if function.is_blocking() {
+        if function.is_blocking() && !args.local.as_ref().is_some_and(|given| given.value) {
             let message = format!(
-                "`#[limited]` needs an async function, because a server may have to be asked: write `async fn {}`",
+                "`#[limited]` needs an async function, because a server may have to be asked: write `async fn {}`, or add \
+                 `local` to count in this process alone",
                 function.name()
             );
             errors.push(function.item.sig.ident.span(), message);

@@ -3,17 +3,19 @@
 use syn::Expr;
 use syn::spanned::Spanned as _;
 
-use crate::args::Args;
+use crate::args::{Args, Macro};
 use crate::errors::Errors;
 use crate::function::{Function, Ownership, pins_or_borrows};
 use crate::tokens;
 
 /// Whether an option asks for the background form; if so, the arguments must allow it.
-pub(super) fn background(args: &Args, function: &Function, errors: &mut Errors) -> bool {
+pub(super) fn background(args: &Args, of: Macro, function: &Function, errors: &mut Errors) -> bool {
     let spawn = args.spawn.as_ref().is_none_or(|given| given.value);
-    let option = ["stale_while_revalidate", "refresh_ahead", "timeout", "spawn"]
-        .into_iter()
-        .find(|&option| args.attempted(option) && (spawn || option != "spawn"));
+    let options = ["spawn", "stale_while_revalidate", "refresh_ahead", "timeout"];
+    // A batch computes old values anew in its caller, unless it is a task as a whole.
+    let options = if of == Macro::CachedMany { &options[..1] } else { &options[..] };
+    let option =
+        options.iter().copied().find(|&option| args.attempted(option) && (spawn || option != "spawn"));
     let Some(option) = option else {
         return false;
     };

@@ -1,6 +1,6 @@
 //! Options that would do nothing where they are given.
 
-use crate::args::{Args, Given, Time};
+use crate::args::{Args, Given, Macro, Time};
 use crate::errors::Errors;
 use crate::function::Function;
 use crate::tokens;
@@ -93,7 +93,7 @@ pub(super) fn check_memory_ttl(args: &Args, errors: &mut Errors) {
 }
 
 /// Reports what the options show among themselves. What depends on the type that is returned, the compiler reports.
-pub(super) fn check(args: &Args, errors: &mut Errors) {
+pub(super) fn check(args: &Args, of: Macro, errors: &mut Errors) {
     if let Some(timeout) = &args.timeout
         && !args.attempted("stale_if_error")
     {
@@ -116,6 +116,7 @@ pub(super) fn check(args: &Args, errors: &mut Errors) {
     let task =
         ["stale_while_revalidate", "refresh_ahead", "timeout"].into_iter().find(|task| args.attempted(task));
     if let (Some(task), Some(spawn)) = (task, &args.spawn)
+        && of == Macro::Cached
         && !spawn.value
     {
         let message =

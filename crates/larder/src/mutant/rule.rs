@@ -33,6 +33,8 @@ rules! {
     PreviousNotJudged,
     /// What covers it does not cover what is made from it.
     PreviousNotRecorded,
+    /// What the source of a stream reads while it is polled does not cover the list of its items.
+    StreamPollsNotRecorded,
     /// A caller joins a computation that was superseded before it came.
     JoinsAnyComputation,
     /// Whether one was superseded is judged by the scopes of its key alone.
@@ -41,6 +43,8 @@ rules! {
     InsertWithoutCheck,
     /// Scopes that are prefixes invalidate nothing in memory.
     PrefixesNotApplied,
+    /// What is marked stale is as fresh as before.
+    MarksNotApplied,
     /// An entry is accepted though an invalidation of it waits in the outbox.
     OutboxNotLookedAt,
     /// An invalidation that could not be appended is not tried again.

@@ -187,7 +187,9 @@ impl PolicyBuilder {
 
     /// For how long a source that failed is not asked again while there is an old value to serve in its place (in any of
     /// the three windows: `refresh_ahead`, `stale_while_revalidate`, `stale_if_error`): one second by default. Callers
-    /// in this pause have the old value at once. Zero: each caller may ask.
+    /// in this pause have the old value at once. Zero: each caller may ask. A source that is slower than the
+    /// [`timeout`](Self::timeout) or the [`deadline`](Self::deadline) of a caller, who has the old value then, counts as
+    /// failed: others need not wait as long for the same answer.
     ///
     /// After the pause, one caller asks again, and only it waits for the answer. With each failure in a row the pause
     /// doubles, up to 32 times this one, and to no more than a minute, unless this is longer. A value that is stored ends
@@ -238,7 +240,9 @@ impl PolicyBuilder {
         self
     }
 
-    /// How far "computed once" reaches; the cache's own default otherwise.
+    /// How far "computed once" reaches; the cache's own default otherwise. Batches
+    /// ([`get_or_compute_many`](crate::CacheExt::get_or_compute_many)) ask other processes only if this says
+    /// [`Lock::Deployment`].
     pub fn lock(mut self, lock: Lock) -> Self {
         self.policy.lock = Some(lock);
         self

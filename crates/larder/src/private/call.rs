@@ -2,9 +2,9 @@
 
 use std::{any::type_name, sync::Arc};
 
-use super::{how::How, named_functions::Target};
+use super::how::How;
 use crate::{
-    cache::{Cache, Invalidating, Strength},
+    cache::{Cache, Strength},
     cache_core::Site,
     deferred,
     key::Key,
@@ -29,14 +29,6 @@ pub struct Call<'c, C: ?Sized> {
 }
 
 impl<'c, C: Cache + ?Sized> Call<'c, C> {
-    /// With the key that `build` writes.
-    pub fn new(cache: &'c C, build: impl FnOnce(&mut Key)) -> Self {
-        let mut key = Key::default();
-        key.literal(cache.prefix());
-        build(&mut key);
-        Self::after(cache, &key, false, None, "")
-    }
-
     /// The value of a hit, or else the call, to go on with.
     ///
     /// This is all that a plain hit runs through: the key stays on the stack, and is not even moved.
@@ -79,7 +71,7 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
                     Ok(value) => return Ok(value),
                     Err(missed) => missed,
                 },
-                false => Missed { observer, ..Missed::without_lookup(cache.core(), key.as_str()) },
+                false => Missed::without_lookup(cache.core(), key.as_str()).observed(observer),
             });
         }
         let call = Self::after(cache, key, how.is_refresh(), missed, function);
@@ -100,31 +92,6 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
     ) -> Self {
         let missed = missed.unwrap_or_else(|| Missed::without_lookup(cache.core(), key.as_str()));
         Self { cache, key: key.as_str().into(), failed: key.failed(), refreshing, missed, function }
-    }
-
-    /// The full key.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// The full key.
-    #[must_use]
-    pub fn into_key(self) -> String {
-        self.key.as_ref().to_owned()
-    }
-
-    /// What `#[invalidate]` drops where it names the function: the key, if there is one.
-    pub fn target(self) -> Target {
-        let scope = (!self.failed).then(|| Scope::key(&*self.key));
-        Target::new(self.cache, scope)
-    }
-
-    /// Invalidates the key.
-    pub fn invalidate(self) -> Invalidating {
-        let key = [Scope::key(&*self.key)];
-        deferred::collect(self.cache, &key, Strength::Hard);
-        Invalidating::begin(self.cache, &key, Strength::Hard)
     }
 
     /// Whether it computes anew, whatever the cache has.

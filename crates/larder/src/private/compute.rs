@@ -12,11 +12,12 @@ use super::{
     infallible::{AsFallible, AsInfallible},
     option_checks::{FromTimedOut, KeptError, KeptErrorHere},
     output_kind::{Fallible, Plain},
+    terms::Terms,
 };
 use crate::{
     cache::Cache,
     cache_core::Site,
-    deadline::Within,
+    deadline::{MayBeLate, OrLate, WithDefault, Within},
     dependencies::context,
     error_keeping::Keeping,
     error_sharing::{By, Sharing, Unshared},
@@ -66,6 +67,12 @@ impl<T, E, S> Fallible<T, E, S> {
         Fallible::by(Within(self.0))
     }
 
+    /// The same, where a default takes the place of an error: for calls that are not answered by their deadline none is made.
+    #[must_use]
+    pub fn times_out_or(self) -> Fallible<T, OrLate<E>, WithDefault<S>> {
+        Fallible::by(WithDefault(self.0))
+    }
+
     /// The output, or a value in place of an error that is not kept.
     ///
     /// # Errors
@@ -101,64 +108,39 @@ impl<T, E, S> Fallible<T, E, S> {
         Call::begin(cache, site, how, build).map(Ok)
     }
 
-    /// Everything but that: the store, other callers' computations, the function's own body. A call that refreshes runs
-    /// the body at once, and stores its value.
-    pub fn compute<C, F>(
-        self,
-        call: Call<'_, C>,
-        policy: Policy,
-        body: F,
-    ) -> impl Future<Output = Result<T, E>>
+    /// Under which terms the value is kept.
+    pub fn terms(self, policy: Policy) -> Terms
     where
-        C: Cache + ?Sized,
         T: Value,
-        S: Sharing<E>,
-        F: Future<Output = Result<T, E>>,
     {
-        let wanted = Wanted::shared::<T>(&policy);
-        compute(call, (policy, wanted), self.0, body)
+        Terms::shared::<T>(policy)
     }
 
-    /// The same for a value that stays in this process.
-    pub fn compute_local<C, F>(
-        self,
-        call: Call<'_, C>,
-        policy: Policy,
-        body: F,
-    ) -> impl Future<Output = Result<T, E>>
+    /// The same of a value that stays in this process.
+    pub fn terms_local(self, policy: Policy) -> Terms
+    where
+        T: LocalValue,
+    {
+        Terms::local::<T>(policy)
+    }
+
+    /// Everything but that: the store, other callers' computations, the function's own body. A call that refreshes runs
+    /// the body at once, and stores its value.
+    pub fn compute<C, F>(self, call: Call<'_, C>, terms: Terms, body: F) -> impl Future<Output = Result<T, E>>
     where
         C: Cache + ?Sized,
         T: LocalValue,
         S: Sharing<E>,
         F: Future<Output = Result<T, E>>,
     {
-        let wanted = Wanted::local::<T>(&policy);
-        compute(call, (policy, wanted), self.0, body)
+        compute(call, terms, self.0, body)
     }
 
     /// As [`compute`](Self::compute), with the body in a task of its own. `start` runs when a computation starts.
     pub fn compute_background<C, F>(
         self,
         call: Call<'_, C>,
-        policy: Policy,
-        start: impl FnOnce() -> F + Send,
-    ) -> impl Future<Output = Result<T, E>>
-    where
-        C: Cache + ?Sized,
-        T: Value,
-        E: Send + 'static,
-        S: Sharing<E>,
-        F: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        let wanted = Wanted::shared::<T>(&policy);
-        compute_background(call, (policy, wanted), self.0, start)
-    }
-
-    /// The same for a value that stays in this process.
-    pub fn compute_background_local<C, F>(
-        self,
-        call: Call<'_, C>,
-        policy: Policy,
+        terms: Terms,
         start: impl FnOnce() -> F + Send,
     ) -> impl Future<Output = Result<T, E>>
     where
@@ -168,11 +150,10 @@ impl<T, E, S> Fallible<T, E, S> {
         S: Sharing<E>,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let wanted = Wanted::local::<T>(&policy);
-        compute_background(call, (policy, wanted), self.0, start)
+        compute_background(call, terms, self.0, start)
     }
 
-    /// As [`compute_local`](Self::compute_local), on this thread, which is blocked while it waits for others.
+    /// As [`compute`](Self::compute), on this thread, which is blocked while it waits for others.
     ///
     /// # Errors
     ///
@@ -205,6 +186,37 @@ impl<T, E, S> Fallible<T, E, S> {
     }
 }
 
+impl<T, E, S> Fallible<T, OrLate<E>, WithDefault<S>> {
+    /// A body whose call may be late.
+    pub fn may_be_late<F>(self, body: F) -> MayBeLate<F> {
+        MayBeLate { body }
+    }
+
+    /// The same of what starts one.
+    pub fn start_may_be_late<F>(
+        self,
+        start: impl FnOnce() -> F + Send,
+    ) -> impl FnOnce() -> MayBeLate<F> + Send {
+        move || MayBeLate { body: start() }
+    }
+
+    /// As [`or`](Self::or), of a call that may be late.
+    ///
+    /// # Errors
+    ///
+    /// Those that are kept.
+    pub fn or_late(self, output: Result<T, OrLate<E>>, default: impl FnOnce() -> T) -> Result<T, E>
+    where
+        S: Sharing<E>,
+    {
+        match output {
+            Ok(value) => Ok(value),
+            Err(OrLate::Error(error)) if self.0.0.keep(&error).is_some() => Err(error),
+            Err(_) => Ok(default()),
+        }
+    }
+}
+
 impl<R> Plain<R> {
     /// The same: [`check_share_err`](super::check_share_err) complains.
     #[must_use]
@@ -230,8 +242,29 @@ impl<R> Plain<R> {
         self
     }
 
+    /// The same: [`check_deadline`](super::check_deadline) complains.
+    #[must_use]
+    pub fn times_out_or(self) -> Self {
+        self
+    }
+
+    /// The body.
+    pub fn may_be_late<F>(self, body: F) -> F {
+        body
+    }
+
+    /// What starts it.
+    pub fn start_may_be_late<F>(self, start: F) -> F {
+        start
+    }
+
     /// The same: [`check_or`](super::check_or) complains.
     pub fn or<F>(self, output: R, _: F) -> R {
+        output
+    }
+
+    /// The same.
+    pub fn or_late<F>(self, output: R, _: F) -> R {
         output
     }
 
@@ -254,51 +287,37 @@ impl<R> Plain<R> {
         Call::begin(cache, site, how, build)
     }
 
-    /// As [`Fallible::compute`].
-    pub fn compute<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> impl Future<Output = R>
+    /// As [`Fallible::terms`].
+    pub fn terms(self, policy: Policy) -> Terms
     where
-        C: Cache + ?Sized,
         R: Value,
-        F: Future<Output = R>,
     {
-        let wanted = Wanted::shared::<R>(&policy);
-        AsInfallible::new(compute(call, (policy, wanted), Unshared, AsFallible::new(body)))
+        Terms::shared::<R>(policy)
     }
 
-    /// As [`Fallible::compute_local`].
-    pub fn compute_local<C, F>(self, call: Call<'_, C>, policy: Policy, body: F) -> impl Future<Output = R>
+    /// As [`Fallible::terms_local`].
+    pub fn terms_local(self, policy: Policy) -> Terms
+    where
+        R: LocalValue,
+    {
+        Terms::local::<R>(policy)
+    }
+
+    /// As [`Fallible::compute`].
+    pub fn compute<C, F>(self, call: Call<'_, C>, terms: Terms, body: F) -> impl Future<Output = R>
     where
         C: Cache + ?Sized,
         R: LocalValue,
         F: Future<Output = R>,
     {
-        let wanted = Wanted::local::<R>(&policy);
-        AsInfallible::new(compute(call, (policy, wanted), Unshared, AsFallible::new(body)))
+        AsInfallible::new(compute(call, terms, Unshared, AsFallible::new(body)))
     }
 
     /// As [`Fallible::compute_background`].
     pub async fn compute_background<C, F>(
         self,
         call: Call<'_, C>,
-        policy: Policy,
-        start: impl FnOnce() -> F + Send,
-    ) -> R
-    where
-        C: Cache + ?Sized,
-        R: Value,
-        F: Future<Output = R> + Send + 'static,
-    {
-        let wanted = Wanted::shared::<R>(&policy);
-        let start = move || AsFallible::new(start());
-        let Ok(value) = compute_background(call, (policy, wanted), Unshared, start).await;
-        value
-    }
-
-    /// As [`Fallible::compute_background_local`].
-    pub async fn compute_background_local<C, F>(
-        self,
-        call: Call<'_, C>,
-        policy: Policy,
+        terms: Terms,
         start: impl FnOnce() -> F + Send,
     ) -> R
     where
@@ -306,9 +325,8 @@ impl<R> Plain<R> {
         R: LocalValue,
         F: Future<Output = R> + Send + 'static,
     {
-        let wanted = Wanted::local::<R>(&policy);
         let start = move || AsFallible::new(start());
-        let Ok(value) = compute_background(call, (policy, wanted), Unshared, start).await;
+        let Ok(value) = compute_background(call, terms, Unshared, start).await;
         value
     }
 
@@ -340,7 +358,7 @@ impl<R> Plain<R> {
 /// Not an `async fn`, whose future would hold what it is given twice.
 fn compute<V, E, C: Cache + ?Sized>(
     call: Call<'_, C>,
-    (policy, wanted): (Policy, Wanted),
+    Terms { policy, wanted }: Terms,
     sharing: impl Sharing<E>,
     body: impl Future<Output = Result<V, E>>,
 ) -> impl Future<Output = Result<V, E>>
@@ -361,7 +379,7 @@ where
 
 async fn compute_background<V, E, C, F>(
     call: Call<'_, C>,
-    (policy, wanted): (Policy, Wanted),
+    Terms { policy, wanted }: Terms,
     sharing: impl Sharing<E>,
     start: impl FnOnce() -> F + Send,
 ) -> Result<V, E>

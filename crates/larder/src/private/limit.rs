@@ -1,6 +1,9 @@
 //! One call of a function whose rate is limited.
 
+use std::pin::pin;
+
 use crate::{
+    block_on::block_on,
     cache::Cache,
     gcra::{KEYS, Rate},
     key::Key,
@@ -87,5 +90,11 @@ impl<'c, C: Cache + ?Sized> LimitedCall<'c, C> {
     pub async fn refused(self) -> Option<Limited> {
         let tables = self.cache.core().limits().of(&self.terms.rate, KEYS);
         decide(self.cache, &tables, self.terms, (&self.key, self.units)).await.admitted().err()
+    }
+
+    /// The same, counted in this process: known at once.
+    #[must_use]
+    pub fn refused_here(self) -> Option<Limited> {
+        block_on(pin!(self.local().refused()))
     }
 }

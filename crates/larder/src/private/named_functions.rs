@@ -2,40 +2,65 @@
 
 use std::sync::Arc;
 
-use crate::{cache::Cache, key::Key, scope::Scope};
+use crate::{
+    cache::{Cache, Invalidating, Strength},
+    deferred,
+    key::Key,
+    scope::Scope,
+};
 
-/// What is dropped of what a cached function keeps, and in which cache.
+/// What a cached function keeps for one call or for all of them, and in which cache.
 pub struct Target {
     pub(super) cache: Arc<dyn Cache>,
+    /// The full key, or what all keys begin with.
+    text: String,
     /// None if the call has no key that could be that of an entry.
     pub(super) scope: Option<Scope>,
 }
 
 impl Target {
-    pub(super) fn new(cache: &(impl Cache + ?Sized), scope: Option<Scope>) -> Self {
-        Self { cache: cache.share(), scope }
-    }
-
-    /// The one key that a function without arguments has.
+    /// The key of one call.
     pub fn of_key(cache: &(impl Cache + ?Sized), build: impl FnOnce(&mut Key)) -> Self {
-        Self::of(cache, build, Scope::key)
+        Self::of(cache, build, |text| Scope::key(text))
     }
 
     /// All keys of a function, which begin with the text, and that ends in `:`.
     pub fn of_prefix(cache: &(impl Cache + ?Sized), build: impl FnOnce(&mut Key)) -> Self {
-        Self::of(cache, build, Scope::prefix)
+        Self::of(cache, build, |text| Scope::prefix(text))
     }
 
     fn of(
         cache: &(impl Cache + ?Sized),
         build: impl FnOnce(&mut Key),
-        scope: impl FnOnce(String) -> Scope,
+        scope: impl FnOnce(&str) -> Scope,
     ) -> Self {
         let mut text = Key::default();
         text.literal(cache.prefix());
         build(&mut text);
-        let scope = (!text.failed()).then(|| scope(text.into_string()));
-        Self::new(cache, scope)
+        let scope = (!text.failed()).then(|| scope(text.as_str()));
+        Self { cache: cache.share(), text: text.into_string(), scope }
+    }
+
+    /// The full key.
+    #[must_use]
+    pub fn into_key(self) -> String {
+        self.text
+    }
+
+    /// Invalidates it.
+    pub fn invalidate(self) -> Invalidating {
+        self.apply(Strength::Hard)
+    }
+
+    /// Marks it stale.
+    pub fn mark_stale(self) -> Invalidating {
+        self.apply(Strength::Soft)
+    }
+
+    fn apply(self, strength: Strength) -> Invalidating {
+        let scopes: Vec<_> = self.scope.into_iter().collect();
+        deferred::collect(&*self.cache, &scopes, strength);
+        Invalidating::begin(&*self.cache, &scopes, strength)
     }
 }
 

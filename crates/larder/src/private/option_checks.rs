@@ -167,7 +167,7 @@ impl<R> MayDefault for Nothing<R> {}
     message = "`{Self}` cannot say that a call took longer than its `deadline`",
     label = "not an error that a deadline can end with",
     note = "add a variant for it, and `impl From<larder::TimedOut> for …` (`#[from]` with thiserror); `anyhow::Error` and \
-            `Box<dyn Error + Send + Sync>` have it already"
+            `Box<dyn Error + Send + Sync>` have it already; or say what takes its place, `or = …`"
 )]
 pub trait FromTimedOut: From<TimedOut> {}
 

@@ -30,6 +30,11 @@ impl Options {
         Self(Policy::ttl(ttl))
     }
 
+    /// With a `ttl` of so many seconds, which is not zero.
+    pub fn secs(ttl: u64) -> Self {
+        Self(Policy::ttl(Duration::from_secs(ttl)))
+    }
+
     /// With a `ttl` that is chosen for each value, from that of [`new`](Self::new) to this one.
     pub fn adaptive_to(mut self, longest: Duration) -> Self {
         self.0.adaptive_to = Some(longest);

@@ -15,6 +15,7 @@ use futures_core::Stream;
 use super::{
     how::How,
     output_kind::{Fallible, Plain},
+    terms::Terms,
     type_checks::Nothing,
 };
 use crate::{
@@ -22,11 +23,9 @@ use crate::{
     cache_core::Site,
     entry::Entry,
     key::Key,
+    outcome::Observer,
     policy::Policy,
-    read_through::{
-        Wanted,
-        stream::{Collecting, Looking, Storing, Terms},
-    },
+    read_through::stream::{Collecting, Looking, Storing, Terms as Asks},
     value::{LocalValue, Value},
 };
 
@@ -36,6 +35,7 @@ pub struct StreamCall {
     key: Arc<str>,
     refreshes: bool,
     passes_by: bool,
+    observer: Observer,
     function: &'static str,
 }
 
@@ -54,20 +54,26 @@ impl StreamCall {
         let admitted = core.has_admitted(site) || core.admit::<Vec<V>>(cache.prefix(), site);
         let key = if admitted && !key.failed() { key.as_str().into() } else { "".into() };
         let (refreshes, function) = (how.is_refresh(), type_name::<B>());
-        Self { cache: cache.share(), key, refreshes, passes_by: false, function }
+        Self { cache: cache.share(), key, refreshes, passes_by: false, observer: observer(how), function }
     }
 
     /// One that goes without the cache.
-    pub fn bypass(cache: &(impl Cache + ?Sized)) -> Self {
-        Self { cache: cache.share(), key: "".into(), refreshes: false, passes_by: true, function: "" }
+    pub fn bypass(cache: &(impl Cache + ?Sized), how: How) -> Self {
+        let (key, observer) = ("".into(), observer(how));
+        observer.settle();
+        Self { cache: cache.share(), key, refreshes: false, passes_by: true, observer, function: "" }
     }
 
-    fn terms(self, policy: Policy, wanted: Wanted, max_items: usize) -> Arc<Terms> {
-        let Self { cache, key, refreshes, passes_by, function } = self;
+    fn asks(self, Terms { policy, wanted }: Terms, max_items: usize) -> Arc<Asks> {
+        let Self { cache, key, refreshes, passes_by, observer, function } = self;
         let policy = Policy { idle: None, ..policy };
         let wanted = wanted.by(function);
-        Arc::new(Terms { cache, key, policy, wanted, max_items, refreshes, passes_by })
+        Arc::new(Asks { cache, key, policy, wanted, max_items, refreshes, passes_by, observer })
     }
+}
+
+fn observer(how: How) -> Observer {
+    if how == How::Observed { Observer::take_current() } else { Observer::default() }
 }
 
 impl fmt::Debug for StreamCall {
@@ -82,16 +88,25 @@ pub struct CachedStream<I, V, S, F> {
     items: Items<I, V>,
 }
 
-/// How an item is stored, and given again. An item that is none is a failure.
-struct Items<I, V> {
+/// How an item `I` is stored, as a `V`, and given again. An item that is none is a failure.
+#[derive(Debug)]
+pub struct Items<I, V> {
     copy: fn(&I) -> Option<V>,
     give: fn(V) -> I,
 }
 
+impl<I, V> Clone for Items<I, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<I, V> Copy for Items<I, V> {}
+
 enum State<V, S, F> {
     /// It was not polled yet, or still looks for what is stored.
     Looking {
-        terms: Arc<Terms>,
+        terms: Arc<Asks>,
         looking: Looking,
         start: F,
     },
@@ -175,172 +190,77 @@ impl<I, V, S, F> fmt::Debug for CachedStream<I, V, S, F> {
     }
 }
 
-/// Of a function that is not async: it looks when it is polled first, and runs the function's body then, if it has to.
-fn later<I, V: LocalValue, S, F: FnOnce() -> S>(
-    terms: Arc<Terms>,
-    items: Items<I, V>,
-    start: F,
-) -> CachedStream<I, V, S, F> {
-    let looking = terms.look::<V>();
-    CachedStream { state: State::Looking { terms, looking, start }, items }
-}
-
-/// Of an async function: it looks at once, and runs the function's body if it has to.
-async fn now<I, V: LocalValue, S>(
-    terms: Arc<Terms>,
-    items: Items<I, V>,
-    start: impl Future<Output = S>,
-) -> CachedStream<I, V, S, fn() -> S> {
-    let state = match terms.look::<V>().await {
-        Some(entry) => State::Serving { entry, next: 0 },
-        None => {
-            let collecting = terms.begin();
-            let source = Box::pin(collecting.frame().run(start).await);
-            State::Passing { collecting, source }
-        }
-    };
-    CachedStream { state, items }
-}
-
 impl<R: LocalValue> Plain<R> {
-    const ITEMS: Items<R, R> = Items { copy: |item| Some(item.clone()), give: |item| item };
-
-    /// A call, with its key.
-    pub fn begin_stream<B: FnOnce(&mut Key)>(
-        self,
-        cache: &(impl Cache + ?Sized),
-        site: Site,
-        how: How,
-        build: B,
-    ) -> StreamCall {
-        StreamCall::new::<R, B>(cache, site, how, build)
-    }
-
-    /// The stream of a function that is not async.
-    pub fn stream<S, F>(
-        self,
-        call: StreamCall,
-        (policy, max_items): (Policy, usize),
-        start: F,
-    ) -> CachedStream<R, R, S, F>
-    where
-        R: Value,
-        S: Stream<Item = R>,
-        F: FnOnce() -> S,
-    {
-        let wanted = Wanted::shared::<Vec<R>>(&policy);
-        later(call.terms(policy, wanted, max_items), Self::ITEMS, start)
-    }
-
-    /// The same, of items that stay in this process.
-    pub fn stream_local<S, F>(
-        self,
-        call: StreamCall,
-        (policy, max_items): (Policy, usize),
-        start: F,
-    ) -> CachedStream<R, R, S, F>
-    where
-        S: Stream<Item = R>,
-        F: FnOnce() -> S,
-    {
-        let wanted = Wanted::local::<Vec<R>>(&policy);
-        later(call.terms(policy, wanted, max_items), Self::ITEMS, start)
-    }
-
-    /// The stream of an async function.
-    pub async fn async_stream<S: Stream<Item = R>>(
-        self,
-        call: StreamCall,
-        (policy, max_items): (Policy, usize),
-        start: impl Future<Output = S>,
-    ) -> CachedStream<R, R, S, fn() -> S>
-    where
-        R: Value,
-    {
-        let wanted = Wanted::shared::<Vec<R>>(&policy);
-        now(call.terms(policy, wanted, max_items), Self::ITEMS, start).await
-    }
-
-    /// The same, of items that stay in this process.
-    pub async fn async_stream_local<S: Stream<Item = R>>(
-        self,
-        call: StreamCall,
-        (policy, max_items): (Policy, usize),
-        start: impl Future<Output = S>,
-    ) -> CachedStream<R, R, S, fn() -> S> {
-        let wanted = Wanted::local::<Vec<R>>(&policy);
-        now(call.terms(policy, wanted, max_items), Self::ITEMS, start).await
+    /// The items of a stream.
+    #[must_use]
+    pub fn items(self) -> Items<R, R> {
+        Items { copy: |item| Some(item.clone()), give: |item| item }
     }
 }
 
 impl<T: LocalValue, E, X> Fallible<T, E, X> {
-    const ITEMS: Items<Result<T, E>, T> = Items { copy: |item| item.as_ref().ok().cloned(), give: Ok };
+    /// The items of a stream, of which an error is a failure.
+    #[must_use]
+    pub fn items(self) -> Items<Result<T, E>, T> {
+        Items { copy: |item| item.as_ref().ok().cloned(), give: Ok }
+    }
+}
 
-    /// As [`Plain::begin_stream`].
-    pub fn begin_stream<B: FnOnce(&mut Key)>(
+impl<I, V: LocalValue> Items<I, V> {
+    /// A call, with its key.
+    pub fn begin<B: FnOnce(&mut Key)>(
         self,
         cache: &(impl Cache + ?Sized),
         site: Site,
         how: How,
         build: B,
     ) -> StreamCall {
-        StreamCall::new::<T, B>(cache, site, how, build)
+        StreamCall::new::<V, B>(cache, site, how, build)
     }
 
-    /// As [`Plain::stream`].
-    pub fn stream<S, F>(
+    /// Under which terms a list of items is kept.
+    pub fn terms(self, policy: Policy) -> Terms
+    where
+        V: Value,
+    {
+        Terms::shared::<Vec<V>>(policy)
+    }
+
+    /// The same of items that stay in this process.
+    pub fn terms_local(self, policy: Policy) -> Terms {
+        Terms::local::<Vec<V>>(policy)
+    }
+
+    /// The stream of a function that is not async: it looks when it is polled first, and runs the function's body then, if
+    /// it has to.
+    pub fn stream<S: Stream<Item = I>, F: FnOnce() -> S>(
         self,
         call: StreamCall,
-        (policy, max_items): (Policy, usize),
+        (terms, max_items): (Terms, usize),
         start: F,
-    ) -> CachedStream<Result<T, E>, T, S, F>
-    where
-        T: Value,
-        S: Stream<Item = Result<T, E>>,
-        F: FnOnce() -> S,
-    {
-        let wanted = Wanted::shared::<Vec<T>>(&policy);
-        later(call.terms(policy, wanted, max_items), Self::ITEMS, start)
+    ) -> CachedStream<I, V, S, F> {
+        let terms = call.asks(terms, max_items);
+        let looking = terms.look::<V>();
+        CachedStream { state: State::Looking { terms, looking, start }, items: self }
     }
 
-    /// As [`Plain::stream_local`].
-    pub fn stream_local<S, F>(
+    /// The stream of an async function: it looks at once, and runs the function's body if it has to.
+    pub async fn async_stream<S: Stream<Item = I>>(
         self,
         call: StreamCall,
-        (policy, max_items): (Policy, usize),
-        start: F,
-    ) -> CachedStream<Result<T, E>, T, S, F>
-    where
-        S: Stream<Item = Result<T, E>>,
-        F: FnOnce() -> S,
-    {
-        let wanted = Wanted::local::<Vec<T>>(&policy);
-        later(call.terms(policy, wanted, max_items), Self::ITEMS, start)
-    }
-
-    /// As [`Plain::async_stream`].
-    pub async fn async_stream<S: Stream<Item = Result<T, E>>>(
-        self,
-        call: StreamCall,
-        (policy, max_items): (Policy, usize),
+        (terms, max_items): (Terms, usize),
         start: impl Future<Output = S>,
-    ) -> CachedStream<Result<T, E>, T, S, fn() -> S>
-    where
-        T: Value,
-    {
-        let wanted = Wanted::shared::<Vec<T>>(&policy);
-        now(call.terms(policy, wanted, max_items), Self::ITEMS, start).await
-    }
-
-    /// As [`Plain::async_stream_local`].
-    pub async fn async_stream_local<S: Stream<Item = Result<T, E>>>(
-        self,
-        call: StreamCall,
-        (policy, max_items): (Policy, usize),
-        start: impl Future<Output = S>,
-    ) -> CachedStream<Result<T, E>, T, S, fn() -> S> {
-        let wanted = Wanted::local::<Vec<T>>(&policy);
-        now(call.terms(policy, wanted, max_items), Self::ITEMS, start).await
+    ) -> CachedStream<I, V, S, fn() -> S> {
+        let terms = call.asks(terms, max_items);
+        let state = match terms.look::<V>().await {
+            Some(entry) => State::Serving { entry, next: 0 },
+            None => {
+                let collecting = terms.begin();
+                let source = Box::pin(collecting.frame().run(start).await);
+                State::Passing { collecting, source }
+            }
+        };
+        CachedStream { state, items: self }
     }
 }
 
@@ -356,30 +276,49 @@ impl<R> Stream for NoStream<R> {
     }
 }
 
-/// As for other kinds: `check` complains.
+/// The items of what cannot be cached.
+#[derive(Debug)]
+pub struct NoItems<R>(Nothing<R>);
+
+impl<R> Clone for NoItems<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for NoItems<R> {}
+
 impl<R> Nothing<R> {
-    /// As [`Plain::begin_stream`].
-    pub fn begin_stream<C: ?Sized>(self, _: &C, _: Site, _: How, _: impl FnOnce(&mut Key)) -> StreamCall {
-        self.never()
+    /// As for other kinds: `check` complains.
+    #[must_use]
+    pub fn items(self) -> NoItems<R> {
+        NoItems(self)
+    }
+}
+
+impl<R> NoItems<R> {
+    /// As [`Items::begin`].
+    pub fn begin<C: ?Sized>(self, _: &C, _: Site, _: How, _: impl FnOnce(&mut Key)) -> StreamCall {
+        self.0.never()
     }
 
-    /// As [`Plain::stream`].
-    pub fn stream<F>(self, _: StreamCall, _: (Policy, usize), _: F) -> NoStream<R> {
-        self.never()
+    /// As [`Items::terms`].
+    pub fn terms(self, _: Policy) -> Terms {
+        self.0.never()
     }
 
-    /// As [`Plain::stream_local`].
-    pub fn stream_local<F>(self, _: StreamCall, _: (Policy, usize), _: F) -> NoStream<R> {
-        self.never()
+    /// As [`Items::terms_local`].
+    pub fn terms_local(self, _: Policy) -> Terms {
+        self.0.never()
     }
 
-    /// As [`Plain::async_stream`].
-    pub async fn async_stream<F>(self, _: StreamCall, _: (Policy, usize), _: F) -> NoStream<R> {
-        self.never()
+    /// As [`Items::stream`].
+    pub fn stream<F>(self, _: StreamCall, _: (Terms, usize), _: F) -> NoStream<R> {
+        self.0.never()
     }
 
-    /// As [`Plain::async_stream_local`].
-    pub async fn async_stream_local<F>(self, _: StreamCall, _: (Policy, usize), _: F) -> NoStream<R> {
-        self.never()
+    /// As [`Items::async_stream`].
+    pub async fn async_stream<F>(self, _: StreamCall, _: (Terms, usize), _: F) -> NoStream<R> {
+        self.0.never()
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         call::Call,
         how::How,
         output_kind::{Fallible, Plain},
+        terms::Terms,
     },
     value::{LocalValue, Value},
 };
@@ -230,6 +231,27 @@ impl<R> Nothing<R> {
         self
     }
 
+    /// As [`Fallible::times_out_or`].
+    #[must_use]
+    pub fn times_out_or(self) -> Self {
+        self
+    }
+
+    /// As [`Plain::may_be_late`].
+    pub fn may_be_late<F>(self, _: F) -> F {
+        match self.0 {}
+    }
+
+    /// As [`Plain::start_may_be_late`].
+    pub fn start_may_be_late<F>(self, _: F) -> F {
+        match self.0 {}
+    }
+
+    /// As [`Plain::or_late`].
+    pub fn or_late<F>(self, _: R, _: F) -> R {
+        match self.0 {}
+    }
+
     /// As [`Fallible::or`].
     pub fn or<F>(self, _: R, _: F) -> R {
         match self.0 {}
@@ -250,13 +272,18 @@ impl<R> Nothing<R> {
         match self.0 {}
     }
 
-    /// As [`Fallible::compute`].
-    pub async fn compute<C: ?Sized, F>(self, _: Call<'_, C>, _: Policy, _: F) -> R {
+    /// As [`Fallible::terms`].
+    pub fn terms(self, _: Policy) -> Terms {
         match self.0 {}
     }
 
-    /// As [`Fallible::compute_local`].
-    pub async fn compute_local<C: ?Sized, F>(self, _: Call<'_, C>, _: Policy, _: F) -> R {
+    /// As [`Fallible::terms_local`].
+    pub fn terms_local(self, _: Policy) -> Terms {
+        match self.0 {}
+    }
+
+    /// As [`Fallible::compute`].
+    pub async fn compute<C: ?Sized, F>(self, _: Call<'_, C>, _: Terms, _: F) -> R {
         match self.0 {}
     }
 
@@ -265,21 +292,11 @@ impl<R> Nothing<R> {
         match self.0 {}
     }
 
-    /// As [`Fallible::compute_background_local`].
-    pub async fn compute_background_local<C: ?Sized, F>(
-        self,
-        _: Call<'_, C>,
-        _: Policy,
-        _: impl FnOnce() -> F,
-    ) -> R {
-        match self.0 {}
-    }
-
     /// As [`Fallible::compute_background`].
     pub async fn compute_background<C: ?Sized, F>(
         self,
         _: Call<'_, C>,
-        _: Policy,
+        _: Terms,
         _: impl FnOnce() -> F,
     ) -> R {
         match self.0 {}

@@ -6,8 +6,9 @@ use super::{
     comparison::{NoValue, Returned},
     how::How,
     many::{Many, OfMany},
-    option_checks::MayFail,
+    option_checks::{MayFail, MayFailAgain, MayShare, MayTimeOut},
     output_kind::{Fallible, Plain},
+    terms::Terms,
 };
 use crate::{cache_core::Site, policy::Policy};
 
@@ -57,6 +58,12 @@ impl<R, I> Returned for NothingOfMany<R, I> {
 
 #[diagnostic::do_not_recommend]
 impl<R, I> MayFail for NothingOfMany<R, I> {}
+#[diagnostic::do_not_recommend]
+impl<R, I> MayFailAgain for NothingOfMany<R, I> {}
+#[diagnostic::do_not_recommend]
+impl<R, I> MayShare for NothingOfMany<R, I> {}
+#[diagnostic::do_not_recommend]
+impl<R, I> MayTimeOut for NothingOfMany<R, I> {}
 
 impl<R, I> NothingOfMany<R, I> {
     /// As [`OfMany::begin`].
@@ -64,17 +71,52 @@ impl<R, I> NothingOfMany<R, I> {
         match self.0 {}
     }
 
-    /// As [`OfMany::compute`].
-    pub async fn compute<C: ?Sized, F>(self, _: Many<'_, C, I>, _: Policy, _: impl FnMut(Vec<I>) -> F) -> R {
+    /// As [`OfMany::terms`].
+    pub fn terms(self, _: Policy) -> Terms {
         match self.0 {}
     }
 
-    /// As [`OfMany::compute_local`].
-    pub async fn compute_local<C: ?Sized, F>(
+    /// As [`OfMany::terms_local`].
+    pub fn terms_local(self, _: Policy) -> Terms {
+        match self.0 {}
+    }
+
+    /// As `OfMany::share_err`.
+    #[must_use]
+    pub fn share_err<F>(self, _: F) -> Self {
+        self
+    }
+
+    /// As `OfMany::times_out`.
+    #[must_use]
+    pub fn times_out(self) -> Self {
+        self
+    }
+
+    /// As `OfMany::unshared`.
+    #[must_use]
+    pub fn unshared(self) -> Self {
+        self
+    }
+
+    /// As `OfMany::compute`.
+    pub async fn compute<C: ?Sized, U, F>(
         self,
         _: Many<'_, C, I>,
-        _: Policy,
+        _: Terms,
+        _: U,
         _: impl FnMut(Vec<I>) -> F,
+    ) -> R {
+        match self.0 {}
+    }
+
+    /// As `OfMany::compute_background`.
+    pub async fn compute_background<C: ?Sized, U, B: FnMut(Vec<I>) -> F, F>(
+        self,
+        _: Many<'_, C, I>,
+        _: Terms,
+        _: U,
+        _: impl FnOnce() -> B,
     ) -> R {
         match self.0 {}
     }

@@ -46,7 +46,7 @@ where
     let Ok(runtime) = Handle::try_current() else {
         return get_or_compute((cache, key), missed, terms, sharing, start).await;
     };
-    if let Some(error) = find_kept(cache, (key.as_ref(), &missed), sharing) {
+    if let Some(error) = find_kept(cache, &missed, sharing) {
         return Err(error);
     }
     let Some(request) = Request::open((cache, key), &missed, terms, sharing) else {
@@ -74,7 +74,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         Fut: Future<Output = Result<V, E>> + Send + 'static,
     {
         let nested_in = dependencies::current_in_flight();
-        let plan = self.span.clone().wrap(self.watch.run(self.plan(missed.entry, fallback)));
+        let plan = self.span.clone().wrap(self.watch.run(self.plan(missed.into_value(), fallback)));
         let mut planned = match plan.await {
             Ok(planned) => planned,
             Err(result) => return result,
@@ -99,7 +99,11 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let ended = runtime.spawn(carry(self.span.clone().wrap(task)).in_current_span());
         match self.unless_slow(ended, self.patience(), stale.as_ref()).await {
             Ok(ended) => finish(ended),
-            Err(stale) => Ok(stale),
+            Err(value) => {
+                // Whoever comes while it goes on need not wait for it too.
+                self.note_failure(stale.as_ref());
+                Ok(value)
+            }
         }
     }
 
@@ -134,7 +138,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 }
 
 /// What a task came to; its panic is that of the caller who waits for it.
-fn finish<R>(ended: Result<R, JoinError>) -> R {
+pub(super) fn finish<R>(ended: Result<R, JoinError>) -> R {
     match ended.map_err(JoinError::try_into_panic) {
         Ok(computed) => computed,
         Err(Ok(panic)) => panic::resume_unwind(panic),

@@ -29,7 +29,7 @@ where
     C: Cache + ?Sized,
     S: Sharing<E>,
 {
-    if let Some(error) = find_kept(at.0, (at.1.as_ref(), &missed), sharing) {
+    if let Some(error) = find_kept(at.0, &missed, sharing) {
         return Err(error);
     }
     let Some(request) = Request::open(at, &missed, terms, sharing) else {
@@ -52,7 +52,7 @@ where
     let nested_in = dependencies::current_in_flight();
     // A thread has no timer, and no deadline.
     let fallback = Fallback::default();
-    let plan = request.span.clone().wrap(request.watch.run(request.plan(missed.entry, &fallback)));
+    let plan = request.span.clone().wrap(request.watch.run(request.plan(missed.into_value(), &fallback)));
     let mut planned = block_on(Box::pin(plan))?;
     let stale = planned.take_stale();
     Ok(request.begin(planned, stale, nested_in))

@@ -263,18 +263,23 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
 
     /// Whether what was made is to be stored: if it is wanted, and newer than what may be there.
     fn stores(&self, made: &Made) -> bool {
+        self.is_stored(&made.entry, made.wanted, made.leader.as_ref())
+    }
+
+    /// The same of an entry that is to be stored if it is `wanted`, and tells so.
+    pub(super) fn is_stored(&self, entry: &Entry, wanted: bool, leader: Option<&Leader>) -> bool {
         // What begins later is newer: the value of one that was superseded is not put in its place.
-        let superseded = made.leader.as_ref().is_some_and(Leader::is_superseded);
-        if made.wanted && superseded {
+        let superseded = leader.is_some_and(Leader::is_superseded);
+        if wanted && superseded {
             self.not_stored(NotStored::Superseded);
-        } else if made.wanted {
-            self.observer.tell(|| made.entry.0.outcome(Source::Computed, None, self.core().now()));
+        } else if wanted {
+            self.observer.tell(|| entry.0.outcome(Source::Computed, None, self.core().now()));
         }
-        made.wanted && !superseded
+        wanted && !superseded
     }
 
     /// Tells why nothing is stored.
-    fn not_stored(&self, why: NotStored) {
+    pub(super) fn not_stored(&self, why: NotStored) {
         self.observer.not_stored(why);
         self.core().tell(|core| CacheEvent::NotStored {
             key: self.key.clone(),

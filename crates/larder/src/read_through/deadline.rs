@@ -42,7 +42,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         if let Ok(answer) = Box::pin(tokio::time::timeout(deadline, call)).await {
             return answer;
         }
-        if let Some(value) = fallback.0.get().and_then(|entry| self.serve_if_usable(entry)) {
+        let stale = fallback.0.get();
+        // A source that does not answer in time has failed its callers, whatever becomes of it.
+        self.note_failure(stale);
+        if let Some(value) = stale.and_then(|entry| self.serve_if_usable(entry)) {
             return Ok(value);
         }
         self.observer.computed(Some(NotStored::Failed));

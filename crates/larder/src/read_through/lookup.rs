@@ -21,8 +21,8 @@ use crate::{
 pub(crate) struct Missed {
     /// The key's hash in the cache.
     pub(crate) hash: u64,
-    /// What was found instead.
-    pub(crate) entry: Option<(Entry, Freshness)>,
+    /// What was found instead: a value, or an error that is kept.
+    entry: Option<(Entry, Freshness)>,
     /// [`Core::stores`] before the lookup.
     pub(crate) stores: u64,
     /// What the call tells of its outcome.
@@ -30,9 +30,14 @@ pub(crate) struct Missed {
 }
 
 impl Missed {
-    /// Where the lookup looked: under this key.
-    pub(super) fn at<'k>(&self, key: &'k str) -> Lookup<'k> {
-        Lookup { key, hash: self.hash }
+    /// The value that was found instead.
+    pub(super) fn into_value(self) -> Option<(Entry, Freshness)> {
+        self.entry.filter(|(entry, _)| !entry.0.is_error)
+    }
+
+    /// The same, of a call that tells what becomes of it.
+    pub(crate) fn observed(self, observer: Observer) -> Self {
+        Self { observer, ..self }
     }
 
     /// Without a lookup: whatever was stored so far is news.
@@ -83,8 +88,8 @@ fn look_in_store<V: LocalValue>(
     let core = cache.core();
     // First: whatever is stored after this is not what the lookup finds.
     let stores = core.stores();
-    match find::<V>(cache, at) {
-        Some((entry, Freshness::Fresh)) => {
+    match find_any::<V>(cache, at) {
+        Some((entry, Freshness::Fresh)) if !entry.0.is_error => {
             observer.tell(|| entry.0.outcome(Source::Hit, Some(Tier::Memory), core.now()));
             Ok(serve(core, &entry, Freshness::Fresh, Tier::Memory))
         }
@@ -97,8 +102,16 @@ pub(super) fn find<V: LocalValue>(
     cache: &(impl Cache + ?Sized),
     at: Lookup<'_>,
 ) -> Option<(Entry, Freshness)> {
+    find_any::<V>(cache, at).filter(|(entry, _)| !entry.0.is_error)
+}
+
+/// The same; an error that is kept will do.
+fn find_any<V: LocalValue>(cache: &(impl Cache + ?Sized), at: Lookup<'_>) -> Option<(Entry, Freshness)> {
     let core = cache.core();
-    let entry = cache.storage().peek(at).filter(|entry| !is_passed_by(core, entry) && !entry.0.is_error)?;
+    let entry = cache.storage().peek(at).filter(|entry| !is_passed_by(core, entry))?;
+    if entry.0.is_error {
+        return core.judge(&entry).ok().map(|freshness| (entry, freshness));
+    }
     match core.judge_as::<V>(&entry) {
         Ok(freshness) => return Some((entry, freshness)),
         Err(Unusable::OtherType) => {
@@ -110,22 +123,18 @@ pub(super) fn find<V: LocalValue>(
     None
 }
 
-/// The error that is kept under a key in the local store, for a caller who can take it. It is a hit.
+/// The error that a lookup found in place of a value, for a caller who can take it. It is a hit.
 pub(super) fn find_kept<E>(
     cache: &(impl Cache + ?Sized),
-    (key, missed): (&str, &Missed),
+    missed: &Missed,
     sharing: impl Sharing<E>,
 ) -> Option<E> {
-    if !sharing.keeps() {
+    let (entry, Freshness::Fresh) = missed.entry.as_ref()? else { return None };
+    if !entry.0.is_error {
         return None;
     }
     let core = cache.core();
-    let found = cache.storage().peek(missed.at(key));
-    let entry = found.filter(|entry| entry.0.is_error && !is_passed_by(core, entry))?;
-    if core.judge(&entry).ok()? != Freshness::Fresh {
-        return None;
-    }
-    let error = sharing.kept(&entry)?;
+    let error = sharing.kept(entry)?;
     missed.observer.tell(|| entry.0.outcome(Source::Hit, Some(Tier::Memory), core.now()));
     core.count_in(entry.0.group, |counters| &counters.hits);
     core.tell_hit(&entry.0, Tier::Memory, false);
@@ -140,7 +149,7 @@ fn is_passed_by(core: &Core, entry: &Entry) -> bool {
 }
 
 /// Whether there may be more than what is found locally.
-fn reads_further(cache: &(impl Cache + ?Sized)) -> bool {
+pub(super) fn reads_further(cache: &(impl Cache + ?Sized)) -> bool {
     cache.core().is_enabled() && cache.storage().reads_further()
 }
 
@@ -218,7 +227,7 @@ pub(crate) async fn get_missing<V: Value>(
     key::check(key)?;
     let at = Lookup { key, hash: missed.hash };
     let (core, of) = (cache.core(), by_hand::<V>(cache));
-    let (mut found, older) = here(missed.entry);
+    let (mut found, older) = here(missed.into_value());
     let mut tier = Tier::Memory;
     // What waits for nothing is no span.
     if found.is_none() && reads_further(cache) {
@@ -228,7 +237,7 @@ pub(crate) async fn get_missing<V: Value>(
         if let Some((entry, _)) = &found {
             core.count_in(of.group, |counters| &counters.hits_shared);
             span.answered("hit", entry.origin());
-            tier = Tier::named(entry.origin());
+            tier = Tier::of(entry.origin());
         } else {
             span.record("outcome", "miss");
         }
@@ -245,7 +254,7 @@ pub(crate) fn get_here<V: LocalValue>(
     key::check(key)?;
     let at = Lookup { key, hash: missed.hash };
     let group = cache.core().statistics().group("", cache.prefix());
-    Ok(serve_found(cache.core(), at, within_ttl(missed.entry), (group, Tier::Memory)))
+    Ok(serve_found(cache.core(), at, within_ttl(missed.into_value()), (group, Tier::Memory)))
 }
 
 /// The type of a value that is read by hand.
@@ -261,7 +270,7 @@ pub(crate) async fn get_many_missing<V: Value>(
     missed.iter().try_for_each(|(key, _)| key::check(key))?;
     let (keys, found): (Vec<_>, Vec<_>) = missed
         .into_iter()
-        .map(|(key, missed)| (Lookup { key, hash: missed.hash }, here(missed.entry)))
+        .map(|(key, missed)| (Lookup { key, hash: missed.hash }, here(missed.into_value())))
         .unzip();
     let (mut found, older): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     let sought: Vec<_> = (0..keys.len()).filter(|&index| found[index].is_none()).collect();
@@ -276,7 +285,7 @@ pub(crate) async fn get_many_missing<V: Value>(
     for (index, read) in sought.into_iter().zip(span.wrap(read::<V>(cache, &lookups, of)).await) {
         found[index] = within_ttl(read);
         if let Some((entry, _)) = &found[index] {
-            tiers[index] = Tier::named(entry.origin());
+            tiers[index] = Tier::of(entry.origin());
             core.count_in(of.group, |counters| &counters.hits_shared);
         }
     }

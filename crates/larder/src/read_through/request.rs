@@ -202,14 +202,19 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
 
     /// A computation failed; `stale` is what was there to serve in its place.
     pub(super) fn note_failure(&self, stale: Option<&Entry>) {
-        let first = self.policy.retry_after;
-        if !first.is_zero() && stale.is_some_and(|entry| self.core().judge(entry).is_ok()) {
-            self.core().pauses().note(self.hash, self.core().now(), first);
-        }
+        note_failure((self.core(), self.policy), self.hash, stale);
     }
 
     pub(super) fn caller<'c>(&'c self, work: &'c WorkKey) -> Caller<'c> {
         Caller { work, hash: self.hash, scopes: &self.scopes, watch: &self.watch }
+    }
+}
+
+/// A computation of the key with this hash failed; `stale` is what was there to serve in its place.
+pub(super) fn note_failure((core, policy): (&Core, &Policy), hash: u64, stale: Option<&Entry>) {
+    let first = policy.retry_after;
+    if !first.is_zero() && stale.is_some_and(|entry| core.judge(entry).is_ok()) {
+        core.pauses().note(hash, core.now(), first);
     }
 }
 

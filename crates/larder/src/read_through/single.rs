@@ -49,7 +49,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                     self.after_read(leader, refreshed, found, &mut progress)
                 }
                 Step::Lease(leader, refreshed) => {
-                    Box::pin(self.lease(leader, refreshed, &mut progress)).await
+                    let terms = (true, self.policy.timeout);
+                    Box::pin(self.lease(leader, refreshed, &mut progress, terms)).await
                 }
                 Step::Compute(leader, refreshed) => {
                     fallback.note(refreshed.as_ref().map(|(entry, _)| entry));
@@ -87,7 +88,7 @@ where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<V, E>>,
 {
-    if let Some(error) = find_kept(cache, (key.as_ref(), &missed), sharing) {
+    if let Some(error) = find_kept(cache, &missed, sharing) {
         return Err(error);
     }
     let Some(request) = Request::open((cache, key), &missed, terms, sharing) else {
@@ -96,7 +97,7 @@ where
     let (nested_in, fallback) = (dependencies::current_in_flight(), Fallback::default());
     // Pinned where it is: what it is wrapped in would be as large once more, each time.
     let whole = pin!(async {
-        let plan = request.plan(missed.entry, &fallback);
+        let plan = request.plan(missed.into_value(), &fallback);
         let mut planned = match plan.await {
             Ok(planned) => planned,
             Err(result) => return result,

@@ -129,7 +129,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let computation = self.span.is_open().then(|| waiter.computation());
         self.span.record("waited", true);
         match self.unless_slow(waiter.outcome(self.core().epochs()), limit, stale).await {
-            Err(value) => Step::Done(Ok(value)),
+            Err(value) => {
+                self.note_failure(stale);
+                Step::Done(Ok(value))
+            }
             Ok(Awaited::Accepted(outcome)) => {
                 computation.iter().for_each(|computation| self.span.follows(&computation.span()));
                 self.accept(outcome, stale)
@@ -307,12 +310,14 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     }
 
     /// Asks to be the one of all processes that computes. Where another one does, a refresh is left to it; a missing
-    /// value is waited for, for as long as the policy says if there is a stale one to serve.
+    /// value is waited for if the caller `may_wait`, for no longer than `limit` if there is a stale one to serve. If it may
+    /// not, the lease is still to be asked for.
     pub(super) async fn lease<V: LocalValue, E>(
         &self,
         leader: Leader,
         refreshed: Refreshed,
         progress: &mut Progress,
+        (may_wait, limit): (bool, Option<Duration>),
     ) -> Step<V, E>
     where
         S: Sharing<E>,
@@ -321,24 +326,26 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             && self.policy.lock.unwrap_or(Lock::Deployment) == Lock::Deployment
             && let Some(shared) = self.cache.storage().shared()
         {
-            let waits = refreshed.is_none();
-            let sought = if waits { Freshness::StaleIfError } else { Freshness::RefreshAhead };
+            let is_missing = refreshed.is_none();
+            let waits = may_wait && is_missing;
+            let sought = if is_missing { Freshness::StaleIfError } else { Freshness::RefreshAhead };
             let scopes = refreshed.as_ref().map_or(&self.scopes, |(entry, _)| entry.0.scopes());
             let lease = shared.lease(self.at(), self.wanted.of, scopes, waits);
             let stale = progress.stale.as_ref().filter(|_| waits);
-            match self.unless_slow(lease, self.policy.timeout, stale).await {
+            match self.unless_slow(lease, limit, stale).await {
                 Err(value) => return Step::Done(Ok(value)),
                 Ok(Leased::Held(lease)) => leader.hold(lease),
                 Ok(Leased::Found(entry)) => {
                     let is_new = self.core().judge(&entry).is_ok_and(|freshness| freshness < sought);
                     if is_new && let Some(answer) = self.answer(&entry) {
-                        if waits {
+                        if is_missing {
                             self.count(|counters| &counters.misses_shared);
                         }
                         self.span.record("waited", true);
                         return self.complete(leader, entry, answer, "redis");
                     }
                 }
+                Ok(Leased::Elsewhere) if is_missing && !may_wait => return Step::Lease(leader, None),
                 Ok(Leased::Elsewhere) => {
                     if let Some((entry, _)) = &refreshed
                         && let Ok(freshness) = self.core().judge(entry)
@@ -373,7 +380,9 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     ) -> Step<V, E> {
         self.span.answered("hit", tier);
         self.tell_found(&entry, Source::Hit, tier);
-        self.core().tell_hit(&entry.0, Tier::named(tier), false);
+        self.core().tell_hit(&entry.0, Tier::of(tier), false);
+        // Its source has answered, if in another process.
+        self.core().pauses().clear(self.hash);
         if let Some(leader) = leader.into() {
             leader.complete(Outcome::Value(entry), false);
         }
@@ -391,13 +400,13 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let is_fresh = freshness.is_within_ttl();
         self.span.answered(if is_fresh { "hit" } else { "stale" }, tier);
         self.tell_found(entry, if is_fresh { Source::Hit } else { Source::Stale }, tier);
-        serve(self.core(), entry, freshness, Tier::named(tier))
+        serve(self.core(), entry, freshness, Tier::of(tier))
     }
 
     /// Tells that the call is given what lay in the cache.
     fn tell_found(&self, entry: &Entry, source: Source, tier: &'static str) {
-        let tier = Some(Tier::named(tier));
-        self.observer.tell(|| entry.0.outcome(source, tier, self.core().now()));
+        let tier = Tier::of(tier);
+        self.observer.tell(|| entry.0.outcome(source, Some(tier), self.core().now()));
     }
 
     /// Tells that the call is given what another one computed.

@@ -16,7 +16,7 @@ use futures_core::Stream;
 
 use super::{
     computation::{Ended, write},
-    lookup::{count_hit, find, here, read_one, within_ttl},
+    lookup::{count_hit, find, here, read_one, reads_further, within_ttl},
     request::{Request, Wanted, refuses},
 };
 use crate::{
@@ -25,11 +25,13 @@ use crate::{
     dependencies::{self, Frame, PassOn},
     entry::Entry,
     error_sharing::Unshared,
-    outcome::Tier,
+    mutant::{self, Rule},
+    outcome::{NotStored, Observer, Source, Tier},
     panic_guard,
     policy::Policy,
     scope,
     singleflight::Watch,
+    spans::Traced,
     stats::Counters,
     value::LocalValue,
 };
@@ -47,6 +49,8 @@ pub(crate) struct Terms {
     pub(crate) refreshes: bool,
     /// The call goes without the cache.
     pub(crate) passes_by: bool,
+    /// What the call tells of its outcome.
+    pub(crate) observer: Observer,
 }
 
 /// What finds the list that is stored for a stream. None if its source has to be asked.
@@ -60,6 +64,7 @@ impl Terms {
     pub(crate) fn look<V: LocalValue>(&self) -> Looking {
         let (cache, key, of) = (self.cache.clone(), self.key.clone(), self.wanted.within(&*self.cache).of);
         let skips = self.passes_by || self.refreshes || key.is_empty();
+        let observer = self.observer.clone();
         Box::pin(async move {
             let (cache, core) = (&*cache, cache.core());
             if skips || deferred::is_current() || !core.is_enabled() {
@@ -67,26 +72,40 @@ impl Terms {
             }
             let at = core.lookup(&key);
             let (found, older) = here(find::<Vec<V>>(cache, at));
-            let entry = match found {
+            let (entry, tier) = match found {
                 Some((entry, freshness)) => {
                     count_hit(core, &entry, freshness, Tier::Memory);
-                    entry
+                    (entry, Tier::Memory)
                 }
                 None => {
                     core.count_in(of.group, |counters| &counters.misses);
                     core.tell_miss(&key, of.group);
-                    let read = match of.is_local {
+                    let read = match of.is_local || !reads_further(cache) {
                         true => None,
-                        false => within_ttl(read_one::<Vec<V>>(cache, at, of).await),
+                        false => {
+                            let (function, namespace) = core.statistics().names(of.group);
+                            let span = Traced::get(core.name(), function, namespace, &key);
+                            let read = within_ttl(span.clone().wrap(read_one::<Vec<V>>(cache, at, of)).await);
+                            match &read {
+                                Some((entry, _)) => span.answered("hit", entry.origin()),
+                                None => span.record("outcome", "miss"),
+                            }
+                            read
+                        }
                     };
                     if let Some((entry, _)) = &read {
-                        core.tell_hit(&entry.0, Tier::named(entry.origin()), false);
+                        core.tell_hit(&entry.0, Tier::of(entry.origin()), false);
                         core.count_in(of.group, |counters| &counters.misses_shared);
                     }
-                    read.or(older)?.0
+                    match read {
+                        Some((entry, _)) => (entry.clone(), Tier::of(entry.origin())),
+                        None => (older?.0, Tier::Memory),
+                    }
                 }
             };
             dependencies::record(core.epochs(), &entry.0);
+            observer.tell(|| entry.0.outcome(Source::Hit, Some(tier), core.now()));
+            observer.settle();
             Some(entry)
         })
     }
@@ -96,14 +115,18 @@ impl Terms {
         let (core, wanted) = (self.cache.core(), self.wanted.within(&*self.cache));
         let group = wanted.of.group;
         let collects = match () {
-            () if self.passes_by || deferred::is_current() || refuses(core, &self.key, group) => false,
+            () if self.passes_by => false,
+            () if deferred::is_current() => self.goes_without(NotStored::InTransaction),
+            () if refuses(core, &self.key, group) => self.goes_without(NotStored::KeyRefused),
             () if !core.is_enabled() => {
+                self.goes_without(NotStored::Disabled);
                 core.count_in(group, |counters| &counters.bypassed);
                 false
             }
             () => {
                 core.count_in(group, |counters| &counters.computations);
                 dependencies::record_scopes(core.epochs(), || scope::covering(&self.key, &self.policy.tags));
+                self.observer.computed(Some(NotStored::Unfinished));
                 true
             }
         };
@@ -111,7 +134,18 @@ impl Terms {
         let frame = Frame::new(dependencies::current_in_flight(), core.begin(), detached);
         let (passed_on, items) = (Some(frame.pass_on()), collects.then(Vec::new));
         let began = collects.then(Instant::now);
-        Collecting { terms: self, wanted, frame, passed_on, items, passed: 0, began }
+        let (function, namespace) = core.statistics().names(group);
+        let span = match collects {
+            true => Traced::default().compute(core.name(), function, namespace, &self.key),
+            false => Traced::default(),
+        };
+        Collecting { terms: self, wanted, frame, passed_on, items, passed: 0, began, span, is_stored: false }
+    }
+
+    /// Tells why nothing is stored. False.
+    fn goes_without(&self, why: NotStored) -> bool {
+        self.observer.computed(Some(why));
+        false
     }
 }
 
@@ -127,6 +161,10 @@ pub(crate) struct Collecting<V> {
     passed: u64,
     /// None if it goes without the cache.
     began: Option<Instant>,
+    /// From the first poll of the source to its end.
+    span: Traced,
+    /// It has ended, and is being stored.
+    is_stored: bool,
 }
 
 impl<V: LocalValue> Collecting<V> {
@@ -147,7 +185,10 @@ impl<V: LocalValue> Collecting<V> {
         if deferred::is_current() {
             self.items = None;
         }
-        let polled = self.frame.enter(|| source.poll_next(context));
+        let polled = match mutant::is(Rule::StreamPollsNotRecorded) {
+            false => self.span.enter(|| self.frame.enter(|| source.poll_next(context))),
+            true => source.poll_next(context),
+        };
         // What is computed around this poll may be another computation than that around the last one.
         if dependencies::recording() {
             let records = self.frame.records();
@@ -164,18 +205,25 @@ impl<V: LocalValue> Collecting<V> {
     fn collect<I>(&mut self, item: &I, copy: fn(&I) -> Option<V>) {
         let Some(items) = &mut self.items else { return };
         if items.len() >= self.terms.max_items {
-            return self.give_up(|counters| &counters.stores_too_long);
+            return self.give_up(NotStored::TooLong, |counters| &counters.stores_too_long);
         }
         // One that cannot be cloned is its consumer's alone.
         match panic_guard::contain(|| copy(item)) {
             Some(Some(copy)) => items.push(copy),
-            Some(None) => self.give_up(|counters| &counters.failures),
-            None => self.items = None,
+            Some(None) => self.give_up(NotStored::Failed, |counters| &counters.failures),
+            None => {
+                self.terms.observer.not_stored(NotStored::NotCloned);
+                self.items = None;
+            }
         }
     }
 
     /// Keeps nothing of it any more.
-    fn give_up(&mut self, why: fn(&Counters) -> &AtomicU64) {
+    fn give_up(&mut self, told: NotStored, why: fn(&Counters) -> &AtomicU64) {
+        self.terms.observer.not_stored(told);
+        if told == NotStored::Failed {
+            self.span.record("outcome", "failure");
+        }
         self.terms.cache.core().count_in(self.wanted.of.group, why);
         self.items = None;
     }
@@ -185,29 +233,38 @@ impl<V: LocalValue> Collecting<V> {
         let (terms, wanted, took) = (self.terms.clone(), self.wanted, self.began?.elapsed());
         terms.cache.core().computed(Some(&terms.key), wanted.of.group, (took, true));
         let items = self.items.take()?;
+        self.is_stored = true;
+        self.span.record("outcome", "success");
+        self.span = Traced::default();
         let (frame, passed_on) = (self.frame.clone(), self.passed_on.take());
         Some(Box::pin(async move {
             let (cache, core) = (&*terms.cache, terms.cache.core());
             let at = (terms.key.clone(), core.lookup(&terms.key).hash);
             let watch = Watch::new(terms.policy.takeover_after);
             let request = Request::new(cache, (&terms.policy, wanted), at, (Unshared, 0), watch);
+            let request = Request { observer: terms.observer.clone(), ..request };
+            request.observer.computed(None);
             let ended =
                 Ended { frame: &frame, decisions: frame.decisions(), replaces: terms.refreshes, took };
             let (entry, is_wanted) = request.entry_of_list(items, &ended);
-            if is_wanted {
+            if request.is_stored(&entry, is_wanted, None) {
                 write(cache, std::slice::from_ref(&entry)).await;
             }
             dependencies::record(core.epochs(), &entry.0);
             drop(passed_on);
+            request.observer.settle();
         }))
     }
 }
 
 impl<V> Drop for Collecting<V> {
-    /// Its consumer went away before the end.
+    /// Its consumer went away before the end, or there is nothing to store.
     fn drop(&mut self) {
         if self.items.is_some() {
             self.terms.cache.core().count_in(self.wanted.of.group, |counters| &counters.stores_unfinished);
+        }
+        if !self.is_stored {
+            self.terms.observer.settle();
         }
     }
 }

@@ -194,6 +194,8 @@ impl Remote {
             false => Err(Rejected::TooDeep),
         };
         let (header, (value, value_type)) = match here {
+            // It has nothing for this reader, and nothing is wrong with it.
+            Err(Rejected::Shape) if self.wire.has_kept_error(of, &header) => return Ok(None),
             Err(Rejected::TooDeep) => {
                 let wire = self.wire.clone();
                 let decode = move |wire: &Wire| {

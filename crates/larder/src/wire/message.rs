@@ -1,10 +1,11 @@
 //! Entries as messages.
 
-use super::{Coding, Envelope, Header, Rejected, Remaining, Times, Unencodable, Wire};
+use super::{Coding, Envelope, Header, Rejected, Remaining, Times, Unencodable, Wire, trace::Fingerprint};
 use crate::{
     clock::Moment,
     entry::{Entry, Lifetime},
     epoch::Epoch,
+    error_keeping::KEPT_ERROR,
     mutant::{self, Rule},
     scope,
     value::{AnyValue, ValueType},
@@ -54,6 +55,16 @@ impl Wire {
             }
             (value, _) => value.map(|value| (value, of)),
         }
+    }
+
+    /// Whether a message has an error that is kept in place of a value, by the look of its shape: whatever the type of the
+    /// error, which a reader of values does not know. Of 65,536 other messages, one looks so too.
+    pub(crate) fn has_kept_error(&self, of: ValueType, header: &Header) -> bool {
+        self.codecs.of_number(header.codec).is_ok_and(|codec| {
+            let budget = codec.budget(0, &self.limits, of.schema, None);
+            budget.trace.ask_struct(KEPT_ERROR.0, KEPT_ERROR.1);
+            budget.trace.fingerprint(None).root() == Fingerprint::from_number(header.shape).root()
+        })
     }
 }
 

@@ -68,7 +68,7 @@ impl Fingerprint {
         Self(((root as u64) << 48) | (all >> 16))
     }
 
-    const fn root(self) -> u16 {
+    pub(super) const fn root(self) -> u16 {
         (self.0 >> 48) as u16
     }
 }

@@ -60,6 +60,7 @@ impl Trees {
         }
         let mut demands = Vec::new();
         self.gather(space, value, Moment::MAX, &mut demands);
+        self.gather_marks(space, value, &mut demands);
         let demands: Rc<[Demand]> = demands.into();
         self.demands.borrow_mut().insert(value, demands.clone());
         demands
@@ -85,6 +86,17 @@ impl Trees {
         }
         for found in node.parts.iter().filter_map(|(_, found)| *found) {
             self.gather(space, found, since, demands);
+        }
+    }
+
+    /// That the value is none that was marked stale, where nothing old is served. Not of what it was made from, which may
+    /// have been served once more when it was read.
+    fn gather_marks(&self, space: &Space, value: ValueId, demands: &mut Vec<Demand>) {
+        let Some(node) = self.nodes.get(&value) else { return };
+        let (key, since) = (&space.keys[node.key], self.began(node));
+        if key.is_strict {
+            let marks = key.scopes.iter().map(|scope| space.mark_of(*scope));
+            demands.extend(marks.map(|scope| Demand { scope, since, value }));
         }
     }
 

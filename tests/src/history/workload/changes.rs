@@ -6,9 +6,10 @@ use larder::{CacheExt, Scope};
 
 use super::Life;
 use super::making::dawdle;
-use crate::history::clock;
+use crate::history::clock::{self, Moment};
 use crate::history::log::{Change, Outcome, Record, Write};
 use crate::history::space::{Key, MadeFrom, NAMESPACE, ONE_IS_QUIET};
+use crate::history::subject::Coming;
 use crate::history::value::Made;
 
 impl Life {
@@ -73,7 +74,18 @@ impl Life {
         if random.u8(..8) == 0 {
             scopes.push(own);
         }
-        self.invalidate(scopes, random).await;
+        match random.u8(..5) {
+            0 => self.mark_stale(scopes, random).await,
+            _ => self.invalidate(scopes, random).await,
+        }
+    }
+
+    async fn mark_stale(&self, scopes: Vec<usize>, random: &mut fastrand::Rng) {
+        let what: Vec<Scope> = scopes.iter().map(|&scope| self.space.scopes[scope].clone()).collect();
+        let marks = scopes.into_iter().map(|scope| self.space.mark_of(scope)).collect();
+        let called = clock::now();
+        let coming = self.subject.mark_stale(&what);
+        self.follow(called, coming, marks, random).await;
     }
 
     async fn invalidate(&self, scopes: Vec<usize>, random: &mut fastrand::Rng) {
@@ -81,6 +93,11 @@ impl Life {
         let bumps = what == [Scope::prefix(NAMESPACE)] && random.bool();
         let called = clock::now();
         let coming = if bumps { self.subject.bump() } else { self.subject.invalidate(&what) };
+        self.follow(called, coming, scopes, random).await;
+    }
+
+    /// Takes down a change, and what becomes of it.
+    async fn follow(&self, called: Moment, coming: Coming, scopes: Vec<usize>, random: &mut fastrand::Rng) {
         let returned = clock::now();
         let mut change =
             Change { called, returned, resolved: None, outcome: Outcome::Unknown, makes: None, scopes };

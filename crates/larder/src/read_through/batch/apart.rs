@@ -6,19 +6,20 @@ use std::{
     hash::Hash,
 };
 
+use super::Asked;
 use crate::{
     cache::Cache,
     dependencies,
     entry::Freshness,
-    outcome::Tier,
+    outcome::{NotStored, Source, Tier},
     read_through::lookup::{find, serve},
     value::LocalValue,
 };
 
-/// The values of `items` (each with its full key): what is missing is computed for this caller alone.
+/// The values of what is `asked` for: what is missing is computed for this caller alone.
 pub(super) async fn compute_apart<I, V, E, C, F, Fut>(
     cache: &C,
-    items: Vec<(I, String)>,
+    asked: Vec<Asked<I>>,
     mut compute: F,
 ) -> Result<HashMap<I, V>, E>
 where
@@ -29,18 +30,22 @@ where
     Fut: Future<Output = Result<HashMap<I, V>, E>>,
 {
     let core = cache.core();
-    let mut values = HashMap::with_capacity(items.len());
+    let mut values = HashMap::with_capacity(asked.len());
     let mut missing = Vec::new();
-    let mut seen = HashSet::with_capacity(items.len());
-    for (item, key) in items {
+    let mut seen = HashSet::with_capacity(asked.len());
+    for Asked { item, key, observer } in asked {
         if !seen.insert(item.clone()) {
             continue;
         }
         match find::<V>(cache, core.lookup(&key)) {
             Some((entry, Freshness::Fresh)) => {
+                observer.tell(|| entry.0.outcome(Source::Hit, Some(Tier::Memory), core.now()));
                 values.insert(item, serve(core, &entry, Freshness::Fresh, Tier::Memory));
             }
-            _ => missing.push(item),
+            _ => {
+                observer.computed(Some(NotStored::InTransaction));
+                missing.push(item);
+            }
         }
     }
     if !missing.is_empty() {

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use larder::cached_many;
 
-#[cached_many(ttl = 60, key = "user:<id>", each = id in ids, lock = larder::Lock::Process)]
+#[cached_many(ttl = 60, key = "user:<id>", each = id in ids, deadline = "1s")]
 async fn users(ids: &[u64]) -> HashMap<u64, u64> {
     ids.iter().map(|id| (*id, *id)).collect()
 }

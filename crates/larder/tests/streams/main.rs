@@ -1,7 +1,10 @@
 //! Cached functions that return a stream.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../support/mod.rs"]
 mod support;
+mod told;
+mod traits;
 
 use std::{
     collections::VecDeque,

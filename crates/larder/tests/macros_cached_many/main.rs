@@ -1,6 +1,10 @@
 //! `#[cached_many]`: each element of a list is cached by itself.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[cfg(feature = "redis")]
+mod leases;
+mod options;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::{

@@ -1,0 +1,151 @@
+//! What a batch waits for: computations of other callers and of other processes, and turns. Never while it leads what
+//! it could compute at once, so that two batches that need what the other one has both go on.
+
+use std::{
+    collections::HashMap,
+    future::{Future, poll_fn},
+    hash::Hash,
+    pin::Pin,
+    task::Poll,
+};
+
+use super::{Batch, Item};
+use crate::{
+    cache::Cache,
+    error_sharing::Sharing,
+    read_through::request::{Refreshed, Step},
+    singleflight::Leader,
+    value::LocalValue,
+};
+
+impl<'a, I, V, C, F, S, U> Batch<'a, I, V, C, F, S, U>
+where
+    I: Clone + Eq + Hash,
+    V: LocalValue,
+    C: Cache + ?Sized,
+    S: Copy,
+{
+    /// Asks to be the one of all processes that computes, for all that this batch leads at once. What another process
+    /// computes stays to be waited for.
+    pub(super) async fn try_leases<E>(&mut self) -> Result<(), E>
+    where
+        E: Send + 'static,
+        S: Sharing<E>,
+    {
+        let leasing = std::mem::take(&mut self.open.leasing);
+        let asked = leasing.into_iter().map(|(mut item, leader, refreshed)| async move {
+            let terms = (false, None);
+            let step = item.request.lease::<V, E>(leader, refreshed, &mut item.progress, terms).await;
+            (item, step)
+        });
+        // Side by side: on one connection, they share its round trip.
+        let mut elsewhere = Vec::new();
+        for (item, step) in all(asked).await {
+            match step {
+                Step::Lease(leader, refreshed) => elsewhere.push((item, leader, refreshed)),
+                step => self.advance(item, step)?,
+            }
+        }
+        self.open.leasing.extend(elsewhere);
+        Ok(())
+    }
+
+    /// Waits for what another process computes. With nothing else to compute, so that no process waits for this one.
+    pub(super) async fn wait_for_lease<E>(
+        &mut self,
+        (mut item, leader, refreshed): (Item<'a, I, C, S>, Leader, Refreshed),
+    ) -> Result<(), E>
+    where
+        E: Send + 'static,
+        S: Sharing<E>,
+    {
+        let limit = self.policy.timeout.map(|limit| limit.saturating_sub(self.began.elapsed()));
+        let lease = item.request.lease::<V, E>(leader, refreshed, &mut item.progress, (true, limit));
+        let step = Box::pin(lease).await;
+        self.advance(item, step)
+    }
+
+    /// Waits for a turn to compute each item whose failure cannot be given to this batch: a few batches of one item compute
+    /// at once.
+    pub(super) async fn take_turns<E>(&mut self) -> Result<(), E>
+    where
+        E: Send + 'static,
+        S: Sharing<E>,
+    {
+        let mut turning = std::mem::take(&mut self.open.turning);
+        // In one order for all, so that no two batches wait for each other's.
+        turning.sort_by(|one, other| one.request.key.cmp(&other.request.key));
+        for mut item in turning {
+            let step = Box::pin(item.request.turn::<V, E>(&mut item.progress)).await;
+            self.advance(item, step)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for what others compute, one after the other. What that leaves open is for another round.
+    pub(super) async fn wait<E, Fut>(&mut self) -> Result<(), E>
+    where
+        E: Send + 'static,
+        S: Sharing<E>,
+        U: Fn(&V) -> bool,
+        F: FnMut(Vec<I>) -> Fut,
+        Fut: Future<Output = Result<HashMap<I, V>, E>>,
+    {
+        let mut outdated = Vec::new();
+        let mut waiting = std::mem::take(&mut self.open.waiting).into_iter();
+        while let Some((item, waiter)) = waiting.next() {
+            // All that others compute is waited for as long as a single value would be.
+            let limit = self.policy.timeout.map(|limit| limit.saturating_sub(self.began.elapsed()));
+            let step = item.request.wait::<V, E>(waiter, limit, &item.progress).await;
+            if let Step::Enter = step {
+                // Not now: it may come to lead, while this batch waits for others.
+                outdated.push(item);
+                continue;
+            }
+            let leads = step.is_leader();
+            self.advance(item, step)?;
+            if leads {
+                // At once, for a leader that waits for another computation could wait for itself; and together with
+                // whatever else was left by the same leader.
+                let mut others = Vec::new();
+                for (item, waiter) in waiting {
+                    match waiter.take_over(self.cache.core().epochs()) {
+                        Ok(leader) => {
+                            let step = item.request.lead(leader, None);
+                            self.advance::<E>(item, step)?;
+                        }
+                        Err(waiter) => others.push((item, waiter)),
+                    }
+                }
+                self.compute().await?;
+                if !self.open.leasing.is_empty() {
+                    // It leads what another process computes: no waiting for others before that has come.
+                    self.open.waiting.extend(others);
+                    break;
+                }
+                waiting = others.into_iter();
+            }
+        }
+        outdated.into_iter().try_for_each(|item| self.advance::<E>(item, Step::Enter))
+    }
+}
+
+/// The outputs of futures that run side by side, in their order.
+async fn all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut running: Vec<_> = futures.map(|future| (Some(Box::pin(future)), None)).collect();
+    poll_fn(|context| {
+        let mut is_ready = true;
+        for (future, output) in &mut running {
+            let Some(polled) = future.as_mut().map(|future| Pin::as_mut(future).poll(context)) else {
+                continue;
+            };
+            match polled {
+                Poll::Ready(ready) => (*future, *output) = (None, Some(ready)),
+                Poll::Pending => is_ready = false,
+            }
+        }
+        if is_ready { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    running.into_iter().filter_map(|(_, output)| output).collect()
+}
