@@ -89,6 +89,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod adaptive;
+#[cfg(feature = "shared")]
+mod backoff;
 mod block_on;
 mod cache;
 mod cache_core;
@@ -119,6 +121,8 @@ mod gcra;
 pub mod guide;
 #[cfg(feature = "metrics")]
 mod instruments;
+#[cfg(feature = "shared")]
+mod in_full;
 pub mod internal;
 mod key;
 #[cfg(feature = "limit")]
@@ -147,6 +151,10 @@ mod retry_pauses;
 mod scope;
 #[cfg(feature = "seal")]
 mod seal;
+#[cfg(feature = "shared")]
+mod shared_entries;
+#[cfg(feature = "shared")]
+mod shared_log;
 mod singleflight;
 mod spans;
 mod stats;
@@ -160,7 +168,7 @@ mod tiered;
 mod turns;
 mod typed;
 mod value;
-#[cfg(feature = "redis")]
+#[cfg(feature = "shared")]
 mod wire;
 mod with_policy;
 #[cfg(feature = "write-behind")]
@@ -199,8 +207,14 @@ pub use self::{
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::{
     environment::from_env,
-    redis::{OutOfTouch, RedisCache, RedisCacheBuilder, RedisInfo, RedisServerInfo, RedisWarning},
+    redis::{RedisCache, RedisCacheBuilder, RedisInfo, RedisServerInfo, RedisWarning},
     tiered::TieredCache,
+};
+
+#[cfg(feature = "shared")]
+#[cfg_attr(docsrs, doc(cfg(feature = "shared")))]
+pub use self::{
+    shared_log::out_of_touch::OutOfTouch,
     wire::{
         Compression,
         codec::{self, Codec},

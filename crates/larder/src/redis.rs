@@ -1,7 +1,5 @@
 //! `RedisCache`: entries that all processes share through Redis.
 
-mod apart;
-mod backoff;
 mod breaker;
 mod capabilities;
 mod config;
@@ -16,7 +14,6 @@ mod disk;
 mod entries;
 mod findings;
 mod idle_timeout;
-mod in_full;
 mod info;
 #[cfg(feature = "inspect")]
 pub mod inspect;
@@ -31,7 +28,6 @@ mod log_connector;
 pub(crate) mod queue;
 mod recent_timeout;
 mod refusal;
-mod rejections;
 mod script;
 #[cfg(feature = "seal")]
 mod sealing;
@@ -42,7 +38,6 @@ mod secret;
 mod server_info;
 mod settings;
 mod shared;
-mod unshareable;
 mod url;
 
 use std::{
@@ -63,12 +58,10 @@ use self::{
     log::{Log, LogError, OnWake},
     recent_timeout::RecentTimeout,
     sealing::Sealing,
-    unshareable::Unshareable,
 };
 pub use self::{
     config::RedisCacheBuilder,
     info::{RedisInfo, RedisServerInfo, RedisWarning},
-    settings::OutOfTouch,
 };
 use crate::{
     cache::{Cache, Invalidating, Invalidation, Kept, SharedStorage, Storage},
@@ -79,8 +72,9 @@ use crate::{
     link::{Link, Operation, Server},
     memory::MemoryCache,
     scope::Scope,
+    shared_entries::SharedEntries,
+    shared_log::delivery::deliver,
     value::ValueType,
-    wire::Wire,
 };
 
 /// A cache in Redis, shared by every process that uses the same servers and prefix: one server, a Cluster, or
@@ -132,9 +126,8 @@ struct Remote {
     connections: Connections,
     log: Arc<Log>,
     names: KeyNames,
-    wire: Wire,
+    entries: SharedEntries,
     sealing: Sealing,
-    unshareable: Unshareable,
     lease_waiters: Arc<LeaseWaiters>,
     recent_timeout: RecentTimeout,
     /// What was found out about the servers.
@@ -285,18 +278,7 @@ impl Remote {
     /// How an invalidation goes on that was applied here.
     fn deliver(self: &Arc<Self>, announcement: Arc<Announcement>) -> Invalidating {
         let remote = self.clone();
-        Invalidating::under_way(async move {
-            /// The invalidation is safe before its echo; a value that is stored before it is wasted.
-            const ECHO: Duration = Duration::from_millis(20);
-            if !remote.is_within_reach() {
-                return Invalidation::Queued;
-            }
-            let Ok(epoch) = tokio::time::timeout(remote.deadline, announcement.named()).await else {
-                return Invalidation::Queued;
-            };
-            let _ = tokio::time::timeout(ECHO, announcement.echoed()).await;
-            Invalidation::Delivered(epoch)
-        })
+        deliver(announcement, self.deadline, move || remote.is_within_reach())
     }
 
     fn invalidate(self: &Arc<Self>, core: &Core, scopes: &[Scope]) -> Invalidating {
