@@ -172,8 +172,7 @@ impl SqlCacheBuilder {
             name: tables.log.clone(),
             scope_slots: self.scope_slots,
             out_of_touch: self.out_of_touch,
-            // Longer than a caller waits: no caller does there.
-            deadline: self.deadline.max(Duration::from_secs(1)),
+            deadline: self.deadline,
             observer: Arc::new(Observer),
         };
         let log = FollowedLog::start(store, settings);
@@ -191,9 +190,10 @@ impl SqlCacheBuilder {
             }
             #[cfg(feature = "sqlite")]
             "sqlite" => crate::sqlite::open(&self.url, tables, (self.connections, self.deadline)),
-            "postgres" | "postgresql" | "sqlite" => {
-                Err(refused_setting(format!("{scheme} needs larder-sql's feature of that name")))
-            }
+            #[cfg(not(feature = "postgres"))]
+            "postgres" | "postgresql" => Err(refused_setting("PostgreSQL needs larder-sql's feature `postgres`")),
+            #[cfg(not(feature = "sqlite"))]
+            "sqlite" => Err(refused_setting("SQLite needs larder-sql's feature `sqlite`")),
             // Not repeated: it may have a password in it.
             _ => Err(refused_setting("the URL begins neither with postgres:// nor with sqlite://")),
         }

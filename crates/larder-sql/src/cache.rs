@@ -127,11 +127,8 @@ impl SqlCache {
         connection: &mut C,
         scopes: impl Into<Scopes>,
     ) -> Result<(), sqlx::Error> {
-        let scopes: Vec<Scope> = scopes.into().into_iter().collect();
-        if scopes.is_empty() {
-            return Ok(());
-        }
-        connection.append(&self.remote.tables.pending, &self.remote.tables.log, record_of(&scopes)).await
+        let Some(record) = record_of(scopes) else { return Ok(()) };
+        connection.append(&self.remote.tables.pending, &self.remote.tables.log, record).await
     }
 }
 
@@ -170,7 +167,6 @@ impl Remote {
         self: &Arc<Self>,
         call: impl Future<Output = sqlx::Result<T>>,
     ) -> Result<T, Stored> {
-        // Nothing in it can be judged before the log is followed.
         if !self.breaker.admits() || tokio::runtime::Handle::try_current().is_err() {
             return Err(Stored::Unreachable);
         }
@@ -338,7 +334,7 @@ impl Storage for SqlCache {
     }
 
     fn shared(&self) -> Option<&dyn SharedStorage> {
-        Some(&self.remote)
+        Some(self)
     }
 
     fn kept(&self) -> Kept {

@@ -1,9 +1,6 @@
 //! What several processes do together through a database.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use larder::{
@@ -11,16 +8,16 @@ use larder::{
     internal::shared::{counter_overflow, unavailable},
 };
 
-use crate::cache::Remote;
+use crate::SqlCache;
 
 #[async_trait]
-impl SharedStorage for Arc<Remote> {
+impl SharedStorage for SqlCache {
     fn link(&self) -> Link {
-        Remote::link(self)
+        Self::link(self)
     }
 
     fn server_time(&self) -> Option<SystemTime> {
-        self.log().server_time()
+        self.remote().log().server_time()
     }
 
     /// There are none: each process computes for itself, once for all of its callers.
@@ -29,7 +26,7 @@ impl SharedStorage for Arc<Remote> {
     }
 
     fn is_within_reach(&self) -> bool {
-        Remote::is_within_reach(self)
+        self.remote().is_within_reach()
     }
 
     async fn take_lock(&self, _: &str, _: Duration) -> Result<Option<LockGuard>> {
@@ -37,7 +34,7 @@ impl SharedStorage for Arc<Remote> {
     }
 
     async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
-        match Remote::count(self, key, by, ttl).await {
+        match self.remote().count(key, by, ttl).await {
             Ok(Some(sum)) => Ok(sum),
             Ok(None) => Err(counter_overflow(key)),
             Err(failed) => Err(unavailable(format!("the counter {key:?}: {failed:?}"))),
@@ -45,10 +42,10 @@ impl SharedStorage for Arc<Remote> {
     }
 
     async fn wait_for(&self, epoch: Epoch) -> bool {
-        self.log().wait_for(epoch).await
+        self.remote().log().wait_for(epoch).await
     }
 
     async fn flush(&self, limit: Duration) -> bool {
-        self.log().flush(limit).await
+        self.remote().log().flush(limit).await
     }
 }

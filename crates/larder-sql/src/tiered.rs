@@ -130,7 +130,7 @@ impl Storage for TieredSqlCache {
     }
 
     fn shared(&self) -> Option<&dyn SharedStorage> {
-        self.sql.storage().shared()
+        Some(&self.sql)
     }
 
     fn kept(&self) -> Kept {

@@ -78,7 +78,6 @@ pub(crate) struct LogStatus {
 /// A log that this process follows, for as long as a handle to it is held.
 pub struct Log {
     shared: Arc<Shared>,
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for leases"))]
     wakes: mpsc::Sender<Wake>,
     /// The thread ends when it is dropped.
     _open: watch::Sender<()>,

@@ -10,6 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use sqlx::{Connection, Executor, Row as _, SqliteConnection, SqlitePool};
+use tokio::sync::Mutex;
 
 use super::{is_missing, statements::Statements};
 use crate::database::{Database, MOST_PIECES, PIECE, Row, milliseconds};
@@ -19,11 +20,13 @@ pub(super) struct SqliteEntries {
     statements: Arc<Statements>,
     /// A table is missing, as a call found out.
     lacks_tables: AtomicBool,
+    /// One writer of this process at a time, in turn: SQLite lets those wait that come too soon, and in no order.
+    turn: Mutex<()>,
 }
 
 impl SqliteEntries {
     pub(super) fn new(pool: SqlitePool, statements: Arc<Statements>) -> Self {
-        Self { pool, statements, lacks_tables: AtomicBool::new(true) }
+        Self { pool, statements, lacks_tables: AtomicBool::new(true), turn: Mutex::new(()) }
     }
 
     /// Notes that a table is missing.
@@ -45,6 +48,7 @@ impl SqliteEntries {
     }
 
     async fn write_all(&self, rows: &[Row], latest: i64) -> sqlx::Result<Vec<bool>> {
+        let _turn = self.turn.lock().await;
         let mut link = self.pool.acquire().await?;
         if let [row] = rows {
             return Ok(vec![self.write_one(&mut link, row, latest).await?]);
@@ -68,6 +72,7 @@ impl SqliteEntries {
     /// Deletes what a statement names, piece by piece.
     async fn delete(&self, statement: &str) -> sqlx::Result<()> {
         for _ in 0..MOST_PIECES {
+            let _turn = self.turn.lock().await;
             let deleted = sqlx::query(statement).execute(&self.pool).await?.rows_affected();
             if deleted < PIECE.cast_unsigned() {
                 break;
@@ -93,6 +98,7 @@ impl Database for SqliteEntries {
             let row = self.noted(query.fetch_optional(&self.pool).await)?;
             return row.map_or(Ok(Some(0)), |row| row.try_get(0).map(Some));
         }
+        let _turn = self.turn.lock().await;
         let query = sqlx::query(&self.statements.count).bind(place).bind(by).bind(ttl.map(milliseconds));
         let row = self.noted(query.fetch_optional(&self.pool).await)?;
         row.map(|row| row.try_get(0)).transpose()

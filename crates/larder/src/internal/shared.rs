@@ -26,7 +26,7 @@ use crate::{
     error::{Error, Kind, Result},
     link::{Link, Server},
     memory::MemoryCache,
-    scope::{Scope, ScopeHash},
+    scope::{Scope, ScopeHash, Scopes},
     shared_log::{Log, LogSettings, delivery::deliver, out_of_touch::OutOfTouch, record::Content},
 };
 
@@ -39,7 +39,8 @@ pub struct FollowedLogSettings {
     pub scope_slots: usize,
     /// What to do while it is out of touch.
     pub out_of_touch: OutOfTouch,
-    /// How long a call may take.
+    /// How long a caller waits for its invalidation to be appended. What follows the log waits for a second at least: no
+    /// caller does there.
     pub deadline: Duration,
     /// Told of how it is doing.
     pub observer: Arc<dyn LogObserver>,
@@ -60,12 +61,13 @@ impl FollowedLog {
     #[must_use]
     pub fn start(store: Arc<dyn LogStore>, settings: FollowedLogSettings) -> Self {
         let FollowedLogSettings { name, scope_slots, out_of_touch, deadline, observer } = settings;
+        const PATIENCE: Duration = Duration::from_secs(1);
         let settings = LogSettings {
             name,
             order: LocalOrder::of_process(),
             slots: scope_slots,
             freshness: out_of_touch.freshness(),
-            deadline,
+            deadline: deadline.max(PATIENCE),
             observer,
         };
         Self { log: Arc::new(Log::start(store, settings)), deadline }
@@ -194,11 +196,11 @@ impl fmt::Debug for FollowedLog {
     }
 }
 
-/// A record that invalidates these scopes, of no process in particular: all that read it apply it.
+/// A record that invalidates these scopes, of no process in particular: all that read it apply it. None without scopes.
 #[must_use]
-pub fn record_of(scopes: &[Scope]) -> Vec<u8> {
-    let scopes: Vec<ScopeHash> = scopes.iter().map(Scope::hash).collect();
-    Content::Invalidation { sender: 0, attempt: 0, scopes }.encode()
+pub fn record_of(scopes: impl Into<Scopes>) -> Option<Vec<u8>> {
+    let scopes: Vec<ScopeHash> = scopes.into().0.iter().map(Scope::hash).collect();
+    (!scopes.is_empty()).then(|| Content::Invalidation { sender: 0, attempt: 0, scopes }.encode())
 }
 
 /// An epoch as one number, in which a later epoch is a greater one.

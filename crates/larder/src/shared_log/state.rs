@@ -229,7 +229,6 @@ impl Shared {
     }
 
     /// Has a listener told of wakes, for as long as it lives.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for leases"))]
     pub(super) fn listen(&self, listener: Weak<OnWake>) {
         let mut listeners = self.listeners();
         listeners.retain(|listener| listener.strong_count() > 0);
