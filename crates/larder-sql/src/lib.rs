@@ -4,6 +4,7 @@
 mod breaker;
 mod builder;
 mod cache;
+mod connecting;
 mod database;
 mod epochs;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -14,6 +15,7 @@ mod log;
 mod polling;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod remote;
 mod shared;
 #[cfg(feature = "sqlite")]
 mod sqlite;

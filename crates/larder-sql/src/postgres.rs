@@ -12,11 +12,6 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use self::{entries::PostgresEntries, log::PostgresLog, statements::Statements};
 use crate::{database::Database, error::wrong_url, tables::Tables};
 
-/// A table is missing.
-fn is_missing(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|said| said.code().as_deref() == Some("42P01"))
-}
-
 /// Both sides of the database that a URL names.
 pub(crate) fn open(
     url: &str,

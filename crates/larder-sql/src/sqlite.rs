@@ -16,11 +16,6 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use self::{entries::SqliteEntries, log::SqliteLog, statements::Statements};
 use crate::{database::Database, error::wrong_url, tables::Tables};
 
-/// A table is missing.
-fn is_missing(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|said| said.message().starts_with("no such table"))
-}
-
 /// Both sides of the file that a URL names.
 pub(crate) fn open(
     url: &str,
@@ -29,7 +24,10 @@ pub(crate) fn open(
 ) -> Result<(Arc<dyn Database>, Arc<dyn LogStore>, String)> {
     let options: SqliteConnectOptions = url.parse().map_err(wrong_url)?;
     // Each connection would have a database of its own.
-    if options.get_filename().as_os_str().is_empty() || url.contains(":memory:") || url.contains("mode=memory") {
+    if options.get_filename().as_os_str().is_empty()
+        || url.contains(":memory:")
+        || url.contains("mode=memory")
+    {
         return Err(refused_setting("a database in memory has nothing to share; name a file"));
     }
     let options = options

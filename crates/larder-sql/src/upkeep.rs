@@ -1,17 +1,11 @@
-//! What is done in the background: tidying, and looking whether the database is back.
+//! Tidying up, in the background.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use crate::cache::Remote;
+use crate::remote::Remote;
 
 /// How often what has expired, and what is too much of the log, is deleted; up to half of that more, by chance.
 const TIDY: Duration = Duration::from_secs(20);
-
-/// The first pause between two looks whether the database is back, and the longest.
-const PROBE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 /// Begins to tidy up, for as long as the cache lives.
 pub(crate) fn start(remote: &Arc<Remote>) {
@@ -32,22 +26,6 @@ pub(crate) fn start(remote: &Arc<Remote>) {
     });
 }
 
-/// Looks whether the database is back, until it is.
-pub(crate) fn probe(remote: &Arc<Remote>) {
-    let remote: Weak<Remote> = Arc::downgrade(remote);
-    tokio::spawn(async move {
-        let (mut pause, longest) = PROBE;
-        loop {
-            tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-            let Some(remote) = remote.upgrade() else { return };
-            if remote.probe().await {
-                return;
-            }
-            pause = (pause * 2).min(longest);
-        }
-    });
-}
-
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use sqlx::{Connection, Executor, Row, SqliteConnection};
@@ -61,7 +39,8 @@ mod tests {
         let cache = SqlCache::connect(&*url).await.unwrap();
         let mut connection = SqliteConnection::connect(&url).await.unwrap();
         let numbers = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 110000)";
-        let mut execute = async |statement: &str| connection.execute(statement).await.unwrap().rows_affected();
+        let mut execute =
+            async |statement: &str| connection.execute(statement).await.unwrap().rows_affected();
         let old = "SELECT -9000000000000000000 + n, x'00' FROM n";
         execute(&format!("{numbers} INSERT INTO larder_log (id, record) {old}")).await;
         let over = "SELECT CAST(n AS TEXT), 0, n, x'00' FROM n WHERE n <= 3000";

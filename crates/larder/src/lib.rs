@@ -61,6 +61,7 @@
 //! | annotate functions that return a stream | [`#[cached]`](macro@cached#streams) |
 //! | know what can be shared, and what is not | [what a cached value must be](guide::values) |
 //! | share it with other processes | [`TieredCache`], [`RedisCache`], [`from_env`]; [what is promised](guide::redis) |
+//! | share it through PostgreSQL or SQLite | the crate `larder-sql` |
 //! | keep Redis from reading or changing it | `RedisCacheBuilder::seal` and `hash_keys`, with the feature `seal` |
 //! | have one process do something | [`CacheExt::lock`] |
 //! | find entries again after a restart | `MemoryCacheBuilder::disk`, with the feature `disk` |
@@ -75,6 +76,7 @@
 //! | feature | brings |
 //! | --- | --- |
 //! | `redis` (default) | [`RedisCache`], [`TieredCache`], [`from_env`] |
+//! | `shared` | what stores of other crates need, such as `larder-sql`: PostgreSQL and SQLite; no program needs it by itself |
 //! | `moka` (default) | [`Store::Moka`]: a memory cache whose entries moka keeps |
 //! | `tls` | TLS to Redis, by rustls with ring |
 //! | `postcard` | [`codec::Postcard`]: the fewest bytes |
@@ -119,10 +121,10 @@ mod front_cache;
 mod gcra;
 #[cfg(any(doc, doctest))]
 pub mod guide;
-#[cfg(feature = "metrics")]
-mod instruments;
 #[cfg(feature = "shared")]
 mod in_full;
+#[cfg(feature = "metrics")]
+mod instruments;
 pub mod internal;
 mod key;
 #[cfg(feature = "limit")]

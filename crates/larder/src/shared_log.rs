@@ -29,12 +29,12 @@ use tokio::{
 };
 
 pub(crate) use self::settings::{LogSettings, OnWake};
+use self::state::Shared;
 use self::{
     contract::{LogError, LogStore},
     sender::Wake,
     state::Cause,
 };
-use self::state::Shared;
 use crate::{
     clock::Moment,
     epoch::{

@@ -73,7 +73,8 @@ impl PostgresServer {
     fn initialize(&self) {
         let data = self.data();
         let mut arguments = vec![OsString::from("-D"), data.into()];
-        arguments.extend(["-U", "larder", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"].map(Into::into));
+        arguments
+            .extend(["-U", "larder", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"].map(Into::into));
         let (program, arguments) = self.unprivileged("initdb", arguments);
         let made = Command::new(program).args(arguments).current_dir("/").output().expect("it is installed");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

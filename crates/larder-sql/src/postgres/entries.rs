@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use sqlx::{Executor, PgPool, Row as _};
 
-use super::{is_missing, statements::Statements};
+use super::statements::{Statements, is_missing};
 use crate::database::{Database, MOST_PIECES, PIECE, Row, milliseconds};
 
 pub(super) struct PostgresEntries {
@@ -88,7 +88,9 @@ impl Database for PostgresEntries {
         let query = sqlx::query(&self.statements.count).bind(place).bind(by).bind(ttl);
         match self.noted(query.fetch_one(&self.pool).await) {
             Ok(row) => row.try_get(0).map(Some),
-            Err(error) if error.as_database_error().and_then(|said| said.code()).as_deref() == Some(OVERFLOW) => {
+            Err(error)
+                if error.as_database_error().and_then(|said| said.code()).as_deref() == Some(OVERFLOW) =>
+            {
                 Ok(None)
             }
             Err(error) => Err(error),

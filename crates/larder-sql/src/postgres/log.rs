@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use larder::{
     Epoch,
     internal::shared::{
-        Appended, Appending, LogConnection, LogEnds, LogEntry, LogError, LogRead, LogReply, LogServer, LogStore,
-        Placed, Purpose, first_epoch_of,
+        Appended, Appending, LogConnection, LogEnds, LogEntry, LogError, LogRead, LogReply, LogServer,
+        LogStore, Placed, Purpose, first_epoch_of,
     },
 };
 use sqlx::{
@@ -16,7 +16,7 @@ use sqlx::{
 };
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{is_missing, statements::Statements};
+use super::statements::{Statements, is_missing};
 use crate::{
     database::place,
     epochs::{column, epoch},
@@ -49,9 +49,7 @@ impl LogStore for PostgresLog {
 impl PostgresLog {
     async fn open(&self, purpose: Purpose) -> Result<Box<dyn LogConnection>, LogError> {
         let mut link = match purpose {
-            Purpose::Append => {
-                Link::Plain(PgConnection::connect_with(&self.options).await.map_err(failure)?)
-            }
+            Purpose::Append => Link::Plain(PgConnection::connect_with(&self.options).await.map_err(failure)?),
             Purpose::Read => {
                 // A listener takes its connection from a pool: from one that has no other.
                 let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone());
@@ -295,8 +293,9 @@ impl LogConnection for PostgresLogConnection {
         let (below, most) = (below.map_or(i64::MAX, column), i64::try_from(most).unwrap_or(i64::MAX));
         let query = sqlx::query(&self.statements.newest).bind(column(from)).bind(below).bind(most);
         let rows = within(limit, self.link.all(query)).await?;
-        let rows: Result<Vec<_>, _> = rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect();
-        Ok(entries(&rows?))
+        let rows: sqlx::Result<Vec<_>> =
+            rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect();
+        Ok(entries(&rows.map_err(failure)?))
     }
 
     async fn create(&mut self, epoch: Epoch, record: Vec<u8>, limit: Duration) -> Result<bool, LogError> {

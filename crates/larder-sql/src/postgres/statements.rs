@@ -9,6 +9,11 @@ use crate::{
 /// The time of the server in milliseconds since 1970: not that of the transaction's beginning.
 const NOW: &str = "(extract(epoch from clock_timestamp()) * 1000)::bigint";
 
+/// A table is missing.
+pub(super) fn is_missing(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|said| said.code().as_deref() == Some("42P01"))
+}
+
 #[derive(Debug)]
 pub(super) struct Statements {
     pub(super) create_tables: String,
@@ -40,19 +45,28 @@ impl Statements {
         // The names of locks are numbers: those of the log, and of upkeep.
         let lock = format!("hashtextextended('{prefix}_log', 0)");
         Self {
-            // One at a time: `IF NOT EXISTS` does not look at what others are about to make.
+            // One at a time: `IF NOT EXISTS` does not look at what others are about to make. Where all are there, no right
+            // to make them is needed, and no lock is taken on them.
             create_tables: format!(
                 "SELECT pg_advisory_xact_lock({lock});
-                 CREATE TABLE IF NOT EXISTS {log} (id BIGINT PRIMARY KEY, record BYTEA NOT NULL);
-                 CREATE TABLE IF NOT EXISTS {head}
-                   (one INT PRIMARY KEY CHECK (one = 1), last BIGINT NOT NULL)
-                   WITH (fillfactor = 10);
-                 CREATE TABLE IF NOT EXISTS {pending} (id BIGSERIAL PRIMARY KEY, record BYTEA NOT NULL);
-                 CREATE UNLOGGED TABLE IF NOT EXISTS {entries}
-                   (key BYTEA PRIMARY KEY, epoch BIGINT NOT NULL, expires BIGINT NOT NULL, message BYTEA NOT NULL);
-                 ALTER TABLE {entries} ALTER COLUMN message SET STORAGE EXTERNAL;
-                 CREATE INDEX IF NOT EXISTS {entries}_expires ON {entries} (expires);
-                 CREATE TABLE IF NOT EXISTS {counters} (key BYTEA PRIMARY KEY, number BIGINT NOT NULL, expires BIGINT);"
+                 DO $$ BEGIN
+                   IF to_regclass('{log}') IS NULL OR to_regclass('{head}') IS NULL OR to_regclass('{pending}') IS NULL
+                       OR to_regclass('{counters}') IS NULL THEN
+                     CREATE TABLE IF NOT EXISTS {log} (id BIGINT PRIMARY KEY, record BYTEA NOT NULL);
+                     CREATE TABLE IF NOT EXISTS {head} (one INT PRIMARY KEY CHECK (one = 1), last BIGINT NOT NULL)
+                       WITH (fillfactor = 10);
+                     CREATE TABLE IF NOT EXISTS {pending} (id BIGSERIAL PRIMARY KEY, record BYTEA NOT NULL);
+                     CREATE TABLE IF NOT EXISTS {counters}
+                       (key BYTEA PRIMARY KEY, number BIGINT NOT NULL, expires BIGINT);
+                   END IF;
+                   IF to_regclass('{entries}') IS NULL THEN
+                     CREATE UNLOGGED TABLE {entries}
+                       (key BYTEA PRIMARY KEY, epoch BIGINT NOT NULL, expires BIGINT NOT NULL, message BYTEA NOT NULL);
+                     -- Large messages are compressed already.
+                     ALTER TABLE {entries} ALTER COLUMN message SET STORAGE EXTERNAL;
+                     CREATE INDEX {entries}_expires ON {entries} (expires);
+                   END IF;
+                 END $$;"
             ),
             server: format!("SELECT {NOW}, pg_backend_pid()"),
             // One statement, and so one moment. From the position on: see `Seen`.

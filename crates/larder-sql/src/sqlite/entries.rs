@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use sqlx::{Connection, Executor, Row as _, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
-use super::{is_missing, statements::Statements};
+use super::statements::{Statements, is_missing};
 use crate::database::{Database, MOST_PIECES, PIECE, Row, milliseconds};
 
 pub(super) struct SqliteEntries {

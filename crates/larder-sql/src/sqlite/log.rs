@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use larder::{
     Epoch,
     internal::shared::{
-        Appended, Appending, LogConnection, LogEnds, LogEntry, LogError, LogRead, LogReply, LogServer, LogStore,
-        Placed, Purpose, first_epoch_of,
+        Appended, Appending, LogConnection, LogEnds, LogEntry, LogError, LogRead, LogReply, LogServer,
+        LogStore, Placed, Purpose, first_epoch_of,
     },
 };
 use sqlx::{
@@ -16,7 +16,10 @@ use sqlx::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{file::FileIdentity, is_missing, statements::Statements};
+use super::{
+    file::FileIdentity,
+    statements::{Statements, is_missing},
+};
 use crate::{
     database::place,
     epochs::{column, epoch},

@@ -9,6 +9,11 @@ use crate::{
 /// The time in milliseconds since 1970.
 const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
 
+/// A table is missing.
+pub(super) fn is_missing(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|said| said.message().starts_with("no such table"))
+}
+
 #[derive(Debug)]
 pub(super) struct Statements {
     pub(super) create_tables: String,

@@ -11,7 +11,9 @@ use crate::places::{Place, eventually, gone, policy};
 async fn what_one_invalidates_is_gone_in_the_other() {
     for place in Place::all() {
         let (a, b) = (place.tiered().await, place.tiered().await);
-        for (round, scope) in [Scope::key("user:7"), Scope::prefix("user"), Scope::all()].into_iter().enumerate() {
+        for (round, scope) in
+            [Scope::key("user:7"), Scope::prefix("user"), Scope::all()].into_iter().enumerate()
+        {
             a.insert("user:7", &(round as u64), policy()).await.unwrap();
             let read = async || b.get::<u64>("user:7").await.unwrap() == Some(round as u64);
             eventually("a value is shared", read).await;

@@ -14,10 +14,8 @@ async fn after(place: Place, loss: &str) {
     eventually("it is heard of", async || b.link().position == a.link().position).await;
     let restarts = [&a, &b].map(|cache| cache.link().restarts);
     place.execute(loss).await;
-    eventually("both find out", async || {
-        a.link().restarts > restarts[0] && b.link().restarts > restarts[1]
-    })
-    .await;
+    eventually("both find out", async || a.link().restarts > restarts[0] && b.link().restarts > restarts[1])
+        .await;
     gone(&a, "k").await;
     gone(&b, "k").await;
     eventually("values are shared again", async || {
@@ -32,7 +30,8 @@ async fn after(place: Place, loss: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_tables_are_dropped() {
     for place in Place::all() {
-        let tables = ["log", "head", "pending", "entries", "counters"].map(|name| format!("DROP TABLE {{}}_{name};"));
+        let tables =
+            ["log", "head", "pending", "entries", "counters"].map(|name| format!("DROP TABLE {{}}_{name};"));
         after(place, &tables.concat()).await;
     }
 }

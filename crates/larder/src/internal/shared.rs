@@ -11,13 +11,6 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-pub use crate::{
-    shared_entries::{Message, SharedEntries, Stored},
-    shared_log::contract::{
-        Appended, Appending, LogConnection, LogEnds, LogEntry, LogError, LogObserver, LogRead, LogReply,
-        LogServer, LogStore, Placed, Purpose,
-    },
-};
 use crate::{
     cache::{Invalidating, Invalidation},
     cache_core::Core,
@@ -28,6 +21,13 @@ use crate::{
     memory::MemoryCache,
     scope::{Scope, ScopeHash, Scopes},
     shared_log::{Log, LogSettings, delivery::deliver, out_of_touch::OutOfTouch, record::Content},
+};
+pub use crate::{
+    shared_entries::{Message, SharedEntries, Stored},
+    shared_log::contract::{
+        Appended, Appending, LogConnection, LogEnds, LogEntry, LogError, LogObserver, LogRead, LogReply,
+        LogServer, LogStore, Placed, Purpose,
+    },
 };
 
 /// How a log is followed.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::rejections::AGAIN;
-use crate::{in_full::in_full, cache_core::Core, stats::Group, wire::Unencodable};
+use crate::{cache_core::Core, in_full::in_full, stats::Group, wire::Unencodable};
 
 /// Keys whose values could not be shared the last times. A value is judged by what is in it, so that others of the
 /// same type are shared all the same; but what is computed again and again under one key is mostly alike.

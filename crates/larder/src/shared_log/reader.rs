@@ -14,8 +14,8 @@ use super::{
     pace::{Pace, Volume},
     record::Content,
     report::report,
-    state::{Cause, Shared, count},
     start::{self, KnownLog},
+    state::{Cause, Shared, count},
 };
 use crate::{
     backoff::Backoff,

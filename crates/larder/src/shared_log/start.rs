@@ -97,12 +97,14 @@ async fn lower(
 ) -> Result<bool, LogError> {
     let id = id.ok_or_else(beyond)?;
     let above_ms = shared.log().longest_leap().milliseconds();
-    let lowered = link.lower(above_ms, id, Content::reset().encode(), shared.deadline).await.map_err(|failure| {
-        let log = &shared.name;
-        let reason =
-            format!("the log has an ID that no server gives, and cannot be made anew; delete the key {log}");
-        failure.saying(reason)
-    })?;
+    let lowered =
+        link.lower(above_ms, id, Content::reset().encode(), shared.deadline).await.map_err(|failure| {
+            let log = &shared.name;
+            let reason = format!(
+                "the log has an ID that no server gives, and cannot be made anew; delete the key {log}"
+            );
+            failure.saying(reason)
+        })?;
     if !lowered {
         // Another process was faster.
         return Ok(false);
@@ -144,8 +146,7 @@ async fn continues(
         return Ok(true);
     }
     let seen = seen.filter(|seen| seen.epoch == highest && seen.content.is_some());
-    if seen.is_some()
-        && link.newest(highest, Some(highest.next()), 1, shared.deadline).await?.first() == seen
+    if seen.is_some() && link.newest(highest, Some(highest.next()), 1, shared.deadline).await?.first() == seen
     {
         return Ok(true);
     }

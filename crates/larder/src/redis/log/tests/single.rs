@@ -1,7 +1,7 @@
 //! A connector of one server, with what a test needs of it.
 
 use super::super::{
-    Purpose, LogError,
+    LogError, Purpose,
     connect::{Connect, Connected},
     reply,
 };
