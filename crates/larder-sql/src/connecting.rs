@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use larder::{
     Result,
-    internal::shared::{FollowedLog, FollowedLogSettings, LogObserver, LogStore, refused_setting},
+    internal::shared::{FollowedLog, FollowedLogSettings, LogObserver, refused_setting},
 };
 
 use crate::{
-    builder::SqlCacheBuilder, cache::SqlCache, database::Database, remote::Remote, tables::Tables, upkeep,
+    builder::SqlCacheBuilder, cache::SqlCache, database::Opened, remote::Remote, tables::Tables, upkeep,
 };
 
 /// What the log says is logged.
@@ -61,7 +61,7 @@ impl SqlCacheBuilder {
         if !(1..=1_000).contains(&self.connections) {
             return Err(refused_setting(format!("{} connections: 1 to 1,000 are allowed", self.connections)));
         }
-        let (database, store, address) = self.open(&tables)?;
+        let Opened { database, log: store, address } = self.open(&tables)?;
         let settings = FollowedLogSettings {
             name: tables.log.clone(),
             scope_slots: self.scope_slots,
@@ -80,7 +80,7 @@ impl SqlCacheBuilder {
         not(any(feature = "postgres", feature = "sqlite")),
         expect(unused_variables, reason = "no database")
     )]
-    fn open(&self, tables: &Tables) -> Result<(Arc<dyn Database>, Arc<dyn LogStore>, String)> {
+    fn open(&self, tables: &Tables) -> Result<Opened> {
         let scheme = self.url.split(':').next().unwrap_or_default();
         match scheme {
             #[cfg(feature = "postgres")]

@@ -1,8 +1,9 @@
 //! What a cache asks of a database, whichever it is.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use larder::internal::shared::LogStore;
 use sha2::{Digest, Sha256};
 
 /// Entries and counters. A call may take as long as it likes: the caller sets a limit, and drops it.
@@ -23,6 +24,14 @@ pub(crate) trait Database: Send + Sync + 'static {
 
     /// Whether it answers.
     async fn ping(&self) -> sqlx::Result<()>;
+}
+
+/// What a URL names.
+pub(crate) struct Opened {
+    pub(crate) database: Arc<dyn Database>,
+    pub(crate) log: Arc<dyn LogStore>,
+    /// Without a password: for people.
+    pub(crate) address: String,
 }
 
 /// A message, and where it is stored.

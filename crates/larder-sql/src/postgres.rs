@@ -6,18 +6,14 @@ mod statements;
 
 use std::{sync::Arc, time::Duration};
 
-use larder::{Result, internal::shared::LogStore};
+use larder::Result;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use self::{entries::PostgresEntries, log::PostgresLog, statements::Statements};
-use crate::{database::Database, error::wrong_url, tables::Tables};
+use crate::{database::Opened, error::wrong_url, tables::Tables};
 
 /// Both sides of the database that a URL names.
-pub(crate) fn open(
-    url: &str,
-    tables: &Tables,
-    (connections, deadline): (u32, Duration),
-) -> Result<(Arc<dyn Database>, Arc<dyn LogStore>, String)> {
+pub(crate) fn open(url: &str, tables: &Tables, (connections, deadline): (u32, Duration)) -> Result<Opened> {
     let options: PgConnectOptions = url.parse().map_err(wrong_url)?;
     let options = options.application_name("larder");
     let address = format!("{}:{}", options.get_host(), options.get_port());
@@ -29,5 +25,5 @@ pub(crate) fn open(
         .connect_lazy_with(options.clone());
     let entries = PostgresEntries::new(pool, statements.clone());
     let log = PostgresLog { options, tables: tables.clone(), statements, seen: Arc::default() };
-    Ok((Arc::new(entries), Arc::new(log), address))
+    Ok(Opened { database: Arc::new(entries), log: Arc::new(log), address })
 }

@@ -7,21 +7,14 @@ mod statements;
 
 use std::{sync::Arc, time::Duration};
 
-use larder::{
-    Result,
-    internal::shared::{LogStore, refused_setting},
-};
+use larder::{Result, internal::shared::refused_setting};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use self::{entries::SqliteEntries, log::SqliteLog, statements::Statements};
-use crate::{database::Database, error::wrong_url, tables::Tables};
+use crate::{database::Opened, error::wrong_url, tables::Tables};
 
 /// Both sides of the file that a URL names.
-pub(crate) fn open(
-    url: &str,
-    tables: &Tables,
-    (connections, deadline): (u32, Duration),
-) -> Result<(Arc<dyn Database>, Arc<dyn LogStore>, String)> {
+pub(crate) fn open(url: &str, tables: &Tables, (connections, deadline): (u32, Duration)) -> Result<Opened> {
     let options: SqliteConnectOptions = url.parse().map_err(wrong_url)?;
     // Each connection would have a database of its own.
     if options.get_filename().as_os_str().is_empty()
@@ -47,5 +40,5 @@ pub(crate) fn open(
     // An entry may be lost when the machine loses its power; an invalidation may not, which entries outlive.
     let options = options.synchronous(SqliteSynchronous::Full);
     let log = SqliteLog { options, statements, seen: Arc::default() };
-    Ok((Arc::new(entries), Arc::new(log), address))
+    Ok(Opened { database: Arc::new(entries), log: Arc::new(log), address })
 }

@@ -216,7 +216,7 @@ impl SqliteLogConnection {
                 match sqlx::query(statement).bind(&place).execute(&mut self.link).await {
                     // No part of the promise.
                     Err(error) if is_missing(&error) => {}
-                    deleted => drop(deleted?),
+                    deleted => _ = deleted?,
                 }
             }
         }

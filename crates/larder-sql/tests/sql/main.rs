@@ -1,6 +1,6 @@
 //! Caches on real databases: a file of SQLite, and a server of PostgreSQL that the tests start themselves.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and tells what it measured")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod contract;
 mod delivery;
