@@ -29,11 +29,11 @@ use self::{claims::Claims, counters::LocalCounters, hot::Hot, switch::Switch};
 use crate::gcra::LocalLimits;
 use crate::{
     adaptive::AdaptiveLifetimes,
+    cache_events::Hub,
     clock::{Clock, Moment},
     deferred_drop::{self, DropDeferred},
     entry::{Entry, Freshness},
     epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replacement},
-    cache_events::Hub,
     front_cache::FrontCache,
     lock::LocalLocks,
     retry_pauses::RetryPauses,

@@ -4,7 +4,7 @@ mod cover;
 mod last_owner;
 mod lifetime;
 mod renewed;
-#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for stores that share entries"))]
+#[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "for stores that share entries"))]
 pub(crate) mod sharing;
 mod standing;
 

@@ -18,7 +18,8 @@ use self::variables::{Variables, invalid, parsed, set, variable};
 use crate::{
     Cache, MemoryCache, TieredCache,
     error::Result,
-    redis::{OutOfTouch, RedisCache, RedisCacheBuilder},
+    redis::{RedisCache, RedisCacheBuilder},
+    shared_log::out_of_touch::OutOfTouch,
     wire::{BuiltIn, Compression},
 };
 

@@ -26,7 +26,7 @@
 //!
 //! What processes share has an order of its own: see [`SharedOrder`].
 
-#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for what processes share"))]
+#[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "for what processes share"))]
 mod announcement;
 mod id;
 mod journal;
@@ -34,7 +34,7 @@ mod marks;
 #[cfg(feature = "disk")]
 mod past;
 mod recent;
-#[cfg(feature = "redis")]
+#[cfg(feature = "shared")]
 pub(crate) mod shared;
 mod slots;
 mod watchers;
@@ -190,7 +190,7 @@ impl LocalOrder {
     }
 
     /// Runs `look` while no change is half done.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for what processes share"))]
+    #[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "for what processes share"))]
     fn between_changes<R>(&self, look: impl FnOnce() -> R) -> R {
         let _applier = lock(&self.applier);
         look()

@@ -20,7 +20,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub(crate) type Cause = Arc<dyn StdError + Send + Sync>;
 
 #[derive(Debug, thiserror::Error)]
-#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "some are of servers"))]
+#[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "some are of servers"))]
 pub(crate) enum Kind {
     #[error("the key is empty; give it text, such as `user:7`")]
     EmptyKey,
@@ -66,7 +66,7 @@ impl Kind {
     }
 
     /// A server that cannot be asked.
-    #[cfg(feature = "redis")]
+    #[cfg(feature = "shared")]
     pub(crate) fn unavailable(reason: impl Into<String>) -> Self {
         Self::Unavailable { reason: reason.into(), cause: None }
     }

@@ -1,9 +1,9 @@
-//! What larder's sister crates, `larder-http` and `larder-cli`, may use beside the public API.
+//! What larder's sister crates, `larder-http`, `larder-cli` and `larder-sql`, may use beside the public API.
 //!
 //! The functions here are for crates that serve cached values by rules of their own, as an HTTP cache does: they look at
 //! entries that they may not serve, and count hits themselves; or that show what is kept in memory. The module `inspect`
-//! (feature `inspect`) is for programs that look at what lies in Redis and take no part in caching. Everything else they do
-//! through the public API.
+//! (feature `inspect`) is for programs that look at what lies in Redis and take no part in caching. The module `shared`
+//! (feature `shared`) is for stores that several processes share. Everything else they do through the public API.
 //!
 //! These functions follow no semantic versioning: they can change in any release. A sister crate depends on exactly one
 //! version of `larder`, as `larder-http` does (`=0.1.0`). Other crates should use [`CacheExt`](crate::CacheExt).
@@ -11,6 +11,10 @@
 use std::{error::Error, time::Duration};
 
 use crate::{cache::Cache, error::SharedError, read_through, value::Value};
+
+#[cfg(feature = "shared")]
+#[cfg_attr(docsrs, doc(cfg(feature = "shared")))]
+pub mod shared;
 
 #[cfg(feature = "inspect")]
 #[cfg_attr(docsrs, doc(cfg(feature = "inspect")))]

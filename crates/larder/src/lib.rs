@@ -61,6 +61,7 @@
 //! | annotate functions that return a stream | [`#[cached]`](macro@cached#streams) |
 //! | know what can be shared, and what is not | [what a cached value must be](guide::values) |
 //! | share it with other processes | [`TieredCache`], [`RedisCache`], [`from_env`]; [what is promised](guide::redis) |
+//! | share it through PostgreSQL or SQLite | the crate `larder-sql` |
 //! | keep Redis from reading or changing it | `RedisCacheBuilder::seal` and `hash_keys`, with the feature `seal` |
 //! | invalidate with a database transaction | [`deferred()`]; [transactions](guide::transactions) |
 //! | have one process do something | [`CacheExt::lock`] |
@@ -80,6 +81,7 @@
 //! | feature | brings |
 //! | --- | --- |
 //! | `redis` (default) | [`RedisCache`], [`TieredCache`], [`from_env`] |
+//! | `shared` | what stores of other crates need, such as `larder-sql`: PostgreSQL and SQLite; no program needs it by itself |
 //! | `moka` (default) | [`Store::Moka`]: a memory cache whose entries moka keeps |
 //! | `tls` | TLS to Redis, by rustls with ring |
 //! | `postcard` | [`codec::Postcard`]: the fewest bytes |
@@ -96,6 +98,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod adaptive;
+#[cfg(feature = "shared")]
+mod backoff;
 mod block_on;
 mod cache;
 mod cache_core;
@@ -132,6 +136,8 @@ mod gcra;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod heartbeat;
+#[cfg(feature = "shared")]
+mod in_full;
 #[cfg(feature = "metrics")]
 mod instruments;
 pub mod internal;
@@ -163,6 +169,10 @@ mod retry_pauses;
 mod scope;
 #[cfg(feature = "seal")]
 mod seal;
+#[cfg(feature = "shared")]
+mod shared_entries;
+#[cfg(feature = "shared")]
+mod shared_log;
 mod singleflight;
 mod spans;
 mod stats;
@@ -179,7 +189,7 @@ mod turns;
 mod typed;
 mod value;
 mod warm;
-#[cfg(feature = "redis")]
+#[cfg(feature = "shared")]
 mod wire;
 mod with_policy;
 #[cfg(feature = "write-behind")]
@@ -189,12 +199,12 @@ pub mod write_behind;
 pub use self::{
     cache::{Cache, HeldLease, Invalidating, Invalidation, Kept, Lease, Leased, SharedStorage, Storage},
     cache_core::{Core, CoreBuilder, Lookup},
+    cache_events::CacheEvent,
     deferred::{Deferred, InDeferred, deferred},
     dependencies::{Context, InComputation, Previous, context, in_current_computation},
     entry::Entry,
     epoch::{Epoch, ReadVersion},
     error::{Error, Result, SharedError, TimedOut},
-    cache_events::CacheEvent,
     heartbeat::{Heartbeat, heartbeat},
     link::{Link, Operation, Refusal, Rejection, Server, Unshared},
     listing::EntryInfo,
@@ -222,8 +232,14 @@ pub use self::{
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::{
     environment::from_env,
-    redis::{OutOfTouch, RedisCache, RedisCacheBuilder, RedisInfo, RedisServerInfo, RedisWarning},
+    redis::{RedisCache, RedisCacheBuilder, RedisInfo, RedisServerInfo, RedisWarning},
     tiered::TieredCache,
+};
+
+#[cfg(feature = "shared")]
+#[cfg_attr(docsrs, doc(cfg(feature = "shared")))]
+pub use self::{
+    shared_log::out_of_touch::OutOfTouch,
     wire::{
         Compression,
         codec::{self, Codec},

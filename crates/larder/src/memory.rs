@@ -134,13 +134,13 @@ impl MemoryCache {
     }
 
     /// Drops what is kept under the key of another entry.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for a cache with two tiers"))]
+    #[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "for a cache with two tiers"))]
     pub(crate) fn discard(&self, entry: &Entry) {
         self.tier.remove(Lookup { key: &entry.0.key, hash: entry.0.hash });
     }
 
     /// An empty cache with the same settings, in an order of changes that other caches share.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for a cache with two tiers"))]
+    #[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "for a cache with two tiers"))]
     pub(crate) fn anew(&self, epochs: Arc<crate::epoch::Epochs>) -> Self {
         self.tier
             .settings

@@ -1,7 +1,5 @@
 //! `RedisCache`: entries that all processes share through Redis.
 
-mod apart;
-mod backoff;
 mod breaker;
 mod capabilities;
 mod config;
@@ -20,7 +18,6 @@ mod findings;
 mod heartbeat;
 mod heartbeat_place;
 mod idle_timeout;
-mod in_full;
 mod info;
 #[cfg(feature = "inspect")]
 pub mod inspect;
@@ -35,7 +32,6 @@ mod log_connector;
 pub(crate) mod queue;
 mod recent_timeout;
 mod refusal;
-mod rejections;
 mod replica_reads;
 mod script;
 #[cfg(feature = "seal")]
@@ -51,7 +47,6 @@ mod shared;
 pub(crate) mod stream;
 #[cfg(feature = "counters")]
 mod tally;
-mod unshareable;
 mod url;
 
 use std::{
@@ -73,12 +68,10 @@ use self::{
     log::{Log, LogError, OnWake},
     recent_timeout::RecentTimeout,
     sealing::Sealing,
-    unshareable::Unshareable,
 };
 pub use self::{
     config::RedisCacheBuilder,
     info::{RedisInfo, RedisServerInfo, RedisWarning},
-    settings::OutOfTouch,
 };
 use crate::{
     cache::{Cache, Invalidating, Invalidation, Kept, SharedStorage, Storage},
@@ -89,8 +82,9 @@ use crate::{
     link::{Link, Operation, Server},
     memory::MemoryCache,
     scope::Scope,
+    shared_entries::SharedEntries,
+    shared_log::delivery::deliver,
     value::ValueType,
-    wire::Wire,
 };
 
 /// A cache in Redis, shared by every process that uses the same servers and prefix: one server, a Cluster, or
@@ -142,9 +136,8 @@ struct Remote {
     connections: Connections,
     log: Arc<Log>,
     names: KeyNames,
-    wire: Wire,
+    entries: SharedEntries,
     sealing: Sealing,
-    unshareable: Unshareable,
     lease_waiters: Arc<LeaseWaiters>,
     recent_timeout: RecentTimeout,
     heartbeat: Place,
@@ -203,7 +196,7 @@ impl RedisCache {
             replicas: connections.replica_states().into_iter().map(server).collect(),
             refusals: self.remote.findings.refusals.list(),
             rejections: self.remote.findings.rejections.list(),
-            unshared: self.remote.findings.unshared.list(),
+            unshared: self.remote.entries.unshared(),
         }
     }
 
@@ -299,18 +292,7 @@ impl Remote {
     /// How an invalidation goes on that was applied here.
     fn deliver(self: &Arc<Self>, announcement: Arc<Announcement>) -> Invalidating {
         let remote = self.clone();
-        Invalidating::under_way(async move {
-            /// The invalidation is safe before its echo; a value that is stored before it is wasted.
-            const ECHO: Duration = Duration::from_millis(20);
-            if !remote.is_within_reach() {
-                return Invalidation::Queued;
-            }
-            let Ok(epoch) = tokio::time::timeout(remote.deadline, announcement.named()).await else {
-                return Invalidation::Queued;
-            };
-            let _ = tokio::time::timeout(ECHO, announcement.echoed()).await;
-            Invalidation::Delivered(epoch)
-        })
+        deliver(announcement, self.deadline, move || remote.is_within_reach())
     }
 
     fn invalidate(self: &Arc<Self>, core: &Core, scopes: &[Scope]) -> Invalidating {

@@ -138,7 +138,7 @@ impl Stats {
     }
 
     /// A read from a shared store took so long.
-    #[cfg_attr(not(any(feature = "redis", test)), expect(dead_code, reason = "for a shared store"))]
+    #[cfg_attr(not(any(feature = "shared", test)), expect(dead_code, reason = "for a shared store"))]
     pub(crate) fn read(&self, took: Duration) {
         self.reading.record(took);
         self.listeners.tell(|listener| listener.read(took));
@@ -156,7 +156,7 @@ impl Stats {
     }
 
     /// What a value of this group takes to compute on the average, in nanoseconds.
-    #[cfg_attr(not(any(feature = "redis", test)), expect(dead_code, reason = "for a shared store"))]
+    #[cfg_attr(not(any(feature = "shared", test)), expect(dead_code, reason = "for a shared store"))]
     pub(crate) fn usual_cost(&self, group: Group) -> u64 {
         nanos(self.groups.counted(group).mean_computing_time())
     }

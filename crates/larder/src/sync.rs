@@ -7,10 +7,10 @@ pub(crate) use loom::sync::{
     atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
-#[cfg(all(larder_loom, feature = "redis"))]
+#[cfg(all(larder_loom, feature = "shared"))]
 pub(crate) use loom::sync::atomic::AtomicBool;
 
-#[cfg(all(not(larder_loom), feature = "redis"))]
+#[cfg(all(not(larder_loom), feature = "shared"))]
 pub(crate) use std::sync::atomic::AtomicBool;
 
 #[cfg(not(larder_loom))]

@@ -1,8 +1,8 @@
 //! `CacheExt`: the typed verbs that every cache has.
 
 pub(crate) mod blocking;
-mod compute;
 pub(crate) mod cache_events;
+mod compute;
 pub(crate) mod insert;
 pub(crate) mod local;
 mod outcome;
@@ -17,8 +17,8 @@ use std::{
 
 use self::{
     blocking::Blocking,
-    compute::{look_or_compute, warn_if_spawning},
     cache_events::CacheEvents,
+    compute::{look_or_compute, warn_if_spawning},
     local::Local,
     outcome::look_or_compute_observed,
 };

@@ -1,6 +1,6 @@
 //! What can be cached, and how a cache handles values whose types it does not know.
 
-#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "values are compared with what is read back"))]
+#[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "values are compared with what is read back"))]
 pub(crate) mod comparison;
 
 use std::{
@@ -35,7 +35,7 @@ pub trait Value: Clone + Send + Sync + Serialize + DeserializeOwned + 'static {
     const TRANSPORT: Option<&'static Transport>;
 }
 
-#[cfg(not(feature = "redis"))]
+#[cfg(not(feature = "shared"))]
 #[diagnostic::do_not_recommend]
 impl<V: Clone + Send + Sync + Serialize + DeserializeOwned + 'static> Value for V {
     const TRANSPORT: Option<&'static Transport> = None;
@@ -65,7 +65,7 @@ pub(crate) type AnyValue = dyn Any + Send + Sync;
 /// How values of one type become messages and back. What is in it is known to `wire` alone, which makes it where the
 /// type is known: a cache carries it beside the value, and has no use for it.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "there is none without a server"))]
+#[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "there is none without a server"))]
 pub struct Transport(pub(crate) &'static AnyValue);
 
 /// The type of a wanted value, for a cache that has to make one: see [`Storage::read`](crate::Storage::read).
@@ -185,7 +185,7 @@ impl ValueType {
     }
 
     /// For how long memory answers alone with what is read, if there is a limit.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for stores that read values"))]
+    #[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "for stores that read values"))]
     pub(crate) fn memory_limit(&self) -> Option<Duration> {
         (self.memory_ms > 0).then(|| Duration::from_millis(self.memory_ms.into()))
     }

@@ -5,6 +5,7 @@
 //! | [`RedisServer`] | one server on a free port, with its own directory; also with passwords, ACL users, TLS |
 //! | [`RedisCluster`] | three masters, each with a replica |
 //! | [`RedisSentinel`] | a master, its replica, and three sentinels that watch them |
+//! | [`PostgresServer`] | one server of PostgreSQL on a free port |
 //! | [`Process`] | any other program that must not outlive the test |
 //! | [`Proxy`] | a TCP proxy before any of them that delays, cuts, half-closes, swallows and refuses |
 //!
@@ -23,6 +24,7 @@ mod cluster;
 mod faults;
 mod migration;
 mod port;
+mod postgres;
 mod process;
 mod program;
 mod proxy;
@@ -35,6 +37,7 @@ mod wait;
 pub use builder::RedisServerBuilder;
 pub use cluster::RedisCluster;
 pub use migration::SlotMigration;
+pub use postgres::PostgresServer;
 pub use process::Process;
 pub use program::{Ability, has, lacks};
 pub use proxy::{Direction, Fault, Proxy};

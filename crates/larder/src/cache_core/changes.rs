@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::Core;
 use crate::{
-    epoch::Announcement,
     cache_events::CacheEvent,
+    epoch::Announcement,
     scope::{Scope, ScopeHash, ScopeSet},
 };
 

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::Core;
 use crate::{
-    entry::{Entry, Stored},
     cache_events::{CacheEvent, Hub},
+    entry::{Entry, Stored},
     outcome::Tier,
     stats::Group,
 };
@@ -58,7 +58,11 @@ impl Core {
         if shared {
             self.count_in(group, |counters| &counters.stores);
         }
-        self.tell(|core| CacheEvent::Stored { key: entry.0.key.clone(), function: core.function(group), shared });
+        self.tell(|core| CacheEvent::Stored {
+            key: entry.0.key.clone(),
+            function: core.function(group),
+            shared,
+        });
     }
 
     /// A computation took so long, and succeeded or not. Without a key, it was one of several keys.

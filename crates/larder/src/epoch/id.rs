@@ -54,9 +54,13 @@ impl std::str::FromStr for Epoch {
 }
 
 /// What is done with the IDs of a log.
-#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "without a server there is no log"))]
+#[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "without a server there is no log"))]
 impl Epoch {
     /// No record of a log has it: it stands for an ID that an epoch cannot hold.
+    #[cfg_attr(
+        all(feature = "shared", not(feature = "redis")),
+        expect(dead_code, reason = "for IDs that a server gives")
+    )]
     pub(crate) const MAX: Self = Self(u64::MAX);
 
     /// From what [`number`](Self::number) gave.

@@ -57,7 +57,7 @@ pub(super) enum After {
     /// Those with a higher number.
     Number(u64),
     /// Those at this time, or later.
-    #[cfg_attr(not(any(feature = "redis", test)), expect(dead_code, reason = "for what processes share"))]
+    #[cfg_attr(not(any(feature = "shared", test)), expect(dead_code, reason = "for what processes share"))]
     Time(Moment),
 }
 

@@ -1,6 +1,6 @@
 //! The one rule under every interleaving that the memory model allows, up to three preemptions.
 
-#[cfg(feature = "redis")]
+#[cfg(feature = "shared")]
 mod log;
 
 use std::sync::Arc;

@@ -287,7 +287,7 @@ mod tests {
         for policy in all {
             let text = serde_json::to_string(&policy).unwrap();
             assert_eq!(read(&text).as_ref(), Ok(&policy), "{text}");
-            #[cfg(feature = "redis")]
+            #[cfg(feature = "shared")]
             {
                 let bytes = rmp_serde::to_vec_named(&policy).unwrap();
                 assert_eq!(rmp_serde::from_slice::<Policy>(&bytes).unwrap(), policy);

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::backoff::jittered;
+use crate::backoff::jittered;
 
 /// Failures in a row after which callers are refused without being tried.
 pub(crate) const FAILURES: u32 = 5;

@@ -17,9 +17,8 @@ use super::{
     log::OnWake,
     log_connector,
     recent_timeout::RecentTimeout,
-    unshareable::Unshareable,
 };
-use crate::{cache_core::Core, error::Result};
+use crate::{cache_core::Core, error::Result, shared_entries::SharedEntries};
 
 impl RedisCacheBuilder {
     /// Connects, and begins to follow the invalidation log.
@@ -66,9 +65,8 @@ impl RedisCacheBuilder {
         let remote = Remote {
             connections,
             names: KeyNames::new(&config.prefix).hashed(settings.sealing.names()),
-            wire: settings.wire,
+            entries: SharedEntries::with(log.log().clone(), settings.wire, findings.rejections.clone()),
             sealing: settings.sealing,
-            unshareable: Unshareable::default(),
             lease_waiters,
             recent_timeout: RecentTimeout::default(),
             heartbeat: Place::default(),

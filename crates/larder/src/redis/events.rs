@@ -11,7 +11,6 @@ use futures_util::StreamExt as _;
 
 use super::{
     RedisCache, Remote,
-    backoff::Backoff,
     connection::{Command, subscribe},
     script::{RemoteCall, milliseconds},
     stream::{
@@ -19,7 +18,7 @@ use super::{
         reply::{self, strange},
     },
 };
-use crate::{error::Result, link::Operation};
+use crate::{backoff::Backoff, error::Result, link::Operation};
 
 /// The one consumer of each group.
 const CONSUMER: &str = "larder";

@@ -1,24 +1,25 @@
 //! What was found out about the servers of one log, by all caches on it.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicUsize, Ordering::Relaxed},
+use super::{capabilities::Capabilities, idle_timeout::IdleTimeout, refusal::Refusals};
+use crate::{
+    epoch::Watchers, link::Operation, shared_entries::rejections::Rejections,
+    shared_log::contract::LogObserver,
 };
-
-use super::{
-    capabilities::Capabilities, idle_timeout::IdleTimeout, refusal::Refusals, rejections::Rejections,
-    unshareable::UnsharedTypes,
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
 };
-use crate::epoch::Watchers;
 
 /// What was found out about the servers of one log.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) refusals: Refusals,
-    pub(super) rejections: Rejections,
+    pub(super) rejections: Arc<Rejections>,
     pub(super) capabilities: Capabilities,
     pub(super) idle: IdleTimeout,
-    pub(super) unshared: UnsharedTypes,
     /// How many servers a warning says are unavailable.
     unavailable: AtomicUsize,
     /// The caches that hear of it.
@@ -58,9 +59,27 @@ impl Findings {
     pub(super) fn no_longer_down(&self) {
         self.unavailable.fetch_sub(1, Relaxed);
     }
+}
 
-    /// Whether the last warning about a connection says that there is none: the log need not say so again.
-    pub(super) fn is_reported_down(&self) -> bool {
+impl LogObserver for Findings {
+    fn refused(&self, operation: Operation, reply: &str, mend: &str) {
+        self.refusals.refused(operation, reply, mend);
+    }
+
+    fn accepted(&self, operation: Operation) {
+        self.refusals.accepted(operation);
+    }
+
+    fn completed(&self, reply: &str, mend: &str) -> String {
+        self.refusals.completed(reply, mend).into_owned()
+    }
+
+    /// The log need not say so again.
+    fn is_reported_down(&self) -> bool {
         self.unavailable.load(Relaxed) > 0
+    }
+
+    fn keep_alive(&self) -> Option<Duration> {
+        self.idle.keep_alive()
     }
 }

@@ -9,7 +9,7 @@ use super::{
     connection::{Admit, Command, Connections, ToLog, connect_to_log},
     key_names::KeyNames,
     log::{self, Connect, Connected, Log, LogError, Purpose},
-    settings::{OutOfTouch, Settings},
+    settings::Settings,
 };
 use crate::epoch::LocalOrder;
 
@@ -18,14 +18,10 @@ pub(super) fn open_log(config: &Arc<Config>, settings: &Settings) -> Arc<Log> {
     /// Longer than a caller waits: no caller does here.
     const PATIENCE: Duration = Duration::from_secs(1);
 
-    let freshness = match settings.out_of_touch {
-        OutOfTouch::Serve => None,
-        OutOfTouch::Bypass(limit) => Some(limit.max(OutOfTouch::SHORTEST)),
-    };
-    let log = log::LogSettings {
+    let log = log::RedisLogSettings {
         order: LocalOrder::of_process(),
         slots: settings.scope_slots,
-        freshness,
+        freshness: settings.out_of_touch.freshness(),
         deadline: config.deadline.max(PATIENCE),
         unlink: config.is_cluster().then(|| unlinking(config.clone())),
         names: settings.sealing.names(),

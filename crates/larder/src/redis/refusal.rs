@@ -7,18 +7,16 @@ use std::{
         Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use ::redis::ServerError;
 
 use crate::{
     link::{Operation, Refusal},
+    shared_entries::rejections::AGAIN,
     sync::plain::lock,
 };
-
-/// How long after a warning the next one about the same follows, while it lasts.
-pub(super) const AGAIN: Duration = Duration::from_secs(60);
 
 /// The longest reply that is repeated.
 const LONGEST: usize = 300;

@@ -2,10 +2,10 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::apart::{LARGE, apart};
 use crate::{
     error::{Kind, Result},
     seal::{Keyring, NameKey, SealKey},
+    shared_entries::apart::{LARGE, apart},
     wire::{Limits, Rejected, Unencodable, sealed},
 };
 

@@ -6,27 +6,9 @@ use super::sealing::Sealing;
 use crate::{
     epoch::DEFAULT_SLOTS,
     error::{Kind, Result},
+    shared_log::out_of_touch::OutOfTouch,
     wire::Wire,
 };
-
-/// What to do while the invalidation log is out of touch, so that changes that other processes make are not
-/// heard of. What this process changes itself counts at once in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum OutOfTouch {
-    /// Serves what is in memory until its `ttl` and stale windows end.
-    #[default]
-    Serve,
-    /// Serves nothing any more after this long, and computes instead: no value is served that another process
-    /// invalidated longer ago, even if this process was stopped meanwhile, or the link was half open. At least
-    /// 10 ms; less is taken for that. The shorter it is, the more often an idle log is asked: three times in
-    /// this time.
-    Bypass(Duration),
-}
-
-impl OutOfTouch {
-    pub(super) const SHORTEST: Duration = Duration::from_millis(10);
-}
 
 /// Beyond a day it is a mistake, and far beyond it no clock can be added to it.
 const LEASE_LIFETIMES: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);

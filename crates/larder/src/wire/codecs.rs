@@ -17,6 +17,7 @@ pub(crate) struct Codecs {
 
 impl Codecs {
     /// Reads one more.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "other stores read what they write"))]
     pub(crate) fn read(&mut self, codec: AnyCodec) {
         self.reads = self.reads.iter().cloned().chain([codec]).collect();
     }

@@ -2,7 +2,9 @@
 
 use std::{convert::Infallible, pin::Pin, time::Duration};
 
-use larder::{CacheExt, CacheEvent, CacheEvents, MemoryCache, NotStored, Policy, Scope, Store, Tier, cached, context};
+use larder::{
+    CacheEvent, CacheEvents, CacheExt, MemoryCache, NotStored, Policy, Scope, Store, Tier, cached, context,
+};
 use larder_servers::{Data, RedisServer};
 
 use crate::support::{in_time, long, processes::both};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::builder::RedisCacheBuilder;
 use crate::{
-    redis::settings::OutOfTouch,
+    shared_log::out_of_touch::OutOfTouch,
     wire::{
         BuiltIn, Compression,
         codec::{AnyCodec, Codec},

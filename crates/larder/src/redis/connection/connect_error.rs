@@ -6,10 +6,8 @@ use ::redis::RedisError;
 
 use crate::{
     error::{Cause, Error, Kind},
-    redis::{
-        in_full::in_full,
-        refusal::{self, ServerReply},
-    },
+    in_full::in_full,
+    redis::refusal::{self, ServerReply},
 };
 
 /// Why there is no connection. Holds no secret.

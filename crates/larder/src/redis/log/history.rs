@@ -5,11 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use ::redis::Value;
 
-use super::{
-    connect::LogError,
-    record::Content,
-    reply::{self, Ends, LogEntry},
-};
+use super::reply;
 use crate::{
     epoch::{
         DEFAULT_SLOTS, Epoch,
@@ -22,6 +18,10 @@ use crate::{
         inspect::refused,
     },
     scope::ScopeHash,
+    shared_log::{
+        contract::{LogEnds, LogEntry, LogError},
+        record::Content,
+    },
 };
 
 /// Records that are read at once.
@@ -129,7 +129,7 @@ impl LogExtent {
             info => info.map_err(|failure| refused(findings, "XINFO STREAM", &failure))?,
         };
         let length = length.map_err(|failure| refused(findings, "XLEN", &failure))?;
-        let Some(Ends { first, last, .. }) = reply::ends(info)? else { return Ok(None) };
+        let Some(LogEnds { first, last, .. }) = reply::ends(info)? else { return Ok(None) };
         let records = if let Value::Int(records) = length { u64::try_from(records).unwrap_or(0) } else { 0 };
         Ok(Some(Self { first, last, records, is_forged: last.is_beyond_the_end() }))
     }

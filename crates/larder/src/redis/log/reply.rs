@@ -4,35 +4,17 @@ use std::str;
 
 use ::redis::Value;
 
-use super::{
-    connect::LogError,
-    record::{Content, FIELD},
+use super::{appending::FIELD, connect::refused};
+use crate::{
+    epoch::Epoch,
+    redis::server_info,
+    shared_log::contract::{LogEnds, LogEntry, LogError},
 };
-use crate::{epoch::Epoch, redis::server_info};
-
-/// A record as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LogEntry {
-    pub(super) epoch: Epoch,
-    /// None if it is no record of ours.
-    pub(super) content: Option<Content>,
-}
-
-/// The two ends of the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ends {
-    /// The oldest record that is still there.
-    pub(super) first: Option<Epoch>,
-    /// The last ID that was given, whether its record is still there or not.
-    pub(super) last: Epoch,
-    /// The newest record that is still there.
-    pub(super) newest: Option<LogEntry>,
-}
 
 /// What a command said, unless it failed.
 pub(super) fn said(value: Value) -> Result<Value, LogError> {
     match value {
-        Value::ServerError(error) => Err(LogError::refused(&error)),
+        Value::ServerError(error) => Err(refused(&error)),
         value => Ok(value),
     }
 }
@@ -101,18 +83,19 @@ fn entry(value: &Value) -> Result<LogEntry, LogError> {
     let Value::Array(parts) = value else { return Err(strange()) };
     let [id, fields] = parts.as_slice() else { return Err(strange()) };
     let epoch = epoch(id)?;
-    let content = match fields {
+    let record = match fields {
         Value::Array(fields) => match fields.as_slice() {
-            [name, value] if bytes(name) == Some(FIELD.as_bytes()) => bytes(value).and_then(Content::decode),
+            [name, value] if bytes(name) == Some(FIELD.as_bytes()) => bytes(value),
             _ => None,
         },
         _ => None,
     };
-    Ok(LogEntry { epoch, content })
+    // None of ours has no bytes.
+    Ok(LogEntry::new(epoch, record.unwrap_or_default()))
 }
 
 /// What XINFO STREAM says: none if there is no log.
-pub(super) fn ends(value: Value) -> Result<Option<Ends>, LogError> {
+pub(super) fn ends(value: Value) -> Result<Option<LogEnds>, LogError> {
     let fields = match value {
         Value::ServerError(error) if error.details().is_some_and(|text| text.contains("no such key")) => {
             return Ok(None);
@@ -139,5 +122,5 @@ pub(super) fn ends(value: Value) -> Result<Option<Ends>, LogError> {
         Some(newest @ Value::Array(_)) => Some(entry(newest)?),
         _ => None,
     };
-    Ok(Some(Ends { first, last, newest }))
+    Ok(Some(LogEnds { first, last, newest }))
 }

@@ -1,21 +1,17 @@
-//! How a log is followed, and whom it calls.
+//! How a log in Redis is followed.
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
     epoch::LocalOrder,
     redis::{findings::Findings, sealing::Names},
-    scope::ScopeHash,
 };
 
 /// Deletes keys where they do not lie on the server that has the log. Its errors are its own.
 pub(crate) type Unlink = dyn Fn(Vec<String>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
-/// Told of wakes on the log's thread: must return at once.
-pub(crate) type OnWake = dyn Fn(ScopeHash, bool) + Send + Sync;
-
-/// How a log is followed.
-pub(crate) struct LogSettings {
+/// How a log in Redis is followed.
+pub(crate) struct RedisLogSettings {
     /// The order of changes of this process.
     pub(crate) order: Arc<LocalOrder>,
     /// How many scopes' changes are remembered, in local order and in log order.

@@ -24,16 +24,17 @@ use larder_servers::{RedisServer, until};
 use self::single::SingleServer;
 use super::*;
 use crate::{
-    epoch::{Announcement, ReadVersion, shared::Outbox},
+    epoch::{Announcement, Epoch, ReadVersion, shared::Outbox},
     redis::sealing::Names,
-    scope::Scope,
+    scope::{Scope, ScopeHash},
+    shared_log::{contract::LogEntry, record},
 };
 
 const PREFIX: &str = "p";
 const KEY: &str = "p:log";
 
-fn settings() -> LogSettings {
-    LogSettings {
+fn settings() -> RedisLogSettings {
+    RedisLogSettings {
         order: Arc::new(crate::epoch::LocalOrder::new()),
         slots: 1 << 16,
         freshness: None,
@@ -57,7 +58,7 @@ impl Process {
         Self::start_with(url, PREFIX, settings())
     }
 
-    fn start_with(url: &str, prefix: &str, settings: LogSettings) -> Self {
+    fn start_with(url: &str, prefix: &str, settings: RedisLogSettings) -> Self {
         let process = Self(Log::start(prefix, Arc::new(SingleServer::new(url).expect("a URL")), settings));
         process.started()
     }
@@ -71,11 +72,11 @@ impl Process {
     /// replication ID when its first replica comes.
     fn begins_anew_on(&self, server: &RedisServer) {
         let replid = server.info("replication", "master_replid").expect("every server has one");
-        until("a new start", || self.0.shared.admits(&replid).then_some(()));
+        until("a new start", || self.0.shared().admits(&replid).then_some(()));
     }
 
     fn outbox(&self) -> &Outbox {
-        self.0.shared.log().outbox()
+        self.0.shared().log().outbox()
     }
 
     fn rests(&self) -> bool {
@@ -120,6 +121,6 @@ fn two(server: &RedisServer) -> [Process; 2] {
 }
 
 /// The records of the log.
-fn records(server: &RedisServer) -> Vec<reply::LogEntry> {
+fn records(server: &RedisServer) -> Vec<LogEntry> {
     reply::entries(server.command::<Value>(&["XRANGE", KEY, "-", "+"])).expect("it is a log")
 }

@@ -5,10 +5,12 @@ use std::{sync::Arc, time::Duration};
 use ::redis::{Value, pipe};
 use tokio::time::timeout;
 
-use crate::redis::{
+use crate::{
     backoff::Backoff,
-    config::Config,
-    connection::{ToLog, connect_to_log, words},
+    redis::{
+        config::Config,
+        connection::{ToLog, connect_to_log, words},
+    },
 };
 
 /// Waits for what other processes append to a stream. What it says is a hint: it reads nothing that a consumer is given.

@@ -9,9 +9,9 @@ use super::{
     Relaxed, Release, ServerInfo, ServerLink, Spares, Stage,
 };
 use crate::{
+    backoff::jittered,
     link::Operation,
     redis::{
-        backoff::jittered,
         capabilities,
         connection::{dial::dial, sentinel, words::words},
         findings::Findings,

@@ -1,16 +1,17 @@
 //! Machines that were cloned while they ran: two processes with one memory.
 
 use super::*;
+use crate::shared_log::contract::LogStore;
 
 /// A process, and another one with the same random numbers.
 fn clones(server: &RedisServer) -> [Process; 2] {
-    let shared = || {
+    let stores = [(); 2].map(|()| {
         let connector = SingleServer::new(&server.url()).expect("a URL");
-        Shared::new(PREFIX, Arc::new(connector), settings())
-    };
-    let (original, mut clone) = (shared(), shared());
-    clone.seed = original.seed.clone();
-    [original, clone].map(|shared| Process(Log::start_with(shared)).started())
+        let (store, settings) = RedisLogStore::new(PREFIX, Arc::new(connector), settings());
+        (Arc::new(store) as Arc<dyn LogStore>, settings)
+    });
+    let of = |log| Process(Arc::new(Log { log: Arc::new(log), findings: Arc::default() })).started();
+    shared_log::Log::start_clones(stores).map(of)
 }
 
 #[test]
@@ -35,10 +36,10 @@ fn what_was_appended_on_an_earlier_connection_is_not_recognised() {
     wait(a.invalidate("k").echoed());
     let earlier = records(&server).pop().and_then(|entry| entry.content);
     let Some(record::Content::Invalidation { sender, attempt, .. }) = earlier else { panic!("a record") };
-    let identity = a.0.shared.identity();
+    let identity = a.0.shared().identity();
     assert_eq!(sender, identity);
     server.command::<()>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
-    until("another identity", || (a.0.shared.identity() != identity).then_some(()));
+    until("another identity", || (a.0.shared().identity() != identity).then_some(()));
 
     let since = a.begin();
     let scopes = vec![Scope::key("other").hash()];

@@ -47,7 +47,7 @@ fn what_was_invalidated_before_the_first_start_is_sent_after_it() {
 fn a_read_is_as_short_as_the_freshness_needs() {
     let server = RedisServer::start();
     let freshness = Duration::from_millis(150);
-    let settings = LogSettings { freshness: Some(freshness), ..settings() };
+    let settings = RedisLogSettings { freshness: Some(freshness), ..settings() };
     let a = Process::start_with(&server.url(), PREFIX, settings);
     let mut in_touch = 0;
     for _ in 0..50 {

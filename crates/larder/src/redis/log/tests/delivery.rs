@@ -58,7 +58,7 @@ fn entries_may_be_deleted_elsewhere() {
         sender.send(keys).unwrap();
         Box::pin(std::future::ready(()))
     };
-    let settings = LogSettings { unlink: Some(Arc::new(unlink)), ..settings() };
+    let settings = RedisLogSettings { unlink: Some(Arc::new(unlink)), ..settings() };
     let a = Process::start_with(&server.url(), PREFIX, settings);
     server.command::<()>(&["SET", "p:e:k", "1"]);
     wait(a.invalidate("k").echoed());

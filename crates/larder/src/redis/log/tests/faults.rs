@@ -163,7 +163,7 @@ fn a_server_that_comes_back_with_older_data() {
     b.hears(&a, "lost");
     let key = Scope::key("lost").hash();
     let carried = |server: &RedisServer| {
-        let is_it = |entry: &reply::LogEntry| matches!(&entry.content, Some(record::Content::Invalidation { scopes, .. }) if scopes.contains(&key));
+        let is_it = |entry: &LogEntry| matches!(&entry.content, Some(record::Content::Invalidation { scopes, .. }) if scopes.contains(&key));
         records(server).iter().filter(|entry| is_it(entry)).count()
     };
     assert_eq!(carried(&server), 1);

@@ -1,7 +1,8 @@
 //! A connector of one server, with what a test needs of it.
 
 use super::super::{
-    connect::{Connect, Connected, LogError, Purpose},
+    LogError, Purpose,
+    connect::{Connect, Connected},
     reply,
 };
 use std::time::Duration;

@@ -7,27 +7,24 @@ use std::{
     time::{self, Duration},
 };
 
-use ::redis::{Pipeline, pipe};
 use tokio::time::{sleep, sleep_until};
 
 use super::{
-    connect::{LogConnection, LogError, Purpose},
+    contract::{LogConnection, LogEnds, LogEntry, LogError, LogRead, LogReply, Purpose},
     pace::{Pace, Volume},
     record::Content,
-    reply::{self, Ends, LogEntry},
     report::report,
-    server_check::{check_server, client_number},
-    shared::{Cause, Shared, count},
     start::{self, KnownLog},
+    state::{Cause, Shared, count},
 };
 use crate::{
+    backoff::Backoff,
     epoch::{
         Epoch,
         shared::{Instant, Record},
     },
     link::Operation,
     mutant::{self, Rule},
-    redis::backoff::Backoff,
     scope::ScopeHash,
 };
 
@@ -35,13 +32,6 @@ use crate::{
 const LEAST_AT_ONCE: usize = 1;
 const FIRST_AT_ONCE: usize = 64;
 const MOST_AT_ONCE: usize = 1_000;
-
-/// How often a connection is asked whether its server is still the one that it was. A server that becomes a replica
-/// says so to a blocked reader at once, and would otherwise not tell.
-const SERVER_CHECK: Duration = Duration::from_millis(100);
-
-/// How often the server's clock is compared.
-const TIME_CHECK: Duration = Duration::from_secs(60);
 
 /// For how long a process that has lowered the IDs of the log lets them rise again.
 const LULL: Duration = Duration::from_secs(3_600);
@@ -87,27 +77,9 @@ impl From<LogError> for SessionEnd {
 
 /// What is true of one connection only.
 struct Session {
-    link: LogConnection,
+    link: Box<dyn LogConnection>,
     /// Whether something was read already.
     has_read: bool,
-    server_checked: time::Instant,
-    time_checked: time::Instant,
-}
-
-/// What one read asks for.
-struct Plan {
-    /// How many records.
-    count: usize,
-    block: Option<Duration>,
-    asks_server: bool,
-    asks_time: bool,
-}
-
-/// What one read brought.
-struct Reply {
-    news: Vec<LogEntry>,
-    ends: Option<Ends>,
-    older: Option<Vec<LogEntry>>,
 }
 
 impl Reader {
@@ -144,17 +116,17 @@ impl Reader {
         if self.shared.set_followed(false) {
             self.shared.tell_link(false);
         }
-        let failure = failure.completed(&self.shared.findings.refusals);
+        let failure = failure.completed(&*self.shared.observer);
         self.shared.refused(Operation::Follow, &failure);
         // What is refused was warned of, or will be, and so was a server that is gone.
         let is_told = failure.mend().is_some()
-            || failure.connection().is_some() && self.shared.findings.is_reported_down();
+            || failure.connection().is_some() && self.shared.observer.is_reported_down();
         self.contact = match self.contact {
             Reported::There => Reported::Cut,
             Reported::Lost => Reported::Lost,
             Reported::Cut | Reported::Unavailable if is_told => Reported::Unavailable,
             Reported::Cut | Reported::Unavailable => {
-                let log = &self.shared.key;
+                let log = &self.shared.name;
                 report(|| tracing::warn!(log, reason = %failure, "lost contact with the invalidation log"));
                 Reported::Lost
             }
@@ -173,7 +145,7 @@ impl Reader {
         }
         self.backoff.reset();
         if std::mem::replace(&mut self.contact, Reported::There) == Reported::Lost {
-            let log = &self.shared.key;
+            let log = &self.shared.name;
             report(|| tracing::info!(log, "in contact with the invalidation log again"));
         }
     }
@@ -182,19 +154,17 @@ impl Reader {
         let shared = self.shared.clone();
         // What was doubted until now is looked at now.
         pin!(shared.recheck.notified()).enable();
-        let mut link = LogConnection::open(&*shared.connector, Purpose::Read).await?;
+        let link = shared.store.connect(Purpose::Read).await?;
         if let Some(objection) = link.objection() {
             // For what else may be missing to be named with it.
-            _ = objection.clone().completed(&shared.findings.refusals);
+            _ = objection.clone().completed(&*shared.observer);
         }
-        shared.look_at_eviction(link.server_info());
-        let client = client_number(&mut link, shared.deadline).await?;
-        shared.renew_identity(client, link.server_info());
-        shared.contact().set_server_time(link.server_info().time_ms);
+        shared.renew_identity(link.server());
+        shared.contact().set_server_time(link.server().time_ms);
         let now = time::Instant::now();
-        let mut session = Session { link, has_read: false, server_checked: now, time_checked: now };
-        if !shared.admits(&session.link.server_info().replication_id) {
-            let known = shared.starts.borrow().replid.is_some();
+        let mut session = Session { link, has_read: false };
+        if !shared.admits(&session.link.server().history) {
+            let known = shared.starts.borrow().history.is_some();
             self.start_anew(&mut session, if known { Cause::Replica } else { Cause::First }).await?;
         }
         loop {
@@ -216,7 +186,7 @@ impl Reader {
             newest: self.newest.as_ref(),
             yields: self.lowered.is_some_and(|then| then.elapsed() < LULL),
         };
-        let started = start::start_anew(&self.shared, &mut session.link, cause, known).await?;
+        let started = start::start_anew(&self.shared, &mut *session.link, cause, known).await?;
         self.backward = Some(started.below);
         if started.lowered {
             self.lowered = Some(time::Instant::now());
@@ -230,7 +200,7 @@ impl Reader {
     async fn read(&mut self, session: &mut Session) -> Result<Duration, LogError> {
         let position = self.shared.log().position();
         let sent = Instant::now();
-        let count = self.volume.size();
+        let (count, asked_older) = (self.volume.size(), self.backward.is_some());
         let reply = match self.ask(session, position).await {
             Ok(reply) => reply,
             Err(failure) => {
@@ -257,8 +227,8 @@ impl Reader {
         }
         self.shared.accepted(Operation::Follow);
         self.found();
-        if let Some(older) = reply.older {
-            self.read_back(&older, count);
+        if asked_older {
+            self.read_back(&reply.older, count);
         }
         let pause = self.pace.after(records, time::Instant::now());
         // Who is behind does not pause.
@@ -266,7 +236,7 @@ impl Reader {
     }
 
     /// What was trimmed or lost since `position`, if anything was. The ends were looked at after the news were read.
-    fn missing(&self, position: Epoch, ends: Option<Ends>) -> Option<Cause> {
+    fn missing(&self, position: Epoch, ends: Option<LogEnds>) -> Option<Cause> {
         match ends {
             _ if mutant::is(Rule::NoGapCheck) => None,
             None => (!mutant::is(Rule::LostLogTakenForQuiet)).then_some(Cause::Loss),
@@ -276,64 +246,27 @@ impl Reader {
         }
     }
 
-    async fn ask(&mut self, session: &mut Session, position: Epoch) -> Result<Reply, LogError> {
+    async fn ask(&mut self, session: &mut Session, position: Epoch) -> Result<LogReply, LogError> {
         let now = time::Instant::now();
-        let plan = Plan {
-            count: self.volume.size(),
+        let read = LogRead {
+            after: position,
+            most: self.volume.size(),
             // While older records are read as well, there is no waiting for newer ones. Nor is there at first: a
             // lost log looks like a quiet one until the read ends, and those who cannot append to it would break
             // off one read after the other.
-            block: (session.has_read && self.backward.is_none()).then(|| self.shared.longest_read()),
-            asks_server: now.duration_since(session.server_checked) >= SERVER_CHECK,
-            asks_time: now.duration_since(session.time_checked) >= TIME_CHECK,
+            wait: (session.has_read && self.backward.is_none()).then(|| self.shared.longest_read()),
+            older_than: self.backward,
         };
-        let commands = self.commands(position, &plan);
         let limit = self.shared.slack();
-        let patience = self.volume.patience(limit);
-        let replies = session.link.ask(&commands, plan.block.unwrap_or_default() + patience).await?;
+        let reply = session.link.read(&read, self.volume.patience(limit)).await?;
         session.has_read = true;
-        let mut replies = replies.into_iter();
-        let mut next = || replies.next().ok_or_else(|| LogError::new("replies are missing"));
-        let reply = Reply {
-            news: reply::news(next()?)?,
-            ends: reply::ends(next()?)?,
-            older: self.backward.map(|_| reply::entries(next()?)).transpose()?,
-        };
-        let is_full = |entries: &[LogEntry]| entries.len() == plan.count;
-        let full = is_full(&reply.news) || reply.older.as_deref().is_some_and(is_full);
-        self.volume.succeeded(full, now.elapsed().saturating_sub(plan.block.unwrap_or_default()), limit);
-        if plan.asks_server {
-            session.server_checked = now;
-            check_server(&session.link, next()?)?;
-        }
-        if plan.asks_time {
-            session.time_checked = now;
-            self.shared.contact().set_server_time(reply::time_ms(next()?)?);
+        let is_full = |entries: &[LogEntry]| entries.len() == read.most;
+        let full = is_full(&reply.news) || is_full(&reply.older);
+        self.volume.succeeded(full, now.elapsed().saturating_sub(read.wait.unwrap_or_default()), limit);
+        if let Some(time_ms) = reply.time_ms {
+            self.shared.contact().set_server_time(time_ms);
         }
         Ok(reply)
-    }
-
-    /// All in one round trip. The server runs what comes after a blocked XREAD when that has ended: the ends of the
-    /// log are those after the read.
-    fn commands(&self, position: Epoch, plan: &Plan) -> Pipeline {
-        let key = &self.shared.key;
-        let mut commands = pipe();
-        commands.cmd("XREAD").arg("COUNT").arg(plan.count);
-        if let Some(block) = plan.block {
-            commands.arg("BLOCK").arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX));
-        }
-        commands.arg("STREAMS").arg(key).arg(position.to_string());
-        commands.cmd("XINFO").arg("STREAM").arg(key);
-        if let Some(below) = self.backward {
-            commands.cmd("XREVRANGE").arg(key).arg(format!("({below}")).arg("-").arg("COUNT").arg(plan.count);
-        }
-        if plan.asks_server {
-            commands.cmd("INFO").arg("replication");
-        }
-        if plan.asks_time {
-            commands.cmd("TIME");
-        }
-        commands
     }
 
     /// Applies the news, in their order.
@@ -377,7 +310,7 @@ impl Reader {
             }
             None => {
                 count(&self.shared.counts.malformed, 1);
-                let log = &self.shared.key;
+                let log = &self.shared.name;
                 report(|| {
                     tracing::warn!(
                         log,

@@ -6,8 +6,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::refusal::AGAIN;
 use crate::{link::Rejection, sync::plain::lock, wire::Rejected};
+
+/// How long after a warning the next one of the same comes.
+pub(crate) const AGAIN: Duration = Duration::from_secs(60);
 
 /// What has not happened for so long is over.
 const PAUSE: Duration = Duration::from_secs(5 * 60);
@@ -20,7 +22,7 @@ const MOST: usize = 1_000;
 
 /// What is rejected at the moment.
 #[derive(Debug, Default)]
-pub(super) struct Rejections(Mutex<Vec<RejectionMatter>>);
+pub(crate) struct Rejections(Mutex<Vec<RejectionMatter>>);
 
 #[derive(Debug)]
 struct RejectionMatter {
@@ -37,7 +39,7 @@ struct RejectionMatter {
 
 impl Rejections {
     /// An entry was rejected that should have held a value of this type.
-    pub(super) fn note(&self, reason: Rejected, value_type: &'static str) {
+    pub(crate) fn note(&self, reason: Rejected, value_type: &'static str) {
         let Some(count) = self.count(reason, value_type, Instant::now()) else { return };
         // Not under the lock: a subscriber may do anything.
         crate::panic_guard::report!(
@@ -46,7 +48,7 @@ impl Rejections {
             value_type,
             mend = mend(reason),
             count,
-            "entries in redis cannot be read here, and are computed anew (once for each reason and type, and again each \
+            "shared entries cannot be read here, and are computed anew (once for each reason and type, and again each \
              minute while it goes on; counted as `shared_rejected`)"
         );
     }
@@ -89,7 +91,7 @@ impl Rejections {
     }
 
     /// What was rejected within the last minutes.
-    pub(super) fn list(&self) -> Vec<Rejection> {
+    pub(crate) fn list(&self) -> Vec<Rejection> {
         let now = Instant::now();
         let matters = lock(&self.0);
         let current = matters.iter().filter(|matter| now.duration_since(matter.last) <= PAUSE);

@@ -13,9 +13,9 @@ use std::{
 use tokio::sync::{Notify, watch};
 
 use super::{
-    connect::{Connect, LogError},
+    contract::{LogError, LogObserver, LogServer, LogStore},
     report::report,
-    settings::{LogSettings, OnWake, Unlink},
+    settings::{LogSettings, OnWake},
 };
 use crate::{
     epoch::{
@@ -23,7 +23,6 @@ use crate::{
         shared::{Contact, Instant, LogOrder, SharedEpochs},
     },
     link::Operation,
-    redis::{findings::Findings, key_names::KeyNames, server_info::ServerInfo},
     scope::ScopeHash,
     sync::plain::{Mutex, MutexGuard, lock},
 };
@@ -66,7 +65,7 @@ impl fmt::Display for Cause {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Starts {
     /// The history of data on which the last completed new start was made.
-    pub(super) replid: Option<Arc<str>>,
+    pub(super) history: Option<Arc<str>>,
     /// New starts completed, whatever their cause.
     pub(super) completed: u64,
     /// What stands in the way of the first one.
@@ -86,18 +85,15 @@ pub(super) fn count(counter: &AtomicU64, by: usize) {
     counter.fetch_add(by as u64, Ordering::Relaxed);
 }
 
-pub(super) struct Shared {
-    /// The log's key.
-    pub(super) key: String,
-    /// What keys are called.
-    pub(super) names: KeyNames,
+pub(crate) struct Shared {
+    /// What the log is called: for people.
+    pub(super) name: String,
     pub(super) epochs: SharedEpochs,
     /// Who appends, as the records say.
     identity: AtomicU64,
     /// From the entropy of the operating system, which the hashes of the standard library are seeded with.
     pub(super) seed: RandomState,
-    pub(super) connector: Arc<dyn Connect>,
-    pub(super) unlink: Option<Arc<Unlink>>,
+    pub(super) store: Arc<dyn LogStore>,
     pub(super) deadline: Duration,
     pub(super) starts: watch::Sender<Starts>,
     /// The position has moved, or may have.
@@ -110,23 +106,18 @@ pub(super) struct Shared {
     followed: AtomicBool,
     pub(super) counts: Counts,
     listeners: Mutex<Vec<Weak<OnWake>>>,
-    warned_of_eviction: AtomicBool,
-    /// What was found out about the servers.
-    pub(super) findings: Arc<Findings>,
+    pub(super) observer: Arc<dyn LogObserver>,
 }
 
 impl Shared {
-    pub(super) fn new(prefix: &str, connector: Arc<dyn Connect>, settings: LogSettings) -> Self {
-        let LogSettings { order, slots, freshness, deadline, unlink, names, findings } = settings;
-        let names = KeyNames::new(prefix).hashed(names);
+    pub(super) fn new(store: Arc<dyn LogStore>, settings: LogSettings) -> Self {
+        let LogSettings { name, order, slots, freshness, deadline, observer } = settings;
         let shared = Self {
             epochs: SharedEpochs::new(order, slots),
             identity: AtomicU64::new(0),
             seed: RandomState::new(),
-            key: names.log(),
-            names,
-            connector,
-            unlink,
+            name,
+            store,
             deadline,
             starts: watch::Sender::default(),
             moved: Notify::new(),
@@ -135,16 +126,14 @@ impl Shared {
             followed: AtomicBool::new(false),
             counts: Counts::default(),
             listeners: Mutex::default(),
-            warned_of_eviction: AtomicBool::new(false),
-            findings,
+            observer,
         };
-        shared.findings.tell(shared.epochs.local.watchers());
         shared.wants(freshness);
         shared
     }
 
     /// What is known of the log.
-    pub(super) fn log(&self) -> &LogOrder {
+    pub(crate) fn log(&self) -> &LogOrder {
         &self.epochs.log
     }
 
@@ -155,11 +144,11 @@ impl Shared {
 
     /// Tells them whether the log is followed.
     pub(super) fn tell_link(&self, up: bool) {
-        self.watchers().tell(|watcher| watcher.link(&self.key, up));
+        self.watchers().tell(|watcher| watcher.link(&self.name, up));
     }
 
     /// Who appends, as the records say. The reader recognises by it what is our own.
-    pub(super) fn identity(&self) -> u64 {
+    pub(crate) fn identity(&self) -> u64 {
         self.identity.load(Ordering::Relaxed)
     }
 
@@ -169,9 +158,9 @@ impl Shared {
     /// Two machines that were cloned while they ran have the same memory, random numbers included. What they cannot
     /// share is a connection: before either reads what the other one appends, it has connected anew, as a client of
     /// another number, at another time.
-    pub(super) fn renew_identity(&self, client: u64, server_info: &ServerInfo) {
+    pub(super) fn renew_identity(&self, server: &LogServer) {
         let now = Instant::now().number();
-        let identity = self.seed.hash_one((client, &server_info.replication_id, server_info.time_ms, now));
+        let identity = self.seed.hash_one((server.connection, &server.history, server.time_ms, now));
         // Zero is the sender of a reset.
         self.identity.store(identity.max(1), Ordering::Relaxed);
         self.log().outbox().disown();
@@ -223,7 +212,7 @@ impl Shared {
         let freshness = self.contact().limit();
         // A read takes up to two of these, and two reads must fit.
         let fresh = freshness.map(|freshness| freshness / 6).filter(|pause| *pause < LONGEST_READ / 2);
-        let shortest = fresh.into_iter().chain(self.findings.idle.keep_alive()).min()?;
+        let shortest = fresh.into_iter().chain(self.observer.keep_alive()).min()?;
         Some(shortest.clamp(Duration::from_millis(1), LONGEST_READ))
     }
 
@@ -232,34 +221,20 @@ impl Shared {
         let Some(mend) = failure.mend() else { return };
         let (operation, reply) = match failure.connection() {
             // The connections for commands say the same.
-            Some(error) => (Operation::Connect, format!("{}: {}", error.server(), error.in_full())),
+            Some(error) => (Operation::Connect, format!("{}: {}", error.server, error.in_full)),
             None => (operation, failure.reply().map_or_else(|| failure.to_string(), str::to_owned)),
         };
-        report(|| self.findings.refusals.refused(operation, &reply, mend));
+        report(|| self.observer.refused(operation, &reply, mend));
     }
 
     /// An operation went well.
     pub(super) fn accepted(&self, operation: Operation) {
-        report(|| self.findings.refusals.accepted(operation));
+        report(|| self.observer.accepted(operation));
     }
 
     /// Whether this is the server on which the last new start was made.
-    pub(super) fn admits(&self, replid: &str) -> bool {
-        self.starts.borrow().replid.as_deref() == Some(replid)
-    }
-
-    /// Warns of a server that may evict the log, once.
-    pub(super) fn look_at_eviction(&self, server_info: &ServerInfo) {
-        if server_info.evicts_everything() && !self.warned_of_eviction.swap(true, Ordering::Relaxed) {
-            report(|| {
-                tracing::warn!(
-                    policy = server_info.eviction,
-                    log = self.key,
-                    mend = "set the server's maxmemory-policy to noeviction or to one that begins with volatile-",
-                    "the server may evict the invalidation log, and everything cached with it becomes invalid then"
-                );
-            });
-        }
+    pub(crate) fn admits(&self, history: &str) -> bool {
+        self.starts.borrow().history.as_deref() == Some(history)
     }
 
     fn listeners(&self) -> MutexGuard<'_, Vec<Weak<OnWake>>> {

@@ -8,7 +8,7 @@ use crate::error::Cause;
 const MOST: usize = 32;
 
 /// What went wrong, and all that it came from.
-pub(super) fn in_full(reason: &str, cause: Option<&Cause>) -> String {
+pub(crate) fn in_full(reason: &str, cause: Option<&Cause>) -> String {
     let mut text = reason.to_owned();
     let first = cause.map(|cause| &**cause as &(dyn Error + 'static));
     for error in std::iter::successors(first, |&error| error.source()).take(MOST) {

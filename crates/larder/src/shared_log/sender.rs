@@ -3,26 +3,23 @@
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
-use ::redis::{Value, pipe};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep, timeout},
 };
 
 use super::{
-    appending::{append, next_id, start_id},
-    connect::{LogConnection, LogError, Purpose},
+    contract::{Appended, Appending, LogConnection, LogError, Placed, Purpose},
     pace::Volume,
     record::Content,
-    reply,
     report::report,
-    shared::{Shared, Starts},
+    state::{Shared, Starts},
 };
 use crate::{
+    backoff::Backoff,
     epoch::{Epoch, shared::OutboxBatch},
     link::Operation,
     mutant::{self, Rule},
-    redis::{backoff::Backoff, key_names::KeyNames},
     scope::ScopeHash,
 };
 
@@ -40,9 +37,6 @@ const MOST_BYTES: usize = 256 << 10;
 /// How many bytes of keys are deleted at once: what comes behind them does not wait for long.
 const MOST_DELETED_BYTES: usize = 8 << 10;
 
-/// How long records wait for deletions on other servers.
-const UNLINK: Duration = Duration::from_millis(50);
-
 /// This key should be looked for again by those who wait for it; whether there is a value now.
 pub(super) type Wake = (ScopeHash, bool);
 
@@ -50,7 +44,7 @@ pub(super) struct Sender {
     shared: Arc<Shared>,
     starts: watch::Receiver<Starts>,
     wakes: mpsc::Receiver<Wake>,
-    link: Option<LogConnection>,
+    link: Option<Box<dyn LogConnection>>,
     backoff: Backoff,
     /// How many bytes go out together.
     volume: Volume,
@@ -89,7 +83,7 @@ impl Sender {
             self.give_up();
             let Err(failure) = self.serve().await;
             self.give_up();
-            let log = &self.shared.key;
+            let log = &self.shared.name;
             report(|| tracing::debug!(log, %failure, "cannot append to the invalidation log"));
             self.shared.refused(Operation::Append, &failure);
             let shared = self.shared.clone();
@@ -114,7 +108,7 @@ impl Sender {
         if !matches!(last.await, Ok(Ok(()))) {
             report(|| {
                 tracing::warn!(
-                    log = self.shared.key,
+                    log = self.shared.name,
                     scopes = self.shared.log().outbox().len(),
                     "the last cache on this log is gone before its invalidations were appended"
                 );
@@ -144,9 +138,7 @@ impl Sender {
     /// Has the server look for reads that are over.
     async fn nudge(&mut self) -> Result<(), LogError> {
         let link = self.link.as_mut().ok_or_else(|| LogError::new("not connected"))?;
-        let mut commands = pipe();
-        commands.cmd("TIME");
-        link.ask(&commands, self.shared.deadline).await?;
+        link.nudge(self.shared.deadline).await?;
         self.proven = true;
         Ok(())
     }
@@ -156,9 +148,9 @@ impl Sender {
     async fn connect(&mut self) -> Result<(), LogError> {
         if self.link.is_none() {
             // Before the first start there is nothing to compare with.
-            let started = self.starts.wait_for(|starts| starts.replid.is_some()).await;
+            let started = self.starts.wait_for(|starts| starts.history.is_some()).await;
             drop(started.map_err(|_| LogError::new("the log is closed"))?);
-            let link = LogConnection::open(&*self.shared.connector, Purpose::Append).await?;
+            let link = self.shared.store.connect(Purpose::Append).await?;
             match link.objection() {
                 Some(objection) => self.shared.refused(Operation::Append, objection),
                 None => self.shared.accepted(Operation::Append),
@@ -173,10 +165,9 @@ impl Sender {
         if self.is_admitted() {
             return Ok(());
         }
-        let replid =
-            self.link.as_ref().map(|link| link.server_info().replication_id.clone()).unwrap_or_default();
+        let history = self.link.as_ref().map(|link| link.server().history.clone()).unwrap_or_default();
         self.shared.recheck.notify_one();
-        let started = self.starts.wait_for(|starts| starts.replid.as_deref() == Some(&*replid));
+        let started = self.starts.wait_for(|starts| starts.history.as_deref() == Some(&*history));
         match timeout(START, started).await {
             Ok(Ok(_)) => Ok(()),
             _ => Err(LogError::new("connected to another server than the one whose log is followed")),
@@ -184,7 +175,7 @@ impl Sender {
     }
 
     fn is_admitted(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| self.shared.admits(&link.server_info().replication_id))
+        self.link.as_ref().is_some_and(|link| self.shared.admits(&link.server().history))
     }
 
     /// Sends until nothing waits: records first, deletions behind them.
@@ -259,65 +250,39 @@ impl Sender {
         // Not above a log that was lowered since.
         let named = self.named.min(self.shared.log().longest_leap());
         let last = named.max(self.shared.log().position());
-        let mut id = next_id(last);
-        let mut commands = pipe();
         // Loaded after the batches were taken: what was taken under another identity waits again.
         let sender = self.shared.identity();
-        if start.is_some() {
-            let mark = start_id(last, self.shared.contact().server_now_ms());
-            append(&mut commands, &self.shared.key, &mark, &Content::Start { sender });
-            "*".clone_into(&mut id);
-        }
-        for batch in &self.under_way {
-            let content =
-                Content::Invalidation { sender, attempt: batch.attempt, scopes: batch.scopes.clone() };
-            append(&mut commands, &self.shared.key, &id, &content);
-            "*".clone_into(&mut id);
-        }
-        for &(key, filled) in wakes {
-            append(&mut commands, &self.shared.key, "*", &Content::Wake { key, filled });
-        }
-        let keys = deleted_keys(&self.shared.names, keys);
-        let mut elsewhere = None;
-        match &self.shared.unlink {
-            _ if keys.is_empty() => {}
-            Some(unlink) => elsewhere = Some(unlink(keys)),
-            None => _ = commands.cmd("UNLINK").arg(keys),
-        }
+        let invalidation = |batch: &OutboxBatch| {
+            Content::Invalidation { sender, attempt: batch.attempt, scopes: batch.scopes.clone() }.encode()
+        };
+        let append = Appending {
+            start: start.map(|_| {
+                let mark = start_epoch(last, self.shared.contact().server_now_ms());
+                (mark, Content::Start { sender }.encode())
+            }),
+            // The store's own, unless its sequence is about to leave what an epoch can hold. A mark is beyond that.
+            first: if start.is_some() { None } else { last.next_millisecond_near_end() },
+            records: self.under_way.iter().map(invalidation).collect(),
+            wakes: wakes.iter().map(|&(key, filled)| Content::Wake { key, filled }.encode()).collect(),
+            keys,
+        };
         let begun = Instant::now();
         let limit = self.shared.deadline;
-        let appended = async {
-            match commands.is_empty() {
-                true => Ok(Vec::new()),
-                false => link.ask(&commands, self.volume.patience(limit)).await,
-            }
-        };
-        // What is deleted elsewhere is no part of the promise: a server that is slow holds up no record for long.
-        let deleted = async {
-            if let Some(unlink) = elsewhere {
-                _ = timeout(limit.min(UNLINK), unlink).await;
-            }
-        };
-        let (replies, ()) = tokio::join!(appended, deleted);
-        let mut replies = replies?.into_iter();
+        let Appended { start: marked, records } = link.append(append, self.volume.patience(limit)).await?;
         if let Some(start) = start {
-            self.settle_start(start, replies.next().unwrap_or_default())?;
+            self.settle_start(start, marked)?;
         }
-        self.settle(replies)?;
+        self.settle(records.into_iter())?;
         self.volume.succeeded(full, begun.elapsed(), limit);
         Ok(())
     }
 
     /// Learns what became of the mark of a new start.
-    fn settle_start(&mut self, start: u64, reply: Value) -> Result<(), LogError> {
-        // If another process has gone up there, the server's own IDs are above it.
-        if reply::is_overtaken(&reply) {
-            self.marked = start;
-            return Ok(());
-        }
-        match reply::said(reply) {
-            Ok(Value::BulkString(_)) => self.marked = start,
-            Ok(_) => return self.gone(),
+    fn settle_start(&mut self, start: u64, marked: Option<Result<Placed, LogError>>) -> Result<(), LogError> {
+        match marked.ok_or_else(|| LogError::new("replies are missing"))? {
+            // If another process has gone up there, the store's own epochs are above it.
+            Ok(Placed::At(_) | Placed::Overtaken) => self.marked = start,
+            Ok(Placed::NoLog) => return self.gone(),
             // Said once more when there is something to append.
             Err(failure) if self.under_way.is_empty() => self.shared.refused(Operation::Append, &failure),
             Err(failure) => return Err(failure),
@@ -332,12 +297,13 @@ impl Sender {
 
     /// Learns from the replies what became of the batches under way. What comes after one that failed waits again
     /// with it: callers are told of all that they asked for at once.
-    fn settle(&mut self, mut replies: impl Iterator<Item = Value>) -> Result<(), LogError> {
+    fn settle(
+        &mut self,
+        mut replies: impl Iterator<Item = Result<Placed, LogError>>,
+    ) -> Result<(), LogError> {
         while let Some(batch) = self.under_way.front() {
-            let reply = replies.next().ok_or_else(|| LogError::new("replies are missing"))?;
-            match reply::said(reply)? {
-                id @ Value::BulkString(_) => {
-                    let epoch = reply::epoch(&id)?;
+            match replies.next().ok_or_else(|| LogError::new("replies are missing"))?? {
+                Placed::At(epoch) => {
                     if epoch.is_beyond_the_end() {
                         // Appended, and lost again: the reader makes such a log anew.
                         return Err(LogError::new("the log has an ID that no server gives"));
@@ -350,7 +316,8 @@ impl Sender {
                     self.appended.push((batch.attempt, epoch));
                     self.under_way.pop_front();
                 }
-                _ => return self.gone(),
+                Placed::Overtaken => return Err(LogError::new("the log has come to a later epoch")),
+                Placed::NoLog => return self.gone(),
             }
         }
         Ok(())
@@ -381,7 +348,11 @@ impl Sender {
     }
 }
 
-/// The keys of the entries that are invalid now, and of the counters of that name.
-fn deleted_keys(names: &KeyNames, keys: &[Arc<str>]) -> Vec<String> {
-    keys.iter().flat_map(|key| [names.entry(key), names.counter(key)]).collect()
+/// The epoch by which a process marks its new start: in a millisecond that no record was in so far.
+///
+/// A server that took the place of another one may lack the last records, and would give their IDs once more: while the
+/// log is ahead of the clock they differ by their sequence only. Entries that were made after the lost records would
+/// be newer than what is invalidated now.
+fn start_epoch(last: Epoch, now: Option<u64>) -> Option<Epoch> {
+    Epoch::mark(last, now.unwrap_or(0))
 }

@@ -2,9 +2,6 @@
 
 use crate::scope::ScopeHash;
 
-/// The one field of a record.
-pub(super) const FIELD: &str = "r";
-
 const VERSION: u8 = 1;
 const INVALIDATION: u8 = 0;
 const WAKE: u8 = 1;
@@ -15,7 +12,7 @@ const NO_PROCESS: u64 = 0;
 
 /// What a record says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Content {
+pub(crate) enum Content {
     /// These scopes were invalidated.
     Invalidation {
         /// The process and log that appended it.
@@ -41,17 +38,17 @@ pub(super) enum Content {
 
 impl Content {
     /// The record of a reset, which covers everything.
-    pub(super) fn reset() -> Self {
+    pub(crate) fn reset() -> Self {
         Self::Invalidation { sender: NO_PROCESS, attempt: 0, scopes: vec![ScopeHash::ALL] }
     }
 
     /// Whether it covers everything.
-    pub(super) fn covers_everything(&self) -> bool {
+    pub(crate) fn covers_everything(&self) -> bool {
         matches!(self, Self::Invalidation { scopes, .. } if scopes.contains(&ScopeHash::ALL))
     }
 
     /// Its bytes.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         match self {
             Self::Invalidation { sender, attempt, scopes } => {
                 let numbers = [*sender, *attempt].into_iter().chain(scopes.iter().map(|scope| scope.get()));
@@ -68,7 +65,7 @@ impl Content {
     }
 
     /// Reads the bytes; none if they are not exactly those of a record of this version.
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (&[version, kind], body) = bytes.split_first_chunk()?;
         match (version, kind) {
             (VERSION, INVALIDATION) => Self::decode_invalidation(body),

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 /// `first`, doubled so many times, `longest` at most; between half of that and all of it, as `chance` (0 to 1) says:
 /// processes that lost the same server do not come back in step.
-pub(super) fn jittered(first: Duration, doublings: u32, longest: Duration, chance: f64) -> Duration {
+pub(crate) fn jittered(first: Duration, doublings: u32, longest: Duration, chance: f64) -> Duration {
     let full = first.saturating_mul(1u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(longest);
     full.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
 }
 
 /// Waits longer from failure to failure, and not all processes as long.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
 }
 
@@ -20,17 +20,17 @@ impl Backoff {
     /// What waits is to be delivered within two seconds of the server's return, and a connection takes some time.
     const LONGEST: Duration = Duration::from_millis(500);
 
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { failures: 0 }
     }
 
     /// It works.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 
     /// It does not: waits.
-    pub(super) async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         let wait = jittered(Self::SHORTEST, self.failures, Self::LONGEST, fastrand::f64());
         self.failures = self.failures.saturating_add(1);
         tokio::time::sleep(wait).await;

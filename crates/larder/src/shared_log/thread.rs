@@ -9,11 +9,11 @@ use tokio::{
 };
 
 use super::{
-    connect::LogError,
+    contract::LogError,
     reader::Reader,
     report::report,
     sender::{Sender, Wake},
-    shared::Shared,
+    state::Shared,
 };
 
 /// How long the last invalidations may take.
@@ -62,7 +62,7 @@ async fn unwinding(mut run: impl AsyncFnMut() -> Infallible) -> Infallible {
 
 fn refuse(shared: &Shared, error: std::io::Error) {
     report(|| {
-        tracing::error!(log = shared.key, %error, "cannot start the thread that follows the invalidation log");
+        tracing::error!(log = shared.name, %error, "cannot start the thread that follows the invalidation log");
     });
     let failure = LogError::new("cannot start the log's thread").caused_by(error);
     shared.starts.send_modify(|starts| starts.failure = Some(failure));

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls `tell`, which emits events. The subscriber is the user's, and may panic: reader and sender go on as if it had
 /// not, so that nothing is lost and nothing waits for ever.
-pub(super) fn report(tell: impl FnOnce()) {
+pub(crate) fn report(tell: impl FnOnce()) {
     // The panic was printed by its hook.
     _ = catch_unwind(AssertUnwindSafe(tell));
 }

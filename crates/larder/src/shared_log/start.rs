@@ -2,15 +2,11 @@
 
 use std::sync::Arc;
 
-use ::redis::{Value, pipe};
-
 use super::{
-    appending::MOST_RECORDS,
-    connect::{LogConnection, LogError},
-    record::{Content, FIELD},
-    reply::{self, Ends, LogEntry},
+    contract::{LogConnection, LogEntry, LogError},
+    record::Content,
     report::report,
-    shared::{Cause, Shared, count},
+    state::{Cause, Shared, count},
 };
 use crate::{
     epoch::{
@@ -19,21 +15,6 @@ use crate::{
     },
     mutant::{self, Rule},
 };
-
-/// Replaces a log whose last ID is above `ARGV[1]` milliseconds by one with a single record, `ARGV[3]` in field
-/// `ARGV[2]` under the ID `ARGV[4]`: in one step, so that nothing is lost that was appended to a log that is new
-/// already.
-const LOWER: &str = r"
-    local info = redis.pcall('XINFO', 'STREAM', KEYS[1])
-    for i = 1, #info - 1, 2 do
-      if info[i] == 'last-generated-id'
-          and tonumber(string.match(info[i + 1], '^%d+')) > tonumber(ARGV[1]) then
-        redis.call('UNLINK', KEYS[1])
-        redis.call('XADD', KEYS[1], ARGV[4], ARGV[2], ARGV[3])
-        return 1
-      end
-    end
-    return 0";
 
 /// A log that is lost again each time it was made anew.
 const MOST_RESETS: usize = 3;
@@ -64,12 +45,12 @@ pub(super) struct KnownLog<'a> {
 /// then other processes go on up there, and IDs that rise are as good as any.
 pub(super) async fn start_anew(
     shared: &Shared,
-    link: &mut LogConnection,
+    link: &mut dyn LogConnection,
     cause: Cause,
     known: KnownLog<'_>,
 ) -> Result<Started, LogError> {
     if cause != Cause::First {
-        let log = &shared.key;
+        let log = &shared.name;
         report(
             || tracing::warn!(log, %cause, "following the invalidation log anew: everything cached is invalid"),
         );
@@ -77,7 +58,7 @@ pub(super) async fn start_anew(
     let mut lowered = false;
     for _ in 0..MOST_RESETS {
         let sent = Instant::now();
-        let (ends, time_ms) = look(shared, link).await?;
+        let (ends, time_ms) = link.look(shared.deadline).await?;
         shared.contact().set_server_time(time_ms);
         let highest = shared.log().highest();
         let id = Epoch::after(highest, time_ms, RESET_MARGIN + fastrand::u64(..RESET_SPREAD));
@@ -110,27 +91,26 @@ pub(super) async fn start_anew(
 /// Nothing of such a log was applied. What its records cover is covered by the new start.
 async fn lower(
     shared: &Shared,
-    link: &mut LogConnection,
+    link: &mut dyn LogConnection,
     last: Epoch,
     id: Option<Epoch>,
 ) -> Result<bool, LogError> {
     let id = id.ok_or_else(beyond)?;
-    let mut commands = pipe();
-    commands.cmd("EVAL").arg(LOWER).arg(1).arg(&shared.key).arg(shared.log().longest_leap().milliseconds());
-    commands.arg(FIELD).arg(Content::reset().encode()).arg(id.to_string());
-    let reply = link.ask(&commands, shared.deadline).await?.pop().unwrap_or_default();
-    let reply = reply::said(reply).map_err(|failure| {
-        let key = &shared.key;
-        let reason =
-            format!("the log has an ID that no server gives, and cannot be made anew; delete the key {key}");
-        failure.saying(reason)
-    })?;
-    if reply != Value::Int(1) {
+    let above_ms = shared.log().longest_leap().milliseconds();
+    let lowered =
+        link.lower(above_ms, id, Content::reset().encode(), shared.deadline).await.map_err(|failure| {
+            let log = &shared.name;
+            let reason = format!(
+                "the log has an ID that no server gives, and cannot be made anew; delete the key {log}"
+            );
+            failure.saying(reason)
+        })?;
+    if !lowered {
         // Another process was faster.
         return Ok(false);
     }
     count(&shared.counts.resets, 1);
-    let log = &shared.key;
+    let log = &shared.name;
     report(|| {
         tracing::warn!(
             log,
@@ -147,15 +127,6 @@ fn beyond() -> LogError {
     LogError::new("the server's clock is beyond what an epoch can hold")
 }
 
-/// Both ends of the log, and the server's time.
-async fn look(shared: &Shared, link: &mut LogConnection) -> Result<(Option<Ends>, u64), LogError> {
-    let mut commands = pipe();
-    commands.cmd("XINFO").arg("STREAM").arg(&shared.key).cmd("TIME");
-    let replies = link.ask(&commands, shared.deadline).await?;
-    let [ends, time] = <[_; 2]>::try_from(replies).map_err(|_| LogError::new("replies are missing"))?;
-    Ok((reply::ends(ends)?, reply::time_ms(time)?))
-}
-
 /// Whether nothing is missing from the log of a server that took the place of another one, as far as this process
 /// knows. A replica has what its master had up to some record, and nothing after it: if it has the newest one that was
 /// read, it has all of them. If not, everything was invalidated since, by a process that found out the same.
@@ -163,7 +134,7 @@ async fn look(shared: &Shared, link: &mut LogConnection) -> Result<(Option<Ends>
 /// The epoch alone would not tell: two servers may give one ID to two records.
 async fn continues(
     shared: &Shared,
-    link: &mut LogConnection,
+    link: &mut dyn LogConnection,
     highest: Epoch,
     seen: Option<&LogEntry>,
 ) -> Result<bool, LogError> {
@@ -175,35 +146,28 @@ async fn continues(
         return Ok(true);
     }
     let seen = seen.filter(|seen| seen.epoch == highest && seen.content.is_some());
-    let mut commands = pipe();
-    let id = highest.to_string();
-    commands.cmd("XREVRANGE").arg(&shared.key).arg(&id).arg(&id);
-    let reply = link.ask(&commands, shared.deadline).await?.pop().unwrap_or_default();
-    if seen.is_some() && reply::entries(reply)?.first() == seen {
+    if seen.is_some() && link.newest(highest, Some(highest.next()), 1, shared.deadline).await?.first() == seen
+    {
         return Ok(true);
     }
-    let mut below = "+".to_owned();
+    let mut below = None;
     for _ in 0..PAGES {
-        let mut commands = pipe();
-        commands.cmd("XREVRANGE").arg(&shared.key).arg(&below).arg(format!("({highest}"));
-        commands.arg("COUNT").arg(PAGE);
-        let reply = link.ask(&commands, shared.deadline).await?.pop().unwrap_or_default();
-        let page = reply::entries(reply)?;
+        let page = link.newest(highest.next(), below, PAGE, shared.deadline).await?;
         if page.iter().filter_map(|entry| entry.content.as_ref()).any(Content::covers_everything) {
             return Ok(true);
         }
         match page.last() {
-            Some(oldest) if page.len() == PAGE => below = format!("({}", oldest.epoch),
+            Some(oldest) if page.len() == PAGE => below = Some(oldest.epoch),
             _ => break,
         }
     }
     Ok(false)
 }
 
-fn complete(shared: &Shared, link: &LogConnection, cause: Cause) {
+fn complete(shared: &Shared, link: &dyn LogConnection, cause: Cause) {
     count(&shared.counts.starts[cause as usize], 1);
     shared.starts.send_modify(|starts| {
-        starts.replid = Some(Arc::from(link.server_info().replication_id.as_str()));
+        starts.history = Some(Arc::from(link.server().history.as_str()));
         starts.completed += 1;
         starts.failure = None;
     });
@@ -212,19 +176,14 @@ fn complete(shared: &Shared, link: &LogConnection, cause: Cause) {
 
 /// Appends a record that covers everything, far above all that was seen. Several processes may do so: the explicit
 /// IDs let one of them win, and a second record does no harm.
-async fn reset(shared: &Shared, link: &mut LogConnection, id: Option<Epoch>) -> Result<(), LogError> {
+async fn reset(shared: &Shared, link: &mut dyn LogConnection, id: Option<Epoch>) -> Result<(), LogError> {
     let id = id.ok_or_else(beyond)?;
-    let mut commands = pipe();
-    commands.cmd("XADD").arg(&shared.key).arg("MAXLEN").arg("~").arg(MOST_RECORDS).arg(id.to_string());
-    commands.arg(FIELD).arg(Content::reset().encode());
-    let reply = link.ask(&commands, shared.deadline).await?.pop().unwrap_or_default();
-    if reply::is_overtaken(&reply) {
+    if !link.create(id, Content::reset().encode(), shared.deadline).await? {
         // Another process was faster.
         return Ok(());
     }
-    reply::said(reply)?;
     count(&shared.counts.resets, 1);
-    let log = &shared.key;
+    let log = &shared.name;
     if shared.log().highest() == Epoch::ZERO {
         report(|| tracing::info!(log, %id, "there was no invalidation log yet: it is made"));
     } else {

@@ -9,13 +9,15 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use super::{in_full::in_full, refusal::AGAIN};
-use crate::{cache_core::Core, link::Unshared, stats::Group, sync::plain::lock, wire::Unencodable};
+use super::rejections::AGAIN;
+use crate::{
+    cache_core::Core, in_full::in_full, link::Unshared, stats::Group, sync::plain::lock, wire::Unencodable,
+};
 
 /// Keys whose values could not be shared the last times. A value is judged by what is in it, so that others of the
 /// same type are shared all the same; but what is computed again and again under one key is mostly alike.
 #[derive(Debug, Default)]
-pub(super) struct Unshareable(OnceLock<Box<[AtomicU64]>>);
+pub(crate) struct Unshareable(OnceLock<Box<[AtomicU64]>>);
 
 /// Keys that share a slot forget each other: then a value is tried once more.
 const SLOTS: usize = 1 << 10;
@@ -31,7 +33,7 @@ const COUNT: u64 = 0xffff;
 
 impl Unshareable {
     /// Whether the value under this key is not to be tried. Counts it.
-    pub(super) fn postpones(&self, key: u64) -> bool {
+    pub(crate) fn postpones(&self, key: u64) -> bool {
         let Some(slot) = self.slot(key) else { return false };
         let known = slot.load(Relaxed);
         let postponed = known >> 32 == key >> 32 && known & COUNT > 0;
@@ -42,7 +44,7 @@ impl Unshareable {
     }
 
     /// The value under this key was refused.
-    pub(super) fn note(&self, key: u64) {
+    pub(crate) fn note(&self, key: u64) {
         let slots = self.0.get_or_init(|| std::iter::repeat_with(AtomicU64::default).take(SLOTS).collect());
         let slot = &slots[key as usize % SLOTS];
         let known = slot.load(Relaxed);
@@ -56,7 +58,7 @@ impl Unshareable {
     }
 
     /// The value under this key can be shared.
-    pub(super) fn clear(&self, key: u64) {
+    pub(crate) fn clear(&self, key: u64) {
         if let Some(slot) = self.slot(key)
             && slot.load(Relaxed) >> 32 == key >> 32
         {
@@ -72,7 +74,7 @@ impl Unshareable {
 /// Types whose values stay in this process, for [`Link`](crate::Link): there are no more of them than types in the program,
 /// times reasons.
 #[derive(Debug, Default)]
-pub(super) struct UnsharedTypes(Mutex<Vec<(Unshared, Instant)>>);
+pub(crate) struct UnsharedTypes(Mutex<Vec<(Unshared, Instant)>>);
 
 /// What has not happened for so long is over.
 const PAUSE: Duration = Duration::from_secs(5 * 60);
@@ -82,7 +84,7 @@ const MOST: usize = 1_000;
 
 impl UnsharedTypes {
     /// A value of a type was not shared.
-    pub(super) fn note(&self, value_type: &'static str, reason: &Unencodable) {
+    pub(crate) fn note(&self, value_type: &'static str, reason: &Unencodable) {
         // Why was said of those before it.
         if matches!(reason, Unencodable::Postponed) {
             return;
@@ -104,7 +106,7 @@ impl UnsharedTypes {
     }
 
     /// Those of the last minutes.
-    pub(super) fn list(&self) -> Vec<Unshared> {
+    pub(crate) fn list(&self) -> Vec<Unshared> {
         let now = Instant::now();
         let types = lock(&self.0);
         let current = types.iter().filter(|(_, last)| now.saturating_duration_since(*last) <= PAUSE);
@@ -120,7 +122,7 @@ fn words(reason: &Unencodable) -> (String, Option<String>) {
 }
 
 /// Counts a value that stays in this process, by the reason, and warns of it for its type.
-pub(super) fn count_unshared((core, group): (&Core, Group), type_name: &'static str, reason: &Unencodable) {
+pub(crate) fn count_unshared((core, group): (&Core, Group), type_name: &'static str, reason: &Unencodable) {
     core.count_in(group, |counters| match reason {
         Unencodable::Changed { .. } | Unencodable::OneSided { .. } => &counters.unshared_changed,
         Unencodable::Unreadable { .. } => &counters.unshared_unreadable,

@@ -1,10 +1,10 @@
 //! What takes time, apart from the threads that serve futures.
 
 /// Messages above this size are encoded and decoded where they hold up no other call.
-pub(super) const LARGE: usize = 64 << 10;
+pub(crate) const LARGE: usize = 64 << 10;
 
 /// Runs what takes time on a thread that may.
-pub(super) async fn apart<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static) -> R {
+pub(crate) async fn apart<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static) -> R {
     match tokio::task::spawn_blocking(run).await {
         Ok(ran) => ran,
         Err(ended) => match ended.try_into_panic() {

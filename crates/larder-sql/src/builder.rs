@@ -1,0 +1,123 @@
+//! What can be set of a cache.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use larder::{
+    Compression, OutOfTouch, Result,
+    codec::{Codec, MessagePack},
+    internal::shared::{DEFAULT_SCOPE_SLOTS, SharedEntries},
+};
+
+/// Builds a [`SqlCache`]; made by [`SqlCache::builder`].
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `connect` is called"]
+pub struct SqlCacheBuilder {
+    pub(crate) url: String,
+    pub(crate) prefix: String,
+    pub(crate) connections: u32,
+    pub(crate) deadline: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) out_of_touch: OutOfTouch,
+    pub(crate) scope_slots: usize,
+    pub(crate) codec: Arc<dyn Encode>,
+    pub(crate) compression: Compression,
+}
+
+/// A codec that is given to entries when they are made.
+pub(crate) trait Encode: Send + Sync {
+    fn give(&self, entries: SharedEntries, compression: Compression) -> Result<SharedEntries>;
+}
+
+impl<C: Codec + Clone> Encode for C {
+    fn give(&self, entries: SharedEntries, compression: Compression) -> Result<SharedEntries> {
+        entries.written_with(self.clone(), compression)
+    }
+}
+
+impl Default for SqlCacheBuilder {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            prefix: "larder".to_owned(),
+            connections: 5,
+            deadline: Duration::from_millis(250),
+            connect_timeout: Duration::from_secs(5),
+            out_of_touch: OutOfTouch::default(),
+            scope_slots: DEFAULT_SCOPE_SLOTS,
+            codec: Arc::new(MessagePack),
+            compression: Compression::default(),
+        }
+    }
+}
+
+impl SqlCacheBuilder {
+    /// Where the database is: `postgres://user:password@host/database`, or `sqlite:///path/to/file`, with what sqlx knows
+    /// of parameters. Each needs the feature of its name.
+    ///
+    /// A file of SQLite must lie on a disk of this machine, and is best one of its own: a transaction that writes to it
+    /// holds up all others.
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = url.into();
+        self
+    }
+
+    /// What the names of the tables begin with: 1 to 40 of `a-z`, `0-9` and `_`; `larder` by default. Caches of one prefix
+    /// in one database share entries and invalidations: take one for each application.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// How many connections carry entries at most; 5 by default. Two more follow the log and append to it.
+    pub fn connections(mut self, connections: u32) -> Self {
+        self.connections = connections;
+        self
+    }
+
+    /// How long a call waits for the database at most, beyond its computation; 250 ms by default.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// How long [`connect`](Self::connect) tries; 5 s by default.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// What to do while changes made by other processes are not heard of; [`OutOfTouch::Serve`] by default.
+    pub fn out_of_touch(mut self, policy: OutOfTouch) -> Self {
+        self.out_of_touch = policy;
+        self
+    }
+
+    /// See [`CoreBuilder::scope_slots`](larder::CoreBuilder::scope_slots). Here as many again are for the order of the log.
+    pub fn scope_slots(mut self, slots: usize) -> Self {
+        self.scope_slots = slots;
+        self
+    }
+
+    /// How values are encoded: [`MessagePack`] by default.
+    pub fn codec(mut self, codec: impl Codec + Clone) -> Self {
+        self.codec = Arc::new(codec);
+        self
+    }
+
+    /// How encoded values above 1 KiB are compressed; [`Compression::Lz4`] by default.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+}
+
+/// Without the URL, which may have a password in it.
+impl fmt::Debug for SqlCacheBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlCacheBuilder")
+            .field("prefix", &self.prefix)
+            .field("connections", &self.connections)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}

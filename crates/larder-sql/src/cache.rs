@@ -1,0 +1,184 @@
+//! `SqlCache`: entries that all processes share through a database.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use async_trait::async_trait;
+use larder::{
+    Cache, Core, Entry, Invalidating, Kept, Link, Lookup, MemoryCache, Result, Scope, Scopes, SharedStorage,
+    Storage, ValueType,
+    internal::shared::{discard, keep, record_of, stays_here},
+};
+
+use crate::{builder::SqlCacheBuilder, remote::Remote, transaction::InTransaction};
+
+/// A cache in PostgreSQL or SQLite, shared by every process that uses the same database and prefix. Cheap to clone;
+/// clones are the same cache.
+///
+/// Each hit is a query and a decoding. [`TieredSqlCache`](crate::TieredSqlCache) puts memory in front of it, which is
+/// what most programs want.
+///
+/// No call fails or hangs because the database is slow, locked, read-only or gone: what would be read is a miss, what
+/// would be written is dropped and counted, and invalidations wait until they can be appended. The one exception is a
+/// counter, which returns an error. What is promised is in [the crate's documentation](crate).
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// use larder::{CacheExt, Policy};
+/// use larder_sql::SqlCache;
+///
+/// # async fn start() -> larder::Result<()> {
+/// let sessions = SqlCache::connect("postgres://localhost/shop").await?;
+/// sessions.insert("session:7", &"Ada".to_owned(), Policy::ttl(Duration::from_secs(1_200))).await?;
+/// assert_eq!(sessions.get::<String>("session:7").await?.as_deref(), Some("Ada")); // in any process
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct SqlCache {
+    core: Core,
+    remote: Arc<Remote>,
+    /// Values that cannot be shared, once there are any.
+    unshared: Arc<OnceLock<MemoryCache>>,
+}
+
+/// How many values that cannot be shared are kept in this process.
+const UNSHARED: u64 = 1_000;
+
+impl SqlCache {
+    /// Connects to the database that a URL names, with the defaults of [`builder`](Self::builder).
+    ///
+    /// # Errors
+    ///
+    /// As [`SqlCacheBuilder::connect`].
+    pub async fn connect(url: impl Into<String>) -> Result<Self> {
+        Self::builder().url(url).connect().await
+    }
+
+    /// Sets where the database is, and everything else.
+    pub fn builder() -> SqlCacheBuilder {
+        SqlCacheBuilder::default()
+    }
+
+    pub(crate) fn new(remote: Arc<Remote>) -> Self {
+        Self { core: remote.log().core(), remote, unshared: Arc::default() }
+    }
+
+    pub(crate) fn remote(&self) -> &Arc<Remote> {
+        &self.remote
+    }
+
+    /// How this process stands with the database.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        self.remote.link()
+    }
+
+    /// Invalidates as a part of a transaction of yours, in the database of this cache: all processes hear of it if and
+    /// when the transaction is committed, though this process dies right after. If it is rolled back, nothing was
+    /// invalidated.
+    ///
+    /// Other processes hear of it as soon as one of them has looked, which is at once with PostgreSQL, and within some
+    /// milliseconds with SQLite. This process too: to read your own write right after the commit, call
+    /// [`invalidate`](larder::CacheExt::invalidate) there as well.
+    ///
+    /// It takes no lock that another transaction waits for.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "postgres")]
+    /// # async fn rename(cache: &larder_sql::SqlCache, pool: &sqlx::PgPool) -> Result<(), sqlx::Error> {
+    /// let mut tx = pool.begin().await?;
+    /// sqlx::query("UPDATE users SET name = 'Ada' WHERE id = 7").execute(&mut *tx).await?;
+    /// cache.invalidate_in(&mut *tx, "user:7").await?;
+    /// tx.commit().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of the connection: if it fails, the transaction has failed.
+    pub async fn invalidate_in<C: InTransaction>(
+        &self,
+        connection: &mut C,
+        scopes: impl Into<Scopes>,
+    ) -> Result<(), sqlx::Error> {
+        let Some(record) = record_of(scopes) else { return Ok(()) };
+        let tables = self.remote.tables();
+        connection.append(&tables.pending, &tables.log, record).await
+    }
+}
+
+impl Cache for SqlCache {
+    #[inline]
+    fn core(&self) -> &Core {
+        &self.core
+    }
+
+    fn storage(&self) -> &dyn Storage {
+        self
+    }
+
+    fn share(&self) -> Arc<dyn Cache> {
+        Arc::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl Storage for SqlCache {
+    /// A value that cannot be shared, or is not to be, lives here, and all others in the database.
+    fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
+        self.unshared.get()?.peek(at)
+    }
+
+    fn visit(&self, show: &mut dyn FnMut(&Entry)) {
+        if let Some(unshared) = self.unshared.get() {
+            unshared.visit(show);
+        }
+    }
+
+    fn reads_further(&self) -> bool {
+        true
+    }
+
+    async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
+        self.remote.read(&self.core, keys, of).await
+    }
+
+    async fn write(&self, entries: &[Entry]) -> Result<()> {
+        let written = self.remote.write(&self.core, entries).await;
+        for entry in entries {
+            if stays_here(entry) {
+                let unshared = || self.remote.log().memory(&MemoryCache::new(UNSHARED));
+                keep(self.unshared.get_or_init(unshared), std::slice::from_ref(entry));
+            } else if let Some(unshared) = self.unshared.get() {
+                discard(unshared, entry);
+            }
+        }
+        written
+    }
+
+    fn apply(&self, scopes: &[Scope]) -> Invalidating {
+        self.remote.log().invalidate(&self.core, scopes)
+    }
+
+    fn mark_stale(&self, scopes: &[Scope]) -> Invalidating {
+        self.remote.log().mark_stale(&self.core, scopes)
+    }
+
+    fn shared(&self) -> Option<&dyn SharedStorage> {
+        Some(self)
+    }
+
+    fn kept(&self) -> Kept {
+        self.unshared.get().map(Storage::kept).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for SqlCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlCache").field("link", &self.link()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,102 @@
+//! From a builder to a cache that is connected.
+
+use std::{sync::Arc, time::Duration};
+
+use larder::{
+    Result,
+    internal::shared::{FollowedLog, FollowedLogSettings, LogObserver, refused_setting},
+};
+
+use crate::{
+    builder::SqlCacheBuilder, cache::SqlCache, database::Opened, remote::Remote, tables::Tables, upkeep,
+};
+
+/// What the log says is logged.
+#[derive(Debug)]
+struct Observer;
+
+impl LogObserver for Observer {}
+
+impl SqlCacheBuilder {
+    /// Connects, makes the tables that are missing, and begins to follow the invalidation log.
+    ///
+    /// Connections for entries belong to the tokio runtime that this is called in; the log has a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is wrong, or the database cannot be used within [`connect_timeout`](Self::connect_timeout). To start a
+    /// program while it is down, take [`connect_lazily`](Self::connect_lazily).
+    pub async fn connect(self) -> Result<SqlCache> {
+        let patience = self.connect_timeout;
+        let cache = self.connect_lazily()?;
+        // First: it finds the tables there, as the log does.
+        let remote = cache.remote();
+        let begun = tokio::time::Instant::now();
+        let tidied = tokio::time::timeout(patience, remote.tidy()).await;
+        remote.log().started(patience.saturating_sub(begun.elapsed())).await?;
+        if let Ok(Err(error)) = tidied {
+            tracing::warn!(%error, "the tables of the cache cannot be made, or tidied");
+        }
+        Ok(cache)
+    }
+
+    /// A cache that connects as soon as it can, beginning now: everything is a miss until then.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is wrong.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn connect_lazily(self) -> Result<SqlCache> {
+        let tables = Tables::new(&self.prefix)?;
+        for (name, limit) in [("deadline", self.deadline), ("connect_timeout", self.connect_timeout)] {
+            if limit.is_zero() || limit > Duration::from_secs(86_400) {
+                return Err(refused_setting(format!(
+                    "{name} is {limit:?}: more than nothing and at most a day"
+                )));
+            }
+        }
+        if !(1..=1_000).contains(&self.connections) {
+            return Err(refused_setting(format!("{} connections: 1 to 1,000 are allowed", self.connections)));
+        }
+        let Opened { database, log: store, address } = self.open(&tables)?;
+        let settings = FollowedLogSettings {
+            name: tables.log.clone(),
+            scope_slots: self.scope_slots,
+            out_of_touch: self.out_of_touch,
+            deadline: self.deadline,
+            observer: Arc::new(Observer),
+        };
+        let log = FollowedLog::start(store, settings);
+        let entries = self.codec.give(log.entries(), self.compression)?;
+        let remote = Remote::new((database, address), log, entries, (tables, self.deadline));
+        upkeep::start(&remote);
+        Ok(SqlCache::new(remote))
+    }
+
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite")),
+        expect(unused_variables, reason = "no database")
+    )]
+    fn open(&self, tables: &Tables) -> Result<Opened> {
+        let scheme = self.url.split(':').next().unwrap_or_default();
+        match scheme {
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                crate::postgres::open(&self.url, tables, (self.connections, self.deadline))
+            }
+            #[cfg(feature = "sqlite")]
+            "sqlite" => crate::sqlite::open(&self.url, tables, (self.connections, self.deadline)),
+            #[cfg(not(feature = "postgres"))]
+            "postgres" | "postgresql" => {
+                Err(refused_setting("PostgreSQL needs larder-sql's feature `postgres`"))
+            }
+            #[cfg(not(feature = "sqlite"))]
+            "sqlite" => Err(refused_setting("SQLite needs larder-sql's feature `sqlite`")),
+            // Not repeated: it may have a password in it.
+            _ => Err(refused_setting("the URL begins neither with postgres:// nor with sqlite://")),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What a cache asks of a database, whichever it is.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use larder::internal::shared::LogStore;
+use sha2::{Digest, Sha256};
+
+/// Entries and counters. A call may take as long as it likes: the caller sets a limit, and drops it.
+#[async_trait]
+pub(crate) trait Database: Send + Sync + 'static {
+    /// The messages under these places that have not expired, in their order.
+    async fn read(&self, places: &[Vec<u8>]) -> sqlx::Result<Vec<Option<Vec<u8>>>>;
+
+    /// Stores messages, each unless one of a later epoch is there; but for one above `latest`, which is no reason to keep
+    /// it. Says of each whether it was stored.
+    async fn write(&self, rows: &[Row], latest: i64) -> sqlx::Result<Vec<bool>>;
+
+    /// Adds to a counter, and returns the sum. One that this makes ends after `ttl`. None if the sum is no `i64`.
+    async fn count(&self, place: &[u8], by: i64, ttl: Option<Duration>) -> sqlx::Result<Option<i64>>;
+
+    /// Deletes what is of no use any longer, in small pieces; makes tables that are missing.
+    async fn tidy(&self) -> sqlx::Result<()>;
+
+    /// Whether it answers.
+    async fn ping(&self) -> sqlx::Result<()>;
+}
+
+/// What a URL names.
+pub(crate) struct Opened {
+    pub(crate) database: Arc<dyn Database>,
+    pub(crate) log: Arc<dyn LogStore>,
+    /// Without a password: for people.
+    pub(crate) address: String,
+}
+
+/// A message, and where it is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) place: Vec<u8>,
+    pub(crate) epoch: i64,
+    pub(crate) lifetime_ms: i64,
+    pub(crate) message: Vec<u8>,
+}
+
+/// How many records a log keeps, about.
+pub(crate) const MOST_RECORDS: i64 = 100_000;
+
+/// How many rows are deleted at once.
+pub(crate) const PIECE: i64 = 1_000;
+
+/// How many pieces are deleted in a row.
+pub(crate) const MOST_PIECES: usize = 20;
+
+/// The key of a row for a key of the cache: itself, or its digest, since an index takes no long ones.
+pub(crate) fn place(key: &str) -> Vec<u8> {
+    const LONGEST: usize = 512;
+    if key.len() <= LONGEST {
+        return [b"k", key.as_bytes()].concat();
+    }
+    [b"d", &Sha256::digest(key.as_bytes())[..]].concat()
+}
+
+/// In milliseconds, for a column.
+pub(crate) fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4)
+}

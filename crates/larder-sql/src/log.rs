@@ -1,0 +1,167 @@
+//! The invalidation log in tables: what both databases have in common.
+
+use std::{
+    borrow::Cow,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use larder::{
+    Epoch,
+    internal::shared::{LogEnds, LogEntry, LogError, LogReply},
+};
+
+use crate::epochs::epoch;
+
+/// The log as it is read: an answer to one statement, and so of one moment.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The last epoch that was given, the oldest record that is there, and which log it is; none if there is no log.
+    pub(crate) head: Option<Head>,
+    /// From the position on, inclusive.
+    pub(crate) rows: Vec<(i64, Vec<u8>)>,
+    pub(crate) time_ms: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    pub(crate) last: i64,
+    pub(crate) first: Option<i64>,
+    /// Whether records of committed transactions wait to be taken into the log.
+    pub(crate) has_pending: bool,
+}
+
+/// What a process has seen of a log, whatever connection it was on.
+///
+/// A database that is restored from a backup, or whose place another server took, may lack what was read before. Each
+/// read begins with the newest record that was read: if that is no longer there, or is another one, the history of data is
+/// another one too, and larder makes the log anew.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    newest: Mutex<Option<(i64, Vec<u8>)>>,
+    histories: AtomicU64,
+}
+
+impl Seen {
+    /// How often the history turned out to be another one: a part of its name.
+    pub(crate) fn histories(&self) -> u64 {
+        self.histories.load(Relaxed)
+    }
+
+    /// What a read from `after` on brought.
+    ///
+    /// # Errors
+    ///
+    /// If the record at `after` is not what it was.
+    pub(crate) fn reply(&self, answer: Answer, after: i64, most: usize) -> Result<LogReply, LogError> {
+        let Answer { head, mut rows, time_ms } = answer;
+        let Some(head) = head else {
+            return Ok(LogReply { news: Vec::new(), ends: None, older: Vec::new(), time_ms: Some(time_ms) });
+        };
+        let at_position = rows.first().is_some_and(|(id, _)| *id == after);
+        let overlap = if at_position { Some(rows.remove(0)) } else { None };
+        rows.truncate(most);
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if newest.as_ref().is_some_and(|newest| newest.0 == after && Some(newest) != overlap.as_ref()) {
+            *newest = None;
+            self.histories.fetch_add(1, Relaxed);
+            return Err(LogError::new("the newest record that was read is not in the log any longer"));
+        }
+        if let Some(row) = rows.last().cloned().or(overlap) {
+            *newest = Some(row);
+        }
+        drop(newest);
+        let ends = LogEnds { first: head.first.map(epoch), last: epoch(head.last), newest: None };
+        Ok(LogReply { news: entries(&rows), ends: Some(ends), older: Vec::new(), time_ms: Some(time_ms) })
+    }
+}
+
+/// Rows as records.
+pub(crate) fn entries(rows: &[(i64, Vec<u8>)]) -> Vec<LogEntry> {
+    rows.iter().map(|(id, record)| LogEntry::new(epoch(*id), record)).collect()
+}
+
+/// Whether rows of that many records that were asked for, and one more for the position, may have more behind them.
+pub(crate) fn rows_for(most: usize) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX - 1) + 1
+}
+
+/// Runs a step of the log within its limit.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    step: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T, LogError> {
+    match tokio::time::timeout(limit, step).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(failure(error)),
+        Err(_) => Err(LogError::new("no reply in time")),
+    }
+}
+
+/// What the database said.
+pub(crate) fn failure(error: sqlx::Error) -> LogError {
+    let Some(said) = error.as_database_error().map(|said| said.message().to_owned()) else {
+        return LogError::new("the connection to the database broke").caused_by(error);
+    };
+    // What will not mend itself.
+    let code = error.as_database_error().and_then(|said| said.code().map(Cow::into_owned));
+    let mend = match code.as_deref() {
+        Some("42501") => Some("give the user the rights to create, read and write the tables of the cache"),
+        Some("25006" | "8" | "1032") => Some("connect to a database that takes writes"),
+        _ => None,
+    };
+    let failure = LogError::new("the database refuses a statement");
+    match mend {
+        Some(mend) => failure.refused(said, Some(mend.into())).caused_by(error),
+        None => failure.caused_by(error),
+    }
+}
+
+/// The epochs of `count` records, the last of which is `last`.
+pub(crate) fn placed(last: i64, count: usize) -> Vec<Epoch> {
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    (0..count).map(|index| epoch(last - (count - 1) + index)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(last: i64, rows: &[(i64, &[u8])]) -> Answer {
+        Answer {
+            head: Some(Head { last, first: Some(1), has_pending: false }),
+            rows: rows.iter().map(|(id, record)| (*id, record.to_vec())).collect(),
+            time_ms: 0,
+        }
+    }
+
+    #[test]
+    fn a_read_begins_with_what_was_read_last() {
+        let seen = Seen::default();
+        let reply = seen.reply(answer(5, &[(5, b"a")]), 5, 10).unwrap();
+        assert!(reply.news.is_empty());
+        let reply = seen.reply(answer(7, &[(5, b"a"), (6, b"b"), (7, b"c")]), 5, 10).unwrap();
+        assert_eq!(reply.news.len(), 2);
+        assert!(seen.reply(answer(9, &[(9, b"d")]), 7, 10).is_err(), "it is gone");
+        assert_eq!(seen.histories(), 1);
+        assert!(seen.reply(answer(9, &[(9, b"d")]), 9, 10).is_ok(), "said once");
+        assert!(seen.reply(answer(9, &[(9, b"e")]), 9, 10).is_err(), "another one");
+    }
+
+    #[test]
+    fn no_more_records_are_returned_than_were_asked_for() {
+        let seen = Seen::default();
+        let reply = seen.reply(answer(9, &[(6, b"a"), (7, b"b"), (8, b"c")]), 5, 2).unwrap();
+        assert_eq!(reply.news.len(), 2);
+        assert_eq!(seen.newest.lock().unwrap().as_ref().unwrap().0, 7, "what is known is what was returned");
+    }
+
+    #[test]
+    fn each_record_has_its_epoch() {
+        let epochs = placed(10, 3);
+        assert_eq!(epochs, [8, 9, 10].map(epoch));
+    }
+}

@@ -1,0 +1,155 @@
+//! The statements for PostgreSQL, with the names of the tables in them.
+
+use crate::{
+    database::{MOST_RECORDS, PIECE},
+    epochs::first_of,
+    tables::Tables,
+};
+
+/// The time of the server in milliseconds since 1970: not that of the transaction's beginning.
+const NOW: &str = "(extract(epoch from clock_timestamp()) * 1000)::bigint";
+
+/// A table is missing.
+pub(super) fn is_missing(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|said| said.code().as_deref() == Some("42P01"))
+}
+
+#[derive(Debug)]
+pub(super) struct Statements {
+    pub(super) create_tables: String,
+    pub(super) server: String,
+    pub(super) read_log: String,
+    pub(super) newest: String,
+    pub(super) make: String,
+    pub(super) lower: String,
+    pub(super) clear: String,
+    pub(super) insert: String,
+    pub(super) mark: String,
+    pub(super) append: String,
+    pub(super) take_pending: String,
+    pub(super) delete_entries: String,
+    pub(super) delete_counters: String,
+    pub(super) read: String,
+    pub(super) write: String,
+    pub(super) count: String,
+    pub(super) counter: String,
+    pub(super) trim: String,
+    pub(super) expire: String,
+    pub(super) expire_counters: String,
+}
+
+impl Statements {
+    pub(super) fn new(tables: &Tables) -> Self {
+        let Tables { prefix, entries, log, head, pending, counters } = tables;
+        let first_now = first_of(NOW);
+        // The names of locks are numbers: those of the log, and of upkeep.
+        let lock = format!("hashtextextended('{prefix}_log', 0)");
+        Self {
+            // One at a time: `IF NOT EXISTS` does not look at what others are about to make. Where all are there, no right
+            // to make them is needed, and no lock is taken on them.
+            create_tables: format!(
+                "SELECT pg_advisory_xact_lock({lock});
+                 DO $$ BEGIN
+                   IF to_regclass('{log}') IS NULL OR to_regclass('{head}') IS NULL OR to_regclass('{pending}') IS NULL
+                       OR to_regclass('{counters}') IS NULL THEN
+                     CREATE TABLE IF NOT EXISTS {log} (id BIGINT PRIMARY KEY, record BYTEA NOT NULL);
+                     CREATE TABLE IF NOT EXISTS {head} (one INT PRIMARY KEY CHECK (one = 1), last BIGINT NOT NULL)
+                       WITH (fillfactor = 10);
+                     CREATE TABLE IF NOT EXISTS {pending} (id BIGSERIAL PRIMARY KEY, record BYTEA NOT NULL);
+                     CREATE TABLE IF NOT EXISTS {counters}
+                       (key BYTEA PRIMARY KEY, number BIGINT NOT NULL, expires BIGINT);
+                   END IF;
+                   IF to_regclass('{entries}') IS NULL THEN
+                     CREATE UNLOGGED TABLE {entries}
+                       (key BYTEA PRIMARY KEY, epoch BIGINT NOT NULL, expires BIGINT NOT NULL, message BYTEA NOT NULL);
+                     -- Large messages are compressed already.
+                     ALTER TABLE {entries} ALTER COLUMN message SET STORAGE EXTERNAL;
+                     CREATE INDEX {entries}_expires ON {entries} (expires);
+                   END IF;
+                 END $$;"
+            ),
+            server: format!("SELECT {NOW}, pg_backend_pid()"),
+            // One statement, and so one moment. From the position on: see `Seen`.
+            read_log: format!(
+                "SELECT h.last, (SELECT min(id) FROM {log}) AS first, EXISTS (SELECT 1 FROM {pending}) AS pending,
+                        {NOW} AS now, l.id, l.record
+                 FROM {head} h LEFT JOIN
+                      (SELECT id, record FROM {log} WHERE id >= $1 ORDER BY id LIMIT $2) l ON true
+                 ORDER BY l.id"
+            ),
+            newest: format!(
+                "SELECT id, record FROM {log} WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+            ),
+            make: format!(
+                "INSERT INTO {head} AS h (one, last) VALUES (1, $1)
+                 ON CONFLICT (one) DO UPDATE SET last = excluded.last WHERE h.last < excluded.last"
+            ),
+            lower: format!("UPDATE {head} SET last = $1 WHERE last >= $2"),
+            clear: format!("DELETE FROM {log} WHERE id >= $1"),
+            insert: format!("INSERT INTO {log} (id, record) VALUES ($1, $2)"),
+            mark: format!(
+                "WITH h AS (UPDATE {head} SET last = $1 WHERE last < $1 RETURNING last),
+                      i AS (INSERT INTO {log} (id, record) SELECT last, $2 FROM h)
+                 SELECT (SELECT count(*) FROM h) AS marked, (SELECT count(*) FROM {head}) AS heads"
+            ),
+            // Who updates the one row of the head waits for all that did so before, until what they appended can be seen:
+            // the order of the epochs is the order in which they become visible.
+            append: format!(
+                "WITH h AS (UPDATE {head} SET last = GREATEST(last + 1, $2, {first_now}) + $3 RETURNING last),
+                      i AS (INSERT INTO {log} (id, record)
+                            SELECT h.last - $3 + r.number - 1, r.record
+                            FROM h, unnest($1::bytea[]) WITH ORDINALITY AS r (record, number)),
+                      n AS (SELECT pg_notify('{log}', '') FROM h)
+                 SELECT h.last, (SELECT count(*) FROM n) FROM h"
+            ),
+            take_pending: format!(
+                "WITH t AS (DELETE FROM {pending} WHERE id IN
+                              (SELECT id FROM {pending} ORDER BY id LIMIT {PIECE} FOR UPDATE SKIP LOCKED)
+                            RETURNING id, record),
+                      h AS (UPDATE {head} SET last = GREATEST(last + 1, {first_now}) + (SELECT count(*) FROM t) - 1
+                            WHERE EXISTS (SELECT 1 FROM t) RETURNING last),
+                      i AS (INSERT INTO {log} (id, record)
+                            SELECT h.last - row_number() OVER (ORDER BY t.id DESC) + 1, t.record FROM h, t),
+                      n AS (SELECT pg_notify('{log}', '') FROM h)
+                 SELECT (SELECT count(*) FROM t), (SELECT count(*) FROM n), (SELECT count(*) FROM h)"
+            ),
+            delete_entries: format!("DELETE FROM {entries} WHERE key = ANY($1)"),
+            delete_counters: format!("DELETE FROM {counters} WHERE key = ANY($1)"),
+            read: format!("SELECT key, message FROM {entries} WHERE key = ANY($1) AND expires > {NOW}"),
+            write: format!(
+                "INSERT INTO {entries} AS e (key, epoch, expires, message)
+                 SELECT key, epoch, {NOW} + lifetime, message
+                 FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bytea[]) AS r (key, epoch, lifetime, message)
+                 ON CONFLICT (key) DO UPDATE SET epoch = excluded.epoch, expires = excluded.expires,
+                   message = excluded.message
+                 WHERE e.epoch <= excluded.epoch OR e.epoch > $5 OR e.expires <= {NOW}
+                 RETURNING key"
+            ),
+            count: format!(
+                "INSERT INTO {counters} AS c (key, number, expires) VALUES ($1, $2, {NOW} + $3::bigint)
+                 ON CONFLICT (key) DO UPDATE SET
+                   number = CASE WHEN c.expires <= {NOW} THEN excluded.number ELSE c.number + excluded.number END,
+                   expires = CASE WHEN c.expires <= {NOW} THEN excluded.expires ELSE c.expires END
+                 RETURNING number"
+            ),
+            counter: format!(
+                "SELECT number FROM {counters} WHERE key = $1 AND (expires IS NULL OR expires > {NOW})"
+            ),
+            trim: format!(
+                "DELETE FROM {log} WHERE id IN
+                   (SELECT id FROM {log}
+                    WHERE id < (SELECT id FROM {log} ORDER BY id DESC OFFSET {MOST_RECORDS} LIMIT 1)
+                    ORDER BY id LIMIT {PIECE})
+                 AND pg_try_advisory_xact_lock({lock} + 1)"
+            ),
+            expire: format!(
+                "DELETE FROM {entries} WHERE key IN
+                   (SELECT key FROM {entries} WHERE expires <= {NOW} LIMIT {PIECE} FOR UPDATE SKIP LOCKED)"
+            ),
+            expire_counters: format!(
+                "DELETE FROM {counters} WHERE key IN
+                   (SELECT key FROM {counters} WHERE expires <= {NOW} LIMIT {PIECE} FOR UPDATE SKIP LOCKED)"
+            ),
+        }
+    }
+}

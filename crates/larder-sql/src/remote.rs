@@ -1,0 +1,194 @@
+//! What asks the database, for as long as that makes sense.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use larder::{
+    Core, Entry, Link, Lookup, Result, ValueType,
+    internal::shared::{FollowedLog, Message, SharedEntries, Stored},
+};
+
+use crate::{
+    breaker::Breaker,
+    database::{Database, Row, milliseconds, place},
+    epochs::column,
+    tables::Tables,
+};
+
+/// The first pause between two looks whether the database is back, and the longest.
+const PROBE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// What the clones of a cache share, and a cache in front of it too.
+pub(crate) struct Remote {
+    database: Arc<dyn Database>,
+    address: String,
+    log: FollowedLog,
+    entries: SharedEntries,
+    breaker: Breaker,
+    tables: Tables,
+    deadline: Duration,
+}
+
+impl Remote {
+    pub(crate) fn new(
+        (database, address): (Arc<dyn Database>, String),
+        log: FollowedLog,
+        entries: SharedEntries,
+        (tables, deadline): (Tables, Duration),
+    ) -> Arc<Self> {
+        let breaker = Breaker::default();
+        Arc::new(Self { database, address, log, entries, breaker, tables, deadline })
+    }
+
+    pub(crate) fn log(&self) -> &FollowedLog {
+        &self.log
+    }
+
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    pub(crate) fn link(&self) -> Link {
+        self.log.link(&self.address, self.breaker.admits(), &self.entries)
+    }
+
+    /// Whether it is worth waiting for the database at all.
+    pub(crate) fn is_within_reach(&self) -> bool {
+        tokio::runtime::Handle::try_current().is_ok() && self.log.is_heard() && self.breaker.admits()
+    }
+
+    pub(crate) async fn tidy(&self) -> sqlx::Result<()> {
+        self.database.tidy().await
+    }
+
+    /// Asks the database, if it may be asked, within the deadline.
+    pub(crate) async fn ask<T>(
+        self: &Arc<Self>,
+        call: impl Future<Output = sqlx::Result<T>>,
+    ) -> Result<T, Stored> {
+        if !self.breaker.admits() || tokio::runtime::Handle::try_current().is_err() {
+            return Err(Stored::Unreachable);
+        }
+        let (failed, timed_out) = match tokio::time::timeout(self.deadline, call).await {
+            Ok(Ok(done)) => {
+                self.breaker.succeeded();
+                return Ok(done);
+            }
+            // It answered, and a statement is not what mends itself by waiting.
+            Ok(Err(error)) if error.as_database_error().is_some_and(|said| !is_busy(said)) => {
+                tracing::debug!(%error, "the database refuses a statement of the cache");
+                return Err(Stored::Refused);
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the database cannot be asked");
+                (Stored::Unreachable, matches!(error, sqlx::Error::PoolTimedOut))
+            }
+            Err(_) => (Stored::TimedOut, true),
+        };
+        if self.breaker.failed(timed_out) {
+            tracing::warn!(database = self.address, "the cache's database is unavailable");
+            self.probe_until_it_answers();
+        }
+        Err(failed)
+    }
+
+    /// Looks whether the database is back, in the background, until it is.
+    fn probe_until_it_answers(self: &Arc<Self>) {
+        let remote = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let (mut pause, longest) = PROBE;
+            loop {
+                tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                let Some(remote) = remote.upgrade() else { return };
+                if remote.probe().await {
+                    return;
+                }
+                pause = (pause * 2).min(longest);
+            }
+        });
+    }
+
+    /// Whether the database answers; if so, callers are let through.
+    async fn probe(&self) -> bool {
+        let answers = tokio::time::timeout(self.deadline, self.database.ping()).await;
+        let answers = matches!(answers, Ok(Ok(())));
+        if answers {
+            self.breaker.succeeded();
+            tracing::info!(database = self.address, "the cache's database is available again");
+        }
+        answers
+    }
+
+    pub(crate) async fn read(
+        self: &Arc<Self>,
+        core: &Core,
+        keys: &[Lookup<'_>],
+        of: ValueType,
+    ) -> Vec<Option<Entry>> {
+        let places: Vec<_> = keys.iter().map(|at| place(at.key)).collect();
+        let began = Instant::now();
+        let messages = self.ask(self.database.read(&places)).await;
+        self.entries.read_took(core, began.elapsed());
+        let messages = match messages {
+            Ok(messages) => messages,
+            Err(failed) => {
+                self.entries.count_failed_reads(core, of, keys.len(), failed == Stored::TimedOut);
+                return vec![None; keys.len()];
+            }
+        };
+        let mut entries = Vec::with_capacity(keys.len());
+        for (&at, message) in keys.iter().zip(messages) {
+            entries.push(self.entries.receive(core, at, of, message).await);
+        }
+        entries
+    }
+
+    pub(crate) async fn write(self: &Arc<Self>, core: &Core, entries: &[Entry]) -> Result<()> {
+        let patience = Instant::now() + self.deadline;
+        let within_reach = || self.is_within_reach() && !self.breaker.has_just_timed_out();
+        let (messages, outcome) = self.entries.messages(core, entries, patience, &within_reach).await;
+        if messages.is_empty() {
+            return outcome;
+        }
+        let rows: Vec<_> = messages.iter().map(row).collect();
+        let latest = column(self.log.latest_comparable());
+        match self.ask(self.database.write(&rows, latest)).await {
+            Ok(stored) => {
+                for (message, stored) in messages.iter().zip(stored) {
+                    self.entries.count(core, message, if stored { Stored::Yes } else { Stored::Later });
+                }
+            }
+            Err(failed) => messages.iter().for_each(|message| self.entries.count(core, message, failed)),
+        }
+        outcome
+    }
+
+    pub(crate) async fn count(
+        self: &Arc<Self>,
+        key: &str,
+        by: i64,
+        ttl: Option<Duration>,
+    ) -> Result<Option<i64>, Stored> {
+        self.ask(self.database.count(&place(key), by, ttl)).await
+    }
+}
+
+/// Whether the database would have done it at another time.
+fn is_busy(said: &dyn sqlx::error::DatabaseError) -> bool {
+    // Of PostgreSQL: no connection, an operator's intervention, out of resources, a lock that is not to be had. Of
+    // SQLite: `SQLITE_BUSY` and `SQLITE_LOCKED`, and what further bits say of them.
+    let code = said.code().unwrap_or_default();
+    let of_sqlite = code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6)) && code.len() < 5;
+    of_sqlite || ["08", "57", "53", "55P03"].iter().any(|class| code.len() == 5 && code.starts_with(class))
+}
+
+fn row(message: &Message) -> Row {
+    Row {
+        place: place(&message.key),
+        epoch: column(message.epoch),
+        lifetime_ms: milliseconds(message.lifetime),
+        message: message.bytes.clone(),
+    }
+}

@@ -1,0 +1,44 @@
+//! SQLite.
+
+mod entries;
+mod file;
+mod log;
+mod statements;
+
+use std::{sync::Arc, time::Duration};
+
+use larder::{Result, internal::shared::refused_setting};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use self::{entries::SqliteEntries, log::SqliteLog, statements::Statements};
+use crate::{database::Opened, error::wrong_url, tables::Tables};
+
+/// Both sides of the file that a URL names.
+pub(crate) fn open(url: &str, tables: &Tables, (connections, deadline): (u32, Duration)) -> Result<Opened> {
+    let options: SqliteConnectOptions = url.parse().map_err(wrong_url)?;
+    // Each connection would have a database of its own.
+    if options.get_filename().as_os_str().is_empty()
+        || url.contains(":memory:")
+        || url.contains("mode=memory")
+    {
+        return Err(refused_setting("a database in memory has nothing to share; name a file"));
+    }
+    let options = options
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(deadline);
+    let address = options.get_filename().display().to_string();
+    let statements = Arc::new(Statements::new(tables));
+    let pool = SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(deadline)
+        // A file that was put in the place of another one is found out.
+        .max_lifetime(Duration::from_secs(60))
+        .connect_lazy_with(options.clone());
+    let entries = SqliteEntries::new(pool, statements.clone());
+    // An entry may be lost when the machine loses its power; an invalidation may not, which entries outlive.
+    let options = options.synchronous(SqliteSynchronous::Full);
+    let log = SqliteLog { options, statements, seen: Arc::default() };
+    Ok(Opened { database: Arc::new(entries), log: Arc::new(log), address })
+}

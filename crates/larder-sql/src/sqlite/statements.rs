@@ -1,0 +1,114 @@
+//! The statements for SQLite, with the names of the tables in them.
+
+use crate::{
+    database::{MOST_RECORDS, PIECE},
+    epochs::first_of,
+    tables::Tables,
+};
+
+/// The time in milliseconds since 1970.
+const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+
+/// A table is missing.
+pub(super) fn is_missing(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|said| said.message().starts_with("no such table"))
+}
+
+#[derive(Debug)]
+pub(super) struct Statements {
+    pub(super) create_tables: String,
+    pub(super) now: String,
+    pub(super) read_log: String,
+    pub(super) newest: String,
+    pub(super) make: String,
+    pub(super) lower: String,
+    pub(super) clear: String,
+    pub(super) insert: String,
+    pub(super) mark: String,
+    pub(super) advance: String,
+    pub(super) first_pending: String,
+    pub(super) delete_pending: String,
+    pub(super) delete_entry: String,
+    pub(super) delete_counter: String,
+    pub(super) read: String,
+    pub(super) write: String,
+    pub(super) count: String,
+    pub(super) counter: String,
+    pub(super) trim: String,
+    pub(super) expire: String,
+    pub(super) expire_counters: String,
+}
+
+impl Statements {
+    pub(super) fn new(tables: &Tables) -> Self {
+        let Tables { entries, log, head, pending, counters, .. } = tables;
+        let first_now = first_of(NOW);
+        Self {
+            create_tables: format!(
+                "CREATE TABLE IF NOT EXISTS {log} (id INTEGER PRIMARY KEY, record BLOB NOT NULL);
+                 CREATE TABLE IF NOT EXISTS {head} (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL);
+                 CREATE TABLE IF NOT EXISTS {pending} (id INTEGER PRIMARY KEY, record BLOB NOT NULL);
+                 CREATE TABLE IF NOT EXISTS {entries}
+                   (key BLOB PRIMARY KEY, epoch INTEGER NOT NULL, expires INTEGER NOT NULL, message BLOB NOT NULL);
+                 CREATE INDEX IF NOT EXISTS {entries}_expires ON {entries} (expires);
+                 CREATE TABLE IF NOT EXISTS {counters}
+                   (key BLOB PRIMARY KEY, number INTEGER NOT NULL, expires INTEGER) WITHOUT ROWID;"
+            ),
+            now: format!("SELECT {NOW}"),
+            // One statement, and so one moment. From the position on: see `Seen`.
+            read_log: format!(
+                "SELECT h.last, (SELECT min(id) FROM {log}), EXISTS (SELECT 1 FROM {pending}), {NOW}, l.id, l.record
+                 FROM {head} h LEFT JOIN
+                      (SELECT id, record FROM {log} WHERE id >= ?1 ORDER BY id LIMIT ?2) l ON true
+                 ORDER BY l.id"
+            ),
+            newest: format!(
+                "SELECT id, record FROM {log} WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+            ),
+            make: format!(
+                "INSERT INTO {head} (one, last) VALUES (1, ?1)
+                 ON CONFLICT (one) DO UPDATE SET last = excluded.last WHERE last < excluded.last"
+            ),
+            lower: format!("UPDATE {head} SET last = ?1 WHERE last >= ?2"),
+            clear: format!("DELETE FROM {log} WHERE id >= ?1"),
+            insert: format!("INSERT INTO {log} (id, record) VALUES (?1, ?2)"),
+            mark: format!("UPDATE {head} SET last = ?1 WHERE last < ?1"),
+            advance: format!("UPDATE {head} SET last = max(last + 1, ?1, {first_now}) + ?2 RETURNING last"),
+            first_pending: format!("SELECT id, record FROM {pending} ORDER BY id LIMIT {PIECE}"),
+            delete_pending: format!("DELETE FROM {pending} WHERE id <= ?1"),
+            delete_entry: format!("DELETE FROM {entries} WHERE key = ?1"),
+            delete_counter: format!("DELETE FROM {counters} WHERE key = ?1"),
+            read: format!("SELECT message FROM {entries} WHERE key = ?1 AND expires > {NOW}"),
+            write: format!(
+                "INSERT INTO {entries} (key, epoch, expires, message) VALUES (?1, ?2, {NOW} + ?3, ?4)
+                 ON CONFLICT (key) DO UPDATE SET epoch = excluded.epoch, expires = excluded.expires,
+                   message = excluded.message
+                 WHERE epoch <= excluded.epoch OR epoch > ?5 OR expires <= {NOW}"
+            ),
+            // What is no integer any longer has overflowed.
+            count: format!(
+                "INSERT INTO {counters} (key, number, expires) VALUES (?1, ?2, {NOW} + ?3)
+                 ON CONFLICT (key) DO UPDATE SET
+                   number = CASE WHEN expires <= {NOW} THEN excluded.number ELSE number + excluded.number END,
+                   expires = CASE WHEN expires <= {NOW} THEN excluded.expires ELSE expires END
+                   WHERE typeof(CASE WHEN expires <= {NOW} THEN 0 ELSE number END + excluded.number) = 'integer'
+                 RETURNING number"
+            ),
+            counter: format!("SELECT number FROM {counters} WHERE key = ?1 AND (expires IS NULL OR expires > {NOW})"),
+            trim: format!(
+                "DELETE FROM {log} WHERE id IN
+                   (SELECT id FROM {log}
+                    WHERE id < (SELECT id FROM {log} ORDER BY id DESC LIMIT 1 OFFSET {MOST_RECORDS})
+                    ORDER BY id LIMIT {PIECE})"
+            ),
+            expire: format!(
+                "DELETE FROM {entries} WHERE rowid IN
+                   (SELECT rowid FROM {entries} WHERE expires <= {NOW} LIMIT {PIECE})"
+            ),
+            expire_counters: format!(
+                "DELETE FROM {counters} WHERE key IN
+                   (SELECT key FROM {counters} WHERE expires <= {NOW} LIMIT {PIECE})"
+            ),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Caches on real databases: a file of SQLite, and a server of PostgreSQL that the tests start themselves.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod contract;
+mod delivery;
+mod history;
+mod losses;
+mod outages;
+mod places;
+mod speed;
+mod transactions;

@@ -1,0 +1,125 @@
+//! Databases that are gone, locked or read-only are normal weather.
+
+use std::time::{Duration, Instant};
+
+use larder::{CacheExt, Invalidation, MemoryCache, OutOfTouch, Policy};
+use larder_servers::PostgresServer;
+use larder_sql::TieredSqlCache;
+use sqlx::{Connection, Executor, SqliteConnection};
+
+use crate::places::{Place, eventually, gone, policy};
+
+/// Longer than any call may take that waits for two deadlines of 250 ms, on a busy machine.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Calls neither fail nor hang while the database is out of reach.
+async fn goes_on(cache: &TieredSqlCache) {
+    for round in 0..10_u64 {
+        let begun = Instant::now();
+        let key = format!("away:{round}");
+        let value = cache.get_or_compute(&key, policy(), async || Ok::<_, String>(round)).await;
+        assert_eq!(value, Ok(round));
+        assert_eq!(cache.get::<u64>(&key).await.unwrap(), Some(round), "it is in memory");
+        cache.invalidate(&key).await;
+        assert_eq!(cache.get::<u64>(&key).await.unwrap(), None, "at once");
+        assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_killed_and_comes_back() {
+    let Some(server) = PostgresServer::start() else { return };
+    let place = Place::on(&server);
+    let connect = async || {
+        let sql = place.builder().deadline(Duration::from_millis(250)).connect().await.unwrap();
+        TieredSqlCache::new(&MemoryCache::new(1_000), sql)
+    };
+    let (a, b) = (connect().await, connect().await);
+    b.insert("k", &1_u64, policy()).await.unwrap();
+    b.insert("kept", &1_u64, policy()).await.unwrap();
+    server.kill();
+    goes_on(&a).await;
+    assert_eq!(a.invalidate("k").await, Invalidation::Queued);
+    assert!(a.increment("n", 1, None).await.is_err_and(|error| error.is_unavailable()));
+    assert_eq!(b.get::<u64>("k").await.unwrap(), Some(1), "it cannot know, and serves");
+    server.restart();
+    gone(&b, "k").await;
+    assert_eq!(b.get::<u64>("kept").await.unwrap(), Some(1), "an outage drops nothing");
+    eventually("values are shared again", async || {
+        a.insert("after", &2_u64, policy()).await.unwrap();
+        b.get::<u64>("after").await.unwrap() == Some(2)
+    })
+    .await;
+    assert_eq!((a.link().restarts, b.link().restarts), (0, 0));
+}
+
+/// Nothing that others may have changed is served by one that is out of touch, if it was told so.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_served_out_of_touch() {
+    let Some(server) = PostgresServer::start() else { return };
+    let place = Place::on(&server);
+    let fresh = place.builder().out_of_touch(OutOfTouch::Bypass(Duration::from_millis(500)));
+    let cache = TieredSqlCache::new(&MemoryCache::new(1_000), fresh.connect().await.unwrap());
+    cache.insert("k", &1_u64, policy()).await.unwrap();
+    assert_eq!(cache.get::<u64>("k").await.unwrap(), Some(1));
+    server.kill();
+    gone(&cache, "k").await;
+    server.restart();
+    eventually("it is served again", async || cache.get::<u64>("k").await.unwrap() == Some(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_locked_by_others() {
+    let place = Place::sqlite();
+    let sql = place.builder().deadline(Duration::from_millis(250)).connect().await.unwrap();
+    let cache = TieredSqlCache::new(&MemoryCache::new(1_000), sql);
+    let other = place.tiered().await;
+    other.insert("k", &1_u64, policy()).await.unwrap();
+    let mut connection = SqliteConnection::connect(&place.url).await.unwrap();
+    connection.execute("BEGIN EXCLUSIVE").await.unwrap();
+    goes_on(&cache).await;
+    assert_eq!(cache.invalidate("k").await, Invalidation::Queued);
+    connection.execute("COMMIT").await.unwrap();
+    gone(&other, "k").await;
+}
+
+/// What cannot be written is not shared, and everything else goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_takes_no_writes() {
+    let Some(server) = PostgresServer::start() else { return };
+    let place = Place::on(&server);
+    let sql = place.builder().deadline(Duration::from_millis(250)).connect().await.unwrap();
+    let (a, b) = (TieredSqlCache::new(&MemoryCache::new(1_000), sql), place.tiered().await);
+    b.insert("k", &1_u64, policy()).await.unwrap();
+    let mut admin = sqlx::PgConnection::connect(&place.url).await.unwrap();
+    admin.execute("ALTER DATABASE larder SET default_transaction_read_only = on").await.unwrap();
+    let sessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'larder'";
+    admin.execute(sessions).await.unwrap();
+    goes_on(&a).await;
+    a.invalidate("k").await;
+    admin.execute("SET default_transaction_read_only = off").await.unwrap();
+    admin.execute("ALTER DATABASE larder RESET default_transaction_read_only").await.unwrap();
+    admin.execute(sessions).await.unwrap();
+    gone(&b, "k").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_starts_while_its_database_is_down() {
+    let Some(server) = PostgresServer::start() else { return };
+    let place = Place::on(&server);
+    server.kill();
+    let refused = place.builder().connect_timeout(Duration::from_millis(300)).connect().await;
+    let text = refused.unwrap_err().to_string();
+    assert!(!text.is_empty());
+    let lazy = place.builder().deadline(Duration::from_millis(250)).connect_lazily().unwrap();
+    let cache = TieredSqlCache::new(&MemoryCache::new(1_000), lazy);
+    goes_on(&cache).await;
+    server.restart();
+    eventually("it connects", async || cache.link().servers[0].connected).await;
+    let other = place.plain().await;
+    eventually("values are shared", async || {
+        cache.insert("k", &1_u64, Policy::ttl(Duration::from_secs(60))).await.unwrap();
+        other.get::<u64>("k").await.unwrap() == Some(1)
+    })
+    .await;
+}

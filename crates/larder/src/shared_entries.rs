@@ -1,0 +1,459 @@
+//! Entries that processes share, as messages: judged and decoded on their way in, judged and encoded on their way out.
+
+pub(crate) mod apart;
+pub(crate) mod rejections;
+mod unshareable;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use self::{
+    apart::{LARGE, apart},
+    rejections::Rejections,
+    unshareable::{Unshareable, UnsharedTypes},
+};
+use crate::{
+    cache_core::{Core, Lookup},
+    clock::Moment,
+    entry::{Entry, sharing::Received},
+    epoch::Epoch,
+    error::{Kind, Result},
+    in_full::in_full,
+    mutant::{self, Rule},
+    scope::ScopeHash,
+    shared_log::Log,
+    stats::Group,
+    value::ValueType,
+    wire::{
+        Coding, Compression, Header, Limits, Rejected, Unencodable, Wire,
+        codec::{AnyCodec, Codec},
+    },
+};
+
+/// What makes messages of entries, and entries of messages, by the order of one log.
+pub struct SharedEntries {
+    log: Arc<Log>,
+    wire: Wire,
+    unshareable: Unshareable,
+    unshared: UnsharedTypes,
+    rejections: Arc<Rejections>,
+}
+
+/// A message to be stored.
+#[derive(Debug)]
+pub struct Message {
+    /// The full key of the entry.
+    pub key: String,
+    /// What is to be stored under it.
+    pub bytes: Vec<u8>,
+    /// The epoch from which on others judge it.
+    pub epoch: Epoch,
+    /// For how long it is to be kept.
+    pub lifetime: Duration,
+    pub(crate) group: Group,
+}
+
+/// What is to be done about an entry that should be stored.
+pub(crate) enum Prepared {
+    Wanted(Message),
+    /// Others must not, or need not, have it.
+    Skipped,
+    OutOfReach,
+}
+
+/// What came of storing a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stored {
+    /// It is stored.
+    Yes,
+    /// What is there has a later epoch.
+    Later,
+    /// The store could not be reached.
+    Unreachable,
+    /// The store did not answer in time.
+    TimedOut,
+    /// The store refused it.
+    Refused,
+}
+
+impl SharedEntries {
+    /// With the defaults for codec and compression.
+    #[must_use]
+    pub fn new(log: Arc<Log>) -> Self {
+        Self::with(log, Wire::default(), Arc::default())
+    }
+
+    pub(crate) fn with(log: Arc<Log>, wire: Wire, rejections: Arc<Rejections>) -> Self {
+        Self {
+            log,
+            wire,
+            unshareable: Unshareable::default(),
+            unshared: UnsharedTypes::default(),
+            rejections,
+        }
+    }
+
+    /// With a codec for what is written, and compression.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such codec, or this build has no such compression.
+    pub fn written_with(mut self, codec: impl Codec, compression: Compression) -> Result<Self> {
+        self.wire.codecs.writes = AnyCodec::new(codec);
+        self.wire.compression = compression;
+        if let Some(fault) = self.wire.codecs.fault() {
+            return Err(Kind::configuration(fault).into());
+        }
+        if !compression.is_available() {
+            let fault = format!("this build of larder has no compression {compression:?}");
+            return Err(Kind::configuration(fault).into());
+        }
+        Ok(self)
+    }
+
+    /// How values are written.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for what is sealed"))]
+    pub(crate) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// The types whose values could not be shared, of the last minutes.
+    #[must_use]
+    pub fn unshared(&self) -> Vec<crate::Unshared> {
+        self.unshared.list()
+    }
+
+    /// What could not be read.
+    #[must_use]
+    pub fn rejections(&self) -> Vec<crate::Rejection> {
+        self.rejections.list()
+    }
+
+    /// The entry that a message holds, if it is valid as far as this process knows; counted either way. None is no
+    /// message.
+    pub async fn receive(
+        &self,
+        core: &Core,
+        at: Lookup<'_>,
+        of: ValueType,
+        message: Option<Vec<u8>>,
+    ) -> Option<Entry> {
+        let entry = match message {
+            Some(message) => {
+                let length = message.len() as u64;
+                core.statistics().add_in(of.group, |counters| &counters.shared_read_bytes, length);
+                self.opened(core, at, of, Ok(message)).await
+            }
+            None => None,
+        };
+        core.count_in(of.group, |counters| match entry {
+            Some(_) => &counters.shared_hits,
+            None => &counters.shared_misses,
+        });
+        entry
+    }
+
+    /// Messages of the entries that are valid still, and can be judged by other processes. What cannot be shared is
+    /// marked, and stays in this process. What takes waiting for is waited for until `patience` ends, and not at all if
+    /// the store is not `within_reach`.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be encoded.
+    pub async fn messages(
+        &self,
+        core: &Core,
+        entries: &[Entry],
+        patience: Instant,
+        within_reach: &(dyn Fn() -> bool + Sync),
+    ) -> (Vec<Message>, Result<()>) {
+        let (mut messages, mut outcome) = (Vec::with_capacity(entries.len()), Ok(()));
+        for entry in entries.iter().filter(|entry| !entry.is_local()) {
+            let prepared = match within_reach() {
+                true => self.prepare(core, entry, patience, within_reach).await,
+                false => Ok(Prepared::OutOfReach),
+            };
+            match prepared {
+                Ok(Prepared::Wanted(message)) => messages.push(message),
+                Ok(prepared) => prepared.count(core, entry.0.group),
+                Err(reason) => outcome = outcome.and(self.refuse(core, entry, reason)),
+            }
+        }
+        for message in &messages {
+            let length = message.bytes.len() as u64;
+            core.statistics().add_in(message.group, |counters| &counters.shared_stored_bytes, length);
+        }
+        (messages, outcome)
+    }
+
+    /// Marks an entry that cannot be shared, and counts it.
+    pub(crate) fn refuse(&self, core: &Core, entry: &Entry, reason: Unencodable) -> Result<()> {
+        entry.0.set_unshared();
+        unshareable::count_unshared((core, entry.0.group), type_name(entry), &reason);
+        self.unshared.note(type_name(entry), &reason);
+        let is_too_large = matches!(reason, Unencodable::TooLarge { .. });
+        let (text, cause) = (reason.to_string(), reason.cause());
+        crate::panic_guard::report!(
+            debug,
+            key = entry.key(),
+            reason = in_full(&text, cause),
+            "a value is not shared"
+        );
+        // That is no mistake of the caller's.
+        if !is_too_large {
+            let (key, cause) = (entry.key().to_owned(), cause.cloned());
+            return Err(Kind::Unencodable { key, reason: text, cause }.into());
+        }
+        Ok(())
+    }
+
+    /// Counts what came of storing a message.
+    pub fn count(&self, core: &Core, message: &Message, stored: Stored) {
+        let count = |counter: fn(&crate::stats::Counters) -> &std::sync::atomic::AtomicU64| {
+            core.count_in(message.group, counter);
+        };
+        match stored {
+            Stored::Yes => return count(|counters| &counters.shared_stores),
+            Stored::Later => return count(|counters| &counters.shared_skipped),
+            Stored::Unreachable => count(|counters| &counters.shared_unreachable),
+            Stored::TimedOut => count(|counters| &counters.shared_timeouts),
+            Stored::Refused => count(|counters| &counters.shared_refused),
+        }
+        count(|counters| &counters.shared_failures);
+    }
+
+    /// Notes how long a read from the store took.
+    pub fn read_took(&self, core: &Core, took: Duration) {
+        core.statistics().read(took);
+    }
+
+    /// Counts reads that came to nothing because of the store.
+    pub fn count_failed_reads(&self, core: &Core, of: ValueType, reads: usize, timed_out: bool) {
+        for _ in 0..reads {
+            core.count_in(of.group, |counters| &counters.shared_failures);
+            core.count_in(of.group, |counters| match timed_out {
+                true => &counters.shared_timeouts,
+                false => &counters.shared_unreachable,
+            });
+            core.count_in(of.group, |counters| &counters.shared_misses);
+        }
+    }
+
+    /// The entry that a message holds, if it is valid. What is sealed was opened before anything of it is looked at.
+    pub(crate) async fn opened(
+        &self,
+        core: &Core,
+        at: Lookup<'_>,
+        of: ValueType,
+        message: Result<Vec<u8>, Rejected>,
+    ) -> Option<Entry> {
+        let entry = match message {
+            Ok(message) => self.try_receive(core, at, of, message).await,
+            Err(rejected) => Err(rejected),
+        };
+        match entry {
+            Ok(entry) => entry,
+            Err(rejected) => {
+                core.count_in(of.group, |counters| &counters.shared_rejected);
+                if rejected == Rejected::Shape {
+                    core.count_in(of.group, |counters| &counters.shared_other_shape);
+                }
+                if matches!(rejected, Rejected::Codec(_)) {
+                    core.count_in(of.group, |counters| &counters.shared_other_codec);
+                }
+                if rejected.is_by_seal() {
+                    core.count_in(of.group, |counters| &counters.shared_not_authentic);
+                }
+                if rejected.is_by_type() {
+                    core.count_in(of.group, |counters| &counters.shared_unreadable);
+                }
+                self.rejections.note(rejected, of.name());
+                crate::panic_guard::report!(debug, key = at.key, %rejected, wanted = of.name(), "what is stored is not accepted");
+                None
+            }
+        }
+    }
+
+    async fn try_receive(
+        &self,
+        core: &Core,
+        at: Lookup<'_>,
+        of: ValueType,
+        message: Vec<u8>,
+    ) -> Result<Option<Entry>, Rejected> {
+        let header = Header::parse(&message, &self.wire.limits)?;
+        self.wire.codecs.of_number(header.codec)?;
+        let envelope = &header.envelope;
+        if !envelope.scopes.contains(&ScopeHash::key(at.key)) {
+            return Err(Rejected::Header);
+        }
+        if envelope.epoch > self.log.order().latest_possible() {
+            return Err(Rejected::Future);
+        }
+        let Some(since) = self.log.judge(&envelope.scopes, envelope.epoch) else {
+            core.count_in(of.group, |counters| &counters.invalidated_reads);
+            return Ok(None);
+        };
+        let (now, remaining) = (core.now(), envelope.times.remaining(self.server_now()));
+        let here = match header.raw_length() <= LARGE {
+            true => self.wire.value(of, &header, &message),
+            false => Err(Rejected::TooDeep),
+        };
+        let (header, (value, value_type)) = match here {
+            // It has nothing for this reader, and nothing is wrong with it.
+            Err(Rejected::Shape) if self.wire.has_kept_error(of, &header) => return Ok(None),
+            Err(Rejected::TooDeep) => {
+                let wire = self.wire.clone();
+                let decode = move |wire: &Wire| {
+                    let value = wire.value(of, &header, &message)?;
+                    Ok((header.clone(), value))
+                };
+                apart(move || match decode(&wire) {
+                    Err(Rejected::TooDeep) => {
+                        on_large_stack(|| decode(&wire.deep())).unwrap_or(Err(Rejected::TooDeep))
+                    }
+                    decoded => decoded,
+                })
+                .await?
+            }
+            here => (header, here?),
+        };
+        let since = if mutant::is(Rule::PromotionStampedAtInsertion) { core.begin() } else { since };
+        let (life, epoch, scopes) = (
+            remaining.life(now).in_memory(now, of.memory_limit()),
+            header.envelope.epoch,
+            header.envelope.scopes,
+        );
+        let cost = core.statistics().usual_cost(of.group);
+        let marked = self.log.marked(&scopes, epoch, life.stored);
+        let received = Received { is_from_disk: false, since, life, marked, scopes, value, value_type, cost };
+        Ok(Some(Entry::received((at.key.into(), at.hash), received)))
+    }
+
+    /// What stores an entry, if it is valid still and can be judged by the log alone. What takes waiting for is
+    /// waited for until `patience` ends.
+    pub(crate) async fn prepare(
+        &self,
+        core: &Core,
+        entry: &Entry,
+        patience: Instant,
+        within_reach: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Prepared, Unencodable> {
+        if !entry.0.foreign_dependencies().is_empty() {
+            return Ok(Prepared::Skipped);
+        }
+        let Some(epoch) = self.epoch_of(core, entry, patience, within_reach).await else {
+            return Ok(Prepared::OutOfReach);
+        };
+        // After the position was loaded, so that this covers no more than what is looked at.
+        let is_valid = entry.0.is_valid(core.epochs()) || mutant::is(Rule::WriteStampedAtEnd);
+        if epoch == Epoch::ZERO || !is_valid || entry.0.is_marked() {
+            return Ok(Prepared::Skipped);
+        }
+        let now = core.now();
+        let lifetime = entry.retention_left(now);
+        if lifetime.as_millis() == 0 {
+            return Ok(Prepared::Skipped);
+        }
+        let bytes = self.encode(entry, epoch, (now, self.server_now())).await?;
+        let raw = Header::raw_length_of(&bytes);
+        core.statistics().add_in(entry.0.group, |counters| &counters.shared_raw_bytes, raw);
+        let (key, group) = (entry.key().to_owned(), entry.0.group);
+        Ok(Prepared::Wanted(Message { key, bytes, epoch, lifetime, group }))
+    }
+
+    /// The epoch from which on others judge an entry. That of a replacement is known once its invalidation was
+    /// read back from the log: everything up to there was there before it.
+    async fn epoch_of(
+        &self,
+        core: &Core,
+        entry: &Entry,
+        patience: Instant,
+        within_reach: &(dyn Fn() -> bool + Sync),
+    ) -> Option<Epoch> {
+        let log = self.log.order();
+        let Some(announcement) = entry.0.announcement() else {
+            let since = if mutant::is(Rule::WriteStampedAtEnd) { core.begin() } else { entry.0.since() };
+            return Some(since.epoch_in(log).unwrap_or(Epoch::ZERO));
+        };
+        if !within_reach() {
+            return None;
+        }
+        let left = patience.saturating_duration_since(Instant::now());
+        tokio::time::timeout(left, announcement.echoed()).await.ok()?;
+        Some(log.position())
+    }
+
+    /// The time on the log's server, by which entries are dated: no two processes have to agree on theirs.
+    fn server_now(&self) -> u64 {
+        // Without any contact so far nothing is accepted and nothing written.
+        self.log.contact().server_now_ms().unwrap_or(0)
+    }
+
+    /// The message of an entry. A large one is made where it holds up no other call.
+    async fn encode(&self, entry: &Entry, epoch: Epoch, now: (Moment, u64)) -> Result<Vec<u8>, Unencodable> {
+        let small = Wire {
+            limits: Limits { largest_raw: LARGE.min(self.wire.limits.largest_raw), ..self.wire.limits },
+            ..self.wire.clone()
+        };
+        if self.unshareable.postpones(entry.0.hash) {
+            return Err(Unencodable::Postponed);
+        }
+        let limit = self.wire.levels();
+        let is_too_deep = move |reason: &Unencodable| {
+            // Not the codec's own limit, for which a larger stack is no help.
+            matches!(*reason, Unencodable::TooDeep { limit: reached, .. } if reached == limit)
+        };
+        let message = match small.message(entry, epoch, now) {
+            Err(reason) if matches!(reason, Unencodable::TooLarge { .. }) || is_too_deep(&reason) => {
+                let (wire, entry) = (self.wire.clone(), entry.clone());
+                apart(move || match wire.message(&entry, epoch, now) {
+                    Err(reason) if is_too_deep(&reason) => {
+                        on_large_stack(|| wire.deep().message(&entry, epoch, now)).unwrap_or(Err(reason))
+                    }
+                    message => message,
+                })
+                .await
+            }
+            message => message,
+        };
+        match message {
+            Ok(_) => self.unshareable.clear(entry.0.hash),
+            Err(_) => self.unshareable.note(entry.0.hash),
+        }
+        message
+    }
+}
+
+impl Prepared {
+    /// Counts what is not stored.
+    pub(crate) fn count(&self, core: &Core, group: Group) {
+        match self {
+            Self::Wanted(_) => {}
+            Self::Skipped => core.count_in(group, |counters| &counters.shared_skipped),
+            Self::OutOfReach => {
+                core.count_in(group, |counters| &counters.shared_failures);
+                core.count_in(group, |counters| &counters.shared_unreachable);
+            }
+        }
+    }
+}
+
+/// The name of the type of an entry's value: for people.
+fn type_name(entry: &Entry) -> &'static str {
+    entry
+        .0
+        .portable()
+        .map_or("a value of this process alone", |(_, transport)| Coding::of(transport).type_name())
+}
+
+/// Runs what needs more stack than a thread of a runtime has; none if there is no memory for that.
+fn on_large_stack<R: Send>(run: impl FnOnce() -> R + Send) -> Option<R> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(Limits::STACK).spawn_scoped(scope, run).ok()?;
+        Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
