@@ -28,7 +28,7 @@ use std::{
 };
 
 use http::{HeaderMap, Response, StatusCode, Uri};
-use larder::internal::{count_hit, find_local_uncounted};
+use larder::internal::{HitCounter, find_local_uncounted};
 
 use self::{
     computation::Fetched,
@@ -218,6 +218,7 @@ impl HttpCache {
             key: key.clone(),
             rule,
             moved_to: OnceLock::new(),
+            called: OnceLock::new(),
             stored: stored.clone(),
             handoff: handoff.clone(),
             commit: commit.clone(),
@@ -364,8 +365,13 @@ impl HttpCache {
         now: Millis,
     ) -> Response<ResponseBody<B>> {
         let ttl = stored.ttl(now);
-        count_hit(&*self.config.cache, ttl > 0);
+        self.count_hit(stored, ttl > 0);
         self.response_from(request, stored, now, CacheStatus::hit(ttl))
+    }
+
+    fn count_hit(&self, stored: &StoredResponse, is_fresh: bool) {
+        let counter = self.state.hits.get_or_init(|| HitCounter::new(&*self.config.cache));
+        counter.count(is_fresh, stored.took);
     }
 
     fn hit_and_refresh<O: Origin>(
@@ -376,7 +382,7 @@ impl HttpCache {
         now: Millis,
         origin: O,
     ) -> Answer<O> {
-        count_hit(&*self.config.cache, false);
+        self.count_hit(&stored, false);
         let response = self.response_from(&request, &stored, now, CacheStatus::hit(stored.ttl(now)));
         // The responses to `HEAD`, and to requests with a body, cannot be stored.
         let origin = if request.is_head || request.is_lookup_only {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use http::{HeaderName, StatusCode, header, request::Parts};
-use larder::Cache;
+use larder::{Cache, CacheExt as _};
 
 use crate::{cache_status, config::Config, path_tags::TagTemplate, shared_state::SharedState, status_code};
 
@@ -330,6 +330,22 @@ impl HttpCache {
     /// was ended so invalidates what is stored for its URL, since it may have had its effect.
     pub fn max_detached(self, most: usize) -> Self {
         self.with(|config| config.max_detached = most)
+    }
+
+    /// What it keeps in this process' memory: the number of responses, and their bytes, with keys and all overhead.
+    ///
+    /// Where responses are [in shared memory](Self::in_shared_memory), this is what that memory keeps in all, in its own weights.
+    /// It reads counters and looks at no entry.
+    ///
+    /// ```
+    /// # use larder_http::HttpCache;
+    /// let cache = HttpCache::new(larder::global()).capacity(64 << 20);
+    /// let kept = cache.kept();
+    /// println!("{} responses in {} of 64 MiB", kept.entries, kept.weight);
+    /// ```
+    #[must_use]
+    pub fn kept(&self) -> larder::Kept {
+        self.config.cache.kept()
     }
 
     /// The number of handlers that go on without a client, those of all clones of this cache together.

@@ -1,5 +1,5 @@
 //! `No-Vary-Search`: which requests with another query a response answers too
-//! (draft-ietf-httpbis-no-vary-search-05).
+//! (draft-ietf-httpbis-no-vary-search-10).
 
 use std::sync::Arc;
 

@@ -6,6 +6,10 @@ mod hit_for_miss;
 mod variants;
 mod waiting_clients;
 
+use std::sync::OnceLock;
+
+use larder::internal::HitCounter;
+
 pub(crate) use self::detached_handlers::DetachedPlace;
 use self::{
     background_refreshes::BackgroundRefreshes, detached_handlers::DetachedHandlers, hit_for_miss::HitForMiss,
@@ -21,6 +25,8 @@ pub(crate) struct SharedState {
     pub(crate) detached: DetachedHandlers,
     pub(crate) waiting: WaitingClients,
     pub(crate) variants: Variants,
+    /// Made at the first hit.
+    pub(crate) hits: OnceLock<HitCounter>,
 }
 
 impl Default for SharedState {
@@ -32,6 +38,7 @@ impl Default for SharedState {
             detached: DetachedHandlers::default(),
             waiting: WaitingClients::default(),
             variants: Variants::default(),
+            hits: OnceLock::new(),
         }
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct StoredParts {
     /// A random number that tells it from all other responses that were or will be stored under its key.
     pub(crate) id: u64,
     pub(crate) tags: Vec<String>,
+    /// What its handler took to make it; not known if that ran in another process.
+    pub(crate) took: Option<Duration>,
 }
 
 impl StoredResponse {
@@ -82,6 +84,7 @@ impl StoredResponse {
                 generated_etag: false,
                 id: 0,
                 tags: Vec::new(),
+                took: None,
             })
         });
         NONE.clone()

@@ -1,8 +1,10 @@
-//! Real shared caches between the clients and the service: they keep nothing for longer, or for others, than was
+//! Real caches between the clients and the service, shared ones and a browser's: they keep nothing for longer, or for others, than was
 //! decided here. One that is not installed is left out, with a line that says so.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and tells what it left out")]
 
+#[path = "behind_caches/browser.rs"]
+mod browser;
 #[path = "behind_caches/programs.rs"]
 mod programs;
 mod support;

@@ -57,6 +57,55 @@ async fn one_request_is_counted_once() {
     assert_eq!(counted, [(0, 1, 1), (1, 0, 0), (0, 1, 1)]);
 }
 
+/// A hit saves what its handler took, also after a handler has said that the response is current; and what is kept is
+/// known in bytes.
+#[tokio::test]
+async fn a_hit_saves_what_its_response_took_to_make() {
+    use larder::CacheExt as _;
+    use std::time::{Duration, Instant};
+
+    const SLOW: Duration = Duration::from_millis(40);
+    let _alone = ALONE.lock().await;
+    for framework in Framework::ALL {
+        let (cache, clock) = (larder::MemoryCache::new(100), TestClock::new());
+        let now = clock.clone();
+        let http = larder_http::HttpCache::new(cache.namespace("pages")).clock(move || now.now());
+        let headers = [("cache-control", "max-age=60"), ("etag", "\"a\"")];
+        let said = handler(move |seen| async move {
+            if seen.header("if-none-match").is_some() {
+                return Said { status: 304, ..Said::new(&headers, "") };
+            }
+            tokio::time::sleep(SLOW).await;
+            Said::new(&headers, "text")
+        });
+        let server = framework.serve(http.clone(), said).await;
+        assert_eq!((http.kept().entries, http.kept().weight), (0, 0));
+        let begin = Instant::now();
+        ask(server.address, "/", &[]).await;
+        let took = begin.elapsed();
+        assert_eq!(http.kept().entries, 1);
+        assert!((1024..8192).contains(&http.kept().weight), "{:?}", http.kept());
+
+        let counted = || {
+            let stats = cache.function_stats();
+            let of = stats.iter().find(|of| of.namespace == "pages").unwrap();
+            (of.stats.hits, of.stats.misses, of.time_saved)
+        };
+        assert_eq!(counted(), (0, 1, Duration::ZERO));
+        for _ in 0..3 {
+            ask(server.address, "/", &[]).await;
+        }
+        let (hits, misses, saved) = counted();
+        assert_eq!((hits, misses), (3, 1));
+        assert!((3 * SLOW..=3 * took).contains(&saved), "{saved:?} of 3 times {took:?}");
+
+        clock.advance(61);
+        ask(server.address, "/", &[]).await;
+        ask(server.address, "/", &[]).await;
+        assert_eq!(counted(), (4, 2, saved / 3 * 4), "{framework:?}");
+    }
+}
+
 /// Whoever asks for ever new URLs takes no more memory than pages have, and drives out nothing else. `LARDER_URLS` says
 /// how many: a million take a minute.
 #[tokio::test]

@@ -278,11 +278,6 @@ impl Core {
         entry.value::<V>().ok_or(Unusable::OtherType).and_then(|_| self.judge(entry))
     }
 
-    /// Counts a value that was served, `fresh` or past its `ttl`.
-    pub(crate) fn count_served(&self, fresh: bool) {
-        self.count(|counters| if fresh { &counters.hits } else { &counters.stale_hits });
-    }
-
     /// Where this cache looks for a key.
     #[inline]
     pub(crate) fn lookup<'k>(&self, key: &'k str) -> Lookup<'k> {

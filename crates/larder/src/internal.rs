@@ -10,7 +10,14 @@
 
 use std::{error::Error, time::Duration};
 
-use crate::{cache::Cache, error::SharedError, read_through, value::Value};
+use crate::{
+    cache::Cache,
+    cache_core::Core,
+    error::SharedError,
+    read_through,
+    stats::{Group, nanos},
+    value::Value,
+};
 
 #[cfg(feature = "shared")]
 #[cfg_attr(docsrs, doc(cfg(feature = "shared")))]
@@ -74,9 +81,31 @@ pub fn find_local_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Option<V>
     read_through::find_local(cache, key)
 }
 
-/// Counts a hit: a fresh one or a stale one.
-pub fn count_hit(cache: &dyn Cache, is_fresh: bool) {
-    cache.core().count_served(is_fresh);
+/// Counts hits on what was found uncounted, where misses by the same handle of a cache are counted.
+#[derive(Debug, Clone)]
+pub struct HitCounter {
+    core: Core,
+    group: Group,
+}
+
+impl HitCounter {
+    /// For a cache, or a namespace of it.
+    #[must_use]
+    pub fn new(cache: &dyn Cache) -> Self {
+        let core = cache.core();
+        Self { core: core.clone(), group: core.statistics().group("", cache.prefix()) }
+    }
+
+    /// Counts a hit on a value that took so long to compute; if that is not known, as long as is usual here. Of a stale one,
+    /// which is computed anew beside it, no time counts as saved.
+    pub fn count(&self, is_fresh: bool, took: Option<Duration>) {
+        if !is_fresh {
+            return self.core.count_in(self.group, |counters| &counters.stale_hits);
+        }
+        let stats = self.core.statistics();
+        let cost = took.map_or_else(|| stats.usual_cost(self.group), nanos);
+        stats.hit(self.group, cost);
+    }
 }
 
 /// The texts of an error and of its sources, of which the first 32 are kept: for one that cannot be sent to another thread.

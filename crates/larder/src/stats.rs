@@ -47,7 +47,7 @@ impl HitNumber {
 #[non_exhaustive]
 pub struct FunctionStats {
     /// The path of the function, as the compiler names it: `shop::users::user`. Empty for what was read and stored by
-    /// hand; `other` for what is counted together, once there are 255 of them.
+    /// hand, and for the responses of `larder-http`; `other` for what is counted together, once there are 255 of them.
     pub function: String,
     /// The namespace that it was used with, the schema included: `users`, `tenants:7`, `users:v3`. Empty for none.
     pub namespace: String,
@@ -156,7 +156,6 @@ impl Stats {
     }
 
     /// What a value of this group takes to compute on the average, in nanoseconds.
-    #[cfg_attr(not(any(feature = "shared", test)), expect(dead_code, reason = "for a shared store"))]
     pub(crate) fn usual_cost(&self, group: Group) -> u64 {
         nanos(self.groups.counted(group).mean_computing_time())
     }

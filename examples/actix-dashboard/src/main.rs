@@ -17,7 +17,6 @@ use actix_web::{App as Actix, HttpServer, middleware::from_fn, web::Data};
 use anyhow::{Context, Result};
 use dashboard::{app::App, config::Config, stop};
 use larder::CacheExt as _;
-use larder_http::HttpCache;
 
 #[actix_web::main]
 async fn main() -> Result<()> {
@@ -42,14 +41,13 @@ async fn main() -> Result<()> {
 /// Until the process is asked to stop, and all requests have been answered.
 async fn serve(listener: TcpListener, app: App) -> Result<()> {
     let app = Data::new(app);
-    // What clients send in `Cache-Control` does not count: reloading a page does not make the database work.
-    // Made outside of the closure, which runs once for each worker: its clones share what they know, and 64 MiB of memory.
-    let cache = HttpCache::new(larder::global()).capacity(64 << 20).ignore_request_directives();
+    // Made outside of the closure, which runs once for each worker: its clones share what they know, and their memory.
+    let responses = app.responses.clone();
     let server = HttpServer::new(move || {
         Actix::new()
             .app_data(app.clone())
             .configure(failure::configure)
-            .configure(|service| routes::configure(service, cache.clone()))
+            .configure(|service| routes::configure(service, responses.clone()))
             .wrap(from_fn(routes::observe))
     });
     let server = server.shutdown_signal(stop::requested()?).shutdown_timeout(stop::GRACE.as_secs());

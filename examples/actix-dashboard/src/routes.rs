@@ -6,7 +6,7 @@ use actix_web::{
     HttpResponse, Responder, ResponseError as _,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{CACHE_CONTROL, LOCATION},
+    http::header::{CACHE_CONTROL, HeaderName, HeaderValue, LOCATION},
     middleware::Next,
     web::{self, Data, Html, Json, Path, Query, ServiceConfig, get, resource},
 };
@@ -15,8 +15,8 @@ use dashboard::{
     app::App,
     db::NewUser,
     metrics,
-    parameters::{Paging, Top},
-    requests::Source,
+    parameters::{After, Paging, Top},
+    requests::{Source, server_timing},
     stats::Stats,
     uncached, users,
 };
@@ -28,10 +28,10 @@ use crate::failure::Failure;
 
 type Reply = Result<HttpResponse, Failure>;
 
-/// `cache` is one for all of Actix' workers, and goes in front of the handlers under `/api/v1`.
-pub fn configure(service: &mut ServiceConfig, cache: HttpCache) {
+/// `responses` is one cache for all of Actix' workers, and goes in front of the handlers under `/api/v1`.
+pub fn configure(service: &mut ServiceConfig, responses: HttpCache) {
     let api = web::scope("/api/v1")
-        .wrap(cache)
+        .wrap(responses)
         .route("/dashboard", get().to(dashboard))
         .route("/metrics/traffic", get().to(traffic))
         .route("/metrics/error-rate", get().to(error_rate))
@@ -41,11 +41,15 @@ pub fn configure(service: &mut ServiceConfig, cache: HttpCache) {
         .route("/metrics/top-customers", get().to(top_customers))
         .service(resource("/users").get(list).post(create))
         .service(resource("/users/{id}").get(read).put(update).delete(delete));
+    // Whoever reaches these can read all keys and switch the cache off: a service of your own wraps its
+    // authentication around them.
+    let cache_admin = larder_http::admin(larder::global()).scope("/admin/cache");
     service
         .route("/", get().to(async || Html::new(PAGE)))
         .service(api)
         .route("/uncached/dashboard", get().to(uncached_dashboard))
-        .route("/admin/cache/stats", get().to(async |app: Data<App>| Json(Stats::of(&app))))
+        .service(cache_admin)
+        .route("/admin/stats", get().to(stats))
         .route("/metrics", get().to(metrics_text))
         .route("/health", get().to(async || "ok"))
         .default_service(web::to(async || Failure::NotFound.error_response()));
@@ -116,22 +120,29 @@ async fn uncached_dashboard(app: Data<App>) -> Reply {
     Ok(HttpResponse::Ok().json(uncached::dashboard(&app.db).await?))
 }
 
+async fn stats(app: Data<App>, since: Query<After>) -> impl Responder {
+    Json(Stats::of(&app, since.after))
+}
+
 async fn metrics_text(app: Data<App>) -> impl Responder {
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .body(app.figures.text(app.db.statements()))
 }
 
-/// Measures every request, and reads from the response where it came from.
+/// Measures every request, reads from the response where it came from, and tells the client what it took.
 pub async fn observe(
     app: Data<App>,
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> actix_web::Result<ServiceResponse<impl MessageBody>> {
     let begin = Instant::now();
-    let response = next.call(request).await?;
+    let mut response = next.call(request).await?;
     let status = response.headers().get("cache-status").and_then(|status| status.to_str().ok());
     let route = response.request().match_pattern();
-    app.requests.record(route.as_deref().unwrap_or("other"), Source::of(status), begin.elapsed());
+    let took = begin.elapsed();
+    app.requests.record(route.as_deref().unwrap_or("other"), Source::of(status), took);
+    let timing = HeaderValue::from_str(&server_timing(took)).expect("digits are a header's value");
+    response.headers_mut().insert(HeaderName::from_static("server-timing"), timing);
     Ok(response)
 }

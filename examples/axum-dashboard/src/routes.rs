@@ -18,12 +18,11 @@ use dashboard::{
     app::App,
     db::NewUser,
     metrics,
-    parameters::{Paging, Top},
-    requests::Source,
+    parameters::{After, Paging, Top},
+    requests::{Source, server_timing},
     stats::Stats,
     uncached, users,
 };
-use larder_http::HttpCache;
 use serde::Serialize;
 use serde_json::json;
 
@@ -42,14 +41,17 @@ pub fn router(app: App) -> Router {
         .route("/metrics/top-customers", get(top_customers))
         .route("/users", get(list).post(create))
         .route("/users/{id}", get(read).put(update).delete(delete))
-        // Inside of `nest`, this needs larder-http's feature `axum`. What clients send in `Cache-Control` does
-        // not count: reloading a page does not make the database work. Pages take 64 MiB of memory at most.
-        .layer(HttpCache::new(larder::global()).capacity(64 << 20).ignore_request_directives());
+        // Inside of `nest`, this needs larder-http's feature `axum`.
+        .layer(app.responses.clone());
+    // Whoever reaches these can read all keys and switch the cache off: a service of your own layers its
+    // authentication around them.
+    let cache_admin = larder_http::admin(larder::global()).into_router();
     Router::new()
         .route("/", get(Html(PAGE)))
         .nest("/api/v1", api)
         .route("/uncached/dashboard", get(uncached_dashboard))
-        .route("/admin/cache/stats", get(async |State(app): State<App>| Json(Stats::of(&app))))
+        .nest("/admin/cache", cache_admin)
+        .route("/admin/stats", get(stats))
         .route("/metrics", get(metrics_text))
         .route("/health", get("ok"))
         .fallback(async || Failure::NotFound)
@@ -124,11 +126,15 @@ async fn uncached_dashboard(State(app): State<App>) -> Reply<impl IntoResponse> 
     Ok(Json(uncached::dashboard(&app.db).await?))
 }
 
+async fn stats(State(app): State<App>, Query(After { after }): Query<After>) -> Json<Stats> {
+    Json(Stats::of(&app, after))
+}
+
 async fn metrics_text(State(app): State<App>) -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.figures.text(app.db.statements()))
 }
 
-/// Measures every request, and reads from the response where it came from.
+/// Measures every request, reads from the response where it came from, and tells the client what it took.
 async fn observe(
     State(app): State<App>,
     route: Option<MatchedPath>,
@@ -139,6 +145,7 @@ async fn observe(
     let response = next.run(request).await;
     let status = response.headers().get("cache-status").and_then(|status| status.to_str().ok());
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
-    app.requests.record(route, Source::of(status), begin.elapsed());
-    response
+    let took = begin.elapsed();
+    app.requests.record(route, Source::of(status), took);
+    ([("server-timing", server_timing(took))], response)
 }

@@ -3,16 +3,27 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use larder_http::HttpCache;
 
-use crate::{config::Config, db::Db, prometheus::Figures, requests::Requests};
+use crate::{
+    config::Config,
+    db::Db,
+    history::{self, History, Sampled},
+    prometheus::Figures,
+    requests::Requests,
+};
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     /// The database.
     pub db: Db,
+    /// The cache of responses, to be put in front of the handlers.
+    pub responses: HttpCache,
     /// How long requests took.
     pub requests: Arc<Requests>,
+    /// What happened in the last minutes.
+    pub history: Arc<History>,
     /// What Prometheus asks for.
     pub figures: Arc<Figures>,
 }
@@ -22,6 +33,12 @@ impl App {
     pub async fn start(config: &Config) -> Result<Self> {
         let db = Db::open(config.database.clone(), config.rows).await.context("DATABASE")?;
         let figures = Arc::new(Figures::install()?);
-        Ok(Self { db, requests: Arc::default(), figures })
+        // What clients send in `Cache-Control` does not count: reloading a page does not make the database work.
+        // Responses take 64 MiB of memory at most.
+        let responses = HttpCache::new(larder::global()).capacity(64 << 20).ignore_request_directives();
+        let (requests, history) = (Arc::<Requests>::default(), Arc::<History>::default());
+        let sampled = Sampled { db: db.clone(), responses: responses.clone(), requests: requests.clone() };
+        tokio::spawn(history::record(history.clone(), sampled));
+        Ok(Self { db, responses, requests, history, figures })
     }
 }

@@ -6,6 +6,7 @@
 pub mod app;
 pub mod config;
 pub mod db;
+pub mod history;
 pub mod metrics;
 pub mod parameters;
 pub mod prometheus;
@@ -15,5 +16,15 @@ pub mod stop;
 pub mod uncached;
 pub mod users;
 
-/// The page at `/`, in HTML.
-pub const PAGE: &str = include_str!("index.html");
+/// The page at `/`, in HTML. It asks for nothing but the service's own figures.
+pub const PAGE: &str = concat!(
+    include_str!("page/head.html"),
+    "<style>\n",
+    include_str!("page/style.css"),
+    "</style>\n\n",
+    include_str!("page/body.html"),
+    "<script>\n",
+    include_str!("page/chart.js"),
+    include_str!("page/page.js"),
+    "</script>\n",
+);

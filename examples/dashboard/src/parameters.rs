@@ -27,6 +27,14 @@ pub struct Paging {
     pub page: NonZeroU32,
 }
 
+/// From when on to tell what happened: `?after=1767225600000`.
+#[derive(Debug, Deserialize)]
+pub struct After {
+    /// In milliseconds since 1970.
+    #[serde(default)]
+    pub after: u64,
+}
+
 fn ten() -> u32 {
     10
 }

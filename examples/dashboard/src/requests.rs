@@ -100,6 +100,7 @@ impl Requests {
 pub struct Latencies {
     /// One more than there are bounds: the last is for what took longer than all of them.
     buckets: [u64; Self::BOUNDS.len() + 1],
+    micros: u64,
 }
 
 impl Latencies {
@@ -112,12 +113,14 @@ impl Latencies {
     fn record(&mut self, took: Duration) {
         let bucket = Self::BOUNDS.partition_point(|&bound| u128::from(bound) < took.as_micros());
         self.buckets[bucket] += 1;
+        self.micros = self.micros.saturating_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
     fn add(&mut self, other: &Self) {
         for (bucket, others) in self.buckets.iter_mut().zip(other.buckets) {
             *bucket += others;
         }
+        self.micros = self.micros.saturating_add(other.micros);
     }
 
     /// How many requests.
@@ -125,9 +128,21 @@ impl Latencies {
         self.buckets.iter().sum()
     }
 
+    /// In milliseconds; zero without requests.
+    pub fn mean(&self) -> f64 {
+        self.micros as f64 / 1e3 / self.count().max(1) as f64
+    }
+
     /// What this share of them did not exceed, in milliseconds: as near as the buckets tell, supposing that
-    /// each is filled evenly.
-    pub fn quantile(&self, share: f64) -> f64 {
+    /// each is filled evenly. None if there are too few to tell: one of them at least has to lie beyond it, and ten
+    /// on each side of the middle.
+    pub fn quantile(&self, share: f64) -> Option<f64> {
+        let beyond = (1.0 - share) * self.count() as f64;
+        let enough = if share > 0.5 { 1.0 } else { 10.0 };
+        (beyond >= enough - 1e-9).then(|| self.value_at(share))
+    }
+
+    fn value_at(&self, share: f64) -> f64 {
         let rank = share * self.count() as f64;
         let (mut below, mut from) = (0.0, 0.0);
         for (to, count) in Self::BOUNDS.into_iter().zip(self.buckets) {
@@ -140,6 +155,12 @@ impl Latencies {
         }
         from
     }
+}
+
+/// `Server-Timing`, by which a client knows what part of its waiting was the service's.
+#[must_use]
+pub fn server_timing(took: Duration) -> String {
+    format!("service;dur={:.3}", took.as_secs_f64() * 1e3)
 }
 
 #[cfg(test)]
@@ -169,9 +190,23 @@ mod tests {
         }
         latencies.record(Duration::from_millis(20));
         latencies.record(Duration::from_secs(60));
-        assert!((0.025..=0.05).contains(&latencies.quantile(0.5)));
-        assert!((10.0..=25.0).contains(&latencies.quantile(0.99)));
-        assert_eq!(latencies.quantile(1.0), 5_000.0);
+        assert!((0.025..=0.05).contains(&latencies.quantile(0.5).unwrap()));
+        assert!((10.0..=25.0).contains(&latencies.quantile(0.99).unwrap()));
+        assert_eq!(latencies.value_at(1.0), 5_000.0);
         assert_eq!(latencies.count(), 100);
+        assert!((600.0..601.0).contains(&latencies.mean()), "{}", latencies.mean());
+    }
+
+    #[test]
+    fn quantiles_of_a_few_are_not_told() {
+        let mut latencies = Latencies::default();
+        assert_eq!((latencies.mean(), latencies.quantile(0.5)), (0.0, None));
+        let mut told = Vec::new();
+        for _ in 0..100 {
+            latencies.record(Duration::from_micros(30));
+            told.push((latencies.quantile(0.5).is_some(), latencies.quantile(0.99).is_some()));
+        }
+        assert_eq!(told.iter().position(|(p50, _)| *p50), Some(19));
+        assert_eq!(told.iter().position(|(_, p99)| *p99), Some(99));
     }
 }

@@ -1,84 +1,58 @@
-//! What the service tells of its cache, for people and for the page at `/`.
+//! What the service counts itself, for people and for the page at `/`. What its cache did is told by larder's own routes,
+//! `larder_http::admin`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use larder::{CacheExt as _, CacheStats, Link};
 use serde::Serialize;
 
 use crate::{
     app::App,
+    history::Sample,
     requests::{Latencies, Route},
 };
 
 /// The figures of one moment.
 #[derive(Serialize)]
 pub struct Stats {
-    cache: Counted,
     /// How many statements the database ran.
     statements: u64,
     /// All routes under `/api/v1` together.
     api: Sources,
     routes: BTreeMap<String, Sources>,
-}
-
-#[derive(Serialize)]
-struct Counted {
-    /// How this process stands with Redis, if it has one.
-    redis: Option<Redis>,
-    hit_ratio: f64,
-    saved_ratio: f64,
-    counters: BTreeMap<&'static str, u64>,
-}
-
-#[derive(Serialize)]
-struct Redis {
-    available: bool,
-    /// For how long changes made by other processes may not have arrived: unknown before the first contact.
-    out_of_touch_s: Option<f64>,
-    /// Changes made here that are not delivered to other processes yet.
-    waiting: u64,
+    /// Responses in memory.
+    responses: Kept,
+    /// The last minutes, second by second.
+    history: Vec<Sample>,
 }
 
 /// By where the answers came from.
 type Sources = BTreeMap<&'static str, Summary>;
 
 #[derive(Serialize)]
+struct Kept {
+    entries: u64,
+    bytes: u64,
+}
+
+/// How long requests took. A quantile that too few requests would tell of is not there.
+#[derive(Serialize)]
 struct Summary {
     count: u64,
-    p50_ms: f64,
-    p99_ms: f64,
+    mean_ms: f64,
+    p50_ms: Option<f64>,
+    p99_ms: Option<f64>,
 }
 
 impl Stats {
-    /// What was counted since the process began.
-    pub fn of(app: &App) -> Self {
-        let routes = app.requests.by_route();
+    /// What was counted since the process began, and what happened since a moment in milliseconds since 1970.
+    pub fn of(app: &App, after: u64) -> Self {
+        let (routes, responses) = (app.requests.by_route(), app.responses.kept());
         Self {
-            cache: Counted::new(larder::global().link(), &larder::global().stats()),
             statements: app.db.statements(),
             api: summarize(&app.requests.under("/api/v1/")),
             routes: routes.iter().map(|(path, route)| (path.clone(), summarize(route))).collect(),
-        }
-    }
-}
-
-impl Counted {
-    fn new(link: Option<Link>, stats: &CacheStats) -> Self {
-        Self {
-            redis: link.map(Redis::new),
-            hit_ratio: stats.hit_ratio(),
-            saved_ratio: stats.saved_ratio(),
-            counters: stats.iter().collect(),
-        }
-    }
-}
-
-impl Redis {
-    fn new(link: Link) -> Self {
-        Self {
-            available: link.is_available(),
-            out_of_touch_s: (link.out_of_touch != Duration::MAX).then_some(link.out_of_touch.as_secs_f64()),
-            waiting: link.waiting,
+            responses: Kept { entries: responses.entries, bytes: responses.weight },
+            history: app.history.after(after),
         }
     }
 }
@@ -90,7 +64,11 @@ fn summarize(route: &Route) -> Sources {
 impl Summary {
     fn of(latencies: &Latencies) -> Self {
         let rounded = |ms: f64| (ms * 1e3).round() / 1e3;
-        let (p50_ms, p99_ms) = (rounded(latencies.quantile(0.5)), rounded(latencies.quantile(0.99)));
-        Self { count: latencies.count(), p50_ms, p99_ms }
+        Self {
+            count: latencies.count(),
+            mean_ms: rounded(latencies.mean()),
+            p50_ms: latencies.quantile(0.5).map(rounded),
+            p99_ms: latencies.quantile(0.99).map(rounded),
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! A fetch as a computation of `larder`'s: the response depends on what its handler reads from caches, and other requests
 //! wait for it.
 
+use std::time::Instant;
+
 use http::{Response, StatusCode, header, response::Parts};
 use larder::CacheExt as _;
 
@@ -50,6 +52,7 @@ impl<B: HandlerBody> Fetch<B> {
         }
         let Some(origin) = origin.take() else { return Ok(self.pass_once()) };
         self.commit.set();
+        self.called.get_or_init(Instant::now);
         match self.call(origin).await {
             Ok((response, exchange)) => Ok(self.process(response, exchange).await),
             Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use http::{Response, StatusCode};
@@ -42,6 +42,8 @@ pub(super) struct Fetch<B> {
     pub(super) handoff: Handoff<B>,
     /// Set once the handler is called.
     pub(super) commit: CommitFlag,
+    /// When that was.
+    pub(super) called: OnceLock<Instant>,
 }
 
 impl<B: HandlerBody> Fetch<B> {

@@ -12,7 +12,7 @@ use crate::{
     date, downstream_tags,
     freshness::{Exchange, Source},
     headers, storable,
-    stored_response::StoredResponse,
+    stored_response::{StoredParts, StoredResponse},
     targeted,
     validation::{self, HeadComparison},
 };
@@ -108,7 +108,10 @@ impl<B: HandlerBody> Fetch<B> {
         found.filter(|found| found.id == stored.id)?;
         let tags = all_tags(stored, &caching.tags);
         let (etag, body) = (stored.generated_etag, stored.body.clone());
-        let parts = self.stored_parts(stored.status, headers, body, etag, (terms, tags));
+        // A hit on it saves what it took to make, and not what it took to learn that it is current.
+        let took = stored.took;
+        let parts =
+            StoredParts { took, ..self.stored_parts(stored.status, headers, body, etag, (terms, tags)) };
         let (newer, is_kept) = self.store(parts).await;
         is_kept.then_some(newer)
     }

@@ -1,6 +1,6 @@
 //! Storing the response of a fetch.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header, response::Parts};
@@ -78,7 +78,8 @@ impl<B: HandlerBody> Fetch<B> {
     ) -> StoredParts {
         headers::strip(&mut headers, &terms.directives, self.cache.config.stores_set_cookie);
         let StorageTerms { freshness, vary, .. } = terms;
-        StoredParts { status, headers, body, vary, freshness, generated_etag, id: fastrand::u64(..), tags }
+        let (id, took) = (fastrand::u64(..), self.called.get().map(Instant::elapsed));
+        StoredParts { status, headers, body, vary, freshness, generated_etag, id, tags, took }
     }
 
     /// Stores a response, unless it would take more than its share of the memory; returns whether it did.

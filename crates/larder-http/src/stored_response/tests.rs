@@ -20,6 +20,7 @@ fn stored(body: &'static [u8]) -> StoredResponse {
         generated_etag: true,
         id: u64::MAX,
         tags: vec!["a".into()],
+        took: None,
     })
 }
 

@@ -72,6 +72,7 @@ impl<'de> Deserialize<'de> for StoredResponse {
             generated_etag: portable.own_etag,
             id: portable.number,
             tags: portable.tags,
+            took: None,
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! Which queries are equivalent by `No-Vary-Search`: section 6 of draft-ietf-httpbis-no-vary-search-05 step by step, and the
+//! Which queries are equivalent by `No-Vary-Search`: section 6 of draft-ietf-httpbis-no-vary-search-10 step by step, and the
 //! parser of the URL standard, with none of the crate's code.
 
 fn percent_decode(text: &[u8]) -> Vec<u8> {

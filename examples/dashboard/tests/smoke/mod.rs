@@ -1,5 +1,6 @@
 //! What the program of a dashboard does, whichever framework it has: `tests/smoke.rs` of each runs this.
 
+mod page;
 mod service;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -164,6 +165,7 @@ async fn it_tells_of_itself() {
     let page = service.get("/").await;
     assert!(page.content_type.starts_with("text/html"), "{page:?}");
     assert!(page.text.contains("/admin/cache/stats"), "the page shows something else");
+    assert!(page.server_timing.starts_with("service;dur="), "{page:?}");
 
     service.get("/api/v1/users/7").await.assert_computed();
     service.get("/api/v1/users/7").await.assert_hit();
@@ -327,7 +329,7 @@ async fn two_processes_share_what_each_computes() {
     .await;
     b.get("/api/v1/users/8").await.assert_hit();
 
-    assert_eq!(a.stats().await["cache"]["redis"]["available"], true);
+    assert_eq!(a.cache_stats().await["redis"]["available"], true);
     assert_eq!(redis_up(&a.get("/metrics").await.text), 1.0);
 
     redis.kill();
@@ -341,7 +343,7 @@ async fn two_processes_share_what_each_computes() {
     }
 
     eventually("A says that it is alone", async || {
-        let redis = &a.stats().await["cache"]["redis"];
+        let redis = &a.cache_stats().await["redis"];
         redis["available"] == false && redis["waiting"].as_u64() > Some(0)
     })
     .await;

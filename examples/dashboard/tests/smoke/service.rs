@@ -33,6 +33,7 @@ pub struct Answer {
     pub cache_status: String,
     pub content_type: String,
     pub location: String,
+    pub server_timing: String,
     pub text: String,
 }
 
@@ -59,6 +60,11 @@ impl Service {
         Self { child, url: url.expect("it tells its address").to_owned(), client: Client::new() }
     }
 
+    /// Where a browser finds it.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
     /// A request, as a load balancer sends it on: with the same host to every node.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url)).header("host", "dashboard.example")
@@ -72,7 +78,13 @@ impl Service {
         send(self.request(method, path).json(body)).await
     }
 
+    /// What the service counts.
     pub async fn stats(&self) -> Value {
+        self.get("/admin/stats").await.json()
+    }
+
+    /// What its cache counts.
+    pub async fn cache_stats(&self) -> Value {
         self.get("/admin/cache/stats").await.json()
     }
 
@@ -83,7 +95,7 @@ impl Service {
 
     /// How many entries it has put into Redis.
     pub async fn shared_stores(&self) -> u64 {
-        self.stats().await["cache"]["counters"]["shared_stores"].as_u64().unwrap()
+        self.cache_stats().await["counters"]["shared_stores"].as_u64().unwrap()
     }
 
     pub fn terminate(&self) {
@@ -104,6 +116,7 @@ pub async fn send(request: RequestBuilder) -> Answer {
         cache_status: header("cache-status"),
         content_type: header("content-type"),
         location: header("location"),
+        server_timing: header("server-timing"),
         text: response.text().await.unwrap(),
     }
 }
