@@ -19,13 +19,14 @@ pub(super) struct Recent {
     numbers: Box<[AtomicU64]>,
     /// The scope in each place.
     scopes: Box<[AtomicU64]>,
-    /// How many scopes were ever written.
+    /// How many scopes were ever written, and [`CAPACITY`] more: as if there had been so many changes before the first one,
+    /// with the number zero. They end every look that finds nothing else, and are overtaken first.
     written: AtomicU64,
 }
 
 impl Recent {
     pub(super) fn new() -> Self {
-        Self { numbers: zeroed(CAPACITY), scopes: zeroed(CAPACITY), written: AtomicU64::new(0) }
+        Self { numbers: zeroed(CAPACITY), scopes: zeroed(CAPACITY), written: AtomicU64::new(CAPACITY as u64) }
     }
 
     /// Remembers a change of these scopes, by its only applier. Of more than there is room for, so many are written
@@ -52,8 +53,7 @@ impl Recent {
     pub(super) fn unchanged(&self, scopes: &[ScopeHash], number: u64, most: usize) -> Option<bool> {
         let written = self.written.load(Ordering::Acquire);
         for back in 1..=most.min(CAPACITY) as u64 {
-            let Some(index) = written.checked_sub(back) else { return Some(true) };
-            let place = place(index);
+            let place = place(written - back);
             let of = self.numbers[place].load(Ordering::Acquire);
             let changed = ScopeHash::from_number(self.scopes[place].load(Ordering::Acquire));
             if of == UNFINISHED || self.numbers[place].load(Ordering::Relaxed) != of {
