@@ -36,20 +36,31 @@ pub struct CachedClient {
 }
 
 impl HttpCache {
-    /// Puts this cache in front of a `reqwest` client. It should be one that was made by [`HttpCache::client`]: another one
-    /// stores only what a shared cache may store.
+    /// Puts this cache, which was made by [`HttpCache::client`], in front of a `reqwest` client.
+    ///
+    /// The cache does not see the client's default headers, nor the cookies of its jar. So clients with other credentials get
+    /// caches with another [`identity`](HttpCache::identity); a cache without one stores nothing that may depend on them.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), reqwest::Error> {
     /// use larder_http::HttpCache;
     ///
-    /// let client = HttpCache::client(larder::global()).reqwest(reqwest::Client::new());
+    /// let cache = HttpCache::client(larder::global()).identity("anonymous");
+    /// let client = cache.reqwest(reqwest::Client::new());
     /// let rates = client.get("https://api.example.com/rates").await?.text().await?;
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If it was made by [`HttpCache::new`]: a shared cache has to see the credentials of all requests.
     #[must_use]
     pub fn reqwest(&self, client: Client) -> CachedClient {
+        assert!(
+            self.config.is_private,
+            "`reqwest` is for `HttpCache::client`: a cache in front of handlers does not know what a client adds"
+        );
         CachedClient { service: self.layer(ReqwestService(client.clone())), client }
     }
 }
