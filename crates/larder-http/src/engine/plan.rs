@@ -1,6 +1,6 @@
 //! Which way a request goes: past the cache, or through it.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
 
 use http::{Method, Response, Uri, request::Parts, uri::PathAndQuery};
 
@@ -122,7 +122,11 @@ impl HttpCache {
             false => Vec::new(),
         };
         let in_key = config.key_headers(headers, &possibly_identifying, &key_parts);
-        possibly_identifying.retain(|name| !in_key.contains(name));
+        if !in_key.is_empty() && !possibly_identifying.is_empty() {
+            // Both have as many as the client likes.
+            let known: HashSet<_> = in_key.iter().collect();
+            possibly_identifying.retain(|name| !known.contains(name));
+        }
         let host = RequestHost::of(request);
         let is_unidentified = config.is_unidentified(headers, &in_key);
         let client = config.is_private.then_some(config.identity.as_deref());
