@@ -10,7 +10,15 @@
 
 use std::{error::Error, time::Duration};
 
-use crate::{cache::Cache, error::SharedError, read_through, value::Value};
+use crate::{
+    cache::Cache,
+    dependencies,
+    entry::Entry,
+    error::SharedError,
+    read_through,
+    scope::{ScopeHash, ScopeSet},
+    value::Value,
+};
 
 #[cfg(feature = "inspect")]
 #[cfg_attr(docsrs, doc(cfg(feature = "inspect")))]
@@ -68,6 +76,23 @@ pub fn find_in_memory_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Optio
 /// As [`find_uncounted`], but only in this process' memory, and no computation depends on it.
 pub fn find_local_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
     read_through::find_local(cache, key)
+}
+
+/// Makes the running computation depend on these tags, as if it had read an entry that has them. Without a computation it
+/// does nothing.
+pub fn record_tags(cache: &dyn Cache, tags: &[String]) {
+    dependencies::record_scopes(cache.core().epochs(), || {
+        let mut scopes = ScopeSet::default();
+        scopes.extend(tags.iter().map(|tag| ScopeHash::tag(tag)));
+        scopes
+    });
+}
+
+/// The number of scopes that cover an entry: its own, and those of all that it was made from.
+#[must_use]
+pub fn scope_count(entry: &Entry) -> usize {
+    let foreign = entry.0.foreign_dependencies().iter().map(|there| there.scopes.len());
+    entry.0.scopes().len() + foreign.sum::<usize>()
 }
 
 /// Counts a hit: a fresh one or a stale one.

@@ -37,3 +37,45 @@ async fn a_cached_function_goes_with_the_response_that_it_read() {
     renamed(7).await;
     assert_eq!(greeting().await, "hello 3");
 }
+
+#[cached(ttl = 300, key = "exists:<id>", skip(client, upstream))]
+async fn exists(client: &CachedClient, upstream: &Upstream, id: u64) -> bool {
+    let url = upstream.url(&format!("/trickle?cache-control=max-age=60&surrogate-key=user:{id}"));
+    client.get(url).await.unwrap().status().is_success()
+}
+
+/// The body is on its way when the function ends.
+#[tokio::test]
+async fn a_function_that_looks_at_the_head_only_depends_on_the_response() {
+    let (client, upstream) = start().await;
+    assert!(exists(&client, &upstream, 8).await);
+    assert!(exists(&client, &upstream, 8).await);
+    assert_eq!(upstream.count(), 1);
+    renamed(8).await;
+    assert!(exists(&client, &upstream, 8).await);
+    assert_eq!(upstream.count(), 2);
+}
+
+#[cached(ttl = 300, key = "status:<id>:<directive>", skip(client, upstream))]
+async fn status(client: &CachedClient, upstream: &Upstream, id: u64, directive: &str) -> String {
+    let url = upstream.url(&format!("/?cache-control={directive}&surrogate-key=user:{id}"));
+    text(client, &url, &[("range", "bytes=0-")]).await
+}
+
+#[tokio::test]
+async fn a_function_depends_on_a_response_that_is_not_stored() {
+    let (client, upstream) = start().await;
+    let cache = HttpCache::client(larder::global()).identity("tests").range_fetch(0);
+    let asking_for_parts = client_of(&cache);
+    for (nth, (client, directive)) in
+        [(&client, "no-store"), (&client, "s-maxage=60"), (&asking_for_parts, "max-age=60")]
+            .into_iter()
+            .enumerate()
+    {
+        for _ in 0..2 {
+            assert_eq!(status(client, &upstream, 9, directive).await, (2 * nth + 1).to_string());
+        }
+        renamed(9).await;
+        assert_eq!(status(client, &upstream, 9, directive).await, (2 * nth + 2).to_string(), "{directive}");
+    }
+}

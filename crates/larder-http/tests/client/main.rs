@@ -16,13 +16,14 @@ use std::{
 
 use axum::{
     Router,
+    body::Body,
     extract::{Request, State},
     response::{IntoResponse as _, Response},
 };
 use http::StatusCode;
 use larder::{CacheExt as _, MemoryCache, Scope};
 use larder_http::{CachedClient, HttpCache, page};
-use support::TestClock;
+use support::{Said, SaidBody, TestClock};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// What a service received, in order.
@@ -89,6 +90,16 @@ async fn answer(State(received): State<Received>, request: Request) -> Response 
     let mut response = (status, number.to_string()).into_response();
     for (name, value) in fields.iter().filter(|(name, _)| name != "status") {
         response.headers_mut().append(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
+    }
+    if uri.path().starts_with("/trickle") {
+        let (said, end) = Said::stream(&[]);
+        let SaidBody::Stream(chunks) = said.body else { unreachable!("it is a stream") };
+        *response.body_mut() = Body::new(chunks);
+        response.headers_mut().remove("content-length");
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            drop(end);
+        });
     }
     // So that nothing is answered once the service is gone.
     response.headers_mut().insert("connection", http::HeaderValue::from_static("close"));
