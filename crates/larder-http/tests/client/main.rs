@@ -7,6 +7,7 @@ mod identities;
 mod own_service;
 #[path = "../support/mod.rs"]
 mod support;
+mod time_limits;
 
 use std::{
     net::SocketAddr,
@@ -76,9 +77,12 @@ async fn answer(State(received): State<Received>, request: Request) -> Response 
         received.push(request);
         received.len()
     };
-    if uri.path().starts_with("/slow") {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
+    let time = match uri.path() {
+        path if path.starts_with("/slow") => Duration::from_millis(300),
+        path if path.starts_with("/hangs") => Duration::from_secs(60),
+        _ => Duration::ZERO,
+    };
+    tokio::time::sleep(time).await;
     let fields = uri.query().unwrap_or_default().split('&').filter_map(|field| field.split_once('='));
     let fields: Vec<_> =
         fields.map(|(name, value)| (name.to_owned(), value.replace('+', " ").replace("%22", "\""))).collect();
