@@ -26,6 +26,7 @@ use crate::{
     body::{BoxError, ResponseBody},
     caching::Caching,
     http_cache::HttpCache,
+    origin::AnsweredBy,
     tower::HttpCacheService,
 };
 
@@ -189,11 +190,15 @@ impl Service<http::Request<ReqwestBody>> for ReqwestService {
             }
             let asked_for = request.url().clone();
             let response = client.execute(request).await?;
-            let redirected = (*response.url() != asked_for).then(|| Redirected(response.url().clone()));
+            let redirected = (*response.url() != asked_for).then(|| response.url().clone());
             let mut response = http::Response::from(response);
-            if let Some(redirected) = redirected {
-                response.extensions_mut().insert(Caching::no_store());
-                response.extensions_mut().insert(redirected);
+            if let Some(url) = redirected {
+                let extensions = response.extensions_mut();
+                extensions.insert(Caching::no_store());
+                if let Ok(uri) = url.as_str().parse() {
+                    extensions.insert(AnsweredBy(uri));
+                }
+                extensions.insert(Redirected(url));
             }
             Ok(response)
         })

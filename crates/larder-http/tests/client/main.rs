@@ -242,6 +242,22 @@ async fn the_end_of_a_redirect_is_not_stored_under_the_url_that_was_asked_for() 
     assert_eq!(text(&client, &to, &[]).await, "5");
 }
 
+/// `307` repeats the method.
+#[tokio::test]
+async fn an_unsafe_request_invalidates_where_it_was_redirected_to() {
+    let (upstream, other) = (Upstream::start().await, Upstream::start().await);
+    let client = client();
+    for there in [&upstream, &other] {
+        let to = there.url("/to?cache-control=max-age=60");
+        let before = text(&client, &to, &[]).await;
+        assert_eq!(text(&client, &to, &[]).await, before);
+        let from = upstream.url(&format!("/from?status=307&location={to}"));
+        let response = client.execute(client.client().post(from).build().unwrap()).await.unwrap();
+        assert_eq!(response.url().as_str(), to);
+        assert_ne!(text(&client, &to, &[]).await, before);
+    }
+}
+
 #[tokio::test]
 async fn concurrent_requests_are_sent_once_and_each_keeps_its_time_limit() {
     let upstream = Upstream::start().await;
