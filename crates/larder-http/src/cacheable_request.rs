@@ -26,6 +26,8 @@ pub(crate) struct CacheableRequest {
     pub(crate) identifies_client: bool,
     /// The headers that may identify the client: all that are neither known not to, nor in the key.
     pub(crate) possibly_identifying: Vec<HeaderName>,
+    /// Whether a private cache cannot tell for whom the request is made.
+    pub(crate) is_unidentified: bool,
     pub(crate) is_head: bool,
     /// Whether it has conditions that a stored response can answer.
     pub(crate) is_conditional: bool,

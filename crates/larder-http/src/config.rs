@@ -71,8 +71,8 @@ pub(crate) struct Config {
     pub(crate) body_timeout: Duration,
     /// Whether it is a private cache: of a client, for its own requests.
     pub(crate) is_private: bool,
-    /// Whether all requests of a private cache are made for the same user.
-    pub(crate) has_one_identity: bool,
+    /// The identity for which all requests of a private cache are made, if there is one for all.
+    pub(crate) identity: Option<Arc<str>>,
     pub(crate) sort_query: bool,
     /// Whether `No-Vary-Search` counts.
     pub(crate) no_vary_search: bool,
@@ -126,7 +126,7 @@ impl Config {
             range_fetch: usize::MAX,
             body_timeout: Duration::from_secs(10),
             is_private: false,
-            has_one_identity: false,
+            identity: None,
             sort_query: false,
             no_vary_search: false,
             stores_set_cookie: false,
@@ -262,7 +262,7 @@ impl Config {
 
     /// The headers of a request that may identify its client.
     pub(crate) fn possibly_identifying(&self, headers: &HeaderMap) -> Vec<HeaderName> {
-        if self.has_one_identity {
+        if self.identity.is_some() {
             return Vec::new();
         }
         request_headers::possibly_identifying(headers, |name| {
@@ -290,6 +290,14 @@ impl Config {
         let mut names = self.key_headers.clone();
         names.extend(possibly_identifying.iter().filter(is_part).cloned());
         names
+    }
+
+    /// Whether a private cache cannot tell for whom a request is made: nothing is declared about that, and the request has
+    /// no credentials in its key. What is between the cache and the network may add some.
+    pub(crate) fn is_unidentified(&self, headers: &HeaderMap, in_key: &[HeaderName]) -> bool {
+        let is_in_key =
+            |name: &HeaderName| request_headers::is_credential(name) && headers.contains_key(name);
+        self.is_private && self.identity.is_none() && !in_key.iter().any(is_in_key)
     }
 
     pub(crate) fn skips(&self, request: &Parts) -> bool {

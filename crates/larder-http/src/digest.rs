@@ -23,6 +23,22 @@ impl Digest {
         &self.0
     }
 
+    /// That of which this is [`hex`](Self::hex); of an empty text, [`NONE`](Self::NONE).
+    pub(crate) fn from_hex(hex: &str) -> Option<Self> {
+        if hex.is_empty() {
+            return Some(Self::NONE);
+        }
+        let mut digest = [0; 20];
+        let pairs = hex.as_bytes().chunks_exact(2);
+        if hex.len() != 2 * digest.len() {
+            return None;
+        }
+        for (byte, pair) in digest.iter_mut().zip(pairs) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(Self(digest))
+    }
+
     pub(crate) fn hex(&self) -> String {
         let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
         self.0.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte)]).collect()

@@ -28,7 +28,7 @@ use std::{
 };
 
 use http::{HeaderMap, Response, StatusCode, Uri};
-use larder::internal::{HitCounter, find_local_uncounted};
+use larder::internal::{HitCounter, find_local_uncounted, record_tags};
 
 use self::{
     computation::Fetched,
@@ -237,6 +237,8 @@ impl HttpCache {
         })
         .await;
 
+        // The caller may be a computation, and end before the fetch does, or without a response being stored.
+        record_tags(&*self.config.cache, &handoff.take_tags());
         if let Some((mut response, mut status)) = handoff.take() {
             match (&fetched, running) {
                 // Without a task of its own, the fetch ends with its client.
@@ -334,6 +336,7 @@ impl HttpCache {
         let changes = RequestChanges { conditions: None, removed };
         let mut response = origin.call(changes).await?;
         let tags = self.tags_of(response.headers_mut(), &request.path);
+        record_tags(&*self.config.cache, &tags);
         downstream_tags::write(response.headers_mut(), &self.config.sent_tags, &tags);
         headers::join_vary(response.headers_mut(), &self.config.vary);
         self.config.remove_own_field(response.headers_mut());

@@ -173,6 +173,11 @@ impl PrimaryKey {
         Scope::prefix(self.base())
     }
 
+    /// The digest in the key of one of its variants; none if it is that of another URL.
+    pub(crate) fn digest_of(&self, variant: &str) -> Option<Digest> {
+        Digest::from_hex(variant.strip_prefix(&self.text[self.host..])?)
+    }
+
     /// The key of the variant with this digest.
     pub(crate) fn variant(&self, digest: &Digest) -> Cow<'_, str> {
         let without_digest = &self.text[self.host..];

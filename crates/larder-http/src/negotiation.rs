@@ -2,16 +2,22 @@
 //! sections 12.5.3 and 12.5.4).
 //!
 //! A normal form has what a request accepts in the order of preference, without the weights themselves. A header that does
-//! not follow the grammar has none: it is compared as text.
+//! not follow the grammar has none, nor has one that is longer than any that is meant: it is compared as text.
 
 use std::{cmp::Reverse, fmt::Write as _};
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::list_syntax::{Backslash, split};
 
 /// Codings that servers may offer. Of all others only those count that a response has.
 const CODINGS: [&str; 5] = ["br", "deflate", "gzip", "identity", "zstd"];
+
+/// Most members of a header that has a normal form. Each is compared with all others.
+const MAX_MEMBERS: usize = 64;
+
+/// Its length in bytes, all lines together.
+const MAX_BYTES: usize = 4096;
 
 /// A member of a weighted list: its name in lower case, and its weight in thousandths.
 type Weighted = (String, u16);
@@ -135,10 +141,16 @@ fn values(headers: &HeaderMap, name: &str) -> impl Iterator<Item = String> {
     members.map(|member| String::from_utf8_lossy(member).to_ascii_lowercase())
 }
 
-/// The members of a weighted list; none if one of them is not valid, or has two weights.
+/// The members of a weighted list; none if one of them is not valid, or has two weights, or if they are too many.
 fn listed(headers: &HeaderMap, name: &str) -> Option<Vec<Weighted>> {
+    if headers.get_all(name).iter().map(HeaderValue::len).sum::<usize>() > MAX_BYTES {
+        return None;
+    }
     let mut listed: Vec<Weighted> = Vec::new();
     for member in values(headers, name) {
+        if listed.len() == MAX_MEMBERS {
+            return None;
+        }
         let (name, weight) = match member.split_once(';') {
             None => (member.as_str(), 1000),
             Some((name, weight)) => (name.trim_end_matches([' ', '\t']), parsed_weight(weight)?),

@@ -2,12 +2,16 @@
 
 use std::future::Future;
 
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Uri};
 
 use crate::{
     body::{BoxFuture, CopyDriver, HandlerBody},
     validation::RequestChanges,
 };
+
+/// The URL that answered in place of the one that was asked for, as redirects led there: an extension of a response.
+#[derive(Debug, Clone)]
+pub(crate) struct AnsweredBy(pub(crate) Uri);
 
 /// A handler with a request for it.
 pub(crate) trait Origin: Send + 'static {

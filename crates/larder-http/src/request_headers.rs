@@ -19,6 +19,15 @@ const TELLING_THE_SCHEME: [&str; 8] = [
     "x-url-scheme",
 ];
 
+/// Headers that prove for whom a request is made, besides `Authorization` and `Cookie`.
+const CREDENTIALS: [&str; 7] =
+    ["api-key", "apikey", "private-token", "x-access-token", "x-api-key", "x-auth-token", "x-session-token"];
+
+/// Whether a header is one of those.
+pub(crate) fn is_credential(name: &HeaderName) -> bool {
+    *name == header::AUTHORIZATION || *name == header::COOKIE || CREDENTIALS.contains(&name.as_str())
+}
+
 /// The headers that possibly identify the client, `Authorization` and `Cookie` among them, without those for which
 /// `is_ignored` holds.
 pub(crate) fn possibly_identifying(

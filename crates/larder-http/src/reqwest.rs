@@ -6,13 +6,19 @@ mod middleware;
 use std::{
     future::Future,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
+    time::Duration,
 };
 
-use ::reqwest::{Client, Error, IntoUrl, Request, Response, ResponseBuilderExt as _, Url};
+use ::reqwest::{Client, Error, IntoUrl, Method, Request, Response, ResponseBuilderExt as _, Url};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use sync_wrapper::SyncWrapper;
+use tokio::time::{Instant, sleep, timeout_at};
 use tower_layer::Layer as _;
 use tower_service::Service;
 
@@ -20,6 +26,7 @@ use crate::{
     body::{BoxError, ResponseBody},
     caching::Caching,
     http_cache::HttpCache,
+    origin::AnsweredBy,
     tower::HttpCacheService,
 };
 
@@ -36,20 +43,31 @@ pub struct CachedClient {
 }
 
 impl HttpCache {
-    /// Puts this cache in front of a `reqwest` client. It should be one that was made by [`HttpCache::client`]: another one
-    /// stores only what a shared cache may store.
+    /// Puts this cache, which was made by [`HttpCache::client`], in front of a `reqwest` client.
+    ///
+    /// The cache does not see the client's default headers, nor the cookies of its jar. So clients with other credentials get
+    /// caches with another [`identity`](HttpCache::identity); a cache without one stores nothing that may depend on them.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), reqwest::Error> {
     /// use larder_http::HttpCache;
     ///
-    /// let client = HttpCache::client(larder::global()).reqwest(reqwest::Client::new());
+    /// let cache = HttpCache::client(larder::global()).identity("anonymous");
+    /// let client = cache.reqwest(reqwest::Client::new());
     /// let rates = client.get("https://api.example.com/rates").await?.text().await?;
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If it was made by [`HttpCache::new`]: a shared cache has to see the credentials of all requests.
     #[must_use]
     pub fn reqwest(&self, client: Client) -> CachedClient {
+        assert!(
+            self.config.is_private,
+            "`reqwest` is for `HttpCache::client`: a cache in front of handlers does not know what a client adds"
+        );
         CachedClient { service: self.layer(ReqwestService(client.clone())), client }
     }
 }
@@ -79,14 +97,42 @@ impl CachedClient {
     /// The response to a request that `reqwest` redirected is not stored, because the URL that was asked for does not have
     /// it. A dropped call does not end a request that others wait for; see [`HttpCache::disconnect_grace`].
     ///
+    /// The request's own `timeout` holds for all of the call, also while it waits for the response to another request. That of
+    /// the client holds for requests that are sent.
+    ///
     /// # Errors
     ///
     /// Those of `reqwest`, unless a stale response may be served instead. Of a request that other calls wait for, the error
     /// is for the call that sent it; the others send their own.
     pub async fn execute(&self, request: Request) -> Result<Response, Error> {
         let url = request.url().clone();
-        let response = self.service.clone().call(request.try_into()?).await?;
-        Ok(received(response, url))
+        let deadline = request.timeout().copied().and_then(Deadline::after);
+        let mut request: http::Request<ReqwestBody> = request.try_into()?;
+        let Some(deadline) = deadline else {
+            return Ok(received(self.service.clone().call(request).await?, url));
+        };
+        request.extensions_mut().insert(deadline.clone());
+        let mut answering = self.service.clone().call(request);
+        let answer = match timeout_at(deadline.at, &mut answering).await {
+            Ok(answer) => answer?,
+            // `reqwest` keeps the time, and a stale response may be served in place of its error.
+            Err(_) if deadline.is_sent.load(Ordering::Acquire) => answering.await?,
+            Err(_) => {
+                drop(answering);
+                return self.timed_out(url).await;
+            }
+        };
+        Ok(received(answer, url))
+    }
+
+    /// The error of a request for which there is no time left, as only `reqwest` can make it. Nothing is sent: its time
+    /// begins with the call, and is over before it is polled. Timers count in milliseconds.
+    async fn timed_out(&self, url: Url) -> Result<Response, Error> {
+        let mut request = Request::new(Method::GET, url);
+        *request.timeout_mut() = Some(Duration::ZERO);
+        let executing = self.client.execute(request);
+        sleep(Duration::from_millis(2)).await;
+        executing.await
     }
 
     /// The client without the cache: for making requests, and for those that must not be answered from the cache.
@@ -104,6 +150,26 @@ struct ReqwestService(Client);
 #[derive(Debug, Clone)]
 struct Redirected(Url);
 
+/// When a request has to be answered, and whether it was sent by then: an extension of it.
+#[derive(Debug, Clone)]
+struct Deadline {
+    at: Instant,
+    is_sent: Arc<AtomicBool>,
+}
+
+impl Deadline {
+    /// None for a time that never comes.
+    fn after(timeout: Duration) -> Option<Self> {
+        Some(Self { at: Instant::now().checked_add(timeout)?, is_sent: Arc::default() })
+    }
+
+    /// The request is about to be sent: `reqwest` ends it after the rest of the time.
+    fn send(&self, request: &mut Request) {
+        self.is_sent.store(true, Ordering::Release);
+        *request.timeout_mut() = Some(self.at.saturating_duration_since(Instant::now()));
+    }
+}
+
 impl Service<http::Request<ReqwestBody>> for ReqwestService {
     type Response = http::Response<ReqwestBody>;
     type Error = Error;
@@ -116,14 +182,23 @@ impl Service<http::Request<ReqwestBody>> for ReqwestService {
     fn call(&mut self, request: http::Request<ReqwestBody>) -> Self::Future {
         let client = self.0.clone();
         Box::pin(async move {
-            let request = Request::try_from(request)?;
+            let mut request = request;
+            let deadline = request.extensions_mut().remove::<Deadline>();
+            let mut request = Request::try_from(request)?;
+            if let Some(deadline) = deadline {
+                deadline.send(&mut request);
+            }
             let asked_for = request.url().clone();
             let response = client.execute(request).await?;
-            let redirected = (*response.url() != asked_for).then(|| Redirected(response.url().clone()));
+            let redirected = (*response.url() != asked_for).then(|| response.url().clone());
             let mut response = http::Response::from(response);
-            if let Some(redirected) = redirected {
-                response.extensions_mut().insert(Caching::no_store());
-                response.extensions_mut().insert(redirected);
+            if let Some(url) = redirected {
+                let extensions = response.extensions_mut();
+                extensions.insert(Caching::no_store());
+                if let Ok(uri) = url.as_str().parse() {
+                    extensions.insert(AnsweredBy(uri));
+                }
+                extensions.insert(Redirected(url));
             }
             Ok(response)
         })

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 
 use crate::{
-    cache_control::{Field, ResponseDirectives},
+    cache_control::{Field, Qualified, ResponseDirectives},
     cacheable_request::CacheableRequest,
     caching::Caching,
     config::Config,
@@ -37,6 +37,8 @@ pub(crate) enum Refusal {
     Silent,
     /// Its handler declares nothing about caching, and the request may identify its client.
     Personal,
+    /// It is not declared to be the same for everyone, and the request does not tell for whom it is made.
+    Identity,
     /// It is stale, and can be neither served stale nor validated.
     Stale,
 }
@@ -57,6 +59,7 @@ impl Refusal {
             Self::Cookie => "cookie",
             Self::Silent => "silent",
             Self::Personal => "personal",
+            Self::Identity => "identity",
             Self::Stale => "stale",
         }
     }
@@ -101,6 +104,9 @@ pub(crate) fn storage_terms(
         return Err(Refusal::SetCookie);
     }
     may_be_shared(config, request, &directives, &vary)?;
+    if request.is_unidentified && !is_for_everyone(config, request, (headers, caching), &vary) {
+        return Err(Refusal::Identity);
+    }
 
     let lifetime = lifetime(config, request, (status, headers, caching), (&directives, &vary), exchange)?;
     let freshness = Freshness::of(headers, &directives, exchange, lifetime, config.extends_s_maxage);
@@ -161,6 +167,25 @@ fn may_be_shared(
         return Err(Refusal::Cookie);
     }
     Ok(())
+}
+
+/// Whether a response is declared to be the same for all identities, with every header that selects it in the request. The
+/// client may have sent it with others, its credentials among them.
+fn is_for_everyone(
+    config: &Config,
+    request: &CacheableRequest,
+    (headers, caching): (&HeaderMap, &Caching),
+    vary: &Vary,
+) -> bool {
+    // With `private`, which is left out of the directives that count.
+    let declared = ResponseDirectives::of(headers);
+    let is_public = declared.permits.public || caching.public || config.is_public(&request.path);
+    // A coding that the client asked for itself, and undid, makes no difference.
+    let is_undone = |name: &HeaderName| {
+        *name == header::ACCEPT_ENCODING && !headers.contains_key(header::CONTENT_ENCODING)
+    };
+    let is_known = |name: &HeaderName| request.headers.contains_key(name) || is_undone(name);
+    is_public && declared.private == Qualified::Absent && vary.names_all(is_known)
 }
 
 /// The lifetime, and where it comes from.

@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
+use larder::internal::scope_count;
 
 use crate::{
     cache_control::ResponseDirectives,
@@ -176,7 +177,10 @@ const ENTRY_OVERHEAD: usize = 1024;
 /// ```
 #[must_use]
 pub fn weigh(key: &str, entry: &larder::Entry) -> u32 {
-    let value = entry.value::<StoredResponse>().map_or(256, |stored| stored.weight() + ENTRY_OVERHEAD);
+    // Few by its own key and tags, and as many as its handler has read.
+    let scopes = scope_count(entry) * size_of::<u64>();
+    let value =
+        entry.value::<StoredResponse>().map_or(256, |stored| stored.weight() + ENTRY_OVERHEAD + scopes);
     u32::try_from(key.len() + value).unwrap_or(u32::MAX)
 }
 

@@ -16,6 +16,8 @@ use crate::{
 
 /// What of a request is in its key, beside its own headers and its URI.
 pub(crate) struct Inputs<'a> {
+    /// In the cache of a client, the identity that all its requests have, if there is one.
+    pub(crate) client: Option<Option<&'a str>>,
     /// The parts that the user adds to keys.
     pub(crate) own: &'a [String],
     /// The headers whose values are in the key.
@@ -43,6 +45,13 @@ impl Inputs<'_> {
             forwarding.into_iter().for_each(&mut add_lines);
         }
         self.headers.iter().for_each(&mut add_lines);
+        // A client and the service that it calls may use one cache: they share neither responses nor computations. No header
+        // has a blank in its name.
+        match self.client {
+            None => {}
+            Some(None) => add("a client", b""),
+            Some(Some(identity)) => add("a client of", identity.as_bytes()),
+        }
         if kinds.has(HeaderKinds::FORWARDED) {
             let counts = |pair: &&[u8]| !(any_scheme && is_proto(pair));
             forwarded_pairs(&request.headers).filter(counts).for_each(|pair| add("forwarded", pair));
@@ -94,7 +103,7 @@ mod tests {
 
     /// The digest of a request that was routed to this URI.
     fn digest(request: &Parts, routed: Option<&Uri>, own: &[String], any_scheme: bool) -> Digest {
-        let inputs = Inputs { own, headers: &[], routed, host: &RequestHost::of(request) };
+        let inputs = Inputs { client: None, own, headers: &[], routed, host: &RequestHost::of(request) };
         inputs.digest(request, HeaderKinds::of(&request.headers), any_scheme)
     }
 
@@ -129,6 +138,20 @@ mod tests {
         assert_ne!(of(&[], &["x-forwarded-host:evil"]), of(&[("x-forwarded-host", "evil")], &[]));
         assert_ne!(of(&[], &["a", "b"]), of(&[], &["ab"]));
         assert_ne!(of(&[], &[""]), plain);
+    }
+
+    #[test]
+    fn clients_and_their_identities_are_in_the_key() {
+        let (request, ()) = Request::get("/").body(()).unwrap().into_parts();
+        let clients = [None, Some(None), Some(Some("")), Some(Some("a")), Some(Some("b"))];
+        let mut digests = clients.map(|client| {
+            let inputs =
+                Inputs { client, own: &[], headers: &[], routed: None, host: &RequestHost::of(&request) };
+            inputs.digest(&request, HeaderKinds::of(&request.headers), false).hex()
+        });
+        assert_eq!(digests[0], Digest::NONE.hex());
+        digests.sort();
+        assert!(digests.windows(2).all(|pair| pair[0] != pair[1]), "{digests:?}");
     }
 
     #[test]

@@ -162,13 +162,19 @@ pub(crate) fn not_modified_headers(mut headers: HeaderMap) -> HeaderMap {
     headers
 }
 
-/// Whether a 304 validates the stored response: not if it has another tag, which is that of a representation that is not
-/// stored (RFC 9111, section 4.3.4).
+/// Whether a 304 validates the stored response: not if its validator is another one, which is that of a representation that
+/// is not stored (RFC 9111, section 4.3.4). Its tag goes before its date; a strong tag is that of a strong one only.
 pub(crate) fn validates(stored: &HeaderMap, generated_etag: bool, not_modified: &HeaderMap) -> bool {
-    let stored = stored.get(header::ETAG).filter(|_| !generated_etag);
-    not_modified
-        .get(header::ETAG)
-        .is_none_or(|tag| stored.is_some_and(|stored| opaque(stored.as_bytes()) == opaque(tag.as_bytes())))
+    if let Some(tag) = not_modified.get(header::ETAG) {
+        let (tag, stored) = (tag.as_bytes(), stored.get(header::ETAG).filter(|_| !generated_etag));
+        let is_weak = tag.starts_with(b"W/");
+        return stored.map(HeaderValue::as_bytes).is_some_and(|stored| match is_weak {
+            true => opaque(stored) == opaque(tag),
+            false => stored == tag,
+        });
+    }
+    let modified = not_modified.get(header::LAST_MODIFIED);
+    modified.is_none() || modified == stored.get(header::LAST_MODIFIED)
 }
 
 /// How a response to `HEAD` compares with the stored response.

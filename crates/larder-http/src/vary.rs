@@ -90,6 +90,13 @@ impl Vary {
         self.names.iter().map(|name| name.len() + size_of::<String>()).sum()
     }
 
+    /// Whether this holds for all headers that selected the response.
+    pub(crate) fn names_all(&self, holds: impl Fn(&HeaderName) -> bool) -> bool {
+        self.names
+            .iter()
+            .all(|name| HeaderName::from_lowercase(name.as_bytes()).is_ok_and(|name| holds(&name)))
+    }
+
     /// Whether this header selected the response.
     pub(crate) fn names(&self, name: &HeaderName) -> bool {
         self.names.iter().any(|known| known == name.as_str())

@@ -13,8 +13,11 @@ use std::{error::Error, time::Duration};
 use crate::{
     cache::Cache,
     cache_core::Core,
+    dependencies,
+    entry::Entry,
     error::SharedError,
     read_through,
+    scope::{ScopeHash, ScopeSet},
     stats::{Group, nanos},
     value::Value,
 };
@@ -106,6 +109,23 @@ impl HitCounter {
         let cost = took.map_or_else(|| stats.usual_cost(self.group), nanos);
         stats.hit(self.group, cost);
     }
+}
+
+/// Makes the running computation depend on these tags, as if it had read an entry that has them. Without a computation it
+/// does nothing.
+pub fn record_tags(cache: &dyn Cache, tags: &[String]) {
+    dependencies::record_scopes(cache.core().epochs(), || {
+        let mut scopes = ScopeSet::default();
+        scopes.extend(tags.iter().map(|tag| ScopeHash::tag(tag)));
+        scopes
+    });
+}
+
+/// The number of scopes that cover an entry: its own, and those of all that it was made from.
+#[must_use]
+pub fn scope_count(entry: &Entry) -> usize {
+    let foreign = entry.0.foreign_dependencies().iter().map(|there| there.scopes.len());
+    entry.0.scopes().len() + foreign.sum::<usize>()
 }
 
 /// The texts of an error and of its sources, of which the first 32 are kept: for one that cannot be sent to another thread.

@@ -17,6 +17,8 @@ pub(crate) struct Receiver<B> {
     channel: Arc<Mutex<Channel<B>>>,
     remaining: SizeHint,
     driver: CopyDriver,
+    /// What of the body is not copied, once all that was is taken: the handler's own, polled without the lock.
+    rest: Option<Pin<Box<B>>>,
 }
 
 /// The copier's end. If it is dropped early, the body ends with an error: a client must not take a part for the whole.
@@ -53,7 +55,8 @@ pub(crate) fn channel<B>(
 ) -> (Receiver<B>, Copier<B>) {
     let channel = Channel { data, trailers, has_all: false, end: None, waiting: None };
     let channel = Arc::new(Mutex::new(channel));
-    (Receiver { channel: channel.clone(), remaining, driver: CopyDriver::None }, Copier { channel })
+    let driver = CopyDriver::None;
+    (Receiver { channel: channel.clone(), remaining, driver, rest: None }, Copier { channel })
 }
 
 impl<B> Copier<B> {
@@ -118,6 +121,9 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Receiver<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.driver.poll(context);
+        if let Some(rest) = &mut self.rest {
+            return poll_rest(rest, context);
+        }
         let mut channel = lock(&self.channel);
         if let Some(data) = channel.data.pop() {
             if let Some(exact) = self.remaining.exact() {
@@ -133,16 +139,24 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Receiver<B> {
                 channel.waiting = Some(context.waker().clone());
                 Poll::Pending
             }
-            Some(End::Rest(rest)) => {
-                rest.as_mut().poll_frame(context).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
-            }
             Some(end) => match std::mem::replace(end, End::Seen) {
                 End::Failed(error) => Poll::Ready(Some(Err(error))),
                 End::BrokenOff => Poll::Ready(Some(Err("the response broke off".into()))),
-                End::Complete | End::Rest(_) | End::Seen => Poll::Ready(None),
+                End::Rest(rest) => {
+                    drop(channel);
+                    poll_rest(self.rest.insert(rest), context)
+                }
+                End::Complete | End::Seen => Poll::Ready(None),
             },
         }
     }
+}
+
+fn poll_rest<B: Body<Data = Bytes, Error: Into<BoxError>>>(
+    rest: &mut Pin<Box<B>>,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    rest.as_mut().poll_frame(context).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
 }
 
 impl<B> Receiver<B> {
@@ -167,4 +181,45 @@ impl<B> Drop for Receiver<B> {
 
 fn lock<B>(channel: &Mutex<Channel<B>>) -> MutexGuard<'_, Channel<B>> {
     channel.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A body of a handler's that notes whether the channel is free while it is polled.
+    struct Rest {
+        channel: Arc<Mutex<Channel<Self>>>,
+        was_free: Arc<Mutex<Vec<bool>>>,
+    }
+
+    impl Body for Rest {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            self.was_free.lock().unwrap().push(self.channel.try_lock().is_ok());
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"rest")))))
+        }
+    }
+
+    #[test]
+    fn a_handler_s_body_is_polled_without_the_lock() {
+        let (mut receiver, copier) = channel::<Rest>(SizeHint::default(), Chunks::default(), None);
+        copier.push(Bytes::from_static(b"copied"), false);
+        let was_free = Arc::default();
+        let rest = Rest { channel: receiver.channel.clone(), was_free: Arc::clone(&was_free) };
+        copier.pass(Box::pin(rest));
+        let mut context = Context::from_waker(Waker::noop());
+        for expected in ["copied", "rest", "rest"] {
+            let Poll::Ready(Some(Ok(frame))) = receiver.poll_frame(&mut context) else {
+                panic!("{expected}")
+            };
+            assert_eq!(frame.into_data().ok().as_deref(), Some(expected.as_bytes()));
+        }
+        assert_eq!(*was_free.lock().unwrap(), [true, true]);
+    }
 }

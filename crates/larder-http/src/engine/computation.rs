@@ -76,6 +76,7 @@ impl<B: HandlerBody> Fetch<B> {
         caching.tags.extend(self.cache.tags_of(&mut parts.headers, &request.path));
         downstream_tags::write(&mut parts.headers, &config.sent_tags, &caching.tags);
         caching.tags.extend(cache_groups::tags(&parts.headers, &request.primary_key));
+        self.handoff.set_tags(&caching.tags);
 
         if request.is_head {
             self.learn_from_head(&parts, caching, exchange).await;

@@ -26,6 +26,8 @@ struct HandoffState<B> {
     /// Ends the client's body when the computation is complete.
     copier: Option<Copier<B>>,
     forward_status: Option<StatusCode>,
+    /// The tags of the handler's response, stored or not.
+    tags: Vec<String>,
 }
 
 impl<B> Clone for Handoff<B> {
@@ -42,6 +44,7 @@ impl<B> Handoff<B> {
             waiting: None,
             copier: None,
             forward_status: None,
+            tags: Vec::new(),
         };
         Self(Arc::new(Mutex::new(state)))
     }
@@ -107,6 +110,14 @@ impl<B> Handoff<B> {
 
     pub(super) fn set_forward_status(&self, status: Option<StatusCode>) {
         self.lock().forward_status = status;
+    }
+
+    pub(super) fn set_tags(&self, tags: &[String]) {
+        self.lock().tags = tags.to_vec();
+    }
+
+    pub(super) fn take_tags(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().tags)
     }
 
     /// To be called when the computation is complete, and its value is stored.

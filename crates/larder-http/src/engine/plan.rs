@@ -1,6 +1,6 @@
 //! Which way a request goes: past the cache, or through it.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
 
 use http::{Method, Response, Uri, request::Parts, uri::PathAndQuery};
 
@@ -122,9 +122,15 @@ impl HttpCache {
             false => Vec::new(),
         };
         let in_key = config.key_headers(headers, &possibly_identifying, &key_parts);
-        possibly_identifying.retain(|name| !in_key.contains(name));
+        if !in_key.is_empty() && !possibly_identifying.is_empty() {
+            // Both have as many as the client likes.
+            let known: HashSet<_> = in_key.iter().collect();
+            possibly_identifying.retain(|name| !known.contains(name));
+        }
         let host = RequestHost::of(request);
-        let inputs = Inputs { own: &key_parts, headers: &in_key, routed, host: &host };
+        let is_unidentified = config.is_unidentified(headers, &in_key);
+        let client = config.is_private.then_some(config.identity.as_deref());
+        let inputs = Inputs { client, own: &key_parts, headers: &in_key, routed, host: &host };
         let unkeyed_inputs = inputs.digest(request, kinds, config.ignores_scheme);
         // In a private cache, what identifies the client is in the key.
         let may_identify = |kinds_of_client| !config.is_private && kinds.has(kinds_of_client);
@@ -142,6 +148,7 @@ impl HttpCache {
             has_cookie,
             identifies_client: has_authorization || has_cookie || may_identify(HeaderKinds::IDENTIFYING),
             possibly_identifying,
+            is_unidentified,
             is_head,
             is_conditional: kinds.has(HeaderKinds::CACHE_CONDITION),
             ranges,

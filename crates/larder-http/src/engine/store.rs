@@ -157,8 +157,9 @@ impl<B: HandlerBody> Fetch<B> {
             return;
         }
         let most = self.cache.config.max_variants;
-        if let Some(oldest) = self.cache.state.variants.add(&first, key, most) {
-            drop(self.cache.config.cache.invalidate(Scope::key(&oldest)));
+        let Some(variant) = primary_key.digest_of(key) else { return };
+        if let Some(oldest) = self.cache.state.variants.add(&first, variant, most) {
+            drop(self.cache.config.cache.invalidate(Scope::key(primary_key.variant(&oldest))));
         }
     }
 

@@ -6,7 +6,7 @@ use crate::{
     cache_groups,
     http_cache::HttpCache,
     key::{self, PrimaryKey},
-    origin::Origin,
+    origin::{AnsweredBy, Origin},
     purge::Purge,
 };
 
@@ -30,10 +30,13 @@ impl Invalidation {
     /// Invalidates by the outcome. An error without a status leaves it unknown.
     pub(super) fn complete<O: Origin>(self, outcome: &Result<Response<O::Body>, O::Error>) {
         match outcome {
-            Ok(response) => self.complete_with(response.status(), response.headers()),
+            Ok(response) => {
+                let answered_by = response.extensions().get::<AnsweredBy>().map(|AnsweredBy(uri)| uri);
+                self.complete_with(response.status(), response.headers(), answered_by);
+            }
             Err(error) => {
                 if let Some(status) = O::status_of(error) {
-                    self.complete_with(status, &HeaderMap::new());
+                    self.complete_with(status, &HeaderMap::new(), None);
                 }
             }
         }
@@ -41,15 +44,18 @@ impl Invalidation {
 
     /// The URL, with and without a slash at its end.
     fn covered(&self, target: &PrimaryKey) -> Vec<Purge> {
-        key::with_either_slash(&self.uri).into_iter().map(|path| Purge::url(target.host(), path)).collect()
+        either_slash(target.host(), &self.uri).collect()
     }
 
-    fn complete_with(mut self, status: StatusCode, headers: &HeaderMap) {
+    fn complete_with(mut self, status: StatusCode, headers: &HeaderMap, answered_by: Option<&Uri>) {
         let Some(target) = self.target.take() else { return };
         let host = target.host();
         let mut purges = Vec::new();
         if status.is_success() || status.is_redirection() {
             purges.extend(self.covered(&target));
+            // Where redirects led to the request may have had its effect, on another host too.
+            let there = answered_by.and_then(|uri| Some((uri.authority()?.as_str(), uri)));
+            purges.extend(there.into_iter().flat_map(|(host, uri)| either_slash(host, uri)));
             let named = [header::LOCATION, header::CONTENT_LOCATION]
                 .into_iter()
                 .filter_map(|name| target.resolve(headers.get(name)?.to_str().ok()?, &self.uri));
@@ -63,6 +69,11 @@ impl Invalidation {
             drop(self.cache.purge(purges));
         }
     }
+}
+
+/// A URL of this host, with and without a slash at its end.
+fn either_slash<'a>(host: &'a str, uri: &Uri) -> impl Iterator<Item = Purge> + use<'a> {
+    key::with_either_slash(uri).into_iter().map(move |path| Purge::url(host, path))
 }
 
 impl Drop for Invalidation {

@@ -15,12 +15,28 @@ impl HttpCache {
     ///
     /// What differs from a cache in front of handlers:
     ///
-    /// - Responses with `private` are stored, and `s-maxage`, `proxy-revalidate` and the targeted fields have no effect: they
-    ///   are for shared caches.
-    /// - Each identity has responses of its own. `Authorization`, `Cookie` and all headers that are
-    ///   [not known](crate#who-may-share-a-response) to be independent of the user are in the key, as digests. See
-    ///   [`one_identity`](Self::one_identity).
+    /// - Responses with `private` are stored where it is known for whom they are (see below), and `s-maxage`,
+    ///   `proxy-revalidate` and the targeted fields have no effect: they are for shared caches.
+    /// - Nothing is shared with a cache in front of handlers over the same `larder` cache: neither responses nor calls under
+    ///   way. So a service can call itself, or another replica.
     /// - No `Cache-Control` is added to a response that has a [configured lifetime](Self::ttl).
+    ///
+    /// # For whom a request is made
+    ///
+    /// The cache sees a request before the HTTP client does, which may add to it: `reqwest` adds default headers and the
+    /// cookies of a jar, and tower layers inside add tokens. So it has to be told for whom requests are made.
+    ///
+    /// - With [`identity`](Self::identity), for one service account, token or user, by whatever means the client proves that.
+    ///   This is what most clients need.
+    /// - Without it, a request with credentials of its own (`Authorization`, `Cookie`, `X-Api-Key` and the like) is made for
+    ///   whom they belong to. They, and all headers that are [not known](crate#who-may-share-a-response) to be independent of
+    ///   the user, are in the key, as digests: each identity has responses of its own.
+    /// - Without either, it is not known, and a response is stored only if it is declared to be for everyone: by
+    ///   `Cache-Control: public` without `private`, or by [`public_under`](Self::public_under); and if the request itself
+    ///   has every header that its `Vary` names. Other responses have `detail=identity` in their `Cache-Status`.
+    ///
+    /// `max-age` alone is not enough for the last case: a service may answer a token with it, as no shared cache stores that
+    /// (RFC 9111, section 3.5).
     ///
     /// A request needs an absolute URI. Paths in [`tag`](Self::tag) and [`ttl_under`](Self::ttl_under) are those of all
     /// hosts: make one cache for each service whose paths need options of their own. If the service cannot be reached, a
@@ -29,7 +45,7 @@ impl HttpCache {
     /// ```
     /// use larder_http::HttpCache;
     ///
-    /// let cache = HttpCache::client(larder::global()).tag("/users/<id>", "user:<id>");
+    /// let cache = HttpCache::client(larder::global()).identity("shop").tag("/users/<id>", "user:<id>");
     /// ```
     pub fn client(cache: impl Cache + 'static) -> Self {
         Self::new(cache).with(|config| {
@@ -38,18 +54,38 @@ impl HttpCache {
         })
     }
 
-    /// Declares that all requests of a [client](Self::client) are made for the same user, so that its responses do not depend
-    /// on `Authorization`, `Cookie` or other headers that their `Vary` does not name. So a new token does not make all
-    /// responses be requested again.
+    /// Declares that all requests of a [client](Self::client) are made for the same identity, and names it. The name is in
+    /// the key: caches with other names share no responses with this one, in this process and in all others.
+    ///
+    /// Responses then do not depend on `Authorization`, `Cookie` or other headers that their `Vary` does not name, whether
+    /// a request has them or the client adds them. So a new token does not make all responses be requested again. What a
+    /// client adds is not seen: clients that add other credentials, or other headers that responses depend on, need other
+    /// names, and so does a cookie jar after another user logged in. Where one client makes requests for several
+    /// users, add a [`key`](Self::key) that tells them apart: each of its values has responses of its own.
+    ///
+    /// ```
+    /// # #[cfg(feature = "reqwest")]
+    /// # fn example(billing: reqwest::Client, reports: reqwest::Client) {
+    /// use larder_http::HttpCache;
+    ///
+    /// // Two clients with tokens of their own in their default headers.
+    /// let cache = HttpCache::client(larder::global());
+    /// let billing = cache.clone().identity("billing").reqwest(billing);
+    /// let reports = cache.identity("reports").reqwest(reports);
+    /// # }
+    /// ```
+    ///
+    /// A service that knows no users needs a name too, such as `anonymous`. The name is no secret, and should not be one: a
+    /// digest of it is part of keys.
     ///
     /// # Panics
     ///
     /// If the cache is not one of a client: in front of handlers, each request may be of another user.
-    pub fn one_identity(self) -> Self {
+    pub fn identity(self, name: &str) -> Self {
         assert!(
             self.config.is_private,
-            "`one_identity` is for `HttpCache::client`: the requests to a handler come from many users"
+            "`identity` is for `HttpCache::client`: the requests to a handler come from many users"
         );
-        self.with(|config| config.has_one_identity = true)
+        self.with(|config| config.identity = Some(name.into()))
     }
 }

@@ -101,3 +101,13 @@ fn rfc_3986_section_5_references() {
 fn parameters_are_sorted_by_name() {
     assert_eq!(sorted_query("b=1&a=2&b=0&&c"), "a=2&b=1&b=0&c");
 }
+
+#[test]
+fn the_key_of_a_variant_has_its_digest() {
+    let key = primary_key("/a?b");
+    for digest in [Digest::NONE, Digest::of(&[b"a"])] {
+        assert_eq!(key.digest_of(&key.variant(&digest)), Some(digest));
+    }
+    assert_eq!(key.digest_of("http:example.com:b:@:-:v"), None);
+    assert_eq!(key.digest_of(&format!("{}0", key.variant(&Digest::of(&[b"a"])))), None);
+}

@@ -106,3 +106,21 @@ fn what_is_preferred_to_all_else() {
     assert!(!is_preferred("accept-encoding", &headers("accept-encoding", "gzip"), &HeaderMap::new()));
     assert!(!is_preferred("accept", &headers("accept", "de"), &headers("content-language", "de")));
 }
+
+/// To compare each with all others would take minutes.
+#[test]
+fn a_header_with_thousands_of_members_has_no_normal_form() {
+    let list = |members: usize| (0..members).map(|n| format!("x{n}")).collect::<Vec<_>>().join(",");
+    for (members, has_normal_form) in [(64, true), (65, false), (100_000, false)] {
+        assert_eq!(languages(&list(members), false).is_some(), has_normal_form, "{members}");
+        assert_eq!(codings(&list(members)).is_some(), has_normal_form, "{members}");
+        assert_eq!(preferred("accept-language", &headers("accept-language", &list(members))), None);
+    }
+    assert!(languages(&"x".repeat(MAX_BYTES), false).is_some());
+    assert!(languages(&"x".repeat(MAX_BYTES + 1), false).is_none());
+    let mut lines = HeaderMap::new();
+    for _ in 0..2 {
+        lines.append("accept-language", "x".repeat(MAX_BYTES).parse().unwrap());
+    }
+    assert!(accepted_languages(&lines, false).is_none());
+}

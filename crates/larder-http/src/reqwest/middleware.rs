@@ -18,7 +18,7 @@ use super::CachedClient;
 ///
 /// # async fn example() -> Result<(), reqwest_middleware::Error> {
 /// let client = reqwest::Client::new();
-/// let cached = HttpCache::client(larder::global()).reqwest(client.clone());
+/// let cached = HttpCache::client(larder::global()).identity("anonymous").reqwest(client.clone());
 /// let client = ClientBuilder::new(client).with(cached).build();
 /// let rates = client.get("https://api.example.com/rates").send().await?;
 /// # Ok(())

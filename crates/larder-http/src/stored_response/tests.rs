@@ -1,6 +1,11 @@
-use std::time::Duration;
+use std::{
+    convert::Infallible,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use http::HeaderValue;
+use larder::{CacheExt as _, Entry, MemoryCache, Policy};
 
 use super::*;
 use crate::{cache_control::ResponseDirectives, freshness::Exchange, headers::MAX_HEADERS};
@@ -79,4 +84,29 @@ fn a_response_that_would_not_have_been_stored_here_is_refused() {
 #[test]
 fn a_response_weighs_what_its_body_does_and_more() {
     assert_eq!(stored(b"12345").weight() - stored(b"").weight(), 5);
+}
+
+/// Its entry has the scopes of all that its handler has read.
+#[tokio::test]
+async fn a_response_weighs_what_it_was_made_from() {
+    static HEAVIEST: AtomicU32 = AtomicU32::new(0);
+    let weigher = |key: &str, entry: &Entry| {
+        HEAVIEST.fetch_max(weigh(key, entry), Ordering::Relaxed);
+        1
+    };
+    let cache = MemoryCache::builder().capacity(100).weigher(weigher).build().unwrap();
+    let mut weights = Vec::new();
+    for reads in [0, 20] {
+        let respond = || async {
+            for n in 0..reads {
+                assert_eq!(cache.get::<u32>(&n.to_string()).await.unwrap(), None);
+            }
+            Ok::<_, Infallible>(stored(b""))
+        };
+        HEAVIEST.store(0, Ordering::Relaxed);
+        let key = format!("response{reads:02}");
+        cache.get_or_compute(&key, Policy::ttl(Duration::from_secs(60)), respond).await.unwrap();
+        weights.push(HEAVIEST.load(Ordering::Relaxed));
+    }
+    assert_eq!(weights[1] - weights[0], 20 * 8, "{weights:?}");
 }

@@ -82,3 +82,29 @@ fn rfc_9111_section_4_3_5_what_a_head_says_of_the_body() {
     assert_eq!(said(false, &[("content-length", "6")]), HeadComparison::Different);
     assert_eq!(said(true, &[("etag", "\"a\"")]), HeadComparison::Different, "the handler has a tag now");
 }
+
+#[test]
+fn rfc_9111_section_4_3_4_a_304_is_for_the_response_that_has_its_validator() {
+    const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
+    let does = |stored: &[_], not_modified: &[_]| validates(&headers(stored), false, &headers(not_modified));
+    let (strong, weak) = (("etag", "\"a\""), ("etag", "W/\"a\""));
+    let (date, later) = (("last-modified", DATE), ("last-modified", LATER));
+    for (stored, not_modified, validates) in [
+        (&[strong, date][..], &[][..], true),
+        (&[strong], &[strong], true),
+        (&[strong], &[weak], true),
+        (&[weak], &[weak], true),
+        (&[weak], &[strong], false),
+        (&[strong], &[("etag", "\"b\"")], false),
+        (&[date], &[strong], false),
+        (&[date], &[date], true),
+        (&[date], &[later], false),
+        (&[strong, date], &[later], false),
+        (&[strong], &[date], false),
+        (&[strong, date], &[strong, later], true),
+    ] {
+        assert_eq!(does(stored, not_modified), validates, "{stored:?}, {not_modified:?}");
+    }
+    assert!(!validates(&headers(&[strong]), true, &headers(&[strong])), "that tag was made here");
+}

@@ -30,7 +30,7 @@ impl ScopeHash {
         Self(xxh3_64_with_seed(prefix_with_colon.as_bytes(), b'p'.into()) | Self::WIDE)
     }
 
-    pub(super) fn tag(tag: &str) -> Self {
+    pub(crate) fn tag(tag: &str) -> Self {
         Self(xxh3_64_with_seed(tag.as_bytes(), b't'.into()) | Self::WIDE)
     }
 

@@ -2,7 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod functions;
+mod identities;
+mod own_service;
+#[path = "../support/mod.rs"]
 mod support;
+mod time_limits;
 
 use std::{
     net::SocketAddr,
@@ -12,13 +17,14 @@ use std::{
 
 use axum::{
     Router,
+    body::Body,
     extract::{Request, State},
     response::{IntoResponse as _, Response},
 };
 use http::StatusCode;
-use larder::{CacheExt as _, MemoryCache, Scope, cached, invalidate};
+use larder::{CacheExt as _, MemoryCache, Scope};
 use larder_http::{CachedClient, HttpCache, page};
-use support::TestClock;
+use support::{Said, SaidBody, TestClock};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// What a service received, in order.
@@ -71,9 +77,12 @@ async fn answer(State(received): State<Received>, request: Request) -> Response 
         received.push(request);
         received.len()
     };
-    if uri.path().starts_with("/slow") {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
+    let time = match uri.path() {
+        path if path.starts_with("/slow") => Duration::from_millis(300),
+        path if path.starts_with("/hangs") => Duration::from_secs(60),
+        _ => Duration::ZERO,
+    };
+    tokio::time::sleep(time).await;
     let fields = uri.query().unwrap_or_default().split('&').filter_map(|field| field.split_once('='));
     let fields: Vec<_> =
         fields.map(|(name, value)| (name.to_owned(), value.replace('+', " ").replace("%22", "\""))).collect();
@@ -85,6 +94,16 @@ async fn answer(State(received): State<Received>, request: Request) -> Response 
     let mut response = (status, number.to_string()).into_response();
     for (name, value) in fields.iter().filter(|(name, _)| name != "status") {
         response.headers_mut().append(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
+    }
+    if uri.path().starts_with("/trickle") {
+        let (said, end) = Said::stream(&[]);
+        let SaidBody::Stream(chunks) = said.body else { unreachable!("it is a stream") };
+        *response.body_mut() = Body::new(chunks);
+        response.headers_mut().remove("content-length");
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            drop(end);
+        });
     }
     // So that nothing is answered once the service is gone.
     response.headers_mut().insert("connection", http::HeaderValue::from_static("close"));
@@ -100,7 +119,7 @@ fn client_of(cache: &HttpCache) -> CachedClient {
 }
 
 fn client() -> CachedClient {
-    client_of(&HttpCache::client(memory()))
+    client_of(&HttpCache::client(memory()).identity("tests"))
 }
 
 async fn text(client: &CachedClient, url: &str, headers: &[(&str, &str)]) -> String {
@@ -152,7 +171,7 @@ async fn what_is_for_private_caches_is_stored_and_what_is_for_shared_ones_has_no
 #[tokio::test]
 async fn a_configured_lifetime_changes_no_header() {
     let upstream = Upstream::start().await;
-    let client = client_of(&HttpCache::client(memory()).ttl(Duration::from_secs(60)));
+    let client = client_of(&HttpCache::client(memory()).identity("tests").ttl(Duration::from_secs(60)));
     let url = upstream.url("/a?x-tag=1");
     for found in ["fwd=uri-miss; stored", "hit"] {
         let response = client.get(&url).await.unwrap();
@@ -160,56 +179,6 @@ async fn a_configured_lifetime_changes_no_header() {
         assert!(response.headers().get("cache-control").is_none());
         assert_eq!(response.text().await.unwrap(), "1");
     }
-    assert_eq!(text(&client, &url, &[("authorization", "Bearer alice")]).await, "2");
-}
-
-/// A cache in front of handlers stores none of these.
-#[tokio::test]
-async fn each_identity_has_responses_of_its_own() {
-    let upstream = Upstream::start().await;
-    let client = client();
-    let url = upstream.url("/me?cache-control=private,+max-age=60");
-    let mut answers = Vec::new();
-    for headers in [
-        &[][..],
-        &[("authorization", "Bearer alice")],
-        &[("authorization", "Bearer bob")],
-        &[("cookie", "session=1")],
-        &[("cookie", "session=2")],
-        &[("x-api-key", "1")],
-        &[("x-tenant", "1")],
-        &[("x-tenant", "2")],
-    ] {
-        let first = text(&client, &url, headers).await;
-        assert_eq!(text(&client, &url, headers).await, first, "{headers:?}");
-        answers.push(first);
-    }
-    answers.sort_unstable();
-    answers.dedup();
-    assert_eq!((answers.len(), upstream.count()), (8, 8));
-    // What says nothing about the user makes no difference.
-    let traced = [("traceparent", "00-1-1-00"), ("accept-language", "de")];
-    text(&client, &url, &traced).await;
-    assert_eq!(upstream.count(), 8);
-}
-
-#[tokio::test]
-async fn with_one_identity_a_new_token_finds_what_is_stored() {
-    let upstream = Upstream::start().await;
-    let client = client_of(&HttpCache::client(memory()).one_identity());
-    let url = upstream.url("/me?cache-control=private,+max-age=60");
-    for token in ["Bearer 1", "Bearer 2"] {
-        assert_eq!(text(&client, &url, &[("authorization", token), ("x-tenant", token)]).await, "1");
-    }
-    let varied = upstream.url("/me?cache-control=max-age=60&vary=authorization");
-    assert_eq!(text(&client, &varied, &[("authorization", "1")]).await, "2");
-    assert_eq!(text(&client, &varied, &[("authorization", "2")]).await, "3");
-}
-
-#[test]
-#[should_panic(expected = "`one_identity` is for `HttpCache::client`")]
-fn in_front_of_handlers_there_is_no_one_identity() {
-    let _ = HttpCache::new(memory()).one_identity();
 }
 
 #[tokio::test]
@@ -217,7 +186,7 @@ async fn a_stale_response_is_validated_and_served_while_the_service_is_gone() {
     let upstream = Upstream::start().await;
     let clock = TestClock::new();
     let now = clock.clone();
-    let client = client_of(&HttpCache::client(memory()).clock(move || now.now()));
+    let client = client_of(&HttpCache::client(memory()).identity("tests").clock(move || now.now()));
     let url = upstream.url("/a?cache-control=private,+max-age=60,+stale-if-error=600&etag=\"1\"");
     assert_eq!(text(&client, &url, &[]).await, "1");
     clock.advance(61);
@@ -241,7 +210,8 @@ async fn a_stale_response_is_validated_and_served_while_the_service_is_gone() {
 async fn invalidation_reaches_stored_responses() {
     let upstream = Upstream::start().await;
     let memory = memory();
-    let client = client_of(&HttpCache::client(memory.clone()).tag("/users/<id>", "user:<id>"));
+    let client =
+        client_of(&HttpCache::client(memory.clone()).identity("tests").tag("/users/<id>", "user:<id>"));
     let host = upstream.address.to_string();
     let url = upstream.url("/users/7?cache-control=max-age=60");
     assert_eq!(text(&client, &url, &[]).await, "1");
@@ -257,44 +227,6 @@ async fn invalidation_reaches_stored_responses() {
     assert_eq!(text(&client, &url, &[]).await, "5");
 }
 
-/// Functions over a client: a `#[cached]` one depends on the response that it read.
-mod functions {
-    use std::sync::OnceLock;
-
-    use super::*;
-
-    static CLIENT: OnceLock<(CachedClient, String)> = OnceLock::new();
-
-    #[cached(ttl = 300, key = "greeting:<id>")]
-    async fn greeting(id: u64) -> String {
-        let (client, base) = CLIENT.get().expect("the test sets it");
-        let url = format!("{base}/users/{id}?cache-control=max-age=60");
-        format!("hello {}", text(client, &url, &[]).await)
-    }
-
-    #[invalidate(tags = ["user:<id>"])]
-    async fn renamed(id: u64) {
-        let _ = id;
-    }
-
-    #[tokio::test]
-    async fn a_cached_function_goes_with_the_response_that_it_read() {
-        let upstream = Upstream::start().await;
-        let cache = HttpCache::client(larder::global()).tag("/users/<id>", "user:<id>");
-        CLIENT.set((client_of(&cache), upstream.url(""))).expect("it is set once");
-        assert_eq!(greeting(7).await, "hello 1");
-        assert_eq!(greeting(7).await, "hello 1");
-        renamed(7).await;
-        assert_eq!(greeting(7).await, "hello 2");
-        // A hit of the cache is a dependency too.
-        assert_eq!(greeting(7).await, "hello 2");
-        larder::global().invalidate("greeting:7").await;
-        assert_eq!(greeting(7).await, "hello 2");
-        renamed(7).await;
-        assert_eq!(greeting(7).await, "hello 3");
-    }
-}
-
 #[tokio::test]
 async fn the_end_of_a_redirect_is_not_stored_under_the_url_that_was_asked_for() {
     let upstream = Upstream::start().await;
@@ -308,6 +240,22 @@ async fn the_end_of_a_redirect_is_not_stored_under_the_url_that_was_asked_for() 
     // The other one has a URL of its own, and was not stored under it either.
     assert_eq!(text(&client, &to, &[]).await, "5");
     assert_eq!(text(&client, &to, &[]).await, "5");
+}
+
+/// `307` repeats the method.
+#[tokio::test]
+async fn an_unsafe_request_invalidates_where_it_was_redirected_to() {
+    let (upstream, other) = (Upstream::start().await, Upstream::start().await);
+    let client = client();
+    for there in [&upstream, &other] {
+        let to = there.url("/to?cache-control=max-age=60");
+        let before = text(&client, &to, &[]).await;
+        assert_eq!(text(&client, &to, &[]).await, before);
+        let from = upstream.url(&format!("/from?status=307&location={to}"));
+        let response = client.execute(client.client().post(from).build().unwrap()).await.unwrap();
+        assert_eq!(response.url().as_str(), to);
+        assert_ne!(text(&client, &to, &[]).await, before);
+    }
 }
 
 #[tokio::test]
@@ -330,7 +278,7 @@ async fn concurrent_requests_are_sent_once_and_each_keeps_its_time_limit() {
 #[tokio::test]
 async fn large_bodies_and_bodies_of_requests_pass() {
     let upstream = Upstream::start().await;
-    let client = client_of(&HttpCache::client(memory()).max_body(0));
+    let client = client_of(&HttpCache::client(memory()).identity("tests").max_body(0));
     let url = upstream.url("/a?cache-control=max-age=60");
     assert_eq!(text(&client, &url, &[]).await, "1");
     assert_eq!(text(&client, &url, &[]).await, "2");

@@ -1,0 +1,57 @@
+//! A client and a service over one cache, in which they keep what they have: as over one server for several processes.
+
+use std::time::Duration;
+
+use axum::{Router, extract::Request, response::IntoResponse as _, routing::get};
+use http::HeaderMap;
+use larder::MemoryCache;
+use larder_http::HttpCache;
+use tokio::net::TcpListener;
+
+use super::{client_of, memory, text};
+
+/// A service with a cache in front of it, and its URL.
+async fn serve(router: Router, memory: &MemoryCache) -> String {
+    serve_uncached(router.layer(HttpCache::new(memory.clone()).in_shared_memory())).await
+}
+
+async fn serve_uncached(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    format!("http://{address}")
+}
+
+/// The user whose token it is.
+async fn me(headers: HeaderMap) -> axum::response::Response {
+    let token = headers.get("authorization").map_or("no one", |token| token.to_str().unwrap()).to_owned();
+    ([("cache-control", "private, max-age=60")], token).into_response()
+}
+
+/// Both processes of the service have the same host: the client's request comes to one that does not cache, so that neither
+/// waits for the other.
+#[tokio::test]
+async fn a_service_gives_no_one_what_a_client_of_its_cache_was_given() {
+    let (memory, router) = (memory(), Router::new().route("/me", get(me)));
+    let (cached, url) = (serve(router.clone(), &memory).await, serve_uncached(router).await);
+    let client = client_of(&HttpCache::client(memory).in_shared_memory().identity("billing"));
+    let token = [("authorization", "Bearer billing")];
+    assert_eq!(text(&client, &format!("{url}/me"), &token).await, "Bearer billing");
+    let host = url.trim_start_matches("http://");
+    let anonymous = client.client().get(format!("{cached}/me")).header("host", host).send().await.unwrap();
+    assert_eq!(anonymous.text().await.unwrap(), "no one");
+}
+
+/// The client waits for the service, which must not wait for what the client is about to get.
+#[tokio::test]
+async fn a_service_can_call_itself() {
+    for identity in [None, Some("itself")] {
+        let memory = memory();
+        let answer = |_: Request| async { ([("cache-control", "public, max-age=60")], "it answers") };
+        let url = serve(Router::new().route("/a", get(answer)), &memory).await + "/a";
+        let cache = HttpCache::client(memory).in_shared_memory();
+        let client = client_of(&identity.map_or(cache.clone(), |identity| cache.identity(identity)));
+        let answered = tokio::time::timeout(Duration::from_secs(20), text(&client, &url, &[])).await;
+        assert_eq!(answered.as_deref(), Ok("it answers"), "{identity:?}");
+    }
+}
