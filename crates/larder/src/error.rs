@@ -62,7 +62,7 @@ impl Kind {
     }
 
     /// A server that cannot be asked.
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "counters", feature = "redis"))]
     pub(crate) fn unavailable(reason: impl Into<String>) -> Self {
         Self::Unavailable { reason: reason.into(), cause: None }
     }
