@@ -66,7 +66,7 @@ impl Kind {
     }
 
     /// A server that cannot be asked.
-    #[cfg(feature = "shared")]
+    #[cfg(any(feature = "counters", feature = "shared"))]
     pub(crate) fn unavailable(reason: impl Into<String>) -> Self {
         Self::Unavailable { reason: reason.into(), cause: None }
     }

@@ -50,7 +50,6 @@ impl<S: Source> FeatureFlags<S> {
             .ttl(Duration::from_secs(60))
             // Callers have what is there while it is asked for again, and for a day if that fails.
             .stale_while_revalidate(DAY)
-            .stale_if_error(DAY)
             .build()?;
         let marked = cache.share();
         let consumers = events

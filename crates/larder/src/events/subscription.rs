@@ -9,22 +9,20 @@ use crate::{redis::events::Subscriber, value::Value, wire::Wire};
 
 /// Hears of events at most once: those that are [broadcast](super::Events::broadcast) while it is there and connected.
 pub struct Subscription<E> {
-    source: Source,
+    source: Source<E>,
     missed: u64,
-    /// How bytes become an event.
-    decode: fn(&[u8]) -> Option<E>,
-    _events: PhantomData<fn() -> E>,
 }
 
-enum Source {
-    Local(broadcast::Receiver<Arc<dyn Any + Send + Sync>>),
+enum Source<E> {
+    Local(broadcast::Receiver<Arc<dyn Any + Send + Sync>>, PhantomData<fn() -> E>),
+    /// And how bytes become an event.
     #[cfg(feature = "redis")]
-    Redis(Subscriber),
+    Redis(Subscriber, fn(&[u8]) -> Option<E>),
 }
 
 impl<E: Clone + Send + Sync + 'static> Subscription<E> {
     pub(super) fn local(receiver: broadcast::Receiver<Arc<dyn Any + Send + Sync>>) -> Self {
-        Self { source: Source::Local(receiver), missed: 0, decode: |_| None, _events: PhantomData }
+        Self { source: Source::Local(receiver, PhantomData), missed: 0 }
     }
 
     #[cfg(feature = "redis")]
@@ -33,7 +31,7 @@ impl<E: Clone + Send + Sync + 'static> Subscription<E> {
         E: Value,
     {
         let decode = |bytes: &[u8]| Wire::default().decode_queued(bytes).ok();
-        Self { source: Source::Redis(subscriber), missed: 0, decode, _events: PhantomData }
+        Self { source: Source::Redis(subscriber, decode), missed: 0 }
     }
 
     /// The next event. It waits for one, also while Redis is away: it connects again by itself. None when in memory the last
@@ -43,7 +41,7 @@ impl<E: Clone + Send + Sync + 'static> Subscription<E> {
     pub async fn next(&mut self) -> Option<E> {
         loop {
             match &mut self.source {
-                Source::Local(receiver) => match receiver.recv().await {
+                Source::Local(receiver, _) => match receiver.recv().await {
                     Ok(event) => match event.downcast_ref::<E>() {
                         Some(event) => return Some(event.clone()),
                         None => self.missed += 1,
@@ -52,8 +50,8 @@ impl<E: Clone + Send + Sync + 'static> Subscription<E> {
                     Err(RecvError::Closed) => return None,
                 },
                 #[cfg(feature = "redis")]
-                Source::Redis(subscriber) => match subscriber.next().await {
-                    Some(bytes) => match (self.decode)(&bytes) {
+                Source::Redis(subscriber, decode) => match subscriber.next().await {
+                    Some(bytes) => match decode(&bytes) {
                         Some(event) => return Some(event),
                         None => self.missed += 1,
                     },
