@@ -15,7 +15,7 @@ use crate::{database::Opened, error::wrong_url, tables::Tables};
 /// Both sides of the database that a URL names.
 pub(crate) fn open(url: &str, tables: &Tables, (connections, deadline): (u32, Duration)) -> Result<Opened> {
     let options: PgConnectOptions = url.parse().map_err(wrong_url)?;
-    let options = options.application_name("larder");
+    let options = options.application_name(&format!("larder {}", tables.prefix));
     let address = format!("{}:{}", options.get_host(), options.get_port());
     let statements = Arc::new(Statements::new(tables));
     let pool = PgPoolOptions::new()

@@ -13,6 +13,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use self::{entries::SqliteEntries, log::SqliteLog, statements::Statements};
 use crate::{database::Opened, error::wrong_url, tables::Tables};
 
+/// How long a connection waits for another one's write at most.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
 /// Both sides of the file that a URL names.
 pub(crate) fn open(url: &str, tables: &Tables, (connections, deadline): (u32, Duration)) -> Result<Opened> {
     let options: SqliteConnectOptions = url.parse().map_err(wrong_url)?;
@@ -27,7 +30,8 @@ pub(crate) fn open(url: &str, tables: &Tables, (connections, deadline): (u32, Du
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(deadline);
+        // What waits for longer is tried again by those who have to.
+        .busy_timeout(deadline.min(LONGEST_WAIT));
     let address = options.get_filename().display().to_string();
     let statements = Arc::new(Statements::new(tables));
     let pool = SqlitePoolOptions::new()

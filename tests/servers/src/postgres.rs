@@ -127,7 +127,7 @@ impl PostgresServer {
             "unix_socket_directories=",
             "fsync=off",
             "shared_buffers=16MB",
-            "max_connections=200",
+            "max_connections=500",
         ] {
             arguments.extend(["-c".into(), OsString::from(setting)]);
         }

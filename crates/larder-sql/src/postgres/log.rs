@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long a notification may take to arrive that is asked for at the beginning.
 const NOTIFIED: Duration = Duration::from_millis(500);

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// Where the log is.
 pub(super) struct SqliteLog {

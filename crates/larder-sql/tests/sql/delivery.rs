@@ -111,3 +111,24 @@ async fn a_value_outlives_its_process_and_not_its_time() {
         gone(&second, "brief").await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_are_those_of_all() {
+    for place in Place::all() {
+        let caches = [place.plain().await, place.plain().await];
+        let tasks: Vec<_> = (0..8)
+            .map(|task| {
+                let cache = caches[task % 2].clone();
+                tokio::spawn(async move {
+                    for _ in 0..50 {
+                        cache.increment("n", 1, None).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(caches[0].counter("n").await.unwrap(), 400);
+    }
+}

@@ -109,7 +109,7 @@ async fn harm(world: Arc<World>, place: Place) {
         match round % 3 {
             0 if !place.is_sqlite() => {
                 let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                           WHERE pid <> pg_backend_pid() AND application_name = 'larder' AND random() < 0.5";
+                           WHERE pid <> pg_backend_pid() AND application_name = 'larder {}' AND random() < 0.5";
                 place.execute(cut).await;
             }
             1 => place.execute("DELETE FROM {}_entries").await,

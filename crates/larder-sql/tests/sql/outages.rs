@@ -123,3 +123,17 @@ async fn a_program_starts_while_its_database_is_down() {
     })
     .await;
 }
+
+/// A cache that is dropped gives its connections back.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_connection_outlives_its_cache() {
+    let Some(place) = Place::all().into_iter().find(|place| !place.is_sqlite()) else { return };
+    let connections = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'larder {}'";
+    for round in 0..3_u64 {
+        let cache = place.tiered().await;
+        cache.insert("k", &round, policy()).await.unwrap();
+        cache.invalidate("k").await;
+        assert!(place.count(connections).await > 0);
+    }
+    eventually("they end", async || place.count(connections).await == 0).await;
+}

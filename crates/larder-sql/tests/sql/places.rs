@@ -45,7 +45,7 @@ impl Place {
     /// Patient: the machine may be busy, and a test that is about time says so itself.
     pub(crate) fn builder(&self) -> SqlCacheBuilder {
         let builder = SqlCache::builder().url(&self.url).prefix(&self.prefix);
-        builder.deadline(Duration::from_secs(30)).connect_timeout(Duration::from_secs(60))
+        builder.connections(3).deadline(Duration::from_secs(30)).connect_timeout(Duration::from_secs(60))
     }
 
     pub(crate) async fn plain(&self) -> SqlCache {
