@@ -9,6 +9,7 @@ mod body;
 mod cached;
 mod companion_names;
 mod companions;
+mod errors;
 mod identity;
 mod key_arguments;
 mod key_builder;

@@ -43,13 +43,14 @@ type Make<'m> = dyn Fn() -> Pin<Box<dyn Future<Output = Arc<dyn Cache>> + 'm>> +
 /// The same for caches of any type, so that the suite is compiled once and not once for each.
 async fn check_any(make: &Make<'_>) {
     macro_rules! run {
-        ($($part:path),+ $(,)?) => {$(
+        // In a block: no part keeps its cache, with all its connections, for longer than it takes.
+        ($($part:path),+ $(,)?) => {$({
             let trial = Trial::new(make().await, stringify!($part));
             match tokio::time::timeout(HANGS, $part(&trial)).await {
                 Ok(()) => {}
                 Err(_) => violated(stringify!($part), "it hangs (clause 4)"),
             }
-        )+};
+        })+};
     }
     run![
         entries::one_cache_has_one_core,

@@ -67,7 +67,7 @@ mod touch;
 
 pub(crate) use self::{
     background::get_or_compute_background,
-    batch::{Asked, Rules, get_or_compute_many, get_or_compute_many_background, refresh_many},
+    batch::{Asked, Rules, get_or_compute_many, refresh_many, task::get_or_compute_many_background},
     blocking::{get_or_compute_blocking, refresh_blocking},
     lookup::{
         Missed, find_in_memory_uncounted, find_kept_uncounted, find_local, find_uncounted, full_key,

@@ -476,14 +476,9 @@ async fn items_are_owned_or_borrowed_in_the_natural_spellings() {
         assert_eq!(cache.get_or_compute_many(names(), name_key, long(), before).await.unwrap().len(), 2);
         cache.invalidate("*").await;
 
-        let in_place = cache.get_or_compute_many(
-            &owned,
-            |name| name_key(name),
-            long(),
-            async |missing| {
-                Ok::<_, Infallible>(missing.into_iter().map(|name: &String| (name, name.len())).collect())
-            },
-        );
+        let in_place = cache.get_or_compute_many(&owned, name_key, long(), async |missing| {
+            Ok::<_, Infallible>(missing.into_iter().map(|name: &String| (name, name.len())).collect())
+        });
         assert_eq!(in_place.await.unwrap().len(), 2);
         cache.invalidate("*").await;
 

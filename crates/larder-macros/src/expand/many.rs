@@ -7,7 +7,7 @@ use syn::visit::{self, Visit};
 use syn::{FnArg, ItemFn, Pat, PatIdent, Type};
 
 use super::body::Owned;
-use super::cached::let_sharing;
+use super::errors::let_sharing;
 use super::names::{local, local_at, output_span, private};
 use super::prologue::{Mode, cache, how, let_kind_of, opening, remember_comparison};
 use super::{body, policy};

@@ -11,7 +11,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// `cargo test --release -p larder-sql --all-features --test sql -- --ignored --nocapture speed`
+/// `cargo test -p larder-sql --all-features --test sql -- --ignored --nocapture speed`
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures"]
 async fn hits_and_deliveries() {

@@ -2,12 +2,14 @@
 
 mod call;
 mod kinds;
+mod shape;
 
 pub use self::call::Many;
+use self::shape::Shape;
 use super::{
     comparison::Returned,
     how::How,
-    list_output::{Join, ListOutput, Split},
+    list_output::ListOutput,
     option_checks::{MayFail, MayFailAgain, MayShare, MayTimeOut},
     output_kind::{Fallible, Plain},
     terms::Terms,
@@ -29,13 +31,6 @@ pub struct OfMany<K, T, I, V> {
     shape: Shape<T, I, V>,
 }
 
-#[derive(Debug)]
-struct Shape<T, I, V> {
-    is_ordered: bool,
-    split: Split<T, I, V>,
-    join: Join<T, I, V>,
-}
-
 impl<K: Copy, T, I, V> Clone for OfMany<K, T, I, V> {
     fn clone(&self) -> Self {
         *self
@@ -43,23 +38,6 @@ impl<K: Copy, T, I, V> Clone for OfMany<K, T, I, V> {
 }
 
 impl<K: Copy, T, I, V> Copy for OfMany<K, T, I, V> {}
-
-impl<T, I, V> Clone for Shape<T, I, V> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T, I, V> Copy for Shape<T, I, V> {}
-
-impl<T, I, V> Shape<T, I, V> {
-    fn new() -> Self
-    where
-        T: ListOutput<I, Value = V>,
-    {
-        Self { is_ordered: T::IS_ORDERED, split: T::split, join: T::join }
-    }
-}
 
 impl<T, E, S> Fallible<T, E, S> {
     /// The same, of values for elements of a list.

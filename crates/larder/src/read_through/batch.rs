@@ -4,7 +4,8 @@
 mod answers;
 mod apart;
 mod computing;
-mod task;
+mod items;
+pub(super) mod task;
 mod waiting;
 
 use std::{
@@ -15,10 +16,11 @@ use std::{
     time::Instant,
 };
 
-pub(crate) use self::task::get_or_compute_many_background;
+pub(crate) use self::items::{Asked, Rules};
 use self::{
     answers::{Answers, Late},
     apart::compute_apart,
+    items::Missing,
 };
 use super::{
     lookup::{find, serve},
@@ -30,47 +32,13 @@ use crate::{
     cache_core::Lookup,
     deferred,
     entry::{Entry, Freshness},
-    error_sharing::{Sharing, Unshared},
-    outcome::{Observer, Source, Tier},
+    error_sharing::Sharing,
+    outcome::{Source, Tier},
     policy::{Lock, Policy},
     singleflight::{Leader, Waiter, Watch},
     spans::Traced,
     value::LocalValue,
 };
-
-/// An item that a batch is asked for, with its full key, and what is told of its outcome.
-pub(crate) struct Asked<I> {
-    pub(crate) item: I,
-    pub(crate) key: String,
-    pub(crate) observer: Observer,
-}
-
-/// How a batch treats what it computes: failures are shared as `S` does, and a value that `unstored` picks out is not stored.
-pub(crate) struct Rules<S, U> {
-    pub(crate) sharing: S,
-    pub(crate) unstored: U,
-}
-
-impl<V> Rules<Unshared, fn(&V) -> bool> {
-    /// Shares no failure, and stores all values.
-    pub(crate) fn plain() -> Self {
-        Self { sharing: Unshared, unstored: |_| false }
-    }
-}
-
-/// An item that memory has no fresh value for.
-struct Missing<I> {
-    item: I,
-    key: Arc<str>,
-    hash: u64,
-    /// What was found instead.
-    found: Option<(Entry, Freshness)>,
-    /// No look, and no lead: it is computed for this batch alone.
-    apart: bool,
-    /// [`Core::stores`](crate::cache_core::Core::stores) before the lookup.
-    stores: u64,
-    observer: Observer,
-}
 
 /// An item of a batch, and the request for its key.
 struct Item<'a, I, C: ?Sized, S> {

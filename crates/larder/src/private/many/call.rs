@@ -2,13 +2,14 @@
 
 use std::{any::type_name, collections::HashMap, future::Future, hash::Hash};
 
-use super::{Shape, Terms};
+use super::shape::Shape;
 use crate::{
     cache::{Cache, Strength},
     deferred, dependencies,
     error_sharing::Sharing,
     key::Key,
     outcome::{NotStored, Observer},
+    private::terms::Terms,
     read_through::{self, Asked, Rules},
     scope::Scope,
     value::LocalValue,

@@ -4,7 +4,7 @@ use std::{collections::HashMap, future::Future, hash::Hash, sync::Arc};
 
 use tokio::runtime::Handle;
 
-use super::Missing;
+use super::items::Missing;
 use crate::{
     cache::Cache,
     dependencies,

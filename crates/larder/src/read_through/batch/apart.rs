@@ -6,7 +6,7 @@ use std::{
     hash::Hash,
 };
 
-use super::Asked;
+use super::items::Asked;
 use crate::{
     cache::Cache,
     dependencies,

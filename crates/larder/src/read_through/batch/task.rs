@@ -6,8 +6,12 @@ use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use super::{
-    Asked, Batch, Rules, answers::Late, apart::compute_apart, get_or_compute_many, look_up, refresh_many,
-    span,
+    Batch,
+    answers::Late,
+    apart::compute_apart,
+    get_or_compute_many,
+    items::{Asked, Rules},
+    look_up, refresh_many, span,
 };
 use crate::{
     cache::Cache,

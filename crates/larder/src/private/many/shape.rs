@@ -1,0 +1,27 @@
+//! How the container of a function's values is taken apart, and put together.
+
+use crate::private::list_output::{Join, ListOutput, Split};
+
+#[derive(Debug)]
+pub(super) struct Shape<T, I, V> {
+    pub(super) is_ordered: bool,
+    pub(super) split: Split<T, I, V>,
+    pub(super) join: Join<T, I, V>,
+}
+
+impl<T, I, V> Clone for Shape<T, I, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, I, V> Copy for Shape<T, I, V> {}
+
+impl<T, I, V> Shape<T, I, V> {
+    pub(super) fn new() -> Self
+    where
+        T: ListOutput<I, Value = V>,
+    {
+        Self { is_ordered: T::IS_ORDERED, split: T::split, join: T::join }
+    }
+}
