@@ -25,7 +25,8 @@ struct Shop {
 
 impl Shop {
     fn new(base: String) -> Self {
-        let cache = HttpCache::client(larder::global()).identity("shop").tag("/products/<id>", "product:<id>");
+        let cache =
+            HttpCache::client(larder::global()).identity("shop").tag("/products/<id>", "product:<id>");
         Self { client: cache.reqwest(reqwest::Client::new()), base }
     }
 
