@@ -27,9 +27,16 @@ impl Core {
     #[inline]
     pub(crate) fn tell(&self, event: impl FnOnce(&Self) -> CacheEvent) {
         if self.0.events.is_watched() {
-            let event = event(self);
-            self.0.events.send(&event);
+            self.tell_watchers(event);
         }
+    }
+
+    // Not a part of the code that tells: most caches are not watched.
+    #[cold]
+    #[inline(never)]
+    fn tell_watchers(&self, event: impl FnOnce(&Self) -> CacheEvent) {
+        let event = event(self);
+        self.0.events.send(&event);
     }
 
     /// What a group is called in an event.
