@@ -6,7 +6,7 @@ use larder::{
     RedisCache,
     write_behind::{WhenFull, WriteBehind},
 };
-use larder_servers::{Data, RedisServer};
+use larder_servers::{Data, Direction, Fault, Proxy, RedisServer};
 
 use crate::{
     database::{Database, LONG, Mood, eventually, ms},
@@ -102,6 +102,60 @@ async fn a_redis_without_room_says_so() {
     assert!(error.is_unavailable(), "{error}");
     let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
     assert!(source.contains("OOM") && error.to_string().contains("maxmemory"), "{error}: {source}");
+}
+
+/// Redis gave the writes, and its reply was lost: they are claimed before anything later is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_reply_costs_no_order() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.address());
+    let far =
+        RedisCache::builder().url(proxy.url()).prefix("shop").deadline(ms(300)).connect().await.unwrap();
+    let near = cache(&server.url()).await;
+    let database = Database::default();
+    let consumer = builder(&far).keep_all().takeover_after(LONG * 10).start(database.clone()).unwrap();
+    let producer = builder(&near).producer().unwrap();
+    producer.write("a", &0).await.unwrap();
+    eventually(|| database.row("a") == Some(0)).await;
+    eventually(|| server.command::<usize>(&["XLEN", "shop:w:{rows}"]) == 0).await;
+
+    proxy.set(Direction::ToClient, Fault::Swallow);
+    for value in 1..=3 {
+        producer.write("a", &value).await.unwrap();
+    }
+    // The first of them are given to the consumer, which hears nothing of it.
+    eventually(|| {
+        let given: Vec<redis::Value> =
+            server.command(&["XPENDING", "shop:w:{rows}", "larder", "-", "+", "10"]);
+        !given.is_empty()
+    })
+    .await;
+    assert_eq!(database.history("a"), [0]);
+    proxy.heal();
+    producer.write("a", &4).await.unwrap();
+    eventually(|| database.row("a") == Some(4)).await;
+    assert_eq!(database.history("a"), [0, 1, 2, 3, 4]);
+    assert!(producer.flush(LONG).await.unwrap());
+    assert_eq!(consumer.stats().takeovers, 1);
+}
+
+/// As when the server runs what was asked for later than its caller waits for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_given_after_all_is_written_before_what_is_later() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let database = Database::default();
+    let queue = builder(&cache).keep_all().takeover_after(LONG * 10).start(database.clone()).unwrap();
+    insist(&queue, "a", 0).await;
+    assert!(queue.flush(LONG).await.unwrap());
+    // The number 1 in MessagePack.
+    let late = r"
+        redis.call('XADD', KEYS[1], '*', 'k', 'a', 'v', '\1')
+        redis.call('XREADGROUP', 'GROUP', 'larder', 'larder', 'STREAMS', KEYS[1], '>')";
+    server.command::<()>(&["EVAL", late, "1", "shop:w:{rows}"]);
+    queue.write("a", &2).await.unwrap();
+    assert!(queue.flush(LONG).await.unwrap());
+    assert_eq!(database.history("a"), [0, 1, 2]);
 }
 
 /// What was in it is gone; what comes after is written.

@@ -53,11 +53,15 @@ pub(super) static RELEASE: Script = Script::new(
 );
 
 /// Gives the holder `ARGV[1]` of the lease up to `ARGV[2]` writes that were given to none before; where there is none,
-/// the last ID in the stream. A group that went with its stream is made again.
+/// the last ID in the stream. A group that went with its stream is made again. If writes from the ID `ARGV[3]` on were
+/// given, they never arrived: it gives this ID alone, since what is later has to wait for them. That is looked at here, and
+/// not by whoever misses a reply: what it asked for may run later still.
 pub(super) static FETCH: Script = Script::new(
     Operation::Queue,
     r"
     if redis.call('GET', KEYS[4]) ~= ARGV[1] then return false end
+    local lost = redis.pcall('XAUTOCLAIM', KEYS[1], 'larder', 'larder', 0, ARGV[3], 'COUNT', 1, 'JUSTID')
+    if not lost.err and (lost[1] ~= '0-0' or lost[2][1]) then return {ARGV[3]} end
     local function read()
       return redis.pcall('XREADGROUP', 'GROUP', 'larder', 'larder', 'COUNT', ARGV[2], 'STREAMS', KEYS[1], '>')
     end
