@@ -145,7 +145,8 @@ impl<T: Value> Consumer<T> {
     async fn fill(&self, backlog: &mut Backlog<T>, term: &Term) -> Option<Option<usize>> {
         const AT_ONCE: usize = 1_000;
         let Shared { store, options, figures, .. } = &*self.shared;
-        let room = options.capacity().saturating_sub(backlog.len()).min(AT_ONCE);
+        // What a failing key holds up takes no room: nothing else would be written, and so nothing given up.
+        let room = options.capacity().saturating_sub(backlog.free()).min(AT_ONCE);
         if room == 0 {
             return Some(None);
         }

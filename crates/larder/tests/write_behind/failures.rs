@@ -110,6 +110,29 @@ async fn a_write_that_fails_holds_up_its_own_key_alone() {
     assert_eq!(queue.stats().dead, 0);
 }
 
+/// However many of them wait, others are read, and written.
+#[tokio::test]
+async fn many_writes_of_a_key_that_fails_hold_up_no_other() {
+    /// As many as a consumer with such batches holds in memory.
+    const MANY: u64 = 1_000;
+    let database = Database::default();
+    let queue = builder().max_batch(1).attempts(3).start(database.clone()).unwrap();
+    database.poison("a");
+    for value in 0..MANY {
+        queue.write("a", &value).await.unwrap();
+    }
+    queue.write("b", &1).await.unwrap();
+    eventually(|| database.row("b") == Some(1)).await;
+    // Others are written in between, so that it is found to be the one that fails.
+    let start = std::time::Instant::now();
+    while queue.stats().dead == 0 {
+        assert!(start.elapsed() < LONG, "{:?}", queue.stats());
+        queue.write("b", &2).await.unwrap();
+        tokio::time::sleep(ms(2)).await;
+    }
+    assert_eq!((queue.stats().dead, queue.dead_letters(10).await.unwrap().len()), (MANY, 10));
+}
+
 #[tokio::test]
 async fn a_merge_function_that_panics_costs_its_key_alone() {
     let database = Database::default();
