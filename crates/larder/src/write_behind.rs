@@ -64,7 +64,9 @@
 //!    before the new entry has reached Redis.
 //! 6. **Bounded.** No more than [`max_waiting`](WriteBehindBuilder::max_waiting) writes lie in the queue, dead letters included;
 //!    then writers wait, or are refused with an error that names the fix, as [`WhenFull`] says. While the database
-//!    is away nothing is given up.
+//!    is away nothing is given up. A consumer has four batches of them in memory, or 1,000, and beside these what failing
+//!    keys hold up. A Redis without room (`maxmemory`, and nothing that it may evict) refuses new writes, and is drained all
+//!    the same.
 //!
 //! Not promised: that Redis does not see what is written. The writes of a queue are not sealed (feature `seal`), and on a cache
 //! that seals a queue is refused, unless [`in_clear`](WriteBehindBuilder) says that this is meant. Nor is it promised

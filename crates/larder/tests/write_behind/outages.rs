@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use larder::{
-    RedisCache,
+    MemoryCache, Policy, RedisCache,
     write_behind::{WhenFull, WriteBehind},
 };
 use larder_servers::{Data, Direction, Fault, Proxy, RedisServer};
@@ -102,6 +102,39 @@ async fn a_redis_without_room_says_so() {
     assert!(error.is_unavailable(), "{error}");
     let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
     assert!(source.contains("OOM") && error.to_string().contains("maxmemory"), "{error}: {source}");
+}
+
+/// Its consumer takes over, writes, commits, gives up and settles: what needs no memory, or gives some back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_without_room_is_drained() {
+    const QUEUE: &str = "shop:w:{rows}";
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let database = Database::default();
+    database.fails("bad", true);
+    let shown = MemoryCache::new(100);
+    let build = || builder(&cache).cache(&shown);
+    let producer = build().producer().unwrap();
+    // Given to many consumers before: it is counted, and written by itself.
+    let id = producer.write("alone", &1).await.unwrap().to_string();
+    let group = ["XGROUP", "CREATE", QUEUE, "larder", "0"];
+    server.command::<()>(&group);
+    let read = ["XREADGROUP", "GROUP", "larder", "larder", "STREAMS", QUEUE, ">"];
+    server.command::<()>(&read);
+    let claim = ["XCLAIM", QUEUE, "larder", "larder", "0", &id, "RETRYCOUNT", "9", "JUSTID"];
+    server.command::<()>(&claim);
+    // By itself in its batch: it is given up, and nothing else is settled with it.
+    producer.write("bad", &2).await.unwrap();
+    let policy = Policy::ttl(LONG);
+    producer.write_cached("shown", &3, "row:shown", &policy).await.unwrap();
+
+    server.set_config("maxmemory", "1");
+    assert!(producer.write("a", &4).await.is_err(), "there is no room");
+    let queue = build().max_batch(1).start(database.clone()).unwrap();
+    assert!(queue.flush(LONG).await.unwrap(), "{:?}", queue.stats());
+    assert_eq!((database.row("alone"), database.row("shown")), (Some(1), Some(3)));
+    let letters = queue.dead_letters(10).await.unwrap();
+    assert_eq!(letters.iter().map(|letter| &*letter.key).collect::<Vec<_>>(), ["bad"]);
 }
 
 /// Redis gave the writes, and its reply was lost: they are claimed before anything later is read.
