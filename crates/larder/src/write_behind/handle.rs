@@ -143,12 +143,14 @@ impl<T: Value> WriteBehind<T> {
             WhenFull::Fail => Instant::now(),
         };
         loop {
+            let stopped = || Err(Kind::QueueStopped { queue: options.name.clone() }.into());
             if *self.control.phase.borrow() != Phase::Running {
-                return Err(Kind::QueueStopped { queue: options.name.clone() }.into());
+                return stopped();
             }
             let depth = match self.try_append((key, &prepared), cache_key).await? {
                 Appended::Kept { id, committing } => return Ok((id, committing)),
                 Appended::Full(depth) => depth,
+                Appended::Closed => return stopped(),
             };
             if Instant::now() >= end {
                 figures.full.fetch_add(1, Relaxed);
@@ -165,7 +167,7 @@ impl<T: Value> WriteBehind<T> {
         let appended = store.append(options.max_waiting, write, cache_key).await;
         match &appended {
             Ok(Appended::Kept { .. }) => figures.acknowledged.fetch_add(1, Relaxed),
-            Ok(Appended::Full(_)) => 0,
+            Ok(Appended::Full(_) | Appended::Closed) => 0,
             Err(_) => figures.unacknowledged.fetch_add(1, Relaxed),
         };
         appended
@@ -233,6 +235,8 @@ impl<T: Value> WriteBehind<T> {
     ///
     /// If Redis cannot be asked how many wait. The consumer has ended then too.
     pub async fn stop(&self, limit: Duration) -> Result<u64> {
+        // First, so that a consumer which is told to end finds all that was acknowledged.
+        self.shared.store.close();
         self.control.phase.send_if_modified(|phase| {
             let is_first = *phase == Phase::Running;
             if is_first {

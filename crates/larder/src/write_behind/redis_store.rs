@@ -174,6 +174,9 @@ impl<T: Value> Store<T> for RedisStore<T> {
         }
     }
 
+    /// Another process writes what comes still.
+    fn close(&self) {}
+
     async fn room(&self) {
         /// Another process makes it.
         const PAUSE: Duration = Duration::from_millis(20);
