@@ -22,6 +22,7 @@ use super::{
     store::{Appended, Prepared, QueueDepth},
 };
 use crate::{
+    clock::instant_after,
     error::{Error, Kind, Result},
     key,
     policy::Policy,
@@ -139,7 +140,7 @@ impl<T: Value> WriteBehind<T> {
         key::check(key)?;
         let prepared = store.prepare(value, key)?;
         let end = match options.when_full {
-            WhenFull::Wait(limit) => Instant::now() + limit,
+            WhenFull::Wait(limit) => instant_after(limit).into(),
             WhenFull::Fail => Instant::now(),
         };
         loop {
@@ -204,7 +205,7 @@ impl<T: Value> WriteBehind<T> {
     ///
     /// If Redis cannot be asked.
     pub async fn flush(&self, limit: Duration) -> Result<bool> {
-        let end = Instant::now() + limit;
+        let end = Instant::from(instant_after(limit));
         let Some(newest) = self.shared.store.newest().await? else { return Ok(true) };
         let _hurry = self.hurry();
         let mut pause = Duration::from_millis(1);

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use larder::write_behind::{Batch, SinkError, WriteBehind};
+use larder::write_behind::{Batch, SinkError, WhenFull, WriteBehind};
 
 use crate::database::{Database, LONG, Mood, builder, eventually, ms};
 
@@ -64,6 +64,18 @@ async fn flush_says_what_is_not_written() {
     assert!(!queue.flush(ms(30)).await.unwrap());
     database.heal();
     assert!(queue.flush(LONG).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_limit_may_be_as_long_as_can_be() {
+    let database = Database::default();
+    let build = || builder().max_waiting(1).when_full(WhenFull::Wait(Duration::MAX));
+    let queue = build().start(database.clone()).unwrap();
+    for value in 0..3 {
+        queue.write("a", &value).await.unwrap();
+    }
+    assert!(queue.flush(Duration::MAX).await.unwrap());
+    assert_eq!((queue.stop(Duration::MAX).await.unwrap(), database.row("a")), (0, Some(2)));
 }
 
 /// Whatever is acknowledged while others stop the queue is written.
