@@ -89,6 +89,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod adaptive;
+#[cfg(feature = "disk")]
+mod alarm;
 mod block_on;
 mod cache;
 mod cache_core;

@@ -3,13 +3,14 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::sync::Notify;
 
 use super::binding::Binding;
 use crate::{
+    alarm,
     entry::Entry,
     epoch::Epoch,
     scope::ScopeHash,
@@ -53,9 +54,8 @@ pub(super) struct Queue {
     state: Mutex<State>,
     /// There is something to do.
     work: Condvar,
-    /// Something was done, for tasks and for threads.
+    /// Something was done.
     done: Notify,
-    done_here: Condvar,
 }
 
 #[derive(Default)]
@@ -169,7 +169,6 @@ impl Queue {
 
     fn tell(&self) {
         self.done.notify_waiters();
-        self.done_here.notify_all();
     }
 
     /// Whether every change through this one is written.
@@ -198,19 +197,6 @@ impl Queue {
     }
 
     async fn wait(&self, ended: impl Fn(&State) -> bool, limit: Duration) {
-        let end = Instant::now() + limit;
-        if Handle::try_current().is_err() {
-            // A thread that has no timer, and may wait.
-            let mut state = lock(&self.state);
-            while !ended(&state) {
-                let left = end.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return;
-                }
-                state = self.done_here.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-            }
-            return;
-        }
         let waiting = async {
             loop {
                 // Before the look: what comes after it wakes this one.
@@ -221,7 +207,7 @@ impl Queue {
                 done.await;
             }
         };
-        _ = tokio::time::timeout_at(end.into(), waiting).await;
+        alarm::within(limit, waiting).await;
     }
 
     /// Nothing more comes.
