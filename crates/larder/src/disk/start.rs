@@ -4,6 +4,7 @@ use std::{fs::File, io, sync::Arc};
 
 use super::{
     folder::{self, Folder, Unusable},
+    late_reads::LateReads,
     queue::Queue,
     record::{self, Boot},
     scan::{self, Record},
@@ -47,6 +48,7 @@ pub(super) fn open(settings: &DiskSettings) -> Result<Disk, Unusable> {
         safe: found.last.is_none_or(|(_, clean)| clean).into(),
         shelf: found.shelf.into(),
         warned: false.into(),
+        late_reads: LateReads::default(),
         folder,
     })
 }
