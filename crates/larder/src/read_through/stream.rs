@@ -27,7 +27,7 @@ use crate::{
     error_sharing::Unshared,
     panic_guard,
     policy::Policy,
-    scope,
+    scope::{self, ScopeHash},
     singleflight::Watch,
     stats::Counters,
     value::LocalValue,
@@ -108,7 +108,7 @@ impl Terms {
         let frame = Frame::new(dependencies::current_in_flight(), core.begin(), detached);
         let (passed_on, items) = (Some(frame.pass_on()), collects.then(Vec::new));
         let began = collects.then(Instant::now);
-        Collecting { terms: self, wanted, frame, passed_on, items, passed: 0, began }
+        Collecting { terms: self, wanted, frame, passed_on, items, failed: false, passed: 0, began }
     }
 }
 
@@ -120,6 +120,8 @@ pub(crate) struct Collecting<V> {
     passed_on: Option<PassOn>,
     /// None once it is known that nothing is stored.
     items: Option<Vec<V>>,
+    /// An item was a failure.
+    failed: bool,
     /// How much of what it read was passed on.
     passed: u64,
     /// None if it goes without the cache.
@@ -166,7 +168,10 @@ impl<V: LocalValue> Collecting<V> {
         // One that cannot be cloned is its consumer's alone.
         match panic_guard::contain(|| copy(item)) {
             Some(Some(copy)) => items.push(copy),
-            Some(None) => self.give_up(|counters| &counters.failures),
+            Some(None) => {
+                self.failed = true;
+                self.give_up(|counters| &counters.failures);
+            }
             None => self.items = None,
         }
     }
@@ -181,7 +186,13 @@ impl<V: LocalValue> Collecting<V> {
     pub(crate) fn end(mut self) -> Option<Storing> {
         let (terms, wanted, took) = (self.terms.clone(), self.wanted, self.began?.elapsed());
         terms.cache.core().statistics().computed(wanted.of.group, took);
-        let items = self.items.take()?;
+        let Some(items) = self.items.take() else {
+            // What is there is older than what was made now.
+            if terms.refreshes && !self.failed {
+                terms.cache.core().replace(&[ScopeHash::key(&terms.key)], drop);
+            }
+            return None;
+        };
         let (frame, passed_on) = (self.frame.clone(), self.passed_on.take());
         Some(Box::pin(async move {
             let (cache, core) = (&*terms.cache, terms.cache.core());
