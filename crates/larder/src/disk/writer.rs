@@ -167,6 +167,7 @@ impl Writer {
             let Some(encoded) = self.encode(&offer) else { continue };
             let (core, group, order) = (&offer.binding.core, offer.entry.0.group, offer.binding.order());
             let length = HEAD + encoded.message.len();
+            self.disk.queue.learn(group, length);
             if !Appender::fit_into(length, self.disk.limits.segment) {
                 core.count_in(group, |counters| &counters.disk_dropped);
                 continue;
