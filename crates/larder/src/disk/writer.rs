@@ -274,7 +274,9 @@ impl Writer {
     fn complete(&mut self, clean: bool) -> io::Result<()> {
         let Some(appender) = self.appender.take() else { return Ok(()) };
         let number = appender.number;
-        let length = appender.complete(clean)?;
+        // Where no boot is told from another, a power cut is not noticed: what was invalidated has to outlive it. Later
+        // changes are not in this file, and so it is not made safe with them.
+        let length = appender.complete(clean, self.disk.boot.is_none())?;
         self.disk.shelf().set_length(number, length);
         Ok(())
     }
