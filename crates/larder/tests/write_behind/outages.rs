@@ -191,6 +191,25 @@ async fn what_is_given_after_all_is_written_before_what_is_later() {
     assert_eq!(database.history("a"), [0, 1, 2]);
 }
 
+/// Some servers count it as given for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_after_it_was_given_holds_up_nothing() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let database = Database::default();
+    let queue = builder(&cache).keep_all().takeover_after(LONG * 10).start(database.clone()).unwrap();
+    insist(&queue, "a", 0).await;
+    assert!(queue.flush(LONG).await.unwrap());
+    let deleted = r"
+        local id = redis.call('XADD', KEYS[1], '*', 'k', 'a', 'v', '\1')
+        redis.call('XREADGROUP', 'GROUP', 'larder', 'larder', 'STREAMS', KEYS[1], '>')
+        redis.call('XDEL', KEYS[1], id)";
+    server.command::<()>(&["EVAL", deleted, "1", "shop:w:{rows}"]);
+    queue.write("a", &2).await.unwrap();
+    assert!(queue.flush(LONG).await.unwrap());
+    assert_eq!(database.history("a"), [0, 2]);
+}
+
 /// What was in it is gone; what comes after is written.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_was_emptied_goes_on() {
