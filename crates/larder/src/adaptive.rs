@@ -21,7 +21,7 @@ use std::{collections::HashMap, time::Duration};
 use foldhash::quality::RandomState;
 
 use crate::{
-    clock::Moment,
+    clock::{LONGEST, Moment},
     policy::Policy,
     sync::plain::{Mutex, lock},
 };
@@ -101,7 +101,7 @@ impl AdaptiveLifetimes {
         }
         let known = known.entry(key).or_insert_with(|| Known::new(computed, policy.ttl));
         known.observe(computed);
-        let lifetime = known.best().clamp(policy.ttl, longest.max(policy.ttl));
+        let lifetime = known.best().clamp(policy.ttl, longest.max(policy.ttl)).min(LONGEST);
         known.store(computed, lifetime, policy);
         lifetime
     }

@@ -15,6 +15,13 @@ pub(crate) struct Moment(Instant);
 /// As far as the clock's 32 bits of seconds can be trusted to count: 68 years.
 pub(crate) const LONGEST: Duration = Duration::from_secs(u32::MAX as u64 / 2);
 
+/// When a limit from now on is over: in thirty years, if it is longer.
+#[cfg(any(feature = "redis", feature = "write-behind"))]
+pub(crate) fn instant_after(limit: Duration) -> std::time::Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
+    std::time::Instant::now() + limit.min(FAR)
+}
+
 impl Moment {
     /// This moment and `duration` more, [`LONGEST`] at most.
     pub(crate) fn after(self, duration: Duration) -> Self {

@@ -20,6 +20,7 @@
 mod appender;
 mod binding;
 mod folder;
+mod late_reads;
 mod queue;
 mod read;
 mod record;

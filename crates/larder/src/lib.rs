@@ -98,6 +98,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod adaptive;
+#[cfg(feature = "disk")]
+mod alarm;
 #[cfg(feature = "shared")]
 mod backoff;
 mod block_on;

@@ -50,7 +50,8 @@
 //! 3. **At least once.** Each acknowledged write is given to the sink until the sink says that it is written, or
 //!    until it is a dead letter. After a crash, a takeover, or a failed batch it may be given once more.
 //! 4. **In order, per key.** The writes of a key reach the sink in the order in which they were acknowledged, whichever
-//!    processes wrote and consumed. One that fails holds up the later ones of its key, and no others. What is given once
+//!    processes wrote and consumed, and whatever replies of Redis are lost. One that fails holds up the later ones of its key,
+//!    and no others, however many they are. What is given once
 //!    more begins with the oldest that was not settled, so that the row ends where it would have. A dead letter is passed
 //!    over by the later ones.
 //! 5. **The cache shows what was written at once**, to all processes that share it, if the write was made with
@@ -63,7 +64,9 @@
 //!    before the new entry has reached Redis.
 //! 6. **Bounded.** No more than [`max_waiting`](WriteBehindBuilder::max_waiting) writes lie in the queue, dead letters included;
 //!    then writers wait, or are refused with an error that names the fix, as [`WhenFull`] says. While the database
-//!    is away nothing is given up.
+//!    is away nothing is given up. A consumer has four batches of them in memory, or 1,000, and beside these what failing
+//!    keys hold up. A Redis without room (`maxmemory`, and nothing that it may evict) refuses new writes, and is drained all
+//!    the same.
 //!
 //! Not promised: that Redis does not see what is written. The writes of a queue are not sealed (feature `seal`), and on a cache
 //! that seals a queue is refused, unless [`in_clear`](WriteBehindBuilder) says that this is meant. Nor is it promised

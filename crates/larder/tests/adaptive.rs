@@ -113,3 +113,14 @@ async fn a_value_that_cannot_be_serialized_lives_shortest() {
     }
     assert_eq!(cache.stats().computations, 4);
 }
+
+#[tokio::test]
+async fn a_lifetime_may_be_as_long_as_can_be() {
+    let cache = MemoryCache::new(100);
+    let policy = Policy::adaptive(Duration::MAX..=Duration::MAX);
+    for _ in 0..2 {
+        let stored = cache.get_or_compute("a", policy.clone(), async || Ok::<_, String>(1_u64));
+        assert_eq!(stored.await, Ok(1));
+    }
+    assert_eq!(cache.stats().computations, 1);
+}

@@ -50,11 +50,11 @@ impl Appender {
         Ok(u32::try_from(begin).expect("a segment is shorter than 4 GiB"))
     }
 
-    /// Ends the segment, and gives the length of its file.
-    pub(super) fn complete(mut self, clean: bool) -> io::Result<u64> {
+    /// Ends the segment, and gives the length of its file. What was noted as clean, or has to be, is safe from a power cut.
+    pub(super) fn complete(mut self, clean: bool, safe: bool) -> io::Result<u64> {
         self.append(&Head::End { clean }.to_bytes())?;
         self.file.set_len(self.end)?;
-        if clean {
+        if clean || safe {
             self.file.sync_all()?;
         }
         Ok(self.end)

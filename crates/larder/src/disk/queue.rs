@@ -1,23 +1,28 @@
 //! What waits for the thread that writes.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Condvar, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::sync::Notify;
 
 use super::binding::Binding;
 use crate::{
+    alarm,
     entry::Entry,
     epoch::Epoch,
     scope::ScopeHash,
+    stats::Group,
     sync::plain::{Mutex, lock},
 };
 
 /// How many entries wait at most: what is more is not written.
 const MOST_ENTRIES: usize = 16_384;
+
+/// How many bytes these entries may take, as far as is known: each as many as the last one of its function took on disk.
+const MOST_BYTES: usize = 64 << 20;
 
 /// How many scopes wait at most: more become one change that covers everything.
 const MOST_SCOPES: usize = 1 << 20;
@@ -53,9 +58,8 @@ pub(super) struct Queue {
     state: Mutex<State>,
     /// There is something to do.
     work: Condvar,
-    /// Something was done, for tasks and for threads.
+    /// Something was done.
     done: Notify,
-    done_here: Condvar,
 }
 
 #[derive(Default)]
@@ -64,7 +68,10 @@ struct State {
     /// The numbers of the first change that waits, and of the first one that is being written.
     waiting: Option<u64>,
     writing: Option<u64>,
-    entries: VecDeque<Offer>,
+    entries: VecDeque<(Offer, usize)>,
+    /// What all of them take, and what an entry of a group does.
+    bytes: usize,
+    sizes: HashMap<Group, usize>,
     /// Flushes that were asked for, and that were made, or could not be.
     asked: u64,
     flushed: u64,
@@ -100,9 +107,8 @@ impl Queue {
         let mut refused = Vec::new();
         let mut state = lock(&self.state);
         for offer in offers {
-            match state.entries.len() < MOST_ENTRIES {
-                true => state.entries.push_back(offer),
-                false => refused.push(offer),
+            if let Err(offer) = state.push(offer) {
+                refused.push(offer);
             }
         }
         drop(state);
@@ -126,7 +132,7 @@ impl Queue {
         }
         state.writing = state.waiting.take();
         let entries = state.entries.len().min(AT_ONCE);
-        let entries: Vec<_> = state.entries.drain(..entries).collect();
+        let entries = state.take_entries(entries);
         let is_last = state.entries.is_empty();
         Work {
             changes: std::mem::take(&mut state.changes),
@@ -134,6 +140,11 @@ impl Queue {
             flush: (is_last && state.asked > state.flushed).then_some(state.asked),
             stop: is_last && state.stop,
         }
+    }
+
+    /// An entry of this group took so many bytes.
+    pub(super) fn learn(&self, group: Group, bytes: usize) {
+        lock(&self.state).sizes.insert(group, bytes);
     }
 
     /// What was taken is written.
@@ -169,7 +180,6 @@ impl Queue {
 
     fn tell(&self) {
         self.done.notify_waiters();
-        self.done_here.notify_all();
     }
 
     /// Whether every change through this one is written.
@@ -198,19 +208,6 @@ impl Queue {
     }
 
     async fn wait(&self, ended: impl Fn(&State) -> bool, limit: Duration) {
-        let end = Instant::now() + limit;
-        if Handle::try_current().is_err() {
-            // A thread that has no timer, and may wait.
-            let mut state = lock(&self.state);
-            while !ended(&state) {
-                let left = end.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return;
-                }
-                state = self.done_here.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-            }
-            return;
-        }
         let waiting = async {
             loop {
                 // Before the look: what comes after it wakes this one.
@@ -221,7 +218,7 @@ impl Queue {
                 done.await;
             }
         };
-        _ = tokio::time::timeout_at(end.into(), waiting).await;
+        alarm::within(limit, waiting).await;
     }
 
     /// Nothing more comes.
@@ -232,6 +229,27 @@ impl Queue {
 }
 
 impl State {
+    /// Gives the entry back if there is no room for it. There always is for one.
+    fn push(&mut self, offer: Offer) -> Result<(), Offer> {
+        let size = self.sizes.get(&offer.entry.0.group).copied().unwrap_or(0);
+        let fits = self.entries.is_empty() || self.bytes + size <= MOST_BYTES;
+        if self.entries.len() >= MOST_ENTRIES || !fits {
+            return Err(offer);
+        }
+        self.bytes += size;
+        self.entries.push_back((offer, size));
+        Ok(())
+    }
+
+    fn take_entries(&mut self, count: usize) -> Vec<Offer> {
+        let taken: Vec<_> = self.entries.drain(..count).collect();
+        let take = |(offer, size)| {
+            self.bytes -= size;
+            offer
+        };
+        taken.into_iter().map(take).collect()
+    }
+
     fn add(&mut self, scopes: &[ScopeHash]) {
         if self.changes.len() + scopes.len() > MOST_SCOPES {
             self.changes = vec![ScopeHash::ALL];

@@ -1,9 +1,15 @@
 //! Finding what an earlier process left.
 
-use std::{fs::File, io, sync::Arc};
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    path::Path,
+    sync::Arc,
+};
 
 use super::{
     folder::{self, Folder, Unusable},
+    late_reads::LateReads,
     queue::Queue,
     record::{self, Boot},
     scan::{self, Record},
@@ -47,8 +53,14 @@ pub(super) fn open(settings: &DiskSettings) -> Result<Disk, Unusable> {
         safe: found.last.is_none_or(|(_, clean)| clean).into(),
         shelf: found.shelf.into(),
         warned: false.into(),
+        late_reads: LateReads::default(),
         folder,
     })
+}
+
+/// For reading, and for making it safe from a power cut, which not every system does without the right to write.
+fn open_segment(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(path).or_else(|_| File::open(path))
 }
 
 impl Finding {
@@ -85,7 +97,7 @@ impl Finding {
     }
 
     fn add(&mut self, folder: &Folder, number: u32, scanned: scan::Scanned) -> io::Result<()> {
-        let file = Arc::new(File::open(folder.path_of(number))?);
+        let file = Arc::new(open_segment(&folder.path_of(number))?);
         let length = file.metadata()?.len();
         self.shelf.add_segment(number, Segment { file, length, order: scanned.order, highest: 0 });
         self.last = Some((scanned.boot, scanned.clean));

@@ -13,6 +13,7 @@ use std::{
 use super::{
     binding::Binding,
     folder::Folder,
+    late_reads::LateReads,
     queue::Queue,
     record::{Boot, EntryHead},
     shelf::{Found, Shelf},
@@ -45,6 +46,7 @@ pub(super) struct Disk {
     /// All that was written is safe from a power cut.
     pub(super) safe: AtomicBool,
     pub(super) warned: AtomicBool,
+    pub(super) late_reads: LateReads,
 }
 
 impl Disk {

@@ -1,7 +1,7 @@
 //! The disk tier of a cache: what caches call.
 
 use std::{
-    fmt,
+    fmt, io,
     sync::{Arc, Weak},
     thread::{self, JoinHandle},
     time::Duration,
@@ -61,7 +61,7 @@ impl DiskTier {
     /// If another cache uses it.
     pub(crate) fn open(settings: &DiskSettings, core: &Core) -> Result<Option<Self>> {
         let path = settings.path.display();
-        let failed = |error: &std::io::Error| {
+        let failed = |error: &io::Error| {
             core.count(|counters| &counters.disk_failures);
             warn_of_failure(&settings.path, error);
         };
@@ -131,21 +131,37 @@ impl DiskTier {
         if there.is_empty() {
             return entries;
         }
-        let (disk, binding) = (self.disk().clone(), self.binding.clone());
-        let find = move || {
-            let find =
-                |(index, key, hash): (usize, String, u64)| (index, disk.find(&binding, (&key, hash), of));
-            there.into_iter().map(find).collect::<Vec<_>>()
-        };
-        let found = match Handle::try_current() {
-            // A runtime that is shutting down finds nothing.
-            Ok(runtime) => runtime.spawn_blocking(find).await.unwrap_or_default(),
-            Err(_) => find(),
-        };
-        for (index, entry) in found {
+        if self.disk().late_reads.any() {
+            statistics.add_in(of.group, |counters| &counters.disk_misses, there.len() as u64);
+            return entries;
+        }
+        for (index, entry) in self.find(there, of).await {
             entries[index] = entry;
         }
         entries
+    }
+
+    /// Reads on a thread where waiting holds up no one; nothing if that takes too long.
+    async fn find(&self, there: Vec<(usize, String, u64)>, of: ValueType) -> Vec<(usize, Option<Entry>)> {
+        let (disk, binding) = (self.disk().clone(), self.binding.clone());
+        let (awaited, under_way) = disk.late_reads.begin();
+        let find = move || {
+            let find = |(index, key, hash): (usize, String, u64)| {
+                let entry = disk.find(&binding, (&key, hash), of);
+                under_way.step();
+                (index, entry)
+            };
+            there.into_iter().map(find).collect::<Vec<_>>()
+        };
+        let Ok(runtime) = Handle::try_current() else { return find() };
+        match awaited.wait(runtime.spawn_blocking(find)).await {
+            // A runtime that is shutting down finds nothing.
+            Some(found) => found.unwrap_or_default(),
+            None => {
+                self.disk().report_failure(&io::Error::new(io::ErrorKind::TimedOut, "a read takes too long"));
+                Vec::new()
+            }
+        }
     }
 
     /// Has entries written, soon: as many as there is room for among those that wait.

@@ -167,6 +167,7 @@ impl Writer {
             let Some(encoded) = self.encode(&offer) else { continue };
             let (core, group, order) = (&offer.binding.core, offer.entry.0.group, offer.binding.order());
             let length = HEAD + encoded.message.len();
+            self.disk.queue.learn(group, length);
             if !Appender::fit_into(length, self.disk.limits.segment) {
                 core.count_in(group, |counters| &counters.disk_dropped);
                 continue;
@@ -273,7 +274,9 @@ impl Writer {
     fn complete(&mut self, clean: bool) -> io::Result<()> {
         let Some(appender) = self.appender.take() else { return Ok(()) };
         let number = appender.number;
-        let length = appender.complete(clean)?;
+        // Where no boot is told from another, a power cut is not noticed: what was invalidated has to outlive it. Later
+        // changes are not in this file, and so it is not made safe with them.
+        let length = appender.complete(clean, self.disk.boot.is_none())?;
         self.disk.shelf().set_length(number, length);
         Ok(())
     }

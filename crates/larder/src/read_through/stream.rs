@@ -29,7 +29,7 @@ use crate::{
     outcome::{NotStored, Observer, Source, Tier},
     panic_guard,
     policy::Policy,
-    scope,
+    scope::{self, ScopeHash},
     singleflight::Watch,
     spans::Traced,
     stats::Counters,
@@ -139,7 +139,18 @@ impl Terms {
             true => Traced::default().compute(core.name(), function, namespace, &self.key),
             false => Traced::default(),
         };
-        Collecting { terms: self, wanted, frame, passed_on, items, passed: 0, began, span, is_stored: false }
+        Collecting {
+            terms: self,
+            wanted,
+            frame,
+            passed_on,
+            items,
+            failed: false,
+            passed: 0,
+            began,
+            span,
+            is_stored: false,
+        }
     }
 
     /// Tells why nothing is stored. False.
@@ -157,6 +168,8 @@ pub(crate) struct Collecting<V> {
     passed_on: Option<PassOn>,
     /// None once it is known that nothing is stored.
     items: Option<Vec<V>>,
+    /// An item was a failure.
+    failed: bool,
     /// How much of what it read was passed on.
     passed: u64,
     /// None if it goes without the cache.
@@ -210,7 +223,10 @@ impl<V: LocalValue> Collecting<V> {
         // One that cannot be cloned is its consumer's alone.
         match panic_guard::contain(|| copy(item)) {
             Some(Some(copy)) => items.push(copy),
-            Some(None) => self.give_up(NotStored::Failed, |counters| &counters.failures),
+            Some(None) => {
+                self.failed = true;
+                self.give_up(NotStored::Failed, |counters| &counters.failures);
+            }
             None => {
                 self.terms.observer.not_stored(NotStored::NotCloned);
                 self.items = None;
@@ -232,7 +248,13 @@ impl<V: LocalValue> Collecting<V> {
     pub(crate) fn end(mut self) -> Option<Storing> {
         let (terms, wanted, took) = (self.terms.clone(), self.wanted, self.began?.elapsed());
         terms.cache.core().computed(Some(&terms.key), wanted.of.group, (took, true));
-        let items = self.items.take()?;
+        let Some(items) = self.items.take() else {
+            // What is there is older than what was made now.
+            if terms.refreshes && !self.failed {
+                terms.cache.core().replace(&[ScopeHash::key(&terms.key)], drop);
+            }
+            return None;
+        };
         self.is_stored = true;
         self.span.record("outcome", "success");
         self.span = Traced::default();

@@ -48,6 +48,7 @@ pub(crate) enum RawAppended {
 }
 
 /// What a consumer was given.
+#[derive(Default)]
 pub(crate) struct RawFetched {
     pub(crate) records: Vec<RawRecord>,
     /// The IDs of those that several consumers were given, and none has settled.
@@ -139,17 +140,18 @@ impl RedisQueue {
         self.ask(&scripts::RELEASE, vec![self.token.clone().into_bytes()]).await.map(drop)
     }
 
-    /// Reads writes that no consumer was given so far. None if the lease was lost.
-    pub(crate) async fn fetch(&self, count: usize) -> Result<Option<RawFetched>> {
-        let arguments = vec![self.token.clone().into_bytes(), count.to_string().into_bytes()];
+    /// Reads writes that no consumer was given so far. None if the lease was lost. If writes from `next` on were given, their
+    /// reply was lost: nothing is read, and they are to be claimed from there.
+    pub(crate) async fn fetch(&self, next: &str, count: usize) -> Result<Option<RawFetched>> {
+        let arguments = vec![self.token.clone().into_bytes(), count.to_string().into_bytes(), next.into()];
         match self.ask(&scripts::FETCH, arguments).await? {
             Value::Nil => Ok(None),
             Value::Array(parts) => match &parts[..] {
+                [next] => Ok(Some(RawFetched { cursor: Some(reply::text(next)?), ..RawFetched::default() })),
                 [records, newest] => Ok(Some(RawFetched {
                     records: reply::of_stream(records)?,
-                    often: Vec::new(),
-                    cursor: None,
                     newest: reply::text(newest).ok().filter(|id| !id.is_empty()),
+                    ..RawFetched::default()
                 })),
                 _ => Err(strange()),
             },

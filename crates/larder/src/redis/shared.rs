@@ -12,6 +12,7 @@ use crate::tally::{Tallied, Tally};
 use crate::{
     cache::{Leased, SharedStorage},
     cache_core::Lookup,
+    clock::instant_after,
     epoch::Epoch,
     error::Result,
     link::Link,
@@ -73,7 +74,7 @@ impl SharedStorage for RedisCache {
 
     async fn flush(&self, limit: Duration) -> bool {
         const PAUSE: Duration = Duration::from_millis(2);
-        let end = Instant::now() + limit;
+        let end = instant_after(limit);
         while Self::link(self).waiting > 0 {
             if Instant::now() >= end || tokio::runtime::Handle::try_current().is_err() {
                 return false;

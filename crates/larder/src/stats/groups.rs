@@ -18,7 +18,7 @@ use super::{
 
 /// What calls are counted under: a function and a namespace. An entry has that of the call that stored it, or took it over
 /// from a shared store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Group(u8);
 
 impl Group {

@@ -110,8 +110,12 @@ impl<T> Backlog<T> {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.waiting.len()
+    /// How many records wait that no failure of their key holds up.
+    pub(super) fn free(&self) -> usize {
+        if self.suspects.is_empty() {
+            return self.waiting.len();
+        }
+        self.waiting.iter().filter(|(record, _)| !self.suspects.contains_key(&record.key)).count()
     }
 
     /// Takes a record that is later than all before it.

@@ -22,10 +22,16 @@ use super::{
     term::Term,
     write::Batch,
 };
-use crate::{panic_guard::report, value::Value};
+use crate::{
+    panic_guard::{contain_future, report},
+    value::Value,
+};
 
 /// Between two calls of a store that fail.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Before a consumer that panicked begins anew.
+const AFTER_PANIC: Duration = Duration::from_millis(100);
 
 pub(super) struct Consumer<T> {
     pub(super) shared: Arc<Shared<T>>,
@@ -59,8 +65,21 @@ enum Ended {
 }
 
 impl<T: Value> Consumer<T> {
-    /// Consumes until it is stopped, whenever no other process does.
+    /// Consumes until it is stopped, whenever no other process does. Code of users runs in there, a `Drop` of a value also:
+    /// where it panics, what was taken and is not settled is taken anew.
     pub(super) async fn run(mut self) {
+        while contain_future(self.consume()).await.is_none() {
+            self.shared.figures.consuming.store(0, Relaxed);
+            report!(
+                error,
+                queue = self.shared.options.name,
+                "the consumer of a write-behind queue panicked: it begins anew"
+            );
+            sleep(AFTER_PANIC).await;
+        }
+    }
+
+    async fn consume(&mut self) {
         while self.phase() != Phase::Over {
             let Shared { store, options, figures, .. } = &*self.shared;
             let asked = Instant::now();
@@ -145,7 +164,8 @@ impl<T: Value> Consumer<T> {
     async fn fill(&self, backlog: &mut Backlog<T>, term: &Term) -> Option<Option<usize>> {
         const AT_ONCE: usize = 1_000;
         let Shared { store, options, figures, .. } = &*self.shared;
-        let room = options.capacity().saturating_sub(backlog.len()).min(AT_ONCE);
+        // What a failing key holds up takes no room: nothing else would be written, and so nothing given up.
+        let room = options.capacity().saturating_sub(backlog.free()).min(AT_ONCE);
         if room == 0 {
             return Some(None);
         }

@@ -22,6 +22,7 @@ use super::{
     store::{Appended, Prepared, QueueDepth},
 };
 use crate::{
+    clock::instant_after,
     error::{Error, Kind, Result},
     key,
     policy::Policy,
@@ -139,16 +140,18 @@ impl<T: Value> WriteBehind<T> {
         key::check(key)?;
         let prepared = store.prepare(value, key)?;
         let end = match options.when_full {
-            WhenFull::Wait(limit) => Instant::now() + limit,
+            WhenFull::Wait(limit) => instant_after(limit).into(),
             WhenFull::Fail => Instant::now(),
         };
         loop {
+            let stopped = || Err(Kind::QueueStopped { queue: options.name.clone() }.into());
             if *self.control.phase.borrow() != Phase::Running {
-                return Err(Kind::QueueStopped { queue: options.name.clone() }.into());
+                return stopped();
             }
             let depth = match self.try_append((key, &prepared), cache_key).await? {
                 Appended::Kept { id, committing } => return Ok((id, committing)),
                 Appended::Full(depth) => depth,
+                Appended::Closed => return stopped(),
             };
             if Instant::now() >= end {
                 figures.full.fetch_add(1, Relaxed);
@@ -165,7 +168,7 @@ impl<T: Value> WriteBehind<T> {
         let appended = store.append(options.max_waiting, write, cache_key).await;
         match &appended {
             Ok(Appended::Kept { .. }) => figures.acknowledged.fetch_add(1, Relaxed),
-            Ok(Appended::Full(_)) => 0,
+            Ok(Appended::Full(_) | Appended::Closed) => 0,
             Err(_) => figures.unacknowledged.fetch_add(1, Relaxed),
         };
         appended
@@ -202,7 +205,7 @@ impl<T: Value> WriteBehind<T> {
     ///
     /// If Redis cannot be asked.
     pub async fn flush(&self, limit: Duration) -> Result<bool> {
-        let end = Instant::now() + limit;
+        let end = Instant::from(instant_after(limit));
         let Some(newest) = self.shared.store.newest().await? else { return Ok(true) };
         let _hurry = self.hurry();
         let mut pause = Duration::from_millis(1);
@@ -233,6 +236,8 @@ impl<T: Value> WriteBehind<T> {
     ///
     /// If Redis cannot be asked how many wait. The consumer has ended then too.
     pub async fn stop(&self, limit: Duration) -> Result<u64> {
+        // First, so that a consumer which is told to end finds all that was acknowledged.
+        self.shared.store.close();
         self.control.phase.send_if_modified(|phase| {
             let is_first = *phase == Phase::Running;
             if is_first {

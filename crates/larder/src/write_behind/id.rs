@@ -31,11 +31,14 @@ impl WriteId {
         (self.milliseconds << Self::SEQUENCE_BITS) | self.sequence.min(most)
     }
 
-    /// The next one in a queue of this process, at this time.
+    /// The next one, made at this time or later.
     pub(super) fn after(self, now_ms: u64) -> Self {
         match now_ms > self.milliseconds {
             true => Self::new(now_ms, 0),
-            false => Self::new(self.milliseconds, self.sequence + 1),
+            false => match self.sequence.checked_add(1) {
+                Some(sequence) => Self::new(self.milliseconds, sequence),
+                None => Self::new(self.milliseconds.saturating_add(1), 0),
+            },
         }
     }
 }

@@ -36,6 +36,7 @@ struct State<T> {
     last_of: HashMap<Arc<str>, WriteId>,
     committing: HashSet<Arc<str>>,
     dead: BTreeMap<WriteId, (Record<T>, String)>,
+    closed: bool,
 }
 
 impl<T> Default for MemoryStore<T> {
@@ -47,6 +48,7 @@ impl<T> Default for MemoryStore<T> {
             last_of: HashMap::new(),
             committing: HashSet::new(),
             dead: BTreeMap::new(),
+            closed: false,
         };
         Self { state: Mutex::new(state), arrivals: Notify::new(), room: Notify::new() }
     }
@@ -91,6 +93,9 @@ impl<T: Value> Store<T> for MemoryStore<T> {
         let Prepared::Value(value) = value else { unreachable!("this store prepares values as they are") };
         let (id, committing) = {
             let mut state = self.state();
+            if state.closed {
+                return Ok(Appended::Closed);
+            }
             let depth = QueueDepth { waiting: state.waiting.len() as u64, dead: state.dead.len() as u64 };
             if depth.waiting + depth.dead >= limit {
                 return Ok(Appended::Full(depth));
@@ -99,6 +104,10 @@ impl<T: Value> Store<T> for MemoryStore<T> {
         };
         self.arrivals.notify_one();
         Ok(Appended::Kept { id, committing })
+    }
+
+    fn close(&self) {
+        self.state().closed = true;
     }
 
     async fn room(&self) {

@@ -82,7 +82,7 @@ impl<T> Options<T> {
         }
     }
 
-    /// How many writes a consumer holds in memory.
+    /// How many writes a consumer holds in memory, beside those that a failing write of their key holds up.
     pub(super) fn capacity(&self) -> usize {
         self.max_batch.saturating_mul(4).max(1_000)
     }

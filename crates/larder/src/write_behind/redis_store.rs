@@ -14,7 +14,7 @@ use crate::{
     error::{Kind, Result},
     redis::{
         RedisCache,
-        queue::{self, QueueExtent, RawAppended, RawDead, RawSettled, RedisQueue},
+        queue::{self, QueueExtent, RawAppended, RawDead, RawFetched, RawSettled, RedisQueue},
         stream::{Listener, RawRecord},
     },
     sync::plain::{Mutex, lock},
@@ -28,11 +28,16 @@ const CONSUMERS: u32 = 3;
 /// Before everything in a stream.
 const BEGINNING: &str = "0-0";
 
+/// Behind everything in a stream.
+const END: &str = "18446744073709551615-18446744073709551615";
+
 pub(super) struct RedisStore<T> {
     queue: RedisQueue,
     lease: Duration,
-    /// From where on what the consumer before was given is still to be claimed.
+    /// From where on what was given is still to be claimed: to the consumer before, or in a reply that was lost.
     cursor: Mutex<Option<String>>,
+    /// The last write that arrived in this term: what was given behind it went with a reply.
+    given: Mutex<WriteId>,
     /// What the listener waits after; made with the first one.
     listening: Mutex<Option<watch::Sender<String>>>,
     /// Nothing after this was there when it was looked last.
@@ -47,10 +52,42 @@ impl<T> RedisStore<T> {
             queue: RedisQueue::new(cache, name),
             lease,
             cursor: Mutex::default(),
+            given: Mutex::default(),
             listening: Mutex::default(),
             newest: Mutex::new(BEGINNING.to_owned()),
             arrivals: Arc::default(),
             _values: PhantomData,
+        }
+    }
+
+    /// What was given and has not arrived, then what was given to none. None if the lease was lost.
+    async fn give(&self, count: usize) -> Result<Option<RawFetched>> {
+        // What was lost is looked for once: Redis 6.2 goes on to count as given what was deleted, which cannot be claimed.
+        let mut lost = false;
+        loop {
+            let cursor = lock(&self.cursor).clone();
+            let next = if lost { END.to_owned() } else { lock(&self.given).after(0).to_string() };
+            let fetched = match &cursor {
+                Some(cursor) => self.queue.claim(cursor, count, CONSUMERS).await?,
+                None => self.queue.fetch(&next, count).await?,
+            };
+            let Some(fetched) = fetched else { return Ok(None) };
+            lost |= cursor.is_none() && fetched.cursor.is_some();
+            lock(&self.cursor).clone_from(&fetched.cursor);
+            let last = fetched.records.last().map(|record| record.id.clone());
+            if let Some(id) = last.as_deref().and_then(|id| id.parse().ok()) {
+                *lock(&self.given) = id;
+            }
+            if cursor.is_none() && fetched.cursor.is_none() {
+                let newest = last.or_else(|| fetched.newest.clone());
+                *lock(&self.newest) = newest.unwrap_or_else(|| BEGINNING.to_owned());
+                return Ok(Some(fetched));
+            }
+            if last.is_some() {
+                // There may be more at once.
+                self.arrivals.notify_one();
+                return Ok(Some(fetched));
+            }
         }
     }
 
@@ -136,6 +173,9 @@ impl<T: Value> Store<T> for RedisStore<T> {
         }
     }
 
+    /// Another process writes what comes still.
+    fn close(&self) {}
+
     async fn room(&self) {
         /// Another process makes it.
         const PAUSE: Duration = Duration::from_millis(20);
@@ -149,6 +189,7 @@ impl<T: Value> Store<T> for RedisStore<T> {
     async fn take_over(&self) -> Result<bool> {
         let taken = self.queue.take_over(self.lease).await?;
         if taken {
+            *lock(&self.given) = WriteId::default();
             *lock(&self.cursor) = Some(BEGINNING.to_owned());
         }
         Ok(taken)
@@ -165,20 +206,7 @@ impl<T: Value> Store<T> for RedisStore<T> {
     }
 
     async fn fetch(&self, count: usize) -> Result<Option<Fetched<T>>> {
-        let cursor = lock(&self.cursor).clone();
-        let fetched = match &cursor {
-            Some(cursor) => self.queue.claim(cursor, count, CONSUMERS).await?,
-            None => self.queue.fetch(count).await?,
-        };
-        let Some(fetched) = fetched else { return Ok(None) };
-        *lock(&self.cursor) = fetched.cursor;
-        if cursor.is_none() {
-            let last = fetched.records.last().map(|record| record.id.clone());
-            *lock(&self.newest) = last.or(fetched.newest).unwrap_or_else(|| BEGINNING.to_owned());
-        } else {
-            // There may be more at once.
-            self.arrivals.notify_one();
-        }
+        let Some(fetched) = self.give(count).await? else { return Ok(None) };
         let mut split = Fetched { records: Vec::new(), broken: Vec::new() };
         for raw in &fetched.records {
             match record(raw, fetched.often.contains(&raw.id)) {

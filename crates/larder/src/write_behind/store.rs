@@ -48,6 +48,8 @@ pub(super) enum Appended {
         committing: bool,
     },
     Full(QueueDepth),
+    /// The queue takes no more.
+    Closed,
 }
 
 /// What a consumer was given: in the order of the queue, and each write once, unless the lease was lost in between.
@@ -89,6 +91,9 @@ pub(super) trait Store<T>: Send + Sync {
         (key, value): (&str, &Prepared<T>),
         cache_key: Option<&str>,
     ) -> Result<Appended>;
+
+    /// Takes no more writes from here on, where this process alone could write them.
+    fn close(&self);
 
     /// Waits until there may be room.
     async fn room(&self);

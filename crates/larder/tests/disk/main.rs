@@ -9,6 +9,7 @@ mod environment;
 mod kills;
 mod limits;
 mod restart;
+mod slow;
 mod speed;
 mod tiered;
 mod unusable;

@@ -119,6 +119,47 @@ async fn a_stream_is_stored_when_it_has_ended_and_streamed_again() {
     assert_eq!(db.asked.made(), 5, "its time is over");
 }
 
+#[cached(ttl = 300, max_items = 3, key = "anew", cache = db.cache, skip(db, items))]
+fn anew(db: &Db, items: Vec<Result<u64, String>>) -> impl Stream<Item = Result<u64, String>> {
+    db.asked.call();
+    of(items)
+}
+
+/// An item that cannot be cloned, if it is 666.
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Unique(u64);
+
+impl Clone for Unique {
+    fn clone(&self) -> Self {
+        assert_ne!(self.0, 666, "on purpose, in a clone");
+        Self(self.0)
+    }
+}
+
+#[cached(ttl = 300, max_items = 3, key = "unique", cache = db.cache, skip(db, item))]
+fn unique(db: &Db, item: u64) -> impl Stream<Item = Unique> {
+    db.asked.call();
+    of([Unique(item)])
+}
+
+/// What was there is older than what was made.
+#[tokio::test]
+async fn a_refresh_that_cannot_be_stored_leaves_nothing_old() {
+    let db = Db::new();
+    let old = [Ok(1), Ok(2)];
+    all(anew(&db, old.to_vec())).await;
+    let failed = [Ok(1), Err("away".to_owned())];
+    assert_eq!(all(anew::refresh(&db, failed.to_vec())).await, failed);
+    assert_eq!(all(anew(&db, vec![])).await, old, "nothing newer was made");
+    let long = [Ok(1), Ok(2), Ok(3), Ok(4)];
+    assert_eq!(all(anew::refresh(&db, long.to_vec())).await, long);
+    assert_eq!(all(anew(&db, vec![Ok(7)])).await, [Ok(7)]);
+
+    assert_eq!(all(unique(&db, 1)).await, [Unique(1)]);
+    assert_eq!(all(unique::refresh(&db, 666)).await, [Unique(666)]);
+    assert_eq!(all(unique(&db, 2)).await, [Unique(2)]);
+}
+
 #[tokio::test]
 async fn a_stream_that_is_not_polled_to_its_end_is_not_stored() {
     let db = Db::new();

@@ -1,6 +1,6 @@
 //! Sinks that fail, panic and hang; dead letters; back-pressure.
 
-use larder::write_behind::{QueueDepth, WhenFull};
+use larder::write_behind::{Batch, QueueDepth, SinkError, WhenFull, WriteBehind};
 
 use crate::database::{Database, LONG, Mood, builder, eventually, ms};
 
@@ -110,6 +110,29 @@ async fn a_write_that_fails_holds_up_its_own_key_alone() {
     assert_eq!(queue.stats().dead, 0);
 }
 
+/// However many of them wait, others are read, and written.
+#[tokio::test]
+async fn many_writes_of_a_key_that_fails_hold_up_no_other() {
+    /// As many as a consumer with such batches holds in memory.
+    const MANY: u64 = 1_000;
+    let database = Database::default();
+    let queue = builder().max_batch(1).attempts(3).start(database.clone()).unwrap();
+    database.poison("a");
+    for value in 0..MANY {
+        queue.write("a", &value).await.unwrap();
+    }
+    queue.write("b", &1).await.unwrap();
+    eventually(|| database.row("b") == Some(1)).await;
+    // Others are written in between, so that it is found to be the one that fails.
+    let start = std::time::Instant::now();
+    while queue.stats().dead == 0 {
+        assert!(start.elapsed() < LONG, "{:?}", queue.stats());
+        queue.write("b", &2).await.unwrap();
+        tokio::time::sleep(ms(2)).await;
+    }
+    assert_eq!((queue.stats().dead, queue.dead_letters(10).await.unwrap().len()), (MANY, 10));
+}
+
 #[tokio::test]
 async fn a_merge_function_that_panics_costs_its_key_alone() {
     let database = Database::default();
@@ -176,4 +199,41 @@ async fn a_write_waits_for_room() {
     waiting.await.unwrap().unwrap();
     assert!(queue.flush(LONG).await.unwrap());
     assert_eq!(database.row("b"), Some(2));
+}
+
+/// A value whose `Drop` panics, at a time of its own.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Fragile(u64);
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        assert!(self.0 < 100 || std::thread::panicking(), "on purpose, in a drop");
+    }
+}
+
+/// Several in one batch too.
+#[tokio::test]
+async fn a_drop_that_panics_ends_no_consumer() {
+    let written = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let sink = {
+        let written = written.clone();
+        move |batch: Batch<Fragile>| {
+            written.lock().unwrap().extend(batch.iter().map(|write| write.value().0));
+            async { Ok::<_, SinkError>(()) }
+        }
+    };
+    let queue = WriteBehind::builder("fragile").max_delay(ms(20)).start(sink).unwrap();
+    for round in 0..3 {
+        for value in [1, 100, 101, 2] {
+            let value = std::mem::ManuallyDrop::new(Fragile(value));
+            queue.write(&value.0.to_string(), &value).await.unwrap();
+        }
+        assert!(queue.flush(LONG).await.unwrap(), "round {round}");
+        eventually(|| queue.stats().consuming).await;
+    }
+    let mut written = written.lock().unwrap().clone();
+    written.sort_unstable();
+    written.dedup();
+    assert_eq!(written, [1, 2, 100, 101]);
+    assert_eq!(queue.stop(LONG).await.unwrap(), 0);
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use larder::write_behind::{Batch, SinkError, WriteBehind};
+use larder::write_behind::{Batch, SinkError, WhenFull, WriteBehind};
 
 use crate::database::{Database, LONG, Mood, builder, eventually, ms};
 
@@ -64,6 +64,52 @@ async fn flush_says_what_is_not_written() {
     assert!(!queue.flush(ms(30)).await.unwrap());
     database.heal();
     assert!(queue.flush(LONG).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_limit_may_be_as_long_as_can_be() {
+    let database = Database::default();
+    let build = || builder().max_waiting(1).when_full(WhenFull::Wait(Duration::MAX));
+    let queue = build().start(database.clone()).unwrap();
+    for value in 0..3 {
+        queue.write("a", &value).await.unwrap();
+    }
+    assert!(queue.flush(Duration::MAX).await.unwrap());
+    assert_eq!((queue.stop(Duration::MAX).await.unwrap(), database.row("a")), (0, Some(2)));
+}
+
+/// Whatever is acknowledged while others stop the queue is written.
+#[test]
+fn what_is_acknowledged_while_the_queue_stops_is_written() {
+    const WRITERS: usize = 4;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WRITERS).enable_all().build();
+    let runtime = runtime.unwrap();
+    for _ in 0..100 {
+        let database = Database::default();
+        let queue = runtime.block_on(async { builder().keep_all().start(database.clone()).unwrap() });
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let queue = queue.clone();
+                runtime.spawn(async move {
+                    let mut acknowledged = 0;
+                    while queue.write(&writer.to_string(), &1).await.is_ok() {
+                        acknowledged += 1;
+                        tokio::task::yield_now().await;
+                    }
+                    acknowledged
+                })
+            })
+            .collect();
+        runtime.block_on(async {
+            tokio::time::sleep(ms(1)).await;
+            assert_eq!(queue.stop(LONG).await.unwrap(), 0);
+            let mut acknowledged = 0;
+            for writer in writers {
+                acknowledged += writer.await.unwrap();
+            }
+            assert_eq!(database.batches().iter().flatten().count(), acknowledged);
+        });
+    }
 }
 
 /// In memory there is no other one to write it.

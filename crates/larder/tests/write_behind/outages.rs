@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use larder::{
-    RedisCache,
+    MemoryCache, Policy, RedisCache,
     write_behind::{WhenFull, WriteBehind},
 };
-use larder_servers::{Data, RedisServer};
+use larder_servers::{Data, Direction, Fault, Proxy, RedisServer};
 
 use crate::{
     database::{Database, LONG, Mood, eventually, ms},
@@ -102,6 +102,112 @@ async fn a_redis_without_room_says_so() {
     assert!(error.is_unavailable(), "{error}");
     let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
     assert!(source.contains("OOM") && error.to_string().contains("maxmemory"), "{error}: {source}");
+}
+
+/// Its consumer takes over, writes, commits, gives up and settles: what needs no memory, or gives some back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_without_room_is_drained() {
+    const QUEUE: &str = "shop:w:{rows}";
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let database = Database::default();
+    database.fails("bad", true);
+    let shown = MemoryCache::new(100);
+    let build = || builder(&cache).cache(&shown);
+    let producer = build().producer().unwrap();
+    // Given to many consumers before: it is counted, and written by itself.
+    let id = producer.write("alone", &1).await.unwrap().to_string();
+    let group = ["XGROUP", "CREATE", QUEUE, "larder", "0"];
+    server.command::<()>(&group);
+    let read = ["XREADGROUP", "GROUP", "larder", "larder", "STREAMS", QUEUE, ">"];
+    server.command::<()>(&read);
+    let claim = ["XCLAIM", QUEUE, "larder", "larder", "0", &id, "RETRYCOUNT", "9", "JUSTID"];
+    server.command::<()>(&claim);
+    // By itself in its batch: it is given up, and nothing else is settled with it.
+    producer.write("bad", &2).await.unwrap();
+    let policy = Policy::ttl(LONG);
+    producer.write_cached("shown", &3, "row:shown", &policy).await.unwrap();
+
+    server.set_config("maxmemory", "1");
+    assert!(producer.write("a", &4).await.is_err(), "there is no room");
+    let queue = build().max_batch(1).start(database.clone()).unwrap();
+    assert!(queue.flush(LONG).await.unwrap(), "{:?}", queue.stats());
+    assert_eq!((database.row("alone"), database.row("shown")), (Some(1), Some(3)));
+    let letters = queue.dead_letters(10).await.unwrap();
+    assert_eq!(letters.iter().map(|letter| &*letter.key).collect::<Vec<_>>(), ["bad"]);
+}
+
+/// Redis gave the writes, and its reply was lost: they are claimed before anything later is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_reply_costs_no_order() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.address());
+    let far =
+        RedisCache::builder().url(proxy.url()).prefix("shop").deadline(ms(300)).connect().await.unwrap();
+    let near = cache(&server.url()).await;
+    let database = Database::default();
+    let consumer = builder(&far).keep_all().takeover_after(LONG * 10).start(database.clone()).unwrap();
+    let producer = builder(&near).producer().unwrap();
+    producer.write("a", &0).await.unwrap();
+    eventually(|| database.row("a") == Some(0)).await;
+    eventually(|| server.command::<usize>(&["XLEN", "shop:w:{rows}"]) == 0).await;
+
+    proxy.set(Direction::ToClient, Fault::Swallow);
+    for value in 1..=3 {
+        producer.write("a", &value).await.unwrap();
+    }
+    // The first of them are given to the consumer, which hears nothing of it.
+    eventually(|| {
+        let given: Vec<redis::Value> =
+            server.command(&["XPENDING", "shop:w:{rows}", "larder", "-", "+", "10"]);
+        !given.is_empty()
+    })
+    .await;
+    assert_eq!(database.history("a"), [0]);
+    proxy.heal();
+    producer.write("a", &4).await.unwrap();
+    eventually(|| database.row("a") == Some(4)).await;
+    assert_eq!(database.history("a"), [0, 1, 2, 3, 4]);
+    assert!(producer.flush(LONG).await.unwrap());
+    assert_eq!(consumer.stats().takeovers, 1);
+}
+
+/// As when the server runs what was asked for later than its caller waits for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_given_after_all_is_written_before_what_is_later() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let database = Database::default();
+    let queue = builder(&cache).keep_all().takeover_after(LONG * 10).start(database.clone()).unwrap();
+    insist(&queue, "a", 0).await;
+    assert!(queue.flush(LONG).await.unwrap());
+    // The number 1 in MessagePack.
+    let late = r"
+        redis.call('XADD', KEYS[1], '*', 'k', 'a', 'v', '\1')
+        redis.call('XREADGROUP', 'GROUP', 'larder', 'larder', 'STREAMS', KEYS[1], '>')";
+    server.command::<()>(&["EVAL", late, "1", "shop:w:{rows}"]);
+    queue.write("a", &2).await.unwrap();
+    assert!(queue.flush(LONG).await.unwrap());
+    assert_eq!(database.history("a"), [0, 1, 2]);
+}
+
+/// Some servers count it as given for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_after_it_was_given_holds_up_nothing() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let database = Database::default();
+    let queue = builder(&cache).keep_all().takeover_after(LONG * 10).start(database.clone()).unwrap();
+    insist(&queue, "a", 0).await;
+    assert!(queue.flush(LONG).await.unwrap());
+    let deleted = r"
+        local id = redis.call('XADD', KEYS[1], '*', 'k', 'a', 'v', '\1')
+        redis.call('XREADGROUP', 'GROUP', 'larder', 'larder', 'STREAMS', KEYS[1], '>')
+        redis.call('XDEL', KEYS[1], id)";
+    server.command::<()>(&["EVAL", deleted, "1", "shop:w:{rows}"]);
+    queue.write("a", &2).await.unwrap();
+    assert!(queue.flush(LONG).await.unwrap());
+    assert_eq!(database.history("a"), [0, 2]);
 }
 
 /// What was in it is gone; what comes after is written.

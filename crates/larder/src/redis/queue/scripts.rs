@@ -6,6 +6,9 @@
 //! | `KEYS[2]` | a hash: `l:` and a cache key is the last write of it that waits; `c:` and a cache key is there while a commit of it is under way; `a:` and an ID is how often that write was begun by itself, and never ended |
 //! | `KEYS[3]` | the stream of writes that were given up |
 //! | `KEYS[4]` | the token of the process that consumes, for as long as its lease lasts |
+//!
+//! A server without room refuses the first write of a script if it may need memory, and lets those pass that follow one
+//! which needs none. So what has to go on there, to make room, begins with an `HDEL` of a field that is never there.
 
 use crate::{link::Operation, redis::script::Script};
 
@@ -29,6 +32,7 @@ pub(super) static TAKE_OVER: Script = Script::new(
     r"
     local holder = redis.call('GET', KEYS[4])
     if holder and holder ~= ARGV[1] then return 0 end
+    redis.call('HDEL', KEYS[2], '')
     redis.call('SET', KEYS[4], ARGV[1], 'PX', ARGV[2])
     local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], 'larder', '0', 'MKSTREAM')
     if type(made) == 'table' and made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then return made end
@@ -53,11 +57,15 @@ pub(super) static RELEASE: Script = Script::new(
 );
 
 /// Gives the holder `ARGV[1]` of the lease up to `ARGV[2]` writes that were given to none before; where there is none,
-/// the last ID in the stream. A group that went with its stream is made again.
+/// the last ID in the stream. A group that went with its stream is made again. If writes from the ID `ARGV[3]` on were
+/// given, they never arrived: it gives this ID alone, since what is later has to wait for them. That is looked at here, and
+/// not by whoever misses a reply: what it asked for may run later still.
 pub(super) static FETCH: Script = Script::new(
     Operation::Queue,
     r"
     if redis.call('GET', KEYS[4]) ~= ARGV[1] then return false end
+    local lost = redis.pcall('XAUTOCLAIM', KEYS[1], 'larder', 'larder', 0, ARGV[3], 'COUNT', 1, 'JUSTID')
+    if not lost.err and (lost[1] ~= '0-0' or lost[2][1]) then return {ARGV[3]} end
     local function read()
       return redis.pcall('XREADGROUP', 'GROUP', 'larder', 'larder', 'COUNT', ARGV[2], 'STREAMS', KEYS[1], '>')
     end
@@ -102,6 +110,7 @@ pub(super) static BEGIN_ALONE: Script = Script::new(
     Operation::Queue,
     r"
     local begun = (tonumber(redis.call('HGET', KEYS[2], 'a:' .. ARGV[1])) or 0) + 1
+    redis.call('HDEL', KEYS[2], '')
     redis.call('HSET', KEYS[2], 'a:' .. ARGV[1], begun)
     return begun",
 );
@@ -112,6 +121,7 @@ pub(super) static BEGIN_COMMIT: Script = Script::new(
     Operation::Queue,
     r"
     local due = {}
+    redis.call('HDEL', KEYS[2], '')
     for i = 1, #ARGV, 2 do
       local last = redis.call('HGET', KEYS[2], 'l:' .. ARGV[i])
       if last and last ~= ARGV[i + 1] then
@@ -140,6 +150,7 @@ pub(super) static SETTLE: Script = Script::new(
     at = at + done + 1
     local mine = redis.call('GET', KEYS[4]) == ARGV[1]
     local dead = tonumber(ARGV[at])
+    redis.call('HDEL', KEYS[2], '')
     for i = at + 1, at + 2 * dead, 2 do
       local record = mine and redis.call('XRANGE', KEYS[1], ARGV[i], ARGV[i])[1]
       if record then
