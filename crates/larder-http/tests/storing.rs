@@ -465,7 +465,7 @@ async fn for_caches_that_come_next() {
             "what is decided here is no word of the handler's when it validates",
             [
                 get().says("last-modified", "{-1000}"),
-                get().after(31).says("last-modified", "{-1000}").says_status(304).asked().status(200),
+                get().after(31).says("last-modified", "{-1031}").says_status(304).asked().status(200),
                 get().hit().has("cache-control", "no-cache"),
             ],
         )

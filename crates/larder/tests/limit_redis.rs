@@ -211,7 +211,7 @@ async fn a_server_that_is_gone_is_answered_for_as_told() {
     let decision = closed.check("closed").await;
     assert_eq!((decision.is_allowed(), decision.retry_after()), (false, Some(secs(1))));
     let limited = decision.admitted().expect_err("it is refused");
-    assert!(limited.is_unavailable() && limited.to_string().contains("cannot be asked"), "{limited}");
+    assert!(limited.is_unavailable() && limited.to_string().contains("cannot be reached"), "{limited}");
     assert_eq!(admitted(&local, "local", 9).await, 3, "each process for itself");
     assert_eq!(local.check("local").await.decided_by(), DecidedBy::Process);
     assert_eq!(

@@ -18,7 +18,7 @@ fn a_ttl_is_all_it_takes() {
 fn a_missing_ttl_is_refused() {
     let error = Policy::builder().jitter(0.1).build().unwrap_err();
     assert!(error.is_invalid_policy());
-    assert_eq!(error.to_string(), "invalid policy: `ttl` is missing");
+    assert_eq!(error.to_string(), "invalid policy: `ttl` is missing: set it, or `adaptive`");
 }
 
 #[test]

@@ -57,7 +57,9 @@ fn processes_and_functions_are_seen_while_they_live() {
         // Of a whole window.
         let top = until("it has rates", || {
             let top = world.json(&["top"], 0).remove(0);
-            (top["functions"][0]["hit_ratio"].as_f64() > Some(0.9)).then_some(top)
+            let of = &top["functions"][0];
+            // Both processes have told of the call that failed.
+            (of["hit_ratio"].as_f64() > Some(0.9) && of["total"]["failed"] == 2).then_some(top)
         });
         let of = &top["functions"][0];
         assert!(of["function"].as_str().is_some_and(|name| name.ends_with("::item")), "{top}");

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use axum::{Router, extract::Request, response::IntoResponse as _, routing::get};
 use http::HeaderMap;
-use larder::MemoryCache;
+use larder::{Cache, RedisCache, TieredCache};
 use larder_http::HttpCache;
+use larder_servers::RedisServer;
 use tokio::net::TcpListener;
 
 use super::{client_of, memory, text};
 
 /// A service with a cache in front of it, and its URL.
-async fn serve(router: Router, memory: &MemoryCache) -> String {
-    serve_uncached(router.layer(HttpCache::new(memory.clone()).in_shared_memory())).await
+async fn serve(router: Router, cache: impl Cache + 'static) -> String {
+    serve_uncached(router.layer(HttpCache::new(cache).in_shared_memory())).await
 }
 
 async fn serve_uncached(router: Router) -> String {
@@ -33,7 +34,7 @@ async fn me(headers: HeaderMap) -> axum::response::Response {
 #[tokio::test]
 async fn a_service_gives_no_one_what_a_client_of_its_cache_was_given() {
     let (memory, router) = (memory(), Router::new().route("/me", get(me)));
-    let (cached, url) = (serve(router.clone(), &memory).await, serve_uncached(router).await);
+    let (cached, url) = (serve(router.clone(), memory.clone()).await, serve_uncached(router).await);
     let client = client_of(&HttpCache::client(memory).in_shared_memory().identity("billing"));
     let token = [("authorization", "Bearer billing")];
     assert_eq!(text(&client, &format!("{url}/me"), &token).await, "Bearer billing");
@@ -48,10 +49,27 @@ async fn a_service_can_call_itself() {
     for identity in [None, Some("itself")] {
         let memory = memory();
         let answer = |_: Request| async { ([("cache-control", "public, max-age=60")], "it answers") };
-        let url = serve(Router::new().route("/a", get(answer)), &memory).await + "/a";
+        let url = serve(Router::new().route("/a", get(answer)), memory.clone()).await + "/a";
         let cache = HttpCache::client(memory).in_shared_memory();
         let client = client_of(&identity.map_or(cache.clone(), |identity| cache.identity(identity)));
         let answered = tokio::time::timeout(Duration::from_secs(20), text(&client, &url, &[])).await;
         assert_eq!(answered.as_deref(), Ok("it answers"), "{identity:?}");
     }
+}
+
+/// Neither does another process, for as long as the lease on what the client is about to get.
+#[tokio::test]
+async fn a_service_can_call_its_replica() {
+    let redis = RedisServer::start();
+    // With one spelling of the URL, both would share what they know of the server.
+    let urls = [redis.url(), redis.url().replace("127.0.0.1", "localhost")];
+    let [service, caller] = urls.map(|url| {
+        let redis = RedisCache::builder().url(url).lease_lifetime(Duration::from_secs(120));
+        async { TieredCache::new(memory(), redis.connect().await.unwrap()) }
+    });
+    let answer = |_: Request| async { ([("cache-control", "public, max-age=60")], "it answers") };
+    let url = serve(Router::new().route("/a", get(answer)), service.await).await + "/a";
+    let client = client_of(&HttpCache::client(caller.await));
+    let answered = tokio::time::timeout(Duration::from_secs(30), text(&client, &url, &[])).await;
+    assert_eq!(answered.as_deref(), Ok("it answers"));
 }

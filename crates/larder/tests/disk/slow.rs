@@ -105,28 +105,28 @@ async fn what_waits_for_a_disk_that_hangs_takes_a_bounded_part_of_memory() {
     let large: String = std::iter::repeat_with(fastrand::alphanumeric).take(MIB).collect();
     cache.insert("first", &Slow(large.clone()), long()).await.unwrap();
     written(&cache, 1).await;
-    let closed = Closed::new();
     // A write that changes nothing on disk does not wait for it.
-    let store = async |n: usize| {
+    let store = async |n: u64| {
         let value = async || Ok::<_, larder::Error>(Slow(large.clone()));
         cache.get_or_compute(&format!("large:{n}"), long(), value).await.unwrap();
     };
-    let passed = PASSED.load(SeqCst);
-    store(0).await;
-    support::eventually(|| PASSED.load(SeqCst) > passed).await;
-    for n in 1..=90 {
-        store(n).await;
+    // What was taken makes room.
+    for round in 0..2 {
+        let (closed, passed) = (Closed::new(), PASSED.load(SeqCst));
+        store(0).await;
+        support::eventually(|| PASSED.load(SeqCst) > passed).await;
+        let before = cache.stats().disk_dropped;
+        for n in 1..=90 {
+            store(n).await;
+        }
+        let dropped = cache.stats().disk_dropped - before;
+        // What is invalid is not written: that takes less time.
+        let invalidating = cache.invalidate(Scope::all());
+        drop(closed);
+        invalidating.await;
+        written(&cache, 92 + round * 91).await;
+        assert!((26..=28).contains(&dropped), "{dropped} were dropped");
     }
-    let dropped = cache.stats().disk_dropped;
-    // What is invalid is not written: that takes less time.
-    let invalidating = cache.invalidate(Scope::all());
-    drop(closed);
-    invalidating.await;
-    written(&cache, 92).await;
-    store(1_000).await;
-    written(&cache, 93).await;
-    assert!((26..=28).contains(&dropped), "{dropped} were dropped");
-    assert_eq!(cache.stats().disk_dropped, dropped);
 }
 
 #[test]
