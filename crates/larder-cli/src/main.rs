@@ -8,9 +8,9 @@ mod commands;
 mod failure;
 mod fleet;
 mod histogram;
-mod keys_of;
 mod output;
 mod pretty;
+mod scan;
 #[cfg(feature = "seal")]
 mod secrets;
 #[cfg(not(feature = "seal"))]

@@ -6,8 +6,8 @@ use http::{HeaderMap, HeaderName};
 
 use crate::{
     cache_control::RequestDirectives, date::Millis, digest::Digest, freshness::Source, key::PrimaryKey,
-    no_vary_search::UrlVariation, range::ByteRanges, selecting::Selecting, stored_response::StoredResponse,
-    vary::Vary,
+    no_vary_search::UrlVariation, normalization::Selecting, range::ByteRanges,
+    stored_response::StoredResponse, vary::Vary,
 };
 
 #[derive(Debug)]

@@ -10,11 +10,10 @@ use larder::{Cache, CacheExt, MemoryCache};
 
 use crate::{
     date::{Millis, millis},
+    normalization::Selecting,
     path_tags::TagTemplate,
     purge::Purge,
-    request_headers,
-    selecting::Selecting,
-    status_code,
+    request_headers, status_code,
     stored_response::weigh,
     targeted::{self, OWN_FIELD},
     validation::{ORIGIN_CONDITIONS, RANGE_HEADERS},

@@ -10,7 +10,7 @@
 // - syntax: `date`, `digest`, `list_syntax`, `structured_fields`, `range`, `status_code`, `cache_control`, `targeted`,
 //   `cache_status`, `negotiation`, `no_vary_search`
 // - the rules of the RFCs: `freshness`, `headers`, `selecting`, `vary`, `validation`
-// - keys and tags: `request_kinds`, `key`, `request_headers`, `unkeyed_inputs`, `path_tags`, `cache_groups`,
+// - keys and tags: `header_kinds`, `key`, `request_headers`, `unkeyed_inputs`, `path_tags`, `cache_groups`,
 //   `downstream_tags`, `purge`
 // - what is stored, and for whom: `stored_response`, `cacheable_request`
 // - what users decide: `caching`, `config`, and by these two `storable`
@@ -35,12 +35,14 @@ mod digest;
 mod downstream_tags;
 mod engine;
 mod freshness;
+mod header_kinds;
 mod headers;
 mod http_cache;
 mod key;
 mod list_syntax;
 mod negotiation;
 mod no_vary_search;
+mod normalization;
 mod origin;
 mod path_tags;
 mod purge;
@@ -48,10 +50,8 @@ mod range;
 #[cfg(feature = "limit")]
 mod rate_limit;
 mod request_headers;
-mod request_kinds;
 #[cfg(feature = "reqwest")]
 mod reqwest;
-mod selecting;
 mod shared_state;
 mod status_code;
 mod storable;

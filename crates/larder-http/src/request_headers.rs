@@ -3,8 +3,8 @@
 use http::{HeaderMap, HeaderName, header};
 
 use crate::{
+    header_kinds::HeaderKinds,
     list_syntax::{Backslash, split},
-    request_kinds::HeaderKinds,
 };
 
 /// The forwarding headers that tell the scheme by which a client came.

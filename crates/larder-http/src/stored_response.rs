@@ -16,7 +16,7 @@ use crate::{
     date::{Millis, seconds},
     freshness::{Freshness, Source, declared_lifetime},
     headers,
-    selecting::Selecting,
+    normalization::Selecting,
     targeted,
     validation::Conditions,
     vary::{Selected, Vary},

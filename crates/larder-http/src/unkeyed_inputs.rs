@@ -9,9 +9,9 @@ use http::{HeaderName, Uri, request::Parts, uri::PathAndQuery};
 
 use crate::{
     digest::Digest,
+    header_kinds::HeaderKinds,
     key::RequestHost,
     request_headers::{forwarded_pairs, is_forwarding, is_proto, proxy_tells_scheme, tells_scheme},
-    request_kinds::HeaderKinds,
 };
 
 /// What of a request is in its key, beside its own headers and its URI.

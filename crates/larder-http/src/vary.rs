@@ -9,7 +9,7 @@ use crate::{
     digest::{Digest, PartsHasher},
     headers::MAX_HEADERS,
     negotiation,
-    selecting::Selecting,
+    normalization::Selecting,
 };
 
 /// The request headers that selected a response, and a digest of their values: these may be secrets, and are not kept.

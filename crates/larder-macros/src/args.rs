@@ -1,11 +1,11 @@
 //! The attribute's tokens become options; spans are kept, and every mistake is collected.
 
 mod as_template;
+mod cached_calls;
 mod duration;
 mod given;
 mod lifetime;
 mod limits;
-mod named;
 mod value;
 
 use proc_macro2::{Span, TokenStream};
@@ -16,10 +16,10 @@ use syn::{Expr, Ident, Lit, LitStr, Path, Token};
 use crate::errors::Errors;
 use crate::suggest;
 
+pub(crate) use cached_calls::{Callee, Named};
 pub(crate) use duration::Time;
 pub(crate) use given::{Given, Macro};
 pub(crate) use limits::{Limits, Rate};
-pub(crate) use named::{Callee, Named};
 pub(crate) use value::{Elements, Fraction, Namespace};
 
 /// An option's name, how it is written, and where it may be given.
@@ -213,8 +213,8 @@ impl Args {
         if input.peek(Lit) {
             return self.parse_literal(input.parse()?, of);
         }
-        if of == Macro::Invalidate && named::begins(input, is_option) {
-            self.functions.push(named::parse(input)?);
+        if of == Macro::Invalidate && cached_calls::begins(input, is_option) {
+            self.functions.push(cached_calls::parse(input)?);
             return Ok(());
         }
         if of != Macro::Invalidate && input.peek(Ident) && input.peek2(Token![::]) {

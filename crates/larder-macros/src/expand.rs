@@ -7,6 +7,7 @@
 
 mod body;
 mod cached;
+mod cached_calls;
 mod companion_names;
 mod companions;
 mod errors;
@@ -15,7 +16,6 @@ mod key_arguments;
 mod key_builder;
 mod limited;
 mod many;
-mod named;
 mod names;
 mod policy;
 mod prologue;

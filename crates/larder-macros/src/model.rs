@@ -1,17 +1,17 @@
 //! Arguments and signature become a model in which everything is valid; what is not, is reported.
 
 mod cache_expr;
+mod cached_calls;
 mod companions;
 mod coverage;
 mod each;
 mod elements;
-mod hidden;
 mod limited;
-mod named;
 mod owned;
 mod policy;
 mod streams;
 mod text;
+mod unnamed_types;
 mod without_effect;
 
 use proc_macro2::Span;
@@ -25,11 +25,11 @@ use crate::template::{Purpose, Segment, Template};
 use crate::tokens;
 
 pub(crate) use cache_expr::{CacheExpr, Common};
+pub(crate) use cached_calls::{Argument, NamedFunction, When};
 pub(crate) use companions::{Companions, KeyInputs};
 pub(crate) use each::{Condition, Each};
 pub(crate) use elements::List;
 pub(crate) use limited::Limited;
-pub(crate) use named::{Argument, NamedFunction, When};
 pub(crate) use policy::{Basis, Policy};
 pub(crate) use text::{Head, Piece, Root, Text, Value};
 
@@ -241,7 +241,7 @@ impl Invalidate {
         let tags = policy::tags(&args, function, true, errors);
         tags.iter().for_each(|tag| each::check(tag, errors));
         targets.extend(tags.into_iter().map(|text| Target { kind: TargetKind::Tag, text }));
-        let functions = named::functions(&mut args, function, errors);
+        let functions = cached_calls::functions(&mut args, function, errors);
         let is_empty = functions.is_empty() && args.templates.is_empty() && args.tags.is_empty();
         if is_empty && !args.not_understood() {
             errors.push(

@@ -31,7 +31,7 @@ use crate::{
     adaptive::AdaptiveLifetimes,
     cache_events::Hub,
     clock::{Clock, Moment},
-    deferred_drop::{self, DropDeferred},
+    drop_later::{self, DropDeferred},
     entry::{Entry, Freshness},
     epoch::{DEFAULT_SLOTS, Epochs, LocalOrder, ReadVersion, Replacement},
     front_cache::FrontCache,
@@ -288,7 +288,7 @@ impl Core {
 
     /// Applies the replacement of keys: see [`Epochs::replace`].
     pub(crate) fn replace<R>(&self, keys: &[ScopeHash], place: impl FnOnce(Replacement) -> R) -> R {
-        deferred_drop::hold_up(|| self.0.epochs.replace(keys, place))
+        drop_later::hold_up(|| self.0.epochs.replace(keys, place))
     }
 
     /// Whether a function is known to be the one that has its keys in this cache.

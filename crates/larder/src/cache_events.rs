@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    deferred_drop,
+    drop_later,
     epoch::{Epoch, Watcher},
     outcome::{NotStored, Tier},
     scope::{Scope, ScopeHash},
@@ -184,13 +184,13 @@ impl Hub {
 
     #[cold]
     pub(crate) fn send(&self, event: &CacheEvent) {
-        self.add_to_all(event, deferred_drop::wake);
+        self.add_to_all(event, drop_later::wake);
     }
 
     /// The same, where a store that is none of larder's may hold its locks.
     #[cold]
     pub(crate) fn send_from_store(&self, event: &CacheEvent) {
-        self.add_to_all(event, deferred_drop::wake_later);
+        self.add_to_all(event, drop_later::wake_later);
     }
 
     fn add_to_all(&self, event: &CacheEvent, wake: fn(Waker)) {

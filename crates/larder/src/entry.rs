@@ -25,7 +25,7 @@ pub(crate) use self::{
 };
 use crate::{
     clock::Moment,
-    deferred_drop,
+    drop_later,
     epoch::{Announcement, ReadVersion, Replacement, ValidAt},
     outcome::{Outcome, Source, Tier},
     policy::Policy,
@@ -267,7 +267,7 @@ impl Drop for Stored {
     /// The last owner of an entry is seldom the one that made the value: a `Drop` that panics is contained.
     fn drop(&mut self) {
         let value = self.take_value();
-        deferred_drop::drop_value(&self.key, value);
+        drop_later::drop_value(&self.key, value);
     }
 }
 

@@ -115,13 +115,13 @@ pub mod contract;
 pub mod counters;
 mod deadline;
 mod deferred;
-mod deferred_drop;
 mod dependencies;
 #[cfg(feature = "disk")]
 mod disk;
 #[cfg(not(feature = "disk"))]
 #[path = "disk/off.rs"]
 mod disk;
+mod drop_later;
 mod entry;
 #[cfg(feature = "redis")]
 mod environment;

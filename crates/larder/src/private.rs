@@ -1,10 +1,10 @@
 //! What the output of the macros calls. It changes without notice; [`internal`](crate::internal) is for sister crates.
 
 mod call;
+mod call_flags;
 mod comparison;
 mod compute;
-mod function_macro;
-mod how;
+mod function_static;
 mod infallible;
 mod key_part;
 #[cfg(feature = "limit")]
@@ -28,8 +28,8 @@ mod write_guards;
 pub use self::limit::{LimitedCall, ReturnsLimited, limited, rate};
 pub use self::{
     call::Call,
+    call_flags::{How, observed, observed_async_stream, observed_blocking, observed_many, observed_stream},
     comparison::compared,
-    how::{How, observed, observed_async_stream, observed_blocking, observed_many, observed_stream},
     key_part::{Arg, Digest, Dotted, Early, Fast, KeyPart, Lossless, digest, early},
     lints::{call, never, used},
     list_output::ListOutput,

@@ -1,6 +1,6 @@
 //! Entries that processes share, as messages: judged and decoded on their way in, judged and encoded on their way out.
 
-pub(crate) mod apart;
+pub(crate) mod offload;
 pub(crate) mod rejections;
 mod unshareable;
 
@@ -10,7 +10,7 @@ use std::{
 };
 
 use self::{
-    apart::{LARGE, apart},
+    offload::{LARGE, offload},
     rejections::Rejections,
     unshareable::{Unshareable, UnsharedTypes},
 };
@@ -311,7 +311,7 @@ impl SharedEntries {
                     let value = wire.value(of, &header, &message)?;
                     Ok((header.clone(), value))
                 };
-                apart(move || match decode(&wire) {
+                offload(move || match decode(&wire) {
                     Err(Rejected::TooDeep) => {
                         on_large_stack(|| decode(&wire.deep())).unwrap_or(Err(Rejected::TooDeep))
                     }
@@ -410,7 +410,7 @@ impl SharedEntries {
         let message = match small.message(entry, epoch, now) {
             Err(reason) if matches!(reason, Unencodable::TooLarge { .. }) || is_too_deep(&reason) => {
                 let (wire, entry) = (self.wire.clone(), entry.clone());
-                apart(move || match wire.message(&entry, epoch, now) {
+                offload(move || match wire.message(&entry, epoch, now) {
                     Err(reason) if is_too_deep(&reason) => {
                         on_large_stack(|| wire.deep().message(&entry, epoch, now)).unwrap_or(Err(reason))
                     }

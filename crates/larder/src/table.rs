@@ -23,8 +23,8 @@
 //! the next set, and drops what can no longer be served ([`Table::sweep`]). Nothing is dropped, and no code that is not
 //! larder's runs, under a lock: what a call takes out it hands back in [`Dropped`].
 
+mod evict;
 mod eviction;
-mod room;
 mod set;
 mod sets;
 #[cfg(all(test, not(larder_loom)))]

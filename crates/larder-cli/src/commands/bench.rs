@@ -14,8 +14,8 @@ use crate::{
     cli::{Bench, Target},
     failure::{Answer, Failure},
     histogram::Histogram,
-    keys_of::PAGE,
     output::{Output, note},
+    scan::PAGE,
     table::{Align, aligned},
     units,
 };

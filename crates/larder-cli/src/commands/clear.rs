@@ -9,8 +9,8 @@ use super::invalidate::invalidate;
 use crate::{
     cli::{Clear, Target},
     failure::{Answer, Failure},
-    keys_of::Walk,
     output::{Output, note},
+    scan::Walk,
     units,
 };
 

@@ -9,8 +9,8 @@ use super::status::{Server, percent};
 use crate::{
     cli::Target,
     failure::{Answer, Failure},
-    keys_of::PAGE,
     output::Output,
+    scan::PAGE,
     units,
 };
 

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::{
     cli::Explain,
     failure::{Answer, Failure},
-    keys_of::{State, hashed_names},
     output::{Output, note},
+    scan::{State, hashed_names},
     table::{Align, aligned},
     units,
 };

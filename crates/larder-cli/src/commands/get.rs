@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 
 use crate::{
     failure::{Answer, Failure},
-    keys_of::{State, age, hashed_names, unreadable},
     output::{Output, note},
     pretty::pretty,
+    scan::{State, age, hashed_names, unreadable},
     units,
 };
 

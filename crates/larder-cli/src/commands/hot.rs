@@ -12,8 +12,8 @@ use super::status::Server;
 use crate::{
     failure::{Answer, Failure},
     fleet::Fleet,
-    keys_of::Walk,
     output::{Output, note},
+    scan::Walk,
     table::{Align, aligned},
     units,
 };

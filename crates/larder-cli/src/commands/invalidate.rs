@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::{
     cli::{Invalidate, Target},
     failure::{Answer, Failure},
-    keys_of::scopes_of,
     output::Output,
+    scan::scopes_of,
     units,
 };
 

@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::{
     cli::Keys,
     failure::{Answer, Failure},
-    keys_of::{State, Walk, age, hashed_names},
     output::{Output, note},
+    scan::{State, Walk, age, hashed_names},
     table::{Align, line},
     units,
 };

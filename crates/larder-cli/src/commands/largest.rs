@@ -10,8 +10,8 @@ use serde_json::json;
 
 use crate::{
     failure::{Answer, Failure},
-    keys_of::{State, Walk},
     output::Output,
+    scan::{State, Walk},
     table::{Align, aligned},
     units,
 };

@@ -11,8 +11,8 @@ use serde::Serialize;
 use crate::{
     failure::{Answer, Failure},
     fleet::{Fleet, Rows},
-    keys_of::PAGE,
     output::Output,
+    scan::PAGE,
     table::{Align, aligned},
     units,
 };

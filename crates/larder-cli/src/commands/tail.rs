@@ -15,8 +15,8 @@ use super::explain::process;
 use crate::{
     cli::Tail,
     failure::{Answer, Failure},
-    keys_of::Walk,
     output::{Output, note},
+    scan::Walk,
     units,
 };
 

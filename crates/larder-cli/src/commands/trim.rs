@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::{
     cli::Trim,
     failure::{Answer, Failure},
-    keys_of::{State, Walk},
     output::Output,
+    scan::{State, Walk},
     units,
 };
 

@@ -9,12 +9,12 @@ use crate::{
     cache_control::RequestDirectives,
     cache_status::Forward,
     cacheable_request::CacheableRequest,
+    header_kinds::HeaderKinds,
     headers,
     http_cache::HttpCache,
     key::{PrimaryKey, RequestHost},
     purge::Purge,
     range::RangeHeader,
-    request_kinds::HeaderKinds,
     unkeyed_inputs::Inputs,
     validation::RANGE_HEADERS,
 };

@@ -18,7 +18,7 @@ fn stored(body: &'static [u8]) -> StoredResponse {
     let lifetime = (Duration::from_millis(1500), Source::Configured);
     StoredResponse::new(StoredParts {
         status: StatusCode::NOT_FOUND,
-        vary: Vary::of(&headers, &headers, &crate::selecting::Selecting::default()).unwrap(),
+        vary: Vary::of(&headers, &headers, &crate::normalization::Selecting::default()).unwrap(),
         freshness: Freshness::of(&headers, &ResponseDirectives::default(), exchange, lifetime, false),
         headers,
         body: Bytes::from_static(body),

@@ -115,10 +115,10 @@ fn let_call(model: &Cached, function: &Function, mode: Mode, key: &TokenStream) 
     let how = how(&private(&model.common), mode);
     let (name, named) = (local("function"), identity::function(model, function));
     let begin = quote_spanned!(span=> #kind.begin(#cache, #name, #how, #key));
+    // Not by a local, which the future would hold a place for.
     quote! {
         let #name = #named;
-        let #call = #begin;
-        let #call = match #call {
+        let #call = match #begin {
             ::core::result::Result::Ok(#value) => return #value,
             ::core::result::Result::Err(#call) => #call,
         };

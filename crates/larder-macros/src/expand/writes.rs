@@ -7,7 +7,7 @@ use syn::spanned::Spanned as _;
 use super::names::{local, private};
 use super::prologue::{cache, let_cache, let_kind, remember_comparison, use_choices};
 use super::text::{self, Arguments};
-use super::{body, named, policy};
+use super::{body, cached_calls, policy};
 use crate::function::{Function, has_impl_trait};
 use crate::model::{CachePut, Common, Condition, Each, Invalidate, Piece, Root, Target, TargetKind, Text};
 
@@ -29,10 +29,10 @@ pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream
     let (mut named_early, mut before, mut after) = (TokenStream::new(), 0, 0);
     for function in &model.functions {
         if function.names_result() {
-            named_early.extend(named::early_arguments(function, &mut before));
-            late_targets.extend(named::late(&private, function, &mut after));
+            named_early.extend(cached_calls::early_arguments(function, &mut before));
+            late_targets.extend(cached_calls::late(&private, function, &mut after));
         } else {
-            named_early.extend(named::early(&private, function));
+            named_early.extend(cached_calls::early(&private, function));
         }
     }
     late_targets.extend(late_condition);

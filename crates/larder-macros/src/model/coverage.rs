@@ -4,8 +4,8 @@ use proc_macro2::Span;
 use syn::Ident;
 use syn::ext::IdentExt as _;
 
-use super::hidden;
 use super::text::{Piece, Root, Text, Value};
+use super::unnamed_types;
 use crate::args::{Args, attribute_span};
 use crate::errors::Errors;
 use crate::function::Function;
@@ -70,7 +70,7 @@ pub(super) fn check(function: &Function, skip: &[Ident], key: &Text, errors: &mu
         errors.push(input.name.span(), message);
     }
     check_receiver(function, skip, key, errors);
-    hidden::check(function, key, errors);
+    unnamed_types::check(function, key, errors);
 }
 
 /// Reports a `self` that the key leaves out and `skip` does not name.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::Stored;
-use crate::deferred_drop;
+use crate::drop_later;
 
 impl Stored {
     /// Gives up an entry. If it has no other owner, its value is dropped later.
     pub(crate) fn drop_later(entry: Arc<Self>) {
         if let Some(mut last) = Arc::into_inner(entry) {
-            deferred_drop::put_aside(last.key.clone(), last.take_value());
+            drop_later::put_aside(last.key.clone(), last.take_value());
         }
     }
 
@@ -17,7 +17,7 @@ impl Stored {
     pub(crate) fn drop_now(entry: Arc<Self>) {
         if let Some(mut last) = Arc::into_inner(entry) {
             let value = last.take_value();
-            deferred_drop::drop_one(&last.key, value);
+            drop_later::drop_one(&last.key, value);
         }
     }
 }

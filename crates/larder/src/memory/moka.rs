@@ -1,6 +1,6 @@
 //! [`Store::Moka`](super::Store::Moka): a store that [`moka`] keeps.
 
-mod kept;
+mod stored;
 
 use std::{
     hash::{BuildHasherDefault, Hash, Hasher},
@@ -14,11 +14,11 @@ use std::{
 use equivalent::Equivalent;
 use moka::{Expiry, notification::RemovalCause, ops::compute::Op, policy::EvictionPolicy, sync};
 
-use self::kept::KeptEntry;
+use self::stored::KeptEntry;
 use super::store::EntryStore;
 use crate::{
     cache_core::{Core, Lookup},
-    deferred_drop::DropDeferred,
+    drop_later::DropDeferred,
     entry::Entry,
     table::{Dropped, Eviction},
 };

@@ -2,7 +2,7 @@
 
 use std::{any::type_name, sync::Arc};
 
-use super::how::How;
+use super::call_flags::How;
 use crate::{
     cache::{Cache, Strength},
     cache_core::Site,

@@ -8,7 +8,7 @@ use std::{convert::Infallible, future::Future, pin::pin};
 
 use super::{
     call::Call,
-    how::How,
+    call_flags::How,
     infallible::{AsFallible, AsInfallible},
     option_checks::{FromTimedOut, KeptError, KeptErrorHere},
     output_kind::{Fallible, Plain},

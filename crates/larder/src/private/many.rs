@@ -7,8 +7,8 @@ mod shape;
 pub use self::call::Many;
 use self::shape::Shape;
 use super::{
+    call_flags::How,
     comparison::Returned,
-    how::How,
     list_output::ListOutput,
     option_checks::{MayFail, MayFailAgain, MayShare, MayTimeOut},
     output_kind::{Fallible, Plain},

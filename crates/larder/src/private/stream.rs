@@ -13,7 +13,7 @@ use std::{
 use futures_core::Stream;
 
 use super::{
-    how::How,
+    call_flags::How,
     output_kind::{Fallible, Plain},
     terms::Terms,
     type_checks::Nothing,

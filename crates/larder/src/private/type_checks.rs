@@ -12,7 +12,7 @@ use crate::{
     policy::Policy,
     private::{
         call::Call,
-        how::How,
+        call_flags::How,
         output_kind::{Fallible, Plain},
         terms::Terms,
     },

@@ -3,8 +3,8 @@
 use std::{convert::Infallible, marker::PhantomData};
 
 use super::{
+    call_flags::How,
     comparison::{NoValue, Returned},
-    how::How,
     many::{Many, OfMany},
     option_checks::{MayFail, MayFailAgain, MayShare, MayTimeOut},
     output_kind::{Fallible, Plain},

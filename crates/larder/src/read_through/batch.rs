@@ -2,8 +2,8 @@
 //! overlap.
 
 mod answers;
-mod apart;
 mod computing;
+mod in_transaction;
 mod items;
 pub(super) mod task;
 mod waiting;
@@ -19,7 +19,7 @@ use std::{
 pub(crate) use self::items::{Asked, Rules};
 use self::{
     answers::{Answers, Late},
-    apart::compute_apart,
+    in_transaction::compute_in_transaction,
     items::Missing,
 };
 use super::{
@@ -92,7 +92,7 @@ where
     Fut: Future<Output = Result<HashMap<I, V>, E>>,
 {
     if deferred::is_current() {
-        return compute_apart(cache, asked, compute).await;
+        return compute_in_transaction(cache, asked, compute).await;
     }
     run(cache, asked, terms, rules, (compute, false)).await
 }

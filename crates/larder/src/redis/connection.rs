@@ -13,6 +13,7 @@
 
 mod address;
 mod batch;
+mod close_detection;
 mod cluster;
 mod command;
 mod connect_error;
@@ -27,7 +28,6 @@ mod server_kind;
 mod tests;
 #[cfg(feature = "tls")]
 mod tls;
-mod watched;
 mod words;
 
 use std::sync::Arc;

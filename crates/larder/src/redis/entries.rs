@@ -15,7 +15,7 @@ use crate::{
     entry::Entry,
     error::Result,
     link::Operation,
-    shared_entries::{Prepared, apart::LARGE},
+    shared_entries::{Prepared, offload::LARGE},
     stats::Group,
     value::ValueType,
     wire::Unencodable,

@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use crate::{
     error::{Kind, Result},
     seal::{Keyring, NameKey, SealKey},
-    shared_entries::apart::{LARGE, apart},
+    shared_entries::offload::{LARGE, offload},
     wire::{Limits, Rejected, Unencodable, sealed},
 };
 
@@ -61,7 +61,7 @@ impl Sealing {
             return sealed::seal(keyring, name, &message);
         }
         let (keyring, name) = (keyring.clone(), name.to_owned());
-        apart(move || sealed::seal(&keyring, &name, &message)).await
+        offload(move || sealed::seal(&keyring, &name, &message)).await
     }
 
     /// The message in what was found under a name.
@@ -76,7 +76,7 @@ impl Sealing {
             return sealed::open(keyring, &name(), stored, limits);
         }
         let (keyring, name, limits) = (keyring.clone(), name(), *limits);
-        apart(move || sealed::open(&keyring, &name, stored, &limits)).await
+        offload(move || sealed::open(&keyring, &name, stored, &limits)).await
     }
 
     /// Seals with these keys.

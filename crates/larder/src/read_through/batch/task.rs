@@ -8,8 +8,8 @@ use tracing::Instrument;
 use super::{
     Batch,
     answers::Late,
-    apart::compute_apart,
     get_or_compute_many,
+    in_transaction::compute_in_transaction,
     items::{Asked, Rules},
     look_up, refresh_many, span,
 };
@@ -54,7 +54,7 @@ where
         };
     };
     if !replaces && deferred::is_current() {
-        return compute_apart(cache, asked, start()).await;
+        return compute_in_transaction(cache, asked, start()).await;
     }
     let wanted = wanted.within(cache);
     let span = span(cache, wanted, asked.len());

@@ -75,7 +75,7 @@ fn what_is_refused() {
     refused(builder().prefix(""), "1 to 128");
     refused(builder().prefix("x".repeat(129)), "1 to 128");
     for prefix in ["a:c", "a:log:b"] {
-        refused(builder().prefix(prefix), "another prefix's");
+        refused(builder().prefix(prefix), "larder uses itself");
     }
     assert!(builder().prefix("c:a").config().is_ok());
     for prefix in ["a{b", "a}", "a*", "a\n"] {

@@ -18,9 +18,9 @@ use tokio::{
 use super::{
     ConnectError,
     address::Address,
+    close_detection::WatchedStream,
     introduction::{Introduction, introduce},
     server_kind::Urls,
-    watched::WatchedStream,
     words::{text, words},
 };
 use crate::redis::{

@@ -4,7 +4,7 @@
 pub(crate) const LARGE: usize = 64 << 10;
 
 /// Runs what takes time on a thread that may.
-pub(crate) async fn apart<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static) -> R {
+pub(crate) async fn offload<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static) -> R {
     match tokio::task::spawn_blocking(run).await {
         Ok(ran) => ran,
         Err(ended) => match ended.try_into_panic() {

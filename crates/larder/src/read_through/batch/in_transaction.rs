@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The values of what is `asked` for: what is missing is computed for this caller alone.
-pub(super) async fn compute_apart<I, V, E, C, F, Fut>(
+pub(super) async fn compute_in_transaction<I, V, E, C, F, Fut>(
     cache: &C,
     asked: Vec<Asked<I>>,
     mut compute: F,
