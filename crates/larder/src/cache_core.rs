@@ -11,6 +11,8 @@ mod limits;
 mod switch;
 #[cfg(feature = "counters")]
 mod tallies;
+#[cfg(feature = "counters")]
+mod tallying;
 
 use std::{
     hash::{BuildHasher, Hasher},
@@ -393,6 +395,7 @@ impl Core {
     }
 
     /// Counts one of what `counter` picks, which no single function does.
+    #[cfg(any(feature = "counters", feature = "disk"))]
     pub(crate) fn count(&self, counter: impl FnOnce(&Counters) -> &AtomicU64) {
         self.0.stats.count(counter);
     }

@@ -2,15 +2,18 @@
 
 mod bus;
 mod consumer;
+mod event;
 mod group;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis_store;
+mod running;
 mod store;
 mod subscription;
 
 pub use self::{
-    bus::{Event, EventId, Events},
-    group::{Consumers, DeadEvent, Group, GroupStats},
+    bus::Events,
+    event::{DeadEvent, Event, EventId},
+    group::{Consumers, Group, GroupStats},
     subscription::Subscription,
 };

@@ -1,6 +1,7 @@
 //! What counters and rankings ask of a store, and how a process keeps them by itself.
 
 mod ranks;
+mod top;
 
 use std::{
     collections::HashMap,
@@ -9,6 +10,7 @@ use std::{
 };
 
 use self::ranks::Ranks;
+pub use self::top::Top;
 use crate::clock::Moment;
 
 /// When a counter ends.
@@ -77,24 +79,6 @@ pub enum Tallied {
     Sum(i64),
     /// The highest members.
     Top(Top),
-}
-
-/// The highest members of a ranking, and how far their counts can be off.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Top {
-    /// Members and their counts, the highest first.
-    pub members: Vec<(String, u64)>,
-    /// No count is lower than what was counted, and none is higher by more than this. Whatever was counted more often than
-    /// this is among the ranking's members. Zero while there was room for all of them.
-    pub error: u64,
-}
-
-impl Top {
-    /// Of these members of a ranking that has so many, the lowest of which has this count.
-    pub fn new(members: Vec<(String, u64)>, lowest: Option<u64>) -> Self {
-        Self { members, error: lowest.unwrap_or(0) }
-    }
 }
 
 /// Rankings that a process keeps at once. Of one more, the one goes that was used longest ago.

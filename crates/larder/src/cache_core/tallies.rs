@@ -1,8 +1,8 @@
 //! Counters and rankings that a process keeps where no server does.
 
-use std::{fmt, time::SystemTime};
+use std::fmt;
 
-use super::{Core, counters::LocalCounters};
+use super::counters::LocalCounters;
 use crate::{
     clock::Moment,
     error::{Error, Result},
@@ -54,17 +54,5 @@ impl LocalTallies {
 impl fmt::Debug for LocalTallies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalTallies").field("numbers", &self.numbers).finish_non_exhaustive()
-    }
-}
-
-impl Core {
-    /// What this process keeps of them.
-    pub(crate) fn tallies(&self) -> &LocalTallies {
-        &self.0.tallies
-    }
-
-    /// The time of day, and all that [`advance`](Self::advance) added.
-    pub(crate) fn system_time(&self) -> SystemTime {
-        self.0.clock.system_time()
     }
 }

@@ -7,45 +7,18 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use super::{group::Group, memory::Topic, store::Store, subscription::Subscription};
+use super::{
+    event::{Event, EventId, check},
+    memory::Topic,
+    store::Store,
+    subscription::Subscription,
+};
 use crate::{
     cache::Cache,
     error::{Kind, Result},
-    value::Value,
 };
 #[cfg(feature = "redis")]
 use crate::{redis::RedisCache, tiered::TieredCache};
-
-/// Something that happened, and that others want to know of.
-///
-/// ```
-/// use larder::events::Event;
-/// use serde::{Deserialize, Serialize};
-///
-/// #[derive(Clone, Serialize, Deserialize)]
-/// struct OrderPaid {
-///     order: u64,
-/// }
-///
-/// impl Event for OrderPaid {
-///     const NAME: &str = "order_paid";
-/// }
-/// ```
-pub trait Event: Value {
-    /// What all services call it that publish it or hear of it: 1 to 100 bytes without braces, `*` and control characters.
-    /// A type whose fields change in a way that old services cannot read is another event, with another name.
-    const NAME: &'static str;
-}
-
-/// The ID of a published event. On Redis it is that of the record in the stream: later ones are higher.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct EventId(pub(super) String);
-
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Where events are published, and heard of: in this process, or through Redis. Cheap to clone; clones are the same.
 ///
@@ -65,12 +38,12 @@ enum Carrier {
 }
 
 impl Events {
-    /// Events of this process alone. What [`Group::on`] names is invalidated in `cache`.
+    /// Events of this process alone. What [`Group::on`](super::Group::on) names is invalidated in `cache`.
     pub fn local(cache: &dyn Cache) -> Self {
         Self { cache: cache.share(), retained: RETAINED, carrier: Carrier::Memory(Arc::default()) }
     }
 
-    /// Events of all processes with the same servers and prefix as this cache, through its connections. What [`Group::on`]
+    /// Events of all processes with the same servers and prefix as this cache, through its connections. What [`Group::on`](super::Group::on)
     /// names is invalidated in it.
     ///
     /// # Errors
@@ -140,11 +113,6 @@ impl Events {
         self.store::<E>()?.subscribe().await
     }
 
-    /// Sets up those who handle each published event once together: all processes that name the same group.
-    pub fn group(&self, name: impl Into<String>) -> Group {
-        Group::new(self.clone(), name.into())
-    }
-
     pub(super) fn store<E: Event>(&self) -> Result<Arc<dyn Store<E>>> {
         check(E::NAME, "an event")?;
         match &self.carrier {
@@ -167,18 +135,6 @@ impl Events {
 
 /// See [`Events::retain`].
 const RETAINED: u64 = 100_000;
-
-/// Names are parts of names in Redis.
-pub(super) fn check(name: &str, what: &str) -> Result<()> {
-    let is_bad = |symbol: char| matches!(symbol, '{' | '}' | '*') || symbol.is_control();
-    if (1..=100).contains(&name.len()) && !name.contains(is_bad) {
-        return Ok(());
-    }
-    let text = format!(
-        "{what} is called {name:?}: 1 to 100 bytes without braces, `*` and control characters are allowed"
-    );
-    Err(Kind::configuration(text).into())
-}
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

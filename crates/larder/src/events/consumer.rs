@@ -10,8 +10,8 @@ use std::{
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use super::{
-    bus::{Event, EventId},
-    group::Running,
+    event::{Event, EventId},
+    running::Running,
     store::{Delivery, Store},
 };
 use crate::{

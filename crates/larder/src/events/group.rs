@@ -5,18 +5,17 @@ use std::{
     collections::HashMap,
     fmt,
     future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use tokio::{runtime::Handle, sync::watch, task::JoinHandle};
 
 use super::{
-    bus::{Event, EventId, Events, check},
+    bus::Events,
     consumer::{Consumer, Handler, Route},
+    event::{DeadEvent, Event, check},
+    running::{Figures, Options, Running},
 };
 use crate::{
     error::{Kind, Result},
@@ -35,15 +34,6 @@ pub struct Group {
     fault: Option<String>,
 }
 
-#[derive(Debug, Clone)]
-pub(super) struct Options {
-    pub(super) group: String,
-    pub(super) attempts: u32,
-    pub(super) deadline: Duration,
-    pub(super) claim_after: Duration,
-    pub(super) from_oldest: bool,
-}
-
 /// What is started for one kind of event.
 trait Start: Send {
     fn as_any(&mut self) -> &mut dyn Any;
@@ -51,12 +41,11 @@ trait Start: Send {
     fn start(self: Box<Self>, events: &Events, running: &Running) -> Result<JoinHandle<()>>;
 }
 
-/// What the tasks of a group share.
-#[derive(Clone)]
-pub(super) struct Running {
-    pub(super) options: Arc<Options>,
-    pub(super) stop: watch::Receiver<bool>,
-    pub(super) figures: Arc<Figures>,
+impl Events {
+    /// Sets up those who handle each published event once together: all processes that name the same group.
+    pub fn group(&self, name: impl Into<String>) -> Group {
+        Group::new(self.clone(), name.into())
+    }
 }
 
 impl<E: Event> Start for Route<E> {
@@ -221,16 +210,6 @@ impl fmt::Debug for Group {
     }
 }
 
-impl Running {
-    /// Waits until so many tasks have made their group, or one could not.
-    async fn joined(&self, tasks: usize) -> Result<()> {
-        let mut joins = self.figures.joins.subscribe();
-        let settled = |joins: &Joins| joins.made >= tasks || joins.failure.is_some();
-        let joins = joins.wait_for(settled).await.map(|joins| joins.clone()).unwrap_or_default();
-        joins.failure.map_or(Ok(()), Err)
-    }
-}
-
 /// Those of this process who handle the events of a group. Dropped, they end after the event that they are at.
 #[must_use = "dropped, the consumers stop"]
 pub struct Consumers {
@@ -289,37 +268,4 @@ pub struct GroupStats {
     pub dead: u64,
     /// Events that were taken over from another process.
     pub claimed: u64,
-}
-
-pub(super) struct Figures {
-    pub(super) handled: AtomicU64,
-    pub(super) failures: AtomicU64,
-    pub(super) dead: AtomicU64,
-    pub(super) claimed: AtomicU64,
-    pub(super) joins: watch::Sender<Joins>,
-}
-
-impl Default for Figures {
-    fn default() -> Self {
-        let [handled, failures, dead, claimed] = [(); 4].map(|()| AtomicU64::new(0));
-        Self { handled, failures, dead, claimed, joins: watch::Sender::new(Joins::default()) }
-    }
-}
-
-#[derive(Clone, Default)]
-pub(super) struct Joins {
-    pub(super) made: usize,
-    pub(super) failure: Option<crate::Error>,
-}
-
-/// An event that could not be handled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DeadEvent<E> {
-    /// The ID of the letter.
-    pub id: EventId,
-    /// None if it cannot be read as this type.
-    pub event: Option<E>,
-    /// What the last attempt said.
-    pub reason: String,
 }

@@ -11,8 +11,7 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, broadcast};
 
 use super::{
-    bus::{Event, EventId},
-    group::DeadEvent,
+    event::{DeadEvent, Event, EventId},
     store::{Delivery, Store},
     subscription::Subscription,
 };

@@ -5,8 +5,7 @@ use std::{marker::PhantomData, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use super::{
-    bus::{Event, EventId},
-    group::DeadEvent,
+    event::{DeadEvent, Event, EventId},
     store::{Delivery, Store},
     subscription::Subscription,
 };

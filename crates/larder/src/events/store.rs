@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{bus::EventId, group::DeadEvent, subscription::Subscription};
+use super::{
+    event::{DeadEvent, EventId},
+    subscription::Subscription,
+};
 use crate::error::Result;
 
 /// An event that a group was given.

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::Top;
+use super::top::Top;
 
 #[derive(Default)]
 pub(super) struct Ranks {

@@ -3,6 +3,7 @@
 //! What other clients do here is measured by `tests/redis-clients`, which fails once one of them does all of it; the
 //! figures are in `crates/larder/docs/redis-clients.md`.
 
+mod replica_calls;
 mod replicas;
 mod slots;
 
