@@ -93,7 +93,7 @@ impl Invalidator {
             Self(child.expect("this program starts again"))
         };
         let whole = (0..rate / 1_000).map(|_| start(1_000));
-        whole.chain((rate % 1_000 > 0).then(|| start(rate % 1_000))).collect()
+        whole.chain((!rate.is_multiple_of(1_000)).then(|| start(rate % 1_000))).collect()
     }
 }
 
