@@ -8,7 +8,7 @@ use larder::{
     internal::shared::{DEFAULT_SCOPE_SLOTS, SharedEntries},
 };
 
-/// Builds a [`SqlCache`]; made by [`SqlCache::builder`].
+/// Builds a [`SqlCache`](crate::SqlCache); made by [`SqlCache::builder`](crate::SqlCache::builder).
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `connect` is called"]
 pub struct SqlCacheBuilder {
