@@ -21,7 +21,7 @@ struct Kept<E> {
 }
 
 /// The struct of an error in an entry: its name, and its fields.
-#[cfg(feature = "redis")]
+#[cfg(feature = "shared")]
 pub(crate) const KEPT_ERROR: (&str, &[&str]) = ("larder::KeptError", &["error"]);
 
 /// Shares errors as `S` does, and keeps those that `F` chooses.

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Is told what the log's reader, and the connections, find out.
-#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for what processes share"))]
+#[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "for what processes share"))]
 pub(crate) trait Watcher: fmt::Debug + Send + Sync {
     /// Another process invalidated this.
     fn invalidated(&self, scopes: &[ScopeHash], epoch: Epoch);
@@ -42,7 +42,7 @@ impl Watchers {
     }
 
     /// Tells all of them.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for what processes share"))]
+    #[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "for what processes share"))]
     pub(crate) fn tell(&self, tell: impl Fn(&dyn Watcher)) {
         if self.any.load(Ordering::Relaxed) {
             let all: Vec<_> = lock(&self.all).iter().filter_map(Weak::upgrade).collect();
