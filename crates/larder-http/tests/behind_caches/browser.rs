@@ -117,7 +117,7 @@ impl Service {
         text.as_str().unwrap().split("</title>").last().unwrap().to_owned()
     }
 
-    /// What somebody else gets, who has no cache.
+    /// What another client gets, which has no cache.
     async fn get(&self, path: &str) -> Received {
         get(self.server.address, path, &[("host", &self.server.address.to_string())]).await
     }

@@ -39,7 +39,7 @@ async fn what_was_computed_before_is_not_accepted_after() {
     }
 }
 
-/// Epochs have to become visible in their order, whoever appends.
+/// Epochs have to become visible in their order, whichever process appends.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_record_appears_below_one_that_was_read() {
     for place in Place::all() {

@@ -30,7 +30,7 @@ impl Switch {
 
     // It orders nothing: what is stored and served is judged by the one rule, at whatever moment a thread sees the switch.
 
-    /// Whether the cache is used, and nobody watches: then a hit need do no more than give a value.
+    /// Whether the cache is used, and not watched: then a hit need do no more than give a value.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0

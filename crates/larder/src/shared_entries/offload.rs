@@ -13,3 +13,14 @@ pub(crate) async fn offload<R: Send + 'static>(run: impl FnOnce() -> R + Send + 
         },
     }
 }
+
+/// Runs what needs more stack than a thread of a runtime has; none if there is no memory for that.
+pub(crate) fn on_large_stack<R: Send>(run: impl FnOnce() -> R + Send) -> Option<R> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .stack_size(crate::wire::Limits::STACK)
+            .spawn_scoped(scope, run)
+            .ok()?;
+        Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}

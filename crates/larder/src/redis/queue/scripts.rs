@@ -59,7 +59,7 @@ pub(super) static RELEASE: Script = Script::new(
 /// Gives the holder `ARGV[1]` of the lease up to `ARGV[2]` writes that were given to none before; where there is none,
 /// the last ID in the stream. A group that went with its stream is made again. If writes from the ID `ARGV[3]` on were
 /// given, they never arrived: it gives this ID alone, since what is later has to wait for them. That is looked at here, and
-/// not by whoever misses a reply: what it asked for may run later still.
+/// not by the one that misses a reply: what it asked for may run later still.
 pub(super) static FETCH: Script = Script::new(
     Operation::Queue,
     r"
