@@ -32,9 +32,15 @@ impl Place {
 
     /// Tables of their own in the database of a server.
     pub(crate) fn on(server: &PostgresServer) -> Self {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let prefix = format!("test_{}", NUMBER.fetch_add(1, Relaxed));
-        Self { url: server.url(), prefix, _directory: None }
+        Self { url: server.url(), prefix: new_prefix(), _directory: None }
+    }
+
+    /// Another one of this kind, with tables of its own.
+    pub(crate) fn another(&self) -> Self {
+        match self.is_sqlite() {
+            true => Self::sqlite(),
+            false => Self { prefix: new_prefix(), ..self.clone() },
+        }
     }
 
     /// Both kinds, where there is a server.
@@ -81,6 +87,11 @@ impl Place {
     pub(crate) fn is_sqlite(&self) -> bool {
         self.url.starts_with("sqlite")
     }
+}
+
+fn new_prefix() -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    format!("test_{}", NUMBER.fetch_add(1, Relaxed))
 }
 
 /// The server that tests share which do it no harm; none where it may be missing.
