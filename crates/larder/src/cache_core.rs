@@ -395,7 +395,7 @@ impl Core {
     }
 
     /// Counts one of what `counter` picks, which no single function does.
-    #[cfg(any(feature = "counters", feature = "disk"))]
+    #[cfg(any(feature = "counters", feature = "disk", feature = "limit"))]
     pub(crate) fn count(&self, counter: impl FnOnce(&Counters) -> &AtomicU64) {
         self.0.stats.count(counter);
     }
