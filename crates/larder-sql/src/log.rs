@@ -34,6 +34,13 @@ pub(crate) struct Head {
     pub(crate) has_pending: bool,
 }
 
+impl Head {
+    /// Both ends of the log, with its newest record if that was read.
+    pub(crate) fn ends(&self, newest: Option<LogEntry>) -> LogEnds {
+        LogEnds { first: self.first.map(epoch), last: epoch(self.last), newest }
+    }
+}
+
 /// What a process has seen of a log, whatever connection it was on.
 ///
 /// A database that is restored from a backup, or whose place another server took, may lack what was read before. Each
@@ -74,8 +81,12 @@ impl Seen {
             *newest = Some(row);
         }
         drop(newest);
-        let ends = LogEnds { first: head.first.map(epoch), last: epoch(head.last), newest: None };
-        Ok(LogReply { news: entries(&rows), ends: Some(ends), older: Vec::new(), time_ms: Some(time_ms) })
+        Ok(LogReply {
+            news: entries(&rows),
+            ends: Some(head.ends(None)),
+            older: Vec::new(),
+            time_ms: Some(time_ms),
+        })
     }
 }
 

@@ -279,8 +279,7 @@ impl LogConnection for PostgresLogConnection {
         let answer = within(limit, self.ask(i64::MAX, 0)).await?;
         let Some(head) = answer.head else { return Ok((None, answer.time_ms)) };
         let newest = self.newest(Epoch::ZERO, None, 1, limit).await?.pop();
-        let ends = LogEnds { first: head.first.map(epoch), last: epoch(head.last), newest };
-        Ok((Some(ends), answer.time_ms))
+        Ok((Some(head.ends(newest)), answer.time_ms))
     }
 
     async fn newest(

@@ -35,7 +35,7 @@ async fn a_batch_waits_for_what_another_process_computes() {
         gate.until(1).await;
         let second = leased(&other, None, &others, &[2, 3]);
         let open = async {
-            // What nobody else computes is computed at once.
+            // What no other process computes is computed at once.
             super::support::eventually(|| others.made() == 1).await;
             gate.open();
         };
