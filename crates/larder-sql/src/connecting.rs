@@ -20,7 +20,8 @@ impl LogObserver for Observer {}
 impl SqlCacheBuilder {
     /// Connects, makes the tables that are missing, and begins to follow the invalidation log.
     ///
-    /// Connections for entries belong to the tokio runtime that this is called in; the log has a thread of its own.
+    /// Connections for entries belong to the tokio runtime that this is called in, and end with it; the log has a thread of
+    /// its own.
     ///
     /// # Errors
     ///
@@ -61,7 +62,7 @@ impl SqlCacheBuilder {
         if !(1..=1_000).contains(&self.connections) {
             return Err(refused_setting(format!("{} connections: 1 to 1,000 are allowed", self.connections)));
         }
-        let Opened { database, log: store, address } = self.open(&tables)?;
+        let Opened { database, log: store, expected, address } = self.open(&tables)?;
         let settings = FollowedLogSettings {
             name: tables.log.clone(),
             scope_slots: self.scope_slots,
@@ -71,22 +72,16 @@ impl SqlCacheBuilder {
         };
         let log = FollowedLog::start(store, settings);
         let entries = self.codec.give(log.entries(), self.compression)?;
-        let remote = Remote::new((database, address), log, entries, (tables, self.deadline));
+        let remote = Remote::new((database, address), (log, expected), entries, (tables, self.deadline));
         upkeep::start(&remote);
         Ok(SqlCache::new(remote))
     }
 
-    #[cfg_attr(
-        not(any(feature = "postgres", feature = "sqlite")),
-        expect(unused_variables, reason = "no database")
-    )]
     fn open(&self, tables: &Tables) -> Result<Opened> {
         let scheme = self.url.split(':').next().unwrap_or_default();
         match scheme {
             #[cfg(feature = "postgres")]
-            "postgres" | "postgresql" => {
-                crate::postgres::open(&self.url, tables, (self.connections, self.deadline))
-            }
+            "postgres" | "postgresql" => crate::postgres::open(&self.url, tables, self.connections),
             #[cfg(feature = "sqlite")]
             "sqlite" => crate::sqlite::open(&self.url, tables, (self.connections, self.deadline)),
             #[cfg(not(feature = "postgres"))]

@@ -1,10 +1,18 @@
 //! What a cache asks of a database, whichever it is.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use larder::internal::shared::LogStore;
 use sha2::{Digest, Sha256};
+
+use crate::log::Expected;
 
 /// Entries and counters. A call may take as long as it likes: the caller sets a limit, and drops it.
 #[async_trait]
@@ -19,17 +27,66 @@ pub(crate) trait Database: Send + Sync + 'static {
     /// Adds to a counter, and returns the sum. One that this makes ends after `ttl`. None if the sum is no `i64`.
     async fn count(&self, place: &[u8], by: i64, ttl: Option<Duration>) -> sqlx::Result<Option<i64>>;
 
-    /// Deletes what is of no use any longer, in small pieces; makes tables that are missing.
-    async fn tidy(&self) -> sqlx::Result<()>;
+    /// Whether a table is missing, as far as calls found out; true before the first one.
+    fn lacks_tables(&self) -> &AtomicBool;
 
-    /// Whether it answers.
-    async fn ping(&self) -> sqlx::Result<()>;
+    /// Makes the tables that are missing.
+    async fn create_tables(&self) -> sqlx::Result<()>;
+
+    /// Deletes up to [`PIECE`] rows that are of no use any longer, and says how many there were.
+    async fn delete(&self, excess: Excess) -> sqlx::Result<u64>;
+
+    /// Whether it answers, on a connection that is made for this.
+    async fn probe(&self) -> sqlx::Result<()>;
+}
+
+/// What is of no use any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Excess {
+    /// Records of the log beyond the newest [`MOST_RECORDS`].
+    Records,
+    /// Entries that have expired.
+    Entries,
+    /// Counters that have.
+    Counters,
+}
+
+/// Makes tables that are missing, and deletes what is of no use any longer, up to [`MOST_PIECES`] of each kind. Says whether
+/// there may be more.
+pub(crate) async fn tidy(database: &dyn Database) -> sqlx::Result<bool> {
+    if database.lacks_tables().load(Relaxed) {
+        database.create_tables().await?;
+        database.lacks_tables().store(false, Relaxed);
+    }
+    let mut has_more = false;
+    for excess in [Excess::Records, Excess::Entries, Excess::Counters] {
+        let mut pieces = 0;
+        while pieces < MOST_PIECES && database.delete(excess).await? >= PIECE.cast_unsigned() {
+            pieces += 1;
+        }
+        has_more |= pieces == MOST_PIECES;
+    }
+    Ok(has_more)
+}
+
+/// Notes it if a table was missing.
+pub(crate) fn noted<T>(
+    done: sqlx::Result<T>,
+    is_missing: impl FnOnce(&sqlx::Error) -> bool,
+    lacks_tables: &AtomicBool,
+) -> sqlx::Result<T> {
+    if done.as_ref().is_err_and(is_missing) {
+        lacks_tables.store(true, Relaxed);
+    }
+    done
 }
 
 /// What a URL names.
 pub(crate) struct Opened {
     pub(crate) database: Arc<dyn Database>,
     pub(crate) log: Arc<dyn LogStore>,
+    /// Transactions with an invalidation in them, which its reader looks for.
+    pub(crate) expected: Arc<Expected>,
     /// Without a password: for people.
     pub(crate) address: String,
 }

@@ -1,5 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(any(feature = "postgres", feature = "sqlite")),
+    expect(
+        dead_code,
+        unused_imports,
+        unused_variables,
+        reason = "without a database, connecting is an error that names the features"
+    )
+)]
 
 mod breaker;
 mod builder;
@@ -7,12 +16,10 @@ mod cache;
 mod connecting;
 mod database;
 mod epochs;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod error;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod log;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod polling;
+mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod remote;

@@ -1,9 +1,12 @@
 //! The invalidation log in tables: what both databases have in common.
 
+mod connection;
+mod expected;
+
 use std::{
     borrow::Cow,
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -14,6 +17,10 @@ use larder::{
     internal::shared::{LogEnds, LogEntry, LogError, LogReply},
 };
 
+pub(crate) use self::{
+    connection::{LogTables, TableLog},
+    expected::Expected,
+};
 use crate::epochs::epoch;
 
 /// The log as it is read: an answer to one statement, and so of one moment.
@@ -23,15 +30,16 @@ pub(crate) struct Answer {
     pub(crate) head: Option<Head>,
     /// From the position on, inclusive.
     pub(crate) rows: Vec<(i64, Vec<u8>)>,
-    pub(crate) time_ms: u64,
+    /// Of the database, if there is a log.
+    pub(crate) time_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
     pub(crate) last: i64,
     pub(crate) first: Option<i64>,
-    /// Whether records of committed transactions wait to be taken into the log.
-    pub(crate) has_pending: bool,
+    /// The first and the last record of committed transactions that wait to be taken into the log.
+    pub(crate) pending: Option<(i64, i64)>,
 }
 
 impl Head {
@@ -44,8 +52,9 @@ impl Head {
 /// What a process has seen of a log, whatever connection it was on.
 ///
 /// A database that is restored from a backup, or whose place another server took, may lack what was read before. Each
-/// read begins with the newest record that was read: if that is no longer there, or is another one, the history of data is
-/// another one too, and larder makes the log anew.
+/// read begins with the newest record that was read: if another one is there, or none between records that are older and
+/// newer, the history of data is another one too, and larder makes the log anew. If all that is there is newer, the record
+/// was trimmed: that is for larder's reader to find, and no fault of the log.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     newest: Mutex<Option<(i64, Vec<u8>)>>,
@@ -58,6 +67,15 @@ impl Seen {
         self.histories.load(Relaxed)
     }
 
+    /// Notes the newest record of the log that a process begins with.
+    pub(crate) fn begins(&self, newest: Option<(i64, Vec<u8>)>) {
+        *self.newest() = newest;
+    }
+
+    fn newest(&self) -> MutexGuard<'_, Option<(i64, Vec<u8>)>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What a read from `after` on brought.
     ///
     /// # Errors
@@ -66,13 +84,15 @@ impl Seen {
     pub(crate) fn reply(&self, answer: Answer, after: i64, most: usize) -> Result<LogReply, LogError> {
         let Answer { head, mut rows, time_ms } = answer;
         let Some(head) = head else {
-            return Ok(LogReply { news: Vec::new(), ends: None, older: Vec::new(), time_ms: Some(time_ms) });
+            return Ok(LogReply { news: Vec::new(), ends: None, older: Vec::new(), time_ms });
         };
         let at_position = rows.first().is_some_and(|(id, _)| *id == after);
         let overlap = if at_position { Some(rows.remove(0)) } else { None };
         rows.truncate(most);
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        if newest.as_ref().is_some_and(|newest| newest.0 == after && Some(newest) != overlap.as_ref()) {
+        let mut newest = self.newest();
+        let is_trimmed = overlap.is_none() && head.first.is_some_and(|first| first > after);
+        let is_known = |known: &(i64, Vec<u8>)| known.0 == after && Some(known) != overlap.as_ref();
+        if !is_trimmed && newest.as_ref().is_some_and(is_known) {
             *newest = None;
             self.histories.fetch_add(1, Relaxed);
             return Err(LogError::new("the newest record that was read is not in the log any longer"));
@@ -81,12 +101,7 @@ impl Seen {
             *newest = Some(row);
         }
         drop(newest);
-        Ok(LogReply {
-            news: entries(&rows),
-            ends: Some(head.ends(None)),
-            older: Vec::new(),
-            time_ms: Some(time_ms),
-        })
+        Ok(LogReply { news: entries(&rows), ends: Some(head.ends(None)), older: Vec::new(), time_ms })
     }
 }
 
@@ -143,9 +158,9 @@ mod tests {
 
     fn answer(last: i64, rows: &[(i64, &[u8])]) -> Answer {
         Answer {
-            head: Some(Head { last, first: Some(1), has_pending: false }),
+            head: Some(Head { last, first: Some(1), pending: None }),
             rows: rows.iter().map(|(id, record)| (*id, record.to_vec())).collect(),
-            time_ms: 0,
+            time_ms: None,
         }
     }
 
@@ -160,6 +175,20 @@ mod tests {
         assert_eq!(seen.histories(), 1);
         assert!(seen.reply(answer(9, &[(9, b"d")]), 9, 10).is_ok(), "said once");
         assert!(seen.reply(answer(9, &[(9, b"e")]), 9, 10).is_err(), "another one");
+    }
+
+    /// That of this process alone: the log is as it should be, for all others.
+    #[test]
+    fn a_record_that_was_trimmed_is_no_other_history() {
+        let seen = Seen::default();
+        seen.reply(answer(5, &[(5, b"a")]), 5, 10).unwrap();
+        let mut trimmed = answer(9, &[(8, b"c"), (9, b"d")]);
+        trimmed.head.as_mut().unwrap().first = Some(8);
+        assert_eq!(seen.reply(trimmed, 5, 10).unwrap().ends.unwrap().first, Some(epoch(8)));
+        assert_eq!(seen.histories(), 0);
+        let mut emptied = answer(9, &[]);
+        emptied.head.as_mut().unwrap().first = None;
+        assert!(seen.reply(emptied, 9, 10).is_err(), "trimming leaves the newest one");
     }
 
     #[test]

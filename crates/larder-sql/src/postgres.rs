@@ -1,5 +1,6 @@
 //! PostgreSQL.
 
+mod connection;
 mod entries;
 mod log;
 mod statements;
@@ -7,23 +8,35 @@ mod statements;
 use std::{sync::Arc, time::Duration};
 
 use larder::Result;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 
-use self::{entries::PostgresEntries, log::PostgresLog, statements::Statements};
-use crate::{database::Opened, error::wrong_url, tables::Tables};
+use self::{connection::Connector, entries::PostgresEntries, log::PostgresLog, statements::Statements};
+use crate::{
+    database::Opened,
+    error::wrong_url,
+    log::Expected,
+    pool::{Lifetimes, Pool},
+    tables::Tables,
+};
+
+const LIFETIMES: Lifetimes = Lifetimes { whole: Duration::from_secs(1_800), idle: Duration::from_secs(600) };
 
 /// Both sides of the database that a URL names.
-pub(crate) fn open(url: &str, tables: &Tables, (connections, deadline): (u32, Duration)) -> Result<Opened> {
+pub(crate) fn open(url: &str, tables: &Tables, connections: u32) -> Result<Opened> {
     let options: PgConnectOptions = url.parse().map_err(wrong_url)?;
     let options = options.application_name(&format!("larder {}", tables.prefix));
     let address = format!("{}:{}", options.get_host(), options.get_port());
     let statements = Arc::new(Statements::new(tables));
-    let pool = PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(deadline)
-        .idle_timeout(Duration::from_secs(600))
-        .connect_lazy_with(options.clone());
+    let connector = Connector { options: options.clone(), statements: statements.clone() };
+    let pool = Pool::new(connector, connections, LIFETIMES);
     let entries = PostgresEntries::new(pool, statements.clone());
-    let log = PostgresLog { options, tables: tables.clone(), statements, seen: Arc::default() };
-    Ok(Opened { database: Arc::new(entries), log: Arc::new(log), address })
+    let expected = Arc::<Expected>::default();
+    let log = PostgresLog {
+        options,
+        tables: tables.clone(),
+        statements,
+        seen: Arc::default(),
+        expected: expected.clone(),
+    };
+    Ok(Opened { database: Arc::new(entries), log: Arc::new(log), expected, address })
 }

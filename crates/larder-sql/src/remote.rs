@@ -10,12 +10,18 @@ use larder::{
     internal::shared::{FollowedLog, Message, SharedEntries, Stored},
 };
 
+use tokio::{runtime::Handle, sync::Notify};
+
 use crate::{
     breaker::Breaker,
-    database::{Database, Row, milliseconds, place},
+    database::{Database, Row, milliseconds, place, tidy},
     epochs::column,
+    log::Expected,
     tables::Tables,
 };
+
+/// How many entries one statement reads or writes: each of these has the whole of the deadline.
+const PIECE: usize = 256;
 
 /// The first pause between two looks whether the database is back, and the longest.
 const PROBE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -29,17 +35,35 @@ pub(crate) struct Remote {
     breaker: Breaker,
     tables: Tables,
     deadline: Duration,
+    expected: Arc<Expected>,
+    /// Where the cache was made: callers' runtimes may end before it does.
+    runtime: Handle,
+    /// There is more to tidy up than one pass has done.
+    untidy: Arc<Notify>,
 }
 
 impl Remote {
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
     pub(crate) fn new(
         (database, address): (Arc<dyn Database>, String),
-        log: FollowedLog,
+        (log, expected): (FollowedLog, Arc<Expected>),
         entries: SharedEntries,
         (tables, deadline): (Tables, Duration),
     ) -> Arc<Self> {
-        let breaker = Breaker::default();
-        Arc::new(Self { database, address, log, entries, breaker, tables, deadline })
+        Arc::new(Self {
+            database,
+            address,
+            log,
+            entries,
+            breaker: Breaker::default(),
+            tables,
+            deadline,
+            expected,
+            runtime: Handle::current(),
+            untidy: Arc::default(),
+        })
     }
 
     pub(crate) fn log(&self) -> &FollowedLog {
@@ -56,11 +80,25 @@ impl Remote {
 
     /// Whether it is worth waiting for the database at all.
     pub(crate) fn is_within_reach(&self) -> bool {
-        tokio::runtime::Handle::try_current().is_ok() && self.log.is_heard() && self.breaker.admits()
+        Handle::try_current().is_ok() && self.log.is_heard() && self.breaker.admits()
     }
 
+    /// Transactions that have an invalidation in them.
+    pub(crate) fn expected(&self) -> &Expected {
+        &self.expected
+    }
+
+    /// Tidies up, or begins to: what is left is done in the background.
     pub(crate) async fn tidy(&self) -> sqlx::Result<()> {
-        self.database.tidy().await
+        if tidy(&*self.database).await? {
+            self.untidy.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Notified when there is more to tidy up.
+    pub(crate) fn untidy(&self) -> Arc<Notify> {
+        self.untidy.clone()
     }
 
     /// Asks the database, if it may be asked, within the deadline.
@@ -68,7 +106,7 @@ impl Remote {
         self: &Arc<Self>,
         call: impl Future<Output = sqlx::Result<T>>,
     ) -> Result<T, Stored> {
-        if !self.breaker.admits() || tokio::runtime::Handle::try_current().is_err() {
+        if !self.breaker.admits() || Handle::try_current().is_err() {
             return Err(Stored::Unreachable);
         }
         let (failed, timed_out) = match tokio::time::timeout(self.deadline, call).await {
@@ -97,7 +135,7 @@ impl Remote {
     /// Looks whether the database is back, in the background, until it is.
     fn probe_until_it_answers(self: &Arc<Self>) {
         let remote = Arc::downgrade(self);
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             let (mut pause, longest) = PROBE;
             loop {
                 tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
@@ -112,8 +150,7 @@ impl Remote {
 
     /// Whether the database answers; if so, callers are let through.
     async fn probe(&self) -> bool {
-        let answers = tokio::time::timeout(self.deadline, self.database.ping()).await;
-        let answers = matches!(answers, Ok(Ok(())));
+        let answers = self.database.probe().await.is_ok();
         if answers {
             self.breaker.succeeded();
             tracing::info!(database = self.address, "the cache's database is available again");
@@ -127,25 +164,38 @@ impl Remote {
         keys: &[Lookup<'_>],
         of: ValueType,
     ) -> Vec<Option<Entry>> {
-        let places: Vec<_> = keys.iter().map(|at| place(at.key)).collect();
-        let began = Instant::now();
-        let messages = self.ask(self.database.read(&places)).await;
-        self.entries.read_took(core, began.elapsed());
-        let messages = match messages {
-            Ok(messages) => messages,
-            Err(failed) => {
-                self.entries.count_failed_reads(core, of, keys.len(), failed == Stored::TimedOut);
-                return vec![None; keys.len()];
-            }
-        };
         let mut entries = Vec::with_capacity(keys.len());
-        for (&at, message) in keys.iter().zip(messages) {
-            entries.push(self.entries.receive(core, at, of, message).await);
+        for piece in keys.chunks(PIECE) {
+            let places: Vec<_> = piece.iter().map(|at| place(at.key)).collect();
+            let began = Instant::now();
+            let messages = self.ask(self.database.read(&places)).await;
+            self.entries.read_took(core, began.elapsed());
+            let messages = match messages {
+                Ok(messages) => messages,
+                Err(failed) => {
+                    // What came is kept, and the rest is not tried: that would take as long again.
+                    let left = keys.len() - entries.len();
+                    self.entries.count_failed_reads(core, of, left, failed == Stored::TimedOut);
+                    entries.resize(keys.len(), None);
+                    break;
+                }
+            };
+            for (&at, message) in piece.iter().zip(messages) {
+                entries.push(self.entries.receive(core, at, of, message).await);
+            }
         }
         entries
     }
 
     pub(crate) async fn write(self: &Arc<Self>, core: &Core, entries: &[Entry]) -> Result<()> {
+        let mut outcome = Ok(());
+        for piece in entries.chunks(PIECE) {
+            outcome = outcome.and(self.write_piece(core, piece).await);
+        }
+        outcome
+    }
+
+    async fn write_piece(self: &Arc<Self>, core: &Core, entries: &[Entry]) -> Result<()> {
         let patience = Instant::now() + self.deadline;
         let within_reach = || self.is_within_reach() && !self.breaker.has_just_timed_out();
         let (messages, outcome) = self.entries.messages(core, entries, patience, &within_reach).await;

@@ -8,10 +8,22 @@ mod statements;
 use std::{sync::Arc, time::Duration};
 
 use larder::{Result, internal::shared::refused_setting};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
-use self::{entries::SqliteEntries, log::SqliteLog, statements::Statements};
-use crate::{database::Opened, error::wrong_url, tables::Tables};
+use self::{
+    entries::{Connector, SqliteEntries},
+    log::SqliteLog,
+    statements::Statements,
+};
+use crate::{
+    database::Opened,
+    error::wrong_url,
+    pool::{Lifetimes, Pool},
+    tables::Tables,
+};
+
+/// A file that was put in the place of another one is found out.
+const LIFETIMES: Lifetimes = Lifetimes { whole: Duration::from_secs(60), idle: Duration::from_secs(60) };
 
 /// How long a connection waits for another one's write at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -34,15 +46,10 @@ pub(crate) fn open(url: &str, tables: &Tables, (connections, deadline): (u32, Du
         .busy_timeout(deadline.min(LONGEST_WAIT));
     let address = options.get_filename().display().to_string();
     let statements = Arc::new(Statements::new(tables));
-    let pool = SqlitePoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(deadline)
-        // A file that was put in the place of another one is found out.
-        .max_lifetime(Duration::from_secs(60))
-        .connect_lazy_with(options.clone());
+    let pool = Pool::new(Connector(options.clone()), connections, LIFETIMES);
     let entries = SqliteEntries::new(pool, statements.clone());
     // An entry may be lost when the machine loses its power; an invalidation may not, which entries outlive.
     let options = options.synchronous(SqliteSynchronous::Full);
     let log = SqliteLog { options, statements, seen: Arc::default() };
-    Ok(Opened { database: Arc::new(entries), log: Arc::new(log), address })
+    Ok(Opened { database: Arc::new(entries), log: Arc::new(log), expected: Arc::default(), address })
 }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 #[async_trait]
 pub trait InTransaction: sealed::Sealed + Send {
     #[doc(hidden)]
-    async fn append(&mut self, pending: &str, channel: &str, record: Vec<u8>) -> Result<(), sqlx::Error>;
+    async fn append(&mut self, pending: &str, records: Vec<Vec<u8>>) -> Result<(), sqlx::Error>;
 }
 
 mod sealed {
@@ -26,19 +26,21 @@ mod sealed {
 #[cfg(feature = "postgres")]
 #[async_trait]
 impl InTransaction for sqlx::PgConnection {
-    async fn append(&mut self, pending: &str, channel: &str, record: Vec<u8>) -> Result<(), sqlx::Error> {
-        let statement = format!(
-            "WITH i AS (INSERT INTO {pending} (record) VALUES ($1)) SELECT pg_notify('{channel}', '')"
-        );
-        sqlx::query(&statement).bind(record).execute(self).await.map(drop)
+    /// Without a `NOTIFY`: the commit would take a lock that all databases of the server share, and could not be prepared.
+    async fn append(&mut self, pending: &str, records: Vec<Vec<u8>>) -> Result<(), sqlx::Error> {
+        let statement = format!("INSERT INTO {pending} (record) SELECT unnest($1::bytea[])");
+        sqlx::query(&statement).bind(records).execute(self).await.map(drop)
     }
 }
 
 #[cfg(feature = "sqlite")]
 #[async_trait]
 impl InTransaction for sqlx::SqliteConnection {
-    async fn append(&mut self, pending: &str, _: &str, record: Vec<u8>) -> Result<(), sqlx::Error> {
+    async fn append(&mut self, pending: &str, records: Vec<Vec<u8>>) -> Result<(), sqlx::Error> {
         let statement = format!("INSERT INTO {pending} (record) VALUES (?1)");
-        sqlx::query(&statement).bind(record).execute(self).await.map(drop)
+        for record in records {
+            sqlx::query(&statement).bind(record).execute(&mut *self).await?;
+        }
+        Ok(())
     }
 }

@@ -163,7 +163,7 @@ async fn each_reason_is_told_of_once_with_what_mends_it() {
     for (reason, mend) in [
         ("unknown_key", "LARDER_SEAL_KEYS"),
         ("unsealed", "let all processes seal"),
-        ("not_authentic", "who writes to Redis besides larder"),
+        ("not_authentic", "what writes there besides larder"),
     ] {
         let told = warnings::heard(&[&format!("reason={reason}"), "OfAttacked", mend]);
         assert_eq!(told.len(), 1, "{reason}: {told:?}");

@@ -1,57 +1,45 @@
 //! Entries and counters in PostgreSQL.
 
 use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    collections::{HashMap, HashSet},
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use sqlx::{Executor, PgPool, Row as _};
+use sqlx::{Executor, Row as _};
 
-use super::statements::{Statements, is_missing};
-use crate::database::{Database, MOST_PIECES, PIECE, Row, milliseconds};
+use super::{
+    connection::Connector,
+    statements::{Statements, is_missing},
+};
+use crate::{
+    database::{Database, Excess, Row, milliseconds, noted},
+    pool::{Lent, Pool},
+};
 
 pub(super) struct PostgresEntries {
-    pool: PgPool,
+    pool: Arc<Pool<Connector>>,
     statements: Arc<Statements>,
-    /// A table is missing, as a call found out.
     lacks_tables: AtomicBool,
 }
 
 impl PostgresEntries {
-    pub(super) fn new(pool: PgPool, statements: Arc<Statements>) -> Self {
+    pub(super) fn new(pool: Arc<Pool<Connector>>, statements: Arc<Statements>) -> Self {
         Self { pool, statements, lacks_tables: AtomicBool::new(true) }
     }
 
-    /// Notes that a table is missing.
-    fn noted<T>(&self, done: sqlx::Result<T>) -> sqlx::Result<T> {
-        if done.as_ref().is_err_and(is_missing) {
-            self.lacks_tables.store(true, Relaxed);
-        }
-        done
-    }
-
-    /// Deletes what a statement names, piece by piece.
-    async fn delete(&self, statement: &str) -> sqlx::Result<()> {
-        for _ in 0..MOST_PIECES {
-            let deleted = sqlx::query(statement).execute(&self.pool).await?.rows_affected();
-            if deleted < PIECE.cast_unsigned() {
-                break;
-            }
-        }
-        Ok(())
+    fn settle<T>(&self, link: Lent<Connector>, done: sqlx::Result<T>) -> sqlx::Result<T> {
+        noted(link.settle(done), is_missing, &self.lacks_tables)
     }
 }
 
 #[async_trait]
 impl Database for PostgresEntries {
     async fn read(&self, places: &[Vec<u8>]) -> sqlx::Result<Vec<Option<Vec<u8>>>> {
-        let rows = sqlx::query(&self.statements.read).bind(places).fetch_all(&self.pool).await;
-        let rows = self.noted(rows)?;
+        let mut link = self.pool.lend().await?;
+        let rows = sqlx::query(&self.statements.read).bind(places).fetch_all(link.link()).await;
+        let rows = self.settle(link, rows)?;
         let mut found = HashMap::with_capacity(rows.len());
         for row in rows {
             found.insert(row.try_get::<Vec<u8>, _>(0)?, row.try_get::<Vec<u8>, _>(1)?);
@@ -70,8 +58,10 @@ impl Database for PostgresEntries {
             .bind(sorted.iter().map(|row| row.lifetime_ms).collect::<Vec<_>>())
             .bind(sorted.iter().map(|row| row.message.clone()).collect::<Vec<_>>())
             .bind(latest);
-        let stored = self.noted(query.fetch_all(&self.pool).await)?;
-        let stored: sqlx::Result<Vec<Vec<u8>>> = stored.iter().map(|row| row.try_get(0)).collect();
+        let mut link = self.pool.lend().await?;
+        let stored = query.fetch_all(link.link()).await;
+        let stored = self.settle(link, stored)?;
+        let stored: sqlx::Result<HashSet<Vec<u8>>> = stored.iter().map(|row| row.try_get(0)).collect();
         let stored = stored?;
         Ok(rows.iter().map(|row| stored.contains(&row.place)).collect())
     }
@@ -79,14 +69,17 @@ impl Database for PostgresEntries {
     async fn count(&self, place: &[u8], by: i64, ttl: Option<Duration>) -> sqlx::Result<Option<i64>> {
         /// `numeric_value_out_of_range`.
         const OVERFLOW: &str = "22003";
+        let mut link = self.pool.lend().await?;
         if by == 0 {
             let query = sqlx::query(&self.statements.counter).bind(place);
-            let row = self.noted(query.fetch_optional(&self.pool).await)?;
+            let row = query.fetch_optional(link.link()).await;
+            let row = self.settle(link, row)?;
             return row.map_or(Ok(Some(0)), |row| row.try_get(0).map(Some));
         }
         let ttl = ttl.map(milliseconds);
         let query = sqlx::query(&self.statements.count).bind(place).bind(by).bind(ttl);
-        match self.noted(query.fetch_one(&self.pool).await) {
+        let row = query.fetch_one(link.link()).await;
+        match self.settle(link, row) {
             Ok(row) => row.try_get(0).map(Some),
             Err(error)
                 if error.as_database_error().and_then(|said| said.code()).as_deref() == Some(OVERFLOW) =>
@@ -97,19 +90,30 @@ impl Database for PostgresEntries {
         }
     }
 
-    async fn tidy(&self) -> sqlx::Result<()> {
-        if self.lacks_tables.load(Relaxed) {
-            // In one transaction: these are several statements in one message.
-            self.pool.execute(&*self.statements.create_tables).await?;
-            self.lacks_tables.store(false, Relaxed);
-        }
-        for statement in [&self.statements.trim, &self.statements.expire, &self.statements.expire_counters] {
-            self.delete(statement).await?;
-        }
-        Ok(())
+    fn lacks_tables(&self) -> &AtomicBool {
+        &self.lacks_tables
     }
 
-    async fn ping(&self) -> sqlx::Result<()> {
-        self.pool.execute("SELECT 1").await.map(drop)
+    async fn create_tables(&self) -> sqlx::Result<()> {
+        let mut link = self.pool.lend().await?;
+        // In one transaction: these are several statements in one message.
+        let made = link.link().execute(&*self.statements.create_tables).await.map(drop);
+        link.settle(made)
+    }
+
+    async fn delete(&self, excess: Excess) -> sqlx::Result<u64> {
+        let statement = match excess {
+            Excess::Records => &self.statements.trim,
+            Excess::Entries => &self.statements.expire,
+            Excess::Counters => &self.statements.expire_counters,
+        };
+        self.pool.retire();
+        let mut link = self.pool.lend().await?;
+        let done = sqlx::query(statement).execute(link.link()).await;
+        Ok(self.settle(link, done)?.rows_affected())
+    }
+
+    async fn probe(&self) -> sqlx::Result<()> {
+        self.pool.probe().await
     }
 }

@@ -3,24 +3,23 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use larder::{
-    Epoch,
-    internal::shared::{
-        Appended, Appending, LogConnection, LogEnds, LogEntry, LogError, LogRead, LogReply, LogServer,
-        LogStore, Placed, Purpose, first_epoch_of,
-    },
+use larder::internal::shared::{
+    Appended, Appending, LogConnection, LogError, LogServer, LogStore, Placed, Purpose,
 };
 use sqlx::{
-    Connection, Executor, PgConnection, Row,
+    Executor, PgConnection, Row,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgRow},
 };
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::statements::{Statements, is_missing};
+use super::{
+    connection::{ISOLATION, connect, settle},
+    statements::{Statements, is_missing},
+};
 use crate::{
     database::place,
     epochs::{column, epoch},
-    log::{Answer, Head, Seen, entries, failure, placed, rows_for, within},
+    log::{Answer, Expected, Head, LogTables, Seen, TableLog, failure, placed, rows_for, within},
     polling::Polling,
     tables::Tables,
 };
@@ -37,6 +36,7 @@ pub(super) struct PostgresLog {
     pub(super) tables: Tables,
     pub(super) statements: Arc<Statements>,
     pub(super) seen: Arc<Seen>,
+    pub(super) expected: Arc<Expected>,
 }
 
 #[async_trait]
@@ -49,13 +49,18 @@ impl LogStore for PostgresLog {
 impl PostgresLog {
     async fn open(&self, purpose: Purpose) -> Result<Box<dyn LogConnection>, LogError> {
         let mut link = match purpose {
-            Purpose::Append => Link::Plain(PgConnection::connect_with(&self.options).await.map_err(failure)?),
+            Purpose::Append => Link::Plain(connect(&self.options).await.map_err(failure)?),
             Purpose::Read => {
                 // A listener takes its connection from a pool: from one that has no other.
                 let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone());
                 let mut listener = PgListener::connect_with(&pool).await.map_err(failure)?;
                 listener.eager_reconnect(false);
-                Link::Listening { hears: self.listens(&mut listener).await?, listener }
+                let isolation = listener.fetch_one(ISOLATION).await.map_err(failure)?;
+                if let Some(settling) = settle(&isolation).map_err(failure)? {
+                    listener.execute(settling).await.map_err(failure)?;
+                }
+                let hearing = Hearing::new(self.listens(&mut listener).await?);
+                Link::Listening { listener, hearing }
             }
         };
         let statement = sqlx::query(&self.statements.server);
@@ -66,8 +71,9 @@ impl PostgresLog {
             connection: u64::from(process.cast_unsigned()),
             time_ms: time_ms.cast_unsigned(),
         };
-        let (statements, seen) = (self.statements.clone(), self.seen.clone());
-        Ok(Box::new(PostgresLogConnection { link, server, statements, seen, polling: Polling::default() }))
+        let (statements, expected) = (self.statements.clone(), self.expected.clone());
+        let tables = PostgresTables { link, statements, expected };
+        Ok(Box::new(TableLog { server, seen: self.seen.clone(), polling: Polling::default(), tables }))
     }
 
     /// Whether notifications arrive: through a pooler that gives a connection to many in turn they do not.
@@ -93,7 +99,7 @@ type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArgume
 /// A connection.
 enum Link {
     Plain(PgConnection),
-    Listening { listener: PgListener, hears: bool },
+    Listening { listener: PgListener, hearing: Hearing },
 }
 
 impl Link {
@@ -119,11 +125,46 @@ impl Link {
         Ok(done.rows_affected())
     }
 
-    /// Several statements without parameters.
-    async fn batch(&mut self, statements: &str) -> sqlx::Result<()> {
+    /// Several statements without parameters, in one message. Returns the rows of all.
+    async fn batch(&mut self, statements: &str) -> sqlx::Result<Vec<PgRow>> {
         match self {
-            Self::Plain(connection) => connection.execute(statements).await.map(drop),
-            Self::Listening { listener, .. } => listener.execute(statements).await.map(drop),
+            Self::Plain(connection) => connection.fetch_all(statements).await,
+            Self::Listening { listener, .. } => listener.fetch_all(statements).await,
+        }
+    }
+}
+
+/// Whether notifications arrive on a connection.
+///
+/// A pooler may pass on what a connection notifies itself of, and nothing after that: news that come with nothing heard
+/// for as long as the wait could be tell.
+#[derive(Debug)]
+struct Hearing {
+    works: bool,
+    /// The last wait ended with nothing heard.
+    in_vain: bool,
+    /// How often in a row there were news after that. Once may be chance: they came as the wait ended.
+    missed: u8,
+}
+
+impl Hearing {
+    const MOST_MISSED: u8 = 2;
+
+    fn new(works: bool) -> Self {
+        Self { works, in_vain: false, missed: 0 }
+    }
+
+    fn waited(&mut self, heard: bool, in_vain: bool) {
+        self.in_vain = in_vain;
+        if heard {
+            self.missed = 0;
+        }
+    }
+
+    fn had_news(&mut self) {
+        if std::mem::take(&mut self.in_vain) {
+            self.missed += 1;
+            self.works &= self.missed < Self::MOST_MISSED;
         }
     }
 }
@@ -135,86 +176,13 @@ fn get<'r, T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>>(
     row.try_get(index).map_err(failure)
 }
 
-struct PostgresLogConnection {
+struct PostgresTables {
     link: Link,
-    server: LogServer,
     statements: Arc<Statements>,
-    seen: Arc<Seen>,
-    polling: Polling,
+    expected: Arc<Expected>,
 }
 
-impl PostgresLogConnection {
-    /// The log from a position on, as it is at one moment.
-    async fn ask(&mut self, after: i64, most: usize) -> sqlx::Result<Answer> {
-        let query = sqlx::query(&self.statements.read_log).bind(after).bind(rows_for(most));
-        let rows = match self.link.all(query).await {
-            Err(error) if is_missing(&error) => Vec::new(),
-            rows => rows?,
-        };
-        let mut answer = Answer { head: None, rows: Vec::new(), time_ms: self.server.time_ms };
-        for row in rows {
-            if let Some(id) = row.try_get("id")? {
-                answer.rows.push((id, row.try_get("record")?));
-            }
-            answer.head = Some(Head {
-                last: row.try_get("last")?,
-                first: row.try_get("first")?,
-                has_pending: row.try_get("pending")?,
-            });
-            answer.time_ms = row.try_get::<i64, _>("now")?.cast_unsigned();
-        }
-        Ok(answer)
-    }
-
-    /// Takes what committed transactions left into the log.
-    async fn take_pending(&mut self) -> sqlx::Result<()> {
-        self.link.run(sqlx::query(&self.statements.take_pending)).await.map(drop)
-    }
-
-    /// Waits for news; returns when there may be some.
-    async fn wait(&mut self, end: Instant) -> Result<(), LogError> {
-        match &mut self.link {
-            Link::Listening { listener, hears: true } => {
-                let heard = timeout_at(end, listener.try_recv()).await;
-                while listener.next_buffered().is_some() {}
-                match heard {
-                    Ok(Ok(None)) => Err(LogError::new("the connection to the database broke")),
-                    Ok(Err(error)) => Err(failure(error)),
-                    Ok(Ok(Some(_))) | Err(_) => Ok(()),
-                }
-            }
-            _ => {
-                sleep(self.polling.pause().min(end.saturating_duration_since(Instant::now()))).await;
-                Ok(())
-            }
-        }
-    }
-
-    /// Runs steps as one transaction. A connection on which one failed is given up, and with it the transaction.
-    async fn make(&mut self, id: i64, record: Vec<u8>) -> sqlx::Result<bool> {
-        self.link.batch(&format!("BEGIN; {}", self.statements.create_tables)).await?;
-        let made = sqlx::query(&self.statements.make).bind(id);
-        let is_made = self.link.run(made).await? > 0;
-        if is_made {
-            self.link.run(sqlx::query(&self.statements.clear).bind(id)).await?;
-            self.link.run(sqlx::query(&self.statements.insert).bind(id).bind(record)).await?;
-        }
-        self.link.batch("COMMIT").await?;
-        Ok(is_made)
-    }
-
-    async fn lower_to(&mut self, above: i64, id: i64, record: Vec<u8>) -> sqlx::Result<bool> {
-        self.link.batch("BEGIN").await?;
-        let lower = sqlx::query(&self.statements.lower).bind(id).bind(above);
-        let is_lowered = self.link.run(lower).await? > 0;
-        if is_lowered {
-            self.link.run(sqlx::query(&self.statements.clear).bind(i64::MIN)).await?;
-            self.link.run(sqlx::query(&self.statements.insert).bind(id).bind(record)).await?;
-        }
-        self.link.batch("COMMIT").await?;
-        Ok(is_lowered)
-    }
-
+impl PostgresTables {
     /// Appends records; none if there is no log.
     async fn append_all(&mut self, first: i64, records: &[Vec<u8>]) -> sqlx::Result<Option<i64>> {
         let further = i64::try_from(records.len()).unwrap_or(i64::MAX) - 1;
@@ -243,73 +211,90 @@ impl PostgresLogConnection {
         self.link.run(sqlx::query(&self.statements.delete_entries).bind(&places)).await?;
         self.link.run(sqlx::query(&self.statements.delete_counters).bind(&places)).await.map(drop)
     }
+
+    /// Whether statements that are sent at once, and so are one transaction that waits for no client, made the log: the
+    /// last of them says so.
+    async fn made(&mut self, statements: &str) -> sqlx::Result<bool> {
+        let rows = self.link.batch(statements).await?;
+        rows.last().map_or(Ok(false), |row| row.try_get(0))
+    }
 }
 
 #[async_trait]
-impl LogConnection for PostgresLogConnection {
-    fn server(&self) -> &LogServer {
-        &self.server
-    }
-
-    async fn read(&mut self, read: &LogRead, limit: Duration) -> Result<LogReply, LogError> {
-        let after = column(read.after);
-        let end = Instant::now() + read.wait.unwrap_or_default();
-        let mut answer = within(limit, self.ask(after, read.most)).await?;
-        loop {
-            if answer.head.as_ref().is_some_and(|head| head.has_pending) {
-                within(limit, self.take_pending()).await?;
-                answer = within(limit, self.ask(after, read.most)).await?;
-            }
-            let has_news = answer.rows.iter().any(|(id, _)| *id > after);
-            self.polling.read(has_news);
-            if has_news || answer.head.is_none() || Instant::now() >= end {
-                break;
-            }
-            self.wait(end).await?;
-            answer = within(limit, self.ask(after, read.most)).await?;
+impl LogTables for PostgresTables {
+    async fn ask(&mut self, after: i64, most: usize) -> sqlx::Result<Answer> {
+        if let Link::Listening { listener, .. } = &mut self.link {
+            // What was heard until now is what is read now. sqlx keeps all that it is not asked for.
+            while listener.next_buffered().is_some() {}
         }
-        let mut reply = self.seen.reply(answer, after, read.most)?;
-        if let Some(below) = read.older_than {
-            reply.older = self.newest(Epoch::ZERO, Some(below), read.most, limit).await?;
+        let query = sqlx::query(&self.statements.read_log).bind(after).bind(rows_for(most));
+        let rows = match self.link.all(query).await {
+            Err(error) if is_missing(&error) => Vec::new(),
+            rows => rows?,
+        };
+        let mut answer = Answer { head: None, rows: Vec::new(), time_ms: None };
+        for row in rows {
+            if let Some(id) = row.try_get("id")? {
+                answer.rows.push((id, row.try_get("record")?));
+            }
+            let pending: (Option<i64>, Option<i64>) = (row.try_get("oldest")?, row.try_get("latest")?);
+            answer.head = Some(Head {
+                last: row.try_get("last")?,
+                first: row.try_get("first")?,
+                pending: pending.0.zip(pending.1),
+            });
+            answer.time_ms = Some(row.try_get::<i64, _>("now")?.cast_unsigned());
         }
-        Ok(reply)
+        Ok(answer)
     }
 
-    async fn look(&mut self, limit: Duration) -> Result<(Option<LogEnds>, u64), LogError> {
-        let answer = within(limit, self.ask(i64::MAX, 0)).await?;
-        let Some(head) = answer.head else { return Ok((None, answer.time_ms)) };
-        let newest = self.newest(Epoch::ZERO, None, 1, limit).await?.pop();
-        Ok((Some(head.ends(newest)), answer.time_ms))
+    async fn newest(&mut self, from: i64, below: i64, most: i64) -> sqlx::Result<Vec<(i64, Vec<u8>)>> {
+        let query = sqlx::query(&self.statements.newest).bind(from).bind(below).bind(most);
+        let rows = self.link.all(query).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 
-    async fn newest(
-        &mut self,
-        from: Epoch,
-        below: Option<Epoch>,
-        most: usize,
-        limit: Duration,
-    ) -> Result<Vec<LogEntry>, LogError> {
-        let (below, most) = (below.map_or(i64::MAX, column), i64::try_from(most).unwrap_or(i64::MAX));
-        let query = sqlx::query(&self.statements.newest).bind(column(from)).bind(below).bind(most);
-        let rows = within(limit, self.link.all(query)).await?;
-        let rows: sqlx::Result<Vec<_>> =
-            rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect();
-        Ok(entries(&rows.map_err(failure)?))
+    async fn take_pending(&mut self) -> sqlx::Result<()> {
+        self.link.run(sqlx::query(&self.statements.take_pending)).await.map(drop)
     }
 
-    async fn create(&mut self, epoch: Epoch, record: Vec<u8>, limit: Duration) -> Result<bool, LogError> {
-        within(limit, self.make(column(epoch), record)).await
+    async fn wait(&mut self, polling: &mut Polling, end: Instant, _: Duration) -> Result<(), LogError> {
+        let Link::Listening { listener, hearing } = &mut self.link else {
+            return Err(LogError::new("this connection is not for reading"));
+        };
+        if !hearing.works {
+            sleep(polling.pause().min(end.saturating_duration_since(Instant::now()))).await;
+            return Ok(());
+        }
+        let heard = tokio::select! {
+            heard = timeout_at(end, listener.try_recv()) => heard,
+            () = self.expected.look() => {
+                hearing.waited(false, false);
+                return Ok(());
+            }
+        };
+        hearing.waited(heard.is_ok(), heard.is_err());
+        match heard {
+            Ok(Ok(None)) => Err(LogError::new("the connection to the database broke")),
+            Ok(Err(error)) => Err(failure(error)),
+            Ok(Ok(Some(_))) | Err(_) => Ok(()),
+        }
     }
 
-    async fn lower(
-        &mut self,
-        above_ms: u64,
-        epoch: Epoch,
-        record: Vec<u8>,
-        limit: Duration,
-    ) -> Result<bool, LogError> {
-        let above = first_epoch_of(above_ms.saturating_add(1)).map_or(i64::MAX, column);
-        within(limit, self.lower_to(above, column(epoch), record)).await
+    fn had_news(&mut self) {
+        if let Link::Listening { hearing, .. } = &mut self.link {
+            hearing.had_news();
+        }
+    }
+
+    async fn make(&mut self, id: i64, record: &[u8]) -> sqlx::Result<bool> {
+        let statements = self.statements.make(id, record);
+        self.made(&statements).await
+    }
+
+    async fn lower(&mut self, above: i64, id: i64, record: &[u8]) -> sqlx::Result<bool> {
+        let statements = self.statements.lower(above, id, record);
+        self.made(&statements).await
     }
 
     async fn append(&mut self, append: Appending<'_>, limit: Duration) -> Result<Appended, LogError> {
@@ -342,7 +327,29 @@ impl LogConnection for PostgresLogConnection {
         Ok(appended)
     }
 
-    async fn nudge(&mut self, limit: Duration) -> Result<(), LogError> {
-        within(limit, self.link.batch("SELECT 1")).await
+    async fn nudge(&mut self) -> sqlx::Result<()> {
+        self.link.batch("SELECT 1").await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_that_were_not_heard_of_twice_tell() {
+        let mut hearing = Hearing::new(true);
+        hearing.waited(false, true);
+        hearing.had_news();
+        hearing.had_news();
+        assert!(hearing.works, "once may be chance");
+        hearing.waited(true, false);
+        hearing.had_news();
+        hearing.waited(false, true);
+        hearing.had_news();
+        assert!(hearing.works, "something was heard in between");
+        hearing.waited(false, true);
+        hearing.had_news();
+        assert!(!hearing.works);
     }
 }

@@ -14,8 +14,9 @@ impl FileIdentity {
         Self { path: path.to_owned(), number: number(path) }
     }
 
-    pub(super) fn is_still_there(&self) -> bool {
-        number(&self.path) == self.number
+    /// Whether its path leads to it still.
+    pub(super) fn is_there(&self) -> bool {
+        self.number.is_some() && number(&self.path) == self.number
     }
 
     /// For people, and to compare.

@@ -3,12 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use larder::{
-    Epoch,
-    internal::shared::{
-        Appended, Appending, LogConnection, LogEnds, LogEntry, LogError, LogRead, LogReply, LogServer,
-        LogStore, Placed, Purpose, first_epoch_of,
-    },
+use larder::internal::shared::{
+    Appended, Appending, LogConnection, LogError, LogServer, LogStore, Placed, Purpose,
 };
 use sqlx::{
     Connection, Executor, Row as _, SqliteConnection,
@@ -23,7 +19,7 @@ use super::{
 use crate::{
     database::place,
     epochs::{column, epoch},
-    log::{Answer, Head, Seen, entries, failure, placed, rows_for, within},
+    log::{Answer, Head, LogTables, Seen, TableLog, failure, placed, rows_for, within},
     polling::Polling,
 };
 
@@ -46,9 +42,8 @@ impl LogStore for SqliteLog {
 }
 
 impl SqliteLog {
-    async fn open(&self) -> Result<SqliteLogConnection, LogError> {
-        let mut link = SqliteConnection::connect_with(&self.options).await.map_err(failure)?;
-        let file = FileIdentity::of(self.options.get_filename());
+    async fn open(&self) -> Result<TableLog<SqliteTables>, LogError> {
+        let (mut link, file) = self.link().await?;
         let now = sqlx::query(&self.statements.now).fetch_one(&mut link).await.map_err(failure)?;
         let time_ms: i64 = now.try_get(0).map_err(failure)?;
         let server = LogServer {
@@ -56,55 +51,38 @@ impl SqliteLog {
             connection: fastrand::u64(..),
             time_ms: time_ms.cast_unsigned(),
         };
-        Ok(SqliteLogConnection {
-            link,
-            server,
-            file,
-            statements: self.statements.clone(),
-            seen: self.seen.clone(),
-            polling: Polling::default(),
-        })
+        let tables = SqliteTables { link, file, statements: self.statements.clone(), version: 0 };
+        Ok(TableLog { server, seen: self.seen.clone(), polling: Polling::default(), tables })
+    }
+
+    /// A connection, and which file it has open: the one that was there before and is there afterwards.
+    async fn link(&self) -> Result<(SqliteConnection, FileIdentity), LogError> {
+        /// The first one may make the file.
+        const ATTEMPTS: usize = 3;
+        for _ in 0..ATTEMPTS {
+            let file = FileIdentity::of(self.options.get_filename());
+            let link = SqliteConnection::connect_with(&self.options).await.map_err(failure)?;
+            if file.is_there() {
+                return Ok((link, file));
+            }
+        }
+        Err(LogError::new("the file is replaced as soon as it is opened"))
     }
 }
 
-struct SqliteLogConnection {
+struct SqliteTables {
     link: SqliteConnection,
-    server: LogServer,
     file: FileIdentity,
     statements: Arc<Statements>,
-    seen: Arc<Seen>,
-    polling: Polling,
+    /// Of the file, when it was read last.
+    version: i64,
 }
 
 fn as_row(row: &SqliteRow) -> sqlx::Result<(i64, Vec<u8>)> {
     Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
-impl SqliteLogConnection {
-    /// A file that was replaced lives on for those who have it open.
-    fn check_file(&self) -> Result<(), LogError> {
-        self.file.is_still_there().then_some(()).ok_or_else(|| LogError::new("the file is not what it was"))
-    }
-
-    /// The log from a position on, as it is at one moment.
-    async fn ask(&mut self, after: i64, most: usize) -> sqlx::Result<Answer> {
-        let query = sqlx::query(&self.statements.read_log).bind(after).bind(rows_for(most));
-        let rows = match query.fetch_all(&mut self.link).await {
-            Err(error) if is_missing(&error) => Vec::new(),
-            rows => rows?,
-        };
-        let mut answer = Answer { head: None, rows: Vec::new(), time_ms: self.server.time_ms };
-        for row in rows {
-            if let Some(id) = row.try_get(4)? {
-                answer.rows.push((id, row.try_get(5)?));
-            }
-            answer.head =
-                Some(Head { last: row.try_get(0)?, first: row.try_get(1)?, has_pending: row.try_get(2)? });
-            answer.time_ms = row.try_get::<i64, _>(3)?.cast_unsigned();
-        }
-        Ok(answer)
-    }
-
+impl SqliteTables {
     /// A number that is another one after any other connection has changed the file. Costs no look at a table.
     async fn version(&mut self) -> sqlx::Result<i64> {
         sqlx::query("PRAGMA data_version").fetch_one(&mut self.link).await?.try_get(0)
@@ -136,45 +114,6 @@ impl SqliteLogConnection {
 
     async fn commit(&mut self) -> sqlx::Result<()> {
         self.link.execute("COMMIT").await.map(drop)
-    }
-
-    /// Takes what committed transactions left into the log.
-    async fn take_pending(&mut self) -> sqlx::Result<()> {
-        self.begin().await?;
-        let rows = sqlx::query(&self.statements.first_pending).fetch_all(&mut self.link).await?;
-        let rows: sqlx::Result<Vec<_>> = rows.iter().map(as_row).collect();
-        let (ids, records): (Vec<i64>, Vec<Vec<u8>>) = rows?.into_iter().unzip();
-        if let Some(last) = ids.last()
-            && self.advance(i64::MIN, &records).await?.is_some()
-        {
-            sqlx::query(&self.statements.delete_pending).bind(last).execute(&mut self.link).await?;
-        }
-        self.commit().await
-    }
-
-    async fn make(&mut self, id: i64, record: &[u8]) -> sqlx::Result<bool> {
-        self.begin().await?;
-        self.link.execute(&*self.statements.create_tables).await?;
-        let made = sqlx::query(&self.statements.make).bind(id).execute(&mut self.link).await?;
-        let is_made = made.rows_affected() > 0;
-        if is_made {
-            sqlx::query(&self.statements.clear).bind(id).execute(&mut self.link).await?;
-            self.insert(id, record).await?;
-        }
-        self.commit().await?;
-        Ok(is_made)
-    }
-
-    async fn lower_to(&mut self, above: i64, id: i64, record: &[u8]) -> sqlx::Result<bool> {
-        self.begin().await?;
-        let lower = sqlx::query(&self.statements.lower).bind(id).bind(above).execute(&mut self.link).await?;
-        let is_lowered = lower.rows_affected() > 0;
-        if is_lowered {
-            sqlx::query(&self.statements.clear).bind(i64::MIN).execute(&mut self.link).await?;
-            self.insert(id, record).await?;
-        }
-        self.commit().await?;
-        Ok(is_lowered)
     }
 
     async fn mark(&mut self, id: i64, record: &[u8]) -> sqlx::Result<Placed> {
@@ -226,84 +165,90 @@ impl SqliteLogConnection {
 }
 
 #[async_trait]
-impl LogConnection for SqliteLogConnection {
-    fn server(&self) -> &LogServer {
-        &self.server
+impl LogTables for SqliteTables {
+    /// A file that was replaced lives on for those who have it open.
+    fn check(&self) -> Result<(), LogError> {
+        self.file.is_there().then_some(()).ok_or_else(|| LogError::new("the file is not what it was"))
     }
 
-    async fn read(&mut self, read: &LogRead, limit: Duration) -> Result<LogReply, LogError> {
-        let after = column(read.after);
-        let end = Instant::now() + read.wait.unwrap_or_default();
-        self.check_file()?;
+    async fn ask(&mut self, after: i64, most: usize) -> sqlx::Result<Answer> {
         // Before the look: what comes after it is another version.
-        let mut version = within(limit, self.version()).await?;
-        let mut answer = within(limit, self.ask(after, read.most)).await?;
-        loop {
-            if answer.head.as_ref().is_some_and(|head| head.has_pending) {
-                within(limit, self.take_pending()).await?;
-                answer = within(limit, self.ask(after, read.most)).await?;
+        self.version = self.version().await?;
+        let query = sqlx::query(&self.statements.read_log).bind(after).bind(rows_for(most));
+        let rows = match query.fetch_all(&mut self.link).await {
+            Err(error) if is_missing(&error) => Vec::new(),
+            rows => rows?,
+        };
+        let mut answer = Answer { head: None, rows: Vec::new(), time_ms: None };
+        for row in rows {
+            if let Some(id) = row.try_get(5)? {
+                answer.rows.push((id, row.try_get(6)?));
             }
-            let has_news = answer.rows.iter().any(|(id, _)| *id > after);
-            self.polling.read(has_news);
-            if has_news || answer.head.is_none() || Instant::now() >= end {
-                break;
-            }
-            let before = version;
-            while version == before && Instant::now() < end {
-                sleep(self.polling.pause().min(end.saturating_duration_since(Instant::now()))).await;
-                version = within(limit, self.version()).await?;
-            }
-            answer = within(limit, self.ask(after, read.most)).await?;
+            let pending: (Option<i64>, Option<i64>) = (row.try_get(2)?, row.try_get(3)?);
+            let pending = pending.0.zip(pending.1);
+            answer.head = Some(Head { last: row.try_get(0)?, first: row.try_get(1)?, pending });
+            answer.time_ms = Some(row.try_get::<i64, _>(4)?.cast_unsigned());
         }
-        let mut reply = self.seen.reply(answer, after, read.most)?;
-        if let Some(below) = read.older_than {
-            reply.older = self.newest(Epoch::ZERO, Some(below), read.most, limit).await?;
-        }
-        Ok(reply)
+        Ok(answer)
     }
 
-    async fn look(&mut self, limit: Duration) -> Result<(Option<LogEnds>, u64), LogError> {
-        let answer = within(limit, self.ask(i64::MAX, 0)).await?;
-        let Some(head) = answer.head else { return Ok((None, answer.time_ms)) };
-        let newest = self.newest(Epoch::ZERO, None, 1, limit).await?.pop();
-        Ok((Some(head.ends(newest)), answer.time_ms))
+    async fn newest(&mut self, from: i64, below: i64, most: i64) -> sqlx::Result<Vec<(i64, Vec<u8>)>> {
+        let query = sqlx::query(&self.statements.newest).bind(from).bind(below).bind(most);
+        query.fetch_all(&mut self.link).await?.iter().map(as_row).collect()
     }
 
-    async fn newest(
-        &mut self,
-        from: Epoch,
-        below: Option<Epoch>,
-        most: usize,
-        limit: Duration,
-    ) -> Result<Vec<LogEntry>, LogError> {
-        let (below, most) = (below.map_or(i64::MAX, column), i64::try_from(most).unwrap_or(i64::MAX));
-        let query = sqlx::query(&self.statements.newest).bind(column(from)).bind(below).bind(most);
-        let rows = within(limit, query.fetch_all(&mut self.link)).await?;
+    async fn take_pending(&mut self) -> sqlx::Result<()> {
+        self.begin().await?;
+        let rows = sqlx::query(&self.statements.first_pending).fetch_all(&mut self.link).await?;
         let rows: sqlx::Result<Vec<_>> = rows.iter().map(as_row).collect();
-        Ok(entries(&rows.map_err(failure)?))
+        let (ids, records): (Vec<i64>, Vec<Vec<u8>>) = rows?.into_iter().unzip();
+        if let Some(last) = ids.last()
+            && self.advance(i64::MIN, &records).await?.is_some()
+        {
+            sqlx::query(&self.statements.delete_pending).bind(last).execute(&mut self.link).await?;
+        }
+        self.commit().await
     }
 
-    async fn create(&mut self, epoch: Epoch, record: Vec<u8>, limit: Duration) -> Result<bool, LogError> {
-        within(limit, self.make(column(epoch), &record)).await
+    async fn wait(&mut self, polling: &mut Polling, end: Instant, limit: Duration) -> Result<(), LogError> {
+        let mut version = self.version;
+        while version == self.version && Instant::now() < end {
+            sleep(polling.pause().min(end.saturating_duration_since(Instant::now()))).await;
+            version = within(limit, self.version()).await?;
+        }
+        Ok(())
     }
 
-    async fn lower(
-        &mut self,
-        above_ms: u64,
-        epoch: Epoch,
-        record: Vec<u8>,
-        limit: Duration,
-    ) -> Result<bool, LogError> {
-        let above = first_epoch_of(above_ms.saturating_add(1)).map_or(i64::MAX, column);
-        within(limit, self.lower_to(above, column(epoch), &record)).await
+    async fn make(&mut self, id: i64, record: &[u8]) -> sqlx::Result<bool> {
+        self.begin().await?;
+        self.link.execute(&*self.statements.create_tables).await?;
+        let made = sqlx::query(&self.statements.make).bind(id).execute(&mut self.link).await?;
+        let is_made = made.rows_affected() > 0;
+        if is_made {
+            sqlx::query(&self.statements.clear).bind(id).execute(&mut self.link).await?;
+            self.insert(id, record).await?;
+        }
+        self.commit().await?;
+        Ok(is_made)
+    }
+
+    async fn lower(&mut self, above: i64, id: i64, record: &[u8]) -> sqlx::Result<bool> {
+        self.begin().await?;
+        let lower = sqlx::query(&self.statements.lower).bind(id).bind(above).execute(&mut self.link).await?;
+        let is_lowered = lower.rows_affected() > 0;
+        if is_lowered {
+            sqlx::query(&self.statements.clear).bind(i64::MIN).execute(&mut self.link).await?;
+            self.insert(id, record).await?;
+        }
+        self.commit().await?;
+        Ok(is_lowered)
     }
 
     async fn append(&mut self, append: Appending<'_>, limit: Duration) -> Result<Appended, LogError> {
-        self.check_file()?;
         within(limit, self.append_all(append)).await
     }
 
-    async fn nudge(&mut self, limit: Duration) -> Result<(), LogError> {
-        within(limit, self.version()).await.map(drop)
+    async fn nudge(&mut self) -> sqlx::Result<()> {
+        self.version().await.map(drop)
     }
 }

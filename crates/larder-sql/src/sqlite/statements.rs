@@ -52,12 +52,14 @@ impl Statements {
                    (key BLOB PRIMARY KEY, epoch INTEGER NOT NULL, expires INTEGER NOT NULL, message BLOB NOT NULL);
                  CREATE INDEX IF NOT EXISTS {entries}_expires ON {entries} (expires);
                  CREATE TABLE IF NOT EXISTS {counters}
-                   (key BLOB PRIMARY KEY, number INTEGER NOT NULL, expires INTEGER) WITHOUT ROWID;"
+                   (key BLOB PRIMARY KEY, number INTEGER NOT NULL, expires INTEGER) WITHOUT ROWID;
+                 CREATE INDEX IF NOT EXISTS {counters}_expires ON {counters} (expires) WHERE expires IS NOT NULL;"
             ),
             now: format!("SELECT {NOW}"),
             // One statement, and so one moment. From the position on: see `Seen`.
             read_log: format!(
-                "SELECT h.last, (SELECT min(id) FROM {log}), EXISTS (SELECT 1 FROM {pending}), {NOW}, l.id, l.record
+                "SELECT h.last, (SELECT min(id) FROM {log}), (SELECT min(id) FROM {pending}),
+                        (SELECT max(id) FROM {pending}), {NOW}, l.id, l.record
                  FROM {head} h LEFT JOIN
                       (SELECT id, record FROM {log} WHERE id >= ?1 ORDER BY id LIMIT ?2) l ON true
                  ORDER BY l.id"

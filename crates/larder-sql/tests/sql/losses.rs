@@ -1,6 +1,6 @@
 //! A log that is lost is found out, and everything is invalid.
 
-use larder::CacheExt;
+use larder::{CacheExt, internal::shared::number_of};
 
 use crate::places::{Place, eventually, gone, policy};
 
@@ -66,11 +66,19 @@ async fn the_log_was_set_back_and_has_gone_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn records_are_trimmed_before_they_are_read() {
     for place in Place::all() {
+        let other = place.plain().await;
         // As if it had been away while so much came.
         let gap = "DELETE FROM {}_log; UPDATE {}_head SET last = last + 5000;
                    INSERT INTO {}_log (id, record) SELECT last, 'x' FROM {}_head;";
         let gap = if place.is_sqlite() { gap.to_owned() } else { gap.replace("'x'", "'x'::bytea") };
+        let begun = other.link().position;
         after(place, &gap).await;
+        // Nothing was lost for those who were not away: no process makes the log anew, far above its clock.
+        let link = other.link();
+        assert!(link.resets <= 1, "the first one made it: {link:?}");
+        let [before, after] = [begun, link.position].map(|epoch| number_of(epoch) >> 22);
+        let leap = after.saturating_sub(before);
+        assert!(leap < 59_000, "{leap} ms");
     }
 }
 

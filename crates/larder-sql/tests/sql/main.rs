@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod connections;
 mod contract;
 mod delivery;
+mod fullness;
 mod history;
 mod losses;
 mod outages;

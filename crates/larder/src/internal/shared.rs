@@ -198,11 +198,21 @@ impl fmt::Debug for FollowedLog {
     }
 }
 
-/// A record that invalidates these scopes, of no process in particular: all that read it apply it. None without scopes.
+/// Records that invalidate these scopes, of no process in particular: all that read them apply them. None without scopes.
+///
+/// Bounded, as what the outbox has appended: each has some 8 KiB at most, and more than 65,536 scopes become everything.
 #[must_use]
-pub fn record_of(scopes: impl Into<Scopes>) -> Option<Vec<u8>> {
-    let scopes: Vec<ScopeHash> = scopes.into().0.iter().map(Scope::hash).collect();
-    (!scopes.is_empty()).then(|| Content::Invalidation { sender: 0, attempt: 0, scopes }.encode())
+pub fn records_of(scopes: impl Into<Scopes>) -> Vec<Vec<u8>> {
+    const MOST_IN_ONE: usize = 1_024;
+    const MOST: usize = 65_536;
+    let mut scopes: Vec<ScopeHash> = scopes.into().0.iter().map(Scope::hash).collect();
+    if scopes.len() > MOST {
+        scopes = vec![ScopeHash::ALL];
+    }
+    let record = |scopes: &[ScopeHash]| {
+        Content::Invalidation { sender: 0, attempt: 0, scopes: scopes.to_vec() }.encode()
+    };
+    scopes.chunks(MOST_IN_ONE).map(record).collect()
 }
 
 /// An epoch as one number, in which a later epoch is a greater one.

@@ -1,4 +1,4 @@
-//! Entries in Redis that this process cannot read: told once for each reason and type, and again each minute while it
+//! Shared entries that this process cannot read: told once for each reason and type, and again each minute while it
 //! goes on.
 
 use std::{
@@ -114,7 +114,7 @@ fn mend(reason: Rejected) -> &'static str {
         Rejected::Version => "let all processes run the same release of larder",
         Rejected::Sealed => {
             "give this process the keys that the others seal with: larder's feature `seal`, and LARDER_SEAL_KEYS or \
-             RedisCacheBuilder::seal"
+             RedisCacheBuilder::seal; only entries in Redis are sealed"
         }
         Rejected::Unsealed => {
             "let all processes seal that write under this prefix; if they all do, another program writes there: find out \
@@ -124,7 +124,7 @@ fn mend(reason: Rejected) -> &'static str {
             "give all processes all keys that are in use: in LARDER_SEAL_KEYS behind the first one, or in the keyring's `reads`"
         }
         Rejected::NotAuthentic => {
-            "find out who writes to Redis besides larder: an entry was moved to another key or another prefix, or its \
+            "find out what writes there besides larder: an entry was moved to another key or another prefix, or its \
              bytes were changed; or give each environment keys of its own, if they were copied from another one"
         }
         Rejected::Codec(3) => {
@@ -134,18 +134,19 @@ fn mend(reason: Rejected) -> &'static str {
             "build this process with larder's feature `postcard`, or let the others write with another codec"
         }
         Rejected::Codec(_) => {
-            "tell this cache of the codec that the others write with, by `RedisCacheBuilder::also_reads`, or let them write \
-             with another one"
+            "let all processes write with one codec; in Redis a cache may be told of another one, by \
+             `RedisCacheBuilder::also_reads`"
         }
         Rejected::Compression => {
             "build this process with the feature of the compression that the others write with (zstd), or let them write \
              with another one"
         }
         Rejected::TooLarge => {
-            "give all processes the same limits: RedisCacheBuilder::largest_value and largest_raw_value"
+            "give all processes the same limits (in Redis: RedisCacheBuilder::largest_value and largest_raw_value)"
         }
         Rejected::Future => {
-            "run `larder doctor`: the entry is of a log that is gone, or another program writes to the log"
+            "the entry is of a log that is gone, and ends by itself; if it goes on, find out what else writes to the log (in \
+             Redis: `larder doctor`)"
         }
         Rejected::Shape => {
             "let all processes run one release; where two have to share keys, tell their values apart by `schema`"

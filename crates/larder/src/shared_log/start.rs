@@ -101,7 +101,7 @@ async fn lower(
         link.lower(above_ms, id, Content::reset().encode(), shared.deadline).await.map_err(|failure| {
             let log = &shared.name;
             let reason = format!(
-                "the log has an ID that no server gives, and cannot be made anew; delete the key {log}"
+                "the log has an ID that no server gives, and cannot be made anew; delete {log} where it is kept"
             );
             failure.saying(reason)
         })?;
