@@ -10,5 +10,6 @@ mod history;
 mod losses;
 mod outages;
 mod places;
+mod processes;
 mod speed;
 mod transactions;

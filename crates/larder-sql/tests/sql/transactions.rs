@@ -1,6 +1,6 @@
 //! Invalidating within a transaction.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use larder::{CacheExt, MemoryCache, OutOfTouch, Scope};
 use larder_servers::PostgresServer;
@@ -73,21 +73,37 @@ async fn hold_head(place: &Place) -> PgConnection {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_process_is_taking_is_waited_for() {
     let Some(place) = Place::all().into_iter().find(|place| !place.is_sqlite()) else { return };
-    let a = place.tiered().await;
-    let patience = OutOfTouch::Bypass(Duration::from_millis(500));
-    let b = place.builder().out_of_touch(patience).connect().await.unwrap();
-    let b = TieredSqlCache::new(&MemoryCache::new(100), b);
-    a.insert("k", &1_u64, policy()).await.unwrap();
-    eventually("a value is shared", async || b.get::<u64>("k").await.unwrap() == Some(1)).await;
+    let connect = async || {
+        let patience = OutOfTouch::Bypass(Duration::from_millis(500));
+        let sql = place.builder().out_of_touch(patience).connect().await.unwrap();
+        TieredSqlCache::new(&MemoryCache::new(100), sql)
+    };
+    let caches = [connect().await, connect().await];
+    caches[0].insert("k", &1_u64, policy()).await.unwrap();
+    eventually("a value is shared", async || caches[1].get::<u64>("k").await.unwrap() == Some(1)).await;
     let mut connection = PgConnection::connect(&place.url).await.unwrap();
     let mut transaction = connection.begin().await.unwrap();
-    a.invalidate_in(&mut *transaction, "k").await.unwrap();
+    caches[0].invalidate_in(&mut *transaction, "k").await.unwrap();
     let mut holder = hold_head(&place).await;
     transaction.commit().await.unwrap();
-    // Nothing can be appended as long as that, and it cannot be known what was.
-    gone(&b, "k").await;
+    // Nothing can be appended as long as that is held, and it cannot be known what was: by no process.
+    for cache in &caches {
+        gone(cache, "k").await;
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(2) {
+        for cache in &caches {
+            assert_eq!(cache.get::<u64>("k").await.unwrap(), None, "it is not known to be valid");
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     holder.execute("ROLLBACK").await.unwrap();
-    gone(&a, "k").await;
+    for cache in &caches {
+        cache.insert("other", &1_u64, policy()).await.unwrap();
+        let serves = async || cache.get::<u64>("other").await.unwrap() == Some(1);
+        eventually("it is in touch again", serves).await;
+        assert_eq!(cache.get::<u64>("k").await.unwrap(), None);
+    }
 }
 
 macro_rules! dies_after_commit {
