@@ -24,10 +24,12 @@ const URL: &str = "LARDER_SQL_WORKER_URL";
 const PREFIX: &str = "LARDER_SQL_WORKER_PREFIX";
 
 const WORKERS: usize = 3;
-const KEYS: i64 = 6;
+/// So many that what one change failed to invalidate is not soon invalidated by another.
+const KEYS: i64 = 60;
+const GROUPS: i64 = 20;
 
 /// For how long a worker serves while it is out of touch.
-const OUT_OF_TOUCH: Duration = Duration::from_secs(1);
+const OUT_OF_TOUCH: Duration = Duration::from_millis(500);
 
 /// What an event may be off, and how much later than an error a commit may be made that the error hides.
 const SLACK: i64 = 20;
@@ -151,7 +153,7 @@ source!(InPostgres, PgConnection, "BEGIN");
 source!(InSqlite, SqliteConnection, "BEGIN IMMEDIATE");
 
 fn name(key: i64) -> String {
-    format!("g{}:{key}", key % 2)
+    format!("g{}:{key}", key % GROUPS)
 }
 
 /// A version, and whether it was there already.
@@ -168,7 +170,7 @@ async fn look(cache: &TieredSqlCache, source: &mut impl Source, key: i64) -> sql
 
 async fn invalidate(cache: &TieredSqlCache, source: &mut impl Source, key: i64, version: i64) {
     let scope = match fastrand::u8(..8) {
-        0 => larder::Scope::prefix(format!("g{}", key % 2)),
+        0 => larder::Scope::prefix(format!("g{}", key % GROUPS)),
         _ => larder::Scope::key(name(key)),
     };
     if let Invalidation::Delivered(_) = cache.invalidate(scope).await {
