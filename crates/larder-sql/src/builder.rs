@@ -18,6 +18,7 @@ pub struct SqlCacheBuilder {
     pub(crate) deadline: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) out_of_touch: OutOfTouch,
+    pub(crate) lease_lifetime: Duration,
     pub(crate) scope_slots: usize,
     pub(crate) codec: Arc<dyn Encode>,
     pub(crate) compression: Compression,
@@ -43,6 +44,7 @@ impl Default for SqlCacheBuilder {
             deadline: Duration::from_millis(250),
             connect_timeout: Duration::from_secs(5),
             out_of_touch: OutOfTouch::default(),
+            lease_lifetime: Duration::from_secs(10),
             scope_slots: DEFAULT_SCOPE_SLOTS,
             codec: Arc::new(MessagePack),
             compression: Compression::default(),
@@ -89,6 +91,13 @@ impl SqlCacheBuilder {
     /// What to do while changes made by other processes are not heard of; [`OutOfTouch::Serve`] by default.
     pub fn out_of_touch(mut self, policy: OutOfTouch) -> Self {
         self.out_of_touch = policy;
+        self
+    }
+
+    /// How long a caller waits for another process' computation at most; 10 s by default, 100 ms to a day are allowed. A
+    /// process that died while it computed holds others up for a third of this.
+    pub fn lease_lifetime(mut self, lifetime: Duration) -> Self {
+        self.lease_lifetime = lifetime;
         self
     }
 

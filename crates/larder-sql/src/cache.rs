@@ -42,6 +42,8 @@ pub struct SqlCache {
     remote: Arc<Remote>,
     /// Values that cannot be shared, once there are any.
     unshared: Arc<OnceLock<MemoryCache>>,
+    /// In front of it, if that is where this belongs.
+    front: Option<MemoryCache>,
 }
 
 /// How many values that cannot be shared are kept in this process.
@@ -63,7 +65,20 @@ impl SqlCache {
     }
 
     pub(crate) fn new(remote: Arc<Remote>) -> Self {
-        Self { core: remote.log().core(), remote, unshared: Arc::default() }
+        Self { core: remote.log().core(), remote, unshared: Arc::default(), front: None }
+    }
+
+    /// The same behind a memory: what is done for it is counted there, and what another process has computed is kept there.
+    pub(crate) fn behind(&self, front: &MemoryCache) -> Self {
+        let (core, front) = (front.core().clone(), Some(front.clone()));
+        Self { core, front, remote: self.remote.clone(), unshared: self.unshared.clone() }
+    }
+
+    /// Keeps entries in the memory in front of it.
+    pub(crate) fn keep_in_front(&self, entries: &[Entry]) {
+        if let Some(front) = &self.front {
+            keep(front, entries);
+        }
     }
 
     pub(crate) fn remote(&self) -> &Arc<Remote> {

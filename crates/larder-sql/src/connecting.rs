@@ -1,6 +1,6 @@
 //! From a builder to a cache that is connected.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use larder::{
     Result,
@@ -10,6 +10,9 @@ use larder::{
 use crate::{
     builder::SqlCacheBuilder, cache::SqlCache, database::Opened, remote::Remote, tables::Tables, upkeep,
 };
+
+/// How long a caller may wait for another process' computation.
+const LEASE_LIFETIMES: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);
 
 /// What the log says is logged.
 #[derive(Debug)]
@@ -62,6 +65,10 @@ impl SqlCacheBuilder {
         if !(1..=1_000).contains(&self.connections) {
             return Err(refused_setting(format!("{} connections: 1 to 1,000 are allowed", self.connections)));
         }
+        if !LEASE_LIFETIMES.contains(&self.lease_lifetime) {
+            let text = format!("lease_lifetime is {:?}: 100 ms to a day are allowed", self.lease_lifetime);
+            return Err(refused_setting(text));
+        }
         let Opened { database, log: store, expected, address } = self.open(&tables)?;
         let settings = FollowedLogSettings {
             name: tables.log.clone(),
@@ -72,7 +79,9 @@ impl SqlCacheBuilder {
         };
         let log = FollowedLog::start(store, settings);
         let entries = self.codec.give(log.entries(), self.compression)?;
-        let remote = Remote::new((database, address), (log, expected), entries, (tables, self.deadline));
+        let leases = log.leases(self.lease_lifetime);
+        let remote =
+            Remote::new((database, address), (log, expected), (entries, leases), (tables, self.deadline));
         upkeep::start(&remote);
         Ok(SqlCache::new(remote))
     }

@@ -27,6 +27,21 @@ pub(crate) trait Database: Send + Sync + 'static {
     /// Adds to a counter, and returns the sum. One that this makes ends after `ttl`. None if the sum is no `i64`.
     async fn count(&self, place: &[u8], by: i64, ttl: Option<Duration>) -> sqlx::Result<Option<i64>>;
 
+    /// Takes a lease; says who has it then, and what message there is.
+    async fn lease(&self, ask: Ask<'_>) -> sqlx::Result<(Vec<u8>, Option<Vec<u8>>)>;
+
+    /// Gives a holder more time from now on. False if it has lost the lease.
+    async fn renew(&self, place: &[u8], holder: &[u8], lifetime_ms: i64) -> sqlx::Result<bool>;
+
+    /// Ends a lease. True if a caller waits for it.
+    async fn release(&self, place: &[u8], holder: &[u8]) -> sqlx::Result<bool>;
+
+    /// Takes a lock that is free; returns its number.
+    async fn take(&self, name: &[u8], token: &str, ttl_ms: i64) -> sqlx::Result<Option<i64>>;
+
+    /// Gives the holder of a lock more time from now on, which may be none. False if it has lost it.
+    async fn prolong(&self, name: &[u8], token: &str, ttl_ms: i64) -> sqlx::Result<bool>;
+
     /// Whether a table is missing, as far as calls found out; true before the first one.
     fn lacks_tables(&self) -> &AtomicBool;
 
@@ -40,6 +55,17 @@ pub(crate) trait Database: Send + Sync + 'static {
     async fn probe(&self) -> sqlx::Result<()>;
 }
 
+/// Who asks for a lease.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    pub(crate) place: &'a [u8],
+    pub(crate) own: &'a [u8],
+    /// It is free if this one has it; empty for none.
+    pub(crate) outdated: &'a [u8],
+    pub(crate) waits: bool,
+    pub(crate) lifetime_ms: i64,
+}
+
 /// What is of no use any longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Excess {
@@ -49,6 +75,14 @@ pub(crate) enum Excess {
     Entries,
     /// Counters that have.
     Counters,
+    /// Leases that have.
+    Leases,
+    /// Locks that ended a day ago.
+    Locks,
+}
+
+impl Excess {
+    const ALL: [Self; 5] = [Self::Records, Self::Entries, Self::Counters, Self::Leases, Self::Locks];
 }
 
 /// Makes tables that are missing, and deletes what is of no use any longer, up to [`MOST_PIECES`] of each kind. Says whether
@@ -59,7 +93,7 @@ pub(crate) async fn tidy(database: &dyn Database) -> sqlx::Result<bool> {
         database.lacks_tables().store(false, Relaxed);
     }
     let mut has_more = false;
-    for excess in [Excess::Records, Excess::Entries, Excess::Counters] {
+    for excess in Excess::ALL {
         let mut pieces = 0;
         while pieces < MOST_PIECES && database.delete(excess).await? >= PIECE.cast_unsigned() {
             pieces += 1;
@@ -102,6 +136,9 @@ pub(crate) struct Row {
 
 /// How many records a log keeps, about.
 pub(crate) const MOST_RECORDS: i64 = 100_000;
+
+/// How long a lock is remembered that has ended, in milliseconds: its number goes on growing for so long.
+pub(crate) const REMEMBERED: i64 = 86_400_000;
 
 /// How many rows are deleted at once.
 pub(crate) const PIECE: i64 = 1_000;

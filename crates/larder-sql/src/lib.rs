@@ -17,6 +17,7 @@ mod connecting;
 mod database;
 mod epochs;
 mod error;
+mod leases;
 mod log;
 mod polling;
 mod pool;

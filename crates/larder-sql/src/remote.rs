@@ -1,13 +1,13 @@
 //! What asks the database, for as long as that makes sense.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
 use larder::{
     Core, Entry, Link, Lookup, Result, ValueType,
-    internal::shared::{FollowedLog, Message, SharedEntries, Stored},
+    internal::shared::{FollowedLog, Leases, Message, SharedEntries, Stored},
 };
 
 use tokio::{runtime::Handle, sync::Notify};
@@ -28,10 +28,12 @@ const PROBE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_s
 
 /// What the clones of a cache share, and a cache in front of it too.
 pub(crate) struct Remote {
+    this: Weak<Self>,
     database: Arc<dyn Database>,
     address: String,
     log: FollowedLog,
     entries: SharedEntries,
+    leases: Leases,
     breaker: Breaker,
     tables: Tables,
     deadline: Duration,
@@ -49,14 +51,16 @@ impl Remote {
     pub(crate) fn new(
         (database, address): (Arc<dyn Database>, String),
         (log, expected): (FollowedLog, Arc<Expected>),
-        entries: SharedEntries,
+        (entries, leases): (SharedEntries, Leases),
         (tables, deadline): (Tables, Duration),
     ) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
             database,
             address,
             log,
             entries,
+            leases,
             breaker: Breaker::default(),
             tables,
             deadline,
@@ -102,10 +106,7 @@ impl Remote {
     }
 
     /// Asks the database, if it may be asked, within the deadline.
-    pub(crate) async fn ask<T>(
-        self: &Arc<Self>,
-        call: impl Future<Output = sqlx::Result<T>>,
-    ) -> Result<T, Stored> {
+    pub(crate) async fn ask<T>(&self, call: impl Future<Output = sqlx::Result<T>>) -> Result<T, Stored> {
         if !self.breaker.admits() || Handle::try_current().is_err() {
             return Err(Stored::Unreachable);
         }
@@ -133,8 +134,8 @@ impl Remote {
     }
 
     /// Looks whether the database is back, in the background, until it is.
-    fn probe_until_it_answers(self: &Arc<Self>) {
-        let remote = Arc::downgrade(self);
+    fn probe_until_it_answers(&self) {
+        let remote = self.this.clone();
         self.runtime.spawn(async move {
             let (mut pause, longest) = PROBE;
             loop {
@@ -158,12 +159,7 @@ impl Remote {
         answers
     }
 
-    pub(crate) async fn read(
-        self: &Arc<Self>,
-        core: &Core,
-        keys: &[Lookup<'_>],
-        of: ValueType,
-    ) -> Vec<Option<Entry>> {
+    pub(crate) async fn read(&self, core: &Core, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
         let mut entries = Vec::with_capacity(keys.len());
         for piece in keys.chunks(PIECE) {
             let places: Vec<_> = piece.iter().map(|at| place(at.key)).collect();
@@ -175,7 +171,7 @@ impl Remote {
                 Err(failed) => {
                     // What came is kept, and the rest is not tried: that would take as long again.
                     let left = keys.len() - entries.len();
-                    self.entries.count_failed_reads(core, of, left, failed == Stored::TimedOut);
+                    self.count_failed_reads(core, of, left, failed);
                     entries.resize(keys.len(), None);
                     break;
                 }
@@ -187,7 +183,7 @@ impl Remote {
         entries
     }
 
-    pub(crate) async fn write(self: &Arc<Self>, core: &Core, entries: &[Entry]) -> Result<()> {
+    pub(crate) async fn write(&self, core: &Core, entries: &[Entry]) -> Result<()> {
         let mut outcome = Ok(());
         for piece in entries.chunks(PIECE) {
             outcome = outcome.and(self.write_piece(core, piece).await);
@@ -195,7 +191,7 @@ impl Remote {
         outcome
     }
 
-    async fn write_piece(self: &Arc<Self>, core: &Core, entries: &[Entry]) -> Result<()> {
+    async fn write_piece(&self, core: &Core, entries: &[Entry]) -> Result<()> {
         let patience = Instant::now() + self.deadline;
         let within_reach = || self.is_within_reach() && !self.breaker.has_just_timed_out();
         let (messages, outcome) = self.entries.messages(core, entries, patience, &within_reach).await;
@@ -215,8 +211,37 @@ impl Remote {
         outcome
     }
 
+    pub(crate) fn leases(&self) -> &Leases {
+        &self.leases
+    }
+
+    pub(crate) fn database(&self) -> &dyn Database {
+        &*self.database
+    }
+
+    /// The entry that a message holds, if it is valid; counted either way.
+    pub(crate) async fn receive(
+        &self,
+        core: &Core,
+        at: Lookup<'_>,
+        of: ValueType,
+        message: Option<Vec<u8>>,
+    ) -> Option<Entry> {
+        self.entries.receive(core, at, of, message).await
+    }
+
+    /// Entries were not read because of this.
+    pub(crate) fn count_failed_reads(&self, core: &Core, of: ValueType, count: usize, failed: Stored) {
+        self.entries.count_failed_reads(core, of, count, failed == Stored::TimedOut);
+    }
+
+    /// Whether a caller has waited in vain just now.
+    pub(crate) fn has_just_timed_out(&self) -> bool {
+        self.breaker.has_just_timed_out()
+    }
+
     pub(crate) async fn count(
-        self: &Arc<Self>,
+        &self,
         key: &str,
         by: i64,
         ttl: Option<Duration>,

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use larder::{
-    Epoch, Leased, Link, LockGuard, Lookup, Result, ScopeHash, SharedStorage, ValueType,
-    internal::shared::{counter_overflow, unavailable},
+    Cache, Epoch, Leased, Link, LockGuard, Lookup, Result, ScopeHash, SharedStorage, ValueType,
+    internal::shared::{counter_overflow, lease, take_lock, unavailable},
 };
 
 use crate::SqlCache;
@@ -20,17 +20,20 @@ impl SharedStorage for SqlCache {
         self.remote().log().server_time()
     }
 
-    /// There are none: each process computes for itself, once for all of its callers.
-    async fn lease(&self, _: Lookup<'_>, _: ValueType, _: &[ScopeHash], _: bool) -> Leased {
-        Leased::Free
+    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
+        let leased = lease(self.remote(), self.core(), at, of, (cover, waits)).await;
+        if let Leased::Found(entry) = &leased {
+            self.keep_in_front(std::slice::from_ref(entry));
+        }
+        leased
     }
 
     fn is_within_reach(&self) -> bool {
         self.remote().is_within_reach()
     }
 
-    async fn take_lock(&self, _: &str, _: Duration) -> Result<Option<LockGuard>> {
-        Err(unavailable("larder-sql has no locks; take an advisory lock of the database"))
+    async fn take_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
+        take_lock(self.remote(), name, ttl).await
     }
 
     async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {

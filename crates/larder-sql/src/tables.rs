@@ -17,6 +17,10 @@ pub(crate) struct Tables {
     pub(crate) pending: String,
     /// Numbers by key.
     pub(crate) counters: String,
+    /// Who computes, by key.
+    pub(crate) leases: String,
+    /// Who holds a lock, by name.
+    pub(crate) locks: String,
 }
 
 impl Tables {
@@ -40,6 +44,8 @@ impl Tables {
             head: name("head"),
             pending: name("pending"),
             counters: name("counters"),
+            leases: name("leases"),
+            locks: name("locks"),
         })
     }
 }

@@ -35,7 +35,8 @@ impl TieredSqlCache {
     /// A cache with the settings of `memory`, and empty at first, in front of `sql`. A disk tier of it is left out.
     #[must_use]
     pub fn new(memory: &MemoryCache, sql: SqlCache) -> Self {
-        Self { memory: sql.remote().log().memory(memory), sql }
+        let memory = sql.remote().log().memory(memory);
+        Self { sql: sql.behind(&memory), memory }
     }
 
     /// A cache of up to 10,000 entries in memory, in front of the database that a URL names: see

@@ -174,6 +174,10 @@ mod seal;
 #[cfg(feature = "shared")]
 mod shared_entries;
 #[cfg(feature = "shared")]
+mod shared_leases;
+#[cfg(feature = "shared")]
+mod shared_locks;
+#[cfg(feature = "shared")]
 mod shared_log;
 mod singleflight;
 mod spans;

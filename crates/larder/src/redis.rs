@@ -64,8 +64,7 @@ use self::{
     findings::Findings,
     heartbeat_place::Place,
     key_names::KeyNames,
-    lease::LeaseWaiters,
-    log::{Log, LogError, OnWake},
+    log::{Log, LogError},
     recent_timeout::RecentTimeout,
     sealing::Sealing,
 };
@@ -83,6 +82,7 @@ use crate::{
     memory::MemoryCache,
     scope::Scope,
     shared_entries::SharedEntries,
+    shared_leases::Leases,
     shared_log::delivery::deliver,
     value::ValueType,
 };
@@ -138,7 +138,7 @@ struct Remote {
     names: KeyNames,
     entries: SharedEntries,
     sealing: Sealing,
-    lease_waiters: Arc<LeaseWaiters>,
+    leases: Leases,
     recent_timeout: RecentTimeout,
     heartbeat: Place,
     /// What was found out about the servers.
@@ -149,11 +149,8 @@ struct Remote {
         expect(dead_code, reason = "only queues and events have connections of their own")
     )]
     config: Arc<Config>,
-    /// Listens to the log for as long as it is here.
-    _on_wake: Arc<OnWake>,
     deadline: Duration,
     reads_replicas: bool,
-    lease_lifetime: Duration,
     /// Whether a prefix was named, that others are not likely to have too.
     has_own_prefix: bool,
 }

@@ -173,14 +173,12 @@ impl Log {
 
     /// Tells all processes, this one included, that callers that wait for this key should look again: there is a value now
     /// (`filled`), or there will be none. Not told at all where the link is down.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for leases"))]
     pub(crate) fn wake(&self, key: ScopeHash, filled: bool) {
         // Full only while the sender is stuck.
         _ = self.wakes.try_send((key, filled));
     }
 
     /// Has `listener` told of wakes, for as long as it lives.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for leases"))]
     pub(crate) fn on_wake(&self, listener: Weak<OnWake>) {
         self.shared.listen(listener);
     }

@@ -7,14 +7,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use sqlx::{Executor, Row as _};
+use sqlx::{Executor, Row as _, postgres::PgRow};
 
 use super::{
     connection::Connector,
     statements::{Statements, is_missing},
 };
 use crate::{
-    database::{Database, Excess, Row, milliseconds, noted},
+    database::{Ask, Database, Excess, Row, milliseconds, noted},
     pool::{Lent, Pool},
 };
 
@@ -32,7 +32,23 @@ impl PostgresEntries {
     fn settle<T>(&self, link: Lent<Connector>, done: sqlx::Result<T>) -> sqlx::Result<T> {
         noted(link.settle(done), is_missing, &self.lacks_tables)
     }
+
+    /// Whether a statement changes a row.
+    async fn changes(&self, query: Query<'_>) -> sqlx::Result<bool> {
+        let mut link = self.pool.lend().await?;
+        let done = query.execute(link.link()).await;
+        Ok(self.settle(link, done)?.rows_affected() > 0)
+    }
+
+    /// The one row of a statement, if there is one; after its commit, which comes behind the row.
+    async fn row(&self, query: Query<'_>) -> sqlx::Result<Option<PgRow>> {
+        let mut link = self.pool.lend().await?;
+        let rows = query.fetch_all(link.link()).await;
+        Ok(self.settle(link, rows)?.pop())
+    }
 }
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
 
 #[async_trait]
 impl Database for PostgresEntries {
@@ -69,18 +85,14 @@ impl Database for PostgresEntries {
     async fn count(&self, place: &[u8], by: i64, ttl: Option<Duration>) -> sqlx::Result<Option<i64>> {
         /// `numeric_value_out_of_range`.
         const OVERFLOW: &str = "22003";
-        let mut link = self.pool.lend().await?;
         if by == 0 {
-            let query = sqlx::query(&self.statements.counter).bind(place);
-            let row = query.fetch_optional(link.link()).await;
-            let row = self.settle(link, row)?;
+            let row = self.row(sqlx::query(&self.statements.counter).bind(place)).await?;
             return row.map_or(Ok(Some(0)), |row| row.try_get(0).map(Some));
         }
         let ttl = ttl.map(milliseconds);
         let query = sqlx::query(&self.statements.count).bind(place).bind(by).bind(ttl);
-        let row = query.fetch_one(link.link()).await;
-        match self.settle(link, row) {
-            Ok(row) => row.try_get(0).map(Some),
+        match self.row(query).await {
+            Ok(row) => row.ok_or(sqlx::Error::RowNotFound)?.try_get(0).map(Some),
             Err(error)
                 if error.as_database_error().and_then(|said| said.code()).as_deref() == Some(OVERFLOW) =>
             {
@@ -88,6 +100,36 @@ impl Database for PostgresEntries {
             }
             Err(error) => Err(error),
         }
+    }
+
+    async fn lease(&self, ask: Ask<'_>) -> sqlx::Result<(Vec<u8>, Option<Vec<u8>>)> {
+        let query = sqlx::query(&self.statements.lease).bind(ask.place).bind(ask.own);
+        let query = query.bind(ask.lifetime_ms).bind(ask.outdated).bind(ask.waits);
+        let row = self.row(query).await?.ok_or(sqlx::Error::RowNotFound)?;
+        let (holder, mut message): (Vec<u8>, Option<Vec<u8>>) = (row.try_get(0)?, row.try_get(1)?);
+        // It was given back meanwhile: what its holder had stored before is not in what this statement saw.
+        if holder == ask.own && message.is_none() && row.try_get(2)? {
+            message = self.read(&[ask.place.to_vec()]).await?.pop().flatten();
+        }
+        Ok((holder, message))
+    }
+
+    async fn renew(&self, place: &[u8], holder: &[u8], lifetime_ms: i64) -> sqlx::Result<bool> {
+        self.changes(sqlx::query(&self.statements.renew).bind(place).bind(holder).bind(lifetime_ms)).await
+    }
+
+    async fn release(&self, place: &[u8], holder: &[u8]) -> sqlx::Result<bool> {
+        let row = self.row(sqlx::query(&self.statements.release).bind(place).bind(holder)).await?;
+        row.map_or(Ok(false), |row| row.try_get(0))
+    }
+
+    async fn take(&self, name: &[u8], token: &str, ttl_ms: i64) -> sqlx::Result<Option<i64>> {
+        let take = sqlx::query(&self.statements.take_lock).bind(name).bind(token).bind(ttl_ms);
+        self.row(take).await?.map(|row| row.try_get(0)).transpose()
+    }
+
+    async fn prolong(&self, name: &[u8], token: &str, ttl_ms: i64) -> sqlx::Result<bool> {
+        self.changes(sqlx::query(&self.statements.prolong_lock).bind(name).bind(token).bind(ttl_ms)).await
     }
 
     fn lacks_tables(&self) -> &AtomicBool {
@@ -106,6 +148,8 @@ impl Database for PostgresEntries {
             Excess::Records => &self.statements.trim,
             Excess::Entries => &self.statements.expire,
             Excess::Counters => &self.statements.expire_counters,
+            Excess::Leases => &self.statements.expire_leases,
+            Excess::Locks => &self.statements.expire_locks,
         };
         self.pool.retire();
         let mut link = self.pool.lend().await?;

@@ -298,7 +298,8 @@ impl LogTables for PostgresTables {
     }
 
     async fn append(&mut self, append: Appending<'_>, limit: Duration) -> Result<Appended, LogError> {
-        let Appending { start, first, records, wakes: _, keys } = append;
+        let Appending { start, first, records, wakes, keys } = append;
+        let (count, records) = (records.len(), [records, wakes].concat());
         let mut appended = Appended::default();
         if let Some((mark, record)) = start {
             appended.start = Some(Ok(match mark {
@@ -314,9 +315,9 @@ impl LogTables for PostgresTables {
             let last = within(limit, self.append_all(first, &records)).await?;
             appended.records = match last {
                 Some(last) => {
-                    placed(last, records.len()).into_iter().map(|epoch| Ok(Placed::At(epoch))).collect()
+                    placed(last, records.len()).into_iter().map(Placed::At).map(Ok).take(count).collect()
                 }
-                None => records.iter().map(|_| Ok(Placed::NoLog)).collect(),
+                None => (0..count).map(|_| Ok(Placed::NoLog)).collect(),
             };
         }
         if !keys.is_empty()

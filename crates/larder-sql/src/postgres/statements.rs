@@ -1,7 +1,7 @@
 //! The statements for PostgreSQL, with the names of the tables in them.
 
 use crate::{
-    database::{MOST_RECORDS, PIECE},
+    database::{MOST_RECORDS, PIECE, REMEMBERED},
     epochs::first_of,
     tables::Tables,
 };
@@ -40,14 +40,21 @@ pub(super) struct Statements {
     pub(super) write: String,
     pub(super) count: String,
     pub(super) counter: String,
+    pub(super) lease: String,
+    pub(super) renew: String,
+    pub(super) release: String,
+    pub(super) take_lock: String,
+    pub(super) prolong_lock: String,
     pub(super) trim: String,
     pub(super) expire: String,
     pub(super) expire_counters: String,
+    pub(super) expire_leases: String,
+    pub(super) expire_locks: String,
 }
 
 impl Statements {
     pub(super) fn new(tables: &Tables) -> Self {
-        let Tables { prefix, entries, log, head, pending, counters } = tables;
+        let Tables { prefix, entries, log, head, pending, counters, leases, locks } = tables;
         let first_now = first_of(NOW);
         // The names of locks are numbers: those of the log, and of upkeep.
         let lock = format!("hashtextextended('{prefix}_log', 0)");
@@ -59,7 +66,7 @@ impl Statements {
                 "SELECT pg_advisory_xact_lock({lock});
                  DO $$ BEGIN
                    IF to_regclass('{log}') IS NULL OR to_regclass('{head}') IS NULL OR to_regclass('{pending}') IS NULL
-                       OR to_regclass('{counters}') IS NULL THEN
+                       OR to_regclass('{counters}') IS NULL OR to_regclass('{locks}') IS NULL THEN
                      CREATE TABLE IF NOT EXISTS {log} (id BIGINT PRIMARY KEY, record BYTEA NOT NULL);
                      CREATE TABLE IF NOT EXISTS {head} (one INT PRIMARY KEY CHECK (one = 1), last BIGINT NOT NULL)
                        WITH (fillfactor = 10);
@@ -69,6 +76,12 @@ impl Statements {
                      CREATE TABLE IF NOT EXISTS {counters}
                        (key BYTEA PRIMARY KEY, number BIGINT NOT NULL, expires BIGINT);
                      CREATE INDEX IF NOT EXISTS {counters}_expires ON {counters} (expires) WHERE expires IS NOT NULL;
+                     CREATE TABLE IF NOT EXISTS {locks}
+                       (name BYTEA PRIMARY KEY, token TEXT NOT NULL, ends BIGINT NOT NULL, number BIGINT NOT NULL);
+                   END IF;
+                   IF to_regclass('{leases}') IS NULL THEN
+                     CREATE UNLOGGED TABLE {leases}
+                       (key BYTEA PRIMARY KEY, holder BYTEA NOT NULL, waited BOOLEAN NOT NULL, expires BIGINT NOT NULL);
                    END IF;
                    IF to_regclass('{entries}') IS NULL THEN
                      CREATE UNLOGGED TABLE {entries}
@@ -142,6 +155,33 @@ impl Statements {
             counter: format!(
                 "SELECT number FROM {counters} WHERE key = $1 AND (expires IS NULL OR expires > {THEN})"
             ),
+            // Who has the lease afterwards, what is stored, and whether there was one; of these, as it was when the
+            // statement began.
+            lease: format!(
+                "WITH l AS (
+                   INSERT INTO {leases} AS l (key, holder, waited, expires) VALUES ($1, $2, false, {THEN} + $3)
+                   ON CONFLICT (key) DO UPDATE SET
+                     holder = CASE WHEN l.expires <= {THEN} OR l.holder = $4 THEN excluded.holder ELSE l.holder END,
+                     waited = CASE WHEN l.expires <= {THEN} OR l.holder = $4 THEN false ELSE l.waited OR $5 END,
+                     expires = CASE WHEN l.expires <= {THEN} OR l.holder = $4 THEN excluded.expires ELSE l.expires END
+                   RETURNING holder)
+                 SELECT l.holder, (SELECT message FROM {entries} WHERE key = $1 AND expires > {THEN}),
+                        EXISTS (SELECT 1 FROM {leases} WHERE key = $1)
+                 FROM l"
+            ),
+            renew: format!("UPDATE {leases} SET expires = {THEN} + $3 WHERE key = $1 AND holder = $2"),
+            release: format!("DELETE FROM {leases} WHERE key = $1 AND holder = $2 RETURNING waited"),
+            take_lock: format!(
+                "INSERT INTO {locks} AS l (name, token, ends, number)
+                 VALUES ($1, $2, {THEN} + $3, (extract(epoch from clock_timestamp()) * 1000000)::bigint)
+                 ON CONFLICT (name) DO UPDATE SET token = excluded.token, ends = excluded.ends,
+                   number = GREATEST(l.number + 1, excluded.number)
+                 WHERE l.ends <= {THEN}
+                 RETURNING number"
+            ),
+            prolong_lock: format!(
+                "UPDATE {locks} SET ends = {THEN} + $3 WHERE name = $1 AND token = $2 AND ends > {THEN}"
+            ),
             trim: format!(
                 "DELETE FROM {log} WHERE id IN
                    (SELECT id FROM {log}
@@ -156,6 +196,14 @@ impl Statements {
             expire_counters: format!(
                 "DELETE FROM {counters} WHERE key IN
                    (SELECT key FROM {counters} WHERE expires <= {THEN} LIMIT {PIECE} FOR UPDATE SKIP LOCKED)"
+            ),
+            expire_leases: format!(
+                "DELETE FROM {leases} WHERE key IN
+                   (SELECT key FROM {leases} WHERE expires <= {THEN} LIMIT {PIECE} FOR UPDATE SKIP LOCKED)"
+            ),
+            expire_locks: format!(
+                "DELETE FROM {locks} WHERE name IN
+                   (SELECT name FROM {locks} WHERE ends <= {THEN} - {REMEMBERED} LIMIT {PIECE} FOR UPDATE SKIP LOCKED)"
             ),
         }
     }

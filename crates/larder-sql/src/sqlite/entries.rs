@@ -6,12 +6,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use sqlx::{Connection, Executor, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{
+    Connection, Executor, Row as _, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteRow},
+};
 use tokio::sync::Mutex;
 
 use super::statements::{Statements, is_missing};
 use crate::{
-    database::{Database, Excess, Row, milliseconds, noted},
+    database::{Ask, Database, Excess, Row, milliseconds, noted},
     pool::{Connect, Lent, Pool},
 };
 
@@ -74,7 +77,30 @@ impl SqliteEntries {
     fn settle<T>(&self, link: Lent<Connector>, done: sqlx::Result<T>) -> sqlx::Result<T> {
         noted(link.settle(done), is_missing, &self.lacks_tables)
     }
+
+    /// How many rows a statement changes.
+    async fn changed(&self, query: Query<'_>) -> sqlx::Result<u64> {
+        let _turn = self.turn.lock().await;
+        let mut link = self.pool.lend().await?;
+        let done = query.execute(link.link()).await;
+        Ok(self.settle(link, done)?.rows_affected())
+    }
+
+    async fn changes(&self, query: Query<'_>) -> sqlx::Result<bool> {
+        Ok(self.changed(query).await? > 0)
+    }
+
+    /// The rows that a statement has changed. All of them: the commit comes behind the last one, and who does not wait for
+    /// it does not hear that it failed.
+    async fn rows(&self, query: Query<'_>) -> sqlx::Result<Vec<SqliteRow>> {
+        let _turn = self.turn.lock().await;
+        let mut link = self.pool.lend().await?;
+        let rows = query.fetch_all(link.link()).await;
+        self.settle(link, rows)
+    }
 }
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments<'q>>;
 
 #[async_trait]
 impl Database for SqliteEntries {
@@ -99,13 +125,37 @@ impl Database for SqliteEntries {
             let row = self.settle(link, row)?;
             return row.map_or(Ok(Some(0)), |row| row.try_get(0).map(Some));
         }
-        let _turn = self.turn.lock().await;
-        let mut link = self.pool.lend().await?;
         let query = sqlx::query(&self.statements.count).bind(place).bind(by).bind(ttl.map(milliseconds));
-        // All rows: the commit comes behind the last one, and who does not wait for it does not hear that it failed.
-        let rows = query.fetch_all(link.link()).await;
-        let rows = self.settle(link, rows)?;
+        let rows = self.rows(query).await?;
         rows.first().map(|row| row.try_get(0)).transpose()
+    }
+
+    async fn lease(&self, ask: Ask<'_>) -> sqlx::Result<(Vec<u8>, Option<Vec<u8>>)> {
+        let query = sqlx::query(&self.statements.lease).bind(ask.place).bind(ask.own);
+        let query = query.bind(ask.lifetime_ms).bind(ask.outdated).bind(ask.waits);
+        let rows = self.rows(query).await?;
+        let holder = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
+        // Afterwards: a holder stores a value before it gives the lease back.
+        let mut messages = self.read(&[ask.place.to_vec()]).await?;
+        Ok((holder, messages.pop().flatten()))
+    }
+
+    async fn renew(&self, place: &[u8], holder: &[u8], lifetime_ms: i64) -> sqlx::Result<bool> {
+        self.changes(sqlx::query(&self.statements.renew).bind(place).bind(holder).bind(lifetime_ms)).await
+    }
+
+    async fn release(&self, place: &[u8], holder: &[u8]) -> sqlx::Result<bool> {
+        let rows = self.rows(sqlx::query(&self.statements.release).bind(place).bind(holder)).await?;
+        rows.first().map_or(Ok(false), |row| row.try_get(0))
+    }
+
+    async fn take(&self, name: &[u8], token: &str, ttl_ms: i64) -> sqlx::Result<Option<i64>> {
+        let take = sqlx::query(&self.statements.take_lock).bind(name).bind(token).bind(ttl_ms);
+        self.rows(take).await?.first().map(|row| row.try_get(0)).transpose()
+    }
+
+    async fn prolong(&self, name: &[u8], token: &str, ttl_ms: i64) -> sqlx::Result<bool> {
+        self.changes(sqlx::query(&self.statements.prolong_lock).bind(name).bind(token).bind(ttl_ms)).await
     }
 
     fn lacks_tables(&self) -> &AtomicBool {
@@ -123,12 +173,11 @@ impl Database for SqliteEntries {
             Excess::Records => &self.statements.trim,
             Excess::Entries => &self.statements.expire,
             Excess::Counters => &self.statements.expire_counters,
+            Excess::Leases => &self.statements.expire_leases,
+            Excess::Locks => &self.statements.expire_locks,
         };
         self.pool.retire();
-        let _turn = self.turn.lock().await;
-        let mut link = self.pool.lend().await?;
-        let done = sqlx::query(statement).execute(link.link()).await;
-        Ok(self.settle(link, done)?.rows_affected())
+        self.changed(sqlx::query(statement)).await
     }
 
     async fn probe(&self) -> sqlx::Result<()> {

@@ -130,7 +130,8 @@ impl SqliteTables {
 
     /// All in one transaction: one write to the disk.
     async fn append_all(&mut self, append: Appending<'_>) -> sqlx::Result<Appended> {
-        let Appending { start, first, records, wakes: _, keys } = append;
+        let Appending { start, first, records, wakes, keys } = append;
+        let (count, records) = (records.len(), [records, wakes].concat());
         let mut appended = Appended::default();
         self.begin().await?;
         if let Some((mark, record)) = start {
@@ -145,9 +146,9 @@ impl SqliteTables {
         if !records.is_empty() {
             appended.records = match self.advance(first.map_or(i64::MIN, column), &records).await? {
                 Some(last) => {
-                    placed(last, records.len()).into_iter().map(|epoch| Ok(Placed::At(epoch))).collect()
+                    placed(last, records.len()).into_iter().map(Placed::At).map(Ok).take(count).collect()
                 }
-                None => records.iter().map(|_| Ok(Placed::NoLog)).collect(),
+                None => (0..count).map(|_| Ok(Placed::NoLog)).collect(),
             };
         }
         for place in keys.iter().map(|key| place(key)) {

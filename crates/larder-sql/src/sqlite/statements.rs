@@ -1,7 +1,7 @@
 //! The statements for SQLite, with the names of the tables in them.
 
 use crate::{
-    database::{MOST_RECORDS, PIECE},
+    database::{MOST_RECORDS, PIECE, REMEMBERED},
     epochs::first_of,
     tables::Tables,
 };
@@ -34,14 +34,21 @@ pub(super) struct Statements {
     pub(super) write: String,
     pub(super) count: String,
     pub(super) counter: String,
+    pub(super) lease: String,
+    pub(super) renew: String,
+    pub(super) release: String,
+    pub(super) take_lock: String,
+    pub(super) prolong_lock: String,
     pub(super) trim: String,
     pub(super) expire: String,
     pub(super) expire_counters: String,
+    pub(super) expire_leases: String,
+    pub(super) expire_locks: String,
 }
 
 impl Statements {
     pub(super) fn new(tables: &Tables) -> Self {
-        let Tables { entries, log, head, pending, counters, .. } = tables;
+        let Tables { entries, log, head, pending, counters, leases, locks, .. } = tables;
         let first_now = first_of(NOW);
         Self {
             create_tables: format!(
@@ -53,7 +60,13 @@ impl Statements {
                  CREATE INDEX IF NOT EXISTS {entries}_expires ON {entries} (expires);
                  CREATE TABLE IF NOT EXISTS {counters}
                    (key BLOB PRIMARY KEY, number INTEGER NOT NULL, expires INTEGER) WITHOUT ROWID;
-                 CREATE INDEX IF NOT EXISTS {counters}_expires ON {counters} (expires) WHERE expires IS NOT NULL;"
+                 CREATE INDEX IF NOT EXISTS {counters}_expires ON {counters} (expires) WHERE expires IS NOT NULL;
+                 CREATE TABLE IF NOT EXISTS {leases}
+                   (key BLOB PRIMARY KEY, holder BLOB NOT NULL, waited INTEGER NOT NULL, expires INTEGER NOT NULL)
+                   WITHOUT ROWID;
+                 CREATE TABLE IF NOT EXISTS {locks}
+                   (name BLOB PRIMARY KEY, token TEXT NOT NULL, ends INTEGER NOT NULL, number INTEGER NOT NULL)
+                   WITHOUT ROWID;"
             ),
             now: format!("SELECT {NOW}"),
             // One statement, and so one moment. From the position on: see `Seen`.
@@ -97,6 +110,27 @@ impl Statements {
                  RETURNING number"
             ),
             counter: format!("SELECT number FROM {counters} WHERE key = ?1 AND (expires IS NULL OR expires > {NOW})"),
+            // Who has the lease afterwards.
+            lease: format!(
+                "INSERT INTO {leases} (key, holder, waited, expires) VALUES (?1, ?2, 0, {NOW} + ?3)
+                 ON CONFLICT (key) DO UPDATE SET
+                   holder = CASE WHEN expires <= {NOW} OR holder = ?4 THEN excluded.holder ELSE holder END,
+                   waited = CASE WHEN expires <= {NOW} OR holder = ?4 THEN 0 ELSE waited OR ?5 END,
+                   expires = CASE WHEN expires <= {NOW} OR holder = ?4 THEN excluded.expires ELSE expires END
+                 RETURNING holder"
+            ),
+            renew: format!("UPDATE {leases} SET expires = {NOW} + ?3 WHERE key = ?1 AND holder = ?2"),
+            release: format!("DELETE FROM {leases} WHERE key = ?1 AND holder = ?2 RETURNING waited"),
+            take_lock: format!(
+                "INSERT INTO {locks} (name, token, ends, number) VALUES (?1, ?2, {NOW} + ?3, {NOW} * 1000)
+                 ON CONFLICT (name) DO UPDATE SET token = excluded.token, ends = excluded.ends,
+                   number = max(number + 1, excluded.number)
+                 WHERE ends <= {NOW}
+                 RETURNING number"
+            ),
+            prolong_lock: format!(
+                "UPDATE {locks} SET ends = {NOW} + ?3 WHERE name = ?1 AND token = ?2 AND ends > {NOW}"
+            ),
             trim: format!(
                 "DELETE FROM {log} WHERE id IN
                    (SELECT id FROM {log}
@@ -110,6 +144,14 @@ impl Statements {
             expire_counters: format!(
                 "DELETE FROM {counters} WHERE key IN
                    (SELECT key FROM {counters} WHERE expires <= {NOW} LIMIT {PIECE})"
+            ),
+            expire_leases: format!(
+                "DELETE FROM {leases} WHERE key IN
+                   (SELECT key FROM {leases} WHERE expires <= {NOW} LIMIT {PIECE})"
+            ),
+            expire_locks: format!(
+                "DELETE FROM {locks} WHERE name IN
+                   (SELECT name FROM {locks} WHERE ends <= {NOW} - {REMEMBERED} LIMIT {PIECE})"
             ),
         }
     }

@@ -30,8 +30,8 @@ async fn after(place: Place, loss: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_tables_are_dropped() {
     for place in Place::all() {
-        let tables =
-            ["log", "head", "pending", "entries", "counters"].map(|name| format!("DROP TABLE {{}}_{name};"));
+        let tables = ["log", "head", "pending", "entries", "counters", "leases", "locks"]
+            .map(|name| format!("DROP TABLE {{}}_{name};"));
         after(place, &tables.concat()).await;
     }
 }

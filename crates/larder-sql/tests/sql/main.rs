@@ -12,4 +12,5 @@ mod outages;
 mod places;
 mod processes;
 mod speed;
+mod together;
 mod transactions;

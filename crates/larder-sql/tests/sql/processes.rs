@@ -89,8 +89,11 @@ macro_rules! source {
                 );
                 let version: i64 = link.fetch_all(&*update).await?[0].try_get(0)?;
                 if let Some(cache) = cache {
+                    // A version may be tried again that was never committed.
+                    let attempt = fastrand::i64(1..);
+                    let values = format!("{attempt}, {key}, {version}");
                     let note =
-                        format!("INSERT INTO {prefix}_writes (key, version) VALUES ({key}, {version})");
+                        format!("INSERT INTO {prefix}_writes (attempt, key, version) VALUES ({values})");
                     link.execute(&*note).await?;
                     cache.invalidate_in(link, &*name(key)).await?;
                     if fastrand::u8(..10) == 0 {
@@ -100,7 +103,7 @@ macro_rules! source {
                         link.execute("ROLLBACK").await?;
                         return Ok(None);
                     }
-                    tell("begun", key, version, now());
+                    tell("begun", key, attempt, now());
                 }
                 link.execute("COMMIT").await?;
                 Ok(Some(version))
@@ -266,30 +269,30 @@ struct Findings {
 }
 
 /// Compares all that was read with all that was delivered, or committed, before.
-fn check(histories: &[Vec<(String, i64, i64, i64)>], committed: &[(i64, i64)]) -> Findings {
+fn check(histories: &[Vec<(String, i64, i64, i64)>], committed: &[(i64, i64, i64)]) -> Findings {
     let mut findings = Findings::default();
     let mut done: HashMap<i64, Vec<(i64, i64)>> = HashMap::new();
-    let mut open: HashMap<(i64, i64), i64> = HashMap::new();
+    let mut open: HashMap<i64, i64> = HashMap::new();
     for told in histories {
-        let mut begun = Vec::new();
+        let mut begun = None;
         for (kind, key, version, at) in told {
             match &**kind {
-                "begun" => begun.push((*key, *version)),
+                "begun" => begun = Some(*version),
                 "done" => {
-                    begun.retain(|change| change != &(*key, *version));
+                    begun = None;
                     done.entry(*key).or_default().push((*at, *version));
                     findings.changes += 1;
                 }
                 // The commit that was begun before was made by now, or never.
-                "unknown" | "killed" => open.extend(begun.drain(..).map(|change| (change, at + LATE))),
+                "unknown" | "killed" => open.extend(begun.take().map(|attempt| (attempt, at + LATE))),
                 "own" => findings.violations.push(format!("own write of {key}: {version}, and not {at}")),
                 _ => {}
             }
         }
     }
-    for change in committed {
-        if let Some(at) = open.get(change) {
-            done.entry(change.0).or_default().push((*at, change.1));
+    for (attempt, key, version) in committed {
+        if let Some(at) = open.get(attempt) {
+            done.entry(*key).or_default().push((*at, *version));
             findings.unknown += 1;
         }
     }
@@ -318,21 +321,22 @@ fn prepare(place: &Place) -> String {
     let keys: Vec<_> = (0..KEYS).map(|key| format!("({key}, 1)")).collect();
     format!(
         "CREATE TABLE {0}_truth (key INT PRIMARY KEY, version BIGINT NOT NULL);
-         CREATE TABLE {0}_writes (key INT NOT NULL, version BIGINT NOT NULL);
+         CREATE TABLE {0}_writes (attempt BIGINT NOT NULL, key INT NOT NULL, version BIGINT NOT NULL);
          INSERT INTO {0}_truth (key, version) VALUES {1};",
         place.prefix,
         keys.join(", ")
     )
 }
 
-async fn committed(place: &Place) -> Vec<(i64, i64)> {
-    let query = format!("SELECT CAST(key AS BIGINT), version FROM {}_writes", place.prefix);
+/// What was committed with its invalidation: the attempt, the key, and the version.
+async fn committed(place: &Place) -> Vec<(i64, i64, i64)> {
+    let query = format!("SELECT attempt, CAST(key AS BIGINT), version FROM {}_writes", place.prefix);
     if place.is_sqlite() {
         let rows = SqliteConnection::connect(&place.url).await.unwrap().fetch_all(&*query).await.unwrap();
-        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
     } else {
         let rows = PgConnection::connect(&place.url).await.unwrap().fetch_all(&*query).await.unwrap();
-        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
     }
 }
 

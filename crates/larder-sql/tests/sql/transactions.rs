@@ -165,7 +165,7 @@ async fn rights_to_the_tables_are_enough() {
     let cache = place.plain().await;
     cache.insert("k", &1_u64, policy()).await.unwrap();
     place.execute("CREATE ROLE worker LOGIN").await;
-    for table in ["entries", "log", "head", "pending", "counters"] {
+    for table in ["entries", "log", "head", "pending", "counters", "leases", "locks"] {
         let grant = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {{}}_{table} TO worker");
         place.execute(&grant).await;
     }

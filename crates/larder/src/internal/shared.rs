@@ -24,6 +24,8 @@ use crate::{
 };
 pub use crate::{
     shared_entries::{Message, SharedEntries, Stored},
+    shared_leases::{LeaseAttempt, LeaseHolder, LeaseRequest, LeaseStore, Leases, lease},
+    shared_locks::{LockStore, take_lock},
     shared_log::contract::{
         Appended, Appending, LogConnection, LogEnds, LogEntry, LogError, LogObserver, LogRead, LogReply,
         LogServer, LogStore, Placed, Purpose,
@@ -109,6 +111,12 @@ impl FollowedLog {
     #[must_use]
     pub fn entries(&self) -> SharedEntries {
         SharedEntries::new(self.log.clone())
+    }
+
+    /// The leases of a store beside this log, which a caller waits for up to `lifetime`.
+    #[must_use]
+    pub fn leases(&self, lifetime: Duration) -> Leases {
+        Leases::new(self.log.clone(), lifetime)
     }
 
     /// Whether the log is heard of as often as one that is idle: if not, there is no link, or no store.

@@ -13,12 +13,10 @@ use super::{
     connection::Connections,
     heartbeat_place::Place,
     key_names::KeyNames,
-    lease::LeaseWaiters,
-    log::OnWake,
     log_connector,
     recent_timeout::RecentTimeout,
 };
-use crate::{cache_core::Core, error::Result, shared_entries::SharedEntries};
+use crate::{cache_core::Core, error::Result, shared_entries::SharedEntries, shared_leases::Leases};
 
 impl RedisCacheBuilder {
     /// Connects, and begins to follow the invalidation log.
@@ -53,12 +51,6 @@ impl RedisCacheBuilder {
         // What one cache on this log finds out, all of them know.
         let findings = log.findings().clone();
         let config = Arc::new(Config { findings: findings.clone(), ..Config::clone(&config) });
-        let lease_waiters = Arc::new(LeaseWaiters::default());
-        let on_wake: Arc<OnWake> = Arc::new({
-            let lease_waiters = lease_waiters.clone();
-            move |key, filled| lease_waiters.wake(key, filled)
-        });
-        log.on_wake(Arc::downgrade(&on_wake));
         let connections = Connections::new(config.clone(), Some(log_connector::admission(&log)));
         connections.begin();
         let core = Core::builder().epochs(log.epochs().clone()).build();
@@ -67,15 +59,13 @@ impl RedisCacheBuilder {
             names: KeyNames::new(&config.prefix).hashed(settings.sealing.names()),
             entries: SharedEntries::with(log.log().clone(), settings.wire, findings.rejections.clone()),
             sealing: settings.sealing,
-            lease_waiters,
+            leases: Leases::new(log.log().clone(), settings.lease_lifetime),
             recent_timeout: RecentTimeout::default(),
             heartbeat: Place::default(),
             findings,
             config: config.clone(),
-            _on_wake: on_wake,
             deadline: config.deadline,
             reads_replicas: config.reads_replicas,
-            lease_lifetime: settings.lease_lifetime,
             has_own_prefix: config.has_own_prefix,
             log,
         };

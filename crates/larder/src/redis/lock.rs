@@ -1,20 +1,9 @@
-//! Locks in Redis.
-//!
-//! A lock is a hash with the holder's token, the end of its time by the server's clock, and the last fencing token.
-//! It outlives its holder by a day, so that fencing tokens go on growing; after that, and after a loss of the data,
-//! they go on from the server's clock in microseconds, which is above them.
+//! Locks in Redis: see [`shared_locks`](crate::shared_locks). A lock is a hash.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use ::redis::Value;
 use async_trait::async_trait;
-use tokio::{runtime::Handle, task::AbortHandle};
 
 use super::{
     Remote,
@@ -23,11 +12,8 @@ use super::{
 use crate::{
     error::{Kind, Result},
     link::Operation,
-    lock::{HeldLock, LockGuard},
+    shared_locks::LockStore,
 };
-
-/// How often a guard renews its lock in the time after which it would end.
-const RENEWALS: u32 = 3;
 
 /// Takes a lock for the token `ARGV[1]` and `ARGV[2]` milliseconds, and returns its number. What is no number, or one
 /// that no server gave (Lua's have 53 bits), counts as none.
@@ -60,132 +46,31 @@ static PROLONG: Script = Script::new(
     return 1",
 );
 
-impl Remote {
-    /// See [`Cache::take_lock`](crate::Cache::take_lock).
-    pub(super) async fn take_lock(self: &Arc<Self>, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
-        let (key, token) =
-            (self.names.lock(name), format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)));
+#[async_trait]
+impl LockStore for Remote {
+    async fn take(&self, name: &str, token: &str, ttl: Duration) -> Result<Option<u64>> {
         // There is no lock without: another holder's may not be taken between two commands. See to it that scripts are
         // asked for again.
         let _ = self.runs_scripts().await;
-        let asked = Instant::now();
-        let take = TAKE.on(key.clone(), [token.clone().into_bytes(), milliseconds(ttl)]);
-        match self.call_one(take).await {
-            Ok(Value::Nil) => Ok(None),
-            Ok(Value::BulkString(number)) => {
-                let number = std::str::from_utf8(&number).ok().and_then(|text| text.parse().ok());
-                let number = number.ok_or_else(|| {
-                    Kind::unavailable("Redis answered with something else than a fencing token")
-                })?;
-                let held =
-                    Arc::new(RedisLock { remote: self.clone(), key, token, asked, ends: AtomicU64::new(0) });
-                held.ends_after(asked, ttl);
-                Ok(Some(LockGuard::new(name, number, HeldInRedis::new(held, ttl))))
-            }
-            Ok(_) => Err(Kind::unavailable("Redis answered with something else than a fencing token").into()),
-            Err(failure) => Err(failure.into()),
+        let take = TAKE.on(self.names.lock(name), [token.as_bytes().to_vec(), milliseconds(ttl)]);
+        let number = match self.call_one(take).await? {
+            Value::Nil => return Ok(None),
+            Value::BulkString(number) => std::str::from_utf8(&number).ok().and_then(|text| text.parse().ok()),
+            _ => None,
+        };
+        match number {
+            Some(number) => Ok(Some(number)),
+            None => Err(Kind::unavailable("Redis answered with something else than a fencing token").into()),
         }
+    }
+
+    async fn prolong(&self, name: &str, token: &str, ttl: Option<Duration>) -> Result<bool> {
+        let more = ttl.map_or_else(|| b"0".to_vec(), milliseconds);
+        let prolong = PROLONG.on(self.names.lock(name), [token.as_bytes().to_vec(), more]);
+        Ok(self.call_one(prolong).await? == Value::Int(1))
     }
 }
 
 fn milliseconds(ttl: Duration) -> Vec<u8> {
     script::milliseconds(ttl).to_string().into_bytes()
-}
-
-/// A lock that was taken.
-struct RedisLock {
-    remote: Arc<Remote>,
-    key: String,
-    token: String,
-    /// When it was asked for: from here on its time is counted.
-    asked: Instant,
-    /// When it ends if it is not prolonged, in microseconds from then. Zero: it is lost or released.
-    ends: AtomicU64,
-}
-
-impl RedisLock {
-    fn is_held(&self) -> bool {
-        let ends = Duration::from_micros(self.ends.load(Ordering::Relaxed));
-        self.asked.elapsed() < ends
-    }
-
-    fn ends_after(&self, asked: Instant, ttl: Duration) {
-        let ends = asked.duration_since(self.asked).saturating_add(ttl).as_micros();
-        self.ends.store(u64::try_from(ends).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-
-    /// Prolongs the lock, or ends it at once.
-    async fn prolong(&self, ttl: Option<Duration>) -> Result<bool> {
-        let asked = Instant::now();
-        let more = ttl.map_or_else(|| b"0".to_vec(), milliseconds);
-        let prolong = PROLONG.on(self.key.clone(), [self.token.clone().into_bytes(), more]);
-        match self.remote.call_one(prolong).await {
-            Ok(held) => {
-                let held = held == Value::Int(1);
-                match ttl.filter(|_| held) {
-                    Some(ttl) => self.ends_after(asked, ttl),
-                    None => self.ends.store(0, Ordering::Relaxed),
-                }
-                Ok(held)
-            }
-            Err(failure) => Err(failure.into()),
-        }
-    }
-}
-
-/// What a guard holds: the lock, and the task that renews it.
-struct HeldInRedis {
-    lock: Arc<RedisLock>,
-    renewal: AbortHandle,
-}
-
-impl HeldInRedis {
-    fn new(lock: Arc<RedisLock>, ttl: Duration) -> Self {
-        let renewal = tokio::spawn({
-            let lock = lock.clone();
-            async move {
-                let mut interval = tokio::time::interval((ttl / RENEWALS).max(Duration::from_millis(1)));
-                interval.tick().await;
-                loop {
-                    interval.tick().await;
-                    if let Ok(false) = lock.prolong(Some(ttl)).await {
-                        return;
-                    }
-                }
-            }
-        });
-        Self { lock, renewal: renewal.abort_handle() }
-    }
-
-    fn stop_renewing(&self) {
-        self.renewal.abort();
-    }
-}
-
-#[async_trait]
-impl HeldLock for HeldInRedis {
-    fn is_held(&self) -> bool {
-        self.lock.is_held()
-    }
-
-    async fn renew(&mut self, ttl: Duration) -> Result<bool> {
-        self.lock.prolong(Some(ttl)).await
-    }
-
-    async fn release(&mut self) -> Result<bool> {
-        self.stop_renewing();
-        self.lock.prolong(None).await
-    }
-}
-
-impl Drop for HeldInRedis {
-    fn drop(&mut self) {
-        self.stop_renewing();
-        // Without a runtime there is no task to send it; the lock ends by itself. A release that was given up halfway
-        // is made good.
-        if let (true, Ok(runtime)) = (self.lock.is_held(), Handle::try_current()) {
-            let lock = self.lock.clone();
-            runtime.spawn(async move { lock.prolong(None).await });
-        }
-    }
 }

@@ -22,10 +22,7 @@ pub use self::history::{Follower, History, LogEvent, LogExtent, Verdict, is_mark
 pub(crate) use self::settings::{RedisLogSettings, Unlink};
 use self::store::RedisLogStore;
 use super::findings::Findings;
-pub(crate) use crate::shared_log::{
-    OnWake,
-    contract::{LogError, Purpose},
-};
+pub(crate) use crate::shared_log::contract::{LogError, Purpose};
 use crate::{
     shared_log,
     sync::plain::{Mutex, lock},

@@ -18,6 +18,8 @@ use crate::{
     link::Link,
     lock::LockGuard,
     scope::ScopeHash,
+    shared_leases::lease,
+    shared_locks::take_lock,
     value::ValueType,
 };
 
@@ -37,11 +39,11 @@ impl SharedStorage for RedisCache {
     }
 
     async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
-        self.remote.lease(&self.core, at, of, (cover, waits)).await
+        lease(&self.remote, &self.core, at, of, (cover, waits)).await
     }
 
     async fn take_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
-        self.remote.take_lock(name, ttl).await
+        take_lock(&self.remote, name, ttl).await
     }
 
     async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {

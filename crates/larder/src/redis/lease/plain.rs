@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use ::redis::Value;
 
-use super::{Holder, PARTS};
 use crate::{
     link::Operation,
     redis::{
@@ -13,6 +12,7 @@ use crate::{
         connection::{Command, CommandFailure, Reply},
         script::{RemoteCall, milliseconds},
     },
+    shared_leases::{LeaseHolder, LeaseRequest},
 };
 
 impl Remote {
@@ -20,12 +20,12 @@ impl Remote {
     pub(super) async fn acquire_plainly(
         &self,
         name: &str,
-        (own, outdated): (Holder, Option<Holder>),
+        LeaseRequest { own, outdated, lifetime, .. }: LeaseRequest,
         read: RemoteCall,
     ) -> (Option<Reply>, Option<Reply>) {
-        let lifetime = milliseconds(self.lease_lifetime / PARTS);
+        let lifetime = milliseconds(lifetime);
         let set = || {
-            let marked = [&own.0[..], b"-"].concat();
+            let marked = [own.bytes(), b"-"].concat();
             Command::new("SET").key(name).arg(marked).arg("PX").arg(lifetime)
         };
         let there = Command::get(name);
@@ -40,7 +40,7 @@ impl Remote {
                 let is_taken = match &there {
                     Ok(Value::BulkString(there)) => {
                         let is_ours = there.len() == 25 && matches!(left, Some(Ok(Value::Int(1..))));
-                        is_ours && Holder::parse(there) != outdated
+                        is_ours && LeaseHolder::parse(there) != outdated
                     }
                     // It has just ended.
                     Ok(_) => false,
@@ -63,20 +63,20 @@ impl Remote {
     }
 
     /// What `RENEW` does.
-    pub(super) async fn renew_plainly(&self, name: &str, holder: Holder, lifetime: Duration) -> Reply {
+    pub(super) async fn renew_plainly(&self, name: &str, holder: LeaseHolder, lifetime: Duration) -> Reply {
         let renew = Command::new("PEXPIRE").key(name).arg(milliseconds(lifetime));
         self.if_held(name, holder, renew).await
     }
 
     /// What `RELEASE` does.
-    pub(super) async fn release_plainly(&self, name: &str, holder: Holder) -> Reply {
+    pub(super) async fn release_plainly(&self, name: &str, holder: LeaseHolder) -> Reply {
         self.if_held(name, holder, Command::new("DEL").key(name)).await
     }
 
-    async fn if_held(&self, name: &str, holder: Holder, command: Command) -> Reply {
+    async fn if_held(&self, name: &str, holder: LeaseHolder, command: Command) -> Reply {
         let call = |command| self.call_one(RemoteCall::Command(Operation::Lease, command));
         match call(Command::get(name)).await? {
-            Value::BulkString(there) if there.get(..16) == Some(&holder.0[..16]) => call(command).await,
+            Value::BulkString(there) if there.get(..16) == Some(holder.token()) => call(command).await,
             _ => Ok(Value::Int(0)),
         }
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::shared_log::OnWake;
 
 #[test]
 fn an_invalidation_reaches_the_other_process_and_nothing_else_goes() {

@@ -12,11 +12,11 @@ use crate::{
 
 /// Those who wait, by the key that they wait for.
 #[derive(Debug, Default)]
-pub(crate) struct LeaseWaiters(Mutex<HashMap<ScopeHash, watch::Sender<Option<bool>>>>);
+pub(super) struct LeaseWaiters(Mutex<HashMap<ScopeHash, watch::Sender<Option<bool>>>>);
 
 impl LeaseWaiters {
     /// Waits for the next wake of this key from now on; true if its value was stored.
-    pub(crate) fn listen(&self, key: ScopeHash) -> impl Future<Output = bool> + use<> {
+    pub(super) fn listen(&self, key: ScopeHash) -> impl Future<Output = bool> + use<> {
         let mut waiters = lock(&self.0);
         if waiters.len() >= MANY && waiters.len().is_power_of_two() {
             waiters.retain(|_, waiter| waiter.receiver_count() > 0);
@@ -32,7 +32,7 @@ impl LeaseWaiters {
     }
 
     /// Wakes those who wait for this key.
-    pub(crate) fn wake(&self, key: ScopeHash, filled: bool) {
+    pub(super) fn wake(&self, key: ScopeHash, filled: bool) {
         let waiter = lock(&self.0).remove(&key);
         if let Some(waiter) = waiter {
             // It calls wakers: code that is not larder's, on the thread that reads the log.

@@ -1,0 +1,95 @@
+//! Leases and locks in a table: who computes a key, and who holds a name, among all processes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use larder::{
+    Core, Entry, Lookup, Result, ValueType,
+    internal::shared::{
+        LeaseAttempt, LeaseHolder, LeaseRequest, LeaseStore, Leases, LockStore, Stored, unavailable,
+    },
+};
+
+use crate::{
+    database::{Ask, milliseconds, place},
+    remote::Remote,
+};
+
+#[async_trait]
+impl LeaseStore for Remote {
+    fn leases(&self) -> &Leases {
+        Self::leases(self)
+    }
+
+    fn may_be_asked(&self) -> bool {
+        !self.has_just_timed_out()
+    }
+
+    async fn acquire(
+        &self,
+        core: &Core,
+        at: Lookup<'_>,
+        of: ValueType,
+        request: LeaseRequest,
+    ) -> LeaseAttempt {
+        let LeaseRequest { own, outdated, waits, lifetime } = request;
+        let ask = Ask {
+            place: &place(at.key),
+            own: own.bytes(),
+            outdated: outdated.as_ref().map_or(&[], LeaseHolder::bytes),
+            waits,
+            lifetime_ms: milliseconds(lifetime),
+        };
+        let (holder, message) = match self.ask(self.database().lease(ask)).await {
+            Ok(there) => there,
+            Err(failed) => {
+                self.count_failed_reads(core, of, 1, failed);
+                return LeaseAttempt::OutOfReach;
+            }
+        };
+        let entry = match message {
+            Some(message) => self.receive(core, at, of, Some(message)).await,
+            None => None,
+        };
+        match LeaseHolder::parse(&holder) {
+            Some(holder) if holder == own => LeaseAttempt::Acquired(entry),
+            Some(holder) => LeaseAttempt::HeldBy(holder, entry),
+            None => LeaseAttempt::OutOfReach,
+        }
+    }
+
+    async fn look(&self, core: &Core, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
+        self.read(core, &[at], of).await.pop().flatten()
+    }
+
+    async fn renew(&self, key: &str, holder: LeaseHolder, lifetime: Duration) -> bool {
+        let place = place(key);
+        let renewed = self.database().renew(&place, holder.bytes(), milliseconds(lifetime));
+        self.ask(renewed).await != Ok(false)
+    }
+
+    async fn release(&self, key: &str, holder: LeaseHolder) -> bool {
+        let place = place(key);
+        self.ask(self.database().release(&place, holder.bytes())).await == Ok(true)
+    }
+}
+
+#[async_trait]
+impl LockStore for Remote {
+    async fn take(&self, name: &str, token: &str, ttl: Duration) -> Result<Option<u64>> {
+        let place = place(name);
+        let taken = self.ask(self.database().take(&place, token, milliseconds(ttl))).await;
+        Ok(taken.map_err(|failed| refused(name, failed))?.map(i64::cast_unsigned))
+    }
+
+    async fn prolong(&self, name: &str, token: &str, ttl: Option<Duration>) -> Result<bool> {
+        let place = place(name);
+        let more = milliseconds(ttl.unwrap_or_default());
+        let prolonged = self.ask(self.database().prolong(&place, token, more)).await;
+        prolonged.map_err(|failed| refused(name, failed))
+    }
+}
+
+fn refused(name: &str, failed: Stored) -> larder::Error {
+    unavailable(format!("the lock {name:?}: {failed:?}"))
+}
