@@ -43,6 +43,8 @@ pub(crate) fn start(remote: &Arc<Remote>) {
 
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
     use sqlx::{Connection, Executor, Row, SqliteConnection};
 
     use super::*;

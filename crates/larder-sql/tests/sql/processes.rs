@@ -2,8 +2,9 @@
 //! that is restarted, transactions that are committed, rolled back, and left open. No read is older than an invalidation
 //! that was delivered, or committed with its change, longer ago than the reader may be out of touch.
 
+mod check;
+
 use std::{
-    collections::HashMap,
     env,
     io::{BufRead, BufReader, Read, Write},
     process::{Child, Command, Stdio},
@@ -18,6 +19,7 @@ use larder_sql::TieredSqlCache;
 use rustix::time::{ClockId, clock_gettime};
 use sqlx::{Connection, Executor, PgConnection, Row, SqliteConnection};
 
+use self::check::{Findings, check};
 use crate::places::{Place, policy};
 
 const URL: &str = "LARDER_SQL_WORKER_URL";
@@ -30,10 +32,6 @@ const GROUPS: i64 = 20;
 
 /// For how long a worker serves while it is out of touch.
 const OUT_OF_TOUCH: Duration = Duration::from_millis(500);
-
-/// What an event may be off, and how much later than an error a commit may be made that the error hides.
-const SLACK: i64 = 20;
-const LATE: i64 = 1_000;
 
 /// Milliseconds on a clock that all processes have.
 fn now() -> i64 {
@@ -215,8 +213,10 @@ fn worker() {
     runtime.block_on(work(Place { url, prefix, _directory: None }));
 }
 
-/// What a worker has said, and when it was killed.
-type Told = Arc<Mutex<Vec<(String, i64, i64, i64)>>>;
+/// What a worker has said: a kind, a key, a version, and when it was.
+type Event = (String, i64, i64, i64);
+
+type Told = Arc<Mutex<Vec<Event>>>;
 
 struct Worker {
     process: Child,
@@ -247,7 +247,7 @@ impl Worker {
         Self { process, reader, told }
     }
 
-    fn kill(mut self) -> Vec<(String, i64, i64, i64)> {
+    fn kill(mut self) -> Vec<Event> {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
         self.reader.join().unwrap();
@@ -255,66 +255,6 @@ impl Worker {
         told.push(("killed".to_owned(), 0, 0, now()));
         told
     }
-}
-
-/// What was found out.
-#[derive(Debug, Default)]
-struct Findings {
-    reads: usize,
-    hits: usize,
-    changes: usize,
-    /// Committed, and their process died, or lost its connection, before it knew.
-    unknown: usize,
-    violations: Vec<String>,
-}
-
-/// Compares all that was read with all that was delivered, or committed, before.
-fn check(histories: &[Vec<(String, i64, i64, i64)>], committed: &[(i64, i64, i64)]) -> Findings {
-    let mut findings = Findings::default();
-    let mut done: HashMap<i64, Vec<(i64, i64)>> = HashMap::new();
-    let mut open: HashMap<i64, i64> = HashMap::new();
-    for told in histories {
-        let mut begun = None;
-        for (kind, key, version, at) in told {
-            match &**kind {
-                "begun" => begun = Some(*version),
-                "done" => {
-                    begun = None;
-                    done.entry(*key).or_default().push((*at, *version));
-                    findings.changes += 1;
-                }
-                // The commit that was begun before was made by now, or never.
-                "unknown" | "killed" => open.extend(begun.take().map(|attempt| (attempt, at + LATE))),
-                "own" => findings.violations.push(format!("own write of {key}: {version}, and not {at}")),
-                _ => {}
-            }
-        }
-    }
-    for (attempt, key, version) in committed {
-        if let Some(at) = open.get(attempt) {
-            done.entry(*key).or_default().push((*at, *version));
-            findings.unknown += 1;
-        }
-    }
-    done.values_mut().for_each(|changes| changes.sort_unstable());
-    for (kind, key, version, at) in histories.iter().flatten() {
-        if kind != "hit" && kind != "read" {
-            continue;
-        }
-        findings.reads += 1;
-        findings.hits += usize::from(kind == "hit");
-        let last = at - i64::try_from(OUT_OF_TOUCH.as_millis()).unwrap() - SLACK;
-        let known = done.get(key).into_iter().flatten().take_while(|(when, _)| *when < last);
-        if let Some((when, newest)) = known.max_by_key(|(_, version)| *version)
-            && version < newest
-        {
-            let late = at - when;
-            findings
-                .violations
-                .push(format!("{kind} of {key}: {version}, and not {newest}, after {late} ms"));
-        }
-    }
-    findings
 }
 
 fn prepare(place: &Place) -> String {
@@ -368,6 +308,7 @@ async fn run(place: &Place, mut harm: impl AsyncFnMut(u32)) -> Findings {
     check(&histories, &committed(place).await)
 }
 
+#[expect(clippy::print_stdout, reason = "what was looked at is of interest")]
 fn report(what: &str, findings: &Findings) {
     let Findings { reads, hits, changes, unknown, violations } = findings;
     println!(
