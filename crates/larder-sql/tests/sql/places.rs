@@ -64,11 +64,16 @@ impl Place {
 
     /// Runs statements beside the cache, with the prefix of its tables in the place of `{}`.
     pub(crate) async fn execute(&self, statements: &str) {
+        self.try_to(statements).await.unwrap();
+    }
+
+    /// The same, if the database is not too busy.
+    pub(crate) async fn try_to(&self, statements: &str) -> sqlx::Result<()> {
         let statements = &*statements.replace("{}", &self.prefix);
         if self.is_sqlite() {
-            SqliteConnection::connect(&self.url).await.unwrap().execute(statements).await.unwrap();
+            SqliteConnection::connect(&self.url).await?.execute(statements).await.map(drop)
         } else {
-            PgConnection::connect(&self.url).await.unwrap().execute(statements).await.unwrap();
+            PgConnection::connect(&self.url).await?.execute(statements).await.map(drop)
         }
     }
 
