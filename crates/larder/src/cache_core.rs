@@ -114,6 +114,7 @@ pub(crate) enum Unusable {
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct CoreBuilder {
     front_cache_slots: usize,
+    front_cache_until_full: usize,
     table: Option<(u64, Eviction, bool)>,
     scope_slots: usize,
     epochs: Option<Arc<Epochs>>,
@@ -128,6 +129,12 @@ impl CoreBuilder {
     /// at most.
     pub fn front_cache_slots(mut self, slots: usize) -> Self {
         self.front_cache_slots = slots;
+        self
+    }
+
+    /// How many recently hit entries lie in front of the store until it evicts one for the first time.
+    pub(crate) fn front_cache_until_full(mut self, slots: usize) -> Self {
+        self.front_cache_until_full = slots;
         self
     }
 
@@ -170,7 +177,7 @@ impl CoreBuilder {
         Core(Arc::new(Inner {
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             claims: Claims::default(),
-            front: FrontCache::new(self.front_cache_slots),
+            front: FrontCache::new(self.front_cache_slots, self.front_cache_until_full),
             table,
             epochs,
             hasher: RandomState::default(),
@@ -202,6 +209,7 @@ impl Core {
     pub fn builder() -> CoreBuilder {
         CoreBuilder {
             front_cache_slots: 0,
+            front_cache_until_full: 0,
             table: None,
             scope_slots: DEFAULT_SLOTS,
             epochs: None,
