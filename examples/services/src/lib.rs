@@ -1,4 +1,5 @@
-//! Services with larder in front of their database, each in a file of its own, with its test: small enough to copy.
+//! Services with larder in front of their database, each in a file of its own, with its test: small enough to copy. `cargo test
+//! -p services` (Rust 1.89) calls them as clients do, over a socket.
 //!
 //! | file | what it does |
 //! | --- | --- |
