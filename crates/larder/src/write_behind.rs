@@ -98,7 +98,7 @@
 //!
 //! [`dead_letters`](WriteBehind::dead_letters) shows them, [`replay`](WriteBehind::replay) appends them again,
 //! [`discard`](WriteBehind::discard) deletes them. Each is said with an `error` event of `tracing`, and counted in
-//! [`WriteBehindStats::dead`].
+//! [`WriteBehindStats::dead`]. A replay moves each of them or leaves it where it is, also if Redis has no room.
 //!
 //! # What it costs
 //!
@@ -112,13 +112,14 @@
 //! write_behind speed -- --nocapture`, of numbers, with the default settings: writers, consumer and Redis 7.0 share two x86-64
 //! cores.
 //!
-//! A write is one round trip and one script call, its value encoded once and read back once, to be sure that it
-//! comes out as it went in. A consumer has one more connection, which blocks on the stream. Settling a batch
+//! A write is one round trip and one script call, and so are up to 1,000 with [`write_many`](WriteBehind::write_many). A value is
+//! encoded once and read back once, to be sure that it comes out as it went in. A consumer has one more connection, which blocks on the stream. Settling a batch
 //! is one call, and two where it has cache keys. In Redis 7.0 a write takes its bytes and some 15 more while it waits, some
 //! 130 more while a consumer has it, and none afterwards.
 //!
 //! Give the server a `maxmemory-policy` of `noeviction` or `volatile-*`: under `allkeys-*` it may evict a queue.
 
+mod append;
 mod backlog;
 mod builder;
 mod coalescing;

@@ -98,11 +98,7 @@ impl<E: Event> Consumer<E> {
         let mut next_claim = Instant::now();
         let mut failures = 0_u32;
         while !is_over(&stop) {
-            let is_due = Instant::now() >= next_claim;
-            if is_due {
-                next_claim = Instant::now() + self.running.options.claim_after / 2;
-            }
-            match self.take(is_due).await {
+            match self.take(&mut next_claim).await {
                 Ok(taken) if taken.is_empty() => {
                     failures = 0;
                     tokio::select! {
@@ -124,12 +120,16 @@ impl<E: Event> Consumer<E> {
         }
     }
 
-    async fn take(&self, claims: bool) -> crate::Result<Vec<Delivery<E>>> {
-        if claims {
-            let claimed = self.store.claim(self.group(), self.running.options.claim_after).await?;
-            self.running.figures.claimed.fetch_add(claimed.len() as u64, Relaxed);
-            if !claimed.is_empty() {
-                return Ok(claimed);
+    async fn take(&self, next_claim: &mut Instant) -> crate::Result<Vec<Delivery<E>>> {
+        let now = Instant::now();
+        if now >= *next_claim {
+            let options = &self.running.options;
+            *next_claim = now + options.claim_after / 2;
+            if let Some(claimed) = self.store.claim(self.group(), options.claim_after).await? {
+                self.running.figures.claimed.fetch_add(1, Relaxed);
+                // There may be more that the same process left.
+                *next_claim = now;
+                return Ok(vec![claimed]);
             }
         }
         self.store.fetch(self.group()).await
@@ -152,7 +152,8 @@ impl<E: Event> Consumer<E> {
 
     /// False if the task is to end before the event is settled.
     async fn settle(&self, delivery: &Delivery<E>) -> bool {
-        let attempts = u64::from(self.running.options.attempts);
+        // What another process was given with others was perhaps not tried there: once it is tried here.
+        let attempts = u64::from(self.running.options.attempts).max(delivery.times.min(2));
         let mut reason = "each process that had it ended before it was handled".to_owned();
         let event = match &delivery.event {
             Ok(event) => event,

@@ -111,8 +111,8 @@ impl Group {
         self
     }
 
-    /// How often an event is tried before it becomes a dead letter: 5 times unless this is called. Processes that ended with
-    /// it count.
+    /// How often an event is tried before it becomes a dead letter: 5 times unless this is called. A process that ended while
+    /// it handled the event counts. What it had taken besides is tried at least once more, because it may not have begun.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.options.attempts = attempts.max(1);
         self

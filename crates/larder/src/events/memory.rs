@@ -103,8 +103,8 @@ impl<E: Event> Store<E> for Topic<E> {
     }
 
     /// What a task was given is gone with it: both end with the process.
-    async fn claim(&self, _group: &str, _silent: Duration) -> Result<Vec<Delivery<E>>> {
-        Ok(Vec::new())
+    async fn claim(&self, _group: &str, _silent: Duration) -> Result<Option<Delivery<E>>> {
+        Ok(None)
     }
 
     async fn keep(&self, _group: &str, _ids: &[EventId]) {}

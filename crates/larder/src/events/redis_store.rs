@@ -83,8 +83,8 @@ impl<E: Event> Store<E> for RedisStore<E> {
         Ok(records.into_iter().map(|record| delivery((record, 1))).collect())
     }
 
-    async fn claim(&self, group: &str, silent: Duration) -> Result<Vec<Delivery<E>>> {
-        Ok(self.stream.claim(group, silent, AT_ONCE).await?.into_iter().map(delivery).collect())
+    async fn claim(&self, group: &str, silent: Duration) -> Result<Option<Delivery<E>>> {
+        Ok(self.stream.claim(group, silent).await?.map(delivery))
     }
 
     async fn keep(&self, group: &str, ids: &[EventId]) {
@@ -107,8 +107,11 @@ impl<E: Event> Store<E> for RedisStore<E> {
     async fn bury(&self, group: &str, delivery: &Delivery<E>, reason: &str) -> Result<()> {
         let value = match &delivery.event {
             Ok(event) => Self::encode(event)?,
-            // What cannot be read here is not read again either: its place in the stream is named.
-            Err(_) => Vec::new(),
+            // As it is: another release may be able to read it.
+            Err(_) => {
+                let record = self.stream.find(&delivery.id.0).await?;
+                record.and_then(|record| record.field(VALUE).map(<[u8]>::to_vec)).unwrap_or_default()
+            }
         };
         let record = RawRecord { id: delivery.id.0.clone(), fields: vec![(VALUE.into(), value)] };
         self.stream.bury(group, &record, reason).await?;

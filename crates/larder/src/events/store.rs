@@ -35,8 +35,8 @@ pub(super) trait Store<E>: Send + Sync {
     /// Takes events that no process of the group was given so far.
     async fn fetch(&self, group: &str) -> Result<Vec<Delivery<E>>>;
 
-    /// Takes those about which a process was silent for so long.
-    async fn claim(&self, group: &str, silent: Duration) -> Result<Vec<Delivery<E>>>;
+    /// Takes the oldest one about which a process was silent for so long.
+    async fn claim(&self, group: &str, silent: Duration) -> Result<Option<Delivery<E>>>;
 
     /// Says that this process is at these.
     async fn keep(&self, group: &str, ids: &[EventId]);

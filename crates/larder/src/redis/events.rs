@@ -112,31 +112,38 @@ impl EventStream {
         Ok(RawEvents { records, newest })
     }
 
-    /// Takes events that a process was given and has not settled, nor said for so long that it is at it. Each with how often
-    /// it was given, this time included.
-    pub(crate) async fn claim(
-        &self,
-        group: &str,
-        silent: Duration,
-        count: usize,
-    ) -> Result<Vec<(RawRecord, u64)>> {
-        let claim = self.command("XAUTOCLAIM").arg(group).arg(CONSUMER).arg(milliseconds(silent));
-        let reply = self.send(claim.arg("0").arg("COUNT").arg(count)).await?;
-        let Value::Array(parts) = reply else { return Err(strange()) };
-        let records = reply::records(parts.get(1).ok_or_else(strange)?)?;
-        let mut claimed = Vec::with_capacity(records.len());
-        for record in records {
-            let pending = self.command("XPENDING").arg(group).arg(&record.id).arg(&record.id).arg(1);
-            let times = match &self.send(pending).await? {
-                Value::Array(list) => match list.first() {
-                    Some(Value::Array(fields)) => fields.get(3).map_or(Err(strange()), reply::number)?,
-                    _ => 1,
-                },
-                _ => 1,
+    /// Takes the oldest event that a process was given and has not settled, nor said for so long that it is at it. With how
+    /// often it was given, this time included.
+    ///
+    /// One alone: each is counted when it is about to be handled, and not for what another one did to its process.
+    pub(crate) async fn claim(&self, group: &str, silent: Duration) -> Result<Option<(RawRecord, u64)>> {
+        /// So often another process may be faster.
+        const TRIES: usize = 16;
+        let silent = milliseconds(silent);
+        for _ in 0..TRIES {
+            let pending = self.command("XPENDING").arg(group).arg("IDLE").arg(silent);
+            let Value::Array(list) = self.send(pending.arg("-").arg("+").arg(1)).await? else {
+                return Err(strange());
             };
-            claimed.push((record, times));
+            let Some(Value::Array(fields)) = list.first() else { return Ok(None) };
+            let [id, _, _, times] = &fields[..] else { return Err(strange()) };
+            let (id, times) = (reply::text(id)?, reply::number(times)?);
+            let claim = self.command("XCLAIM").arg(group).arg(CONSUMER).arg(silent).arg(&id);
+            let reply = self.send(claim).await?;
+            if let Some(record) = reply::records(&reply)?.pop() {
+                return Ok(Some((record, times.saturating_add(1))));
+            }
+            // A nil, which Redis before 7.0 has for one that is no longer in the stream. Later ones forget it by themselves.
+            if matches!(reply, Value::Array(ref records) if !records.is_empty()) {
+                self.acknowledge(group, &id).await?;
+            }
         }
-        Ok(claimed)
+        Ok(None)
+    }
+
+    /// An event that is still in the stream.
+    pub(crate) async fn find(&self, id: &str) -> Result<Option<RawRecord>> {
+        Ok(reply::records(&self.send(self.command("XRANGE").arg(id).arg(id)).await?)?.pop())
     }
 
     /// Says that this process is at these events, or, with a time, that it has been silent about them for so long.
