@@ -8,4 +8,5 @@ mod mending;
 mod reaching;
 mod sealing;
 mod telling;
+mod warming;
 mod world;
