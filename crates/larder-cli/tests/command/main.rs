@@ -6,6 +6,7 @@ mod looking;
 mod measuring;
 mod mending;
 mod reaching;
+mod samples;
 mod sealing;
 mod telling;
 mod warming;
