@@ -91,6 +91,7 @@
 //! | `zstd` | [`Compression::Zstd`] |
 //! | `seal` | [`RedisCacheBuilder`]`::seal` and `hash_keys`: a Redis that can neither read nor change values, nor read keys |
 //! | `disk` | [`MemoryCacheBuilder`]`::disk`: entries in a folder, which a process that begins anew finds |
+//! | `metrics`, `opentelemetry` | `larder::metrics`, `larder::opentelemetry`: the caches' figures, for exporters |
 //! | `limit` | [`limit`]: rate limits, in this process or for all through Redis, and [`#[limited]`](macro@limited) |
 //! | `counters` | [`counters`]: counters in shards and windows, and what comes most often |
 //! | `events` | [`events`]: publish and subscribe, at most once and at least once, and invalidate by what happens |
@@ -142,7 +143,7 @@ pub mod guide;
 mod heartbeat;
 #[cfg(feature = "shared")]
 mod in_full;
-#[cfg(feature = "metrics")]
+#[cfg(any(feature = "metrics", feature = "opentelemetry"))]
 mod instruments;
 pub mod internal;
 mod key;
@@ -158,6 +159,9 @@ mod memory;
 pub mod metrics;
 mod mutant;
 mod namespace;
+#[cfg(feature = "opentelemetry")]
+#[cfg_attr(docsrs, doc(cfg(feature = "opentelemetry")))]
+pub mod opentelemetry;
 mod option_probe;
 mod outcome;
 mod panic_guard;

@@ -200,7 +200,7 @@ impl SharedEntries {
             Ok(entry) => entry,
             Err(rejected) => {
                 core.count_in(of.group, |counters| &counters.shared_rejected);
-                if rejected == Rejected::Shape {
+                if matches!(rejected, Rejected::Shape | Rejected::Untyped) {
                     core.count_in(of.group, |counters| &counters.shared_other_shape);
                 }
                 if matches!(rejected, Rejected::Codec(_)) {

@@ -972,7 +972,8 @@ pub trait CacheExt: Cache {
     /// # }
     /// ```
     ///
-    /// Responses that `larder-http` serves are no hits here.
+    /// Responses that `larder-http` serves are hits of no function, with the keys that it gives them. What it revalidates is
+    /// computed under a key of its own that ends with `:r` and a number, and stored under the response's.
     fn events(&self) -> CacheEvents {
         CacheEvents::of(self.core())
     }

@@ -85,6 +85,30 @@ impl Prepared {
     }
 }
 
+/// Sends calls in one round trip, and the source of a script after them if the server does not know it, for one who keeps no
+/// account of what is refused. Gives the replies in the order of the calls.
+#[cfg(feature = "inspect")]
+pub(super) async fn run(
+    connections: &super::connection::Connections,
+    scripting: Scripting,
+    calls: Vec<RemoteCall>,
+) -> Vec<Reply> {
+    let commands = |of: fn(&Prepared) -> Command| {
+        move |call: &RemoteCall| match call {
+            RemoteCall::Command(_, command) => command.clone(),
+            RemoteCall::Script(script) => of(script),
+        }
+    };
+    let first = if scripting == Scripting::ByHash { Prepared::by_hash } else { Prepared::by_source };
+    let mut replies = connections.call_many(calls.iter().map(commands(first)).collect()).await;
+    let again: Vec<_> = (0..calls.len()).filter(|&index| is_unknown(&replies[index])).collect();
+    let by_source = again.iter().map(|&index| commands(Prepared::by_source)(&calls[index])).collect();
+    for (index, reply) in again.into_iter().zip(connections.call_many(by_source).await) {
+        replies[index] = reply;
+    }
+    replies
+}
+
 impl Remote {
     /// Whether scripts run. Where they did not, it is asked again now and then.
     pub(super) async fn runs_scripts(&self) -> bool {

@@ -274,8 +274,14 @@ impl Reader {
         let records: Vec<_> = news.iter().map(|entry| self.record(entry)).collect();
         let to = records.last().map_or(Epoch::ZERO, |record| record.epoch);
         self.shared.epochs.follow(&records, to);
-        for Record { epoch, scopes, .. } in records.iter().filter(|record| record.is_news()) {
-            self.shared.watchers().tell(|watcher| watcher.invalidated(scopes, *epoch));
+        for (Record { epoch, scopes, .. }, entry) in
+            records.iter().zip(news).filter(|(record, _)| record.is_news())
+        {
+            let sender = match &entry.content {
+                Some(Content::Invalidation { sender, .. }) => *sender,
+                _ => 0,
+            };
+            self.shared.watchers().tell(|watcher| watcher.invalidated(scopes, *epoch, sender));
         }
         self.newest = news.last().cloned();
         count(&self.shared.counts.applied, records.len());

@@ -190,6 +190,18 @@ impl History {
         self.extent
     }
 
+    /// The oldest epoch that entries can have of which it is known here whether they were invalidated; none without a log.
+    #[must_use]
+    pub fn reaches_back_to(&self) -> Option<Epoch> {
+        let last = self.extent?.last;
+        Some(
+            self.oldest.map_or(
+                last,
+                |(oldest, covers_everything)| if covers_everything { Epoch::ZERO } else { oldest },
+            ),
+        )
+    }
+
     /// When this was read, by the server's clock, in milliseconds since 1970.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
