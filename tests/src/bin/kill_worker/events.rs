@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use larder::events::{Event, Events};
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, connect, say};
+use crate::process::{Failure, connect, say};
 
 /// The same as the test's.
 #[derive(Clone, Serialize, Deserialize)]

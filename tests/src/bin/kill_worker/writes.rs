@@ -15,7 +15,7 @@ use std::{
 use larder::write_behind::{Batch, SinkError, WriteBehind};
 use rusqlite::{Connection, params};
 
-use crate::{Failure, connect, say};
+use crate::process::{Failure, connect, say};
 
 pub(crate) async fn run(words: &[String]) -> Result<(), Failure> {
     let [url, database, name, keys, attempts] = words else { return Err("five words are needed".into()) };
