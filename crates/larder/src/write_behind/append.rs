@@ -20,6 +20,29 @@ use crate::{
 };
 
 impl<T: Value> WriteBehind<T> {
+    /// Takes several writes, in this order, each as [`write`](Self::write) does; `Ok` acknowledges them all.
+    ///
+    /// On Redis some 1,000 writes, or a megabyte, are one round trip and lie in the queue one behind the other, all of them or
+    /// none; more are several round trips. A full queue that [waits](WhenFull::Wait) takes what it has room for as it
+    /// comes, and waits anew for what is left; one that [refuses](WhenFull::Fail) takes none of them unless it has room for
+    /// all.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`write`](Self::write). If a key or a value is wrong, none of them is taken. After another error none is
+    /// acknowledged, and the first of them may be in the queue all the same: to make them all again, in the same order,
+    /// leaves each row as it is to be. If the future is dropped, the first of them may be in the queue too.
+    pub async fn write_many<K: AsRef<str> + Sync>(&self, writes: &[(K, T)]) -> Result<Vec<WriteId>> {
+        let drafts = writes.iter().map(|(key, value)| self.draft(key.as_ref(), value, None));
+        let drafts = drafts.collect::<Result<Vec<_>>>()?;
+        let mut ids = Vec::with_capacity(drafts.len());
+        while let left @ [_, ..] = &drafts[ids.len()..] {
+            let (now, later) = left.split_at(at_once(left));
+            ids.extend(self.append(now, later.len()).await?.0);
+        }
+        Ok(ids)
+    }
+
     pub(super) fn draft<'w>(
         &self,
         key: &'w str,
@@ -34,11 +57,11 @@ impl<T: Value> WriteBehind<T> {
     /// where no one waits. Others are to come then, which there has to be room for too.
     pub(super) async fn append(&self, drafts: &[Draft<'_, T>], later: usize) -> Result<(Vec<WriteId>, bool)> {
         let Shared { store, options, figures, .. } = &*self.shared;
-        let (end, reserved) = match options.when_full {
-            WhenFull::Wait(limit) => (Some(instant_after(limit).into()), 0),
-            WhenFull::Fail => (None, later as u64),
+        let (end, later) = match options.when_full {
+            WhenFull::Wait(limit) => (Some(instant_after(limit).into()), None),
+            WhenFull::Fail => (None, Some(later)),
         };
-        let limit = options.max_waiting.saturating_sub(reserved);
+        let limit = options.max_waiting.saturating_sub(later.unwrap_or(0) as u64);
         let mut count = drafts.len();
         loop {
             let stopped = || Err(self.stopped());
@@ -52,7 +75,7 @@ impl<T: Value> WriteBehind<T> {
             };
             let Some(end) = end.filter(|end| Instant::now() < *end) else {
                 figures.full.fetch_add(1, Relaxed);
-                return Err(self.full(depth, drafts.len() + later));
+                return Err(self.full(depth, later.map_or(1, |later| drafts.len() + later)));
             };
             let room = usize::try_from(limit.saturating_sub(depth.waiting + depth.dead));
             let room = room.unwrap_or(usize::MAX);
@@ -81,7 +104,7 @@ impl<T: Value> WriteBehind<T> {
         Kind::QueueStopped { queue: self.shared.options.name.clone() }.into()
     }
 
-    /// Says what is in the way, and what mends it.
+    /// Says what is in the way of so many writes that are taken together, and what mends it.
     fn full(&self, QueueDepth { waiting, dead }: QueueDepth, writes: usize) -> Error {
         let Shared { options, figures, .. } = &*self.shared;
         let name = &options.name;
@@ -109,7 +132,7 @@ impl<T: Value> WriteBehind<T> {
 }
 
 /// How many of these writes one call of the server takes.
-pub(super) fn at_once<T>(drafts: &[Draft<'_, T>]) -> usize {
+fn at_once<T>(drafts: &[Draft<'_, T>]) -> usize {
     const WRITES: usize = 1_000;
     const BYTES: usize = 1 << 20;
     let mut bytes = 0;

@@ -14,7 +14,6 @@ use tokio::{
 };
 
 use super::{
-    append::at_once,
     dead::DeadLetter,
     id::WriteId,
     shared::{Phase, Shared},
@@ -80,29 +79,6 @@ impl<T: Value> WriteBehind<T> {
     pub async fn write(&self, key: &str, value: &T) -> Result<WriteId> {
         let (ids, _) = self.append(&[self.draft(key, value, None)?], 0).await?;
         Ok(only(&ids))
-    }
-
-    /// Takes several writes, in this order, each as [`write`](Self::write) does; `Ok` acknowledges them all.
-    ///
-    /// On Redis some 1,000 writes, or a megabyte, are one round trip and lie in the queue one behind the other, all of them or
-    /// none; more are several round trips. A full queue that [waits](WhenFull::Wait) takes what it has room for as it
-    /// comes, and waits anew for what is left; one that [refuses](WhenFull::Fail) takes none of them unless it has room for
-    /// all.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`write`](Self::write). If a key or a value is wrong, none of them is taken. After another error none is
-    /// acknowledged, and the first of them may be in the queue all the same: to make them all again, in the same order,
-    /// leaves each row as it is to be. If the future is dropped, the first of them may be in the queue too.
-    pub async fn write_many<K: AsRef<str> + Sync>(&self, writes: &[(K, T)]) -> Result<Vec<WriteId>> {
-        let drafts = writes.iter().map(|(key, value)| self.draft(key.as_ref(), value, None));
-        let drafts = drafts.collect::<Result<Vec<_>>>()?;
-        let mut ids = Vec::with_capacity(drafts.len());
-        while let left @ [_, ..] = &drafts[ids.len()..] {
-            let (now, later) = left.split_at(at_once(left));
-            ids.extend(self.append(now, later.len()).await?.0);
-        }
-        Ok(ids)
     }
 
     /// The same for a value that is shown by the cache under `cache_key`: once it is acknowledged the cache has it, as
