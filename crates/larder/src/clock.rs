@@ -4,6 +4,9 @@
 //! Freshness never depends on it. The one rule is about order, and lives in `epoch.rs`; a clock
 //! only decides when an entry's own time to live is over.
 
+#[cfg(any(feature = "shared", feature = "write-behind"))]
+pub(crate) mod boot_time;
+
 use std::time::Duration;
 
 use coarsetime::{Duration as Ticks, Instant};

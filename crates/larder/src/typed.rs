@@ -182,7 +182,7 @@ pub trait CacheExt: Cache {
             let keys: Vec<_> = values.iter().map(|(key, _)| full_key(self, key.as_ref())).collect();
             let entries: Vec<_> =
                 keys.iter().zip(values).map(|(key, (_, value))| (key.as_ref(), value)).collect();
-            insert::insert(self, since, &entries, terms::<V>(policy.borrow())).await
+            insert::insert(self, since, &entries, terms::<V>(policy.borrow())).await.map(drop)
         }
     }
 
@@ -222,7 +222,7 @@ pub trait CacheExt: Cache {
     ) -> impl Future<Output = Result<()>> + Send {
         async move {
             let terms = terms::<V>(policy.borrow());
-            insert::insert(self, since, &[(&full_key(self, key), value)], terms).await
+            insert::insert(self, since, &[(&full_key(self, key), value)], terms).await.map(drop)
         }
     }
 
@@ -694,7 +694,8 @@ pub trait CacheExt: Cache {
 
     /// Takes the lock of this name if it is free: in all processes that share the cache's server, where it has
     /// one. It ends `ttl` from now, unless its guard lives and renews it. Locks have names of their
-    /// own, outside of namespaces.
+    /// own, outside of namespaces. One that was taken although the future was dropped, or the answer came too late, is given
+    /// back.
     ///
     /// ```
     /// # use std::time::Duration;

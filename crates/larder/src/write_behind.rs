@@ -85,7 +85,9 @@
 //! sink with large batches is. More queues (`orders-0` to `orders-7`, by a hash of the key) are consumed by several
 //! processes. The next consumer claims what the one before was given and has not settled, by the server's clock alone, and
 //! goes on from there. Every reading checks the lease in the same script, so that a process which has lost it takes
-//! nothing.
+//! nothing. A server that steps in may lack the last that its master did. So every reading and every settlement looks
+//! whether the server still takes for given what was settled: then the consumer takes over anew, and writes what it is given
+//! again, in its order.
 //!
 //! A batch that fails is tried again, in halves, until the write that breaks it is alone; that one is tried by itself from
 //! then on, with pauses that grow. It becomes a dead letter after as many failures as
@@ -138,6 +140,7 @@ mod options;
 #[cfg(feature = "redis")]
 mod redis_store;
 mod shared;
+mod shown;
 mod sink;
 mod stats;
 mod store;

@@ -9,6 +9,7 @@ mod counters;
 mod deadline;
 mod disabled;
 mod events;
+mod events_and_user_code;
 mod functions;
 mod hashed_names;
 mod in_process;

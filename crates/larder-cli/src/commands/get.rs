@@ -173,6 +173,6 @@ fn people(
     match (value, problem) {
         // Escaped by JSON already.
         (Some(text), _) => output.line(pretty(&text)),
-        (None, problem) => output.line(problem.unwrap_or_default()),
+        (None, problem) => output.line(units::printable(problem.unwrap_or_default().as_bytes())),
     }
 }

@@ -8,8 +8,9 @@ mod outbox;
 #[cfg(all(test, not(larder_loom)))]
 pub(crate) use self::outbox::Outbox;
 pub(crate) use self::{
-    contact::{Contact, Instant},
+    contact::Contact,
     following::SharedEpochs,
     log_order::{LogOrder, RESET_MARGIN, RESET_SPREAD, Record},
     outbox::OutboxBatch,
 };
+pub(crate) use crate::clock::boot_time::Instant;

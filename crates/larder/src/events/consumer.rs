@@ -94,6 +94,20 @@ impl<E: Event> Consumer<E> {
         let mut keeping = JoinSet::new();
         let (store, in_hand, running) = (self.store.clone(), self.in_hand.clone(), self.running.clone());
         keeping.spawn(keep(store, in_hand, running));
+        // Code of users runs in there, a `Drop` of an event also.
+        while panic_guard::contain_future(self.consume()).await.is_none() {
+            self.abandon();
+            panic_guard::report!(
+                error,
+                event = E::NAME,
+                group = self.group(),
+                "a consumer of events panicked: it begins anew"
+            );
+            self.pause(1).await;
+        }
+    }
+
+    async fn consume(&self) {
         let mut stop = self.running.stop.clone();
         let mut next_claim = Instant::now();
         let mut failures = 0_u32;
@@ -219,6 +233,21 @@ impl<E: Event> Consumer<E> {
             () = tokio::time::sleep(pause) => {}
             _ = stop.changed() => {}
         }
+    }
+}
+
+impl<E> Consumer<E> {
+    /// Nothing is done any more about what was given and is not settled.
+    fn abandon(&self) {
+        let ids = std::mem::take(&mut *lock(&self.in_hand));
+        self.store.abandon(&self.running.options.group, &ids);
+    }
+}
+
+impl<E> Drop for Consumer<E> {
+    /// Also if its task is aborted.
+    fn drop(&mut self) {
+        self.abandon();
     }
 }
 

@@ -54,7 +54,7 @@ fn decode<E: Event>(record: &RawRecord) -> Result<E, String> {
 }
 
 fn delivery<E: Event>((record, times): (RawRecord, u64)) -> Delivery<E> {
-    Delivery { event: decode(&record).map(Arc::new), id: EventId(record.id), times }
+    Delivery { event: decode(&record).map(Arc::new), id: EventId(record.id), raw: record.fields, times }
 }
 
 #[async_trait]
@@ -87,6 +87,9 @@ impl<E: Event> Store<E> for RedisStore<E> {
         Ok(self.stream.claim(group, silent).await?.map(delivery))
     }
 
+    /// They are claimed.
+    fn abandon(&self, _group: &str, _ids: &[EventId]) {}
+
     async fn keep(&self, group: &str, ids: &[EventId]) {
         let ids: Vec<_> = ids.iter().map(|id| id.0.clone()).collect();
         // If it fails, another process takes them: they are handled twice.
@@ -105,15 +108,7 @@ impl<E: Event> Store<E> for RedisStore<E> {
     }
 
     async fn bury(&self, group: &str, delivery: &Delivery<E>, reason: &str) -> Result<()> {
-        let value = match &delivery.event {
-            Ok(event) => Self::encode(event)?,
-            // As it is: another release may be able to read it.
-            Err(_) => {
-                let record = self.stream.find(&delivery.id.0).await?;
-                record.and_then(|record| record.field(VALUE).map(<[u8]>::to_vec)).unwrap_or_default()
-            }
-        };
-        let record = RawRecord { id: delivery.id.0.clone(), fields: vec![(VALUE.into(), value)] };
+        let record = RawRecord { id: delivery.id.0.clone(), fields: delivery.raw.clone() };
         self.stream.bury(group, &record, reason).await?;
         self.stream.acknowledge(group, &delivery.id.0).await
     }
@@ -130,6 +125,10 @@ impl<E: Event> Store<E> for RedisStore<E> {
             id: EventId(record.id),
         };
         Ok(self.stream.dead(group, count).await?.into_iter().map(dead).collect())
+    }
+
+    async fn replay(&self, group: &str, id: &EventId, retained: u64) -> Result<bool> {
+        self.stream.replay(group, &id.0, retained).await
     }
 
     async fn discard(&self, group: &str, id: &EventId) -> Result<bool> {

@@ -6,8 +6,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ::redis::{Value, aio::PubSub};
+use ::redis::{
+    Value,
+    aio::{PubSub, PubSubSink, PubSubStream},
+};
 use futures_util::StreamExt as _;
+use tokio::task::JoinSet;
 
 use super::{
     RedisCache, Remote,
@@ -67,8 +71,11 @@ impl EventStream {
 
     /// Appends an event, and drops the oldest where there are more than about so many.
     pub(crate) async fn publish(&self, event: Vec<u8>, retained: u64) -> Result<String> {
-        let add = self.command("XADD").arg("MAXLEN").arg("~").arg(retained).arg("*").arg(VALUE).arg(event);
-        reply::text(&self.send(add).await?)
+        reply::text(&self.send(self.append(retained).arg(VALUE).arg(event)).await?)
+    }
+
+    fn append(&self, retained: u64) -> Command {
+        self.command("XADD").arg("MAXLEN").arg("~").arg(retained).arg("*")
     }
 
     /// Tells those who listen now.
@@ -141,11 +148,6 @@ impl EventStream {
         Ok(None)
     }
 
-    /// An event that is still in the stream.
-    pub(crate) async fn find(&self, id: &str) -> Result<Option<RawRecord>> {
-        Ok(reply::records(&self.send(self.command("XRANGE").arg(id).arg(id)).await?)?.pop())
-    }
-
     /// Says that this process is at these events, or, with a time, that it has been silent about them for so long.
     pub(crate) async fn keep(&self, group: &str, ids: &[String], silent: Duration) -> Result<()> {
         let claim = self.command("XCLAIM").arg(group).arg(CONSUMER).arg(0).arg(ids);
@@ -170,8 +172,20 @@ impl EventStream {
 
     /// The oldest dead letters of a group.
     pub(crate) async fn dead(&self, group: &str, count: usize) -> Result<Vec<RawRecord>> {
-        let range = Command::new("XRANGE").key(self.dead_of(group)).arg("-").arg("+").arg("COUNT").arg(count);
+        let range = Command::new("XRANGE").key(self.dead_of(group)).arg("-").arg("+");
+        let range = range.arg("COUNT").arg(reply::count(count));
         reply::records(&self.send(range).await?)
+    }
+
+    /// Appends a dead letter as it was before; says whether it was there.
+    pub(crate) async fn replay(&self, group: &str, id: &str, retained: u64) -> Result<bool> {
+        let range = Command::new("XRANGE").key(self.dead_of(group)).arg(id).arg(id);
+        let Some(letter) = reply::records(&self.send(range).await?)?.pop() else { return Ok(false) };
+        // The last two were added to it.
+        let own = &letter.fields[..letter.fields.len().saturating_sub(2)];
+        let add =
+            own.iter().fold(self.append(retained), |add, (name, value)| add.arg(&name[..]).arg(&value[..]));
+        self.send(add).await.map(|_| true)
     }
 
     /// Deletes a dead letter; says whether it was there.
@@ -187,8 +201,39 @@ impl EventStream {
 /// Hears what is published on a channel.
 pub(crate) struct Subscriber {
     events: EventStream,
-    link: Option<PubSub>,
+    link: Option<Subscribed>,
     backoff: Backoff,
+}
+
+/// A connection on which messages come.
+struct Subscribed {
+    messages: PubSubStream,
+    /// Ends when the server gives no sign of life: messages may not come for days, and TCP tells of no server that lost
+    /// its power.
+    proof: JoinSet<()>,
+}
+
+impl Subscribed {
+    fn new(link: PubSub, deadline: Duration) -> Self {
+        let (sink, messages) = link.split();
+        let mut proof = JoinSet::new();
+        proof.spawn(prove(sink, deadline));
+        Self { messages, proof }
+    }
+}
+
+/// Returns when the server does not answer.
+async fn prove(mut sink: PubSubSink, deadline: Duration) {
+    let pause = (deadline * 10).clamp(Duration::from_secs(1), Duration::from_secs(10));
+    loop {
+        tokio::time::sleep(pause).await;
+        match tokio::time::timeout(deadline, sink.ping::<Value>()).await {
+            // A refusal is an answer.
+            Ok(Err(error)) if error.is_io_error() || error.is_connection_dropped() => return,
+            Ok(_) => {}
+            Err(_) => return,
+        }
+    }
 }
 
 impl Subscriber {
@@ -196,7 +241,8 @@ impl Subscriber {
     pub(crate) async fn connect(&mut self) -> Result<()> {
         if self.link.is_none() {
             let EventStream { remote, stream, .. } = &self.events;
-            self.link = Some(subscribe(&remote.config, stream).await?);
+            let link = subscribe(&remote.config, stream).await?;
+            self.link = Some(Subscribed::new(link, remote.config.deadline));
         }
         Ok(())
     }
@@ -208,7 +254,12 @@ impl Subscriber {
             self.backoff.wait().await;
             return None;
         }
-        let message = self.link.as_mut()?.on_message().next().await;
+        let Subscribed { messages, proof } = self.link.as_mut()?;
+        let message = tokio::select! {
+            biased;
+            message = messages.next() => message,
+            _ = proof.join_next() => None,
+        };
         match message {
             Some(message) => {
                 self.backoff.reset();

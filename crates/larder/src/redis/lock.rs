@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use ::redis::Value;
@@ -21,6 +21,8 @@ use super::{
     script::{self, Script},
 };
 use crate::{
+    backoff::Backoff,
+    clock::boot_time::Instant,
     error::{Kind, Result},
     link::Operation,
     lock::{HeldLock, LockGuard},
@@ -63,29 +65,67 @@ static PROLONG: Script = Script::new(
 impl Remote {
     /// See [`Cache::take_lock`](crate::Cache::take_lock).
     pub(super) async fn take_lock(self: &Arc<Self>, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
-        let (key, token) =
-            (self.names.lock(name), format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)));
+        let token = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         // There is no lock without: another holder's may not be taken between two commands. See to it that scripts are
         // asked for again.
         let _ = self.runs_scripts().await;
-        let asked = Instant::now();
-        let take = TAKE.on(key.clone(), [token.clone().into_bytes(), milliseconds(ttl)]);
-        match self.call_one(take).await {
-            Ok(Value::Nil) => Ok(None),
-            Ok(Value::BulkString(number)) => {
-                let number = std::str::from_utf8(&number).ok().and_then(|text| text.parse().ok());
-                let number = number.ok_or_else(|| {
-                    Kind::unavailable("Redis answered with something else than a fencing token")
-                })?;
-                let held =
-                    Arc::new(RedisLock { remote: self.clone(), key, token, asked, ends: AtomicU64::new(0) });
-                held.ends_after(asked, ttl);
-                Ok(Some(LockGuard::new(name, number, HeldInRedis::new(held, ttl))))
-            }
-            Ok(_) => Err(Kind::unavailable("Redis answered with something else than a fencing token").into()),
-            Err(failure) => Err(failure.into()),
+        let lock = RedisLock {
+            remote: self.clone(),
+            key: self.names.lock(name),
+            token,
+            asked: Instant::now(),
+            ends: AtomicU64::new(0),
+        };
+        lock.ends_after(lock.asked, ttl);
+        let mut asked = Asked(Some(Arc::new(lock)));
+        let number = asked.take(ttl).await?;
+        let lock = asked.0.take();
+        Ok(number.zip(lock).map(|(number, lock)| LockGuard::new(name, number, HeldInRedis::new(lock, ttl))))
+    }
+}
+
+/// A lock that was asked for, and perhaps taken: dropped before the answer is known, it is given back.
+struct Asked(Option<Arc<RedisLock>>);
+
+impl Asked {
+    /// Takes it, if it is free: then this is its number.
+    async fn take(&self, ttl: Duration) -> Result<Option<u64>> {
+        let lock = self.0.as_ref().expect("it is asked for once");
+        let take = TAKE.on(lock.key.clone(), [lock.token.clone().into_bytes(), milliseconds(ttl)]);
+        let reply = lock.remote.call_one(take).await;
+        if reply.as_ref().is_err_and(|failure| !failure.may_have_run()) {
+            lock.ends.store(0, Ordering::Relaxed);
+        }
+        let number = match reply? {
+            Value::Nil => return Ok(None),
+            Value::BulkString(number) => std::str::from_utf8(&number).ok().and_then(|text| text.parse().ok()),
+            _ => None,
+        };
+        let strange = || Kind::unavailable("Redis answered with something else than a fencing token");
+        Ok(Some(number.ok_or_else(strange)?))
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if let Some(lock) = self.0.take().filter(|lock| lock.is_held()) {
+            give_back(lock);
         }
     }
+}
+
+/// Ends a lock, in a task that tries until the server answers, for a minute at most. Without a runtime, and after that, it ends
+/// by itself.
+fn give_back(lock: Arc<RedisLock>) {
+    const LONGEST: Duration = Duration::from_secs(60);
+    let Ok(runtime) = Handle::try_current() else { return };
+    let begun = Instant::now();
+    runtime.spawn(async move {
+        let mut backoff = Backoff::new();
+        while lock.prolong(None).await.is_err() && lock.is_held() && Instant::now().since(begun) < LONGEST {
+            backoff.wait().await;
+        }
+    });
 }
 
 fn milliseconds(ttl: Duration) -> Vec<u8> {
@@ -106,11 +146,11 @@ struct RedisLock {
 impl RedisLock {
     fn is_held(&self) -> bool {
         let ends = Duration::from_micros(self.ends.load(Ordering::Relaxed));
-        self.asked.elapsed() < ends
+        Instant::now().since(self.asked) < ends
     }
 
     fn ends_after(&self, asked: Instant, ttl: Duration) {
-        let ends = asked.duration_since(self.asked).saturating_add(ttl).as_micros();
+        let ends = asked.since(self.asked).saturating_add(ttl).as_micros();
         self.ends.store(u64::try_from(ends).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
@@ -181,11 +221,9 @@ impl HeldLock for HeldInRedis {
 impl Drop for HeldInRedis {
     fn drop(&mut self) {
         self.stop_renewing();
-        // Without a runtime there is no task to send it; the lock ends by itself. A release that was given up halfway
-        // is made good.
-        if let (true, Ok(runtime)) = (self.lock.is_held(), Handle::try_current()) {
-            let lock = self.lock.clone();
-            runtime.spawn(async move { lock.prolong(None).await });
+        // A release that was given up halfway is made good.
+        if self.lock.is_held() {
+            give_back(self.lock.clone());
         }
     }
 }

@@ -67,6 +67,23 @@ pub(crate) struct RawFetched {
     pub(crate) newest: Option<String>,
 }
 
+/// What the consumer has: by it a server is known that lacks the last of what was settled.
+pub(crate) struct RawInHand {
+    /// The oldest of those that it was given and has not settled.
+    pub(crate) oldest: String,
+    /// How many these are; none while others are still to be claimed.
+    pub(crate) count: Option<usize>,
+    /// What was given from here on never arrived.
+    pub(crate) next: String,
+}
+
+impl RawInHand {
+    fn arguments(&self) -> [Vec<u8>; 3] {
+        let count = self.count.map(|count| count.to_string()).unwrap_or_default();
+        [self.oldest.clone().into(), count.into(), self.next.clone().into()]
+    }
+}
+
 /// What is to be settled at once.
 pub(crate) struct RawSettled<'s> {
     /// Writes that are over.
@@ -153,10 +170,17 @@ impl RedisQueue {
         self.ask(&scripts::RELEASE, vec![self.token.clone().into_bytes()]).await.map(drop)
     }
 
-    /// Reads writes that no consumer was given so far. None if the lease was lost. If writes from `next` on were given, their
-    /// reply was lost: nothing is read, and they are to be claimed from there.
-    pub(crate) async fn fetch(&self, next: &str, count: usize) -> Result<Option<RawFetched>> {
-        let arguments = vec![self.token.clone().into_bytes(), count.to_string().into_bytes(), next.into()];
+    /// Reads writes that no consumer was given so far. None if the lease was lost, or if what was settled waits again. If
+    /// writes from `next` on were given, their reply was lost: nothing is read, and they are to be claimed from there.
+    pub(crate) async fn fetch(
+        &self,
+        next: &str,
+        count: usize,
+        in_hand: &RawInHand,
+    ) -> Result<Option<RawFetched>> {
+        let mut arguments =
+            vec![self.token.clone().into_bytes(), count.to_string().into_bytes(), next.into()];
+        arguments.extend(in_hand.arguments());
         match self.ask(&scripts::FETCH, arguments).await? {
             Value::Nil => Ok(None),
             Value::Array(parts) => match &parts[..] {
@@ -211,9 +235,12 @@ impl RedisQueue {
     }
 
     /// Removes writes from the queue. False if this process is no longer the consumer: what is over is removed all the
-    /// same, and what is to be given up is left to the one that is.
-    pub(crate) async fn settle(&self, settled: &RawSettled<'_>) -> Result<bool> {
-        let mut arguments = vec![self.token.clone().into_bytes(), settled.done.len().to_string().into()];
+    /// same, and what is to be given up is left to the one that is. False too, and nothing is removed, if what was settled
+    /// before waits again.
+    pub(crate) async fn settle(&self, settled: &RawSettled<'_>, in_hand: &RawInHand) -> Result<bool> {
+        let mut arguments = vec![self.token.clone().into_bytes()];
+        arguments.extend(in_hand.arguments());
+        arguments.push(settled.done.len().to_string().into());
         arguments.extend(settled.done.iter().map(|id| id.clone().into_bytes()));
         arguments.push(settled.dead.len().to_string().into());
         for (id, reason) in settled.dead.iter().chain(settled.cache_keys) {

@@ -27,7 +27,6 @@ use crate::{
     policy::Policy,
     read_through::full_key,
     sync::plain::{Mutex, lock},
-    typed::CacheExt,
     value::Value,
 };
 
@@ -88,11 +87,12 @@ impl<T: Value> WriteBehind<T> {
     ///
     /// While the write waits, a reader that does not find the entry (it was evicted, its `ttl` is over, or another process
     /// asks before the entry is in Redis) computes from the old row, and that is shown until the commit. So choose a `ttl`
-    /// that is longer than writes wait.
+    /// that is longer than writes wait. A write that is acknowledged so late that a later one of its key is, or that it is
+    /// committed already, is not shown. Where the key was invalidated meanwhile, that is two more round trips.
     ///
     /// # Errors
     ///
-    /// As [`write`](Self::write); and if the queue was built without a cache.
+    /// As [`write`](Self::write); and if the cache key is empty or too long, or the queue was built without a cache.
     pub async fn write_cached(
         &self,
         key: &str,
@@ -108,31 +108,17 @@ impl<T: Value> WriteBehind<T> {
             );
             return Err(Kind::configuration(text).into());
         };
+        // In a namespace the full key is never empty, and a queue takes an empty one for none.
+        key::check(cache_key)?;
         key::check(&full_key(cache, cache_key))?;
+        let since = cache.core().begin();
         let (ids, committing) = self.append(&[self.draft(key, value, Some(cache_key))?], 0).await?;
-        if committing {
-            self.wait_for_commit(cache_key).await;
-        }
-        if let Err(error) = cache.insert(cache_key, value, policy).await {
+        let write = (only(&ids), cache_key, value);
+        if let Err(error) = self.show(cache, write, (since, committing), policy.borrow()).await {
             // The invalidation took place, and the write is acknowledged: the next read computes.
             crate::panic_guard::report!(debug, key = cache_key, %error, "an acknowledged write is not shown by the cache");
         }
         Ok(only(&ids))
-    }
-
-    /// Waits for the commit of an earlier write of this cache key, so that what it invalidates comes before what is
-    /// inserted now. A consumer that died in between leaves its mark to the next one, and is not waited for.
-    async fn wait_for_commit(&self, cache_key: &str) {
-        const LONGEST: Duration = Duration::from_millis(250);
-        let waiting = async {
-            let mut pause = Duration::from_millis(1);
-            while self.shared.store.is_committing(cache_key).await.unwrap_or(false) {
-                sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(20));
-            }
-        };
-        // Where it takes longer, the entry may be dropped once more than it need be.
-        _ = timeout(LONGEST, waiting).await;
     }
 
     /// Waits until every write that is in the queue now is in the database or given up, for `limit` at most, and says

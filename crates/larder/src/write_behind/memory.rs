@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::{
     dead::DeadLetter,
     id::WriteId,
-    store::{Appended, Draft, Fetched, Prepared, QueueDepth, Record, Settlement, Store},
+    store::{Appended, Draft, Fetched, InHand, Prepared, QueueDepth, Record, Settlement, Store},
 };
 use crate::{
     error::Result,
@@ -120,6 +120,10 @@ impl<T: Value> Store<T> for MemoryStore<T> {
         Ok(self.state().committing.contains(cache_key))
     }
 
+    async fn is_last(&self, cache_key: &str, id: WriteId) -> Result<bool> {
+        Ok(self.state().last_of.get(cache_key) == Some(&id))
+    }
+
     async fn take_over(&self) -> Result<bool> {
         self.state().given = WriteId::default();
         Ok(true)
@@ -131,7 +135,7 @@ impl<T: Value> Store<T> for MemoryStore<T> {
 
     async fn release(&self) {}
 
-    async fn fetch(&self, count: usize) -> Result<Option<Fetched<T>>> {
+    async fn fetch(&self, count: usize, _: InHand) -> Result<Option<Fetched<T>>> {
         let mut state = self.state();
         let rest = (Bound::Excluded(state.given), Bound::Unbounded);
         let records: Vec<_> =
@@ -165,7 +169,7 @@ impl<T: Value> Store<T> for MemoryStore<T> {
         Ok(due.collect())
     }
 
-    async fn settle(&self, settlement: &Settlement) -> Result<bool> {
+    async fn settle(&self, settlement: &Settlement, _: InHand) -> Result<bool> {
         // Dropped after the lock: values are the user's.
         let mut removed = Vec::new();
         {

@@ -76,6 +76,21 @@ pub(super) struct Fetched<T> {
     pub(super) broken: Vec<Broken>,
 }
 
+/// What the consumer was given in its term and has not settled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InHand {
+    pub(super) oldest: Option<WriteId>,
+    pub(super) count: usize,
+}
+
+impl InHand {
+    /// With these.
+    pub(super) fn and(self, broken: &[Broken]) -> Self {
+        let ids = broken.iter().map(|record| record.id);
+        Self { oldest: self.oldest.into_iter().chain(ids).min(), count: self.count + broken.len() }
+    }
+}
+
 /// How much lies in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -115,6 +130,9 @@ pub(super) trait Store<T>: Send + Sync {
     /// Whether a commit of this cache key is under way.
     async fn is_committing(&self, cache_key: &str) -> Result<bool>;
 
+    /// Whether this is the last write of this cache key, and still waits.
+    async fn is_last(&self, cache_key: &str, id: WriteId) -> Result<bool>;
+
     /// Becomes the one consumer, if there is none. What the one before was given and has not settled is given again.
     async fn take_over(&self) -> Result<bool>;
 
@@ -124,8 +142,9 @@ pub(super) trait Store<T>: Send + Sync {
     /// Is the consumer no longer.
     async fn release(&self);
 
-    /// Gives up to `count` writes. None if this is no longer the consumer.
-    async fn fetch(&self, count: usize) -> Result<Option<Fetched<T>>>;
+    /// Gives up to `count` writes. None if this is no longer the consumer, or has to take over anew: a server that stepped
+    /// in has a write that was settled, older than what is in hand.
+    async fn fetch(&self, count: usize, in_hand: InHand) -> Result<Option<Fetched<T>>>;
 
     /// Counts, where no end of a process undoes it, that a write which is to be [`alone`](Record::alone) is given to the
     /// sink; says how often it was and the sink never returned, this time included.
@@ -140,8 +159,9 @@ pub(super) trait Store<T>: Send + Sync {
     /// Marks these cache keys, and says of each whether no later write of it waits.
     async fn begin_commit(&self, cache_keys: &[(Arc<str>, WriteId)]) -> Result<Vec<bool>>;
 
-    /// Removes writes, and the marks of cache keys. False if this is no longer the consumer.
-    async fn settle(&self, settlement: &Settlement) -> Result<bool>;
+    /// Removes writes, which are still in hand, and the marks of cache keys. False if this is no longer the consumer, or has
+    /// to take over anew, as [`fetch`](Self::fetch) says.
+    async fn settle(&self, settlement: &Settlement, in_hand: InHand) -> Result<bool>;
 
     async fn oldest(&self) -> Result<Option<WriteId>>;
 
