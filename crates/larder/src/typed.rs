@@ -173,7 +173,8 @@ pub trait CacheExt: Cache {
     ///
     /// # Errors
     ///
-    /// If a key is empty or too long; nothing is stored then.
+    /// If a key is empty or too long; nothing is stored then. Also if a value cannot be shared, as with
+    /// [`insert`](Self::insert); the others are stored.
     fn insert_many<V: Value, K: AsRef<str> + Sync>(
         &self,
         values: &[(K, V)],
@@ -214,7 +215,7 @@ pub trait CacheExt: Cache {
     ///
     /// # Errors
     ///
-    /// If the key is empty or too long.
+    /// If the key is empty or too long, or if the value cannot be shared, as with [`insert`](Self::insert).
     fn insert_since<V: Value>(
         &self,
         since: ReadVersion,
