@@ -21,7 +21,7 @@ impl SharedStorage for SqlCache {
     }
 
     /// There are none: each process computes for itself, once for all of its callers.
-    async fn lease(&self, _: Lookup<'_>, _: ValueType, _: &[ScopeHash], _: bool) -> Leased {
+    async fn lease(&self, _: Lookup<'_>, _: ValueType, _: &[ScopeHash], _: Option<Duration>) -> Leased {
         Leased::Free
     }
 

@@ -101,7 +101,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod adaptive;
-#[cfg(feature = "disk")]
 mod alarm;
 #[cfg(feature = "shared")]
 mod backoff;

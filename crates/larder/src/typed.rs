@@ -156,7 +156,9 @@ pub trait CacheExt: Cache {
     ///
     /// # Errors
     ///
-    /// If the key is empty or too long.
+    /// If the key is empty or too long. Where values are shared, also if this one cannot be: if it cannot be encoded, or
+    /// another value would come back (see [`guide::values`](crate::guide::values)). It is in the memory of this process
+    /// then, if there is one. Values that are refused for their size, and servers that are gone, are no error.
     fn insert<V: Value>(
         &self,
         key: &str,
@@ -171,7 +173,8 @@ pub trait CacheExt: Cache {
     ///
     /// # Errors
     ///
-    /// If a key is empty or too long; nothing is stored then.
+    /// If a key is empty or too long; nothing is stored then. Also if a value cannot be shared, as with
+    /// [`insert`](Self::insert); the others are stored.
     fn insert_many<V: Value, K: AsRef<str> + Sync>(
         &self,
         values: &[(K, V)],
@@ -212,7 +215,7 @@ pub trait CacheExt: Cache {
     ///
     /// # Errors
     ///
-    /// If the key is empty or too long.
+    /// If the key is empty or too long, or if the value cannot be shared, as with [`insert`](Self::insert).
     fn insert_since<V: Value>(
         &self,
         since: ReadVersion,
@@ -488,7 +491,7 @@ pub trait CacheExt: Cache {
     /// The computation is dropped with the call, and one of those who wait for it begins it again. One that may take
     /// longer than callers wait for is never done in this way: let the source have a limit of its own, or put the computation
     /// in a task ([`get_or_compute_background`](Self::get_or_compute_background), and `spawn` with `deadline` in
-    /// `#[cached(…)]`). Needs a tokio runtime, whose timer it uses; anywhere else there is no deadline. A computation that blocks its
+    /// `#[cached(…)]`). Needs a tokio runtime, with or without timers; anywhere else there is no deadline. A computation that blocks its
     /// thread is not left before it awaits something.
     ///
     /// ```

@@ -63,6 +63,8 @@
 //! - An insert takes the position that it loads after the echo, before it finds the value valid.
 //! - "Everything" raises the reset floor. A new start raises the start floor, which alone is
 //!   lowered again.
+//! - A new start is as good as a read of the log. The library accepts entries of the server after the first read that
+//!   follows a new start, which is less than is allowed here.
 //! - What a process appends first after a new start leaps above all that it has seen (`server::LEAP`): a
 //!   server that took the place of another one would give the IDs of lost records again, and an entry on a
 //!   third server that was made after these would be newer than what is invalidated now. A process that

@@ -165,7 +165,9 @@ impl FollowedLog {
         match announcement {
             Some(announcement) if !scopes.is_empty() => {
                 let log = self.log.clone();
-                let within_reach = move || tokio::runtime::Handle::try_current().is_ok() && log.is_heard();
+                let within_reach = move || {
+                    tokio::runtime::Handle::try_current().is_ok() && log.is_heard() && !log.refuses_records()
+                };
                 deliver(announcement, self.deadline, within_reach)
             }
             _ => Invalidating::done(Invalidation::Delivered(Epoch::ZERO)),

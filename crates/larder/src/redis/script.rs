@@ -7,7 +7,7 @@ use ::redis::Value;
 use super::{
     Remote,
     capabilities::{self, Scripting},
-    connection::{Command, CommandFailure, Reply, Unavailable},
+    connection::{Command, CommandFailure, Connections, Reply, Unavailable},
     findings::Findings,
     refusal,
 };
@@ -136,7 +136,7 @@ impl Remote {
     }
 
     /// Sends these calls in one round trip, and the source of a script after them if the server does not know it
-    /// (any more). Gives the replies in the order of the calls.
+    /// (any more), both within one deadline. Gives the replies in the order of the calls.
     pub(super) async fn call(&self, calls: Vec<RemoteCall>) -> Vec<Reply> {
         let scripting = self.findings.capabilities.scripting();
         let mut scripts = Vec::new();
@@ -160,11 +160,14 @@ impl Remote {
         if scripting == Scripting::Without && !scripts.is_empty() {
             return commands.iter().map(|_| Err(Unavailable::Scripts.into())).collect();
         }
-        let mut replies = self.connections.call_many(commands).await;
+        let whole = Connections::is_one_round_trip(&commands).then(|| self.connections.deadline());
+        let deadline = || whole.unwrap_or_else(|| self.connections.deadline());
+        let mut replies = self.connections.call_many_by(deadline(), commands).await;
         let unknown: Vec<_> = scripts.iter().filter(|&&(index, _)| is_unknown(&replies[index])).collect();
         if !unknown.is_empty() {
             let again = unknown.iter().map(|(_, script)| script.by_source()).collect();
-            for ((index, _), reply) in unknown.into_iter().zip(self.connections.call_many(again).await) {
+            let again = self.connections.call_many_by(deadline(), again).await;
+            for ((index, _), reply) in unknown.into_iter().zip(again) {
                 replies[*index] = reply;
             }
         }

@@ -36,8 +36,18 @@ impl SharedStorage for RedisCache {
         self.remote.is_within_reach()
     }
 
-    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
-        self.remote.lease(&self.core, at, of, (cover, waits)).await
+    async fn lease(
+        &self,
+        at: Lookup<'_>,
+        of: ValueType,
+        cover: &[ScopeHash],
+        patience: Option<Duration>,
+    ) -> Leased {
+        self.remote.lease(&self.core, at, of, (cover, patience)).await
+    }
+
+    fn lease_lifetime(&self) -> Duration {
+        self.remote.lease_lifetime
     }
 
     async fn take_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {

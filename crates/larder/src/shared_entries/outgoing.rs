@@ -119,7 +119,7 @@ impl SharedEntries {
             let since = if mutant::is(Rule::WriteStampedAtEnd) { core.begin() } else { entry.0.since() };
             return Some(since.epoch_in(log).unwrap_or(Epoch::ZERO));
         };
-        if !within_reach() {
+        if !within_reach() || self.log.refuses_records() {
             return None;
         }
         let left = patience.saturating_duration_since(Instant::now());
@@ -133,7 +133,8 @@ impl SharedEntries {
             limits: Limits { largest_raw: LARGE.min(self.wire.limits.largest_raw), ..self.wire.limits },
             ..self.wire.clone()
         };
-        if self.unshareable.postpones(entry.0.hash) {
+        // Who stores a value is told of that one, and not of those before it.
+        if entry.0.announcement().is_none() && self.unshareable.postpones(entry.0.hash) {
             return Err(Unencodable::Postponed);
         }
         let limit = self.wire.levels();

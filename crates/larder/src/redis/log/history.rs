@@ -152,8 +152,8 @@ impl History {
         let mut history = Self { order, extent, oldest: None, now_ms, noted };
         let Some(LogExtent { last, .. }) = extent else { return Ok(history) };
         // As a process that begins to follow it: from the end, and then back.
-        history.order.raise_start_floor(last);
         history.order.move_to(last);
+        history.order.lower_start_floor(last);
         let mut below = last.to_string();
         loop {
             let command = Command::new("XREVRANGE").key(log).arg(&below).arg("-").arg("COUNT").arg(PAGE);
