@@ -72,8 +72,8 @@ impl<T: Value> WriteBehind<T> {
     /// # Errors
     ///
     /// If the key is empty or too long, or the value cannot be encoded; if the queue is full
-    /// ([`is_queue_full`](Error::is_queue_full)) or stopped; if Redis could not be asked within its deadline or refuses
-    /// ([`is_unavailable`](Error::is_unavailable)). The last is no proof that the write is not in the queue: it is not
+    /// ([`is_queue_full`](crate::Error::is_queue_full)) or stopped; if Redis could not be asked within its deadline or refuses
+    /// ([`is_unavailable`](crate::Error::is_unavailable)). The last is no proof that the write is not in the queue: it is not
     /// acknowledged, and may be written all the same.
     pub async fn write(&self, key: &str, value: &T) -> Result<WriteId> {
         let (ids, _) = self.append(&[self.draft(key, value, None)?], 0).await?;
@@ -227,7 +227,7 @@ impl<T: Value> WriteBehind<T> {
     /// # Errors
     ///
     /// If Redis cannot be asked, or is full: each of them is moved or not, and none is lost. If a queue in memory is stopped
-    /// ([`is_queue_stopped`](Error::is_queue_stopped)): they stay dead letters.
+    /// ([`is_queue_stopped`](crate::Error::is_queue_stopped)): they stay dead letters.
     pub async fn replay(&self, ids: &[WriteId]) -> Result<u64> {
         let mut count = 0;
         for ids in ids.chunks(AT_ONCE) {
