@@ -35,7 +35,7 @@ pub(super) struct Progress {
     pub(super) asks_further: bool,
     /// When the caller first entered singleflight.
     pub(super) arrival: Option<Arrival>,
-    /// The same as a time: since then it may have waited, for what other processes compute too.
+    /// The same as a time, where other processes may be waited for: since then it may have waited.
     pub(super) began: Option<Instant>,
     /// Its turn to compute, if it had to wait for one.
     pub(super) turn: Option<Turn>,
@@ -101,7 +101,9 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let work = self.work::<V>();
         let (role, arrival) = core.singleflight().enter(self.caller(&work), core.epochs(), progress.arrival);
         progress.arrival = Some(arrival);
-        progress.began.get_or_insert_with(Instant::now);
+        if progress.began.is_none() && self.is_shared() && self.cache.storage().shared().is_some() {
+            progress.began = Some(Instant::now());
+        }
         match role {
             Role::Leader(leader) => self.lead(leader, None),
             Role::Waiter(waiter) => Step::Wait(waiter),
