@@ -329,6 +329,10 @@ impl Core {
         self.0.epochs.begin()
     }
 
+    pub(crate) fn begin_at_hand(&self) -> ReadVersion {
+        self.0.epochs.begin_at_hand()
+    }
+
     pub(crate) fn now(&self) -> Moment {
         self.0.clock.now()
     }

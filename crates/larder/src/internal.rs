@@ -1,4 +1,4 @@
-//! What larder's sister crates, `larder-http`, `larder-cli` and `larder-sql`, may use beside the public API.
+//! What larder's sister crates, `larder-http`, `larder-cli`, `larder-sql` and `larder-memcached`, may use beside the public API.
 //!
 //! The functions here are for crates that serve cached values by rules of their own, as an HTTP cache does: they look at
 //! entries that they may not serve, and count hits themselves; or that show what is kept in memory. The module `inspect`

@@ -64,6 +64,7 @@
 //! | know what can be shared, and what is not | [what a cached value must be](guide::values) |
 //! | share it with other processes | [`TieredCache`], [`RedisCache`], [`from_env`]; [what is promised](guide::redis) |
 //! | share it through PostgreSQL or SQLite | the crate `larder-sql` |
+//! | share it through memcached | the crate `larder-memcached` |
 //! | keep Redis from reading or changing it | `RedisCacheBuilder::seal` and `hash_keys`, with the feature `seal` |
 //! | invalidate with a database transaction | [`deferred()`]; [transactions](guide::transactions) |
 //! | have one process do something | [`CacheExt::lock`] |
@@ -83,7 +84,7 @@
 //! | feature | brings |
 //! | --- | --- |
 //! | `redis` (default) | [`RedisCache`], [`TieredCache`], [`from_env`] |
-//! | `shared` | what stores of other crates need, such as `larder-sql`: PostgreSQL and SQLite; no program needs it by itself |
+//! | `shared` | what stores of other crates need: `larder-sql` (PostgreSQL and SQLite), `larder-memcached`; no program needs it by itself |
 //! | `moka` (default) | [`Store::Moka`]: a memory cache whose entries moka keeps |
 //! | `tls` | TLS to Redis, by rustls with ring |
 //! | `postcard` | [`codec::Postcard`]: the fewest bytes |

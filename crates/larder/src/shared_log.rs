@@ -76,7 +76,7 @@ pub(crate) struct LogStatus {
 }
 
 /// A log that this process follows, for as long as a handle to it is held.
-pub struct Log {
+pub(crate) struct Log {
     shared: Arc<Shared>,
     wakes: mpsc::Sender<Wake>,
     /// The thread ends when it is dropped.

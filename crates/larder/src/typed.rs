@@ -165,7 +165,7 @@ pub trait CacheExt: Cache {
         value: &V,
         policy: impl Borrow<Policy> + Send + Sync,
     ) -> impl Future<Output = Result<()>> + Send {
-        self.insert_since(self.begin(), key, value, policy)
+        self.insert_since(self.core().begin_at_hand(), key, value, policy)
     }
 
     /// Stores several values, each as [`insert`](Self::insert) does; all of them count as read now. Of
@@ -180,7 +180,7 @@ pub trait CacheExt: Cache {
         values: &[(K, V)],
         policy: impl Borrow<Policy> + Send + Sync,
     ) -> impl Future<Output = Result<()>> + Send {
-        let since = self.begin();
+        let since = self.core().begin_at_hand();
         async move {
             let keys: Vec<_> = values.iter().map(|(key, _)| full_key(self, key.as_ref())).collect();
             let entries: Vec<_> =

@@ -28,6 +28,8 @@
 //! | `start` | 9 new start, 10 reset |
 //! | `fault` | trims, losses, failovers, restarts, broken links |
 //!
+//! [`generations`] is a model of its own: of what takes the place of a log in memcached.
+//!
 //! A move runs one actor up to the next point where another may come between;
 //! [`config::Fine`] says where these points are. The commands of Redis are atomic, replies arrive
 //! whenever they like, and a process whose reader makes no move is as slow as can be.
@@ -88,6 +90,7 @@ pub mod configs;
 pub mod event;
 mod fault;
 mod follow;
+pub mod generations;
 pub mod mutant;
 mod outbox;
 mod read;

@@ -2,6 +2,7 @@
 
 mod contact;
 mod following;
+mod generations;
 mod log_order;
 mod outbox;
 
@@ -10,6 +11,7 @@ pub(crate) use self::outbox::Outbox;
 pub(crate) use self::{
     contact::Contact,
     following::SharedEpochs,
+    generations::{GenerationEpochs, Lanes, Taken},
     log_order::{LogOrder, RESET_MARGIN, RESET_SPREAD, Record},
     outbox::OutboxBatch,
 };

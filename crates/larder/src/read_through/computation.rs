@@ -384,7 +384,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             cover.since = core.begin();
         }
         let (too_wide, is_marked) = (cover.is_too_wide(), cover.marked.is_some());
-        let valid = match replaces {
+        // Where others are not heard of, what they changed meanwhile would count as older than the replacement.
+        let valid = match replaces && core.epochs().hears_others() {
             true => {
                 let key = [ScopeHash::key(&self.key)];
                 core.replace(&key, |replacement| {

@@ -142,7 +142,7 @@ impl Remote {
     ) -> Option<Entry> {
         let limits = &self.entries.wire().limits;
         let message = self.sealing.opened(|| self.names.entry(at.key), message, limits).await;
-        self.entries.opened(core, at, of, message).await
+        self.entries.opened(core, at, of, (message, None)).await
     }
 
     /// Stores what is valid still, and can be judged by other processes. What cannot be shared is marked.

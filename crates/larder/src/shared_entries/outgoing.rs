@@ -114,17 +114,19 @@ impl SharedEntries {
         patience: Instant,
         within_reach: &(dyn Fn() -> bool + Sync),
     ) -> Option<Epoch> {
-        let log = self.log.order();
         let Some(announcement) = entry.0.announcement() else {
             let since = if mutant::is(Rule::WriteStampedAtEnd) { core.begin() } else { entry.0.since() };
-            return Some(since.epoch_in(log).unwrap_or(Epoch::ZERO));
+            return Some(self.order.epoch_of(since).unwrap_or(Epoch::ZERO));
         };
-        if !within_reach() || self.log.refuses_records() {
+        if !self.order.takes_replacement(entry.0.since()) {
+            return Some(Epoch::ZERO);
+        }
+        if !within_reach() || self.order.refuses_records() {
             return None;
         }
         let left = patience.saturating_duration_since(Instant::now());
         tokio::time::timeout(left, announcement.echoed()).await.ok()?;
-        Some(log.position())
+        Some(self.order.position())
     }
 
     /// The message of an entry. A large one is made where it holds up no other call.
