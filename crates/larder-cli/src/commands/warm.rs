@@ -19,7 +19,7 @@ use self::{
 use crate::{
     cli::{AsOf, Target, Warm},
     failure::{Answer, Failure},
-    output::{Output, note},
+    output::{Output, note, note_json},
     progress::Progress,
     scan::State,
     units,
@@ -252,7 +252,7 @@ impl<'i> Loader<'i> {
         match counts.wrong {
             // As failures are: an object a line.
             ..=NAMED if self.json => {
-                eprintln!("{}", json!({ "error": text, "mend": mend, "file": file, "line": number }));
+                note_json(&json!({ "error": text, "mend": mend, "file": file, "line": number }));
             }
             ..=NAMED => note(&format!("{file}:{number}: {text}\n  mend: {mend}")),
             count if count == NAMED + 1 && !self.json => note("more lines are wrong, and only counted"),

@@ -196,18 +196,22 @@ fn wrong_lines_are_named_and_nothing_else_is_lost() {
         + r#"{"key":"user:0","value":{"id":0,"name":"Another"},"ttl":1}"#
         + "\n"
         + &users(5..7);
-    let lines = Lines::of(&text);
+    let sources: Vec<_> = (0..5_000).map(|id| format!("source:{id}")).collect();
+    let wide = serde_json::json!({ "key": "wide:1", "value": 1, "ttl": 1, "from": sources });
+    let lines = Lines::of(&format!("{text}{wide}\n"));
     let output = world.run(&["warm", &lines.name(), "--as-of", "now"]);
     let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(2), "{said}{error}");
-    assert!(said.starts_with("5 stored, 1 with a key that came before, 3 wrong, as of "), "{said}");
+    assert!(said.starts_with("5 stored, 1 with a key that came before, 4 wrong, as of "), "{said}");
     for words in [
         "users.jsonl:4: column 48: EOF while parsing an object",
         "users.jsonl:6: it has no \"ttl\"",
         "--ttl 5m",
         "users.jsonl:7: ",
         "mend: a line is an object: {\"key\"",
-        "3 lines were wrong; all others are done",
+        "users.jsonl:11: ",
+        "scopes cover the value, and 4,096 fit",
+        "4 lines were wrong; all others are done",
         "mend them, and run it again with --as-of ",
     ] {
         assert!(error.contains(words), "{words:?} in {error}");

@@ -17,7 +17,7 @@ use crate::{
     },
     scope::{self, ScopeHash, ScopeSet},
     shared_entries::offload::LARGE,
-    wire::{Envelope, Times, Wire},
+    wire::{Envelope, Times, Unencodable, Wire},
 };
 
 /// A value that was made outside, as JSON: what a process of the program that knows the type reads as its own, if it is all
@@ -80,7 +80,11 @@ impl Inspector {
         let (fresh, none) = (value.ttl, Duration::ZERO);
         let times = Times { created: now_ms, prompt: fresh, fresh, revalidate: none, on_error: none };
         let envelope = Envelope { epoch, times, scopes };
-        let unusable = |reason: crate::wire::Unencodable| Kind::configuration(reason.to_string());
+        let unusable = |reason: Unencodable| Kind::Unencodable {
+            key: value.key.clone(),
+            cause: reason.cause().cloned(),
+            reason: reason.to_string(),
+        };
         let message = Wire::default().untyped_message(&value.json, &envelope, schema).map_err(unusable)?;
         let name = self.names.entry(&value.key);
         let message = self.sealing.sealed(&name, message).await.map_err(unusable)?;
