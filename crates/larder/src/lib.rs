@@ -52,11 +52,13 @@
 //! | annotate functions | [`#[cached]`](macro@cached), [`#[cached_many]`](macro@cached_many), [`#[invalidate]`](macro@invalidate), [`#[cache_put]`](macro@cache_put) |
 //! | decide what to cache, for how long, and how to name it | [choosing](guide::choosing) |
 //! | let larder choose for how long | [`Policy::adaptive`]; [how it does](guide::lifetimes) |
-//! | find what another cache's features are called here | [coming from another cache](guide::coming_from) |
+//! | find what another cache's features are called here, and migrate | [coming from another cache](guide::coming_from) |
 //! | decide how long values live | [`Policy`], and [`context()`] inside of a computation |
 //! | compute from the old value: conditional requests | [`Context::previous`] |
 //! | use a cache without macros | [`CacheExt`], on every [`Cache`]; [`Blocking`] for code that is not async, [`Local`] for values without serde |
-//! | size the cache, or use several | [`MemoryCache`], [`install`], [`install_as`] |
+//! | size the cache, or use several | `guide::sizing`; [`MemoryCache`], [`install`], [`install_as`] |
+//! | know what callers get while something is away | `guide::outages` |
+//! | keep answers from those who are not to have them | `guide::security` |
 //! | annotate functions that are not async, or keep values without serde | [`#[cached]`](macro@cached#functions-that-are-not-async); [`local`](macro@cached#values-that-stay-in-this-process) |
 //! | annotate functions that return a stream | [`#[cached]`](macro@cached#streams) |
 //! | know what can be shared, and what is not | [what a cached value must be](guide::values) |

@@ -12,6 +12,8 @@ use std::time::Duration;
 /// How many processes work at a time.
 const WORKERS: usize = 3;
 const LONG: Duration = Duration::from_secs(60);
+/// A process that is killed counts as an attempt at what it was writing or handling.
+const ATTEMPTS: &str = "100000";
 const WORKER: &str = env!("CARGO_BIN_EXE_kill_worker");
 
 fn kills() -> usize {

@@ -14,6 +14,7 @@ mod functions;
 mod hashed_names;
 mod in_process;
 mod invalidation;
+mod limits;
 mod marks;
 mod memory;
 mod memory_ttl;

@@ -39,10 +39,18 @@ pub(crate) struct RedisQueue {
     token: String,
 }
 
-/// What came of appending a write.
+/// A write that is to be appended.
+pub(crate) struct RawDraft<'w> {
+    pub(crate) key: &'w str,
+    pub(crate) value: &'w [u8],
+    /// Empty where nothing shows it in the cache.
+    pub(crate) cache_key: &'w str,
+}
+
+/// What came of appending writes.
 pub(crate) enum RawAppended {
-    /// It has this ID. A commit of its cache key is under way, or not.
-    Kept { id: String, committing: bool },
+    /// They have these IDs. A commit of one of their cache keys is under way, or not.
+    Kept { ids: Vec<String>, committing: bool },
     /// There are as many as may be.
     Full { waiting: u64, dead: u64 },
 }
@@ -101,31 +109,29 @@ impl RedisQueue {
         Listener::new(self.remote.config.clone(), self.keys.stream.clone())
     }
 
-    /// Appends a write, unless there are `limit` of them, those that were given up included.
-    pub(crate) async fn append(
-        &self,
-        limit: u64,
-        (key, value): (&str, Vec<u8>),
-        cache_key: Option<&str>,
-    ) -> Result<RawAppended> {
-        let arguments =
-            vec![limit.to_string().into_bytes(), cache_key.unwrap_or_default().into(), key.into(), value];
-        let reply = self.run(&scripts::APPEND, arguments).await;
-        let reply = reply.map_err(|failure| self.unacknowledged(key, failure))?;
-        let Value::Array(parts) = reply else { return Err(strange()) };
-        match &parts[..] {
-            [Value::Nil, waiting, dead] => {
-                Ok(RawAppended::Full { waiting: reply::number(waiting)?, dead: reply::number(dead)? })
-            }
-            [id, Value::Int(committing)] => {
-                Ok(RawAppended::Kept { id: reply::text(id)?, committing: *committing == 1 })
-            }
-            _ => Err(strange()),
+    /// Appends writes, unless there were more than `limit` of them then, those that were given up included.
+    pub(crate) async fn append(&self, limit: u64, drafts: &[RawDraft<'_>]) -> Result<RawAppended> {
+        let mut arguments = vec![limit.to_string().into_bytes()];
+        for RawDraft { key, value, cache_key } in drafts {
+            arguments.extend([(*cache_key).into(), (*key).into(), value.to_vec()]);
         }
+        let reply = self.run(&scripts::APPEND, arguments).await;
+        let reply = reply.map_err(|failure| self.unacknowledged(drafts, failure))?;
+        let Value::Array(parts) = reply else { return Err(strange()) };
+        if let [Value::Nil, waiting, dead] = &parts[..] {
+            return Ok(RawAppended::Full { waiting: reply::number(waiting)?, dead: reply::number(dead)? });
+        }
+        let (mut ids, mut committing) = (Vec::with_capacity(drafts.len()), false);
+        for part in parts.chunks(2) {
+            let [id, Value::Int(commits)] = part else { return Err(strange()) };
+            ids.push(reply::text(id)?);
+            committing |= *commits == 1;
+        }
+        if ids.len() == drafts.len() { Ok(RawAppended::Kept { ids, committing }) } else { Err(strange()) }
     }
 
     /// Says that a write may be lost, and what to do.
-    fn unacknowledged(&self, key: &str, failure: CommandFailure) -> Error {
+    fn unacknowledged(&self, drafts: &[RawDraft<'_>], failure: CommandFailure) -> Error {
         const REPEAT: &str = "make it again (it may be written twice then), or write to the database itself";
         let (why, advice, cause) = match failure {
             CommandFailure::Refused(error) => {
@@ -135,8 +141,15 @@ impl RedisQueue {
             CommandFailure::Unavailable(reason) => (reason.to_string(), REPEAT, reason.into_cause()),
         };
         let name = &self.name;
-        let reason =
-            format!("{why}: the write of {key:?} to the queue {name:?} is not acknowledged; {advice}");
+        let others = drafts.len().saturating_sub(1);
+        let key = drafts.first().map_or("", |draft| draft.key);
+        let which = match others {
+            0 => format!("the write of {key:?} to the queue {name:?} is not acknowledged"),
+            _ => format!(
+                "the write of {key:?} to the queue {name:?}, and {others} with it, are not acknowledged"
+            ),
+        };
+        let reason = format!("{why}: {which}; {advice}");
         Kind::Unavailable { reason, cause }.into()
     }
 

@@ -8,13 +8,15 @@ use tokio::sync::{Notify, watch};
 use super::{
     dead::DeadLetter,
     id::WriteId,
-    store::{Appended, Broken, Fetched, InHand, Prepared, QueueDepth, Record, Settlement, Store},
+    store::{Appended, Broken, Draft, Fetched, InHand, Prepared, QueueDepth, Record, Settlement, Store},
 };
 use crate::{
     error::{Kind, Result},
     redis::{
         RedisCache,
-        queue::{self, QueueExtent, RawAppended, RawDead, RawFetched, RawInHand, RawSettled, RedisQueue},
+        queue::{
+            self, QueueExtent, RawAppended, RawDead, RawDraft, RawFetched, RawInHand, RawSettled, RedisQueue,
+        },
         stream::{Listener, RawRecord},
     },
     sync::plain::{Mutex, lock},
@@ -171,17 +173,16 @@ impl<T: Value> Store<T> for RedisStore<T> {
         })
     }
 
-    async fn append(
-        &self,
-        limit: u64,
-        (key, value): (&str, &Prepared<T>),
-        cache_key: Option<&str>,
-    ) -> Result<Appended> {
-        let Prepared::Bytes(value) = value else { unreachable!("this store prepares bytes") };
-        match self.queue.append(limit, (key, value.clone()), cache_key).await? {
-            RawAppended::Kept { id, committing } => {
+    async fn append(&self, limit: u64, drafts: &[Draft<'_, T>]) -> Result<Appended> {
+        let raw = drafts.iter().map(|Draft { key, value, cache_key }| {
+            let Prepared::Bytes(value) = value else { unreachable!("this store prepares bytes") };
+            RawDraft { key, value, cache_key: cache_key.unwrap_or_default() }
+        });
+        match self.queue.append(limit, &raw.collect::<Vec<_>>()).await? {
+            RawAppended::Kept { ids, committing } => {
                 self.arrivals.notify_one();
-                Ok(Appended::Kept { id: id.parse()?, committing })
+                let ids = ids.iter().map(|id| id.parse()).collect::<Result<_>>()?;
+                Ok(Appended::Kept { ids, committing })
             }
             RawAppended::Full { waiting, dead } => Ok(Appended::Full(QueueDepth { waiting, dead })),
         }
@@ -291,10 +292,11 @@ impl<T: Value> Store<T> for RedisStore<T> {
         Ok(letters.collect())
     }
 
-    async fn replay(&self, ids: &[WriteId]) -> Result<u64> {
+    /// Another process writes them where this one has stopped.
+    async fn replay(&self, ids: &[WriteId]) -> Result<Option<u64>> {
         let count = self.queue.replay(&texts(ids)).await?;
         self.arrivals.notify_one();
-        Ok(count)
+        Ok(Some(count))
     }
 
     async fn discard(&self, ids: &[WriteId]) -> Result<u64> {

@@ -40,11 +40,29 @@ pub(super) enum Prepared<T> {
     Bytes(Vec<u8>),
 }
 
-/// What came of appending a write.
+impl<T> Prepared<T> {
+    /// How many bytes it takes on its way to a server.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Value(_) => 0,
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// A write that is not acknowledged yet.
+pub(super) struct Draft<'w, T> {
+    pub(super) key: &'w str,
+    pub(super) value: Prepared<T>,
+    /// What shows it in the cache, if something does.
+    pub(super) cache_key: Option<&'w str>,
+}
+
+/// What came of appending writes.
 pub(super) enum Appended {
-    /// It is safe. A commit of its cache key is under way, or not.
+    /// They are safe. A commit of one of their cache keys is under way, or not.
     Kept {
-        id: WriteId,
+        ids: Vec<WriteId>,
         committing: bool,
     },
     Full(QueueDepth),
@@ -99,13 +117,9 @@ pub(super) struct Settlement {
 pub(super) trait Store<T>: Send + Sync {
     fn prepare(&self, value: &T, key: &str) -> Result<Prepared<T>>;
 
-    /// Keeps a write, unless as many as `limit` are there.
-    async fn append(
-        &self,
-        limit: u64,
-        (key, value): (&str, &Prepared<T>),
-        cache_key: Option<&str>,
-    ) -> Result<Appended>;
+    /// Keeps these writes, in their order and with none between them, unless there were more than `limit` then: none of
+    /// them is kept then.
+    async fn append(&self, limit: u64, drafts: &[Draft<'_, T>]) -> Result<Appended>;
 
     /// Takes no more writes from here on, where this process alone could write them.
     fn close(&self);
@@ -157,7 +171,8 @@ pub(super) trait Store<T>: Send + Sync {
 
     async fn dead(&self, count: usize) -> Result<Vec<DeadLetter<T>>>;
 
-    async fn replay(&self, ids: &[WriteId]) -> Result<u64>;
+    /// Appends dead letters again; says how many were there. None if the queue takes no more: they stay.
+    async fn replay(&self, ids: &[WriteId]) -> Result<Option<u64>>;
 
     async fn discard(&self, ids: &[WriteId]) -> Result<u64>;
 }

@@ -1,11 +1,11 @@
 //! Writes to a queue and consumes it.
 //!
-//! `kill_worker writes URL DATABASE NAME KEYS` says `ready`, then `acked KEY NUMBER` after each write that was
+//! `kill_worker writes URL DATABASE NAME KEYS ATTEMPTS` says `ready`, then `acked KEY NUMBER` after each write that was
 //! acknowledged. Its keys are its own, and each has its numbers from zero up. What it consumes goes into a SQLite file,
 //! each batch in one transaction: a row for each key, and a line in the history for each write.
 //!
 //! A write of the key `deadly` ends the process that is about to write it; such a write is given up after it was tried
-//! twice by itself.
+//! so often by itself.
 
 use std::{
     sync::{Arc, Mutex},
@@ -18,7 +18,7 @@ use rusqlite::{Connection, params};
 use crate::{Failure, connect, say};
 
 pub(crate) async fn run(words: &[String]) -> Result<(), Failure> {
-    let [url, database, name, keys] = words else { return Err("four words are needed".into()) };
+    let [url, database, name, keys, attempts] = words else { return Err("five words are needed".into()) };
     let redis = connect(url).await?;
     let connection = Connection::open(database)?;
     connection.busy_timeout(Duration::from_secs(20))?;
@@ -33,7 +33,7 @@ pub(crate) async fn run(words: &[String]) -> Result<(), Failure> {
         .max_batch(64)
         .max_delay(Duration::from_millis(5))
         .takeover_after(Duration::from_millis(500))
-        .attempts(2)
+        .attempts(attempts.parse()?)
         .start(sink)?;
     say("ready");
     for key in 0..keys.parse()? {

@@ -12,17 +12,28 @@
 
 use crate::{link::Operation, redis::script::Script};
 
-/// Appends a write: `ARGV[1]` how many may wait, `ARGV[2]` the cache key or nothing, `ARGV[3]` the key, `ARGV[4]` the
-/// value. What was given up counts as waiting: it is bounded too, and never dropped.
+/// Appends writes, all or none: `ARGV[1]` how many may wait, then for each the cache key or nothing, the key and the value.
+/// Gives for each its ID, and whether a commit of its cache key is under way. What was given up counts as waiting: it is
+/// bounded too, and never dropped.
 pub(super) static APPEND: Script = Script::new(
     Operation::Queue,
     r"
     local waiting, dead = redis.call('XLEN', KEYS[1]), redis.call('XLEN', KEYS[3])
-    if waiting + dead >= tonumber(ARGV[1]) then return {false, waiting, dead} end
-    if ARGV[2] == '' then return {redis.call('XADD', KEYS[1], '*', 'k', ARGV[3], 'v', ARGV[4]), 0} end
-    local id = redis.call('XADD', KEYS[1], '*', 'k', ARGV[3], 'v', ARGV[4], 'c', ARGV[2])
-    redis.call('HSET', KEYS[2], 'l:' .. ARGV[2], id)
-    return {id, redis.call('HEXISTS', KEYS[2], 'c:' .. ARGV[2])}",
+    if waiting + dead + (#ARGV - 1) / 3 > tonumber(ARGV[1]) then return {false, waiting, dead} end
+    local kept = {}
+    for i = 2, #ARGV, 3 do
+      local shown, committing, id = ARGV[i], 0, nil
+      if shown == '' then
+        id = redis.call('XADD', KEYS[1], '*', 'k', ARGV[i + 1], 'v', ARGV[i + 2])
+      else
+        id = redis.call('XADD', KEYS[1], '*', 'k', ARGV[i + 1], 'v', ARGV[i + 2], 'c', shown)
+        redis.call('HSET', KEYS[2], 'l:' .. shown, id)
+        committing = redis.call('HEXISTS', KEYS[2], 'c:' .. shown)
+      end
+      kept[#kept + 1] = id
+      kept[#kept + 1] = committing
+    end
+    return kept",
 );
 
 /// Takes the lease for the token `ARGV[1]` and `ARGV[2]` milliseconds, and makes the group if there is none: from the
