@@ -14,7 +14,9 @@ use crate::{
     error::{Kind, Result},
     redis::{
         RedisCache,
-        queue::{self, QueueExtent, RawAppended, RawDead, RawDraft, RawFetched, RawInHand, RawSettled, RedisQueue},
+        queue::{
+            self, QueueExtent, RawAppended, RawDead, RawDraft, RawFetched, RawInHand, RawSettled, RedisQueue,
+        },
         stream::{Listener, RawRecord},
     },
     sync::plain::{Mutex, lock},
