@@ -1,4 +1,4 @@
-//! Processes of the test's own, that do what they are told line by line: see `src/bin/worker.rs`.
+//! Processes of the test's own, that do what they are told line by line: see `src/bin/worker`.
 
 use std::{
     io::{BufRead, BufReader, Write},

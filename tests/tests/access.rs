@@ -271,13 +271,12 @@ async fn the_least_rights_of_counters_and_events() {
         "incrby", "get", "pttl", "pexpire", "evalsha", "eval", "zscore", "zcard", "zpopmin", "zadd",
         "zincrby", "zrange",
     ];
-    const OF_EVENTS: [&str; 13] = [
+    const OF_EVENTS: [&str; 12] = [
         "xadd",
         "xrevrange",
         "xrange",
         "xread",
         "xreadgroup",
-        "xautoclaim",
         "xpending",
         "xclaim",
         "xack",

@@ -4,8 +4,8 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use larder::{CacheExt, LockGuard, MemoryCache};
-use larder_servers::{Data, RedisServer};
+use larder::{CacheExt, LockGuard, MemoryCache, RedisCache};
+use larder_servers::{Data, Direction, Fault, Proxy, RedisServer};
 use larder_tests::{
     caches::{Process, eventually, ms},
     workers::Worker,
@@ -87,6 +87,39 @@ async fn a_release_that_is_given_up_is_made_good() {
     drop(release);
     server.resume();
     eventually(async || take(&cache, LONG).await.is_some()).await;
+}
+
+/// Nor does one that asked for the lock, and was dropped before the answer came or heard none in time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_was_asked_for_in_vain_is_given_back() {
+    let server = RedisServer::start();
+    let hurried = RedisCache::builder().url(server.url()).deadline(ms(300)).connect().await.unwrap();
+    let patient = Process::B.tiered(&server).await;
+    // What a script is for is known from here on.
+    assert!(take(&patient, ms(1_000)).await.expect("it is free").release().await.unwrap());
+    server.pause();
+    {
+        let mut asking = Box::pin(take(&patient, LONG));
+        for _ in 0..20 {
+            assert!(futures_poll(asking.as_mut()).is_none(), "it takes a round trip");
+            tokio::time::sleep(ms(5)).await;
+        }
+    }
+    server.resume();
+    eventually(async || take(&hurried, ms(1)).await.is_some()).await;
+
+    eventually(async || take(&hurried, ms(1)).await.is_some()).await;
+    let proxy = Proxy::start(server.address());
+    let behind = RedisCache::builder().url(proxy.url()).deadline(ms(300)).connect().await.unwrap();
+    assert!(take(&behind, ms(1)).await.is_some());
+    eventually(async || server.command::<i64>(&["HLEN", "larder:m:lock"]) > 0).await;
+    let until = || server.command::<String>(&["HGET", "larder:m:lock", "until"]);
+    let before = until();
+    proxy.set(Direction::ToClient, Fault::Hold);
+    assert!(CacheExt::try_lock(&behind, "lock", LONG).await.unwrap_err().is_unavailable());
+    assert_ne!(until(), before, "it was taken");
+    proxy.heal();
+    eventually(async || take(&patient, ms(1)).await.is_some()).await;
 }
 
 fn futures_poll<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {

@@ -12,10 +12,14 @@ use std::{
     time::Duration,
 };
 
-use larder::{CacheExt, MemoryCache, TieredCache, cached, metrics::Collector};
+use larder::{CacheExt, MemoryCache, TieredCache, cached, metrics::Collector, opentelemetry::Instruments};
 use larder_servers::RedisServer;
 use larder_tests::caches::{Process, eventually, long};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use opentelemetry_sdk::metrics::{
+    InMemoryMetricExporter, PeriodicReader, SdkMeterProvider,
+    data::{AggregatedMetrics, Metric, MetricData},
+};
 
 /// One for the process: so is the facade.
 static EXPORTER: LazyLock<PrometheusHandle> = LazyLock::new(|| {
@@ -99,6 +103,139 @@ async fn figures_by_function() {
     assert!(of("cache_log_lag_seconds", &[]) < 60.0);
     assert_eq!(here.stats().hit_ratio(), 2.0 / 6.0);
     assert_eq!(there.stats().hit_ratio(), 1.0, "what is found in Redis is found");
+}
+
+/// What a provider of OpenTelemetry collected of one cache, as its exporters for Prometheus write it.
+fn collected_by_opentelemetry(
+    provider: &SdkMeterProvider,
+    exporter: &InMemoryMetricExporter,
+    cache: &str,
+) -> Samples {
+    exporter.reset();
+    provider.force_flush().unwrap();
+    let finished = exporter.get_finished_metrics().unwrap();
+    let scopes = finished.last().unwrap().scope_metrics().filter(|of| of.scope().name() == "larder");
+    let mut samples = Samples::new();
+    for metric in scopes.flat_map(|scope| scope.metrics()) {
+        assert!(!metric.description().is_empty(), "{} has no help", metric.name());
+        let mut add = |suffix: &str, attributes: Attributes<'_>, value: f64| {
+            let mut labels: Vec<_> =
+                attributes.map(|of| format!("{}=\"{}\"", of.key, of.value.as_str())).collect();
+            labels.sort();
+            if labels.contains(&format!("cache=\"{cache}\"")) {
+                let sample = format!("{}{suffix}{{{}}}", prometheus_name(metric), labels.join(","));
+                assert_eq!(samples.insert(sample.clone(), value), None, "{sample} twice");
+            }
+        };
+        match metric.data() {
+            AggregatedMetrics::U64(MetricData::Sum(sum)) => {
+                assert!(sum.is_monotonic(), "{} only grows", metric.name());
+                for point in sum.data_points() {
+                    add("_total", Box::new(point.attributes()), as_sample(point.value()));
+                }
+            }
+            AggregatedMetrics::F64(MetricData::Gauge(gauge)) => {
+                gauge.data_points().for_each(|point| add("", Box::new(point.attributes()), point.value()));
+            }
+            AggregatedMetrics::F64(MetricData::Histogram(histogram)) => {
+                for point in histogram.data_points() {
+                    assert!(point.bounds().any(|bound| bound == 0.001), "buckets for seconds");
+                    add("_count", Box::new(point.attributes()), as_sample(point.count()));
+                    add("_sum", Box::new(point.attributes()), point.sum());
+                }
+            }
+            other => panic!("{} is a {other:?}", metric.name()),
+        }
+    }
+    samples
+}
+
+type Attributes<'a> = Box<dyn Iterator<Item = &'a opentelemetry::KeyValue> + 'a>;
+
+#[expect(clippy::cast_precision_loss, reason = "small numbers, to compare")]
+fn as_sample(number: u64) -> f64 {
+    number as f64
+}
+
+/// By the rules of OpenTelemetry for exporters to Prometheus.
+fn prometheus_name(metric: &Metric) -> String {
+    let unit = match metric.unit() {
+        "" => "",
+        "s" => "_seconds",
+        "By" => "_bytes",
+        other => panic!("{} has the unit {other}", metric.name()),
+    };
+    metric.name().replace('.', "_") + unit
+}
+
+/// The samples of one cache that do not move by themselves and do not depend on chosen buckets, with labels in order.
+fn comparable(samples: &Samples, cache: &str) -> Samples {
+    let in_order = |sample: &str| {
+        let (name, labels) = sample.trim_end_matches('}').split_once('{').unwrap();
+        let mut labels: Vec<_> = labels.split(',').collect();
+        labels.sort_unstable();
+        format!("{name}{{{}}}", labels.join(","))
+    };
+    let of_cache = samples.iter().filter(|(sample, _)| sample.contains(&format!("cache=\"{cache}\"")));
+    let kept =
+        of_cache.filter(|(sample, _)| !sample.contains("_bucket{") && !sample.starts_with("cache_log_lag"));
+    // Sums of floating-point numbers in another order.
+    kept.map(|(sample, value)| (in_order(sample), (value * 1e9).round())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opentelemetry_is_given_what_the_facade_is() {
+    LazyLock::force(&EXPORTER);
+    let exporter = InMemoryMetricExporter::default();
+    let reader = PeriodicReader::builder(exporter.clone()).with_interval(Duration::from_secs(3600)).build();
+    let provider = SdkMeterProvider::builder().with_reader(reader).build();
+    opentelemetry::global::set_meter_provider(provider.clone());
+    let server = RedisServer::start();
+    let (here, there) = (Process::A.tiered(&server).await, Process::B.tiered(&server).await);
+    let collector = Collector::new().watch("both", &here);
+    Instruments::register().watch("both", &here);
+
+    for round in 0..3 {
+        for id in [0, 1, 2 + round] {
+            let _ = double(&here, id).await;
+        }
+        there.insert("double:7", &14_u64, long()).await.unwrap();
+        here.namespace("spaced").insert("key", &round, long()).await.unwrap();
+        // A collection later, counters and gauges are those of that moment; twice in a row, they are the same.
+        eventually(async || {
+            let _ = double(&here, 7).await;
+            let facade = comparable(&collected(&collector), "both");
+            let collected = collected_by_opentelemetry(&provider, &exporter, "both");
+            assert!(collected.keys().any(|sample| sample.starts_with("cache_log_lag_seconds{")));
+            let (again, collected) = (
+                comparable(&collected_by_opentelemetry(&provider, &exporter, "both"), "both"),
+                comparable(&collected, "both"),
+            );
+            // What a process does by itself may fall in between.
+            collected == facade && again == collected
+        })
+        .await;
+        here.invalidate("double:2").await;
+    }
+
+    // Each collection has what came since the last one, however soon it follows.
+    let hits = || {
+        let samples = collected_by_opentelemetry(&provider, &exporter, "both");
+        sum(&samples, "cache_gets_total", &[("result", "hit"), ("tier", "memory")])
+    };
+    let before = hits();
+    assert_eq!(double(&here, 1).await, Ok(2));
+    assert_eq!(hits(), before + 1.0);
+
+    let samples = collected_by_opentelemetry(&provider, &exporter, "both");
+    let of = |name: &str, labels: &[_]| sum(&samples, name, labels);
+    assert!(of("cache_gets_total", &[("result", "hit"), ("tier", "memory")]) >= 2.0);
+    assert_eq!(of("cache_load_total", &[("result", "failure")]), 3.0);
+    assert!(of("cache_redis_stored_bytes_total", &[("function", "metrics::double")]) > 0.0);
+    assert!(of("cache_redis_get_duration_seconds_count", &[]) > 0.0);
+    assert!(of("cache_load_duration_seconds_sum", &[("function", "metrics::double")]) >= 0.004);
+    assert_eq!(of("cache_redis_up", &[]), 1.0);
+    assert_eq!(of("cache_puts_total", &[("namespace", "spaced")]), 3.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -144,6 +144,27 @@ async fn a_full_memory_missing_replicas_and_a_failing_disk() {
     assert!(matches!(cache.invalidate("thing").await, Invalidation::Delivered(_)));
 }
 
+/// Neither for an epoch nor for an echo: none is to come.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_waits_for_a_log_that_refuses_records() {
+    let server = RedisServer::start();
+    let cache = tiered(builder(&server)).await;
+    server.command::<()>(&["ACL", "SETUSER", "default", "-xadd"]);
+    drop(cache.invalidate("thing"));
+    eventually(async || refusal(&cache, Operation::Append).is_some()).await;
+    let begun = Instant::now();
+    for n in 0..5_u64 {
+        assert_eq!(cache.invalidate("thing").await, Invalidation::Queued);
+        cache.insert("key", &n, long()).await.unwrap();
+        assert_eq!(cache.get::<u64>("key").await.unwrap(), Some(n));
+    }
+    // Each would wait for the deadline, of five seconds.
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    server.command::<()>(&["ACL", "SETUSER", "default", "+xadd"]);
+    everything_is_accepted(&cache).await;
+    assert!(matches!(cache.invalidate("thing").await, Invalidation::Delivered(_)));
+}
+
 /// Connections that clients have made to the server so far, without this one.
 fn connections(server: &RedisServer) -> u64 {
     server.info("stats", "total_connections_received").unwrap().trim().parse().unwrap()

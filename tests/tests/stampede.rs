@@ -2,14 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use larder::{CacheExt, Policy};
+use larder::{CacheExt, Policy, TieredCache};
 use larder_servers::RedisServer;
 use larder_tests::{
-    caches::{Process, ms},
+    caches::{self, Process, eventually, long, ms},
     workers::Worker,
 };
+use tokio::sync::Notify;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_worker");
 
@@ -106,6 +110,42 @@ fn a_holder_that_hangs_is_waited_for_no_longer_than_a_lease_lives() {
         assert!(said.took >= ms(1_000), "{said:?}: nobody was waited for");
         assert!(said.took < ms(1_500 + 2_000), "{said:?}");
     }
+}
+
+/// The one that led before it, and is gone, has used up its time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_takes_over_waits_from_its_arrival() {
+    let server = RedisServer::start();
+    let lease = ms(2_000);
+    let tiered =
+        async |process: Process| caches::tiered(process.builder(&server).lease_lifetime(lease)).await;
+    let (holder, cache) = (tiered(Process::A).await, tiered(Process::B).await);
+    let ask = |cache: &TieredCache, begun: Arc<Notify>, hangs: bool| {
+        let cache = cache.clone();
+        tokio::spawn(async move {
+            let compute = async || {
+                begun.notify_one();
+                if hangs {
+                    std::future::pending::<()>().await;
+                }
+                Ok::<_, String>(1_u64)
+            };
+            cache.get_or_compute("key", long(), compute).await
+        })
+    };
+    let begun = Arc::new(Notify::new());
+    let hangs = ask(&holder, begun.clone(), true);
+    begun.notified().await;
+    let first = ask(&cache, begun.clone(), false);
+    eventually(async || server.command::<Vec<u8>>(&["GETRANGE", "larder:l:key", "24", "24"]) == b"w").await;
+    let arrived = Instant::now();
+    let second = ask(&cache, begun, false);
+    tokio::time::sleep(lease * 9 / 10).await;
+    first.abort();
+    assert_eq!(second.await.unwrap(), Ok(1));
+    let took = arrived.elapsed();
+    assert!(took < lease * 9 / 10 + lease * 3 / 4, "{took:?}");
+    hangs.abort();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use larder::{RedisCache, RedisCacheBuilder, internal::inspect::Inspector};
+use larder::{Epoch, RedisCache, RedisCacheBuilder, internal::inspect::Inspector};
 
 use crate::{
     failure::{EXIT_CODES, Failure},
@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Doctor,
     /// Deletes entries that no process serves any more, to free memory
     Trim(Trim),
+    /// Stores values from a file of JSON lines, as entries that the program's processes serve
+    Warm(Warm),
     /// How fast these servers are for larder, measured under a prefix of its own that is deleted afterwards
     Bench(Bench),
     /// A script for a shell that completes this command's arguments
@@ -180,6 +182,47 @@ pub(crate) struct Trim {
     /// Trims the log to so many records instead. Processes that have not read the others drop everything once
     #[arg(long, value_name = "RECORDS", conflicts_with = "dry_run")]
     pub(crate) log: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Warm {
+    /// A file with a line {"key": …, "value": …, "ttl": …} for each value, or - for the standard input
+    pub(crate) file: PathBuf,
+    /// Where the invalidation log was before the values were read from their source, as `larder status` shows it: what was
+    /// invalidated since then is not stored. `now`, if nothing can have changed since
+    #[arg(long, value_name = "EPOCH | now", value_parser = as_of)]
+    pub(crate) as_of: AsOf,
+    /// How long the values of lines without a "ttl" live: 90, 90s, 5m, 2h, 1d
+    #[arg(long, value_parser = crate::commands::duration)]
+    pub(crate) ttl: Option<Duration>,
+    /// The schema version that the program gives to the type, if it gives one
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) schema: Option<u32>,
+    /// Begins with this line
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) from_line: Option<u64>,
+    /// Says what would be stored, and stores nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// The state of the source that values are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AsOf {
+    /// That of the moment.
+    Now,
+    /// That of this position of the log, or a later one.
+    Epoch(Epoch),
+}
+
+fn as_of(text: &str) -> Result<AsOf, String> {
+    if text == "now" {
+        return Ok(AsOf::Now);
+    }
+    text.parse().map(AsOf::Epoch).map_err(|_| {
+        "`now`, or an epoch is expected: the end of the log as `larder status` shows it, 1795906758002-41"
+            .to_owned()
+    })
 }
 
 #[derive(Debug, Args)]

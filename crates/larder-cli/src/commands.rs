@@ -13,7 +13,9 @@ mod status;
 mod tail;
 mod top;
 mod trim;
+mod warm;
 
+pub(crate) use self::warm::duration;
 use clap::CommandFactory;
 
 use crate::{
@@ -37,6 +39,7 @@ pub(crate) async fn run(cli: Cli, output: &mut Output) -> Result<Answer, Failure
         Command::Largest(largest) => largest::run(&target.connect().await?, largest.n.into(), output).await,
         Command::Doctor => doctor::run(&target, output).await,
         Command::Trim(trim) => trim::run(&target.connect().await?, &trim, output).await,
+        Command::Warm(warm) => warm::run(&target, &warm, output).await,
         Command::Bench(bench) => bench::run(&target, &bench, output).await,
         Command::Completions { shell } => completions(shell, output),
         Command::Man { command } => manual(command.as_deref(), output),

@@ -64,6 +64,17 @@ impl Failure {
         Self { code: 5, text: text.into(), mend: Some(mend.into()) }
     }
 
+    /// With what to do about it.
+    pub(crate) fn with_mend(self, mend: impl Into<String>) -> Self {
+        Self { mend: Some(mend.into()), ..self }
+    }
+
+    /// With the place where it happened, and what to do once its cause is mended.
+    pub(crate) fn at(self, place: &str, then: &str) -> Self {
+        let mend = self.mend.map_or_else(|| then.to_owned(), |mend| format!("{mend}; then {then}"));
+        Self { text: format!("at {place}: {}", self.text), mend: Some(mend), ..self }
+    }
+
     /// Writes it to the standard error.
     pub(crate) fn into_code(self, json: bool) -> ExitCode {
         // Who reads our output has enough of it: `larder keys | head`.

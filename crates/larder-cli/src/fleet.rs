@@ -125,7 +125,7 @@ impl Fleet {
             let rates = of_process(beat);
             rows.push(vec![
                 units::printable(name(beat).as_bytes()),
-                beat.process.clone(),
+                units::printable(beat.process.as_bytes()),
                 units::duration(std::time::Duration::from_millis(beat.up_ms)),
                 units::rate(rates.reads),
                 ratio(rates.hit_ratio()),
@@ -134,7 +134,7 @@ impl Fleet {
                 beat.log
                     .lag_ms
                     .map_or_else(|| "no contact".to_owned(), |lag| format!("{:.1}s", lag as f64 / 1e3)),
-                troubles(beat).join(", "),
+                units::printable(troubles(beat).join(", ").as_bytes()),
             ]);
         }
         Rows { columns: vec![Left, Left, Right, Right, Right, Right, Right, Right, Left], rows }
@@ -266,6 +266,17 @@ mod tests {
         assert_eq!((of.rates.reads, of.rates.hit_ratio()), (200.0, Some(0.95)));
         assert_eq!(of.total.reads(), 1_100);
         assert_eq!(fleet.hot(), [("k".to_owned(), 190.0, 2)]);
+    }
+
+    /// What a process says of itself controls no terminal.
+    #[test]
+    fn what_others_wrote_is_printed_escaped() {
+        let text = r#"{"process":"\u001b[2J","name":"\u001b]0;x","enabled":true,"log":{"refused":["\u001b[31m"]},
+            "not_shared":["\u202e"],"functions":[{"function":"\u001b[1m","namespace":"\u009b"}]}"#;
+        let fleet = Fleet(vec![serde_json::from_str(text).expect("it is a beat")]);
+        let rows = [fleet.process_rows().rows, fleet.function_rows(9).rows].concat().concat().concat();
+        assert!(rows.contains("\\u{1b}[31m") && rows.contains("\\u{1b}[2J"), "{rows}");
+        assert!(!rows.contains(|symbol: char| symbol.is_control() || symbol == '\u{202e}'), "{rows}");
     }
 
     #[test]

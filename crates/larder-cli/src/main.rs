@@ -10,6 +10,7 @@ mod fleet;
 mod histogram;
 mod output;
 mod pretty;
+mod progress;
 mod scan;
 #[cfg(feature = "seal")]
 mod secrets;

@@ -45,3 +45,8 @@ pub(crate) fn note(text: &str) {
     // What cannot be said is no reason to end.
     _ = writeln!(io::stderr().lock(), "larder: {text}");
 }
+
+/// The same for programs.
+pub(crate) fn note_json(value: &serde_json::Value) {
+    _ = writeln!(io::stderr().lock(), "{value}");
+}

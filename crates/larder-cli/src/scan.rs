@@ -1,6 +1,10 @@
 //! Entries by name: walking through all of them, what covers them, and how they stand.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    io::{self, IsTerminal},
+    time::Duration,
+};
 
 use larder::{
     Scope, ScopeHash, Scopes,
@@ -10,7 +14,7 @@ use larder::{
     },
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, progress::Progress};
 
 /// How many keys are asked for at once.
 pub(crate) const PAGE: usize = 1_000;
@@ -22,17 +26,44 @@ pub(crate) struct Walk<'i> {
     masters: Vec<Master>,
     pattern: String,
     cursor: u64,
+    /// Keys that were passed, about, of so many on all servers; and how far that is to be shown.
+    passed: u64,
+    total: u64,
+    progress: Option<Progress>,
 }
 
 impl<'i> Walk<'i> {
     /// Through the entries whose keys begin with a text.
     pub(crate) fn entries(inspector: &'i Inspector, begin: &str) -> Self {
-        Self { inspector, masters: inspector.masters(), pattern: inspector.pattern(Some(begin)), cursor: 0 }
+        let (masters, pattern) = (inspector.masters(), inspector.pattern(Some(begin)));
+        Self { inspector, masters, pattern, cursor: 0, passed: 0, total: 0, progress: None }
+    }
+
+    /// Shows on the standard error how far it is, until its end, where that is a terminal, and all keys can be counted.
+    pub(crate) async fn shown(mut self) -> Self {
+        if !io::stderr().is_terminal() {
+            return self;
+        }
+        for master in &self.masters {
+            // Without the right to ask there is no picture.
+            let Ok(keys) = self.inspector.key_count(master).await else { return self };
+            self.total += keys;
+        }
+        self.progress = Some(Progress::new("keys", 0));
+        self
     }
 
     /// The next names of entries, none of them twice; none at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<Vec<u8>>>, Failure> {
-        let Some(master) = self.masters.last() else { return Ok(None) };
+        let Some(master) = self.masters.last() else {
+            self.progress = None;
+            return Ok(None);
+        };
+        if let Some(progress) = &mut self.progress {
+            let passed = self.passed.min(self.total);
+            progress.show(passed, Some(passed as f64 / self.total.max(1) as f64));
+        }
+        self.passed += PAGE as u64;
         let page = self.inspector.scan(master, self.cursor, Some(&self.pattern), PAGE).await?;
         self.cursor = page.cursor;
         if page.cursor == 0 {

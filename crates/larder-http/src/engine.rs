@@ -6,6 +6,7 @@
 //! [stores](store) the response or [revalidates](revalidate) the stored one. The response reaches its client through a
 //! [`handoff`]. The computation's value is the stored response, which the waiting requests get.
 
+mod assess;
 mod computation;
 mod copy_body;
 mod detached;
@@ -28,14 +29,18 @@ use std::{
 };
 
 use http::{HeaderMap, Response, StatusCode, Uri};
-use larder::internal::{HitCounter, find_local_uncounted, record_tags};
+use larder::{
+    Tier,
+    internal::{HitCounter, find_local_uncounted, record_tags},
+};
 
 use self::{
+    assess::{Assessment, Miss, assess},
     computation::Fetched,
     detached::{CommitFlag, DetachedWork},
     fetch::Fetch,
     handoff::Handoff,
-    lookup::{Lookup, VariantKey},
+    lookup::VariantKey,
     plan::Strength,
     unsafe_method::Invalidation,
 };
@@ -69,27 +74,6 @@ pub(crate) enum OriginState<O> {
     NotCalled(O),
     /// It was not needed, but should be called to refresh what is stored.
     Refresh(O, Refresh),
-}
-
-/// What the cache can do for a request by itself.
-enum Assessment {
-    /// Serve this response.
-    Serve(StoredResponse),
-    /// Serve this response, which is stale, and refresh it.
-    ServeAndRefresh(VariantKey, StoredResponse),
-    /// Nothing: the handler has to be called.
-    Fetch(Miss),
-    /// Nothing, and a new response cannot be stored.
-    TooManyVariants,
-}
-
-struct Miss {
-    key: VariantKey,
-    /// The stored response to be validated.
-    stored: Option<StoredResponse>,
-    why: Forward,
-    /// Whether the response of another request's fetch would be of no use.
-    is_uncoalesced: bool,
 }
 
 /// The result of a fetch for the request that made it.
@@ -162,12 +146,12 @@ impl HttpCache {
             let found = lookup::look_up(&self.config, &request).await;
             let now = self.config.shared_now();
             let miss = match assess(&request, found, now) {
-                Assessment::Serve(stored) => {
-                    let response = self.hit(&request, &stored, now);
+                Assessment::Serve(key, stored, tier) => {
+                    let response = self.hit(&request, &stored, now, || (key.text, tier));
                     return Ok(Answer { response, origin: OriginState::NotCalled(origin) });
                 }
-                Assessment::ServeAndRefresh(key, stored) => {
-                    return Ok(self.hit_and_refresh(request, key, stored, now, origin));
+                Assessment::ServeAndRefresh(key, stored, tier) => {
+                    return Ok(self.hit_and_refresh(request, key, (stored, tier), now, origin));
                 }
                 _ if request.directives.only_if_cached => {
                     let response = self.generated(StatusCode::GATEWAY_TIMEOUT, "only-if-cached");
@@ -206,7 +190,7 @@ impl HttpCache {
         is_uncoalesced: bool,
         origin: O,
     ) -> Result<Attempt<O>, O::Error> {
-        let Miss { key: VariantKey { text: key, rule, .. }, stored, why, .. } = miss;
+        let Miss { key: VariantKey { text: key, rule, .. }, stored, tier, why, .. } = miss;
         let (marked, now) = (&self.state.hit_for_miss, self.config.shared_now());
         let is_coalesced = !is_uncoalesced && !marked.is_marked(&key, request.may_be_personal(), now);
         let _waiting = is_coalesced.then(|| self.state.waiting.enter(&key));
@@ -265,7 +249,8 @@ impl HttpCache {
         let Some(fetched) = fetched else {
             unreachable!("a fetch that is not complete has handed a response over");
         };
-        self.receive(request, stored.as_ref(), why, fetched)
+        let place = || (key, tier);
+        self.receive(request, (stored.as_ref(), place), why, fetched)
     }
 
     /// Answers with the stored response that a fetch resulted in without handing one over: another request's, or a stale
@@ -273,7 +258,7 @@ impl HttpCache {
     fn receive<O: Origin>(
         &self,
         request: &CacheableRequest,
-        stale: Option<&StoredResponse>,
+        (stale, place): (Option<&StoredResponse>, impl FnOnce() -> (String, Tier)),
         why: Forward,
         Fetched { outcome, origin, forward_status, .. }: Fetched<O>,
     ) -> Result<Attempt<O>, O::Error> {
@@ -295,6 +280,9 @@ impl HttpCache {
                 return Ok(Attempt::Answered(Box::new(Answer { response, origin: OriginState::Called })));
             }
             _ => {}
+        }
+        if origin.is_none() && stale.is_some_and(|stale| stale.id == stored.id) {
+            self.hits().tell(false, place);
         }
         let status = CacheStatus {
             forward: Some(why),
@@ -356,7 +344,10 @@ impl HttpCache {
             return None;
         }
         match stored.freshness.reuse(&request.directives, now) {
-            Reuse::Fresh | Reuse::Stale => Some(self.hit(request, &stored, now)),
+            Reuse::Fresh | Reuse::Stale => {
+                let key = || lookup::key_in_memory(&self.config, request, &stored);
+                Some(self.hit(request, &stored, now, || (key(), Tier::Memory)))
+            }
             _ => None,
         }
     }
@@ -366,26 +357,31 @@ impl HttpCache {
         request: &CacheableRequest,
         stored: &StoredResponse,
         now: Millis,
+        place: impl FnOnce() -> (String, Tier),
     ) -> Response<ResponseBody<B>> {
         let ttl = stored.ttl(now);
-        self.count_hit(stored, ttl > 0);
+        self.count_hit(stored, ttl > 0, place);
         self.response_from(request, stored, now, CacheStatus::hit(ttl))
     }
 
-    fn count_hit(&self, stored: &StoredResponse, is_fresh: bool) {
-        let counter = self.state.hits.get_or_init(|| HitCounter::new(&*self.config.cache));
-        counter.count(is_fresh, stored.took);
+    /// Counts a hit. `place` tells its key, and where it lay.
+    fn count_hit(&self, stored: &StoredResponse, is_fresh: bool, place: impl FnOnce() -> (String, Tier)) {
+        self.hits().count(is_fresh, stored.took, place);
+    }
+
+    fn hits(&self) -> &HitCounter {
+        self.state.hits.get_or_init(|| HitCounter::new(&*self.config.cache))
     }
 
     fn hit_and_refresh<O: Origin>(
         &self,
         request: Arc<CacheableRequest>,
         key: VariantKey,
-        stored: StoredResponse,
+        (stored, tier): (StoredResponse, Tier),
         now: Millis,
         origin: O,
     ) -> Answer<O> {
-        self.count_hit(&stored, false);
+        self.count_hit(&stored, false, || (key.text.clone(), tier));
         let response = self.response_from(&request, &stored, now, CacheStatus::hit(stored.ttl(now)));
         // The responses to `HEAD`, and to requests with a body, cannot be stored.
         let origin = if request.is_head || request.is_lookup_only {
@@ -395,26 +391,4 @@ impl HttpCache {
         };
         Answer { response, origin }
     }
-}
-
-/// What the cache can do for a request with what a lookup found.
-fn assess(request: &CacheableRequest, found: Lookup, now: Millis) -> Assessment {
-    let (key, stored, why) = match found {
-        Lookup::TooManyVariants => return Assessment::TooManyVariants,
-        Lookup::Absent(key) if key.has_siblings => (key, None, Forward::VaryMiss),
-        Lookup::Absent(key) => (key, None, Forward::UriMiss),
-        Lookup::Found(key, stored) if !request.selects(&stored) => {
-            return Assessment::Fetch(Miss { key, stored: None, why: Forward::Miss, is_uncoalesced: true });
-        }
-        Lookup::Found(key, stored) => match stored.freshness.reuse(&request.directives, now) {
-            Reuse::Fresh | Reuse::Stale => return Assessment::Serve(stored),
-            Reuse::StaleWhileRevalidate => return Assessment::ServeAndRefresh(key, stored),
-            Reuse::RevalidateOnRequest => {
-                let why = if stored.ttl(now) > 0 { Forward::Request } else { Forward::Stale };
-                return Assessment::Fetch(Miss { key, stored: Some(stored), why, is_uncoalesced: true });
-            }
-            Reuse::Revalidate => (key, Some(stored), Forward::Stale),
-        },
-    };
-    Assessment::Fetch(Miss { key, stored, why, is_uncoalesced: false })
 }

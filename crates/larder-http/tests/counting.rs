@@ -57,6 +57,88 @@ async fn one_request_is_counted_once() {
     assert_eq!(counted, [(0, 1, 1), (1, 0, 0), (0, 1, 1)]);
 }
 
+/// What became of requests, in words.
+fn told(events: &mut larder::CacheEvents) -> Vec<String> {
+    use larder::CacheEvent as Event;
+    let events = std::iter::from_fn(|| events.try_recv());
+    let words = events.map(|event| match event {
+        Event::Hit { key, tier, stale, .. } => {
+            format!("hit {key} {tier:?}{}", if stale { " stale" } else { "" })
+        }
+        Event::Miss { key, .. } => format!("miss {key}"),
+        Event::Computed { key, succeeded, .. } => format!("computed {} {succeeded}", key.unwrap_or_default()),
+        Event::Stored { key, .. } => format!("stored {key}"),
+        Event::NotStored { key, why, .. } => format!("not stored {key} {why:?}"),
+        other => format!("{other:?}"),
+    });
+    words.collect()
+}
+
+#[tokio::test]
+async fn what_becomes_of_requests_is_told() {
+    use larder::CacheExt as _;
+    let _alone = ALONE.lock().await;
+    for framework in Framework::ALL {
+        let (cache, clock) = (larder::MemoryCache::new(100), TestClock::new());
+        let now = clock.clone();
+        let http = larder_http::HttpCache::new(cache.namespace("pages")).clock(move || now.now());
+        let said = handler(|seen| {
+            ready(match &*seen.uri {
+                "/private" => Said::new(&[("cache-control", "private")], "text"),
+                "/fails" if seen.header("if-none-match").is_some() => {
+                    Said { status: 500, ..Said::new(&[], "") }
+                }
+                path => {
+                    let control = match path {
+                        "/swr" => "max-age=60, stale-while-revalidate=60",
+                        "/fails" => "max-age=60, stale-if-error=60",
+                        _ => "max-age=60",
+                    };
+                    Said::new(
+                        &[("cache-control", control), ("etag", "\"a\""), ("vary", "accept-language")],
+                        "text",
+                    )
+                }
+            })
+        });
+        let server = framework.serve(http, said).await;
+        let page = |path: &str| format!("pages:http:example.com:{path}@:-:v");
+        ask(server.address, "/", &[]).await;
+        let mut events = cache.events();
+        ask(server.address, "/", &[]).await;
+        assert_eq!(told(&mut events), [format!("hit {} Memory", page(""))], "{framework:?}");
+
+        // A variant has a key of its own.
+        let german = [("accept-language", "de")];
+        ask(server.address, "/", &german).await;
+        let made = told(&mut events);
+        let key = made[0].strip_prefix("miss ").unwrap().to_owned();
+        assert!(key.starts_with(&page("")) && key.len() == page("").len() + 40, "{key}");
+        assert_eq!(made[1..], [format!("computed {key} true"), format!("stored {key}")]);
+        ask(server.address, "/", &german).await;
+        assert_eq!(told(&mut events), [format!("hit {key} Memory")]);
+
+        ask(server.address, "/private", &[]).await;
+        let declined = format!("not stored {} Declined", page("private:"));
+        assert_eq!(told(&mut events).last(), Some(&declined));
+        ask(server.address, "/swr", &[]).await;
+        ask(server.address, "/fails", &[]).await;
+        assert!(told(&mut events).contains(&format!("stored {}", page("swr:"))));
+
+        clock.advance(61);
+        // What is revalidated is no hit: its response is stored anew.
+        ask(server.address, "/", &[]).await;
+        let revalidated = told(&mut events);
+        assert!(revalidated.contains(&format!("stored {}", page(""))), "{revalidated:?}");
+        assert!(!revalidated.iter().any(|event| event.starts_with("hit")), "{revalidated:?}");
+        ask(server.address, "/fails", &[]).await;
+        let stale = |path| format!("hit {} Memory stale", page(path));
+        assert_eq!(told(&mut events).last(), Some(&stale("fails:")), "in place of an error");
+        ask(server.address, "/swr", &[]).await;
+        assert!(told(&mut events).contains(&stale("swr:")), "and refreshed");
+    }
+}
+
 /// A hit saves what its handler took, also after a handler has said that the response is current; and what is kept is
 /// known in bytes.
 #[tokio::test]

@@ -94,6 +94,14 @@ impl Function {
             errors.push(item.sig.safety.span(), message);
         }
         let (form, output) = form(&item, of, errors)?;
+        let writes = [Macro::Invalidate.name(), Macro::CachePut.name()].contains(&of);
+        if writes && types::is_stream(&output) {
+            let message = format!(
+                "`{of}` would be done before the stream is polled, and its items come after that: put it on what polls the \
+                 stream to its end"
+            );
+            errors.push(output.span(), message);
+        }
         let items = types::stream_items(&output).filter(|_| of == Macro::Cached.name()).cloned();
         let (output, stream) = match items {
             Some(items) => (items, Some(output)),
@@ -224,6 +232,13 @@ fn form(item: &ItemFn, of: &str, errors: &mut Errors) -> Option<(Form, Type)> {
     }
     if let Some(output) = boxed::output(&item.sig.output) {
         if let Some(boxed) = Boxed::find(item) {
+            if let Some(statement) = boxed::outside(item) {
+                let message = format!(
+                    "`{of}` is about what runs in the future: write this statement inside the `async move {{ … }}`; in \
+                     front of it there is room for items, and for clones of arguments (`let name = name.clone();`)"
+                );
+                errors.push(statement.span(), message);
+            }
             return Some((Form::Boxed(boxed), output));
         }
         let message = format!(

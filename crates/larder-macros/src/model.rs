@@ -60,6 +60,8 @@ pub(crate) struct Cached {
     pub(crate) shares_key: bool,
     /// Where the compiler complains if `Self` has parameters: the key leaves them out.
     pub(crate) plain_self: Option<Span>,
+    /// The keys name at most `Self` of what stands around the function.
+    pub(crate) self_alone: bool,
 }
 
 /// A `#[cached]` with errors: what is known of it, for companions that only type-check.
@@ -146,6 +148,7 @@ impl Cached {
             (Some(key), Some(mut policy)) if errors.is_empty() => {
                 let plain_self =
                     coverage::leaves_out_self(function, &args.skip, &key).then(|| key_span(&args));
+                let self_alone = coverage::names_self_alone(function, &args.skip, &key);
                 if !without_effect::knows_value(function, plain_self.is_some()) {
                     policy.needs_option = None;
                 }
@@ -166,6 +169,7 @@ impl Cached {
                     max_items,
                     shares_key,
                     plain_self,
+                    self_alone,
                 })
             }
             (key, _) => {

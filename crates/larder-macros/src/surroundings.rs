@@ -3,6 +3,7 @@
 //! Where there is no such file to read (the function is written by another macro, or the compiler is not running), the
 //! answer is [`Place::Unknown`], and what is generated has to do without.
 
+mod header;
 mod place;
 mod scan;
 #[cfg(test)]

@@ -123,6 +123,78 @@ fn an_error_leaves_the_item_and_its_companions() {
     assert_eq!(methods_and_errors(output), (1, 1));
 }
 
+/// What stands in front of the future runs before the cache is asked.
+#[test]
+fn in_front_of_a_future_only_clones_of_arguments_stand() {
+    for (statements, errors) in [
+        ("", 0),
+        ("use a::b; const N: u8 = 1; fn inner() {}", 0),
+        ("let name = name.clone(); let db = Arc::clone(&self.db.0); let other = name.to_owned();", 0),
+        ("let copy = String::from(name);", 0),
+        ("let s = settings();", 1),
+        ("let row = READ;", 1),
+        ("let row = ROW.clone();", 1),
+        ("let row = row().clone();", 1),
+        ("let row = self.row().clone();", 1),
+        ("ROW.store(1);", 1),
+        ("println!();", 1),
+        ("let raw = id;", 1),
+        ("let id = id % 10;", 1),
+        ("let id = name.clone();", 1),
+        ("let id = self.id.clone();", 1),
+        ("let name = name.0.clone();", 1),
+        ("let mut name = name.clone(); let (a, b) = name.clone();", 1),
+        ("if x { return Box::pin(async { 1 }); }", 1),
+    ] {
+        for future in ["async move { 1 }", "Box::pin(async move { 1 })", "async move { 1 }.boxed()"] {
+            let item = format!(
+                "fn f(&self, id: u64, name: &str) -> BoxFuture<'static, u8> {{ {statements} {future} }}"
+            );
+            let output = expand_invalidate(quote!("a:<id>:<name>"), item.parse().unwrap());
+            assert_eq!(count(&output, "compile_error"), errors, "{item}");
+        }
+    }
+}
+
+#[test]
+fn a_stream_cannot_be_invalidated_after() {
+    for (output, errors) in [
+        ("impl Stream<Item = u8>", 1),
+        ("BoxStream<'static, u8>", 1),
+        ("Pin<Box<dyn futures::Stream<Item = u8> + Send>>", 1),
+        ("Result<impl TryStream<Ok = u8>, E>", 1),
+        ("Vec<Stream>", 0),
+        ("Result<Streamed, E>", 0),
+    ] {
+        for asyncness in ["", "async"] {
+            let item: TokenStream =
+                format!("{asyncness} fn f(id: u8) -> {output} {{ g() }}").parse().unwrap();
+            let expanded = expand_invalidate(quote!("a:<id>"), item.clone());
+            assert_eq!(count(&expanded, "compile_error"), errors, "{item}");
+        }
+    }
+}
+
+/// Of two arguments of one name, `#[cfg]` leaves one, and the key has that.
+#[test]
+fn a_placeholder_is_each_argument_of_its_name() {
+    let item = quote! {
+        async fn dup(#[cfg(a)] id: u64, #[cfg(not(a))] id: String) -> u8 { 1 }
+    };
+    let outputs = [
+        expand_cached(quote!(key = "dup:<id>", companions = false), item.clone()),
+        expand_cached(quote!(companions = false), item.clone()),
+        expand_invalidate(quote!("dup:<id>"), item.clone()),
+        expand_cache_put(quote!(ttl = 1, key = "dup:<id>"), item.clone()),
+        expand_limited(quote!(per = "dup:<id>", rate = "1/s"), item),
+    ];
+    for output in outputs {
+        assert_eq!(count(&output, "compile_error"), 0, "{output}");
+        assert_eq!(count(&output, "# [cfg (a)] (&&"), 1, "{output}");
+        assert_eq!(count(&output, "# [cfg (not (a))] (&&"), 1, "{output}");
+    }
+}
+
 fn methods_and_errors(output: TokenStream) -> (usize, usize) {
     let block: syn::ItemImpl = syn::parse2(quote!(impl T { #output })).unwrap();
     let methods = block.items.iter().filter(|item| matches!(item, syn::ImplItem::Fn(_))).count();

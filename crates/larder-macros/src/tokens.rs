@@ -1,11 +1,16 @@
 //! Looking for names in tokens, and replacing `self`.
 
-use proc_macro2::{Group, Literal, TokenStream, TokenTree};
+mod format;
+mod variable;
+
+use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt as _;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, Ident, Item, ItemFn, Macro, Path, Stmt};
+
+pub(crate) use variable::names_variable;
 
 /// Whether an identifier stands anywhere in the tokens.
 pub(crate) fn mention(tokens: &impl ToTokens, name: &str) -> bool {
@@ -71,9 +76,16 @@ impl RenameSelf<'_> {
     fn tokens(&self, tokens: TokenStream) -> TokenStream {
         let mut tokens = tokens.into_iter().peekable();
         let mut renamed = TokenStream::new();
+        // The name of a macro that is called, when the `!` behind it has been seen.
+        let (mut called, mut last) = (None, None);
         while let Some(mut token) = tokens.next() {
+            let is_bang = matches!(&token, TokenTree::Punct(bang) if bang.as_char() == '!');
+            let name = called.take();
+            called = if is_bang { last.take() } else { None };
+            last = None;
             match &mut token {
                 TokenTree::Ident(ident) => {
+                    last = Some(ident.to_string());
                     // `self::module` is a path.
                     let path = matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':');
                     if !path {
@@ -81,31 +93,25 @@ impl RenameSelf<'_> {
                     }
                 }
                 TokenTree::Group(group) => {
-                    let mut inner = Group::new(group.delimiter(), self.tokens(group.stream()));
+                    let inner = match name {
+                        Some(name) => self.call(&name, group.stream()),
+                        None => self.tokens(group.stream()),
+                    };
+                    let mut inner = Group::new(group.delimiter(), inner);
                     inner.set_span(group.span());
                     *group = inner;
                 }
-                TokenTree::Literal(literal) => self.captured(literal),
-                TokenTree::Punct(_) => {}
+                TokenTree::Literal(_) | TokenTree::Punct(_) => {}
             }
             renamed.extend([token]);
         }
         renamed
     }
 
-    /// `println!("{self:?}")` names `self` inside a literal.
-    fn captured(&self, literal: &mut Literal) {
-        let text = literal.to_string();
-        if !text.contains("{self}") && !text.contains("{self:") {
-            return;
-        }
-        let renamed = text
-            .replace("{self}", &format!("{{{}}}", self.local))
-            .replace("{self:", &format!("{{{}:", self.local));
-        if let Ok(mut renamed) = renamed.parse::<Literal>() {
-            renamed.set_span(literal.span());
-            *literal = renamed;
-        }
+    /// The arguments of a macro: `println!("{self:?}")` names `self` inside a literal.
+    fn call(&self, name: &str, tokens: TokenStream) -> TokenStream {
+        let tokens = self.tokens(tokens);
+        format::rename_captured(name, tokens, "self", &self.local.to_string())
     }
 }
 
@@ -122,7 +128,8 @@ impl VisitMut for RenameSelf<'_> {
 
     fn visit_macro_mut(&mut self, call: &mut Macro) {
         if !any_ident(call.tokens.clone(), &|ident| ident == "fn") {
-            call.tokens = self.tokens(std::mem::take(&mut call.tokens));
+            let name = call.path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
+            call.tokens = self.call(&name, std::mem::take(&mut call.tokens));
         }
     }
 }
@@ -144,11 +151,19 @@ mod tests {
     fn self_is_renamed_in_code_and_macros() {
         let block = parse_quote!({
             println!("{} {self:?} {x}", self.x, x = self.f(self::module::g));
+            write!(out, "{self}{{self}}{{{self}}}")?;
+            assert_eq!("{self}", self.name, "of {self} {}", "{self}");
+            tracing::info!(target: "{self}", name = "{self}", id = 3, "done: {self}");
+            let texts = vec!["{self}", format!("{{self}} {self:>8}",)];
             let value = { self.value + self::module::g() };
             Self::call(self)
         });
         let expected = quote! {
             println!("{} {this:?} {x}", this.x, x = this.f(self::module::g));
+            write!(out, "{this}{{self}}{{{this}}}")?;
+            assert_eq!("{self}", this.name, "of {this} {}", "{self}");
+            tracing::info!(target: "{self}", name = "{self}", id = 3, "done: {this}");
+            let texts = vec!["{self}", format!("{{self}} {this:>8}", )];
             let value = { this.value + self::module::g() };
             Self::call(this)
         };

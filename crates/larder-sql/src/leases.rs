@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use larder::{
     Core, Entry, Lookup, Result, ValueType,
     internal::shared::{
-        LeaseAttempt, LeaseHolder, LeaseRequest, LeaseStore, Leases, LockStore, Stored, unavailable,
+        LeaseAttempt, LeaseHolder, LeaseRequest, LeaseStore, Leases, LockStore, NotTaken, Stored, unavailable,
     },
 };
 
@@ -76,10 +76,15 @@ impl LeaseStore for Remote {
 
 #[async_trait]
 impl LockStore for Remote {
-    async fn take(&self, name: &str, token: &str, ttl: Duration) -> Result<Option<u64>> {
+    async fn take(&self, name: &str, token: &str, ttl: Duration) -> Result<Option<u64>, NotTaken> {
         let place = place(name);
         let taken = self.ask(self.database().take(&place, token, milliseconds(ttl))).await;
-        Ok(taken.map_err(|failed| refused(name, failed))?.map(i64::cast_unsigned))
+        match taken {
+            Ok(number) => Ok(number.map(i64::cast_unsigned)),
+            Err(failed) => {
+                Err(NotTaken { error: refused(name, failed), may_be_taken: failed != Stored::Refused })
+            }
+        }
     }
 
     async fn prolong(&self, name: &str, token: &str, ttl: Option<Duration>) -> Result<bool> {

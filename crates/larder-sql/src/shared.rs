@@ -20,8 +20,14 @@ impl SharedStorage for SqlCache {
         self.remote().log().server_time()
     }
 
-    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
-        let leased = lease(self.remote(), self.core(), at, of, (cover, waits)).await;
+    async fn lease(
+        &self,
+        at: Lookup<'_>,
+        of: ValueType,
+        cover: &[ScopeHash],
+        patience: Option<Duration>,
+    ) -> Leased {
+        let leased = lease(self.remote(), self.core(), at, of, (cover, patience)).await;
         if let Leased::Found(entry) = &leased {
             self.keep_in_front(std::slice::from_ref(entry));
         }
@@ -30,6 +36,10 @@ impl SharedStorage for SqlCache {
 
     fn is_within_reach(&self) -> bool {
         self.remote().is_within_reach()
+    }
+
+    fn lease_lifetime(&self) -> Duration {
+        self.remote().leases().lifetime()
     }
 
     async fn take_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {

@@ -265,11 +265,23 @@ pub trait SharedStorage: Send + Sync {
     fn server_time(&self) -> Option<SystemTime>;
 
     /// Asks to be the only one of all processes to compute the value of a key. If another one computes it, waits for
-    /// that if `waits`, for one lifetime of a lease at most, and finds its value.
+    /// that and finds its value, for as long as `patience` says; without one, it does not wait.
     ///
     /// `cover` is what is known to cover the value before it is computed: another process' computation that
     /// began before a change of it is not waited for.
-    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased;
+    async fn lease(
+        &self,
+        at: Lookup<'_>,
+        of: ValueType,
+        cover: &[ScopeHash],
+        patience: Option<Duration>,
+    ) -> Leased;
+
+    /// For how long a caller waits at most for what other processes compute, from its arrival on, whatever it waited for
+    /// before. Zero where there are no leases, and unless it is implemented.
+    fn lease_lifetime(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Whether the servers can be asked now, as far as is known without asking: what is not found while they cannot may be
     /// there. True unless it is implemented.

@@ -15,6 +15,7 @@ mod tallies;
 mod tallying;
 
 use std::{
+    any::TypeId,
     hash::{BuildHasher, Hasher},
     sync::{
         Arc, OnceLock,
@@ -26,7 +27,12 @@ use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 
 pub use self::claims::{Function, Site};
-use self::{claims::Claims, counters::LocalCounters, hot::Hot, switch::Switch};
+use self::{
+    claims::{Admission, Claims},
+    counters::LocalCounters,
+    hot::Hot,
+    switch::Switch,
+};
 #[cfg(feature = "limit")]
 use crate::gcra::LocalLimits;
 use crate::{
@@ -55,7 +61,7 @@ pub struct Core(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// No other cache of the process has it. Not zero.
+    /// No other cache of the process has it. Not zero, and not near to that of another one.
     number: u64,
     claims: Claims,
     front: FrontCache,
@@ -114,6 +120,7 @@ pub(crate) enum Unusable {
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct CoreBuilder {
     front_cache_slots: usize,
+    front_cache_until_full: usize,
     table: Option<(u64, Eviction, bool)>,
     scope_slots: usize,
     epochs: Option<Arc<Epochs>>,
@@ -128,6 +135,12 @@ impl CoreBuilder {
     /// at most.
     pub fn front_cache_slots(mut self, slots: usize) -> Self {
         self.front_cache_slots = slots;
+        self
+    }
+
+    /// How many recently hit entries lie in front of the store until it evicts one for the first time.
+    pub(crate) fn front_cache_until_full(mut self, slots: usize) -> Self {
+        self.front_cache_until_full = slots;
         self
     }
 
@@ -168,9 +181,9 @@ impl CoreBuilder {
         let table = self.table.map(|(capacity, eviction, weighs)| Table::new(capacity, eviction, weighs));
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         Core(Arc::new(Inner {
-            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            number: NUMBER.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15),
             claims: Claims::default(),
-            front: FrontCache::new(self.front_cache_slots),
+            front: FrontCache::new(self.front_cache_slots, self.front_cache_until_full),
             table,
             epochs,
             hasher: RandomState::default(),
@@ -202,6 +215,7 @@ impl Core {
     pub fn builder() -> CoreBuilder {
         CoreBuilder {
             front_cache_slots: 0,
+            front_cache_until_full: 0,
             table: None,
             scope_slots: DEFAULT_SLOTS,
             epochs: None,
@@ -295,18 +309,28 @@ impl Core {
 
     /// Whether a function is known to be the one that has its keys in this cache.
     #[inline]
-    pub(crate) fn has_admitted(&self, site: Site) -> bool {
-        site.is_admitted(self.0.number)
+    pub(crate) fn has_admitted<V: 'static>(&self, prefix: &str, site: Site) -> bool {
+        site.is_admitted(self.admission::<V>(prefix, site))
+    }
+
+    #[inline]
+    fn admission<V: 'static>(&self, prefix: &str, site: Site) -> Admission {
+        let prefix = if prefix.is_empty() { 0 } else { self.lookup(prefix).hash };
+        site.admission(TypeId::of::<V>(), self.0.number, prefix)
     }
 
     /// Admits a function to this cache: see [`Claims::admit`].
     #[cold]
     pub(crate) fn admit<V: 'static>(&self, prefix: &str, site: Site) -> bool {
-        self.0.claims.admit(std::any::TypeId::of::<V>(), self.0.number, prefix, site)
+        self.0.claims.admit(TypeId::of::<V>(), prefix, site, self.admission::<V>(prefix, site))
     }
 
     pub(crate) fn begin(&self) -> ReadVersion {
         self.0.epochs.begin()
+    }
+
+    pub(crate) fn begin_at_hand(&self) -> ReadVersion {
+        self.0.epochs.begin_at_hand()
     }
 
     pub(crate) fn now(&self) -> Moment {

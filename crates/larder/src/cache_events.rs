@@ -96,6 +96,9 @@ pub enum CacheEvent {
         scopes: Arc<[ScopeHash]>,
         /// When, in the order of the log.
         epoch: Epoch,
+        /// Which process did it: the number that it chose when it connected, as `larder tail` and `larder status` show it in
+        /// hexadecimal; 0 for none in particular.
+        process: u64,
     },
     /// An entry had to make room in memory.
     #[non_exhaustive]
@@ -225,9 +228,9 @@ impl fmt::Debug for Hub {
 }
 
 impl Watcher for Hub {
-    fn invalidated(&self, scopes: &[ScopeHash], epoch: Epoch) {
+    fn invalidated(&self, scopes: &[ScopeHash], epoch: Epoch, sender: u64) {
         if self.is_watched() {
-            self.send(&CacheEvent::InvalidatedElsewhere { scopes: scopes.into(), epoch });
+            self.send(&CacheEvent::InvalidatedElsewhere { scopes: scopes.into(), epoch, process: sender });
         }
     }
 

@@ -4,6 +4,9 @@
 //! Freshness never depends on it. The one rule is about order, and lives in `epoch.rs`; a clock
 //! only decides when an entry's own time to live is over.
 
+#[cfg(any(feature = "shared", feature = "write-behind"))]
+pub(crate) mod boot_time;
+
 use std::time::Duration;
 
 use coarsetime::{Duration as Ticks, Instant};
@@ -16,7 +19,6 @@ pub(crate) struct Moment(Instant);
 pub(crate) const LONGEST: Duration = Duration::from_secs(u32::MAX as u64 / 2);
 
 /// When a limit from now on is over: in thirty years, if it is longer.
-#[cfg(any(feature = "redis", feature = "write-behind"))]
 pub(crate) fn instant_after(limit: Duration) -> std::time::Instant {
     const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
     std::time::Instant::now() + limit.min(FAR)

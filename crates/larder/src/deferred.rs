@@ -5,6 +5,7 @@
 //! it is invalidated for all at the end.
 
 use std::{
+    collections::HashSet,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -19,7 +20,8 @@ use crate::{
     dependencies::{self, EnteredDeferred},
     entry::Entry,
     epoch::{Epoch, Epochs},
-    scope::{self, Scope, ScopeHash, ScopeSet},
+    panic_guard::Contained,
+    scope::{Scope, ScopeHash},
     sync::plain::{Mutex, lock},
 };
 
@@ -85,6 +87,9 @@ use crate::{
 /// its future is wrapped in [`in_current_computation`](crate::in_current_computation); a thread neither, unless it works in
 /// [`Context::run`](crate::Context::run). Several futures may run in one scope.
 ///
+/// It keeps the names of up to 10,000 things that are to be invalidated in one cache. More than that become one that covers all
+/// of the cache, from then on.
+///
 /// Scopes nest: one that is made inside of another one hands over to that one when it is committed or dropped, as a
 /// savepoint does.
 #[must_use = "a scope that is dropped at once collects nothing"]
@@ -116,22 +121,36 @@ struct OfCache {
     soft: Collected,
 }
 
+/// So many scopes wait for one cache; of more, one is made that covers everything there.
+const MOST: usize = 10_000;
+
 /// Scopes, each once.
 #[derive(Default)]
 struct Collected {
     scopes: Vec<Scope>,
-    hashes: ScopeSet,
+    hashes: HashSet<ScopeHash>,
 }
 
 impl Collected {
-    fn of(scopes: Vec<Scope>) -> Self {
-        Self { hashes: scopes.iter().map(Scope::hash).collect(), scopes }
+    fn add(&mut self, more: impl IntoIterator<Item = Scope>) {
+        for scope in more {
+            if self.hashes.contains(&ScopeHash::ALL) {
+                return;
+            }
+            if !self.hashes.insert(scope.hash()) {
+                continue;
+            }
+            self.scopes.push(scope);
+            if self.scopes.len() > MOST {
+                self.scopes = vec![Scope::all()];
+                self.hashes = [ScopeHash::ALL].into();
+            }
+        }
     }
 
-    fn add(&mut self, more: Self) {
-        let new = |scope: &Scope| !scope::contains(&self.hashes, scope.hash());
-        self.scopes.extend(more.scopes.into_iter().filter(new));
-        self.hashes.extend(more.hashes.iter().copied());
+    fn covers(&self, scopes: &[ScopeHash]) -> bool {
+        let changed = |scope: &ScopeHash| self.hashes.contains(scope);
+        changed(&ScopeHash::ALL) || (!self.hashes.is_empty() && scopes.iter().any(changed))
     }
 }
 
@@ -162,11 +181,10 @@ pub(crate) fn collect(cache: &(impl Cache + ?Sized), scopes: &[Scope], strength:
 
 impl State {
     fn covers(&self, epochs: &Arc<Epochs>, scopes: &[ScopeHash]) -> bool {
-        let changed = |hash: &ScopeHash| *hash == ScopeHash::ALL || scope::contains(scopes, *hash);
         let here = {
             let collected = lock(&self.collected);
             let mut of_cache = collected.all.iter().filter(|of| Arc::ptr_eq(of.core.epochs(), epochs));
-            of_cache.any(|of| of.hard.hashes.iter().chain(of.soft.hashes.iter()).any(changed))
+            of_cache.any(|of| of.hard.covers(scopes) || of.soft.covers(scopes))
         };
         here || self.outer.as_ref().is_some_and(|outer| outer.covers(epochs, scopes))
     }
@@ -178,7 +196,8 @@ impl State {
         scopes: &[Scope],
         strength: Strength,
     ) -> Option<Invalidating> {
-        let (collected, none) = (Collected::of(scopes.to_vec()), Collected::default());
+        let (mut collected, none) = (Collected::default(), Collected::default());
+        collected.add(scopes.iter().cloned());
         let (hard, soft) = match strength {
             Strength::Hard => (collected, none),
             Strength::Soft => (none, collected),
@@ -222,23 +241,27 @@ impl DeferredInvalidations {
     fn add(&mut self, more: OfCache) {
         match self.all.iter_mut().find(|there| there.core.same_cache(&more.core)) {
             Some(there) => {
-                there.hard.add(more.hard);
-                there.soft.add(more.soft);
+                there.hard.add(more.hard.scopes);
+                there.soft.add(more.soft.scopes);
             }
             None => self.all.push(more),
         }
     }
 }
 
-/// Invalidates all, here and now.
+/// Invalidates all, here and now. A cache that panics keeps no other one from it.
 fn invalidate(all: Vec<OfCache>) -> Invalidating {
-    let begin = |of: &OfCache| {
-        let strengths = [(&of.hard, Strength::Hard), (&of.soft, Strength::Soft)].into_iter();
-        let some = strengths.filter(|(collected, _)| !collected.scopes.is_empty());
-        some.map(|(collected, strength)| Invalidating::begin(&*of.cache, &collected.scopes, strength))
-            .collect::<Vec<_>>()
-    };
-    let mut under_way: Vec<_> = all.iter().flat_map(begin).collect();
+    let mut contained = Contained::default();
+    let mut under_way = Vec::new();
+    for of in &all {
+        for (collected, strength) in [(&of.hard, Strength::Hard), (&of.soft, Strength::Soft)] {
+            if !collected.scopes.is_empty() {
+                let begin = || Invalidating::begin(&*of.cache, &collected.scopes, strength);
+                under_way.extend(contained.call(begin));
+            }
+        }
+    }
+    contained.resume();
     match under_way.len() {
         0 | 1 => under_way.pop().unwrap_or_else(|| Invalidating::done(Invalidation::Delivered(Epoch::ZERO))),
         _ => Invalidating::under_way(async move {

@@ -129,7 +129,10 @@ impl Entry {
     pub(crate) fn take_place(&mut self, replacement: &Replacement) {
         let stored = Arc::get_mut(&mut self.0).expect("it was made by this call, and given to no other one");
         stored.valid_at.set(replacement.since);
-        stored.since = replacement.since;
+        stored.since = match replacement.by_read {
+            true => replacement.since.proved_by(stored.since),
+            false => replacement.since,
+        };
         stored.announcement = replacement.announcement.clone();
     }
 

@@ -37,6 +37,7 @@ mod recent;
 #[cfg(feature = "shared")]
 pub(crate) mod shared;
 mod slots;
+mod version;
 mod watchers;
 mod zeroed;
 
@@ -51,12 +52,16 @@ pub(crate) use self::journal::Journal;
 pub(crate) use self::marks::{Marked, Standing};
 #[cfg(feature = "disk")]
 pub(crate) use self::past::PastChanges;
-pub(crate) use self::watchers::{Watcher, Watchers};
+pub use self::version::ReadVersion;
 use self::{
     journal::Journals,
     marks::{After, Marks},
     recent::Recent,
     slots::Slots,
+};
+pub(crate) use self::{
+    version::ValidAt,
+    watchers::{Watcher, Watchers},
 };
 use crate::{
     clock::{Clock, Moment},
@@ -67,99 +72,6 @@ use crate::{
 /// How many slots there are unless told otherwise: 16 MiB when a million scopes have changed, and a quarter of a MiB
 /// until twenty thousand have, of which the operating system backs only the pages that were written to.
 pub(crate) const DEFAULT_SLOTS: usize = 1 << 20;
-
-/// A point before which a value was not yet read: taken by [`begin`](crate::CacheExt::begin), given to
-/// [`insert_since`](crate::CacheExt::insert_since) of the same cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReadVersion {
-    /// In local order.
-    local: u64,
-    /// In the order of one log.
-    log: Option<(LogId, Epoch)>,
-}
-
-impl ReadVersion {
-    /// The earlier one of two points. In log order too, if both are of the same log.
-    pub(crate) fn earlier(self, other: Self) -> Self {
-        let log = match (self.log, other.log) {
-            (Some((id, this)), Some((other_id, other))) if id == other_id => Some((id, this.min(other))),
-            _ => None,
-        };
-        Self { local: self.local.min(other.local), log }
-    }
-
-    /// The number of the last change before it, in local order.
-    #[cfg(feature = "disk")]
-    pub(crate) fn last_change(self) -> u64 {
-        self.local
-    }
-
-    /// The point after the change with this number, in local order alone.
-    #[cfg(feature = "disk")]
-    pub(crate) fn after_change(number: u64) -> Self {
-        Self { local: number, log: None }
-    }
-
-    /// Whether it is later in local order.
-    pub(crate) fn is_after(self, other: Self) -> bool {
-        self.local > other.local
-    }
-}
-
-/// The stamp of an entry: the counter when its computation began, later the counter when the entry was
-/// last found valid.
-#[derive(Debug)]
-pub(crate) struct ValidAt(AtomicU64);
-
-impl ValidAt {
-    pub(crate) fn new(since: ReadVersion) -> Self {
-        Self(AtomicU64::new(since.local))
-    }
-
-    /// Another stamp, before any other thread can find the entry.
-    pub(crate) fn set(&self, since: ReadVersion) {
-        self.0.store(since.local, Ordering::Relaxed);
-    }
-
-    /// The same for a copy of the entry.
-    pub(crate) fn of_copy(&self) -> Self {
-        Self(AtomicU64::new(self.0.load(Ordering::Relaxed)))
-    }
-
-    /// Whether nothing covers the entry that was changed since; `unchanged` looks at its slots. Nothing at
-    /// all has changed in most cases, and then it is not asked.
-    ///
-    /// Contact with every log that counts for the entry is asked for *before* this ([`Epochs::in_touch`]): a
-    /// record that is applied, and contact proven, after this look must not vouch for it.
-    #[expect(clippy::inline_always, reason = "a call costs as much again, and the compiler makes one")]
-    #[inline(always)]
-    pub(crate) fn holds(&self, epochs: &Epochs, unchanged: impl FnOnce(ReadVersion) -> bool) -> bool {
-        let now = epochs.order.now();
-        let valid_at = self.0.load(Ordering::Relaxed);
-        valid_at == now
-            || self.move_up(now, valid_at, || unchanged(ReadVersion { local: valid_at, log: None }))
-    }
-
-    /// Looks, and only then moves up, to what the counter was before the look.
-    ///
-    /// Two threads may do so at once: each of their counters is one at which the entry was valid. None of them moves it
-    /// down: what is part of a change has the number of that before the counter does ([`Epochs::replace`]).
-    #[inline(never)]
-    fn move_up(&self, now: u64, valid_at: u64, unchanged: impl FnOnce() -> bool) -> bool {
-        let valid = unchanged();
-        if valid && now > valid_at {
-            self.0.store(now, Ordering::Relaxed);
-        }
-        valid
-    }
-}
-
-impl ValidAt {
-    /// The stamp as a point in local order.
-    pub(crate) fn read_version(&self) -> ReadVersion {
-        ReadVersion { local: self.0.load(Ordering::Relaxed), log: None }
-    }
-}
 
 /// The order of all changes in one process: the counter, and the right to move it.
 ///
@@ -238,6 +150,12 @@ pub(crate) trait SharedOrder: fmt::Debug + Send + Sync {
 
     /// Whether no mark newer than `epoch` is known that covers an entry under these scopes.
     fn unmarked(&self, scopes: &[ScopeHash], epoch: Epoch) -> bool;
+
+    /// Whether what other processes change is applied here, as it is where there is a log. Without one, a value is proved
+    /// by what is found in the store, from the epoch on that its own computation began with.
+    fn hears_others(&self) -> bool {
+        true
+    }
 }
 
 /// An order that processes share, among all that this one follows.
@@ -250,6 +168,9 @@ pub(crate) struct Replacement {
     pub(crate) since: ReadVersion,
     /// How far it has come, where there is a log to tell of it.
     pub(crate) announcement: Option<Arc<Announcement>>,
+    /// Whether a replacement is proved by where its value was read, and not by the change: see
+    /// [`SharedOrder::hears_others`].
+    pub(crate) by_read: bool,
 }
 
 impl Epochs {
@@ -266,6 +187,20 @@ impl Epochs {
         let local = self.order.now();
         // After `now`: a change that the position covers is in the slots of those who see the position.
         ReadVersion { local, log: self.log.as_ref().map(|log| log.position()) }
+    }
+
+    /// The point at which a value that is at hand counts as read: now, though it is not known which epoch that is.
+    pub(crate) fn begin_at_hand(&self) -> ReadVersion {
+        let since = self.begin();
+        match self.hears_others() {
+            true => since,
+            false => ReadVersion { log: since.log.map(|(id, _)| (id, Epoch::MAX)), ..since },
+        }
+    }
+
+    /// See [`SharedOrder::hears_others`].
+    pub(crate) fn hears_others(&self) -> bool {
+        self.log.as_ref().is_none_or(|log| log.hears_others())
     }
 
     /// Applies a change of these scopes: no entry that they cover and whose computation has begun is
@@ -305,7 +240,8 @@ impl Epochs {
     pub(crate) fn replace<R>(&self, keys: &[ScopeHash], place: impl FnOnce(Replacement) -> R) -> R {
         let (placed, number) = self.order.apply(|number| {
             let announcement = self.announce(keys, []);
-            let placed = place(Replacement { since: ReadVersion { local: number, log: None }, announcement });
+            let since = ReadVersion { local: number, log: None };
+            let placed = place(Replacement { since, announcement, by_read: !self.hears_others() });
             self.raise(keys, number);
             (placed, number)
         });

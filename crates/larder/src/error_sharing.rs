@@ -1,11 +1,18 @@
 //! How a computation's error reaches the callers who waited for it.
 
-use std::{any::Any, fmt::Display, marker::PhantomData, ops::Deref, sync::Arc};
+use std::{
+    any::Any,
+    fmt::Display,
+    marker::PhantomData,
+    ops::Deref,
+    sync::{Arc, Condvar, PoisonError},
+    time::Duration,
+};
 
 use crate::{
     entry::Entry,
     error::{SharedError, TimedOut},
-    sync::{Mutex, lock},
+    sync::plain::{Mutex, lock},
     value::{AnyValue, Transport},
 };
 
@@ -55,24 +62,56 @@ impl<E> Sharing<E> for Unshared {
     }
 }
 
+/// How long a caller waits for the others to have made errors of an original. One that waits longer makes none, and computes
+/// for itself: what one of the others runs may wait for this caller.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// An error of which others are made, by one caller after the other: it need not be `Sync`. What makes them is code of the
+/// user's, which runs under no lock: the error is taken out meanwhile.
+struct Original<E> {
+    error: Mutex<Option<E>>,
+    is_back: Condvar,
+}
+
+impl<E: Send + 'static> Original<E> {
+    fn of(error: E) -> Given {
+        Arc::new(Self { error: Mutex::new(Some(error)), is_back: Condvar::new() })
+    }
+
+    /// What is made of it.
+    fn with<R>(&self, make: impl FnOnce(&E) -> R) -> Option<R> {
+        let there = lock(&self.error);
+        let waited = self.is_back.wait_timeout_while(there, PATIENCE, |error| error.is_none());
+        let error = waited.unwrap_or_else(PoisonError::into_inner).0.take()?;
+        let taken = Taken { from: self, error: Some(error) };
+        taken.error.as_ref().map(make)
+    }
+}
+
+/// An error that is put back, also after a panic.
+struct Taken<'o, E> {
+    from: &'o Original<E>,
+    error: Option<E>,
+}
+
+impl<E> Drop for Taken<'_, E> {
+    fn drop(&mut self) {
+        *lock(&self.from.error) = self.error.take();
+        self.from.is_back.notify_one();
+    }
+}
+
 /// Shares clones.
 #[derive(Debug, Clone, Copy)]
 pub struct Cloned;
 
-impl Cloned {
-    /// An error need not be `Sync`.
-    fn keep<E: Send + 'static>(error: E) -> Option<Given> {
-        Some(Arc::new(Mutex::new(error)))
-    }
-}
-
 impl<E: Clone + Send + 'static> Sharing<E> for Cloned {
     fn give(self, error: &E) -> Option<Given> {
-        Self::keep(error.clone())
+        Some(Original::of(error.clone()))
     }
 
     fn take(self, given: &Given) -> Option<E> {
-        given.downcast_ref::<Mutex<E>>().map(|error| lock(error).clone())
+        given.downcast_ref::<Original<E>>()?.with(E::clone)
     }
 }
 
@@ -86,11 +125,11 @@ where
     F: Fn(&E) -> E + Copy + Send + Sync + 'static,
 {
     fn give(self, error: &E) -> Option<Given> {
-        Cloned::keep(self.0(error))
+        Some(Original::of(self.0(error)))
     }
 
     fn take(self, given: &Given) -> Option<E> {
-        given.downcast_ref::<Mutex<E>>().map(|error| self.0(&lock(error)))
+        given.downcast_ref::<Original<E>>()?.with(self.0)
     }
 }
 
@@ -179,3 +218,37 @@ as_dyn_error!(
     dyn std::error::Error + Send + 'static,
     dyn std::error::Error + Send + Sync + 'static
 );
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn what_is_made_of_an_error_may_ask_for_it_again() {
+        fn again(given: &Given) -> Option<u8> {
+            By(|error: &u8| *error).take(given)
+        }
+
+        let given = Original::of(7_u8);
+        let original = given.downcast_ref::<Original<u8>>().unwrap();
+        assert_eq!(original.with(|error| (*error, again(&given))), Some((7, None)));
+        assert_eq!(again(&given), Some(7), "it is back");
+        let panicked = catch_unwind(AssertUnwindSafe(|| original.with(|_| panic!("no error of it"))));
+        assert!(panicked.is_err());
+        assert_eq!(again(&given), Some(7), "also after a panic");
+    }
+
+    #[test]
+    fn one_caller_after_the_other_is_given_an_error() {
+        let given = Original::of(7_u8);
+        std::thread::scope(|scope| {
+            let take = || scope.spawn(|| Cloned.take(&given));
+            let taken: [_; 4] = std::array::from_fn(|_| take());
+            for taken in taken {
+                assert_eq!(taken.join().unwrap(), Some(7_u8));
+            }
+        });
+    }
+}

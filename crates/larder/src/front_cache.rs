@@ -3,8 +3,17 @@
 //! Direct-mapped and small: for what is asked for most, a look here costs half of one in the store. The store decides
 //! what is kept, and is told of some of the hits so that its frequencies stay true. What lies here is judged when it is
 //! read, like any other entry, so an entry may lie here too long without harm.
+//!
+//! As long as the store has evicted nothing, it does not matter what it knows of the hits, and most of what is kept may
+//! lie here. From the first eviction on that matters, and only the hottest entries do ([`FrontCache::narrow`]).
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt, ptr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use arc_swap::{ArcSwapOption, Guard};
 
@@ -16,13 +25,37 @@ const MOST: usize = 1 << 20;
 /// A fixed table of entries, indexed by the hash of their keys.
 pub(crate) struct FrontCache {
     slots: Box<[ArcSwapOption<Stored>]>,
+    /// Which bits of a hash choose a slot.
+    mask: AtomicUsize,
+    /// Which do from the first eviction on.
+    narrow: usize,
 }
 
 impl FrontCache {
-    /// With at least `slots` slots (a power of two); none for zero.
-    pub(crate) fn new(slots: usize) -> Self {
-        let slots = if slots == 0 { 0 } else { slots.min(MOST).next_power_of_two() };
-        Self { slots: std::iter::repeat_with(ArcSwapOption::empty).take(slots).collect() }
+    /// With at least `slots` slots (a power of two), none for zero; and at least as many as `wide` until it is narrowed.
+    pub(crate) fn new(slots: usize, wide: usize) -> Self {
+        let power = |slots: usize| if slots == 0 { 0 } else { slots.min(MOST).next_power_of_two() };
+        let (narrow, wide) = (power(slots), if slots == 0 { 0 } else { power(slots.max(wide)) });
+        Self {
+            slots: std::iter::repeat_with(ArcSwapOption::empty).take(wide).collect(),
+            mask: AtomicUsize::new(wide.saturating_sub(1)),
+            narrow: narrow.saturating_sub(1),
+        }
+    }
+
+    /// Has only the hottest entries lie here from now on: what is kept is no longer all that was stored. Drops no value.
+    pub(crate) fn narrow(&self) {
+        if self.mask.load(Ordering::Relaxed) != self.narrow {
+            self.narrow_now();
+        }
+    }
+
+    #[cold]
+    fn narrow_now(&self) {
+        // Before the slots are cleared: see `offer`.
+        self.mask.store(self.narrow, Ordering::SeqCst);
+        let slots = self.slots.iter().skip(self.narrow + 1);
+        slots.filter_map(|slot| slot.swap(None)).for_each(Stored::drop_later);
     }
 
     /// What lies where an entry with this hash would.
@@ -38,6 +71,10 @@ impl FrontCache {
         let hash = entry.hash;
         if replace || slot.load().as_ref().is_none_or(|here| here.hash == hash) {
             slot.store(Some(entry.clone()));
+            // Narrowed in the meantime: it would not be looked at there, or cleared.
+            if self.slot(hash).is_none_or(|now| !ptr::eq(now, slot)) {
+                slot.swap(None).into_iter().for_each(Stored::drop_later);
+            }
         }
     }
 
@@ -57,7 +94,7 @@ impl FrontCache {
     #[inline]
     fn slot(&self, hash: u64) -> Option<&ArcSwapOption<Stored>> {
         // Truncation is fine: it is the low bits that choose the slot.
-        self.slots.get(hash as usize & self.slots.len().wrapping_sub(1))
+        self.slots.get(hash as usize & self.mask.load(Ordering::SeqCst))
     }
 }
 

@@ -12,6 +12,18 @@ pub mod lifetimes {}
 #[doc = include_str!("../docs/one-rule.md")]
 pub mod one_rule {}
 
+#[cfg(all(feature = "limit", feature = "redis"))]
+#[doc = include_str!("../docs/outages.md")]
+pub mod outages {}
+
+#[cfg(all(feature = "limit", feature = "redis"))]
+#[doc = include_str!("../docs/security.md")]
+pub mod security {}
+
+#[cfg(feature = "redis")]
+#[doc = include_str!("../docs/sizing.md")]
+pub mod sizing {}
+
 #[doc = include_str!("../docs/by-hand.md")]
 pub mod by_hand {}
 

@@ -35,6 +35,10 @@ pub(crate) enum Unit {
 
 impl Instrument {
     /// As Prometheus writes it: with the unit, and `_total` behind what only grows.
+    #[cfg_attr(
+        not(any(feature = "metrics", test)),
+        expect(dead_code, reason = "OpenTelemetry has names of its own")
+    )]
     pub(crate) fn prometheus_name(&self) -> String {
         let mut name = self.name.replace('.', "_");
         name.push_str(match self.unit {

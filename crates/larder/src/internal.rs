@@ -1,4 +1,4 @@
-//! What larder's sister crates, `larder-http`, `larder-cli` and `larder-sql`, may use beside the public API.
+//! What larder's sister crates, `larder-http`, `larder-cli`, `larder-sql` and `larder-memcached`, may use beside the public API.
 //!
 //! The functions here are for crates that serve cached values by rules of their own, as an HTTP cache does: they look at
 //! entries that they may not serve, and count hits themselves; or that show what is kept in memory. The module `inspect`
@@ -13,9 +13,11 @@ use std::{error::Error, time::Duration};
 use crate::{
     cache::Cache,
     cache_core::Core,
+    cache_events::CacheEvent,
     dependencies,
     entry::Entry,
     error::SharedError,
+    outcome::Tier,
     read_through,
     scope::{ScopeHash, ScopeSet},
     stats::{Group, nanos},
@@ -49,6 +51,8 @@ pub struct Kept<V> {
     pub value: V,
     /// How long ago it was marked stale, if it was.
     pub marked: Option<Duration>,
+    /// Where it lay.
+    pub tier: Tier,
 }
 
 /// As [`find_uncounted`], of any age: what is past its `ttl` or was marked stale is found for as long as its policy's
@@ -56,8 +60,8 @@ pub struct Kept<V> {
 ///
 /// A computation that reads what was marked stale makes what is as stale.
 pub async fn find_kept_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Option<Kept<V>> {
-    let (value, marked) = read_through::find_kept_uncounted(cache, key, false).await?;
-    Some(Kept { value, marked })
+    let (value, marked, tier) = read_through::find_kept_uncounted(cache, key, false).await?;
+    Some(Kept { value, marked, tier })
 }
 
 /// The same for a computation that has found out that the value is current: what invalidates it, or marks it from now on,
@@ -84,11 +88,13 @@ pub fn find_local_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Option<V>
     read_through::find_local(cache, key)
 }
 
-/// Counts hits on what was found uncounted, where misses by the same handle of a cache are counted.
+/// Counts hits on what was found uncounted, where misses by the same handle of a cache are counted, and tells of them those
+/// who watch the cache.
 #[derive(Debug, Clone)]
 pub struct HitCounter {
     core: Core,
     group: Group,
+    prefix: Box<str>,
 }
 
 impl HitCounter {
@@ -96,18 +102,29 @@ impl HitCounter {
     #[must_use]
     pub fn new(cache: &dyn Cache) -> Self {
         let core = cache.core();
-        Self { core: core.clone(), group: core.statistics().group("", cache.prefix()) }
+        let group = core.statistics().group("", cache.prefix());
+        Self { core: core.clone(), group, prefix: cache.prefix().into() }
     }
 
     /// Counts a hit on a value that took so long to compute; if that is not known, as long as is usual here. Of a stale one,
-    /// which is computed anew beside it, no time counts as saved.
-    pub fn count(&self, is_fresh: bool, took: Option<Duration>) {
+    /// which is computed anew beside it, no time counts as saved. `place` gives the key and where the value lay: it is asked
+    /// for if the cache is watched.
+    pub fn count(&self, is_fresh: bool, took: Option<Duration>, place: impl FnOnce() -> (String, Tier)) {
+        self.tell(is_fresh, place);
         if !is_fresh {
             return self.core.count_in(self.group, |counters| &counters.stale_hits);
         }
         let stats = self.core.statistics();
         let cost = took.map_or_else(|| stats.usual_cost(self.group), nanos);
         stats.hit(self.group, cost);
+    }
+    /// Tells of a hit that is counted as something else.
+    pub fn tell(&self, is_fresh: bool, place: impl FnOnce() -> (String, Tier)) {
+        self.core.tell(|core| {
+            let (key, tier) = place();
+            let key = [&self.prefix, &*key].concat().into();
+            CacheEvent::Hit { key, function: core.function(self.group), tier, stale: !is_fresh }
+        });
     }
 }
 

@@ -52,16 +52,19 @@
 //! | annotate functions | [`#[cached]`](macro@cached), [`#[cached_many]`](macro@cached_many), [`#[invalidate]`](macro@invalidate), [`#[cache_put]`](macro@cache_put) |
 //! | decide what to cache, for how long, and how to name it | [choosing](guide::choosing) |
 //! | let larder choose for how long | [`Policy::adaptive`]; [how it does](guide::lifetimes) |
-//! | find what another cache's features are called here | [coming from another cache](guide::coming_from) |
+//! | find what another cache's features are called here, and migrate | [coming from another cache](guide::coming_from) |
 //! | decide how long values live | [`Policy`], and [`context()`] inside of a computation |
 //! | compute from the old value: conditional requests | [`Context::previous`] |
 //! | use a cache without macros | [`CacheExt`], on every [`Cache`]; [`Blocking`] for code that is not async, [`Local`] for values without serde |
-//! | size the cache, or use several | [`MemoryCache`], [`install`], [`install_as`] |
+//! | size the cache, or use several | `guide::sizing`; [`MemoryCache`], [`install`], [`install_as`] |
+//! | know what callers get while something is away | `guide::outages` |
+//! | keep answers from those who are not to have them | `guide::security` |
 //! | annotate functions that are not async, or keep values without serde | [`#[cached]`](macro@cached#functions-that-are-not-async); [`local`](macro@cached#values-that-stay-in-this-process) |
 //! | annotate functions that return a stream | [`#[cached]`](macro@cached#streams) |
 //! | know what can be shared, and what is not | [what a cached value must be](guide::values) |
 //! | share it with other processes | [`TieredCache`], [`RedisCache`], [`from_env`]; [what is promised](guide::redis) |
 //! | share it through PostgreSQL or SQLite | the crate `larder-sql` |
+//! | share it through memcached | the crate `larder-memcached` |
 //! | keep Redis from reading or changing it | `RedisCacheBuilder::seal` and `hash_keys`, with the feature `seal` |
 //! | invalidate with a database transaction | [`deferred()`]; [transactions](guide::transactions) |
 //! | have one process do something | [`CacheExt::lock`] |
@@ -81,7 +84,7 @@
 //! | feature | brings |
 //! | --- | --- |
 //! | `redis` (default) | [`RedisCache`], [`TieredCache`], [`from_env`] |
-//! | `shared` | what stores of other crates need, such as `larder-sql`: PostgreSQL and SQLite; no program needs it by itself |
+//! | `shared` | what stores of other crates need: `larder-sql` (PostgreSQL and SQLite), `larder-memcached`; no program needs it by itself |
 //! | `moka` (default) | [`Store::Moka`]: a memory cache whose entries moka keeps |
 //! | `tls` | TLS to Redis, by rustls with ring |
 //! | `postcard` | [`codec::Postcard`]: the fewest bytes |
@@ -89,6 +92,7 @@
 //! | `zstd` | [`Compression::Zstd`] |
 //! | `seal` | [`RedisCacheBuilder`]`::seal` and `hash_keys`: a Redis that can neither read nor change values, nor read keys |
 //! | `disk` | [`MemoryCacheBuilder`]`::disk`: entries in a folder, which a process that begins anew finds |
+//! | `metrics`, `opentelemetry` | `larder::metrics`, `larder::opentelemetry`: the caches' figures, for exporters |
 //! | `limit` | [`limit`]: rate limits, in this process or for all through Redis, and [`#[limited]`](macro@limited) |
 //! | `counters` | [`counters`]: counters in shards and windows, and what comes most often |
 //! | `events` | [`events`]: publish and subscribe, at most once and at least once, and invalidate by what happens |
@@ -98,7 +102,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod adaptive;
-#[cfg(feature = "disk")]
 mod alarm;
 #[cfg(feature = "shared")]
 mod backoff;
@@ -140,7 +143,7 @@ pub mod guide;
 mod heartbeat;
 #[cfg(feature = "shared")]
 mod in_full;
-#[cfg(feature = "metrics")]
+#[cfg(any(feature = "metrics", feature = "opentelemetry"))]
 mod instruments;
 pub mod internal;
 mod key;
@@ -156,6 +159,9 @@ mod memory;
 pub mod metrics;
 mod mutant;
 mod namespace;
+#[cfg(feature = "opentelemetry")]
+#[cfg_attr(docsrs, doc(cfg(feature = "opentelemetry")))]
+pub mod opentelemetry;
 mod option_probe;
 mod outcome;
 mod panic_guard;

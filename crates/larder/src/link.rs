@@ -150,7 +150,10 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for an exporter"))]
+    #[cfg_attr(
+        not(any(feature = "metrics", feature = "opentelemetry")),
+        expect(dead_code, reason = "for an exporter")
+    )]
     pub(crate) const ALL: [Self; 12] = [
         Self::Connect,
         Self::Read,
@@ -167,7 +170,10 @@ impl Operation {
     ];
 
     /// In one word, for a label of a metric.
-    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for an exporter"))]
+    #[cfg_attr(
+        not(any(feature = "metrics", feature = "opentelemetry")),
+        expect(dead_code, reason = "for an exporter")
+    )]
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Connect => "connect",

@@ -33,7 +33,7 @@ use crate::{
 /// A bounded cache in this process' memory. Values are kept as objects: a hit clones, and never decodes.
 /// Cheap to clone; clones are the same cache.
 ///
-/// Entries lie in a table of sets of sixteen, by the hash of their keys, and what is hit most also in a small front cache.
+/// Entries lie in a table of sets of sixteen, by the hash of their keys, and what is hit most also in a front cache.
 /// A hit takes no lock. When the cache is full, a new entry takes the place of the least used of some twenty, as
 /// [`Eviction`](crate::Eviction) says; seldom also before, when its set is full. Memory grows with use, by some 40 bytes
 /// for each entry besides the entry itself. What has expired, or was invalidated by a prefix or a tag, is looked
@@ -79,10 +79,12 @@ impl MemoryCacheBuilder {
         if self.capacity == 0 {
             return Err(Kind::configuration("`capacity` is 0; set how many entries to keep").into());
         }
+        let (narrow, wide) = self.front_cache_slots_or_default();
         let builder = core(
             Core::builder().scope_slots(self.scope_slots_or_default()).counters(self.entries_or_default()),
         )
-        .front_cache_slots(self.front_cache_slots_or_default());
+        .front_cache_slots(narrow)
+        .front_cache_until_full(wide);
         let builder = match self.store {
             Store::Table => builder.store(self.capacity, self.eviction, self.weigher.is_some()),
             #[cfg(feature = "moka")]

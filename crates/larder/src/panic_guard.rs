@@ -8,7 +8,7 @@
 use std::{
     any::Any,
     future::{Future, poll_fn},
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::pin,
     task::{Poll, Waker},
 };
@@ -16,6 +16,35 @@ use std::{
 /// Calls it; none if it panicked.
 pub(crate) fn contain<R>(call: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(call)).map_err(discard).ok()
+}
+
+/// Calls of which each is made, also if one before it panicked.
+#[derive(Default)]
+pub(crate) struct Contained(Option<Box<dyn Any + Send>>);
+
+impl Contained {
+    /// Calls it; none if it panicked.
+    pub(crate) fn call<R>(&mut self, call: impl FnOnce() -> R) -> Option<R> {
+        match catch_unwind(AssertUnwindSafe(call)) {
+            Ok(result) => Some(result),
+            Err(panic) => {
+                match self.0 {
+                    None => self.0 = Some(panic),
+                    Some(_) => discard(panic),
+                }
+                None
+            }
+        }
+    }
+
+    /// The first panic goes on, unless another one is under way: two end the process.
+    pub(crate) fn resume(self) {
+        match self.0 {
+            Some(panic) if std::thread::panicking() => discard(panic),
+            Some(panic) => resume_unwind(panic),
+            None => {}
+        }
+    }
 }
 
 /// Polls a future to its end; none if it panicked.
@@ -69,5 +98,16 @@ mod tests {
     fn a_panic_and_what_it_throws_are_contained() {
         assert_eq!(contain(|| 1), Some(1));
         assert_eq!(contain(|| std::panic::panic_any(Bomb)), None::<()>);
+    }
+
+    #[test]
+    fn all_are_called_and_the_first_panic_goes_on() {
+        let mut contained = Contained::default();
+        assert_eq!(contained.call(|| std::panic::panic_any(1)), None::<()>);
+        assert_eq!(contained.call(|| std::panic::panic_any(Bomb)), None::<()>);
+        assert_eq!(contained.call(|| 2), Some(2));
+        let panic = catch_unwind(AssertUnwindSafe(|| contained.resume())).expect_err("it goes on");
+        assert_eq!(panic.downcast_ref(), Some(&1));
+        Contained::default().resume();
     }
 }

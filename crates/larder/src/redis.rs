@@ -289,7 +289,9 @@ impl Remote {
     /// How an invalidation goes on that was applied here.
     fn deliver(self: &Arc<Self>, announcement: Arc<Announcement>) -> Invalidating {
         let remote = self.clone();
-        deliver(announcement, self.deadline, move || remote.is_within_reach())
+        deliver(announcement, self.deadline, move || {
+            remote.is_within_reach() && !remote.log.refuses_records()
+        })
     }
 
     fn invalidate(self: &Arc<Self>, core: &Core, scopes: &[Scope]) -> Invalidating {

@@ -121,7 +121,10 @@ pub(crate) fn policy(name: &str) -> Option<Policy> {
 }
 
 /// The caches that are there now, by their names: to ask for them fixes none.
-#[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for an exporter"))]
+#[cfg_attr(
+    not(any(feature = "metrics", feature = "opentelemetry")),
+    expect(dead_code, reason = "for an exporter")
+)]
 pub(crate) fn installed() -> Vec<(String, &'static Installed)> {
     let registry = registry();
     let global = registry.global.get().map(|cache| (GLOBAL_NAME.to_owned(), cache));

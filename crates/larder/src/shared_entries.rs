@@ -1,12 +1,14 @@
 //! Entries that processes share, as messages: judged and decoded on their way in, judged and encoded on their way out.
 
 pub(crate) mod offload;
+mod order;
 mod outgoing;
 pub(crate) mod rejections;
 mod unshareable;
 
 use std::{sync::Arc, time::Duration};
 
+pub(crate) use self::order::EntryOrder;
 use self::{
     offload::{LARGE, offload, on_large_stack},
     rejections::Rejections,
@@ -19,7 +21,6 @@ use crate::{
     error::{Kind, Result},
     mutant::{self, Rule},
     scope::ScopeHash,
-    shared_log::Log,
     stats::Group,
     value::ValueType,
     wire::{
@@ -28,9 +29,9 @@ use crate::{
     },
 };
 
-/// What makes messages of entries, and entries of messages, by the order of one log.
+/// What makes messages of entries, and entries of messages, by one order that processes share.
 pub struct SharedEntries {
-    log: Arc<Log>,
+    order: Arc<dyn EntryOrder>,
     wire: Wire,
     unshareable: Unshareable,
     unshared: UnsharedTypes,
@@ -78,13 +79,13 @@ pub enum Stored {
 impl SharedEntries {
     /// With the defaults for codec and compression.
     #[must_use]
-    pub fn new(log: Arc<Log>) -> Self {
-        Self::with(log, Wire::default(), Arc::default())
+    pub(crate) fn new(order: Arc<dyn EntryOrder>) -> Self {
+        Self::with(order, Wire::default(), Arc::default())
     }
 
-    pub(crate) fn with(log: Arc<Log>, wire: Wire, rejections: Arc<Rejections>) -> Self {
+    pub(crate) fn with(order: Arc<dyn EntryOrder>, wire: Wire, rejections: Arc<Rejections>) -> Self {
         Self {
-            log,
+            order,
             wire,
             unshareable: Unshareable::default(),
             unshared: UnsharedTypes::default(),
@@ -108,6 +109,20 @@ impl SharedEntries {
             return Err(Kind::configuration(fault).into());
         }
         Ok(self)
+    }
+
+    /// The same, for a store that takes no message of more than so many bytes. A larger value stays in this process.
+    #[must_use]
+    pub fn limited_to(mut self, bytes: usize) -> Self {
+        self.wire.limits.largest_stored = bytes.min(self.wire.limits.largest_stored);
+        self
+    }
+
+    /// What covers the entry of a message, if it is one: for stores that look up what became of each scope.
+    #[must_use]
+    pub fn scopes_of(&self, message: &[u8]) -> Option<Vec<ScopeHash>> {
+        let header = Header::parse(message, &self.wire.limits).ok()?;
+        Some(header.envelope.scopes.to_vec())
     }
 
     /// How values are written.
@@ -137,11 +152,22 @@ impl SharedEntries {
         of: ValueType,
         message: Option<Vec<u8>>,
     ) -> Option<Entry> {
+        self.receive_at(core, at, of, message.map(|message| (message, None))).await
+    }
+
+    /// The same, of a message whose epoch is not the one that its header names.
+    pub async fn receive_at(
+        &self,
+        core: &Core,
+        at: Lookup<'_>,
+        of: ValueType,
+        message: Option<(Vec<u8>, Option<Epoch>)>,
+    ) -> Option<Entry> {
         let entry = match message {
-            Some(message) => {
+            Some((message, epoch)) => {
                 let length = message.len() as u64;
                 core.statistics().add_in(of.group, |counters| &counters.shared_read_bytes, length);
-                self.opened(core, at, of, Ok(message)).await
+                self.opened(core, at, of, (Ok(message), epoch)).await
             }
             None => None,
         };
@@ -184,23 +210,24 @@ impl SharedEntries {
         }
     }
 
-    /// The entry that a message holds, if it is valid. What is sealed was opened before anything of it is looked at.
+    /// The entry that a message holds, if it is valid: by the epoch that its header names, or by this one. What is sealed was
+    /// opened before anything of it is looked at.
     pub(crate) async fn opened(
         &self,
         core: &Core,
         at: Lookup<'_>,
         of: ValueType,
-        message: Result<Vec<u8>, Rejected>,
+        (message, epoch): (Result<Vec<u8>, Rejected>, Option<Epoch>),
     ) -> Option<Entry> {
         let entry = match message {
-            Ok(message) => self.try_receive(core, at, of, message).await,
+            Ok(message) => self.try_receive(core, at, of, (message, epoch)).await,
             Err(rejected) => Err(rejected),
         };
         match entry {
             Ok(entry) => entry,
             Err(rejected) => {
                 core.count_in(of.group, |counters| &counters.shared_rejected);
-                if rejected == Rejected::Shape {
+                if matches!(rejected, Rejected::Shape | Rejected::Untyped) {
                     core.count_in(of.group, |counters| &counters.shared_other_shape);
                 }
                 if matches!(rejected, Rejected::Codec(_)) {
@@ -224,18 +251,19 @@ impl SharedEntries {
         core: &Core,
         at: Lookup<'_>,
         of: ValueType,
-        message: Vec<u8>,
+        (message, epoch): (Vec<u8>, Option<Epoch>),
     ) -> Result<Option<Entry>, Rejected> {
-        let header = Header::parse(&message, &self.wire.limits)?;
+        let mut header = Header::parse(&message, &self.wire.limits)?;
+        header.envelope.epoch = epoch.unwrap_or(header.envelope.epoch);
         self.wire.codecs.of_number(header.codec)?;
         let envelope = &header.envelope;
         if !envelope.scopes.contains(&ScopeHash::key(at.key)) {
             return Err(Rejected::Header);
         }
-        if envelope.epoch > self.log.order().latest_possible() {
+        if envelope.epoch > self.order.latest_possible() {
             return Err(Rejected::Future);
         }
-        let Some(since) = self.log.judge(&envelope.scopes, envelope.epoch) else {
+        let Some(since) = self.order.judge(&envelope.scopes, envelope.epoch) else {
             core.count_in(of.group, |counters| &counters.invalidated_reads);
             return Ok(None);
         };
@@ -270,15 +298,16 @@ impl SharedEntries {
             header.envelope.scopes,
         );
         let cost = core.statistics().usual_cost(of.group);
-        let marked = self.log.marked(&scopes, epoch, life.stored);
+        let marked = self.order.marked(&scopes, epoch, life.stored);
         let received = Received { is_from_disk: false, since, life, marked, scopes, value, value_type, cost };
         Ok(Some(Entry::received((at.key.into(), at.hash), received)))
     }
 
-    /// The time on the log's server, by which entries are dated: no two processes have to agree on theirs.
+    /// The time by which entries are dated: where there is a log, that of its server, so that no two processes have to agree
+    /// on theirs.
     fn server_now(&self) -> u64 {
         // Without any contact so far nothing is accepted and nothing written.
-        self.log.contact().server_now_ms().unwrap_or(0)
+        self.order.now_ms().unwrap_or(0)
     }
 }
 

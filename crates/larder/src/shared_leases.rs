@@ -3,8 +3,8 @@
 //! A lease is a row, or a key, with the holder's token, the position at which its computation began, and a mark
 //! that a caller waits. It ends by itself unless the holder renews it, so that a holder that died holds up
 //! no caller for long. Callers that wait are woken through the log when the holder is done; polling is the fallback. They
-//! wait for one lifetime at most, however often the lease is renewed: two processes that wait for each other,
-//! or a holder that hangs, stop no caller for longer.
+//! wait for one lifetime at most from their arrival on, however often the lease is renewed, and in a batch for as many
+//! keys as there may be: two processes that wait for each other, or a holder that hangs, stop no caller for longer.
 //!
 //! A lease decides who computes, and nothing else. Whether a value is valid is never its matter, so that it does
 //! no harm if two processes hold one, after a failover or a pause.
@@ -24,6 +24,7 @@ use self::waiters::LeaseWaiters;
 use crate::{
     cache::{HeldLease, Lease, Leased},
     cache_core::{Core, Lookup},
+    clock::instant_after,
     entry::{Entry, Freshness},
     epoch::Epoch,
     scope::ScopeHash,
@@ -158,6 +159,12 @@ impl Leases {
         log.on_wake(Arc::downgrade(&on_wake));
         Self { log, waiters, lifetime, _on_wake: on_wake }
     }
+
+    /// How long a caller waits for another process' computation at most.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
 }
 
 /// See [`SharedStorage::lease`](crate::SharedStorage::lease).
@@ -166,14 +173,14 @@ pub async fn lease<S: LeaseStore>(
     core: &Core,
     at: Lookup<'_>,
     of: ValueType,
-    (cover, waits): (&[ScopeHash], bool),
+    (cover, patience): (&[ScopeHash], Option<Duration>),
 ) -> Leased {
     if Handle::try_current().is_err() {
         return Leased::Free;
     }
     let leases = store.leases();
     let log = leases.log.order();
-    let end = Instant::now() + leases.lifetime;
+    let (waits, end) = (patience.is_some(), instant_after(patience.unwrap_or_default()));
     let mut pause = PAUSES.0;
     let mut outdated = None;
     loop {

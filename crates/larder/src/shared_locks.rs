@@ -9,14 +9,16 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use tokio::{runtime::Handle, task::AbortHandle};
 
 use crate::{
-    error::Result,
+    backoff::Backoff,
+    clock::boot_time::Instant,
+    error::{Error, Result},
     lock::{HeldLock, LockGuard},
 };
 
@@ -30,8 +32,8 @@ pub trait LockStore: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// If the store cannot be asked. The lock may have been taken.
-    async fn take(&self, name: &str, token: &str, ttl: Duration) -> Result<Option<u64>>;
+    /// If the store cannot be asked, or did not answer.
+    async fn take(&self, name: &str, token: &str, ttl: Duration) -> Result<Option<u64>, NotTaken>;
 
     /// Gives the holder of a token that much time from now on; without a time, ends the lock. False if the token does not
     /// hold it.
@@ -42,15 +44,62 @@ pub trait LockStore: Send + Sync + 'static {
     async fn prolong(&self, name: &str, token: &str, ttl: Option<Duration>) -> Result<bool>;
 }
 
+/// Why a lock was not taken, as far as is known.
+#[derive(Debug)]
+pub struct NotTaken {
+    /// What callers are told.
+    pub error: Error,
+    /// Whether it may have been taken all the same: then it is given back.
+    pub may_be_taken: bool,
+}
+
 /// See [`SharedStorage::take_lock`](crate::SharedStorage::take_lock).
 pub async fn take_lock<S: LockStore>(store: &Arc<S>, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {
     let token = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-    let asked = Instant::now();
-    let Some(number) = store.take(name, &token, ttl).await? else { return Ok(None) };
-    let (store, ends) = (store.clone(), AtomicU64::new(0));
-    let held = Arc::new(TakenLock { store, name: name.to_owned(), token, asked, ends });
-    held.ends_after(asked, ttl);
-    Ok(Some(LockGuard::new(name, number, HeldInStore::new(held, ttl))))
+    let (store, asked) = (store.clone(), Instant::now());
+    let lock = TakenLock { store, name: name.to_owned(), token, asked, ends: AtomicU64::new(0) };
+    lock.ends_after(lock.asked, ttl);
+    let mut asked = Asked(Some(Arc::new(lock)));
+    let number = asked.take(ttl).await?;
+    let lock = asked.0.take();
+    Ok(number.zip(lock).map(|(number, lock)| LockGuard::new(name, number, HeldInStore::new(lock, ttl))))
+}
+
+/// A lock that was asked for, and perhaps taken: dropped before the answer is known, it is given back.
+struct Asked<S: LockStore>(Option<Arc<TakenLock<S>>>);
+
+impl<S: LockStore> Asked<S> {
+    /// Takes it, if it is free: then this is its number.
+    async fn take(&self, ttl: Duration) -> Result<Option<u64>> {
+        let lock = self.0.as_ref().expect("it is asked for once");
+        let taken = lock.store.take(&lock.name, &lock.token, ttl).await;
+        if taken.as_ref().is_err_and(|failure| !failure.may_be_taken) {
+            lock.ends.store(0, Ordering::Relaxed);
+        }
+        taken.map_err(|failure| failure.error)
+    }
+}
+
+impl<S: LockStore> Drop for Asked<S> {
+    fn drop(&mut self) {
+        if let Some(lock) = self.0.take().filter(|lock| lock.is_held()) {
+            give_back(lock);
+        }
+    }
+}
+
+/// Ends a lock, in a task that tries until the store answers, for a minute at most. Without a runtime, and after that, it ends
+/// by itself.
+fn give_back<S: LockStore>(lock: Arc<TakenLock<S>>) {
+    const LONGEST: Duration = Duration::from_secs(60);
+    let Ok(runtime) = Handle::try_current() else { return };
+    let begun = Instant::now();
+    runtime.spawn(async move {
+        let mut backoff = Backoff::new();
+        while lock.prolong(None).await.is_err() && lock.is_held() && Instant::now().since(begun) < LONGEST {
+            backoff.wait().await;
+        }
+    });
 }
 
 /// A lock that was taken.
@@ -67,11 +116,11 @@ struct TakenLock<S> {
 impl<S: LockStore> TakenLock<S> {
     fn is_held(&self) -> bool {
         let ends = Duration::from_micros(self.ends.load(Ordering::Relaxed));
-        self.asked.elapsed() < ends
+        Instant::now().since(self.asked) < ends
     }
 
     fn ends_after(&self, asked: Instant, ttl: Duration) {
-        let ends = asked.duration_since(self.asked).saturating_add(ttl).as_micros();
+        let ends = asked.since(self.asked).saturating_add(ttl).as_micros();
         self.ends.store(u64::try_from(ends).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
@@ -135,11 +184,9 @@ impl<S: LockStore> HeldLock for HeldInStore<S> {
 impl<S: LockStore> Drop for HeldInStore<S> {
     fn drop(&mut self) {
         self.stop_renewing();
-        // Without a runtime there is no task to send it; the lock ends by itself. A release that was given up halfway
-        // is made good.
-        if let (true, Ok(runtime)) = (self.lock.is_held(), Handle::try_current()) {
-            let lock = self.lock.clone();
-            runtime.spawn(async move { lock.prolong(None).await });
+        // A release that was given up halfway is made good.
+        if self.lock.is_held() {
+            give_back(self.lock.clone());
         }
     }
 }

@@ -76,7 +76,7 @@ pub(crate) struct LogStatus {
 }
 
 /// A log that this process follows, for as long as a handle to it is held.
-pub struct Log {
+pub(crate) struct Log {
     shared: Arc<Shared>,
     wakes: mpsc::Sender<Wake>,
     /// The thread ends when it is dropped.
@@ -133,13 +133,21 @@ impl Log {
         self.shared.is_heard()
     }
 
-    /// Returns when the log is followed, or could not be at the first attempt: attempts go on. Dropping the future
-    /// changes nothing.
+    /// Whether its store refuses records until that is mended: what is invalidated waits, and no epoch or echo is to come.
+    pub(crate) fn refuses_records(&self) -> bool {
+        self.shared.refuses_records()
+    }
+
+    /// Returns when the log is followed, or could not be at the first attempt: attempts go on. A log that can be looked
+    /// at and not be read is no error: what is refused is told of elsewhere. Dropping the future changes nothing.
     pub(crate) async fn started(&self) -> Result<(), LogError> {
         let mut starts = self.shared.starts.subscribe();
-        let told = starts.wait_for(|starts| starts.completed > 0 || starts.failure.is_some()).await;
-        let failure = told.map_err(|_| LogError::new("the log is closed"))?.failure.clone();
-        failure.map_or(Ok(()), Err)
+        let told = starts.wait_for(|starts| starts.has_read || starts.failure.is_some()).await;
+        let told = told.map_err(|_| LogError::new("the log is closed"))?;
+        match &told.failure {
+            Some(failure) if told.completed == 0 => Err(failure.clone()),
+            _ => Ok(()),
+        }
     }
 
     /// Whether every record through `epoch` is applied here, by `deadline` at the latest. Dropping the future changes

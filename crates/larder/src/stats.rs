@@ -150,7 +150,10 @@ impl Stats {
     }
 
     /// Tells of every duration from now on.
-    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for an exporter"))]
+    #[cfg_attr(
+        not(any(feature = "metrics", feature = "opentelemetry")),
+        expect(dead_code, reason = "for an exporter")
+    )]
     pub(crate) fn time_to(&self, listener: Arc<dyn Timings>) {
         self.listeners.add(listener);
     }

@@ -267,12 +267,22 @@ impl SharedStorage for TieredCache {
         SharedStorage::server_time(&self.redis)
     }
 
-    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
-        let leased = self.redis.lease(at, of, cover, waits).await;
+    async fn lease(
+        &self,
+        at: Lookup<'_>,
+        of: ValueType,
+        cover: &[ScopeHash],
+        patience: Option<Duration>,
+    ) -> Leased {
+        let leased = self.redis.lease(at, of, cover, patience).await;
         if let Leased::Found(entry) = &leased {
             self.keep(entry);
         }
         leased
+    }
+
+    fn lease_lifetime(&self) -> Duration {
+        self.redis.lease_lifetime()
     }
 
     fn is_within_reach(&self) -> bool {

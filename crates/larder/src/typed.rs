@@ -156,14 +156,16 @@ pub trait CacheExt: Cache {
     ///
     /// # Errors
     ///
-    /// If the key is empty or too long.
+    /// If the key is empty or too long. Where values are shared, also if this one cannot be: if it cannot be encoded, or
+    /// another value would come back (see [`guide::values`](crate::guide::values)). It is in the memory of this process
+    /// then, if there is one. Values that are refused for their size, and servers that are gone, are no error.
     fn insert<V: Value>(
         &self,
         key: &str,
         value: &V,
         policy: impl Borrow<Policy> + Send + Sync,
     ) -> impl Future<Output = Result<()>> + Send {
-        self.insert_since(self.begin(), key, value, policy)
+        self.insert_since(self.core().begin_at_hand(), key, value, policy)
     }
 
     /// Stores several values, each as [`insert`](Self::insert) does; all of them count as read now. Of
@@ -171,18 +173,19 @@ pub trait CacheExt: Cache {
     ///
     /// # Errors
     ///
-    /// If a key is empty or too long; nothing is stored then.
+    /// If a key is empty or too long; nothing is stored then. Also if a value cannot be shared, as with
+    /// [`insert`](Self::insert); the others are stored.
     fn insert_many<V: Value, K: AsRef<str> + Sync>(
         &self,
         values: &[(K, V)],
         policy: impl Borrow<Policy> + Send + Sync,
     ) -> impl Future<Output = Result<()>> + Send {
-        let since = self.begin();
+        let since = self.core().begin_at_hand();
         async move {
             let keys: Vec<_> = values.iter().map(|(key, _)| full_key(self, key.as_ref())).collect();
             let entries: Vec<_> =
                 keys.iter().zip(values).map(|(key, (_, value))| (key.as_ref(), value)).collect();
-            insert::insert(self, since, &entries, terms::<V>(policy.borrow())).await
+            insert::insert(self, since, &entries, terms::<V>(policy.borrow())).await.map(drop)
         }
     }
 
@@ -212,7 +215,7 @@ pub trait CacheExt: Cache {
     ///
     /// # Errors
     ///
-    /// If the key is empty or too long.
+    /// If the key is empty or too long, or if the value cannot be shared, as with [`insert`](Self::insert).
     fn insert_since<V: Value>(
         &self,
         since: ReadVersion,
@@ -222,7 +225,7 @@ pub trait CacheExt: Cache {
     ) -> impl Future<Output = Result<()>> + Send {
         async move {
             let terms = terms::<V>(policy.borrow());
-            insert::insert(self, since, &[(&full_key(self, key), value)], terms).await
+            insert::insert(self, since, &[(&full_key(self, key), value)], terms).await.map(drop)
         }
     }
 
@@ -488,7 +491,7 @@ pub trait CacheExt: Cache {
     /// The computation is dropped with the call, and one of those who wait for it begins it again. One that may take
     /// longer than callers wait for is never done in this way: let the source have a limit of its own, or put the computation
     /// in a task ([`get_or_compute_background`](Self::get_or_compute_background), and `spawn` with `deadline` in
-    /// `#[cached(…)]`). Needs a tokio runtime, whose timer it uses; anywhere else there is no deadline. A computation that blocks its
+    /// `#[cached(…)]`). Needs a tokio runtime, with or without timers; anywhere else there is no deadline. A computation that blocks its
     /// thread is not left before it awaits something.
     ///
     /// ```
@@ -694,7 +697,8 @@ pub trait CacheExt: Cache {
 
     /// Takes the lock of this name if it is free: in all processes that share the cache's server, where it has
     /// one. It ends `ttl` from now, unless its guard lives and renews it. Locks have names of their
-    /// own, outside of namespaces.
+    /// own, outside of namespaces. One that was taken although the future was dropped, or the answer came too late, is given
+    /// back.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -972,7 +976,8 @@ pub trait CacheExt: Cache {
     /// # }
     /// ```
     ///
-    /// Responses that `larder-http` serves are no hits here.
+    /// Responses that `larder-http` serves are hits of no function, with the keys that it gives them. What it revalidates is
+    /// computed under a key of its own that ends with `:r` and a number, and stored under the response's.
     fn events(&self) -> CacheEvents {
         CacheEvents::of(self.core())
     }

@@ -29,6 +29,7 @@ pub(crate) mod sealed;
 mod show;
 mod trace;
 mod transport;
+mod untyped;
 mod walk;
 
 use std::{
@@ -205,6 +206,9 @@ impl Wire {
     where
         V: DeserializeOwned + Serialize + 'static,
     {
+        if untyped::is_untyped(header, schema) {
+            return self.read_untyped(payload);
+        }
         let codec = self.codecs.of_number(header.codec)?;
         let expected = Fingerprint::from_number(header.shape);
         let budget = codec.budget(payload.len(), &self.limits, schema, Some(expected));
@@ -221,12 +225,21 @@ impl Wire {
 
     /// The encoded value, behind `head` bytes that are left free.
     fn payload<V: Serialize>(&self, value: &V, head: usize) -> Result<Vec<u8>, Unencodable> {
+        self.payload_in(self.codec(), value, head)
+    }
+
+    fn payload_in<V: Serialize>(
+        &self,
+        codec: &AnyCodec,
+        value: &V,
+        head: usize,
+    ) -> Result<Vec<u8>, Unencodable> {
         let limit = self.limits.largest_raw.min(u32::MAX as usize);
         // Enough for most small values, so that they are written without growing.
         let mut bytes = Vec::with_capacity(head + 256);
         bytes.resize(head, 0);
         let mut writer = Bounded { bytes, end: head.saturating_add(limit), full: false };
-        match self.codec().encode(value, &mut writer) {
+        match codec.encode(value, &mut writer) {
             Err(_) if writer.full => Err(Unencodable::TooLarge { limit }),
             outcome => outcome.map(|()| writer.bytes),
         }

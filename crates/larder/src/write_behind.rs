@@ -68,6 +68,10 @@
 //!    keys hold up. A Redis without room (`maxmemory`, and nothing that it may evict) refuses new writes, and is drained all
 //!    the same.
 //!
+//! A test kills processes that write and consume (SIGKILL, three at a time, and Redis after each fifth of them). 100 kills on a machine
+//! with twenty busy processes beside them: 40,211 acknowledged writes of 412 keys, none lost, and each key's in their order
+//! (`LARDER_KILLS=100 cargo test -p larder-tests --test kills -- --nocapture`).
+//!
 //! Not promised: that Redis does not see what is written. The writes of a queue are not sealed (feature `seal`), and on a cache
 //! that seals a queue is refused, unless [`in_clear`](WriteBehindBuilder) says that this is meant. Nor is it promised
 //! that a sink which is broken off has stopped. One that was cut off from Redis, or paused (SIGSTOP, a
@@ -81,7 +85,9 @@
 //! sink with large batches is. More queues (`orders-0` to `orders-7`, by a hash of the key) are consumed by several
 //! processes. The next consumer claims what the one before was given and has not settled, by the server's clock alone, and
 //! goes on from there. Every reading checks the lease in the same script, so that a process which has lost it takes
-//! nothing.
+//! nothing. A server that steps in may lack the last that its master did. So every reading and every settlement looks
+//! whether the server still takes for given what was settled: then the consumer takes over anew, and writes what it is given
+//! again, in its order.
 //!
 //! A batch that fails is tried again, in halves, until the write that breaks it is alone; that one is tried by itself from
 //! then on, with pauses that grow. It becomes a dead letter after as many failures as
@@ -98,7 +104,7 @@
 //!
 //! [`dead_letters`](WriteBehind::dead_letters) shows them, [`replay`](WriteBehind::replay) appends them again,
 //! [`discard`](WriteBehind::discard) deletes them. Each is said with an `error` event of `tracing`, and counted in
-//! [`WriteBehindStats::dead`].
+//! [`WriteBehindStats::dead`]. A replay moves each of them or leaves it where it is, also if Redis has no room.
 //!
 //! # What it costs
 //!
@@ -112,13 +118,14 @@
 //! write_behind speed -- --nocapture`, of numbers, with the default settings: writers, consumer and Redis 7.0 share two x86-64
 //! cores.
 //!
-//! A write is one round trip and one script call, its value encoded once and read back once, to be sure that it
-//! comes out as it went in. A consumer has one more connection, which blocks on the stream. Settling a batch
+//! A write is one round trip and one script call, and so are up to 1,000 with [`write_many`](WriteBehind::write_many). A value is
+//! encoded once and read back once, to be sure that it comes out as it went in. A consumer has one more connection, which blocks on the stream. Settling a batch
 //! is one call, and two where it has cache keys. In Redis 7.0 a write takes its bytes and some 15 more while it waits, some
 //! 130 more while a consumer has it, and none afterwards.
 //!
 //! Give the server a `maxmemory-policy` of `noeviction` or `volatile-*`: under `allkeys-*` it may evict a queue.
 
+mod append;
 mod backlog;
 mod builder;
 mod coalescing;
@@ -133,6 +140,7 @@ mod options;
 #[cfg(feature = "redis")]
 mod redis_store;
 mod shared;
+mod shown;
 mod sink;
 mod stats;
 mod store;

@@ -124,7 +124,7 @@ impl SharedStorage for Mapped {
         None
     }
 
-    async fn lease(&self, _: Lookup<'_>, _: ValueType, _: &[ScopeHash], _: bool) -> Leased {
+    async fn lease(&self, _: Lookup<'_>, _: ValueType, _: &[ScopeHash], _: Option<Duration>) -> Leased {
         Leased::Free
     }
 

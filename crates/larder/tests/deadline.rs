@@ -50,6 +50,25 @@ async fn a_call_ends_at_its_deadline_and_leaves_nothing_behind() {
     assert_eq!(failed.await, Err(Error::Failed), "what is in time is as ever");
 }
 
+#[test]
+fn a_runtime_without_timers_is_enough() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let cache = MemoryCache::new(10);
+        assert_eq!(cache.get_or_compute_within("key", &policy(|policy| policy), hang).await, TIMED_OUT);
+
+        let policy = Policy::builder().ttl(secs(100)).stale_if_error(secs(50)).timeout(SOON).build().unwrap();
+        cache.insert("old", &1_usize, &policy).await.unwrap();
+        cache.core().advance(secs(120));
+        let served = tokio::select! {
+            biased;
+            led = cache.get_or_compute("old", &policy, hang) => led,
+            waited = cache.get_or_compute("old", &policy, hang) => waited,
+        };
+        assert_eq!(served, Ok(1), "another caller computes for too long");
+    });
+}
+
 #[tokio::test]
 async fn each_who_waits_has_a_deadline_of_its_own() {
     let cache = MemoryCache::new(10);

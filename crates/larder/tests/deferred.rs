@@ -13,7 +13,11 @@ use std::{
     thread,
 };
 
-use larder::{CacheExt, MemoryCache, Scope, cache_put, cached, deferred, in_current_computation, invalidate};
+use async_trait::async_trait;
+use larder::{
+    Cache, CacheExt, Core, Entry, Invalidating, Lookup, MemoryCache, Scope, Storage, cache_put, cached,
+    deferred, in_current_computation, invalidate,
+};
 
 use self::support::long;
 
@@ -288,4 +292,100 @@ async fn what_comes_after_the_end_is_invalidated_at_once() {
     scope.commit().await;
     late.await;
     assert_eq!(world.cached().await, None);
+}
+
+/// A bulk load: each thing once, and however many there are.
+#[tokio::test]
+async fn very_many_are_collected_in_no_time_and_become_one() {
+    const MANY: u64 = 9_000;
+    let world = World::new();
+    let keep = async |key: &str| world.cache.insert(key, &1_u64, long()).await.unwrap();
+    let kept = async |key: &str| world.cache.get::<u64>(key).await.unwrap().is_some();
+    for (many, others_stay) in [(MANY, true), (MANY * 2, false)] {
+        keep("row:8999").await;
+        keep("elsewhere").await;
+        let scope = deferred();
+        let begun = std::time::Instant::now();
+        scope
+            .run(async {
+                for id in (0..many).chain(0..10) {
+                    change(&world, id, 2).await;
+                }
+                assert!(!kept("row:8999").await, "inside, it is passed by");
+                assert_eq!(kept("elsewhere").await, others_stay);
+            })
+            .await;
+        // Quadratic, it takes a hundred times as long as this machine needs; the limit is for a busy one.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert!(kept("row:8999").await, "not invalidated yet");
+        scope.commit().await;
+        assert_eq!((kept("row:8999").await, kept("elsewhere").await), (false, others_stay));
+    }
+}
+
+/// A cache whose store panics when it is to invalidate.
+#[derive(Clone)]
+struct Fragile(MemoryCache);
+
+impl Cache for Fragile {
+    fn core(&self) -> &Core {
+        self.0.core()
+    }
+
+    fn storage(&self) -> &dyn Storage {
+        self
+    }
+
+    fn share(&self) -> Arc<dyn Cache> {
+        Arc::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl Storage for Fragile {
+    fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
+        self.0.storage().peek(at)
+    }
+
+    async fn write(&self, entries: &[Entry]) -> larder::Result<()> {
+        self.0.storage().write(entries).await
+    }
+
+    fn apply(&self, _: &[Scope]) -> Invalidating {
+        panic!("on purpose, when it invalidates")
+    }
+}
+
+static COUNTED: AtomicU64 = AtomicU64::new(0);
+
+#[cached(ttl = 60, key = "deferred-counted:<id>")]
+async fn counted(id: u64) -> u64 {
+    COUNTED.fetch_add(1, Ordering::SeqCst) + id - id
+}
+
+#[invalidate("row:<id>", counted(id), cache = fragile)]
+async fn change_both(fragile: &Fragile, id: u64) {
+    let _ = id;
+}
+
+/// The panic goes on, and no other cache is left with what was changed.
+#[tokio::test]
+async fn a_cache_that_panics_keeps_no_other_one_from_being_invalidated() {
+    let fragile = Fragile(MemoryCache::new(10));
+    let before = counted(1).await;
+    let alone = tokio::spawn({
+        let fragile = fragile.clone();
+        async move { change_both(&fragile, 1).await }
+    });
+    assert!(alone.await.unwrap_err().is_panic());
+    let between = counted(1).await;
+    assert!(between > before, "it is invalidated");
+    let together = tokio::spawn(async move {
+        let scope = deferred();
+        scope.run(change_both(&fragile, 1)).await;
+        assert_eq!(counted(1).await, between, "not yet");
+        scope.commit().await;
+    });
+    assert!(together.await.unwrap_err().is_panic());
+    assert!(counted(1).await > between, "it is invalidated");
 }

@@ -42,7 +42,7 @@ async fn until(condition: impl Fn() -> bool) {
     tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it takes too long");
 }
 
-#[cached(ttl = 60, stale_if_error = "1h", timeout = "1s", key = "<name>:<first>:<owned>:<label>:<number>", skip(db, cache, bytes, shared), cache = cache)]
+#[cached(ttl = 60, stale_if_error = "1h", timeout = "1s", key = "<name>:<first>:<owned>:<label>:<number.to_string()>", skip(db, cache, bytes, shared), cache = cache)]
 #[expect(
     clippy::needless_lifetimes,
     clippy::too_many_arguments,
@@ -57,13 +57,14 @@ async fn borrowing<'a>(
     mut owned: String,
     label: &'static str,
     shared: &Arc<Vec<u8>>,
-    number: &(impl std::fmt::Display + Copy + Send + 'static + Sync),
+    number: &(impl ToString + Copy + Send + 'static + Sync),
 ) -> Result<String, std::num::ParseIntError> {
     db.query();
     owned.push('!');
     name = name.trim();
     let parsed: u8 = name.parse()?;
     let _ = cache;
+    let number = number.to_string();
     Ok(format!("{parsed}{first}{}{owned}{label}{}{number}", bytes.len(), shared.len()))
 }
 
@@ -95,6 +96,14 @@ impl std::fmt::Display for Service {
 }
 
 impl Service {
+    #[cached(ttl = 60, key = "texts", skip(self), spawn)]
+    async fn texts(&self) -> Vec<String> {
+        let texts = vec!["{self}".to_owned(), format!("{{self}}"), format!("<{self}>{self:>4}{{self}}")];
+        let mut all = texts;
+        all.extend([concat!("{self", ":?}").to_owned(), format!("of {}", "{self}")]);
+        all
+    }
+
     fn new() -> Self {
         let (db, cache) = (Db::default(), MemoryCache::new(10));
         Self { db, cache, name: "s".to_owned() }
@@ -231,4 +240,11 @@ async fn it_goes_with_when_and_generics() {
 
 fn _the_future_is_send_and_static(service: Arc<Service>) -> impl Future<Output = u32> + Send + 'static {
     service.by_arc(1)
+}
+
+#[tokio::test]
+async fn texts_stay_as_they_are_and_those_that_are_formatted_name_self() {
+    let service = Service::new();
+    let expected = ["{self}", "{self}", &format!("<{service}>{service:>4}{{self}}"), "{self:?}", "of {self}"];
+    assert_eq!(service.texts().await, expected);
 }

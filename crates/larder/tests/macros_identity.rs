@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use larder::{CacheExt, MemoryCache, cached};
+use larder::{CacheExt, MemoryCache, Namespace, cached};
 
 mod one_key {
     #[larder::cached(ttl = 60, key = "identity:user:<id>")]
@@ -206,4 +206,195 @@ async fn a_generic_function_is_one() {
     }
     let stats = cache.stats();
     assert_eq!((stats.refused_keys, stats.hits), (0, 2));
+}
+
+trait Table {
+    const ROWS: u64;
+}
+
+struct Users;
+struct Orders;
+
+impl Table for Users {
+    const ROWS: u64 = 1;
+}
+
+impl Table for Orders {
+    const ROWS: u64 = 2;
+}
+
+trait Counts<T> {
+    async fn count(&self, id: u64) -> u64;
+    fn of_self(&self, id: u64) -> u64;
+    fn named(&self, id: u64) -> u64;
+    async fn several(&self, ids: &[u64]) -> Vec<u64>;
+}
+
+struct Database(MemoryCache);
+
+/// No source shows of which trait it is.
+macro_rules! counts {
+    ($T:ident) => {
+        impl<$T: Table> Counts<$T> for Database {
+            #[cached(ttl = 60, key = "count:<id>", skip(self), cache = self.0)]
+            async fn count(&self, id: u64) -> u64 {
+                $T::ROWS * 100 + id
+            }
+
+            #[cached(ttl = 60, key = "<Self>:<id>", skip(self), cache = self.0)]
+            fn of_self(&self, id: u64) -> u64 {
+                $T::ROWS * 100 + id
+            }
+
+            #[cached(ttl = 60, key = "named:<T>:<id>", skip(self), cache = self.0)]
+            fn named(&self, id: u64) -> u64 {
+                $T::ROWS * 100 + id
+            }
+
+            #[larder::cached_many(ttl = 60, key = "many:<id>", each = id in ids, skip(self), cache = self.0)]
+            async fn several(&self, ids: &[u64]) -> Vec<u64> {
+                ids.iter().map(|id| $T::ROWS * 100 + id).collect()
+            }
+        }
+    };
+}
+
+counts!(T);
+
+#[tokio::test]
+async fn a_trait_with_other_parameters_is_another_function() {
+    larder_warnings::listen();
+    let database = Database(MemoryCache::new(100));
+    for _ in 0..2 {
+        for (id, expected) in [(7, [107, 207]), (8, [108, 208])] {
+            let counts =
+                [Counts::<Users>::count(&database, id).await, Counts::<Orders>::count(&database, id).await];
+            assert_eq!(counts, expected);
+            let counts = [Counts::<Users>::of_self(&database, id), Counts::<Orders>::of_self(&database, id)];
+            assert_eq!(counts, expected);
+            let counts = [Counts::<Users>::named(&database, id), Counts::<Orders>::named(&database, id)];
+            assert_eq!(counts, expected);
+            assert_eq!(Counts::<Users>::several(&database, &[id]).await, expected[..1]);
+            assert_eq!(Counts::<Orders>::several(&database, &[id]).await, expected[1..]);
+        }
+    }
+    assert_eq!(database.0.stats().hits, 4 * 2 + 2, "what names the parameter, and those that came first");
+    let warnings = larder_warnings::heard(&["several parameters of its trait", "Counts<", "count:<>"]);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+}
+
+/// Both functions are on one line of one file.
+macro_rules! rows {
+    ($($table:ident),*) => {
+        $(impl $table {
+            #[cached(ttl = 60, key = "identity:row:<id>", skip(self))]
+            async fn get(&self, id: u64) -> String {
+                format!("{} {id}", stringify!($table))
+            }
+        })*
+    };
+}
+
+rows!(Users, Orders);
+
+#[tokio::test]
+async fn functions_that_one_macro_call_made_are_told_apart() {
+    for _ in 0..2 {
+        assert_eq!((Users.get(7).await, Orders.get(7).await), ("Users 7".to_owned(), "Orders 7".to_owned()));
+    }
+}
+
+/// In two bodies, and even in one.
+macro_rules! both {
+    ($name:ident) => {
+        async fn one(id: u64) -> [u64; 2] {
+            let first = {
+                #[larder::cached(ttl = 60, key = "identity:both:<id>")]
+                async fn $name(id: u64) -> u64 {
+                    id + 10
+                }
+                $name(id).await
+            };
+            #[larder::cached(ttl = 60, key = "identity:both:<id>")]
+            async fn $name(id: u64) -> u64 {
+                id + 20
+            }
+            [first, $name(id).await]
+        }
+
+        fn two(id: u64) -> u64 {
+            #[larder::cached(ttl = 60, key = "identity:both:<id>")]
+            fn $name(id: u64) -> u64 {
+                id + 30
+            }
+            $name(id)
+        }
+    };
+}
+
+both!(inner);
+
+#[tokio::test]
+async fn functions_of_one_name_that_one_macro_call_made_are_told_apart() {
+    for _ in 0..2 {
+        assert_eq!((one(1).await, two(1)), ([11, 21], 31));
+    }
+}
+
+#[cached(ttl = 60, key = "tenant:<id>", cache = cache, skip(cache))]
+async fn of_tenant(cache: &Namespace, id: u64) -> u64 {
+    id + 100
+}
+
+#[cached(ttl = 60, key = "tenant:<id>", cache = cache, skip(cache))]
+async fn other_of_tenant(cache: &Namespace, id: u64) -> u64 {
+    id + 200
+}
+
+#[tokio::test]
+async fn a_function_that_has_its_keys_in_one_namespace_has_not_those_of_others() {
+    let cache = MemoryCache::new(100);
+    let [a, b] = ["a", "b"].map(|name| cache.namespace(name));
+    for _ in 0..2 {
+        assert_eq!(of_tenant(&a, 7).await, 107);
+        assert_eq!(other_of_tenant(&b, 7).await, 207);
+        assert_eq!(of_tenant(&b, 7).await, 107);
+        assert_eq!(other_of_tenant(&a, 7).await, 207);
+    }
+    assert_eq!(cache.stats().hits, 2);
+}
+
+trait Load: Clone + Send + Sync + serde::Serialize + serde::de::DeserializeOwned + 'static {
+    fn load(id: u64) -> Self;
+}
+
+impl Load for u64 {
+    fn load(id: u64) -> Self {
+        id
+    }
+}
+
+impl Load for String {
+    fn load(id: u64) -> Self {
+        format!("loaded {id}")
+    }
+}
+
+#[cached(ttl = 60, key = "identity:load:<id>", skip(T))]
+async fn load<T: Load>(id: u64) -> T {
+    T::load(id)
+}
+
+#[cached(ttl = 60, key = "identity:load:<id>")]
+async fn text(id: u64) -> String {
+    format!("text {id}")
+}
+
+#[tokio::test]
+async fn a_function_that_has_the_keys_of_one_type_has_not_those_of_others() {
+    for _ in 0..2 {
+        assert_eq!(load::<u64>(7).await, 7);
+        assert_eq!(text(7).await, "text 7");
+        assert_eq!(load::<String>(7).await, "loaded 7");
+    }
 }

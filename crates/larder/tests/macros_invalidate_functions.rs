@@ -108,6 +108,27 @@ async fn arguments_are_expressions_and_may_name_the_result() {
     assert_eq!(read("x").await, [8, 3]);
 }
 
+struct Exam {
+    result: u64,
+}
+
+/// What is called as the result is, and is not it.
+#[invalidate(order(exam.result, "exam".to_owned()), order(exam.result + 1, "exam".to_owned()), if = exam.result > 0)]
+fn fail(exam: &Exam) -> Result<(), String> {
+    Err(format!("no {}", exam.result))
+}
+
+#[tokio::test]
+async fn a_field_that_is_called_result_is_known_whatever_the_outcome() {
+    let runs = AtomicU32::new(0);
+    let read = async || [order(&runs, 7, "exam".to_owned()).await, order(&runs, 8, "exam".to_owned()).await];
+    assert_eq!(read().await, [0, 1]);
+    fail(&Exam { result: 7 }).unwrap_err();
+    assert_eq!(read().await, [2, 3]);
+    fail(&Exam { result: 0 }).unwrap_err();
+    assert_eq!(read().await, [2, 3]);
+}
+
 struct Repository {
     cache: MemoryCache,
     runs: AtomicU32,

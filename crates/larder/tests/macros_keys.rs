@@ -282,3 +282,26 @@ fn whatever_is_display_can_be_in_a_key() {
     assert_eq!(generic_display::key(&1.5), "generic:1.5");
     assert_eq!(generic_display::key(&"x"), "generic:x");
 }
+
+/// Of the two arguments one is compiled.
+#[cached(ttl = 60, key = "alternatives:<id>", tags = ["alternatives:<id>"])]
+async fn alternatives(#[cfg(any())] id: u64, #[cfg(not(any()))] id: String) -> String {
+    id
+}
+
+#[larder::invalidate("alternatives:<id>")]
+fn change_alternatives(#[cfg(any())] id: u64, #[cfg(not(any()))] id: &str) {
+    let _ = id;
+}
+
+#[tokio::test]
+async fn an_argument_with_alternatives_is_in_the_key() {
+    assert_eq!(alternatives("a".to_owned()).await, "a");
+    assert_eq!(alternatives("b".to_owned()).await, "b");
+    assert_eq!(alternatives::key("a".to_owned()), "alternatives:a");
+    let cache = larder::global();
+    change_alternatives("b");
+    let left =
+        [cache.contains("alternatives:a").await.unwrap(), cache.contains("alternatives:b").await.unwrap()];
+    assert_eq!(left, [true, false]);
+}

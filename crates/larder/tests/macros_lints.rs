@@ -107,12 +107,18 @@ async fn put(_token: &str, id: u64) -> Option<u64> {
     Some(id + 1_000)
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Service {
     tenant: String,
 }
 
 impl Service {
+    #[cached(ttl = 60, key = "of-no-self:<id>", skip(self), spawn)]
+    async fn of_no_self(&self, id: u64) -> u64 {
+        tokio::task::yield_now().await;
+        id
+    }
+
     #[cached(ttl = 60, key = "<self.tenant>:<id>", skip(_token), cache = *CACHE, companions)]
     async fn user(&self, _token: &str, id: u64) -> u64 {
         tokio::task::yield_now().await;

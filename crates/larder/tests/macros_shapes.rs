@@ -180,10 +180,11 @@ where
 }
 
 #[cached(ttl = 60, skip(db))]
-async fn parsed<T: std::str::FromStr + Clone + Send + Sync + Serialize + DeserializeOwned + 'static>(
-    db: &Db,
-    text: impl Display + Send,
-) -> Option<T> {
+async fn parsed<T, D>(db: &Db, text: D) -> Option<T>
+where
+    T: std::str::FromStr + Clone + Send + Sync + Serialize + DeserializeOwned + 'static,
+    D: Display + Send,
+{
     db.query();
     text.to_string().parse().ok()
 }
@@ -195,8 +196,8 @@ async fn type_and_const_parameters_are_part_of_the_key() {
         assert_eq!(generic(&db, &[1_u8, 2]).await, [1, 2]);
         assert_eq!(generic(&db, &[1_u16, 2]).await, [1, 2]);
         assert_eq!(generic(&db, &[1_u8]).await, [1]);
-        assert_eq!(parsed::<u8>(&db, "1").await, Some(1));
-        assert_eq!(parsed::<u16>(&db, 1).await, Some(1));
+        assert_eq!(parsed::<u8, _>(&db, "1").await, Some(1));
+        assert_eq!(parsed::<u16, _>(&db, 1).await, Some(1));
     }
     assert_eq!(db.queries(), 5);
     assert_eq!(generic::key(&[1_u8]).split(':').nth(1), Some("u8"));

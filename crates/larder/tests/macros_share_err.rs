@@ -126,3 +126,89 @@ async fn a_closure_will_do_and_so_will_a_task() {
     assert!(matches!((one, other), (Err(Error::NotFound), Err(Error::NotFound))));
     assert_eq!(in_a_task(1).await.unwrap(), 1);
 }
+
+/// What makes errors and copies of a computation asks for what is being computed.
+mod in_a_circle {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use larder::cached;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug)]
+    pub(super) struct Failed;
+
+    fn share(_: &Failed) -> Failed {
+        label("share");
+        Failed
+    }
+
+    /// Once: without a cache the circle would have no end.
+    fn once(of: &'static str, asked: &AtomicBool) {
+        if !asked.swap(true, Ordering::SeqCst) {
+            label(of);
+        }
+    }
+
+    fn is_kept(_: &Failed) -> bool {
+        static ASKED: AtomicBool = AtomicBool::new(false);
+        once("is kept", &ASKED);
+        true
+    }
+
+    #[cached(ttl = 60, key = "circle:label:<of>")]
+    fn label(of: &str) -> bool {
+        match of {
+            "share" => shared(1).is_err(),
+            "is kept" => kept(1).is_err(),
+            _ => value(1).0 == 1,
+        }
+    }
+
+    #[cached(ttl = 60, key = "circle:shared:<id>", share_err = share)]
+    pub(super) fn shared(id: u64) -> Result<u64, Failed> {
+        if id == 0 { Ok(id) } else { Err(Failed) }
+    }
+
+    impl Clone for Failed {
+        fn clone(&self) -> Self {
+            Self
+        }
+    }
+
+    #[cached(ttl = 60, key = "circle:kept:<id>", cache_err = 60, cache_err_if = is_kept, local)]
+    pub(super) fn kept(id: u64) -> Result<u64, Failed> {
+        if id == 0 { Ok(id) } else { Err(Failed) }
+    }
+
+    #[derive(Serialize, Deserialize)]
+    pub(super) struct Value(pub(super) u64);
+
+    impl Clone for Value {
+        fn clone(&self) -> Self {
+            static ASKED: AtomicBool = AtomicBool::new(false);
+            once("clone", &ASKED);
+            Self(self.0)
+        }
+    }
+
+    #[cached(ttl = 60, key = "circle:value:<id>")]
+    pub(super) fn value(id: u64) -> Value {
+        Value(id)
+    }
+}
+
+#[test]
+fn what_copies_an_error_or_a_value_may_ask_for_it_again() {
+    let (done, is_done) = std::sync::mpsc::channel();
+    let calls: [fn() -> bool; 3] = [
+        || in_a_circle::shared(1).is_err(),
+        || in_a_circle::kept(1).is_err(),
+        || in_a_circle::value(1).0 == 1,
+    ];
+    for (at, call) in calls.into_iter().enumerate() {
+        let done = done.clone();
+        thread::spawn(move || done.send(call()));
+        let found = is_done.recv_timeout(std::time::Duration::from_secs(20));
+        assert_eq!(found, Ok(true), "call {at} waits for itself");
+    }
+}

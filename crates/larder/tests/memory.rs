@@ -129,7 +129,7 @@ async fn lru_keeps_what_is_new_and_tiny_lfu_what_is_used() {
 }
 
 #[tokio::test]
-async fn hits_in_the_near_table_keep_an_entry_in_the_store() {
+async fn hits_in_the_front_cache_keep_an_entry_in_the_store() {
     let cache =
         MemoryCache::builder().store(Store::Moka).capacity(100).front_cache_slots(1_024).build().unwrap();
     cache.insert("hot", &1, long()).await.unwrap();
@@ -145,7 +145,7 @@ async fn hits_in_the_near_table_keep_an_entry_in_the_store() {
 }
 
 #[tokio::test]
-async fn an_eviction_clears_the_near_table() {
+async fn an_eviction_clears_the_front_cache() {
     let builder = MemoryCache::builder().store(Store::Moka).capacity(10).front_cache_slots(1_024);
     let cache = builder.eviction(Eviction::Lru).build().unwrap();
     let mut watched = Vec::new();
@@ -156,6 +156,23 @@ async fn an_eviction_clears_the_near_table() {
         assert!(cache.get::<Watched>(&key).await.unwrap().is_some());
     }
     until_alive(&cache, &watched, 10).await;
+}
+
+/// It is as large as the cache until the first of them, and a tenth from then on.
+#[tokio::test]
+async fn the_first_eviction_narrows_the_front_cache() {
+    for cache in each_of(1_000) {
+        let mut watched = Vec::new();
+        for n in 0..3_000 {
+            let key = format!("key{n}");
+            watched.push(watch(&cache, &key, long()).await);
+            for _ in 0..3 {
+                cache.get::<Watched>(&key).await.unwrap();
+            }
+        }
+        // moka may evict an entry in the very call that finds it.
+        until_alive(&cache, &watched, 1_000 + 128).await;
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Things that services do with a cache, each in a file of its own, with its test: small enough to copy.
+//! Things that services do with a cache, each in a file of its own, with its test: small enough to copy. `cargo test -p recipes`
+//! runs them; none needs a server.
 //!
 //! | file | what it does |
 //! | --- | --- |

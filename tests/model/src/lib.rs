@@ -28,6 +28,8 @@
 //! | `start` | 9 new start, 10 reset |
 //! | `fault` | trims, losses, failovers, restarts, broken links |
 //!
+//! [`generations`] is a model of its own: of what takes the place of a log in memcached.
+//!
 //! A move runs one actor up to the next point where another may come between;
 //! [`config::Fine`] says where these points are. The commands of Redis are atomic, replies arrive
 //! whenever they like, and a process whose reader makes no move is as slow as can be.
@@ -63,6 +65,8 @@
 //! - An insert takes the position that it loads after the echo, before it finds the value valid.
 //! - "Everything" raises the reset floor. A new start raises the start floor, which alone is
 //!   lowered again.
+//! - A new start is as good as a read of the log. The library accepts entries of the server after the first read that
+//!   follows a new start, which is less than is allowed here.
 //! - What a process appends first after a new start leaps above all that it has seen (`server::LEAP`): a
 //!   server that took the place of another one would give the IDs of lost records again, and an entry on a
 //!   third server that was made after these would be newer than what is invalidated now. A process that
@@ -86,6 +90,7 @@ pub mod configs;
 pub mod event;
 mod fault;
 mod follow;
+pub mod generations;
 pub mod mutant;
 mod outbox;
 mod read;

@@ -183,3 +183,27 @@ mutants! {
     replica_taken_for_whole: ReplicaTakenForWhole,
     no_leap_after_start: NoLeapAfterStart,
 }
+
+/// Without a log: see `larder_model::generations`.
+mod generations {
+    use larder_model::generations::{CONFIGURATIONS, DEEPER, Mutant, Search};
+
+    #[test]
+    fn no_order_makes_a_read_stale() {
+        let deeper = std::env::var_os("LARDER_SOAK").map(|_| DEEPER);
+        for left in CONFIGURATIONS.into_iter().chain(deeper.into_iter().flatten()) {
+            let search = Search::run(None, left);
+            println!("{left:?}: {} states, {} reads accepted", search.states(), search.accepted);
+            assert!(search.stale.is_none(), "{:#?}", search.stale);
+            assert!(search.accepted > 0, "the search proves nothing");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_caught() {
+        for mutant in Mutant::ALL {
+            let caught = CONFIGURATIONS.iter().any(|left| Search::run(Some(mutant), *left).stale.is_some());
+            assert!(caught, "{mutant:?} makes no read stale");
+        }
+    }
+}

@@ -6,6 +6,7 @@
 //! | [`RedisCluster`] | three masters, each with a replica |
 //! | [`RedisSentinel`] | a master, its replica, and three sentinels that watch them |
 //! | [`PostgresServer`] | one server of PostgreSQL on a free port |
+//! | [`MemcachedServer`] | one server of memcached on a free port |
 //! | [`Process`] | any other program that must not outlive the test |
 //! | [`Proxy`] | a TCP proxy before any of them that delays, cuts, half-closes, swallows and refuses |
 //!
@@ -22,6 +23,7 @@
 mod builder;
 mod cluster;
 mod faults;
+mod memcached;
 mod migration;
 mod port;
 mod postgres;
@@ -36,6 +38,7 @@ mod wait;
 
 pub use builder::RedisServerBuilder;
 pub use cluster::RedisCluster;
+pub use memcached::MemcachedServer;
 pub use migration::SlotMigration;
 pub use postgres::PostgresServer;
 pub use process::Process;

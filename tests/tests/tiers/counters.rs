@@ -2,9 +2,9 @@
 
 use std::{error::Error as _, time::Duration};
 
-use larder::CacheExt;
-use larder_servers::{Data, RedisServer};
-use larder_tests::caches::{Process, eventually, ms};
+use larder::{CacheExt, RedisCache};
+use larder_servers::{Data, Direction, Fault, Proxy, RedisServer};
+use larder_tests::caches::{Process, eventually, ms, tiered};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_count_together() {
@@ -79,4 +79,18 @@ async fn without_a_server_a_counter_is_an_error() {
     .await;
     server.restart(Data::Lost);
     eventually(async || cache.increment("key", 1, None).await.is_ok()).await;
+}
+
+/// A script that the server does not know is sent once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_has_one_deadline_however_often_it_is_sent() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.address());
+    let cache = tiered(RedisCache::builder().url(proxy.url()).deadline(ms(1_500))).await;
+    assert_eq!(cache.increment("key", 1, None).await.unwrap(), 1);
+    server.command::<()>(&["SCRIPT", "FLUSH"]);
+    // In time each, and not both of them.
+    proxy.set(Direction::ToServer, Fault::Delay(ms(1_000)));
+    let late = cache.increment("key", 1, None).await.unwrap_err();
+    assert!(late.is_unavailable(), "{late}");
 }

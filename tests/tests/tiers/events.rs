@@ -178,6 +178,9 @@ async fn on_redis() {
     eventually(async || seen.all() == [1]).await;
     let dead = events.group("reads").dead::<Paid>(10).await.unwrap();
     assert!(dead.len() == 1 && dead[0].event.is_none() && dead[0].reason.contains("type"), "{dead:?}");
+    // It is kept as it is: the release that knows it can have it replayed.
+    let dead = events.group("reads").dead::<OtherPaid>(10).await.unwrap();
+    assert_eq!(dead[0].event.as_ref().unwrap().0, "text");
     drop(consumers);
 }
 
@@ -279,6 +282,31 @@ async fn what_ends_each_process_is_a_dead_letter() {
     assert_eq!(seen.count(), 0);
     let dead = group().dead::<Paid>(1).await.unwrap();
     assert_eq!(dead[0].event, Some(Paid { order: 7 }));
+}
+
+/// No longer in the stream: it holds up nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_trimmed_while_a_process_had_it_is_passed_over() {
+    let server = RedisServer::start();
+    let cache = Process::A.tiered(&server).await;
+    let events = Events::tiered(&cache).unwrap();
+    let group = || events.group("g").claim_after(ms(100));
+    let stream = "larder:v:{paid}";
+    server.command::<()>(&["XGROUP", "CREATE", stream, "g", "$", "MKSTREAM"]);
+    let mut ids = Vec::new();
+    for order in 0..20 {
+        ids.push(events.publish(&Paid { order }).await.unwrap().to_string());
+    }
+    _ = server.command::<redis::Value>(&["XREADGROUP", "GROUP", "g", "larder", "STREAMS", stream, ">"]);
+    for id in &ids[..18] {
+        server.command::<()>(&["XDEL", stream, id]);
+    }
+    let seen = Seen::default();
+    let consumers = seen.started(group()).await;
+    eventually(async || seen.all() == [18, 19]).await;
+    drop(consumers);
+    let pending = || server.command::<Vec<redis::Value>>(&["XPENDING", stream, "g"]);
+    eventually(async || pending()[0] == redis::Value::Int(0)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -39,6 +39,30 @@ async fn counts(cache: impl Cache + Clone + 'static, advance: Option<&dyn Fn(Dur
     assert_eq!(cache.counter("c").await.unwrap(), 0, "no plain counter either");
     assert!(Counters::new(cache.clone()).add("", 1).await.unwrap_err().is_invalid_key());
 
+    // Whatever a key looks like, it is no window and no shard of another one.
+    let windowed = Counters::new(cache.clone()).per(HOUR);
+    let sharded = Counters::new(cache.clone()).shards(2);
+    for counters in [&windowed, &sharded] {
+        counters.add("alice", 1).await.unwrap();
+    }
+    let now = cache.storage().shared().and_then(|shared| shared.server_time());
+    let now = now.unwrap_or_else(SystemTime::now).duration_since(UNIX_EPOCH).unwrap();
+    let plain = Counters::new(cache.clone());
+    for hour in [0, 1] {
+        let key = format!("alice@3600000:{}", now.as_secs() / 3_600 + hour);
+        assert_eq!(plain.get(&key).await.unwrap(), 0);
+        plain.add(&key, 5).await.unwrap();
+        assert_eq!((plain.get(&key).await.unwrap(), plain.get(&format!("{key}@")).await.unwrap()), (5, 0));
+        Ranking::new(cache.clone(), &*key).add("a", 1).await.unwrap();
+    }
+    for key in ["{0/2:alice}", "{1/2:alice}"] {
+        assert_eq!(plain.get(key).await.unwrap(), 0);
+        plain.add(key, 5).await.unwrap();
+        assert_eq!((plain.get(key).await.unwrap(), plain.get(&format!("{{{key}")).await.unwrap()), (5, 0));
+    }
+    assert_eq!((windowed.get("alice").await.unwrap(), sharded.get("alice").await.unwrap()), (1, 1));
+    assert_eq!(Ranking::new(cache.clone(), "alice").per(HOUR).top(9).await.unwrap().members, []);
+
     let full = Counters::new(cache.clone());
     full.add("full", i64::MAX).await.unwrap();
     assert!(full.add("full", 1).await.unwrap_err().is_counter_overflow());

@@ -42,7 +42,7 @@ pub(crate) async fn run(target: &Target, clear: &Clear, output: &mut Output) -> 
 }
 
 async fn delete(inspector: &Inspector, begin: &str) -> Result<u64, Failure> {
-    let mut walk = Walk::entries(inspector, begin);
+    let mut walk = Walk::entries(inspector, begin).shown().await;
     let mut deleted = 0;
     while let Some(names) = walk.next().await? {
         deleted += inspector.delete(&names).await?;

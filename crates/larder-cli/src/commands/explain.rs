@@ -174,7 +174,7 @@ async fn absent(inspector: &Inspector, explain: &Explain, output: &mut Output) -
         }))?;
     } else {
         output.line(format!("{}: not in Redis", units::printable(explain.key.as_bytes())))?;
-        output.line(why)?;
+        output.line(units::printable(why.as_bytes()))?;
     }
     Ok(Answer::No)
 }

@@ -37,6 +37,8 @@ struct HeaderShown {
     stored_bytes: u64,
     epoch: String,
     shape: String,
+    /// JSON of a writer that did not know the type.
+    untyped: bool,
     created: String,
     age_ms: u64,
     prompt_ms: u64,
@@ -61,6 +63,7 @@ impl HeaderShown {
             stored_bytes,
             epoch: entry.epoch().to_string(),
             shape: format!("{:016x}", entry.shape()),
+            untyped: entry.is_untyped(),
             created: units::time(lives.created_ms),
             age_ms: millis(age(history, entry)),
             prompt_ms: millis(lives.prompt),
@@ -162,13 +165,14 @@ fn people(
             }
         }
         output.line(format!("epoch        {}", entry.epoch()))?;
-        output.line(format!("shape        {:016x}", entry.shape()))?;
+        let untyped = if entry.is_untyped() { " (untyped: JSON that was stored from outside)" } else { "" };
+        output.line(format!("shape        {:016x}{untyped}", entry.shape()))?;
         output.line(format!("scopes       {} (see: larder explain)", entry.scopes().len()))?;
     }
     output.line("")?;
     match (value, problem) {
         // Escaped by JSON already.
         (Some(text), _) => output.line(pretty(&text)),
-        (None, problem) => output.line(problem.unwrap_or_default()),
+        (None, problem) => output.line(units::printable(problem.unwrap_or_default().as_bytes())),
     }
 }

@@ -21,7 +21,7 @@ pub(crate) async fn run(inspector: &Inspector, n: usize, output: &mut Output) ->
     // The smallest of the largest is on top: no more than these are kept, however many there are.
     let mut largest = BinaryHeap::with_capacity(n + 1);
     let mut kept = HashSet::new();
-    let mut walk = Walk::entries(inspector, "");
+    let mut walk = Walk::entries(inspector, "").shown().await;
     while let Some(names) = walk.next().await? {
         let sizes = inspector.sizes(&names).await?;
         for (name, size) in names.into_iter().zip(sizes) {

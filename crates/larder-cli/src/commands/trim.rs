@@ -21,7 +21,7 @@ pub(crate) async fn run(inspector: &Inspector, trim: &Trim, output: &mut Output)
         return Ok(Answer::Yes);
     }
     let history = inspector.history(&[]).await?;
-    let mut walk = Walk::entries(inspector, "");
+    let mut walk = Walk::entries(inspector, "").shown().await;
     let (mut seen, mut entries, mut bytes) = (0u64, 0u64, 0u64);
     while let Some(names) = walk.next().await? {
         let mut useless = Vec::new();

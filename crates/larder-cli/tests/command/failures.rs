@@ -10,7 +10,7 @@ use larder_servers::RedisServer;
 use crate::world::{PREFIX, World};
 
 /// Commands that meet a server, each in its own way.
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &["status"],
     &["keys"],
     &["get", "x"],
@@ -21,6 +21,7 @@ const COMMANDS: [&[&str]; 10] = [
     &["largest"],
     &["doctor"],
     &["trim"],
+    &["warm", "/dev/null", "--as-of", "now"],
 ];
 
 #[track_caller]

@@ -6,6 +6,8 @@ mod looking;
 mod measuring;
 mod mending;
 mod reaching;
+mod samples;
 mod sealing;
 mod telling;
+mod warming;
 mod world;

@@ -14,7 +14,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use larder::{
-    CacheExt as _, Policy,
+    CacheExt as _, Policy, Tier,
     internal::{find_in_memory_uncounted, find_kept_uncounted, find_local_uncounted, unrecorded},
 };
 
@@ -27,8 +27,8 @@ use crate::{
 const MAX_STEPS: usize = 5;
 
 pub(super) enum Lookup {
-    /// The selected variant, and its key.
-    Found(VariantKey, StoredResponse),
+    /// The selected variant, its key, and where it lay.
+    Found(VariantKey, StoredResponse, Tier),
     /// No such variant, and the key for it.
     Absent(VariantKey),
     /// Only other variants, and no key for one more.
@@ -94,12 +94,13 @@ pub(super) async fn look_up_under(
         let Some(found) = find_kept_uncounted::<StoredResponse>(&*config.cache, &key.text).await else {
             return Lookup::Absent(key);
         };
+        let tier = found.tier;
         let stored = match found.marked {
             Some(ago) => found.value.marked(ago, config.shared_now()),
             None => found.value,
         };
         if place.is_selected(&stored) {
-            return Lookup::Found(key, stored);
+            return Lookup::Found(key, stored, tier);
         }
         place.move_on(&stored);
     }
@@ -122,6 +123,28 @@ pub(super) fn look_up_in_memory(config: &Config, request: &CacheableRequest) -> 
         place.move_on(&stored);
     }
     None
+}
+
+/// The key of a variant that was found in this process' memory.
+pub(super) fn key_in_memory(
+    config: &Config,
+    request: &CacheableRequest,
+    selected: &StoredResponse,
+) -> String {
+    let cache = &*config.cache;
+    let rule = match config.no_vary_search {
+        true => find_local_uncounted::<UrlVariation>(cache, &request.primary_key.rule()),
+        false => None,
+    };
+    let mut place = Place::first(request, rule.as_ref());
+    while place.step < MAX_STEPS {
+        match find_local_uncounted::<StoredResponse>(cache, &place.key()) {
+            Some(stored) if stored.id != selected.id && !place.is_selected(&stored) => place.move_on(&stored),
+            // It may have been replaced since.
+            _ => break,
+        }
+    }
+    place.key().into_owned()
 }
 
 /// Where a variant is looked for.

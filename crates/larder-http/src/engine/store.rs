@@ -137,7 +137,7 @@ impl<B: HandlerBody> Fetch<B> {
         };
         // About to be replaced: see `newer`.
         let key = match unrecorded(look_up_under(config, &self.request, rule.clone())).await {
-            Lookup::Found(key, _) | Lookup::Absent(key) => key.text,
+            Lookup::Found(key, ..) | Lookup::Absent(key) => key.text,
             Lookup::TooManyVariants => return false,
         };
         self.count_variant((rule.as_ref(), &key));

@@ -6,6 +6,8 @@
 mod bodies;
 mod clocks;
 mod invalidation;
+#[cfg(feature = "limit")]
+mod limits;
 mod nodes;
 mod outage;
 mod pages;

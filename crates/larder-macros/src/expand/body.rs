@@ -98,6 +98,7 @@ impl Owned {
             let copy = local_at("owned_self", span);
             owned.copies.extend(own(&private, span, &copy, &quote!(#source)));
             owned.loans.extend(quote_spanned!(span=> let #name = #private::lend(&#copy);));
+            owned.loans.extend(quote!(#private::used(&#name);));
             owned.names.push(copy);
         }
         let is_borrowed = |argument: &&Argument| argument.ownership == Ownership::Shared;

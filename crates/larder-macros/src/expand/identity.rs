@@ -21,10 +21,10 @@ pub(super) fn function(model: &Cached, function: &Function) -> TokenStream {
         }
     };
     let site = quote!(#private::function!(#name, #form));
-    match function.associated && differs_by_type(&model.key) {
-        true => quote!(#site.of(#private::type_name::<Self>)),
-        false => site,
-    }
+    let of_type = (function.associated && differs_by_type(&model.key))
+        .then(|| quote!(.of(#private::type_name::<Self>)));
+    let of_self_alone = model.self_alone.then(|| quote!(.of_self_alone()));
+    quote!(#site #of_type #of_self_alone)
 }
 
 /// The key with `<>` for each argument. What belongs to `self` and its type keeps its name.
@@ -32,7 +32,9 @@ fn form(key: &Text, function: &Function) -> TokenStream {
     let own = |name: &Ident| function.parameters().any(|(parameter, _)| parameter == name);
     let mut parts = TokenStream::new();
     let mut form = String::new();
+    let mut last: Option<&Piece> = None;
     for piece in &key.0 {
+        let before = last.replace(piece);
         match piece {
             Piece::Literal(text) => form += text,
             Piece::Separator(_) => form.push(':'),
@@ -49,6 +51,8 @@ fn form(key: &Text, function: &Function) -> TokenStream {
                 let (ident, path) = (&value.ident, &value.path);
                 form += &format!("<{}>", quote!(#ident #(::#path)*));
             }
+            // An alternative to the argument before it.
+            Piece::Value(_) if matches!(before, Some(Piece::Value(_))) => {}
             Piece::TypeName { .. } | Piece::Value(_) => form += "<>",
         }
     }

@@ -17,8 +17,8 @@
 //! ```
 
 use syn::{
-    AssocType, Block, Expr, ExprAsync, ExprCall, GenericArgument, Ident, ItemFn, Local, Pat, PatIdent, Path,
-    PathArguments, ReturnType, Signature, Stmt, Type, TypeParamBound,
+    AssocType, Block, Expr, ExprAsync, ExprCall, FnArg, GenericArgument, Ident, ItemFn, Local, Pat, PatIdent,
+    Path, PathArguments, ReturnType, Signature, Stmt, Type, TypeParamBound,
 };
 
 use super::types::{bare, types};
@@ -128,6 +128,64 @@ pub(crate) fn async_block(block: &mut Block) -> Option<&mut ExprAsync> {
         },
         Some(Stmt::Expr(Expr::Call(call), None)) => pinned(call),
         _ => None,
+    }
+}
+
+/// A statement in front of the future that is neither an item nor a clone of an argument: it would run before the cache is
+/// asked, whatever that has, and be no part of the computation.
+pub(super) fn outside(item: &ItemFn) -> Option<&Stmt> {
+    let arguments: Vec<Ident> = item.sig.inputs.iter().flat_map(bound).collect();
+    let (_, before) = item.block.stmts.split_last()?;
+    before.iter().find(|statement| match statement {
+        Stmt::Item(_) => false,
+        Stmt::Local(local) => !clones_argument(local, &arguments),
+        _ => true,
+    })
+}
+
+fn bound(input: &FnArg) -> Vec<Ident> {
+    match input {
+        FnArg::Receiver(receiver) => vec![Ident::new("self", receiver.self_token.span)],
+        FnArg::Typed(typed) => super::bindings(&typed.pat),
+    }
+}
+
+/// `let name = name.clone();`, `let db = Arc::clone(&self.db);`: what keys and tags name is the same behind it.
+fn clones_argument(local: &Local, arguments: &[Ident]) -> bool {
+    const CLONES: [&str; 4] = ["clone", "to_owned", "to_string", "to_vec"];
+    let Pat::Ident(PatIdent { ident: name, by_ref: None, mutability: None, subpat: None, .. }) = &local.pat
+    else {
+        return false;
+    };
+    let Some(init) = local.init.as_ref().filter(|init| init.diverge.is_none()) else { return false };
+    let source = match &*init.expr {
+        Expr::MethodCall(call) if call.args.is_empty() && CLONES.iter().any(|clone| call.method == clone) => {
+            &*call.receiver
+        }
+        Expr::Call(call) if call.args.len() == 1 && is_clone(&call.func) => match &call.args[0] {
+            Expr::Reference(reference) => &*reference.expr,
+            other => other,
+        },
+        _ => return false,
+    };
+    let is_argument = |name: &Ident| arguments.contains(name);
+    let shadows = is_argument(name) && name_of(source) != Some(name);
+    !shadows && root(source).is_some_and(is_argument)
+}
+
+fn is_clone(function: &Expr) -> bool {
+    let is = |path: &Path, of: &str, name: &str| ends_with(path, &[of, name]);
+    let names =
+        [("Arc", "clone"), ("Rc", "clone"), ("Clone", "clone"), ("ToOwned", "to_owned"), ("String", "from")];
+    matches!(function, Expr::Path(path) if names.iter().any(|(of, name)| is(&path.path, of, name)))
+}
+
+/// `db` of `db.pool.0`.
+fn root(place: &Expr) -> Option<&Ident> {
+    match place {
+        Expr::Field(field) => root(&field.base),
+        Expr::Paren(inner) => root(&inner.expr),
+        other => name_of(other),
     }
 }
 

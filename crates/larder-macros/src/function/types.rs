@@ -3,8 +3,8 @@
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{
-    AngleBracketedGenericArguments, GenericArgument, Lifetime, PathArguments, Token, Type, TypeImplTrait,
-    TypeParamBound, TypeReference,
+    AngleBracketedGenericArguments, GenericArgument, Ident, Lifetime, PathArguments, Token, Type,
+    TypeImplTrait, TypeParamBound, TypeReference,
 };
 
 /// How a function has an argument: as its own, or borrowed.
@@ -54,24 +54,39 @@ pub(crate) fn is_reference(ty: &Type) -> bool {
 
 /// Whether a returned type is, by the look of it, a future.
 pub(super) fn is_future(ty: &Type) -> bool {
-    let names_future = |bounds: &Punctuated<TypeParamBound, Token![+]>| {
+    is_of(ty, &["Future", "IntoFuture"], &["BoxFuture", "LocalBoxFuture"])
+}
+
+/// Whether it is, by the look of it, a stream, or a `Result` of one.
+pub(super) fn is_stream(ty: &Type) -> bool {
+    let (traits, names) = (["Stream", "TryStream"], ["BoxStream", "LocalBoxStream"]);
+    let inner = match bare(ty) {
+        Type::Path(path) => path.path.segments.last().filter(|last| last.ident == "Result"),
+        _ => None,
+    };
+    let value = inner.and_then(|result| first_argument(&result.arguments));
+    is_of(value.unwrap_or(ty), &traits, &names)
+}
+
+/// Whether it is, by the look of it, of one of the traits, or has one of the names.
+fn is_of(ty: &Type, traits: &[&str], names: &[&str]) -> bool {
+    let is = |ident: &Ident, names: &[&str]| names.iter().any(|name| ident == name);
+    let names_trait = |bounds: &Punctuated<TypeParamBound, Token![+]>| {
         bounds.iter().any(|bound| match bound {
-            TypeParamBound::Trait(bound) => bound
-                .path
-                .segments
-                .last()
-                .is_some_and(|last| last.ident == "Future" || last.ident == "IntoFuture"),
+            TypeParamBound::Trait(bound) => {
+                bound.path.segments.last().is_some_and(|last| is(&last.ident, traits))
+            }
             _ => false,
         })
     };
     match bare(ty) {
-        Type::ImplTrait(ty) => names_future(&ty.bounds),
-        Type::TraitObject(ty) => names_future(&ty.bounds),
+        Type::ImplTrait(ty) => names_trait(&ty.bounds),
+        Type::TraitObject(ty) => names_trait(&ty.bounds),
         Type::Path(path) => path.path.segments.last().is_some_and(|last| {
             let is_pointer = last.ident == "Pin" || last.ident == "Box";
-            last.ident == "BoxFuture"
-                || last.ident == "LocalBoxFuture"
-                || is_pointer && first_argument(&last.arguments).is_some_and(is_future)
+            is(&last.ident, names)
+                || is_pointer
+                    && first_argument(&last.arguments).is_some_and(|inner| is_of(inner, traits, names))
         }),
         _ => false,
     }

@@ -74,7 +74,7 @@ fn resolve(named: Named, function: &Function) -> NamedFunction {
     let arguments = arguments.into_iter().map(|expr| {
         let expr = function.localized(expr);
         let when = match bare(&expr) {
-            _ if !is_argument && tokens::mention(&expr, "result") => When::After,
+            _ if !is_argument && tokens::names_variable(&expr, "result") => When::After,
             Some(name) if is_owned(function, name) => When::Cloned,
             _ => When::Before,
         };

@@ -70,6 +70,7 @@ pub(super) fn check(function: &Function, skip: &[Ident], key: &Text, errors: &mu
         errors.push(input.name.span(), message);
     }
     check_receiver(function, skip, key, errors);
+    check_trait_parameters(function, skip, key, errors);
     unnamed_types::check(function, key, errors);
 }
 
@@ -86,6 +87,32 @@ fn check_receiver(function: &Function, skip: &[Ident], key: &Text, errors: &mut 
     );
 }
 
+/// Reports each parameter of the trait around the function that neither `skip(Self)` nor the key covers: `Self` is the same
+/// for all of them.
+fn check_trait_parameters(function: &Function, skip: &[Ident], key: &Text, errors: &mut Errors) {
+    if skip.iter().any(|name| name == "Self") {
+        return;
+    }
+    for parameter in &function.surroundings.trait_parameters {
+        let name = &parameter.name;
+        if key.names_type(name) {
+            continue;
+        }
+        let message = match parameter.is_const {
+            false => format!(
+                "the type parameter `{name}` of the trait is neither in the key nor skipped: put `<{name}>` into the key \
+                 (or what tells the types apart, as in `<{name}::NAME>`), or write `skip(Self)` if the result does not \
+                 depend on it"
+            ),
+            true => format!(
+                "the const parameter `{name}` of the trait is neither in the key nor skipped, and only a parameter of the \
+                 function itself can be in its key: write `skip(Self)` if the result does not depend on it"
+            ),
+        };
+        errors.push(function.item.sig.ident.span(), message);
+    }
+}
+
 fn names_receiver(key: &Text) -> bool {
     key.values().any(|value| value.root == Root::Receiver)
 }
@@ -95,6 +122,12 @@ fn names_receiver(key: &Text) -> bool {
 pub(super) fn leaves_out_self(function: &Function, skip: &[Ident], key: &Text) -> bool {
     let itself = skip.iter().any(|name| name == "Self");
     function.associated && !itself && !key.names_type_around(function)
+}
+
+/// Whether the keys of a method name at most `Self` of what stands around it: then they are those of one trait alone.
+pub(super) fn names_self_alone(function: &Function, skip: &[Ident], key: &Text) -> bool {
+    let itself = skip.iter().any(|name| name == "Self");
+    function.associated && !itself && !key.names_parameter_around(function)
 }
 
 /// Reports names in `skip` that are unknown, repeated, or in a key that was written.

@@ -68,7 +68,7 @@ pub(crate) struct Condition {
 impl Condition {
     pub(super) fn new(expr: Expr, function: &Function) -> Self {
         let is_argument = function.arguments.iter().any(|argument| argument.binds("result").is_some());
-        let of_result = !is_argument && tokens::mention(&expr, "result");
+        let of_result = !is_argument && tokens::names_variable(&expr, "result");
         Self { expr: function.localized(expr), of_result }
     }
 }

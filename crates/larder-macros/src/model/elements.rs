@@ -107,7 +107,7 @@ fn of_one(function: &Function, index: usize, element: &Ident, ty: &Type) -> Func
         receiver: function.receiver.clone(),
         arguments,
         associated: function.associated,
-        surroundings: function.surroundings,
+        surroundings: function.surroundings.clone(),
     }
 }
 

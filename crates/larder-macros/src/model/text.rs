@@ -118,13 +118,29 @@ impl Text {
 
     /// Whether a type is part of it that is no parameter of the function: `Self`, or a parameter of its `impl`.
     pub(crate) fn names_type_around(&self, function: &Function) -> bool {
-        let root = |piece: &Piece| match piece {
-            Piece::TypeName { path, .. } => path.first().cloned(),
-            Piece::Value(value) if value.root == Root::Type => Some(value.ident.clone()),
+        self.types_around(function).next().is_some()
+    }
+
+    /// The same without `Self`.
+    pub(crate) fn names_parameter_around(&self, function: &Function) -> bool {
+        self.types_around(function).any(|name| name != "Self")
+    }
+
+    /// Whether a type of this name, or what is associated to it, is part of it.
+    pub(crate) fn names_type(&self, name: &str) -> bool {
+        self.types().any(|root| root == name)
+    }
+
+    fn types_around<'t>(&'t self, function: &'t Function) -> impl Iterator<Item = &'t Ident> {
+        self.types().filter(|root| !function.parameters().any(|(parameter, _)| parameter == *root))
+    }
+
+    fn types(&self) -> impl Iterator<Item = &Ident> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::TypeName { path, .. } => path.first(),
+            Piece::Value(value) if value.root == Root::Type => Some(&value.ident),
             _ => None,
-        };
-        let around = |root: Ident| !function.parameters().any(|(parameter, _)| *parameter == root);
-        self.0.iter().filter_map(root).any(around)
+        })
     }
 }
 
@@ -152,8 +168,8 @@ pub(super) fn resolve(
     for segment in template.segments {
         match segment {
             Segment::Literal(text) => pieces.push(Piece::Literal(text)),
-            Segment::Placeholder(placeholder) => match piece(&placeholder, function, result) {
-                Ok(piece) => pieces.push(piece),
+            Segment::Placeholder(placeholder) => match named(&placeholder, function, result) {
+                Ok(named) => pieces.extend(named),
                 Err(message) => {
                     errors.push(placeholder.span, message);
                     clean = false;
@@ -170,7 +186,8 @@ fn names_something(function: &Function, name: &str) -> bool {
         || function.parameters().any(|(parameter, _)| parameter == name)
 }
 
-fn piece(placeholder: &Placeholder, function: &Function, result: bool) -> Result<Piece, String> {
+/// What a placeholder names: one piece, or each of several arguments of that name, of which `#[cfg]` leaves one.
+fn named(placeholder: &Placeholder, function: &Function, result: bool) -> Result<Vec<Piece>, String> {
     if !result && placeholder.steps.contains(&Step::Each) {
         return Err(format!(
             "`{}` stands for one key of each element, which only `#[invalidate]` can have: a key names one entry",
@@ -191,33 +208,37 @@ fn piece(placeholder: &Placeholder, function: &Function, result: bool) -> Result
         })
     };
     let plain = placeholder.path.is_empty();
-    for (index, argument) in function.arguments.iter().enumerate().filter(|_| plain) {
-        if let Some(binding) = argument.binds(root) {
-            return Ok(value(Root::Argument(index), binding, &argument.cfgs));
-        }
+    let arguments = function.arguments.iter().enumerate().filter(|_| plain);
+    let bindings = arguments.filter_map(|(index, argument)| {
+        Some(value(Root::Argument(index), argument.binds(root)?, &argument.cfgs))
+    });
+    let bindings: Vec<Piece> = bindings.collect();
+    if !bindings.is_empty() {
+        return Ok(bindings);
     }
     if root == "self"
         && let Some(receiver) = &function.receiver
     {
-        return Ok(value(Root::Receiver, &receiver.ident, &[]));
+        return Ok(vec![value(Root::Receiver, &receiver.ident, &[])]);
     }
     if let Some((name, is_type)) = function.parameters().find(|(name, _)| name.unraw() == root) {
         if is_type {
-            return of_type(placeholder, name, value);
+            return of_type(placeholder, name, value).map(|piece| vec![piece]);
         }
         if plain {
-            return Ok(value(Root::ConstParameter, name, &[]));
+            return Ok(vec![value(Root::ConstParameter, name, &[])]);
         }
     }
     if root == "result" && result {
         let ident = Ident::new("result", Span::mixed_site());
-        return Ok(value(Root::Result, &ident, &[]));
+        return Ok(vec![value(Root::Result, &ident, &[])]);
     }
     // The parameters of an `impl` cannot be seen from here.
     let may_be_around =
         root == "Self" || (root.starts_with(char::is_uppercase) && near(root, function, result).is_none());
     if function.associated && may_be_around {
-        return of_type(placeholder, &Ident::new(root, placeholder.span), value);
+        let piece = of_type(placeholder, &Ident::new(root, placeholder.span), value);
+        return piece.map(|piece| vec![piece]);
     }
     Err(unknown(placeholder, function, result))
 }

@@ -9,8 +9,9 @@ use super::text::{Root, Text, Value};
 use crate::errors::Errors;
 use crate::function::{Argument, Function};
 
-/// Traits through which a function sees no more of a value than its text, which is in the key.
-const TEXT: [&str; 4] = ["Display", "ToString", "AsRef", "Borrow"];
+/// Traits through which a function sees no more of a value than its text, which is in the key. Not `Display`, which is
+/// given the width and the precision of a placeholder: `{:.2}` shows `1` and `1.0` as two texts.
+const TEXT: [&str; 3] = ["ToString", "AsRef", "Borrow"];
 /// Traits that show nothing of a value.
 const NOTHING: [&str; 7] = ["Send", "Sync", "Unpin", "Sized", "Copy", "Clone", "UnwindSafe"];
 

@@ -1,11 +1,20 @@
 //! What a function stands in.
 
 /// What surrounds a function.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Surroundings {
     pub(crate) place: Place,
     /// A module or a type of the function's name stands beside it.
     pub(crate) type_is_taken: bool,
+    /// Of the trait around it, where `Self` has not the same ones.
+    pub(crate) trait_parameters: Vec<TraitParameter>,
+}
+
+/// A type or const parameter of an `impl` or a trait.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct TraitParameter {
+    pub(crate) name: String,
+    pub(crate) is_const: bool,
 }
 
 /// What a function stands in.

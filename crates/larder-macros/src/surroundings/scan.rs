@@ -1,5 +1,6 @@
 //! Reads a source file as far as its brackets and the keywords in front of them.
 
+use super::header;
 use super::place::{Place, Surroundings};
 
 /// Where the word at this offset stands; `None` if it is another word.
@@ -16,6 +17,10 @@ pub(super) fn scan(text: &str, target: usize, word: &str) -> Option<Surroundings
 /// What stands between a pair of brackets.
 struct Level {
     kind: Kind,
+    /// Where what stands in front of it begins and ends.
+    header: (usize, usize),
+    /// Where the item or statement begins that is being read.
+    begin: usize,
     /// The words of the item or statement that is being read.
     words: Vec<String>,
     /// Whether a type or a module of the wanted name is declared in it.
@@ -46,8 +51,8 @@ struct Scanner<'t> {
 }
 
 impl Level {
-    fn new(kind: Kind) -> Self {
-        Self { kind, words: Vec::new(), declares: false, is_wanted: false }
+    fn new(kind: Kind, header: (usize, usize)) -> Self {
+        Self { kind, header, begin: 0, words: Vec::new(), declares: false, is_wanted: false }
     }
 
     /// The keyword that says what is being read.
@@ -59,7 +64,7 @@ impl Level {
 
 impl<'t> Scanner<'t> {
     fn new(text: &'t str, target: usize, name: &'t str) -> Self {
-        let file = Level::new(Kind::Place(Place::Module));
+        let file = Level::new(Kind::Place(Place::Module), (0, 0));
         Self { text, at: 0, target, name, levels: vec![file], since_bang: usize::MAX, found: None }
     }
 
@@ -169,20 +174,26 @@ impl<'t> Scanner<'t> {
         }
         let level = self.levels.iter_mut().rev().find(|level| level.kind != Kind::Use);
         if let Some(level) = level {
+            if level.words.is_empty() {
+                level.begin = from;
+            }
             level.words.push(word.to_owned());
         }
     }
 
     fn reach_target(&mut self) {
         let place = self.levels.iter().rev().find_map(|level| match level.kind {
-            Kind::Place(place) => Some(place),
-            Kind::Macro => Some(Place::Unknown),
+            Kind::Place(place) => Some((place, &self.text[level.header.0..level.header.1])),
+            Kind::Macro => Some((Place::Unknown, "")),
             Kind::Use | Kind::Other => None,
         });
+        let (place, header) = place.unwrap_or_default();
+        let of_trait = matches!(place, Place::Trait | Place::TraitImpl);
+        let trait_parameters = if of_trait { header::trait_parameters(header) } else { Vec::new() };
         if let Some(level) = self.levels.last_mut() {
             level.is_wanted = true;
         }
-        self.found = Some(Surroundings { place: place.unwrap_or_default(), type_is_taken: false });
+        self.found = Some(Surroundings { place, type_is_taken: false, trait_parameters });
     }
 
     fn open(&mut self, bracket: char) {
@@ -202,7 +213,8 @@ impl<'t> Scanner<'t> {
             }
             _ => Kind::Other,
         };
-        self.levels.push(Level::new(kind));
+        let header = (level.begin, self.at - bracket.len_utf8());
+        self.levels.push(Level::new(kind, header));
     }
 
     fn close(&mut self, bracket: char) {

@@ -1,3 +1,4 @@
+use super::place::TraitParameter;
 use super::scan::scan;
 use super::{Place, Surroundings};
 
@@ -35,6 +36,31 @@ fn places_are_told_apart() {
 }
 
 #[test]
+fn parameters_of_the_trait_are_found_that_self_has_not() {
+    for (text, expected) in [
+        ("impl Repo<Users> for Db { fn user() {} }", ""),
+        ("impl<T: Table> Repo<T> for Db { fn user() {} }", "T"),
+        (
+            "#[x] unsafe impl<'a, T, const N: usize> Repo<T, N> for &'a Db where T: A<B> { fn user() {} }",
+            "T const N",
+        ),
+        ("impl<T> Repo<T> for Db<T> { fn user() {} }", ""),
+        ("impl<T> Repo<T> for Box<dyn Fn(T) -> u8> { fn user() {} }", ""),
+        ("impl<T: Table, U> Repo<T> for Db<T::Row, U> { fn user() {} }", "T"),
+        ("impl<T> Repo<T> { fn user() {} }", ""),
+        ("/* a */ pub(crate) trait Repo<T>: Sync { fn a(); fn user() {} }", "T"),
+        ("trait Repo { fn user() {} }", ""),
+        ("impl<T> Repo<T> for Db { fn a() { mod b { impl C for D { fn user() {} } } } }", ""),
+        ("items! { impl<T> Repo<T> for Db { fn other() {} } } fn user() {}", ""),
+    ] {
+        let parameters = of(text).trait_parameters;
+        let named = |it: &TraitParameter| format!("{}{}", if it.is_const { "const " } else { "" }, it.name);
+        let parameters: Vec<String> = parameters.iter().map(named).collect();
+        assert_eq!(parameters.join(" "), expected, "{text}");
+    }
+}
+
+#[test]
 fn brackets_in_text_and_comments_do_not_count() {
     let text = r####"
         // impl X { it's
@@ -45,7 +71,8 @@ fn brackets_in_text_and_comments_do_not_count() {
         struct G<'a>(&'a str);
         fn user() {}
     "####;
-    assert_eq!(of(text), Surroundings { place: Place::Module, type_is_taken: false });
+    let module = Surroundings { place: Place::Module, ..Surroundings::default() };
+    assert_eq!(of(text), module);
 }
 
 #[test]

@@ -86,6 +86,7 @@ impl Core {
     /// Counts an entry that had to make room. Some stores say so while they hold their locks.
     pub(super) fn note_evicted(&self, stored: &Stored) {
         self.count_in(stored.group, |counters| &counters.evictions);
+        self.0.front.narrow();
         if self.0.events.is_watched() {
             let (key, function) = (stored.key.clone(), self.function(stored.group));
             self.0.events.send_from_store(&CacheEvent::Evicted { key, function });

@@ -1,8 +1,8 @@
 //! Counters: of one key each, in shards and windows.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use super::window::{Windows, ask, full_key, other_answer};
+use super::window::{self, Windows, ask, full_key, is_number, other_answer};
 use crate::{
     cache::Cache,
     error::Result,
@@ -155,12 +155,21 @@ impl Counters {
 
     /// A name whose part in braces, which decides on the slot in a cluster, is another one for each shard.
     fn name(&self, key: &str, shard: u32, window: Option<u64>) -> String {
-        let window =
-            self.windows.zip(window).map(|(windows, number)| windows.suffix(number)).unwrap_or_default();
+        let window = self.windows.zip(window).map(|(windows, number)| windows.suffix(number));
         match self.shards {
-            1 => [key, &window].concat(),
-            shards => format!("{{{shard}/{shards}:{key}}}{window}"),
+            1 => window::name(&unlike_a_shard(key), window),
+            shards => format!("{{{shard}/{shards}:{key}}}{}", window.unwrap_or_default()),
         }
+    }
+}
+
+/// A key that no name of a shard begins like: one that does has a brace more.
+fn unlike_a_shard(key: &str) -> Cow<'_, str> {
+    let numbers =
+        key.trim_start_matches('{').split_once(':').and_then(|(numbers, _)| numbers.split_once('/'));
+    match key.starts_with('{') && numbers.is_some_and(|(shard, of)| is_number(shard) && is_number(of)) {
+        true => Cow::Owned(["{", key].concat()),
+        false => Cow::Borrowed(key),
     }
 }
 

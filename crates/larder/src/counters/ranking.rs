@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     Added, Top,
-    window::{Windows, ask, full_key, other_answer},
+    window::{self, Windows, ask, full_key, other_answer},
 };
 use crate::{
     cache::Cache,
@@ -115,7 +115,7 @@ impl Ranking {
     fn key(&self, ago: u32) -> Result<String> {
         let name = full_key(&*self.cache, &self.name)?;
         let window = self.windows.map(|windows| windows.suffix(windows.number(&*self.cache, ago)));
-        Ok([&*name, &*window.unwrap_or_default()].concat())
+        Ok(window::name(&name, window))
     }
 }
 

@@ -41,6 +41,26 @@ impl Windows {
     }
 }
 
+/// The name of what is counted under a key, in a window or without one. A key that ends like a window is marked, so that
+/// no other name is the same.
+pub(super) fn name(key: &str, window: Option<String>) -> String {
+    match window {
+        Some(window) => [key, &window].concat(),
+        None if ends_like_a_window(key) => [key, "@"].concat(),
+        None => key.to_owned(),
+    }
+}
+
+/// Marked or not.
+fn ends_like_a_window(key: &str) -> bool {
+    let numbers = key.trim_end_matches('@').rsplit_once('@').and_then(|(_, numbers)| numbers.split_once(':'));
+    numbers.is_some_and(|(length, number)| is_number(length) && is_number(number))
+}
+
+pub(super) fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|symbol| symbol.is_ascii_digit())
+}
+
 fn milliseconds(length: Duration) -> u64 {
     u64::try_from(length.as_millis()).unwrap_or(u64::MAX).max(1)
 }

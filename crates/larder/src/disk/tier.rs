@@ -1,9 +1,13 @@
 //! The disk tier of a cache: what caches call.
 
 use std::{
+    convert::Infallible,
     fmt, io,
-    sync::{Arc, Weak},
-    thread::{self, JoinHandle},
+    sync::{
+        Arc, Weak,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    thread::{self, ThreadId},
     time::Duration,
 };
 
@@ -23,6 +27,7 @@ use crate::{
     entry::Entry,
     epoch::{Epoch, Journal},
     error::{Kind, Result},
+    panic_guard,
     scope::ScopeHash,
     sync::plain::{Mutex, lock},
     value::ValueType,
@@ -35,21 +40,32 @@ pub(crate) struct DiskTier {
     binding: Arc<Binding>,
 }
 
-/// Ends the thread that writes, when the last handle is gone, and waits for that: the folder is free then.
+/// How long the last handle waits for what is still to be written. A disk may hang.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Ends the thread that writes, when the last handle is gone, and waits for that, but not for ever: the folder is free
+/// when the thread has ended.
 struct Open {
     disk: Arc<Disk>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writer: ThreadId,
+    /// Closed when the writer has ended.
+    ended: Mutex<Receiver<Infallible>>,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
         self.disk.queue.stop();
-        if let Some(writer) = lock(&self.writer).take()
-            && writer.thread().id() != thread::current().id()
-        {
-            _ = writer.join();
+        // What the writer drops may be the last handle.
+        if self.writer == thread::current().id() {
+            return;
         }
-        self.disk.folder.give_up();
+        if let Err(RecvTimeoutError::Timeout) = lock(&self.ended).recv_timeout(LAST_WORDS) {
+            panic_guard::report!(
+                warn,
+                path = %self.disk.folder.path().display(),
+                "the disk does not answer: what was not written is lost, and the folder stays in use until it does"
+            );
+        }
     }
 }
 
@@ -79,8 +95,8 @@ impl DiskTier {
             }
         };
         match writer::start(disk.clone()) {
-            Ok(writer) => {
-                let open = Arc::new(Open { disk, writer: Mutex::new(Some(writer)) });
+            Ok((writer, ended)) => {
+                let open = Arc::new(Open { disk, writer, ended: Mutex::new(ended) });
                 Ok(Some(Self::bind(open, core, None)))
             }
             Err(error) => {

@@ -4,9 +4,13 @@
 //! before it is added: so whatever covers an entry stands behind it, or the entry is not there.
 
 use std::{
+    convert::Infallible,
     io,
-    sync::Arc,
-    thread,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver},
+    },
+    thread::{self, ThreadId},
     time::{Duration, Instant},
 };
 
@@ -46,10 +50,25 @@ struct Encoded {
     since: ReadVersion,
 }
 
-/// Starts the thread; it ends when the queue is stopped.
-pub(super) fn start(disk: Arc<Disk>) -> io::Result<thread::JoinHandle<()>> {
-    let writer = Writer { disk, appender: None, failed: None };
-    thread::Builder::new().name("larder-disk".to_owned()).spawn(move || writer.run())
+/// Frees the folder when the thread ends, however it does.
+struct InUse(Arc<Disk>);
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.folder.give_up();
+    }
+}
+
+/// Starts the thread; it ends when the queue is stopped, gives up the folder then, and closes the channel.
+pub(super) fn start(disk: Arc<Disk>) -> io::Result<(ThreadId, Receiver<Infallible>)> {
+    let (running, ended) = mpsc::channel();
+    let writer = Writer { disk: disk.clone(), appender: None, failed: None };
+    let thread = thread::Builder::new().name("larder-disk".to_owned()).spawn(move || {
+        // In this order: the folder is free when the channel is closed.
+        let (_running, _in_use) = (running, InUse(disk));
+        writer.run();
+    })?;
+    Ok((thread.thread().id(), ended))
 }
 
 impl Writer {

@@ -13,6 +13,9 @@ impl Epoch {
     /// Before every invalidation of every log.
     pub const ZERO: Self = Self(0);
 
+    /// No change has it: it stands for an ID that an epoch cannot hold, and for one that is not known yet.
+    pub(crate) const MAX: Self = Self(u64::MAX);
+
     const SEQUENCE_BITS: u32 = 22;
 
     /// The epoch of a record with the ID `milliseconds`-`sequence`; none if it is beyond what 42 and 22 bits
@@ -56,13 +59,6 @@ impl std::str::FromStr for Epoch {
 /// What is done with the IDs of a log.
 #[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "without a server there is no log"))]
 impl Epoch {
-    /// No record of a log has it: it stands for an ID that an epoch cannot hold.
-    #[cfg_attr(
-        all(feature = "shared", not(feature = "redis")),
-        expect(dead_code, reason = "for IDs that a server gives")
-    )]
-    pub(crate) const MAX: Self = Self(u64::MAX);
-
     /// From what [`number`](Self::number) gave.
     pub(crate) const fn from_number(number: u64) -> Self {
         Self(number)

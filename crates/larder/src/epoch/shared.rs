@@ -2,14 +2,17 @@
 
 mod contact;
 mod following;
+mod generations;
 mod log_order;
 mod outbox;
 
 #[cfg(all(test, not(larder_loom)))]
 pub(crate) use self::outbox::Outbox;
 pub(crate) use self::{
-    contact::{Contact, Instant},
+    contact::Contact,
     following::SharedEpochs,
+    generations::{GenerationEpochs, Lanes, Taken},
     log_order::{LogOrder, RESET_MARGIN, RESET_SPREAD, Record},
     outbox::OutboxBatch,
 };
+pub(crate) use crate::clock::boot_time::Instant;

@@ -17,8 +17,8 @@ use crate::{
 /// Is told what the log's reader, and the connections, find out.
 #[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "for what processes share"))]
 pub(crate) trait Watcher: fmt::Debug + Send + Sync {
-    /// Another process invalidated this.
-    fn invalidated(&self, scopes: &[ScopeHash], epoch: Epoch);
+    /// Another process, of this number, invalidated this.
+    fn invalidated(&self, scopes: &[ScopeHash], epoch: Epoch, sender: u64);
 
     /// A server, or the log, is gone, or there again.
     fn link(&self, name: &str, up: bool);

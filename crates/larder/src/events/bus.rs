@@ -26,7 +26,7 @@ use crate::{redis::RedisCache, tiered::TieredCache};
 #[derive(Clone)]
 pub struct Events {
     pub(super) cache: Arc<dyn Cache>,
-    retained: u64,
+    pub(super) retained: u64,
     carrier: Carrier,
 }
 
@@ -80,7 +80,8 @@ impl Events {
     /// more, the oldest are dropped. What this process publishes counts.
     #[must_use]
     pub fn retain(mut self, events: u64) -> Self {
-        self.retained = events.max(1);
+        // The server's numbers are signed.
+        self.retained = events.clamp(1, i64::MAX.unsigned_abs());
         self
     }
 

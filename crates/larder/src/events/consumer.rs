@@ -94,15 +94,25 @@ impl<E: Event> Consumer<E> {
         let mut keeping = JoinSet::new();
         let (store, in_hand, running) = (self.store.clone(), self.in_hand.clone(), self.running.clone());
         keeping.spawn(keep(store, in_hand, running));
+        // Code of users runs in there, a `Drop` of an event also.
+        while panic_guard::contain_future(self.consume()).await.is_none() {
+            self.abandon();
+            panic_guard::report!(
+                error,
+                event = E::NAME,
+                group = self.group(),
+                "a consumer of events panicked: it begins anew"
+            );
+            self.pause(1).await;
+        }
+    }
+
+    async fn consume(&self) {
         let mut stop = self.running.stop.clone();
         let mut next_claim = Instant::now();
         let mut failures = 0_u32;
         while !is_over(&stop) {
-            let is_due = Instant::now() >= next_claim;
-            if is_due {
-                next_claim = Instant::now() + self.running.options.claim_after / 2;
-            }
-            match self.take(is_due).await {
+            match self.take(&mut next_claim).await {
                 Ok(taken) if taken.is_empty() => {
                     failures = 0;
                     tokio::select! {
@@ -124,12 +134,16 @@ impl<E: Event> Consumer<E> {
         }
     }
 
-    async fn take(&self, claims: bool) -> crate::Result<Vec<Delivery<E>>> {
-        if claims {
-            let claimed = self.store.claim(self.group(), self.running.options.claim_after).await?;
-            self.running.figures.claimed.fetch_add(claimed.len() as u64, Relaxed);
-            if !claimed.is_empty() {
-                return Ok(claimed);
+    async fn take(&self, next_claim: &mut Instant) -> crate::Result<Vec<Delivery<E>>> {
+        let now = Instant::now();
+        if now >= *next_claim {
+            let options = &self.running.options;
+            *next_claim = now + options.claim_after / 2;
+            if let Some(claimed) = self.store.claim(self.group(), options.claim_after).await? {
+                self.running.figures.claimed.fetch_add(1, Relaxed);
+                // There may be more that the same process left.
+                *next_claim = now;
+                return Ok(vec![claimed]);
             }
         }
         self.store.fetch(self.group()).await
@@ -152,7 +166,8 @@ impl<E: Event> Consumer<E> {
 
     /// False if the task is to end before the event is settled.
     async fn settle(&self, delivery: &Delivery<E>) -> bool {
-        let attempts = u64::from(self.running.options.attempts);
+        // What another process was given with others was perhaps not tried there: once it is tried here.
+        let attempts = u64::from(self.running.options.attempts).max(delivery.times.min(2));
         let mut reason = "each process that had it ended before it was handled".to_owned();
         let event = match &delivery.event {
             Ok(event) => event,
@@ -218,6 +233,21 @@ impl<E: Event> Consumer<E> {
             () = tokio::time::sleep(pause) => {}
             _ = stop.changed() => {}
         }
+    }
+}
+
+impl<E> Consumer<E> {
+    /// Nothing is done any more about what was given and is not settled.
+    fn abandon(&self) {
+        let ids = std::mem::take(&mut *lock(&self.in_hand));
+        self.store.abandon(&self.running.options.group, &ids);
+    }
+}
+
+impl<E> Drop for Consumer<E> {
+    /// Also if its task is aborted.
+    fn drop(&mut self) {
+        self.abandon();
     }
 }
 

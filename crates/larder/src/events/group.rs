@@ -111,8 +111,8 @@ impl Group {
         self
     }
 
-    /// How often an event is tried before it becomes a dead letter: 5 times unless this is called. Processes that ended with
-    /// it count.
+    /// How often an event is tried before it becomes a dead letter: 5 times unless this is called. A process that ended while
+    /// it handled the event counts. What it had taken besides is tried at least once more, because it may not have begun.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.options.attempts = attempts.max(1);
         self
@@ -125,10 +125,11 @@ impl Group {
     }
 
     /// On Redis: after how long another process takes the events of one that was killed, stopped or cut off: 30 s unless this
-    /// is called, 100 ms at least. A process that lives says three times as often that it is at them, however long they
+    /// is called, 100 ms at least and ten years at most. A process that lives says three times as often that it is at them, however long they
     /// take.
     pub fn claim_after(mut self, time: Duration) -> Self {
-        self.options.claim_after = time.max(Duration::from_millis(100));
+        const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 86_400);
+        self.options.claim_after = time.clamp(Duration::from_millis(100), TEN_YEARS);
         self
     }
 
@@ -174,15 +175,16 @@ impl Group {
         self.events.store::<E>()?.dead(&self.options.group, count).await
     }
 
-    /// Publishes a dead letter again, and removes it. All groups handle it once more.
+    /// Publishes a dead letter again, and removes it; says whether it was there. All groups handle it once more. On Redis it is
+    /// published as it was, also if it cannot be read here.
     ///
     /// # Errors
     ///
     /// Those of [`Events::publish`]. If it cannot be removed afterwards, it is there still.
     pub async fn replay<E: Event>(&self, dead: &DeadEvent<E>) -> Result<bool> {
-        let Some(event) = &dead.event else { return Ok(false) };
-        self.events.publish(event).await?;
-        self.discard(dead).await
+        let store = self.events.store::<E>()?;
+        let is_there = store.replay(&self.options.group, &dead.id, self.events.retained).await?;
+        Ok(is_there && store.discard(&self.options.group, &dead.id).await?)
     }
 
     /// Removes a dead letter; says whether it was there.

@@ -54,7 +54,7 @@ fn decode<E: Event>(record: &RawRecord) -> Result<E, String> {
 }
 
 fn delivery<E: Event>((record, times): (RawRecord, u64)) -> Delivery<E> {
-    Delivery { event: decode(&record).map(Arc::new), id: EventId(record.id), times }
+    Delivery { event: decode(&record).map(Arc::new), id: EventId(record.id), raw: record.fields, times }
 }
 
 #[async_trait]
@@ -83,9 +83,12 @@ impl<E: Event> Store<E> for RedisStore<E> {
         Ok(records.into_iter().map(|record| delivery((record, 1))).collect())
     }
 
-    async fn claim(&self, group: &str, silent: Duration) -> Result<Vec<Delivery<E>>> {
-        Ok(self.stream.claim(group, silent, AT_ONCE).await?.into_iter().map(delivery).collect())
+    async fn claim(&self, group: &str, silent: Duration) -> Result<Option<Delivery<E>>> {
+        Ok(self.stream.claim(group, silent).await?.map(delivery))
     }
+
+    /// They are claimed.
+    fn abandon(&self, _group: &str, _ids: &[EventId]) {}
 
     async fn keep(&self, group: &str, ids: &[EventId]) {
         let ids: Vec<_> = ids.iter().map(|id| id.0.clone()).collect();
@@ -105,12 +108,7 @@ impl<E: Event> Store<E> for RedisStore<E> {
     }
 
     async fn bury(&self, group: &str, delivery: &Delivery<E>, reason: &str) -> Result<()> {
-        let value = match &delivery.event {
-            Ok(event) => Self::encode(event)?,
-            // What cannot be read here is not read again either: its place in the stream is named.
-            Err(_) => Vec::new(),
-        };
-        let record = RawRecord { id: delivery.id.0.clone(), fields: vec![(VALUE.into(), value)] };
+        let record = RawRecord { id: delivery.id.0.clone(), fields: delivery.raw.clone() };
         self.stream.bury(group, &record, reason).await?;
         self.stream.acknowledge(group, &delivery.id.0).await
     }
@@ -127,6 +125,10 @@ impl<E: Event> Store<E> for RedisStore<E> {
             id: EventId(record.id),
         };
         Ok(self.stream.dead(group, count).await?.into_iter().map(dead).collect())
+    }
+
+    async fn replay(&self, group: &str, id: &EventId, retained: u64) -> Result<bool> {
+        self.stream.replay(group, &id.0, retained).await
     }
 
     async fn discard(&self, group: &str, id: &EventId) -> Result<bool> {

@@ -1,9 +1,12 @@
-//! For crates that share entries between processes through a store that larder itself does not know, as `larder-sql`
-//! does: the [contract of the invalidation log](LogStore), what follows any such log, and entries as messages.
+//! For crates that share entries between processes through a store that larder itself does not know: as `larder-sql`
+//! does, by the [contract of the invalidation log](LogStore) and what follows any such log; or as `larder-memcached` does,
+//! where there is no log, by [`Generations`] of scopes. Entries are messages for both.
 //!
 //! A store implements [`LogStore`] and [`LogConnection`], follows its log by [`FollowedLog`], and moves bytes. Which
 //! entries are valid, what becomes of invalidations on their way, and when everything is in doubt is decided here, as it
 //! is for Redis.
+
+mod generations;
 
 use std::{
     fmt,
@@ -11,6 +14,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+pub use self::generations::{Generations, Undelivered, is_kept_for, is_replacement, replaced, scopes_of};
 use crate::{
     cache::{Invalidating, Invalidation},
     cache_core::Core,
@@ -25,7 +29,7 @@ use crate::{
 pub use crate::{
     shared_entries::{Message, SharedEntries, Stored},
     shared_leases::{LeaseAttempt, LeaseHolder, LeaseRequest, LeaseStore, Leases, lease},
-    shared_locks::{LockStore, take_lock},
+    shared_locks::{LockStore, NotTaken, take_lock},
     shared_log::contract::{
         Appended, Appending, LogConnection, LogEnds, LogEntry, LogError, LogObserver, LogRead, LogReply,
         LogServer, LogStore, Placed, Purpose,
@@ -173,7 +177,9 @@ impl FollowedLog {
         match announcement {
             Some(announcement) if !scopes.is_empty() => {
                 let log = self.log.clone();
-                let within_reach = move || tokio::runtime::Handle::try_current().is_ok() && log.is_heard();
+                let within_reach = move || {
+                    tokio::runtime::Handle::try_current().is_ok() && log.is_heard() && !log.refuses_records()
+                };
                 deliver(announcement, self.deadline, within_reach)
             }
             _ => Invalidating::done(Invalidation::Delivered(Epoch::ZERO)),

@@ -72,8 +72,9 @@ impl MemoryCacheBuilder {
         self
     }
 
-    /// How many recently hit entries lie in a front cache, for which a hit costs least; a tenth of the capacity by
-    /// default, 4,096 at most. Zero turns it off.
+    /// How many recently hit entries lie in a front cache, for which a hit costs least. By default as many as are kept,
+    /// 16,384 at most, until an entry is evicted for the first time; and a tenth of the capacity from then on, 4,096 at
+    /// most. Zero turns it off.
     pub fn front_cache_slots(mut self, slots: usize) -> Self {
         self.front_cache_slots = Some(slots);
         self
@@ -96,12 +97,13 @@ impl MemoryCacheBuilder {
         self.scope_slots.unwrap_or(entries.clamp(DEFAULT_SLOTS, MOST_DEFAULT_SLOTS))
     }
 
-    pub(super) fn front_cache_slots_or_default(&self) -> usize {
-        const MOST: u64 = 4_096;
-        self.front_cache_slots.unwrap_or_else(|| {
-            let tenth = (self.capacity / 10).clamp(1, MOST);
-            usize::try_from(tenth).expect("the most fits")
-        })
+    /// The slots of the front cache, and those that it has until it is narrowed.
+    pub(super) fn front_cache_slots_or_default(&self) -> (usize, usize) {
+        let slots = |slots: u64, most: u64| usize::try_from(slots.clamp(1, most)).expect("the most fits");
+        match self.front_cache_slots {
+            Some(slots) => (slots, slots),
+            None => (slots(self.capacity / 10, 4_096), slots(self.entries_or_default(), 16_384)),
+        }
     }
 }
 

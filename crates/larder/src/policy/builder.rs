@@ -171,7 +171,7 @@ impl PolicyBuilder {
 
     /// After this long, a caller with a servable stale value (one that `stale_if_error` covers) takes
     /// that, and the computation goes on in the background. Without one the caller keeps waiting: this
-    /// is no limit to the computation. Needs a tokio runtime, whose timer it uses; anywhere else it does
+    /// is no limit to the computation. Needs a tokio runtime, with or without timers; anywhere else it does
     /// nothing.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.policy.timeout = Some(timeout);

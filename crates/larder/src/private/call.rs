@@ -46,7 +46,7 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
         }
         build(&mut key);
         let core = cache.core();
-        let admitted = core.has_admitted(site) || core.admit::<V>(cache.prefix(), site);
+        let admitted = core.has_admitted::<V>(cache.prefix(), site) || core.admit::<V>(cache.prefix(), site);
         if how == How::Plain && admitted && !key.failed() {
             // The only call of it here, so that it is no call at all.
             return read_through::look(cache, key.as_str())

@@ -10,6 +10,6 @@ macro_rules! __function {
             (::core::file!(), ::core::line!()),
             $form,
         );
-        FUNCTION.site()
+        FUNCTION.site(|| ())
     }};
 }

@@ -97,7 +97,8 @@ impl<K, T, I, V> OfMany<K, T, I, V> {
         V: LocalValue,
     {
         let core = cache.core();
-        let is_admitted = core.has_admitted(site) || core.admit::<V>(cache.prefix(), site);
+        let is_admitted =
+            core.has_admitted::<V>(cache.prefix(), site) || core.admit::<V>(cache.prefix(), site);
         let observer = if how == How::Observed { Observer::take_current() } else { Observer::default() };
         Many::new(cache, (how.is_refresh(), is_admitted), observer)
     }

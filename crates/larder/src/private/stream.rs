@@ -51,7 +51,8 @@ impl StreamCall {
         key.literal(cache.prefix());
         build(&mut key);
         let core = cache.core();
-        let admitted = core.has_admitted(site) || core.admit::<Vec<V>>(cache.prefix(), site);
+        let admitted =
+            core.has_admitted::<Vec<V>>(cache.prefix(), site) || core.admit::<Vec<V>>(cache.prefix(), site);
         let key = if admitted && !key.failed() { key.as_str().into() } else { "".into() };
         let (refreshes, function) = (how.is_refresh(), type_name::<B>());
         Self { cache: cache.share(), key, refreshes, passes_by: false, observer: observer(how), function }

@@ -9,7 +9,7 @@ use crate::{
     deferred,
     epoch::ReadVersion,
     key::Key,
-    panic_guard,
+    panic_guard::{self, Contained},
     policy::Policy,
     read_through::Wanted,
     scope::Scope,
@@ -112,21 +112,22 @@ impl<'c, C: Cache + ?Sized> Invalidate<'c, C> {
         drop(self.apply(success));
     }
 
-    /// One invalidation for each cache, applied when this returns.
+    /// One invalidation for each cache, applied when this returns. A cache that panics keeps no other one from it.
     fn apply(&mut self, success: bool) -> Vec<Invalidating> {
         let (scopes, functions) = (std::mem::take(&mut self.scopes), std::mem::take(&mut self.functions));
         if !self.applies || (self.on_ok_only && !success) {
             return Vec::new();
         }
-        let mut under_way = Vec::new();
+        let (mut under_way, mut contained) = (Vec::new(), Contained::default());
         if let Some(cache) = self.cache
             && !scopes.is_empty()
         {
-            under_way.extend(self.apply_in(cache, &scopes));
+            under_way.extend(contained.call(|| self.apply_in(cache, &scopes)).flatten());
         }
         for (cache, scopes) in by_cache(functions) {
-            under_way.extend(self.apply_in(&*cache, &scopes));
+            under_way.extend(contained.call(|| self.apply_in(&*cache, &scopes)).flatten());
         }
+        contained.resume();
         under_way
     }
 
@@ -221,7 +222,7 @@ impl<'c, C: Cache + ?Sized> Put<'c, C> {
         let terms = (policy, wanted.by(self.function));
         let (Some(key), Some(value), None) = (&self.key, value, &self.deferred) else { return };
         match insert::insert(self.cache, self.since, &[(key, value)], terms).await {
-            Ok(()) => self.key = None,
+            Ok(_) => self.key = None,
             // Nothing can be under such a key either.
             Err(error) => panic_guard::report!(warn, %error, "the value is not cached"),
         }

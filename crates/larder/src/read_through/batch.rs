@@ -218,6 +218,7 @@ where
             self.compute().await?;
             if let Some(leased) = self.open.leasing.pop() {
                 self.wait_for_lease(leased).await?;
+                self.give_up_leases().await?;
             } else if !self.open.turning.is_empty() {
                 self.take_turns().await?;
             } else if self.open.waiting.is_empty() {
@@ -238,7 +239,8 @@ where
             let (terms, sharing) = ((self.policy, self.wanted), self.rules.sharing);
             let request = Request::new(self.cache, terms, (key, hash), (sharing, stores), watch.clone());
             let request = Request { observer, ..request };
-            let mut item = Item { item, request, progress: Progress::default() };
+            let progress = Progress { began: Some(self.began), ..Progress::default() };
+            let mut item = Item { item, request, progress };
             let step = match apart {
                 true => Step::Compute(None, None),
                 false => item.request.start(found, &mut item.progress),

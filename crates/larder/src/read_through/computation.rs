@@ -194,7 +194,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     }
 
     /// Ends a computation that `took` so long: what its caller is given, and what is to be stored. Tells all who wait,
-    /// if nothing is.
+    /// if nothing is. What it calls of the user's is a part of the computation, for which others wait still: a cycle
+    /// through it is computed without joining.
     fn finish<V, E>(
         &self,
         computation: Computation,
@@ -225,7 +226,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 }
                 core.pauses().clear(self.hash);
                 // What cannot be cloned is this caller's alone.
-                let Some((entry, wanted)) = panic_guard::contain(|| self.entry_of(&value, &ended)) else {
+                let entry_of = || frame.enter(|| self.entry_of(&value, &ended));
+                let Some((entry, wanted)) = panic_guard::contain(entry_of) else {
                     self.not_stored(NotStored::NotCloned);
                     leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
                     return (Ok(value), None);
@@ -234,7 +236,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             }
             Err(error) => {
                 self.observer.computed(None);
-                let kept = panic_guard::contain(|| self.entry_of_error(&error, &ended));
+                let kept = panic_guard::contain(|| frame.enter(|| self.entry_of_error(&error, &ended)));
                 if let Some((entry, wanted)) = kept.flatten() {
                     // It is an answer of the source's: no old value takes its place.
                     self.span.record("outcome", "failed");
@@ -244,11 +246,13 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 // First: those who come when it has ended are not to ask again.
                 self.note_failure(stale.as_ref());
                 if let Some(leader) = leader {
-                    let cover = Arc::new(frame.cover(self.scopes.clone(), core.epochs()));
                     // One whose `Clone`, `Display` or `source` panics cannot be shared.
-                    let given = || panic_guard::contain(|| self.sharing.give(&error)).flatten();
-                    let failure = || Failure { error: given(), cover };
-                    let outcome = if shared { Outcome::Failure(failure()) } else { Outcome::Unshared };
+                    let give =
+                        || panic_guard::contain(|| frame.enter(|| self.sharing.give(&error))).flatten();
+                    let given = if shared { give() } else { None };
+                    let cover = Arc::new(frame.cover(self.scopes.clone(), core.epochs()));
+                    let failure = Failure { error: given, cover };
+                    let outcome = if shared { Outcome::Failure(failure) } else { Outcome::Unshared };
                     leader.complete(outcome, false);
                 }
                 let served = stale.and_then(|entry| self.serve_if_usable(&entry));
@@ -371,6 +375,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     ) -> (Entry, bool) {
         let core = self.core();
         let Ended { frame, ref decisions, replaces, took } = *ended;
+        // First: what the user's code reads in here covers it too.
+        let value = value();
         let mut scopes = self.scopes.clone();
         scopes.extend(decisions.tags.iter().map(|tag| Scope::tag(tag).hash()));
         let mut cover = frame.cover(scopes, core.epochs());
@@ -378,7 +384,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             cover.since = core.begin();
         }
         let (too_wide, is_marked) = (cover.is_too_wide(), cover.marked.is_some());
-        let valid = match replaces {
+        // Where others are not heard of, what they changed meanwhile would count as older than the replacement.
+        let valid = match replaces && core.epochs().hears_others() {
             true => {
                 let key = [ScopeHash::key(&self.key)];
                 core.replace(&key, |replacement| {
@@ -392,7 +399,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             false => !too_wide && cover.unchanged(core.epochs()),
         };
         let at = (self.key.clone(), self.hash);
-        let mut entry = Entry::boxed(at, (value(), of, took), (core.now(), lifetime), policy, cover);
+        let mut entry = Entry::boxed(at, (value, of, took), (core.now(), lifetime), policy, cover);
         if let Some(limit) = self.memory_limit() {
             entry.limit_in_memory(core.now(), limit);
         }

@@ -6,8 +6,8 @@ use tokio::runtime::Handle;
 
 use super::request::Request;
 use crate::{
-    cache::Cache, dependencies, entry::Entry, error::TimedOut, error_sharing::Sharing, outcome::NotStored,
-    value::LocalValue,
+    alarm, cache::Cache, dependencies, entry::Entry, error::TimedOut, error_sharing::Sharing,
+    outcome::NotStored, value::LocalValue,
 };
 
 /// What a call that has a deadline may be answered with when that has passed.
@@ -26,7 +26,7 @@ impl Fallback {
 
 impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// The answer to a call, or by its deadline, the old value or an error. What the call was about is dropped by then: if
-    /// it computes for others too, one of them goes on. Outside of a runtime there is no timer.
+    /// it computes for others too, one of them goes on. Outside of a runtime there is no deadline.
     pub(super) async fn by_deadline<V, E>(
         &self,
         call: impl Future<Output = Result<V, E>>,
@@ -38,8 +38,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     {
         let deadline = self.policy.deadline.filter(|_| Handle::try_current().is_ok());
         let Some((deadline, error)) = deadline.zip(self.sharing.timed_out()) else { return call.await };
-        // In a box: most calls have no deadline.
-        if let Ok(answer) = Box::pin(tokio::time::timeout(deadline, call)).await {
+        // In a box: most calls have no deadline. By the alarm: not every runtime has timers.
+        if let Some(answer) = Box::pin(alarm::within(deadline, call)).await {
             return answer;
         }
         let stale = fallback.0.get();

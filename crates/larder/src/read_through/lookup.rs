@@ -343,12 +343,12 @@ pub(crate) async fn find_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key:
 }
 
 /// The same of any age: what is past its `ttl` or was marked stale is found for as long as its policy keeps it. Also tells
-/// how long ago it was marked.
+/// how long ago it was marked, and where it lay.
 pub(crate) async fn find_kept_uncounted<V: Value>(
     cache: &(impl Cache + ?Sized),
     key: &str,
     is_renewed: bool,
-) -> Option<(V, Option<Duration>)> {
+) -> Option<(V, Option<Duration>, Tier)> {
     let key = full_key(cache, key);
     key::check(&key).ok()?;
     let core = cache.core();
@@ -356,11 +356,13 @@ pub(crate) async fn find_kept_uncounted<V: Value>(
     let found = match find::<V>(cache, at) {
         // What is stale here may have been replaced elsewhere.
         here if within_ttl(here.clone()).is_none() => {
-            read_one::<V>(cache, at, by_hand::<V>(cache)).await.or(here)
+            let further = read_one::<V>(cache, at, by_hand::<V>(cache)).await;
+            let tier = further.as_ref().map_or(Tier::Memory, |(entry, _)| Tier::of(entry.origin()));
+            further.or(here).zip(Some(tier))
         }
-        found => found,
+        found => found.zip(Some(Tier::Memory)),
     };
-    let Some((entry, _)) = found else {
+    let Some(((entry, _), tier)) = found else {
         dependencies::record_absent(core.epochs(), at.key);
         return None;
     };
@@ -370,7 +372,7 @@ pub(crate) async fn find_kept_uncounted<V: Value>(
     }
     let marked_at = entry.0.marked_at(core.epochs());
     let since = marked_at.map(|at| core.now().since(at));
-    Some((entry.into_value()?, since))
+    Some((entry.into_value()?, since, tier))
 }
 
 /// The same from the local store, at once, and without counting why it is not there. A computation depends on what is

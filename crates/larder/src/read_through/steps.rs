@@ -1,6 +1,10 @@
 //! The steps of a request for one key: see the drawing in [`read_through`](super).
 
-use std::{future::Future, pin::pin, time::Duration};
+use std::{
+    future::Future,
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use tokio::runtime::Handle;
 
@@ -9,6 +13,7 @@ use super::{
     request::{Refreshed, Request, Step},
 };
 use crate::{
+    alarm,
     cache::{Cache, Leased, SharedStorage},
     dependencies,
     entry::{Entry, Freshness},
@@ -27,9 +32,11 @@ pub(super) struct Progress {
     /// What may be served if there will be nothing better.
     pub(super) stale: Option<Entry>,
     /// It is fresh, and what lies behind memory is to be asked first.
-    asks_further: bool,
+    pub(super) asks_further: bool,
     /// When the caller first entered singleflight.
-    arrival: Option<Arrival>,
+    pub(super) arrival: Option<Arrival>,
+    /// The same as a time, where other processes may be waited for: since then it may have waited.
+    pub(super) began: Option<Instant>,
     /// Its turn to compute, if it had to wait for one.
     pub(super) turn: Option<Turn>,
 }
@@ -94,6 +101,9 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let work = self.work::<V>();
         let (role, arrival) = core.singleflight().enter(self.caller(&work), core.epochs(), progress.arrival);
         progress.arrival = Some(arrival);
+        if progress.began.is_none() && self.is_shared() && self.cache.storage().shared().is_some() {
+            progress.began = Some(Instant::now());
+        }
         match role {
             Role::Leader(leader) => self.lead(leader, None),
             Role::Waiter(waiter) => Step::Wait(waiter),
@@ -330,7 +340,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             let waits = may_wait && is_missing;
             let sought = if is_missing { Freshness::StaleIfError } else { Freshness::RefreshAhead };
             let scopes = refreshed.as_ref().map_or(&self.scopes, |(entry, _)| entry.0.scopes());
-            let lease = shared.lease(self.at(), self.wanted.of, scopes, waits);
+            // From the arrival on, so that one who leads after another waits for no longer than that one would have.
+            let waited = || progress.began.map_or(Duration::ZERO, |began| began.elapsed());
+            let patience = waits.then(|| shared.lease_lifetime().saturating_sub(waited()));
+            let lease = shared.lease(self.at(), self.wanted.of, scopes, patience);
             let stale = progress.stale.as_ref().filter(|_| waits);
             match self.unless_slow(lease, limit, stale).await {
                 Err(value) => return Step::Done(Ok(value)),
@@ -423,10 +436,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         stale: Option<&Entry>,
     ) -> Result<T, V> {
         let mut future = pin!(future);
-        // Outside of a runtime there is no timer.
+        // Outside of a runtime there is no limit; and not every runtime has timers.
         let limit = limit.filter(|_| Handle::try_current().is_ok());
         if let (Some(limit), Some(entry)) = (limit, stale) {
-            if let Ok(output) = tokio::time::timeout(limit, &mut future).await {
+            if let Some(output) = alarm::within(limit, &mut future).await {
                 return Ok(output);
             }
             if let Some(value) = self.serve_if_usable(entry) {

@@ -33,6 +33,7 @@ mod words;
 use std::sync::Arc;
 
 use ::redis::{Cmd, Value};
+use tokio::time::Instant;
 
 use self::{
     address::Address,
@@ -109,8 +110,8 @@ impl Connections {
         }
     }
 
-    /// Sends one command. Takes no longer than the deadline; in a cluster where slots are on the move, that
-    /// for every node that it is sent on to. Dropping the future may or may not keep it from being sent.
+    /// Sends one command. Takes no longer than the deadline, to however many nodes of a cluster it is sent on. Dropping
+    /// the future may or may not keep it from being sent.
     pub(crate) async fn call(&self, command: &Command) -> Reply {
         match &self.0 {
             Routes::Single(link, _) => link.call(&command.words).await,
@@ -121,12 +122,31 @@ impl Connections {
     /// Sends several commands, in one round trip where they are no more than 1,000 commands and 1 MiB, and
     /// in a cluster one for each node. Has a reply for each, in their order. They are not a transaction:
     /// longer batches and those in a cluster are executed in no particular order. The deadline is that of
-    /// every round trip, and after one that has failed no more begin.
+    /// every round trip, sent on or not, and after one that has failed no more begin.
     pub(crate) async fn call_many(&self, commands: Vec<Command>) -> Vec<Reply> {
+        self.call_many_by(self.deadline(), commands).await
+    }
+
+    /// The same, as a part of an operation that has begun before. Where it takes several round trips, each has a deadline
+    /// of its own.
+    pub(crate) async fn call_many_by(&self, deadline: Instant, commands: Vec<Command>) -> Vec<Reply> {
         match &self.0 {
-            Routes::Single(link, _) => batch::send(commands, link).await,
-            Routes::Cluster(cluster) => cluster.call_many(commands).await,
+            Routes::Single(link, _) => batch::send(commands, link, deadline).await,
+            Routes::Cluster(cluster) => cluster.call_many(deadline, commands).await,
         }
+    }
+
+    /// When an operation has to end that begins now.
+    pub(crate) fn deadline(&self) -> Instant {
+        match &self.0 {
+            Routes::Single(link, _) => link.deadline(),
+            Routes::Cluster(cluster) => cluster.deadline(),
+        }
+    }
+
+    /// Whether these commands take one round trip, to each node of a cluster.
+    pub(crate) fn is_one_round_trip(commands: &[Command]) -> bool {
+        batch::is_one(commands)
     }
 
     /// Sends a command that only reads to a replica, if they are read from and one can be used at once. Takes no longer
@@ -142,7 +162,10 @@ impl Connections {
     pub(crate) async fn call_replicas(&self, commands: Vec<Command>) -> Vec<ReplicaReply> {
         match &self.0 {
             Routes::Single(_, replicas) => match replicas.as_ref().and_then(|replicas| replicas.picked()) {
-                Some(link) => batch::send(commands, &link).await.into_iter().map(Some).collect(),
+                Some(link) => {
+                    let replies = batch::send(commands, &link, link.deadline()).await;
+                    replies.into_iter().map(Some).collect()
+                }
                 None => commands.iter().map(|_| None).collect(),
             },
             Routes::Cluster(cluster) => cluster.call_replicas(commands).await,

@@ -47,6 +47,17 @@ static STORE: Script = Script::new(
     return 1",
 );
 
+/// Stores a message as [`STORE`] does.
+#[cfg(feature = "inspect")]
+pub(super) fn store_unless_later(
+    name: String,
+    message: Vec<u8>,
+    lifetime: String,
+    latest: Vec<u8>,
+) -> RemoteCall {
+    STORE.on(name, [message, lifetime.into_bytes(), latest])
+}
+
 impl Remote {
     /// The entries under these keys that are valid as far as this process knows.
     pub(super) async fn read(&self, core: &Core, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
@@ -131,7 +142,7 @@ impl Remote {
     ) -> Option<Entry> {
         let limits = &self.entries.wire().limits;
         let message = self.sealing.opened(|| self.names.entry(at.key), message, limits).await;
-        self.entries.opened(core, at, of, message).await
+        self.entries.opened(core, at, of, (message, None)).await
     }
 
     /// Stores what is valid still, and can be judged by other processes. What cannot be shared is marked.

@@ -6,8 +6,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ::redis::{Value, aio::PubSub};
+use ::redis::{
+    Value,
+    aio::{PubSub, PubSubSink, PubSubStream},
+};
 use futures_util::StreamExt as _;
+use tokio::task::JoinSet;
 
 use super::{
     RedisCache, Remote,
@@ -67,8 +71,11 @@ impl EventStream {
 
     /// Appends an event, and drops the oldest where there are more than about so many.
     pub(crate) async fn publish(&self, event: Vec<u8>, retained: u64) -> Result<String> {
-        let add = self.command("XADD").arg("MAXLEN").arg("~").arg(retained).arg("*").arg(VALUE).arg(event);
-        reply::text(&self.send(add).await?)
+        reply::text(&self.send(self.append(retained).arg(VALUE).arg(event)).await?)
+    }
+
+    fn append(&self, retained: u64) -> Command {
+        self.command("XADD").arg("MAXLEN").arg("~").arg(retained).arg("*")
     }
 
     /// Tells those who listen now.
@@ -112,31 +119,33 @@ impl EventStream {
         Ok(RawEvents { records, newest })
     }
 
-    /// Takes events that a process was given and has not settled, nor said for so long that it is at it. Each with how often
-    /// it was given, this time included.
-    pub(crate) async fn claim(
-        &self,
-        group: &str,
-        silent: Duration,
-        count: usize,
-    ) -> Result<Vec<(RawRecord, u64)>> {
-        let claim = self.command("XAUTOCLAIM").arg(group).arg(CONSUMER).arg(milliseconds(silent));
-        let reply = self.send(claim.arg("0").arg("COUNT").arg(count)).await?;
-        let Value::Array(parts) = reply else { return Err(strange()) };
-        let records = reply::records(parts.get(1).ok_or_else(strange)?)?;
-        let mut claimed = Vec::with_capacity(records.len());
-        for record in records {
-            let pending = self.command("XPENDING").arg(group).arg(&record.id).arg(&record.id).arg(1);
-            let times = match &self.send(pending).await? {
-                Value::Array(list) => match list.first() {
-                    Some(Value::Array(fields)) => fields.get(3).map_or(Err(strange()), reply::number)?,
-                    _ => 1,
-                },
-                _ => 1,
+    /// Takes the oldest event that a process was given and has not settled, nor said for so long that it is at it. With how
+    /// often it was given, this time included.
+    ///
+    /// One alone: each is counted when it is about to be handled, and not for what another one did to its process.
+    pub(crate) async fn claim(&self, group: &str, silent: Duration) -> Result<Option<(RawRecord, u64)>> {
+        /// So often another process may be faster.
+        const TRIES: usize = 16;
+        let silent = milliseconds(silent);
+        for _ in 0..TRIES {
+            let pending = self.command("XPENDING").arg(group).arg("IDLE").arg(silent);
+            let Value::Array(list) = self.send(pending.arg("-").arg("+").arg(1)).await? else {
+                return Err(strange());
             };
-            claimed.push((record, times));
+            let Some(Value::Array(fields)) = list.first() else { return Ok(None) };
+            let [id, _, _, times] = &fields[..] else { return Err(strange()) };
+            let (id, times) = (reply::text(id)?, reply::number(times)?);
+            let claim = self.command("XCLAIM").arg(group).arg(CONSUMER).arg(silent).arg(&id);
+            let reply = self.send(claim).await?;
+            if let Some(record) = reply::records(&reply)?.pop() {
+                return Ok(Some((record, times.saturating_add(1))));
+            }
+            // A nil, which Redis before 7.0 has for one that is no longer in the stream. Later ones forget it by themselves.
+            if matches!(reply, Value::Array(ref records) if !records.is_empty()) {
+                self.acknowledge(group, &id).await?;
+            }
         }
-        Ok(claimed)
+        Ok(None)
     }
 
     /// Says that this process is at these events, or, with a time, that it has been silent about them for so long.
@@ -163,8 +172,20 @@ impl EventStream {
 
     /// The oldest dead letters of a group.
     pub(crate) async fn dead(&self, group: &str, count: usize) -> Result<Vec<RawRecord>> {
-        let range = Command::new("XRANGE").key(self.dead_of(group)).arg("-").arg("+").arg("COUNT").arg(count);
+        let range = Command::new("XRANGE").key(self.dead_of(group)).arg("-").arg("+");
+        let range = range.arg("COUNT").arg(reply::count(count));
         reply::records(&self.send(range).await?)
+    }
+
+    /// Appends a dead letter as it was before; says whether it was there.
+    pub(crate) async fn replay(&self, group: &str, id: &str, retained: u64) -> Result<bool> {
+        let range = Command::new("XRANGE").key(self.dead_of(group)).arg(id).arg(id);
+        let Some(letter) = reply::records(&self.send(range).await?)?.pop() else { return Ok(false) };
+        // The last two were added to it.
+        let own = &letter.fields[..letter.fields.len().saturating_sub(2)];
+        let add =
+            own.iter().fold(self.append(retained), |add, (name, value)| add.arg(&name[..]).arg(&value[..]));
+        self.send(add).await.map(|_| true)
     }
 
     /// Deletes a dead letter; says whether it was there.
@@ -180,8 +201,39 @@ impl EventStream {
 /// Hears what is published on a channel.
 pub(crate) struct Subscriber {
     events: EventStream,
-    link: Option<PubSub>,
+    link: Option<Subscribed>,
     backoff: Backoff,
+}
+
+/// A connection on which messages come.
+struct Subscribed {
+    messages: PubSubStream,
+    /// Ends when the server gives no sign of life: messages may not come for days, and TCP tells of no server that lost
+    /// its power.
+    proof: JoinSet<()>,
+}
+
+impl Subscribed {
+    fn new(link: PubSub, deadline: Duration) -> Self {
+        let (sink, messages) = link.split();
+        let mut proof = JoinSet::new();
+        proof.spawn(prove(sink, deadline));
+        Self { messages, proof }
+    }
+}
+
+/// Returns when the server does not answer.
+async fn prove(mut sink: PubSubSink, deadline: Duration) {
+    let pause = (deadline * 10).clamp(Duration::from_secs(1), Duration::from_secs(10));
+    loop {
+        tokio::time::sleep(pause).await;
+        match tokio::time::timeout(deadline, sink.ping::<Value>()).await {
+            // A refusal is an answer.
+            Ok(Err(error)) if error.is_io_error() || error.is_connection_dropped() => return,
+            Ok(_) => {}
+            Err(_) => return,
+        }
+    }
 }
 
 impl Subscriber {
@@ -189,7 +241,8 @@ impl Subscriber {
     pub(crate) async fn connect(&mut self) -> Result<()> {
         if self.link.is_none() {
             let EventStream { remote, stream, .. } = &self.events;
-            self.link = Some(subscribe(&remote.config, stream).await?);
+            let link = subscribe(&remote.config, stream).await?;
+            self.link = Some(Subscribed::new(link, remote.config.deadline));
         }
         Ok(())
     }
@@ -201,7 +254,12 @@ impl Subscriber {
             self.backoff.wait().await;
             return None;
         }
-        let message = self.link.as_mut()?.on_message().next().await;
+        let Subscribed { messages, proof } = self.link.as_mut()?;
+        let message = tokio::select! {
+            biased;
+            message = messages.next() => message,
+            _ = proof.join_next() => None,
+        };
         match message {
             Some(message) => {
                 self.backoff.reset();

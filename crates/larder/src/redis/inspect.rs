@@ -8,10 +8,12 @@ mod failure;
 mod inspector;
 mod stored;
 mod usage;
+mod warm;
 
 pub use self::{
     inspector::{Inspector, Page, Peek},
     stored::{Lifetimes, StoredEntry},
+    warm::{OutsideEntry, OutsideValue},
 };
 pub use super::{
     connection::Master,

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::{Kind, Result},
     link::Operation,
-    shared_locks::LockStore,
+    shared_locks::{LockStore, NotTaken},
 };
 
 /// Takes a lock for the token `ARGV[1]` and `ARGV[2]` milliseconds, and returns its number. What is no number, or one
@@ -48,20 +48,24 @@ static PROLONG: Script = Script::new(
 
 #[async_trait]
 impl LockStore for Remote {
-    async fn take(&self, name: &str, token: &str, ttl: Duration) -> Result<Option<u64>> {
+    async fn take(&self, name: &str, token: &str, ttl: Duration) -> Result<Option<u64>, NotTaken> {
         // There is no lock without: another holder's may not be taken between two commands. See to it that scripts are
         // asked for again.
         let _ = self.runs_scripts().await;
         let take = TAKE.on(self.names.lock(name), [token.as_bytes().to_vec(), milliseconds(ttl)]);
-        let number = match self.call_one(take).await? {
-            Value::Nil => return Ok(None),
-            Value::BulkString(number) => std::str::from_utf8(&number).ok().and_then(|text| text.parse().ok()),
-            _ => None,
+        let number = match self.call_one(take).await {
+            Ok(Value::Nil) => return Ok(None),
+            Ok(Value::BulkString(number)) => {
+                std::str::from_utf8(&number).ok().and_then(|text| text.parse().ok())
+            }
+            Ok(_) => None,
+            Err(failure) => {
+                let may_be_taken = failure.may_have_run();
+                return Err(NotTaken { error: failure.into(), may_be_taken });
+            }
         };
-        match number {
-            Some(number) => Ok(Some(number)),
-            None => Err(Kind::unavailable("Redis answered with something else than a fencing token").into()),
-        }
+        let strange = || Kind::unavailable("Redis answered with something else than a fencing token").into();
+        number.map(Some).ok_or_else(|| NotTaken { error: strange(), may_be_taken: true })
     }
 
     async fn prolong(&self, name: &str, token: &str, ttl: Option<Duration>) -> Result<bool> {

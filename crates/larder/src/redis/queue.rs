@@ -39,10 +39,18 @@ pub(crate) struct RedisQueue {
     token: String,
 }
 
-/// What came of appending a write.
+/// A write that is to be appended.
+pub(crate) struct RawDraft<'w> {
+    pub(crate) key: &'w str,
+    pub(crate) value: &'w [u8],
+    /// Empty where nothing shows it in the cache.
+    pub(crate) cache_key: &'w str,
+}
+
+/// What came of appending writes.
 pub(crate) enum RawAppended {
-    /// It has this ID. A commit of its cache key is under way, or not.
-    Kept { id: String, committing: bool },
+    /// They have these IDs. A commit of one of their cache keys is under way, or not.
+    Kept { ids: Vec<String>, committing: bool },
     /// There are as many as may be.
     Full { waiting: u64, dead: u64 },
 }
@@ -57,6 +65,23 @@ pub(crate) struct RawFetched {
     pub(crate) cursor: Option<String>,
     /// The last ID in the stream, where nothing was read.
     pub(crate) newest: Option<String>,
+}
+
+/// What the consumer has: by it a server is known that lacks the last of what was settled.
+pub(crate) struct RawInHand {
+    /// The oldest of those that it was given and has not settled.
+    pub(crate) oldest: String,
+    /// How many these are; none while others are still to be claimed.
+    pub(crate) count: Option<usize>,
+    /// What was given from here on never arrived.
+    pub(crate) next: String,
+}
+
+impl RawInHand {
+    fn arguments(&self) -> [Vec<u8>; 3] {
+        let count = self.count.map(|count| count.to_string()).unwrap_or_default();
+        [self.oldest.clone().into(), count.into(), self.next.clone().into()]
+    }
 }
 
 /// What is to be settled at once.
@@ -84,31 +109,29 @@ impl RedisQueue {
         Listener::new(self.remote.config.clone(), self.keys.stream.clone())
     }
 
-    /// Appends a write, unless there are `limit` of them, those that were given up included.
-    pub(crate) async fn append(
-        &self,
-        limit: u64,
-        (key, value): (&str, Vec<u8>),
-        cache_key: Option<&str>,
-    ) -> Result<RawAppended> {
-        let arguments =
-            vec![limit.to_string().into_bytes(), cache_key.unwrap_or_default().into(), key.into(), value];
-        let reply = self.run(&scripts::APPEND, arguments).await;
-        let reply = reply.map_err(|failure| self.unacknowledged(key, failure))?;
-        let Value::Array(parts) = reply else { return Err(strange()) };
-        match &parts[..] {
-            [Value::Nil, waiting, dead] => {
-                Ok(RawAppended::Full { waiting: reply::number(waiting)?, dead: reply::number(dead)? })
-            }
-            [id, Value::Int(committing)] => {
-                Ok(RawAppended::Kept { id: reply::text(id)?, committing: *committing == 1 })
-            }
-            _ => Err(strange()),
+    /// Appends writes, unless there were more than `limit` of them then, those that were given up included.
+    pub(crate) async fn append(&self, limit: u64, drafts: &[RawDraft<'_>]) -> Result<RawAppended> {
+        let mut arguments = vec![limit.to_string().into_bytes()];
+        for RawDraft { key, value, cache_key } in drafts {
+            arguments.extend([(*cache_key).into(), (*key).into(), value.to_vec()]);
         }
+        let reply = self.run(&scripts::APPEND, arguments).await;
+        let reply = reply.map_err(|failure| self.unacknowledged(drafts, failure))?;
+        let Value::Array(parts) = reply else { return Err(strange()) };
+        if let [Value::Nil, waiting, dead] = &parts[..] {
+            return Ok(RawAppended::Full { waiting: reply::number(waiting)?, dead: reply::number(dead)? });
+        }
+        let (mut ids, mut committing) = (Vec::with_capacity(drafts.len()), false);
+        for part in parts.chunks(2) {
+            let [id, Value::Int(commits)] = part else { return Err(strange()) };
+            ids.push(reply::text(id)?);
+            committing |= *commits == 1;
+        }
+        if ids.len() == drafts.len() { Ok(RawAppended::Kept { ids, committing }) } else { Err(strange()) }
     }
 
     /// Says that a write may be lost, and what to do.
-    fn unacknowledged(&self, key: &str, failure: CommandFailure) -> Error {
+    fn unacknowledged(&self, drafts: &[RawDraft<'_>], failure: CommandFailure) -> Error {
         const REPEAT: &str = "make it again (it may be written twice then), or write to the database itself";
         let (why, advice, cause) = match failure {
             CommandFailure::Refused(error) => {
@@ -118,8 +141,15 @@ impl RedisQueue {
             CommandFailure::Unavailable(reason) => (reason.to_string(), REPEAT, reason.into_cause()),
         };
         let name = &self.name;
-        let reason =
-            format!("{why}: the write of {key:?} to the queue {name:?} is not acknowledged; {advice}");
+        let others = drafts.len().saturating_sub(1);
+        let key = drafts.first().map_or("", |draft| draft.key);
+        let which = match others {
+            0 => format!("the write of {key:?} to the queue {name:?} is not acknowledged"),
+            _ => format!(
+                "the write of {key:?} to the queue {name:?}, and {others} with it, are not acknowledged"
+            ),
+        };
+        let reason = format!("{why}: {which}; {advice}");
         Kind::Unavailable { reason, cause }.into()
     }
 
@@ -140,10 +170,17 @@ impl RedisQueue {
         self.ask(&scripts::RELEASE, vec![self.token.clone().into_bytes()]).await.map(drop)
     }
 
-    /// Reads writes that no consumer was given so far. None if the lease was lost. If writes from `next` on were given, their
-    /// reply was lost: nothing is read, and they are to be claimed from there.
-    pub(crate) async fn fetch(&self, next: &str, count: usize) -> Result<Option<RawFetched>> {
-        let arguments = vec![self.token.clone().into_bytes(), count.to_string().into_bytes(), next.into()];
+    /// Reads writes that no consumer was given so far. None if the lease was lost, or if what was settled waits again. If
+    /// writes from `next` on were given, their reply was lost: nothing is read, and they are to be claimed from there.
+    pub(crate) async fn fetch(
+        &self,
+        next: &str,
+        count: usize,
+        in_hand: &RawInHand,
+    ) -> Result<Option<RawFetched>> {
+        let mut arguments =
+            vec![self.token.clone().into_bytes(), count.to_string().into_bytes(), next.into()];
+        arguments.extend(in_hand.arguments());
         match self.ask(&scripts::FETCH, arguments).await? {
             Value::Nil => Ok(None),
             Value::Array(parts) => match &parts[..] {
@@ -198,9 +235,12 @@ impl RedisQueue {
     }
 
     /// Removes writes from the queue. False if this process is no longer the consumer: what is over is removed all the
-    /// same, and what is to be given up is left to the one that is.
-    pub(crate) async fn settle(&self, settled: &RawSettled<'_>) -> Result<bool> {
-        let mut arguments = vec![self.token.clone().into_bytes(), settled.done.len().to_string().into()];
+    /// same, and what is to be given up is left to the one that is. False too, and nothing is removed, if what was settled
+    /// before waits again.
+    pub(crate) async fn settle(&self, settled: &RawSettled<'_>, in_hand: &RawInHand) -> Result<bool> {
+        let mut arguments = vec![self.token.clone().into_bytes()];
+        arguments.extend(in_hand.arguments());
+        arguments.push(settled.done.len().to_string().into());
         arguments.extend(settled.done.iter().map(|id| id.clone().into_bytes()));
         arguments.push(settled.dead.len().to_string().into());
         for (id, reason) in settled.dead.iter().chain(settled.cache_keys) {

@@ -7,7 +7,7 @@ use ::redis::Value;
 use super::{
     Remote,
     capabilities::{self, Scripting},
-    connection::{Command, CommandFailure, Reply, Unavailable},
+    connection::{Command, CommandFailure, Connections, Reply, Unavailable},
     findings::Findings,
     refusal,
 };
@@ -85,6 +85,30 @@ impl Prepared {
     }
 }
 
+/// Sends calls in one round trip, and the source of a script after them if the server does not know it, for one who keeps no
+/// account of what is refused. Gives the replies in the order of the calls.
+#[cfg(feature = "inspect")]
+pub(super) async fn run(
+    connections: &super::connection::Connections,
+    scripting: Scripting,
+    calls: Vec<RemoteCall>,
+) -> Vec<Reply> {
+    let commands = |of: fn(&Prepared) -> Command| {
+        move |call: &RemoteCall| match call {
+            RemoteCall::Command(_, command) => command.clone(),
+            RemoteCall::Script(script) => of(script),
+        }
+    };
+    let first = if scripting == Scripting::ByHash { Prepared::by_hash } else { Prepared::by_source };
+    let mut replies = connections.call_many(calls.iter().map(commands(first)).collect()).await;
+    let again: Vec<_> = (0..calls.len()).filter(|&index| is_unknown(&replies[index])).collect();
+    let by_source = again.iter().map(|&index| commands(Prepared::by_source)(&calls[index])).collect();
+    for (index, reply) in again.into_iter().zip(connections.call_many(by_source).await) {
+        replies[index] = reply;
+    }
+    replies
+}
+
 impl Remote {
     /// Whether scripts run. Where they did not, it is asked again now and then.
     pub(super) async fn runs_scripts(&self) -> bool {
@@ -112,7 +136,7 @@ impl Remote {
     }
 
     /// Sends these calls in one round trip, and the source of a script after them if the server does not know it
-    /// (any more). Gives the replies in the order of the calls.
+    /// (any more), both within one deadline. Gives the replies in the order of the calls.
     pub(super) async fn call(&self, calls: Vec<RemoteCall>) -> Vec<Reply> {
         let scripting = self.findings.capabilities.scripting();
         let mut scripts = Vec::new();
@@ -136,11 +160,14 @@ impl Remote {
         if scripting == Scripting::Without && !scripts.is_empty() {
             return commands.iter().map(|_| Err(Unavailable::Scripts.into())).collect();
         }
-        let mut replies = self.connections.call_many(commands).await;
+        let whole = Connections::is_one_round_trip(&commands).then(|| self.connections.deadline());
+        let deadline = || whole.unwrap_or_else(|| self.connections.deadline());
+        let mut replies = self.connections.call_many_by(deadline(), commands).await;
         let unknown: Vec<_> = scripts.iter().filter(|&&(index, _)| is_unknown(&replies[index])).collect();
         if !unknown.is_empty() {
             let again = unknown.iter().map(|(_, script)| script.by_source()).collect();
-            for ((index, _), reply) in unknown.into_iter().zip(self.connections.call_many(again).await) {
+            let again = self.connections.call_many_by(deadline(), again).await;
+            for ((index, _), reply) in unknown.into_iter().zip(again) {
                 replies[*index] = reply;
             }
         }

@@ -38,8 +38,18 @@ impl SharedStorage for RedisCache {
         self.remote.is_within_reach()
     }
 
-    async fn lease(&self, at: Lookup<'_>, of: ValueType, cover: &[ScopeHash], waits: bool) -> Leased {
-        lease(&self.remote, &self.core, at, of, (cover, waits)).await
+    async fn lease(
+        &self,
+        at: Lookup<'_>,
+        of: ValueType,
+        cover: &[ScopeHash],
+        patience: Option<Duration>,
+    ) -> Leased {
+        lease(&self.remote, &self.core, at, of, (cover, patience)).await
+    }
+
+    fn lease_lifetime(&self) -> Duration {
+        self.remote.leases.lifetime()
     }
 
     async fn take_lock(&self, name: &str, ttl: Duration) -> Result<Option<LockGuard>> {

@@ -114,17 +114,19 @@ impl SharedEntries {
         patience: Instant,
         within_reach: &(dyn Fn() -> bool + Sync),
     ) -> Option<Epoch> {
-        let log = self.log.order();
         let Some(announcement) = entry.0.announcement() else {
             let since = if mutant::is(Rule::WriteStampedAtEnd) { core.begin() } else { entry.0.since() };
-            return Some(since.epoch_in(log).unwrap_or(Epoch::ZERO));
+            return Some(self.order.epoch_of(since).unwrap_or(Epoch::ZERO));
         };
-        if !within_reach() {
+        if !self.order.takes_replacement(entry.0.since()) {
+            return Some(Epoch::ZERO);
+        }
+        if !within_reach() || self.order.refuses_records() {
             return None;
         }
         let left = patience.saturating_duration_since(Instant::now());
         tokio::time::timeout(left, announcement.echoed()).await.ok()?;
-        Some(log.position())
+        Some(self.order.position())
     }
 
     /// The message of an entry. A large one is made where it holds up no other call.
@@ -133,7 +135,8 @@ impl SharedEntries {
             limits: Limits { largest_raw: LARGE.min(self.wire.limits.largest_raw), ..self.wire.limits },
             ..self.wire.clone()
         };
-        if self.unshareable.postpones(entry.0.hash) {
+        // Who stores a value is told of that one, and not of those before it.
+        if entry.0.announcement().is_none() && self.unshareable.postpones(entry.0.hash) {
             return Err(Unencodable::Postponed);
         }
         let limit = self.wire.levels();

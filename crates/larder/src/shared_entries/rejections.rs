@@ -151,6 +151,10 @@ fn mend(reason: Rejected) -> &'static str {
         Rejected::Shape => {
             "let all processes run one release; where two have to share keys, tell their values apart by `schema`"
         }
+        Rejected::Untyped => {
+            "write in JSON what the type itself writes, all fields and no other: `larder get KEY --json` shows it of an entry \
+             that a process has stored"
+        }
         Rejected::Truncated | Rejected::Checksum | Rejected::Header | Rejected::Decompress => {
             "find out what changes the bytes on their way: a proxy, or another program that writes under these keys"
         }

@@ -46,6 +46,8 @@ pub(super) struct Reader {
     newest: Option<LogEntry>,
     /// The backward read goes on below it, from connection to connection. It ends with every new start.
     backward: Option<Epoch>,
+    /// Where the last new start was made, until the log was read from there.
+    unread: Option<Epoch>,
     contact: Reported,
     /// When this process last made the log anew below IDs that were too high to follow.
     lowered: Option<time::Instant>,
@@ -80,6 +82,8 @@ struct Session {
     link: Box<dyn LogConnection>,
     /// Whether something was read already.
     has_read: bool,
+    /// What was appended under the identity of an earlier one is out of doubt.
+    owns: bool,
 }
 
 impl Reader {
@@ -91,6 +95,7 @@ impl Reader {
             volume: Volume::new(LEAST_AT_ONCE, FIRST_AT_ONCE, MOST_AT_ONCE),
             newest: None,
             backward: None,
+            unread: None,
             contact: Reported::There,
             lowered: None,
         }
@@ -132,7 +137,7 @@ impl Reader {
             }
         };
         self.shared.starts.send_modify(|starts| {
-            if starts.completed == 0 {
+            if !starts.has_read {
                 starts.failure = Some(failure);
             }
         });
@@ -162,7 +167,7 @@ impl Reader {
         shared.renew_identity(link.server());
         shared.contact().set_server_time(link.server().time_ms);
         let now = time::Instant::now();
-        let mut session = Session { link, has_read: false };
+        let mut session = Session { link, has_read: false, owns: false };
         if !shared.admits(&session.link.server().history) {
             let known = shared.starts.borrow().history.is_some();
             self.start_anew(&mut session, if known { Cause::Replica } else { Cause::First }).await?;
@@ -181,13 +186,13 @@ impl Reader {
 
     async fn start_anew(&mut self, session: &mut Session, cause: Cause) -> Result<(), LogError> {
         // What is read back belongs to the start before.
-        self.backward = None;
+        (self.backward, self.unread) = (None, None);
         let known = KnownLog {
             newest: self.newest.as_ref(),
             yields: self.lowered.is_some_and(|then| then.elapsed() < LULL),
         };
         let started = start::start_anew(&self.shared, &mut *session.link, cause, known).await?;
-        self.backward = Some(started.below);
+        (self.backward, self.unread) = (Some(started.tip.next()), Some(started.tip));
         if started.lowered {
             self.lowered = Some(time::Instant::now());
         }
@@ -216,6 +221,11 @@ impl Reader {
             self.start_anew(session, cause).await?;
             return Ok(Duration::ZERO);
         }
+        // Not before: where nothing can be read, what was appended is never read back, and would go out once more with
+        // every connection.
+        if !std::mem::replace(&mut session.owns, true) {
+            self.shared.log().outbox().disown();
+        }
         let records = reply.news.len();
         let reached_tip = records < count;
         if records > 0 {
@@ -227,6 +237,7 @@ impl Reader {
         }
         self.shared.accepted(Operation::Follow);
         self.found();
+        self.has_read();
         if asked_older {
             self.read_back(&reply.older, count);
         }
@@ -269,13 +280,29 @@ impl Reader {
         Ok(reply)
     }
 
+    /// What was appended since the last new start is applied, and entries of the server can be judged.
+    fn has_read(&mut self) {
+        let Some(tip) = self.unread.take() else { return };
+        self.shared.log().lower_start_floor(tip);
+        self.shared.starts.send_if_modified(|starts| {
+            starts.failure = None;
+            !std::mem::replace(&mut starts.has_read, true)
+        });
+    }
+
     /// Applies the news, in their order.
     fn apply(&mut self, news: &[LogEntry]) {
         let records: Vec<_> = news.iter().map(|entry| self.record(entry)).collect();
         let to = records.last().map_or(Epoch::ZERO, |record| record.epoch);
         self.shared.epochs.follow(&records, to);
-        for Record { epoch, scopes, .. } in records.iter().filter(|record| record.is_news()) {
-            self.shared.watchers().tell(|watcher| watcher.invalidated(scopes, *epoch));
+        for (Record { epoch, scopes, .. }, entry) in
+            records.iter().zip(news).filter(|(record, _)| record.is_news())
+        {
+            let sender = match &entry.content {
+                Some(Content::Invalidation { sender, .. }) => *sender,
+                _ => 0,
+            };
+            self.shared.watchers().tell(|watcher| watcher.invalidated(scopes, *epoch, sender));
         }
         self.newest = news.last().cloned();
         count(&self.shared.counts.applied, records.len());
@@ -302,7 +329,10 @@ impl Reader {
         let epoch = entry.epoch;
         match &entry.content {
             Some(Content::Invalidation { sender, attempt, scopes }) => {
-                let own = (*sender == self.shared.identity()).then_some(*attempt);
+                // On another connection, the attempt alone may be a clone's: two machines with one memory.
+                let is_own = *sender == self.shared.identity()
+                    || self.shared.log().outbox().is_at(*attempt, scopes, epoch);
+                let own = is_own.then_some(*attempt);
                 Record { epoch, own, scopes: scopes.clone() }
             }
             Some(Content::Wake { .. } | Content::Start { .. }) => {

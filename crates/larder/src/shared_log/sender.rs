@@ -51,7 +51,7 @@ pub(super) struct Sender {
     /// What is being appended, oldest first. It stays here if the attempt is broken off.
     under_way: VecDeque<OutboxBatch>,
     /// Appended, and their callers not told so far.
-    appended: Vec<(u64, Epoch)>,
+    appended: Vec<(OutboxBatch, Epoch)>,
     /// The link has answered just now.
     proven: bool,
     /// The last ID that the server named.
@@ -301,7 +301,7 @@ impl Sender {
         &mut self,
         mut replies: impl Iterator<Item = Result<Placed, LogError>>,
     ) -> Result<(), LogError> {
-        while let Some(batch) = self.under_way.front() {
+        while !self.under_way.is_empty() {
             match replies.next().ok_or_else(|| LogError::new("replies are missing"))?? {
                 Placed::At(epoch) => {
                     if epoch.is_beyond_the_end() {
@@ -313,8 +313,7 @@ impl Sender {
                     }
                     self.shared.accepted(Operation::Append);
                     self.named = epoch;
-                    self.appended.push((batch.attempt, epoch));
-                    self.under_way.pop_front();
+                    self.appended.extend(self.under_way.pop_front().map(|batch| (batch, epoch)));
                 }
                 Placed::Overtaken => return Err(LogError::new("the log has come to a later epoch")),
                 Placed::NoLog => return self.gone(),
@@ -325,18 +324,14 @@ impl Sender {
 
     /// Tells the callers of the first `count` attempts.
     fn tell_callers(&mut self, count: usize) {
-        for (attempt, epoch) in self.appended.drain(..count) {
-            self.shared.log().outbox().named(attempt, epoch);
+        for (OutboxBatch { attempt, scopes }, epoch) in self.appended.drain(..count) {
+            self.shared.log().outbox().named(attempt, &scopes, epoch);
         }
     }
 
     fn return_batches(&mut self) {
         self.tell_callers(self.appended.len());
-        let outbox = self.shared.log().outbox();
-        // The oldest one last: what comes back is the first to go out again.
-        while let Some(batch) = self.under_way.pop_back() {
-            outbox.failed(batch);
-        }
+        self.shared.log().outbox().failed(self.under_way.drain(..));
     }
 
     fn give_up(&mut self) {

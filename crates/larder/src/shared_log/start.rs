@@ -21,8 +21,8 @@ const MOST_RESETS: usize = 3;
 
 /// A new start that was made.
 pub(super) struct Started {
-    /// The epoch from which on, downwards, the log is to be read backwards.
-    pub(super) below: Epoch,
+    /// The last epoch of the log as it was then: it is to be read from there, forwards and backwards.
+    pub(super) tip: Epoch,
     /// The newest record.
     pub(super) newest: Option<LogEntry>,
     /// Whether the IDs of the log were lowered for it.
@@ -79,7 +79,7 @@ pub(super) async fn start_anew(
             shared.contact().prove(sent);
             complete(shared, link, cause);
             let newest = ends.and_then(|ends| ends.newest);
-            return Ok(Started { below: tip.next(), newest, lowered });
+            return Ok(Started { tip, newest, lowered });
         }
         reset(shared, link, id.map(|id| id.max(tip.next()))).await?;
     }

@@ -68,7 +68,9 @@ pub(super) struct Starts {
     pub(super) history: Option<Arc<str>>,
     /// New starts completed, whatever their cause.
     pub(super) completed: u64,
-    /// What stands in the way of the first one.
+    /// The log was read after one.
+    pub(super) has_read: bool,
+    /// What stands in the way of the first one, and of the first read.
     pub(super) failure: Option<LogError>,
 }
 
@@ -104,6 +106,8 @@ pub(crate) struct Shared {
     pub(super) found: Notify,
     /// Whether the last read of the log succeeded.
     followed: AtomicBool,
+    /// Whether the last append was refused, as the next one would be.
+    refuses_records: AtomicBool,
     pub(super) counts: Counts,
     listeners: Mutex<Vec<Weak<OnWake>>>,
     pub(super) observer: Arc<dyn LogObserver>,
@@ -124,6 +128,7 @@ impl Shared {
             recheck: Notify::new(),
             found: Notify::new(),
             followed: AtomicBool::new(false),
+            refuses_records: AtomicBool::new(false),
             counts: Counts::default(),
             listeners: Mutex::default(),
             observer,
@@ -152,8 +157,9 @@ impl Shared {
         self.identity.load(Ordering::Relaxed)
     }
 
-    /// Takes another identity, that of a new connection on which the log is read; what was appended under the one
-    /// before is not recognised any longer, and what of it was not read back is appended again.
+    /// Takes another identity, that of a new connection on which the log is read. What was appended under the one
+    /// before is recognised by its exact epoch from then on, where the store has named that; the rest is appended again
+    /// once the log is read: see [`Outbox::disown`](crate::epoch::shared::Outbox::disown).
     ///
     /// Two machines that were cloned while they ran have the same memory, random numbers included. What they cannot
     /// share is a connection: before either reads what the other one appends, it has connected anew, as a client of
@@ -163,7 +169,6 @@ impl Shared {
         let identity = self.seed.hash_one((server.connection, &server.history, server.time_ms, now));
         // Zero is the sender of a reset.
         self.identity.store(identity.max(1), Ordering::Relaxed);
-        self.log().outbox().disown();
     }
 
     /// Whether the last read of the log succeeded.
@@ -224,12 +229,23 @@ impl Shared {
             Some(error) => (Operation::Connect, format!("{}: {}", error.server, error.in_full)),
             None => (operation, failure.reply().map_or_else(|| failure.to_string(), str::to_owned)),
         };
+        if operation == Operation::Append {
+            self.refuses_records.store(true, Ordering::Relaxed);
+        }
         report(|| self.observer.refused(operation, &reply, mend));
     }
 
     /// An operation went well.
     pub(super) fn accepted(&self, operation: Operation) {
+        if operation == Operation::Append {
+            self.refuses_records.store(false, Ordering::Relaxed);
+        }
         report(|| self.observer.accepted(operation));
+    }
+
+    /// Whether the last append was refused, as the next one would be.
+    pub(super) fn refuses_records(&self) -> bool {
+        self.refuses_records.load(Ordering::Relaxed)
     }
 
     /// Whether this is the server on which the last new start was made.

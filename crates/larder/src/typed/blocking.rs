@@ -91,7 +91,7 @@ impl<'c, C: Cache + ?Sized> Blocking<'c, C> {
         policy: impl Borrow<Policy>,
     ) -> Result<()> {
         let terms = terms::<V>(policy.borrow());
-        block_on(insert(self.cache, since, &[(&full_key(self.cache, key), value)], terms))
+        block_on(insert(self.cache, since, &[(&full_key(self.cache, key), value)], terms)).map(drop)
     }
 
     /// As [`CacheExt::touch`](crate::CacheExt::touch).

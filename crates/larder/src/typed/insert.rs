@@ -27,19 +27,20 @@ use crate::{
 };
 
 /// Replaces what is under full keys by values that were read after `since`: in one step, so that none of
-/// them is taken for a change that another one came before. Of values for one key, the last one stays.
+/// them is taken for a change that another one came before. Of values for one key, the last one stays. Says whether they
+/// stand: nothing else that covers them was changed since.
 pub(crate) async fn insert<V: LocalValue>(
     cache: &(impl Cache + ?Sized),
     since: ReadVersion,
     values: &[(&str, &V)],
     (policy, wanted): (&Policy, Wanted),
-) -> Result<()> {
+) -> Result<bool> {
     values.iter().try_for_each(|(key, _)| key::check(key))?;
     if deferred::is_current() {
         let scopes: Vec<_> = values.iter().map(|(key, _)| Scope::key(*key)).collect();
         deferred::collect(cache, &scopes, Strength::Hard);
         cache.storage().apply(&scopes).await;
-        return Ok(());
+        return Ok(true);
     }
     let wanted = wanted.within(cache);
     let group = wanted.of.group;
@@ -67,7 +68,7 @@ pub(crate) async fn insert<V: LocalValue>(
             resume_unwind(panic);
         }
     };
-    let entries = replace(core, memory, &keys, (new, group));
+    let (entries, stand) = replace(core, memory, &keys, (new, group));
     entries.iter().for_each(|entry| core.pauses().clear(entry.0.hash));
 
     let (function, namespace) = core.statistics().names(group);
@@ -83,7 +84,7 @@ pub(crate) async fn insert<V: LocalValue>(
     let written = span.clone().wrap(write).await;
     span.record("outcome", if written.is_ok() { "stored" } else { "not shared" });
     entries.iter().for_each(|entry| core.note_written(entry, group));
-    written
+    written.map(|()| stand)
 }
 
 /// An entry that is to take the place of what is under its key.
@@ -100,13 +101,13 @@ struct New {
 }
 
 /// Applies the change of these keys, and puts the new entries that stand in memory in the same step. Gives those that are
-/// kept.
+/// kept, and whether all stand.
 fn replace(
     core: &Core,
     memory: Option<&MemoryTier>,
     keys: &[ScopeHash],
     (mut all, group): (SmallVec<[New; 1]>, Group),
-) -> Vec<Entry> {
+) -> (Vec<Entry>, bool) {
     core.replace(keys, |replacement| {
         for new in &mut all {
             new.stands = new.entry.0.stands(core.epochs()) || mutant::is(Rule::InsertWithoutCheck);
@@ -120,6 +121,7 @@ fn replace(
             }
         }
     });
+    let stand = all.iter().all(|new| new.stands);
     let kept = all.into_iter().filter_map(|New { entry, weight, is_wanted, stands, displaced }| {
         if !stands {
             match entry.0.is_too_wide() {
@@ -133,7 +135,7 @@ fn replace(
         }
         is_kept.then_some(entry)
     });
-    kept.collect()
+    (kept.collect(), stand)
 }
 
 /// What covers a value for a key that was read after `since`. Inside a computation, what that read from

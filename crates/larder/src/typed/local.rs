@@ -87,7 +87,7 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
         policy: impl Borrow<Policy> + Send + Sync,
     ) -> Result<()> {
         let terms = terms::<V>(policy.borrow());
-        insert(self.cache, since, &[(&full_key(self.cache, key), value)], terms).await
+        insert(self.cache, since, &[(&full_key(self.cache, key), value)], terms).await.map(drop)
     }
 
     /// As [`CacheExt::touch`](crate::CacheExt::touch).

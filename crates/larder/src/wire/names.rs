@@ -120,28 +120,69 @@ impl Written {
         is_alias: impl Fn(AskedFields, &'static str) -> bool,
     ) -> Option<OneSided> {
         let structs = self.structs.borrow();
-        for &fields in asked {
+        asked.iter().enumerate().find_map(|(at, fields)| {
             let of = fields.of;
-            let written = || structs.iter().filter(|it| it.of == of);
+            if asked[..at].iter().any(|before| before.of == of) {
+                return None;
+            }
+            // Several, for variants of an enum, and for structs of one name.
+            let asked: Vec<AskedFields> = asked.iter().filter(|it| it.of == of).copied().collect();
+            let written: Vec<&Struct> = structs.iter().filter(|it| it.of == of).collect();
             // Structs of which only one side is seen are not compared: what serde buffers, `from` and `into`.
-            if written().next().is_none() || written().any(|it| it.tag == Last::UnitVariantOf(of)) {
-                continue;
+            if written.is_empty() || written.iter().any(|it| it.tag == Last::UnitVariantOf(of)) {
+                return None;
             }
-            let is_asked = |name| asked.iter().any(|it| it.of == of && it.names.contains(&name));
-            let is_written = |name| written().any(|it| it.names.contains(&name));
-            for it in written() {
-                let tagged = usize::from(it.tag == Last::Text);
-                let unknown =
-                    it.names.iter().enumerate().find(|&(at, name)| at >= tagged && !is_asked(*name));
-                if let Some((_, name)) = unknown {
-                    return Some(OneSided { of, name, is_written: true });
-                }
-            }
-            let unknown = fields.names.iter().find(|&&name| !is_written(name) && !is_alias(fields, name));
-            if let Some(name) = unknown {
-                return Some(OneSided { of, name, is_written: false });
-            }
-        }
-        None
+            let (name, is_written) =
+                unknown(&written, &asked, &is_alias).or_else(|| unmatched(&written, &asked))?;
+            Some(OneSided { of, name, is_written })
+        })
     }
+}
+
+impl Struct {
+    /// The names of its fields, without what may be a tag.
+    fn fields(&self) -> &[&'static str] {
+        &self.names[usize::from(self.tag == Last::Text)..]
+    }
+}
+
+/// A name that none of the other side has, and whether it is written.
+fn unknown(
+    written: &[&Struct],
+    asked: &[AskedFields],
+    is_alias: impl Fn(AskedFields, &'static str) -> bool,
+) -> Option<(&'static str, bool)> {
+    let is_asked = |name| asked.iter().any(|it| it.names.contains(&name));
+    let is_written = |name| written.iter().any(|it| it.names.contains(&name));
+    let mut names = written.iter().flat_map(|it| it.fields());
+    if let Some(name) = names.find(|name| !is_asked(**name)) {
+        return Some((name, true));
+    }
+    asked.iter().find_map(|&fields| {
+        let name = fields.names.iter().find(|&&name| !is_written(name) && !is_alias(fields, name));
+        name.map(|name| (*name, false))
+    })
+}
+
+/// A name that one struct lacks, although another one of the same name has it: what is written has to be what is asked for,
+/// struct by struct. Names that none writes are aliases.
+fn unmatched(written: &[&Struct], asked: &[AskedFields]) -> Option<(&'static str, bool)> {
+    let is_alias = |name| !written.iter().any(|it| it.names.contains(&name));
+    let more = |it: &Struct, fields: AskedFields| {
+        it.fields().iter().find(|name| !fields.names.contains(name)).copied()
+    };
+    let lacks = |it: &Struct, fields: AskedFields| {
+        fields.names.iter().find(|&&name| !it.names.contains(&name) && !is_alias(name)).copied()
+    };
+    let match_each = |pairs: &mut dyn Iterator<Item = (&Struct, AskedFields)>| {
+        let mut lacking = None;
+        for (it, fields) in pairs {
+            let found = lacks(it, fields).map(|name| (name, false));
+            lacking = Some(found.or_else(|| more(it, fields).map(|name| (name, true)))?);
+        }
+        lacking
+    };
+    let of_written = written.iter().find_map(|it| match_each(&mut asked.iter().map(|fields| (*it, *fields))));
+    of_written
+        .or_else(|| asked.iter().find_map(|fields| match_each(&mut written.iter().map(|it| (*it, *fields)))))
 }

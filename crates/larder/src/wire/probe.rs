@@ -40,7 +40,7 @@ impl AliasProbe {
     /// A map begins where so many levels are left.
     #[cold]
     pub(super) fn enter(&self, trace: &Trace, levels: usize) {
-        if self.level.get().is_none() && trace.has_just_asked_for(self.fields.names) {
+        if self.level.get().is_none() && trace.has_just_asked_for(self.fields) {
             self.level.set(levels.checked_sub(1));
         }
     }

@@ -50,6 +50,8 @@ pub(crate) enum Rejected {
     TooLarge,
     /// A value of another type, or of another version of the type.
     Shape,
+    /// JSON of a writer that does not know the type, which says something else than a value of the type would.
+    Untyped,
     /// The payload cannot be decompressed to the length that the header states.
     Decompress,
     /// The payload nests deeper than the limits allow.
@@ -63,7 +65,7 @@ pub(crate) enum Rejected {
 impl Rejected {
     /// Every reason there is.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Magic,
         Self::Version,
         Self::Sealed,
@@ -79,6 +81,7 @@ impl Rejected {
         Self::Compression,
         Self::TooLarge,
         Self::Shape,
+        Self::Untyped,
         Self::Decompress,
         Self::TooDeep,
         Self::Decode,
@@ -114,6 +117,7 @@ impl Rejected {
             Self::Compression => "compression",
             Self::TooLarge => "too_large",
             Self::Shape => "shape",
+            Self::Untyped => "untyped",
             Self::Decompress => "decompress",
             Self::TooDeep => "too_deep",
             Self::Decode => "decode",

@@ -20,6 +20,8 @@ mod hostile;
 mod limits;
 mod panics_and_depth;
 mod round_trip;
+#[cfg(feature = "inspect")]
+mod untyped;
 mod user_codecs;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

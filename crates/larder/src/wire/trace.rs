@@ -101,7 +101,7 @@ pub(super) struct Trace {
     buffered: Cell<bool>,
     last: Cell<AskedType>,
     /// Those of the last struct or struct variant.
-    last_fields: Cell<&'static [&'static str]>,
+    last_fields: Cell<AskedFields>,
     enum_name: Cell<&'static str>,
     lists: RefCell<Vec<List>>,
 }
@@ -119,7 +119,7 @@ impl Trace {
             expected: expected.map(Fingerprint::root),
             buffered: Cell::new(false),
             last: Cell::new(AskedType::Ignored),
-            last_fields: Cell::new(&[]),
+            last_fields: Cell::new(AskedFields { of: "", names: &[] }),
             enum_name: Cell::new(""),
             lists: RefCell::default(),
         }
@@ -141,9 +141,11 @@ impl Trace {
     }
 
     /// Whether the last request was for a struct with these fields.
-    pub(super) fn has_just_asked_for(&self, fields: &'static [&'static str]) -> bool {
+    pub(super) fn has_just_asked_for(&self, fields: AskedFields) -> bool {
+        let last = self.last_fields.get();
         matches!(self.last.get(), AskedType::Struct | AskedType::StructVariant)
-            && std::ptr::eq(self.last_fields.get(), fields)
+            && std::ptr::eq(last.names, fields.names)
+            && last.of == fields.of
     }
 
     /// The fingerprint, with the digest of the value where the trace is not enough.
@@ -174,7 +176,7 @@ impl Trace {
     /// The same, with the fields of a struct.
     pub(super) fn ask_struct(&self, name: &'static str, names: &'static [&'static str]) -> bool {
         let fields = self.hash_of(name, names, true);
-        self.last_fields.set(names);
+        self.last_fields.set(AskedFields { of: name, names });
         self.note(AskedType::Struct, mix(mix(AskedType::Struct as u64, text(name)), fields))
     }
 
@@ -187,8 +189,9 @@ impl Trace {
 
     /// The same, with the fields of a variant of the last enum.
     pub(super) fn ask_struct_variant(&self, names: &'static [&'static str]) -> bool {
-        let fields = self.hash_of(self.enum_name.get(), names, true);
-        self.last_fields.set(names);
+        let of = self.enum_name.get();
+        let fields = self.hash_of(of, names, true);
+        self.last_fields.set(AskedFields { of, names });
         self.note(AskedType::StructVariant, mix(AskedType::StructVariant as u64, fields))
     }
 
@@ -215,7 +218,9 @@ impl Trace {
     /// The hash of a list of names: found once for each list, however many values have it.
     fn hash_of(&self, of: &'static str, list: &'static [&'static str], is_fields: bool) -> u64 {
         let mut known = self.lists.borrow_mut();
-        let same = |known: &&List| std::ptr::eq(known.names, list) && known.is_fields == is_fields;
+        // Equal lists of two types can be one in the program.
+        let same =
+            |known: &&List| std::ptr::eq(known.names, list) && known.is_fields == is_fields && known.of == of;
         if let Some(known) = known.iter().find(same) {
             return known.hash;
         }

@@ -9,7 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{id::WriteId, options::Retries, store::Record};
+use super::{
+    id::WriteId,
+    options::Retries,
+    store::{InHand, Record},
+};
 
 /// The records of one key that are written together, the oldest first.
 pub(super) struct Group<T> {
@@ -116,6 +120,10 @@ impl<T> Backlog<T> {
             return self.waiting.len();
         }
         self.waiting.iter().filter(|(record, _)| !self.suspects.contains_key(&record.key)).count()
+    }
+
+    pub(super) fn in_hand(&self) -> InHand {
+        InHand { oldest: self.waiting.front().map(|(record, _)| record.id), count: self.waiting.len() }
     }
 
     /// Takes a record that is later than all before it.

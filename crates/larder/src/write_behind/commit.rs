@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{
     id::WriteId,
-    store::{Record, Settlement, Store},
+    store::{InHand, Record, Settlement, Store},
 };
 use crate::{
     cache::{Cache, Invalidation},
@@ -53,7 +53,7 @@ impl Settlement {
 }
 
 /// Invalidates what was computed from the rows as they were, and removes the writes from the queue. False if this
-/// process is no longer the consumer.
+/// process is no longer the consumer, or has to take over anew.
 ///
 /// A cache key of which a later write waits is left alone: the cache shows that one, and its own commit will come. The
 /// mark that [`Store::begin_commit`] leaves has a writer of the key wait, so that what it inserts is inserted after the
@@ -62,6 +62,7 @@ pub(super) async fn settle<T>(
     store: &dyn Store<T>,
     cache: Option<&dyn Cache>,
     settlement: &mut Settlement,
+    in_hand: InHand,
 ) -> Result<bool> {
     settlement.last_of_each();
     if !settlement.cache_keys.is_empty() {
@@ -72,7 +73,7 @@ pub(super) async fn settle<T>(
             invalidate(cache, scopes).await;
         }
     }
-    store.settle(settlement).await
+    store.settle(settlement, in_hand).await
 }
 
 /// Waits for the other processes to be told, for as long as that is worth it: what is queued is kept by the outbox.

@@ -1,5 +1,7 @@
 //! The consumer: from the queue to the sink.
 
+mod alone;
+
 use std::{
     collections::{BTreeMap, HashSet},
     future::pending,
@@ -12,17 +14,17 @@ use tokio::{sync::watch, time::sleep};
 use super::{
     backlog::{Backlog, Batching, Group, Next},
     coalescing, commit,
-    delivery::{Delivered, deliver},
-    id::WriteId,
+    delivery::{Admission, Delivered, deliver},
     options::Coalesce,
     shared::{Phase, Shared},
     sink::{FailedItem, Sink},
     stats::Figures,
-    store::{Fetched, Settlement},
+    store::{Fetched, InHand, Settlement},
     term::Term,
     write::Batch,
 };
 use crate::{
+    clock::boot_time,
     panic_guard::{contain_future, report},
     value::Value,
 };
@@ -46,15 +48,6 @@ pub(super) struct Consumer<T> {
 struct Outcome {
     settlement: Settlement,
     held: HashSet<Arc<str>>,
-}
-
-/// What is to be done with writes that are about to be given to the sink.
-enum Admission {
-    Write,
-    /// As often as may be, the sink was given this one by itself, and the process ended.
-    GiveUp,
-    /// That cannot be known now.
-    Later,
 }
 
 /// Why a term ended.
@@ -82,7 +75,7 @@ impl<T: Value> Consumer<T> {
     async fn consume(&mut self) {
         while self.phase() != Phase::Over {
             let Shared { store, options, figures, .. } = &*self.shared;
-            let asked = Instant::now();
+            let asked = boot_time::Instant::now();
             let pause = match store.take_over().await {
                 Ok(true) => {
                     let (store, lease) = (store.clone(), options.takeover_after);
@@ -167,9 +160,10 @@ impl<T: Value> Consumer<T> {
         // What a failing key holds up takes no room: nothing else would be written, and so nothing given up.
         let room = options.capacity().saturating_sub(backlog.free()).min(AT_ONCE);
         if room == 0 {
-            return Some(None);
+            // What reads asks for the lease; without room nothing is read.
+            return (!matches!(store.renew().await, Ok(false))).then_some(None);
         }
-        let Fetched { records, broken } = match store.fetch(room).await {
+        let Fetched { records, broken } = match store.fetch(room, backlog.in_hand()).await {
             Ok(fetched) => fetched?,
             Err(error) => {
                 report!(debug, queue = options.name, %error, "a write-behind queue cannot be read now");
@@ -185,7 +179,7 @@ impl<T: Value> Consumer<T> {
             for record in &broken {
                 settlement.given_up([(record.id, &record.cache_key)], &record.reason);
             }
-            self.settle(settlement, term).await.then_some(())?;
+            self.settle(settlement, backlog.in_hand().and(&broken), term).await.then_some(())?;
         }
         Some(Some(count))
     }
@@ -249,46 +243,6 @@ impl<T: Value> Consumer<T> {
             }
         }
         self.remove(backlog, outcome, term).await
-    }
-
-    /// Whether the sink may be given what it is to be given now: a write that may be what ended several processes is
-    /// counted first, so that its process can end once more and it is known.
-    async fn admit(&self, alone: Option<WriteId>, term: &Term) -> Admission {
-        let Shared { store, options, .. } = &*self.shared;
-        let Some(id) = alone else { return Admission::Write };
-        match store.begin_alone(id).await {
-            Ok(begun) if begun > options.retries.attempts.into() => Admission::GiveUp,
-            Ok(_) => Admission::Write,
-            Err(error) => {
-                report!(debug, queue = options.name, %error, "a write-behind queue cannot be asked now");
-                tokio::select! {
-                    () = sleep(PAUSE) => {}
-                    () = term.over() => {}
-                }
-                Admission::Later
-            }
-        }
-    }
-
-    /// Makes dead letters of these. False if the lease was lost.
-    async fn give_up(
-        &self,
-        backlog: &mut Backlog<T>,
-        groups: &[Group<T>],
-        mut outcome: Outcome,
-        term: &Term,
-    ) -> bool {
-        let attempts = self.shared.options.retries.attempts;
-        let reason = format!(
-            "the process ended each time that this write was given to the sink, by itself, {attempts} times"
-        );
-        groups.iter().for_each(|group| outcome.settlement.given_up(group.dead(), &reason));
-        self.shared.figures.failed(&reason);
-        let still = self.remove(backlog, outcome, term).await;
-        if let (true, Some(id)) = (still, groups.first().and_then(Group::alone)) {
-            self.shared.store.end_alone(id).await;
-        }
-        still
     }
 
     /// A batch was written, but these of it.
@@ -365,7 +319,7 @@ impl<T: Value> Consumer<T> {
             return true;
         }
         let ids = settlement.done.iter().chain(settlement.dead.iter().map(|(id, _)| id)).copied().collect();
-        if !self.settle(settlement, term).await {
+        if !self.settle(settlement, backlog.in_hand(), term).await {
             return false;
         }
         backlog.remove(&ids, &held);
@@ -373,10 +327,10 @@ impl<T: Value> Consumer<T> {
     }
 
     /// Settles, however often it has to be tried. False if the lease was lost.
-    async fn settle(&self, mut settlement: Settlement, term: &Term) -> bool {
+    async fn settle(&self, mut settlement: Settlement, in_hand: InHand, term: &Term) -> bool {
         let Shared { store, options, figures, .. } = &*self.shared;
         loop {
-            match commit::settle(&**store, options.cache.as_deref(), &mut settlement).await {
+            match commit::settle(&**store, options.cache.as_deref(), &mut settlement, in_hand).await {
                 Ok(still) => {
                     Figures::add(&figures.written, settlement.done.len());
                     if still && !settlement.dead.is_empty() {

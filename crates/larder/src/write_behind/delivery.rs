@@ -7,6 +7,15 @@ use super::{
     write::Batch,
 };
 
+/// What is to be done with writes that are about to be given to the sink.
+pub(super) enum Admission {
+    Write,
+    /// As often as may be, the sink was given this one by itself, and the process ended.
+    GiveUp,
+    /// That cannot be known now.
+    Later,
+}
+
 /// What became of a batch.
 pub(super) enum Delivered {
     /// All of it is written, but these.

@@ -10,25 +10,23 @@ use std::{
 use tokio::{
     sync::watch,
     task::JoinHandle,
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
     dead::DeadLetter,
     id::WriteId,
-    options::WhenFull,
     shared::{Phase, Shared},
     stats::WriteBehindStats,
-    store::{Appended, Prepared, QueueDepth},
+    store::QueueDepth,
 };
 use crate::{
     clock::instant_after,
-    error::{Error, Kind, Result},
+    error::{Kind, Result},
     key,
     policy::Policy,
     read_through::full_key,
     sync::plain::{Mutex, lock},
-    typed::CacheExt,
     value::Value,
 };
 
@@ -74,11 +72,12 @@ impl<T: Value> WriteBehind<T> {
     /// # Errors
     ///
     /// If the key is empty or too long, or the value cannot be encoded; if the queue is full
-    /// ([`is_queue_full`](Error::is_queue_full)) or stopped; if Redis could not be asked within its deadline or refuses
-    /// ([`is_unavailable`](Error::is_unavailable)). The last is no proof that the write is not in the queue: it is not
+    /// ([`is_queue_full`](crate::Error::is_queue_full)) or stopped; if Redis could not be asked within its deadline or refuses
+    /// ([`is_unavailable`](crate::Error::is_unavailable)). The last is no proof that the write is not in the queue: it is not
     /// acknowledged, and may be written all the same.
     pub async fn write(&self, key: &str, value: &T) -> Result<WriteId> {
-        self.append(key, value, None).await.map(|(id, _)| id)
+        let (ids, _) = self.append(&[self.draft(key, value, None)?], 0).await?;
+        Ok(only(&ids))
     }
 
     /// The same for a value that is shown by the cache under `cache_key`: once it is acknowledged the cache has it, as
@@ -88,11 +87,12 @@ impl<T: Value> WriteBehind<T> {
     ///
     /// While the write waits, a reader that does not find the entry (it was evicted, its `ttl` is over, or another process
     /// asks before the entry is in Redis) computes from the old row, and that is shown until the commit. So choose a `ttl`
-    /// that is longer than writes wait.
+    /// that is longer than writes wait. A write that is acknowledged so late that a later one of its key is, or that it is
+    /// committed already, is not shown. Where the key was invalidated meanwhile, that is two more round trips.
     ///
     /// # Errors
     ///
-    /// As [`write`](Self::write); and if the queue was built without a cache.
+    /// As [`write`](Self::write); and if the cache key is empty or too long, or the queue was built without a cache.
     pub async fn write_cached(
         &self,
         key: &str,
@@ -108,93 +108,17 @@ impl<T: Value> WriteBehind<T> {
             );
             return Err(Kind::configuration(text).into());
         };
+        // In a namespace the full key is never empty, and a queue takes an empty one for none.
+        key::check(cache_key)?;
         key::check(&full_key(cache, cache_key))?;
-        let (id, committing) = self.append(key, value, Some(cache_key)).await?;
-        if committing {
-            self.wait_for_commit(cache_key).await;
-        }
-        if let Err(error) = cache.insert(cache_key, value, policy).await {
+        let since = cache.core().begin();
+        let (ids, committing) = self.append(&[self.draft(key, value, Some(cache_key))?], 0).await?;
+        let write = (only(&ids), cache_key, value);
+        if let Err(error) = self.show(cache, write, (since, committing), policy.borrow()).await {
             // The invalidation took place, and the write is acknowledged: the next read computes.
             crate::panic_guard::report!(debug, key = cache_key, %error, "an acknowledged write is not shown by the cache");
         }
-        Ok(id)
-    }
-
-    /// Waits for the commit of an earlier write of this cache key, so that what it invalidates comes before what is
-    /// inserted now. A consumer that died in between leaves its mark to the next one, and is not waited for.
-    async fn wait_for_commit(&self, cache_key: &str) {
-        const LONGEST: Duration = Duration::from_millis(250);
-        let waiting = async {
-            let mut pause = Duration::from_millis(1);
-            while self.shared.store.is_committing(cache_key).await.unwrap_or(false) {
-                sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(20));
-            }
-        };
-        // Where it takes longer, the entry may be dropped once more than it need be.
-        _ = timeout(LONGEST, waiting).await;
-    }
-
-    async fn append(&self, key: &str, value: &T, cache_key: Option<&str>) -> Result<(WriteId, bool)> {
-        let Shared { store, options, figures, .. } = &*self.shared;
-        key::check(key)?;
-        let prepared = store.prepare(value, key)?;
-        let end = match options.when_full {
-            WhenFull::Wait(limit) => instant_after(limit).into(),
-            WhenFull::Fail => Instant::now(),
-        };
-        loop {
-            let stopped = || Err(Kind::QueueStopped { queue: options.name.clone() }.into());
-            if *self.control.phase.borrow() != Phase::Running {
-                return stopped();
-            }
-            let depth = match self.try_append((key, &prepared), cache_key).await? {
-                Appended::Kept { id, committing } => return Ok((id, committing)),
-                Appended::Full(depth) => depth,
-                Appended::Closed => return stopped(),
-            };
-            if Instant::now() >= end {
-                figures.full.fetch_add(1, Relaxed);
-                return Err(self.full(depth));
-            }
-            // Woken now and then: others take the room as well.
-            const LONGEST: Duration = Duration::from_millis(50);
-            _ = timeout_at(end.min(Instant::now() + LONGEST), store.room()).await;
-        }
-    }
-
-    async fn try_append(&self, write: (&str, &Prepared<T>), cache_key: Option<&str>) -> Result<Appended> {
-        let Shared { store, options, figures, .. } = &*self.shared;
-        let appended = store.append(options.max_waiting, write, cache_key).await;
-        match &appended {
-            Ok(Appended::Kept { .. }) => figures.acknowledged.fetch_add(1, Relaxed),
-            Ok(Appended::Full(_) | Appended::Closed) => 0,
-            Err(_) => figures.unacknowledged.fetch_add(1, Relaxed),
-        };
-        appended
-    }
-
-    /// Says what is in the way, and what mends it.
-    fn full(&self, QueueDepth { waiting, dead }: QueueDepth) -> Error {
-        let Shared { options, figures, .. } = &*self.shared;
-        let name = &options.name;
-        let failure = figures.all().last_failure;
-        let why = match (dead > waiting, failure.is_empty()) {
-            (true, _) => "replay or discard the dead letters".to_owned(),
-            (false, false) => {
-                format!("the database does not take them ({failure}): mend that, and they are written")
-            }
-            (false, true) => {
-                "the database takes fewer than are made: see that a consumer runs and is fast enough, \
-                              or raise `max_waiting`"
-                    .to_owned()
-            }
-        };
-        Kind::QueueFull(format!(
-            "the write-behind queue {name:?} is full: {waiting} writes wait and {dead} are dead letters, of {} at most; {why}",
-            options.max_waiting
-        ))
-        .into()
+        Ok(only(&ids))
     }
 
     /// Waits until every write that is in the queue now is in the database or given up, for `limit` at most, and says
@@ -286,6 +210,9 @@ impl<T: Value> WriteBehind<T> {
     /// Appends dead letters to the queue again, as new writes: after all that was written since, of their keys too. Says how many of them
     /// were there.
     ///
+    /// After [`stop`](Self::stop) it does so too on Redis, for the next process that consumes; in memory there is none, and
+    /// it is an error.
+    ///
     /// ```
     /// # use std::time::Duration;
     /// # use larder::write_behind::WriteBehind;
@@ -299,11 +226,12 @@ impl<T: Value> WriteBehind<T> {
     ///
     /// # Errors
     ///
-    /// If Redis cannot be asked. Each of them is moved or not.
+    /// If Redis cannot be asked, or is full: each of them is moved or not, and none is lost. If a queue in memory is stopped
+    /// ([`is_queue_stopped`](crate::Error::is_queue_stopped)): they stay dead letters.
     pub async fn replay(&self, ids: &[WriteId]) -> Result<u64> {
         let mut count = 0;
         for ids in ids.chunks(AT_ONCE) {
-            count += self.shared.store.replay(ids).await?;
+            count += self.shared.store.replay(ids).await?.ok_or_else(|| self.stopped())?;
         }
         Ok(count)
     }
@@ -324,6 +252,11 @@ impl<T: Value> WriteBehind<T> {
 
 /// Dead letters in one call of the server.
 const AT_ONCE: usize = 500;
+
+/// The ID of one write that was kept.
+fn only(ids: &[WriteId]) -> WriteId {
+    ids.first().copied().unwrap_or_default()
+}
 
 /// Has the consumer write at once while it lives.
 struct Hurry<'s, T>(&'s Shared<T>);

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::{
     dead::DeadLetter,
     id::WriteId,
-    store::{Appended, Fetched, Prepared, QueueDepth, Record, Settlement, Store},
+    store::{Appended, Draft, Fetched, InHand, Prepared, QueueDepth, Record, Settlement, Store},
 };
 use crate::{
     error::Result,
@@ -84,26 +84,28 @@ impl<T: Value> Store<T> for MemoryStore<T> {
         Ok(Prepared::Value(Arc::new(value.clone())))
     }
 
-    async fn append(
-        &self,
-        limit: u64,
-        (key, value): (&str, &Prepared<T>),
-        cache_key: Option<&str>,
-    ) -> Result<Appended> {
-        let Prepared::Value(value) = value else { unreachable!("this store prepares values as they are") };
-        let (id, committing) = {
+    async fn append(&self, limit: u64, drafts: &[Draft<'_, T>]) -> Result<Appended> {
+        let (mut ids, mut committing) = (Vec::with_capacity(drafts.len()), false);
+        {
             let mut state = self.state();
             if state.closed {
                 return Ok(Appended::Closed);
             }
             let depth = QueueDepth { waiting: state.waiting.len() as u64, dead: state.dead.len() as u64 };
-            if depth.waiting + depth.dead >= limit {
+            if depth.waiting + depth.dead + drafts.len() as u64 > limit {
                 return Ok(Appended::Full(depth));
             }
-            state.append((key.into(), value.clone()), cache_key.map(Arc::from))
-        };
+            for Draft { key, value, cache_key } in drafts {
+                let Prepared::Value(value) = value else {
+                    unreachable!("this store prepares values as they are")
+                };
+                let (id, commits) = state.append(((*key).into(), value.clone()), cache_key.map(Arc::from));
+                ids.push(id);
+                committing |= commits;
+            }
+        }
         self.arrivals.notify_one();
-        Ok(Appended::Kept { id, committing })
+        Ok(Appended::Kept { ids, committing })
     }
 
     fn close(&self) {
@@ -118,6 +120,10 @@ impl<T: Value> Store<T> for MemoryStore<T> {
         Ok(self.state().committing.contains(cache_key))
     }
 
+    async fn is_last(&self, cache_key: &str, id: WriteId) -> Result<bool> {
+        Ok(self.state().last_of.get(cache_key) == Some(&id))
+    }
+
     async fn take_over(&self) -> Result<bool> {
         self.state().given = WriteId::default();
         Ok(true)
@@ -129,7 +135,7 @@ impl<T: Value> Store<T> for MemoryStore<T> {
 
     async fn release(&self) {}
 
-    async fn fetch(&self, count: usize) -> Result<Option<Fetched<T>>> {
+    async fn fetch(&self, count: usize, _: InHand) -> Result<Option<Fetched<T>>> {
         let mut state = self.state();
         let rest = (Bound::Excluded(state.given), Bound::Unbounded);
         let records: Vec<_> =
@@ -163,7 +169,7 @@ impl<T: Value> Store<T> for MemoryStore<T> {
         Ok(due.collect())
     }
 
-    async fn settle(&self, settlement: &Settlement) -> Result<bool> {
+    async fn settle(&self, settlement: &Settlement, _: InHand) -> Result<bool> {
         // Dropped after the lock: values are the user's.
         let mut removed = Vec::new();
         {
@@ -217,10 +223,14 @@ impl<T: Value> Store<T> for MemoryStore<T> {
         Ok(letters.collect())
     }
 
-    async fn replay(&self, ids: &[WriteId]) -> Result<u64> {
+    async fn replay(&self, ids: &[WriteId]) -> Result<Option<u64>> {
         let mut count = 0;
         {
             let mut state = self.state();
+            // The consumer has ended, or is about to: what was appended now would wait for ever.
+            if state.closed {
+                return Ok(None);
+            }
             for id in ids {
                 if let Some((Record { key, value, cache_key, .. }, _)) = state.dead.remove(id) {
                     state.append((key, value), cache_key);
@@ -229,7 +239,7 @@ impl<T: Value> Store<T> for MemoryStore<T> {
             }
         }
         self.arrivals.notify_one();
-        Ok(count)
+        Ok(Some(count))
     }
 
     async fn discard(&self, ids: &[WriteId]) -> Result<u64> {

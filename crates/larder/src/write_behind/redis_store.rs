@@ -8,13 +8,15 @@ use tokio::sync::{Notify, watch};
 use super::{
     dead::DeadLetter,
     id::WriteId,
-    store::{Appended, Broken, Fetched, Prepared, QueueDepth, Record, Settlement, Store},
+    store::{Appended, Broken, Draft, Fetched, InHand, Prepared, QueueDepth, Record, Settlement, Store},
 };
 use crate::{
     error::{Kind, Result},
     redis::{
         RedisCache,
-        queue::{self, QueueExtent, RawAppended, RawDead, RawFetched, RawSettled, RedisQueue},
+        queue::{
+            self, QueueExtent, RawAppended, RawDead, RawDraft, RawFetched, RawInHand, RawSettled, RedisQueue,
+        },
         stream::{Listener, RawRecord},
     },
     sync::plain::{Mutex, lock},
@@ -60,8 +62,18 @@ impl<T> RedisStore<T> {
         }
     }
 
-    /// What was given and has not arrived, then what was given to none. None if the lease was lost.
-    async fn give(&self, count: usize) -> Result<Option<RawFetched>> {
+    fn in_hand(&self, InHand { oldest, count }: InHand) -> RawInHand {
+        let (next, cursor) = (lock(&self.given).after(0).to_string(), lock(&self.cursor).clone());
+        RawInHand {
+            count: cursor.is_none().then_some(count),
+            oldest: oldest.map(|id| id.to_string()).or(cursor).unwrap_or_else(|| next.clone()),
+            next,
+        }
+    }
+
+    /// What was given and has not arrived, then what was given to none. None if the lease was lost, or the server lacks what
+    /// it was told before: then all is to be claimed anew.
+    async fn give(&self, count: usize, in_hand: InHand) -> Result<Option<RawFetched>> {
         // What was lost is looked for once: Redis 6.2 goes on to count as given what was deleted, which cannot be claimed.
         let mut lost = false;
         loop {
@@ -69,9 +81,13 @@ impl<T> RedisStore<T> {
             let next = if lost { END.to_owned() } else { lock(&self.given).after(0).to_string() };
             let fetched = match &cursor {
                 Some(cursor) => self.queue.claim(cursor, count, CONSUMERS).await?,
-                None => self.queue.fetch(&next, count).await?,
+                None => self.queue.fetch(&next, count, &self.in_hand(in_hand)).await?,
             };
             let Some(fetched) = fetched else { return Ok(None) };
+            let first = fetched.records.first().and_then(|record| record.id.parse::<WriteId>().ok());
+            if cursor.is_none() && first.is_some_and(|first| first <= *lock(&self.given)) {
+                return Ok(None);
+            }
             lost |= cursor.is_none() && fetched.cursor.is_some();
             lock(&self.cursor).clone_from(&fetched.cursor);
             let last = fetched.records.last().map(|record| record.id.clone());
@@ -157,17 +173,16 @@ impl<T: Value> Store<T> for RedisStore<T> {
         })
     }
 
-    async fn append(
-        &self,
-        limit: u64,
-        (key, value): (&str, &Prepared<T>),
-        cache_key: Option<&str>,
-    ) -> Result<Appended> {
-        let Prepared::Bytes(value) = value else { unreachable!("this store prepares bytes") };
-        match self.queue.append(limit, (key, value.clone()), cache_key).await? {
-            RawAppended::Kept { id, committing } => {
+    async fn append(&self, limit: u64, drafts: &[Draft<'_, T>]) -> Result<Appended> {
+        let raw = drafts.iter().map(|Draft { key, value, cache_key }| {
+            let Prepared::Bytes(value) = value else { unreachable!("this store prepares bytes") };
+            RawDraft { key, value, cache_key: cache_key.unwrap_or_default() }
+        });
+        match self.queue.append(limit, &raw.collect::<Vec<_>>()).await? {
+            RawAppended::Kept { ids, committing } => {
                 self.arrivals.notify_one();
-                Ok(Appended::Kept { id: id.parse()?, committing })
+                let ids = ids.iter().map(|id| id.parse()).collect::<Result<_>>()?;
+                Ok(Appended::Kept { ids, committing })
             }
             RawAppended::Full { waiting, dead } => Ok(Appended::Full(QueueDepth { waiting, dead })),
         }
@@ -184,6 +199,10 @@ impl<T: Value> Store<T> for RedisStore<T> {
 
     async fn is_committing(&self, cache_key: &str) -> Result<bool> {
         self.queue.is_committing(cache_key).await
+    }
+
+    async fn is_last(&self, cache_key: &str, id: WriteId) -> Result<bool> {
+        Ok(self.queue.last_of(cache_key).await? == Some(id.to_string()))
     }
 
     async fn take_over(&self) -> Result<bool> {
@@ -205,8 +224,8 @@ impl<T: Value> Store<T> for RedisStore<T> {
         }
     }
 
-    async fn fetch(&self, count: usize) -> Result<Option<Fetched<T>>> {
-        let Some(fetched) = self.give(count).await? else { return Ok(None) };
+    async fn fetch(&self, count: usize, in_hand: InHand) -> Result<Option<Fetched<T>>> {
+        let Some(fetched) = self.give(count, in_hand).await? else { return Ok(None) };
         let mut split = Fetched { records: Vec::new(), broken: Vec::new() };
         for raw in &fetched.records {
             match record(raw, fetched.often.contains(&raw.id)) {
@@ -236,11 +255,12 @@ impl<T: Value> Store<T> for RedisStore<T> {
         self.queue.begin_commit(&pairs(cache_keys)).await
     }
 
-    async fn settle(&self, settlement: &Settlement) -> Result<bool> {
+    async fn settle(&self, settlement: &Settlement, in_hand: InHand) -> Result<bool> {
         let dead: Vec<_> =
             settlement.dead.iter().map(|(id, reason)| (id.to_string(), reason.clone())).collect();
         let (done, cache_keys) = (texts(&settlement.done), pairs(&settlement.cache_keys));
-        self.queue.settle(&RawSettled { done: &done, dead: &dead, cache_keys: &cache_keys }).await
+        let settled = RawSettled { done: &done, dead: &dead, cache_keys: &cache_keys };
+        self.queue.settle(&settled, &self.in_hand(in_hand)).await
     }
 
     async fn oldest(&self) -> Result<Option<WriteId>> {
@@ -272,10 +292,11 @@ impl<T: Value> Store<T> for RedisStore<T> {
         Ok(letters.collect())
     }
 
-    async fn replay(&self, ids: &[WriteId]) -> Result<u64> {
+    /// Another process writes them where this one has stopped.
+    async fn replay(&self, ids: &[WriteId]) -> Result<Option<u64>> {
         let count = self.queue.replay(&texts(ids)).await?;
         self.arrivals.notify_one();
-        Ok(count)
+        Ok(Some(count))
     }
 
     async fn discard(&self, ids: &[WriteId]) -> Result<u64> {

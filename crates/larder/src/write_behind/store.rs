@@ -40,11 +40,29 @@ pub(super) enum Prepared<T> {
     Bytes(Vec<u8>),
 }
 
-/// What came of appending a write.
+impl<T> Prepared<T> {
+    /// How many bytes it takes on its way to a server.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Value(_) => 0,
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// A write that is not acknowledged yet.
+pub(super) struct Draft<'w, T> {
+    pub(super) key: &'w str,
+    pub(super) value: Prepared<T>,
+    /// What shows it in the cache, if something does.
+    pub(super) cache_key: Option<&'w str>,
+}
+
+/// What came of appending writes.
 pub(super) enum Appended {
-    /// It is safe. A commit of its cache key is under way, or not.
+    /// They are safe. A commit of one of their cache keys is under way, or not.
     Kept {
-        id: WriteId,
+        ids: Vec<WriteId>,
         committing: bool,
     },
     Full(QueueDepth),
@@ -56,6 +74,21 @@ pub(super) enum Appended {
 pub(super) struct Fetched<T> {
     pub(super) records: Vec<Record<T>>,
     pub(super) broken: Vec<Broken>,
+}
+
+/// What the consumer was given in its term and has not settled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InHand {
+    pub(super) oldest: Option<WriteId>,
+    pub(super) count: usize,
+}
+
+impl InHand {
+    /// With these.
+    pub(super) fn and(self, broken: &[Broken]) -> Self {
+        let ids = broken.iter().map(|record| record.id);
+        Self { oldest: self.oldest.into_iter().chain(ids).min(), count: self.count + broken.len() }
+    }
 }
 
 /// How much lies in a queue.
@@ -84,13 +117,9 @@ pub(super) struct Settlement {
 pub(super) trait Store<T>: Send + Sync {
     fn prepare(&self, value: &T, key: &str) -> Result<Prepared<T>>;
 
-    /// Keeps a write, unless as many as `limit` are there.
-    async fn append(
-        &self,
-        limit: u64,
-        (key, value): (&str, &Prepared<T>),
-        cache_key: Option<&str>,
-    ) -> Result<Appended>;
+    /// Keeps these writes, in their order and with none between them, unless there were more than `limit` then: none of
+    /// them is kept then.
+    async fn append(&self, limit: u64, drafts: &[Draft<'_, T>]) -> Result<Appended>;
 
     /// Takes no more writes from here on, where this process alone could write them.
     fn close(&self);
@@ -101,6 +130,9 @@ pub(super) trait Store<T>: Send + Sync {
     /// Whether a commit of this cache key is under way.
     async fn is_committing(&self, cache_key: &str) -> Result<bool>;
 
+    /// Whether this is the last write of this cache key, and still waits.
+    async fn is_last(&self, cache_key: &str, id: WriteId) -> Result<bool>;
+
     /// Becomes the one consumer, if there is none. What the one before was given and has not settled is given again.
     async fn take_over(&self) -> Result<bool>;
 
@@ -110,8 +142,9 @@ pub(super) trait Store<T>: Send + Sync {
     /// Is the consumer no longer.
     async fn release(&self);
 
-    /// Gives up to `count` writes. None if this is no longer the consumer.
-    async fn fetch(&self, count: usize) -> Result<Option<Fetched<T>>>;
+    /// Gives up to `count` writes. None if this is no longer the consumer, or has to take over anew: a server that stepped
+    /// in has a write that was settled, older than what is in hand.
+    async fn fetch(&self, count: usize, in_hand: InHand) -> Result<Option<Fetched<T>>>;
 
     /// Counts, where no end of a process undoes it, that a write which is to be [`alone`](Record::alone) is given to the
     /// sink; says how often it was and the sink never returned, this time included.
@@ -126,8 +159,9 @@ pub(super) trait Store<T>: Send + Sync {
     /// Marks these cache keys, and says of each whether no later write of it waits.
     async fn begin_commit(&self, cache_keys: &[(Arc<str>, WriteId)]) -> Result<Vec<bool>>;
 
-    /// Removes writes, and the marks of cache keys. False if this is no longer the consumer.
-    async fn settle(&self, settlement: &Settlement) -> Result<bool>;
+    /// Removes writes, which are still in hand, and the marks of cache keys. False if this is no longer the consumer, or has
+    /// to take over anew, as [`fetch`](Self::fetch) says.
+    async fn settle(&self, settlement: &Settlement, in_hand: InHand) -> Result<bool>;
 
     async fn oldest(&self) -> Result<Option<WriteId>>;
 
@@ -137,7 +171,8 @@ pub(super) trait Store<T>: Send + Sync {
 
     async fn dead(&self, count: usize) -> Result<Vec<DeadLetter<T>>>;
 
-    async fn replay(&self, ids: &[WriteId]) -> Result<u64>;
+    /// Appends dead letters again; says how many were there. None if the queue takes no more: they stay.
+    async fn replay(&self, ids: &[WriteId]) -> Result<Option<u64>>;
 
     async fn discard(&self, ids: &[WriteId]) -> Result<u64>;
 }

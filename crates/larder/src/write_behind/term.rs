@@ -1,16 +1,18 @@
 //! For how long this process is the one that consumes.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    task::AbortHandle,
+    time::{sleep, timeout},
 };
 
-use tokio::{sync::watch, task::AbortHandle, time::sleep_until};
-
 use super::store::Store;
+use crate::clock::boot_time::Instant;
 
 /// The time from taking the lease to its loss. It is counted from when each renewal was *sent*, so that this process
-/// never believes longer than the server that the lease is its own.
+/// never believes longer than the server that the lease is its own, also if the machine slept.
 pub(super) struct Term {
     /// Until when the lease lasts; none once it is lost.
     until: watch::Receiver<Option<Instant>>,
@@ -20,7 +22,7 @@ pub(super) struct Term {
 impl Term {
     /// Of a lease that was asked for at `asked`, and is renewed three times in its time.
     pub(super) fn begin<T: 'static>(store: &Arc<dyn Store<T>>, asked: Instant, lease: Duration) -> Self {
-        let (sender, until) = watch::channel(Some(asked + lease));
+        let (sender, until) = watch::channel(Some(asked.after(lease)));
         let renewal = tokio::spawn(renew(store.clone(), sender, lease));
         Self { until, renewal: renewal.abort_handle() }
     }
@@ -31,18 +33,18 @@ impl Term {
 
     /// Returns when it is over.
     pub(super) async fn over(&self) {
+        /// Timers stand still while the machine sleeps: the clock is looked at so often.
+        const SLICE: Duration = Duration::from_millis(100);
         let mut until = self.until.clone();
         loop {
             let Some(end) = *until.borrow_and_update() else { return };
-            if end <= Instant::now() {
+            let left = end.since(Instant::now());
+            if left.is_zero() {
                 return;
             }
-            tokio::select! {
-                () = sleep_until(end.into()) => {}
-                changed = until.changed() => if changed.is_err() {
-                    sleep_until(end.into()).await;
-                    return;
-                },
+            if let Ok(Err(_)) = timeout(left.min(SLICE), until.changed()).await {
+                // There is no renewal any more.
+                sleep(left.min(SLICE)).await;
             }
         }
     }
@@ -56,10 +58,10 @@ impl Drop for Term {
 
 async fn renew<T>(store: Arc<dyn Store<T>>, until: watch::Sender<Option<Instant>>, lease: Duration) {
     loop {
-        tokio::time::sleep(lease / 3).await;
+        sleep(lease / 3).await;
         let asked = Instant::now();
         match store.renew().await {
-            Ok(true) => _ = until.send_replace(Some(asked + lease)),
+            Ok(true) => _ = until.send_replace(Some(asked.after(lease))),
             Ok(false) => {
                 until.send_replace(None);
                 return;

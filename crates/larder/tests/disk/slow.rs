@@ -156,3 +156,20 @@ async fn a_limit_may_be_as_long_as_can_be() {
     cache.insert("n", &1_u64, long()).await.unwrap();
     assert!(support::in_time(cache.flush(Duration::MAX)).await);
 }
+
+/// What is not written by then is lost, and the folder is in use for as long as the disk hangs.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_handle_waits_for_a_disk_that_hangs_for_some_seconds() {
+    let _one = ONE.lock().await;
+    let folder = folder();
+    let cache = open(&folder);
+    let (closed, passed) = (Closed::new(), PASSED.load(SeqCst));
+    let slow = async || Ok::<_, larder::Error>(Slow("slow".to_owned()));
+    cache.get_or_compute("slow", long(), slow).await.unwrap();
+    support::eventually(|| PASSED.load(SeqCst) > passed).await;
+    let dropping = tokio::task::spawn_blocking(move || drop(cache));
+    tokio::time::timeout(LONG / 2, dropping).await.expect("it hangs").unwrap();
+    assert!(on(&folder).build().is_err(), "it is still written to");
+    drop(closed);
+    support::eventually(|| on(&folder).build().is_ok()).await;
+}

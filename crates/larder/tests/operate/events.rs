@@ -183,7 +183,17 @@ async fn other_processes_tiers_and_servers_are_told() {
         in_time(async { while words(&events.recv().await) != what {} }).await;
     }
     one.invalidate(["a", "b"]).await;
-    until(&mut events, "elsewhere 2").await;
+    let by = in_time(async {
+        loop {
+            if let CacheEvent::InvalidatedElsewhere { scopes, process, .. } = events.recv().await
+                && scopes.len() == 2
+            {
+                return process;
+            }
+        }
+    })
+    .await;
+    assert_ne!(by, 0, "it says which process");
     server.kill();
     until(&mut events, "link false").await;
     server.restart(Data::Kept);

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use larder::write_behind::WriteBehind;
+use larder::write_behind::{WhenFull, WriteBehind};
 
-use crate::database::{Database, LONG, builder, eventually, ms};
+use crate::database::{Database, LONG, Mood, builder, eventually, ms};
 
 fn row(key: &str, value: u64) -> (String, u64) {
     (key.to_owned(), value)
@@ -119,4 +119,49 @@ async fn the_writes_of_a_key_arrive_in_their_order() {
         }
         assert_eq!((seen, database.row(key)), (100, Some(99)));
     }
+}
+
+#[tokio::test]
+async fn many_writes_are_taken_in_their_order() {
+    let database = Database::default();
+    let queue = builder().keep_all().start(database.clone()).unwrap();
+    let writes: Vec<_> = (0..2_500).map(|value| ((value % 7).to_string(), value)).collect();
+    let ids = queue.write_many(&writes).await.unwrap();
+    assert_eq!(ids.len(), 2_500);
+    assert!(ids.is_sorted_by(|one, other| one < other));
+    assert!(queue.flush(LONG).await.unwrap());
+    for key in 0..7 {
+        let values: Vec<u64> = (0..2_500).filter(|value| value % 7 == key).collect();
+        assert_eq!(database.history(&key.to_string()), values);
+    }
+    assert_eq!(database.ids("0").last(), Some(&ids[2_499]));
+    assert_eq!(queue.stats().acknowledged, 2_500);
+    assert_eq!(queue.write_many::<&str>(&[]).await.unwrap(), []);
+    let error = queue.write_many(&[("a", 1), ("", 2)]).await.unwrap_err();
+    assert!(error.is_invalid_key() && queue.depth().await.unwrap().waiting == 0, "{error}");
+    assert_eq!(queue.stop(LONG).await.unwrap(), 0);
+    assert!(queue.write_many(&[("a", 1)]).await.unwrap_err().is_queue_stopped());
+}
+
+#[tokio::test]
+async fn many_writes_to_a_full_queue_are_taken_as_told() {
+    let database = Database::default();
+    database.is(Mood::Away);
+    let writes: Vec<_> = (0..8).map(|value| ("a", value)).collect();
+    let queue = builder().max_waiting(10).keep_all().when_full(WhenFull::Fail);
+    let queue = queue.start(database.clone()).unwrap();
+    queue.write_many(&writes).await.unwrap();
+    let error = queue.write_many(&writes).await.unwrap_err();
+    assert!(error.is_queue_full() && queue.depth().await.unwrap().waiting == 8, "{error}: none of them");
+    let error = queue.write_many(&[("a", 0); 11]).await.unwrap_err();
+    assert!(error.is_queue_full() && error.to_string().contains("11 writes at once never fit"), "{error}");
+    queue.write_many(&writes[..2]).await.unwrap();
+
+    // More than ever fit at once, as room for them is made.
+    let patient = builder().max_waiting(10).keep_all().when_full(WhenFull::Wait(LONG));
+    let patient = patient.start(database.clone()).unwrap();
+    let writing = tokio::spawn(async move { patient.write_many(&[("b", 1); 35]).await.unwrap().len() });
+    tokio::time::sleep(ms(20)).await;
+    database.heal();
+    assert_eq!(writing.await.unwrap(), 35);
 }

@@ -120,3 +120,73 @@ async fn what_was_acknowledged_is_shown() {
     assert!(queue.flush(LONG).await.unwrap());
     assert_eq!(read(&cache, &database).await, LAST);
 }
+
+/// A namespace's own name is a full key, but a queue takes an empty one for none.
+#[tokio::test]
+async fn an_empty_cache_key_is_refused() {
+    let (database, cache) = (Database::default(), MemoryCache::new(100));
+    let queue = builder().cache(&cache.namespace("rows")).start(database).unwrap();
+    let error = queue.write_cached("a", &1, "", POLICY).await.unwrap_err();
+    assert!(error.is_invalid_key(), "{error}");
+    assert_eq!(queue.stats().acknowledged, 0);
+}
+
+/// What the reply of a write is late for.
+#[cfg(feature = "redis")]
+mod late_replies {
+    use larder::write_behind::WriteBehind;
+    use larder_servers::{Direction, Fault, Proxy, RedisServer};
+
+    use super::*;
+    use crate::processes::{self, cache as connect};
+
+    /// A queue whose replies can be held up, and one that consumes; both show in the same cache.
+    async fn two(shown: &MemoryCache, database: &Database) -> (RedisServer, Proxy, [WriteBehind<u64>; 2]) {
+        let server = RedisServer::start();
+        let proxy = Proxy::start(server.address());
+        let late = processes::builder(&connect(&proxy.url()).await).cache(shown).producer().unwrap();
+        let near = processes::builder(&connect(&server.url()).await).cache(shown);
+        let near = near.start(database.clone()).unwrap();
+        (server, proxy, [late, near])
+    }
+
+    fn hold(proxy: &Proxy, late: &WriteBehind<u64>, value: u64) -> Writing {
+        proxy.set(Direction::ToClient, Fault::Hold);
+        let late = late.clone();
+        tokio::spawn(async move { late.write_cached("a", &value, "row:a", POLICY).await })
+    }
+
+    type Writing = tokio::task::JoinHandle<larder::Result<larder::write_behind::WriteId>>;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_that_was_overtaken_is_not_shown() {
+        let (shown, database) = (MemoryCache::new(100), Database::default());
+        let (_server, proxy, [late, near]) = two(&shown, &database).await;
+        late.write("warm", &0).await.unwrap();
+        let writing = hold(&proxy, &late, 1);
+        eventually(|| database.row("a") == Some(1)).await;
+        near.write_cached("a", &2, "row:a", POLICY).await.unwrap();
+        assert!(near.flush(LONG).await.unwrap());
+        assert_eq!((database.row("a"), get(&shown, "row:a").await), (Some(2), None));
+        proxy.heal();
+        writing.await.unwrap().unwrap();
+        assert_eq!(get(&shown, "row:a").await, None, "a newer one is committed");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_that_is_the_last_is_shown_whatever_came_between() {
+        let (shown, database) = (MemoryCache::new(100), Database::default());
+        database.is(Mood::Away);
+        let (_server, proxy, [late, near]) = two(&shown, &database).await;
+        late.write("warm", &0).await.unwrap();
+        let writing = hold(&proxy, &late, 1);
+        let start = std::time::Instant::now();
+        while near.depth().await.unwrap().waiting < 2 {
+            assert!(start.elapsed() < LONG);
+        }
+        shown.invalidate("row:a").await;
+        proxy.heal();
+        writing.await.unwrap().unwrap();
+        assert_eq!(get(&shown, "row:a").await, Some(1));
+    }
+}

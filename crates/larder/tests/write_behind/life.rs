@@ -78,6 +78,22 @@ async fn a_limit_may_be_as_long_as_can_be() {
     assert_eq!((queue.stop(Duration::MAX).await.unwrap(), database.row("a")), (0, Some(2)));
 }
 
+/// In memory there is none that would write it.
+#[tokio::test]
+async fn what_is_replayed_after_the_end_stays_a_dead_letter() {
+    let database = Database::default();
+    database.fails("bad", true);
+    let queue = builder().start(database.clone()).unwrap();
+    queue.write("bad", &1).await.unwrap();
+    eventually(|| queue.stats().dead == 1).await;
+    assert_eq!(queue.stop(LONG).await.unwrap(), 0);
+    let letters = queue.dead_letters(1).await.unwrap();
+    let error = queue.replay(&[letters[0].id]).await.unwrap_err();
+    assert!(error.is_queue_stopped(), "{error}");
+    let depth = queue.depth().await.unwrap();
+    assert_eq!((depth.waiting, depth.dead), (0, 1));
+}
+
 /// Whatever is acknowledged while others stop the queue is written.
 #[test]
 fn what_is_acknowledged_while_the_queue_stops_is_written() {

@@ -5,6 +5,8 @@
 mod batching;
 mod cached;
 mod database;
+#[cfg(feature = "redis")]
+mod failover;
 mod failures;
 mod life;
 #[cfg(feature = "redis")]

@@ -137,6 +137,54 @@ async fn a_redis_without_room_is_drained() {
     assert_eq!(letters.iter().map(|letter| &*letter.key).collect::<Vec<_>>(), ["bad"]);
 }
 
+/// A dead letter is one or is in the queue, and never neither: also if there is no room to move it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_without_room_loses_no_dead_letter() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let database = Database::default();
+    let queue = builder(&cache).keep_all().start(database.clone()).unwrap();
+    database.fails("bad", true);
+    queue.write_many(&[("bad", 1), ("bad", 2), ("bad", 3)]).await.unwrap();
+    eventually(|| queue.stats().dead == 3).await;
+    let letters = queue.dead_letters(10).await.unwrap();
+    let ids: Vec<_> = letters.iter().map(|letter| letter.id).collect();
+    server.set_config("maxmemory", "1");
+    let error = queue.replay(&ids).await.unwrap_err();
+    assert!(error.is_unavailable(), "{error}");
+    assert_eq!(queue.dead_letters(10).await.unwrap().len(), 3);
+    assert_eq!(server.command::<usize>(&["XLEN", "shop:w:{rows}"]), 0);
+
+    // Room for one call's beginning is room for all of it: it moves them all.
+    database.heal();
+    server.set_config("maxmemory", "0");
+    assert_eq!(queue.replay(&ids).await.unwrap(), 3);
+    assert!(queue.flush(LONG).await.unwrap());
+    assert_eq!(database.history("bad"), [1, 2, 3]);
+    assert_eq!(queue.replay(&ids).await.unwrap(), 0, "they are no dead letters any more");
+}
+
+/// The process that has stopped only moves them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_replayed_after_the_end_is_written_by_the_next_process() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let database = Database::default();
+    database.fails("bad", true);
+    let first = builder(&cache).start(database.clone()).unwrap();
+    first.write("bad", &7).await.unwrap();
+    eventually(|| first.stats().dead == 1).await;
+    assert_eq!(first.stop(LONG).await.unwrap(), 0);
+    database.heal();
+    let letters = first.dead_letters(1).await.unwrap();
+    assert_eq!(first.replay(&[letters[0].id]).await.unwrap(), 1);
+    assert_eq!(first.depth().await.unwrap().waiting, 1);
+    assert_eq!(database.row("bad"), None);
+    let next = builder(&cache).start(database.clone()).unwrap();
+    assert!(next.flush(LONG).await.unwrap());
+    assert_eq!(database.row("bad"), Some(7));
+}
+
 /// Redis gave the writes, and its reply was lost: they are claimed before anything later is read.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_reply_costs_no_order() {

@@ -52,6 +52,37 @@ async fn writes_reach_the_process_that_consumes() {
     assert_eq!(server.command::<usize>(&["HLEN", "shop:w:{rows}:keys"]), 0);
 }
 
+/// A thousand are one call, and what is too much for one call is several.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_writes_are_few_round_trips() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url()).await;
+    let producer = builder(&cache).producer().unwrap();
+    producer.write("first", &0).await.unwrap();
+    let calls = || {
+        let text = server.info("commandstats", "cmdstat_evalsha").unwrap_or_default();
+        let calls = text.split(',').find_map(|field| field.strip_prefix("calls="));
+        calls.map_or(0, |calls| calls.parse::<u64>().unwrap())
+    };
+    let before = calls();
+    let writes: Vec<_> = (0..2_500).map(|value| (value.to_string(), value)).collect();
+    let ids = producer.write_many(&writes).await.unwrap();
+    assert_eq!((ids.len(), calls() - before), (2_500, 3));
+    assert!(ids.is_sorted_by(|one, other| one < other));
+    let database = Database::default();
+    let consumer = builder(&cache).start(database.clone()).unwrap();
+    assert!(consumer.flush(LONG).await.unwrap());
+    assert!((0..2_500).all(|value| database.row(&value.to_string()) == Some(value)));
+    consumer.stop(LONG).await.unwrap();
+
+    // Four of 300 kB are two calls.
+    let texts = WriteBehind::<String>::builder("texts").redis(&cache).producer().unwrap();
+    let before = calls();
+    let text = "x".repeat(300_000);
+    texts.write_many(&["a", "b", "c", "d"].map(|key| (key, text.clone()))).await.unwrap();
+    assert_eq!(calls() - before, 2);
+}
+
 /// What it was given and has not settled is written by the next one, before anything later.
 #[test]
 fn what_a_dead_consumer_left_is_claimed() {

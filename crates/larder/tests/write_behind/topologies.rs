@@ -39,7 +39,9 @@ async fn a_queue_lies_in_one_slot_of_a_cluster_and_moves_with_it() {
     for value in 0..5 {
         insist(&queue, value).await;
     }
+    queue.write_many(&[("b", 1), ("c", 2)]).await.unwrap();
     flushed(&queue).await;
+    assert_eq!((database.row("b"), database.row("c")), (Some(1), Some(2)));
     let slot = cluster.slot_of("shop:w:{rows}");
     for part in ["dead", "keys", "consumer"] {
         assert_eq!(cluster.slot_of(&format!("shop:w:{{rows}}:{part}")), slot);

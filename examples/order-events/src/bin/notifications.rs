@@ -23,7 +23,7 @@ async fn main() -> Result<()> {
     let shown = cache.clone();
     let consumers = events
         .group("notifications")
-        // What was cached of the order is no longer true, in no process.
+        // What is cached of the order is dropped in all processes, before the handler is called.
         .on::<OrderPaid, _>(|event| format!("order:{}", event.order))
         // A receipt is sent at least once: the mailer is given the order's number, and drops what it has sent before.
         .handle(move |event: Arc<OrderPaid>| {

@@ -33,6 +33,7 @@ impl World {
     fn new() -> Arc<Self> {
         let epochs = SharedEpochs::new(Arc::new(LocalOrder::new()), 1);
         epochs.start_anew(BEFORE);
+        epochs.log.lower_start_floor(BEFORE);
         Arc::new(Self { epochs, key: Scope::key("k").hash() })
     }
 
@@ -209,6 +210,7 @@ fn loom_a_new_start_against_an_entry_of_the_server() {
         let world = World::new();
         let judge = beside(&world, World::judge);
         world.epochs.start_anew(Epoch(20));
+        world.epochs.log.lower_start_floor(Epoch(20));
         world.check_taken(judge.join().unwrap());
     });
 }
@@ -218,7 +220,10 @@ fn loom_a_new_start_against_a_computation() {
     check(|| {
         let world = World::new();
         let stored = world.epochs.local.begin();
-        let reader = beside(&world, |world| world.epochs.start_anew(Epoch(20)));
+        let reader = beside(&world, |world| {
+            world.epochs.start_anew(Epoch(20));
+            world.epochs.log.lower_start_floor(Epoch(20));
+        });
         let result = world.compute_from(stored);
         reader.join().unwrap();
         world.check_result(result);
@@ -231,6 +236,7 @@ fn loom_the_backward_read_against_an_entry_of_the_server() {
     check(|| {
         let world = World::new();
         world.epochs.start_anew(Epoch(20));
+        world.epochs.log.lower_start_floor(Epoch(20));
         let judge = beside(&world, World::judge);
         let log = &world.epochs.log;
         log.read_back(&world.record(None));

@@ -3,46 +3,10 @@
 use std::{sync::atomic::AtomicI64, time::Duration};
 
 use crate::{
+    clock::boot_time::Instant,
     mutant::{self, Rule},
     sync::{AtomicU64, Ordering},
 };
-
-/// A point in time on a clock that runs while this process is stopped, and while the machine sleeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Instant(u64);
-
-impl Instant {
-    #[cfg(unix)]
-    pub(crate) fn now() -> Self {
-        use rustix::time::{ClockId, clock_gettime};
-
-        // Linux' monotonic clock stands still while the machine sleeps, that of others does not.
-        #[cfg(target_os = "linux")]
-        const CLOCK: ClockId = ClockId::Boottime;
-        #[cfg(not(target_os = "linux"))]
-        const CLOCK: ClockId = ClockId::Monotonic;
-
-        let time = clock_gettime(CLOCK);
-        // Never negative, and good for five hundred years.
-        Self(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) fn now() -> Self {
-        static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-        // One more, so that no point is zero.
-        Self(START.get_or_init(std::time::Instant::now).elapsed().as_nanos() as u64 + 1)
-    }
-
-    /// In nanoseconds, since some point of the machine's.
-    pub(crate) const fn number(self) -> u64 {
-        self.0
-    }
-
-    fn milliseconds(self) -> i64 {
-        (self.0 / 1_000_000) as i64
-    }
-}
 
 /// Whether what this process knows of the log is up to date. Cheap to ask on every hit.
 #[derive(Debug)]
@@ -69,14 +33,14 @@ impl Contact {
     /// Everything that was in the log when a read was sent is applied.
     pub(crate) fn prove(&self, sent: Instant) {
         // `Release`: who finds us in contact sees what was applied.
-        self.proven.fetch_max(sent.0, Ordering::Release);
+        self.proven.fetch_max(sent.number(), Ordering::Release);
     }
 
     /// For how long nothing is known to be up to date; [`Duration::MAX`] before the first contact.
     pub(crate) fn out_of_touch(&self) -> Duration {
         match self.proven.load(Ordering::Acquire) {
             0 => Duration::MAX,
-            proven => Duration::from_nanos(Instant::now().0.saturating_sub(proven)),
+            proven => Duration::from_nanos(Instant::now().number().saturating_sub(proven)),
         }
     }
 

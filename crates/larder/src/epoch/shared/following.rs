@@ -66,14 +66,18 @@ impl SharedEpochs {
         }
     }
 
-    /// Begins to follow the log anew, from its `tip` on: nothing that was known before can be proved any longer.
-    /// For the log's one reader.
+    /// Begins to follow the log anew, from its `tip` on: nothing that was known before can be proved any longer. Entries
+    /// of the server are accepted once the log was read from there, and not while it can only be looked at: see
+    /// [`LogOrder::lower_start_floor`]. For the log's one reader.
     pub(crate) fn start_anew(&self, tip: Epoch) {
         let Self { local, log } = self;
         let is_first = log.position() == Epoch::ZERO;
         let floorless = mutant::is(if is_first { Rule::NoFloorAtStart } else { Rule::NoFloorAfterATrim });
         // Before `now`, as in `follow`.
-        log.raise_start_floor(if floorless { Epoch::ZERO } else { tip });
+        log.raise_start_floor();
+        if floorless {
+            log.lower_start_floor(Epoch::ZERO);
+        }
         if !mutant::is(Rule::FloorRiseIsNoLocalChange) {
             local.order.apply(|number| local.raise(&[ScopeHash::ALL], number));
         }

@@ -220,17 +220,21 @@ impl LogOrder {
         self.position.store(epoch.0, Ordering::Release);
     }
 
-    /// Nothing below `tip` can be proved any longer.
-    pub(crate) fn raise_start_floor(&self, tip: Epoch) {
-        self.saw(tip);
-        self.start_floor.store(tip.0, Ordering::Release);
+    /// No entry of the server is accepted until [`lower_start_floor`](Self::lower_start_floor).
+    pub(crate) fn raise_start_floor(&self) {
+        self.start_floor.store(u64::MAX, Ordering::Release);
+    }
+
+    /// Entries from this epoch on can be judged: the log was read from there.
+    pub(crate) fn lower_start_floor(&self, to: Epoch) {
+        self.start_floor.fetch_min(to.0, Ordering::Release);
     }
 
     /// Takes in a retained record from before this process' start. Each call has an older one than the call
     /// before it, with none between them, so that from here on entries as old as the record can be judged.
     pub(crate) fn read_back(&self, record: &Record) {
         self.raise(&record.scopes, record.epoch);
-        self.start_floor.fetch_min(record.epoch.0, Ordering::Release);
+        self.lower_start_floor(record.epoch);
     }
 
     /// Remembers that there was such an epoch: a log that is made anew goes on above it.

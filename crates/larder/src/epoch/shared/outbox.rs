@@ -3,16 +3,18 @@
 //! A scope enters when it is invalidated, and before anything else is done about that; it leaves when the
 //! record that carries it is read back from the log. In between it counts against every entry of the server. A
 //! failed append leaves it waiting. Each append is an *attempt* with a number of its own, which stands in the
-//! record: an older reply or echo never takes out what was added since.
+//! record: an older reply or echo never takes out what was added since. A record of an attempt on whose number alone
+//! there is no relying any longer is recognised by the exact epoch that the store named.
 //!
 //! A scope waits once, however often it is invalidated. What waits is bounded: too many scopes become one that
 //! covers everything.
 
+mod callers;
 mod deletions;
 
 use std::{
     collections::{HashMap, VecDeque},
-    fmt, mem,
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -21,7 +23,7 @@ use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 use tokio::sync::Notify;
 
-use self::deletions::Deletions;
+use self::{callers::Callers, deletions::Deletions};
 use crate::{
     epoch::{Announcement, Epoch},
     mutant::{self, Rule},
@@ -35,9 +37,6 @@ const MOST_SCOPES: usize = 1 << 16;
 /// How many scopes one attempt takes along at most: 8 KiB of them, so that what a reader takes at once stays
 /// within bounds.
 const MOST_AT_ONCE: usize = 1 << 10;
-
-/// For how many attempts callers are remembered at most, while nothing is read back.
-const MOST_UNDER_WAY: usize = 1 << 12;
 
 /// For how long what was read back is remembered, to append it again after a failover that lost it.
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -69,29 +68,12 @@ struct OutboxState {
 }
 
 /// A scope in the outbox.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 struct Pending {
     /// The attempt that carries it, since it was last added.
     attempt: Option<u64>,
-}
-
-/// The callers of what is inside.
-#[derive(Default)]
-struct Callers {
-    /// Those of what was added since nothing last waited.
-    latest: Option<Arc<Announcement>>,
-    /// Those of attempts that failed.
-    failed: Vec<Arc<Announcement>>,
-    under_way: HashMap<u64, AttemptUnderWay>,
-}
-
-/// The callers of an attempt.
-#[derive(Default)]
-struct AttemptUnderWay {
-    callers: Vec<Arc<Announcement>>,
-    named: bool,
-    /// The epoch of the record that was read back.
-    echoed: Option<Epoch>,
+    /// The epoch of that attempt's record, once the server has named it.
+    epoch: Option<Epoch>,
 }
 
 /// What one attempt appends.
@@ -170,7 +152,7 @@ impl Outbox {
         let scopes: Vec<_> = waiting.drain(..count).collect();
         for scope in &scopes {
             if let Some(pending) = pending.get_mut(scope) {
-                pending.attempt = Some(*attempt);
+                *pending = Pending { attempt: Some(*attempt), epoch: None };
             }
         }
         if waiting.is_empty() {
@@ -197,34 +179,63 @@ impl Outbox {
         !state.waiting.is_empty() || !state.deletions.is_empty()
     }
 
-    /// The server said what epoch an attempt has.
-    pub(crate) fn named(&self, attempt: u64, epoch: Epoch) {
-        let callers = lock(&self.state).callers.named(attempt);
+    /// The server said what epoch the record of an attempt has, with these scopes.
+    pub(crate) fn named(&self, attempt: u64, scopes: &[ScopeHash], epoch: Epoch) {
+        let mut state = lock(&self.state);
+        for scope in scopes {
+            if let Some(inside) =
+                state.pending.get_mut(scope).filter(|inside| inside.attempt == Some(attempt))
+            {
+                inside.epoch = Some(epoch);
+            }
+        }
+        let callers = state.callers.named(attempt, epoch);
+        drop(state);
         // No lock is held while callers are woken.
         callers.iter().for_each(|announcement| announcement.set_named(epoch));
     }
 
-    /// An attempt failed, or may have: what it carried waits again.
-    pub(crate) fn failed(&self, batch: OutboxBatch) {
+    /// Attempts that went out together failed, or may have, oldest first: what they carried waits again, before whatever
+    /// else does.
+    pub(crate) fn failed(&self, batches: impl IntoIterator<Item = OutboxBatch>) {
         let mut state = lock(&self.state);
-        if mutant::is(Rule::FailedAppendForgotten) {
-            batch.scopes.iter().for_each(|scope| _ = state.pending.remove(scope));
-        }
-        let OutboxState { pending, waiting, callers, .. } = &mut *state;
-        for scope in batch.scopes.into_iter().rev() {
-            if let Some(inside) =
-                pending.get_mut(&scope).filter(|inside| inside.attempt == Some(batch.attempt))
-            {
-                inside.attempt = None;
-                waiting.push_front(scope);
+        let mut again = VecDeque::new();
+        // What a caller asked for may have gone out in several of them, of which it is known to the last one.
+        let (mut is_whole, mut delivered) = (true, Vec::new());
+        for OutboxBatch { attempt, scopes } in batches {
+            let OutboxState { pending, callers, .. } = &mut *state;
+            if mutant::is(Rule::FailedAppendForgotten) {
+                scopes.iter().for_each(|scope| _ = pending.remove(scope));
+            }
+            delivered.extend(callers.come_back(attempt, is_whole));
+            is_whole &= scopes.iter().all(|scope| !pending.contains_key(scope));
+            for scope in scopes {
+                if let Some(inside) = pending.get_mut(&scope).filter(|inside| inside.attempt == Some(attempt))
+                {
+                    inside.attempt = None;
+                    again.push_back(scope);
+                }
             }
         }
-        let delivered = callers.come_back(batch.attempt);
+        again.append(&mut state.waiting);
+        state.waiting = again;
         self.settle(state);
         self.waits.notify_one();
-        if let Some((epoch, callers)) = delivered {
+        for (epoch, callers) in delivered {
             callers.iter().for_each(|announcement| announcement.set_named(epoch));
         }
+    }
+
+    /// Whether the record of this attempt, with these scopes, is the one at this epoch, as far as anything of it is inside,
+    /// or callers wait for it.
+    pub(crate) fn is_at(&self, attempt: u64, scopes: &[ScopeHash], epoch: Epoch) -> bool {
+        if self.inside.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let there = Pending { attempt: Some(attempt), epoch: Some(epoch) };
+        let state = lock(&self.state);
+        state.callers.is_at(attempt, epoch)
+            || scopes.iter().any(|scope| state.pending.get(scope) == Some(&there))
     }
 
     /// The record of an attempt, with these scopes, was read back, and is in the slots.
@@ -260,11 +271,18 @@ impl Outbox {
         self.waits.notify_one();
     }
 
-    /// Has everything that is inside appended again, as other attempts: the records of the ones so far are not
-    /// recognised any longer.
+    /// Has what is inside appended again, as other attempts: the records of the ones so far are not recognised by their
+    /// numbers any longer. But for those whose epoch is known: [`is_at`](Self::is_at) recognises them.
     pub(crate) fn disown(&self) {
         let mut state = lock(&self.state);
-        state.wait_again();
+        let OutboxState { pending, waiting, callers, .. } = &mut *state;
+        for (scope, inside) in pending {
+            if inside.attempt.is_some() && inside.epoch.is_none() {
+                inside.attempt = None;
+                waiting.push_back(*scope);
+            }
+        }
+        callers.unnamed_come_back();
         self.settle(state);
         self.waits.notify_one();
     }
@@ -296,7 +314,7 @@ impl OutboxState {
             self.pending.clear();
             self.waiting.clear();
         }
-        let before = self.pending.insert(scope, Pending { attempt: None });
+        let before = self.pending.insert(scope, Pending::default());
         if before.is_none_or(|before| before.attempt.is_some()) {
             self.waiting.push_back(scope);
         }
@@ -304,7 +322,7 @@ impl OutboxState {
 
     fn wait_again(&mut self) {
         for inside in self.pending.values_mut() {
-            inside.attempt = None;
+            *inside = Pending::default();
         }
         self.waiting = self.pending.keys().copied().collect();
         self.callers.all_come_back();
@@ -324,62 +342,6 @@ impl OutboxState {
             self.recent.pop_front();
         }
         self.overflowed = self.overflowed.filter(|then| !is_old(then));
-    }
-}
-
-impl Callers {
-    /// The attempt takes along the last of what waits.
-    fn set_out(&mut self, attempt: u64) {
-        let mut callers = mem::take(&mut self.failed);
-        callers.extend(self.latest.take());
-        if self.under_way.len() < MOST_UNDER_WAY {
-            self.under_way.insert(attempt, AttemptUnderWay { callers, ..AttemptUnderWay::default() });
-        }
-    }
-
-    /// The server named the epoch of an attempt.
-    fn named(&mut self, attempt: u64) -> Vec<Arc<Announcement>> {
-        self.change(attempt, |under_way| under_way.named = true)
-    }
-
-    /// The record of an attempt was read back.
-    fn echoed(&mut self, attempt: u64, epoch: Epoch) -> Vec<Arc<Announcement>> {
-        self.change(attempt, |under_way| under_way.echoed = Some(epoch))
-    }
-
-    /// An attempt is over when it was named and read back, in either order.
-    fn change(&mut self, attempt: u64, change: impl FnOnce(&mut AttemptUnderWay)) -> Vec<Arc<Announcement>> {
-        let Some(under_way) = self.under_way.get_mut(&attempt) else { return Vec::new() };
-        change(under_way);
-        if under_way.named && under_way.echoed.is_some() {
-            return self.under_way.remove(&attempt).unwrap_or_default().callers;
-        }
-        under_way.callers.clone()
-    }
-
-    /// An attempt failed. If its record was read back all the same, gives those who were not told of its epoch.
-    fn come_back(&mut self, attempt: u64) -> Option<(Epoch, Vec<Arc<Announcement>>)> {
-        let AttemptUnderWay { callers, echoed, .. } = self.under_way.remove(&attempt)?;
-        if let Some(epoch) = echoed {
-            return Some((epoch, callers));
-        }
-        self.failed.extend(callers);
-        self.forget_gone();
-        None
-    }
-
-    /// What was read back by now is delivered, whatever becomes of the server.
-    fn all_come_back(&mut self) {
-        let unread = |under_way: &AttemptUnderWay| under_way.echoed.is_none();
-        let mut under_way: Vec<_> = self.under_way.extract_if(|_, attempt| unread(attempt)).collect();
-        under_way.sort_by_key(|(attempt, _)| *attempt);
-        self.failed.extend(under_way.into_iter().flat_map(|(_, attempt)| attempt.callers));
-        self.forget_gone();
-    }
-
-    /// Those who no longer wait are forgotten: a server may be away for days.
-    fn forget_gone(&mut self) {
-        self.failed.retain(|announcement| Arc::strong_count(announcement) > 1);
     }
 }
 

@@ -127,7 +127,7 @@ where
         &mut self,
         mut values: HashMap<I, V>,
         computed: Computed<'a, I, C, S>,
-        (frame, took): (&Frame, Duration),
+        (frame, took): (&Arc<Frame>, Duration),
     ) where
         U: Fn(&V) -> bool,
     {
@@ -155,8 +155,9 @@ where
                 self.answers.insert(item, value);
                 continue;
             }
-            ended.decisions.no_store = no_store || (self.rules.unstored)(&value);
-            let Some((entry, is_wanted)) = panic_guard::contain(|| request.entry_of(&value, &ended)) else {
+            ended.decisions.no_store = no_store || frame.enter(|| (self.rules.unstored)(&value));
+            let entry_of = || frame.enter(|| request.entry_of(&value, &ended));
+            let Some((entry, is_wanted)) = panic_guard::contain(entry_of) else {
                 request.not_stored(NotStored::NotCloned);
                 leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
                 self.answers.insert(item, value);
@@ -179,14 +180,14 @@ where
 
     /// Completes a failed computation. The failure is the batch's, unless each item has a stale value that may be
     /// served in its place.
-    fn fail<E>(&mut self, error: E, computed: Computed<'a, I, C, S>, frame: &Frame) -> Result<(), E>
+    fn fail<E>(&mut self, error: E, computed: Computed<'a, I, C, S>, frame: &Arc<Frame>) -> Result<(), E>
     where
         S: Sharing<E>,
     {
         let core = self.cache.core();
         let unshared = frame.decisions().unshared;
         // One whose `Clone`, `Display` or `source` panics cannot be shared.
-        let given = panic_guard::contain(|| self.rules.sharing.give(&error)).flatten();
+        let given = panic_guard::contain(|| frame.enter(|| self.rules.sharing.give(&error))).flatten();
         let mut error = Some(error);
         let mut outcome = Ok(());
         for (Item { item, request, progress }, leader) in computed {

@@ -7,6 +7,7 @@ use std::{
     hash::Hash,
     pin::Pin,
     task::Poll,
+    time::Duration,
 };
 
 use super::{Batch, Item};
@@ -32,9 +33,31 @@ where
         E: Send + 'static,
         S: Sharing<E>,
     {
+        self.ask_for_leases::<E>((false, None)).await
+    }
+
+    /// Computes what other processes have still not computed when all the time is over that is waited for them: all of it
+    /// in one call, however many keys there are.
+    pub(super) async fn give_up_leases<E>(&mut self) -> Result<(), E>
+    where
+        E: Send + 'static,
+        S: Sharing<E>,
+    {
+        let shared = self.cache.storage().shared();
+        let is_over = shared.is_none_or(|shared| self.began.elapsed() >= shared.lease_lifetime());
+        match is_over && !self.open.leasing.is_empty() {
+            true => Box::pin(self.ask_for_leases::<E>((true, self.patience()))).await,
+            false => Ok(()),
+        }
+    }
+
+    async fn ask_for_leases<E>(&mut self, terms: (bool, Option<Duration>)) -> Result<(), E>
+    where
+        E: Send + 'static,
+        S: Sharing<E>,
+    {
         let leasing = std::mem::take(&mut self.open.leasing);
         let asked = leasing.into_iter().map(|(mut item, leader, refreshed)| async move {
-            let terms = (false, None);
             let step = item.request.lease::<V, E>(leader, refreshed, &mut item.progress, terms).await;
             (item, step)
         });
@@ -59,10 +82,15 @@ where
         E: Send + 'static,
         S: Sharing<E>,
     {
-        let limit = self.policy.timeout.map(|limit| limit.saturating_sub(self.began.elapsed()));
-        let lease = item.request.lease::<V, E>(leader, refreshed, &mut item.progress, (true, limit));
+        let terms = (true, self.patience());
+        let lease = item.request.lease::<V, E>(leader, refreshed, &mut item.progress, terms);
         let step = Box::pin(lease).await;
         self.advance(item, step)
+    }
+
+    /// For how long others are waited for from now on while there is a stale value to serve.
+    fn patience(&self) -> Option<Duration> {
+        self.policy.timeout.map(|limit| limit.saturating_sub(self.began.elapsed()))
     }
 
     /// Waits for a turn to compute each item whose failure cannot be given to this batch: a few batches of one item compute
@@ -95,8 +123,7 @@ where
         let mut waiting = std::mem::take(&mut self.open.waiting).into_iter();
         while let Some((item, waiter)) = waiting.next() {
             // All that others compute is waited for as long as a single value would be.
-            let limit = self.policy.timeout.map(|limit| limit.saturating_sub(self.began.elapsed()));
-            let step = item.request.wait::<V, E>(waiter, limit, &item.progress).await;
+            let step = item.request.wait::<V, E>(waiter, self.patience(), &item.progress).await;
             if let Step::Enter = step {
                 // Not now: it may come to lead, while this batch waits for others.
                 outdated.push(item);

@@ -4,6 +4,7 @@ use std::{future::Future, sync::OnceLock};
 
 use ::redis::Pipeline;
 use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
 
 use super::command::{Command, Reply, Unavailable};
 
@@ -20,23 +21,37 @@ const AT_ONCE: usize = 4;
 ///
 /// A trait and no closure: rustc does not see that a future is `Send` that has an async closure in it.
 pub(super) trait Exchange: Sync {
-    /// Sends one pipeline, and has a reply for each of its commands.
-    fn exchange(&self, pipeline: &Pipeline) -> impl Future<Output = Result<Vec<Reply>, Unavailable>> + Send;
+    /// When an operation has to end that begins now.
+    fn deadline(&self) -> Instant;
+
+    /// Sends one pipeline, and has a reply for each of its commands, by this deadline.
+    fn exchange(
+        &self,
+        pipeline: &Pipeline,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Vec<Reply>, Unavailable>> + Send;
 }
 
-/// Sends commands. The replies are in the commands' order. Once a pipeline has failed the rest is not sent: it
-/// would only add its deadlines to that.
-pub(super) async fn send(commands: Vec<Command>, to: &impl Exchange) -> Vec<Reply> {
+/// Whether these commands are one pipeline.
+pub(super) fn is_one(commands: &[Command]) -> bool {
+    let bytes = || commands.iter().map(Command::size).sum::<usize>();
+    commands.len() <= 1 || commands.len() <= COMMANDS && bytes() <= BYTES
+}
+
+/// Sends commands, by this deadline if they are one pipeline; of several, each has a deadline of its own. The replies are
+/// in the commands' order. Once a pipeline has failed the rest is not sent: it would only add its deadlines to that.
+pub(super) async fn send(commands: Vec<Command>, to: &impl Exchange, by: Instant) -> Vec<Reply> {
     let count = commands.len();
     let failure = OnceLock::new();
     let mut pipelines = Pipelines { commands: commands.into_iter(), next: None };
     let Some(first) = pipelines.next() else { return Vec::new() };
     if pipelines.is_empty() {
-        return attempt(to, &failure, first).await;
+        return attempt(to, &failure, first, Some(by)).await;
     }
-    let mut exchanges =
-        stream::iter(std::iter::once(first).chain(pipelines).map(|pipeline| attempt(to, &failure, pipeline)))
-            .buffered(AT_ONCE);
+    let mut exchanges = stream::iter(
+        std::iter::once(first).chain(pipelines).map(|pipeline| attempt(to, &failure, pipeline, None)),
+    )
+    .buffered(AT_ONCE);
     let mut replies = Vec::with_capacity(count);
     while let Some(part) = exchanges.next().await {
         replies.extend(part);
@@ -44,10 +59,15 @@ pub(super) async fn send(commands: Vec<Command>, to: &impl Exchange) -> Vec<Repl
     replies
 }
 
-async fn attempt(to: &impl Exchange, failure: &OnceLock<Unavailable>, pipeline: Pipeline) -> Vec<Reply> {
+async fn attempt(
+    to: &impl Exchange,
+    failure: &OnceLock<Unavailable>,
+    pipeline: Pipeline,
+    by: Option<Instant>,
+) -> Vec<Reply> {
     let outcome = match failure.get() {
         Some(reason) => Err(reason.clone()),
-        None => to.exchange(&pipeline).await,
+        None => to.exchange(&pipeline, by.unwrap_or_else(|| to.deadline())).await,
     };
     outcome.unwrap_or_else(|reason| {
         let replies = (0..pipeline.len()).map(|_| Err(reason.clone().into())).collect();

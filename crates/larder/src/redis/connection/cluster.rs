@@ -3,6 +3,7 @@
 //! What other clients do here is measured by `tests/redis-clients`, which fails once one of them does all of it; the
 //! figures are in `crates/larder/docs/redis-clients.md`.
 
+mod redirections;
 mod replica_calls;
 mod replicas;
 mod slots;
@@ -13,11 +14,12 @@ use std::{
     time::Duration,
 };
 
-use ::redis::{Cmd, Pipeline, ServerError};
+use ::redis::Pipeline;
 use arc_swap::ArcSwapOption;
 use futures_util::{StreamExt, future::join_all, stream};
 use tokio::{runtime::Handle, sync::watch, time::Instant};
 
+pub(super) use self::redirections::{REDIRECTIONS, redirection};
 use self::{
     replicas::ClusterReplicas,
     slots::{Range, SLOTS, slot},
@@ -28,7 +30,6 @@ use super::{
     batch::{self, Exchange},
     command::{Command, CommandFailure, Reply, Unavailable},
     link::{Destination, LinkState, ServerLink},
-    words::words,
 };
 use crate::{
     error::Error,
@@ -41,9 +42,6 @@ pub(super) const NAME: &str = "the cluster";
 
 /// The shortest time between two looks at who owns what.
 const APART: Duration = Duration::from_millis(100);
-
-/// How often one command is sent elsewhere.
-pub(super) const REDIRECTIONS: u32 = 6;
 
 /// Redirected commands of a batch that are under way at once.
 const AT_ONCE: usize = 256;
@@ -109,16 +107,22 @@ impl Cluster {
     }
 
     pub(super) async fn call(self: &Arc<Self>, command: &Command) -> Reply {
-        let map = self.map().await?;
+        let deadline = self.deadline();
+        let map = self.map(deadline).await?;
         let (node, link) = self.route(&map, command)?;
-        let reply = link.call(&command.words).await;
-        self.follow(node, &command.words, reply).await
+        let reply = link.call_by(deadline, &command.words).await;
+        self.follow(node, (&command.words, deadline), reply).await
+    }
+
+    /// When an operation has to end that begins now.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.config.deadline
     }
 
     /// One pipeline for each node, or several where it is long.
-    pub(super) async fn call_many(self: &Arc<Self>, commands: Vec<Command>) -> Vec<Reply> {
+    pub(super) async fn call_many(self: &Arc<Self>, deadline: Instant, commands: Vec<Command>) -> Vec<Reply> {
         let count = commands.len();
-        let map = match self.map().await {
+        let map = match self.map(deadline).await {
             Ok(map) => map,
             Err(reason) => return (0..count).map(|_| Err(reason.clone().into())).collect(),
         };
@@ -137,7 +141,11 @@ impl Cluster {
         let (mut indices, mut exchanges) = (Vec::new(), Vec::new());
         for (node, part) in parts {
             indices.push(part.indices);
-            exchanges.push(send_to(NodePart { cluster: self, node, link: part.link }, part.commands));
+            exchanges.push(send_to(
+                NodePart { cluster: self, node, link: part.link },
+                part.commands,
+                deadline,
+            ));
         }
         for (indices, answers) in indices.into_iter().zip(join_all(exchanges).await) {
             for (index, answer) in indices.into_iter().zip(answers) {
@@ -164,50 +172,6 @@ impl Cluster {
         Ok((node, link))
     }
 
-    /// Sends a command on to where the cluster says that its key is. Every try has a deadline of its own.
-    async fn follow(self: &Arc<Self>, node: &Node, command: &Cmd, reply: Reply) -> Reply {
-        let mut reply = match reply {
-            Ok(value) => return Ok(value),
-            failed => failed,
-        };
-        let mut node = node.clone();
-        for redirection in 0..REDIRECTIONS {
-            let error = match &reply {
-                Err(CommandFailure::Refused(error)) => error,
-                Err(CommandFailure::Unavailable(_)) => {
-                    self.look_again();
-                    return reply;
-                }
-                Ok(_) => return reply,
-            };
-            match (error.code(), target(error, &node)) {
-                ("MOVED", Some(target)) => {
-                    self.look_again();
-                    reply = self.link(&target).call(command).await;
-                    node = target;
-                }
-                ("ASK", Some(target)) => reply = self.asking(&target, command).await,
-                ("TRYAGAIN", _) => {
-                    tokio::time::sleep(Duration::from_millis(2 << redirection)).await;
-                    reply = self.link(&node).call(command).await;
-                }
-                ("READONLY" | "CLUSTERDOWN" | "MASTERDOWN", _) => {
-                    self.look_again();
-                    return reply;
-                }
-                _ => return reply,
-            }
-        }
-        reply
-    }
-
-    async fn asking(&self, target: &Node, command: &Cmd) -> Reply {
-        let mut pipeline = Pipeline::with_capacity(2);
-        pipeline.add_command(words(&["ASKING"])).add_command(command.clone());
-        let replies = self.link(target).call_all(&pipeline).await?;
-        replies.into_iter().nth(1).unwrap_or(Err(CommandFailure::Unavailable(Unavailable::Io(None))))
-    }
-
     fn link(&self, node: &Node) -> Arc<ServerLink> {
         let mut links = lock(&self.links);
         let link = links.entry(node.clone()).or_insert_with(|| {
@@ -217,7 +181,7 @@ impl Cluster {
     }
 
     /// Who owns what; the first caller's is waited for.
-    async fn map(self: &Arc<Self>) -> Result<Arc<Map>, Unavailable> {
+    async fn map(self: &Arc<Self>, deadline: Instant) -> Result<Arc<Map>, Unavailable> {
         if Handle::try_current().is_err() {
             return Err(Unavailable::NoRuntime);
         }
@@ -230,7 +194,7 @@ impl Cluster {
         if failed_before {
             return Err(self.unknown());
         }
-        match tokio::time::timeout(self.config.deadline, looked.changed()).await {
+        match tokio::time::timeout_at(deadline, looked.changed()).await {
             Ok(_) => self.map.load_full().ok_or_else(|| self.unknown()),
             Err(_) => Err(Unavailable::Deadline),
         }
@@ -344,20 +308,6 @@ impl Cluster {
     }
 }
 
-/// Where an error of a node sends a command, and whether for this time only.
-pub(super) fn redirection(error: &ServerError, asked: &Node) -> Option<(Node, bool)> {
-    let asks = match error.code() {
-        "MOVED" => false,
-        "ASK" => true,
-        _ => return None,
-    };
-    Some((target(error, asked)?, asks))
-}
-
-fn target(error: &ServerError, asked: &Node) -> Option<Node> {
-    slots::redirected(error.details()?, &asked.0)
-}
-
 /// Lets the next look begin, a little later, however this one ends.
 struct Looking {
     cluster: Weak<Cluster>,
@@ -391,16 +341,21 @@ struct NodePart<'a> {
     link: &'a Arc<ServerLink>,
 }
 
-async fn send_to(part: NodePart<'_>, commands: Vec<Command>) -> Vec<Reply> {
-    batch::send(commands, &part).await
+async fn send_to(part: NodePart<'_>, commands: Vec<Command>, deadline: Instant) -> Vec<Reply> {
+    batch::send(commands, &part, deadline).await
 }
 
 impl Exchange for NodePart<'_> {
-    async fn exchange(&self, pipeline: &Pipeline) -> Result<Vec<Reply>, Unavailable> {
-        let replies = self.link.exchange(pipeline).await.inspect_err(|_| self.cluster.look_again())?;
+    fn deadline(&self) -> Instant {
+        self.cluster.deadline()
+    }
+
+    async fn exchange(&self, pipeline: &Pipeline, deadline: Instant) -> Result<Vec<Reply>, Unavailable> {
+        let replies = self.link.exchange(pipeline, deadline).await;
+        let replies = replies.inspect_err(|_| self.cluster.look_again())?;
         let mut followed = Vec::with_capacity(replies.len());
         for (command, reply) in pipeline.cmd_iter().zip(replies) {
-            followed.push(self.cluster.follow(self.node, command, reply));
+            followed.push(self.cluster.follow(self.node, (command, deadline), reply));
         }
         Ok(stream::iter(followed).buffered(AT_ONCE).collect().await)
     }

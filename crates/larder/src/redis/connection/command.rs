@@ -101,6 +101,11 @@ impl From<CommandFailure> for Error {
 }
 
 impl CommandFailure {
+    /// Whether the command may have been executed all the same, or be yet.
+    pub(crate) const fn may_have_run(&self) -> bool {
+        matches!(self, Self::Unavailable(Unavailable::Deadline | Unavailable::Io(_)))
+    }
+
     /// The error of `what` cannot do without an answer: a counter, say.
     pub(crate) fn of(self, what: impl fmt::Display) -> Error {
         match self {

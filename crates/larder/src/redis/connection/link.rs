@@ -148,9 +148,18 @@ impl ServerLink {
         })
     }
 
+    /// When an operation has to end that begins now.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.config.deadline
+    }
+
     /// Sends one command.
     pub(super) async fn call(self: &Arc<Self>, command: &Cmd) -> Reply {
-        let deadline = Instant::now() + self.config.deadline;
+        self.call_by(self.deadline(), command).await
+    }
+
+    /// The same, as a part of an operation that has begun before.
+    pub(super) async fn call_by(self: &Arc<Self>, deadline: Instant, command: &Cmd) -> Reply {
         let mut taken = self.take(deadline).await?;
         let answer = tokio::time::timeout_at(deadline, taken.connection.send_packed_command(command)).await;
         let value = self.finished(&taken, answer)?;
@@ -160,8 +169,11 @@ impl ServerLink {
     }
 
     /// Sends several commands in one go, and gives a reply for each.
-    pub(super) async fn call_all(self: &Arc<Self>, commands: &Pipeline) -> Result<Vec<Reply>, Unavailable> {
-        let deadline = Instant::now() + self.config.deadline;
+    pub(super) async fn call_all_by(
+        self: &Arc<Self>,
+        deadline: Instant,
+        commands: &Pipeline,
+    ) -> Result<Vec<Reply>, Unavailable> {
         let mut taken = self.take(deadline).await?;
         let request = taken.connection.send_packed_commands(commands, 0, commands.len());
         let answer = tokio::time::timeout_at(deadline, request).await;
@@ -401,7 +413,11 @@ impl Drop for ServerLink {
 }
 
 impl Exchange for Arc<ServerLink> {
-    async fn exchange(&self, pipeline: &Pipeline) -> Result<Vec<Reply>, Unavailable> {
-        self.call_all(pipeline).await
+    fn deadline(&self) -> Instant {
+        ServerLink::deadline(self)
+    }
+
+    async fn exchange(&self, pipeline: &Pipeline, deadline: Instant) -> Result<Vec<Reply>, Unavailable> {
+        self.call_all_by(deadline, pipeline).await
     }
 }

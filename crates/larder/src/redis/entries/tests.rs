@@ -94,3 +94,31 @@ async fn a_newer_entry_is_neither_refused_nor_overwritten() {
     assert_eq!(a.core.stats().since(&before).shared_skipped, 1);
     assert_eq!(b.get("ns:k").await.expect("the key is good"), Some("newer".to_owned()));
 }
+
+/// Comes back from its message as another one, if it is one.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Number {
+    #[serde(default, skip_serializing_if = "is_one")]
+    n: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like that")]
+fn is_one(n: &u64) -> bool {
+    *n == 1
+}
+
+/// An insert is told of its own value, and not of those before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_value_is_stored_however_many_bad_ones_were_there_before() {
+    let server = RedisServer::start();
+    let [a, _] = two(&server).await;
+    for _ in 0..12 {
+        let refused =
+            a.insert("k", &Number { n: 1 }, policy()).await.expect_err("it would come back changed");
+        assert!(!refused.to_string().contains("not tried"), "{refused}");
+    }
+    for n in [5, 6] {
+        a.insert("k", &Number { n }, policy()).await.expect("it comes back as it is");
+        assert_eq!(a.get("k").await.expect("the key is good"), Some(Number { n }));
+    }
+}

@@ -29,10 +29,10 @@ const BEGINNING: usize = 80 + 8 * 64;
 
 /// A look at the servers of one prefix.
 pub struct Inspector {
-    config: Arc<Config>,
+    pub(super) config: Arc<Config>,
     pub(super) connections: Connections,
     pub(super) names: KeyNames,
-    sealing: Sealing,
+    pub(super) sealing: Sealing,
 }
 
 /// Some keys of one server, and where the next ones are.

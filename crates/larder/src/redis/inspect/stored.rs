@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     epoch::Epoch,
     scope::ScopeHash,
-    wire::{BuiltIn, Header, Limits, Rejected, codec, json_text},
+    wire::{BuiltIn, Header, Limits, Rejected, Wire, codec, json_text},
 };
 
 /// The header of an entry as it lies in Redis.
@@ -81,6 +81,12 @@ impl StoredEntry {
     #[must_use]
     pub fn shape(&self) -> u64 {
         self.header.shape
+    }
+
+    /// Whether it is JSON of a writer that did not know the type.
+    #[must_use]
+    pub fn is_untyped(&self) -> bool {
+        Wire::looks_untyped(&self.header)
     }
 
     /// The length of its value before compression, and as it is stored.

@@ -152,8 +152,8 @@ impl History {
         let mut history = Self { order, extent, oldest: None, now_ms, noted };
         let Some(LogExtent { last, .. }) = extent else { return Ok(history) };
         // As a process that begins to follow it: from the end, and then back.
-        history.order.raise_start_floor(last);
         history.order.move_to(last);
+        history.order.lower_start_floor(last);
         let mut below = last.to_string();
         loop {
             let command = Command::new("XREVRANGE").key(log).arg(&below).arg("-").arg("COUNT").arg(PAGE);
@@ -188,6 +188,18 @@ impl History {
     #[must_use]
     pub fn extent(&self) -> Option<LogExtent> {
         self.extent
+    }
+
+    /// The oldest epoch that entries can have of which it is known here whether they were invalidated; none without a log.
+    #[must_use]
+    pub fn reaches_back_to(&self) -> Option<Epoch> {
+        let last = self.extent?.last;
+        Some(
+            self.oldest.map_or(
+                last,
+                |(oldest, covers_everything)| if covers_everything { Epoch::ZERO } else { oldest },
+            ),
+        )
     }
 
     /// When this was read, by the server's clock, in milliseconds since 1970.

@@ -11,6 +11,7 @@ mod replicas;
 mod single;
 mod slow;
 mod speed;
+mod unreadable;
 
 use std::{
     future::Future,
@@ -65,6 +66,7 @@ impl Process {
 
     fn started(self) -> Self {
         until("a first start", || (self.0.status().first_starts == 1).then_some(()));
+        until("a first read", || wait(self.0.started()).is_ok().then_some(()));
         self
     }
 

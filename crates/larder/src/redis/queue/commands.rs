@@ -39,6 +39,15 @@ impl RedisQueue {
         Ok(self.send(command).await? == Value::Int(1))
     }
 
+    /// The last write of this cache key that waits.
+    pub(crate) async fn last_of(&self, cache_key: &str) -> Result<Option<String>> {
+        let command = Command::new("HGET").key(&self.keys.keys).arg(format!("l:{cache_key}"));
+        match self.send(command).await? {
+            Value::Nil => Ok(None),
+            id => reply::text(&id).map(Some),
+        }
+    }
+
     /// What was begun with [`begin_alone`](Self::begin_alone) came to an end.
     pub(crate) async fn end_alone(&self, id: &str) -> Result<()> {
         self.send(Command::new("HDEL").key(&self.keys.keys).arg(format!("a:{id}"))).await.map(drop)
@@ -68,7 +77,12 @@ impl RedisQueue {
 
     /// The oldest of what was given up, up to `count`.
     pub(crate) async fn dead(&self, count: usize) -> Result<Vec<RawDead>> {
-        let range = Command::new("XRANGE").key(&self.keys.dead).arg("-").arg("+").arg("COUNT").arg(count);
+        let range = Command::new("XRANGE")
+            .key(&self.keys.dead)
+            .arg("-")
+            .arg("+")
+            .arg("COUNT")
+            .arg(reply::count(count));
         let records = reply::records(&self.send(range).await?)?;
         Ok(records.into_iter().map(RawDead::from).collect())
     }

@@ -12,17 +12,28 @@
 
 use crate::{link::Operation, redis::script::Script};
 
-/// Appends a write: `ARGV[1]` how many may wait, `ARGV[2]` the cache key or nothing, `ARGV[3]` the key, `ARGV[4]` the
-/// value. What was given up counts as waiting: it is bounded too, and never dropped.
+/// Appends writes, all or none: `ARGV[1]` how many may wait, then for each the cache key or nothing, the key and the value.
+/// Gives for each its ID, and whether a commit of its cache key is under way. What was given up counts as waiting: it is
+/// bounded too, and never dropped.
 pub(super) static APPEND: Script = Script::new(
     Operation::Queue,
     r"
     local waiting, dead = redis.call('XLEN', KEYS[1]), redis.call('XLEN', KEYS[3])
-    if waiting + dead >= tonumber(ARGV[1]) then return {false, waiting, dead} end
-    if ARGV[2] == '' then return {redis.call('XADD', KEYS[1], '*', 'k', ARGV[3], 'v', ARGV[4]), 0} end
-    local id = redis.call('XADD', KEYS[1], '*', 'k', ARGV[3], 'v', ARGV[4], 'c', ARGV[2])
-    redis.call('HSET', KEYS[2], 'l:' .. ARGV[2], id)
-    return {id, redis.call('HEXISTS', KEYS[2], 'c:' .. ARGV[2])}",
+    if waiting + dead + (#ARGV - 1) / 3 > tonumber(ARGV[1]) then return {false, waiting, dead} end
+    local kept = {}
+    for i = 2, #ARGV, 3 do
+      local shown, committing, id = ARGV[i], 0, nil
+      if shown == '' then
+        id = redis.call('XADD', KEYS[1], '*', 'k', ARGV[i + 1], 'v', ARGV[i + 2])
+      else
+        id = redis.call('XADD', KEYS[1], '*', 'k', ARGV[i + 1], 'v', ARGV[i + 2], 'c', shown)
+        redis.call('HSET', KEYS[2], 'l:' .. shown, id)
+        committing = redis.call('HEXISTS', KEYS[2], 'c:' .. shown)
+      end
+      kept[#kept + 1] = id
+      kept[#kept + 1] = committing
+    end
+    return kept",
 );
 
 /// Takes the lease for the token `ARGV[1]` and `ARGV[2]` milliseconds, and makes the group if there is none: from the
@@ -56,14 +67,42 @@ pub(super) static RELEASE: Script = Script::new(
     return redis.call('DEL', KEYS[4])",
 );
 
+/// A function of scripts. A server that takes the place of a master may lack the last that this one did. Then a write
+/// that was settled waits again, and it is older than those that the consumer goes on with: `has_returned` says whether
+/// there is one. `oldest` is the oldest of those that the consumer has, `count` how many these are, or nothing if others
+/// are still to be claimed; those from `next` on were given in a reply that was lost.
+macro_rules! has_returned {
+    ($then:literal) => {
+        concat!(
+            r"
+    local function is_before(one, other)
+      local ms, sequence = string.match(one, '(%d+)-(%d+)')
+      local other_ms, other_sequence = string.match(other, '(%d+)-(%d+)')
+      if ms ~= other_ms then return tonumber(ms) < tonumber(other_ms) end
+      return tonumber(sequence) < tonumber(other_sequence)
+    end
+    local function has_returned(oldest, count, next)
+      local pending = redis.pcall('XPENDING', KEYS[1], 'larder')
+      if pending.err or pending[1] == 0 then return false end
+      if is_before(pending[2], oldest) then return true end
+      return count ~= '' and is_before(pending[3], next) and pending[1] > tonumber(count)
+    end",
+            $then
+        )
+    };
+}
+
 /// Gives the holder `ARGV[1]` of the lease up to `ARGV[2]` writes that were given to none before; where there is none,
 /// the last ID in the stream. A group that went with its stream is made again. If writes from the ID `ARGV[3]` on were
 /// given, they never arrived: it gives this ID alone, since what is later has to wait for them. That is looked at here, and
-/// not by the one that misses a reply: what it asked for may run later still.
+/// not by the one that misses a reply: what it asked for may run later still. `ARGV[4]` to `ARGV[6]` are for
+/// `has_returned`: if it has, that is as if the lease was lost.
 pub(super) static FETCH: Script = Script::new(
     Operation::Queue,
-    r"
+    has_returned!(
+        r"
     if redis.call('GET', KEYS[4]) ~= ARGV[1] then return false end
+    if has_returned(ARGV[4], ARGV[5], ARGV[6]) then return false end
     local lost = redis.pcall('XAUTOCLAIM', KEYS[1], 'larder', 'larder', 0, ARGV[3], 'COUNT', 1, 'JUSTID')
     if not lost.err and (lost[1] ~= '0-0' or lost[2][1]) then return {ARGV[3]} end
     local function read()
@@ -78,21 +117,28 @@ pub(super) static FETCH: Script = Script::new(
     end
     if records then return {records, ''} end
     local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
-    return {{}, newest[1] and newest[1][1] or ''}",
+    return {{}, newest[1] and newest[1][1] or ''}"
+    ),
 );
 
 /// Gives the holder `ARGV[1]` of the lease up to `ARGV[3]` writes that a consumer was given and has not settled, from
 /// the ID `ARGV[2]` on. They need not have been idle for a time of their own: the lease of that consumer has ended. Gives
 /// the next ID, the writes, and the IDs of those that were given more than `ARGV[4]` times; none of these where
-/// `XPENDING` may not be asked.
+/// `XPENDING` may not be asked. What was deleted counts as given no longer: Redis 6.2 does not see to that.
 pub(super) static CLAIM: Script = Script::new(
     Operation::Queue,
     r"
     if redis.call('GET', KEYS[4]) ~= ARGV[1] then return false end
     local claimed = redis.call('XAUTOCLAIM', KEYS[1], 'larder', 'larder', 0, ARGV[2], 'COUNT', ARGV[3])
-    local first, last
+    local first, last, deleted
     for _, record in ipairs(claimed[2]) do
-      if record then first, last = first or record[1], record[1] end
+      if record then first, last = first or record[1], record[1] else deleted = true end
+    end
+    if deleted then
+      for _, given in ipairs(redis.pcall('XPENDING', KEYS[1], 'larder', ARGV[2], '+', ARGV[3])) do
+        local id = given[1]
+        if not redis.call('XRANGE', KEYS[1], id, id)[1] then redis.call('XACK', KEYS[1], 'larder', id) end
+      end
     end
     local often = {}
     if first then
@@ -116,7 +162,8 @@ pub(super) static BEGIN_ALONE: Script = Script::new(
 );
 
 /// Marks cache keys whose commit begins, and says of each whether no later write of it waits: pairs of a cache key and
-/// the last write that is committed.
+/// the last write that is committed. One that is settled is not marked: this was repeated, and runs late, and nothing would
+/// remove the mark.
 pub(super) static BEGIN_COMMIT: Script = Script::new(
     Operation::Queue,
     r"
@@ -127,20 +174,26 @@ pub(super) static BEGIN_COMMIT: Script = Script::new(
       if last and last ~= ARGV[i + 1] then
         due[#due + 1] = 0
       else
-        redis.call('HSET', KEYS[2], 'c:' .. ARGV[i], '')
+        if last or redis.call('XRANGE', KEYS[1], ARGV[i + 1], ARGV[i + 1])[1] then
+          redis.call('HSET', KEYS[2], 'c:' .. ARGV[i], '')
+        end
         due[#due + 1] = 1
       end
     end
     return due",
 );
 
-/// Removes writes: `ARGV[1]` the token, then a number and as many IDs that are over, then a number and as many pairs of
-/// an ID that is given up and the reason, then pairs of a cache key and the last write of it that this is about. What is
-/// given up is moved as it is, fields that no release of larder knows included.
+/// Removes writes: `ARGV[1]` the token, `ARGV[2]` to `ARGV[4]` for `has_returned` (then nothing is removed: what has
+/// returned is to be written before these, which are written once more), then a number and as many IDs that are over, then
+/// a number and as many pairs of an ID that is given up and the reason, then pairs of a cache key and the last write of it
+/// that this is about. What is given up is moved as it is, fields that no release of larder knows included.
 pub(super) static SETTLE: Script = Script::new(
     Operation::Queue,
-    r"
-    local at = 2
+    has_returned!(
+        r"
+    local mine = redis.call('GET', KEYS[4]) == ARGV[1]
+    if mine and has_returned(ARGV[2], ARGV[3], ARGV[4]) then return 0 end
+    local at = 5
     local function remove(id)
       redis.pcall('XACK', KEYS[1], 'larder', id)
       redis.call('XDEL', KEYS[1], id)
@@ -148,7 +201,6 @@ pub(super) static SETTLE: Script = Script::new(
     local done = tonumber(ARGV[at])
     for i = at + 1, at + done do remove(ARGV[i]) end
     at = at + done + 1
-    local mine = redis.call('GET', KEYS[4]) == ARGV[1]
     local dead = tonumber(ARGV[at])
     redis.call('HDEL', KEYS[2], '')
     for i = at + 1, at + 2 * dead, 2 do
@@ -169,7 +221,8 @@ pub(super) static SETTLE: Script = Script::new(
         redis.call('HDEL', KEYS[2], 'l:' .. ARGV[i])
       end
     end
-    return mine and 1 or 0",
+    return mine and 1 or 0"
+    ),
 );
 
 /// Appends these dead letters again, as new writes, and says how many were there.

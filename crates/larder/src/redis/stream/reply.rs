@@ -38,6 +38,11 @@ pub(in crate::redis) fn text(value: &Value) -> Result<String> {
     }
 }
 
+/// How many are asked for: the server's numbers are signed.
+pub(in crate::redis) fn count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 pub(in crate::redis) fn number(value: &Value) -> Result<u64> {
     match value {
         Value::Int(number) => u64::try_from(*number).map_err(|_| strange()),

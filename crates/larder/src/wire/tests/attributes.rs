@@ -126,6 +126,91 @@ fn an_alias_hides_no_field() {
     }
 }
 
+mod public {
+    use super::*;
+
+    #[derive(Debug, Serialize, Deserialize)]
+    pub(super) struct User {
+        pub(super) id: u64,
+        #[allow(dead_code, reason = "only written")]
+        pub(super) name: String,
+    }
+}
+
+mod private {
+    use super::*;
+
+    #[derive(Debug, Serialize, Deserialize)]
+    pub(super) struct User {
+        pub(super) id: u64,
+        #[serde(skip_serializing, default)]
+        #[allow(dead_code, reason = "only shown")]
+        pub(super) name: String,
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    pub(super) struct Private {
+        pub(super) id: u64,
+        #[serde(skip_serializing, default)]
+        #[allow(dead_code, reason = "only shown")]
+        pub(super) name: String,
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    pub(super) struct Aliased {
+        #[serde(alias = "name")]
+        pub(super) id: u64,
+    }
+}
+
+/// A name that one struct lacks is lost, also if another one in the same value has it.
+#[test]
+fn a_name_of_another_struct_counts_for_none() {
+    let (id, name) = (1, || "a".to_owned());
+    let public = || public::User { id, name: name() };
+    for codec in TEXTS {
+        assert_eq!(outcome(codec, &(public(), public())), Ok(()));
+        let private = private::Private { id, name: name() };
+        assert_eq!(outcome(codec, &private), Err("one_sided"));
+        assert_eq!(outcome(codec, &(public(), private)), Err("one_sided"), "equal lists of two types");
+        let private = || private::User { id, name: name() };
+        assert_eq!(outcome(codec, &(public(), private())), Err("one_sided"), "two types of one name");
+        assert_eq!(outcome(codec, &(private(), public())), Err("one_sided"));
+        assert_eq!(outcome(codec, &(public(), private::Aliased { id })), Ok(()));
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    enum Event {
+        A {
+            x: u8,
+            #[serde(skip_serializing, default)]
+            y: u8,
+        },
+        B {
+            y: u8,
+        },
+        C {
+            x: u8,
+            #[serde(skip_deserializing, default)]
+            y: u8,
+        },
+        D {
+            x: u8,
+            y: u8,
+        },
+    }
+    for codec in TEXTS {
+        let [a, b] = [|| Event::A { x: 1, y: 5 }, || Event::B { y: 2 }];
+        let [c, d] = [|| Event::C { x: 1, y: 0 }, || Event::D { x: 1, y: 2 }];
+        assert_eq!(outcome(codec, &[b(), d()]), Ok(()));
+        for lossy in
+            [vec![a()], vec![a(), b()], vec![b(), a()], vec![a(), d()], vec![c(), b()], vec![c(), b(), d()]]
+        {
+            assert_eq!(outcome(codec, &lossy), Err("one_sided"), "{lossy:?}");
+        }
+    }
+}
+
 #[test]
 fn tags_are_asked_for_by_nothing() {
     #[derive(Debug, Serialize, Deserialize)]

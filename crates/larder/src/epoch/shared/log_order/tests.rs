@@ -134,7 +134,7 @@ impl World {
                 for (_, attempt) in &mut self.inside {
                     *attempt = attempt.filter(|attempt| *attempt != batch.attempt);
                 }
-                self.log().outbox().failed(batch);
+                self.log().outbox().failed([batch]);
             }
             Step::Follow(most) => self.follow(most),
             Step::Start => self.start(),
@@ -165,6 +165,8 @@ impl World {
         self.floor = self.position;
         self.back = self.records.len();
         self.epochs.start_anew(Epoch(self.position));
+        assert!(!self.log().accepts(&[scope(0)], Epoch(self.position)), "before the log was read");
+        self.log().lower_start_floor(Epoch(self.position));
         for scope in std::mem::take(&mut self.left) {
             self.enter_again(scope);
         }
@@ -233,7 +235,7 @@ fn nothing_is_accepted_before_the_first_start() {
 #[test]
 fn a_record_that_covers_everything_is_not_undone_by_reading_back() {
     let log = LogOrder::new(64);
-    log.raise_start_floor(Epoch(30));
+    log.lower_start_floor(Epoch(30));
     log.read_back(&Record { epoch: Epoch(20), own: None, scopes: vec![ScopeHash::ALL] });
     log.read_back(&Record { epoch: Epoch(10), own: None, scopes: vec![scope(1)] });
     assert!(log.accepts(&[scope(0)], Epoch(20)));
@@ -264,7 +266,7 @@ fn an_entry_of_a_log_that_was_lost_is_not_compared_with_this_one() {
     let log = LogOrder::new(64);
     log.contact().set_server_time(NOW);
     let id = |ahead: u64, sequence| Epoch::from_id(NOW + ahead, sequence).unwrap();
-    log.raise_start_floor(id(70_000, 0));
+    log.lower_start_floor(id(70_000, 0));
     log.raise(&[scope(0)], id(70_000, 1));
     log.move_to(id(70_000, 4));
     for lost in [id(60_000, 15), id(70_001, 0), id(110_000, 15)] {
@@ -288,6 +290,7 @@ fn marks_are_judged_in_both_orders() {
     let mark = |epoch| Record { epoch: Epoch(epoch), own: None, scopes: vec![key.mark()] };
     let marked = |scope, epoch| epochs.marked(&[scope], Epoch(epoch), now).is_some();
     epochs.start_anew(Epoch(10));
+    epochs.log.lower_start_floor(Epoch(10));
     assert!(!marked(key, 10));
     epochs.follow(&[mark(12)], Epoch(14));
     assert!(epochs.judge(&[key], Epoch(11)).is_some(), "it is not invalidated");

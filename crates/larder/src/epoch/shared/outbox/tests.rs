@@ -4,7 +4,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use super::*;
+use super::{callers::MOST_UNDER_WAY, *};
 
 fn scope(number: u64) -> ScopeHash {
     ScopeHash::from_number(number)
@@ -30,7 +30,7 @@ fn now<R>(future: impl Future<Output = R>) -> Option<R> {
 /// Takes what waits, and has it read back.
 fn deliver(outbox: &Outbox, epoch: u64) -> OutboxBatch {
     let batch = outbox.take(usize::MAX).expect("something waits");
-    outbox.named(batch.attempt, Epoch(epoch));
+    outbox.named(batch.attempt, &batch.scopes, Epoch(epoch));
     outbox.echo(batch.attempt, &batch.scopes, Epoch(epoch));
     batch
 }
@@ -60,7 +60,7 @@ fn a_scope_is_inside_from_the_call_to_the_echo() {
     assert!(outbox.covers(&scopes([9, 1])) && !outbox.covers(&scopes([9])));
     let batch = outbox.take(usize::MAX).unwrap();
     assert!(outbox.covers(&scopes([1])), "under way");
-    outbox.named(batch.attempt, Epoch(5));
+    outbox.named(batch.attempt, &batch.scopes, Epoch(5));
     assert!(outbox.covers(&scopes([1])), "appended, and not read back");
     outbox.echo(batch.attempt, &batch.scopes, Epoch(5));
     assert!(!outbox.covers(&scopes([1])));
@@ -80,7 +80,7 @@ fn an_older_echo_or_reply_takes_out_nothing_that_was_added_since() {
     outbox.add(&scopes([1, 2]), []);
     let first = outbox.take(usize::MAX).unwrap();
     let told = outbox.add(&scopes([1]), []);
-    outbox.named(first.attempt, Epoch(5));
+    outbox.named(first.attempt, &first.scopes, Epoch(5));
     outbox.echo(first.attempt, &first.scopes, Epoch(5));
     assert!(outbox.covers(&scopes([1])) && !outbox.covers(&scopes([2])));
     assert_eq!(now(told.named()), None);
@@ -97,7 +97,7 @@ fn a_failed_attempt_waits_again() {
     let told = outbox.add(&scopes([1]), []);
     let first = outbox.take(usize::MAX).unwrap();
     let (attempt, carried) = (first.attempt, first.scopes.clone());
-    outbox.failed(first);
+    outbox.failed([first]);
     assert!(outbox.covers(&scopes([1])));
 
     let second = outbox.take(usize::MAX).unwrap();
@@ -110,7 +110,7 @@ fn a_failed_attempt_waits_again() {
     assert!(!outbox.covers(&scopes([1])));
     assert!(now(told.echoed()).is_some());
     assert_eq!(now(told.named()), None);
-    outbox.failed(second);
+    outbox.failed([second]);
     assert_eq!(now(told.named()), Some(Epoch(6)), "the reply was lost, and the record was not");
 }
 
@@ -121,7 +121,7 @@ fn a_reply_may_come_after_the_echo() {
     let batch = outbox.take(usize::MAX).unwrap();
     outbox.echo(batch.attempt, &batch.scopes, Epoch(5));
     assert_eq!((now(told.echoed()), now(told.named())), (Some(()), None));
-    outbox.named(batch.attempt, Epoch(5));
+    outbox.named(batch.attempt, &batch.scopes, Epoch(5));
     assert_eq!(now(told.named()), Some(Epoch(5)));
     assert!(lock(&outbox.state).callers.under_way.is_empty());
 }
@@ -132,7 +132,7 @@ fn what_failed_after_its_echo_waits_no_longer() {
     outbox.add(&scopes([1]), []);
     let batch = outbox.take(usize::MAX).unwrap();
     outbox.echo(batch.attempt, &batch.scopes, Epoch(5));
-    outbox.failed(batch);
+    outbox.failed([batch]);
     assert!(!outbox.covers(&scopes([1])));
     assert!(outbox.take(usize::MAX).is_none());
 }
@@ -172,7 +172,7 @@ fn keys_are_deleted_once_whatever_becomes_of_the_record() {
     assert!(outbox.has_deletions());
     let batch = outbox.take(usize::MAX).unwrap();
     assert_eq!(outbox.take_deletions(usize::MAX), [Arc::from("one")]);
-    outbox.failed(batch);
+    outbox.failed([batch]);
     outbox.append_again();
     assert!(outbox.has_work() && !outbox.has_deletions());
     assert!(outbox.take_deletions(usize::MAX).is_empty());
@@ -211,14 +211,57 @@ fn what_is_disowned_goes_out_as_another_attempt() {
     let outbox = Outbox::default();
     let told = outbox.add(&scopes([1]), []);
     let first = outbox.take(usize::MAX).unwrap();
-    outbox.named(first.attempt, Epoch(5));
     outbox.disown();
     outbox.echo(first.attempt, &first.scopes, Epoch(5));
     assert!(outbox.covers(&scopes([1])));
-    outbox.failed(first);
+    outbox.failed([first]);
     assert_eq!(deliver(&outbox, 6).scopes, scopes([1]));
     assert!(now(told.echoed()).is_some());
     assert!(outbox.take(usize::MAX).is_none());
+}
+
+/// By its exact epoch, for the number of an attempt may be that of a machine with the same memory.
+#[test]
+fn what_has_an_epoch_is_not_disowned_and_recognised_by_it() {
+    let outbox = Outbox::default();
+    let told = outbox.add(&scopes([1, 2]), []);
+    let first = outbox.take(usize::MAX).unwrap();
+    assert!(!outbox.is_at(first.attempt, &first.scopes, Epoch(5)));
+    outbox.named(first.attempt, &first.scopes, Epoch(5));
+    outbox.disown();
+    assert!(outbox.take(usize::MAX).is_none(), "it is in the log");
+    assert!(outbox.is_at(first.attempt, &first.scopes, Epoch(5)));
+    assert!(!outbox.is_at(first.attempt, &first.scopes, Epoch(6)), "of another machine");
+    assert!(!outbox.is_at(first.attempt + 1, &first.scopes, Epoch(5)));
+    // What was added since goes out again, and the rest of the attempt is still its own.
+    outbox.add(&scopes([2]), []);
+    assert!(outbox.is_at(first.attempt, &first.scopes, Epoch(5)));
+    outbox.echo(first.attempt, &first.scopes, Epoch(5));
+    assert!(!outbox.covers(&scopes([1])) && outbox.covers(&scopes([2])));
+    assert!(now(told.echoed()).is_some(), "its caller waits for no other record");
+    assert!(lock(&outbox.state).callers.under_way.is_empty());
+
+    let second = outbox.take(usize::MAX).unwrap();
+    outbox.named(second.attempt, &second.scopes, Epoch(7));
+    outbox.append_again();
+    assert!(!outbox.is_at(second.attempt, &second.scopes, Epoch(7)), "it may be lost with that log");
+    assert_eq!(sorted(deliver(&outbox, 8).scopes), scopes([1, 2]));
+}
+
+/// A caller is known to the last attempt of all that it asked for.
+#[test]
+fn callers_are_told_of_nothing_while_a_part_of_it_failed() {
+    let outbox = Outbox::default();
+    let told = outbox.add(&scopes(0..MOST_AT_ONCE as u64 + 1), []);
+    let [first, second] = [(); 2].map(|()| outbox.take(usize::MAX).unwrap());
+    // The server refused the first one, and took the second one.
+    outbox.echo(second.attempt, &second.scopes, Epoch(5));
+    outbox.failed([first, second]);
+    assert_eq!(now(told.named()), None);
+    let again = deliver(&outbox, 6);
+    assert_eq!(again.scopes.len(), MOST_AT_ONCE);
+    assert_eq!(now(told.named()), Some(Epoch(6)));
+    assert_eq!(outbox.len(), 0);
 }
 
 /// The waker of a caller is that of his executor, and may panic.
@@ -301,7 +344,7 @@ fn those_who_do_not_wait_are_let_go() {
     for number in 0..1_000 {
         drop(outbox.add(&scopes([number]), []));
         let batch = outbox.take(usize::MAX).unwrap();
-        outbox.failed(batch);
+        outbox.failed([batch]);
     }
     assert_eq!(lock(&outbox.state).callers.failed.len(), 1);
     while outbox.len() > 0 {
@@ -318,7 +361,7 @@ fn the_sender_is_woken() {
     outbox.ring();
     assert!(now(outbox.wait()).is_some());
     let batch = outbox.take(usize::MAX).unwrap();
-    outbox.failed(batch);
+    outbox.failed([batch]);
     assert!(now(outbox.wait()).is_some());
 }
 

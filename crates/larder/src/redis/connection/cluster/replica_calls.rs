@@ -52,7 +52,7 @@ impl Cluster {
         }
         let parts = parts.into_iter().filter_map(|(master, (indices, commands))| {
             let link = (*picked.get(master)?)?;
-            Some(async move { (indices, batch::send(commands, link).await) })
+            Some(async move { (indices, batch::send(commands, link, link.deadline()).await) })
         });
         for (indices, answers) in join_all(parts).await {
             for (index, answer) in indices.into_iter().zip(answers) {

@@ -1,34 +1,25 @@
-//! A process that writes to a queue and consumes it, until it is killed.
+//! Writes to a queue and consumes it.
 //!
-//! `write_behind_worker URL DATABASE NAME KEYS` says `ready`, then `acked KEY NUMBER` after each write that was
+//! `kill_worker writes URL DATABASE NAME KEYS ATTEMPTS` says `ready`, then `acked KEY NUMBER` after each write that was
 //! acknowledged. Its keys are its own, and each has its numbers from zero up. What it consumes goes into a SQLite file,
 //! each batch in one transaction: a row for each key, and a line in the history for each write.
 //!
 //! A write of the key `deadly` ends the process that is about to write it; such a write is given up after it was tried
-//! twice by itself.
-
-#![expect(clippy::print_stdout, reason = "what it says is what it is for")]
+//! so often by itself.
 
 use std::{
-    io::Write as _,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use larder::{
-    RedisCache,
-    write_behind::{Batch, SinkError, WriteBehind},
-};
+use larder::write_behind::{Batch, SinkError, WriteBehind};
 use rusqlite::{Connection, params};
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+use crate::process::{Failure, connect, say};
 
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> Result<(), Failure> {
-    let words: Vec<_> = std::env::args().skip(1).collect();
-    let [url, database, name, keys] = &words[..] else { return Err("four words are needed".into()) };
-    let redis =
-        RedisCache::builder().url(url).prefix("kills").deadline(Duration::from_secs(5)).connect().await?;
+pub(crate) async fn run(words: &[String]) -> Result<(), Failure> {
+    let [url, database, name, keys, attempts] = words else { return Err("five words are needed".into()) };
+    let redis = connect(url).await?;
     let connection = Connection::open(database)?;
     connection.busy_timeout(Duration::from_secs(20))?;
     let connection = Arc::new(Mutex::new(connection));
@@ -42,9 +33,9 @@ async fn main() -> Result<(), Failure> {
         .max_batch(64)
         .max_delay(Duration::from_millis(5))
         .takeover_after(Duration::from_millis(500))
-        .attempts(2)
+        .attempts(attempts.parse()?)
         .start(sink)?;
-    println!("ready");
+    say("ready");
     for key in 0..keys.parse()? {
         tokio::spawn(write(queue.clone(), format!("{name}-{key}")));
     }
@@ -56,8 +47,7 @@ async fn write(queue: WriteBehind<u64>, key: String) {
     for number in 0_u64.. {
         // What was not acknowledged may be in the queue: its number is not used again.
         if queue.write(&key, &number).await.is_ok() {
-            // One line in one call: whole or not at all, whenever the process is killed.
-            let _ = std::io::stdout().lock().write_all(format!("acked {key} {number}\n").as_bytes());
+            say(&format!("acked {key} {number}"));
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

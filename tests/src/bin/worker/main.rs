@@ -8,9 +8,13 @@
 //! | `nest KEY INNER` | computes a key from another one, half a second after it began | `computing`, then `done 1 0 MS` |
 //! | `invalidate KEY` | invalidates | `invalidated` |
 //! | `take NAME TTL_MS` | takes a lock and keeps it | `took NUMBER` |
+//! | `limit KEY TASKS MS` | asks three rate limits of 50 a second for a key, with so many tasks each and without a pause, for so long | for each `limited NAME ALLOWED REFUSED LONGEST_MS`, then `done` |
+//! | `limits` | waits until a server decides about rate limits | `limits` |
 //! | `count NAME TIMES` | adds to what is in Redis under a name, by reading and writing, under a lock | `took NUMBER` for each, then `done` |
 
 #![expect(clippy::print_stdout, reason = "what it says is what it is for")]
+
+mod limits;
 
 use std::{
     sync::{
@@ -64,6 +68,8 @@ async fn main() -> Result<(), Failure> {
                 println!("invalidated");
             }
             ["take", name, ttl] => locks.push(take(&cache, name, ttl.parse()?).await?),
+            ["limit", key, tasks, time] => limits::ask(&cache, key, tasks.parse()?, time.parse()?).await,
+            ["limits"] => limits::wait(&cache).await,
             ["count", name, times] => count(&cache, url, name, times.parse()?).await?,
             _ => return Err(format!("{order:?} is no order").into()),
         }

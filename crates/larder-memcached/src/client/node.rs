@@ -1,0 +1,160 @@
+//! A node: a server of memcached, with what connections to it there are.
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
+
+use super::{Connection, Failure, health::Health};
+
+/// How many connections are kept open that are in no use.
+const MOST_IDLE: usize = 16;
+
+/// The first pause between two looks whether a node is back, and the longest.
+const PROBE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// A server, known by the address that names it everywhere.
+#[derive(Debug)]
+pub(crate) struct Node {
+    address: String,
+    idle: Mutex<Vec<Connection>>,
+    /// For callers. What few tasks there are in the background need none.
+    permits: Semaphore,
+    health: Health,
+    deadline: Duration,
+}
+
+/// A connection in the hands of one request. It is closed when this is dropped, unless it was given back.
+pub(crate) struct Borrowed<'n> {
+    connection: Connection,
+    node: &'n Node,
+    _permit: Option<SemaphorePermit<'n>>,
+}
+
+impl Node {
+    pub(crate) fn new(address: String, connections: usize, deadline: Duration) -> Arc<Self> {
+        let permits = Semaphore::new(connections);
+        Arc::new(Self { address, idle: Mutex::default(), permits, health: Health::default(), deadline })
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Whether it may be asked.
+    pub(crate) fn is_up(&self) -> bool {
+        self.health.is_up()
+    }
+
+    /// A connection for a caller: one of so many at a time.
+    pub(crate) async fn borrow(&self) -> Result<Borrowed<'_>, Failure> {
+        let permit = self.permits.acquire().await.expect("it is never closed");
+        Ok(Borrowed { _permit: Some(permit), ..self.connection().await? })
+    }
+
+    /// A connection for what goes on while callers have theirs.
+    pub(crate) async fn connection(&self) -> Result<Borrowed<'_>, Failure> {
+        if !self.is_up() {
+            return Err(Failure::Unreachable("it is left alone after failures".to_owned()));
+        }
+        let idle = loop {
+            match self.idle().pop() {
+                Some(connection) if !connection.is_idle() => {}
+                idle => break idle,
+            }
+        };
+        let connection = match idle {
+            Some(connection) => connection,
+            None => Connection::open(&self.address).await?,
+        };
+        Ok(Borrowed { connection, node: self, _permit: None })
+    }
+
+    /// Takes in how a request ended, within its own limit of time or not.
+    pub(crate) fn note<T>(self: &Arc<Self>, outcome: &Result<T, Failure>) {
+        match outcome {
+            Ok(_) => self.note_success(),
+            Err(_) if !self.is_up() => {}
+            Err(failure) => {
+                tracing::debug!(node = self.address, %failure, "a node of the cache cannot be asked");
+                // What was connected to it may hang as well.
+                self.idle().clear();
+                if self.health.failed() {
+                    tracing::warn!(node = self.address, %failure, "a node of the cache is unavailable");
+                    self.probe_until_it_answers();
+                }
+            }
+        }
+    }
+
+    fn note_success(&self) {
+        if self.health.succeeded() {
+            tracing::info!(node = self.address, "a node of the cache is available again");
+        }
+    }
+
+    fn probe_until_it_answers(self: &Arc<Self>) {
+        let node = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let (mut pause, longest) = PROBE;
+            loop {
+                tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                let Some(node) = node.upgrade() else { return };
+                if node.ping().await.is_ok() {
+                    return node.note_success();
+                }
+                pause = (pause * 2).min(longest);
+            }
+        });
+    }
+
+    /// Whether it answers, on a new connection.
+    pub(crate) async fn ping(&self) -> Result<(), Failure> {
+        let ping = async {
+            let mut connection = Connection::open(&self.address).await?;
+            connection.version().await?;
+            Ok::<_, Failure>(connection)
+        };
+        let connection = timeout(self.deadline, ping).await.unwrap_or(Err(Failure::TimedOut))?;
+        self.take_back(connection);
+        Ok(())
+    }
+
+    fn take_back(&self, connection: Connection) {
+        let mut idle = self.idle();
+        if idle.len() < MOST_IDLE {
+            idle.push(connection);
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Borrowed<'_> {
+    /// For the next request: all of the reply was read.
+    pub(crate) fn give_back(self) {
+        self.node.take_back(self.connection);
+    }
+}
+
+impl Deref for Borrowed<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Borrowed<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}

@@ -1,0 +1,163 @@
+//! From a builder to a cache that is connected.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use larder::{
+    Result,
+    internal::shared::{Generations, no_connection, refused_setting},
+};
+use std::sync::Arc;
+use tokio::{
+    sync::{Semaphore, watch},
+    time::{Instant, sleep},
+};
+
+use crate::{
+    MemcachedCache,
+    builder::MemcachedCacheBuilder,
+    client::Node,
+    delivery,
+    names::{Names, Placement},
+    stamp::Incarnations,
+    store::Store,
+};
+
+/// How many callers begin generations at a time.
+const BEGINNERS: usize = 8;
+
+impl MemcachedCacheBuilder {
+    /// Connects. It is enough that one node answers: what the others have is a miss until they do.
+    ///
+    /// Connections belong to the tokio runtime that this is called in, and so do the tasks that deliver invalidations.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is wrong, or none of the nodes answers within [`connect_timeout`](Self::connect_timeout). To start a program
+    /// while they are down, take [`connect_lazily`](Self::connect_lazily).
+    pub async fn connect(self) -> Result<MemcachedCache> {
+        const PAUSE: Duration = Duration::from_millis(20);
+        let end = Instant::now() + self.connect_timeout;
+        let cache = self.connect_lazily()?;
+        let nodes = &cache.store().nodes;
+        loop {
+            let mut answers = 0;
+            let mut last = None;
+            for node in nodes {
+                match node.ping().await {
+                    Ok(()) => answers += 1,
+                    Err(failure) => last = Some((node, failure)),
+                }
+            }
+            match last {
+                Some((node, failure)) if answers > 0 => {
+                    tracing::warn!(node = node.address(), %failure, "a node of the cache does not answer so far");
+                }
+                Some((node, failure)) if Instant::now() >= end => {
+                    let cause = std::io::Error::other(failure.to_string());
+                    return Err(no_connection(node.address(), "memcached does not answer there", cause));
+                }
+                Some(_) => {
+                    sleep(PAUSE).await;
+                    continue;
+                }
+                None => {}
+            }
+            return Ok(cache);
+        }
+    }
+
+    /// A cache that connects when it is used: everything is a miss until nodes answer.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is wrong.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn connect_lazily(self) -> Result<MemcachedCache> {
+        let wrong = || "the prefix is not of 1 to 40 printable characters of ASCII without spaces";
+        let names = Names::new(&self.prefix).ok_or_else(|| refused_setting(wrong()))?;
+        for (name, limit) in [("deadline", self.deadline), ("connect_timeout", self.connect_timeout)] {
+            if limit.is_zero() || limit > Duration::from_secs(86_400) {
+                return Err(refused_setting(format!(
+                    "{name} is {limit:?}: more than nothing and at most a day"
+                )));
+            }
+        }
+        if !(1..=10_000).contains(&self.connections) {
+            return Err(refused_setting(format!(
+                "{} connections: 1 to 10,000 are allowed",
+                self.connections
+            )));
+        }
+        let addresses = addresses(&self.nodes)?;
+        let placement = Placement::new(addresses.iter().map(String::as_str));
+        let connections = self.connections as usize;
+        let nodes: Vec<_> =
+            addresses.into_iter().map(|address| Node::new(address, connections, self.deadline)).collect();
+        let (lanes, of) = (nodes.len(), (names.clone(), placement.clone()));
+        let lane_of = move |scope| of.1.of(&of.0.generation(scope));
+        let order = Generations::new(self.scope_slots, self.deadline, (lanes, lane_of));
+        let entries = self.codec.give(order.entries(), self.compression)?.limited_to(self.largest_value);
+        let store = Arc::new(Store {
+            nodes,
+            placement,
+            names,
+            order,
+            entries,
+            incarnations: Incarnations::default(),
+            deadline: self.deadline,
+            beginners: Semaphore::new(BEGINNERS),
+        });
+        let (open, _) = watch::channel(());
+        delivery::start(&store, &open);
+        Ok(MemcachedCache::new(store, self.unshared_for, open))
+    }
+}
+
+/// The addresses in full, in an order that is the same for all who name the same ones.
+fn addresses(given: &[String]) -> Result<Vec<String>> {
+    const PORT: u16 = 11_211;
+    let mut addresses = BTreeSet::new();
+    for address in given {
+        let has_port = address.rsplit_once(':').is_some_and(|(host, port)| {
+            !host.is_empty() && (!host.contains(':') || host.ends_with(']')) && port.parse::<u16>().is_ok()
+        });
+        let is_name =
+            !address.is_empty() && address.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+        let address = match (is_name, has_port) {
+            (true, true) => address.clone(),
+            (true, false) if !address.contains(':') => format!("{address}:{PORT}"),
+            _ => {
+                return Err(refused_setting(format!(
+                    "{address:?} is no address of a node: write host:port, or [address]:port for IPv6"
+                )));
+            }
+        };
+        if !addresses.insert(address.clone()) {
+            return Err(refused_setting(format!("the node {address} is named twice")));
+        }
+    }
+    if addresses.is_empty() {
+        return Err(refused_setting(
+            "there is no node: name one at least, as in `nodes([\"10.0.0.1:11211\"])`",
+        ));
+    }
+    Ok(addresses.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_named_in_full_and_in_one_order() {
+        let given = |all: &[&str]| addresses(&all.iter().map(|&one| one.to_owned()).collect::<Vec<_>>());
+        let all = given(&["b:1", "a", "[::1]:11211"]).unwrap();
+        assert_eq!(all, ["[::1]:11211", "a:11211", "b:1"]);
+        for wrong in [&["a", "a:11211"][..], &[""], &[], &["memcached://a:1"], &["::1"], &["a:b"], &["a b"]] {
+            assert!(given(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Telling memcached what was invalidated, in the background: one task for each node, so that one that is gone holds up
+//! none but the scopes that have their generations there.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use larder::{ScopeHash, internal::shared::Undelivered};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout_at},
+};
+
+use crate::store::Store;
+
+/// How many scopes are told at once.
+const MOST: usize = 512;
+
+/// More than are undelivered at a time: of so many that are not settled, some are of no interest any longer.
+const MANY: usize = 1 << 17;
+
+/// The first pause after a failure, and the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// How long a node may take: no caller waits for it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long it goes on once the cache is dropped.
+const LAST: Duration = Duration::from_secs(1);
+
+/// Begins to deliver, until the cache is dropped and what it had invalidated is delivered.
+pub(crate) fn start(store: &Arc<Store>, open: &watch::Sender<()>) {
+    for lane in 0..store.nodes.len() {
+        let (store, open) = (store.clone(), open.subscribe());
+        tokio::spawn(Lane { store, lane, unsettled: HashMap::new(), pause: PAUSE.0 }.run(open));
+    }
+}
+
+/// What goes to one node.
+struct Lane {
+    store: Arc<Store>,
+    lane: usize,
+    /// Delivered, before it is known what the counter was after that.
+    unsettled: HashMap<ScopeHash, Undelivered>,
+    pause: Duration,
+}
+
+impl Lane {
+    async fn run(mut self, mut open: watch::Receiver<()>) {
+        loop {
+            let (store, lane) = (self.store.clone(), self.lane);
+            let (is_delivered, is_settled) = (self.deliver().await, self.settle().await);
+            if is_delivered && is_settled {
+                self.pause = PAUSE.0;
+            }
+            tokio::select! {
+                // Nothing is ever sent.
+                _ = open.changed() => break,
+                // What cannot be settled holds up no delivery: the counter is on another node.
+                () = store.order.wait(lane), if is_delivered => {}
+                () = self.back_off(), if !(is_delivered && is_settled) => {}
+            }
+        }
+        let end = Instant::now() + LAST;
+        let last = async {
+            while !self.deliver().await {
+                self.back_off().await;
+            }
+        };
+        if timeout_at(end, last).await.is_err() {
+            let node = self.store.nodes[self.lane].address();
+            tracing::warn!(node, "the cache is gone before its invalidations were delivered to a node");
+        }
+    }
+
+    async fn back_off(&mut self) {
+        sleep(self.pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        self.pause = (self.pause * 2).min(PAUSE.1);
+    }
+
+    /// Delivers what waits. False if it could not all be.
+    async fn deliver(&mut self) -> bool {
+        loop {
+            let taken = self.store.order.take(self.lane, MOST);
+            if taken.is_empty() {
+                return true;
+            }
+            if !deliver_some(&self.store, self.lane, &taken).await {
+                self.store.order.give_back(self.lane, &taken);
+                return false;
+            }
+            self.unsettled.extend(taken.into_iter().map(|taken| (taken.scope(), taken)));
+            if self.unsettled.len() > MANY {
+                // The others became one that covers everything.
+                self.unsettled.retain(|scope, _| self.store.order.is_undelivered(*scope));
+            }
+        }
+    }
+
+    /// Has what was delivered count no longer against entries that are computed from now on. False if the counter cannot be
+    /// had: it is delivered all the same.
+    async fn settle(&mut self) -> bool {
+        if self.unsettled.is_empty() {
+            return true;
+        }
+        match self.store.count_and_see().await {
+            Ok(after) => {
+                let settled: Vec<_> = self.unsettled.drain().map(|(_, settled)| settled).collect();
+                self.store.order.settle(&settled, after);
+            }
+            Err(_) => return false,
+        }
+        true
+    }
+}
+
+/// Removes the generations of these scopes, and what lies under their keys.
+async fn deliver_some(store: &Store, lane: usize, taken: &[Undelivered]) -> bool {
+    let generations: Vec<_> = taken.iter().map(|taken| store.names.generation(taken.scope())).collect();
+    let keys = taken.iter().filter_map(Undelivered::key);
+    let beneath: Vec<_> = keys.flat_map(|key| [store.names.entry(key), store.names.counter(key)]).collect();
+    let limit = store.deadline.max(PATIENCE);
+    let beneath = async {
+        if !beneath.is_empty() {
+            store.delete(beneath, limit).await;
+        }
+    };
+    let (delivered, ()) = tokio::join!(store.delete_at(lane, &generations, limit), beneath);
+    if delivered.is_ok() {
+        store.order.tell(taken);
+    }
+    delivered.is_ok()
+}

@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod builder;
+mod cache;
+mod client;
+mod connecting;
+mod counter;
+mod delivery;
+mod names;
+mod remote;
+mod shared;
+mod stamp;
+mod store;
+
+pub use self::{builder::MemcachedCacheBuilder, cache::MemcachedCache};

@@ -1,0 +1,53 @@
+//! What several processes do together through memcached.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use larder::{
+    Epoch, Leased, Link, LockGuard, Lookup, Result, ScopeHash, SharedStorage, ValueType,
+    internal::shared::{counter_overflow, unavailable},
+};
+
+use crate::{MemcachedCache, counter::Counted};
+
+#[async_trait]
+impl SharedStorage for MemcachedCache {
+    fn link(&self) -> Link {
+        Self::link(self)
+    }
+
+    /// Entries are dated by the clocks of the processes: memcached tells its own in seconds only.
+    fn server_time(&self) -> Option<SystemTime> {
+        None
+    }
+
+    /// There are none: each process computes for itself, once for all of its callers.
+    async fn lease(&self, _: Lookup<'_>, _: ValueType, _: &[ScopeHash], _: Option<Duration>) -> Leased {
+        Leased::Free
+    }
+
+    fn is_within_reach(&self) -> bool {
+        self.store().is_within_reach()
+    }
+
+    async fn take_lock(&self, _: &str, _: Duration) -> Result<Option<LockGuard>> {
+        Err(unavailable("larder-memcached has no locks: memcached may drop one at any time"))
+    }
+
+    async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64> {
+        match self.store().count_by(key, by, ttl).await {
+            Ok(Counted::Sum(sum)) => Ok(sum),
+            Ok(Counted::Overflow) => Err(counter_overflow(key)),
+            Err(failure) => Err(unavailable(format!("the counter {key:?}: {failure}"))),
+        }
+    }
+
+    /// What was delivered anywhere is seen by each read that begins after that.
+    async fn wait_for(&self, _: Epoch) -> bool {
+        true
+    }
+
+    async fn flush(&self, limit: Duration) -> bool {
+        self.store().order.flush(limit).await
+    }
+}

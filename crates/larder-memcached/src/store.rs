@@ -1,0 +1,43 @@
+//! What is asked of the nodes: entries, generations, and the counter that these are taken from.
+
+mod generations;
+mod items;
+
+use std::{sync::Arc, time::Duration};
+
+use larder::internal::shared::{Generations, SharedEntries};
+use tokio::sync::Semaphore;
+
+pub(crate) use self::{
+    generations::Read,
+    items::{Found, NewItem},
+};
+use crate::{
+    client::Node,
+    names::{Names, Placement},
+    stamp::Incarnations,
+};
+
+/// What all clones of a cache share, and its tasks in the background too.
+pub(crate) struct Store {
+    pub(crate) nodes: Vec<Arc<Node>>,
+    pub(crate) placement: Placement,
+    pub(crate) names: Names,
+    pub(crate) order: Generations,
+    pub(crate) entries: SharedEntries,
+    pub(crate) incarnations: Incarnations,
+    pub(crate) deadline: Duration,
+    /// For callers that begin generations: these hold connections while they wait for another one.
+    pub(crate) beginners: Semaphore,
+}
+
+impl Store {
+    pub(crate) fn node_of(&self, name: &str) -> &Arc<Node> {
+        &self.nodes[self.placement.of(name)]
+    }
+
+    /// Whether it is worth waiting for any of the nodes.
+    pub(crate) fn is_within_reach(&self) -> bool {
+        tokio::runtime::Handle::try_current().is_ok() && self.nodes.iter().any(|node| node.is_up())
+    }
+}

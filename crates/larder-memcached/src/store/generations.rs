@@ -1,0 +1,181 @@
+//! Generations of scopes: beginning them, and the counter that they are taken from.
+//!
+//! A generation that is missing, or of another incarnation of the counter, begins so:
+//!
+//! 1. what stands for one that is about to begin is put there, if nothing is, and read with its `cas`;
+//! 2. the counter is moved, and read;
+//! 3. that is put in the place of what was read, by that `cas` and on that very connection.
+//!
+//! So what is put there is above all that the counter was before step 1, and nothing has happened to the generation since: no
+//! invalidation, which removes it, and no other process that began it. Whatever comes late is refused by the `cas`. A number
+//! that was taken before step 1 would not do: another generation might have begun, and been removed, in between. And a server
+//! that starts anew counts its `cas` from one again: so the connection, which does not outlive it, has to be the same.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use futures_util::future::join_all;
+use larder::ScopeHash;
+
+use super::{Store, items::ask};
+use crate::{
+    client::{Borrowed, Failure, Item, Storing},
+    stamp::Stamp,
+};
+
+/// What stands for a generation that is about to begin. No entry is valid by it.
+const BEGINS: &[u8] = b"-";
+
+/// What was read before the counter is moved: some of it is to be replaced by what the counter is then.
+struct Beginning<'n> {
+    index: usize,
+    connection: Borrowed<'n>,
+    items: Vec<Item>,
+}
+
+/// Generations as they were read: those that are there, and have begun.
+pub(crate) type Read = HashMap<ScopeHash, Stamp>;
+
+impl Store {
+    /// Sees that generations of these scopes are there, as far as that can be done now, and what the counter is: a computation
+    /// that begins then is stored in a way that others can accept. `read` is what was found of them.
+    pub(crate) async fn prepare(&self, scopes: &[ScopeHash], read: &Read) {
+        let missing: Vec<_> = scopes.iter().filter(|scope| !read.contains_key(scope)).copied().collect();
+        let now = match missing.is_empty() {
+            true => self.look().await.ok().inspect(|now| self.saw(*now)),
+            false => self.begin(missing).await,
+        };
+        let Some(now) = now else { return };
+        let is_over = |scope: &&ScopeHash| read.get(scope).is_some_and(|stamp| !stamp.is_comparable(now));
+        let of_others: Vec<_> = scopes.iter().filter(is_over).copied().collect();
+        if !of_others.is_empty() {
+            self.begin(of_others).await;
+        }
+    }
+
+    fn saw(&self, stamp: Stamp) {
+        if let Some(epoch) = self.incarnations.seen(stamp) {
+            self.order.advance(epoch);
+        }
+    }
+
+    /// Begins generations of these scopes, where there are none of the counter's incarnation. Gives what the counter is.
+    pub(crate) async fn begin(&self, mut scopes: Vec<ScopeHash>) -> Option<Stamp> {
+        let _permit = self.beginners.acquire().await.expect("it is never closed");
+        scopes.sort_unstable_by_key(|scope| scope.get());
+        scopes.dedup();
+        let names = scopes.into_iter().map(|scope| self.names.generation(scope)).collect();
+        let read = self.read_to_begin(names).await;
+        let number = self.count().await.ok()?;
+        let placed = read.into_iter().map(|begun| self.place(begun, number));
+        join_all(placed).await;
+        self.saw(number);
+        Some(number)
+    }
+
+    /// The first step: what is under the names of generations, on the connections on which it was read.
+    async fn read_to_begin(&self, names: Vec<String>) -> Vec<Beginning<'_>> {
+        let read = self.by_node(names, |name: &String| name).into_iter().map(async |(index, names)| {
+            let node = &self.nodes[index];
+            let request = async {
+                let mut connection = node.connection().await?;
+                let begins: Vec<_> = names.iter().map(|name| storing(name, 0, BEGINS)).collect();
+                let items = connection.add_and_get(&begins).await?;
+                Ok(Beginning { index, connection, items })
+            };
+            ask(node, self.deadline, request).await.ok()
+        });
+        join_all(read).await.into_iter().flatten().collect()
+    }
+
+    /// Puts a number in the place of what was read, where that is no generation of the same incarnation.
+    async fn place(&self, begun: Beginning<'_>, number: Stamp) {
+        let Beginning { index, mut connection, items } = begun;
+        let text = number.text();
+        let begins = |item: &&Item| !Stamp::of(item).is_some_and(|stamp| stamp.is_comparable(number));
+        let all: Vec<_> = items.iter().filter(begins).collect();
+        if all.iter().any(|item| item.cas == 0) {
+            return warn_of_cas(self.nodes[index].address());
+        }
+        let all: Vec<_> = all
+            .into_iter()
+            .map(|item| (storing(&item.name, number.flags, text.as_bytes()), item.cas))
+            .collect();
+        let request = async {
+            connection.compare_and_set(&all).await?;
+            connection.give_back();
+            Ok(())
+        };
+        _ = ask(&self.nodes[index], self.deadline, request).await;
+    }
+
+    /// What the counter is. It is made if it is not there.
+    pub(crate) async fn look(&self) -> Result<Stamp, Failure> {
+        let name = self.names.clock();
+        let node = self.node_of(&name);
+        let request = async {
+            let mut connection = node.connection().await?;
+            let mut item = connection.get(std::slice::from_ref(&name)).await?.pop();
+            if item.is_none() {
+                item = make(&mut connection, &name).await?;
+            }
+            connection.give_back();
+            Ok(item)
+        };
+        stamp_of(ask(node, self.deadline, request).await?)
+    }
+
+    /// Moves the counter, and tells what it is then: more than it ever was before this call, or one of an incarnation that
+    /// began after this call.
+    pub(crate) async fn count(&self) -> Result<Stamp, Failure> {
+        let name = self.names.clock();
+        let node = self.node_of(&name);
+        let request = async {
+            let mut connection = node.connection().await?;
+            let mut item = connection.increment_and_get(&name).await?;
+            if item.is_none() {
+                item = make(&mut connection, &name).await?;
+            }
+            connection.give_back();
+            Ok(item)
+        };
+        stamp_of(ask(node, self.deadline, request).await?)
+    }
+
+    /// Moves the counter, for those who wait for it in this process.
+    pub(crate) async fn count_and_see(&self) -> Result<larder::Epoch, Failure> {
+        let stamp = self.count().await?;
+        let none = || Failure::Unreachable("the counter was lost too often".to_owned());
+        self.incarnations.seen(stamp).ok_or_else(none)
+    }
+}
+
+/// Makes the counter, unless another process was faster.
+async fn make(connection: &mut Borrowed<'_>, name: &str) -> std::io::Result<Option<Item>> {
+    let stamp = Stamp::anew();
+    let text = stamp.text();
+    connection.add(&storing(name, stamp.flags, text.as_bytes())).await?;
+    Ok(connection.get(&[name.to_owned()]).await?.pop())
+}
+
+fn stamp_of(item: Option<Item>) -> Result<Stamp, Failure> {
+    let none = || Failure::Unreachable("what should be the counter of generations is none".to_owned());
+    item.as_ref().and_then(Stamp::of).ok_or_else(none)
+}
+
+/// It has no end: memcached drops what is in use least.
+fn storing<'a>(name: &'a str, flags: u32, data: &'a [u8]) -> Storing<'a> {
+    Storing { name, flags, expires: 0, data }
+}
+
+fn warn_of_cas(node: &str) {
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    if !WARNED.swap(true, Relaxed) {
+        tracing::warn!(
+            node,
+            "memcached runs without `cas` (option -C): nothing is cached; start it without that option"
+        );
+    }
+}

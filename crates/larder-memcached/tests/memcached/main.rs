@@ -1,0 +1,11 @@
+//! Caches on real servers of memcached.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::print_stdout, reason = "shown with --nocapture")]
+
+mod contract;
+mod delivery;
+mod history;
+mod losses;
+mod nodes;
+mod outages;
+mod speed;

@@ -1,0 +1,189 @@
+//! Nodes that are slow, hang, go and come back.
+
+use std::time::{Duration, Instant};
+
+use larder::{CacheExt, Invalidation};
+use larder_memcached::MemcachedCache;
+use larder_servers::MemcachedServer;
+
+use crate::nodes::{Place, eventually, policy, share};
+
+/// Far more than some deadlines of a quarter of a second, and far less than a hang.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// No call fails, and none hangs.
+async fn goes_on(cache: &MemcachedCache) {
+    for round in 0..6_u64 {
+        let (key, begun) = (format!("down:{round}"), Instant::now());
+        let computed = cache.get_or_compute(&key, policy(), async || Ok::<_, String>(round)).await;
+        assert_eq!(computed, Ok(round));
+        cache.insert(&key, &round, policy()).await.unwrap();
+        cache.get::<u64>(&key).await.unwrap();
+        assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_killed_and_comes_back() {
+    let server = MemcachedServer::start();
+    let place = Place::on([&server]);
+    let (a, b) = (place.impatient(), place.cache().await);
+    share(&b, &b, "k", 1).await;
+    server.kill();
+    goes_on(&a).await;
+    assert_eq!(a.invalidate("k").await, Invalidation::Queued);
+    assert!(a.increment("n", 1, None).await.is_err_and(|error| error.is_unavailable()));
+    assert_eq!(a.link().waiting, 7, "it waits to be delivered, and so does what was inserted");
+    server.restart();
+    assert!(a.flush(Duration::from_secs(60)).await, "it is delivered");
+    share(&a, &b, "k", 2).await;
+    share(&b, &a, "k", 3).await;
+}
+
+/// A reply that comes after its caller has gone is read by no other one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_meets_no_other_request() {
+    let server = MemcachedServer::start();
+    let place = Place::on([&server]);
+    let cache = place.builder().deadline(Duration::from_secs(30)).connections(2).connect().await.unwrap();
+    for key in 0..20_u64 {
+        share(&cache, &cache, &format!("k:{key}"), key).await;
+    }
+    for round in 0..40_u64 {
+        server.pause();
+        // Asked, and dropped before the server answers.
+        let gone: Vec<_> = (0..4)
+            .map(|n| {
+                let cache = cache.clone();
+                tokio::spawn(async move { cache.get::<u64>(&format!("k:{}", (round + n) % 20)).await })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        gone.iter().for_each(tokio::task::JoinHandle::abort);
+        for gone in gone {
+            _ = gone.await;
+        }
+        server.resume();
+        for key in 0..20_u64 {
+            let found = cache.get::<u64>(&format!("k:{key}")).await.unwrap();
+            assert_eq!(found, Some(key), "in round {round}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_hangs_holds_up_none_for_long() {
+    let server = MemcachedServer::start();
+    let place = Place::on([&server]);
+    let cache = place.impatient();
+    share(&cache, &cache, "k", 1).await;
+    server.pause();
+    goes_on(&cache).await;
+    assert!(!cache.link().servers[0].available);
+    let begun = Instant::now();
+    for _ in 0..100 {
+        cache.get::<u64>("k").await.unwrap();
+    }
+    assert!(begun.elapsed() < LIMIT, "what is known to be down is not asked: {:?}", begun.elapsed());
+    server.resume();
+    eventually("it is asked again", async || cache.link().servers[0].available).await;
+    share(&cache, &cache, "k", 2).await;
+}
+
+/// The one with the counter among them: what cannot be stored costs no time either.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_node_of_three_hangs() {
+    let servers: [MemcachedServer; 3] = std::array::from_fn(|_| MemcachedServer::start());
+    let cache = Place::on(&servers).impatient();
+    share(&cache, &cache, "k", 1).await;
+    for (round, hanging) in servers.iter().enumerate() {
+        hanging.pause();
+        let is_known = async || cache.link().servers.iter().any(|server| !server.available);
+        eventually("it is found out", async || {
+            goes_on(&cache).await;
+            is_known().await
+        })
+        .await;
+        let begun = Instant::now();
+        for key in 0..200_u64 {
+            let key = format!("new:{round}:{key}");
+            let computed = cache.get_or_compute(&key, policy(), async || Ok::<_, String>(1_u64)).await;
+            assert_eq!(computed, Ok(1));
+        }
+        assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+        hanging.resume();
+        eventually("all are asked again", async || !is_known().await).await;
+    }
+}
+
+/// One of several nodes: what it has is a miss, and what was invalidated of it waits. All else goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_node_of_three_is_gone() {
+    let servers: [MemcachedServer; 3] = std::array::from_fn(|_| MemcachedServer::start());
+    let place = Place::on(&servers);
+    let (a, b) = (place.impatient(), place.impatient());
+    for key in 0..30_u64 {
+        share(&a, &b, &format!("k{key}"), key).await;
+    }
+    for gone in &servers {
+        gone.kill();
+        let mut delivered = 0;
+        for key in 0..30_u64 {
+            let key = format!("k{key}");
+            delivered += u32::from(matches!(a.invalidate(&*key).await, Invalidation::Delivered(_)));
+            assert_eq!(a.get::<u64>(&key).await.unwrap(), None, "here at once");
+            // Its generation is on a node that is there, and was removed; or is on the one that is gone, with all that it had.
+            assert_eq!(b.get::<u64>(&key).await.unwrap(), None, "in the other one too");
+        }
+        assert!((1..30).contains(&delivered), "{delivered}");
+        gone.restart();
+        assert!(a.flush(Duration::from_secs(60)).await);
+        for key in 0..30_u64 {
+            share(&a, &b, &format!("k{key}"), key).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_starts_while_its_nodes_are_down() {
+    let server = MemcachedServer::start();
+    let place = Place::on([&server]);
+    server.kill();
+    let refused = place.builder().connect_timeout(Duration::from_millis(100)).connect().await;
+    let text = refused.unwrap_err().to_string();
+    assert!(text.contains(&place.addresses[0]), "{text}");
+    let cache = place.impatient();
+    goes_on(&cache).await;
+    server.restart();
+    share(&cache, &place.cache().await, "k", 1).await;
+}
+
+/// What was invalidated last is told all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_that_is_dropped_tells_what_it_invalidated() {
+    let place = Place::shared();
+    let b = place.cache().await;
+    for round in 0..10_u64 {
+        let a = place.cache().await;
+        share(&a, &b, "k", round).await;
+        drop(a.invalidate("k"));
+        drop(a);
+        eventually("it arrives", async || b.get::<u64>("k").await.unwrap().is_none()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_setting_names_what_is_right() {
+    let builder = || MemcachedCache::builder().nodes(["127.0.0.1:1"]);
+    for (wrong, says) in [
+        (MemcachedCache::builder(), "there is no node"),
+        (builder().nodes(["memcached://x"]), "host:port"),
+        (builder().nodes(["a:1", "a:1"]), "named twice"),
+        (builder().prefix("a b"), "printable"),
+        (builder().deadline(Duration::ZERO), "deadline"),
+        (builder().connections(0), "connections"),
+    ] {
+        let error = wrong.connect_lazily().unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}

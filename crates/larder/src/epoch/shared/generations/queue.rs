@@ -1,0 +1,269 @@
+//! Invalidations of this process on their way to the store: in one lane for each part of the store that can be out of reach
+//! by itself.
+//!
+//! A scope waits once, however often it is invalidated, and what waits is bounded: too many scopes become one that covers
+//! everything. A scope that is invalidated again while it is on its way stays inside.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt, mem,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crossbeam_utils::CachePadded;
+use foldhash::quality::RandomState;
+use tokio::sync::Notify;
+
+use crate::{
+    epoch::{Announcement, Epoch},
+    scope::{self, ScopeHash},
+    sync::plain::{Mutex, MutexGuard, lock},
+};
+
+/// How many scopes wait at most. More become one that covers everything.
+const MOST_SCOPES: usize = 1 << 16;
+
+/// After so many callers of one scope, those that no longer wait are looked for.
+const MANY_CALLERS: usize = 64;
+
+/// Into how many lanes scopes go, and into which of them each.
+pub(crate) struct Lanes {
+    pub(crate) count: usize,
+    pub(crate) of: Box<dyn Fn(ScopeHash) -> usize + Send + Sync>,
+}
+
+/// A scope on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    pub(crate) scope: ScopeHash,
+    /// The key, where the scope is one: what else lies under it is dropped with the entry, once.
+    pub(crate) key: Option<Arc<str>>,
+    /// Which of the scope's invalidations it was.
+    version: u64,
+}
+
+pub(crate) struct Queue {
+    /// How many scopes are inside: while there are none, a look takes no lock.
+    inside: CachePadded<AtomicU64>,
+    state: Mutex<QueueState>,
+    lanes: Lanes,
+    /// There is something to take from a lane.
+    waits: Vec<Notify>,
+}
+
+#[derive(Default)]
+struct QueueState {
+    pending: HashMap<ScopeHash, Pending, RandomState>,
+    /// For each lane, what waits to be taken, oldest first.
+    waiting: Vec<VecDeque<ScopeHash>>,
+    version: u64,
+}
+
+#[derive(Default)]
+struct Pending {
+    version: u64,
+    is_waiting: bool,
+    key: Option<Arc<str>>,
+    callers: Vec<Caller>,
+}
+
+/// One call.
+struct Caller {
+    /// Gone, once the caller no longer waits.
+    announcement: Weak<Announcement>,
+    /// How many scopes of the call are not delivered.
+    left: Arc<AtomicU64>,
+    version: u64,
+    /// It is told already that others see its change.
+    is_told: bool,
+}
+
+impl Queue {
+    pub(super) fn new(lanes: Lanes) -> Self {
+        let waiting = (0..lanes.count).map(|_| VecDeque::new()).collect();
+        Self {
+            inside: CachePadded::default(),
+            state: Mutex::new(QueueState { waiting, ..QueueState::default() }),
+            waits: (0..lanes.count).map(|_| Notify::new()).collect(),
+            lanes,
+        }
+    }
+
+    /// Takes in what one call invalidates. Called by the only applier, before the slots of local order.
+    pub(super) fn add(
+        &self,
+        scopes: &[ScopeHash],
+        keys: &mut dyn Iterator<Item = Arc<str>>,
+    ) -> Arc<Announcement> {
+        let mut state = self.state();
+        let announcement = Arc::new(Announcement::default());
+        let overflows = state.pending.len() + scopes.len() > MOST_SCOPES;
+        let all = [ScopeHash::ALL];
+        let scopes = if overflows { &all[..] } else { scopes };
+        let mut callers = Vec::new();
+        if overflows {
+            // What is on its way is covered too, and needs no end of its own.
+            callers.extend(mem::take(&mut state.pending).into_values().flat_map(|pending| pending.callers));
+            state.waiting.iter_mut().for_each(VecDeque::clear);
+        }
+        let left = Arc::new(AtomicU64::new(scopes.len() as u64));
+        for &scope in scopes {
+            let caller = Caller {
+                announcement: Arc::downgrade(&announcement),
+                left: left.clone(),
+                version: state.version + 1,
+                is_told: false,
+            };
+            state.add(scope, caller, (self.lanes.of)(scope) % self.lanes.count);
+        }
+        if let Some(pending) = state.pending.get_mut(&ScopeHash::ALL).filter(|_| overflows) {
+            let version = pending.version;
+            pending.callers.extend(callers.into_iter().map(|caller| Caller { version, ..caller }));
+        }
+        for key in keys {
+            if let Some(pending) = state.pending.get_mut(&ScopeHash::key(&key)) {
+                pending.key = Some(key);
+            }
+        }
+        self.publish(&state);
+        announcement
+    }
+
+    /// Tells the lanes that there is something to take.
+    pub(super) fn ring(&self) {
+        self.waits.iter().for_each(Notify::notify_one);
+    }
+
+    /// Whether any of these scopes, a set, or everything, is inside.
+    pub(super) fn covers(&self, scopes: &[ScopeHash]) -> bool {
+        if self.inside.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let state = self.state();
+        let inside = |scope| state.pending.contains_key(scope);
+        let covered = || match state.pending.len() < scopes.len() {
+            true => state.pending.keys().any(|pending| scope::contains(scopes, *pending)),
+            false => scopes.iter().any(inside),
+        };
+        inside(&ScopeHash::ALL) || covered()
+    }
+
+    /// Whether this very scope is inside.
+    pub(crate) fn has(&self, scope: ScopeHash) -> bool {
+        self.state().pending.contains_key(&scope)
+    }
+
+    /// How many scopes are inside.
+    pub(crate) fn len(&self) -> u64 {
+        self.inside.load(Ordering::Relaxed)
+    }
+
+    /// Returns when there is something to take from a lane, or may be.
+    pub(crate) async fn wait(&self, lane: usize) {
+        self.waits[lane].notified().await;
+    }
+
+    /// Takes what waits in a lane.
+    pub(super) fn take(&self, lane: usize, most: usize) -> Vec<Taken> {
+        let mut state = self.state();
+        let QueueState { pending, waiting, .. } = &mut *state;
+        let count = waiting[lane].len().min(most);
+        let scopes = waiting[lane].drain(..count);
+        let taken = scopes.filter_map(|scope| {
+            let pending = pending.get_mut(&scope)?;
+            pending.is_waiting = false;
+            Some(Taken { scope, key: pending.key.take(), version: pending.version })
+        });
+        taken.collect()
+    }
+
+    /// It could not be told to the store, or may not have been: it waits again.
+    pub(crate) fn give_back(&self, lane: usize, taken: &[Taken]) {
+        let mut state = self.state();
+        let QueueState { pending, waiting, .. } = &mut *state;
+        for Taken { scope, .. } in taken.iter().rev() {
+            // If it was invalidated again it waits already.
+            if let Some(pending) = pending.get_mut(scope).filter(|pending| !pending.is_waiting) {
+                pending.is_waiting = true;
+                waiting[lane].push_front(*scope);
+            }
+        }
+    }
+
+    /// The store has what was taken: all who look from now on see it. Tells the callers that have nothing else inside.
+    pub(crate) fn tell(&self, taken: &[Taken], at: Epoch) {
+        let mut state = self.state();
+        let mut told = Vec::new();
+        for Taken { scope, version, .. } in taken {
+            let Some(pending) = state.pending.get_mut(scope) else { continue };
+            for caller in
+                pending.callers.iter_mut().filter(|caller| caller.version <= *version && !caller.is_told)
+            {
+                caller.is_told = true;
+                if caller.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+                    told.extend(caller.announcement.upgrade());
+                }
+            }
+        }
+        drop(state);
+        told.iter().for_each(|announcement| announcement.set_named(at));
+    }
+
+    /// What was taken leaves, unless it was invalidated again.
+    pub(super) fn settle(&self, taken: &[Taken]) {
+        let mut state = self.state();
+        let mut done = Vec::new();
+        for Taken { scope, version, .. } in taken {
+            let Some(pending) = state.pending.get_mut(scope) else { continue };
+            let callers = pending.callers.extract_if(.., |caller| caller.version <= *version);
+            done.extend(callers.filter(|caller| caller.left.load(Ordering::Relaxed) == 0));
+            if pending.version == *version {
+                state.pending.remove(scope);
+            }
+        }
+        self.publish(&state);
+        drop(state);
+        // No lock is held while callers are woken.
+        done.iter().filter_map(|caller| caller.announcement.upgrade()).for_each(|call| call.set_echoed());
+    }
+
+    #[cfg(all(test, not(larder_loom)))]
+    pub(super) fn callers(&self) -> usize {
+        self.state().pending.values().map(|pending| pending.callers.len()).sum()
+    }
+
+    /// Publishes how many are inside. The slots were filled before whatever left.
+    fn publish(&self, state: &QueueState) {
+        self.inside.store(state.pending.len() as u64, Ordering::Release);
+    }
+
+    fn state(&self) -> MutexGuard<'_, QueueState> {
+        lock(&self.state)
+    }
+}
+
+impl QueueState {
+    fn add(&mut self, scope: ScopeHash, caller: Caller, lane: usize) {
+        self.version += 1;
+        let version = self.version;
+        let pending = self.pending.entry(scope).or_default();
+        pending.version = version;
+        if pending.callers.len() % MANY_CALLERS == MANY_CALLERS - 1 {
+            // Those who no longer wait: the store may be away for days.
+            pending.callers.retain(|caller| caller.announcement.strong_count() > 0);
+        }
+        pending.callers.push(Caller { version, ..caller });
+        if !mem::replace(&mut pending.is_waiting, true) {
+            self.waiting[lane].push_back(scope);
+        }
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("inside", &self.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,121 @@
+use std::sync::Arc;
+
+use super::{GenerationEpochs, Lanes};
+use crate::{
+    epoch::{Epoch, SharedOrder},
+    scope::ScopeHash,
+};
+
+fn epochs() -> GenerationEpochs {
+    let of = |scope: ScopeHash| usize::from(scope != ScopeHash::ALL && scope.get() % 2 == 1);
+    GenerationEpochs::new(1 << 10, Lanes { count: 2, of: Box::new(of) })
+}
+
+/// Scopes of the lane of odd numbers, or of even ones.
+fn scopes(odd: bool) -> impl Iterator<Item = ScopeHash> {
+    let all = (0..).map(|number: u32| ScopeHash::key(&format!("k:{number}")));
+    all.filter(move |scope| (scope.get() % 2 == 1) == odd)
+}
+
+fn scope(odd: bool) -> ScopeHash {
+    scopes(odd).next().expect("there is no end of them")
+}
+
+#[test]
+fn what_was_invalidated_counts_until_it_is_settled_and_what_is_older_after_that() {
+    let epochs = epochs();
+    let of = [scope(true)];
+    let accepts = |epoch| epochs.judge(&of, Epoch(epoch)).is_some();
+    assert!(accepts(1));
+    let (call, again) = (epochs.local.apply(&of, []).unwrap(), epochs.local.apply(&of, []).unwrap());
+    assert!(!accepts(1) && !accepts(u64::MAX - 1), "nothing is accepted meanwhile");
+    assert_eq!(epochs.take(0, 10).len(), 0, "another lane");
+    let taken = epochs.take(1, 10);
+    assert_eq!((taken.len(), epochs.take(1, 10).len()), (1, 0));
+    epochs.order.queue().tell(&taken, Epoch(3));
+    assert!(!accepts(u64::MAX - 1));
+    epochs.order.settle(&taken, Epoch(7));
+    assert!(!accepts(6) && accepts(7));
+    assert_eq!((epochs.order.queue().len(), epochs.order.position()), (0, Epoch(7)));
+    drop((call, again));
+}
+
+#[test]
+fn what_is_invalidated_again_on_its_way_stays() {
+    let epochs = epochs();
+    let of = [scope(true)];
+    epochs.local.apply(&of, []);
+    let first = epochs.take(1, 10);
+    epochs.local.apply(&of, []);
+    epochs.order.queue().tell(&first, Epoch(1));
+    epochs.order.settle(&first, Epoch(2));
+    assert!(epochs.judge(&of, Epoch(100)).is_none(), "the second one is not delivered");
+    let second = epochs.take(1, 10);
+    assert_eq!(second.len(), 1);
+    epochs.order.queue().give_back(1, &second);
+    epochs.order.queue().give_back(1, &first);
+    let once_more = epochs.take(1, 10);
+    assert_eq!(once_more.len(), 1, "once");
+    epochs.order.settle(&once_more, Epoch(3));
+    assert!(epochs.judge(&of, Epoch(3)).is_some());
+}
+
+#[tokio::test]
+async fn a_caller_is_told_when_all_of_its_scopes_are_delivered() {
+    let epochs = epochs();
+    let of = [scope(true), scope(false)];
+    let call = epochs.local.apply(&of, []).unwrap();
+    let is_told = async |what: &str| {
+        let soon = std::time::Duration::from_millis(5);
+        match what {
+            "named" => tokio::time::timeout(soon, call.named()).await.is_ok(),
+            _ => tokio::time::timeout(soon, call.echoed()).await.is_ok(),
+        }
+    };
+    let lanes = [epochs.take(0, 10), epochs.take(1, 10)];
+    epochs.order.queue().tell(&lanes[1], Epoch(1));
+    epochs.order.settle(&lanes[1], Epoch(2));
+    assert!(!is_told("named").await && !is_told("echoed").await, "one of its scopes waits");
+    epochs.order.queue().tell(&lanes[0], Epoch(3));
+    assert!(is_told("named").await && !is_told("echoed").await);
+    epochs.order.settle(&lanes[0], Epoch(4));
+    assert!(is_told("echoed").await);
+}
+
+#[test]
+fn too_many_scopes_become_one_that_covers_everything() {
+    let epochs = epochs();
+    let call = epochs.local.apply(&[scope(true)], []).unwrap();
+    let many: Vec<_> = scopes(false).take(70_000).collect();
+    for some in many.chunks(1_000) {
+        epochs.local.apply(some, []);
+    }
+    assert!(epochs.order.queue().len() <= 1 << 16);
+    let never = [ScopeHash::key("never")];
+    assert!(epochs.judge(&never, Epoch(1)).is_none(), "everything counts as invalidated");
+    for lane in [0, 1] {
+        loop {
+            let taken = epochs.take(lane, 1_000);
+            if taken.is_empty() {
+                break;
+            }
+            epochs.order.queue().tell(&taken, Epoch(1));
+            epochs.order.settle(&taken, Epoch(9));
+        }
+    }
+    assert_eq!(epochs.order.queue().len(), 0);
+    assert!(epochs.judge(&never, Epoch(8)).is_none() && epochs.judge(&never, Epoch(9)).is_some());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(std::pin::pin!(call.echoed()).poll(&mut context).is_ready(), "its call is told all the same");
+}
+
+/// Those of a scope that is undelivered for days.
+#[test]
+fn callers_that_no_longer_wait_are_forgotten() {
+    let epochs = epochs();
+    let of = [scope(true), scope(false)];
+    let last = (0..10_000).map(|_| epochs.local.apply(&of, []).unwrap()).next_back().unwrap();
+    assert!(epochs.order.queue().callers() < 1_000);
+    assert_eq!(Arc::strong_count(&last), 1);
+    assert!(epochs.order.queue().has(of[0]) && !epochs.order.hears_others());
+}

@@ -1,0 +1,103 @@
+//! Who waits to be told of what is inside.
+
+use std::{collections::HashMap, mem, sync::Arc};
+
+use crate::epoch::{Announcement, Epoch};
+
+/// For how many attempts callers are remembered at most, while nothing is read back.
+pub(super) const MOST_UNDER_WAY: usize = 1 << 12;
+
+/// The callers of what is inside.
+#[derive(Default)]
+pub(super) struct Callers {
+    /// Those of what was added since nothing last waited.
+    pub(super) latest: Option<Arc<Announcement>>,
+    /// Those of attempts that failed.
+    pub(super) failed: Vec<Arc<Announcement>>,
+    pub(super) under_way: HashMap<u64, AttemptUnderWay>,
+}
+
+/// The callers of an attempt.
+#[derive(Default)]
+pub(super) struct AttemptUnderWay {
+    callers: Vec<Arc<Announcement>>,
+    /// The epoch of the record, as the server named it.
+    named: Option<Epoch>,
+    /// The epoch of the record that was read back.
+    echoed: Option<Epoch>,
+}
+
+impl Callers {
+    /// The attempt takes along the last of what waits.
+    pub(super) fn set_out(&mut self, attempt: u64) {
+        let mut callers = mem::take(&mut self.failed);
+        callers.extend(self.latest.take());
+        if self.under_way.len() < MOST_UNDER_WAY {
+            self.under_way.insert(attempt, AttemptUnderWay { callers, ..AttemptUnderWay::default() });
+        }
+    }
+
+    /// The server named the epoch of an attempt.
+    pub(super) fn named(&mut self, attempt: u64, epoch: Epoch) -> Vec<Arc<Announcement>> {
+        self.change(attempt, |under_way| under_way.named = Some(epoch))
+    }
+
+    /// Whether the record of this attempt is the one at this epoch, as far as the server has named it.
+    pub(super) fn is_at(&self, attempt: u64, epoch: Epoch) -> bool {
+        self.under_way.get(&attempt).is_some_and(|under_way| under_way.named == Some(epoch))
+    }
+
+    /// The record of an attempt was read back.
+    pub(super) fn echoed(&mut self, attempt: u64, epoch: Epoch) -> Vec<Arc<Announcement>> {
+        self.change(attempt, |under_way| under_way.echoed = Some(epoch))
+    }
+
+    /// An attempt is over when it was named and read back, in either order.
+    fn change(&mut self, attempt: u64, change: impl FnOnce(&mut AttemptUnderWay)) -> Vec<Arc<Announcement>> {
+        let Some(under_way) = self.under_way.get_mut(&attempt) else { return Vec::new() };
+        change(under_way);
+        if under_way.named.is_some() && under_way.echoed.is_some() {
+            return self.under_way.remove(&attempt).unwrap_or_default().callers;
+        }
+        under_way.callers.clone()
+    }
+
+    /// An attempt failed. If its record was read back all the same, and all that went out before it with the same callers
+    /// (`is_whole`), gives those who were not told of its epoch.
+    pub(super) fn come_back(
+        &mut self,
+        attempt: u64,
+        is_whole: bool,
+    ) -> Option<(Epoch, Vec<Arc<Announcement>>)> {
+        let AttemptUnderWay { callers, echoed, .. } = self.under_way.remove(&attempt)?;
+        if let Some(epoch) = echoed.filter(|_| is_whole) {
+            return Some((epoch, callers));
+        }
+        self.failed.extend(callers);
+        self.forget_gone();
+        None
+    }
+
+    /// What was read back by now is delivered, whatever becomes of the server.
+    pub(super) fn all_come_back(&mut self) {
+        self.all_come_back_if(|_| true);
+    }
+
+    /// The same, of those whose record the server has not named: what it has named can be read back still.
+    pub(super) fn unnamed_come_back(&mut self) {
+        self.all_come_back_if(|under_way| under_way.named.is_none());
+    }
+
+    fn all_come_back_if(&mut self, condition: impl Fn(&AttemptUnderWay) -> bool) {
+        let unread = |under_way: &AttemptUnderWay| under_way.echoed.is_none() && condition(under_way);
+        let mut under_way: Vec<_> = self.under_way.extract_if(|_, attempt| unread(attempt)).collect();
+        under_way.sort_by_key(|(attempt, _)| *attempt);
+        self.failed.extend(under_way.into_iter().flat_map(|(_, attempt)| attempt.callers));
+        self.forget_gone();
+    }
+
+    /// Those who no longer wait are forgotten: a server may be away for days.
+    fn forget_gone(&mut self) {
+        self.failed.retain(|announcement| Arc::strong_count(announcement) > 1);
+    }
+}
