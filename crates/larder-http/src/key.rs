@@ -95,8 +95,10 @@ impl PrimaryKey {
             None => text.push_str("@:-"),
             Some(query) => {
                 text.push_str("@:?");
-                let query = normal_form(query);
-                readable(&mut text, &if sorted { sorted_query(&query).into() } else { query });
+                match sorted {
+                    true => readable(&mut text, &sorted_query(&normal_form(query))),
+                    false => readable(&mut text, query),
+                }
             }
         }
         text.push_str(VARIANT);
@@ -265,7 +267,7 @@ pub(crate) fn canonical_host(authority: &str) -> Cow<'_, str> {
 /// is not, and all digits are in upper case.
 pub(crate) fn normal_form(text: &str) -> Cow<'_, str> {
     // So most texts are.
-    if !text.contains('%') {
+    if text.bytes().all(|byte| byte != b'%') {
         return Cow::Borrowed(text);
     }
     let (mut normal, mut rest) = (String::with_capacity(text.len()), text);
@@ -306,11 +308,11 @@ fn push_path_key(key: &mut String, host: &str, path: &str) {
     key.push_str("http:");
     readable(key, host);
     key.push(':');
-    let path = normal_form(path.strip_prefix('/').unwrap_or(path));
+    let path = path.strip_prefix('/').unwrap_or(path);
     if path.is_empty() {
         return;
     }
-    let (mut rest, mut left) = (&*path, READABLE * 2);
+    let (mut rest, mut left) = (path, READABLE * 2);
     for number in 1..=SEGMENTS {
         // Segments are short: looking at each byte costs less than a search.
         let end = rest.bytes().position(|byte| byte == b'/').filter(|_| number < SEGMENTS);
@@ -338,7 +340,7 @@ fn readable(key: &mut String, text: &str) {
 /// Escaped text never has a `%` that is not followed by two hexadecimal digits, so it cannot look like a digest.
 fn digest(key: &mut String, text: &str) {
     key.push_str("%~");
-    key.push_str(&Digest::of(&[text.as_bytes()]).hex());
+    key.push_str(&Digest::of(&[normal_form(text).as_bytes()]).hex());
 }
 
 /// The bytes that are not escaped, of those of ASCII.
@@ -352,7 +354,7 @@ const PLAIN: [bool; 256] = {
     plain
 };
 
-/// Text in which separators are percent-encoded.
+/// Text in its normal form, in which separators are percent-encoded.
 fn escape(key: &mut String, text: &str) {
     // So most text is.
     if text.bytes().all(|byte| PLAIN[usize::from(byte)]) {
@@ -360,7 +362,8 @@ fn escape(key: &mut String, text: &str) {
     }
     let is_special =
         |character: char| matches!(character, ':' | '*' | '%' | '@' | '?') || character.is_control();
-    let mut rest = text;
+    let text = normal_form(text);
+    let mut rest = &*text;
     while let Some(at) = rest.find(is_special) {
         let (plain, special) = rest.split_at(at);
         key.push_str(plain);
