@@ -100,7 +100,9 @@ where
             let Some(mut parts) = parts(&request, &cache) else {
                 return call_uncached(&cache, &*service, request).await;
             };
-            let plan = match cache.answer_or_plan(&mut parts, None, || begins_body(&mut request)) {
+            let is_secure = request.app_config().secure();
+            let plan = match cache.answer_or_plan(&mut parts, (None, is_secure), || begins_body(&mut request))
+            {
                 ControlFlow::Break(response) => {
                     return Ok(assemble(request.into_parts().0, new_head(), response, None));
                 }

@@ -19,6 +19,8 @@ pub(crate) struct CacheableRequest {
     pub(crate) primary_key: PrimaryKey,
     /// The digest of the request's unkeyed inputs: it tells the variants apart that no `Vary` names.
     pub(crate) unkeyed_inputs: Digest,
+    /// The same with the spelling of the query, if that is not in its normal form.
+    pub(crate) inputs_as_spelled: Digest,
     pub(crate) directives: RequestDirectives,
     pub(crate) has_authorization: bool,
     pub(crate) has_cookie: bool,
@@ -51,6 +53,11 @@ impl CacheableRequest {
             None => Cow::Borrowed(&self.primary_key),
             Some(rule) => Cow::Owned(self.primary_key.modulo(rule, self.query.as_deref())),
         }
+    }
+
+    /// The digest of its unkeyed inputs beside that key.
+    pub(crate) fn inputs_under(&self, rule: Option<&UrlVariation>) -> Digest {
+        if rule.is_some() { self.unkeyed_inputs } else { self.inputs_as_spelled }
     }
 
     /// Whether a stored response may answer it, fresh or stale: the request selects it by `Vary`, and the response is not

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, OnceLock},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
@@ -172,6 +172,11 @@ impl Config {
     /// The time by this process' clock.
     pub(crate) fn now(&self) -> Millis {
         millis(self.clock.as_ref().map_or_else(SystemTime::now, |clock| clock()))
+    }
+
+    /// The same by the clock that is never set; none if the user gave the clock.
+    pub(crate) fn instant(&self) -> Option<Instant> {
+        self.clock.is_none().then(Instant::now)
     }
 
     /// The time by the clock that all processes with these responses share, if there is one: so a response has the same

@@ -40,8 +40,8 @@ use self::{
     detached::{CommitFlag, DetachedWork},
     fetch::Fetch,
     handoff::Handoff,
-    lookup::VariantKey,
-    plan::Strength,
+    lookup::{Lookup, VariantKey},
+    plan::{PassedOn, Strength},
     unsafe_method::Invalidation,
 };
 pub(crate) use self::{plan::Plan, refresh::Refresh};
@@ -81,20 +81,25 @@ enum Attempt<O: Origin> {
     Answered(Box<Answer<O>>),
     /// Another request's response is not for this one.
     Unanswered(O),
+    /// Another request was answered without a response for others, as will not happen again: its body broke off.
+    Again(O),
 }
 
 impl HttpCache {
     /// Answers a request.
     pub(crate) async fn answer<O: Origin>(&self, plan: Plan, mut origin: O) -> Result<Answer<O>, O::Error> {
         match plan {
-            Plan::Pass(why, invalidates) => {
-                let mut response = match invalidates {
-                    Some(target) => self.call_and_invalidate(*target, origin).await?,
-                    None => {
+            Plan::Pass(why, passed_on) => {
+                let (mut response, is_personal) = match passed_on {
+                    PassedOn::Change(target) => (self.call_and_invalidate(*target, origin).await?, false),
+                    PassedOn::Reads { is_personal } => {
                         origin.ready().await?;
-                        origin.call(RequestChanges::default()).await?
+                        (origin.call(RequestChanges::default()).await?, is_personal)
                     }
                 };
+                if is_personal {
+                    headers::add_private(response.headers_mut());
+                }
                 self.finish_passed(why, response.headers_mut());
                 Ok(Answer { response: response.map(ResponseBody::passed), origin: OriginState::Called })
             }
@@ -145,6 +150,10 @@ impl HttpCache {
         loop {
             let found = lookup::look_up(&self.config, &request).await;
             let now = self.config.shared_now();
+            let now = match &found {
+                Lookup::Found(_, stored, _) => stored.freshness.judged_at(now),
+                Lookup::Absent(_) | Lookup::TooManyVariants => now,
+            };
             let miss = match assess(&request, found, now) {
                 Assessment::Serve(key, stored, tier) => {
                     let response = self.hit(&request, &stored, now, || (key.text, tier));
@@ -178,6 +187,11 @@ impl HttpCache {
             match self.fetch(&request, miss, is_uncoalesced, origin).await? {
                 Attempt::Answered(answer) => return Ok(*answer),
                 Attempt::Unanswered(unused) => origin = unused,
+                Attempt::Again(unused) => {
+                    origin = unused;
+                    // It has waited, and may wait there once more.
+                    waited_at.last_mut().into_iter().for_each(String::clear);
+                }
             }
         }
     }
@@ -263,7 +277,9 @@ impl HttpCache {
         Fetched { outcome, origin, forward_status, .. }: Fetched<O>,
     ) -> Result<Attempt<O>, O::Error> {
         let stored = outcome?;
-        let now = self.config.shared_now();
+        // The caller may be a computation.
+        record_tags(&*self.config.cache, &stored.tags);
+        let now = stored.freshness.judged_at(self.config.shared_now());
         let is_usable = request.selects(&stored)
             && match stored.freshness.reuse(&request.directives, now) {
                 Reuse::Fresh | Reuse::Stale | Reuse::StaleWhileRevalidate => true,
@@ -273,6 +289,7 @@ impl HttpCache {
                 }
             };
         match origin {
+            Some(origin) if stored.is_none() => return Ok(Attempt::Again(origin)),
             Some(origin) if !is_usable => return Ok(Attempt::Unanswered(origin)),
             // The handler failed, and what another request has stored since may not be served in place of its error.
             None if !is_usable && stale.is_none_or(|stale| stale.id != stored.id) => {
@@ -327,6 +344,9 @@ impl HttpCache {
         record_tags(&*self.config.cache, &tags);
         downstream_tags::write(response.headers_mut(), &self.config.sent_tags, &tags);
         headers::join_vary(response.headers_mut(), &self.config.vary);
+        if request.may_be_personal() && !self.config.is_private {
+            headers::add_private(response.headers_mut());
+        }
         self.config.remove_own_field(response.headers_mut());
         let response = self.finish(request, response.map(ResponseBody::passed), status);
         Ok(Answer { response, origin: OriginState::Called })
@@ -339,7 +359,7 @@ impl HttpCache {
         request: &CacheableRequest,
     ) -> Option<Response<ResponseBody<B>>> {
         let stored = lookup::look_up_in_memory(&self.config, request)?;
-        let now = self.config.shared_at(request.received);
+        let now = stored.freshness.judged_at(self.config.shared_at(request.received));
         if request.is_personal(stored.freshness.source, &stored.vary) {
             return None;
         }

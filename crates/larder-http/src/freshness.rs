@@ -1,6 +1,6 @@
 //! The age and the lifetime of a response, and whether it may be used (RFC 9111, section 4.2; RFC 5861).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,9 @@ pub(crate) struct Freshness {
     /// Its age when it was marked stale, if it was: its lifetime ended then.
     #[serde(skip)]
     marked_at: Option<Duration>,
+    /// When it was received by this process, by the clock that is never set.
+    #[serde(skip)]
+    received_at: Option<Instant>,
 }
 
 /// Where the lifetime of a response comes from. The serialized names are part of the format in which responses are
@@ -86,6 +89,8 @@ pub(crate) struct Exchange {
     pub(crate) received: Millis,
     /// When the response was received, by the clock that all processes share.
     pub(crate) shared: Millis,
+    /// The same by the clock that is never set; none if the user gave the clock.
+    pub(crate) at: Option<Instant>,
 }
 
 impl Freshness {
@@ -120,6 +125,7 @@ impl Freshness {
             stale_if_error: window(directives.stale_if_error),
             rule,
             marked_at: None,
+            received_at: exchange.at,
         }
     }
 
@@ -135,6 +141,16 @@ impl Freshness {
     /// Its age at which it is stale.
     pub(crate) fn end(&self) -> Duration {
         self.marked_at.map_or(self.lifetime, |age| age.min(self.lifetime))
+    }
+
+    /// The time at which it is judged, where the shared clock tells `now`: that clock may have been set back since the
+    /// response was received.
+    pub(crate) fn judged_at(&self, now: Millis) -> Millis {
+        let Some(at) = self.received_at else { return now };
+        let since = at.elapsed();
+        // Cheaper than `as_millis`, which is for more years than there will be.
+        let since = since.as_secs().saturating_mul(1000).saturating_add(since.subsec_millis().into());
+        now.max(self.received.saturating_add(since))
     }
 
     /// Section 4.2.3: `current_age`.
@@ -154,7 +170,9 @@ impl Freshness {
         let left = end.saturating_sub(age);
         let takes_stale = request.max_stale.is_some_and(|most| staleness <= most);
         let wants_newer = request.no_cache
-            || request.max_age.is_some_and(|most| age > most && request.max_stale.is_none())
+            || request
+                .max_age
+                .is_some_and(|most| age > most.saturating_add(request.max_stale.unwrap_or_default()))
             || request.min_fresh.is_some_and(|least| left < least);
         match () {
             () if is_fresh && !wants_newer => Reuse::Fresh,

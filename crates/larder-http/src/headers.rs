@@ -49,19 +49,25 @@ const OF_THE_BODY: [HeaderName; 5] = [
 pub(crate) const TAG_HEADERS: [&str; 2] = ["surrogate-key", "cache-tag"];
 
 /// Removes the headers that are not stored: those of the connection, and those that `no-cache` and `private` name; and
-/// those that set cookies, unless `cookies` is set.
+/// those that set cookies, unless `cookies` is set. `Vary` stays, whatever names it: it tells whom the response is for.
 pub(crate) fn strip(headers: &mut HeaderMap, directives: &ResponseDirectives, cookies: bool) {
     for name in named_by_connection(headers) {
-        headers.remove(name);
+        remove(headers, &name);
     }
     for name in HOP_BY_HOP {
         headers.remove(name);
     }
     for name in directives.no_cache.names().iter().chain(directives.private.names()) {
-        headers.remove(name);
+        remove(headers, name);
     }
     if !cookies {
         remove_set_cookie(headers);
+    }
+}
+
+fn remove(headers: &mut HeaderMap, name: &HeaderName) {
+    if *name != header::VARY {
+        headers.remove(name);
     }
 }
 
@@ -108,6 +114,15 @@ pub(crate) fn join_vary(headers: &mut HeaderMap, more: &[HeaderName]) {
     if let Ok(joined) = HeaderValue::from_bytes(&joined) {
         headers.insert(header::VARY, joined);
     }
+}
+
+/// Whether `Vary` names no other headers than these.
+pub(crate) fn vary_is_within(headers: &HeaderMap, known: &[HeaderName]) -> bool {
+    let lines = headers.get_all(header::VARY).iter().map(HeaderValue::as_bytes);
+    let mut names = lines.flat_map(|line| line.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
+    names.all(|name| {
+        name.is_empty() || known.iter().any(|known| name.eq_ignore_ascii_case(known.as_str().as_bytes()))
+    })
 }
 
 /// Adds `no-cache` to a response whose lifetime its handler does not declare for caches further on; returns whether it

@@ -205,7 +205,8 @@ impl HttpCache {
     }
 
     /// Adds the values of this request header to the key: requests share a response only if all lines of it are equal. A
-    /// header in the key never keeps a response from being shared.
+    /// header in the key does not keep a response from being shared, but for `Authorization` and `Cookie`: the response to
+    /// a request with one of them is shared only if it declares that it may be.
     ///
     /// # Panics
     ///

@@ -8,8 +8,9 @@
 //!
 //! Each segment of the path is a part of its own, so that all URLs under a path have a prefix in common. `-` stands for
 //! a missing query. Responses with `No-Vary-Search` are under `~`, with the query in the form that its rule gives to all
-//! that are equivalent; at `r` is the last rule of the path. The scheme, and everything that is not in the URL, is in the digest: an unsafe request invalidates a
-//! URL whether it came by `http` or by `https`.
+//! that are equivalent; at `r` is the last rule of the path. What is percent-encoded is in its normal form. The scheme,
+//! another spelling, and everything that is not in the URL, are in the digest: an unsafe request invalidates a URL
+//! whether it came by `http` or by `https`.
 
 use std::{borrow::Cow, fmt::Write as _};
 
@@ -94,7 +95,10 @@ impl PrimaryKey {
             None => text.push_str("@:-"),
             Some(query) => {
                 text.push_str("@:?");
-                readable(&mut text, &if sorted { sorted_query(query).into() } else { Cow::Borrowed(query) });
+                match sorted {
+                    true => readable(&mut text, &sorted_query(&normal_form(query))),
+                    false => readable(&mut text, query),
+                }
             }
         }
         text.push_str(VARIANT);
@@ -130,40 +134,6 @@ impl PrimaryKey {
         &self.text[self.host..self.text.len() - VARIANT.len()]
     }
 
-    /// Path and query of a URI reference in a response from here; none if it leads to another host.
-    pub(crate) fn resolve(&self, reference: &str, request: &Uri) -> Option<String> {
-        let reference = reference.split('#').next().unwrap_or_default();
-        let has_scheme = reference.split(['/', '?']).next().is_some_and(|first| first.contains(':'));
-        if has_scheme {
-            // A URI without a host, such as `mailto:`, is not served here.
-            reference.split_once(':').filter(|(_, rest)| rest.starts_with("//"))?;
-            let uri: Uri = reference.parse().ok()?;
-            if canonical_host(uri.authority()?.as_str()) != self.host() {
-                return None;
-            }
-            return Some(uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned());
-        }
-        if let Some(rest) = reference.strip_prefix("//") {
-            return self.resolve(&format!("http://{rest}"), request);
-        }
-        let (path, query) = match reference.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (reference, None),
-        };
-        let path = match path {
-            "" => request.path().to_owned(),
-            path if path.starts_with('/') => without_dots(path),
-            path => {
-                let folder = request.path().rfind('/').map_or("/", |slash| &request.path()[..=slash]);
-                without_dots(&format!("{folder}{path}"))
-            }
-        };
-        Some(match query {
-            Some(query) => format!("{path}?{query}"),
-            None => path,
-        })
-    }
-
     pub(crate) fn host(&self) -> &str {
         &self.text[..self.host]
     }
@@ -186,6 +156,41 @@ impl PrimaryKey {
             _ => Cow::Owned([without_digest, &digest.hex()].concat()),
         }
     }
+}
+
+/// Path and query of a URI reference in a response of this host, in its canonical form, to a request for a URI; none if it
+/// leads to another host.
+pub(crate) fn resolve(reference: &str, host: &str, request: &Uri) -> Option<String> {
+    let reference = reference.split('#').next().unwrap_or_default();
+    let has_scheme = reference.split(['/', '?']).next().is_some_and(|first| first.contains(':'));
+    if has_scheme {
+        // A URI without a host, such as `mailto:`, is not served here.
+        reference.split_once(':').filter(|(_, rest)| rest.starts_with("//"))?;
+        let uri: Uri = reference.parse().ok()?;
+        if canonical_host(uri.authority()?.as_str()) != host {
+            return None;
+        }
+        return Some(uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned());
+    }
+    if let Some(rest) = reference.strip_prefix("//") {
+        return resolve(&format!("http://{rest}"), host, request);
+    }
+    let (path, query) = match reference.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (reference, None),
+    };
+    let path = match path {
+        "" => request.path().to_owned(),
+        path if path.starts_with('/') => without_dots(path),
+        path => {
+            let folder = request.path().rfind('/').map_or("/", |slash| &request.path()[..=slash]);
+            without_dots(&format!("{folder}{path}"))
+        }
+    };
+    Some(match query {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    })
 }
 
 /// The scope of all stored responses of a path, with any scheme and query: an argument for `larder`'s `invalidate`.
@@ -258,6 +263,40 @@ pub(crate) fn canonical_host(authority: &str) -> Cow<'_, str> {
     Cow::Owned(host.to_ascii_lowercase())
 }
 
+/// A path or a query in the form that all equivalent ones have (RFC 3986, section 6.2.2): what need not be percent-encoded
+/// is not, and all digits are in upper case.
+pub(crate) fn normal_form(text: &str) -> Cow<'_, str> {
+    // So most texts are.
+    if text.bytes().all(|byte| byte != b'%') {
+        return Cow::Borrowed(text);
+    }
+    let (mut normal, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((plain, encoded)) = rest.split_once('%') {
+        normal.push_str(plain);
+        let digits = encoded.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        rest = if byte.is_some() { &encoded[2..] } else { encoded };
+        match byte.map(char::from) {
+            Some(plain) if plain.is_ascii_alphanumeric() || matches!(plain, '-' | '.' | '_' | '~') => {
+                normal.push(plain);
+            }
+            Some(byte) => {
+                // Writing to a `String` cannot fail.
+                let _ = write!(normal, "%{:02X}", u32::from(byte));
+            }
+            None => normal.push('%'),
+        }
+    }
+    normal.push_str(rest);
+    if normal == text { Cow::Borrowed(text) } else { Cow::Owned(normal) }
+}
+
+/// A query that is not in its normal form, with its parameters `sorted` or in their order.
+pub(crate) fn other_spelling(query: Option<&str>, sorted: bool) -> Option<Cow<'_, str>> {
+    let query = query.filter(|query| matches!(normal_form(query), Cow::Owned(_)))?;
+    Some(if sorted { sorted_query(query).into() } else { query.into() })
+}
+
 fn path_key(host: &str, path: &str) -> String {
     let mut key = String::new();
     push_path_key(&mut key, &canonical_host(host), path);
@@ -301,7 +340,7 @@ fn readable(key: &mut String, text: &str) {
 /// Escaped text never has a `%` that is not followed by two hexadecimal digits, so it cannot look like a digest.
 fn digest(key: &mut String, text: &str) {
     key.push_str("%~");
-    key.push_str(&Digest::of(&[text.as_bytes()]).hex());
+    key.push_str(&Digest::of(&[normal_form(text).as_bytes()]).hex());
 }
 
 /// The bytes that are not escaped, of those of ASCII.
@@ -315,7 +354,7 @@ const PLAIN: [bool; 256] = {
     plain
 };
 
-/// Text in which separators are percent-encoded.
+/// Text in its normal form, in which separators are percent-encoded.
 fn escape(key: &mut String, text: &str) {
     // So most text is.
     if text.bytes().all(|byte| PLAIN[usize::from(byte)]) {
@@ -323,7 +362,8 @@ fn escape(key: &mut String, text: &str) {
     }
     let is_special =
         |character: char| matches!(character, ':' | '*' | '%' | '@' | '?') || character.is_control();
-    let mut rest = text;
+    let text = normal_form(text);
+    let mut rest = &*text;
     while let Some(at) = rest.find(is_special) {
         let (plain, special) = rest.split_at(at);
         key.push_str(plain);

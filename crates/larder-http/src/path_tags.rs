@@ -20,7 +20,7 @@ impl TagTemplate {
     ///
     /// If `tag` has a placeholder that `path` does not have.
     pub(crate) fn new(path: &str, tag: &str) -> Self {
-        let mut parts: Vec<_> = segments(path).map(part).collect();
+        let mut parts: Vec<_> = segments(without_slash(path)).map(part).collect();
         let open = parts.last() == Some(&Part::Literal("*".into()));
         if open {
             parts.pop();
@@ -35,7 +35,7 @@ impl TagTemplate {
 
     /// The tag of a path; none if the path does not match.
     pub(crate) fn tag(&self, path: &str) -> Option<String> {
-        let given: Vec<_> = segments(path).collect();
+        let given: Vec<_> = segments(without_slash(path)).collect();
         if given.len() < self.path.len() || (given.len() > self.path.len() && !self.open) {
             return None;
         }
@@ -56,6 +56,11 @@ impl TagTemplate {
         });
         Some(texts.collect())
     }
+}
+
+/// A path without a slash at its end, which an unsafe request does not count either.
+fn without_slash(path: &str) -> &str {
+    path.strip_suffix('/').unwrap_or(path)
 }
 
 fn segments(path: &str) -> impl Iterator<Item = &str> {
@@ -118,6 +123,18 @@ mod tests {
         assert_eq!(template.tag("/users/7/posts/1"), Some("user:7".into()));
         assert_eq!(template.tag("/users/7"), Some("user:7".into()));
         assert_eq!(template.tag("/users"), None);
+    }
+
+    #[test]
+    fn a_slash_at_the_end_makes_no_difference() {
+        for path in ["/users/<id>", "/users/<id>/"] {
+            let template = TagTemplate::new(path, "user:<id>");
+            assert_eq!(template.tag("/users/7/"), Some("user:7".into()), "{path}");
+            assert_eq!(template.tag("/users/7"), Some("user:7".into()), "{path}");
+            assert_eq!(template.tag("/users/7//"), None, "{path}");
+        }
+        assert_eq!(TagTemplate::new("/", "home").tag("/"), Some("home".into()));
+        assert_eq!(TagTemplate::new("/", "home").tag("/users"), None);
     }
 
     #[test]

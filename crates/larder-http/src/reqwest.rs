@@ -16,6 +16,7 @@ use std::{
 
 use ::reqwest::{Client, Error, IntoUrl, Method, Request, Response, ResponseBuilderExt as _, Url};
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use sync_wrapper::SyncWrapper;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -28,6 +29,7 @@ use crate::{
     http_cache::HttpCache,
     origin::AnsweredBy,
     tower::HttpCacheService,
+    validation::{CACHE_CONDITIONS, Validating},
 };
 
 type ReqwestBody = ::reqwest::Body;
@@ -184,13 +186,26 @@ impl Service<http::Request<ReqwestBody>> for ReqwestService {
         Box::pin(async move {
             let mut request = request;
             let deadline = request.extensions_mut().remove::<Deadline>();
+            let is_validating = request.extensions_mut().remove::<Validating>().is_some();
             let mut request = Request::try_from(request)?;
-            if let Some(deadline) = deadline {
+            if let Some(deadline) = &deadline {
                 deadline.send(&mut request);
             }
             let asked_for = request.url().clone();
-            let response = client.execute(request).await?;
-            let redirected = (*response.url() != asked_for).then(|| response.url().clone());
+            let unconditional = if is_validating { without_conditions(&request) } else { None };
+            let mut response = client.execute(request).await?;
+            let is_redirected = |response: &Response| *response.url() != asked_for;
+            if response.status() == StatusCode::NOT_MODIFIED
+                && is_redirected(&response)
+                && let Some(mut request) = unconditional
+            {
+                // The conditions were for the URL that was asked for, and not for where it led.
+                if let Some(deadline) = &deadline {
+                    deadline.send(&mut request);
+                }
+                response = client.execute(request).await?;
+            }
+            let redirected = is_redirected(&response).then(|| response.url().clone());
             let mut response = http::Response::from(response);
             if let Some(url) = redirected {
                 let extensions = response.extensions_mut();
@@ -203,6 +218,15 @@ impl Service<http::Request<ReqwestBody>> for ReqwestService {
             Ok(response)
         })
     }
+}
+
+/// The same request without its conditions; none if its body cannot be sent twice.
+fn without_conditions(request: &Request) -> Option<Request> {
+    let mut request = request.try_clone()?;
+    for name in &CACHE_CONDITIONS {
+        request.headers_mut().remove(name);
+    }
+    Some(request)
 }
 
 /// The response for a caller who asked for this URL.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use larder::internal::scope_count;
 
 use crate::{
@@ -89,6 +89,22 @@ impl StoredResponse {
             })
         });
         NONE.clone()
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        self.id == Self::none().id
+    }
+
+    /// Whether a client would see another response: all but the headers that tell of times.
+    pub(crate) fn is_other_than(&self, other: &Self) -> bool {
+        let headers = |stored: &Self| {
+            let mut headers = stored.headers.clone();
+            for name in [header::DATE, header::AGE, header::EXPIRES] {
+                headers.remove(name);
+            }
+            headers
+        };
+        self.status != other.status || self.body != other.body || headers(self) != headers(other)
     }
 
     /// The conditions that ask the handler whether it is still current.

@@ -21,7 +21,7 @@ use crate::{
     engine::{OriginState, Plan},
     http_cache::HttpCache,
     origin::Origin,
-    validation::RequestChanges,
+    validation::{RequestChanges, Validating},
 };
 
 impl<S> Layer<S> for HttpCache {
@@ -63,10 +63,11 @@ where
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
             let routed = restore_uri(&mut parts);
-            let plan = match cache.answer_or_plan(&mut parts, routed.as_ref(), || !body.is_end_stream()) {
-                ControlFlow::Break(response) => return Ok(response),
-                ControlFlow::Continue(plan) => plan,
-            };
+            let plan =
+                match cache.answer_or_plan(&mut parts, (routed.as_ref(), false), || !body.is_end_stream()) {
+                    ControlFlow::Break(response) => return Ok(response),
+                    ControlFlow::Continue(plan) => plan,
+                };
             let cacheable = match &plan {
                 Plan::LookUp(request) => Some(request.clone()),
                 Plan::Pass(..) | Plan::Purge(_) => None,
@@ -145,6 +146,9 @@ where
     async fn call(mut self, changes: RequestChanges) -> Result<Response<ResBody>, S::Error> {
         if let Some(cacheable) = self.cacheable {
             *self.request.headers_mut() = cacheable.headers.clone();
+        }
+        if changes.is_validating() {
+            self.request.extensions_mut().insert(Validating);
         }
         changes.apply(self.request.headers_mut());
         let responding = self.service.call(self.request);

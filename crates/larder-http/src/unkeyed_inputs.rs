@@ -10,7 +10,7 @@ use http::{HeaderName, Uri, request::Parts, uri::PathAndQuery};
 use crate::{
     digest::Digest,
     header_kinds::HeaderKinds,
-    key::RequestHost,
+    key::{RequestHost, normal_form},
     request_headers::{forwarded_pairs, is_forwarding, is_proto, proxy_tells_scheme, tells_scheme},
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) headers: &'a [HeaderName],
     /// The URI that a router or a middleware routed the request to, if that may be another one.
     pub(crate) routed: Option<&'a Uri>,
+    /// Whether it came over TLS, which a request of HTTP/1.1 does not tell by itself.
+    pub(crate) is_secure: bool,
     pub(crate) host: &'a RequestHost<'a>,
 }
 
@@ -58,7 +60,9 @@ impl Inputs<'_> {
         }
         // Behind a proxy that tells the client's scheme, the scheme of its own request has no meaning: a request of HTTP/2
         // has one in its URI, and one of HTTP/1.1 has none.
-        let scheme = request.uri.scheme_str().filter(|scheme| !scheme.eq_ignore_ascii_case("http"));
+        let of_connection = self.is_secure.then_some("https");
+        let scheme = request.uri.scheme_str().or(of_connection);
+        let scheme = scheme.filter(|scheme| !scheme.eq_ignore_ascii_case("http"));
         if let Some(scheme) = scheme.filter(|_| !any_scheme && !proxy_tells_scheme(&request.headers)) {
             add("scheme", scheme.to_ascii_lowercase().as_bytes());
         }
@@ -67,6 +71,9 @@ impl Inputs<'_> {
         let RequestHost { named, canonical, has_others } = self.host;
         if matches!(canonical, Cow::Owned(canonical) if !named.eq_ignore_ascii_case(canonical)) {
             add("authority", named.to_ascii_lowercase().as_bytes());
+        }
+        if let Cow::Owned(_) = normal_form(request.uri.path()) {
+            add("path", request.uri.path().as_bytes());
         }
         if *has_others {
             let hosts = request.headers.get_all(http::header::HOST);
@@ -103,7 +110,14 @@ mod tests {
 
     /// The digest of a request that was routed to this URI.
     fn digest(request: &Parts, routed: Option<&Uri>, own: &[String], any_scheme: bool) -> Digest {
-        let inputs = Inputs { client: None, own, headers: &[], routed, host: &RequestHost::of(request) };
+        let inputs = Inputs {
+            client: None,
+            own,
+            headers: &[],
+            routed,
+            is_secure: false,
+            host: &RequestHost::of(request),
+        };
         inputs.digest(request, HeaderKinds::of(&request.headers), any_scheme)
     }
 
@@ -145,8 +159,14 @@ mod tests {
         let (request, ()) = Request::get("/").body(()).unwrap().into_parts();
         let clients = [None, Some(None), Some(Some("")), Some(Some("a")), Some(Some("b"))];
         let mut digests = clients.map(|client| {
-            let inputs =
-                Inputs { client, own: &[], headers: &[], routed: None, host: &RequestHost::of(&request) };
+            let inputs = Inputs {
+                client,
+                own: &[],
+                headers: &[],
+                routed: None,
+                is_secure: false,
+                host: &RequestHost::of(&request),
+            };
             inputs.digest(&request, HeaderKinds::of(&request.headers), false).hex()
         });
         assert_eq!(digests[0], Digest::NONE.hex());

@@ -51,6 +51,11 @@ impl Conditions {
     }
 }
 
+/// The request asks whether what is stored for its URL is still current: an extension of a request, for origins that call
+/// other URLs too.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Validating;
+
 /// What is changed in a request before it is forwarded to its handler.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RequestChanges {
@@ -61,6 +66,11 @@ pub(crate) struct RequestChanges {
 }
 
 impl RequestChanges {
+    /// Whether it asks if what is stored is still current.
+    pub(crate) fn is_validating(&self) -> bool {
+        self.conditions.as_ref().is_some_and(|conditions| !conditions.is_empty())
+    }
+
     pub(crate) fn apply(self, headers: &mut HeaderMap) {
         for name in self.removed_headers() {
             headers.remove(name);

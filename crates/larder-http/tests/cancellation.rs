@@ -336,3 +336,26 @@ async fn a_refresh_that_hangs_is_ended_and_the_next_one_begins() {
         eventually("a later one is successful", is_new).await;
     }
 }
+
+/// The longest grace there is, is one without an end.
+#[tokio::test]
+async fn a_grace_without_end_is_one() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = asked.clone();
+    let handler = handler(move |_| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            Said::new(&[("cache-control", "max-age=60")], "page")
+        }
+    });
+    let cache = http_cache(&TestClock::new()).disconnect_grace(Duration::MAX);
+    let server = Framework::Axum.serve(cache, handler).await;
+    let address = server.address;
+    let leaving = tokio::spawn(async move { get(address, "/", &[]).await });
+    eventually("the handler is asked", || ready(asked.load(Ordering::SeqCst) == 1)).await;
+    leaving.abort();
+    let only_stored = [("cache-control", "only-if-cached")];
+    eventually("its page is stored", || async { get(address, "/", &only_stored).await.is_hit() }).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}

@@ -247,3 +247,30 @@ async fn with_several_workers_too_nobody_is_held_up() {
     }
     drop(try_send(address, request("GET", "/", &[])).await);
 }
+
+/// A request of HTTP/1.1 names no scheme: that it came over TLS, its connection tells.
+#[actix_web::test]
+async fn a_page_over_tls_is_another_one() {
+    use actix_service::{IntoServiceFactory as _, ServiceFactory as _};
+    use actix_web::dev::AppConfig;
+
+    let cache = http_cache(&TestClock::new());
+    let page = |request: HttpRequest| async move {
+        let scheme = request.connection_info().scheme().to_owned();
+        HttpResponse::Ok().insert_header(("cache-control", "max-age=60")).body(scheme)
+    };
+    let get = async |cache: &larder_http::HttpCache, is_secure| {
+        let app = App::new().wrap(cache.clone()).default_service(web::to(page));
+        let config = AppConfig::__priv_test_new(is_secure, "localhost".into(), ([127, 0, 0, 1], 80).into());
+        let app = app.into_factory().new_service(config).await.unwrap();
+        let response = app.call(test::TestRequest::get().uri("/").to_request()).await.unwrap();
+        test::read_body(response).await
+    };
+    for _ in 0..2 {
+        assert_eq!(get(&cache, false).await, "http");
+        assert_eq!(get(&cache, true).await, "https");
+    }
+    let cache = cache.ignore_scheme();
+    assert_eq!(get(&cache, false).await, "http");
+    assert_eq!(get(&cache, true).await, "http");
+}

@@ -18,6 +18,7 @@ use support::{
     servers::Framework,
     table::{case, get, method, run},
 };
+use tokio::sync::Semaphore;
 
 #[tokio::test]
 async fn a_change_through_one_version_of_http_drops_what_another_stored() {
@@ -225,4 +226,237 @@ async fn a_304_that_forbids_to_store_drops_the_page() {
         }
         assert_eq!(last, "new", "{framework:?}: asked {}", asked.load(Ordering::SeqCst));
     }
+}
+
+/// What a request reloads is no change for the others: whichever of two reloads ends last.
+#[tokio::test]
+async fn reloads_of_a_fresh_page_cost_the_others_nothing() {
+    for framework in Framework::ALL {
+        let (asked, gates) = (Arc::new(AtomicUsize::new(0)), [1, 2].map(|_| Arc::new(Semaphore::new(0))));
+        let (counter, closed) = (asked.clone(), gates.clone());
+        let handler = handler(move |seen| {
+            let number = counter.fetch_add(1, Ordering::SeqCst);
+            let gate = seen.header("x-gate").map(|gate| closed[gate.parse::<usize>().unwrap()].clone());
+            async move {
+                if let Some(gate) = gate {
+                    drop(gate.acquire().await);
+                }
+                Said::new(&[("cache-control", "max-age=60")], number.to_string())
+            }
+        });
+        let server = framework.serve(http_cache(&TestClock::new()), handler).await;
+        let address = server.address;
+        ask(address, "/", &[]).await;
+        #[expect(clippy::async_yields_async, reason = "the reload is awaited later")]
+        let reload = async |gate: &'static str| {
+            let asked_before = asked.load(Ordering::SeqCst);
+            let headers = [("cache-control", "no-cache"), ("x-gate", gate)];
+            let reloading = tokio::spawn(async move { ask(address, "/", &headers).await.text() });
+            eventually("the handler is asked", || ready(asked.load(Ordering::SeqCst) > asked_before)).await;
+            reloading
+        };
+        let (first, second) = (reload("0").await, reload("1").await);
+        for (gate, reloading, number) in [(0, first, "1"), (1, second, "2")] {
+            assert!(ask(address, "/", &[]).await.is_hit(), "{framework:?}");
+            gates[gate].add_permits(1);
+            assert_eq!(reloading.await.unwrap(), number, "{framework:?}");
+            let next = ask(address, "/", &[]).await;
+            assert!(next.is_hit(), "{framework:?}: {next:?}");
+            assert_eq!(next.text(), "1", "{framework:?}: the second one began before the page was replaced");
+        }
+    }
+}
+
+/// A page that is invalidated while the handler finds it unchanged: its next requests are coalesced, as ever.
+#[tokio::test]
+async fn a_page_invalidated_during_its_validation_is_made_once() {
+    for framework in Framework::ALL {
+        let (asked, gate, clock) =
+            (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)), TestClock::new());
+        let (counter, closed) = (asked.clone(), gate.clone());
+        let handler = handler(move |seen| {
+            let number = counter.fetch_add(1, Ordering::SeqCst);
+            let is_known = seen.header("if-none-match").is_some();
+            let gate = closed.clone();
+            async move {
+                let headers = [("cache-control", "max-age=60"), ("etag", "\"a\"")];
+                if is_known {
+                    drop(gate.acquire().await);
+                    return Said { status: 304, ..Said::new(&headers, "") };
+                }
+                tokio::time::sleep(Duration::from_millis(if number > 0 { 100 } else { 0 })).await;
+                Said::new(&headers, number.to_string())
+            }
+        });
+        let cache = larder::MemoryCache::new(100);
+        let time = clock.clone();
+        let http = larder_http::HttpCache::new(cache.clone()).clock(move || time.now());
+        let server = framework.serve(http, handler).await;
+        let address = server.address;
+        ask(address, "/", &[]).await;
+        clock.advance(61);
+        let validating = tokio::spawn(async move { ask(address, "/", &[]).await.text() });
+        eventually("the handler is asked", || ready(asked.load(Ordering::SeqCst) == 2)).await;
+        larder::CacheExt::invalidate(&cache, larder_http::page("example.com", "/")).await;
+        gate.add_permits(1);
+        assert_eq!(validating.await.unwrap(), "0", "{framework:?}: it was asked before");
+        let asking: Vec<_> =
+            (0..20).map(|_| tokio::spawn(async move { ask(address, "/", &[]).await.text() })).collect();
+        for one in asking {
+            assert_eq!(one.await.unwrap(), "2", "{framework:?}");
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 3, "{framework:?}");
+    }
+}
+
+/// Of those who wait for a response that breaks off, one calls the handler, for all.
+#[tokio::test]
+async fn a_body_that_breaks_off_is_made_again_once() {
+    for framework in Framework::ALL {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = asked.clone();
+        let handler = handler(move |_| {
+            let is_first = counter.fetch_add(1, Ordering::SeqCst) == 0;
+            async move {
+                let headers = [("cache-control", "max-age=60")];
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                if is_first {
+                    let (said, body) = Said::stream(&headers);
+                    body.send(Ok("half".into())).unwrap();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        body.send(Err(std::io::Error::other("broken"))).unwrap();
+                    });
+                    return said;
+                }
+                Said::new(&headers, "whole")
+            }
+        });
+        let server = framework.serve(http_cache(&TestClock::new()), handler).await;
+        let address = server.address;
+        let asking: Vec<_> =
+            (0..20).map(|_| tokio::spawn(async move { ask(address, "/", &[]).await.body })).collect();
+        let mut whole = 0;
+        for one in asking {
+            whole += usize::from(one.await.unwrap().is_some_and(|body| body == "whole"));
+        }
+        assert_eq!((whole, asked.load(Ordering::SeqCst)), (19, 2), "{framework:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_304_without_vary_leaves_what_selects_the_page() {
+    let steps = |of_the_first: &'static str| {
+        [
+            get()
+                .sends("x-lang", "de")
+                .says("cache-control", of_the_first)
+                .says("vary", "x-lang")
+                .says("etag", "\"a\"")
+                .says_body("de"),
+            get()
+                .sends("x-lang", "de")
+                .after(1)
+                .says_status(304)
+                .says("cache-control", "max-age=60")
+                .says("etag", "\"a\"")
+                .asked()
+                .body("de"),
+            get()
+                .sends("x-lang", "fr")
+                .says("cache-control", "max-age=60")
+                .says_body("fr")
+                .asked()
+                .body("fr"),
+            get().sends("x-lang", "de").hit().body("de"),
+        ]
+    };
+    run([
+        case("named by `no-cache`", steps("max-age=0, no-cache=\"vary\"")),
+        case("named by `private`", steps("max-age=0, private=\"vary\"")),
+        case("beside what the cache adds", steps("max-age=0")).configured(|cache| cache.vary("origin")),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_of_an_equivalent_url_drops_what_is_stored() {
+    let page = |path| get().path(path).says("cache-control", "max-age=60");
+    run([
+        case(
+            "RFC 9110, section 4.2.3",
+            [
+                page("/users/a-b?c=d").says_body("old"),
+                page("/users/a-b?c=d").hit(),
+                method("DELETE").path("/users/a%2Db?c=%64"),
+                page("/users/a-b?c=d").says_body("new").asked().body("new"),
+            ],
+        ),
+        case(
+            "each spelling has a page of its own",
+            [
+                page("/a-b?c=d").says_body("1"),
+                page("/a%2Db?c=d").says_body("2").asked().body("2"),
+                page("/a-b?c=%64").says_body("3").asked().body("3"),
+                page("/a-b?c=d").hit().body("1"),
+                page("/a%2Db?c=d").hit().body("2"),
+                page("/a-b?c=%64").hit().body("3"),
+                method("DELETE").path("/a-b?c=d"),
+                page("/a%2Db?c=d").says_body("4").asked(),
+                page("/a-b?c=%64").says_body("5").asked(),
+            ],
+        ),
+    ])
+    .await;
+}
+
+/// The handler fails; what it was to replace was invalidated while it was at work.
+#[tokio::test]
+async fn what_is_invalidated_is_not_served_in_place_of_an_error() {
+    for framework in Framework::ALL {
+        for is_invalidated in [true, false] {
+            let (asked, gate, clock) =
+                (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)), TestClock::new());
+            let (counter, closed) = (asked.clone(), gate.clone());
+            let handler = handler(move |_| {
+                let is_first = counter.fetch_add(1, Ordering::SeqCst) == 0;
+                let gate = closed.clone();
+                async move {
+                    if is_first {
+                        return Said::new(&[("cache-control", "max-age=10, stale-if-error=600")], "old");
+                    }
+                    drop(gate.acquire().await);
+                    Said { status: 503, ..Said::new(&[], "down") }
+                }
+            });
+            let cache = larder::MemoryCache::new(100);
+            let time = clock.clone();
+            let http = larder_http::HttpCache::new(cache.clone()).clock(move || time.now());
+            let server = framework.serve(http, handler).await;
+            let address = server.address;
+            ask(address, "/", &[]).await;
+            clock.advance(20);
+            let waiting = tokio::spawn(async move { ask(address, "/", &[]).await.status });
+            eventually("the handler is asked", || ready(asked.load(Ordering::SeqCst) == 2)).await;
+            if is_invalidated {
+                larder::CacheExt::invalidate(&cache, larder_http::page("example.com", "/")).await;
+            }
+            gate.add_permits(1);
+            assert_eq!(waiting.await.unwrap(), if is_invalidated { 503 } else { 200 }, "{framework:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_if_cached_never_calls_the_handler() {
+    run([case(
+        "past the cache",
+        [
+            get().says("cache-control", "max-age=60"),
+            get().sends("cache-control", "no-store, only-if-cached").not_asked().status(504),
+            get().sends("cache-control", "only-if-cached").sends("if-match", "\"a\"").not_asked().status(504),
+            get().sends("cache-control", "only-if-cached").hit(),
+        ],
+    )])
+    .await;
 }

@@ -402,3 +402,25 @@ async fn s_maxage_forbids_to_serve_stale() {
     }
     run(cases).await;
 }
+
+/// A cache in front takes what declares nothing for a response to all clients: so what may be for its client only says so.
+#[tokio::test]
+async fn what_goes_past_the_cache_and_may_be_personal_is_private() {
+    let steps = || {
+        [
+            get().sends("cookie", "session=1").asked().has("cache-control", "private"),
+            method("HEAD").sends("cookie", "session=1").says_body("").asked().has("cache-control", "private"),
+            get().asked().lacks("cache-control"),
+            get()
+                .sends("cookie", "session=1")
+                .says("cache-control", "max-age=1")
+                .has("cache-control", "max-age=1"),
+        ]
+    };
+    run([
+        case("by configuration", steps()).configured(|cache| cache.skip_if(|_| true)),
+        case("by its own directive", steps().map(|step| step.sends("cache-control", "no-store"))),
+        case("HEAD", [method("HEAD").sends("cookie", "a=1").says_body("").has("cache-control", "private")]),
+    ])
+    .await;
+}

@@ -307,6 +307,17 @@ impl Core {
         drop_later::hold_up(|| self.0.epochs.replace(keys, place))
     }
 
+    /// The same if it stands: see [`Epochs::replace_if`].
+    pub(crate) fn replace_if<T, R>(
+        &self,
+        keys: &[ScopeHash],
+        new: &mut T,
+        stands: impl FnOnce(&T) -> bool,
+        place: impl FnOnce(&mut T, Replacement) -> R,
+    ) -> Option<R> {
+        drop_later::hold_up(|| self.0.epochs.replace_if(keys, new, stands, place))
+    }
+
     /// Whether a function is known to be the one that has its keys in this cache.
     #[inline]
     pub(crate) fn has_admitted<V: 'static>(&self, prefix: &str, site: Site) -> bool {

@@ -249,6 +249,30 @@ impl Epochs {
         placed
     }
 
+    /// The same for something new that is no change if it does not stand: then nothing is invalidated, and it is not placed.
+    pub(crate) fn replace_if<T, R>(
+        &self,
+        keys: &[ScopeHash],
+        new: &mut T,
+        stands: impl FnOnce(&T) -> bool,
+        place: impl FnOnce(&mut T, Replacement) -> R,
+    ) -> Option<R> {
+        let (placed, number) = self.order.apply(|number| {
+            if !stands(new) {
+                return (None, number);
+            }
+            let announcement = self.announce(keys, []);
+            let since = ReadVersion { local: number, log: None };
+            let placed = place(new, Replacement { since, announcement, by_read: !self.hears_others() });
+            self.raise(keys, number);
+            (Some(placed), number)
+        });
+        if placed.is_some() {
+            self.tell(keys, number);
+        }
+        placed
+    }
+
     /// Remembers a change of these scopes: part of every change, before its number is published.
     fn raise(&self, scopes: &[ScopeHash], number: u64) {
         self.raise_at(scopes, number, || Clock::default().now());

@@ -18,6 +18,7 @@ use crate::{
     entry::Entry,
     error::SharedError,
     outcome::Tier,
+    policy::Policy,
     read_through,
     scope::{ScopeHash, ScopeSet},
     stats::{Group, nanos},
@@ -68,6 +69,26 @@ pub async fn find_kept_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Opti
 /// does the same to the computation's own value, which is not stale for being made from it.
 pub async fn find_renewed_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
     Some(read_through::find_kept_uncounted(cache, key, true).await?.0)
+}
+
+/// Reads the value that other processes share under a key, whatever lies in this one's memory: of any age, but not one that
+/// was marked stale. None for a cache without memory, or with nothing behind it. No computation depends on it.
+pub async fn find_shared_uncounted<V: Value>(cache: &dyn Cache, key: &str) -> Option<V> {
+    read_through::find_shared_uncounted(cache, key).await
+}
+
+/// Stores a value that the running computation has read from its source again, in place of what is under a key. That it
+/// was read again is no change: other than [`insert`](crate::CacheExt::insert), this invalidates nothing, unless the value
+/// is `news` and stands. Then what was made from the old value is invalidated, and the value put in its place, in one
+/// step. One that does not stand, because something that covers it was changed since the computation began, is not
+/// stored; neither is one in a transaction ([`deferred`](crate::deferred())). Returns whether it is stored.
+pub async fn store_read_again<V: Value>(
+    cache: &dyn Cache,
+    key: &str,
+    value: &V,
+    (policy, is_news): (&Policy, bool),
+) -> bool {
+    read_through::store_read_again(cache, key, value, (policy, is_news)).await
 }
 
 /// Keeps the value of the running computation for so long past its `ttl`, and after it is marked stale, for

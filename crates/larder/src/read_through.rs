@@ -59,6 +59,7 @@ mod computation;
 mod deadline;
 mod lookup;
 mod previous;
+mod read_again;
 mod request;
 mod single;
 mod steps;
@@ -70,9 +71,10 @@ pub(crate) use self::{
     batch::{Asked, Rules, get_or_compute_many, refresh_many, task::get_or_compute_many_background},
     blocking::{get_or_compute_blocking, refresh_blocking},
     lookup::{
-        Missed, find_in_memory_uncounted, find_kept_uncounted, find_local, find_uncounted, full_key,
-        get_here, get_many_missing, get_missing, look, look_at, look_observed,
+        Missed, find_in_memory_uncounted, find_kept_uncounted, find_local, find_shared_uncounted,
+        find_uncounted, full_key, get_here, get_many_missing, get_missing, look, look_at, look_observed,
     },
+    read_again::store_read_again,
     request::{Wanted, memory_limit},
     single::{get_or_compute, refresh},
     touch::touch,

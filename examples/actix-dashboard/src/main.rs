@@ -29,8 +29,13 @@ async fn main() -> Result<()> {
     let app = App::start(&config).await?;
     let listener = TcpListener::bind(config.address);
     let listener = listener.with_context(|| format!("ADDRESS: cannot listen on {}", config.address))?;
+    let responses = app.responses.clone();
     serve(listener, app).await?;
 
+    // Handlers whose clients went away: what they change is invalidated when they end.
+    if tokio::time::timeout(Duration::from_secs(2), responses.wait_for_detached()).await.is_err() {
+        tracing::warn!("not all handlers came to their end");
+    }
     // What was invalidated here and not delivered to the other processes yet.
     if !larder::global().flush(Duration::from_secs(2)).await {
         tracing::warn!("other processes were not told of everything that was invalidated");

@@ -13,7 +13,10 @@ use std::{net::SocketAddr, time::Duration};
 use anyhow::{Context, Result};
 use dashboard::{app::App, config::Config, stop};
 use larder::CacheExt as _;
-use tokio::{net::TcpListener, time::sleep};
+use tokio::{
+    net::TcpListener,
+    time::{sleep, timeout},
+};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -26,8 +29,13 @@ async fn main() -> Result<()> {
     let app = App::start(&config).await?;
     let listener = TcpListener::bind(config.address).await;
     let listener = listener.with_context(|| format!("ADDRESS: cannot listen on {}", config.address))?;
+    let responses = app.responses.clone();
     serve(listener, app).await?;
 
+    // Handlers whose clients went away: what they change is invalidated when they end.
+    if timeout(Duration::from_secs(2), responses.wait_for_detached()).await.is_err() {
+        tracing::warn!("not all handlers came to their end");
+    }
     // What was invalidated here and not delivered to the other processes yet.
     if !larder::global().flush(Duration::from_secs(2)).await {
         tracing::warn!("other processes were not told of everything that was invalidated");

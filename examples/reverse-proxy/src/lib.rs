@@ -104,16 +104,20 @@ pub fn cache() -> Result<HttpCache> {
 /// none of them, whatever `Connection` says: where a request is for, how long its body is, and what caches may do with it.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let lines = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
-    let named: Vec<HeaderName> = lines
+    for name in hop_by_hop(lines) {
+        headers.remove(name);
+    }
+}
+
+/// The names of the headers that [`strip_hop_by_hop`] removes where `Connection` has these lines.
+pub fn hop_by_hop<'a>(connection: impl Iterator<Item = &'a str>) -> Vec<HeaderName> {
+    let named = connection
         .flat_map(|line| line.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .filter(|name| {
             ![header::HOST, header::CONTENT_LENGTH, header::CACHE_CONTROL, header::VARY].contains(name)
-        })
-        .collect();
+        });
     let fixed =
         ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
-    for name in named.into_iter().chain(fixed.map(HeaderName::from_static)) {
-        headers.remove(name);
-    }
+    named.chain(fixed.map(HeaderName::from_static)).collect()
 }

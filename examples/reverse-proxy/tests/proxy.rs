@@ -30,7 +30,11 @@ struct Proxy {
 
 impl Proxy {
     fn start(upstream: SocketAddr) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_reverse-proxy"))
+        Self::start_program(env!("CARGO_BIN_EXE_reverse-proxy"), upstream)
+    }
+
+    fn start_program(program: &str, upstream: SocketAddr) -> Self {
+        let mut process = Command::new(program)
             .env("UPSTREAM", format!("http://{upstream}"))
             .env("ADDRESS", "127.0.0.1:0")
             .stdout(Stdio::piped())
@@ -103,22 +107,27 @@ async fn what_connection_names_chooses_no_page() {
     let address = listener.local_addr().unwrap();
     let app = Router::new().route("/", get(tenant));
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    let proxy = Proxy::start(address);
-    let ask = async |headers: &[(&str, &str)]| {
-        let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
-        let mut request = Request::get(&proxy.url).header("host", "acme.example");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let response: Response<_> = client.request(request.body(Body::empty()).unwrap()).await.unwrap();
-        let body = axum::body::to_bytes(Body::new(response.into_body()), 1000).await.unwrap();
-        String::from_utf8(body.to_vec()).unwrap()
-    };
-    let acme = ("x-tenant", "acme");
-    assert_eq!(ask(&[acme, ("connection", "x-tenant")]).await, "nobody at acme.example");
-    assert_eq!(ask(&[acme]).await, "acme at acme.example");
-    assert_eq!(ask(&[]).await, "nobody at acme.example");
-    assert_eq!(ask(&[("x-tenant", "b"), ("connection", "Host, cache-control")]).await, "b at acme.example");
+    for program in [env!("CARGO_BIN_EXE_reverse-proxy"), env!("CARGO_BIN_EXE_reverse-proxy-actix")] {
+        let proxy = Proxy::start_program(program, address);
+        let ask = async |headers: &[(&str, &str)]| {
+            let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
+            let mut request = Request::get(&proxy.url).header("host", "acme.example");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let response: Response<_> = client.request(request.body(Body::empty()).unwrap()).await.unwrap();
+            let body = axum::body::to_bytes(Body::new(response.into_body()), 1000).await.unwrap();
+            String::from_utf8(body.to_vec()).unwrap()
+        };
+        let acme = ("x-tenant", "acme");
+        assert_eq!(ask(&[acme, ("connection", "x-tenant")]).await, "nobody at acme.example");
+        assert_eq!(ask(&[acme]).await, "acme at acme.example");
+        assert_eq!(ask(&[]).await, "nobody at acme.example");
+        assert_eq!(
+            ask(&[("x-tenant", "b"), ("connection", "Host, cache-control")]).await,
+            "b at acme.example"
+        );
+    }
 }
 
 #[test]

@@ -58,7 +58,8 @@ impl<B: HandlerBody> Fetch<B> {
             Err(error) => {
                 let status = O::status_of(&error);
                 let is_failure = status.is_none_or(|status| self.is_failure(status));
-                is_failure.then(|| self.stale_if_error(status)).flatten().ok_or(error)
+                let stale = if is_failure { self.stale_if_error(status).await } else { None };
+                stale.ok_or(error)
             }
         }
     }
@@ -80,6 +81,9 @@ impl<B: HandlerBody> Fetch<B> {
 
         if request.is_head {
             self.learn_from_head(&parts, caching, exchange).await;
+            if request.may_be_personal() && !config.is_private {
+                headers::add_private(&mut parts.headers);
+            }
             self.handoff.pass(parts, ResponseBody::passed(body));
             return self.pass();
         }
@@ -87,7 +91,7 @@ impl<B: HandlerBody> Fetch<B> {
             return self.revalidated(stored, parts, caching, exchange).await;
         }
         if self.is_failure(parts.status)
-            && let Some(stale) = self.stale_if_error(Some(parts.status))
+            && let Some(stale) = self.stale_if_error(Some(parts.status)).await
         {
             return stale;
         }
@@ -136,7 +140,7 @@ impl<B: HandlerBody> Fetch<B> {
                 self.drop_outdated();
                 self.pass()
             }
-            BodyCopy::Broken => self.pass(),
+            BodyCopy::Broken => self.pass_lead(),
         }
     }
 }

@@ -86,7 +86,7 @@ impl Departure {
                 }
             }
             let left = grace.saturating_sub(now - self.wanted);
-            let left = left.min((grace * LONGEST).saturating_sub(now - self.began));
+            let left = left.min(grace.saturating_mul(LONGEST).saturating_sub(now - self.began));
             if left.is_zero() {
                 return Poll::Ready(());
             }

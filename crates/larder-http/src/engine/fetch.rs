@@ -8,7 +8,7 @@ use std::{
 use http::{Response, StatusCode};
 use larder::{
     CacheExt as _, Lock, Policy, Scope,
-    internal::{find_kept_uncounted, unrecorded},
+    internal::{find_kept_uncounted, find_shared_uncounted, unrecorded},
 };
 
 use super::{detached::CommitFlag, handoff::Handoff};
@@ -80,7 +80,8 @@ impl<B: HandlerBody> Fetch<B> {
         let removed = self.request.removed_headers.clone();
         let mut response = origin.call(RequestChanges { conditions: self.conditions(), removed }).await?;
         headers::join_vary(response.headers_mut(), &config.vary);
-        Ok((response, Exchange { sent, received: config.now(), shared: config.shared_now() }))
+        let (received, shared, at) = (config.now(), config.shared_now(), config.instant());
+        Ok((response, Exchange { sent, received, shared, at }))
     }
 
     /// The conditions of the request to the handler: those that validate the stored response. If there is none, the
@@ -95,21 +96,39 @@ impl<B: HandlerBody> Fetch<B> {
         }
     }
 
-    /// The response that another request has stored in the meantime. The computation must not depend on what it reads
-    /// here: it is about to replace that, which would invalidate its own value.
+    /// The response that another request has stored in the meantime, in another process perhaps. The computation depends
+    /// on it if there is one, and not on what it is about to replace.
     pub(super) async fn newer(&self) -> Option<StoredResponse> {
         let stored = self.stored.as_ref().filter(|_| self.is_coalesced)?;
-        let found = find_kept_uncounted::<StoredResponse>(&*self.cache.config.cache, &self.key);
-        let found = unrecorded(found).await?;
-        (found.value.id != stored.id && found.marked.is_none()).then_some(found.value)
-    }
-
-    /// The stored response, if it may be served in place of an error.
-    pub(super) fn stale_if_error(&self, status: Option<StatusCode>) -> Option<StoredResponse> {
-        let stored = self.stored.as_ref()?;
-        if !stored.freshness.serves_on_error(&self.request.directives, self.cache.config.shared_now()) {
+        let (cache, is_newer) = (&*self.cache.config.cache, |found: &StoredResponse| found.id != stored.id);
+        // Memory has it from there then.
+        let shared = async || find_shared_uncounted::<StoredResponse>(cache, &self.key).await;
+        if !self.now_stored().await.is_some_and(|found| is_newer(&found))
+            && !shared().await.is_some_and(|found| is_newer(&found))
+        {
             return None;
         }
+        let found = find_kept_uncounted::<StoredResponse>(cache, &self.key).await?;
+        (is_newer(&found.value) && found.marked.is_none()).then_some(found.value)
+    }
+
+    /// What is stored now, unless it is marked stale. The computation does not depend on it.
+    pub(super) async fn now_stored(&self) -> Option<StoredResponse> {
+        let found = find_kept_uncounted::<StoredResponse>(&*self.cache.config.cache, &self.key);
+        let found = unrecorded(found).await?;
+        found.marked.is_none().then_some(found.value)
+    }
+
+    /// The stored response, if it may be served in place of an error: not if it was invalidated since the handler was
+    /// called.
+    pub(super) async fn stale_if_error(&self, status: Option<StatusCode>) -> Option<StoredResponse> {
+        let (stored, config) = (self.stored.as_ref()?, &self.cache.config);
+        let now = stored.freshness.judged_at(config.shared_now());
+        if !stored.freshness.serves_on_error(&self.request.directives, now) {
+            return None;
+        }
+        let found = find_kept_uncounted::<StoredResponse>(&*config.cache, &self.key);
+        unrecorded(found).await.filter(|found| found.value.id == stored.id)?;
         self.handoff.set_forward_status(status);
         Some(stored.clone())
     }
@@ -142,6 +161,13 @@ impl<B: HandlerBody> Fetch<B> {
     pub(super) fn pass(&self) -> StoredResponse {
         self.mark_hit_for_miss(true);
         self.pass_once()
+    }
+
+    /// The computation's value if the response is for this client only, but the next one most probably is not: those who
+    /// wait look again, and one of them calls the handler for all.
+    pub(super) fn pass_lead(&self) -> StoredResponse {
+        larder::context().no_store();
+        StoredResponse::none()
     }
 
     /// As [`pass`](Self::pass), without the marker.

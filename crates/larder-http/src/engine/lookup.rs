@@ -157,7 +157,7 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn first(request: &'a CacheableRequest, rule: Option<&UrlVariation>) -> Self {
-        Self { request, primary_key: request.key_under(rule), digest: request.unkeyed_inputs, step: 0 }
+        Self { request, primary_key: request.key_under(rule), digest: request.inputs_under(rule), step: 0 }
     }
 
     fn key(&self) -> Cow<'_, str> {

@@ -2,17 +2,18 @@
 
 use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
 
-use http::{Method, Response, Uri, request::Parts, uri::PathAndQuery};
+use http::{Method, Response, StatusCode, Uri, request::Parts, uri::PathAndQuery};
 
 use crate::{
     body::{HandlerBody, ResponseBody},
     cache_control::RequestDirectives,
     cache_status::Forward,
     cacheable_request::CacheableRequest,
+    digest::Digest,
     header_kinds::HeaderKinds,
     headers,
     http_cache::HttpCache,
-    key::{PrimaryKey, RequestHost},
+    key::{self, PrimaryKey, RequestHost},
     purge::Purge,
     range::RangeHeader,
     unkeyed_inputs::Inputs,
@@ -28,22 +29,32 @@ pub(crate) enum Strength {
 
 /// Which way a request goes that is not answered from memory.
 pub(crate) enum Plan {
-    /// To the handler. With an unsafe method it invalidates what is stored for its URL.
-    Pass(Forward, Option<Box<(PrimaryKey, Uri)>>),
+    /// To the handler. With an unsafe method it invalidates what is stored for its URL; otherwise its response may be for its
+    /// client only.
+    Pass(Forward, PassedOn),
     /// To the cache.
     LookUp(Arc<CacheableRequest>),
     /// Nowhere: it asks to drop what is stored, or to mark it stale. None if it may not.
     Purge(Option<(Strength, Vec<Purge>)>),
 }
 
+/// What a request is that goes past the cache.
+pub(crate) enum PassedOn {
+    /// Unsafe: a change of what is stored for this URL.
+    Change(Box<(PrimaryKey, Uri)>),
+    /// Whether another cache may take its response for one to all clients, although it may be for this client only.
+    Reads { is_personal: bool },
+}
+
 impl HttpCache {
-    /// Answers a request from memory, or plans it. Its URI is that which the client sent; `routed` is the URI that a router or a middleware made of
-    /// it, if that may be another one; `begins_body` tells whether there is a body that no header announces. Takes the
-    /// headers if the request goes to the cache: most often, nothing else needs them then.
+    /// Answers a request from memory, or plans it. Its URI is that which the client sent; `routed` is the URI that a router
+    /// or a middleware made of it, if that may be another one; `is_secure` tells of a URI without a scheme whether the
+    /// request came over TLS; `begins_body` tells whether there is a body that no header announces. Takes the headers if
+    /// the request goes to the cache: most often, nothing else needs them then.
     pub(crate) fn answer_or_plan<B: HandlerBody>(
         &self,
         request: &mut Parts,
-        routed: Option<&Uri>,
+        (routed, is_secure): (Option<&Uri>, bool),
         begins_body: impl FnOnce() -> bool,
     ) -> ControlFlow<Response<ResponseBody<B>>, Plan> {
         let config = &*self.config;
@@ -59,11 +70,17 @@ impl HttpCache {
                 ));
             }
             Method::OPTIONS | Method::TRACE => {
-                return ControlFlow::Continue(Plan::Pass(Forward::Method, None));
+                return ControlFlow::Continue(Plan::Pass(
+                    Forward::Method,
+                    PassedOn::Reads { is_personal: false },
+                ));
             }
             _ => {
                 let target = (primary_key(request), request.uri.clone());
-                return ControlFlow::Continue(Plan::Pass(Forward::Method, Some(Box::new(target))));
+                return ControlFlow::Continue(Plan::Pass(
+                    Forward::Method,
+                    PassedOn::Change(Box::new(target)),
+                ));
             }
         }
         let kinds = HeaderKinds::of(&request.headers);
@@ -76,12 +93,15 @@ impl HttpCache {
         if config.honors_requests
             && let Some(why) = reason_to_pass(request, kinds, &directives, has_body)
         {
-            return ControlFlow::Continue(Plan::Pass(why, None));
+            if directives.only_if_cached {
+                return ControlFlow::Break(self.generated(StatusCode::GATEWAY_TIMEOUT, "only-if-cached"));
+            }
+            return ControlFlow::Continue(self.passed(why, request, kinds));
         }
         if config.skips(request) {
-            return ControlFlow::Continue(Plan::Pass(Forward::Bypass, None));
+            return ControlFlow::Continue(self.passed(Forward::Bypass, request, kinds));
         }
-        let cacheable = self.cacheable(request, kinds, directives, (routed, has_body));
+        let cacheable = self.cacheable(request, kinds, directives, (routed, is_secure, has_body));
         match self.answer_from_memory(&cacheable) {
             Some(response) => ControlFlow::Break(response),
             // For those who go on with it: the handler's call and its task.
@@ -89,12 +109,21 @@ impl HttpCache {
         }
     }
 
+    /// Passes a `GET` or `HEAD` on.
+    fn passed(&self, why: Forward, request: &Parts, kinds: HeaderKinds) -> Plan {
+        let config = &self.config;
+        let is_personal = !config.is_private
+            && kinds.has(HeaderKinds::POSSIBLY_IDENTIFYING)
+            && !config.possibly_identifying(&request.headers).is_empty();
+        Plan::Pass(why, PassedOn::Reads { is_personal })
+    }
+
     fn cacheable(
         &self,
         request: &mut Parts,
         mut kinds: HeaderKinds,
         directives: RequestDirectives,
-        (routed, has_body): (Option<&Uri>, bool),
+        (routed, is_secure, has_body): (Option<&Uri>, bool, bool),
     ) -> CacheableRequest {
         let config = &*self.config;
         let mut removed_headers = Vec::new();
@@ -130,8 +159,13 @@ impl HttpCache {
         let host = RequestHost::of(request);
         let is_unidentified = config.is_unidentified(headers, &in_key);
         let client = config.is_private.then_some(config.identity.as_deref());
-        let inputs = Inputs { client, own: &key_parts, headers: &in_key, routed, host: &host };
+        let inputs = Inputs { client, own: &key_parts, headers: &in_key, routed, is_secure, host: &host };
         let unkeyed_inputs = inputs.digest(request, kinds, config.ignores_scheme);
+        let spelling = key::other_spelling(request.uri.query(), config.sort_query);
+        let inputs_as_spelled = match spelling {
+            Some(query) => Digest::of(&[unkeyed_inputs.bytes(), query.as_bytes()]),
+            None => unkeyed_inputs,
+        };
         // In a private cache, what identifies the client is in the key.
         let may_identify = |kinds_of_client| !config.is_private && kinds.has(kinds_of_client);
         let has_authorization = may_identify(HeaderKinds::AUTHORIZATION);
@@ -143,6 +177,7 @@ impl HttpCache {
             query: request.uri.query().filter(|_| config.no_vary_search).map(str::to_owned),
             primary_key: PrimaryKey::of(&request.uri, &host, config.sort_query),
             unkeyed_inputs,
+            inputs_as_spelled,
             directives: if config.honors_requests { directives } else { RequestDirectives::default() },
             has_authorization,
             has_cookie,

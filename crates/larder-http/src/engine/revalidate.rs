@@ -3,7 +3,10 @@
 use http::{HeaderMap, Response, StatusCode, header, response::Parts};
 use larder::internal::find_renewed_uncounted;
 
-use super::fetch::Fetch;
+use super::{
+    fetch::Fetch,
+    store::{NotStored, Observed},
+};
 use crate::{
     body::{HandlerBody, ResponseBody},
     cache_control::Field,
@@ -30,15 +33,17 @@ impl<B: HandlerBody> Fetch<B> {
             return self.mismatched(stored);
         }
         date::ensure_date(&mut parts.headers, exchange.received);
-        let mut headers = stored.headers.clone();
-        headers::update(&mut headers, &parts.headers);
+        let mut headers = self.updated_headers(stored, &parts.headers);
         self.write_tags(stored, &mut headers, &caching);
         self.keep_lifetime(stored, &mut caching);
         let newer = self.updated(stored, &headers, caching, exchange).await;
         headers.remove(header::AGE);
         stored.add_no_cache(&mut headers);
-        self.hand_over_stored(stored, headers, newer.is_some());
-        newer.unwrap_or_else(|| self.pass())
+        self.hand_over_stored(stored, headers, newer.is_ok());
+        newer.unwrap_or_else(|not_stored| match not_stored {
+            NotStored::Refused => self.pass(),
+            NotStored::Gone => self.pass_lead(),
+        })
     }
 
     /// Sends the tags on that a stored response has after an update.
@@ -74,7 +79,7 @@ impl<B: HandlerBody> Fetch<B> {
     fn mismatched(&self, stored: &StoredResponse) -> StoredResponse {
         self.drop_stored();
         self.hand_over_stored(stored, stored.headers.clone(), false);
-        self.pass()
+        self.pass_lead()
     }
 
     fn hand_over_stored(&self, stored: &StoredResponse, headers: HeaderMap, is_stored: bool) {
@@ -85,14 +90,28 @@ impl<B: HandlerBody> Fetch<B> {
         self.handoff.hand_over(response, ResponseBody::whole(stored.body.clone()), status);
     }
 
-    /// Stores a response with newer headers; none if these forbid that, or if it was invalidated in the meantime.
+    /// The headers of a stored response after an update. One that names nothing in `Vary` but what this cache adds leaves
+    /// what selects the response as it was.
+    fn updated_headers(&self, stored: &StoredResponse, newer: &HeaderMap) -> HeaderMap {
+        let mut headers = stored.headers.clone();
+        headers::update(&mut headers, newer);
+        if headers::vary_is_within(newer, &self.cache.config.vary) {
+            headers.remove(header::VARY);
+            for line in stored.headers.get_all(header::VARY) {
+                headers.append(header::VARY, line.clone());
+            }
+        }
+        headers
+    }
+
+    /// Stores a response with newer headers.
     async fn updated(
         &self,
         stored: &StoredResponse,
         headers: &HeaderMap,
         caching: Caching,
         exchange: Exchange,
-    ) -> Option<StoredResponse> {
+    ) -> Result<StoredResponse, NotStored> {
         let config = &self.cache.config;
         let mut headers = headers.clone();
         if !config.stores_set_cookie {
@@ -100,20 +119,24 @@ impl<B: HandlerBody> Fetch<B> {
             headers::remove_set_cookie(&mut headers);
         }
         let described = (stored.status, &headers, &caching);
-        let terms = storable::storage_terms(config, &self.request, described, exchange)
-            .inspect_err(|&refusal| self.drop_stored_if(refusal, stored.status))
-            .ok()?;
+        let terms =
+            storable::storage_terms(config, &self.request, described, exchange).map_err(|refusal| {
+                self.drop_stored_if(refusal, stored.status);
+                NotStored::Refused
+            })?;
         // Read inside of the computation: whatever invalidates the stored response invalidates the updated one.
         let found = find_renewed_uncounted::<StoredResponse>(&*config.cache, &self.key).await;
-        found.filter(|found| found.id == stored.id)?;
+        found.filter(|found| found.id == stored.id).ok_or(NotStored::Gone)?;
         let tags = all_tags(stored, &caching.tags);
         let (etag, body) = (stored.generated_etag, stored.body.clone());
         // A hit on it saves what it took to make, and not what it took to learn that it is current.
         let took = stored.took;
         let parts =
             StoredParts { took, ..self.stored_parts(stored.status, headers, body, etag, (terms, tags)) };
-        let (newer, is_kept) = self.store(parts).await;
-        is_kept.then_some(newer)
+        match self.store(parts, Observed::Unchanged).await {
+            (newer, Ok(())) => Ok(newer),
+            (_, Err(not_stored)) => Err(not_stored),
+        }
     }
 
     /// Updates or drops the stored response by a response to `HEAD` (section 4.3.5). A response to a client that
@@ -128,10 +151,10 @@ impl<B: HandlerBody> Fetch<B> {
             HeadComparison::Same => {
                 let mut newer = parts.headers.clone();
                 date::ensure_date(&mut newer, exchange.received);
-                let mut headers = stored.headers.clone();
-                headers::update(&mut headers, &newer);
+                let mut headers = self.updated_headers(stored, &newer);
                 self.write_tags(stored, &mut headers, &caching);
-                self.updated(stored, &headers, caching, exchange).await;
+                // There is nothing to do if it cannot be.
+                drop(self.updated(stored, &headers, caching, exchange).await);
             }
             HeadComparison::Different => self.drop_outdated(),
             HeadComparison::Unknown => {}

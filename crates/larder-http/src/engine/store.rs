@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header, response::Parts};
 use larder::{
     CacheExt as _, Policy, Scope,
-    internal::{keep_stale, unrecorded},
+    internal::{keep_stale, store_read_again, unrecorded},
 };
 
 use super::{
@@ -33,6 +33,24 @@ struct Kept {
     marked: Duration,
 }
 
+/// What the handler has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Observed {
+    /// A response.
+    Anew,
+    /// That the stored one is still current.
+    Unchanged,
+}
+
+/// Why a response is not stored that may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotStored {
+    /// For a reason that most probably holds for the next one too.
+    Refused,
+    /// It was invalidated in the meantime.
+    Gone,
+}
+
 impl<B: HandlerBody> Fetch<B> {
     /// Stores a new response, and hands it over to its client.
     pub(super) async fn store_new(
@@ -56,7 +74,8 @@ impl<B: HandlerBody> Fetch<B> {
         }
         let copied = headers::copied(&parts.headers);
         let stored = self.stored_parts(parts.status, copied, body.clone(), generated_etag, (terms, tags));
-        let (stored, is_kept) = self.store(stored).await;
+        let (stored, outcome) = self.store(stored, Observed::Anew).await;
+        let is_kept = outcome.is_ok();
         stored.add_no_cache(&mut parts.headers);
         let now = self.cache.config.shared_now();
         let downstream_ttl = if is_kept { self.cache.downstream_ttl(&stored, now) } else { None };
@@ -82,8 +101,12 @@ impl<B: HandlerBody> Fetch<B> {
         StoredParts { status, headers, body, vary, freshness, generated_etag, id, tags, took }
     }
 
-    /// Stores a response, unless it would take more than its share of the memory; returns whether it did.
-    pub(super) async fn store(&self, parts: StoredParts) -> (StoredResponse, bool) {
+    /// Stores a response, unless it would take more than its share of the memory.
+    pub(super) async fn store(
+        &self,
+        parts: StoredParts,
+        observed: Observed,
+    ) -> (StoredResponse, Result<(), NotStored>) {
         let config = &self.cache.config;
         let kept = Kept {
             fresh: parts.freshness.retention(config.shared_now(), config.keep_stale),
@@ -93,12 +116,12 @@ impl<B: HandlerBody> Fetch<B> {
         if stored.weight().saturating_add(self.key.len()) > config.max_response() {
             self.drop_outdated();
             self.pass();
-            return (stored, false);
+            return (stored, Err(NotStored::Refused));
         }
         let rule = self.rule_of(&stored.headers);
         if rule != self.rule {
-            let is_stored = self.store_elsewhere(&stored, rule, kept).await;
-            return (stored, is_stored);
+            let outcome = self.store_elsewhere(&stored, rule, kept).await;
+            return (stored, outcome);
         }
         self.count_variant((self.rule.as_ref(), &self.key));
         if self.is_plain() {
@@ -108,11 +131,11 @@ impl<B: HandlerBody> Fetch<B> {
             for tag in &stored.tags {
                 context.tag(tag);
             }
-        } else {
-            self.replace(&self.key, &stored, kept).await;
+        } else if !self.replace(&self.key, &stored, (kept, observed)).await {
+            return (stored, Err(NotStored::Gone));
         }
         self.mark_hit_for_miss(false);
-        (stored, true)
+        (stored, Ok(()))
     }
 
     /// The rule of a response with these headers: which URLs it answers too.
@@ -124,8 +147,13 @@ impl<B: HandlerBody> Fetch<B> {
     }
 
     /// Stores a response whose rule is not the one by which its key was made at the key that it has by its own, and
-    /// remembers that rule for the path. Returns whether there is such a key.
-    async fn store_elsewhere(&self, stored: &StoredResponse, rule: Option<UrlVariation>, kept: Kept) -> bool {
+    /// remembers that rule for the path.
+    async fn store_elsewhere(
+        &self,
+        stored: &StoredResponse,
+        rule: Option<UrlVariation>,
+        kept: Kept,
+    ) -> Result<(), NotStored> {
         let config = &self.cache.config;
         // What was stored is outdated. It would be found before the new one, time and again.
         self.drop_outdated();
@@ -138,21 +166,23 @@ impl<B: HandlerBody> Fetch<B> {
         // About to be replaced: see `newer`.
         let key = match unrecorded(look_up_under(config, &self.request, rule.clone())).await {
             Lookup::Found(key, ..) | Lookup::Absent(key) => key.text,
-            Lookup::TooManyVariants => return false,
+            Lookup::TooManyVariants => return Err(NotStored::Refused),
         };
         self.count_variant((rule.as_ref(), &key));
-        self.replace(&key, stored, kept).await;
+        let is_stored = self.replace(&key, stored, (kept, Observed::Anew)).await;
         if let Some(rule) = rule {
             remember(config, &self.request, &rule).await;
         }
         self.mark_hit_for_miss(false);
-        self.moved_to.set(key).is_ok()
+        // Set once: a fetch stores one response.
+        drop(self.moved_to.set(key));
+        if is_stored { Ok(()) } else { Err(NotStored::Gone) }
     }
 
     /// Drops the oldest variant of the URL if this one is too many.
     fn count_variant(&self, (rule, key): (Option<&UrlVariation>, &str)) {
         let primary_key = self.request.key_under(rule);
-        let first = primary_key.variant(&self.request.unkeyed_inputs);
+        let first = primary_key.variant(&self.request.inputs_under(rule));
         if (self.stored.is_some() && self.key == key) || key == first {
             return;
         }
@@ -163,12 +193,21 @@ impl<B: HandlerBody> Fetch<B> {
         }
     }
 
-    /// Replaces what is stored.
-    async fn replace(&self, key: &str, stored: &StoredResponse, kept: Kept) {
+    /// Replaces what is stored, unless something that covers it was invalidated in the meantime: returns whether it did.
+    /// What a handler answers is an observation, and no change: what was made from the stored response stays, and so does
+    /// what other processes have in memory. Only if the handler gives another response in place of one that is still
+    /// fresh, that one is invalidated everywhere.
+    async fn replace(&self, key: &str, stored: &StoredResponse, (kept, observed): (Kept, Observed)) -> bool {
         let policy = Policy::builder().ttl(kept.fresh).stale_if_error(kept.marked);
-        if let Ok(policy) = policy.tags(stored.tags.iter().cloned()).build() {
-            // The only possible errors are those of a key that is empty or too long, which this one is not.
-            let _ = self.cache.config.cache.insert(key, stored, policy).await;
-        }
+        let Ok(policy) = policy.tags(stored.tags.iter().cloned()).build() else { return false };
+        let now = self.cache.config.shared_now();
+        let is_changed = |old: &&StoredResponse| old.ttl(now) > 0 && stored.is_other_than(old);
+        let is_anew = observed == Observed::Anew && self.key == key;
+        let is_news = match self.stored.as_ref().filter(|_| is_anew).filter(is_changed) {
+            // Unless another request has replaced it before.
+            Some(old) => self.now_stored().await.is_some_and(|found| found.id == old.id),
+            None => false,
+        };
+        store_read_again(&*self.cache.config.cache, key, stored, (&policy, is_news)).await
     }
 }

@@ -49,16 +49,25 @@ impl Invalidation {
 
     fn complete_with(mut self, status: StatusCode, headers: &HeaderMap, answered_by: Option<&Uri>) {
         let Some(target) = self.target.take() else { return };
-        let host = target.host();
+        let is_successful = status.is_success() || status.is_redirection();
+        // Where redirects led to the request may have had its effect, on another host too: the response is from there.
+        let there = answered_by.and_then(|uri| Some((key::canonical_host(uri.authority()?.as_str()), uri)));
         let mut purges = Vec::new();
-        if status.is_success() || status.is_redirection() {
+        // Whatever came after the first redirect, that was an answer of the URL that was asked for.
+        if is_successful || there.is_some() {
             purges.extend(self.covered(&target));
-            // Where redirects led to the request may have had its effect, on another host too.
-            let there = answered_by.and_then(|uri| Some((uri.authority()?.as_str(), uri)));
-            purges.extend(there.into_iter().flat_map(|(host, uri)| either_slash(host, uri)));
+        }
+        let (host, uri) = match &there {
+            Some((host, uri)) => (&**host, *uri),
+            None => (target.host(), &self.uri),
+        };
+        if is_successful {
+            if there.is_some() {
+                purges.extend(either_slash(host, uri));
+            }
             let named = [header::LOCATION, header::CONTENT_LOCATION]
                 .into_iter()
-                .filter_map(|name| target.resolve(headers.get(name)?.to_str().ok()?, &self.uri));
+                .filter_map(|name| key::resolve(headers.get(name)?.to_str().ok()?, host, uri));
             purges.extend(named.map(|there| Purge::url(host, there)));
         }
         // Named by the handler itself, whatever the status.

@@ -25,7 +25,7 @@ fn freshness_if(cache_control: &str, more: &[(&'static str, String)], extends_s_
     let headers = headers(&fields);
     let directives = ResponseDirectives::of(&headers);
     let lifetime = declared_lifetime(&headers, &directives, NOW).unwrap_or_default();
-    let exchange = Exchange { sent: NOW - 1000, received: NOW, shared: NOW };
+    let exchange = Exchange { sent: NOW - 1000, received: NOW, shared: NOW, at: None };
     Freshness::of(&headers, &directives, exchange, (lifetime, Source::Origin), extends_s_maxage)
 }
 
@@ -134,4 +134,25 @@ fn section_4_2_2_a_guess_is_a_tenth_and_a_day_at_most() {
     assert_eq!(guess(-1000), Some(secs(100)));
     assert_eq!(guess(-100_000_000), Some(secs(86_400)));
     assert_eq!(guess(1000), None);
+}
+
+/// The clock that is never set tells a later time than the one that was set back by an hour.
+#[test]
+fn a_clock_that_is_set_back_makes_no_response_younger() {
+    let received_at = Instant::now().checked_sub(secs(5));
+    assert!(received_at.is_some(), "the machine is up for so long");
+    let stored = Freshness { received_at, ..freshness("max-age=4", &[]) };
+    let now = stored.judged_at(NOW - 3_600_000);
+    assert!(stored.age(now) >= secs(5));
+    assert_eq!(stored.reuse(&RequestDirectives::default(), now), Reuse::Revalidate);
+    assert_eq!(stored.judged_at(after(3600)), after(3600), "nor older");
+}
+
+#[test]
+fn section_5_2_1_max_stale_widens_max_age() {
+    let stored = freshness("max-age=60", &[("age", "19".into())]);
+    assert_eq!(stored.age(NOW), secs(20));
+    assert_eq!(stored.reuse(&asked("max-age=5, max-stale=10"), NOW), Reuse::RevalidateOnRequest);
+    assert_eq!(stored.reuse(&asked("max-age=10, max-stale=10"), NOW), Reuse::Fresh);
+    assert_eq!(stored.reuse(&asked("max-age=5, max-stale"), NOW), Reuse::Fresh);
 }

@@ -38,6 +38,10 @@ impl HttpCache {
     /// `max-age` alone is not enough for the last case: a service may answer a token with it, as no shared cache stores that
     /// (RFC 9111, section 3.5).
     ///
+    /// Follow redirects outside of the cache, so that each hop is a request of its own to it: a `reqwest` client tells where its
+    /// redirects led, and another service inside does not. If that follows a redirect, its answer is taken for one of the URL
+    /// that was asked for, and so is a 304 of another URL.
+    ///
     /// A request needs an absolute URI. Paths in [`tag`](Self::tag) and [`ttl_under`](Self::ttl_under) are those of all
     /// hosts: make one cache for each service whose paths need options of their own. If the service cannot be reached, a
     /// stale response is served where it allows that by `stale-if-error`.

@@ -14,7 +14,7 @@ fn stored(body: &'static [u8]) -> StoredResponse {
     let mut headers = HeaderMap::new();
     headers.append("link", HeaderValue::from_static("a"));
     headers.append("link", HeaderValue::from_bytes(b"\xfc").unwrap());
-    let exchange = Exchange { sent: 1, received: 2, shared: 2 };
+    let exchange = Exchange { sent: 1, received: 2, shared: 2, at: None };
     let lifetime = (Duration::from_millis(1500), Source::Configured);
     StoredResponse::new(StoredParts {
         status: StatusCode::NOT_FOUND,

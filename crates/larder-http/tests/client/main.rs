@@ -258,6 +258,76 @@ async fn an_unsafe_request_invalidates_where_it_was_redirected_to() {
     }
 }
 
+/// Whatever the end of the redirect answers: that there was one shows that the request had its effect.
+#[tokio::test]
+async fn an_unsafe_request_invalidates_its_url_however_its_redirect_ends() {
+    let (upstream, other) = (Upstream::start().await, Upstream::start().await);
+    let client = client();
+    for status in [500, 404, 307] {
+        let end = upstream.url(&format!("/end?status={status}"));
+        let asked =
+            upstream.url(&format!("/page{status}?cache-control=max-age=60&status=307&location={end}"));
+        // Stored by a client that follows no redirects.
+        let cache = HttpCache::client(memory()).identity("tests");
+        let following = client_of(&cache);
+        let none = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let still = cache.reqwest(none);
+        let before = text(&still, &asked, &[]).await;
+        assert_eq!(text(&still, &asked, &[]).await, before);
+        // Without a place to go the last one is an answer, too.
+        let response = following.execute(following.client().post(&asked).build().unwrap()).await.unwrap();
+        assert_eq!(response.status().as_u16(), status);
+        assert_ne!(text(&still, &asked, &[]).await, before, "{status}");
+    }
+    // Names in the response are relative to where it is from.
+    let named = other.url("/named?cache-control=max-age=60");
+    let before = text(&client, &named, &[]).await;
+    let end = other.url("/folder/end?content-location=../named?cache-control=max-age=60");
+    let from = upstream.url(&format!("/from?status=307&location={}", end.replace('&', "%26")));
+    client.execute(client.client().post(from).build().unwrap()).await.unwrap();
+    assert_ne!(text(&client, &named, &[]).await, before);
+}
+
+/// The stored response of the URL that was asked for is not what its redirect leads to, whatever that says to its
+/// conditions.
+#[tokio::test]
+async fn a_redirect_is_not_answered_with_what_was_there_before() {
+    use axum::{http::HeaderMap, routing::get};
+
+    let moved = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let state = moved.clone();
+    let tagged = |text: &'static str, headers: &HeaderMap, tag: &'static str| {
+        let status =
+            if headers.contains_key("if-none-match") { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+        (status, [("etag", tag), ("cache-control", "max-age=10")], text).into_response()
+    };
+    let report = move |headers: HeaderMap| async move {
+        match state.load(std::sync::atomic::Ordering::SeqCst) {
+            true => (StatusCode::FOUND, [("location", "/other")], "").into_response(),
+            false => tagged("report", &headers, "\"a\""),
+        }
+    };
+    let router = Router::new()
+        .route("/report", get(report))
+        .route("/other", get(move |headers: HeaderMap| async move { tagged("other", &headers, "\"b\"") }));
+    let server = support::servers::serve_router(router).await;
+    let clock = TestClock::new();
+    let time = clock.clone();
+    let client = client_of(&HttpCache::client(memory()).identity("tests").clock(move || time.now()));
+    let url = format!("http://{}/report", server.address);
+    assert_eq!(text(&client, &url, &[]).await, "report");
+    moved.store(true, std::sync::atomic::Ordering::SeqCst);
+    clock.advance(11);
+    for _ in 0..2 {
+        let response = client.get(&url).await.unwrap();
+        assert!(response.url().path().ends_with("/other"));
+        assert_eq!((response.status(), response.text().await.unwrap()), (StatusCode::OK, "other".to_owned()));
+    }
+    // The client's own conditions are for where it is led.
+    let request = client.client().get(&url).header("if-none-match", "\"b\"").build().unwrap();
+    assert_eq!(client.execute(request).await.unwrap().status(), StatusCode::NOT_MODIFIED);
+}
+
 #[tokio::test]
 async fn concurrent_requests_are_sent_once_and_each_keeps_its_time_limit() {
     let upstream = Upstream::start().await;

@@ -14,7 +14,7 @@ use larder_servers::{Direction, Fault, Proxy};
 use tokio::sync::Semaphore;
 
 use crate::{
-    nodes::{Kind, LEASE, Nodes, counted, patient},
+    nodes::{Kind, LEASE, Nodes, counted, patient, soon},
     support::{Handler, Said, TestClock, client::get, eventually, handler},
 };
 
@@ -166,5 +166,83 @@ async fn nobody_reads_what_was_changed_before_he_asked() {
         }
         println!("{kind:?}: {changes} changes, {reads} reads, {hits} hits");
         assert!(hits > 20, "{kind:?}: {hits} hits of {reads}: nothing was at stake");
+    }
+}
+
+/// Two nodes refresh one page at the same time: neither drops what the other one made, and no request waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn refreshes_on_both_nodes_keep_nobody_waiting() {
+    for kind in Kind::ALL {
+        let gate = Arc::new(Semaphore::new(0));
+        let closed = gate.clone();
+        let (handler, asked) = counted(move |_, n| {
+            let gate = closed.clone();
+            async move {
+                if n > 0 {
+                    gate.acquire().await.unwrap().forget();
+                }
+                Said::new(&[("cache-control", "max-age=10, stale-while-revalidate=600")], n.to_string())
+            }
+        });
+        let nodes = Nodes::start(*kind, |_, _| handler.clone()).await;
+        let both_hit = async || {
+            for n in [0, 1] {
+                let received = soon("a hit", nodes.get(n, "/")).await;
+                assert!(received.is_hit(), "{kind:?}: node {n}: {received:?}");
+            }
+        };
+        nodes.get(0, "/").await;
+        eventually("the page is shared", async || nodes.get(1, "/").await.is_hit()).await;
+        nodes.clock.advance(20);
+        both_hit().await;
+        eventually("both refresh", || std::future::ready(asked.load(Ordering::SeqCst) == 3)).await;
+        for _ in [0, 1] {
+            gate.add_permits(1);
+            eventually("one refresh ends", || std::future::ready(gate.available_permits() == 0)).await;
+            let since = Instant::now();
+            while since.elapsed() < Duration::from_millis(150) {
+                both_hit().await;
+            }
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 3, "{kind:?}");
+    }
+}
+
+/// What one node has found unchanged, the other one need not ask for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validation_on_one_node_serves_the_other() {
+    for kind in Kind::ALL {
+        let (handler, asked) = counted(|seen, _| {
+            let headers = [("cache-control", "max-age=60"), ("etag", "\"a\"")];
+            let said = Said::new(&headers, "page");
+            std::future::ready(match seen.header("if-none-match") {
+                Some(_) => Said { status: 304, ..Said::new(&headers, "") },
+                None => said,
+            })
+        });
+        let nodes = Nodes::start(*kind, |_, _| handler.clone()).await;
+        nodes.get(0, "/").await;
+        eventually("the page is shared", async || nodes.get(1, "/").await.is_hit()).await;
+        nodes.clock.advance(61);
+        assert_eq!(nodes.get(0, "/").await.text(), "page");
+        for n in [1, 0] {
+            assert_eq!(nodes.get(n, "/").await.text(), "page", "{kind:?}: node {n}");
+            assert!(nodes.get(n, "/").await.is_hit(), "{kind:?}: node {n}");
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 2, "{kind:?}");
+    }
+}
+
+/// A reload that finds another page while the stored one is fresh replaces that on all nodes.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_reload_finds_outdated_no_node_serves_on() {
+    for kind in Kind::ALL {
+        let (handler, _) = counted(|_, n| std::future::ready(Said::new(FRESH, n.to_string())));
+        let nodes = Nodes::start(*kind, |_, _| handler.clone()).await;
+        nodes.get(0, "/").await;
+        eventually("the page is shared", async || nodes.get(1, "/").await.is_hit()).await;
+        let reloaded = get(nodes.address(0), "/", &[("cache-control", "no-cache")]).await.text();
+        assert_eq!(nodes.get(0, "/").await.text(), reloaded, "{kind:?}");
+        eventually("the other node has it too", async || nodes.get(1, "/").await.text() != "0").await;
     }
 }

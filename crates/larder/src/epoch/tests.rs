@@ -42,6 +42,23 @@ fn a_replacement_stands_unless_something_changed_since() {
 }
 
 #[test]
+fn a_replacement_that_has_to_stand_changes_nothing_if_it_does_not() {
+    let epochs = epochs();
+    let [key] = hashes([Scope::key("k")]);
+    let before = epochs.begin();
+    let stands = |since: &_| epochs.unchanged(&[key], *since);
+    let mut stamp = before;
+    let place = |stamp: &mut _, replacement: Replacement| *stamp = replacement.since;
+    assert!(epochs.replace_if(&[key], &mut stamp, stands, place).is_some());
+    assert!(epochs.unchanged(&[key], stamp));
+    assert!(!epochs.unchanged(&[key], before), "what was computed from the old value goes");
+
+    let mut late = before;
+    assert!(epochs.replace_if(&[key], &mut late, stands, place).is_none());
+    assert!(epochs.unchanged(&[key], stamp), "what is there stays");
+}
+
+#[test]
 fn what_is_forgotten_makes_an_entry_stale_and_never_fresh() {
     let epochs = Epochs::new(Arc::new(LocalOrder::new()), 1);
     let [key, prefix] = hashes([Scope::key("a"), Scope::prefix("a")]);

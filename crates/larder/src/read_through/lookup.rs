@@ -398,6 +398,17 @@ pub(crate) fn find_local<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> 
     entry.into_value()
 }
 
+/// The value that the store behind the memory has, whatever lies in memory; nothing where there is none behind it. No
+/// computation depends on it.
+pub(crate) async fn find_shared_uncounted<V: Value>(cache: &(impl Cache + ?Sized), key: &str) -> Option<V> {
+    let key = full_key(cache, key);
+    key::check(&key).ok()?;
+    cache.storage().memory()?;
+    let core = cache.core();
+    let (entry, _) = read_one::<V>(cache, core.lookup(&key), by_hand::<V>(cache)).await?;
+    if entry.0.marked_at(core.epochs()).is_some() { None } else { entry.into_value() }
+}
+
 /// An entry within its `ttl`, for all but its value: from wherever it is.
 pub(crate) async fn look_at(cache: &(impl Cache + ?Sized), key: &str) -> Option<Entry> {
     let core = cache.core();

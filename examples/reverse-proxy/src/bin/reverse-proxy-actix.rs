@@ -11,13 +11,14 @@ use std::net::TcpListener;
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer,
     body::{BoxBody, SizedStream},
+    dev::{Service as _, ServiceRequest},
     http::StatusCode,
     web,
 };
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use reverse_proxy::{Upstream, address, cache, strip_hop_by_hop};
+use reverse_proxy::{Upstream, address, cache, hop_by_hop};
 
 #[actix_web::main]
 async fn main() -> Result<()> {
@@ -30,10 +31,24 @@ async fn main() -> Result<()> {
         App::new()
             .app_data(web::Data::new(upstream.clone()))
             .wrap(cache.clone())
+            // Around the cache: what `Connection` names chooses no page.
+            .wrap_fn(|mut request, service| {
+                strip(&mut request);
+                service.call(request)
+            })
             .default_service(web::to(forward))
     };
     HttpServer::new(app).listen(listener)?.run().await?;
     Ok(())
+}
+
+/// Removes the headers of the client's connection.
+fn strip(request: &mut ServiceRequest) {
+    let headers = request.headers_mut();
+    let names = hop_by_hop(headers.get_all("connection").filter_map(|line| line.to_str().ok()));
+    for name in names {
+        headers.remove(name.as_str());
+    }
 }
 
 /// The handler behind the cache. Actix uses an older version of the `http` crate than the client.
@@ -46,8 +61,7 @@ async fn forward(
     for (name, value) in request.headers() {
         asked = asked.header(name.as_str(), value.as_bytes());
     }
-    let Ok(mut asked) = asked.body(Full::new(body)) else { return HttpResponse::BadRequest().finish() };
-    strip_hop_by_hop(asked.headers_mut());
+    let Ok(asked) = asked.body(Full::new(body)) else { return HttpResponse::BadRequest().finish() };
     match upstream.ask(asked).await {
         Ok(response) => answer(response),
         Err(status) => HttpResponse::new(status_of(status)),
