@@ -41,12 +41,13 @@ impl<'c, C: Cache + ?Sized> Call<'c, C> {
     ) -> Result<V, Self> {
         let function = type_name::<B>();
         let mut key = Key::default();
-        if !cache.prefix().is_empty() {
-            key.literal(cache.prefix());
+        let prefix = cache.prefix();
+        if !prefix.is_empty() {
+            key.literal(prefix);
         }
         build(&mut key);
         let core = cache.core();
-        let admitted = core.has_admitted::<V>(cache.prefix(), site) || core.admit::<V>(cache.prefix(), site);
+        let admitted = core.has_admitted::<V>(prefix, site) || core.admit::<V>(prefix, site);
         if how == How::Plain && admitted && !key.failed() {
             // The only call of it here, so that it is no call at all.
             return read_through::look(cache, key.as_str())
