@@ -50,9 +50,12 @@ impl Progress {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a short bar")]
         let full = (part * BAR as f64) as usize;
         let bar = "#".repeat(full) + &".".repeat(BAR - full);
-        let left = Duration::try_from_secs_f64(seconds * (1.0 - part) / part.max(1e-9));
-        let left = units::duration(Duration::from_secs(left.unwrap_or(Duration::MAX).as_secs()));
-        format!("[{bar}] {:3.0} %  {count} {noun}  {rate}/s  {left} left", part * 100.0)
+        // At the very beginning there is nothing to tell it by.
+        let left = match Duration::try_from_secs_f64(seconds * (1.0 - part) / part) {
+            Ok(left) => format!("  {} left", units::duration(Duration::from_secs(left.as_secs()))),
+            Err(_) => String::new(),
+        };
+        format!("[{bar}] {:3.0} %  {count} {noun}  {rate}/s{left}", part * 100.0)
     }
 
     /// Nothing is left of it.
@@ -79,6 +82,7 @@ mod tests {
         let half = progress.picture(1_500, Some(0.5), Duration::from_secs(2));
         assert_eq!(half, "[############............]  50 %  1,500 lines  500/s  2s left");
         assert_eq!(progress.picture(507, None, Duration::from_secs(1)), "507 lines  7.0/s");
-        assert!(progress.picture(500, Some(0.0), Duration::ZERO).contains("for ever left"));
+        let begun = progress.picture(500, Some(0.0), Duration::ZERO);
+        assert_eq!(begun, "[........................]   0 %  500 lines  0/s");
     }
 }
