@@ -1,17 +1,18 @@
 //! The annotated function: what it returns, what it takes, and where its body is.
 
+mod bindings;
 mod boxed;
 mod types;
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::visit::{self, Visit};
 use syn::{
     Attribute, Expr, FnArg, GenericParam, Ident, ItemFn, Pat, PatIdent, ReceiverKind, ReturnType, Safety,
     Stmt, TraitItemFn, Type, parse_quote,
 };
 
+use self::bindings::bindings;
 use crate::args::Macro;
 use crate::errors::Errors;
 use crate::surroundings::{self, Surroundings};
@@ -283,23 +284,4 @@ fn not_a_function(item: TokenStream, of: &str, error: syn::Error) -> syn::Error 
         }
         Err(_) => error,
     }
-}
-
-/// The names that a pattern binds, each once.
-fn bindings(pattern: &Pat) -> Vec<Ident> {
-    struct Names(Vec<Ident>);
-
-    impl<'ast> Visit<'ast> for Names {
-        fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
-            // The alternatives of an or-pattern bind the same names.
-            if !self.0.contains(&pattern.ident) {
-                self.0.push(pattern.ident.clone());
-            }
-            visit::visit_pat_ident(self, pattern);
-        }
-    }
-
-    let mut names = Names(Vec::new());
-    names.visit_pat(pattern);
-    names.0
 }

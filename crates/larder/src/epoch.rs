@@ -41,12 +41,13 @@ mod version;
 mod watchers;
 mod zeroed;
 
-use std::{fmt, num::NonZeroU64, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use crossbeam_utils::CachePadded;
 
 pub(crate) use self::announcement::Announcement;
 pub use self::id::Epoch;
+pub(crate) use self::id::LogId;
 #[cfg_attr(not(feature = "disk"), expect(unused_imports, reason = "for what is kept on disk"))]
 pub(crate) use self::journal::Journal;
 pub(crate) use self::marks::{Marked, Standing};
@@ -157,10 +158,6 @@ pub(crate) trait SharedOrder: fmt::Debug + Send + Sync {
         true
     }
 }
-
-/// An order that processes share, among all that this one follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LogId(NonZeroU64);
 
 /// A change that puts new entries in the place of others.
 pub(crate) struct Replacement {
@@ -320,6 +317,13 @@ impl Epochs {
     #[inline]
     pub(crate) fn in_touch(&self) -> bool {
         self.log.as_ref().is_none_or(|log| log.in_touch())
+    }
+
+    /// Whether nothing was changed that covers what has this stamp; `unchanged` looks at its slots.
+    #[expect(clippy::inline_always, reason = "a part of each hit")]
+    #[inline(always)]
+    pub(crate) fn holds(&self, stamp: &ValidAt, unchanged: impl FnOnce(ReadVersion) -> bool) -> bool {
+        stamp.holds(|| self.order.now(), unchanged)
     }
 
     /// Whether nothing among `scopes`, a set, nor everything, was changed since.

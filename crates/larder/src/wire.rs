@@ -30,6 +30,8 @@ mod show;
 mod trace;
 mod transport;
 mod untyped;
+#[cfg(feature = "inspect")]
+mod untyped_message;
 mod walk;
 
 use std::{
@@ -207,7 +209,9 @@ impl Wire {
         V: DeserializeOwned + Serialize + 'static,
     {
         if untyped::is_untyped(header, schema) {
-            return self.read_untyped(payload);
+            return untyped::read(payload, &self.limits, |value| {
+                self.payload_in(&BuiltIn::Json.into(), value, 0)
+            });
         }
         let codec = self.codecs.of_number(header.codec)?;
         let expected = Fingerprint::from_number(header.shape);

@@ -146,7 +146,7 @@ pub(super) fn outside(item: &ItemFn) -> Option<&Stmt> {
 fn bound(input: &FnArg) -> Vec<Ident> {
     match input {
         FnArg::Receiver(receiver) => vec![Ident::new("self", receiver.self_token.span)],
-        FnArg::Typed(typed) => super::bindings(&typed.pat),
+        FnArg::Typed(typed) => super::bindings::bindings(&typed.pat),
     }
 }
 

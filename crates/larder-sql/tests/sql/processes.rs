@@ -19,7 +19,7 @@ use larder_sql::TieredSqlCache;
 use rustix::time::{ClockId, clock_gettime};
 use sqlx::{Connection, Executor, PgConnection, Row, SqliteConnection};
 
-use self::check::{Findings, check};
+use self::check::{Event, Findings, OUT_OF_TOUCH, check};
 use crate::places::{Place, policy};
 
 const URL: &str = "LARDER_SQL_WORKER_URL";
@@ -29,9 +29,6 @@ const WORKERS: usize = 3;
 /// So many that what one change failed to invalidate is not soon invalidated by another.
 const KEYS: i64 = 60;
 const GROUPS: i64 = 20;
-
-/// For how long a worker serves while it is out of touch.
-const OUT_OF_TOUCH: Duration = Duration::from_millis(500);
 
 /// Milliseconds on a clock that all processes have.
 fn now() -> i64 {
@@ -212,9 +209,6 @@ fn worker() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(work(Place { url, prefix, _directory: None }));
 }
-
-/// What a worker has said: a kind, a key, a version, and when it was.
-type Event = (String, i64, i64, i64);
 
 type Told = Arc<Mutex<Vec<Event>>>;
 

@@ -15,7 +15,7 @@ impl Stored {
     #[expect(clippy::inline_always, reason = "a call costs a tenth of a hit, and the compiler makes one")]
     #[inline(always)]
     pub(crate) fn is_valid(&self, epochs: &Epochs) -> bool {
-        self.is_in_touch(epochs) && self.valid_at.holds(epochs, |since| self.is_current(epochs, since))
+        self.is_in_touch(epochs) && epochs.holds(&self.valid_at, |since| self.is_current(epochs, since))
     }
 
     #[expect(clippy::inline_always, reason = "a part of a hit")]
@@ -57,7 +57,7 @@ impl Stored {
     /// Whether it can no longer be served, now or at any later time. Out of touch with a log it may be again.
     pub(crate) fn is_over(&self, now: Moment, epochs: &Epochs) -> bool {
         self.is_expired(now)
-            || !self.valid_at.holds(epochs, |since| self.is_current(epochs, since))
+            || !epochs.holds(&self.valid_at, |since| self.is_current(epochs, since))
                 && self
                     .freshness_in(self.look(epochs), now)
                     .is_none_or(|freshness| freshness == Freshness::Expired)

@@ -1,6 +1,6 @@
 //! Epochs: the IDs of the records in the log that processes share.
 
-use std::fmt;
+use std::{fmt, num::NonZeroU64};
 
 use crate::error::Kind;
 
@@ -8,6 +8,10 @@ use crate::error::Kind;
 /// no log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Epoch(pub(in crate::epoch) u64);
+
+/// An order that processes share, among all that this one follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogId(pub(in crate::epoch) NonZeroU64);
 
 impl Epoch {
     /// Before every invalidation of every log.

@@ -130,8 +130,7 @@ fn loom_a_stamp_that_moves_up_hides_no_change() {
         // Something else changes, so that there is a reason to look.
         world.epochs.apply(&[Scope::prefix("p").hash()], []);
         let stamp = Arc::new(ValidAt::new(since));
-        let holds =
-            |world: &World, stamp: &ValidAt| stamp.holds(&world.epochs, |since| world.is_valid(since));
+        let holds = |world: &World, stamp: &ValidAt| world.epochs.holds(stamp, |since| world.is_valid(since));
         let [changer, reader] = [0, 1].map(|role| {
             let (world, stamp) = (world.clone(), stamp.clone());
             thread::spawn(move || match role {
@@ -197,8 +196,7 @@ fn loom_a_replacement_against_a_computation_from_what_was_before() {
         let world = World::new();
         let placed = Arc::new(ValidAt::new(ReadVersion { local: 0, log: None }));
         let is_placed = Arc::new(AtomicU64::new(0));
-        let holds =
-            |world: &World, stamp: &ValidAt| stamp.holds(&world.epochs, |since| world.is_valid(since));
+        let holds = |world: &World, stamp: &ValidAt| world.epochs.holds(stamp, |since| world.is_valid(since));
         let reader = thread::spawn({
             let (world, placed, is_placed) = (world.clone(), placed.clone(), is_placed.clone());
             move || {

@@ -122,11 +122,11 @@ fn a_mark_is_a_change_of_other_scopes() {
     for scopes in [&many[..], &[key, prefix]] {
         let since = epochs.begin();
         let stamp = ValidAt::new(since);
-        assert!(stamp.holds(&epochs, |since| epochs.is_current(scopes, since)));
+        assert!(epochs.holds(&stamp, |since| epochs.is_current(scopes, since)));
         epochs.mark(&[key], now);
         for _ in 0..3 {
             assert!(epochs.unchanged(scopes, since) && !epochs.unmarked(scopes, since));
-            assert!(!stamp.holds(&epochs, |since| epochs.is_current(scopes, since)));
+            assert!(!epochs.holds(&stamp, |since| epochs.is_current(scopes, since)));
             epochs.apply(&hashes([Scope::key("b")]), []);
         }
         assert_eq!(stamp.read_version(), since);

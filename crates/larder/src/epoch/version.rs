@@ -1,6 +1,6 @@
 //! Points in the order of changes: where a value was read, and where it was last found valid.
 
-use super::{Epoch, Epochs, LogId};
+use super::id::{Epoch, LogId};
 use crate::sync::{AtomicU64, Ordering};
 
 /// A point before which a value was not yet read: taken by [`begin`](crate::CacheExt::begin), given to
@@ -67,14 +67,18 @@ impl ValidAt {
     }
 
     /// Whether nothing covers the entry that was changed since; `unchanged` looks at its slots. Nothing at
-    /// all has changed in most cases, and then it is not asked.
+    /// all has changed in most cases, and then it is not asked. `now` gives the counter, and is asked first.
     ///
-    /// Contact with every log that counts for the entry is asked for *before* this ([`Epochs::in_touch`]): a
+    /// Contact with every log that counts for the entry is asked for *before* this (`Epochs::in_touch`): a
     /// record that is applied, and contact proven, after this look must not vouch for it.
     #[expect(clippy::inline_always, reason = "a call costs as much again, and the compiler makes one")]
     #[inline(always)]
-    pub(crate) fn holds(&self, epochs: &Epochs, unchanged: impl FnOnce(ReadVersion) -> bool) -> bool {
-        let now = epochs.order.now();
+    pub(super) fn holds(
+        &self,
+        now: impl FnOnce() -> u64,
+        unchanged: impl FnOnce(ReadVersion) -> bool,
+    ) -> bool {
+        let now = now();
         let valid_at = self.0.load(Ordering::Relaxed);
         valid_at == now
             || self.move_up(now, valid_at, || unchanged(ReadVersion { local: valid_at, log: None }))
@@ -83,7 +87,7 @@ impl ValidAt {
     /// Looks, and only then moves up, to what the counter was before the look.
     ///
     /// Two threads may do so at once: each of their counters is one at which the entry was valid. None of them moves it
-    /// down: what is part of a change has the number of that before the counter does ([`Epochs::replace`]).
+    /// down: what is part of a change has the number of that before the counter does (`Epochs::replace`).
     #[inline(never)]
     fn move_up(&self, now: u64, valid_at: u64, unchanged: impl FnOnce() -> bool) -> bool {
         let valid = unchanged();

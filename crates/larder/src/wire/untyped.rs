@@ -7,12 +7,12 @@
 use std::fmt;
 
 use serde::{
-    Deserialize, Deserializer, Serialize,
+    Deserialize, Deserializer,
     de::{DeserializeOwned, Error, MapAccess, SeqAccess, Visitor},
 };
 
 use super::{
-    BuiltIn, Header, Limits, Rejected, Wire,
+    BuiltIn, Header, Limits, Rejected, Unencodable,
     codec::AnyCodec,
     mix::{mix, text},
 };
@@ -34,17 +34,16 @@ pub(super) const fn is_untyped(header: &Header, schema: Option<u32>) -> bool {
     header.codec == BuiltIn::Json.number() && header.shape == shape(schema)
 }
 
-impl Wire {
-    /// Reads a value out of its JSON text, if it is what would have been written of it.
-    pub(super) fn read_untyped<V>(&self, payload: &[u8]) -> Result<V, Rejected>
-    where
-        V: DeserializeOwned + Serialize + 'static,
-    {
-        let value: V = decode(payload, &self.limits)?;
-        let again = self.payload_in(&BuiltIn::Json.into(), &value, 0).map_err(|_| Rejected::Untyped)?;
-        let (is, said) = (digest(&again, &self.limits)?, digest(payload, &self.limits)?);
-        if is == said { Ok(value) } else { Err(Rejected::Untyped) }
-    }
+/// Reads a value out of its JSON text, if it is what would have been written of it: what `write` makes of it.
+pub(super) fn read<V: DeserializeOwned>(
+    payload: &[u8],
+    limits: &Limits,
+    write: impl FnOnce(&V) -> Result<Vec<u8>, Unencodable>,
+) -> Result<V, Rejected> {
+    let value: V = decode(payload, limits)?;
+    let again = write(&value).map_err(|_| Rejected::Untyped)?;
+    let (is, said) = (digest(&again, limits)?, digest(payload, limits)?);
+    if is == said { Ok(value) } else { Err(Rejected::Untyped) }
 }
 
 /// What every JSON text has in it, as a number: alike for all texts that say the same.
@@ -143,63 +142,5 @@ impl<'de> Visitor<'de> for Any {
             count += 1;
         }
         Ok(mix(mix(kind::MAP, count), sum))
-    }
-}
-
-#[cfg(feature = "inspect")]
-mod writing {
-    use super::super::{Compression, Envelope, Unencodable, header};
-    use super::*;
-    use crate::scope;
-
-    impl Wire {
-        /// The message of a JSON text, for readers of this schema version.
-        ///
-        /// # Errors
-        ///
-        /// If it is no JSON text, too large, or nests too deep.
-        pub(crate) fn untyped_message(
-            &self,
-            json: &str,
-            envelope: &Envelope,
-            schema: Option<u32>,
-        ) -> Result<Vec<u8>, Unencodable> {
-            let codec = AnyCodec::from(BuiltIn::Json);
-            if envelope.scopes.len() > scope::MOST {
-                return Err(Unencodable::TooManyScopes { count: envelope.scopes.len() });
-            }
-            if json.len() > self.limits.largest_raw {
-                return Err(Unencodable::TooLarge { limit: self.limits.largest_raw });
-            }
-            digest(json.as_bytes(), &self.limits).map_err(|rejected| match rejected {
-                Rejected::TooDeep => {
-                    Unencodable::TooDeep { codec: codec.name(), limit: codec.levels(&self.limits) }
-                }
-                _ => Unencodable::by_codec(codec.name(), "it is no JSON text"),
-            })?;
-            let head = header::length(envelope.scopes.len());
-            let mut message = vec![0; head];
-            message.extend_from_slice(json.as_bytes());
-            let (mut message, compression): (_, Compression) = self.compressed(message, head)?;
-            if message.len() > self.limits.largest_stored {
-                return Err(Unencodable::TooLarge { limit: self.limits.largest_stored });
-            }
-            let (front, payload) = message.split_at_mut(head);
-            let payload = header::Payload {
-                codec: codec.number(),
-                compression,
-                shape: shape(schema),
-                raw: json.len() as u32,
-                bytes: payload,
-            };
-            header::write(front, &payload, envelope);
-            Ok(message)
-        }
-
-        /// Whether a header is of such a message, of whatever schema version, as far as that can be known.
-        pub(crate) fn looks_untyped(header: &Header) -> bool {
-            const VERSIONS: u32 = 1_000;
-            is_untyped(header, None) || (0..VERSIONS).any(|version| is_untyped(header, Some(version)))
-        }
     }
 }

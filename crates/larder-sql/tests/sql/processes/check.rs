@@ -1,8 +1,12 @@
 //! Compares what was read with what was invalidated.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use super::{Event, OUT_OF_TOUCH};
+/// What a worker has said: a kind, a key, a version, and when it was.
+pub(super) type Event = (String, i64, i64, i64);
+
+/// For how long a worker serves while it is out of touch.
+pub(super) const OUT_OF_TOUCH: Duration = Duration::from_millis(500);
 
 /// What an event may be off, and how much later than an error a commit may be made that the error hides.
 const SLACK: i64 = 20;

@@ -258,7 +258,7 @@ fn loom_an_entry_that_is_newer_than_a_record_against_an_own_invalidation() {
         let stamp = Arc::new(ValidAt::new(taken));
         let holds = move |world: &World, stamp: &ValidAt| {
             let key = [world.key];
-            stamp.holds(&world.epochs.local, |stamp| {
+            world.epochs.local.holds(stamp, |stamp| {
                 world.epochs.local.unchanged(&key, stamp)
                     || world.epochs.local.valid_in_log_order(&key, stamp, taken)
             })
