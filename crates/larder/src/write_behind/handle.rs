@@ -81,7 +81,7 @@ impl<T: Value> WriteBehind<T> {
     }
 
     /// The same for a value that is shown by the cache under `cache_key`: once it is acknowledged the cache has it, as
-    /// [`insert`](CacheExt::insert) says, in every process. When it is in the database, or given up, the key is
+    /// [`insert`](crate::CacheExt::insert) says, in every process. When it is in the database, or given up, the key is
     /// invalidated once more, unless a later write of it waits: what others computed in between from the old row is
     /// dropped everywhere, and the next read finds what the database has.
     ///
