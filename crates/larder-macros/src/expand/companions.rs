@@ -35,7 +35,12 @@ pub(super) fn function(model: &Cached, function: &Function) -> TokenStream {
             let inherited = inherited(&function.item.attrs);
             outer.attrs.extend(documentation(&names, model, keyed));
             // Rustdoc cannot tell a link to the function from one to a type of its name, so that there is no such
-            // type where it looks; it does not look into the bodies of functions.
+            // type where it looks. It looks into the body of an `async fn` where a trait wants a future to be `Send`.
+            if outer.sig.asyncness.is_some() {
+                let call = std::mem::take(&mut outer.block.stmts);
+                let body = quote!(#[cfg(not(doc))] { #(#call)* } #[cfg(doc)] { ::core::unreachable!() });
+                outer.block.stmts = vec![syn::Stmt::Expr(syn::Expr::Verbatim(body), None)];
+            }
             quote! {
                 #outer
 
