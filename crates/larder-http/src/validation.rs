@@ -53,7 +53,10 @@ impl Conditions {
 
 /// The request asks whether what is stored for its URL is still current: an extension of a request, for origins that call
 /// other URLs too.
-#[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "for services of tower"))]
+#[cfg_attr(
+    all(feature = "actix", not(feature = "tower")),
+    expect(dead_code, reason = "for services of tower")
+)]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Validating;
 
@@ -68,7 +71,10 @@ pub(crate) struct RequestChanges {
 
 impl RequestChanges {
     /// Whether it asks if what is stored is still current.
-    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "for services of tower"))]
+    #[cfg_attr(
+        all(feature = "actix", not(feature = "tower")),
+        expect(dead_code, reason = "for services of tower")
+    )]
     pub(crate) fn is_validating(&self) -> bool {
         self.conditions.as_ref().is_some_and(|conditions| !conditions.is_empty())
     }
