@@ -54,7 +54,11 @@ impl MemcachedCacheBuilder {
                 }
                 Some((node, failure)) if Instant::now() >= end => {
                     let cause = std::io::Error::other(failure.to_string());
-                    return Err(no_connection(node.address(), "memcached does not answer there", cause));
+                    return Err(no_connection(
+                        node.address(),
+                        "memcached does not answer there; start it, or take `connect_lazily`",
+                        cause,
+                    ));
                 }
                 Some(_) => {
                     sleep(PAUSE).await;

@@ -1,5 +1,6 @@
 //! The core of a cache: its shared state (epochs, computations in flight, table of entries, statistics).
 
+mod admission;
 mod changes;
 mod claims;
 mod counters;
@@ -8,6 +9,7 @@ mod hits;
 mod hot;
 #[cfg(feature = "limit")]
 mod limits;
+mod refused;
 mod switch;
 #[cfg(feature = "counters")]
 mod tallies;
@@ -15,7 +17,6 @@ mod tallies;
 mod tallying;
 
 use std::{
-    any::TypeId,
     hash::{BuildHasher, Hasher},
     sync::{
         Arc, OnceLock,
@@ -27,12 +28,7 @@ use crossbeam_utils::CachePadded;
 use foldhash::quality::RandomState;
 
 pub use self::claims::{Function, Site};
-use self::{
-    claims::{Admission, Claims},
-    counters::LocalCounters,
-    hot::Hot,
-    switch::Switch,
-};
+use self::{claims::Claims, counters::LocalCounters, hot::Hot, switch::Switch};
 #[cfg(feature = "limit")]
 use crate::gcra::LocalLimits;
 use crate::{
@@ -45,7 +41,7 @@ use crate::{
     front_cache::FrontCache,
     lock::LocalLocks,
     retry_pauses::RetryPauses,
-    scope::{self, ScopeHash},
+    scope::ScopeHash,
     singleflight::Singleflight,
     stats::{CacheStats, Counters, FunctionStats, Group, Histogram, Stats},
     table::{Eviction, Table},
@@ -318,24 +314,6 @@ impl Core {
         drop_later::hold_up(|| self.0.epochs.replace_if(keys, new, stands, place))
     }
 
-    /// Whether a function is known to be the one that has its keys in this cache.
-    #[inline]
-    pub(crate) fn has_admitted<V: 'static>(&self, prefix: &str, site: Site) -> bool {
-        site.is_admitted(self.admission::<V>(prefix, site))
-    }
-
-    #[inline]
-    fn admission<V: 'static>(&self, prefix: &str, site: Site) -> Admission {
-        let prefix = if prefix.is_empty() { 0 } else { self.lookup(prefix).hash };
-        site.admission(TypeId::of::<V>(), self.0.number, prefix)
-    }
-
-    /// Admits a function to this cache: see [`Claims::admit`].
-    #[cold]
-    pub(crate) fn admit<V: 'static>(&self, prefix: &str, site: Site) -> bool {
-        self.0.claims.admit(TypeId::of::<V>(), prefix, site, self.admission::<V>(prefix, site))
-    }
-
     pub(crate) fn begin(&self) -> ReadVersion {
         self.0.epochs.begin()
     }
@@ -395,38 +373,6 @@ impl Core {
     /// A value is where it can be found.
     pub(crate) fn note_stored(&self) {
         self.0.stores.fetch_add(1, Ordering::Release);
-    }
-
-    /// Counts a value that is not stored because too many scopes cover it; the first time, says so.
-    pub(crate) fn refuse_too_wide(&self, key: &str, group: Group) {
-        self.count_in(group, |counters| &counters.stores_too_wide);
-        if !self.0.warned_too_wide.swap(true, Ordering::Relaxed) {
-            crate::panic_guard::report!(
-                warn,
-                key,
-                limit = scope::MOST,
-                "a value is not stored, because more scopes cover it than an entry can have: those of all that was \
-                 read from caches while it was computed; give what it is made of a common tag, read it in a function \
-                 that is `detached`, and give the value that tag (said once for each cache; counted as \
-                 `stores_too_wide`)"
-            );
-        }
-    }
-
-    /// Counts a read that found a value of another type than the one it asked for; the first time, says so.
-    pub(crate) fn refuse_other_type(&self, key: &str, asked: &str, group: Group) {
-        self.count_in(group, |counters| &counters.type_mismatches);
-        if !self.0.warned_other_type.swap(true, Ordering::Relaxed) {
-            crate::panic_guard::report!(
-                warn,
-                key,
-                asked,
-                "the entry under this key holds a value of another type, so that those who read and those who write it \
-                 never share one; store and read one type: that of a function with `#[cached]` is what it returns, \
-                 without the outer `Result` and with its `Option` (said once for each cache; counted as \
-                 `type_mismatches`)"
-            );
-        }
     }
 
     /// Counts one of what `counter` picks, which no single function does.

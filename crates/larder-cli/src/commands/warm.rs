@@ -77,7 +77,8 @@ pub(crate) async fn run(target: &Target, warm: &Warm, output: &mut Output) -> Re
             Err(Failure::unfinished(text, "read the values from their source once more, and begin again"))
         }
         Ok(End::OfLines) if counts.wrong > 0 => {
-            let text = format!("{} lines were wrong; all others are done", units::count(counts.wrong));
+            let (lines, were) = if counts.wrong == 1 { ("line", "was") } else { ("lines", "were") };
+            let text = format!("{} {lines} {were} wrong; all others are done", units::count(counts.wrong));
             let mend = format!("mend them, and run it again with --as-of {}", loader.epoch);
             Err(Failure::usage(text).with_mend(mend))
         }
