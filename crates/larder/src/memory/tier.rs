@@ -59,6 +59,8 @@ impl MemoryTier {
             let weight = self.weigh(entry);
             self.settle(self.place(entry, weight), weight);
         }
+        // Also what was read from elsewhere: a caller that looked before it was here need not read it once more.
+        self.core.note_stored();
     }
 
     /// What an entry weighs, if that is not one. A weigher is its author's code: it is called under no lock, and before

@@ -138,3 +138,27 @@ async fn nothing_is_left_of_an_outdated_computation() {
     assert_eq!(cache.get_or_compute("key", policy(), outdated).await, Ok(1));
     assert_eq!(cache.core().singleflight().len(), 0);
 }
+
+/// A caller that finds nothing in memory, and comes to lead only after another one has read the key from Redis, takes
+/// what that one has put in memory.
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn what_was_read_since_the_lookup_is_not_read_again() {
+    use super::{get_or_compute, lookup::look, request::Wanted};
+    use crate::{TieredCache, error_sharing::Cloned};
+
+    let server = larder_servers::RedisServer::start();
+    let (writes, reads) = (TieredCache::connect(server.url()), TieredCache::connect(server.url()));
+    let (writes, reads) = (writes.await.unwrap(), reads.await.unwrap());
+    writes.insert("key", &1_u32, policy()).await.unwrap();
+
+    let missed = look::<u32>(&reads, "key").expect_err("memory is empty");
+    assert_eq!(reads.get::<u32>("key").await.unwrap(), Some(1));
+    let gets = || server.info("commandstats", "cmdstat_get").expect("the server counts its calls");
+    let before = gets();
+    let (policy, compute) = (policy(), async || Err("it is there"));
+    let terms = (&policy, Wanted::shared::<u32>(&policy));
+    let found: Result<u32, _> = get_or_compute((&reads, "key"), missed, terms, Cloned, compute).await;
+    assert_eq!(found, Ok(1));
+    assert_eq!(gets(), before);
+}
