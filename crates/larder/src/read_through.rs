@@ -58,6 +58,7 @@ mod blocking;
 mod computation;
 mod deadline;
 mod lookup;
+mod patience;
 mod previous;
 mod read_again;
 mod request;

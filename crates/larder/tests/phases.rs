@@ -310,6 +310,29 @@ async fn without_a_servable_value_the_timeout_is_no_limit() {
     }
 }
 
+/// A caller that waits for another one, and computes after it, waits once.
+#[tokio::test]
+async fn the_timeout_is_for_all_that_a_call_waits_for() {
+    const MOST: Duration = Duration::from_millis(200);
+    let cache = MemoryCache::new(10);
+    let policy = Policy::builder().ttl(secs(100)).stale_if_error(secs(50)).timeout(MOST).build().unwrap();
+    cache.insert("key", &1, &policy).await.unwrap();
+    cache.core().advance(secs(120));
+    let gone = async {
+        let forever = cache.get_or_compute("key", &policy, std::future::pending::<Result<i32, &str>>);
+        assert!(tokio::time::timeout(MOST * 3 / 4, forever).await.is_err());
+    };
+    let slow = || async {
+        tokio::time::sleep(MOST * 3 / 4).await;
+        Ok::<_, &str>(2)
+    };
+    let ((), waited) =
+        in_time(async { tokio::join!(gone, cache.get_or_compute_background("key", &policy, slow)) }).await;
+    assert_eq!(waited, Ok(1));
+    eventually(|| cache.stats().stores == 2).await;
+    assert_eq!(cache.get("key").await.unwrap(), Some(2));
+}
+
 #[tokio::test]
 async fn an_invalidated_value_is_not_served_in_any_phase() {
     let windows = |policy: PolicyBuilder| {

@@ -170,8 +170,9 @@ impl PolicyBuilder {
     }
 
     /// After this long, a caller with a servable stale value (one that `stale_if_error` covers) takes
-    /// that, and the computation goes on in the background. Without one the caller keeps waiting: this
-    /// is no limit to the computation. Needs a tokio runtime, with or without timers; anywhere else it does
+    /// that, and the computation goes on in the background. It counts from the call on, through all that the call waits
+    /// for one after the other: another caller, another process, its own computation. Without such a value the caller
+    /// keeps waiting: this is no limit to the computation. Needs a tokio runtime, with or without timers; anywhere else it does
     /// nothing.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.policy.timeout = Some(timeout);

@@ -73,8 +73,9 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         F: FnOnce() -> Fut + Send,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
     {
-        let nested_in = dependencies::current_in_flight();
-        let plan = self.span.clone().wrap(self.watch.run(self.plan(missed.into_value(), fallback)));
+        let (nested_in, patience) = (dependencies::current_in_flight(), self.patience());
+        let plan = self.plan(missed.into_value(), (fallback, patience));
+        let plan = self.span.clone().wrap(self.watch.run(plan));
         let mut planned = match plan.await {
             Ok(planned) => planned,
             Err(result) => return result,
@@ -97,7 +98,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let _passed_on = collected.pass_on();
         let task = collected.run(self.task(computation, start, (self.span.clone(), self.observer.clone())));
         let ended = runtime.spawn(carry(self.span.clone().wrap(task)).in_current_span());
-        match self.unless_slow(ended, self.patience(), stale.as_ref()).await {
+        match self.unless_slow(ended, patience, stale.as_ref()).await {
             Ok(ended) => finish(ended),
             Err(value) => {
                 // Whoever comes while it goes on need not wait for it too.

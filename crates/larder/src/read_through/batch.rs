@@ -24,6 +24,7 @@ use self::{
 };
 use super::{
     lookup::{find, serve},
+    patience::Patience,
     request::{Refreshed, Request, Step, Wanted, refuses},
     steps::Progress,
 };
@@ -71,6 +72,7 @@ struct Batch<'a, I, V, C: ?Sized, F, S, U> {
     answers: Arc<Answers<I, V>>,
     open: Open<'a, I, C, S>,
     began: Instant,
+    patience: Patience,
 }
 
 /// The values of what is `asked` for, by item. An item that `compute` has no value for is left out.
@@ -202,7 +204,8 @@ where
             computing: Vec::new(),
             prolonged: Vec::new(),
         };
-        Self { cache, policy, wanted, rules, compute, replaces, answers, open, began: Instant::now() }
+        let (began, patience) = (Instant::now(), Patience::begin(policy.timeout));
+        Self { cache, policy, wanted, rules, compute, replaces, answers, open, began, patience }
     }
 
     async fn run<E, Fut>(mut self, missing: Vec<Missing<I>>, watch: &Arc<Watch>) -> Result<HashMap<I, V>, E>

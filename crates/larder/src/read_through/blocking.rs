@@ -52,7 +52,8 @@ where
     let nested_in = dependencies::current_in_flight();
     // A thread has no timer, and no deadline.
     let fallback = Fallback::default();
-    let plan = request.span.clone().wrap(request.watch.run(request.plan(missed.into_value(), &fallback)));
+    let plan = request.plan(missed.into_value(), (&fallback, request.patience()));
+    let plan = request.span.clone().wrap(request.watch.run(plan));
     let mut planned = block_on(Box::pin(plan))?;
     let stale = planned.take_stale();
     Ok(request.begin(planned, stale, nested_in))

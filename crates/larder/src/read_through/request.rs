@@ -188,11 +188,6 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
         memory_limit(self.cache, self.policy, self.wanted.of)
     }
 
-    /// For how long others are waited for while there is a stale value to serve. A thread has no timer.
-    pub(super) fn patience(&self) -> Option<Duration> {
-        self.policy.timeout.filter(|_| !self.wanted.blocks)
-    }
-
     /// Whether an old value is served without asking its source, which failed a moment ago. If not, this caller asks, and
     /// others are served without waiting for it.
     pub(super) fn is_paused(&self) -> bool {

@@ -6,6 +6,7 @@ use super::{
     computation::{Computation, Planned, rewrite},
     deadline::Fallback,
     lookup::{Missed, find_kept, read_one},
+    patience::Patience,
     request::{AnyKey, Request, Step, Wanted},
     steps::Progress,
 };
@@ -23,7 +24,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     pub(super) async fn plan<V, E>(
         &self,
         found: Option<(Entry, Freshness)>,
-        fallback: &Fallback,
+        (fallback, patience): (&Fallback, Patience),
     ) -> Result<Planned, Result<V, E>>
     where
         V: LocalValue,
@@ -42,15 +43,14 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                     Step::Done(Ok(self.give(&entry, freshness, tier)))
                 }
                 // What most calls never come to is in a box: each call would have to have room for it.
-                Step::Wait(waiter) => Box::pin(self.wait(waiter, self.patience(), &progress)).await,
+                Step::Wait(waiter) => Box::pin(self.wait(waiter, patience, &progress)).await,
                 Step::Turn => Box::pin(self.turn(&mut progress)).await,
                 Step::Read(leader, refreshed) => {
                     let found = read_one::<V>(self.cache, self.at(), self.wanted.of).await;
                     self.after_read(leader, refreshed, found, &mut progress)
                 }
                 Step::Lease(leader, refreshed) => {
-                    let terms = (true, self.policy.timeout);
-                    Box::pin(self.lease(leader, refreshed, &mut progress, terms)).await
+                    Box::pin(self.lease(leader, refreshed, &mut progress, (true, patience))).await
                 }
                 Step::Compute(leader, refreshed) => {
                     fallback.note(refreshed.as_ref().map(|(entry, _)| entry));
@@ -97,7 +97,7 @@ where
     let (nested_in, fallback) = (dependencies::current_in_flight(), Fallback::default());
     // Pinned where it is: what it is wrapped in would be as large once more, each time.
     let whole = pin!(async {
-        let plan = request.plan(missed.into_value(), &fallback);
+        let plan = request.plan(missed.into_value(), (&fallback, request.patience()));
         let mut planned = match plan.await {
             Ok(planned) => planned,
             Err(result) => return result,

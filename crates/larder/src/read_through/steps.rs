@@ -1,19 +1,13 @@
 //! The steps of a request for one key: see the drawing in [`read_through`](super).
 
-use std::{
-    future::Future,
-    pin::pin,
-    time::{Duration, Instant},
-};
-
-use tokio::runtime::Handle;
+use std::time::{Duration, Instant};
 
 use super::{
     lookup::serve,
+    patience::Patience,
     request::{Refreshed, Request, Step},
 };
 use crate::{
-    alarm,
     cache::{Cache, Leased, SharedStorage},
     dependencies,
     entry::{Entry, Freshness},
@@ -120,12 +114,12 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         panic_guard::contain(|| entry.renewed::<V>(life)).flatten()
     }
 
-    /// Waits for another caller's computation, unless that one waits for this caller; for no longer than `limit` if
-    /// there is a stale value to serve.
+    /// Waits for another caller's computation, unless that one waits for this caller; while there is
+    /// patience if there is a stale value to serve.
     pub(super) async fn wait<V, E>(
         &self,
         waiter: Waiter,
-        limit: Option<Duration>,
+        patience: Patience,
         progress: &Progress,
     ) -> Step<V, E>
     where
@@ -138,7 +132,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let stale = progress.stale.as_ref();
         let computation = self.span.is_open().then(|| waiter.computation());
         self.span.record("waited", true);
-        match self.unless_slow(waiter.outcome(self.core().epochs()), limit, stale).await {
+        match self.unless_slow(waiter.outcome(self.core().epochs()), patience, stale).await {
             Err(value) => {
                 self.note_failure(stale);
                 Step::Done(Ok(value))
@@ -320,14 +314,14 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     }
 
     /// Asks to be the one of all processes that computes. Where another one does, a refresh is left to it; a missing
-    /// value is waited for if the caller `may_wait`, for no longer than `limit` if there is a stale one to serve. If it may
+    /// value is waited for if the caller `may_wait`, while there is patience if there is a stale one to serve. If it may
     /// not, the lease is still to be asked for.
     pub(super) async fn lease<V: LocalValue, E>(
         &self,
         leader: Leader,
         refreshed: Refreshed,
         progress: &mut Progress,
-        (may_wait, limit): (bool, Option<Duration>),
+        (may_wait, patience): (bool, Patience),
     ) -> Step<V, E>
     where
         S: Sharing<E>,
@@ -342,10 +336,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             let scopes = refreshed.as_ref().map_or(&self.scopes, |(entry, _)| entry.0.scopes());
             // From the arrival on, so that one who leads after another waits for no longer than that one would have.
             let waited = || progress.began.map_or(Duration::ZERO, |began| began.elapsed());
-            let patience = waits.then(|| shared.lease_lifetime().saturating_sub(waited()));
-            let lease = shared.lease(self.at(), self.wanted.of, scopes, patience);
+            let longest = waits.then(|| shared.lease_lifetime().saturating_sub(waited()));
+            let lease = shared.lease(self.at(), self.wanted.of, scopes, longest);
             let stale = progress.stale.as_ref().filter(|_| waits);
-            match self.unless_slow(lease, limit, stale).await {
+            match self.unless_slow(lease, patience, stale).await {
                 Err(value) => return Step::Done(Ok(value)),
                 Ok(Leased::Held(lease)) => leader.hold(lease),
                 Ok(Leased::Found(entry)) => {
@@ -425,27 +419,5 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// Tells that the call is given what another one computed.
     fn tell_joined(&self, entry: &Entry) {
         self.observer.tell(|| entry.0.outcome(Source::Joined, None, self.core().now()));
-    }
-
-    /// Waits for a future; for no longer than `limit` if there is a stale value that may still be served then, which is
-    /// the `Err`.
-    pub(super) async fn unless_slow<V: LocalValue, T>(
-        &self,
-        future: impl Future<Output = T>,
-        limit: Option<Duration>,
-        stale: Option<&Entry>,
-    ) -> Result<T, V> {
-        let mut future = pin!(future);
-        // Outside of a runtime there is no limit; and not every runtime has timers.
-        let limit = limit.filter(|_| Handle::try_current().is_ok());
-        if let (Some(limit), Some(entry)) = (limit, stale) {
-            if let Some(output) = alarm::within(limit, &mut future).await {
-                return Ok(output);
-            }
-            if let Some(value) = self.serve_if_usable(entry) {
-                return Err(value);
-            }
-        }
-        Ok(future.await)
     }
 }

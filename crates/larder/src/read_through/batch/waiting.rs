@@ -7,14 +7,16 @@ use std::{
     hash::Hash,
     pin::Pin,
     task::Poll,
-    time::Duration,
 };
 
 use super::{Batch, Item};
 use crate::{
     cache::Cache,
     error_sharing::Sharing,
-    read_through::request::{Refreshed, Step},
+    read_through::{
+        patience::Patience,
+        request::{Refreshed, Step},
+    },
     singleflight::Leader,
     value::LocalValue,
 };
@@ -33,7 +35,7 @@ where
         E: Send + 'static,
         S: Sharing<E>,
     {
-        self.ask_for_leases::<E>((false, None)).await
+        self.ask_for_leases::<E>((false, self.patience)).await
     }
 
     /// Computes what other processes have still not computed when all the time is over that is waited for them: all of it
@@ -46,12 +48,12 @@ where
         let shared = self.cache.storage().shared();
         let is_over = shared.is_none_or(|shared| self.began.elapsed() >= shared.lease_lifetime());
         match is_over && !self.open.leasing.is_empty() {
-            true => Box::pin(self.ask_for_leases::<E>((true, self.patience()))).await,
+            true => Box::pin(self.ask_for_leases::<E>((true, self.patience))).await,
             false => Ok(()),
         }
     }
 
-    async fn ask_for_leases<E>(&mut self, terms: (bool, Option<Duration>)) -> Result<(), E>
+    async fn ask_for_leases<E>(&mut self, terms: (bool, Patience)) -> Result<(), E>
     where
         E: Send + 'static,
         S: Sharing<E>,
@@ -82,15 +84,10 @@ where
         E: Send + 'static,
         S: Sharing<E>,
     {
-        let terms = (true, self.patience());
+        let terms = (true, self.patience);
         let lease = item.request.lease::<V, E>(leader, refreshed, &mut item.progress, terms);
         let step = Box::pin(lease).await;
         self.advance(item, step)
-    }
-
-    /// For how long others are waited for from now on while there is a stale value to serve.
-    fn patience(&self) -> Option<Duration> {
-        self.policy.timeout.map(|limit| limit.saturating_sub(self.began.elapsed()))
     }
 
     /// Waits for a turn to compute each item whose failure cannot be given to this batch: a few batches of one item compute
@@ -123,7 +120,7 @@ where
         let mut waiting = std::mem::take(&mut self.open.waiting).into_iter();
         while let Some((item, waiter)) = waiting.next() {
             // All that others compute is waited for as long as a single value would be.
-            let step = item.request.wait::<V, E>(waiter, self.patience(), &item.progress).await;
+            let step = item.request.wait::<V, E>(waiter, self.patience, &item.progress).await;
             if let Step::Enter = step {
                 // Not now: it may come to lead, while this batch waits for others.
                 outdated.push(item);
