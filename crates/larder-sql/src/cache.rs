@@ -184,11 +184,11 @@ impl Storage for SqlCache {
     }
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {
-        self.remote.log().invalidate(&self.core, scopes)
+        self.remote.log().invalidate(&self.core, scopes, || true)
     }
 
     fn mark_stale(&self, scopes: &[Scope]) -> Invalidating {
-        self.remote.log().mark_stale(&self.core, scopes)
+        self.remote.log().mark_stale(&self.core, scopes, || true)
     }
 
     fn shared(&self) -> Option<&dyn SharedStorage> {

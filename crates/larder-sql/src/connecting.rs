@@ -37,7 +37,7 @@ impl SqlCacheBuilder {
         let remote = cache.remote();
         let begun = tokio::time::Instant::now();
         let tidied = tokio::time::timeout(patience, remote.tidy()).await;
-        remote.log().started(patience.saturating_sub(begun.elapsed())).await?;
+        remote.log().started(patience.saturating_sub(begun.elapsed()), Duration::ZERO).await?;
         if let Ok(Err(error)) = tidied {
             tracing::warn!(%error, "the tables of the cache cannot be made, or tidied");
         }

@@ -135,6 +135,8 @@ mod error_sharing;
 #[cfg(feature = "events")]
 #[cfg_attr(docsrs, doc(cfg(feature = "events")))]
 pub mod events;
+#[cfg(feature = "shared")]
+mod followed_log;
 mod front_cache;
 #[cfg(feature = "limit")]
 mod gcra;

@@ -52,7 +52,7 @@ mod url;
 use std::{
     fmt,
     sync::{Arc, OnceLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -64,7 +64,7 @@ use self::{
     findings::Findings,
     heartbeat_place::Place,
     key_names::KeyNames,
-    log::{Log, LogError},
+    log::Log,
     recent_timeout::RecentTimeout,
     sealing::Sealing,
 };
@@ -73,17 +73,16 @@ pub use self::{
     info::{RedisInfo, RedisServerInfo, RedisWarning},
 };
 use crate::{
-    cache::{Cache, Invalidating, Invalidation, Kept, SharedStorage, Storage},
+    cache::{Cache, Invalidating, Kept, SharedStorage, Storage},
     cache_core::{Core, Lookup},
     entry::Entry,
-    epoch::{Announcement, Epoch},
     error::Result,
+    followed_log::FollowedLog,
     link::{Link, Operation, Server},
     memory::MemoryCache,
     scope::Scope,
     shared_entries::SharedEntries,
     shared_leases::Leases,
-    shared_log::delivery::deliver,
     value::ValueType,
 };
 
@@ -135,6 +134,7 @@ const UNSHARED: u64 = 1_000;
 struct Remote {
     connections: Connections,
     log: Arc<Log>,
+    followed: FollowedLog,
     names: KeyNames,
     entries: SharedEntries,
     sealing: Sealing,
@@ -174,26 +174,17 @@ impl RedisCache {
     /// How this process stands with Redis.
     #[must_use]
     pub fn link(&self) -> Link {
-        let Remote { log, connections, .. } = &*self.remote;
-        let status = log.status();
+        let Remote { followed, connections, entries, findings, .. } = &*self.remote;
         let server = |link: LinkState| Server {
             name: link.server,
             available: link.breaker == BreakerState::Closed,
             connected: link.connected,
         };
+        let servers = connections.states().into_iter().map(server).collect();
         Link {
-            out_of_touch: status.out_of_touch,
-            position: status.position,
-            waiting: status.outbox,
-            records: status.applied,
-            restarts: status.gaps + status.losses + status.replacements + status.leaps,
-            resets: status.resets,
-            malformed: status.malformed,
-            servers: connections.states().into_iter().map(server).collect(),
             replicas: connections.replica_states().into_iter().map(server).collect(),
-            refusals: self.remote.findings.refusals.list(),
-            rejections: self.remote.findings.rejections.list(),
-            unshared: self.remote.entries.unshared(),
+            refusals: findings.refusals.list(),
+            ..followed.link_to(servers, entries)
         }
     }
 
@@ -225,24 +216,6 @@ impl Remote {
         tokio::runtime::Handle::try_current().is_ok()
             && self.log.is_heard()
             && self.connections.is_within_reach()
-    }
-
-    /// Waits for the log to be followed, after a server was connected to.
-    async fn wait_for_log(&self, patience: Duration) -> Result<()> {
-        const PAUSE: Duration = Duration::from_millis(10);
-        /// The log's own attempt to connect takes as long as that, and says more.
-        const SLACK: Duration = Duration::from_millis(250);
-        let end = Instant::now() + patience;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            match tokio::time::timeout(left + SLACK, self.log.started()).await {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(failure)) if left.is_zero() => return Err(failure.into()),
-                // What stood in the way of this attempt may not stand in the way of the next.
-                Ok(Err(_)) => tokio::time::sleep(PAUSE.min(left)).await,
-                Err(_) => return Err(LogError::new("it took too long to begin").into()),
-            }
-        }
     }
 
     /// Whether a call has just waited for Redis in vain. What a caller can do without is not tried then: it would
@@ -286,31 +259,10 @@ impl Remote {
         }
     }
 
-    /// How an invalidation goes on that was applied here.
-    fn deliver(self: &Arc<Self>, announcement: Arc<Announcement>) -> Invalidating {
+    /// Whether servers can be asked that were reached before, or may be.
+    fn reaches(self: &Arc<Self>) -> impl Fn() -> bool + use<> {
         let remote = self.clone();
-        deliver(announcement, self.deadline, move || {
-            remote.is_within_reach() && !remote.log.refuses_records()
-        })
-    }
-
-    fn invalidate(self: &Arc<Self>, core: &Core, scopes: &[Scope]) -> Invalidating {
-        self.deliver_any(core.announce(scopes), scopes)
-    }
-
-    fn mark_stale(self: &Arc<Self>, core: &Core, scopes: &[Scope]) -> Invalidating {
-        self.deliver_any(core.announce_marks(scopes), scopes)
-    }
-
-    fn deliver_any(
-        self: &Arc<Self>,
-        announcement: Option<Arc<Announcement>>,
-        scopes: &[Scope],
-    ) -> Invalidating {
-        match announcement {
-            Some(announcement) if !scopes.is_empty() => self.deliver(announcement),
-            _ => Invalidating::done(Invalidation::Delivered(Epoch::ZERO)),
-        }
+        move || remote.connections.is_within_reach()
     }
 }
 
@@ -368,11 +320,11 @@ impl Storage for RedisCache {
     }
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {
-        self.remote.invalidate(&self.core, scopes)
+        self.remote.followed.invalidate(&self.core, scopes, self.remote.reaches())
     }
 
     fn mark_stale(&self, scopes: &[Scope]) -> Invalidating {
-        self.remote.mark_stale(&self.core, scopes)
+        self.remote.followed.mark_stale(&self.core, scopes, self.remote.reaches())
     }
 
     fn shared(&self) -> Option<&dyn SharedStorage> {

@@ -1,8 +1,11 @@
 //! From a builder to a cache that is connected.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use futures_util::future::try_join;
@@ -16,7 +19,7 @@ use super::{
     log_connector,
     recent_timeout::RecentTimeout,
 };
-use crate::{cache_core::Core, error::Result, shared_entries::SharedEntries, shared_leases::Leases};
+use crate::{error::Result, followed_log::FollowedLog, shared_entries::SharedEntries};
 
 impl RedisCacheBuilder {
     /// Connects, and begins to follow the invalidation log.
@@ -26,11 +29,13 @@ impl RedisCacheBuilder {
     /// If a setting is wrong, if a server refuses (a wrong password, too old a release), or if no connection could
     /// be made after [`connect_attempts`](Self::connect_attempts).
     pub async fn connect(self) -> Result<RedisCache> {
+        /// The log's own attempt to connect takes as long as that, and says more.
+        const SLACK: Duration = Duration::from_millis(250);
         let patience = self.patience();
         let cache = self.connect_lazily()?;
         let remote = &cache.remote;
         // Together: a connection is admitted once the log is followed.
-        try_join(remote.connections.ready(), remote.wait_for_log(patience)).await?;
+        try_join(remote.connections.ready(), remote.followed.started(patience, SLACK)).await?;
         Ok(cache)
     }
 
@@ -53,13 +58,14 @@ impl RedisCacheBuilder {
         let config = Arc::new(Config { findings: findings.clone(), ..Config::clone(&config) });
         let connections = Connections::new(config.clone(), Some(log_connector::admission(&log)));
         connections.begin();
-        let core = Core::builder().epochs(log.epochs().clone()).build();
+        let followed = FollowedLog::of(log.log().clone(), config.deadline);
+        let core = followed.core();
         let remote = Remote {
             connections,
             names: KeyNames::new(&config.prefix).hashed(settings.sealing.names()),
             entries: SharedEntries::with(log.log().clone(), settings.wire, findings.rejections.clone()),
             sealing: settings.sealing,
-            leases: Leases::new(log.log().clone(), settings.lease_lifetime),
+            leases: followed.leases(settings.lease_lifetime),
             recent_timeout: RecentTimeout::default(),
             heartbeat: Place::default(),
             findings,
@@ -68,6 +74,7 @@ impl RedisCacheBuilder {
             reads_replicas: config.reads_replicas,
             has_own_prefix: config.has_own_prefix,
             log,
+            followed,
         };
         Ok(RedisCache { core, remote: Arc::new(remote), unshared: Arc::default() })
     }
