@@ -201,6 +201,8 @@ pub mod testing;
 mod tiered;
 mod turns;
 mod typed;
+#[cfg(feature = "shared")]
+mod unshared_values;
 mod value;
 mod warm;
 #[cfg(feature = "shared")]

@@ -49,11 +49,7 @@ pub(crate) mod stream;
 mod tally;
 mod url;
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -79,10 +75,10 @@ use crate::{
     error::Result,
     followed_log::FollowedLog,
     link::{Link, Operation, Server},
-    memory::MemoryCache,
     scope::Scope,
     shared_entries::SharedEntries,
     shared_leases::Leases,
+    unshared_values::UnsharedValues,
     value::ValueType,
 };
 
@@ -123,12 +119,8 @@ use crate::{
 pub struct RedisCache {
     core: Core,
     remote: Arc<Remote>,
-    /// Values that cannot be shared, once there are any.
-    unshared: Arc<OnceLock<MemoryCache>>,
+    unshared: UnsharedValues,
 }
-
-/// How many values that cannot be shared are kept in this process.
-const UNSHARED: u64 = 1_000;
 
 /// What the clones of a cache share, and a cache in front of it too.
 struct Remote {
@@ -201,7 +193,7 @@ impl RedisCache {
 
     /// The same entries, for a cache that keeps some of them nearer.
     pub(crate) fn behind(&self, core: Core) -> Self {
-        Self { core, remote: self.remote.clone(), unshared: Arc::default() }
+        Self { core, remote: self.remote.clone(), unshared: UnsharedValues::default() }
     }
 
     /// What [`Storage::write`] does, for a cache that keeps in memory what cannot be shared.
@@ -285,13 +277,11 @@ impl Cache for RedisCache {
 impl Storage for RedisCache {
     /// A value that cannot be shared, or is not to be, lives here, and all others in Redis.
     fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
-        self.unshared.get()?.peek(at)
+        self.unshared.peek(at)
     }
 
     fn visit(&self, show: &mut dyn FnMut(&Entry)) {
-        if let Some(unshared) = self.unshared.get() {
-            unshared.visit(show);
-        }
+        self.unshared.visit(show);
     }
 
     fn reads_further(&self) -> bool {
@@ -308,14 +298,7 @@ impl Storage for RedisCache {
 
     async fn write(&self, entries: &[Entry]) -> Result<()> {
         let written = self.share_entries(entries).await;
-        for entry in entries {
-            if entry.is_local() || entry.0.is_unshared() {
-                let anew = || MemoryCache::new(UNSHARED).anew(self.core.epochs().clone());
-                self.unshared.get_or_init(anew).keep(std::slice::from_ref(entry));
-            } else if let Some(unshared) = self.unshared.get() {
-                unshared.discard(entry);
-            }
-        }
+        self.unshared.keep(entries, |settings| self.remote.followed.memory(settings));
         written
     }
 
@@ -333,7 +316,7 @@ impl Storage for RedisCache {
 
     /// Of what cannot be shared.
     fn kept(&self) -> Kept {
-        self.unshared.get().map(Storage::kept).unwrap_or_default()
+        self.unshared.kept()
     }
 }
 

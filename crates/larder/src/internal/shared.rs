@@ -28,6 +28,7 @@ pub use crate::{
         Appended, Appending, LogConnection, LogEnds, LogEntry, LogError, LogObserver, LogRead, LogReply,
         LogServer, LogStore, Placed, Purpose,
     },
+    unshared_values::UnsharedValues,
 };
 
 /// How many scopes' changes are remembered by default.
@@ -96,20 +97,9 @@ pub fn no_connection(
     Kind::Connect { address: address.into(), reason: reason.into(), cause: Some(Arc::new(cause)) }.into()
 }
 
-/// Whether an entry stays in this process because its value cannot be shared, or is not to be.
-#[must_use]
-pub fn stays_here(entry: &Entry) -> bool {
-    entry.is_local() || entry.0.is_unshared()
-}
-
 /// Keeps entries in a memory that a cache has of its own.
 pub fn keep(memory: &MemoryCache, entries: &[Entry]) {
     memory.keep(entries);
-}
-
-/// Drops what is kept there under the key of an entry.
-pub fn discard(memory: &MemoryCache, entry: &Entry) {
-    memory.discard(entry);
 }
 
 /// Frees what is kept there of what was just invalidated.

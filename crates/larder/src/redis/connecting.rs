@@ -19,7 +19,9 @@ use super::{
     log_connector,
     recent_timeout::RecentTimeout,
 };
-use crate::{error::Result, followed_log::FollowedLog, shared_entries::SharedEntries};
+use crate::{
+    error::Result, followed_log::FollowedLog, shared_entries::SharedEntries, unshared_values::UnsharedValues,
+};
 
 impl RedisCacheBuilder {
     /// Connects, and begins to follow the invalidation log.
@@ -76,7 +78,7 @@ impl RedisCacheBuilder {
             log,
             followed,
         };
-        Ok(RedisCache { core, remote: Arc::new(remote), unshared: Arc::default() })
+        Ok(RedisCache { core, remote: Arc::new(remote), unshared: UnsharedValues::default() })
     }
 }
 
