@@ -7,7 +7,7 @@ use std::{
 
 use larder::{
     Core, Entry, Link, Lookup, Result, ValueType,
-    internal::shared::{FollowedLog, Leases, Message, SharedEntries, Stored},
+    internal::shared::{Backoff, FollowedLog, Leases, Message, SharedEntries, Stored},
 };
 
 use tokio::{runtime::Handle, sync::Notify};
@@ -137,14 +137,13 @@ impl Remote {
     fn probe_until_it_answers(&self) {
         let remote = self.this.clone();
         self.runtime.spawn(async move {
-            let (mut pause, longest) = PROBE;
+            let mut backoff = Backoff::between(PROBE.0, PROBE.1);
             loop {
-                tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                backoff.wait().await;
                 let Some(remote) = remote.upgrade() else { return };
                 if remote.probe().await {
                     return;
                 }
-                pause = (pause * 2).min(longest);
             }
         });
     }

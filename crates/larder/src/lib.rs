@@ -103,7 +103,7 @@
 
 mod adaptive;
 mod alarm;
-#[cfg(feature = "shared")]
+#[cfg(any(feature = "shared", feature = "events", feature = "write-behind"))]
 mod backoff;
 mod block_on;
 mod cache;

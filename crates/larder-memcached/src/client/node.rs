@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use larder::internal::shared::Backoff;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
@@ -102,14 +103,13 @@ impl Node {
     fn probe_until_it_answers(self: &Arc<Self>) {
         let node = Arc::downgrade(self);
         tokio::spawn(async move {
-            let (mut pause, longest) = PROBE;
+            let mut backoff = Backoff::between(PROBE.0, PROBE.1);
             loop {
-                tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                backoff.wait().await;
                 let Some(node) = node.upgrade() else { return };
                 if node.ping().await.is_ok() {
                     return node.note_success();
                 }
-                pause = (pause * 2).min(longest);
             }
         });
     }

@@ -11,15 +11,8 @@ mod generations;
 use std::sync::Arc;
 
 pub use self::generations::{Generations, Undelivered, is_kept_for, is_replacement, replaced, scopes_of};
-use crate::{
-    entry::Entry,
-    epoch::Epoch,
-    error::{Error, Kind},
-    memory::MemoryCache,
-    scope::{Scope, ScopeHash, Scopes},
-    shared_log::record::Content,
-};
 pub use crate::{
+    backoff::Backoff,
     followed_log::{FollowedLog, FollowedLogSettings},
     shared_entries::{Message, SharedEntries, Stored},
     shared_leases::{LeaseAttempt, LeaseHolder, LeaseRequest, LeaseStore, Leases, lease},
@@ -29,6 +22,14 @@ pub use crate::{
         LogServer, LogStore, Placed, Purpose,
     },
     unshared_values::UnsharedValues,
+};
+use crate::{
+    entry::Entry,
+    epoch::Epoch,
+    error::{Error, Kind},
+    memory::MemoryCache,
+    scope::{Scope, ScopeHash, Scopes},
+    shared_log::record::Content,
 };
 
 /// How many scopes' changes are remembered by default.
