@@ -10,7 +10,6 @@
     )
 )]
 
-mod breaker;
 mod builder;
 mod cache;
 mod connecting;

@@ -7,13 +7,14 @@ use std::{
 
 use larder::{
     Core, Entry, Link, Lookup, Result, ValueType,
-    internal::shared::{Backoff, FollowedLog, Leases, Message, SharedEntries, Stored},
+    internal::shared::{
+        Backoff, FailureCount, FollowedLog, Leases, Message, RecentTimeout, SharedEntries, Stored,
+    },
 };
 
 use tokio::{runtime::Handle, sync::Notify};
 
 use crate::{
-    breaker::Breaker,
     database::{Database, Row, milliseconds, place, tidy},
     epochs::column,
     log::Expected,
@@ -22,6 +23,9 @@ use crate::{
 
 /// How many entries one statement reads or writes: each of these has the whole of the deadline.
 const PIECE: usize = 256;
+
+/// Failures in a row after which callers are refused without being tried.
+const FAILURES: u32 = 5;
 
 /// The first pause between two looks whether the database is back, and the longest.
 const PROBE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -34,7 +38,8 @@ pub(crate) struct Remote {
     log: FollowedLog,
     entries: SharedEntries,
     leases: Leases,
-    breaker: Breaker,
+    failures: FailureCount,
+    recent_timeout: RecentTimeout,
     tables: Tables,
     deadline: Duration,
     expected: Arc<Expected>,
@@ -61,7 +66,8 @@ impl Remote {
             log,
             entries,
             leases,
-            breaker: Breaker::default(),
+            failures: FailureCount::new(FAILURES),
+            recent_timeout: RecentTimeout::default(),
             tables,
             deadline,
             expected,
@@ -79,12 +85,12 @@ impl Remote {
     }
 
     pub(crate) fn link(&self) -> Link {
-        self.log.link(&self.address, self.breaker.admits(), &self.entries)
+        self.log.link(&self.address, self.failures.admits(), &self.entries)
     }
 
     /// Whether it is worth waiting for the database at all.
     pub(crate) fn is_within_reach(&self) -> bool {
-        Handle::try_current().is_ok() && self.log.is_heard() && self.breaker.admits()
+        Handle::try_current().is_ok() && self.log.is_heard() && self.failures.admits()
     }
 
     /// Transactions that have an invalidation in them.
@@ -107,12 +113,13 @@ impl Remote {
 
     /// Asks the database, if it may be asked, within the deadline.
     pub(crate) async fn ask<T>(&self, call: impl Future<Output = sqlx::Result<T>>) -> Result<T, Stored> {
-        if !self.breaker.admits() || Handle::try_current().is_err() {
+        if !self.failures.admits() || Handle::try_current().is_err() {
             return Err(Stored::Unreachable);
         }
         let (failed, timed_out) = match tokio::time::timeout(self.deadline, call).await {
             Ok(Ok(done)) => {
-                self.breaker.succeeded();
+                self.failures.succeeded();
+                self.recent_timeout.clear();
                 return Ok(done);
             }
             // It answered, and a statement is not what mends itself by waiting.
@@ -126,7 +133,10 @@ impl Remote {
             }
             Err(_) => (Stored::TimedOut, true),
         };
-        if self.breaker.failed(timed_out) {
+        if timed_out {
+            self.recent_timeout.note();
+        }
+        if self.failures.failed() {
             tracing::warn!(database = self.address, "the cache's database is unavailable");
             self.probe_until_it_answers();
         }
@@ -152,7 +162,8 @@ impl Remote {
     async fn probe(&self) -> bool {
         let answers = self.database.probe().await.is_ok();
         if answers {
-            self.breaker.succeeded();
+            self.failures.succeeded();
+            self.recent_timeout.clear();
             tracing::info!(database = self.address, "the cache's database is available again");
         }
         answers
@@ -192,7 +203,7 @@ impl Remote {
 
     async fn write_piece(&self, core: &Core, entries: &[Entry]) -> Result<()> {
         let patience = Instant::now() + self.deadline;
-        let within_reach = || self.is_within_reach() && !self.breaker.has_just_timed_out();
+        let within_reach = || self.is_within_reach() && !self.recent_timeout.is_recent();
         let (messages, outcome) = self.entries.messages(core, entries, patience, &within_reach).await;
         if messages.is_empty() {
             return outcome;
@@ -236,7 +247,7 @@ impl Remote {
 
     /// Whether a caller has waited in vain just now.
     pub(crate) fn has_just_timed_out(&self) -> bool {
-        self.breaker.has_just_timed_out()
+        self.recent_timeout.is_recent()
     }
 
     pub(crate) async fn count(

@@ -136,6 +136,8 @@ mod error_sharing;
 #[cfg_attr(docsrs, doc(cfg(feature = "events")))]
 pub mod events;
 #[cfg(feature = "shared")]
+mod failure_count;
+#[cfg(feature = "shared")]
 mod followed_log;
 mod front_cache;
 #[cfg(feature = "limit")]
@@ -171,6 +173,8 @@ mod policy;
 #[doc(hidden)]
 pub mod private;
 mod read_through;
+#[cfg(feature = "shared")]
+mod recent_timeout;
 #[cfg(feature = "redis")]
 mod redis;
 mod refresh_every;

@@ -30,7 +30,6 @@ mod log;
 mod log_connector;
 #[cfg(feature = "write-behind")]
 pub(crate) mod queue;
-mod recent_timeout;
 mod refusal;
 mod replica_reads;
 mod script;
@@ -61,7 +60,6 @@ use self::{
     heartbeat_place::Place,
     key_names::KeyNames,
     log::Log,
-    recent_timeout::RecentTimeout,
     sealing::Sealing,
 };
 pub use self::{
@@ -75,6 +73,7 @@ use crate::{
     error::Result,
     followed_log::FollowedLog,
     link::{Link, Operation, Server},
+    recent_timeout::RecentTimeout,
     scope::Scope,
     shared_entries::SharedEntries,
     shared_leases::Leases,
@@ -213,9 +212,7 @@ impl Remote {
     /// Whether a call has just waited for Redis in vain. What a caller can do without is not tried then: it would
     /// wait once more. Reads are tried, and so find out when Redis is back.
     fn has_just_failed(&self) -> bool {
-        /// A call that only writes tries again after this long.
-        const RECENT: Duration = Duration::from_secs(2);
-        self.recent_timeout.is_within(RECENT)
+        self.recent_timeout.is_recent()
     }
 
     /// Sends one command.

@@ -6,16 +6,19 @@ use std::{
     time::Duration,
 };
 
-use larder::internal::shared::Backoff;
+use larder::internal::shared::{Backoff, FailureCount};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
 };
 
-use super::{Connection, Failure, health::Health};
+use super::{Connection, Failure};
 
 /// How many connections are kept open that are in no use.
 const MOST_IDLE: usize = 16;
+
+/// Failures in a row after which a node is left alone.
+const FAILURES: u32 = 3;
 
 /// The first pause between two looks whether a node is back, and the longest.
 const PROBE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -27,7 +30,7 @@ pub(crate) struct Node {
     idle: Mutex<Vec<Connection>>,
     /// For callers. What few tasks there are in the background need none.
     permits: Semaphore,
-    health: Health,
+    failures: FailureCount,
     deadline: Duration,
 }
 
@@ -41,7 +44,8 @@ pub(crate) struct Borrowed<'n> {
 impl Node {
     pub(crate) fn new(address: String, connections: usize, deadline: Duration) -> Arc<Self> {
         let permits = Semaphore::new(connections);
-        Arc::new(Self { address, idle: Mutex::default(), permits, health: Health::default(), deadline })
+        let failures = FailureCount::new(FAILURES);
+        Arc::new(Self { address, idle: Mutex::default(), permits, failures, deadline })
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -50,7 +54,7 @@ impl Node {
 
     /// Whether it may be asked.
     pub(crate) fn is_up(&self) -> bool {
-        self.health.is_up()
+        self.failures.admits()
     }
 
     /// A connection for a caller: one of so many at a time.
@@ -86,7 +90,7 @@ impl Node {
                 tracing::debug!(node = self.address, %failure, "a node of the cache cannot be asked");
                 // What was connected to it may hang as well.
                 self.idle().clear();
-                if self.health.failed() {
+                if self.failures.failed() {
                     tracing::warn!(node = self.address, %failure, "a node of the cache is unavailable");
                     self.probe_until_it_answers();
                 }
@@ -95,7 +99,7 @@ impl Node {
     }
 
     fn note_success(&self) {
-        if self.health.succeeded() {
+        if self.failures.succeeded() {
             tracing::info!(node = self.address, "a node of the cache is available again");
         }
     }

@@ -17,10 +17,10 @@ use super::{
     heartbeat_place::Place,
     key_names::KeyNames,
     log_connector,
-    recent_timeout::RecentTimeout,
 };
 use crate::{
-    error::Result, followed_log::FollowedLog, shared_entries::SharedEntries, unshared_values::UnsharedValues,
+    error::Result, followed_log::FollowedLog, recent_timeout::RecentTimeout, shared_entries::SharedEntries,
+    unshared_values::UnsharedValues,
 };
 
 impl RedisCacheBuilder {
