@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use larder::{
     Result,
-    internal::shared::{FollowedLog, FollowedLogSettings, LogObserver, refused_setting},
+    internal::shared::{FollowedLog, FollowedLogSettings, LogObserver, check_limit, refused_setting},
 };
 
 use crate::{
@@ -55,13 +55,8 @@ impl SqlCacheBuilder {
     /// Outside of a tokio runtime.
     pub fn connect_lazily(self) -> Result<SqlCache> {
         let tables = Tables::new(&self.prefix)?;
-        for (name, limit) in [("deadline", self.deadline), ("connect_timeout", self.connect_timeout)] {
-            if limit.is_zero() || limit > Duration::from_secs(86_400) {
-                return Err(refused_setting(format!(
-                    "{name} is {limit:?}: more than nothing and at most a day"
-                )));
-            }
-        }
+        check_limit("deadline", self.deadline).map_err(refused_setting)?;
+        check_limit("connect_timeout", self.connect_timeout).map_err(refused_setting)?;
         if !(1..=1_000).contains(&self.connections) {
             return Err(refused_setting(format!("{} connections: 1 to 1,000 are allowed", self.connections)));
         }
@@ -78,7 +73,7 @@ impl SqlCacheBuilder {
             observer: Arc::new(Observer),
         };
         let log = FollowedLog::start(store, settings);
-        let entries = self.codec.give(log.entries(), self.compression)?;
+        let entries = log.entries().written_with(self.encoding)?;
         let leases = log.leases(self.lease_lifetime);
         let remote =
             Remote::new((database, address), (log, expected), (entries, leases), (tables, self.deadline));

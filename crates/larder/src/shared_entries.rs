@@ -1,5 +1,6 @@
 //! Entries that processes share, as messages: judged and decoded on their way in, judged and encoded on their way out.
 
+mod encoding;
 pub(crate) mod offload;
 mod order;
 mod outgoing;
@@ -8,6 +9,7 @@ mod unshareable;
 
 use std::{sync::Arc, time::Duration};
 
+pub use self::encoding::Encoding;
 pub(crate) use self::order::EntryOrder;
 use self::{
     offload::{LARGE, offload, on_large_stack},
@@ -18,15 +20,12 @@ use crate::{
     cache_core::{Core, Lookup},
     entry::{Entry, sharing::Received},
     epoch::Epoch,
-    error::{Kind, Result},
+    error::Result,
     mutant::{self, Rule},
     scope::ScopeHash,
     stats::Group,
     value::ValueType,
-    wire::{
-        Compression, Header, Rejected, Wire,
-        codec::{AnyCodec, Codec},
-    },
+    wire::{Header, Rejected, Wire},
 };
 
 /// What makes messages of entries, and entries of messages, by one order that processes share.
@@ -93,25 +92,7 @@ impl SharedEntries {
         }
     }
 
-    /// With a codec for what is written, and compression.
-    ///
-    /// # Errors
-    ///
-    /// If there is no such codec, or this build has no such compression.
-    pub fn written_with(mut self, codec: impl Codec, compression: Compression) -> Result<Self> {
-        self.wire.codecs.writes = AnyCodec::new(codec);
-        self.wire.compression = compression;
-        if let Some(fault) = self.wire.codecs.fault() {
-            return Err(Kind::configuration(fault).into());
-        }
-        if !compression.is_available() {
-            let fault = format!("this build of larder has no compression {compression:?}");
-            return Err(Kind::configuration(fault).into());
-        }
-        Ok(self)
-    }
-
-    /// The same, for a store that takes no message of more than so many bytes. A larger value stays in this process.
+    /// For a store that takes no message of more than so many bytes. A larger value stays in this process.
     #[must_use]
     pub fn limited_to(mut self, bytes: usize) -> Self {
         self.wire.limits.largest_stored = bytes.min(self.wire.limits.largest_stored);

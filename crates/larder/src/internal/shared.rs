@@ -13,10 +13,11 @@ use std::sync::Arc;
 pub use self::generations::{Generations, Undelivered, is_kept_for, is_replacement, replaced, scopes_of};
 pub use crate::{
     backoff::Backoff,
+    clock::check_limit,
     failure_count::FailureCount,
     followed_log::{FollowedLog, FollowedLogSettings},
     recent_timeout::RecentTimeout,
-    shared_entries::{Message, SharedEntries, Stored},
+    shared_entries::{Encoding, Message, SharedEntries, Stored},
     shared_leases::{LeaseAttempt, LeaseHolder, LeaseRequest, LeaseStore, Leases, lease},
     shared_locks::{LockStore, NotTaken, take_lock},
     shared_log::contract::{
