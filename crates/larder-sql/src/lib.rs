@@ -26,6 +26,7 @@ mod remote;
 mod shared;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod statements;
 mod tables;
 mod tiered;
 mod transaction;

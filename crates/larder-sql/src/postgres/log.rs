@@ -249,7 +249,7 @@ impl LogTables for PostgresTables {
     }
 
     async fn newest(&mut self, from: i64, below: i64, most: i64) -> sqlx::Result<Vec<(i64, Vec<u8>)>> {
-        let query = sqlx::query(&self.statements.newest).bind(from).bind(below).bind(most);
+        let query = sqlx::query(&self.statements.common.newest).bind(from).bind(below).bind(most);
         let rows = self.link.all(query).await?;
         rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
