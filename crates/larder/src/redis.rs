@@ -31,6 +31,7 @@ mod log_connector;
 #[cfg(feature = "write-behind")]
 pub(crate) mod queue;
 mod refusal;
+mod remote;
 mod replica_reads;
 mod script;
 #[cfg(feature = "seal")]
@@ -48,20 +49,11 @@ pub(crate) mod stream;
 mod tally;
 mod url;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-use self::{
-    breaker::BreakerState,
-    config::Config,
-    connection::{Command, CommandFailure, Connections, LinkState, Reply, Unavailable},
-    findings::Findings,
-    heartbeat_place::Place,
-    key_names::KeyNames,
-    log::Log,
-    sealing::Sealing,
-};
+use self::{breaker::BreakerState, connection::LinkState, remote::Remote};
 pub use self::{
     config::RedisCacheBuilder,
     info::{RedisInfo, RedisServerInfo, RedisWarning},
@@ -71,12 +63,8 @@ use crate::{
     cache_core::{Core, Lookup},
     entry::Entry,
     error::Result,
-    followed_log::FollowedLog,
-    link::{Link, Operation, Server},
-    recent_timeout::RecentTimeout,
+    link::{Link, Server},
     scope::Scope,
-    shared_entries::SharedEntries,
-    shared_leases::Leases,
     unshared_values::UnsharedValues,
     value::ValueType,
 };
@@ -121,31 +109,6 @@ pub struct RedisCache {
     unshared: UnsharedValues,
 }
 
-/// What the clones of a cache share, and a cache in front of it too.
-struct Remote {
-    connections: Connections,
-    log: Arc<Log>,
-    followed: FollowedLog,
-    names: KeyNames,
-    entries: SharedEntries,
-    sealing: Sealing,
-    leases: Leases,
-    recent_timeout: RecentTimeout,
-    heartbeat: Place,
-    /// What was found out about the servers.
-    findings: Arc<Findings>,
-    /// For connections of their own, and to tell one log from another.
-    #[cfg_attr(
-        not(any(feature = "disk", feature = "events", feature = "write-behind")),
-        expect(dead_code, reason = "only queues and events have connections of their own")
-    )]
-    config: Arc<Config>,
-    deadline: Duration,
-    reads_replicas: bool,
-    /// Whether a prefix was named, that others are not likely to have too.
-    has_own_prefix: bool,
-}
-
 impl RedisCache {
     /// Connects to the servers that a URL names, with the defaults of [`builder`](Self::builder).
     ///
@@ -185,73 +148,14 @@ impl RedisCache {
         self.remote.sealing.is_on()
     }
 
-    /// What [`Storage::read_one`] gives, without a box of its own.
-    pub(crate) async fn fetch(&self, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
-        self.remote.read_one(&self.core, at, of).await
-    }
-
     /// The same entries, for a cache that keeps some of them nearer.
     pub(crate) fn behind(&self, core: Core) -> Self {
         Self { core, remote: self.remote.clone(), unshared: UnsharedValues::default() }
     }
 
-    /// What [`Storage::write`] does, for a cache that keeps in memory what cannot be shared.
-    pub(crate) async fn share_entries(&self, entries: &[Entry]) -> Result<()> {
-        self.remote.write(&self.core, entries).await
-    }
-}
-
-impl Remote {
-    /// Whether it is worth waiting for Redis at all.
-    fn is_within_reach(&self) -> bool {
-        tokio::runtime::Handle::try_current().is_ok()
-            && self.log.is_heard()
-            && self.connections.is_within_reach()
-    }
-
-    /// Whether a call has just waited for Redis in vain. What a caller can do without is not tried then: it would
-    /// wait once more. Reads are tried, and so find out when Redis is back.
-    fn has_just_failed(&self) -> bool {
-        self.recent_timeout.is_recent()
-    }
-
-    /// Sends one command.
-    async fn send(&self, operation: Operation, command: &Command) -> Reply {
-        let reply = self.connections.call(command).await;
-        self.note(operation, &reply);
-        reply
-    }
-
-    /// Sends several, in one round trip.
-    async fn send_many(&self, operation: Operation, commands: Vec<Command>) -> Vec<Reply> {
-        let replies = self.connections.call_many(commands).await;
-        replies.iter().for_each(|reply| self.note(operation, reply));
-        replies
-    }
-
-    fn note(&self, operation: Operation, reply: &Reply) {
-        let refusals = &self.findings.refusals;
-        match reply {
-            Err(CommandFailure::Unavailable(Unavailable::Deadline)) => self.recent_timeout.note(),
-            Err(CommandFailure::Unavailable(_)) => {}
-            Ok(_) => {
-                self.recent_timeout.clear();
-                refusals.accepted(operation);
-            }
-            Err(CommandFailure::Refused(error)) => {
-                self.recent_timeout.clear();
-                let text = refusal::plain(error);
-                if let Some(mend) = refusal::mend(&text) {
-                    refusals.refused(operation, &text, mend);
-                }
-            }
-        }
-    }
-
-    /// Whether servers can be asked that were reached before, or may be.
-    fn reaches(self: &Arc<Self>) -> impl Fn() -> bool + use<> {
-        let remote = self.clone();
-        move || remote.connections.is_within_reach()
+    /// What asks the servers, for a cache that keeps in memory what cannot be shared.
+    pub(crate) fn remote(&self) -> &Remote {
+        &self.remote
     }
 }
 
@@ -290,11 +194,11 @@ impl Storage for RedisCache {
     }
 
     async fn read_one(&self, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
-        self.fetch(at, of).await
+        self.remote.read_one(&self.core, at, of).await
     }
 
     async fn write(&self, entries: &[Entry]) -> Result<()> {
-        let written = self.share_entries(entries).await;
+        let written = self.remote.write(&self.core, entries).await;
         self.unshared.keep(entries, |settings| self.remote.followed.memory(settings));
         written
     }

@@ -11,12 +11,13 @@ use std::{
 use futures_util::future::try_join;
 
 use super::{
-    RedisCache, Remote,
+    RedisCache,
     config::{self, Config, RedisCacheBuilder},
     connection::Connections,
     heartbeat_place::Place,
     key_names::KeyNames,
     log_connector,
+    remote::Remote,
 };
 use crate::{
     error::Result, followed_log::FollowedLog, recent_timeout::RecentTimeout, shared_entries::SharedEntries,

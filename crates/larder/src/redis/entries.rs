@@ -6,8 +6,8 @@ use ::redis::Value;
 use smallvec::SmallVec;
 
 use super::{
-    Remote,
     connection::{Command, CommandFailure, Reply, Unavailable},
+    remote::Remote,
     script::{RemoteCall, Script},
 };
 use crate::{
@@ -68,7 +68,7 @@ impl Remote {
     }
 
     /// The same for one key.
-    pub(super) async fn read_one(&self, core: &Core, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
+    pub(crate) async fn read_one(&self, core: &Core, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
         if self.reads_replicas {
             return self.read_one_from_replica(core, at, of).await;
         }
@@ -146,7 +146,7 @@ impl Remote {
     }
 
     /// Stores what is valid still, and can be judged by other processes. What cannot be shared is marked.
-    pub(super) async fn write(&self, core: &Core, entries: &[Entry]) -> Result<()> {
+    pub(crate) async fn write(&self, core: &Core, entries: &[Entry]) -> Result<()> {
         let entries: SmallVec<[&Entry; 1]> = entries.iter().filter(|entry| !entry.is_local()).collect();
         if entries.is_empty() {
             return Ok(());

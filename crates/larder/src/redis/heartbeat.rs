@@ -6,9 +6,9 @@ use std::time::Duration;
 use ::redis::Value;
 
 use super::{
-    Remote,
     connection::{Command, Reply},
     heartbeat_place::PLACES,
+    remote::Remote,
     script::milliseconds,
 };
 use crate::{error::Result, link::Operation};

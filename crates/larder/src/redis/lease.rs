@@ -10,9 +10,9 @@ use ::redis::Value;
 use async_trait::async_trait;
 
 use super::{
-    Remote,
     connection::Command,
     entries::count_failure,
+    remote::Remote,
     script::{RemoteCall, Script, milliseconds},
 };
 use crate::{

@@ -11,9 +11,9 @@ use std::{
 use ::redis::Value;
 
 use super::{
-    Remote,
     connection::{Command, CommandFailure, ReplicaReply, Unavailable},
     entries::count_failure,
+    remote::Remote,
 };
 use crate::{
     cache_core::{Core, Lookup},
