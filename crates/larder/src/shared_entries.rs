@@ -7,7 +7,10 @@ mod outgoing;
 pub(crate) mod rejections;
 mod unshareable;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 pub use self::encoding::Encoding;
 pub(crate) use self::order::EntryOrder;
@@ -23,7 +26,7 @@ use crate::{
     error::Result,
     mutant::{self, Rule},
     scope::ScopeHash,
-    stats::Group,
+    stats::{Counters, Group},
     value::ValueType,
     wire::{Header, Rejected, Wire},
 };
@@ -161,17 +164,7 @@ impl SharedEntries {
 
     /// Counts what came of storing a message.
     pub fn count(&self, core: &Core, message: &Message, stored: Stored) {
-        let count = |counter: fn(&crate::stats::Counters) -> &std::sync::atomic::AtomicU64| {
-            core.count_in(message.group, counter);
-        };
-        match stored {
-            Stored::Yes => return count(|counters| &counters.shared_stores),
-            Stored::Later => return count(|counters| &counters.shared_skipped),
-            Stored::Unreachable => count(|counters| &counters.shared_unreachable),
-            Stored::TimedOut => count(|counters| &counters.shared_timeouts),
-            Stored::Refused => count(|counters| &counters.shared_refused),
-        }
-        count(|counters| &counters.shared_failures);
+        stored.count(core, message.group);
     }
 
     /// Notes how long a read from the store took.
@@ -181,12 +174,9 @@ impl SharedEntries {
 
     /// Counts reads that came to nothing because of the store.
     pub fn count_failed_reads(&self, core: &Core, of: ValueType, reads: usize, timed_out: bool) {
+        let failed = if timed_out { Stored::TimedOut } else { Stored::Unreachable };
         for _ in 0..reads {
-            core.count_in(of.group, |counters| &counters.shared_failures);
-            core.count_in(of.group, |counters| match timed_out {
-                true => &counters.shared_timeouts,
-                false => &counters.shared_unreachable,
-            });
+            failed.count(core, of.group);
             core.count_in(of.group, |counters| &counters.shared_misses);
         }
     }
@@ -292,16 +282,28 @@ impl SharedEntries {
     }
 }
 
+impl Stored {
+    /// Counts it; also what came of reading an entry, or of another command, because of the store.
+    pub(crate) fn count(self, core: &Core, group: Group) {
+        let failure: fn(&Counters) -> &AtomicU64 = match self {
+            Self::Yes => return core.count_in(group, |counters| &counters.shared_stores),
+            Self::Later => return core.count_in(group, |counters| &counters.shared_skipped),
+            Self::Unreachable => |counters| &counters.shared_unreachable,
+            Self::TimedOut => |counters| &counters.shared_timeouts,
+            Self::Refused => |counters| &counters.shared_refused,
+        };
+        core.count_in(group, |counters| &counters.shared_failures);
+        core.count_in(group, failure);
+    }
+}
+
 impl Prepared {
     /// Counts what is not stored.
     pub(crate) fn count(&self, core: &Core, group: Group) {
         match self {
             Self::Wanted(_) => {}
-            Self::Skipped => core.count_in(group, |counters| &counters.shared_skipped),
-            Self::OutOfReach => {
-                core.count_in(group, |counters| &counters.shared_failures);
-                core.count_in(group, |counters| &counters.shared_unreachable);
-            }
+            Self::Skipped => Stored::Later.count(core, group),
+            Self::OutOfReach => Stored::Unreachable.count(core, group),
         }
     }
 }

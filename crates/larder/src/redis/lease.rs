@@ -11,7 +11,6 @@ use async_trait::async_trait;
 
 use super::{
     connection::Command,
-    entries::count_failure,
     remote::Remote,
     script::{RemoteCall, Script, milliseconds},
 };
@@ -19,6 +18,7 @@ use crate::{
     cache_core::{Core, Lookup},
     entry::Entry,
     link::Operation,
+    shared_entries::Stored,
     shared_leases::{LeaseAttempt, LeaseHolder, LeaseRequest, LeaseStore, Leases},
     value::ValueType,
 };
@@ -96,7 +96,7 @@ impl LeaseStore for Remote {
         let (leased, found) = match (leased, found) {
             (Some(Ok(leased)), Some(found)) => (leased, found),
             (Some(Err(failure)), _) => {
-                count_failure(core, of.group, &failure);
+                Stored::from(&failure).count(core, of.group);
                 return LeaseAttempt::OutOfReach;
             }
             _ => return LeaseAttempt::OutOfReach,
