@@ -122,7 +122,7 @@ impl SqlCache {
             return Ok(());
         }
         connection.append(&self.remote.tables().pending, records).await?;
-        self.remote.expected().begin();
+        self.remote.pending_commits().begin();
         Ok(())
     }
 }

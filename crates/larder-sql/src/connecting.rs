@@ -64,7 +64,7 @@ impl SqlCacheBuilder {
             let text = format!("lease_lifetime is {:?}: 100 ms to a day are allowed", self.lease_lifetime);
             return Err(refused_setting(text));
         }
-        let Opened { database, log: store, expected, address } = self.open(&tables)?;
+        let Opened { database, log: store, pending_commits, address } = self.open(&tables)?;
         let settings = FollowedLogSettings {
             name: tables.log.clone(),
             scope_slots: self.scope_slots,
@@ -75,8 +75,12 @@ impl SqlCacheBuilder {
         let log = FollowedLog::start(store, settings);
         let entries = log.entries().written_with(self.encoding)?;
         let leases = log.leases(self.lease_lifetime);
-        let remote =
-            Remote::new((database, address), (log, expected), (entries, leases), (tables, self.deadline));
+        let remote = Remote::new(
+            (database, address),
+            (log, pending_commits),
+            (entries, leases),
+            (tables, self.deadline),
+        );
         upkeep::start(&remote);
         Ok(SqlCache::new(remote))
     }

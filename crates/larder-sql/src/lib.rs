@@ -23,7 +23,7 @@ mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod remote;
-mod shared;
+mod shared_storage;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statements;

@@ -17,7 +17,7 @@ use tokio::{runtime::Handle, sync::Notify};
 use crate::{
     database::{Database, Row, milliseconds, place, tidy},
     epochs::column,
-    log::Expected,
+    log::PendingCommits,
     tables::Tables,
 };
 
@@ -42,7 +42,7 @@ pub(crate) struct Remote {
     recent_timeout: RecentTimeout,
     tables: Tables,
     deadline: Duration,
-    expected: Arc<Expected>,
+    pending_commits: Arc<PendingCommits>,
     /// Where the cache was made: callers' runtimes may end before it does.
     runtime: Handle,
     /// There is more to tidy up than one pass has done.
@@ -55,7 +55,7 @@ impl Remote {
     /// Outside of a tokio runtime.
     pub(crate) fn new(
         (database, address): (Arc<dyn Database>, String),
-        (log, expected): (FollowedLog, Arc<Expected>),
+        (log, pending_commits): (FollowedLog, Arc<PendingCommits>),
         (entries, leases): (SharedEntries, Leases),
         (tables, deadline): (Tables, Duration),
     ) -> Arc<Self> {
@@ -70,7 +70,7 @@ impl Remote {
             recent_timeout: RecentTimeout::default(),
             tables,
             deadline,
-            expected,
+            pending_commits,
             runtime: Handle::current(),
             untidy: Arc::default(),
         })
@@ -94,8 +94,8 @@ impl Remote {
     }
 
     /// Transactions that have an invalidation in them.
-    pub(crate) fn expected(&self) -> &Expected {
-        &self.expected
+    pub(crate) fn pending_commits(&self) -> &PendingCommits {
+        &self.pending_commits
     }
 
     /// Tidies up, or begins to: what is left is done in the background.

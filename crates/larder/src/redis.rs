@@ -14,9 +14,8 @@ mod disk;
 mod entries;
 #[cfg(feature = "events")]
 pub(crate) mod events;
-mod findings;
 mod heartbeat;
-mod heartbeat_place;
+mod heartbeat_slot;
 mod idle_timeout;
 mod info;
 #[cfg(feature = "inspect")]
@@ -40,9 +39,10 @@ mod sealing;
 #[path = "redis/sealing/off.rs"]
 mod sealing;
 mod secret;
+mod server_findings;
 mod server_info;
 mod settings;
-mod shared;
+mod shared_storage;
 #[cfg(any(feature = "events", feature = "write-behind"))]
 pub(crate) mod stream;
 #[cfg(feature = "counters")]

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     database::place,
     epochs::{column, epoch},
-    log::{Answer, Expected, Head, LogTables, Seen, TableLog, failure, placed, rows_for, within},
+    log::{Answer, Head, LogTables, PendingCommits, Seen, TableLog, failure, placed, rows_for, within},
     polling::Polling,
     tables::Tables,
 };
@@ -36,7 +36,7 @@ pub(super) struct PostgresLog {
     pub(super) tables: Tables,
     pub(super) statements: Arc<Statements>,
     pub(super) seen: Arc<Seen>,
-    pub(super) expected: Arc<Expected>,
+    pub(super) pending_commits: Arc<PendingCommits>,
 }
 
 #[async_trait]
@@ -71,8 +71,8 @@ impl PostgresLog {
             connection: u64::from(process.cast_unsigned()),
             time_ms: time_ms.cast_unsigned(),
         };
-        let (statements, expected) = (self.statements.clone(), self.expected.clone());
-        let tables = PostgresTables { link, statements, expected };
+        let (statements, pending_commits) = (self.statements.clone(), self.pending_commits.clone());
+        let tables = PostgresTables { link, statements, pending_commits };
         Ok(Box::new(TableLog { server, seen: self.seen.clone(), polling: Polling::default(), tables }))
     }
 
@@ -179,7 +179,7 @@ fn get<'r, T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>>(
 struct PostgresTables {
     link: Link,
     statements: Arc<Statements>,
-    expected: Arc<Expected>,
+    pending_commits: Arc<PendingCommits>,
 }
 
 impl PostgresTables {
@@ -268,7 +268,7 @@ impl LogTables for PostgresTables {
         }
         let heard = tokio::select! {
             heard = timeout_at(end, listener.try_recv()) => heard,
-            () = self.expected.look() => {
+            () = self.pending_commits.look() => {
                 hearing.waited(false, false);
                 return Ok(());
             }

@@ -21,7 +21,7 @@ pub(crate) use self::connect::{Connect, Connected, question};
 pub use self::history::{Follower, History, LogEvent, LogExtent, Verdict, is_mark, mark_of};
 pub(crate) use self::settings::{RedisLogSettings, Unlink};
 use self::store::RedisLogStore;
-use super::findings::Findings;
+use super::server_findings::Findings;
 pub(crate) use crate::shared_log::contract::{LogError, Purpose};
 use crate::{
     shared_log,

@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use super::{
     config::Config,
     connection::{Command, CommandFailure, Connections, Reply, Unavailable},
-    findings::Findings,
-    heartbeat_place::Place,
+    heartbeat_slot::HeartbeatSlot,
     key_names::KeyNames,
     log::Log,
     refusal,
     sealing::Sealing,
+    server_findings::Findings,
 };
 use crate::{
     followed_log::FollowedLog, link::Operation, recent_timeout::RecentTimeout, shared_entries::SharedEntries,
@@ -27,7 +27,7 @@ pub(crate) struct Remote {
     pub(super) sealing: Sealing,
     pub(super) leases: Leases,
     pub(super) recent_timeout: RecentTimeout,
-    pub(super) heartbeat: Place,
+    pub(super) heartbeat: HeartbeatSlot,
     /// What was found out about the servers.
     pub(super) findings: Arc<Findings>,
     /// For connections of their own, and to tell one log from another.

@@ -7,9 +7,9 @@ use ::redis::Value;
 use super::{
     capabilities::{self, Scripting},
     connection::{Command, CommandFailure, Connections, Reply, Unavailable},
-    findings::Findings,
     refusal,
     remote::Remote,
+    server_findings::Findings,
 };
 use crate::link::Operation;
 

@@ -11,8 +11,8 @@ use crate::{
     clock::check_limit,
     error::{Error, Result},
     redis::{
-        findings::Findings,
         secret::{Credentials, Secret},
+        server_findings::Findings,
         url::{self, PORT, Parsed, SENTINEL_PORT, Topology},
     },
 };

@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
     epoch::LocalOrder,
-    redis::{findings::Findings, sealing::Names},
+    redis::{sealing::Names, server_findings::Findings},
 };
 
 /// Deletes keys where they do not lie on the server that has the log. Its errors are its own.
