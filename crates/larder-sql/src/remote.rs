@@ -8,7 +8,7 @@ use std::{
 use larder::{
     Core, Entry, Link, Lookup, Result, ValueType,
     internal::shared::{
-        Backoff, FailureCount, FollowedLog, Leases, Message, RecentTimeout, SharedEntries, Stored,
+        Backoff, FailureCount, FollowedLog, Leases, Message, RecentTimeout, SharedEntries, StoreOutcome,
     },
 };
 
@@ -112,9 +112,12 @@ impl Remote {
     }
 
     /// Asks the database, if it may be asked, within the deadline.
-    pub(crate) async fn ask<T>(&self, call: impl Future<Output = sqlx::Result<T>>) -> Result<T, Stored> {
+    pub(crate) async fn ask<T>(
+        &self,
+        call: impl Future<Output = sqlx::Result<T>>,
+    ) -> Result<T, StoreOutcome> {
         if !self.failures.admits() || Handle::try_current().is_err() {
-            return Err(Stored::Unreachable);
+            return Err(StoreOutcome::Unreachable);
         }
         let (failed, timed_out) = match tokio::time::timeout(self.deadline, call).await {
             Ok(Ok(done)) => {
@@ -125,13 +128,13 @@ impl Remote {
             // It answered, and a statement is not what mends itself by waiting.
             Ok(Err(error)) if error.as_database_error().is_some_and(|said| !is_busy(said)) => {
                 tracing::debug!(%error, "the database refuses a statement of the cache");
-                return Err(Stored::Refused);
+                return Err(StoreOutcome::Refused);
             }
             Ok(Err(error)) => {
                 tracing::debug!(%error, "the database cannot be asked");
-                (Stored::Unreachable, matches!(error, sqlx::Error::PoolTimedOut))
+                (StoreOutcome::Unreachable, matches!(error, sqlx::Error::PoolTimedOut))
             }
-            Err(_) => (Stored::TimedOut, true),
+            Err(_) => (StoreOutcome::TimedOut, true),
         };
         if timed_out {
             self.recent_timeout.note();
@@ -213,7 +216,11 @@ impl Remote {
         match self.ask(self.database.write(&rows, latest)).await {
             Ok(stored) => {
                 for (message, stored) in messages.iter().zip(stored) {
-                    self.entries.count(core, message, if stored { Stored::Yes } else { Stored::Later });
+                    self.entries.count(
+                        core,
+                        message,
+                        if stored { StoreOutcome::Yes } else { StoreOutcome::Later },
+                    );
                 }
             }
             Err(failed) => messages.iter().for_each(|message| self.entries.count(core, message, failed)),
@@ -241,8 +248,8 @@ impl Remote {
     }
 
     /// Entries were not read because of this.
-    pub(crate) fn count_failed_reads(&self, core: &Core, of: ValueType, count: usize, failed: Stored) {
-        self.entries.count_failed_reads(core, of, count, failed == Stored::TimedOut);
+    pub(crate) fn count_failed_reads(&self, core: &Core, of: ValueType, count: usize, failed: StoreOutcome) {
+        self.entries.count_failed_reads(core, of, count, failed == StoreOutcome::TimedOut);
     }
 
     /// Whether a caller has waited in vain just now.
@@ -255,7 +262,7 @@ impl Remote {
         key: &str,
         by: i64,
         ttl: Option<Duration>,
-    ) -> Result<Option<i64>, Stored> {
+    ) -> Result<Option<i64>, StoreOutcome> {
         self.ask(self.database.count(&place(key), by, ttl)).await
     }
 }

@@ -65,7 +65,7 @@ pub(crate) enum Prepared {
 /// What came of storing a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Stored {
+pub enum StoreOutcome {
     /// It is stored.
     Yes,
     /// What is there has a later epoch.
@@ -163,7 +163,7 @@ impl SharedEntries {
     }
 
     /// Counts what came of storing a message.
-    pub fn count(&self, core: &Core, message: &Message, stored: Stored) {
+    pub fn count(&self, core: &Core, message: &Message, stored: StoreOutcome) {
         stored.count(core, message.group);
     }
 
@@ -174,7 +174,7 @@ impl SharedEntries {
 
     /// Counts reads that came to nothing because of the store.
     pub fn count_failed_reads(&self, core: &Core, of: ValueType, reads: usize, timed_out: bool) {
-        let failed = if timed_out { Stored::TimedOut } else { Stored::Unreachable };
+        let failed = if timed_out { StoreOutcome::TimedOut } else { StoreOutcome::Unreachable };
         for _ in 0..reads {
             failed.count(core, of.group);
             core.count_in(of.group, |counters| &counters.shared_misses);
@@ -282,7 +282,7 @@ impl SharedEntries {
     }
 }
 
-impl Stored {
+impl StoreOutcome {
     /// Counts it; also what came of reading an entry, or of another command, because of the store.
     pub(crate) fn count(self, core: &Core, group: Group) {
         let failure: fn(&Counters) -> &AtomicU64 = match self {
@@ -302,8 +302,8 @@ impl Prepared {
     pub(crate) fn count(&self, core: &Core, group: Group) {
         match self {
             Self::Wanted(_) => {}
-            Self::Skipped => Stored::Later.count(core, group),
-            Self::OutOfReach => Stored::Unreachable.count(core, group),
+            Self::Skipped => StoreOutcome::Later.count(core, group),
+            Self::OutOfReach => StoreOutcome::Unreachable.count(core, group),
         }
     }
 }

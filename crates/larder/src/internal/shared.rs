@@ -17,7 +17,7 @@ pub use crate::{
     failure_count::FailureCount,
     followed_log::{FollowedLog, FollowedLogSettings},
     recent_timeout::RecentTimeout,
-    shared_entries::{Encoding, Message, SharedEntries, Stored},
+    shared_entries::{Encoding, Message, SharedEntries, StoreOutcome},
     shared_leases::{LeaseAttempt, LeaseHolder, LeaseRequest, LeaseStore, Leases, lease},
     shared_locks::{LockStore, NotTaken, take_lock},
     shared_log::contract::{

@@ -15,7 +15,7 @@ use crate::{
     entry::Entry,
     error::Result,
     link::Operation,
-    shared_entries::{Prepared, Stored, offload::LARGE},
+    shared_entries::{Prepared, StoreOutcome, offload::LARGE},
     stats::Group,
     value::ValueType,
     wire::Unencodable,
@@ -120,7 +120,7 @@ impl Remote {
             }
             Ok(_) => None,
             Err(failure) => {
-                Stored::from(&failure).count(core, of.group);
+                StoreOutcome::from(&failure).count(core, of.group);
                 crate::panic_guard::report!(debug, key = at.key, %failure, "an entry is not read from Redis");
                 None
             }
@@ -157,7 +157,7 @@ impl Remote {
         if !self.findings.capabilities.has_set() {
             self.findings.refusals.again(Operation::Store);
             for entry in entries {
-                Stored::Refused.count(core, entry.0.group);
+                StoreOutcome::Refused.count(core, entry.0.group);
             }
             return Ok(());
         }
@@ -175,11 +175,11 @@ impl Remote {
         }
         for (reply, group) in self.call(stores).await.into_iter().zip(groups) {
             let stored = match reply {
-                Ok(Value::Int(0)) => Stored::Later,
-                Ok(_) => Stored::Yes,
+                Ok(Value::Int(0)) => StoreOutcome::Later,
+                Ok(_) => StoreOutcome::Yes,
                 Err(failure) => {
                     crate::panic_guard::report!(debug, %failure, "an entry is not stored in Redis");
-                    Stored::from(&failure)
+                    StoreOutcome::from(&failure)
                 }
             };
             stored.count(core, group);
@@ -219,7 +219,7 @@ impl Remote {
     }
 }
 
-impl From<&CommandFailure> for Stored {
+impl From<&CommandFailure> for StoreOutcome {
     fn from(failure: &CommandFailure) -> Self {
         match failure {
             CommandFailure::Refused(_) => Self::Refused,

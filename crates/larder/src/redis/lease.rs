@@ -18,7 +18,7 @@ use crate::{
     cache_core::{Core, Lookup},
     entry::Entry,
     link::Operation,
-    shared_entries::Stored,
+    shared_entries::StoreOutcome,
     shared_leases::{LeaseAttempt, LeaseHolder, LeaseRequest, LeaseStore, Leases},
     value::ValueType,
 };
@@ -96,7 +96,7 @@ impl LeaseStore for Remote {
         let (leased, found) = match (leased, found) {
             (Some(Ok(leased)), Some(found)) => (leased, found),
             (Some(Err(failure)), _) => {
-                Stored::from(&failure).count(core, of.group);
+                StoreOutcome::from(&failure).count(core, of.group);
                 return LeaseAttempt::OutOfReach;
             }
             _ => return LeaseAttempt::OutOfReach,

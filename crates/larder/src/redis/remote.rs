@@ -7,7 +7,7 @@ use super::{
     connection::{Command, CommandFailure, Connections, Reply, Unavailable},
     heartbeat_slot::HeartbeatSlot,
     key_names::KeyNames,
-    log::Log,
+    log::RedisLog,
     refusal,
     sealing::Sealing,
     server_findings::Findings,
@@ -20,7 +20,7 @@ use crate::{
 /// What the clones of a cache share, and a cache in front of it too.
 pub(crate) struct Remote {
     pub(super) connections: Connections,
-    pub(super) log: Arc<Log>,
+    pub(super) log: Arc<RedisLog>,
     pub(super) followed: FollowedLog,
     pub(super) names: KeyNames,
     pub(super) entries: SharedEntries,

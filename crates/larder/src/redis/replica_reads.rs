@@ -17,7 +17,7 @@ use super::{
 use crate::{
     cache_core::{Core, Lookup},
     entry::Entry,
-    shared_entries::Stored,
+    shared_entries::StoreOutcome,
     value::ValueType,
 };
 
@@ -126,6 +126,6 @@ fn is_late(reply: &ReplicaReply) -> bool {
 }
 
 fn count_late(core: &Core, of: ValueType) {
-    Stored::TimedOut.count(core, of.group);
+    StoreOutcome::TimedOut.count(core, of.group);
     core.count_in(of.group, |counters| &counters.shared_misses);
 }
