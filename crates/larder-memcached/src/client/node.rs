@@ -6,15 +6,19 @@ use std::{
     time::Duration,
 };
 
+use larder::internal::shared::{Backoff, FailureCount};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
 };
 
-use super::{Connection, Failure, health::Health};
+use super::{Connection, Failure};
 
 /// How many connections are kept open that are in no use.
 const MOST_IDLE: usize = 16;
+
+/// Failures in a row after which a node is left alone.
+const FAILURES: u32 = 3;
 
 /// The first pause between two looks whether a node is back, and the longest.
 const PROBE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -26,7 +30,7 @@ pub(crate) struct Node {
     idle: Mutex<Vec<Connection>>,
     /// For callers. What few tasks there are in the background need none.
     permits: Semaphore,
-    health: Health,
+    failures: FailureCount,
     deadline: Duration,
 }
 
@@ -40,7 +44,8 @@ pub(crate) struct Borrowed<'n> {
 impl Node {
     pub(crate) fn new(address: String, connections: usize, deadline: Duration) -> Arc<Self> {
         let permits = Semaphore::new(connections);
-        Arc::new(Self { address, idle: Mutex::default(), permits, health: Health::default(), deadline })
+        let failures = FailureCount::new(FAILURES);
+        Arc::new(Self { address, idle: Mutex::default(), permits, failures, deadline })
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -49,7 +54,7 @@ impl Node {
 
     /// Whether it may be asked.
     pub(crate) fn is_up(&self) -> bool {
-        self.health.is_up()
+        self.failures.admits()
     }
 
     /// A connection for a caller: one of so many at a time.
@@ -85,7 +90,7 @@ impl Node {
                 tracing::debug!(node = self.address, %failure, "a node of the cache cannot be asked");
                 // What was connected to it may hang as well.
                 self.idle().clear();
-                if self.health.failed() {
+                if self.failures.failed() {
                     tracing::warn!(node = self.address, %failure, "a node of the cache is unavailable");
                     self.probe_until_it_answers();
                 }
@@ -94,7 +99,7 @@ impl Node {
     }
 
     fn note_success(&self) {
-        if self.health.succeeded() {
+        if self.failures.succeeded() {
             tracing::info!(node = self.address, "a node of the cache is available again");
         }
     }
@@ -102,14 +107,13 @@ impl Node {
     fn probe_until_it_answers(self: &Arc<Self>) {
         let node = Arc::downgrade(self);
         tokio::spawn(async move {
-            let (mut pause, longest) = PROBE;
+            let mut backoff = Backoff::between(PROBE.0, PROBE.1);
             loop {
-                tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                backoff.wait().await;
                 let Some(node) = node.upgrade() else { return };
                 if node.ping().await.is_ok() {
                     return node.note_success();
                 }
-                pause = (pause * 2).min(longest);
             }
         });
     }
