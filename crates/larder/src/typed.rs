@@ -10,7 +10,7 @@ mod outcome;
 use std::{
     borrow::Borrow,
     collections::HashMap,
-    future::Future,
+    future::{Future, pending},
     hash::Hash,
     time::{Duration, SystemTime},
 };
@@ -24,6 +24,7 @@ use self::{
 };
 
 use crate::{
+    alarm,
     cache::{Cache, Invalidating, Kept, SharedStorage, Strength},
     deadline::Within,
     deferred, dependencies,
@@ -758,7 +759,7 @@ pub trait CacheExt: Cache {
                     return Ok(guard);
                 }
                 // Not in step with others who wait.
-                tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                alarm::within(pause.mul_f64(0.5 + fastrand::f64() / 2.0), pending::<()>()).await;
                 pause = (pause * 2).min(PAUSES.1);
             }
         }

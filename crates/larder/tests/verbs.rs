@@ -391,3 +391,16 @@ async fn what_is_inserted_while_more_is_read_is_not_computed() {
     assert_eq!(computed, Ok([(3, 7)].into()));
     assert_eq!(cache.stats().computations, 0);
 }
+
+/// `tokio::time` panics there.
+#[test]
+fn a_lock_that_is_held_is_waited_for_in_a_runtime_without_timers() {
+    let cache = MemoryCache::new(10);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let held = cache.lock("l", secs(60)).await.unwrap();
+        let first = held.fencing_token();
+        let (second, ()) = tokio::join!(cache.lock("l", secs(60)), async { drop(held) });
+        assert!(second.unwrap().fencing_token() > first);
+    });
+}
