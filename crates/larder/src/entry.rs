@@ -142,9 +142,9 @@ impl Entry {
         &self.0.key
     }
 
-    /// What it was read from, if not memory: as spans call it.
-    pub(crate) fn origin(&self) -> &'static str {
-        if self.0.is_from_disk { "disk" } else { "redis" }
+    /// What it was read from, if not memory.
+    pub(crate) fn origin(&self) -> Tier {
+        if self.0.is_from_disk { Tier::Disk } else { Tier::Shared }
     }
 
     /// Whether the value is not to leave this process: it was stored by [`Local`](crate::Local),

@@ -16,7 +16,7 @@ use crate::{
     cache::Cache,
     dependencies::{self, Frame},
     error_sharing::Sharing,
-    outcome::Observer,
+    outcome::{Observer, Tier},
     policy::Policy,
     registry::carry,
     singleflight::{Wait, Watch},
@@ -81,7 +81,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             Err(result) => return result,
         };
         if let Some((entry, freshness)) = planned.refreshed.take() {
-            let value = self.give(&entry, freshness, "memory");
+            let value = self.give(&entry, freshness, Tier::Memory);
             // No caller waits for it.
             let computation = self.begin(planned, Some(entry), []);
             // It has its answer already.

@@ -237,7 +237,7 @@ pub(crate) async fn get_missing<V: Value>(
         if let Some((entry, _)) = &found {
             core.count_in(of.group, |counters| &counters.hits_shared);
             span.answered("hit", entry.origin());
-            tier = Tier::of(entry.origin());
+            tier = entry.origin();
         } else {
             span.record("outcome", "miss");
         }
@@ -285,7 +285,7 @@ pub(crate) async fn get_many_missing<V: Value>(
     for (index, read) in sought.into_iter().zip(span.wrap(read::<V>(cache, &lookups, of)).await) {
         found[index] = within_ttl(read);
         if let Some((entry, _)) = &found[index] {
-            tiers[index] = Tier::of(entry.origin());
+            tiers[index] = entry.origin();
             core.count_in(of.group, |counters| &counters.hits_shared);
         }
     }
@@ -357,7 +357,7 @@ pub(crate) async fn find_kept_uncounted<V: Value>(
         // What is stale here may have been replaced elsewhere.
         here if within_ttl(here.clone()).is_none() => {
             let further = read_one::<V>(cache, at, by_hand::<V>(cache)).await;
-            let tier = further.as_ref().map_or(Tier::Memory, |(entry, _)| Tier::of(entry.origin()));
+            let tier = further.as_ref().map_or(Tier::Memory, |(entry, _)| entry.origin());
             further.or(here).zip(Some(tier))
         }
         found => found.zip(Some(Tier::Memory)),

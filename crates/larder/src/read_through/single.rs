@@ -15,6 +15,7 @@ use crate::{
     dependencies::{self, Frame},
     entry::{Entry, Freshness},
     error_sharing::Sharing,
+    outcome::Tier,
     policy::Policy,
     value::LocalValue,
 };
@@ -59,7 +60,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                     // before this is found, and what is put there later is no older than the outcome.
                     let since = self.core().begin();
                     match self.find_answer() {
-                        Some((answer, entry)) => self.complete(leader, entry, answer, "memory"),
+                        Some((answer, entry)) => self.complete(leader, entry, answer, Tier::Memory),
                         None => {
                             let Progress { stale, turn, .. } = progress;
                             return Ok(Planned { leader, since, refreshed, stale, turn });

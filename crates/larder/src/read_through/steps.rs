@@ -57,15 +57,15 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         }
         match found {
             Some((entry, freshness @ Freshness::RefreshAhead)) if self.policy.idle.is_some() => {
-                Step::Prolong(entry, freshness, "memory")
+                Step::Prolong(entry, freshness, Tier::Memory)
             }
             Some((entry, freshness)) if self.is_paused() => {
-                Step::Done(Ok(self.give(&entry, freshness, "memory")))
+                Step::Done(Ok(self.give(&entry, freshness, Tier::Memory)))
             }
             Some((entry, freshness @ (Freshness::RefreshAhead | Freshness::StaleWhileRevalidate))) => {
                 match self.lead_refresh::<V>() {
                     Some(leader) => self.lead(leader, Some((entry, freshness))),
-                    None => Step::Done(Ok(self.give(&entry, freshness, "memory"))),
+                    None => Step::Done(Ok(self.give(&entry, freshness, Tier::Memory))),
                 }
             }
             other => {
@@ -206,7 +206,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         S: Sharing<E>,
     {
         match self.find_answer() {
-            Some((answer, entry)) => self.complete(leader, entry, answer, "memory"),
+            Some((answer, entry)) => self.complete(leader, entry, answer, Tier::Memory),
             // With the lease of a leader that was superseded, no other process is at it.
             None if self.is_shared() && self.cache.storage().reads_further() && !leader.has_lease() => {
                 Step::Read(leader, refreshed)
@@ -300,7 +300,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                     && let Ok(freshness) = self.core().judge(&entry)
                 {
                     leader.complete(Outcome::Value(entry.clone()), false);
-                    return Step::Done(Ok(self.give(&entry, freshness, "memory")));
+                    return Step::Done(Ok(self.give(&entry, freshness, Tier::Memory)));
                 }
             }
             None => {}
@@ -349,7 +349,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                             self.count(|counters| &counters.misses_shared);
                         }
                         self.span.record("waited", true);
-                        return self.complete(leader, entry, answer, "redis");
+                        let tier = entry.origin();
+                        return self.complete(leader, entry, answer, tier);
                     }
                 }
                 Ok(Leased::Elsewhere) if is_missing && !may_wait => return Step::Lease(leader, None),
@@ -358,7 +359,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                         && let Ok(freshness) = self.core().judge(entry)
                     {
                         leader.complete(Outcome::Value(entry.clone()), false);
-                        return Step::Done(Ok(self.give(entry, freshness, "memory")));
+                        return Step::Done(Ok(self.give(entry, freshness, Tier::Memory)));
                     }
                 }
                 Ok(Leased::Free) => {}
@@ -383,11 +384,11 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         leader: impl Into<Option<Leader>>,
         entry: Entry,
         answer: Result<V, E>,
-        tier: &'static str,
+        tier: Tier,
     ) -> Step<V, E> {
         self.span.answered("hit", tier);
         self.tell_found(&entry, Source::Hit, tier);
-        self.core().tell_hit(&entry.0, Tier::of(tier), false);
+        self.core().tell_hit(&entry.0, tier, false);
         // Its source has answered, if in another process.
         self.core().pauses().clear(self.hash);
         if let Some(leader) = leader.into() {
@@ -399,20 +400,19 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     /// The value of an entry of the right type that was found earlier, if it may still be served.
     pub(super) fn serve_if_usable<V: LocalValue>(&self, entry: &Entry) -> Option<V> {
         let freshness = self.core().judge(entry).ok()?;
-        Some(self.give(entry, freshness, "memory"))
+        Some(self.give(entry, freshness, Tier::Memory))
     }
 
     /// Serves an entry.
-    pub(super) fn give<V: LocalValue>(&self, entry: &Entry, freshness: Freshness, tier: &'static str) -> V {
+    pub(super) fn give<V: LocalValue>(&self, entry: &Entry, freshness: Freshness, tier: Tier) -> V {
         let is_fresh = freshness.is_within_ttl();
         self.span.answered(if is_fresh { "hit" } else { "stale" }, tier);
         self.tell_found(entry, if is_fresh { Source::Hit } else { Source::Stale }, tier);
-        serve(self.core(), entry, freshness, Tier::of(tier))
+        serve(self.core(), entry, freshness, tier)
     }
 
     /// Tells that the call is given what lay in the cache.
-    fn tell_found(&self, entry: &Entry, source: Source, tier: &'static str) {
-        let tier = Tier::of(tier);
+    fn tell_found(&self, entry: &Entry, source: Source, tier: Tier) {
         self.observer.tell(|| entry.0.outcome(source, Some(tier), self.core().now()));
     }
 

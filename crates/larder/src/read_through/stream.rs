@@ -94,11 +94,11 @@ impl Terms {
                         }
                     };
                     if let Some((entry, _)) = &read {
-                        core.tell_hit(&entry.0, Tier::of(entry.origin()), false);
+                        core.tell_hit(&entry.0, entry.origin(), false);
                         core.count_in(of.group, |counters| &counters.misses_shared);
                     }
                     match read {
-                        Some((entry, _)) => (entry.clone(), Tier::of(entry.origin())),
+                        Some((entry, _)) => (entry.clone(), entry.origin()),
                         None => (older?.0, Tier::Memory),
                     }
                 }

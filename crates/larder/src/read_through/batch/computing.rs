@@ -14,7 +14,7 @@ use crate::{
     dependencies::{self, Frame},
     error_sharing::Sharing,
     key,
-    outcome::NotStored,
+    outcome::{NotStored, Tier},
     panic_guard,
     read_through::{
         computation::{self, Ended},
@@ -114,7 +114,7 @@ where
         for (item, leader) in std::mem::take(&mut self.open.computing) {
             match item.request.find_answer::<V, E>() {
                 Some((answer, entry)) => {
-                    let step = item.request.complete(leader, entry, answer, "memory");
+                    let step = item.request.complete(leader, entry, answer, Tier::Memory);
                     self.advance(item, step)?;
                 }
                 None => self.open.computing.push((item, leader)),
