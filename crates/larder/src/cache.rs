@@ -29,7 +29,6 @@ use crate::{
     memory::{builder::MemoryCacheBuilder, tier::MemoryTier},
     policy::Policy,
     scope::{Scope, ScopeHash},
-    spans::Traced,
     value::ValueType,
 };
 
@@ -399,18 +398,6 @@ pub enum Leased {
     Elsewhere,
     /// There is no lease to have: the caller computes, and so may others.
     Free,
-}
-
-impl Invalidating {
-    /// An invalidation by a caller.
-    pub(crate) fn begin(cache: &(impl Cache + ?Sized), scopes: &[Scope], strength: Strength) -> Self {
-        let what = || scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let span = Traced::invalidate(cache.core().name(), scopes.len(), strength.name(), what);
-        Self::within(span, || match strength {
-            Strength::Hard => cache.storage().apply(scopes),
-            Strength::Soft => cache.storage().mark_stale(scopes),
-        })
-    }
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ use crate::{
     outcome::{Observer, Outcome},
     policy::Policy,
     read_through::{self, Asked, Rules, Wanted, full_key, get_many_missing, get_missing, look, look_at},
-    scope::{Scope, Scopes},
+    scope::Scopes,
     stats::{CacheStats, FunctionStats, Histogram},
     value::Value,
     with_policy::WithPolicy,
@@ -48,7 +48,7 @@ use crate::{
 
 /// The typed verbs, on every [`Cache`], `dyn Cache` included.
 ///
-/// Keys are text; their `:` separate what [`Scope::prefix`] can cover. They are used as they are: what
+/// Keys are text; their `:` separate what [`Scope::prefix`](crate::Scope::prefix) can cover. They are used as they are: what
 /// must not be mistaken for a separator has to be escaped where the key is built (the macros do). A
 /// key is at most 64 KiB long, and not empty. Each verb is cancelled by dropping its future; what that
 /// leaves behind is said where it matters.
@@ -266,18 +266,15 @@ pub trait CacheExt: Cache {
         }
     }
 
-    /// Invalidates keys (`"user:7"`), prefixes (`"user:*"`), tags ([`Scope::tag`]) or everything
-    /// ([`Scope::all`]): one, or an array, slice or `Vec` of them. O(scopes), however many entries they
+    /// Invalidates keys (`"user:7"`), prefixes (`"user:*"`), tags ([`Scope::tag`](crate::Scope::tag)) or everything
+    /// ([`Scope::all`](crate::Scope::all)): one, or an array, slice or `Vec` of them. O(scopes), however many entries they
     /// cover.
     ///
     /// It is done when this returns: no read that starts afterwards, in this process, gives a value whose
     /// computation began before. The future only tells how far the news has come; dropping it undoes
     /// nothing. Call it *after* the change at the source is visible to readers (committed).
     fn invalidate(&self, scopes: impl Into<Scopes>) -> Invalidating {
-        let scopes: Vec<Scope> =
-            scopes.into().0.into_iter().map(|scope| scope.within(self.prefix())).collect();
-        deferred::collect(self, &scopes, Strength::Hard);
-        Invalidating::begin(self, &scopes, Strength::Hard)
+        deferred::invalidate(self, &scopes.into().within(self.prefix()), Strength::Hard)
     }
 
     /// Ends the `ttl` of what these cover, here and now: a soft invalidation, for changes after which the old value will do
@@ -326,10 +323,7 @@ pub trait CacheExt: Cache {
     /// # }
     /// ```
     fn mark_stale(&self, scopes: impl Into<Scopes>) -> Invalidating {
-        let scopes: Vec<Scope> =
-            scopes.into().0.into_iter().map(|scope| scope.within(self.prefix())).collect();
-        deferred::collect(self, &scopes, Strength::Soft);
-        Invalidating::begin(self, &scopes, Strength::Soft)
+        deferred::invalidate(self, &scopes.into().within(self.prefix()), Strength::Soft)
     }
 
     /// The value under `key`, or else that of `compute`, which is then stored under `policy`.
