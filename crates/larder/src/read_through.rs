@@ -69,7 +69,7 @@ mod touch;
 
 pub(crate) use self::{
     background::get_or_compute_background,
-    batch::{Asked, Rules, get_or_compute_many, refresh_many, task::get_or_compute_many_background},
+    batch::{Asked, Rules, compute_many, task::compute_many_background},
     blocking::{get_or_compute_blocking, refresh_blocking},
     lookup::{
         Missed, find_in_memory_uncounted, find_kept_uncounted, find_local, find_shared_uncounted,

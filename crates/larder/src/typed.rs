@@ -645,7 +645,7 @@ pub trait CacheExt: Cache {
         async move {
             warn_if_spawning(policy.borrow());
             let terms = terms::<V>(policy.borrow());
-            read_through::get_or_compute_many(self, items, terms, Rules::plain(), compute).await
+            read_through::compute_many(self, items, terms, Rules::plain(), (compute, false)).await
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     block_on::block_on,
     cache::Cache,
-    dependencies::{self, Frame},
+    dependencies,
     error_sharing::Sharing,
     policy::Policy,
     value::LocalValue,
@@ -74,8 +74,5 @@ where
     let Some(request) = Request::open(at, missed, terms, sharing) else {
         return dependencies::bypass_blocking(compute);
     };
-    let frame = Frame::new(dependencies::current_in_flight(), request.core().begin(), terms.0.detached);
-    let span = request.computing();
-    let computation = Computation { frame, leader: None, stale: None, turn: None, replaces: true, span };
-    request.compute_blocking(computation, compute)
+    request.compute_blocking(request.replacing(), compute)
 }

@@ -106,6 +106,13 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         Computation { frame, leader, stale, turn, replaces: false, span }
     }
 
+    /// Begins one for this caller alone, whose value replaces what is there.
+    pub(super) fn replacing(&self) -> Computation {
+        let in_flight = dependencies::current_in_flight();
+        let frame = Frame::new(in_flight, self.core().begin(), self.policy.detached);
+        Computation { frame, leader: None, stale: None, turn: None, replaces: true, span: self.computing() }
+    }
+
     /// The span of a computation that begins now.
     pub(super) fn computing(&self) -> Traced {
         let core = self.core();

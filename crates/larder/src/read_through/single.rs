@@ -3,7 +3,7 @@
 use std::{future::Future, pin::pin};
 
 use super::{
-    computation::{Computation, Planned, rewrite},
+    computation::{Planned, rewrite},
     deadline::Fallback,
     lookup::{Missed, find_kept, read_one},
     patience::Patience,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    dependencies::{self, Frame},
+    dependencies,
     entry::{Entry, Freshness},
     error_sharing::Sharing,
     outcome::Tier,
@@ -128,8 +128,5 @@ where
     let Some(request) = Request::open((cache, key), &missed, terms, sharing) else {
         return Box::pin(dependencies::bypass(async { compute().await })).await;
     };
-    let frame = Frame::new(dependencies::current_in_flight(), cache.core().begin(), terms.0.detached);
-    let span = request.computing();
-    let computation = Computation { frame, leader: None, stale: None, turn: None, replaces: true, span };
-    request.span.clone().wrap(request.compute(computation, compute)).await
+    request.span.clone().wrap(request.compute(request.replacing(), compute)).await
 }
