@@ -406,10 +406,8 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             false => !too_wide && cover.unchanged(core.epochs()),
         };
         let at = (self.key.clone(), self.hash);
-        let mut entry = Entry::boxed(at, (value, of, took), (core.now(), lifetime), policy, cover);
-        if let Some(limit) = self.memory_limit() {
-            entry.limit_in_memory(core.now(), limit);
-        }
+        let (lives, terms) = ((core.now(), lifetime), (policy, self.memory_limit()));
+        let entry = Entry::boxed(at, (value, of, took), lives, terms, cover);
         if lifetime.is_zero() || decisions.no_store || !core.is_enabled() {
             self.not_stored(match (core.is_enabled(), decisions.no_store) {
                 (false, _) => NotStored::Disabled,
