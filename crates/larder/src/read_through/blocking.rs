@@ -7,12 +7,7 @@ use super::{
     request::{AnyKey, Request, Wanted},
 };
 use crate::{
-    block_on::block_on,
-    cache::Cache,
-    dependencies,
-    error_sharing::Sharing,
-    policy::Policy,
-    value::LocalValue,
+    block_on::block_on, cache::Cache, dependencies, error_sharing::Sharing, policy::Policy, value::LocalValue,
 };
 
 /// As [`get_or_compute`](super::get_or_compute). The computation runs on the calling thread, from its beginning to its
