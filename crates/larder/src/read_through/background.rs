@@ -101,7 +101,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         match self.unless_slow(ended, patience, stale.as_ref()).await {
             Ok(ended) => finish(ended),
             Err(value) => {
-                // Whoever comes while it goes on need not wait for it too.
+                // Callers who come while it goes on need not wait for it too.
                 self.note_failure(stale.as_ref());
                 Ok(value)
             }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    computation::write,
     lookup::full_key,
     request::{Wanted, memory_limit},
+    storing::write,
 };
 use crate::{
     cache::Cache,

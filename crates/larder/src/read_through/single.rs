@@ -3,12 +3,13 @@
 use std::{future::Future, pin::pin};
 
 use super::{
-    computation::{Planned, rewrite},
+    computation::Planned,
     deadline::Fallback,
     lookup::{Missed, find_kept, read_one},
     patience::Patience,
     request::{AnyKey, Request, Step, Wanted},
     steps::Progress,
+    storing::rewrite,
 };
 use crate::{
     cache::Cache,

@@ -15,9 +15,10 @@ use std::{
 use futures_core::Stream;
 
 use super::{
-    computation::{Ended, write},
     lookup::{count_hit, find, here, read_one, reads_further, within_ttl},
+    made_entry::Ended,
     request::{Request, Wanted, refuses},
+    storing::write,
 };
 use crate::{
     cache::Cache,

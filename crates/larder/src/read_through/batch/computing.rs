@@ -16,10 +16,7 @@ use crate::{
     key,
     outcome::{NotStored, Tier},
     panic_guard,
-    read_through::{
-        computation::{self, Ended},
-        lookup::read,
-    },
+    read_through::{lookup::read, made_entry::Ended, storing},
     scope::Scope,
     singleflight::{Failure, Leader, Outcome},
     spans::Traced,
@@ -56,7 +53,7 @@ where
         if !self.open.leasing.is_empty() {
             Box::pin(self.try_leases::<E>()).await?;
         }
-        computation::rewrite(self.cache, &std::mem::take(&mut self.open.prolonged)).await;
+        storing::rewrite(self.cache, &std::mem::take(&mut self.open.prolonged)).await;
         // And then the look, as for a single key.
         let since = self.cache.core().begin();
         self.take_new::<E>()?;
@@ -172,7 +169,7 @@ where
             self.answers.insert(item, value);
         }
         // In one go: where it takes a round trip, it takes one.
-        computation::write(self.cache, &wanted).await;
+        storing::write(self.cache, &wanted).await;
         completing.into_iter().for_each(|(leader, outcome, is_found)| leader.complete(outcome, is_found));
         // Last: who is next looks for what is stored.
         drop(turns);
