@@ -722,8 +722,8 @@ pub trait CacheExt: Cache {
         }
     }
 
-    /// The same, and waits until the lock is free. Dropping the future gives up the wait. For
-    /// a limit, put a timeout around it.
+    /// Takes the lock as [`try_lock`](Self::try_lock) does, and waits until it is free. Dropping the future gives up the
+    /// wait. To limit the wait, use a timeout.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -772,8 +772,8 @@ pub trait CacheExt: Cache {
     }
 
     /// Waits until every invalidation of this process has reached the others, for `limit` at most: before a program
-    /// ends, say. With a disk tier, also until what is there is safe from a power cut, for as long again. False if some have
-    /// not, or it is not. Dropping the future changes nothing.
+    /// ends, say. With a disk tier, also until what is there is synced to disk, for as long again. Returns true if all were
+    /// delivered and, with a disk tier, synced. Dropping the future changes nothing.
     fn flush(&self, limit: Duration) -> impl Future<Output = bool> + Send {
         async move {
             let told = match self.storage().shared() {
@@ -850,10 +850,10 @@ pub trait CacheExt: Cache {
         Namespace::new(self, name)
     }
 
-    /// The same cache with a policy for functions that have no `ttl` of their own. What options a function has count for
-    /// it, and the rest is that policy's. Verbs are given a policy as ever.
+    /// The same cache with a default policy, for functions without a `ttl`. A function's own options override it. Verbs
+    /// take their policy as an argument.
     ///
-    /// To install it gives the whole program a policy; a namespace can have its own, and has that of its cache otherwise.
+    /// Install it to give the whole program a default; a namespace can have its own, and has that of its cache otherwise.
     ///
     /// ```
     /// use larder::{CacheExt, MemoryCache, Policy, cached};
@@ -875,10 +875,10 @@ pub trait CacheExt: Cache {
     /// # }
     /// ```
     ///
-    /// A function without a `ttl` in a cache without a policy runs whenever it is called, and a warning says so once. What
-    /// takes another kind of function is not the policy's to say: a refresh runs in the background with one of the options
-    /// `stale_while_revalidate`, `refresh_ahead`, `timeout` and `spawn`, and in its caller otherwise; `deadline` and
-    /// `cache_err` count as options alone.
+    /// A function without a `ttl` in a cache without a policy runs whenever it is called, and a warning says so once.
+    /// Whether a refresh runs in the background is decided by the function's options, not by the policy: with
+    /// `stale_while_revalidate`, `refresh_ahead`, `timeout` or `spawn` it does, and otherwise it runs in its caller.
+    /// `deadline` and `cache_err` count as options alone.
     fn with_policy(&self, policy: Policy) -> WithPolicy {
         WithPolicy::new(self, policy)
     }
@@ -951,7 +951,8 @@ pub trait CacheExt: Cache {
     /// of the whole cache, for a namespace too.
     ///
     /// For a page, a debugger, a test; [figures](Self::function_stats) are cheaper to watch all day. Without a reader it costs
-    /// nothing. With one, every hit goes a longer way, and each event takes a lock. No call waits for a reader: one that is too slow loses events, and is told how many.
+    /// nothing. With one, every hit goes a longer way, and each event takes a
+    /// lock. No call waits for a reader: a reader that is too slow loses events and receives the number lost.
     ///
     /// ```
     /// # use std::time::Duration;

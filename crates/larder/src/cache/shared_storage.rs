@@ -65,8 +65,7 @@ pub trait SharedStorage: Send + Sync {
     /// If the server cannot be asked, or the sum would leave the range of `i64` (the counter keeps its value).
     async fn count(&self, key: &str, by: i64, ttl: Option<Duration>) -> Result<i64>;
 
-    /// Asks for so many units of a key of a rate limit, and takes them if they are admitted, all at one moment of the
-    /// server's: see [`limit`](crate::limit). None takes nothing: each process is then limited for itself, which is what
+    /// Atomically takes units of a key's rate limit if they are allowed: see [`limit`](crate::limit). None takes nothing: each process is then limited for itself, which is what
     /// happens unless this is implemented.
     ///
     /// # Errors
