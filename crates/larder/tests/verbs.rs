@@ -341,19 +341,7 @@ fn the_scopes_of_an_invalidation_may_be_made_by_invalidating() {
 #[derive(Clone)]
 struct Slow(MemoryCache);
 
-impl Cache for Slow {
-    fn core(&self) -> &Core {
-        self.0.core()
-    }
-
-    fn storage(&self) -> &dyn Storage {
-        self
-    }
-
-    fn share(&self) -> Arc<dyn Cache> {
-        Arc::new(self.clone())
-    }
-}
+support::cache_around_memory!(Slow);
 
 #[async_trait]
 impl Storage for Slow {
