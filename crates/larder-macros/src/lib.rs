@@ -74,40 +74,31 @@ fn expand_caching(args: TokenStream, item: TokenStream, of: Macro) -> TokenStrea
 }
 
 fn expand_invalidate(args: TokenStream, item: TokenStream) -> TokenStream {
-    let mut errors = Errors::default();
-    let args = Args::parse(args, Macro::Invalidate, &mut errors);
-    let Some(mut function) = Function::parse(item.clone(), Macro::Invalidate.name(), &mut errors) else {
-        return untouched(&errors, item);
-    };
-    function.associated |= args.names_self_type();
-    match Invalidate::new(args, &function, &mut errors) {
-        Some(model) if errors.is_empty() => expand::invalidate(&model, &function),
-        _ => untouched(&errors, item),
-    }
+    expand_with((args, item), Macro::Invalidate, Invalidate::new, expand::invalidate)
 }
 
 fn expand_cache_put(args: TokenStream, item: TokenStream) -> TokenStream {
-    let mut errors = Errors::default();
-    let args = Args::parse(args, Macro::CachePut, &mut errors);
-    let Some(mut function) = Function::parse(item.clone(), Macro::CachePut.name(), &mut errors) else {
-        return untouched(&errors, item);
-    };
-    function.associated |= args.names_self_type();
-    match CachePut::new(args, &function, &mut errors) {
-        Some(model) if errors.is_empty() => expand::cache_put(&model, &function),
-        _ => untouched(&errors, item),
-    }
+    expand_with((args, item), Macro::CachePut, CachePut::new, expand::cache_put)
 }
 
 fn expand_limited(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand_with((args, item), Macro::Limited, Limited::new, expand::limited)
+}
+
+fn expand_with<M>(
+    (args, item): (TokenStream, TokenStream),
+    of: Macro,
+    model: fn(Args, &Function, &mut Errors) -> Option<M>,
+    expand: fn(&M, &Function) -> TokenStream,
+) -> TokenStream {
     let mut errors = Errors::default();
-    let args = Args::parse(args, Macro::Limited, &mut errors);
-    let Some(mut function) = Function::parse(item.clone(), Macro::Limited.name(), &mut errors) else {
+    let args = Args::parse(args, of, &mut errors);
+    let Some(mut function) = Function::parse(item.clone(), of.name(), &mut errors) else {
         return untouched(&errors, item);
     };
     function.associated |= args.names_self_type();
-    match Limited::new(args, &function, &mut errors) {
-        Some(model) if errors.is_empty() => expand::limited(&model, &function),
+    match model(args, &function, &mut errors) {
+        Some(model) if errors.is_empty() => expand(&model, &function),
         _ => untouched(&errors, item),
     }
 }

@@ -40,8 +40,8 @@ impl Default for SqlCacheBuilder {
 }
 
 impl SqlCacheBuilder {
-    /// Where the database is: `postgres://user:password@host/database`, or `sqlite:///path/to/file`, with what sqlx knows
-    /// of parameters. Each needs the feature of its name.
+    /// Where the database is: `postgres://user:password@host/database`, or `sqlite:///path/to/file`, with the
+    /// parameters that sqlx supports. Each needs the feature of its name.
     ///
     /// A file of SQLite must lie on a disk of this machine, and is best one of its own: a transaction that writes to it
     /// holds up all others.

@@ -1,4 +1,4 @@
-//! What happens in a cache, as a stream for those who watch it: off, and free, until someone does.
+//! What happens in a cache, as a stream for those who watch it: off, and free, until there is a reader.
 
 use std::{
     collections::VecDeque,
@@ -179,7 +179,7 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    /// Whether someone does: one load, for calls that found no plain hit.
+    /// Whether there is a reader: one load, for calls that found no plain hit.
     #[inline]
     pub(crate) fn is_watched(&self) -> bool {
         self.any.load(Ordering::Relaxed)

@@ -22,6 +22,7 @@ use crate::{
     epoch::{Epoch, Epochs},
     panic_guard::Contained,
     scope::{Scope, ScopeHash},
+    spans::Traced,
     sync::plain::{Mutex, lock},
 };
 
@@ -172,6 +173,30 @@ pub(crate) fn covers(core: &Core, entry: &Entry) -> bool {
         || foreign.any(|there| state.covers(&there.epochs, &there.scopes))
 }
 
+/// An invalidation by a caller: now, and at the end of the current scope too, if there is one.
+pub(crate) fn invalidate(
+    cache: &(impl Cache + ?Sized),
+    scopes: &[Scope],
+    strength: Strength,
+) -> Invalidating {
+    collect(cache, scopes, strength);
+    invalidate_now(cache, scopes, strength)
+}
+
+/// The same, now and not again.
+pub(crate) fn invalidate_now(
+    cache: &(impl Cache + ?Sized),
+    scopes: &[Scope],
+    strength: Strength,
+) -> Invalidating {
+    let what = || scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let span = Traced::invalidate(cache.core().name(), scopes.len(), strength.name(), what);
+    Invalidating::within(span, || match strength {
+        Strength::Hard => cache.storage().apply(scopes),
+        Strength::Soft => cache.storage().mark_stale(scopes),
+    })
+}
+
 /// Has the current scope, if there is one, invalidate these too.
 pub(crate) fn collect(cache: &(impl Cache + ?Sized), scopes: &[Scope], strength: Strength) {
     if let Some(state) = current() {
@@ -217,7 +242,7 @@ impl State {
         }
         match &self.outer {
             Some(outer) => outer.add(more),
-            None => Some(invalidate(more)),
+            None => Some(invalidate_all(more)),
         }
     }
 
@@ -232,7 +257,7 @@ impl State {
         let all = self.end();
         match &self.outer {
             Some(outer) => outer.add(all).unwrap_or_else(|| Invalidating::done(Invalidation::Queued)),
-            None => invalidate(all),
+            None => invalidate_all(all),
         }
     }
 }
@@ -250,13 +275,13 @@ impl DeferredInvalidations {
 }
 
 /// Invalidates all, here and now. A cache that panics keeps no other one from it.
-fn invalidate(all: Vec<OfCache>) -> Invalidating {
+fn invalidate_all(all: Vec<OfCache>) -> Invalidating {
     let mut contained = Contained::default();
     let mut under_way = Vec::new();
     for of in &all {
         for (collected, strength) in [(&of.hard, Strength::Hard), (&of.soft, Strength::Soft)] {
             if !collected.scopes.is_empty() {
-                let begin = || Invalidating::begin(&*of.cache, &collected.scopes, strength);
+                let begin = || invalidate_now(&*of.cache, &collected.scopes, strength);
                 under_way.extend(contained.call(begin));
             }
         }

@@ -75,15 +75,16 @@ pub(crate) struct Stored {
 }
 
 impl Entry {
-    /// An entry stored now, to live for `lifetime` and the windows of `policy`; its value took `cost` to compute.
+    /// An entry stored now, to live for `lifetime` and the windows of `policy`; its value took `cost` to compute. Where
+    /// there is a `limit`, memory answers alone for so long.
     pub(crate) fn new<V: LocalValue>(
         (key, hash): (Arc<str>, u64),
         (value, of, cost): (V, ValueType, Duration),
         lives: (Moment, Duration),
-        policy: &Policy,
+        terms: (&Policy, Option<Duration>),
         cover: DependencySet,
     ) -> Self {
-        Self::boxed((key, hash), (Box::new(value), of, cost), lives, policy, cover)
+        Self::boxed((key, hash), (Box::new(value), of, cost), lives, terms, cover)
     }
 
     /// The same for a value of any type: that which `of` is of.
@@ -91,12 +92,12 @@ impl Entry {
         (key, hash): (Arc<str>, u64),
         (value, of, cost): (Box<AnyValue>, ValueType, Duration),
         (now, lifetime): (Moment, Duration),
-        policy: &Policy,
+        (policy, limit): (&Policy, Option<Duration>),
         cover: DependencySet,
     ) -> Self {
         let foreign_dependencies =
             (!cover.foreign_dependencies.is_empty()).then(|| cover.foreign_dependencies.into_boxed_slice());
-        let life = Lifetime::new(now, lifetime, policy);
+        let life = Lifetime::new(now, lifetime, policy).in_memory(now, limit);
         Self(Arc::new(Stored {
             hash,
             key,
@@ -119,12 +120,6 @@ impl Entry {
         }))
     }
 
-    /// Has memory answer alone for so long from `now` on, before any other call can find it.
-    pub(crate) fn limit_in_memory(&mut self, now: Moment, limit: Duration) {
-        let stored = Arc::get_mut(&mut self.0).expect("it was made by this call, and given to no other one");
-        stored.life = stored.life.in_memory(now, Some(limit));
-    }
-
     /// Makes it a part of a replacement, before any other call can find it.
     pub(crate) fn take_place(&mut self, replacement: &Replacement) {
         let stored = Arc::get_mut(&mut self.0).expect("it was made by this call, and given to no other one");
@@ -142,9 +137,9 @@ impl Entry {
         &self.0.key
     }
 
-    /// What it was read from, if not memory: as spans call it.
-    pub(crate) fn origin(&self) -> &'static str {
-        if self.0.is_from_disk { "disk" } else { "redis" }
+    /// What it was read from, if not memory.
+    pub(crate) fn origin(&self) -> Tier {
+        if self.0.is_from_disk { Tier::Disk } else { Tier::Shared }
     }
 
     /// Whether the value is not to leave this process: it was stored by [`Local`](crate::Local),

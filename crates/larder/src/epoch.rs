@@ -30,12 +30,14 @@
 mod announcement;
 mod id;
 mod journal;
+mod local_order;
 mod marks;
 #[cfg(feature = "disk")]
 mod past;
 mod recent;
 #[cfg(feature = "shared")]
 pub(crate) mod shared;
+mod shared_order;
 mod slots;
 mod version;
 mod watchers;
@@ -43,10 +45,9 @@ mod zeroed;
 
 use std::{fmt, sync::Arc};
 
-use crossbeam_utils::CachePadded;
-
 pub(crate) use self::announcement::Announcement;
 pub use self::id::Epoch;
+#[cfg(feature = "shared")]
 pub(crate) use self::id::LogId;
 #[cfg_attr(not(feature = "disk"), expect(unused_imports, reason = "for what is kept on disk"))]
 pub(crate) use self::journal::Journal;
@@ -61,64 +62,19 @@ use self::{
     slots::Slots,
 };
 pub(crate) use self::{
+    local_order::LocalOrder,
+    shared_order::{Replacement, SharedOrder},
     version::ValidAt,
     watchers::{Watcher, Watchers},
 };
 use crate::{
     clock::{Clock, Moment},
     scope::{self, ScopeHash, ScopeSet},
-    sync::{AtomicU64, Mutex, Ordering, lock},
 };
 
 /// How many slots there are unless told otherwise: 16 MiB when a million scopes have changed, and a quarter of a MiB
 /// until twenty thousand have, of which the operating system backs only the pages that were written to.
 pub(crate) const DEFAULT_SLOTS: usize = 1 << 20;
-
-/// The order of all changes in one process: the counter, and the right to move it.
-///
-/// One for all caches of a process, so that a value computed from entries of several caches has one
-/// stamp that is right for each of them.
-#[derive(Debug)]
-pub(crate) struct LocalOrder {
-    now: CachePadded<AtomicU64>,
-    /// The number of the last change; its holder is the only applier.
-    applier: Mutex<u64>,
-}
-
-impl LocalOrder {
-    pub(crate) fn new() -> Self {
-        Self { now: CachePadded::new(AtomicU64::new(0)), applier: Mutex::new(0) }
-    }
-
-    /// That of this process.
-    pub(crate) fn of_process() -> Arc<Self> {
-        static ORDER: std::sync::OnceLock<Arc<LocalOrder>> = std::sync::OnceLock::new();
-        ORDER.get_or_init(|| Arc::new(Self::new())).clone()
-    }
-
-    /// The number of the last change. What is read afterwards is at least as new as every change up to it.
-    #[inline]
-    fn now(&self) -> u64 {
-        self.now.load(Ordering::Acquire)
-    }
-
-    /// Runs `look` while no change is half done.
-    #[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "for what processes share"))]
-    fn between_changes<R>(&self, look: impl FnOnce() -> R) -> R {
-        let _applier = lock(&self.applier);
-        look()
-    }
-
-    /// Runs `change` as the only applier, with the number of the change; its slots are raised in there.
-    /// Readers of the counter see the number once all of that is done.
-    fn apply<R>(&self, change: impl FnOnce(u64) -> R) -> R {
-        let mut last = lock(&self.applier);
-        *last += 1;
-        let outcome = change(*last);
-        self.now.store(*last, Ordering::Release);
-        outcome
-    }
-}
 
 /// When each scope of one cache last changed; of all caches that share a log, where there is one.
 pub(crate) struct Epochs {
@@ -129,45 +85,6 @@ pub(crate) struct Epochs {
     log: Option<Arc<dyn SharedOrder>>,
     journals: Journals,
     watchers: Arc<Watchers>,
-}
-
-/// The order of the changes that several processes share, as far as the rule in one process needs it.
-pub(crate) trait SharedOrder: fmt::Debug + Send + Sync {
-    /// Which order it is, and through which epoch every record of it is applied here.
-    fn position(&self) -> (LogId, Epoch);
-
-    /// Takes in a change of this process that others are to hear of: before its slots are raised, by the only applier.
-    /// `keys` are those of the scopes that are single keys.
-    fn announce(&self, scopes: &[ScopeHash], keys: &mut dyn Iterator<Item = Arc<str>>) -> Arc<Announcement>;
-
-    /// The change is done: what was taken in may go out.
-    fn ring(&self);
-
-    /// Whether what is known of changes by other processes is recent enough to serve anything.
-    fn in_touch(&self) -> bool;
-
-    /// Whether nothing newer than `epoch` is known that covers an entry under these scopes.
-    fn accepts(&self, scopes: &[ScopeHash], epoch: Epoch) -> bool;
-
-    /// Whether no mark newer than `epoch` is known that covers an entry under these scopes.
-    fn unmarked(&self, scopes: &[ScopeHash], epoch: Epoch) -> bool;
-
-    /// Whether what other processes change is applied here, as it is where there is a log. Without one, a value is proved
-    /// by what is found in the store, from the epoch on that its own computation began with.
-    fn hears_others(&self) -> bool {
-        true
-    }
-}
-
-/// A change that puts new entries in the place of others.
-pub(crate) struct Replacement {
-    /// The stamp of what is put there: the change itself.
-    pub(crate) since: ReadVersion,
-    /// How far it has come, where there is a log to tell of it.
-    pub(crate) announcement: Option<Arc<Announcement>>,
-    /// Whether a replacement is proved by where its value was read, and not by the change: see
-    /// [`SharedOrder::hears_others`].
-    pub(crate) by_read: bool,
 }
 
 impl Epochs {
@@ -235,13 +152,7 @@ impl Epochs {
     /// They are placed before the change can be seen. So a computation that begins after the change, and then looks for
     /// what was stored since it last looked, finds them; and the outcome of one that began before is not valid.
     pub(crate) fn replace<R>(&self, keys: &[ScopeHash], place: impl FnOnce(Replacement) -> R) -> R {
-        let (placed, number) = self.order.apply(|number| {
-            let announcement = self.announce(keys, []);
-            let since = ReadVersion { local: number, log: None };
-            let placed = place(Replacement { since, announcement, by_read: !self.hears_others() });
-            self.raise(keys, number);
-            (placed, number)
-        });
+        let (placed, number) = self.order.apply(|number| (self.replace_at(number, keys, place), number));
         self.tell(keys, number);
         placed
     }
@@ -255,18 +166,21 @@ impl Epochs {
         place: impl FnOnce(&mut T, Replacement) -> R,
     ) -> Option<R> {
         let (placed, number) = self.order.apply(|number| {
-            if !stands(new) {
-                return (None, number);
-            }
-            let announcement = self.announce(keys, []);
-            let since = ReadVersion { local: number, log: None };
-            let placed = place(new, Replacement { since, announcement, by_read: !self.hears_others() });
-            self.raise(keys, number);
-            (Some(placed), number)
+            let stands = stands(new);
+            (stands.then(|| self.replace_at(number, keys, |replacement| place(new, replacement))), number)
         });
         if placed.is_some() {
             self.tell(keys, number);
         }
+        placed
+    }
+
+    /// The replacement of these keys, as the only applier.
+    fn replace_at<R>(&self, number: u64, keys: &[ScopeHash], place: impl FnOnce(Replacement) -> R) -> R {
+        let announcement = self.announce(keys, []);
+        let since = ReadVersion { local: number, log: None };
+        let placed = place(Replacement { since, announcement, by_read: !self.hears_others() });
+        self.raise(keys, number);
         placed
     }
 

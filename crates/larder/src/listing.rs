@@ -7,7 +7,7 @@ use crate::{
     cache_core::{Core, Unusable},
     entry::{Entry, Freshness},
     read_through::full_key,
-    scope::{ScopeHash, ScopeSet, Scopes},
+    scope::{Scope, ScopeHash, ScopeSet, Scopes},
 };
 
 /// An entry in this process' memory, as it was when it was listed by
@@ -30,7 +30,7 @@ pub struct EntryInfo {
 
 /// What these scopes cover of what is in memory, by key.
 pub(crate) fn entries_in_memory(cache: &(impl Cache + ?Sized), scopes: Scopes) -> Vec<EntryInfo> {
-    let scopes: ScopeSet = scopes.0.into_iter().map(|scope| scope.within(cache.prefix()).hash()).collect();
+    let scopes: ScopeSet = scopes.within(cache.prefix()).iter().map(Scope::hash).collect();
     let core = cache.core();
     let mut listed = Vec::new();
     cache.storage().visit(&mut |entry| {

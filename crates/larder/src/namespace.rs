@@ -74,9 +74,7 @@ impl Namespace {
     /// [`invalidate`](crate::CacheExt::invalidate), it is done when this returns, and awaiting tells how
     /// far it has come.
     pub fn bump(&self) -> Invalidating {
-        let scope = [self.scope()];
-        deferred::collect(self, &scope, Strength::Hard);
-        Invalidating::begin(self, &scope, Strength::Hard)
+        deferred::invalidate(self, &[self.scope()], Strength::Hard)
     }
 
     /// The version it is at, as far as this process knows.

@@ -84,12 +84,12 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// Of where an entry was found.
-    pub(crate) fn of(origin: &str) -> Self {
-        match origin {
-            "redis" => Self::Shared,
-            "disk" => Self::Disk,
-            _ => Self::Memory,
+    /// What spans and figures call it, whichever store is shared.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Disk => "disk",
+            Self::Shared => "redis",
         }
     }
 }

@@ -28,7 +28,7 @@ use std::{ops::RangeInclusive, time::Duration};
 /// A refresh runs in the background where the computation allows it (the macros, and
 /// [`get_or_compute_background`](crate::CacheExt::get_or_compute_background)); with
 /// [`get_or_compute`](crate::CacheExt::get_or_compute) the caller who starts it waits for it, and
-/// everybody else has the value they would have had. A failed refresh leaves the value as it was.
+/// all other callers have the value they would have had. A failed refresh leaves the value as it was.
 ///
 /// ```
 /// # use std::time::Duration;

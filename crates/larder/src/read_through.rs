@@ -57,28 +57,34 @@ mod batch;
 mod blocking;
 mod computation;
 mod deadline;
+mod leasing;
 mod lookup;
+mod made_entry;
 mod patience;
 mod previous;
 mod read_again;
 mod request;
+mod serving;
 mod single;
 mod steps;
+mod storing;
 pub(crate) mod stream;
 mod touch;
+mod uncounted;
 
 pub(crate) use self::{
     background::get_or_compute_background,
-    batch::{Asked, Rules, get_or_compute_many, refresh_many, task::get_or_compute_many_background},
+    batch::{Asked, Rules, compute_many, task::compute_many_background},
     blocking::{get_or_compute_blocking, refresh_blocking},
-    lookup::{
-        Missed, find_in_memory_uncounted, find_kept_uncounted, find_local, find_shared_uncounted,
-        find_uncounted, full_key, get_here, get_many_missing, get_missing, look, look_at, look_observed,
-    },
+    lookup::{Missed, full_key, get_here, get_many_missing, get_missing, look, look_observed},
     read_again::store_read_again,
     request::{Wanted, memory_limit},
     single::{get_or_compute, refresh},
     touch::touch,
+    uncounted::{
+        find_in_memory_uncounted, find_kept_uncounted, find_local, find_shared_uncounted, find_uncounted,
+        look_at,
+    },
 };
 
 #[cfg(all(test, not(larder_loom)))]

@@ -130,7 +130,14 @@ impl fmt::Display for Scope {
 ///
 /// Made from a key or pattern, a [`Scope`], or an array, slice or `Vec` of these.
 #[derive(Debug, Clone, Default)]
-pub struct Scopes(pub(crate) Vec<Scope>);
+pub struct Scopes(Vec<Scope>);
+
+impl Scopes {
+    /// The same scopes, as seen from outside of a namespace whose keys begin with `prefix`.
+    pub(crate) fn within(self, prefix: &str) -> Vec<Scope> {
+        self.0.into_iter().map(|scope| scope.within(prefix)).collect()
+    }
+}
 
 impl From<Scope> for Scopes {
     fn from(scope: Scope) -> Self {

@@ -14,7 +14,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tracing::{Level, Span, field::Empty};
 
-use crate::panic_guard::contain;
+use crate::{outcome::Tier, panic_guard::contain};
 
 /// A span whose subscriber may panic. Nothing where no subscriber listens.
 #[derive(Debug, Clone, Default)]
@@ -136,9 +136,9 @@ impl Traced {
     }
 
     /// Where an answer came from.
-    pub(crate) fn answered(&self, outcome: &'static str, tier: &'static str) {
+    pub(crate) fn answered(&self, outcome: &'static str, tier: Tier) {
         self.record("outcome", outcome);
-        self.record("tier", tier);
+        self.record("tier", tier.label());
     }
 
     /// Says that this span waited for what the other one is.

@@ -5,7 +5,9 @@ pub(crate) mod cache_events;
 mod compute;
 pub(crate) mod insert;
 pub(crate) mod local;
+mod locks;
 mod outcome;
+mod reads;
 
 use std::{
     borrow::Borrow,
@@ -26,20 +28,19 @@ use self::{
 use crate::{
     cache::{Cache, Invalidating, Kept, SharedStorage, Strength},
     deadline::Within,
-    deferred, dependencies,
+    deferred,
     epoch::{Epoch, ReadVersion},
     error::{Result, TimedOut},
     error_keeping::Keeping,
     error_sharing::{Cloned, Unshared},
-    key,
     link::Link,
     listing::{EntryInfo, entries_in_memory},
     lock::LockGuard,
     namespace::Namespace,
     outcome::{Observer, Outcome},
     policy::Policy,
-    read_through::{self, Asked, Rules, Wanted, full_key, get_many_missing, get_missing, look, look_at},
-    scope::{Scope, Scopes},
+    read_through::{self, Asked, Rules, Wanted, full_key, get_missing, look},
+    scope::Scopes,
     stats::{CacheStats, FunctionStats, Histogram},
     value::Value,
     with_policy::WithPolicy,
@@ -47,7 +48,7 @@ use crate::{
 
 /// The typed verbs, on every [`Cache`], `dyn Cache` included.
 ///
-/// Keys are text; their `:` separate what [`Scope::prefix`] can cover. They are used as they are: what
+/// Keys are text; their `:` separate what [`Scope::prefix`](crate::Scope::prefix) can cover. They are used as they are: what
 /// must not be mistaken for a separator has to be escaped where the key is built (the macros do). A
 /// key is at most 64 KiB long, and not empty. Each verb is cancelled by dropping its future; what that
 /// leaves behind is said where it matters.
@@ -101,16 +102,7 @@ pub trait CacheExt: Cache {
         &self,
         keys: &[impl AsRef<str> + Sync],
     ) -> impl Future<Output = Result<Vec<Option<V>>>> + Send {
-        async move {
-            let keys: Vec<_> = keys.iter().map(|key| full_key(self, key.as_ref())).collect();
-            let mut values: Vec<_> = keys.iter().map(|key| look(self, key)).collect();
-            let missed = keys
-                .iter()
-                .zip(&mut values)
-                .filter_map(|(key, value)| Some((&**key, value.as_ref().err()?.clone())));
-            let mut found = get_many_missing(self, missed.collect()).await?.into_iter();
-            Ok(values.into_iter().map(|value| value.ok().or_else(|| found.next().flatten())).collect())
-        }
+        reads::get_many(self, keys)
     }
 
     /// Whether [`get`](Self::get) would find a fresh value of any type. Counts as no read.
@@ -128,21 +120,7 @@ pub trait CacheExt: Cache {
     ///
     /// If the key is empty or too long.
     fn remaining_ttl(&self, key: &str) -> impl Future<Output = Result<Option<Duration>>> + Send {
-        async move {
-            let key = full_key(self, key);
-            key::check(&key)?;
-            let core = self.core();
-            match look_at(self, &key).await {
-                Some(entry) => {
-                    dependencies::record(core.epochs(), &entry.0);
-                    Ok(Some(entry.0.remaining(core.now())))
-                }
-                None => {
-                    dependencies::record_absent(core.epochs(), &key);
-                    Ok(None)
-                }
-            }
-        }
+        reads::remaining_ttl(self, key)
     }
 
     /// Stores a value in place of what is there, and invalidates what was computed from that.
@@ -265,70 +243,20 @@ pub trait CacheExt: Cache {
         }
     }
 
-    /// Invalidates keys (`"user:7"`), prefixes (`"user:*"`), tags ([`Scope::tag`]) or everything
-    /// ([`Scope::all`]): one, or an array, slice or `Vec` of them. O(scopes), however many entries they
+    /// Invalidates keys (`"user:7"`), prefixes (`"user:*"`), tags ([`Scope::tag`](crate::Scope::tag)) or everything
+    /// ([`Scope::all`](crate::Scope::all)): one, or an array, slice or `Vec` of them. O(scopes), however many entries they
     /// cover.
     ///
     /// It is done when this returns: no read that starts afterwards, in this process, gives a value whose
     /// computation began before. The future only tells how far the news has come; dropping it undoes
     /// nothing. Call it *after* the change at the source is visible to readers (committed).
     fn invalidate(&self, scopes: impl Into<Scopes>) -> Invalidating {
-        let scopes: Vec<Scope> =
-            scopes.into().0.into_iter().map(|scope| scope.within(self.prefix())).collect();
-        deferred::collect(self, &scopes, Strength::Hard);
-        Invalidating::begin(self, &scopes, Strength::Hard)
+        deferred::invalidate(self, &scopes.into().within(self.prefix()), Strength::Hard)
     }
 
-    /// Ends the `ttl` of what these cover, here and now: a soft invalidation, for changes after which the old value will do
-    /// for a moment. Takes what [`invalidate`](Self::invalidate) takes, at the same cost, and other processes hear of it in
-    /// the same way.
-    ///
-    /// What was computed before is then a value past its `ttl`:
-    ///
-    /// - with [`stale_while_revalidate`](crate::PolicyBuilder::stale_while_revalidate), it is served while one caller
-    ///   computes it anew (in the background, where the computation allows it), for so long after the mark and no longer;
-    /// - with [`stale_if_error`](crate::PolicyBuilder::stale_if_error), it is served if that fails;
-    /// - with neither of them it is computed anew, as if it had been invalidated, and so it is for [`get`](Self::get).
-    ///
-    /// So nothing is served longer after a mark than its policy says, counted from when this process learned of it; and
-    /// without a policy that says so, nothing at all. A computation that began before a mark and ends after it is marked
-    /// too. What was made from a marked value is as stale, whenever it was made, and keeps to its own policy. An
-    /// [`insert`](Self::insert) after the mark is fresh.
-    ///
-    /// A hard invalidation always wins: what is invalidated is not served, whatever was marked before or after. Processes
-    /// of a release that does not know of marks yet serve a value to the end of its `ttl`. A [`Storage`](crate::Storage)
-    /// that is none of larder's, and does not implement
-    /// [`mark_stale`](crate::Storage::mark_stale), invalidates.
-    ///
-    /// ```
-    /// # use std::{convert::Infallible, time::Duration};
-    /// # use larder::{CacheExt, MemoryCache, Policy, Scope};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> larder::Result<()> {
-    /// # let cache = MemoryCache::new(100);
-    /// let hour = Duration::from_secs(3600);
-    /// let policy = Policy::builder().ttl(hour).stale_while_revalidate(hour / 60).tag("prices").build()?;
-    /// let price = async |price: u32| {
-    ///     let compute = move || async move { Ok::<_, Infallible>(price) };
-    ///     cache.get_or_compute_background("price:7", &policy, compute).await.unwrap()
-    /// };
-    /// assert_eq!(price(100).await, 100);
-    ///
-    /// cache.mark_stale(Scope::tag("prices")).await; // a new price list came
-    /// assert_eq!(price(120).await, 100); // the old one, once: it is computed anew in the background
-    /// # while cache.get::<u32>("price:7").await?.is_none() {
-    /// #     tokio::task::yield_now().await;
-    /// # }
-    /// // a moment later
-    /// assert_eq!(price(130).await, 120);
-    /// # Ok(())
-    /// # }
-    /// ```
+    #[doc = include_str!("../docs/verbs/mark_stale.md")]
     fn mark_stale(&self, scopes: impl Into<Scopes>) -> Invalidating {
-        let scopes: Vec<Scope> =
-            scopes.into().0.into_iter().map(|scope| scope.within(self.prefix())).collect();
-        deferred::collect(self, &scopes, Strength::Soft);
-        Invalidating::begin(self, &scopes, Strength::Soft)
+        deferred::invalidate(self, &scopes.into().within(self.prefix()), Strength::Soft)
     }
 
     /// The value under `key`, or else that of `compute`, which is then stored under `policy`.
@@ -424,49 +352,7 @@ pub trait CacheExt: Cache {
         }
     }
 
-    /// As [`get_or_compute_shared`](Self::get_or_compute_shared); an error that is `chosen` is kept for the policy's
-    /// [`cache_err`](crate::PolicyBuilder::cache_err), and given to all who ask meanwhile: in other processes too, where
-    /// they share values.
-    ///
-    /// It is an answer, as a value is: it takes the place of an old value, which neither `stale_if_error` nor
-    /// `stale_while_revalidate` serves from then on, and is invalidated by whatever would have invalidated the value. A
-    /// [`get`](Self::get) of the value finds nothing; for [`contains`](Self::contains) it is a value of another type.
-    /// What is not chosen is not kept.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// use larder::{CacheExt, MemoryCache, Policy};
-    ///
-    /// #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-    /// enum Error {
-    ///     NotFound,
-    ///     NoConnection,
-    /// }
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> larder::Result<()> {
-    /// let cache = MemoryCache::new(100);
-    /// let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-    /// let policy = Policy::builder().ttl(minutes(60)).cache_err(minutes(1)).build()?;
-    /// let mut asked = 0;
-    /// for _ in 0..10 {
-    ///     let find = async || {
-    ///         asked += 1;
-    ///         Err::<String, _>(Error::NotFound)
-    ///     };
-    ///     let is_answer = |error: &Error| *error == Error::NotFound;
-    ///     let found = cache.get_or_compute_keeping("user:7", &policy, is_answer, find).await;
-    ///     assert_eq!(found, Err(Error::NotFound));
-    /// }
-    /// assert_eq!(asked, 1);
-    /// # let _ = Error::NoConnection;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Those of `compute`.
+    #[doc = include_str!("../docs/verbs/get_or_compute_keeping.md")]
     fn get_or_compute_keeping<V, E, Fut>(
         &self,
         key: &str,
@@ -483,46 +369,7 @@ pub trait CacheExt: Cache {
         async move { look_or_compute(self, key, (policy.borrow(), Wanted::shared::<V>), sharing, compute).await }
     }
 
-    /// As [`get_or_compute_shared`](Self::get_or_compute_shared); the call is answered by the policy's
-    /// [`deadline`](crate::PolicyBuilder::deadline), which counts from when it finds nothing fresh in memory, and includes
-    /// all waiting: for other callers, other processes and servers. After it, the answer is the old value, if
-    /// there is one that the policy allows, and an error otherwise.
-    ///
-    /// The computation is dropped with the call, and one of those who wait for it begins it again. One that may take
-    /// longer than callers wait for is never done in this way: let the source have a limit of its own, or put the computation
-    /// in a task ([`get_or_compute_background`](Self::get_or_compute_background), and `spawn` with `deadline` in
-    /// `#[cached(…)]`). Needs a tokio runtime, with or without timers; anywhere else there is no deadline. A computation that blocks its
-    /// thread is not left before it awaits something.
-    ///
-    /// ```
-    /// # use std::{future::pending, time::Duration};
-    /// use larder::{CacheExt, MemoryCache, Policy, TimedOut};
-    ///
-    /// #[derive(Debug, Clone, PartialEq)]
-    /// enum Error {
-    ///     TimedOut,
-    /// }
-    ///
-    /// impl From<TimedOut> for Error {
-    ///     fn from(_: TimedOut) -> Self {
-    ///         Self::TimedOut
-    ///     }
-    /// }
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> larder::Result<()> {
-    /// let cache = MemoryCache::new(100);
-    /// let (minute, soon) = (Duration::from_secs(60), Duration::from_millis(20));
-    /// let policy = Policy::builder().ttl(minute).deadline(soon).build()?;
-    /// let hangs = async || pending::<Result<u32, Error>>().await;
-    /// assert_eq!(cache.get_or_compute_within("report", &policy, hangs).await, Err(Error::TimedOut));
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Those of `compute`, and one made from [`TimedOut`](crate::TimedOut).
+    #[doc = include_str!("../docs/verbs/get_or_compute_within.md")]
     fn get_or_compute_within<V, E, Fut>(
         &self,
         key: &str,
@@ -584,49 +431,7 @@ pub trait CacheExt: Cache {
         }
     }
 
-    /// The values of `items`, by item; one call of `compute` makes all that are missing.
-    ///
-    /// `key` gives an item's key. `compute` gets the items that have no value, and returns those it found
-    /// one for; the others are missing from the result, and nothing is stored for them (let `V` be an
-    /// `Option` and set a `negative_ttl` to remember that too). Each key is still computed once across
-    /// batches that overlap; what another batch computes is waited for after this one's own computation
-    /// (where there are stale values, until `timeout` has passed since the call), and computed in a second call
-    /// if that came to nothing. What a computation reads from caches, and
-    /// decides through [`context`](crate::context), counts for all of its items.
-    ///
-    /// ```
-    /// # use std::{collections::HashMap, convert::Infallible, time::Duration};
-    /// # use larder::{CacheExt, MemoryCache, Policy};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// # let cache = MemoryCache::new(10);
-    /// let policy = Policy::ttl(Duration::from_secs(60));
-    /// let squares = cache
-    ///     .get_or_compute_many([1, 2, 3], |n| format!("square:{n}"), policy, async |missing: Vec<u64>| {
-    ///         Ok::<_, Infallible>(missing.into_iter().map(|n| (n, n * n)).collect())
-    ///     })
-    ///     .await;
-    /// assert_eq!(squares, Ok(HashMap::from([(1, 1), (2, 4), (3, 9)])));
-    ///
-    /// // Items may be borrowed.
-    /// let names = vec!["Ada".to_owned(), "Grace".to_owned()];
-    /// let names = names.iter().map(String::as_str);
-    /// let policy = Policy::ttl(Duration::from_secs(60));
-    /// let lengths = cache
-    ///     .get_or_compute_many(names, |name| format!("length:{name}"), policy, async |missing: Vec<&str>| {
-    ///         Ok::<_, Infallible>(missing.into_iter().map(|name| (name, name.len())).collect())
-    ///     })
-    ///     .await;
-    /// assert_eq!(lengths, Ok(HashMap::from([("Ada", 3), ("Grace", 5)])));
-    /// # }
-    /// ```
-    ///
-    /// Write the closure where it is given: one that is written before, and has borrowed items, takes a `Vec<_>`, in which the
-    /// compiler fills in whose they are. What a closure that is `async` changes has to be behind a `Mutex` or an atomic.
-    ///
-    /// # Errors
-    ///
-    /// Those of `compute`. Values that other batches or an earlier call computed are stored all the same.
+    #[doc = include_str!("../docs/verbs/get_or_compute_many.md")]
     fn get_or_compute_many<I, V, E, Fut>(
         &self,
         items: impl IntoIterator<Item = I, IntoIter: Send> + Send,
@@ -650,7 +455,7 @@ pub trait CacheExt: Cache {
         async move {
             warn_if_spawning(policy.borrow());
             let terms = terms::<V>(policy.borrow());
-            read_through::get_or_compute_many(self, items, terms, Rules::plain(), compute).await
+            read_through::compute_many(self, items, terms, Rules::plain(), (compute, false)).await
         }
     }
 
@@ -674,16 +479,7 @@ pub trait CacheExt: Cache {
         by: i64,
         ttl: impl Into<Option<Duration>> + Send,
     ) -> impl Future<Output = Result<i64>> + Send {
-        async move {
-            let key = full_key(self, key);
-            key::check(&key)?;
-            dependencies::record_absent(self.core().epochs(), &key);
-            let (core, ttl) = (self.core(), ttl.into());
-            match self.storage().shared() {
-                Some(shared) => shared.count(&key, by, ttl).await,
-                None => core.counters().add(&key, by, ttl, core.now()),
-            }
-        }
+        locks::increment(self, key, by, ttl.into())
     }
 
     /// The counter `key`; 0 if there is none.
@@ -719,16 +515,11 @@ pub trait CacheExt: Cache {
     ///
     /// If the server cannot be asked ([`is_unavailable`](crate::Error::is_unavailable)).
     fn try_lock(&self, name: &str, ttl: Duration) -> impl Future<Output = Result<Option<LockGuard>>> + Send {
-        async move {
-            match self.storage().shared() {
-                Some(shared) => shared.take_lock(name, ttl).await,
-                None => Ok(self.core().locks().take(name)),
-            }
-        }
+        locks::try_lock(self, name, ttl)
     }
 
-    /// The same, and waits until the lock is free. Dropping the future gives up the wait. For
-    /// a limit, put a timeout around it.
+    /// Takes the lock as [`try_lock`](Self::try_lock) does, and waits until it is free. Dropping the future gives up the
+    /// wait. To limit the wait, use a timeout.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -750,18 +541,7 @@ pub trait CacheExt: Cache {
     ///
     /// If the server cannot be asked ([`is_unavailable`](crate::Error::is_unavailable)).
     fn lock(&self, name: &str, ttl: Duration) -> impl Future<Output = Result<LockGuard>> + Send {
-        async move {
-            const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(200));
-            let mut pause = PAUSES.0;
-            loop {
-                if let Some(guard) = self.try_lock(name, ttl).await? {
-                    return Ok(guard);
-                }
-                // Not in step with others who wait.
-                tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-                pause = (pause * 2).min(PAUSES.1);
-            }
-        }
+        locks::lock(self, name, ttl)
     }
 
     /// Waits until this process knows of every invalidation through `epoch`, which
@@ -777,8 +557,8 @@ pub trait CacheExt: Cache {
     }
 
     /// Waits until every invalidation of this process has reached the others, for `limit` at most: before a program
-    /// ends, say. With a disk tier, also until what is there is safe from a power cut, for as long again. False if some have
-    /// not, or it is not. Dropping the future changes nothing.
+    /// ends, say. With a disk tier, also until what is there is synced to disk, for as long again. Returns true if all were
+    /// delivered and, with a disk tier, synced. Dropping the future changes nothing.
     fn flush(&self, limit: Duration) -> impl Future<Output = bool> + Send {
         async move {
             let told = match self.storage().shared() {
@@ -800,32 +580,7 @@ pub trait CacheExt: Cache {
         self.storage().shared()?.server_time()
     }
 
-    /// Has every call pass this cache by, in this process, until it is [enabled](Self::enable) again: for a suspicion, a
-    /// measurement, or an incident. That of the whole cache, for a namespace too.
-    ///
-    /// Annotated functions run as if they were not annotated: each call computes, joins no other one, and stores
-    /// nothing. `get` finds nothing, and `insert` only invalidates. Calls under way end as they began.
-    ///
-    /// Invalidations are applied and sent as ever, and those of other processes are followed: what was kept and is
-    /// still valid is served again from [`enable`](Self::enable) on, and nothing stale. Counters and locks
-    /// ([`increment`](Self::increment), [`lock`](Self::lock)) are no cached values, and go on.
-    ///
-    /// With `LARDER_DISABLED=1` in the environment of the process, all its caches begin disabled.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{CacheExt, MemoryCache, Policy};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> larder::Result<()> {
-    /// let cache = MemoryCache::new(10);
-    /// cache.insert("answer", &42, Policy::ttl(Duration::from_secs(60))).await?;
-    /// cache.disable();
-    /// assert_eq!(cache.get::<i32>("answer").await?, None);
-    /// cache.enable();
-    /// assert_eq!(cache.get::<i32>("answer").await?, Some(42));
-    /// # Ok(())
-    /// # }
-    /// ```
+    #[doc = include_str!("../docs/verbs/disable.md")]
     fn disable(&self) {
         self.core().turn(false);
     }
@@ -855,35 +610,7 @@ pub trait CacheExt: Cache {
         Namespace::new(self, name)
     }
 
-    /// The same cache with a policy for functions that have no `ttl` of their own. What options a function has count for
-    /// it, and the rest is that policy's. Verbs are given a policy as ever.
-    ///
-    /// To install it gives the whole program a policy; a namespace can have its own, and has that of its cache otherwise.
-    ///
-    /// ```
-    /// use larder::{CacheExt, MemoryCache, Policy, cached};
-    ///
-    /// #[cached(key = "user:<id>")]
-    /// async fn user(id: u64) -> String {
-    ///     // SELECT …
-    /// #   id.to_string()
-    /// }
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let policy: Policy = serde_json::from_str(r#"{ "ttl": "5m", "jitter": 0.1 }"#)?;
-    /// larder::install(MemoryCache::new(10_000).with_policy(policy))?;
-    ///
-    /// assert_eq!(user(7).await, "7");
-    /// assert_eq!(larder::global().get::<String>("user:7").await?.as_deref(), Some("7"));
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// A function without a `ttl` in a cache without a policy runs whenever it is called, and a warning says so once. What
-    /// takes another kind of function is not the policy's to say: a refresh runs in the background with one of the options
-    /// `stale_while_revalidate`, `refresh_ahead`, `timeout` and `spawn`, and in its caller otherwise; `deadline` and
-    /// `cache_err` count as options alone.
+    #[doc = include_str!("../docs/verbs/with_policy.md")]
     fn with_policy(&self, policy: Policy) -> WithPolicy {
         WithPolicy::new(self, policy)
     }
@@ -951,33 +678,7 @@ pub trait CacheExt: Cache {
         self.core().reading()
     }
 
-    /// What happens in this cache from now on, as a [`Stream`](futures_core::Stream): hits, misses, computations, what is
-    /// stored and what is not and why, invalidations by this process and by others, evictions, servers that come and go. That
-    /// of the whole cache, for a namespace too.
-    ///
-    /// For a page, a debugger, a test; [figures](Self::function_stats) are cheaper to watch all day. Without a reader it costs
-    /// nothing. With one, every hit goes a longer way, and each event takes a lock. No call waits for a reader: one that is too slow loses events, and is told how many.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{CacheExt, CacheEvent, MemoryCache, Policy};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> larder::Result<()> {
-    /// let cache = MemoryCache::new(10);
-    /// let mut events = cache.events();
-    /// cache.insert("answer", &42, Policy::ttl(Duration::from_secs(60))).await?;
-    /// cache.get::<i32>("answer").await?;
-    /// while let Some(event) = events.try_recv() {
-    ///     if let CacheEvent::Hit { key, .. } = event {
-    ///         assert_eq!(&*key, "answer");
-    ///     }
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// Responses that `larder-http` serves are hits of no function, with the keys that it gives them. What it revalidates is
-    /// computed under a key of its own that ends with `:r` and a number, and stored under the response's.
+    #[doc = include_str!("../docs/verbs/events.md")]
     fn events(&self) -> CacheEvents {
         CacheEvents::of(self.core())
     }

@@ -1,4 +1,4 @@
-//! Calls for many items, some at a time: before anyone asks.
+//! Calls for many items, some at a time, before the first request for them.
 
 use std::{
     fmt,

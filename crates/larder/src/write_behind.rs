@@ -114,8 +114,8 @@
 //! | 16 | 22,000 | 21 / 47 ms | 498 |
 //! | 256 | 26,000 | 410 / 720 ms | 498 |
 //!
-//! By `LARDER_SPEED=1 cargo test --release -p larder --no-default-features --features redis,write-behind,test-util --test
-//! write_behind speed -- --nocapture`, of numbers, with the default settings: writers, consumer and Redis 7.0 share two x86-64
+//! By `cargo test --release -p larder --no-default-features --features redis,write-behind,test-util --test write_behind speed --
+//! --ignored --nocapture`, of numbers, with the default settings: writers, consumer and Redis 7.0 share two x86-64
 //! cores.
 //!
 //! A write is one round trip and one script call, and so are up to 1,000 with [`write_many`](WriteBehind::write_many). A value is

@@ -3,12 +3,12 @@
 
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use larder::{
-    Cache, CacheExt, Core, Entry, Invalidating, Lookup, MemoryCache, Policy, PolicyBuilder, Scope, Storage,
-    cached, context,
+    Cache, CacheExt, Entry, Invalidating, Lookup, MemoryCache, Policy, PolicyBuilder, Scope, Storage, cached,
+    context,
 };
 use serde::{Deserialize, Serialize};
 
@@ -289,19 +289,7 @@ async fn so_have_local_ones_tasks_and_threads() {
 #[derive(Clone)]
 struct Counted(MemoryCache, Calls);
 
-impl Cache for Counted {
-    fn core(&self) -> &Core {
-        self.0.core()
-    }
-
-    fn storage(&self) -> &dyn Storage {
-        self
-    }
-
-    fn share(&self) -> Arc<dyn Cache> {
-        Arc::new(self.clone())
-    }
-}
+support::cache_around_memory!(Counted);
 
 #[async_trait]
 impl Storage for Counted {

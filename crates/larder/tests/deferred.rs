@@ -15,8 +15,8 @@ use std::{
 
 use async_trait::async_trait;
 use larder::{
-    Cache, CacheExt, Core, Entry, Invalidating, Lookup, MemoryCache, Scope, Storage, cache_put, cached,
-    deferred, in_current_computation, invalidate,
+    Cache, CacheExt, Entry, Invalidating, Lookup, MemoryCache, Scope, Storage, cache_put, cached, deferred,
+    in_current_computation, invalidate,
 };
 
 use self::support::long;
@@ -327,19 +327,7 @@ async fn very_many_are_collected_in_no_time_and_become_one() {
 #[derive(Clone)]
 struct Fragile(MemoryCache);
 
-impl Cache for Fragile {
-    fn core(&self) -> &Core {
-        self.0.core()
-    }
-
-    fn storage(&self) -> &dyn Storage {
-        self
-    }
-
-    fn share(&self) -> Arc<dyn Cache> {
-        Arc::new(self.clone())
-    }
-}
+support::cache_around_memory!(Fragile);
 
 #[async_trait]
 impl Storage for Fragile {

@@ -7,34 +7,20 @@ use std::collections::HashMap;
 
 use larder::{Cache, CacheExt, MemoryCache, Policy, PolicyBuilder, Scope, cached, context};
 
-use self::support::{Calls, secs};
-
-type Answer = Result<usize, &'static str>;
-
-/// A cache, one key, and a computation that gives its number.
-struct Lab {
-    cache: MemoryCache,
-    policy: Policy,
-    calls: Calls,
-}
+use self::support::{
+    Calls,
+    lab::{Answer, Lab},
+    secs,
+};
 
 impl Lab {
     /// Values for 1,000 s, that end when they were not asked for 100 s.
     fn new(more: impl FnOnce(PolicyBuilder) -> PolicyBuilder) -> Self {
-        let policy = more(Policy::builder().ttl(secs(1_000)).idle(secs(100)).tag("tag")).build().unwrap();
-        Self { cache: MemoryCache::new(10), policy, calls: Calls::default() }
+        Self::with(more(Policy::builder().ttl(secs(1_000)).idle(secs(100)).tag("tag")))
     }
 
     fn plain() -> Self {
         Self::new(|policy| policy)
-    }
-
-    fn advance(&self, seconds: u64) {
-        self.cache.core().advance(secs(seconds));
-    }
-
-    async fn ask(&self) -> Answer {
-        self.cache.get_or_compute("key", &self.policy, async || Ok(self.calls.call())).await
     }
 
     async fn remaining(&self) -> u64 {

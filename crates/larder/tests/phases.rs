@@ -12,41 +12,18 @@ use std::{
 
 use larder::{Cache, CacheExt, MemoryCache, Policy, PolicyBuilder, context};
 
-use self::support::{Calls, Gate, eventually, in_time, long, secs};
-
-type Answer = Result<usize, &'static str>;
-
-/// A cache, one key, and a computation that gives its number, or fails.
-struct Lab {
-    cache: MemoryCache,
-    policy: Policy,
-    calls: Calls,
-}
+use self::support::{
+    Calls, Gate, eventually, in_time,
+    lab::{Answer, Lab},
+    long, secs,
+};
 
 impl Lab {
     /// With a `ttl` of 100 s, and a value (1) that was just stored.
     async fn new(policy: impl FnOnce(PolicyBuilder) -> PolicyBuilder) -> Self {
-        let policy = policy(Policy::builder().ttl(secs(100))).build().unwrap();
-        let lab = Self { cache: MemoryCache::new(10), policy, calls: Calls::default() };
+        let lab = Self::with(policy(Policy::builder().ttl(secs(100))));
         assert_eq!(lab.ask().await, Ok(1));
         lab
-    }
-
-    /// Turns the clock to a bit before or after so many seconds of the value's life.
-    fn advance(&self, to: u64) {
-        self.cache.core().advance(secs(to));
-    }
-
-    async fn ask(&self) -> Answer {
-        self.cache.get_or_compute("key", &self.policy, async || Ok(self.calls.call())).await
-    }
-
-    async fn ask_failing(&self) -> Answer {
-        let failing = async || {
-            self.calls.call();
-            Err("failed")
-        };
-        self.cache.get_or_compute("key", &self.policy, failing).await
     }
 
     async fn ask_slowly(&self, gate: &Gate, answer: Answer) -> Answer {
@@ -72,7 +49,7 @@ async fn a_value_is_fresh_until_the_end_of_its_ttl() {
     lab.advance(1);
     assert_eq!((lab.get().await, lab.cache.contains("key").await.unwrap()), (None, false));
     assert_eq!(lab.cache.remaining_ttl("key").await.unwrap(), None);
-    assert_eq!(lab.ask_failing().await, Err("failed"), "an expired value is no fallback by itself");
+    assert_eq!(lab.fail().await, Err("failed"), "an expired value is no fallback by itself");
     assert_eq!(lab.ask().await, Ok(3));
     lab.advance(99);
     assert_eq!(lab.ask().await, Ok(3), "and its life began anew");
@@ -159,24 +136,24 @@ async fn a_failed_refresh_leaves_the_stale_value_as_it_was() {
     let windows = |policy: PolicyBuilder| policy.stale_while_revalidate(secs(50)).retry_after(Duration::ZERO);
     let lab = Lab::new(windows).await;
     lab.advance(110);
-    assert_eq!(lab.ask_failing().await, Ok(1));
-    assert_eq!(lab.ask_failing().await, Ok(1), "the next caller tries again");
+    assert_eq!(lab.fail().await, Ok(1));
+    assert_eq!(lab.fail().await, Ok(1), "the next caller tries again");
     assert_eq!(lab.calls.made(), 3);
     lab.advance(50);
-    assert_eq!(lab.ask_failing().await, Err("failed"));
+    assert_eq!(lab.fail().await, Err("failed"));
 }
 
 #[tokio::test]
 async fn stale_if_error_stands_in_for_a_failure() {
     let lab = Lab::new(|policy| policy.stale_if_error(secs(50))).await;
     lab.advance(120);
-    assert_eq!((lab.get().await, lab.ask_failing().await), (None, Ok(1)));
+    assert_eq!((lab.get().await, lab.fail().await), (None, Ok(1)));
     assert_eq!(lab.calls.made(), 2, "it was tried, though");
     assert_eq!(lab.cache.stats().stale_hits, 1);
     lab.advance(20);
-    assert_eq!(lab.ask_failing().await, Ok(1), "the failure has not touched the value");
+    assert_eq!(lab.fail().await, Ok(1), "the failure has not touched the value");
     lab.advance(20);
-    assert_eq!(lab.ask_failing().await, Err("failed"), "the window is over");
+    assert_eq!(lab.fail().await, Err("failed"), "the window is over");
 }
 
 #[tokio::test]
@@ -190,11 +167,11 @@ async fn stale_if_error_gives_way_to_success() {
 async fn both_windows_count_from_the_end_of_ttl() {
     let lab = Lab::new(|policy| policy.stale_while_revalidate(secs(50)).stale_if_error(secs(80))).await;
     lab.advance(140);
-    assert_eq!(lab.ask_failing().await, Ok(1));
+    assert_eq!(lab.fail().await, Ok(1));
     lab.advance(30);
-    assert_eq!(lab.ask_failing().await, Ok(1));
+    assert_eq!(lab.fail().await, Ok(1));
     lab.advance(11);
-    assert_eq!(lab.ask_failing().await, Err("failed"));
+    assert_eq!(lab.fail().await, Err("failed"));
 }
 
 #[tokio::test]
@@ -218,7 +195,7 @@ async fn refresh_ahead_refreshes_a_value_that_is_still_fresh() {
     assert_eq!(lab.ask().await, Ok(1));
     lab.advance(2);
     assert_eq!(lab.get().await, Some(1), "a read refreshes nothing");
-    assert_eq!(lab.ask_failing().await, Ok(1), "and a failed refresh does no harm");
+    assert_eq!(lab.fail().await, Ok(1), "and a failed refresh does no harm");
     let gate = Gate::closed();
     let others = async {
         gate.until(1).await;
@@ -344,7 +321,7 @@ async fn an_invalidated_value_is_not_served_in_any_phase() {
             lab.advance(age);
             lab.cache.invalidate(scope);
             assert_eq!(lab.get().await, None);
-            assert_eq!(lab.ask_failing().await, Err("failed"), "at {age} s");
+            assert_eq!(lab.fail().await, Err("failed"), "at {age} s");
             assert_eq!(lab.ask().await, Ok(3));
         }
     }

@@ -1,5 +1,4 @@
 //! A source that fails is left alone for a while, and callers have the old value meanwhile.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
@@ -10,41 +9,19 @@ use std::{
 
 use larder::{Cache, CacheExt, MemoryCache, Policy, PolicyBuilder, Scope, TimedOut, cached};
 
-use self::support::{Calls, Gate, eventually, in_time, secs};
-
-type Answer = Result<usize, &'static str>;
-
-/// A cache, one key, and a source that fails or gives the number of the call.
-struct Lab {
-    cache: MemoryCache,
-    policy: Policy,
-    calls: Calls,
-}
+use self::support::{
+    Calls, Gate, eventually, in_time,
+    lab::{Answer, Lab},
+    secs,
+};
 
 impl Lab {
     /// With a `ttl` of 100 s, and a value (1) that was stored 110 s ago.
     async fn new(policy: impl FnOnce(PolicyBuilder) -> PolicyBuilder) -> Self {
-        let policy = policy(Policy::builder().ttl(secs(100)).tag("tag")).build().unwrap();
-        let lab = Self { cache: MemoryCache::new(10), policy, calls: Calls::default() };
+        let lab = Self::with(policy(Policy::builder().ttl(secs(100)).tag("tag")));
         assert_eq!(lab.ask().await, Ok(1));
         lab.advance(110);
         lab
-    }
-
-    fn advance(&self, seconds: u64) {
-        self.cache.core().advance(secs(seconds));
-    }
-
-    async fn ask(&self) -> Answer {
-        self.cache.get_or_compute("key", &self.policy, async || Ok(self.calls.call())).await
-    }
-
-    async fn fail(&self) -> Answer {
-        let failing = async || {
-            self.calls.call();
-            Err("failed")
-        };
-        self.cache.get_or_compute("key", &self.policy, failing).await
     }
 
     /// How many of so many failing calls reached the source; all of them are to have the old value.

@@ -341,19 +341,7 @@ fn the_scopes_of_an_invalidation_may_be_made_by_invalidating() {
 #[derive(Clone)]
 struct Slow(MemoryCache);
 
-impl Cache for Slow {
-    fn core(&self) -> &Core {
-        self.0.core()
-    }
-
-    fn storage(&self) -> &dyn Storage {
-        self
-    }
-
-    fn share(&self) -> Arc<dyn Cache> {
-        Arc::new(self.clone())
-    }
-}
+support::cache_around_memory!(Slow);
 
 #[async_trait]
 impl Storage for Slow {
@@ -390,4 +378,17 @@ async fn what_is_inserted_while_more_is_read_is_not_computed() {
     let computed = cache.get_or_compute_many([3], |id| format!("id:{id}"), long(), compute).await;
     assert_eq!(computed, Ok([(3, 7)].into()));
     assert_eq!(cache.stats().computations, 0);
+}
+
+/// `tokio::time` panics there.
+#[test]
+fn a_lock_that_is_held_is_waited_for_in_a_runtime_without_timers() {
+    let cache = MemoryCache::new(10);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let held = cache.lock("l", secs(60)).await.unwrap();
+        let first = held.fencing_token();
+        let (second, ()) = tokio::join!(cache.lock("l", secs(60)), async { drop(held) });
+        assert!(second.unwrap().fencing_token() > first);
+    });
 }

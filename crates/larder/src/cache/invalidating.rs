@@ -30,7 +30,7 @@ pub(crate) enum Strength {
 }
 
 impl Strength {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Hard => "hard",
             Self::Soft => "soft",
@@ -64,7 +64,7 @@ impl Invalidating {
     }
 
     /// One that is `begun` by a caller, within a span of its own.
-    pub(super) fn within(span: Traced, begun: impl FnOnce() -> Self) -> Self {
+    pub(crate) fn within(span: Traced, begun: impl FnOnce() -> Self) -> Self {
         let invalidating = span.enter(begun);
         if let InvalidationProgress::Done(outcome) = invalidating.state {
             note(&span, outcome);

@@ -23,7 +23,7 @@ impl Core {
         self.0.switch.watch(watched);
     }
 
-    /// Tells of something, if anyone wants to know.
+    /// Tells of something, if there is a reader.
     #[inline]
     pub(crate) fn tell(&self, event: impl FnOnce(&Self) -> CacheEvent) {
         if self.0.events.is_watched() {

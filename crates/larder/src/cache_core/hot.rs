@@ -1,4 +1,4 @@
-//! Which keys are hit most: from one hit in 64, while someone wants to know.
+//! Which keys are hit most: from one hit in 64, while they are asked for.
 
 use std::{
     cmp::Reverse,

@@ -1,4 +1,4 @@
-//! Whether a cache is used, or passed by; and whether someone watches what it does.
+//! Whether a cache is used, or passed by; and whether its events have a reader.
 
 use std::{
     env,
@@ -14,7 +14,7 @@ const VARIABLE: &str = "LARDER_DISABLED";
 /// Calls pass the cache by.
 const OFF: u8 = 1;
 
-/// Hits are told to someone.
+/// Hits are reported to readers of events.
 const WATCHED: u8 = 2;
 
 /// Read on every hit.

@@ -13,7 +13,7 @@ impl PastChanges {
         Self(Slots::new(slots))
     }
 
-    /// These scopes changed at this place. For the one who reads what was written, before anyone asks.
+    /// These scopes changed at this place. Called while the segments are read, before the first lookup.
     pub(crate) fn add(&self, scopes: &[ScopeHash], place: u64) {
         self.0.raise(scopes, place);
     }

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     cache::Cache,
     link::{Link, Operation},
+    outcome::Tier,
     stats::{CacheStats, FunctionStats},
 };
 
@@ -73,15 +74,15 @@ fn of_function(function: &FunctionStats, each: &mut Each<'_>) {
     // What is found on disk is seldom past its `ttl`.
     let on_disk = stats.disk_hits.min(further);
     for (result, tier, count) in [
-        ("hit", "memory", in_memory),
-        ("hit", "redis", further - on_disk),
-        ("stale", "memory", stats.stale_hits),
+        ("hit", Tier::Memory.label(), in_memory),
+        ("hit", Tier::Shared.label(), further - on_disk),
+        ("stale", Tier::Memory.label(), stats.stale_hits),
         ("miss", "", stats.misses.saturating_sub(stats.misses_shared)),
     ] {
         each(&GETS, &[("result", result), ("tier", tier)], Figure::Count(count));
     }
     if on_disk > 0 {
-        each(&GETS, &[("result", "hit"), ("tier", "disk")], Figure::Count(on_disk));
+        each(&GETS, &[("result", "hit"), ("tier", Tier::Disk.label())], Figure::Count(on_disk));
     }
     if stats.bypassed > 0 {
         each(&GETS, &[("result", "bypass"), ("tier", "")], Figure::Count(stats.bypassed));

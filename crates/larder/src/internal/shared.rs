@@ -45,7 +45,7 @@ pub const DEFAULT_SCOPE_SLOTS: usize = crate::epoch::DEFAULT_SLOTS;
 pub fn records_of(scopes: impl Into<Scopes>) -> Vec<Vec<u8>> {
     const MOST_IN_ONE: usize = 1_024;
     const MOST: usize = 65_536;
-    let mut scopes: Vec<ScopeHash> = scopes.into().0.iter().map(Scope::hash).collect();
+    let mut scopes: Vec<ScopeHash> = scopes.into().within("").iter().map(Scope::hash).collect();
     if scopes.len() > MOST {
         scopes = vec![ScopeHash::ALL];
     }

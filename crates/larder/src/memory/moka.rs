@@ -201,7 +201,7 @@ mod tests {
             let cover = DependencySet::new(core.begin(), ScopeSet::default());
             let policy = Policy::ttl(Duration::from_secs(60));
             let of_value = (value, ValueType::none(), Duration::ZERO);
-            Entry::new(("a".into(), at.hash), of_value, (core.now(), policy.ttl), &policy, cover)
+            Entry::new(("a".into(), at.hash), of_value, (core.now(), policy.ttl), (&policy, None), cover)
         };
         let kept = || store.get(at).and_then(|entry| entry.value::<u64>().copied());
         let old = entry(1);

@@ -285,7 +285,7 @@ impl PolicyBuilder {
     /// its place: a second by default, 10 ms at least. [`Duration::MAX`] waits for as long as it takes.
     ///
     /// A computation runs only while its caller polls it. One that was begun and is then kept without being
-    /// polled would hold up everybody who asks for its key: the loser of a `select!` that is not dropped, a call
+    /// polled would hold up all callers who ask for its key: the loser of a `select!` that is not dropped, a call
     /// in a `buffered` stream while the loop's body asks for the same key, a runtime that is not driven. A
     /// computation that waits for something, or that blocks its thread, is not passed over, however long it takes.
     ///

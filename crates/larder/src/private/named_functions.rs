@@ -59,8 +59,7 @@ impl Target {
 
     fn apply(self, strength: Strength) -> Invalidating {
         let scopes: Vec<_> = self.scope.into_iter().collect();
-        deferred::collect(&*self.cache, &scopes, strength);
-        Invalidating::begin(&*self.cache, &scopes, strength)
+        deferred::invalidate(&*self.cache, &scopes, strength)
     }
 }
 

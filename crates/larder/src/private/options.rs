@@ -77,13 +77,7 @@ impl Options {
         })
     }
 
-    /// See [`PolicyBuilder`](crate::PolicyBuilder) for this and all that follow.
-    pub fn jitter(mut self, fraction: f64) -> Self {
-        self.0.jitter = fraction;
-        self
-    }
-
-    /// See above.
+    /// See [`PolicyBuilder`](crate::PolicyBuilder).
     pub fn refresh_ahead(mut self, fraction: f64) -> Self {
         // In place of what a policy says that the function was given: it may have one of them.
         self.0.idle = None;
@@ -91,63 +85,21 @@ impl Options {
         self
     }
 
-    /// See above.
-    pub fn stale_while_revalidate(mut self, window: Duration) -> Self {
-        self.0.stale_while_revalidate = window;
-        self
-    }
-
-    /// See above.
-    pub fn stale_if_error(mut self, window: Duration) -> Self {
-        self.0.stale_if_error = window;
-        self
-    }
-
-    /// See above.
-    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
-        self.0.negative_ttl = ttl;
-        self
-    }
-
-    /// See above.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.0.timeout = Some(timeout);
-        self
-    }
-
-    /// See above.
-    pub fn cache_err(mut self, ttl: Duration) -> Self {
-        self.0.cache_err = ttl;
-        self
-    }
-
-    /// See above.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.0.deadline = Some(deadline);
-        self
-    }
-
-    /// See above.
+    /// See [`PolicyBuilder`](crate::PolicyBuilder).
     pub fn idle(mut self, limit: Duration) -> Self {
         self.0.refresh_ahead = None;
         self.0.idle = Some(limit);
         self
     }
 
-    /// See above.
+    /// See [`PolicyBuilder`](crate::PolicyBuilder).
     pub fn memory_ttl(mut self, limit: Duration) -> Self {
         // One of zero is a mistake, and would never have memory answer.
         self.0.memory_ttl = Some(limit).filter(|limit| !limit.is_zero());
         self
     }
 
-    /// See above.
-    pub fn retry_after(mut self, pause: Duration) -> Self {
-        self.0.retry_after = pause;
-        self
-    }
-
-    /// See above. A tag with a part that has no text covers nothing.
+    /// See [`PolicyBuilder`](crate::PolicyBuilder). A tag with a part that has no text covers nothing.
     pub fn tag(mut self, build: impl FnOnce(&mut Key)) -> Self {
         let mut tag = Key::default();
         build(&mut tag);
@@ -157,31 +109,7 @@ impl Options {
         self
     }
 
-    /// See above.
-    pub fn lock(mut self, lock: Lock) -> Self {
-        self.0.lock = Some(lock);
-        self
-    }
-
-    /// See above.
-    pub fn schema(mut self, version: u32) -> Self {
-        self.0.schema = Some(version);
-        self
-    }
-
-    /// See above.
-    pub fn detached(mut self) -> Self {
-        self.0.detached = true;
-        self
-    }
-
-    /// See above.
-    pub fn spawn(mut self) -> Self {
-        self.0.spawn = true;
-        self
-    }
-
-    /// See above.
+    /// See [`PolicyBuilder`](crate::PolicyBuilder).
     pub fn takeover_after(mut self, limit: Duration) -> Self {
         self.0.set_takeover_after(limit);
         self
@@ -191,6 +119,34 @@ impl Options {
     pub fn policy(self) -> Policy {
         self.0
     }
+}
+
+/// Setters of one field each.
+macro_rules! setters {
+    ($($field:ident($($value:ident: $of:ty)?) = $new:expr;)+) => {
+        impl Options {$(
+            /// See [`PolicyBuilder`](crate::PolicyBuilder).
+            pub fn $field(mut self $(, $value: $of)?) -> Self {
+                self.0.$field = $new;
+                self
+            }
+        )+}
+    };
+}
+
+setters! {
+    jitter(fraction: f64) = fraction;
+    stale_while_revalidate(window: Duration) = window;
+    stale_if_error(window: Duration) = window;
+    negative_ttl(ttl: Duration) = ttl;
+    timeout(timeout: Duration) = Some(timeout);
+    cache_err(ttl: Duration) = ttl;
+    deadline(deadline: Duration) = Some(deadline);
+    retry_after(pause: Duration) = pause;
+    lock(lock: Lock) = Some(lock);
+    schema(version: u32) = Some(version);
+    detached() = true;
+    spawn() = true;
 }
 
 /// Only an expression can give zero: a zero that is written does not compile.

@@ -134,7 +134,7 @@ impl<'c, C: Cache + ?Sized> Invalidate<'c, C> {
     fn apply_in(&self, cache: &(impl Cache + ?Sized), scopes: &[Scope]) -> Option<Invalidating> {
         match &self.deferred {
             Some(deferred) => deferred.collect(cache, scopes, self.strength),
-            None => Some(Invalidating::begin(cache, scopes, self.strength)),
+            None => Some(deferred::invalidate_now(cache, scopes, self.strength)),
         }
     }
 }
@@ -235,7 +235,7 @@ impl<C: Cache + ?Sized> Drop for Put<'_, C> {
             let key = [Scope::key(key)];
             drop(match &self.deferred {
                 Some(deferred) => deferred.collect(self.cache, &key, Strength::Hard),
-                None => Some(Invalidating::begin(self.cache, &key, Strength::Hard)),
+                None => Some(deferred::invalidate_now(self.cache, &key, Strength::Hard)),
             });
         }
     }

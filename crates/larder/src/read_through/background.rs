@@ -16,7 +16,7 @@ use crate::{
     cache::Cache,
     dependencies::{self, Frame},
     error_sharing::Sharing,
-    outcome::Observer,
+    outcome::{Observer, Tier},
     policy::Policy,
     registry::carry,
     singleflight::{Wait, Watch},
@@ -81,7 +81,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             Err(result) => return result,
         };
         if let Some((entry, freshness)) = planned.refreshed.take() {
-            let value = self.give(&entry, freshness, "memory");
+            let value = self.give(&entry, freshness, Tier::Memory);
             // No caller waits for it.
             let computation = self.begin(planned, Some(entry), []);
             // It has its answer already.
@@ -101,7 +101,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         match self.unless_slow(ended, patience, stale.as_ref()).await {
             Ok(ended) => finish(ended),
             Err(value) => {
-                // Whoever comes while it goes on need not wait for it too.
+                // Callers who come while it goes on need not wait for it too.
                 self.note_failure(stale.as_ref());
                 Ok(value)
             }

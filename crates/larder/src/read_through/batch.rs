@@ -76,52 +76,10 @@ struct Batch<'a, I, V, C: ?Sized, F, S, U> {
 }
 
 /// The values of what is `asked` for, by item. An item that `compute` has no value for is left out.
-pub(crate) async fn get_or_compute_many<I, V, E, C, F, Fut, S, U>(
-    cache: &C,
-    asked: Vec<Asked<I>>,
-    terms: (&Policy, Wanted),
-    rules: Rules<S, U>,
-    compute: F,
-) -> Result<HashMap<I, V>, E>
-where
-    I: Clone + Eq + Hash,
-    V: LocalValue,
-    E: Send + 'static,
-    C: Cache + ?Sized,
-    S: Sharing<E>,
-    U: Fn(&V) -> bool,
-    F: FnMut(Vec<I>) -> Fut,
-    Fut: Future<Output = Result<HashMap<I, V>, E>>,
-{
-    if deferred::is_current() {
-        return compute_in_transaction(cache, asked, compute).await;
-    }
-    run(cache, asked, terms, rules, (compute, false)).await
-}
-
-/// Computes all values now, whatever the cache has, and replaces that. No other caller joins. An item that `compute` has no
-/// value for is invalidated.
-pub(crate) async fn refresh_many<I, V, E, C, F, Fut, S, U>(
-    cache: &C,
-    asked: Vec<Asked<I>>,
-    terms: (&Policy, Wanted),
-    rules: Rules<S, U>,
-    compute: F,
-) -> Result<HashMap<I, V>, E>
-where
-    I: Clone + Eq + Hash,
-    V: LocalValue,
-    E: Send + 'static,
-    C: Cache + ?Sized,
-    S: Sharing<E>,
-    U: Fn(&V) -> bool,
-    F: FnMut(Vec<I>) -> Fut,
-    Fut: Future<Output = Result<HashMap<I, V>, E>>,
-{
-    run(cache, asked, terms, rules, (compute, true)).await
-}
-
-async fn run<I, V, E, C, F, Fut, S, U>(
+///
+/// Where it `replaces`, all values are computed, whatever the cache has, and take the place of that; no other caller joins, and
+/// an item that `compute` has no value for is invalidated.
+pub(crate) async fn compute_many<I, V, E, C, F, Fut, S, U>(
     cache: &C,
     asked: Vec<Asked<I>>,
     (policy, wanted): (&Policy, Wanted),
@@ -138,6 +96,9 @@ where
     F: FnMut(Vec<I>) -> Fut,
     Fut: Future<Output = Result<HashMap<I, V>, E>>,
 {
+    if !replaces && deferred::is_current() {
+        return compute_in_transaction(cache, asked, compute).await;
+    }
     let wanted = wanted.within(cache);
     let span = span(cache, wanted, asked.len());
     let (answers, missing) = look_up::<I, V, C>(cache, asked, wanted, replaces);

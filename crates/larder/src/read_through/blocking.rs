@@ -7,12 +7,7 @@ use super::{
     request::{AnyKey, Request, Wanted},
 };
 use crate::{
-    block_on::block_on,
-    cache::Cache,
-    dependencies::{self, Frame},
-    error_sharing::Sharing,
-    policy::Policy,
-    value::LocalValue,
+    block_on::block_on, cache::Cache, dependencies, error_sharing::Sharing, policy::Policy, value::LocalValue,
 };
 
 /// As [`get_or_compute`](super::get_or_compute). The computation runs on the calling thread, from its beginning to its
@@ -74,8 +69,5 @@ where
     let Some(request) = Request::open(at, missed, terms, sharing) else {
         return dependencies::bypass_blocking(compute);
     };
-    let frame = Frame::new(dependencies::current_in_flight(), request.core().begin(), terms.0.detached);
-    let span = request.computing();
-    let computation = Computation { frame, leader: None, stale: None, turn: None, replaces: true, span };
-    request.compute_blocking(computation, compute)
+    request.compute_blocking(request.replacing(), compute)
 }

@@ -7,27 +7,25 @@ use std::{
 };
 
 use super::{
+    made_entry::Ended,
     previous::replaced,
     request::{Refreshed, Request},
+    storing::write,
 };
 use crate::{
-    adaptive::Computed,
     block_on::block_on,
     cache::Cache,
     cache_events::CacheEvent,
-    dependencies::{self, Decisions, Frame, PassOn},
+    dependencies::{self, Frame, PassOn},
     entry::Entry,
     epoch::ReadVersion,
     error_sharing::Sharing,
-    mutant::{self, Rule},
     outcome::{NotStored, Source},
     panic_guard,
-    policy::Policy,
-    scope::{Scope, ScopeHash},
     singleflight::{Failure, InFlightId, Leader, Outcome},
     spans::Traced,
     turns::Turn,
-    value::{AnyValue, LocalValue, ValueType},
+    value::LocalValue,
 };
 
 /// What a request comes to that has no value yet: a computation, for the leader of those who wait or for this caller
@@ -63,16 +61,6 @@ pub(super) struct Computation {
     pub(super) span: Traced,
 }
 
-/// A computation that has ended.
-pub(super) struct Ended<'f> {
-    pub(super) frame: &'f Frame,
-    /// As they stand at the end.
-    pub(super) decisions: Decisions,
-    /// See [`Computation::replaces`].
-    pub(super) replaces: bool,
-    pub(super) took: Duration,
-}
-
 /// What a computation made.
 struct Made {
     entry: Entry,
@@ -104,6 +92,13 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
             leader.set_span(&span);
         }
         Computation { frame, leader, stale, turn, replaces: false, span }
+    }
+
+    /// Begins one for this caller alone, whose value replaces what is there.
+    pub(super) fn replacing(&self) -> Computation {
+        let in_flight = dependencies::current_in_flight();
+        let frame = Frame::new(in_flight, self.core().begin(), self.policy.detached);
+        Computation { frame, leader: None, stale: None, turn: None, replaces: true, span: self.computing() }
     }
 
     /// The span of a computation that begins now.
@@ -243,26 +238,40 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                     core.pauses().clear(self.hash);
                     return (Err(error), Some(Made { entry, wanted, leader, shared, turn }));
                 }
-                // First: those who come when it has ended are not to ask again.
-                self.note_failure(stale.as_ref());
-                if let Some(leader) = leader {
-                    // One whose `Clone`, `Display` or `source` panics cannot be shared.
-                    let give =
-                        || panic_guard::contain(|| frame.enter(|| self.sharing.give(&error))).flatten();
-                    let given = if shared { give() } else { None };
-                    let cover = Arc::new(frame.cover(self.scopes.clone(), core.epochs()));
-                    let failure = Failure { error: given, cover };
-                    let outcome = if shared { Outcome::Failure(failure) } else { Outcome::Unshared };
-                    leader.complete(outcome, false);
-                }
-                let served = stale.and_then(|entry| self.serve_if_usable(&entry));
-                self.not_stored(NotStored::Failed);
-                if served.is_none() {
-                    self.span.record("outcome", "failed");
-                }
-                (served.ok_or(error), None)
+                (self.fail(error, &frame, (leader, stale), shared), None)
             }
         }
+    }
+
+    /// Ends a computation that failed, with an error that is not kept: what its caller is given.
+    fn fail<V, E>(
+        &self,
+        error: E,
+        frame: &Arc<Frame>,
+        (leader, stale): (Option<Leader>, Option<Entry>),
+        shared: bool,
+    ) -> Result<V, E>
+    where
+        V: LocalValue,
+        S: Sharing<E>,
+    {
+        // First: those who come when it has ended are not to ask again.
+        self.note_failure(stale.as_ref());
+        if let Some(leader) = leader {
+            // One whose `Clone`, `Display` or `source` panics cannot be shared.
+            let give = || panic_guard::contain(|| frame.enter(|| self.sharing.give(&error))).flatten();
+            let given = if shared { give() } else { None };
+            let cover = Arc::new(frame.cover(self.scopes.clone(), self.core().epochs()));
+            let failure = Failure { error: given, cover };
+            let outcome = if shared { Outcome::Failure(failure) } else { Outcome::Unshared };
+            leader.complete(outcome, false);
+        }
+        let served = stale.and_then(|entry| self.serve_if_usable(&entry));
+        self.not_stored(NotStored::Failed);
+        if served.is_none() {
+            self.span.record("outcome", "failed");
+        }
+        served.ok_or(error)
     }
 
     /// Whether what was made is to be stored: if it is wanted, and newer than what may be there.
@@ -313,141 +322,4 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         dependencies::record_scopes(core.epochs(), || self.scopes.clone());
         frame.pass_on()
     }
-
-    /// Makes an entry of a computed value, and tells whether it is to be stored: whether policy, computation and
-    /// the one rule agree. One that `replaces` what is there also invalidates what was computed from that.
-    pub(super) fn entry_of<V: LocalValue>(&self, value: &V, ended: &Ended<'_>) -> (Entry, bool) {
-        let absent = || self.wanted.of.is_none(value);
-        let chosen = || match self.policy.adaptive_to {
-            Some(_) if !absent() => self.adaptive_lifetime(value, ended.took),
-            _ => self.policy.lifetime(absent()),
-        };
-        let lifetime = ended.decisions.ttl.unwrap_or_else(chosen);
-        let value = || Box::new(value.clone()) as Box<AnyValue>;
-        let unprolonged = ended.decisions.ttl.is_some() && self.policy.idle.is_some();
-        let kept_stale = ended.decisions.kept_stale;
-        let decided = (unprolonged || kept_stale.is_some()).then(|| Policy {
-            idle: self.policy.idle.filter(|_| !unprolonged),
-            stale_if_error: kept_stale.unwrap_or(self.policy.stale_if_error),
-            ..self.policy.clone()
-        });
-        let policy = decided.as_ref().unwrap_or(self.policy);
-        self.entry_with((value, self.wanted.of), (lifetime, policy), ended)
-    }
-
-    /// The same of a list that was collected from a stream.
-    pub(super) fn entry_of_list<V: LocalValue>(&self, items: Vec<V>, ended: &Ended<'_>) -> (Entry, bool) {
-        let lifetime = ended.decisions.ttl.unwrap_or(self.policy.ttl);
-        let list = || Box::new(items) as Box<AnyValue>;
-        self.entry_with((list, self.wanted.of), (lifetime, self.policy), ended)
-    }
-
-    /// How long a value is to live that took so long.
-    #[cold]
-    fn adaptive_lifetime<V: LocalValue>(&self, value: &V, took: Duration) -> Duration {
-        let core = self.core();
-        // A `Serialize` of the user's runs in here.
-        let digest = panic_guard::contain(|| self.wanted.of.digest(value)).flatten();
-        core.adaptive().choose(self.hash, Computed { now: core.now(), took, digest }, self.policy)
-    }
-
-    /// The same of an error, if it is one that is kept.
-    fn entry_of_error<E>(&self, error: &E, ended: &Ended<'_>) -> Option<(Entry, bool)>
-    where
-        S: Sharing<E>,
-    {
-        let lifetime = self.policy.cache_err;
-        if lifetime.is_zero() {
-            return None;
-        }
-        let error = self.sharing.keep(error)?;
-        let policy =
-            Policy { jitter: self.policy.jitter, schema: self.policy.schema, ..Policy::ttl(lifetime) };
-        let of = self.wanted.of.of_errors();
-        Some(self.entry_with((|| error, of), (lifetime, &policy), ended))
-    }
-
-    fn entry_with(
-        &self,
-        (value, of): (impl FnOnce() -> Box<AnyValue>, ValueType),
-        (lifetime, policy): (Duration, &Policy),
-        ended: &Ended<'_>,
-    ) -> (Entry, bool) {
-        let core = self.core();
-        let Ended { frame, ref decisions, replaces, took } = *ended;
-        // First: what the user's code reads in here covers it too.
-        let value = value();
-        let mut scopes = self.scopes.clone();
-        scopes.extend(decisions.tags.iter().map(|tag| Scope::tag(tag).hash()));
-        let mut cover = frame.cover(scopes, core.epochs());
-        if mutant::is(Rule::StampAfterComputation) {
-            cover.since = core.begin();
-        }
-        let (too_wide, is_marked) = (cover.is_too_wide(), cover.marked.is_some());
-        // Where others are not heard of, what they changed meanwhile would count as older than the replacement.
-        let valid = match replaces && core.epochs().hears_others() {
-            true => {
-                let key = [ScopeHash::key(&self.key)];
-                core.replace(&key, |replacement| {
-                    let stands = !too_wide && cover.is_current(core.epochs());
-                    if stands {
-                        (cover.since, cover.announcement) = (replacement.since, replacement.announcement);
-                    }
-                    stands
-                })
-            }
-            false => !too_wide && cover.unchanged(core.epochs()),
-        };
-        let at = (self.key.clone(), self.hash);
-        let mut entry = Entry::boxed(at, (value, of, took), (core.now(), lifetime), policy, cover);
-        if let Some(limit) = self.memory_limit() {
-            entry.limit_in_memory(core.now(), limit);
-        }
-        if lifetime.is_zero() || decisions.no_store || !core.is_enabled() {
-            self.not_stored(match (core.is_enabled(), decisions.no_store) {
-                (false, _) => NotStored::Disabled,
-                (true, true) => NotStored::Declined,
-                (true, false) => NotStored::NoLifetime,
-            });
-            return (entry, false);
-        }
-        if is_marked && entry.0.is_expired(core.now()) {
-            self.not_stored(NotStored::Stale);
-            return (entry, false);
-        }
-        if too_wide {
-            self.not_stored(NotStored::TooManyScopes);
-            core.refuse_too_wide(&self.key, self.wanted.of.group);
-        } else if !valid {
-            self.not_stored(NotStored::Invalidated);
-            self.count(|counters| &counters.stores_outdated);
-        }
-        (entry, valid)
-    }
-}
-
-/// Stores values again that have another lifetime: they are no news.
-pub(crate) async fn rewrite(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
-    if entries.is_empty() {
-        return;
-    }
-    // Values that cannot be shared were reported when they were stored first.
-    let _ = panic_guard::contain_future(cache.storage().keep(entries)).await;
-}
-
-/// Stores computed values.
-pub(super) async fn write(cache: &(impl Cache + ?Sized), entries: &[Entry]) {
-    let Some(first) = entries.first() else { return };
-    let core = cache.core();
-    let (function, namespace) = core.statistics().names(first.0.group);
-    let span = Traced::store(core.name(), function, namespace, entries.len());
-    // What it was computed for is not lost if a `Serialize`, a weigher or a cache panics.
-    let write = panic_guard::contain_future(cache.storage().keep(entries));
-    let Some(written) = span.clone().wrap(write).await else { return };
-    span.record("outcome", if written.is_ok() { "stored" } else { "not shared" });
-    if let Err(error) = written {
-        // The warning was given where it was found, once.
-        panic_guard::report!(debug, %error, "a computed value is not shared with other processes");
-    }
-    entries.iter().for_each(|entry| cache.core().stored(entry));
 }

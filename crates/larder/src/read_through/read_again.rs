@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    computation::write,
     lookup::full_key,
     request::{Wanted, memory_limit},
+    storing::write,
 };
 use crate::{
     cache::Cache,
@@ -38,10 +38,8 @@ pub(crate) async fn store_read_again<V: Value>(
     let of_value = (value.clone(), wanted.of, Duration::ZERO);
     let lives = (core.now(), lifetime);
     let cover = frame.cover(scope::covering(&key, &policy.tags), core.epochs());
-    let mut entry = Entry::new(at, of_value, lives, policy, cover);
-    if let Some(limit) = memory_limit(cache, policy, wanted.of) {
-        entry.limit_in_memory(core.now(), limit);
-    }
+    let terms = (policy, memory_limit(cache, policy, wanted.of));
+    let mut entry = Entry::new(at, of_value, lives, terms, cover);
     if entry.0.is_too_wide() {
         core.refuse_too_wide(entry.key(), group);
         return false;
@@ -53,7 +51,9 @@ pub(crate) async fn store_read_again<V: Value>(
         let stands = |entry: &Entry| entry.0.stands(core.epochs());
         let place = |entry: &mut Entry, replacement| {
             entry.take_place(&replacement);
-            memory.map(|memory| memory.place(entry, weight))
+            let displaced = memory.map(|memory| memory.place(entry, weight));
+            core.note_stored();
+            displaced
         };
         let Some(displaced) = core.replace_if(&[ScopeHash::key(&key)], &mut entry, stands, place) else {
             return false;

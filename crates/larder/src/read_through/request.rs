@@ -14,7 +14,7 @@ use crate::{
     deferred,
     entry::{Entry, Freshness},
     key,
-    outcome::{NotStored, Observer},
+    outcome::{NotStored, Observer, Tier},
     policy::Policy,
     scope::{self, ScopeSet},
     singleflight::{Caller, Leader, Waiter, Watch, WorkKey},
@@ -102,8 +102,8 @@ pub(super) enum Step<V, E> {
     Done(Result<V, E>),
     /// Joins the computation that is under way, or leads a new one.
     Enter,
-    /// Prolongs the time of a value that was found, and serves it: where it was found is the text.
-    Prolong(Entry, Freshness, &'static str),
+    /// Prolongs the time of a value that was found, and serves it: in the tier where it was found.
+    Prolong(Entry, Freshness, Tier),
     /// Waits for another caller's computation.
     Wait(Waiter),
     /// Waits for a turn to compute alone: the failure that it waited for cannot be given to it.

@@ -3,18 +3,20 @@
 use std::{future::Future, pin::pin};
 
 use super::{
-    computation::{Computation, Planned, rewrite},
+    computation::Planned,
     deadline::Fallback,
     lookup::{Missed, find_kept, read_one},
     patience::Patience,
     request::{AnyKey, Request, Step, Wanted},
     steps::Progress,
+    storing::rewrite,
 };
 use crate::{
     cache::Cache,
-    dependencies::{self, Frame},
+    dependencies,
     entry::{Entry, Freshness},
     error_sharing::Sharing,
+    outcome::Tier,
     policy::Policy,
     value::LocalValue,
 };
@@ -59,7 +61,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                     // before this is found, and what is put there later is no older than the outcome.
                     let since = self.core().begin();
                     match self.find_answer() {
-                        Some((answer, entry)) => self.complete(leader, entry, answer, "memory"),
+                        Some((answer, entry)) => self.complete(leader, entry, answer, Tier::Memory),
                         None => {
                             let Progress { stale, turn, .. } = progress;
                             return Ok(Planned { leader, since, refreshed, stale, turn });
@@ -127,8 +129,5 @@ where
     let Some(request) = Request::open((cache, key), &missed, terms, sharing) else {
         return Box::pin(dependencies::bypass(async { compute().await })).await;
     };
-    let frame = Frame::new(dependencies::current_in_flight(), cache.core().begin(), terms.0.detached);
-    let span = request.computing();
-    let computation = Computation { frame, leader: None, stale: None, turn: None, replaces: true, span };
-    request.span.clone().wrap(request.compute(computation, compute)).await
+    request.span.clone().wrap(request.compute(request.replacing(), compute)).await
 }

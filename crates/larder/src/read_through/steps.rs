@@ -1,20 +1,18 @@
 //! The steps of a request for one key: see the drawing in [`read_through`](super).
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{
-    lookup::serve,
     patience::Patience,
     request::{Refreshed, Request, Step},
 };
 use crate::{
-    cache::{Cache, Leased, SharedStorage},
+    cache::Cache,
     dependencies,
     entry::{Entry, Freshness},
     error_sharing::Sharing,
     outcome::{self, NotStored, Source, Tier},
     panic_guard,
-    policy::Lock,
     singleflight::{Arrival, Awaited, Leader, Outcome, Role, Wait, Waiter},
     turns::Turn,
     value::{AnyValue, LocalValue},
@@ -57,15 +55,15 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         }
         match found {
             Some((entry, freshness @ Freshness::RefreshAhead)) if self.policy.idle.is_some() => {
-                Step::Prolong(entry, freshness, "memory")
+                Step::Prolong(entry, freshness, Tier::Memory)
             }
             Some((entry, freshness)) if self.is_paused() => {
-                Step::Done(Ok(self.give(&entry, freshness, "memory")))
+                Step::Done(Ok(self.give(&entry, freshness, Tier::Memory)))
             }
             Some((entry, freshness @ (Freshness::RefreshAhead | Freshness::StaleWhileRevalidate))) => {
                 match self.lead_refresh::<V>() {
                     Some(leader) => self.lead(leader, Some((entry, freshness))),
-                    None => Step::Done(Ok(self.give(&entry, freshness, "memory"))),
+                    None => Step::Done(Ok(self.give(&entry, freshness, Tier::Memory))),
                 }
             }
             other => {
@@ -206,47 +204,13 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         S: Sharing<E>,
     {
         match self.find_answer() {
-            Some((answer, entry)) => self.complete(leader, entry, answer, "memory"),
+            Some((answer, entry)) => self.complete(leader, entry, answer, Tier::Memory),
             // With the lease of a leader that was superseded, no other process is at it.
             None if self.is_shared() && self.cache.storage().reads_further() && !leader.has_lease() => {
                 Step::Read(leader, refreshed)
             }
             None => Step::Compute(Some(leader), refreshed),
         }
-    }
-
-    /// A fresh entry that was stored after the lookup. To look for no reason would count as one more use of the key
-    /// where it is decided what is kept.
-    fn find_new(&self) -> Option<Entry> {
-        let core = self.core();
-        if core.stores() == self.stores || !core.is_enabled() {
-            return None;
-        }
-        let entry = self.cache.storage().peek(self.at())?;
-        (core.judge(&entry) == Ok(Freshness::Fresh)).then_some(entry)
-    }
-
-    /// The same, with what it answers to this caller.
-    pub(super) fn find_answer<V: LocalValue, E>(&self) -> Option<(Result<V, E>, Entry)>
-    where
-        S: Sharing<E>,
-    {
-        let entry = self.find_new()?;
-        Some((self.answer(&entry)?, entry))
-    }
-
-    /// What an entry that may be used answers to this caller: its value, or the error that it keeps. None if it is of
-    /// another type.
-    fn answer<V: LocalValue, E>(&self, entry: &Entry) -> Option<Result<V, E>>
-    where
-        S: Sharing<E>,
-    {
-        let answer = match entry.0.is_error {
-            true => Err(self.sharing.kept(entry)?),
-            false => Ok(entry.value::<V>()?.clone()),
-        };
-        dependencies::record(self.core().epochs(), &entry.0);
-        Some(answer)
     }
 
     /// Goes on with what other processes have stored.
@@ -300,124 +264,11 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                     && let Ok(freshness) = self.core().judge(&entry)
                 {
                     leader.complete(Outcome::Value(entry.clone()), false);
-                    return Step::Done(Ok(self.give(&entry, freshness, "memory")));
+                    return Step::Done(Ok(self.give(&entry, freshness, Tier::Memory)));
                 }
             }
             None => {}
         }
         Step::Lease(leader, refreshed)
-    }
-
-    /// Whether the servers could be asked. If they cannot, what was not found there may be there.
-    fn is_within_reach(&self) -> bool {
-        self.cache.storage().shared().is_none_or(SharedStorage::is_within_reach)
-    }
-
-    /// Asks to be the one of all processes that computes. Where another one does, a refresh is left to it; a missing
-    /// value is waited for if the caller `may_wait`, while there is patience if there is a stale one to serve. If it may
-    /// not, the lease is still to be asked for.
-    pub(super) async fn lease<V: LocalValue, E>(
-        &self,
-        leader: Leader,
-        refreshed: Refreshed,
-        progress: &mut Progress,
-        (may_wait, patience): (bool, Patience),
-    ) -> Step<V, E>
-    where
-        S: Sharing<E>,
-    {
-        if self.is_shared()
-            && self.policy.lock.unwrap_or(Lock::Deployment) == Lock::Deployment
-            && let Some(shared) = self.cache.storage().shared()
-        {
-            let is_missing = refreshed.is_none();
-            let waits = may_wait && is_missing;
-            let sought = if is_missing { Freshness::StaleIfError } else { Freshness::RefreshAhead };
-            let scopes = refreshed.as_ref().map_or(&self.scopes, |(entry, _)| entry.0.scopes());
-            // From the arrival on, so that one who leads after another waits for no longer than that one would have.
-            let waited = || progress.began.map_or(Duration::ZERO, |began| began.elapsed());
-            let longest = waits.then(|| shared.lease_lifetime().saturating_sub(waited()));
-            let lease = shared.lease(self.at(), self.wanted.of, scopes, longest);
-            let stale = progress.stale.as_ref().filter(|_| waits);
-            match self.unless_slow(lease, patience, stale).await {
-                Err(value) => return Step::Done(Ok(value)),
-                Ok(Leased::Held(lease)) => leader.hold(lease),
-                Ok(Leased::Found(entry)) => {
-                    let is_new = self.core().judge(&entry).is_ok_and(|freshness| freshness < sought);
-                    if is_new && let Some(answer) = self.answer(&entry) {
-                        if is_missing {
-                            self.count(|counters| &counters.misses_shared);
-                        }
-                        self.span.record("waited", true);
-                        return self.complete(leader, entry, answer, "redis");
-                    }
-                }
-                Ok(Leased::Elsewhere) if is_missing && !may_wait => return Step::Lease(leader, None),
-                Ok(Leased::Elsewhere) => {
-                    if let Some((entry, _)) = &refreshed
-                        && let Ok(freshness) = self.core().judge(entry)
-                    {
-                        leader.complete(Outcome::Value(entry.clone()), false);
-                        return Step::Done(Ok(self.give(entry, freshness, "memory")));
-                    }
-                }
-                Ok(Leased::Free) => {}
-            }
-        }
-        if leader.is_superseded() {
-            // Another caller took over the lead while this one waited for other processes.
-            let Some((entry, _)) = &refreshed else {
-                progress.arrival = None;
-                return Step::Enter;
-            };
-            if let Some(value) = self.serve_if_usable(entry) {
-                return Step::Done(Ok(value));
-            }
-        }
-        Step::Compute(Some(leader), refreshed)
-    }
-
-    /// Ends a computation that need not begin: with an entry that was found, and what it answers.
-    pub(super) fn complete<V, E>(
-        &self,
-        leader: impl Into<Option<Leader>>,
-        entry: Entry,
-        answer: Result<V, E>,
-        tier: &'static str,
-    ) -> Step<V, E> {
-        self.span.answered("hit", tier);
-        self.tell_found(&entry, Source::Hit, tier);
-        self.core().tell_hit(&entry.0, Tier::of(tier), false);
-        // Its source has answered, if in another process.
-        self.core().pauses().clear(self.hash);
-        if let Some(leader) = leader.into() {
-            leader.complete(Outcome::Value(entry), false);
-        }
-        Step::Done(answer)
-    }
-
-    /// The value of an entry of the right type that was found earlier, if it may still be served.
-    pub(super) fn serve_if_usable<V: LocalValue>(&self, entry: &Entry) -> Option<V> {
-        let freshness = self.core().judge(entry).ok()?;
-        Some(self.give(entry, freshness, "memory"))
-    }
-
-    /// Serves an entry.
-    pub(super) fn give<V: LocalValue>(&self, entry: &Entry, freshness: Freshness, tier: &'static str) -> V {
-        let is_fresh = freshness.is_within_ttl();
-        self.span.answered(if is_fresh { "hit" } else { "stale" }, tier);
-        self.tell_found(entry, if is_fresh { Source::Hit } else { Source::Stale }, tier);
-        serve(self.core(), entry, freshness, Tier::of(tier))
-    }
-
-    /// Tells that the call is given what lay in the cache.
-    fn tell_found(&self, entry: &Entry, source: Source, tier: &'static str) {
-        let tier = Tier::of(tier);
-        self.observer.tell(|| entry.0.outcome(source, Some(tier), self.core().now()));
-    }
-
-    /// Tells that the call is given what another one computed.
-    fn tell_joined(&self, entry: &Entry) {
-        self.observer.tell(|| entry.0.outcome(Source::Joined, None, self.core().now()));
     }
 }

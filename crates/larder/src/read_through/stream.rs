@@ -15,9 +15,10 @@ use std::{
 use futures_core::Stream;
 
 use super::{
-    computation::{Ended, write},
     lookup::{count_hit, find, here, read_one, reads_further, within_ttl},
+    made_entry::Ended,
     request::{Request, Wanted, refuses},
+    storing::write,
 };
 use crate::{
     cache::Cache,
@@ -94,11 +95,11 @@ impl Terms {
                         }
                     };
                     if let Some((entry, _)) = &read {
-                        core.tell_hit(&entry.0, Tier::of(entry.origin()), false);
+                        core.tell_hit(&entry.0, entry.origin(), false);
                         core.count_in(of.group, |counters| &counters.misses_shared);
                     }
                     match read {
-                        Some((entry, _)) => (entry.clone(), Tier::of(entry.origin())),
+                        Some((entry, _)) => (entry.clone(), entry.origin()),
                         None => (older?.0, Tier::Memory),
                     }
                 }

@@ -1,4 +1,4 @@
-//! Nothing is left under way when nobody computes or waits any more.
+//! Nothing is left under way when no caller computes or waits any more.
 
 use std::{collections::HashMap, convert::Infallible, future::pending, time::Duration};
 
@@ -92,7 +92,7 @@ async fn nothing_is_left_however_computations_end() {
             }
             while callers.join_next().await.is_some() {}
             if let (End::Never, 2) = (end, form) {
-                // A computation in the background goes on, and nobody is left to end this one.
+                // A computation in the background goes on, and no caller is left to end this one.
                 assert_eq!(cache.core().singleflight().len(), 1);
             } else {
                 leaves_nothing(&cache, &format!("{end:?}, form {form}")).await;

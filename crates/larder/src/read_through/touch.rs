@@ -1,9 +1,9 @@
 //! Values whose time begins anew.
 
 use super::{
-    computation::rewrite,
     lookup::{find, read_one, within_ttl},
     request::{Wanted, memory_limit},
+    storing::rewrite,
 };
 use crate::{
     cache::Cache,

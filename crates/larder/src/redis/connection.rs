@@ -9,7 +9,7 @@
 //! What is sent besides callers' commands, and must be allowed to the ACL user: `INFO`, `TIME`
 //! (`@dangerous`, `@fast`), and in a cluster `CLUSTER|SLOTS`, `CLUSTER|INFO` and `ASKING`; `SELECT` where
 //! the database is not 0. `CLIENT|SETNAME` is sent and may be refused. Sentinels are sent
-//! `SENTINEL|GET-MASTER-ADDR-BY-NAME`. Where replicas are read from, `READONLY` in a cluster and `SENTINEL|REPLICAS`. `AUTH` is everybody's right.
+//! `SENTINEL|GET-MASTER-ADDR-BY-NAME`. Where replicas are read from, `READONLY` in a cluster and `SENTINEL|REPLICAS`. Every user may call `AUTH`.
 
 mod address;
 mod batch;

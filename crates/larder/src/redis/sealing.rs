@@ -25,7 +25,7 @@ impl Sealing {
     pub(super) fn check(&self) -> Result<()> {
         if self.keyring.is_none() && self.names.0.is_some() {
             let text = "hash_keys needs `seal` (in the environment, LARDER_NAME_KEY needs LARDER_SEAL_KEYS): what is not \
-                        sealed has hashes of its keys in it that anyone can compute";
+                        sealed has hashes of its keys in it that can be computed without a secret";
             return Err(Kind::configuration(text).into());
         }
         Ok(())

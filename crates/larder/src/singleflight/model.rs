@@ -86,7 +86,7 @@ impl World {
             (self.work.key.clone(), 0),
             (value, ValueType::none(), Duration::ZERO),
             lives,
-            &policy,
+            (&policy, None),
             cover,
         );
         lead.complete(Outcome::Value(entry), false);

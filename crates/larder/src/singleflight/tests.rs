@@ -84,7 +84,7 @@ impl World {
             (self.work.key.clone(), 0),
             (7_u64, ValueType::of::<u64>(None), Duration::ZERO),
             lives,
-            &policy,
+            (&policy, None),
             cover,
         ))
     }

@@ -111,7 +111,7 @@ impl Wake for Watch {
     fn wake_by_ref(self: &Arc<Self>) {
         // First: the owner may poll it at once, on another thread.
         self.note_wake();
-        // Whoever is woken twice polls once: the next poll puts it back.
+        // What is woken twice is polled once: the next poll puts it back.
         let owner = lock(&self.owner).take();
         if let Some(owner) = owner {
             owner.wake();

@@ -50,7 +50,7 @@ impl World {
             (key.into(), hash),
             (value, ValueType::none(), Duration::ZERO),
             (self.clock.now(), ttl),
-            &policy,
+            (&policy, None),
             cover,
         )
         .0

@@ -52,10 +52,8 @@ pub(crate) async fn insert<V: LocalValue>(
         let lifetime = policy.lifetime(wanted.of.is_none(value));
         let of_value = (V::clone(value), wanted.of, Duration::ZERO);
         let lives = (core.now(), lifetime);
-        let mut entry = Entry::new(at, of_value, lives, policy, cover(core, since, key, policy));
-        if let Some(limit) = memory_limit(cache, policy, wanted.of) {
-            entry.limit_in_memory(core.now(), limit);
-        }
+        let terms = (policy, memory_limit(cache, policy, wanted.of));
+        let entry = Entry::new(at, of_value, lives, terms, cover(core, since, key, policy));
         let weight = memory.and_then(|memory| memory.weigh(&entry));
         let is_wanted = !lifetime.is_zero() && core.is_enabled();
         New { entry, weight, is_wanted, stands: false, displaced: Dropped::default() }

@@ -1,7 +1,8 @@
 //! What several of these tests need.
-#![allow(dead_code, reason = "no test needs all of it")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "no test needs all of it")]
 
 pub(crate) mod dashboard;
+pub(crate) mod lab;
 #[cfg(feature = "redis")]
 pub(crate) mod processes;
 
@@ -16,6 +17,26 @@ use std::{
 
 use larder::Policy;
 use tokio::sync::Semaphore;
+
+/// A handle to a cache around a `MemoryCache`, its first field, that is a `Storage` of its own.
+macro_rules! cache_around_memory {
+    ($cache:ty) => {
+        impl larder::Cache for $cache {
+            fn core(&self) -> &larder::Core {
+                self.0.core()
+            }
+
+            fn storage(&self) -> &dyn larder::Storage {
+                self
+            }
+
+            fn share(&self) -> std::sync::Arc<dyn larder::Cache> {
+                std::sync::Arc::new(self.clone())
+            }
+        }
+    };
+}
+pub(crate) use cache_around_memory;
 
 /// Longer than anything here takes, however busy the machine.
 const DEADLINE: Duration = Duration::from_secs(20);

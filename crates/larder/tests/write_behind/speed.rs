@@ -1,4 +1,4 @@
-//! What it costs, for the documentation: `LARDER_SPEED=1`, with `--nocapture`.
+//! What it costs, for the documentation: run with `--ignored --nocapture`.
 
 use std::{
     collections::HashMap,
@@ -15,10 +15,8 @@ use crate::{database::LONG, processes::cache};
 const AT_ONCE: [usize; 3] = [1, 16, 256];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures"]
 async fn speed() {
-    if std::env::var_os("LARDER_SPEED").is_none() {
-        return;
-    }
     let server = RedisServer::start();
     let cache = cache(&server.url()).await;
     for tasks in AT_ONCE {

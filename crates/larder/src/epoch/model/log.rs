@@ -109,7 +109,7 @@ fn stored(since: ReadVersion, scopes: &[ScopeHash], foreign_dependencies: Vec<Fo
         ("k".into(), 0),
         (0_u64, ValueType::none(), Duration::ZERO),
         (Clock::default().now(), HOUR),
-        &Policy::ttl(HOUR),
+        (&Policy::ttl(HOUR), None),
         cover,
     )
 }

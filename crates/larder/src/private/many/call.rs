@@ -123,10 +123,8 @@ where
         async move { computed.await.map(|output| (shape.split)(output, &asked)) }
     };
     let (asked, terms) = (many.asked(), (&policy, wanted.by(many.function)));
-    let values = match many.refreshing {
-        false => read_through::get_or_compute_many(many.cache, asked, terms, rules, compute).await?,
-        true => read_through::refresh_many(many.cache, asked, terms, rules, compute).await?,
-    };
+    let compute = (compute, many.refreshing);
+    let values = read_through::compute_many(many.cache, asked, terms, rules, compute).await?;
     Ok((shape.join)(values, order))
 }
 
@@ -161,7 +159,7 @@ where
     };
     let (asked, terms) = (many.asked(), (&policy, wanted.by(many.function)));
     let start = (start, many.refreshing);
-    let values = read_through::get_or_compute_many_background(many.cache, asked, terms, rules, start).await?;
+    let values = read_through::compute_many_background(many.cache, asked, terms, rules, start).await?;
     Ok((shape.join)(values, order))
 }
 

@@ -14,12 +14,9 @@ use crate::{
     dependencies::{self, Frame},
     error_sharing::Sharing,
     key,
-    outcome::NotStored,
+    outcome::{NotStored, Tier},
     panic_guard,
-    read_through::{
-        computation::{self, Ended},
-        lookup::read,
-    },
+    read_through::{lookup::read, made_entry::Ended, storing},
     scope::Scope,
     singleflight::{Failure, Leader, Outcome},
     spans::Traced,
@@ -56,7 +53,7 @@ where
         if !self.open.leasing.is_empty() {
             Box::pin(self.try_leases::<E>()).await?;
         }
-        computation::rewrite(self.cache, &std::mem::take(&mut self.open.prolonged)).await;
+        storing::rewrite(self.cache, &std::mem::take(&mut self.open.prolonged)).await;
         // And then the look, as for a single key.
         let since = self.cache.core().begin();
         self.take_new::<E>()?;
@@ -114,7 +111,7 @@ where
         for (item, leader) in std::mem::take(&mut self.open.computing) {
             match item.request.find_answer::<V, E>() {
                 Some((answer, entry)) => {
-                    let step = item.request.complete(leader, entry, answer, "memory");
+                    let step = item.request.complete(leader, entry, answer, Tier::Memory);
                     self.advance(item, step)?;
                 }
                 None => self.open.computing.push((item, leader)),
@@ -172,7 +169,7 @@ where
             self.answers.insert(item, value);
         }
         // In one go: where it takes a round trip, it takes one.
-        computation::write(self.cache, &wanted).await;
+        storing::write(self.cache, &wanted).await;
         completing.into_iter().for_each(|(leader, outcome, is_found)| leader.complete(outcome, is_found));
         // Last: who is next looks for what is stored.
         drop(turns);

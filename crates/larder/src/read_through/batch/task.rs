@@ -8,10 +8,10 @@ use tracing::Instrument;
 use super::{
     Batch,
     answers::Late,
-    get_or_compute_many,
+    compute_many,
     in_transaction::compute_in_transaction,
     items::{Asked, Rules},
-    look_up, refresh_many, span,
+    look_up, span,
 };
 use crate::{
     cache::Cache,
@@ -25,11 +25,11 @@ use crate::{
     value::LocalValue,
 };
 
-/// As [`get_or_compute_many`], or where it `replaces`, as [`refresh_many`]: a batch for which memory has not all goes on in a
+/// As [`compute_many`]: a batch for which memory has not all goes on in a
 /// task of its own, when its caller goes away too. `start` makes the computation, which is done only then.
 ///
 /// Outside of a tokio runtime there is nowhere to go on: the caller computes.
-pub(crate) async fn get_or_compute_many_background<I, V, E, C, F, Fut, S, U>(
+pub(crate) async fn compute_many_background<I, V, E, C, F, Fut, S, U>(
     cache: &C,
     asked: Vec<Asked<I>>,
     (policy, wanted): (&Policy, Wanted),
@@ -47,11 +47,7 @@ where
     Fut: Future<Output = Result<HashMap<I, V>, E>> + Send + 'static,
 {
     let Ok(runtime) = Handle::try_current() else {
-        let terms = (policy, wanted);
-        return match replaces {
-            false => get_or_compute_many(cache, asked, terms, rules, start()).await,
-            true => refresh_many(cache, asked, terms, rules, start()).await,
-        };
+        return compute_many(cache, asked, (policy, wanted), rules, (start(), replaces)).await;
     };
     if !replaces && deferred::is_current() {
         return compute_in_transaction(cache, asked, start()).await;

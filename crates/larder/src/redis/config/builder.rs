@@ -6,9 +6,8 @@ use crate::redis::{secret::Secret, settings::Settings};
 
 /// Sets up a connection to Redis.
 ///
-/// Where the servers are is said by [`url`](Self::url), [`cluster`](Self::cluster) or
-/// [`sentinel`](Self::sentinel), of which the last one counts. What a setter says counts more than what
-/// the URL says.
+/// Set the servers with [`url`](Self::url), [`cluster`](Self::cluster) or [`sentinel`](Self::sentinel); the last call wins. A
+/// setter overrides the URL.
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until it connects"]
 pub struct RedisCacheBuilder {
@@ -74,7 +73,7 @@ impl Default for RedisCacheBuilder {
 }
 
 impl RedisCacheBuilder {
-    /// Where the server is. `redis://localhost` if nothing is said.
+    /// Where the server is. Default: `redis://localhost`.
     ///
     /// | what | URL |
     /// | --- | --- |

@@ -74,7 +74,7 @@ fn record(value: &Value) -> Result<RawRecord> {
             .chunks_exact(2)
             .map(|pair| Ok((bytes(&pair[0])?, bytes(&pair[1])?)))
             .collect::<Result<_>>()?,
-        // It was deleted, and is still said to be someone's.
+        // It was deleted, and still counts as delivered to a consumer.
         Value::Nil => Vec::new(),
         _ => return Err(strange()),
     };
