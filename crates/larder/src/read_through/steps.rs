@@ -15,7 +15,7 @@ use crate::{
     outcome::{self, NotStored, Source, Tier},
     panic_guard,
     policy::Lock,
-    singleflight::{Arrival, Awaited, Leader, Outcome, Role, Wait, Waiter},
+    singleflight::{Arrival, Awaited, Leader, Outcome, Role, Waiter},
     turns::Turn,
     value::{AnyValue, LocalValue},
 };
@@ -126,7 +126,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         V: LocalValue,
         S: Sharing<E>,
     {
-        let Some(_wait) = Wait::begin(dependencies::current_in_flight(), waiter.id()) else {
+        let Some(_wait) = waiter.awaited_by(dependencies::current_in_flight()) else {
             return Step::Compute(None, None);
         };
         let stale = progress.stale.as_ref();
