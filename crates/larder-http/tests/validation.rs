@@ -2,7 +2,16 @@
 
 mod support;
 
-use support::table::{Case, Step, case, get, run};
+use std::{convert::Infallible, future::ready};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt as _, Empty, Full};
+use support::{
+    TestClock, http_cache,
+    table::{Case, Step, case, get, run},
+};
+use tower::{Layer as _, ServiceExt as _, service_fn};
 
 fn fresh() -> Step {
     get().says("cache-control", "max-age=60")
@@ -364,4 +373,40 @@ async fn a_date_is_no_validator_of_what_was_made_just_now() {
             .body("new")],
     )])
     .await;
+}
+
+/// Headers are views of the buffer that they came in over a connection: what is stored of them keeps none.
+#[tokio::test]
+async fn an_updated_response_keeps_no_buffer_of_its_connection() {
+    let buffer = Bytes::from(vec![b'x'; 100_000]);
+    for update in ["GET", "HEAD"] {
+        let clock = TestClock::new();
+        let views = buffer.clone();
+        let cache = http_cache(&clock);
+        let service = cache.layer(service_fn(move |request: Request<Empty<Bytes>>| {
+            let status = if request.headers().contains_key("if-none-match") { 304 } else { 200 };
+            let view = HeaderValue::from_maybe_shared(views.slice(..100)).unwrap();
+            let response = Response::builder().status(status).header("cache-control", "max-age=2");
+            let body = if request.method() == "HEAD" || status == 304 { "" } else { "body" };
+            let response = response.header("etag", "\"a\"").header("x-view", view);
+            ready(Ok::<_, Infallible>(response.header("content-length", 4).body(Full::from(body)).unwrap()))
+        }));
+        let ask = async |method: &str| {
+            let request = Request::builder().method(method).uri("/").header("host", "a").body(Empty::new());
+            let response = service.clone().oneshot(request.unwrap()).await.unwrap();
+            assert_eq!(response.headers()["x-view"], "x".repeat(100));
+            let status = response.headers()["cache-status"].to_str().unwrap().to_owned();
+            drop(response.into_body().collect().await.unwrap());
+            status
+        };
+        ask("GET").await;
+        clock.advance(3);
+        let updated = ask(update).await;
+        assert!(updated.contains("fwd"), "{update} was sent on: {updated}");
+        assert!(ask("GET").await.contains("; hit"), "{update} updates it");
+        drop(service);
+        // The cache itself has it still, and `buffer` and nothing else keeps the memory.
+        assert!(buffer.is_unique(), "{update}");
+        drop(cache);
+    }
 }

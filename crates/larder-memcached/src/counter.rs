@@ -5,11 +5,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::time::timeout;
-
 use crate::{
     client::{Connection, Failure, Item, Storing},
-    store::Store,
+    store::{Store, ask},
 };
 
 /// What came of counting.
@@ -50,9 +48,7 @@ impl Store {
                 }
             }
         };
-        let counted = timeout(self.deadline, counting).await.unwrap_or(Err(Failure::TimedOut));
-        node.note(&counted);
-        counted
+        ask(node, self.deadline, counting).await
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 pub(crate) use self::{
     generations::Read,
-    items::{Found, NewItem},
+    items::{Found, NewItem, ask},
 };
 use crate::{
     client::Node,

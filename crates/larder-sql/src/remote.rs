@@ -119,6 +119,7 @@ impl Remote {
         if !self.failures.admits() || Handle::try_current().is_err() {
             return Err(StoreOutcome::Unreachable);
         }
+        let began = Instant::now();
         let (failed, timed_out) = match tokio::time::timeout(self.deadline, call).await {
             Ok(Ok(done)) => {
                 self.failures.succeeded();
@@ -134,6 +135,8 @@ impl Remote {
                 tracing::debug!(%error, "the database cannot be asked");
                 (StoreOutcome::Unreachable, matches!(error, sqlx::Error::PoolTimedOut))
             }
+            // It waited for a connection: there are more calls than the database answers in that time.
+            Err(_) if self.failures.has_answered_since(began) => return Err(StoreOutcome::TimedOut),
             Err(_) => (StoreOutcome::TimedOut, true),
         };
         if timed_out {

@@ -1,6 +1,11 @@
 //! When a store is not asked at all: after it has failed too often in a row.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::{
+    sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    time::Instant,
+};
+
+use crate::sync::plain::{Mutex, lock};
 
 /// Refuses callers after so many failures in a row, until something succeeds: what refuses them has it probed.
 #[derive(Debug)]
@@ -8,13 +13,19 @@ pub struct FailureCount {
     limit: u32,
     failures: AtomicU32,
     refuses: AtomicBool,
+    answered: Mutex<Option<Instant>>,
 }
 
 impl FailureCount {
     /// None so far, and so many in a row until callers are refused.
     #[must_use]
     pub fn new(limit: u32) -> Self {
-        Self { limit, failures: AtomicU32::new(0), refuses: AtomicBool::new(false) }
+        Self {
+            limit,
+            failures: AtomicU32::new(0),
+            refuses: AtomicBool::new(false),
+            answered: Mutex::new(None),
+        }
     }
 
     /// Whether a caller may try.
@@ -25,10 +36,18 @@ impl FailureCount {
 
     /// The store answered. True if callers were refused until now.
     pub fn succeeded(&self) -> bool {
+        *lock(&self.answered) = Some(Instant::now());
         if self.failures.load(Relaxed) != 0 {
             self.failures.store(0, Relaxed);
         }
         self.refuses.load(Relaxed) && self.refuses.swap(false, Relaxed)
+    }
+
+    /// Whether the store answered after this. If so, a call that began then and had no answer in time says nothing of it: it
+    /// may have waited for its turn while there were too many.
+    #[must_use]
+    pub fn has_answered_since(&self, began: Instant) -> bool {
+        lock(&self.answered).is_some_and(|answered| answered > began)
     }
 
     /// It did not, or said that it cannot. True if callers are refused from now on: then the store is to be probed.
@@ -50,5 +69,14 @@ mod tests {
         }
         assert_eq!((0..20).filter(|_| count.failed()).count(), 1);
         assert!(!count.admits() && count.succeeded() && count.admits());
+    }
+
+    #[test]
+    fn a_call_is_told_whether_others_had_an_answer_meanwhile() {
+        let (count, first) = (FailureCount::new(3), Instant::now());
+        assert!(!count.has_answered_since(first));
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        count.succeeded();
+        assert!(count.has_answered_since(first) && !count.has_answered_since(Instant::now()));
     }
 }

@@ -157,6 +157,7 @@ pub mod limit;
 mod link;
 mod listing;
 mod lock;
+mod log_throttle;
 mod memory;
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]

@@ -15,6 +15,7 @@ pub use self::{
     hash::ScopeHash,
     names::{own_scopes, unnamed_scope},
 };
+use crate::log_throttle::LogThrottle;
 
 /// What an invalidation covers: one key, all keys with a prefix, a tag, or everything.
 ///
@@ -70,14 +71,24 @@ impl Scope {
             return Self::all();
         }
         if pattern != "*" || !before.ends_with(':') {
-            crate::panic_guard::report!(
-                warn,
-                pattern = text,
-                "a `*` means something only at the end, after a `:`; invalidating all from the last `:` \
-                 before it (use a tag for other sets of keys)"
-            );
+            Self::warn_of(text);
         }
         before.rfind(':').map_or_else(Self::all, |colon| Self::prefix(&before[..=colon]))
+    }
+
+    /// Patterns may come from clients, in what is put into a key: there is no end of them.
+    fn warn_of(pattern: &str) {
+        static THROTTLE: LogThrottle = LogThrottle::new();
+        if let Some(count) = THROTTLE.due() {
+            crate::panic_guard::report!(
+                warn,
+                pattern,
+                count,
+                "a `*` means something only at the end, after a `:`; invalidating all from the last `:` \
+                 before it (use a tag for other sets of keys, and `Scope::key` for keys with parts that may contain a `*`; \
+                 said once a minute at most)"
+            );
+        }
     }
 
     /// The same scope, as seen from outside of a namespace whose keys begin with `prefix`.

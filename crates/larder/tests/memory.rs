@@ -98,6 +98,19 @@ async fn the_weight_is_bounded() {
 }
 
 #[tokio::test]
+async fn what_weighs_nothing_is_bounded_too() {
+    for builder in each() {
+        let weigher = |_: &str, entry: &larder::Entry| entry.value::<String>().map_or(0, String::len) as u32;
+        let cache = builder.capacity(100).weigher(weigher).build().unwrap();
+        for n in 0..2_000 {
+            cache.insert(&format!("key{n}"), &String::new(), long()).await.unwrap();
+        }
+        eventually(|| cache.entry_count() <= 100).await;
+        assert!(cache.weighted_size() <= 100 && cache.entry_count() >= 90);
+    }
+}
+
+#[tokio::test]
 async fn lru_keeps_what_is_new_and_tiny_lfu_what_is_used() {
     let evictions = [Eviction::TinyLfu, Eviction::Lru];
     for (builder, eviction) in

@@ -132,7 +132,7 @@ impl<B: HandlerBody> Fetch<B> {
         // A hit on it saves what it took to make, and not what it took to learn that it is current.
         let took = stored.took;
         let parts =
-            StoredParts { took, ..self.stored_parts(stored.status, headers, body, etag, (terms, tags)) };
+            StoredParts { took, ..self.stored_parts(stored.status, &headers, body, etag, (terms, tags)) };
         match self.store(parts, Observed::Unchanged).await {
             (newer, Ok(())) => Ok(newer),
             (_, Err(not_stored)) => Err(not_stored),

@@ -72,8 +72,8 @@ impl<B: HandlerBody> Fetch<B> {
         if generated_etag {
             parts.headers.insert(header::ETAG, validation::etag(&parts.headers, &body));
         }
-        let copied = headers::copied(&parts.headers);
-        let stored = self.stored_parts(parts.status, copied, body.clone(), generated_etag, (terms, tags));
+        let headers = &parts.headers;
+        let stored = self.stored_parts(parts.status, headers, body.clone(), generated_etag, (terms, tags));
         let (stored, outcome) = self.store(stored, Observed::Anew).await;
         let is_kept = outcome.is_ok();
         stored.add_no_cache(&mut parts.headers);
@@ -87,14 +87,17 @@ impl<B: HandlerBody> Fetch<B> {
         stored
     }
 
+    /// What is stored of a response with these headers: they are copied, since they may be views of the buffer in which they
+    /// came over a connection.
     pub(super) fn stored_parts(
         &self,
         status: StatusCode,
-        mut headers: HeaderMap,
+        headers: &HeaderMap,
         body: Bytes,
         generated_etag: bool,
         (terms, tags): (StorageTerms, Vec<String>),
     ) -> StoredParts {
+        let mut headers = headers::copied(headers);
         headers::strip(&mut headers, &terms.directives, self.cache.config.stores_set_cookie);
         let StorageTerms { freshness, vary, .. } = terms;
         let (id, took) = (fastrand::u64(..), self.called.get().map(Instant::elapsed));

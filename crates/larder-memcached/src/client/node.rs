@@ -3,7 +3,7 @@
 use std::{
     ops::{Deref, DerefMut},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use larder::internal::shared::{Backoff, FailureCount};
@@ -81,11 +81,13 @@ impl Node {
         Ok(Borrowed { connection, node: self, _permit: None })
     }
 
-    /// Takes in how a request ended, within its own limit of time or not.
-    pub(crate) fn note<T>(self: &Arc<Self>, outcome: &Result<T, Failure>) {
+    /// Takes in how a request ended that began then, within its own limit of time or not.
+    pub(crate) fn note<T>(self: &Arc<Self>, began: Instant, outcome: &Result<T, Failure>) {
         match outcome {
             Ok(_) => self.note_success(),
             Err(_) if !self.is_up() => {}
+            // It waited for its turn: there are more requests than the node answers in that time.
+            Err(Failure::TimedOut) if self.failures.has_answered_since(began) => {}
             Err(failure) => {
                 tracing::debug!(node = self.address, %failure, "a node of the cache cannot be asked");
                 // What was connected to it may hang as well.

@@ -1,6 +1,10 @@
 //! Items on several nodes at once.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use tokio::time::timeout;
@@ -33,13 +37,14 @@ impl NewItem {
 }
 
 /// Asks a node, within a limit of time. What is not over by then is dropped, and its connection with it.
-pub(super) async fn ask<T>(
+pub(crate) async fn ask<T>(
     node: &Arc<Node>,
     limit: Duration,
     request: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
+    let began = Instant::now();
     let outcome = timeout(limit, request).await.unwrap_or(Err(Failure::TimedOut));
-    node.note(&outcome);
+    node.note(began, &outcome);
     outcome
 }
 

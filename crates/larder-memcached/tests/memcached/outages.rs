@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use larder::{CacheExt, Invalidation};
 use larder_memcached::MemcachedCache;
-use larder_servers::MemcachedServer;
+use larder_servers::{Direction, Fault, MemcachedServer, Proxy};
 
 use crate::nodes::{Place, eventually, policy, share};
 
@@ -88,6 +88,37 @@ async fn a_node_that_hangs_holds_up_none_for_long() {
     server.resume();
     eventually("it is asked again", async || cache.link().servers[0].available).await;
     share(&cache, &cache, "k", 2).await;
+}
+
+/// Callers wait for connections: those whose time is over before they have one say nothing of the node.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_requests_than_a_node_answers_in_time_are_no_failure_of_it() {
+    let server = MemcachedServer::start();
+    let proxy = Proxy::start(server.address());
+    let place = Place { addresses: vec![proxy.address().to_string()], ..Place::on([&server]) };
+    let cache = place.builder().deadline(Duration::from_secs(2)).connections(1).connect().await.unwrap();
+    share(&cache, &cache, "k", 1).await;
+    proxy.set(Direction::ToClient, Fault::Delay(Duration::from_millis(100)));
+    let reads: Vec<_> = (0..60)
+        .map(|key| {
+            let cache = cache.clone();
+            tokio::spawn(async move { cache.get::<u64>(&format!("none:{key}")).await.unwrap() })
+        })
+        .collect();
+    let watched = cache.clone();
+    let watching = tokio::spawn(async move {
+        while watched.link().servers[0].available {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    for read in reads {
+        assert_eq!(read.await.unwrap(), None);
+    }
+    let late = cache.stats().shared_timeouts;
+    assert!((1..60).contains(&late), "{late}: some had their answer in time, and some had not");
+    assert!(!watching.is_finished(), "it was available all the time");
+    watching.abort();
+    assert_eq!(cache.get::<u64>("k").await.unwrap(), Some(1));
 }
 
 /// The one with the counter among them: what cannot be stored costs no time either.

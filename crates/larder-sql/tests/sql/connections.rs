@@ -78,6 +78,30 @@ async fn a_server_is_far_away() {
     eventually("a value is shared", async || is_shared(&far, &near).await).await;
 }
 
+/// Callers wait for connections: those whose time is over before they have one say nothing of the database.
+#[tokio::test(flavor = "multi_thread")]
+async fn more_reads_than_a_server_answers_in_time_are_no_failure_of_it() {
+    let Some(server) = PostgresServer::start() else { return };
+    let (place, proxy) = (Place::on(&server), Proxy::start(server.address()));
+    let near = place.plain().await;
+    let builder = place.builder().url(server.url_at(proxy.address())).connections(1);
+    let cache = builder.deadline(Duration::from_secs(2)).connect().await.unwrap();
+    eventually("a value is shared", async || is_shared(&near, &cache).await).await;
+    proxy.set(Direction::ToClient, Fault::Delay(Duration::from_millis(100)));
+    let reads: Vec<_> = (0..60)
+        .map(|key| {
+            let cache = cache.clone();
+            tokio::spawn(async move { _ = cache.get::<u64>(&format!("none:{key}")).await.unwrap() })
+        })
+        .collect();
+    for read in reads {
+        read.await.unwrap();
+    }
+    let late = cache.stats().shared_timeouts;
+    assert!((1..60).contains(&late), "{late}: some had their answer in time, and some had not");
+    assert!(cache.link().servers[0].available);
+}
+
 /// What a process holds of the log while it is not looked after would hold up all others.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_transaction_waits_for_its_client() {

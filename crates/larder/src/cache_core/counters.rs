@@ -30,12 +30,16 @@ pub(crate) struct LocalCounters {
 #[derive(Default)]
 struct Shard {
     counters: HashMap<Arc<str>, Counter, RandomState>,
-    /// Their keys, and those of some that are gone: those that were looked at last come last.
-    order: VecDeque<Arc<str>>,
+    /// Their keys and numbers, each once, and those of some that are gone: those that were looked at last come last.
+    order: VecDeque<(Arc<str>, u64)>,
+    /// The number of the last counter.
+    last: u64,
 }
 
 #[derive(Clone, Copy)]
 struct Counter {
+    /// One that was removed and made again has another number, and another place in the order.
+    number: u64,
     value: i64,
     end: Option<Moment>,
     /// Whether it was used since it was last looked at.
@@ -79,8 +83,8 @@ impl LocalCounters {
             return Ok(counter.value);
         }
         if by != 0 {
-            let counter = Counter { value: by, end: ttl.map(|ttl| now.after(ttl)), used: false };
-            shard.insert(key, counter, self.capacity, now);
+            let end = ttl.map(|ttl| now.after(ttl));
+            shard.insert(key, (by, end), self.capacity, now);
         }
         Ok(by)
     }
@@ -108,24 +112,72 @@ impl Counter {
 }
 
 impl Shard {
-    fn insert(&mut self, key: &str, counter: Counter, capacity: usize, now: Moment) {
-        let key = Arc::<str>::from(key);
-        if self.counters.insert(key.clone(), counter).is_none() {
-            self.order.push_back(key);
+    fn insert(&mut self, key: &str, (value, end): (i64, Option<Moment>), capacity: usize, now: Moment) {
+        match self.counters.get_mut(key) {
+            // What was over keeps its place.
+            Some(counter) => *counter = Counter { value, end, used: false, ..*counter },
+            None => {
+                let key = Arc::<str>::from(key);
+                self.last += 1;
+                self.order.push_back((key.clone(), self.last));
+                self.counters.insert(key, Counter { number: self.last, value, end, used: false });
+            }
         }
         let mut looked_at = 0;
+        // It ends: what is there is in the order once, and what is gone is taken out of it.
         while looked_at < LOOK || self.counters.len() > capacity || self.order.len() > 2 * self.counters.len()
         {
             looked_at += 1;
-            let Some(oldest) = self.order.pop_front() else { return };
+            let Some((oldest, number)) = self.order.pop_front() else { return };
             let is_full = self.counters.len() > capacity;
-            let Some(counter) = self.counters.get_mut(&oldest) else { continue };
+            let counter = self.counters.get_mut(&oldest).filter(|counter| counter.number == number);
+            let Some(counter) = counter else { continue };
             // What was used has another turn, once.
             if counter.is_over(now) || is_full && !std::mem::take(&mut counter.used) {
                 self.counters.remove(&oldest);
             } else {
-                self.order.push_back(oldest);
+                self.order.push_back((oldest, number));
             }
         }
+    }
+}
+
+#[cfg(all(test, not(larder_loom)))]
+mod tests {
+    use std::{sync::mpsc, thread};
+
+    use super::*;
+    use crate::clock::Clock;
+
+    /// Whatever is added to and removed, each call ends, and the lists are bounded.
+    #[test]
+    fn counters_that_are_removed_and_made_again_have_one_place() {
+        let (ended, has_ended) = mpsc::channel();
+        // A call that never ends is noticed, too.
+        thread::spawn(move || {
+            let (now, random) = (Clock::default().now(), fastrand::Rng::with_seed(7));
+            for (keys, capacity) in [(1, 100), (2, 100), (5, 3), (20, 10), (20, 100)] {
+                let (counters, mut random) = (LocalCounters::new(capacity), random.clone());
+                for step in 0..5_000 {
+                    let key = format!("c{}", random.u32(0..keys));
+                    match random.bool() {
+                        true => _ = counters.add(&key, 1, None, now).unwrap(),
+                        false => counters.remove(&key),
+                    }
+                    let shard = lock(&counters.shards[0]);
+                    let most = 2 * (capacity as usize).min(keys as usize) + 1;
+                    assert!(shard.order.len() <= most, "{} after {step}", shard.order.len());
+                    assert!(shard.counters.len() <= capacity as usize);
+                    let lies_there = |(key, counter): (&Arc<str>, &Counter)| {
+                        let at =
+                            |(there, number): &&(Arc<str>, u64)| (there, *number) == (key, counter.number);
+                        shard.order.iter().filter(at).count() == 1
+                    };
+                    assert!(shard.counters.iter().all(lies_there));
+                }
+            }
+            ended.send(()).unwrap();
+        });
+        has_ended.recv_timeout(Duration::from_secs(60)).expect("it ends, with nothing out of bounds");
     }
 }

@@ -5,9 +5,12 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 use super::window::{self, Windows, ask, full_key, is_number, other_answer};
 use crate::{
     cache::Cache,
-    error::Result,
+    error::{Error, Result},
     tally::{Expiry, Tallied, Tally},
 };
+
+/// How many numbers are read in one round trip.
+const READ_AT_ONCE: usize = 10_000;
 
 /// What became of an increment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,8 +85,9 @@ impl Counters {
         self
     }
 
-    /// How many windows can be read, the one that is now included; 1 unless this is called. Nothing without
-    /// [`per`](Self::per) before it.
+    /// How many windows can be read, 1 to 100,000, the one that is now included; 1 unless this is called. Nothing without
+    /// [`per`](Self::per) before it. To read them takes one number for each window and [shard](Self::shards), 10,000 of them
+    /// in a round trip.
     pub fn keep(mut self, windows: u32) -> Self {
         if let Some(kept) = &mut self.windows {
             kept.kept = windows.clamp(1, 100_000);
@@ -134,22 +138,27 @@ impl Counters {
     /// Those of [`get`](Self::get).
     pub async fn last(&self, key: &str, windows: u32) -> Result<i64> {
         let key = full_key(&*self.cache, key)?;
-        let numbers: Vec<_> = match self.windows {
-            None => vec![None],
-            Some(kept) => {
-                let now = kept.number(&*self.cache, 0);
-                (0..windows.min(kept.kept)).map(|ago| now.checked_sub(u64::from(ago))).collect()
+        let now = self.windows.map(|kept| kept.number(&*self.cache, 0));
+        let windows = self.windows.map_or(1, |kept| windows.min(kept.kept));
+        let numbers = (0..windows).map(|ago| now.and_then(|now| now.checked_sub(u64::from(ago))));
+        let mut names = numbers.flat_map(|number| (0..self.shards).map(move |shard| (shard, number)));
+        let (mut sum, mut keys) = (0_i64, Vec::new());
+        loop {
+            keys.clear();
+            keys.extend(
+                names.by_ref().take(READ_AT_ONCE).map(|(shard, number)| self.name(&key, shard, number)),
+            );
+            if keys.is_empty() {
+                return Ok(sum);
             }
-        };
-        let shards = 0..self.shards;
-        let keys: Vec<_> = numbers
-            .into_iter()
-            .flat_map(|number| shards.clone().map(move |shard| (shard, number)))
-            .map(|(shard, number)| self.name(&key, shard, number))
-            .collect();
-        match ask(&*self.cache, Tally::Sum { keys: &keys }).await? {
-            Tallied::Sum(sum) => Ok(sum),
-            _ => Err(other_answer()),
+            let Tallied::Sum(more) = ask(&*self.cache, Tally::Sum { keys: &keys }).await? else {
+                return Err(other_answer());
+            };
+            sum = sum.checked_add(more).ok_or_else(|| Error::counter_overflow(&*key))?;
+            if keys.len() == READ_AT_ONCE {
+                // In memory nothing else lets others go on in between.
+                tokio::task::yield_now().await;
+            }
         }
     }
 
@@ -180,5 +189,27 @@ impl fmt::Debug for Counters {
             .field("expiry", &self.expiry)
             .field("windows", &self.windows)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(larder_loom)))]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryCache;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn many_numbers_are_read_in_pieces() {
+        let cache = MemoryCache::new(100_000);
+        let counters = Counters::new(cache.clone()).shards(1_024).per(MINUTE).keep(100_000);
+        for _ in 0..30 {
+            counters.add("k", 1).await.unwrap();
+            cache.core().advance(MINUTE);
+        }
+        assert_eq!(counters.last("k", 31).await.unwrap(), 30, "in more than one piece");
+        // A hundred million: it takes long, holds up no one, and ends when it is dropped.
+        let all = tokio::time::timeout(Duration::from_millis(20), counters.last("k", 100_000)).await;
+        assert!(all.is_err());
     }
 }

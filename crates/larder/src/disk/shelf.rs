@@ -9,6 +9,9 @@ use std::{
 use super::record::HEAD;
 use crate::epoch::ReadVersion;
 
+/// Into how many parts entries are divided.
+const PARTS: usize = 64;
+
 /// A segment, as its readers need it.
 #[derive(Debug)]
 pub(super) struct Segment {
@@ -18,7 +21,15 @@ pub(super) struct Segment {
     /// In which order its entries are dated.
     pub(super) order: u64,
     /// The highest epoch of an entry in it.
-    pub(super) highest: u64,
+    highest: u64,
+    /// The keys of all entries that were ever found in it: looking for them among all others would take too long.
+    keys: Vec<u64>,
+}
+
+impl Segment {
+    pub(super) fn new(file: Arc<File>, length: u64, order: u64) -> Self {
+        Self { file, length, order, highest: 0, keys: Vec::new() }
+    }
 }
 
 /// Where an entry lies. There is one in memory for each entry on disk: 32 bytes.
@@ -67,24 +78,45 @@ pub(super) struct Found {
     pub(super) order: u64,
 }
 
+/// The newest entry of each key.
+type Slots = HashMap<u64, Slot, foldhash::fast::RandomState>;
+
 /// All segments, and the newest entry of each key. Keys are known by the hashes of their scopes.
-#[derive(Debug, Default)]
+///
+/// A lock is held while it is looked at, for which callers wait. So nothing here takes longer the more entries there are,
+/// but for [`drop_all`](Self::drop_all), [`clear_entries`](Self::clear_entries) and the start.
+#[derive(Debug)]
 pub(super) struct Shelf {
-    entries: HashMap<u64, Slot, foldhash::fast::RandomState>,
+    /// In parts: one that grows is moved as a whole.
+    entries: [Slots; PARTS],
     segments: BTreeMap<u32, Segment>,
     /// The bytes of all entries that can be found.
     live: u64,
 }
 
+impl Default for Shelf {
+    fn default() -> Self {
+        Self { entries: std::array::from_fn(|_| Slots::default()), segments: BTreeMap::new(), live: 0 }
+    }
+}
+
 impl Shelf {
+    fn part(&self, key: u64) -> &Slots {
+        &self.entries[key as usize % PARTS]
+    }
+
+    fn part_mut(&mut self, key: u64) -> &mut Slots {
+        &mut self.entries[key as usize % PARTS]
+    }
+
     pub(super) fn find(&self, key: u64) -> Option<Found> {
-        let slot = *self.entries.get(&key)?;
+        let slot = *self.part(key).get(&key)?;
         let segment = self.segments.get(&slot.segment)?;
         Some(Found { slot, file: segment.file.clone(), order: segment.order })
     }
 
     pub(super) fn contains(&self, key: u64) -> bool {
-        self.entries.contains_key(&key)
+        self.part(key).contains_key(&key)
     }
 
     /// Takes in an entry with this epoch, in the place of what is there under its key.
@@ -92,22 +124,23 @@ impl Shelf {
         self.live += slot.size();
         if let Some(segment) = self.segments.get_mut(&slot.segment) {
             segment.highest = segment.highest.max(epoch);
+            segment.keys.push(key);
         }
-        if let Some(old) = self.entries.insert(key, slot) {
+        if let Some(old) = self.part_mut(key).insert(key, slot) {
             self.live -= old.size();
         }
     }
 
     /// Forgets the entry of a key.
     pub(super) fn remove(&mut self, key: u64) {
-        if let Some(old) = self.entries.remove(&key) {
+        if let Some(old) = self.part_mut(key).remove(&key) {
             self.live -= old.size();
         }
     }
 
     /// Forgets an entry, unless another one took its place.
     pub(super) fn remove_if(&mut self, key: u64, slot: &Slot) {
-        if self.entries.get(&key) == Some(slot) {
+        if self.part(key).get(&key) == Some(slot) {
             self.remove(key);
         }
     }
@@ -123,26 +156,47 @@ impl Shelf {
         }
     }
 
+    /// Takes the keys of all entries that were ever found in a segment, some of them several times: it is to be dropped, and
+    /// what lies there is forgotten by [`forget`](Self::forget).
+    pub(super) fn take_keys(&mut self, number: u32) -> Vec<u64> {
+        self.segments.get_mut(&number).map(|segment| std::mem::take(&mut segment.keys)).unwrap_or_default()
+    }
+
+    /// Forgets those of these keys whose entries lie in this segment.
+    pub(super) fn forget(&mut self, number: u32, keys: &[u64]) {
+        for &key in keys {
+            if self.part(key).get(&key).is_some_and(|slot| slot.segment == number) {
+                self.remove(key);
+            }
+        }
+    }
+
+    /// Forgets a segment in which no entry lies any more: gives what it was, to be closed under no lock.
+    #[must_use]
+    pub(super) fn drop_segment(&mut self, number: u32) -> Option<Segment> {
+        self.segments.remove(&number)
+    }
+
     /// Forgets the segments up to this one, and all that is in them.
-    pub(super) fn drop_through(&mut self, number: u32) {
-        self.segments.retain(|segment, _| *segment > number);
-        let live = &mut self.live;
-        self.entries.retain(|_, slot| {
-            let stays = slot.segment > number;
-            *live -= if stays { 0 } else { slot.size() };
-            stays
-        });
+    pub(super) fn drop_through(&mut self, through: u32) {
+        while let Some(oldest) = self.oldest().filter(|oldest| *oldest <= through) {
+            let keys = self.take_keys(oldest);
+            self.forget(oldest, &keys);
+            drop(self.drop_segment(oldest));
+        }
+    }
+
+    /// Forgets everything: gives what it was, to be dropped under no lock.
+    #[must_use]
+    pub(super) fn drop_all(&mut self) -> Self {
+        std::mem::take(self)
     }
 
     /// Forgets all entries, and no segment.
     pub(super) fn clear_entries(&mut self) {
-        self.entries.clear();
+        self.entries.iter_mut().for_each(HashMap::clear);
+        self.segments.values_mut().for_each(|segment| segment.keys = Vec::new());
         self.live = 0;
-    }
-
-    /// The keys of a segment that can be found.
-    pub(super) fn keys_of(&self, number: u32) -> Vec<u64> {
-        self.entries.iter().filter(|(_, slot)| slot.segment == number).map(|(key, _)| *key).collect()
     }
 
     pub(super) fn oldest(&self) -> Option<u32> {
@@ -176,5 +230,41 @@ impl Shelf {
     pub(super) fn highest_of(&self, order: u64) -> u64 {
         let segments = self.segments.values().filter(|segment| segment.order == order);
         segments.map(|segment| segment.highest).max().unwrap_or(0)
+    }
+}
+
+#[cfg(all(test, not(larder_loom)))]
+mod tests {
+    use super::*;
+
+    fn slot(segment: u32, offset: u32) -> Slot {
+        Slot { segment, offset, length: 100, expires: 1, since: 0 }
+    }
+
+    #[test]
+    fn what_lies_in_a_segment_goes_with_it_and_nothing_else() {
+        let mut shelf = Shelf::default();
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        (1..=3).for_each(|number| shelf.add_segment(number, Segment::new(file.clone(), 1_000, 0)));
+        for key in 0..1_000 {
+            shelf.put(key, slot(1, 1), 0);
+            shelf.put(key, slot(1, 2), 0);
+        }
+        // Newer ones elsewhere, and some that are gone.
+        (0..10).for_each(|key| shelf.put(key, slot(3, 1), 0));
+        (10..20).for_each(|key| shelf.remove(key));
+        (2_000..2_010).for_each(|key| shelf.put(key, slot(2, 1), 0));
+        let mut keys = shelf.take_keys(1);
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys, (0..1_000).collect::<Vec<_>>());
+        shelf.forget(1, &keys);
+        assert_eq!(shelf.live(), 20 * slot(1, 1).size());
+        assert!(shelf.drop_segment(1).is_some());
+        assert!((0..10).all(|key| shelf.contains(key)) && (10..1_000).all(|key| !shelf.contains(key)));
+        shelf.drop_through(2);
+        assert_eq!((shelf.live(), shelf.oldest()), (10 * slot(1, 1).size(), Some(3)));
+        assert_eq!(shelf.drop_all().segments.len(), 1);
+        assert!(shelf.live() == 0 && shelf.is_empty() && !shelf.contains(1));
     }
 }

@@ -23,10 +23,19 @@ use crate::{
     wire::Wire,
 };
 
-/// Of one file: small enough that few entries go with it, and large enough that there are not many.
-const SEGMENTS: u64 = 16;
-const SMALLEST: u64 = 64 << 10;
-const LARGEST: u64 = 16 << 20;
+/// Of an entry; and of one file, where the capacity is not so large that there would be too many.
+const LARGE: u64 = 16 << 20;
+
+/// How long one file is.
+///
+/// A sixteenth of the capacity, 16 MiB at most: few entries go with it. But there are some 128 of them at most, since each
+/// is open, and a process may open 1,024 files where nothing else is set; until one is as long as is to be read at once at
+/// a start.
+fn segment_size(capacity: u64) -> u64 {
+    const SMALLEST: u64 = 64 << 10;
+    const LARGEST: u64 = 512 << 20;
+    (capacity / 16).clamp(SMALLEST, LARGE).max(capacity / 128).min(LARGEST)
+}
 
 /// What is found, segment by segment.
 struct Finding {
@@ -42,9 +51,9 @@ pub(super) fn open(settings: &DiskSettings) -> Result<Disk, Unusable> {
     let folder = Folder::open(&settings.path)?;
     let boot = folder::boot();
     let found = Finding::of(&folder, boot)?;
-    let segment = (settings.capacity / SEGMENTS).clamp(SMALLEST, LARGEST);
+    let segment = segment_size(settings.capacity);
     Ok(Disk {
-        limits: Limits { capacity: settings.capacity, segment },
+        limits: Limits { capacity: settings.capacity, segment, entry: segment.min(LARGE) },
         wire: Wire::default(),
         queue: Queue::default(),
         past: found.past,
@@ -99,7 +108,7 @@ impl Finding {
     fn add(&mut self, folder: &Folder, number: u32, scanned: scan::Scanned) -> io::Result<()> {
         let file = Arc::new(open_segment(&folder.path_of(number))?);
         let length = file.metadata()?.len();
-        self.shelf.add_segment(number, Segment { file, length, order: scanned.order, highest: 0 });
+        self.shelf.add_segment(number, Segment::new(file, length, scanned.order));
         self.last = Some((scanned.boot, scanned.clean));
         for (offset, record) in scanned.records {
             match record {
@@ -138,5 +147,22 @@ impl Finding {
         self.shelf.drop_through(through);
         self.last = None;
         Ok(())
+    }
+}
+
+#[cfg(all(test, not(larder_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_tier_has_as_many_files_as_a_process_may_open() {
+        let files = |capacity| capacity / segment_size(capacity);
+        assert_eq!([1 << 20, 64 << 20, 1 << 30].map(files), [16, 16, 64]);
+        for gibibytes in [2, 4, 16, 64] {
+            assert_eq!(files(gibibytes << 30), 128);
+        }
+        assert_eq!(files(256 << 30), 512);
+        // The places of records are numbers of 32 bits.
+        assert!(segment_size(u64::MAX) < 1 << 32);
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Limits {
     pub(super) capacity: u64,
     /// Of one segment.
     pub(super) segment: u64,
+    /// Of one entry.
+    pub(super) entry: u64,
 }
 
 /// What the thread that writes and all who read share.

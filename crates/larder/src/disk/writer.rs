@@ -29,6 +29,9 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// How many records are collected before they are written, in bytes.
 const AT_ONCE: usize = 256 << 10;
 
+/// How many entries are forgotten while callers wait.
+const FORGOTTEN_AT_ONCE: usize = 1 << 10;
+
 pub(super) struct Writer {
     disk: Arc<Disk>,
     appender: Option<Appender>,
@@ -141,7 +144,8 @@ impl Writer {
     /// Removes everything.
     fn begin_anew(&mut self) -> io::Result<()> {
         self.appender = None;
-        self.disk.shelf().drop_through(u32::MAX);
+        let all = self.disk.shelf().drop_all();
+        drop(all);
         self.disk.folder.clear()
     }
 
@@ -187,7 +191,7 @@ impl Writer {
             let (core, group, order) = (&offer.binding.core, offer.entry.0.group, offer.binding.order());
             let length = HEAD + encoded.message.len();
             self.disk.queue.learn(group, length);
-            if !Appender::fit_into(length, self.disk.limits.segment) {
+            if !Appender::fit_into(length, self.disk.limits.entry) {
                 core.count_in(group, |counters| &counters.disk_dropped);
                 continue;
             }
@@ -283,7 +287,7 @@ impl Writer {
         let newest = disk.shelf().newest().max(disk.folder.newest()).unwrap_or(0);
         let (size, boot) = (disk.limits.segment, disk.boot.unwrap_or_default());
         let appender = Appender::begin(&disk.folder, newest + 1, size, order, boot)?;
-        let segment = Segment { file: appender.file.clone(), length: size, order, highest: 0 };
+        let segment = Segment::new(appender.file.clone(), size, order);
         disk.shelf().add_segment(appender.number, segment);
         disk.set_safe(false);
         self.appender = Some(appender);
@@ -316,28 +320,34 @@ impl Writer {
                 }
                 (oldest, shelf.live())
             };
+            let mut keys = self.disk.shelf().take_keys(oldest);
+            // In no order of theirs: if there are too many to keep, which of them go is left to chance.
+            keys.sort_unstable();
+            keys.dedup();
             if live <= self.disk.limits.capacity / 2 {
-                let keys = self.disk.shelf().keys_of(oldest);
-                for key in keys {
+                for &key in &keys {
                     if kept > self.disk.limits.segment {
                         break;
                     }
-                    kept += self.keep(key, order)?;
+                    kept += self.keep((oldest, key), order)?;
                 }
             }
-            self.disk.shelf().drop_through(oldest);
+            // Callers wait for the shelf: some at a time.
+            keys.chunks(FORGOTTEN_AT_ONCE).for_each(|keys| self.disk.shelf().forget(oldest, keys));
+            let segment = self.disk.shelf().drop_segment(oldest);
+            drop(segment);
             self.disk.folder.remove(oldest)?;
         }
     }
 
-    /// Writes an entry again; gives how many bytes that took.
-    fn keep(&mut self, key: u64, order: u64) -> io::Result<u64> {
+    /// Writes an entry of this segment again; gives how many bytes that took.
+    fn keep(&mut self, (segment, key): (u32, u64), order: u64) -> io::Result<u64> {
         let Some(binding) = self.disk.binding().filter(|binding| binding.order() == order) else {
             return Ok(0);
         };
         let since = binding.core.begin();
         let Some(found) = self.disk.shelf().find(key) else { return Ok(0) };
-        if found.slot.expires <= wall_clock() {
+        if found.slot.segment != segment || found.slot.expires <= wall_clock() {
             return Ok(0);
         }
         let Ok((head, message)) = self.disk.read(&found.slot, &found.file) else { return Ok(0) };

@@ -54,7 +54,8 @@ impl MemoryCacheBuilder {
     }
 
     /// Measures entries: `capacity` is then the sum of their weights, in the weigher's unit. Called once
-    /// for each entry stored, before it is, and under no lock. An entry that weighs more than the capacity is not kept.
+    /// for each entry stored, before it is, and under no lock. An entry that weighs more than the capacity is not kept. A
+    /// weight of 0 counts as 1, so that the number of entries is bounded too.
     pub fn weigher(mut self, weigher: impl Fn(&str, &Entry) -> u32 + Send + Sync + 'static) -> Self {
         self.weigher = Some(Arc::new(weigher));
         self

@@ -74,6 +74,9 @@ impl EntryStore for MokaStore {
         self.cache.get(&Sought { hash: at.hash, key: at.key }).and_then(KeptEntry::into_entry)
     }
 
+    /// It does so by itself, after the entry was placed.
+    fn make_room(&self, _: &Core, _: Lookup<'_>, _: u32) {}
+
     fn place(&self, entry: &Entry, weight: Option<u32>) -> Dropped {
         let key = StoreKey { hash: entry.0.hash, text: entry.0.key.clone() };
         let new = KeptEntry::new(entry.clone(), weight.unwrap_or(1));

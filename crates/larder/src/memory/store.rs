@@ -16,6 +16,9 @@ pub(super) trait EntryStore: Send + Sync {
     /// The entry under a key.
     fn get(&self, at: Lookup<'_>) -> Option<Entry>;
 
+    /// Makes room for an entry of this weight that is about to be placed, if much has to go for it. Under no lock.
+    fn make_room(&self, core: &Core, at: Lookup<'_>, weight: u32);
+
     /// Keeps an entry, with its weight if there is a weigher, in the place of what is under its key, unless that is
     /// younger ([`Stored::gives_way_to`](crate::entry::Stored::gives_way_to)). Gives what it lets go of, and drops
     /// nothing: it is called under a lock too.
@@ -41,6 +44,12 @@ pub(super) trait EntryStore: Send + Sync {
 impl EntryStore for Table {
     fn get(&self, at: Lookup<'_>) -> Option<Entry> {
         Guard::into_inner(Self::get(self, at.hash, at.key)?).map(Entry)
+    }
+
+    fn make_room(&self, core: &Core, at: Lookup<'_>, weight: u32) {
+        if let Some(dropped) = self.make_room_ahead(at.hash, at.key, weight) {
+            core.settle(self, dropped);
+        }
     }
 
     fn place(&self, entry: &Entry, weight: Option<u32>) -> Dropped {

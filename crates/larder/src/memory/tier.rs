@@ -64,9 +64,17 @@ impl MemoryTier {
     }
 
     /// What an entry weighs, if that is not one. A weigher is its author's code: it is called under no lock, and before
-    /// anything is stored.
+    /// anything is stored. One at least: what weighs nothing would be bounded by nothing.
     pub(crate) fn weigh(&self, entry: &Entry) -> Option<u32> {
-        self.settings.weigher.as_ref().map(|weigher| weigher(&entry.0.key, entry))
+        self.settings.weigher.as_ref().map(|weigher| weigher(&entry.0.key, entry).max(1))
+    }
+
+    /// Makes room for an entry that is about to be placed under a lock, if it is one for which much has to go.
+    pub(crate) fn make_room(&self, entry: &Entry, weight: Option<u32>) {
+        if let Some(weight) = weight {
+            let at = Lookup { key: &entry.0.key, hash: entry.0.hash };
+            self.store().make_room(&self.core, at, weight);
+        }
     }
 
     /// Puts an entry in its place, and no more: [`settle`](Self::settle) does the rest, under no lock.

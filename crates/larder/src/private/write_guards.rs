@@ -8,7 +8,9 @@ use crate::{
     cache::{Cache, Invalidating, Strength},
     deferred,
     epoch::ReadVersion,
+    error::Error,
     key::Key,
+    log_throttle::LogThrottle,
     panic_guard::{self, Contained},
     policy::Policy,
     read_through::Wanted,
@@ -224,8 +226,16 @@ impl<'c, C: Cache + ?Sized> Put<'c, C> {
         match insert::insert(self.cache, self.since, &[(key, value)], terms).await {
             Ok(_) => self.key = None,
             // Nothing can be under such a key either.
-            Err(error) => panic_guard::report!(warn, %error, "the value is not cached"),
+            Err(error) => warn_of(&error),
         }
+    }
+}
+
+/// Keys may come from clients, and there is no end of those that are refused.
+fn warn_of(error: &Error) {
+    static THROTTLE: LogThrottle = LogThrottle::new();
+    if let Some(count) = THROTTLE.due() {
+        panic_guard::report!(warn, %error, count, "a value is not cached (said once a minute at most)");
     }
 }
 

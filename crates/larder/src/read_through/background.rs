@@ -19,7 +19,7 @@ use crate::{
     outcome::{Observer, Tier},
     policy::Policy,
     registry::carry,
-    singleflight::{Wait, Watch},
+    singleflight::Watch,
     spans::Traced,
     value::LocalValue,
 };
@@ -92,7 +92,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let stale = planned.take_stale();
         let computation = self.begin(planned, stale.clone(), nested_in.clone());
         // The computation is new, so that nothing can wait for this caller through it yet.
-        let _wait = computation.leader.as_ref().map(|leader| Wait::begin(nested_in.clone(), leader.id()));
+        let _wait = computation.leader.as_ref().map(|leader| leader.awaited_by(nested_in.clone()));
         // The task is in no computation of its own: what it reads is collected for the one that waits here.
         let collected = Frame::new(nested_in, self.core().begin(), false);
         let _passed_on = collected.pass_on();

@@ -5,6 +5,7 @@ mod answers;
 mod computing;
 mod in_transaction;
 mod items;
+mod join_all;
 pub(super) mod task;
 mod waiting;
 

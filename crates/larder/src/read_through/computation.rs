@@ -20,6 +20,7 @@ use crate::{
     entry::Entry,
     epoch::ReadVersion,
     error_sharing::Sharing,
+    log_throttle::LogThrottle,
     outcome::{NotStored, Source},
     panic_guard,
     singleflight::{Failure, InFlightId, Leader, Outcome},
@@ -118,11 +119,19 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         };
         if leader.took_over() {
             self.count(|counters| &counters.taken_over);
+            self.warn_of_takeover();
+        }
+    }
+
+    fn warn_of_takeover(&self) {
+        static THROTTLE: LogThrottle = LogThrottle::new();
+        if let Some(count) = THROTTLE.due() {
             panic_guard::report!(
                 warn,
                 key = &*self.key,
+                count,
                 "a computation was woken and not polled, and is passed over: poll the call until it ends, drop it, \
-                 or give the cached function the option `spawn`"
+                 or give the cached function the option `spawn` (said once a minute at most; counted as `taken_over`)"
             );
         }
     }

@@ -48,6 +48,7 @@ pub(crate) async fn store_read_again<V: Value>(
     if is_news {
         let memory = storage.memory().filter(|memory| memory.is_of(core));
         let weight = memory.and_then(|memory| memory.weigh(&entry));
+        memory.iter().for_each(|memory| memory.make_room(&entry, weight));
         let stands = |entry: &Entry| entry.0.stands(core.epochs());
         let place = |entry: &mut Entry, replacement| {
             entry.take_place(&replacement);

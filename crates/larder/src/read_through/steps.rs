@@ -13,7 +13,7 @@ use crate::{
     error_sharing::Sharing,
     outcome::{self, NotStored, Source, Tier},
     panic_guard,
-    singleflight::{Arrival, Awaited, Leader, Outcome, Role, Wait, Waiter},
+    singleflight::{Arrival, Awaited, Leader, Outcome, Role, Waiter},
     turns::Turn,
     value::{AnyValue, LocalValue},
 };
@@ -124,7 +124,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         V: LocalValue,
         S: Sharing<E>,
     {
-        let Some(_wait) = Wait::begin(dependencies::current_in_flight(), waiter.id()) else {
+        let Some(_wait) = waiter.awaited_by(dependencies::current_in_flight()) else {
             return Step::Compute(None, None);
         };
         let stale = progress.stale.as_ref();

@@ -24,6 +24,7 @@ use crate::{
         shared::{Instant, Record},
     },
     link::Operation,
+    log_throttle::LogThrottle,
     mutant::{self, Rule},
     scope::ScopeHash,
 };
@@ -51,6 +52,8 @@ pub(super) struct Reader {
     contact: Reported,
     /// When this process last made the log anew below IDs that were too high to follow.
     lowered: Option<time::Instant>,
+    /// A newer release may append records by the thousand that this one cannot read.
+    unreadable: LogThrottle,
 }
 
 /// What people were told of the contact with the log.
@@ -98,6 +101,7 @@ impl Reader {
             unread: None,
             contact: Reported::There,
             lowered: None,
+            unreadable: LogThrottle::new(),
         }
     }
 
@@ -341,14 +345,17 @@ impl Reader {
             None => {
                 count(&self.shared.counts.malformed, 1);
                 let log = &self.shared.name;
-                report(|| {
-                    tracing::warn!(
-                        log,
-                        %epoch,
-                        "the invalidation log has a record that this release cannot read: everything cached is \
-                         invalid"
-                    );
-                });
+                if let Some(count) = self.unreadable.due() {
+                    report(|| {
+                        tracing::warn!(
+                            log,
+                            %epoch,
+                            count,
+                            "the invalidation log has a record that this release cannot read: everything cached is \
+                             invalid (said once a minute at most)"
+                        );
+                    });
+                }
                 Record { epoch, own: None, scopes: vec![ScopeHash::ALL] }
             }
         }

@@ -6,7 +6,7 @@ use std::{
     task::Waker,
 };
 
-use super::{wait_graph::InFlightId, watch::Watch};
+use super::{wait_graph::Node, watch::Watch};
 #[cfg(not(larder_loom))]
 use crate::sync::lock;
 use crate::{
@@ -54,7 +54,7 @@ impl Outcome {
 
 /// A computation under way.
 pub(super) struct InFlight {
-    pub(super) id: InFlightId,
+    pub(super) node: Node,
     pub(super) work: WorkKey,
     /// The scopes of the key and its static tags: what is known before the computation ends.
     pub(super) scopes: ScopeSet,
@@ -137,7 +137,7 @@ impl InFlight {
             looked_after: false,
         };
         Arc::new(Self {
-            id: InFlightId::next(),
+            node: Node::new(),
             work: caller.work.clone(),
             scopes: caller.scopes.clone(),
             state: Mutex::new(state),
@@ -159,6 +159,12 @@ impl InFlight {
         };
         crate::panic_guard::wake_all(wakers);
         true
+    }
+}
+
+impl AsRef<Node> for InFlight {
+    fn as_ref(&self) -> &Node {
+        &self.node
     }
 }
 

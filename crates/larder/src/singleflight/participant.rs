@@ -6,10 +6,12 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use smallvec::SmallVec;
+
 use super::{
     in_flight::{Arrival, Caller, InFlight, InFlightState, Leadership, Outcome, Phase},
     shards::Shards,
-    wait_graph::InFlightId,
+    wait_graph::{InFlightId, Wait},
     watch::Watch,
 };
 use crate::{
@@ -194,7 +196,17 @@ impl Leader {
     }
 
     pub(crate) fn id(&self) -> InFlightId {
-        self.0.in_flight.id
+        self.0.in_flight.node.id
+    }
+
+    /// It is computed together with others, by this batch.
+    pub(crate) fn computed_in(&self, batch: InFlightId) {
+        self.0.in_flight.node.join(batch);
+    }
+
+    /// See [`Wait::begin`].
+    pub(crate) fn awaited_by(&self, waiting: SmallVec<[InFlightId; 2]>) -> Option<Wait> {
+        Wait::begin(waiting, &self.0.in_flight)
     }
 }
 
@@ -225,8 +237,9 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
-    pub(crate) fn id(&self) -> InFlightId {
-        self.participant.in_flight.id
+    /// See [`Wait::begin`].
+    pub(crate) fn awaited_by(&self, waiting: SmallVec<[InFlightId; 2]>) -> Option<Wait> {
+        Wait::begin(waiting, &self.participant.in_flight)
     }
 
     /// The computation that is waited for.

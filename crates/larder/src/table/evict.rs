@@ -5,6 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use super::{
     Dropped, Eviction, Table,
     set::{Locked, Set, Victim},
+    sets::second,
 };
 use crate::entry::Stored;
 
@@ -38,12 +39,40 @@ impl Table {
     /// evict.
     pub(super) fn make_room(&self, hash: u64, dropped: &mut Dropped) -> bool {
         while self.usage.weight.load(Ordering::Relaxed) > self.capacity {
-            let Some((set, way)) = self.victim(hash) else { return false };
-            let mut set = set.lock();
-            // Unless another thread took it out in between.
-            if set.has(way) {
-                self.evict_from(&mut set, way, dropped);
+            if !self.evict_one(hash, dropped) {
+                return false;
             }
+        }
+        true
+    }
+
+    /// Makes room for an entry that is about to be stored under this key, if much has to go for it: storing it may happen
+    /// under a lock of the whole cache. None if little has to.
+    pub(crate) fn make_room_ahead(&self, hash: u64, key: &str, weight: u32) -> Option<Dropped> {
+        /// That many times as heavy as others.
+        const HEAVY: u64 = 64;
+        let of_all = u64::from(weight).saturating_mul(self.len() as u64);
+        if !self.weighs || u64::from(weight) > self.capacity || of_all < self.weight().saturating_mul(HEAVY) {
+            return None;
+        }
+        let mut dropped = Dropped::default();
+        let replaced = |picks| {
+            let set = self.lock(picks);
+            u64::from(set.way_of(hash, key).map_or(0, |way| set.weight(way)))
+        };
+        // Each time anew: what is replaced may be evicted too.
+        let more = || u64::from(weight).saturating_sub(replaced(hash) + replaced(second(hash)));
+        while self.weight() > self.capacity - more() && self.evict_one(hash, &mut dropped) {}
+        Some(dropped)
+    }
+
+    /// Evicts one entry, unless another thread takes it out at the same time; false if there is nothing left to evict.
+    fn evict_one(&self, hash: u64, dropped: &mut Dropped) -> bool {
+        let Some((set, way)) = self.victim(hash) else { return false };
+        let mut set = set.lock();
+        // Unless another thread took it out in between.
+        if set.has(way) {
+            self.evict_from(&mut set, way, dropped);
         }
         true
     }

@@ -219,6 +219,30 @@ fn weights_are_within_the_capacity_at_every_moment() {
     assert_eq!((table.weight(), table.len()), (0, 0), "every weight was remembered");
 }
 
+/// Storing it is one step then, which may happen under a lock.
+#[test]
+fn room_for_what_is_heavy_is_made_before_it_is_stored() {
+    let world = World::new();
+    let table = Table::new(10_000, Eviction::TinyLfu, true);
+    let ahead = |id: u64, weight| table.make_room_ahead(hash(&id.to_string()), &id.to_string(), weight);
+    for id in 0..20_000 {
+        drop(world.keep(&table, id, 1));
+    }
+    assert!(
+        ahead(0, 10).is_none() && ahead(0, 10_001).is_none(),
+        "not for light ones, and for none too heavy"
+    );
+    let made = ahead(30_000, 9_000).unwrap();
+    assert!(made.evicted.len() > 8_000 && table.weight() <= 1_000);
+    drop(made);
+    assert!(world.keep(&table, 30_000, 9_000).evicted.is_empty());
+    // In its own place: what it takes the place of needs no more room.
+    assert!(ahead(30_000, 9_000).unwrap().evicted.is_empty());
+    drop(ahead(30_000, 9_500).unwrap());
+    assert!(world.keep(&table, 30_000, 9_500).evicted.is_empty());
+    assert!(value(&table, "30000").is_some() && table.weight() <= 10_000);
+}
+
 #[test]
 fn what_is_over_is_swept_soon() {
     let (world, table) = (World::new(), table(100_000));

@@ -59,13 +59,16 @@ pub(crate) async fn insert<V: LocalValue>(
         New { entry, weight, is_wanted, stands: false, displaced: Dropped::default() }
     });
     // All code of users runs in there. If it panics, what is there is invalidated all the same.
-    let new = match catch_unwind(AssertUnwindSafe(|| new.collect())) {
+    let new: SmallVec<[New; 1]> = match catch_unwind(AssertUnwindSafe(|| new.collect())) {
         Ok(new) => new,
         Err(panic) => {
             core.replace(&keys, drop);
             resume_unwind(panic);
         }
     };
+    if let Some(memory) = memory {
+        new.iter().filter(|new| new.is_wanted).for_each(|new| memory.make_room(&new.entry, new.weight));
+    }
     let (entries, stand) = replace(core, memory, &keys, (new, group));
     entries.iter().for_each(|entry| core.pauses().clear(entry.0.hash));
 

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     cache::Cache,
     error::{Kind, Result},
+    log_throttle::LogThrottle,
     sync::plain::Mutex,
     value::Value,
 };
@@ -202,7 +203,8 @@ impl<T: Value> WriteBehindBuilder<T> {
         });
         let (sender, phase) = watch::channel(Phase::Running);
         let consumer = sink.map(|sink| {
-            let consumer = Consumer { shared: shared.clone(), sink, phase, orphaned: false };
+            let (shared, failures) = (shared.clone(), LogThrottle::new());
+            let consumer = Consumer { shared, sink, phase, orphaned: false, failures };
             runtime.spawn(consumer.run())
         });
         let control = Control { phase: sender, consumer: Mutex::new(consumer) };

@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     clock::boot_time,
+    log_throttle::LogThrottle,
     panic_guard::{contain_future, report},
     value::Value,
 };
@@ -41,6 +42,8 @@ pub(super) struct Consumer<T> {
     pub(super) phase: watch::Receiver<Phase>,
     /// Whether all handles are known to be gone: nothing is told any more.
     pub(super) orphaned: bool,
+    /// A database that is away fails batch after batch.
+    pub(super) failures: LogThrottle,
 }
 
 /// What came of a batch: what is over, and the keys that are not.
@@ -303,7 +306,17 @@ impl<T: Value> Consumer<T> {
         let Shared { options, figures, .. } = &*self.shared;
         figures.failed_batches.fetch_add(1, Relaxed);
         figures.failed(reason);
-        report!(warn, queue = options.name, writes = groups.len(), reason, "a batch was not written");
+        if let Some(count) = self.failures.due() {
+            let writes = groups.len();
+            report!(
+                warn,
+                queue = options.name,
+                writes,
+                reason,
+                count,
+                "a batch was not written (said once a minute at most)"
+            );
+        }
         if groups.len() == 1 {
             figures.failed_writes.fetch_add(1, Relaxed);
         }

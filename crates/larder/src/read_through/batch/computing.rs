@@ -18,13 +18,26 @@ use crate::{
     panic_guard,
     read_through::{lookup::read, made_entry::Ended, storing},
     scope::Scope,
-    singleflight::{Failure, Leader, Outcome},
+    singleflight::{Failure, InFlightId, Leader, Outcome},
     spans::Traced,
     value::LocalValue,
 };
 
 /// The items of a computation, with the leads of those who wait for them.
 type Computed<'a, I, C, S> = Vec<(Item<'a, I, C, S>, Option<Leader>)>;
+
+/// Has one name stand for what a batch leads: what is computed in it waits for others as all of that does.
+fn together(led: &[&Leader]) -> Option<InFlightId> {
+    match led {
+        [] => None,
+        [one] => Some(one.id()),
+        _ => {
+            let batch = InFlightId::next();
+            led.iter().for_each(|leader| leader.computed_in(batch));
+            Some(batch)
+        }
+    }
+}
 
 impl<'a, I, V, C, F, S, U> Batch<'a, I, V, C, F, S, U>
 where
@@ -65,8 +78,8 @@ where
             computing.iter().for_each(|(item, leader)| item.request.note_start(leader.as_ref()));
         }
         let core = self.cache.core();
-        let led = computing.iter().filter_map(|(_, leader)| leader.as_ref().map(Leader::id));
-        let in_flight = led.chain(dependencies::current_in_flight());
+        let led: Vec<_> = computing.iter().filter_map(|(_, leader)| leader.as_ref()).collect();
+        let in_flight = together(&led).into_iter().chain(dependencies::current_in_flight());
         let has_turn = computing.iter().any(|(item, _)| item.progress.turn.is_some());
         let frame = Frame::of_request(in_flight, since, self.policy.detached, (None, has_turn));
         let _passed_on = frame.pass_on();

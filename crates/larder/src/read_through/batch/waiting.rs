@@ -1,15 +1,9 @@
 //! What a batch waits for: computations of other callers and of other processes, and turns. Never while it leads what
 //! it could compute at once, so that two batches that need what the other one has both go on.
 
-use std::{
-    collections::HashMap,
-    future::{Future, poll_fn},
-    hash::Hash,
-    pin::Pin,
-    task::Poll,
-};
+use std::{collections::HashMap, future::Future, hash::Hash};
 
-use super::{Batch, Item};
+use super::{Batch, Item, join_all::join_all};
 use crate::{
     cache::Cache,
     error_sharing::Sharing,
@@ -65,7 +59,7 @@ where
         });
         // Side by side: on one connection, they share its round trip.
         let mut elsewhere = Vec::new();
-        for (item, step) in all(asked).await {
+        for (item, step) in join_all(asked).await {
             match step {
                 Step::Lease(leader, refreshed) => elsewhere.push((item, leader, refreshed)),
                 step => self.advance(item, step)?,
@@ -152,24 +146,4 @@ where
         }
         outdated.into_iter().try_for_each(|item| self.advance::<E>(item, Step::Enter))
     }
-}
-
-/// The outputs of futures that run side by side, in their order.
-async fn all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
-    let mut running: Vec<_> = futures.map(|future| (Some(Box::pin(future)), None)).collect();
-    poll_fn(|context| {
-        let mut is_ready = true;
-        for (future, output) in &mut running {
-            let Some(polled) = future.as_mut().map(|future| Pin::as_mut(future).poll(context)) else {
-                continue;
-            };
-            match polled {
-                Poll::Ready(ready) => (*future, *output) = (None, Some(ready)),
-                Poll::Pending => is_ready = false,
-            }
-        }
-        if is_ready { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    running.into_iter().filter_map(|(_, output)| output).collect()
 }

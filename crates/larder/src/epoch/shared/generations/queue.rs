@@ -26,8 +26,8 @@ use crate::{
 /// How many scopes wait at most. More become one that covers everything.
 const MOST_SCOPES: usize = 1 << 16;
 
-/// After so many callers of one scope, those that no longer wait are looked for.
-const MANY_CALLERS: usize = 64;
+/// From so many callers on, and from so many as there are scopes, those that no longer wait are looked for.
+const MANY_CALLERS: usize = 1 << 9;
 
 /// Into how many lanes scopes go, and into which of them each.
 pub(crate) struct Lanes {
@@ -60,6 +60,10 @@ struct QueueState {
     /// For each lane, what waits to be taken, oldest first.
     waiting: Vec<VecDeque<ScopeHash>>,
     version: u64,
+    /// How many callers all scopes have.
+    callers: usize,
+    /// With so many, those that no longer wait are looked for.
+    most_callers: usize,
 }
 
 #[derive(Default)]
@@ -106,7 +110,9 @@ impl Queue {
         let mut callers = Vec::new();
         if overflows {
             // What is on its way is covered too, and needs no end of its own.
-            callers.extend(mem::take(&mut state.pending).into_values().flat_map(|pending| pending.callers));
+            let pending = mem::take(&mut state.pending).into_values();
+            callers.extend(pending.flat_map(|pending| pending.callers).filter(Caller::waits));
+            state.callers = 0;
             state.waiting.iter_mut().for_each(VecDeque::clear);
         }
         let left = Arc::new(AtomicU64::new(scopes.len() as u64));
@@ -120,8 +126,9 @@ impl Queue {
             state.add(scope, caller, (self.lanes.of)(scope) % self.lanes.count);
         }
         if let Some(pending) = state.pending.get_mut(&ScopeHash::ALL).filter(|_| overflows) {
-            let version = pending.version;
+            let (version, moved) = (pending.version, callers.len());
             pending.callers.extend(callers.into_iter().map(|caller| Caller { version, ..caller }));
+            state.callers += moved;
         }
         for key in keys {
             if let Some(pending) = state.pending.get_mut(&ScopeHash::key(&key)) {
@@ -218,11 +225,14 @@ impl Queue {
         let mut done = Vec::new();
         for Taken { scope, version, .. } in taken {
             let Some(pending) = state.pending.get_mut(scope) else { continue };
+            let before = pending.callers.len();
             let callers = pending.callers.extract_if(.., |caller| caller.version <= *version);
             done.extend(callers.filter(|caller| caller.left.load(Ordering::Relaxed) == 0));
+            let gone = before - pending.callers.len();
             if pending.version == *version {
                 state.pending.remove(scope);
             }
+            state.callers -= gone;
         }
         self.publish(&state);
         drop(state);
@@ -232,7 +242,10 @@ impl Queue {
 
     #[cfg(all(test, not(larder_loom)))]
     pub(super) fn callers(&self) -> usize {
-        self.state().pending.values().map(|pending| pending.callers.len()).sum()
+        let state = self.state();
+        let counted = state.pending.values().map(|pending| pending.callers.len()).sum();
+        assert_eq!(state.callers, counted, "none is missed");
+        counted
     }
 
     /// Publishes how many are inside. The slots were filled before whatever left.
@@ -251,14 +264,31 @@ impl QueueState {
         let version = self.version;
         let pending = self.pending.entry(scope).or_default();
         pending.version = version;
-        if pending.callers.len() % MANY_CALLERS == MANY_CALLERS - 1 {
-            // Those who no longer wait: the store may be away for days.
-            pending.callers.retain(|caller| caller.announcement.strong_count() > 0);
-        }
         pending.callers.push(Caller { version, ..caller });
         if !mem::replace(&mut pending.is_waiting, true) {
             self.waiting[lane].push_back(scope);
         }
+        self.callers += 1;
+        if self.callers >= self.most_callers {
+            self.forget_gone();
+        }
+    }
+
+    /// Those who no longer wait are forgotten: the store may be away for days. Each time for as many calls as that looks at.
+    fn forget_gone(&mut self) {
+        self.callers = 0;
+        for Pending { callers, .. } in self.pending.values_mut() {
+            callers.retain(Caller::waits);
+            callers.shrink_to_fit();
+            self.callers += callers.len();
+        }
+        self.most_callers = (self.pending.len() + 2 * self.callers).max(MANY_CALLERS);
+    }
+}
+
+impl Caller {
+    fn waits(&self) -> bool {
+        self.announcement.strong_count() > 0
     }
 }
 

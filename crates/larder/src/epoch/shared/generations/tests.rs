@@ -119,3 +119,24 @@ fn callers_that_no_longer_wait_are_forgotten() {
     assert_eq!(Arc::strong_count(&last), 1);
     assert!(epochs.order.queue().has(of[0]) && !epochs.order.hears_others());
 }
+
+/// Those of scopes that are never invalidated twice, undelivered for days, from one overflow to the next.
+#[test]
+fn callers_that_no_longer_wait_are_forgotten_whatever_they_invalidated() {
+    let epochs = epochs();
+    let waits = epochs.local.apply(&[scope(true)], []).unwrap();
+    for (count, other) in scopes(false).take(200_000).enumerate() {
+        epochs.local.apply(&[other], []);
+        if count % 10_000 == 9_999 {
+            assert!(epochs.order.queue().callers() <= (1 << 16) + 1_000, "after {count}");
+        }
+    }
+    for lane in [0, 1] {
+        let taken = epochs.take(lane, usize::MAX);
+        epochs.order.queue().tell(&taken, Epoch(1));
+        epochs.order.settle(&taken, Epoch(9));
+    }
+    assert_eq!(epochs.order.queue().callers(), 0);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(std::pin::pin!(waits.echoed()).poll(&mut context).is_ready(), "who waits is told");
+}
