@@ -168,6 +168,7 @@ mod namespace;
 pub mod opentelemetry;
 mod option_probe;
 mod outcome;
+mod own_thread;
 mod panic_guard;
 mod policy;
 #[doc(hidden)]
