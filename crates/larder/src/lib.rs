@@ -101,6 +101,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "shared")]
+mod abandoned_request;
 mod adaptive;
 mod alarm;
 #[cfg(any(feature = "shared", feature = "events", feature = "write-behind"))]

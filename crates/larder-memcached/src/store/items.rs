@@ -1,8 +1,9 @@
 //! Items on several nodes at once.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
+use larder::internal::shared::abandonable;
 use tokio::time::timeout;
 
 use super::Store;
@@ -38,7 +39,10 @@ pub(super) async fn ask<T>(
     limit: Duration,
     request: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let outcome = timeout(limit, request).await.unwrap_or(Err(Failure::TimedOut));
+    // A caller that goes away before the limit has waited in vain too.
+    let mut request = pin!(abandonable(limit, request, || node.note_abandoned()));
+    let outcome = timeout(limit, request.as_mut()).await.unwrap_or(Err(Failure::TimedOut));
+    request.settle();
     node.note(&outcome);
     outcome
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 pub use self::generations::{Generations, Undelivered, is_kept_for, is_replacement, replaced, scopes_of};
 pub use crate::{
+    abandoned_request::{Abandonable, abandonable},
     backoff::Backoff,
     clock::check_limit,
     failure_count::FailureCount,
