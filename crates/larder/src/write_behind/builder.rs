@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     consumer::Consumer,
-    handle::{Control, WriteBehind},
+    handle::{Control, Running, WriteBehind},
     memory::MemoryStore,
     options::{Coalesce, Options, WhenFull},
     shared::{Phase, Shared},
@@ -24,7 +24,6 @@ use super::{
 use crate::{
     cache::Cache,
     error::{Kind, Result},
-    sync::plain::Mutex,
     value::Value,
 };
 #[cfg(feature = "redis")]
@@ -198,14 +197,15 @@ impl<T: Value> WriteBehindBuilder<T> {
             figures: Figures::default(),
             wake: Notify::new(),
             hurries: AtomicU64::new(0),
+            at_sink: Arc::default(),
             without_handle,
         });
         let (sender, phase) = watch::channel(Phase::Running);
         let consumer = sink.map(|sink| {
             let consumer = Consumer { shared: shared.clone(), sink, phase, orphaned: false };
-            runtime.spawn(consumer.run())
+            Running::spawn(&runtime, consumer.run())
         });
-        let control = Control { phase: sender, consumer: Mutex::new(consumer) };
+        let control = Control { phase: sender, consumer };
         Ok(WriteBehind { shared, control: Arc::new(control) })
     }
 
