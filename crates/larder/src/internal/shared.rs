@@ -107,6 +107,11 @@ pub fn keep(memory: &MemoryCache, entries: &[Entry]) {
     memory.keep(entries);
 }
 
+/// The same with one that was found behind that memory: a weigher that panics is no reason not to serve it.
+pub fn keep_found(memory: &MemoryCache, entry: &Entry) {
+    memory.keep_found(entry);
+}
+
 /// Frees what is kept there of what was just invalidated.
 pub fn free(memory: &MemoryCache, scopes: &[Scope]) {
     memory.free(scopes);
