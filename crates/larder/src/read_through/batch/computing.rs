@@ -20,7 +20,7 @@ use crate::{
         computation::{self, Ended},
         lookup::read,
     },
-    scope::Scope,
+    scope::{Scope, ScopeHash},
     singleflight::{Failure, Leader, Outcome},
     spans::Traced,
     value::LocalValue,
@@ -159,6 +159,10 @@ where
             let entry_of = || frame.enter(|| request.entry_of(&value, &ended));
             let Some((entry, is_wanted)) = panic_guard::contain(entry_of) else {
                 request.not_stored(NotStored::NotCloned);
+                if self.replaces {
+                    // What is there is older than what was made now.
+                    core.replace(&[ScopeHash::key(&request.key)], drop);
+                }
                 leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
                 self.answers.insert(item, value);
                 continue;
