@@ -1,6 +1,7 @@
 //! What asks the database, for as long as that makes sense.
 
 use std::{
+    pin::pin,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
@@ -9,6 +10,7 @@ use larder::{
     Core, Entry, Link, Lookup, Result, ValueType,
     internal::shared::{
         Backoff, FailureCount, FollowedLog, Leases, Message, RecentTimeout, SharedEntries, StoreOutcome,
+        abandonable,
     },
 };
 
@@ -120,7 +122,16 @@ impl Remote {
             return Err(StoreOutcome::Unreachable);
         }
         let began = Instant::now();
-        let (failed, timed_out) = match tokio::time::timeout(self.deadline, call).await {
+        // A caller that goes away before the deadline has waited in vain too.
+        let abandoned = || {
+            if !self.failures.has_answered_since(began) {
+                self.count_failure(true);
+            }
+        };
+        let mut request = pin!(abandonable(self.deadline, call, abandoned));
+        let answer = tokio::time::timeout(self.deadline, request.as_mut()).await;
+        request.settle();
+        let (failed, timed_out) = match answer {
             Ok(Ok(done)) => {
                 self.failures.succeeded();
                 self.recent_timeout.clear();
@@ -139,6 +150,11 @@ impl Remote {
             Err(_) if self.failures.has_answered_since(began) => return Err(StoreOutcome::TimedOut),
             Err(_) => (StoreOutcome::TimedOut, true),
         };
+        self.count_failure(timed_out);
+        Err(failed)
+    }
+
+    fn count_failure(&self, timed_out: bool) {
         if timed_out {
             self.recent_timeout.note();
         }
@@ -146,7 +162,6 @@ impl Remote {
             tracing::warn!(database = self.address, "the cache's database is unavailable");
             self.probe_until_it_answers();
         }
-        Err(failed)
     }
 
     /// Looks whether the database is back, in the background, until it is.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use larder::{
     Cache, Core, Entry, Invalidating, Kept, Link, Lookup, MemoryCache, MemoryTier, Result, Scope, Scopes,
     SharedStorage, Storage, ValueType,
-    internal::shared::{free, is_portable, keep},
+    internal::shared::{free, is_portable, keep, keep_found},
 };
 
 use crate::{SqlCache, transaction::InTransaction};
@@ -102,7 +102,7 @@ impl Storage for TieredSqlCache {
     async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
         let entries = self.sql.remote().read(self.core(), keys, of).await;
         if is_portable(of) {
-            entries.iter().flatten().for_each(|entry| keep(&self.memory, std::slice::from_ref(entry)));
+            entries.iter().flatten().for_each(|entry| keep_found(&self.memory, entry));
         }
         entries
     }

@@ -13,6 +13,7 @@ use std::{
 
 use crate::{
     clock::instant_after,
+    own_thread::OwnThread,
     panic_guard,
     sync::plain::{Mutex, lock},
 };
@@ -24,12 +25,12 @@ struct Alarms {
     /// By their ends, and numbers.
     waiting: BTreeMap<(Instant, u64), Waker>,
     given: u64,
-    runs: bool,
+    thread: OwnThread,
     asleep: bool,
 }
 
 static ALARMS: Mutex<Alarms> =
-    Mutex::new(Alarms { waiting: BTreeMap::new(), given: 0, runs: false, asleep: false });
+    Mutex::new(Alarms { waiting: BTreeMap::new(), given: 0, thread: OwnThread::NONE, asleep: false });
 static CALLED: Condvar = Condvar::new();
 
 /// The output of a future; none if it takes longer than `limit`.
@@ -59,21 +60,23 @@ impl Alarm {
         }
         let waker = context.waker().clone();
         let mut alarms = lock(&ALARMS);
+        let is_new = self.number.is_none();
         let number = *self.number.get_or_insert_with(|| {
             alarms.given += 1;
             alarms.given
         });
         let old = alarms.waiting.insert((self.end, number), waker);
-        let (asleep, runs) = (std::mem::take(&mut alarms.asleep), std::mem::replace(&mut alarms.runs, true));
+        let is_missing = is_new && alarms.thread.is_missing();
+        let asleep = std::mem::take(&mut alarms.asleep);
         drop(alarms);
         // Foreign code, under no lock.
         drop(old);
         if asleep {
             CALLED.notify_one();
         }
-        if !runs && thread::Builder::new().name("larder-alarm".to_owned()).spawn(run).is_err() {
+        if is_missing && thread::Builder::new().name("larder-alarm".to_owned()).spawn(run).is_err() {
             // The next one tries again; until then this one looks whenever it is polled.
-            lock(&ALARMS).runs = false;
+            lock(&ALARMS).thread.failed();
         }
         false
     }

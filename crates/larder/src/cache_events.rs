@@ -160,14 +160,20 @@ impl Listener {
 
     /// The same; the reader is woken when there is one.
     pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<CacheEvent> {
-        let mut queue = lock(&self.0);
-        match queue.take() {
-            Some(event) => Poll::Ready(event),
-            None => {
-                queue.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
+        if let Some(event) = self.take() {
+            return Poll::Ready(event);
         }
+        // A waker's own `clone` and `drop` are not to be called under a lock.
+        let waker = context.waker().clone();
+        let (event, unneeded) = {
+            let mut queue = lock(&self.0);
+            match queue.take() {
+                Some(event) => (Some(event), Some(waker)),
+                None => (None, queue.waker.replace(waker)),
+            }
+        };
+        drop(unneeded);
+        event.map_or(Poll::Pending, Poll::Ready)
     }
 }
 

@@ -6,6 +6,7 @@
 //! its readers.
 
 mod context;
+mod earlier;
 mod flags;
 mod old_entry;
 mod previous;
@@ -25,6 +26,7 @@ pub use self::{
     previous::Previous,
 };
 pub(crate) use self::{
+    earlier::{LastReader, record_found},
     flags::{DeferredScope, EnteredDeferred, current_deferred, in_deferred, is_plain, recording},
     old_entry::OldEntry,
 };
@@ -59,6 +61,8 @@ struct ScopeState {
     reads: Vec<Reads>,
     /// When the first of what was read had been marked stale, if any was.
     marked: Option<Moment>,
+    /// When the first of what was read before the computation began was read, if that was changed in between.
+    since: Option<ReadVersion>,
     /// How often something was put here.
     records: u64,
     decisions: Decisions,
@@ -69,6 +73,14 @@ impl ScopeState {
     fn note_marked(&mut self, at: Option<Moment>) {
         // None is less than any.
         self.marked = self.marked.xor(at).or_else(|| self.marked.min(at));
+    }
+
+    /// Something was read at this point which was changed before the computation began.
+    fn note_since(&mut self, at: Option<ReadVersion>) {
+        self.since = match (self.since, at) {
+            (Some(since), Some(at)) => Some(since.earlier(at)),
+            (since, at) => since.or(at),
+        };
     }
 }
 
@@ -98,7 +110,19 @@ thread_local! {
 
 /// The computation that the calling code is a part of.
 pub(crate) fn current() -> Option<Arc<Frame>> {
-    CURRENT.with_borrow(Clone::clone)
+    with_current(|frame| Some(frame.clone()))
+}
+
+/// Looks at the computation that the calling code is a part of, if any.
+fn with_current<R: Default>(look: impl FnOnce(&Arc<Frame>) -> R) -> R {
+    // Destroyed already where the destructor of another thread-local calls: then there is none.
+    let looked = CURRENT.try_with(|current| current.borrow().as_ref().map(look));
+    looked.ok().flatten().unwrap_or_default()
+}
+
+/// Makes another one current, or none; the one so far.
+fn set_current(frame: Option<Arc<Frame>>) -> Option<Arc<Frame>> {
+    CURRENT.try_with(|current| current.replace(frame)).unwrap_or_default()
 }
 
 /// Puts what covers an entry on the current frame.
@@ -151,12 +175,10 @@ pub(crate) fn record_scopes(epochs: &Arc<Epochs>, scopes: impl FnOnce() -> Scope
 }
 
 fn with_state(record: impl FnOnce(&mut ScopeState)) {
-    CURRENT.with_borrow(|current| {
-        if let Some(frame) = current {
-            let mut state = lock(&frame.state);
-            state.records += 1;
-            record(&mut state);
-        }
+    with_current(|frame| {
+        let mut state = lock(&frame.state);
+        state.records += 1;
+        record(&mut state);
     });
 }
 
@@ -224,7 +246,9 @@ impl Frame {
     }
 
     pub(crate) fn decisions(&self) -> Decisions {
-        lock(&self.state).decisions.clone()
+        let state = lock(&self.state);
+        // It may be older than those who wait.
+        Decisions { unshared: state.decisions.unshared || state.since.is_some(), ..state.decisions.clone() }
     }
 
     /// How often something was put on this frame so far.
@@ -234,8 +258,9 @@ impl Frame {
 
     /// What covers a value of the cache with these `epochs`: `own` scopes, and all that was read so far.
     pub(crate) fn cover(&self, own: ScopeSet, epochs: &Arc<Epochs>) -> DependencySet {
-        let mut cover = DependencySet::new(self.since, own);
         let state = lock(&self.state);
+        let since = state.since.map_or(self.since, |earlier| self.since.earlier(earlier));
+        let mut cover = DependencySet::new(since, own);
         cover.marked = state.marked;
         for there in &state.reads {
             if Arc::ptr_eq(&there.epochs, epochs) {
@@ -256,15 +281,16 @@ pub(crate) struct PassOn(Arc<Frame>);
 impl Drop for PassOn {
     fn drop(&mut self) {
         if recording() {
-            let (read, marked) = {
+            let (read, marked, since) = {
                 let state = lock(&self.0.state);
-                (state.reads.clone(), state.marked)
+                (state.reads.clone(), state.marked, state.since)
             };
             with_state(|state| {
                 for there in &read {
                     add(&mut state.reads, &there.epochs, there.scopes.iter());
                 }
                 state.note_marked(marked);
+                state.note_since(since);
             });
         }
     }
@@ -289,11 +315,11 @@ pub fn bypass_blocking<R>(call: impl FnOnce() -> R) -> R {
 fn bypassing() -> Option<Arc<Frame>> {
     let outer = current()?;
     let frame = Frame::new(outer.in_flight.iter().copied(), outer.since, !outer.records);
-    let (reads, marked) = {
+    let (reads, marked, since) = {
         let outer = lock(&outer.state);
-        (outer.reads.clone(), outer.marked)
+        (outer.reads.clone(), outer.marked, outer.since)
     };
-    *lock(&frame.state) = ScopeState { reads, marked, ..ScopeState::default() };
+    *lock(&frame.state) = ScopeState { reads, marked, since, ..ScopeState::default() };
     Some(frame)
 }
 
@@ -305,12 +331,12 @@ pub async fn unrecorded<F: Future>(future: F) -> F::Output {
 
 /// Whether the current computation, or one that it is nested in, has a turn.
 pub(crate) fn has_turn() -> bool {
-    CURRENT.with_borrow(|current| current.as_ref().is_some_and(|frame| frame.has_turn))
+    with_current(|frame| frame.has_turn)
 }
 
 /// The computations that the current computation leads or is nested in: those that wait while it waits.
 pub(crate) fn current_in_flight() -> SmallVec<[InFlightId; 2]> {
-    CURRENT.with_borrow(|current| current.as_ref().map(|frame| frame.in_flight.clone()).unwrap_or_default())
+    with_current(|frame| frame.in_flight.clone())
 }
 
 pin_project! {
@@ -349,14 +375,15 @@ struct Entered {
 impl Entered {
     fn new(frame: Arc<Frame>) -> Self {
         set_recording(frame.records);
-        Self { outer: CURRENT.replace(Some(frame)) }
+        Self { outer: set_current(Some(frame)) }
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
         set_recording(self.outer.as_ref().is_some_and(|frame| frame.records));
-        CURRENT.set(self.outer.take());
+        let inner = set_current(self.outer.take());
+        drop(inner);
     }
 }
 

@@ -101,6 +101,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "shared")]
+mod abandoned_request;
 mod adaptive;
 mod alarm;
 #[cfg(any(feature = "shared", feature = "events", feature = "write-behind"))]
@@ -169,6 +171,7 @@ mod namespace;
 pub mod opentelemetry;
 mod option_probe;
 mod outcome;
+mod own_thread;
 mod panic_guard;
 mod policy;
 #[doc(hidden)]

@@ -130,6 +130,11 @@ impl MemoryCache {
         self.tier.keep(entries);
     }
 
+    /// See [`MemoryTier::keep_found`].
+    pub(crate) fn keep_found(&self, entry: &Entry) {
+        self.tier.keep_found(entry);
+    }
+
     /// See [`MemoryTier::free`].
     pub(crate) fn free(&self, scopes: &[Scope]) {
         self.tier.free(scopes);
@@ -202,7 +207,7 @@ impl Storage for MemoryCache {
         let Some(disk) = self.tier.disk() else { return vec![None; keys.len()] };
         let entries = disk.read(keys, of).await;
         if of.transport.is_some() {
-            entries.iter().flatten().for_each(|entry| self.keep(std::slice::from_ref(entry)));
+            entries.iter().flatten().for_each(|entry| self.keep_found(entry));
         }
         entries
     }

@@ -210,6 +210,11 @@ thread_local! {
     static CURRENT: RefCell<Observer> = const { RefCell::new(Observer(None)) };
 }
 
+/// Puts another one in its place. None is there where the destructor of another thread-local calls.
+fn set_current(observer: Observer) -> Observer {
+    CURRENT.try_with(|current| current.replace(observer)).unwrap_or_default()
+}
+
 impl Observer {
     /// Of a call that is asked.
     pub(crate) fn new() -> Self {
@@ -251,7 +256,7 @@ impl Observer {
 
     /// That of the call that begins here.
     pub(crate) fn take_current() -> Self {
-        CURRENT.with_borrow_mut(std::mem::take)
+        set_current(Self::default())
     }
 
     /// What was told so far.
@@ -293,13 +298,14 @@ struct Current {
 
 impl Current {
     fn enter(observer: Observer) -> Self {
-        Self { outer: CURRENT.replace(observer) }
+        Self { outer: set_current(observer) }
     }
 }
 
 impl Drop for Current {
     fn drop(&mut self) {
-        CURRENT.set(std::mem::take(&mut self.outer));
+        let inner = set_current(std::mem::take(&mut self.outer));
+        drop(inner);
     }
 }
 

@@ -23,10 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{
-    sync::{mpsc, watch},
-    time::timeout_at,
-};
+use tokio::sync::{mpsc, watch};
 
 pub(crate) use self::settings::{LogSettings, OnWake};
 use self::state::Shared;
@@ -36,6 +33,7 @@ use self::{
     state::Cause,
 };
 use crate::{
+    alarm::within,
     clock::Moment,
     epoch::{
         Epoch, Epochs, Marked, ReadVersion,
@@ -164,7 +162,10 @@ impl Log {
                 moved.await;
             }
         };
-        timeout_at(deadline.into(), waiting).await.is_ok() || reached()
+        // Not by a timer of tokio's: a thread may wait that is in no runtime.
+        reached()
+            || within(deadline.saturating_duration_since(Instant::now()), waiting).await.is_some()
+            || reached()
     }
 
     /// Whether a connection to a server with this history of data may be used for entries: the log is followed on that

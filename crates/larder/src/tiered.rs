@@ -119,10 +119,9 @@ impl TieredCache {
 
     /// Keeps an entry that was found in Redis in the tiers in front of it.
     fn keep(&self, entry: &Entry) {
-        let entries = std::slice::from_ref(entry);
-        self.memory.keep(entries);
+        self.memory.keep_found(entry);
         if let Some(disk) = self.disk() {
-            disk.offer(entries);
+            disk.offer(std::slice::from_ref(entry));
         }
     }
 

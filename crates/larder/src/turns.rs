@@ -24,6 +24,7 @@ use foldhash::quality::RandomState;
 use tokio::sync::Notify;
 
 use crate::{
+    own_thread::OwnThread,
     panic_guard,
     sync::plain::{Mutex, lock},
 };
@@ -42,6 +43,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// For how long one computation has a place.
 const LONGEST: Duration = Duration::from_secs(10);
+
+/// The number of a turn that has no place.
+const BEYOND: u64 = 0;
 
 /// What is computed: a key, and the type of its value.
 pub(crate) type Work = (Arc<str>, TypeId);
@@ -94,7 +98,9 @@ impl Turns {
         loop {
             let mut is_free = pin!(queue.is_free.notified());
             is_free.as_mut().enable();
-            if let Some(number) = queue.take_place() {
+            // Where no thread can be had that frees places, none is waited for.
+            let number = queue.take_place().or_else(|| (!look_after(&queue, false)).then_some(BEYOND));
+            if let Some(number) = number {
                 return Turn { queue: queue.clone(), number, began: Instant::now() };
             }
             is_free.await;
@@ -113,7 +119,7 @@ impl Turns {
             queues.insert(work, Arc::downgrade(&queue));
             queue
         };
-        look_after(&queue);
+        look_after(&queue, true);
         queue
     }
 
@@ -192,26 +198,30 @@ impl Drop for Queue {
 
 struct Clearer {
     queues: Vec<Weak<Queue>>,
-    runs: bool,
+    thread: OwnThread,
 }
 
-static CLEARER: Mutex<Clearer> = Mutex::new(Clearer { queues: Vec::new(), runs: false });
+static CLEARER: Mutex<Clearer> = Mutex::new(Clearer { queues: Vec::new(), thread: OwnThread::NONE });
 static CALLED: Condvar = Condvar::new();
 
 /// Frees the places of a queue when their time has come. By a thread: not every runtime has timers, nor every caller a
-/// runtime.
-fn look_after(queue: &Arc<Queue>) {
+/// runtime. False if there is none.
+fn look_after(queue: &Arc<Queue>, is_new: bool) -> bool {
     let mut clearer = lock(&CLEARER);
-    clearer.queues.push(Arc::downgrade(queue));
-    if std::mem::replace(&mut clearer.runs, true) {
-        drop(clearer);
-        return CALLED.notify_one();
+    let is_missing = clearer.thread.is_missing();
+    if is_new || is_missing {
+        clearer.queues.push(Arc::downgrade(queue));
     }
     drop(clearer);
-    if thread::Builder::new().name("larder-turns".to_owned()).spawn(clear).is_err() {
-        // The next one tries again.
-        lock(&CLEARER).runs = false;
+    if is_new && !is_missing {
+        CALLED.notify_one();
     }
+    let runs = !is_missing || thread::Builder::new().name("larder-turns".to_owned()).spawn(clear).is_ok();
+    if !runs {
+        // The next one tries again.
+        lock(&CLEARER).thread.failed();
+    }
+    runs
 }
 
 fn clear() {

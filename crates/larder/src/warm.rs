@@ -68,7 +68,14 @@ where
             if next == calls.len() {
                 let item = (calls.len() < concurrency.max(1)).then(|| items.next()).flatten();
                 match item {
-                    Some((position, item)) => calls.push((position, Box::pin(call(item)))),
+                    Some((position, item)) => match panic_guard::contain(|| Box::pin(call(item))) {
+                        Some(call) => calls.push((position, call)),
+                        None => {
+                            warmed.add(position, None::<Fut::Output>);
+                            ended += 1;
+                            continue;
+                        }
+                    },
                     None if calls.is_empty() => return Poll::Ready(()),
                     None => return Poll::Pending,
                 }

@@ -74,8 +74,10 @@
 //!
 //! Not promised: that Redis does not see what is written. The writes of a queue are not sealed (feature `seal`), and on a cache
 //! that seals a queue is refused, unless [`in_clear`](WriteBehindBuilder) says that this is meant. Nor is it promised
-//! that a sink which is broken off has stopped. One that was cut off from Redis, or paused (SIGSTOP, a
-//! suspended machine), in the middle of its transaction may commit it when another process has taken over and gone on.
+//! that a sink which is broken off has stopped before *another process* goes on (in its own process nothing is given to the sink
+//! until it has). One that was cut off from Redis, or paused (SIGSTOP, a
+//! suspended machine), in the middle of its transaction may commit it when another process has taken over and gone on; so may
+//! the database, whose client was dropped in the middle of a statement.
 //! Where that matters, the sink keeps [`WriteId::number`] beside the row and leaves a row alone that has a greater one.
 //!
 //! # How it works

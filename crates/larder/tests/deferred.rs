@@ -377,3 +377,23 @@ async fn a_cache_that_panics_keeps_no_other_one_from_being_invalidated() {
     assert!(together.await.unwrap_err().is_panic());
     assert!(counted(1).await > between, "it is invalidated");
 }
+
+/// On a runtime that drives its timers on the very thread which is blocked.
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn a_thread_in_a_scope_waits_for_no_server() {
+    let server = larder_servers::RedisServer::start();
+    let cache = larder::TieredCache::connect(server.url()).await.unwrap();
+    server.pause();
+    let resumed = thread::spawn(move || {
+        thread::sleep(std::time::Duration::from_secs(6));
+        server.resume();
+        server
+    });
+    let scope = deferred();
+    let inserted = scope.run(async { cache.blocking().insert("row:7", &1_u64, long()) }).await;
+    inserted.unwrap();
+    assert!(!resumed.is_finished(), "it waited for the server");
+    drop(scope);
+    drop(tokio::task::spawn_blocking(|| resumed.join()).await.unwrap());
+}

@@ -5,15 +5,16 @@ use std::{
     future::Future,
     pin::pin,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Wake, Waker},
     thread,
     time::{Duration, Instant},
 };
 
+use futures_core::Stream;
 use larder::{CacheExt, MemoryCache, Policy, Store};
 use serde::{Deserialize, Serialize};
 
@@ -191,4 +192,134 @@ fn a_weigher_that_uses_its_cache() {
         (0..100).for_each(|n| ready(cache.insert(&format!("key:{n}"), &n, long())).unwrap());
         assert!(cache.weighted_size() <= 8);
     });
+}
+
+/// What a thread drops when it ends, before and after larder's own.
+struct AtTheEnd(Option<MemoryCache>);
+
+impl Drop for AtTheEnd {
+    fn drop(&mut self) {
+        let Some(cache) = self.0.take() else { return };
+        let compute = || ready(cache.get_or_compute("missed", long(), async || Ok::<_, ()>(7_u32)));
+        assert_eq!(compute(), Ok(7));
+        assert_eq!(compute(), Ok(7));
+        drop(cache.invalidate("missed"));
+        let blocking = cache.blocking();
+        assert_eq!(blocking.get_or_compute("missed", long(), || Ok::<_, ()>(8_u32)), Ok(8));
+    }
+}
+
+thread_local! {
+    static FIRST: std::cell::RefCell<AtTheEnd> = const { std::cell::RefCell::new(AtTheEnd(None)) };
+    static LAST: std::cell::RefCell<AtTheEnd> = const { std::cell::RefCell::new(AtTheEnd(None)) };
+}
+
+/// A panic in there ends the process.
+#[test]
+fn at_the_end_of_a_thread() {
+    let caches = [MemoryCache::new(10), MemoryCache::new(10)];
+    let [first, last] = caches.clone();
+    let thread = thread::spawn(move || {
+        FIRST.set(AtTheEnd(Some(first.clone())));
+        ready(first.get_or_compute("other", long(), async || Ok::<_, ()>(1_u32))).unwrap();
+        LAST.set(AtTheEnd(Some(last)));
+    });
+    thread.join().unwrap();
+    for cache in &caches {
+        assert_eq!(ready(cache.get::<u32>("missed")).unwrap(), Some(8));
+    }
+}
+
+/// A waker whose `Drop` uses a cache.
+struct Wakes(MemoryCache);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Wakes {
+    fn drop(&mut self) {
+        let mut asks = pin!(self.0.get_or_compute("noisy", long(), async || Ok::<_, ()>(9_u32)));
+        let _ = asks.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        drop(self.0.invalidate("unknown"));
+    }
+}
+
+/// Runs `run`, and fails if it does not come back.
+fn with_a_waker(run: impl FnOnce(&MemoryCache, Waker) + Send + 'static) {
+    let (done, told) = mpsc::channel();
+    let cache = MemoryCache::new(10);
+    let thread = thread::spawn(move || {
+        run(&cache, Waker::from(Arc::new(Wakes(cache.clone()))));
+        done.send(()).unwrap();
+    });
+    match told.recv_timeout(DEADLINE) {
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
+        _ => thread.join().unwrap(),
+    }
+}
+
+#[test]
+fn the_waker_of_a_computation_that_was_dropped() {
+    with_a_waker(|cache, waker| {
+        let computing = || std::future::pending::<Result<u32, ()>>();
+        let mut leader = Box::pin(cache.get_or_compute("noisy", long(), computing));
+        assert!(leader.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        let mut waiter = pin!(cache.get_or_compute("noisy", long(), async || Ok::<_, ()>(1_u32)));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(waiter.as_mut().poll(&mut context).is_pending());
+        drop(leader);
+        assert!(waiter.as_mut().poll(&mut context).is_ready());
+    });
+}
+
+#[test]
+fn the_waker_of_a_reader_of_events() {
+    with_a_waker(|cache, waker| {
+        let mut events = pin!(cache.events());
+        assert!(events.as_mut().poll_next(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        let _ = events.as_mut().poll_next(&mut Context::from_waker(Waker::noop()));
+    });
+}
+
+#[cfg(feature = "events")]
+mod broadcast {
+    use std::sync::OnceLock;
+
+    use larder::events::{Event, Events};
+
+    use super::*;
+
+    static EVENTS: OnceLock<Events> = OnceLock::new();
+
+    /// An event that is answered by another one when it is gone.
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Echoes(bool);
+
+    impl Event for Echoes {
+        const NAME: &'static str = "echoes";
+    }
+
+    impl Drop for Echoes {
+        fn drop(&mut self) {
+            if let (true, Some(events)) = (self.0, EVENTS.get()) {
+                ready(events.broadcast(&Self(false))).unwrap();
+            }
+        }
+    }
+
+    /// Those that no one has read make room.
+    #[test]
+    fn events_that_broadcast() {
+        with_a_waker(|cache, _waker| {
+            let events = EVENTS.get_or_init(|| Events::local(cache));
+            let mut reader = ready(events.subscribe::<Echoes>()).unwrap();
+            let event = Echoes(true);
+            (0..2_000).for_each(|_| ready(events.broadcast(&event)).unwrap());
+            std::mem::forget(event);
+            assert!(ready(reader.next()).is_some() && reader.missed() > 0);
+        });
+    }
 }

@@ -111,6 +111,20 @@ async fn a_value_that_cannot_be_cloned_is_not_lost() {
     is_well(&cache, "key").await;
 }
 
+#[cached(ttl = 300, key = "refreshed", cache = cache, skip(cache, clone_panics))]
+async fn refreshed(cache: &MemoryCache, clone_panics: bool) -> Value {
+    Value { clone_panics, ..Value::new(u64::from(clone_panics)) }
+}
+
+/// Its caller has it, and what is there is older.
+#[tokio::test]
+async fn a_refresh_whose_value_cannot_be_cloned_leaves_no_older_one() {
+    let cache = MemoryCache::new(10);
+    refreshed(&cache, false).await;
+    assert_eq!(refreshed::refresh(&cache, true).await.number, 1);
+    assert!(cache.get::<Value>("refreshed").await.unwrap().is_none());
+}
+
 /// A hit that cannot be cloned is its caller's panic, and no other's.
 #[tokio::test]
 async fn a_hit_that_cannot_be_cloned_harms_no_other() {

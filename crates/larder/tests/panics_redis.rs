@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use larder::CacheExt;
+use larder::{CacheExt, MemoryCache, RedisCache, TieredCache};
 use larder_servers::RedisServer;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -66,4 +66,23 @@ async fn what_cannot_be_read_is_a_miss() {
     assert_eq!(other.get_or_compute("key", long(), eight).await, Ok(Value(8)));
     READS.store(true, Ordering::SeqCst);
     assert_eq!(one.get::<Value<true>>("key").await.unwrap(), Some(Value(7)), "it is in memory there");
+}
+
+/// A value that another process put there is served, whatever a weigher makes of it.
+#[tokio::test]
+async fn a_weigher_that_panics_fails_no_read() {
+    let server = RedisServer::start();
+    let (one, _) = both(&server).await;
+    one.insert("heavy", &7_u64, long()).await.unwrap();
+    let weigher =
+        |key: &str, _: &larder::Entry| if key.starts_with("heavy") { panic!("on purpose") } else { 1 };
+    let memory = MemoryCache::builder().capacity(10).weigher(weigher).build().unwrap();
+    let redis = RedisCache::connect(server.url().replace("127.0.0.1", "localhost")).await.unwrap();
+    let cache = TieredCache::new(memory, redis);
+    for _ in 0..2 {
+        assert_eq!(cache.get::<u64>("heavy").await.unwrap(), Some(7));
+        assert_eq!(cache.get_many::<u64>(&["heavy"]).await.unwrap(), [Some(7)]);
+        let compute = async || Ok::<_, Infallible>(8_u64);
+        assert_eq!(cache.get_or_compute("heavy", long(), compute).await, Ok(7));
+    }
 }

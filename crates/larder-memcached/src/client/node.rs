@@ -8,6 +8,7 @@ use std::{
 
 use larder::internal::shared::{Backoff, FailureCount};
 use tokio::{
+    runtime::Handle,
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
 };
@@ -97,6 +98,14 @@ impl Node {
                     self.probe_until_it_answers();
                 }
             }
+        }
+    }
+
+    /// A caller has gone away after it had waited in vain.
+    pub(crate) fn note_abandoned(self: &Arc<Self>, began: Instant) {
+        // What looks whether it is back runs in a runtime.
+        if Handle::try_current().is_ok() {
+            self.note::<()>(began, &Err(Failure::TimedOut));
         }
     }
 

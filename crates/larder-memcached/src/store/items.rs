@@ -2,11 +2,13 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
+use larder::internal::shared::abandonable;
 use tokio::time::timeout;
 
 use super::Store;
@@ -43,7 +45,10 @@ pub(crate) async fn ask<T>(
     request: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let began = Instant::now();
-    let outcome = timeout(limit, request).await.unwrap_or(Err(Failure::TimedOut));
+    // A caller that goes away before the limit has waited in vain too.
+    let mut request = pin!(abandonable(limit, request, || node.note_abandoned(began)));
+    let outcome = timeout(limit, request.as_mut()).await.unwrap_or(Err(Failure::TimedOut));
+    request.settle();
     node.note(began, &outcome);
     outcome
 }

@@ -46,7 +46,12 @@ fn set(flag: u8, on: bool) {
 
 /// The scope of deferred invalidations that the code that runs is in.
 pub(crate) fn current_deferred() -> Option<DeferredScope> {
-    if in_deferred() { DEFERRED.with_borrow(Clone::clone) } else { None }
+    if in_deferred() { DEFERRED.try_with(|current| current.borrow().clone()).ok().flatten() } else { None }
+}
+
+/// Makes another one current, or none; the one so far. None is where thread-locals are destroyed already.
+fn set_deferred(scope: Option<DeferredScope>) -> Option<DeferredScope> {
+    DEFERRED.try_with(|current| current.replace(scope)).ok().flatten()
 }
 
 /// Makes a scope of deferred invalidations current; the one before it is current again afterwards, also after a panic.
@@ -57,7 +62,7 @@ pub(crate) struct EnteredDeferred {
 impl EnteredDeferred {
     pub(crate) fn new(scope: DeferredScope) -> Self {
         set(DEFERS, true);
-        Self { outer: DEFERRED.replace(Some(scope)) }
+        Self { outer: set_deferred(Some(scope)) }
     }
 }
 
@@ -65,7 +70,7 @@ impl Drop for EnteredDeferred {
     fn drop(&mut self) {
         set(DEFERS, self.outer.is_some());
         // Perhaps the last one who has it: what it lets go of may look at it.
-        let inner = DEFERRED.replace(self.outer.take());
+        let inner = set_deferred(self.outer.take());
         drop(inner);
     }
 }

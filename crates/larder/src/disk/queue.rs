@@ -13,6 +13,7 @@ use crate::{
     alarm,
     entry::Entry,
     epoch::Epoch,
+    panic_guard,
     scope::ScopeHash,
     stats::Group,
     sync::plain::{Mutex, lock},
@@ -178,8 +179,9 @@ impl Queue {
         self.tell();
     }
 
+    /// The wakers belong to callers' executors. What panics in there is no failure to write.
     fn tell(&self) {
-        self.done.notify_waiters();
+        let _ = panic_guard::contain(|| self.done.notify_waiters());
     }
 
     /// Whether every change through this one is written.

@@ -201,11 +201,21 @@ impl<E: Event> Consumer<E> {
         let mut task = JoinSet::new();
         task.spawn(self.route.clone().run(event, self.cache.clone()));
         let deadline = self.running.options.deadline;
-        match tokio::time::timeout(deadline, task.join_next()).await {
-            Ok(Some(Ok(outcome))) => outcome,
-            Ok(Some(Err(error))) if error.is_panic() => Err("a handler panicked".to_owned()),
-            Ok(_) => Err("the runtime ends".to_owned()),
-            Err(_) => Err(format!("it was not handled within {deadline:?}")),
+        let in_time = tokio::time::timeout(deadline, task.join_next()).await.ok();
+        let is_late = in_time.is_none();
+        let ended = match in_time {
+            Some(ended) => ended,
+            None => {
+                // One that blocks its thread goes on until it lets go of that: the next attempt would run beside it.
+                task.abort_all();
+                task.join_next().await
+            }
+        };
+        match ended {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(error)) if error.is_panic() => Err("a handler panicked".to_owned()),
+            _ if is_late => Err(format!("it was not handled within {deadline:?}")),
+            _ => Err("the runtime ends".to_owned()),
         }
     }
 

@@ -118,7 +118,8 @@ impl Group {
         self
     }
 
-    /// How long all handlers of an event together may take: 30 s unless this is called. Their task is aborted then.
+    /// How long all handlers of an event together may take: 30 s unless this is called. Their task is aborted then, and waited for: one
+    /// that blocks its thread ends when it lets go of that, and the event is not tried again beside it.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = deadline;
         self

@@ -1,7 +1,6 @@
 //! Events of one kind in this process: gone with it.
 
 use std::{
-    any::Any,
     collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
@@ -13,9 +12,10 @@ use tokio::sync::{Notify, broadcast};
 use super::{
     event::{DeadEvent, Event, EventId},
     store::{Delivery, Store},
-    subscription::Subscription,
+    subscription::{Subscription, Told},
 };
 use crate::{
+    drop_later,
     error::Result,
     sync::plain::{Mutex, lock},
 };
@@ -28,7 +28,7 @@ const DEAD: usize = 10_000;
 
 pub(super) struct Topic<E> {
     state: Mutex<State<E>>,
-    told: broadcast::Sender<Arc<dyn Any + Send + Sync>>,
+    told: broadcast::Sender<Arc<Told>>,
     arrivals: Notify,
 }
 
@@ -116,7 +116,9 @@ impl<E: Event> Store<E> for Topic<E> {
 
     async fn broadcast(&self, event: &E) -> Result<()> {
         // That there is no one is no error.
-        _ = self.told.send(Arc::new(event.clone()));
+        let told = Arc::new(Told::new(event.clone()));
+        // The oldest one may go for it, under locks of the channel's.
+        _ = drop_later::hold_up(|| self.told.send(told));
         Ok(())
     }
 

@@ -1,11 +1,33 @@
 //! Events as they are told, at most once.
 
-use std::{any::Any, fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 use tokio::sync::broadcast::{self, error::RecvError};
 
+use crate::{drop_later, value::AnyValue};
 #[cfg(feature = "redis")]
 use crate::{redis::events::Subscriber, value::Value, wire::Wire};
+
+/// An event that is told in this process. Its `Drop` is the user's, and does not run where a lock of the channel is held.
+pub(super) struct Told(Option<Box<AnyValue>>);
+
+impl Told {
+    pub(super) fn new(event: impl Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(event)))
+    }
+
+    fn event<E: 'static>(&self) -> Option<&E> {
+        self.0.as_ref()?.downcast_ref()
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if let Some(event) = self.0.take() {
+            drop_later::drop_value(&"an event".into(), event);
+        }
+    }
+}
 
 /// Hears of events at most once: those that are [broadcast](super::Events::broadcast) while it is there and connected.
 pub struct Subscription<E> {
@@ -14,14 +36,14 @@ pub struct Subscription<E> {
 }
 
 enum Source<E> {
-    Local(broadcast::Receiver<Arc<dyn Any + Send + Sync>>, PhantomData<fn() -> E>),
+    Local(broadcast::Receiver<Arc<Told>>, PhantomData<fn() -> E>),
     /// And how bytes become an event.
     #[cfg(feature = "redis")]
     Redis(Subscriber, fn(&[u8]) -> Option<E>),
 }
 
 impl<E: Clone + Send + Sync + 'static> Subscription<E> {
-    pub(super) fn local(receiver: broadcast::Receiver<Arc<dyn Any + Send + Sync>>) -> Self {
+    pub(super) fn local(receiver: broadcast::Receiver<Arc<Told>>) -> Self {
         Self { source: Source::Local(receiver, PhantomData), missed: 0 }
     }
 
@@ -42,7 +64,7 @@ impl<E: Clone + Send + Sync + 'static> Subscription<E> {
         loop {
             match &mut self.source {
                 Source::Local(receiver, _) => match receiver.recv().await {
-                    Ok(event) => match event.downcast_ref::<E>() {
+                    Ok(event) => match event.event::<E>() {
                         Some(event) => return Some(event.clone()),
                         None => self.missed += 1,
                     },

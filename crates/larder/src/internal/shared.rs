@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 pub use self::generations::{Generations, Undelivered, is_kept_for, is_replacement, replaced, scopes_of};
 pub use crate::{
+    abandoned_request::{Abandonable, abandonable},
     backoff::Backoff,
     clock::check_limit,
     failure_count::FailureCount,
@@ -104,6 +105,11 @@ pub fn no_connection(
 /// Keeps entries in a memory that a cache has of its own.
 pub fn keep(memory: &MemoryCache, entries: &[Entry]) {
     memory.keep(entries);
+}
+
+/// The same with one that was found behind that memory: a weigher that panics is no reason not to serve it.
+pub fn keep_found(memory: &MemoryCache, entry: &Entry) {
+    memory.keep_found(entry);
 }
 
 /// Frees what is kept there of what was just invalidated.

@@ -10,6 +10,7 @@ use crate::{
     cache_core::{Core, Lookup},
     disk::DiskTier,
     entry::Entry,
+    panic_guard,
     scope::Scope,
     table::{Dropped, Table},
 };
@@ -61,6 +62,12 @@ impl MemoryTier {
         }
         // Also what was read from elsewhere: a caller that looked before it was here need not read it once more.
         self.core.note_stored();
+    }
+
+    /// The same of an entry that was found behind this tier. It is served whatever becomes of it here: a weigher that panics
+    /// would fail every read of it.
+    pub(crate) fn keep_found(&self, entry: &Entry) {
+        let _ = panic_guard::contain(|| self.keep(std::slice::from_ref(entry)));
     }
 
     /// What an entry weighs, if that is not one. A weigher is its author's code: it is called under no lock, and before

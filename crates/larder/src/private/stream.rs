@@ -21,11 +21,10 @@ use super::{
 use crate::{
     cache::Cache,
     cache_core::Site,
-    entry::Entry,
     key::Key,
     outcome::Observer,
     policy::Policy,
-    read_through::stream::{Collecting, Looking, Storing, Terms as Asks},
+    read_through::stream::{Collecting, Found, Looking, Storing, Terms as Asks},
     value::{LocalValue, Value},
 };
 
@@ -113,7 +112,7 @@ enum State<V, S, F> {
     },
     /// What is stored, from this item on.
     Serving {
-        entry: Entry,
+        found: Found,
         next: usize,
     },
     /// The source is asked.
@@ -146,7 +145,7 @@ where
                         return Poll::Ready(None);
                     };
                     *state = match found {
-                        Some(entry) => State::Serving { entry, next: 0 },
+                        Some(found) => State::Serving { found, next: 0 },
                         None => {
                             let collecting = terms.begin();
                             let source = Box::pin(collecting.frame().enter(start));
@@ -154,8 +153,8 @@ where
                         }
                     };
                 }
-                State::Serving { entry, next } => {
-                    let item = entry.value::<Vec<V>>().and_then(|list| list.get(*next)).cloned();
+                State::Serving { found, next } => {
+                    let item = found.list::<V>().and_then(|list| list.get(*next)).cloned();
                     *next += 1;
                     if item.is_none() {
                         *state = State::Ended;
@@ -254,7 +253,7 @@ impl<I, V: LocalValue> Items<I, V> {
     ) -> CachedStream<I, V, S, fn() -> S> {
         let terms = call.asks(terms, max_items);
         let state = match terms.look::<V>().await {
-            Some(entry) => State::Serving { entry, next: 0 },
+            Some(found) => State::Serving { found, next: 0 },
             None => {
                 let collecting = terms.begin();
                 let source = Box::pin(collecting.frame().run(start).await);

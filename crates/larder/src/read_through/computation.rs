@@ -233,6 +233,10 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 let entry_of = || frame.enter(|| self.entry_of(&value, &ended));
                 let Some((entry, wanted)) = panic_guard::contain(entry_of) else {
                     self.not_stored(NotStored::NotCloned);
+                    if replaces {
+                        // What is there is older than what was made now.
+                        core.replace(&[ScopeHash::key(&self.key)], drop);
+                    }
                     leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
                     return (Ok(value), None);
                 };

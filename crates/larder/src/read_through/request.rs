@@ -50,6 +50,11 @@ impl Wanted {
         Self { blocks: true, ..Self::local::<V>(policy) }
     }
 
+    /// Whether the caller's thread is blocked while it waits.
+    pub(crate) fn blocks(&self) -> bool {
+        self.blocks
+    }
+
     /// The same, by a function: it is counted apart.
     pub(crate) fn by(self, function: &'static str) -> Self {
         Self { function, ..self }

@@ -23,14 +23,15 @@ use super::{
 use crate::{
     cache::Cache,
     deferred,
-    dependencies::{self, Frame, PassOn},
+    dependencies::{self, Frame, LastReader, PassOn},
     entry::Entry,
+    epoch::ReadVersion,
     error_sharing::Unshared,
     mutant::{self, Rule},
     outcome::{NotStored, Observer, Source, Tier},
     panic_guard,
     policy::Policy,
-    scope::{self, ScopeHash},
+    scope::{self, ScopeHash, ScopeSet},
     singleflight::Watch,
     spans::Traced,
     stats::Counters,
@@ -55,7 +56,26 @@ pub(crate) struct Terms {
 }
 
 /// What finds the list that is stored for a stream. None if its source has to be asked.
-pub(crate) type Looking = Pin<Box<dyn Future<Output = Option<Entry>> + Send>>;
+pub(crate) type Looking = Pin<Box<dyn Future<Output = Option<Found>> + Send>>;
+
+/// The list that is stored for a stream.
+pub(crate) struct Found {
+    cache: Arc<dyn Cache>,
+    entry: Entry,
+    /// When it was found valid.
+    since: ReadVersion,
+    last_reader: LastReader,
+}
+
+impl Found {
+    /// Its items are a part of the computation that takes them, which may be another one than that which asked for them.
+    pub(crate) fn list<V: LocalValue>(&mut self) -> Option<&Vec<V>> {
+        if self.last_reader.is_another() {
+            dependencies::record_found(self.cache.core().epochs(), &self.entry.0, self.since);
+        }
+        self.entry.value::<Vec<V>>()
+    }
+}
 
 /// What stores a list.
 pub(crate) type Storing = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -67,10 +87,12 @@ impl Terms {
         let skips = self.passes_by || self.refreshes || key.is_empty();
         let observer = self.observer.clone();
         Box::pin(async move {
+            let shared = cache.clone();
             let (cache, core) = (&*cache, cache.core());
             if skips || deferred::is_current() || !core.is_enabled() {
                 return None;
             }
+            let since = core.begin();
             let at = core.lookup(&key);
             let (found, older) = here(find::<Vec<V>>(cache, at));
             let (entry, tier) = match found {
@@ -107,7 +129,7 @@ impl Terms {
             dependencies::record(core.epochs(), &entry.0);
             observer.tell(|| entry.0.outcome(Source::Hit, Some(tier), core.now()));
             observer.settle();
-            Some(entry)
+            Some(Found { cache: shared, entry, since, last_reader: LastReader::default() })
         })
     }
 
@@ -148,6 +170,7 @@ impl Terms {
             items,
             failed: false,
             passed: 0,
+            last_reader: LastReader::default(),
             began,
             span,
             is_stored: false,
@@ -173,6 +196,8 @@ pub(crate) struct Collecting<V> {
     failed: bool,
     /// How much of what it read was passed on.
     passed: u64,
+    /// To which computation.
+    last_reader: LastReader,
     /// None if it goes without the cache.
     began: Option<Instant>,
     /// From the first poll of the source to its end.
@@ -195,16 +220,21 @@ impl<V: LocalValue> Collecting<V> {
         context: &mut Context<'_>,
         copy: fn(&I) -> Option<V>,
     ) -> Poll<Option<I>> {
-        // What it reads there is not what others may be given.
-        if deferred::is_current() {
-            self.items = None;
-        }
+        // A panic of the source may take an item with it: what is collected is given up then, for a consumer that goes on.
+        // What it reads in a scope of deferred invalidations is not what others may be given.
+        let items = self.items.take().filter(|_| !deferred::is_current());
         let polled = match mutant::is(Rule::StreamPollsNotRecorded) {
             false => self.span.enter(|| self.frame.enter(|| source.poll_next(context))),
             true => source.poll_next(context),
         };
+        self.items = items;
         // What is computed around this poll may be another computation than that around the last one.
-        if dependencies::recording() {
+        if self.last_reader.is_another() {
+            self.passed = self.frame.records();
+            let own = || scope::covering(&self.terms.key, &self.terms.policy.tags);
+            let own = if self.began.is_some() { own() } else { ScopeSet::default() };
+            self.frame.pass_on_begun(self.terms.cache.core().epochs(), &own);
+        } else if dependencies::recording() {
             let records = self.frame.records();
             if std::mem::replace(&mut self.passed, records) != records {
                 drop(self.frame.pass_on());

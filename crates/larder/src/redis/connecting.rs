@@ -20,8 +20,7 @@ use super::{
     remote::Remote,
 };
 use crate::{
-    error::Result, followed_log::FollowedLog, recent_timeout::RecentTimeout, shared_entries::SharedEntries,
-    unshared_values::UnsharedValues,
+    error::Result, followed_log::FollowedLog, shared_entries::SharedEntries, unshared_values::UnsharedValues,
 };
 
 impl RedisCacheBuilder {
@@ -69,7 +68,6 @@ impl RedisCacheBuilder {
             entries: SharedEntries::with(log.log().clone(), settings.wire, findings.rejections.clone()),
             sealing: settings.sealing,
             leases: followed.leases(settings.lease_lifetime),
-            recent_timeout: RecentTimeout::default(),
             heartbeat: HeartbeatSlot::default(),
             findings,
             config: config.clone(),

@@ -13,8 +13,7 @@ use super::{
     server_findings::Findings,
 };
 use crate::{
-    followed_log::FollowedLog, link::Operation, recent_timeout::RecentTimeout, shared_entries::SharedEntries,
-    shared_leases::Leases,
+    followed_log::FollowedLog, link::Operation, shared_entries::SharedEntries, shared_leases::Leases,
 };
 
 /// What the clones of a cache share, and a cache in front of it too.
@@ -26,7 +25,6 @@ pub(crate) struct Remote {
     pub(super) entries: SharedEntries,
     pub(super) sealing: Sealing,
     pub(super) leases: Leases,
-    pub(super) recent_timeout: RecentTimeout,
     pub(super) heartbeat: HeartbeatSlot,
     /// What was found out about the servers.
     pub(super) findings: Arc<Findings>,
@@ -53,7 +51,7 @@ impl Remote {
     /// Whether a call has just waited for Redis in vain. What a caller can do without is not tried then: it would
     /// wait once more. Reads are tried, and so find out when Redis is back.
     pub(super) fn has_just_failed(&self) -> bool {
-        self.recent_timeout.is_recent()
+        self.findings.recent_timeout.is_recent()
     }
 
     /// Sends one command.
@@ -73,14 +71,14 @@ impl Remote {
     pub(super) fn note(&self, operation: Operation, reply: &Reply) {
         let refusals = &self.findings.refusals;
         match reply {
-            Err(CommandFailure::Unavailable(Unavailable::Deadline)) => self.recent_timeout.note(),
+            Err(CommandFailure::Unavailable(Unavailable::Deadline)) => self.findings.recent_timeout.note(),
             Err(CommandFailure::Unavailable(_)) => {}
             Ok(_) => {
-                self.recent_timeout.clear();
+                self.findings.recent_timeout.clear();
                 refusals.accepted(operation);
             }
             Err(CommandFailure::Refused(error)) => {
-                self.recent_timeout.clear();
+                self.findings.recent_timeout.clear();
                 let text = refusal::plain(error);
                 if let Some(mend) = refusal::mend(&text) {
                     refusals.refused(operation, &text, mend);

@@ -2,7 +2,7 @@
 
 use super::{capabilities::Capabilities, idle_timeout::IdleTimeout, refusal::Refusals};
 use crate::{
-    epoch::Watchers, link::Operation, shared_entries::rejections::Rejections,
+    epoch::Watchers, link::Operation, recent_timeout::RecentTimeout, shared_entries::rejections::Rejections,
     shared_log::contract::LogObserver,
 };
 use std::{
@@ -20,6 +20,7 @@ pub(super) struct Findings {
     pub(super) rejections: Arc<Rejections>,
     pub(super) capabilities: Capabilities,
     pub(super) idle: IdleTimeout,
+    pub(super) recent_timeout: RecentTimeout,
     /// How many servers a warning says are unavailable.
     unavailable: AtomicUsize,
     /// The caches that hear of it.

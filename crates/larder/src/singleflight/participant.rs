@@ -4,6 +4,7 @@ use std::{
     future::poll_fn,
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use smallvec::SmallVec;
@@ -44,6 +45,8 @@ struct Released {
     /// The waker of the one that leaves.
     own: Option<Waker>,
     lease: Option<Lease>,
+    /// What the computation was watched by, whose owner's waker goes with it.
+    watch: Option<Arc<Watch>>,
 }
 
 impl Participant {
@@ -68,7 +71,11 @@ impl Participant {
         if self.is_leader(&state) {
             let phase = match outcome.take() {
                 Some(outcome) => Phase::Completed(outcome),
-                None => state.abandoned(),
+                None => {
+                    // Of none: the next leader, under locks, has nothing to let go of.
+                    released.watch = Some(std::mem::replace(&mut state.watch, Watch::new(Duration::MAX)));
+                    state.abandoned()
+                }
             };
             released.wakers = state.end(phase);
             released.lease = state.lease.take();
@@ -101,9 +108,9 @@ impl Participant {
 impl Drop for Participant {
     fn drop(&mut self) {
         if !self.has_left {
-            let Released { wakers, own, lease } = self.leave(None);
+            let Released { wakers, own, lease, watch } = self.leave(None);
             panic_guard::wake_all(wakers);
-            let _ = panic_guard::contain(|| drop((lease, own)));
+            let _ = panic_guard::contain(|| drop((lease, own, watch)));
         }
     }
 }
@@ -126,7 +133,7 @@ impl Leader {
     /// Tells all who wait how it ended; none of them if this leader was superseded. Where the value was `stored`,
     /// other processes find it.
     pub(crate) fn complete(mut self, outcome: Outcome, stored: bool) {
-        let Released { wakers, own, mut lease } = self.0.leave(Some(outcome));
+        let Released { wakers, own, mut lease, .. } = self.0.leave(Some(outcome));
         panic_guard::wake_all(wakers);
         let _ = panic_guard::contain(|| {
             if let Some(lease) = lease.as_mut().filter(|_| stored) {
@@ -182,11 +189,14 @@ impl Leader {
 
     /// From here on the computation is watched by this.
     pub(crate) fn watched_by(&mut self, watch: &Arc<Watch>) {
-        self.0.watch = watch.clone();
+        // Each is dropped after the lock: the waker of an owner goes with it.
+        let mut before = std::mem::replace(&mut self.0.watch, watch.clone());
         let mut state = lock(&self.0.in_flight.state);
         if self.0.is_leader(&state) {
-            state.watch = watch.clone();
+            before = std::mem::replace(&mut state.watch, watch.clone());
         }
+        drop(state);
+        drop(before);
     }
 
     /// When this computation began.

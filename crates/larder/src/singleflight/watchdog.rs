@@ -11,6 +11,7 @@ use std::{
 
 use super::in_flight::InFlight;
 use crate::{
+    own_thread::OwnThread,
     panic_guard,
     sync::plain::{Mutex, lock},
 };
@@ -20,17 +21,17 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 struct Watchdog {
     in_flight: Vec<Weak<InFlight>>,
-    runs: bool,
+    thread: OwnThread,
 }
 
-static WATCHDOG: Mutex<Watchdog> = Mutex::new(Watchdog { in_flight: Vec::new(), runs: false });
+static WATCHDOG: Mutex<Watchdog> = Mutex::new(Watchdog { in_flight: Vec::new(), thread: OwnThread::NONE });
 static CALLED: Condvar = Condvar::new();
 
 /// Looks after a computation that has waiters, until it has ended.
 pub(super) fn look_after(in_flight: &Arc<InFlight>) {
     let mut watchdog = lock(&WATCHDOG);
     watchdog.in_flight.push(Arc::downgrade(in_flight));
-    if watchdog.runs {
+    if !watchdog.thread.is_missing() {
         let asleep = watchdog.in_flight.len() == 1;
         drop(watchdog);
         if asleep {
@@ -38,11 +39,10 @@ pub(super) fn look_after(in_flight: &Arc<InFlight>) {
         }
         return;
     }
-    watchdog.runs = true;
     drop(watchdog);
     if thread::Builder::new().name("larder-watchdog".into()).spawn(run).is_err() {
         // The next one tries again; and each later caller looks at the computation too.
-        lock(&WATCHDOG).runs = false;
+        lock(&WATCHDOG).thread.failed();
     }
 }
 

@@ -39,7 +39,11 @@ pub(crate) async fn insert<V: LocalValue>(
     if deferred::is_current() {
         let scopes: Vec<_> = values.iter().map(|(key, _)| Scope::key(*key)).collect();
         deferred::collect(cache, &scopes, Strength::Hard);
-        cache.storage().apply(&scopes).await;
+        let invalidating = cache.storage().apply(&scopes);
+        // It is applied, and on its way. A thread does not wait for it: the timer of that may be its own to drive.
+        if !wanted.blocks() {
+            invalidating.await;
+        }
         return Ok(true);
     }
     let wanted = wanted.within(cache);

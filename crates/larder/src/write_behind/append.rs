@@ -5,7 +5,7 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    handle::WriteBehind,
+    handle::{Running, WriteBehind},
     id::WriteId,
     options::WhenFull,
     shared::{Phase, Shared},
@@ -65,7 +65,7 @@ impl<T: Value> WriteBehind<T> {
         let mut count = drafts.len();
         loop {
             let stopped = || Err(self.stopped());
-            if *self.control.phase.borrow() != Phase::Running {
+            if *self.control.phase.borrow() != Phase::Running || self.would_wait_for_ever() {
                 return stopped();
             }
             let depth = match self.try_append(limit, &drafts[..count]).await? {
@@ -87,6 +87,12 @@ impl<T: Value> WriteBehind<T> {
             const LONGEST: Duration = Duration::from_millis(50);
             _ = timeout_at(end.min(Instant::now() + LONGEST), store.room()).await;
         }
+    }
+
+    /// What is written in memory has one consumer, and is lost once that is gone.
+    fn would_wait_for_ever(&self) -> bool {
+        let in_memory = self.shared.without_handle == Phase::Draining;
+        in_memory && self.control.consumer.as_ref().is_none_or(Running::has_ended)
     }
 
     async fn try_append(&self, limit: u64, drafts: &[Draft<'_, T>]) -> Result<Appended> {

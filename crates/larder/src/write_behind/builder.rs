@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     consumer::Consumer,
-    handle::{Control, WriteBehind},
+    handle::{Control, Running, WriteBehind},
     memory::MemoryStore,
     options::{Coalesce, Options, WhenFull},
     shared::{Phase, Shared},
@@ -25,7 +25,6 @@ use crate::{
     cache::Cache,
     error::{Kind, Result},
     log_throttle::LogThrottle,
-    sync::plain::Mutex,
     value::Value,
 };
 #[cfg(feature = "redis")]
@@ -199,15 +198,16 @@ impl<T: Value> WriteBehindBuilder<T> {
             figures: Figures::default(),
             wake: Notify::new(),
             hurries: AtomicU64::new(0),
+            at_sink: Arc::default(),
             without_handle,
         });
         let (sender, phase) = watch::channel(Phase::Running);
         let consumer = sink.map(|sink| {
             let (shared, failures) = (shared.clone(), LogThrottle::new());
             let consumer = Consumer { shared, sink, phase, orphaned: false, failures };
-            runtime.spawn(consumer.run())
+            Running::spawn(&runtime, consumer.run())
         });
-        let control = Control { phase: sender, consumer: Mutex::new(consumer) };
+        let control = Control { phase: sender, consumer };
         Ok(WriteBehind { shared, control: Arc::new(control) })
     }
 

@@ -231,7 +231,7 @@ impl<T: Value> Consumer<T> {
             }
         }
         if !sent.is_empty() {
-            let delivery = deliver(&self.sink, Batch(writes.into()), options.deadline);
+            let delivery = deliver(&self.shared, &self.sink, Batch(writes.into()));
             let delivered = tokio::select! {
                 delivered = delivery => delivered,
                 // Another process may be writing: what this one has begun is broken off.

@@ -2,10 +2,17 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use tokio::{
+    task::{JoinError, JoinHandle},
+    time::timeout,
+};
+
 use super::{
+    shared::Shared,
     sink::{Failed, FailedItem, Sink},
     write::Batch,
 };
+use crate::panic_guard::report;
 
 /// What is to be done with writes that are about to be given to the sink.
 pub(super) enum Admission {
@@ -25,7 +32,7 @@ pub(super) enum Delivered {
 }
 
 /// Aborts its task when dropped.
-struct Aborted<R>(tokio::task::JoinHandle<R>);
+struct Aborted<R>(JoinHandle<R>);
 
 impl<R> Drop for Aborted<R> {
     fn drop(&mut self) {
@@ -33,23 +40,50 @@ impl<R> Drop for Aborted<R> {
     }
 }
 
-/// Has the sink write a batch, in a task of its own. Dropping the future aborts it.
+/// Has the sink write a batch, in a task of its own, once what it was given before has ended. Dropping the future aborts it.
 pub(super) async fn deliver<T: Send + Sync + 'static>(
+    shared: &Shared<T>,
     sink: &Arc<dyn Sink<T>>,
     batch: Batch<T>,
-    deadline: Duration,
 ) -> Delivered {
-    let count = batch.len();
+    let (count, deadline) = (batch.len(), shared.options.deadline);
+    let turn = shared.at_sink.clone().lock_owned().await;
     let sink = sink.clone();
-    let mut task = Aborted(tokio::spawn(async move { sink.write(batch).await.map_err(|error| error.0) }));
-    match tokio::time::timeout(deadline, &mut task.0).await {
-        Err(_) => Delivered::Failed(format!("the sink took longer than its deadline of {deadline:?}")),
-        Ok(Err(error)) if error.is_panic() => Delivered::Failed("the sink panicked".to_owned()),
-        Ok(Err(_)) => Delivered::Failed("the sink's task was cancelled".to_owned()),
-        Ok(Ok(Ok(()))) => Delivered::Written(BTreeMap::new()),
-        Ok(Ok(Err(Failed::Batch(reason)))) => Delivered::Failed(reason),
-        Ok(Ok(Err(Failed::Items(items)))) => of_items(items, count),
+    let mut task = Aborted(tokio::spawn(async move {
+        let _turn = turn;
+        sink.write(batch).await.map_err(|error| error.0)
+    }));
+    let in_time = timeout(deadline, &mut task.0).await.ok();
+    let is_late = in_time.is_none();
+    let ended = match in_time {
+        Some(ended) => ended,
+        None => broken_off(&shared.options.name, &mut task.0, deadline).await,
+    };
+    match ended {
+        Err(error) if error.is_panic() => Delivered::Failed("the sink panicked".to_owned()),
+        Err(_) if is_late => {
+            Delivered::Failed(format!("the sink took longer than its deadline of {deadline:?}"))
+        }
+        Err(_) => Delivered::Failed("the sink's task was cancelled".to_owned()),
+        Ok(Ok(())) => Delivered::Written(BTreeMap::new()),
+        Ok(Err(Failed::Batch(reason))) => Delivered::Failed(reason),
+        Ok(Err(Failed::Items(items))) => of_items(items, count),
     }
+}
+
+/// Aborts a sink and waits for its end: one that blocks its thread goes on until it lets go of that, and would write after
+/// what is written next.
+async fn broken_off<R>(queue: &str, task: &mut JoinHandle<R>, patience: Duration) -> Result<R, JoinError> {
+    task.abort();
+    if let Ok(ended) = timeout(patience, &mut *task).await {
+        return ended;
+    }
+    report!(
+        warn,
+        queue,
+        "the sink of a write-behind queue was broken off and still runs, since it blocks its thread: nothing is written until it ends"
+    );
+    task.await
 }
 
 /// A sink that says of each write that it failed says the same of the batch.

@@ -8,8 +8,9 @@ use std::{
 };
 
 use tokio::{
+    runtime::Handle,
     sync::watch,
-    task::JoinHandle,
+    task::AbortHandle,
     time::{Instant, sleep, timeout},
 };
 
@@ -26,7 +27,6 @@ use crate::{
     key,
     policy::Policy,
     read_through::full_key,
-    sync::plain::{Mutex, lock},
     value::Value,
 };
 
@@ -34,7 +34,9 @@ use crate::{
 /// [`WriteBehind::builder`](crate::write_behind::WriteBehind::builder). Cheap to clone; clones are the same queue.
 ///
 /// When the last clone is dropped, the consumer ends: at once on Redis, where the next one goes on, and in memory once all is written. A
-/// program calls [`stop`](Self::stop) before it ends.
+/// program calls [`stop`](Self::stop) before it ends. The consumer runs in the runtime in which the queue was started, and ends
+/// with that too: from then on a queue in memory takes nothing, and one on Redis has other processes, or a queue that is
+/// started anew, write what it takes.
 pub struct WriteBehind<T> {
     pub(super) shared: Arc<Shared<T>>,
     pub(super) control: Arc<Control>,
@@ -43,7 +45,36 @@ pub struct WriteBehind<T> {
 /// How a consumer is told what to do.
 pub(super) struct Control {
     pub(super) phase: watch::Sender<Phase>,
-    pub(super) consumer: Mutex<Option<JoinHandle<()>>>,
+    /// None where other processes consume.
+    pub(super) consumer: Option<Running>,
+}
+
+/// The consumer of this process, for all who wait for its end.
+pub(super) struct Running {
+    task: AbortHandle,
+    /// Closed when the task is gone, whatever ended it.
+    end: watch::Receiver<()>,
+}
+
+impl Running {
+    pub(super) fn spawn(runtime: &Handle, run: impl Future<Output = ()> + Send + 'static) -> Self {
+        let (running, end) = watch::channel(());
+        let task = runtime.spawn(async move {
+            let _running = running;
+            run.await;
+        });
+        Self { task: task.abort_handle(), end }
+    }
+
+    /// Also if its runtime has.
+    pub(super) fn has_ended(&self) -> bool {
+        self.end.has_changed().is_err()
+    }
+
+    async fn ended(&self) {
+        let mut end = self.end.clone();
+        while end.changed().await.is_ok() {}
+    }
 }
 
 impl<T> Clone for WriteBehind<T> {
@@ -72,7 +103,8 @@ impl<T: Value> WriteBehind<T> {
     /// # Errors
     ///
     /// If the key is empty or too long, or the value cannot be encoded; if the queue is full
-    /// ([`is_queue_full`](crate::Error::is_queue_full)) or stopped; if Redis could not be asked within its deadline or refuses
+    /// ([`is_queue_full`](crate::Error::is_queue_full)) or stopped, which one in memory is too once its consumer's runtime has
+    /// ended; if Redis could not be asked within its deadline or refuses
     /// ([`is_unavailable`](crate::Error::is_unavailable)). The last is no proof that the write is not in the queue: it is not
     /// acknowledged, and may be written all the same.
     pub async fn write(&self, key: &str, value: &T) -> Result<WriteId> {
@@ -153,13 +185,16 @@ impl<T: Value> WriteBehind<T> {
 
     /// Takes no more writes through any clone of this handle, writes what there is if this process consumes, and ends the
     /// consumer; another process may take its place at once. Takes `limit` at most, then what is under way is broken
-    /// off. Says how many writes still wait: on Redis they are safe, and include those of other processes. Dropping the
-    /// future leaves the consumer to end by itself.
+    /// off; a sink that blocks its thread is waited for for one more second, and if it runs on then, another process takes the
+    /// place once the lease is over ([`takeover_after`](crate::write_behind::WriteBehindBuilder::takeover_after)). Says how many writes still wait: on Redis they are safe, and include those of other processes. Dropping the
+    /// future leaves the consumer to end by itself; another call waits for that, and breaks it off after its own `limit`.
     ///
     /// # Errors
     ///
     /// If Redis cannot be asked how many wait. The consumer has ended then too.
     pub async fn stop(&self, limit: Duration) -> Result<u64> {
+        /// A sink that was broken off has so long to end, before this returns without its end.
+        const LAST: Duration = Duration::from_secs(1);
         // First, so that a consumer which is told to end finds all that was acknowledged.
         self.shared.store.close();
         self.control.phase.send_if_modified(|phase| {
@@ -169,16 +204,18 @@ impl<T: Value> WriteBehind<T> {
             }
             is_first
         });
-        let consumer = lock(&self.control.consumer).take();
-        if let Some(mut consumer) = consumer
-            && timeout(limit, &mut consumer).await.is_err()
+        if let Some(consumer) = &self.control.consumer
+            && timeout(limit, consumer.ended()).await.is_err()
         {
             self.control.phase.send_replace(Phase::Over);
-            consumer.abort();
+            consumer.task.abort();
             // It is gone once this returns, and the lease is no longer renewed.
-            _ = consumer.await;
+            consumer.ended().await;
             self.shared.figures.consuming.store(0, Relaxed);
-            self.shared.store.release().await;
+            // The next consumer would write beside it, and it behind that: then the lease ends by itself.
+            if timeout(LAST, self.shared.at_sink.lock()).await.is_ok() {
+                self.shared.store.release().await;
+            }
         }
         Ok(self.shared.store.depth().await?.waiting)
     }

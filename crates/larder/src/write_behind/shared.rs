@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::AtomicU64};
 
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 use super::{options::Options, stats::Figures, store::Store};
 
@@ -24,6 +24,8 @@ pub(super) struct Shared<T> {
     pub(super) wake: Notify,
     /// How many callers wait for all to be written.
     pub(super) hurries: AtomicU64,
+    /// Held by what the sink is doing, also after it was broken off, until it has ended.
+    pub(super) at_sink: Arc<Mutex<()>>,
     /// What is asked when no handle is left: what is in memory would be lost, and what is in Redis is not.
     pub(super) without_handle: Phase,
 }

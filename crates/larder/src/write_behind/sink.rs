@@ -16,7 +16,8 @@ use super::write::Batch;
 /// looks at [`Write::id`](crate::write_behind::Write::id) where going back for a moment matters), and a batch in one transaction.
 ///
 /// It may fail, panic, or hang: it runs in a task of its own, which is aborted after the
-/// [`deadline`](crate::write_behind::WriteBehindBuilder::deadline).
+/// [`deadline`](crate::write_behind::WriteBehindBuilder::deadline). A task ends where it awaits: one that blocks its thread runs
+/// on, and nothing else is given to the sink until it has ended, since what it writes late would stand above what is later.
 #[async_trait]
 pub trait Sink<T>: Send + Sync + 'static {
     /// Writes a batch. `Ok` says that all of it is written and safe: it is not kept any longer.

@@ -98,6 +98,17 @@ async fn an_invalidation_meanwhile_counts() {
     assert_eq!(gate.came(), 2);
 }
 
+#[tokio::test]
+async fn a_closure_that_panics_counts_as_its_call() {
+    let (cache, db) = (MemoryCache::new(10), Db::default());
+    let calls = |id| {
+        assert_ne!(id, 2, "on purpose: two");
+        doubled::with_outcome(&cache, &db, id)
+    };
+    let warmed = in_time(warm(1..=3, 1, calls)).await;
+    assert_eq!((warmed.computed, warmed.panicked), (2, 1), "{warmed:?}");
+}
+
 /// A list without an end, of hits alone, does not keep its thread.
 #[tokio::test]
 async fn hits_leave_room_for_others() {

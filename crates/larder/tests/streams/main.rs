@@ -1,6 +1,7 @@
 //! Cached functions that return a stream.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod elsewhere;
 #[path = "../support/mod.rs"]
 mod support;
 mod told;
@@ -439,4 +440,41 @@ fn a_panic_loses_no_item_and_stores_none() {
     }));
     assert!(panic.is_err() && BEGUN.load(Ordering::Relaxed) == 1);
     assert_eq!((db.asked.made(), db.cache.stats().stores), (3, 0));
+}
+
+/// A stream that cannot make its second item.
+struct Mapped(std::ops::RangeInclusive<u64>);
+
+impl Stream for Mapped {
+    type Item = u64;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<u64>> {
+        let item = self.0.next();
+        assert_ne!(item, Some(2), "this one cannot be made");
+        Poll::Ready(item)
+    }
+}
+
+#[cached(ttl = 300, key = "mapped", cache = db.cache, skip(db))]
+fn mapped(db: &Db) -> impl Stream<Item = u64> {
+    db.asked.call();
+    Mapped(1..=3)
+}
+
+/// Its consumer catches the panic and goes on.
+#[test]
+fn a_list_that_lost_an_item_to_a_panic_is_not_stored() {
+    let db = Db::new();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut stream = pin!(mapped(&db));
+    let mut taken = Vec::new();
+    loop {
+        let next = || stream.as_mut().poll_next(&mut context);
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(next)) {
+            Ok(Poll::Ready(Some(item))) => taken.push(item),
+            Ok(_) => break,
+            Err(_) => {}
+        }
+    }
+    assert_eq!((taken, db.cache.stats().stores), (vec![1, 3], 0));
 }

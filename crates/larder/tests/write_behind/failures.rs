@@ -1,5 +1,14 @@
 //! Sinks that fail, panic and hang; dead letters; back-pressure.
 
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::SeqCst},
+        mpsc,
+    },
+    thread,
+};
+
 use larder::write_behind::{Batch, QueueDepth, SinkError, WhenFull, WriteBehind};
 
 use crate::database::{Database, LONG, Mood, builder, eventually, ms};
@@ -69,6 +78,79 @@ async fn a_sink_that_hangs_is_broken_off() {
     database.heal();
     assert!(queue.flush(LONG).await.unwrap());
     assert_eq!(database.row("a"), Some(1));
+}
+
+/// Runs a test on a runtime of which one thread may be blocked: another one is awake, and drives the timers.
+fn awake(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (running, ended) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let handle = runtime.handle();
+        scope.spawn(move || {
+            while ended.recv_timeout(ms(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                drop(handle.spawn(async {}));
+            }
+        });
+        let _running = running;
+        runtime.block_on(test);
+    });
+}
+
+/// It blocks its thread past its deadline: what it writes late stands below what is later.
+#[test]
+fn a_sink_that_goes_on_after_it_was_broken_off_is_waited_for() {
+    let (rows, tried) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicU64::new(0)));
+    let sink = {
+        let rows = rows.clone();
+        move |batch: Batch<u64>| {
+            let (rows, first) = (rows.clone(), tried.fetch_add(1, SeqCst) == 0);
+            async move {
+                if first {
+                    thread::sleep(ms(300));
+                }
+                rows.lock().unwrap().extend(batch.iter().map(|write| *write.value()));
+                if first {
+                    // It is broken off here, and has written.
+                    std::future::pending::<()>().await;
+                }
+                Ok::<_, SinkError>(())
+            }
+        }
+    };
+    awake(async {
+        let queue = builder().deadline(ms(20)).max_batch(1).keep_all().start(sink).unwrap();
+        queue.write("a", &1).await.unwrap();
+        queue.write("a", &2).await.unwrap();
+        eventually(|| rows.lock().unwrap().contains(&2)).await;
+        assert!(queue.flush(LONG).await.unwrap());
+        tokio::time::sleep(ms(350)).await;
+        assert_eq!(*rows.lock().unwrap(), [1, 1, 2]);
+    });
+}
+
+/// Its place is no one else's before.
+#[test]
+fn a_sink_that_goes_on_is_waited_for_where_the_queue_stops() {
+    let (begun, ended) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let sink = {
+        let (begun, ended) = (begun.clone(), ended.clone());
+        move |_: Batch<u64>| {
+            let (begun, ended) = (begun.clone(), ended.clone());
+            async move {
+                begun.fetch_add(1, SeqCst);
+                thread::sleep(ms(300));
+                ended.fetch_add(1, SeqCst);
+                std::future::pending().await
+            }
+        }
+    };
+    awake(async {
+        let queue = builder().start(sink).unwrap();
+        queue.write("a", &1).await.unwrap();
+        eventually(|| begun.load(SeqCst) == 1).await;
+        assert_eq!(queue.stop(ms(1)).await.unwrap(), 1, "it was broken off, and is not settled");
+        assert_eq!(ended.load(SeqCst), 1);
+    });
 }
 
 #[tokio::test]

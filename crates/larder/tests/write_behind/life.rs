@@ -54,6 +54,53 @@ async fn stop_breaks_off_what_takes_too_long() {
     eventually(|| database.dropped() == 1).await;
 }
 
+/// The first one is dropped, or another clone's.
+#[tokio::test]
+async fn each_stop_waits_for_the_end() {
+    let database = Database::default();
+    let queue = builder().max_delay(LONG).retry_pauses(ms(1), ms(1)).start(database.clone()).unwrap();
+    database.is(Mood::Away);
+    queue.write("a", &1).await.unwrap();
+    assert!(tokio::time::timeout(ms(20), queue.stop(LONG)).await.is_err());
+    let (first, second) = (queue.clone(), queue.clone());
+    let healed = async {
+        tokio::time::sleep(ms(20)).await;
+        database.heal();
+    };
+    let (first, second, ()) = tokio::join!(first.stop(LONG), second.stop(LONG), healed);
+    assert_eq!((first.unwrap(), second.unwrap(), database.row("a")), (0, 0, Some(1)));
+}
+
+#[tokio::test]
+async fn a_second_stop_breaks_off_too() {
+    let database = Database::default();
+    database.is(Mood::Hangs);
+    let queue = builder().start(database.clone()).unwrap();
+    queue.write("a", &1).await.unwrap();
+    eventually(|| database.tried() == 1).await;
+    assert!(tokio::time::timeout(ms(20), queue.stop(LONG)).await.is_err());
+    assert_eq!((queue.stop(ms(20)).await.unwrap(), queue.stats().consuming), (1, false));
+    eventually(|| database.dropped() == 1).await;
+}
+
+/// As a static queue in a program that has a runtime for each test.
+#[test]
+fn a_queue_in_memory_takes_nothing_once_its_runtime_is_gone() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let database = Database::default();
+    let queue = runtime().block_on(async {
+        let queue = builder().start(database.clone()).unwrap();
+        queue.write("a", &1).await.unwrap();
+        assert!(queue.flush(LONG).await.unwrap());
+        queue
+    });
+    runtime().block_on(async {
+        let error = queue.write("a", &2).await.unwrap_err();
+        assert!(error.is_queue_stopped(), "{error}");
+        assert_eq!((queue.stop(LONG).await.unwrap(), database.row("a")), (0, Some(1)));
+    });
+}
+
 #[tokio::test]
 async fn flush_says_what_is_not_written() {
     let database = Database::default();

@@ -17,7 +17,7 @@ use crate::{
     outcome::{NotStored, Tier},
     panic_guard,
     read_through::{lookup::read, made_entry::Ended, storing},
-    scope::Scope,
+    scope::{Scope, ScopeHash},
     singleflight::{Failure, InFlightId, Leader, Outcome},
     spans::Traced,
     value::LocalValue,
@@ -169,6 +169,10 @@ where
             let entry_of = || frame.enter(|| request.entry_of(&value, &ended));
             let Some((entry, is_wanted)) = panic_guard::contain(entry_of) else {
                 request.not_stored(NotStored::NotCloned);
+                if self.replaces {
+                    // What is there is older than what was made now.
+                    core.replace(&[ScopeHash::key(&request.key)], drop);
+                }
                 leader.into_iter().for_each(|leader| leader.complete(Outcome::Unshared, false));
                 self.answers.insert(item, value);
                 continue;

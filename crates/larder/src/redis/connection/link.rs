@@ -1,14 +1,16 @@
 //! The way to one server: its connections, the breaker before them, and what callers see of both.
 
 mod repair;
+mod reports;
 mod spares;
+mod waiting;
 
 use std::{
     sync::{
         Arc, Mutex,
         atomic::{
             AtomicBool, AtomicU64, AtomicUsize,
-            Ordering::{AcqRel, Acquire, Relaxed, Release},
+            Ordering::{Acquire, Relaxed, Release},
         },
     },
     time::Duration,
@@ -16,7 +18,11 @@ use std::{
 
 use ::redis::{Cmd, Pipeline, RedisResult, ServerError, Value, aio::MultiplexedConnection};
 use arc_swap::ArcSwapOption;
-use tokio::{runtime::Handle, sync::watch, time::Instant};
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    time::{Instant, error::Elapsed},
+};
 
 use self::spares::Spares;
 use super::{
@@ -28,6 +34,7 @@ use super::{
 };
 use crate::{
     error::{Cause, Error},
+    panic_guard,
     redis::{
         breaker::{Breaker, BreakerState},
         config::Config,
@@ -76,6 +83,13 @@ struct Line {
     live: ArcSwapOption<Live>,
     stage: watch::Sender<Stage>,
     repair: Mutex<Repair>,
+}
+
+impl Line {
+    /// Tells those who wait, whose wakers belong to their executors: what panics in there leaves nothing half done here.
+    fn becomes(&self, stage: Stage) {
+        let _ = panic_guard::contain(|| self.stage.send_replace(stage));
+    }
 }
 
 /// Who repairs a line.
@@ -161,7 +175,11 @@ impl ServerLink {
     /// The same, as a part of an operation that has begun before.
     pub(super) async fn call_by(self: &Arc<Self>, deadline: Instant, command: &Cmd) -> Reply {
         let mut taken = self.take(deadline).await?;
-        let answer = tokio::time::timeout_at(deadline, taken.connection.send_packed_command(command)).await;
+        let answer = {
+            let (line, generation) = (taken.line, taken.generation);
+            let request = taken.connection.send_packed_command(command);
+            self.answered_by(deadline, request, || self.abandoned(line, generation)).await
+        };
         let value = self.finished(&taken, answer)?;
         let reply = self.reply(value, &taken);
         self.put_back(taken);
@@ -175,8 +193,11 @@ impl ServerLink {
         commands: &Pipeline,
     ) -> Result<Vec<Reply>, Unavailable> {
         let mut taken = self.take(deadline).await?;
-        let request = taken.connection.send_packed_commands(commands, 0, commands.len());
-        let answer = tokio::time::timeout_at(deadline, request).await;
+        let answer = {
+            let (line, generation) = (taken.line, taken.generation);
+            let request = taken.connection.send_packed_commands(commands, 0, commands.len());
+            self.answered_by(deadline, request, || self.abandoned(line, generation)).await
+        };
         let values = self.finished(&taken, answer)?;
         let replies = values.into_iter().map(|value| self.reply(value, &taken)).collect();
         self.put_back(taken);
@@ -207,7 +228,12 @@ impl ServerLink {
         self.ensure_repair(line, &runtime);
         let settled = |stage: &Stage| matches!(stage, Stage::Up | Stage::Down { .. });
         // What is waited for is a guard. It goes at once: with a writer that waits for that, the next reader waits too.
-        let is_settled = tokio::time::timeout_at(deadline, stages.wait_for(settled)).await.is_ok();
+        let waiting = async { drop(stages.wait_for(settled).await) };
+        let abandoned = || {
+            self.note_abandoned();
+            self.count_failure(&runtime);
+        };
+        let is_settled = self.answered_by(deadline, waiting, abandoned).await.is_ok();
         if !is_settled {
             self.count_failure(&runtime);
             return Err(Unavailable::Deadline);
@@ -242,7 +268,7 @@ impl ServerLink {
     fn finished<T>(
         self: &Arc<Self>,
         taken: &Taken,
-        answer: Result<RedisResult<T>, tokio::time::error::Elapsed>,
+        answer: Result<RedisResult<T>, Elapsed>,
     ) -> Result<T, Unavailable> {
         match answer {
             Ok(Ok(value)) => Ok(value),
@@ -251,7 +277,7 @@ impl ServerLink {
                 Err(Unavailable::broken(error))
             }
             Err(_) => {
-                self.failed(taken);
+                self.failed(taken.line, taken.generation);
                 Err(Unavailable::Deadline)
             }
         }
@@ -273,7 +299,7 @@ impl ServerLink {
 
     fn judge(self: &Arc<Self>, error: &ServerError, taken: &Taken) {
         match error.code() {
-            "LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "BUSY" => self.failed(taken),
+            "LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "BUSY" => self.failed(taken.line, taken.generation),
             // It is no master any more, or does not know us any more: connecting finds out more.
             "READONLY" | "NOAUTH" => self.lose(taken.line, taken.generation),
             // The cluster looks after these.
@@ -282,9 +308,9 @@ impl ServerLink {
         }
     }
 
-    fn failed(self: &Arc<Self>, taken: &Taken) {
-        let current = self.lines[taken.line].live.load().as_ref().map(|live| live.generation);
-        if current == Some(taken.generation)
+    fn failed(self: &Arc<Self>, line: usize, generation: u64) {
+        let current = self.lines[line].live.load().as_ref().map(|live| live.generation);
+        if current == Some(generation)
             && let Ok(runtime) = Handle::try_current()
         {
             self.count_failure(&runtime);
@@ -300,7 +326,7 @@ impl ServerLink {
         self.report_down("it failed too often in a row");
         for (index, line) in self.lines.iter().enumerate() {
             if line.live.swap(None).is_some() {
-                line.stage.send_replace(Stage::Idle);
+                line.becomes(Stage::Idle);
             }
             self.ensure_repair(index, runtime);
         }
@@ -363,51 +389,6 @@ impl ServerLink {
                 Some(live) => format!("{name} ({})", live.address),
                 None => name.clone(),
             },
-        }
-    }
-
-    /// Warns that it is unavailable, unless that was said.
-    fn report_down(&self, reason: &str) {
-        if self.is_replica() {
-            if !self.reported_down.swap(true, AcqRel) {
-                crate::panic_guard::report!(
-                    warn,
-                    server = self.name(),
-                    reason,
-                    "a replica of redis cannot be read from: its master is"
-                );
-            }
-        } else if self.is_down_now() {
-            crate::panic_guard::report!(warn, server = self.name(), reason, "redis is unavailable");
-        }
-    }
-
-    /// Notes that people were told. Returns whether that is news.
-    fn is_down_now(&self) -> bool {
-        let is_news = !self.reported_down.swap(true, AcqRel);
-        if is_news {
-            self.config.findings.reported_down(&self.name());
-        }
-        is_news
-    }
-
-    fn report_up(&self) {
-        if !self.reported_down.swap(false, AcqRel) {
-            return;
-        }
-        if self.is_replica() {
-            crate::panic_guard::report!(info, server = self.name(), "a replica of redis is read from again");
-        } else {
-            self.config.findings.reported_up(&self.name());
-            crate::panic_guard::report!(info, server = self.name(), "redis is available again");
-        }
-    }
-}
-
-impl Drop for ServerLink {
-    fn drop(&mut self) {
-        if *self.reported_down.get_mut() && !self.is_replica() {
-            self.config.findings.no_longer_down();
         }
     }
 }

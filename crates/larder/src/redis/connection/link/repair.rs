@@ -45,7 +45,7 @@ impl Drop for Ended {
         if repair.task == self.task {
             repair.due = None;
             if line.live.load().is_none() {
-                line.stage.send_replace(Stage::Idle);
+                line.becomes(Stage::Idle);
             }
         }
     }
@@ -154,7 +154,7 @@ impl ServerLink {
             let mut repair = lock(&line.repair);
             line.live.store(Some(Arc::new(live)));
             repair.due = None;
-            line.stage.send_replace(Stage::Up);
+            line.becomes(Stage::Up);
         }
         self.breaker.close();
         self.report_up();
@@ -191,7 +191,7 @@ impl ServerLink {
             let _repair = lock(&line.repair);
             let current = line.live.load().as_ref().is_some_and(|live| live.generation == generation);
             if current {
-                line.stage.send_replace(Stage::Idle);
+                line.becomes(Stage::Idle);
             }
             if current { line.live.swap(None) } else { None }
         };
@@ -271,7 +271,7 @@ async fn repair_line(this: &Ended) {
                     let reason = "the invalidation log does not know this server yet";
                     // No failed attempt: the server is there.
                     let down = Stage::down(0, ConnectError::transient(reason), &link.name());
-                    link.lines[this.line].stage.send_replace(down);
+                    link.lines[this.line].becomes(down);
                 }
             }
             ConnectAttempt::Failed(error) => {

@@ -92,6 +92,43 @@ async fn a_stopped_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_server_whose_callers_go_away_before_the_deadline() {
+    let server = RedisServer::start();
+    let connections = to(server.url());
+    connections.call(&get("k")).await.unwrap();
+    server.pause();
+    let call = async |count: u32| match count % 2 {
+        0 => connections.call(&get("k")).await,
+        _ => connections.call_many(vec![get("k"), get("l")]).await.remove(0),
+    };
+    for count in 0.. {
+        assert!(count < 20, "each caller waits in vain, as long as it has time");
+        let limited = tokio::time::timeout(Duration::from_millis(100), call(count)).await;
+        if let Ok(Err(CommandFailure::Unavailable(Unavailable::Open(_)))) = limited {
+            break;
+        }
+    }
+    server.resume();
+    let took = recovered(&connections, &get("k")).await;
+    assert!(took < Duration::from_secs(3), "{took:?}");
+}
+
+/// The first attempt to connect is waited for, and comes to no end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_accepts_no_connection_and_callers_that_go_away_before_the_deadline() {
+    let server = RedisServer::start();
+    server.pause();
+    let connections = Connections::new(config(builder(server.url()).connect_timeout(DEADLINE)), None);
+    for count in 0.. {
+        assert!(count < 20, "each caller waits in vain, as long as it has time");
+        let limited = tokio::time::timeout(Duration::from_millis(100), connections.call(&get("k"))).await;
+        if let Ok(Err(CommandFailure::Unavailable(Unavailable::Open(_)))) = limited {
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_network_does() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.address());

@@ -1,0 +1,36 @@
+//! Waiting for a server, as long as the caller does.
+
+use std::{pin::pin, sync::Arc};
+
+use tokio::time::{Instant, error::Elapsed, timeout_at};
+
+use super::ServerLink;
+use crate::abandoned_request::abandonable;
+
+impl ServerLink {
+    /// What comes of a request by this deadline. If the caller goes away before that, having waited in vain, this is called.
+    pub(super) async fn answered_by<F: Future>(
+        &self,
+        deadline: Instant,
+        request: F,
+        abandoned: impl FnOnce(),
+    ) -> Result<F::Output, Elapsed> {
+        let mut request = pin!(abandonable(self.config.deadline, request, abandoned).looking_again());
+        let answer = timeout_at(deadline, request.as_mut()).await;
+        request.settle();
+        answer
+    }
+
+    /// A caller has gone away after it had waited for this connection in vain: the same as a deadline that is over, except
+    /// that no caller is there to note it.
+    pub(super) fn abandoned(self: &Arc<Self>, line: usize, generation: u64) {
+        self.note_abandoned();
+        self.failed(line, generation);
+    }
+
+    pub(super) fn note_abandoned(&self) {
+        if !self.is_replica() {
+            self.config.findings.recent_timeout.note();
+        }
+    }
+}
