@@ -113,6 +113,7 @@ impl MemcachedCacheBuilder {
             incarnations: Incarnations::default(),
             deadline: self.deadline,
             beginners: Semaphore::new(BEGINNERS),
+            inserters: Semaphore::new(connections),
         });
         let (open, _) = watch::channel(());
         delivery::start(&store, &open);

@@ -9,7 +9,10 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use crate::store::Store;
+use crate::{
+    stamp::random,
+    store::{NewItem, Store, mark_text},
+};
 
 /// How many scopes are told at once.
 const MOST: usize = 512;
@@ -79,11 +82,11 @@ impl Lane {
     /// Delivers what waits. False if it could not all be.
     async fn deliver(&mut self) -> bool {
         loop {
-            let taken = self.store.order.take(self.lane, MOST);
+            let mut taken = self.store.order.take(self.lane, MOST);
             if taken.is_empty() {
                 return true;
             }
-            if !deliver_some(&self.store, self.lane, &taken).await {
+            if !deliver_some(&self.store, self.lane, &mut taken).await {
                 self.store.order.give_back(self.lane, &taken);
                 return false;
             }
@@ -112,9 +115,20 @@ impl Lane {
     }
 }
 
-/// Removes the generations of these scopes, and what lies under their keys.
-async fn deliver_some(store: &Store, lane: usize, taken: &[Undelivered]) -> bool {
-    let generations: Vec<_> = taken.iter().map(|taken| store.names.generation(taken.scope())).collect();
+/// Removes the generations of these scopes, and what lies under their keys. Those of keys whose entries are replaced are marked
+/// instead, for what was inserted to be proved by. An earlier attempt may arrive late: each has marks of its own.
+async fn deliver_some(store: &Store, lane: usize, taken: &mut [Undelivered]) -> bool {
+    let (mut generations, mut marks) = (Vec::with_capacity(taken.len()), Vec::new());
+    for taken in &mut *taken {
+        let name = store.names.generation(taken.scope());
+        if taken.is_replaced() {
+            let mark = random();
+            taken.leave_mark(mark);
+            marks.push(NewItem { name, flags: 0, expires: 0, data: mark_text(mark).into_bytes() });
+        } else {
+            generations.push(name);
+        }
+    }
     let keys = taken.iter().filter_map(Undelivered::key);
     let beneath: Vec<_> = keys.flat_map(|key| [store.names.entry(key), store.names.counter(key)]).collect();
     let limit = store.deadline.max(PATIENCE);
@@ -123,7 +137,7 @@ async fn deliver_some(store: &Store, lane: usize, taken: &[Undelivered]) -> bool
             store.delete(beneath, limit).await;
         }
     };
-    let (delivered, ()) = tokio::join!(store.delete_at(lane, &generations, limit), beneath);
+    let (delivered, ()) = tokio::join!(store.invalidate_at(lane, &generations, &marks, limit), beneath);
     if delivered.is_ok() {
         store.order.tell(taken);
     }

@@ -7,9 +7,8 @@ use std::{
 
 use larder::{
     Core, Entry, Epoch, Lookup, Result, ScopeHash, ValueType,
-    internal::shared::{Stored, is_replacement, replaced, scopes_of},
+    internal::shared::{Message, Stored},
 };
-use tokio::time::timeout;
 
 use crate::{
     client::Item,
@@ -98,14 +97,36 @@ impl Store {
 
     pub(crate) async fn write(&self, core: &Core, entries: &[Entry]) -> Result<()> {
         let patience = Instant::now() + self.deadline;
-        if self.is_within_reach() {
-            self.prepare_replacements(entries, patience).await;
+        let is_inserted = |entry: &Entry| self.entries.is_replacement(entry) && !entry.is_local();
+        let (inserted, computed): (Vec<_>, Vec<_>) = entries.iter().cloned().partition(is_inserted);
+        let within_reach = || self.is_within_reach();
+        let (mut messages, mut outcome) =
+            self.entries.messages(core, &computed, patience, &within_reach).await;
+        if !inserted.is_empty() {
+            let (more, inserting) = self.inserted(core, &inserted, patience).await;
+            messages.extend(more);
+            outcome = outcome.and(inserting);
         }
-        let (messages, outcome) =
-            self.entries.messages(core, entries, patience, &|| self.is_within_reach()).await;
+        self.store_messages(core, &messages).await;
+        outcome
+    }
+
+    /// Messages of what was inserted, as far as it can be proved.
+    async fn inserted(&self, core: &Core, entries: &[Entry], patience: Instant) -> (Vec<Message>, Result<()>) {
+        if !self.is_within_reach() {
+            return self.entries.messages(core, entries, patience, &|| false).await;
+        }
+        let all: Vec<_> = entries.iter().collect();
+        let proved = self.prove(&all, patience.into()).await;
+        let epoch = proved.as_ref().and_then(|proved| self.incarnations.epoch(proved.stamp));
+        let covers = |entry: &Entry| proved.as_ref().is_some_and(|proved| proved.covers(self, entry));
+        self.entries.replacements(core, entries, |entry| epoch.filter(|_| covers(entry))).await
+    }
+
+    async fn store_messages(&self, core: &Core, messages: &[Message]) {
         let mut items = Vec::with_capacity(messages.len());
         let mut sent = Vec::with_capacity(messages.len());
-        for message in &messages {
+        for message in messages {
             // Without one, the counter was lost, too often since the computation began.
             let Some(stamp) = self.incarnations.stamp(message.epoch) else {
                 self.entries.count(core, message, Stored::Later);
@@ -124,22 +145,6 @@ impl Store {
                 Err(false) => Stored::Unreachable,
             };
             self.entries.count(core, message, stored);
-        }
-        outcome
-    }
-
-    /// What was inserted is stored by what the counter is after its own invalidation, and by generations that began after it.
-    async fn prepare_replacements(&self, entries: &[Entry], patience: Instant) {
-        let inserted = entries.iter().filter(|entry| is_replacement(entry) && !entry.is_local());
-        let mut scopes = Vec::new();
-        for entry in inserted {
-            let left = patience.saturating_duration_since(Instant::now());
-            if timeout(left, replaced(entry)).await.is_ok() {
-                scopes.extend(scopes_of(entry).iter().chain([&ScopeHash::ALL]));
-            }
-        }
-        if !scopes.is_empty() {
-            self.begin(scopes).await;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is asked of the nodes: entries, generations, and the counter that these are taken from.
 
 mod generations;
+mod inserts;
 mod items;
 
 use std::{sync::Arc, time::Duration};
@@ -10,6 +11,7 @@ use tokio::sync::Semaphore;
 
 pub(crate) use self::{
     generations::Read,
+    inserts::mark_text,
     items::{Found, NewItem},
 };
 use crate::{
@@ -29,6 +31,8 @@ pub(crate) struct Store {
     pub(crate) deadline: Duration,
     /// For callers that begin generations: these hold connections while they wait for another one.
     pub(crate) beginners: Semaphore,
+    /// For callers that insert: so do these.
+    pub(crate) inserters: Semaphore,
 }
 
 impl Store {

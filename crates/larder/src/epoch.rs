@@ -140,6 +140,11 @@ pub(crate) trait SharedOrder: fmt::Debug + Send + Sync {
     /// `keys` are those of the scopes that are single keys.
     fn announce(&self, scopes: &[ScopeHash], keys: &mut dyn Iterator<Item = Arc<str>>) -> Arc<Announcement>;
 
+    /// The same of a change that puts new entries in the place of those of these keys.
+    fn announce_replacement(&self, keys: &[ScopeHash]) -> Arc<Announcement> {
+        self.announce(keys, &mut std::iter::empty())
+    }
+
     /// The change is done: what was taken in may go out.
     fn ring(&self);
 
@@ -236,7 +241,7 @@ impl Epochs {
     /// what was stored since it last looked, finds them; and the outcome of one that began before is not valid.
     pub(crate) fn replace<R>(&self, keys: &[ScopeHash], place: impl FnOnce(Replacement) -> R) -> R {
         let (placed, number) = self.order.apply(|number| {
-            let announcement = self.announce(keys, []);
+            let announcement = self.announce_replacement(keys);
             let since = ReadVersion { local: number, log: None };
             let placed = place(Replacement { since, announcement, by_read: !self.hears_others() });
             self.raise(keys, number);
@@ -258,7 +263,7 @@ impl Epochs {
             if !stands(new) {
                 return (None, number);
             }
-            let announcement = self.announce(keys, []);
+            let announcement = self.announce_replacement(keys);
             let since = ReadVersion { local: number, log: None };
             let placed = place(new, Replacement { since, announcement, by_read: !self.hears_others() });
             self.raise(keys, number);
@@ -290,6 +295,10 @@ impl Epochs {
         keys: impl IntoIterator<Item = Arc<str>>,
     ) -> Option<Arc<Announcement>> {
         self.log.as_ref().map(|log| log.announce(scopes, &mut keys.into_iter()))
+    }
+
+    fn announce_replacement(&self, keys: &[ScopeHash]) -> Option<Arc<Announcement>> {
+        self.log.as_ref().map(|log| log.announce_replacement(keys))
     }
 
     /// After the change: so that the sender need not wait for its end, and that what is found valid after it was written

@@ -32,12 +32,22 @@ pub enum Mutant {
     SettledByEarlierNumber,
     /// An entry of an incarnation that this process has never seen is taken for a new one.
     UnknownIncarnationTaken,
+    /// What is inserted removes the generation, and begins it anew as a miss does.
+    InsertedAsComputed,
+    /// Any generation that begins is taken for the one that an insert has left.
+    AnyMarkTaken,
+    /// Each attempt of an insert leaves the same mark.
+    OneMarkForAllAttempts,
+    /// What was there when an insert began is not read again.
+    NotReadAgain,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Generation {
     /// None while it begins.
     number: Option<Number>,
+    /// Which insert's mark it is, while it begins; zero is what all others leave.
+    mark: u8,
     cas: u8,
 }
 
@@ -62,6 +72,40 @@ enum Beginner {
         life: u8,
         number: Number,
     },
+}
+
+/// An insert by another process than the one that reads. It counts from the moment that it has reached the node: by its mark,
+/// where the scope is its own key, and by what it found, where it is a prefix, a tag or everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Inserter {
+    Idle,
+    /// Its key's generation is its mark, of this attempt.
+    Marked {
+        version: u8,
+        mark: u8,
+    },
+    /// The counter was moved before the mark was read.
+    MarkCounted {
+        version: u8,
+        mark: u8,
+        number: Number,
+    },
+    /// The mark was read, with its `cas`; or what is there of another scope.
+    Found {
+        version: u8,
+        found: Generation,
+        life: u8,
+    },
+    Counted {
+        version: u8,
+        found: Generation,
+        life: u8,
+        number: Number,
+    },
+    /// Nothing has happened to its generation since it was marked or found, and until the counter was this.
+    Proved(Number, u8),
+    /// By the mutant that inserts as a miss computes.
+    Removed(u8),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -96,6 +140,10 @@ pub struct State {
     entry: Option<(Number, u8)>,
     computer: Computer,
     beginners: [Beginner; 2],
+    inserter: Inserter,
+    /// The last mark, and one that was sent before and has not arrived.
+    marks: u8,
+    late_mark: Option<u8>,
     /// One in the reader's process, and one in another.
     invalidators: [Invalidator; 2],
     reader: Reader,
@@ -113,6 +161,10 @@ pub struct Left {
     pub computations: u8,
     /// Beginnings of the generation.
     pub beginnings: u8,
+    /// Inserts under the scope's own key.
+    pub inserts: u8,
+    /// Inserts under another key that the scope covers.
+    pub wide_inserts: u8,
     /// Invalidations, in the process that reads and in another one.
     pub invalidations: [u8; 2],
     /// Things that a node loses.
@@ -133,6 +185,9 @@ impl State {
             entry: None,
             computer: Computer::Idle,
             beginners: [Beginner::Idle; 2],
+            inserter: Inserter::Idle,
+            marks: 0,
+            late_mark: None,
             invalidators: [Invalidator::Idle; 2],
             reader: Reader::Idle,
             outbox: false,
@@ -158,8 +213,18 @@ impl State {
     }
 
     fn put(&mut self, number: Option<Number>) -> Generation {
+        self.put_mark(number, 0)
+    }
+
+    fn put_mark(&mut self, number: Option<Number>, mark: u8) -> Generation {
         self.cas += 1;
-        *self.generation.insert(Generation { number, cas: self.cas })
+        *self.generation.insert(Generation { number, mark, cas: self.cas })
+    }
+
+    /// What is there, if it is this mark of an insert.
+    fn mark_found(&self, mark: u8, mutant: Option<Mutant>) -> Option<Generation> {
+        let any = mutant == Some(Mutant::AnyMarkTaken);
+        self.generation.filter(|found| found.number.is_none() && (found.mark == mark || any))
     }
 
     fn knows(&mut self, (incarnation, _): Number) {
@@ -188,6 +253,7 @@ impl Search {
         while let Some(state) = search.open.pop() {
             search.compute(state);
             (0..2).for_each(|which| search.begin(state, which));
+            search.insert(state);
             (0..2).for_each(|which| search.invalidate(state, which));
             search.read(state);
             search.lose(state);
@@ -262,6 +328,95 @@ impl Search {
         }
     }
 
+    fn insert(&mut self, state: State) {
+        let mutant = self.mutant;
+        if let Some(mark) = state.late_mark {
+            self.to(state, |next| {
+                next.late_mark = None;
+                next.put_mark(None, mark);
+            });
+        }
+        match state.inserter {
+            Inserter::Idle => self.begin_insert(state),
+            // In either order: they are on their way at the same time.
+            Inserter::Marked { version, mark } => {
+                self.to(state, |next| {
+                    next.inserter = match next.mark_found(mark, mutant) {
+                        Some(found) => Inserter::Found { version, found, life: next.life },
+                        None => Inserter::Idle,
+                    };
+                });
+                self.to(state, |next| {
+                    next.inserter = Inserter::MarkCounted { version, mark, number: next.count() };
+                });
+            }
+            Inserter::MarkCounted { version, mark, number } => self.to(state, |next| {
+                next.inserter = match next.mark_found(mark, mutant) {
+                    Some(found) => Inserter::Counted { version, found, life: next.life, number },
+                    None => Inserter::Idle,
+                };
+            }),
+            Inserter::Found { version, found, life } => self.to(state, |next| {
+                next.inserter = Inserter::Counted { version, found, life, number: next.count() };
+            }),
+            Inserter::Counted { version, found, life, number } => self.to(state, |next| {
+                let unchanged = life == next.life && next.generation.is_some_and(|now| now.cas == found.cas);
+                let is_begun = found.number.is_some_and(|(incarnation, _)| incarnation == number.0);
+                let holds = match is_begun {
+                    true => {
+                        next.generation.is_some_and(|now| now.number == found.number)
+                            || mutant == Some(Mutant::NotReadAgain)
+                    }
+                    false => unchanged,
+                };
+                if holds && !is_begun {
+                    next.put(Some(number));
+                }
+                next.inserter = if holds { Inserter::Proved(number, version) } else { Inserter::Idle };
+            }),
+            Inserter::Proved(number, version) => self.to(state, |next| {
+                next.entry = Some((number, version));
+                next.inserter = Inserter::Idle;
+            }),
+            Inserter::Removed(version) => self.to(state, |next| {
+                next.inserter = Inserter::Proved(next.count(), version);
+            }),
+        }
+    }
+
+    fn begin_insert(&mut self, state: State) {
+        if state.left.wide_inserts > 0 {
+            self.to(state, |next| {
+                next.left.wide_inserts -= 1;
+                let found = next.generation.unwrap_or_else(|| next.put(None));
+                next.inserter = Inserter::Found { version: next.source, found, life: next.life };
+            });
+        }
+        if state.left.inserts == 0 {
+            return;
+        }
+        let mut next = state;
+        next.left.inserts -= 1;
+        if self.mutant == Some(Mutant::InsertedAsComputed) {
+            return self.to(next, |next| {
+                next.generation = None;
+                next.inserter = Inserter::Removed(next.source);
+            });
+        }
+        // At the first attempt, or at the second one, whose first one may arrive at any time.
+        let one_mark = self.mutant == Some(Mutant::OneMarkForAllAttempts);
+        for attempts in 1..=2 {
+            self.to(next, |next| {
+                let first = next.marks + 1;
+                let mark = if one_mark { first } else { first + attempts - 1 };
+                next.late_mark = (attempts == 2).then_some(first);
+                next.marks += attempts;
+                next.put_mark(None, mark);
+                next.inserter = Inserter::Marked { version: next.source, mark };
+            });
+        }
+    }
+
     fn invalidate(&mut self, state: State, which: usize) {
         let (own, early) = (which == 0, self.mutant == Some(Mutant::SettledByEarlierNumber));
         match state.invalidators[which] {
@@ -294,15 +449,16 @@ impl Search {
     }
 
     fn read(&mut self, state: State) {
+        // At any time, between what it reads too.
+        if let Some(number) = state.counter {
+            self.to(state, |next| next.knows(number));
+        }
         match state.reader {
             Reader::Idle => {
                 self.to(state, |next| {
                     let floor = next.delivered.max(next.called);
                     next.reader = Reader::Reads { floor, generation: None, entry: None };
                 });
-                if let Some(number) = state.counter {
-                    self.to(state, |next| next.knows(number));
-                }
             }
             // In either order: they may be on two nodes.
             Reader::Reads { floor, generation, entry } => {
@@ -359,7 +515,7 @@ impl Search {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::CountedFirst,
         Self::NoCas,
         Self::CasOfAnotherConnection,
@@ -369,22 +525,42 @@ impl Mutant {
         Self::NoSlots,
         Self::SettledByEarlierNumber,
         Self::UnknownIncarnationTaken,
+        Self::InsertedAsComputed,
+        Self::AnyMarkTaken,
+        Self::OneMarkForAllAttempts,
+        Self::NotReadAgain,
     ];
 }
 
 const fn left(computations: u8, beginnings: u8, invalidations: [u8; 2], faults: u8) -> Left {
-    Left { computations, beginnings, invalidations, faults }
+    Left { computations, beginnings, inserts: 0, wide_inserts: 0, invalidations, faults }
+}
+
+/// The same with inserts: of the scope's own key, and of others.
+const fn inserts([inserts, wide_inserts]: [u8; 2], left: Left) -> Left {
+    Left { inserts, wide_inserts, ..left }
 }
 
 /// Small, and enough for what each mutant needs.
-pub const CONFIGURATIONS: [Left; 4] =
-    [left(1, 1, [0, 1], 1), left(1, 1, [1, 0], 1), left(2, 1, [1, 0], 0), left(1, 2, [0, 1], 1)];
+pub const CONFIGURATIONS: [Left; 6] = [
+    left(1, 1, [0, 1], 1),
+    left(1, 1, [1, 0], 1),
+    left(2, 1, [1, 0], 0),
+    left(1, 2, [0, 1], 1),
+    inserts([1, 0], left(0, 1, [0, 1], 1)),
+    inserts([0, 1], left(0, 2, [0, 1], 0)),
+];
 
 /// Larger ones.
-pub const DEEPER: [Left; 5] = [
+pub const DEEPER: [Left; 10] = [
     left(2, 2, [0, 1], 1),
     left(1, 2, [1, 1], 0),
     left(2, 1, [1, 1], 1),
     left(1, 2, [0, 1], 2),
     left(2, 3, [0, 1], 1),
+    inserts([2, 0], left(1, 1, [0, 1], 1)),
+    inserts([1, 1], left(0, 1, [0, 1], 0)),
+    inserts([0, 1], left(0, 2, [0, 1], 1)),
+    inserts([0, 2], left(1, 2, [0, 1], 1)),
+    inserts([1, 1], left(1, 1, [1, 1], 0)),
 ];

@@ -29,10 +29,10 @@ use crate::{
 const BEGINS: &[u8] = b"-";
 
 /// What was read before the counter is moved: some of it is to be replaced by what the counter is then.
-struct Beginning<'n> {
-    index: usize,
-    connection: Borrowed<'n>,
-    items: Vec<Item>,
+pub(super) struct Beginning<'n> {
+    pub(super) index: usize,
+    pub(super) connection: Borrowed<'n>,
+    pub(super) items: Vec<Item>,
 }
 
 /// Generations as they were read: those that are there, and have begun.
@@ -55,7 +55,7 @@ impl Store {
         }
     }
 
-    fn saw(&self, stamp: Stamp) {
+    pub(super) fn saw(&self, stamp: Stamp) {
         if let Some(epoch) = self.incarnations.seen(stamp) {
             self.order.advance(epoch);
         }
@@ -76,7 +76,7 @@ impl Store {
     }
 
     /// The first step: what is under the names of generations, on the connections on which it was read.
-    async fn read_to_begin(&self, names: Vec<String>) -> Vec<Beginning<'_>> {
+    pub(super) async fn read_to_begin(&self, names: Vec<String>) -> Vec<Beginning<'_>> {
         let read = self.by_node(names, |name: &String| name).into_iter().map(async |(index, names)| {
             let node = &self.nodes[index];
             let request = async {
@@ -166,11 +166,11 @@ fn stamp_of(item: Option<Item>) -> Result<Stamp, Failure> {
 }
 
 /// It has no end: memcached drops what is in use least.
-fn storing<'a>(name: &'a str, flags: u32, data: &'a [u8]) -> Storing<'a> {
+pub(super) fn storing<'a>(name: &'a str, flags: u32, data: &'a [u8]) -> Storing<'a> {
     Storing { name, flags, expires: 0, data }
 }
 
-fn warn_of_cas(node: &str) {
+pub(super) fn warn_of_cas(node: &str) {
     static WARNED: AtomicBool = AtomicBool::new(false);
     if !WARNED.swap(true, Relaxed) {
         tracing::warn!(

@@ -105,6 +105,30 @@ impl Store {
         join_all(asked).await;
     }
 
+    /// Removes the generations of these names of one node, and leaves marks in the place of others.
+    pub(crate) async fn invalidate_at(
+        &self,
+        index: usize,
+        names: &[String],
+        marks: &[NewItem],
+        limit: Duration,
+    ) -> Result<(), Failure> {
+        let node = &self.nodes[index];
+        let request = async {
+            let mut connection = node.connection().await?;
+            let marks: Vec<_> = marks.iter().map(NewItem::storing).collect();
+            let marked = connection.set(&marks).await?;
+            // What was there is to be gone even where there is no room for a mark.
+            let not = marks.iter().zip(marked).filter(|(_, is_marked)| !is_marked);
+            let not = not.map(|(mark, _)| mark.name.to_owned());
+            let names: Vec<_> = names.iter().cloned().chain(not).collect();
+            connection.delete(&names).await?;
+            connection.give_back();
+            Ok(())
+        };
+        ask(node, limit, request).await
+    }
+
     /// Removes what is under these names of one node.
     pub(crate) async fn delete_at(
         &self,

@@ -5,6 +5,7 @@
 mod contract;
 mod delivery;
 mod history;
+mod inserts;
 mod losses;
 mod nodes;
 mod outages;

@@ -14,7 +14,9 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-pub use self::generations::{Generations, Undelivered, is_kept_for, is_replacement, replaced, scopes_of};
+pub use self::generations::{
+    Generations, Undelivered, is_kept_for, mark_of, replaced, scopes_of,
+};
 use crate::{
     cache::{Invalidating, Invalidation},
     cache_core::Core,

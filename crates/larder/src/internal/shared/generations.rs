@@ -38,6 +38,10 @@ use crate::{
 ///    then; or [give back](Self::give_back) what may not have been done.
 /// 4. A generation that is missing is set to what the counter becomes when it is moved **after** it was seen to be missing, and
 ///    only if nothing has happened to it meanwhile.
+/// 5. **Inserting.** What is inserted is proved from the moment on at which it has reached the store. The generation of its key
+///    is [marked](Undelivered::leave_mark) then, and those of its other scopes are read (and begin, where they are missing). After
+///    that the counter is moved, and what it is then takes the place of the mark, as in 4. The others are read again: each must
+///    be what it was. The entry has that number for its [epoch](SharedEntries::replacements).
 #[derive(Clone)]
 pub struct Generations {
     epochs: GenerationEpochs,
@@ -59,6 +63,18 @@ impl Undelivered {
     #[must_use]
     pub fn key(&self) -> Option<&Arc<str>> {
         self.0.key.as_ref()
+    }
+
+    /// Whether it is the key of an entry that was inserted, and not of one that is only invalidated.
+    #[must_use]
+    pub fn is_replaced(&self) -> bool {
+        self.0.is_replaced
+    }
+
+    /// Says what this attempt leaves in the place of the generation, instead of removing it: another number each time, at each
+    /// attempt too. The insert finds it by [`mark_of`], once it was [told](Generations::tell).
+    pub fn leave_mark(&mut self, mark: u64) {
+        self.0.mark = Some(mark);
     }
 }
 
@@ -211,10 +227,10 @@ pub fn scopes_of(entry: &Entry) -> &[ScopeHash] {
     entry.0.scopes()
 }
 
-/// Whether an entry takes the place of what its own change has invalidated.
+/// What the change that an entry is a part of has left in the place of its key's generation.
 #[must_use]
-pub fn is_replacement(entry: &Entry) -> bool {
-    entry.0.announcement().is_some()
+pub fn mark_of(entry: &Entry) -> Option<u64> {
+    entry.0.announcement()?.mark_of(ScopeHash::key(entry.key()))
 }
 
 /// Returns when the change that an entry is a part of was settled.

@@ -41,6 +41,10 @@ pub(crate) struct Taken {
     pub(crate) scope: ScopeHash,
     /// The key, where the scope is one: what else lies under it is dropped with the entry, once.
     pub(crate) key: Option<Arc<str>>,
+    /// Whether it is the key of a new entry, which its call is to prove from here on.
+    pub(crate) is_replaced: bool,
+    /// What is left in the place of the generation of such a key.
+    pub(crate) mark: Option<u64>,
     /// Which of the scope's invalidations it was.
     version: u64,
 }
@@ -66,6 +70,7 @@ struct QueueState {
 struct Pending {
     version: u64,
     is_waiting: bool,
+    is_replaced: bool,
     key: Option<Arc<str>>,
     callers: Vec<Caller>,
 }
@@ -132,6 +137,20 @@ impl Queue {
         announcement
     }
 
+    /// The same of keys whose entries are replaced.
+    pub(super) fn add_replaced(&self, keys: &[ScopeHash]) -> Arc<Announcement> {
+        // Between the two nothing is taken: see `GenerationEpochs::take`.
+        let announcement = self.add(keys, &mut std::iter::empty());
+        let mut state = self.state();
+        for key in keys {
+            // None if there were too many.
+            if let Some(pending) = state.pending.get_mut(key) {
+                pending.is_replaced = true;
+            }
+        }
+        announcement
+    }
+
     /// Tells the lanes that there is something to take.
     pub(super) fn ring(&self) {
         self.waits.iter().for_each(Notify::notify_one);
@@ -175,7 +194,8 @@ impl Queue {
         let taken = scopes.filter_map(|scope| {
             let pending = pending.get_mut(&scope)?;
             pending.is_waiting = false;
-            Some(Taken { scope, key: pending.key.take(), version: pending.version })
+            let Pending { version, is_replaced, .. } = *pending;
+            Some(Taken { scope, key: pending.key.take(), is_replaced, mark: None, version })
         });
         taken.collect()
     }
@@ -197,12 +217,18 @@ impl Queue {
     pub(crate) fn tell(&self, taken: &[Taken], at: Epoch) {
         let mut state = self.state();
         let mut told = Vec::new();
-        for Taken { scope, version, .. } in taken {
+        for Taken { scope, version, mark, .. } in taken {
             let Some(pending) = state.pending.get_mut(scope) else { continue };
             for caller in
                 pending.callers.iter_mut().filter(|caller| caller.version <= *version && !caller.is_told)
             {
                 caller.is_told = true;
+                // What an earlier call inserted is replaced already.
+                if let (Some(mark), Some(announcement), true) =
+                    (*mark, caller.announcement.upgrade(), caller.version == *version)
+                {
+                    announcement.add_mark(*scope, mark);
+                }
                 if caller.left.fetch_sub(1, Ordering::Relaxed) == 1 {
                     told.extend(caller.announcement.upgrade());
                 }
@@ -250,7 +276,7 @@ impl QueueState {
         self.version += 1;
         let version = self.version;
         let pending = self.pending.entry(scope).or_default();
-        pending.version = version;
+        (pending.version, pending.is_replaced) = (version, false);
         if pending.callers.len() % MANY_CALLERS == MANY_CALLERS - 1 {
             // Those who no longer wait: the store may be away for days.
             pending.callers.retain(|caller| caller.announcement.strong_count() > 0);
