@@ -68,7 +68,8 @@ impl MemcachedCacheBuilder {
         self
     }
 
-    /// How many connections to each node callers have at a time, at most; 32 by default. Others wait for theirs.
+    /// How many connections to each node callers have at a time, at most; 32 by default. Others wait for theirs. Besides, half as
+    /// many inserts are under way at a time, with up to three connections each, and a few tasks in the background.
     pub fn connections(mut self, connections: u32) -> Self {
         self.connections = connections;
         self

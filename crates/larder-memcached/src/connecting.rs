@@ -8,6 +8,7 @@ use larder::{
 };
 use std::sync::Arc;
 use tokio::{
+    runtime::Handle,
     sync::{Semaphore, watch},
     time::{Instant, sleep},
 };
@@ -19,11 +20,8 @@ use crate::{
     delivery,
     names::{Names, Placement},
     stamp::Incarnations,
-    store::Store,
+    store::{Store, Together},
 };
-
-/// How many callers begin generations at a time.
-const BEGINNERS: usize = 8;
 
 impl MemcachedCacheBuilder {
     /// Connects. It is enough that one node answers: what the others have is a miss until they do.
@@ -112,8 +110,10 @@ impl MemcachedCacheBuilder {
             entries,
             incarnations: Incarnations::default(),
             deadline: self.deadline,
-            beginners: Semaphore::new(BEGINNERS),
-            inserters: Semaphore::new(connections),
+            inserters: Semaphore::new(connections.div_ceil(2)),
+            beginning: Together::default(),
+            looking: Together::default(),
+            runtime: Handle::current(),
         });
         let (open, _) = watch::channel(());
         delivery::start(&store, &open);

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -30,7 +31,12 @@ struct Candidate {
 }
 
 impl Store {
-    pub(crate) async fn read(&self, core: &Core, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
+    pub(crate) async fn read(
+        self: &Arc<Self>,
+        core: &Core,
+        keys: &[Lookup<'_>],
+        of: ValueType,
+    ) -> Vec<Option<Entry>> {
         if tokio::runtime::Handle::try_current().is_err() {
             return vec![None; keys.len()];
         }
@@ -112,7 +118,12 @@ impl Store {
     }
 
     /// Messages of what was inserted, as far as it can be proved.
-    async fn inserted(&self, core: &Core, entries: &[Entry], patience: Instant) -> (Vec<Message>, Result<()>) {
+    async fn inserted(
+        &self,
+        core: &Core,
+        entries: &[Entry],
+        patience: Instant,
+    ) -> (Vec<Message>, Result<()>) {
         if !self.is_within_reach() {
             return self.entries.messages(core, entries, patience, &|| false).await;
         }

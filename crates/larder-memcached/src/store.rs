@@ -3,16 +3,18 @@
 mod generations;
 mod inserts;
 mod items;
+mod together;
 
 use std::{sync::Arc, time::Duration};
 
 use larder::internal::shared::{Generations, SharedEntries};
-use tokio::sync::Semaphore;
+use tokio::{runtime::Handle, sync::Semaphore};
 
 pub(crate) use self::{
     generations::Read,
     inserts::mark_text,
     items::{Found, NewItem},
+    together::Together,
 };
 use crate::{
     client::Node,
@@ -29,10 +31,12 @@ pub(crate) struct Store {
     pub(crate) entries: SharedEntries,
     pub(crate) incarnations: Incarnations,
     pub(crate) deadline: Duration,
-    /// For callers that begin generations: these hold connections while they wait for another one.
-    pub(crate) beginners: Semaphore,
-    /// For callers that insert: so do these.
+    /// For callers that insert: these hold connections while they wait for another one.
     pub(crate) inserters: Semaphore,
+    pub(crate) beginning: Together,
+    pub(crate) looking: Together,
+    /// The runtime that connections and tasks in the background belong to.
+    pub(crate) runtime: Handle,
 }
 
 impl Store {

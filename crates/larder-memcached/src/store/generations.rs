@@ -13,13 +13,17 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use futures_util::future::join_all;
 use larder::ScopeHash;
+use tokio::time::timeout;
 
-use super::{Store, items::ask};
+use super::{Store, items::ask, together::Task};
 use crate::{
     client::{Borrowed, Failure, Item, Storing},
     stamp::Stamp,
@@ -27,6 +31,9 @@ use crate::{
 
 /// What stands for a generation that is about to begin. No entry is valid by it.
 const BEGINS: &[u8] = b"-";
+
+/// How many deadlines a caller waits at most for generations to begin: so many round trips that takes.
+const TRIPS: u32 = 3;
 
 /// What was read before the counter is moved: some of it is to be replaced by what the counter is then.
 pub(super) struct Beginning<'n> {
@@ -40,19 +47,20 @@ pub(crate) type Read = HashMap<ScopeHash, Stamp>;
 
 impl Store {
     /// Sees that generations of these scopes are there, as far as that can be done now, and what the counter is: a computation
-    /// that begins then is stored in a way that others can accept. `read` is what was found of them.
-    pub(crate) async fn prepare(&self, scopes: &[ScopeHash], read: &Read) {
-        let missing: Vec<_> = scopes.iter().filter(|scope| !read.contains_key(scope)).copied().collect();
-        let now = match missing.is_empty() {
-            true => self.look().await.ok().inspect(|now| self.saw(*now)),
-            false => self.begin(missing).await,
+    /// that begins then is stored in a way that others can accept. `read` is what was found of them. What takes longer than
+    /// [`TRIPS`] round trips may is done in the background, and not waited for.
+    pub(crate) async fn prepare(self: &Arc<Self>, scopes: &[ScopeHash], read: &Read) {
+        let preparing = async {
+            let missing: Vec<_> = scopes.iter().filter(|scope| !read.contains_key(scope)).copied().collect();
+            let task = if missing.is_empty() { Task::Look } else { Task::Begin };
+            let Some(now) = self.together(task, missing).await else { return };
+            let is_over = |scope: &&ScopeHash| read.get(scope).is_some_and(|stamp| !stamp.is_comparable(now));
+            let of_others: Vec<_> = scopes.iter().filter(is_over).copied().collect();
+            if !of_others.is_empty() {
+                self.together(Task::Begin, of_others).await;
+            }
         };
-        let Some(now) = now else { return };
-        let is_over = |scope: &&ScopeHash| read.get(scope).is_some_and(|stamp| !stamp.is_comparable(now));
-        let of_others: Vec<_> = scopes.iter().filter(is_over).copied().collect();
-        if !of_others.is_empty() {
-            self.begin(of_others).await;
-        }
+        _ = timeout(self.deadline.saturating_mul(TRIPS), preparing).await;
     }
 
     pub(super) fn saw(&self, stamp: Stamp) {
@@ -62,16 +70,12 @@ impl Store {
     }
 
     /// Begins generations of these scopes, where there are none of the counter's incarnation. Gives what the counter is.
-    pub(crate) async fn begin(&self, mut scopes: Vec<ScopeHash>) -> Option<Stamp> {
-        let _permit = self.beginners.acquire().await.expect("it is never closed");
-        scopes.sort_unstable_by_key(|scope| scope.get());
-        scopes.dedup();
+    pub(super) async fn begin_now(&self, scopes: Vec<ScopeHash>) -> Option<Stamp> {
         let names = scopes.into_iter().map(|scope| self.names.generation(scope)).collect();
         let read = self.read_to_begin(names).await;
         let number = self.count().await.ok()?;
         let placed = read.into_iter().map(|begun| self.place(begun, number));
         join_all(placed).await;
-        self.saw(number);
         Some(number)
     }
 
@@ -112,7 +116,7 @@ impl Store {
     }
 
     /// What the counter is. It is made if it is not there.
-    pub(crate) async fn look(&self) -> Result<Stamp, Failure> {
+    pub(super) async fn look(&self) -> Result<Stamp, Failure> {
         let name = self.names.clock();
         let node = self.node_of(&name);
         let request = async {
@@ -129,7 +133,7 @@ impl Store {
 
     /// Moves the counter, and tells what it is then: more than it ever was before this call, or one of an incarnation that
     /// began after this call.
-    pub(crate) async fn count(&self) -> Result<Stamp, Failure> {
+    pub(super) async fn count(&self) -> Result<Stamp, Failure> {
         let name = self.names.clock();
         let node = self.node_of(&name);
         let request = async {

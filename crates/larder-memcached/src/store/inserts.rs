@@ -57,12 +57,15 @@ impl Store {
         let delivered = join_all(entries.iter().map(|entry| replaced(entry)));
         let (others, delivered) = tokio::join!(self.read_to_begin(others), timeout_at(patience, delivered));
         delivered.ok()?;
-        let marks = entries.iter().filter_map(|entry| Some((self.names.generation(key(entry)), mark_of(entry)?)));
+        let marks =
+            entries.iter().filter_map(|entry| Some((self.names.generation(key(entry)), mark_of(entry)?)));
         let marks: HashMap<_, _> = marks.collect();
-        let (marked, number) = tokio::join!(self.read_marks(&marks), self.count());
+        let (marked, number) =
+            tokio::join!(self.read_marks(&marks), self.count());
         let number = number.ok().inspect(|number| self.saw(*number))?;
         let proved = others.into_iter().map(|read| self.place_and_read(read, number));
-        let proved = join_all(proved.chain(marked.into_iter().map(|read| self.place_and_read(read, number)))).await;
+        let proved =
+            join_all(proved.chain(marked.into_iter().map(|read| self.place_and_read(read, number)))).await;
         Some(Proved { stamp: number, generations: proved.into_iter().flatten().collect() })
     }
 
@@ -94,8 +97,10 @@ impl Store {
         let is_there = |item: &Item| Stamp::of(item).is_some_and(|stamp| stamp.is_comparable(number));
         let (there, begins): (Vec<_>, Vec<_>) = items.into_iter().partition(is_there);
         let text = number.text();
-        let placing: Vec<_> =
-            begins.iter().map(|item| (storing(&item.name, number.flags, text.as_bytes()), item.cas)).collect();
+        let placing: Vec<_> = begins
+            .iter()
+            .map(|item| (storing(&item.name, number.flags, text.as_bytes()), item.cas))
+            .collect();
         let names: Vec<_> = there.iter().map(|item| item.name.clone()).collect();
         let request = async {
             let placed = connection.compare_and_set(&placing).await?;

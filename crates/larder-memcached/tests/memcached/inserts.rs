@@ -49,7 +49,10 @@ async fn what_is_invalidated_while_an_insert_is_under_way_is_not_served() {
             proxy.heal();
             for cache in [&a, &b, &c] {
                 let found = cache.get::<u64>("k:1").await.unwrap();
-                assert_eq!(found, None, "{scope:?} was invalidated {wait} ms after the insert had reached the node");
+                assert_eq!(
+                    found, None,
+                    "{scope:?} was invalidated {wait} ms after the insert had reached the node"
+                );
             }
         }
     }
@@ -75,7 +78,8 @@ async fn other_calls_of_the_process_prove_no_insert() {
         assert!(matches!(b.invalidate("k").await, Invalidation::Delivered(_)));
         let newer = b.get_or_compute("k", policy(), async || Ok::<_, String>(200 + round)).await;
         assert_eq!(newer, Ok(200 + round));
-        let other = a.get_or_compute(&format!("other:{round}"), policy(), async || Ok::<_, String>(1_u64)).await;
+        let other =
+            a.get_or_compute(&format!("other:{round}"), policy(), async || Ok::<_, String>(1_u64)).await;
         assert_eq!(other, Ok(1));
         inserting.await.unwrap().unwrap();
         proxy.heal();

@@ -6,6 +6,7 @@ mod contract;
 mod delivery;
 mod history;
 mod inserts;
+mod latency;
 mod losses;
 mod nodes;
 mod outages;
