@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use futures_util::future::join_all;
 use larder::{
     Result,
     internal::shared::{Generations, no_connection, refused_setting},
@@ -10,13 +11,13 @@ use std::sync::Arc;
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, watch},
-    time::{Instant, sleep},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use crate::{
     MemcachedCache,
     builder::MemcachedCacheBuilder,
-    client::Node,
+    client::{Failure, Node},
     delivery,
     names::{Names, Placement},
     stamp::Incarnations,
@@ -26,7 +27,9 @@ use crate::{
 impl MemcachedCacheBuilder {
     /// Connects. It is enough that one node answers: what the others have is a miss until they do.
     ///
-    /// Connections belong to the tokio runtime that this is called in, and so do the tasks that deliver invalidations.
+    /// Connections belong to the tokio runtime that this is called in, and so do the tasks that deliver invalidations, begin
+    /// generations, and look whether a node is back: it has to outlive the cache. Calls may be made in other runtimes, which
+    /// may end earlier.
     ///
     /// # Errors
     ///
@@ -38,18 +41,17 @@ impl MemcachedCacheBuilder {
         let cache = self.connect_lazily()?;
         let nodes = &cache.store().nodes;
         loop {
-            let mut answers = 0;
-            let mut last = None;
-            for node in nodes {
-                match node.ping().await {
-                    Ok(()) => answers += 1,
-                    Err(failure) => last = Some((node, failure)),
-                }
-            }
-            match last {
-                Some((node, failure)) if answers > 0 => {
+            let pings = join_all(nodes.iter().map(|node| timeout_at(end, node.ping()))).await;
+            let pings = pings.into_iter().map(|ping| ping.unwrap_or(Err(Failure::TimedOut)));
+            let failed: Vec<_> =
+                nodes.iter().zip(pings).filter_map(|(node, ping)| Some((node, ping.err()?))).collect();
+            if failed.len() < nodes.len() {
+                for (node, failure) in failed {
                     tracing::warn!(node = node.address(), %failure, "a node of the cache does not answer so far");
                 }
+                return Ok(cache);
+            }
+            match failed.into_iter().next_back() {
                 Some((node, failure)) if Instant::now() >= end => {
                     let cause = std::io::Error::other(failure.to_string());
                     return Err(no_connection(
@@ -58,13 +60,8 @@ impl MemcachedCacheBuilder {
                         cause,
                     ));
                 }
-                Some(_) => {
-                    sleep(PAUSE).await;
-                    continue;
-                }
-                None => {}
+                _ => sleep_until(end.min(Instant::now() + PAUSE)).await,
             }
-            return Ok(cache);
         }
     }
 

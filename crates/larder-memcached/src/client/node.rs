@@ -1,12 +1,15 @@
 //! A node: a server of memcached, with what connections to it there are.
 
 use std::{
+    future::poll_fn,
     ops::{Deref, DerefMut},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::{
+    runtime::Handle,
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
 };
@@ -28,6 +31,9 @@ pub(crate) struct Node {
     permits: Semaphore,
     health: Health,
     deadline: Duration,
+    /// What connections belong to, and the task that looks whether the node is back: callers may have runtimes of their own,
+    /// which end before that.
+    runtime: Handle,
 }
 
 /// A connection in the hands of one request. It is closed when this is dropped, unless it was given back.
@@ -38,9 +44,11 @@ pub(crate) struct Borrowed<'n> {
 }
 
 impl Node {
+    /// Its connections belong to the runtime that this is called in.
     pub(crate) fn new(address: String, connections: usize, deadline: Duration) -> Arc<Self> {
-        let permits = Semaphore::new(connections);
-        Arc::new(Self { address, idle: Mutex::default(), permits, health: Health::default(), deadline })
+        let (permits, runtime) = (Semaphore::new(connections), Handle::current());
+        let (idle, health) = (Mutex::default(), Health::default());
+        Arc::new(Self { address, idle, permits, health, deadline, runtime })
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -71,9 +79,18 @@ impl Node {
         };
         let connection = match idle {
             Some(connection) => connection,
-            None => Connection::open(&self.address).await?,
+            None => self.open().await?,
         };
         Ok(Borrowed { connection, node: self, _permit: None })
+    }
+
+    async fn open(&self) -> std::io::Result<Connection> {
+        let mut opening = pin!(Connection::open(&self.address));
+        poll_fn(|context| {
+            let _runtime = self.runtime.enter();
+            opening.as_mut().poll(context)
+        })
+        .await
     }
 
     /// Takes in how a request ended, within its own limit of time or not.
@@ -101,7 +118,7 @@ impl Node {
 
     fn probe_until_it_answers(self: &Arc<Self>) {
         let node = Arc::downgrade(self);
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             let (mut pause, longest) = PROBE;
             loop {
                 tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
@@ -117,7 +134,7 @@ impl Node {
     /// Whether it answers, on a new connection.
     pub(crate) async fn ping(&self) -> Result<(), Failure> {
         let ping = async {
-            let mut connection = Connection::open(&self.address).await?;
+            let mut connection = self.open().await?;
             connection.version().await?;
             Ok::<_, Failure>(connection)
         };

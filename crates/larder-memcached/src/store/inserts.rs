@@ -60,8 +60,7 @@ impl Store {
         let marks =
             entries.iter().filter_map(|entry| Some((self.names.generation(key(entry)), mark_of(entry)?)));
         let marks: HashMap<_, _> = marks.collect();
-        let (marked, number) =
-            tokio::join!(self.read_marks(&marks), self.count());
+        let (marked, number) = tokio::join!(self.read_marks(&marks), self.count());
         let number = number.ok().inspect(|number| self.saw(*number))?;
         let proved = others.into_iter().map(|read| self.place_and_read(read, number));
         let proved =

@@ -187,3 +187,49 @@ async fn a_wrong_setting_names_what_is_right() {
         assert!(error.contains(says), "{error}");
     }
 }
+
+/// The runtime of the calls that find a node gone may end before it is back: that of an actor, or of a `block_on`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_comes_back_after_the_runtime_of_those_who_asked_it_has_ended() {
+    let server = MemcachedServer::start();
+    let cache = Place::on([&server]).impatient();
+    share(&cache, &cache, "k", 1).await;
+    let in_another_runtime = async |cache: MemcachedCache, key: &'static str| {
+        let asking = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                for _ in 0..6 {
+                    cache.get::<u64>(key).await.unwrap();
+                }
+            });
+        };
+        tokio::task::spawn_blocking(asking).await.unwrap();
+    };
+    // Connections that were opened there serve others too, once it has ended.
+    in_another_runtime(cache.clone(), "k").await;
+    for _ in 0..20 {
+        cache.get::<u64>("k").await.unwrap();
+    }
+    assert_eq!(cache.stats().shared_failures, 0);
+    server.kill();
+    in_another_runtime(cache.clone(), "k").await;
+    assert!(!cache.link().servers[0].available);
+    server.restart();
+    eventually("it is asked again", async || cache.link().servers[0].available).await;
+    assert!(matches!(cache.invalidate("k").await, Invalidation::Delivered(_)));
+}
+
+/// Of several nodes that hang, with a deadline that is longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn connecting_takes_no_longer_than_it_may() {
+    let servers: [MemcachedServer; 3] = std::array::from_fn(|_| MemcachedServer::start());
+    let builder = Place::on(&servers).builder().connect_timeout(Duration::from_millis(100));
+    servers.iter().for_each(MemcachedServer::pause);
+    let begun = Instant::now();
+    assert!(builder.clone().connect().await.is_err());
+    assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+    servers[1].resume();
+    // One that answers is enough.
+    assert!(builder.connect_timeout(Duration::from_secs(1)).connect().await.is_ok());
+    assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+}
