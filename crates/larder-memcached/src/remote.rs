@@ -48,7 +48,7 @@ impl Store {
         let mut entries = Vec::with_capacity(keys.len());
         let mut misses = Vec::new();
         for (((&at, own), candidate), failed) in keys.iter().zip(own).zip(candidates).zip(failed) {
-            if let Some(timed_out) = failed {
+            if let Some(timed_out) = failed.filter(|_| candidate.is_none()) {
                 self.entries.count_failed_reads(core, of, 1, timed_out);
                 entries.push(None);
                 continue;

@@ -11,9 +11,9 @@ use larder::internal::shared::{Generations, SharedEntries};
 use tokio::{runtime::Handle, sync::Semaphore};
 
 pub(crate) use self::{
-    generations::Read,
+    generations::{Read, get_one},
     inserts::mark_text,
-    items::{Found, NewItem},
+    items::{Found, NewItem, ask},
     together::Together,
 };
 use crate::{

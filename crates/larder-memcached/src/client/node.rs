@@ -40,7 +40,6 @@ pub(crate) struct Node {
 pub(crate) struct Borrowed<'n> {
     connection: Connection,
     node: &'n Node,
-    _permit: Option<SemaphorePermit<'n>>,
 }
 
 impl Node {
@@ -60,16 +59,20 @@ impl Node {
         self.health.is_up()
     }
 
-    /// A connection for a caller: one of so many at a time.
-    pub(crate) async fn borrow(&self) -> Result<Borrowed<'_>, Failure> {
-        let permit = self.permits.acquire().await.expect("it is never closed");
-        Ok(Borrowed { _permit: Some(permit), ..self.connection().await? })
+    /// For a caller, who may have a connection then: one of so many at a time. That it takes too long is no failure of the
+    /// node's: callers keep each other waiting.
+    pub(crate) async fn permit(&self) -> Result<SemaphorePermit<'_>, Failure> {
+        if !self.is_up() {
+            return Err(left_alone());
+        }
+        let waited = timeout(self.deadline, self.permits.acquire()).await;
+        waited.map(|permit| permit.expect("it is never closed")).map_err(|_| Failure::TimedOut)
     }
 
-    /// A connection for what goes on while callers have theirs.
-    pub(crate) async fn connection(&self) -> Result<Borrowed<'_>, Failure> {
+    /// A connection, with a limit of time for each piece of what is asked, and of the replies.
+    pub(crate) async fn connection(&self, limit: Duration) -> Result<Borrowed<'_>, Failure> {
         if !self.is_up() {
-            return Err(Failure::Unreachable("it is left alone after failures".to_owned()));
+            return Err(left_alone());
         }
         let idle = loop {
             match self.idle().pop() {
@@ -77,15 +80,16 @@ impl Node {
                 idle => break idle,
             }
         };
-        let connection = match idle {
+        let mut connection = match idle {
             Some(connection) => connection,
-            None => self.open().await?,
+            None => self.open(limit).await?,
         };
-        Ok(Borrowed { connection, node: self, _permit: None })
+        connection.limit_to(limit);
+        Ok(Borrowed { connection, node: self })
     }
 
-    async fn open(&self) -> std::io::Result<Connection> {
-        let mut opening = pin!(Connection::open(&self.address));
+    async fn open(&self, limit: Duration) -> std::io::Result<Connection> {
+        let mut opening = pin!(Connection::open(&self.address, limit));
         poll_fn(|context| {
             let _runtime = self.runtime.enter();
             opening.as_mut().poll(context)
@@ -134,7 +138,7 @@ impl Node {
     /// Whether it answers, on a new connection.
     pub(crate) async fn ping(&self) -> Result<(), Failure> {
         let ping = async {
-            let mut connection = self.open().await?;
+            let mut connection = self.open(self.deadline).await?;
             connection.version().await?;
             Ok::<_, Failure>(connection)
         };
@@ -153,6 +157,10 @@ impl Node {
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn left_alone() -> Failure {
+    Failure::Unreachable("it is left alone after failures".to_owned())
 }
 
 impl Borrowed<'_> {

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 
 use super::{Store, items::ask, together::Task};
 use crate::{
-    client::{Borrowed, Failure, Item, Storing},
+    client::{Borrowed, Connection, Failure, Item, Storing},
     stamp::Stamp,
 };
 
@@ -84,12 +84,12 @@ impl Store {
         let read = self.by_node(names, |name: &String| name).into_iter().map(async |(index, names)| {
             let node = &self.nodes[index];
             let request = async {
-                let mut connection = node.connection().await?;
+                let mut connection = node.connection(self.deadline).await?;
                 let begins: Vec<_> = names.iter().map(|name| storing(name, 0, BEGINS)).collect();
                 let items = connection.add_and_get(&begins).await?;
                 Ok(Beginning { index, connection, items })
             };
-            ask(node, self.deadline, request).await.ok()
+            ask(node, request).await.ok()
         });
         join_all(read).await.into_iter().flatten().collect()
     }
@@ -112,7 +112,7 @@ impl Store {
             connection.give_back();
             Ok(())
         };
-        _ = ask(&self.nodes[index], self.deadline, request).await;
+        _ = ask(&self.nodes[index], request).await;
     }
 
     /// What the counter is. It is made if it is not there.
@@ -120,15 +120,15 @@ impl Store {
         let name = self.names.clock();
         let node = self.node_of(&name);
         let request = async {
-            let mut connection = node.connection().await?;
-            let mut item = connection.get(std::slice::from_ref(&name)).await?.pop();
+            let mut connection = node.connection(self.deadline).await?;
+            let mut item = get_one(&mut connection, &name).await?;
             if item.is_none() {
                 item = make(&mut connection, &name).await?;
             }
             connection.give_back();
             Ok(item)
         };
-        stamp_of(ask(node, self.deadline, request).await?)
+        stamp_of(ask(node, request).await?)
     }
 
     /// Moves the counter, and tells what it is then: more than it ever was before this call, or one of an incarnation that
@@ -137,7 +137,7 @@ impl Store {
         let name = self.names.clock();
         let node = self.node_of(&name);
         let request = async {
-            let mut connection = node.connection().await?;
+            let mut connection = node.connection(self.deadline).await?;
             let mut item = connection.increment_and_get(&name).await?;
             if item.is_none() {
                 item = make(&mut connection, &name).await?;
@@ -145,7 +145,7 @@ impl Store {
             connection.give_back();
             Ok(item)
         };
-        stamp_of(ask(node, self.deadline, request).await?)
+        stamp_of(ask(node, request).await?)
     }
 
     /// Moves the counter, for those who wait for it in this process.
@@ -161,7 +161,14 @@ async fn make(connection: &mut Borrowed<'_>, name: &str) -> std::io::Result<Opti
     let stamp = Stamp::anew();
     let text = stamp.text();
     connection.add(&storing(name, stamp.flags, text.as_bytes())).await?;
-    Ok(connection.get(&[name.to_owned()]).await?.pop())
+    get_one(connection, name).await
+}
+
+/// What is under one name.
+pub(crate) async fn get_one(connection: &mut Connection, name: &str) -> std::io::Result<Option<Item>> {
+    let mut items = Vec::new();
+    connection.get(&[name.to_owned()], &mut items).await?;
+    Ok(items.pop())
 }
 
 fn stamp_of(item: Option<Item>) -> Result<Stamp, Failure> {

@@ -74,14 +74,15 @@ impl Store {
         let read = self.by_node(names, |name: &String| name).into_iter().map(async |(index, names)| {
             let node = &self.nodes[index];
             let request = async {
-                let mut connection = node.connection().await?;
-                let mut items = connection.get(&names).await?;
+                let mut connection = node.connection(self.deadline).await?;
+                let mut items = Vec::with_capacity(names.len());
+                connection.get(&names, &mut items).await?;
                 items.retain(|item| {
                     marks.get(&item.name).is_some_and(|mark| item.data == mark_text(*mark).as_bytes())
                 });
                 Ok(Beginning { index, connection, items })
             };
-            ask(node, self.deadline, request).await.ok()
+            ask(node, request).await.ok()
         });
         join_all(read).await.into_iter().flatten().collect()
     }
@@ -103,11 +104,12 @@ impl Store {
         let names: Vec<_> = there.iter().map(|item| item.name.clone()).collect();
         let request = async {
             let placed = connection.compare_and_set(&placing).await?;
-            let again = connection.get(&names).await?;
+            let mut again = Vec::with_capacity(names.len());
+            connection.get(&names, &mut again).await?;
             connection.give_back();
             Ok((placed, again))
         };
-        let Ok((placed, again)) = ask(&self.nodes[index], self.deadline, request).await else {
+        let Ok((placed, again)) = ask(&self.nodes[index], request).await else {
             return Vec::new();
         };
         let again: HashMap<_, _> = again.iter().map(|item| (&item.name, Stamp::of(item))).collect();
