@@ -49,6 +49,8 @@ impl MemcachedCacheBuilder {
                 for (node, failure) in failed {
                     tracing::warn!(node = node.address(), %failure, "a node of the cache does not answer so far");
                 }
+                // So that the first read knows what the entries' numbers are worth. A later one looks otherwise.
+                _ = timeout_at(end, cache.store().look_with_others()).await;
                 return Ok(cache);
             }
             match failed.into_iter().next_back() {

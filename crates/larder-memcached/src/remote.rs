@@ -10,6 +10,7 @@ use larder::{
     Core, Entry, Epoch, Lookup, Result, ScopeHash, ValueType,
     internal::shared::{Message, Stored},
 };
+use tokio::time::timeout;
 
 use crate::{
     client::Item,
@@ -44,6 +45,13 @@ impl Store {
         let own: Vec<_> = keys.iter().map(|at| own_scopes(at.key)).collect();
         let mut read = Read::new();
         let (candidates, failed) = self.candidates(keys, &own, &mut read).await;
+        // Of an incarnation of the counter that is not known here nothing is valid; it may be the current one.
+        let is_unknown = |candidate: &Candidate| {
+            self.incarnations.epoch(candidate.stamp).is_none() && candidate.is_covered(&read)
+        };
+        if candidates.iter().flatten().any(is_unknown) {
+            _ = timeout(self.deadline, self.look_with_others()).await;
+        }
         self.entries.read_took(core, began.elapsed());
         let mut entries = Vec::with_capacity(keys.len());
         let mut misses = Vec::new();
@@ -79,9 +87,8 @@ impl Store {
         let asked: HashMap<_, _> =
             own.iter().flatten().map(|scope| (*scope, self.names.generation(*scope))).collect();
         let names = places.iter().chain(asked.values()).cloned().collect();
-        let mut found = self.get(names).await;
-        let candidates: Vec<_> =
-            places.iter().map(|place| self.candidate(found.items.remove(place)?)).collect();
+        let found = self.get(names).await;
+        let candidates: Vec<_> = places.iter().map(|place| self.candidate(found.items.get(place)?)).collect();
         take_generations(&asked, &found, read);
         let later = candidates.iter().flatten().flat_map(|candidate| &candidate.scopes);
         let later = later.filter(|scope| !asked.contains_key(scope));
@@ -93,7 +100,7 @@ impl Store {
         (candidates, failed.collect())
     }
 
-    fn candidate(&self, item: Item) -> Option<Candidate> {
+    fn candidate(&self, item: &Item) -> Option<Candidate> {
         let (head, message) = item.data.split_first_chunk::<HEAD>()?;
         let mut scopes = self.entries.scopes_of(message)?;
         scopes.push(ScopeHash::ALL);
@@ -124,14 +131,20 @@ impl Store {
         entries: &[Entry],
         patience: Instant,
     ) -> (Vec<Message>, Result<()>) {
-        if !self.is_within_reach() {
-            return self.entries.messages(core, entries, patience, &|| false).await;
+        let (within_reach, gone): (Vec<_>, Vec<_>) =
+            entries.iter().cloned().partition(|entry| self.proves(entry.key()));
+        let (mut messages, mut outcome) = self.entries.messages(core, &gone, patience, &|| false).await;
+        if !within_reach.is_empty() {
+            let proved = self.prove(&within_reach, gone.is_empty(), patience.into()).await;
+            let epoch = proved.as_ref().and_then(|proved| self.incarnations.epoch(proved.stamp));
+            let covers = |entry: &Entry| proved.as_ref().is_some_and(|proved| proved.covers(self, entry));
+            let replacing =
+                self.entries.replacements(core, &within_reach, |entry| epoch.filter(|_| covers(entry)));
+            let (more, replacing) = replacing.await;
+            messages.extend(more);
+            outcome = outcome.and(replacing);
         }
-        let all: Vec<_> = entries.iter().collect();
-        let proved = self.prove(&all, patience.into()).await;
-        let epoch = proved.as_ref().and_then(|proved| self.incarnations.epoch(proved.stamp));
-        let covers = |entry: &Entry| proved.as_ref().is_some_and(|proved| proved.covers(self, entry));
-        self.entries.replacements(core, entries, |entry| epoch.filter(|_| covers(entry))).await
+        (messages, outcome)
     }
 
     async fn store_messages(&self, core: &Core, messages: &[Message]) {
@@ -165,8 +178,12 @@ impl Candidate {
     /// computation began.
     fn judged(self, store: &Store, read: &Read) -> Option<(Vec<u8>, Option<Epoch>)> {
         let epoch = store.incarnations.epoch(self.stamp)?;
+        self.is_covered(read).then_some((self.message, Some(epoch)))
+    }
+
+    fn is_covered(&self, read: &Read) -> bool {
         let covers = |scope| read.get(scope).is_some_and(|generation| generation.covers(self.stamp));
-        self.scopes.iter().all(covers).then_some((self.message, Some(epoch)))
+        self.scopes.iter().all(covers)
     }
 }
 

@@ -5,9 +5,12 @@ mod inserts;
 mod items;
 mod together;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use larder::internal::shared::{Generations, SharedEntries};
+use larder::{
+    Scope,
+    internal::shared::{Generations, SharedEntries},
+};
 use tokio::{runtime::Handle, sync::Semaphore};
 
 pub(crate) use self::{
@@ -42,6 +45,23 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn node_of(&self, name: &str) -> &Arc<Node> {
         &self.nodes[self.placement.of(name)]
+    }
+
+    /// The nodes on which scopes have their generations.
+    pub(crate) fn nodes_of(&self, scopes: &[Scope]) -> Vec<Arc<Node>> {
+        let indexes: BTreeSet<_> =
+            scopes.iter().map(|scope| self.placement.of(&self.names.generation(scope.hash()))).collect();
+        indexes.into_iter().map(|index| self.nodes[index].clone()).collect()
+    }
+
+    /// The node of the counter that generations are taken from.
+    pub(crate) fn counter_node(&self) -> &Arc<Node> {
+        self.node_of(&self.names.clock())
+    }
+
+    /// Whether it is worth waiting for an insert of this key to be proved.
+    pub(crate) fn proves(&self, key: &str) -> bool {
+        self.counter_node().is_up() && self.nodes_of(&[Scope::key(key)]).iter().all(|node| node.is_up())
     }
 
     /// Whether it is worth waiting for any of the nodes.

@@ -63,6 +63,11 @@ impl Store {
         _ = timeout(self.deadline.saturating_mul(TRIPS), preparing).await;
     }
 
+    /// Sees what the counter is.
+    pub(crate) async fn look_with_others(self: &Arc<Self>) -> Option<Stamp> {
+        self.together(Task::Look, []).await
+    }
+
     pub(super) fn saw(&self, stamp: Stamp) {
         if let Some(epoch) = self.incarnations.seen(stamp) {
             self.order.advance(epoch);

@@ -9,14 +9,17 @@
 //! So nothing was invalidated between the first step and the third, and whatever is invalidated later begins above the number
 //! that the entry has. Where any of it fails, it is not stored: nothing proves it.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use larder::{
     Entry, Scope, ScopeHash,
     internal::shared::{mark_of, replaced, scopes_of},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     Store,
@@ -45,16 +48,23 @@ pub(crate) fn mark_text(mark: u64) -> String {
 }
 
 impl Store {
-    /// Proves entries that were inserted, as far as that can be done until `patience` ends. None if not one of them is.
-    pub(crate) async fn prove(&self, entries: &[&Entry], patience: Instant) -> Option<Proved> {
+    /// Proves entries that were inserted, as far as that can be done until `patience` ends; `are_all` of their call, or some of
+    /// that are out of reach. None if not one of them is.
+    pub(crate) async fn prove(&self, entries: &[Entry], are_all: bool, patience: Instant) -> Option<Proved> {
         let key = |entry: &Entry| Scope::key(entry.key()).hash();
-        let keys: HashSet<_> = entries.iter().map(|entry| key(entry)).collect();
-        let others = entries.iter().flat_map(|entry| scopes_of(entry)).chain([&ScopeHash::ALL]);
+        let keys: HashSet<_> = entries.iter().map(key).collect();
+        let others = entries.iter().flat_map(scopes_of).chain([&ScopeHash::ALL]);
         let others: HashSet<_> = others.filter(|scope| !keys.contains(scope)).collect();
         let others = others.into_iter().map(|scope| self.names.generation(*scope)).collect();
 
         let _permit = timeout_at(patience, self.inserters.acquire()).await.ok()?;
-        let delivered = join_all(entries.iter().map(|entry| replaced(entry)));
+        let delivered = async {
+            match entries.first() {
+                // They are one change.
+                Some(entry) if are_all => replaced(entry).await,
+                _ => self.settled(&keys).await,
+            }
+        };
         let (others, delivered) = tokio::join!(self.read_to_begin(others), timeout_at(patience, delivered));
         delivered.ok()?;
         let marks =
@@ -66,6 +76,14 @@ impl Store {
         let proved =
             join_all(proved.chain(marked.into_iter().map(|read| self.place_and_read(read, number)))).await;
         Some(Proved { stamp: number, generations: proved.into_iter().flatten().collect() })
+    }
+
+    /// Returns when none of these scopes waits to be delivered and settled, whatever else their call has changed.
+    async fn settled(&self, scopes: &HashSet<ScopeHash>) {
+        const PAUSE: Duration = Duration::from_millis(2);
+        while scopes.iter().any(|scope| self.order.is_undelivered(*scope)) {
+            sleep(PAUSE).await;
+        }
     }
 
     /// The marks that are there, with their `cas`.

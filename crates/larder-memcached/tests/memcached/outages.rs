@@ -233,3 +233,35 @@ async fn connecting_takes_no_longer_than_it_may() {
     assert!(builder.connect_timeout(Duration::from_secs(1)).connect().await.is_ok());
     assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
 }
+
+/// What cannot come is not waited for: an invalidation on a node that is gone, and an insert while the counter is.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_waits_for_a_node_that_is_known_to_be_gone() {
+    let servers: [MemcachedServer; 3] = std::array::from_fn(|_| MemcachedServer::start());
+    let cache = Place::on(&servers).cache().await;
+    for (round, gone) in servers.iter().enumerate() {
+        gone.kill();
+        eventually("it is found out", async || {
+            let keys: Vec<_> = (0..30).map(|key| format!("find:{key}")).collect();
+            cache.get_many::<u64>(&keys).await.unwrap();
+            cache.link().servers.iter().any(|server| !server.available)
+        })
+        .await;
+        let (mut delivered, mut stored) = (0, 0);
+        let begun = Instant::now();
+        for key in 0..30_u64 {
+            let key = format!("k{key}");
+            cache.insert(&key, &key, policy()).await.unwrap();
+            stored += u32::from(cache.get::<String>(&key).await.unwrap().is_some());
+            delivered += u32::from(matches!(cache.invalidate(&*key).await, Invalidation::Delivered(_)));
+        }
+        let batch: Vec<_> = (0..30_u64).map(|key| (format!("batch:{round}:{key}"), key)).collect();
+        cache.insert_many(&batch, policy()).await.unwrap();
+        // The deadline is of 30 s.
+        assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+        assert!((1..30).contains(&delivered), "{delivered}");
+        assert!(stored < 30, "{stored}");
+        gone.restart();
+        assert!(cache.flush(Duration::from_secs(60)).await);
+    }
+}

@@ -14,9 +14,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-pub use self::generations::{
-    Generations, Undelivered, is_kept_for, mark_of, replaced, scopes_of,
-};
+pub use self::generations::{Generations, Undelivered, is_kept_for, mark_of, replaced, scopes_of};
 use crate::{
     cache::{Invalidating, Invalidation},
     cache_core::Core,

@@ -18,7 +18,7 @@ use crate::{
     memory::MemoryCache,
     scope::{Scope, ScopeHash},
     shared_entries::SharedEntries,
-    shared_log::delivery::deliver,
+    shared_log::delivery::{ECHO, deliver_and_settle},
 };
 
 /// What one process knows of changes, where each scope has a *generation* in a shared store: a number that a counter had when
@@ -124,18 +124,23 @@ impl Generations {
         self.epochs.order.advance(to);
     }
 
-    /// Invalidates: applies it here, and has it delivered. It is not waited for unless it is `within_reach`.
+    /// Invalidates: applies it here, and has it delivered. That is not waited for unless it is `within_reach`, nor that it is
+    /// settled, unless the counter is.
     #[must_use]
     pub fn invalidate(
         &self,
         core: &Core,
         scopes: &[Scope],
         within_reach: impl Fn() -> bool + Send + 'static,
+        counter_is: impl Fn() -> bool + Send + 'static,
     ) -> Invalidating {
         match core.announce(scopes) {
             Some(announcement) if !scopes.is_empty() => {
-                let within_reach = move || tokio::runtime::Handle::try_current().is_ok() && within_reach();
-                deliver(announcement, self.deadline, within_reach)
+                let reach = move || {
+                    let is_within_reach = tokio::runtime::Handle::try_current().is_ok() && within_reach();
+                    is_within_reach.then(|| if counter_is() { ECHO } else { Duration::ZERO })
+                };
+                deliver_and_settle(announcement, self.deadline, reach)
             }
             _ => Invalidating::done(Invalidation::Delivered(Epoch::ZERO)),
         }
