@@ -99,7 +99,9 @@ impl MemcachedCacheBuilder {
             addresses.into_iter().map(|address| Node::new(address, connections, self.deadline)).collect();
         let (lanes, of) = (nodes.len(), (names.clone(), placement.clone()));
         let lane_of = move |scope| of.1.of(&of.0.generation(scope));
-        let order = Generations::new(self.scope_slots, self.deadline, (lanes, lane_of));
+        let of = (names.clone(), placement.clone());
+        let lane_of_counter = move |key: &str| of.1.of(&of.0.counter(key));
+        let order = Generations::new(self.scope_slots, self.deadline, (lanes, lane_of), lane_of_counter);
         let entries = self.codec.give(order.entries(), self.compression)?.limited_to(self.largest_value);
         let store = Arc::new(Store {
             nodes,

@@ -47,10 +47,11 @@ impl Store {
         &self.nodes[self.placement.of(name)]
     }
 
-    /// The nodes on which scopes have their generations.
+    /// The nodes on which scopes have their generations, and keys their counters.
     pub(crate) fn nodes_of(&self, scopes: &[Scope]) -> Vec<Arc<Node>> {
-        let indexes: BTreeSet<_> =
-            scopes.iter().map(|scope| self.placement.of(&self.names.generation(scope.hash()))).collect();
+        let generations = scopes.iter().map(|scope| self.names.generation(scope.hash()));
+        let counters = scopes.iter().filter_map(Scope::as_key).map(|key| self.names.counter(key));
+        let indexes: BTreeSet<_> = generations.chain(counters).map(|name| self.placement.of(&name)).collect();
         indexes.into_iter().map(|index| self.nodes[index].clone()).collect()
     }
 
@@ -61,7 +62,8 @@ impl Store {
 
     /// Whether it is worth waiting for an insert of this key to be proved.
     pub(crate) fn proves(&self, key: &str) -> bool {
-        self.counter_node().is_up() && self.nodes_of(&[Scope::key(key)]).iter().all(|node| node.is_up())
+        let generation = self.names.generation(Scope::key(key).hash());
+        self.counter_node().is_up() && self.node_of(&generation).is_up()
     }
 
     /// Whether it is worth waiting for any of the nodes.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use larder::{CacheExt, Invalidation};
 use larder_memcached::MemcachedCache;
-use larder_servers::MemcachedServer;
+use larder_servers::{MemcachedServer, Proxy};
 
 use crate::nodes::{Place, eventually, policy, share};
 
@@ -263,5 +263,41 @@ async fn no_call_waits_for_a_node_that_is_known_to_be_gone() {
         assert!(stored < 30, "{stored}");
         gone.restart();
         assert!(cache.flush(Duration::from_secs(60)).await);
+    }
+}
+
+/// A counter and the generation of its key may be on two nodes, of which one is out of reach for a while, with what it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_are_gone_when_their_keys_are_delivered() {
+    let servers: [MemcachedServer; 2] = std::array::from_fn(|_| MemcachedServer::start());
+    let proxies = [Proxy::start(servers[0].address()), Proxy::start(servers[1].address())];
+    let addresses = proxies.iter().map(|proxy| proxy.address().to_string()).collect();
+    let place = Place { addresses, ..Place::on([]) };
+    let cache = place.impatient();
+    let keys: Vec<_> = (0..40).map(|key| format!("k{key}")).collect();
+    let left = |keys: &[String]| {
+        let has = |server: &MemcachedServer, key: &str| {
+            server.tell(&format!("get {}:c:{key}", place.prefix)).starts_with("VALUE")
+        };
+        keys.iter().filter(|key| servers.iter().any(|server| has(server, key))).count()
+    };
+    for gone in &proxies {
+        for key in &keys {
+            eventually("it counts", async || cache.increment(key, 1, None).await.is_ok()).await;
+        }
+        assert_eq!(left(&keys), keys.len());
+        gone.refuse();
+        gone.cut();
+        let mut delivered = Vec::new();
+        for key in &keys {
+            if matches!(cache.invalidate(key).await, Invalidation::Delivered(_)) {
+                delivered.push(key.clone());
+            }
+        }
+        assert!((1..keys.len()).contains(&delivered.len()), "{}", delivered.len());
+        assert_eq!(left(&delivered), 0, "of {} that are delivered", delivered.len());
+        gone.heal();
+        assert!(cache.flush(Duration::from_secs(60)).await);
+        assert_eq!(left(&keys), 0, "all are delivered");
     }
 }

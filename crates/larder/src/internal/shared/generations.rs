@@ -59,7 +59,19 @@ impl Undelivered {
         self.0.scope
     }
 
-    /// Its key, if it is one and known: the entry and the counter there are to be dropped too.
+    /// Whether it is no scope, but the counter of a [key](Self::key), which is to be removed.
+    #[must_use]
+    pub fn is_counter(&self) -> bool {
+        self.0.is_beneath
+    }
+
+    /// Whether the store has all of it already: there is nothing to be done but to settle it.
+    #[must_use]
+    pub fn is_delivered(&self) -> bool {
+        self.0.is_delivered
+    }
+
+    /// Its key, if it is one and known: the entry there is to be dropped too, and the counter, if it is of the same lane.
     #[must_use]
     pub fn key(&self) -> Option<&Arc<str>> {
         self.0.key.as_ref()
@@ -84,14 +96,17 @@ fn taken(undelivered: &[Undelivered]) -> Vec<Taken> {
 
 impl Generations {
     /// With slots for so many changed scopes; callers wait for `deadline` at most for their invalidations. `lane_of` says by
-    /// which of the `lanes` a scope is delivered: by the part of the store that has its generation.
+    /// which of the `lanes` a scope is delivered: by the part of the store that has its generation. `lane_of_counter` says the
+    /// same of the counter of a key.
     #[must_use]
     pub fn new(
         scope_slots: usize,
         deadline: Duration,
         (lanes, lane_of): (usize, impl Fn(ScopeHash) -> usize + Send + Sync + 'static),
+        lane_of_counter: impl Fn(&str) -> usize + Send + Sync + 'static,
     ) -> Self {
-        let lanes = Lanes { count: lanes.max(1), of: Box::new(lane_of) };
+        let (of, beneath) = (Box::new(lane_of), Box::new(lane_of_counter));
+        let lanes = Lanes { count: lanes.max(1), of, beneath };
         Self { epochs: GenerationEpochs::new(scope_slots, lanes), deadline }
     }
 
