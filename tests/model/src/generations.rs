@@ -4,43 +4,21 @@
 //!
 //! Requests that are late are in it: each step that is taken at a node is one of its own, whenever it comes.
 
+mod configurations;
+mod insert;
+mod mutant;
+
 use std::collections::HashSet;
 
 use foldhash::fast::RandomState;
 
+pub use self::{
+    configurations::{CONFIGURATIONS, DEEPER, Left},
+    mutant::Mutant,
+};
+
 /// A number of the counter: its incarnation, and what was counted.
 type Number = (u8, u8);
-
-/// A detail that is left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mutant {
-    /// A generation begins with a number that was taken before it was seen to be missing.
-    CountedFirst,
-    /// A generation is put in the place of whatever is there.
-    NoCas,
-    /// The `cas` of a server before it was restarted counts.
-    CasOfAnotherConnection,
-    /// Only what was counted is compared.
-    IncarnationsIgnored,
-    /// An entry has the number from after its value was read.
-    StampedAtWrite,
-    /// Own invalidations that are not delivered do not count.
-    NoOutbox,
-    /// Nor do those that were delivered while generations were read.
-    NoSlots,
-    /// What is settled is known by a number from before its delivery.
-    SettledByEarlierNumber,
-    /// An entry of an incarnation that this process has never seen is taken for a new one.
-    UnknownIncarnationTaken,
-    /// What is inserted removes the generation, and begins it anew as a miss does.
-    InsertedAsComputed,
-    /// Any generation that begins is taken for the one that an insert has left.
-    AnyMarkTaken,
-    /// Each attempt of an insert leaves the same mark.
-    OneMarkForAllAttempts,
-    /// What was there when an insert began is not read again.
-    NotReadAgain,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Generation {
@@ -152,23 +130,6 @@ pub struct State {
     /// The incarnations that the reader's process has seen, one bit each.
     known: u8,
     left: Left,
-}
-
-/// What may still begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Left {
-    /// Computations.
-    pub computations: u8,
-    /// Beginnings of the generation.
-    pub beginnings: u8,
-    /// Inserts under the scope's own key.
-    pub inserts: u8,
-    /// Inserts under another key that the scope covers.
-    pub wide_inserts: u8,
-    /// Invalidations, in the process that reads and in another one.
-    pub invalidations: [u8; 2],
-    /// Things that a node loses.
-    pub faults: u8,
 }
 
 impl State {
@@ -328,95 +289,6 @@ impl Search {
         }
     }
 
-    fn insert(&mut self, state: State) {
-        let mutant = self.mutant;
-        if let Some(mark) = state.late_mark {
-            self.to(state, |next| {
-                next.late_mark = None;
-                next.put_mark(None, mark);
-            });
-        }
-        match state.inserter {
-            Inserter::Idle => self.begin_insert(state),
-            // In either order: they are on their way at the same time.
-            Inserter::Marked { version, mark } => {
-                self.to(state, |next| {
-                    next.inserter = match next.mark_found(mark, mutant) {
-                        Some(found) => Inserter::Found { version, found, life: next.life },
-                        None => Inserter::Idle,
-                    };
-                });
-                self.to(state, |next| {
-                    next.inserter = Inserter::MarkCounted { version, mark, number: next.count() };
-                });
-            }
-            Inserter::MarkCounted { version, mark, number } => self.to(state, |next| {
-                next.inserter = match next.mark_found(mark, mutant) {
-                    Some(found) => Inserter::Counted { version, found, life: next.life, number },
-                    None => Inserter::Idle,
-                };
-            }),
-            Inserter::Found { version, found, life } => self.to(state, |next| {
-                next.inserter = Inserter::Counted { version, found, life, number: next.count() };
-            }),
-            Inserter::Counted { version, found, life, number } => self.to(state, |next| {
-                let unchanged = life == next.life && next.generation.is_some_and(|now| now.cas == found.cas);
-                let is_begun = found.number.is_some_and(|(incarnation, _)| incarnation == number.0);
-                let holds = match is_begun {
-                    true => {
-                        next.generation.is_some_and(|now| now.number == found.number)
-                            || mutant == Some(Mutant::NotReadAgain)
-                    }
-                    false => unchanged,
-                };
-                if holds && !is_begun {
-                    next.put(Some(number));
-                }
-                next.inserter = if holds { Inserter::Proved(number, version) } else { Inserter::Idle };
-            }),
-            Inserter::Proved(number, version) => self.to(state, |next| {
-                next.entry = Some((number, version));
-                next.inserter = Inserter::Idle;
-            }),
-            Inserter::Removed(version) => self.to(state, |next| {
-                next.inserter = Inserter::Proved(next.count(), version);
-            }),
-        }
-    }
-
-    fn begin_insert(&mut self, state: State) {
-        if state.left.wide_inserts > 0 {
-            self.to(state, |next| {
-                next.left.wide_inserts -= 1;
-                let found = next.generation.unwrap_or_else(|| next.put(None));
-                next.inserter = Inserter::Found { version: next.source, found, life: next.life };
-            });
-        }
-        if state.left.inserts == 0 {
-            return;
-        }
-        let mut next = state;
-        next.left.inserts -= 1;
-        if self.mutant == Some(Mutant::InsertedAsComputed) {
-            return self.to(next, |next| {
-                next.generation = None;
-                next.inserter = Inserter::Removed(next.source);
-            });
-        }
-        // At the first attempt, or at the second one, whose first one may arrive at any time.
-        let one_mark = self.mutant == Some(Mutant::OneMarkForAllAttempts);
-        for attempts in 1..=2 {
-            self.to(next, |next| {
-                let first = next.marks + 1;
-                let mark = if one_mark { first } else { first + attempts - 1 };
-                next.late_mark = (attempts == 2).then_some(first);
-                next.marks += attempts;
-                next.put_mark(None, mark);
-                next.inserter = Inserter::Marked { version: next.source, mark };
-            });
-        }
-    }
-
     fn invalidate(&mut self, state: State, which: usize) {
         let (own, early) = (which == 0, self.mutant == Some(Mutant::SettledByEarlierNumber));
         match state.invalidators[which] {
@@ -512,55 +384,3 @@ impl Search {
         });
     }
 }
-
-impl Mutant {
-    /// All of them.
-    pub const ALL: [Self; 13] = [
-        Self::CountedFirst,
-        Self::NoCas,
-        Self::CasOfAnotherConnection,
-        Self::IncarnationsIgnored,
-        Self::StampedAtWrite,
-        Self::NoOutbox,
-        Self::NoSlots,
-        Self::SettledByEarlierNumber,
-        Self::UnknownIncarnationTaken,
-        Self::InsertedAsComputed,
-        Self::AnyMarkTaken,
-        Self::OneMarkForAllAttempts,
-        Self::NotReadAgain,
-    ];
-}
-
-const fn left(computations: u8, beginnings: u8, invalidations: [u8; 2], faults: u8) -> Left {
-    Left { computations, beginnings, inserts: 0, wide_inserts: 0, invalidations, faults }
-}
-
-/// The same with inserts: of the scope's own key, and of others.
-const fn inserts([inserts, wide_inserts]: [u8; 2], left: Left) -> Left {
-    Left { inserts, wide_inserts, ..left }
-}
-
-/// Small, and enough for what each mutant needs.
-pub const CONFIGURATIONS: [Left; 6] = [
-    left(1, 1, [0, 1], 1),
-    left(1, 1, [1, 0], 1),
-    left(2, 1, [1, 0], 0),
-    left(1, 2, [0, 1], 1),
-    inserts([1, 0], left(0, 1, [0, 1], 1)),
-    inserts([0, 1], left(0, 2, [0, 1], 0)),
-];
-
-/// Larger ones.
-pub const DEEPER: [Left; 10] = [
-    left(2, 2, [0, 1], 1),
-    left(1, 2, [1, 1], 0),
-    left(2, 1, [1, 1], 1),
-    left(1, 2, [0, 1], 2),
-    left(2, 3, [0, 1], 1),
-    inserts([2, 0], left(1, 1, [0, 1], 1)),
-    inserts([1, 1], left(0, 1, [0, 1], 0)),
-    inserts([0, 1], left(0, 2, [0, 1], 1)),
-    inserts([0, 2], left(1, 2, [0, 1], 1)),
-    inserts([1, 1], left(1, 1, [1, 1], 0)),
-];
