@@ -1,11 +1,11 @@
 //! What can be set of a cache.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use larder::{
-    Compression, Result,
-    codec::{Codec, MessagePack},
-    internal::shared::{DEFAULT_SCOPE_SLOTS, SharedEntries},
+    Compression,
+    codec::Codec,
+    internal::shared::{DEFAULT_SCOPE_SLOTS, Encoding},
 };
 
 /// Builds a [`MemcachedCache`](crate::MemcachedCache); made by
@@ -21,19 +21,7 @@ pub struct MemcachedCacheBuilder {
     pub(crate) largest_value: usize,
     pub(crate) unshared_for: Duration,
     pub(crate) scope_slots: usize,
-    pub(crate) codec: Arc<dyn Encode>,
-    pub(crate) compression: Compression,
-}
-
-/// A codec that is given to entries when they are made.
-pub(crate) trait Encode: Send + Sync {
-    fn give(&self, entries: SharedEntries, compression: Compression) -> Result<SharedEntries>;
-}
-
-impl<C: Codec + Clone> Encode for C {
-    fn give(&self, entries: SharedEntries, compression: Compression) -> Result<SharedEntries> {
-        entries.written_with(self.clone(), compression)
-    }
+    pub(crate) encoding: Encoding,
 }
 
 impl Default for MemcachedCacheBuilder {
@@ -47,8 +35,7 @@ impl Default for MemcachedCacheBuilder {
             largest_value: 1_000_000,
             unshared_for: Duration::from_secs(10),
             scope_slots: DEFAULT_SCOPE_SLOTS,
-            codec: Arc::new(MessagePack),
-            compression: Compression::default(),
+            encoding: Encoding::default(),
         }
     }
 }
@@ -112,15 +99,15 @@ impl MemcachedCacheBuilder {
         self
     }
 
-    /// How values are encoded: [`MessagePack`] by default.
-    pub fn codec(mut self, codec: impl Codec + Clone) -> Self {
-        self.codec = Arc::new(codec);
+    /// How values are encoded: [`MessagePack`](larder::codec::MessagePack) by default.
+    pub fn codec(mut self, codec: impl Codec) -> Self {
+        self.encoding = self.encoding.codec(codec);
         self
     }
 
     /// How encoded values above 1 KiB are compressed; [`Compression::Lz4`] by default.
     pub fn compression(mut self, compression: Compression) -> Self {
-        self.compression = compression;
+        self.encoding = self.encoding.compression(compression);
         self
     }
 }

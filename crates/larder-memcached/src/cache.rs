@@ -1,16 +1,11 @@
 //! `MemcachedCache`: entries that all processes share through memcached.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use larder::{
-    Cache, Core, Entry, Invalidating, Kept, Link, Lookup, MemoryCache, Result, Scope, SharedStorage, Storage,
-    ValueType,
-    internal::shared::{discard, is_kept_for, keep, stays_here},
+    Cache, Core, Entry, Invalidating, Kept, Link, Lookup, Result, Scope, SharedStorage, Storage, ValueType,
+    internal::shared::{UnsharedValues, is_kept_for},
 };
 use tokio::sync::watch;
 
@@ -41,8 +36,7 @@ use crate::{builder::MemcachedCacheBuilder, store::Store};
 pub struct MemcachedCache {
     core: Core,
     remote: Arc<Remote>,
-    /// Values that cannot be shared, once there are any.
-    unshared: Arc<OnceLock<MemoryCache>>,
+    unshared: UnsharedValues,
 }
 
 /// What the clones of a cache share.
@@ -52,9 +46,6 @@ struct Remote {
     /// What is left to do in the background ends when it is dropped.
     _open: watch::Sender<()>,
 }
-
-/// How many values that cannot be shared are kept in this process.
-const UNSHARED: u64 = 1_000;
 
 impl MemcachedCache {
     /// Connects to the nodes at these addresses, with commas between them, with the defaults of [`builder`](Self::builder).
@@ -74,7 +65,7 @@ impl MemcachedCache {
     pub(crate) fn new(store: Arc<Store>, unshared_for: Duration, open: watch::Sender<()>) -> Self {
         let core = store.order.core();
         let remote = Arc::new(Remote { store, unshared_for, _open: open });
-        Self { core, remote, unshared: Arc::default() }
+        Self { core, remote, unshared: UnsharedValues::default() }
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {
@@ -109,14 +100,12 @@ impl Cache for MemcachedCache {
 impl Storage for MemcachedCache {
     /// A value that cannot be shared, or is not to be, lives here for a short time, and all others in memcached.
     fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
-        let entry = self.unshared.get()?.peek(at)?;
+        let entry = self.unshared.peek(at)?;
         is_kept_for(&self.core, &entry, self.remote.unshared_for).then_some(entry)
     }
 
     fn visit(&self, show: &mut dyn FnMut(&Entry)) {
-        if let Some(unshared) = self.unshared.get() {
-            unshared.visit(show);
-        }
+        self.unshared.visit(show);
     }
 
     fn reads_further(&self) -> bool {
@@ -133,14 +122,7 @@ impl Storage for MemcachedCache {
             true => Ok(()),
             false => self.store().write(&self.core, entries).await,
         };
-        for entry in entries {
-            if stays_here(entry) {
-                let unshared = || self.store().order.memory(&MemoryCache::new(UNSHARED));
-                keep(self.unshared.get_or_init(unshared), std::slice::from_ref(entry));
-            } else if let Some(unshared) = self.unshared.get() {
-                discard(unshared, entry);
-            }
-        }
+        self.unshared.keep(entries, |settings| self.store().order.memory(settings));
         written
     }
 
@@ -156,7 +138,7 @@ impl Storage for MemcachedCache {
     }
 
     fn kept(&self) -> Kept {
-        self.unshared.get().map(Storage::kept).unwrap_or_default()
+        self.unshared.kept()
     }
 }
 

@@ -5,7 +5,6 @@
 //! reply never meets another request.
 
 mod connection;
-mod health;
 mod node;
 
 pub(crate) use self::{

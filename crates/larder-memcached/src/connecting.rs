@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use futures_util::future::join_all;
 use larder::{
     Result,
-    internal::shared::{Generations, no_connection, refused_setting},
+    internal::shared::{Generations, check_limit, no_connection, refused_setting},
 };
 use std::sync::Arc;
 use tokio::{
@@ -79,13 +79,8 @@ impl MemcachedCacheBuilder {
     pub fn connect_lazily(self) -> Result<MemcachedCache> {
         let wrong = || "the prefix is not of 1 to 40 printable characters of ASCII without spaces";
         let names = Names::new(&self.prefix).ok_or_else(|| refused_setting(wrong()))?;
-        for (name, limit) in [("deadline", self.deadline), ("connect_timeout", self.connect_timeout)] {
-            if limit.is_zero() || limit > Duration::from_secs(86_400) {
-                return Err(refused_setting(format!(
-                    "{name} is {limit:?}: more than nothing and at most a day"
-                )));
-            }
-        }
+        check_limit("deadline", self.deadline).map_err(refused_setting)?;
+        check_limit("connect_timeout", self.connect_timeout).map_err(refused_setting)?;
         if !(1..=10_000).contains(&self.connections) {
             return Err(refused_setting(format!(
                 "{} connections: 1 to 10,000 are allowed",
@@ -102,7 +97,7 @@ impl MemcachedCacheBuilder {
         let of = (names.clone(), placement.clone());
         let lane_of_counter = move |key: &str| of.1.of(&of.0.counter(key));
         let order = Generations::new(self.scope_slots, self.deadline, (lanes, lane_of), lane_of_counter);
-        let entries = self.codec.give(order.entries(), self.compression)?.limited_to(self.largest_value);
+        let entries = order.entries().written_with(self.encoding)?.limited_to(self.largest_value);
         let store = Arc::new(Store {
             nodes,
             placement,

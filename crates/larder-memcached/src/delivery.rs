@@ -3,10 +3,13 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use larder::{ScopeHash, internal::shared::Undelivered};
+use larder::{
+    ScopeHash,
+    internal::shared::{Backoff, Undelivered},
+};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use crate::{
@@ -33,7 +36,8 @@ const LAST: Duration = Duration::from_secs(1);
 pub(crate) fn start(store: &Arc<Store>, open: &watch::Sender<()>) {
     for lane in 0..store.nodes.len() {
         let (store, open) = (store.clone(), open.subscribe());
-        tokio::spawn(Lane { store, lane, unsettled: HashMap::new(), pause: PAUSE.0 }.run(open));
+        let backoff = Backoff::between(PAUSE.0, PAUSE.1);
+        tokio::spawn(Lane { store, lane, unsettled: HashMap::new(), backoff }.run(open));
     }
 }
 
@@ -43,7 +47,7 @@ struct Lane {
     lane: usize,
     /// Delivered, before it is known what the counter was after that.
     unsettled: HashMap<ScopeHash, Undelivered>,
-    pause: Duration,
+    backoff: Backoff,
 }
 
 impl Lane {
@@ -52,31 +56,26 @@ impl Lane {
             let (store, lane) = (self.store.clone(), self.lane);
             let (is_delivered, is_settled) = (self.deliver().await, self.settle().await);
             if is_delivered && is_settled {
-                self.pause = PAUSE.0;
+                self.backoff.reset();
             }
             tokio::select! {
                 // Nothing is ever sent.
                 _ = open.changed() => break,
                 // What cannot be settled holds up no delivery: the counter is on another node.
                 () = store.order.wait(lane), if is_delivered => {}
-                () = self.back_off(), if !(is_delivered && is_settled) => {}
+                () = self.backoff.wait(), if !(is_delivered && is_settled) => {}
             }
         }
         let end = Instant::now() + LAST;
         let last = async {
             while !self.deliver().await {
-                self.back_off().await;
+                self.backoff.wait().await;
             }
         };
         if timeout_at(end, last).await.is_err() {
             let node = self.store.nodes[self.lane].address();
             tracing::warn!(node, "the cache is gone before its invalidations were delivered to a node");
         }
-    }
-
-    async fn back_off(&mut self) {
-        sleep(self.pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-        self.pause = (self.pause * 2).min(PAUSE.1);
     }
 
     /// Delivers what waits. False if it could not all be.

@@ -9,7 +9,7 @@ mod counter;
 mod delivery;
 mod names;
 mod remote;
-mod shared;
+mod shared_storage;
 mod stamp;
 mod store;
 

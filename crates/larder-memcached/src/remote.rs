@@ -8,7 +8,7 @@ use std::{
 
 use larder::{
     Core, Entry, Epoch, Lookup, Result, ScopeHash, ValueType,
-    internal::shared::{Message, Stored},
+    internal::shared::{Message, StoreOutcome},
 };
 use tokio::time::timeout;
 
@@ -153,7 +153,7 @@ impl Store {
         for message in messages {
             // Without one, the counter was lost, too often since the computation began.
             let Some(stamp) = self.incarnations.stamp(message.epoch) else {
-                self.entries.count(core, message, Stored::Later);
+                self.entries.count(core, message, StoreOutcome::Later);
                 continue;
             };
             let data = [&stamp.number.to_be_bytes()[..], &message.bytes].concat();
@@ -163,10 +163,10 @@ impl Store {
         }
         for (message, stored) in sent.into_iter().zip(self.set(items).await) {
             let stored = match stored {
-                Ok(true) => Stored::Yes,
-                Ok(false) => Stored::Refused,
-                Err(true) => Stored::TimedOut,
-                Err(false) => Stored::Unreachable,
+                Ok(true) => StoreOutcome::Yes,
+                Ok(false) => StoreOutcome::Refused,
+                Err(true) => StoreOutcome::TimedOut,
+                Err(false) => StoreOutcome::Unreachable,
             };
             self.entries.count(core, message, stored);
         }

@@ -1,11 +1,11 @@
 //! What can be set of a cache.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
 use larder::{
-    Compression, OutOfTouch, Result,
-    codec::{Codec, MessagePack},
-    internal::shared::{DEFAULT_SCOPE_SLOTS, SharedEntries},
+    Compression, OutOfTouch,
+    codec::Codec,
+    internal::shared::{DEFAULT_SCOPE_SLOTS, Encoding},
 };
 
 /// Builds a [`SqlCache`](crate::SqlCache); made by [`SqlCache::builder`](crate::SqlCache::builder).
@@ -20,19 +20,7 @@ pub struct SqlCacheBuilder {
     pub(crate) out_of_touch: OutOfTouch,
     pub(crate) lease_lifetime: Duration,
     pub(crate) scope_slots: usize,
-    pub(crate) codec: Arc<dyn Encode>,
-    pub(crate) compression: Compression,
-}
-
-/// A codec that is given to entries when they are made.
-pub(crate) trait Encode: Send + Sync {
-    fn give(&self, entries: SharedEntries, compression: Compression) -> Result<SharedEntries>;
-}
-
-impl<C: Codec + Clone> Encode for C {
-    fn give(&self, entries: SharedEntries, compression: Compression) -> Result<SharedEntries> {
-        entries.written_with(self.clone(), compression)
-    }
+    pub(crate) encoding: Encoding,
 }
 
 impl Default for SqlCacheBuilder {
@@ -46,8 +34,7 @@ impl Default for SqlCacheBuilder {
             out_of_touch: OutOfTouch::default(),
             lease_lifetime: Duration::from_secs(10),
             scope_slots: DEFAULT_SCOPE_SLOTS,
-            codec: Arc::new(MessagePack),
-            compression: Compression::default(),
+            encoding: Encoding::default(),
         }
     }
 }
@@ -107,15 +94,15 @@ impl SqlCacheBuilder {
         self
     }
 
-    /// How values are encoded: [`MessagePack`] by default.
-    pub fn codec(mut self, codec: impl Codec + Clone) -> Self {
-        self.codec = Arc::new(codec);
+    /// How values are encoded: [`MessagePack`](larder::codec::MessagePack) by default.
+    pub fn codec(mut self, codec: impl Codec) -> Self {
+        self.encoding = self.encoding.codec(codec);
         self
     }
 
     /// How encoded values above 1 KiB are compressed; [`Compression::Lz4`] by default.
     pub fn compression(mut self, compression: Compression) -> Self {
-        self.compression = compression;
+        self.encoding = self.encoding.compression(compression);
         self
     }
 }

@@ -1,15 +1,12 @@
 //! `SqlCache`: entries that all processes share through a database.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use larder::{
     Cache, Core, Entry, Invalidating, Kept, Link, Lookup, MemoryCache, Result, Scope, Scopes, SharedStorage,
     Storage, ValueType,
-    internal::shared::{discard, keep, records_of, stays_here},
+    internal::shared::{UnsharedValues, keep, records_of},
 };
 
 use crate::{builder::SqlCacheBuilder, remote::Remote, transaction::InTransaction};
@@ -40,14 +37,10 @@ use crate::{builder::SqlCacheBuilder, remote::Remote, transaction::InTransaction
 pub struct SqlCache {
     core: Core,
     remote: Arc<Remote>,
-    /// Values that cannot be shared, once there are any.
-    unshared: Arc<OnceLock<MemoryCache>>,
+    unshared: UnsharedValues,
     /// In front of it, if that is where this belongs.
     front: Option<MemoryCache>,
 }
-
-/// How many values that cannot be shared are kept in this process.
-const UNSHARED: u64 = 1_000;
 
 impl SqlCache {
     /// Connects to the database that a URL names, with the defaults of [`builder`](Self::builder).
@@ -65,7 +58,7 @@ impl SqlCache {
     }
 
     pub(crate) fn new(remote: Arc<Remote>) -> Self {
-        Self { core: remote.log().core(), remote, unshared: Arc::default(), front: None }
+        Self { core: remote.log().core(), remote, unshared: UnsharedValues::default(), front: None }
     }
 
     /// The same behind a memory: what is done for it is counted there, and what another process has computed is kept there.
@@ -129,7 +122,7 @@ impl SqlCache {
             return Ok(());
         }
         connection.append(&self.remote.tables().pending, records).await?;
-        self.remote.expected().begin();
+        self.remote.pending_commits().begin();
         Ok(())
     }
 }
@@ -153,13 +146,11 @@ impl Cache for SqlCache {
 impl Storage for SqlCache {
     /// A value that cannot be shared, or is not to be, lives here, and all others in the database.
     fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
-        self.unshared.get()?.peek(at)
+        self.unshared.peek(at)
     }
 
     fn visit(&self, show: &mut dyn FnMut(&Entry)) {
-        if let Some(unshared) = self.unshared.get() {
-            unshared.visit(show);
-        }
+        self.unshared.visit(show);
     }
 
     fn reads_further(&self) -> bool {
@@ -172,23 +163,16 @@ impl Storage for SqlCache {
 
     async fn write(&self, entries: &[Entry]) -> Result<()> {
         let written = self.remote.write(&self.core, entries).await;
-        for entry in entries {
-            if stays_here(entry) {
-                let unshared = || self.remote.log().memory(&MemoryCache::new(UNSHARED));
-                keep(self.unshared.get_or_init(unshared), std::slice::from_ref(entry));
-            } else if let Some(unshared) = self.unshared.get() {
-                discard(unshared, entry);
-            }
-        }
+        self.unshared.keep(entries, |settings| self.remote.log().memory(settings));
         written
     }
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {
-        self.remote.log().invalidate(&self.core, scopes)
+        self.remote.log().invalidate(&self.core, scopes, || true)
     }
 
     fn mark_stale(&self, scopes: &[Scope]) -> Invalidating {
-        self.remote.log().mark_stale(&self.core, scopes)
+        self.remote.log().mark_stale(&self.core, scopes, || true)
     }
 
     fn shared(&self) -> Option<&dyn SharedStorage> {
@@ -196,7 +180,7 @@ impl Storage for SqlCache {
     }
 
     fn kept(&self) -> Kept {
-        self.unshared.get().map(Storage::kept).unwrap_or_default()
+        self.unshared.kept()
     }
 }
 

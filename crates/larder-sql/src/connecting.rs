@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use larder::{
     Result,
-    internal::shared::{FollowedLog, FollowedLogSettings, LogObserver, refused_setting},
+    internal::shared::{FollowedLog, FollowedLogSettings, LogObserver, check_limit, refused_setting},
 };
 
 use crate::{
@@ -37,7 +37,7 @@ impl SqlCacheBuilder {
         let remote = cache.remote();
         let begun = tokio::time::Instant::now();
         let tidied = tokio::time::timeout(patience, remote.tidy()).await;
-        remote.log().started(patience.saturating_sub(begun.elapsed())).await?;
+        remote.log().started(patience.saturating_sub(begun.elapsed()), Duration::ZERO).await?;
         if let Ok(Err(error)) = tidied {
             tracing::warn!(%error, "the tables of the cache cannot be made, or tidied");
         }
@@ -55,13 +55,8 @@ impl SqlCacheBuilder {
     /// Outside of a tokio runtime.
     pub fn connect_lazily(self) -> Result<SqlCache> {
         let tables = Tables::new(&self.prefix)?;
-        for (name, limit) in [("deadline", self.deadline), ("connect_timeout", self.connect_timeout)] {
-            if limit.is_zero() || limit > Duration::from_secs(86_400) {
-                return Err(refused_setting(format!(
-                    "{name} is {limit:?}: more than nothing and at most a day"
-                )));
-            }
-        }
+        check_limit("deadline", self.deadline).map_err(refused_setting)?;
+        check_limit("connect_timeout", self.connect_timeout).map_err(refused_setting)?;
         if !(1..=1_000).contains(&self.connections) {
             return Err(refused_setting(format!("{} connections: 1 to 1,000 are allowed", self.connections)));
         }
@@ -69,7 +64,7 @@ impl SqlCacheBuilder {
             let text = format!("lease_lifetime is {:?}: 100 ms to a day are allowed", self.lease_lifetime);
             return Err(refused_setting(text));
         }
-        let Opened { database, log: store, expected, address } = self.open(&tables)?;
+        let Opened { database, log: store, pending_commits, address } = self.open(&tables)?;
         let settings = FollowedLogSettings {
             name: tables.log.clone(),
             scope_slots: self.scope_slots,
@@ -78,10 +73,14 @@ impl SqlCacheBuilder {
             observer: Arc::new(Observer),
         };
         let log = FollowedLog::start(store, settings);
-        let entries = self.codec.give(log.entries(), self.compression)?;
+        let entries = log.entries().written_with(self.encoding)?;
         let leases = log.leases(self.lease_lifetime);
-        let remote =
-            Remote::new((database, address), (log, expected), (entries, leases), (tables, self.deadline));
+        let remote = Remote::new(
+            (database, address),
+            (log, pending_commits),
+            (entries, leases),
+            (tables, self.deadline),
+        );
         upkeep::start(&remote);
         Ok(SqlCache::new(remote))
     }

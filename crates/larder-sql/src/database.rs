@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use larder::internal::shared::LogStore;
 use sha2::{Digest, Sha256};
 
-use crate::log::Expected;
+use crate::log::PendingCommits;
 
 /// Entries and counters. A call may take as long as it likes: the caller sets a limit, and drops it.
 #[async_trait]
@@ -120,7 +120,7 @@ pub(crate) struct Opened {
     pub(crate) database: Arc<dyn Database>,
     pub(crate) log: Arc<dyn LogStore>,
     /// Transactions with an invalidation in them, which its reader looks for.
-    pub(crate) expected: Arc<Expected>,
+    pub(crate) pending_commits: Arc<PendingCommits>,
     /// Without a password: for people.
     pub(crate) address: String,
 }

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use larder::{
     Core, Entry, Lookup, Result, ValueType,
     internal::shared::{
-        LeaseAttempt, LeaseHolder, LeaseRequest, LeaseStore, Leases, LockStore, NotTaken, Stored, unavailable,
+        LeaseAttempt, LeaseHolder, LeaseRequest, LeaseStore, Leases, LockStore, NotTaken, StoreOutcome,
+        unavailable,
     },
 };
 
@@ -82,7 +83,7 @@ impl LockStore for Remote {
         match taken {
             Ok(number) => Ok(number.map(i64::cast_unsigned)),
             Err(failed) => {
-                Err(NotTaken { error: refused(name, failed), may_be_taken: failed != Stored::Refused })
+                Err(NotTaken { error: refused(name, failed), may_be_taken: failed != StoreOutcome::Refused })
             }
         }
     }
@@ -95,6 +96,6 @@ impl LockStore for Remote {
     }
 }
 
-fn refused(name: &str, failed: Stored) -> larder::Error {
+fn refused(name: &str, failed: StoreOutcome) -> larder::Error {
     unavailable(format!("the lock {name:?}: {failed:?}"))
 }

@@ -10,7 +10,6 @@
     )
 )]
 
-mod breaker;
 mod builder;
 mod cache;
 mod connecting;
@@ -24,9 +23,10 @@ mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod remote;
-mod shared;
+mod shared_storage;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod statements;
 mod tables;
 mod tiered;
 mod transaction;

@@ -1,7 +1,7 @@
 //! The invalidation log in tables: what both databases have in common.
 
 mod connection;
-mod expected;
+mod pending_commits;
 
 use std::{
     borrow::Cow,
@@ -19,7 +19,7 @@ use larder::{
 
 pub(crate) use self::{
     connection::{LogTables, TableLog},
-    expected::Expected,
+    pending_commits::PendingCommits,
 };
 use crate::epochs::epoch;
 

@@ -14,7 +14,7 @@ use self::{connection::Connector, entries::PostgresEntries, log::PostgresLog, st
 use crate::{
     database::Opened,
     error::wrong_url,
-    log::Expected,
+    log::PendingCommits,
     pool::{Lifetimes, Pool},
     tables::Tables,
 };
@@ -30,13 +30,13 @@ pub(crate) fn open(url: &str, tables: &Tables, connections: u32) -> Result<Opene
     let connector = Connector { options: options.clone(), statements: statements.clone() };
     let pool = Pool::new(connector, connections, LIFETIMES);
     let entries = PostgresEntries::new(pool, statements.clone());
-    let expected = Arc::<Expected>::default();
+    let pending_commits = Arc::<PendingCommits>::default();
     let log = PostgresLog {
         options,
         tables: tables.clone(),
         statements,
         seen: Arc::default(),
-        expected: expected.clone(),
+        pending_commits: pending_commits.clone(),
     };
-    Ok(Opened { database: Arc::new(entries), log: Arc::new(log), expected, address })
+    Ok(Opened { database: Arc::new(entries), log: Arc::new(log), pending_commits, address })
 }

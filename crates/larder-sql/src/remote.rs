@@ -7,21 +7,25 @@ use std::{
 
 use larder::{
     Core, Entry, Link, Lookup, Result, ValueType,
-    internal::shared::{FollowedLog, Leases, Message, SharedEntries, Stored},
+    internal::shared::{
+        Backoff, FailureCount, FollowedLog, Leases, Message, RecentTimeout, SharedEntries, StoreOutcome,
+    },
 };
 
 use tokio::{runtime::Handle, sync::Notify};
 
 use crate::{
-    breaker::Breaker,
     database::{Database, Row, milliseconds, place, tidy},
     epochs::column,
-    log::Expected,
+    log::PendingCommits,
     tables::Tables,
 };
 
 /// How many entries one statement reads or writes: each of these has the whole of the deadline.
 const PIECE: usize = 256;
+
+/// Failures in a row after which callers are refused without being tried.
+const FAILURES: u32 = 5;
 
 /// The first pause between two looks whether the database is back, and the longest.
 const PROBE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -34,10 +38,11 @@ pub(crate) struct Remote {
     log: FollowedLog,
     entries: SharedEntries,
     leases: Leases,
-    breaker: Breaker,
+    failures: FailureCount,
+    recent_timeout: RecentTimeout,
     tables: Tables,
     deadline: Duration,
-    expected: Arc<Expected>,
+    pending_commits: Arc<PendingCommits>,
     /// Where the cache was made: callers' runtimes may end before it does.
     runtime: Handle,
     /// There is more to tidy up than one pass has done.
@@ -50,7 +55,7 @@ impl Remote {
     /// Outside of a tokio runtime.
     pub(crate) fn new(
         (database, address): (Arc<dyn Database>, String),
-        (log, expected): (FollowedLog, Arc<Expected>),
+        (log, pending_commits): (FollowedLog, Arc<PendingCommits>),
         (entries, leases): (SharedEntries, Leases),
         (tables, deadline): (Tables, Duration),
     ) -> Arc<Self> {
@@ -61,10 +66,11 @@ impl Remote {
             log,
             entries,
             leases,
-            breaker: Breaker::default(),
+            failures: FailureCount::new(FAILURES),
+            recent_timeout: RecentTimeout::default(),
             tables,
             deadline,
-            expected,
+            pending_commits,
             runtime: Handle::current(),
             untidy: Arc::default(),
         })
@@ -79,17 +85,17 @@ impl Remote {
     }
 
     pub(crate) fn link(&self) -> Link {
-        self.log.link(&self.address, self.breaker.admits(), &self.entries)
+        self.log.link(&self.address, self.failures.admits(), &self.entries)
     }
 
     /// Whether it is worth waiting for the database at all.
     pub(crate) fn is_within_reach(&self) -> bool {
-        Handle::try_current().is_ok() && self.log.is_heard() && self.breaker.admits()
+        Handle::try_current().is_ok() && self.log.is_heard() && self.failures.admits()
     }
 
     /// Transactions that have an invalidation in them.
-    pub(crate) fn expected(&self) -> &Expected {
-        &self.expected
+    pub(crate) fn pending_commits(&self) -> &PendingCommits {
+        &self.pending_commits
     }
 
     /// Tidies up, or begins to: what is left is done in the background.
@@ -106,27 +112,34 @@ impl Remote {
     }
 
     /// Asks the database, if it may be asked, within the deadline.
-    pub(crate) async fn ask<T>(&self, call: impl Future<Output = sqlx::Result<T>>) -> Result<T, Stored> {
-        if !self.breaker.admits() || Handle::try_current().is_err() {
-            return Err(Stored::Unreachable);
+    pub(crate) async fn ask<T>(
+        &self,
+        call: impl Future<Output = sqlx::Result<T>>,
+    ) -> Result<T, StoreOutcome> {
+        if !self.failures.admits() || Handle::try_current().is_err() {
+            return Err(StoreOutcome::Unreachable);
         }
         let (failed, timed_out) = match tokio::time::timeout(self.deadline, call).await {
             Ok(Ok(done)) => {
-                self.breaker.succeeded();
+                self.failures.succeeded();
+                self.recent_timeout.clear();
                 return Ok(done);
             }
             // It answered, and a statement is not what mends itself by waiting.
             Ok(Err(error)) if error.as_database_error().is_some_and(|said| !is_busy(said)) => {
                 tracing::debug!(%error, "the database refuses a statement of the cache");
-                return Err(Stored::Refused);
+                return Err(StoreOutcome::Refused);
             }
             Ok(Err(error)) => {
                 tracing::debug!(%error, "the database cannot be asked");
-                (Stored::Unreachable, matches!(error, sqlx::Error::PoolTimedOut))
+                (StoreOutcome::Unreachable, matches!(error, sqlx::Error::PoolTimedOut))
             }
-            Err(_) => (Stored::TimedOut, true),
+            Err(_) => (StoreOutcome::TimedOut, true),
         };
-        if self.breaker.failed(timed_out) {
+        if timed_out {
+            self.recent_timeout.note();
+        }
+        if self.failures.failed() {
             tracing::warn!(database = self.address, "the cache's database is unavailable");
             self.probe_until_it_answers();
         }
@@ -137,14 +150,13 @@ impl Remote {
     fn probe_until_it_answers(&self) {
         let remote = self.this.clone();
         self.runtime.spawn(async move {
-            let (mut pause, longest) = PROBE;
+            let mut backoff = Backoff::between(PROBE.0, PROBE.1);
             loop {
-                tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                backoff.wait().await;
                 let Some(remote) = remote.upgrade() else { return };
                 if remote.probe().await {
                     return;
                 }
-                pause = (pause * 2).min(longest);
             }
         });
     }
@@ -153,7 +165,8 @@ impl Remote {
     async fn probe(&self) -> bool {
         let answers = self.database.probe().await.is_ok();
         if answers {
-            self.breaker.succeeded();
+            self.failures.succeeded();
+            self.recent_timeout.clear();
             tracing::info!(database = self.address, "the cache's database is available again");
         }
         answers
@@ -193,7 +206,7 @@ impl Remote {
 
     async fn write_piece(&self, core: &Core, entries: &[Entry]) -> Result<()> {
         let patience = Instant::now() + self.deadline;
-        let within_reach = || self.is_within_reach() && !self.breaker.has_just_timed_out();
+        let within_reach = || self.is_within_reach() && !self.recent_timeout.is_recent();
         let (messages, outcome) = self.entries.messages(core, entries, patience, &within_reach).await;
         if messages.is_empty() {
             return outcome;
@@ -203,7 +216,11 @@ impl Remote {
         match self.ask(self.database.write(&rows, latest)).await {
             Ok(stored) => {
                 for (message, stored) in messages.iter().zip(stored) {
-                    self.entries.count(core, message, if stored { Stored::Yes } else { Stored::Later });
+                    self.entries.count(
+                        core,
+                        message,
+                        if stored { StoreOutcome::Yes } else { StoreOutcome::Later },
+                    );
                 }
             }
             Err(failed) => messages.iter().for_each(|message| self.entries.count(core, message, failed)),
@@ -231,13 +248,13 @@ impl Remote {
     }
 
     /// Entries were not read because of this.
-    pub(crate) fn count_failed_reads(&self, core: &Core, of: ValueType, count: usize, failed: Stored) {
-        self.entries.count_failed_reads(core, of, count, failed == Stored::TimedOut);
+    pub(crate) fn count_failed_reads(&self, core: &Core, of: ValueType, count: usize, failed: StoreOutcome) {
+        self.entries.count_failed_reads(core, of, count, failed == StoreOutcome::TimedOut);
     }
 
     /// Whether a caller has waited in vain just now.
     pub(crate) fn has_just_timed_out(&self) -> bool {
-        self.breaker.has_just_timed_out()
+        self.recent_timeout.is_recent()
     }
 
     pub(crate) async fn count(
@@ -245,7 +262,7 @@ impl Remote {
         key: &str,
         by: i64,
         ttl: Option<Duration>,
-    ) -> Result<Option<i64>, Stored> {
+    ) -> Result<Option<i64>, StoreOutcome> {
         self.ask(self.database.count(&place(key), by, ttl)).await
     }
 }

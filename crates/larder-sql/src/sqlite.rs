@@ -51,5 +51,5 @@ pub(crate) fn open(url: &str, tables: &Tables, (connections, deadline): (u32, Du
     // An entry may be lost when the machine loses its power; an invalidation may not, which entries outlive.
     let options = options.synchronous(SqliteSynchronous::Full);
     let log = SqliteLog { options, statements, seen: Arc::default() };
-    Ok(Opened { database: Arc::new(entries), log: Arc::new(log), expected: Arc::default(), address })
+    Ok(Opened { database: Arc::new(entries), log: Arc::new(log), pending_commits: Arc::default(), address })
 }

@@ -121,13 +121,13 @@ impl Storage for TieredSqlCache {
     }
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {
-        let invalidating = self.sql.remote().log().invalidate(self.core(), scopes);
+        let invalidating = self.sql.remote().log().invalidate(self.core(), scopes, || true);
         free(&self.memory, scopes);
         invalidating
     }
 
     fn mark_stale(&self, scopes: &[Scope]) -> Invalidating {
-        self.sql.remote().log().mark_stale(self.core(), scopes)
+        self.sql.remote().log().mark_stale(self.core(), scopes, || true)
     }
 
     fn shared(&self) -> Option<&dyn SharedStorage> {

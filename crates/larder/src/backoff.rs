@@ -10,30 +10,37 @@ pub(crate) fn jittered(first: Duration, doublings: u32, longest: Duration, chanc
 }
 
 /// Waits longer from failure to failure, and not all processes as long.
+#[cfg(feature = "shared")]
 #[derive(Debug)]
-pub(crate) struct Backoff {
+pub struct Backoff {
+    first: Duration,
+    longest: Duration,
     failures: u32,
 }
 
+#[cfg(feature = "shared")]
 impl Backoff {
-    const SHORTEST: Duration = Duration::from_millis(20);
-    /// What waits is to be delivered within two seconds of the server's return, and a connection takes some time.
-    const LONGEST: Duration = Duration::from_millis(500);
-
+    /// Of what is to be delivered within two seconds of a server's return: a connection takes some time too.
     pub(crate) fn new() -> Self {
-        Self { failures: 0 }
+        Self::between(Duration::from_millis(20), Duration::from_millis(500))
+    }
+
+    /// The first pause is of half of `first` at least, and none is of more than `longest`.
+    #[must_use]
+    pub fn between(first: Duration, longest: Duration) -> Self {
+        Self { first, longest, failures: 0 }
     }
 
     /// It works.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.failures = 0;
     }
 
     /// It does not: waits.
-    pub(crate) async fn wait(&mut self) {
-        let wait = jittered(Self::SHORTEST, self.failures, Self::LONGEST, fastrand::f64());
+    pub async fn wait(&mut self) {
+        let pause = jittered(self.first, self.failures, self.longest, fastrand::f64());
         self.failures = self.failures.saturating_add(1);
-        tokio::time::sleep(wait).await;
+        tokio::time::sleep(pause).await;
     }
 }
 

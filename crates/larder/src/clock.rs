@@ -24,6 +24,19 @@ pub(crate) fn instant_after(limit: Duration) -> std::time::Instant {
     std::time::Instant::now() + limit.min(FAR)
 }
 
+/// Checks a limit that was set.
+///
+/// # Errors
+///
+/// What is wrong with it: beyond a day it is a mistake, and far beyond it no clock can be added to it.
+#[cfg(feature = "shared")]
+pub fn check_limit(name: &str, limit: Duration) -> Result<(), String> {
+    if limit.is_zero() || limit > Duration::from_secs(86_400) {
+        return Err(format!("{name} is {limit:?}: more than nothing and at most a day is allowed"));
+    }
+    Ok(())
+}
+
 impl Moment {
     /// This moment and `duration` more, [`LONGEST`] at most.
     pub(crate) fn after(self, duration: Duration) -> Self {

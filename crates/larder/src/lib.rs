@@ -103,7 +103,7 @@
 
 mod adaptive;
 mod alarm;
-#[cfg(feature = "shared")]
+#[cfg(any(feature = "shared", feature = "events", feature = "write-behind"))]
 mod backoff;
 mod block_on;
 mod cache;
@@ -135,6 +135,10 @@ mod error_sharing;
 #[cfg(feature = "events")]
 #[cfg_attr(docsrs, doc(cfg(feature = "events")))]
 pub mod events;
+#[cfg(feature = "shared")]
+mod failure_count;
+#[cfg(feature = "shared")]
+mod followed_log;
 mod front_cache;
 #[cfg(feature = "limit")]
 mod gcra;
@@ -169,6 +173,8 @@ mod policy;
 #[doc(hidden)]
 pub mod private;
 mod read_through;
+#[cfg(feature = "shared")]
+mod recent_timeout;
 #[cfg(feature = "redis")]
 mod redis;
 mod refresh_every;
@@ -199,6 +205,8 @@ pub mod testing;
 mod tiered;
 mod turns;
 mod typed;
+#[cfg(feature = "shared")]
+mod unshared_values;
 mod value;
 mod warm;
 #[cfg(feature = "shared")]

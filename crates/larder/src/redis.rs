@@ -14,9 +14,8 @@ mod disk;
 mod entries;
 #[cfg(feature = "events")]
 pub(crate) mod events;
-mod findings;
 mod heartbeat;
-mod heartbeat_place;
+mod heartbeat_slot;
 mod idle_timeout;
 mod info;
 #[cfg(feature = "inspect")]
@@ -30,8 +29,8 @@ mod log;
 mod log_connector;
 #[cfg(feature = "write-behind")]
 pub(crate) mod queue;
-mod recent_timeout;
 mod refusal;
+mod remote;
 mod replica_reads;
 mod script;
 #[cfg(feature = "seal")]
@@ -40,50 +39,33 @@ mod sealing;
 #[path = "redis/sealing/off.rs"]
 mod sealing;
 mod secret;
+mod server_findings;
 mod server_info;
 mod settings;
-mod shared;
+mod shared_storage;
 #[cfg(any(feature = "events", feature = "write-behind"))]
 pub(crate) mod stream;
 #[cfg(feature = "counters")]
 mod tally;
 mod url;
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-use self::{
-    breaker::BreakerState,
-    config::Config,
-    connection::{Command, CommandFailure, Connections, LinkState, Reply, Unavailable},
-    findings::Findings,
-    heartbeat_place::Place,
-    key_names::KeyNames,
-    log::{Log, LogError},
-    recent_timeout::RecentTimeout,
-    sealing::Sealing,
-};
+use self::{breaker::BreakerState, connection::LinkState, remote::Remote};
 pub use self::{
     config::RedisCacheBuilder,
     info::{RedisInfo, RedisServerInfo, RedisWarning},
 };
 use crate::{
-    cache::{Cache, Invalidating, Invalidation, Kept, SharedStorage, Storage},
+    cache::{Cache, Invalidating, Kept, SharedStorage, Storage},
     cache_core::{Core, Lookup},
     entry::Entry,
-    epoch::{Announcement, Epoch},
     error::Result,
-    link::{Link, Operation, Server},
-    memory::MemoryCache,
+    link::{Link, Server},
     scope::Scope,
-    shared_entries::SharedEntries,
-    shared_leases::Leases,
-    shared_log::delivery::deliver,
+    unshared_values::UnsharedValues,
     value::ValueType,
 };
 
@@ -124,35 +106,7 @@ use crate::{
 pub struct RedisCache {
     core: Core,
     remote: Arc<Remote>,
-    /// Values that cannot be shared, once there are any.
-    unshared: Arc<OnceLock<MemoryCache>>,
-}
-
-/// How many values that cannot be shared are kept in this process.
-const UNSHARED: u64 = 1_000;
-
-/// What the clones of a cache share, and a cache in front of it too.
-struct Remote {
-    connections: Connections,
-    log: Arc<Log>,
-    names: KeyNames,
-    entries: SharedEntries,
-    sealing: Sealing,
-    leases: Leases,
-    recent_timeout: RecentTimeout,
-    heartbeat: Place,
-    /// What was found out about the servers.
-    findings: Arc<Findings>,
-    /// For connections of their own, and to tell one log from another.
-    #[cfg_attr(
-        not(any(feature = "disk", feature = "events", feature = "write-behind")),
-        expect(dead_code, reason = "only queues and events have connections of their own")
-    )]
-    config: Arc<Config>,
-    deadline: Duration,
-    reads_replicas: bool,
-    /// Whether a prefix was named, that others are not likely to have too.
-    has_own_prefix: bool,
+    unshared: UnsharedValues,
 }
 
 impl RedisCache {
@@ -174,26 +128,17 @@ impl RedisCache {
     /// How this process stands with Redis.
     #[must_use]
     pub fn link(&self) -> Link {
-        let Remote { log, connections, .. } = &*self.remote;
-        let status = log.status();
+        let Remote { followed, connections, entries, findings, .. } = &*self.remote;
         let server = |link: LinkState| Server {
             name: link.server,
             available: link.breaker == BreakerState::Closed,
             connected: link.connected,
         };
+        let servers = connections.states().into_iter().map(server).collect();
         Link {
-            out_of_touch: status.out_of_touch,
-            position: status.position,
-            waiting: status.outbox,
-            records: status.applied,
-            restarts: status.gaps + status.losses + status.replacements + status.leaps,
-            resets: status.resets,
-            malformed: status.malformed,
-            servers: connections.states().into_iter().map(server).collect(),
             replicas: connections.replica_states().into_iter().map(server).collect(),
-            refusals: self.remote.findings.refusals.list(),
-            rejections: self.remote.findings.rejections.list(),
-            unshared: self.remote.entries.unshared(),
+            refusals: findings.refusals.list(),
+            ..followed.link_to(servers, entries)
         }
     }
 
@@ -203,114 +148,14 @@ impl RedisCache {
         self.remote.sealing.is_on()
     }
 
-    /// What [`Storage::read_one`] gives, without a box of its own.
-    pub(crate) async fn fetch(&self, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
-        self.remote.read_one(&self.core, at, of).await
-    }
-
     /// The same entries, for a cache that keeps some of them nearer.
     pub(crate) fn behind(&self, core: Core) -> Self {
-        Self { core, remote: self.remote.clone(), unshared: Arc::default() }
+        Self { core, remote: self.remote.clone(), unshared: UnsharedValues::default() }
     }
 
-    /// What [`Storage::write`] does, for a cache that keeps in memory what cannot be shared.
-    pub(crate) async fn share_entries(&self, entries: &[Entry]) -> Result<()> {
-        self.remote.write(&self.core, entries).await
-    }
-}
-
-impl Remote {
-    /// Whether it is worth waiting for Redis at all.
-    fn is_within_reach(&self) -> bool {
-        tokio::runtime::Handle::try_current().is_ok()
-            && self.log.is_heard()
-            && self.connections.is_within_reach()
-    }
-
-    /// Waits for the log to be followed, after a server was connected to.
-    async fn wait_for_log(&self, patience: Duration) -> Result<()> {
-        const PAUSE: Duration = Duration::from_millis(10);
-        /// The log's own attempt to connect takes as long as that, and says more.
-        const SLACK: Duration = Duration::from_millis(250);
-        let end = Instant::now() + patience;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            match tokio::time::timeout(left + SLACK, self.log.started()).await {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(failure)) if left.is_zero() => return Err(failure.into()),
-                // What stood in the way of this attempt may not stand in the way of the next.
-                Ok(Err(_)) => tokio::time::sleep(PAUSE.min(left)).await,
-                Err(_) => return Err(LogError::new("it took too long to begin").into()),
-            }
-        }
-    }
-
-    /// Whether a call has just waited for Redis in vain. What a caller can do without is not tried then: it would
-    /// wait once more. Reads are tried, and so find out when Redis is back.
-    fn has_just_failed(&self) -> bool {
-        /// A call that only writes tries again after this long.
-        const RECENT: Duration = Duration::from_secs(2);
-        self.recent_timeout.is_within(RECENT)
-    }
-
-    /// Sends one command.
-    async fn send(&self, operation: Operation, command: &Command) -> Reply {
-        let reply = self.connections.call(command).await;
-        self.note(operation, &reply);
-        reply
-    }
-
-    /// Sends several, in one round trip.
-    async fn send_many(&self, operation: Operation, commands: Vec<Command>) -> Vec<Reply> {
-        let replies = self.connections.call_many(commands).await;
-        replies.iter().for_each(|reply| self.note(operation, reply));
-        replies
-    }
-
-    fn note(&self, operation: Operation, reply: &Reply) {
-        let refusals = &self.findings.refusals;
-        match reply {
-            Err(CommandFailure::Unavailable(Unavailable::Deadline)) => self.recent_timeout.note(),
-            Err(CommandFailure::Unavailable(_)) => {}
-            Ok(_) => {
-                self.recent_timeout.clear();
-                refusals.accepted(operation);
-            }
-            Err(CommandFailure::Refused(error)) => {
-                self.recent_timeout.clear();
-                let text = refusal::plain(error);
-                if let Some(mend) = refusal::mend(&text) {
-                    refusals.refused(operation, &text, mend);
-                }
-            }
-        }
-    }
-
-    /// How an invalidation goes on that was applied here.
-    fn deliver(self: &Arc<Self>, announcement: Arc<Announcement>) -> Invalidating {
-        let remote = self.clone();
-        deliver(announcement, self.deadline, move || {
-            remote.is_within_reach() && !remote.log.refuses_records()
-        })
-    }
-
-    fn invalidate(self: &Arc<Self>, core: &Core, scopes: &[Scope]) -> Invalidating {
-        self.deliver_any(core.announce(scopes), scopes)
-    }
-
-    fn mark_stale(self: &Arc<Self>, core: &Core, scopes: &[Scope]) -> Invalidating {
-        self.deliver_any(core.announce_marks(scopes), scopes)
-    }
-
-    fn deliver_any(
-        self: &Arc<Self>,
-        announcement: Option<Arc<Announcement>>,
-        scopes: &[Scope],
-    ) -> Invalidating {
-        match announcement {
-            Some(announcement) if !scopes.is_empty() => self.deliver(announcement),
-            _ => Invalidating::done(Invalidation::Delivered(Epoch::ZERO)),
-        }
+    /// What asks the servers, for a cache that keeps in memory what cannot be shared.
+    pub(crate) fn remote(&self) -> &Remote {
+        &self.remote
     }
 }
 
@@ -333,13 +178,11 @@ impl Cache for RedisCache {
 impl Storage for RedisCache {
     /// A value that cannot be shared, or is not to be, lives here, and all others in Redis.
     fn peek(&self, at: Lookup<'_>) -> Option<Entry> {
-        self.unshared.get()?.peek(at)
+        self.unshared.peek(at)
     }
 
     fn visit(&self, show: &mut dyn FnMut(&Entry)) {
-        if let Some(unshared) = self.unshared.get() {
-            unshared.visit(show);
-        }
+        self.unshared.visit(show);
     }
 
     fn reads_further(&self) -> bool {
@@ -351,28 +194,21 @@ impl Storage for RedisCache {
     }
 
     async fn read_one(&self, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
-        self.fetch(at, of).await
+        self.remote.read_one(&self.core, at, of).await
     }
 
     async fn write(&self, entries: &[Entry]) -> Result<()> {
-        let written = self.share_entries(entries).await;
-        for entry in entries {
-            if entry.is_local() || entry.0.is_unshared() {
-                let anew = || MemoryCache::new(UNSHARED).anew(self.core.epochs().clone());
-                self.unshared.get_or_init(anew).keep(std::slice::from_ref(entry));
-            } else if let Some(unshared) = self.unshared.get() {
-                unshared.discard(entry);
-            }
-        }
+        let written = self.remote.write(&self.core, entries).await;
+        self.unshared.keep(entries, |settings| self.remote.followed.memory(settings));
         written
     }
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {
-        self.remote.invalidate(&self.core, scopes)
+        self.remote.followed.invalidate(&self.core, scopes, self.remote.reaches())
     }
 
     fn mark_stale(&self, scopes: &[Scope]) -> Invalidating {
-        self.remote.mark_stale(&self.core, scopes)
+        self.remote.followed.mark_stale(&self.core, scopes, self.remote.reaches())
     }
 
     fn shared(&self) -> Option<&dyn SharedStorage> {
@@ -381,7 +217,7 @@ impl Storage for RedisCache {
 
     /// Of what cannot be shared.
     fn kept(&self) -> Kept {
-        self.unshared.get().map(Storage::kept).unwrap_or_default()
+        self.unshared.kept()
     }
 }
 

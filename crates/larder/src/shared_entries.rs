@@ -1,13 +1,18 @@
 //! Entries that processes share, as messages: judged and decoded on their way in, judged and encoded on their way out.
 
+mod encoding;
 pub(crate) mod offload;
 mod order;
 mod outgoing;
 pub(crate) mod rejections;
 mod unshareable;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
+pub use self::encoding::Encoding;
 pub(crate) use self::order::EntryOrder;
 use self::{
     offload::{LARGE, offload, on_large_stack},
@@ -18,15 +23,12 @@ use crate::{
     cache_core::{Core, Lookup},
     entry::{Entry, sharing::Received},
     epoch::Epoch,
-    error::{Kind, Result},
+    error::Result,
     mutant::{self, Rule},
     scope::ScopeHash,
-    stats::Group,
+    stats::{Counters, Group},
     value::ValueType,
-    wire::{
-        Compression, Header, Rejected, Wire,
-        codec::{AnyCodec, Codec},
-    },
+    wire::{Header, Rejected, Wire},
 };
 
 /// What makes messages of entries, and entries of messages, by one order that processes share.
@@ -63,7 +65,7 @@ pub(crate) enum Prepared {
 /// What came of storing a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Stored {
+pub enum StoreOutcome {
     /// It is stored.
     Yes,
     /// What is there has a later epoch.
@@ -93,25 +95,7 @@ impl SharedEntries {
         }
     }
 
-    /// With a codec for what is written, and compression.
-    ///
-    /// # Errors
-    ///
-    /// If there is no such codec, or this build has no such compression.
-    pub fn written_with(mut self, codec: impl Codec, compression: Compression) -> Result<Self> {
-        self.wire.codecs.writes = AnyCodec::new(codec);
-        self.wire.compression = compression;
-        if let Some(fault) = self.wire.codecs.fault() {
-            return Err(Kind::configuration(fault).into());
-        }
-        if !compression.is_available() {
-            let fault = format!("this build of larder has no compression {compression:?}");
-            return Err(Kind::configuration(fault).into());
-        }
-        Ok(self)
-    }
-
-    /// The same, for a store that takes no message of more than so many bytes. A larger value stays in this process.
+    /// For a store that takes no message of more than so many bytes. A larger value stays in this process.
     #[must_use]
     pub fn limited_to(mut self, bytes: usize) -> Self {
         self.wire.limits.largest_stored = bytes.min(self.wire.limits.largest_stored);
@@ -179,18 +163,8 @@ impl SharedEntries {
     }
 
     /// Counts what came of storing a message.
-    pub fn count(&self, core: &Core, message: &Message, stored: Stored) {
-        let count = |counter: fn(&crate::stats::Counters) -> &std::sync::atomic::AtomicU64| {
-            core.count_in(message.group, counter);
-        };
-        match stored {
-            Stored::Yes => return count(|counters| &counters.shared_stores),
-            Stored::Later => return count(|counters| &counters.shared_skipped),
-            Stored::Unreachable => count(|counters| &counters.shared_unreachable),
-            Stored::TimedOut => count(|counters| &counters.shared_timeouts),
-            Stored::Refused => count(|counters| &counters.shared_refused),
-        }
-        count(|counters| &counters.shared_failures);
+    pub fn count(&self, core: &Core, message: &Message, stored: StoreOutcome) {
+        stored.count(core, message.group);
     }
 
     /// Notes how long a read from the store took.
@@ -200,12 +174,9 @@ impl SharedEntries {
 
     /// Counts reads that came to nothing because of the store.
     pub fn count_failed_reads(&self, core: &Core, of: ValueType, reads: usize, timed_out: bool) {
+        let failed = if timed_out { StoreOutcome::TimedOut } else { StoreOutcome::Unreachable };
         for _ in 0..reads {
-            core.count_in(of.group, |counters| &counters.shared_failures);
-            core.count_in(of.group, |counters| match timed_out {
-                true => &counters.shared_timeouts,
-                false => &counters.shared_unreachable,
-            });
+            failed.count(core, of.group);
             core.count_in(of.group, |counters| &counters.shared_misses);
         }
     }
@@ -311,16 +282,28 @@ impl SharedEntries {
     }
 }
 
+impl StoreOutcome {
+    /// Counts it; also what came of reading an entry, or of another command, because of the store.
+    pub(crate) fn count(self, core: &Core, group: Group) {
+        let failure: fn(&Counters) -> &AtomicU64 = match self {
+            Self::Yes => return core.count_in(group, |counters| &counters.shared_stores),
+            Self::Later => return core.count_in(group, |counters| &counters.shared_skipped),
+            Self::Unreachable => |counters| &counters.shared_unreachable,
+            Self::TimedOut => |counters| &counters.shared_timeouts,
+            Self::Refused => |counters| &counters.shared_refused,
+        };
+        core.count_in(group, |counters| &counters.shared_failures);
+        core.count_in(group, failure);
+    }
+}
+
 impl Prepared {
     /// Counts what is not stored.
     pub(crate) fn count(&self, core: &Core, group: Group) {
         match self {
             Self::Wanted(_) => {}
-            Self::Skipped => core.count_in(group, |counters| &counters.shared_skipped),
-            Self::OutOfReach => {
-                core.count_in(group, |counters| &counters.shared_failures);
-                core.count_in(group, |counters| &counters.shared_unreachable);
-            }
+            Self::Skipped => StoreOutcome::Later.count(core, group),
+            Self::OutOfReach => StoreOutcome::Unreachable.count(core, group),
         }
     }
 }

@@ -207,7 +207,7 @@ impl Storage for TieredCache {
         if self.asks_disk_first(of) {
             return self.read(&[at], of).await.pop().flatten();
         }
-        let entry = self.redis.fetch(at, of).await;
+        let entry = self.redis.remote().read_one(self.redis.core(), at, of).await;
         if of.transport.is_some() {
             entry.iter().for_each(|entry| self.keep(entry));
         }
@@ -224,7 +224,7 @@ impl Storage for TieredCache {
     }
 
     async fn write_further(&self, entries: &[Entry]) -> Result<()> {
-        let shared = self.redis.share_entries(entries).await;
+        let shared = self.redis.remote().write(self.redis.core(), entries).await;
         if let Some(disk) = self.disk() {
             // Then the epoch of an insert is known.
             disk.offer(entries);

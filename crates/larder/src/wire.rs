@@ -82,6 +82,13 @@ impl Wire {
         &self.codecs.writes
     }
 
+    /// What is wrong with what was set, in words for a builder's error.
+    pub(crate) fn fault(&self) -> Option<String> {
+        const NO_ZSTD: &str = "zstd needs larder's feature `zstd`, which is not enabled";
+        let is_available = self.compression.is_available();
+        self.codecs.fault().or_else(|| (!is_available).then(|| NO_ZSTD.to_owned()))
+    }
+
     /// How many levels a value that is written may have.
     pub(crate) fn levels(&self) -> usize {
         self.codec().levels(&self.limits)

@@ -8,16 +8,20 @@ use std::{
     time::Duration,
 };
 
+use larder::internal::shared::{Backoff, FailureCount};
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
 };
 
-use super::{Connection, Failure, health::Health};
+use super::{Connection, Failure};
 
 /// How many connections are kept open that are in no use.
 const MOST_IDLE: usize = 16;
+
+/// Failures in a row after which a node is left alone.
+const FAILURES: u32 = 3;
 
 /// The first pause between two looks whether a node is back, and the longest.
 const PROBE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -29,7 +33,7 @@ pub(crate) struct Node {
     idle: Mutex<Vec<Connection>>,
     /// For callers. What few tasks there are in the background need none.
     permits: Semaphore,
-    health: Health,
+    failures: FailureCount,
     deadline: Duration,
     /// What connections belong to, and the task that looks whether the node is back: callers may have runtimes of their own,
     /// which end before that.
@@ -46,8 +50,8 @@ impl Node {
     /// Its connections belong to the runtime that this is called in.
     pub(crate) fn new(address: String, connections: usize, deadline: Duration) -> Arc<Self> {
         let (permits, runtime) = (Semaphore::new(connections), Handle::current());
-        let (idle, health) = (Mutex::default(), Health::default());
-        Arc::new(Self { address, idle, permits, health, deadline, runtime })
+        let (idle, failures) = (Mutex::default(), FailureCount::new(FAILURES));
+        Arc::new(Self { address, idle, permits, failures, deadline, runtime })
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -56,7 +60,7 @@ impl Node {
 
     /// Whether it may be asked.
     pub(crate) fn is_up(&self) -> bool {
-        self.health.is_up()
+        self.failures.admits()
     }
 
     /// For a caller, who may have a connection then: one of so many at a time. That it takes too long is no failure of the
@@ -106,7 +110,7 @@ impl Node {
                 tracing::debug!(node = self.address, %failure, "a node of the cache cannot be asked");
                 // What was connected to it may hang as well.
                 self.idle().clear();
-                if self.health.failed() {
+                if self.failures.failed() {
                     tracing::warn!(node = self.address, %failure, "a node of the cache is unavailable");
                     self.probe_until_it_answers();
                 }
@@ -115,7 +119,7 @@ impl Node {
     }
 
     fn note_success(&self) {
-        if self.health.succeeded() {
+        if self.failures.succeeded() {
             tracing::info!(node = self.address, "a node of the cache is available again");
         }
     }
@@ -123,14 +127,13 @@ impl Node {
     fn probe_until_it_answers(self: &Arc<Self>) {
         let node = Arc::downgrade(self);
         self.runtime.spawn(async move {
-            let (mut pause, longest) = PROBE;
+            let mut backoff = Backoff::between(PROBE.0, PROBE.1);
             loop {
-                tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                backoff.wait().await;
                 let Some(node) = node.upgrade() else { return };
                 if node.ping().await.is_ok() {
                     return node.note_success();
                 }
-                pause = (pause * 2).min(longest);
             }
         });
     }

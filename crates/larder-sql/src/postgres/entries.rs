@@ -86,7 +86,7 @@ impl Database for PostgresEntries {
         /// `numeric_value_out_of_range`.
         const OVERFLOW: &str = "22003";
         if by == 0 {
-            let row = self.row(sqlx::query(&self.statements.counter).bind(place)).await?;
+            let row = self.row(sqlx::query(&self.statements.common.counter).bind(place)).await?;
             return row.map_or(Ok(Some(0)), |row| row.try_get(0).map(Some));
         }
         let ttl = ttl.map(milliseconds);
@@ -115,11 +115,12 @@ impl Database for PostgresEntries {
     }
 
     async fn renew(&self, place: &[u8], holder: &[u8], lifetime_ms: i64) -> sqlx::Result<bool> {
-        self.changes(sqlx::query(&self.statements.renew).bind(place).bind(holder).bind(lifetime_ms)).await
+        self.changes(sqlx::query(&self.statements.common.renew).bind(place).bind(holder).bind(lifetime_ms))
+            .await
     }
 
     async fn release(&self, place: &[u8], holder: &[u8]) -> sqlx::Result<bool> {
-        let row = self.row(sqlx::query(&self.statements.release).bind(place).bind(holder)).await?;
+        let row = self.row(sqlx::query(&self.statements.common.release).bind(place).bind(holder)).await?;
         row.map_or(Ok(false), |row| row.try_get(0))
     }
 
@@ -129,7 +130,8 @@ impl Database for PostgresEntries {
     }
 
     async fn prolong(&self, name: &[u8], token: &str, ttl_ms: i64) -> sqlx::Result<bool> {
-        self.changes(sqlx::query(&self.statements.prolong_lock).bind(name).bind(token).bind(ttl_ms)).await
+        self.changes(sqlx::query(&self.statements.common.prolong_lock).bind(name).bind(token).bind(ttl_ms))
+            .await
     }
 
     fn lacks_tables(&self) -> &AtomicBool {
@@ -144,13 +146,7 @@ impl Database for PostgresEntries {
     }
 
     async fn delete(&self, excess: Excess) -> sqlx::Result<u64> {
-        let statement = match excess {
-            Excess::Records => &self.statements.trim,
-            Excess::Entries => &self.statements.expire,
-            Excess::Counters => &self.statements.expire_counters,
-            Excess::Leases => &self.statements.expire_leases,
-            Excess::Locks => &self.statements.expire_locks,
-        };
+        let statement = self.statements.common.delete(excess);
         self.pool.retire();
         let mut link = self.pool.lend().await?;
         let done = sqlx::query(statement).execute(link.link()).await;

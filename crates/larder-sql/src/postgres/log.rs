@@ -19,7 +19,7 @@ use super::{
 use crate::{
     database::place,
     epochs::{column, epoch},
-    log::{Answer, Expected, Head, LogTables, Seen, TableLog, failure, placed, rows_for, within},
+    log::{Answer, Head, LogTables, PendingCommits, Seen, TableLog, failure, placed, rows_for, within},
     polling::Polling,
     tables::Tables,
 };
@@ -36,7 +36,7 @@ pub(super) struct PostgresLog {
     pub(super) tables: Tables,
     pub(super) statements: Arc<Statements>,
     pub(super) seen: Arc<Seen>,
-    pub(super) expected: Arc<Expected>,
+    pub(super) pending_commits: Arc<PendingCommits>,
 }
 
 #[async_trait]
@@ -49,7 +49,7 @@ impl LogStore for PostgresLog {
 impl PostgresLog {
     async fn open(&self, purpose: Purpose) -> Result<Box<dyn LogConnection>, LogError> {
         let mut link = match purpose {
-            Purpose::Append => Link::Plain(connect(&self.options).await.map_err(failure)?),
+            Purpose::Append => PostgresConnection::Plain(connect(&self.options).await.map_err(failure)?),
             Purpose::Read => {
                 // A listener takes its connection from a pool: from one that has no other.
                 let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone());
@@ -60,7 +60,7 @@ impl PostgresLog {
                     listener.execute(settling).await.map_err(failure)?;
                 }
                 let hearing = Hearing::new(self.listens(&mut listener).await?);
-                Link::Listening { listener, hearing }
+                PostgresConnection::Listening { listener, hearing }
             }
         };
         let statement = sqlx::query(&self.statements.server);
@@ -71,8 +71,8 @@ impl PostgresLog {
             connection: u64::from(process.cast_unsigned()),
             time_ms: time_ms.cast_unsigned(),
         };
-        let (statements, expected) = (self.statements.clone(), self.expected.clone());
-        let tables = PostgresTables { link, statements, expected };
+        let (statements, pending_commits) = (self.statements.clone(), self.pending_commits.clone());
+        let tables = PostgresTables { link, statements, pending_commits };
         Ok(Box::new(TableLog { server, seen: self.seen.clone(), polling: Polling::default(), tables }))
     }
 
@@ -85,7 +85,7 @@ impl PostgresLog {
     }
 
     /// Which server it is, and which of its histories: as far as the user may know.
-    async fn history(&self, link: &mut Link) -> String {
+    async fn history(&self, link: &mut PostgresConnection) -> String {
         const SERVER: &str = "SELECT s.system_identifier::text || '.' || c.timeline_id
                               FROM pg_control_system() s, pg_control_checkpoint() c";
         let server: Option<String> =
@@ -97,12 +97,12 @@ impl PostgresLog {
 type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
 
 /// A connection.
-enum Link {
+enum PostgresConnection {
     Plain(PgConnection),
     Listening { listener: PgListener, hearing: Hearing },
 }
 
-impl Link {
+impl PostgresConnection {
     async fn one(&mut self, query: Query<'_>) -> sqlx::Result<PgRow> {
         match self {
             Self::Plain(connection) => query.fetch_one(connection).await,
@@ -177,9 +177,9 @@ fn get<'r, T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>>(
 }
 
 struct PostgresTables {
-    link: Link,
+    link: PostgresConnection,
     statements: Arc<Statements>,
-    expected: Arc<Expected>,
+    pending_commits: Arc<PendingCommits>,
 }
 
 impl PostgresTables {
@@ -223,7 +223,7 @@ impl PostgresTables {
 #[async_trait]
 impl LogTables for PostgresTables {
     async fn ask(&mut self, after: i64, most: usize) -> sqlx::Result<Answer> {
-        if let Link::Listening { listener, .. } = &mut self.link {
+        if let PostgresConnection::Listening { listener, .. } = &mut self.link {
             // What was heard until now is what is read now. sqlx keeps all that it is not asked for.
             while listener.next_buffered().is_some() {}
         }
@@ -249,7 +249,7 @@ impl LogTables for PostgresTables {
     }
 
     async fn newest(&mut self, from: i64, below: i64, most: i64) -> sqlx::Result<Vec<(i64, Vec<u8>)>> {
-        let query = sqlx::query(&self.statements.newest).bind(from).bind(below).bind(most);
+        let query = sqlx::query(&self.statements.common.newest).bind(from).bind(below).bind(most);
         let rows = self.link.all(query).await?;
         rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
@@ -259,7 +259,7 @@ impl LogTables for PostgresTables {
     }
 
     async fn wait(&mut self, polling: &mut Polling, end: Instant, _: Duration) -> Result<(), LogError> {
-        let Link::Listening { listener, hearing } = &mut self.link else {
+        let PostgresConnection::Listening { listener, hearing } = &mut self.link else {
             return Err(LogError::new("this connection is not for reading"));
         };
         if !hearing.works {
@@ -268,7 +268,7 @@ impl LogTables for PostgresTables {
         }
         let heard = tokio::select! {
             heard = timeout_at(end, listener.try_recv()) => heard,
-            () = self.expected.look() => {
+            () = self.pending_commits.look() => {
                 hearing.waited(false, false);
                 return Ok(());
             }
@@ -282,7 +282,7 @@ impl LogTables for PostgresTables {
     }
 
     fn had_news(&mut self) {
-        if let Link::Listening { hearing, .. } = &mut self.link {
+        if let PostgresConnection::Listening { hearing, .. } = &mut self.link {
             hearing.had_news();
         }
     }

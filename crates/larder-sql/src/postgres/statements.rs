@@ -1,8 +1,9 @@
 //! The statements for PostgreSQL, with the names of the tables in them.
 
 use crate::{
-    database::{MOST_RECORDS, PIECE, REMEMBERED},
+    database::{MOST_RECORDS, PIECE},
     epochs::first_of,
+    statements::CommonStatements,
     tables::Tables,
 };
 
@@ -26,10 +27,10 @@ const PATIENT: &str = "SELECT set_config('lock_timeout', '2s', true);";
 
 #[derive(Debug)]
 pub(super) struct Statements {
+    pub(super) common: CommonStatements,
     pub(super) create_tables: String,
     pub(super) server: String,
     pub(super) read_log: String,
-    pub(super) newest: String,
     tables: Tables,
     pub(super) mark: String,
     pub(super) append: String,
@@ -39,17 +40,8 @@ pub(super) struct Statements {
     pub(super) read: String,
     pub(super) write: String,
     pub(super) count: String,
-    pub(super) counter: String,
     pub(super) lease: String,
-    pub(super) renew: String,
-    pub(super) release: String,
     pub(super) take_lock: String,
-    pub(super) prolong_lock: String,
-    pub(super) trim: String,
-    pub(super) expire: String,
-    pub(super) expire_counters: String,
-    pub(super) expire_leases: String,
-    pub(super) expire_locks: String,
 }
 
 impl Statements {
@@ -58,7 +50,19 @@ impl Statements {
         let first_now = first_of(NOW);
         // The names of locks are numbers: those of the log, and of upkeep.
         let lock = format!("hashtextextended('{prefix}_log', 0)");
+        let trim = format!(
+            "DELETE FROM {log} WHERE id IN
+                   (SELECT id FROM {log}
+                    WHERE id < (SELECT id FROM {log} ORDER BY id DESC OFFSET {MOST_RECORDS} LIMIT 1)
+                    ORDER BY id LIMIT {PIECE})
+                 AND pg_try_advisory_xact_lock({lock} + 1)"
+        );
+        let expire = format!(
+            "DELETE FROM {entries} WHERE key IN
+                   (SELECT key FROM {entries} WHERE expires <= {THEN} LIMIT {PIECE} FOR UPDATE SKIP LOCKED)"
+        );
         Self {
+            common: CommonStatements::new(tables, THEN, "FOR UPDATE SKIP LOCKED", (trim, expire)),
             tables: tables.clone(),
             // One at a time: `IF NOT EXISTS` does not look at what others are about to make. Where all are there, no right
             // to make them is needed, and no lock is taken on them.
@@ -100,9 +104,6 @@ impl Statements {
                  FROM {head} h LEFT JOIN
                       (SELECT id, record FROM {log} WHERE id >= $1 ORDER BY id LIMIT $2) l ON true
                  ORDER BY l.id"
-            ),
-            newest: format!(
-                "SELECT id, record FROM {log} WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT $3"
             ),
             mark: format!(
                 "WITH h AS (UPDATE {head} SET last = $1 WHERE last < $1 AND {IS_PATIENT} RETURNING last),
@@ -152,9 +153,6 @@ impl Statements {
                    expires = CASE WHEN c.expires <= {THEN} THEN excluded.expires ELSE c.expires END
                  RETURNING number"
             ),
-            counter: format!(
-                "SELECT number FROM {counters} WHERE key = $1 AND (expires IS NULL OR expires > {THEN})"
-            ),
             // Who has the lease afterwards, what is stored, and whether there was one; of these, as it was when the
             // statement began.
             lease: format!(
@@ -169,8 +167,6 @@ impl Statements {
                         EXISTS (SELECT 1 FROM {leases} WHERE key = $1)
                  FROM l"
             ),
-            renew: format!("UPDATE {leases} SET expires = {THEN} + $3 WHERE key = $1 AND holder = $2"),
-            release: format!("DELETE FROM {leases} WHERE key = $1 AND holder = $2 RETURNING waited"),
             take_lock: format!(
                 "INSERT INTO {locks} AS l (name, token, ends, number)
                  VALUES ($1, $2, {THEN} + $3, (extract(epoch from clock_timestamp()) * 1000000)::bigint)
@@ -178,32 +174,6 @@ impl Statements {
                    number = GREATEST(l.number + 1, excluded.number)
                  WHERE l.ends <= {THEN}
                  RETURNING number"
-            ),
-            prolong_lock: format!(
-                "UPDATE {locks} SET ends = {THEN} + $3 WHERE name = $1 AND token = $2 AND ends > {THEN}"
-            ),
-            trim: format!(
-                "DELETE FROM {log} WHERE id IN
-                   (SELECT id FROM {log}
-                    WHERE id < (SELECT id FROM {log} ORDER BY id DESC OFFSET {MOST_RECORDS} LIMIT 1)
-                    ORDER BY id LIMIT {PIECE})
-                 AND pg_try_advisory_xact_lock({lock} + 1)"
-            ),
-            expire: format!(
-                "DELETE FROM {entries} WHERE key IN
-                   (SELECT key FROM {entries} WHERE expires <= {THEN} LIMIT {PIECE} FOR UPDATE SKIP LOCKED)"
-            ),
-            expire_counters: format!(
-                "DELETE FROM {counters} WHERE key IN
-                   (SELECT key FROM {counters} WHERE expires <= {THEN} LIMIT {PIECE} FOR UPDATE SKIP LOCKED)"
-            ),
-            expire_leases: format!(
-                "DELETE FROM {leases} WHERE key IN
-                   (SELECT key FROM {leases} WHERE expires <= {THEN} LIMIT {PIECE} FOR UPDATE SKIP LOCKED)"
-            ),
-            expire_locks: format!(
-                "DELETE FROM {locks} WHERE name IN
-                   (SELECT name FROM {locks} WHERE ends <= {THEN} - {REMEMBERED} LIMIT {PIECE} FOR UPDATE SKIP LOCKED)"
             ),
         }
     }
@@ -253,6 +223,7 @@ mod tests {
     use sqlx::{Connection, Executor, PgConnection, Row};
 
     use super::*;
+    use crate::database::Excess;
 
     /// What has expired is found without a look at all that has not.
     #[tokio::test(flavor = "multi_thread")]
@@ -264,8 +235,8 @@ mod tests {
         // Where an index can be used at all, however small the table is.
         link.execute("SET enable_seqscan = off").await.unwrap();
         for (statement, index) in [
-            (&statements.expire, "larder_entries_expires"),
-            (&statements.expire_counters, "larder_counters_expires"),
+            (statements.common.delete(Excess::Entries), "larder_entries_expires"),
+            (statements.common.delete(Excess::Counters), "larder_counters_expires"),
         ] {
             let plan = link.fetch_all(&*format!("EXPLAIN {statement}")).await.unwrap();
             let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();

@@ -120,7 +120,7 @@ impl Database for SqliteEntries {
     async fn count(&self, place: &[u8], by: i64, ttl: Option<Duration>) -> sqlx::Result<Option<i64>> {
         if by == 0 {
             let mut link = self.pool.lend().await?;
-            let query = sqlx::query(&self.statements.counter).bind(place);
+            let query = sqlx::query(&self.statements.common.counter).bind(place);
             let row = query.fetch_optional(link.link()).await;
             let row = self.settle(link, row)?;
             return row.map_or(Ok(Some(0)), |row| row.try_get(0).map(Some));
@@ -141,11 +141,12 @@ impl Database for SqliteEntries {
     }
 
     async fn renew(&self, place: &[u8], holder: &[u8], lifetime_ms: i64) -> sqlx::Result<bool> {
-        self.changes(sqlx::query(&self.statements.renew).bind(place).bind(holder).bind(lifetime_ms)).await
+        self.changes(sqlx::query(&self.statements.common.renew).bind(place).bind(holder).bind(lifetime_ms))
+            .await
     }
 
     async fn release(&self, place: &[u8], holder: &[u8]) -> sqlx::Result<bool> {
-        let rows = self.rows(sqlx::query(&self.statements.release).bind(place).bind(holder)).await?;
+        let rows = self.rows(sqlx::query(&self.statements.common.release).bind(place).bind(holder)).await?;
         rows.first().map_or(Ok(false), |row| row.try_get(0))
     }
 
@@ -155,7 +156,8 @@ impl Database for SqliteEntries {
     }
 
     async fn prolong(&self, name: &[u8], token: &str, ttl_ms: i64) -> sqlx::Result<bool> {
-        self.changes(sqlx::query(&self.statements.prolong_lock).bind(name).bind(token).bind(ttl_ms)).await
+        self.changes(sqlx::query(&self.statements.common.prolong_lock).bind(name).bind(token).bind(ttl_ms))
+            .await
     }
 
     fn lacks_tables(&self) -> &AtomicBool {
@@ -169,13 +171,7 @@ impl Database for SqliteEntries {
     }
 
     async fn delete(&self, excess: Excess) -> sqlx::Result<u64> {
-        let statement = match excess {
-            Excess::Records => &self.statements.trim,
-            Excess::Entries => &self.statements.expire,
-            Excess::Counters => &self.statements.expire_counters,
-            Excess::Leases => &self.statements.expire_leases,
-            Excess::Locks => &self.statements.expire_locks,
-        };
+        let statement = self.statements.common.delete(excess);
         self.pool.retire();
         self.changed(sqlx::query(statement)).await
     }

@@ -194,7 +194,7 @@ impl LogTables for SqliteTables {
     }
 
     async fn newest(&mut self, from: i64, below: i64, most: i64) -> sqlx::Result<Vec<(i64, Vec<u8>)>> {
-        let query = sqlx::query(&self.statements.newest).bind(from).bind(below).bind(most);
+        let query = sqlx::query(&self.statements.common.newest).bind(from).bind(below).bind(most);
         query.fetch_all(&mut self.link).await?.iter().map(as_row).collect()
     }
 

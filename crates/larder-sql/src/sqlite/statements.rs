@@ -1,8 +1,9 @@
 //! The statements for SQLite, with the names of the tables in them.
 
 use crate::{
-    database::{MOST_RECORDS, PIECE, REMEMBERED},
+    database::{MOST_RECORDS, PIECE},
     epochs::first_of,
+    statements::CommonStatements,
     tables::Tables,
 };
 
@@ -16,10 +17,10 @@ pub(super) fn is_missing(error: &sqlx::Error) -> bool {
 
 #[derive(Debug)]
 pub(super) struct Statements {
+    pub(super) common: CommonStatements,
     pub(super) create_tables: String,
     pub(super) now: String,
     pub(super) read_log: String,
-    pub(super) newest: String,
     pub(super) make: String,
     pub(super) lower: String,
     pub(super) clear: String,
@@ -33,24 +34,26 @@ pub(super) struct Statements {
     pub(super) read: String,
     pub(super) write: String,
     pub(super) count: String,
-    pub(super) counter: String,
     pub(super) lease: String,
-    pub(super) renew: String,
-    pub(super) release: String,
     pub(super) take_lock: String,
-    pub(super) prolong_lock: String,
-    pub(super) trim: String,
-    pub(super) expire: String,
-    pub(super) expire_counters: String,
-    pub(super) expire_leases: String,
-    pub(super) expire_locks: String,
 }
 
 impl Statements {
     pub(super) fn new(tables: &Tables) -> Self {
         let Tables { entries, log, head, pending, counters, leases, locks, .. } = tables;
         let first_now = first_of(NOW);
+        let trim = format!(
+            "DELETE FROM {log} WHERE id IN
+                   (SELECT id FROM {log}
+                    WHERE id < (SELECT id FROM {log} ORDER BY id DESC LIMIT 1 OFFSET {MOST_RECORDS})
+                    ORDER BY id LIMIT {PIECE})"
+        );
+        let expire = format!(
+            "DELETE FROM {entries} WHERE rowid IN
+                   (SELECT rowid FROM {entries} WHERE expires <= {NOW} LIMIT {PIECE})"
+        );
         Self {
+            common: CommonStatements::new(tables, NOW, "", (trim, expire)),
             create_tables: format!(
                 "CREATE TABLE IF NOT EXISTS {log} (id INTEGER PRIMARY KEY, record BLOB NOT NULL);
                  CREATE TABLE IF NOT EXISTS {head} (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL);
@@ -76,9 +79,6 @@ impl Statements {
                  FROM {head} h LEFT JOIN
                       (SELECT id, record FROM {log} WHERE id >= ?1 ORDER BY id LIMIT ?2) l ON true
                  ORDER BY l.id"
-            ),
-            newest: format!(
-                "SELECT id, record FROM {log} WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
             ),
             make: format!(
                 "INSERT INTO {head} (one, last) VALUES (1, ?1)
@@ -109,7 +109,6 @@ impl Statements {
                    WHERE typeof(CASE WHEN expires <= {NOW} THEN 0 ELSE number END + excluded.number) = 'integer'
                  RETURNING number"
             ),
-            counter: format!("SELECT number FROM {counters} WHERE key = ?1 AND (expires IS NULL OR expires > {NOW})"),
             // Who has the lease afterwards.
             lease: format!(
                 "INSERT INTO {leases} (key, holder, waited, expires) VALUES (?1, ?2, 0, {NOW} + ?3)
@@ -119,39 +118,12 @@ impl Statements {
                    expires = CASE WHEN expires <= {NOW} OR holder = ?4 THEN excluded.expires ELSE expires END
                  RETURNING holder"
             ),
-            renew: format!("UPDATE {leases} SET expires = {NOW} + ?3 WHERE key = ?1 AND holder = ?2"),
-            release: format!("DELETE FROM {leases} WHERE key = ?1 AND holder = ?2 RETURNING waited"),
             take_lock: format!(
                 "INSERT INTO {locks} (name, token, ends, number) VALUES (?1, ?2, {NOW} + ?3, {NOW} * 1000)
                  ON CONFLICT (name) DO UPDATE SET token = excluded.token, ends = excluded.ends,
                    number = max(number + 1, excluded.number)
                  WHERE ends <= {NOW}
                  RETURNING number"
-            ),
-            prolong_lock: format!(
-                "UPDATE {locks} SET ends = {NOW} + ?3 WHERE name = ?1 AND token = ?2 AND ends > {NOW}"
-            ),
-            trim: format!(
-                "DELETE FROM {log} WHERE id IN
-                   (SELECT id FROM {log}
-                    WHERE id < (SELECT id FROM {log} ORDER BY id DESC LIMIT 1 OFFSET {MOST_RECORDS})
-                    ORDER BY id LIMIT {PIECE})"
-            ),
-            expire: format!(
-                "DELETE FROM {entries} WHERE rowid IN
-                   (SELECT rowid FROM {entries} WHERE expires <= {NOW} LIMIT {PIECE})"
-            ),
-            expire_counters: format!(
-                "DELETE FROM {counters} WHERE key IN
-                   (SELECT key FROM {counters} WHERE expires <= {NOW} LIMIT {PIECE})"
-            ),
-            expire_leases: format!(
-                "DELETE FROM {leases} WHERE key IN
-                   (SELECT key FROM {leases} WHERE expires <= {NOW} LIMIT {PIECE})"
-            ),
-            expire_locks: format!(
-                "DELETE FROM {locks} WHERE name IN
-                   (SELECT name FROM {locks} WHERE ends <= {NOW} - {REMEMBERED} LIMIT {PIECE})"
             ),
         }
     }

@@ -15,6 +15,7 @@ use super::{
     store::{Delivery, Store},
 };
 use crate::{
+    backoff::jittered,
     cache::Cache,
     panic_guard,
     scope::Scopes,
@@ -226,8 +227,7 @@ impl<E: Event> Consumer<E> {
     }
 
     async fn pause(&self, failures: u32) {
-        let full = PAUSES.0.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
-        let pause = full.min(PAUSES.1).mul_f64(0.5 + fastrand::f64() / 2.0);
+        let pause = jittered(PAUSES.0, failures.saturating_sub(1), PAUSES.1, fastrand::f64());
         let mut stop = self.running.stop.clone();
         tokio::select! {
             () = tokio::time::sleep(pause) => {}

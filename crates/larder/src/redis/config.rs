@@ -18,8 +18,8 @@ use std::{
 
 pub use self::builder::RedisCacheBuilder;
 use super::{
-    findings::Findings,
     secret::Credentials,
+    server_findings::Findings,
     url::{Node, Topology},
 };
 

@@ -1,22 +1,28 @@
 //! From a builder to a cache that is connected.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use futures_util::future::try_join;
 
 use super::{
-    RedisCache, Remote,
+    RedisCache,
     config::{self, Config, RedisCacheBuilder},
     connection::Connections,
-    heartbeat_place::Place,
+    heartbeat_slot::HeartbeatSlot,
     key_names::KeyNames,
     log_connector,
-    recent_timeout::RecentTimeout,
+    remote::Remote,
 };
-use crate::{cache_core::Core, error::Result, shared_entries::SharedEntries, shared_leases::Leases};
+use crate::{
+    error::Result, followed_log::FollowedLog, recent_timeout::RecentTimeout, shared_entries::SharedEntries,
+    unshared_values::UnsharedValues,
+};
 
 impl RedisCacheBuilder {
     /// Connects, and begins to follow the invalidation log.
@@ -26,11 +32,13 @@ impl RedisCacheBuilder {
     /// If a setting is wrong, if a server refuses (a wrong password, too old a release), or if no connection could
     /// be made after [`connect_attempts`](Self::connect_attempts).
     pub async fn connect(self) -> Result<RedisCache> {
+        /// The log's own attempt to connect takes as long as that, and says more.
+        const SLACK: Duration = Duration::from_millis(250);
         let patience = self.patience();
         let cache = self.connect_lazily()?;
         let remote = &cache.remote;
         // Together: a connection is admitted once the log is followed.
-        try_join(remote.connections.ready(), remote.wait_for_log(patience)).await?;
+        try_join(remote.connections.ready(), remote.followed.started(patience, SLACK)).await?;
         Ok(cache)
     }
 
@@ -53,23 +61,25 @@ impl RedisCacheBuilder {
         let config = Arc::new(Config { findings: findings.clone(), ..Config::clone(&config) });
         let connections = Connections::new(config.clone(), Some(log_connector::admission(&log)));
         connections.begin();
-        let core = Core::builder().epochs(log.epochs().clone()).build();
+        let followed = FollowedLog::of(log.log().clone(), config.deadline);
+        let core = followed.core();
         let remote = Remote {
             connections,
             names: KeyNames::new(&config.prefix).hashed(settings.sealing.names()),
             entries: SharedEntries::with(log.log().clone(), settings.wire, findings.rejections.clone()),
             sealing: settings.sealing,
-            leases: Leases::new(log.log().clone(), settings.lease_lifetime),
+            leases: followed.leases(settings.lease_lifetime),
             recent_timeout: RecentTimeout::default(),
-            heartbeat: Place::default(),
+            heartbeat: HeartbeatSlot::default(),
             findings,
             config: config.clone(),
             deadline: config.deadline,
             reads_replicas: config.reads_replicas,
             has_own_prefix: config.has_own_prefix,
             log,
+            followed,
         };
-        Ok(RedisCache { core, remote: Arc::new(remote), unshared: Arc::default() })
+        Ok(RedisCache { core, remote: Arc::new(remote), unshared: UnsharedValues::default() })
     }
 }
 

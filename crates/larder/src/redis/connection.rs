@@ -21,6 +21,7 @@ mod dial;
 mod introduction;
 mod link;
 mod protocol;
+mod raw_commands;
 mod replicas;
 mod sentinel;
 mod server_kind;
@@ -28,7 +29,6 @@ mod server_kind;
 mod tests;
 #[cfg(feature = "tls")]
 mod tls;
-mod words;
 
 use std::sync::Arc;
 
@@ -46,8 +46,8 @@ pub(crate) use self::{
     connect_error::{ConnectError, io_error},
     dial::Dialed,
     link::{Admit, LinkState},
+    raw_commands::words,
     replicas::ReplicaReply,
-    words::words,
 };
 use super::{
     config::Config,

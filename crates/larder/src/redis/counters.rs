@@ -5,8 +5,8 @@ use std::time::Duration;
 use ::redis::Value;
 
 use super::{
-    Remote,
     connection::{Command, CommandFailure},
+    remote::Remote,
     script::{RemoteCall, Script, milliseconds},
 };
 use crate::{

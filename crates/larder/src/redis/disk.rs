@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{RedisCache, log::Log};
+use super::{RedisCache, log::RedisLog};
 use crate::{
     clock::Moment,
     disk::SharedJudge,
@@ -17,7 +17,7 @@ use crate::{
 /// The log of a cache.
 #[derive(Debug)]
 struct LogJudge {
-    log: Arc<Log>,
+    log: Arc<RedisLog>,
     id: u64,
 }
 

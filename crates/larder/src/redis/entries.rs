@@ -6,8 +6,8 @@ use ::redis::Value;
 use smallvec::SmallVec;
 
 use super::{
-    Remote,
     connection::{Command, CommandFailure, Reply, Unavailable},
+    remote::Remote,
     script::{RemoteCall, Script},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     entry::Entry,
     error::Result,
     link::Operation,
-    shared_entries::{Prepared, offload::LARGE},
+    shared_entries::{Prepared, StoreOutcome, offload::LARGE},
     stats::Group,
     value::ValueType,
     wire::Unencodable,
@@ -68,7 +68,7 @@ impl Remote {
     }
 
     /// The same for one key.
-    pub(super) async fn read_one(&self, core: &Core, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
+    pub(crate) async fn read_one(&self, core: &Core, at: Lookup<'_>, of: ValueType) -> Option<Entry> {
         if self.reads_replicas {
             return self.read_one_from_replica(core, at, of).await;
         }
@@ -120,7 +120,7 @@ impl Remote {
             }
             Ok(_) => None,
             Err(failure) => {
-                count_failure(core, of.group, &failure);
+                StoreOutcome::from(&failure).count(core, of.group);
                 crate::panic_guard::report!(debug, key = at.key, %failure, "an entry is not read from Redis");
                 None
             }
@@ -146,7 +146,7 @@ impl Remote {
     }
 
     /// Stores what is valid still, and can be judged by other processes. What cannot be shared is marked.
-    pub(super) async fn write(&self, core: &Core, entries: &[Entry]) -> Result<()> {
+    pub(crate) async fn write(&self, core: &Core, entries: &[Entry]) -> Result<()> {
         let entries: SmallVec<[&Entry; 1]> = entries.iter().filter(|entry| !entry.is_local()).collect();
         if entries.is_empty() {
             return Ok(());
@@ -157,8 +157,7 @@ impl Remote {
         if !self.findings.capabilities.has_set() {
             self.findings.refusals.again(Operation::Store);
             for entry in entries {
-                core.count_in(entry.0.group, |counters| &counters.shared_failures);
-                core.count_in(entry.0.group, |counters| &counters.shared_refused);
+                StoreOutcome::Refused.count(core, entry.0.group);
             }
             return Ok(());
         }
@@ -175,14 +174,15 @@ impl Remote {
             }
         }
         for (reply, group) in self.call(stores).await.into_iter().zip(groups) {
-            match reply {
-                Ok(Value::Int(0)) => core.count_in(group, |counters| &counters.shared_skipped),
-                Ok(_) => core.count_in(group, |counters| &counters.shared_stores),
+            let stored = match reply {
+                Ok(Value::Int(0)) => StoreOutcome::Later,
+                Ok(_) => StoreOutcome::Yes,
                 Err(failure) => {
-                    count_failure(core, group, &failure);
                     crate::panic_guard::report!(debug, %failure, "an entry is not stored in Redis");
+                    StoreOutcome::from(&failure)
                 }
-            }
+            };
+            stored.count(core, group);
         }
         outcome
     }
@@ -219,14 +219,14 @@ impl Remote {
     }
 }
 
-/// Counts a command that came to nothing, by the reason.
-pub(super) fn count_failure(core: &Core, group: Group, failure: &CommandFailure) {
-    core.count_in(group, |counters| &counters.shared_failures);
-    core.count_in(group, |counters| match failure {
-        CommandFailure::Refused(_) => &counters.shared_refused,
-        CommandFailure::Unavailable(Unavailable::Deadline) => &counters.shared_timeouts,
-        CommandFailure::Unavailable(_) => &counters.shared_unreachable,
-    });
+impl From<&CommandFailure> for StoreOutcome {
+    fn from(failure: &CommandFailure) -> Self {
+        match failure {
+            CommandFailure::Refused(_) => Self::Refused,
+            CommandFailure::Unavailable(Unavailable::Deadline) => Self::TimedOut,
+            CommandFailure::Unavailable(_) => Self::Unreachable,
+        }
+    }
 }
 
 #[cfg(all(test, not(larder_loom)))]

@@ -14,8 +14,9 @@ use futures_util::StreamExt as _;
 use tokio::task::JoinSet;
 
 use super::{
-    RedisCache, Remote,
+    RedisCache,
     connection::{Command, subscribe},
+    remote::Remote,
     script::{RemoteCall, milliseconds},
     stream::{
         Listener, RawRecord,

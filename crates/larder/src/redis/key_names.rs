@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::sealing::Names;
+use super::sealing::NameHashing;
 
 /// What a key in Redis stands for.
 #[cfg(any(feature = "inspect", test))]
@@ -57,16 +57,16 @@ impl Kind {
 pub(super) struct KeyNames {
     prefix: Arc<str>,
     /// Hashes keys, where that was asked for.
-    names: Names,
+    names: NameHashing,
 }
 
 impl KeyNames {
     pub(super) fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.into(), names: Names::default() }
+        Self { prefix: prefix.into(), names: NameHashing::default() }
     }
 
     /// The same, with names in place of keys.
-    pub(super) fn hashed(self, names: Names) -> Self {
+    pub(super) fn hashed(self, names: NameHashing) -> Self {
         Self { names, ..self }
     }
 

@@ -10,15 +10,15 @@ use ::redis::Value;
 use async_trait::async_trait;
 
 use super::{
-    Remote,
     connection::Command,
-    entries::count_failure,
+    remote::Remote,
     script::{RemoteCall, Script, milliseconds},
 };
 use crate::{
     cache_core::{Core, Lookup},
     entry::Entry,
     link::Operation,
+    shared_entries::StoreOutcome,
     shared_leases::{LeaseAttempt, LeaseHolder, LeaseRequest, LeaseStore, Leases},
     value::ValueType,
 };
@@ -96,7 +96,7 @@ impl LeaseStore for Remote {
         let (leased, found) = match (leased, found) {
             (Some(Ok(leased)), Some(found)) => (leased, found),
             (Some(Err(failure)), _) => {
-                count_failure(core, of.group, &failure);
+                StoreOutcome::from(&failure).count(core, of.group);
                 return LeaseAttempt::OutOfReach;
             }
             _ => return LeaseAttempt::OutOfReach,

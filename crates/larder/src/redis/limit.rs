@@ -5,8 +5,8 @@ use std::time::Duration;
 use ::redis::Value;
 
 use super::{
-    Remote,
     connection::{CommandFailure, Unavailable},
+    remote::Remote,
     script::Script,
 };
 use crate::{

@@ -6,7 +6,7 @@ use ::redis::Value;
 use async_trait::async_trait;
 
 use super::{
-    Remote,
+    remote::Remote,
     script::{self, Script},
 };
 use crate::{

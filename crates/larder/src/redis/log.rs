@@ -21,7 +21,7 @@ pub(crate) use self::connect::{Connect, Connected, question};
 pub use self::history::{Follower, History, LogEvent, LogExtent, Verdict, is_mark, mark_of};
 pub(crate) use self::settings::{RedisLogSettings, Unlink};
 use self::store::RedisLogStore;
-use super::findings::Findings;
+use super::server_findings::Findings;
 pub(crate) use crate::shared_log::contract::{LogError, Purpose};
 use crate::{
     shared_log,
@@ -30,14 +30,14 @@ use crate::{
 
 /// A log in Redis that this process follows, for as long as a handle to it is held.
 #[derive(Debug)]
-pub(crate) struct Log {
+pub(crate) struct RedisLog {
     log: Arc<shared_log::Log>,
     findings: Arc<Findings>,
 }
 
-type Registry = HashMap<(String, String), Weak<Log>>;
+type Registry = HashMap<(String, String), Weak<RedisLog>>;
 
-impl Log {
+impl RedisLog {
     /// The log of this prefix on this server: the one that this process follows already, or a new one. The settings of
     /// the one that opens it first are those of all, but for the freshness: the smallest is.
     ///
@@ -81,7 +81,7 @@ impl Log {
     }
 }
 
-impl Deref for Log {
+impl Deref for RedisLog {
     type Target = shared_log::Log;
 
     fn deref(&self) -> &shared_log::Log {

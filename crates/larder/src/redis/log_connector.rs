@@ -8,13 +8,13 @@ use super::{
     config::Config,
     connection::{Admit, Command, Connections, ToLog, connect_to_log},
     key_names::KeyNames,
-    log::{self, Connect, Connected, Log, LogError, Purpose},
+    log::{self, Connect, Connected, LogError, Purpose, RedisLog},
     settings::Settings,
 };
 use crate::epoch::LocalOrder;
 
 /// The log of all caches with this prefix on these servers.
-pub(super) fn open_log(config: &Arc<Config>, settings: &Settings) -> Arc<Log> {
+pub(super) fn open_log(config: &Arc<Config>, settings: &Settings) -> Arc<RedisLog> {
     /// Longer than a caller waits: no caller does here.
     const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -30,11 +30,11 @@ pub(super) fn open_log(config: &Arc<Config>, settings: &Settings) -> Arc<Log> {
     let connector = || Arc::new(LogConnector(config.clone())) as Arc<dyn Connect>;
     // What is deleted behind an invalidation has other names where they are hashed.
     let identity = config.identity() + &settings.sealing.identity();
-    Log::open(identity, &config.prefix, connector, log)
+    RedisLog::open(identity, &config.prefix, connector, log)
 }
 
 /// Entries are read and written only on the server whose log is followed.
-pub(super) fn admission(log: &Arc<Log>) -> Admit {
+pub(super) fn admission(log: &Arc<RedisLog>) -> Admit {
     let log = Arc::downgrade(log);
     Arc::new(move |server_info| log.upgrade().is_some_and(|log| log.admits(&server_info.replication_id)))
 }

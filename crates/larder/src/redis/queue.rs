@@ -13,10 +13,11 @@ use ::redis::Value;
 
 pub(crate) use self::commands::{QueueExtent, RawDead};
 use super::{
-    RedisCache, Remote,
+    RedisCache,
     connection::CommandFailure,
     key_names::QueueNames,
     refusal::{self, ServerReply},
+    remote::Remote,
     script::{self, Script},
     stream::{
         Listener, RawRecord,

@@ -11,13 +11,13 @@ use std::{
 use ::redis::Value;
 
 use super::{
-    Remote,
     connection::{Command, CommandFailure, ReplicaReply, Unavailable},
-    entries::count_failure,
+    remote::Remote,
 };
 use crate::{
     cache_core::{Core, Lookup},
     entry::Entry,
+    shared_entries::StoreOutcome,
     value::ValueType,
 };
 
@@ -126,6 +126,6 @@ fn is_late(reply: &ReplicaReply) -> bool {
 }
 
 fn count_late(core: &Core, of: ValueType) {
-    count_failure(core, of.group, &Unavailable::Deadline.into());
+    StoreOutcome::TimedOut.count(core, of.group);
     core.count_in(of.group, |counters| &counters.shared_misses);
 }

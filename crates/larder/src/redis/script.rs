@@ -5,11 +5,11 @@ use std::{sync::OnceLock, time::Duration};
 use ::redis::Value;
 
 use super::{
-    Remote,
     capabilities::{self, Scripting},
     connection::{Command, CommandFailure, Connections, Reply, Unavailable},
-    findings::Findings,
     refusal,
+    remote::Remote,
+    server_findings::Findings,
 };
 use crate::link::Operation;
 

@@ -13,12 +13,12 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sealing {
     keyring: Option<Keyring>,
-    names: Names,
+    names: NameHashing,
 }
 
 /// What stands for keys in Redis: they themselves, unless there is a secret to hash them with.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Names(Option<Arc<NameKey>>);
+pub(crate) struct NameHashing(Option<Arc<NameKey>>);
 
 impl Sealing {
     /// What a builder cannot check by its types.
@@ -86,10 +86,10 @@ impl Sealing {
 
     /// Hashes names with this key.
     pub(super) fn hash_keys(&mut self, key: &SealKey) {
-        self.names = Names(Some(Arc::new(NameKey::new(key))));
+        self.names = NameHashing(Some(Arc::new(NameKey::new(key))));
     }
 
-    pub(super) fn names(&self) -> Names {
+    pub(super) fn names(&self) -> NameHashing {
         self.names.clone()
     }
 
@@ -99,7 +99,7 @@ impl Sealing {
     }
 }
 
-impl Names {
+impl NameHashing {
     #[cfg(feature = "inspect")]
     pub(super) fn are_hashed(&self) -> bool {
         self.0.is_some()

@@ -38,12 +38,8 @@ impl Default for Settings {
 impl Settings {
     /// What a builder cannot check by its types.
     pub(super) fn check(&self) -> Result<()> {
-        if let Some(fault) = self.wire.codecs.fault() {
+        if let Some(fault) = self.wire.fault() {
             return Err(Kind::configuration(fault).into());
-        }
-        if !self.wire.compression.is_available() {
-            let text = "zstd needs larder's feature `zstd`, which is not enabled";
-            return Err(Kind::configuration(text.to_owned()).into());
         }
         self.sealing.check()?;
         if !LEASE_LIFETIMES.contains(&self.lease_lifetime) {

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    backoff::jittered,
     cache::Cache,
     error::{Kind, Result},
 };
@@ -42,9 +43,7 @@ pub(super) struct Retries {
 impl Retries {
     /// How long to wait after so many failures: doubled each time, and between half of that and all of it.
     pub(super) fn pause(&self, failures: u32, chance: f64) -> Duration {
-        let factor = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-        let full = self.first.saturating_mul(factor).min(self.longest);
-        full.mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
+        jittered(self.first, failures.saturating_sub(1), self.longest, chance)
     }
 }
 

@@ -1,13 +1,9 @@
 //! Scopes with generations, for stores that have no log.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    cache::{Invalidating, Invalidation},
+    cache::Invalidating,
     cache_core::Core,
     entry::Entry,
     epoch::{
@@ -18,7 +14,7 @@ use crate::{
     memory::MemoryCache,
     scope::{Scope, ScopeHash},
     shared_entries::SharedEntries,
-    shared_log::delivery::{ECHO, deliver_and_settle},
+    shared_log::delivery::{ECHO, deliver_and_settle, until_delivered},
 };
 
 /// What one process knows of changes, where each scope has a *generation* in a shared store: a number that a counter had when
@@ -149,16 +145,8 @@ impl Generations {
         within_reach: impl Fn() -> bool + Send + 'static,
         counter_is: impl Fn() -> bool + Send + 'static,
     ) -> Invalidating {
-        match core.announce(scopes) {
-            Some(announcement) if !scopes.is_empty() => {
-                let reach = move || {
-                    let is_within_reach = tokio::runtime::Handle::try_current().is_ok() && within_reach();
-                    is_within_reach.then(|| if counter_is() { ECHO } else { Duration::ZERO })
-                };
-                deliver_and_settle(announcement, self.deadline, reach)
-            }
-            _ => Invalidating::done(Invalidation::Delivered(Epoch::ZERO)),
-        }
+        let reach = move || within_reach().then(|| if counter_is() { ECHO } else { Duration::ZERO });
+        deliver_and_settle((core.announce(scopes), scopes), self.deadline, reach)
     }
 
     /// How many scopes were invalidated here, and not in the store.
@@ -203,15 +191,7 @@ impl Generations {
 
     /// Whether all that was invalidated here is in the store, within `limit`.
     pub async fn flush(&self, limit: Duration) -> bool {
-        const PAUSE: Duration = Duration::from_millis(2);
-        let end = Instant::now() + limit;
-        while self.undelivered() > 0 {
-            if Instant::now() >= end || tokio::runtime::Handle::try_current().is_err() {
-                return false;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        true
+        until_delivered(|| self.undelivered(), limit).await
     }
 
     /// How this process stands with the store, whose servers have these names, and can be asked or not.

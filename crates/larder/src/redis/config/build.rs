@@ -1,6 +1,6 @@
 //! From what was set to what is valid.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use super::{
     Config, DEFAULT_PREFIX,
@@ -8,10 +8,11 @@ use super::{
     invalid::Invalid,
 };
 use crate::{
+    clock::check_limit,
     error::{Error, Result},
     redis::{
-        findings::Findings,
         secret::{Credentials, Secret},
+        server_findings::Findings,
         url::{self, PORT, Parsed, SENTINEL_PORT, Topology},
     },
 };
@@ -33,15 +34,8 @@ impl RedisCacheBuilder {
         if !(1..=64).contains(&self.connections) {
             return Err(format!("{} connections: 1 to 64 are allowed", self.connections).into());
         }
-        for (name, duration) in [("deadline", self.deadline), ("connect_timeout", self.connect_timeout)] {
-            // Beyond a day it is a mistake, and far beyond it no clock can be added to it.
-            if duration.is_zero() || duration > Duration::from_secs(86_400) {
-                return Err(format!(
-                    "{name} is {duration:?}: more than nothing and at most a day is allowed"
-                )
-                .into());
-            }
-        }
+        check_limit("deadline", self.deadline)?;
+        check_limit("connect_timeout", self.connect_timeout)?;
         if self.connect_attempts == 0 {
             return Err("connect_attempts is 0: at least one is needed".into());
         }

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::redis::findings::Findings;
+use crate::redis::server_findings::Findings;
 
 /// A stream that sees when it is ended from the other side.
 pub(super) struct WatchedStream<S> {

@@ -20,8 +20,8 @@ use super::{
     address::Address,
     close_detection::WatchedStream,
     introduction::{Introduction, introduce},
+    raw_commands::{text, words},
     server_kind::Urls,
-    words::{text, words},
 };
 use crate::redis::{
     config::Config,

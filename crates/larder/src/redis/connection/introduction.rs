@@ -8,8 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use super::{
     ConnectError,
     protocol::{Head, not_redis},
+    raw_commands::{text, words},
     server_kind::{Urls, is_sentinel},
-    words::{text, words},
 };
 use crate::redis::{
     refusal::{MissingRights, ServerReply, mend, plain},

@@ -9,8 +9,8 @@ use super::{
     ConnectError,
     address::Address,
     dial::ask,
+    raw_commands::{text, words},
     server_kind::Urls,
-    words::{text, words},
 };
 use crate::redis::{config::Config, url::Node};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     error::{Error, Kind},
-    redis::{connection::CommandFailure, findings::Findings, refusal::ServerReply},
+    redis::{connection::CommandFailure, refusal::ServerReply, server_findings::Findings},
 };
 
 /// The error of what was asked for with the command `what`, and what mends it. Who only looks needs no more

@@ -14,11 +14,11 @@ use crate::{
     redis::{
         config::{Config, RedisCacheBuilder},
         connection::{Command, CommandFailure, Connections, Master, Reply},
-        findings::Findings,
         key_names::{KeyNames, Kind},
         log::{self, Follower, History, LogExtent},
         refusal,
         sealing::Sealing,
+        server_findings::Findings,
         server_info,
     },
     scope::ScopeHash,

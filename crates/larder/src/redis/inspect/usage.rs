@@ -8,7 +8,7 @@ use crate::{
     heartbeat::beat::Beat,
     redis::{
         connection::{Command, CommandFailure},
-        heartbeat_place::PLACES,
+        heartbeat_slot::SLOTS,
     },
 };
 
@@ -19,7 +19,7 @@ impl Inspector {
     ///
     /// If it is refused, or there is no answer.
     pub async fn heartbeats(&self) -> Result<Vec<Beat>> {
-        let looks = (0..PLACES).map(|place| Command::get(&self.names.heartbeat(place)));
+        let looks = (0..SLOTS).map(|place| Command::get(&self.names.heartbeat(place)));
         let mut beats: Vec<Beat> = Vec::new();
         for reply in self.connections.call_many(looks.collect()).await {
             if is_of_another_type(&reply) {

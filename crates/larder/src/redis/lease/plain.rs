@@ -8,8 +8,8 @@ use ::redis::Value;
 use crate::{
     link::Operation,
     redis::{
-        Remote,
         connection::{Command, CommandFailure, Reply},
+        remote::Remote,
         script::{RemoteCall, milliseconds},
     },
     shared_leases::{LeaseHolder, LeaseRequest},

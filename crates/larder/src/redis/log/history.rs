@@ -14,8 +14,8 @@ use crate::{
     error::{Error, Result},
     redis::{
         connection::{Command, CommandFailure, Connections},
-        findings::Findings,
         inspect::refused,
+        server_findings::Findings,
     },
     scope::ScopeHash,
     shared_log::{

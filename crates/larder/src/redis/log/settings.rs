@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
     epoch::LocalOrder,
-    redis::{findings::Findings, sealing::Names},
+    redis::{sealing::NameHashing, server_findings::Findings},
 };
 
 /// Deletes keys where they do not lie on the server that has the log. Its errors are its own.
@@ -23,7 +23,7 @@ pub(crate) struct RedisLogSettings {
     /// How keys are deleted; with the append where there is none.
     pub(crate) unlink: Option<Arc<Unlink>>,
     /// How keys are named that are deleted.
-    pub(crate) names: Names,
+    pub(crate) names: NameHashing,
     /// What was found out about the servers.
     pub(crate) findings: Arc<Findings>,
 }

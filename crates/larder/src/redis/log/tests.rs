@@ -26,7 +26,7 @@ use self::single::SingleServer;
 use super::*;
 use crate::{
     epoch::{Announcement, Epoch, ReadVersion, shared::Outbox},
-    redis::sealing::Names,
+    redis::sealing::NameHashing,
     scope::{Scope, ScopeHash},
     shared_log::{contract::LogEntry, record},
 };
@@ -41,7 +41,7 @@ fn settings() -> RedisLogSettings {
         freshness: None,
         deadline: Duration::from_millis(500),
         unlink: None,
-        names: Names::default(),
+        names: NameHashing::default(),
         findings: Arc::default(),
     }
 }
@@ -52,7 +52,7 @@ fn wait<R>(future: impl Future<Output = R>) -> R {
 }
 
 /// A process, as far as its log goes.
-struct Process(Arc<Log>);
+struct Process(Arc<RedisLog>);
 
 impl Process {
     fn start(url: &str) -> Self {
@@ -60,7 +60,8 @@ impl Process {
     }
 
     fn start_with(url: &str, prefix: &str, settings: RedisLogSettings) -> Self {
-        let process = Self(Log::start(prefix, Arc::new(SingleServer::new(url).expect("a URL")), settings));
+        let process =
+            Self(RedisLog::start(prefix, Arc::new(SingleServer::new(url).expect("a URL")), settings));
         process.started()
     }
 

@@ -13,7 +13,7 @@ pub(super) struct Sealing(());
 
 /// Keys stand for themselves.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Names(());
+pub(crate) struct NameHashing(());
 
 impl Sealing {
     pub(super) const fn check(&self) -> Result<()> {
@@ -53,8 +53,8 @@ impl Sealing {
         Ok(stored)
     }
 
-    pub(super) const fn names(&self) -> Names {
-        Names(())
+    pub(super) const fn names(&self) -> NameHashing {
+        NameHashing(())
     }
 
     pub(super) const fn identity(&self) -> String {
@@ -62,7 +62,7 @@ impl Sealing {
     }
 }
 
-impl Names {
+impl NameHashing {
     #[cfg(feature = "inspect")]
     pub(super) const fn are_hashed(&self) -> bool {
         false

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use ::redis::{Cmd, Pipeline, ServerError};
 use tokio::time::Instant;
 
-use super::{super::words::words, Cluster, CommandFailure, Node, Reply, Unavailable, slots};
+use super::{super::raw_commands::words, Cluster, CommandFailure, Node, Reply, Unavailable, slots};
 
 /// How often one command is sent elsewhere.
 pub(in super::super) const REDIRECTIONS: u32 = 6;

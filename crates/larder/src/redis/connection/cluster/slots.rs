@@ -9,8 +9,8 @@ use crate::redis::{
         ConnectError,
         address::Address,
         dial::ask,
+        raw_commands::{text, words},
         server_kind::Urls,
-        words::{text, words},
     },
     url::Node,
 };

@@ -13,8 +13,8 @@ use crate::{
     link::Operation,
     redis::{
         capabilities,
-        connection::{dial::dial, sentinel, words::words},
-        findings::Findings,
+        connection::{dial::dial, raw_commands::words, sentinel},
+        server_findings::Findings,
         server_info::Role,
     },
     sync::plain::lock,

@@ -10,7 +10,7 @@ fn clones(server: &RedisServer) -> [Process; 2] {
         let (store, settings) = RedisLogStore::new(PREFIX, Arc::new(connector), settings());
         (Arc::new(store) as Arc<dyn LogStore>, settings)
     });
-    let of = |log| Process(Arc::new(Log { log: Arc::new(log), findings: Arc::default() })).started();
+    let of = |log| Process(Arc::new(RedisLog { log: Arc::new(log), findings: Arc::default() })).started();
     shared_log::Log::start_clones(stores).map(of)
 }
 

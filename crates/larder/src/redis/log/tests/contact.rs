@@ -7,7 +7,7 @@ fn why_it_cannot_start_is_told_and_it_starts_later() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.address());
     proxy.refuse();
-    let log = Log::start(PREFIX, Arc::new(SingleServer::new(&proxy.url()).unwrap()), settings());
+    let log = RedisLog::start(PREFIX, Arc::new(SingleServer::new(&proxy.url()).unwrap()), settings());
     assert!(wait(log.started()).is_err());
     assert_eq!(log.contact().out_of_touch(), Duration::MAX);
     assert_eq!(log.contact().server_now_ms(), None);
@@ -22,7 +22,7 @@ fn why_it_cannot_start_is_told_and_it_starts_later() {
 fn it_is_in_touch_as_soon_as_it_has_started() {
     let server = RedisServer::start();
     for _ in 0..300 {
-        let log = Log::start(PREFIX, Arc::new(SingleServer::new(&server.url()).unwrap()), settings());
+        let log = RedisLog::start(PREFIX, Arc::new(SingleServer::new(&server.url()).unwrap()), settings());
         wait(log.started()).unwrap();
         assert!(log.is_heard());
     }
@@ -35,7 +35,7 @@ fn what_was_invalidated_before_the_first_start_is_sent_after_it() {
     let a = Process::start(&server.url());
     let since = a.begin();
     proxy.refuse();
-    let log = Log::start(PREFIX, Arc::new(SingleServer::new(&proxy.url()).unwrap()), settings());
+    let log = RedisLog::start(PREFIX, Arc::new(SingleServer::new(&proxy.url()).unwrap()), settings());
     log.epochs().apply(&[Scope::key("k").hash()], []);
     assert!(wait(log.started()).is_err());
     proxy.heal();

@@ -1,9 +1,9 @@
 use super::*;
 
-fn open(server: &RedisServer, prefix: &str) -> Arc<Log> {
+fn open(server: &RedisServer, prefix: &str) -> Arc<RedisLog> {
     let url = server.url();
     let connector = || -> Arc<dyn Connect> { Arc::new(SingleServer::new(&url).expect("a URL")) };
-    let log = Log::open(url.clone(), prefix, connector, settings());
+    let log = RedisLog::open(url.clone(), prefix, connector, settings());
     wait(log.started()).expect("the server is there");
     log
 }

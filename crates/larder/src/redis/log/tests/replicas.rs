@@ -25,7 +25,7 @@ impl Failover {
     fn prepare(lost: bool) -> Self {
         let [master, replica] = [(); 2].map(|()| RedisServer::start());
         let connector = Arc::new(SingleServer::new(&master.url()).expect("a URL"));
-        let process = Process(Log::start(PREFIX, connector.clone(), settings())).started();
+        let process = Process(RedisLog::start(PREFIX, connector.clone(), settings())).started();
         wait(process.invalidate("first").echoed());
         let before = process.position();
         replica.command::<()>(&["REPLICAOF", "127.0.0.1", &master.port().to_string()]);
@@ -139,7 +139,7 @@ fn many_processes_make_one_reset() {
     let others: Vec<_> = (0..4)
         .map(|_| {
             let connector = Arc::new(SingleServer::new(&failover.master.url()).expect("a URL"));
-            let process = Process(Log::start(PREFIX, connector.clone(), settings())).started();
+            let process = Process(RedisLog::start(PREFIX, connector.clone(), settings())).started();
             (connector, process)
         })
         .collect();

@@ -53,8 +53,11 @@ fn nothing_of_the_server_is_accepted_before_the_log_was_read() {
     let server = RedisServer::start();
     let a = Process::start(&server.url());
     refuse_reads(&server, true);
-    let b =
-        Process(Log::start(PREFIX, Arc::new(SingleServer::new(&server.url()).expect("a URL")), settings()));
+    let b = Process(RedisLog::start(
+        PREFIX,
+        Arc::new(SingleServer::new(&server.url()).expect("a URL")),
+        settings(),
+    ));
     wait(b.0.started()).expect("it is no error");
     sessions(&b, 2);
     assert_eq!(b.0.status().first_starts, 1);

@@ -1,6 +1,6 @@
 //! What several processes do together through Redis.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
@@ -12,7 +12,6 @@ use crate::tally::{Tallied, Tally};
 use crate::{
     cache::{Leased, SharedStorage},
     cache_core::Lookup,
-    clock::instant_after,
     epoch::Epoch,
     error::Result,
     link::Link,
@@ -30,8 +29,7 @@ impl SharedStorage for RedisCache {
     }
 
     fn server_time(&self) -> Option<SystemTime> {
-        let since = self.remote.log.contact().server_now_ms()?;
-        UNIX_EPOCH.checked_add(Duration::from_millis(since))
+        self.remote.followed.server_time()
     }
 
     fn is_within_reach(&self) -> bool {
@@ -79,20 +77,10 @@ impl SharedStorage for RedisCache {
     }
 
     async fn wait_for(&self, epoch: Epoch) -> bool {
-        /// The log's reader pauses for 20 ms at most, and a server may hold up for a second what it copies.
-        const SOON: Duration = Duration::from_secs(1);
-        epoch == Epoch::ZERO || self.remote.log.wait_for(epoch, Instant::now() + SOON).await
+        self.remote.followed.wait_for(epoch).await
     }
 
     async fn flush(&self, limit: Duration) -> bool {
-        const PAUSE: Duration = Duration::from_millis(2);
-        let end = instant_after(limit);
-        while Self::link(self).waiting > 0 {
-            if Instant::now() >= end || tokio::runtime::Handle::try_current().is_err() {
-                return false;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        true
+        self.remote.followed.flush(limit).await
     }
 }

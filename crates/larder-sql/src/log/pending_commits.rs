@@ -21,12 +21,12 @@ use tokio::{
 /// process looks instead, often at first and less often as time goes on, and so finds the commit after about as long again
 /// as it took to come.
 #[derive(Debug, Default)]
-pub(crate) struct Expected {
+pub(crate) struct PendingCommits {
     last: Mutex<Option<Instant>>,
     begun: Notify,
 }
 
-impl Expected {
+impl PendingCommits {
     const SHORTEST: Duration = Duration::from_millis(10);
     /// After this the log is read often enough anyway.
     const LONGEST: Duration = Duration::from_secs(1);
@@ -70,9 +70,9 @@ mod tests {
     use super::*;
 
     /// How many looks there are within some time.
-    async fn looks(expected: &Expected, time: Duration) -> u32 {
+    async fn looks(pending_commits: &PendingCommits, time: Duration) -> u32 {
         let (mut looks, end) = (0, Instant::now() + time);
-        while tokio::time::timeout_at(end, expected.look()).await.is_ok() {
+        while tokio::time::timeout_at(end, pending_commits.look()).await.is_ok() {
             looks += 1;
         }
         looks
@@ -80,26 +80,30 @@ mod tests {
 
     #[tokio::test]
     async fn looks_are_frequent_at_first_and_then_end() {
-        let expected = Expected::default();
-        assert_eq!(looks(&expected, Duration::from_millis(100)).await, 0, "nothing is expected");
-        expected.begin();
-        let found = looks(&expected, Duration::from_millis(2_500)).await;
+        let pending_commits = PendingCommits::default();
+        assert_eq!(looks(&pending_commits, Duration::from_millis(100)).await, 0, "nothing is expected");
+        pending_commits.begin();
+        let found = looks(&pending_commits, Duration::from_millis(2_500)).await;
         assert!((1..=9).contains(&found), "{found}");
-        assert_eq!(looks(&expected, Duration::from_millis(100)).await, 0, "it was read often enough since");
+        assert_eq!(
+            looks(&pending_commits, Duration::from_millis(100)).await,
+            0,
+            "it was read often enough since"
+        );
     }
 
     #[tokio::test]
     async fn a_stream_of_transactions_puts_no_look_off() {
-        let expected = Expected::default();
+        let pending_commits = PendingCommits::default();
         let begin = async {
             loop {
-                expected.begin();
+                pending_commits.begin();
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
         tokio::select! {
             () = begin => {}
-            () = expected.look() => {}
+            () = pending_commits.look() => {}
             () = tokio::time::sleep(Duration::from_secs(20)) => panic!("there is no look"),
         }
     }

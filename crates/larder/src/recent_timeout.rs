@@ -1,4 +1,4 @@
-//! When a caller has last waited for Redis in vain.
+//! When a caller has last waited for a store in vain.
 
 use std::{
     sync::{
@@ -11,32 +11,40 @@ use std::{
 /// From here on moments are counted.
 static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
+/// A call that only writes is not tried so long after one that timed out: its caller has waited already.
+const RECENT: Duration = Duration::from_secs(2);
+
 /// The last call that came to no end within its deadline, unless one after it was answered.
 ///
-/// The breaker counts failures in a row before it refuses callers; until then, one caller who reads, asks for a
-/// lease, and writes would wait for three deadlines.
+/// Failures in a row are counted before callers are refused; until then, one caller who reads, asks for a lease, and writes
+/// would wait for three deadlines.
 #[derive(Debug, Default)]
-pub(super) struct RecentTimeout {
+pub struct RecentTimeout {
     /// In milliseconds, and one more: zero is none.
     at: AtomicU64,
 }
 
 impl RecentTimeout {
     /// A call has failed.
-    pub(super) fn note(&self) {
+    pub fn note(&self) {
         self.at.store(now() + 1, Relaxed);
     }
 
     /// A call was answered.
-    pub(super) fn clear(&self) {
+    pub fn clear(&self) {
         // Most of the time there is nothing to clear, and no cache line to take from other threads.
         if self.at.load(Relaxed) != 0 {
             self.at.store(0, Relaxed);
         }
     }
 
-    /// Whether there was one not longer ago than that.
-    pub(super) fn is_within(&self, limit: Duration) -> bool {
+    /// Whether one has failed just now.
+    #[must_use]
+    pub fn is_recent(&self) -> bool {
+        self.is_within(RECENT)
+    }
+
+    fn is_within(&self, limit: Duration) -> bool {
         match self.at.load(Relaxed) {
             0 => false,
             at => Duration::from_millis((now() + 1).saturating_sub(at)) <= limit,

@@ -3,20 +3,20 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// How many processes have room.
-pub(super) const PLACES: usize = 256;
+pub(super) const SLOTS: usize = 256;
 
 /// Which of the keys this process has, if it knows.
 #[derive(Debug)]
-pub(super) struct Place(AtomicUsize);
+pub(super) struct HeartbeatSlot(AtomicUsize);
 
-impl Default for Place {
+impl Default for HeartbeatSlot {
     fn default() -> Self {
-        Self(AtomicUsize::new(PLACES))
+        Self(AtomicUsize::new(SLOTS))
     }
 }
 
-impl Place {
-    /// The number of its key; [`PLACES`] if it has none.
+impl HeartbeatSlot {
+    /// The number of its key; [`SLOTS`] if it has none.
     pub(super) fn get(&self) -> usize {
         self.0.load(Relaxed)
     }

@@ -1,0 +1,97 @@
+//! What asks the servers.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    config::Config,
+    connection::{Command, CommandFailure, Connections, Reply, Unavailable},
+    heartbeat_slot::HeartbeatSlot,
+    key_names::KeyNames,
+    log::RedisLog,
+    refusal,
+    sealing::Sealing,
+    server_findings::Findings,
+};
+use crate::{
+    followed_log::FollowedLog, link::Operation, recent_timeout::RecentTimeout, shared_entries::SharedEntries,
+    shared_leases::Leases,
+};
+
+/// What the clones of a cache share, and a cache in front of it too.
+pub(crate) struct Remote {
+    pub(super) connections: Connections,
+    pub(super) log: Arc<RedisLog>,
+    pub(super) followed: FollowedLog,
+    pub(super) names: KeyNames,
+    pub(super) entries: SharedEntries,
+    pub(super) sealing: Sealing,
+    pub(super) leases: Leases,
+    pub(super) recent_timeout: RecentTimeout,
+    pub(super) heartbeat: HeartbeatSlot,
+    /// What was found out about the servers.
+    pub(super) findings: Arc<Findings>,
+    /// For connections of their own, and to tell one log from another.
+    #[cfg_attr(
+        not(any(feature = "disk", feature = "events", feature = "write-behind")),
+        expect(dead_code, reason = "only queues and events have connections of their own")
+    )]
+    pub(super) config: Arc<Config>,
+    pub(super) deadline: Duration,
+    pub(super) reads_replicas: bool,
+    /// Whether a prefix was named, that others are not likely to have too.
+    pub(super) has_own_prefix: bool,
+}
+
+impl Remote {
+    /// Whether it is worth waiting for Redis at all.
+    pub(super) fn is_within_reach(&self) -> bool {
+        tokio::runtime::Handle::try_current().is_ok()
+            && self.log.is_heard()
+            && self.connections.is_within_reach()
+    }
+
+    /// Whether a call has just waited for Redis in vain. What a caller can do without is not tried then: it would
+    /// wait once more. Reads are tried, and so find out when Redis is back.
+    pub(super) fn has_just_failed(&self) -> bool {
+        self.recent_timeout.is_recent()
+    }
+
+    /// Sends one command.
+    pub(super) async fn send(&self, operation: Operation, command: &Command) -> Reply {
+        let reply = self.connections.call(command).await;
+        self.note(operation, &reply);
+        reply
+    }
+
+    /// Sends several, in one round trip.
+    pub(super) async fn send_many(&self, operation: Operation, commands: Vec<Command>) -> Vec<Reply> {
+        let replies = self.connections.call_many(commands).await;
+        replies.iter().for_each(|reply| self.note(operation, reply));
+        replies
+    }
+
+    pub(super) fn note(&self, operation: Operation, reply: &Reply) {
+        let refusals = &self.findings.refusals;
+        match reply {
+            Err(CommandFailure::Unavailable(Unavailable::Deadline)) => self.recent_timeout.note(),
+            Err(CommandFailure::Unavailable(_)) => {}
+            Ok(_) => {
+                self.recent_timeout.clear();
+                refusals.accepted(operation);
+            }
+            Err(CommandFailure::Refused(error)) => {
+                self.recent_timeout.clear();
+                let text = refusal::plain(error);
+                if let Some(mend) = refusal::mend(&text) {
+                    refusals.refused(operation, &text, mend);
+                }
+            }
+        }
+    }
+
+    /// Whether servers can be asked that were reached before, or may be.
+    pub(super) fn reaches(self: &Arc<Self>) -> impl Fn() -> bool + use<> {
+        let remote = self.clone();
+        move || remote.connections.is_within_reach()
+    }
+}
