@@ -55,14 +55,17 @@ impl MemcachedCacheBuilder {
         self
     }
 
-    /// How many connections to each node callers have at a time, at most; 32 by default. Others wait for theirs.
+    /// How many connections to each node callers have at a time, at most; 32 by default. Others wait for theirs. Besides, half as
+    /// many inserts are under way at a time, with up to three connections each, and a few tasks in the background.
     pub fn connections(mut self, connections: u32) -> Self {
         self.connections = connections;
         self
     }
 
-    /// How long a round trip may take; 250 ms by default. A call makes up to six, beyond its computation, and none to a node
-    /// that has failed three times in a row until it answers again.
+    /// How long a round trip may take, and the wait for a connection; 250 ms by default. A call makes up to six, beyond its
+    /// computation, and none to a node that has failed three times in a row until it answers again. Of a batch, it is the limit
+    /// for each piece: for eight values on their way in, and 256 KiB on their way out. Waiting for a connection, which other
+    /// callers have, is no failure of the node's.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self

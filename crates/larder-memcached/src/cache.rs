@@ -127,8 +127,10 @@ impl Storage for MemcachedCache {
     }
 
     fn apply(&self, scopes: &[Scope]) -> Invalidating {
-        let store = self.store().clone();
-        self.store().order.invalidate(&self.core, scopes, move || store.is_within_reach())
+        let (store, counter) = (self.store(), self.store().clone());
+        let nodes = store.nodes_of(scopes);
+        let within_reach = move || nodes.iter().all(|node| node.is_up());
+        store.order.invalidate(&self.core, scopes, within_reach, move || counter.counter_node().is_up())
     }
 
     fn shared(&self) -> Option<&dyn SharedStorage> {

@@ -23,7 +23,10 @@ pub(crate) enum Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::Unreachable(error.to_string())
+        match error.kind() {
+            std::io::ErrorKind::TimedOut => Self::TimedOut,
+            _ => Self::Unreachable(error.to_string()),
+        }
     }
 }
 

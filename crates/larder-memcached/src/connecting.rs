@@ -2,33 +2,34 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use futures_util::future::join_all;
 use larder::{
     Result,
     internal::shared::{Generations, check_limit, no_connection, refused_setting},
 };
 use std::sync::Arc;
 use tokio::{
+    runtime::Handle,
     sync::{Semaphore, watch},
-    time::{Instant, sleep},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use crate::{
     MemcachedCache,
     builder::MemcachedCacheBuilder,
-    client::Node,
+    client::{Failure, Node},
     delivery,
     names::{Names, Placement},
     stamp::Incarnations,
-    store::Store,
+    store::{Store, Together},
 };
-
-/// How many callers begin generations at a time.
-const BEGINNERS: usize = 8;
 
 impl MemcachedCacheBuilder {
     /// Connects. It is enough that one node answers: what the others have is a miss until they do.
     ///
-    /// Connections belong to the tokio runtime that this is called in, and so do the tasks that deliver invalidations.
+    /// Connections belong to the tokio runtime that this is called in, and so do the tasks that deliver invalidations, begin
+    /// generations, and look whether a node is back: it has to outlive the cache. Calls may be made in other runtimes, which
+    /// may end earlier.
     ///
     /// # Errors
     ///
@@ -40,18 +41,19 @@ impl MemcachedCacheBuilder {
         let cache = self.connect_lazily()?;
         let nodes = &cache.store().nodes;
         loop {
-            let mut answers = 0;
-            let mut last = None;
-            for node in nodes {
-                match node.ping().await {
-                    Ok(()) => answers += 1,
-                    Err(failure) => last = Some((node, failure)),
-                }
-            }
-            match last {
-                Some((node, failure)) if answers > 0 => {
+            let pings = join_all(nodes.iter().map(|node| timeout_at(end, node.ping()))).await;
+            let pings = pings.into_iter().map(|ping| ping.unwrap_or(Err(Failure::TimedOut)));
+            let failed: Vec<_> =
+                nodes.iter().zip(pings).filter_map(|(node, ping)| Some((node, ping.err()?))).collect();
+            if failed.len() < nodes.len() {
+                for (node, failure) in failed {
                     tracing::warn!(node = node.address(), %failure, "a node of the cache does not answer so far");
                 }
+                // So that the first read knows what the entries' numbers are worth. A later one looks otherwise.
+                _ = timeout_at(end, cache.store().look_with_others()).await;
+                return Ok(cache);
+            }
+            match failed.into_iter().next_back() {
                 Some((node, failure)) if Instant::now() >= end => {
                     let cause = std::io::Error::other(failure.to_string());
                     return Err(no_connection(
@@ -60,13 +62,8 @@ impl MemcachedCacheBuilder {
                         cause,
                     ));
                 }
-                Some(_) => {
-                    sleep(PAUSE).await;
-                    continue;
-                }
-                None => {}
+                _ => sleep_until(end.min(Instant::now() + PAUSE)).await,
             }
-            return Ok(cache);
         }
     }
 
@@ -97,7 +94,9 @@ impl MemcachedCacheBuilder {
             addresses.into_iter().map(|address| Node::new(address, connections, self.deadline)).collect();
         let (lanes, of) = (nodes.len(), (names.clone(), placement.clone()));
         let lane_of = move |scope| of.1.of(&of.0.generation(scope));
-        let order = Generations::new(self.scope_slots, self.deadline, (lanes, lane_of));
+        let of = (names.clone(), placement.clone());
+        let lane_of_counter = move |key: &str| of.1.of(&of.0.counter(key));
+        let order = Generations::new(self.scope_slots, self.deadline, (lanes, lane_of), lane_of_counter);
         let entries = order.entries().written_with(self.encoding)?.limited_to(self.largest_value);
         let store = Arc::new(Store {
             nodes,
@@ -107,7 +106,10 @@ impl MemcachedCacheBuilder {
             entries,
             incarnations: Incarnations::default(),
             deadline: self.deadline,
-            beginners: Semaphore::new(BEGINNERS),
+            inserters: Semaphore::new(connections.div_ceil(2)),
+            beginning: Together::default(),
+            looking: Together::default(),
+            runtime: Handle::current(),
         });
         let (open, _) = watch::channel(());
         delivery::start(&store, &open);

@@ -3,11 +3,11 @@
 //! An item holds the sum and the time at which it ends, in milliseconds since 1970, or zero. Memcached's own `incr` knows
 //! neither a sign nor an overflow.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::{
     client::{Connection, Failure, Item, Storing},
-    store::{Store, ask},
+    store::{Store, ask, get_one},
 };
 
 /// What came of counting.
@@ -38,17 +38,22 @@ impl Store {
         }
         let name = self.names.counter(key);
         let node = self.node_of(&name);
-        let counting = async {
-            let mut connection = node.borrow().await?;
-            loop {
-                // Another one may be faster each time; of all, one gets on.
-                if let Some(counted) = try_count(&mut connection, &name, by, ttl).await? {
-                    connection.give_back();
-                    return Ok(counted);
-                }
+        let _permit = node.permit().await?;
+        let end = Instant::now() + self.deadline;
+        loop {
+            let attempt = async {
+                let mut connection = node.connection(self.deadline).await?;
+                let counted = try_count(&mut connection, &name, by, ttl).await?;
+                connection.give_back();
+                Ok(counted)
+            };
+            // Another one may be faster each time; of all, one gets on. That is no failure of the node's.
+            match ask(node, attempt).await? {
+                Some(counted) => return Ok(counted),
+                None if Instant::now() >= end => return Err(Failure::TimedOut),
+                None => {}
             }
-        };
-        ask(node, self.deadline, counting).await
+        }
     }
 }
 
@@ -59,7 +64,7 @@ async fn try_count(
     ttl: Option<Duration>,
 ) -> std::io::Result<Option<Counted>> {
     let now = now();
-    let item = connection.get(&[name.to_owned()]).await?.pop();
+    let item = get_one(connection, name).await?;
     let found = item.as_ref().and_then(Stored::of);
     let is_over = |stored: &Stored| stored.ends != 0 && stored.ends <= now;
     let before = found.filter(|stored| !is_over(stored));

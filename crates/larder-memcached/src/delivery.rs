@@ -12,7 +12,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::store::Store;
+use crate::{
+    stamp::random,
+    store::{NewItem, Store, mark_text},
+};
 
 /// How many scopes are told at once.
 const MOST: usize = 512;
@@ -78,11 +81,11 @@ impl Lane {
     /// Delivers what waits. False if it could not all be.
     async fn deliver(&mut self) -> bool {
         loop {
-            let taken = self.store.order.take(self.lane, MOST);
+            let mut taken = self.store.order.take(self.lane, MOST);
             if taken.is_empty() {
                 return true;
             }
-            if !deliver_some(&self.store, self.lane, &taken).await {
+            if !deliver_some(&self.store, self.lane, &mut taken).await {
                 self.store.order.give_back(self.lane, &taken);
                 return false;
             }
@@ -111,18 +114,44 @@ impl Lane {
     }
 }
 
-/// Removes the generations of these scopes, and what lies under their keys.
-async fn deliver_some(store: &Store, lane: usize, taken: &[Undelivered]) -> bool {
-    let generations: Vec<_> = taken.iter().map(|taken| store.names.generation(taken.scope())).collect();
-    let keys = taken.iter().filter_map(Undelivered::key);
-    let beneath: Vec<_> = keys.flat_map(|key| [store.names.entry(key), store.names.counter(key)]).collect();
+/// Removes the generations of these scopes, and counters; and entries under their keys, if it can. Those of keys whose entries are
+/// replaced are marked instead, for what was inserted to be proved by. An earlier attempt may arrive late: each has marks of its
+/// own.
+async fn deliver_some(store: &Store, lane: usize, taken: &mut [Undelivered]) -> bool {
+    let (mut names, mut marks, mut entries) = (Vec::with_capacity(taken.len()), Vec::new(), Vec::new());
+    for taken in taken.iter_mut().filter(|taken| !taken.is_delivered()) {
+        if let Some(key) = taken.key() {
+            let counter = store.names.counter(key);
+            if store.placement.of(&counter) == lane {
+                names.push(counter);
+            }
+            entries.extend((!taken.is_counter()).then(|| store.names.entry(key)));
+        }
+        if taken.is_counter() {
+            continue;
+        }
+        let name = store.names.generation(taken.scope());
+        if taken.is_replaced() {
+            let mark = random();
+            taken.leave_mark(mark);
+            marks.push(NewItem { name, flags: 0, expires: 0, data: mark_text(mark).into_bytes() });
+        } else {
+            names.push(name);
+        }
+    }
     let limit = store.deadline.max(PATIENCE);
-    let beneath = async {
-        if !beneath.is_empty() {
-            store.delete(beneath, limit).await;
+    let no_longer_valid = async {
+        if !entries.is_empty() {
+            store.delete(entries, limit).await;
         }
     };
-    let (delivered, ()) = tokio::join!(store.delete_at(lane, &generations, limit), beneath);
+    let delivering = async {
+        match names.is_empty() && marks.is_empty() {
+            true => Ok(()),
+            false => store.invalidate_at(lane, &names, &marks, limit).await,
+        }
+    };
+    let (delivered, ()) = tokio::join!(delivering, no_longer_valid);
     if delivered.is_ok() {
         store.order.tell(taken);
     }

@@ -2,12 +2,13 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use larder::{
     Core, Entry, Epoch, Lookup, Result, ScopeHash, ValueType,
-    internal::shared::{StoreOutcome, is_replacement, replaced, scopes_of},
+    internal::shared::{Message, StoreOutcome},
 };
 use tokio::time::timeout;
 
@@ -31,7 +32,12 @@ struct Candidate {
 }
 
 impl Store {
-    pub(crate) async fn read(&self, core: &Core, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
+    pub(crate) async fn read(
+        self: &Arc<Self>,
+        core: &Core,
+        keys: &[Lookup<'_>],
+        of: ValueType,
+    ) -> Vec<Option<Entry>> {
         if tokio::runtime::Handle::try_current().is_err() {
             return vec![None; keys.len()];
         }
@@ -39,11 +45,18 @@ impl Store {
         let own: Vec<_> = keys.iter().map(|at| own_scopes(at.key)).collect();
         let mut read = Read::new();
         let (candidates, failed) = self.candidates(keys, &own, &mut read).await;
+        // Of an incarnation of the counter that is not known here nothing is valid; it may be the current one.
+        let is_unknown = |candidate: &Candidate| {
+            self.incarnations.epoch(candidate.stamp).is_none() && candidate.is_covered(&read)
+        };
+        if candidates.iter().flatten().any(is_unknown) {
+            _ = timeout(self.deadline, self.look_with_others()).await;
+        }
         self.entries.read_took(core, began.elapsed());
         let mut entries = Vec::with_capacity(keys.len());
         let mut misses = Vec::new();
         for (((&at, own), candidate), failed) in keys.iter().zip(own).zip(candidates).zip(failed) {
-            if let Some(timed_out) = failed {
+            if let Some(timed_out) = failed.filter(|_| candidate.is_none()) {
                 self.entries.count_failed_reads(core, of, 1, timed_out);
                 entries.push(None);
                 continue;
@@ -74,9 +87,8 @@ impl Store {
         let asked: HashMap<_, _> =
             own.iter().flatten().map(|scope| (*scope, self.names.generation(*scope))).collect();
         let names = places.iter().chain(asked.values()).cloned().collect();
-        let mut found = self.get(names).await;
-        let candidates: Vec<_> =
-            places.iter().map(|place| self.candidate(found.items.remove(place)?)).collect();
+        let found = self.get(names).await;
+        let candidates: Vec<_> = places.iter().map(|place| self.candidate(found.items.get(place)?)).collect();
         take_generations(&asked, &found, read);
         let later = candidates.iter().flatten().flat_map(|candidate| &candidate.scopes);
         let later = later.filter(|scope| !asked.contains_key(scope));
@@ -88,7 +100,7 @@ impl Store {
         (candidates, failed.collect())
     }
 
-    fn candidate(&self, item: Item) -> Option<Candidate> {
+    fn candidate(&self, item: &Item) -> Option<Candidate> {
         let (head, message) = item.data.split_first_chunk::<HEAD>()?;
         let mut scopes = self.entries.scopes_of(message)?;
         scopes.push(ScopeHash::ALL);
@@ -98,14 +110,47 @@ impl Store {
 
     pub(crate) async fn write(&self, core: &Core, entries: &[Entry]) -> Result<()> {
         let patience = Instant::now() + self.deadline;
-        if self.is_within_reach() {
-            self.prepare_replacements(entries, patience).await;
+        let is_inserted = |entry: &Entry| self.entries.is_replacement(entry) && !entry.is_local();
+        let (inserted, computed): (Vec<_>, Vec<_>) = entries.iter().cloned().partition(is_inserted);
+        let within_reach = || self.is_within_reach();
+        let (mut messages, mut outcome) =
+            self.entries.messages(core, &computed, patience, &within_reach).await;
+        if !inserted.is_empty() {
+            let (more, inserting) = self.inserted(core, &inserted, patience).await;
+            messages.extend(more);
+            outcome = outcome.and(inserting);
         }
-        let (messages, outcome) =
-            self.entries.messages(core, entries, patience, &|| self.is_within_reach()).await;
+        self.store_messages(core, &messages).await;
+        outcome
+    }
+
+    /// Messages of what was inserted, as far as it can be proved.
+    async fn inserted(
+        &self,
+        core: &Core,
+        entries: &[Entry],
+        patience: Instant,
+    ) -> (Vec<Message>, Result<()>) {
+        let (within_reach, gone): (Vec<_>, Vec<_>) =
+            entries.iter().cloned().partition(|entry| self.proves(entry.key()));
+        let (mut messages, mut outcome) = self.entries.messages(core, &gone, patience, &|| false).await;
+        if !within_reach.is_empty() {
+            let proved = self.prove(&within_reach, gone.is_empty(), patience.into()).await;
+            let epoch = proved.as_ref().and_then(|proved| self.incarnations.epoch(proved.stamp));
+            let covers = |entry: &Entry| proved.as_ref().is_some_and(|proved| proved.covers(self, entry));
+            let replacing =
+                self.entries.replacements(core, &within_reach, |entry| epoch.filter(|_| covers(entry)));
+            let (more, replacing) = replacing.await;
+            messages.extend(more);
+            outcome = outcome.and(replacing);
+        }
+        (messages, outcome)
+    }
+
+    async fn store_messages(&self, core: &Core, messages: &[Message]) {
         let mut items = Vec::with_capacity(messages.len());
         let mut sent = Vec::with_capacity(messages.len());
-        for message in &messages {
+        for message in messages {
             // Without one, the counter was lost, too often since the computation began.
             let Some(stamp) = self.incarnations.stamp(message.epoch) else {
                 self.entries.count(core, message, StoreOutcome::Later);
@@ -125,22 +170,6 @@ impl Store {
             };
             self.entries.count(core, message, stored);
         }
-        outcome
-    }
-
-    /// What was inserted is stored by what the counter is after its own invalidation, and by generations that began after it.
-    async fn prepare_replacements(&self, entries: &[Entry], patience: Instant) {
-        let inserted = entries.iter().filter(|entry| is_replacement(entry) && !entry.is_local());
-        let mut scopes = Vec::new();
-        for entry in inserted {
-            let left = patience.saturating_duration_since(Instant::now());
-            if timeout(left, replaced(entry)).await.is_ok() {
-                scopes.extend(scopes_of(entry).iter().chain([&ScopeHash::ALL]));
-            }
-        }
-        if !scopes.is_empty() {
-            self.begin(scopes).await;
-        }
     }
 }
 
@@ -149,8 +178,12 @@ impl Candidate {
     /// computation began.
     fn judged(self, store: &Store, read: &Read) -> Option<(Vec<u8>, Option<Epoch>)> {
         let epoch = store.incarnations.epoch(self.stamp)?;
+        self.is_covered(read).then_some((self.message, Some(epoch)))
+    }
+
+    fn is_covered(&self, read: &Read) -> bool {
         let covers = |scope| read.get(scope).is_some_and(|generation| generation.covers(self.stamp));
-        self.scopes.iter().all(covers).then_some((self.message, Some(epoch)))
+        self.scopes.iter().all(covers)
     }
 }
 

@@ -63,7 +63,7 @@ impl Stamp {
 }
 
 /// Random bits that no other process has: `RandomState` takes them from the operating system.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one((std::process::id(), std::time::Instant::now(), fastrand::u64(..)))
 }

@@ -1,16 +1,23 @@
 //! What is asked of the nodes: entries, generations, and the counter that these are taken from.
 
 mod generations;
+mod inserts;
 mod items;
+mod together;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use larder::internal::shared::{Generations, SharedEntries};
-use tokio::sync::Semaphore;
+use larder::{
+    Scope,
+    internal::shared::{Generations, SharedEntries},
+};
+use tokio::{runtime::Handle, sync::Semaphore};
 
 pub(crate) use self::{
-    generations::Read,
+    generations::{Read, get_one},
+    inserts::mark_text,
     items::{Found, NewItem, ask},
+    together::Together,
 };
 use crate::{
     client::Node,
@@ -27,13 +34,36 @@ pub(crate) struct Store {
     pub(crate) entries: SharedEntries,
     pub(crate) incarnations: Incarnations,
     pub(crate) deadline: Duration,
-    /// For callers that begin generations: these hold connections while they wait for another one.
-    pub(crate) beginners: Semaphore,
+    /// For callers that insert: these hold connections while they wait for another one.
+    pub(crate) inserters: Semaphore,
+    pub(crate) beginning: Together,
+    pub(crate) looking: Together,
+    /// The runtime that connections and tasks in the background belong to.
+    pub(crate) runtime: Handle,
 }
 
 impl Store {
     pub(crate) fn node_of(&self, name: &str) -> &Arc<Node> {
         &self.nodes[self.placement.of(name)]
+    }
+
+    /// The nodes on which scopes have their generations, and keys their counters.
+    pub(crate) fn nodes_of(&self, scopes: &[Scope]) -> Vec<Arc<Node>> {
+        let generations = scopes.iter().map(|scope| self.names.generation(scope.hash()));
+        let counters = scopes.iter().filter_map(Scope::as_key).map(|key| self.names.counter(key));
+        let indexes: BTreeSet<_> = generations.chain(counters).map(|name| self.placement.of(&name)).collect();
+        indexes.into_iter().map(|index| self.nodes[index].clone()).collect()
+    }
+
+    /// The node of the counter that generations are taken from.
+    pub(crate) fn counter_node(&self) -> &Arc<Node> {
+        self.node_of(&self.names.clock())
+    }
+
+    /// Whether it is worth waiting for an insert of this key to be proved.
+    pub(crate) fn proves(&self, key: &str) -> bool {
+        let generation = self.names.generation(Scope::key(key).hash());
+        self.counter_node().is_up() && self.node_of(&generation).is_up()
     }
 
     /// Whether it is worth waiting for any of the nodes.

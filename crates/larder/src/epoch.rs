@@ -177,7 +177,7 @@ impl Epochs {
 
     /// The replacement of these keys, as the only applier.
     fn replace_at<R>(&self, number: u64, keys: &[ScopeHash], place: impl FnOnce(Replacement) -> R) -> R {
-        let announcement = self.announce(keys, []);
+        let announcement = self.announce_replacement(keys);
         let since = ReadVersion { local: number, log: None };
         let placed = place(Replacement { since, announcement, by_read: !self.hears_others() });
         self.raise(keys, number);
@@ -204,6 +204,10 @@ impl Epochs {
         keys: impl IntoIterator<Item = Arc<str>>,
     ) -> Option<Arc<Announcement>> {
         self.log.as_ref().map(|log| log.announce(scopes, &mut keys.into_iter()))
+    }
+
+    fn announce_replacement(&self, keys: &[ScopeHash]) -> Option<Arc<Announcement>> {
+        self.log.as_ref().map(|log| log.announce_replacement(keys))
     }
 
     /// After the change: so that the sender need not wait for its end, and that what is found valid after it was written

@@ -4,40 +4,28 @@
 //!
 //! Requests that are late are in it: each step that is taken at a node is one of its own, whenever it comes.
 
+mod configurations;
+mod insert;
+mod mutant;
+
 use std::collections::HashSet;
 
 use foldhash::fast::RandomState;
 
+pub use self::{
+    configurations::{CONFIGURATIONS, DEEPER, Left},
+    mutant::Mutant,
+};
+
 /// A number of the counter: its incarnation, and what was counted.
 type Number = (u8, u8);
-
-/// A detail that is left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mutant {
-    /// A generation begins with a number that was taken before it was seen to be missing.
-    CountedFirst,
-    /// A generation is put in the place of whatever is there.
-    NoCas,
-    /// The `cas` of a server before it was restarted counts.
-    CasOfAnotherConnection,
-    /// Only what was counted is compared.
-    IncarnationsIgnored,
-    /// An entry has the number from after its value was read.
-    StampedAtWrite,
-    /// Own invalidations that are not delivered do not count.
-    NoOutbox,
-    /// Nor do those that were delivered while generations were read.
-    NoSlots,
-    /// What is settled is known by a number from before its delivery.
-    SettledByEarlierNumber,
-    /// An entry of an incarnation that this process has never seen is taken for a new one.
-    UnknownIncarnationTaken,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Generation {
     /// None while it begins.
     number: Option<Number>,
+    /// Which insert's mark it is, while it begins; zero is what all others leave.
+    mark: u8,
     cas: u8,
 }
 
@@ -62,6 +50,40 @@ enum Beginner {
         life: u8,
         number: Number,
     },
+}
+
+/// An insert by another process than the one that reads. It counts from the moment that it has reached the node: by its mark,
+/// where the scope is its own key, and by what it found, where it is a prefix, a tag or everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Inserter {
+    Idle,
+    /// Its key's generation is its mark, of this attempt.
+    Marked {
+        version: u8,
+        mark: u8,
+    },
+    /// The counter was moved before the mark was read.
+    MarkCounted {
+        version: u8,
+        mark: u8,
+        number: Number,
+    },
+    /// The mark was read, with its `cas`; or what is there of another scope.
+    Found {
+        version: u8,
+        found: Generation,
+        life: u8,
+    },
+    Counted {
+        version: u8,
+        found: Generation,
+        life: u8,
+        number: Number,
+    },
+    /// Nothing has happened to its generation since it was marked or found, and until the counter was this.
+    Proved(Number, u8),
+    /// By the mutant that inserts as a miss computes.
+    Removed(u8),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -96,6 +118,10 @@ pub struct State {
     entry: Option<(Number, u8)>,
     computer: Computer,
     beginners: [Beginner; 2],
+    inserter: Inserter,
+    /// The last mark, and one that was sent before and has not arrived.
+    marks: u8,
+    late_mark: Option<u8>,
     /// One in the reader's process, and one in another.
     invalidators: [Invalidator; 2],
     reader: Reader,
@@ -104,19 +130,6 @@ pub struct State {
     /// The incarnations that the reader's process has seen, one bit each.
     known: u8,
     left: Left,
-}
-
-/// What may still begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Left {
-    /// Computations.
-    pub computations: u8,
-    /// Beginnings of the generation.
-    pub beginnings: u8,
-    /// Invalidations, in the process that reads and in another one.
-    pub invalidations: [u8; 2],
-    /// Things that a node loses.
-    pub faults: u8,
 }
 
 impl State {
@@ -133,6 +146,9 @@ impl State {
             entry: None,
             computer: Computer::Idle,
             beginners: [Beginner::Idle; 2],
+            inserter: Inserter::Idle,
+            marks: 0,
+            late_mark: None,
             invalidators: [Invalidator::Idle; 2],
             reader: Reader::Idle,
             outbox: false,
@@ -158,8 +174,18 @@ impl State {
     }
 
     fn put(&mut self, number: Option<Number>) -> Generation {
+        self.put_mark(number, 0)
+    }
+
+    fn put_mark(&mut self, number: Option<Number>, mark: u8) -> Generation {
         self.cas += 1;
-        *self.generation.insert(Generation { number, cas: self.cas })
+        *self.generation.insert(Generation { number, mark, cas: self.cas })
+    }
+
+    /// What is there, if it is this mark of an insert.
+    fn mark_found(&self, mark: u8, mutant: Option<Mutant>) -> Option<Generation> {
+        let any = mutant == Some(Mutant::AnyMarkTaken);
+        self.generation.filter(|found| found.number.is_none() && (found.mark == mark || any))
     }
 
     fn knows(&mut self, (incarnation, _): Number) {
@@ -188,6 +214,7 @@ impl Search {
         while let Some(state) = search.open.pop() {
             search.compute(state);
             (0..2).for_each(|which| search.begin(state, which));
+            search.insert(state);
             (0..2).for_each(|which| search.invalidate(state, which));
             search.read(state);
             search.lose(state);
@@ -294,15 +321,16 @@ impl Search {
     }
 
     fn read(&mut self, state: State) {
+        // At any time, between what it reads too.
+        if let Some(number) = state.counter {
+            self.to(state, |next| next.knows(number));
+        }
         match state.reader {
             Reader::Idle => {
                 self.to(state, |next| {
                     let floor = next.delivered.max(next.called);
                     next.reader = Reader::Reads { floor, generation: None, entry: None };
                 });
-                if let Some(number) = state.counter {
-                    self.to(state, |next| next.knows(number));
-                }
             }
             // In either order: they may be on two nodes.
             Reader::Reads { floor, generation, entry } => {
@@ -356,35 +384,3 @@ impl Search {
         });
     }
 }
-
-impl Mutant {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::CountedFirst,
-        Self::NoCas,
-        Self::CasOfAnotherConnection,
-        Self::IncarnationsIgnored,
-        Self::StampedAtWrite,
-        Self::NoOutbox,
-        Self::NoSlots,
-        Self::SettledByEarlierNumber,
-        Self::UnknownIncarnationTaken,
-    ];
-}
-
-const fn left(computations: u8, beginnings: u8, invalidations: [u8; 2], faults: u8) -> Left {
-    Left { computations, beginnings, invalidations, faults }
-}
-
-/// Small, and enough for what each mutant needs.
-pub const CONFIGURATIONS: [Left; 4] =
-    [left(1, 1, [0, 1], 1), left(1, 1, [1, 0], 1), left(2, 1, [1, 0], 0), left(1, 2, [0, 1], 1)];
-
-/// Larger ones.
-pub const DEEPER: [Left; 5] = [
-    left(2, 2, [0, 1], 1),
-    left(1, 2, [1, 1], 0),
-    left(2, 1, [1, 1], 1),
-    left(1, 2, [0, 1], 2),
-    left(2, 3, [0, 1], 1),
-];

@@ -1,10 +1,14 @@
 //! One connection to a node: what is written, and what comes back.
 
-use std::io::{Error, ErrorKind, Result, Write};
+use std::{
+    io::{Error, ErrorKind, Result, Write},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::timeout,
 };
 
 /// How much is asked for at once: what a node has not read yet never fills the buffers between, while it waits for its
@@ -13,6 +17,13 @@ const MOST_ASKED: usize = 16 << 10;
 
 /// How long one `gets` is at most. A server takes longer ones than of other commands, but not any.
 const LONGEST_GETS: usize = 1_900;
+
+/// How many values one `gets` asks for, and so how many have to come in time.
+const MOST_VALUES: usize = 8;
+
+/// How many items, and about how many bytes, are sent at once to be stored.
+const MOST_STORED: usize = 64;
+const MOST_SENT: usize = 256 << 10;
 
 /// The longest line of a reply. One longer is none of memcached's.
 const LONGEST_LINE: usize = 2_048;
@@ -24,6 +35,7 @@ const LARGEST_VALUE: usize = 128 << 20;
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
+    limit: Duration,
     /// What was received and not read so far: `buffer[read..]`.
     buffer: Vec<u8>,
     read: usize,
@@ -50,10 +62,17 @@ pub(crate) struct Storing<'a> {
 }
 
 impl Connection {
-    pub(crate) async fn open(address: &str) -> Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+    /// Opens one, within a limit of time that holds for each piece of what is asked later, too.
+    pub(crate) async fn open(address: &str, limit: Duration) -> Result<Self> {
+        let stream = in_time(limit, TcpStream::connect(address)).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::new(), read: 0 })
+        Ok(Self { stream, limit, buffer: Vec::new(), read: 0 })
+    }
+
+    /// How long the next ones may take for each piece that is sent, and for each of a reply: a large request takes as long as
+    /// it takes, if it goes on.
+    pub(crate) fn limit_to(&mut self, limit: Duration) {
+        self.limit = limit;
     }
 
     /// Whether it is as it should be between two requests: open, with nothing to be read.
@@ -63,87 +82,97 @@ impl Connection {
         nothing && self.read == self.buffer.len()
     }
 
-    /// What is stored under these names, in no order; what is not there is left out.
-    pub(crate) async fn get(&mut self, names: &[String]) -> Result<Vec<Item>> {
-        let (mut items, mut asked) = (Vec::new(), Vec::new());
+    /// Adds what is stored under these names, in no order; what is not there is left out. What had come before an error stays.
+    pub(crate) async fn get(&mut self, names: &[String], into: &mut Vec<Item>) -> Result<()> {
+        let mut asked = Vec::new();
         let (mut left, mut requests) = (names, 0);
         while !left.is_empty() {
             let mut line = b"gets".to_vec();
+            let mut of_line = 0;
             while let [first, rest @ ..] = left
-                && (line.len() == 4 || line.len() + first.len() < LONGEST_GETS)
+                && (of_line == 0 || of_line < MOST_VALUES && line.len() + first.len() < LONGEST_GETS)
             {
                 line.push(b' ');
                 line.extend_from_slice(first.as_bytes());
-                left = rest;
+                (left, of_line) = (rest, of_line + 1);
             }
             asked.append(&mut line);
             asked.extend_from_slice(b"\r\n");
             requests += 1;
             if asked.len() >= MOST_ASKED || left.is_empty() {
-                self.stream.write_all(&asked).await?;
+                self.send(&asked).await?;
                 asked.clear();
                 for _ in 0..std::mem::take(&mut requests) {
-                    self.values(&mut items).await?;
+                    in_time(self.limit, self.values(into)).await?;
                 }
             }
         }
-        Ok(items)
+        Ok(())
     }
 
-    /// Stores each, whatever is there. Says of each whether it is stored.
-    pub(crate) async fn set(&mut self, all: &[Storing<'_>]) -> Result<Vec<bool>> {
-        let mut stored = Vec::with_capacity(all.len());
-        // A server that refuses a value reads it to its end: none has to be read before the next one is written.
-        for some in all.chunks(64) {
-            let mut request = Vec::new();
-            some.iter().for_each(|storing| write_storing(&mut request, "set", storing, None));
-            self.stream.write_all(&request).await?;
-            for _ in some {
-                stored.push(self.outcome(b"STORED", &[b"SERVER_ERROR"]).await?);
+    /// Stores each, whatever is there. Adds of each whether it is stored; what is known before an error stays.
+    pub(crate) async fn set(&mut self, all: &[Storing<'_>], stored: &mut Vec<bool>) -> Result<()> {
+        let (mut left, mut unread) = (all, 0);
+        while !left.is_empty() {
+            let (mut request, mut count) = (Vec::new(), 0);
+            while let [first, rest @ ..] = left
+                && (count == 0 || count < MOST_STORED && request.len() + first.data.len() < MOST_SENT)
+            {
+                write_storing(&mut request, "set", first, None);
+                (left, count) = (rest, count + 1);
             }
+            // A server that refuses a value reads it to its end: no reply has to be read before the next piece is sent.
+            self.send(&request).await?;
+            in_time(self.limit, self.outcomes(unread, &[b"SERVER_ERROR"], stored)).await?;
+            unread = count;
         }
-        Ok(stored)
+        in_time(self.limit, self.outcomes(unread, &[b"SERVER_ERROR"], stored)).await
     }
 
     /// Stores it where there is nothing. False if there is something.
     pub(crate) async fn add(&mut self, storing: &Storing<'_>) -> Result<bool> {
         let mut request = Vec::new();
         write_storing(&mut request, "add", storing, None);
-        self.stream.write_all(&request).await?;
-        self.outcome(b"STORED", &[b"NOT_STORED", b"SERVER_ERROR"]).await
+        self.send(&request).await?;
+        in_time(self.limit, self.outcome(b"STORED", &[b"NOT_STORED", b"SERVER_ERROR"])).await
     }
 
     /// Stores each where there is nothing, and reads what is there then.
     pub(crate) async fn add_and_get(&mut self, all: &[Storing<'_>]) -> Result<Vec<Item>> {
-        let mut items = Vec::with_capacity(all.len());
-        for some in all.chunks(32) {
+        let (mut items, mut unread) = (Vec::with_capacity(all.len()), 0);
+        for some in all.chunks(MOST_STORED) {
             let mut request = Vec::new();
             some.iter().for_each(|storing| write_storing(&mut request, "add", storing, None));
             some.iter().for_each(|storing| write(&mut request, format_args!("gets {}\r\n", storing.name)));
-            self.stream.write_all(&request).await?;
-            for _ in some {
-                self.outcome(b"STORED", &[b"NOT_STORED", b"SERVER_ERROR"]).await?;
-            }
-            for _ in some {
-                self.values(&mut items).await?;
-            }
+            self.send(&request).await?;
+            in_time(self.limit, self.added(unread, &mut items)).await?;
+            unread = some.len();
         }
+        in_time(self.limit, self.added(unread, &mut items)).await?;
         Ok(items)
+    }
+
+    async fn added(&mut self, count: usize, items: &mut Vec<Item>) -> Result<()> {
+        self.outcomes(count, &[b"NOT_STORED", b"SERVER_ERROR"], &mut Vec::new()).await?;
+        for _ in 0..count {
+            self.values(items).await?;
+        }
+        Ok(())
     }
 
     /// Stores each in the place of what was read, if nothing has happened to that since: `cas` is from this very
     /// connection. Says of each whether it is stored.
     pub(crate) async fn compare_and_set(&mut self, all: &[(Storing<'_>, u64)]) -> Result<Vec<bool>> {
-        let mut stored = Vec::with_capacity(all.len());
-        for some in all.chunks(64) {
+        const NOT: [&[u8]; 3] = [b"EXISTS", b"NOT_FOUND", b"SERVER_ERROR"];
+        let (mut stored, mut unread) = (Vec::with_capacity(all.len()), 0);
+        for some in all.chunks(MOST_STORED) {
             let mut request = Vec::new();
             some.iter().for_each(|(storing, cas)| write_storing(&mut request, "cas", storing, Some(*cas)));
-            self.stream.write_all(&request).await?;
-            for _ in some {
-                let others: [&[u8]; 3] = [b"EXISTS", b"NOT_FOUND", b"SERVER_ERROR"];
-                stored.push(self.outcome(b"STORED", &others).await?);
-            }
+            self.send(&request).await?;
+            in_time(self.limit, self.outcomes(unread, &NOT, &mut stored)).await?;
+            unread = some.len();
         }
+        in_time(self.limit, self.outcomes(unread, &NOT, &mut stored)).await?;
         Ok(stored)
     }
 
@@ -152,10 +181,14 @@ impl Connection {
         for some in names.chunks(256) {
             let mut request = Vec::new();
             some.iter().for_each(|name| write(&mut request, format_args!("delete {name}\r\n")));
-            self.stream.write_all(&request).await?;
-            for _ in some {
-                self.outcome(b"DELETED", &[b"NOT_FOUND"]).await?;
-            }
+            self.send(&request).await?;
+            in_time(self.limit, async {
+                for _ in some {
+                    self.outcome(b"DELETED", &[b"NOT_FOUND"]).await?;
+                }
+                Ok(())
+            })
+            .await?;
         }
         Ok(())
     }
@@ -164,22 +197,37 @@ impl Connection {
     pub(crate) async fn increment_and_get(&mut self, name: &str) -> Result<Option<Item>> {
         let mut request = Vec::new();
         write(&mut request, format_args!("incr {name} 1\r\ngets {name}\r\n"));
-        self.stream.write_all(&request).await?;
-        let line = self.line().await?;
-        let is_number = !line.is_empty() && line.iter().all(u8::is_ascii_digit);
-        if !is_number && line != b"NOT_FOUND" && !line.starts_with(b"CLIENT_ERROR") {
-            return Err(unexpected(&line));
-        }
-        let mut items = Vec::new();
-        self.values(&mut items).await?;
-        Ok(items.pop().filter(|_| is_number))
+        self.send(&request).await?;
+        in_time(self.limit, async {
+            let line = self.line().await?;
+            let is_number = !line.is_empty() && line.iter().all(u8::is_ascii_digit);
+            if !is_number && line != b"NOT_FOUND" && !line.starts_with(b"CLIENT_ERROR") {
+                return Err(unexpected(&line));
+            }
+            let mut items = Vec::new();
+            self.values(&mut items).await?;
+            Ok(items.pop().filter(|_| is_number))
+        })
+        .await
     }
 
     /// Whether it answers.
     pub(crate) async fn version(&mut self) -> Result<()> {
-        self.stream.write_all(b"version\r\n").await?;
-        let line = self.line().await?;
+        self.send(b"version\r\n").await?;
+        let line = in_time(self.limit, self.line()).await?;
         if line.starts_with(b"VERSION ") { Ok(()) } else { Err(unexpected(&line)) }
+    }
+
+    async fn send(&mut self, request: &[u8]) -> Result<()> {
+        in_time(self.limit, self.stream.write_all(request)).await
+    }
+
+    /// The same of so many replies: stored, or not.
+    async fn outcomes(&mut self, count: usize, not: &[&[u8]], stored: &mut Vec<bool>) -> Result<()> {
+        for _ in 0..count {
+            stored.push(self.outcome(b"STORED", not).await?);
+        }
+        Ok(())
     }
 
     /// Whether a reply says that it is done, and not one of these, which say that it is not.
@@ -255,6 +303,11 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// What comes of it within a limit of time. After an error the connection is of no use.
+async fn in_time<T>(limit: Duration, piece: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(limit, piece).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
 }
 
 /// The line before a value, and the value's length.

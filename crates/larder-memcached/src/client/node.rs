@@ -1,7 +1,9 @@
 //! A node: a server of memcached, with what connections to it there are.
 
 use std::{
+    future::poll_fn,
     ops::{Deref, DerefMut},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -33,24 +35,32 @@ pub(crate) struct Node {
     permits: Semaphore,
     failures: FailureCount,
     deadline: Duration,
+    /// What connections belong to, and the task that looks whether the node is back: callers may have runtimes of their own,
+    /// which end before that.
+    runtime: Handle,
 }
 
 /// A connection in the hands of one request. It is closed when this is dropped, unless it was given back.
 pub(crate) struct Borrowed<'n> {
     connection: Connection,
     node: &'n Node,
-    _permit: Option<SemaphorePermit<'n>>,
 }
 
 impl Node {
+    /// Its connections belong to the runtime that this is called in.
     pub(crate) fn new(address: String, connections: usize, deadline: Duration) -> Arc<Self> {
-        let permits = Semaphore::new(connections);
-        let failures = FailureCount::new(FAILURES);
-        Arc::new(Self { address, idle: Mutex::default(), permits, failures, deadline })
+        let (permits, runtime) = (Semaphore::new(connections), Handle::current());
+        let (idle, failures) = (Mutex::default(), FailureCount::new(FAILURES));
+        Arc::new(Self { address, idle, permits, failures, deadline, runtime })
     }
 
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// How long it has for an answer, or for a piece of a larger one.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline
     }
 
     /// Whether it may be asked.
@@ -58,16 +68,20 @@ impl Node {
         self.failures.admits()
     }
 
-    /// A connection for a caller: one of so many at a time.
-    pub(crate) async fn borrow(&self) -> Result<Borrowed<'_>, Failure> {
-        let permit = self.permits.acquire().await.expect("it is never closed");
-        Ok(Borrowed { _permit: Some(permit), ..self.connection().await? })
+    /// For a caller, who may have a connection then: one of so many at a time. That it takes too long is no failure of the
+    /// node's: callers keep each other waiting.
+    pub(crate) async fn permit(&self) -> Result<SemaphorePermit<'_>, Failure> {
+        if !self.is_up() {
+            return Err(left_alone());
+        }
+        let waited = timeout(self.deadline, self.permits.acquire()).await;
+        waited.map(|permit| permit.expect("it is never closed")).map_err(|_| Failure::TimedOut)
     }
 
-    /// A connection for what goes on while callers have theirs.
-    pub(crate) async fn connection(&self) -> Result<Borrowed<'_>, Failure> {
+    /// A connection, with a limit of time for each piece of what is asked, and of the replies.
+    pub(crate) async fn connection(&self, limit: Duration) -> Result<Borrowed<'_>, Failure> {
         if !self.is_up() {
-            return Err(Failure::Unreachable("it is left alone after failures".to_owned()));
+            return Err(left_alone());
         }
         let idle = loop {
             match self.idle().pop() {
@@ -75,11 +89,21 @@ impl Node {
                 idle => break idle,
             }
         };
-        let connection = match idle {
+        let mut connection = match idle {
             Some(connection) => connection,
-            None => Connection::open(&self.address).await?,
+            None => self.open(limit).await?,
         };
-        Ok(Borrowed { connection, node: self, _permit: None })
+        connection.limit_to(limit);
+        Ok(Borrowed { connection, node: self })
+    }
+
+    async fn open(&self, limit: Duration) -> std::io::Result<Connection> {
+        let mut opening = pin!(Connection::open(&self.address, limit));
+        poll_fn(|context| {
+            let _runtime = self.runtime.enter();
+            opening.as_mut().poll(context)
+        })
+        .await
     }
 
     /// Takes in how a request ended that began then, within its own limit of time or not.
@@ -103,10 +127,7 @@ impl Node {
 
     /// A caller has gone away after it had waited in vain.
     pub(crate) fn note_abandoned(self: &Arc<Self>, began: Instant) {
-        // What looks whether it is back runs in a runtime.
-        if Handle::try_current().is_ok() {
-            self.note::<()>(began, &Err(Failure::TimedOut));
-        }
+        self.note::<()>(began, &Err(Failure::TimedOut));
     }
 
     fn note_success(&self) {
@@ -117,7 +138,7 @@ impl Node {
 
     fn probe_until_it_answers(self: &Arc<Self>) {
         let node = Arc::downgrade(self);
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             let mut backoff = Backoff::between(PROBE.0, PROBE.1);
             loop {
                 backoff.wait().await;
@@ -132,7 +153,7 @@ impl Node {
     /// Whether it answers, on a new connection.
     pub(crate) async fn ping(&self) -> Result<(), Failure> {
         let ping = async {
-            let mut connection = Connection::open(&self.address).await?;
+            let mut connection = self.open(self.deadline).await?;
             connection.version().await?;
             Ok::<_, Failure>(connection)
         };
@@ -151,6 +172,10 @@ impl Node {
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn left_alone() -> Failure {
+    Failure::Unreachable("it is left alone after failures".to_owned())
 }
 
 impl Borrowed<'_> {

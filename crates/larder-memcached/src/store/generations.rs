@@ -13,26 +13,33 @@
 
 use std::{
     collections::HashMap,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use futures_util::future::join_all;
 use larder::ScopeHash;
+use tokio::time::timeout;
 
-use super::{Store, items::ask};
+use super::{Store, items::ask, together::Task};
 use crate::{
-    client::{Borrowed, Failure, Item, Storing},
+    client::{Borrowed, Connection, Failure, Item, Storing},
     stamp::Stamp,
 };
 
 /// What stands for a generation that is about to begin. No entry is valid by it.
 const BEGINS: &[u8] = b"-";
 
+/// How many deadlines a caller waits at most for generations to begin: so many round trips that takes.
+const TRIPS: u32 = 3;
+
 /// What was read before the counter is moved: some of it is to be replaced by what the counter is then.
-struct Beginning<'n> {
-    index: usize,
-    connection: Borrowed<'n>,
-    items: Vec<Item>,
+pub(super) struct Beginning<'n> {
+    pub(super) index: usize,
+    pub(super) connection: Borrowed<'n>,
+    pub(super) items: Vec<Item>,
 }
 
 /// Generations as they were read: those that are there, and have begun.
@@ -40,52 +47,54 @@ pub(crate) type Read = HashMap<ScopeHash, Stamp>;
 
 impl Store {
     /// Sees that generations of these scopes are there, as far as that can be done now, and what the counter is: a computation
-    /// that begins then is stored in a way that others can accept. `read` is what was found of them.
-    pub(crate) async fn prepare(&self, scopes: &[ScopeHash], read: &Read) {
-        let missing: Vec<_> = scopes.iter().filter(|scope| !read.contains_key(scope)).copied().collect();
-        let now = match missing.is_empty() {
-            true => self.look().await.ok().inspect(|now| self.saw(*now)),
-            false => self.begin(missing).await,
+    /// that begins then is stored in a way that others can accept. `read` is what was found of them. What takes longer than
+    /// [`TRIPS`] round trips may is done in the background, and not waited for.
+    pub(crate) async fn prepare(self: &Arc<Self>, scopes: &[ScopeHash], read: &Read) {
+        let preparing = async {
+            let missing: Vec<_> = scopes.iter().filter(|scope| !read.contains_key(scope)).copied().collect();
+            let task = if missing.is_empty() { Task::Look } else { Task::Begin };
+            let Some(now) = self.together(task, missing).await else { return };
+            let is_over = |scope: &&ScopeHash| read.get(scope).is_some_and(|stamp| !stamp.is_comparable(now));
+            let of_others: Vec<_> = scopes.iter().filter(is_over).copied().collect();
+            if !of_others.is_empty() {
+                self.together(Task::Begin, of_others).await;
+            }
         };
-        let Some(now) = now else { return };
-        let is_over = |scope: &&ScopeHash| read.get(scope).is_some_and(|stamp| !stamp.is_comparable(now));
-        let of_others: Vec<_> = scopes.iter().filter(is_over).copied().collect();
-        if !of_others.is_empty() {
-            self.begin(of_others).await;
-        }
+        _ = timeout(self.deadline.saturating_mul(TRIPS), preparing).await;
     }
 
-    fn saw(&self, stamp: Stamp) {
+    /// Sees what the counter is.
+    pub(crate) async fn look_with_others(self: &Arc<Self>) -> Option<Stamp> {
+        self.together(Task::Look, []).await
+    }
+
+    pub(super) fn saw(&self, stamp: Stamp) {
         if let Some(epoch) = self.incarnations.seen(stamp) {
             self.order.advance(epoch);
         }
     }
 
     /// Begins generations of these scopes, where there are none of the counter's incarnation. Gives what the counter is.
-    pub(crate) async fn begin(&self, mut scopes: Vec<ScopeHash>) -> Option<Stamp> {
-        let _permit = self.beginners.acquire().await.expect("it is never closed");
-        scopes.sort_unstable_by_key(|scope| scope.get());
-        scopes.dedup();
+    pub(super) async fn begin_now(&self, scopes: Vec<ScopeHash>) -> Option<Stamp> {
         let names = scopes.into_iter().map(|scope| self.names.generation(scope)).collect();
         let read = self.read_to_begin(names).await;
         let number = self.count().await.ok()?;
         let placed = read.into_iter().map(|begun| self.place(begun, number));
         join_all(placed).await;
-        self.saw(number);
         Some(number)
     }
 
     /// The first step: what is under the names of generations, on the connections on which it was read.
-    async fn read_to_begin(&self, names: Vec<String>) -> Vec<Beginning<'_>> {
+    pub(super) async fn read_to_begin(&self, names: Vec<String>) -> Vec<Beginning<'_>> {
         let read = self.by_node(names, |name: &String| name).into_iter().map(async |(index, names)| {
             let node = &self.nodes[index];
             let request = async {
-                let mut connection = node.connection().await?;
+                let mut connection = node.connection(self.deadline).await?;
                 let begins: Vec<_> = names.iter().map(|name| storing(name, 0, BEGINS)).collect();
                 let items = connection.add_and_get(&begins).await?;
                 Ok(Beginning { index, connection, items })
             };
-            ask(node, self.deadline, request).await.ok()
+            ask(node, request).await.ok()
         });
         join_all(read).await.into_iter().flatten().collect()
     }
@@ -108,32 +117,32 @@ impl Store {
             connection.give_back();
             Ok(())
         };
-        _ = ask(&self.nodes[index], self.deadline, request).await;
+        _ = ask(&self.nodes[index], request).await;
     }
 
     /// What the counter is. It is made if it is not there.
-    pub(crate) async fn look(&self) -> Result<Stamp, Failure> {
+    pub(super) async fn look(&self) -> Result<Stamp, Failure> {
         let name = self.names.clock();
         let node = self.node_of(&name);
         let request = async {
-            let mut connection = node.connection().await?;
-            let mut item = connection.get(std::slice::from_ref(&name)).await?.pop();
+            let mut connection = node.connection(self.deadline).await?;
+            let mut item = get_one(&mut connection, &name).await?;
             if item.is_none() {
                 item = make(&mut connection, &name).await?;
             }
             connection.give_back();
             Ok(item)
         };
-        stamp_of(ask(node, self.deadline, request).await?)
+        stamp_of(ask(node, request).await?)
     }
 
     /// Moves the counter, and tells what it is then: more than it ever was before this call, or one of an incarnation that
     /// began after this call.
-    pub(crate) async fn count(&self) -> Result<Stamp, Failure> {
+    pub(super) async fn count(&self) -> Result<Stamp, Failure> {
         let name = self.names.clock();
         let node = self.node_of(&name);
         let request = async {
-            let mut connection = node.connection().await?;
+            let mut connection = node.connection(self.deadline).await?;
             let mut item = connection.increment_and_get(&name).await?;
             if item.is_none() {
                 item = make(&mut connection, &name).await?;
@@ -141,7 +150,7 @@ impl Store {
             connection.give_back();
             Ok(item)
         };
-        stamp_of(ask(node, self.deadline, request).await?)
+        stamp_of(ask(node, request).await?)
     }
 
     /// Moves the counter, for those who wait for it in this process.
@@ -157,7 +166,14 @@ async fn make(connection: &mut Borrowed<'_>, name: &str) -> std::io::Result<Opti
     let stamp = Stamp::anew();
     let text = stamp.text();
     connection.add(&storing(name, stamp.flags, text.as_bytes())).await?;
-    Ok(connection.get(&[name.to_owned()]).await?.pop())
+    get_one(connection, name).await
+}
+
+/// What is under one name.
+pub(crate) async fn get_one(connection: &mut Connection, name: &str) -> std::io::Result<Option<Item>> {
+    let mut items = Vec::new();
+    connection.get(&[name.to_owned()], &mut items).await?;
+    Ok(items.pop())
 }
 
 fn stamp_of(item: Option<Item>) -> Result<Stamp, Failure> {
@@ -166,11 +182,11 @@ fn stamp_of(item: Option<Item>) -> Result<Stamp, Failure> {
 }
 
 /// It has no end: memcached drops what is in use least.
-fn storing<'a>(name: &'a str, flags: u32, data: &'a [u8]) -> Storing<'a> {
+pub(super) fn storing<'a>(name: &'a str, flags: u32, data: &'a [u8]) -> Storing<'a> {
     Storing { name, flags, expires: 0, data }
 }
 
-fn warn_of_cas(node: &str) {
+pub(super) fn warn_of_cas(node: &str) {
     static WARNED: AtomicBool = AtomicBool::new(false);
     if !WARNED.swap(true, Relaxed) {
         tracing::warn!(

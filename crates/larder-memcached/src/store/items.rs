@@ -9,7 +9,6 @@ use std::{
 
 use futures_util::future::join_all;
 use larder::internal::shared::abandonable;
-use tokio::time::timeout;
 
 use super::Store;
 use crate::client::{Failure, Item, Node, Storing};
@@ -18,7 +17,7 @@ use crate::client::{Failure, Item, Node, Storing};
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) items: HashMap<String, Item>,
-    /// The nodes that could not be asked; whether they did not answer in time.
+    /// The nodes that could not be asked, or not for all of it; whether they did not answer in time.
     pub(crate) failed: HashMap<usize, bool>,
 }
 
@@ -38,19 +37,27 @@ impl NewItem {
     }
 }
 
-/// Asks a node, within a limit of time. What is not over by then is dropped, and its connection with it.
+/// Asks a node, on a connection whose limit of time is for each piece. What takes longer is dropped, and its connection with it.
 pub(crate) async fn ask<T>(
     node: &Arc<Node>,
-    limit: Duration,
     request: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let began = Instant::now();
-    // A caller that goes away before the limit has waited in vain too.
-    let mut request = pin!(abandonable(limit, request, || node.note_abandoned(began)));
-    let outcome = timeout(limit, request.as_mut()).await.unwrap_or(Err(Failure::TimedOut));
+    // A caller that goes away has waited in vain too.
+    let mut request = pin!(abandonable(node.deadline(), request, || node.note_abandoned(began)));
+    let outcome = request.as_mut().await;
     request.settle();
     node.note(began, &outcome);
     outcome
+}
+
+/// The same for a caller, once it has its turn.
+async fn ask_in_turn<T>(
+    node: &Arc<Node>,
+    request: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let _permit = node.permit().await?;
+    ask(node, request).await
 }
 
 impl Store {
@@ -59,20 +66,21 @@ impl Store {
         let asked = self.by_node(names, |name| name).into_iter().map(async |(index, mut names)| {
             names.sort_unstable();
             names.dedup();
-            let node = &self.nodes[index];
+            let (node, mut items) = (&self.nodes[index], Vec::new());
             let request = async {
-                let mut connection = node.borrow().await?;
-                let items = connection.get(&names).await?;
+                let mut connection = node.connection(self.deadline).await?;
+                connection.get(&names, &mut items).await?;
                 connection.give_back();
-                Ok(items)
+                Ok(())
             };
-            (index, ask(node, self.deadline, request).await)
+            let asked = ask_in_turn(node, request).await;
+            (index, items, asked)
         });
         let mut found = Found::default();
-        for (index, items) in join_all(asked).await {
-            match items {
-                Ok(items) => found.items.extend(items.into_iter().map(|item| (item.name.clone(), item))),
-                Err(failure) => _ = found.failed.insert(index, matches!(failure, Failure::TimedOut)),
+        for (index, items, asked) in join_all(asked).await {
+            found.items.extend(items.into_iter().map(|item| (item.name.clone(), item)));
+            if let Err(failure) = asked {
+                found.failed.insert(index, matches!(failure, Failure::TimedOut));
             }
         }
         found
@@ -84,24 +92,22 @@ impl Store {
         let numbered = items.into_iter().enumerate().collect();
         let asked = self.by_node(numbered, |(_, item): &(usize, NewItem)| &item.name);
         let asked = asked.into_iter().map(async |(index, items)| {
-            let node = &self.nodes[index];
+            let (node, mut stored) = (&self.nodes[index], Vec::new());
             let request = async {
-                let mut connection = node.borrow().await?;
+                let mut connection = node.connection(self.deadline).await?;
                 let all: Vec<_> = items.iter().map(|(_, item)| item.storing()).collect();
-                let stored = connection.set(&all).await?;
+                connection.set(&all, &mut stored).await?;
                 connection.give_back();
-                Ok(stored)
+                Ok(())
             };
-            let stored = ask(node, self.deadline, request).await;
-            (items, stored)
+            let asked = ask_in_turn(node, request).await;
+            (items, stored, asked)
         });
         let mut outcomes = vec![Err(false); count];
-        for (items, stored) in join_all(asked).await {
+        for (items, stored, asked) in join_all(asked).await {
+            let failure = Err(matches!(asked, Err(Failure::TimedOut)));
             for (place, (number, _)) in items.iter().enumerate() {
-                outcomes[*number] = match &stored {
-                    Ok(stored) => Ok(stored[place]),
-                    Err(failure) => Err(matches!(failure, Failure::TimedOut)),
-                };
+                outcomes[*number] = stored.get(place).map_or(failure, |stored| Ok(*stored));
             }
         }
         outcomes
@@ -115,6 +121,31 @@ impl Store {
         join_all(asked).await;
     }
 
+    /// Removes the generations of these names of one node, and leaves marks in the place of others.
+    pub(crate) async fn invalidate_at(
+        &self,
+        index: usize,
+        names: &[String],
+        marks: &[NewItem],
+        limit: Duration,
+    ) -> Result<(), Failure> {
+        let node = &self.nodes[index];
+        let request = async {
+            let mut connection = node.connection(limit).await?;
+            let marks: Vec<_> = marks.iter().map(NewItem::storing).collect();
+            let mut marked = Vec::with_capacity(marks.len());
+            connection.set(&marks, &mut marked).await?;
+            // What was there is to be gone even where there is no room for a mark.
+            let not = marks.iter().zip(marked).filter(|(_, is_marked)| !is_marked);
+            let not = not.map(|(mark, _)| mark.name.to_owned());
+            let names: Vec<_> = names.iter().cloned().chain(not).collect();
+            connection.delete(&names).await?;
+            connection.give_back();
+            Ok(())
+        };
+        ask(node, request).await
+    }
+
     /// Removes what is under these names of one node.
     pub(crate) async fn delete_at(
         &self,
@@ -124,12 +155,12 @@ impl Store {
     ) -> Result<(), Failure> {
         let node = &self.nodes[index];
         let request = async {
-            let mut connection = node.connection().await?;
+            let mut connection = node.connection(limit).await?;
             connection.delete(names).await?;
             connection.give_back();
             Ok(())
         };
-        ask(node, limit, request).await
+        ask(node, request).await
     }
 
     /// Sorts things by the nodes of their names.

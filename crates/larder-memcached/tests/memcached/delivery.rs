@@ -134,6 +134,20 @@ async fn another_prefix_is_another_cache() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_read_of_a_process_finds_what_is_there() {
+    let place = Place::shared();
+    let keys = ["k:1", "k:2", "k:3"];
+    let a = place.cache().await;
+    for key in keys {
+        share(&a, &place.cache().await, key, 7).await;
+    }
+    assert_eq!(place.cache().await.get_many::<u64>(&keys).await.unwrap(), [Some(7); 3]);
+    assert_eq!(place.cache().await.get::<u64>("k:2").await.unwrap(), Some(7));
+    let lazily = place.builder().connect_lazily().unwrap();
+    assert_eq!(lazily.get_many::<u64>(&keys).await.unwrap(), [Some(7); 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_value_outlives_its_process_and_not_its_time() {
     let place = Place::shared();
     let long = "long:".to_owned() + &"x".repeat(5_000);
@@ -148,7 +162,6 @@ async fn a_value_outlives_its_process_and_not_its_time() {
     first.insert("years", &7_u64, years).await.unwrap();
     drop(first);
     let second = place.cache().await;
-    second.get::<u64>("any").await.unwrap();
     for key in ["short", "a:\0binary", "a b\r\ndelete x", &long, "years"] {
         assert_eq!(second.get::<u64>(key).await.unwrap(), Some(7), "{key:?}");
     }

@@ -5,11 +5,7 @@ use std::sync::Arc;
 use larder::{CacheExt, Scope};
 use larder_servers::MemcachedServer;
 
-use crate::nodes::{Place, bulk, eventually, policy, share};
-
-fn generation(place: &Place, scope: &Scope) -> String {
-    format!("{}:g:{:016x}", place.prefix, scope.hash().get())
-}
+use crate::nodes::{Place, bulk, eventually, generation, policy, share};
 
 /// Whatever of it is lost, and whenever: what was invalidated does not come back, and caching goes on.
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,8 @@
 mod contract;
 mod delivery;
 mod history;
+mod inserts;
+mod latency;
 mod losses;
 mod nodes;
 mod outages;

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::{CacheExt, Policy};
+use larder::{CacheExt, Policy, Scope};
 use larder_memcached::{MemcachedCache, MemcachedCacheBuilder};
 use larder_servers::MemcachedServer;
 
@@ -48,6 +48,11 @@ impl Place {
     pub(crate) fn impatient(&self) -> MemcachedCache {
         self.builder().deadline(Duration::from_millis(250)).connect_lazily().unwrap()
     }
+}
+
+/// What the generation of a scope is called.
+pub(crate) fn generation(place: &Place, scope: &Scope) -> String {
+    format!("{}:g:{:016x}", place.prefix, scope.hash().get())
 }
 
 pub(crate) fn policy() -> Policy {

@@ -218,3 +218,117 @@ async fn a_wrong_setting_names_what_is_right() {
         assert!(error.contains(says), "{error}");
     }
 }
+
+/// The runtime of the calls that find a node gone may end before it is back: that of an actor, or of a `block_on`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_comes_back_after_the_runtime_of_those_who_asked_it_has_ended() {
+    let server = MemcachedServer::start();
+    let cache = Place::on([&server]).impatient();
+    share(&cache, &cache, "k", 1).await;
+    let in_another_runtime = async |cache: MemcachedCache, key: &'static str| {
+        let asking = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                for _ in 0..6 {
+                    cache.get::<u64>(key).await.unwrap();
+                }
+            });
+        };
+        tokio::task::spawn_blocking(asking).await.unwrap();
+    };
+    // Connections that were opened there serve others too, once it has ended.
+    in_another_runtime(cache.clone(), "k").await;
+    for _ in 0..20 {
+        cache.get::<u64>("k").await.unwrap();
+    }
+    assert_eq!(cache.stats().shared_failures, 0);
+    server.kill();
+    in_another_runtime(cache.clone(), "k").await;
+    assert!(!cache.link().servers[0].available);
+    server.restart();
+    eventually("it is asked again", async || cache.link().servers[0].available).await;
+    assert!(matches!(cache.invalidate("k").await, Invalidation::Delivered(_)));
+}
+
+/// Of several nodes that hang, with a deadline that is longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn connecting_takes_no_longer_than_it_may() {
+    let servers: [MemcachedServer; 3] = std::array::from_fn(|_| MemcachedServer::start());
+    let builder = Place::on(&servers).builder().connect_timeout(Duration::from_millis(100));
+    servers.iter().for_each(MemcachedServer::pause);
+    let begun = Instant::now();
+    assert!(builder.clone().connect().await.is_err());
+    assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+    servers[1].resume();
+    // One that answers is enough.
+    assert!(builder.connect_timeout(Duration::from_secs(1)).connect().await.is_ok());
+    assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+}
+
+/// What cannot come is not waited for: an invalidation on a node that is gone, and an insert while the counter is.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_waits_for_a_node_that_is_known_to_be_gone() {
+    let servers: [MemcachedServer; 3] = std::array::from_fn(|_| MemcachedServer::start());
+    let cache = Place::on(&servers).cache().await;
+    for (round, gone) in servers.iter().enumerate() {
+        gone.kill();
+        eventually("it is found out", async || {
+            let keys: Vec<_> = (0..30).map(|key| format!("find:{key}")).collect();
+            cache.get_many::<u64>(&keys).await.unwrap();
+            cache.link().servers.iter().any(|server| !server.available)
+        })
+        .await;
+        let (mut delivered, mut stored) = (0, 0);
+        let begun = Instant::now();
+        for key in 0..30_u64 {
+            let key = format!("k{key}");
+            cache.insert(&key, &key, policy()).await.unwrap();
+            stored += u32::from(cache.get::<String>(&key).await.unwrap().is_some());
+            delivered += u32::from(matches!(cache.invalidate(&*key).await, Invalidation::Delivered(_)));
+        }
+        let batch: Vec<_> = (0..30_u64).map(|key| (format!("batch:{round}:{key}"), key)).collect();
+        cache.insert_many(&batch, policy()).await.unwrap();
+        // The deadline is of 30 s.
+        assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+        assert!((1..30).contains(&delivered), "{delivered}");
+        assert!(stored < 30, "{stored}");
+        gone.restart();
+        assert!(cache.flush(Duration::from_secs(60)).await);
+    }
+}
+
+/// A counter and the generation of its key may be on two nodes, of which one is out of reach for a while, with what it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_are_gone_when_their_keys_are_delivered() {
+    let servers: [MemcachedServer; 2] = std::array::from_fn(|_| MemcachedServer::start());
+    let proxies = [Proxy::start(servers[0].address()), Proxy::start(servers[1].address())];
+    let addresses = proxies.iter().map(|proxy| proxy.address().to_string()).collect();
+    let place = Place { addresses, ..Place::on([]) };
+    let cache = place.impatient();
+    let keys: Vec<_> = (0..40).map(|key| format!("k{key}")).collect();
+    let left = |keys: &[String]| {
+        let has = |server: &MemcachedServer, key: &str| {
+            server.tell(&format!("get {}:c:{key}", place.prefix)).starts_with("VALUE")
+        };
+        keys.iter().filter(|key| servers.iter().any(|server| has(server, key))).count()
+    };
+    for gone in &proxies {
+        for key in &keys {
+            eventually("it counts", async || cache.increment(key, 1, None).await.is_ok()).await;
+        }
+        assert_eq!(left(&keys), keys.len());
+        gone.refuse();
+        gone.cut();
+        let mut delivered = Vec::new();
+        for key in &keys {
+            if matches!(cache.invalidate(key).await, Invalidation::Delivered(_)) {
+                delivered.push(key.clone());
+            }
+        }
+        assert!((1..keys.len()).contains(&delivered.len()), "{}", delivered.len());
+        assert_eq!(left(&delivered), 0, "of {} that are delivered", delivered.len());
+        gone.heal();
+        assert!(cache.flush(Duration::from_secs(60)).await);
+        assert_eq!(left(&keys), 0, "all are delivered");
+    }
+}

@@ -71,6 +71,16 @@ pub(super) async fn values_come_back_as_they_were(trial: &Trial) {
     }
     trial.require(found_one, "nothing of all that was stored is found");
 
+    let twice = trial.key("twice");
+    let mut is_given_twice = false;
+    for _ in 0..20 {
+        let stored = trial.cache.insert(&twice, &twice, &LONG).await;
+        trial.require(stored.is_ok(), "`insert` fails (clause 4)");
+        let found = trial.cache.get_many::<String>(&[&twice, &few[0], &twice]).await.unwrap_or_default();
+        is_given_twice |= found.first().is_some_and(|first| first.is_some() && found.last() == Some(first));
+    }
+    trial.require(is_given_twice, "a key that a batch names twice is found once");
+
     for length in [0, 1, 1_000, 1_000_000] {
         let bytes: Vec<u8> = (0..length).map(|_| fastrand::u8(..)).collect();
         let key = trial.key(format_args!("of {length} bytes"));

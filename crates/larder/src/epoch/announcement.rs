@@ -8,6 +8,10 @@ use std::{
 use tokio::sync::Notify;
 
 use super::Epoch;
+use crate::{
+    scope::ScopeHash,
+    sync::plain::{Mutex, lock},
+};
 
 /// How far the invalidations have come that wait together. One for all of them: those of a million calls while the
 /// server is away take no more memory than those of one.
@@ -16,6 +20,7 @@ pub(crate) struct Announcement {
     epoch: AtomicU64,
     echoed: AtomicBool,
     changed: Notify,
+    marks: Mutex<Vec<(ScopeHash, u64)>>,
 }
 
 impl Announcement {
@@ -36,6 +41,17 @@ impl Announcement {
     #[cfg(feature = "disk")]
     pub(crate) fn is_echoed(&self) -> bool {
         self.echoed.load(Ordering::Acquire)
+    }
+
+    /// What was left in the place of a scope's generation, where there is no log: see
+    /// [`Undelivered::leave_mark`](crate::internal::shared::Undelivered::leave_mark).
+    pub(crate) fn mark_of(&self, scope: ScopeHash) -> Option<u64> {
+        let marks = lock(&self.marks);
+        marks.iter().rev().find(|(of, _)| *of == scope).map(|(_, mark)| *mark)
+    }
+
+    pub(crate) fn add_mark(&self, scope: ScopeHash, mark: u64) {
+        lock(&self.marks).push((scope, mark));
     }
 
     async fn wait_for<R>(&self, look: impl Fn() -> Option<R>) -> R {

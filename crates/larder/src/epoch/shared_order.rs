@@ -18,6 +18,11 @@ pub(crate) trait SharedOrder: fmt::Debug + Send + Sync {
     /// `keys` are those of the scopes that are single keys.
     fn announce(&self, scopes: &[ScopeHash], keys: &mut dyn Iterator<Item = Arc<str>>) -> Arc<Announcement>;
 
+    /// The same of a change that puts new entries in the place of those of these keys.
+    fn announce_replacement(&self, keys: &[ScopeHash]) -> Arc<Announcement> {
+        self.announce(keys, &mut std::iter::empty())
+    }
+
     /// The change is done: what was taken in may go out.
     fn ring(&self);
 

@@ -10,7 +10,7 @@ mod generations;
 
 use std::sync::Arc;
 
-pub use self::generations::{Generations, Undelivered, is_kept_for, is_replacement, replaced, scopes_of};
+pub use self::generations::{Generations, Undelivered, is_kept_for, mark_of, replaced, scopes_of};
 pub use crate::{
     abandoned_request::{Abandonable, abandonable},
     backoff::Backoff,

@@ -45,10 +45,42 @@ impl SharedEntries {
                 Err(reason) => outcome = outcome.and(self.refuse(core, entry, reason)),
             }
         }
-        for message in &messages {
-            let length = message.bytes.len() as u64;
-            core.statistics().add_in(message.group, |counters| &counters.shared_stored_bytes, length);
+        count_bytes(core, &messages);
+        (messages, outcome)
+    }
+
+    /// Whether an entry takes the place of what its own change has invalidated, and may be proved from that on: where others
+    /// are not heard of, what was read before its call may not.
+    #[must_use]
+    pub fn is_replacement(&self, entry: &Entry) -> bool {
+        entry.0.announcement().is_some() && self.order.takes_replacement(entry.0.since())
+    }
+
+    /// Messages of [replacements](Self::is_replacement) that the store has proved from this epoch on, in place of what
+    /// [`messages`](Self::messages) waits for.
+    ///
+    /// # Errors
+    ///
+    /// If a value cannot be encoded.
+    pub async fn replacements(
+        &self,
+        core: &Core,
+        entries: &[Entry],
+        proved: impl Fn(&Entry) -> Option<Epoch>,
+    ) -> (Vec<Message>, Result<()>) {
+        let (mut messages, mut outcome) = (Vec::with_capacity(entries.len()), Ok(()));
+        for entry in entries {
+            let Some(epoch) = proved(entry) else {
+                Prepared::Skipped.count(core, entry.0.group);
+                continue;
+            };
+            match self.prepare_at(core, entry, epoch).await {
+                Ok(Prepared::Wanted(message)) => messages.push(message),
+                Ok(prepared) => prepared.count(core, entry.0.group),
+                Err(reason) => outcome = outcome.and(self.refuse(core, entry, reason)),
+            }
         }
+        count_bytes(core, &messages);
         (messages, outcome)
     }
 
@@ -88,7 +120,12 @@ impl SharedEntries {
         let Some(epoch) = self.epoch_of(core, entry, patience, within_reach).await else {
             return Ok(Prepared::OutOfReach);
         };
-        // After the position was loaded, so that this covers no more than what is looked at.
+        self.prepare_at(core, entry, epoch).await
+    }
+
+    /// The same, of one that others judge from this epoch on.
+    async fn prepare_at(&self, core: &Core, entry: &Entry, epoch: Epoch) -> Result<Prepared, Unencodable> {
+        // After the epoch was found, so that this covers no more than what is looked at.
         let is_valid = entry.0.is_valid(core.epochs()) || mutant::is(Rule::WriteStampedAtEnd);
         if epoch == Epoch::ZERO || !is_valid || entry.0.is_marked() {
             return Ok(Prepared::Skipped);
@@ -162,6 +199,13 @@ impl SharedEntries {
             Err(_) => self.unshareable.note(entry.0.hash),
         }
         message
+    }
+}
+
+fn count_bytes(core: &Core, messages: &[Message]) {
+    for message in messages {
+        let length = message.bytes.len() as u64;
+        core.statistics().add_in(message.group, |counters| &counters.shared_stored_bytes, length);
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The invalidation is safe before its echo; a value that is stored before it is wasted.
-const ECHO: Duration = Duration::from_millis(20);
+pub(crate) const ECHO: Duration = Duration::from_millis(20);
 
 /// Waits for the epoch of what was announced for `deadline` at most, and not at all without a runtime, or if the store is
 /// not within reach. What covers nothing is done.
@@ -27,17 +27,26 @@ pub(crate) fn deliver(
     deadline: Duration,
     is_within_reach: impl Fn() -> bool + Send + 'static,
 ) -> Invalidating {
+    deliver_and_settle((announcement, scopes), deadline, move || Some(ECHO).filter(|_| is_within_reach()))
+}
+
+/// The same, where it is known for how long it is worth waiting for the echo; none if it is not within reach.
+pub(crate) fn deliver_and_settle(
+    (announcement, scopes): (Option<Arc<Announcement>>, &[Scope]),
+    deadline: Duration,
+    reach: impl Fn() -> Option<Duration> + Send + 'static,
+) -> Invalidating {
     let Some(announcement) = announcement.filter(|_| !scopes.is_empty()) else {
         return Invalidating::done(Invalidation::Delivered(Epoch::ZERO));
     };
     Invalidating::under_way(async move {
-        if Handle::try_current().is_err() || !is_within_reach() {
+        let Some(echo) = reach().filter(|_| Handle::try_current().is_ok()) else {
             return Invalidation::Queued;
-        }
+        };
         let Ok(epoch) = timeout(deadline, announcement.named()).await else {
             return Invalidation::Queued;
         };
-        let _ = timeout(ECHO, announcement.echoed()).await;
+        let _ = timeout(echo, announcement.echoed()).await;
         Invalidation::Delivered(epoch)
     })
 }

@@ -119,7 +119,8 @@ impl<T: Value> WriteBehind<T> {
     ///
     /// While the write waits, a reader that does not find the entry (it was evicted, its `ttl` is over, or another process
     /// asks before the entry is in Redis) computes from the old row, and that is shown until the commit. So choose a `ttl`
-    /// that is longer than writes wait. A write that is acknowledged so late that a later one of its key is, or that it is
+    /// that is longer than writes wait. A store without a log (`larder-memcached`) cannot prove a value that was at hand before
+    /// this call: there the write is not shown, and what was under the key is dropped. A write that is acknowledged so late that a later one of its key is, or that it is
     /// committed already, is not shown. Where the key was invalidated meanwhile, that is two more round trips.
     ///
     /// # Errors

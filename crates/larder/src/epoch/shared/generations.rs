@@ -102,6 +102,10 @@ impl SharedOrder for GenerationOrder {
         self.queue.add(scopes, keys)
     }
 
+    fn announce_replacement(&self, keys: &[ScopeHash]) -> Arc<Announcement> {
+        self.queue.add_replaced(keys)
+    }
+
     fn ring(&self) {
         self.queue.ring();
     }

@@ -14,7 +14,7 @@ use crate::{
     memory::MemoryCache,
     scope::{Scope, ScopeHash},
     shared_entries::SharedEntries,
-    shared_log::delivery::{deliver, until_delivered},
+    shared_log::delivery::{ECHO, deliver_and_settle, until_delivered},
 };
 
 /// What one process knows of changes, where each scope has a *generation* in a shared store: a number that a counter had when
@@ -34,6 +34,10 @@ use crate::{
 ///    then; or [give back](Self::give_back) what may not have been done.
 /// 4. A generation that is missing is set to what the counter becomes when it is moved **after** it was seen to be missing, and
 ///    only if nothing has happened to it meanwhile.
+/// 5. **Inserting.** What is inserted is proved from the moment on at which it has reached the store. The generation of its key
+///    is [marked](Undelivered::leave_mark) then, and those of its other scopes are read (and begin, where they are missing). After
+///    that the counter is moved, and what it is then takes the place of the mark, as in 4. The others are read again: each must
+///    be what it was. The entry has that number for its [epoch](SharedEntries::replacements).
 #[derive(Clone)]
 pub struct Generations {
     epochs: GenerationEpochs,
@@ -51,10 +55,34 @@ impl Undelivered {
         self.0.scope
     }
 
-    /// Its key, if it is one and known: the entry and the counter there are to be dropped too.
+    /// Whether it is no scope, but the counter of a [key](Self::key), which is to be removed.
+    #[must_use]
+    pub fn is_counter(&self) -> bool {
+        self.0.is_beneath
+    }
+
+    /// Whether the store has all of it already: there is nothing to be done but to settle it.
+    #[must_use]
+    pub fn is_delivered(&self) -> bool {
+        self.0.is_delivered
+    }
+
+    /// Its key, if it is one and known: the entry there is to be dropped too, and the counter, if it is of the same lane.
     #[must_use]
     pub fn key(&self) -> Option<&Arc<str>> {
         self.0.key.as_ref()
+    }
+
+    /// Whether it is the key of an entry that was inserted, and not of one that is only invalidated.
+    #[must_use]
+    pub fn is_replaced(&self) -> bool {
+        self.0.is_replaced
+    }
+
+    /// Says what this attempt leaves in the place of the generation, instead of removing it: another number each time, at each
+    /// attempt too. The insert finds it by [`mark_of`], once it was [told](Generations::tell).
+    pub fn leave_mark(&mut self, mark: u64) {
+        self.0.mark = Some(mark);
     }
 }
 
@@ -64,14 +92,17 @@ fn taken(undelivered: &[Undelivered]) -> Vec<Taken> {
 
 impl Generations {
     /// With slots for so many changed scopes; callers wait for `deadline` at most for their invalidations. `lane_of` says by
-    /// which of the `lanes` a scope is delivered: by the part of the store that has its generation.
+    /// which of the `lanes` a scope is delivered: by the part of the store that has its generation. `lane_of_counter` says the
+    /// same of the counter of a key.
     #[must_use]
     pub fn new(
         scope_slots: usize,
         deadline: Duration,
         (lanes, lane_of): (usize, impl Fn(ScopeHash) -> usize + Send + Sync + 'static),
+        lane_of_counter: impl Fn(&str) -> usize + Send + Sync + 'static,
     ) -> Self {
-        let lanes = Lanes { count: lanes.max(1), of: Box::new(lane_of) };
+        let (of, beneath) = (Box::new(lane_of), Box::new(lane_of_counter));
+        let lanes = Lanes { count: lanes.max(1), of, beneath };
         Self { epochs: GenerationEpochs::new(scope_slots, lanes), deadline }
     }
 
@@ -104,15 +135,18 @@ impl Generations {
         self.epochs.order.advance(to);
     }
 
-    /// Invalidates: applies it here, and has it delivered. It is not waited for unless it is `within_reach`.
+    /// Invalidates: applies it here, and has it delivered. That is not waited for unless it is `within_reach`, nor that it is
+    /// settled, unless the counter is.
     #[must_use]
     pub fn invalidate(
         &self,
         core: &Core,
         scopes: &[Scope],
         within_reach: impl Fn() -> bool + Send + 'static,
+        counter_is: impl Fn() -> bool + Send + 'static,
     ) -> Invalidating {
-        deliver((core.announce(scopes), scopes), self.deadline, within_reach)
+        let reach = move || within_reach().then(|| if counter_is() { ECHO } else { Duration::ZERO });
+        deliver_and_settle((core.announce(scopes), scopes), self.deadline, reach)
     }
 
     /// How many scopes were invalidated here, and not in the store.
@@ -193,10 +227,10 @@ pub fn scopes_of(entry: &Entry) -> &[ScopeHash] {
     entry.0.scopes()
 }
 
-/// Whether an entry takes the place of what its own change has invalidated.
+/// What the change that an entry is a part of has left in the place of its key's generation.
 #[must_use]
-pub fn is_replacement(entry: &Entry) -> bool {
-    entry.0.announcement().is_some()
+pub fn mark_of(entry: &Entry) -> Option<u64> {
+    entry.0.announcement()?.mark_of(ScopeHash::key(entry.key()))
 }
 
 /// Returns when the change that an entry is a part of was settled.

@@ -33,14 +33,24 @@ const MANY_CALLERS: usize = 1 << 9;
 pub(crate) struct Lanes {
     pub(crate) count: usize,
     pub(crate) of: Box<dyn Fn(ScopeHash) -> usize + Send + Sync>,
+    /// Into which one goes what lies under a key besides its entry.
+    pub(crate) beneath: Box<dyn Fn(&str) -> usize + Send + Sync>,
 }
 
 /// A scope on its way.
 #[derive(Debug, Clone)]
 pub(crate) struct Taken {
     pub(crate) scope: ScopeHash,
-    /// The key, where the scope is one: what else lies under it is dropped with the entry, once.
+    /// The key, where the scope is one: what else lies under it is dropped with the entry.
     pub(crate) key: Option<Arc<str>>,
+    /// It stands for what lies under the key besides its entry, which is in another lane, and is no scope.
+    pub(crate) is_beneath: bool,
+    /// The store has all of it already: it only waits to be settled.
+    pub(crate) is_delivered: bool,
+    /// Whether it is the key of a new entry, which its call is to prove from here on.
+    pub(crate) is_replaced: bool,
+    /// What is left in the place of the generation of such a key.
+    pub(crate) mark: Option<u64>,
     /// Which of the scope's invalidations it was.
     version: u64,
 }
@@ -70,6 +80,10 @@ struct QueueState {
 struct Pending {
     version: u64,
     is_waiting: bool,
+    is_replaced: bool,
+    is_beneath: bool,
+    /// The store has it, and what it does to the counter is not known.
+    is_delivered: bool,
     key: Option<Arc<str>>,
     callers: Vec<Caller>,
 }
@@ -104,6 +118,11 @@ impl Queue {
     ) -> Arc<Announcement> {
         let mut state = self.state();
         let announcement = Arc::new(Announcement::default());
+        let keys: Vec<_> = keys.collect();
+        if state.pending.len() + scopes.len() + keys.len() > MOST_SCOPES {
+            // What the store has is of no interest to others: it need not be invalidated once more.
+            state.collapse_delivered((self.lanes.of)(ScopeHash::ALL) % self.lanes.count);
+        }
         let overflows = state.pending.len() + scopes.len() > MOST_SCOPES;
         let all = [ScopeHash::ALL];
         let scopes = if overflows { &all[..] } else { scopes };
@@ -115,15 +134,29 @@ impl Queue {
             state.callers = 0;
             state.waiting.iter_mut().for_each(VecDeque::clear);
         }
-        let left = Arc::new(AtomicU64::new(scopes.len() as u64));
+        let lane_of = |scope| (self.lanes.of)(scope) % self.lanes.count;
+        let mut beneath = Vec::new();
+        for key in keys.iter().filter(|_| !overflows) {
+            let (scope, lane) = (ScopeHash::key(key), (self.lanes.beneath)(key) % self.lanes.count);
+            if lane != lane_of(scope) {
+                beneath.push((beneath_of(scope), lane, key));
+            }
+        }
+        let left = Arc::new(AtomicU64::new((scopes.len() + beneath.len()) as u64));
+        let caller = |version| Caller {
+            announcement: Arc::downgrade(&announcement),
+            left: left.clone(),
+            version,
+            is_told: false,
+        };
         for &scope in scopes {
-            let caller = Caller {
-                announcement: Arc::downgrade(&announcement),
-                left: left.clone(),
-                version: state.version + 1,
-                is_told: false,
-            };
-            state.add(scope, caller, (self.lanes.of)(scope) % self.lanes.count);
+            let version = state.version + 1;
+            state.add(scope, caller(version), lane_of(scope));
+        }
+        for (stand_in, lane, key) in beneath {
+            let version = state.version + 1;
+            let pending = state.add(stand_in, caller(version), lane);
+            (pending.key, pending.is_beneath) = (Some(key.clone()), true);
         }
         if let Some(pending) = state.pending.get_mut(&ScopeHash::ALL).filter(|_| overflows) {
             let (version, moved) = (pending.version, callers.len());
@@ -136,6 +169,20 @@ impl Queue {
             }
         }
         self.publish(&state);
+        announcement
+    }
+
+    /// The same of keys whose entries are replaced.
+    pub(super) fn add_replaced(&self, keys: &[ScopeHash]) -> Arc<Announcement> {
+        // Between the two nothing is taken: see `GenerationEpochs::take`.
+        let announcement = self.add(keys, &mut std::iter::empty());
+        let mut state = self.state();
+        for key in keys {
+            // None if there were too many.
+            if let Some(pending) = state.pending.get_mut(key) {
+                pending.is_replaced = true;
+            }
+        }
         announcement
     }
 
@@ -182,7 +229,9 @@ impl Queue {
         let taken = scopes.filter_map(|scope| {
             let pending = pending.get_mut(&scope)?;
             pending.is_waiting = false;
-            Some(Taken { scope, key: pending.key.take(), version: pending.version })
+            let Pending { version, is_replaced, is_beneath, is_delivered, .. } = *pending;
+            let key = pending.key.take();
+            Some(Taken { scope, key, is_beneath, is_delivered, is_replaced, mark: None, version })
         });
         taken.collect()
     }
@@ -191,10 +240,11 @@ impl Queue {
     pub(crate) fn give_back(&self, lane: usize, taken: &[Taken]) {
         let mut state = self.state();
         let QueueState { pending, waiting, .. } = &mut *state;
-        for Taken { scope, .. } in taken.iter().rev() {
+        for Taken { scope, key, .. } in taken.iter().rev() {
+            let Some(pending) = pending.get_mut(scope) else { continue };
+            pending.key = pending.key.take().or_else(|| key.clone());
             // If it was invalidated again it waits already.
-            if let Some(pending) = pending.get_mut(scope).filter(|pending| !pending.is_waiting) {
-                pending.is_waiting = true;
+            if !mem::replace(&mut pending.is_waiting, true) {
                 waiting[lane].push_front(*scope);
             }
         }
@@ -204,12 +254,19 @@ impl Queue {
     pub(crate) fn tell(&self, taken: &[Taken], at: Epoch) {
         let mut state = self.state();
         let mut told = Vec::new();
-        for Taken { scope, version, .. } in taken {
+        for Taken { scope, version, mark, .. } in taken {
             let Some(pending) = state.pending.get_mut(scope) else { continue };
+            pending.is_delivered |= pending.version == *version;
             for caller in
                 pending.callers.iter_mut().filter(|caller| caller.version <= *version && !caller.is_told)
             {
                 caller.is_told = true;
+                // What an earlier call inserted is replaced already.
+                if let (Some(mark), Some(announcement), true) =
+                    (*mark, caller.announcement.upgrade(), caller.version == *version)
+                {
+                    announcement.add_mark(*scope, mark);
+                }
                 if caller.left.fetch_sub(1, Ordering::Relaxed) == 1 {
                     told.extend(caller.announcement.upgrade());
                 }
@@ -259,11 +316,11 @@ impl Queue {
 }
 
 impl QueueState {
-    fn add(&mut self, scope: ScopeHash, caller: Caller, lane: usize) {
+    fn add(&mut self, scope: ScopeHash, caller: Caller, lane: usize) -> &mut Pending {
         self.version += 1;
         let version = self.version;
         let pending = self.pending.entry(scope).or_default();
-        pending.version = version;
+        (pending.version, pending.is_replaced, pending.is_delivered) = (version, false, false);
         pending.callers.push(Caller { version, ..caller });
         if !mem::replace(&mut pending.is_waiting, true) {
             self.waiting[lane].push_back(scope);
@@ -272,6 +329,7 @@ impl QueueState {
         if self.callers >= self.most_callers {
             self.forget_gone();
         }
+        self.pending.entry(scope).or_default()
     }
 
     /// Those who no longer wait are forgotten: the store may be away for days. Each time for as many calls as that looks at.
@@ -284,16 +342,45 @@ impl QueueState {
         }
         self.most_callers = (self.pending.len() + 2 * self.callers).max(MANY_CALLERS);
     }
+
+    /// Makes one of what is delivered, and waits only to be settled: it covers everything in this process, until that is settled,
+    /// and others hear nothing of it.
+    fn collapse_delivered(&mut self, lane: usize) {
+        let is_delivered = |scope: &ScopeHash, pending: &mut Pending| {
+            *scope != ScopeHash::ALL && pending.is_delivered && !pending.is_waiting
+        };
+        let delivered: Vec<_> = self.pending.extract_if(is_delivered).collect();
+        if delivered.is_empty() {
+            return;
+        }
+        self.version += 1;
+        let version = self.version;
+        let is_new = !self.pending.contains_key(&ScopeHash::ALL);
+        let all = self.pending.entry(ScopeHash::ALL).or_default();
+        // One of a call that is not delivered stays what it is.
+        all.is_delivered |= is_new;
+        all.version = version;
+        let callers = delivered.into_iter().flat_map(|(_, pending)| pending.callers);
+        all.callers.extend(callers.map(|caller| Caller { version, ..caller }));
+        if !mem::replace(&mut all.is_waiting, true) {
+            self.waiting[lane].push_back(ScopeHash::ALL);
+        }
+    }
 }
 
-impl Caller {
-    fn waits(&self) -> bool {
-        self.announcement.strong_count() > 0
-    }
+/// What stands for what lies under a key besides its entry, among scopes. It covers nothing.
+fn beneath_of(key: ScopeHash) -> ScopeHash {
+    ScopeHash::key(&format!("\0beneath:{:016x}", key.get()))
 }
 
 impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queue").field("inside", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl Caller {
+    fn waits(&self) -> bool {
+        self.announcement.strong_count() > 0
     }
 }

@@ -8,7 +8,8 @@ use crate::{
 
 fn epochs() -> GenerationEpochs {
     let of = |scope: ScopeHash| usize::from(scope != ScopeHash::ALL && scope.get() % 2 == 1);
-    GenerationEpochs::new(1 << 10, Lanes { count: 2, of: Box::new(of) })
+    let beneath = Box::new(|key: &str| usize::from(key.ends_with('0')));
+    GenerationEpochs::new(1 << 10, Lanes { count: 2, of: Box::new(of), beneath })
 }
 
 /// Scopes of the lane of odd numbers, or of even ones.
@@ -139,4 +140,63 @@ fn callers_that_no_longer_wait_are_forgotten_whatever_they_invalidated() {
     assert_eq!(epochs.order.queue().callers(), 0);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(std::pin::pin!(waits.echoed()).poll(&mut context).is_ready(), "who waits is told");
+}
+
+/// The counter may be away for long, and what others hear of is delivered all the same.
+#[test]
+fn too_many_scopes_that_are_delivered_cover_everything_here_and_not_elsewhere() {
+    let epochs = epochs();
+    let queue = epochs.order.queue();
+    let deliver = || {
+        let mut taken = epochs.take(0, 10_000);
+        taken.extend(epochs.take(1, 10_000));
+        queue.tell(&taken, Epoch(1));
+        taken
+    };
+    let (mut unsettled, mut call) = (Vec::new(), None);
+    let many: Vec<_> = (0..200_000).map(|number: u32| ScopeHash::key(&format!("k:{number}"))).collect();
+    for some in many.chunks(1_000) {
+        call = epochs.local.apply(some, []);
+        let taken = deliver();
+        let all = taken.iter().find(|taken| taken.scope == ScopeHash::ALL);
+        assert!(all.is_none_or(|all| all.is_delivered), "others would hear that everything is invalidated");
+        unsettled.extend(taken);
+        assert!(queue.len() <= 1 << 16);
+    }
+    let never = [ScopeHash::key("never")];
+    assert!(epochs.judge(&never, Epoch(1)).is_none(), "here everything counts as invalidated");
+    // One that was on its way to be settled before the last ones collapsed settles nothing of those.
+    epochs.order.settle(&unsettled[..1_000], Epoch(8));
+    assert!(epochs.judge(&never, Epoch(8)).is_none());
+    epochs.order.settle(&unsettled, Epoch(9));
+    assert_eq!(queue.len(), 0);
+    assert!(epochs.judge(&never, Epoch(9)).is_some() && epochs.judge(&many[..1], Epoch(8)).is_none());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(std::pin::pin!(call.unwrap().echoed()).poll(&mut context).is_ready());
+}
+
+/// What lies under a key is in a part of the store that may be out of reach by itself.
+#[tokio::test]
+async fn a_key_is_delivered_with_what_lies_beneath_it() {
+    let epochs = epochs();
+    let queue = epochs.order.queue();
+    let all: Vec<Arc<str>> = (0..40).map(|number| format!("k:{number}").into()).collect();
+    let lane_of = |key: &str| usize::from(ScopeHash::key(key).get() % 2 == 1);
+    let apart = all.iter().find(|key| lane_of(key) != usize::from(key.ends_with('0'))).unwrap().clone();
+    let (lane, of) = (lane_of(&apart), [ScopeHash::key(&apart)]);
+    let call = epochs.local.apply(&of, [apart.clone()]).unwrap();
+    let is_named =
+        async || tokio::time::timeout(std::time::Duration::from_millis(5), call.named()).await.is_ok();
+    let (scope, beneath) = (epochs.take(lane, 10), epochs.take(1 - lane, 10));
+    assert!(scope[0].scope == of[0] && !scope[0].is_beneath);
+    assert!(beneath[0].is_beneath && beneath[0].key.as_ref() == Some(&apart));
+    queue.tell(&scope, Epoch(1));
+    assert!(!is_named().await, "its counter is there");
+    queue.give_back(1 - lane, &beneath);
+    let again = epochs.take(1 - lane, 10);
+    assert_eq!(again[0].key, Some(apart), "it is known what to remove");
+    queue.tell(&again, Epoch(1));
+    assert!(is_named().await);
+    epochs.order.settle(&[scope, again].concat(), Epoch(2));
+    assert_eq!(queue.len(), 0);
 }
