@@ -322,7 +322,7 @@ impl HttpCache {
     /// Takes the tags out of a response of this path, and returns them and those of the path.
     fn tags_of(&self, headers: &mut HeaderMap, path: &str) -> Vec<String> {
         let mut tags = headers::take_tags(headers);
-        tags.extend(self.config.tags.iter().filter_map(|template| template.tag(path)));
+        tags.extend(self.config.tags.iter().flat_map(|template| template.tags(path)));
         tags
     }
 

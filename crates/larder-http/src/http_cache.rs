@@ -261,6 +261,9 @@ impl HttpCache {
     ///
     /// A `<name>` in `path` matches one segment, percent-decoded. A `*` as its last segment matches any number of them.
     ///
+    /// A segment with `:`, `*`, `%` or control characters gives two tags: one with the segment as it is, and one with these
+    /// escaped, which is what `tags` of `#[invalidate]` and `#[cached]` make of an argument.
+    ///
     /// # Panics
     ///
     /// If `tag` has a placeholder that `path` does not have.
