@@ -135,9 +135,15 @@ impl<B: HandlerBody> Copying<B> {
         }
     }
 
-    /// The body ended: it is complete, unless its length is not the announced one.
+    /// The body ended: it is complete, unless its length is not the announced one. The end of a body that is too short is an
+    /// error for its client, who could not tell otherwise: the response may have no `Content-Length` yet.
     fn end(self, stated: Option<Result<u64, ()>>, handoff: &Handoff<B>) -> BodyCopy<B> {
-        let is_whole = stated.is_none_or(|length| length == Ok(self.copy.len() as u64));
+        let length = self.copy.len() as u64;
+        let announced = [self.hint.exact(), stated.and_then(Result::ok)].into_iter().flatten();
+        if announced.clone().any(|announced| length < announced) {
+            return self.fail("the response ended before its announced length".into(), handoff);
+        }
+        let is_whole = announced.clone().all(|announced| length == announced);
         if let Some(copier) = self.copier.as_ref().filter(|_| is_whole) {
             copier.has_all();
         }
