@@ -147,7 +147,8 @@ impl HttpCache {
     }
 
     /// The largest body that a request for a part of it may make a handler produce as a whole, in bytes: by default every
-    /// body that can be stored. With zero, such requests are passed to the handler unless the response is stored.
+    /// body that can be stored. With zero, such requests are passed to the handler unless the response is stored. What is
+    /// stored is revalidated and replaced as a whole, whatever its size.
     ///
     /// A request with `Range` for a response that is not stored calls the handler without `Range`; the whole response is
     /// stored, and answers this request and all further ones for other parts. If it turns out to be larger than this, the

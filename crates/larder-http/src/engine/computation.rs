@@ -124,8 +124,10 @@ impl<B: HandlerBody> Fetch<B> {
         date::ensure_date(&mut parts.headers, exchange.received);
         // Now already: a stream is sent before it is stored.
         let adds_no_cache = headers::add_no_cache(&mut parts.headers, terms.freshness.source);
-        let is_for_part = self.request.ranges.is_some();
-        let bytes = if is_for_part { config.max_range_fetch() } else { config.max_stored_body() };
+        // What is stored is replaced by the whole, whoever asks.
+        let is_for_part = self.request.ranges.is_some() && self.stored.is_none();
+        let most = config.max_stored_body();
+        let bytes = if is_for_part { config.max_range_fetch().min(most) } else { most };
         let limits = Limits { bytes, time: config.body_timeout };
         match copy(parts, body, limits, &self.handoff).await {
             BodyCopy::Complete(mut parts, body, copier) => {
@@ -135,7 +137,12 @@ impl<B: HandlerBody> Fetch<B> {
                 }
                 self.store_new(*parts, body, copier, (terms, tags)).await
             }
-            BodyCopy::Refused => {
+            // Requests for the whole that wait may well store it.
+            BodyCopy::TooLarge if bytes < most => {
+                self.cache.state.too_large.set(&self.key, false, true, config.shared_now());
+                self.pass_lead()
+            }
+            BodyCopy::TooLarge | BodyCopy::Refused => {
                 self.cache.state.too_large.set(&self.key, false, true, config.shared_now());
                 self.drop_outdated();
                 self.pass()
