@@ -215,7 +215,6 @@ impl HttpCache {
             is_coalesced,
             key: key.clone(),
             rule,
-            moved_to: OnceLock::new(),
             called: OnceLock::new(),
             stored: stored.clone(),
             handoff: handoff.clone(),
@@ -237,6 +236,10 @@ impl HttpCache {
 
         // The caller may be a computation, and end before the fetch does, or without a response being stored.
         record_tags(&*self.config.cache, &handoff.take_tags());
+        let moved_to = handoff.take_moved_to();
+        if let Some(key) = &moved_to {
+            lookup::depend_on(&self.config, key).await;
+        }
         if let Some((mut response, mut status)) = handoff.take() {
             match (&fetched, running) {
                 // Without a task of its own, the fetch ends with its client.
@@ -250,7 +253,7 @@ impl HttpCache {
                 (None, DetachedWork::Detached(outcome)) => {
                     response.body_mut().set_driver(CopyDriver::Detached(Box::new(outcome)));
                 }
-                (Some(Fetched { outcome: Ok(stored), moved_to, .. }), _) => {
+                (Some(Fetched { outcome: Ok(stored), .. }), _) => {
                     status.stored &= self.is_kept(moved_to.as_ref().unwrap_or(&key), stored);
                 }
                 _ => {}

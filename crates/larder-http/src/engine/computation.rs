@@ -32,8 +32,6 @@ pub(super) struct Fetched<O: Origin> {
     pub(super) origin: Option<O>,
     /// The status of the handler's response that a stale one replaces.
     pub(super) forward_status: Option<StatusCode>,
-    /// Where the response is stored, if that is not the key that it was fetched for.
-    pub(super) moved_to: Option<String>,
 }
 
 impl<B: HandlerBody> Fetch<B> {
@@ -43,7 +41,7 @@ impl<B: HandlerBody> Fetch<B> {
         let store = &*self.cache.config.cache;
         let outcome = store.get_or_compute(&key, policy, || self.compute(&mut origin)).await;
         let forward_status = self.handoff.end();
-        Fetched { outcome, origin, forward_status, moved_to: self.moved_to.into_inner() }
+        Fetched { outcome, origin, forward_status }
     }
 
     async fn compute<O: Origin<Body = B>>(&self, origin: &mut Option<O>) -> Result<StoredResponse, O::Error> {
@@ -129,6 +127,12 @@ impl<B: HandlerBody> Fetch<B> {
         let most = config.max_stored_body();
         let bytes = if is_for_part { config.max_range_fetch().min(most) } else { most };
         let limits = Limits { bytes, time: config.body_timeout };
+        // Now already, too: its client may be a computation, which depends on what is stored there.
+        if let Some(rule) = self.rule_if_other(&parts.headers)
+            && let Some(key) = self.key_under(rule.as_ref()).await
+        {
+            self.handoff.set_moved_to(key);
+        }
         match copy(parts, body, limits, &self.handoff).await {
             BodyCopy::Complete(mut parts, body, copier) => {
                 if adds_no_cache {

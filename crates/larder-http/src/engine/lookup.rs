@@ -81,6 +81,11 @@ pub(super) async fn remember(config: &Config, request: &CacheableRequest, rule: 
     let _ = unrecorded(config.cache.insert(&key, rule, policy)).await;
 }
 
+/// Makes the running computation depend on what is stored under a key, or is about to be.
+pub(super) async fn depend_on(config: &Config, key: &str) {
+    let _ = find_kept_uncounted::<StoredResponse>(&*config.cache, key).await;
+}
+
 /// Looks a request's variant up at the key that its URL and all equivalent ones have by a rule.
 pub(super) async fn look_up_under(
     config: &Config,

@@ -164,3 +164,22 @@ async fn a_function_that_waited_for_anothers_response_depends_on_it() {
     assert_eq!((&*one, &*other, upstream.count()), ("2", "2", 2));
     assert_eq!(computed.load(Ordering::SeqCst), 4);
 }
+
+/// The first response of a path is stored under another key than that which was asked for. It is known once the head is
+/// there, and the function may end before the body does.
+#[tokio::test]
+async fn a_function_depends_on_a_response_that_is_stored_under_another_key() {
+    let upstream = Upstream::start().await;
+    let cache = HttpCache::client(larder::global()).identity("elsewhere").no_vary_search();
+    let (client, computed) = (client_of(&cache), AtomicUsize::new(0));
+    for (n, path) in [(1, "/rule"), (2, "/trickle-rule")] {
+        let url = upstream.url(&format!("{path}?cache-control=max-age=60&no-vary-search=key-order"));
+        let call = || found(&client, 10 + n, &url, &computed);
+        let first = call().await;
+        assert_eq!(call().await, first, "{path}");
+        let reloaded = text(&client, &url, &[("cache-control", "no-cache")]).await;
+        assert_ne!(reloaded, first, "{path}");
+        assert_eq!(call().await, reloaded, "{path}");
+    }
+    assert_eq!(computed.load(Ordering::SeqCst), 4);
+}

@@ -102,7 +102,7 @@ async fn answer(State(received): State<Received>, request: Request) -> Response 
         response.headers_mut().remove("content-length");
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(300)).await;
-            drop(end);
+            let _ = end.send(Ok(number.to_string().into()));
         });
     }
     // So that nothing is answered once the service is gone.
