@@ -133,7 +133,8 @@ impl<B: HandlerBody> Fetch<B> {
         } else if !self.replace(&self.key, &stored, (kept, observed)).await {
             return (stored, Err(NotStored::Gone));
         }
-        self.mark_hit_for_miss(false);
+        // Of what is validated each time, those who wait have no use.
+        self.mark_hit_for_miss(&self.key, !stored.freshness.is_reusable(config.shared_now()));
         (stored, Ok(()))
     }
 
