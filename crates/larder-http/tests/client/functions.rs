@@ -93,18 +93,21 @@ async fn price(client: &CachedClient, case: &str, url: &str, computed: &AtomicUs
 #[tokio::test]
 async fn a_function_keeps_its_value_when_its_response_is_asked_for_again() {
     let upstream = Upstream::start().await;
-    let (validated, fresh) = ("cache-control=max-age=60&etag=%22v%22", "cache-control=max-age=60");
-    for (case, fields, wait, reload, is_kept) in [
+    let (validated, fresh) =
+        ("/price?cache-control=max-age=60&etag=%22v%22", "/price?cache-control=max-age=60");
+    for (case, path, wait, reload, is_kept) in [
         ("validated", validated, 61, None, true),
         ("made anew", fresh, 61, None, true),
         ("reloaded and the same", validated, 1, Some("no-cache"), true),
+        // Each has a number of its own in `X-Request-Id`.
+        ("reloaded and the same text", "/same?cache-control=max-age=60", 1, Some("no-cache"), true),
         ("reloaded and another one", fresh, 1, Some("no-cache"), false),
     ] {
         let clock = TestClock::new();
         let time = clock.clone();
         let cache = HttpCache::client(larder::global()).identity(case).clock(move || time.now());
         let (client, computed) = (client_of(&cache), AtomicUsize::new(0));
-        let url = upstream.url(&format!("/price?{fields}"));
+        let url = upstream.url(path);
         let price = || price(&client, case, &url, &computed);
         let first = price().await;
         clock.advance(wait);

@@ -91,7 +91,9 @@ async fn answer(State(received): State<Received>, request: Request) -> Response 
         None if is_known => StatusCode::NOT_MODIFIED,
         None => StatusCode::OK,
     };
-    let mut response = (status, number.to_string()).into_response();
+    let text = if uri.path().starts_with("/same") { "same".to_owned() } else { number.to_string() };
+    let mut response = (status, text).into_response();
+    response.headers_mut().insert("x-request-id", number.into());
     for (name, value) in fields.iter().filter(|(name, _)| name != "status") {
         response.headers_mut().append(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
     }
