@@ -3,8 +3,12 @@
 
 mod support;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{Empty, Full};
 use larder_http::HttpCache;
 use support::table::{Case, Step, case, get, method, run};
+use tower::{Layer as _, ServiceExt as _, service_fn};
 
 fn fresh() -> Step {
     get().says("cache-control", "max-age=1500")
@@ -228,6 +232,10 @@ async fn invalidation() {
             cases.push(elsewhere("/page?x=1"));
         }
     }
+    // Safe, although they are not stored.
+    for safe in ["QUERY", "PROPFIND", "REPORT", "SEARCH", "OPTIONS", "TRACE"] {
+        cases.push(case(safe, [fresh(), method(safe).asked(), get().hit()]));
+    }
     cases.push(case(
         "all variants",
         [
@@ -251,6 +259,23 @@ async fn invalidation() {
             .configured(|cache| cache.skip_if(|request| request.headers.contains_key("x-skip"))),
     );
     run(cases).await;
+}
+
+/// So do WebSockets of HTTP/2 begin.
+#[tokio::test]
+async fn a_tunnel_drops_nothing() {
+    let answer = |_: Request<Empty<Bytes>>| async {
+        Response::builder().header("cache-control", "max-age=60").body(Full::<Bytes>::from("x"))
+    };
+    let service = support::http_cache(&support::TestClock::new()).layer(service_fn(answer));
+    let status = async |method: &str| {
+        let request = Request::builder().method(method).uri("http://example.com/socket");
+        let response = service.clone().oneshot(request.body(Empty::new()).unwrap()).await.unwrap();
+        response.headers()["cache-status"].to_str().unwrap().to_owned()
+    };
+    assert!(status("GET").await.contains("stored"));
+    assert_eq!(status("CONNECT").await, "larder; fwd=method");
+    assert!(status("GET").await.contains("hit"));
 }
 
 #[tokio::test]

@@ -20,6 +20,9 @@ use crate::{
     validation::RANGE_HEADERS,
 };
 
+/// Other safe methods (<https://www.iana.org/assignments/http-methods>), whose responses are not stored.
+const SAFE_METHODS: [&str; 4] = ["PROPFIND", "QUERY", "REPORT", "SEARCH"];
+
 /// What becomes of what is purged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strength {
@@ -69,11 +72,16 @@ impl HttpCache {
                     is_allowed.then(|| (strength_of(request), purges_of(request, &key))),
                 ));
             }
-            Method::OPTIONS | Method::TRACE => {
+            // A tunnel changes nothing by being opened: so do WebSockets of HTTP/2 begin.
+            Method::OPTIONS | Method::TRACE | Method::CONNECT => {
                 return ControlFlow::Continue(Plan::Pass(
                     Forward::Method,
                     PassedOn::Reads { is_personal: false },
                 ));
+            }
+            _ if SAFE_METHODS.contains(&request.method.as_str()) => {
+                let kinds = HeaderKinds::of(&request.headers);
+                return ControlFlow::Continue(self.passed(Forward::Method, request, kinds));
             }
             _ => {
                 let target = (primary_key(request), request.uri.clone());
@@ -109,7 +117,7 @@ impl HttpCache {
         }
     }
 
-    /// Passes a `GET` or `HEAD` on.
+    /// Passes a request with a safe method on.
     fn passed(&self, why: Forward, request: &Parts, kinds: HeaderKinds) -> Plan {
         let config = &self.config;
         let is_personal = !config.is_private
