@@ -431,6 +431,8 @@ async fn s_maxage_forbids_to_serve_stale() {
 /// A cache in front takes what declares nothing for a response to all clients: so what may be for its client only says so.
 #[tokio::test]
 async fn what_goes_past_the_cache_and_may_be_personal_is_private() {
+    let silent = |name| get().sends(name, "1").asked().has("cache-control", "private");
+    let configured = |cache: HttpCache| cache.ttl(std::time::Duration::from_secs(60));
     let steps = || {
         [
             get().sends("cookie", "session=1").asked().has("cache-control", "private"),
@@ -446,6 +448,14 @@ async fn what_goes_past_the_cache_and_may_be_personal_is_private() {
         case("by configuration", steps()).configured(|cache| cache.skip_if(|_| true)),
         case("by its own directive", steps().map(|step| step.sends("cache-control", "no-store"))),
         case("HEAD", [method("HEAD").sends("cookie", "a=1").says_body("").has("cache-control", "private")]),
+        case("QUERY", [method("QUERY").sends("cookie", "a=1").asked().has("cache-control", "private")]),
+        case("refused", ["authorization", "cookie", "x-user"].map(silent)).configured(configured),
+        case(
+            "a stream",
+            ["authorization", "cookie", "x-user"]
+                .map(|name| silent(name).says("content-type", "text/event-stream")),
+        )
+        .configured(configured),
     ])
     .await;
 }

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use http::{Response, StatusCode, header, response::Parts};
+use http::{HeaderMap, Response, StatusCode, header, response::Parts};
 use larder::CacheExt as _;
 
 use super::{
@@ -79,9 +79,7 @@ impl<B: HandlerBody> Fetch<B> {
 
         if request.is_head {
             self.learn_from_head(&parts, caching, exchange).await;
-            if request.may_be_personal() && !config.is_private {
-                headers::add_private(&mut parts.headers);
-            }
+            self.keep_private(&mut parts.headers);
             self.handoff.pass(parts, ResponseBody::passed(body));
             return self.pass();
         }
@@ -100,13 +98,18 @@ impl<B: HandlerBody> Fetch<B> {
         }
     }
 
+    /// Lets no cache further on take a response for one to all clients that may be for this one only.
+    fn keep_private(&self, headers: &mut HeaderMap) {
+        if self.request.may_be_personal() && !self.cache.config.is_private {
+            headers::add_private(headers);
+        }
+    }
+
     /// Passes a response on that may not be stored.
     fn refuse(&self, mut parts: Parts, body: B, refusal: Refusal) -> StoredResponse {
         let status = parts.status;
         self.drop_stored_if(refusal, status);
-        if matches!(refusal, Refusal::Personal | Refusal::Cookie) {
-            headers::add_private(&mut parts.headers);
-        }
+        self.keep_private(&mut parts.headers);
         self.handoff.pass_because(parts, ResponseBody::passed(body), refusal);
         if status_code::depends_on_request(status) { self.pass_once() } else { self.pass() }
     }
