@@ -14,7 +14,7 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
-use http::{HeaderValue, Uri, header, request::Parts, uri::PathAndQuery};
+use http::{HeaderValue, Uri, header, request::Parts};
 use larder::Scope;
 
 use crate::{digest::Digest, no_vary_search::UrlVariation};
@@ -170,7 +170,11 @@ pub(crate) fn resolve(reference: &str, host: &str, request: &Uri) -> Option<Stri
         if canonical_host(uri.authority()?.as_str()) != host {
             return None;
         }
-        return Some(uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned());
+        let path = without_dots(uri.path());
+        return Some(match uri.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path,
+        });
     }
     if let Some(rest) = reference.strip_prefix("//") {
         return resolve(&format!("http://{rest}"), host, request);

@@ -225,6 +225,7 @@ async fn invalidation() {
             cases.push(there("/page", "//example.com/page"));
             cases.push(there("/a/page", "page"));
             cases.push(there("/page", "../page"));
+            cases.push(there("/page", "https://example.com/a/./../page"));
             cases.push(there("/a/b?x=1", "?x=1"));
             cases.push(elsewhere("http://example.org/page"));
             cases.push(elsewhere("http://example.com.evil/page"));
