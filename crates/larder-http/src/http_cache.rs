@@ -113,6 +113,9 @@ impl HttpCache {
     }
 
     /// For how long stale responses are kept, for validation and for clients that accept them: ten minutes by default.
+    ///
+    /// They take memory, and that of Redis, for twice as long: one that is [marked stale](Self::soft_purge) late is kept for
+    /// so long from then on. The same holds for `stale-while-revalidate` and `stale-if-error`, where these are longer.
     pub fn keep_stale(self, keep: Duration) -> Self {
         self.with(|config| config.keep_stale = keep)
     }
@@ -290,7 +293,7 @@ impl HttpCache {
     /// - `Cache-Control` has no effect.
     /// - `Range`, `If-Range`, `If-Match` and `If-Unmodified-Since` are removed: the answer is a whole response.
     /// - [Forwarding headers](crate#cache-poisoning) such as `X-Forwarded-Host` are removed, as each of their values would
-    ///   make a variant. If a proxy in front sets them, use [`trust_proxy`](Self::trust_proxy).
+    ///   make a variant. They stay in what goes past the cache: other methods, and [`skip_if`](Self::skip_if). If a proxy in front sets them, use [`trust_proxy`](Self::trust_proxy).
     /// - Requests with `Upgrade` or with a body are forwarded to the handler only if nothing is stored for their URL.
     ///
     /// Clients can still make handlers work by new URLs and hosts, by `Authorization`, `Cookie` and the headers that `Vary`
