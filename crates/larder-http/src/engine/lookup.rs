@@ -112,13 +112,18 @@ pub(super) async fn look_up_under(
     Lookup::TooManyVariants
 }
 
+/// The last rule of a request's path, if that is in this process' memory.
+#[inline]
+fn rule_in_memory(config: &Config, request: &CacheableRequest) -> Option<UrlVariation> {
+    match config.no_vary_search {
+        true => find_local_uncounted(&*config.cache, &request.primary_key.rule()),
+        false => None,
+    }
+}
+
 /// The variant that a request selects, if it is in this process' memory.
 pub(super) fn look_up_in_memory(config: &Config, request: &CacheableRequest) -> Option<StoredResponse> {
-    let cache = &*config.cache;
-    let rule = match config.no_vary_search {
-        true => find_local_uncounted::<UrlVariation>(cache, &request.primary_key.rule()),
-        false => None,
-    };
+    let (cache, rule) = (&*config.cache, rule_in_memory(config, request));
     let mut place = Place::first(request, rule.as_ref());
     while place.step < MAX_STEPS {
         let stored = find_in_memory_uncounted::<StoredResponse>(cache, &place.key())?;
@@ -136,11 +141,7 @@ pub(super) fn key_in_memory(
     request: &CacheableRequest,
     selected: &StoredResponse,
 ) -> String {
-    let cache = &*config.cache;
-    let rule = match config.no_vary_search {
-        true => find_local_uncounted::<UrlVariation>(cache, &request.primary_key.rule()),
-        false => None,
-    };
+    let (cache, rule) = (&*config.cache, rule_in_memory(config, request));
     let mut place = Place::first(request, rule.as_ref());
     while place.step < MAX_STEPS {
         match find_local_uncounted::<StoredResponse>(cache, &place.key()) {
