@@ -70,6 +70,9 @@ impl Caching {
     }
 
     /// Adds a tag: invalidating `larder::Scope::tag` of the same name drops the response.
+    ///
+    /// The macros of `larder` escape arguments in tags: `:`, `*`, `%` and control characters. For ids that may have these, add
+    /// the tag as `#[invalidate(tags = …)]` writes it, `product:sku%3A42`; [`HttpCache::tag`](crate::HttpCache::tag) does so.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tags.push(tag.into());
         self

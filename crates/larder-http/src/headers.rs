@@ -45,6 +45,25 @@ const OF_THE_BODY: [HeaderName; 5] = [
     header::ETAG,
 ];
 
+/// Headers, besides `Content-*` and `*Cache-Control`, that tell what a response is and where it holds.
+const OF_THE_REPRESENTATION: [HeaderName; 8] = [
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::LINK,
+    header::LOCATION,
+    header::VARY,
+    HeaderName::from_static("no-vary-search"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("surrogate-control"),
+];
+
+/// Whether a header is one of those. A `Content-Security-Policy` may name what is made for each response.
+pub(crate) fn is_of_the_representation(name: &HeaderName) -> bool {
+    (name.as_str().starts_with("content-") && !name.as_str().starts_with("content-security-policy"))
+        || name.as_str().ends_with("cache-control")
+        || OF_THE_REPRESENTATION.contains(name)
+}
+
 /// Headers with the tags of a response. They are for caches, and are not sent to clients.
 pub(crate) const TAG_HEADERS: [&str; 2] = ["surrogate-key", "cache-tag"];
 

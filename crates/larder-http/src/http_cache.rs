@@ -1,6 +1,7 @@
 //! The cache that users configure and put in front of their handlers.
 
 mod client;
+mod keys;
 mod purging;
 mod variants;
 
@@ -113,6 +114,9 @@ impl HttpCache {
     }
 
     /// For how long stale responses are kept, for validation and for clients that accept them: ten minutes by default.
+    ///
+    /// They take memory, and that of Redis, for twice as long: one that is [marked stale](Self::soft_purge) late is kept for
+    /// so long from then on. The same holds for `stale-while-revalidate` and `stale-if-error`, where these are longer.
     pub fn keep_stale(self, keep: Duration) -> Self {
         self.with(|config| config.keep_stale = keep)
     }
@@ -147,7 +151,8 @@ impl HttpCache {
     }
 
     /// The largest body that a request for a part of it may make a handler produce as a whole, in bytes: by default every
-    /// body that can be stored. With zero, such requests are passed to the handler unless the response is stored.
+    /// body that can be stored. With zero, such requests are passed to the handler unless the response is stored. What is
+    /// stored is revalidated and replaced as a whole, whatever its size.
     ///
     /// A request with `Range` for a response that is not stored calls the handler without `Range`; the whole response is
     /// stored, and answers this request and all further ones for other parts. If it turns out to be larger than this, the
@@ -170,87 +175,6 @@ impl HttpCache {
         self.with(|config| config.body_timeout = limit)
     }
 
-    /// Ignores the order of a query's parameters: URLs that differ only in it share responses. Parameters with the same
-    /// name keep their order.
-    pub fn sort_query(self) -> Self {
-        self.with(|config| config.sort_query = true)
-    }
-
-    /// Obeys `No-Vary-Search` of responses: requests whose queries differ only in what the header calls irrelevant share a
-    /// response. See [queries](crate#queries-that-make-no-difference). Off by default, as handlers may send it for browsers,
-    /// in which each user has a cache of their own: here it is shared, so no parameter that it calls irrelevant may tell users
-    /// apart.
-    ///
-    /// Set it in all processes that share responses: an unsafe request, or a purge of a URL, drops what is stored for
-    /// equivalent URLs only where it is set.
-    pub fn no_vary_search(self) -> Self {
-        self.with(|config| config.no_vary_search = true)
-    }
-
-    /// Adds a part to the key: what `part` returns for a request, such as a tenant or a language. Requests share a
-    /// response only if all parts are equal. Invalidations of a URL cover all responses of it, whatever their parts.
-    ///
-    /// `part` sees the URI that the client sent, also inside of a router. In Actix it sees only those extensions that are
-    /// named by `with_extension`.
-    ///
-    /// ```
-    /// # use larder_http::HttpCache;
-    /// let cache = HttpCache::new(larder::global()).key(|request| {
-    ///     let tenant = request.headers.get("x-tenant").map(|tenant| tenant.as_bytes());
-    ///     String::from_utf8_lossy(tenant.unwrap_or_default()).into_owned()
-    /// });
-    /// ```
-    pub fn key(self, part: impl Fn(&Parts) -> String + Send + Sync + 'static) -> Self {
-        self.with(|config| config.keys.push(Arc::new(part)))
-    }
-
-    /// Adds the values of this request header to the key: requests share a response only if all lines of it are equal. A
-    /// header in the key does not keep a response from being shared, but for `Authorization` and `Cookie`: the response to
-    /// a request with one of them is shared only if it declares that it may be.
-    ///
-    /// # Panics
-    ///
-    /// If `name` is not a valid header name.
-    pub fn key_header(self, name: &str) -> Self {
-        let name = header_name(name);
-        self.with(|config| config.key_headers.push(name))
-    }
-
-    /// Declares that no response depends on this request header, so that requests with it share responses that have a
-    /// [configured lifetime](Self::ttl). For `Cookie`, see [`ignore_cookies`](Self::ignore_cookies).
-    ///
-    /// # Panics
-    ///
-    /// If `name` is not a valid header name, or is `Authorization` or `Cookie`.
-    pub fn ignore_header(self, name: &str) -> Self {
-        let name = header_name(name);
-        assert!(
-            name != header::AUTHORIZATION && name != header::COOKIE,
-            "`{name}` identifies the client: let the handler declare `Cache-Control: public`, or use `ignore_cookies`"
-        );
-        self.with(|config| config.ignored_headers.push(name))
-    }
-
-    /// Declares that the responses of the path `prefix`, and of all paths under it, are the same for all clients, whatever
-    /// headers requests have besides `Authorization` and `Cookie`. It applies to responses with a
-    /// [configured lifetime](Self::ttl).
-    pub fn public_under(self, prefix: impl Into<String>) -> Self {
-        self.with(|config| config.public_under.push(prefix.into().trim_end_matches('/').to_owned()))
-    }
-
-    /// Shows the extensions of type `T` of Actix requests to [`key`](Self::key) and [`skip_if`](Self::skip_if): what a
-    /// middleware around the cache found out, such as the tenant. (Those of tower requests are all visible.)
-    #[cfg(feature = "actix")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "actix")))]
-    pub fn with_extension<T: Clone + Send + Sync + 'static>(self) -> Self {
-        let copy = |from: &actix_http::Extensions, to: &mut http::Extensions| {
-            if let Some(extension) = from.get::<T>() {
-                to.insert(extension.clone());
-            }
-        };
-        self.with(|config| config.extensions.push(Arc::new(copy)))
-    }
-
     /// Forwards requests for which `skip` returns true to the handler, and does not store their responses. Unsafe methods
     /// still invalidate what is stored.
     pub fn skip_if(self, skip: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
@@ -260,6 +184,9 @@ impl HttpCache {
     /// Adds a tag to the responses of all paths that match: `.tag("/users/<id>/posts", "posts-of:<id>")`.
     ///
     /// A `<name>` in `path` matches one segment, percent-decoded. A `*` as its last segment matches any number of them.
+    ///
+    /// A segment with `:`, `*`, `%` or control characters gives two tags: one with the segment as it is, and one with these
+    /// escaped, which is what `tags` of `#[invalidate]` and `#[cached]` make of an argument.
     ///
     /// # Panics
     ///
@@ -286,7 +213,7 @@ impl HttpCache {
     /// - `Cache-Control` has no effect.
     /// - `Range`, `If-Range`, `If-Match` and `If-Unmodified-Since` are removed: the answer is a whole response.
     /// - [Forwarding headers](crate#cache-poisoning) such as `X-Forwarded-Host` are removed, as each of their values would
-    ///   make a variant. If a proxy in front sets them, use [`trust_proxy`](Self::trust_proxy).
+    ///   make a variant. They stay in what goes past the cache: other methods, and [`skip_if`](Self::skip_if). If a proxy in front sets them, use [`trust_proxy`](Self::trust_proxy).
     /// - Requests with `Upgrade` or with a body are forwarded to the handler only if nothing is stored for their URL.
     ///
     /// Clients can still make handlers work by new URLs and hosts, by `Authorization`, `Cookie` and the headers that `Vary`

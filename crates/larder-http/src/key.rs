@@ -12,11 +12,14 @@
 //! another spelling, and everything that is not in the URL, are in the digest: an unsafe request invalidates a URL
 //! whether it came by `http` or by `https`.
 
+mod reference;
+
 use std::{borrow::Cow, fmt::Write as _};
 
-use http::{HeaderValue, Uri, header, request::Parts, uri::PathAndQuery};
+use http::{HeaderValue, Uri, header, request::Parts};
 use larder::Scope;
 
+pub(crate) use self::reference::resolve;
 use crate::{digest::Digest, no_vary_search::UrlVariation};
 
 /// Number of path segments that are parts of their own; the others are one part. Each part is a scope of the entry.
@@ -156,41 +159,6 @@ impl PrimaryKey {
             _ => Cow::Owned([without_digest, &digest.hex()].concat()),
         }
     }
-}
-
-/// Path and query of a URI reference in a response of this host, in its canonical form, to a request for a URI; none if it
-/// leads to another host.
-pub(crate) fn resolve(reference: &str, host: &str, request: &Uri) -> Option<String> {
-    let reference = reference.split('#').next().unwrap_or_default();
-    let has_scheme = reference.split(['/', '?']).next().is_some_and(|first| first.contains(':'));
-    if has_scheme {
-        // A URI without a host, such as `mailto:`, is not served here.
-        reference.split_once(':').filter(|(_, rest)| rest.starts_with("//"))?;
-        let uri: Uri = reference.parse().ok()?;
-        if canonical_host(uri.authority()?.as_str()) != host {
-            return None;
-        }
-        return Some(uri.path_and_query().map_or("/", PathAndQuery::as_str).to_owned());
-    }
-    if let Some(rest) = reference.strip_prefix("//") {
-        return resolve(&format!("http://{rest}"), host, request);
-    }
-    let (path, query) = match reference.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (reference, None),
-    };
-    let path = match path {
-        "" => request.path().to_owned(),
-        path if path.starts_with('/') => without_dots(path),
-        path => {
-            let folder = request.path().rfind('/').map_or("/", |slash| &request.path()[..=slash]);
-            without_dots(&format!("{folder}{path}"))
-        }
-    };
-    Some(match query {
-        Some(query) => format!("{path}?{query}"),
-        None => path,
-    })
 }
 
 /// The scope of all stored responses of a path, with any scheme and query: an argument for `larder`'s `invalidate`.
@@ -382,27 +350,6 @@ fn sorted_query(query: &str) -> String {
     let mut parameters: Vec<_> = query.split('&').filter(|parameter| !parameter.is_empty()).collect();
     parameters.sort_by_key(|parameter| parameter.split('=').next());
     parameters.join("&")
-}
-
-/// RFC 3986, section 5.2.4.
-fn without_dots(path: &str) -> String {
-    let mut segments: Vec<&str> = Vec::new();
-    let mut parts = path.split('/').skip(1).peekable();
-    while let Some(part) = parts.next() {
-        let last = parts.peek().is_none();
-        match part {
-            "." if last => segments.push(""),
-            "." => {}
-            ".." => {
-                segments.pop();
-                if last {
-                    segments.push("");
-                }
-            }
-            part => segments.push(part),
-        }
-    }
-    format!("/{}", segments.join("/"))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Tags that follow from the path of a request.
 
+use larder::internal::escaped;
+
 /// A path with placeholders, and the tag that follows from it: `/users/<id>` and `user:<id>`.
 #[derive(Debug, Clone)]
 pub(crate) struct TagTemplate {
@@ -33,8 +35,21 @@ impl TagTemplate {
         Self { path: parts, open, tag }
     }
 
-    /// The tag of a path; none if the path does not match.
-    pub(crate) fn tag(&self, path: &str) -> Option<String> {
+    /// The tag of a path, in both of its spellings if there are two; none if the path does not match.
+    ///
+    /// One has the segments as they are, which is how people and CDNs write it. The other has them escaped, as the macros
+    /// of `larder` write a placeholder's value: `product:sku:42`, and `product:sku%3A42`.
+    pub(crate) fn tags(&self, path: &str) -> impl Iterator<Item = String> + use<> {
+        let plain = self.names(path);
+        let of_macros = plain.as_ref().and_then(|names| {
+            let names: Vec<_> = names.iter().map(|(name, given)| (*name, escaped(given))).collect();
+            (Some(&names) != plain.as_ref()).then(|| self.tag(&names))
+        });
+        plain.map(|names| self.tag(&names)).into_iter().chain(of_macros)
+    }
+
+    /// What stands in a path for each placeholder; none if the path does not match.
+    fn names(&self, path: &str) -> Option<Vec<(&str, String)>> {
         let given: Vec<_> = segments(without_slash(path)).collect();
         if given.len() < self.path.len() || (given.len() > self.path.len() && !self.open) {
             return None;
@@ -45,16 +60,21 @@ impl TagTemplate {
             match part {
                 Part::Literal(literal) if *literal != given => return None,
                 Part::Literal(_) => {}
-                Part::Name(name) => names.push((name, given)),
+                Part::Name(name) => names.push((name.as_str(), given)),
             }
         }
+        Some(names)
+    }
+
+    /// The tag with these texts in place of its placeholders.
+    fn tag(&self, names: &[(&str, String)]) -> String {
         let texts = self.tag.iter().filter_map(|part| match part {
             Part::Literal(literal) => Some(literal.as_str()),
             Part::Name(name) => {
                 names.iter().find(|(known, _)| *known == name).map(|(_, given)| given.as_str())
             }
         });
-        Some(texts.collect())
+        texts.collect()
     }
 }
 
@@ -108,33 +128,50 @@ fn decoded(segment: &str) -> String {
 mod tests {
     use super::*;
 
+    fn all(template: &TagTemplate, path: &str) -> Vec<String> {
+        template.tags(path).collect()
+    }
+
     #[test]
     fn a_path_that_matches_has_a_tag() {
         let template = TagTemplate::new("/users/<id>/posts/<post>", "posts:<id>/<post>!");
-        assert_eq!(template.tag("/users/7/posts/a%20b"), Some("posts:7/a b!".into()));
-        assert_eq!(template.tag("/users/7/posts"), None);
-        assert_eq!(template.tag("/users/7/posts/1/2"), None);
-        assert_eq!(template.tag("/people/7/posts/1"), None);
+        assert_eq!(all(&template, "/users/7/posts/a%20b"), ["posts:7/a b!"]);
+        assert_eq!(all(&template, "/users/7/posts"), [""; 0]);
+        assert_eq!(all(&template, "/users/7/posts/1/2"), [""; 0]);
+        assert_eq!(all(&template, "/people/7/posts/1"), [""; 0]);
+    }
+
+    #[test]
+    fn a_tag_has_a_second_spelling_where_the_macros_have_another_one() {
+        let template = TagTemplate::new("/shops/<shop>/<id>", "product:<shop>:<id>");
+        for (path, tags) in [
+            ("/shops/a/sku:42", ["product:a:sku:42", "product:a:sku%3A42"]),
+            ("/shops/b*/50%25", ["product:b*:50%", "product:b%2A:50%25"]),
+            ("/shops/a%09b/7", ["product:a\tb:7", "product:a%09b:7"]),
+        ] {
+            assert_eq!(all(&template, path), tags);
+        }
+        assert_eq!(all(&template, "/shops/a%20b/ü"), ["product:a b:ü"]);
     }
 
     #[test]
     fn a_star_matches_any_segments() {
         let template = TagTemplate::new("/users/<id>/*", "user:<id>");
-        assert_eq!(template.tag("/users/7/posts/1"), Some("user:7".into()));
-        assert_eq!(template.tag("/users/7"), Some("user:7".into()));
-        assert_eq!(template.tag("/users"), None);
+        assert_eq!(all(&template, "/users/7/posts/1"), ["user:7"]);
+        assert_eq!(all(&template, "/users/7"), ["user:7"]);
+        assert_eq!(all(&template, "/users"), [""; 0]);
     }
 
     #[test]
     fn a_slash_at_the_end_makes_no_difference() {
         for path in ["/users/<id>", "/users/<id>/"] {
             let template = TagTemplate::new(path, "user:<id>");
-            assert_eq!(template.tag("/users/7/"), Some("user:7".into()), "{path}");
-            assert_eq!(template.tag("/users/7"), Some("user:7".into()), "{path}");
-            assert_eq!(template.tag("/users/7//"), None, "{path}");
+            assert_eq!(all(&template, "/users/7/"), ["user:7"], "{path}");
+            assert_eq!(all(&template, "/users/7"), ["user:7"], "{path}");
+            assert_eq!(all(&template, "/users/7//"), [""; 0], "{path}");
         }
-        assert_eq!(TagTemplate::new("/", "home").tag("/"), Some("home".into()));
-        assert_eq!(TagTemplate::new("/", "home").tag("/users"), None);
+        assert_eq!(all(&TagTemplate::new("/", "home"), "/"), ["home"]);
+        assert_eq!(all(&TagTemplate::new("/", "home"), "/users"), [""; 0]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode};
 use larder::internal::scope_count;
 
 use crate::{
@@ -95,16 +95,15 @@ impl StoredResponse {
         self.id == Self::none().id
     }
 
-    /// Whether a client would see another response: all but the headers that tell of times.
+    /// Whether it is news beside another one: another status, another body, or other headers about these. All other headers
+    /// may be made for each response, as `X-Request-Id` and `Server-Timing` are.
     pub(crate) fn is_other_than(&self, other: &Self) -> bool {
-        let headers = |stored: &Self| {
-            let mut headers = stored.headers.clone();
-            for name in [header::DATE, header::AGE, header::EXPIRES] {
-                headers.remove(name);
-            }
-            headers
-        };
-        self.status != other.status || self.body != other.body || headers(self) != headers(other)
+        let is_other =
+            |name: &HeaderName| !self.headers.get_all(name).iter().eq(other.headers.get_all(name).iter());
+        let names = || self.headers.keys().chain(other.headers.keys());
+        self.status != other.status
+            || self.body != other.body
+            || names().filter(|name| headers::is_of_the_representation(name)).any(is_other)
     }
 
     /// The conditions that ask the handler whether it is still current.

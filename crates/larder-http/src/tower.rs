@@ -62,7 +62,8 @@ where
         let cache = self.cache.clone();
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            let routed = restore_uri(&mut parts);
+            // What a client sends goes where its own URI says, whatever request it was made from.
+            let routed = if cache.config.is_private { None } else { restore_uri(&mut parts) };
             let plan =
                 match cache.answer_or_plan(&mut parts, (routed.as_ref(), false), || !body.is_end_stream()) {
                     ControlFlow::Break(response) => return Ok(response),

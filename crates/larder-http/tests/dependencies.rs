@@ -106,6 +106,36 @@ async fn tags_by_path_and_by_header() {
     }
 }
 
+#[invalidate(tags = ["product:<id>"])]
+async fn product_changed(id: &str) {
+    let _ = id;
+}
+
+/// The macros write a placeholder's value with `:`, `*` and `%` escaped; a person writes it as it is.
+#[tokio::test]
+async fn a_tag_by_path_is_that_of_the_macros_and_the_one_that_people_write() {
+    for framework in Framework::ALL {
+        let handler = handler(|_| async { Said::new(&[("cache-control", "max-age=60")], "x") });
+        let http = HttpCache::new(larder::global()).tag("/products/<id>", "product:<id>");
+        let server = framework.serve(http, handler).await;
+        for (path, id) in [
+            ("/products/sku:42", "sku:42"),
+            ("/products/50%25", "50%"),
+            ("/products/a*", "a*"),
+            ("/products/7", "7"),
+        ] {
+            let is_hit = async || get(server.address, path, &[]).await.is_hit();
+            is_hit().await;
+            assert!(is_hit().await, "{framework:?}: {id}");
+            product_changed(id).await;
+            assert!(!is_hit().await, "{framework:?}: {id}, by a macro");
+            assert!(is_hit().await);
+            larder::global().invalidate(Scope::tag(format!("product:{id}"))).await;
+            assert!(!is_hit().await, "{framework:?}: {id}, as it is written");
+        }
+    }
+}
+
 #[tokio::test]
 async fn tags_by_extension() {
     use axum::{Router, response::IntoResponse as _, routing};

@@ -304,6 +304,32 @@ async fn a_part_of_what_is_not_stored_fetches_the_whole() {
             ],
         )
         .configured(|cache| cache.range_fetch(9)),
+        case(
+            "what is stored is replaced by the whole, however large",
+            [
+                stored(),
+                part("bytes=0-1")
+                    .after(61)
+                    .asked()
+                    .says("cache-control", "max-age=60")
+                    .says_body("abcdefghijkl")
+                    .handler_got_no("range")
+                    .status(206)
+                    .body("ab"),
+                get().hit().body("abcdefghijkl"),
+            ],
+        )
+        .configured(|cache| cache.range_fetch(1)),
+        case(
+            "what is too large for a part is shared as the whole",
+            [
+                stored().sends("range", "bytes=2-3").handler_got_no("range").status(206).body("23"),
+                // That goes to the handler only if no one may wait.
+                stored().sends("if-none-match", "\"b\"").handler_got_no("if-none-match"),
+                part("bytes=8-").hit().body("89"),
+            ],
+        )
+        .configured(|cache| cache.range_fetch(9)),
         case("never", [again("bytes=0-1"), stored(), part("bytes=0-1").hit().status(206)])
             .configured(|cache| cache.range_fetch(0)),
         case(

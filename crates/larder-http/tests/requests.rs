@@ -3,8 +3,12 @@
 
 mod support;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{Empty, Full};
 use larder_http::HttpCache;
 use support::table::{Case, Step, case, get, method, run};
+use tower::{Layer as _, ServiceExt as _, service_fn};
 
 fn fresh() -> Step {
     get().says("cache-control", "max-age=1500")
@@ -221,12 +225,17 @@ async fn invalidation() {
             cases.push(there("/page", "//example.com/page"));
             cases.push(there("/a/page", "page"));
             cases.push(there("/page", "../page"));
+            cases.push(there("/page", "https://example.com/a/./../page"));
             cases.push(there("/a/b?x=1", "?x=1"));
             cases.push(elsewhere("http://example.org/page"));
             cases.push(elsewhere("http://example.com.evil/page"));
             cases.push(elsewhere("http://example.com@evil/page"));
             cases.push(elsewhere("/page?x=1"));
         }
+    }
+    // Safe, although they are not stored.
+    for safe in ["QUERY", "PROPFIND", "REPORT", "SEARCH", "OPTIONS", "TRACE"] {
+        cases.push(case(safe, [fresh(), method(safe).asked(), get().hit()]));
     }
     cases.push(case(
         "all variants",
@@ -251,6 +260,23 @@ async fn invalidation() {
             .configured(|cache| cache.skip_if(|request| request.headers.contains_key("x-skip"))),
     );
     run(cases).await;
+}
+
+/// So do WebSockets of HTTP/2 begin.
+#[tokio::test]
+async fn a_tunnel_drops_nothing() {
+    let answer = |_: Request<Empty<Bytes>>| async {
+        Response::builder().header("cache-control", "max-age=60").body(Full::<Bytes>::from("x"))
+    };
+    let service = support::http_cache(&support::TestClock::new()).layer(service_fn(answer));
+    let status = async |method: &str| {
+        let request = Request::builder().method(method).uri("http://example.com/socket");
+        let response = service.clone().oneshot(request.body(Empty::new()).unwrap()).await.unwrap();
+        response.headers()["cache-status"].to_str().unwrap().to_owned()
+    };
+    assert!(status("GET").await.contains("stored"));
+    assert_eq!(status("CONNECT").await, "larder; fwd=method");
+    assert!(status("GET").await.contains("hit"));
 }
 
 #[tokio::test]
@@ -406,6 +432,8 @@ async fn s_maxage_forbids_to_serve_stale() {
 /// A cache in front takes what declares nothing for a response to all clients: so what may be for its client only says so.
 #[tokio::test]
 async fn what_goes_past_the_cache_and_may_be_personal_is_private() {
+    let silent = |name| get().sends(name, "1").asked().has("cache-control", "private");
+    let configured = |cache: HttpCache| cache.ttl(std::time::Duration::from_secs(60));
     let steps = || {
         [
             get().sends("cookie", "session=1").asked().has("cache-control", "private"),
@@ -421,6 +449,14 @@ async fn what_goes_past_the_cache_and_may_be_personal_is_private() {
         case("by configuration", steps()).configured(|cache| cache.skip_if(|_| true)),
         case("by its own directive", steps().map(|step| step.sends("cache-control", "no-store"))),
         case("HEAD", [method("HEAD").sends("cookie", "a=1").says_body("").has("cache-control", "private")]),
+        case("QUERY", [method("QUERY").sends("cookie", "a=1").asked().has("cache-control", "private")]),
+        case("refused", ["authorization", "cookie", "x-user"].map(silent)).configured(configured),
+        case(
+            "a stream",
+            ["authorization", "cookie", "x-user"]
+                .map(|name| silent(name).says("content-type", "text/event-stream")),
+        )
+        .configured(configured),
     ])
     .await;
 }

@@ -181,11 +181,17 @@ async fn unkeyed_headers_poison_nobody() {
     }
 }
 
-/// Once it is known that a response is not to be shared, ten who ask for it are with the handler at once: it
-/// answers none of them before.
+/// Once it is known that a response is not to be shared, or only after it was validated for each client, ten who ask for
+/// it are with the handler at once: it answers none of them before.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_shared_holds_up_nobody_for_long() {
-    for framework in Framework::ALL {
+    const SAYINGS: [&[(&str, &str)]; 4] = [
+        &[("cache-control", "private")],
+        &[("cache-control", "no-cache"), ("etag", "\"a\"")],
+        &[("cache-control", "max-age=0, must-revalidate"), ("etag", "\"a\"")],
+        &[("cache-control", "no-cache"), ("etag", "\"a\""), ("no-vary-search", "key-order")],
+    ];
+    for (framework, says) in Framework::ALL.iter().flat_map(|one| SAYINGS.map(|says| (one, says))) {
         let asked = Arc::new(AtomicUsize::new(0));
         let counter = asked.clone();
         let all = Arc::new(tokio::sync::Barrier::new(10));
@@ -196,14 +202,15 @@ async fn what_is_not_shared_holds_up_nobody_for_long() {
                 if !first {
                     all.wait().await;
                 }
-                Said::new(&[("cache-control", "private")], "")
+                Said::new(says, "")
             }
         });
-        let server = framework.serve(http_cache(&TestClock::new()), handler).await;
+        let cache = http_cache(&TestClock::new()).no_vary_search();
+        let server = framework.serve(cache, handler).await;
         get(server.address, "/page", &[]).await;
         let asking = all_ask(server.address, vec![Vec::new(); 10]);
         let received = tokio::time::timeout(Duration::from_secs(20), asking).await;
-        assert_eq!(received.expect("nobody waits for another").len(), 10, "{framework:?}");
+        assert_eq!(received.expect("nobody waits for another").len(), 10, "{framework:?}, {says:?}");
         assert_eq!(asked.load(Ordering::SeqCst), 11);
     }
 }

@@ -5,10 +5,12 @@ mod support;
 use std::{
     convert::Infallible,
     future::ready,
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -17,9 +19,9 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Empty, Full};
 use support::{
     Said, TestClock,
-    client::{get as ask, open, request},
+    client::{get as ask, open, request, try_send},
     eventually, handler, http_cache,
-    servers::Framework,
+    servers::{Framework, serve_router},
 };
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
@@ -53,6 +55,79 @@ async fn a_stream_of_a_known_length_is_stored() {
             again.is_hit() && asked.load(Ordering::SeqCst) == 1,
             "{framework:?}: asked {} times, one after the other; {again:?}",
             asked.load(Ordering::SeqCst)
+        );
+    }
+}
+
+/// A body that announces a length, in its headers or by itself, and has less.
+struct Short {
+    announced: u64,
+    data: Option<Bytes>,
+}
+
+impl http_body::Body for Short {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.data.take().map(|data| Ok(http_body::Frame::data(data))))
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(self.announced)
+    }
+}
+
+#[cfg(feature = "actix")]
+impl actix_web::body::MessageBody for Short {
+    type Error = Infallible;
+
+    fn size(&self) -> actix_web::body::BodySize {
+        actix_web::body::BodySize::Sized(self.announced)
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(self.data.take().map(Ok))
+    }
+}
+
+/// Its client learns of it, and no one gets a part as the whole.
+#[tokio::test]
+async fn a_body_that_ends_short_of_its_length_is_broken() {
+    let short = || Short { announced: 10, data: Some("12345".into()) };
+    let axum = {
+        let answer =
+            move || async move { ([("cache-control", "max-age=60")], axum::body::Body::new(short())) };
+        let router = axum::Router::new().route("/", axum::routing::get(answer));
+        serve_router(router.layer(http_cache(&TestClock::new()))).await
+    };
+    let mut servers = vec![axum];
+    #[cfg(feature = "actix")]
+    {
+        use actix_web::{App, HttpResponse, web};
+        let cache = http_cache(&TestClock::new());
+        let answer = move || async move {
+            HttpResponse::Ok().insert_header(("cache-control", "max-age=60")).body(short())
+        };
+        let app = move || App::new().wrap(cache.clone()).route("/", web::get().to(answer));
+        servers.push(support::servers::actix(app).await);
+    }
+    for (nth, server) in servers.iter().enumerate() {
+        // A server may break off before it has sent the head.
+        let text = async |headers| {
+            let response = try_send(server.address, request("GET", "/", headers)).await.ok()?;
+            Some(response.into_body().collect().await.ok()?.to_bytes())
+        };
+        for _ in 0..2 {
+            assert_eq!(text(&[]).await, None, "{nth}");
+        }
+        assert_ne!(
+            text(&[("range", "bytes=4-9")]).await,
+            Some("5".into()),
+            "{nth}: the last part of five bytes"
         );
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     dependencies,
     entry::Entry,
     error::SharedError,
+    key::Key,
     outcome::Tier,
     policy::Policy,
     read_through,
@@ -157,6 +158,14 @@ pub fn record_tags(cache: &dyn Cache, tags: &[String]) {
         scopes.extend(tags.iter().map(|tag| ScopeHash::tag(tag)));
         scopes
     });
+}
+
+/// A placeholder's value as the macros write it into keys and tags.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut key = Key::default();
+    key.escaped(text);
+    key.into_string()
 }
 
 /// The number of scopes that cover an entry: its own, and those of all that it was made from.

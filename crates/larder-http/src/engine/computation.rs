@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use http::{Response, StatusCode, header, response::Parts};
+use http::{HeaderMap, Response, StatusCode, header, response::Parts};
 use larder::CacheExt as _;
 
 use super::{
@@ -32,8 +32,6 @@ pub(super) struct Fetched<O: Origin> {
     pub(super) origin: Option<O>,
     /// The status of the handler's response that a stale one replaces.
     pub(super) forward_status: Option<StatusCode>,
-    /// Where the response is stored, if that is not the key that it was fetched for.
-    pub(super) moved_to: Option<String>,
 }
 
 impl<B: HandlerBody> Fetch<B> {
@@ -43,7 +41,7 @@ impl<B: HandlerBody> Fetch<B> {
         let store = &*self.cache.config.cache;
         let outcome = store.get_or_compute(&key, policy, || self.compute(&mut origin)).await;
         let forward_status = self.handoff.end();
-        Fetched { outcome, origin, forward_status, moved_to: self.moved_to.into_inner() }
+        Fetched { outcome, origin, forward_status }
     }
 
     async fn compute<O: Origin<Body = B>>(&self, origin: &mut Option<O>) -> Result<StoredResponse, O::Error> {
@@ -81,9 +79,7 @@ impl<B: HandlerBody> Fetch<B> {
 
         if request.is_head {
             self.learn_from_head(&parts, caching, exchange).await;
-            if request.may_be_personal() && !config.is_private {
-                headers::add_private(&mut parts.headers);
-            }
+            self.keep_private(&mut parts.headers);
             self.handoff.pass(parts, ResponseBody::passed(body));
             return self.pass();
         }
@@ -102,13 +98,18 @@ impl<B: HandlerBody> Fetch<B> {
         }
     }
 
+    /// Lets no cache further on take a response for one to all clients that may be for this one only.
+    fn keep_private(&self, headers: &mut HeaderMap) {
+        if self.request.may_be_personal() && !self.cache.config.is_private {
+            headers::add_private(headers);
+        }
+    }
+
     /// Passes a response on that may not be stored.
     fn refuse(&self, mut parts: Parts, body: B, refusal: Refusal) -> StoredResponse {
         let status = parts.status;
         self.drop_stored_if(refusal, status);
-        if matches!(refusal, Refusal::Personal | Refusal::Cookie) {
-            headers::add_private(&mut parts.headers);
-        }
+        self.keep_private(&mut parts.headers);
         self.handoff.pass_because(parts, ResponseBody::passed(body), refusal);
         if status_code::depends_on_request(status) { self.pass_once() } else { self.pass() }
     }
@@ -124,9 +125,17 @@ impl<B: HandlerBody> Fetch<B> {
         date::ensure_date(&mut parts.headers, exchange.received);
         // Now already: a stream is sent before it is stored.
         let adds_no_cache = headers::add_no_cache(&mut parts.headers, terms.freshness.source);
-        let is_for_part = self.request.ranges.is_some();
-        let bytes = if is_for_part { config.max_range_fetch() } else { config.max_stored_body() };
+        // What is stored is replaced by the whole, whoever asks.
+        let is_for_part = self.request.ranges.is_some() && self.stored.is_none();
+        let most = config.max_stored_body();
+        let bytes = if is_for_part { config.max_range_fetch().min(most) } else { most };
         let limits = Limits { bytes, time: config.body_timeout };
+        // Now already, too: its client may be a computation, which depends on what is stored there.
+        if let Some(rule) = self.rule_if_other(&parts.headers)
+            && let Some(key) = self.key_under(rule.as_ref()).await
+        {
+            self.handoff.set_moved_to(key);
+        }
         match copy(parts, body, limits, &self.handoff).await {
             BodyCopy::Complete(mut parts, body, copier) => {
                 if adds_no_cache {
@@ -135,7 +144,12 @@ impl<B: HandlerBody> Fetch<B> {
                 }
                 self.store_new(*parts, body, copier, (terms, tags)).await
             }
-            BodyCopy::Refused => {
+            // Requests for the whole that wait may well store it.
+            BodyCopy::TooLarge if bytes < most => {
+                self.cache.state.too_large.set(&self.key, false, true, config.shared_now());
+                self.pass_lead()
+            }
+            BodyCopy::TooLarge | BodyCopy::Refused => {
                 self.cache.state.too_large.set(&self.key, false, true, config.shared_now());
                 self.drop_outdated();
                 self.pass()

@@ -32,7 +32,9 @@ pub(super) struct Limits {
 pub(super) enum BodyCopy<B> {
     /// The body is complete. If the client already has the head, its copier ends the client's body.
     Complete(Box<response::Parts>, Bytes, Option<Copier<B>>),
-    /// The body exceeds a limit, or has trailers. It was passed on to the client.
+    /// The body is larger than the limit. It was passed on to the client.
+    TooLarge,
+    /// The body takes too long, has trailers, or announces no valid length. It was passed on to the client.
     Refused,
     /// The body broke off, or does not have the announced length. It was passed on to the client.
     Broken,
@@ -48,9 +50,10 @@ pub(super) async fn copy<B: HandlerBody>(
     let hint = body.size_hint();
     let stated = content_length(&parts.headers);
     let most = limits.bytes as u64;
-    if hint.lower() > most || matches!(stated, Some(Ok(length)) if length > most) || stated == Some(Err(())) {
+    let is_too_large = hint.lower() > most || matches!(stated, Some(Ok(length)) if length > most);
+    if is_too_large || stated == Some(Err(())) {
         handoff.pass(parts, ResponseBody::passed(body));
-        return BodyCopy::Refused;
+        return if is_too_large { BodyCopy::TooLarge } else { BodyCopy::Refused };
     }
     let known = hint.exact().or(stated.and_then(Result::ok));
     let mut copying = Copying {
@@ -70,7 +73,8 @@ pub(super) async fn copy<B: HandlerBody>(
                 Ok(data) => {
                     copying.push(data);
                     if copying.copy.len() > limits.bytes {
-                        return copying.pass(None, handoff);
+                        copying.pass(None, handoff);
+                        return BodyCopy::TooLarge;
                     }
                     if copying.body.is_end_stream() {
                         return copying.end(stated, handoff);
@@ -135,9 +139,15 @@ impl<B: HandlerBody> Copying<B> {
         }
     }
 
-    /// The body ended: it is complete, unless its length is not the announced one.
+    /// The body ended: it is complete, unless its length is not the announced one. The end of a body that is too short is an
+    /// error for its client, who could not tell otherwise: the response may have no `Content-Length` yet.
     fn end(self, stated: Option<Result<u64, ()>>, handoff: &Handoff<B>) -> BodyCopy<B> {
-        let is_whole = stated.is_none_or(|length| length == Ok(self.copy.len() as u64));
+        let length = self.copy.len() as u64;
+        let announced = [self.hint.exact(), stated.and_then(Result::ok)].into_iter().flatten();
+        if announced.clone().any(|announced| length < announced) {
+            return self.fail("the response ended before its announced length".into(), handoff);
+        }
+        let is_whole = announced.clone().all(|announced| length == announced);
         if let Some(copier) = self.copier.as_ref().filter(|_| is_whole) {
             copier.has_all();
         }

@@ -33,8 +33,6 @@ pub(super) struct Fetch<B> {
     pub(super) key: String,
     /// The rule by which that is the key of equivalent URLs too.
     pub(super) rule: Option<UrlVariation>,
-    /// Where it is stored instead, if its own rule is another one.
-    pub(super) moved_to: OnceLock<String>,
     /// The stored response that is revalidated.
     pub(super) stored: Option<StoredResponse>,
     /// Whether other requests may wait for it, and it for theirs.
@@ -159,7 +157,7 @@ impl<B: HandlerBody> Fetch<B> {
     /// The computation's value if its response is for this client only, as the next one probably is: sets the
     /// hit-for-miss marker.
     pub(super) fn pass(&self) -> StoredResponse {
-        self.mark_hit_for_miss(true);
+        self.mark_hit_for_miss(&self.key, true);
         self.pass_once()
     }
 
@@ -177,10 +175,10 @@ impl<B: HandlerBody> Fetch<B> {
         StoredResponse::none()
     }
 
-    pub(super) fn mark_hit_for_miss(&self, is_marked: bool) {
+    pub(super) fn mark_hit_for_miss(&self, key: &str, is_marked: bool) {
         if !self.request.is_head {
             let (identifying, now) = (self.request.may_be_personal(), self.cache.config.shared_now());
-            self.cache.state.hit_for_miss.set(&self.key, identifying, is_marked, now);
+            self.cache.state.hit_for_miss.set(key, identifying, is_marked, now);
         }
     }
 }

@@ -28,6 +28,8 @@ struct HandoffState<B> {
     forward_status: Option<StatusCode>,
     /// The tags of the handler's response, stored or not.
     tags: Vec<String>,
+    /// Where the response is stored, if that is not the key that it was fetched for.
+    moved_to: Option<String>,
 }
 
 impl<B> Clone for Handoff<B> {
@@ -45,6 +47,7 @@ impl<B> Handoff<B> {
             copier: None,
             forward_status: None,
             tags: Vec::new(),
+            moved_to: None,
         };
         Self(Arc::new(Mutex::new(state)))
     }
@@ -118,6 +121,14 @@ impl<B> Handoff<B> {
 
     pub(super) fn take_tags(&self) -> Vec<String> {
         std::mem::take(&mut self.lock().tags)
+    }
+
+    pub(super) fn set_moved_to(&self, key: String) {
+        self.lock().moved_to = Some(key);
+    }
+
+    pub(super) fn take_moved_to(&self) -> Option<String> {
+        self.lock().moved_to.take()
     }
 
     /// To be called when the computation is complete, and its value is stored.

@@ -81,6 +81,11 @@ pub(super) async fn remember(config: &Config, request: &CacheableRequest, rule: 
     let _ = unrecorded(config.cache.insert(&key, rule, policy)).await;
 }
 
+/// Makes the running computation depend on what is stored under a key, or is about to be.
+pub(super) async fn depend_on(config: &Config, key: &str) {
+    let _ = find_kept_uncounted::<StoredResponse>(&*config.cache, key).await;
+}
+
 /// Looks a request's variant up at the key that its URL and all equivalent ones have by a rule.
 pub(super) async fn look_up_under(
     config: &Config,
@@ -107,13 +112,18 @@ pub(super) async fn look_up_under(
     Lookup::TooManyVariants
 }
 
+/// The last rule of a request's path, if that is in this process' memory.
+#[inline]
+fn rule_in_memory(config: &Config, request: &CacheableRequest) -> Option<UrlVariation> {
+    match config.no_vary_search {
+        true => find_local_uncounted(&*config.cache, &request.primary_key.rule()),
+        false => None,
+    }
+}
+
 /// The variant that a request selects, if it is in this process' memory.
 pub(super) fn look_up_in_memory(config: &Config, request: &CacheableRequest) -> Option<StoredResponse> {
-    let cache = &*config.cache;
-    let rule = match config.no_vary_search {
-        true => find_local_uncounted::<UrlVariation>(cache, &request.primary_key.rule()),
-        false => None,
-    };
+    let (cache, rule) = (&*config.cache, rule_in_memory(config, request));
     let mut place = Place::first(request, rule.as_ref());
     while place.step < MAX_STEPS {
         let stored = find_in_memory_uncounted::<StoredResponse>(cache, &place.key())?;
@@ -131,11 +141,7 @@ pub(super) fn key_in_memory(
     request: &CacheableRequest,
     selected: &StoredResponse,
 ) -> String {
-    let cache = &*config.cache;
-    let rule = match config.no_vary_search {
-        true => find_local_uncounted::<UrlVariation>(cache, &request.primary_key.rule()),
-        false => None,
-    };
+    let (cache, rule) = (&*config.cache, rule_in_memory(config, request));
     let mut place = Place::first(request, rule.as_ref());
     while place.step < MAX_STEPS {
         match find_local_uncounted::<StoredResponse>(cache, &place.key()) {

@@ -2,23 +2,27 @@
 
 use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
 
-use http::{Method, Response, StatusCode, Uri, request::Parts, uri::PathAndQuery};
+use http::{HeaderName, Method, Response, StatusCode, Uri, request::Parts, uri::PathAndQuery};
 
 use crate::{
     body::{HandlerBody, ResponseBody},
     cache_control::RequestDirectives,
     cache_status::Forward,
     cacheable_request::CacheableRequest,
+    config::Config,
     digest::Digest,
     header_kinds::HeaderKinds,
     headers,
     http_cache::HttpCache,
     key::{self, PrimaryKey, RequestHost},
     purge::Purge,
-    range::RangeHeader,
+    range::{ByteRanges, RangeHeader},
     unkeyed_inputs::Inputs,
     validation::RANGE_HEADERS,
 };
+
+/// Other safe methods (<https://www.iana.org/assignments/http-methods>), whose responses are not stored.
+const SAFE_METHODS: [&str; 4] = ["PROPFIND", "QUERY", "REPORT", "SEARCH"];
 
 /// What becomes of what is purged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,32 +61,10 @@ impl HttpCache {
         (routed, is_secure): (Option<&Uri>, bool),
         begins_body: impl FnOnce() -> bool,
     ) -> ControlFlow<Response<ResponseBody<B>>, Plan> {
-        let config = &*self.config;
-        let sorted = config.sort_query;
-        let primary_key = |request: &Parts| PrimaryKey::of(&request.uri, &RequestHost::of(request), sorted);
-        match request.method {
-            Method::GET | Method::HEAD => {}
-            _ if request.method.as_str() == "PURGE" && config.may_purge.is_some() => {
-                let is_allowed = config.may_purge.as_ref().is_some_and(|may_purge| may_purge(request));
-                let key = primary_key(request);
-                return ControlFlow::Continue(Plan::Purge(
-                    is_allowed.then(|| (strength_of(request), purges_of(request, &key))),
-                ));
-            }
-            Method::OPTIONS | Method::TRACE => {
-                return ControlFlow::Continue(Plan::Pass(
-                    Forward::Method,
-                    PassedOn::Reads { is_personal: false },
-                ));
-            }
-            _ => {
-                let target = (primary_key(request), request.uri.clone());
-                return ControlFlow::Continue(Plan::Pass(
-                    Forward::Method,
-                    PassedOn::Change(Box::new(target)),
-                ));
-            }
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            return ControlFlow::Continue(self.plan_for_other_method(request));
         }
+        let config = &*self.config;
         let kinds = HeaderKinds::of(&request.headers);
         let is_announced = kinds.has(HeaderKinds::OF_A_BODY) && headers::announces_body(&request.headers);
         let has_body = is_announced || begins_body();
@@ -109,7 +91,32 @@ impl HttpCache {
         }
     }
 
-    /// Passes a `GET` or `HEAD` on.
+    /// Plans a request with a method whose responses are not stored.
+    fn plan_for_other_method(&self, request: &mut Parts) -> Plan {
+        let config = &*self.config;
+        let primary_key =
+            |request: &Parts| PrimaryKey::of(&request.uri, &RequestHost::of(request), config.sort_query);
+        match request.method {
+            _ if request.method.as_str() == "PURGE" && config.may_purge.is_some() => {
+                let is_allowed = config.may_purge.as_ref().is_some_and(|may_purge| may_purge(request));
+                let key = primary_key(request);
+                Plan::Purge(is_allowed.then(|| (strength_of(request), purges_of(request, &key))))
+            }
+            // A tunnel changes nothing by being opened: so do WebSockets of HTTP/2 begin.
+            Method::OPTIONS | Method::TRACE | Method::CONNECT => {
+                Plan::Pass(Forward::Method, PassedOn::Reads { is_personal: false })
+            }
+            _ if SAFE_METHODS.contains(&request.method.as_str()) => {
+                self.passed(Forward::Method, request, HeaderKinds::of(&request.headers))
+            }
+            _ => {
+                let target = (primary_key(request), request.uri.clone());
+                Plan::Pass(Forward::Method, PassedOn::Change(Box::new(target)))
+            }
+        }
+    }
+
+    /// Passes a request with a safe method on.
     fn passed(&self, why: Forward, request: &Parts, kinds: HeaderKinds) -> Plan {
         let config = &self.config;
         let is_personal = !config.is_private
@@ -134,38 +141,13 @@ impl HttpCache {
             }
             kinds = HeaderKinds::of(&request.headers);
         }
-        let headers = &request.headers;
-        let mut ranges = None;
-        if kinds.has(HeaderKinds::OF_RANGES) {
-            // A `HEAD` has no ranges (RFC 9110, section 14.2).
-            ranges = match RangeHeader::of(headers) {
-                Some(RangeHeader::Bytes(ranges)) if request.method == Method::GET => Some(ranges),
-                _ => None,
-            };
-            // The handler makes the whole.
-            removed_headers.extend(RANGE_HEADERS.iter().filter(|name| headers.contains_key(*name)).cloned());
-        }
-        let key_parts = config.key_parts(request);
-        let mut possibly_identifying = match kinds.has(HeaderKinds::POSSIBLY_IDENTIFYING) {
-            true => config.possibly_identifying(headers),
-            false => Vec::new(),
-        };
-        let in_key = config.key_headers(headers, &possibly_identifying, &key_parts);
-        if !in_key.is_empty() && !possibly_identifying.is_empty() {
-            // Both have as many as the client likes.
-            let known: HashSet<_> = in_key.iter().collect();
-            possibly_identifying.retain(|name| !known.contains(name));
-        }
+        let ranges = ranges_of(request, kinds, &mut removed_headers);
+        let Identity { key_parts, in_key, possibly_identifying } = identity_of(config, request, kinds);
+        let is_unidentified = config.is_unidentified(&request.headers, &in_key);
         let host = RequestHost::of(request);
-        let is_unidentified = config.is_unidentified(headers, &in_key);
         let client = config.is_private.then_some(config.identity.as_deref());
         let inputs = Inputs { client, own: &key_parts, headers: &in_key, routed, is_secure, host: &host };
-        let unkeyed_inputs = inputs.digest(request, kinds, config.ignores_scheme);
-        let spelling = key::other_spelling(request.uri.query(), config.sort_query);
-        let inputs_as_spelled = match spelling {
-            Some(query) => Digest::of(&[unkeyed_inputs.bytes(), query.as_bytes()]),
-            None => unkeyed_inputs,
-        };
+        let (unkeyed_inputs, inputs_as_spelled) = digests_of(config, request, kinds, &inputs);
         // In a private cache, what identifies the client is in the key.
         let may_identify = |kinds_of_client| !config.is_private && kinds.has(kinds_of_client);
         let has_authorization = may_identify(HeaderKinds::AUTHORIZATION);
@@ -194,6 +176,59 @@ impl HttpCache {
             selecting: config.selecting.clone(),
             headers: std::mem::take(&mut request.headers),
         }
+    }
+}
+
+/// The part of a response that a request asks for. The handler makes the whole: it does not see the headers for that.
+#[inline]
+fn ranges_of(request: &Parts, kinds: HeaderKinds, removed: &mut Vec<HeaderName>) -> Option<ByteRanges> {
+    if !kinds.has(HeaderKinds::OF_RANGES) {
+        return None;
+    }
+    let headers = &request.headers;
+    removed.extend(RANGE_HEADERS.iter().filter(|name| headers.contains_key(*name)).cloned());
+    // A `HEAD` has no ranges (RFC 9110, section 14.2).
+    match RangeHeader::of(headers) {
+        Some(RangeHeader::Bytes(ranges)) if request.method == Method::GET => Some(ranges),
+        _ => None,
+    }
+}
+
+/// What may tell for which client a request is.
+struct Identity {
+    /// The parts that are added to the key.
+    key_parts: Vec<String>,
+    /// The headers that are in the key.
+    in_key: Vec<HeaderName>,
+    /// Those that may identify the client and are not in the key.
+    possibly_identifying: Vec<HeaderName>,
+}
+
+#[inline]
+fn identity_of(config: &Config, request: &Parts, kinds: HeaderKinds) -> Identity {
+    let headers = &request.headers;
+    let key_parts = config.key_parts(request);
+    let mut possibly_identifying = match kinds.has(HeaderKinds::POSSIBLY_IDENTIFYING) {
+        true => config.possibly_identifying(headers),
+        false => Vec::new(),
+    };
+    let in_key = config.key_headers(headers, &possibly_identifying, &key_parts);
+    if !in_key.is_empty() && !possibly_identifying.is_empty() {
+        // Both have as many as the client likes.
+        let known: HashSet<_> = in_key.iter().collect();
+        possibly_identifying.retain(|name| !known.contains(name));
+    }
+    Identity { key_parts, in_key, possibly_identifying }
+}
+
+/// The digest of what is in the key beside the URL, and the same with the spelling of the query, if that is not in its normal
+/// form.
+#[inline]
+fn digests_of(config: &Config, request: &Parts, kinds: HeaderKinds, inputs: &Inputs<'_>) -> (Digest, Digest) {
+    let unkeyed = inputs.digest(request, kinds, config.ignores_scheme);
+    match key::other_spelling(request.uri.query(), config.sort_query) {
+        Some(query) => (unkeyed, Digest::of(&[unkeyed.bytes(), query.as_bytes()])),
+        None => (unkeyed, unkeyed),
     }
 }
 

@@ -31,10 +31,8 @@ impl Refresh {
         let Some(_claim) = state.refreshes.claim(&claimed) else { return };
         let Some(_place) = state.detached.enter(config.max_detached) else { return };
         let (handoff, commit) = (Handoff::new(), CommitFlag::default());
-        let (stored, moved_to, called) = (Some(stored), OnceLock::new(), OnceLock::new());
-        let is_coalesced = true;
-        let fetch =
-            Fetch { cache, request, key, rule, moved_to, stored, is_coalesced, handoff, commit, called };
+        let (stored, called, is_coalesced) = (Some(stored), OnceLock::new(), true);
+        let fetch = Fetch { cache, request, key, rule, stored, is_coalesced, handoff, commit, called };
         let refreshing = fetch.run(origin);
         let grace = config.disconnect_grace;
         let limit = if grace.is_zero() { WITHOUT_GRACE } else { grace };

@@ -121,8 +121,7 @@ impl<B: HandlerBody> Fetch<B> {
             self.pass();
             return (stored, Err(NotStored::Refused));
         }
-        let rule = self.rule_of(&stored.headers);
-        if rule != self.rule {
+        if let Some(rule) = self.rule_if_other(&stored.headers) {
             let outcome = self.store_elsewhere(&stored, rule, kept).await;
             return (stored, outcome);
         }
@@ -137,16 +136,24 @@ impl<B: HandlerBody> Fetch<B> {
         } else if !self.replace(&self.key, &stored, (kept, observed)).await {
             return (stored, Err(NotStored::Gone));
         }
-        self.mark_hit_for_miss(false);
+        // Of what is validated each time, those who wait have no use.
+        self.mark_hit_for_miss(&self.key, !stored.freshness.is_reusable(config.shared_now()));
         (stored, Ok(()))
     }
 
-    /// The rule of a response with these headers: which URLs it answers too.
-    fn rule_of(&self, headers: &HeaderMap) -> Option<UrlVariation> {
-        if !self.cache.config.no_vary_search {
-            return None;
+    /// The rule of a response with these headers, which URLs it answers too, if that is not the one by which its key was made.
+    pub(super) fn rule_if_other(&self, headers: &HeaderMap) -> Option<Option<UrlVariation>> {
+        let rule = if self.cache.config.no_vary_search { UrlVariation::of(headers) } else { None };
+        (rule != self.rule).then_some(rule)
+    }
+
+    /// The key of a response by its own rule; none if there are too many variants. The computation does not depend on what
+    /// is stored there: see [`newer`](Self::newer).
+    pub(super) async fn key_under(&self, rule: Option<&UrlVariation>) -> Option<String> {
+        match unrecorded(look_up_under(&self.cache.config, &self.request, rule.cloned())).await {
+            Lookup::Found(key, ..) | Lookup::Absent(key) => Some(key.text),
+            Lookup::TooManyVariants => None,
         }
-        UrlVariation::of(headers)
     }
 
     /// Stores a response whose rule is not the one by which its key was made at the key that it has by its own, and
@@ -166,19 +173,15 @@ impl<B: HandlerBody> Fetch<B> {
             None => context.no_store(),
             Some(_) => context.unshared(),
         };
-        // About to be replaced: see `newer`.
-        let key = match unrecorded(look_up_under(config, &self.request, rule.clone())).await {
-            Lookup::Found(key, ..) | Lookup::Absent(key) => key.text,
-            Lookup::TooManyVariants => return Err(NotStored::Refused),
-        };
+        let Some(key) = self.key_under(rule.as_ref()).await else { return Err(NotStored::Refused) };
         self.count_variant((rule.as_ref(), &key));
         let is_stored = self.replace(&key, stored, (kept, Observed::Anew)).await;
         if let Some(rule) = rule {
             remember(config, &self.request, &rule).await;
         }
-        self.mark_hit_for_miss(false);
-        // Set once: a fetch stores one response.
-        drop(self.moved_to.set(key));
+        self.mark_hit_for_miss(&self.key, false);
+        self.mark_hit_for_miss(&key, !stored.freshness.is_reusable(config.shared_now()));
+        self.handoff.set_moved_to(key);
         if is_stored { Ok(()) } else { Err(NotStored::Gone) }
     }
 

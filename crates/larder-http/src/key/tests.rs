@@ -85,6 +85,10 @@ fn rfc_3986_section_5_references() {
     );
     assert_eq!(resolve("http://EXAMPLE.com:80/p"), Some(primary_key("/p")));
     assert_eq!(resolve("https://example.com/p"), Some(primary_key("/p")));
+    assert_eq!(resolve("https://example.com/a/../p?y"), Some(primary_key("/p?y")));
+    assert_eq!(resolve("//example.com/./p/."), Some(primary_key("/p/")));
+    assert_eq!(resolve("https://example.com"), Some(primary_key("/")));
+    assert_eq!(resolve("https://example.com?y"), Some(primary_key("/?y")));
     for elsewhere in [
         "http://example.org/p",
         "//example.org/p",

@@ -38,6 +38,50 @@ fn a_stored_response_survives_being_sent() {
     assert_eq!((sent.generated_etag, sent.id), (stored.generated_etag, stored.id));
 }
 
+/// A header that is made for each response is no news, and neither is a time.
+#[test]
+fn a_response_is_news_by_its_representation() {
+    let with = |name: &'static str, value: &'static str| {
+        let mut parts = StoredParts::clone(&stored(b""));
+        parts.headers.insert(name, HeaderValue::from_static(value));
+        StoredResponse::new(parts)
+    };
+    let names = [
+        "date",
+        "age",
+        "expires",
+        "x-request-id",
+        "server-timing",
+        "cf-ray",
+        "x-ratelimit-remaining",
+        "content-security-policy",
+    ];
+    for name in names {
+        assert!(!with(name, "1").is_other_than(&with(name, "2")), "{name}");
+        assert!(!with(name, "1").is_other_than(&stored(b"")), "{name}");
+    }
+    for name in [
+        "etag",
+        "link",
+        "location",
+        "vary",
+        "last-modified",
+        "content-type",
+        "content-language",
+        "cache-control",
+        "cdn-cache-control",
+        "no-vary-search",
+    ] {
+        assert!(with(name, "1").is_other_than(&with(name, "2")), "{name}");
+        assert!(with(name, "1").is_other_than(&stored(b"")), "{name}");
+        assert!(stored(b"").is_other_than(&with(name, "1")), "{name}");
+    }
+    assert!(stored(b"a").is_other_than(&stored(b"b")));
+    assert!(!stored(b"a").is_other_than(&stored(b"a")));
+    let of_another_status = StoredParts { status: StatusCode::GONE, ..StoredParts::clone(&stored(b"a")) };
+    assert!(StoredResponse::new(of_another_status).is_other_than(&stored(b"a")));
+}
+
 #[test]
 fn what_is_not_a_response_is_refused() {
     let mut sent = serde_json::to_value(stored(b"")).unwrap();

@@ -91,7 +91,9 @@ async fn answer(State(received): State<Received>, request: Request) -> Response 
         None if is_known => StatusCode::NOT_MODIFIED,
         None => StatusCode::OK,
     };
-    let mut response = (status, number.to_string()).into_response();
+    let text = if uri.path().starts_with("/same") { "same".to_owned() } else { number.to_string() };
+    let mut response = (status, text).into_response();
+    response.headers_mut().insert("x-request-id", number.into());
     for (name, value) in fields.iter().filter(|(name, _)| name != "status") {
         response.headers_mut().append(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
     }
@@ -102,7 +104,7 @@ async fn answer(State(received): State<Received>, request: Request) -> Response 
         response.headers_mut().remove("content-length");
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(300)).await;
-            drop(end);
+            let _ = end.send(Ok(number.to_string().into()));
         });
     }
     // So that nothing is answered once the service is gone.

@@ -73,3 +73,37 @@ async fn a_service_can_call_its_replica() {
     let answered = tokio::time::timeout(Duration::from_secs(30), text(&client, &url, &[])).await;
     assert_eq!(answered.as_deref(), Ok("it answers"));
 }
+
+/// A handler of a proxy sends the request on that it got, to another URL. Axum has put the one of its own client into it.
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn a_request_that_is_sent_on_goes_by_its_new_url() {
+    use std::convert::Infallible;
+
+    use axum::{body::Body, extract::OriginalUri};
+    use larder::CacheExt as _;
+    use larder_http::page;
+    use tower::{Layer as _, ServiceExt as _, service_fn};
+
+    let memory = memory();
+    let upstream = service_fn(|request: Request| async move {
+        let answer = ([("cache-control", "max-age=60")], request.uri().to_string());
+        Ok::<_, Infallible>(answer.into_response())
+    });
+    let client = HttpCache::client(memory.clone()).identity("proxy").layer(upstream);
+    let send = async |uri: &str| {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = uri.parse().unwrap();
+        request.extensions_mut().insert(OriginalUri("https://shop.example/public".parse().unwrap()));
+        let (head, body) = client.clone().oneshot(request).await.unwrap().into_parts();
+        let text = axum::body::to_bytes(Body::new(body), 1_000).await.unwrap();
+        assert_eq!(text, uri);
+        head.headers["cache-status"].to_str().unwrap().starts_with("larder; hit")
+    };
+    assert!(!send("http://upstream.example/price").await);
+    assert!(!send("http://upstream.example/other").await);
+    assert!(send("http://upstream.example/price").await);
+    memory.invalidate(page("upstream.example", "/price")).await;
+    assert!(!send("http://upstream.example/price").await);
+    assert!(send("http://upstream.example/other").await);
+}
