@@ -136,7 +136,7 @@ impl FollowedLog {
     /// How this process stands with the log; of its store only whether it is `available` is said, under a name.
     #[must_use]
     pub fn link(&self, name: &str, available: bool, entries: &SharedEntries) -> Link {
-        let server = Server { name: name.to_owned(), available, connected: self.is_heard() };
+        let server = Server { name: name.to_owned(), address: None, available, connected: self.is_heard() };
         self.link_to(vec![server], entries)
     }
 
@@ -147,6 +147,7 @@ impl FollowedLog {
             out_of_touch: status.out_of_touch,
             position: status.position,
             waiting: status.outbox,
+            stalled: status.stalled,
             records: status.applied,
             restarts: status.gaps + status.losses + status.replacements + status.leaps,
             resets: status.resets,

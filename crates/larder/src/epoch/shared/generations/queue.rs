@@ -11,6 +11,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use crossbeam_utils::CachePadded;
@@ -65,6 +66,8 @@ struct QueueState {
 #[derive(Default)]
 struct Pending {
     version: u64,
+    /// When it came in, or was last delivered.
+    since: Option<Instant>,
     is_waiting: bool,
     key: Option<Arc<str>>,
     callers: Vec<Caller>,
@@ -103,8 +106,9 @@ impl Queue {
         let overflows = state.pending.len() + scopes.len() > MOST_SCOPES;
         let all = [ScopeHash::ALL];
         let scopes = if overflows { &all[..] } else { scopes };
-        let mut callers = Vec::new();
+        let (mut callers, mut oldest) = (Vec::new(), None);
         if overflows {
+            oldest = state.oldest();
             // What is on its way is covered too, and needs no end of its own.
             callers.extend(mem::take(&mut state.pending).into_values().flat_map(|pending| pending.callers));
             state.waiting.iter_mut().for_each(VecDeque::clear);
@@ -121,6 +125,7 @@ impl Queue {
         }
         if let Some(pending) = state.pending.get_mut(&ScopeHash::ALL).filter(|_| overflows) {
             let version = pending.version;
+            pending.since = oldest.or(pending.since);
             pending.callers.extend(callers.into_iter().map(|caller| Caller { version, ..caller }));
         }
         for key in keys {
@@ -159,6 +164,14 @@ impl Queue {
     /// How many scopes are inside.
     pub(crate) fn len(&self) -> u64 {
         self.inside.load(Ordering::Relaxed)
+    }
+
+    /// For how long what has waited longest has: zero while nothing is inside.
+    pub(crate) fn stalled(&self) -> Duration {
+        match self.len() {
+            0 => Duration::ZERO,
+            _ => self.state().oldest().map_or(Duration::ZERO, |oldest| oldest.elapsed()),
+        }
     }
 
     /// Returns when there is something to take from a lane, or may be.
@@ -214,12 +227,13 @@ impl Queue {
 
     /// What was taken leaves, unless it was invalidated again.
     pub(super) fn settle(&self, taken: &[Taken]) {
-        let mut state = self.state();
+        let (mut state, now) = (self.state(), Instant::now());
         let mut done = Vec::new();
         for Taken { scope, version, .. } in taken {
             let Some(pending) = state.pending.get_mut(scope) else { continue };
             let callers = pending.callers.extract_if(.., |caller| caller.version <= *version);
             done.extend(callers.filter(|caller| caller.left.load(Ordering::Relaxed) == 0));
+            pending.since = Some(now);
             if pending.version == *version {
                 state.pending.remove(scope);
             }
@@ -235,6 +249,13 @@ impl Queue {
         self.state().pending.values().map(|pending| pending.callers.len()).sum()
     }
 
+    /// As if all that is inside had come so much earlier.
+    #[cfg(all(test, not(larder_loom)))]
+    pub(super) fn age(&self, by: Duration) {
+        let mut state = self.state();
+        state.pending.values_mut().for_each(|pending| pending.since = pending.since.map(|since| since - by));
+    }
+
     /// Publishes how many are inside. The slots were filled before whatever left.
     fn publish(&self, state: &QueueState) {
         self.inside.store(state.pending.len() as u64, Ordering::Release);
@@ -246,11 +267,16 @@ impl Queue {
 }
 
 impl QueueState {
+    fn oldest(&self) -> Option<Instant> {
+        self.pending.values().filter_map(|pending| pending.since).min()
+    }
+
     fn add(&mut self, scope: ScopeHash, caller: Caller, lane: usize) {
         self.version += 1;
         let version = self.version;
         let pending = self.pending.entry(scope).or_default();
         pending.version = version;
+        pending.since.get_or_insert_with(Instant::now);
         if pending.callers.len() % MANY_CALLERS == MANY_CALLERS - 1 {
             // Those who no longer wait: the store may be away for days.
             pending.callers.retain(|caller| caller.announcement.strong_count() > 0);
