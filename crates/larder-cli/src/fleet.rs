@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::{failure::Failure, table::Align, units};
 
+/// For how long no invalidation of a process was delivered, while some wait, before that is a trouble.
+const STALLED_MS: u64 = 5_000;
+
 /// The processes that were heard of lately.
 #[derive(Debug, Default)]
 pub(crate) struct Fleet(pub(crate) Vec<Beat>);
@@ -175,7 +178,8 @@ impl Fleet {
                     "reads_per_second": rates.reads, "hit_ratio": rates.hit_ratio(),
                     "computed_per_second": rates.computed, "failed_per_second": rates.failed,
                     "evicted_per_second": rates.evicted,
-                    "lag_ms": beat.log.lag_ms, "waiting": beat.log.waiting, "restarts": beat.log.restarts,
+                    "lag_ms": beat.log.lag_ms, "waiting": beat.log.waiting,
+                    "stalled_ms": beat.log.stalled_ms, "restarts": beat.log.restarts,
                     "troubles": troubles(beat),
                 })
             }).collect::<Vec<_>>(),
@@ -222,8 +226,9 @@ fn troubles(beat: &Beat) -> Vec<String> {
     if !beat.enabled {
         troubles.push("disabled".to_owned());
     }
-    if beat.log.waiting > 0 {
-        troubles.push(format!("{} invalidations wait", units::count(beat.log.waiting)));
+    if beat.log.stalled_ms > STALLED_MS {
+        let (waiting, seconds) = (units::count(beat.log.waiting), beat.log.stalled_ms / 1_000);
+        troubles.push(format!("{waiting} invalidations wait, none delivered for {seconds}s"));
     }
     troubles.extend(beat.log.refused.iter().map(|what| format!("refused: {what}")));
     troubles.extend(beat.not_shared.iter().map(|what| format!("not shared: {what}")));
@@ -286,5 +291,18 @@ mod tests {
         {
             assert_eq!(ratio(of), text);
         }
+    }
+
+    #[test]
+    fn invalidations_on_their_way_are_no_trouble() {
+        let troubles = |log: &str| {
+            let text = format!(r#"{{"process":"a","enabled":true,"log":{log}}}"#);
+            troubles(&serde_json::from_str(&text).expect("it is a beat"))
+        };
+        assert_eq!(troubles(r#"{"waiting":4,"stalled_ms":19}"#), [""; 0]);
+        assert_eq!(
+            troubles(r#"{"waiting":4,"stalled_ms":61000}"#),
+            ["4 invalidations wait, none delivered for 61s"]
+        );
     }
 }

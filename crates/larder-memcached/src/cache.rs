@@ -17,8 +17,8 @@ use crate::{builder::MemcachedCacheBuilder, store::Store};
 /// memcached cannot do is in [the crate's documentation](crate).
 ///
 /// No call fails or hangs because a node is slow, full, restarted or gone: what would be read is a miss, what would be
-/// written is dropped and counted, and invalidations wait until they can be delivered. The one exception is a counter, which
-/// returns an error.
+/// written is dropped and counted, and invalidations wait until they can be delivered. The exceptions are counters, which
+/// return an error, and locks, which it does not have.
 ///
 /// ```no_run
 /// # use std::time::Duration;

@@ -57,7 +57,8 @@ impl Store {
         let mut misses = Vec::new();
         for (((&at, own), candidate), failed) in keys.iter().zip(own).zip(candidates).zip(failed) {
             if let Some(timed_out) = failed.filter(|_| candidate.is_none()) {
-                self.entries.count_failed_reads(core, of, 1, timed_out);
+                let failed = if timed_out { StoreOutcome::TimedOut } else { StoreOutcome::Unreachable };
+                self.entries.count_failed_reads(core, of, 1, failed);
                 entries.push(None);
                 continue;
             }

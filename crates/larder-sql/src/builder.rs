@@ -63,7 +63,9 @@ impl SqlCacheBuilder {
         self
     }
 
-    /// How long a call waits for the database at most, beyond its computation; 250 ms by default.
+    /// How long the database may take each time that it is asked; 250 ms by default. A call that computes asks up to three
+    /// times: it reads, takes a lease, and stores. After one that took too long, it stores nothing and takes no lease for a
+    /// while.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self

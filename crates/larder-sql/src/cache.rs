@@ -18,8 +18,8 @@ use crate::{builder::SqlCacheBuilder, remote::Remote, transaction::InTransaction
 /// what most programs want.
 ///
 /// No call fails or hangs because the database is slow, locked, read-only or gone: what would be read is a miss, what
-/// would be written is dropped and counted, and invalidations wait until they can be appended. The one exception is a
-/// counter, which returns an error. What is promised is in [the crate's documentation](crate).
+/// would be written is dropped and counted, and invalidations wait until they can be appended. The exceptions are
+/// counters and locks, which return an error. What is promised is in [the crate's documentation](crate).
 ///
 /// ```no_run
 /// # use std::time::Duration;

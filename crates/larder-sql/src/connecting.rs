@@ -1,10 +1,10 @@
 //! From a builder to a cache that is connected.
 
-use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, time::Duration};
 
 use larder::{
     Result,
-    internal::shared::{FollowedLog, FollowedLogSettings, LogObserver, check_limit, refused_setting},
+    internal::shared::{FollowedLog, FollowedLogSettings, check_limit, refused_setting},
 };
 
 use crate::{
@@ -13,12 +13,6 @@ use crate::{
 
 /// How long a caller may wait for another process' computation.
 const LEASE_LIFETIMES: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);
-
-/// What the log says is logged.
-#[derive(Debug)]
-struct Observer;
-
-impl LogObserver for Observer {}
 
 impl SqlCacheBuilder {
     /// Connects, makes the tables that are missing, and begins to follow the invalidation log.
@@ -70,7 +64,7 @@ impl SqlCacheBuilder {
             scope_slots: self.scope_slots,
             out_of_touch: self.out_of_touch,
             deadline: self.deadline,
-            observer: Arc::new(Observer),
+            store_name: "the database",
         };
         let log = FollowedLog::start(store, settings);
         let entries = log.entries().written_with(self.encoding)?;

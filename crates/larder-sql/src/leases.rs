@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use larder::{
-    Core, Entry, Lookup, Result, ValueType,
+    Core, Entry, Lookup, Operation, Result, ValueType,
     internal::shared::{
         LeaseAttempt, LeaseHolder, LeaseRequest, LeaseStore, Leases, LockStore, NotTaken, StoreOutcome,
-        unavailable,
     },
 };
 
 use crate::{
     database::{Ask, milliseconds, place},
+    not_done::NotDone,
     remote::Remote,
 };
 
@@ -41,10 +41,10 @@ impl LeaseStore for Remote {
             waits,
             lifetime_ms: milliseconds(lifetime),
         };
-        let (holder, message) = match self.ask(self.database().lease(ask)).await {
+        let (holder, message) = match self.ask(Operation::Lease, self.database().lease(ask)).await {
             Ok(there) => there,
             Err(failed) => {
-                self.count_failed_reads(core, of, 1, failed);
+                self.count_failed_reads(core, of, 1, failed.outcome);
                 return LeaseAttempt::OutOfReach;
             }
         };
@@ -66,12 +66,12 @@ impl LeaseStore for Remote {
     async fn renew(&self, key: &str, holder: LeaseHolder, lifetime: Duration) -> bool {
         let place = place(key);
         let renewed = self.database().renew(&place, holder.bytes(), milliseconds(lifetime));
-        self.ask(renewed).await != Ok(false)
+        !matches!(self.ask(Operation::Lease, renewed).await, Ok(false))
     }
 
     async fn release(&self, key: &str, holder: LeaseHolder) -> bool {
         let place = place(key);
-        self.ask(self.database().release(&place, holder.bytes())).await == Ok(true)
+        matches!(self.ask(Operation::Lease, self.database().release(&place, holder.bytes())).await, Ok(true))
     }
 }
 
@@ -79,11 +79,12 @@ impl LeaseStore for Remote {
 impl LockStore for Remote {
     async fn take(&self, name: &str, token: &str, ttl: Duration) -> Result<Option<u64>, NotTaken> {
         let place = place(name);
-        let taken = self.ask(self.database().take(&place, token, milliseconds(ttl))).await;
+        let taken = self.ask(Operation::Lock, self.database().take(&place, token, milliseconds(ttl))).await;
         match taken {
             Ok(number) => Ok(number.map(i64::cast_unsigned)),
             Err(failed) => {
-                Err(NotTaken { error: refused(name, failed), may_be_taken: failed != StoreOutcome::Refused })
+                let may_be_taken = failed.outcome != StoreOutcome::Refused;
+                Err(NotTaken { error: refused(name, failed), may_be_taken })
             }
         }
     }
@@ -91,11 +92,11 @@ impl LockStore for Remote {
     async fn prolong(&self, name: &str, token: &str, ttl: Option<Duration>) -> Result<bool> {
         let place = place(name);
         let more = milliseconds(ttl.unwrap_or_default());
-        let prolonged = self.ask(self.database().prolong(&place, token, more)).await;
+        let prolonged = self.ask(Operation::Lock, self.database().prolong(&place, token, more)).await;
         prolonged.map_err(|failed| refused(name, failed))
     }
 }
 
-fn refused(name: &str, failed: StoreOutcome) -> larder::Error {
-    unavailable(format!("the lock {name:?}: {failed:?}"))
+fn refused(name: &str, failed: NotDone) -> larder::Error {
+    failed.of(format_args!("the lock {name:?}"))
 }

@@ -18,6 +18,7 @@ mod epochs;
 mod error;
 mod leases;
 mod log;
+mod not_done;
 mod polling;
 mod pool;
 #[cfg(feature = "postgres")]

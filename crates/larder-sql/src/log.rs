@@ -4,7 +4,6 @@ mod connection;
 mod pending_commits;
 
 use std::{
-    borrow::Cow,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -21,7 +20,7 @@ pub(crate) use self::{
     connection::{LogTables, TableLog},
     pending_commits::PendingCommits,
 };
-use crate::epochs::epoch;
+use crate::{epochs::epoch, not_done::mend};
 
 /// The log as it is read: an answer to one statement, and so of one moment.
 #[derive(Debug)]
@@ -129,19 +128,12 @@ pub(crate) async fn within<T>(
 
 /// What the database said.
 pub(crate) fn failure(error: sqlx::Error) -> LogError {
-    let Some(said) = error.as_database_error().map(|said| said.message().to_owned()) else {
+    let Some(said) = error.as_database_error() else {
         return LogError::new("the connection to the database broke").caused_by(error);
     };
-    // What will not mend itself.
-    let code = error.as_database_error().and_then(|said| said.code().map(Cow::into_owned));
-    let mend = match code.as_deref() {
-        Some("42501") => Some("give the user the rights to create, read and write the tables of the cache"),
-        Some("25006" | "8" | "1032") => Some("connect to a database that takes writes"),
-        _ => None,
-    };
     let failure = LogError::new("the database refuses a statement");
-    match mend {
-        Some(mend) => failure.refused(said, Some(mend.into())).caused_by(error),
+    match mend(said) {
+        Some(mend) => failure.refused(said.message(), Some(mend.into())).caused_by(error),
         None => failure.caused_by(error),
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use larder::{
-    Core, Entry, Link, Lookup, Result, ValueType,
+    Core, Entry, Link, Lookup, Operation, Result, ValueType,
     internal::shared::{
         Backoff, FailureCount, FollowedLog, Leases, Message, RecentTimeout, SharedEntries, StoreOutcome,
         abandonable,
@@ -20,6 +20,7 @@ use crate::{
     database::{Database, Row, milliseconds, place, tidy},
     epochs::column,
     log::PendingCommits,
+    not_done::{NotDone, is_busy, mend},
     tables::Tables,
 };
 
@@ -116,10 +117,11 @@ impl Remote {
     /// Asks the database, if it may be asked, within the deadline.
     pub(crate) async fn ask<T>(
         &self,
+        operation: Operation,
         call: impl Future<Output = sqlx::Result<T>>,
-    ) -> Result<T, StoreOutcome> {
+    ) -> Result<T, NotDone> {
         if !self.failures.admits() || Handle::try_current().is_err() {
-            return Err(StoreOutcome::Unreachable);
+            return Err(NotDone::unanswered(StoreOutcome::Unreachable));
         }
         let began = Instant::now();
         // A caller that goes away before the deadline has waited in vain too.
@@ -135,20 +137,24 @@ impl Remote {
             Ok(Ok(done)) => {
                 self.failures.succeeded();
                 self.recent_timeout.clear();
+                self.log.accepted(operation);
                 return Ok(done);
             }
             // It answered, and a statement is not what mends itself by waiting.
             Ok(Err(error)) if error.as_database_error().is_some_and(|said| !is_busy(said)) => {
-                tracing::debug!(%error, "the database refuses a statement of the cache");
-                return Err(StoreOutcome::Refused);
+                self.note_refusal(operation, &error);
+                return Err(NotDone::failed(StoreOutcome::Refused, error));
             }
             Ok(Err(error)) => {
                 tracing::debug!(%error, "the database cannot be asked");
-                (StoreOutcome::Unreachable, matches!(error, sqlx::Error::PoolTimedOut))
+                let timed_out = matches!(error, sqlx::Error::PoolTimedOut);
+                (NotDone::failed(StoreOutcome::Unreachable, error), timed_out)
             }
             // It waited for a connection: there are more calls than the database answers in that time.
-            Err(_) if self.failures.has_answered_since(began) => return Err(StoreOutcome::TimedOut),
-            Err(_) => (StoreOutcome::TimedOut, true),
+            Err(_) if self.failures.has_answered_since(began) => {
+                return Err(NotDone::unanswered(StoreOutcome::TimedOut));
+            }
+            Err(_) => (NotDone::unanswered(StoreOutcome::TimedOut), true),
         };
         self.count_failure(timed_out);
         Err(failed)
@@ -161,6 +167,15 @@ impl Remote {
         if self.failures.failed() {
             tracing::warn!(database = self.address, "the cache's database is unavailable");
             self.probe_until_it_answers();
+        }
+    }
+
+    /// People are told of what stays refused until they mend it.
+    fn note_refusal(&self, operation: Operation, error: &sqlx::Error) {
+        let Some(said) = error.as_database_error() else { return };
+        match mend(said) {
+            Some(mend) => self.log.refused(operation, said.message(), mend),
+            None => tracing::debug!(%error, %operation, "the database refuses a statement of the cache"),
         }
     }
 
@@ -195,14 +210,14 @@ impl Remote {
         for piece in keys.chunks(PIECE) {
             let places: Vec<_> = piece.iter().map(|at| place(at.key)).collect();
             let began = Instant::now();
-            let messages = self.ask(self.database.read(&places)).await;
+            let messages = self.ask(Operation::Read, self.database.read(&places)).await;
             self.entries.read_took(core, began.elapsed());
             let messages = match messages {
                 Ok(messages) => messages,
                 Err(failed) => {
                     // What came is kept, and the rest is not tried: that would take as long again.
                     let left = keys.len() - entries.len();
-                    self.count_failed_reads(core, of, left, failed);
+                    self.count_failed_reads(core, of, left, failed.outcome);
                     entries.resize(keys.len(), None);
                     break;
                 }
@@ -231,7 +246,7 @@ impl Remote {
         }
         let rows: Vec<_> = messages.iter().map(row).collect();
         let latest = column(self.log.latest_comparable());
-        match self.ask(self.database.write(&rows, latest)).await {
+        match self.ask(Operation::Store, self.database.write(&rows, latest)).await {
             Ok(stored) => {
                 for (message, stored) in messages.iter().zip(stored) {
                     self.entries.count(
@@ -241,7 +256,9 @@ impl Remote {
                     );
                 }
             }
-            Err(failed) => messages.iter().for_each(|message| self.entries.count(core, message, failed)),
+            Err(failed) => {
+                messages.iter().for_each(|message| self.entries.count(core, message, failed.outcome))
+            }
         }
         outcome
     }
@@ -267,7 +284,7 @@ impl Remote {
 
     /// Entries were not read because of this.
     pub(crate) fn count_failed_reads(&self, core: &Core, of: ValueType, count: usize, failed: StoreOutcome) {
-        self.entries.count_failed_reads(core, of, count, failed == StoreOutcome::TimedOut);
+        self.entries.count_failed_reads(core, of, count, failed);
     }
 
     /// Whether a caller has waited in vain just now.
@@ -280,18 +297,9 @@ impl Remote {
         key: &str,
         by: i64,
         ttl: Option<Duration>,
-    ) -> Result<Option<i64>, StoreOutcome> {
-        self.ask(self.database.count(&place(key), by, ttl)).await
+    ) -> Result<Option<i64>, NotDone> {
+        self.ask(Operation::Count, self.database.count(&place(key), by, ttl)).await
     }
-}
-
-/// Whether the database would have done it at another time.
-fn is_busy(said: &dyn sqlx::error::DatabaseError) -> bool {
-    // Of PostgreSQL: no connection, an operator's intervention, out of resources, a lock that is not to be had. Of
-    // SQLite: `SQLITE_BUSY` and `SQLITE_LOCKED`, and what further bits say of them.
-    let code = said.code().unwrap_or_default();
-    let of_sqlite = code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6)) && code.len() < 5;
-    of_sqlite || ["08", "57", "53", "55P03"].iter().any(|class| code.len() == 5 && code.starts_with(class))
 }
 
 fn row(message: &Message) -> Row {

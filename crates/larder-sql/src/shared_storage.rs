@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use larder::{
     Cache, Epoch, Leased, Link, LockGuard, Lookup, Result, ScopeHash, SharedStorage, ValueType,
-    internal::shared::{counter_overflow, lease, take_lock, unavailable},
+    internal::shared::{counter_overflow, lease, take_lock},
 };
 
 use crate::SqlCache;
@@ -50,7 +50,7 @@ impl SharedStorage for SqlCache {
         match self.remote().count(key, by, ttl).await {
             Ok(Some(sum)) => Ok(sum),
             Ok(None) => Err(counter_overflow(key)),
-            Err(failed) => Err(unavailable(format!("the counter {key:?}: {failed:?}"))),
+            Err(failed) => Err(failed.of(format_args!("the counter {key:?}"))),
         }
     }
 

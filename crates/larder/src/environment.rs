@@ -42,6 +42,10 @@ use crate::{
 /// | `LARDER_NAME_KEY` | one more such key, to hash the names of keys in Redis with | keys are their own names |
 /// | `LARDER_BYPASS_AFTER` | out of touch with Redis for this many seconds, serve nothing from memory | serve |
 ///
+/// There are no variables for credentials of sentinels, nor for certificates: with TLS, servers are checked against the
+/// roots of the system. Where those are needed, a program builds the cache itself, with
+/// [`RedisCacheBuilder`](crate::RedisCacheBuilder).
+///
 /// An empty variable counts as absent, but for the two with secret keys: that a secret did not arrive is an error. `LARDER_DISABLED=1` disables all caches of a process, however they are made: see
 /// [`CacheExt::disable`](crate::CacheExt::disable).
 ///

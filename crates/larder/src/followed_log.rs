@@ -12,14 +12,15 @@ use crate::{
     clock::instant_after,
     epoch::{Announcement, Epoch, LocalOrder},
     error::Result,
-    link::{Link, Server},
+    link::{Link, Operation, Server},
     memory::MemoryCache,
+    refusals::Refusals,
     scope::Scope,
     shared_entries::SharedEntries,
     shared_leases::Leases,
     shared_log::{
         Log, LogSettings,
-        contract::{LogError, LogObserver, LogStore},
+        contract::{LogError, LogStore},
         delivery::{deliver, until_delivered},
         out_of_touch::OutOfTouch,
     },
@@ -37,8 +38,8 @@ pub struct FollowedLogSettings {
     /// How long a caller waits for its invalidation to be appended. What follows the log waits for a second at least: no
     /// caller does there.
     pub deadline: Duration,
-    /// Told of how it is doing.
-    pub observer: Arc<dyn LogObserver>,
+    /// What the store is called in warnings: `the database`.
+    pub store_name: &'static str,
 }
 
 /// A log that this process follows, on a thread of its own, for as long as a clone of this is held. Cheap to clone.
@@ -46,28 +47,42 @@ pub struct FollowedLogSettings {
 pub struct FollowedLog {
     log: Arc<Log>,
     deadline: Duration,
+    refusals: Arc<Refusals>,
 }
 
 impl FollowedLog {
     /// Begins to follow a log, now. It is followed on as long as this lives, whatever becomes of its store.
     #[must_use]
     pub fn start(store: Arc<dyn LogStore>, settings: FollowedLogSettings) -> Self {
-        let FollowedLogSettings { name, scope_slots, out_of_touch, deadline, observer } = settings;
+        let FollowedLogSettings { name, scope_slots, out_of_touch, deadline, store_name } = settings;
         const PATIENCE: Duration = Duration::from_secs(1);
+        let refusals = Arc::new(Refusals::new(store_name));
         let settings = LogSettings {
             name,
             order: LocalOrder::of_process(),
             slots: scope_slots,
             freshness: out_of_touch.freshness(),
             deadline: deadline.max(PATIENCE),
-            observer,
+            observer: refusals.clone(),
         };
-        Self::of(Arc::new(Log::start(store, settings)), deadline)
+        Self { log: Arc::new(Log::start(store, settings)), deadline, refusals }
     }
 
-    /// A log that is followed already.
+    /// A log that is followed already, whose store has refused nothing.
+    #[cfg(feature = "redis")]
     pub(crate) fn of(log: Arc<Log>, deadline: Duration) -> Self {
-        Self { log, deadline }
+        Self { log, deadline, refusals: Arc::new(Refusals::new("redis")) }
+    }
+
+    /// The store has refused an operation on entries, leases, locks or counters, in these words, and will go on refusing it
+    /// until that is done which `mend` names. Said in a warning, at most once a minute, and shown by [`link`](Self::link).
+    pub fn refused(&self, operation: Operation, reply: &str, mend: &str) {
+        self.refusals.refused(operation, reply, mend);
+    }
+
+    /// The store has done what it may have refused before.
+    pub fn accepted(&self, operation: Operation) {
+        self.refusals.accepted(operation);
     }
 
     /// Returns when the log is followed, or `patience` is over. An attempt to connect that fails then is given `slack` to
@@ -136,7 +151,7 @@ impl FollowedLog {
     /// How this process stands with the log; of its store only whether it is `available` is said, under a name.
     #[must_use]
     pub fn link(&self, name: &str, available: bool, entries: &SharedEntries) -> Link {
-        let server = Server { name: name.to_owned(), available, connected: self.is_heard() };
+        let server = Server { name: name.to_owned(), address: None, available, connected: self.is_heard() };
         self.link_to(vec![server], entries)
     }
 
@@ -147,13 +162,14 @@ impl FollowedLog {
             out_of_touch: status.out_of_touch,
             position: status.position,
             waiting: status.outbox,
+            stalled: status.stalled,
             records: status.applied,
             restarts: status.gaps + status.losses + status.replacements + status.leaps,
             resets: status.resets,
             malformed: status.malformed,
             servers,
             replicas: Vec::new(),
-            refusals: Vec::new(),
+            refusals: self.refusals.list(),
             rejections: entries.rejections(),
             unshared: entries.unshared(),
         }

@@ -48,6 +48,9 @@ const MISSED: u32 = 3;
 /// prefix are seen. What is published ends by itself when three further ones have not come. That it cannot be published is
 /// no one's error, and is said in a warning once.
 ///
+/// The runtime needs its timers (`enable_time`, or `enable_all`): without them the task panics as it begins to wait, and nothing
+/// is published.
+///
 /// It ends when the returned handle is dropped, unless that is [detached](Heartbeat::detach), and with the runtime in which
 /// this was called.
 ///
@@ -171,6 +174,7 @@ impl Process {
         let log = LogBeat {
             lag_ms: (link.out_of_touch != Duration::MAX).then(|| milliseconds(link.out_of_touch)),
             waiting: link.waiting,
+            stalled_ms: milliseconds(link.stalled),
             restarts: link.restarts,
             refused: link.refusals.iter().map(|refusal| refusal.operation.to_string()).collect(),
         };

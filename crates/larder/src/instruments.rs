@@ -94,7 +94,10 @@ instruments! {
     INVALIDATIONS = Counter Number "cache.invalidations",
         "Invalidations, by direction: sent by this process, or received from the log (its own included)";
     INVALIDATIONS_WAITING = Gauge Number "cache.invalidations.waiting",
-        "Scopes that were invalidated here and are not yet read back from the log";
+        "Scopes that were invalidated here and are not yet read back from the log: a few at any moment, under load";
+    INVALIDATIONS_STALLED = Gauge Seconds "cache.invalidations.stalled",
+        "For how long scopes that were invalidated here have waited while none was read back from the log; below a second \
+         while all is well";
     SIZE = Gauge Number "cache.size",
         "Entries in memory";
     WEIGHT = Gauge Number "cache.weight",

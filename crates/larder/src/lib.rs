@@ -182,6 +182,8 @@ mod recent_timeout;
 #[cfg(feature = "redis")]
 mod redis;
 mod refresh_every;
+#[cfg(feature = "shared")]
+mod refusals;
 mod registry;
 mod retry_pauses;
 mod scope;

@@ -18,8 +18,12 @@ pub struct Link {
     pub out_of_touch: Duration,
     /// The epoch through which every invalidation was applied.
     pub position: Epoch,
-    /// How many scopes were invalidated here and are not yet read back from the log.
+    /// How many scopes were invalidated here and are not yet read back from the log. Under load a few are on their way at
+    /// any moment.
     pub waiting: u64,
+    /// For how long some of them have waited while none was read back: zero while none waits, and well below a second
+    /// while all is well. Seconds say that other processes do not hear of what is invalidated here.
+    pub stalled: Duration,
     /// How many records of the log were applied since this process began.
     pub records: u64,
     /// How often everything in memory was dropped because something could not be proved: records of the log were
@@ -51,15 +55,17 @@ pub struct Link {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Server {
-    /// Its address, and with Sentinel the master's name.
+    /// Its address, and with Sentinel the master's name, which stays the same over failovers.
     pub name: String,
+    /// Where the master of that name is, with Sentinel, while it is connected.
+    pub address: Option<String>,
     /// Whether commands are sent to it: false while its circuit breaker is open.
     pub available: bool,
     /// Whether all connections to it are there.
     pub connected: bool,
 }
 
-/// Something that Redis refuses, and will refuse until it is mended there or in this program's settings.
+/// Something that the store refuses, and will refuse until it is mended there or in this program's settings.
 ///
 /// The first one is also a warning, and another one follows each minute while it lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +144,8 @@ pub enum Operation {
     Lock,
     /// Rate limits. Without it they go on as their `FailureMode` says.
     Limit,
-    /// Following the invalidation log. Without it nothing is read from Redis.
+    /// Following the invalidation log. Without it a process that begins reads nothing from Redis, and one that has followed
+    /// it before serves what [`OutOfTouch`](crate::OutOfTouch) lets it.
     Follow,
     /// Appending to the invalidation log. Without it other processes do not hear of invalidations.
     Append,

@@ -84,6 +84,8 @@ impl Collector {
             match figure {
                 Figure::Count(count) => counter(&key).absolute(count),
                 Figure::Gauge(value) => gauge(&key).set(value),
+                // A series cannot be taken back: one that is no number answers to no condition.
+                Figure::Gone => gauge(&key).set(f64::NAN),
             }
         });
     }

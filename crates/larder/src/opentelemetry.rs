@@ -170,6 +170,7 @@ fn register(meter: &Meter, instrument: &'static Instrument, snapshots: &Arc<Snap
             let _registered = builder
                 .with_callback(move |observer| {
                     snapshots.read(name, |by, figure| {
+                        // What is gone is not observed, and so not exported.
                         if let Figure::Gauge(value) = figure {
                             observer.observe(value, by);
                         }

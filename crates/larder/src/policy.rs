@@ -51,8 +51,10 @@ use std::{ops::RangeInclusive, time::Duration};
 /// ```
 ///
 /// A policy can be read from a configuration with serde, and written there: lengths of time are text (`"5m"`, `"1h30m"`,
-/// `"300ms"`) or numbers of seconds, `lock` is `process` or `deployment`, and a field that there is not is an error that
-/// names those that there are. See [`install_policies`](crate::install_policies).
+/// `"300ms"`; with the units `d`, `h`, `m`, `s`, `ms`, `us` and `ns`) or numbers of seconds, `lock` is `process` or
+/// `deployment`, `adaptive_to` beside `ttl` is what [`adaptive`](Self::adaptive) takes: lifetimes between the two are chosen
+/// for each key; all other fields are called as the setters of [`PolicyBuilder`](crate::PolicyBuilder) are (`tags` is a list),
+/// and a field that there is not is an error that names those that there are. See [`install_policies`](crate::install_policies).
 ///
 /// A computation that fails while there is an old value to serve is not tried again by the next caller, but once in
 /// [`retry_after`](crate::PolicyBuilder::retry_after); until then, all callers have the old value at once.

@@ -97,7 +97,7 @@ use crate::{
 /// No call fails or hangs because of it. Each operation has a [`deadline`](RedisCacheBuilder::deadline), and after
 /// some that failed none is tried until Redis answers again: what would be read is a miss, what would be written
 /// is counted as failed, and computed values reach their callers all the same. Invalidations wait until they can
-/// be told. The one exception is a counter, which returns an error.
+/// be told. The exceptions are counters and locks, which return an error.
 ///
 /// # What is promised
 ///
@@ -131,6 +131,7 @@ impl RedisCache {
         let Remote { followed, connections, entries, findings, .. } = &*self.remote;
         let server = |link: LinkState| Server {
             name: link.server,
+            address: link.master_address,
             available: link.breaker == BreakerState::Closed,
             connected: link.connected,
         };

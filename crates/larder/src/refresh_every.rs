@@ -44,6 +44,9 @@ const SAY_AGAIN: Duration = Duration::from_secs(60);
 /// [disabled](CacheExt::disable), nothing is refreshed. Starts are spread over a second, or a tenth of `every` if that is
 /// less, and each period is shortened by up to a tenth at random, so that schedules do not run in step.
 ///
+/// The runtime needs its timers (`enable_time`, or `enable_all`): without them the task panics as it begins to wait, and
+/// refreshes nothing.
+///
 /// It ends when the returned handle is dropped, unless that is [detached](Refreshing::detach), and with the runtime in which
 /// this was called. What it costs is a task, and one round trip every half minute in the processes that wait.
 ///

@@ -173,8 +173,7 @@ impl SharedEntries {
     }
 
     /// Counts reads that came to nothing because of the store.
-    pub fn count_failed_reads(&self, core: &Core, of: ValueType, reads: usize, timed_out: bool) {
-        let failed = if timed_out { StoreOutcome::TimedOut } else { StoreOutcome::Unreachable };
+    pub fn count_failed_reads(&self, core: &Core, of: ValueType, reads: usize, failed: StoreOutcome) {
         for _ in 0..reads {
             failed.count(core, of.group);
             core.count_in(of.group, |counters| &counters.shared_misses);

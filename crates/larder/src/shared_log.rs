@@ -54,6 +54,8 @@ pub(crate) struct LogStatus {
     pub(crate) out_of_touch: Duration,
     /// Scopes that wait for their echo.
     pub(crate) outbox: u64,
+    /// For how long none of them had one.
+    pub(crate) stalled: Duration,
     /// Records applied.
     pub(crate) applied: u64,
     /// First starts: one, or none so far.
@@ -214,6 +216,7 @@ impl Log {
             position: self.shared.log().position(),
             out_of_touch: self.shared.contact().out_of_touch(),
             outbox: self.shared.log().outbox().len(),
+            stalled: self.shared.log().outbox().stalled(),
             applied: counts.applied.load(Ordering::Relaxed),
             #[cfg(test)]
             first_starts: starts(Cause::First),

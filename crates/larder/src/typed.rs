@@ -462,8 +462,9 @@ pub trait CacheExt: Cache {
     /// Adds `by` to the counter `key`, and returns the sum. A counter starts at 0; one that this call
     /// starts ends after `ttl`, if that is given, which later calls do not prolong.
     ///
-    /// Counters are numbers, not entries: in a key space of their own, outside of prefixes and tags, and
-    /// bounded like entries: where there are more than that, one that is rarely used may start at 0 again.
+    /// Counters are numbers, not entries: in a key space of their own, outside of prefixes and tags. In memory they are
+    /// bounded like entries: where there are more than that, one that is rarely used may start at 0 again. On a server one
+    /// without a `ttl` stays until it is deleted: give one where keys come from outside.
     /// [`invalidate`](Self::invalidate) with the key deletes one: on a server once, and not again if the
     /// connection breaks meanwhile, since other processes may have counted anew by then. Inside a computation a counter counts as
     /// read under its key: deleting it invalidates the value, adding to it does not.

@@ -51,7 +51,11 @@ fn timed(histogram: &Histogram) -> Value {
 
 /// How this process stands with the servers.
 pub(super) fn redis(link: &Link) -> Value {
-    let server = |server: &larder::Server| json!({ "name": server.name, "available": server.available, "connected": server.connected });
+    let server = |server: &larder::Server| {
+        json!({
+            "name": server.name, "address": server.address, "available": server.available, "connected": server.connected,
+        })
+    };
     let refusal = |refusal: &larder::Refusal| {
         json!({
             "operation": refusal.operation.to_string(), "reply": refusal.reply, "mend": refusal.mend,
@@ -70,6 +74,7 @@ pub(super) fn redis(link: &Link) -> Value {
         "out_of_touch_ms": (link.out_of_touch != Duration::MAX).then(|| millis(link.out_of_touch)),
         "position": link.position.to_string(),
         "waiting": link.waiting,
+        "stalled_ms": millis(link.stalled),
         "records": link.records,
         "restarts": link.restarts,
         "resets": link.resets,

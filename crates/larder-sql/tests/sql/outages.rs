@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use larder::{CacheExt, Invalidation, MemoryCache, OutOfTouch, Policy};
+use larder::{CacheExt, Invalidation, MemoryCache, Operation, OutOfTouch, Policy};
 use larder_servers::PostgresServer;
 use larder_sql::TieredSqlCache;
 use sqlx::{Connection, Executor, SqliteConnection};
@@ -24,6 +24,12 @@ async fn goes_on(cache: &TieredSqlCache) {
         assert_eq!(cache.get::<u64>(&key).await.unwrap(), None, "at once");
         assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
     }
+}
+
+/// What was never asked for is computed, under a lease.
+async fn computes(cache: &TieredSqlCache) {
+    let key = format!("new:{}", fastrand::u64(..));
+    assert_eq!(cache.get_or_compute(&key, policy(), async || Ok::<_, String>(1_u64)).await, Ok(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,12 +101,67 @@ async fn a_server_takes_no_writes() {
     admin.execute("ALTER DATABASE larder SET default_transaction_read_only = on").await.unwrap();
     let sessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 'larder'";
     admin.execute(sessions).await.unwrap();
+    larder_warnings::listen();
+    let begun = Instant::now();
     goes_on(&a).await;
     a.invalidate("k").await;
+    let refused = |operation| {
+        let refusals = a.link().refusals;
+        let refusal = refusals.into_iter().find(|refusal| refusal.operation == operation);
+        refusal.is_some_and(|refusal| {
+            refusal.reply.contains("read-only") && refusal.mend.contains("takes writes")
+        })
+    };
+    eventually("people are told", async || {
+        a.insert("refused", &1_u64, policy()).await.unwrap();
+        computes(&a).await;
+        [Operation::Append, Operation::Lease].into_iter().all(refused)
+    })
+    .await;
+    let before = a.stats();
+    goes_on(&a).await;
+    let after = a.stats();
+    assert!(after.shared_refused > before.shared_refused, "a lease is a row");
+    assert_eq!(after.shared_unreachable, before.shared_unreachable, "it is within reach");
+    let error = a.increment("n", 1, None).await.unwrap_err();
+    assert!(
+        error.is_unavailable() && error.to_string().contains("connect to a database that takes writes"),
+        "{error}"
+    );
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("read-only") && !error.to_string().contains(&source), "{error}: {source}");
+    let error = a.lock("l", Duration::from_secs(1)).await.unwrap_err();
+    assert!(error.to_string().contains("the lock \"l\"; connect to"), "{error}");
+    let count = |operation| {
+        a.link()
+            .refusals
+            .iter()
+            .find(|refusal| refusal.operation == operation)
+            .map_or(0, |refusal| refusal.count)
+    };
+    eventually("it is asked again and again", async || {
+        computes(&a).await;
+        count(Operation::Append) > 3 && count(Operation::Lease) > 3
+    })
+    .await;
+    for operation in ["appending to the invalidation log", "leases"] {
+        let warnings = larder_warnings::heard(&["the database refuses", operation]).len();
+        assert!(
+            (1..=1 + begun.elapsed().as_secs() as usize / 60).contains(&warnings),
+            "{operation}: {warnings}"
+        );
+    }
     admin.execute("SET default_transaction_read_only = off").await.unwrap();
     admin.execute("ALTER DATABASE larder RESET default_transaction_read_only").await.unwrap();
     admin.execute(sessions).await.unwrap();
     gone(&b, "k").await;
+    eventually("that it is mended, too", async || {
+        a.insert("accepted", &1_u64, policy()).await.unwrap();
+        computes(&a).await;
+        let _ = a.increment("n", 1, None).await;
+        a.lock("l", Duration::from_secs(1)).await.is_ok() && a.link().refusals.is_empty()
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,6 +50,8 @@ pub struct LogBeat {
     pub lag_ms: Option<u64>,
     /// Scopes invalidated and not yet read back.
     pub waiting: u64,
+    /// For how long none of them was.
+    pub stalled_ms: u64,
     /// How often everything in memory was dropped because something could not be proved.
     pub restarts: u64,
     /// What the servers refuse.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::{
-    COUNTS_LOST, DISK_FAILURES, DISK_GETS, DISK_PUTS, EVICTIONS, GETS, INVALIDATIONS, INVALIDATIONS_WAITING,
-    Instrument, KEPT, LIMIT_FAILURES, LIMITS, LOAD_SAVED, LOADS, LOG_LAG, LOG_MALFORMED, LOG_RESETS,
-    LOG_RESTARTS, NOT_SERVED, NOT_STORED, PUTS, REDIS_FAILURES, REDIS_GETS, REDIS_PUTS, REDIS_RAW,
-    REDIS_READ, REDIS_REFUSED, REDIS_STORED, REDIS_UP, REFRESHES, REPLICA_GETS, SIZE, WAITS, WEIGHT,
+    COUNTS_LOST, DISK_FAILURES, DISK_GETS, DISK_PUTS, EVICTIONS, GETS, INVALIDATIONS, INVALIDATIONS_STALLED,
+    INVALIDATIONS_WAITING, Instrument, KEPT, LIMIT_FAILURES, LIMITS, LOAD_SAVED, LOADS, LOG_LAG,
+    LOG_MALFORMED, LOG_RESETS, LOG_RESTARTS, NOT_SERVED, NOT_STORED, PUTS, REDIS_FAILURES, REDIS_GETS,
+    REDIS_PUTS, REDIS_RAW, REDIS_READ, REDIS_REFUSED, REDIS_STORED, REDIS_UP, REFRESHES, REPLICA_GETS, SIZE,
+    WAITS, WEIGHT,
 };
 use crate::{
     cache::Cache,
@@ -20,6 +21,8 @@ use crate::{
 pub(crate) enum Figure {
     Count(u64),
     Gauge(f64),
+    /// What a gauge was for is no longer there.
+    Gone,
 }
 
 /// The names of a figure's labels, and their values.
@@ -212,6 +215,7 @@ fn of_disk(stats: &CacheStats, each: &mut Each<'_>) {
 fn of_link(link: &Link, each: &mut Each<'_>) {
     counts(each, &INVALIDATIONS, "direction", &[("received", link.records)]);
     each(&INVALIDATIONS_WAITING, &[], gauge(link.waiting));
+    each(&INVALIDATIONS_STALLED, &[], Figure::Gauge(link.stalled.as_secs_f64()));
     for server in &link.servers {
         each(&REDIS_UP, &[("server", &server.name)], gauge(server.available.into()));
     }

@@ -86,6 +86,15 @@ pub fn unavailable(reason: impl Into<String>) -> Error {
     Kind::unavailable(reason).into()
 }
 
+/// The same, because of this, whose words are not in the reason.
+#[must_use]
+pub fn unavailable_because(
+    reason: impl Into<String>,
+    cause: Arc<impl std::error::Error + Send + Sync + 'static>,
+) -> Error {
+    Kind::Unavailable { reason: reason.into(), cause: Some(cause) }.into()
+}
+
 /// Settings that are refused.
 #[must_use]
 pub fn refused_setting(reason: impl Into<String>) -> Error {

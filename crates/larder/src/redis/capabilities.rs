@@ -16,7 +16,7 @@ use ::redis::{Cmd, Value};
 use super::{
     connection::words,
     key_names::KeyNames,
-    refusal::{self, Refusals},
+    refusal::{self, ServerRefusals},
 };
 use crate::{link::Operation, sync::plain::lock};
 
@@ -84,7 +84,7 @@ impl Capabilities {
     }
 
     /// Takes the replies to [`questions`].
-    pub(super) fn learn(&self, replies: &[Value], refusals: &Refusals) {
+    pub(super) fn learn(&self, replies: &[Value], refusals: &ServerRefusals) {
         let [get, set, scripts @ ..] = replies else { return };
         let refused: Vec<_> = replies.iter().filter_map(error).collect();
         refusals.learn_rights(refused.iter().map(String::as_str));
@@ -103,7 +103,7 @@ impl Capabilities {
     }
 
     /// Takes the replies to [`script_questions`].
-    pub(super) fn learn_scripts(&self, replies: &[Value], refusals: &Refusals) {
+    pub(super) fn learn_scripts(&self, replies: &[Value], refusals: &ServerRefusals) {
         let [by_hash, by_source] = replies else { return };
         if let Some(text) = error(by_source) {
             let Some(mend) = refusal::mend(&text) else { return };
@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn learned(by_hash: Value, by_source: Value) -> (Scripting, usize) {
-        let (capabilities, refusals) = (Capabilities::default(), Refusals::default());
+        let (capabilities, refusals) = (Capabilities::default(), ServerRefusals::default());
         capabilities.learn(&[Value::Nil, Value::Nil, by_hash, by_source], &refusals);
         (capabilities.scripting(), refusals.list().len())
     }
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn where_the_key_lies_is_no_refusal() {
-        let (capabilities, refusals) = (Capabilities::default(), Refusals::default());
+        let (capabilities, refusals) = (Capabilities::default(), ServerRefusals::default());
         let moved = || refused("MOVED 3999 127.0.0.1:7001");
         capabilities.learn(&[moved(), moved(), Value::Int(1), Value::Int(1)], &refusals);
         assert_eq!(refusals.list(), []);

@@ -215,7 +215,7 @@ impl Master {
     #[must_use]
     #[cfg_attr(not(feature = "inspect"), expect(unreachable_pub, reason = "public in `internal::inspect`"))]
     pub fn name(&self) -> String {
-        self.0.state().server
+        self.0.name()
     }
 
     /// Sends it one command, wherever the command's key lies.

@@ -1,36 +1,33 @@
-//! What servers refuse until it is mended, and how people are told of it.
+//! What mends what servers refuse.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeSet,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::{Instant, SystemTime},
-};
+use std::{borrow::Cow, collections::BTreeSet, ops::Deref, sync::Mutex};
 
 use ::redis::ServerError;
 
-use crate::{
-    link::{Operation, Refusal},
-    shared_entries::rejections::AGAIN,
-    sync::plain::lock,
-};
-
-/// The longest reply that is repeated.
-const LONGEST: usize = 300;
+use crate::{link::Operation, refusals::Refusals, sync::plain::lock};
 
 /// Where a server does not say which rights are missing.
 const RIGHTS: &str = "give the ACL user the rights that are listed in larder's guide `redis`";
 
 /// What the servers of one log refuse at the moment.
-#[derive(Debug, Default)]
-pub(super) struct Refusals {
-    /// Whether there is any: one load on the way of every command.
-    any: AtomicBool,
-    matters: Mutex<Vec<RefusalMatter>>,
+#[derive(Debug)]
+pub(super) struct ServerRefusals {
+    told: Refusals,
     rights: Mutex<MissingRights>,
+}
+
+impl Default for ServerRefusals {
+    fn default() -> Self {
+        Self { told: Refusals::new("redis"), rights: Mutex::default() }
+    }
+}
+
+impl Deref for ServerRefusals {
+    type Target = Refusals;
+
+    fn deref(&self) -> &Refusals {
+        &self.told
+    }
 }
 
 /// Rights that the servers said are missing, as words of an ACL rule.
@@ -88,18 +85,7 @@ impl From<&ServerError> for ServerReply {
     }
 }
 
-/// All about one operation. It stays when the operation works again, so that one that is refused now and then is not a
-/// warning each time.
-#[derive(Debug)]
-struct RefusalMatter {
-    operation: Operation,
-    current: Option<Refusal>,
-    warned: Option<Instant>,
-    /// Refused so often since then.
-    unreported: u64,
-}
-
-impl Refusals {
+impl ServerRefusals {
     pub(super) fn new(user: Option<&str>, prefix: &str) -> Self {
         Self { rights: Mutex::new(MissingRights::new(user, prefix)), ..Self::default() }
     }
@@ -135,85 +121,7 @@ impl Refusals {
 
     /// The servers have refused an operation, in these words.
     pub(super) fn refused(&self, operation: Operation, reply: &str, mend: &str) {
-        let mend = &*self.completed(reply, mend);
-        if let Some((refusal, count)) = self.note(operation, Some((reply, mend))) {
-            // Not under the lock: a subscriber may do anything.
-            let Refusal { operation, reply, mend, .. } = refusal;
-            tracing::warn!(%operation, reply, mend, count, "redis refuses what larder needs");
-        }
-    }
-
-    /// Something was done without what was refused before.
-    pub(super) fn again(&self, operation: Operation) {
-        if let Some((refusal, count)) = self.note(operation, None) {
-            let Refusal { operation, reply, mend, .. } = refusal;
-            tracing::warn!(%operation, reply, mend, count, "redis still refuses what larder needs");
-        }
-    }
-
-    /// An operation was accepted.
-    pub(super) fn accepted(&self, operation: Operation) {
-        if !self.any.load(Relaxed) {
-            return;
-        }
-        let ended = {
-            let mut matters = lock(&self.matters);
-            let matter = matters.iter_mut().find(|matter| matter.operation == operation);
-            let ended = matter.and_then(|matter| matter.current.take());
-            self.any.store(matters.iter().any(|matter| matter.current.is_some()), Relaxed);
-            ended
-        };
-        if let Some(Refusal { operation, count, .. }) = ended {
-            tracing::debug!(%operation, count, "redis accepts again what it refused");
-        }
-    }
-
-    /// What is refused at the moment.
-    pub(super) fn list(&self) -> Vec<Refusal> {
-        lock(&self.matters).iter().filter_map(|matter| matter.current.clone()).collect()
-    }
-
-    /// Counts a refusal. Returns what is to be warned of, and how often it happened since the last warning.
-    fn note(&self, operation: Operation, words: Option<(&str, &str)>) -> Option<(Refusal, u64)> {
-        let mut matters = lock(&self.matters);
-        let index = match matters.iter().position(|matter| matter.operation == operation) {
-            Some(index) => index,
-            None => {
-                matters.push(RefusalMatter { operation, current: None, warned: None, unreported: 0 });
-                matters.len() - 1
-            }
-        };
-        let matter = &mut matters[index];
-        let refusal = match (&mut matter.current, words) {
-            (Some(refusal), words) => {
-                if let Some((reply, mend)) = words {
-                    (refusal.reply, refusal.mend) = (shortened(reply), mend.to_owned());
-                }
-                refusal.count += 1;
-                refusal.clone()
-            }
-            (current, Some((reply, mend))) => {
-                let since = SystemTime::now();
-                let (reply, mend) = (shortened(reply), mend.to_owned());
-                current.insert(Refusal { operation, reply, mend, since, count: 1 }).clone()
-            }
-            (None, None) => return None,
-        };
-        self.any.store(true, Relaxed);
-        matter.unreported += 1;
-        let now = Instant::now();
-        if matter.warned.is_some_and(|warned| now.duration_since(warned) < AGAIN) {
-            return None;
-        }
-        matter.warned = Some(now);
-        Some((refusal, std::mem::take(&mut matter.unreported)))
-    }
-}
-
-fn shortened(reply: &str) -> String {
-    match reply.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &reply[..end]),
-        None => reply.to_owned(),
+        self.told.refused(operation, reply, &self.completed(reply, mend));
     }
 }
 
@@ -278,32 +186,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_warning_for_many_refusals() {
-        let refusals = Refusals::default();
-        let refuse = || refusals.note(Operation::Store, Some(("OOM", "mend")));
-        assert_eq!(refuse().map(|(_, count)| count), Some(1));
-        assert!((0..10).all(|_| refuse().is_none()));
-        assert_eq!(refusals.list()[0].count, 11);
-        refusals.accepted(Operation::Read);
-        assert_eq!(refusals.list().len(), 1);
-        refusals.accepted(Operation::Store);
-        assert_eq!(refusals.list(), []);
-        assert!(refuse().is_none(), "what comes and goes is no warning each time");
-        lock(&refusals.matters)[0].warned = Instant::now().checked_sub(AGAIN);
-        assert_eq!(refuse().map(|(_, count)| count), Some(12), "a minute later");
-    }
-
-    #[test]
-    fn what_is_done_without_counts_once_it_was_refused() {
-        let refusals = Refusals::default();
-        refusals.again(Operation::Script);
-        assert_eq!(refusals.list(), []);
-        refusals.refused(Operation::Script, "ERR unknown command", "mend");
-        refusals.again(Operation::Script);
-        assert_eq!(refusals.list()[0].count, 2);
-    }
-
-    #[test]
     fn errors_that_stay() {
         for reply in [
             "NOPERM this user has no permissions to run the 'get' command",
@@ -347,10 +229,5 @@ mod tests {
             panic!("it is an error")
         };
         assert_eq!(plain(&error), "ERR unknown command 'AUTH'");
-    }
-
-    #[test]
-    fn long_replies_are_cut_at_a_letter() {
-        assert_eq!(shortened(&"ü".repeat(1_000)).chars().count(), LONGEST + 1);
     }
 }

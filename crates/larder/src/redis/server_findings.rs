@@ -1,6 +1,6 @@
 //! What was found out about the servers of one log, by all caches on it.
 
-use super::{capabilities::Capabilities, idle_timeout::IdleTimeout, refusal::Refusals};
+use super::{capabilities::Capabilities, idle_timeout::IdleTimeout, refusal::ServerRefusals};
 use crate::{
     epoch::Watchers, link::Operation, recent_timeout::RecentTimeout, shared_entries::rejections::Rejections,
     shared_log::contract::LogObserver,
@@ -16,7 +16,7 @@ use std::{
 /// What was found out about the servers of one log.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    pub(super) refusals: Refusals,
+    pub(super) refusals: ServerRefusals,
     pub(super) rejections: Arc<Rejections>,
     pub(super) capabilities: Capabilities,
     pub(super) idle: IdleTimeout,
@@ -30,7 +30,7 @@ pub(super) struct Findings {
 impl Findings {
     /// For this ACL user, and keys that begin so.
     pub(super) fn new(user: Option<&str>, prefix: &str) -> Self {
-        Self { refusals: Refusals::new(user, prefix), ..Self::default() }
+        Self { refusals: ServerRefusals::new(user, prefix), ..Self::default() }
     }
 
     /// Has these hear of servers that come and go.

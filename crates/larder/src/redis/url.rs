@@ -78,8 +78,8 @@ pub(super) fn parse(url: &str) -> Result<Parsed, String> {
         "rediss+sentinel" => (Form::Sentinel, true),
         _ => {
             return Err(format!(
-                "the scheme of the URL is none of redis, rediss, redis+unix, redis+cluster, rediss+cluster, \
-                 redis+sentinel, rediss+sentinel; expected {}",
+                "the scheme of the URL is none of redis, rediss, valkey, valkeys, redis+unix, valkey+unix, unix, \
+                 redis+cluster, rediss+cluster, redis+sentinel, rediss+sentinel; expected {}",
                 Form::Server.expected()
             ));
         }

@@ -77,6 +77,12 @@ pub trait LogConnection: Send {
         None
     }
 
+    /// Whether opening it showed that nothing does, if there is no objection: a store that was not asked may refuse the next
+    /// record as it did the last one.
+    fn tried_appending(&self) -> bool {
+        false
+    }
+
     /// The records after a position, and both ends of the log as they were then, or later.
     ///
     /// # Errors

@@ -153,7 +153,8 @@ impl Sender {
             let link = self.shared.store.connect(Purpose::Append).await?;
             match link.objection() {
                 Some(objection) => self.shared.refused(Operation::Append, objection),
-                None => self.shared.accepted(Operation::Append),
+                None if link.tried_appending() => self.shared.accepted(Operation::Append),
+                None => {}
             }
             self.link = Some(link);
             self.proven = true;

@@ -61,6 +61,8 @@ struct OutboxState {
     callers: Callers,
     /// The number of the last attempt.
     attempt: u64,
+    /// When a record was last read back, or something came in where nothing was.
+    progress: Option<Instant>,
     /// What has left, and when. What is inside needs no remembering, however long it waits.
     recent: VecDeque<(Instant, ScopeHash)>,
     /// When there was too much to remember: what is remembered from then on is "everything".
@@ -94,6 +96,7 @@ impl Outbox {
         keys: impl IntoIterator<Item = Arc<str>>,
     ) -> Arc<Announcement> {
         let mut state = lock(&self.state);
+        state.begin_to_wait();
         for &scope in scopes {
             state.add(scope);
         }
@@ -131,6 +134,14 @@ impl Outbox {
     /// How many scopes are inside.
     pub(crate) fn len(&self) -> u64 {
         self.inside.load(Ordering::Relaxed)
+    }
+
+    /// For how long nothing that is inside has left: zero while nothing is inside.
+    pub(crate) fn stalled(&self) -> Duration {
+        match self.len() {
+            0 => Duration::ZERO,
+            _ => lock(&self.state).progress.map_or(Duration::ZERO, |progress| progress.elapsed()),
+        }
     }
 
     /// Returns when there is something to send, or may be.
@@ -243,6 +254,8 @@ impl Outbox {
         let mut state = lock(&self.state);
         let now = Instant::now();
         state.forget_old(now);
+        // Also if all of it was invalidated again: so far it is known everywhere.
+        state.progress = Some(now);
         for scope in scopes {
             if state.pending.get(scope).is_some_and(|inside| inside.attempt == Some(attempt)) {
                 state.pending.remove(scope);
@@ -259,6 +272,7 @@ impl Outbox {
     pub(crate) fn append_again(&self) {
         let mut state = lock(&self.state);
         state.forget_old(Instant::now());
+        state.begin_to_wait();
         let OutboxState { pending, recent, overflowed, .. } = &mut *state;
         if overflowed.is_some() {
             pending.entry(ScopeHash::ALL).or_default();
@@ -302,6 +316,13 @@ impl Outbox {
 }
 
 impl OutboxState {
+    /// Something comes in.
+    fn begin_to_wait(&mut self) {
+        if self.pending.is_empty() {
+            self.progress = Some(Instant::now());
+        }
+    }
+
     fn add(&mut self, scope: ScopeHash) {
         let everything = self.pending.get(&ScopeHash::ALL);
         if everything.is_some_and(|inside| inside.attempt.is_none()) {

@@ -197,11 +197,12 @@ impl Generations {
     /// How this process stands with the store, whose servers have these names, and can be asked or not.
     #[must_use]
     pub fn link(&self, servers: impl IntoIterator<Item = (String, bool)>, entries: &SharedEntries) -> Link {
-        let server = |(name, available)| Server { name, available, connected: available };
+        let server = |(name, available)| Server { name, address: None, available, connected: available };
         Link {
             out_of_touch: Duration::ZERO,
             position: self.position(),
             waiting: self.undelivered(),
+            stalled: self.epochs.order.queue().stalled(),
             records: 0,
             restarts: 0,
             resets: 0,

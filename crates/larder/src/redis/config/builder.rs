@@ -82,9 +82,11 @@ impl RedisCacheBuilder {
     /// | Cluster | `redis+cluster://[user[:password]@]host[:port],host[:port][/database]` |
     /// | Sentinel | `redis+sentinel://[user[:password]@]host[:port],host[:port]/master-name[/database]` |
     ///
-    /// `rediss` in place of `redis` is TLS, with the feature `tls`. The user and the password are
+    /// `rediss` in place of `redis` is TLS, with the feature `tls`. `valkey`, `valkeys` and `valkey+unix` are other names of
+    /// `redis`, `rediss` and `redis+unix`, as `unix` is of the last. The user and the password are
     /// percent-encoded where they have special characters; those of a Sentinel URL are the servers', not
-    /// the sentinels'. IPv6 addresses stand in brackets. `?prefix=…&client_name=…&read_from_replicas=true` may follow. Blanks, line ends
+    /// the sentinels': a URL has no place for theirs ([`sentinel_password`](Self::sentinel_password)), nor for certificates
+    /// ([`tls_roots`](Self::tls_roots)). IPv6 addresses stand in brackets. `?prefix=…&client_name=…&read_from_replicas=true` may follow. Blanks, line ends
     /// and a pair of quotes around the URL are none of it.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.target = Target::Url(url.into());

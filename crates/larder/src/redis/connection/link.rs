@@ -48,7 +48,10 @@ pub(crate) type Admit = Arc<dyn Fn(&ServerInfo) -> bool + Send + Sync>;
 /// How a link is, for people.
 #[derive(Debug, Clone)]
 pub(crate) struct LinkState {
+    /// What it is called over failovers too: its address, or the name of Sentinel's master.
     pub(crate) server: String,
+    /// Where the master of that name is at present.
+    pub(crate) master_address: Option<String>,
     pub(crate) breaker: BreakerState,
     /// Whether all its connections are there.
     pub(crate) connected: bool,
@@ -375,20 +378,26 @@ impl ServerLink {
     }
 
     pub(super) fn state(&self) -> LinkState {
-        LinkState { server: self.name(), breaker: self.breaker.state(), connected: self.is_connected() }
+        let (server, master_address) = match &self.destination {
+            Destination::Fixed(address) | Destination::Replica(address) => (address.to_string(), None),
+            Destination::Master(name) => {
+                let live = self.lines[0].live.load();
+                (name.clone(), live.as_ref().map(|live| live.address.to_string()))
+            }
+        };
+        LinkState { server, master_address, breaker: self.breaker.state(), connected: self.is_connected() }
     }
 
     pub(super) fn is_within_reach(&self) -> bool {
         self.breaker.state() != BreakerState::Open
     }
 
-    fn name(&self) -> String {
-        match &self.destination {
-            Destination::Fixed(address) | Destination::Replica(address) => address.to_string(),
-            Destination::Master(name) => match &*self.lines[0].live.load() {
-                Some(live) => format!("{name} ({})", live.address),
-                None => name.clone(),
-            },
+    /// For people: with the address of a master that Sentinel names.
+    pub(super) fn name(&self) -> String {
+        let LinkState { server, master_address, .. } = self.state();
+        match master_address {
+            Some(address) => format!("{server} ({address})"),
+            None => server,
         }
     }
 }

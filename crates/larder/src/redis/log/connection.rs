@@ -157,6 +157,10 @@ impl LogConnection for RedisLogConnection {
         self.objection.as_ref()
     }
 
+    fn tried_appending(&self) -> bool {
+        true
+    }
+
     /// All in one round trip. The server runs what comes after a blocked XREAD when that has ended: the ends of the
     /// log are those after the read.
     async fn read(&mut self, read: &LogRead, limit: Duration) -> Result<LogReply, LogError> {

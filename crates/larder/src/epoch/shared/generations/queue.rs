@@ -11,6 +11,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use crossbeam_utils::CachePadded;
@@ -79,6 +80,8 @@ struct QueueState {
 #[derive(Default)]
 struct Pending {
     version: u64,
+    /// When it came in, or was last delivered.
+    since: Option<Instant>,
     is_waiting: bool,
     is_replaced: bool,
     is_beneath: bool,
@@ -126,8 +129,9 @@ impl Queue {
         let overflows = state.pending.len() + scopes.len() > MOST_SCOPES;
         let all = [ScopeHash::ALL];
         let scopes = if overflows { &all[..] } else { scopes };
-        let mut callers = Vec::new();
+        let (mut callers, mut oldest) = (Vec::new(), None);
         if overflows {
+            oldest = state.oldest();
             // What is on its way is covered too, and needs no end of its own.
             let pending = mem::take(&mut state.pending).into_values();
             callers.extend(pending.flat_map(|pending| pending.callers).filter(Caller::waits));
@@ -160,6 +164,7 @@ impl Queue {
         }
         if let Some(pending) = state.pending.get_mut(&ScopeHash::ALL).filter(|_| overflows) {
             let (version, moved) = (pending.version, callers.len());
+            pending.since = oldest.or(pending.since);
             pending.callers.extend(callers.into_iter().map(|caller| Caller { version, ..caller }));
             state.callers += moved;
         }
@@ -213,6 +218,14 @@ impl Queue {
     /// How many scopes are inside.
     pub(crate) fn len(&self) -> u64 {
         self.inside.load(Ordering::Relaxed)
+    }
+
+    /// For how long what has waited longest has: zero while nothing is inside.
+    pub(crate) fn stalled(&self) -> Duration {
+        match self.len() {
+            0 => Duration::ZERO,
+            _ => self.state().oldest().map_or(Duration::ZERO, |oldest| oldest.elapsed()),
+        }
     }
 
     /// Returns when there is something to take from a lane, or may be.
@@ -278,7 +291,7 @@ impl Queue {
 
     /// What was taken leaves, unless it was invalidated again.
     pub(super) fn settle(&self, taken: &[Taken]) {
-        let mut state = self.state();
+        let (mut state, now) = (self.state(), Instant::now());
         let mut done = Vec::new();
         for Taken { scope, version, .. } in taken {
             let Some(pending) = state.pending.get_mut(scope) else { continue };
@@ -286,6 +299,7 @@ impl Queue {
             let callers = pending.callers.extract_if(.., |caller| caller.version <= *version);
             done.extend(callers.filter(|caller| caller.left.load(Ordering::Relaxed) == 0));
             let gone = before - pending.callers.len();
+            pending.since = Some(now);
             if pending.version == *version {
                 state.pending.remove(scope);
             }
@@ -305,6 +319,13 @@ impl Queue {
         counted
     }
 
+    /// As if all that is inside had come so much earlier.
+    #[cfg(all(test, not(larder_loom)))]
+    pub(super) fn age(&self, by: Duration) {
+        let mut state = self.state();
+        state.pending.values_mut().for_each(|pending| pending.since = pending.since.map(|since| since - by));
+    }
+
     /// Publishes how many are inside. The slots were filled before whatever left.
     fn publish(&self, state: &QueueState) {
         self.inside.store(state.pending.len() as u64, Ordering::Release);
@@ -316,11 +337,16 @@ impl Queue {
 }
 
 impl QueueState {
+    fn oldest(&self) -> Option<Instant> {
+        self.pending.values().filter_map(|pending| pending.since).min()
+    }
+
     fn add(&mut self, scope: ScopeHash, caller: Caller, lane: usize) -> &mut Pending {
         self.version += 1;
         let version = self.version;
         let pending = self.pending.entry(scope).or_default();
         (pending.version, pending.is_replaced, pending.is_delivered) = (version, false, false);
+        pending.since.get_or_insert_with(Instant::now);
         pending.callers.push(Caller { version, ..caller });
         if !mem::replace(&mut pending.is_waiting, true) {
             self.waiting[lane].push_back(scope);
@@ -360,6 +386,7 @@ impl QueueState {
         // One of a call that is not delivered stays what it is.
         all.is_delivered |= is_new;
         all.version = version;
+        all.since = delivered.iter().filter_map(|(_, pending)| pending.since).chain(all.since).min();
         let callers = delivered.into_iter().flat_map(|(_, pending)| pending.callers);
         all.callers.extend(callers.map(|caller| Caller { version, ..caller }));
         if !mem::replace(&mut all.is_waiting, true) {

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{GenerationEpochs, Lanes};
 use crate::{
@@ -39,6 +39,32 @@ fn what_was_invalidated_counts_until_it_is_settled_and_what_is_older_after_that(
     assert!(!accepts(6) && accepts(7));
     assert_eq!((epochs.order.queue().len(), epochs.order.position()), (0, Epoch(7)));
     drop((call, again));
+}
+
+#[test]
+fn it_is_stalled_while_a_scope_is_not_delivered() {
+    let epochs = epochs();
+    let queue = epochs.order.queue();
+    let stalled = || queue.stalled() >= Duration::from_secs(10);
+    epochs.local.apply(&[scope(true), scope(false)], []);
+    assert!(!stalled());
+    queue.age(Duration::from_secs(10));
+    let taken = epochs.take(0, 10);
+    epochs.order.settle(&taken, Epoch(1));
+    assert!(stalled(), "one lane delivers, the other one does not");
+    let taken = epochs.take(1, 10);
+    epochs.local.apply(&[scope(true)], []);
+    assert!(stalled());
+    epochs.order.settle(&taken, Epoch(2));
+    assert_eq!(queue.len(), 1);
+    assert!(!stalled(), "it was delivered once");
+    queue.age(Duration::from_secs(10));
+    epochs.local.apply(&scopes(true).take(1 << 17).collect::<Vec<_>>(), []);
+    assert_eq!(queue.len(), 1);
+    assert!(stalled(), "what is covered by everything has waited as long");
+    let taken = [epochs.take(0, 10), epochs.take(1, 10)].concat();
+    epochs.order.settle(&taken, Epoch(3));
+    assert_eq!((queue.len(), queue.stalled()), (0, Duration::ZERO));
 }
 
 #[test]

@@ -40,6 +40,7 @@ fn age(outbox: &Outbox, by: Duration) {
     let mut state = lock(&outbox.state);
     state.recent.iter_mut().for_each(|(then, _)| *then -= by);
     state.overflowed = state.overflowed.map(|then| then - by);
+    state.progress = state.progress.map(|then| then - by);
 }
 
 #[test]
@@ -65,6 +66,34 @@ fn a_scope_is_inside_from_the_call_to_the_echo() {
     outbox.echo(batch.attempt, &batch.scopes, Epoch(5));
     assert!(!outbox.covers(&scopes([1])));
     assert_eq!(outbox.len(), 0);
+}
+
+#[test]
+fn it_is_stalled_while_something_waits_and_nothing_is_read_back() {
+    const LONG: Duration = Duration::from_secs(10);
+    let outbox = Outbox::default();
+    assert_eq!(outbox.stalled(), Duration::ZERO);
+    outbox.add(&scopes([1]), []);
+    assert!(outbox.stalled() < LONG, "it has just come");
+    age(&outbox, LONG);
+    assert!(outbox.stalled() >= LONG);
+    let failed = outbox.take(usize::MAX).unwrap();
+    outbox.failed([failed]);
+    outbox.add(&scopes([1, 2]), []);
+    outbox.append_again();
+    assert!(outbox.stalled() >= LONG, "what comes later is no progress, nor is an attempt");
+
+    let batch = outbox.take(usize::MAX).unwrap();
+    outbox.add(&scopes([1, 2, 3]), []);
+    outbox.echo(batch.attempt, &batch.scopes, Epoch(1));
+    assert_eq!(outbox.len(), 3);
+    assert!(outbox.stalled() < LONG, "scopes wait, as always under load, and are heard of");
+
+    deliver(&outbox, 2);
+    age(&outbox, LONG);
+    assert_eq!(outbox.stalled(), Duration::ZERO);
+    outbox.add(&scopes([4]), []);
+    assert!(outbox.stalled() < LONG, "the quiet before it does not count");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
+mod failovers;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
@@ -25,6 +27,18 @@ use opentelemetry_sdk::metrics::{
 static EXPORTER: LazyLock<PrometheusHandle> = LazyLock::new(|| {
     PrometheusBuilder::new().set_buckets(&[0.001, 1.0]).unwrap().install_recorder().unwrap()
 });
+
+/// Whose tests go one after the other: the meter provider is one for the process, too.
+static OPENTELEMETRY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Installs a provider whose exporter keeps what it is given.
+fn opentelemetry() -> (SdkMeterProvider, InMemoryMetricExporter) {
+    let exporter = InMemoryMetricExporter::default();
+    let reader = PeriodicReader::builder(exporter.clone()).with_interval(Duration::from_secs(3600)).build();
+    let provider = SdkMeterProvider::builder().with_reader(reader).build();
+    opentelemetry::global::set_meter_provider(provider.clone());
+    (provider, exporter)
+}
 
 /// Samples by their names and labels.
 type Samples = BTreeMap<String, f64>;
@@ -186,10 +200,8 @@ fn comparable(samples: &Samples, cache: &str) -> Samples {
 #[tokio::test(flavor = "multi_thread")]
 async fn opentelemetry_is_given_what_the_facade_is() {
     LazyLock::force(&EXPORTER);
-    let exporter = InMemoryMetricExporter::default();
-    let reader = PeriodicReader::builder(exporter.clone()).with_interval(Duration::from_secs(3600)).build();
-    let provider = SdkMeterProvider::builder().with_reader(reader).build();
-    opentelemetry::global::set_meter_provider(provider.clone());
+    let _alone = OPENTELEMETRY.lock().await;
+    let (provider, exporter) = opentelemetry();
     let server = RedisServer::start();
     let (here, there) = (Process::A.tiered(&server).await, Process::B.tiered(&server).await);
     let collector = Collector::new().watch("both", &here);
