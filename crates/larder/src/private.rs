@@ -33,7 +33,7 @@ pub use self::{
     key_part::{Arg, Digest, Dotted, Early, Fast, KeyPart, Lossless, digest, early},
     lints::{call, never, used},
     list_output::ListOutput,
-    many::{Again, Many, OfMany, again, all_stored, elements},
+    many::{Again, Many, OfMany, again, all_stored, elements, of_btree_set, of_hash_set, of_many},
     named_functions::{CachedWithCompanions, NoPrefix, Target, ToInvalidate, not_cached},
     option_checks::{
         check_cache_err, check_deadline, check_negative_ttl, check_or, check_retry_after, check_share_err,
