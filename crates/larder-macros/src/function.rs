@@ -205,6 +205,14 @@ impl Function {
         })
     }
 
+    /// Whether a type in a key is `Self`, or a parameter of the `impl` or the trait around the function. Where that cannot
+    /// be read, any type may be one that is no parameter of the function.
+    pub(crate) fn may_be_around(&self, name: &Ident) -> bool {
+        let own = self.parameters().any(|(parameter, _)| parameter == name);
+        let around = self.surroundings.parameters.as_ref();
+        !own && (name == "Self" || around.is_none_or(|around| around.iter().any(|known| name == known)))
+    }
+
     /// The statements of the body, without what `#[async_trait]` put in front.
     pub(crate) fn body(&self) -> &[Stmt] {
         match &self.form {

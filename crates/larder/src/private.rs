@@ -42,7 +42,7 @@ pub use self::{
     options::{Options, fraction},
     output_kind::Returns,
     owned_copy::{Copied, Lend, Loan, Own, Uncopied, check_own, lend},
-    self_type::{OneType, check_self, self_type},
+    self_type::{OneType, check_self, owner, owner_of, self_type},
     stream::{CachedStream, Items, NoItems, NoStream, StreamCall},
     terms::Terms,
     type_checks::{MaybeCache, Nothing, check_cache},
@@ -73,8 +73,6 @@ pub mod choices {
 
 /// A reference to an argument.
 pub type Borrowed<'a, T> = &'a T;
-
-pub use std::any::type_name;
 
 pub use crate::{
     __function as function,

@@ -6,6 +6,8 @@ pub(crate) struct Surroundings {
     pub(crate) place: Place,
     /// A module or a type of the function's name stands beside it.
     pub(crate) type_is_taken: bool,
+    /// Type and const parameters of the `impl` or the trait around it. None if that cannot be read.
+    pub(crate) parameters: Option<Vec<String>>,
     /// Of the trait around it, where `Self` has not the same ones.
     pub(crate) trait_parameters: Vec<TraitParameter>,
 }
