@@ -266,8 +266,15 @@ fn form(item: &ItemFn, of: &str, errors: &mut Errors) -> Option<(Form, Type)> {
     }
     if types::is_future(&output) {
         let name = &item.sig.ident;
+        let otherwise = match types::is_associated(&output, "Future") {
+            true => {
+                ", or write its type out, `Pin<Box<dyn Future<Output = …> + Send>>`, and end with `Box::pin(async move { … })`"
+            }
+            false => "",
+        };
         let message = format!(
-            "`{of}` needs to see what the future gives, and where it is made: write `async fn {name}`, which returns that"
+            "`{of}` needs to see what the future gives, and where it is made: write `async fn {name}`, which returns \
+             that{otherwise}"
         );
         errors.push(output.span(), message);
         return None;

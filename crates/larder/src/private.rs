@@ -59,8 +59,10 @@ pub mod choices {
         comparison::{ByBoth as _, ByEq as _, ByNothing as _, ByText as _},
         key_part::{ArgDisplay as _, ArgFast as _, ArgLossy as _},
         output_kind::{
-            NoResult as _, SuccessOfAny as _, SuccessOfOption as _, SuccessOfResult as _, WithClone as _,
-            WithError as _, WithNothing as _, WithPointer as _, WithText as _,
+            NoResult as _, SuccessOfAny as _, SuccessOfOption as _, SuccessOfResult as _,
+            UnfinishedFuture as _, UnfinishedFutureOfOption as _, UnfinishedFutureOfResult as _,
+            UnfinishedStream as _, UnfinishedStreamOfResult as _, WithClone as _, WithError as _,
+            WithNothing as _, WithPointer as _, WithText as _,
         },
         owned_copy::{OwnCopy as _, OwnNothing as _},
         type_checks::{

@@ -54,7 +54,15 @@ pub(crate) fn is_reference(ty: &Type) -> bool {
 
 /// Whether a returned type is, by the look of it, a future.
 pub(super) fn is_future(ty: &Type) -> bool {
-    is_of(ty, &["Future", "IntoFuture"], &["BoxFuture", "LocalBoxFuture"])
+    is_of(ty, &["Future", "IntoFuture"], &["BoxFuture", "LocalBoxFuture"]) || is_associated(ty, "Future")
+}
+
+/// `Self::Future`, `<S as Service<R>>::Future`
+pub(super) fn is_associated(ty: &Type, name: &str) -> bool {
+    let Type::Path(path) = bare(ty) else { return false };
+    let is_own =
+        path.qself.is_some() || path.path.segments.first().is_some_and(|first| first.ident == "Self");
+    is_own && path.path.segments.len() > 1 && is_named(ty, name)
 }
 
 /// Whether it is, by the look of it, a stream, or a `Result` of one.
