@@ -124,6 +124,15 @@ fn an_error_leaves_the_item_and_its_companions() {
 }
 
 /// What stands in front of the future runs before the cache is asked.
+/// The names that are made of the user's are parsed by the rules of our edition.
+#[test]
+fn a_keyword_of_our_edition_may_be_a_name() {
+    let item: TokenStream = "async fn gen(gen: u64) -> u64 { 1 }".parse().unwrap();
+    let output = expand_cached(quote!(ttl = 60), item).to_string();
+    assert!(output.contains("struct r#gen") && output.contains("r#gen :: __run (__how , r#gen)"), "{output}");
+    assert!(output.contains("refresh (r#gen : u64)"), "{output}");
+}
+
 #[test]
 fn in_front_of_a_future_only_clones_of_arguments_stand() {
     for (statements, errors) in [

@@ -93,7 +93,8 @@ fn documentation(names: &Names, model: &Cached, function: &Function) -> Vec<Attr
 
 /// The hidden function with the machinery and the body.
 fn run(model: &Cached, function: &Function, names: &Names, key_builder: &KeyBuilder) -> TokenStream {
-    let (how, private) = (local("how"), private(&model.common));
+    // Where it is in scope, arguments have their own names at the mixed site: none of them begins with `__`.
+    let (how, private) = (local("__how"), private(&model.common));
     let ItemFn { attrs, mut sig, block, .. } = machinery(model, function, Mode::Shared, &key_builder.closure);
     let statements = &block.stmts;
     let (lints, cfgs) = (lints(&attrs), cfgs(&attrs));
@@ -196,7 +197,7 @@ fn refresh(function: &Function, names: &Names, private: &TokenStream) -> TokenSt
 /// The function, with what became of the call.
 fn with_outcome(model: &Cached, function: &Function, names: &Names) -> TokenStream {
     let private = private(&model.common);
-    let how = local("how");
+    let how = local("__how");
     let (mut item, call) =
         signature_and_call(function, names, names.with_outcome.clone(), &how.to_token_stream());
     let (cfgs, lints) = (cfgs(&item.attrs), lints(&item.attrs));

@@ -122,6 +122,6 @@ fn fraction(private: &TokenStream, name: &str, fraction: &Fraction, function: &F
     let parameters = function.associated || function.parameters().next().is_some();
     match parameters {
         true => quote_spanned!(span=> const { #value }),
-        false => quote_spanned!(span=> { const LARDER_FRACTION: f64 = #value; LARDER_FRACTION }),
+        false => quote_spanned!(span=> { const LARDER_FRACTION: ::core::primitive::f64 = #value; LARDER_FRACTION }),
     }
 }

@@ -127,6 +127,6 @@ pub(super) fn plain_self(model: &Cached, private: &TokenStream) -> TokenStream {
 pub(super) fn how(private: &TokenStream, mode: Mode) -> TokenStream {
     match mode {
         Mode::Inline => quote!(#private::How::Plain),
-        Mode::Shared => local("how").into_token_stream(),
+        Mode::Shared => local("__how").into_token_stream(),
     }
 }

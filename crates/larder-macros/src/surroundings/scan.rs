@@ -188,6 +188,8 @@ impl<'t> Scanner<'t> {
             Kind::Use | Kind::Other => None,
         });
         let (place, header) = place.unwrap_or_default();
+        let in_module = self.levels.iter().rev().take_while(|level| level.kind != Kind::Place(Place::Module));
+        let is_in_body = in_module.into_iter().any(|level| level.kind == Kind::Place(Place::Function));
         let header = place.is_associated().then(|| header::read(header)).flatten();
         let (parameters, trait_parameters) =
             header.map(|header| (header.parameters, header.of_trait)).unzip();
@@ -196,7 +198,7 @@ impl<'t> Scanner<'t> {
             level.is_wanted = true;
         }
         self.found =
-            Some(Surroundings { place, type_is_taken: false, parameters, trait_parameters });
+            Some(Surroundings { place, is_in_body, type_is_taken: false, parameters, trait_parameters });
     }
 
     fn open(&mut self, bracket: char) {
