@@ -19,7 +19,9 @@ use crate::surroundings::{self, Surroundings};
 use crate::tokens;
 
 pub(crate) use boxed::{Boxed, async_block};
-pub(crate) use types::{Ownership, borrows_error, has_impl_trait, is_reference, pins_or_borrows};
+pub(crate) use types::{
+    Ownership, borrows_error, borrows_value, has_impl_trait, is_reference, pins_or_borrows,
+};
 
 /// A function: async, what `#[async_trait]` made of such a one, or neither.
 pub(crate) struct Function {
@@ -100,6 +102,14 @@ impl Function {
             let message = format!(
                 "`{of}` would be done before the stream is polled, and its items come after that: put it on what polls the \
                  stream to its end"
+            );
+            errors.push(output.span(), message);
+        }
+        let keeps = [Macro::Cached.name(), Macro::CachedMany.name()].contains(&of);
+        if keeps && types::is_stream(&output) && types::result_of(&output).is_some() {
+            let message = format!(
+                "`{of}` keeps the items of a stream that is returned alone: return `impl Stream<Item = Result<T, E>>`, or a \
+                 `Result<Vec<T>, E>` of the items"
             );
             errors.push(output.span(), message);
         }

@@ -39,7 +39,7 @@ pub use self::{
         check_cache_err, check_deadline, check_negative_ttl, check_or, check_retry_after, check_share_err,
         check_stale_if_error,
     },
-    options::{Options, fraction},
+    options::{LengthOfTime, Options, duration, fraction},
     output_kind::Returns,
     owned_copy::{Copied, Lend, Loan, Own, Uncopied, check_own, lend},
     self_type::{OneType, check_self, owner, owner_of, self_type},

@@ -34,8 +34,11 @@ impl Companions {
             Some(given) if in_trait_impl => {
                 errors.push(
                     given.name.span(),
-                    "a trait's method cannot have companions, because an `impl` of a trait has \
-                     room only for the trait's own methods: remove `companions`",
+                    match function.surroundings.place {
+                        Place::Impl => "a method that returns a future has no companions: write an `async fn`, or remove `companions`",
+                        _ => "a trait's method cannot have companions, because an `impl` of a trait has \
+                              room only for the trait's own methods: remove `companions`",
+                    },
                 );
                 Self::None
             }
