@@ -30,7 +30,7 @@ impl Dependencies {
     fn read(manifest: &str) -> Self {
         let mut found = Self::default();
         let mut table = String::new();
-        for line in manifest.lines().map(str::trim) {
+        for line in manifest.lines().map(|line| without_comment(line).trim()) {
             if let Some(header) = line.strip_prefix('[') {
                 table = header.trim_end_matches(']').to_owned();
                 if let Some((_, name)) = table.rsplit_once("dependencies.") {
@@ -49,7 +49,7 @@ impl Dependencies {
                 // `name.workspace = true`
                 let name = unquoted(key.split('.').next().unwrap_or_default());
                 let value: String = value.split_whitespace().collect();
-                if value.contains("package=\"larder\"") && name != "larder" {
+                if value.replace('\'', "\"").contains("package=\"larder\"") && name != "larder" {
                     found.renamed.insert(name.clone());
                 }
                 found.all.insert(name);
@@ -71,6 +71,21 @@ impl Dependencies {
     }
 }
 
+/// What stands in front of a `#` that is in no text.
+fn without_comment(line: &str) -> &str {
+    let mut text = None;
+    let comment = line.find(|character| {
+        match (text, character) {
+            (None, '#') => return true,
+            (None, '"' | '\'') => text = Some(character),
+            (Some(quote), _) if character == quote => text = None,
+            _ => {}
+        }
+        false
+    });
+    &line[..comment.unwrap_or(line.len())]
+}
+
 fn unquoted(text: &str) -> String {
     text.trim().trim_matches(['"', '\'']).to_owned()
 }
@@ -89,6 +104,9 @@ mod tests {
             "[dependencies]\nshop-cache = { version = \"1\", package = \"larder\" }\n",
             "[target.'cfg(unix)'.dependencies]\n\"shop-cache\" = {package=\"larder\"}\n",
             "[dependencies.shop-cache]\nversion = \"1\"\npackage = \"larder\"\n[features]\nlarder = []\n",
+            "[dependencies] # all\n[dependencies.shop-cache]\nversion = \"1\"\npackage = \"larder\" # \"x\"\n",
+            "[dependencies] # all\nshop-cache = { version = \"1\", package = 'larder' } # x\n",
+            "[dependencies]\nshop-cache = { path = \"a#b\", package = \"larder\" }\n# larder = \"1\"\n",
         ] {
             assert_eq!(name(manifest, "").as_deref(), Some("shop_cache"), "{manifest}");
         }

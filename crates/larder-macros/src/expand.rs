@@ -5,6 +5,7 @@
 //! Nothing allows a lint, which would be an error where the lint is forbidden. Generated code has spans of the expansion
 //! ([`names::ours`]), where the compiler and Clippy are silent; what the user wrote keeps its own.
 
+mod attributes;
 mod body;
 mod cached;
 mod cached_calls;

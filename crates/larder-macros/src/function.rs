@@ -19,7 +19,9 @@ use crate::surroundings::{self, Surroundings};
 use crate::tokens;
 
 pub(crate) use boxed::{Boxed, async_block};
-pub(crate) use types::{Ownership, borrows_error, has_impl_trait, is_reference, pins_or_borrows};
+pub(crate) use types::{
+    Ownership, borrows_error, borrows_value, has_impl_trait, is_reference, pins_or_borrows,
+};
 
 /// A function: async, what `#[async_trait]` made of such a one, or neither.
 pub(crate) struct Function {
@@ -100,6 +102,14 @@ impl Function {
             let message = format!(
                 "`{of}` would be done before the stream is polled, and its items come after that: put it on what polls the \
                  stream to its end"
+            );
+            errors.push(output.span(), message);
+        }
+        let keeps = [Macro::Cached.name(), Macro::CachedMany.name()].contains(&of);
+        if keeps && types::is_stream(&output) && types::result_of(&output).is_some() {
+            let message = format!(
+                "`{of}` keeps the items of a stream that is returned alone: return `impl Stream<Item = Result<T, E>>`, or a \
+                 `Result<Vec<T>, E>` of the items"
             );
             errors.push(output.span(), message);
         }
@@ -205,6 +215,14 @@ impl Function {
         })
     }
 
+    /// Whether a type in a key is `Self`, or a parameter of the `impl` or the trait around the function. Where that cannot
+    /// be read, any type may be one that is no parameter of the function.
+    pub(crate) fn may_be_around(&self, name: &Ident) -> bool {
+        let own = self.parameters().any(|(parameter, _)| parameter == name);
+        let around = self.surroundings.parameters.as_ref();
+        !own && (name == "Self" || around.is_none_or(|around| around.iter().any(|known| name == known)))
+    }
+
     /// The statements of the body, without what `#[async_trait]` put in front.
     pub(crate) fn body(&self) -> &[Stmt] {
         match &self.form {
@@ -258,8 +276,15 @@ fn form(item: &ItemFn, of: &str, errors: &mut Errors) -> Option<(Form, Type)> {
     }
     if types::is_future(&output) {
         let name = &item.sig.ident;
+        let otherwise = match types::is_associated(&output, "Future") {
+            true => {
+                ", or write its type out, `Pin<Box<dyn Future<Output = …> + Send>>`, and end with `Box::pin(async move { … })`"
+            }
+            false => "",
+        };
         let message = format!(
-            "`{of}` needs to see what the future gives, and where it is made: write `async fn {name}`, which returns that"
+            "`{of}` needs to see what the future gives, and where it is made: write `async fn {name}`, which returns \
+             that{otherwise}"
         );
         errors.push(output.span(), message);
         return None;

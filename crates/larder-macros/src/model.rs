@@ -20,7 +20,7 @@ use syn::spanned::Spanned as _;
 
 use crate::args::{Args, Given, Macro, Namespace, attribute_span};
 use crate::errors::Errors;
-use crate::function::{Function, has_impl_trait, is_reference};
+use crate::function::{Function, borrows_value, has_impl_trait, is_reference};
 use crate::template::{Purpose, Segment, Template};
 use crate::tokens;
 
@@ -329,6 +329,12 @@ fn check_output(function: &Function, of: Macro, errors: &mut Errors) {
         let message = format!(
             "`{}` stores owned values: return `String` for `&str`, `Vec<T>` for `&[T]`, `T` or \
              `Arc<T>` for `&T`",
+            of.name()
+        );
+        errors.push(function.output.span(), message);
+    } else if of != Macro::CachedMany && borrows_value(&function.output) {
+        let message = format!(
+            "`{}` stores owned values, and this one borrows: return one without a lifetime, as `String` for `Cow<'_, str>`",
             of.name()
         );
         errors.push(function.output.span(), message);

@@ -124,13 +124,23 @@ fn an_error_leaves_the_item_and_its_companions() {
 }
 
 /// What stands in front of the future runs before the cache is asked.
+/// The names that are made of the user's are parsed by the rules of our edition.
+#[test]
+fn a_keyword_of_our_edition_may_be_a_name() {
+    let item: TokenStream = "async fn gen(gen: u64) -> u64 { 1 }".parse().unwrap();
+    let output = expand_cached(quote!(ttl = 60), item).to_string();
+    assert!(output.contains("struct r#gen") && output.contains("r#gen :: __run (__how , r#gen)"), "{output}");
+    assert!(output.contains("refresh (r#gen : u64)"), "{output}");
+}
+
 #[test]
 fn in_front_of_a_future_only_clones_of_arguments_stand() {
     for (statements, errors) in [
         ("", 0),
         ("use a::b; const N: u8 = 1; fn inner() {}", 0),
         ("let name = name.clone(); let db = Arc::clone(&self.db.0); let other = name.to_owned();", 0),
-        ("let copy = String::from(name);", 0),
+        ("let copy = String::from(name); let text = id.to_string(); let name = name.to_string();", 0),
+        ("let mut db = self.db.clone(); let mut name = name.clone();", 0),
         ("let s = settings();", 1),
         ("let row = READ;", 1),
         ("let row = ROW.clone();", 1),
@@ -140,6 +150,7 @@ fn in_front_of_a_future_only_clones_of_arguments_stand() {
         ("println!();", 1),
         ("let raw = id;", 1),
         ("let id = id % 10;", 1),
+        ("let id = id.to_string();", 1),
         ("let id = name.clone();", 1),
         ("let id = self.id.clone();", 1),
         ("let name = name.0.clone();", 1),

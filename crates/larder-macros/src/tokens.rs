@@ -25,6 +25,21 @@ fn any_ident(tokens: TokenStream, wanted: &impl Fn(&Ident) -> bool) -> bool {
     })
 }
 
+/// Whether a path of the tokens begins with this name, and goes on with one that is `wanted`.
+pub(crate) fn begins_path(tokens: TokenStream, name: &str, wanted: &impl Fn(&str) -> bool) -> bool {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is_colon = |at: Option<usize>| matches!(at.and_then(|at| tokens.get(at)), Some(TokenTree::Punct(colon)) if colon.as_char() == ':');
+    tokens.iter().enumerate().any(|(at, token)| match token {
+        TokenTree::Group(group) => begins_path(group.stream(), name, wanted),
+        TokenTree::Ident(ident) if ident.unraw() == name && is_colon(Some(at + 1)) && is_colon(Some(at + 2)) => {
+            // Not behind the `::` of a longer path.
+            let in_path = is_colon(at.checked_sub(1)) && is_colon(at.checked_sub(2));
+            !in_path && matches!(tokens.get(at + 3), Some(TokenTree::Ident(next)) if wanted(&next.unraw().to_string()))
+        }
+        _ => false,
+    })
+}
+
 /// Whether a function names `Self`, which only functions in an `impl` or a trait can. Items inside its body
 /// have a `Self` of their own.
 pub(crate) fn names_self_type(function: &ItemFn) -> bool {

@@ -2,6 +2,7 @@
 
 mod digest;
 pub(crate) mod encoding;
+mod hidden;
 mod unusable;
 
 use std::{
@@ -102,7 +103,12 @@ impl Key {
     }
 
     /// Appends what `Display` writes, escaped.
-    pub fn display(&mut self, value: &(impl fmt::Display + ?Sized)) {
+    ///
+    /// Values of several types can stand behind a `dyn Trait`, and have the same text: such a value makes the key unusable.
+    pub fn display<T: fmt::Display + ?Sized>(&mut self, value: &T) {
+        if hidden::is_hidden::<T>() {
+            self.refuse::<T>(hidden::VALUE);
+        }
         if write!(Escaping(self), "{value}").is_err() {
             self.failed = true;
         }
@@ -140,21 +146,28 @@ impl Key {
 
     /// Appends the name of a type, as the compiler writes it.
     ///
-    /// All closures in one function have one name, so that one of them makes the key unusable.
+    /// All closures in one function have one name, and so have all types behind a `dyn Trait`: either makes the key
+    /// unusable. A pointer to a `dyn Trait` is a type of its own.
+    #[inline]
     pub fn type_name<T: ?Sized>(&mut self) {
         let name = std::any::type_name::<T>();
-        if name.contains("{{") {
-            self.failed = true;
-            if unusable::first::<T>() {
-                crate::panic_guard::report!(
-                    warn,
-                    r#type = name,
-                    "closures, and the futures of async blocks, have no names of their own; calls with such a type \
-                     in the key are not cached"
-                );
-            }
+        if let Some(reason) = hidden::reason(name) {
+            self.refuse::<T>(reason);
         }
         self.escaped(name);
+    }
+
+    #[cold]
+    fn refuse<T: ?Sized>(&mut self, reason: &str) {
+        self.failed = true;
+        if unusable::first::<T>() {
+            let name = std::any::type_name::<T>();
+            crate::panic_guard::report!(
+                warn,
+                r#type = name,
+                "{reason}; calls with such a type in the key are not cached"
+            );
+        }
     }
 
     /// The key's text so far.

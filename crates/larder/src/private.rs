@@ -33,16 +33,16 @@ pub use self::{
     key_part::{Arg, Digest, Dotted, Early, Fast, KeyPart, Lossless, digest, early},
     lints::{call, never, used},
     list_output::ListOutput,
-    many::{Again, Many, OfMany, again, all_stored, elements},
+    many::{Again, Many, OfMany, again, all_stored, elements, of_btree_set, of_hash_set, of_many},
     named_functions::{CachedWithCompanions, NoPrefix, Target, ToInvalidate, not_cached},
     option_checks::{
         check_cache_err, check_deadline, check_negative_ttl, check_or, check_retry_after, check_share_err,
         check_stale_if_error,
     },
-    options::{Options, fraction},
+    options::{LengthOfTime, Options, duration, fraction},
     output_kind::Returns,
     owned_copy::{Copied, Lend, Loan, Own, Uncopied, check_own, lend},
-    self_type::{OneType, check_self, self_type},
+    self_type::{OneType, check_self, owner, owner_of, self_type},
     stream::{CachedStream, Items, NoItems, NoStream, StreamCall},
     terms::Terms,
     type_checks::{MaybeCache, Nothing, check_cache},
@@ -59,8 +59,10 @@ pub mod choices {
         comparison::{ByBoth as _, ByEq as _, ByNothing as _, ByText as _},
         key_part::{ArgDisplay as _, ArgFast as _, ArgLossy as _},
         output_kind::{
-            NoResult as _, SuccessOfAny as _, SuccessOfOption as _, SuccessOfResult as _, WithClone as _,
-            WithError as _, WithNothing as _, WithPointer as _, WithText as _,
+            NoResult as _, SuccessOfAny as _, SuccessOfOption as _, SuccessOfResult as _,
+            UnfinishedFuture as _, UnfinishedFutureOfOption as _, UnfinishedFutureOfResult as _,
+            UnfinishedStream as _, UnfinishedStreamOfResult as _, WithClone as _, WithError as _,
+            WithNothing as _, WithPointer as _, WithText as _,
         },
         owned_copy::{OwnCopy as _, OwnNothing as _},
         type_checks::{
@@ -73,8 +75,6 @@ pub mod choices {
 
 /// A reference to an argument.
 pub type Borrowed<'a, T> = &'a T;
-
-pub use std::any::type_name;
 
 pub use crate::{
     __function as function,

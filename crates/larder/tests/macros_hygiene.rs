@@ -22,6 +22,10 @@ mod shadowed {
     #[expect(clippy::upper_case_acronyms, reason = "so it would be called")]
     pub(super) struct PATH;
     pub(super) struct Duration;
+    #[expect(non_camel_case_types, reason = "nothing keeps a type from it")]
+    pub(super) struct bool;
+    #[expect(non_camel_case_types, reason = "nothing keeps a type from it")]
+    pub(super) struct usize;
     pub(super) fn Some() {}
     pub(super) fn None() {}
     pub(super) fn Ok() {}
@@ -40,7 +44,7 @@ mod shadowed {
         call: u8,
         computation: u8,
         kind: u8,
-        when: bool,
+        when: real_std::primitive::bool,
     ) -> Fine<prelude::Option<u8>> {
         if call > 100 {
             return prelude::Err(1);
@@ -63,7 +67,7 @@ mod shadowed {
         kind: u8,
         policy: u8,
         value: u8,
-        when: bool,
+        when: real_std::primitive::bool,
     ) -> Fine<u8> {
         if when {
             return prelude::Err(1);
@@ -95,6 +99,22 @@ mod shadowed {
         prelude::Ok(target + guard + value + argument_1 + text)
     }
 
+    /// With companions, which are called by names of their own.
+    #[::larder::cached(ttl = 60, key = "how:<how>", skip(call, target))]
+    pub(super) async fn how(how: u8, call: impl prelude::Fn() -> u8 + prelude::Send, target: u8) -> u8 {
+        how + call() + target
+    }
+
+    #[::larder::cached(ttl = 60, key = "how:opaque:<key>", skip(how))]
+    pub(super) fn opaque(key: u8, how: impl ::std::fmt::Debug) -> prelude::String {
+        ::std::format!("{how:?} of {key}")
+    }
+
+    #[::larder::cached_many(ttl = 60, key = "how:many:<how>:<id>", each = id in ids)]
+    pub(super) async fn how_many(ids: &[u8], how: u8) -> prelude::Vec<u8> {
+        prelude::Iterator::collect(ids.iter().map(|id| id + how))
+    }
+
     #[::larder::cache_put(ttl = 60, key = "<key>:<put>")]
     pub(super) async fn cache_put(key: u8, put: u8, policy: u8, output: u8, cache: u8) -> Fine<u8> {
         prelude::Ok(key + put + policy + output + cache)
@@ -112,6 +132,15 @@ async fn shadowed_names_are_not_used() {
         assert_eq!(shadowed::functions(1, 2, 3, 4, 5).await, Ok(15));
         assert_eq!(shadowed::cache_put(1, 2, 3, 4, 5).await, Ok(15));
     }
+}
+
+#[tokio::test]
+async fn arguments_are_not_taken_for_what_companions_hand_on() {
+    assert_eq!(shadowed::how(1, || 2, 3).await, 6);
+    assert_eq!(shadowed::how::with_outcome(1, || 2, 3).await.0, 6);
+    assert_eq!(shadowed::how::refresh(2, || 2, 3).await, 7);
+    assert_eq!(shadowed::opaque::with_outcome(1, "mine").0, "\"mine\" of 1");
+    assert_eq!(shadowed::how_many::with_outcome(&[1, 2], 1).await.0, [2, 3]);
 }
 
 mod renamed {
@@ -167,4 +196,93 @@ async fn noisy(id: u8, name: &str) -> u8 {
 #[tokio::test]
 async fn traits_with_our_methods_do_not_interfere() {
     assert_eq!(noisy(1, "x").await, 2);
+}
+
+/// What a glob import brings has the name of a function.
+mod entities {
+    pub(super) mod user {
+        #[derive(Clone)]
+        pub(crate) struct Entity {
+            pub(crate) id: u64,
+        }
+    }
+
+    pub(super) struct Repo;
+}
+
+mod named_like_an_argument {
+    use super::entities::*;
+
+    #[::larder::cached(ttl = 60, key = "hygiene:user:<id>")]
+    pub(super) async fn user(id: u64) -> u64 {
+        id + CHANGES.load(Ordering::SeqCst)
+    }
+
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    pub(super) static CHANGES: AtomicU64 = AtomicU64::new(0);
+
+    #[::larder::invalidate(user(user.id))]
+    pub(super) async fn save(user: super::User) {
+        CHANGES.store(user.id * 10, Ordering::SeqCst);
+    }
+
+    impl Repo {
+        #[::larder::invalidate(user(user.id), user(**user))]
+        pub(super) fn save(&self, user: &super::User) {
+            CHANGES.store(user.id * 100, Ordering::SeqCst);
+        }
+    }
+
+    pub(super) fn nested(saved: &super::User) {
+        #[::larder::invalidate(nested_user(nested_user.id))]
+        fn save(nested_user: &super::User) {
+            CHANGES.store(nested_user.id * 1_000, Ordering::SeqCst);
+        }
+
+        #[::larder::cached(ttl = 60, key = "hygiene:nested:<id>")]
+        fn nested_user(id: u64) -> u64 {
+            id + CHANGES.load(Ordering::SeqCst)
+        }
+
+        let before = nested_user(1);
+        save(saved);
+        assert_eq!(nested_user(1) - before, 900);
+    }
+}
+
+/// It writes paths of the module itself, which companions would hide.
+mod named_like_a_module {
+    use super::entities::*;
+
+    #[::larder::cached(ttl = 60, key = "hygiene:entity:<id>")]
+    pub(super) async fn user(id: u64) -> u64 {
+        let entity: user::Entity = user::Entity { id };
+        entity.clone().id
+    }
+}
+
+struct User {
+    id: u64,
+}
+
+impl std::ops::Deref for User {
+    type Target = u64;
+
+    fn deref(&self) -> &u64 {
+        &self.id
+    }
+}
+
+#[tokio::test]
+async fn an_argument_and_a_module_may_have_the_name_of_a_function() {
+    use named_like_an_argument::{nested, save, user};
+
+    assert_eq!(user(1).await, 1);
+    save(User { id: 1 }).await;
+    assert_eq!(user(1).await, 11);
+    entities::Repo.save(&User { id: 1 });
+    assert_eq!(user(1).await, 101);
+    nested(&User { id: 1 });
+    assert_eq!(named_like_a_module::user(7).await, 7);
 }

@@ -152,3 +152,67 @@ async fn companions_are_quiet_too() {
     assert_eq!(service.user("", 1).await, 1);
     assert_eq!(service.user_key(1), "a%3Ab:1");
 }
+
+#[deprecated = "for the test"]
+#[derive(Debug, Clone, Copy)]
+struct Old(u8);
+
+#[allow(deprecated)]
+impl std::fmt::Display for Old {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What is allowed for a function is allowed for all that is made for it.
+#[allow(
+    deprecated,
+    non_snake_case,
+    clippy::too_many_arguments,
+    clippy::type_complexity,
+    clippy::many_single_char_names
+)]
+#[cached(ttl = 60, key = "lints:<Id>:<a>:<b>:<c>:<d>:<e>:<f>:<g>:<h:hash>")]
+fn allowed(
+    Id: Old,
+    a: u8,
+    b: u8,
+    c: u8,
+    d: u8,
+    e: u8,
+    f: u8,
+    g: u8,
+    h: ((u8, (u8, (u8, (u8, u8)))), Vec<Vec<Vec<(u8, u8, Vec<u8>)>>>),
+) -> u8 {
+    Id.0 + a + b + c + d + e + f + g + h.0.0
+}
+
+#[cached(ttl = 60, key = "lints:option:<q:hash>:<n:hash>")]
+async fn options(q: Option<&str>, n: Option<u8>) -> usize {
+    #![allow(clippy::unused_async)]
+    q.map_or(0, str::len) + usize::from(n.unwrap_or(0))
+}
+
+/// What the limit alone uses is used.
+#[cfg(feature = "limit")]
+#[cached(ttl = 60, key = "lints:limited:<city>", skip(user))]
+#[larder::limited(per = "lints:<user>", rate = "100/min")]
+async fn limited(user: u64, city: &str) -> Result<usize, larder::limit::Limited> {
+    tokio::task::yield_now().await;
+    Ok(city.len())
+}
+
+#[cfg(feature = "limit")]
+#[tokio::test]
+async fn a_limit_uses_what_the_function_does_not() {
+    assert_eq!(limited(1, "Oslo").await.ok(), Some(4));
+}
+
+#[tokio::test]
+async fn lints_of_the_function_are_those_of_its_companions() {
+    #[allow(deprecated)]
+    let sum = allowed(Old(1), 1, 1, 1, 1, 1, 1, 1, ((1, (1, (1, (1, 1)))), Vec::new()));
+    assert_eq!(sum, 9);
+    assert_eq!(options(Some("ab"), Some(1)).await, 3);
+    assert_eq!(options::with_outcome(Some("ab"), None).await.0, 2);
+}

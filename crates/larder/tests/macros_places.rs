@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use larder::{cached, invalidate};
+use larder::{CacheExt, MemoryCache, cached, invalidate};
 
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
@@ -192,4 +192,118 @@ impl<T: Default + Into<u64>> Repo<T> {
 async fn parameters_of_the_impl_are_known_without_self() {
     assert_eq!((Repo::<u8>::default().await, Repo::<u32>::default().await), (1, 4));
     assert!(Repo(1_u8).0 == 1);
+}
+
+trait Table {
+    const COUNT: u64;
+}
+
+struct Orders;
+struct Customers;
+
+impl Table for Orders {
+    const COUNT: u64 = 3;
+}
+
+impl Table for Customers {
+    const COUNT: u64 = 5;
+}
+
+struct Settings;
+
+impl Settings {
+    const PREFIX: &'static str = "places";
+}
+
+struct Left(MemoryCache);
+struct Right(MemoryCache);
+
+impl Left {
+    #[cached(ttl = 60, key = "<Settings::PREFIX>:row:<id>", skip(self), cache = self.0)]
+    async fn get(&self, id: u64) -> u64 {
+        100 + id
+    }
+
+    #[cached(ttl = 60, key = "places:own:<T>:<id>", skip(self), cache = self.0)]
+    fn own_parameter<T>(&self, id: u64) -> u64 {
+        100 + id
+    }
+}
+
+impl Right {
+    #[cached(ttl = 60, key = "<Settings::PREFIX>:row:<id>", skip(self), cache = self.0)]
+    async fn get(&self, id: u64) -> u64 {
+        200 + id
+    }
+
+    #[cached(ttl = 60, key = "places:own:<T>:<id>", skip(self), cache = self.0)]
+    fn own_parameter<T>(&self, id: u64) -> u64 {
+        200 + id
+    }
+}
+
+#[tokio::test]
+async fn a_type_that_stands_nowhere_around_tells_no_functions_apart() {
+    let cache = MemoryCache::new(100);
+    let (left, right) = (Left(cache.clone()), Right(cache.clone()));
+    for _ in 0..2 {
+        assert_eq!((left.get(7).await, right.get(7).await), (107, 207));
+        assert_eq!((left.own_parameter::<u8>(7), right.own_parameter::<u8>(7)), (107, 207));
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.refused_keys), (2, 4));
+}
+
+/// No source shows what is a parameter.
+macro_rules! unread {
+    ($repo:ident, $T:ident, $trait:ident) => {
+        struct $repo<$T>(MemoryCache, std::marker::PhantomData<$T>);
+
+        impl<$T: Table + Sync> $repo<$T> {
+            #[cached(ttl = 60, key = "<Settings::PREFIX>:unread:<id>", skip(self), cache = self.0)]
+            async fn get(&self, id: u64) -> u64 {
+                $T::COUNT * 100 + id
+            }
+
+            #[cached(ttl = 60, key = "<T>:unread:<id>", skip(self), cache = self.0)]
+            async fn named(&self, id: u64) -> u64 {
+                $T::COUNT * 100 + id
+            }
+        }
+
+        trait $trait {
+            const ROWS: u64;
+
+            #[cached(ttl = 60, key = "<Settings::PREFIX>:default:<id>", cache = cache, skip(self, cache))]
+            fn rows(&self, cache: &MemoryCache, id: u64) -> u64 {
+                Self::ROWS * 100 + id
+            }
+        }
+    };
+}
+
+unread!(Unread, T, Rows);
+
+impl Rows for Orders {
+    const ROWS: u64 = 1;
+}
+
+impl Rows for Customers {
+    const ROWS: u64 = 2;
+}
+
+#[tokio::test]
+async fn where_no_source_can_be_read_keys_are_those_of_the_first_type() {
+    let cache = MemoryCache::new(100);
+    let (orders, users) = (
+        Unread::<Orders>(cache.clone(), std::marker::PhantomData),
+        Unread::<Customers>(cache.clone(), std::marker::PhantomData),
+    );
+    for _ in 0..2 {
+        assert_eq!((orders.get(7).await, users.get(7).await), (307, 507));
+        assert_eq!((orders.named(7).await, users.named(7).await), (307, 507));
+        assert_eq!((Orders.rows(&cache, 7), Customers.rows(&cache, 7)), (107, 207));
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.refused_keys), (4, 4));
 }

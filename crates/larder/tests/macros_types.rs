@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::marker::PhantomData;
 
-use larder::{MemoryCache, cached};
+use larder::{CacheExt, MemoryCache, cached};
 
 trait Table {
     const NAME: &'static str;
@@ -236,6 +236,58 @@ async fn objects_are_told_apart_by_a_method() {
         assert_eq!(texts(1, &2, &3).await, "12");
         assert_eq!(texts("1", &"2", &3_i64).await, "12");
     }
+}
+
+type AnyAnimal = dyn Animal;
+
+#[cached(ttl = 60, key = "types:alias:<animal>", cache = cache, skip(cache))]
+async fn behind_an_alias(cache: &MemoryCache, animal: &AnyAnimal) -> String {
+    animal.kind().to_owned()
+}
+
+#[cached(ttl = 60, key = "types:parameter:<T>:<animal>", cache = cache, skip(cache))]
+async fn behind_a_parameter<T: Animal + ?Sized>(cache: &MemoryCache, animal: &T) -> String {
+    animal.kind().to_owned()
+}
+
+#[cached(ttl = 60, key = "types:name:<T>", cache = cache, skip(cache, animal))]
+async fn by_name_alone<T: Animal + ?Sized>(cache: &MemoryCache, animal: &T) -> String {
+    animal.kind().to_owned()
+}
+
+struct Zoo<A: ?Sized>(MemoryCache, A);
+
+impl<A: Animal + ?Sized> Zoo<A> {
+    #[cached(ttl = 60, key = "types:zoo:<A>:<self.1>", cache = self.0)]
+    async fn kind(&self) -> String {
+        self.1.kind().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn values_of_several_types_behind_one_name_are_not_cached() {
+    larder_warnings::listen();
+    let cache = MemoryCache::new(100);
+    let (orders, users): (&dyn Animal, &dyn Animal) = (&Orders, &Users);
+    let zoos: [Box<Zoo<dyn Animal>>; 2] =
+        [Box::new(Zoo(cache.clone(), Orders)), Box::new(Zoo(cache.clone(), Users))];
+    for _ in 0..2 {
+        for (animal, zoo, kind) in [(orders, &zoos[0], "orders"), (users, &zoos[1], "users")] {
+            assert_eq!(behind_an_alias(&cache, animal).await, kind);
+            assert_eq!(behind_a_parameter(&cache, animal).await, kind);
+            assert_eq!(by_name_alone(&cache, animal).await, kind);
+            assert_eq!(zoo.kind().await, kind);
+        }
+    }
+    assert_eq!((cache.stats().hits, cache.stats().refused_keys), (0, 16));
+    let warnings = larder_warnings::heard(&["dyn macros_types::Animal", "are not cached"]);
+    assert!(!warnings.is_empty(), "{warnings:?}");
+    for _ in 0..2 {
+        assert_eq!(behind_a_parameter(&cache, &Orders).await, "orders");
+        assert_eq!(by_name_alone(&cache, &Users).await, "users");
+        assert_eq!(Zoo(cache.clone(), Users).kind().await, "users");
+    }
+    assert_eq!(cache.stats().hits, 3);
 }
 
 #[cached(ttl = 60, key = "types:called:<F>", cache = cache, skip(call, cache))]

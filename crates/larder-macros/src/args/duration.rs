@@ -41,8 +41,22 @@ impl Time {
                     _ => wrong(NAMED.to_owned()),
                 }
             }
+            _ if is_number(&expr) => wrong(format!(
+                "a number of seconds is one literal: write text (`\"5m\"`), or `Duration::from_secs({})`",
+                quote::quote!(#expr)
+            )),
             _ => Ok(Self::Expr(expr)),
         }
+    }
+}
+
+/// `60 * 5`
+fn is_number(expr: &Expr) -> bool {
+    match expr {
+        Expr::Lit(ExprLit { lit: Lit::Int(_), .. }) => true,
+        Expr::Binary(binary) => is_number(&binary.left) && is_number(&binary.right),
+        Expr::Paren(inner) => is_number(&inner.expr),
+        _ => false,
     }
 }
 

@@ -7,7 +7,7 @@ use syn::spanned::Spanned as _;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, FnArg, ItemFn, Pat, PatIdent, Stmt, parse_quote};
 
-use super::names::{local_at, output_span, private};
+use super::names::{at, local_at, output_span, private};
 use crate::function::{Argument, Form, Function, Ownership, async_block, has_impl_trait};
 use crate::model::Common;
 use crate::tokens;
@@ -141,9 +141,7 @@ pub(super) fn renamed(argument: &Argument) -> Ident {
 }
 
 fn at_mixed_site(name: &Ident) -> Ident {
-    let mut name = name.clone();
-    name.set_span(Span::mixed_site().located_at(name.span()));
-    name
+    at(name, Span::mixed_site().located_at(name.span()))
 }
 
 /// What an argument is called where the machinery stands, and where it must not meet names of ours: none of them begins

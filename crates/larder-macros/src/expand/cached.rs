@@ -91,7 +91,7 @@ fn statements(model: &Cached, function: &Function, mode: Mode, key: &TokenStream
         #plain_self
         #let_cache
         #let_kind
-        let #cached: bool = #when;
+        let #cached: ::core::primitive::bool = #when;
         let #cached = if #cached {
             #let_call
             #let_policy

@@ -68,7 +68,7 @@ fn add(private: &TokenStream, named: &NamedFunction, values: Vec<TokenStream>) -
     let at = Span::mixed_site().located_at(named.span);
     let what = if named.all { "all" } else { "target" };
     let (items, call) = match &named.callee {
-        Callee::Function(path) => of_function(private, path, (what, named.all), at),
+        Callee::Function(path) => of_function(private, (named, path), what, at),
         Callee::Associated(path) => of_type(private, path, (what, named.all), at),
         Callee::Method { receiver, name, turbofish } => {
             // All keys are those of all types.
@@ -91,8 +91,8 @@ fn add(private: &TokenStream, named: &NamedFunction, values: Vec<TokenStream>) -
 /// `not_cached` has the name, because it comes by a glob; and the error is one about that.
 fn of_function(
     private: &TokenStream,
-    path: &Path,
-    (what, all): (&str, bool),
+    (named, path): (&NamedFunction, &Path),
+    what: &str,
     at: Span,
 ) -> (TokenStream, TokenStream) {
     let mut function = path.clone();
@@ -100,10 +100,14 @@ fn of_function(
     if let Some(last) = function.segments.last_mut() {
         turbofish = std::mem::replace(&mut last.arguments, PathArguments::None);
     }
-    if all {
+    if named.all {
         turbofish = PathArguments::None;
     }
     let (method, owner) = (Ident::new(&format!("__{what}"), at), Ident::new("__larder_function", at));
+    // An import would find the argument; a path finds types alone.
+    if named.meets_argument {
+        return (TokenStream::new(), quote!(#function::#method #turbofish));
+    }
     let items = quote! {
         use #private::not_cached::*;
         use #function as #owner;

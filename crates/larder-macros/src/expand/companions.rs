@@ -5,6 +5,7 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
 use syn::{Attribute, FnArg, ItemFn, Signature, parse_quote};
 
+use super::attributes::{inherited, lints, unexpected, uses_of_others};
 use super::body;
 use super::cached::machinery;
 use super::companion_names::{Names, turbofish};
@@ -90,30 +91,15 @@ fn documentation(names: &Names, model: &Cached, function: &Function) -> Vec<Attr
     vec![parse_quote!(#[cfg_attr(doc, doc = #text)])]
 }
 
-/// What everything that is made for a function shares with it.
-fn inherited(attrs: &[Attribute]) -> Vec<Attribute> {
-    let mut inherited = cfgs(attrs);
-    let hidden = attrs.iter().filter(|attr| {
-        attr.path().is_ident("doc") && attr.meta.to_token_stream().to_string() == "doc (hidden)"
-    });
-    inherited.extend(hidden.cloned());
-    inherited
-}
-
-/// The lints that the user set for the function, which what is made for it shares.
-fn lints(attrs: &[Attribute]) -> Vec<Attribute> {
-    let is_lint = |attr: &&Attribute| {
-        ["allow", "warn", "deny", "forbid", "expect"].iter().any(|name| attr.path().is_ident(name))
-    };
-    attrs.iter().filter(is_lint).cloned().map(unexpected).collect()
-}
-
 /// The hidden function with the machinery and the body.
 fn run(model: &Cached, function: &Function, names: &Names, key_builder: &KeyBuilder) -> TokenStream {
-    let (how, private) = (local("how"), private(&model.common));
+    // Where it is in scope, arguments have their own names at the mixed site: none of them begins with `__`.
+    let (how, private) = (local("__how"), private(&model.common));
     let ItemFn { attrs, mut sig, block, .. } = machinery(model, function, Mode::Shared, &key_builder.closure);
+    let statements = &block.stmts;
     let (lints, cfgs) = (lints(&attrs), cfgs(&attrs));
     own(&mut sig, names.run.clone());
+    let uses = uses_of_others(&attrs, function, &private);
     let at = usize::from(function.receiver.is_some());
     match sig.inputs.get_mut(at) {
         Some(FnArg::Typed(first)) if shares_first(function) => {
@@ -125,7 +111,7 @@ fn run(model: &Cached, function: &Function, names: &Names, key_builder: &KeyBuil
     quote! {
         #(#cfgs)*
         #(#lints)*
-        #sig #block
+        #sig { #uses #(#statements)* }
     }
 }
 
@@ -144,16 +130,6 @@ fn own(sig: &mut Signature, name: Ident) {
     if let Some(token) = &mut sig.asyncness {
         token.span = ours_at(token.span);
     }
-}
-
-/// `expect` becomes `allow`: of two functions made from one, only one has what is expected.
-fn unexpected(mut attr: Attribute) -> Attribute {
-    if attr.path().is_ident("expect")
-        && let syn::Meta::List(list) = &mut attr.meta
-    {
-        list.path = parse_quote!(allow);
-    }
-    attr
 }
 
 /// The function under another name, whose body calls the hidden one.
@@ -221,7 +197,7 @@ fn refresh(function: &Function, names: &Names, private: &TokenStream) -> TokenSt
 /// The function, with what became of the call.
 fn with_outcome(model: &Cached, function: &Function, names: &Names) -> TokenStream {
     let private = private(&model.common);
-    let how = local("how");
+    let how = local("__how");
     let (mut item, call) =
         signature_and_call(function, names, names.with_outcome.clone(), &how.to_token_stream());
     let (cfgs, lints) = (cfgs(&item.attrs), lints(&item.attrs));

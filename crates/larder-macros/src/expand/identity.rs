@@ -1,9 +1,10 @@
 //! What tells a cached function from another one that has its key.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
 use super::names::private;
+use super::text;
 use crate::function::Function;
 use crate::model::{Cached, Piece, Root, Text};
 use crate::template::Step;
@@ -21,8 +22,7 @@ pub(super) fn function(model: &Cached, function: &Function) -> TokenStream {
         }
     };
     let site = quote!(#private::function!(#name, #form));
-    let of_type = (function.associated && differs_by_type(&model.key))
-        .then(|| quote!(.of(#private::type_name::<Self>)));
+    let of_type = function.associated.then(|| owner(&private, &model.key, function));
     let of_self_alone = model.self_alone.then(|| quote!(.of_self_alone()));
     quote!(#site #of_type #of_self_alone)
 }
@@ -71,11 +71,27 @@ fn step(step: &Step) -> String {
     }
 }
 
-/// Whether functions of different types can have different keys that look alike: `<self.table>:<id>`.
-fn differs_by_type(key: &Text) -> bool {
-    key.0.iter().any(|piece| match piece {
-        Piece::TypeName { .. } => true,
-        Piece::Value(value) => matches!(value.root, Root::Receiver | Root::Type | Root::ConstParameter),
-        Piece::Literal(_) | Piece::Separator(_) | Piece::ModulePath => false,
-    })
+/// What tells functions of different types apart that can have different keys which look alike: `<self.table>:<id>`.
+fn owner(private: &TokenStream, key: &Text, function: &Function) -> TokenStream {
+    let itself = quote!(#private::owner::<Self>);
+    let names_receiver = key.values().any(|value| value.root == Root::Receiver);
+    let is_unknown = function.surroundings.parameters.is_none();
+    if is_unknown && key.names_parameter_around(function) {
+        let mut pieces = Vec::new();
+        for piece in key.pieces_around(function) {
+            pieces.extend([piece.clone(), Piece::Literal(":".to_owned())]);
+        }
+        if names_receiver {
+            pieces.push(Piece::TypeName {
+                path: vec![Ident::new("Self", Span::call_site())],
+                span: Span::call_site(),
+            });
+        }
+        let write = text::build(private, &Text(pieces));
+        return quote!(.of(|| #private::owner_of(#write)));
+    }
+    match names_receiver || key.names_type_around(function) {
+        true => quote!(.of(#itself)),
+        false => TokenStream::new(),
+    }
 }

@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Type;
 
+use super::attributes::lints;
 use super::companion_names::{Names, turbofish};
 use super::names::{local, private};
 use super::prologue::use_choices;
@@ -55,10 +56,11 @@ impl KeyBuilder {
         let (generics, where_clause) = (&inputs.generics.params, &inputs.generics.where_clause);
         let (choices, turbofish) = (use_choices(&model.common), turbofish(generics));
         let statements = text::statements(&private, &model.key.0, Arguments::Borrowed);
-        let cfgs = crate::function::cfgs(&function.item.attrs);
+        let (cfgs, lints) = (crate::function::cfgs(&function.item.attrs), lints(&function.item.attrs));
         Self {
             item: quote! {
                 #(#cfgs)*
+                #(#lints)*
                 #[inline(always)]
                 fn #name<#generics>(#parameters) #where_clause {
                     #choices
@@ -70,9 +72,10 @@ impl KeyBuilder {
     }
 }
 
-/// `&T`. As an alias where Clippy would ask the user for a slice in its place (`ptr_arg`): the function is not theirs.
+/// `&T`. As an alias where Clippy would ask the user for another type in its place (`ptr_arg`, `ref_option`,
+/// `ref_option_ref`): the function is not theirs.
 fn borrowed(private: &TokenStream, ty: &Type) -> TokenStream {
-    const ASKED_FOR_AS_SLICES: [&str; 4] = ["Cow", "PathBuf", "String", "Vec"];
+    const ASKED_FOR_AS_OTHERS: [&str; 5] = ["Cow", "Option", "PathBuf", "String", "Vec"];
     match ty {
         Type::ImplTrait(bounds) if bounds.bounds.len() > 1 => quote!(&(#ty)),
         Type::Path(path)
@@ -80,7 +83,7 @@ fn borrowed(private: &TokenStream, ty: &Type) -> TokenStream {
                 .path
                 .segments
                 .last()
-                .is_some_and(|last| ASKED_FOR_AS_SLICES.iter().any(|name| last.ident == name)) =>
+                .is_some_and(|last| ASKED_FOR_AS_OTHERS.iter().any(|name| last.ident == name)) =>
         {
             quote!(#private::Borrowed<'_, #ty>)
         }

@@ -8,7 +8,7 @@ use syn::{FnArg, ItemFn, Pat, PatIdent, Type};
 
 use super::body::Owned;
 use super::errors::let_sharing;
-use super::names::{local, local_at, output_span, private};
+use super::names::{local, local_at, output_span, private, respanned};
 use super::prologue::{Mode, cache, how, let_kind_of, opening, remember_comparison};
 use super::{body, policy};
 use crate::function::{Argument, Function, Ownership};
@@ -51,8 +51,11 @@ fn statements(
     let private = private(&model.common);
     let span = output_span(function);
     let element_type = &list.element_type;
-    let shape = quote_spanned!(span=> .of_many::<#element_type>());
-    let opening = opening(model, function, &let_kind_of(&model.common, function, &shape));
+    // All of it at one place, where the compiler says the same once.
+    let of_list = local_at(list.order.function(), span);
+    let of_list = respanned(quote!(#private::#of_list), span);
+    let shape = |kind: TokenStream| quote_spanned!(span=> #of_list::<#element_type, _>(#kind));
+    let opening = opening(model, function, &let_kind_of(&model.common, function, shape));
     let let_policy = policy::let_policy(&model.common, &model.policy, function);
     let (cache, kind) = (cache(&model.common), local_at("kind", span));
     let (site, many) = (local("function"), local("many"));

@@ -27,8 +27,16 @@ pub(super) fn local_at(name: &str, span: Span) -> Ident {
 /// A name that the user wrote, for a generated item: lints about the item are silent. Items are found by their names
 /// alone, whatever the span.
 pub(super) fn ours(name: &Ident) -> Ident {
+    at(name, ours_at(name.span()))
+}
+
+/// A name at a span of this crate, whose edition has keywords that the user's may not have.
+pub(super) fn at(name: &Ident, span: Span) -> Ident {
+    if name == "gen" {
+        return Ident::new_raw("gen", span);
+    }
     let mut name = name.clone();
-    name.set_span(ours_at(name.span()));
+    name.set_span(span);
     name
 }
 

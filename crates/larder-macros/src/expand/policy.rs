@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::Expr;
 use syn::spanned::Spanned as _;
 
 use super::names::{local, local_at, output_span, private, respanned};
@@ -40,7 +41,7 @@ fn options((private, cache): (&TokenStream, &Ident), policy: &Policy, function: 
             quote!(#private::Options::secs(#seconds))
         }
         Basis::Ttl(ttl) => {
-            let ttl = time(ttl);
+            let ttl = time(private, ttl);
             quote!(#private::Options::new(#ttl))
         }
         Basis::Named(name) => quote!(#private::Options::named(#name)),
@@ -70,7 +71,7 @@ fn options((private, cache): (&TokenStream, &Ident), policy: &Policy, function: 
     for (name, value) in times {
         if let Some(value) = value {
             let setter = syn::Ident::new(name, Span::mixed_site());
-            let value = time(value);
+            let value = time(private, value);
             options.extend(quote!(.#setter(#value)));
         }
     }
@@ -93,7 +94,7 @@ fn options((private, cache): (&TokenStream, &Ident), policy: &Policy, function: 
     quote!(#options.policy())
 }
 
-fn time(time: &Time) -> TokenStream {
+fn time(private: &TokenStream, time: &Time) -> TokenStream {
     match time {
         Time::Literal(duration) => {
             let (seconds, nanoseconds) = (duration.as_secs(), duration.subsec_nanos());
@@ -104,6 +105,11 @@ fn time(time: &Time) -> TokenStream {
         Time::Expr(expr) => {
             let span = Span::mixed_site().located_at(expr.span());
             let duration = local("duration");
+            // What is named has a type, of which more can be said.
+            let is_named = matches!(expr, Expr::Path(_) | Expr::Field(_));
+            if is_named {
+                return quote_spanned!(span=> #private::duration(#expr));
+            }
             quote_spanned! {span=>
                 { let #duration: ::core::time::Duration = #expr; #duration }
             }
@@ -122,6 +128,8 @@ fn fraction(private: &TokenStream, name: &str, fraction: &Fraction, function: &F
     let parameters = function.associated || function.parameters().next().is_some();
     match parameters {
         true => quote_spanned!(span=> const { #value }),
-        false => quote_spanned!(span=> { const LARDER_FRACTION: f64 = #value; LARDER_FRACTION }),
+        false => {
+            quote_spanned!(span=> { const LARDER_FRACTION: ::core::primitive::f64 = #value; LARDER_FRACTION })
+        }
     }
 }

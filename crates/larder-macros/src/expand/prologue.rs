@@ -56,11 +56,15 @@ pub(super) fn let_cache(common: &Common) -> TokenStream {
 
 /// `let kind = …;`: what the function returns, through aliases.
 pub(super) fn let_kind(common: &Common, function: &Function) -> TokenStream {
-    let_kind_of(common, function, &TokenStream::new())
+    let_kind_of(common, function, |kind| kind)
 }
 
 /// The same of a function that returns a list of what is cached: `shape` takes its kind for that of the values.
-pub(super) fn let_kind_of(common: &Common, function: &Function, shape: &TokenStream) -> TokenStream {
+pub(super) fn let_kind_of(
+    common: &Common,
+    function: &Function,
+    shape: impl FnOnce(TokenStream) -> TokenStream,
+) -> TokenStream {
     let private = private(common);
     let output = &function.output;
     let span = output_span(function);
@@ -73,8 +77,9 @@ pub(super) fn let_kind_of(common: &Common, function: &Function, shape: &TokenStr
         false => quote_spanned!(span=> (&&&&&&&&#private::Returns::<#output>::new()).kind()),
         true => quote_spanned!(span=> #private::Returns::<#output>::new().with_borrowed_error()),
     };
+    let found = shape(found);
     quote_spanned! {span=>
-        let #kind = #found #shape;
+        let #kind = #found;
         #kind.#check();
         let #kind = (&#kind).#checked();
     }
@@ -122,6 +127,6 @@ pub(super) fn plain_self(model: &Cached, private: &TokenStream) -> TokenStream {
 pub(super) fn how(private: &TokenStream, mode: Mode) -> TokenStream {
     match mode {
         Mode::Inline => quote!(#private::How::Plain),
-        Mode::Shared => local("how").into_token_stream(),
+        Mode::Shared => local("__how").into_token_stream(),
     }
 }

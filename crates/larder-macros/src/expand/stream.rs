@@ -34,7 +34,7 @@ pub(super) fn statements(
         Some(when) => {
             let used = local("cached");
             quote! {{
-                let #used: bool = #when;
+                let #used: ::core::primitive::bool = #when;
                 if #used { #begin } else { #private::StreamCall::bypass(#cache, #how) }
             }}
         }
@@ -59,7 +59,7 @@ pub(super) fn statements(
         #let_items
         let #call = #begin;
         #let_policy
-        let #most: usize = #max_items;
+        let #most: ::core::primitive::usize = #max_items;
         let #source = #let_source;
         #opened
     }

@@ -5,6 +5,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, quote};
 use syn::{FnArg, Visibility};
 
+use super::attributes::lints;
 use super::body;
 use super::companion_names::Names;
 use super::key_arguments::signature;
@@ -62,8 +63,10 @@ fn item(
     let choices = (is_given || writes_key).then(|| use_choices(&model.common));
     let let_cache = let_cache(&model.common);
     let (cfgs, vis) = (cfgs(&function.item.attrs), our_visibility(&function.item.vis));
+    let lints = lints(&function.item.attrs);
     quote! {
         #(#cfgs)*
+        #(#lints)*
         #[doc(hidden)]
         #vis fn #name<#parameters>(#(#arguments),*) -> #private::#what #where_clause {
             #choices

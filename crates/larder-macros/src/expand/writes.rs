@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
-use super::names::{local, private};
+use super::names::{local, output_span, private, respanned};
 use super::prologue::{cache, let_cache, let_kind, remember_comparison, use_choices};
 use super::text::{self, Arguments};
 use super::{body, cached_calls, policy};
@@ -51,6 +51,9 @@ pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream
     };
     let ty = annotation(function);
     let choices = use_choices(&model.common);
+    // An output that is not done yet is an error about its type.
+    let span = output_span(function);
+    let find = respanned(quote!((&&&&&&&&#private::Returns::of(&#output)).success(&#output)), span);
     let statements = quote! {
         #choices
         #let_guard
@@ -59,7 +62,7 @@ pub(crate) fn invalidate(model: &Invalidate, function: &Function) -> TokenStream
         #early_condition
         #texts
         let #output #ty = #run;
-        let #success = (&&&&&&&&#private::Returns::of(&#output)).success(&#output);
+        let #success = #find;
         #on_success
         let #success = #success.is_some();
         #finish

@@ -21,7 +21,7 @@ use syn::{
     Path, PathArguments, ReturnType, Signature, Stmt, Type, TypeParamBound,
 };
 
-use super::types::{bare, types};
+use super::types::{bare, is_named, types};
 
 pub(crate) struct Boxed {
     /// The statements that only rebind the arguments.
@@ -135,12 +135,23 @@ pub(crate) fn async_block(block: &mut Block) -> Option<&mut ExprAsync> {
 /// asked, whatever that has, and be no part of the computation.
 pub(super) fn outside(item: &ItemFn) -> Option<&Stmt> {
     let arguments: Vec<Ident> = item.sig.inputs.iter().flat_map(bound).collect();
+    let texts: Vec<Ident> = item.sig.inputs.iter().filter(is_text).flat_map(bound).collect();
     let (_, before) = item.block.stmts.split_last()?;
     before.iter().find(|statement| match statement {
         Stmt::Item(_) => false,
-        Stmt::Local(local) => !clones_argument(local, &arguments),
+        Stmt::Local(local) => !clones_argument(local, &arguments, &texts),
         _ => true,
     })
+}
+
+/// Whether an argument is a text: an owned copy has the same digest.
+fn is_text(input: &&FnArg) -> bool {
+    let FnArg::Typed(typed) = input else { return false };
+    let ty = match bare(&typed.ty) {
+        Type::Reference(reference) => bare(&reference.elem),
+        other => other,
+    };
+    ["str", "String"].iter().any(|name| is_named(ty, name))
 }
 
 fn bound(input: &FnArg) -> Vec<Ident> {
@@ -151,10 +162,9 @@ fn bound(input: &FnArg) -> Vec<Ident> {
 }
 
 /// `let name = name.clone();`, `let db = Arc::clone(&self.db);`: what keys and tags name is the same behind it.
-fn clones_argument(local: &Local, arguments: &[Ident]) -> bool {
+fn clones_argument(local: &Local, arguments: &[Ident], texts: &[Ident]) -> bool {
     const CLONES: [&str; 4] = ["clone", "to_owned", "to_string", "to_vec"];
-    let Pat::Ident(PatIdent { ident: name, by_ref: None, mutability: None, subpat: None, .. }) = &local.pat
-    else {
+    let Pat::Ident(PatIdent { ident: name, by_ref: None, subpat: None, .. }) = &local.pat else {
         return false;
     };
     let Some(init) = local.init.as_ref().filter(|init| init.diverge.is_none()) else { return false };
@@ -169,8 +179,21 @@ fn clones_argument(local: &Local, arguments: &[Ident]) -> bool {
         _ => return false,
     };
     let is_argument = |name: &Ident| arguments.contains(name);
-    let shadows = is_argument(name) && name_of(source) != Some(name);
+    // What the key is made of keeps its type: `to_string` of a number is none.
+    let changes = |init: &Expr| makes_text(init) && !texts.contains(name);
+    let shadows = is_argument(name) && (name_of(source) != Some(name) || changes(&init.expr));
     !shadows && root(source).is_some_and(is_argument)
+}
+
+/// Whether what it makes can be of another type, with another digest.
+fn makes_text(expr: &Expr) -> bool {
+    match expr {
+        Expr::MethodCall(call) => call.method == "to_string",
+        Expr::Call(call) => {
+            matches!(&*call.func, Expr::Path(path) if ends_with(&path.path, &["String", "from"]))
+        }
+        _ => false,
+    }
 }
 
 fn is_clone(function: &Expr) -> bool {

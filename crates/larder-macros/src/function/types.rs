@@ -52,20 +52,47 @@ pub(crate) fn is_reference(ty: &Type) -> bool {
     }
 }
 
+/// Whether what a function gives as its value can be seen to borrow: a lifetime other than `'static`, which no `for<…>`
+/// binds, is in it.
+pub(crate) fn borrows_value(ty: &Type) -> bool {
+    struct Binds(bool);
+
+    impl<'ast> Visit<'ast> for Binds {
+        fn visit_bound_lifetimes(&mut self, _: &'ast syn::BoundLifetimes) {
+            self.0 = true;
+        }
+    }
+
+    let value = result_of(ty).unwrap_or(ty);
+    let mut binds = Binds(false);
+    binds.visit_type(value);
+    !binds.0 && borrows(value)
+}
+
 /// Whether a returned type is, by the look of it, a future.
 pub(super) fn is_future(ty: &Type) -> bool {
-    is_of(ty, &["Future", "IntoFuture"], &["BoxFuture", "LocalBoxFuture"])
+    is_of(ty, &["Future", "IntoFuture"], &["BoxFuture", "LocalBoxFuture"]) || is_associated(ty, "Future")
+}
+
+/// `Self::Future`, `<S as Service<R>>::Future`
+pub(super) fn is_associated(ty: &Type, name: &str) -> bool {
+    let Type::Path(path) = bare(ty) else { return false };
+    let is_own =
+        path.qself.is_some() || path.path.segments.first().is_some_and(|first| first.ident == "Self");
+    is_own && path.path.segments.len() > 1 && is_named(ty, name)
 }
 
 /// Whether it is, by the look of it, a stream, or a `Result` of one.
 pub(super) fn is_stream(ty: &Type) -> bool {
     let (traits, names) = (["Stream", "TryStream"], ["BoxStream", "LocalBoxStream"]);
-    let inner = match bare(ty) {
-        Type::Path(path) => path.path.segments.last().filter(|last| last.ident == "Result"),
-        _ => None,
-    };
-    let value = inner.and_then(|result| first_argument(&result.arguments));
-    is_of(value.unwrap_or(ty), &traits, &names)
+    is_of(result_of(ty).unwrap_or(ty), &traits, &names)
+}
+
+/// The `Ok` value of what is, by the look of it, a `Result`.
+pub(super) fn result_of(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = bare(ty) else { return None };
+    let result = path.path.segments.last().filter(|last| last.ident == "Result")?;
+    first_argument(&result.arguments)
 }
 
 /// Whether it is, by the look of it, of one of the traits, or has one of the names.

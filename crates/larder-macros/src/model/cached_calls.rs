@@ -1,10 +1,12 @@
 //! Cached functions that `#[invalidate]` names.
 
-use syn::{Expr, Ident, parse_quote};
+use syn::ext::IdentExt as _;
+use syn::{Expr, Ident, Path, parse_quote};
 
 use crate::args::{Args, Callee, Named};
 use crate::errors::Errors;
 use crate::function::{Function, Ownership};
+use crate::surroundings::Place;
 use crate::tokens;
 
 /// A cached function, some or all of whose keys are invalidated.
@@ -12,6 +14,8 @@ pub(crate) struct NamedFunction {
     pub(crate) callee: Callee,
     pub(crate) arguments: Vec<Argument>,
     pub(crate) all: bool,
+    /// An argument of the function has its name.
+    pub(crate) meets_argument: bool,
     /// Of its name.
     pub(crate) span: proc_macro2::Span,
 }
@@ -68,7 +72,8 @@ fn resolve(named: Named, function: &Function) -> NamedFunction {
             let receiver = Box::new(place(function.localized(*receiver), function));
             Callee::Method { receiver, name, turbofish }
         }
-        other => other,
+        Callee::Function(path) => Callee::Function(from_module(path, function)),
+        other @ Callee::Associated(_) => other,
     };
     let is_argument = function.arguments.iter().any(|argument| argument.binds("result").is_some());
     let arguments = arguments.into_iter().map(|expr| {
@@ -80,7 +85,20 @@ fn resolve(named: Named, function: &Function) -> NamedFunction {
         };
         Argument { expr, when }
     });
-    NamedFunction { callee, arguments: arguments.collect(), all, span }
+    let meets_argument = matches!(&callee, Callee::Function(path) if path.segments.len() == 1
+        && function.arguments.iter().any(|argument| argument.binds(&path.segments[0].ident.unraw().to_string()).is_some()));
+    NamedFunction { callee, arguments: arguments.collect(), all, meets_argument, span }
+}
+
+/// A name alone, as a path from the module: there it meets no argument, and nothing that a glob brings.
+fn from_module(mut path: Path, function: &Function) -> Path {
+    let surroundings = &function.surroundings;
+    let in_module = surroundings.place != Place::Unknown && !surroundings.is_in_body;
+    if in_module && path.leading_colon.is_none() && path.segments.len() == 1 {
+        let span = path.segments[0].ident.span();
+        path.segments.insert(0, Ident::new("self", span).into());
+    }
+    path
 }
 
 /// What is borrowed by the function, itself: the compiler says more about methods that are missing in it than in a reference.

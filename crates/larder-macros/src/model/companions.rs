@@ -28,18 +28,22 @@ impl Companions {
         let associated = function.is_boxed() || function.associated;
         let in_trait_impl = function.is_boxed() || function.surroundings.place == Place::TraitImpl;
         let type_is_taken = function.surroundings.type_is_taken;
+        let in_use = names_module(function);
         match &args.companions {
             Some(given) if !given.value => Self::None,
             Some(given) if in_trait_impl => {
                 errors.push(
                     given.name.span(),
-                    "a trait's method cannot have companions, because an `impl` of a trait has \
-                     room only for the trait's own methods: remove `companions`",
+                    match function.surroundings.place {
+                        Place::Impl => "a method that returns a future has no companions: write an `async fn`, or remove `companions`",
+                        _ => "a trait's method cannot have companions, because an `impl` of a trait has \
+                              room only for the trait's own methods: remove `companions`",
+                    },
                 );
                 Self::None
             }
             Some(_) if associated => Self::Siblings,
-            None if associated || type_is_taken => Self::None,
+            None if associated || type_is_taken || in_use => Self::None,
             Some(given) if type_is_taken => {
                 let name = function.name();
                 let message = format!(
@@ -52,6 +56,14 @@ impl Companions {
             _ => Self::Type,
         }
     }
+}
+
+/// Whether the function itself writes `user::Entity`, where it is called `user`: a glob import brought a module of the name,
+/// which the type of the companions would hide.
+fn names_module(function: &Function) -> bool {
+    const COMPANIONS: [&str; 5] = ["key", "invalidate", "mark_stale", "refresh", "with_outcome"];
+    let is_other = |name: &str| !COMPANIONS.contains(&name) && !name.starts_with("__");
+    tokens::begins_path(function.item.to_token_stream(), &function.name(), &is_other)
 }
 
 /// What the key and the cache are made from: the inputs of `key` and `invalidate`.

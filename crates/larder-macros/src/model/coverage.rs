@@ -124,10 +124,12 @@ pub(super) fn leaves_out_self(function: &Function, skip: &[Ident], key: &Text) -
     function.associated && !itself && !key.names_type_around(function)
 }
 
-/// Whether the keys of a method name at most `Self` of what stands around it: then they are those of one trait alone.
+/// Whether the keys of a method name at most `Self` of what stands around it, as far as anything tells: then they are those
+/// of one trait alone, and of one type.
 pub(super) fn names_self_alone(function: &Function, skip: &[Ident], key: &Text) -> bool {
     let itself = skip.iter().any(|name| name == "Self");
-    function.associated && !itself && !key.names_parameter_around(function)
+    let is_known = function.surroundings.parameters.is_some();
+    function.associated && !itself && !(is_known && key.names_parameter_around(function))
 }
 
 /// Reports names in `skip` that are unknown, repeated, or in a key that was written.

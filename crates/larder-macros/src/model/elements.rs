@@ -20,6 +20,42 @@ pub(crate) struct List {
     /// Its type, without a reference in front.
     pub(crate) list_type: Type,
     pub(crate) is_borrowed: bool,
+    pub(crate) order: Order,
+}
+
+/// In which order a list has its elements.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// In the one that they were put into it.
+    Given,
+    /// In their own.
+    Sorted,
+    /// In another one for each set of the same elements.
+    None,
+}
+
+impl Order {
+    fn of(list: &Type) -> Self {
+        match list {
+            Type::Group(group) => Self::of(&group.elem),
+            Type::Paren(paren) => Self::of(&paren.elem),
+            Type::Path(path) => match path.path.segments.last() {
+                Some(last) if last.ident == "HashSet" => Self::None,
+                Some(last) if last.ident == "BTreeSet" => Self::Sorted,
+                _ => Self::Given,
+            },
+            _ => Self::Given,
+        }
+    }
+
+    /// The function of `larder::private` that takes an output for that of such a list.
+    pub(crate) fn function(self) -> &'static str {
+        match self {
+            Self::Given => "of_many",
+            Self::Sorted => "of_btree_set",
+            Self::None => "of_hash_set",
+        }
+    }
 }
 
 const TYPES: &str = "`&[T]`, `Vec<T>`, `HashSet<T>` or `BTreeSet<T>`, or a reference to one of them";
@@ -62,7 +98,8 @@ pub(super) fn list(args: &mut Args, function: &Function, errors: &mut Errors) ->
         return None;
     };
     let of_one = of_one(function, index, &element, &element_type);
-    Some(List { of_one, index, element, element_type, list_type, is_borrowed })
+    let order = Order::of(&list_type);
+    Some(List { of_one, index, element, element_type, list_type, is_borrowed, order })
 }
 
 fn element_type(list: &Type) -> Option<Type> {

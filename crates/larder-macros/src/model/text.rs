@@ -132,15 +132,27 @@ impl Text {
     }
 
     fn types_around<'t>(&'t self, function: &'t Function) -> impl Iterator<Item = &'t Ident> {
-        self.types().filter(|root| !function.parameters().any(|(parameter, _)| parameter == *root))
+        self.types().filter(|root| function.may_be_around(root))
+    }
+
+    /// The pieces that are types around the function, or belong to them; as far as anything tells.
+    pub(crate) fn pieces_around<'t>(&'t self, function: &'t Function) -> impl Iterator<Item = &'t Piece> {
+        self.0.iter().filter(|piece| piece.type_root().is_some_and(|root| function.may_be_around(root)))
     }
 
     fn types(&self) -> impl Iterator<Item = &Ident> {
-        self.0.iter().filter_map(|piece| match piece {
-            Piece::TypeName { path, .. } => path.first(),
-            Piece::Value(value) if value.root == Root::Type => Some(&value.ident),
+        self.0.iter().filter_map(Piece::type_root)
+    }
+}
+
+impl Piece {
+    /// The type that it is, or belongs to.
+    fn type_root(&self) -> Option<&Ident> {
+        match self {
+            Self::TypeName { path, .. } => path.first(),
+            Self::Value(value) if value.root == Root::Type => Some(&value.ident),
             _ => None,
-        })
+        }
     }
 }
 

@@ -5,22 +5,34 @@ use syn::{GenericParam, Generics, Ident, Item, Path};
 
 use super::place::TraitParameter;
 
-/// Type and const parameters that the trait has and `Self` has not: `T` of `impl<T> Repo<T> for Db`, and of `trait Repo<T>`.
+/// The type and const parameters of an `impl` or a trait.
+pub(super) struct Header {
+    pub(super) parameters: Vec<String>,
+    /// Those that the trait has and `Self` has not: `T` of `impl<T> Repo<T> for Db`, and of `trait Repo<T>`.
+    pub(super) of_trait: Vec<TraitParameter>,
+}
+
 /// None if it is no header that can be read.
-pub(super) fn trait_parameters(header: &str) -> Vec<TraitParameter> {
-    match syn::parse_str::<Item>(&format!("{header}{{}}")) {
-        Ok(Item::Impl(item)) => {
-            let mut around = parameters(&item.generics);
+pub(super) fn read(header: &str) -> Option<Header> {
+    let (all, of_trait) = match syn::parse_str::<Item>(&format!("{header}{{}}")).ok()? {
+        Item::Impl(item) => {
+            let all = parameters(&item.generics);
+            let mut around = all.clone();
             around.retain(|parameter| {
                 let mut found = Mention { name: &parameter.name, found: false };
                 found.visit_type(&item.self_ty);
                 !found.found
             });
-            around
+            let of_trait = if item.trait_.is_some() { around } else { Vec::new() };
+            (all, of_trait)
         }
-        Ok(Item::Trait(item)) => parameters(&item.generics),
-        _ => Vec::new(),
-    }
+        Item::Trait(item) => {
+            let all = parameters(&item.generics);
+            (all.clone(), all)
+        }
+        _ => return None,
+    };
+    Some(Header { parameters: all.into_iter().map(|parameter| parameter.name).collect(), of_trait })
 }
 
 fn parameters(generics: &Generics) -> Vec<TraitParameter> {

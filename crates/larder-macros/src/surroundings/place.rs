@@ -4,8 +4,12 @@
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Surroundings {
     pub(crate) place: Place,
+    /// A body of a function is around it, in the same module.
+    pub(crate) is_in_body: bool,
     /// A module or a type of the function's name stands beside it.
     pub(crate) type_is_taken: bool,
+    /// Type and const parameters of the `impl` or the trait around it. None if that cannot be read.
+    pub(crate) parameters: Option<Vec<String>>,
     /// Of the trait around it, where `Self` has not the same ones.
     pub(crate) trait_parameters: Vec<TraitParameter>,
 }

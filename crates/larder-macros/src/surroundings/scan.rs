@@ -188,12 +188,17 @@ impl<'t> Scanner<'t> {
             Kind::Use | Kind::Other => None,
         });
         let (place, header) = place.unwrap_or_default();
-        let of_trait = matches!(place, Place::Trait | Place::TraitImpl);
-        let trait_parameters = if of_trait { header::trait_parameters(header) } else { Vec::new() };
+        let in_module = self.levels.iter().rev().take_while(|level| level.kind != Kind::Place(Place::Module));
+        let is_in_body = in_module.into_iter().any(|level| level.kind == Kind::Place(Place::Function));
+        let header = place.is_associated().then(|| header::read(header)).flatten();
+        let (parameters, trait_parameters) =
+            header.map(|header| (header.parameters, header.of_trait)).unzip();
+        let trait_parameters = trait_parameters.unwrap_or_default();
         if let Some(level) = self.levels.last_mut() {
             level.is_wanted = true;
         }
-        self.found = Some(Surroundings { place, type_is_taken: false, trait_parameters });
+        self.found =
+            Some(Surroundings { place, is_in_body, type_is_taken: false, parameters, trait_parameters });
     }
 
     fn open(&mut self, bracket: char) {

@@ -108,3 +108,33 @@ fn another_word_is_not_taken_for_the_function() {
     // Not the end of a file, and not even Rust.
     assert!(scan("user } } { ' \" /*", 0, "user").is_some());
 }
+
+#[test]
+fn parameters_of_an_impl_are_found_and_no_other_types() {
+    for (text, expected) in [
+        ("impl<'a, T: Table, const N: usize> Repo<'a, T, N> where T: Sync { fn user() {} }", Some("T N")),
+        ("#[x] impl<T> Repo<T> for Db { fn user() {} }", Some("T")),
+        ("pub trait Repo<T>: Sync { fn user() {} }", Some("T")),
+        ("impl Db { fn user() {} }", Some("")),
+        ("fn user() {}", None),
+        ("fn a() { fn user() {} }", None),
+        ("items! { impl<T> Repo<T> { fn user() {} } }", Some("T")),
+        ("m! { impl<$T: Table> Repo<$T> { fn user() {} } }", None),
+        ("impl<T> Repo<T> { items!(fn user() {}); }", None),
+    ] {
+        assert_eq!(of(text).parameters.map(|all| all.join(" ")).as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_stands_in_a_body_is_found() {
+    for (text, expected) in [
+        ("fn user() {}", false),
+        ("mod a { impl X { fn user() {} } }", false),
+        ("fn a() { fn user() {} }", true),
+        ("fn a() { impl X { fn user() {} } }", true),
+        ("fn a() { mod b { fn user() {} } }", false),
+    ] {
+        assert_eq!(of(text).is_in_body, expected, "{text}");
+    }
+}

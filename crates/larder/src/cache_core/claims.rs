@@ -2,6 +2,7 @@
 
 use std::{
     any::{TypeId, type_name},
+    borrow::Cow,
     collections::HashMap,
     hash::{Hash, Hasher},
     sync::{
@@ -39,8 +40,8 @@ pub struct Function {
 #[derive(Debug, Clone, Copy)]
 pub struct Site {
     function: &'static Function,
-    /// The type that it belongs to, if types can have keys of the same form that differ.
-    owner: Option<fn() -> &'static str>,
+    /// The type that it belongs to, or the types in its keys, if keys of the same form can differ by them.
+    owner: Option<fn() -> Cow<'static, str>>,
     /// The name of a type in the function: another one for each of the types that it is compiled for.
     name: &'static str,
     /// Its keys name no parameter of the `impl` around it: at most `Self`.
@@ -69,10 +70,10 @@ impl Function {
 }
 
 impl Site {
-    /// As a function of a type.
+    /// As a function of a type, or of the types in its keys.
     #[must_use]
     #[inline]
-    pub const fn of(self, owner: fn() -> &'static str) -> Self {
+    pub const fn of(self, owner: fn() -> Cow<'static, str>) -> Self {
         Self { owner: Some(owner), ..self }
     }
 
@@ -99,13 +100,15 @@ impl Site {
 
     /// The type that it belongs to. Without its parameters, unless the keys name all of it: the functions of one `impl`
     /// are compared.
-    fn owner(self) -> &'static str {
-        let name = self.owner.map_or("", |owner| owner());
-        if self.of_self_alone { name } else { name.split('<').next().unwrap_or_default() }
+    fn owner(self) -> Cow<'static, str> {
+        match self.owner.map_or(Cow::Borrowed(""), |owner| owner()) {
+            Cow::Borrowed(name) if !self.of_self_alone => name.split('<').next().unwrap_or_default().into(),
+            owner => owner,
+        }
     }
 
-    /// What tells apart the traits that it belongs to, where a trait has parameters that its keys do not name.
-    fn of_trait(self) -> &'static str {
+    /// What tells apart the types and traits that it belongs to, where one has parameters that its keys may not name.
+    fn container(self) -> &'static str {
         if self.of_self_alone { container(self.name) } else { "" }
     }
 }
@@ -161,11 +164,11 @@ pub(super) struct Claims {
 }
 
 /// What keys look like, of which type their values are, and which type's they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Form {
     value: TypeId,
     text: &'static str,
-    owner: &'static str,
+    owner: Cow<'static, str>,
 }
 
 /// The functions that have keys of one form, by the prefix in front of them.
@@ -180,23 +183,24 @@ struct Claimants {
 #[derive(Debug, Clone, Copy)]
 struct Claim {
     function: &'static Function,
-    of_trait: &'static str,
+    of: &'static str,
 }
 
 impl Claims {
     /// Admits a function, unless another one has its keys, for values of the same type: it would be served what that one
-    /// computed. So would the same one, of a trait with other parameters.
+    /// computed. So would the same one, of a type or a trait with other
+    /// parameters.
     pub(super) fn admit(&self, value: TypeId, prefix: &str, site: Site, admission: Admission) -> bool {
         let function = site.function;
         if !function.form.is_empty() {
-            let own = Claim { function, of_trait: site.of_trait() };
+            let own = Claim { function, of: site.container() };
             let first = self.claim(Form { value, text: function.form, owner: site.owner() }, prefix, own);
             if !std::ptr::eq(first.function, function) {
                 report(function, first.function);
                 return false;
             }
-            if first.of_trait != own.of_trait {
-                report_traits(function, (first.of_trait, own.of_trait));
+            if first.of != own.of {
+                report_types(function, (first.of, own.of));
                 return false;
             }
         }
@@ -247,7 +251,7 @@ fn report(function: &'static Function, first: &'static Function) {
     );
 }
 
-fn report_traits(function: &'static Function, (first, own): (&str, &str)) {
+fn report_types(function: &'static Function, (first, own): (&str, &str)) {
     if function.reported.swap(true, Ordering::Relaxed) {
         return;
     }
@@ -257,9 +261,9 @@ fn report_traits(function: &'static Function, (first, own): (&str, &str)) {
         function = function.path,
         of = own,
         other = first,
-        "a cached function has one key for several parameters of its trait, so that each would be served what was \
-         computed for the other one: it is not cached for those that came later; put what tells them apart into the key, \
-         as in `<T>`, or write `skip(Self)` if the result does not depend on them"
+        "a cached function has one key for several parameters of its trait or its type, so that each would be served \
+         what was computed for the other one: it is not cached for those that came later; put what tells them apart \
+         into the key, as in `<T>`, or write `skip(Self)` if the result does not depend on them"
     );
 }
 

@@ -149,7 +149,7 @@ impl<T: ?Sized> ArgDisplay for Arg<'_, T> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no text that could stand in a key",
     label = "not `Display`",
-    note = "if the result does not depend on this argument, name it in `skip(…)`",
+    note = "if the result of a `#[cached]` function does not depend on it, name it in `skip(…)`",
     note = "if it does, write into the key what of it is `Display` (`<user.id>`), or a digest of all of it, for what \
             is `serde::Serialize` (`<filter:hash>`, or `<filter:md5>` where no stranger chooses it)"
 )]
@@ -170,7 +170,7 @@ impl<T: Display + ?Sized> KeyPart for T {
     message = "`{Self}` has no digest that could stand in a key",
     label = "not `serde::Serialize`",
     note = "derive `serde::Serialize` for it, or write into the key what of it is `Display` (`<user.id>`), or, if \
-            the result does not depend on it, name it in `skip(…)`"
+            the result of a `#[cached]` function does not depend on it, name it in `skip(…)`"
 )]
 pub trait Digest {
     /// Appends the MD5.

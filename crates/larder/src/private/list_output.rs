@@ -30,6 +30,32 @@ pub trait ListOutput<I> {
     fn join(values: HashMap<I, Self::Value>, elements: Vec<I>) -> Self;
 }
 
+/// What is looked up one by one.
+#[diagnostic::on_unimplemented(
+    message = "elements of type `{Self}` cannot be told apart",
+    label = "not `Clone + Eq + Hash`",
+    note = "the elements of a list under `#[cached_many]` are `Clone + Eq + Hash`"
+)]
+pub trait ListElement: Clone + Eq + Hash {}
+
+#[diagnostic::do_not_recommend]
+impl<I: Clone + Eq + Hash> ListElement for I {}
+
+/// An output that says which value is whose, whatever the order.
+#[diagnostic::on_unimplemented(
+    message = "the elements of a `HashSet` have no order by which the values of a `{Self}` could be told apart",
+    label = "not a map",
+    note = "return a `HashMap` or a `BTreeMap` of what was found; or take a slice, a `Vec` or a `BTreeSet`, for which a \
+            `Vec` has a value for each element in their order"
+)]
+pub trait NamesElements {}
+
+#[diagnostic::do_not_recommend]
+impl<I, V, S> NamesElements for HashMap<I, V, S> {}
+
+#[diagnostic::do_not_recommend]
+impl<I, V> NamesElements for BTreeMap<I, V> {}
+
 #[diagnostic::do_not_recommend]
 impl<I: Eq + Hash, V, S: BuildHasher + Default> ListOutput<I> for HashMap<I, V, S> {
     type Value = V;
@@ -69,6 +95,20 @@ impl<I: Eq + Hash + Ord, V> ListOutput<I> for BTreeMap<I, V> {
 
     fn join(values: HashMap<I, V>, _: Vec<I>) -> Self {
         values.into_iter().collect()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<'e, V> ListOutput<&'e str> for BTreeMap<String, V> {
+    type Value = V;
+    const IS_ORDERED: bool = false;
+
+    fn split(mut self, elements: &[&'e str]) -> HashMap<&'e str, V> {
+        elements.iter().filter_map(|element| Some((*element, self.remove(*element)?))).collect()
+    }
+
+    fn join(values: HashMap<&'e str, V>, _: Vec<&'e str>) -> Self {
+        values.into_iter().map(|(element, value)| (element.to_owned(), value)).collect()
     }
 }
 

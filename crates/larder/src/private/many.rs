@@ -9,7 +9,7 @@ use self::shape::Shape;
 use super::{
     call_flags::How,
     comparison::Returned,
-    list_output::ListOutput,
+    list_output::{ListElement, ListOutput, NamesElements},
     option_checks::{MayFail, MayFailAgain, MayShare, MayTimeOut},
     output_kind::{Fallible, Plain},
     terms::Terms,
@@ -39,26 +39,39 @@ impl<K: Copy, T, I, V> Clone for OfMany<K, T, I, V> {
 
 impl<K: Copy, T, I, V> Copy for OfMany<K, T, I, V> {}
 
-impl<T, E, S> Fallible<T, E, S> {
-    /// The same, of values for elements of a list.
-    #[must_use]
-    pub fn of_many<I>(self) -> OfMany<Self, T, I, T::Value>
-    where
-        T: ListOutput<I>,
-    {
-        OfMany { kind: self, shape: Shape::new() }
-    }
+/// What a function of a list returns, by its kind.
+pub trait OutputOfList<I> {
+    /// The container.
+    type Output: ListOutput<I>;
 }
 
-impl<R> Plain<R> {
-    /// The same, of values for elements of a list.
-    #[must_use]
-    pub fn of_many<I>(self) -> OfMany<Self, R, I, R::Value>
-    where
-        R: ListOutput<I>,
-    {
-        OfMany { kind: self, shape: Shape::new() }
-    }
+impl<I, T: ListOutput<I>, E, S> OutputOfList<I> for Fallible<T, E, S> {
+    type Output = T;
+}
+
+impl<I, R: ListOutput<I>> OutputOfList<I> for Plain<R> {
+    type Output = R;
+}
+
+type Of<K, I> =
+    OfMany<K, <K as OutputOfList<I>>::Output, I, <<K as OutputOfList<I>>::Output as ListOutput<I>>::Value>;
+
+/// A kind of output, of values for elements of a slice or of a `Vec`.
+#[must_use]
+pub fn of_many<I: ListElement, K: OutputOfList<I>>(kind: K) -> Of<K, I> {
+    OfMany { kind, shape: Shape::new() }
+}
+
+/// The same, of a `BTreeSet`.
+#[must_use]
+pub fn of_btree_set<I: ListElement + Ord, K: OutputOfList<I>>(kind: K) -> Of<K, I> {
+    OfMany { kind, shape: Shape::new().sorted() }
+}
+
+/// The same, of a `HashSet`.
+#[must_use]
+pub fn of_hash_set<I: ListElement, K: OutputOfList<I, Output: NamesElements>>(kind: K) -> Of<K, I> {
+    OfMany { kind, shape: Shape::new() }
 }
 
 impl<K, T, I, V> Returned for OfMany<K, T, I, V> {

@@ -181,3 +181,28 @@ pub const fn fraction(name: &'static str, value: f64) -> f64 {
         _ => panic!("a fraction lies between 0 and 1"),
     }
 }
+
+/// A length of time that an option names.
+#[inline]
+pub fn duration<T: LengthOfTime>(length: T) -> Duration {
+    length.duration()
+}
+
+/// What an option can name where it wants a length of time.
+#[diagnostic::on_unimplemented(
+    message = "expected a `Duration`, found `{Self}`",
+    label = "not a `Duration`",
+    note = "write text (`\"5m\"`), a number of seconds as a literal (`300`), or `Duration::from_secs(…)`"
+)]
+pub trait LengthOfTime {
+    /// It.
+    fn duration(self) -> Duration;
+}
+
+#[diagnostic::do_not_recommend]
+impl LengthOfTime for Duration {
+    #[inline]
+    fn duration(self) -> Duration {
+        self
+    }
+}

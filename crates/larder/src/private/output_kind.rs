@@ -3,7 +3,9 @@
 //! The method that has the most references in front of its type, and whose bounds hold, is the one that
 //! `(&&&&&&&&Returns::<R>::new()).kind()` finds.
 
-use std::{error::Error, fmt::Display, marker::PhantomData, ops::Deref};
+use std::{error::Error, fmt::Display, future::Future, marker::PhantomData, ops::Deref};
+
+use futures_core::Stream;
 
 use crate::{
     error::SharedError,
@@ -108,6 +110,58 @@ choices! {
         => Fallible<T, E, Unshared> = Fallible(Unshared, PhantomData);
     /// What is no `Result`.
     NoResult: [R] Returns<R> => Plain<R> = Plain(PhantomData);
+}
+
+/// What is done when a function returns it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is a future: `#[invalidate]` would be done before it is polled, and what it writes comes after that",
+    label = "a future",
+    note = "write an `async fn` that awaits it and returns what it gives; or end the function with \
+            `Box::pin(async move {{ … }})`, and name that type: `BoxFuture<'_, T>`, `Pin<Box<dyn Future<Output = T> + Send>>`"
+)]
+pub trait Awaited {}
+
+/// The same of items that are still to come.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is a stream: `#[invalidate]` would be done before it is polled, and its items come after that",
+    label = "a stream",
+    note = "put `#[invalidate]` on what polls the stream to its end"
+)]
+pub trait Polled {}
+
+/// Finds an output that is not done yet, which does not compile, before all others.
+macro_rules! unfinished {
+    ($($choice:ident: [$($generics:tt)*] $unfinished:ty as $of:ty, $returns:ty => $done:ident;)+) => {$(
+        /// An output that is not done yet.
+        pub trait $choice<R> {
+            /// What is still to be polled.
+            type Unfinished;
+
+            /// Does not compile.
+            fn success<'o>(&self, output: &'o R) -> Option<&'o R>
+            where
+                Self::Unfinished: $done;
+        }
+
+        impl<$($generics)*> $choice<$of> for $returns {
+            type Unfinished = $unfinished;
+
+            fn success<'o>(&self, output: &'o $of) -> Option<&'o $of>
+            where
+                $unfinished: $done,
+            {
+                Some(output)
+            }
+        }
+    )+};
+}
+
+unfinished! {
+    UnfinishedFuture: [F: Future] F as F, &&&&&&&Returns<F> => Awaited;
+    UnfinishedFutureOfResult: [F: Future, E] F as Result<F, E>, &&&&&&Returns<Result<F, E>> => Awaited;
+    UnfinishedFutureOfOption: [F: Future] F as Option<F>, &&&&&Returns<Option<F>> => Awaited;
+    UnfinishedStream: [S: Stream] S as S, &&&&Returns<S> => Polled;
+    UnfinishedStreamOfResult: [S: Stream, E] S as Result<S, E>, &&&Returns<Result<S, E>> => Polled;
 }
 
 /// Whether an output is a success, and its value.

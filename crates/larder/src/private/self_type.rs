@@ -4,6 +4,24 @@
 //! the compiler can only tell if `Self` is one type, whatever its lifetimes; the array of another length, or of one
 //! that is not known, is not [`OneType`].
 
+use std::{any::type_name, borrow::Cow};
+
+use crate::key::Key;
+
+/// The type that a method belongs to.
+#[must_use]
+pub fn owner<T: ?Sized>() -> Cow<'static, str> {
+    type_name::<T>().into()
+}
+
+/// The types in the key of a method, where nothing tells which of them are the parameters of its `impl`.
+#[must_use]
+pub fn owner_of(write: impl FnOnce(&mut Key)) -> Cow<'static, str> {
+    let mut types = Key::default();
+    write(&mut types);
+    types.into_string().into()
+}
+
 /// Zero, but not before the compiler knows what `T` is.
 #[must_use]
 pub const fn self_type<T: ?Sized>() -> usize {

@@ -4,6 +4,7 @@
 #[cfg(feature = "redis")]
 mod leases;
 mod options;
+mod sets;
 #[path = "../support/mod.rs"]
 mod support;
 

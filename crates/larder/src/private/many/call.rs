@@ -117,7 +117,8 @@ where
         return dependencies::bypass(body(many.bypassed())).await;
     }
     let order = shape.order(&many);
-    let compute = |missing: Vec<I>| {
+    let compute = |mut missing: Vec<I>| {
+        (shape.arrange)(&mut missing);
         let asked = missing.clone();
         let computed = body(missing);
         async move { computed.await.map(|output| (shape.split)(output, &asked)) }
@@ -151,7 +152,8 @@ where
     let order = shape.order(&many);
     let start = || {
         let mut body = start();
-        move |missing: Vec<I>| {
+        move |mut missing: Vec<I>| {
+            (shape.arrange)(&mut missing);
             let asked = missing.clone();
             let computed = body(missing);
             async move { computed.await.map(|output| (shape.split)(output, &asked)) }

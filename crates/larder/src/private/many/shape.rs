@@ -7,6 +7,8 @@ pub(super) struct Shape<T, I, V> {
     pub(super) is_ordered: bool,
     pub(super) split: Split<T, I, V>,
     pub(super) join: Join<T, I, V>,
+    /// Puts elements into the order in which the body is given them.
+    pub(super) arrange: fn(&mut Vec<I>),
 }
 
 impl<T, I, V> Clone for Shape<T, I, V> {
@@ -22,6 +24,14 @@ impl<T, I, V> Shape<T, I, V> {
     where
         T: ListOutput<I, Value = V>,
     {
-        Self { is_ordered: T::IS_ORDERED, split: T::split, join: T::join }
+        Self { is_ordered: T::IS_ORDERED, split: T::split, join: T::join, arrange: |_| {} }
+    }
+
+    /// Of a body that is given a set which sorts them.
+    pub(super) fn sorted(self) -> Self
+    where
+        I: Ord,
+    {
+        Self { arrange: |elements| elements.sort(), ..self }
     }
 }
