@@ -23,6 +23,7 @@ use crate::{
     log_throttle::LogThrottle,
     outcome::{NotStored, Source},
     panic_guard,
+    scope::ScopeHash,
     singleflight::{Failure, InFlightId, Leader, Outcome},
     spans::Traced,
     turns::Turn,
