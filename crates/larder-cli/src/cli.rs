@@ -201,6 +201,9 @@ pub(crate) struct Warm {
     /// Begins with this line
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) from_line: Option<u64>,
+    /// Replaces what an earlier run stored, also where it would be served. What a process of the program stored stays
+    #[arg(long)]
+    pub(crate) replace: bool,
     /// Says what would be stored, and stores nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -33,6 +33,7 @@ mod untyped;
 #[cfg(feature = "inspect")]
 mod untyped_message;
 mod walk;
+mod whole_numbers;
 
 use std::{
     io::{self, Write},
@@ -216,9 +217,8 @@ impl Wire {
         V: DeserializeOwned + Serialize + 'static,
     {
         if untyped::is_untyped(header, schema) {
-            return untyped::read(payload, &self.limits, |value| {
-                self.payload_in(&BuiltIn::Json.into(), value, 0)
-            });
+            let json = Self { codecs: BuiltIn::Json.into(), limits: self.limits, ..Self::default() };
+            return untyped::read(payload, &self.limits, |value| json.checked_payload(value));
         }
         let codec = self.codecs.of_number(header.codec)?;
         let expected = Fingerprint::from_number(header.shape);
@@ -234,23 +234,26 @@ impl Wire {
         }
     }
 
-    /// The encoded value, behind `head` bytes that are left free.
-    fn payload<V: Serialize>(&self, value: &V, head: usize) -> Result<Vec<u8>, Unencodable> {
-        self.payload_in(self.codec(), value, head)
+    /// The encoded value, once it is sure that it is read back as it is, by all but a comparison: one of values that were
+    /// read shows nothing, since what no text says is the same in all of them.
+    fn checked_payload<V>(&self, value: &V) -> Result<Vec<u8>, Unencodable>
+    where
+        V: Serialize + DeserializeOwned + 'static,
+    {
+        let original = self.walk_original(value, true)?;
+        let payload = self.payload(value, 0)?;
+        self.read_back(value, &payload, &original, None, None)?;
+        Ok(payload)
     }
 
-    fn payload_in<V: Serialize>(
-        &self,
-        codec: &AnyCodec,
-        value: &V,
-        head: usize,
-    ) -> Result<Vec<u8>, Unencodable> {
+    /// The encoded value, behind `head` bytes that are left free.
+    fn payload<V: Serialize>(&self, value: &V, head: usize) -> Result<Vec<u8>, Unencodable> {
         let limit = self.limits.largest_raw.min(u32::MAX as usize);
         // Enough for most small values, so that they are written without growing.
         let mut bytes = Vec::with_capacity(head + 256);
         bytes.resize(head, 0);
         let mut writer = Bounded { bytes, end: head.saturating_add(limit), full: false };
-        match codec.encode(value, &mut writer) {
+        match self.codec().encode(value, &mut writer) {
             Err(_) if writer.full => Err(Unencodable::TooLarge { limit }),
             outcome => outcome.map(|()| writer.bytes),
         }

@@ -8,7 +8,7 @@ use std::{collections::HashSet, time::Duration};
 
 use larder::{
     Epoch, Scope,
-    internal::inspect::{History, Inspector, OutsideEntry, Verdict},
+    internal::inspect::{History, Inspector, OutsideEntry, Peek, StoredEntry, Verdict},
 };
 use serde_json::json;
 
@@ -56,11 +56,15 @@ pub(crate) async fn run(target: &Target, warm: &Warm, output: &mut Output) -> Re
     let (mut counts, mut done) = (Counts::default(), source.position());
     let loaded = loader.load(source, &mut counts, &mut done).await;
     report(warm, loader.epoch, &counts, output)?;
-    let resume = format!(
-        "run it again with --as-of {}, which stores nothing twice; --from-line {} passes over what is done",
-        loader.epoch,
-        done.lines + 1,
-    );
+    let (epoch, next) = (loader.epoch, done.lines + 1);
+    let resume = match warm.replace {
+        true => format!(
+            "run it again with --replace --as-of {epoch} --from-line {next}, which passes over what is done"
+        ),
+        false => format!(
+            "run it again with --as-of {epoch}, which stores nothing twice; --from-line {next} passes over what is done"
+        ),
+    };
     match loaded {
         Err(failure) => {
             let place = format!("line {} of {}", done.lines + 1, loader.file());
@@ -115,6 +119,8 @@ struct Loader<'i> {
     inspector: &'i Inspector,
     history: History,
     epoch: Epoch,
+    /// On the server's clock, in milliseconds: what was made before is of an earlier run.
+    began: u64,
     warm: &'i Warm,
     json: bool,
 }
@@ -161,7 +167,8 @@ impl<'i> Loader<'i> {
         if matches!(warm.as_of, AsOf::Now) {
             note(&format!("the values count as of {epoch}"));
         }
-        Ok(Self { inspector, history, epoch, warm, json })
+        let began = inspector.server_time_ms().await?;
+        Ok(Self { inspector, history, epoch, began, warm, json })
     }
 
     fn file(&self) -> String {
@@ -267,11 +274,7 @@ impl<'i> Loader<'i> {
         let peeks = self.inspector.peek(&names).await?;
         let mut wanted = Vec::new();
         for ((key, entry), peek) in batch.entries.into_iter().zip(peeks) {
-            let is_later = |epoch| epoch > self.epoch;
-            let is_there = peek.is_some_and(|peek| {
-                let later = peek.entry.as_ref().is_ok_and(|there| is_later(there.epoch()));
-                later || State::of(&self.history, &key, &peek).name == "valid"
-            });
+            let is_there = peek.is_some_and(|peek| self.stays(&key, &peek));
             if self.history.judge(Scope::key(&key).hash(), entry.scopes(), self.epoch) != Verdict::Valid {
                 counts.invalidated += 1;
             } else if is_there {
@@ -289,6 +292,19 @@ impl<'i> Loader<'i> {
             if stored { counts.stored += 1 } else { counts.there += 1 }
         }
         Ok(true)
+    }
+
+    /// Whether what lies under a key is left there: it is of a later epoch, or would be served, and is not to be replaced.
+    fn stays(&self, key: &str, peek: &Peek) -> bool {
+        let there = peek.entry.as_ref().ok();
+        if there.is_some_and(|there| there.epoch() > self.epoch) {
+            return true;
+        }
+        // Of what this run has stored, the first line of a key counts.
+        let is_untyped = |there: &StoredEntry| there.is_untyped() || there.is_untyped_for(self.warm.schema);
+        let is_earlier = |there: &StoredEntry| is_untyped(there) && there.lifetimes().created_ms < self.began;
+        let is_replaced = self.warm.replace && there.is_some_and(is_earlier);
+        !is_replaced && State::of(&self.history, key, peek).name == "valid"
     }
 }
 

@@ -1,5 +1,7 @@
 //! `warm`: what a file says is what processes serve, unless it was invalidated; and what is said of lines that are wrong.
 
+mod replacing;
+
 use std::{
     convert::Infallible,
     fmt::Write as _,

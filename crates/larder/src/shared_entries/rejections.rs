@@ -153,7 +153,7 @@ fn mend(reason: Rejected) -> &'static str {
         }
         Rejected::Untyped => {
             "write in JSON what the type itself writes, all fields and no other: `larder get KEY --json` shows it of an entry \
-             that a process has stored"
+             that a process has stored; `larder warm --replace` replaces what it has stored before"
         }
         Rejected::Truncated | Rejected::Checksum | Rejected::Header | Rejected::Decompress => {
             "find out what changes the bytes on their way: a proxy, or another program that writes under these keys"

@@ -1,6 +1,9 @@
 //! Entries as messages.
 
-use super::{Coding, Envelope, Header, Rejected, Remaining, Times, Unencodable, Wire, trace::Fingerprint};
+use super::{
+    Coding, Envelope, Header, Rejected, Remaining, Times, Unencodable, Wire, trace::Fingerprint,
+    untyped::is_untyped,
+};
 use crate::{
     clock::Moment,
     entry::{Entry, Lifetime},
@@ -32,7 +35,8 @@ impl Wire {
         Coding::of(transport).encode(value, self, &envelope, stored.schema())
     }
 
-    /// The value in a message, or `()` if none is wanted, and its type: that of an error, if one may be kept in its place.
+    /// The value in a message, or `()` if none is wanted, and its type: that of an error, if one may be kept in its place. An
+    /// untyped entry has none: nothing in it would tell an error from a value of which something is missing.
     ///
     /// # Errors
     ///
@@ -45,7 +49,8 @@ impl Wire {
     ) -> Result<(Box<AnyValue>, ValueType), Rejected> {
         let Some(transport) = of.transport else { return Ok((Box::new(()), of)) };
         let value = Coding::of(transport).decode(self, header, message, of.schema);
-        match (value, of.error_transport) {
+        let errors = of.error_transport.filter(|_| !is_untyped(header, of.schema));
+        match (value, errors) {
             (Err(rejected), Some(transport)) if rejected != Rejected::TooDeep => {
                 let error = Coding::of(transport).decode(self, header, message, of.schema);
                 let is_too_deep = matches!(error, Err(Rejected::TooDeep));

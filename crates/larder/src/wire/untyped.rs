@@ -2,7 +2,7 @@
 //!
 //! In place of the fingerprint there is a number that says so. A reader knows the type, and takes the text for a value
 //! of it only if the value says all that the text says, and no more: written as JSON again, it is the same but for the
-//! order of members and items, spaces, and how numbers are spelled.
+//! order of members and items, spaces, and how numbers are spelled; and a process could store it.
 
 use std::fmt;
 
@@ -15,6 +15,7 @@ use super::{
     BuiltIn, Header, Limits, Rejected, Unencodable,
     codec::AnyCodec,
     mix::{mix, text},
+    whole_numbers,
 };
 
 /// `JSON` in ASCII.
@@ -34,15 +35,20 @@ pub(super) const fn is_untyped(header: &Header, schema: Option<u32>) -> bool {
     header.codec == BuiltIn::Json.number() && header.shape == shape(schema)
 }
 
-/// Reads a value out of its JSON text, if it is what would have been written of it: what `write` makes of it.
+/// Reads a value out of its JSON text, if it is what would have been written of it: what `write` makes of it, unless it
+/// refuses.
 pub(super) fn read<V: DeserializeOwned>(
     payload: &[u8],
     limits: &Limits,
     write: impl FnOnce(&V) -> Result<Vec<u8>, Unencodable>,
 ) -> Result<V, Rejected> {
     let value: V = decode(payload, limits)?;
-    let again = write(&value).map_err(|_| Rejected::Untyped)?;
-    let (is, said) = (digest(&again, limits)?, digest(payload, limits)?);
+    let again = write(&value).map_err(|reason| match reason {
+        Unencodable::TooDeep { .. } => Rejected::TooDeep,
+        _ => Rejected::Untyped,
+    })?;
+    let exact = |json| digest(&whole_numbers::as_texts(json), limits);
+    let (is, said) = (exact(&again)?, exact(payload)?);
     if is == said { Ok(value) } else { Err(Rejected::Untyped) }
 }
 

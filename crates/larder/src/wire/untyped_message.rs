@@ -52,6 +52,11 @@ impl Wire {
         Ok(message)
     }
 
+    /// Whether a header is of such a message, for readers of this schema version.
+    pub(crate) fn is_untyped_for(header: &Header, schema: Option<u32>) -> bool {
+        is_untyped(header, schema)
+    }
+
     /// Whether a header is of such a message, of whatever schema version, as far as that can be known.
     pub(crate) fn looks_untyped(header: &Header) -> bool {
         const VERSIONS: u32 = 1_000;

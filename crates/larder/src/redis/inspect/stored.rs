@@ -83,7 +83,13 @@ impl StoredEntry {
         self.header.shape
     }
 
-    /// Whether it is JSON of a writer that did not know the type.
+    /// Whether it is JSON of a writer that did not know the type, for readers of this schema version, however high it is.
+    #[must_use]
+    pub fn is_untyped_for(&self, schema: Option<u32>) -> bool {
+        Wire::is_untyped_for(&self.header, schema)
+    }
+
+    /// Whether it is JSON of a writer that did not know the type. Of schema versions, those below 1,000 are known.
     #[must_use]
     pub fn is_untyped(&self) -> bool {
         Wire::looks_untyped(&self.header)

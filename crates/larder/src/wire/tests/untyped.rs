@@ -3,7 +3,10 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::*;
-use crate::wire::untyped::shape;
+use crate::{
+    value::{Value, ValueType},
+    wire::untyped::shape,
+};
 
 fn message(json: &str, schema: Option<u32>) -> Vec<u8> {
     Wire::default().untyped_message(json, &envelope(), schema).unwrap()
@@ -86,6 +89,82 @@ fn what_says_more_or_less_or_something_else() {
         name: String,
     }
     is_not::<Renamed>(r#"{"id":7,"name":"Ada"}"#);
+}
+
+/// What the type makes of it is written as the text says, and has a field that the text says nothing of.
+#[test]
+fn nothing_is_made_up_for_a_field_of_one_side() {
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Private {
+        id: u64,
+        #[serde(default, skip_serializing)]
+        name: String,
+    }
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Aliased {
+        id: u64,
+        #[serde(alias = "label")]
+        name: String,
+    }
+    is_not::<Private>(r#"{"id":7}"#);
+    is_not::<Option<Vec<Private>>>(r#"[{"id":7}]"#);
+    let aliased = || Aliased { id: 7, name: "Ada".into() };
+    is(r#"{"id":7,"name":"Ada"}"#, aliased());
+    is_not::<Aliased>(r#"{"id":7,"label":"Ada"}"#);
+    // A comparison shows nothing: both values that it is given were read.
+    Comparison::<Private>::new().by_eq().by_text().remember();
+    let of = ValueType::of::<Private>(None);
+    let message = message(r#"{"id":7}"#, None);
+    let header = Header::parse(&message, &Limits::default()).unwrap();
+    let value = Wire::default().value(of, &header, &message).map(drop);
+    assert_eq!(value, Err(Rejected::Untyped));
+}
+
+#[test]
+fn whole_numbers_keep_all_of_their_digits() {
+    const BEYOND: u64 = u64::MAX;
+    for text in ["18446744073709551616", "18446744073709551617", "-9223372036854775809", "9007199254740993"] {
+        is_not::<f64>(text);
+        is_not::<Vec<Option<f64>>>(&format!("[null, {text}]"));
+        is(text, text.parse::<i128>().unwrap());
+    }
+    is_not::<serde_json::Value>("[18446744073709551617]");
+    is("18446744073709551615", BEYOND);
+    is("-9223372036854775808", i64::MIN);
+    is(&format!("[{}, {}]", u128::MAX, i128::MIN), (u128::MAX, i128::MIN));
+    is_not::<HashSet<u128>>("[18446744073709551617, 18446744073709551617]");
+    // With a fraction or an exponent it says no more than a float does.
+    is("1.8446744073709552e19", 18_446_744_073_709_552_000.0);
+    is("18446744073709551617.0", 18_446_744_073_709_552_000.0);
+    is("1e300", 1e300);
+    // Digits in a text are none.
+    is(r#"["18446744073709551617","\"18446744073709551617","\\"]"#, {
+        ["18446744073709551617", "\"18446744073709551617", "\\"].map(str::to_owned)
+    });
+    is(r#"{"18446744073709551617":1.5}"#, HashMap::from([(18_446_744_073_709_551_617_u128, 1.5)]));
+}
+
+#[test]
+fn it_is_no_error_that_is_kept() {
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(rename = "larder::KeptError")]
+    struct Kept {
+        error: String,
+    }
+    let wire = Wire::default();
+    for schema in [None, Some(3)] {
+        let of = ValueType::of::<User>(schema).or_error(Kept::TRANSPORT);
+        let value = |message: &[u8]| {
+            let header = Header::parse(message, &Limits::default()).unwrap();
+            wire.value(of, &header, message).map(|(value, _)| value)
+        };
+        let untyped = |json| value(&message(json, schema));
+        assert_eq!(untyped(r#"{"error":"gone"}"#).err(), Some(Rejected::Untyped));
+        assert!(untyped(r#"{"id":7,"name":"Ada"}"#).unwrap().is::<User>());
+        // That of a process is one.
+        let typed = wire.encode(&Kept { error: "gone".into() }, &envelope(), schema).unwrap();
+        assert!(value(&typed).unwrap().is::<Kept>());
+    }
 }
 
 #[test]
