@@ -10,6 +10,7 @@ use std::{
     env,
     ffi::OsString,
     fs::{self, File},
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -44,6 +45,31 @@ pub struct Screen {
     pub dark: bool,
 }
 
+/// Starts a driver; gives it with its port. None if the port that it came upon is another one's by IPv4: it looks for a free
+/// one by IPv6 alone, and ends then.
+async fn drive(directory: &Path) -> Option<(Process, String)> {
+    let log = directory.join("log");
+    let file = File::create(&log).expect("there is room for a log");
+    // Profiles are made where temporary files are.
+    let temporary = OsString::from(format!("TMPDIR={}", directory.display()));
+    let arguments = [temporary, program(), "--port=0".into()];
+    let arguments = arguments.each_ref().map(OsString::as_os_str);
+    let mut driver = Process::start("env".as_ref(), &arguments, directory, &file).expect("there is a shell");
+    let begun = Instant::now();
+    loop {
+        let has_ended = driver.exited().is_some();
+        let said = fs::read_to_string(&log).unwrap_or_default();
+        if let Some((_, port)) = said.split_once("started successfully on port ") {
+            return Some((driver, port.trim_end().trim_end_matches('.').to_owned()));
+        }
+        if has_ended && said.contains("Address already in use") {
+            return None;
+        }
+        assert!(!has_ended && begun.elapsed() < DEADLINE, "it does not start: {said}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
 impl Browser {
     /// Whether there is one on this machine.
     #[must_use]
@@ -65,22 +91,10 @@ impl Browser {
             program()
         );
         let directory = tempfile::tempdir().expect("there is room for a profile");
-        let log = directory.path().join("log");
-        let file = File::create(&log).expect("there is room for a log");
-        // Profiles are made where temporary files are.
-        let temporary = OsString::from(format!("TMPDIR={}", directory.path().display()));
-        let arguments = [temporary, program(), "--port=0".into()];
-        let arguments = arguments.each_ref().map(OsString::as_os_str);
-        let mut driver =
-            Process::start("env".as_ref(), &arguments, directory.path(), &file).expect("there is a shell");
-        let begun = Instant::now();
-        let port = loop {
-            let said = fs::read_to_string(&log).unwrap_or_default();
-            if let Some((_, port)) = said.split_once("started successfully on port ") {
-                break port.trim_end().trim_end_matches('.').to_owned();
+        let (driver, port) = loop {
+            if let Some(started) = drive(directory.path()).await {
+                break started;
             }
-            assert!(driver.exited().is_none() && begun.elapsed() < DEADLINE, "it does not start: {said}");
-            sleep(Duration::from_millis(10)).await;
         };
         let client = Client::builder().no_proxy().timeout(DEADLINE).build().expect("nothing is odd about it");
         let server = format!("http://127.0.0.1:{port}/session");
