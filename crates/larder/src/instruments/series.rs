@@ -120,7 +120,7 @@ mod tests {
     fn a_counter_never_falls_and_goes_on_with_another_cache() {
         let mut series = first();
         let labels = [("cache", "a"), ("result", "miss")];
-        let mut tell =
+        let tell =
             |series: &mut Series, of, count| series.tell((of, 1), &GETS, &labels, Figure::Count(count));
         assert_eq!(tell(&mut series, 1, 5), Some(Figure::Count(5)));
         assert_eq!(tell(&mut series, 1, 3), Some(Figure::Count(5)));

@@ -184,3 +184,48 @@ fn contained(name: &str, export: impl FnOnce()) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{CacheExt, MemoryCache, Policy};
+
+    /// Looks at what is counted at the moment in which a computation has ended.
+    struct Looks {
+        cache: MemoryCache,
+        seen: Mutex<Vec<(u64, u64)>>,
+    }
+
+    impl Timings for Looks {
+        fn computed(&self, _: &str, _: &str, _: Duration) {
+            let of = &self.cache.function_stats()[0];
+            lock(&self.seen).push((of.computing.count(), of.stats.failures));
+        }
+
+        fn read(&self, _: Duration) {}
+    }
+
+    #[tokio::test]
+    async fn a_failed_computation_is_told_as_a_success_at_no_moment() {
+        let cache = MemoryCache::new(10);
+        let looks = Arc::new(Looks { cache: cache.clone(), seen: Mutex::default() });
+        let timings = looks.clone();
+        let watched = WatchedCaches::new(move |_| timings.clone());
+        watched.add("failing", cache.share());
+        let policy = Policy::ttl(Duration::from_secs(60));
+        let failed = cache.get_or_compute("key", policy.clone(), async || Err::<i32, _>("no")).await;
+        assert_eq!(failed, Err("no"));
+        let failed = cache
+            .get_or_compute_many(
+                [1, 2],
+                |id| id.to_string(),
+                policy,
+                async |_| Err::<HashMap<i32, i32>, _>("no"),
+            )
+            .await;
+        assert_eq!(failed, Err("no"));
+        assert_eq!(*lock(&looks.seen), [(1, 1), (2, 2)]);
+    }
+}
