@@ -132,8 +132,6 @@ impl Statements {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use sqlx::{Connection, Executor, Row, SqliteConnection};
 
     use super::*;
