@@ -209,13 +209,12 @@ impl Process {
         let mut functions: Vec<_> = stats
             .iter()
             .map(|of| {
-                let total = counts(of);
-                let before = self.before.insert(identity(of), total).unwrap_or_default();
+                let (total, recent) = progress(&mut self.before, of);
                 FunctionBeat {
                     function: of.function.clone(),
                     namespace: of.namespace.clone(),
                     total,
-                    recent: total.since(before),
+                    recent,
                     saved_ms: milliseconds(of.time_saved),
                     p90_us: microseconds(of.computing.quantile(0.9).unwrap_or_default()),
                     p99_us: microseconds(of.computing.quantile(0.99).unwrap_or_default()),
@@ -245,6 +244,14 @@ impl Drop for Process {
 
 fn identity(of: &FunctionStats) -> (String, String) {
     (of.function.clone(), of.namespace.clone())
+}
+
+/// What a function did in all, and since it was told before. A read that was under way then may have turned out to be no miss:
+/// it is not taken back, and so not told again with a later one.
+fn progress(before: &mut HashMap<(String, String), Counts>, of: &FunctionStats) -> (Counts, Counts) {
+    let before = before.entry(identity(of)).or_default();
+    let total = counts(of).at_least(*before);
+    (total, total.since(std::mem::replace(before, total)))
 }
 
 fn counts(of: &FunctionStats) -> Counts {
@@ -283,4 +290,24 @@ fn milliseconds(duration: Duration) -> u64 {
 
 fn microseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::CacheStats;
+
+    #[test]
+    fn a_read_that_was_under_way_is_told_once() {
+        let mut before = HashMap::new();
+        let mut misses = |misses, misses_shared| {
+            let stats = CacheStats { misses, misses_shared, ..CacheStats::default() };
+            let (total, recent) = progress(&mut before, &FunctionStats { stats, ..FunctionStats::default() });
+            (total.misses, recent.misses)
+        };
+        assert_eq!(misses(1, 0), (1, 1));
+        assert_eq!(misses(1, 1), (1, 0), "it was found");
+        assert_eq!(misses(2, 1), (1, 0), "as many as were told");
+        assert_eq!(misses(3, 1), (2, 1));
+    }
 }

@@ -4,6 +4,7 @@
 //! `cache.size`, `cache.load`, `cache.load.duration`.
 
 mod figures;
+mod series;
 mod watched;
 
 pub(crate) use self::{figures::Figure, watched::WatchedCaches};

@@ -69,10 +69,23 @@ impl Collector {
     }
 
     /// Watches a cache that is not installed, too. A namespace, or another handle of a watched cache, is watched already.
+    ///
+    /// A name has one cache: this one takes the place of another one that has it, and goes on with its counters. The cache
+    /// is kept, with all that is in it, until another one has its name, [`unwatch`](Self::unwatch) is called, or this is
+    /// dropped.
     #[must_use]
     pub fn watch(self, name: &str, cache: &(impl Cache + ?Sized)) -> Self {
         self.watched.add(name, cache.share());
         self
+    }
+
+    /// Watches the cache with this name no longer, and lets go of it. Its gauges are no number any longer (`NaN`). Its
+    /// counters stay what they are: one that is watched under the name later goes on with them, as long as this was called
+    /// for fewer than 256 other names since.
+    ///
+    /// What is installed is watched again from the next [`collect`](Self::collect) on.
+    pub fn unwatch(&self, name: &str) {
+        self.watched.remove(name);
     }
 
     /// Gives the recorder what was counted so far. Some microseconds for each function.

@@ -88,8 +88,20 @@ impl Instruments {
     }
 
     /// Watches a cache that is not installed, too. A namespace, or another handle of a watched cache, is watched already.
+    ///
+    /// A name has one cache: this one takes the place of another one that has it, and goes on with its counters. The cache
+    /// is kept, with all that is in it, until another one has its name, [`unwatch`](Self::unwatch) is called, or the meter
+    /// provider ends.
     pub fn watch(&self, name: &str, cache: &(impl Cache + ?Sized)) {
         self.0.watched.add(name, cache.share());
+    }
+
+    /// Watches the cache with this name no longer, and lets go of it. Its gauges end. Its counters stay what they are, for the
+    /// last 256 names that this was called for: one that is watched under the name later goes on with them.
+    ///
+    /// What is installed is watched again from the next collection on.
+    pub fn unwatch(&self, name: &str) {
+        self.0.watched.remove(name);
     }
 }
 
@@ -140,7 +152,12 @@ impl Snapshots {
             observations.push((instrument.name, attributes(labels), figure));
         });
         let observations: Arc<[Observation]> = observations.into();
-        *lock(&self.last) = Some(Snapshot { at, observations: observations.clone(), read: vec![name] });
+        let mut last = lock(&self.last);
+        // Another thread's that began later stays: counters would fall.
+        if last.as_ref().is_none_or(|last| last.at <= at) {
+            *last = Some(Snapshot { at, observations: observations.clone(), read: vec![name] });
+        }
+        drop(last);
         observations
     }
 }

@@ -196,7 +196,6 @@ impl SharedEntries {
         match entry {
             Ok(entry) => entry,
             Err(rejected) => {
-                core.count_in(of.group, |counters| &counters.shared_rejected);
                 if matches!(rejected, Rejected::Shape | Rejected::Untyped) {
                     core.count_in(of.group, |counters| &counters.shared_other_shape);
                 }
@@ -209,6 +208,8 @@ impl SharedEntries {
                 if rejected.is_by_type() {
                     core.count_in(of.group, |counters| &counters.shared_unreadable);
                 }
+                // After the reasons that it is a sum of.
+                core.count_in(of.group, |counters| &counters.shared_rejected);
                 self.rejections.note(rejected, of.name());
                 crate::panic_guard::report!(debug, key = at.key, %rejected, wanted = of.name(), "what is stored is not accepted");
                 None

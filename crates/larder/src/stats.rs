@@ -149,12 +149,12 @@ impl Stats {
         self.reading.snapshot()
     }
 
-    /// Tells of every duration from now on.
+    /// Tells of every duration from now on, until the listener is dropped.
     #[cfg_attr(
         not(any(feature = "metrics", feature = "opentelemetry")),
         expect(dead_code, reason = "for an exporter")
     )]
-    pub(crate) fn time_to(&self, listener: Arc<dyn Timings>) {
+    pub(crate) fn time_to(&self, listener: &Arc<dyn Timings>) {
         self.listeners.add(listener);
     }
 
@@ -176,18 +176,20 @@ impl Stats {
     pub(crate) fn by_function(&self) -> Vec<FunctionStats> {
         let groups = self.groups.iter().map(|(group, counted)| {
             let mut stats = CacheStats::default();
-            counted.add_to(&mut stats);
+            // Before what is a part of them, the failures and `hits_shared`: the rest is never too many.
+            let computing = counted.computing.snapshot();
             let mut saved = 0_u64;
             for [hits, cost] in self.hits.iter().map(|shard| &shard[group.index()]) {
                 stats.hits += hits.load(Ordering::Relaxed);
                 saved = saved.saturating_add(cost.load(Ordering::Relaxed));
             }
+            counted.add_to(&mut stats);
             FunctionStats {
                 function: counted.function.to_string(),
                 namespace: counted.namespace.clone(),
                 stats,
                 time_saved: Duration::from_nanos(saved),
-                computing: counted.computing.snapshot(),
+                computing,
             }
         });
         groups.filter(|group| group.stats != CacheStats::default()).collect()

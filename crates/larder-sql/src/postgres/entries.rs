@@ -107,8 +107,9 @@ impl Database for PostgresEntries {
         let query = query.bind(ask.lifetime_ms).bind(ask.outdated).bind(ask.waits);
         let row = self.row(query).await?.ok_or(sqlx::Error::RowNotFound)?;
         let (holder, mut message): (Vec<u8>, Option<Vec<u8>>) = (row.try_get(0)?, row.try_get(1)?);
-        // It was given back meanwhile: what its holder had stored before is not in what this statement saw.
-        if holder == ask.own && message.is_none() && row.try_get(2)? {
+        // It was given back meanwhile: what its holder had stored before is not in what this statement saw, which may be
+        // an older one.
+        if holder == ask.own && row.try_get(2)? {
             message = self.read(&[ask.place.to_vec()]).await?.pop().flatten();
         }
         Ok((holder, message))
@@ -155,5 +156,49 @@ impl Database for PostgresEntries {
 
     async fn probe(&self) -> sqlx::Result<()> {
         self.pool.probe().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use larder_servers::PostgresServer;
+    use sqlx::{Connection, PgConnection};
+
+    use super::*;
+    use crate::{postgres::open, tables::Tables};
+
+    const PLACE: &[u8] = b"kkey";
+
+    fn row(message: &[u8]) -> Row {
+        Row { place: PLACE.to_vec(), epoch: 1, lifetime_ms: 60_000, message: message.to_vec() }
+    }
+
+    fn ask(own: &[u8]) -> Ask<'_> {
+        Ask { place: PLACE, own, outdated: &[], waits: false, lifetime_ms: 60_000 }
+    }
+
+    /// The statement has seen the old one already when the lease is given back.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_takes_a_lease_sees_what_its_last_holder_stored_in_the_place_of_an_older_one() {
+        let Some(server) = PostgresServer::start() else { return };
+        let opened = open(&server.url(), &Tables::new("larder").unwrap(), 4).unwrap();
+        let database = opened.database;
+        database.create_tables().await.unwrap();
+        database.write(&[row(b"older")], i64::MAX).await.unwrap();
+        assert_eq!(database.lease(ask(b"a")).await.unwrap(), (b"a".to_vec(), Some(b"older".to_vec())));
+
+        let mut other = PgConnection::connect(&server.url()).await.unwrap();
+        let mut holder = other.begin().await.unwrap();
+        holder.execute("DELETE FROM larder_leases").await.unwrap();
+        let asks = database.clone();
+        let asked = tokio::spawn(async move { asks.lease(ask(b"b")).await.unwrap() });
+        let mut watcher = PgConnection::connect(&server.url()).await.unwrap();
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        while watcher.fetch_one(waits).await.unwrap().get::<i64, _>(0) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        holder.execute("UPDATE larder_entries SET message = 'newer'").await.unwrap();
+        holder.commit().await.unwrap();
+        assert_eq!(asked.await.unwrap(), (b"b".to_vec(), Some(b"newer".to_vec())));
     }
 }

@@ -82,6 +82,7 @@ impl Statements {
                      CREATE INDEX IF NOT EXISTS {counters}_expires ON {counters} (expires) WHERE expires IS NOT NULL;
                      CREATE TABLE IF NOT EXISTS {locks}
                        (name BYTEA PRIMARY KEY, token TEXT NOT NULL, ends BIGINT NOT NULL, number BIGINT NOT NULL);
+                     CREATE INDEX IF NOT EXISTS {locks}_ends ON {locks} (ends);
                    END IF;
                    IF to_regclass('{leases}') IS NULL THEN
                      CREATE UNLOGGED TABLE {leases}
@@ -237,6 +238,7 @@ mod tests {
         for (statement, index) in [
             (statements.common.delete(Excess::Entries), "larder_entries_expires"),
             (statements.common.delete(Excess::Counters), "larder_counters_expires"),
+            (statements.common.delete(Excess::Locks), "larder_locks_ends"),
         ] {
             let plan = link.fetch_all(&*format!("EXPLAIN {statement}")).await.unwrap();
             let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();

@@ -69,7 +69,8 @@ impl Statements {
                    WITHOUT ROWID;
                  CREATE TABLE IF NOT EXISTS {locks}
                    (name BLOB PRIMARY KEY, token TEXT NOT NULL, ends INTEGER NOT NULL, number INTEGER NOT NULL)
-                   WITHOUT ROWID;"
+                   WITHOUT ROWID;
+                 CREATE INDEX IF NOT EXISTS {locks}_ends ON {locks} (ends);"
             ),
             now: format!("SELECT {NOW}"),
             // One statement, and so one moment. From the position on: see `Seen`.
@@ -125,6 +126,32 @@ impl Statements {
                  WHERE ends <= {NOW}
                  RETURNING number"
             ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection, Executor, Row, SqliteConnection};
+
+    use super::*;
+    use crate::database::Excess;
+
+    /// What is over is found without a look at all that is not: other writers wait for as long as it takes.
+    #[tokio::test]
+    async fn what_is_over_is_found_by_an_index() {
+        let statements = Statements::new(&Tables::new("larder").unwrap());
+        let mut link = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        link.execute(&*statements.create_tables).await.unwrap();
+        for (excess, index) in [
+            (Excess::Entries, "larder_entries_expires"),
+            (Excess::Counters, "larder_counters_expires"),
+            (Excess::Locks, "larder_locks_ends"),
+        ] {
+            let statement = format!("EXPLAIN QUERY PLAN {}", statements.common.delete(excess));
+            let plan = link.fetch_all(&*statement).await.unwrap();
+            let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+            assert!(plan.iter().any(|line| line.contains(index)), "{}", plan.join("\n"));
         }
     }
 }

@@ -135,6 +135,13 @@ impl Counts {
         self.fields().into_iter().zip(other.clone().fields()).for_each(|(sum, other)| *sum += *other);
     }
 
+    /// The higher number of each.
+    pub(super) fn at_least(mut self, mut least: Self) -> Self {
+        let pairs = self.fields().into_iter().zip(least.fields());
+        pairs.for_each(|(now, least)| *now = (*now).max(*least));
+        self
+    }
+
     /// Less what was counted before.
     pub(super) fn since(mut self, mut earlier: Self) -> Self {
         let pairs = self.fields().into_iter().zip(earlier.fields());

@@ -28,6 +28,9 @@ pub(crate) enum Figure {
 /// The names of a figure's labels, and their values.
 pub(crate) type Labels<'l> = [(&'static str, &'l str)];
 
+/// The same, kept.
+pub(super) type OwnedLabels = Vec<(&'static str, String)>;
+
 /// Calls `each` for every figure of a cache that goes by this name.
 pub(crate) fn observe(
     name: &str,

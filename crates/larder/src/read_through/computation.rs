@@ -216,10 +216,11 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         // Closed as soon as those who waited have linked theirs to it.
         drop(span);
         let core = self.core();
-        core.computed(Some(&self.key), self.wanted.of.group, (took, computed.is_ok()));
+        // Before all that ended: the rest of these succeeded.
         if computed.is_err() {
             self.count(|counters| &counters.failures);
         }
+        core.computed(Some(&self.key), self.wanted.of.group, (took, computed.is_ok()));
         let ended = Ended { frame: &frame, decisions: frame.decisions(), replaces, took };
         let shared = !ended.decisions.unshared;
         match computed {

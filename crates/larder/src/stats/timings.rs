@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -28,12 +28,15 @@ pub(crate) trait Timings: Send + Sync {
 pub(super) struct Listeners {
     /// Whether there are any: most programs have none.
     any: AtomicBool,
-    all: Mutex<Vec<Arc<dyn Timings>>>,
+    all: Mutex<Vec<Weak<dyn Timings>>>,
 }
 
 impl Listeners {
-    pub(super) fn add(&self, listener: Arc<dyn Timings>) {
-        lock(&self.all).push(listener);
+    /// Tells this one too, until it is dropped.
+    pub(super) fn add(&self, listener: &Arc<dyn Timings>) {
+        let mut all = lock(&self.all);
+        all.retain(|listener| listener.strong_count() > 0);
+        all.push(Arc::downgrade(listener));
         self.any.store(true, Ordering::Relaxed);
     }
 
@@ -43,7 +46,7 @@ impl Listeners {
             return;
         }
         let all = lock(&self.all).clone();
-        for listener in all {
+        for listener in all.iter().filter_map(Weak::upgrade) {
             let _ = panic_guard::contain(|| tell(&*listener));
         }
     }

@@ -97,6 +97,10 @@ where
         span.record("outcome", if computed.is_ok() { "success" } else { "failure" });
         drop(span);
         let took = began.elapsed();
+        // Before all that ended: the rest of these succeeded.
+        if computed.is_err() {
+            core.count_in(group, |counters| &counters.failures);
+        }
         core.computed(None, group, (took, computed.is_ok()));
         match computed {
             Ok(values) => {
@@ -105,10 +109,7 @@ where
                 self.store(values, computing, (&frame, share)).await;
                 Ok(())
             }
-            Err(error) => {
-                core.count_in(group, |counters| &counters.failures);
-                self.fail(error, computing, &frame)
-            }
+            Err(error) => self.fail(error, computing, &frame),
         }
     }
 
