@@ -3,6 +3,7 @@
 mod generations;
 mod inserts;
 mod items;
+mod tasks;
 mod together;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};

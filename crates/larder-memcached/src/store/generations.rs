@@ -23,7 +23,7 @@ use futures_util::future::join_all;
 use larder::ScopeHash;
 use tokio::time::timeout;
 
-use super::{Store, items::ask, together::Task};
+use super::{Store, items::ask, tasks::Task};
 use crate::{
     client::{Borrowed, Connection, Failure, Item, Storing},
     stamp::Stamp,

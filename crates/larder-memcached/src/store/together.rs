@@ -1,43 +1,30 @@
-//! What many callers wait for at once is done once for all of them: beginning generations, and looking at the counter.
-//!
-//! It runs in the background, some at a time. Those who come while so many are under way wait for the next one together; who
-//! goes away ends nothing.
+//! What many callers wait for at once, and is done once for all of them.
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use larder::ScopeHash;
 use tokio::sync::{Semaphore, watch};
 
-use super::Store;
 use crate::stamp::Stamp;
 
 /// How many are under way at a time, of each kind. These connections are none of callers.
 const MOST: usize = 4;
 
-/// What is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Task {
-    /// Generations begin: see [`Store::begin_now`].
-    Begin,
-    /// The counter is looked at: see [`Store::look`].
-    Look,
-}
-
 /// Tasks of one kind.
 #[derive(Debug)]
 pub(crate) struct Together {
-    running: Semaphore,
+    pub(super) running: Semaphore,
     /// The one that has not begun.
     next: Mutex<Option<Next>>,
 }
 
 #[derive(Debug)]
-struct Next {
-    scopes: HashSet<ScopeHash>,
-    outcome: watch::Receiver<Option<Stamp>>,
+pub(super) struct Next {
+    pub(super) scopes: HashSet<ScopeHash>,
+    pub(super) outcome: watch::Receiver<Option<Stamp>>,
 }
 
 impl Default for Together {
@@ -47,54 +34,7 @@ impl Default for Together {
 }
 
 impl Together {
-    fn next(&self) -> MutexGuard<'_, Option<Next>> {
+    pub(super) fn next(&self) -> MutexGuard<'_, Option<Next>> {
         self.next.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Store {
-    /// Waits for a task that begins after this call. Gives what the counter was during it; none if that is not known.
-    pub(super) async fn together(
-        self: &Arc<Self>,
-        task: Task,
-        scopes: impl IntoIterator<Item = ScopeHash>,
-    ) -> Option<Stamp> {
-        let mut outcome = {
-            let mut next = self.tasks(task).next();
-            // Where the runtime has ended, so has what ran in it.
-            if next.as_ref().is_some_and(|next| next.outcome.has_changed().is_err()) {
-                *next = None;
-            }
-            let next = next.get_or_insert_with(|| self.start(task));
-            next.scopes.extend(scopes);
-            next.outcome.clone()
-        };
-        *outcome.wait_for(Option::is_some).await.ok()?
-    }
-
-    fn tasks(&self, task: Task) -> &Together {
-        match task {
-            Task::Begin => &self.beginning,
-            Task::Look => &self.looking,
-        }
-    }
-
-    fn start(self: &Arc<Self>, task: Task) -> Next {
-        let (tell, outcome) = watch::channel(None);
-        let store = self.clone();
-        self.runtime.spawn(async move {
-            let tasks = store.tasks(task);
-            let _running = tasks.running.acquire().await.expect("it is never closed");
-            let scopes = tasks.next().take().map(|next| next.scopes).unwrap_or_default();
-            let seen = match task {
-                Task::Begin => store.begin_now(scopes.into_iter().collect()).await,
-                Task::Look => store.look().await.ok(),
-            };
-            if let Some(seen) = seen {
-                store.saw(seen);
-                tell.send_replace(Some(seen));
-            }
-        });
-        Next { scopes: HashSet::new(), outcome }
     }
 }
