@@ -7,8 +7,11 @@ use std::sync::Arc;
 
 use loom::{sync::atomic::AtomicU64, thread};
 
-use super::{Epochs, LocalOrder, Ordering, ReadVersion, ValidAt};
-use crate::scope::{Scope, ScopeHash};
+use super::{Epochs, LocalOrder, ReadVersion, ValidAt};
+use crate::{
+    scope::{Scope, ScopeHash},
+    sync::Ordering,
+};
 
 pub(super) fn check(run: impl Fn() + Send + Sync + 'static) {
     let mut model = loom::model::Builder::new();
