@@ -210,7 +210,7 @@ async fn what_is_not_shared_holds_up_nobody_for_long() {
         get(server.address, "/page", &[]).await;
         let asking = all_ask(server.address, vec![Vec::new(); 10]);
         let received = tokio::time::timeout(Duration::from_secs(20), asking).await;
-        assert_eq!(received.expect("nobody waits for another").len(), 10, "{framework:?}, {says:?}");
+        assert_eq!(received.expect("no request waits for another").len(), 10, "{framework:?}, {says:?}");
         assert_eq!(asked.load(Ordering::SeqCst), 11);
     }
 }

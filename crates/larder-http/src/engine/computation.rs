@@ -125,7 +125,7 @@ impl<B: HandlerBody> Fetch<B> {
         date::ensure_date(&mut parts.headers, exchange.received);
         // Now already: a stream is sent before it is stored.
         let adds_no_cache = headers::add_no_cache(&mut parts.headers, terms.freshness.source);
-        // What is stored is replaced by the whole, whoever asks.
+        // What is stored is replaced by the whole, whichever client asks.
         let is_for_part = self.request.ranges.is_some() && self.stored.is_none();
         let most = config.max_stored_body();
         let bytes = if is_for_part { config.max_range_fetch().min(most) } else { most };
