@@ -7,6 +7,8 @@ use std::{
     process::ExitCode,
 };
 
+use clap::error::ErrorKind;
+
 /// The exit codes, as `--help` shows them.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -52,6 +54,18 @@ impl Failure {
     /// A wrong argument or setting.
     pub(crate) fn usage(text: impl Into<String>) -> Self {
         Self { code: 2, text: text.into(), mend: None }
+    }
+
+    /// The command line makes no sense.
+    pub(crate) fn of_command_line(error: &clap::Error) -> Self {
+        let text = match error.kind() {
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a command is missing".to_owned(),
+            _ => error.to_string(),
+        };
+        let text = text.split("\n\n").next().unwrap_or_default();
+        let words = text.trim_start_matches("error: ").split_whitespace();
+        let text = words.collect::<Vec<_>>().join(" ");
+        Self::usage(text).with_mend("see `larder --help`, or `larder help` and a command")
     }
 
     /// It took too long, or was broken off.

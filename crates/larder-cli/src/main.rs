@@ -27,7 +27,14 @@ use clap::Parser;
 use self::{cli::Cli, failure::Failure, output::Output};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and the version are no mistakes.
+        Err(error) if error.use_stderr() && std::env::args_os().any(|word| word == "--json") => {
+            return Failure::of_command_line(&error).into_code(true);
+        }
+        Err(error) => error.exit(),
+    };
     let json = cli.json;
     let outcome = tokio::runtime::Builder::new_current_thread()
         .enable_all()

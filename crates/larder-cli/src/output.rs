@@ -40,13 +40,16 @@ impl Output {
     }
 }
 
-/// Says what goes on while the answer is not there yet, on the standard error.
-pub(crate) fn note(text: &str) {
-    // What cannot be said is no reason to end.
-    _ = writeln!(io::stderr().lock(), "larder: {text}");
+/// Says what is no answer, on the standard error: an object a line for programs.
+pub(crate) fn note(json: bool, text: &str) {
+    match json {
+        true => note_json(&serde_json::json!({ "note": text })),
+        // What cannot be said is no reason to end.
+        false => _ = writeln!(io::stderr().lock(), "larder: {text}"),
+    }
 }
 
-/// The same for programs.
+/// The same with more to it.
 pub(crate) fn note_json(value: &serde_json::Value) {
     _ = writeln!(io::stderr().lock(), "{value}");
 }

@@ -27,6 +27,11 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// `1 key`, `1,234 keys`.
+pub(crate) fn so_many(number: u64, [one, many]: [&str; 2]) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
 /// So many in a second: `0`, `0.3`, `12.5`, `1,234`.
 pub(crate) fn rate(per_second: f64) -> String {
     match per_second {
@@ -110,6 +115,12 @@ mod tests {
         for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(count(number), text);
         }
+    }
+
+    #[test]
+    fn words_follow_their_number() {
+        let keys = |number| so_many(number, ["key", "keys"]);
+        assert_eq!([0, 1, 1_000].map(keys), ["0 keys", "1 key", "1,000 keys"]);
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(crate) async fn run(target: &Target, bench: &Bench, output: &mut Output) -> 
     let builder = target.builder()?.prefix(prefix);
     let inspector = Inspector::connect(builder.clone()).await?;
     let measured = tokio::select! {
-        measured = measure(&builder, &inspector, bench) => Some(measured),
+        measured = measure(&builder, &inspector, bench, output.json) => Some(measured),
         _ = tokio::signal::ctrl_c() => None,
     };
     clean_up(&inspector).await?;
@@ -72,6 +72,7 @@ async fn measure(
     builder: &RedisCacheBuilder,
     inspector: &Inspector,
     bench: &Bench,
+    json: bool,
 ) -> Result<Vec<(Part, Histogram, Duration)>, Failure> {
     let cache = builder.clone().connect().await?;
     inspector.expire_log(LIFETIME).await?;
@@ -79,7 +80,7 @@ async fn measure(
     let length = Duration::from_secs_f64(bench.seconds);
     let mut measured = Vec::new();
     for part in Part::ALL {
-        note(&format!("measuring {}, {} s", part.name(), bench.seconds));
+        note(json, &format!("measuring {}, {} s", part.name(), bench.seconds));
         if part == Part::Hit {
             fill(&cache, &value).await?;
         }

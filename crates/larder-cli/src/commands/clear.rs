@@ -22,7 +22,7 @@ pub(crate) async fn run(target: &Target, clear: &Clear, output: &mut Output) -> 
     }
     let inspector = target.connect().await?;
     if !clear.yes && !confirmed(&inspector, namespace.as_deref())? {
-        note("nothing was cleared");
+        note(output.json, "nothing was cleared");
         return Ok(Answer::No);
     }
     let scope = namespace.as_deref().map_or_else(Scope::all, Scope::prefix);
@@ -34,8 +34,8 @@ pub(crate) async fn run(target: &Target, clear: &Clear, output: &mut Output) -> 
         output.json(&json!({ "prefix": inspector.prefix(), "namespace": namespace, "epoch": epoch, "deleted": deleted }))?;
     } else {
         output.line(format!(
-            "cleared in all processes; {} entries deleted from Redis",
-            units::count(deleted)
+            "cleared in all processes; {} deleted from Redis",
+            units::so_many(deleted, ["entry", "entries"])
         ))?;
     }
     Ok(Answer::Yes)

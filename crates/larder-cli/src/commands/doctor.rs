@@ -224,23 +224,26 @@ async fn prefix(inspector: &Inspector) -> Result<Vec<Finding>, Failure> {
         findings.push(Finding::warning(
             "prefix",
             format!(
-                "{} keys under it are not larder's: {}",
-                units::count(foreign.len() as u64),
+                "{} not larder's: {}",
+                units::so_many(foreign.len() as u64, ["key under it is", "keys under it are"]),
                 example(&foreign)
             ),
             "have the other program use another prefix, or choose another one here",
         ));
     }
     if !immortal.is_empty() {
-        let number = units::count(immortal.len() as u64);
+        let entries = units::so_many(immortal.len() as u64, ["entry has", "entries have"]);
         findings.push(Finding::warning(
             "prefix",
-            format!("{number} entries have no TTL, and stay for ever: {}", example(&immortal)),
+            format!("{entries} no TTL, which is for ever: {}", example(&immortal)),
             "another program has removed it (PERSIST, or a copy without TTL): larder clear, or delete them",
         ));
     }
     if findings.is_empty() {
-        findings.push(Finding::ok("prefix", format!("{prefix:?}: {} keys looked at", units::count(seen))));
+        findings.push(Finding::ok(
+            "prefix",
+            format!("{prefix:?}: {} looked at", units::so_many(seen, ["key", "keys"])),
+        ));
     }
     Ok(findings)
 }
@@ -297,8 +300,8 @@ async fn log(inspector: &Inspector) -> Result<Vec<Finding>, Failure> {
         ));
     }
     if findings.is_empty() {
-        let records = units::count(extent.records);
-        findings.push(Finding::ok("log", format!("{name}: {records} records, the last one {}", extent.last)));
+        let records = units::so_many(extent.records, ["record", "records"]);
+        findings.push(Finding::ok("log", format!("{name}: {records}, the last one {}", extent.last)));
     }
     Ok(findings)
 }

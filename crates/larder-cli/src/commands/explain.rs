@@ -138,13 +138,9 @@ pub(crate) fn process(sender: u64) -> Option<String> {
     (sender != 0).then(|| format!("{sender:016x}"))
 }
 
-/// When a record was appended, as far as its ID tells: those of a log that was made anew are ahead of the clock.
-pub(crate) fn when(epoch: Epoch, now_ms: u64) -> String {
-    let text = epoch.to_string();
-    match text.split_once('-').and_then(|(milliseconds, _)| milliseconds.parse::<u64>().ok()) {
-        Some(milliseconds) if milliseconds <= now_ms => units::time(milliseconds),
-        _ => text,
-    }
+/// When a record was appended, as far as its ID tells.
+fn when(epoch: Epoch, history: &History) -> String {
+    history.dated(epoch).map_or_else(|| epoch.to_string(), units::time)
 }
 
 async fn absent(inspector: &Inspector, explain: &Explain, output: &mut Output) -> Result<Answer, Failure> {
@@ -160,13 +156,17 @@ async fn absent(inspector: &Inspector, explain: &Explain, output: &mut Output) -
     let why = match &last {
         Some((epoch, sender, name)) => {
             let by = process(*sender).map(|sender| format!(" by process {sender}")).unwrap_or_default();
-            format!("what covers it was invalidated last at {}{by}: {name}", when(*epoch, history.now_ms()))
+            format!(
+                "what covers it was invalidated last at {}{by}: {name}. If it was computed since then: its time has ended, it was \
+                 evicted, or its value cannot be shared (the program has warned of that)",
+                when(*epoch, &history)
+            )
         }
         None => "as far as the log goes back, nothing that covers it was invalidated: it was not computed, its time \
                  has ended, it was evicted, or its value cannot be shared (the program has warned of that)"
             .to_owned(),
     };
-    hashed_names(inspector).await?.into_iter().for_each(note);
+    hashed_names(inspector).await?.into_iter().for_each(|hint| note(output.json, hint));
     if output.json {
         output.json(&json!({
             "key": explain.key, "served": false, "state": "absent", "why": why,
@@ -209,7 +209,7 @@ fn people(
         let since = if line.marked_since { "after" } else { "before" };
         Some(vec![
             units::printable(line.name.as_bytes()),
-            format!("{} (marked stale)", when(at, history.now_ms())),
+            format!("{} (marked stale)", when(at, history)),
             process(sender).unwrap_or_else(|| "-".to_owned()),
             format!("{since} it was computed"),
         ])
@@ -218,7 +218,7 @@ fn people(
     for line in lines.iter().take(MOST) {
         rows.push(vec![
             units::printable(line.name.as_bytes()),
-            line.last.map_or_else(|| "not in the log".to_owned(), |(at, _)| when(at, history.now_ms())),
+            line.last.map_or_else(|| "not in the log".to_owned(), |(at, _)| when(at, history)),
             line.last.and_then(|(_, sender)| process(sender)).unwrap_or_else(|| "-".to_owned()),
             match (line.since, line.last) {
                 (true, _) => "after it was computed",

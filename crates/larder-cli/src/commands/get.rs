@@ -78,8 +78,8 @@ impl HeaderShown {
 pub(crate) async fn run(inspector: &Inspector, key: &str, output: &mut Output) -> Result<Answer, Failure> {
     let name = inspector.entry_name(key);
     let Some(peek) = inspector.peek(&[name.clone().into_bytes()]).await?.pop().flatten() else {
-        note(&format!("there is no entry of the key {}", units::printable(key.as_bytes())));
-        hashed_names(inspector).await?.into_iter().for_each(note);
+        note(output.json, &format!("there is no entry of the key {}", units::printable(key.as_bytes())));
+        hashed_names(inspector).await?.into_iter().for_each(|hint| note(output.json, hint));
         return Ok(Answer::No);
     };
     let history = inspector.history(&[]).await?;
@@ -139,11 +139,12 @@ fn people(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let state = State::of(history, key, peek);
-    let ttl = peek.ttl.map_or_else(|| "without end".to_owned(), units::duration);
+    let ttl =
+        peek.ttl.map_or_else(|| "without end".to_owned(), |ttl| format!("for {}", units::duration(ttl)));
     output.line(format!("key          {}", units::printable(key.as_bytes())))?;
     let why = state.why.map(|why| format!(" ({})", units::printable(why.as_bytes()))).unwrap_or_default();
     output.line(format!("state        {}{why}", state.name))?;
-    output.line(format!("in Redis     {}, for {ttl}", units::bytes(peek.size)))?;
+    output.line(format!("in Redis     {}, {ttl}", units::bytes(peek.size)))?;
     if let Ok(entry) = &peek.entry {
         let lives = entry.lifetimes();
         let (value_bytes, stored_bytes) = entry.lengths();

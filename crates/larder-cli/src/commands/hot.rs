@@ -12,7 +12,7 @@ use super::status::Server;
 use crate::{
     failure::{Answer, Failure},
     fleet::Fleet,
-    output::{Output, note},
+    output::{Output, note, note_json},
     scan::Walk,
     table::{Align, aligned},
     units,
@@ -37,10 +37,15 @@ pub(crate) async fn run(inspector: &Inspector, n: usize, output: &mut Output) ->
         true => "no process publishes a heartbeat",
         false => "what processes publish has no keys, because their names are not to be seen in Redis",
     };
-    let why = format!("{why}, and {} keeps no frequencies of keys", policies.join(", "));
+    policies.sort();
+    policies.dedup();
+    let why = format!("{why}, and the policy {} keeps no frequencies of keys", policies.join(", "));
     let mend = "call `larder::heartbeat` in the program, or choose a maxmemory-policy that ends with -lfu";
     match output.json {
-        true => output.json(&json!({ "known": false, "why": why, "mend": mend }))?,
+        // The answers are keys, and there are none.
+        true => note_json(
+            &json!({ "note": format!("it cannot be known which keys are hot: {why}"), "mend": mend }),
+        ),
         false => output.line(format!("it cannot be known which keys are hot: {why}\n  mend: {mend}"))?,
     }
     Ok(Answer::No)
@@ -51,7 +56,9 @@ fn by_processes(fleet: &Fleet, n: usize, output: &mut Output) -> Result<Answer, 
     let mut rows = vec![["HITS/S", "PROCESSES", "KEY"].map(str::to_owned).to_vec()];
     for (key, rate, processes) in fleet.hot().into_iter().take(n) {
         match output.json {
-            true => output.json(&json!({ "key": key, "hits_per_second": rate, "processes": processes }))?,
+            true => output.json(&json!({
+                "key": key, "hits_per_second": rate, "processes": processes, "frequency": null,
+            }))?,
             false => rows.push(vec![
                 units::rate(rate),
                 units::count(processes as u64),
@@ -61,7 +68,10 @@ fn by_processes(fleet: &Fleet, n: usize, output: &mut Output) -> Result<Answer, 
     }
     if !output.json {
         output.text(&aligned(&[Align::Right, Align::Right, Align::Left], &rows))?;
-        note("hits in the memory of processes, in the last beat of each; one hit in 64 is looked at");
+        note(
+            output.json,
+            "hits in the memory of processes, in the last beat of each; one hit in 64 is looked at",
+        );
     }
     Ok(Answer::Yes)
 }
@@ -88,16 +98,22 @@ async fn by_servers(inspector: &Inspector, n: usize, output: &mut Output) -> Res
     for (frequency, name) in &hot {
         let Some((_, key)) = inspector.parse(name) else { continue };
         match output.json {
-            true => output.json(&json!({ "key": String::from_utf8_lossy(key), "frequency": frequency }))?,
+            true => output.json(&json!({
+                "key": String::from_utf8_lossy(key), "hits_per_second": null, "processes": null,
+                "frequency": frequency,
+            }))?,
             false => rows.push(vec![units::count(*frequency), units::printable(key)]),
         }
     }
     if !output.json {
         output.text(&aligned(&[Align::Right, Align::Left], &rows))?;
         let all = if is_whole { "all" } else { "a sample of" };
-        note(&format!(
-            "by the servers' own counters (0 to 255, a logarithm), of {all} keys: reads from Redis alone"
-        ));
+        note(
+            output.json,
+            &format!(
+                "by the servers' own counters (0 to 255, a logarithm), of {all} keys: reads from Redis alone"
+            ),
+        );
     }
     Ok(Answer::Yes)
 }

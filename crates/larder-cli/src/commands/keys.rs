@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use larder::internal::inspect::{History, Inspector, Peek};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     cli::Keys,
@@ -30,7 +30,7 @@ pub(crate) async fn run(inspector: &Inspector, keys: &Keys, output: &mut Output)
     }
     let history = inspector.history(&[]).await?;
     if !begin.is_empty() {
-        hashed_names(inspector).await?.into_iter().for_each(note);
+        hashed_names(inspector).await?.into_iter().for_each(|hint| note(output.json, hint));
     }
     let mut walk = Walk::entries(inspector, begin);
     let mut page = walk.next().await?;
@@ -55,6 +55,24 @@ pub(crate) async fn run(inspector: &Inspector, keys: &Keys, output: &mut Output)
     Ok(Answer::Yes)
 }
 
+/// An entry of a list, for programs.
+pub(super) fn listed(history: &History, key: &str, peek: &Peek, state: &State) -> Value {
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let entry = peek.entry.as_ref().ok();
+    json!({
+        "key": key,
+        "size": peek.size,
+        "value_bytes": entry.map(|entry| entry.lengths().0),
+        "ttl_ms": peek.ttl.map(millis),
+        "age_ms": entry.map(|entry| millis(age(history, entry))),
+        "codec": entry.map(|entry| entry.codec()),
+        "compression": entry.map(|entry| entry.compression()),
+        "state": state.name,
+        "served": state.is_served,
+        "why": state.why,
+    })
+}
+
 /// Writes one line, unless it is not wanted; tells whether it did.
 fn write(
     history: &History,
@@ -68,23 +86,12 @@ fn write(
     if only_invalid && state.is_served {
         return Ok(false);
     }
-    let entry = peek.entry.as_ref().ok();
-    let age = entry.map(|entry| age(history, entry));
     if output.json {
-        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        output.json(&json!({
-            "key": text,
-            "size": peek.size,
-            "ttl_ms": peek.ttl.map(millis),
-            "age_ms": age.map(millis),
-            "codec": entry.map(|entry| entry.codec()),
-            "compression": entry.map(|entry| entry.compression()),
-            "state": state.name,
-            "served": state.is_served,
-            "why": state.why,
-        }))?;
+        output.json(&listed(history, &text, peek, &state))?;
         return Ok(true);
     }
+    let entry = peek.entry.as_ref().ok();
+    let age = entry.map(|entry| age(history, entry));
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let key = units::printable(key);
     let row = [

@@ -6,8 +6,8 @@ use std::{
 };
 
 use larder::internal::inspect::Inspector;
-use serde_json::json;
 
+use super::keys::listed;
 use crate::{
     failure::{Answer, Failure},
     output::Output,
@@ -44,20 +44,12 @@ pub(crate) async fn run(inspector: &Inspector, n: usize, output: &mut Output) ->
         let (Some((_, key)), Some(peek)) = (inspector.parse(name), peek) else { continue };
         let text = String::from_utf8_lossy(key);
         let state = State::of(&history, &text, &peek);
-        let entry = peek.entry.as_ref().ok();
-        let value = entry.map(|entry| entry.lengths().0);
         if output.json {
-            output.json(&json!({
-                "key": text,
-                "size": peek.size,
-                "value_bytes": value,
-                "ttl_ms": peek.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
-                "codec": entry.map(|entry| entry.codec()),
-                "compression": entry.map(|entry| entry.compression()),
-                "state": state.name,
-            }))?;
+            output.json(&listed(&history, &text, &peek, &state))?;
             continue;
         }
+        let entry = peek.entry.as_ref().ok();
+        let value = entry.map(|entry| entry.lengths().0);
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         rows.push(vec![
             units::bytes(peek.size),

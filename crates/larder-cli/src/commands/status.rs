@@ -131,12 +131,20 @@ fn is_under(prefix: &str, name: &[u8]) -> bool {
     name.strip_prefix(prefix.as_bytes()).is_some_and(|rest| rest.starts_with(b":"))
 }
 
+/// The log, for programs.
 #[derive(Serialize)]
-struct Log {
+pub(crate) struct Log {
     name: String,
     records: u64,
     first: Option<String>,
     last: String,
+}
+
+impl Log {
+    pub(crate) fn of(name: String, extent: LogExtent) -> Self {
+        let LogExtent { first, last, records, .. } = extent;
+        Self { name, records, first: first.map(|epoch| epoch.to_string()), last: last.to_string() }
+    }
 }
 
 pub(crate) async fn run(inspector: &Inspector, output: &mut Output) -> Result<Answer, Failure> {
@@ -158,12 +166,7 @@ pub(crate) async fn run(inspector: &Inspector, output: &mut Output) -> Result<An
     let fleet = Fleet::read(inspector).await?;
     let servers: Vec<_> = servers.into_iter().map(|(server, _)| server).collect();
     if output.json {
-        let log = extent.map(|LogExtent { first, last, records, .. }| Log {
-            name: inspector.log_name(),
-            records,
-            first: first.map(|epoch| epoch.to_string()),
-            last: last.to_string(),
-        });
+        let log = extent.map(|extent| Log::of(inspector.log_name(), extent));
         output.json(&serde_json::json!({
             "prefix": inspector.prefix(),
             "cluster": inspector.is_cluster(),
@@ -218,16 +221,16 @@ fn people(
     output.text(&aligned(&columns, &rows))?;
     output.line("")?;
     let about = if counted.estimated { "about " } else { "" };
-    let mut kinds = vec![format!("{about}{} entries", units::count(counted.entries))];
+    let mut kinds = vec![format!("{about}{}", units::so_many(counted.entries, ["entry", "entries"]))];
     let others = [
-        (counted.leases, "leases"),
-        (counted.counters, "counters"),
-        (counted.locks, "locks"),
-        (counted.limits, "keys of rate limits"),
-        (counted.foreign, "keys that are not larder's"),
+        (counted.leases, ["lease", "leases"]),
+        (counted.counters, ["counter", "counters"]),
+        (counted.locks, ["lock", "locks"]),
+        (counted.limits, ["key of a rate limit", "keys of rate limits"]),
+        (counted.foreign, ["key that is not larder's", "keys that are not larder's"]),
     ];
-    for (number, name) in others.into_iter().filter(|(number, _)| *number > 0) {
-        kinds.push(format!("{about}{} {name}", units::count(number)));
+    for (number, names) in others.into_iter().filter(|(number, _)| *number > 0) {
+        kinds.push(format!("{about}{}", units::so_many(number, names)));
     }
     output.line(format!("{}:  {}", inspector.prefix(), kinds.join(", ")))?;
     if counted.estimated {
@@ -242,7 +245,7 @@ pub(crate) fn log_line(extent: Option<LogExtent>) -> String {
         None => "log:  none: no process has used this prefix so far, or it was lost".to_owned(),
         Some(LogExtent { first, last, records, .. }) => {
             let first = first.map_or_else(|| "-".to_owned(), |first| first.to_string());
-            format!("log:  {} records, {first} to {last}", units::count(records))
+            format!("log:  {}, {first} to {last}", units::so_many(records, ["record", "records"]))
         }
     }
 }

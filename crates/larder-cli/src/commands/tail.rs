@@ -1,6 +1,11 @@
 //! `larder tail`: what is invalidated, as it happens.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    future::{Future, poll_fn},
+    task::Poll,
+    time::Duration,
+};
 
 use larder::{
     Scope, ScopeHash,
@@ -80,10 +85,13 @@ pub(crate) async fn run(inspector: &Inspector, tail: &Tail, output: &mut Output)
     names.learn(inspector).await?;
     let mut learned = tokio::time::Instant::now();
     let log = inspector.log_name();
-    note(&match follower.exists() {
-        true => format!("following {log}; Ctrl-C ends it"),
-        false => format!("there is no {log} so far; waiting for a process that makes it; Ctrl-C ends it"),
-    });
+    note(
+        output.json,
+        &match follower.exists() {
+            true => format!("following {log}; Ctrl-C ends it"),
+            false => format!("there is no {log} so far; waiting for a process that makes it; Ctrl-C ends it"),
+        },
+    );
     let mut left = tail.count.unwrap_or(u64::MAX);
     let end = tokio::signal::ctrl_c();
     tokio::pin!(end);
@@ -99,6 +107,11 @@ pub(crate) async fn run(inspector: &Inspector, tail: &Tail, output: &mut Output)
         }
         output.flush()?;
         if !is_idle || left == 0 {
+            // Looked at in a log as well that does not rest.
+            let ended = poll_fn(|context| Poll::Ready(end.as_mut().poll(context).is_ready())).await;
+            if ended {
+                return Ok(Answer::Yes);
+            }
             continue;
         }
         if learned.elapsed() >= LEARN {

@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use self::{picture::Picture, sizes::Sizes};
-use super::status::{log_line, server_rows};
+use super::status::{Log, log_line, server_rows};
 use crate::{
     cli::Top,
     failure::{Answer, Failure},
@@ -54,7 +54,7 @@ async fn once(inspector: &Inspector, output: &mut Output) -> Result<Answer, Fail
         output.json(&json!({
             "prefix": picture.prefix,
             "servers": picture.servers,
-            "log": picture.log.map(|log| json!({ "records": log.records, "last": log.last.to_string() })),
+            "log": picture.log.map(|extent| Log::of(inspector.log_name(), extent)),
             "processes": fleet["processes"],
             "functions": fleet["functions"],
             "namespaces": sizes.json(),

@@ -16,7 +16,8 @@ pub(crate) async fn run(inspector: &Inspector, trim: &Trim, output: &mut Output)
         let trimmed = inspector.trim_log(records).await?;
         match output.json {
             true => output.json(&json!({ "log": inspector.log_name(), "trimmed_records": trimmed }))?,
-            false => output.line(format!("{} records trimmed from the log", units::count(trimmed)))?,
+            false => output
+                .line(format!("{} trimmed from the log", units::so_many(trimmed, ["record", "records"])))?,
         }
         return Ok(Answer::Yes);
     }

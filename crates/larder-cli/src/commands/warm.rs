@@ -56,7 +56,7 @@ pub(crate) async fn run(target: &Target, warm: &Warm, output: &mut Output) -> Re
     let (mut counts, mut done) = (Counts::default(), source.position());
     let loaded = loader.load(source, &mut counts, &mut done).await;
     report(warm, loader.epoch, &counts, output)?;
-    let (epoch, next) = (loader.epoch, done.lines + 1);
+    let (epoch, next) = (loader.as_of(), done.lines + 1);
     let resume = match warm.replace {
         true => format!(
             "run it again with --replace --as-of {epoch} --from-line {next}, which passes over what is done"
@@ -74,7 +74,7 @@ pub(crate) async fn run(target: &Target, warm: &Warm, output: &mut Output) -> Re
             Err(Failure::unfinished(format!("broken off behind line {}", done.lines), resume))
         }
         Ok(End::LogLost) => {
-            let (line, epoch) = (done.lines + 1, loader.epoch);
+            let line = done.lines + 1;
             let text = format!(
                 "at line {line}, the invalidation log had reached {epoch} and has not now: it was lost, or made anew, and nothing from before it is served"
             );
@@ -83,18 +83,18 @@ pub(crate) async fn run(target: &Target, warm: &Warm, output: &mut Output) -> Re
         Ok(End::OfLines) if counts.wrong > 0 => {
             let (lines, were) = if counts.wrong == 1 { ("line", "was") } else { ("lines", "were") };
             let text = format!("{} {lines} {were} wrong; all others are done", units::count(counts.wrong));
-            let mend = format!("mend them, and run it again with --as-of {}", loader.epoch);
+            let mend = format!("mend them, and run it again with --as-of {epoch}");
             Err(Failure::usage(text).with_mend(mend))
         }
         Ok(End::OfLines) => Ok(Answer::Yes),
     }
 }
 
-fn report(warm: &Warm, epoch: Epoch, counts: &Counts, output: &mut Output) -> Result<(), Failure> {
+fn report(warm: &Warm, epoch: Option<Epoch>, counts: &Counts, output: &mut Output) -> Result<(), Failure> {
     let Counts { stored, there, invalidated, repeated, wrong } = *counts;
     if output.json {
         output.json(&json!({
-            "as_of": epoch.to_string(), "stored": stored, "there": there, "invalidated": invalidated,
+            "as_of": epoch.map(|epoch| epoch.to_string()), "stored": stored, "there": there, "invalidated": invalidated,
             "repeated": repeated, "wrong": wrong, "dry_run": warm.dry_run,
         }))?;
     } else {
@@ -109,7 +109,8 @@ fn report(warm: &Warm, epoch: Epoch, counts: &Counts, output: &mut Output) -> Re
         let named = parts.iter().enumerate().filter(|(index, (count, _))| *index == 0 || *count > 0);
         let named: Vec<_> =
             named.map(|(_, (count, what))| format!("{} {what}", units::count(*count))).collect();
-        output.line(format!("{}, as of {epoch}", named.join(", ")))?;
+        let as_of = epoch.map(|epoch| format!(", as of {epoch}")).unwrap_or_default();
+        output.line(format!("{}{as_of}", named.join(", ")))?;
     }
     output.flush()
 }
@@ -118,7 +119,8 @@ fn report(warm: &Warm, epoch: Epoch, counts: &Counts, output: &mut Output) -> Re
 struct Loader<'i> {
     inspector: &'i Inspector,
     history: History,
-    epoch: Epoch,
+    /// None where there is no log, and none is made: nothing was invalidated then.
+    epoch: Option<Epoch>,
     /// On the server's clock, in milliseconds: what was made before is of an earlier run.
     began: u64,
     warm: &'i Warm,
@@ -139,36 +141,32 @@ impl<'i> Loader<'i> {
         warm: &'i Warm,
         json: bool,
     ) -> Result<Self, Failure> {
-        if inspector.log_extent().await?.is_none() {
-            make_log(target, inspector).await?;
-        }
+        let epoch = match (inspector.log_extent().await?, warm.as_of) {
+            (None, AsOf::Epoch(epoch)) => return Err(no_log(epoch)),
+            // Nothing is changed by it.
+            (None, AsOf::Now) if warm.dry_run => None,
+            (None, AsOf::Now) => {
+                make_log(target, inspector).await?;
+                Some(AsOf::Now)
+            }
+            (Some(_), as_of) => Some(as_of),
+        };
         let history = inspector.history(&[]).await?;
-        let (Some(extent), Some(first)) = (history.extent(), history.reaches_back_to()) else {
-            return Err(Failure::unfinished("the invalidation log has just gone", "run it again"));
-        };
-        let epoch = match warm.as_of {
-            AsOf::Now => extent.last,
-            AsOf::Epoch(epoch) if epoch > extent.last => {
-                return Err(Failure::usage(format!(
-                    "--as-of {epoch} is ahead of the invalidation log, which has come to {}",
-                    extent.last
-                ))
-                .with_mend("name the end of this log, as `larder status` showed it before the values were read; --prefix and --url name the log"));
+        let epoch = epoch.map(|as_of| epoch_of(as_of, &history)).transpose()?;
+        match (warm.as_of, epoch) {
+            (AsOf::Now, Some(epoch)) => note(json, &format!("the values count as of {epoch}")),
+            (AsOf::Now, None) => {
+                note(json, "there is no invalidation log yet: it is made where values are stored")
             }
-            AsOf::Epoch(epoch) if epoch < first => {
-                return Err(Failure::usage(format!(
-                    "the invalidation log does not go back to --as-of {epoch}, but to {first}: what was invalidated between the \
-                     two is not known"
-                ))
-                .with_mend("read the values from their source once more, and name the end of the log as it is before that"));
-            }
-            AsOf::Epoch(epoch) => epoch,
-        };
-        if matches!(warm.as_of, AsOf::Now) {
-            note(&format!("the values count as of {epoch}"));
+            (AsOf::Epoch(_), _) => {}
         }
         let began = inspector.server_time_ms().await?;
         Ok(Self { inspector, history, epoch, began, warm, json })
+    }
+
+    /// What `--as-of` is to say in another run.
+    fn as_of(&self) -> String {
+        self.epoch.map_or_else(|| "now".to_owned(), |epoch| epoch.to_string())
     }
 
     fn file(&self) -> String {
@@ -245,7 +243,11 @@ impl<'i> Loader<'i> {
             counts.repeated += 1;
             return None;
         }
-        match self.inspector.outside_entry(&value, self.epoch, self.warm.schema, now_ms).await {
+        match self
+            .inspector
+            .outside_entry(&value, self.epoch.unwrap_or(Epoch::ZERO), self.warm.schema, now_ms)
+            .await
+        {
             Ok(entry) => {
                 batch.entries.push((value.key, entry));
                 None
@@ -262,8 +264,10 @@ impl<'i> Loader<'i> {
             ..=NAMED if self.json => {
                 note_json(&json!({ "error": text, "mend": mend, "file": file, "line": number }));
             }
-            ..=NAMED => note(&format!("{file}:{number}: {text}\n  mend: {mend}")),
-            count if count == NAMED + 1 && !self.json => note("more lines are wrong, and only counted"),
+            ..=NAMED => note(false, &format!("{file}:{number}: {text}\n  mend: {mend}")),
+            count if count == NAMED + 1 && !self.json => {
+                note(false, "more lines are wrong, and only counted")
+            }
             _ => {}
         }
     }
@@ -275,7 +279,8 @@ impl<'i> Loader<'i> {
         let mut wanted = Vec::new();
         for ((key, entry), peek) in batch.entries.into_iter().zip(peeks) {
             let is_there = peek.is_some_and(|peek| self.stays(&key, &peek));
-            if self.history.judge(Scope::key(&key).hash(), entry.scopes(), self.epoch) != Verdict::Valid {
+            let judge = |epoch| self.history.judge(Scope::key(&key).hash(), entry.scopes(), epoch);
+            if self.epoch.is_some_and(|epoch| judge(epoch) != Verdict::Valid) {
                 counts.invalidated += 1;
             } else if is_there {
                 counts.there += 1;
@@ -283,11 +288,11 @@ impl<'i> Loader<'i> {
                 wanted.push(entry);
             }
         }
-        if self.warm.dry_run || wanted.is_empty() {
+        let Some(epoch) = self.epoch.filter(|_| !self.warm.dry_run && !wanted.is_empty()) else {
             counts.stored += wanted.len() as u64;
             return Ok(true);
-        }
-        let Some(stored) = self.inspector.store(wanted, self.epoch).await? else { return Ok(false) };
+        };
+        let Some(stored) = self.inspector.store(wanted, epoch).await? else { return Ok(false) };
         for stored in stored {
             if stored { counts.stored += 1 } else { counts.there += 1 }
         }
@@ -297,7 +302,7 @@ impl<'i> Loader<'i> {
     /// Whether what lies under a key is left there: it is of a later epoch, or would be served, and is not to be replaced.
     fn stays(&self, key: &str, peek: &Peek) -> bool {
         let there = peek.entry.as_ref().ok();
-        if there.is_some_and(|there| there.epoch() > self.epoch) {
+        if there.zip(self.epoch).is_some_and(|(there, epoch)| there.epoch() > epoch) {
             return true;
         }
         // Of what this run has stored, the first line of a key counts.
@@ -306,6 +311,34 @@ impl<'i> Loader<'i> {
         let is_replaced = self.warm.replace && there.is_some_and(is_earlier);
         !is_replaced && State::of(&self.history, key, peek).name == "valid"
     }
+}
+
+/// Of when the values are, if the log knows what was invalidated since.
+fn epoch_of(as_of: AsOf, history: &History) -> Result<Epoch, Failure> {
+    let (Some(extent), Some(first)) = (history.extent(), history.reaches_back_to()) else {
+        return Err(Failure::unfinished("the invalidation log has just gone", "run it again"));
+    };
+    match as_of {
+        AsOf::Now => Ok(extent.last),
+        AsOf::Epoch(epoch) if epoch > extent.last => Err(Failure::usage(format!(
+            "--as-of {epoch} is ahead of the invalidation log, which has come to {}",
+            extent.last
+        ))
+        .with_mend("name the end of this log, as `larder status` showed it before the values were read; --prefix and --url name the log")),
+        AsOf::Epoch(epoch) if epoch < first => Err(Failure::usage(format!(
+            "the invalidation log does not go back to --as-of {epoch}, but to {first}: what was invalidated between the two is \
+             not known"
+        ))
+        .with_mend("read the values from their source once more, and name the end of the log as it is before that")),
+        AsOf::Epoch(epoch) => Ok(epoch),
+    }
+}
+
+/// There was a log when the epoch was noted: it was lost since, or is another one.
+fn no_log(epoch: Epoch) -> Failure {
+    Failure::usage(format!("there is no invalidation log, and so none that has come to --as-of {epoch}")).with_mend(
+        "if --prefix and --url are right, it was lost: read the values from their source once more, and say --as-of now",
+    )
 }
 
 /// Where no process was yet: entries can only be judged by a log that is there when they are made.

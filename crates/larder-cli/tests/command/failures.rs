@@ -113,6 +113,39 @@ fn failures_for_programs() {
     assert!(error["error"].as_str().is_some_and(|text| text.contains("no server listens there")), "{error}");
 }
 
+/// Where a program reads the standard error too, an object a line is all that it finds.
+#[test]
+fn with_json_the_standard_error_has_objects_alone() {
+    let world = World::single();
+    let objects = |arguments: &[&str], code: i32| -> Vec<serde_json::Value> {
+        let output = world.run(&[arguments, &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+        let text = String::from_utf8(output.stderr).expect("text");
+        text.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    };
+    for arguments in [
+        &["nothing"][..],
+        &[],
+        &["get"],
+        &["largest", "0"],
+        &["status", "--timeout", "x"],
+        &["invalidate"],
+        &["warm", "x"],
+    ] {
+        let said = objects(arguments, 2);
+        assert_eq!((said.len(), &said[0]["exit_code"]), (1, &2.into()), "{said:?}");
+        let text = said[0]["error"].as_str().expect("a text");
+        assert!(!text.is_empty() && !text.starts_with("error"), "{text}");
+    }
+    assert!(objects(&["get", "absent"], 1)[0]["note"].is_string());
+    assert!(objects(&["hot"], 1)[0]["mend"].is_string());
+    assert!(objects(&["warm", "/dev/null", "--as-of", "now"], 0)[0]["note"].is_string());
+    assert_eq!(objects(&["bench", "--seconds", "0.05"], 0).len(), 4);
+    // For people it is what it was.
+    let said = world.run(&["nothing"]).stderr;
+    assert!(String::from_utf8_lossy(&said).starts_with("error: unrecognized"), "{said:?}");
+}
+
 #[test]
 fn an_output_that_is_closed_is_no_failure() {
     let world = World::single();

@@ -33,7 +33,7 @@ fn status_counts_what_is_there() {
             Some(if world.cluster.is_some() { 3 } else { 1 })
         );
         let text = world.prints(&["status"], 0);
-        assert!(text.contains("shop:  120 entries, 1 counters"), "{text}");
+        assert!(text.contains("shop:  120 entries, 1 counter"), "{text}");
     }
 }
 
@@ -218,6 +218,30 @@ fn explain_names_what_was_invalidated_and_when() {
 }
 
 /// What a trimmed log no longer knows is not claimed.
+/// The IDs behind one that a process chose are ahead of the clock, also when that has passed them: they date nothing.
+#[test]
+fn a_time_is_told_only_where_the_clock_gave_it() {
+    let world = World::single();
+    let now: Vec<u64> = world.server().command(&["TIME"]);
+    let [chosen, given] = [60, 30].map(|before| (now[0] - before) * 1_000);
+    let append = |id: String, sender: u8| {
+        let script = "redis.call('XADD', KEYS[1], ARGV[1], 'r', '\\1\\0' .. string.rep('\\0', 7) .. string.char(ARGV[2]) .. \
+                      string.rep('\\0', 8) .. string.rep('\\255', 8))";
+        world.server().command::<()>(&["EVAL", script, "1", "shop:log", &id, &sender.to_string()]);
+    };
+    let why = || world.json(&["explain", "user:1"], 1)[0]["why"].as_str().expect("a text").to_owned();
+    append(format!("{chosen}-0"), 0);
+    append(format!("{chosen}-1"), 7);
+    assert!(
+        why().contains(&format!("at {chosen}-1 by process 0000000000000007: everything. If ")),
+        "{}",
+        why()
+    );
+    append(format!("{given}-0"), 7);
+    let told = why();
+    assert!(!told.contains(&given.to_string()) && told.contains("Z by process 0000000000000007"), "{told}");
+}
+
 #[test]
 fn entries_older_than_the_log_are_told_from_invalidated_ones() {
     let world = World::single();
@@ -267,6 +291,12 @@ fn the_largest_first() {
         };
         assert_eq!(keys(world.json(&["largest", "3"], 0)), ["v:2", "v:4", "v:1"]);
         assert_eq!(world.json(&["largest"], 0).len(), 5);
+        // Whatever lists entries has the same fields.
+        let fields = |command: &str| -> Vec<String> {
+            world.json(&[command], 0)[0].as_object().expect("an object").keys().cloned().collect()
+        };
+        assert_eq!(fields("largest"), fields("keys"));
+        assert_eq!(world.json(&["top"], 0)[0]["log"], world.json(&["status"], 0)[0]["log"]);
         let text = world.prints(&["largest", "1"], 0);
         assert!(text.contains("68.4 KiB") || text.contains("68.5 KiB"), "{text}");
     }

@@ -2,8 +2,9 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::Stdio,
-    time::Duration,
+    process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
 };
 
 use larder::{CacheExt, MemoryCache, Policy, RedisCache, Scope, TieredCache};
@@ -156,6 +157,47 @@ fn tail_shows_what_happens() {
 }
 
 /// What is marked stale is not invalidated: it is served for its stale windows, if it has any.
+/// In a log that never rests there is more to read at each look.
+#[test]
+fn an_interrupted_tail_ends_however_much_is_appended() {
+    let world = World::single();
+    let cache = world.cache();
+    world.block_on(async { cache.invalidate("user:7").await });
+    let flooded = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                // As many records as a reader can take in at once, again and again.
+                let script = "for n = 1, 5000 do redis.call('XADD', KEYS[1], 'MAXLEN', '~', 20000, '*', 'r', ARGV[1]) end";
+                let wake = "\u{1}\u{1}\0\0\0\0\0\0\0\u{7}\u{1}";
+                while flooded.load(Ordering::Relaxed) {
+                    world.server().command::<()>(&["EVAL", script, "1", "shop:log", wake]);
+                }
+            });
+        }
+        let mut child = world.command(&["tail", "--all", "--timeout", "20"]);
+        let mut child = child.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped"));
+        let read = lines.read_line(&mut String::new()).expect("it is text");
+        let rest = scope.spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().expect("it is there").success());
+        let end = Instant::now() + Duration::from_secs(20);
+        let code = loop {
+            if let Some(status) = child.try_wait().expect("it is ours") {
+                break status.code();
+            }
+            if Instant::now() > end {
+                child.kill().expect("it runs");
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        flooded.store(false, Ordering::Relaxed);
+        assert!(rest.join().expect("it ends").is_ok() && read > 0);
+        assert_eq!(code, Some(0), "none if it was killed");
+    });
+}
+
 #[test]
 fn marks_are_explained() {
     for world in both() {

@@ -1,6 +1,7 @@
 //! `warm`: what a file says is what processes serve, unless it was invalidated; and what is said of lines that are wrong.
 
 mod replacing;
+mod without_log;
 
 use std::{
     convert::Infallible,

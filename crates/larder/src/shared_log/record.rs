@@ -42,6 +42,12 @@ impl Content {
         Self::Invalidation { sender: NO_PROCESS, attempt: 0, scopes: vec![ScopeHash::ALL] }
     }
 
+    /// Whether its ID is chosen by who appends it, ahead of the clock.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn has_id_of_its_own(&self) -> bool {
+        matches!(self, Self::Start { .. }) || *self == Self::reset()
+    }
+
     /// Whether it covers everything.
     pub(crate) fn covers_everything(&self) -> bool {
         matches!(self, Self::Invalidation { scopes, .. } if scopes.contains(&ScopeHash::ALL))

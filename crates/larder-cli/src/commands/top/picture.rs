@@ -31,8 +31,8 @@ impl Picture {
     pub(super) fn sum(&self) -> String {
         let rates = self.fleet.rates();
         format!(
-            "{} processes   {} reads/s   {} found   {} computed/s   {} failed/s   {} evicted/s",
-            self.fleet.0.len(),
+            "{}   {} reads/s   {} found   {} computed/s   {} failed/s   {} evicted/s",
+            units::so_many(self.fleet.0.len() as u64, ["process", "processes"]),
             units::rate(rates.reads),
             ratio(rates.hit_ratio()),
             units::rate(rates.computed),

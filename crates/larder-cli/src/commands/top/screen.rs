@@ -8,6 +8,8 @@ use ratatui::{
     widgets::{Block, Gauge, Paragraph},
 };
 
+use unicode_width::UnicodeWidthStr;
+
 use super::{picture::Picture, sizes::Sizes};
 use crate::{commands::status::log_line, fleet::Rows, table, units};
 
@@ -56,7 +58,8 @@ fn draw_tables(frame: &mut Frame<'_>, picture: &Picture, trouble: Option<&str>, 
     draw_memory(frame, picture, memory);
     for ((name, table), area) in tables.iter().zip([first, second, third]) {
         let block = Block::bordered().title(format!(" {name} "));
-        frame.render_widget(Paragraph::new(text(table, title)).block(block), area);
+        let fitting = fitting(table, usize::from(area.width.saturating_sub(2)));
+        frame.render_widget(Paragraph::new(text(&fitting, title)).block(block), area);
     }
     let foot_line = match trouble {
         Some(trouble) => Line::styled(trouble.replace('\n', " "), Style::new().fg(Color::Red)),
@@ -82,6 +85,49 @@ fn draw_memory(frame: &mut Frame<'_>, picture: &Picture, area: Rect) {
             Gauge::default().ratio(share).gauge_style(Style::new().fg(colour)).label(Span::raw(label));
         frame.render_widget(gauge, *area);
     }
+}
+
+/// What can be left out where it is narrow, the first one first: `--once` and `--json` have all.
+const EXPENDABLE: [&str; 7] = ["PROCESS", "EVER", "NOT STORED/S", "UP", "P99", "ENTRIES", "COMPUTED/S"];
+
+/// As much of a table as there is room for. Of a name that is too long, its end tells most: `…::users::user`.
+fn fitting(table: &Rows, room: usize) -> Rows {
+    let (mut columns, mut rows) = (table.columns.clone(), table.rows.clone());
+    let width = |columns: &[_], rows: &[Vec<String>]| {
+        let text = table::aligned(columns, rows);
+        text.lines().map(UnicodeWidthStr::width).max().unwrap_or(0)
+    };
+    for name in EXPENDABLE {
+        let Some(column) = rows.first().and_then(|head| head.iter().position(|cell| cell == name)) else {
+            continue;
+        };
+        if width(&columns, &rows) <= room {
+            break;
+        }
+        columns.remove(column);
+        rows.iter_mut().for_each(|row| drop(row.remove(column)));
+    }
+    let is_of_functions = rows.first().and_then(|head| head.last()).is_some_and(|last| last == "FUNCTION");
+    if is_of_functions {
+        let names = rows.iter().map(|row| row.last().map_or(0, |name| name.width())).max().unwrap_or(0);
+        let most = room.saturating_sub(width(&columns, &rows).saturating_sub(names));
+        for name in rows.iter_mut().skip(1).filter_map(|row| row.last_mut()) {
+            *name = end_of(name, most);
+        }
+    }
+    Rows { columns, rows }
+}
+
+/// The end of a text, in so many columns.
+fn end_of(text: &str, most: usize) -> String {
+    if text.width() <= most {
+        return text.to_owned();
+    }
+    let mut end = text;
+    while end.width() + 1 > most && !end.is_empty() {
+        end = end.char_indices().nth(1).map_or("", |(next, _)| &end[next..]);
+    }
+    format!("…{end}")
 }
 
 /// A table as lines, the first of which is its head.
@@ -140,7 +186,7 @@ mod tests {
         let screen = drawn(110, 30, None);
         for text in [
             "larder top   shop",
-            "1 processes   100 reads/s   99.0 % found",
+            "1 process   100 reads/s   99.0 % found",
             "90.0 MiB of 100.0 MiB",
             "web-1",
             "0.9s",
@@ -149,6 +195,22 @@ mod tests {
         ] {
             assert!(screen.contains(text), "{text}:\n{screen}");
         }
+    }
+
+    /// Whatever the width, the name of a function is seen, and how late a process is.
+    #[test]
+    fn a_narrow_screen_keeps_what_tells_most() {
+        for (width, also) in [(80, "FAILED/S"), (60, "LAG"), (50, "FOUND")] {
+            let screen = drawn(width, 24, None);
+            for text in ["::user", "99.0 %", "web-1", also] {
+                assert!(screen.contains(text), "{text} at {width}:\n{screen}");
+            }
+        }
+        assert!(drawn(110, 30, None).contains("EVER"), "there is room for all");
+        assert_eq!(
+            (end_of("shop::user", 6), end_of("user", 4), end_of("日本", 3)),
+            ("…:user".into(), "user".into(), "…本".into())
+        );
     }
 
     #[test]

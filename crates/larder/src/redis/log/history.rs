@@ -1,7 +1,10 @@
 //! The log as one who does not follow it as a cache does: all of it at once, to judge entries by; its two ends; and what
 //! is appended from now on.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use ::redis::Value;
 
@@ -66,6 +69,8 @@ pub struct History {
     /// The oldest record, and whether it covers everything: then nothing older is in doubt.
     oldest: Option<(Epoch, bool)>,
     now_ms: u64,
+    /// Milliseconds of IDs that no clock gave.
+    ahead: HashSet<u64>,
     noted: HashMap<ScopeHash, Vec<(Epoch, u64)>>,
 }
 
@@ -149,7 +154,7 @@ impl History {
         let watched = watched.iter().chain([&ScopeHash::ALL]);
         let noted =
             watched.flat_map(|&scope| [scope, scope.mark()]).map(|scope| (scope, Vec::new())).collect();
-        let mut history = Self { order, extent, oldest: None, now_ms, noted };
+        let mut history = Self { order, extent, oldest: None, now_ms, ahead: HashSet::new(), noted };
         let Some(LogExtent { last, .. }) = extent else { return Ok(history) };
         // As a process that begins to follow it: from the end, and then back.
         history.order.move_to(last);
@@ -170,6 +175,9 @@ impl History {
     /// Takes the next older record.
     fn take(&mut self, entry: &LogEntry) {
         let epoch = entry.epoch;
+        if entry.content.as_ref().is_some_and(Content::has_id_of_its_own) {
+            self.ahead.insert(epoch.milliseconds());
+        }
         let (sender, scopes) = match &entry.content {
             Some(Content::Invalidation { sender, scopes, .. }) => (*sender, scopes.clone()),
             Some(Content::Wake { .. } | Content::Start { .. }) => (0, Vec::new()),
@@ -206,6 +214,13 @@ impl History {
     #[must_use]
     pub fn now_ms(&self) -> u64 {
         self.now_ms
+    }
+
+    /// When a record was appended, in milliseconds since 1970, if its ID tells: those behind one that was chosen by a process
+    /// stay ahead of the clock until it has come so far.
+    #[must_use]
+    pub fn dated(&self, epoch: Epoch) -> Option<u64> {
+        Some(epoch.milliseconds()).filter(|at| *at <= self.now_ms && !self.ahead.contains(at))
     }
 
     /// Whether a process that connects now would take this for the valid entry of a key. Says nothing of its TTL, nor
