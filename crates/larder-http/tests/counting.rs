@@ -126,14 +126,22 @@ async fn what_becomes_of_requests_is_told() {
         assert!(told(&mut events).contains(&format!("stored {}", page("swr:"))));
 
         clock.advance(61);
-        // What is revalidated is no hit: its response is stored anew.
+        // What is revalidated is no hit: its response is stored anew, under its own key.
         ask(server.address, "/", &[]).await;
-        let revalidated = told(&mut events);
-        assert!(revalidated.contains(&format!("stored {}", page(""))), "{revalidated:?}");
-        assert!(!revalidated.iter().any(|event| event.starts_with("hit")), "{revalidated:?}");
+        let at = page("");
+        let anew = [format!("miss {at}"), format!("stored {at}"), format!("computed {at} true")];
+        assert_eq!(told(&mut events), anew, "{framework:?}");
+        // So is one that its client asks for.
+        ask(server.address, "/", &[("cache-control", "no-cache")]).await;
+        assert_eq!(told(&mut events), anew, "{framework:?}");
         ask(server.address, "/fails", &[]).await;
         let stale = |path| format!("hit {} Memory stale", page(path));
-        assert_eq!(told(&mut events).last(), Some(&stale("fails:")), "in place of an error");
+        let (at, failed) = (page("fails:"), told(&mut events));
+        assert_eq!(failed[..1], [format!("miss {at}")]);
+        assert_eq!(
+            failed[1..],
+            [format!("computed {at} true"), format!("not stored {at} Declined"), stale("fails:")]
+        );
         ask(server.address, "/swr", &[]).await;
         assert!(told(&mut events).contains(&stale("swr:")), "and refreshed");
     }

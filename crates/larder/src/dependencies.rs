@@ -100,6 +100,8 @@ pub(crate) struct Decisions {
     pub(crate) unshared: bool,
     /// The value is the old one, which the computation found unchanged.
     pub(crate) kept: bool,
+    /// The computation has stored a value itself, in place of its own.
+    pub(crate) stored_beside: bool,
     /// For how long it is kept past its `ttl`, in place of what its policy says of errors.
     pub(crate) kept_stale: Option<Duration>,
 }
@@ -249,6 +251,11 @@ impl Frame {
         let state = lock(&self.state);
         // It may be older than those who wait.
         Decisions { unshared: state.decisions.unshared || state.since.is_some(), ..state.decisions.clone() }
+    }
+
+    /// The computation has stored a value itself, in place of its own.
+    pub(crate) fn note_stored_beside(&self) {
+        lock(&self.state).decisions.stored_beside = true;
     }
 
     /// How often something was put on this frame so far.

@@ -92,6 +92,26 @@ pub async fn store_read_again<V: Value>(
     read_through::store_read_again(cache, key, value, (policy, is_news)).await
 }
 
+/// As [`CacheExt::get_or_compute`](crate::CacheExt::get_or_compute) with the key `own`, where what is computed is stored under
+/// `key` by the computation itself ([`store_read_again`]): events tell of that one.
+///
+/// # Errors
+///
+/// Those of `compute`.
+pub async fn compute_beside<V, E, Fut>(
+    cache: &dyn Cache,
+    (key, own): (&str, &str),
+    policy: &Policy,
+    compute: impl FnOnce() -> Fut + Send,
+) -> Result<V, E>
+where
+    V: Value,
+    E: Send + 'static,
+    Fut: Future<Output = Result<V, E>> + Send,
+{
+    read_through::compute_beside(cache, (key, own), policy, compute).await
+}
+
 /// Keeps the value of the running computation for so long past its `ttl`, and after it is marked stale, for
 /// [`find_kept_uncounted`].
 pub fn keep_stale(limit: Duration) {

@@ -157,6 +157,8 @@ struct Told {
     elements: Mutex<Vec<Observer>>,
     /// Of a stream: all is told.
     is_settled: AtomicBool,
+    /// The full key that events tell of, where the computation has another one.
+    stands_for: Option<Arc<str>>,
 }
 
 /// What became of a stream, which is not known when the function returns. Given with the stream by
@@ -218,11 +220,26 @@ fn set_current(observer: Observer) -> Observer {
 impl Observer {
     /// Of a call that is asked.
     pub(crate) fn new() -> Self {
+        Self::with(None)
+    }
+
+    /// Of a call whose computation stores its value under this full key itself: that is what events tell of.
+    pub(crate) fn standing_for(key: Arc<str>) -> Self {
+        Self::with(Some(key))
+    }
+
+    fn with(stands_for: Option<Arc<str>>) -> Self {
         Self(Some(Arc::new(Told {
             outcome: Mutex::new(Outcome::PASSED_BY),
             elements: Mutex::default(),
             is_settled: AtomicBool::new(false),
+            stands_for,
         })))
+    }
+
+    /// The key that events tell of in place of the computation's own, if there is one.
+    pub(crate) fn stands_for(&self) -> Option<&Arc<str>> {
+        self.0.as_ref()?.stands_for.as_ref()
     }
 
     /// Whether the call is asked.

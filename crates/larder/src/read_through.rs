@@ -54,6 +54,7 @@
 
 mod background;
 mod batch;
+mod beside;
 mod blocking;
 mod computation;
 mod deadline;
@@ -75,6 +76,7 @@ mod uncounted;
 pub(crate) use self::{
     background::get_or_compute_background,
     batch::{Asked, Rules, compute_many, task::compute_many_background},
+    beside::compute_beside,
     blocking::{get_or_compute_blocking, refresh_blocking},
     lookup::{Missed, full_key, get_here, get_many_missing, get_missing, look, look_observed},
     read_again::store_read_again,

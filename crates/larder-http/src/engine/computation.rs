@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use http::{HeaderMap, Response, StatusCode, header, response::Parts};
-use larder::CacheExt as _;
+use larder::{CacheExt as _, internal::compute_beside};
 
 use super::{
     copy_body::{BodyCopy, Limits, copy},
@@ -37,9 +37,12 @@ pub(super) struct Fetched<O: Origin> {
 impl<B: HandlerBody> Fetch<B> {
     pub(super) async fn run<O: Origin<Body = B>>(self, origin: O) -> Fetched<O> {
         let mut origin = Some(origin);
-        let (key, policy) = self.computation();
+        let (own, policy) = self.computation();
         let store = &*self.cache.config.cache;
-        let outcome = store.get_or_compute(&key, policy, || self.compute(&mut origin)).await;
+        let outcome = match self.is_plain() {
+            true => store.get_or_compute(&own, policy, || self.compute(&mut origin)).await,
+            false => compute_beside(store, (&self.key, &own), &policy, || self.compute(&mut origin)).await,
+        };
         let forward_status = self.handoff.end();
         Fetched { outcome, origin, forward_status }
     }

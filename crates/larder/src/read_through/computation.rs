@@ -220,7 +220,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         if computed.is_err() {
             self.count(|counters| &counters.failures);
         }
-        core.computed(Some(&self.key), self.wanted.of.group, (took, computed.is_ok()));
+        core.computed(Some(self.told_key()), self.wanted.of.group, (took, computed.is_ok()));
         let ended = Ended { frame: &frame, decisions: frame.decisions(), replaces, took };
         let shared = !ended.decisions.unshared;
         match computed {
@@ -310,7 +310,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
     pub(super) fn not_stored(&self, why: NotStored) {
         self.observer.not_stored(why);
         self.core().tell(|core| CacheEvent::NotStored {
-            key: self.key.clone(),
+            key: self.told_key().clone(),
             function: core.function(self.wanted.of.group),
             why,
         });

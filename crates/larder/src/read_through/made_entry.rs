@@ -116,11 +116,15 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
         let (lives, terms) = ((core.now(), lifetime), (policy, self.memory_limit()));
         let entry = Entry::boxed(at, (value, of, took), lives, terms, cover);
         if lifetime.is_zero() || decisions.no_store || !core.is_enabled() {
-            self.not_stored(match (core.is_enabled(), decisions.no_store) {
-                (false, _) => NotStored::Disabled,
-                (true, true) => NotStored::Declined,
-                (true, false) => NotStored::NoLifetime,
-            });
+            // What is stored in place of it has an event of its own.
+            if !decisions.stored_beside {
+                let declines = decisions.no_store || self.observer.stands_for().is_some();
+                self.not_stored(match (core.is_enabled(), declines) {
+                    (false, _) => NotStored::Disabled,
+                    (true, true) => NotStored::Declined,
+                    (true, false) => NotStored::NoLifetime,
+                });
+            }
             return (entry, false);
         }
         if is_marked && entry.0.is_expired(core.now()) {

@@ -66,5 +66,6 @@ pub(crate) async fn store_read_again<V: Value>(
         return false;
     }
     write(cache, std::slice::from_ref(&entry)).await;
+    frame.note_stored_beside();
     true
 }

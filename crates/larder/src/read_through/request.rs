@@ -172,6 +172,11 @@ impl<'a, C: Cache + ?Sized, S: Copy> Request<'a, C, S> {
         self.core().count_in(self.wanted.of.group, counter);
     }
 
+    /// The key that events tell of.
+    pub(super) fn told_key(&self) -> &Arc<str> {
+        self.observer.stands_for().unwrap_or(&self.key)
+    }
+
     pub(super) fn at(&self) -> Lookup<'_> {
         Lookup { key: &self.key, hash: self.hash }
     }

@@ -70,7 +70,7 @@ impl<C: Cache + ?Sized, S: Copy> Request<'_, C, S> {
                 progress.asks_further = matches!(other, Some((_, Freshness::AskFurther)));
                 progress.stale = other.map(|(entry, _)| entry);
                 self.count(|counters| &counters.misses);
-                self.core().tell_miss(&self.key, self.wanted.of.group);
+                self.core().tell_miss(self.told_key(), self.wanted.of.group);
                 Step::Enter
             }
         }
