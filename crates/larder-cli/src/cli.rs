@@ -139,6 +139,9 @@ pub(crate) struct Clear {
     /// Does not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
+    /// Says what would be deleted, and changes nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -92,6 +92,17 @@ fn hashed_names_are_found_by_who_has_the_key_and_cannot_be_listed_by_a_prefix() 
         assert!(text(&without.stderr).contains("set LARDER_NAME_KEY"), "{without:?}");
     }
 
+    // With the keys and without: what is cleared cannot be found to be deleted, and that is said.
+    for keys in [&keys[..], &[]] {
+        let looked = run(&world, keys, &["clear", "--namespace", "user", "--dry-run"]);
+        assert_eq!(looked.status.code(), Some(2));
+        assert!(text(&looked.stderr).contains("names of keys are hashed"), "{looked:?}");
+        let cleared = run(&world, keys, &["clear", "--namespace", "other", "--yes", "--json"]);
+        assert_eq!(json(&cleared)[0]["deleted"], 0);
+        assert!(text(&cleared.stderr).contains("larder trim"), "{cleared:?}");
+    }
+    assert!(text(&run(&world, &[], &["clear", "--dry-run"]).stdout).starts_with("3 entries would be"));
+
     let invalidated = run(&world, &keys, &["invalidate", "user:1"]);
     assert!(invalidated.status.success(), "{invalidated:?}");
     assert_eq!(run(&world, &keys, &["get", "user:1"]).status.code(), Some(1), "it is deleted");

@@ -74,6 +74,31 @@ fn entries(world: &World) -> usize {
 }
 
 #[test]
+fn what_would_be_cleared_is_said() {
+    for world in both() {
+        let cache = world.cache();
+        world.fill(&cache, 0..30);
+        world.block_on(cache.insert("other:1", &1, policy())).expect("it is stored");
+        let before = (world.json(&["status"], 0)[0]["log"].clone(), entries(&world));
+        // Neither asked for nor done.
+        let said = world.json(&["clear", "--namespace", "user", "--dry-run"], 0).remove(0);
+        let size: u64 = world.json(&["keys", "user:"], 0).iter().filter_map(|of| of["size"].as_u64()).sum();
+        assert_eq!(
+            (&said["deleted"], &said["bytes"], &said["epoch"]),
+            (&30.into(), &size.into(), &().into())
+        );
+        let text = world.prints(&["clear", "--dry-run"], 0);
+        assert!(text.starts_with("31 entries would be deleted from Redis: "), "{text}");
+        assert_eq!((world.json(&["status"], 0)[0]["log"].clone(), entries(&world)), before);
+        let done = world.json(&["clear", "--yes"], 0).remove(0);
+        let fields = |of: &serde_json::Value| -> Vec<String> {
+            of.as_object().expect("one").keys().cloned().collect()
+        };
+        assert_eq!(fields(&done), fields(&said));
+    }
+}
+
+#[test]
 fn clear_touches_nothing_outside_of_the_prefix() {
     for world in both() {
         let cache = world.cache();
