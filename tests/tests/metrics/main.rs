@@ -319,6 +319,10 @@ async fn the_dashboard_and_the_alerts_ask_for_what_is_exported() {
         let unknown: Vec<_> = names(&asked).difference(&exported).copied().collect();
         assert_eq!(unknown, [""; 0], "{file} asks for what is not exported");
         assert!(names(&asked).len() > 5, "{file} asks for nothing");
+        // As in `CacheStats::hit_ratio`: a cache that is disabled is asked for nothing.
+        let wholes = asked.lines().filter_map(|line| line.split_once("/ sum")).map(|(_, whole)| whole);
+        let wholes: Vec<_> = wholes.filter(|whole| whole.contains("cache_gets_total")).collect();
+        assert!(!wholes.is_empty() && wholes.iter().all(|whole| whole.contains("result!=")), "{wholes:?}");
     }
     // And the guide has all names, and no other.
     let guide = fs::read_to_string(operate("../../crates/larder/docs/operate.md")).unwrap();
