@@ -306,12 +306,7 @@ async fn an_argument_and_a_module_may_have_the_name_of_a_function() {
 }
 
 /// Values that a pattern would name, called as locals of the expansion are.
-#[expect(
-    non_upper_case_globals,
-    non_camel_case_types,
-    clippy::used_underscore_binding,
-    reason = "the names are there to be in the way"
-)]
+#[expect(non_upper_case_globals, non_camel_case_types, reason = "the names are there to be in the way")]
 mod named_like_locals {
     use larder::{cache_put, cached, cached_many, invalidate};
     use std::collections::HashMap;

@@ -14,6 +14,7 @@ use super::companions::{own, signature_and_call};
 use super::names::{local, our_visibility, private};
 use crate::function::{Argument, Form, Function, Ownership, borrows_error, cfgs};
 use crate::model::{CacheExpr, Cached, KeyInputs};
+use crate::tokens;
 
 /// As many as Clippy lets a function have.
 const MOST_ARGUMENTS: usize = 7;
@@ -37,7 +38,8 @@ pub(super) fn function(model: &Cached, function: &Function, names: &Names) -> To
         && count <= MOST_ARGUMENTS
         && function.arguments.iter().all(|argument| argument.cfgs.is_empty())
         && of_item.iter().all(|(_, argument)| argument.ownership != Ownership::Exclusive)
-        && given.iter().all(|(_, argument)| is_given_again(argument));
+        && given.iter().all(|(_, argument)| is_given_again(argument))
+        && !of_item.iter().any(|(_, argument)| borrows_open_type(function, &argument.ty));
     if !can {
         return TokenStream::new();
     }
@@ -85,6 +87,21 @@ fn is_given_again(argument: &Argument) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a type borrows what has a parameter in it, or may have one: an argument tells the compiler that `&'a T` holds, and
+/// the items of a list do not.
+fn borrows_open_type(function: &Function, ty: &Type) -> bool {
+    let tokens = ty.to_token_stream();
+    let text = tokens.to_string();
+    let borrows = text.contains('&') || text.contains('\'') || tokens::mention(&tokens, "Cow");
+    let mut own = function.parameters();
+    let is_of_open_type = function.associated
+        && !function.surroundings.parameters.as_ref().is_some_and(|parameters| parameters.is_empty());
+    borrows
+        && (is_of_open_type
+            || tokens::mention(&tokens, "impl")
+            || own.any(|(name, _)| tokens::mention(&tokens, &name.to_string())))
 }
 
 /// Puts a list of items in the place of the arguments that the key is made of, and how many are called at a time behind it.

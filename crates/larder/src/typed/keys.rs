@@ -25,9 +25,12 @@ pub struct Keys {
     further: Further,
 }
 
+/// The next entries, and what is asked for those behind them.
+type Page = (Box<dyn Listing>, Result<Option<Vec<EntryInfo>>>);
+
 /// What comes behind the entries that are known.
 enum Further {
-    Page(Pin<Box<dyn Future<Output = (Box<dyn Listing>, Result<Option<Vec<EntryInfo>>>)> + Send>>),
+    Page(Pin<Box<dyn Future<Output = Page> + Send>>),
     Failed(Error),
     End,
 }
@@ -55,8 +58,8 @@ impl Keys {
     /// # Errors
     ///
     /// If the server cannot be asked. It is the last item then.
-    pub fn next(&mut self) -> impl Future<Output = Option<Result<EntryInfo>>> + Send {
-        poll_fn(|context| self.poll(context))
+    pub async fn next(&mut self) -> Option<Result<EntryInfo>> {
+        poll_fn(|context| self.poll(context)).await
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<EntryInfo>>> {
