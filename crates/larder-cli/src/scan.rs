@@ -1,7 +1,6 @@
 //! Entries by name: walking through all of them, what covers them, and how they stand.
 
 use std::{
-    collections::HashSet,
     io::{self, IsTerminal},
     time::Duration,
 };
@@ -9,7 +8,7 @@ use std::{
 use larder::{
     Scope, ScopeHash, Scopes,
     internal::{
-        inspect::{History, Inspector, Kind, Master, Peek, StoredEntry, Verdict},
+        inspect::{self, History, Inspector, Peek, StoredEntry, Verdict},
         own_scopes, unnamed_scope,
     },
 };
@@ -19,13 +18,10 @@ use crate::{failure::Failure, progress::Progress};
 /// How many keys are asked for at once.
 pub(crate) const PAGE: usize = 1_000;
 
-/// Walks through the names on all servers that match a pattern, a page at a time. While keys come and go a name may
-/// come twice.
+/// Walks through the names of entries on all servers, a page at a time, and can show how far it is.
 pub(crate) struct Walk<'i> {
     inspector: &'i Inspector,
-    masters: Vec<Master>,
-    pattern: String,
-    cursor: u64,
+    way: inspect::Walk,
     /// Keys that were passed, about, of so many on all servers; and how far that is to be shown.
     passed: u64,
     total: u64,
@@ -35,8 +31,8 @@ pub(crate) struct Walk<'i> {
 impl<'i> Walk<'i> {
     /// Through the entries whose keys begin with a text.
     pub(crate) fn entries(inspector: &'i Inspector, begin: &str) -> Self {
-        let (masters, pattern) = (inspector.masters(), inspector.pattern(Some(begin)));
-        Self { inspector, masters, pattern, cursor: 0, passed: 0, total: 0, progress: None }
+        let way = inspector.walk(begin, PAGE);
+        Self { inspector, way, passed: 0, total: 0, progress: None }
     }
 
     /// Shows on the standard error how far it is, until its end, where that is a terminal, and all keys can be counted.
@@ -44,7 +40,7 @@ impl<'i> Walk<'i> {
         if !io::stderr().is_terminal() {
             return self;
         }
-        for master in &self.masters {
+        for master in self.way.masters() {
             // Without the right to ask there is no picture.
             let Ok(keys) = self.inspector.key_count(master).await else { return self };
             self.total += keys;
@@ -55,27 +51,15 @@ impl<'i> Walk<'i> {
 
     /// The next names of entries, none of them twice; none at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<Vec<u8>>>, Failure> {
-        let Some(master) = self.masters.last() else {
+        if self.way.masters().is_empty() {
             self.progress = None;
-            return Ok(None);
-        };
+        }
         if let Some(progress) = &mut self.progress {
             let passed = self.passed.min(self.total);
             progress.show(passed, Some(passed as f64 / self.total.max(1) as f64));
         }
         self.passed += PAGE as u64;
-        let page = self.inspector.scan(master, self.cursor, Some(&self.pattern), PAGE).await?;
-        self.cursor = page.cursor;
-        if page.cursor == 0 {
-            self.masters.pop();
-        }
-        let mut seen = HashSet::new();
-        let mut names = page.names;
-        names.retain(|name| {
-            let is_entry = matches!(self.inspector.parse(name), Some((Kind::Entry, _)));
-            is_entry && seen.insert(name.clone())
-        });
-        Ok(Some(names))
+        Ok(self.inspector.step(&mut self.way).await?)
     }
 }
 

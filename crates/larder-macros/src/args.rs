@@ -66,6 +66,7 @@ const OPTIONS: &[Known] = &[
     known("lock", "lock = larder::Lock::Process", COMPUTING),
     known("when", "when = !fresh", COMPUTING),
     known("max_items", "max_items = 1_000", CACHED),
+    known("max_batch_size", "max_batch_size = 500", &[Macro::CachedMany]),
     known("unless", "unless = |value| value.is_empty()", COMPUTING),
     known("if", "if = *result > 0", &[Macro::Invalidate]),
     known("local", "local", &[Macro::Cached, Macro::CachedMany, Macro::CachePut, Macro::Limited]),
@@ -83,6 +84,9 @@ const OPTIONS: &[Known] = &[
     known("soft", "soft", &[Macro::Invalidate]),
     known("crate", "crate = my_larder", ALL),
 ];
+
+const NO_ITEM: &str = "a stream of which no item is stored is not stored";
+const NO_ELEMENT: &str = "a body that is given no element computes none";
 
 /// Everything that was written in the attribute.
 #[derive(Default)]
@@ -118,6 +122,7 @@ pub(crate) struct Args {
     pub(crate) lock: Option<Given<Expr>>,
     pub(crate) when: Option<Given<Expr>>,
     pub(crate) max_items: Option<Given<Expr>>,
+    pub(crate) max_batch_size: Option<Given<Expr>>,
     pub(crate) unless: Option<Given<Expr>>,
     /// `if`
     pub(crate) condition: Option<Given<Expr>>,
@@ -329,7 +334,10 @@ impl Args {
             "deadline" => self.deadline = Some(value::time(name, input, example, of)?),
             "or" => self.or = Some(value::expression(name, input, example)?),
             "lock" => self.lock = Some(value::expression(name, input, example)?),
-            "max_items" => self.max_items = Some(value::count(name, input, example)?),
+            "max_items" => self.max_items = Some(value::count(name, input, example, NO_ITEM)?),
+            "max_batch_size" => {
+                self.max_batch_size = Some(value::count(name, input, example, NO_ELEMENT)?);
+            }
             "unless" => self.unless = Some(value::expression(name, input, example)?),
             "if" => self.condition = Some(value::expression(name, input, example)?),
             "when" => self.when = Some(value::expression(name, input, example)?),
@@ -382,7 +390,9 @@ fn find(name: &Ident, of: Macro) -> Result<&'static Known, Unknown> {
                  what was not found, return a `Vec<Option<_>>` and write `negative_ttl = 30`"
             ),
             (Macro::CachedMany, "max_items") => {
-                "a batch has no `max_items`, which is for streams: each element is an entry of its own; remove it".to_owned()
+                "a batch has no `max_items`, which is for streams: each element is an entry of its own; for how many the body \
+                 is given at once, write `max_batch_size = 500`"
+                    .to_owned()
             }
             (_, "skip") => {
                 format!("`{}` has no `skip`: remove it, arguments need not be in a key here", of.name())

@@ -23,6 +23,7 @@ mod prologue;
 mod stream;
 mod targets;
 mod text;
+mod warm;
 mod writes;
 
 use proc_macro2::TokenStream;

@@ -20,7 +20,8 @@ use crate::tokens;
 
 pub(crate) use boxed::{Boxed, async_block};
 pub(crate) use types::{
-    Ownership, borrows_error, borrows_value, has_impl_trait, is_reference, pins_or_borrows,
+    Ownership, borrows_error, borrows_value, has_impl_trait, holds_static_reference, is_reference,
+    pins_or_borrows,
 };
 
 /// A function: async, what `#[async_trait]` made of such a one, or neither.

@@ -20,7 +20,7 @@ use syn::spanned::Spanned as _;
 
 use crate::args::{Args, Given, Macro, Namespace, attribute_span};
 use crate::errors::Errors;
-use crate::function::{Function, borrows_value, has_impl_trait, is_reference};
+use crate::function::{Function, borrows_value, has_impl_trait, holds_static_reference, is_reference};
 use crate::template::{Purpose, Segment, Template};
 use crate::tokens;
 
@@ -56,6 +56,8 @@ pub(crate) struct Cached {
     pub(crate) unless: Option<Expr>,
     /// Of a function that returns a stream: how many items are stored at most.
     pub(crate) max_items: Option<Expr>,
+    /// Of a list: how many elements the body is given at most.
+    pub(crate) max_batch_size: Option<Expr>,
     /// Other functions have this key too.
     pub(crate) shares_key: bool,
     /// Where the compiler complains if `Self` has parameters: the key leaves them out.
@@ -110,7 +112,7 @@ impl Cached {
         of: Macro,
         errors: &mut Errors,
     ) -> Result<Self, Box<FallbackItems>> {
-        check_output(function, of, errors);
+        check_output(&args, function, of, errors);
         let prefix = prefix(&args);
         let list = (of == Macro::CachedMany).then(|| elements::list(&mut args, function, errors));
         if let Some(None) = list {
@@ -140,6 +142,7 @@ impl Cached {
         let deadline = args.deadline.as_ref().map(|given| given.name.span());
         let or = args.or.take().map(|given| (given.name.span(), function.localized(given.value)));
         let max_items = args.max_items.take().map(|given| function.localized(given.value));
+        let max_batch_size = args.max_batch_size.take().map(|given| function.localized(given.value));
         let shares_key = args.shared_key.take().is_some_and(|given| given.value);
         let when = args.when.take().map(|when| function.localized(when.value));
         without_effect::check(&args, of, errors);
@@ -167,6 +170,7 @@ impl Cached {
                     or,
                     unless,
                     max_items,
+                    max_batch_size,
                     shares_key,
                     plain_self,
                     self_alone,
@@ -265,7 +269,7 @@ impl Invalidate {
 impl CachePut {
     /// `None` only if there were errors.
     pub(crate) fn new(mut args: Args, function: &Function, errors: &mut Errors) -> Option<Self> {
-        check_output(function, Macro::CachePut, errors);
+        check_output(&args, function, Macro::CachePut, errors);
         let prefix = prefix(&args);
         if !args.attempted("key") {
             errors.push(
@@ -311,7 +315,8 @@ fn forbid_result(template: &Template, function: &Function, errors: &mut Errors) 
 }
 
 /// Values are owned: what a cache keeps outlives the call.
-fn check_output(function: &Function, of: Macro, errors: &mut Errors) {
+fn check_output(args: &Args, function: &Function, of: Macro, errors: &mut Errors) {
+    let stays = function.is_blocking() || args.local.as_ref().is_some_and(|local| local.value);
     if has_impl_trait(&function.output) && of == Macro::Cached && tokens::mention(&function.output, "Stream")
     {
         errors.push(
@@ -325,7 +330,7 @@ fn check_output(function: &Function, of: Macro, errors: &mut Errors) {
             of.name()
         );
         errors.push(function.output.span(), message);
-    } else if is_reference(&function.output) {
+    } else if is_reference(&function.output, stays) {
         let message = format!(
             "`{}` stores owned values: return `String` for `&str`, `Vec<T>` for `&[T]`, `T` or \
              `Arc<T>` for `&T`",
@@ -335,6 +340,13 @@ fn check_output(function: &Function, of: Macro, errors: &mut Errors) {
     } else if of != Macro::CachedMany && borrows_value(&function.output) {
         let message = format!(
             "`{}` stores owned values, and this one borrows: return one without a lifetime, as `String` for `Cow<'_, str>`",
+            of.name()
+        );
+        errors.push(function.output.span(), message);
+    } else if of != Macro::CachedMany && !stays && holds_static_reference(&function.output) {
+        let message = format!(
+            "`{}` stores values that are read back as owned ones, as no `&'static` is: write `String` for `&'static str`, \
+             or keep them in this process, `local`",
             of.name()
         );
         errors.push(function.output.span(), message);

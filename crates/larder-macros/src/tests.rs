@@ -74,6 +74,7 @@ fn a_method_has_siblings_if_it_asks_for_them() {
             "user_mark_stale",
             "user_refresh",
             "user_with_outcome",
+            "user_warm",
             "__user_target",
             "__user_all",
             "__user_write_key",

@@ -2,6 +2,7 @@
 
 mod invalidating;
 mod lease;
+mod listing;
 mod shared_storage;
 
 use std::{sync::Arc, time::Duration};
@@ -12,6 +13,7 @@ pub(crate) use self::invalidating::Strength;
 pub use self::{
     invalidating::{Invalidating, Invalidation},
     lease::{HeldLease, Lease},
+    listing::{EntryInfo, Listing},
     shared_storage::{Leased, SharedStorage},
 };
 use crate::{

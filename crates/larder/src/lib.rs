@@ -75,6 +75,7 @@
 //! | tell other services what happened, and invalidate by it | `events`, with the feature of that name |
 //! | group keys | [`Namespace`], [`Scope`] |
 //! | see what happens | [`CacheStats`]; [`Outcome`], of one call; [`Link`], of servers; [`CacheExt::events`], as it happens |
+//! | see what is kept, and what lies in Redis | [`CacheExt::keys`], with the feature `inspect` for Redis; [`CacheExt::entries_in_memory`], by scope |
 //! | see all processes at once | [`heartbeat()`], and the command `larder` |
 //! | keep entries elsewhere | [`Storage`], and [`Cache`] beside it |
 //! | share them in another format | [`codec`], and [`Codec`] for one of your own |
@@ -92,6 +93,7 @@
 //! | `zstd` | [`Compression::Zstd`] |
 //! | `seal` | [`RedisCacheBuilder`]`::seal` and `hash_keys`: a Redis that can neither read nor change values, nor read keys |
 //! | `disk` | [`MemoryCacheBuilder`]`::disk`: entries in a folder, which a process that begins anew finds |
+//! | `inspect` | [`CacheExt::keys`] lists what lies in Redis |
 //! | `metrics`, `opentelemetry` | `larder::metrics`, `larder::opentelemetry`: the caches' figures, for exporters |
 //! | `limit` | [`limit`]: rate limits, in this process or for all through Redis, and [`#[limited]`](macro@limited) |
 //! | `counters` | [`counters`]: counters in shards and windows, and what comes most often |
@@ -223,7 +225,10 @@ mod with_policy;
 pub mod write_behind;
 
 pub use self::{
-    cache::{Cache, HeldLease, Invalidating, Invalidation, Kept, Lease, Leased, SharedStorage, Storage},
+    cache::{
+        Cache, EntryInfo, HeldLease, Invalidating, Invalidation, Kept, Lease, Leased, Listing, SharedStorage,
+        Storage,
+    },
     cache_core::{Core, CoreBuilder, Lookup},
     cache_events::CacheEvent,
     deferred::{Deferred, InDeferred, deferred},
@@ -233,7 +238,6 @@ pub use self::{
     error::{Error, Result, SharedError, TimedOut},
     heartbeat::{Heartbeat, heartbeat},
     link::{Link, Operation, Refusal, Rejection, Server, Unshared},
-    listing::EntryInfo,
     lock::{HeldLock, LockGuard},
     memory::{
         MemoryCache,
@@ -248,7 +252,7 @@ pub use self::{
     scope::{Scope, ScopeHash, Scopes},
     stats::{CacheStats, FunctionStats, Histogram},
     table::Eviction,
-    typed::{CacheExt, blocking::Blocking, cache_events::CacheEvents, local::Local},
+    typed::{CacheExt, blocking::Blocking, cache_events::CacheEvents, keys::Keys, local::Local},
     value::{LocalValue, Value, ValueType},
     warm::{WarmOutput, Warmed, warm},
     with_policy::WithPolicy,

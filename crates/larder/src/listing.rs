@@ -1,46 +1,42 @@
 //! What is kept in this process' memory.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    cache::Cache,
+    cache::{Cache, EntryInfo},
     cache_core::{Core, Unusable},
     entry::{Entry, Freshness},
+    outcome::Tier,
     read_through::full_key,
     scope::{Scope, ScopeHash, ScopeSet, Scopes},
 };
 
-/// An entry in this process' memory, as it was when it was listed by
-/// [`entries_in_memory`](crate::CacheExt::entries_in_memory).
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct EntryInfo {
-    /// The full key, namespaces included.
-    pub key: Arc<str>,
-    /// How long ago it was stored, in whichever process.
-    pub age: Duration,
-    /// How long it is still fresh: zero if its `ttl` is over, and it may be served stale at most.
-    pub remaining_ttl: Duration,
-    /// Whether it may be served, fresh or stale. If not, it was invalidated, or its time is over, and its memory is about
-    /// to be free.
-    pub is_servable: bool,
-    /// Whether it is kept in this process alone: because it is `local`, or because it cannot be shared.
-    pub is_unshared: bool,
-}
-
 /// What these scopes cover of what is in memory, by key.
 pub(crate) fn entries_in_memory(cache: &(impl Cache + ?Sized), scopes: Scopes) -> Vec<EntryInfo> {
     let scopes: ScopeSet = scopes.within(cache.prefix()).iter().map(Scope::hash).collect();
+    in_memory(cache, |entry| scopes.iter().any(|scope| entry.0.is_covered_by(*scope)))
+}
+
+/// The entries in memory whose full keys begin with a text, or are this one, by key.
+pub(crate) fn with_keys(cache: &(impl Cache + ?Sized), text: &str, is_beginning: bool) -> Vec<EntryInfo> {
+    in_memory(cache, |entry| match is_beginning {
+        true => entry.0.key.starts_with(text),
+        false => *entry.0.key == *text,
+    })
+}
+
+fn in_memory(cache: &(impl Cache + ?Sized), is_wanted: impl Fn(&Entry) -> bool) -> Vec<EntryInfo> {
     let core = cache.core();
     let mut listed = Vec::new();
     cache.storage().visit(&mut |entry| {
-        let stored = &entry.0;
-        if !scopes.iter().any(|scope| stored.is_covered_by(*scope)) {
+        if !is_wanted(entry) {
             return;
         }
-        let now = core.now();
+        let (stored, now) = (&entry.0, core.now());
         listed.push(EntryInfo {
             key: stored.key.clone(),
+            tier: Tier::Memory,
+            size: None,
             age: stored.age(now),
             remaining_ttl: stored.remaining(now),
             is_servable: core.judge(entry).is_ok(),

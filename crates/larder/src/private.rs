@@ -22,13 +22,16 @@ mod stream;
 mod terms;
 mod type_checks;
 mod uncacheable_many;
+mod unfinished;
 mod write_guards;
 
 #[cfg(feature = "limit")]
 pub use self::limit::{LimitedCall, ReturnsLimited, limited, rate};
 pub use self::{
     call::Call,
-    call_flags::{How, observed, observed_async_stream, observed_blocking, observed_many, observed_stream},
+    call_flags::{
+        How, observed, observed_async_stream, observed_blocking, observed_many, observed_stream, warmed,
+    },
     comparison::compared,
     key_part::{Arg, Digest, Dotted, Early, Fast, KeyPart, Lossless, digest, early},
     lints::{call, never, used},
@@ -47,6 +50,7 @@ pub use self::{
     terms::Terms,
     type_checks::{MaybeCache, Nothing, check_cache},
     uncacheable_many::NothingOfMany,
+    unfinished::Unfinished,
     write_guards::{Invalidate, Put},
 };
 #[cfg(feature = "limit")]
@@ -70,6 +74,7 @@ pub mod choices {
             UncacheableHere as _,
         },
         uncacheable_many::UncacheableMany as _,
+        unfinished::{WithFuture as _, WithStream as _},
     };
 }
 
@@ -77,12 +82,13 @@ pub mod choices {
 pub type Borrowed<'a, T> = &'a T;
 
 pub use crate::{
-    __function as function,
+    __function as function, __or_return as or_return,
     cache_core::{Function, Site},
     dependencies::{bypass, bypass_blocking},
     key::Key,
     outcome::{Outcome, StreamOutcome},
     registry::global,
+    warm::Warmed,
 };
 #[cfg(fuzzing)]
 pub use crate::{key::encoding::check as check_encoding, wire::fuzzing};

@@ -24,6 +24,8 @@ mod key_names;
 mod lease;
 #[cfg(feature = "limit")]
 mod limit;
+#[cfg(feature = "inspect")]
+mod listing;
 mod lock;
 mod log;
 mod log_connector;

@@ -5,6 +5,8 @@ pub(crate) mod offload;
 mod order;
 mod outgoing;
 pub(crate) mod rejections;
+#[cfg(feature = "inspect")]
+mod standing;
 mod unshareable;
 
 use std::{

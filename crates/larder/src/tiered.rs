@@ -13,7 +13,7 @@ use crate::gcra::{Rate, Usage};
 #[cfg(feature = "counters")]
 use crate::tally::{Tallied, Tally};
 use crate::{
-    cache::{Cache, Invalidating, Kept, Leased, SharedStorage, Storage},
+    cache::{Cache, Invalidating, Kept, Leased, Listing, SharedStorage, Storage},
     cache_core::{Core, Lookup},
     disk::DiskTier,
     entry::Entry,
@@ -308,6 +308,10 @@ impl SharedStorage for TieredCache {
 
     async fn publish(&self, owner: &str, text: &str, ttl: Duration) -> Result<bool> {
         self.redis.publish(owner, text, ttl).await
+    }
+
+    fn list(&self, text: &str, is_beginning: bool) -> Option<Box<dyn Listing>> {
+        self.redis.list(text, is_beginning)
     }
 
     fn shows_keys(&self) -> bool {

@@ -4,6 +4,7 @@ pub(crate) mod blocking;
 pub(crate) mod cache_events;
 mod compute;
 pub(crate) mod insert;
+pub(crate) mod keys;
 pub(crate) mod local;
 mod locks;
 mod outcome;
@@ -21,12 +22,13 @@ use self::{
     blocking::Blocking,
     cache_events::CacheEvents,
     compute::{look_or_compute, warn_if_spawning},
+    keys::Keys,
     local::Local,
     outcome::look_or_compute_observed,
 };
 
 use crate::{
-    cache::{Cache, Invalidating, Kept, SharedStorage, Strength},
+    cache::{Cache, EntryInfo, Invalidating, Kept, SharedStorage, Strength},
     deadline::Within,
     deferred,
     epoch::{Epoch, ReadVersion},
@@ -34,7 +36,7 @@ use crate::{
     error_keeping::Keeping,
     error_sharing::{Cloned, Unshared},
     link::Link,
-    listing::{EntryInfo, entries_in_memory},
+    listing::entries_in_memory,
     lock::LockGuard,
     namespace::Namespace,
     outcome::{Observer, Outcome},
@@ -639,6 +641,11 @@ pub trait CacheExt: Cache {
     /// ```
     fn entries_in_memory(&self, scopes: impl Into<Scopes>) -> Vec<EntryInfo> {
         entries_in_memory(self, scopes.into())
+    }
+
+    #[doc = include_str!("../docs/verbs/keys.md")]
+    fn keys(&self, pattern: &str) -> Keys {
+        Keys::of(self, pattern)
     }
 
     /// What the cache did so far; that of the whole cache, for a namespace too.

@@ -3,12 +3,14 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use larder::{
-    Cache, CacheExt, EntryInfo, MemoryCache, Policy, Scope, Store,
+    Cache, CacheExt, EntryInfo, Invalidation, Keys, MemoryCache, Policy, RedisCache, Scope, Store, Tier,
+    TieredCache,
     internal::{MemoryState, explain_in_memory, page_in_memory},
 };
+use larder_servers::{RedisCluster, RedisServer};
 
 use self::support::long;
 
@@ -146,4 +148,103 @@ async fn it_can_be_listed_while_it_grows() {
             return growing.await.unwrap();
         }
     }
+}
+
+async fn all(mut keys: Keys) -> Vec<EntryInfo> {
+    let mut all = Vec::new();
+    while let Some(entry) = keys.next().await {
+        all.push(entry.unwrap());
+    }
+    all
+}
+
+#[tokio::test]
+async fn keys_are_listed_by_how_they_begin() {
+    for cache in both() {
+        for key in ["user:1", "user:2", "user:21", "order:1"] {
+            cache.insert(key, &key.len(), long()).await.unwrap();
+        }
+        assert_eq!(keys(&all(cache.keys("user:*")).await), ["user:1", "user:2", "user:21"]);
+        assert_eq!(keys(&all(cache.keys("user:2*")).await), ["user:2", "user:21"]);
+        assert_eq!(keys(&all(cache.keys("user:2")).await), ["user:2"]);
+        assert_eq!(all(cache.keys("*")).await.len(), 4);
+        assert_eq!(keys(&all(cache.namespace("user").keys("*")).await), ["user:1", "user:2", "user:21"]);
+        cache.invalidate("user:*");
+        let listed = all(cache.keys("*")).await;
+        assert!(listed.iter().all(|entry| entry.is_servable == (&*entry.key == "order:1")), "{listed:?}");
+        assert!(listed.iter().all(|entry| entry.tier == Tier::Memory && entry.size.is_none()), "{listed:?}");
+    }
+}
+
+/// A value in Redis, and what a cache in another process lists of it.
+async fn lists_what_lies_on(url: &str) {
+    const COUNT: usize = 700;
+    let here = RedisCache::connect(url).await.unwrap();
+    let there = TieredCache::connect(url).await.unwrap();
+    let fleeting = Policy::builder().ttl(Duration::from_secs(60)).stale_if_error(Duration::from_secs(60));
+    let fleeting = fleeting.build().unwrap();
+    let ids: Vec<_> = (0..COUNT).map(|id| (format!("item:{id}"), "x".repeat(100))).collect();
+    here.insert_many(&ids, fleeting).await.unwrap();
+    here.insert("items:1", &1, long()).await.unwrap();
+    let changed = here.invalidate("item:7").await;
+    let Invalidation::Delivered(epoch) = changed else { panic!("{changed:?}") };
+    assert!(there.wait_for(epoch).await);
+    // One of them is in memory there.
+    assert_eq!(there.get::<String>("item:8").await.unwrap().map(|text| text.len()), Some(100));
+
+    let listed = all(there.keys("item:*")).await;
+    let shared: BTreeMap<_, _> = listed
+        .iter()
+        .filter(|entry| entry.tier == Tier::Shared)
+        .map(|entry| (entry.key.to_string(), entry))
+        .collect();
+    assert_eq!(keys(&listed)[0], "item:8", "of memory first");
+    assert_eq!(listed.iter().filter(|entry| entry.tier == Tier::Memory).count(), 1);
+    // That of the invalidated key was deleted.
+    assert_eq!(shared.len(), COUNT - 1, "each entry on each master");
+    for entry in shared.values() {
+        assert!(entry.size.is_some_and(|size| size > 100 && size < 400), "{entry:?}");
+        assert!(entry.is_servable && !entry.is_unshared, "{entry:?}");
+        assert!(
+            entry.remaining_ttl > Duration::from_secs(1) && entry.age < Duration::from_secs(59),
+            "{entry:?}"
+        );
+    }
+
+    // What is known to be invalid is told as such, though it lies there.
+    let changed = there.invalidate("item:*").await;
+    let Invalidation::Delivered(epoch) = changed else { panic!("{changed:?}") };
+    assert!(here.wait_for(epoch).await);
+    let listed = all(here.keys("item:*")).await;
+    assert!(listed.len() >= COUNT - 1 && listed.iter().all(|entry| !entry.is_servable), "{}", listed.len());
+    let one = all(here.keys("items:1")).await;
+    assert!(matches!(&one[..], [one] if one.is_servable && one.tier == Tier::Shared), "{one:?}");
+    assert!(all(here.keys("items:2")).await.is_empty());
+    let dynamic: &dyn Cache = &here;
+    assert_eq!(keys(&all(dynamic.namespace("items").keys("*")).await), ["items:1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_in_redis_are_listed() {
+    let server = RedisServer::start();
+    lists_what_lies_on(&server.url()).await;
+
+    let cache = RedisCache::connect(server.url()).await.unwrap();
+    let mut keys = cache.keys("*");
+    server.kill();
+    let error = loop {
+        match keys.next().await.expect("an error comes before the end") {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(error.to_string().contains("SCAN"), "{error}");
+    assert!(keys.next().await.is_none(), "it is the last item");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_on_all_masters_of_a_cluster_are_listed() {
+    let cluster = RedisCluster::start();
+    let hosts: Vec<_> = cluster.urls().iter().map(|url| url.replace("redis://", "")).collect();
+    lists_what_lies_on(&format!("redis+cluster://{}", hosts.join(","))).await;
 }

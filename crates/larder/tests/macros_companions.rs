@@ -240,3 +240,61 @@ async fn mark_stale_ends_the_time_of_one_entry() {
     service.soft_mark_stale(1);
     assert_eq!(service.soft(&calls, 1).await, 1);
 }
+
+#[cached(ttl = 60, key = "warm:<user.0>:<name>", skip(calls, database, _unused))]
+async fn warmed(
+    calls: &AtomicU32,
+    user: (u32, u32),
+    database: Arc<u32>,
+    name: &str,
+    _unused: &'static str,
+) -> Result<String, u32> {
+    calls.fetch_add(1, Ordering::SeqCst);
+    let (id, _) = user;
+    if id == 7 { Err(id) } else { Ok(format!("{name} {}", *database + id)) }
+}
+
+#[tokio::test]
+async fn warm_calls_for_each_item_that_is_not_fresh() {
+    let (calls, database) = (AtomicU32::new(0), Arc::new(10));
+    let names = ["a", "b", "c"].map(str::to_owned);
+    warmed(&calls, (1, 0), database.clone(), "a", "").await.unwrap();
+
+    let items = [1, 7, 3].into_iter().zip(&names).map(|(id, name)| ((id, 0), &**name));
+    let told = warmed::warm(&calls, database.clone(), "", items, 2).await;
+
+    assert_eq!((told.fresh, told.computed), (1, 1), "{told:?}");
+    assert_eq!(told.errors().collect::<Vec<_>>(), [(1, &7)]);
+    assert_eq!(calls.load(Ordering::SeqCst), 3);
+    assert_eq!(warmed(&calls, (3, 9), database, "c", "").await.as_deref(), Ok("c 13"));
+    assert_eq!(calls.load(Ordering::SeqCst), 3);
+}
+
+struct Rates {
+    base: f64,
+}
+
+impl Rates {
+    #[cached(ttl = 60, key = "warm-rate:<currency>:<day>", skip(self), companions)]
+    async fn rate(&self, currency: std::borrow::Cow<'_, str>, day: &u8) -> f64 {
+        self.base * (currency.len() as f64 + f64::from(*day))
+    }
+
+    #[cached(ttl = 60, key = "warm-generic:<T>:<id>", skip(self), companions)]
+    async fn get<T>(&self, id: &str) -> (T, usize)
+    where
+        T: Default + larder::Value,
+    {
+        (T::default(), id.len())
+    }
+}
+
+#[tokio::test]
+async fn methods_are_warmed_beside_themselves() {
+    let rates = Rates { base: 2.0 };
+    let told = rates.rate_warm([("EUR".into(), &1), ("USD".into(), &2)], 4).await;
+    assert_eq!(told.computed, 2, "{told:?}");
+    let (rate, outcome) = rates.rate_with_outcome("USD".into(), &2).await;
+    assert_eq!((rate, outcome.source), (10.0, Source::Hit));
+    assert_eq!(rates.get_warm::<u8>(["a", "a", "bc"], 1).await.fresh, 1);
+}

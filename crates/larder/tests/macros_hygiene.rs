@@ -234,6 +234,23 @@ mod named_like_an_argument {
         }
     }
 
+    /// A function of a body has the name of a module that the glob brings.
+    pub(super) async fn nested_as_a_module() {
+        #[::larder::cached(ttl = 60, key = "hygiene:nested-module:<id>")]
+        async fn user(id: u64) -> u64 {
+            id + CHANGES.load(Ordering::SeqCst)
+        }
+
+        #[::larder::invalidate(user(id), user(..))]
+        async fn change(id: u64) {
+            CHANGES.fetch_add(5 * id, Ordering::SeqCst);
+        }
+
+        let before = user(1).await;
+        change(1).await;
+        assert_eq!(user(1).await - before, 5);
+    }
+
     pub(super) fn nested(saved: &super::User) {
         #[::larder::invalidate(nested_user(nested_user.id))]
         fn save(nested_user: &super::User) {
@@ -276,7 +293,7 @@ impl std::ops::Deref for User {
 
 #[tokio::test]
 async fn an_argument_and_a_module_may_have_the_name_of_a_function() {
-    use named_like_an_argument::{nested, save, user};
+    use named_like_an_argument::{nested, nested_as_a_module, save, user};
 
     assert_eq!(user(1).await, 1);
     save(User { id: 1 }).await;
@@ -284,5 +301,92 @@ async fn an_argument_and_a_module_may_have_the_name_of_a_function() {
     entities::Repo.save(&User { id: 1 });
     assert_eq!(user(1).await, 101);
     nested(&User { id: 1 });
+    nested_as_a_module().await;
     assert_eq!(named_like_a_module::user(7).await, 7);
+}
+
+/// Values that a pattern would name, called as locals of the expansion are.
+#[expect(non_upper_case_globals, non_camel_case_types, reason = "the names are there to be in the way")]
+mod named_like_locals {
+    use larder::{cache_put, cached, cached_many, invalidate};
+    use std::collections::HashMap;
+
+    const key: u8 = 1;
+    const kind: u8 = 1;
+    const call: u8 = 1;
+    const output: u8 = 1;
+    const success: u8 = 1;
+    const missing: u8 = 1;
+    const text: u8 = 1;
+    static cache: u8 = 1;
+    static policy: u8 = 1;
+    static guard: u8 = 1;
+    static many: u8 = 1;
+    static put: u8 = 1;
+    struct function;
+    struct value;
+    struct computation;
+    struct target;
+    struct body;
+    struct owned_0;
+    struct owned_self;
+    enum Unit {
+        element,
+        owned,
+        cached,
+        how,
+    }
+    #[expect(unused_imports, reason = "as the others")]
+    use Unit::{cached as in_the_way, element, how, owned};
+
+    #[cached(ttl = 60, when = id > 0, unless = |found| *found == 7)]
+    pub(super) async fn plain(id: u8) -> Result<u8, String> {
+        Ok(id + key)
+    }
+
+    #[cached(ttl = 60, stale_if_error = "1h", timeout = "1s")]
+    pub(super) async fn in_the_background(name: &str) -> Result<usize, String> {
+        Ok(name.len())
+    }
+
+    #[cached(ttl = 60)]
+    pub(super) fn blocking(id: u8) -> u8 {
+        id + kind
+    }
+
+    #[cached_many(ttl = 60, key = "named-like-locals:<id>", each = id in ids)]
+    pub(super) async fn each(ids: &[u8]) -> HashMap<u8, u8> {
+        ids.iter().map(|id| (*id, id + many)).collect()
+    }
+
+    #[invalidate(plain(id), "x:<id>", "x:<ids[]>", "y:<result>")]
+    pub(super) async fn change(id: u8, ids: &[u8]) -> Result<u8, String> {
+        Ok(id + guard + ids.len() as u8)
+    }
+
+    #[cache_put(ttl = 60, key = "named-like-locals:<id>")]
+    pub(super) async fn put_one(id: u8) -> u8 {
+        id + put
+    }
+
+    #[cached(ttl = 60, key = "underscores:<__key>:<__how>", skip(__cache, _cache))]
+    pub(super) async fn underscores(__how: u8, __key: u8, __cache: u8, _cache: u8) -> u8 {
+        __how + __key
+    }
+}
+
+#[tokio::test]
+async fn constants_are_not_taken_for_our_locals() {
+    use named_like_locals as named;
+
+    assert_eq!(named::plain(1).await, Ok(2));
+    assert_eq!(named::plain::refresh(1).await, Ok(2));
+    assert_eq!(named::in_the_background("four").await, Ok(4));
+    assert_eq!(named::blocking(1), 2);
+    assert_eq!(named::each(&[1]).await[&1], 2);
+    assert_eq!(named::change(1, &[2]).await, Ok(3));
+    assert_eq!(named::put_one(3).await, 4);
+    assert_eq!(named::each(&[3]).await[&3], 4);
+    assert_eq!(named::underscores(1, 2, 3, 4).await, 3);
+    assert_eq!(named::underscores::with_outcome(1, 2, 3, 4).await.0, 3);
 }

@@ -311,3 +311,19 @@ async fn closures_share_a_name_and_are_not_cached() {
         assert_eq!((called(one, &cache).await, called(two, &cache).await), (1, 2));
     }
 }
+
+#[cached(ttl = 60)]
+fn unit_of(metric: u8) -> Option<&'static str> {
+    (metric == 1).then_some("ms")
+}
+
+#[cached(ttl = 60, local)]
+async fn label(metric: u8) -> Result<&'static str, String> {
+    unit_of(metric).ok_or_else(|| metric.to_string())
+}
+
+#[tokio::test]
+async fn what_stays_here_may_be_a_static_reference() {
+    assert_eq!((unit_of(1), unit_of(1), unit_of(2)), (Some("ms"), Some("ms"), None));
+    assert_eq!((label(1).await, label(1).await), (Ok("ms"), Ok("ms")));
+}

@@ -57,18 +57,14 @@ pub(super) fn expression(name: Ident, input: ParseStream<'_>, example: &str) -> 
 }
 
 /// A number of things: not zero, if it can be seen.
-pub(super) fn count(name: Ident, input: ParseStream<'_>, example: &str) -> Parsed<Expr> {
+/// A number, of which zero makes no sense: `why`.
+pub(super) fn count(name: Ident, input: ParseStream<'_>, example: &str, why: &str) -> Parsed<Expr> {
     let given = expression(name, input, example)?;
     let is_zero = matches!(&given.value, Expr::Lit(ExprLit { lit: Lit::Int(number), .. })
         if number.base10_parse::<u64>().is_ok_and(|number| number == 0));
     match is_zero {
         false => Ok(given),
-        true => wrong(
-            given.value.span(),
-            format!(
-                "a stream of which no item is stored is not stored: write `{example}`, or remove `#[cached]`"
-            ),
-        ),
+        true => wrong(given.value.span(), format!("{why}: write `{example}`, or remove the attribute")),
     }
 }
 

@@ -135,8 +135,8 @@ fn own(private: &TokenStream, span: Span, copy: &Ident, source: &TokenStream) ->
 /// is not the user's, so that `_name` can be used.
 pub(super) fn renamed(argument: &Argument) -> Ident {
     match argument.name() {
-        Some(name) => at_mixed_site(name),
-        None => format_ident!("__arg{}", argument.index, span = Span::mixed_site()),
+        Some(name) if !name.unraw().to_string().starts_with("__") => at_mixed_site(name),
+        _ => format_ident!("__arg{}", argument.index, span = Span::mixed_site()),
     }
 }
 
@@ -144,8 +144,8 @@ fn at_mixed_site(name: &Ident) -> Ident {
     at(name, Span::mixed_site().located_at(name.span()))
 }
 
-/// What an argument is called where the machinery stands, and where it must not meet names of ours: none of them begins
-/// with `_`. What `#[async_trait]` wrote goes on using the names that it gave.
+/// What an argument is called where the machinery stands, and where it must not meet names of ours, which begin with
+/// `__`. What `#[async_trait]` wrote goes on using the names that it gave.
 fn source(function: &Function, argument: &Argument) -> Ident {
     match argument.name() {
         Some(name) if function.is_boxed() || !is_unused(name) => name.clone(),

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
 use super::errors::{complaint, has_default, let_kept, let_shared, let_sharing};
-use super::names::{local, local_at, output_span, private};
+use super::names::{local, local_at, method_at, output_span, private};
 use super::prologue::{Mode, cache, how, let_cache, let_kind, plain_self, remember_comparison, use_choices};
 use super::{body, identity, many, policy, stream, text};
 use crate::function::Function;
@@ -110,18 +110,16 @@ fn statements(model: &Cached, function: &Function, mode: Mode, key: &TokenStream
 /// Returns what the cache has, or else names the call that goes on.
 fn let_call(model: &Cached, function: &Function, mode: Mode, key: &TokenStream) -> TokenStream {
     let span = output_span(function);
-    let (cache, call, value) = (cache(&model.common), local("call"), local("value"));
+    let (private, call) = (private(&model.common), local("call"));
+    let cache = cache(&model.common);
     let kind = local_at("kind", span);
-    let how = how(&private(&model.common), mode);
+    let how = how(&private, mode);
     let (name, named) = (local("function"), identity::function(model, function));
     let begin = quote_spanned!(span=> #kind.begin(#cache, #name, #how, #key));
     // Not by a local, which the future would hold a place for.
     quote! {
         let #name = #named;
-        let #call = match #begin {
-            ::core::result::Result::Ok(#value) => return #value,
-            ::core::result::Result::Err(#call) => #call,
-        };
+        let #call = #private::or_return!(#begin);
     }
 }
 
@@ -167,28 +165,30 @@ fn compute(model: &Cached, function: &Function) -> TokenStream {
     let span = output_span(function);
     let (call, kind) = (local_at("call", span), local_at("kind", span));
     let (policy, computation) = (local_at("policy", span), local_at("computation", span));
+    let its_terms = local_at("terms", span);
     let sharing = let_sharing(model, function);
     if function.is_blocking() {
         let computed = quote_spanned!(span=> #kind.compute_blocking(#call, #policy, #computation));
         let computed = or(model, function, ("or", computed));
         return quote!(#sharing #computed);
     }
-    let compute = local_at(if model.background { "compute_background" } else { "compute" }, span);
-    let terms = local_at(if model.common.is_local { "terms_local" } else { "terms" }, span);
+    let compute = method_at(if model.background { "compute_background" } else { "compute" }, span);
+    let terms = method_at(if model.common.is_local { "terms_local" } else { "terms" }, span);
     let remember = remember_comparison(&model.common, function);
+    let let_terms = quote_spanned!(span=> let #its_terms = #kind.#terms(#policy););
     // One box and one await: a hit drops the future too, and the fewer states it has, the less that costs.
     let computed = quote_spanned! {span=>
-        ::std::boxed::Box::pin(#kind.#compute(#call, #kind.#terms(#policy), #computation)).await
+        ::std::boxed::Box::pin(#kind.#compute(#call, #its_terms, #computation)).await
     };
     let (late, or_late) = match has_default(model) {
         true => {
-            let late = local_at(if model.background { "start_may_be_late" } else { "may_be_late" }, span);
+            let late = method_at(if model.background { "start_may_be_late" } else { "may_be_late" }, span);
             (quote_spanned!(span=> let #computation = #kind.#late(#computation);), "or_late")
         }
         false => (TokenStream::new(), "or"),
     };
     let computed = or(model, function, (or_late, computed));
-    quote!(#remember #sharing #late #computed)
+    quote!(#remember #sharing #let_terms #late #computed)
 }
 
 /// The output of an expression, or what the function gives in place of an error. `kind` has to be what
@@ -202,7 +202,7 @@ fn or(model: &Cached, function: &Function, (method, computed): (&str, TokenStrea
     let (kind, output) = (local_at("kind", span), local("output"));
     let check = complaint(&private, "check_or", &kind, *option);
     let span = Span::mixed_site().located_at(default.span());
-    let method = local_at(method, span);
+    let method = method_at(method, span);
     let given = quote_spanned!(span=> #kind.#method(#output, || #default));
     quote!(#check let #output = #computed; #given)
 }

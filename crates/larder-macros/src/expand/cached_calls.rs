@@ -104,8 +104,9 @@ fn of_function(
         turbofish = PathArguments::None;
     }
     let (method, owner) = (Ident::new(&format!("__{what}"), at), Ident::new("__larder_function", at));
-    // An import would find the argument; a path finds types alone.
-    if named.meets_argument {
+    // An import would find an argument, and in a body, it would not know the function from what a glob brings into the
+    // module; a path finds types alone, and those of the body first.
+    if named.by_path {
         return (TokenStream::new(), quote!(#function::#method #turbofish));
     }
     let items = quote! {
@@ -138,7 +139,7 @@ fn sibling(name: &Ident, what: &str, at: Span) -> Ident {
 
 /// What the compiler finds in the place of a companion that is not there, and says why it is none.
 fn fallback(private: &TokenStream, method: &Ident, receiver: &TokenStream) -> TokenStream {
-    let name = local("__LarderNotCached");
+    let name = local("LarderNotCached");
     quote! {
         trait #name {
             fn #method(#receiver) {}

@@ -16,6 +16,7 @@ pub(super) struct Names {
     pub(super) mark_stale: Ident,
     pub(super) refresh: Ident,
     pub(super) with_outcome: Ident,
+    pub(super) warm: Ident,
     /// The hidden functions that `#[invalidate(user(id))]` and `#[invalidate(user(..))]` ask.
     pub(super) target: Ident,
     pub(super) all: Ident,
@@ -42,6 +43,7 @@ impl Names {
                 mark_stale: format_ident!("{plain}_mark_stale", span = span),
                 refresh: format_ident!("{plain}_refresh", span = span),
                 with_outcome: format_ident!("{plain}_with_outcome", span = span),
+                warm: format_ident!("{plain}_warm", span = span),
                 target: format_ident!("__{plain}_target", span = span),
                 all: format_ident!("__{plain}_all", span = span),
                 run: format_ident!("__{plain}_run", span = span),
@@ -55,6 +57,7 @@ impl Names {
                 mark_stale: Ident::new("mark_stale", span),
                 refresh: Ident::new("refresh", span),
                 with_outcome: Ident::new("with_outcome", span),
+                warm: Ident::new("warm", span),
                 target: Ident::new("__target", span),
                 all: Ident::new("__all", span),
                 run: Ident::new("__run", span),

@@ -12,8 +12,8 @@ use super::companion_names::{Names, turbofish};
 use super::key_arguments::signature;
 use super::key_builder::KeyBuilder;
 use super::names::{local, our_visibility, ours, ours_at, private};
-use super::prologue::{Mode, cache, let_cache, use_choices};
-use super::targets;
+use super::prologue::{Mode, let_cache, target_of, use_choices};
+use super::{targets, warm};
 use crate::function::{Function, cfgs, has_impl_trait};
 use crate::model::{CacheExpr, Cached, Companions, FallbackItems, KeyInputs};
 
@@ -27,6 +27,7 @@ pub(super) fn function(model: &Cached, function: &Function) -> TokenStream {
         delegate(function, &names, function.item.sig.ident.clone(), &quote!(#private::How::Plain));
     let refresh = refresh(function, &names, &private);
     let with_outcome = with_outcome(model, function, &names);
+    let warm = warm::function(model, function, &names);
     let key_functions = key_functions(model, keyed, &names, &key_builder);
     let (targets, write_key) = (targets::functions(model, keyed, &names, &key_builder), &key_builder.item);
     match model.companions {
@@ -57,13 +58,14 @@ pub(super) fn function(model: &Cached, function: &Function) -> TokenStream {
                     #key_functions
                     #refresh
                     #with_outcome
+                    #warm
                     #targets
                     #write_key
                     #run
                 }
             }
         }
-        _ => quote!(#outer #key_functions #refresh #with_outcome #targets #write_key #run),
+        _ => quote!(#outer #key_functions #refresh #with_outcome #warm #targets #write_key #run),
     }
 }
 
@@ -93,8 +95,8 @@ fn documentation(names: &Names, model: &Cached, function: &Function) -> Vec<Attr
 
 /// The hidden function with the machinery and the body.
 fn run(model: &Cached, function: &Function, names: &Names, key_builder: &KeyBuilder) -> TokenStream {
-    // Where it is in scope, arguments have their own names at the mixed site: none of them begins with `__`.
-    let (how, private) = (local("__how"), private(&model.common));
+    // Where it is in scope, arguments have names at the mixed site that do not begin with `__`, or are ours.
+    let (how, private) = (local("how"), private(&model.common));
     let ItemFn { attrs, mut sig, block, .. } = machinery(model, function, Mode::Shared, &key_builder.closure);
     let statements = &block.stmts;
     let (lints, cfgs) = (lints(&attrs), cfgs(&attrs));
@@ -124,7 +126,7 @@ fn shares_first(function: &Function) -> bool {
 }
 
 /// Makes a signature one of ours.
-fn own(sig: &mut Signature, name: Ident) {
+pub(super) fn own(sig: &mut Signature, name: Ident) {
     sig.ident = name;
     sig.fn_token.span = ours_at(sig.fn_token.span);
     if let Some(token) = &mut sig.asyncness {
@@ -143,7 +145,7 @@ fn delegate(function: &Function, names: &Names, name: Ident, how: &TokenStream) 
 }
 
 /// The function under another name, and the call of the hidden one.
-fn signature_and_call(
+pub(super) fn signature_and_call(
     function: &Function,
     names: &Names,
     name: Ident,
@@ -197,7 +199,7 @@ fn refresh(function: &Function, names: &Names, private: &TokenStream) -> TokenSt
 /// The function, with what became of the call.
 fn with_outcome(model: &Cached, function: &Function, names: &Names) -> TokenStream {
     let private = private(&model.common);
-    let how = local("__how");
+    let how = local("how");
     let (mut item, call) =
         signature_and_call(function, names, names.with_outcome.clone(), &how.to_token_stream());
     let (cfgs, lints) = (cfgs(&item.attrs), lints(&item.attrs));
@@ -297,19 +299,18 @@ fn target(
         let cfgs = arguments.iter().map(|argument| &argument.cfgs);
         return quote!(#owner::#target #turbofish(#(#(#cfgs)* #given),*));
     }
-    let (private, cache, let_cache) =
-        (private(&model.common), cache(&model.common), let_cache(&model.common));
+    let (private, let_cache) = (private(&model.common), let_cache(&model.common));
     let is_given = matches!(model.common.cache, CacheExpr::Given { .. });
     let choices = (is_given || writes_key).then(|| use_choices(&model.common));
     let used = if writes_key { &arguments[..] } else { &[] };
     let uses = used.iter().map(|argument| body::uses(&private, argument));
-    let build = &key_builder.closure;
+    let target = target_of(&model.common, "key", &key_builder.closure);
     quote! {
         {
             #choices
             #(#uses)*
             #let_cache
-            #private::Target::of_key(#cache, #build)
+            #target
         }
     }
 }

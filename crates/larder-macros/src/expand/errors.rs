@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
-use super::names::{local_at, output_span, private, respanned};
+use super::names::{local_at, method_at, output_span, private, respanned};
 use crate::function::Function;
 use crate::model::Cached;
 
@@ -24,7 +24,7 @@ fn let_timed_out(model: &Cached, function: &Function) -> TokenStream {
     let kind = local_at("kind", span);
     let check = complaint(&private, "check_deadline", &kind, option);
     // What an error lacks is a complaint about the function's output.
-    let times_out = local_at(if has_default(model) { "times_out_or" } else { "times_out" }, span);
+    let times_out = method_at(if has_default(model) { "times_out_or" } else { "times_out" }, span);
     let given = quote_spanned!(span=> #kind.#times_out());
     quote!(#check let #kind = #given;)
 }
@@ -37,7 +37,7 @@ pub(super) fn has_default(model: &Cached) -> bool {
 /// Does not compile where an option would do nothing. All of it at one place: the compiler shows no more than the option.
 pub(super) fn complaint(private: &TokenStream, check: &str, kind: &Ident, option: Span) -> TokenStream {
     let span = Span::mixed_site().located_at(option);
-    let check = local_at(check, span);
+    let check = method_at(check, span);
     respanned(quote!(#private::#check(&#kind);), span)
 }
 
@@ -50,7 +50,7 @@ pub(super) fn let_kept(model: &Cached, function: &Function) -> TokenStream {
     let check = complaint(&private, "check_cache_err", &kind, *option);
     // What an error lacks is a complaint about the function's output, as what a value lacks is.
     let keep =
-        local_at(if model.common.is_local { "keep_err_local" } else { "keep_err" }, output_span(function));
+        method_at(if model.common.is_local { "keep_err_local" } else { "keep_err" }, output_span(function));
     let chosen = match chosen {
         Some(chosen) => quote!(#chosen),
         None => quote!(|_| true),

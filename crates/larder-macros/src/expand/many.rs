@@ -8,7 +8,7 @@ use syn::{FnArg, ItemFn, Pat, PatIdent, Type};
 
 use super::body::Owned;
 use super::errors::let_sharing;
-use super::names::{local, local_at, output_span, private, respanned};
+use super::names::{local, local_at, method_at, output_span, private, respanned};
 use super::prologue::{Mode, cache, how, let_kind_of, opening, remember_comparison};
 use super::{body, policy};
 use crate::function::{Argument, Function, Ownership};
@@ -52,7 +52,7 @@ fn statements(
     let span = output_span(function);
     let element_type = &list.element_type;
     // All of it at one place, where the compiler says the same once.
-    let of_list = local_at(list.order.function(), span);
+    let of_list = method_at(list.order.function(), span);
     let of_list = respanned(quote!(#private::#of_list), span);
     let shape = |kind: TokenStream| quote_spanned!(span=> #of_list::<#element_type, _>(#kind));
     let opening = opening(model, function, &let_kind_of(&model.common, function, shape));
@@ -61,6 +61,10 @@ fn statements(
     let (site, many) = (local("function"), local("many"));
     let how = how(&private, mode);
     let begin = quote_spanned!(span=> #kind.begin(#cache, #site, #how));
+    let at_most = model.max_batch_size.as_ref().map(|most| {
+        let at = Span::mixed_site().located_at(most.span());
+        quote_spanned!(at=> let #kind = #kind.at_most(#most);)
+    });
     let when = model.when.as_ref().map(|when| quote!(#many.when(#when);));
     let add = add(list, function, &private, key);
     let (policy_local, computation) = (local("policy"), computation(model, list, function));
@@ -70,8 +74,8 @@ fn statements(
         None => quote_spanned!(span=> let #kind = #kind.unshared();),
     };
     let sharing = let_sharing(model, function);
-    let terms = local_at(if model.common.is_local { "terms_local" } else { "terms" }, span);
-    let compute = local_at(if model.background { "compute_background" } else { "compute" }, span);
+    let terms = method_at(if model.common.is_local { "terms_local" } else { "terms" }, span);
+    let compute = method_at(if model.background { "compute_background" } else { "compute" }, span);
     let unstored = match &model.unless {
         Some(unless) => quote!(#unless),
         None => quote!(#private::all_stored),
@@ -83,6 +87,7 @@ fn statements(
     };
     quote! {
         #opening
+        #at_most
         let mut #many = #begin;
         #when
         #add

@@ -1,7 +1,7 @@
 //! Names and spans of generated code.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, format_ident, quote};
 use syn::spanned::Spanned as _;
 use syn::{Path, Visibility};
 
@@ -14,13 +14,19 @@ pub(super) fn private(common: &Common) -> TokenStream {
     quote!(#krate::private)
 }
 
-/// A local that no name of the user's can meet.
+/// A local that no name of the user's can meet: no other local, by its span, and no constant, static, or unit struct,
+/// which a pattern would name, by how it begins.
 pub(super) fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
+    local_at(name, Span::mixed_site())
 }
 
 /// The same at the place that an error about it belongs to.
 pub(super) fn local_at(name: &str, span: Span) -> Ident {
+    format_ident!("__{name}", span = span)
+}
+
+/// A method or a function of larder's, at the place that an error about it belongs to.
+pub(super) fn method_at(name: &str, span: Span) -> Ident {
     Ident::new(name, span)
 }
 

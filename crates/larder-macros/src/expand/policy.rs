@@ -1,11 +1,11 @@
 //! `Options::new(…)…policy()`
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Expr;
 use syn::spanned::Spanned as _;
 
-use super::names::{local, local_at, output_span, private, respanned};
+use super::names::{local, local_at, method_at, output_span, private, respanned};
 use super::prologue::cache;
 use super::text;
 use crate::args::{Fraction, Time};
@@ -25,7 +25,7 @@ pub(super) fn let_policy(common: &Common, policy: &Policy, function: &Function) 
     for (check, span) in checks {
         if let Some(span) = span {
             let span = Span::mixed_site().located_at(span);
-            let check = local_at(check, span);
+            let check = method_at(check, span);
             // All of it at one place: the compiler shows no more than the option.
             statements.extend(respanned(quote!(#private::#check(&#kind);), span));
         }
@@ -34,7 +34,11 @@ pub(super) fn let_policy(common: &Common, policy: &Policy, function: &Function) 
     quote!(#statements let #name = #policy;)
 }
 
-fn options((private, cache): (&TokenStream, &Ident), policy: &Policy, function: &Function) -> TokenStream {
+fn options(
+    (private, cache): (&TokenStream, &TokenStream),
+    policy: &Policy,
+    function: &Function,
+) -> TokenStream {
     let mut options = match &policy.basis {
         Basis::Ttl(Time::Literal(ttl)) if ttl.subsec_nanos() == 0 => {
             let seconds = ttl.as_secs();

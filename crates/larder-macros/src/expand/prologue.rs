@@ -1,11 +1,11 @@
 //! The statements that every generated function begins with: the cache, and what the function returns.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
 use super::identity;
-use super::names::{local, local_at, output_span, private, respanned};
+use super::names::{local, local_at, method_at, output_span, private, respanned};
 use crate::function::{Function, borrows_error};
 use crate::model::{CacheExpr, Cached, Common};
 
@@ -24,21 +24,25 @@ pub(super) fn use_choices(common: &Common) -> TokenStream {
     quote!(use #private::choices::*;)
 }
 
-/// The local that is the cache; errors about its type belong to the expression.
-pub(super) fn cache(common: &Common) -> Ident {
+/// The cache: the global one, or the local that is the one which was given. Errors about its type belong to the expression.
+pub(super) fn cache(common: &Common) -> TokenStream {
     match &common.cache {
-        CacheExpr::Global => local("cache"),
-        CacheExpr::Given { expr, .. } => local_at("cache", Span::mixed_site().located_at(expr.span())),
+        CacheExpr::Global => {
+            let private = private(common);
+            quote!(#private::global())
+        }
+        CacheExpr::Given { expr, .. } => {
+            local_at("cache", Span::mixed_site().located_at(expr.span())).into_token_stream()
+        }
     }
 }
 
-/// `let cache = …;`
+/// `let cache = …;`, if one was given.
 pub(super) fn let_cache(common: &Common) -> TokenStream {
-    let private = private(common);
-    let cache = cache(common);
     let CacheExpr::Given { expr, cloned } = &common.cache else {
-        return quote!(let #cache = #private::global(););
+        return TokenStream::new();
     };
+    let (private, cache) = (private(common), cache(common));
     let span = Span::mixed_site().located_at(expr.span());
     let given = match cloned {
         false => quote!(&(#expr)),
@@ -51,6 +55,17 @@ pub(super) fn let_cache(common: &Common) -> TokenStream {
     quote! {
         let #cache = #given;
         #checked
+    }
+}
+
+/// What of the cache has the key, or the prefix, that `build` writes.
+pub(super) fn target_of(common: &Common, what: &str, build: &TokenStream) -> TokenStream {
+    let (private, cache) = (private(common), cache(common));
+    let given = matches!(common.cache, CacheExpr::Given { .. });
+    let what = method_at(&if given { format!("of_{what}") } else { what.to_owned() }, Span::mixed_site());
+    match given {
+        true => quote!(#private::Target::#what(#cache, #build)),
+        false => quote!(#private::Target::#what(#build)),
     }
 }
 
@@ -70,8 +85,8 @@ pub(super) fn let_kind_of(
     let span = output_span(function);
     let kind = local_at("kind", span);
     let (check, checked) = match common.is_local {
-        false => (local_at("check", span), local_at("checked", span)),
-        true => (local_at("check_local", span), local_at("checked_local", span)),
+        false => (method_at("check", span), method_at("checked", span)),
+        true => (method_at("check_local", span), method_at("checked_local", span)),
     };
     let found = match borrows_error(output) {
         false => quote_spanned!(span=> (&&&&&&&&#private::Returns::<#output>::new()).kind()),
@@ -127,6 +142,6 @@ pub(super) fn plain_self(model: &Cached, private: &TokenStream) -> TokenStream {
 pub(super) fn how(private: &TokenStream, mode: Mode) -> TokenStream {
     match mode {
         Mode::Inline => quote!(#private::How::Plain),
-        Mode::Shared => local("__how").into_token_stream(),
+        Mode::Shared => local("how").into_token_stream(),
     }
 }

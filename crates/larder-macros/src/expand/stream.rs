@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned as _;
 
-use super::names::{local, local_at, output_span, private};
+use super::names::{local, local_at, method_at, output_span, private};
 use super::policy;
 use super::prologue::{Mode, cache, how, let_kind, opening};
 use crate::function::{Function, has_impl_trait};
@@ -42,8 +42,8 @@ pub(super) fn statements(
     let (policy, let_policy) = (local("policy"), policy::let_policy(&model.common, &model.policy, function));
     let (most, max_items) = (local("max_items"), max_items(model));
     let (source, let_source) = (local("source"), source(&private, stream, function));
-    let terms = local_at(if model.common.is_local { "terms_local" } else { "terms" }, span);
-    let open = local_at(if function.awaits() { "async_stream" } else { "stream" }, span);
+    let terms = method_at(if model.common.is_local { "terms_local" } else { "terms" }, span);
+    let open = method_at(if function.awaits() { "async_stream" } else { "stream" }, span);
     let opened = quote_spanned!(span=> #items.#open(#call, (#items.#terms(#policy), #most), #source));
     // One box, as for other functions.
     let opened = match function.awaits() {

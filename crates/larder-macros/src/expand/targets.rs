@@ -11,7 +11,7 @@ use super::companion_names::Names;
 use super::key_arguments::signature;
 use super::key_builder::KeyBuilder;
 use super::names::{our_visibility, private};
-use super::prologue::{cache, let_cache, use_choices};
+use super::prologue::{cache, let_cache, target_of, use_choices};
 use super::text;
 use crate::function::{Function, cfgs};
 use crate::model::{CacheExpr, Cached, Companions, FallbackItems, Head, KeyInputs, Text};
@@ -25,15 +25,15 @@ pub(super) fn functions(
 ) -> TokenStream {
     let private = private(&model.common);
     let (cache, build) = (cache(&model.common), &key_builder.closure);
-    let one = quote!(#private::Target::of_key(#cache, #build));
+    let one = target_of(&model.common, "key", build);
     let (what, all) = match model.key.head() {
         Head::Whole(text) => {
             let build = text::build(&private, &text);
-            (quote!(Target), quote!(#private::Target::of_key(#cache, #build)))
+            (quote!(Target), target_of(&model.common, "key", &build))
         }
         Head::Prefix(text) => {
             let build = text::build(&private, &text);
-            (quote!(Target), quote!(#private::Target::of_prefix(#cache, #build)))
+            (quote!(Target), target_of(&model.common, "prefix", &build))
         }
         Head::None => (quote!(NoPrefix), quote!(#private::NoPrefix::of(#cache))),
     };

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::names::{local, local_at, ours};
+use super::names::{local, method_at, ours};
 use crate::model::{Piece, Root, Text, Value};
 use crate::template::Step;
 
@@ -69,7 +69,7 @@ fn write(private: &TokenStream, piece: &Piece, arguments: Arguments) -> TokenStr
             let expr = reference(value, arguments);
             match value.digest {
                 Some(digest) => {
-                    let digest = local_at(digest.name(), span);
+                    let digest = method_at(digest.name(), span);
                     quote_spanned!(span=> #(#cfgs)* #private::digest::#digest(#expr, #key);)
                 }
                 None => quote_spanned!(span=> #(#cfgs)* (&&#private::Arg(#expr)).write(#key);),

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
-use super::names::{local, output_span, private, respanned};
+use super::names::{local, method_at, output_span, private, respanned};
 use super::prologue::{cache, let_cache, let_kind, remember_comparison, use_choices};
 use super::text::{self, Arguments};
 use super::{body, cached_calls, policy};
@@ -115,11 +115,12 @@ fn annotation(function: &Function) -> TokenStream {
 }
 
 fn method(kind: TargetKind) -> Ident {
-    local(match kind {
+    let name = match kind {
         TargetKind::Key => "key",
         TargetKind::Prefix => "prefix",
         TargetKind::Tag => "tag",
-    })
+    };
+    method_at(name, Span::mixed_site())
 }
 
 fn add(private: &TokenStream, target: &Target) -> TokenStream {

@@ -40,13 +40,14 @@ fn is_static(lifetime: Option<&Lifetime>) -> bool {
     lifetime.is_some_and(|lifetime| lifetime.ident == "static")
 }
 
-/// Whether a returned type is, or gives as its value, a reference.
-pub(crate) fn is_reference(ty: &Type) -> bool {
+/// Whether a returned type is, or gives as its value, a reference; one that is `'static` only if it does not stay in this
+/// process.
+pub(crate) fn is_reference(ty: &Type, stays: bool) -> bool {
     match bare(ty) {
-        Type::Reference(_) => true,
+        Type::Reference(reference) => !stays || !is_static(reference.lifetime.as_ref()),
         Type::Path(path) => path.path.segments.last().is_some_and(|last| {
             (last.ident == "Result" || last.ident == "Option")
-                && first_argument(&last.arguments).is_some_and(is_reference)
+                && first_argument(&last.arguments).is_some_and(|inner| is_reference(inner, stays))
         }),
         _ => false,
     }
@@ -67,6 +68,28 @@ pub(crate) fn borrows_value(ty: &Type) -> bool {
     let mut binds = Binds(false);
     binds.visit_type(value);
     !binds.0 && borrows(value)
+}
+
+/// Whether there is a `&'static T` in what a function gives as its value: none is read back from where values are shared.
+pub(crate) fn holds_static_reference(ty: &Type) -> bool {
+    struct Holds(bool);
+
+    impl<'ast> Visit<'ast> for Holds {
+        fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
+            self.0 |= is_static(reference.lifetime.as_ref());
+            visit::visit_type_reference(self, reference);
+        }
+
+        fn visit_path_segment(&mut self, segment: &'ast syn::PathSegment) {
+            if segment.ident != "PhantomData" {
+                visit::visit_path_segment(self, segment);
+            }
+        }
+    }
+
+    let mut holds = Holds(false);
+    holds.visit_type(result_of(ty).unwrap_or(ty));
+    holds.0
 }
 
 /// Whether a returned type is, by the look of it, a future.

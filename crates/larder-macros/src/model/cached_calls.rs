@@ -14,8 +14,8 @@ pub(crate) struct NamedFunction {
     pub(crate) callee: Callee,
     pub(crate) arguments: Vec<Argument>,
     pub(crate) all: bool,
-    /// An argument of the function has its name.
-    pub(crate) meets_argument: bool,
+    /// Its name alone is not what an import would find.
+    pub(crate) by_path: bool,
     /// Of its name.
     pub(crate) span: proc_macro2::Span,
 }
@@ -85,9 +85,13 @@ fn resolve(named: Named, function: &Function) -> NamedFunction {
         };
         Argument { expr, when }
     });
-    let meets_argument = matches!(&callee, Callee::Function(path) if path.segments.len() == 1
-        && function.arguments.iter().any(|argument| argument.binds(&path.segments[0].ident.unraw().to_string()).is_some()));
-    NamedFunction { callee, arguments: arguments.collect(), all, meets_argument, span }
+    let by_path = matches!(&callee, Callee::Function(path) if path.segments.len() == 1
+        && (function.surroundings.is_in_body || meets_argument(&path.segments[0].ident, function)));
+    NamedFunction { callee, arguments: arguments.collect(), all, by_path, span }
+}
+
+fn meets_argument(name: &Ident, function: &Function) -> bool {
+    function.arguments.iter().any(|argument| argument.binds(&name.unraw().to_string()).is_some())
 }
 
 /// A name alone, as a path from the module: there it meets no argument, and nothing that a glob brings.

@@ -61,7 +61,7 @@ impl Companions {
 /// Whether the function itself writes `user::Entity`, where it is called `user`: a glob import brought a module of the name,
 /// which the type of the companions would hide.
 fn names_module(function: &Function) -> bool {
-    const COMPANIONS: [&str; 5] = ["key", "invalidate", "mark_stale", "refresh", "with_outcome"];
+    const COMPANIONS: [&str; 6] = ["key", "invalidate", "mark_stale", "refresh", "warm", "with_outcome"];
     let is_other = |name: &str| !COMPANIONS.contains(&name) && !name.starts_with("__");
     tokens::begins_path(function.item.to_token_stream(), &function.name(), &is_other)
 }

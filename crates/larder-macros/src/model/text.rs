@@ -242,7 +242,7 @@ fn named(placeholder: &Placeholder, function: &Function, result: bool) -> Result
         }
     }
     if root == "result" && result {
-        let ident = Ident::new("result", Span::mixed_site());
+        let ident = Ident::new("__result", Span::mixed_site());
         return Ok(vec![value(Root::Result, &ident, &[])]);
     }
     // The parameters of an `impl` cannot be seen from here.

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
-use super::lease::Lease;
+use super::{lease::Lease, listing::Listing};
 #[cfg(feature = "limit")]
 use crate::gcra::{Rate, Usage};
 #[cfg(feature = "counters")]
@@ -105,6 +105,13 @@ pub trait SharedStorage: Send + Sync {
     /// Whether those who look at the server may see keys there: then they may be in what is published.
     fn shows_keys(&self) -> bool {
         false
+    }
+
+    /// The entries whose full keys begin with `text`, or that of this very key, for [`CacheExt::keys`](crate::CacheExt::keys). None
+    /// if this store does not list them, which is what happens unless this is implemented.
+    fn list(&self, text: &str, is_beginning: bool) -> Option<Box<dyn Listing>> {
+        let _ = (text, is_beginning);
+        None
     }
 
     /// See [`CacheExt::wait_for`](crate::CacheExt::wait_for).

@@ -101,7 +101,7 @@ impl Lifetime {
         }
     }
 
-    pub(super) fn freshness(&self, now: Moment) -> Freshness {
+    pub(crate) fn freshness(&self, now: Moment) -> Freshness {
         match now {
             now if now < self.memory_end => Freshness::Fresh,
             now if now < self.refresh_due => Freshness::AskFurther,

@@ -2,7 +2,10 @@
 
 use std::future::Future;
 
-use crate::outcome::{self, Observed, Outcome, StreamOutcome};
+use crate::{
+    outcome::{self, Observed, Outcome, StreamOutcome},
+    warm::{Warmed, warm},
+};
 
 /// How a cached function is called: a byte, of which a hit looks at no more than whether it is zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,15 @@ impl How {
 /// A call that is asked for its outcome.
 pub fn observed<F: Future>(call: impl FnOnce(How) -> F) -> Observed<F, Outcome> {
     outcome::observed(call(How::Observed))
+}
+
+/// Calls for many items, each of which is asked for its outcome.
+pub async fn warmed<I, F: Future>(
+    items: impl IntoIterator<Item = I>,
+    concurrency: usize,
+    mut call: impl FnMut(How, I) -> F,
+) -> Warmed<F::Output> {
+    warm(items, concurrency, |item| observed(|how| call(how, item))).await
 }
 
 /// A call for a list that is asked for the outcome of each element.

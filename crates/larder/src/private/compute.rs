@@ -39,23 +39,31 @@ impl<T, E, S> Fallible<T, E, S> {
     }
 
     /// The same, keeping errors that are `chosen`: for all processes that are given values.
+    ///
+    /// What it gives says no more of `chosen` than is asked of it, so that one that does not fit is one error.
     #[must_use]
-    pub fn keep_err<F>(self, chosen: F) -> Fallible<T, E, Keeping<S, F>>
+    pub fn keep_err<F>(
+        self,
+        chosen: F,
+    ) -> Fallible<T, E, Keeping<S, impl Fn(&E) -> bool + Copy + Send + Sync + 'static>>
     where
         E: KeptError,
         F: Fn(&E) -> bool + Copy + Send + Sync + 'static,
     {
-        Fallible::by(Keeping::shared(self.0, chosen))
+        Fallible::by(Keeping::shared(self.0, move |error: &E| chosen(error)))
     }
 
     /// The same, in this process.
     #[must_use]
-    pub fn keep_err_local<F>(self, chosen: F) -> Fallible<T, E, Keeping<S, F>>
+    pub fn keep_err_local<F>(
+        self,
+        chosen: F,
+    ) -> Fallible<T, E, Keeping<S, impl Fn(&E) -> bool + Copy + Send + Sync + 'static>>
     where
         E: KeptErrorHere,
         F: Fn(&E) -> bool + Copy + Send + Sync + 'static,
     {
-        Fallible::by(Keeping::local(self.0, chosen))
+        Fallible::by(Keeping::local(self.0, move |error: &E| chosen(error)))
     }
 
     /// The same, with an error for calls that are not answered by their deadline.

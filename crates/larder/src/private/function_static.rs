@@ -13,3 +13,15 @@ macro_rules! __function {
         FUNCTION.site(|| ())
     }};
 }
+
+/// What a look-up found, which the function returns, or else the call that goes on.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __or_return {
+    ($found:expr) => {
+        match $found {
+            ::core::result::Result::Ok(__value) => return __value,
+            ::core::result::Result::Err(__call) => __call,
+        }
+    };
+}

@@ -104,6 +104,12 @@ impl<K, T, I, V> OfMany<K, T, I, V> {
     {
     }
 
+    /// Of a body that is given so many elements at most: of more, it is called again. As [`OfMany`] of one that is given all.
+    #[must_use]
+    pub fn at_most(self, most: usize) -> Self {
+        Self { shape: Shape { most: most.max(1), ..self.shape }, ..self }
+    }
+
     /// A call, with no elements so far.
     pub fn begin<C: Cache + ?Sized>(self, cache: &C, site: Site, how: How) -> Many<'_, C, I>
     where

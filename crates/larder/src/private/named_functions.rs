@@ -6,6 +6,7 @@ use crate::{
     cache::{Cache, Invalidating, Strength},
     deferred,
     key::Key,
+    registry::global,
     scope::Scope,
 };
 
@@ -27,6 +28,16 @@ impl Target {
     /// All keys of a function, which begin with the text, and that ends in `:`.
     pub fn of_prefix(cache: &(impl Cache + ?Sized), build: impl FnOnce(&mut Key)) -> Self {
         Self::of(cache, build, |text| Scope::prefix(text))
+    }
+
+    /// [`of_key`](Self::of_key), in the global cache.
+    pub fn key(build: impl FnOnce(&mut Key)) -> Self {
+        Self::of_key(global(), build)
+    }
+
+    /// [`of_prefix`](Self::of_prefix), in the global cache.
+    pub fn prefix(build: impl FnOnce(&mut Key)) -> Self {
+        Self::of_prefix(global(), build)
     }
 
     fn of(

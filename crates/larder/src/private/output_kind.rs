@@ -62,6 +62,10 @@ impl<T, E, S: Copy> Copy for Fallible<T, E, S> {}
 #[derive(Debug)]
 pub struct Plain<R>(PhantomData<fn() -> R>);
 
+impl<R> Plain<R> {
+    pub(super) const NEW: Self = Self(PhantomData);
+}
+
 impl<R> Clone for Plain<R> {
     fn clone(&self) -> Self {
         *self

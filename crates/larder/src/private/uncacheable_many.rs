@@ -66,6 +66,12 @@ impl<R, I> MayShare for NothingOfMany<R, I> {}
 impl<R, I> MayTimeOut for NothingOfMany<R, I> {}
 
 impl<R, I> NothingOfMany<R, I> {
+    /// As [`OfMany::at_most`].
+    #[must_use]
+    pub fn at_most(self, _: usize) -> Self {
+        self
+    }
+
     /// As [`OfMany::begin`].
     pub fn begin<C: ?Sized>(self, _: &C, _: Site, _: How) -> Many<'_, C, I> {
         match self.0 {}

@@ -8,11 +8,13 @@ mod failure;
 mod inspector;
 mod stored;
 mod usage;
+mod walk;
 mod warm;
 
 pub use self::{
     inspector::{Inspector, Page, Peek},
     stored::{Lifetimes, StoredEntry},
+    walk::Walk,
     warm::{OutsideEntry, OutsideValue},
 };
 pub use super::{

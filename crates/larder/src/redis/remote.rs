@@ -30,7 +30,7 @@ pub(crate) struct Remote {
     pub(super) findings: Arc<Findings>,
     /// For connections of their own, and to tell one log from another.
     #[cfg_attr(
-        not(any(feature = "disk", feature = "events", feature = "write-behind")),
+        not(any(feature = "disk", feature = "events", feature = "inspect", feature = "write-behind")),
         expect(dead_code, reason = "only queues and events have connections of their own")
     )]
     pub(super) config: Arc<Config>,

@@ -5,6 +5,10 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 
 use super::RedisCache;
+#[cfg(feature = "inspect")]
+use super::listing::EntriesInRedis;
+#[cfg(feature = "inspect")]
+use crate::cache::Listing;
 #[cfg(feature = "limit")]
 use crate::gcra::{Rate, Usage};
 #[cfg(feature = "counters")]
@@ -70,6 +74,12 @@ impl SharedStorage for RedisCache {
 
     async fn publish(&self, owner: &str, text: &str, ttl: Duration) -> Result<bool> {
         self.remote.publish(owner, text, ttl).await.map(|()| true)
+    }
+
+    #[cfg(feature = "inspect")]
+    fn list(&self, text: &str, is_beginning: bool) -> Option<Box<dyn Listing>> {
+        let (core, remote) = (self.core.clone(), self.remote.clone());
+        Some(Box::new(EntriesInRedis::new(core, remote, text, is_beginning)))
     }
 
     fn shows_keys(&self) -> bool {

@@ -237,3 +237,58 @@ async fn what_became_of_each_element_is_told_in_their_order() {
     assert_eq!(outcomes[0].source, Source::Hit);
     assert_eq!(outcomes[1].why_not_stored, Some(NotStored::InTransaction));
 }
+
+#[cached_many(
+    ttl = 60,
+    key = "chunk:<id>",
+    each = id in ids,
+    skip(cache, runs, fails_from, at_most),
+    cache = cache,
+    when = *fails_from != 100,
+    max_batch_size = *at_most
+)]
+async fn chunks(
+    cache: &MemoryCache,
+    runs: &std::sync::Mutex<Vec<Vec<u64>>>,
+    ids: &[u64],
+    fails_from: &u64,
+    at_most: &usize,
+) -> Result<Vec<u64>, u64> {
+    runs.lock().unwrap().push(ids.to_vec());
+    match ids.iter().find(|id| *id >= fails_from && *fails_from != 100) {
+        Some(id) => Err(*id),
+        None => Ok(ids.iter().map(|id| id * 10).collect()),
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_given_no_more_elements_than_it_takes() {
+    let (cache, runs) = (MemoryCache::new(100), std::sync::Mutex::default());
+    let taken = || std::mem::take(&mut *runs.lock().unwrap());
+    assert_eq!(chunks(&cache, &runs, &[5, 3, 4, 5, 1, 2], &9, &2).await, Ok(vec![50, 30, 40, 50, 10, 20]));
+    let given = taken();
+    assert_eq!(given.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
+    assert_eq!(chunks(&cache, &runs, &[1, 2, 6], &9, &2).await, Ok(vec![10, 20, 60]));
+    assert_eq!(taken(), [[6]]);
+
+    // The first failure ends the call.
+    assert_eq!(chunks(&cache, &runs, &[7, 8, 11, 12, 13, 14], &9, &2).await, Err(11));
+    assert_eq!(taken().len(), 2);
+
+    // As many without the cache. None is as one.
+    assert_eq!(chunks(&cache, &runs, &[1, 2, 1], &100, &0).await, Ok(vec![10, 20, 10]));
+    assert_eq!(taken(), [[1], [2], [1]]);
+}
+
+#[cached_many(ttl = 60, key = "spawned-chunk:<id>", each = id in ids, max_batch_size = 3, spawn)]
+async fn spawned_chunks(ids: std::collections::BTreeSet<u8>) -> Vec<(u8, usize)> {
+    let count = ids.len();
+    ids.into_iter().map(|id| (id, count)).collect()
+}
+
+#[tokio::test]
+async fn a_task_gives_its_body_no_more_either() {
+    let found = spawned_chunks((0..7).collect()).await;
+    let expected = [(0, 3), (1, 3), (2, 3), (3, 3), (4, 3), (5, 3), (6, 1)];
+    assert_eq!(found, expected);
+}

@@ -114,15 +114,10 @@ where
     F: Future<Output = Result<T, E>>,
 {
     if many.bypasses() {
-        return dependencies::bypass(body(many.bypassed())).await;
+        return shape.bypassed(many.bypassed(), body).await;
     }
     let order = shape.order(&many);
-    let compute = |mut missing: Vec<I>| {
-        (shape.arrange)(&mut missing);
-        let asked = missing.clone();
-        let computed = body(missing);
-        async move { computed.await.map(|output| (shape.split)(output, &asked)) }
-    };
+    let compute = |missing: Vec<I>| shape.computed(missing, &mut body);
     let (asked, terms) = (many.asked(), (&policy, wanted.by(many.function)));
     let compute = (compute, many.refreshing);
     let values = read_through::compute_many(many.cache, asked, terms, rules, compute).await?;
@@ -147,17 +142,12 @@ where
     F: Future<Output = Result<T, E>> + Send + 'static,
 {
     if many.bypasses() {
-        return dependencies::bypass(start()(many.bypassed())).await;
+        return shape.bypassed(many.bypassed(), start()).await;
     }
     let order = shape.order(&many);
     let start = || {
         let mut body = start();
-        move |mut missing: Vec<I>| {
-            (shape.arrange)(&mut missing);
-            let asked = missing.clone();
-            let computed = body(missing);
-            async move { computed.await.map(|output| (shape.split)(output, &asked)) }
-        }
+        move |missing: Vec<I>| shape.computed(missing, &mut body)
     };
     let (asked, terms) = (many.asked(), (&policy, wanted.by(many.function)));
     let start = (start, many.refreshing);
@@ -169,5 +159,45 @@ impl<T, I: Clone + Eq + Hash, V> Shape<T, I, V> {
     /// The elements, where their order counts.
     fn order<C: Cache + ?Sized>(&self, many: &Many<'_, C, I>) -> Vec<I> {
         if self.is_ordered { many.all() } else { Vec::new() }
+    }
+
+    /// What the body gives for elements without the cache.
+    async fn bypassed<E, F>(self, all: Vec<I>, mut body: impl FnMut(Vec<I>) -> F) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        if all.len() <= self.most {
+            return dependencies::bypass(body(all)).await;
+        }
+        let order = if self.is_ordered { all.clone() } else { Vec::new() };
+        let values = dependencies::bypass(self.computed(all, &mut body)).await?;
+        Ok((self.join)(values, order))
+    }
+
+    /// The values that the body computes, of as many elements at once as it takes. The first error is that of all.
+    fn computed<E, B, F>(
+        self,
+        mut missing: Vec<I>,
+        body: &mut B,
+    ) -> impl Future<Output = Result<HashMap<I, V>, E>> + use<T, I, V, E, B, F>
+    where
+        B: FnMut(Vec<I>) -> F,
+        F: Future<Output = Result<T, E>>,
+    {
+        (self.arrange)(&mut missing);
+        // No body runs before it is polled. The bodies' calls are made here, for they borrow what makes them.
+        let run = |elements: &[I]| (body(elements.to_vec()), elements.to_vec());
+        let runs: Vec<_> = missing.chunks(self.most).map(run).collect();
+        async move {
+            let mut values = HashMap::new();
+            for (computed, asked) in runs {
+                let computed = (self.split)(computed.await?, &asked);
+                match values.is_empty() {
+                    true => values = computed,
+                    false => values.extend(computed),
+                }
+            }
+            Ok(values)
+        }
     }
 }

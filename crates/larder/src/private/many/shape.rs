@@ -9,6 +9,8 @@ pub(super) struct Shape<T, I, V> {
     pub(super) join: Join<T, I, V>,
     /// Puts elements into the order in which the body is given them.
     pub(super) arrange: fn(&mut Vec<I>),
+    /// How many of them it is given at most.
+    pub(super) most: usize,
 }
 
 impl<T, I, V> Clone for Shape<T, I, V> {
@@ -24,7 +26,7 @@ impl<T, I, V> Shape<T, I, V> {
     where
         T: ListOutput<I, Value = V>,
     {
-        Self { is_ordered: T::IS_ORDERED, split: T::split, join: T::join, arrange: |_| {} }
+        Self { is_ordered: T::IS_ORDERED, split: T::split, join: T::join, arrange: |_| {}, most: usize::MAX }
     }
 
     /// Of a body that is given a set which sorts them.

@@ -17,6 +17,7 @@ use crate::{
         key_names::{KeyNames, Kind},
         log::{self, Follower, History, LogExtent},
         refusal,
+        remote::Remote,
         sealing::Sealing,
         server_findings::Findings,
         server_info,
@@ -69,6 +70,16 @@ impl Inspector {
         connections.ready().await?;
         let names = KeyNames::new(&config.prefix).hashed(sealing.names());
         Ok(Self { names, sealing, connections, config })
+    }
+
+    /// As a cache that is connected.
+    pub(in crate::redis) fn of(remote: &Remote) -> Self {
+        Self {
+            config: remote.config.clone(),
+            connections: remote.connections.clone(),
+            names: remote.names.clone(),
+            sealing: remote.sealing.clone(),
+        }
     }
 
     /// What all keys begin with, without the `:` after it.

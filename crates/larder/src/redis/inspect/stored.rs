@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     epoch::Epoch,
     scope::ScopeHash,
-    wire::{BuiltIn, Header, Limits, Rejected, Wire, codec, json_text},
+    wire::{BuiltIn, Envelope, Header, Limits, Rejected, Wire, codec, json_text},
 };
 
 /// The header of an entry as it lies in Redis.
@@ -47,6 +47,10 @@ impl StoredEntry {
             false => Err(Rejected::Codec(header.codec)),
         });
         header.map(|header| Self { header }).map_err(|rejected| rejected.name())
+    }
+
+    pub(in crate::redis) fn envelope(&self) -> &Envelope {
+        &self.header.envelope
     }
 
     /// The writer's position in the log when the computation began.
