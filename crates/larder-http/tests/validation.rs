@@ -350,6 +350,14 @@ async fn of_the_handler() {
             ],
         ),
         case(
+            "it may, whatever the status of what is stored",
+            [
+                stale().says_status(503).says("etag", "\"a\"").says_body("stored"),
+                get().after(3).says_status(304).says("cache-control", "private").status(503).body("stored"),
+                get().asked().handler_got_no("if-none-match"),
+            ],
+        ),
+        case(
             "must-revalidate",
             [
                 get().says("cache-control", "max-age=2, must-revalidate").says("etag", "\"a\""),

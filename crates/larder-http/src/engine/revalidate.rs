@@ -121,7 +121,10 @@ impl<B: HandlerBody> Fetch<B> {
         let described = (stored.status, &headers, &caching);
         let terms =
             storable::storage_terms(config, &self.request, described, exchange).map_err(|refusal| {
-                self.drop_stored_if(refusal, stored.status);
+                // It is about what is stored, whatever the status of that.
+                if refusal.is_of_the_resource() {
+                    self.drop_outdated();
+                }
                 NotStored::Refused
             })?;
         // Read inside of the computation: whatever invalidates the stored response invalidates the updated one.
