@@ -350,6 +350,15 @@ async fn of_the_handler() {
             ],
         ),
         case(
+            "a 304 of a cache tells how old the response is",
+            [
+                get().says("cache-control", "max-age=60").says("etag", "\"a\""),
+                get().after(61).says_status(304).says("age", "29").status(200).has("age", "29"),
+                get().after(1).hit().has("age", "30"),
+                get().after(60).says_status(304).lacks("age"),
+            ],
+        ),
+        case(
             "it may, whatever the status of what is stored",
             [
                 stale().says_status(503).says("etag", "\"a\"").says_body("stored"),

@@ -37,7 +37,6 @@ impl<B: HandlerBody> Fetch<B> {
         self.write_tags(stored, &mut headers, &caching);
         self.keep_lifetime(stored, &mut caching);
         let newer = self.updated(stored, &headers, caching, exchange).await;
-        headers.remove(header::AGE);
         stored.add_no_cache(&mut headers);
         self.hand_over_stored(stored, headers, newer.is_ok());
         newer.unwrap_or_else(|not_stored| match not_stored {
