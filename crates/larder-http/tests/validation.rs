@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{convert::Infallible, future::ready};
+use std::{convert::Infallible, future::ready, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
@@ -358,6 +358,17 @@ async fn of_the_handler() {
                 get().after(60).says_status(304).lacks("age"),
             ],
         ),
+        case(
+            "a 304 may take back that a response is public",
+            [
+                get().says("cache-control", "public").says("etag", "\"a\""),
+                get().sends("x-session", "of A").hit(),
+                get().after(3).says_status(304).says("cache-control", "no-transform").status(200),
+                get().hit(),
+                get().sends("x-session", "of A").asked(),
+            ],
+        )
+        .configured(|cache| cache.ttl(Duration::from_secs(2))),
         case(
             "it may, whatever the status of what is stored",
             [

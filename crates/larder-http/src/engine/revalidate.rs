@@ -63,8 +63,10 @@ impl<B: HandlerBody> Fetch<B> {
                 is_from_extension
             }
             Source::Configured => true,
+            // What a header declares is updated with it.
             Source::ConfiguredPublic => {
-                caching.public = true;
+                let by_header = storable::directives(&self.cache.config, &stored.headers).permits.public;
+                caching.public |= !by_header;
                 true
             }
         };
