@@ -23,6 +23,7 @@ pub(crate) struct ResponseDirectives {
     pub(crate) private: Qualified,
     pub(crate) must_revalidate: bool,
     pub(crate) proxy_revalidate: bool,
+    pub(crate) must_understand: bool,
     pub(crate) max_age: Option<Duration>,
     pub(crate) s_maxage: Option<Duration>,
     pub(crate) stale_while_revalidate: Option<Duration>,
@@ -129,7 +130,10 @@ impl Reading {
                 permits.must_revalidate |= argument == Argument::None;
             }
             "proxy-revalidate" => directives.proxy_revalidate = true,
-            "must-understand" => permits.must_understand |= argument == Argument::None,
+            "must-understand" => {
+                directives.must_understand = true;
+                permits.must_understand |= argument == Argument::None;
+            }
             "max-age" => set(&mut directives.max_age, argument),
             "s-maxage" => {
                 let is_valid = matches!(argument, Argument::Token(text) if seconds(Some(text)).is_some())

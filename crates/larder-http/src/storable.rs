@@ -139,11 +139,11 @@ fn may_be_stored(
         return Err(Refusal::NoStore);
     }
     // Section 5.2.2.3: a cache that understands the status may ignore `no-store`.
-    match (directives.permits.must_understand, status_code::is_understood(status)) {
-        (true, false) => return Err(Refusal::MustUnderstand),
-        (true, true) => {}
-        (false, _) if directives.no_store => return Err(Refusal::NoStore),
-        (false, _) => {}
+    if directives.must_understand && !status_code::is_understood(status) {
+        return Err(Refusal::MustUnderstand);
+    }
+    if directives.no_store && !directives.permits.must_understand {
+        return Err(Refusal::NoStore);
     }
     if directives.private.is_unqualified() { Err(Refusal::Private) } else { Ok(()) }
 }

@@ -42,6 +42,14 @@ async fn directives() {
             ],
         ),
         case(
+            "must-understand forbids, however it is written",
+            [
+                get().says_status(299).says("cache-control", "must-understand=1, max-age=60"),
+                get().asked().says_status(299).says("cache-control", "must-understand; x, max-age=60"),
+                get().asked(),
+            ],
+        ),
+        case(
             "what is not stored shows that what is stored is no longer so",
             [
                 get().says("cache-control", "max-age=60").says_body("old"),

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{convert::Infallible, future::ready};
+use std::{convert::Infallible, future::ready, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
@@ -347,6 +347,34 @@ async fn of_the_handler() {
                 stale().says("etag", "\"a\"").says_body("stored"),
                 get().after(3).says_status(304).says("cache-control", "private").status(200).body("stored"),
                 get().asked(),
+            ],
+        ),
+        case(
+            "a 304 of a cache tells how old the response is",
+            [
+                get().says("cache-control", "max-age=60").says("etag", "\"a\""),
+                get().after(61).says_status(304).says("age", "29").status(200).has("age", "29"),
+                get().after(1).hit().has("age", "30"),
+                get().after(60).says_status(304).lacks("age"),
+            ],
+        ),
+        case(
+            "a 304 may take back that a response is public",
+            [
+                get().says("cache-control", "public").says("etag", "\"a\""),
+                get().sends("x-session", "of A").hit(),
+                get().after(3).says_status(304).says("cache-control", "no-transform").status(200),
+                get().hit(),
+                get().sends("x-session", "of A").asked(),
+            ],
+        )
+        .configured(|cache| cache.ttl(Duration::from_secs(2))),
+        case(
+            "it may, whatever the status of what is stored",
+            [
+                stale().says_status(503).says("etag", "\"a\"").says_body("stored"),
+                get().after(3).says_status(304).says("cache-control", "private").status(503).body("stored"),
+                get().asked().handler_got_no("if-none-match"),
             ],
         ),
         case(

@@ -37,7 +37,6 @@ impl<B: HandlerBody> Fetch<B> {
         self.write_tags(stored, &mut headers, &caching);
         self.keep_lifetime(stored, &mut caching);
         let newer = self.updated(stored, &headers, caching, exchange).await;
-        headers.remove(header::AGE);
         stored.add_no_cache(&mut headers);
         self.hand_over_stored(stored, headers, newer.is_ok());
         newer.unwrap_or_else(|not_stored| match not_stored {
@@ -64,8 +63,10 @@ impl<B: HandlerBody> Fetch<B> {
                 is_from_extension
             }
             Source::Configured => true,
+            // What a header declares is updated with it.
             Source::ConfiguredPublic => {
-                caching.public = true;
+                let by_header = storable::directives(&self.cache.config, &stored.headers).permits.public;
+                caching.public |= !by_header;
                 true
             }
         };
@@ -121,7 +122,10 @@ impl<B: HandlerBody> Fetch<B> {
         let described = (stored.status, &headers, &caching);
         let terms =
             storable::storage_terms(config, &self.request, described, exchange).map_err(|refusal| {
-                self.drop_stored_if(refusal, stored.status);
+                // It is about what is stored, whatever the status of that.
+                if refusal.is_of_the_resource() {
+                    self.drop_outdated();
+                }
                 NotStored::Refused
             })?;
         // Read inside of the computation: whatever invalidates the stored response invalidates the updated one.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod exchanges;
 mod oracle;
 mod poisoning;
 mod queries;
