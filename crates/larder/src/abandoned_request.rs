@@ -70,6 +70,12 @@ impl<F: Future, A: FnOnce()> Abandonable<F, A> {
         self
     }
 
+    /// Whether it was waited for so long that a store which is well would have answered.
+    #[must_use]
+    pub fn is_in_vain(&self) -> bool {
+        self.begun.elapsed() >= self.patience
+    }
+
     /// How it ends is known: its deadline is over, say.
     pub fn settle(self: Pin<&mut Self>) {
         *self.project().abandoned = None;

@@ -17,6 +17,10 @@ use crate::{
 /// done twice sends the [`fencing_token`](Self::fencing_token) along, and has the receiver refuse lower ones than
 /// it has seen (M. Kleppmann, [How to do distributed
 /// locking](https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html), 2016).
+///
+/// A Redis whose memory is full may evict a lock that is held, unless its `maxmemory-policy` is `noeviction`: locks have
+/// lifetimes, as entries have. So may a failover or a flush lose it. The holder finds out when it next renews the lock, and until
+/// then another process may hold it too.
 pub struct LockGuard {
     held: Box<dyn HeldLock>,
     name: String,

@@ -107,8 +107,8 @@ pub(crate) async fn everything(a: &TieredCache, b: &TieredCache, lose_the_log: i
     let begun = tokio::sync::Notify::new();
     let hold = a.get_or_compute("leased", long(), async || {
         begun.notify_one();
-        // Through a renewal.
-        tokio::time::sleep(ms(250)).await;
+        // Through a renewal, of which there are nine in the time for which others wait.
+        tokio::time::sleep(ms(600)).await;
         Ok::<_, Infallible>(5_u64)
     });
     let wait = async {
@@ -143,7 +143,7 @@ pub(crate) async fn everything(a: &TieredCache, b: &TieredCache, lose_the_log: i
 }
 
 pub(crate) async fn two(builder: impl Fn(usize) -> RedisCacheBuilder) -> (TieredCache, TieredCache) {
-    let connect = async |index: usize| tiered(as_user(builder(index)).lease_lifetime(ms(600))).await;
+    let connect = async |index: usize| tiered(as_user(builder(index)).lease_lifetime(ms(4_500))).await;
     (connect(0).await, connect(1).await)
 }
 

@@ -12,6 +12,7 @@ mod events;
 mod events_and_user_code;
 mod functions;
 mod hashed_names;
+mod histories;
 mod in_process;
 mod invalidation;
 mod limits;

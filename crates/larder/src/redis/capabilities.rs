@@ -79,6 +79,12 @@ impl Capabilities {
         self.set(Scripting::Without);
     }
 
+    /// As if it had been asked long ago.
+    #[cfg(test)]
+    pub(super) fn forget_asking(&self) {
+        *lock(&self.asked) = None;
+    }
+
     fn set(&self, scripting: Scripting) {
         self.scripting.store(scripting as u8, Release);
     }

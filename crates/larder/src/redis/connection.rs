@@ -25,6 +25,7 @@ mod raw_commands;
 mod replicas;
 mod sentinel;
 mod server_kind;
+mod tcp;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tls")]

@@ -31,7 +31,7 @@ impl Remote {
         let name = self.names.counter(key);
         let call = if by == 0 {
             RemoteCall::Command(Operation::Count, Command::get(&name))
-        } else if !self.runs_scripts().await {
+        } else if !self.runs_scripts_now() {
             if let Some(ttl) = ttl {
                 // One that ends just after this is made again without an end, which is what a script is for.
                 let make = Command::new("SET").key(&name).arg(0).arg("NX").arg("PX").arg(milliseconds(ttl));

@@ -161,7 +161,7 @@ impl Remote {
             }
             return Ok(());
         }
-        let runs_scripts = self.runs_scripts().await;
+        let runs_scripts = self.runs_scripts_now();
         let patience = Instant::now() + self.deadline;
         for entry in entries {
             match self.store(core, entry, (patience, runs_scripts)).await {

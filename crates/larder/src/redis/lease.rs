@@ -80,7 +80,7 @@ impl LeaseStore for Remote {
     ) -> LeaseAttempt {
         let LeaseRequest { own, outdated, waits, lifetime } = request;
         let read = RemoteCall::Command(Operation::Read, Command::get(&self.names.entry(at.key)));
-        let (leased, found) = if self.runs_scripts().await {
+        let (leased, found) = if self.runs_scripts_now() {
             let arguments = vec![
                 own.bytes().to_vec(),
                 milliseconds(lifetime).to_string().into_bytes(),
@@ -122,7 +122,7 @@ impl LeaseStore for Remote {
 
     async fn renew(&self, key: &str, holder: LeaseHolder, lifetime: Duration) -> bool {
         let name = self.names.lease(key);
-        let renewed = if self.runs_scripts().await {
+        let renewed = if self.runs_scripts_now() {
             let arguments = vec![holder.token().to_vec(), milliseconds(lifetime).to_string().into_bytes()];
             self.call_one(RENEW.on(name, arguments)).await
         } else {
@@ -133,7 +133,7 @@ impl LeaseStore for Remote {
 
     async fn release(&self, key: &str, holder: LeaseHolder) -> bool {
         let name = self.names.lease(key);
-        let released = if self.runs_scripts().await {
+        let released = if self.runs_scripts_now() {
             self.call_one(RELEASE.on(name, [holder.token().to_vec()])).await
         } else {
             self.release_plainly(&name, holder).await

@@ -3,6 +3,7 @@
 use std::{sync::OnceLock, time::Duration};
 
 use ::redis::Value;
+use tokio::runtime::Handle;
 
 use super::{
     capabilities::{self, Scripting},
@@ -110,29 +111,38 @@ pub(super) async fn run(
 }
 
 impl Remote {
-    /// Whether scripts run. Where they did not, it is asked again now and then.
+    /// Whether scripts run, for what cannot be done without. Where they did not, it is asked again now and then, and this
+    /// caller waits for the answer.
     pub(super) async fn runs_scripts(&self) -> bool {
-        let Findings { capabilities, refusals, .. } = &*self.findings;
-        if capabilities.scripting() != Scripting::Without {
-            return true;
+        if self.asks_for_scripts() {
+            ask_for_scripts(&self.connections, &self.findings).await;
         }
-        if capabilities.is_due() {
-            let questions = capabilities::script_questions().into_iter().map(Command::from).collect();
-            let replies = self.connections.call_many(questions).await.into_iter();
-            let replies = replies.map(|reply| match reply {
-                Ok(value) => Ok(value),
-                Err(CommandFailure::Refused(error)) => Ok(Value::ServerError(error)),
-                Err(CommandFailure::Unavailable(reason)) => Err(reason),
-            });
-            if let Ok(replies) = replies.collect::<Result<Vec<_>, _>>() {
-                capabilities.learn_scripts(&replies, refusals);
-            }
+        self.has_scripts()
+    }
+
+    /// The same for what can be done without: no caller waits for the answer.
+    pub(super) fn runs_scripts_now(&self) -> bool {
+        if self.asks_for_scripts()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let (connections, findings) = (self.connections.clone(), self.findings.clone());
+            runtime.spawn(async move { ask_for_scripts(&connections, &findings).await });
         }
-        let runs = capabilities.scripting() != Scripting::Without;
-        if !runs {
-            refusals.again(Operation::Script);
+        self.has_scripts()
+    }
+
+    /// Whether it is to be asked now whether scripts run.
+    fn asks_for_scripts(&self) -> bool {
+        let capabilities = &self.findings.capabilities;
+        capabilities.scripting() == Scripting::Without && capabilities.is_due()
+    }
+
+    fn has_scripts(&self) -> bool {
+        let has_scripts = self.findings.capabilities.scripting() != Scripting::Without;
+        if !has_scripts {
+            self.findings.refusals.again(Operation::Script);
         }
-        runs
+        has_scripts
     }
 
     /// Sends these calls in one round trip, and the source of a script after them if the server does not know it
@@ -192,6 +202,19 @@ impl Remote {
         if let Some(mend) = refusal::mend(text) {
             refusals.refused(Operation::Script, text, mend);
         }
+    }
+}
+
+/// Finds out whether scripts run.
+async fn ask_for_scripts(connections: &Connections, findings: &Findings) {
+    let questions = capabilities::script_questions().into_iter().map(Command::from).collect();
+    let replies = connections.call_many(questions).await.into_iter().map(|reply| match reply {
+        Ok(value) => Ok(value),
+        Err(CommandFailure::Refused(error)) => Ok(Value::ServerError(error)),
+        Err(CommandFailure::Unavailable(reason)) => Err(reason),
+    });
+    if let Ok(replies) = replies.collect::<Result<Vec<_>, _>>() {
+        findings.capabilities.learn_scripts(&replies, &findings.refusals);
     }
 }
 

@@ -82,7 +82,7 @@ impl Remote {
             Expiry::AfterFirst(lifetime) => (lifetime, false),
             Expiry::AfterLast(lifetime) => (lifetime, true),
         };
-        if self.runs_scripts().await {
+        if self.runs_scripts_now() {
             let arguments =
                 [by.to_string(), milliseconds(lifetime).to_string(), u8::from(prolongs).to_string()];
             return added(key, self.call_one(ADD.on(name, arguments.map(String::into_bytes))).await);

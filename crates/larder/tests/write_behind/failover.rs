@@ -123,7 +123,8 @@ async fn a_settlement_that_was_lost_is_noticed_behind_a_write_that_fails() {
     eventually(|| pending(&server) == 1).await;
     copy(&server, BEFORE, QUEUE);
     queue.write("a", &2).await.unwrap();
-    eventually(|| pending(&server) == 1 && database.row("a") == Some(2)).await;
+    // In this order: what was written and no longer waits is settled.
+    eventually(|| database.row("a") == Some(2) && pending(&server) == 1).await;
     assert_eq!(server.command::<usize>(&["XLEN", QUEUE]), 1);
     database.heal();
     assert!(queue.flush(LONG).await.unwrap());

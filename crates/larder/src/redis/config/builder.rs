@@ -172,7 +172,8 @@ impl RedisCacheBuilder {
     }
 
     /// What one attempt to connect may take; default: 2 s. No caller waits for longer than
-    /// [`deadline`](Self::deadline), whatever it is.
+    /// [`deadline`](Self::deadline), whatever it is. Of a host with several addresses, the next one is tried where one refuses, or
+    /// does not answer within 250 ms.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self

@@ -4,14 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 #[cfg(feature = "events")]
 use ::redis::aio::PubSub;
-use ::redis::{
-    AsyncConnectionConfig, Cmd, RedisConnectionInfo, Value,
-    aio::MultiplexedConnection,
-    io::tcp::socket2::{SockRef, TcpKeepalive},
-};
+use ::redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, Value, aio::MultiplexedConnection};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     task::AbortHandle,
 };
 
@@ -22,6 +17,7 @@ use super::{
     introduction::{Introduction, introduce},
     raw_commands::{text, words},
     server_kind::Urls,
+    tcp::tcp,
 };
 use crate::redis::{
     config::Config,
@@ -32,9 +28,6 @@ use crate::redis::{
 
 /// Commands that wait before the socket without their callers noticing.
 const QUEUE: usize = 1024;
-
-/// How long a connection is idle before the system asks whether the other side is still there.
-const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// The task that reads and writes a connection, which ends with this.
 #[derive(Debug)]
@@ -232,19 +225,6 @@ async fn open(
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
-async fn tcp(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
-    let found = tokio::net::lookup_host((host, port)).await;
-    let addresses: Vec<_> = found
-        .map_err(|error| {
-            ConnectError::transient("the name of the host leads to no address").caused_by(error)
-        })?
-        .collect();
-    let stream = TcpStream::connect(&*addresses).await?;
-    stream.set_nodelay(true)?;
-    SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
-    Ok(stream)
-}
 
 /// The crate's own way of connecting keeps the task that drives the connection to itself; here its end is
 /// seen at once, and can be brought about. It also sends `CLIENT SETINFO`, which Redis 7.0 cannot allow.

@@ -60,7 +60,10 @@ pub(super) async fn introduce(
     let authentication = credentials.and_then(|_| replies.next());
     let selection = replies.next().filter(|_| database != 0);
     if let (Some(credentials), Some(Value::ServerError(error))) = (credentials, &authentication) {
-        return Err(refused_credentials(credentials, error));
+        return Err(match passes(error) {
+            true => refused(error, &MissingRights::default()),
+            false => refused_credentials(credentials, error),
+        });
     }
     if let Some(info) = answers.iter().map(text).find(|answer| is_sentinel(answer)) {
         return Err(urls.is_sentinel(&info));
@@ -96,10 +99,15 @@ fn refused_credentials(credentials: &Credentials, error: &ServerError) -> Connec
     }
 }
 
+/// Whether a server says that it is at something else now, whatever it is asked.
+fn passes(error: &ServerError) -> bool {
+    matches!(error.code(), "BUSY" | "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN")
+}
+
 /// Not every server that refuses a database lacks it.
 fn refused_database(database: i64, error: &ServerError, rights: &MissingRights) -> ConnectError {
     let reply = plain(error);
-    if mend(&reply).is_some() {
+    if mend(&reply).is_some() || passes(error) {
         return refused(error, rights);
     }
     let mend = match reply.contains("cluster mode") {
@@ -183,6 +191,14 @@ mod tests {
     use super::*;
 
     async fn introduced(said: &'static str) -> Result<(Vec<Value>, Vec<Value>), ConnectError> {
+        introduced_as(None, 0, said).await
+    }
+
+    async fn introduced_as(
+        credentials: Option<&Credentials>,
+        database: i64,
+        said: &'static str,
+    ) -> Result<(Vec<Value>, Vec<Value>), ConnectError> {
         let (mut ours, mut theirs) = duplex(1 << 16);
         let server = async move {
             theirs.write_all(said.as_bytes()).await.expect("it fits");
@@ -190,8 +206,8 @@ mod tests {
             _ = theirs.read(&mut heard).await;
         };
         let introduction = Introduction {
-            credentials: None,
-            database: 0,
+            credentials,
+            database,
             name: Some("me"),
             questions: vec![words(&["INFO"]), words(&["TIME"])],
             besides: vec![words(&["GET", "a"])],
@@ -226,5 +242,24 @@ mod tests {
         assert!(matches!(&besides[..], [Value::ServerError(error)] if error.code() == "NOPERM"));
         let refused = introduced("+OK\r\n-NOPERM no\r\n+time\r\n+a\r\n").await.expect_err("it must answer");
         assert!(refused.is_permanent() && refused.reason().contains("rights"), "{refused:?}");
+    }
+
+    /// A script that runs for long holds up `SELECT`.
+    #[tokio::test]
+    async fn a_server_that_is_busy_has_refused_neither_database_nor_user() {
+        let busy =
+            "-BUSY Redis is busy running a script.\r\n-BUSY now\r\n-BUSY now\r\n-BUSY now\r\n-BUSY now\r\n";
+        let error = introduced_as(None, 3, busy).await.expect_err("it is busy");
+        assert!(!error.is_permanent() && error.in_full().contains("BUSY"), "{error:?}");
+        let credentials = Credentials { username: None, password: "secret".to_owned().into() };
+        let error = introduced_as(Some(&credentials), 0, busy).await.expect_err("it is busy");
+        assert!(!error.is_permanent(), "{error:?}");
+
+        let lacks = "-ERR DB index is out of range\r\n+OK\r\n+info\r\n+time\r\n+a\r\n";
+        let error = introduced_as(None, 3, lacks).await.expect_err("it has no such database");
+        assert!(error.is_permanent(), "{error:?}");
+        let wrong = "-WRONGPASS invalid\r\n+OK\r\n+info\r\n+time\r\n+a\r\n";
+        let error = introduced_as(Some(&credentials), 0, wrong).await.expect_err("it is wrong");
+        assert!(error.is_permanent(), "{error:?}");
     }
 }

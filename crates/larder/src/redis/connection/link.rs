@@ -3,6 +3,7 @@
 mod repair;
 mod reports;
 mod spares;
+mod too_late;
 mod waiting;
 
 use std::{
@@ -18,13 +19,9 @@ use std::{
 
 use ::redis::{Cmd, Pipeline, RedisResult, ServerError, Value, aio::MultiplexedConnection};
 use arc_swap::ArcSwapOption;
-use tokio::{
-    runtime::Handle,
-    sync::watch,
-    time::{Instant, error::Elapsed},
-};
+use tokio::{runtime::Handle, sync::watch, time::Instant};
 
-use self::spares::Spares;
+use self::{spares::Spares, too_late::TooLate};
 use super::{
     ConnectError,
     address::Address,
@@ -236,9 +233,10 @@ impl ServerLink {
             self.note_abandoned();
             self.count_failure(&runtime);
         };
-        let is_settled = self.answered_by(deadline, waiting, abandoned).await.is_ok();
-        if !is_settled {
-            self.count_failure(&runtime);
+        if let Err(late) = self.answered_by(deadline, waiting, abandoned).await {
+            if late.in_vain {
+                self.count_failure(&runtime);
+            }
             return Err(Unavailable::Deadline);
         }
         self.taken(line).ok_or_else(|| Unavailable::Connect(self.why_down(line)))
@@ -271,7 +269,7 @@ impl ServerLink {
     fn finished<T>(
         self: &Arc<Self>,
         taken: &Taken,
-        answer: Result<RedisResult<T>, Elapsed>,
+        answer: Result<RedisResult<T>, TooLate>,
     ) -> Result<T, Unavailable> {
         match answer {
             Ok(Ok(value)) => Ok(value),
@@ -279,8 +277,10 @@ impl ServerLink {
                 self.lose(taken.line, taken.generation);
                 Err(Unavailable::broken(error))
             }
-            Err(_) => {
-                self.failed(taken.line, taken.generation);
+            Err(late) => {
+                if late.in_vain {
+                    self.failed(taken.line, taken.generation);
+                }
                 Err(Unavailable::Deadline)
             }
         }
@@ -302,6 +302,10 @@ impl ServerLink {
 
     fn judge(self: &Arc<Self>, error: &ServerError, taken: &Taken) {
         match error.code() {
+            // The node is well: it says that no node has this slot.
+            "CLUSTERDOWN" if error.details().is_some_and(|text| text.contains("slot not served")) => {
+                self.breaker.succeeded();
+            }
             "LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "BUSY" => self.failed(taken.line, taken.generation),
             // It is no master any more, or does not know us any more: connecting finds out more.
             "READONLY" | "NOAUTH" => self.lose(taken.line, taken.generation),

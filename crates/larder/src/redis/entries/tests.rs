@@ -3,12 +3,13 @@
 use std::{convert::Infallible, time::Duration};
 
 use ::redis::Connection;
-use larder_servers::{RedisServer, until};
+use larder_servers::{Direction, Fault, Proxy, RedisServer, until};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     CacheExt, Invalidation, Policy, RedisCache, Scope,
     epoch::Epoch,
+    redis::capabilities::Scripting,
     sync::plain::{Mutex, lock},
 };
 
@@ -121,4 +122,28 @@ async fn a_good_value_is_stored_however_many_bad_ones_were_there_before() {
         a.insert("k", &Number { n }, policy()).await.expect("it comes back as it is");
         assert_eq!(a.get("k").await.expect("the key is good"), Some(Number { n }));
     }
+}
+
+/// Whether scripts run again is asked beside what can be done without them.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_caller_waits_for_whether_scripts_run_again() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.address());
+    let builder = RedisCache::builder().url(proxy.url()).deadline(Duration::from_secs(300));
+    let cache = builder.connect().await.expect("the server is up");
+    let capabilities = &cache.remote.findings.capabilities;
+    let calls = |command: &str| server.info("commandstats", &format!("cmdstat_{command}")).is_some();
+    capabilities.lose_scripts();
+    assert!(!capabilities.is_due());
+    capabilities.forget_asking();
+    proxy.set(Direction::ToClient, Fault::Hold);
+    let increment = tokio::spawn({
+        let cache = cache.clone();
+        async move { cache.increment("n", 2, None).await }
+    });
+    // Its answer is not there yet, and none of what was asked besides.
+    until("the counter is incremented", || calls("incrby").then_some(()));
+    proxy.heal();
+    assert_eq!(increment.await.expect("it does not panic").expect("it is answered"), 2);
+    until("it was found out", || (capabilities.scripting() == Scripting::ByHash).then_some(()));
 }

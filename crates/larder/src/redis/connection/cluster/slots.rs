@@ -1,18 +1,23 @@
 //! Which node of a cluster owns which keys.
 
+use std::collections::HashSet;
+
 use ::redis::Value;
 use futures_util::{StreamExt, stream::FuturesUnordered};
 
-use crate::redis::{
-    config::Config,
-    connection::{
-        ConnectError,
-        address::Address,
-        dial::ask,
-        raw_commands::{text, words},
-        server_kind::Urls,
+use crate::{
+    redis::{
+        config::Config,
+        connection::{
+            ConnectError,
+            address::Address,
+            dial::ask,
+            raw_commands::{text, words},
+            server_kind::Urls,
+        },
+        url::Node,
     },
-    url::Node,
+    sync::plain::lock,
 };
 
 pub(super) const SLOTS: usize = 16_384;
@@ -63,11 +68,8 @@ pub(super) struct Range {
 /// Asks the nodes that are known, and those that are configured; the first answer counts. Where it was
 /// outdated, `MOVED` says so.
 pub(super) async fn ranges(config: &Config) -> Result<Vec<Range>, ConnectError> {
-    let mut nodes = crate::sync::plain::lock(&config.known).clone();
-    nodes.extend(config.nodes().iter().cloned());
-    let mut seen = std::collections::HashSet::new();
-    nodes.retain(|node| seen.insert(node.clone()));
-    nodes.truncate(ASKED);
+    let known = lock(&config.known).clone();
+    let nodes = to_be_asked(known, config.nodes().to_vec());
     let mut answers: FuturesUnordered<_> = nodes.iter().map(|node| ask_one(config, node)).collect();
     let mut failure = ConnectError::transient("no node is known");
     while let Some(answer) = answers.next().await {
@@ -79,6 +81,20 @@ pub(super) async fn ranges(config: &Config) -> Result<Vec<Range>, ConnectError> 
         }
     }
     Err(failure)
+}
+
+/// Some of the nodes that are known and some of those that are configured, by chance: not always the same ones, which may be
+/// down together, and never without the latter, which may have names that lead to addresses of today.
+fn to_be_asked(mut known: Vec<Node>, mut configured: Vec<Node>) -> Vec<Node> {
+    fastrand::shuffle(&mut known);
+    fastrand::shuffle(&mut configured);
+    let of_known = ASKED - configured.len().min(ASKED / 2);
+    let (first, rest) = known.split_at(known.len().min(of_known));
+    let mut seen = HashSet::new();
+    let mut nodes: Vec<_> = first.iter().chain(&configured).chain(rest).cloned().collect();
+    nodes.retain(|node| seen.insert(node.clone()));
+    nodes.truncate(ASKED);
+    nodes
 }
 
 async fn ask_one(config: &Config, node: &Node) -> Result<Vec<Range>, ConnectError> {
@@ -99,7 +115,6 @@ async fn ask_one(config: &Config, node: &Node) -> Result<Vec<Range>, ConnectErro
     }
 }
 
-/// A node that does not know its own name leaves it out: it is the one that was asked.
 fn read(answer: &Value, asked: &str) -> Option<Vec<Range>> {
     let Value::Array(entries) = answer else { return None };
     let number = |value: &Value| match value {
@@ -110,11 +125,7 @@ fn read(answer: &Value, asked: &str) -> Option<Vec<Range>> {
     let node = |node: &Value| {
         let Value::Array(parts) = node else { return None };
         let [host, port, ..] = parts.as_slice() else { return None };
-        let host = match text(host) {
-            host if host.is_empty() || host == "?" => asked.to_owned(),
-            host => host,
-        };
-        Some((host, number(port)?))
+        Some((named(&text(host), asked), number(port)?))
     };
     let range = |entry: &Value| {
         let Value::Array(parts) = entry else { return None };
@@ -126,11 +137,17 @@ fn read(answer: &Value, asked: &str) -> Option<Vec<Range>> {
     entries.iter().map(range).collect()
 }
 
+/// The host in an answer. A node that does not know its own name leaves it out, and one that is to have a name and was given
+/// none says `?`: it is the one that was asked.
+fn named(host: &str, asked: &str) -> String {
+    let host = if matches!(host, "" | "?") { asked } else { host };
+    host.to_owned()
+}
+
 /// The node in `MOVED 3999 host:port` and `ASK 3999 host:port`, whose host may be left out.
 pub(super) fn redirected(details: &str, asked: &str) -> Option<Node> {
     let (host, port) = details.split_whitespace().nth(1)?.rsplit_once(':')?;
-    let host = if host.is_empty() { asked } else { host };
-    Some((host.to_owned(), port.parse().ok()?))
+    Some((named(host, asked), port.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -171,6 +188,27 @@ mod tests {
         assert_eq!(redirected("3999 a:7001", "x"), Some(("a".into(), 7001)));
         assert_eq!(redirected("3999 ::1:7001", "x"), Some(("::1".into(), 7001)));
         assert_eq!(redirected("3999 :7001", "x"), Some(("x".into(), 7001)));
+        assert_eq!(redirected("3999 ?:7001", "x"), Some(("x".into(), 7001)));
         assert_eq!(redirected("3999", "x"), None);
+    }
+
+    #[test]
+    fn nodes_to_ask_are_few_and_always_some_that_are_configured() {
+        let nodes = |name: &str, count: u16| -> Vec<Node> {
+            (0..count).map(|number| (name.to_owned(), 1 + number)).collect()
+        };
+        let of = |asked: &[Node], name: &str| asked.iter().filter(|node| node.0 == name).count();
+        let asked = to_be_asked(nodes("known", 100), nodes("seed", 3));
+        assert_eq!((of(&asked, "known"), of(&asked, "seed")), (29, 3));
+        let asked = to_be_asked(nodes("known", 100), nodes("seed", 100));
+        assert_eq!((of(&asked, "known"), of(&asked, "seed")), (16, 16));
+        let asked = to_be_asked(nodes("known", 2), nodes("seed", 100));
+        assert_eq!((of(&asked, "known"), of(&asked, "seed")), (2, 30));
+        // Those that are both are asked once, and leave room for others.
+        assert_eq!(to_be_asked(nodes("node", 40), nodes("node", 5)).len(), ASKED);
+        assert_eq!(to_be_asked(nodes("node", 4), nodes("node", 2)).len(), 4);
+        let many = || nodes("known", 1_000);
+        let again = (0..100).any(|_| to_be_asked(many(), Vec::new()) != to_be_asked(many(), Vec::new()));
+        assert!(again, "it is by chance");
     }
 }

@@ -214,6 +214,13 @@ impl ServerLink {
         }
     }
 
+    /// Whether commands may be sent where a line leads, while it is still this connection.
+    fn is_admitted(&self, line: usize, generation: u64) -> Option<bool> {
+        let live = self.lines[line].live.load();
+        let live = live.as_ref().filter(|live| live.generation == generation)?;
+        Some(self.admit.as_ref().is_none_or(|admit| admit(&live.dialed.server_info)))
+    }
+
     /// Where the first line leads, while it is still this connection.
     fn address(&self, generation: u64) -> Option<Address> {
         let live = self.lines[0].live.load();
@@ -257,6 +264,9 @@ async fn repair_line(this: &Ended) {
                     this.line,
                     Live { dialed, address, generation, ended, spares: Spares::default() },
                 );
+                if link.admit.is_some() {
+                    tokio::spawn(watch_admission(Arc::downgrade(&link), this.line, generation));
+                }
                 // One watches for all lines.
                 if this.line == 0 && matches!(link.destination, Destination::Master(_)) {
                     tokio::spawn(watch_master(Arc::downgrade(&link), generation));
@@ -292,6 +302,20 @@ async fn watch_master(link: Weak<ServerLink>, generation: u64) {
         match sentinel::master(&link.config, name).await {
             Ok(node) if Address::Tcp(node.clone()) != address => return link.lose_all(),
             _ => {}
+        }
+    }
+}
+
+/// Leaves a server whose log is no longer followed: an address may lead to another one now, while this one lives on, and
+/// keeps the connection.
+async fn watch_admission(link: Weak<ServerLink>, line: usize, generation: u64) {
+    loop {
+        tokio::time::sleep(jittered(WATCH, 0, WATCH, fastrand::f64())).await;
+        let Some(link) = link.upgrade() else { return };
+        match link.is_admitted(line, generation) {
+            Some(true) => {}
+            Some(false) => return link.lose(line, generation),
+            None => return,
         }
     }
 }

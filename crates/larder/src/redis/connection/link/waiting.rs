@@ -2,9 +2,9 @@
 
 use std::{pin::pin, sync::Arc};
 
-use tokio::time::{Instant, error::Elapsed, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use super::ServerLink;
+use super::{ServerLink, too_late::TooLate};
 use crate::abandoned_request::abandonable;
 
 impl ServerLink {
@@ -14,9 +14,10 @@ impl ServerLink {
         deadline: Instant,
         request: F,
         abandoned: impl FnOnce(),
-    ) -> Result<F::Output, Elapsed> {
+    ) -> Result<F::Output, TooLate> {
         let mut request = pin!(abandonable(self.config.deadline, request, abandoned).looking_again());
         let answer = timeout_at(deadline, request.as_mut()).await;
+        let answer = answer.map_err(|_| TooLate { in_vain: request.is_in_vain() });
         request.settle();
         answer
     }
