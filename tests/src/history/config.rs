@@ -22,6 +22,8 @@ pub struct WorkerConfig {
     pub log: PathBuf,
     /// Which cache it goes through.
     pub backend: Backend,
+    /// Where its disk tier is, if it has one: the same place in all its lives.
+    pub disk: Option<PathBuf>,
     /// What the cache does when it is out of touch.
     pub mode: Mode,
     /// How much it does.

@@ -57,6 +57,7 @@ impl Scenario<'_> {
             worker: self.worker,
             environment,
             processes: self.modes.iter().enumerate().map(place).collect(),
+            on_disk: self.modes.len().checked_sub(1),
             pace: self.pace,
             lasts: self.lasts,
             epochs_rise: self.fault.keeps_the_log(),

@@ -31,6 +31,8 @@ pub struct Setup<'a> {
     pub environment: Vec<(String, String)>,
     /// For each process: its cache, and what that does when it is out of touch.
     pub processes: Vec<(Backend, Mode)>,
+    /// Which process has a disk tier, if one has: it is the same one after the process was killed.
+    pub on_disk: Option<usize>,
     /// How much each does.
     pub pace: Pace,
     /// For how long.
@@ -107,6 +109,12 @@ impl Live<'_> {
         let window = Window { from, until: clock::now() };
         self.windows.lock().unwrap_or_else(PoisonError::into_inner).push(window);
         result
+    }
+
+    /// The worker that has a disk tier.
+    #[must_use]
+    pub fn on_disk(&self) -> Option<usize> {
+        self.setup.on_disk
     }
 
     /// How many workers there are.
@@ -202,6 +210,7 @@ impl Room {
             source: self.path.join("source"),
             log: self.log(number),
             backend,
+            disk: setup.on_disk.filter(|on_disk| *on_disk == number).map(|_| self.path.join("disk")),
             mode,
             pace,
             settles_within: SETTLES_WITHIN,

@@ -1,6 +1,7 @@
 //! The cache under test: the one place that chooses it.
 
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,9 @@ use super::value::Made;
 
 /// Small enough that entries are evicted now and then, and are found elsewhere.
 const CAPACITY: u64 = 60;
+
+/// Of a disk tier: small enough that its files come and go.
+const DISK_CAPACITY: u64 = 4 << 20;
 
 /// Few, so that collisions are part of the game.
 const SCOPE_SLOTS: usize = 4096;
@@ -40,9 +44,12 @@ impl Subject {
     ///
     /// If the configuration is wrong.
     #[must_use]
-    pub fn open(backend: &Backend, mode: Mode) -> Self {
-        let memory = MemoryCache::builder().capacity(CAPACITY).scope_slots(SCOPE_SLOTS).build();
-        let memory = memory.expect("the capacity is no mistake");
+    pub fn open(backend: &Backend, mode: Mode, disk: Option<&Path>) -> Self {
+        let mut memory = MemoryCache::builder().capacity(CAPACITY).scope_slots(SCOPE_SLOTS);
+        if let Some(disk) = disk {
+            memory = memory.disk(disk).disk_capacity(DISK_CAPACITY);
+        }
+        let memory = memory.build().expect("the capacity is no mistake, and the folder is free");
         match backend {
             Backend::Memory => Self { cache: Arc::new(memory), shared: None },
             Backend::Tiered { servers, replicas } => {
@@ -56,6 +63,12 @@ impl Subject {
     #[must_use]
     pub fn cache(&self) -> &Arc<dyn Cache> {
         &self.cache
+    }
+
+    /// How many entries were found on disk.
+    #[must_use]
+    pub fn from_disk(&self) -> u64 {
+        self.cache.stats().disk_hits
     }
 
     /// Invalidates.

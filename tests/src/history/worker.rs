@@ -29,7 +29,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 pub async fn run(config: WorkerConfig) {
     let space = Space::new(config.processes);
     let source = Source::connect(&config.source).await.expect("the source listens");
-    let subject = Subject::open(&config.backend, config.mode);
+    let subject = Subject::open(&config.backend, config.mode, config.disk.as_deref());
     let path = config.log.clone();
     let life = Life::new(config, space, source, subject);
     let mut terminated = signal(SignalKind::terminate()).expect("signals can be handled");
@@ -39,6 +39,7 @@ pub async fn run(config: WorkerConfig) {
         // Nobody is there to read the log.
         () = life.source.gone() => return,
     }
+    life.recorder.count(|tally| tally.from_disk = life.subject.from_disk());
     life.recorder.write(&path).expect("the log can be written");
 }
 

@@ -121,6 +121,7 @@ fn rules_of_one_process() {
             worker: worker(),
             environment: named(rule),
             processes: vec![(Backend::Memory, Mode::Serve)],
+            on_disk: None,
             pace: Pace::BUSY,
             lasts: LONG,
             epochs_rise: true,

@@ -28,6 +28,9 @@ fn holds_for(fault: Fault, modes: [Mode; 3], lasts: Duration) {
     assert_holds(&report);
     assert!(report.from_cache > 500 && report.delivered > 100, "too little happened to prove anything");
     assert!(report.from_others > 100, "too little was shared to prove anything");
+    if fault == Fault::Nothing {
+        assert!(report.tally.from_disk > 5, "too little was found on disk to prove anything");
+    }
     if !fault.lasts() {
         assert!(report.usual_out_of_touch < SECOND / 4, "who is never in touch promises nothing");
         assert!(report.delivered > report.changes / 2, "too little was delivered to prove anything");

@@ -23,6 +23,7 @@ fn start(directory: &Path) -> (Process, SourceServer) {
         source: directory.join("source"),
         log: directory.join("log"),
         backend: Backend::Memory,
+        disk: None,
         mode: Mode::Serve,
         pace: Pace::BUSY,
         settles_within: Duration::from_secs(1),

@@ -14,12 +14,29 @@ use crate::sync::plain::{Mutex, lock};
 /// What a segment's file is called: this, and its number.
 const SEGMENT: &str = "segment-";
 
+/// What is locked.
+const LOCK: &str = "lock";
+
+/// What is no segment yet.
+const UNFINISHED: &str = "unfinished";
+
 /// The folder of a cache, which no other one uses while this is held.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    /// Locked; the number of the newest segment is in it. None when it was given up.
-    lock: Mutex<Option<File>>,
+    /// None when it was given up.
+    held: Mutex<Option<Held>>,
+}
+
+/// What is open for as long as the folder is used.
+#[derive(Debug)]
+struct Held {
+    /// Locked; the number of the newest segment is in it.
+    lock: File,
+    /// The folder itself, where one can be opened.
+    directory: Option<File>,
+    /// What becomes the next segment: a process that has as many files open as it may can go on for so long.
+    next: Option<File>,
 }
 
 /// Why a folder cannot be used.
@@ -40,14 +57,32 @@ impl From<io::Error> for Unusable {
 impl Folder {
     /// Makes the folder if it is not there, and keeps all others out.
     pub(super) fn open(path: &Path) -> Result<Self, Unusable> {
-        make(path)?;
-        let lock = lock_file(&path.join("lock"))?;
-        Ok(Self { path: path.to_owned(), lock: Mutex::new(Some(lock)) })
+        let held = Held::of(path)?;
+        Ok(Self { path: path.to_owned(), held: Mutex::new(Some(held)) })
     }
 
     /// Lets others use it.
     pub(super) fn give_up(&self) {
-        lock(&self.lock).take();
+        lock(&self.held).take();
+    }
+
+    /// Takes it again if what was locked is not there any more: it was removed, and others may use what is there now.
+    ///
+    /// # Errors
+    ///
+    /// If others do.
+    pub(super) fn take_again(&self) -> io::Result<()> {
+        let mut held = lock(&self.held);
+        if held.as_ref().is_none_or(|held| held.is_of(&self.path)) {
+            return Ok(());
+        }
+        *held = Some(Held::of(&self.path).map_err(|unusable| match unusable {
+            Unusable::InUse => {
+                io::Error::other("another cache uses the folder now: what kept it out was removed")
+            }
+            Unusable::Io(error) => error,
+        })?);
+        Ok(())
     }
 
     /// The numbers of the segments that are there, oldest first. What is none of ours is left alone.
@@ -75,37 +110,46 @@ impl Folder {
         self.path.join(name_of(segment))
     }
 
+    /// For reading, and for making it safe from a power cut, which not every system does without the right to write.
+    pub(super) fn open_segment(&self, segment: u32) -> io::Result<File> {
+        let path = self.path_of(segment);
+        OpenOptions::new().read(true).write(true).open(&path).or_else(|_| File::open(path))
+    }
+
     /// Makes the file of a segment, and makes sure that it will be missed if it is lost.
     pub(super) fn create(&self, segment: u32, size: u64, head: &[u8]) -> io::Result<File> {
-        // One that is there is whole, whenever the process was killed.
-        let unfinished = self.path.join("unfinished");
-        let mut options = OpenOptions::new();
-        let mut file =
-            private(options.read(true).write(true).create(true).truncate(true)).open(&unfinished)?;
+        let mut guard = lock(&self.held);
+        let Some(held) = guard.as_mut() else { return Err(io::Error::other("the folder was given up")) };
+        if !held.is_of(&self.path) {
+            return Err(io::Error::other("the file that keeps others out of the folder was removed"));
+        }
+        let is_there = |next: &File| is_same(next, &self.path.join(UNFINISHED));
+        let next = held.next.take().filter(is_there);
+        let mut file = next.map_or_else(|| unfinished(&self.path), Ok)?;
         file.write_all(head)?;
         file.set_len(size)?;
         file.sync_all()?;
-        fs::rename(&unfinished, self.path_of(segment))?;
-        sync_folder(&self.path)?;
+        // One that is there is whole, whenever the process was killed.
+        fs::rename(self.path.join(UNFINISHED), self.path_of(segment))?;
+        held.directory.as_ref().map_or(Ok(()), File::sync_all)?;
         let mut newest = [0; 16];
         newest[..8].copy_from_slice(&u64::from(segment).to_be_bytes());
         let checksum = xxh3_64(&newest[..8]);
         newest[8..].copy_from_slice(&checksum.to_be_bytes());
-        let guard = lock(&self.lock);
-        let Some(mut held) = guard.as_ref() else { return Err(io::Error::other("the folder was given up")) };
-        held.seek(SeekFrom::Start(0))?;
-        held.write_all(&newest)?;
-        held.sync_data()?;
+        held.lock.seek(SeekFrom::Start(0))?;
+        held.lock.write_all(&newest)?;
+        held.lock.sync_data()?;
+        held.next = unfinished(&self.path).ok();
         Ok(file)
     }
 
     /// The number of the newest segment that was made here; none if that cannot be read.
     pub(super) fn newest(&self) -> Option<u32> {
         let mut bytes = [0; 16];
-        let guard = lock(&self.lock);
-        let mut held = guard.as_ref()?;
-        held.seek(SeekFrom::Start(0)).ok()?;
-        held.read_exact(&mut bytes).ok()?;
+        let mut guard = lock(&self.held);
+        let lock = &mut guard.as_mut()?.lock;
+        lock.seek(SeekFrom::Start(0)).ok()?;
+        lock.read_exact(&mut bytes).ok()?;
         let number = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
         u32::try_from(number(0)).ok().filter(|_| number(8) == xxh3_64(&bytes[..8]))
     }
@@ -118,11 +162,54 @@ impl Folder {
         }
     }
 
+    /// Removes the segments up to this one.
+    pub(super) fn remove_through(&self, through: u32) -> io::Result<()> {
+        let numbers = self.segments()?;
+        numbers.into_iter().filter(|number| *number <= through).try_for_each(|number| self.remove(number))
+    }
+
     /// Removes all segments for good.
     pub(super) fn clear(&self) -> io::Result<()> {
         self.segments()?.into_iter().try_for_each(|segment| self.remove(segment))?;
-        sync_folder(&self.path)
+        lock(&self.held).as_ref().and_then(|held| held.directory.as_ref()).map_or(Ok(()), File::sync_all)
     }
+}
+
+impl Held {
+    /// Makes the folder if it is not there, and keeps all others out.
+    fn of(path: &Path) -> Result<Self, Unusable> {
+        make(path)?;
+        let lock = lock_file(&path.join(LOCK))?;
+        // Where no file can be made, that is noticed when one is needed.
+        Ok(Self { lock, directory: directory(path)?, next: unfinished(path).ok() })
+    }
+
+    /// Whether it is this folder's, as that is now.
+    fn is_of(&self, path: &Path) -> bool {
+        is_same(&self.lock, &path.join(LOCK))
+    }
+}
+
+/// A file without a number, empty.
+fn unfinished(path: &Path) -> io::Result<File> {
+    let path = path.join(UNFINISHED);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // Not what a link of this name leads to.
+    private(OpenOptions::new().read(true).write(true).create_new(true)).open(path)
+}
+
+/// Whether a process, or the machine, has as many files open as it may.
+pub(super) fn are_too_many(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let codes = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE].map(rustix::io::Errno::raw_os_error);
+    #[cfg(windows)]
+    let codes = [4]; // ERROR_TOO_MANY_OPEN_FILES
+    #[cfg(not(any(unix, windows)))]
+    let codes: [i32; 0] = [];
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
 fn name_of(segment: u32) -> String {
@@ -163,12 +250,17 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 
 #[cfg(unix)]
 fn lock_file(path: &Path) -> Result<File, Unusable> {
+    use std::os::unix::fs::OpenOptionsExt;
+
     use rustix::{
-        fs::{FlockOperation, flock},
+        fs::{FlockOperation, OFlags, flock},
         io::Errno,
     };
 
-    let file = private(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path)?;
+    let mut options = OpenOptions::new();
+    // Not what a link of this name leads to: others may write into the folder.
+    options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    let file = private(options.read(true).write(true).create(true).truncate(false)).open(path)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
         Err(Errno::WOULDBLOCK) => Err(Unusable::InUse),
@@ -194,13 +286,29 @@ fn lock_file(_: &Path) -> Result<File, Unusable> {
     Err(Unusable::Io(io::ErrorKind::Unsupported.into()))
 }
 
-/// The names in it are safe from a power cut.
+/// By which the names in it are made safe from a power cut.
 #[cfg(unix)]
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+fn directory(path: &Path) -> io::Result<Option<File>> {
+    File::open(path).map(Some)
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
+fn directory(_: &Path) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
+/// Whether this file is the one with this name.
+#[cfg(unix)]
+fn is_same(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let is_same =
+        |file: fs::Metadata, named: fs::Metadata| (file.dev(), file.ino()) == (named.dev(), named.ino());
+    file.metadata().is_ok_and(|file| fs::symlink_metadata(path).is_ok_and(|named| is_same(file, named)))
+}
+
+/// It cannot be removed while it is open.
+#[cfg(not(unix))]
+fn is_same(_: &File, _: &Path) -> bool {
+    true
 }

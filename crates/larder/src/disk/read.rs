@@ -1,6 +1,6 @@
 //! Reading an entry.
 
-use std::{fs::File, io};
+use std::{fs::File, io, sync::Arc};
 
 use super::{
     binding::Binding,
@@ -24,6 +24,8 @@ enum NotTaken {
     Expired,
     Rejected(Rejected),
     Failed(io::Error),
+    /// Its segment went while it was looked for.
+    Gone,
 }
 
 impl From<Rejected> for NotTaken {
@@ -46,7 +48,7 @@ impl Disk {
             taken
         });
         let entry = match taken {
-            None | Some(Err(NotTaken::Expired)) => None,
+            None | Some(Err(NotTaken::Expired | NotTaken::Gone)) => None,
             Some(Ok(entry)) => Some(entry),
             Some(Err(NotTaken::Invalid)) => {
                 core.count_in(of.group, |counters| &counters.invalidated_reads);
@@ -80,7 +82,12 @@ impl Disk {
         if found.slot.expires <= wall_clock() {
             return Err(NotTaken::Expired);
         }
-        let (head, message) = self.read(&found.slot, &found.file).map_err(NotTaken::Failed)?;
+        let (head, message) = self.read(&found.slot, found.file.as_ref()).map_err(|error| {
+            match self.shelf().has(found.slot.segment) {
+                true => NotTaken::Failed(error),
+                false => NotTaken::Gone,
+            }
+        })?;
         if head.digest != digest(key) {
             return Err(Rejected::Header.into());
         }
@@ -102,9 +109,10 @@ impl Disk {
     }
 
     /// An entry's head and its message.
-    pub(super) fn read(&self, slot: &Slot, file: &File) -> io::Result<(EntryHead, Vec<u8>)> {
+    pub(super) fn read(&self, slot: &Slot, file: Option<&Arc<File>>) -> io::Result<(EntryHead, Vec<u8>)> {
+        let file = file.cloned().map_or_else(|| self.file(slot.segment), Ok)?;
         let mut record = vec![0; HEAD + slot.length as usize];
-        read_at(file, &self.folder.path_of(slot.segment), &mut record, slot.offset.into())?;
+        read_at(&file, &self.folder.path_of(slot.segment), &mut record, slot.offset.into())?;
         let message = record.split_off(HEAD);
         match Head::parse(record[..].try_into().expect("as long as a head")) {
             Some(Head::Entry(head)) if head.length == slot.length => Ok((head, message)),

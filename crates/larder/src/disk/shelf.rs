@@ -1,7 +1,7 @@
 //! What is known of the segments: where each entry lies.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     fs::File,
     sync::Arc,
 };
@@ -12,10 +12,16 @@ use crate::epoch::ReadVersion;
 /// Into how many parts entries are divided.
 const PARTS: usize = 64;
 
+/// How many files are open at most, but for the one that is written: a process may open 1,024 where nothing else is set.
+const MOST_OPEN: usize = 128;
+
 /// A segment, as its readers need it.
 #[derive(Debug)]
 pub(super) struct Segment {
-    pub(super) file: Arc<File>,
+    /// If it is open.
+    file: Option<Arc<File>>,
+    /// Something in it may not be safe from a power cut.
+    unsafe_yet: bool,
     /// How long its file is.
     pub(super) length: u64,
     /// In which order its entries are dated.
@@ -27,8 +33,8 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    pub(super) fn new(file: Arc<File>, length: u64, order: u64) -> Self {
-        Self { file, length, order, highest: 0, keys: Vec::new() }
+    pub(super) fn new(length: u64, order: u64) -> Self {
+        Self { file: None, unsafe_yet: true, length, order, highest: 0, keys: Vec::new() }
     }
 }
 
@@ -73,7 +79,8 @@ pub(super) fn position(segment: u32, offset: u32) -> u64 {
 /// Where an entry was found.
 pub(super) struct Found {
     pub(super) slot: Slot,
-    pub(super) file: Arc<File>,
+    /// If it is open.
+    pub(super) file: Option<Arc<File>>,
     /// In which order it is dated.
     pub(super) order: u64,
 }
@@ -90,13 +97,20 @@ pub(super) struct Shelf {
     /// In parts: one that grows is moved as a whole.
     entries: [Slots; PARTS],
     segments: BTreeMap<u32, Segment>,
+    /// Those whose files are open, and some that were: those opened first in front.
+    opened: VecDeque<u32>,
     /// The bytes of all entries that can be found.
     live: u64,
 }
 
 impl Default for Shelf {
     fn default() -> Self {
-        Self { entries: std::array::from_fn(|_| Slots::default()), segments: BTreeMap::new(), live: 0 }
+        Self {
+            entries: std::array::from_fn(|_| Slots::default()),
+            segments: BTreeMap::new(),
+            opened: VecDeque::new(),
+            live: 0,
+        }
     }
 }
 
@@ -149,6 +163,36 @@ impl Shelf {
         self.segments.insert(number, segment);
     }
 
+    /// The file of a segment, if that is there and open.
+    pub(super) fn file(&self, number: u32) -> Option<Arc<File>> {
+        self.segments.get(&number)?.file.clone()
+    }
+
+    /// Keeps the file of a segment open, if that is there. Gives what is closed for it, or is not kept: to be dropped under no
+    /// lock.
+    #[must_use]
+    pub(super) fn keep_open(&mut self, number: u32, file: Arc<File>) -> Option<Arc<File>> {
+        let Some(segment) = self.segments.get_mut(&number) else { return Some(file) };
+        let before = segment.file.replace(file);
+        if before.is_some() {
+            return before;
+        }
+        self.opened.push_back(number);
+        (self.opened.len() > MOST_OPEN).then(|| self.close_first())?
+    }
+
+    fn close_first(&mut self) -> Option<Arc<File>> {
+        let first = self.opened.pop_front()?;
+        self.segments.get_mut(&first)?.file.take()
+    }
+
+    /// Closes all files, which are opened again when they are read. To be dropped under no lock.
+    #[must_use]
+    pub(super) fn close_all(&mut self) -> Vec<Arc<File>> {
+        let opened = std::mem::take(&mut self.opened);
+        opened.into_iter().filter_map(|number| self.segments.get_mut(&number)?.file.take()).collect()
+    }
+
     /// A segment is complete, and as long as this.
     pub(super) fn set_length(&mut self, number: u32, length: u64) {
         if let Some(segment) = self.segments.get_mut(&number) {
@@ -174,6 +218,7 @@ impl Shelf {
     /// Forgets a segment in which no entry lies any more: gives what it was, to be closed under no lock.
     #[must_use]
     pub(super) fn drop_segment(&mut self, number: u32) -> Option<Segment> {
+        self.opened.retain(|opened| *opened != number);
         self.segments.remove(&number)
     }
 
@@ -207,13 +252,30 @@ impl Shelf {
         self.segments.keys().next_back().copied()
     }
 
+    /// The newest segment whose entries are dated in the order of one process.
+    pub(super) fn newest_local(&self) -> Option<u32> {
+        self.segments.iter().rev().find(|(_, segment)| segment.order == 0).map(|(number, _)| *number)
+    }
+
     /// Whether there is no segment.
     pub(super) fn is_empty(&self) -> bool {
         self.segments.is_empty()
     }
 
-    pub(super) fn files(&self) -> Vec<Arc<File>> {
-        self.segments.values().map(|segment| segment.file.clone()).collect()
+    /// Whether a segment is there.
+    pub(super) fn has(&self, number: u32) -> bool {
+        self.segments.contains_key(&number)
+    }
+
+    /// The segments that may not be safe from a power cut.
+    pub(super) fn unsafe_yet(&self) -> Vec<u32> {
+        let segments = self.segments.iter().filter(|(_, segment)| segment.unsafe_yet);
+        segments.map(|(number, _)| *number).collect()
+    }
+
+    /// All that is there is safe from a power cut.
+    pub(super) fn all_is_safe(&mut self) {
+        self.segments.values_mut().for_each(|segment| segment.unsafe_yet = false);
     }
 
     /// The bytes of all files.
@@ -244,8 +306,7 @@ mod tests {
     #[test]
     fn what_lies_in_a_segment_goes_with_it_and_nothing_else() {
         let mut shelf = Shelf::default();
-        let file = Arc::new(tempfile::tempfile().unwrap());
-        (1..=3).for_each(|number| shelf.add_segment(number, Segment::new(file.clone(), 1_000, 0)));
+        (1..=3).for_each(|number| shelf.add_segment(number, Segment::new(1_000, 0)));
         for key in 0..1_000 {
             shelf.put(key, slot(1, 1), 0);
             shelf.put(key, slot(1, 2), 0);
@@ -266,5 +327,27 @@ mod tests {
         assert_eq!((shelf.live(), shelf.oldest()), (10 * slot(1, 1).size(), Some(3)));
         assert_eq!(shelf.drop_all().segments.len(), 1);
         assert!(shelf.live() == 0 && shelf.is_empty() && !shelf.contains(1));
+    }
+
+    #[test]
+    fn so_many_files_are_open_at_most() {
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        let mut shelf = Shelf::default();
+        let count = 3 * u32::try_from(MOST_OPEN).unwrap();
+        for number in 0..count {
+            shelf.add_segment(number, Segment::new(1_000, 0));
+            drop(shelf.keep_open(number, file.clone()));
+            drop(shelf.keep_open(number, file.clone()));
+            assert!(Arc::strong_count(&file) <= 1 + MOST_OPEN);
+        }
+        assert!(shelf.file(0).is_none() && shelf.file(count - 1).is_some());
+        drop(shelf.keep_open(0, file.clone()));
+        assert!(shelf.file(0).is_some());
+        drop(shelf.drop_segment(0));
+        assert_eq!(Arc::strong_count(&file), MOST_OPEN);
+        assert!(shelf.keep_open(0, file.clone()).is_some(), "it is gone");
+        assert_eq!(shelf.close_all().len(), MOST_OPEN - 1);
+        assert_eq!(Arc::strong_count(&file), 1);
+        assert!(shelf.has(1) && shelf.file(1).is_none());
     }
 }

@@ -1,11 +1,6 @@
 //! Finding what an earlier process left.
 
-use std::{
-    fs::{File, OpenOptions},
-    io,
-    path::Path,
-    sync::Arc,
-};
+use std::io;
 
 use super::{
     folder::{self, Folder, Unusable},
@@ -28,9 +23,8 @@ const LARGE: u64 = 16 << 20;
 
 /// How long one file is.
 ///
-/// A sixteenth of the capacity, 16 MiB at most: few entries go with it. But there are some 128 of them at most, since each
-/// is open, and a process may open 1,024 files where nothing else is set; until one is as long as is to be read at once at
-/// a start.
+/// A sixteenth of the capacity, 16 MiB at most: few entries go with it. But there are some 128 of them at most, which can all
+/// be open; until one is as long as is to be read at once at a start.
 fn segment_size(capacity: u64) -> u64 {
     const SMALLEST: u64 = 64 << 10;
     const LARGEST: u64 = 512 << 20;
@@ -67,11 +61,6 @@ pub(super) fn open(settings: &DiskSettings) -> Result<Disk, Unusable> {
     })
 }
 
-/// For reading, and for making it safe from a power cut, which not every system does without the right to write.
-fn open_segment(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).open(path).or_else(|_| File::open(path))
-}
-
 impl Finding {
     fn new() -> Self {
         Self { shelf: Shelf::default(), past: PastChanges::new(DEFAULT_SLOTS), now: wall_clock(), last: None }
@@ -89,7 +78,7 @@ impl Finding {
             previous = Some(number);
             // What cannot be read is as good as damaged.
             match scan::scan(&folder.path_of(number), number, &mut buffer).unwrap_or(None) {
-                Some(scanned) => found.add(folder, number, scanned)?,
+                Some(scanned) => found.add(number, scanned, buffer.len() as u64),
                 None => {
                     found.forget(folder, number, "a segment is damaged, or was written by another release")?
                 }
@@ -105,10 +94,8 @@ impl Finding {
         Ok(found)
     }
 
-    fn add(&mut self, folder: &Folder, number: u32, scanned: scan::Scanned) -> io::Result<()> {
-        let file = Arc::new(open_segment(&folder.path_of(number))?);
-        let length = file.metadata()?.len();
-        self.shelf.add_segment(number, Segment::new(file, length, scanned.order));
+    fn add(&mut self, number: u32, scanned: scan::Scanned, length: u64) {
+        self.shelf.add_segment(number, Segment::new(length, scanned.order));
         self.last = Some((scanned.boot, scanned.clean));
         for (offset, record) in scanned.records {
             match record {
@@ -122,7 +109,6 @@ impl Finding {
                 Record::Changes(scopes) => self.change(&scopes, position(number, offset)),
             }
         }
-        Ok(())
     }
 
     fn change(&mut self, scopes: &[ScopeHash], position: u64) {
@@ -141,9 +127,7 @@ impl Finding {
             why,
             "entries on disk cannot be proved to be valid, and are dropped"
         );
-        for number in folder.segments()?.into_iter().filter(|number| *number <= through) {
-            folder.remove(number)?;
-        }
+        folder.remove_through(through)?;
         self.shelf.drop_through(through);
         self.last = None;
         Ok(())
@@ -155,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_large_tier_has_as_many_files_as_a_process_may_open() {
+    fn a_large_tier_has_as_many_files_as_are_kept_open() {
         let files = |capacity| capacity / segment_size(capacity);
         assert_eq!([1 << 20, 64 << 20, 1 << 30].map(files), [16, 16, 64]);
         for gibibytes in [2, 4, 16, 64] {

@@ -1,7 +1,9 @@
 //! A disk that is open: what the thread that writes and all who read share.
 
 use std::{
-    fmt, io,
+    fmt,
+    fs::File,
+    io,
     path::Path,
     sync::{
         Arc, MutexGuard,
@@ -11,12 +13,13 @@ use std::{
 };
 
 use super::{
+    appender::Appender,
     binding::Binding,
-    folder::Folder,
+    folder::{Folder, are_too_many},
     late_reads::LateReads,
     queue::Queue,
     record::{Boot, EntryHead},
-    shelf::{Found, Shelf},
+    shelf::{Found, Segment, Shelf},
 };
 use crate::{
     epoch::{Epoch, Journal, PastChanges, ReadVersion},
@@ -51,9 +54,86 @@ pub(super) struct Disk {
     pub(super) late_reads: LateReads,
 }
 
+/// Frees the folder when the thread that writes ends, however it does.
+pub(super) struct InUse(pub(super) Arc<Disk>);
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.folder.give_up();
+    }
+}
+
 impl Disk {
     pub(super) fn shelf(&self) -> MutexGuard<'_, Shelf> {
         lock(&self.shelf)
+    }
+
+    /// The file of a segment.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be opened.
+    pub(super) fn file(&self, segment: u32) -> io::Result<Arc<File>> {
+        let open = self.shelf().file(segment);
+        if let Some(file) = open {
+            return Ok(file);
+        }
+        let open = || self.folder.open_segment(segment);
+        let file = open().or_else(|error| {
+            if !are_too_many(&error) {
+                return Err(error);
+            }
+            self.close_files();
+            open()
+        });
+        let file = Arc::new(file?);
+        let closed = self.shelf().keep_open(segment, file.clone());
+        drop(closed);
+        Ok(file)
+    }
+
+    /// Begins the segment behind all others; none has a number up to this one again.
+    pub(super) fn begin_segment(&self, order: u64, begun: u32) -> io::Result<Appender> {
+        let newest = self.shelf().newest().max(self.folder.newest()).unwrap_or(0).max(begun);
+        let (size, boot) = (self.limits.segment, self.boot.unwrap_or_default());
+        let begin = || Appender::begin(&self.folder, newest + 1, size, order, boot);
+        let appender = begin().or_else(|error| {
+            if !are_too_many(&error) {
+                return Err(error);
+            }
+            self.close_files();
+            begin()
+        })?;
+        let closed = {
+            let mut shelf = self.shelf();
+            shelf.add_segment(appender.number, Segment::new(size, order));
+            shelf.keep_open(appender.number, appender.file.clone())
+        };
+        drop(closed);
+        self.set_safe(false);
+        Ok(appender)
+    }
+
+    /// Makes all that was written so far safe from a power cut.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        let segments = self.shelf().unsafe_yet();
+        segments.into_iter().try_for_each(|segment| self.file(segment)?.sync_data())
+    }
+
+    /// In a shared order, drops what is dated in that of one process, and what is older: what others invalidate while this
+    /// process is down is not told to it, and a later process may have no shared order again. Whether there was any.
+    pub(super) fn drop_local(&self, order: u64) -> io::Result<bool> {
+        let newest = self.shelf().newest_local();
+        let Some(newest) = newest.filter(|_| order != 0) else { return Ok(false) };
+        self.shelf().drop_through(newest);
+        self.folder.remove_through(newest)?;
+        Ok(true)
+    }
+
+    /// Closes what is open only because it may be read again.
+    pub(super) fn close_files(&self) {
+        let closed = self.shelf().close_all();
+        drop(closed);
     }
 
     pub(super) fn binding(&self) -> Option<Arc<Binding>> {

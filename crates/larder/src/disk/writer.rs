@@ -16,10 +16,11 @@ use std::{
 
 use super::{
     appender::Appender,
+    folder::are_too_many,
     queue::{Offer, Work},
     record::{self, EntryHead, HEAD, Head},
-    shelf::{Segment, Slot},
-    state::{Disk, wall_clock},
+    shelf::Slot,
+    state::{Disk, InUse, wall_clock},
 };
 use crate::{epoch::ReadVersion, panic_guard, scope::ScopeHash, wire::Header};
 
@@ -35,6 +36,8 @@ const FORGOTTEN_AT_ONCE: usize = 1 << 10;
 pub(super) struct Writer {
     disk: Arc<Disk>,
     appender: Option<Appender>,
+    /// The number of the newest segment that was begun: none comes twice.
+    begun: u32,
     failed: Option<Failed>,
 }
 
@@ -53,19 +56,10 @@ struct Encoded {
     since: ReadVersion,
 }
 
-/// Frees the folder when the thread ends, however it does.
-struct InUse(Arc<Disk>);
-
-impl Drop for InUse {
-    fn drop(&mut self) {
-        self.0.folder.give_up();
-    }
-}
-
 /// Starts the thread; it ends when the queue is stopped, gives up the folder then, and closes the channel.
 pub(super) fn start(disk: Arc<Disk>) -> io::Result<(ThreadId, Receiver<Infallible>)> {
     let (running, ended) = mpsc::channel();
-    let writer = Writer { disk: disk.clone(), appender: None, failed: None };
+    let writer = Writer { disk: disk.clone(), appender: None, begun: 0, failed: None };
     let thread = thread::Builder::new().name("larder-disk".to_owned()).spawn(move || {
         // In this order: the folder is free when the channel is closed.
         let (_running, _in_use) = (running, InUse(disk));
@@ -113,12 +107,15 @@ impl Writer {
             }
             self.failed = None;
         }
-        match self.write_changes(&changes) {
+        match self.drop_local().and_then(|()| self.write_changes(&changes)) {
             Ok(()) => self.disk.queue.written(),
             Err(error) => self.fail(&error, &changes),
         }
-        if let Err(error) = self.write_entries(entries) {
-            self.fail(&error, &[]);
+        match self.write_entries(entries) {
+            Ok(()) => {}
+            // What is there is as good as before.
+            Err(error) if are_too_many(&error) => self.disk.report_failure(&error),
+            Err(error) => self.fail(&error, &[]),
         }
         if let Some(asked) = flush {
             let safe = self.make_safe();
@@ -146,12 +143,21 @@ impl Writer {
         self.appender = None;
         let all = self.disk.shelf().drop_all();
         drop(all);
+        // What is there may be another one's.
+        self.disk.folder.take_again()?;
         self.disk.folder.clear()
     }
 
     /// In which entries are dated now.
     fn order(&self) -> u64 {
         self.disk.binding().map_or(0, |binding| binding.order())
+    }
+
+    fn drop_local(&mut self) -> io::Result<()> {
+        if self.disk.drop_local(self.order())? {
+            self.appender.take_if(|open| open.order == 0);
+        }
+        Ok(())
     }
 
     fn write_changes(&mut self, changes: &[ScopeHash]) -> io::Result<()> {
@@ -283,13 +289,8 @@ impl Writer {
 
     fn begin_segment(&mut self, order: u64) -> io::Result<()> {
         self.complete(false)?;
-        let disk = &*self.disk;
-        let newest = disk.shelf().newest().max(disk.folder.newest()).unwrap_or(0);
-        let (size, boot) = (disk.limits.segment, disk.boot.unwrap_or_default());
-        let appender = Appender::begin(&disk.folder, newest + 1, size, order, boot)?;
-        let segment = Segment::new(appender.file.clone(), size, order);
-        disk.shelf().add_segment(appender.number, segment);
-        disk.set_safe(false);
+        let appender = self.disk.begin_segment(order, self.begun)?;
+        self.begun = appender.number;
         self.appender = Some(appender);
         Ok(())
     }
@@ -329,7 +330,10 @@ impl Writer {
                     if kept > self.disk.limits.segment {
                         break;
                     }
-                    kept += self.keep((oldest, key), order)?;
+                    kept += match self.keep((oldest, key), order) {
+                        Err(error) if are_too_many(&error) => break,
+                        kept => kept?,
+                    };
                 }
             }
             // Callers wait for the shelf: some at a time.
@@ -350,7 +354,7 @@ impl Writer {
         if found.slot.segment != segment || found.slot.expires <= wall_clock() {
             return Ok(0);
         }
-        let Ok((head, message)) = self.disk.read(&found.slot, &found.file) else { return Ok(0) };
+        let Ok((head, message)) = self.disk.read(&found.slot, found.file.as_ref()) else { return Ok(0) };
         let Ok(header) = Header::parse(&message, &self.disk.wire.limits) else { return Ok(0) };
         let scopes = &header.envelope.scopes;
         let judged = self.disk.judge(&binding, &found, &head, scopes);
@@ -383,9 +387,9 @@ impl Writer {
             let order = self.order();
             self.begin_segment(order)?;
         }
-        let files = self.disk.shelf().files();
-        files.iter().try_for_each(|file| file.sync_data())?;
+        self.disk.sync()?;
         self.complete(true)?;
+        self.disk.shelf().all_is_safe();
         self.disk.set_safe(true);
         Ok(())
     }

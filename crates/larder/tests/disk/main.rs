@@ -6,6 +6,7 @@ mod support;
 
 mod damage;
 mod environment;
+mod files;
 mod kills;
 mod limits;
 mod restart;

@@ -116,7 +116,8 @@ async fn a_computation_that_began_before_an_invalidation_leaves_nothing() {
     assert_eq!(in_time(computing).await.unwrap(), Ok(1));
     cache.insert("other", &1_u64, long()).await.unwrap();
     written(&cache, 1).await;
-    let next = open(&snapshot(&folder));
+    let copy = snapshot(&folder);
+    let next = open(&copy);
     assert_eq!(get(&next, "slow").await, None);
     assert_eq!(get(&next, "other").await, Some(1));
 }
@@ -137,7 +138,8 @@ async fn what_is_invalidated_before_it_is_written_leaves_nothing() {
         cache.invalidate("n:*").await;
         round += 1;
         written(&cache, round * 500).await;
-        let next = open(&snapshot(&folder));
+        let copy = snapshot(&folder);
+        let next = open(&copy);
         let names: Vec<_> = keys.iter().map(String::as_str).collect();
         assert_eq!(next.get_many::<u64>(&names).await.unwrap(), vec![None; 500]);
     }

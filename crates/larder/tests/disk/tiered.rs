@@ -90,6 +90,23 @@ async fn what_was_invalidated_without_redis_is_not_found_after_the_end() {
     assert_eq!((get(&cache, "kept").await, get(&cache, "queued").await), (Some(1), None));
 }
 
+/// Of a process without Redis, one with it, and one without again: what was invalidated in Redis is told to no one else.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_stored_without_redis_is_not_found_after_a_process_with_it() {
+    let (server, folder) = (RedisServer::start(), folder());
+    let alone = open(&folder);
+    alone.insert("user:1", &1_u64, long()).await.unwrap();
+    drop(alone);
+    let other = TieredCache::new(MemoryCache::new(100), redis(&server, "localhost").await);
+    other.invalidate("user:1").await;
+    drop(start(&server, &folder).await);
+    let alone = open(&folder);
+    assert_eq!(get(&alone, "user:1").await, None);
+    alone.insert("user:1", &2_u64, long()).await.unwrap();
+    drop(alone);
+    assert_eq!(get(&open(&folder), "user:1").await, Some(2));
+}
+
 /// What stands in no log cannot be proved.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_log_that_it_knew_nothing_is_found() {

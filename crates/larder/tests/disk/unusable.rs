@@ -31,6 +31,25 @@ async fn a_folder_that_cannot_be_made_is_done_without() {
     assert_eq!(fs::read(file).unwrap(), b"mine");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_in_the_folder_leads_nowhere() {
+    let (folder, elsewhere) = (folder(), folder());
+    let mine = elsewhere.path().join("mine");
+    fs::write(&mine, "mine").unwrap();
+    std::os::unix::fs::symlink(&mine, folder.path().join("unfinished")).unwrap();
+    let cache = open(&folder);
+    cache.insert("k", &1_u64, long()).await.unwrap();
+    assert!(cache.flush(LONG).await);
+    drop(cache);
+    let lock = folder.path().join("lock");
+    fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink(&mine, &lock).unwrap();
+    let cache = open(&folder);
+    assert_eq!((get(&cache, "k").await, cache.stats().disk_failures), (None, 1));
+    assert_eq!(fs::read(mine).unwrap(), b"mine");
+}
+
 /// In a process whose files may not be longer than 128 kB: the kernel refuses what is more.
 #[tokio::test]
 #[ignore = "a process of its own, which the test below starts"]

@@ -194,6 +194,7 @@ impl Report {
         sum.cancelled += tally.cancelled;
         sum.computed += tally.computed;
         sum.kept += tally.kept;
+        sum.from_disk += tally.from_disk;
     }
 
     pub(super) fn finish(&mut self) {
@@ -220,7 +221,7 @@ impl fmt::Display for Report {
         let Self { reads, from_cache, from_others, changes, delivered, excused, settled, tally, .. } = self;
         write!(f, "{reads} reads ({from_cache} found, {from_others} of others), ")?;
         write!(f, "{changes} invalidations ({delivered} delivered), ")?;
-        write!(f, "{} computed, {} kept, ", tally.computed, tally.kept)?;
+        write!(f, "{} from disk, {} computed, {} kept, ", tally.from_disk, tally.computed, tally.kept)?;
         write!(f, "{excused} late by up to {:.3} s, ", seconds(self.longest_excuse))?;
         let (usual, longest) = (seconds(self.usual_out_of_touch), seconds(self.longest_out_of_touch));
         write!(f, "out of touch for {usual:.4} s, up to {longest:.2} s, ")?;

@@ -111,6 +111,8 @@ impl Fault {
             }
             Self::KillWorker => {
                 let dead = Duration::from_millis(random.u64(..300));
+                // Every other time the one that finds on disk what it left there.
+                let worker = live.on_disk().filter(|_| random.bool()).unwrap_or(worker);
                 live.while_dead(worker, || {
                     thread::sleep(dead);
                     if deaf {

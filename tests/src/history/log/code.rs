@@ -90,7 +90,8 @@ impl Record {
             Self::Tally(tally) => {
                 let fields = fields.number(tally.reads).number(tally.nothing).number(tally.failures);
                 let fields = fields.number(tally.cancelled).number(tally.computed).number(tally.hung);
-                (8, fields.number(tally.memory_at_first).number(tally.memory).number(tally.kept))
+                let fields = fields.number(tally.memory_at_first).number(tally.memory);
+                (8, fields.number(tally.kept).number(tally.from_disk))
             }
         };
         push(bytes, kind);
@@ -137,6 +138,7 @@ impl Record {
                 memory_at_first: given.number()?,
                 memory: given.number()?,
                 kept: given.number()?,
+                from_disk: given.number()?,
             }),
             _ => return None,
         };

@@ -167,4 +167,6 @@ pub struct Tally {
     pub memory: u64,
     /// Old values that computations kept.
     pub kept: u64,
+    /// Entries that were found on disk.
+    pub from_disk: u64,
 }

@@ -47,6 +47,7 @@ fn everything() -> Vec<Record> {
             memory_at_first: 7,
             memory: 8,
             kept: 9,
+            from_disk: 10,
         }),
     ]
 }
