@@ -21,8 +21,23 @@ async fn user(id: u64) -> Result<User, String> {
     Ok(User { name: format!("user {id}, asked for {computed} times before") })
 }
 
-#[invalidate("user:<id>", "dashboard:*")]
-async fn rename(id: u64) {}
+async fn save(_id: u64, _name: &str) -> Result<(), String> {
+    Ok(())
+}
+
+#[rustfmt::skip]
+mod change {
+    use super::{invalidate, save};
+
+    #[invalidate("user:<id>")]                       // drops the user, and every response made from it
+    async fn rename(id: u64, name: &str) -> Result<(), String> {
+        save(id, name).await
+    }
+
+    pub(super) async fn renamed() {
+        rename(7, "Grace").await.unwrap();
+    }
+}
 
 #[rustfmt::skip]
 fn app() -> axum::Router {
@@ -74,7 +89,7 @@ async fn a_response_goes_with_the_value_that_it_was_made_from() {
     let (_, again, status) = get(&app, "/users/7").await;
     assert_eq!(again, first);
     assert!(status.contains("hit"), "{status}");
-    rename(7).await;
+    change::renamed().await;
     let (_, renamed, _) = get(&app, "/users/7").await;
     assert_ne!(renamed, first);
     let (code, ..) = get(&app, "/admin/cache/stats").await;
