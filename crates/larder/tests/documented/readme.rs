@@ -2,6 +2,7 @@
 //! HTTP are in `crates/larder-http/tests/operating/readme.rs`, and in an example.
 
 #![expect(dead_code, unused_variables, reason = "most of what README shows is only compiled")]
+#![expect(clippy::print_stdout, reason = "README shows it")]
 
 mod blocks;
 
@@ -23,7 +24,7 @@ fn is_there(block: &[&str], source: &str) -> bool {
     let in_a_row = |lines: &[&str]| source.windows(lines.len()).any(|there| there == lines);
     match block.iter().all(|line| line.starts_with("#[")) {
         true => block.chunks(1).all(in_a_row),
-        false => block.split(|line| line.is_empty()).all(in_a_row),
+        false => block.split(|line| line.is_empty()).filter(|lines| !lines.is_empty()).all(in_a_row),
     }
 }
 
