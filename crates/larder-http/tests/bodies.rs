@@ -44,7 +44,7 @@ async fn a_stream_passes_as_it_comes_and_is_stored_when_complete() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_leaves_nothing_and_holds_up_nobody() {
+async fn a_client_that_goes_away_leaves_nothing_and_holds_up_no_other() {
     for framework in Framework::ALL {
         let streams = Streams::default();
         let cache = http_cache(&TestClock::new()).disconnect_grace(Duration::from_millis(1));
@@ -100,7 +100,7 @@ async fn a_stream_goes_on_without_its_client() {
 }
 
 #[tokio::test]
-async fn a_slow_client_holds_up_nobody() {
+async fn a_slow_client_holds_up_no_other() {
     for framework in Framework::ALL {
         let streams = Streams::default();
         let cache = http_cache(&TestClock::new()).capacity(1 << 30).max_body(64 << 20);
@@ -161,7 +161,7 @@ async fn event_streams_are_never_stored() {
         let server = framework.serve(http_cache(&TestClock::new()), streams.handler(headers)).await;
         let one = open(server.address, request("GET", "/", &[])).await;
         let two = open(server.address, request("GET", "/", &[])).await;
-        assert_eq!(streams.begun(), 2, "{framework:?}: nobody waits for a stream to end");
+        assert_eq!(streams.begun(), 2, "{framework:?}: none waits for a stream to end");
         for (n, response) in [one, two].into_iter().enumerate() {
             let mut body = response.into_body();
             let sender = streams.take(n);

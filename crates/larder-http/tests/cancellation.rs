@@ -28,7 +28,7 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 
 /// Whichever request is dropped, at whatever point, the one that waits is answered.
 #[tokio::test]
-async fn one_who_is_dropped_at_any_point_holds_up_nobody() {
+async fn a_request_that_is_dropped_at_any_point_holds_up_no_other() {
     for polls in 1..12 {
         for stream in [false, true] {
             let inner = service_fn(move |_: Request<Empty<Bytes>>| async move {
@@ -85,7 +85,11 @@ async fn one_who_is_dropped_at_any_point_holds_up_nobody() {
             drop((first, answered));
             for one in waiting {
                 let text = tokio::time::timeout(Duration::from_secs(5), one).await;
-                assert_eq!(text.expect("nobody is held up").unwrap(), "texttexttext", "{polls}, {stream}");
+                assert_eq!(
+                    text.expect("no request is held up").unwrap(),
+                    "texttexttext",
+                    "{polls}, {stream}"
+                );
             }
         }
     }
@@ -117,7 +121,7 @@ async fn a_change_that_the_handler_never_saw_drops_nothing() {
     assert!(post.as_mut().poll(&mut context).is_pending());
     drop(post);
     let again = tokio::time::timeout(Duration::from_secs(1), service.clone().oneshot(to("GET", "/"))).await;
-    assert!(again.is_ok(), "the page was dropped by a POST that nobody got");
+    assert!(again.is_ok(), "the page was dropped by a POST that no handler got");
 }
 
 /// A handler that panics may have made its change before.

@@ -11,7 +11,7 @@ use support::{Said, TestClock, client::get as ask, handler, servers::Framework};
 /// One test at a time: the memory of the process is measured.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// What may not be stored is nobody's failure.
+/// What may not be stored is no failure.
 #[tokio::test]
 async fn what_is_not_stored_is_no_failure() {
     let _alone = ALONE.lock().await;
@@ -196,7 +196,7 @@ async fn a_hit_saves_what_its_response_took_to_make() {
     }
 }
 
-/// Whoever asks for ever new URLs takes no more memory than pages have, and drives out nothing else. `LARDER_URLS` says
+/// A client that asks for ever new URLs takes no more memory than pages have, and drives out nothing else. `LARDER_URLS` says
 /// how many: a million take a minute.
 #[tokio::test]
 async fn memory_is_bounded_whatever_is_asked_for() {

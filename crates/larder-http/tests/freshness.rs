@@ -192,10 +192,10 @@ async fn own_lifetimes() {
         ours("404 is cacheable by itself", [get().says_status(404), get().hit().status(404)]),
         ours("500 is not", [get().says_status(500), get().asked()]),
         ours("302 is not", [get().says_status(302), get().asked()]),
-        ours("nobody's cookie", [get().sends("cookie", "a=b"), get().asked()]),
-        ours("nor to somebody's", [get(), get().sends("cookie", "a=b").asked()]),
-        ours("nobody's authorization", [get().sends("authorization", "x"), get().asked()]),
-        ours("nor to somebody's, again", [get(), get().sends("authorization", "x").asked()]),
+        ours("no client's cookie", [get().sends("cookie", "a=b"), get().asked()]),
+        ours("nor to one client's", [get(), get().sends("cookie", "a=b").asked()]),
+        ours("no client's authorization", [get().sends("authorization", "x"), get().asked()]),
+        ours("nor to one client's, again", [get(), get().sends("authorization", "x").asked()]),
         case("under a path", [get().path("/assets/a"), get().path("/assets/a").hit()])
             .configured(|cache| cache.ttl_under("/assets", Duration::from_secs(60))),
         case("not under a longer name", [get().path("/assets-of/a"), get().path("/assets-of/a").asked()])

@@ -191,7 +191,7 @@ fn a_stale_response_may_outlive_its_runtime() {
 
 /// Clients come and go, with several workers; who stays has all of it.
 #[tokio::test(flavor = "multi_thread")]
-async fn with_several_workers_too_nobody_is_held_up() {
+async fn with_several_workers_too_no_client_is_held_up() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let asked = Arc::new(AtomicUsize::new(0));
@@ -235,7 +235,7 @@ async fn with_several_workers_too_nobody_is_held_up() {
                 } else {
                     let got = tokio::time::timeout(Duration::from_secs(10), asked)
                         .await
-                        .expect("nobody is held up");
+                        .expect("no request is held up");
                     assert_eq!(got.text().len(), 80_000, "{}", got.cache_status());
                 }
             });

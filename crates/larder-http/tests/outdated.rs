@@ -140,7 +140,7 @@ async fn head_without_validators_proves_nothing() {
     .await;
 }
 
-/// A head for somebody with credentials says nothing of what is for everybody.
+/// A head for a client with credentials says nothing of what is for all.
 #[tokio::test]
 async fn another_ones_head_drops_nothing() {
     run([case(
@@ -161,10 +161,10 @@ async fn another_ones_head_drops_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_said_to_somebody_drops_nothing() {
+async fn what_is_said_to_one_client_drops_nothing() {
     for (name, value) in [("cookie", "session=1"), ("authorization", "Bearer 1")] {
         run([case(
-            "private to somebody",
+            "private to one client",
             [
                 get().says("cache-control", "max-age=60").says_body("for all"),
                 get()

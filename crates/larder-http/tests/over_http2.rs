@@ -141,9 +141,9 @@ async fn behind_a_tls_proxy_the_clients_scheme_counts() {
     }
 }
 
-/// One connection, many streams: some are reset while others wait for the same.
+/// One connection, many streams: some are reset while others wait for the same response.
 #[tokio::test(flavor = "multi_thread")]
-async fn streams_that_are_reset_hold_up_nobody() {
+async fn streams_that_are_reset_hold_up_no_other() {
     let handler = handler(|_| {
         let (said, sender) = Said::stream(&[("cache-control", "max-age=60")]);
         tokio::spawn(async move {
@@ -169,7 +169,7 @@ async fn streams_that_are_reset_hold_up_nobody() {
                     drop(tokio::time::timeout(Duration::from_millis(1 + n + round), asked).await);
                 } else {
                     let got = tokio::time::timeout(Duration::from_secs(10), asked).await;
-                    let got = got.expect("nobody is held up").unwrap();
+                    let got = got.expect("no request is held up").unwrap();
                     assert_eq!(got.body.len(), 80_000, "{}", got.cache_status);
                 }
             });
@@ -178,9 +178,9 @@ async fn streams_that_are_reset_hold_up_nobody() {
     }
 }
 
-/// One that does not read its stream holds up nobody who waits for the same.
+/// One that does not read its stream holds up no other that waits for the same response.
 #[tokio::test]
-async fn one_who_does_not_read_holds_up_nobody() {
+async fn a_client_that_does_not_read_holds_up_no_other() {
     let handler = handler(|_| {
         let (said, sender) = Said::stream(&[("cache-control", "max-age=60")]);
         tokio::spawn(async move {

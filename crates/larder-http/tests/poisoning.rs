@@ -32,12 +32,12 @@ async fn poison_by_host(evil: &str) {
 }
 
 #[tokio::test]
-async fn a_host_with_userinfo_poisons_nobody() {
+async fn a_host_with_userinfo_poisons_nothing() {
     poison_by_host("evil.example/?@example.com").await;
 }
 
 #[tokio::test]
-async fn a_host_with_a_wellknown_port_poisons_nobody() {
+async fn a_host_with_a_wellknown_port_poisons_nothing() {
     poison_by_host("example.com:443").await;
 }
 
@@ -83,14 +83,14 @@ mod over_http2 {
 
     /// HTTP/2 bodies need no `Content-Length`.
     #[actix_web::test]
-    async fn a_body_without_a_length_poisons_nobody() {
+    async fn a_body_without_a_length_poisons_nothing() {
         let at = serve_http2().await;
         assert_eq!(ask_http2(at, "http://example.com/", Some("evil")).await, "example.com: evil");
         assert_eq!(ask_http2(at, "http://example.com/", None).await, "example.com: ");
     }
 
     #[actix_web::test]
-    async fn an_authority_with_userinfo_poisons_nobody() {
+    async fn an_authority_with_userinfo_poisons_nothing() {
         let at = serve_http2().await;
         let evil = ask_http2(at, "http://evil.example@example.com/", None).await;
         assert_eq!(ask_http2(at, "http://example.com/", None).await, "example.com: ", "evil got {evil}");

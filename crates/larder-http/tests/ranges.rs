@@ -324,7 +324,7 @@ async fn a_part_of_what_is_not_stored_fetches_the_whole() {
             "what is too large for a part is shared as the whole",
             [
                 stored().sends("range", "bytes=2-3").handler_got_no("range").status(206).body("23"),
-                // That goes to the handler only if no one may wait.
+                // That goes to the handler only if no client may wait.
                 stored().sends("if-none-match", "\"b\"").handler_got_no("if-none-match"),
                 part("bytes=8-").hit().body("89"),
             ],
@@ -367,7 +367,7 @@ async fn a_part_of_what_is_not_stored_fetches_the_whole() {
 
 /// Parts with `Authorization` or `Cookie` are no more shared than the whole.
 #[tokio::test]
-async fn nobody_gets_a_part_of_what_is_another_s() {
+async fn no_client_gets_a_part_of_anothers_response() {
     let mut cases = Vec::new();
     for (name, alice, bob) in [("authorization", "alice", "bob"), ("cookie", "id=alice", "id=bob")] {
         cases.push(case(

@@ -1,4 +1,4 @@
-//! Who waits for whom, and what nobody may be given; refreshes behind clients' backs.
+//! Who waits for whom, and what no client may be given; refreshes behind clients' backs.
 
 mod support;
 
@@ -92,9 +92,9 @@ async fn each_variant_is_asked_for_once_it_is_known_to_be_one() {
     }
 }
 
-/// Nobody is told another's name, whatever the handler says about its answers, or does not.
+/// No client is told another's name, whatever the handler says about its answers, or does not.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_gets_anothers_response() {
+async fn no_client_gets_anothers_response() {
     const SAYINGS: &[&[(&str, &str)]] = &[
         &[],
         &[("cache-control", "private, max-age=60")],
@@ -132,15 +132,15 @@ async fn nobody_gets_anothers_response() {
                     .collect();
                 let received = all_ask(server.address, requests.clone()).await;
                 for (n, (received, expected)) in received.iter().zip(&expected).enumerate() {
-                    // What was made for nobody in particular may be given to somebody: if the handler said
+                    // What was made for no client in particular may be given to one: if the handler said
                     // that its answers are for a while, and not that they vary.
-                    let nobodys = received.text().is_empty()
+                    let anonymous = received.text().is_empty()
                         && headers.iter().any(|(name, value)| {
                             *name == "expires" || (*name == "cache-control" && *value == "max-age=60")
                         });
                     let own = received.text() == *expected;
                     assert!(
-                        own || nobodys,
+                        own || anonymous,
                         "{framework:?}, {headers:?}, round {round}: {n} should get {expected:?}, not {received:?}"
                     );
                 }
@@ -149,9 +149,9 @@ async fn nobody_gets_anothers_response() {
     }
 }
 
-/// A handler that believes `X-Forwarded-Host` poisons only those who send the same.
+/// A handler that believes `X-Forwarded-Host` poisons only those who send the same header.
 #[tokio::test(flavor = "multi_thread")]
-async fn unkeyed_headers_poison_nobody() {
+async fn unkeyed_headers_poison_nothing() {
     for framework in Framework::ALL {
         let (handler, _) = personal(&[("cache-control", "public, max-age=60")]);
         let server = framework.serve(http_cache(&TestClock::new()), handler).await;
@@ -184,7 +184,7 @@ async fn unkeyed_headers_poison_nobody() {
 /// Once it is known that a response is not to be shared, or only after it was validated for each client, ten who ask for
 /// it are with the handler at once: it answers none of them before.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_shared_holds_up_nobody_for_long() {
+async fn what_is_not_shared_holds_up_no_client_for_long() {
     const SAYINGS: [&[(&str, &str)]; 4] = [
         &[("cache-control", "private")],
         &[("cache-control", "no-cache"), ("etag", "\"a\"")],

@@ -84,7 +84,7 @@ async fn authorization() {
         authorized("max-age=60, proxy-revalidate", false),
         authorized("public, private, max-age=60", false),
         case(
-            "what was stored for nobody is for anybody, if the handler said so",
+            "what was stored for no client in particular is for any, if the handler said so",
             [get().says("cache-control", "max-age=60"), get().sends("authorization", "Bearer a").hit()],
         ),
     ])

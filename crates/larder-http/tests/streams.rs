@@ -1,4 +1,4 @@
-//! Bodies that come as they come: when they are stored, and that nobody waits for one that has no end.
+//! Bodies that come as they come: when they are stored, and that no client waits for one that has no end.
 
 mod support;
 
@@ -94,7 +94,7 @@ impl actix_web::body::MessageBody for Short {
     }
 }
 
-/// Its client learns of it, and no one gets a part as the whole.
+/// Its client learns of it, and no client gets a part as the whole.
 #[tokio::test]
 async fn a_body_that_ends_short_of_its_length_is_broken() {
     let short = || Short { announced: 10, data: Some("12345".into()) };
@@ -132,9 +132,9 @@ async fn a_body_that_ends_short_of_its_length_is_broken() {
     }
 }
 
-/// Other streams than `text/event-stream` go on for as long as somebody listens, too.
+/// Other streams than `text/event-stream` go on for as long as a client listens, too.
 #[tokio::test]
-async fn nobody_waits_for_a_stream_that_does_not_end() {
+async fn no_client_waits_for_a_stream_that_does_not_end() {
     for framework in Framework::ALL {
         let senders = Arc::new(Mutex::new(Vec::new()));
         let kept = senders.clone();
@@ -155,9 +155,9 @@ async fn nobody_waits_for_a_stream_that_does_not_end() {
     }
 }
 
-/// A client that has what it wants is answered with a 304, and then nobody listens.
+/// A client that has what it wants is answered with a 304, and then no client listens.
 #[tokio::test]
-async fn a_stream_that_nobody_listens_to_is_let_go() {
+async fn a_stream_without_listeners_is_let_go() {
     for framework in Framework::ALL {
         let senders = Arc::new(Mutex::new(Vec::new()));
         let kept = senders.clone();
@@ -174,7 +174,7 @@ async fn a_stream_that_nobody_listens_to_is_let_go() {
             let fields = [("if-none-match", "\"a\""), ("cache-control", "no-cache")];
             assert_eq!(ask(server.address, "/", &fields).await.status, 304);
         }
-        eventually("nothing is copied for nobody", || async {
+        eventually("nothing is copied without a listener", || async {
             senders.lock().unwrap().iter().all(|sender| sender.is_closed())
         })
         .await;
@@ -198,7 +198,7 @@ async fn large_parts_of_small_chunks_stay_within_bounds() {
 
 /// A client that does not read its response must not keep others from a newer one.
 #[tokio::test]
-async fn a_slow_client_keeps_nobody_from_a_refresh() {
+async fn a_slow_client_keeps_no_other_from_a_refresh() {
     for framework in Framework::ALL {
         let clock = TestClock::new();
         let asked = Arc::new(AtomicUsize::new(0));
@@ -274,7 +274,7 @@ async fn all_of_a_body_of_a_known_length_is_stored() {
             assert!(body.frame().await.is_none());
         }
         drop(body);
-        // Whoever asks now waits for what is being stored, or finds it.
+        // A client that asks now waits for what is being stored, or finds it.
         let again = service.clone().oneshot(to()).await.unwrap();
         let told = again.headers()["cache-status"].to_str().unwrap().to_owned();
         if !told.starts_with("larder; hit") && !told.contains("collapsed") {

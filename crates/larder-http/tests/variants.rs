@@ -78,7 +78,7 @@ async fn variants() {
             ],
         ),
         case(
-            "nobody is asked whether another's variant still stands",
+            "no client's request asks whether another's variant still stands",
             [
                 varying("foo").sends("foo", "1").says("etag", "\"one\""),
                 get().sends("foo", "2").asked().handler_got_no("if-none-match"),

@@ -3,6 +3,7 @@
 mod as_template;
 mod cached_calls;
 mod duration;
+mod elsewhere;
 mod given;
 mod lifetime;
 mod limits;
@@ -411,6 +412,11 @@ fn find(name: &Ident, of: Macro) -> Result<&'static Known, Unknown> {
         return Err(Unknown { message, meant });
     }
     let here = || OPTIONS.iter().filter(|option| option.macros.contains(&of)).map(|option| option.name);
+    if let Some((help, meant)) = elsewhere::counterpart(&text)
+        && STORING.contains(&of)
+    {
+        return Err(Unknown { message: format!("unknown option `{text}`: {help}"), meant });
+    }
     let meant = suggest::nearest(&text, here());
     let help = match meant {
         _ if text == "refresh_every" => {

@@ -56,6 +56,18 @@ fn a_free_function_has_companions_and_one_body() {
     }
 }
 
+/// Actix Web makes a type of the function's name of these, and would meet that of the companions.
+#[test]
+fn a_route_has_no_companions() {
+    for route in [quote!(get("/users/{id}")), quote!(actix_web::post("/users"))] {
+        let function = quote!(#[#route] async fn user() -> String { marker() });
+        let output = expand_cached(quote!(ttl = 300), function.clone());
+        let file: syn::File = syn::parse2(output.clone()).unwrap();
+        assert!(!file.items.iter().any(|item| matches!(item, syn::Item::Struct(_))), "{output}");
+        assert_eq!(count(&expand_cached(quote!(ttl = 300, companions), function), "no room"), 1);
+    }
+}
+
 #[test]
 fn a_method_has_siblings_if_it_asks_for_them() {
     let alone = expand_cached(quote!(ttl = 300, key = "<id>", skip(self)), method());

@@ -42,7 +42,7 @@
 //! - **Keys checked by the compiler.** Every argument is in the key or explicitly skipped, and none can
 //!   forge another key.
 //! - **Invalidation that follows the data.** A value computed from other cached values goes when they go.
-//! - **One computation a key**, and none of the usual traps: [the same by hand](guide::by_hand).
+//! - **One computation a key**, however many callers wait for it: [what that takes by hand](guide::by_hand).
 //! - **Hits that cost next to nothing**: no allocation, no lock, no boxed future.
 //!
 //! # Where to find what
@@ -57,8 +57,8 @@
 //! | compute from the old value: conditional requests | [`Context::previous`] |
 //! | use a cache without macros | [`CacheExt`], on every [`Cache`]; [`Blocking`] for code that is not async, [`Local`] for values without serde |
 //! | size the cache, or use several | `guide::sizing`; [`MemoryCache`], [`install`], [`install_as`] |
-//! | know what callers get while something is away | `guide::outages` |
-//! | keep answers from those who are not to have them | `guide::security` |
+//! | know what callers get while Redis or the database is down | `guide::outages` |
+//! | keep one user's answers from another | `guide::security` |
 //! | annotate functions that are not async, or keep values without serde | [`#[cached]`](macro@cached#functions-that-are-not-async); [`local`](macro@cached#values-that-stay-in-this-process) |
 //! | annotate functions that return a stream | [`#[cached]`](macro@cached#streams) |
 //! | know what can be shared, and what is not | [what a cached value must be](guide::values) |

@@ -108,7 +108,7 @@ impl TieredCache {
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Those of [`RedisCache::info`].
     pub async fn info(&self) -> Result<RedisInfo> {
         self.redis.info().await
     }

@@ -27,7 +27,9 @@ use crate::{key, option_probe, stats::Group};
     note = "an `Arc<…>` is `Serialize` and `Deserialize` with serde's feature `rc`: \
             `cargo add serde --features derive,rc`",
     note = "with `local`, a value that is `Clone + Send + Sync + 'static` is kept in this process alone: \
-            `#[cached(…, local)]`, or `cache.local()`"
+            `#[cached(…, local)]`, or `cache.local()`",
+    note = "a response of a web framework (`Json<User>`, `HttpResponse`) is no value: put `#[cached]` over a function that \
+            returns the `User`, or cache responses with `larder_http::HttpCache`"
 )]
 pub trait Value: Clone + Send + Sync + Serialize + DeserializeOwned + 'static {
     /// How values of this type become messages, where there is a server.

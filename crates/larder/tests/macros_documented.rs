@@ -1,6 +1,11 @@
-//! Links in the documentation of annotated functions: rustdoc itself runs here, with its warnings denied.
+//! Links in the documentation of annotated functions: rustdoc itself runs here, with its warnings denied. And what README
+//! shows.
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
+
+#[cfg(all(feature = "limit", feature = "test-util", feature = "write-behind"))]
+#[path = "documented/readme.rs"]
+mod readme;
 
 use std::{
     fs,

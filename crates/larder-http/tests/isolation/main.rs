@@ -55,7 +55,7 @@ const MALFORMED: [&str; 9] = [
     "must-revalidate=x, max-age=60",
 ];
 
-/// How a response may come to somebody whom it was not made for.
+/// How a response may come to a client that it was not made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Way {
     /// It is stored.
@@ -102,7 +102,7 @@ fn askers(languages: bool) -> Vec<Asker> {
     askers
 }
 
-/// Those whom responses are made for first: nobody, and A with one or both of the signs of being A.
+/// Those whom responses are made for first: an anonymous client, and A with one or both of the signs of being A.
 fn makers() -> Vec<Asker> {
     let is_one = |asker: &Asker| {
         asker.language == "en" && !asker.headers().iter().any(|(_, value)| value.ends_with('B'))
@@ -113,7 +113,7 @@ fn makers() -> Vec<Asker> {
 /// What came of all of it.
 #[derive(Debug, Default)]
 struct Tally {
-    /// Responses that were given to somebody else, who says something else about himself, and might be.
+    /// Responses that were given to another client, which says something else about itself, and might be.
     given: BTreeMap<Way, usize>,
     /// Requests that came after a response that they may not have.
     withheld: BTreeMap<Way, usize>,
@@ -172,7 +172,7 @@ async fn try_out(front: &Front, teller: &Teller, clock: &TestClock, cell: &Cell,
             all.push(*asker);
             received.push((request, front.ask(&path(request), asker, request).await));
             if received.last().unwrap().1.cache_status.contains("ttl=-") {
-                // Somebody may be asking behind its back.
+                // Another client may be asking behind its back.
                 front.settle().await;
             }
         }
@@ -261,7 +261,7 @@ fn cells() -> Vec<Cell> {
                     seed += 1;
                     let terms = Terms { cache_control, vary, sets_cookie };
                     let cell = Cell { way, terms, maker, seed };
-                    // Whatever else makes a response somebody's is tried with what is written as it should be.
+                    // Whatever else makes a response one client's own is tried with what is written as it should be.
                     let is_new = !is_malformed || (!sets_cookie && matches!(vary, "" | "x-session"));
                     if is_new {
                         cells.push(cell);
@@ -327,7 +327,7 @@ async fn no_client_is_given_what_is_anothers_in_the_other_half() {
 
 /// Where the user says how long a response lives whose handler does not.
 #[tokio::test]
-async fn nobody_is_given_what_is_anothers_by_a_ttl_of_ours() {
+async fn no_client_gets_anothers_response_by_a_ttl_of_ours() {
     let (teller, clock) = (Teller::new(), TestClock::new());
     let http = http_cache(&clock).ttl(Duration::from_secs(60)).heuristic_freshness();
     let front = Front::tower(&teller, http);
@@ -336,7 +336,7 @@ async fn nobody_is_given_what_is_anothers_by_a_ttl_of_ours() {
 
 /// A sample, with queries that make no difference.
 #[tokio::test]
-async fn nobody_is_given_what_is_anothers_by_a_query_that_makes_no_difference() {
+async fn no_client_gets_anothers_response_by_a_query_that_makes_no_difference() {
     let (teller, clock) = (Teller::with_rule("except=(\"k\")"), TestClock::new());
     let front = Front::tower(&teller, http_cache(&clock).no_vary_search());
     try_all(&front, &teller, &clock, |cell| cell.seed % 13 == 0).await.check(5);
@@ -344,7 +344,7 @@ async fn nobody_is_given_what_is_anothers_by_a_query_that_makes_no_difference() 
 
 /// A sample, after soft purges.
 #[tokio::test]
-async fn nobody_is_given_what_is_anothers_by_a_soft_purge() {
+async fn no_client_gets_anothers_response_by_a_soft_purge() {
     let clock = TestClock::new();
     let cache = http_cache(&clock);
     let teller = Teller::marking(&cache);
@@ -354,7 +354,7 @@ async fn nobody_is_given_what_is_anothers_by_a_soft_purge() {
 
 /// A sample, through real servers.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_given_what_is_anothers_by_any_framework() {
+async fn no_client_gets_anothers_response_by_any_framework() {
     for framework in Framework::ALL {
         let (teller, clock) = (Teller::new(), TestClock::new());
         let front = Front::server(*framework, &teller, http_cache(&clock)).await;
@@ -364,7 +364,7 @@ async fn nobody_is_given_what_is_anothers_by_any_framework() {
 
 /// A sample, through two nodes that share their pages.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_given_what_is_anothers_on_another_node() {
+async fn no_client_gets_anothers_response_on_another_node() {
     let (teller, clock) = (Teller::new(), TestClock::new());
     let redis = RedisServer::start();
     // With two spellings they know as little of each other as two processes do.

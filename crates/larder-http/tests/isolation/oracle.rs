@@ -152,27 +152,27 @@ impl Giving {
 fn the_oracle_says_what_the_sections_say() {
     const A: Asker = Asker { authorization: Some("A"), cookie: None, language: "en", own: None };
     const B: Asker = Asker { authorization: None, cookie: Some("B"), language: "en", own: None };
-    const NOBODY: Asker = Asker { authorization: None, cookie: None, language: "en", own: None };
+    const ANONYMOUS: Asker = Asker { authorization: None, cookie: None, language: "en", own: None };
     let allowed = |cache_control, vary, maker: &Asker, receiver: &Asker, validated| {
         let terms = Terms { cache_control, vary, sets_cookie: false };
         Giving { terms, maker: *maker, receiver: *receiver, validated }.is_allowed()
     };
     // Section 3.
-    assert!(allowed("max-age=60", "", &NOBODY, &A, false));
-    assert!(allowed("", "", &NOBODY, &A, false));
-    assert!(!allowed("no-store, max-age=60", "", &NOBODY, &NOBODY, true));
-    assert!(!allowed("private, max-age=60", "", &NOBODY, &NOBODY, true));
-    assert!(allowed("private=\"x\", max-age=60", "", &NOBODY, &B, false));
+    assert!(allowed("max-age=60", "", &ANONYMOUS, &A, false));
+    assert!(allowed("", "", &ANONYMOUS, &A, false));
+    assert!(!allowed("no-store, max-age=60", "", &ANONYMOUS, &ANONYMOUS, true));
+    assert!(!allowed("private, max-age=60", "", &ANONYMOUS, &ANONYMOUS, true));
+    assert!(allowed("private=\"x\", max-age=60", "", &ANONYMOUS, &B, false));
     // Section 3.5.
     assert!(!allowed("max-age=60", "", &A, &A, false));
     for for_all in ["public", "s-maxage=60", "must-revalidate"] {
         assert!(allowed(for_all, "", &A, &B, false));
     }
     // Section 4.1.
-    assert!(!allowed("max-age=60", "cookie", &B, &NOBODY, false));
+    assert!(!allowed("max-age=60", "cookie", &B, &ANONYMOUS, false));
     assert!(allowed("max-age=60", "cookie, accept-language", &B, &B, false));
     assert!(!allowed("max-age=60", "*", &B, &B, false));
     // Section 5.2.2.4.
-    assert!(!allowed("no-cache, max-age=60", "", &NOBODY, &B, false));
-    assert!(allowed("no-cache, max-age=60", "", &NOBODY, &B, true));
+    assert!(!allowed("no-cache, max-age=60", "", &ANONYMOUS, &B, false));
+    assert!(allowed("no-cache, max-age=60", "", &ANONYMOUS, &B, true));
 }

@@ -1,4 +1,4 @@
-//! Cache poisoning: what somebody says in headers that frameworks and handlers believe comes back to him alone.
+//! Cache poisoning: what a client says in headers that frameworks and handlers believe comes back to it alone.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request};
@@ -71,7 +71,7 @@ fn credulous() -> Handler {
     })
 }
 
-/// What a victim is told, if nobody interferes.
+/// What a victim is told, if no other client interferes.
 const CLEAN: &str = "http://example.com/";
 
 fn assert_clean(victim: &Received, what: &str) {
@@ -80,7 +80,7 @@ fn assert_clean(victim: &Received, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_somebody_says_in_headers_comes_back_to_him_alone() {
+async fn what_a_client_says_in_headers_comes_back_to_it_alone() {
     for framework in Framework::ALL {
         let server = framework.serve(http_cache(&TestClock::new()), credulous()).await;
         for (n, (name, value)) in BELIEVED.into_iter().enumerate() {

@@ -35,7 +35,7 @@ pub(crate) enum Mood {
     Slow(Duration),
     /// Fails, with as much to say about its failures as about its answers.
     Failing,
-    /// Finds everything unchanged, whoever asks.
+    /// Finds everything unchanged, whichever client asks.
     Unchanged,
 }
 

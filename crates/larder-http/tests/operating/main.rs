@@ -5,5 +5,6 @@
 mod admin;
 mod disabled;
 mod out_of_touch;
+mod readme;
 #[path = "../support/mod.rs"]
 mod support;

@@ -29,8 +29,7 @@ async fn begin(nodes: &Nodes, streams: &Streams) -> (Response<Incoming>, Waiting
     assert_eq!(streams.begun(), 1);
     let second = nodes.address(1);
     let waiting = tokio::spawn(async move { all_ask(10, &[second], "/").await });
-    eventually("the other node waits for the lease", || std::future::ready(somebody_waits(&nodes.redis)))
-        .await;
+    eventually("the other node waits for the lease", || std::future::ready(a_node_waits(&nodes.redis))).await;
     assert_eq!(streams.begun(), 1, "the other node waits");
     (leader, Waiting(waiting))
 }
@@ -46,12 +45,12 @@ impl Waiting {
     }
 
     async fn received(self) -> Vec<Received> {
-        tokio::time::timeout(SOON, self.0).await.expect("nobody waits for a lease that is over").unwrap()
+        tokio::time::timeout(SOON, self.0).await.expect("none waits for a lease that is over").unwrap()
     }
 }
 
 /// A lease has a mark for that.
-fn somebody_waits(redis: &RedisServer) -> bool {
+fn a_node_waits(redis: &RedisServer) -> bool {
     let leases: Vec<String> = redis.command(&["KEYS", "larder:l:*"]);
     leases.iter().any(|lease| redis.command::<Vec<u8>>(&["GETRANGE", lease, "24", "24"]) == b"w")
 }
@@ -140,7 +139,7 @@ async fn a_stream_that_is_not_to_be_stored_has_no_lease() {
         let mut first = open(nodes.address(0), request("GET", "/", &[])).await;
         let mut second = tokio::time::timeout(SOON, open(nodes.address(1), request("GET", "/", &[])))
             .await
-            .expect("it waits for nobody");
+            .expect("it waits for no other");
         for (n, response) in [(0, &mut first), (1, &mut second)] {
             let sender = streams.take(n);
             sender.send(Ok("event".into())).unwrap();

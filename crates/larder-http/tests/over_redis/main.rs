@@ -1,7 +1,7 @@
 //! Pages in Redis, with and without a memory in front of it: two nodes that share nothing but a server.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(clippy::print_stdout, reason = "figures for whoever looks at them")]
+#![expect(clippy::print_stdout, reason = "figures for those who look at them")]
 
 mod bodies;
 mod clocks;

@@ -21,10 +21,10 @@ use crate::support::{
     servers::{Framework, Server},
 };
 
-/// Longer than a busy machine lets an answer wait. Whoever waits for a lease in vain is found out by this.
+/// Longer than a busy machine lets an answer wait. A node that waits for a lease in vain is found out by this.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 
-/// How long a lease is waited for, where nobody should wait for one.
+/// How long a lease is waited for, where no node should wait for one.
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy)]

@@ -186,7 +186,7 @@ async fn header_values_that_are_no_text() {
     }
 }
 
-/// A page that is too large for Redis is still a page: each node's own, or nobody's.
+/// A page that is too large for Redis is still a page: each node's own, or no node's.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_too_large_for_redis_is_still_passed_on() {
     for kind in Kind::ALL {

@@ -77,9 +77,9 @@ async fn what_began_before_a_change_elsewhere_is_not_served_after_it() {
     }
 }
 
-/// The slow node has not even heard of the change when it stores what it made: nobody else takes it from Redis.
+/// The slow node has not even heard of the change when it stores what it made: no other node takes it from Redis.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_node_stores_that_has_not_heard_of_a_change_is_nobody_elses() {
+async fn what_a_node_stores_that_has_not_heard_of_a_change_is_its_own_alone() {
     for kind in Kind::ALL {
         let (version, gate) = (Arc::new(AtomicU64::new(0)), Arc::new(Semaphore::new(0)));
         let (handler, asked) = slow_once(&version, &gate);
@@ -111,9 +111,9 @@ async fn what_a_node_stores_that_has_not_heard_of_a_change_is_nobody_elses() {
     }
 }
 
-/// Two nodes, some who read, and one who changes: nobody reads what was changed before he asked.
+/// Two nodes, some who read, and one that changes: no reader gets what was changed before it asked.
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_reads_what_was_changed_before_he_asked() {
+async fn no_reader_gets_what_was_changed_before_it_asked() {
     const READERS: usize = 8;
     for (seed, kind) in Kind::ALL.iter().enumerate() {
         let version = Arc::new(AtomicU64::new(0));
@@ -171,7 +171,7 @@ async fn nobody_reads_what_was_changed_before_he_asked() {
 
 /// Two nodes refresh one page at the same time: neither drops what the other one made, and no request waits.
 #[tokio::test(flavor = "multi_thread")]
-async fn refreshes_on_both_nodes_keep_nobody_waiting() {
+async fn refreshes_on_both_nodes_keep_no_client_waiting() {
     for kind in Kind::ALL {
         let gate = Arc::new(Semaphore::new(0));
         let closed = gate.clone();

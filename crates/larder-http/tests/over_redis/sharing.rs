@@ -1,4 +1,4 @@
-//! Who waits for whom on two nodes, and what nobody else is given.
+//! Who waits for whom on two nodes, and what no other client is given.
 
 use std::{
     collections::HashSet,
@@ -31,13 +31,13 @@ async fn misses_on_both_nodes_ask_once() {
         assert!(received.iter().all(|received| received.status == 200 && received.text() == "0"), "{kind:?}");
         let waited =
             received.iter().filter(|received| received.cache_status().contains("; collapsed")).count();
-        assert!(waited > 0, "{kind:?}: nobody waited");
+        assert!(waited > 0, "{kind:?}: none waited");
     }
 }
 
-/// What turns out not to be for others is given to none, on no node; and nobody waits for another in turn.
+/// What turns out not to be for others is given to none, on no node; and no client waits for another in turn.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_shareable_is_given_to_nobody_else() {
+async fn what_is_not_shareable_is_given_to_no_other_client() {
     const SAYINGS: &[&[(&str, &str)]] = &[
         &[("cache-control", "private, max-age=60")],
         &[("cache-control", "no-store")],
@@ -58,7 +58,7 @@ async fn what_is_not_shareable_is_given_to_nobody_else() {
             let received = soon("all are answered", all_ask(25, &addresses, path)).await;
             assert_eq!(asked.load(Ordering::SeqCst) - before, 50, "{kind:?}: {saying:?}");
             let texts: HashSet<_> = received.iter().map(|received| received.text()).collect();
-            assert_eq!(texts.len(), 50, "{kind:?}: {saying:?}: somebody got what is another's");
+            assert_eq!(texts.len(), 50, "{kind:?}: {saying:?}: a client got what is another's");
             // Nothing of it is left.
             for address in addresses {
                 assert!(!texts.contains(&get(address, path, &[]).await.text()), "{kind:?}: {saying:?}");
@@ -91,7 +91,7 @@ async fn a_handler_that_hangs_holds_up_the_other_node_for_one_lease() {
         let begun = Instant::now();
         let received = soon("all are answered", all_ask(20, &[second], "/")).await;
         let took = begun.elapsed();
-        assert!(took >= LIFETIME / 2, "{kind:?}: {took:?}: nobody waited");
+        assert!(took >= LIFETIME / 2, "{kind:?}: {took:?}: none waited");
         assert!(took < LIFETIME + Duration::from_secs(2), "{kind:?}: {took:?}");
         assert!(received.iter().all(|received| received.text() == "1"), "{kind:?}: {received:?}");
         assert_eq!(asked.load(Ordering::SeqCst), 2, "{kind:?}");
@@ -102,7 +102,7 @@ async fn a_handler_that_hangs_holds_up_the_other_node_for_one_lease() {
 
 /// A client that goes away while the handler is at work leaves the lease to the next one, on either node.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_goes_away_before_an_answer_holds_up_nobody() {
+async fn a_client_that_goes_away_before_an_answer_holds_up_no_other() {
     for kind in Kind::ALL {
         let (handler, asked) = counted(|_, n| async move {
             if n == 0 {

@@ -27,7 +27,7 @@ impl Companions {
     pub(super) fn choose(args: &Args, function: &Function, errors: &mut Errors) -> Self {
         let associated = function.is_boxed() || function.associated;
         let in_trait_impl = function.is_boxed() || function.surroundings.place == Place::TraitImpl;
-        let type_is_taken = function.surroundings.type_is_taken;
+        let type_is_taken = function.surroundings.type_is_taken || is_route(function);
         let in_use = names_module(function);
         match &args.companions {
             Some(given) if !given.value => Self::None,
@@ -48,7 +48,8 @@ impl Companions {
                 let name = function.name();
                 let message = format!(
                     "there is no room for the companions: they are functions of a type `{name}`, and a module or a \
-                     type beside this function has that name; remove `companions`, or rename one of the two"
+                     type beside this function, or what an attribute below this one makes, has that name; remove \
+                     `companions`, or rename one of the two"
                 );
                 errors.push(given.name.span(), message);
                 Self::None
@@ -56,6 +57,16 @@ impl Companions {
             _ => Self::Type,
         }
     }
+}
+
+/// Whether an attribute below makes a type of the function's name, as the routes of Actix Web and Rocket do.
+fn is_route(function: &Function) -> bool {
+    const ROUTES: [&str; 11] =
+        ["get", "post", "put", "delete", "patch", "head", "options", "connect", "trace", "route", "routes"];
+    let name =
+        |attribute: &syn::Attribute| attribute.path().segments.last().map(|last| last.ident.to_string());
+    let names = function.item.attrs.iter().filter_map(name);
+    names.into_iter().any(|name| ROUTES.contains(&name.as_str()))
 }
 
 /// Whether the function itself writes `user::Entity`, where it is called `user`: a glob import brought a module of the name,

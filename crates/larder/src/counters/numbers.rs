@@ -120,7 +120,7 @@ impl Counters {
         }
     }
 
-    /// What was counted for a key, in the window that is now; 0 if nothing was.
+    /// What was counted for a key in the current window; 0 if nothing was.
     ///
     /// # Errors
     ///
@@ -130,8 +130,8 @@ impl Counters {
         self.last(key, 1).await
     }
 
-    /// The same over the last windows, so many of them, the one that is now included: of those that are
-    /// [kept](Self::keep). Without windows it is [`get`](Self::get).
+    /// What was counted for a key in the last `windows` windows together, the current one included. Windows that are no
+    /// longer [kept](Self::keep) count as 0. Without windows it is [`get`](Self::get).
     ///
     /// # Errors
     ///

@@ -83,7 +83,7 @@ impl Ranking {
         }
     }
 
-    /// The highest members, so many at most, in the window that is now.
+    /// The highest members of the current window, `members` of them at most.
     ///
     /// # Errors
     ///
@@ -92,7 +92,8 @@ impl Ranking {
         self.top_of(0, members).await
     }
 
-    /// The same of the window before: of the whole minute, the whole day. Without windows there is none, and nothing in it.
+    /// The highest members of the window before the current one, which is over: of the whole last minute, or day. Without
+    /// windows there are none.
     ///
     /// # Errors
     ///

@@ -8,7 +8,6 @@ use crate::gcra::{Rate, Usage};
 ///
 /// All durations count from when the decision was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "a request that is refused is to be turned away"]
 pub struct Decision {
     rate: Rate,
     allowed: bool,

@@ -87,12 +87,14 @@ impl Limiter {
     ///
     /// It never waits for longer than the deadline of the cache's server, and not at all without one. A future that is
     /// dropped while it waits may have taken the unit.
+    #[must_use = "a request that is refused is to be turned away"]
     pub async fn check(&self, key: &str) -> Decision {
         self.check_units(key, 1).await
     }
 
     /// Asks for several units at once: all of them are taken, or none. Zero takes nothing, and is admitted. More than the
     /// burst are never admitted.
+    #[must_use = "a request that is refused is to be turned away"]
     pub async fn check_units(&self, key: &str, units: u32) -> Decision {
         let find = || self.cache.core().limits().of(&self.terms.rate, self.keys);
         let tables = self.tables.get_or_init(find);

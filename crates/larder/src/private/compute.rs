@@ -226,31 +226,31 @@ impl<T, E, S> Fallible<T, OrLate<E>, WithDefault<S>> {
 }
 
 impl<R> Plain<R> {
-    /// The same: [`check_share_err`](super::check_share_err) complains.
+    /// Unchanged: [`check_share_err`](super::check_share_err) complains.
     #[must_use]
     pub fn share_err<F>(self, _: F) -> Self {
         self
     }
 
-    /// The same: [`check_cache_err`](super::check_cache_err) complains.
+    /// Unchanged: [`check_cache_err`](super::check_cache_err) complains.
     #[must_use]
     pub fn keep_err<F>(self, _: F) -> Self {
         self
     }
 
-    /// The same.
+    /// Unchanged.
     #[must_use]
     pub fn keep_err_local<F>(self, _: F) -> Self {
         self
     }
 
-    /// The same: [`check_deadline`](super::check_deadline) complains.
+    /// Unchanged: [`check_deadline`](super::check_deadline) complains.
     #[must_use]
     pub fn times_out(self) -> Self {
         self
     }
 
-    /// The same: [`check_deadline`](super::check_deadline) complains.
+    /// Unchanged: [`check_deadline`](super::check_deadline) complains.
     #[must_use]
     pub fn times_out_or(self) -> Self {
         self
@@ -266,12 +266,12 @@ impl<R> Plain<R> {
         start
     }
 
-    /// The same: [`check_or`](super::check_or) complains.
+    /// Unchanged: [`check_or`](super::check_or) complains.
     pub fn or<F>(self, output: R, _: F) -> R {
         output
     }
 
-    /// The same.
+    /// Unchanged.
     pub fn or_late<F>(self, output: R, _: F) -> R {
         output
     }

@@ -1,6 +1,6 @@
 use larder::cached;
 
-#[cached(ttl = 300, capacity = 10)]
+#[cached(ttl = 300, priority = 10)]
 async fn user(id: u64) -> u64 {
     id
 }

@@ -9,7 +9,7 @@ fn only_known_proxies_are_believed() {
     let behind = |proxies: &[&str]| ClientAddress::behind(proxies.iter().copied()).expect("networks");
     let one = behind(&["10.0.0.0/8", "2001:db8::/32"]);
     for (peer, lines, client) in [
-        // Nobody stands between.
+        // No proxy stands between.
         ("192.0.2.7", &["6.6.6.6"][..], "192.0.2.7"),
         ("192.0.2.7", &[], "192.0.2.7"),
         // One proxy, and what a client made up before it.

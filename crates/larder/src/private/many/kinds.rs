@@ -103,19 +103,19 @@ where
 }
 
 impl<R, I, V> OfMany<Plain<R>, R, I, V> {
-    /// The same: [`check_share_err`](crate::private::check_share_err) complains.
+    /// Unchanged: [`check_share_err`](crate::private::check_share_err) complains.
     #[must_use]
     pub fn share_err<F>(self, _: F) -> Self {
         self
     }
 
-    /// The same: [`check_deadline`](crate::private::check_deadline) complains.
+    /// Unchanged: [`check_deadline`](crate::private::check_deadline) complains.
     #[must_use]
     pub fn times_out(self) -> Self {
         self
     }
 
-    /// The same.
+    /// Unchanged.
     #[must_use]
     pub fn unshared(self) -> Self {
         self
