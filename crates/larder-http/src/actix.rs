@@ -156,7 +156,7 @@ where
 {
     poll_fn(|context| service.poll_ready(context)).await?;
     let mut response = service.call(request).await?;
-    let own = cache.config.targeted.contains(&OWN_FIELD).then_some(OWN_FIELD.as_str());
+    let own = cache.config.has_own_field.then_some(OWN_FIELD.as_str());
     let mut tagged = headers_of(response.headers());
     downstream_tags::take(&mut tagged, &cache.config.sent_tags);
     for name in headers::TAG_HEADERS.into_iter().chain(own) {

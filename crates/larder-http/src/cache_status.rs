@@ -58,25 +58,18 @@ impl CacheStatus {
         Self { detail: Some(detail), is_generated: true, ..Self::default() }
     }
 
-    /// Adds the member for the cache of this name to the list of all caches on the way.
-    pub(crate) fn append(self, headers: &mut HeaderMap, name: &str) {
+    /// The member for the cache of this name.
+    pub(crate) fn value(self, name: &str) -> Option<HeaderValue> {
         // Without an allocation, unless the name is long.
         let mut short = ArrayString::<128>::new();
-        let value = match self.write(name, &mut short) {
-            Ok(()) => HeaderValue::from_str(&short),
+        match self.write(name, &mut short) {
+            Ok(()) => HeaderValue::from_str(&short).ok(),
             Err(fmt::Error) => {
                 let mut long = String::new();
                 // Writing to a `String` cannot fail.
                 let _ = self.write(name, &mut long);
-                HeaderValue::try_from(long)
+                HeaderValue::try_from(long).ok()
             }
-        };
-        let Ok(value) = value else { return };
-        match headers.get_mut(CACHE_STATUS) {
-            // The place that was kept for it.
-            Some(place) if place.is_empty() => *place = value,
-            // Without room for one more header, the response has no `Cache-Status`.
-            _ => drop(headers.try_append(CACHE_STATUS, value)),
         }
     }
 
@@ -109,6 +102,16 @@ impl CacheStatus {
             member.write_str(detail)?;
         }
         Ok(())
+    }
+}
+
+/// Adds a member to the list of all caches on the way.
+pub(crate) fn append(member: HeaderValue, headers: &mut HeaderMap) {
+    match headers.get_mut(CACHE_STATUS) {
+        // The place that was kept for it.
+        Some(place) if place.is_empty() => *place = member,
+        // Without room for one more header, the response has no `Cache-Status`.
+        _ => drop(headers.try_append(CACHE_STATUS, member)),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct CacheableRequest {
     pub(crate) headers: HeaderMap,
+    /// Empty while it is looked up in memory, which needs no path.
     pub(crate) path: String,
     /// Empty unless `No-Vary-Search` counts.
     pub(crate) query: Option<String>,

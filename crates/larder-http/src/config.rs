@@ -57,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) vary: Vec<HeaderName>,
     /// The fields that count in place of `Cache-Control`, the most specific one first.
     pub(crate) targeted: Vec<HeaderName>,
+    /// Whether one of them is for this cache only.
+    pub(crate) has_own_field: bool,
     pub(crate) ttl: Option<Duration>,
     /// By path prefix, the longest one first.
     pub(crate) ttls_under: Vec<(String, Duration)>,
@@ -116,6 +118,7 @@ impl Config {
             max_variants: 100,
             vary: Vec::new(),
             targeted: targeted::default_fields(),
+            has_own_field: true,
             ttl: None,
             ttls_under: Vec::new(),
             heuristic: false,
@@ -211,15 +214,15 @@ impl Config {
         headers.keys().filter(is_removed).cloned().collect()
     }
 
-    /// The field that is for this cache only.
-    pub(crate) fn own_field(&self) -> Option<&HeaderName> {
-        self.targeted.iter().find(|name| **name == OWN_FIELD)
+    pub(crate) fn set_targeted(&mut self, fields: Vec<HeaderName>) {
+        self.has_own_field = fields.contains(&OWN_FIELD);
+        self.targeted = fields;
     }
 
-    /// Removes that field.
+    /// Removes the field that is for this cache only.
     pub(crate) fn remove_own_field(&self, headers: &mut HeaderMap) {
-        if let Some(name) = self.own_field() {
-            headers.remove(name);
+        if self.has_own_field {
+            headers.remove(&OWN_FIELD);
         }
     }
 
@@ -257,6 +260,11 @@ impl Config {
     /// Whether responses of a path are configured to be public.
     pub(crate) fn is_public(&self, path: &str) -> bool {
         self.public_under.iter().any(|prefix| is_under(path, prefix))
+    }
+
+    /// Whether the user adds something to the keys of requests.
+    pub(crate) fn adds_to_keys(&self) -> bool {
+        !self.keys.is_empty() || !self.key_headers.is_empty()
     }
 
     /// What the user adds to the key of a request.

@@ -160,22 +160,23 @@ impl Freshness {
 
     /// Whether a request with these directives may have it without validation.
     pub(crate) fn reuse(&self, request: &RequestDirectives, now: Millis) -> Reuse {
-        let age = self.age(now);
-        let end = self.end();
-        let staleness = age.saturating_sub(end);
         if self.rule == ReuseRule::Never {
             return Reuse::Revalidate;
         }
+        let age = self.age(now);
+        let end = self.end();
         let is_fresh = age < end;
-        let left = end.saturating_sub(age);
-        let takes_stale = request.max_stale.is_some_and(|most| staleness <= most);
         let wants_newer = request.no_cache
             || request
                 .max_age
                 .is_some_and(|most| age > most.saturating_add(request.max_stale.unwrap_or_default()))
-            || request.min_fresh.is_some_and(|least| left < least);
+            || request.min_fresh.is_some_and(|least| end.saturating_sub(age) < least);
+        if is_fresh && !wants_newer {
+            return Reuse::Fresh;
+        }
+        let staleness = age.saturating_sub(end);
+        let takes_stale = request.max_stale.is_some_and(|most| staleness <= most);
         match () {
-            () if is_fresh && !wants_newer => Reuse::Fresh,
             () if wants_newer => Reuse::RevalidateOnRequest,
             () if takes_stale && self.rule == ReuseRule::StaleAllowed => Reuse::Stale,
             // A client with `max-age` does not accept stale responses (section 5.2.1.1).

@@ -194,10 +194,18 @@ pub(crate) fn with_places(headers: &HeaderMap, left_out: Option<&HeaderName>) ->
             copy.append(name.clone(), value.clone());
         }
     }
-    for name in [header::AGE, CACHE_STATUS] {
-        copy.entry(name).or_insert(HeaderValue::from_static(""));
-    }
+    let empty = HeaderValue::from_static("");
+    copy.insert(header::AGE, empty.clone());
+    copy.entry(CACHE_STATUS).or_insert(empty);
     copy
+}
+
+/// Puts the age into the place that is there for it.
+pub(crate) fn put_age(headers: &mut HeaderMap, age: HeaderValue) {
+    match headers.get_mut(header::AGE) {
+        Some(place) => *place = age,
+        None => drop(headers.insert(header::AGE, age)),
+    }
 }
 
 /// The same headers in memory of their own: a value may be a view of a large buffer that it came in.

@@ -104,7 +104,7 @@ impl HttpCache {
         for name in [header::CACHE_CONTROL, header::EXPIRES] {
             assert!(!names.contains(&name), "`{name}` counts last by itself: leave it out of the list");
         }
-        self.with(|config| config.targeted = names)
+        self.with(|config| config.set_targeted(names))
     }
 
     /// Gives a lifetime to responses that declare only their last modification: a tenth of the time since then, at most a

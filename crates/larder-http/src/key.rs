@@ -154,10 +154,10 @@ impl PrimaryKey {
     /// The key of the variant with this digest.
     pub(crate) fn variant(&self, digest: &Digest) -> Cow<'_, str> {
         let without_digest = &self.text[self.host..];
-        match *digest {
-            Digest::NONE => Cow::Borrowed(without_digest),
-            _ => Cow::Owned([without_digest, &digest.hex()].concat()),
+        if *digest == Digest::NONE {
+            return Cow::Borrowed(without_digest);
         }
+        Cow::Owned([without_digest, &digest.hex()].concat())
     }
 }
 
@@ -223,7 +223,7 @@ pub(crate) fn with_either_slash(uri: &Uri) -> Vec<String> {
 /// In lower case, without a user and without the ports 80 and 443.
 pub(crate) fn canonical_host(authority: &str) -> Cow<'_, str> {
     // So most hosts are.
-    if authority.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-')) {
+    if authority.bytes().all(|byte| IN_HOSTS[usize::from(byte)]) {
         return Cow::Borrowed(authority);
     }
     let host = authority.rsplit_once('@').map_or(authority, |(_user, host)| host);
@@ -235,7 +235,7 @@ pub(crate) fn canonical_host(authority: &str) -> Cow<'_, str> {
 /// is not, and all digits are in upper case.
 pub(crate) fn normal_form(text: &str) -> Cow<'_, str> {
     // So most texts are.
-    if text.bytes().all(|byte| byte != b'%') {
+    if !text.as_bytes().contains(&b'%') {
         return Cow::Borrowed(text);
     }
     let (mut normal, mut rest) = (String::with_capacity(text.len()), text);
@@ -259,6 +259,11 @@ pub(crate) fn normal_form(text: &str) -> Cow<'_, str> {
     if normal == text { Cow::Borrowed(text) } else { Cow::Owned(normal) }
 }
 
+/// Whether something in the path or the query of a URI is percent-encoded.
+pub(crate) fn is_encoded(uri: &Uri) -> bool {
+    uri.path_and_query().is_some_and(|text| text.as_str().as_bytes().contains(&b'%'))
+}
+
 /// A query that is not in its normal form, with its parameters `sorted` or in their order.
 pub(crate) fn other_spelling(query: Option<&str>, sorted: bool) -> Option<Cow<'_, str>> {
     let query = query.filter(|query| matches!(normal_form(query), Cow::Owned(_)))?;
@@ -280,10 +285,37 @@ fn push_path_key(key: &mut String, host: &str, path: &str) {
     if path.is_empty() {
         return;
     }
+    if !push_plain_path(key, path) {
+        push_segments(key, path);
+    }
+}
+
+/// A path of which only the separators are other ones in a key, as most are; false for any other one.
+fn push_plain_path(key: &mut String, path: &str) -> bool {
+    let mut copy = [0; READABLE];
+    let Some(copy) = copy.get_mut(..path.len()) else { return false };
+    let (mut is_plain, mut separators) = (true, 0);
+    for (copied, byte) in copy.iter_mut().zip(path.bytes()) {
+        let is_separator = byte == b'/';
+        is_plain &= PLAIN[usize::from(byte)];
+        separators += usize::from(is_separator);
+        *copied = if is_separator { b':' } else { byte };
+    }
+    match std::str::from_utf8(copy) {
+        Ok(copy) if is_plain && separators < SEGMENTS => {
+            key.push_str(copy);
+            key.push(':');
+            true
+        }
+        _ => false,
+    }
+}
+
+/// The segments of a path, each as it can be.
+fn push_segments(key: &mut String, path: &str) {
     let (mut rest, mut left) = (path, READABLE * 2);
     for number in 1..=SEGMENTS {
-        // Segments are short: looking at each byte costs less than a search.
-        let end = rest.bytes().position(|byte| byte == b'/').filter(|_| number < SEGMENTS);
+        let end = rest.find('/').filter(|_| number < SEGMENTS);
         let (segment, more) = rest.split_at(end.unwrap_or(rest.len()));
         // However long the path is, the key is short.
         let short = segment.len() <= left.min(READABLE);
@@ -310,6 +342,17 @@ fn digest(key: &mut String, text: &str) {
     key.push_str("%~");
     key.push_str(&Digest::of(&[normal_form(text).as_bytes()]).hex());
 }
+
+/// The bytes of which most hosts are, in their canonical form.
+const IN_HOSTS: [bool; 256] = {
+    let mut in_hosts = [false; 256];
+    let mut byte = b'-';
+    while byte <= b'z' {
+        in_hosts[byte as usize] = matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
+        byte += 1;
+    }
+    in_hosts
+};
 
 /// The bytes that are not escaped, of those of ASCII.
 const PLAIN: [bool; 256] = {

@@ -84,7 +84,7 @@ pub use self::rate_limit::{RateLimitBody, RateLimitService};
 pub use self::reqwest::CachedClient;
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
-pub use self::tower::HttpCacheService;
+pub use self::tower::{HttpCacheFuture, HttpCacheService};
 pub use self::{
     body::ResponseBody,
     cache_groups::cache_group,

@@ -1,5 +1,6 @@
 //! A response in the cache.
 
+mod recent_fields;
 mod wire;
 
 use std::{
@@ -11,13 +12,16 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 use larder::internal::scope_count;
 
+pub(crate) use self::recent_fields::AnswerFields;
+use self::recent_fields::RecentFields;
 use crate::{
     cache_control::ResponseDirectives,
+    cache_status::CacheStatus,
     date::{Millis, seconds},
     freshness::{Freshness, Source, declared_lifetime},
     headers,
     normalization::Selecting,
-    targeted,
+    targeted::{self, OWN_FIELD},
     validation::Conditions,
     vary::{Selected, Vary},
 };
@@ -31,6 +35,8 @@ struct Stored {
     parts: StoredParts,
     /// Its headers as hits copy them, once there was one.
     head: OnceLock<HeaderMap>,
+    /// What is added to them.
+    recent: RecentFields,
     /// What selected it when it was first served.
     selected: Selected,
 }
@@ -54,17 +60,25 @@ pub(crate) struct StoredParts {
 
 impl StoredResponse {
     pub(crate) fn new(parts: StoredParts) -> Self {
-        Self(Arc::new(Stored { parts, head: OnceLock::new(), selected: Selected::default() }))
+        let (head, recent) = (OnceLock::new(), RecentFields::default());
+        Self(Arc::new(Stored { parts, head, recent, selected: Selected::default() }))
     }
 
-    /// Its headers without `own_field`, and with places for those that are made for each response.
-    pub(crate) fn head(&self, own_field: Option<&HeaderName>) -> HeaderMap {
-        let make = || headers::with_places(&self.headers, own_field);
-        match own_field {
-            Some(_) => self.0.head.get_or_init(make).clone(),
-            // Of a cache that has no field of its own.
-            None => make(),
+    /// Its headers, with places for those that are made for each response; without the field that is for this cache only, if
+    /// it has one.
+    pub(crate) fn head(&self, has_own_field: bool) -> HeaderMap {
+        match has_own_field {
+            true => {
+                let make = || headers::with_places(&self.headers, Some(&OWN_FIELD));
+                self.0.head.get_or_init(make).clone()
+            }
+            false => headers::with_places(&self.headers, None),
         }
+    }
+
+    /// The headers that are made for an answer of this age, in seconds, by the cache of this name.
+    pub(crate) fn answer_fields(&self, age: i64, status: CacheStatus, name: &Arc<str>) -> AnswerFields {
+        self.0.recent.get_or_make(age, status, name)
     }
 
     /// Whether a request with these headers selects it by its `Vary`.
@@ -166,7 +180,7 @@ impl StoredResponse {
             + headers.sum::<usize>()
             + tags.sum::<usize>()
             + self.vary.weight()
-            + size_of::<StoredParts>()
+            + size_of::<Stored>()
     }
 }
 

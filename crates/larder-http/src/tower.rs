@@ -1,6 +1,7 @@
 //! The cache as a tower layer, for Axum and all other tower services.
 
 use std::{
+    fmt,
     future::{Future, poll_fn},
     ops::ControlFlow,
     pin::Pin,
@@ -49,7 +50,7 @@ where
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+    type Future = HttpCacheFuture<S, ReqBody, ResBody, S::Error>;
 
     /// Always ready: stored responses are served even if the inner service is not ready. A request that needs the inner
     /// service waits for it.
@@ -58,28 +59,87 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let service = self.inner.clone();
-        let cache = self.cache.clone();
-        Box::pin(async move {
-            let (mut parts, body) = request.into_parts();
-            // What a client sends goes where its own URI says, whatever request it was made from.
-            let routed = if cache.config.is_private { None } else { restore_uri(&mut parts) };
-            let plan =
-                match cache.answer_or_plan(&mut parts, (routed.as_ref(), false), || !body.is_end_stream()) {
-                    ControlFlow::Break(response) => return Ok(response),
-                    ControlFlow::Continue(plan) => plan,
-                };
-            let cacheable = match &plan {
-                Plan::LookUp(request) => Some(request.clone()),
-                Plan::Pass(..) | Plan::Purge(_) => None,
-            };
-            if let Some(routed) = routed {
-                parts.uri = routed;
+        let asked = Asked { cache: self.cache.clone(), service: self.inner.clone(), request };
+        HttpCacheFuture { asked: Some(asked), answering: None }
+    }
+}
+
+/// The response of an [`HttpCacheService`].
+///
+/// It does nothing until it is polled. A hit in memory is its first poll, and needs no place on the heap.
+#[must_use = "a future does nothing until it is polled"]
+pub struct HttpCacheFuture<S, ReqBody, ResBody, E> {
+    /// Until the first poll.
+    asked: Option<Asked<S, ReqBody>>,
+    /// After it, if memory has no answer.
+    answering: Option<Answering<ResBody, E>>,
+}
+
+/// A request, and what may answer it.
+struct Asked<S, ReqBody> {
+    cache: HttpCache,
+    service: S,
+    request: Request<ReqBody>,
+}
+
+type Answering<ResBody, E> = BoxFuture<Result<Response<ResponseBody<ResBody>>, E>>;
+
+/// Nothing in it is pinned but what is in a box.
+impl<S, ReqBody, ResBody, E> Unpin for HttpCacheFuture<S, ReqBody, ResBody, E> {}
+
+impl<S, ReqBody, ResBody, E> fmt::Debug for HttpCacheFuture<S, ReqBody, ResBody, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpCacheFuture").finish_non_exhaustive()
+    }
+}
+
+impl<S, ReqBody, ResBody> Future for HttpCacheFuture<S, ReqBody, ResBody, S::Error>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Send + 'static,
+    S::Future: Send,
+    S::Error: Send + 'static,
+    ReqBody: Body + Send + 'static,
+    ResBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(asked) = self.asked.take() {
+            match asked.answer_from_memory() {
+                ControlFlow::Break(response) => return Poll::Ready(Ok(response)),
+                ControlFlow::Continue(answering) => self.answering = Some(answering),
             }
-            let origin = TowerOrigin { service, request: Request::from_parts(parts, body), cacheable };
-            // In a box of its own: a hit need not make room for it.
-            Box::pin(answer_with_origin(cache, plan, origin)).await
-        })
+        }
+        self.answering.as_mut().expect("a future is not polled after its end").as_mut().poll(context)
+    }
+}
+
+impl<S, ReqBody> Asked<S, ReqBody> {
+    /// The response, if it is in memory, and else what makes it.
+    fn answer_from_memory<ResBody>(
+        self,
+    ) -> ControlFlow<Response<ResponseBody<ResBody>>, Answering<ResBody, S::Error>>
+    where
+        S: Service<Request<ReqBody>, Response = Response<ResBody>> + Send + 'static,
+        S::Future: Send,
+        S::Error: Send + 'static,
+        ReqBody: Body + Send + 'static,
+        ResBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let Self { cache, service, request } = self;
+        let (mut parts, body) = request.into_parts();
+        // What a client sends goes where its own URI says, whatever request it was made from.
+        let routed = if cache.config.is_private { None } else { restore_uri(&mut parts) };
+        let plan = cache.answer_or_plan(&mut parts, (routed.as_ref(), false), || !body.is_end_stream())?;
+        let cacheable = match &plan {
+            Plan::LookUp(request) => Some(request.clone()),
+            Plan::Pass(..) | Plan::Purge(_) => None,
+        };
+        if let Some(routed) = routed {
+            parts.uri = routed;
+        }
+        let origin = TowerOrigin { service, request: Request::from_parts(parts, body), cacheable };
+        ControlFlow::Continue(Box::pin(answer_with_origin(cache, plan, origin)))
     }
 }
 

@@ -27,13 +27,16 @@ pub(crate) struct Inputs<'a> {
     /// Whether it came over TLS, which a request of HTTP/1.1 does not tell by itself.
     pub(crate) is_secure: bool,
     pub(crate) host: &'a RequestHost<'a>,
+    /// Whether something in its URI is percent-encoded.
+    pub(crate) is_encoded: bool,
 }
 
 impl Inputs<'_> {
     /// A digest of them, of the forwarding headers of a request with headers of these `kinds`, and of what its `Host` tells
     /// beside the canonical host. With `any_scheme`, `http` and `https` make no difference.
     pub(crate) fn digest(&self, request: &Parts, kinds: HeaderKinds, any_scheme: bool) -> Digest {
-        let mut parts: Vec<Vec<u8>> = self.own.iter().map(|part| part.clone().into_bytes()).collect();
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        self.own.iter().for_each(|part| parts.push(part.clone().into_bytes()));
         let own = (parts.len() as u64).to_le_bytes();
         let mut add = |name: &str, value: &[u8]| parts.push([name.as_bytes(), b":", value].concat());
         let mut add_lines = |name: &HeaderName| {
@@ -72,7 +75,7 @@ impl Inputs<'_> {
         if matches!(canonical, Cow::Owned(canonical) if !named.eq_ignore_ascii_case(canonical)) {
             add("authority", named.to_ascii_lowercase().as_bytes());
         }
-        if let Cow::Owned(_) = normal_form(request.uri.path()) {
+        if self.is_encoded && matches!(normal_form(request.uri.path()), Cow::Owned(_)) {
             add("path", request.uri.path().as_bytes());
         }
         if *has_others {
@@ -107,6 +110,7 @@ mod tests {
     use http::Request;
 
     use super::*;
+    use crate::key::is_encoded;
 
     /// The digest of a request that was routed to this URI.
     fn digest(request: &Parts, routed: Option<&Uri>, own: &[String], any_scheme: bool) -> Digest {
@@ -117,6 +121,7 @@ mod tests {
             routed,
             is_secure: false,
             host: &RequestHost::of(request),
+            is_encoded: is_encoded(&request.uri),
         };
         inputs.digest(request, HeaderKinds::of(&request.headers), any_scheme)
     }
@@ -166,6 +171,7 @@ mod tests {
                 routed: None,
                 is_secure: false,
                 host: &RequestHost::of(&request),
+                is_encoded: false,
             };
             inputs.digest(&request, HeaderKinds::of(&request.headers), false).hex()
         });

@@ -87,7 +87,10 @@ impl HttpCache {
         match self.answer_from_memory(&cacheable) {
             Some(response) => ControlFlow::Break(response),
             // For those who go on with it: the handler's call and its task.
-            None => ControlFlow::Continue(Plan::LookUp(Arc::new(cacheable))),
+            None => {
+                let path = request.uri.path().to_owned();
+                ControlFlow::Continue(Plan::LookUp(Arc::new(CacheableRequest { path, ..cacheable })))
+            }
         }
     }
 
@@ -146,7 +149,9 @@ impl HttpCache {
         let is_unidentified = config.is_unidentified(&request.headers, &in_key);
         let host = RequestHost::of(request);
         let client = config.is_private.then_some(config.identity.as_deref());
-        let inputs = Inputs { client, own: &key_parts, headers: &in_key, routed, is_secure, host: &host };
+        let is_encoded = key::is_encoded(&request.uri);
+        let inputs =
+            Inputs { client, own: &key_parts, headers: &in_key, routed, is_secure, host: &host, is_encoded };
         let (unkeyed_inputs, inputs_as_spelled) = digests_of(config, request, kinds, &inputs);
         // In a private cache, what identifies the client is in the key.
         let may_identify = |kinds_of_client| !config.is_private && kinds.has(kinds_of_client);
@@ -155,7 +160,7 @@ impl HttpCache {
         let is_head = request.method == Method::HEAD;
         let received = config.now();
         CacheableRequest {
-            path: request.uri.path().to_owned(),
+            path: String::new(),
             query: request.uri.query().filter(|_| config.no_vary_search).map(str::to_owned),
             primary_key: PrimaryKey::of(&request.uri, &host, config.sort_query),
             unkeyed_inputs,
@@ -195,6 +200,7 @@ fn ranges_of(request: &Parts, kinds: HeaderKinds, removed: &mut Vec<HeaderName>)
 }
 
 /// What may tell for which client a request is.
+#[derive(Default)]
 struct Identity {
     /// The parts that are added to the key.
     key_parts: Vec<String>,
@@ -206,6 +212,10 @@ struct Identity {
 
 #[inline]
 fn identity_of(config: &Config, request: &Parts, kinds: HeaderKinds) -> Identity {
+    // So most requests are.
+    if !kinds.has(HeaderKinds::POSSIBLY_IDENTIFYING) && !config.adds_to_keys() {
+        return Identity::default();
+    }
     let headers = &request.headers;
     let key_parts = config.key_parts(request);
     let mut possibly_identifying = match kinds.has(HeaderKinds::POSSIBLY_IDENTIFYING) {
@@ -226,7 +236,8 @@ fn identity_of(config: &Config, request: &Parts, kinds: HeaderKinds) -> Identity
 #[inline]
 fn digests_of(config: &Config, request: &Parts, kinds: HeaderKinds, inputs: &Inputs<'_>) -> (Digest, Digest) {
     let unkeyed = inputs.digest(request, kinds, config.ignores_scheme);
-    match key::other_spelling(request.uri.query(), config.sort_query) {
+    let other_spelling = || key::other_spelling(request.uri.query(), config.sort_query);
+    match inputs.is_encoded.then(other_spelling).flatten() {
         Some(query) => (unkeyed, Digest::of(&[unkeyed.bytes(), query.as_bytes()])),
         None => (unkeyed, unkeyed),
     }

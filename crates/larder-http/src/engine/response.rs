@@ -1,13 +1,13 @@
 //! Responses as clients get them: made from stored ones, answered conditionally, with the headers that the cache adds.
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::Body as _;
 
 use super::ranges;
 use crate::{
     body::{HandlerBody, ResponseBody},
-    cache_status::{CacheStatus, Forward},
+    cache_status::{self, CacheStatus, Forward},
     cacheable_request::CacheableRequest,
     date::{Millis, seconds},
     downstream_tags,
@@ -28,15 +28,16 @@ impl HttpCache {
         now: Millis,
         status: CacheStatus,
     ) -> Response<ResponseBody<B>> {
-        let mut headers = stored.head(self.config.own_field());
+        let mut headers = stored.head(self.config.has_own_field);
         let status = CacheStatus { downstream_ttl: self.downstream_ttl(stored, now), ..status };
         let age = stored.freshness.age(now);
-        headers.insert(header::AGE, headers::number(seconds(age)));
+        let fields = stored.answer_fields(seconds(age), status, &self.config.name);
+        headers::put_age(&mut headers, fields.age);
         stored.add_no_cache(&mut headers);
         let mut response = Response::new(ResponseBody::whole(stored.body.clone()));
         *response.status_mut() = stored.status;
         *response.headers_mut() = headers;
-        let mut response = self.finish(request, response, status);
+        self.finish_with(request, &mut response, (status, fields.cache_status));
         if stored.freshness.is_marked() {
             let age = stored.age_of_marked(&self.config.targeted, now);
             response.headers_mut().insert(header::AGE, headers::number(seconds(age)));
@@ -51,8 +52,19 @@ impl HttpCache {
         &self,
         request: &CacheableRequest,
         mut response: Response<ResponseBody<B>>,
-        mut status: CacheStatus,
+        status: CacheStatus,
     ) -> Response<ResponseBody<B>> {
+        self.finish_with(request, &mut response, (status, None));
+        response
+    }
+
+    /// The same, if `Cache-Status` was made already for what this status is.
+    fn finish_with<B: HandlerBody>(
+        &self,
+        request: &CacheableRequest,
+        response: &mut Response<ResponseBody<B>>,
+        (mut status, made): (CacheStatus, Option<HeaderValue>),
+    ) {
         let (code, headers) = (response.status(), response.headers());
         let is_from_cache = status.forward.is_none() || status.collapsed;
         let received = is_from_cache.then_some(request.received);
@@ -62,7 +74,7 @@ impl HttpCache {
             *response.headers_mut() = validation::not_modified_headers(headers);
             response.body_mut().make_empty(None);
         } else if let Some(ranges) = &request.ranges {
-            ranges::answer(ranges, request, &mut response, &mut status);
+            ranges::answer(ranges, request, response, &mut status);
         } else if request.is_head && response.body().as_whole().is_some() {
             let length = response.body().size_hint().exact();
             let length = length.filter(|_| status_code::may_have_content_length(code));
@@ -71,8 +83,9 @@ impl HttpCache {
             }
             response.body_mut().make_empty(length);
         }
-        self.add_status(status, response.headers_mut());
-        response
+        // Nothing but a range makes another status of it.
+        let made = made.filter(|_| request.ranges.is_none()).or_else(|| status.value(&self.config.name));
+        self.add_status(status, made, response.headers_mut());
     }
 
     /// A response that this cache makes itself: to `only-if-cached` if nothing suitable is stored (RFC 9111, section
@@ -80,7 +93,7 @@ impl HttpCache {
     pub(super) fn generated<B>(&self, status: StatusCode, why: &'static str) -> Response<ResponseBody<B>> {
         let mut response = Response::new(ResponseBody::whole(Bytes::new()));
         *response.status_mut() = status;
-        self.add_status(CacheStatus::generated(why), response.headers_mut());
+        self.make_status(CacheStatus::generated(why), response.headers_mut());
         response
     }
 
@@ -89,7 +102,7 @@ impl HttpCache {
         downstream_tags::take(headers, &self.config.sent_tags);
         self.config.remove_own_field(headers);
         headers::join_vary(headers, &self.config.vary);
-        self.add_status(CacheStatus::forwarded(why), headers);
+        self.make_status(CacheStatus::forwarded(why), headers);
     }
 
     /// For how many seconds a cache further on may serve a stored response, if `X-Accel-Expires` is to tell that.
@@ -97,12 +110,18 @@ impl HttpCache {
         self.config.accel_expires.then(|| stored.downstream_ttl(&self.config.targeted, now))
     }
 
-    /// Adds `Cache-Status`, and `X-Accel-Expires` if that is configured.
-    fn add_status(&self, status: CacheStatus, headers: &mut HeaderMap) {
+    fn make_status(&self, status: CacheStatus, headers: &mut HeaderMap) {
+        self.add_status(status, status.value(&self.config.name), headers);
+    }
+
+    /// Adds `Cache-Status`, which is `made`, and `X-Accel-Expires` if that is configured.
+    fn add_status(&self, status: CacheStatus, made: Option<HeaderValue>, headers: &mut HeaderMap) {
         if self.config.accel_expires {
             let ttl = status.downstream_ttl.unwrap_or_default().max(0);
             headers.insert("x-accel-expires", headers::number(ttl));
         }
-        status.append(headers, &self.config.name);
+        if let Some(made) = made {
+            cache_status::append(made, headers);
+        }
     }
 }

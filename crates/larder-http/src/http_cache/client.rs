@@ -54,7 +54,7 @@ impl HttpCache {
     pub fn client(cache: impl Cache + 'static) -> Self {
         Self::new(cache).with(|config| {
             config.is_private = true;
-            config.targeted = Vec::new();
+            config.set_targeted(Vec::new());
         })
     }
 

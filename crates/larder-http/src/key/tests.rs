@@ -17,6 +17,22 @@ fn the_layout() {
     assert_eq!(primary_key("http://user@[::1]:8080/").base(), "http:[%3A%3A1]%3A8080:@:-");
 }
 
+/// A path that is copied at once has the same key as one whose segments are looked at one by one.
+#[test]
+fn plain_paths_have_the_keys_of_all_others() {
+    let (long, longer) = ("x".repeat(READABLE - 2), "x".repeat(READABLE));
+    let plain = ["a", "a/", "/", "a//b", "a/b-c/d.e~", &"a/".repeat(15), &format!("a/{long}")];
+    let others = ["a%2F", "a:b", "a/b@", "ü/b", "a\u{7f}", &"a/".repeat(16), &format!("a/{longer}")];
+    for (paths, is_plain) in [(plain, true), (others, false)] {
+        for path in paths {
+            let (mut copied, mut by_segments) = (String::new(), String::new());
+            assert_eq!(push_plain_path(&mut copied, path), is_plain, "{path}");
+            push_segments(&mut by_segments, path);
+            assert_eq!(copied, if is_plain { &*by_segments } else { "" }, "{path}");
+        }
+    }
+}
+
 #[test]
 fn different_urls_have_different_keys() {
     let long = "x".repeat(100_000);
