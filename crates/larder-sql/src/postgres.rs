@@ -3,6 +3,7 @@
 mod connection;
 mod entries;
 mod log;
+mod schema;
 mod statements;
 
 use std::{sync::Arc, time::Duration};
