@@ -12,6 +12,8 @@ pub(crate) struct CommonStatements {
     pub(crate) renew: String,
     pub(crate) release: String,
     pub(crate) prolong_lock: String,
+    #[cfg(feature = "limit")]
+    pub(crate) take_units: String,
     trim: String,
     expire: String,
     expire_counters: String,
@@ -27,6 +29,7 @@ impl CommonStatements {
         now: &str,
         skip_locked: &str,
         (trim, expire): (String, String),
+        (greatest, least): (&str, &str),
     ) -> Self {
         let Tables { log, counters, leases, locks, .. } = tables;
         let delete = |table: &str, key: &str, is_over: &str| {
@@ -48,6 +51,8 @@ impl CommonStatements {
             prolong_lock: format!(
                 "UPDATE {locks} SET ends = {now} + $3 WHERE name = $1 AND token = $2 AND ends > {now}"
             ),
+            #[cfg(feature = "limit")]
+            take_units: take_units(counters, now, (greatest, least)),
             trim,
             expire,
             expire_counters: delete(counters, "key", &has_expired),
@@ -66,4 +71,29 @@ impl CommonStatements {
             Excess::Locks => &self.expire_locks,
         }
     }
+}
+
+/// Takes from a rate limit, in one step: `number` is the point in time from which on the key has its whole burst, in microseconds
+/// since 1970. It says how far from now that is, and how much too far it would be. What a statement returns is what a row is
+/// after it: so `expires`, which nothing else looks at that closely, is odd if the units were taken.
+#[cfg(feature = "limit")]
+fn take_units(counters: &str, now: &str, (greatest, least): (&str, &str)) -> String {
+    let now = format!("({now} * 1000)");
+    let found = format!("{greatest}({now}, {least}(c.number, {now} + $2))");
+    let taken =
+        |found: &str| format!("CASE WHEN {found} + $3 <= {now} + $2 THEN {found} + $3 ELSE {found} END");
+    let expires = |found: &str| {
+        let taken = taken(found);
+        format!("({taken}) / 2000 * 2 + 2 + CASE WHEN {found} + $3 <= {now} + $2 THEN 1 ELSE 0 END")
+    };
+    format!(
+        "INSERT INTO {counters} AS c (key, number, expires) VALUES ($1, {}, {})
+         ON CONFLICT (key) DO UPDATE SET number = {}, expires = {}
+         RETURNING number - {now},
+                   CASE WHEN expires % 2 = 1 THEN 0 ELSE number + $3 - {now} - $2 END",
+        taken(&now),
+        expires(&now),
+        taken(&found),
+        expires(&found)
+    )
 }

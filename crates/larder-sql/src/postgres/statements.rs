@@ -63,7 +63,7 @@ impl Statements {
                    (SELECT key FROM {entries} WHERE expires <= {THEN} LIMIT {PIECE} FOR UPDATE SKIP LOCKED)"
         );
         Self {
-            common: CommonStatements::new(tables, THEN, "FOR UPDATE SKIP LOCKED", (trim, expire)),
+            common: CommonStatements::new(tables, THEN, "FOR UPDATE SKIP LOCKED", (trim, expire), ("greatest", "least")),
             tables: tables.clone(),
             create_tables: create_tables(tables, &lock),
             server: format!("SELECT {NOW}, pg_backend_pid()"),

@@ -53,7 +53,7 @@ impl Statements {
                    (SELECT rowid FROM {entries} WHERE expires <= {NOW} LIMIT {PIECE})"
         );
         Self {
-            common: CommonStatements::new(tables, NOW, "", (trim, expire)),
+            common: CommonStatements::new(tables, NOW, "", (trim, expire), ("max", "min")),
             create_tables: format!(
                 "CREATE TABLE IF NOT EXISTS {log} (id INTEGER PRIMARY KEY, record BLOB NOT NULL);
                  CREATE TABLE IF NOT EXISTS {head} (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL);

@@ -17,11 +17,11 @@ use crate::{
         key_names::{KeyNames, Kind},
         log::{self, Follower, History, LogExtent},
         refusal,
-        sealing::Sealing,
         server_findings::Findings,
         server_info,
     },
     scope::ScopeHash,
+    shared_entries::Sealing,
 };
 
 /// Bytes of an entry that are read for its header: that of an entry with 64 scopes.
