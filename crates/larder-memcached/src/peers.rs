@@ -95,8 +95,6 @@ async fn exchange(store: &Store, index: usize, own: &str) -> Result<Option<Strin
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
     use larder_servers::MemcachedServer;
 
     use super::*;
