@@ -12,8 +12,6 @@ pub(crate) struct CommonStatements {
     pub(crate) renew: String,
     pub(crate) release: String,
     pub(crate) prolong_lock: String,
-    #[cfg(feature = "limit")]
-    pub(crate) take_units: String,
     trim: String,
     expire: String,
     expire_counters: String,
@@ -29,7 +27,6 @@ impl CommonStatements {
         now: &str,
         skip_locked: &str,
         (trim, expire): (String, String),
-        (greatest, least): (&str, &str),
     ) -> Self {
         let Tables { log, counters, leases, locks, .. } = tables;
         let delete = |table: &str, key: &str, is_over: &str| {
@@ -51,8 +48,6 @@ impl CommonStatements {
             prolong_lock: format!(
                 "UPDATE {locks} SET ends = {now} + $3 WHERE name = $1 AND token = $2 AND ends > {now}"
             ),
-            #[cfg(feature = "limit")]
-            take_units: take_units(counters, now, (greatest, least)),
             trim,
             expire,
             expire_counters: delete(counters, "key", &has_expired),
@@ -77,7 +72,7 @@ impl CommonStatements {
 /// since 1970. It says how far from now that is, and how much too far it would be. What a statement returns is what a row is
 /// after it: so `expires`, which nothing else looks at that closely, is odd if the units were taken.
 #[cfg(feature = "limit")]
-fn take_units(counters: &str, now: &str, (greatest, least): (&str, &str)) -> String {
+pub(crate) fn take_units(counters: &str, now: &str, (greatest, least): (&str, &str)) -> String {
     let now = format!("({now} * 1000)");
     let found = format!("{greatest}({now}, {least}(c.number, {now} + $2))");
     let taken =

@@ -41,6 +41,8 @@ pub(super) struct Statements {
     pub(super) read: String,
     pub(super) write: String,
     pub(super) count: String,
+    #[cfg(feature = "limit")]
+    pub(super) take_units: String,
     pub(super) lease: String,
     pub(super) take_lock: String,
 }
@@ -63,7 +65,7 @@ impl Statements {
                    (SELECT key FROM {entries} WHERE expires <= {THEN} LIMIT {PIECE} FOR UPDATE SKIP LOCKED)"
         );
         Self {
-            common: CommonStatements::new(tables, THEN, "FOR UPDATE SKIP LOCKED", (trim, expire), ("greatest", "least")),
+            common: CommonStatements::new(tables, THEN, "FOR UPDATE SKIP LOCKED", (trim, expire)),
             tables: tables.clone(),
             create_tables: create_tables(tables, &lock),
             server: format!("SELECT {NOW}, pg_backend_pid()"),
@@ -123,6 +125,8 @@ impl Statements {
                    expires = CASE WHEN c.expires <= {THEN} THEN excluded.expires ELSE c.expires END
                  RETURNING number"
             ),
+            #[cfg(feature = "limit")]
+            take_units: crate::statements::take_units(counters, THEN, ("greatest", "least")),
             // Who has the lease afterwards, what is stored, and whether there was one; of these, as it was when the
             // statement began.
             lease: format!(

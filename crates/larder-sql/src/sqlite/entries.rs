@@ -132,7 +132,7 @@ impl Database for SqliteEntries {
 
     #[cfg(feature = "limit")]
     async fn take_units(&self, place: &[u8], capacity: i64, increment: i64) -> sqlx::Result<(i64, i64)> {
-        let query = sqlx::query(&self.statements.common.take_units).bind(place);
+        let query = sqlx::query(&self.statements.take_units).bind(place);
         let rows = self.rows(query.bind(capacity).bind(increment)).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
         Ok((row.try_get(0)?, row.try_get(1)?))

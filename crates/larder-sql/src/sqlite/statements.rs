@@ -34,6 +34,8 @@ pub(super) struct Statements {
     pub(super) read: String,
     pub(super) write: String,
     pub(super) count: String,
+    #[cfg(feature = "limit")]
+    pub(super) take_units: String,
     pub(super) lease: String,
     pub(super) take_lock: String,
 }
@@ -53,7 +55,7 @@ impl Statements {
                    (SELECT rowid FROM {entries} WHERE expires <= {NOW} LIMIT {PIECE})"
         );
         Self {
-            common: CommonStatements::new(tables, NOW, "", (trim, expire), ("max", "min")),
+            common: CommonStatements::new(tables, NOW, "", (trim, expire)),
             create_tables: format!(
                 "CREATE TABLE IF NOT EXISTS {log} (id INTEGER PRIMARY KEY, record BLOB NOT NULL);
                  CREATE TABLE IF NOT EXISTS {head} (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL);
@@ -110,6 +112,8 @@ impl Statements {
                    WHERE typeof(CASE WHEN expires <= {NOW} THEN 0 ELSE number END + excluded.number) = 'integer'
                  RETURNING number"
             ),
+            #[cfg(feature = "limit")]
+            take_units: crate::statements::take_units(counters, NOW, ("max", "min")),
             // Who has the lease afterwards.
             lease: format!(
                 "INSERT INTO {leases} (key, holder, waited, expires) VALUES (?1, ?2, 0, {NOW} + ?3)
