@@ -20,6 +20,7 @@ pub struct MemcachedCacheBuilder {
     pub(crate) connect_timeout: Duration,
     pub(crate) largest_value: usize,
     pub(crate) unshared_for: Duration,
+    pub(crate) lease_lifetime: Option<Duration>,
     pub(crate) scope_slots: usize,
     pub(crate) encoding: Encoding,
 }
@@ -34,6 +35,7 @@ impl Default for MemcachedCacheBuilder {
             connect_timeout: Duration::from_secs(5),
             largest_value: 1_000_000,
             unshared_for: Duration::from_secs(10),
+            lease_lifetime: None,
             scope_slots: DEFAULT_SCOPE_SLOTS,
             encoding: Encoding::default(),
         }
@@ -89,6 +91,17 @@ impl MemcachedCacheBuilder {
     /// default, and no longer than their `ttl`. Of these, what other processes invalidate is not heard. Zero keeps none.
     pub fn unshared_for(mut self, limit: Duration) -> Self {
         self.unshared_for = limit;
+        self
+    }
+
+    /// Has processes compute together: of all that ask for a value that is not there, one computes it, and the others wait for
+    /// that, for `lifetime` at most; 1 s to a day are allowed. A process that died while it computed holds others up for a third
+    /// of this, and two seconds. Functions with [`Lock::Process`](larder::Lock::Process) in their policy do without.
+    ///
+    /// Off unless it is set: a miss that computes takes a round trip more, and two in the background. Those who wait look again
+    /// each 10 to 200 ms. A lease is one item, which memcached may drop: then two compute, and nothing else is wrong.
+    pub fn leases(mut self, lifetime: Duration) -> Self {
+        self.lease_lifetime = Some(lifetime);
         self
     }
 

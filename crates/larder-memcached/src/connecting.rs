@@ -1,6 +1,6 @@
 //! From a builder to a cache that is connected.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 
 use futures_util::future::join_all;
 use larder::{
@@ -20,9 +20,13 @@ use crate::{
     client::{Failure, Node},
     delivery,
     names::{Names, Placement},
+    peers,
     stamp::Incarnations,
     store::{Store, Together},
 };
+
+/// How long a caller may wait for another process' computation.
+const LEASE_LIFETIMES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
 impl MemcachedCacheBuilder {
     /// Connects. It is enough that one node answers: what the others have is a miss until they do.
@@ -87,6 +91,9 @@ impl MemcachedCacheBuilder {
                 self.connections
             )));
         }
+        if let Some(lifetime) = self.lease_lifetime.filter(|lifetime| !LEASE_LIFETIMES.contains(lifetime)) {
+            return Err(refused_setting(format!("leases of {lifetime:?}: 1 s to a day are allowed")));
+        }
         let addresses = addresses(&self.nodes)?;
         let placement = Placement::new(addresses.iter().map(String::as_str));
         let connections = self.connections as usize;
@@ -97,6 +104,7 @@ impl MemcachedCacheBuilder {
         let of = (names.clone(), placement.clone());
         let lane_of_counter = move |key: &str| of.1.of(&of.0.counter(key));
         let order = Generations::new(self.scope_slots, self.deadline, (lanes, lane_of), lane_of_counter);
+        let leases = self.lease_lifetime.map(|lifetime| order.leases(lifetime));
         let entries = order.entries().written_with(self.encoding)?.limited_to(self.largest_value);
         let store = Arc::new(Store {
             nodes,
@@ -104,6 +112,7 @@ impl MemcachedCacheBuilder {
             names,
             order,
             entries,
+            leases,
             incarnations: Incarnations::default(),
             deadline: self.deadline,
             inserters: Semaphore::new(connections.div_ceil(2)),
@@ -113,6 +122,7 @@ impl MemcachedCacheBuilder {
         });
         let (open, _) = watch::channel(());
         delivery::start(&store, &open);
+        peers::start(&store, &open);
         Ok(MemcachedCache::new(store, self.unshared_for, open))
     }
 }

@@ -20,6 +20,9 @@ use crate::{
 /// How many scopes are told at once.
 const MOST: usize = 512;
 
+/// How often in a row something is delivered before that is settled: under constant load something waits always.
+const MOST_UNSETTLED: usize = 4;
+
 /// More than are undelivered at a time: of so many that are not settled, some are of no interest any longer.
 const MANY: usize = 1 << 17;
 
@@ -50,13 +53,28 @@ struct Lane {
     backoff: Backoff,
 }
 
+/// What came of delivering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delivered {
+    /// Nothing is left.
+    All,
+    /// More may wait.
+    Some,
+    /// The node could not be told.
+    Failed,
+}
+
 impl Lane {
     async fn run(mut self, mut open: watch::Receiver<()>) {
         loop {
             let (store, lane) = (self.store.clone(), self.lane);
-            let (is_delivered, is_settled) = (self.deliver().await, self.settle().await);
+            let (delivered, is_settled) = (self.deliver().await, self.settle().await);
+            let is_delivered = delivered != Delivered::Failed;
             if is_delivered && is_settled {
                 self.backoff.reset();
+            }
+            if delivered == Delivered::Some {
+                continue;
             }
             tokio::select! {
                 // Nothing is ever sent.
@@ -68,8 +86,12 @@ impl Lane {
         }
         let end = Instant::now() + LAST;
         let last = async {
-            while !self.deliver().await {
-                self.backoff.wait().await;
+            loop {
+                match self.deliver().await {
+                    Delivered::All => break,
+                    Delivered::Some => {}
+                    Delivered::Failed => self.backoff.wait().await,
+                }
             }
         };
         if timeout_at(end, last).await.is_err() {
@@ -78,16 +100,16 @@ impl Lane {
         }
     }
 
-    /// Delivers what waits. False if it could not all be.
-    async fn deliver(&mut self) -> bool {
-        loop {
+    /// Delivers what waits, for [`MOST_UNSETTLED`] times at most.
+    async fn deliver(&mut self) -> Delivered {
+        for _ in 0..MOST_UNSETTLED {
             let mut taken = self.store.order.take(self.lane, MOST);
             if taken.is_empty() {
-                return true;
+                return Delivered::All;
             }
             if !deliver_some(&self.store, self.lane, &mut taken).await {
                 self.store.order.give_back(self.lane, &taken);
-                return false;
+                return Delivered::Failed;
             }
             self.unsettled.extend(taken.into_iter().map(|taken| (taken.scope(), taken)));
             if self.unsettled.len() > MANY {
@@ -95,6 +117,7 @@ impl Lane {
                 self.unsettled.retain(|scope, _| self.store.order.is_undelivered(*scope));
             }
         }
+        Delivered::Some
     }
 
     /// Has what was delivered count no longer against entries that are computed from now on. False if the counter cannot be

@@ -29,6 +29,11 @@ impl Names {
         self.of_key('c', key)
     }
 
+    /// The lease for the computation of a full key.
+    pub(crate) fn lease(&self, key: &str) -> String {
+        self.of_key('l', key)
+    }
+
     /// The generation of a scope.
     pub(crate) fn generation(&self, scope: ScopeHash) -> String {
         format!("{}:g:{:016x}", self.prefix, scope.get())
@@ -37,6 +42,11 @@ impl Names {
     /// The counter that generations are taken from.
     pub(crate) fn clock(&self) -> String {
         format!("{}:n", self.prefix)
+    }
+
+    /// The list of nodes of the process that looked last.
+    pub(crate) fn peers(&self) -> String {
+        format!("{}:p", self.prefix)
     }
 
     fn of_key(&self, kind: char, key: &str) -> String {

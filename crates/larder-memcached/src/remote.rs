@@ -109,6 +109,26 @@ impl Store {
         Some(Candidate { message: message.to_vec(), stamp, scopes })
     }
 
+    /// The entry that was found, if it is valid: by the generations that are read after it.
+    pub(crate) async fn judge_found(
+        &self,
+        core: &Core,
+        at: Lookup<'_>,
+        of: ValueType,
+        item: &Item,
+    ) -> Option<Entry> {
+        let found = match self.candidate(item) {
+            Some(candidate) => {
+                let names = candidate.scopes.iter().map(|scope| (*scope, self.names.generation(*scope)));
+                let (names, mut read): (HashMap<_, _>, _) = (names.collect(), Read::new());
+                take_generations(&names, &self.get(names.values().cloned().collect()).await, &mut read);
+                candidate.judged(self, &read)
+            }
+            None => None,
+        };
+        self.entries.receive_at(core, at, of, found).await
+    }
+
     pub(crate) async fn write(&self, core: &Core, entries: &[Entry]) -> Result<()> {
         let patience = Instant::now() + self.deadline;
         let is_inserted = |entry: &Entry| self.entries.is_replacement(entry) && !entry.is_local();
@@ -195,7 +215,7 @@ fn take_generations(asked: &HashMap<ScopeHash, String>, found: &Found, read: &mu
 }
 
 /// All that is known to cover a value before it is found.
-fn own_scopes(key: &str) -> Vec<ScopeHash> {
+pub(crate) fn own_scopes(key: &str) -> Vec<ScopeHash> {
     let own = larder::internal::own_scopes(key).into_iter().map(|(scope, _)| scope);
     own.chain([ScopeHash::ALL]).collect()
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use larder::{
-    Epoch, Leased, Link, LockGuard, Lookup, Result, ScopeHash, SharedStorage, ValueType,
-    internal::shared::{counter_overflow, unavailable},
+    Cache, Epoch, Leased, Link, LockGuard, Lookup, Result, ScopeHash, SharedStorage, ValueType,
+    internal::shared::{Leases, counter_overflow, lease, unavailable},
 };
 
 use crate::{MemcachedCache, counter::Counted};
@@ -21,9 +21,22 @@ impl SharedStorage for MemcachedCache {
         None
     }
 
-    /// There are none: each process computes for itself, once for all of its callers.
-    async fn lease(&self, _: Lookup<'_>, _: ValueType, _: &[ScopeHash], _: Option<Duration>) -> Leased {
-        Leased::Free
+    /// Without them each process computes for itself, once for all of its callers.
+    async fn lease(
+        &self,
+        at: Lookup<'_>,
+        of: ValueType,
+        cover: &[ScopeHash],
+        patience: Option<Duration>,
+    ) -> Leased {
+        match &self.store().leases {
+            Some(_) => lease(self.store(), self.core(), at, of, (cover, patience)).await,
+            None => Leased::Free,
+        }
+    }
+
+    fn lease_lifetime(&self) -> Duration {
+        self.store().leases.as_ref().map_or(Duration::ZERO, Leases::lifetime)
     }
 
     fn is_within_reach(&self) -> bool {

@@ -10,14 +10,14 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use larder::{
     Scope,
-    internal::shared::{Generations, SharedEntries},
+    internal::shared::{Generations, Leases, SharedEntries},
 };
 use tokio::{runtime::Handle, sync::Semaphore};
 
 pub(crate) use self::{
     generations::{Read, get_one},
     inserts::mark_text,
-    items::{Found, NewItem, ask},
+    items::{Found, NewItem, ask, ask_in_turn},
     together::Together,
 };
 use crate::{
@@ -33,6 +33,8 @@ pub(crate) struct Store {
     pub(crate) names: Names,
     pub(crate) order: Generations,
     pub(crate) entries: SharedEntries,
+    /// None unless they were asked for.
+    pub(crate) leases: Option<Leases>,
     pub(crate) incarnations: Incarnations,
     pub(crate) deadline: Duration,
     /// For callers that insert: these hold connections while they wait for another one.

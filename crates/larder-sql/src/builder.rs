@@ -1,11 +1,14 @@
 //! What can be set of a cache.
 
+#[cfg(feature = "seal")]
+mod seal;
+
 use std::{fmt, time::Duration};
 
 use larder::{
     Compression, OutOfTouch,
     codec::Codec,
-    internal::shared::{DEFAULT_SCOPE_SLOTS, Encoding},
+    internal::shared::{DEFAULT_SCOPE_SLOTS, Encoding, Sealing},
 };
 
 /// Builds a [`SqlCache`](crate::SqlCache); made by [`SqlCache::builder`](crate::SqlCache::builder).
@@ -21,6 +24,7 @@ pub struct SqlCacheBuilder {
     pub(crate) lease_lifetime: Duration,
     pub(crate) scope_slots: usize,
     pub(crate) encoding: Encoding,
+    pub(crate) sealing: Sealing,
 }
 
 impl Default for SqlCacheBuilder {
@@ -35,6 +39,7 @@ impl Default for SqlCacheBuilder {
             lease_lifetime: Duration::from_secs(10),
             scope_slots: DEFAULT_SCOPE_SLOTS,
             encoding: Encoding::default(),
+            sealing: Sealing::default(),
         }
     }
 }

@@ -8,7 +8,8 @@ use larder::{
 };
 
 use crate::{
-    builder::SqlCacheBuilder, cache::SqlCache, database::Opened, remote::Remote, tables::Tables, upkeep,
+    builder::SqlCacheBuilder, cache::SqlCache, database::Opened, places::Places, remote::Remote,
+    tables::Tables, upkeep,
 };
 
 /// How long a caller may wait for another process' computation.
@@ -49,6 +50,8 @@ impl SqlCacheBuilder {
     /// Outside of a tokio runtime.
     pub fn connect_lazily(self) -> Result<SqlCache> {
         let tables = Tables::new(&self.prefix)?;
+        self.sealing.check()?;
+        let places = Places::new(&tables, self.sealing.names());
         check_limit("deadline", self.deadline).map_err(refused_setting)?;
         check_limit("connect_timeout", self.connect_timeout).map_err(refused_setting)?;
         if !(1..=1_000).contains(&self.connections) {
@@ -58,7 +61,7 @@ impl SqlCacheBuilder {
             let text = format!("lease_lifetime is {:?}: 100 ms to a day are allowed", self.lease_lifetime);
             return Err(refused_setting(text));
         }
-        let Opened { database, log: store, pending_commits, address } = self.open(&tables)?;
+        let Opened { database, log: store, pending_commits, address } = self.open(&tables, &places)?;
         let settings = FollowedLogSettings {
             name: tables.log.clone(),
             scope_slots: self.scope_slots,
@@ -67,25 +70,27 @@ impl SqlCacheBuilder {
             store_name: "the database",
         };
         let log = FollowedLog::start(store, settings);
+        let bound = places.clone();
         let entries = log.entries().written_with(self.encoding)?;
+        let entries = entries.sealed_with(self.sealing, move |key| bound.seal(key));
         let leases = log.leases(self.lease_lifetime);
         let remote = Remote::new(
             (database, address),
             (log, pending_commits),
             (entries, leases),
-            (tables, self.deadline),
+            (tables, places, self.deadline),
         );
         upkeep::start(&remote);
         Ok(SqlCache::new(remote))
     }
 
-    fn open(&self, tables: &Tables) -> Result<Opened> {
+    fn open(&self, tables: &Tables, places: &Places) -> Result<Opened> {
         let scheme = self.url.split(':').next().unwrap_or_default();
         match scheme {
             #[cfg(feature = "postgres")]
-            "postgres" | "postgresql" => crate::postgres::open(&self.url, tables, self.connections),
+            "postgres" | "postgresql" => crate::postgres::open(&self.url, (tables, places), self.connections),
             #[cfg(feature = "sqlite")]
-            "sqlite" => crate::sqlite::open(&self.url, tables, (self.connections, self.deadline)),
+            "sqlite" => crate::sqlite::open(&self.url, (tables, places), (self.connections, self.deadline)),
             #[cfg(not(feature = "postgres"))]
             "postgres" | "postgresql" => {
                 Err(refused_setting("PostgreSQL needs larder-sql's feature `postgres`"))

@@ -10,7 +10,6 @@ use std::{
 
 use async_trait::async_trait;
 use larder::internal::shared::LogStore;
-use sha2::{Digest, Sha256};
 
 use crate::log::PendingCommits;
 
@@ -26,6 +25,11 @@ pub(crate) trait Database: Send + Sync + 'static {
 
     /// Adds to a counter, and returns the sum. One that this makes ends after `ttl`. None if the sum is no `i64`.
     async fn count(&self, place: &[u8], by: i64, ttl: Option<Duration>) -> sqlx::Result<Option<i64>>;
+
+    /// Takes from a rate limit, whose row is among those of counters: how far ahead of now its point in time is after that, and
+    /// how much too far it would have been, in microseconds.
+    #[cfg(feature = "limit")]
+    async fn take_units(&self, place: &[u8], capacity: i64, increment: i64) -> sqlx::Result<(i64, i64)>;
 
     /// Takes a lease; says who has it then, and what message there is.
     async fn lease(&self, ask: Ask<'_>) -> sqlx::Result<(Vec<u8>, Option<Vec<u8>>)>;
@@ -145,15 +149,6 @@ pub(crate) const PIECE: i64 = 1_000;
 
 /// How many pieces are deleted in a row.
 pub(crate) const MOST_PIECES: usize = 20;
-
-/// The key of a row for a key of the cache: itself, or its digest, since an index takes no long ones.
-pub(crate) fn place(key: &str) -> Vec<u8> {
-    const LONGEST: usize = 512;
-    if key.len() <= LONGEST {
-        return [b"k", key.as_bytes()].concat();
-    }
-    [b"d", &Sha256::digest(key.as_bytes())[..]].concat()
-}
 
 /// In milliseconds, for a column.
 pub(crate) fn milliseconds(duration: Duration) -> i64 {

@@ -11,7 +11,7 @@ use larder::{
 };
 
 use crate::{
-    database::{Ask, milliseconds, place},
+    database::{Ask, milliseconds},
     not_done::NotDone,
     remote::Remote,
 };
@@ -35,7 +35,7 @@ impl LeaseStore for Remote {
     ) -> LeaseAttempt {
         let LeaseRequest { own, outdated, waits, lifetime } = request;
         let ask = Ask {
-            place: &place(at.key),
+            place: &self.places().entry(at.key),
             own: own.bytes(),
             outdated: outdated.as_ref().map_or(&[], LeaseHolder::bytes),
             waits,
@@ -64,13 +64,13 @@ impl LeaseStore for Remote {
     }
 
     async fn renew(&self, key: &str, holder: LeaseHolder, lifetime: Duration) -> bool {
-        let place = place(key);
+        let place = self.places().entry(key);
         let renewed = self.database().renew(&place, holder.bytes(), milliseconds(lifetime));
         !matches!(self.ask(Operation::Lease, renewed).await, Ok(false))
     }
 
     async fn release(&self, key: &str, holder: LeaseHolder) -> bool {
-        let place = place(key);
+        let place = self.places().entry(key);
         matches!(self.ask(Operation::Lease, self.database().release(&place, holder.bytes())).await, Ok(true))
     }
 }
@@ -78,7 +78,7 @@ impl LeaseStore for Remote {
 #[async_trait]
 impl LockStore for Remote {
     async fn take(&self, name: &str, token: &str, ttl: Duration) -> Result<Option<u64>, NotTaken> {
-        let place = place(name);
+        let place = self.places().lock(name);
         let taken = self.ask(Operation::Lock, self.database().take(&place, token, milliseconds(ttl))).await;
         match taken {
             Ok(number) => Ok(number.map(i64::cast_unsigned)),
@@ -90,7 +90,7 @@ impl LockStore for Remote {
     }
 
     async fn prolong(&self, name: &str, token: &str, ttl: Option<Duration>) -> Result<bool> {
-        let place = place(name);
+        let place = self.places().lock(name);
         let more = milliseconds(ttl.unwrap_or_default());
         let prolonged = self.ask(Operation::Lock, self.database().prolong(&place, token, more)).await;
         prolonged.map_err(|failed| refused(name, failed))

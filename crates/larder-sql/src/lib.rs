@@ -19,6 +19,7 @@ mod error;
 mod leases;
 mod log;
 mod not_done;
+mod places;
 mod polling;
 mod pool;
 #[cfg(feature = "postgres")]

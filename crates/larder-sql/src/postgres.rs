@@ -3,6 +3,7 @@
 mod connection;
 mod entries;
 mod log;
+mod schema;
 mod statements;
 
 use std::{sync::Arc, time::Duration};
@@ -15,6 +16,7 @@ use crate::{
     database::Opened,
     error::wrong_url,
     log::PendingCommits,
+    places::Places,
     pool::{Lifetimes, Pool},
     tables::Tables,
 };
@@ -22,7 +24,7 @@ use crate::{
 const LIFETIMES: Lifetimes = Lifetimes { whole: Duration::from_secs(1_800), idle: Duration::from_secs(600) };
 
 /// Both sides of the database that a URL names.
-pub(crate) fn open(url: &str, tables: &Tables, connections: u32) -> Result<Opened> {
+pub(crate) fn open(url: &str, (tables, places): (&Tables, &Places), connections: u32) -> Result<Opened> {
     let options: PgConnectOptions = url.parse().map_err(wrong_url)?;
     let options = options.application_name(&format!("larder {}", tables.prefix));
     let address = format!("{}:{}", options.get_host(), options.get_port());
@@ -34,6 +36,7 @@ pub(crate) fn open(url: &str, tables: &Tables, connections: u32) -> Result<Opene
     let log = PostgresLog {
         options,
         tables: tables.clone(),
+        places: places.clone(),
         statements,
         seen: Arc::default(),
         pending_commits: pending_commits.clone(),

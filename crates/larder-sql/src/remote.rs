@@ -17,10 +17,11 @@ use larder::{
 use tokio::{runtime::Handle, sync::Notify};
 
 use crate::{
-    database::{Database, Row, milliseconds, place, tidy},
+    database::{Database, Row, milliseconds, tidy},
     epochs::column,
     log::PendingCommits,
     not_done::{NotDone, is_busy, mend},
+    places::Places,
     tables::Tables,
 };
 
@@ -44,6 +45,7 @@ pub(crate) struct Remote {
     failures: FailureCount,
     recent_timeout: RecentTimeout,
     tables: Tables,
+    places: Places,
     deadline: Duration,
     pending_commits: Arc<PendingCommits>,
     /// Where the cache was made: callers' runtimes may end before it does.
@@ -60,7 +62,7 @@ impl Remote {
         (database, address): (Arc<dyn Database>, String),
         (log, pending_commits): (FollowedLog, Arc<PendingCommits>),
         (entries, leases): (SharedEntries, Leases),
-        (tables, deadline): (Tables, Duration),
+        (tables, places, deadline): (Tables, Places, Duration),
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
@@ -72,6 +74,7 @@ impl Remote {
             failures: FailureCount::new(FAILURES),
             recent_timeout: RecentTimeout::default(),
             tables,
+            places,
             deadline,
             pending_commits,
             runtime: Handle::current(),
@@ -85,6 +88,10 @@ impl Remote {
 
     pub(crate) fn tables(&self) -> &Tables {
         &self.tables
+    }
+
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
     }
 
     pub(crate) fn link(&self) -> Link {
@@ -208,7 +215,7 @@ impl Remote {
     pub(crate) async fn read(&self, core: &Core, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
         let mut entries = Vec::with_capacity(keys.len());
         for piece in keys.chunks(PIECE) {
-            let places: Vec<_> = piece.iter().map(|at| place(at.key)).collect();
+            let places: Vec<_> = piece.iter().map(|at| self.places.entry(at.key)).collect();
             let began = Instant::now();
             let messages = self.ask(Operation::Read, self.database.read(&places)).await;
             self.entries.read_took(core, began.elapsed());
@@ -244,7 +251,7 @@ impl Remote {
         if messages.is_empty() {
             return outcome;
         }
-        let rows: Vec<_> = messages.iter().map(row).collect();
+        let rows: Vec<_> = messages.iter().map(|message| self.row(message)).collect();
         let latest = column(self.log.latest_comparable());
         match self.ask(Operation::Store, self.database.write(&rows, latest)).await {
             Ok(stored) => {
@@ -298,15 +305,27 @@ impl Remote {
         by: i64,
         ttl: Option<Duration>,
     ) -> Result<Option<i64>, NotDone> {
-        self.ask(Operation::Count, self.database.count(&place(key), by, ttl)).await
+        self.ask(Operation::Count, self.database.count(&self.places.counter(key), by, ttl)).await
     }
-}
 
-fn row(message: &Message) -> Row {
-    Row {
-        place: place(&message.key),
-        epoch: column(message.epoch),
-        lifetime_ms: milliseconds(message.lifetime),
-        message: message.bytes.clone(),
+    #[cfg(feature = "limit")]
+    pub(crate) async fn take_units(
+        &self,
+        key: &str,
+        request: &larder::internal::shared::TakeRequest,
+    ) -> Result<(i64, i64), NotDone> {
+        let place = self.places.limit(&request.rate, key);
+        let [capacity, increment] = [request.capacity, request.increment]
+            .map(|microseconds| i64::try_from(microseconds).unwrap_or(i64::MAX / 4).min(i64::MAX / 4));
+        self.ask(Operation::Limit, self.database.take_units(&place, capacity, increment)).await
+    }
+
+    fn row(&self, message: &Message) -> Row {
+        Row {
+            place: self.places.entry(&message.key),
+            epoch: column(message.epoch),
+            lifetime_ms: milliseconds(message.lifetime),
+            message: message.bytes.clone(),
+        }
     }
 }

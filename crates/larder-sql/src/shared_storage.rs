@@ -9,6 +9,11 @@ use larder::{
 };
 
 use crate::SqlCache;
+#[cfg(feature = "limit")]
+use larder::{
+    internal::shared::TakeRequest,
+    limit::{Rate, Usage},
+};
 
 #[async_trait]
 impl SharedStorage for SqlCache {
@@ -51,6 +56,15 @@ impl SharedStorage for SqlCache {
             Ok(Some(sum)) => Ok(sum),
             Ok(None) => Err(counter_overflow(key)),
             Err(failed) => Err(failed.of(format_args!("the counter {key:?}"))),
+        }
+    }
+
+    #[cfg(feature = "limit")]
+    async fn take(&self, key: &str, rate: Rate, units: u32) -> Result<Option<Usage>> {
+        let request = TakeRequest::new(&rate, units);
+        match self.remote().take_units(key, &request).await {
+            Ok((used, wait)) => Ok(Some(request.usage(used, wait))),
+            Err(failed) => Err(failed.of("a rate limit")),
         }
     }
 

@@ -18,6 +18,7 @@ use self::{
 use crate::{
     database::Opened,
     error::wrong_url,
+    places::Places,
     pool::{Lifetimes, Pool},
     tables::Tables,
 };
@@ -29,7 +30,11 @@ const LIFETIMES: Lifetimes = Lifetimes { whole: Duration::from_secs(60), idle: D
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// Both sides of the file that a URL names.
-pub(crate) fn open(url: &str, tables: &Tables, (connections, deadline): (u32, Duration)) -> Result<Opened> {
+pub(crate) fn open(
+    url: &str,
+    (tables, places): (&Tables, &Places),
+    (connections, deadline): (u32, Duration),
+) -> Result<Opened> {
     let options: SqliteConnectOptions = url.parse().map_err(wrong_url)?;
     // Each connection would have a database of its own.
     if options.get_filename().as_os_str().is_empty()
@@ -50,6 +55,6 @@ pub(crate) fn open(url: &str, tables: &Tables, (connections, deadline): (u32, Du
     let entries = SqliteEntries::new(pool, statements.clone());
     // An entry may be lost when the machine loses its power; an invalidation may not, which entries outlive.
     let options = options.synchronous(SqliteSynchronous::Full);
-    let log = SqliteLog { options, statements, seen: Arc::default() };
+    let log = SqliteLog { options, statements, places: places.clone(), seen: Arc::default() };
     Ok(Opened { database: Arc::new(entries), log: Arc::new(log), pending_commits: Arc::default(), address })
 }

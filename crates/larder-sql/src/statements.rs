@@ -67,3 +67,28 @@ impl CommonStatements {
         }
     }
 }
+
+/// Takes from a rate limit, in one step: `number` is the point in time from which on the key has its whole burst, in microseconds
+/// since 1970. It says how far from now that is, and how much too far it would be. What a statement returns is what a row is
+/// after it: so `expires`, which nothing else looks at that closely, is odd if the units were taken.
+#[cfg(feature = "limit")]
+pub(crate) fn take_units(counters: &str, now: &str, (greatest, least): (&str, &str)) -> String {
+    let now = format!("({now} * 1000)");
+    let found = format!("{greatest}({now}, {least}(c.number, {now} + $2))");
+    let taken =
+        |found: &str| format!("CASE WHEN {found} + $3 <= {now} + $2 THEN {found} + $3 ELSE {found} END");
+    let expires = |found: &str| {
+        let taken = taken(found);
+        format!("({taken}) / 2000 * 2 + 2 + CASE WHEN {found} + $3 <= {now} + $2 THEN 1 ELSE 0 END")
+    };
+    format!(
+        "INSERT INTO {counters} AS c (key, number, expires) VALUES ($1, {}, {})
+         ON CONFLICT (key) DO UPDATE SET number = {}, expires = {}
+         RETURNING number - {now},
+                   CASE WHEN expires % 2 = 1 THEN 0 ELSE number + $3 - {now} - $2 END",
+        taken(&now),
+        expires(&now),
+        taken(&found),
+        expires(&found)
+    )
+}

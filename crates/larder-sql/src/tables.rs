@@ -5,7 +5,6 @@ use larder::{Result, internal::shared::refused_setting};
 /// The names of the tables of one prefix.
 #[derive(Debug, Clone)]
 pub(crate) struct Tables {
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "PostgreSQL names locks by it"))]
     pub(crate) prefix: String,
     /// Entries by key.
     pub(crate) entries: String,

@@ -9,12 +9,16 @@
 
 mod hash;
 mod rate;
+#[cfg(feature = "shared")]
+mod stored;
 mod table;
 mod tables;
 
 use std::time::Duration;
 
 pub use self::rate::{InvalidRate, Rate};
+#[cfg(feature = "shared")]
+pub use self::stored::TakeRequest;
 pub(crate) use self::{
     hash::KeyHash,
     tables::{KEYS, LocalLimits, RateTables},

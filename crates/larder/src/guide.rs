@@ -42,7 +42,7 @@ pub mod operate {}
 #[doc = include_str!("../docs/redis.md")]
 pub mod redis {}
 
-#[cfg(feature = "seal")]
+#[cfg(all(feature = "redis", feature = "seal"))]
 #[doc = include_str!("../docs/seal.md")]
 pub mod seal {}
 

@@ -35,11 +35,6 @@ mod refusal;
 mod remote;
 mod replica_reads;
 mod script;
-#[cfg(feature = "seal")]
-mod sealing;
-#[cfg(not(feature = "seal"))]
-#[path = "redis/sealing/off.rs"]
-mod sealing;
 mod secret;
 mod server_findings;
 mod server_info;

@@ -5,6 +5,11 @@ pub(crate) mod offload;
 mod order;
 mod outgoing;
 pub(crate) mod rejections;
+#[cfg(feature = "seal")]
+mod sealing;
+#[cfg(not(feature = "seal"))]
+#[path = "shared_entries/sealing/off.rs"]
+mod sealing;
 #[cfg(feature = "inspect")]
 mod standing;
 mod unshareable;
@@ -14,8 +19,11 @@ use std::{
     time::Duration,
 };
 
-pub use self::encoding::Encoding;
 pub(crate) use self::order::EntryOrder;
+pub use self::{
+    encoding::Encoding,
+    sealing::{NameHashing, Sealing},
+};
 use self::{
     offload::{LARGE, offload, on_large_stack},
     rejections::Rejections,
@@ -40,7 +48,12 @@ pub struct SharedEntries {
     unshareable: Unshareable,
     unshared: UnsharedTypes,
     rejections: Arc<Rejections>,
+    sealing: Sealing,
+    /// Under which name the entry of a key is stored: what is sealed is bound to it.
+    stored_as: Arc<StoredAs>,
 }
+
+type StoredAs = dyn Fn(&str) -> String + Send + Sync;
 
 /// A message to be stored.
 #[derive(Debug)]
@@ -94,7 +107,21 @@ impl SharedEntries {
             unshareable: Unshareable::default(),
             unshared: UnsharedTypes::default(),
             rejections,
+            sealing: Sealing::default(),
+            stored_as: Arc::new(str::to_owned),
         }
+    }
+
+    /// Seals what goes out, and opens what comes in, if that is what it says: bound to the name under which the entry of a key
+    /// is stored.
+    #[must_use]
+    pub fn sealed_with(
+        mut self,
+        sealing: Sealing,
+        stored_as: impl Fn(&str) -> String + Send + Sync + 'static,
+    ) -> Self {
+        (self.sealing, self.stored_as) = (sealing, Arc::new(stored_as));
+        self
     }
 
     /// For a store that takes no message of more than so many bytes. A larger value stays in this process.
@@ -109,12 +136,6 @@ impl SharedEntries {
     pub fn scopes_of(&self, message: &[u8]) -> Option<Vec<ScopeHash>> {
         let header = Header::parse(message, &self.wire.limits).ok()?;
         Some(header.envelope.scopes.to_vec())
-    }
-
-    /// How values are written.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for what is sealed"))]
-    pub(crate) fn wire(&self) -> &Wire {
-        &self.wire
     }
 
     /// The types whose values could not be shared, of the last minutes.
@@ -153,7 +174,7 @@ impl SharedEntries {
             Some((message, epoch)) => {
                 let length = message.len() as u64;
                 core.statistics().add_in(of.group, |counters| &counters.shared_read_bytes, length);
-                self.opened(core, at, of, (Ok(message), epoch)).await
+                self.opened(core, at, of, (message, epoch)).await
             }
             None => None,
         };
@@ -182,15 +203,16 @@ impl SharedEntries {
         }
     }
 
-    /// The entry that a message holds, if it is valid: by the epoch that its header names, or by this one. What is sealed was
+    /// The entry that a message holds, if it is valid: by the epoch that its header names, or by this one. What is sealed is
     /// opened before anything of it is looked at.
     pub(crate) async fn opened(
         &self,
         core: &Core,
         at: Lookup<'_>,
         of: ValueType,
-        (message, epoch): (Result<Vec<u8>, Rejected>, Option<Epoch>),
+        (message, epoch): (Vec<u8>, Option<Epoch>),
     ) -> Option<Entry> {
+        let message = self.sealing.opened(|| (self.stored_as)(at.key), message, &self.wire.limits).await;
         let entry = match message {
             Ok(message) => self.try_receive(core, at, of, (message, epoch)).await,
             Err(rejected) => Err(rejected),

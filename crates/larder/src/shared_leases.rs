@@ -26,7 +26,7 @@ use crate::{
     cache_core::{Core, Lookup},
     clock::instant_after,
     entry::{Entry, Freshness},
-    epoch::Epoch,
+    epoch::{Epoch, shared::GenerationOrder},
     scope::ScopeHash,
     shared_log::{Log, OnWake},
     value::ValueType,
@@ -133,14 +133,53 @@ pub trait LeaseStore: Send + Sync + 'static {
     async fn release(&self, key: &str, holder: LeaseHolder) -> bool;
 }
 
+/// What decides whether a computation that is under way is wanted still.
+pub(crate) trait LeaseOrder: Send + Sync {
+    /// What a computation that begins now carries.
+    fn position(&self) -> Epoch;
+
+    /// Whether nothing that this process knows of has changed these scopes since then.
+    fn accepts(&self, scopes: &[ScopeHash], epoch: Epoch) -> bool;
+
+    /// Has those look again, in all processes, who wait for a key: it is `filled`, or will not be.
+    fn wake(&self, key: ScopeHash, filled: bool);
+}
+
+impl LeaseOrder for Log {
+    fn position(&self) -> Epoch {
+        self.order().position()
+    }
+
+    fn accepts(&self, scopes: &[ScopeHash], epoch: Epoch) -> bool {
+        self.order().accepts(scopes, epoch)
+    }
+
+    fn wake(&self, key: ScopeHash, filled: bool) {
+        Self::wake(self, key, filled);
+    }
+}
+
+/// Nothing tells other processes: they look from time to time.
+impl LeaseOrder for GenerationOrder {
+    fn position(&self) -> Epoch {
+        Self::position(self)
+    }
+
+    fn accepts(&self, scopes: &[ScopeHash], epoch: Epoch) -> bool {
+        Self::accepts(self, scopes, epoch)
+    }
+
+    fn wake(&self, _: ScopeHash, _: bool) {}
+}
+
 /// The leases of one store, in this process.
 pub struct Leases {
-    log: Arc<Log>,
+    order: Arc<dyn LeaseOrder>,
     waiters: Arc<LeaseWaiters>,
     /// How long a caller waits for another process' computation at most.
     lifetime: Duration,
-    /// Listens to the log for as long as it is here.
-    _on_wake: Arc<OnWake>,
+    /// Listens to the log for as long as it is here, if there is one.
+    _on_wake: Option<Arc<OnWake>>,
 }
 
 impl fmt::Debug for Leases {
@@ -157,7 +196,12 @@ impl Leases {
             move |key, filled| waiters.wake(key, filled)
         });
         log.on_wake(Arc::downgrade(&on_wake));
-        Self { log, waiters, lifetime, _on_wake: on_wake }
+        Self { order: log, waiters, lifetime, _on_wake: Some(on_wake) }
+    }
+
+    /// Where there is no log.
+    pub(crate) fn by_generations(order: Arc<GenerationOrder>, lifetime: Duration) -> Self {
+        Self { order, waiters: Arc::default(), lifetime, _on_wake: None }
     }
 
     /// How long a caller waits for another process' computation at most.
@@ -179,14 +223,14 @@ pub async fn lease<S: LeaseStore>(
         return Leased::Free;
     }
     let leases = store.leases();
-    let log = leases.log.order();
+    let order = &leases.order;
     let (waits, end) = (patience.is_some(), instant_after(patience.unwrap_or_default()));
     let mut pause = PAUSES.0;
     let mut outdated = None;
     loop {
         // Before the look: a fill after it wakes this one.
         let wake = leases.waiters.listen(ScopeHash::key(at.key));
-        let own = LeaseHolder::new(log.position());
+        let own = LeaseHolder::new(order.position());
         if !store.may_be_asked() {
             return Leased::Free;
         }
@@ -208,7 +252,7 @@ pub async fn lease<S: LeaseStore>(
             }
             LeaseAttempt::HeldBy(_, Some(entry)) => return Leased::Found(entry),
             LeaseAttempt::HeldBy(holder, None)
-                if !log.accepts(cover, holder.epoch()) && outdated != Some(holder) =>
+                if !order.accepts(cover, holder.epoch()) && outdated != Some(holder) =>
             {
                 // Whatever comes of that computation is no longer wanted.
                 outdated = Some(holder);
@@ -302,7 +346,7 @@ impl<S: LeaseStore> Drop for Held<S> {
         let holder = self.holder;
         runtime.spawn(async move {
             if store.release(&key, holder).await {
-                store.leases().log.wake(ScopeHash::key(&key), filled);
+                store.leases().order.wake(ScopeHash::key(&key), filled);
             }
         });
     }

@@ -152,6 +152,29 @@ impl Connection {
         Ok(items)
     }
 
+    /// Stores it where there is nothing, and reads what is there then, and under another name: in this order.
+    pub(crate) async fn add_and_get_both(&mut self, storing: &Storing<'_>, other: &str) -> Result<Vec<Item>> {
+        let (mut request, mut items) = (Vec::new(), Vec::new());
+        write_storing(&mut request, "add", storing, None);
+        write(&mut request, format_args!("gets {} {other}\r\n", storing.name));
+        self.send(&request).await?;
+        in_time(self.limit, async {
+            self.outcomes(1, &[b"NOT_STORED", b"SERVER_ERROR"], &mut Vec::new()).await?;
+            self.values(&mut items).await
+        })
+        .await?;
+        Ok(items)
+    }
+
+    /// Ends what was read, if nothing has happened to it since.
+    pub(crate) async fn end(&mut self, name: &str, cas: u64) -> Result<bool> {
+        let mut request = Vec::new();
+        // What ends before now is over at once.
+        write(&mut request, format_args!("cas {name} 0 -1 0 {cas}\r\n\r\n"));
+        self.send(&request).await?;
+        in_time(self.limit, self.outcome(b"STORED", &[b"EXISTS", b"NOT_FOUND", b"SERVER_ERROR"])).await
+    }
+
     async fn added(&mut self, count: usize, items: &mut Vec<Item>) -> Result<()> {
         self.outcomes(count, &[b"NOT_STORED", b"SERVER_ERROR"], &mut Vec::new()).await?;
         for _ in 0..count {

@@ -80,8 +80,12 @@ impl Store {
         let read = self.read_to_begin(names).await;
         let number = self.count().await.ok()?;
         let placed = read.into_iter().map(|begun| self.place(begun, number));
-        join_all(placed).await;
-        Some(number)
+        match join_all(placed).await.into_iter().all(|is_placed| is_placed) {
+            true => Some(number),
+            // Another process has begun one meanwhile, with a number that may be above: what is computed from now on is to
+            // be valid by that.
+            false => Some(self.look().await.unwrap_or(number)),
+        }
     }
 
     /// The first step: what is under the names of generations, on the connections on which it was read.
@@ -99,25 +103,27 @@ impl Store {
         join_all(read).await.into_iter().flatten().collect()
     }
 
-    /// Puts a number in the place of what was read, where that is no generation of the same incarnation.
-    async fn place(&self, begun: Beginning<'_>, number: Stamp) {
+    /// Puts a number in the place of what was read, where that is no generation of the same incarnation. False if something had
+    /// happened to one of these meanwhile.
+    async fn place(&self, begun: Beginning<'_>, number: Stamp) -> bool {
         let Beginning { index, mut connection, items } = begun;
         let text = number.text();
         let begins = |item: &&Item| !Stamp::of(item).is_some_and(|stamp| stamp.is_comparable(number));
         let all: Vec<_> = items.iter().filter(begins).collect();
         if all.iter().any(|item| item.cas == 0) {
-            return warn_of_cas(self.nodes[index].address());
+            warn_of_cas(self.nodes[index].address());
+            return true;
         }
         let all: Vec<_> = all
             .into_iter()
             .map(|item| (storing(&item.name, number.flags, text.as_bytes()), item.cas))
             .collect();
         let request = async {
-            connection.compare_and_set(&all).await?;
+            let placed = connection.compare_and_set(&all).await?;
             connection.give_back();
-            Ok(())
+            Ok(placed.into_iter().all(|is_placed| is_placed))
         };
-        _ = ask(&self.nodes[index], request).await;
+        ask(&self.nodes[index], request).await.unwrap_or(true)
     }
 
     /// What the counter is. It is made if it is not there.

@@ -52,7 +52,7 @@ pub(crate) async fn ask<T>(
 }
 
 /// The same for a caller, once it has its turn.
-async fn ask_in_turn<T>(
+pub(crate) async fn ask_in_turn<T>(
     node: &Arc<Node>,
     request: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {

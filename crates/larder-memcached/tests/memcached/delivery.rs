@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use larder::{CacheExt, Invalidation, Policy, Scope};
-use larder_servers::MemcachedServer;
+use larder_servers::{Direction, Fault, MemcachedServer, Proxy};
 
 use crate::nodes::{Place, eventually, policy, share};
 
@@ -209,4 +209,30 @@ async fn counters_are_those_of_all() {
     caches[1].invalidate("n").await;
     assert_eq!(caches[0].counter("n").await.unwrap(), 0);
     assert!(caches[0].try_lock("l", Duration::from_secs(1)).await.is_err());
+}
+
+/// What is delivered is settled, however much comes after it: until then no entry that it covers is accepted.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_computed_under_constant_load_is_kept() {
+    let server = MemcachedServer::start();
+    let proxy = Proxy::start(server.address());
+    let place = Place { addresses: vec![proxy.address().to_string()], ..Place::on([&server]) };
+    let cache = place.cache().await;
+    // So slow that something waits at each moment, on a busy machine too.
+    proxy.set(Direction::ToClient, Fault::Delay(Duration::from_millis(100)));
+    let load = async {
+        loop {
+            drop(cache.invalidate(&*format!("load:{}", fastrand::u8(..))));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let kept = eventually("a value is kept", async || {
+        cache.invalidate("k").await;
+        assert_eq!(cache.get_or_compute("k", policy(), async || Ok::<_, String>(1_u64)).await, Ok(1));
+        cache.get::<u64>("k").await.unwrap() == Some(1)
+    });
+    tokio::select! {
+        () = load => {}
+        () = kept => {}
+    }
 }

@@ -102,6 +102,13 @@ impl Database for PostgresEntries {
         }
     }
 
+    #[cfg(feature = "limit")]
+    async fn take_units(&self, place: &[u8], capacity: i64, increment: i64) -> sqlx::Result<(i64, i64)> {
+        let query = sqlx::query(&self.statements.take_units).bind(place);
+        let row = self.row(query.bind(capacity).bind(increment)).await?.ok_or(sqlx::Error::RowNotFound)?;
+        Ok((row.try_get(0)?, row.try_get(1)?))
+    }
+
     async fn lease(&self, ask: Ask<'_>) -> sqlx::Result<(Vec<u8>, Option<Vec<u8>>)> {
         let query = sqlx::query(&self.statements.lease).bind(ask.place).bind(ask.own);
         let query = query.bind(ask.lifetime_ms).bind(ask.outdated).bind(ask.waits);
@@ -161,11 +168,12 @@ impl Database for PostgresEntries {
 
 #[cfg(test)]
 mod tests {
+    use larder::internal::shared::NameHashing;
     use larder_servers::PostgresServer;
     use sqlx::{Connection, PgConnection};
 
     use super::*;
-    use crate::{postgres::open, tables::Tables};
+    use crate::{places::Places, postgres::open, tables::Tables};
 
     const PLACE: &[u8] = b"kkey";
 
@@ -181,7 +189,9 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn who_takes_a_lease_sees_what_its_last_holder_stored_in_the_place_of_an_older_one() {
         let Some(server) = PostgresServer::start() else { return };
-        let opened = open(&server.url(), &Tables::new("larder").unwrap(), 4).unwrap();
+        let tables = Tables::new("larder").unwrap();
+        let places = Places::new(&tables, NameHashing::default());
+        let opened = open(&server.url(), (&tables, &places), 4).unwrap();
         let database = opened.database;
         database.create_tables().await.unwrap();
         database.write(&[row(b"older")], i64::MAX).await.unwrap();

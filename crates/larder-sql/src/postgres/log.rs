@@ -17,9 +17,9 @@ use super::{
     statements::{Statements, is_missing},
 };
 use crate::{
-    database::place,
     epochs::{column, epoch},
     log::{Answer, Head, LogTables, PendingCommits, Seen, TableLog, failure, placed, rows_for, within},
+    places::Places,
     polling::Polling,
     tables::Tables,
 };
@@ -34,6 +34,7 @@ const NOTIFIED: Duration = Duration::from_millis(500);
 pub(super) struct PostgresLog {
     pub(super) options: PgConnectOptions,
     pub(super) tables: Tables,
+    pub(super) places: Places,
     pub(super) statements: Arc<Statements>,
     pub(super) seen: Arc<Seen>,
     pub(super) pending_commits: Arc<PendingCommits>,
@@ -72,7 +73,7 @@ impl PostgresLog {
             time_ms: time_ms.cast_unsigned(),
         };
         let (statements, pending_commits) = (self.statements.clone(), self.pending_commits.clone());
-        let tables = PostgresTables { link, statements, pending_commits };
+        let tables = PostgresTables { link, statements, pending_commits, places: self.places.clone() };
         Ok(Box::new(TableLog { server, seen: self.seen.clone(), polling: Polling::default(), tables }))
     }
 
@@ -180,6 +181,7 @@ struct PostgresTables {
     link: PostgresConnection,
     statements: Arc<Statements>,
     pending_commits: Arc<PendingCommits>,
+    places: Places,
 }
 
 impl PostgresTables {
@@ -207,9 +209,10 @@ impl PostgresTables {
 
     /// No part of the promise: what fails here is left to upkeep.
     async fn delete(&mut self, keys: &[Arc<str>]) -> sqlx::Result<()> {
-        let places: Vec<Vec<u8>> = keys.iter().map(|key| place(key)).collect();
-        self.link.run(sqlx::query(&self.statements.delete_entries).bind(&places)).await?;
-        self.link.run(sqlx::query(&self.statements.delete_counters).bind(&places)).await.map(drop)
+        let entries: Vec<Vec<u8>> = keys.iter().map(|key| self.places.entry(key)).collect();
+        let counters: Vec<Vec<u8>> = keys.iter().map(|key| self.places.counter(key)).collect();
+        self.link.run(sqlx::query(&self.statements.delete_entries).bind(&entries)).await?;
+        self.link.run(sqlx::query(&self.statements.delete_counters).bind(&counters)).await.map(drop)
     }
 
     /// Whether statements that are sent at once, and so are one transaction that waits for no client, made the log: the

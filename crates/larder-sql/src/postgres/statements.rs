@@ -1,5 +1,6 @@
 //! The statements for PostgreSQL, with the names of the tables in them.
 
+use super::schema::create_tables;
 use crate::{
     database::{MOST_RECORDS, PIECE},
     epochs::first_of,
@@ -40,6 +41,8 @@ pub(super) struct Statements {
     pub(super) read: String,
     pub(super) write: String,
     pub(super) count: String,
+    #[cfg(feature = "limit")]
+    pub(super) take_units: String,
     pub(super) lease: String,
     pub(super) take_lock: String,
 }
@@ -64,39 +67,7 @@ impl Statements {
         Self {
             common: CommonStatements::new(tables, THEN, "FOR UPDATE SKIP LOCKED", (trim, expire)),
             tables: tables.clone(),
-            // One at a time: `IF NOT EXISTS` does not look at what others are about to make. Where all are there, no right
-            // to make them is needed, and no lock is taken on them.
-            create_tables: format!(
-                "SELECT pg_advisory_xact_lock({lock});
-                 DO $$ BEGIN
-                   IF to_regclass('{log}') IS NULL OR to_regclass('{head}') IS NULL OR to_regclass('{pending}') IS NULL
-                       OR to_regclass('{counters}') IS NULL OR to_regclass('{locks}') IS NULL THEN
-                     CREATE TABLE IF NOT EXISTS {log} (id BIGINT PRIMARY KEY, record BYTEA NOT NULL);
-                     CREATE TABLE IF NOT EXISTS {head} (one INT PRIMARY KEY CHECK (one = 1), last BIGINT NOT NULL)
-                       WITH (fillfactor = 10);
-                     -- An identity, and no serial: that needs a right to its sequence too.
-                     CREATE TABLE IF NOT EXISTS {pending}
-                       (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, record BYTEA NOT NULL);
-                     CREATE TABLE IF NOT EXISTS {counters}
-                       (key BYTEA PRIMARY KEY, number BIGINT NOT NULL, expires BIGINT);
-                     CREATE INDEX IF NOT EXISTS {counters}_expires ON {counters} (expires) WHERE expires IS NOT NULL;
-                     CREATE TABLE IF NOT EXISTS {locks}
-                       (name BYTEA PRIMARY KEY, token TEXT NOT NULL, ends BIGINT NOT NULL, number BIGINT NOT NULL);
-                     CREATE INDEX IF NOT EXISTS {locks}_ends ON {locks} (ends);
-                   END IF;
-                   IF to_regclass('{leases}') IS NULL THEN
-                     CREATE UNLOGGED TABLE {leases}
-                       (key BYTEA PRIMARY KEY, holder BYTEA NOT NULL, waited BOOLEAN NOT NULL, expires BIGINT NOT NULL);
-                   END IF;
-                   IF to_regclass('{entries}') IS NULL THEN
-                     CREATE UNLOGGED TABLE {entries}
-                       (key BYTEA PRIMARY KEY, epoch BIGINT NOT NULL, expires BIGINT NOT NULL, message BYTEA NOT NULL);
-                     -- Large messages are compressed already.
-                     ALTER TABLE {entries} ALTER COLUMN message SET STORAGE EXTERNAL;
-                     CREATE INDEX {entries}_expires ON {entries} (expires);
-                   END IF;
-                 END $$;"
-            ),
+            create_tables: create_tables(tables, &lock),
             server: format!("SELECT {NOW}, pg_backend_pid()"),
             // One statement, and so one moment. From the position on: see `Seen`.
             read_log: format!(
@@ -154,6 +125,8 @@ impl Statements {
                    expires = CASE WHEN c.expires <= {THEN} THEN excluded.expires ELSE c.expires END
                  RETURNING number"
             ),
+            #[cfg(feature = "limit")]
+            take_units: crate::statements::take_units(counters, THEN, ("greatest", "least")),
             // Who has the lease afterwards, what is stored, and whether there was one; of these, as it was when the
             // statement began.
             lease: format!(

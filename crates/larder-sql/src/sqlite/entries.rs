@@ -130,6 +130,14 @@ impl Database for SqliteEntries {
         rows.first().map(|row| row.try_get(0)).transpose()
     }
 
+    #[cfg(feature = "limit")]
+    async fn take_units(&self, place: &[u8], capacity: i64, increment: i64) -> sqlx::Result<(i64, i64)> {
+        let query = sqlx::query(&self.statements.take_units).bind(place);
+        let rows = self.rows(query.bind(capacity).bind(increment)).await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        Ok((row.try_get(0)?, row.try_get(1)?))
+    }
+
     async fn lease(&self, ask: Ask<'_>) -> sqlx::Result<(Vec<u8>, Option<Vec<u8>>)> {
         let query = sqlx::query(&self.statements.lease).bind(ask.place).bind(ask.own);
         let query = query.bind(ask.lifetime_ms).bind(ask.outdated).bind(ask.waits);

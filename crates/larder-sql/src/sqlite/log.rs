@@ -17,9 +17,9 @@ use super::{
     statements::{Statements, is_missing},
 };
 use crate::{
-    database::place,
     epochs::{column, epoch},
     log::{Answer, Head, LogTables, Seen, TableLog, failure, placed, rows_for, within},
+    places::Places,
     polling::Polling,
 };
 
@@ -30,6 +30,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub(super) struct SqliteLog {
     pub(super) options: SqliteConnectOptions,
     pub(super) statements: Arc<Statements>,
+    pub(super) places: Places,
     pub(super) seen: Arc<Seen>,
 }
 
@@ -51,7 +52,8 @@ impl SqliteLog {
             connection: fastrand::u64(..),
             time_ms: time_ms.cast_unsigned(),
         };
-        let tables = SqliteTables { link, file, statements: self.statements.clone(), version: 0 };
+        let (statements, places) = (self.statements.clone(), self.places.clone());
+        let tables = SqliteTables { link, file, statements, places, version: 0 };
         Ok(TableLog { server, seen: self.seen.clone(), polling: Polling::default(), tables })
     }
 
@@ -74,6 +76,7 @@ struct SqliteTables {
     link: SqliteConnection,
     file: FileIdentity,
     statements: Arc<Statements>,
+    places: Places,
     /// Of the file, when it was read last.
     version: i64,
 }
@@ -151,8 +154,10 @@ impl SqliteTables {
                 None => (0..count).map(|_| Ok(Placed::NoLog)).collect(),
             };
         }
-        for place in keys.iter().map(|key| place(key)) {
-            for statement in [&self.statements.delete_entry, &self.statements.delete_counter] {
+        for key in keys {
+            let entry = (&self.statements.delete_entry, self.places.entry(key));
+            let counter = (&self.statements.delete_counter, self.places.counter(key));
+            for (statement, place) in [entry, counter] {
                 match sqlx::query(statement).bind(&place).execute(&mut self.link).await {
                     // No part of the promise.
                     Err(error) if is_missing(&error) => {}

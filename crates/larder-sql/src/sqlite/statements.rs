@@ -34,6 +34,8 @@ pub(super) struct Statements {
     pub(super) read: String,
     pub(super) write: String,
     pub(super) count: String,
+    #[cfg(feature = "limit")]
+    pub(super) take_units: String,
     pub(super) lease: String,
     pub(super) take_lock: String,
 }
@@ -110,6 +112,8 @@ impl Statements {
                    WHERE typeof(CASE WHEN expires <= {NOW} THEN 0 ELSE number END + excluded.number) = 'integer'
                  RETURNING number"
             ),
+            #[cfg(feature = "limit")]
+            take_units: crate::statements::take_units(counters, NOW, ("max", "min")),
             // Who has the lease afterwards.
             lease: format!(
                 "INSERT INTO {leases} (key, holder, waited, expires) VALUES (?1, ?2, 0, {NOW} + ?3)
@@ -136,6 +140,33 @@ mod tests {
 
     use super::*;
     use crate::database::Excess;
+
+    /// Of the first release that had any.
+    const OLDEST: &str = "
+        CREATE TABLE larder_log (id INTEGER PRIMARY KEY, record BLOB NOT NULL);
+        CREATE TABLE larder_head (one INTEGER PRIMARY KEY CHECK (one = 1), last INTEGER NOT NULL);
+        CREATE TABLE larder_pending (id INTEGER PRIMARY KEY, record BLOB NOT NULL);
+        CREATE TABLE larder_entries
+          (key BLOB PRIMARY KEY, epoch INTEGER NOT NULL, expires INTEGER NOT NULL, message BLOB NOT NULL);
+        CREATE INDEX larder_entries_expires ON larder_entries (expires);
+        CREATE TABLE larder_counters (key BLOB PRIMARY KEY, number INTEGER NOT NULL, expires INTEGER) WITHOUT ROWID;";
+
+    #[tokio::test]
+    async fn the_oldest_tables_become_what_new_ones_are() {
+        let create = Statements::new(&Tables::new("larder").unwrap()).create_tables;
+        let mut schemas = Vec::new();
+        for before in ["", OLDEST] {
+            let mut link = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+            link.execute(before).await.unwrap();
+            link.execute(&*create).await.unwrap();
+            let columns = "SELECT m.type || m.name || coalesce(group_concat(c.name || c.type || c.pk), '')
+                           FROM sqlite_master m LEFT JOIN pragma_table_info(m.name) c GROUP BY m.name";
+            let rows = link.fetch_all(columns).await.unwrap();
+            schemas.push(rows.iter().map(|row| row.get(0)).collect::<Vec<String>>());
+        }
+        assert_eq!(schemas[0], schemas[1]);
+        assert!(schemas[0].len() > 10, "{schemas:?}");
+    }
 
     /// What is over is found without a look at all that is not: other writers wait for as long as it takes.
     #[tokio::test]

@@ -7,10 +7,14 @@ mod contract;
 mod delivery;
 mod fullness;
 mod history;
+#[cfg(feature = "limit")]
+mod limits;
 mod losses;
 mod outages;
 mod places;
 mod processes;
+#[cfg(feature = "seal")]
+mod sealed;
 mod speed;
 mod together;
 mod transactions;

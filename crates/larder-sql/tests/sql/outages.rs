@@ -67,7 +67,8 @@ async fn nothing_is_served_out_of_touch() {
     let fresh = place.builder().out_of_touch(OutOfTouch::Bypass(Duration::from_millis(500)));
     let cache = TieredSqlCache::new(&MemoryCache::new(1_000), fresh.connect().await.unwrap());
     cache.insert("k", &1_u64, policy()).await.unwrap();
-    assert_eq!(cache.get::<u64>("k").await.unwrap(), Some(1));
+    // On a busy machine it may be out of touch for a moment.
+    eventually("it is served", async || cache.get::<u64>("k").await.unwrap() == Some(1)).await;
     server.kill();
     gone(&cache, "k").await;
     server.restart();
@@ -94,7 +95,8 @@ async fn a_file_is_locked_by_others() {
 async fn a_server_takes_no_writes() {
     let Some(server) = PostgresServer::start() else { return };
     let place = Place::on(&server);
-    let sql = place.builder().deadline(Duration::from_millis(250)).connect().await.unwrap();
+    // What is refused is answered, on a busy machine too. The first invalidation waits for as long in vain.
+    let sql = place.builder().deadline(Duration::from_secs(2)).connect().await.unwrap();
     let (a, b) = (TieredSqlCache::new(&MemoryCache::new(1_000), sql), place.tiered().await);
     b.insert("k", &1_u64, policy()).await.unwrap();
     let mut admin = sqlx::PgConnection::connect(&place.url).await.unwrap();

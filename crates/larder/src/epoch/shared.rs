@@ -11,7 +11,7 @@ pub(crate) use self::outbox::Outbox;
 pub(crate) use self::{
     contact::Contact,
     following::SharedEpochs,
-    generations::{GenerationEpochs, Lanes, Taken},
+    generations::{GenerationEpochs, GenerationOrder, Lanes, Taken},
     log_order::{LogOrder, RESET_MARGIN, RESET_SPREAD, Record},
     outbox::OutboxBatch,
 };

@@ -164,7 +164,7 @@ impl Rate {
 
     /// What tells this rate from all others, in the names of what is kept of it: units, the period in milliseconds, and the
     /// burst.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "for a shared store"))]
+    #[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "for a shared store"))]
     pub(crate) fn name(&self) -> String {
         format!("{}/{}/{}", self.units, self.period.as_millis(), self.burst)
     }

@@ -11,6 +11,8 @@ mod generations;
 use std::sync::Arc;
 
 pub use self::generations::{Generations, Undelivered, is_kept_for, mark_of, replaced, scopes_of};
+#[cfg(feature = "limit")]
+pub use crate::gcra::TakeRequest;
 pub use crate::{
     abandoned_request::{Abandonable, abandonable},
     backoff::Backoff,
@@ -18,7 +20,7 @@ pub use crate::{
     failure_count::FailureCount,
     followed_log::{FollowedLog, FollowedLogSettings},
     recent_timeout::RecentTimeout,
-    shared_entries::{Encoding, Message, SharedEntries, StoreOutcome},
+    shared_entries::{Encoding, Message, NameHashing, Sealing, SharedEntries, StoreOutcome},
     shared_leases::{LeaseAttempt, LeaseHolder, LeaseRequest, LeaseStore, Leases, lease},
     shared_locks::{LockStore, NotTaken, take_lock},
     shared_log::contract::{

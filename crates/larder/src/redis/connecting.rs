@@ -62,10 +62,13 @@ impl RedisCacheBuilder {
         connections.begin();
         let followed = FollowedLog::of(log.log().clone(), config.deadline);
         let core = followed.core();
+        let names = KeyNames::new(&config.prefix).hashed(settings.sealing.names());
+        let entries = SharedEntries::with(log.log().clone(), settings.wire, findings.rejections.clone());
+        let stored_as = names.clone();
         let remote = Remote {
             connections,
-            names: KeyNames::new(&config.prefix).hashed(settings.sealing.names()),
-            entries: SharedEntries::with(log.log().clone(), settings.wire, findings.rejections.clone()),
+            names,
+            entries: entries.sealed_with(settings.sealing.clone(), move |key| stored_as.entry(key)),
             sealing: settings.sealing,
             leases: followed.leases(settings.lease_lifetime),
             heartbeat: HeartbeatSlot::default(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::sealing::NameHashing;
+use crate::shared_entries::NameHashing;
 
 /// What a key in Redis stands for.
 #[cfg(any(feature = "inspect", test))]

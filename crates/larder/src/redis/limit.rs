@@ -1,7 +1,5 @@
 //! Rate limits in Redis: one script call for each decision, by the server's clock.
 
-use std::time::Duration;
-
 use ::redis::Value;
 
 use super::{
@@ -11,7 +9,7 @@ use super::{
 };
 use crate::{
     error::{Kind, Result},
-    gcra::{Rate, Usage},
+    gcra::{Rate, TakeRequest, Usage},
     link::Operation,
 };
 
@@ -46,11 +44,9 @@ impl Remote {
         if !self.runs_scripts().await {
             return Err(CommandFailure::from(Unavailable::Scripts).of(what));
         }
-        let interval = rate.interval_nanos().div_ceil(1_000);
-        let burst = rate.capacity_nanos() / rate.interval_nanos();
-        let increment = interval.saturating_mul(u64::from(units));
-        let numbers = [interval * burst, increment].map(|number| number.to_string().into_bytes());
-        let reply = self.call_one(TAKE.on(self.names.limit(&rate.name(), key), numbers)).await;
+        let request = TakeRequest::new(&rate, units);
+        let numbers = [request.capacity, request.increment].map(|number| number.to_string().into_bytes());
+        let reply = self.call_one(TAKE.on(self.names.limit(&request.rate, key), numbers)).await;
         let [used, wait] = match reply {
             Ok(Value::Array(numbers)) => match numbers[..] {
                 [Value::Int(used), Value::Int(wait)] => [used, wait],
@@ -59,8 +55,6 @@ impl Remote {
             Ok(_) => return Err(Kind::unavailable("Redis answered with something else than numbers").into()),
             Err(failure) => return Err(failure.of(what)),
         };
-        let microseconds = |number: i64| Duration::from_micros(number.try_into().unwrap_or(0));
-        let wait = if u64::from(units) > burst { Duration::MAX } else { microseconds(wait) };
-        Ok(Usage::new(Duration::from_micros(interval), microseconds(used), wait))
+        Ok(request.usage(used, wait))
     }
 }

@@ -9,11 +9,13 @@ use super::{
     key_names::KeyNames,
     log::RedisLog,
     refusal,
-    sealing::Sealing,
     server_findings::Findings,
 };
 use crate::{
-    followed_log::FollowedLog, link::Operation, shared_entries::SharedEntries, shared_leases::Leases,
+    followed_log::FollowedLog,
+    link::Operation,
+    shared_entries::{Sealing, SharedEntries},
+    shared_leases::Leases,
 };
 
 /// What the clones of a cache share, and a cache in front of it too.

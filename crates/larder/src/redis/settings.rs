@@ -2,10 +2,10 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use super::sealing::Sealing;
 use crate::{
     epoch::DEFAULT_SLOTS,
     error::{Kind, Result},
+    shared_entries::Sealing,
     shared_log::out_of_touch::OutOfTouch,
     wire::Wire,
 };

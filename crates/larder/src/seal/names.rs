@@ -41,6 +41,7 @@ impl NameKey {
     }
 
     /// What tells this key from others, and nothing about it.
+    #[cfg(any(feature = "redis", test))]
     pub(crate) fn identity(&self) -> String {
         self.name("", "", "")
     }

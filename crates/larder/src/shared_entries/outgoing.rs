@@ -139,6 +139,7 @@ impl SharedEntries {
         let raw = Header::raw_length_of(&bytes);
         core.statistics().add_in(entry.0.group, |counters| &counters.shared_raw_bytes, raw);
         let (key, group) = (entry.key().to_owned(), entry.0.group);
+        let bytes = self.sealing.sealed(|| (self.stored_as)(&key), bytes).await?;
         Ok(Prepared::Wanted(Message { key, bytes, epoch, lifetime, group }))
     }
 

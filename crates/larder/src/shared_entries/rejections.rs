@@ -113,8 +113,8 @@ fn mend(reason: Rejected) -> &'static str {
         Rejected::Magic => "give larder a prefix of its own: another program writes under these keys",
         Rejected::Version => "let all processes run the same release of larder",
         Rejected::Sealed => {
-            "give this process the keys that the others seal with: larder's feature `seal`, and LARDER_SEAL_KEYS or \
-             RedisCacheBuilder::seal; only entries in Redis are sealed"
+            "give this process the keys that the others seal with: the feature `seal`, and `seal` of the cache's \
+             builder, or LARDER_SEAL_KEYS for Redis"
         }
         Rejected::Unsealed => {
             "let all processes seal that write under this prefix; if they all do, another program writes there: find out \

@@ -10,10 +10,12 @@ use crate::{
         Epoch,
         shared::{GenerationEpochs, Lanes, Taken},
     },
-    link::{Link, Server},
+    link::{Link, Operation, Server},
     memory::MemoryCache,
+    refusals::Refusals,
     scope::{Scope, ScopeHash},
     shared_entries::SharedEntries,
+    shared_leases::Leases,
     shared_log::delivery::{ECHO, deliver_and_settle, until_delivered},
 };
 
@@ -42,6 +44,7 @@ use crate::{
 pub struct Generations {
     epochs: GenerationEpochs,
     deadline: Duration,
+    refusals: Arc<Refusals>,
 }
 
 /// A scope that was invalidated here, and not in the store.
@@ -103,7 +106,8 @@ impl Generations {
     ) -> Self {
         let (of, beneath) = (Box::new(lane_of), Box::new(lane_of_counter));
         let lanes = Lanes { count: lanes.max(1), of, beneath };
-        Self { epochs: GenerationEpochs::new(scope_slots, lanes), deadline }
+        let refusals = Arc::new(Refusals::new("memcached"));
+        Self { epochs: GenerationEpochs::new(scope_slots, lanes), deadline, refusals }
     }
 
     /// The core of a cache whose changes are in this order.
@@ -122,6 +126,23 @@ impl Generations {
     #[must_use]
     pub fn entries(&self) -> SharedEntries {
         SharedEntries::new(Arc::new(self.epochs.clone()))
+    }
+
+    /// The leases of a store, which a caller waits for up to `lifetime`.
+    #[must_use]
+    pub fn leases(&self, lifetime: Duration) -> Leases {
+        Leases::by_generations(self.epochs.order.clone(), lifetime)
+    }
+
+    /// Something is wrong with the store, in these words, and will be until that is done which `mend` names. Said in a warning,
+    /// at most once a minute, and shown by [`link`](Self::link).
+    pub fn refused(&self, operation: Operation, reply: &str, mend: &str) {
+        self.refusals.refused(operation, reply, mend);
+    }
+
+    /// It is no longer so.
+    pub fn accepted(&self, operation: Operation) {
+        self.refusals.accepted(operation);
     }
 
     /// What the counter was when it was last seen; zero before that.
@@ -209,7 +230,7 @@ impl Generations {
             malformed: 0,
             servers: servers.into_iter().map(server).collect(),
             replicas: Vec::new(),
-            refusals: Vec::new(),
+            refusals: self.refusals.list(),
             rejections: entries.rejections(),
             unshared: entries.unshared(),
         }

@@ -18,11 +18,11 @@ use crate::{
         log::{self, Follower, History, LogExtent},
         refusal,
         remote::Remote,
-        sealing::Sealing,
         server_findings::Findings,
         server_info,
     },
     scope::ScopeHash,
+    shared_entries::Sealing,
 };
 
 /// Bytes of an entry that are read for its header: that of an entry with 64 scopes.

@@ -87,7 +87,7 @@ impl Inspector {
         };
         let message = Wire::default().untyped_message(&value.json, &envelope, schema).map_err(unusable)?;
         let name = self.names.entry(&value.key);
-        let message = self.sealing.sealed(&name, message).await.map_err(unusable)?;
+        let message = self.sealing.sealed(|| name.clone(), message).await.map_err(unusable)?;
         Ok(OutsideEntry { name, scopes: envelope.scopes, message, lifetime: milliseconds(fresh) })
     }
 

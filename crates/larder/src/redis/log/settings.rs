@@ -2,10 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use crate::{
-    epoch::LocalOrder,
-    redis::{sealing::NameHashing, server_findings::Findings},
-};
+use crate::{epoch::LocalOrder, redis::server_findings::Findings, shared_entries::NameHashing};
 
 /// Deletes keys where they do not lie on the server that has the log. Its errors are its own.
 pub(crate) type Unlink = dyn Fn(Vec<String>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;

@@ -26,8 +26,8 @@ use self::single::SingleServer;
 use super::*;
 use crate::{
     epoch::{Announcement, Epoch, ReadVersion, shared::Outbox},
-    redis::sealing::NameHashing,
     scope::{Scope, ScopeHash},
+    shared_entries::NameHashing,
     shared_log::{contract::LogEntry, record},
 };
 

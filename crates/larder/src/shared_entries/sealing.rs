@@ -1,28 +1,32 @@
-//! What is sealed on its way to Redis, and opened on its way back; and names in place of keys.
+//! What is sealed on its way to a shared store, and opened on its way back; and names in place of keys.
 
 use std::{borrow::Cow, sync::Arc};
 
+use super::offload::{LARGE, offload};
 use crate::{
     error::{Kind, Result},
     seal::{Keyring, NameKey, SealKey},
-    shared_entries::offload::{LARGE, offload},
     wire::{Limits, Rejected, Unencodable, sealed},
 };
 
 /// What a cache seals with, if it does.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sealing {
+pub struct Sealing {
     keyring: Option<Keyring>,
     names: NameHashing,
 }
 
-/// What stands for keys in Redis: they themselves, unless there is a secret to hash them with.
+/// What stands for keys in a store: they themselves, unless there is a secret to hash them with.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct NameHashing(Option<Arc<NameKey>>);
+pub struct NameHashing(Option<Arc<NameKey>>);
 
 impl Sealing {
     /// What a builder cannot check by its types.
-    pub(super) fn check(&self) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// If names are to be hashed, and values not to be sealed.
+    pub fn check(&self) -> Result<()> {
         if self.keyring.is_none() && self.names.0.is_some() {
             let text = "hash_keys needs `seal` (in the environment, LARDER_NAME_KEY needs LARDER_SEAL_KEYS): what is not \
                         sealed has hashes of its keys in it that can be computed without a secret";
@@ -31,41 +35,41 @@ impl Sealing {
         Ok(())
     }
 
-    #[cfg(any(
-        feature = "counters",
-        feature = "disk",
-        feature = "events",
-        feature = "inspect",
-        feature = "write-behind"
-    ))]
-    pub(super) fn is_on(&self) -> bool {
+    /// Whether values are sealed.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
         self.keyring.is_some()
     }
 
-    /// Whether keys stand for themselves in Redis, and nothing is to be kept from those who look there.
-    pub(super) fn shows_keys(&self) -> bool {
+    /// Whether keys stand for themselves in the store, and nothing is to be kept from those who look there.
+    #[must_use]
+    pub fn shows_keys(&self) -> bool {
         self.keyring.is_none() && self.names.0.is_none()
     }
 
     /// The message in what lies under a name, or the short name of why it is not opened.
     #[cfg(feature = "inspect")]
-    pub(super) fn open(&self, name: &str, stored: Option<&[u8]>) -> Result<Vec<u8>, &'static str> {
+    pub(crate) fn open(&self, name: &str, stored: Option<&[u8]>) -> Result<Vec<u8>, &'static str> {
         let (Some(keyring), Some(stored)) = (&self.keyring, stored) else { return Err("sealed") };
         sealed::open(keyring, name, stored.to_vec(), &Limits::default()).map_err(|rejected| rejected.name())
     }
 
     /// What is stored in place of a message under this name. A large one is made where it holds up no other call.
-    pub(super) async fn sealed(&self, name: &str, message: Vec<u8>) -> Result<Vec<u8>, Unencodable> {
+    pub(crate) async fn sealed(
+        &self,
+        name: impl FnOnce() -> String,
+        message: Vec<u8>,
+    ) -> Result<Vec<u8>, Unencodable> {
         let Some(keyring) = &self.keyring else { return Ok(message) };
         if message.len() <= LARGE {
-            return sealed::seal(keyring, name, &message);
+            return sealed::seal(keyring, &name(), &message);
         }
-        let (keyring, name) = (keyring.clone(), name.to_owned());
+        let (keyring, name) = (keyring.clone(), name());
         offload(move || sealed::seal(&keyring, &name, &message)).await
     }
 
     /// The message in what was found under a name.
-    pub(super) async fn opened(
+    pub(crate) async fn opened(
         &self,
         name: impl FnOnce() -> String,
         stored: Vec<u8>,
@@ -80,33 +84,37 @@ impl Sealing {
     }
 
     /// Seals with these keys.
-    pub(super) fn seal(&mut self, keyring: Keyring) {
+    pub fn seal(&mut self, keyring: Keyring) {
         self.keyring = Some(keyring);
     }
 
     /// Hashes names with this key.
-    pub(super) fn hash_keys(&mut self, key: &SealKey) {
+    pub fn hash_keys(&mut self, key: &SealKey) {
         self.names = NameHashing(Some(Arc::new(NameKey::new(key))));
     }
 
-    pub(super) fn names(&self) -> NameHashing {
+    /// What stands for keys.
+    #[must_use]
+    pub fn names(&self) -> NameHashing {
         self.names.clone()
     }
 
     /// What tells caches apart that name their keys in different ways.
-    pub(super) fn identity(&self) -> String {
+    #[cfg(feature = "redis")]
+    pub(crate) fn identity(&self) -> String {
         self.names.0.as_ref().map(|names| names.identity()).unwrap_or_default()
     }
 }
 
 impl NameHashing {
     #[cfg(feature = "inspect")]
-    pub(super) fn are_hashed(&self) -> bool {
+    pub(crate) fn are_hashed(&self) -> bool {
         self.0.is_some()
     }
 
-    /// What stands for a key of this kind.
-    pub(super) fn of<'k>(&self, prefix: &str, kind: &str, key: &'k str) -> Cow<'k, str> {
+    /// What stands for a key of this kind, under this prefix.
+    #[must_use]
+    pub fn of<'k>(&self, prefix: &str, kind: &str, key: &'k str) -> Cow<'k, str> {
         match &self.0 {
             Some(names) => names.name(prefix, kind, key).into(),
             None => key.into(),
