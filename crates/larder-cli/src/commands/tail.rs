@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     future::{Future, poll_fn},
+    pin::Pin,
     task::Poll,
     time::Duration,
 };
@@ -95,7 +96,9 @@ pub(crate) async fn run(inspector: &Inspector, tail: &Tail, output: &mut Output)
     let mut left = tail.count.unwrap_or(u64::MAX);
     let end = tokio::signal::ctrl_c();
     tokio::pin!(end);
-    while left > 0 {
+    // From its first poll on Ctrl-C is heard, and ends nothing by itself.
+    let mut ended = is_ready(&mut end).await;
+    while left > 0 && !ended {
         let events = follower.next().await?;
         let is_idle = events.is_empty();
         for event in events {
@@ -108,10 +111,7 @@ pub(crate) async fn run(inspector: &Inspector, tail: &Tail, output: &mut Output)
         output.flush()?;
         if !is_idle || left == 0 {
             // Looked at in a log as well that does not rest.
-            let ended = poll_fn(|context| Poll::Ready(end.as_mut().poll(context).is_ready())).await;
-            if ended {
-                return Ok(Answer::Yes);
-            }
+            ended = is_ready(&mut end).await;
             continue;
         }
         if learned.elapsed() >= LEARN {
@@ -124,6 +124,12 @@ pub(crate) async fn run(inspector: &Inspector, tail: &Tail, output: &mut Output)
         }
     }
     Ok(Answer::Yes)
+}
+
+/// Whether a future is ready now: it is polled once.
+async fn is_ready(future: &mut (impl Future + Unpin)) -> bool {
+    let mut future = Pin::new(future);
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await
 }
 
 fn write(event: &LogEvent, names: &Names, output: &mut Output) -> Result<(), Failure> {
