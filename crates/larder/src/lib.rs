@@ -246,7 +246,7 @@ pub use self::{
     },
     namespace::{Namespace, Version},
     outcome::{NotStored, Outcome, Source, StreamOutcome, Tier},
-    policy::{Lock, Policy, builder::PolicyBuilder},
+    policy::{Lock, Policy, builder::PolicyBuilder, into_policy::IntoPolicy},
     refresh_every::{Refreshing, refresh_every},
     registry::{global, install, install_as, install_policies, installed::Installed, named},
     scope::{Scope, ScopeHash, Scopes},
