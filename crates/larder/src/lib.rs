@@ -188,6 +188,8 @@ mod refresh_every;
 mod refusals;
 mod registry;
 mod retry_pauses;
+#[cfg(feature = "shared")]
+mod runtime_check;
 mod scope;
 #[cfg(feature = "seal")]
 mod seal;
