@@ -293,3 +293,25 @@ fn settings_keep_their_causes() {
     let cause = error.source().expect("it came from one").to_string();
     assert!(!error.to_string().contains(&cause), "{error}: {cause}");
 }
+
+/// What the runtime lacks, and not that the server were away.
+#[test]
+fn a_runtime_without_drivers_is_told_what_it_lacks() {
+    use tokio::runtime::Builder;
+    let server = RedisServer::start();
+    let refused = |mut runtime: Builder| {
+        let runtime = runtime.build().unwrap();
+        runtime.block_on(async { builder(server.url()).connect().await.unwrap_err() })
+    };
+    let mut without_timers = Builder::new_current_thread();
+    without_timers.enable_io();
+    let error = refused(without_timers);
+    says(&error, &["timers", "`enable_time`", "`enable_all`"]);
+    assert!(error.is_invalid_configuration(), "{error:?}");
+
+    let mut without_io = Builder::new_multi_thread();
+    without_io.enable_time();
+    let error = refused(without_io);
+    says(&error, &["I/O", "`enable_io`", "`enable_all`"]);
+    assert!(error.is_invalid_configuration(), "{error:?}");
+}

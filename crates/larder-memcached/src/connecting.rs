@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 use futures_util::future::join_all;
 use larder::{
     Result,
-    internal::shared::{Generations, check_limit, no_connection, refused_setting},
+    internal::shared::{Generations, check_limit, check_runtime, no_connection, refused_setting},
 };
 use std::sync::Arc;
 use tokio::{
@@ -37,10 +37,11 @@ impl MemcachedCacheBuilder {
     ///
     /// # Errors
     ///
-    /// If a setting is wrong, or none of the nodes answers within [`connect_timeout`](Self::connect_timeout). To start a program
+    /// If a setting is wrong, if the tokio runtime has no timers or no I/O (`enable_all`), or if none of the nodes answers within [`connect_timeout`](Self::connect_timeout). To start a program
     /// while they are down, take [`connect_lazily`](Self::connect_lazily).
     pub async fn connect(self) -> Result<MemcachedCache> {
         const PAUSE: Duration = Duration::from_millis(20);
+        check_runtime()?;
         let end = Instant::now() + self.connect_timeout;
         let cache = self.connect_lazily()?;
         let nodes = &cache.store().nodes;

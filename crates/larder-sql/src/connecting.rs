@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use larder::{
     Result,
-    internal::shared::{FollowedLog, FollowedLogSettings, check_limit, refused_setting},
+    internal::shared::{FollowedLog, FollowedLogSettings, check_limit, check_runtime, refused_setting},
 };
 
 use crate::{
@@ -23,9 +23,10 @@ impl SqlCacheBuilder {
     ///
     /// # Errors
     ///
-    /// If a setting is wrong, or the database cannot be used within [`connect_timeout`](Self::connect_timeout). To start a
-    /// program while it is down, take [`connect_lazily`](Self::connect_lazily).
+    /// If a setting is wrong, if the tokio runtime has no timers or no I/O (`enable_all`), or if the database cannot be used
+    /// within [`connect_timeout`](Self::connect_timeout). To start a program while it is down, take [`connect_lazily`](Self::connect_lazily).
     pub async fn connect(self) -> Result<SqlCache> {
+        check_runtime()?;
         let patience = self.connect_timeout;
         let cache = self.connect_lazily()?;
         // First: it finds the tables there, as the log does.

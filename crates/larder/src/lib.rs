@@ -188,6 +188,8 @@ mod refresh_every;
 mod refusals;
 mod registry;
 mod retry_pauses;
+#[cfg(feature = "shared")]
+mod runtime_check;
 mod scope;
 #[cfg(feature = "seal")]
 mod seal;
@@ -246,7 +248,7 @@ pub use self::{
     },
     namespace::{Namespace, Version},
     outcome::{NotStored, Outcome, Source, StreamOutcome, Tier},
-    policy::{Lock, Policy, builder::PolicyBuilder},
+    policy::{Lock, Policy, builder::PolicyBuilder, into_policy::IntoPolicy},
     refresh_every::{Refreshing, refresh_every},
     registry::{global, install, install_as, install_policies, installed::Installed, named},
     scope::{Scope, ScopeHash, Scopes},

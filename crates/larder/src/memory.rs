@@ -95,11 +95,19 @@ impl MemoryCacheBuilder {
 }
 
 impl MemoryCache {
-    /// A cache of up to `capacity` entries (at least one), with the defaults of
-    /// [`builder`](Self::builder).
+    /// A cache of up to `capacity` entries, with the defaults of [`builder`](Self::builder).
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` is zero, which the builder refuses with an error. A cache that is there and not used is a
+    /// [`disable`](crate::CacheExt::disable)d one.
     #[must_use]
+    #[track_caller]
     pub fn new(capacity: u64) -> Self {
-        Self::builder().capacity(capacity.max(1)).build().expect("every setting is valid")
+        match Self::builder().capacity(capacity).build() {
+            Ok(cache) => cache,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Sets capacity, weigher, eviction and store.

@@ -1,14 +1,16 @@
 //! How long a value lives, and what happens at its end.
 
 pub(crate) mod builder;
+pub(crate) mod into_policy;
+mod options;
 mod written;
 
 use std::{ops::RangeInclusive, time::Duration};
 
 /// How long a value lives, and what happens at its end.
 ///
-/// [`Policy::ttl`] is a complete policy: fresh for that long, then gone. [`Policy::builder`] sets the
-/// rest, all of it off by default:
+/// [`Policy::ttl`] is a complete policy: fresh for that long, then gone. Where a verb takes a policy, the `Duration` alone
+/// is enough ([`IntoPolicy`](crate::IntoPolicy)). [`Policy::builder`] sets the rest, all of it off by default:
 ///
 /// | time since the value was stored | what a caller gets |
 /// | --- | --- |

@@ -40,7 +40,7 @@ use crate::{
     lock::LockGuard,
     namespace::Namespace,
     outcome::{Observer, Outcome},
-    policy::Policy,
+    policy::{Policy, into_policy::IntoPolicy},
     read_through::{self, Asked, Rules, Wanted, full_key, get_missing, look},
     scope::Scopes,
     stats::{CacheStats, FunctionStats, Histogram},
@@ -143,7 +143,7 @@ pub trait CacheExt: Cache {
         &self,
         key: &str,
         value: &V,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
     ) -> impl Future<Output = Result<()>> + Send {
         self.insert_since(self.core().begin_at_hand(), key, value, policy)
     }
@@ -158,8 +158,9 @@ pub trait CacheExt: Cache {
     fn insert_many<V: Value, K: AsRef<str> + Sync>(
         &self,
         values: &[(K, V)],
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
     ) -> impl Future<Output = Result<()>> + Send {
+        let policy = policy.into_policy();
         let since = self.core().begin_at_hand();
         async move {
             let keys: Vec<_> = values.iter().map(|(key, _)| full_key(self, key.as_ref())).collect();
@@ -201,8 +202,9 @@ pub trait CacheExt: Cache {
         since: ReadVersion,
         key: &str,
         value: &V,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
     ) -> impl Future<Output = Result<()>> + Send {
+        let policy = policy.into_policy();
         async move {
             let terms = terms::<V>(policy.borrow());
             insert::insert(self, since, &[(&full_key(self, key), value)], terms).await.map(drop)
@@ -237,8 +239,9 @@ pub trait CacheExt: Cache {
     fn touch<V: Value>(
         &self,
         key: &str,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
     ) -> impl Future<Output = Result<bool>> + Send {
+        let policy = policy.into_policy();
         async move {
             let key = full_key(self, key);
             Box::pin(read_through::touch::<V>(self, &key, terms::<V>(policy.borrow()))).await
@@ -287,7 +290,7 @@ pub trait CacheExt: Cache {
     fn get_or_compute<V, E, Fut>(
         &self,
         key: &str,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
         compute: impl FnOnce() -> Fut + Send,
     ) -> impl Future<Output = Result<V, E>> + Send
     where
@@ -295,6 +298,7 @@ pub trait CacheExt: Cache {
         E: Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
+        let policy = policy.into_policy();
         async move { look_or_compute(self, key, (policy.borrow(), Wanted::shared::<V>), Unshared, compute).await }
     }
 
@@ -307,7 +311,7 @@ pub trait CacheExt: Cache {
     fn get_or_compute_shared<V, E, Fut>(
         &self,
         key: &str,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
         compute: impl FnOnce() -> Fut + Send,
     ) -> impl Future<Output = Result<V, E>> + Send
     where
@@ -315,6 +319,7 @@ pub trait CacheExt: Cache {
         E: Clone + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
+        let policy = policy.into_policy();
         async move { look_or_compute(self, key, (policy.borrow(), Wanted::shared::<V>), Cloned, compute).await }
     }
 
@@ -340,7 +345,7 @@ pub trait CacheExt: Cache {
     fn get_or_compute_with_outcome<V, E, Fut>(
         &self,
         key: &str,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
         compute: impl FnOnce() -> Fut + Send,
     ) -> impl Future<Output = (Result<V, E>, Outcome)> + Send
     where
@@ -348,6 +353,7 @@ pub trait CacheExt: Cache {
         E: Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
+        let policy = policy.into_policy();
         async move {
             warn_if_spawning(policy.borrow());
             look_or_compute_observed(self, key, terms::<V>(policy.borrow()), Unshared, compute).await
@@ -358,7 +364,7 @@ pub trait CacheExt: Cache {
     fn get_or_compute_keeping<V, E, Fut>(
         &self,
         key: &str,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
         chosen: impl Fn(&E) -> bool + Copy + Send + Sync + 'static,
         compute: impl FnOnce() -> Fut + Send,
     ) -> impl Future<Output = Result<V, E>> + Send
@@ -367,6 +373,7 @@ pub trait CacheExt: Cache {
         E: Value,
         Fut: Future<Output = Result<V, E>> + Send,
     {
+        let policy = policy.into_policy();
         let sharing = Keeping::shared(Cloned, chosen);
         async move { look_or_compute(self, key, (policy.borrow(), Wanted::shared::<V>), sharing, compute).await }
     }
@@ -375,7 +382,7 @@ pub trait CacheExt: Cache {
     fn get_or_compute_within<V, E, Fut>(
         &self,
         key: &str,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
         compute: impl FnOnce() -> Fut + Send,
     ) -> impl Future<Output = Result<V, E>> + Send
     where
@@ -383,6 +390,7 @@ pub trait CacheExt: Cache {
         E: From<TimedOut> + Clone + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
+        let policy = policy.into_policy();
         let sharing = Within(Cloned);
         async move { look_or_compute(self, key, (policy.borrow(), Wanted::shared::<V>), sharing, compute).await }
     }
@@ -411,7 +419,7 @@ pub trait CacheExt: Cache {
     fn get_or_compute_background<V, E, Fut>(
         &self,
         key: &str,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
         compute: impl FnOnce() -> Fut + Send,
     ) -> impl Future<Output = Result<V, E>> + Send
     where
@@ -419,6 +427,7 @@ pub trait CacheExt: Cache {
         E: Clone + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
     {
+        let policy = policy.into_policy();
         async move {
             let key = full_key(self, key);
             match look(self, &key) {
@@ -438,7 +447,7 @@ pub trait CacheExt: Cache {
         &self,
         items: impl IntoIterator<Item = I, IntoIter: Send> + Send,
         key: impl Fn(&I) -> String + Send,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
         compute: impl FnMut(Vec<I>) -> Fut + Send,
     ) -> impl Future<Output = Result<HashMap<I, V>, E>> + Send
     where
@@ -447,6 +456,7 @@ pub trait CacheExt: Cache {
         E: Send + 'static,
         Fut: Future<Output = Result<HashMap<I, V>, E>> + Send,
     {
+        let policy = policy.into_policy();
         let items: Vec<_> = items
             .into_iter()
             .map(|item| {

@@ -115,7 +115,7 @@ async fn one_that_is_polled_again_has_its_value_for_itself() {
 
 /// There is one leader: the one who took over.
 #[tokio::test]
-async fn one_that_is_polled_again_answers_nobody_else() {
+async fn one_that_is_polled_again_answers_no_other_caller() {
     let lab = Lab::new(|policy| policy);
     let left = lab.leave(lab.ask()).await;
     let gate = Gate::closed();
@@ -236,9 +236,9 @@ async fn without_a_limit_they_are_waited_for() {
     assert_eq!(in_time(waiter).await, Ok(1));
 }
 
-/// A task of a runtime that is not driven: nobody polls it.
+/// A task of a runtime that is not driven is never polled.
 #[test]
-fn a_runtime_that_is_not_driven_holds_up_nobody() {
+fn a_runtime_that_is_not_driven_holds_up_no_other_caller() {
     let lab = Lab::new(|policy| policy);
     let ask = |gate: Option<Gate>| {
         let calls = lab.calls.clone();

@@ -91,7 +91,7 @@ async fn an_item_without_a_value_is_left_out_and_not_kept() {
 }
 
 #[tokio::test]
-async fn a_value_nobody_asked_for_is_left_out() {
+async fn a_value_that_was_not_asked_for_is_left_out() {
     let lab = Lab::new();
     let more = async |_| Ok::<_, Infallible>(squares([1, 2, 3]));
     assert_eq!(lab.ask_with([1], more).await, Ok(squares([1])));

@@ -187,7 +187,7 @@ async fn a_batch_counts_and_is_counted() {
 }
 
 #[tokio::test]
-async fn waiting_for_somebody_elses_computation_counts() {
+async fn waiting_for_another_callers_computation_counts() {
     let cache = MemoryCache::new(100);
     let gate = Gate::closed();
     let body = || async {
@@ -212,7 +212,7 @@ async fn waiting_for_somebody_elses_computation_counts() {
 }
 
 #[tokio::test]
-async fn waiting_for_somebody_elses_failure_counts() {
+async fn waiting_for_another_callers_failure_counts() {
     let cache = MemoryCache::new(100);
     let gate = Gate::closed();
     let failing = || async {

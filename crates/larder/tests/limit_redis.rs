@@ -170,7 +170,7 @@ async fn what_others_write_is_a_key_that_is_used_up_at_worst() {
     }
 }
 
-/// Without its data the server knows of no use: as much as a burst more. Nobody has to be restarted.
+/// Without its data the server knows of no use: as much as a burst more. No process has to be restarted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restarted_server_goes_on() {
     let server = RedisServer::builder().append_only().start();

@@ -98,7 +98,7 @@ async fn methods_store_too() {
     let cache = MemoryCache::new(10);
     let mut repository = Repository(cache.clone());
     assert_eq!(repository.save((1, "Ann".to_owned())).await.as_deref(), Some("Ann"));
-    repository.save((0, "Nobody".to_owned())).await;
+    repository.save((0, "Zero".to_owned())).await;
     let get = |key| cache.get::<Option<String>>(key);
     assert_eq!(get("users:1").await.unwrap(), Some(Some("Ann".to_owned())));
     assert_eq!(get("users:0").await.unwrap(), Some(None));

@@ -307,3 +307,17 @@ async fn where_no_source_can_be_read_keys_are_those_of_the_first_type() {
     let stats = cache.stats();
     assert_eq!((stats.hits, stats.refused_keys), (4, 4));
 }
+
+/// Of another ABI: callers in C are served as those in Rust are.
+#[test]
+fn a_function_of_another_abi() {
+    #[cached(ttl = 60, key = "places:abi:<id>")]
+    extern "C" fn find(id: u64) -> u64 {
+        CALLS_OF_C.fetch_add(1, Ordering::SeqCst) + id
+    }
+
+    static CALLS_OF_C: AtomicU64 = AtomicU64::new(0);
+    let find: extern "C" fn(u64) -> u64 = find;
+    assert_eq!((find(7), find(7), find(8)), (7, 7, 9));
+    assert_eq!(CALLS_OF_C.load(Ordering::SeqCst), 2);
+}

@@ -45,7 +45,7 @@ fn tidy(cache: &MemoryCache) {
 }
 
 /// Waits until no more than so many values are in memory: the store frees what it dropped a little later,
-/// when nobody can be reading it any more.
+/// when no thread can be reading it any more.
 async fn until_alive(cache: &MemoryCache, watched: &[Weak<()>], most: usize) {
     eventually(|| {
         tidy(cache);
@@ -259,7 +259,8 @@ fn a_capacity_of_zero_is_refused() {
     let error = MemoryCache::builder().capacity(0).build().unwrap_err();
     assert!(error.is_invalid_configuration());
     assert!(error.to_string().contains("`capacity` is 0"), "{error}");
-    assert_eq!(MemoryCache::new(0).core().stats().stores, 0, "`new` takes it for one");
+    let panic = std::panic::catch_unwind(|| MemoryCache::new(0)).unwrap_err();
+    assert_eq!(*panic.downcast::<String>().unwrap(), error.to_string(), "and by `new` in the same words");
 }
 
 #[tokio::test]

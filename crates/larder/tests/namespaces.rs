@@ -87,7 +87,7 @@ async fn a_bump_drops_all_of_it_and_nothing_else() {
     assert!(cache.contains("other").await.unwrap());
     let after = users.version();
     assert!(after.change > before.change);
-    assert_eq!(cache.namespace("users").version(), after, "whoever asks");
+    assert_eq!(cache.namespace("users").version(), after, "whichever handle asks");
     users.insert("a", &1, long()).await.unwrap();
     assert!(users.contains("a").await.unwrap());
     assert_eq!(users.version(), after);

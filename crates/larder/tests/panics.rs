@@ -153,7 +153,7 @@ async fn a_hit_that_cannot_be_cloned_harms_no_other() {
 }
 
 #[tokio::test]
-async fn a_value_whose_drop_panics_harms_nobody() {
+async fn a_value_whose_drop_panics_harms_no_caller() {
     let cache = MemoryCache::new(2);
     let bomb = || Value { drop_panics: true, ..Value::new(1) };
     for number in 0..100 {
@@ -335,7 +335,7 @@ async fn an_error_without_a_text_is_its_own_callers() {
         gate.pass().await;
         Err(Rendered(number, breaks))
     }
-    // Without a text nobody else has it; with one, it cannot be made from that.
+    // Without a text no other caller has it; with one, it cannot be made from that.
     for (breaks, expected) in [(true, (vec![1, 2, 3, 4, 5], 0)), (false, (vec![1], 4))] {
         let cache = MemoryCache::new(10);
         let (calls, gate) = (Calls::default(), Gate::closed());
@@ -428,7 +428,7 @@ async fn what_panics_in_a_batch_leaves_nothing() {
 
 /// An executor's waker: those who wait behind it are woken all the same.
 #[tokio::test]
-async fn a_waker_that_panics_harms_nobody() {
+async fn a_waker_that_panics_harms_no_other_caller() {
     struct Bomb;
     impl Wake for Bomb {
         fn wake(self: Arc<Self>) {

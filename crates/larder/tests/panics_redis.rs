@@ -47,7 +47,7 @@ async fn what_cannot_be_written_stays_here_and_is_not_lost() {
     assert_eq!(one.get::<Value<false>>("key").await.unwrap(), Some(Value(7)));
     assert_eq!(one.stats().computations, 1);
     assert_eq!(other.get::<Value<false>>("key").await.unwrap(), None);
-    // Whoever stores it by hand is told.
+    // A caller that stores it by hand is told.
     assert!(one.insert("key", &Value::<false>(8), long()).await.is_err());
     // What is written beside it is written.
     one.insert("another", &9_u64, long()).await.unwrap();

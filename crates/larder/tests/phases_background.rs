@@ -87,7 +87,7 @@ async fn a_miss_is_waited_for() {
 }
 
 #[tokio::test]
-async fn stale_while_revalidate_keeps_nobody_waiting() {
+async fn stale_while_revalidate_keeps_no_caller_waiting() {
     let lab = Lab::new(|policy| policy.stale_while_revalidate(secs(50))).await;
     lab.advance(120);
     for _ in 0..5 {
@@ -103,7 +103,7 @@ async fn stale_while_revalidate_keeps_nobody_waiting() {
 }
 
 #[tokio::test]
-async fn refresh_ahead_keeps_nobody_waiting() {
+async fn refresh_ahead_keeps_no_caller_waiting() {
     let lab = Lab::new(|policy| policy.refresh_ahead(0.5)).await;
     lab.advance(40);
     assert_eq!(in_time(lab.ask()).await, Ok(1));
@@ -118,7 +118,7 @@ async fn refresh_ahead_keeps_nobody_waiting() {
 }
 
 #[tokio::test]
-async fn a_failed_refresh_is_nobodys_error() {
+async fn a_failed_refresh_is_an_error_of_no_caller() {
     let windows = |policy: PolicyBuilder| policy.stale_while_revalidate(secs(50)).retry_after(Duration::ZERO);
     let lab = Lab::new(windows).await;
     lab.gate.open();
@@ -132,7 +132,7 @@ async fn a_failed_refresh_is_nobodys_error() {
 }
 
 #[tokio::test]
-async fn a_panicking_refresh_is_nobodys_panic() {
+async fn a_panicking_refresh_is_a_panic_of_no_caller() {
     let lab = Lab::new(|policy| policy.stale_while_revalidate(secs(50))).await;
     lab.gate.open();
     lab.advance(120);
@@ -292,7 +292,7 @@ async fn who_computes_alone_begins_before_the_closure_reads() {
         let writer = cache.clone();
         let reads_first = move || {
             let read = 1;
-            // Somebody writes after the read.
+            // Another caller writes after the read.
             drop(writer.invalidate("key"));
             async move { Ok::<_, &str>(read) }
         };

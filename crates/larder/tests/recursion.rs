@@ -1,4 +1,4 @@
-//! Cached computations that need themselves or each other: they end, and nobody hangs.
+//! Cached computations that need themselves or each other: they end, and no caller hangs.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;

@@ -462,7 +462,7 @@ async fn a_ttl_of_zero_still_shares_the_computation() {
     assert!(!cache.contains("key").await.unwrap());
 }
 
-/// By a clock that only goes on when nobody has anything to do: how busy the machine is does not matter.
+/// By a clock that only goes on when no task has anything to do: how busy the machine is does not matter.
 #[tokio::test(start_paused = true)]
 async fn distinct_cold_keys_do_not_wait_for_each_other() {
     let cache = MemoryCache::new(10_000);
@@ -517,5 +517,5 @@ async fn a_computation_that_ended_keeps_no_value() {
     gate.open();
     in_time(callers.join_all()).await;
     assert_eq!(made.load(Ordering::SeqCst), 1, "one computation ran");
-    assert_eq!(Arc::strong_count(&made), 1, "and nobody holds its value any more");
+    assert_eq!(Arc::strong_count(&made), 1, "and its value is held no more");
 }

@@ -95,7 +95,7 @@ async fn what_only_the_computation_knows_is_looked_at_when_it_ends() {
         lab.cache.invalidate(scope);
         let second = lab.caller();
         lab.misses(2).await;
-        assert_eq!(lab.calls.made(), 1, "nobody can know yet that the first one is outdated");
+        assert_eq!(lab.calls.made(), 1, "it cannot be known yet that the first one is outdated");
         lab.open(1);
         lab.open(2);
         assert_eq!((value(first).await, value(second).await), (1, 2));
@@ -209,7 +209,7 @@ async fn a_value_under_too_many_scopes_costs_the_waiters_one_more_computation() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn under_constant_invalidation_nobody_waits_for_long() {
+async fn under_constant_invalidation_no_caller_waits_for_long() {
     let cache = MemoryCache::new(10);
     let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let (running, most) = (Arc::new(running), Arc::new(most));

@@ -215,7 +215,7 @@ async fn insert_since_yields_to_another_insert() {
     let since = cache.begin();
     cache.insert("key", &1, long()).await.unwrap();
     cache.insert_since(since, "key", &2, long()).await.unwrap();
-    assert_eq!(cache.get::<i32>("key").await.unwrap(), None, "nobody knows which of the two is newer");
+    assert_eq!(cache.get::<i32>("key").await.unwrap(), None, "it is not known which of the two is newer");
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ async fn a_commit_invalidates_and_a_rollback_does_not() {
 
 /// A transaction that goes on for long holds up no invalidation.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_open_transaction_holds_up_nobody() {
+async fn an_open_transaction_holds_up_no_other_process() {
     let Some(place) = Place::all().into_iter().find(|place| !place.is_sqlite()) else { return };
     let (a, b) = (place.tiered().await, place.tiered().await);
     let mut connection = PgConnection::connect(&place.url).await.unwrap();

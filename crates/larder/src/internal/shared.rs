@@ -20,6 +20,7 @@ pub use crate::{
     failure_count::FailureCount,
     followed_log::{FollowedLog, FollowedLogSettings},
     recent_timeout::RecentTimeout,
+    runtime_check::check_runtime,
     shared_entries::{Encoding, Message, NameHashing, Sealing, SharedEntries, StoreOutcome},
     shared_leases::{LeaseAttempt, LeaseHolder, LeaseRequest, LeaseStore, Leases, lease},
     shared_locks::{LockStore, NotTaken, take_lock},

@@ -11,7 +11,8 @@ pub(super) type Split<T, I, V> = fn(T, &[I]) -> HashMap<I, V>;
 /// From the values to what the function returns, for the elements in order where that counts.
 pub(super) type Join<T, I, V> = fn(HashMap<I, V>, Vec<I>) -> T;
 
-/// What a function returns that is cached for each element of type `I`.
+/// What a function returns that is cached for each element of type `I`. What elements have to be is for the methods alone: of
+/// those that are not, [`ListElement`] complains, and not this too.
 #[diagnostic::on_unimplemented(
     message = "`#[cached_many]` finds no value for each `{I}` in a `{Self}`",
     label = "neither `HashMap<{I}, _>` nor `Vec<_>`",
@@ -25,9 +26,13 @@ pub trait ListOutput<I> {
     const IS_ORDERED: bool;
 
     /// The values of the elements that the body was asked for.
-    fn split(self, elements: &[I]) -> HashMap<I, Self::Value>;
+    fn split(self, elements: &[I]) -> HashMap<I, Self::Value>
+    where
+        I: Clone + Eq + Hash;
     /// The values of the elements in the container.
-    fn join(values: HashMap<I, Self::Value>, elements: Vec<I>) -> Self;
+    fn join(values: HashMap<I, Self::Value>, elements: Vec<I>) -> Self
+    where
+        I: Eq + Hash;
 }
 
 /// What is looked up one by one.
@@ -57,15 +62,21 @@ impl<I, V, S> NamesElements for HashMap<I, V, S> {}
 impl<I, V> NamesElements for BTreeMap<I, V> {}
 
 #[diagnostic::do_not_recommend]
-impl<I: Eq + Hash, V, S: BuildHasher + Default> ListOutput<I> for HashMap<I, V, S> {
+impl<I, V, S: BuildHasher + Default> ListOutput<I> for HashMap<I, V, S> {
     type Value = V;
     const IS_ORDERED: bool = false;
 
-    fn split(self, _: &[I]) -> HashMap<I, V> {
+    fn split(self, _: &[I]) -> HashMap<I, V>
+    where
+        I: Eq + Hash,
+    {
         self.into_iter().collect()
     }
 
-    fn join(values: HashMap<I, V>, _: Vec<I>) -> Self {
+    fn join(values: HashMap<I, V>, _: Vec<I>) -> Self
+    where
+        I: Eq + Hash,
+    {
         values.into_iter().collect()
     }
 }
@@ -113,14 +124,17 @@ impl<'e, V> ListOutput<&'e str> for BTreeMap<String, V> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<I: Clone + Eq + Hash, V: Clone> ListOutput<I> for Vec<V> {
+impl<I, V: Clone> ListOutput<I> for Vec<V> {
     type Value = V;
     const IS_ORDERED: bool = true;
 
     /// # Panics
     ///
     /// If there is not one value for each element: which value is whose cannot be told then.
-    fn split(self, elements: &[I]) -> HashMap<I, V> {
+    fn split(self, elements: &[I]) -> HashMap<I, V>
+    where
+        I: Clone + Eq + Hash,
+    {
         assert!(
             self.len() == elements.len(),
             "a function under `#[cached_many]` returned {} values of type `{}` for {} elements: a `Vec` has one for \
@@ -132,7 +146,10 @@ impl<I: Clone + Eq + Hash, V: Clone> ListOutput<I> for Vec<V> {
         elements.iter().cloned().zip(self).collect()
     }
 
-    fn join(values: HashMap<I, V>, elements: Vec<I>) -> Self {
+    fn join(values: HashMap<I, V>, elements: Vec<I>) -> Self
+    where
+        I: Eq + Hash,
+    {
         elements.iter().filter_map(|element| values.get(element).cloned()).collect()
     }
 }

@@ -20,7 +20,8 @@ use super::{
     remote::Remote,
 };
 use crate::{
-    error::Result, followed_log::FollowedLog, shared_entries::SharedEntries, unshared_values::UnsharedValues,
+    error::Result, followed_log::FollowedLog, runtime_check::check_runtime, shared_entries::SharedEntries,
+    unshared_values::UnsharedValues,
 };
 
 impl RedisCacheBuilder {
@@ -28,11 +29,12 @@ impl RedisCacheBuilder {
     ///
     /// # Errors
     ///
-    /// If a setting is wrong, if a server refuses (a wrong password, too old a release), or if no connection could
-    /// be made after [`connect_attempts`](Self::connect_attempts).
+    /// If a setting is wrong, if the tokio runtime has no timers or no I/O (`enable_all`), if a server refuses (a wrong
+    /// password, too old a release), or if no connection could be made after [`connect_attempts`](Self::connect_attempts).
     pub async fn connect(self) -> Result<RedisCache> {
         /// The log's own attempt to connect takes as long as that, and says more.
         const SLACK: Duration = Duration::from_millis(250);
+        check_runtime()?;
         let patience = self.patience();
         let cache = self.connect_lazily()?;
         let remote = &cache.remote;
@@ -42,7 +44,8 @@ impl RedisCacheBuilder {
     }
 
     /// A cache that connects as soon as it can, beginning now: to start a program while Redis is down, so that
-    /// everything is a miss. Outside of a tokio runtime, the first call begins.
+    /// everything is a miss. Outside of a tokio runtime, the first call begins. In a runtime without timers or I/O it never
+    /// connects, which is not looked at here.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ use crate::{
     error_keeping::Keeping,
     error_sharing::{Cloned, Sharing, Unshared},
     outcome::Outcome,
-    policy::Policy,
+    policy::{Policy, into_policy::IntoPolicy},
     read_through::{self, Wanted, full_key, get_here, look},
     value::LocalValue,
 };
@@ -74,7 +74,7 @@ impl<'c, C: Cache + ?Sized> Blocking<'c, C> {
     /// # Errors
     ///
     /// If the key is empty or too long.
-    pub fn insert<V: LocalValue>(&self, key: &str, value: &V, policy: impl Borrow<Policy>) -> Result<()> {
+    pub fn insert<V: LocalValue>(&self, key: &str, value: &V, policy: impl IntoPolicy) -> Result<()> {
         self.insert_since(self.cache.core().begin(), key, value, policy)
     }
 
@@ -88,8 +88,9 @@ impl<'c, C: Cache + ?Sized> Blocking<'c, C> {
         since: ReadVersion,
         key: &str,
         value: &V,
-        policy: impl Borrow<Policy>,
+        policy: impl IntoPolicy,
     ) -> Result<()> {
+        let policy = policy.into_policy();
         let terms = terms::<V>(policy.borrow());
         block_on(insert(self.cache, since, &[(&full_key(self.cache, key), value)], terms)).map(drop)
     }
@@ -99,7 +100,8 @@ impl<'c, C: Cache + ?Sized> Blocking<'c, C> {
     /// # Errors
     ///
     /// If the key is empty or too long.
-    pub fn touch<V: LocalValue>(&self, key: &str, policy: impl Borrow<Policy>) -> Result<bool> {
+    pub fn touch<V: LocalValue>(&self, key: &str, policy: impl IntoPolicy) -> Result<bool> {
+        let policy = policy.into_policy();
         let terms = terms::<V>(policy.borrow());
         block_on(read_through::touch::<V>(self.cache, &full_key(self.cache, key), terms))
     }
@@ -116,9 +118,10 @@ impl<'c, C: Cache + ?Sized> Blocking<'c, C> {
     pub fn get_or_compute<V: LocalValue, E>(
         &self,
         key: &str,
-        policy: impl Borrow<Policy>,
+        policy: impl IntoPolicy,
         compute: impl FnOnce() -> Result<V, E>,
     ) -> Result<V, E> {
+        let policy = policy.into_policy();
         self.look_or_compute(key, policy.borrow(), Unshared, compute)
     }
 
@@ -130,9 +133,10 @@ impl<'c, C: Cache + ?Sized> Blocking<'c, C> {
     pub fn get_or_compute_shared<V: LocalValue, E: Clone + Send + 'static>(
         &self,
         key: &str,
-        policy: impl Borrow<Policy>,
+        policy: impl IntoPolicy,
         compute: impl FnOnce() -> Result<V, E>,
     ) -> Result<V, E> {
+        let policy = policy.into_policy();
         self.look_or_compute(key, policy.borrow(), Cloned, compute)
     }
 
@@ -141,9 +145,10 @@ impl<'c, C: Cache + ?Sized> Blocking<'c, C> {
     pub fn get_or_compute_with_outcome<V: LocalValue, E>(
         &self,
         key: &str,
-        policy: impl Borrow<Policy>,
+        policy: impl IntoPolicy,
         compute: impl FnOnce() -> Result<V, E>,
     ) -> (Result<V, E>, Outcome) {
+        let policy = policy.into_policy();
         look_or_compute_observed_blocking(self.cache, key, terms::<V>(policy.borrow()), Unshared, compute)
     }
 
@@ -156,10 +161,11 @@ impl<'c, C: Cache + ?Sized> Blocking<'c, C> {
     pub fn get_or_compute_keeping<V: LocalValue, E: LocalValue>(
         &self,
         key: &str,
-        policy: impl Borrow<Policy>,
+        policy: impl IntoPolicy,
         chosen: impl Fn(&E) -> bool + Copy + Send + Sync + 'static,
         compute: impl FnOnce() -> Result<V, E>,
     ) -> Result<V, E> {
+        let policy = policy.into_policy();
         self.look_or_compute(key, policy.borrow(), Keeping::local(Cloned, chosen), compute)
     }
 

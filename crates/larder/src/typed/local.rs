@@ -10,7 +10,7 @@ use crate::{
     error_keeping::Keeping,
     error_sharing::{Cloned, Unshared},
     outcome::Outcome,
-    policy::Policy,
+    policy::{Policy, into_policy::IntoPolicy},
     read_through::{self, Wanted, full_key, get_here, look},
     value::LocalValue,
 };
@@ -69,7 +69,7 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
         &self,
         key: &str,
         value: &V,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
     ) -> impl Future<Output = Result<()>> + Send {
         self.insert_since(self.cache.core().begin(), key, value, policy)
     }
@@ -84,8 +84,9 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
         since: ReadVersion,
         key: &str,
         value: &V,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
     ) -> Result<()> {
+        let policy = policy.into_policy();
         let terms = terms::<V>(policy.borrow());
         insert(self.cache, since, &[(&full_key(self.cache, key), value)], terms).await.map(drop)
     }
@@ -95,11 +96,8 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
     /// # Errors
     ///
     /// If the key is empty or too long.
-    pub async fn touch<V: LocalValue>(
-        &self,
-        key: &str,
-        policy: impl Borrow<Policy> + Send + Sync,
-    ) -> Result<bool> {
+    pub async fn touch<V: LocalValue>(&self, key: &str, policy: impl IntoPolicy) -> Result<bool> {
+        let policy = policy.into_policy();
         let terms = terms::<V>(policy.borrow());
         read_through::touch::<V>(self.cache, &full_key(self.cache, key), terms).await
     }
@@ -112,7 +110,7 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
     pub async fn get_or_compute<V, E, Fut>(
         &self,
         key: &str,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
         compute: impl FnOnce() -> Fut + Send,
     ) -> Result<V, E>
     where
@@ -120,6 +118,7 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
         E: Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
+        let policy = policy.into_policy();
         look_or_compute(self.cache, key, (policy.borrow(), Wanted::local::<V>), Unshared, compute).await
     }
 
@@ -131,7 +130,7 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
     pub async fn get_or_compute_shared<V, E, Fut>(
         &self,
         key: &str,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
         compute: impl FnOnce() -> Fut + Send,
     ) -> Result<V, E>
     where
@@ -139,6 +138,7 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
         E: Clone + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
+        let policy = policy.into_policy();
         look_or_compute(self.cache, key, (policy.borrow(), Wanted::local::<V>), Cloned, compute).await
     }
 
@@ -146,7 +146,7 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
     pub async fn get_or_compute_with_outcome<V, E, Fut>(
         &self,
         key: &str,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
         compute: impl FnOnce() -> Fut + Send,
     ) -> (Result<V, E>, Outcome)
     where
@@ -154,6 +154,7 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
         E: Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
+        let policy = policy.into_policy();
         look_or_compute_observed(self.cache, key, terms::<V>(policy.borrow()), Unshared, compute).await
     }
 
@@ -166,7 +167,7 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
     pub async fn get_or_compute_keeping<V, E, Fut>(
         &self,
         key: &str,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
         chosen: impl Fn(&E) -> bool + Copy + Send + Sync + 'static,
         compute: impl FnOnce() -> Fut + Send,
     ) -> Result<V, E>
@@ -175,6 +176,7 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
         E: LocalValue,
         Fut: Future<Output = Result<V, E>> + Send,
     {
+        let policy = policy.into_policy();
         let sharing = Keeping::local(Cloned, chosen);
         look_or_compute(self.cache, key, (policy.borrow(), Wanted::local::<V>), sharing, compute).await
     }
@@ -191,7 +193,7 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
     pub async fn get_or_compute_background<V, E, Fut>(
         &self,
         key: &str,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
         compute: impl FnOnce() -> Fut + Send,
     ) -> Result<V, E>
     where
@@ -199,6 +201,7 @@ impl<'c, C: Cache + ?Sized> Local<'c, C> {
         E: Clone + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
     {
+        let policy = policy.into_policy();
         let key = full_key(self.cache, key);
         match look(self.cache, &key) {
             Ok(value) => Ok(value),

@@ -25,7 +25,7 @@ use crate::{
     clock::instant_after,
     error::{Kind, Result},
     key,
-    policy::Policy,
+    policy::into_policy::IntoPolicy,
     read_through::full_key,
     value::Value,
 };
@@ -131,8 +131,9 @@ impl<T: Value> WriteBehind<T> {
         key: &str,
         value: &T,
         cache_key: &str,
-        policy: impl Borrow<Policy> + Send + Sync,
+        policy: impl IntoPolicy,
     ) -> Result<WriteId> {
+        let policy = policy.into_policy();
         let options = &self.shared.options;
         let Some(cache) = options.cache.as_deref() else {
             let text = format!(

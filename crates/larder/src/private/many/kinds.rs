@@ -1,6 +1,6 @@
 //! What a function of a list does beside its own body, by the kind of its output.
 
-use std::{convert::Infallible, future::Future, hash::Hash};
+use std::{convert::Infallible, future::Future};
 
 use super::{
     OfMany, Terms,
@@ -12,6 +12,7 @@ use crate::{
     error_sharing::{By, Sharing, Unshared},
     private::{
         infallible::AsFallible,
+        list_output::ListElement,
         option_checks::FromTimedOut,
         output_kind::{Fallible, Plain},
     },
@@ -54,7 +55,6 @@ impl<T, E, S, I, V> OfMany<Fallible<T, E, S>, T, I, V> {
 
 impl<T, E, S, I, V> OfMany<Fallible<T, E, S>, T, I, V>
 where
-    I: Clone + Eq + Hash,
     V: LocalValue,
     E: Send + 'static,
     S: Sharing<E>,
@@ -73,6 +73,7 @@ where
         body: impl FnMut(Vec<I>) -> F,
     ) -> Result<T, E>
     where
+        I: ListElement,
         C: Cache + ?Sized,
         F: Future<Output = Result<T, E>>,
     {
@@ -93,7 +94,7 @@ where
     ) -> Result<T, E>
     where
         T: 'static,
-        I: Send + Sync + 'static,
+        I: ListElement + Send + Sync + 'static,
         C: Cache + ?Sized,
         B: FnMut(Vec<I>) -> F + Send + 'static,
         F: Future<Output = Result<T, E>> + Send + 'static,
@@ -124,7 +125,6 @@ impl<R, I, V> OfMany<Plain<R>, R, I, V> {
 
 impl<R, I, V> OfMany<Plain<R>, R, I, V>
 where
-    I: Clone + Eq + Hash,
     V: LocalValue,
 {
     /// As where there are errors.
@@ -136,6 +136,7 @@ where
         mut body: impl FnMut(Vec<I>) -> F,
     ) -> R
     where
+        I: ListElement,
         C: Cache + ?Sized,
         F: Future<Output = R>,
     {
@@ -155,7 +156,7 @@ where
     ) -> R
     where
         R: 'static,
-        I: Send + Sync + 'static,
+        I: ListElement + Send + Sync + 'static,
         C: Cache + ?Sized,
         B: FnMut(Vec<I>) -> F + Send + 'static,
         F: Future<Output = R> + Send + 'static,

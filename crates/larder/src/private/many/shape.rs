@@ -1,6 +1,6 @@
 //! How the container of a function's values is taken apart, and put together.
 
-use crate::private::list_output::{Join, ListOutput, Split};
+use crate::private::list_output::{Join, ListElement, ListOutput, Split};
 
 #[derive(Debug)]
 pub(super) struct Shape<T, I, V> {
@@ -25,6 +25,7 @@ impl<T, I, V> Shape<T, I, V> {
     pub(super) fn new() -> Self
     where
         T: ListOutput<I, Value = V>,
+        I: ListElement,
     {
         Self { is_ordered: T::IS_ORDERED, split: T::split, join: T::join, arrange: |_| {}, most: usize::MAX }
     }

@@ -65,7 +65,7 @@ async fn an_entry_from_the_future_is_refused_and_overwritten() {
         let before = b.core.stats();
         assert_eq!(b.get::<String>("ns:k").await.expect("the key is good"), None, "{epoch}");
         assert_eq!(b.core.stats().since(&before).shared_rejected, 1, "{epoch}");
-        // It stands in nobody's way.
+        // It stands in no other entry's way.
         let compute = async || Ok::<_, Infallible>("new".to_owned());
         assert_eq!(a.get_or_compute("ns:k", policy(), compute).await, Ok("new".to_owned()));
         assert_eq!(b.get("ns:k").await.expect("the key is good"), Some("new".to_owned()), "{epoch}");

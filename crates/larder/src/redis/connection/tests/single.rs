@@ -129,7 +129,7 @@ fn two_runtimes_one_after_the_other() {
         let value = runtime().block_on(connections.call(&get("k")));
         assert_eq!(value.unwrap(), bulk("v"), "not even the first call fails");
     }
-    // A runtime that is there, and which nobody runs.
+    // A runtime that is there, and is not driven.
     let idle = runtime();
     idle.block_on(connections.call(&get("k"))).unwrap();
     runtime().block_on(recovered(&connections, &get("k")));

@@ -42,7 +42,7 @@ fn what_was_invalidated_before_the_first_start_is_sent_after_it() {
     until("delivery", || (!a.holds("k", since)).then_some(()));
 }
 
-/// An idle log is in touch as often as somebody asks for.
+/// An idle log is in touch as often as is asked for.
 #[test]
 fn a_read_is_as_short_as_the_freshness_needs() {
     let server = RedisServer::start();

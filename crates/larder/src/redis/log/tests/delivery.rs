@@ -98,7 +98,7 @@ fn a_wake_is_told_to_all_and_invalidates_nothing() {
     assert!(told.try_recv().is_err());
 }
 
-/// Whoever starts can use what the log vouches for.
+/// A process that starts can use what the log vouches for.
 #[test]
 fn a_new_process_reads_back() {
     let server = RedisServer::start();

@@ -154,7 +154,7 @@ fn a_server_that_comes_back_with_its_data() {
     assert_eq!(resets(&[a, b]), 1, "the log is the same");
 }
 
-/// What was acknowledged and lost is appended again by whoever called it.
+/// What was acknowledged and lost is appended again by the process that called it.
 #[test]
 fn a_server_that_comes_back_with_older_data() {
     let server = RedisServer::start();

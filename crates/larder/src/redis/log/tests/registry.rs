@@ -23,7 +23,7 @@ fn a_process_has_one_log_for_each_server_and_prefix() {
 }
 
 #[test]
-fn a_log_that_nobody_holds_ends() {
+fn a_log_without_a_handle_ends() {
     let server = RedisServer::start();
     let log = open(&server, "p");
     drop(log);

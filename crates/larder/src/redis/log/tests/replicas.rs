@@ -107,7 +107,7 @@ fn what_is_invalidated_after_a_failover_is_newer_than_a_new_start_that_it_lost()
     });
 }
 
-/// Nothing is missing: nobody else has to forget anything.
+/// Nothing is missing: no other process has to forget anything.
 #[test]
 fn a_replica_that_has_everything_is_no_reset() {
     let failover = Failover::prepare(false);
