@@ -12,6 +12,7 @@ mod cached_calls;
 mod companion_names;
 mod companions;
 mod errors;
+mod hidden_function;
 mod identity;
 mod key_arguments;
 mod key_builder;

@@ -10,7 +10,7 @@ use syn::{
 use super::attributes::lints;
 use super::body;
 use super::companion_names::Names;
-use super::companions::{own, signature_and_call};
+use super::hidden_function::{own, signature_and_call};
 use super::names::{local, our_visibility, private};
 use crate::function::{Argument, Form, Function, Ownership, borrows_error, cfgs};
 use crate::model::{CacheExpr, Cached, KeyInputs};
