@@ -362,7 +362,7 @@ impl From<LogError> for Error {
 pub trait LogObserver: fmt::Debug + Send + Sync {
     /// The server refused something, and will go on refusing it until that is done which `mend` names.
     fn refused(&self, operation: Operation, reply: &str, mend: &str) {
-        tracing::warn!(%operation, reply, mend, "the store of the invalidation log refuses");
+        crate::panic_guard::report!(warn, %operation, reply, mend, "the store of the invalidation log refuses");
     }
 
     /// An operation went well.
