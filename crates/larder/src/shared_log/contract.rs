@@ -348,11 +348,12 @@ impl From<LogError> for Error {
         match failure {
             LogError { connection: Some(error), .. } => error.error,
             LogError { reason, mend, cause, .. } => {
-                let reason = match mend {
+                let reason = match &mend {
                     Some(mend) => format!("{reason}; {mend}"),
                     None => reason.into_owned(),
                 };
-                Kind::Connect { address: "the invalidation log".to_owned(), reason, cause }.into()
+                let (address, mend) = ("the invalidation log".to_owned(), mend.map(Cow::into_owned));
+                Kind::Connect { address, reason, mend, cause }.into()
             }
         }
     }
