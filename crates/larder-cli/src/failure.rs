@@ -139,12 +139,16 @@ impl From<larder::Error> for Failure {
             source.is_some_and(|source| source.is::<io::Error>() || source.is::<larder::Error>());
         let reply = source.filter(|_| !is_of_connection).map(ToString::to_string).unwrap_or_default();
         let says = |words: &[&str]| words.iter().any(|word| reply.starts_with(word));
+        let own_mend = larder::internal::inspect::mend_of(&error);
         let (code, mend) = if error.is_invalid_configuration() {
             (2, None)
         } else if says(&["WRONGPASS", "NOAUTH", "ERR AUTH", "ERR Client sent AUTH"]) {
             (4, Some("name the user and the password: redis://user:password@host, percent-encoded"))
         } else if says(&["NOPERM", "OOM", "MISCONF", "NOREPLICAS", "READONLY", "ERR ", "DENIED"]) {
             (5, None)
+        } else if let Some(mend) = own_mend {
+            let text = in_full(&error).replacen(&format!("; {mend}"), "", 1);
+            return Self { code: 3, text, mend: Some(mend.to_owned()) };
         } else if error.is_connect() {
             (3, Some("start the server, or name the right one: --url redis://host:port, or REDIS_URL"))
         } else if error.is_unavailable() && !reply.is_empty() {

@@ -71,6 +71,9 @@ impl SqlCacheBuilder {
     /// How long the database may take each time that it is asked; 250 ms by default. A call that computes asks up to three
     /// times: it reads, takes a lease, and stores. After one that took too long, it stores nothing and takes no lease for a
     /// while.
+    ///
+    /// Many entries are asked for in pieces, each of which has that time: of 256 entries at most, of 1 MiB where they are
+    /// written, and of fewer entries where they are read and a piece took too long.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self

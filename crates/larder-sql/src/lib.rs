@@ -19,6 +19,7 @@ mod error;
 mod leases;
 mod log;
 mod not_done;
+mod pieces;
 mod places;
 mod polling;
 mod pool;

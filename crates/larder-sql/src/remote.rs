@@ -21,12 +21,10 @@ use crate::{
     epochs::column,
     log::PendingCommits,
     not_done::{NotDone, is_busy, mend},
+    pieces::{self, ReadSize},
     places::Places,
     tables::Tables,
 };
-
-/// How many entries one statement reads or writes: each of these has the whole of the deadline.
-const PIECE: usize = 256;
 
 /// Failures in a row after which callers are refused without being tried.
 const FAILURES: u32 = 5;
@@ -47,6 +45,7 @@ pub(crate) struct Remote {
     tables: Tables,
     places: Places,
     deadline: Duration,
+    read_size: ReadSize,
     pending_commits: Arc<PendingCommits>,
     /// Where the cache was made: callers' runtimes may end before it does.
     runtime: Handle,
@@ -76,6 +75,7 @@ impl Remote {
             tables,
             places,
             deadline,
+            read_size: ReadSize::default(),
             pending_commits,
             runtime: Handle::current(),
             untidy: Arc::default(),
@@ -214,14 +214,22 @@ impl Remote {
 
     pub(crate) async fn read(&self, core: &Core, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
         let mut entries = Vec::with_capacity(keys.len());
-        for piece in keys.chunks(PIECE) {
+        while let Some(left) = keys.get(entries.len()..).filter(|left| !left.is_empty()) {
+            let piece = &left[..left.len().min(self.read_size.get())];
             let places: Vec<_> = piece.iter().map(|at| self.places.entry(at.key)).collect();
             let began = Instant::now();
             let messages = self.ask(Operation::Read, self.database.read(&places)).await;
-            self.entries.read_took(core, began.elapsed());
+            let took = began.elapsed();
+            self.entries.read_took(core, took);
             let messages = match messages {
-                Ok(messages) => messages,
+                Ok(messages) => {
+                    self.read_size.took(piece.len(), took, self.deadline);
+                    messages
+                }
                 Err(failed) => {
+                    if matches!(failed.outcome, StoreOutcome::TimedOut) {
+                        self.read_size.shrink(piece.len());
+                    }
                     // What came is kept, and the rest is not tried: that would take as long again.
                     let left = keys.len() - entries.len();
                     self.count_failed_reads(core, of, left, failed.outcome);
@@ -238,7 +246,7 @@ impl Remote {
 
     pub(crate) async fn write(&self, core: &Core, entries: &[Entry]) -> Result<()> {
         let mut outcome = Ok(());
-        for piece in entries.chunks(PIECE) {
+        for piece in entries.chunks(pieces::ENTRIES) {
             outcome = outcome.and(self.write_piece(core, piece).await);
         }
         outcome
@@ -251,23 +259,32 @@ impl Remote {
         if messages.is_empty() {
             return outcome;
         }
-        let rows: Vec<_> = messages.iter().map(|message| self.row(message)).collect();
-        let latest = column(self.log.latest_comparable());
-        match self.ask(Operation::Store, self.database.write(&rows, latest)).await {
-            Ok(stored) => {
-                for (message, stored) in messages.iter().zip(stored) {
-                    self.entries.count(
-                        core,
-                        message,
-                        if stored { StoreOutcome::Yes } else { StoreOutcome::Later },
-                    );
-                }
-            }
-            Err(failed) => {
-                messages.iter().for_each(|message| self.entries.count(core, message, failed.outcome))
+        let mut failed = None;
+        for messages in pieces::by_bytes(&messages, |message| message.bytes.len()) {
+            // Once one came to nothing the others are not tried: they would only add their deadlines to that.
+            let outcomes = match failed {
+                None => self.write_messages(messages).await,
+                Some(failed) => Err(failed),
+            };
+            failed = outcomes.as_ref().err().copied();
+            for (index, message) in messages.iter().enumerate() {
+                let outcome = match &outcomes {
+                    Ok(stored) if stored.get(index) == Some(&true) => StoreOutcome::Yes,
+                    Ok(_) => StoreOutcome::Later,
+                    Err(failed) => *failed,
+                };
+                self.entries.count(core, message, outcome);
             }
         }
         outcome
+    }
+
+    /// Writes them in one statement, and says of each whether it was stored.
+    async fn write_messages(&self, messages: &[Message]) -> Result<Vec<bool>, StoreOutcome> {
+        let rows: Vec<_> = messages.iter().map(|message| self.row(message)).collect();
+        let latest = column(self.log.latest_comparable());
+        let stored = self.ask(Operation::Store, self.database.write(&rows, latest)).await;
+        stored.map_err(|failed| failed.outcome)
     }
 
     pub(crate) fn leases(&self) -> &Leases {

@@ -42,7 +42,14 @@ pub(crate) enum Kind {
     #[error("the value for {key:?} cannot be shared: {reason}")]
     Unencodable { key: String, reason: String, cause: Option<Cause> },
     #[error("cannot connect to {address}: {reason}")]
-    Connect { address: String, reason: String, cause: Option<Cause> },
+    Connect {
+        address: String,
+        /// With what mends it.
+        reason: String,
+        /// The same alone, where the server is there and cannot be used.
+        mend: Option<String>,
+        cause: Option<Cause>,
+    },
     #[error("the server cannot be used: {reason}")]
     Unavailable { reason: String, cause: Option<Cause> },
     #[error(
@@ -130,6 +137,15 @@ impl Error {
     #[must_use]
     pub fn is_connect(&self) -> bool {
         matches!(*self.0, Kind::Connect { .. })
+    }
+
+    /// What mends it, where a server is there and cannot be used.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn mend(&self) -> Option<&str> {
+        match &*self.0 {
+            Kind::Connect { mend, .. } => mend.as_deref(),
+            _ => None,
+        }
     }
 
     /// Whether a counter, a lock or a write to a queue failed because its server could not be asked.

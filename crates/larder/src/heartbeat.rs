@@ -44,9 +44,9 @@ const MISSED: u32 = 3;
 /// cache's prefix, as JSON that nothing seals. With `hash_keys` or `seal`, there are no keys in it; those of values that
 /// stay in this process never are.
 ///
-/// Each costs one `SET` and some kilobytes; a hit costs what it costs without it. Up to 256 caches of processes with one
-/// prefix are seen. What is published ends by itself when three further ones have not come. That it cannot be published is
-/// no one's error, and is said in a warning once.
+/// Each costs one round trip and some kilobytes; a hit costs what it costs without it. Up to 1,000 caches of processes with
+/// one prefix have room. What is published ends by itself when three further ones have not come. That it cannot be published
+/// is no one's error, and is said in a warning once.
 ///
 /// The runtime needs its timers (`enable_time`, or `enable_all`): without them the task panics as it begins to wait, and nothing
 /// is published.
@@ -145,9 +145,8 @@ impl Process {
             let Some(shared) = cache.storage().shared() else { return };
             let beat = self.beat(shared);
             let Ok(text) = serde_json::to_string(&beat) else { continue };
-            let owner = format!(r#"{{"process":"{}""#, beat.process);
             let ttl = self.every.saturating_mul(MISSED);
-            let failure = match shared.publish(&owner, &text, ttl).await {
+            let failure = match shared.publish(&self.number, &text, ttl).await {
                 Ok(true) => continue,
                 Ok(false) => "its store cannot publish".to_owned(),
                 Err(error) => error.to_string(),

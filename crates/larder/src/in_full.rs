@@ -28,7 +28,12 @@ mod tests {
     #[test]
     fn each_cause_is_in_the_line() {
         let refused: Cause = Arc::new(io::Error::other("refused\r\nby a proxy"));
-        let connect = Kind::Connect { address: "a:1".into(), reason: "no way".into(), cause: Some(refused) };
+        let connect = Kind::Connect {
+            address: "a:1".into(),
+            reason: "no way".into(),
+            mend: None,
+            cause: Some(refused),
+        };
         let connect: Cause = Arc::new(error::Error::from(connect));
         assert_eq!(in_full("no connection", None), "no connection");
         assert_eq!(

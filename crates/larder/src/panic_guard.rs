@@ -83,8 +83,47 @@ macro_rules! report {
 pub(crate) use report;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use tracing::{Event, Metadata, Subscriber, span};
+
     use super::*;
+
+    /// Panics at all events.
+    struct Hostile;
+
+    impl Subscriber for Hostile {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+        fn event(&self, _: &Event<'_>) {
+            TOLD.set(TOLD.get() + 1);
+            panic!("on purpose, by the subscriber");
+        }
+
+        fn enter(&self, _: &span::Id) {}
+
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    thread_local! {
+        static TOLD: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    /// With a subscriber of traces that panics at whatever it is told on this thread: how often that was.
+    pub(crate) fn with_hostile_subscriber(call: impl FnOnce()) -> usize {
+        TOLD.set(0);
+        tracing::subscriber::with_default(Hostile, call);
+        TOLD.get()
+    }
 
     struct Bomb;
 

@@ -15,7 +15,7 @@ mod entries;
 #[cfg(feature = "events")]
 pub(crate) mod events;
 mod heartbeat;
-mod heartbeat_slot;
+mod heartbeat_fields;
 mod idle_timeout;
 mod info;
 #[cfg(feature = "inspect")]

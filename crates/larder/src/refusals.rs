@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     link::{Operation, Refusal},
+    panic_guard::report,
     shared_entries::rejections::AGAIN,
     shared_log::contract::LogObserver,
     sync::plain::lock,
@@ -50,7 +51,7 @@ impl Refusals {
         if let Some((refusal, count)) = self.note(operation, Some((reply, mend))) {
             // Not under the lock: a subscriber may do anything.
             let Refusal { operation, reply, mend, .. } = refusal;
-            tracing::warn!(%operation, reply, mend, count, "{} refuses what larder needs", self.who);
+            report!(warn, %operation, reply, mend, count, "{} refuses what larder needs", self.who);
         }
     }
 
@@ -59,7 +60,7 @@ impl Refusals {
     pub(crate) fn again(&self, operation: Operation) {
         if let Some((refusal, count)) = self.note(operation, None) {
             let Refusal { operation, reply, mend, .. } = refusal;
-            tracing::warn!(%operation, reply, mend, count, "{} still refuses what larder needs", self.who);
+            report!(warn, %operation, reply, mend, count, "{} still refuses what larder needs", self.who);
         }
     }
 
@@ -76,7 +77,7 @@ impl Refusals {
             ended
         };
         if let Some(Refusal { operation, count, .. }) = ended {
-            tracing::debug!(%operation, count, "{} accepts again what it refused", self.who);
+            report!(debug, %operation, count, "{} accepts again what it refused", self.who);
         }
     }
 

@@ -113,8 +113,9 @@ pub trait LeaseStore: Send + Sync + 'static {
     /// Whether it is worth asking.
     fn may_be_asked(&self) -> bool;
 
-    /// Takes the lease of a key that is free, or marks that a caller waits for it; then looks at the entry, which must not
-    /// be older than the lease's last release.
+    /// Takes the lease of a key that is free, or marks that a caller waits for it; then looks at the entry. That should not be
+    /// older than the lease's last release, where the store can see to it at no further cost: else a value that was stored
+    /// just before it is computed once more.
     async fn acquire(
         &self,
         core: &Core,

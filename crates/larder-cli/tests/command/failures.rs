@@ -76,7 +76,12 @@ fn a_wrong_url() {
     let world = World::single();
     fails(&world, &["status", "--prefix", "a*b"], 2, &["prefix"]);
     let cluster = at(&world.url.replace("redis://", "redis+cluster://"));
-    fails(&cluster, &["status"], 3, &["it is not a node of a cluster", "the URL of one server is redis://"]);
+    let mend = format!("mend: the URL of one server is {}", world.url.trim_end_matches('/'));
+    fails(&cluster, &["status"], 3, &["it is not a node of a cluster\n", &mend]);
+    let nodes = World::clustered();
+    let address = nodes.cluster.as_ref().expect("it is one").server(0).address();
+    let mend = format!("mend: the URL of the cluster is redis+cluster://{address}");
+    fails(&at(&format!("redis://{address}")), &["status"], 3, &["it is a node of a cluster\n", &mend]);
 }
 
 #[test]

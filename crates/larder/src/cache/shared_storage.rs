@@ -91,8 +91,8 @@ pub trait SharedStorage: Send + Sync {
         Ok(None)
     }
 
-    /// Publishes a text about this process, for [`heartbeat`](crate::heartbeat()): in place of the one that it published before,
-    /// which began with `owner` as all of them do, and for `ttl`. False if this is not implemented.
+    /// Publishes a text about this process, for [`heartbeat`](crate::heartbeat()): in place of the one that the same `owner`
+    /// published before, and for `ttl`. False if this is not implemented.
     ///
     /// # Errors
     ///

@@ -19,15 +19,27 @@ use crate::{
 pub(crate) struct Announcement {
     epoch: AtomicU64,
     echoed: AtomicBool,
+    /// The store refuses it, and will do so again.
+    refused: AtomicBool,
     changed: Notify,
     marks: Mutex<Vec<(ScopeHash, u64)>>,
 }
 
 impl Announcement {
     /// The epoch of the record, once the server has named it.
+    #[cfg(test)]
     pub(crate) async fn named(&self) -> Epoch {
         self.wait_for(|| {
             Some(Epoch(self.epoch.load(Ordering::Acquire))).filter(|epoch| *epoch != Epoch::ZERO)
+        })
+        .await
+    }
+
+    /// The epoch of the record, once the server has named it, or none once the store has refused the record: it waits then, and for people.
+    pub(crate) async fn named_or_refused(&self) -> Option<Epoch> {
+        self.wait_for(|| match self.epoch.load(Ordering::Acquire) {
+            0 => self.refused.load(Ordering::Acquire).then_some(None),
+            epoch => Some(Some(Epoch(epoch))),
         })
         .await
     }
@@ -68,6 +80,16 @@ impl Announcement {
     pub(crate) fn set_named(&self, epoch: Epoch) {
         self.epoch.store(epoch.0, Ordering::Release);
         self.notify();
+    }
+
+    pub(crate) fn set_refused(&self) {
+        self.refused.store(true, Ordering::Release);
+        self.notify();
+    }
+
+    /// It is sent once more.
+    pub(crate) fn set_sent(&self) {
+        self.refused.store(false, Ordering::Release);
     }
 
     pub(crate) fn set_echoed(&self) {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 #[non_exhaustive]
 pub struct Beat {
-    /// Chosen at random when the heartbeat began, in hexadecimal. First in the text: what is published begins with it.
+    /// Chosen at random when the heartbeat began, in hexadecimal.
     pub process: String,
     /// What people call the process.
     pub name: String,

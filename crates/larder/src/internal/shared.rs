@@ -111,7 +111,8 @@ pub fn no_connection(
     reason: impl Into<String>,
     cause: impl std::error::Error + Send + Sync + 'static,
 ) -> Error {
-    Kind::Connect { address: address.into(), reason: reason.into(), cause: Some(Arc::new(cause)) }.into()
+    let (address, reason, cause) = (address.into(), reason.into(), Some(Arc::new(cause) as _));
+    Kind::Connect { address, reason, mend: None, cause }.into()
 }
 
 /// Keeps entries in a memory that a cache has of its own.

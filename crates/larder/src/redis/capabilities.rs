@@ -18,7 +18,7 @@ use super::{
     key_names::KeyNames,
     refusal::{self, ServerRefusals},
 };
-use crate::{link::Operation, sync::plain::lock};
+use crate::{link::Operation, panic_guard::report, sync::plain::lock};
 
 /// How often it is asked again whether scripts run, where they did not.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -123,7 +123,7 @@ impl Capabilities {
         };
         self.set(Scripting::BySource);
         if !self.said.swap(true, Relaxed) {
-            tracing::info!(reply, "redis takes no EVALSHA: scripts are sent whole each time");
+            report!(info, reply, "redis takes no EVALSHA: scripts are sent whole each time");
         }
     }
 }
@@ -185,6 +185,19 @@ mod tests {
         // What passes by itself says nothing about scripts.
         let busy = || refused("BUSY Redis is busy running a script");
         assert_eq!(learned(busy(), busy()), (Scripting::ByHash, 0));
+    }
+
+    #[test]
+    fn a_subscriber_may_panic() {
+        let (capabilities, refusals) = (Capabilities::default(), ServerRefusals::default());
+        let gone = || refused("ERR unknown command 'EVALSHA', with args beginning with: 'x'");
+        let told = crate::panic_guard::tests::with_hostile_subscriber(|| {
+            capabilities.learn_scripts(&[gone(), Value::Int(1)], &refusals);
+            capabilities.learn_scripts(&[gone(), gone()], &refusals);
+            capabilities.learn_scripts(&[Value::Int(1), Value::Int(1)], &refusals);
+        });
+        // Without `EVALSHA`; without scripts; and with them again.
+        assert_eq!((told, capabilities.scripting()), (3, Scripting::ByHash));
     }
 
     #[test]

@@ -1,49 +1,90 @@
-//! Where processes publish their heartbeats: one of 256 keys each, so that they are found without looking through all keys,
-//! and end one by one.
+//! Where processes publish their heartbeats: in one hash, with a field for each, so that a look at all of them is one command.
+//! A field has its own end in it: Redis knows ends of single fields only from 7.4 on, and Valkey from 9.0 on.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use ::redis::Value;
 
 use super::{
     connection::{Command, Reply},
-    heartbeat_slot::SLOTS,
+    heartbeat_fields::{self, MOST},
     remote::Remote,
     script::milliseconds,
+    server_info,
 };
-use crate::{error::Result, link::Operation};
+use crate::{
+    error::{Kind, Result},
+    link::Operation,
+};
+
+/// For how long the hash is kept after the last heartbeat, unless that is kept longer.
+const KEPT: Duration = Duration::from_secs(600);
 
 impl Remote {
-    /// Publishes a text that begins with `owner`, as all of this process do.
+    /// Publishes a text in place of the one before it of the same owner.
     pub(super) async fn publish(&self, owner: &str, text: &str, ttl: Duration) -> Result<()> {
-        let place = match self.heartbeat.get() {
-            known @ 0..SLOTS => known,
-            _ => self.free_place(owner).await?,
-        };
-        let name = self.names.heartbeat(place);
-        let command = Command::new("SET").key(&name).arg(text).arg("PX").arg(milliseconds(ttl)).arg("GET");
-        let before = self.send(Operation::Store, &command).await;
-        let before = before.map_err(|failure| failure.of(format_args!("the heartbeat in {name}")))?;
-        // Two that found the same one free both move on: what is left behind ends soon.
-        let kept = if is_of(&before, owner) || before == Value::Nil { place } else { SLOTS };
-        self.heartbeat.set(kept);
+        let name = self.names.heartbeats();
+        let until = self.server_now_ms().await?.saturating_add(milliseconds(ttl));
+        let commands = vec![
+            Command::new("HSET").key(&name).arg(owner).arg(heartbeat_fields::field(until, text)),
+            Command::new("PEXPIRE").key(&name).arg(milliseconds(ttl.max(KEPT))),
+            Command::new("HLEN").key(&name),
+        ];
+        let [added, _, mut fields] = numbers(self.send_many(Operation::Store, commands).await)?;
+        if self.last_tidying.is_due(fields, added > 0) {
+            fields = self.tidy_heartbeats(&name).await?;
+        }
+        if added > 0 && fields > MOST {
+            let withdraw = Command::new("HDEL").key(&name).arg(owner);
+            numbers::<1>(vec![self.send(Operation::Store, &withdraw).await])?;
+            let reason =
+                format!("{MOST} other processes publish heartbeats in {name}: there is no room for more");
+            return Err(Kind::configuration(reason).into());
+        }
         Ok(())
     }
 
-    /// A key that no other process has, if there is one; any of them otherwise.
-    async fn free_place(&self, owner: &str) -> Result<usize> {
-        let looks = (0..SLOTS).map(|place| Command::get(&self.names.heartbeat(place))).collect();
-        let replies = self.send_many(Operation::Read, looks).await;
-        let is_free =
-            |reply: &Reply| reply.as_ref().is_ok_and(|value| *value == Value::Nil || is_of(value, owner));
-        let free: Vec<_> = (0..SLOTS).filter(|place| replies.get(*place).is_some_and(is_free)).collect();
-        match replies.into_iter().find_map(Result::err) {
-            Some(failure) if free.is_empty() => Err(failure.of("the look for other heartbeats")),
-            _ => Ok(fastrand::choice(free).unwrap_or_else(|| fastrand::usize(..SLOTS))),
+    /// Deletes the fields that have ended, and tells how many are left.
+    async fn tidy_heartbeats(&self, name: &str) -> Result<usize> {
+        let commands = vec![Command::new("HGETALL").key(name), Command::new("TIME")];
+        let mut replies = self.send_many(Operation::Read, commands).await.into_iter();
+        let mut next =
+            || replies.next().transpose().map_err(|failure| failure.of("a look at other heartbeats"));
+        let (all, time) = (next()?.unwrap_or(Value::Nil), next()?.unwrap_or(Value::Nil));
+        let pairs = heartbeat_fields::pairs(&all);
+        let now = server_info::time_ms(&time).unwrap_or(0);
+        let ended: Vec<&[u8]> = pairs
+            .iter()
+            .filter(|(_, field)| heartbeat_fields::live(field, now).is_none())
+            .map(|(owner, _)| *owner)
+            .collect();
+        let left = pairs.len() - ended.len();
+        if !ended.is_empty() {
+            let delete = Command::new("HDEL").key(name).arg(&ended[..]);
+            numbers::<1>(vec![self.send(Operation::Store, &delete).await])?;
         }
+        self.last_tidying.done(left);
+        Ok(left)
+    }
+
+    async fn server_now_ms(&self) -> Result<u64> {
+        if let Some(time) = self.followed.server_time() {
+            let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+            return Ok(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+        }
+        let time = self.send(Operation::Read, &Command::new("TIME")).await;
+        let time = time.map_err(|failure| failure.of("the server's time"))?;
+        server_info::time_ms(&time).ok_or_else(|| Kind::unavailable("it does not tell the time").into())
     }
 }
 
-fn is_of(value: &Value, owner: &str) -> bool {
-    matches!(value, Value::BulkString(text) if text.starts_with(owner.as_bytes()))
+/// The replies to commands about heartbeats, each of which is a number.
+fn numbers<const N: usize>(replies: Vec<Reply>) -> Result<[usize; N]> {
+    let mut numbers = [0; N];
+    for (number, reply) in numbers.iter_mut().zip(replies) {
+        if let Value::Int(value) = reply.map_err(|failure| failure.of("the heartbeat"))? {
+            *number = usize::try_from(value).unwrap_or(0);
+        }
+    }
+    Ok(numbers)
 }

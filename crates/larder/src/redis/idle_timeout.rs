@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::sync::plain::lock;
+use crate::{panic_guard::report, sync::plain::lock};
 
 /// So many connections must have ended alike.
 const ENDS: usize = 4;
@@ -50,7 +50,8 @@ impl IdleTimeout {
     /// A connection was ended from the other side, after so long without a word.
     pub(super) fn ended(&self, now: Instant, silence: Duration) {
         if let Some(limit) = self.learn(now, silence) {
-            tracing::warn!(
+            report!(
+                warn,
                 seconds = limit.as_secs_f64(),
                 mend = "set the idle timeout of what stands between (a proxy, a firewall, the server's own `timeout`) \
                         to more than 10 s",
@@ -113,6 +114,18 @@ mod tests {
             limit_of(&[5, 1_000, 1_010, 400, 1_020, 1_002, 1_001, 1_000]),
             Some(Duration::from_secs(1))
         );
+    }
+
+    #[test]
+    fn a_subscriber_may_panic() {
+        let (idle, mut now) = (IdleTimeout::default(), Instant::now());
+        let told = crate::panic_guard::tests::with_hostile_subscriber(|| {
+            for _ in 0..ENDS {
+                now += Duration::from_secs(1);
+                idle.ended(now, Duration::from_secs(1));
+            }
+        });
+        assert_eq!((told, idle.keep_alive()), (1, Some(Duration::from_secs(1) / PARTS)));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod walk;
 mod warm;
 
 pub use self::{
+    failure::mend_of,
     inspector::{Inspector, Page, Peek},
     stored::{Lifetimes, StoredEntry},
     walk::Walk,

@@ -27,7 +27,7 @@ pub enum Kind {
     Log,
     /// A part of a write-behind queue.
     Queue,
-    /// What a process publishes of itself.
+    /// What processes publish of themselves.
     Heartbeat,
     /// Events, or those that were given up.
     Event,
@@ -117,9 +117,9 @@ impl KeyNames {
         QueueNames { dead: with("dead"), keys: with("keys"), consumer: with("consumer"), stream }
     }
 
-    /// One of the keys in which processes publish their heartbeats.
-    pub(super) fn heartbeat(&self, place: usize) -> String {
-        format!("{}:h:{place}", self.prefix)
+    /// The hash in which processes publish their heartbeats.
+    pub(super) fn heartbeats(&self) -> String {
+        format!("{}:h:all", self.prefix)
     }
 
     /// The stream and the channel of a kind of event. Its name is their hash tag, so that what belongs together lies in
@@ -199,7 +199,7 @@ mod tests {
             (names.number("{0/4:a}"), Kind::Number, "{0/4:a}"),
             (names.ranking("words"), Kind::Ranking, "words"),
             (names.log(), Kind::Log, ""),
-            (names.heartbeat(7), Kind::Heartbeat, "7"),
+            (names.heartbeats(), Kind::Heartbeat, "all"),
             ("shop:w:{rows}:dead".to_owned(), Kind::Queue, "{rows}:dead"),
             ("shop:v:{paid}".to_owned(), Kind::Event, "{paid}"),
         ] {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     config::Config,
     connection::{Command, CommandFailure, Connections, Reply, Unavailable},
-    heartbeat_slot::HeartbeatSlot,
+    heartbeat_fields::LastTidying,
     key_names::KeyNames,
     log::RedisLog,
     refusal,
@@ -27,7 +27,7 @@ pub(crate) struct Remote {
     pub(super) entries: SharedEntries,
     pub(super) sealing: Sealing,
     pub(super) leases: Leases,
-    pub(super) heartbeat: HeartbeatSlot,
+    pub(super) last_tidying: LastTidying,
     /// What was found out about the servers.
     pub(super) findings: Arc<Findings>,
     /// For connections of their own, and to tell one log from another.

@@ -95,17 +95,22 @@ fn bare(url: &str) -> &str {
 }
 
 fn read(form: Form, tls: bool, rest: &str) -> Result<Parsed, String> {
-    let quoting = Quoting::of(rest);
+    let (rest, options) = before_options(form, rest);
+    // It may have been the `@` of a password with such a text in it.
+    let quoting = if options.is_some() { Quoting::Nothing } else { Quoting::of(rest) };
     // The last `@`: a password may have others.
     let (secret, rest) = match rest.rsplit_once('@') {
         Some((secret, rest)) => (Some(secret), rest),
         None => (None, rest),
     };
     let (username, password) = credentials(secret)?;
-    if rest.contains('#') {
+    if rest.contains('#') || options.is_some_and(|options| options.contains('#')) {
         return Err("a URL of a server has no fragment (#)".to_owned());
     }
-    let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let (rest, options) = match options {
+        Some(options) => (rest, options),
+        None => rest.split_once('?').unwrap_or((rest, "")),
+    };
     let Options { prefix, client_name, reads_replicas } = read_options(options, quoting)?;
     let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
     // The whole path is a socket's.
@@ -136,6 +141,28 @@ fn read(form: Form, tls: bool, rest: &str) -> Result<Parsed, String> {
         return Err("the path has too many parts".to_owned());
     }
     Ok(Parsed { topology, tls, username, password, database, prefix, client_name, reads_replicas })
+}
+
+/// The options in which there is an `@`, and what stands before them: what follows the first `?` that has a host before it,
+/// and options alone after it. All other ones come after the last `@` of a URL, which ends the credentials.
+fn before_options(form: Form, rest: &str) -> (&str, Option<&str>) {
+    let is_option = |option: &str| {
+        let named = |name| OPTIONS.into_iter().any(|known| is_near(known, name));
+        option.split_once('=').is_some_and(|(name, _)| named(name))
+    };
+    let is_place = |before: &str| {
+        let place = before.rsplit_once('@').map_or(before, |(_, place)| place);
+        let hosts = place.split('/').next().unwrap_or_default();
+        match form {
+            Form::Socket => place.starts_with('/'),
+            _ => nodes(hosts, PORT, Quoting::Nothing).is_ok(),
+        }
+    };
+    let mut marks = rest.match_indices('?').map(|(at, _)| (&rest[..at], &rest[at + 1..]));
+    let found = marks.find(|(before, options)| {
+        options.contains('@') && options.split('&').all(is_option) && is_place(before)
+    });
+    found.map_or((rest, None), |(before, options)| (before, Some(options)))
 }
 
 /// The user and the password, of which an empty user is none. An empty password is one: the URL that has it

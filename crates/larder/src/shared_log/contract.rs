@@ -348,11 +348,12 @@ impl From<LogError> for Error {
         match failure {
             LogError { connection: Some(error), .. } => error.error,
             LogError { reason, mend, cause, .. } => {
-                let reason = match mend {
+                let reason = match &mend {
                     Some(mend) => format!("{reason}; {mend}"),
                     None => reason.into_owned(),
                 };
-                Kind::Connect { address: "the invalidation log".to_owned(), reason, cause }.into()
+                let (address, mend) = ("the invalidation log".to_owned(), mend.map(Cow::into_owned));
+                Kind::Connect { address, reason, mend, cause }.into()
             }
         }
     }
@@ -362,7 +363,7 @@ impl From<LogError> for Error {
 pub trait LogObserver: fmt::Debug + Send + Sync {
     /// The server refused something, and will go on refusing it until that is done which `mend` names.
     fn refused(&self, operation: Operation, reply: &str, mend: &str) {
-        tracing::warn!(%operation, reply, mend, "the store of the invalidation log refuses");
+        crate::panic_guard::report!(warn, %operation, reply, mend, "the store of the invalidation log refuses");
     }
 
     /// An operation went well.

@@ -20,7 +20,7 @@ use crate::{
 /// The invalidation is safe before its echo; a value that is stored before it is wasted.
 pub(crate) const ECHO: Duration = Duration::from_millis(20);
 
-/// Waits for the epoch of what was announced for `deadline` at most, and not at all without a runtime, or if the store is
+/// Waits for the epoch of what was announced for `deadline` at most, and until it is refused, and not at all without a runtime, or if the store is
 /// not within reach. What covers nothing is done.
 pub(crate) fn deliver(
     (announcement, scopes): (Option<Arc<Announcement>>, &[Scope]),
@@ -43,7 +43,7 @@ pub(crate) fn deliver_and_settle(
         let Some(echo) = reach().filter(|_| Handle::try_current().is_ok()) else {
             return Invalidation::Queued;
         };
-        let Ok(epoch) = timeout(deadline, announcement.named()).await else {
+        let Ok(Some(epoch)) = timeout(deadline, announcement.named_or_refused()).await else {
             return Invalidation::Queued;
         };
         let _ = timeout(echo, announcement.echoed()).await;

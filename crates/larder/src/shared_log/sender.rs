@@ -86,6 +86,9 @@ impl Sender {
             let log = &self.shared.name;
             report(|| tracing::debug!(log, %failure, "cannot append to the invalidation log"));
             self.shared.refused(Operation::Append, &failure);
+            if failure.mend().is_some() {
+                self.shared.log().outbox().refused();
+            }
             let shared = self.shared.clone();
             tokio::select! {
                 () = self.backoff.wait() => {}

@@ -1,6 +1,9 @@
 //! `heartbeat`: what a process publishes of itself.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use larder::{CacheExt, MemoryCache, TieredCache, cached, heartbeat};
 use larder_servers::{Data, RedisServer};
@@ -15,14 +18,34 @@ async fn beaten(cache: &TieredCache, id: u64) -> u64 {
     id
 }
 
-/// What is published, by the keys.
+const KEY: &str = "larder:h:all";
+
+/// What is published and has not ended, by the fields.
 fn published(server: &RedisServer) -> Vec<(String, Value)> {
-    let keys: Vec<String> = server.command(&["KEYS", "larder:h:*"]);
-    let read = |key: String| {
-        let text: Option<String> = server.command(&["GET", &key]);
-        Some((key, serde_json::from_str(&text?).unwrap()))
+    let fields: BTreeMap<String, String> = server.command(&["HGETALL", KEY]);
+    let now = now_ms(server);
+    let read = |(owner, field): (String, String)| {
+        let (until, text) = field.split_once(' ')?;
+        (until.parse::<u64>().unwrap() > now).then(|| (owner, serde_json::from_str(text).unwrap()))
     };
-    keys.into_iter().filter_map(read).collect()
+    fields.into_iter().filter_map(read).collect()
+}
+
+fn now_ms(server: &RedisServer) -> u64 {
+    let (seconds, micros): (u64, u64) = server.command(&["TIME"]);
+    seconds * 1_000 + micros / 1_000
+}
+
+/// Heartbeats of other processes, that end at this time.
+fn others(server: &RedisServer, count: usize, until_ms: u64) {
+    let field = format!(r#"{until_ms} {{"name":"foreign"}}"#);
+    let names: Vec<_> = (0..count).map(|number| format!("foreign-{number}")).collect();
+    let words = names.iter().flat_map(|name| [name.as_str(), &field]);
+    server.command::<()>(&["HSET", KEY].into_iter().chain(words).collect::<Vec<_>>());
+}
+
+fn has_field(server: &RedisServer, field: &str) -> bool {
+    server.command(&["HEXISTS", KEY, field])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,14 +67,15 @@ async fn figures_are_published_with_an_end() {
         names == BTreeSet::from(["one", "other"]) && found.is_some()
     })
     .await;
-    let (key, beat) = found.unwrap();
+    let (owner, beat) = found.unwrap();
+    assert_eq!(beat["process"], *owner);
     let of = &beat["functions"][0];
     assert!(of["function"].as_str().unwrap().ends_with("::beaten"), "{beat}");
     assert_eq!((&of["total"]["misses"], &of["total"]["computed"]), (&3.into(), &3.into()));
     assert_eq!((&beat["name"], &beat["entries"], &beat["enabled"]), (&"one".into(), &3.into(), &true.into()));
     assert!(beat["log"]["lag_ms"].is_u64(), "{beat}");
-    // None if it is late just now.
-    eventually(|| (1..=600).contains(&server.command::<i64>(&["PTTL", &key]))).await;
+    // The hash ends some time after the last of them.
+    assert!((1..=600_000).contains(&server.command::<i64>(&["PTTL", KEY])));
 
     drop(beating);
     eventually(|| published_names(&server) == ["other"]).await;
@@ -61,27 +85,45 @@ fn published_names(server: &RedisServer) -> Vec<String> {
     published(server).iter().map(|(_, beat)| beat["name"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Of two processes in one place both move on, and are seen.
+/// What processes leave behind that have ended does not add up.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_place_that_another_process_has_is_left() {
+async fn heartbeats_that_have_ended_are_deleted() {
     let server = RedisServer::start();
     let (one, _) = both(&server).await;
+    others(&server, 100, 1);
+    server.command::<()>(&["HSET", KEY, "of another form", "x"]);
+    let lives = now_ms(&server) + 3_600_000;
+    server.command::<()>(&["HSET", KEY, "lives", &format!(r#"{lives} {{"name":"lives"}}"#)]);
     let _beating = heartbeat(&one, "one", EVERY).unwrap();
-    let mut place = None;
+    eventually(|| server.command::<u64>(&["HLEN", KEY]) == 2).await;
     eventually(|| {
-        place = published(&server).pop().map(|(place, _)| place);
-        place.is_some()
+        BTreeSet::from_iter(published_names(&server)) == BTreeSet::from(["lives", "one"].map(String::from))
     })
     .await;
-    let place = place.unwrap();
-    let foreign = r#"{"process":"0000000000000001","name":"foreign"}"#;
-    server.command::<()>(&["SET", &place, foreign]);
-    // It finds out when it next writes there; all other places are free.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_room_for_a_thousand() {
+    let server = RedisServer::start();
+    let (one, _) = both(&server).await;
+    let beating = heartbeat(&one, "one", EVERY).unwrap();
+    eventually(|| published_names(&server) == ["one"]).await;
+    others(&server, 1_000, u64::MAX);
+    let (other, _) = both(&server).await;
+    let _beating = heartbeat(&other, "other", EVERY).unwrap();
+    let withdrawn =
+        || server.info("commandstats", "cmdstat_hdel").is_some_and(|said| !said.starts_with("calls=1,"));
+    // It was there first, and the other one is not let in.
+    eventually(withdrawn).await;
     eventually(|| {
-        let elsewhere = |(key, beat): &(String, Value)| *key != place && beat["name"] == "one";
-        published(&server).iter().any(elsewhere)
+        let names = published_names(&server);
+        names.contains(&"one".to_owned()) && !names.contains(&"other".to_owned())
     })
     .await;
+    drop(beating);
+    server.command::<()>(&["HDEL", KEY, "foreign-1", "foreign-2"]);
+    assert!(!has_field(&server, "foreign-1"));
+    eventually(|| published_names(&server).contains(&"other".to_owned())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -237,6 +237,12 @@ impl Outbox {
         }
     }
 
+    /// What waits is refused, and will be: its callers need not wait for that.
+    pub(crate) fn refused(&self) {
+        let callers = lock(&self.state).callers.waiting();
+        callers.iter().for_each(|announcement| announcement.set_refused());
+    }
+
     /// Whether the record of this attempt, with these scopes, is the one at this epoch, as far as anything of it is inside,
     /// or callers wait for it.
     pub(crate) fn is_at(&self, attempt: u64, scopes: &[ScopeHash], epoch: Epoch) -> bool {

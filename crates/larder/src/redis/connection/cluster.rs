@@ -3,6 +3,7 @@
 //! What other clients do here is measured by `tests/redis-clients`, which fails once one of them does all of it; the
 //! figures are in `crates/larder/docs/redis-clients.md`.
 
+mod ready;
 mod redirections;
 mod replica_calls;
 mod replicas;
@@ -33,7 +34,8 @@ use super::{
 };
 use crate::{
     error::Error,
-    redis::{config::Config, server_info::ServerInfo, url::Node},
+    panic_guard,
+    redis::{config::Config, url::Node},
     sync::plain::lock,
 };
 
@@ -235,7 +237,7 @@ impl Cluster {
             }
             Err(error) => Some(error),
         };
-        self.looked.send_replace(error);
+        let _ = panic_guard::contain(|| self.looked.send_replace(error));
     }
 
     fn adopt(&self, ranges: Vec<Range>) {
@@ -263,32 +265,6 @@ impl Cluster {
         let replicas = self.replicas.links(&self.config, replicas);
         self.map.store(Some(Arc::new(Map { owners, masters, replicas })));
         drop(gone);
-    }
-
-    /// Waits until there is a connection to every master.
-    pub(super) async fn ready(self: &Arc<Self>) -> Result<ServerInfo, Error> {
-        let mut attempts = 0;
-        let map = loop {
-            let mut looked = self.looked.subscribe();
-            looked.mark_unchanged();
-            self.look_again();
-            let _ = tokio::time::timeout(self.config.connect_timeout * 2, looked.changed()).await;
-            if let Some(map) = self.map.load_full() {
-                break map;
-            }
-            attempts += 1;
-            let failure = looked.borrow().clone();
-            let failure = failure.unwrap_or_else(|| ConnectError::transient("no node answers"));
-            if failure.is_permanent() || attempts >= self.config.connect_attempts {
-                return Err(failure.of(NAME).into());
-            }
-            tokio::time::sleep(APART).await;
-        };
-        let mut server_info = None;
-        for (_, link) in &map.masters {
-            server_info = Some(link.ready().await?);
-        }
-        server_info.ok_or_else(|| ConnectError::transient("it has no masters").of(NAME).into())
     }
 
     /// The links to all masters that are known.

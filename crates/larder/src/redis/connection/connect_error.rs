@@ -98,7 +98,8 @@ impl From<ConnectError> for Error {
             Some(mend) => format!("{}; {mend}", error.reason),
             None => error.reason.into_owned(),
         };
-        Kind::Connect { address: error.server, reason, cause: error.cause }.into()
+        let mend = error.mend.map(Cow::into_owned);
+        Kind::Connect { address: error.server, reason, mend, cause: error.cause }.into()
     }
 }
 

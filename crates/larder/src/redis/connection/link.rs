@@ -3,6 +3,8 @@
 mod repair;
 mod reports;
 mod spares;
+#[cfg(test)]
+mod tests;
 mod too_late;
 mod waiting;
 
@@ -86,9 +88,17 @@ struct Line {
 }
 
 impl Line {
-    /// Tells those who wait, whose wakers belong to their executors: what panics in there leaves nothing half done here.
     fn becomes(&self, stage: Stage) {
-        let _ = panic_guard::contain(|| self.stage.send_replace(stage));
+        self.changes(|now| {
+            *now = stage;
+            true
+        });
+    }
+
+    /// Tells those who wait if it changes, whose wakers belong to their executors: what panics in there leaves nothing half
+    /// done here.
+    fn changes(&self, change: impl FnOnce(&mut Stage) -> bool) {
+        let _ = panic_guard::contain(|| self.stage.send_if_modified(change));
     }
 }
 

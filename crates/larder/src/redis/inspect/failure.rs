@@ -7,6 +7,12 @@ use crate::{
     redis::{connection::CommandFailure, refusal::ServerReply, server_findings::Findings},
 };
 
+/// What an error says that mends it, where a server is there and cannot be used: a part of its text, after a `; `.
+#[must_use]
+pub fn mend_of(error: &Error) -> Option<&str> {
+    error.mend()
+}
+
 /// The error of what was asked for with the command `what`, and what mends it. Who only looks needs no more
 /// rights than that: those that a cache needs are not named.
 pub(in crate::redis) fn refused(findings: &Findings, what: &str, failure: &CommandFailure) -> Error {

@@ -2,13 +2,13 @@
 
 use ::redis::Value;
 
-use super::inspector::{Inspector, bytes, is_of_another_type};
+use super::inspector::{Inspector, is_of_another_type};
 use crate::{
     error::Result,
     heartbeat::beat::Beat,
     redis::{
         connection::{Command, CommandFailure},
-        heartbeat_slot::SLOTS,
+        heartbeat_fields, server_info,
     },
 };
 
@@ -19,24 +19,17 @@ impl Inspector {
     ///
     /// If it is refused, or there is no answer.
     pub async fn heartbeats(&self) -> Result<Vec<Beat>> {
-        let looks = (0..SLOTS).map(|place| Command::get(&self.names.heartbeat(place)));
-        let mut beats: Vec<Beat> = Vec::new();
-        for reply in self.connections.call_many(looks.collect()).await {
-            if is_of_another_type(&reply) {
-                continue;
-            }
-            let value = self.accepted("GET", reply)?;
-            let Some(beat) = bytes(&value).and_then(|text| serde_json::from_slice::<Beat>(text).ok()) else {
-                continue;
-            };
-            match beats.iter_mut().find(|known| known.process == beat.process) {
-                // A process that has moved on leaves its last one behind for a while.
-                Some(known) if known.at_ms < beat.at_ms => *known = beat,
-                Some(_) => {}
-                None => beats.push(beat),
-            }
+        let all = Command::new("HGETALL").key(self.names.heartbeats());
+        let mut replies = self.connections.call_many(vec![all, Command::new("TIME")]).await.into_iter();
+        let (Some(all), Some(time)) = (replies.next(), replies.next()) else { return Ok(Vec::new()) };
+        if is_of_another_type(&all) {
+            return Ok(Vec::new());
         }
-        Ok(beats)
+        let (all, time) = (self.accepted("HGETALL", all)?, self.accepted("TIME", time)?);
+        let now = server_info::time_ms(&time).unwrap_or(0);
+        let live = heartbeat_fields::pairs(&all).into_iter();
+        let live = live.filter_map(|(_, field)| heartbeat_fields::live(field, now));
+        Ok(live.filter_map(|text| serde_json::from_slice(text).ok()).collect())
     }
 
     /// How often these are used, as servers count that evict what is used least: a logarithm, up to 255. None where there is

@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Remote {
-    /// What `ACQUIRE` does, and this read in the same round trip.
+    /// What `ACQUIRE` does, and this read in the same round trip: before the lease is taken, where that takes another one.
     pub(super) async fn acquire_plainly(
         &self,
         name: &str,

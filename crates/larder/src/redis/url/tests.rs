@@ -43,6 +43,30 @@ fn users_and_passwords_are_decoded() {
 }
 
 #[test]
+fn an_at_sign_in_an_option_ends_no_credentials() {
+    let hunter = || Some(Secret::from("hunter2".to_owned()));
+    for (url, node, password, prefix, name) in [
+        ("redis://h?prefix=a@b", host("h", 6379), None, Some("a@b"), None),
+        ("redis://h:7/3?client_name=web@node-1", host("h", 7), None, None, Some("web@node-1")),
+        ("redis://:hunter2@h?client_name=c&prefix=a@b", host("h", 6379), hunter(), Some("a@b"), Some("c")),
+        ("redis://:hunter2@[::1]?prefix=a?prefix=@", host("::1", 6379), hunter(), Some("a?prefix=@"), None),
+    ] {
+        let parsed = parsed(url);
+        assert_eq!(parsed.topology, Topology::Server(node), "{url}");
+        assert_eq!((parsed.username, parsed.password), (None, password), "{url}");
+        assert_eq!((parsed.prefix.as_deref(), parsed.client_name.as_deref()), (prefix, name), "{url}");
+    }
+    let cluster = parsed("redis+cluster://a,b:7?prefix=a@b");
+    assert_eq!(cluster.topology, Topology::Cluster(vec![host("a", 6379), host("b", 7)]));
+    assert_eq!(parsed("redis+sentinel://a,b/m/2?prefix=a@b").database, Some(2));
+    assert_eq!(parsed("unix:///run/r?prefix=a@b").topology, Topology::Socket("/run/r".into()));
+    // What can be no host before it is a part of a password.
+    let with_mark = parsed("redis://u:a?prefix=b@h");
+    assert_eq!(with_mark.password.as_ref().map(Secret::reveal), Some("a?prefix=b"));
+    assert_eq!(with_mark.topology, Topology::Server(host("h", 6379)));
+}
+
+#[test]
 fn what_is_left_around_a_url_is_none_of_it() {
     for url in [
         "redis://:p@h/3\n",
@@ -127,6 +151,9 @@ fn errors_say_what_is_wrong_and_what_was_expected() {
         ("redis://[u:hunter2]:q", "what stands in brackets is no IPv6 address"),
         ("redis://u:7/hunter2%40h:6379/0", "the database, which"),
         ("redis://u:a@b/hunter2%40h:6379/0", "the database, which"),
+        ("redis://u:7/hunter2?prefix=a@b", "the database, which"),
+        ("redis://u:a@b/hunter2?prefix=x@h", "the database, which"),
+        ("redis://:hunter2@h?prefx=a@b", "an option is unknown (did you mean `prefix`?)"),
         ("redis://u:7?hunter2", "an option is unknown;"),
         ("redis://u:7?prefx=hunter2", "an option is unknown (did you mean `prefix`?)"),
         ("redis+cluster://u:hunter2@a,,b", "host is missing"),

@@ -32,9 +32,15 @@ impl Callers {
     pub(super) fn set_out(&mut self, attempt: u64) {
         let mut callers = mem::take(&mut self.failed);
         callers.extend(self.latest.take());
+        callers.iter().for_each(|announcement| announcement.set_sent());
         if self.under_way.len() < MOST_UNDER_WAY {
             self.under_way.insert(attempt, AttemptUnderWay { callers, ..AttemptUnderWay::default() });
         }
+    }
+
+    /// Those whose records wait.
+    pub(super) fn waiting(&self) -> Vec<Arc<Announcement>> {
+        self.failed.iter().chain(&self.latest).cloned().collect()
     }
 
     /// The server named the epoch of an attempt.

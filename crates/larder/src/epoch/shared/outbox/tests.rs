@@ -410,3 +410,21 @@ fn deliver_last(outbox: &Outbox) {
     outbox.add(&scopes([1]), []);
     deliver(outbox, 5);
 }
+
+#[test]
+fn callers_of_what_is_refused_wait_no_longer() {
+    let outbox = Outbox::default();
+    let sent = outbox.add(&scopes([1]), []);
+    let batch = outbox.take(usize::MAX).unwrap();
+    let next = outbox.add(&scopes([2]), []);
+    outbox.failed([batch]);
+    assert_eq!([&sent, &next].map(|call| now(call.named_or_refused())), [None, None], "it may be no refusal");
+    outbox.refused();
+    assert_eq!([&sent, &next].map(|call| now(call.named_or_refused())), [Some(None), Some(None)]);
+    // What goes out once more may be accepted.
+    let batch = outbox.take(usize::MAX).unwrap();
+    assert_eq!([&sent, &next].map(|call| now(call.named_or_refused())), [None, None]);
+    outbox.named(batch.attempt, &batch.scopes, Epoch(7));
+    let named = Some(Some(Epoch(7)));
+    assert_eq!([&sent, &next].map(|call| now(call.named_or_refused())), [named, named]);
+}

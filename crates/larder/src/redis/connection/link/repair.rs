@@ -68,15 +68,16 @@ impl ServerLink {
         }
         repair.task += 1;
         repair.due = Some(now + self.step());
-        line.stage.send_if_modified(|stage| match stage {
+        let ended = Ended { link: Arc::downgrade(self), line: index, task: repair.task };
+        drop(repair);
+        // Before the task begins, and not under the lock: who is woken may come back here at once.
+        line.changes(|stage| match stage {
             Stage::Down { .. } => false,
             stage => {
                 *stage = Stage::Connecting;
                 true
             }
         });
-        let ended = Ended { link: Arc::downgrade(self), line: index, task: repair.task };
-        drop(repair);
         runtime.spawn(async move { repair_line(&ended).await });
     }
 
@@ -178,9 +179,10 @@ impl ServerLink {
             _ => self.report_down(&error.in_full()),
         }
         let name = self.name();
-        self.lines[index].stage.send_modify(|stage| {
+        self.lines[index].changes(|stage| {
             let attempts = if let Stage::Down { attempts, .. } = stage { *attempts } else { 0 };
             *stage = Stage::down(attempts.saturating_add(1), error, &name);
+            true
         });
     }
 

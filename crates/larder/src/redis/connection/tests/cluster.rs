@@ -62,6 +62,21 @@ async fn a_killed_master_is_replaced() {
     assert_eq!(connections.call(&get("k7")).await.unwrap(), bulk("w"));
 }
 
+/// One of the masters does not answer while the connections to all of them are made, and is replaced.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_is_replaced_is_not_waited_for() {
+    let cluster = RedisCluster::start();
+    let lost = cluster.master_of(cluster.slot_of("k7"));
+    let seeds = (0..6).filter(|node| *node != lost).map(|node| cluster.server(node).address().to_string());
+    let settings = RedisCacheBuilder::default().cluster(seeds).connect_timeout(DEADLINE).connect_attempts(1);
+    let connections = Connections::new(config(settings), None);
+    cluster.server(lost).pause();
+    let ready = tokio::time::timeout(DEADLINE, connections.ready()).await;
+    ready.expect("it waits for the one that takes its place").unwrap();
+    recovered(&connections, &set("k7", "v")).await;
+    cluster.server(lost).resume();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_wrong_kind_of_url() {
     let cluster = RedisCluster::start();
