@@ -206,7 +206,7 @@ pub(crate) fn with_places(headers: &HeaderMap, left_out: Option<&HeaderName>) ->
     }
     let empty = HeaderValue::from_static("");
     copy.insert(header::AGE, empty.clone());
-    copy.entry(CACHE_STATUS).or_insert(empty);
+    copy.append(CACHE_STATUS, empty);
     copy
 }
 
