@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use arrayvec::ArrayString;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::Entry};
 
 pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
@@ -107,11 +107,16 @@ impl CacheStatus {
 
 /// Adds a member to the list of all caches on the way.
 pub(crate) fn append(member: HeaderValue, headers: &mut HeaderMap) {
-    match headers.get_mut(CACHE_STATUS) {
-        // The place that was kept for it.
-        Some(place) if place.is_empty() => *place = member,
-        // Without room for one more header, the response has no `Cache-Status`.
-        _ => drop(headers.try_append(CACHE_STATUS, member)),
+    // Without room for one more header, the response has no `Cache-Status`.
+    let _ = headers.try_append(CACHE_STATUS, member);
+}
+
+/// Puts a member into the place that is there for it: the last line.
+pub(crate) fn put(member: HeaderValue, headers: &mut HeaderMap) {
+    if let Entry::Occupied(mut lines) = headers.entry(CACHE_STATUS)
+        && let Some(place) = lines.iter_mut().last()
+    {
+        *place = member;
     }
 }
 

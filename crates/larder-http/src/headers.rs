@@ -76,11 +76,21 @@ pub(crate) fn strip(headers: &mut HeaderMap, directives: &ResponseDirectives, co
     for name in HOP_BY_HOP {
         headers.remove(name);
     }
-    for name in directives.no_cache.names().iter().chain(directives.private.names()) {
-        remove(headers, name);
-    }
+    remove_named(headers, directives, |_| true);
     if !cookies {
         remove_set_cookie(headers);
+    }
+}
+
+/// Removes the headers that `no-cache` and `private` name, but for `Vary`, if they are to be removed by `is_removed` too.
+pub(crate) fn remove_named(
+    headers: &mut HeaderMap,
+    directives: &ResponseDirectives,
+    is_removed: impl Fn(&HeaderName) -> bool,
+) {
+    let named = directives.no_cache.names().iter().chain(directives.private.names());
+    for name in named.filter(|name| is_removed(name)) {
+        remove(headers, name);
     }
 }
 
@@ -196,7 +206,7 @@ pub(crate) fn with_places(headers: &HeaderMap, left_out: Option<&HeaderName>) ->
     }
     let empty = HeaderValue::from_static("");
     copy.insert(header::AGE, empty.clone());
-    copy.entry(CACHE_STATUS).or_insert(empty);
+    copy.append(CACHE_STATUS, empty);
     copy
 }
 

@@ -1,10 +1,10 @@
 //! A response in the cache.
 
-mod recent_fields;
+mod recent_head;
 mod wire;
 
 use std::{
-    sync::{Arc, LazyLock, OnceLock},
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
@@ -12,16 +12,15 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 use larder::internal::scope_count;
 
-pub(crate) use self::recent_fields::AnswerFields;
-use self::recent_fields::RecentFields;
+pub(crate) use self::recent_head::HeadInputs;
+use self::recent_head::RecentHead;
 use crate::{
     cache_control::ResponseDirectives,
-    cache_status::CacheStatus,
     date::{Millis, seconds},
     freshness::{Freshness, Source, declared_lifetime},
     headers,
     normalization::Selecting,
-    targeted::{self, OWN_FIELD},
+    targeted,
     validation::Conditions,
     vary::{Selected, Vary},
 };
@@ -33,10 +32,8 @@ pub(crate) struct StoredResponse(Arc<Stored>);
 #[derive(Debug)]
 struct Stored {
     parts: StoredParts,
-    /// Its headers as hits copy them, once there was one.
-    head: OnceLock<HeaderMap>,
-    /// What is added to them.
-    recent: RecentFields,
+    /// Its headers as hits copy them.
+    recent: RecentHead,
     /// What selected it when it was first served.
     selected: Selected,
 }
@@ -60,25 +57,13 @@ pub(crate) struct StoredParts {
 
 impl StoredResponse {
     pub(crate) fn new(parts: StoredParts) -> Self {
-        let (head, recent) = (OnceLock::new(), RecentFields::default());
-        Self(Arc::new(Stored { parts, head, recent, selected: Selected::default() }))
+        Self(Arc::new(Stored { parts, recent: RecentHead::default(), selected: Selected::default() }))
     }
 
-    /// Its headers, with places for those that are made for each response; without the field that is for this cache only, if
-    /// it has one.
-    pub(crate) fn head(&self, has_own_field: bool) -> HeaderMap {
-        match has_own_field {
-            true => {
-                let make = || headers::with_places(&self.headers, Some(&OWN_FIELD));
-                self.0.head.get_or_init(make).clone()
-            }
-            false => headers::with_places(&self.headers, None),
-        }
-    }
-
-    /// The headers that are made for an answer of this age, in seconds, by the cache of this name.
-    pub(crate) fn answer_fields(&self, age: i64, status: CacheStatus, name: &Arc<str>) -> AnswerFields {
-        self.0.recent.get_or_make(age, status, name)
+    /// The headers of an answer: its own, with `Age` and `Cache-Status`; without the field that is for this cache only, if it
+    /// has one.
+    pub(crate) fn head(&self, inputs: &HeadInputs<&Arc<str>>) -> HeaderMap {
+        self.0.recent.get_or_make(inputs, &self.headers)
     }
 
     /// Whether a request with these headers selects it by its `Vary`.
@@ -180,6 +165,7 @@ impl StoredResponse {
             + headers.sum::<usize>()
             + tags.sum::<usize>()
             + self.vary.weight()
+            + ADDED_HEADERS
             + size_of::<Stored>()
     }
 }
@@ -194,6 +180,9 @@ impl std::ops::Deref for StoredResponse {
 
 /// The memory of a header without its text, in bytes, in the maps that are kept.
 const HEADER_OVERHEAD: usize = 264;
+
+/// The memory of the headers that answers have besides: their places in a map, and their text.
+const ADDED_HEADERS: usize = 400;
 
 /// The memory of a cache's entry without its key and value, in bytes.
 const ENTRY_OVERHEAD: usize = 1024;

@@ -342,6 +342,28 @@ async fn of_the_handler() {
             ],
         ),
         case(
+            "what a 304 says to be private, and does not send, was another client's",
+            [
+                stale().says("etag", "\"a\"").says("x-user", "A").says("x-other", "A").says("y", "1"),
+                get()
+                    .after(3)
+                    .says_status(304)
+                    .says("cache-control", "max-age=2, private=\"x-user\", no-cache=\"X-Other\"")
+                    .lacks("x-user")
+                    .lacks("x-other")
+                    .has("y", "1"),
+                get().hit().lacks("x-user").lacks("x-other").has("y", "1"),
+                get()
+                    .after(3)
+                    .says_status(304)
+                    .says("cache-control", "max-age=2, private=\"x-user, y\"")
+                    .says("x-user", "B")
+                    .has("x-user", "B")
+                    .lacks("y"),
+                get().hit().lacks("x-user").lacks("y"),
+            ],
+        ),
+        case(
             "a 304 may forbid to store",
             [
                 stale().says("etag", "\"a\"").says_body("stored"),

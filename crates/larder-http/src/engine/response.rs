@@ -1,7 +1,7 @@
 //! Responses as clients get them: made from stored ones, answered conditionally, with the headers that the cache adds.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode, header};
 use http_body::Body as _;
 
 use super::ranges;
@@ -15,7 +15,7 @@ use crate::{
     headers,
     http_cache::HttpCache,
     status_code,
-    stored_response::StoredResponse,
+    stored_response::{HeadInputs, StoredResponse},
     validation,
 };
 
@@ -28,16 +28,17 @@ impl HttpCache {
         now: Millis,
         status: CacheStatus,
     ) -> Response<ResponseBody<B>> {
-        let mut headers = stored.head(self.config.has_own_field);
-        let status = CacheStatus { downstream_ttl: self.downstream_ttl(stored, now), ..status };
-        let age = stored.freshness.age(now);
-        let fields = stored.answer_fields(seconds(age), status, &self.config.name);
-        headers::put_age(&mut headers, fields.age);
+        let mut status = CacheStatus { downstream_ttl: self.downstream_ttl(stored, now), ..status };
+        let (age, has_own_field) = (stored.freshness.age(now), self.config.has_own_field);
+        let inputs = HeadInputs { age: seconds(age), status, name: &self.config.name, has_own_field };
+        let mut headers = stored.head(&inputs);
         stored.add_no_cache(&mut headers);
         let mut response = Response::new(ResponseBody::whole(stored.body.clone()));
         *response.status_mut() = stored.status;
         *response.headers_mut() = headers;
-        self.finish_with(request, &mut response, (status, fields.cache_status));
+        // Of `Cache-Status` it changes nothing: what the handler has answered was known before.
+        self.adapt(request, &mut response, &mut status);
+        self.add_downstream_ttl(status, response.headers_mut());
         if stored.freshness.is_marked() {
             let age = stored.age_of_marked(&self.config.targeted, now);
             response.headers_mut().insert(header::AGE, headers::number(seconds(age)));
@@ -52,18 +53,19 @@ impl HttpCache {
         &self,
         request: &CacheableRequest,
         mut response: Response<ResponseBody<B>>,
-        status: CacheStatus,
+        mut status: CacheStatus,
     ) -> Response<ResponseBody<B>> {
-        self.finish_with(request, &mut response, (status, None));
+        self.adapt(request, &mut response, &mut status);
+        self.make_status(status, response.headers_mut());
         response
     }
 
-    /// The same, if `Cache-Status` was made already for what this status is.
-    fn finish_with<B: HandlerBody>(
+    /// Makes of a response what this request asks for, without touching `Cache-Status`.
+    fn adapt<B: HandlerBody>(
         &self,
         request: &CacheableRequest,
         response: &mut Response<ResponseBody<B>>,
-        (mut status, made): (CacheStatus, Option<HeaderValue>),
+        status: &mut CacheStatus,
     ) {
         let (code, headers) = (response.status(), response.headers());
         let is_from_cache = status.forward.is_none() || status.collapsed;
@@ -74,7 +76,7 @@ impl HttpCache {
             *response.headers_mut() = validation::not_modified_headers(headers);
             response.body_mut().make_empty(None);
         } else if let Some(ranges) = &request.ranges {
-            ranges::answer(ranges, request, response, &mut status);
+            ranges::answer(ranges, request, response, status);
         } else if request.is_head && response.body().as_whole().is_some() {
             let length = response.body().size_hint().exact();
             let length = length.filter(|_| status_code::may_have_content_length(code));
@@ -83,9 +85,6 @@ impl HttpCache {
             }
             response.body_mut().make_empty(length);
         }
-        // Nothing but a range makes another status of it.
-        let made = made.filter(|_| request.ranges.is_none()).or_else(|| status.value(&self.config.name));
-        self.add_status(status, made, response.headers_mut());
     }
 
     /// A response that this cache makes itself: to `only-if-cached` if nothing suitable is stored (RFC 9111, section
@@ -110,18 +109,18 @@ impl HttpCache {
         self.config.accel_expires.then(|| stored.downstream_ttl(&self.config.targeted, now))
     }
 
+    /// Adds `Cache-Status`, and `X-Accel-Expires` if that is configured.
     fn make_status(&self, status: CacheStatus, headers: &mut HeaderMap) {
-        self.add_status(status, status.value(&self.config.name), headers);
+        self.add_downstream_ttl(status, headers);
+        if let Some(member) = status.value(&self.config.name) {
+            cache_status::append(member, headers);
+        }
     }
 
-    /// Adds `Cache-Status`, which is `made`, and `X-Accel-Expires` if that is configured.
-    fn add_status(&self, status: CacheStatus, made: Option<HeaderValue>, headers: &mut HeaderMap) {
+    fn add_downstream_ttl(&self, status: CacheStatus, headers: &mut HeaderMap) {
         if self.config.accel_expires {
             let ttl = status.downstream_ttl.unwrap_or_default().max(0);
             headers.insert("x-accel-expires", headers::number(ttl));
-        }
-        if let Some(made) = made {
-            cache_status::append(made, headers);
         }
     }
 }

@@ -37,6 +37,9 @@ impl<B: HandlerBody> Fetch<B> {
         self.write_tags(stored, &mut headers, &caching);
         self.keep_lifetime(stored, &mut caching);
         let newer = self.updated(stored, &headers, caching, exchange).await;
+        // What the 304 names and does not send was for another client, whose request has made the stored response.
+        let directives = storable::directives(&self.cache.config, &headers);
+        headers::remove_named(&mut headers, &directives, |name| !parts.headers.contains_key(name));
         stored.add_no_cache(&mut headers);
         self.hand_over_stored(stored, headers, newer.is_ok());
         newer.unwrap_or_else(|not_stored| match not_stored {
