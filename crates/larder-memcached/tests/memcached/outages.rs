@@ -161,10 +161,17 @@ async fn one_node_of_three_is_gone() {
         let mut delivered = 0;
         for key in 0..30_u64 {
             let key = format!("k{key}");
-            delivered += u32::from(matches!(a.invalidate(&*key).await, Invalidation::Delivered(_)));
+            let is_delivered = matches!(a.invalidate(&*key).await, Invalidation::Delivered(_));
             assert_eq!(a.get::<u64>(&key).await.unwrap(), None, "here at once");
             // Its generation is on a node that is there, and was removed; or is on the one that is gone, with all that it had.
-            assert_eq!(b.get::<u64>(&key).await.unwrap(), None, "in the other one too");
+            let read = async || b.get::<u64>(&key).await.unwrap();
+            if is_delivered {
+                delivered += 1;
+                assert_eq!(read().await, None, "in the other one too");
+            } else {
+                // A node that is there but slow, on a busy machine, is told later.
+                eventually("the other one hears of it", async || read().await.is_none()).await;
+            }
         }
         assert!((1..30).contains(&delivered), "{delivered}");
         gone.restart();

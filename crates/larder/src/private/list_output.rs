@@ -12,7 +12,7 @@ pub(super) type Split<T, I, V> = fn(T, &[I]) -> HashMap<I, V>;
 pub(super) type Join<T, I, V> = fn(HashMap<I, V>, Vec<I>) -> T;
 
 /// What a function returns that is cached for each element of type `I`. What elements have to be is for the methods alone: of
-/// those that are not, [`ListElement`] complains, and not this too.
+/// those that are not, `ListElement` complains, and not this too.
 #[diagnostic::on_unimplemented(
     message = "`#[cached_many]` finds no value for each `{I}` in a `{Self}`",
     label = "neither `HashMap<{I}, _>` nor `Vec<_>`",

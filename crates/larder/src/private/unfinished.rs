@@ -25,7 +25,7 @@ pub enum AFuture {}
 #[derive(Debug)]
 pub enum AStream {}
 
-/// A choice as those of [`output_kind`](super::output_kind), before all of them.
+/// A choice as those of `output_kind`, before all of them.
 pub trait WithFuture {
     /// The kind.
     type Kind;
