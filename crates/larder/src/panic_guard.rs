@@ -121,6 +121,9 @@ pub(crate) mod tests {
     /// With a subscriber of traces that panics at whatever it is told on this thread: how often that was.
     pub(crate) fn with_hostile_subscriber(call: impl FnOnce()) -> usize {
         TOLD.set(0);
+        // While there is one alone, `tracing` asks the subscriber of the thread that comes upon a place first, which is another
+        // test's and has none; and takes its answer for all threads.
+        let _second = tracing::Dispatch::new(Hostile);
         tracing::subscriber::with_default(Hostile, call);
         TOLD.get()
     }
