@@ -184,7 +184,7 @@ impl Space {
 }
 
 /// How many kinds of policies there are, and which of them have a window for what is past its time.
-const KINDS: usize = 7;
+const KINDS: usize = 9;
 const HAVE_WINDOWS: [usize; 2] = [3, 4];
 
 /// Every kind of end that a value can come to. Most live long, so that what should have been dropped stays to
@@ -197,6 +197,8 @@ fn policy(number: usize, tag: &str) -> Policy {
         4 => builder.ttl(short).stale_if_error(window).timeout(Duration::from_millis(2)),
         5 => builder.ttl(window).refresh_ahead(0.1).jitter(0.5),
         6 => builder.ttl(Duration::from_secs(3_600)).memory_ttl(short),
+        7 => builder.ttl(Duration::from_secs(3_600)).idle(window),
+        8 => builder.adaptive(short..=window),
         _ => builder.ttl(Duration::from_secs(3_600)),
     };
     builder.build().expect("the fractions are fractions")

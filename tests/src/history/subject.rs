@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder::{
-    Cache, CacheExt, Epoch, Invalidation, MemoryCache, OutOfTouch, Policy, RedisCache, Scope, TieredCache,
+    Cache, CacheExt, Deferred, Epoch, Invalidation, MemoryCache, OutOfTouch, Policy, RedisCache, Scope, TieredCache,
 };
 
 use super::clock::{self, Moment};
@@ -74,6 +74,11 @@ impl Subject {
     /// Invalidates.
     pub fn invalidate(&self, scopes: &[Scope]) -> Coming {
         coming(self.cache.invalidate(scopes))
+    }
+
+    /// Ends a transaction that was committed.
+    pub fn commit(&self, scope: Deferred) -> Coming {
+        coming(scope.commit())
     }
 
     /// Marks stale.

@@ -4,6 +4,7 @@ mod changes;
 mod making;
 mod reads;
 mod streams;
+mod transactions;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -36,5 +36,6 @@ fn holds(on_disk: Option<usize>) -> Report {
     assert_holds(&report);
     assert!(report.from_cache > 1_000 && report.changes > 200, "too little happened to prove anything");
     assert!(report.tally.kept > 5, "too few old values were kept to prove anything");
+    assert!(report.tally.in_transactions > 5, "too little was read in transactions to prove anything");
     report
 }

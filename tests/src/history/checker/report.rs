@@ -195,6 +195,7 @@ impl Report {
         sum.computed += tally.computed;
         sum.kept += tally.kept;
         sum.from_disk += tally.from_disk;
+        sum.in_transactions += tally.in_transactions;
     }
 
     pub(super) fn finish(&mut self) {
@@ -222,6 +223,7 @@ impl fmt::Display for Report {
         write!(f, "{reads} reads ({from_cache} found, {from_others} of others), ")?;
         write!(f, "{changes} invalidations ({delivered} delivered), ")?;
         write!(f, "{} from disk, {} computed, {} kept, ", tally.from_disk, tally.computed, tally.kept)?;
+        write!(f, "{} in transactions, ", tally.in_transactions)?;
         write!(f, "{excused} late by up to {:.3} s, ", seconds(self.longest_excuse))?;
         let (usual, longest) = (seconds(self.usual_out_of_touch), seconds(self.longest_out_of_touch));
         write!(f, "out of touch for {usual:.4} s, up to {longest:.2} s, ")?;

@@ -91,7 +91,7 @@ impl Record {
                 let fields = fields.number(tally.reads).number(tally.nothing).number(tally.failures);
                 let fields = fields.number(tally.cancelled).number(tally.computed).number(tally.hung);
                 let fields = fields.number(tally.memory_at_first).number(tally.memory);
-                (8, fields.number(tally.kept).number(tally.from_disk))
+                (8, fields.number(tally.kept).number(tally.from_disk).number(tally.in_transactions))
             }
         };
         push(bytes, kind);
@@ -139,6 +139,7 @@ impl Record {
                 memory: given.number()?,
                 kept: given.number()?,
                 from_disk: given.number()?,
+                in_transactions: given.number()?,
             }),
             _ => return None,
         };

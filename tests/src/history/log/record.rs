@@ -169,4 +169,6 @@ pub struct Tally {
     pub kept: u64,
     /// Entries that were found on disk.
     pub from_disk: u64,
+    /// Reads inside of transactions, of what these had changed.
+    pub in_transactions: u64,
 }

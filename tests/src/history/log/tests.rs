@@ -48,6 +48,7 @@ fn everything() -> Vec<Record> {
             memory: 8,
             kept: 9,
             from_disk: 10,
+            in_transactions: 11,
         }),
     ]
 }

@@ -18,9 +18,11 @@ impl Life {
             return self.change_quiet(random).await;
         }
         let key = self.space.to_change(random);
-        match random.u8(..10) {
-            0 => self.insert(random).await,
-            1 => self.insert_since(key, random).await,
+        match random.u8(..100) {
+            0..10 => self.insert(random).await,
+            10..20 => self.insert_since(key, random).await,
+            20..24 => self.transaction(random).await,
+            24 => self.change_while_disabled(key, random).await,
             _ => self.change(key, random).await,
         }
     }
@@ -36,7 +38,7 @@ impl Life {
         }
     }
 
-    async fn write(&self, key: usize) -> u64 {
+    pub(super) async fn write(&self, key: usize) -> u64 {
         let begin = clock::now();
         let version = self.source.raise(key).await;
         self.recorder.add(&Record::Write(Write { begin, end: clock::now(), key, version }));
@@ -50,6 +52,14 @@ impl Life {
             self.write(key).await;
         }
         self.invalidate_some(key, random).await;
+    }
+
+    /// Nothing is read from the cache or stored there, and what changes is told all the same.
+    async fn change_while_disabled(&self, key: usize, random: &mut fastrand::Rng) {
+        self.subject.cache().disable();
+        self.change(key, random).await;
+        dawdle(random).await;
+        self.subject.cache().enable();
     }
 
     /// Writes a quiet key, and invalidates it with all others: on the server, entries under a prefix or a tag stay.
@@ -88,7 +98,7 @@ impl Life {
         self.follow(called, coming, marks, random).await;
     }
 
-    async fn invalidate(&self, scopes: Vec<usize>, random: &mut fastrand::Rng) {
+    pub(super) async fn invalidate(&self, scopes: Vec<usize>, random: &mut fastrand::Rng) {
         let what: Vec<Scope> = scopes.iter().map(|&scope| self.space.scopes[scope].clone()).collect();
         let bumps = what == [Scope::prefix(NAMESPACE)] && random.bool();
         let called = clock::now();
@@ -97,7 +107,7 @@ impl Life {
     }
 
     /// Takes down a change, and what becomes of it.
-    async fn follow(&self, called: Moment, coming: Coming, scopes: Vec<usize>, random: &mut fastrand::Rng) {
+    pub(super) async fn follow(&self, called: Moment, coming: Coming, scopes: Vec<usize>, random: &mut fastrand::Rng) {
         let returned = clock::now();
         let mut change =
             Change { called, returned, resolved: None, outcome: Outcome::Unknown, makes: None, scopes };

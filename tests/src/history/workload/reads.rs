@@ -26,7 +26,8 @@ impl Life {
             82..87 => self.ask_many(random).await,
             87..90 => self.stream(random).await,
             90..95 => self.cancelled(key, random).await,
-            95..98 => self.change_inside_a_computation(random).await,
+            95..97 => self.change_inside_a_computation(random).await,
+            97 => self.touch(key).await,
             _ => self.catch_up().await,
         }
     }
@@ -106,6 +107,12 @@ impl Life {
         for (key, value) in keys.into_iter().zip(values) {
             self.saw(before, key, value.as_ref());
         }
+    }
+
+    /// Gives what is there its whole lifetime again. What is no longer valid stays so.
+    async fn touch(&self, key: usize) {
+        let Key { text, policy, .. } = &self.space.keys[key];
+        self.subject.cache().touch::<Made>(text, policy).await.expect("the key is a good one");
     }
 
     /// Keys that have a policy in common, since there is one for all of them, and their tag is in it.
