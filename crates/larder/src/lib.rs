@@ -125,9 +125,6 @@ mod deferred;
 mod dependencies;
 #[cfg(feature = "disk")]
 mod disk;
-#[cfg(not(feature = "disk"))]
-#[path = "disk/off.rs"]
-mod disk;
 mod drop_later;
 mod entry;
 #[cfg(feature = "redis")]
