@@ -3,8 +3,8 @@
 mod as_template;
 mod cached_calls;
 mod duration;
-mod elsewhere;
-mod given;
+mod foreign_options;
+mod given_option;
 mod lifetime;
 mod limits;
 mod options;
@@ -20,7 +20,7 @@ use crate::errors::Errors;
 
 pub(crate) use cached_calls::{Callee, Named};
 pub(crate) use duration::Time;
-pub(crate) use given::{Given, Macro};
+pub(crate) use given_option::{Given, Macro};
 pub(crate) use limits::{Limits, Rate};
 pub(crate) use value::{Elements, Fraction, Namespace};
 

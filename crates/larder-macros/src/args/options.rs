@@ -3,8 +3,8 @@
 use syn::Ident;
 use syn::ext::IdentExt as _;
 
-use super::elsewhere;
-use super::given::Macro;
+use super::foreign_options;
+use super::given_option::Macro;
 use crate::suggest;
 
 /// An option's name, how it is written, and where it may be given.
@@ -125,7 +125,7 @@ pub(super) fn find(name: &Ident, of: Macro) -> Result<&'static Known, Unknown> {
         return Err(Unknown { message, meant });
     }
     let here = || OPTIONS.iter().filter(|option| option.macros.contains(&of)).map(|option| option.name);
-    if let Some((help, meant)) = elsewhere::counterpart(&text)
+    if let Some((help, meant)) = foreign_options::counterpart(&text)
         && STORING.contains(&of)
     {
         return Err(Unknown { message: format!("unknown option `{text}`: {help}"), meant });
@@ -146,4 +146,18 @@ pub(super) fn find(name: &Ident, of: Macro) -> Result<&'static Known, Unknown> {
         None => format!("`{}` takes {}", of.name(), suggest::list(here())),
     };
     Err(Unknown { message: format!("unknown option `{text}`: {help}"), meant })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_foreign_option_is_one_here() {
+        let (_, meant) = foreign_options::counterpart("ttl_secs").expect("it is one of another crate");
+        assert_eq!(meant, Some("ttl"));
+        for option in OPTIONS {
+            assert!(foreign_options::counterpart(option.name).is_none(), "`{}` is an option", option.name);
+        }
+    }
 }
