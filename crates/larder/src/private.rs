@@ -88,7 +88,6 @@ pub use crate::{
     cache_core::{Function, Site},
     dependencies::{bypass, bypass_blocking},
     key::Key,
-    outcome::{Outcome, StreamOutcome},
     registry::global,
     warm::Warmed,
 };
