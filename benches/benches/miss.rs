@@ -10,7 +10,7 @@ use larder::CacheExt;
 use larder_benches::{key, larder, moka_text, policy, ready, user_in};
 use tokio::{runtime, task::JoinSet, task::yield_now};
 
-/// Ids that nobody asked for before.
+/// Ids that were not asked for before.
 fn new_ids() -> impl FnMut() -> u64 {
     let mut ids = 1_000_000..;
     move || ids.next().expect("there is no end of them")

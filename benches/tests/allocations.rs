@@ -102,7 +102,7 @@ fn a_hit_in_moka_allocates_almost_nothing() {
     assert!(allocations(|| ready(stored(&cache, 7))) < HITS / 50);
 }
 
-/// The future is moved by whoever awaits it: it must not carry what only a miss needs.
+/// The future is moved by the code that awaits it: it must not carry what only a miss needs.
 #[test]
 fn the_future_is_small() {
     assert!(size_of_val(&user(7)) <= 64, "{} bytes", size_of_val(&user(7)));

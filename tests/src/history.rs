@@ -13,7 +13,7 @@
 //! | [`run`] | starts it all, lets it be over, and collects the logs |
 //! | [`checker`] | looks for a read that broke a promise |
 //!
-//! A run has four phases ([`source::Phase`]): everybody reads and changes while the faults happen; the last
+//! A run has four phases ([`source::Phase`]): all workers read and change while the faults happen; the last
 //! fault is healed, and changes end; then every process, and one that was not there before, has to read the
 //! current version of every key within a bounded time, and without any further invalidation; at the end they
 //! write their logs.

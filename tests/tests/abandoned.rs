@@ -29,7 +29,7 @@ async fn who_takes_over_in_this_process_has_the_lease_too() {
     // Until its computation runs; then it is woken, and not polled again.
     tokio::select! {
         biased;
-        _ = &mut left => unreachable!("nobody opens the gate"),
+        _ = &mut left => unreachable!("the gate stays closed"),
         () = begun.notified() => {}
     }
     let leased: u8 = server.command(&["EXISTS", "larder:l:key"]);

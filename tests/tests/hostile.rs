@@ -140,7 +140,7 @@ async fn an_entry_that_would_stand_in_the_way_forever() {
     eventually(async || b.get("key").await.unwrap() == Some(7_u64)).await;
 }
 
-/// Nobody waits for a holder that there is not.
+/// No caller waits for a holder that does not exist.
 #[tokio::test(flavor = "multi_thread")]
 async fn under_a_leases_name() {
     let server = RedisServer::start();
@@ -190,7 +190,7 @@ async fn under_a_locks_name() {
                 assert!(held.fencing_token() > 1_700_000_000_000_000, "round {round}: {held:?}");
                 assert!(held.release().await.unwrap(), "round {round}");
             }
-            Ok(None) => panic!("round {round}: nobody holds it"),
+            Ok(None) => panic!("round {round}: it is free"),
             Err(error) => assert!(error.is_unavailable(), "round {round}: {error}"),
         }
         redis::cmd("DEL").arg("larder:m:lock").exec(&mut connection).unwrap();

@@ -23,7 +23,7 @@ fn fill(server: &RedisServer, from: u64, to: u64) {
         for n = tonumber(ARGV[1]), tonumber(ARGV[2]) do
           redis.call('SET', 'larder:e:dashboard:' .. n, entry, 'PX', 3600000)
         end";
-    // While it runs, the server answers nobody.
+    // While it runs, the server answers no client.
     const AT_ONCE: u64 = 5_000;
     for start in (from..to).step_by(AT_ONCE as usize) {
         let (start, end) = (start.to_string(), (start + AT_ONCE - 1).min(to - 1).to_string());

@@ -148,12 +148,12 @@ async fn numbers_grow_though_everything_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_lost_a_lock_is_told() {
+async fn a_holder_that_lost_the_lock_is_told() {
     let server = RedisServer::start();
     let (a, b) = (Process::A.tiered(&server).await, Process::B.tiered(&server).await);
     let mut lost = take(&a, LONG).await.expect("it is free");
     server.flush_all();
-    let mut held = take(&b, LONG).await.expect("nobody knows of the first holder");
+    let mut held = take(&b, LONG).await.expect("the first holder is forgotten");
     assert!(!lost.renew(LONG).await.unwrap());
     assert!(!lost.is_held());
     assert!(!lost.release().await.unwrap());

@@ -1,7 +1,7 @@
-//! A server that is slow, full, read-only, or gone: nobody fails, nobody waits for long, and all is well afterwards.
+//! A server that is slow, full, read-only, or gone: no call fails or waits for long, and all is well afterwards.
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
-#![expect(clippy::print_stdout, reason = "figures for whoever looks at them")]
+#![expect(clippy::print_stdout, reason = "figures for those who look at them")]
 
 use std::{
     convert::Infallible,
@@ -204,7 +204,7 @@ async fn one_caller_alone_waits_once() {
         let took = begun.elapsed();
         server.resume();
         assert!(took < DEADLINE + SLACK, "{what}: {took:?}");
-        assert!(took >= DEADLINE - ms(20), "{what}: {took:?}: nobody was waited for");
+        assert!(took >= DEADLINE - ms(20), "{what}: {took:?}: the server was not waited for");
     }
 }
 
@@ -247,9 +247,9 @@ async fn a_server_that_is_slow_within_the_deadline_is_not_left() {
     assert_eq!(log_connection(&server), Some(before));
 }
 
-/// Nobody has to ask for anything first.
+/// No call is needed first.
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_connects_lazily_begins_at_once() {
+async fn a_cache_that_connects_lazily_begins_at_once() {
     let server = RedisServer::start();
     let connect = || RedisCache::builder().url(server.url()).connect_lazily().unwrap();
     let cache = connect();

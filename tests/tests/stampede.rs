@@ -1,4 +1,4 @@
-//! One computation of a key in all processes that share a server, and nobody who waits for one that does not come.
+//! One computation of a key in all processes that share a server, and no wait for one that does not come.
 
 #![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
@@ -56,7 +56,7 @@ fn four_processes_with_250_tasks_each_compute_a_cold_key_once() {
         let all: Vec<_> = workers.iter().map(said).collect();
         assert_eq!(computations(&all), 1, "{all:?}");
         assert!(all.iter().all(|said| said.ok == 250 && said.errors == 0), "{all:?}");
-        // Nobody waits for the end of a lease: those who wait are told.
+        // No process waits for the end of a lease: waiters are notified.
         assert!(all.iter().all(|said| said.took < ms(3_000)), "{all:?}");
     }
 }
@@ -107,7 +107,7 @@ fn a_holder_that_hangs_is_waited_for_no_longer_than_a_lease_lives() {
         let said = said(worker);
         assert_eq!((said.ok, said.errors), (100, 0), "{said:?}");
         assert!(said.computations <= 1, "{said:?}");
-        assert!(said.took >= ms(1_000), "{said:?}: nobody was waited for");
+        assert!(said.took >= ms(1_000), "{said:?}: the holder was not waited for");
         assert!(said.took < ms(1_500 + 2_000), "{said:?}");
     }
 }
@@ -162,7 +162,7 @@ fn two_processes_that_wait_for_each_other_go_on() {
 }
 
 #[test]
-fn a_failure_is_nobody_elses_and_all_compute_at_once() {
+fn a_failure_is_not_shared_and_all_compute_at_once() {
     let server = RedisServer::start();
     let mut workers = workers(&server, 4, "10000");
     for worker in &mut workers {
@@ -184,10 +184,10 @@ fn where_the_policy_says_so_each_process_computes() {
     }
     let all: Vec<_> = workers.iter().map(said).collect();
     assert!(all.iter().all(|said| said.computations == 1 && said.ok == 100), "{all:?}");
-    assert_eq!(larder_tests::caches::calls(&server, "setrange"), 0, "nobody asked for a lease");
+    assert_eq!(larder_tests::caches::calls(&server, "setrange"), 0, "no process asked for a lease");
 }
 
-/// A computation that an invalidation has made worthless holds up nobody.
+/// A computation that an invalidation has made worthless holds up no caller.
 #[test]
 fn what_is_invalidated_is_computed_again_at_once() {
     let server = RedisServer::start();

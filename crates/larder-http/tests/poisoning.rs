@@ -113,7 +113,7 @@ async fn cookies_are_compared_as_they_stand() {
     .await;
 }
 
-/// A handler that says nothing has not said that its answer is for everybody who has a key to an API.
+/// A handler that says nothing has not said that its answer is for all clients that have a key to an API.
 #[tokio::test]
 async fn silent_answers_to_those_who_say_who_they_are_are_not_shared() {
     for name in ["x-api-key", "proxy-authorization", "x-forwarded-user", "x-auth-request-email"] {
@@ -148,8 +148,8 @@ async fn silent_answers_to_a_header_of_ones_own_are_not_shared() {
                 [
                     alice(name).asked().cache_status("detail=personal"),
                     get().sends(name, "bob").asked().says_body("bob's").body("bob's"),
-                    get().asked().says_body("nobody's").body("nobody's"),
-                    get().hit().body("nobody's"),
+                    get().asked().says_body("default").body("default"),
+                    get().hit().body("default"),
                     alice(name).asked().body("alice's"),
                 ],
             )

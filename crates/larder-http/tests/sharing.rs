@@ -19,7 +19,7 @@ use support::{
 };
 use tokio::task::JoinSet;
 
-/// A handler that takes its time, answers everybody by name, and counts.
+/// A handler that takes its time, answers each client by name, and counts.
 fn personal(headers: &'static [(&'static str, &'static str)]) -> (Handler, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = asked.clone();
@@ -35,7 +35,7 @@ fn personal(headers: &'static [(&'static str, &'static str)]) -> (Handler, Arc<A
     (handler, asked)
 }
 
-/// Everybody asks at once.
+/// All clients ask at once.
 async fn all_ask(at: std::net::SocketAddr, requests: Vec<Vec<(&'static str, String)>>) -> Vec<Received> {
     let mut asking = JoinSet::new();
     for (n, headers) in requests.into_iter().enumerate() {

@@ -25,7 +25,7 @@ use support::{
 };
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
-/// A client has all of a body whose length it knows before anybody learns that nothing follows.
+/// A client has all of a body whose length it knows before the end of the stream is seen.
 #[tokio::test]
 async fn a_stream_of_a_known_length_is_stored() {
     for framework in Framework::ALL {

@@ -45,6 +45,7 @@ impl MemcachedCacheBuilder {
         let end = Instant::now() + self.connect_timeout;
         let cache = self.connect_lazily()?;
         let nodes = &cache.store().nodes;
+        let mut cause = None;
         loop {
             let pings = join_all(nodes.iter().map(|node| timeout_at(end, node.ping()))).await;
             let pings = pings.into_iter().map(|ping| ping.unwrap_or(Err(Failure::TimedOut)));
@@ -58,17 +59,20 @@ impl MemcachedCacheBuilder {
                 _ = timeout_at(end, cache.store().look_with_others()).await;
                 return Ok(cache);
             }
-            match failed.into_iter().next_back() {
-                Some((node, failure)) if Instant::now() >= end => {
-                    let cause = std::io::Error::other(failure.to_string());
+            if let Some((node, failure)) = failed.into_iter().next_back() {
+                // What the system said tells more than that a node was left alone for it.
+                if cause.is_none() || matches!(failure, Failure::Unreachable(_)) {
+                    cause = Some(failure);
+                }
+                if let Some(cause) = cause.take_if(|_| Instant::now() >= end) {
                     return Err(no_connection(
                         node.address(),
                         "memcached does not answer there; start it, or take `connect_lazily`",
-                        cause,
+                        cause.into_cause(),
                     ));
                 }
-                _ => sleep_until(end.min(Instant::now() + PAUSE)).await,
             }
+            sleep_until(end.min(Instant::now() + PAUSE)).await;
         }
     }
 

@@ -34,7 +34,7 @@ impl Store {
         ttl: Option<Duration>,
     ) -> Result<Counted, Failure> {
         if tokio::runtime::Handle::try_current().is_err() {
-            return Err(Failure::Unreachable("there is no runtime of tokio".to_owned()));
+            return Err(Failure::unreachable("there is no runtime of tokio"));
         }
         let name = self.names.counter(key);
         let node = self.node_of(&name);

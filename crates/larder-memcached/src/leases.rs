@@ -222,7 +222,7 @@ impl LeaseStore for Store {
             Err(failure) => {
                 let failed = match failure {
                     Failure::TimedOut => StoreOutcome::TimedOut,
-                    Failure::Unreachable(_) => StoreOutcome::Unreachable,
+                    Failure::LeftAlone | Failure::Unreachable(_) => StoreOutcome::Unreachable,
                 };
                 self.entries.count_failed_reads(core, of, 1, failed);
                 return LeaseAttempt::OutOfReach;

@@ -1,11 +1,14 @@
 //! What several processes do together through memcached.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use async_trait::async_trait;
 use larder::{
     Cache, Epoch, Leased, Link, LockGuard, Lookup, Result, ScopeHash, SharedStorage, ValueType,
-    internal::shared::{Leases, counter_overflow, lease, unavailable},
+    internal::shared::{Leases, counter_overflow, lease, unavailable, unavailable_because},
 };
 
 use crate::{MemcachedCache, counter::Counted};
@@ -51,7 +54,10 @@ impl SharedStorage for MemcachedCache {
         match self.store().count_by(key, by, ttl).await {
             Ok(Counted::Sum(sum)) => Ok(sum),
             Ok(Counted::Overflow) => Err(counter_overflow(key)),
-            Err(failure) => Err(unavailable(format!("the counter {key:?}: {failure}"))),
+            Err(failure) => {
+                let cause = Arc::new(failure.into_cause());
+                Err(unavailable_because(format!("the counter {key:?} cannot be asked"), cause))
+            }
         }
     }
 

@@ -8,8 +8,8 @@ use larder::{
 };
 
 use crate::{
-    builder::SqlCacheBuilder, cache::SqlCache, database::Opened, places::Places, remote::Remote,
-    tables::Tables, upkeep,
+    builder::SqlCacheBuilder, cache::SqlCache, cleanup, database::Opened, remote::Remote, row_keys::Places,
+    tables::Tables,
 };
 
 /// How long a caller may wait for another process' computation.
@@ -81,7 +81,7 @@ impl SqlCacheBuilder {
             (entries, leases),
             (tables, places, self.deadline),
         );
-        upkeep::start(&remote);
+        cleanup::start(&remote);
         Ok(SqlCache::new(remote))
     }
 

@@ -12,8 +12,8 @@ use larder::{
 
 use crate::{
     database::{Ask, milliseconds},
-    not_done::NotDone,
     remote::Remote,
+    statement_failure::NotDone,
 };
 
 #[async_trait]

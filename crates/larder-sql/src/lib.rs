@@ -12,28 +12,28 @@
 
 mod builder;
 mod cache;
+mod cleanup;
 mod connecting;
 mod database;
 mod epochs;
 mod error;
 mod leases;
 mod log;
-mod not_done;
-mod pieces;
-mod places;
 mod polling;
 mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod remote;
+mod row_keys;
 mod shared_storage;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod statement_failure;
+mod statement_size;
 mod statements;
 mod tables;
 mod tiered;
 mod transaction;
-mod upkeep;
 
 pub use self::{
     builder::SqlCacheBuilder, cache::SqlCache, tiered::TieredSqlCache, transaction::InTransaction,

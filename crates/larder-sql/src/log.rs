@@ -20,7 +20,7 @@ pub(crate) use self::{
     connection::{LogTables, TableLog},
     pending_commits::PendingCommits,
 };
-use crate::{epochs::epoch, not_done::mend};
+use crate::{epochs::epoch, statement_failure::mend};
 
 /// The log as it is read: an answer to one statement, and so of one moment.
 #[derive(Debug)]

@@ -16,8 +16,8 @@ use crate::{
     database::Opened,
     error::wrong_url,
     log::PendingCommits,
-    places::Places,
     pool::{Lifetimes, Pool},
+    row_keys::Places,
     tables::Tables,
 };
 
@@ -43,3 +43,6 @@ pub(crate) fn open(url: &str, (tables, places): (&Tables, &Places), connections:
     };
     Ok(Opened { database: Arc::new(entries), log: Arc::new(log), pending_commits, address })
 }
+
+#[cfg(test)]
+mod tests;

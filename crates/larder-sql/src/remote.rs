@@ -20,9 +20,9 @@ use crate::{
     database::{Database, Row, milliseconds, tidy},
     epochs::column,
     log::PendingCommits,
-    not_done::{NotDone, is_busy, mend},
-    pieces::{self, ReadSize},
-    places::Places,
+    row_keys::Places,
+    statement_failure::{NotDone, is_busy, mend},
+    statement_size::{self, ReadSize},
     tables::Tables,
 };
 
@@ -246,7 +246,7 @@ impl Remote {
 
     pub(crate) async fn write(&self, core: &Core, entries: &[Entry]) -> Result<()> {
         let mut outcome = Ok(());
-        for piece in entries.chunks(pieces::ENTRIES) {
+        for piece in entries.chunks(statement_size::ENTRIES) {
             outcome = outcome.and(self.write_piece(core, piece).await);
         }
         outcome
@@ -260,7 +260,7 @@ impl Remote {
             return outcome;
         }
         let mut failed = None;
-        for messages in pieces::by_bytes(&messages, |message| message.bytes.len()) {
+        for messages in statement_size::by_bytes(&messages, |message| message.bytes.len()) {
             // Once one came to nothing the others are not tried: they would only add their deadlines to that.
             let outcomes = match failed {
                 None => self.write_messages(messages).await,

@@ -18,8 +18,8 @@ use self::{
 use crate::{
     database::Opened,
     error::wrong_url,
-    places::Places,
     pool::{Lifetimes, Pool},
+    row_keys::Places,
     tables::Tables,
 };
 

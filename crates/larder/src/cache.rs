@@ -1,8 +1,8 @@
 //! Where entries live, and what anything that keeps them has to promise.
 
+mod entry_info;
 mod invalidating;
 mod lease;
-mod listing;
 mod shared_storage;
 
 use std::{sync::Arc, time::Duration};
@@ -11,9 +11,9 @@ use async_trait::async_trait;
 
 pub(crate) use self::invalidating::Strength;
 pub use self::{
+    entry_info::{EntryInfo, Listing},
     invalidating::{Invalidating, Invalidation},
     lease::{HeldLease, Lease},
-    listing::{EntryInfo, Listing},
     shared_storage::{Leased, SharedStorage},
 };
 use crate::{

@@ -5,17 +5,17 @@ mod builder;
 mod changes;
 mod claims;
 mod counters;
-mod happenings;
+mod event_reporting;
 mod hits;
 mod hot;
 #[cfg(feature = "limit")]
-mod limits;
-mod refused;
+mod rate_limit_state;
+mod refusal_warnings;
 mod switch;
 #[cfg(feature = "counters")]
 mod tallies;
 #[cfg(feature = "counters")]
-mod tallying;
+mod tally_state;
 
 use std::{
     hash::{BuildHasher, Hasher},
@@ -39,6 +39,7 @@ use crate::{
     adaptive::AdaptiveLifetimes,
     cache_events::Hub,
     clock::{Clock, Moment},
+    compute_turns::Turns,
     drop_later::{self, DropDeferred},
     entry::{Entry, Freshness},
     epoch::{Epochs, ReadVersion, Replacement},
@@ -49,7 +50,6 @@ use crate::{
     singleflight::Singleflight,
     stats::{CacheStats, Counters, FunctionStats, Group, Histogram, Stats},
     table::Table,
-    turns::Turns,
 };
 
 /// The identity of a cache: its order of changes, its computations under way, what hits are answered

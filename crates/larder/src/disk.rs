@@ -34,6 +34,6 @@ mod writer;
 
 pub(crate) use self::{
     binding::SharedJudge,
-    settings::{DEFAULT_CAPACITY, DiskSettings, LEAST_CAPACITY},
+    settings::{DiskSettings, LEAST_CAPACITY},
     tier::DiskTier,
 };

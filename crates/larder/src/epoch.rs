@@ -32,9 +32,9 @@ mod id;
 mod journal;
 mod local_order;
 mod marks;
-#[cfg(feature = "disk")]
-mod past;
 mod recent;
+#[cfg(feature = "disk")]
+mod recorded_changes;
 #[cfg(feature = "shared")]
 pub(crate) mod shared;
 mod shared_order;
@@ -53,7 +53,7 @@ pub(crate) use self::id::LogId;
 pub(crate) use self::journal::Journal;
 pub(crate) use self::marks::{Marked, Standing};
 #[cfg(feature = "disk")]
-pub(crate) use self::past::PastChanges;
+pub(crate) use self::recorded_changes::PastChanges;
 pub use self::version::ReadVersion;
 use self::{
     journal::Journals,

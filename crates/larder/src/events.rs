@@ -4,10 +4,10 @@ mod bus;
 mod consumer;
 mod event;
 mod group;
+mod group_tasks;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis_store;
-mod running;
 mod store;
 mod subscription;
 

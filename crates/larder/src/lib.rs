@@ -114,6 +114,7 @@ mod cache;
 mod cache_core;
 mod cache_events;
 mod clock;
+mod compute_turns;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 pub mod contract;
@@ -125,15 +126,14 @@ mod deferred;
 mod dependencies;
 #[cfg(feature = "disk")]
 mod disk;
-#[cfg(not(feature = "disk"))]
-#[path = "disk/off.rs"]
-mod disk;
 mod drop_later;
 mod entry;
 #[cfg(feature = "redis")]
 mod environment;
 mod epoch;
 mod error;
+#[cfg(feature = "shared")]
+mod error_chain;
 mod error_keeping;
 mod error_sharing;
 #[cfg(feature = "events")]
@@ -149,8 +149,6 @@ mod gcra;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod heartbeat;
-#[cfg(feature = "shared")]
-mod in_full;
 #[cfg(any(feature = "metrics", feature = "opentelemetry"))]
 mod instruments;
 pub mod internal;
@@ -213,7 +211,6 @@ mod tally;
 pub mod testing;
 #[cfg(feature = "redis")]
 mod tiered;
-mod turns;
 mod typed;
 #[cfg(feature = "shared")]
 mod unshared_values;

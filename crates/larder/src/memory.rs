@@ -3,11 +3,9 @@
 pub(crate) mod builder;
 #[cfg(feature = "disk")]
 mod disk;
-#[cfg(not(feature = "disk"))]
-#[path = "memory/no_disk.rs"]
-mod disk;
 #[cfg(feature = "moka")]
 mod moka;
+pub(crate) mod persistent_tier;
 mod store;
 pub(crate) mod tier;
 
@@ -71,7 +69,10 @@ impl MemoryCacheBuilder {
     pub fn build(self) -> Result<MemoryCache> {
         let settings = Arc::new(self);
         let MemoryCache { tier } = settings.clone().build_with(|core| core)?;
-        let disk = settings.open_disk(&tier.core)?;
+        let disk = match &settings.disk {
+            Some(disk) => disk.open(&tier.core)?,
+            None => None,
+        };
         Ok(MemoryCache { tier: tier.in_front_of(disk) })
     }
 

@@ -4,6 +4,7 @@ mod call;
 mod call_flags;
 mod comparison;
 mod compute;
+mod fallible;
 mod function_static;
 mod infallible;
 mod key_part;
@@ -17,6 +18,7 @@ mod option_checks;
 mod options;
 mod output_kind;
 mod owned_copy;
+mod plain;
 mod self_type;
 mod stream;
 mod terms;
@@ -86,7 +88,6 @@ pub use crate::{
     cache_core::{Function, Site},
     dependencies::{bypass, bypass_blocking},
     key::Key,
-    outcome::{Outcome, StreamOutcome},
     registry::global,
     warm::Warmed,
 };

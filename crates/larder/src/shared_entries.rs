@@ -1,6 +1,8 @@
 //! Entries that processes share, as messages: judged and decoded on their way in, judged and encoded on their way out.
 
 mod encoding;
+#[cfg(feature = "inspect")]
+mod header_standing;
 pub(crate) mod offload;
 mod order;
 mod outgoing;
@@ -10,8 +12,6 @@ mod sealing;
 #[cfg(not(feature = "seal"))]
 #[path = "shared_entries/sealing/off.rs"]
 mod sealing;
-#[cfg(feature = "inspect")]
-mod standing;
 mod unshareable;
 
 use std::{

@@ -15,13 +15,12 @@ use crate::tally::{Tallied, Tally};
 use crate::{
     cache::{Cache, Invalidating, Kept, Leased, Listing, SharedStorage, Storage},
     cache_core::{Core, Lookup},
-    disk::DiskTier,
     entry::Entry,
     epoch::Epoch,
     error::Result,
     link::Link,
     lock::LockGuard,
-    memory::{MemoryCache, builder::MemoryCacheBuilder, tier::MemoryTier},
+    memory::{MemoryCache, builder::MemoryCacheBuilder, persistent_tier::PersistentTier, tier::MemoryTier},
     redis::{RedisCache, RedisInfo},
     scope::{Scope, ScopeHash},
     value::ValueType,
@@ -113,7 +112,7 @@ impl TieredCache {
         self.redis.info().await
     }
 
-    fn disk(&self) -> Option<&DiskTier> {
+    fn disk(&self) -> Option<&dyn PersistentTier> {
         self.memory.storage().memory().and_then(MemoryTier::disk)
     }
 

@@ -125,20 +125,7 @@ pub trait CacheExt: Cache {
         reads::remaining_ttl(self, key)
     }
 
-    /// Stores a value in place of what is there, and invalidates what was computed from that.
-    ///
-    /// The value counts as read now. One that was read earlier is stored with
-    /// [`insert_since`](Self::insert_since). Inside a computation it counts as read when the computation
-    /// began, and the computation's dependencies so far are its own.
-    ///
-    /// A `None` is stored only under a `negative_ttl`; without one, as with a `ttl` of zero, only the
-    /// invalidation takes place.
-    ///
-    /// # Errors
-    ///
-    /// If the key is empty or too long. Where values are shared, also if this one cannot be: if it cannot be encoded, or
-    /// another value would come back (see [`guide::values`](crate::guide::values)). It is in the memory of this process
-    /// then, if there is one. Values that are refused for their size, and servers that are gone, are no error.
+    #[doc = include_str!("../docs/verbs/insert.md")]
     fn insert<V: Value>(
         &self,
         key: &str,
@@ -175,28 +162,7 @@ pub trait CacheExt: Cache {
         self.core().begin()
     }
 
-    /// Stores a value that was read at its source after `since`: unless it was invalidated meanwhile, as
-    /// [`insert`](Self::insert) does.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{CacheExt, MemoryCache, Policy};
-    /// # async fn read_from_database() -> u32 { 7 }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> larder::Result<()> {
-    /// # let cache = MemoryCache::new(10);
-    /// let since = cache.begin();
-    /// let value = read_from_database().await;
-    /// cache.invalidate("answer"); // by another task, which just changed it
-    /// cache.insert_since(since, "answer", &value, Policy::ttl(Duration::from_secs(60))).await?;
-    /// assert_eq!(cache.get::<u32>("answer").await?, None);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// If the key is empty or too long, or if the value cannot be shared, as with [`insert`](Self::insert).
+    #[doc = include_str!("../docs/verbs/insert_since.md")]
     fn insert_since<V: Value>(
         &self,
         since: ReadVersion,
@@ -211,31 +177,7 @@ pub trait CacheExt: Cache {
         }
     }
 
-    /// Begins the time of the fresh value under `key` anew: from now on it lives as `policy` says. True if there is one, of
-    /// type `V`, in this process or on the server, where it is written again.
-    ///
-    /// It is the value that it was, with the tags and dependencies that it had: one that was invalidated is not there, and
-    /// what invalidates it invalidates it still. A `None` is touched under a policy with a `negative_ttl`. In a
-    /// [transaction](crate::deferred()), nothing is done.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{CacheExt, MemoryCache, Policy};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> larder::Result<()> {
-    /// # let cache = MemoryCache::new(10);
-    /// let hours = |hours: u64| Policy::ttl(Duration::from_secs(3600 * hours));
-    /// cache.insert("session:7", &"Ada".to_owned(), hours(1)).await?;
-    /// assert!(cache.touch::<String>("session:7", hours(2)).await?);
-    /// assert!(cache.remaining_ttl("session:7").await? > Some(Duration::from_secs(3600)));
-    /// assert!(!cache.touch::<String>("session:8", hours(2)).await?);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// If the key is empty or too long.
+    #[doc = include_str!("../docs/verbs/touch.md")]
     fn touch<V: Value>(
         &self,
         key: &str,
@@ -264,29 +206,7 @@ pub trait CacheExt: Cache {
         deferred::invalidate(self, &scopes.into().within(self.prefix()), Strength::Soft)
     }
 
-    /// The value under `key`, or else that of `compute`, which is then stored under `policy`.
-    ///
-    /// However many callers ask for a key at once, one of them computes and the others wait; a key that
-    /// is invalidated meanwhile is computed again for those who came after. No caller waits for more than two
-    /// computations, those not counted whose callers were dropped. If the computing caller is dropped or
-    /// panics, one of those who wait computes in its place; after a second panic each of them does. Only `Ok`
-    /// is stored.
-    ///
-    /// A computation runs in its caller. One that is begun, and then neither polled nor dropped (the loser of a
-    /// `select!` that is kept, say), is passed over after a second: see
-    /// [`takeover_after`](crate::PolicyBuilder::takeover_after). Where that can be, and where callers wait for
-    /// less time than the computation takes,
-    /// [`get_or_compute_background`](Self::get_or_compute_background) is the better form.
-    ///
-    /// A failure is not shared with those who wait: they compute for themselves, a few of them at a time. See
-    /// [`get_or_compute_shared`](Self::get_or_compute_shared).
-    ///
-    /// A key that is empty or too long is computed without the cache, and counted in
-    /// [`CacheStats::refused_keys`].
-    ///
-    /// # Errors
-    ///
-    /// Those of `compute`.
+    #[doc = include_str!("../docs/verbs/get_or_compute.md")]
     fn get_or_compute<V, E, Fut>(
         &self,
         key: &str,
@@ -323,25 +243,7 @@ pub trait CacheExt: Cache {
         async move { look_or_compute(self, key, (policy.borrow(), Wanted::shared::<V>), Cloned, compute).await }
     }
 
-    /// As [`get_or_compute`](Self::get_or_compute), with what became of the call: whether the value was there, how old it
-    /// is, and why one that was computed is not stored. A call that is not asked pays nothing for it; one that is costs some
-    /// hundred nanoseconds more.
-    ///
-    /// ```
-    /// # use std::{convert::Infallible, time::Duration};
-    /// # use larder::{CacheExt, MemoryCache, Policy, Source, Tier};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// # let cache = MemoryCache::new(10);
-    /// let policy = Policy::ttl(Duration::from_secs(60));
-    /// let answer = async || Ok::<_, Infallible>(42);
-    /// let (_, outcome) = cache.get_or_compute_with_outcome("answer", &policy, answer).await;
-    /// assert_eq!((outcome.source, outcome.why_not_stored), (Source::Computed, None));
-    ///
-    /// let (value, outcome) = cache.get_or_compute_with_outcome("answer", &policy, answer).await;
-    /// assert_eq!((value, outcome.source, outcome.tier), (Ok(42), Source::Hit, Some(Tier::Memory)));
-    /// # }
-    /// ```
+    #[doc = include_str!("../docs/verbs/get_or_compute_with_outcome.md")]
     fn get_or_compute_with_outcome<V, E, Fut>(
         &self,
         key: &str,
@@ -395,27 +297,7 @@ pub trait CacheExt: Cache {
         async move { look_or_compute(self, key, (policy.borrow(), Wanted::shared::<V>), sharing, compute).await }
     }
 
-    /// As [`get_or_compute_shared`](Self::get_or_compute_shared), in a task of its own: the computation
-    /// goes on if its caller is dropped, and refreshes run while their callers have the old value. Needed
-    /// for `stale_while_revalidate`, `refresh_ahead` and `timeout` to keep no caller waiting, and where
-    /// callers wait for less time than the computation takes.
-    ///
-    /// `compute` itself is called by the caller; the future that it returns is the task. That runs in the
-    /// caller's runtime and in the caller's span, and ends with the runtime: then one of those who wait
-    /// computes in its place. What it reads from caches and decides through [`context`](crate::context)
-    /// counts as it does without a task; a `tokio::task_local!` of the caller is not there.
-    ///
-    /// Must be called in a tokio runtime; anywhere else there is nothing to spawn a task on, and the caller
-    /// computes.
-    ///
-    /// # Errors
-    ///
-    /// Those of `compute`.
-    ///
-    /// # Panics
-    ///
-    /// If the computation panics, in the caller who started it and waits for it. One of the others who wait
-    /// computes in its place; after a second panic each of them does.
+    #[doc = include_str!("../docs/verbs/get_or_compute_background.md")]
     fn get_or_compute_background<V, E, Fut>(
         &self,
         key: &str,
@@ -471,21 +353,7 @@ pub trait CacheExt: Cache {
         }
     }
 
-    /// Adds `by` to the counter `key`, and returns the sum. A counter starts at 0; one that this call
-    /// starts ends after `ttl`, if that is given, which later calls do not prolong.
-    ///
-    /// Counters are numbers, not entries: in a key space of their own, outside of prefixes and tags. In memory they are
-    /// bounded like entries: where there are more than that, one that is rarely used may start at 0 again. On a server one
-    /// without a `ttl` stays until it is deleted: give one where keys come from outside.
-    /// [`invalidate`](Self::invalidate) with the key deletes one: on a server once, and not again if the
-    /// connection breaks meanwhile, since other processes may have counted anew by then. Inside a computation a counter counts as
-    /// read under its key: deleting it invalidates the value, adding to it does not.
-    ///
-    /// # Errors
-    ///
-    /// If the key is empty or too long, or the sum would leave the range of `i64`; the counter then keeps
-    /// its value. On a shared cache also if the server cannot be reached: unlike a value, a count has no
-    /// source to turn to.
+    #[doc = include_str!("../docs/verbs/increment.md")]
     fn increment(
         &self,
         key: &str,
@@ -504,55 +372,12 @@ pub trait CacheExt: Cache {
         self.increment(key, 0, None)
     }
 
-    /// Takes the lock of this name if it is free: in all processes that share the cache's server, where it has
-    /// one. It ends `ttl` from now, unless its guard lives and renews it. Locks have names of their
-    /// own, outside of namespaces. One that was taken although the future was dropped, or the answer came too late, is given
-    /// back.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// use larder::{CacheExt, MemoryCache};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> larder::Result<()> {
-    /// # let cache = MemoryCache::new(100);
-    /// // Of all processes that try, one sends the report.
-    /// if let Some(_guard) = cache.try_lock("send the report", Duration::from_secs(60)).await? {
-    ///     assert!(cache.try_lock("send the report", Duration::from_secs(60)).await?.is_none());
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// If the server cannot be asked ([`is_unavailable`](crate::Error::is_unavailable)).
+    #[doc = include_str!("../docs/verbs/try_lock.md")]
     fn try_lock(&self, name: &str, ttl: Duration) -> impl Future<Output = Result<Option<LockGuard>>> + Send {
         locks::try_lock(self, name, ttl)
     }
 
-    /// Takes the lock as [`try_lock`](Self::try_lock) does, and waits until it is free. Dropping the future gives up the
-    /// wait. To limit the wait, use a timeout.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// use larder::{CacheExt, MemoryCache};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> larder::Result<()> {
-    /// # let cache = MemoryCache::new(100);
-    /// let guard = cache.lock("import", Duration::from_secs(60)).await?;
-    /// // One process at a time, whichever comes first. The guard renews the lock while it lives.
-    /// let number = guard.fencing_token(); // for a store that refuses what an earlier holder still sends
-    /// guard.release().await?;
-    /// assert!(cache.lock("import", Duration::from_secs(60)).await?.fencing_token() > number);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// If the server cannot be asked ([`is_unavailable`](crate::Error::is_unavailable)).
+    #[doc = include_str!("../docs/verbs/lock.md")]
     fn lock(&self, name: &str, ttl: Duration) -> impl Future<Output = Result<LockGuard>> + Send {
         locks::lock(self, name, ttl)
     }
@@ -628,27 +453,7 @@ pub trait CacheExt: Cache {
         WithPolicy::new(self, policy)
     }
 
-    /// What these scopes cover of the entries in this process' memory, by key: all that
-    /// [`invalidate`](Self::invalidate) of the same scopes would drop here, entries that were computed from others included.
-    /// Entries that lie in Redis alone are not among them.
-    ///
-    /// It looks at every entry in memory, under no lock, and changes nothing. Entries that come, go or move meanwhile may
-    /// be missing.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{CacheExt, MemoryCache, Policy};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> larder::Result<()> {
-    /// let cache = MemoryCache::new(10);
-    /// cache.insert("user:7", &"Ada".to_owned(), Policy::ttl(Duration::from_secs(60))).await?;
-    /// for entry in cache.entries_in_memory("user:*") {
-    ///     println!("{}: fresh for {:?}", entry.key, entry.remaining_ttl);
-    /// }
-    /// # assert_eq!(cache.entries_in_memory("user:*").len(), 1);
-    /// # Ok(())
-    /// # }
-    /// ```
+    #[doc = include_str!("../docs/verbs/entries_in_memory.md")]
     fn entries_in_memory(&self, scopes: impl Into<Scopes>) -> Vec<EntryInfo> {
         entries_in_memory(self, scopes.into())
     }
@@ -663,30 +468,7 @@ pub trait CacheExt: Cache {
         self.core().stats()
     }
 
-    /// The same by function and namespace, with how long computations took and how much computing time hits saved; of the
-    /// whole cache, for a namespace too. What was read and stored by hand has no function. In memory, a hit counts for
-    /// the function that computed the value, or took it over from a shared server.
-    ///
-    /// They are told apart by function and namespace, and never by key; 255 of them at most, and all others together.
-    ///
-    /// ```
-    /// use larder::{CacheExt, cached};
-    ///
-    /// #[cached(ttl = 60, key = "square:<n>")]
-    /// async fn square(n: u64) -> u64 {
-    ///     n * n
-    /// }
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// square(3).await;
-    /// square(3).await;
-    /// let stats = larder::global().function_stats();
-    /// assert!(stats[0].function.ends_with("::square"));
-    /// assert_eq!((stats[0].stats.hits, stats[0].stats.misses), (1, 1));
-    /// assert_eq!(stats[0].computing.count(), 1);
-    /// # }
-    /// ```
+    #[doc = include_str!("../docs/verbs/function_stats.md")]
     fn function_stats(&self) -> Vec<FunctionStats> {
         self.core().function_stats()
     }
@@ -701,23 +483,7 @@ pub trait CacheExt: Cache {
         CacheEvents::of(self.core())
     }
 
-    /// What is kept in this process at the moment.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{CacheExt, MemoryCache, Policy};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> larder::Result<()> {
-    /// let cache = MemoryCache::builder()
-    ///     .capacity(64 << 20) // bytes, by this weigher
-    ///     .weigher(|key, entry| (key.len() + entry.value::<String>().map_or(0, String::len)) as u32)
-    ///     .build()?;
-    /// cache.insert("name", &"Ada".to_owned(), Policy::ttl(Duration::from_secs(60))).await?;
-    /// let kept = cache.kept();
-    /// assert_eq!((kept.entries, kept.weight), (1, 7));
-    /// # Ok(())
-    /// # }
-    /// ```
+    #[doc = include_str!("../docs/verbs/kept.md")]
     fn kept(&self) -> Kept {
         self.storage().kept()
     }

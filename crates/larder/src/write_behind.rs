@@ -130,28 +130,28 @@
 mod append;
 mod backlog;
 mod builder;
+mod cache_update;
 mod coalescing;
 mod commit;
 mod consumer;
-mod dead;
+mod consumer_lease;
+mod dead_letters;
 mod delivery;
 mod handle;
 mod id;
 mod memory;
 mod options;
+mod queue_state;
 #[cfg(feature = "redis")]
 mod redis_store;
-mod shared;
-mod shown;
 mod sink;
 mod stats;
 mod store;
-mod term;
 mod write;
 
 pub use self::{
     builder::WriteBehindBuilder,
-    dead::DeadLetter,
+    dead_letters::DeadLetter,
     handle::WriteBehind,
     id::WriteId,
     options::WhenFull,

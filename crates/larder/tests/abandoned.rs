@@ -143,7 +143,7 @@ async fn one_that_is_polled_again_answers_no_other_caller() {
     assert_eq!(lab.calls.made(), 1);
 }
 
-/// Polled again before anybody took over, it is as if nothing had been.
+/// Polled again before another caller took over, it goes on as if it had been polled all along.
 #[tokio::test]
 async fn one_that_is_polled_again_in_time_leads_on() {
     let lab = Lab::new(|policy| policy);

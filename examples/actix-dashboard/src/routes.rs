@@ -41,7 +41,7 @@ pub fn configure(service: &mut ServiceConfig, responses: HttpCache) {
         .route("/metrics/top-customers", get().to(top_customers))
         .service(resource("/users").get(list).post(create))
         .service(resource("/users/{id}").get(read).put(update).delete(delete));
-    // Whoever reaches these can read all keys and switch the cache off: a service of your own wraps its
+    // A client that reaches these can read all keys and switch the cache off: a service of your own wraps its
     // authentication around them.
     let cache_admin = larder_http::admin(larder::global()).scope("/admin/cache");
     service

@@ -43,7 +43,7 @@ pub fn router(app: App) -> Router {
         .route("/users/{id}", get(read).put(update).delete(delete))
         // Inside of `nest`, this needs larder-http's feature `axum`.
         .layer(app.responses.clone());
-    // Whoever reaches these can read all keys and switch the cache off: a service of your own layers its
+    // A client that reaches these can read all keys and switch the cache off: a service of your own layers its
     // authentication around them.
     let cache_admin = larder_http::admin(larder::global()).into_router();
     Router::new()

@@ -16,7 +16,7 @@ use larder::{cached, invalidate};
 use minijinja::{Environment, context};
 use serde::{Deserialize, Serialize};
 
-/// Someone who is shown.
+/// A user who is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct User {
     /// Their name: text that is escaped by the template.

@@ -90,7 +90,7 @@ async fn the_second_client_is_answered_from_the_cache() {
     server.abort();
     drop(server.await);
     assert_eq!(proxy.get("/page").await.0, 200, "what is stored needs no server");
-    // A connection that was open may still have somebody behind it.
+    // A connection that was open may still have a server behind it.
     while proxy.get("/gone").await.0 == 404 {}
     assert_eq!(proxy.get("/gone").await.0, 502);
 }
@@ -99,7 +99,7 @@ async fn the_second_client_is_answered_from_the_cache() {
 #[tokio::test]
 async fn what_connection_names_chooses_no_page() {
     let tenant = |headers: HeaderMap| async move {
-        let of = |name: &str| headers.get(name).map_or("nobody", |value| value.to_str().unwrap()).to_owned();
+        let of = |name: &str| headers.get(name).map_or("none", |value| value.to_str().unwrap()).to_owned();
         let body = format!("{} at {}", of("x-tenant"), of("host"));
         ([("cache-control", "public, max-age=60"), ("vary", "x-tenant")], body)
     };
@@ -120,9 +120,9 @@ async fn what_connection_names_chooses_no_page() {
             String::from_utf8(body.to_vec()).unwrap()
         };
         let acme = ("x-tenant", "acme");
-        assert_eq!(ask(&[acme, ("connection", "x-tenant")]).await, "nobody at acme.example");
+        assert_eq!(ask(&[acme, ("connection", "x-tenant")]).await, "none at acme.example");
         assert_eq!(ask(&[acme]).await, "acme at acme.example");
-        assert_eq!(ask(&[]).await, "nobody at acme.example");
+        assert_eq!(ask(&[]).await, "none at acme.example");
         assert_eq!(
             ask(&[("x-tenant", "b"), ("connection", "Host, cache-control")]).await,
             "b at acme.example"

@@ -181,7 +181,7 @@ fn set_current<T: Value>(traits: Traits<T>) {
     *MAKE.lock().unwrap_or_else(PoisonError::into_inner) = Some(make);
 }
 
-/// Held by whoever uses this module: what is read is of one type at a time.
+/// Held by the test that uses this module: what is read is of one type at a time.
 pub async fn turn() -> tokio::sync::MutexGuard<'static, ()> {
     static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     TURN.lock().await

@@ -8,7 +8,7 @@ use super::step::Step;
 
 /// What a step of a caller came to.
 pub(crate) enum Progress {
-    /// It waits for someone else.
+    /// It waits for another caller.
     Blocked,
     Done,
 }

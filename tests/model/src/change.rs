@@ -4,8 +4,9 @@ use super::caller::Progress;
 use super::event::Event;
 use super::mutant::Mutant;
 use super::scope::{Key, Scopes};
-use super::state::{Caller, Lock, Mask, Pc, Sending, Value};
+use super::state::{Caller, Lock, Pc, Sending};
 use super::step::Step;
+use super::value::{Mask, Value};
 
 impl Step<'_> {
     pub(crate) fn begin_invalidate(&mut self, p: usize, c: usize, scope: Scopes) {

@@ -4,8 +4,9 @@ use super::caller::Progress;
 use super::event::Event;
 use super::mutant::Mutant;
 use super::scope::Key;
-use super::state::{Caller, Outer, Pc, Value};
+use super::state::{Caller, Outer, Pc};
 use super::step::Step;
+use super::value::Value;
 
 impl Step<'_> {
     pub(crate) fn begin(&mut self, p: usize, c: usize) -> Progress {
@@ -21,7 +22,7 @@ impl Step<'_> {
         self.goto(p, c, Pc::BeginPosition)
     }
 
-    /// The bounds of the search end here: everyone goes away without an answer.
+    /// The bounds of the search end here: all callers go away without an answer.
     fn abandon(&mut self, p: usize, c: usize) -> Progress {
         self.land(p, c, None);
         if self.caller(p, c).outer.is_some() {

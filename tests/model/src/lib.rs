@@ -26,7 +26,7 @@
 //! | `follow` | 2 apply, 7 position |
 //! | `outbox` | 8 outbox |
 //! | `start` | 9 new start, 10 reset |
-//! | `fault` | trims, losses, failovers, restarts, broken links |
+//! | `fault`, `strike` | trims, losses, failovers, restarts, broken links |
 //!
 //! [`generations`] is a model of its own: of what takes the place of a log in memcached.
 //!
@@ -100,4 +100,6 @@ mod server;
 mod start;
 mod state;
 mod step;
+mod strike;
 mod trace;
+mod value;

@@ -4,8 +4,9 @@ use super::event::Event;
 use super::mutant::Mutant;
 use super::scope::Scopes;
 use super::server::{LEAP, Record};
-use super::state::{Mask, Sending};
+use super::state::Sending;
 use super::step::Step;
+use super::value::Mask;
 
 impl Step<'_> {
     /// Whatever is under way for the scope counts no longer.

@@ -4,8 +4,9 @@ use super::caller::Progress;
 use super::event::Event;
 use super::mutant::Mutant;
 use super::scope::{Key, Scopes};
-use super::state::{Caller, Pc, Sending, Value};
+use super::state::{Caller, Pc, Sending};
 use super::step::Step;
+use super::value::Value;
 
 /// What a Redis entry is judged by.
 enum Judge {

@@ -1,7 +1,7 @@
 //! The Redis server: the log and the entries, whose commands are atomic.
 
 use super::scope::{Key, Scopes};
-use super::state::{Mask, Value};
+use super::value::{Mask, Value};
 
 /// Records that the log has room for; an append to a full one is beyond the bounds of the search.
 const ROOM: usize = 6;

@@ -5,7 +5,8 @@ use super::config::Config;
 use super::event::{Event, Events};
 use super::mutant::Mutant;
 use super::scope::{Key, Scopes};
-use super::state::{Caller, Lock, Mask, Process, Sending, State, Value};
+use super::state::{Caller, Lock, Process, Sending, State};
+use super::value::{Mask, Value};
 
 /// The promise, broken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

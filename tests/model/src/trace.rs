@@ -7,8 +7,9 @@ use super::config::Config;
 use super::mutant::Mutant;
 use super::scope::{Key, Scopes};
 use super::server::Server;
-use super::state::{Process, Sending, State, Value};
+use super::state::{Process, Sending, State};
 use super::step::{Breach, Step};
+use super::value::Value;
 
 /// Makes the moves again and tells what each changed.
 pub(crate) fn render(config: &Config, mutant: Option<Mutant>, actions: &[Action]) -> String {

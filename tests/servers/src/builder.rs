@@ -1,14 +1,11 @@
 //! What a server is started with.
 
-use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use super::port::Port;
-use super::program::{Ability, has};
-use super::server::RedisServer;
+use super::program::has_cluster_port;
 use super::tls::Certificates;
 
 /// The tests' own user where there is an ACL, so that `default` may be anything or off.
@@ -25,7 +22,7 @@ save \"\"
 repl-diskless-sync-delay 0
 ";
 
-/// Sets up a [`RedisServer`].
+/// Sets up a [`RedisServer`](crate::RedisServer).
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct RedisServerBuilder {
@@ -65,7 +62,7 @@ impl RedisServerBuilder {
         self
     }
 
-    /// Speaks TLS only, with new certificates: see [`RedisServer::certificates`].
+    /// Speaks TLS only, with new certificates: see [`RedisServer::certificates`](crate::RedisServer::certificates).
     pub fn tls(mut self) -> Self {
         self.certificates = Some(Certificates::make());
         self
@@ -75,16 +72,6 @@ impl RedisServerBuilder {
     pub fn mutual_tls(mut self) -> Self {
         self.asks_clients = true;
         self.tls()
-    }
-
-    /// Starts it, and waits until it answers.
-    ///
-    /// # Panics
-    ///
-    /// If the program is missing or does not start; the message ends with the server's log.
-    #[must_use]
-    pub fn start(self) -> RedisServer {
-        RedisServer::start_with(self)
     }
 
     pub(super) fn cluster(mut self) -> Self {
@@ -114,10 +101,6 @@ impl RedisServerBuilder {
         self.password.as_deref()
     }
 
-    pub(super) fn program() -> OsString {
-        env::var_os("LARDER_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
-    }
-
     pub(super) fn arguments(&self) -> &'static [&'static str] {
         if self.sentinel { &["--sentinel"] } else { &[] }
     }
@@ -141,7 +124,7 @@ impl RedisServerBuilder {
             // Not beside the data: a node that lost its data is still the same node.
             let nodes = home.0.join("nodes.conf");
             text += &format!("cluster-enabled yes\ncluster-config-file \"{}\"\n", nodes.display());
-            if has(Ability::ClusterPort) {
+            if has_cluster_port() {
                 text += &format!("cluster-port {}\n", bus.number());
             }
         }

@@ -4,7 +4,6 @@ use std::thread;
 use std::time::Duration;
 
 use super::builder::RedisServerBuilder;
-use super::migration::SlotMigration;
 use super::server::RedisServer;
 use super::topology::{self, Node};
 use super::wait::{self, until};
@@ -218,7 +217,7 @@ impl RedisCluster {
     ///
     /// # Panics
     ///
-    /// If nobody takes over.
+    /// If no replica takes over.
     pub fn kill_master_of(&self, slot: u16) -> usize {
         let master = self.master_of(slot);
         let (lost, replica) = (&self.servers[master], &self.servers[self.replica_of(master)]);
@@ -233,7 +232,7 @@ impl RedisCluster {
     ///
     /// # Panics
     ///
-    /// If nobody takes over.
+    /// If no replica takes over.
     pub fn failover(&self, slot: u16) -> usize {
         let master = self.master_of(slot);
         let replica = self.replica_of(master);
@@ -248,17 +247,6 @@ impl RedisCluster {
         replica
     }
 
-    /// Moves a slot with all its keys to another master, and waits until everyone agrees.
-    ///
-    /// # Panics
-    ///
-    /// If a node refuses.
-    pub fn migrate_slot(&self, slot: u16, to: usize) {
-        let migration = self.begin_migration(slot, to);
-        while migration.move_keys(100) > 0 {}
-        migration.finish();
-    }
-
     /// Moves a slot with all its keys to another master in one step, as Valkey 9 does, and waits until everyone agrees.
     ///
     /// # Panics
@@ -270,16 +258,6 @@ impl RedisCluster {
         self.servers[from].command::<()>(&words);
         until("a slot has another owner", || (self.master_of(slot) == to).then_some(()));
         self.wait_until_settled();
-    }
-
-    /// Begins to move a slot to another master: from here on the old one sends clients to the new one
-    /// for keys that it does not have (`ASK`).
-    ///
-    /// # Panics
-    ///
-    /// If a node refuses.
-    pub fn begin_migration(&self, slot: u16, to: usize) -> SlotMigration<'_> {
-        SlotMigration::begin(self, slot, self.master_of(slot), to)
     }
 
     pub(super) fn id(&self, server: &RedisServer) -> String {

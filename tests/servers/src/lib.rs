@@ -10,7 +10,7 @@
 //! | [`Process`] | any other program that must not outlive the test |
 //! | [`Proxy`] | a TCP proxy before any of them that delays, cuts, half-closes, swallows and refuses |
 //!
-//! Everything listens on 127.0.0.1 only. Whoever drops a server kills it, also in a panic, and when
+//! Everything listens on 127.0.0.1 only. Dropping a server kills it, also in a panic, and when
 //! the test's process is killed its servers die with it.
 //!
 //! All methods block, and panic when what they wait for has not come about within [`DEADLINE`]. An
@@ -20,6 +20,7 @@
 //! The program is `redis-server`, or what `LARDER_REDIS_SERVER` names: 6.2 or newer, or Valkey. A test of something
 //! that not all of them have asks whether it [`lacks`] that, and ends.
 
+mod ability;
 mod builder;
 mod cluster;
 mod faults;
@@ -36,13 +37,13 @@ mod tls;
 mod topology;
 mod wait;
 
+pub use ability::{Ability, has, lacks};
 pub use builder::RedisServerBuilder;
 pub use cluster::RedisCluster;
 pub use memcached::MemcachedServer;
 pub use migration::SlotMigration;
 pub use postgres::PostgresServer;
 pub use process::Process;
-pub use program::{Ability, has, lacks};
 pub use proxy::{Direction, Fault, Proxy};
 pub use sentinel::RedisSentinel;
 pub use server::{Data, RedisServer};

@@ -13,6 +13,29 @@ pub struct SlotMigration<'a> {
     to: usize,
 }
 
+impl RedisCluster {
+    /// Moves a slot with all its keys to another master, and waits until everyone agrees.
+    ///
+    /// # Panics
+    ///
+    /// If a node refuses.
+    pub fn migrate_slot(&self, slot: u16, to: usize) {
+        let migration = self.begin_migration(slot, to);
+        while migration.move_keys(100) > 0 {}
+        migration.finish();
+    }
+
+    /// Begins to move a slot to another master: from here on the old one sends clients to the new one
+    /// for keys that it does not have (`ASK`).
+    ///
+    /// # Panics
+    ///
+    /// If a node refuses.
+    pub fn begin_migration(&self, slot: u16, to: usize) -> SlotMigration<'_> {
+        SlotMigration::begin(self, slot, self.master_of(slot), to)
+    }
+}
+
 impl<'a> SlotMigration<'a> {
     pub(super) fn begin(cluster: &'a RedisCluster, slot: u16, from: usize, to: usize) -> Self {
         let (source, target) = (cluster.server(from), cluster.server(to));
@@ -49,7 +72,7 @@ impl<'a> SlotMigration<'a> {
     pub fn finish(self) {
         let servers = self.cluster.servers();
         let (slot, owner) = (self.slot.to_string(), self.cluster.id(&servers[self.to]));
-        // The new master first: if the old one let go before, the slot would be nobody's for a moment.
+        // The new master first: if the old one let go before, the slot would have no owner for a moment.
         let others = (0..servers.len()).filter(|index| *index != self.from && *index != self.to);
         for index in [self.to, self.from].into_iter().chain(others) {
             if topology::myself(&servers[index]).is_some_and(|node| node.master) {

@@ -10,7 +10,7 @@ const RANGE: std::ops::Range<u16> = 10_000..32_000;
 #[derive(Debug)]
 pub(super) struct Port {
     number: u16,
-    /// The claim is the UDP port of the same number: nobody else can bind it, TCP stays free, and it
+    /// The claim is the UDP port of the same number: no other process can bind it, TCP stays free, and it
     /// ends with the process, however that ends.
     _claim: UdpSocket,
 }

@@ -19,7 +19,7 @@ use super::process::Process;
 use super::wait::{DEADLINE, until};
 
 /// `initdb` refuses to run as root: then this user runs it, who is everywhere.
-const NOBODY: u32 = 65_534;
+const UNPRIVILEGED: u32 = 65_534;
 
 /// What is called.
 const PROGRAMS: [&str; 4] = ["postgres", "initdb", "createdb", "pg_isready"];
@@ -58,7 +58,7 @@ impl PostgresServer {
         };
         let directory = TempDir::with_prefix("larder-postgres-").expect("a directory can be made");
         if getuid().is_root() {
-            chown(directory.path(), Some(NOBODY), Some(NOBODY)).expect("root can give it away");
+            chown(directory.path(), Some(UNPRIVILEGED), Some(UNPRIVILEGED)).expect("root can give it away");
         }
         let server = Self { process: Mutex::new(None), programs, directory, port: Port::claim() };
         server.initialize();
@@ -86,9 +86,9 @@ impl PostgresServer {
         if !getuid().is_root() {
             return (program, arguments);
         }
-        let nobody = NOBODY.to_string();
+        let user = UNPRIVILEGED.to_string();
         let mut all: Vec<OsString> =
-            ["--reuid", &nobody, "--regid", &nobody, "--clear-groups", "--"].map(Into::into).to_vec();
+            ["--reuid", &user, "--regid", &user, "--clear-groups", "--"].map(Into::into).to_vec();
         all.push(program);
         all.append(&mut arguments);
         ("setpriv".into(), all)

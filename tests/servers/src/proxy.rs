@@ -172,7 +172,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // Its tasks end when nobody is left who could change their rules.
+        // Its tasks end with the last handle that could change their rules.
         self.rules = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::builder::{Home, RedisServerBuilder};
 use super::port::Port;
 use super::process::Process;
-use super::program::{Ability, has};
+use super::program::{self, has_cluster_port};
 use super::tls::{self, Certificates};
 use super::wait::{self, DEADLINE};
 
@@ -73,6 +73,18 @@ enum State {
     Dead,
 }
 
+impl RedisServerBuilder {
+    /// Starts it, and waits until it answers.
+    ///
+    /// # Panics
+    ///
+    /// If the program is missing or does not start; the message ends with the server's log.
+    #[must_use]
+    pub fn start(self) -> RedisServer {
+        RedisServer::start_with(self)
+    }
+}
+
 impl RedisServer {
     /// Starts a server that keeps its data in memory only.
     ///
@@ -103,7 +115,7 @@ impl RedisServer {
         let mut failure = String::new();
         for _ in 0..attempts {
             let (port, bus) = match setup.is_cluster() {
-                true if has(Ability::ClusterPort) => (Port::claim(), Some(Port::claim())),
+                true if has_cluster_port() => (Port::claim(), Some(Port::claim())),
                 true => {
                     let (port, bus) = Port::claim_two(BUS);
                     (port, Some(bus))
@@ -316,9 +328,8 @@ impl RedisServer {
         let configuration = self.home().configuration();
         let mut arguments: Vec<&OsStr> = vec![configuration.as_os_str()];
         arguments.extend(self.setup.arguments().iter().map(OsStr::new));
-        let mut process =
-            Process::start(&RedisServerBuilder::program(), &arguments, self.directory.path(), &log)
-                .map_err(|error| format!("a shell did not start: {error}"))?;
+        let mut process = Process::start(&program::path(), &arguments, self.directory.path(), &log)
+            .map_err(|error| format!("a shell did not start: {error}"))?;
         let ready = wait::within(DEADLINE, || {
             if let Some(status) = process.exited() {
                 let hint = if status.code() == Some(NOT_FOUND) {

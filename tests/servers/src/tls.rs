@@ -27,7 +27,7 @@ pub struct Identity {
 }
 
 impl Certificates {
-    /// Makes new ones, which nobody trusts yet.
+    /// Makes new ones, which no client trusts yet.
     ///
     /// # Panics
     ///
@@ -39,7 +39,7 @@ impl Certificates {
 
     fn try_make() -> Result<Self, rcgen::Error> {
         let mut authority = CertificateParams::new(Vec::new())?;
-        // Whoever has their issuer's name counts as their own issuer.
+        // A certificate with its issuer's name counts as its own issuer.
         authority.distinguished_name.push(DnType::CommonName, "the authority of a test");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];

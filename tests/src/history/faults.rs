@@ -32,7 +32,7 @@ pub struct Scenario<'a> {
     pub lasts: Duration,
     /// How much each process does.
     pub pace: Pace,
-    /// Whether the logs are to be kept if a promise was broken: nobody has expected it.
+    /// Whether the logs are to be kept if a promise was broken: no test expects that.
     pub keeps_logs: bool,
 }
 

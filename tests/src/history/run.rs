@@ -1,4 +1,4 @@
-//! Starts the processes of a run, lets them live while somebody disturbs them, and collects their logs.
+//! Starts the processes of a run, lets them live while faults disturb them, and collects their logs.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -39,7 +39,7 @@ pub struct Setup<'a> {
     pub lasts: Duration,
     /// Whether there is one log all the time: see [`Losses::epochs_rise`].
     pub epochs_rise: bool,
-    /// Whether the logs are to be kept if a promise was broken: nobody has expected it.
+    /// Whether the logs are to be kept if a promise was broken: no test expects that.
     pub keeps_logs: bool,
 }
 

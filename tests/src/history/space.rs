@@ -1,4 +1,4 @@
-//! The keys: few enough that everybody meets everybody, and of every kind.
+//! The keys: few enough that all workers meet at each, and of every kind.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub struct Space {
     /// the next one.
     cold: usize,
     /// From this number on, keys are read so rarely that what was invalidated lies on the server for a while before
-    /// anybody replaces it.
+    /// a process replaces it.
     quiet: usize,
 }
 
@@ -26,7 +26,7 @@ pub struct Key {
     pub text: String,
     /// How long its values live.
     pub policy: Policy,
-    /// Nothing of it is served past its time: a value that was marked stale is never given to anybody.
+    /// Nothing of it is served past its time: a value that was marked stale is never given to a caller.
     pub is_strict: bool,
     /// What its values are made from.
     pub made_from: MadeFrom,

@@ -36,7 +36,7 @@ pub async fn run(config: WorkerConfig) {
     tokio::select! {
         () = all_phases(&life) => {}
         _ = terminated.recv() => {}
-        // Nobody is there to read the log.
+        // There is no process to read the log.
         () = life.source.gone() => return,
     }
     life.recorder.count(|tally| tally.from_disk = life.subject.from_disk());
@@ -83,7 +83,7 @@ async fn phase(life: &Life, wanted: Phase) {
     }
 }
 
-/// Reads every key until it is current: nobody changes anything any more.
+/// Reads every key until it is current: no worker changes anything any more.
 async fn settle(life: &Arc<Life>) {
     let begun = Instant::now();
     let limit = life.config.settles_within;

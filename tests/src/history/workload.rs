@@ -135,7 +135,7 @@ impl Life {
         }
     }
 
-    /// Waits for what some process has said to be delivered, as somebody does who comes from there.
+    /// Waits for what some process has said to be delivered, as a caller does that comes from there.
     async fn catch_up(&self) {
         let epoch = self.source.tell(0).await;
         if epoch > 0 && self.subject.wait_for(epoch, Duration::from_millis(50)).await {

@@ -28,7 +28,7 @@ fn worker() -> &'static Path {
 /// Longer than a quiet log takes to be looked at, and shorter than what faults take.
 const BYPASS: Mode = Mode::Bypass(Duration::from_millis(400));
 
-/// How long each scenario is to last, if somebody has the time.
+/// How long each scenario is to last, if that is given.
 fn soak() -> Option<Duration> {
     let seconds = env::var("LARDER_SOAK").ok()?;
     Some(Duration::from_secs_f64(seconds.parse().unwrap()))

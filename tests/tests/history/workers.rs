@@ -12,7 +12,7 @@ use larder_tests::history::space::Space;
 
 use crate::worker;
 
-/// A worker that lives until somebody ends it.
+/// A worker that lives until it is ended.
 fn start(directory: &Path) -> (Process, SourceServer) {
     let source = SourceServer::start(&directory.join("source"), Space::new(1).keys.len()).unwrap();
     let config = WorkerConfig {

@@ -83,7 +83,7 @@ fn way_back(
     None
 }
 
-/// The files as `known_circles.txt` has them, and one way around as a comment.
+/// The files, and one way around as a comment.
 impl fmt::Display for Circle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (file, names) in &self.way {

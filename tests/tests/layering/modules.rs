@@ -156,7 +156,6 @@ fn add(file: &FilePath, folder: &FilePath, path: Path, items: Vec<Item>, modules
     }
     for item in items {
         match item {
-            Item::Mod(child) if is_for_tests(&child.attrs) => {}
             Item::Mod(child) => add_child(&module, folder, child, modules),
             item => Visitor(&mut module).visit_item(&item),
         }
@@ -192,26 +191,6 @@ fn path_attribute(attributes: &[Attribute]) -> Option<String> {
         _ => None,
     });
     texts.next()
-}
-
-/// Whether an item is there in unit tests only.
-fn is_for_tests(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| match &attribute.meta {
-        Meta::List(list) if list.path.is_ident("cfg") => demands_test(list.tokens.clone()),
-        _ => false,
-    })
-}
-
-fn demands_test(predicate: TokenStream) -> bool {
-    let mut negated = false;
-    predicate.into_iter().any(|token| match token {
-        TokenTree::Ident(name) => {
-            negated = name == "not" || name == "any";
-            name == "test"
-        }
-        TokenTree::Group(group) => !negated && demands_test(group.stream()),
-        _ => false,
-    })
 }
 
 fn define(module: &mut Module, item: &Item) {
@@ -271,7 +250,7 @@ impl Visitor<'_> {
 
 impl<'ast> Visit<'ast> for Visitor<'_> {
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
-        if item.leading_colon.is_none() && !is_for_tests(&item.attrs) {
+        if item.leading_colon.is_none() {
             self.import(&item.tree, &[], !matches!(item.vis, Visibility::Inherited));
         }
     }
@@ -287,24 +266,6 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
         visit::visit_macro(self, call);
         self.0.name_in_tokens(call.tokens.clone());
-    }
-
-    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
-        if !is_for_tests(&item.attrs) {
-            visit::visit_item_fn(self, item);
-        }
-    }
-
-    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
-        if !is_for_tests(&item.attrs) {
-            visit::visit_impl_item_fn(self, item);
-        }
-    }
-
-    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
-        if !is_for_tests(&item.attrs) {
-            visit::visit_item_impl(self, item);
-        }
     }
 
     /// `pub(super)` names a module, and imports nothing from it.

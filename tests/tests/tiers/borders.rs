@@ -43,7 +43,7 @@ async fn two_prefixes_never_see_each_other() {
     let _held = one.try_lock("lock", long).await.unwrap().expect("it is free");
     assert!(two.try_lock("lock", long).await.unwrap().is_some());
 
-    // A lease of one holds up nobody of the other.
+    // A lease of one holds up no caller of the other.
     let inner = async || Ok::<_, Infallible>(20_u64);
     let outer = async || {
         assert_eq!(two.get_or_compute("cold", larder::Policy::ttl(long), inner).await, Ok(20));

@@ -41,7 +41,7 @@ async fn an_invalidation_reaches_the_memory_of_the_other_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_waits_for_an_epoch_reads_nothing_older() {
+async fn a_caller_that_waits_for_an_epoch_reads_nothing_older() {
     let server = RedisServer::start();
     let (a, b) = (Process::A.tiered(&server).await, Process::B.tiered(&server).await);
     for _ in 0..100 {
@@ -77,7 +77,7 @@ async fn what_is_queued_is_delivered_when_the_server_is_back() {
     server.kill();
     assert_eq!(a.invalidate(["key", "group:*"]).await, Invalidation::Queued);
     assert_eq!(found::<u64>(&a, "key").await, None, "here it is done");
-    assert_eq!(found(&b, "key").await, Some(1_u64), "nobody could tell the other one");
+    assert_eq!(found(&b, "key").await, Some(1_u64), "the other one could not be told");
     server.restart(Data::Kept);
     eventually(async || {
         found::<u64>(&b, "key").await.is_none() && found::<u64>(&b, "group:1").await.is_none()

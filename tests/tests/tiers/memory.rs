@@ -17,7 +17,7 @@ fn asked(server: &RedisServer) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hit_in_memory_asks_nobody() {
+async fn a_hit_in_memory_asks_no_server() {
     let server = RedisServer::start();
     let (a, b) = (Process::A.tiered(&server).await, Process::B.tiered(&server).await);
     a.insert("key", &7_u64, long()).await.unwrap();

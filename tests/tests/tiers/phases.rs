@@ -34,7 +34,7 @@ async fn a_stale_value_is_served_while_it_is_refreshed() {
     assert_eq!(found::<u64>(&b, "key").await, None, "`get` gives what is fresh");
     let compute = || async { Ok::<_, String>(2_u64) };
     let first = b.get_or_compute_background("key", &policy, compute).await;
-    assert_eq!(first, Ok(1), "nobody waits for the refresh");
+    assert_eq!(first, Ok(1), "no caller waits for the refresh");
     eventually(async || b.get_or_compute_background("key", &policy, compute).await == Ok(2)).await;
 }
 

@@ -111,7 +111,7 @@ fn rfc_3986_section_5_references() {
         "http://example.com:8080/p",
         "http://",
         "://",
-        "mailto:somebody@example.com",
+        "mailto:ada@example.com",
     ] {
         assert_eq!(resolve(elsewhere), None, "{elsewhere}");
     }

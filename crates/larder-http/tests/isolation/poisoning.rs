@@ -92,7 +92,7 @@ async fn what_a_client_says_in_headers_comes_back_to_it_alone() {
             assert_clean(&victim, what);
             assert!(!victim.is_hit(), "{what}");
             assert!(get(server.address, path, &[]).await.is_hit(), "{what}: clean ones are shared");
-            // Neither is the attacker another one's victim, nor what he gets anybody's.
+            // The attacker is not a victim of another one, and what the attacker gets is stored for no other client.
             let anothers = value.replace("evil", "worse").replace("DELETE", "POST").replace("off", "on");
             let other = get(server.address, path, &[(name, &anothers)]).await;
             assert_eq!(other.text(), format!("{name}: {anothers}\n{CLEAN}"), "{what}");
@@ -147,7 +147,7 @@ async fn a_host_that_only_looks_like_ours_is_another() {
 
 /// Two hosts, and a host beside an absolute URI: which one counts is each framework's own opinion.
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_hosts_neither_is_everybodys() {
+async fn of_two_hosts_neither_answers_for_the_other() {
     for framework in Framework::ALL {
         let server = framework.serve(http_cache(&TestClock::new()), credulous()).await;
         for (n, hosts) in

@@ -1,4 +1,4 @@
-//! A handler that tells everybody who they are, what it has told whom, and the ways to ask it.
+//! A handler that answers each client with its identity, what it has told which client, and the ways to ask it.
 
 use std::{
     net::SocketAddr,
@@ -154,7 +154,7 @@ fn asker(seen: &Seen) -> Asker {
         authorization: known("authorization"),
         cookie: known("cookie"),
         own: known(OWN),
-        language: known("accept-language").expect("everybody says it"),
+        language: known("accept-language").expect("all requests have it"),
     }
 }
 

@@ -94,11 +94,11 @@ impl Load {
         Self { over, answers, clients, late }
     }
 
-    /// Goes on until everybody was answered several times.
+    /// Goes on until all clients were answered several times.
     async fn go_on(&self) {
         let goal = self.answers.load(Ordering::SeqCst) + 10 * self.clients.len();
         let is_there = || std::future::ready(self.answers.load(Ordering::SeqCst) > goal);
-        eventually("everybody is answered", is_there).await;
+        eventually("all clients are answered", is_there).await;
     }
 
     /// What the longest answer took, and the longest sleep too long.

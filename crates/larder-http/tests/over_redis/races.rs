@@ -128,7 +128,7 @@ async fn no_reader_gets_what_was_changed_before_it_asked() {
             }
         });
         let nodes = Nodes::start(*kind, |_, _| handler.clone()).await;
-        // What everybody has been told of.
+        // What all processes have been told of.
         let (told, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let readers: Vec<_> = (0..READERS)
             .map(|n| {

@@ -5,7 +5,7 @@ use syn::spanned::Spanned as _;
 use syn::{Expr, ExprRange, Ident, RangeLimits, parenthesized, token};
 
 use super::duration::Time;
-use super::given::{Given, Macro};
+use super::given_option::{Given, Macro};
 use super::value;
 
 const EXPECTED: &str =

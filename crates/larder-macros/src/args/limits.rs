@@ -5,7 +5,7 @@ use syn::parse::ParseStream;
 use syn::spanned::Spanned as _;
 use syn::{Expr, ExprGroup, ExprLit, Ident, Lit, LitStr};
 
-use super::given::Given;
+use super::given_option::Given;
 use super::value;
 
 /// Those that were given.

@@ -11,7 +11,7 @@ use syn::{Expr, ExprLit, Ident, Lit, LitBool, LitInt, LitStr, Path, Token, token
 
 use super::as_template::as_template;
 use super::duration::Time;
-use super::given::{Given, Macro};
+use super::given_option::{Given, Macro};
 
 /// A number between 0 and 1.
 pub(crate) enum Fraction {

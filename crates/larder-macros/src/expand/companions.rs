@@ -150,7 +150,7 @@ fn with_outcome(model: &Cached, function: &Function, names: &Names) -> TokenStre
         signature_and_call(function, names, names.with_outcome.clone(), &how.to_token_stream());
     let (cfgs, lints) = (cfgs(&item.attrs), lints(&item.attrs));
     own(&mut item.sig, names.with_outcome.clone());
-    item.sig.output = observed_output(function, model.list.is_some(), &private);
+    item.sig.output = observed_output(function, model.list.is_some(), &model.common.krate);
     let (vis, sig) = (our_visibility(&item.vis), &item.sig);
     let observed = match (function.is_blocking(), &model.list) {
         _ if function.stream.is_some() => match function.awaits() {
@@ -174,12 +174,12 @@ fn with_outcome(model: &Cached, function: &Function, names: &Names) -> TokenStre
 }
 
 /// The output, with what became of the call: of each element, if there is a list.
-fn observed_output(function: &Function, of_list: bool, private: &TokenStream) -> syn::ReturnType {
+fn observed_output(function: &Function, of_list: bool, krate: &syn::Path) -> syn::ReturnType {
     let output = function.stream.as_ref().unwrap_or(&function.output);
     match of_list {
-        _ if function.stream.is_some() => parse_quote!(-> (#output, #private::StreamOutcome)),
-        false => parse_quote!(-> (#output, #private::Outcome)),
-        true => parse_quote!(-> (#output, ::std::vec::Vec<#private::Outcome>)),
+        _ if function.stream.is_some() => parse_quote!(-> (#output, #krate::StreamOutcome)),
+        false => parse_quote!(-> (#output, #krate::Outcome)),
+        true => parse_quote!(-> (#output, ::std::vec::Vec<#krate::Outcome>)),
     }
 }
 
@@ -293,7 +293,7 @@ pub(crate) fn fallback_items(known: &FallbackItems, function: &Function) -> Toke
     refresh.block = parse_quote!({ #all ::core::unreachable!() });
     let mut with_outcome = refresh.clone();
     with_outcome.sig.ident = Ident::new("with_outcome", ours_at(name.span()));
-    with_outcome.sig.output = observed_output(function, known.list.is_some(), &private);
+    with_outcome.sig.output = observed_output(function, known.list.is_some(), krate);
     let targets = targets::fallback(known, &function.item.vis, (&arguments, &inputs, &uses));
     quote! {
         #(#inherited)*

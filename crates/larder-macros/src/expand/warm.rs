@@ -62,7 +62,7 @@ pub(super) fn function(model: &Cached, function: &Function, names: &Names) -> To
         });
     let again: TokenStream = again.collect();
     let one = if again.is_empty() { call } else { quote!({ #again #call }) };
-    let (items, concurrency) = (local("items"), local("concurrency"));
+    let (items, concurrency, call_one) = (local("items"), local("concurrency"), local("call"));
     let (vis, sig) = (our_visibility(&item.vis), &item.sig);
     let doc = format!(
         " Calls `{}` for many, some at a time, as `larder::warm` does: what is fresh is not computed again.",
@@ -73,7 +73,8 @@ pub(super) fn function(model: &Cached, function: &Function, names: &Names) -> To
         #(#lints)*
         #[doc = #doc]
         #vis #sig {
-            #private::warmed(#items, #concurrency, |#how, #pattern| #one).await
+            let #call_one = |#how, #pattern| #one;
+            #private::warmed(#items, #concurrency, #call_one).await
         }
     }
 }

@@ -72,7 +72,7 @@ impl Node {
     /// node's: callers keep each other waiting.
     pub(crate) async fn permit(&self) -> Result<SemaphorePermit<'_>, Failure> {
         if !self.is_up() {
-            return Err(left_alone());
+            return Err(Failure::LeftAlone);
         }
         let waited = timeout(self.deadline, self.permits.acquire()).await;
         waited.map(|permit| permit.expect("it is never closed")).map_err(|_| Failure::TimedOut)
@@ -81,7 +81,7 @@ impl Node {
     /// A connection, with a limit of time for each piece of what is asked, and of the replies.
     pub(crate) async fn connection(&self, limit: Duration) -> Result<Borrowed<'_>, Failure> {
         if !self.is_up() {
-            return Err(left_alone());
+            return Err(Failure::LeftAlone);
         }
         let idle = loop {
             match self.idle().pop() {
@@ -172,10 +172,6 @@ impl Node {
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn left_alone() -> Failure {
-    Failure::Unreachable("it is left alone after failures".to_owned())
 }
 
 impl Borrowed<'_> {

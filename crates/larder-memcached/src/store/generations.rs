@@ -162,7 +162,7 @@ impl Store {
     /// Moves the counter, for those who wait for it in this process.
     pub(crate) async fn count_and_see(&self) -> Result<larder::Epoch, Failure> {
         let stamp = self.count().await?;
-        let none = || Failure::Unreachable("the counter was lost too often".to_owned());
+        let none = || Failure::unreachable("the counter was lost too often");
         self.incarnations.seen(stamp).ok_or_else(none)
     }
 }
@@ -183,7 +183,7 @@ pub(crate) async fn get_one(connection: &mut Connection, name: &str) -> std::io:
 }
 
 fn stamp_of(item: Option<Item>) -> Result<Stamp, Failure> {
-    let none = || Failure::Unreachable("what should be the counter of generations is none".to_owned());
+    let none = || Failure::unreachable("what should be the counter of generations is none");
     item.as_ref().and_then(Stamp::of).ok_or_else(none)
 }
 

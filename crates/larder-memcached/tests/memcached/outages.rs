@@ -1,6 +1,10 @@
 //! Nodes that are slow, hang, go and come back.
 
-use std::time::{Duration, Instant};
+use std::{
+    error::Error as _,
+    io,
+    time::{Duration, Instant},
+};
 
 use larder::{CacheExt, Invalidation};
 use larder_memcached::MemcachedCache;
@@ -188,8 +192,10 @@ async fn a_program_starts_while_its_nodes_are_down() {
     let place = Place::on([&server]);
     server.kill();
     let refused = place.builder().connect_timeout(Duration::from_millis(100)).connect().await;
-    let text = refused.unwrap_err().to_string();
-    assert!(text.contains(&place.addresses[0]), "{text}");
+    let error = refused.unwrap_err();
+    assert!(error.to_string().contains(&place.addresses[0]), "{error}");
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    assert_eq!(cause, Some(io::ErrorKind::ConnectionRefused), "{error:?}");
     let cache = place.impatient();
     goes_on(&cache).await;
     server.restart();

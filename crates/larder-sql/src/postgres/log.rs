@@ -19,8 +19,8 @@ use super::{
 use crate::{
     epochs::{column, epoch},
     log::{Answer, Head, LogTables, PendingCommits, Seen, TableLog, failure, placed, rows_for, within},
-    places::Places,
     polling::Polling,
+    row_keys::Places,
     tables::Tables,
 };
 

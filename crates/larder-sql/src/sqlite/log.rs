@@ -19,8 +19,8 @@ use super::{
 use crate::{
     epochs::{column, epoch},
     log::{Answer, Head, LogTables, Seen, TableLog, failure, placed, rows_for, within},
-    places::Places,
     polling::Polling,
+    row_keys::Places,
 };
 
 /// How long a connection may take to be made.

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
-use super::{lease::Lease, listing::Listing};
+use super::{entry_info::Listing, lease::Lease};
 #[cfg(feature = "limit")]
 use crate::gcra::{Rate, Usage};
 #[cfg(feature = "counters")]

@@ -10,8 +10,14 @@ pub(crate) struct DiskSettings {
     pub(crate) capacity: u64,
 }
 
+impl Default for DiskSettings {
+    fn default() -> Self {
+        Self { path: PathBuf::new(), capacity: DEFAULT_CAPACITY }
+    }
+}
+
 /// The most that is kept unless told otherwise.
-pub(crate) const DEFAULT_CAPACITY: u64 = 1 << 30;
+const DEFAULT_CAPACITY: u64 = 1 << 30;
 
 /// The least that makes sense.
 pub(crate) const LEAST_CAPACITY: u64 = 1 << 20;

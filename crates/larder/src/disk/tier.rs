@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     fmt, io,
+    pin::Pin,
     sync::{
         Arc, Weak,
         mpsc::{Receiver, RecvTimeoutError},
@@ -11,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use tokio::runtime::Handle;
 
 use super::{
@@ -27,6 +29,7 @@ use crate::{
     entry::Entry,
     epoch::{Epoch, Journal},
     error::{Kind, Result},
+    memory::persistent_tier::PersistentTier,
     panic_guard,
     scope::ScopeHash,
     sync::plain::{Mutex, lock},
@@ -126,8 +129,33 @@ impl DiskTier {
         &self.open.disk
     }
 
-    /// The entries under these keys, in their order.
-    pub(crate) async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
+    /// Reads on a thread where waiting holds up no one; nothing if that takes too long.
+    async fn find(&self, there: Vec<(usize, String, u64)>, of: ValueType) -> Vec<(usize, Option<Entry>)> {
+        let (disk, binding) = (self.disk().clone(), self.binding.clone());
+        let (awaited, under_way) = disk.late_reads.begin();
+        let find = move || {
+            let find = |(index, key, hash): (usize, String, u64)| {
+                let entry = disk.find(&binding, (&key, hash), of);
+                under_way.step();
+                (index, entry)
+            };
+            there.into_iter().map(find).collect::<Vec<_>>()
+        };
+        let Ok(runtime) = Handle::try_current() else { return find() };
+        match awaited.wait(runtime.spawn_blocking(find)).await {
+            // A runtime that is shutting down finds nothing.
+            Some(found) => found.unwrap_or_default(),
+            None => {
+                self.disk().report_failure(&io::Error::new(io::ErrorKind::TimedOut, "a read takes too long"));
+                Vec::new()
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl PersistentTier for DiskTier {
+    async fn read(&self, keys: &[Lookup<'_>], of: ValueType) -> Vec<Option<Entry>> {
         let mut entries = vec![None; keys.len()];
         if !self.disk().is_bound(&self.binding) {
             return entries;
@@ -157,31 +185,7 @@ impl DiskTier {
         entries
     }
 
-    /// Reads on a thread where waiting holds up no one; nothing if that takes too long.
-    async fn find(&self, there: Vec<(usize, String, u64)>, of: ValueType) -> Vec<(usize, Option<Entry>)> {
-        let (disk, binding) = (self.disk().clone(), self.binding.clone());
-        let (awaited, under_way) = disk.late_reads.begin();
-        let find = move || {
-            let find = |(index, key, hash): (usize, String, u64)| {
-                let entry = disk.find(&binding, (&key, hash), of);
-                under_way.step();
-                (index, entry)
-            };
-            there.into_iter().map(find).collect::<Vec<_>>()
-        };
-        let Ok(runtime) = Handle::try_current() else { return find() };
-        match awaited.wait(runtime.spawn_blocking(find)).await {
-            // A runtime that is shutting down finds nothing.
-            Some(found) => found.unwrap_or_default(),
-            None => {
-                self.disk().report_failure(&io::Error::new(io::ErrorKind::TimedOut, "a read takes too long"));
-                Vec::new()
-            }
-        }
-    }
-
-    /// Has entries written, soon: as many as there is room for among those that wait.
-    pub(crate) fn offer(&self, entries: &[Entry]) {
+    fn offer(&self, entries: &[Entry]) {
         let offers = entries.iter().filter(|entry| is_portable(entry)).filter_map(|entry| {
             let (epoch, reset) = match &self.binding.judge {
                 None => (Epoch::ZERO, Epoch::ZERO),
@@ -193,27 +197,23 @@ impl DiskTier {
         self.binding.core.statistics().add(|counters| &counters.disk_dropped, refused);
     }
 
-    /// Waits until what these entries took the place of is known to be gone when the process begins anew.
-    pub(crate) async fn settle(&self, entries: &[Entry]) {
+    async fn settle(&self, entries: &[Entry]) {
         let last = entries.iter().map(|entry| entry.0.since().last_change()).max();
         if let Some(last) = last.filter(|last| !self.disk().queue.is_written(*last)) {
             self.disk().queue.wait_until_written(last).await;
         }
     }
 
-    /// Every change of this process so far outlives it.
-    pub(crate) fn is_written(&self) -> bool {
+    fn is_written(&self) -> bool {
         self.disk().queue.is_written(self.binding.core.begin().last_change())
     }
 
-    /// Waits until that is so for the changes made before this call, or cannot be; for a second at most. Whether it is.
-    pub(crate) fn wait_until_written(&self) -> impl Future<Output = bool> + Send + use<> {
+    fn wait_until_written(&self) -> Pin<Box<dyn Future<Output = bool> + Send>> {
         let (disk, last) = (self.disk().clone(), self.binding.core.begin().last_change());
-        async move { disk.queue.wait_until_written(last).await }
+        Box::pin(async move { disk.queue.wait_until_written(last).await })
     }
 
-    /// Makes all that was invalidated and stored so far safe from a power cut.
-    pub(crate) async fn persist(&self, limit: Duration) -> bool {
+    async fn persist(&self, limit: Duration) -> bool {
         self.disk().queue.flush(limit).await
     }
 }

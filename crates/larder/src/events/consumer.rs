@@ -11,7 +11,7 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use super::{
     event::{Event, EventId},
-    running::Running,
+    group_tasks::Running,
     store::{Delivery, Store},
 };
 use crate::{

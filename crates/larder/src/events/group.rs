@@ -15,7 +15,7 @@ use super::{
     bus::Events,
     consumer::{Consumer, Handler, Route},
     event::{DeadEvent, Event, check},
-    running::{Figures, Options, Running},
+    group_tasks::{Figures, Options, Running},
 };
 use crate::{
     error::{Kind, Result},

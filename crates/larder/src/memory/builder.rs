@@ -2,8 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-#[cfg(feature = "disk")]
-use crate::disk::DiskSettings;
+use super::persistent_tier::OpenPersistentTier;
 use crate::{entry::Entry, epoch::DEFAULT_SLOTS, table::Eviction};
 
 /// What keeps the entries of a [`MemoryCache`](crate::MemoryCache).
@@ -41,8 +40,7 @@ pub struct MemoryCacheBuilder {
     pub(super) store: Store,
     pub(super) front_cache_slots: Option<usize>,
     pub(super) scope_slots: Option<usize>,
-    #[cfg(feature = "disk")]
-    pub(super) disk: Option<DiskSettings>,
+    pub(super) disk: Option<Arc<dyn OpenPersistentTier>>,
 }
 
 impl MemoryCacheBuilder {
@@ -117,7 +115,6 @@ impl Default for MemoryCacheBuilder {
             store: Store::default(),
             front_cache_slots: None,
             scope_slots: None,
-            #[cfg(feature = "disk")]
             disk: None,
         }
     }

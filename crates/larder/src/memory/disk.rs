@@ -1,11 +1,15 @@
 //! A memory cache with a disk tier behind it.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{any::Any, path::PathBuf, sync::Arc};
 
-use super::{MemoryCache, builder::MemoryCacheBuilder};
+use super::{
+    MemoryCache,
+    builder::MemoryCacheBuilder,
+    persistent_tier::{OpenPersistentTier, PersistentTier},
+};
 use crate::{
     cache_core::Core,
-    disk::{DEFAULT_CAPACITY, DiskSettings, DiskTier, LEAST_CAPACITY, SharedJudge},
+    disk::{DiskSettings, DiskTier, LEAST_CAPACITY, SharedJudge},
     epoch::Epochs,
     error::{Kind, Result},
 };
@@ -42,8 +46,8 @@ impl MemoryCacheBuilder {
     /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "disk")))]
     pub fn disk(mut self, path: impl Into<PathBuf>) -> Self {
-        let capacity = self.disk.map_or(DEFAULT_CAPACITY, |disk| disk.capacity);
-        self.disk = Some(DiskSettings { path: path.into(), capacity });
+        let disk = self.disk_settings();
+        self.disk = Some(Arc::new(DiskSettings { path: path.into(), ..disk }));
         self
     }
 
@@ -51,26 +55,30 @@ impl MemoryCacheBuilder {
     /// it takes less than a sixteenth of that, and less than 16 MiB.
     #[cfg_attr(docsrs, doc(cfg(feature = "disk")))]
     pub fn disk_capacity(mut self, bytes: u64) -> Self {
-        let path = self.disk.map(|disk| disk.path).unwrap_or_default();
-        self.disk = Some(DiskSettings { path, capacity: bytes });
+        let disk = self.disk_settings();
+        self.disk = Some(Arc::new(DiskSettings { capacity: bytes, ..disk }));
         self
     }
 
-    /// Opens the disk tier, if there is to be one.
-    pub(super) fn open_disk(&self, core: &Core) -> Result<Option<DiskTier>> {
-        let Some(settings) = &self.disk else { return Ok(None) };
-        if settings.path.as_os_str().is_empty() {
+    fn disk_settings(&self) -> DiskSettings {
+        let settings = self.disk.as_deref().map(|disk| disk as &dyn Any);
+        settings.and_then(|disk| disk.downcast_ref::<DiskSettings>()).cloned().unwrap_or_default()
+    }
+}
+
+impl OpenPersistentTier for DiskSettings {
+    fn open(&self, core: &Core) -> Result<Option<Arc<dyn PersistentTier>>> {
+        if self.path.as_os_str().is_empty() {
             let text = "`disk_capacity` was set without a folder, or with an empty one: call `disk`";
             return Err(Kind::configuration(text).into());
         }
-        if settings.capacity < LEAST_CAPACITY {
-            let text = format!(
-                "`disk_capacity` is {}; at least 1 MiB ({LEAST_CAPACITY}) is needed",
-                settings.capacity
-            );
+        if self.capacity < LEAST_CAPACITY {
+            let text =
+                format!("`disk_capacity` is {}; at least 1 MiB ({LEAST_CAPACITY}) is needed", self.capacity);
             return Err(Kind::configuration(text).into());
         }
-        DiskTier::open(settings, core)
+        let disk = DiskTier::open(self, core)?;
+        Ok(disk.map(|disk| Arc::new(disk) as Arc<dyn PersistentTier>))
     }
 }
 
@@ -83,8 +91,9 @@ impl MemoryCache {
     /// processes share.
     pub(crate) fn anew_with_disk(&self, epochs: Arc<Epochs>, judge: Arc<dyn SharedJudge>) -> Self {
         let memory = self.anew(epochs);
-        let Some(disk) = self.tier.disk() else { return memory };
+        let disk = self.tier.disk().map(|disk| disk as &dyn Any);
+        let Some(disk) = disk.and_then(|disk| disk.downcast_ref::<DiskTier>()) else { return memory };
         let disk = disk.rebind(&memory.tier.core, Some(judge));
-        Self { tier: memory.tier.in_front_of(Some(disk)) }
+        Self { tier: memory.tier.in_front_of(Some(Arc::new(disk))) }
     }
 }

@@ -4,11 +4,11 @@ use std::{fmt, sync::Arc};
 
 use super::{
     builder::{MemoryCacheBuilder, Store},
+    persistent_tier::PersistentTier,
     store::EntryStore,
 };
 use crate::{
     cache_core::{Core, Lookup},
-    disk::DiskTier,
     entry::Entry,
     panic_guard,
     scope::Scope,
@@ -24,7 +24,7 @@ pub struct MemoryTier {
     apart: Option<Arc<dyn EntryStore>>,
     pub(super) settings: Arc<MemoryCacheBuilder>,
     /// What lies behind it, and outlives the process.
-    disk: Option<DiskTier>,
+    disk: Option<Arc<dyn PersistentTier>>,
 }
 
 impl MemoryTier {
@@ -35,12 +35,12 @@ impl MemoryTier {
     }
 
     /// The same with a disk behind it.
-    pub(super) fn in_front_of(self, disk: Option<DiskTier>) -> Self {
+    pub(super) fn in_front_of(self, disk: Option<Arc<dyn PersistentTier>>) -> Self {
         Self { disk, ..self }
     }
 
-    pub(crate) fn disk(&self) -> Option<&DiskTier> {
-        self.disk.as_ref()
+    pub(crate) fn disk(&self) -> Option<&dyn PersistentTier> {
+        self.disk.as_deref()
     }
 
     /// Whether it is that of a cache with this core.

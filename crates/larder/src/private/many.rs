@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What a function of a list returns: values of type `V` for elements of type `I`, as a `T`, within what the kind `K` is.
-/// Functions, not traits: see `compute.rs`.
+/// Functions, not traits: see `fallible.rs`.
 #[derive(Debug)]
 pub struct OfMany<K, T, I, V> {
     kind: K,

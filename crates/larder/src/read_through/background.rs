@@ -6,8 +6,8 @@ use tokio::{runtime::Handle, task::JoinError};
 use tracing::Instrument;
 
 use super::{
+    call_deadline::Fallback,
     computation::Computation,
-    deadline::Fallback,
     lookup::{Missed, find_kept},
     request::{AnyKey, Request, Wanted},
     single::get_or_compute,

@@ -1,8 +1,8 @@
 //! Threads: the same states, driven by a thread that is blocked while it waits.
 
 use super::{
+    call_deadline::Fallback,
     computation::Computation,
-    deadline::Fallback,
     lookup::{Missed, find_kept},
     request::{AnyKey, Request, Wanted},
 };

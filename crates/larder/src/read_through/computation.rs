@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     made_entry::Ended,
-    previous::replaced,
+    previous_value::replaced,
     request::{Refreshed, Request},
     storing::write,
 };
@@ -16,6 +16,7 @@ use crate::{
     block_on::block_on,
     cache::Cache,
     cache_events::CacheEvent,
+    compute_turns::Turn,
     dependencies::{self, Frame, PassOn},
     entry::Entry,
     epoch::ReadVersion,
@@ -26,7 +27,6 @@ use crate::{
     scope::ScopeHash,
     singleflight::{Failure, InFlightId, Leader, Outcome},
     spans::Traced,
-    turns::Turn,
     value::LocalValue,
 };
 

@@ -3,8 +3,8 @@
 use std::{future::Future, pin::pin};
 
 use super::{
+    call_deadline::Fallback,
     computation::Planned,
-    deadline::Fallback,
     lookup::{Missed, find_kept, read_one},
     patience::Patience,
     request::{AnyKey, Request, Step, Wanted},

@@ -8,13 +8,13 @@ use super::{
 };
 use crate::{
     cache::Cache,
+    compute_turns::Turn,
     dependencies,
     entry::{Entry, Freshness},
     error_sharing::Sharing,
     outcome::{self, NotStored, Source, Tier},
     panic_guard,
     singleflight::{Arrival, Awaited, Leader, Outcome, Role, Waiter},
-    turns::Turn,
     value::{AnyValue, LocalValue},
 };
 

@@ -6,6 +6,8 @@
 
 mod failure;
 mod inspector;
+mod log_access;
+mod reply;
 mod stored;
 mod usage;
 mod walk;

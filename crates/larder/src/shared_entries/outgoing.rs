@@ -13,7 +13,7 @@ use crate::{
     entry::Entry,
     epoch::Epoch,
     error::{Kind, Result},
-    in_full::in_full,
+    error_chain::in_full,
     mutant::{self, Rule},
     wire::{Coding, Header, Limits, Unencodable, Wire},
 };

@@ -11,7 +11,8 @@ use std::{
 
 use super::rejections::AGAIN;
 use crate::{
-    cache_core::Core, in_full::in_full, link::Unshared, stats::Group, sync::plain::lock, wire::Unencodable,
+    cache_core::Core, error_chain::in_full, link::Unshared, stats::Group, sync::plain::lock,
+    wire::Unencodable,
 };
 
 /// Keys whose values could not be shared the last times. A value is judged by what is in it, so that others of the

@@ -28,7 +28,7 @@ use super::record::Content;
 use crate::{
     epoch::Epoch,
     error::{Cause, Error, Kind},
-    in_full::in_full,
+    error_chain::in_full,
     link::Operation,
 };
 

@@ -239,3 +239,30 @@ fn without_its_feature_a_compression_is_neither_written_nor_read() {
 pub(super) fn no_scopes() -> Envelope {
     Envelope { scopes: ScopeSet::default(), ..envelope() }
 }
+
+/// This codec would give another value back, and so nothing is written.
+pub(super) fn refused<V>(codec: impl Into<AnyCodec>, value: &V)
+where
+    V: Serialize + DeserializeOwned + 'static,
+{
+    let codec = codec.into();
+    match wire(codec.clone()).encode(value, &envelope(), None) {
+        Err(
+            Unencodable::Changed { .. }
+            | Unencodable::Unreadable { .. }
+            | Unencodable::OneSided { .. }
+            | Unencodable::Codec { .. },
+        ) => {}
+        other => panic!("{codec:?}: {other:?}"),
+    }
+}
+
+/// This codec gives the value back.
+pub(super) fn kept<V>(codec: impl Into<AnyCodec>, value: &V)
+where
+    V: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug + 'static,
+{
+    let wire = wire(codec);
+    let message = wire.encode(value, &envelope(), None).unwrap();
+    assert_eq!(&wire.decode::<V>(&message, None).unwrap().value, value);
+}

@@ -8,7 +8,7 @@ use super::{
     handle::{Running, WriteBehind},
     id::WriteId,
     options::WhenFull,
-    shared::{Phase, Shared},
+    queue_state::{Phase, Shared},
     stats::Figures,
     store::{Appended, Draft, QueueDepth},
 };

@@ -16,7 +16,7 @@ use super::{
     handle::{Control, Running, WriteBehind},
     memory::MemoryStore,
     options::{Coalesce, Options, WhenFull},
-    shared::{Phase, Shared},
+    queue_state::{Phase, Shared},
     sink::Sink,
     stats::Figures,
     store::Store,

@@ -14,13 +14,13 @@ use tokio::{sync::watch, time::sleep};
 use super::{
     backlog::{Backlog, Batching, Group, Next},
     coalescing, commit,
+    consumer_lease::Term,
     delivery::{Admission, Delivered, deliver},
     options::Coalesce,
-    shared::{Phase, Shared},
+    queue_state::{Phase, Shared},
     sink::{FailedItem, Sink},
     stats::Figures,
     store::{Fetched, InHand, Settlement},
-    term::Term,
     write::Batch,
 };
 use crate::{

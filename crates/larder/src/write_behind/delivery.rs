@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{
-    shared::Shared,
+    queue_state::Shared,
     sink::{Failed, FailedItem, Sink},
     write::Batch,
 };

@@ -15,9 +15,9 @@ use tokio::{
 };
 
 use super::{
-    dead::DeadLetter,
+    dead_letters::DeadLetter,
     id::WriteId,
-    shared::{Phase, Shared},
+    queue_state::{Phase, Shared},
     stats::WriteBehindStats,
     store::QueueDepth,
 };

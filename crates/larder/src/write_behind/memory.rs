@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::{
-    dead::DeadLetter,
+    dead_letters::DeadLetter,
     id::WriteId,
     store::{Appended, Draft, Fetched, InHand, Prepared, QueueDepth, Record, Settlement, Store},
 };

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, watch};
 
 use super::{
-    dead::DeadLetter,
+    dead_letters::DeadLetter,
     id::WriteId,
     store::{Appended, Broken, Draft, Fetched, InHand, Prepared, QueueDepth, Record, Settlement, Store},
 };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{dead::DeadLetter, id::WriteId};
+use super::{dead_letters::DeadLetter, id::WriteId};
 use crate::error::Result;
 
 /// A write that waits.

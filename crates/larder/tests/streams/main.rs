@@ -1,7 +1,9 @@
 //! Cached functions that return a stream.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod dependencies;
 mod elsewhere;
+mod panics;
 #[path = "../support/mod.rs"]
 mod support;
 mod told;
@@ -215,95 +217,6 @@ async fn what_is_invalidated_under_way_is_not_stored() {
     }
 }
 
-async fn part(db: &Db, number: u64) -> u64 {
-    let key = format!("part:{number}");
-    db.cache.get_or_compute(&key, long(), async || Ok::<_, String>(number * 10)).await.unwrap()
-}
-
-/// Reads from the cache while it is polled, an item at a time.
-#[cached(ttl = 300, key = "parts", cache = db.cache, skip(db))]
-fn parts(db: &Db) -> impl Stream<Item = u64> {
-    db.asked.call();
-    Source((1..=3).map(|number| Box::pin(part(db, number)) as _).collect())
-}
-
-/// Reads from it before there is a stream.
-#[cached(ttl = 300, key = "later", cache = db.cache, skip(db))]
-async fn later(db: &Db) -> BoxStream<'static, u64> {
-    db.asked.call();
-    let first = part(db, 9).await;
-    Box::pin(of([first, 1]))
-}
-
-#[tokio::test]
-async fn what_the_source_reads_covers_the_list() {
-    for number in 1..=3 {
-        let db = Db::new();
-        assert_eq!(all(parts(&db)).await, [10, 20, 30]);
-        assert_eq!(all(parts(&db)).await, [10, 20, 30]);
-        assert_eq!(db.asked.made(), 1);
-        drop(db.cache.invalidate(Scope::key(format!("part:{number}"))));
-        assert_eq!(db.kept("parts").await, None, "{number}");
-    }
-    let db = Db::new();
-    assert_eq!(all(later(&db).await).await, [90, 1]);
-    assert_eq!(all(later(&db).await).await, [90, 1]);
-    assert_eq!(db.asked.made(), 1);
-    drop(db.cache.invalidate("part:9"));
-    assert_eq!(db.kept("later").await, None);
-
-    // What was read first changes while the rest is read.
-    let db = Db::new();
-    let mut stream = pin!(parts(&db));
-    assert_eq!(next(&mut stream).await, Some(10));
-    drop(db.cache.invalidate("part:1"));
-    assert_eq!(all(stream).await, [20, 30]);
-    assert_eq!(db.kept("parts").await, None);
-}
-
-/// A computation that takes the items of a stream, all of them or the first one, made here or elsewhere.
-#[tokio::test]
-async fn what_a_stream_is_made_from_covers_what_is_made_from_it() {
-    for (is_stored, takes) in [(false, 3), (false, 1), (true, 3), (true, 1)] {
-        let db = Db::new();
-        if is_stored {
-            all(parts(&db)).await;
-        }
-        let sum = db.cache.get_or_compute("sum", long(), || async {
-            let mut stream = pin!(parts(&db));
-            let mut sum = 0;
-            for _ in 0..takes {
-                sum += next(&mut stream).await.unwrap();
-            }
-            Ok::<_, String>(sum)
-        });
-        sum.await.unwrap();
-        for scope in ["part:1", "parts"] {
-            assert!(db.cache.get::<u64>("sum").await.unwrap().is_some());
-            drop(db.cache.invalidate(scope));
-            assert_eq!(db.cache.get::<u64>("sum").await.unwrap(), None, "{is_stored} {takes} {scope}");
-            db.cache
-                .get_or_compute("sum", long(), || async {
-                    let mut stream = pin!(parts(&db));
-                    Ok::<_, String>(next(&mut stream).await.unwrap())
-                })
-                .await
-                .unwrap();
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_computation_depends_on_what_it_had_a_stream_read_that_began_elsewhere() {
-    let db = Db::new();
-    let mut stream = Box::pin(parts(&db));
-    assert_eq!(next(&mut stream).await, Some(10));
-    let item = async { Ok::<_, String>(next(&mut stream).await.unwrap()) };
-    assert_eq!(db.cache.get_or_compute("item", long(), || item).await, Ok(20));
-    drop(db.cache.invalidate("part:2"));
-    assert_eq!(db.cache.get::<u64>("item").await.unwrap(), None);
-}
-
 #[tokio::test]
 async fn no_consumer_waits_for_another_one() {
     let db = Db::new();
@@ -403,78 +316,4 @@ async fn nothing_is_stored_in_a_transaction_or_by_a_cache_that_is_disabled() {
     all(numbers(&db, 1)).await;
     assert_eq!(db.asked.made(), 4);
     assert_eq!(db.cache.stats().bypassed, 1);
-}
-
-/// A value whose clone panics, and a source that does.
-#[derive(Debug, serde::Serialize, serde::Deserialize)]
-struct NoClone(u64);
-
-impl Clone for NoClone {
-    fn clone(&self) -> Self {
-        panic!("it cannot be cloned")
-    }
-}
-
-#[cached(ttl = 300, key = "panics:<source>", cache = db.cache, skip(db))]
-fn panics(db: &Db, source: bool) -> impl Stream<Item = NoClone> {
-    db.asked.call();
-    assert!(!source, "it cannot be made");
-    of([NoClone(1)])
-}
-
-#[test]
-fn a_panic_loses_no_item_and_stores_none() {
-    let db = Db::new();
-    let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..2 {
-        let mut stream = pin!(panics(&db, false));
-        let item = stream.as_mut().poll_next(&mut context);
-        assert!(matches!(item, Poll::Ready(Some(NoClone(1)))));
-        assert!(matches!(stream.as_mut().poll_next(&mut context), Poll::Ready(None)));
-    }
-    static BEGUN: AtomicUsize = AtomicUsize::new(0);
-    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let mut stream = pin!(panics(&db, true));
-        BEGUN.fetch_add(1, Ordering::Relaxed);
-        let _ = stream.as_mut().poll_next(&mut context);
-    }));
-    assert!(panic.is_err() && BEGUN.load(Ordering::Relaxed) == 1);
-    assert_eq!((db.asked.made(), db.cache.stats().stores), (3, 0));
-}
-
-/// A stream that cannot make its second item.
-struct Mapped(std::ops::RangeInclusive<u64>);
-
-impl Stream for Mapped {
-    type Item = u64;
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<u64>> {
-        let item = self.0.next();
-        assert_ne!(item, Some(2), "this one cannot be made");
-        Poll::Ready(item)
-    }
-}
-
-#[cached(ttl = 300, key = "mapped", cache = db.cache, skip(db))]
-fn mapped(db: &Db) -> impl Stream<Item = u64> {
-    db.asked.call();
-    Mapped(1..=3)
-}
-
-/// Its consumer catches the panic and goes on.
-#[test]
-fn a_list_that_lost_an_item_to_a_panic_is_not_stored() {
-    let db = Db::new();
-    let mut context = Context::from_waker(Waker::noop());
-    let mut stream = pin!(mapped(&db));
-    let mut taken = Vec::new();
-    loop {
-        let next = || stream.as_mut().poll_next(&mut context);
-        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(next)) {
-            Ok(Poll::Ready(Some(item))) => taken.push(item),
-            Ok(_) => break,
-            Err(_) => {}
-        }
-    }
-    assert_eq!((taken, db.cache.stats().stores), (vec![1, 3], 0));
 }

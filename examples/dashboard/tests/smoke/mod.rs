@@ -115,7 +115,7 @@ async fn users_come_and_go() {
     assert_eq!(service.get(&path).await.status, StatusCode::NOT_FOUND);
     assert_eq!(service.get(&last_page).await.json()["users"], json!([]));
     assert_eq!(send(service.request(Method::DELETE, &path)).await.status, StatusCode::NOT_FOUND);
-    let user = json!({ "name": "Nobody", "country": "US" });
+    let user = json!({ "name": "Unknown", "country": "US" });
     assert_eq!(service.send_json(Method::PUT, &path, &user).await.status, StatusCode::NOT_FOUND);
 }
 

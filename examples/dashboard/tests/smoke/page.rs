@@ -209,7 +209,7 @@ return { texts: texts.length, colors: new Set(parts).size, low: low.map((element
 ";
 
 #[tokio::test]
-async fn it_can_be_read_on_a_phone_and_in_the_dark_and_by_everybody() {
+async fn it_can_be_read_on_a_phone_in_the_dark_and_by_assistive_technology() {
     let (browser, _service, _directory) = opened().await;
     browser.click("#rename button").await;
     shown(&browser, "#renamed", |text| text.ends_with("pages were made again.")).await;

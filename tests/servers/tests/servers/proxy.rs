@@ -239,7 +239,7 @@ fn half_closes_one_way() {
         line.proxy.half_close(way);
         let (from, to) = ends(&mut line.client, &mut line.server, way);
         assert_eq!(to.read(&mut [0; 16]).unwrap(), 0);
-        from.write_all(b"to nobody").unwrap();
+        from.write_all(b"to no server").unwrap();
         exchange(to, from, b"the other way passes");
         line.reopen();
     }

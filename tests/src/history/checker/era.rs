@@ -1,7 +1,9 @@
 //! What was delivered, and until when that holds.
 
+use super::input::Window;
 use super::known::Known;
-use super::{Facts, Placed, Window};
+use super::placed::Placed;
+use super::run_index::RunIndex;
 use crate::history::clock::Moment;
 use crate::history::log::Outcome;
 
@@ -15,11 +17,11 @@ pub(super) struct Era {
 
 impl Era {
     /// The era after these windows.
-    pub(super) fn new(facts: &Facts<'_>, past: &[Window]) -> Self {
-        let none = || vec![Known::default(); facts.space.scopes.len()];
+    pub(super) fn new(run: &RunIndex<'_>, past: &[Window]) -> Self {
+        let none = || vec![Known::default(); run.space.scopes.len()];
         let mut era = Self { delivered: none(), epochs: none() };
-        for (number, placed) in facts.changes.iter().enumerate() {
-            let Some(delivered) = stands(facts, placed, past) else { continue };
+        for (number, placed) in run.changes.iter().enumerate() {
+            let Some(delivered) = stands(run, placed, past) else { continue };
             let called = placed.change.called;
             for &scope in &placed.change.scopes {
                 era.delivered[scope].add(delivered, called, number);
@@ -34,13 +36,13 @@ impl Era {
 }
 
 /// When a change was delivered in a way that these windows did not undo.
-fn stands(facts: &Facts<'_>, placed: &Placed, past: &[Window]) -> Option<Moment> {
-    let mut delivered = facts.delivered(placed)?;
+fn stands(run: &RunIndex<'_>, placed: &Placed, past: &[Window]) -> Option<Moment> {
+    let mut delivered = run.delivered(placed)?;
     for window in past {
         // It was acknowledged at some moment between the call and this one.
         if placed.change.called < window.until && delivered > window.from {
             let asked = placed.change.returned.max(window.until);
-            delivered = facts.drained_after(placed.process, asked, window.until)?;
+            delivered = run.drained_after(placed.process, asked, window.until)?;
         }
     }
     Some(delivered)

@@ -1,6 +1,6 @@
 //! Changes of one scope, by when they were known.
 
-use super::Placed;
+use super::placed::Placed;
 use super::tree::Demand;
 use crate::history::clock::Moment;
 

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::maker;
 use crate::history::clock::{MILLISECOND, Moment, SECOND};
 use crate::history::log::{Change, Node, Read, Settled, Tally};
 use crate::history::space::Space;
@@ -269,4 +268,9 @@ impl fmt::Display for TooOld {
         writeln!(f, "  the source had version {written:?} before that invalidation")?;
         write!(f, "  {read:?}")
     }
+}
+
+/// Which process made a value.
+fn maker(value: ValueId) -> usize {
+    (value.0 >> 40) as usize
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::history::clock::MILLISECOND;
-use crate::history::log::{Node, Outcome, Settled, Tally};
+use crate::history::clock::{MILLISECOND, Moment};
+use crate::history::log::{Change, Drained, Heard, Log, Node, Outcome, Settled, Tally, Write};
+use crate::history::value::ValueId;
 
 mod dependencies;
 mod failovers;

@@ -100,7 +100,7 @@ impl Trees {
         }
     }
 
-    /// When the making of a value began. One that is inserted is read at some moment of that; nobody knows
+    /// When the making of a value began. One that is inserted is read at some moment of that; it is not known
     /// which.
     fn began(&self, node: &Node) -> Moment {
         if !node.inserted {

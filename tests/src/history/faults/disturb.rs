@@ -9,9 +9,9 @@ use crate::history::run::Live;
 use larder_servers::{Data, Direction, Proxy, RedisCluster, RedisSentinel, RedisServer, until};
 
 /// Longer than any deadline of the cache.
-const LONGER_THAN_ANYBODY_WAITS: Duration = Duration::from_secs(3);
+const LONGER_THAN_CALLERS_WAIT: Duration = Duration::from_secs(3);
 
-/// For how long somebody is kept from hearing of what is about to be lost.
+/// For how long a worker is kept from hearing of what is about to be lost.
 const DEAF: Duration = Duration::from_millis(300);
 
 /// For how long a master acknowledges what dies with it: less than what makes others take it for dead.
@@ -69,7 +69,7 @@ impl Fault {
     }
 
     fn strike(self, server: &RedisServer, proxy: &Proxy, live: &Live<'_>, random: &mut fastrand::Rng) {
-        // Of what is lost, somebody has not heard yet, every other time.
+        // Every other time, a worker has not heard yet of what is lost.
         let worker = random.usize(..live.workers());
         let deaf = random.bool();
         let loses = |lose: &dyn Fn()| {
@@ -103,11 +103,11 @@ impl Fault {
             }
             Self::StopServer => {
                 server.pause();
-                thread::sleep(LONGER_THAN_ANYBODY_WAITS);
+                thread::sleep(LONGER_THAN_CALLERS_WAIT);
                 server.resume();
             }
             Self::StopWorker => {
-                live.while_stopped(worker, || thread::sleep(LONGER_THAN_ANYBODY_WAITS));
+                live.while_stopped(worker, || thread::sleep(LONGER_THAN_CALLERS_WAIT));
             }
             Self::KillWorker => {
                 let dead = Duration::from_millis(random.u64(..300));
@@ -145,7 +145,7 @@ impl Fault {
             Self::HalfClose => {
                 proxy.half_close(way);
                 thread::sleep(short);
-                // Whoever did not notice is not to stay so for ever: nothing would come about any more.
+                // A worker that did not notice is not to stay so for ever: nothing would come about any more.
                 proxy.cut();
             }
             _ => {
@@ -154,7 +154,7 @@ impl Fault {
                 } else {
                     proxy.set(way, larder_servers::Fault::Swallow);
                 }
-                thread::sleep(if random.bool() { short } else { LONGER_THAN_ANYBODY_WAITS });
+                thread::sleep(if random.bool() { short } else { LONGER_THAN_CALLERS_WAIT });
             }
         }
         proxy.heal();
@@ -220,7 +220,7 @@ fn leave_behind(master: &RedisServer, replica: &RedisServer, random: &mut fastra
 }
 
 /// What the master acknowledged until now is on the replica; what it acknowledges from here on dies with it, and
-/// every other time somebody has not heard of that.
+/// every other time a worker has not heard of that.
 fn kill_before_all_is_copied(
     (master, replica): (&RedisServer, &RedisServer),
     live: &Live<'_>,

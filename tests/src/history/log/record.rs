@@ -92,7 +92,7 @@ pub struct Change {
 /// What an invalidation came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nobody waited to be told.
+    /// No caller waited for the acknowledgement.
     Unknown,
     /// It waits to be told to others.
     Queued,

@@ -25,7 +25,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// If nobody listens there.
+    /// If no server listens there.
     pub async fn connect(path: &Path) -> io::Result<Self> {
         let (mut replies, mut requests) = UnixStream::connect(path).await?.into_split();
         let (ask, mut asked) = mpsc::unbounded_channel::<([u8; REQUEST], Waiting)>();
@@ -52,7 +52,7 @@ impl Source {
             while replies.read_exact(&mut reply).await.is_ok() {
                 let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 if let Some(next) = next {
-                    // Whoever asked may have been cancelled.
+                    // The caller may have been cancelled.
                     let _: Result<(), u64> = next.send(u64::from_le_bytes(reply));
                 }
             }

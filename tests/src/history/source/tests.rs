@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn versions_rise_by_one_whoever_raises_them() {
+async fn versions_rise_by_one_whichever_client_raises_them() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("source");
     let server = SourceServer::start(&path, 2).unwrap();

@@ -28,7 +28,7 @@ impl Life {
     }
 
     /// Invalidates all that this process may have written in an earlier life: what it had not told yet by its end
-    /// is known to nobody. It is promised to others once it is delivered, like everything else.
+    /// is known to no process. It is promised to others once it is delivered, like everything else.
     pub async fn make_good(self: Arc<Self>) {
         let mut random = fastrand::Rng::new();
         for (number, key) in self.space.keys.iter().enumerate() {
@@ -123,7 +123,7 @@ impl Life {
         self.recorder.add(&Record::Change(change));
     }
 
-    /// Writes to the source, and inserts what was written. Only for keys that nobody else writes, one after the
+    /// Writes to the source, and inserts what was written. Only for keys that no other worker writes, one after the
     /// other: what is inserted counts as read at the call, so it has to be the current version.
     async fn insert(&self, random: &mut fastrand::Rng) {
         let own = |key: &Key| key.made_from == MadeFrom::SourceOf(self.config.process);

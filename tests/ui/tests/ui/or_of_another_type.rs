@@ -1,6 +1,6 @@
 use larder::cached;
 
-#[cached(ttl = 300, or = "nobody")]
+#[cached(ttl = 300, or = "absent")]
 async fn user(id: u64) -> Result<u64, String> {
     Ok(id)
 }

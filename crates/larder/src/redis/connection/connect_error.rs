@@ -6,7 +6,7 @@ use ::redis::RedisError;
 
 use crate::{
     error::{Cause, Error, Kind},
-    in_full::in_full,
+    error_chain::in_full,
     redis::refusal::{self, ServerReply},
 };
 

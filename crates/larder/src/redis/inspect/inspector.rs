@@ -7,7 +7,11 @@ use std::{
 
 use ::redis::Value;
 
-use super::{failure::refused, stored::StoredEntry};
+use super::{
+    failure::refused,
+    reply::{bytes, is_of_another_type, number, text},
+    stored::StoredEntry,
+};
 use crate::{
     error::{Kind as ErrorKind, Result},
     link::{Operation, Refusal},
@@ -15,13 +19,11 @@ use crate::{
         config::{Config, RedisCacheBuilder},
         connection::{Command, CommandFailure, Connections, Master, Reply},
         key_names::{KeyNames, Kind},
-        log::{self, Follower, History, LogExtent},
         refusal,
         remote::Remote,
         server_findings::Findings,
         server_info,
     },
-    scope::ScopeHash,
     shared_entries::Sealing,
 };
 
@@ -347,86 +349,11 @@ impl Inspector {
         })
     }
 
-    /// Gives the log a lifetime: for one that is of no use after a measurement.
-    ///
-    /// # Errors
-    ///
-    /// If it is refused, or there is no answer.
-    pub async fn expire_log(&self, after: Duration) -> Result<()> {
-        let milliseconds = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-        let command = Command::new("PEXPIRE").key(self.log_name()).arg(milliseconds);
-        self.accepted("PEXPIRE", self.connections.call(&command).await).map(drop)
-    }
-
-    /// The two ends of the log; none if there is none.
-    ///
-    /// # Errors
-    ///
-    /// If it is refused, or there is no answer.
-    pub async fn log_extent(&self) -> Result<Option<LogExtent>> {
-        log::LogExtent::read(&self.connections, self.findings(), &self.log_name()).await
-    }
-
-    /// Reads all of the log, so that entries can be judged as a process would that connects now. Of the scopes in
-    /// `watched`, and of everything, it is noted when they were invalidated.
-    ///
-    /// # Errors
-    ///
-    /// If it is refused, or there is no answer.
-    pub async fn history(&self, watched: &[ScopeHash]) -> Result<History> {
-        let now = self.server_time_ms().await?;
-        History::read(&self.connections, self.findings(), &self.log_name(), now, watched).await
-    }
-
-    /// The log from its end on.
-    ///
-    /// # Errors
-    ///
-    /// If it is refused, or there is no answer.
-    pub async fn follow(&self) -> Result<Follower> {
-        Follower::begin(&self.connections, &self.config.findings, self.log_name()).await
-    }
-
-    /// Trims the log to about so many records, and tells how many it lost. Processes that have not read what was
-    /// trimmed drop everything once.
-    ///
-    /// # Errors
-    ///
-    /// If it is refused, or there is no answer.
-    pub async fn trim_log(&self, records: u64) -> Result<u64> {
-        let command = Command::new("XTRIM").key(self.log_name()).arg("MAXLEN").arg(records);
-        Ok(number(&self.accepted("XTRIM", self.connections.call(&command).await)?))
-    }
-
-    fn findings(&self) -> &Findings {
+    pub(super) fn findings(&self) -> &Findings {
         &self.config.findings
     }
 
     pub(super) fn accepted(&self, what: &str, reply: Reply) -> Result<Value> {
         reply.map_err(|failure| refused(self.findings(), what, &failure))
-    }
-}
-
-/// Whether no value lies there, but a list, a stream, …
-pub(super) fn is_of_another_type(reply: &Reply) -> bool {
-    matches!(reply, Err(CommandFailure::Refused(error)) if error.code() == "WRONGTYPE")
-}
-
-pub(super) fn bytes(value: &Value) -> Option<&[u8]> {
-    match value {
-        Value::BulkString(bytes) => Some(bytes),
-        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text.as_bytes()),
-        _ => None,
-    }
-}
-
-fn text(value: &Value) -> String {
-    bytes(value).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
-}
-
-fn number(value: &Value) -> u64 {
-    match value {
-        Value::Int(number) => u64::try_from(*number).unwrap_or(0),
-        _ => 0,
     }
 }

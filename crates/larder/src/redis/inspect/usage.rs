@@ -2,7 +2,7 @@
 
 use ::redis::Value;
 
-use super::inspector::{Inspector, is_of_another_type};
+use super::{inspector::Inspector, reply::is_of_another_type};
 use crate::{
     error::Result,
     heartbeat::beat::Beat,

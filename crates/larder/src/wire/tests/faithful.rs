@@ -2,31 +2,6 @@
 
 use super::*;
 
-pub(super) fn refused<V>(codec: impl Into<AnyCodec>, value: &V)
-where
-    V: Serialize + DeserializeOwned + 'static,
-{
-    let codec = codec.into();
-    match wire(codec.clone()).encode(value, &envelope(), None) {
-        Err(
-            Unencodable::Changed { .. }
-            | Unencodable::Unreadable { .. }
-            | Unencodable::OneSided { .. }
-            | Unencodable::Codec { .. },
-        ) => {}
-        other => panic!("{codec:?}: {other:?}"),
-    }
-}
-
-pub(super) fn kept<V>(codec: impl Into<AnyCodec>, value: &V)
-where
-    V: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug + 'static,
-{
-    let wire = wire(codec);
-    let message = wire.encode(value, &envelope(), None).unwrap();
-    assert_eq!(&wire.decode::<V>(&message, None).unwrap().value, value);
-}
-
 #[test]
 fn an_option_in_an_option() {
     for codec in [Codec::MessagePack, Codec::Json] {

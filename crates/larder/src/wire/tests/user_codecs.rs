@@ -6,7 +6,6 @@ use serde::de::DeserializeSeed;
 
 use super::{
     codec::{Codec as UserCodec, CodecError},
-    faithful::{kept, refused},
     *,
 };
 

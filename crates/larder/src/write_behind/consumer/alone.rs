@@ -8,10 +8,10 @@ use crate::{
     value::Value,
     write_behind::{
         backlog::{Backlog, Group},
+        consumer_lease::Term,
         delivery::Admission,
         id::WriteId,
-        shared::Shared,
-        term::Term,
+        queue_state::Shared,
     },
 };
 

@@ -4,7 +4,7 @@ use larder::Scope;
 
 use super::*;
 
-/// `sum:0` is made from `a:0` by whoever reads it.
+/// `sum:0` is made from `a:0` by the process that reads it.
 fn sum(story: &mut Story, part: u64, whole: u64) -> ValueId {
     let part = story.makes(0, "a:0", part);
     story.makes_from(0, "sum:0", whole, &[("a:0", Some(part))])
@@ -97,7 +97,7 @@ fn an_insert_counts_as_read_when_it_has_returned() {
 }
 
 #[test]
-fn an_insert_that_nobody_saw_return_proves_nothing() {
+fn an_insert_that_was_not_seen_to_return_proves_nothing() {
     let mut story = Story::new();
     let value = put_in(&mut story, true);
     story.records[0].pop();

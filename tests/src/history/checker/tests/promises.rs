@@ -123,7 +123,7 @@ fn another_process_outbox_says_nothing() {
 }
 
 #[test]
-fn whoever_was_in_touch_after_the_delivery_must_have_heard() {
+fn a_process_in_touch_after_the_delivery_must_have_heard() {
     for (in_touch, broken) in [(1, false), (3, false), (4, true)] {
         let mut story = Story::new();
         let value = story.makes(1, "a:1", 1);
@@ -138,7 +138,7 @@ fn whoever_was_in_touch_after_the_delivery_must_have_heard() {
 }
 
 #[test]
-fn whoever_is_past_an_epoch_must_have_heard() {
+fn a_process_past_an_epoch_must_have_heard() {
     for (position, broken) in [(6, false), (7, true)] {
         let mut story = Story::new();
         let value = story.makes(1, "a:1", 1);
@@ -156,7 +156,7 @@ fn whoever_is_past_an_epoch_must_have_heard() {
 }
 
 #[test]
-fn whoever_has_waited_for_an_epoch_must_have_heard() {
+fn a_process_that_waited_for_an_epoch_must_have_heard() {
     for (read, broken) in [(40, false), (41, true)] {
         let mut story = Story::new();
         let value = story.makes(1, "a:1", 1);

@@ -1,7 +1,4 @@
-//! An invalidation while a computation is under way: who gets what, and how often anybody waits.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
+//! An invalidation while a computation is under way: which callers get which value, and how often they wait.
 
 use std::{
     convert::Infallible,
@@ -15,7 +12,7 @@ use std::{
 use larder::{CacheExt, MemoryCache, Policy, Scope, context};
 use tokio::task::JoinHandle;
 
-use self::support::{Calls, Gate, eventually, in_time, long};
+use super::support::{Calls, Gate, eventually, in_time, long};
 
 type Done = Result<usize, Infallible>;
 

@@ -49,18 +49,3 @@ pub(super) fn counterpart(name: &str) -> Option<(&'static str, Option<&'static s
     };
     Some((help, meant))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::OPTIONS;
-    use super::*;
-
-    #[test]
-    fn none_of_these_is_an_option_here() {
-        let (_, meant) = counterpart("ttl_secs").expect("it is one of another crate");
-        assert_eq!(meant, Some("ttl"));
-        for option in OPTIONS {
-            assert!(counterpart(option.name).is_none(), "`{}` is an option", option.name);
-        }
-    }
-}
