@@ -240,7 +240,6 @@ async fn no_connection_outlives_its_cache() {
 /// In a process of its own.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a process of its own, which the test below starts"]
-#[expect(clippy::print_stdout, reason = "the test below reads it")]
 async fn with_a_subscriber_that_panics() {
     larder_warnings::panic_at_events();
     let place = Place::sqlite();
