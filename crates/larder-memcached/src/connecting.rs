@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 use futures_util::future::join_all;
 use larder::{
     Result,
-    internal::shared::{Generations, check_limit, check_runtime, no_connection, refused_setting},
+    internal::shared::{Generations, check_limit, check_runtime, contained, no_connection, refused_setting},
 };
 use std::sync::Arc;
 use tokio::{
@@ -53,7 +53,9 @@ impl MemcachedCacheBuilder {
                 nodes.iter().zip(pings).filter_map(|(node, ping)| Some((node, ping.err()?))).collect();
             if failed.len() < nodes.len() {
                 for (node, failure) in failed {
-                    tracing::warn!(node = node.address(), %failure, "a node of the cache does not answer so far");
+                    contained(
+                        || tracing::warn!(node = node.address(), %failure, "a node of the cache does not answer so far"),
+                    );
                 }
                 // So that the first read knows what the entries' numbers are worth. A later one looks otherwise.
                 _ = timeout_at(end, cache.store().look_with_others()).await;

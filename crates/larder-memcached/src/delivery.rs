@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use larder::{
     ScopeHash,
-    internal::shared::{Backoff, Undelivered},
+    internal::shared::{Backoff, Undelivered, contained},
 };
 use tokio::{
     sync::watch,
@@ -96,7 +96,9 @@ impl Lane {
         };
         if timeout_at(end, last).await.is_err() {
             let node = self.store.nodes[self.lane].address();
-            tracing::warn!(node, "the cache is gone before its invalidations were delivered to a node");
+            contained(|| {
+                tracing::warn!(node, "the cache is gone before its invalidations were delivered to a node")
+            });
         }
     }
 

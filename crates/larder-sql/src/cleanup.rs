@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use larder::internal::shared::contained;
 use tokio::time::{sleep, timeout};
 
 use crate::remote::Remote;
@@ -33,8 +34,10 @@ pub(crate) fn start(remote: &Arc<Remote>) {
             let begun = Instant::now();
             match timeout(TIDY, remote.tidy()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!(%error, "the tables of the cache are not tidied"),
-                Err(_) => tracing::debug!("the tables of the cache are not tidied in time"),
+                Ok(Err(error)) => {
+                    contained(|| tracing::debug!(%error, "the tables of the cache are not tidied"))
+                }
+                Err(_) => contained(|| tracing::debug!("the tables of the cache are not tidied in time")),
             }
             took = begun.elapsed();
         }

@@ -4,7 +4,9 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use larder::{
     Result,
-    internal::shared::{FollowedLog, FollowedLogSettings, check_limit, check_runtime, refused_setting},
+    internal::shared::{
+        FollowedLog, FollowedLogSettings, check_limit, check_runtime, contained, refused_setting,
+    },
 };
 
 use crate::{
@@ -35,7 +37,7 @@ impl SqlCacheBuilder {
         let tidied = tokio::time::timeout(patience, remote.tidy()).await;
         remote.log().started(patience.saturating_sub(begun.elapsed()), Duration::ZERO).await?;
         if let Ok(Err(error)) = tidied {
-            tracing::warn!(%error, "the tables of the cache cannot be made, or tidied");
+            contained(|| tracing::warn!(%error, "the tables of the cache cannot be made, or tidied"));
         }
         Ok(cache)
     }

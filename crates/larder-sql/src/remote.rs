@@ -10,7 +10,7 @@ use larder::{
     Core, Entry, Link, Lookup, Operation, Result, ValueType,
     internal::shared::{
         Backoff, FailureCount, FollowedLog, Leases, Message, RecentTimeout, SharedEntries, StoreOutcome,
-        abandonable,
+        abandonable, contained,
     },
 };
 
@@ -153,7 +153,7 @@ impl Remote {
                 return Err(NotDone::failed(StoreOutcome::Refused, error));
             }
             Ok(Err(error)) => {
-                tracing::debug!(%error, "the database cannot be asked");
+                contained(|| tracing::debug!(%error, "the database cannot be asked"));
                 let timed_out = matches!(error, sqlx::Error::PoolTimedOut);
                 (NotDone::failed(StoreOutcome::Unreachable, error), timed_out)
             }
@@ -172,7 +172,7 @@ impl Remote {
             self.recent_timeout.note();
         }
         if self.failures.failed() {
-            tracing::warn!(database = self.address, "the cache's database is unavailable");
+            contained(|| tracing::warn!(database = self.address, "the cache's database is unavailable"));
             self.probe_until_it_answers();
         }
     }
@@ -182,7 +182,9 @@ impl Remote {
         let Some(said) = error.as_database_error() else { return };
         match mend(said) {
             Some(mend) => self.log.refused(operation, said.message(), mend),
-            None => tracing::debug!(%error, %operation, "the database refuses a statement of the cache"),
+            None => contained(
+                || tracing::debug!(%error, %operation, "the database refuses a statement of the cache"),
+            ),
         }
     }
 
@@ -207,7 +209,7 @@ impl Remote {
         if answers {
             self.failures.succeeded();
             self.recent_timeout.clear();
-            tracing::info!(database = self.address, "the cache's database is available again");
+            contained(|| tracing::info!(database = self.address, "the cache's database is available again"));
         }
         answers
     }

@@ -32,7 +32,7 @@ pub struct TieredSqlCache {
 }
 
 impl TieredSqlCache {
-    /// A cache with the settings of `memory`, and empty at first, in front of `sql`. A disk tier of it is left out.
+    /// A cache with the settings of `memory`, and empty at first, in front of `sql`. A disk tier of it is left out, with a warning.
     #[must_use]
     pub fn new(memory: &MemoryCache, sql: SqlCache) -> Self {
         let memory = sql.remote().log().memory(memory);

@@ -18,6 +18,7 @@
 //! look for but a key, nothing to sort, and what is oldest goes first.
 
 mod appender;
+mod batch;
 mod binding;
 mod folder;
 mod late_reads;

@@ -7,13 +7,14 @@ use std::{
 };
 
 use crate::{
-    cache::Invalidating,
+    cache::{Cache, Invalidating},
     cache_core::Core,
     clock::instant_after,
     epoch::{Announcement, Epoch, LocalOrder},
     error::Result,
     link::{Link, Operation, Server},
     memory::MemoryCache,
+    panic_guard,
     refusals::Refusals,
     scope::Scope,
     shared_entries::SharedEntries,
@@ -112,9 +113,16 @@ impl FollowedLog {
         Core::builder().epochs(self.log.epochs().clone()).build()
     }
 
-    /// An empty memory with the settings of another one, whose changes are in the order of this log.
+    /// An empty memory with the settings of another one, whose changes are in the order of this log. A disk tier is left out, which is
+    /// warned of.
     #[must_use]
     pub fn memory(&self, settings: &MemoryCache) -> MemoryCache {
+        if settings.storage().memory().is_some_and(|memory| memory.disk().is_some()) {
+            panic_guard::report!(
+                warn,
+                "the disk tier of a cache is not used: in front of this store there is none, only in front of Redis"
+            );
+        }
         settings.anew(self.log.epochs().clone())
     }
 

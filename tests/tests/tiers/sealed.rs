@@ -115,13 +115,11 @@ async fn what_was_moved_or_changed_is_a_miss() {
             }
         }
     }
-    // All that is inside, its header included.
-    for at in (HEAD..own.len()).step_by(7).chain([own.len() - 1]) {
-        let mut changed = own.clone();
-        changed[at] ^= 0x80;
-        forge(&server, "user:1", &changed);
-        not_authentic(&b, "user:1", "not_authentic").await;
-    }
+    // What is inside; the next test has all bits.
+    let mut changed = own.clone();
+    changed[HEAD] ^= 0x80;
+    forge(&server, "user:1", &changed);
+    not_authentic(&b, "user:1", "not_authentic").await;
     forge(&server, "user:1", &own[..own.len() - 1]);
     not_authentic(&b, "user:1", "not_authentic").await;
     forge(&server, "user:1", &own[..20]);
@@ -130,6 +128,105 @@ async fn what_was_moved_or_changed_is_a_miss() {
     // What is put back where it was is what it was.
     forge(&server, "user:1", &own);
     assert_eq!(ask(&b, "user:1", "computed").await, ("Ada's".to_owned(), false));
+}
+
+/// Not one bit of what an attacker can reach is without a seal.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_bit_that_changes_and_each_other_length_is_a_miss_and_counted() {
+    let server = RedisServer::start();
+    let (a, b) = (sealed(Process::A, &server, key(1)).await, sealed(Process::B, &server, key(1)).await);
+    ask(&a, "user:1", "Ada's").await;
+    let own = stolen(&server, "user:1");
+    let mut connection = server.client(&server.url()).unwrap().get_connection().unwrap();
+    let mut missed = async |what: &str, bytes: &[u8]| {
+        redis::cmd("SET").arg(name("user:1")).arg(bytes).arg("EX").arg(600).exec(&mut connection).unwrap();
+        let before = b.stats();
+        assert_eq!(b.get::<String>("user:1").await.unwrap(), None, "{what}");
+        assert_eq!(b.stats().since(&before).shared_rejected, 1, "{what}");
+    };
+    for bit in 0..8 * own.len() {
+        let mut changed = own.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        missed(&format!("bit {bit}"), &changed).await;
+    }
+    for length in 0..own.len() {
+        missed(&format!("cut off at {length}"), &own[..length]).await;
+    }
+    missed("longer", &[&own[..], &[0]].concat()).await;
+    missed("twice", &own.repeat(2)).await;
+    forge(&server, "user:1", &own);
+    assert_eq!(b.get::<String>("user:1").await.unwrap().as_deref(), Some("Ada's"));
+}
+
+/// The type is the same everywhere: it is the name alone that tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_is_of_its_namespace_its_schema_and_its_prefix_alone() {
+    let server = RedisServer::start();
+    let (a, b) = (sealed(Process::A, &server, key(1)).await, sealed(Process::B, &server, key(1)).await);
+    let other = Process::B.builder(&server).prefix("other").seal(key(1)).connect().await.unwrap();
+    other.insert("user:1", &"of another prefix".to_owned(), long()).await.unwrap();
+    let spaces = |cache: &RedisCache| {
+        [
+            cache.namespace("a"),
+            cache.namespace("b"),
+            cache.namespace("a").schema(2),
+            cache.namespace("a:v2:x"),
+        ]
+    };
+    for space in spaces(&a) {
+        ask(&space, "user:1", "theirs").await;
+    }
+    let mut names: Vec<String> = server.command(&["KEYS", "*:e:*"]);
+    names.sort();
+    assert_eq!(names.len(), 5, "{names:?}");
+    let entries: Vec<Vec<u8>> = names.iter().map(|name| server.command(&["GET", name])).collect();
+    let mut connection = server.client(&server.url()).unwrap().get_connection().unwrap();
+    for (from, entry) in entries.iter().enumerate() {
+        for (to, name) in names.iter().enumerate().filter(|(to, _)| *to != from) {
+            redis::cmd("SET").arg(name).arg(entry).exec(&mut connection).unwrap();
+            let before = [b.stats(), other.stats()];
+            let mut found = vec![other.get::<String>("user:1").await.unwrap()];
+            for space in spaces(&b) {
+                found.push(space.get("user:1").await.unwrap());
+            }
+            let rejected = [b.stats().since(&before[0]), other.stats().since(&before[1])];
+            let rejected: u64 = rejected.iter().map(|stats| stats.shared_not_authentic).sum();
+            assert_eq!((found.iter().flatten().count(), rejected), (4, 1), "{} under {name}", names[from]);
+            redis::cmd("SET").arg(name).arg(&entries[to]).exec(&mut connection).unwrap();
+        }
+    }
+}
+
+/// Records of his own, of which some were records once: he can have entries computed anew, and none come back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_log_brings_nothing_back() {
+    let server = RedisServer::start();
+    let (a, b) = (sealed(Process::A, &server, key(1)).await, sealed(Process::B, &server, key(1)).await);
+    ask(&a, "user:1", "old").await;
+    let old = stolen(&server, "user:1");
+    let Invalidation::Delivered(epoch) = a.invalidate("user:1").await else { panic!("the server is up") };
+    assert!(b.wait_for(epoch).await);
+    let mut connection = server.client(&server.url()).unwrap().get_connection().unwrap();
+    let newest = redis::cmd("XREVRANGE").arg("larder:log").arg("+").arg("-").arg("COUNT").arg(1).clone();
+    let records: Vec<(String, Vec<Vec<u8>>)> = newest.query(&mut connection).unwrap();
+    let record = records[0].1[1].clone();
+    let changed = (0..8 * record.len()).map(|bit| {
+        let mut changed = record.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        changed
+    });
+    for (number, forged) in std::iter::once(record.clone()).chain(changed).enumerate() {
+        redis::cmd("XADD").arg("larder:log").arg("*").arg("r").arg(forged).exec(&mut connection).unwrap();
+        redis::cmd("SET").arg(name("user:1")).arg(&old).arg("EX").arg(600).exec(&mut connection).unwrap();
+        assert_eq!(b.get::<String>("user:1").await.unwrap(), None, "record {number}");
+    }
+    let late = sealed(Process::C, &server, key(1)).await;
+    assert_eq!(late.get::<String>("user:1").await.unwrap(), None, "to one that begins now");
+    // Without a log: those who knew it know that it is gone.
+    redis::cmd("DEL").arg("larder:log").exec(&mut connection).unwrap();
+    eventually(async || b.link().restarts > 0).await;
+    forge(&server, "user:1", &old);
+    assert_eq!(b.get::<String>("user:1").await.unwrap(), None);
 }
 
 /// A type of one test alone: warnings name it.

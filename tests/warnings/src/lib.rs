@@ -6,7 +6,10 @@
 
 use std::{
     fmt::{self, Write},
-    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{
+        LazyLock, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use tracing::{
@@ -51,6 +54,49 @@ fn names(line: &str, text: &str) -> bool {
 
 fn lines() -> MutexGuard<'static, Vec<String>> {
     HEARD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Panics at each event of larder's crates from now on, for the rest of the process, whichever thread they come from. In a process
+/// of its own, which does not [`listen`].
+///
+/// # Panics
+///
+/// If there is another subscriber.
+pub fn panic_at_events() {
+    tracing::subscriber::set_global_default(Hostile).expect("there is no other subscriber");
+}
+
+/// How often [`panic_at_events`] panicked.
+#[must_use]
+pub fn panics() -> usize {
+    PANICS.load(Ordering::SeqCst)
+}
+
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+struct Hostile;
+
+impl Subscriber for Hostile {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && metadata.target().starts_with("larder")
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, _: &Event<'_>) {
+        PANICS.fetch_add(1, Ordering::SeqCst);
+        panic!("on purpose, by the subscriber");
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
 }
 
 struct Listener;

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use larder::internal::shared::contained;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -260,7 +261,9 @@ impl Connection {
             return Ok(true);
         }
         if not.iter().any(|not| line.starts_with(not)) {
-            tracing::trace!(reply = %String::from_utf8_lossy(&line), "memcached does not do it");
+            contained(
+                || tracing::trace!(reply = %String::from_utf8_lossy(&line), "memcached does not do it"),
+            );
             return Ok(false);
         }
         Err(unexpected(&line))

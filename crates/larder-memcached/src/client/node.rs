@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::internal::shared::{Backoff, FailureCount};
+use larder::internal::shared::{Backoff, FailureCount, contained};
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, SemaphorePermit},
@@ -114,11 +114,15 @@ impl Node {
             // It waited for its turn: there are more requests than the node answers in that time.
             Err(Failure::TimedOut) if self.failures.has_answered_since(began) => {}
             Err(failure) => {
-                tracing::debug!(node = self.address, %failure, "a node of the cache cannot be asked");
+                contained(
+                    || tracing::debug!(node = self.address, %failure, "a node of the cache cannot be asked"),
+                );
                 // What was connected to it may hang as well.
                 self.idle().clear();
                 if self.failures.failed() {
-                    tracing::warn!(node = self.address, %failure, "a node of the cache is unavailable");
+                    contained(
+                        || tracing::warn!(node = self.address, %failure, "a node of the cache is unavailable"),
+                    );
                     self.probe_until_it_answers();
                 }
             }
@@ -132,7 +136,7 @@ impl Node {
 
     fn note_success(&self) {
         if self.failures.succeeded() {
-            tracing::info!(node = self.address, "a node of the cache is available again");
+            contained(|| tracing::info!(node = self.address, "a node of the cache is available again"));
         }
     }
 

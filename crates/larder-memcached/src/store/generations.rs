@@ -20,7 +20,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use larder::ScopeHash;
+use larder::{ScopeHash, internal::shared::contained};
 use tokio::time::timeout;
 
 use super::{Store, items::ask, tasks::Task};
@@ -195,9 +195,11 @@ pub(super) fn storing<'a>(name: &'a str, flags: u32, data: &'a [u8]) -> Storing<
 pub(super) fn warn_of_cas(node: &str) {
     static WARNED: AtomicBool = AtomicBool::new(false);
     if !WARNED.swap(true, Relaxed) {
-        tracing::warn!(
-            node,
-            "memcached runs without `cas` (option -C): nothing is cached; start it without that option"
-        );
+        contained(|| {
+            tracing::warn!(
+                node,
+                "memcached runs without `cas` (option -C): nothing is cached; start it without that option"
+            )
+        });
     }
 }

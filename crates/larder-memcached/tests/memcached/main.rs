@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(clippy::print_stdout, reason = "shown with --nocapture")]
 
+mod collapsing;
 mod contract;
 mod delivery;
 mod history;

@@ -3,6 +3,7 @@
 use std::{
     error::Error as _,
     io,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -344,4 +345,35 @@ async fn counters_are_gone_when_their_keys_are_delivered() {
         assert!(cache.flush(Duration::from_secs(60)).await);
         assert_eq!(left(&keys), 0, "all are delivered");
     }
+}
+
+/// In a process of its own.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a process of its own, which the test below starts"]
+async fn with_a_subscriber_that_panics() {
+    larder_warnings::panic_at_events();
+    let server = MemcachedServer::start();
+    let cache = Place::on([&server]).impatient();
+    share(&cache, &cache, "k", 1).await;
+    server.kill();
+    goes_on(&cache).await;
+    assert!(!cache.link().servers[0].available);
+    server.restart();
+    eventually("it is asked again", async || cache.link().servers[0].available).await;
+    share(&cache, &cache, "k", 2).await;
+    assert!(
+        larder_warnings::panics() >= 2,
+        "that it went, and that it came back: {}",
+        larder_warnings::panics()
+    );
+    println!("survived");
+}
+
+/// Nor is a call, or what looks whether it is back, ended by what is said of that.
+#[tokio::test]
+async fn a_subscriber_that_panics_keeps_no_node_away() {
+    let test = ["--exact", "outages::with_a_subscriber_that_panics", "--ignored", "--nocapture"];
+    let output = Command::new(std::env::current_exe().unwrap()).args(test).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("survived"), "{told}");
 }

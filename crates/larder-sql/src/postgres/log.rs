@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use larder::internal::shared::{
-    Appended, Appending, LogConnection, LogError, LogServer, LogStore, Placed, Purpose,
+    Appended, Appending, LogConnection, LogError, LogServer, LogStore, Placed, Purpose, contained,
 };
 use sqlx::{
     Executor, PgConnection, Row,
@@ -326,7 +326,7 @@ impl LogTables for PostgresTables {
         if !keys.is_empty()
             && let Err(failure) = within(limit, self.delete(keys)).await
         {
-            tracing::debug!(%failure, "invalid entries are not deleted from the database");
+            contained(|| tracing::debug!(%failure, "invalid entries are not deleted from the database"));
         }
         Ok(appended)
     }

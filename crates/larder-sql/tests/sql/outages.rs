@@ -1,6 +1,9 @@
 //! Databases that are gone, locked or read-only are normal weather.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use larder::{CacheExt, Invalidation, MemoryCache, Operation, OutOfTouch, Policy};
 use larder_servers::{Fault, PostgresServer, Proxy};
@@ -232,4 +235,31 @@ async fn no_connection_outlives_its_cache() {
         assert!(place.count(connections).await > 0);
     }
     eventually("they end", async || place.count(connections).await == 0).await;
+}
+
+/// In a process of its own.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a process of its own, which the test below starts"]
+async fn with_a_subscriber_that_panics() {
+    larder_warnings::panic_at_events();
+    let place = Place::sqlite();
+    let sql = place.builder().deadline(Duration::from_millis(250)).connect().await.unwrap();
+    let cache = TieredSqlCache::new(&MemoryCache::new(1_000), sql);
+    let mut connection = SqliteConnection::connect(&place.url).await.unwrap();
+    connection.execute("BEGIN EXCLUSIVE").await.unwrap();
+    goes_on(&cache).await;
+    computes(&cache).await;
+    connection.execute("COMMIT").await.unwrap();
+    eventually("it counts again", async || cache.increment("n", 1, None).await.is_ok()).await;
+    assert!(larder_warnings::panics() > 0, "it was told of that");
+    println!("survived");
+}
+
+/// Nor is a call, or what looks whether it is back, ended by what is said of that.
+#[tokio::test]
+async fn a_subscriber_that_panics_keeps_no_database_away() {
+    let test = ["--exact", "outages::with_a_subscriber_that_panics", "--ignored", "--nocapture"];
+    let output = Command::new(std::env::current_exe().unwrap()).args(test).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("survived"), "{told}");
 }

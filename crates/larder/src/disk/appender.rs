@@ -40,12 +40,18 @@ impl Appender {
         length as u64 + 2 * HEAD as u64 <= size
     }
 
-    /// Adds records that fit, and gives where they begin. When it returns they outlive the process.
+    /// Adds records that fit, and gives where they begin. When it returns they outlive the process. If it fails, nothing is left of
+    /// them.
     pub(super) fn append(&mut self, records: &[u8]) -> io::Result<u32> {
         let begin = self.end;
         let mut file = &*self.file;
         file.seek(SeekFrom::Start(begin))?;
-        file.write_all(records)?;
+        if let Err(error) = file.write_all(records) {
+            // It takes room, and would stand behind what is written next.
+            file.set_len(begin)?;
+            file.set_len(self.size)?;
+            return Err(error);
+        }
         self.end += records.len() as u64;
         Ok(u32::try_from(begin).expect("a segment is shorter than 4 GiB"))
     }

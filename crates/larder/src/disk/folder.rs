@@ -212,6 +212,11 @@ pub(super) fn are_too_many(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
+/// Whether a disk is full, or what this user may have of it.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 fn name_of(segment: u32) -> String {
     format!("{SEGMENT}{segment:08x}")
 }
@@ -311,4 +316,37 @@ fn is_same(file: &File, path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_same(_: &File, _: &Path) -> bool {
     true
+}
+
+#[cfg(all(test, unix, not(larder_loom)))]
+mod tests {
+    use std::{
+        os::unix::fs::symlink,
+        sync::atomic::{AtomicBool, Ordering},
+        thread,
+    };
+
+    use super::*;
+
+    /// By one who may write into the folder, at the worst of times.
+    #[test]
+    fn a_link_that_is_put_there_in_between_leads_nowhere() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (mine, over) = (elsewhere.path().join("mine"), AtomicBool::new(false));
+        fs::write(&mine, "mine").unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    _ = symlink(&mine, folder.path().join(UNFINISHED));
+                }
+            });
+            for _ in 0..5_000 {
+                if let Ok(mut file) = unfinished(folder.path()) {
+                    _ = file.write_all(b"theirs");
+                }
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(fs::read(&mine).unwrap(), b"mine");
+    }
 }

@@ -56,6 +56,7 @@ pub(super) fn open(settings: &DiskSettings) -> Result<Disk, Unusable> {
         safe: found.last.is_none_or(|(_, clean)| clean).into(),
         shelf: found.shelf.into(),
         warned: false.into(),
+        warned_of_full: false.into(),
         late_reads: LateReads::default(),
         folder,
     })

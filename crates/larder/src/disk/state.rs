@@ -15,7 +15,7 @@ use std::{
 use super::{
     appender::Appender,
     binding::Binding,
-    folder::{Folder, are_too_many},
+    folder::{Folder, are_too_many, is_full},
     late_reads::LateReads,
     queue::Queue,
     record::{Boot, EntryHead},
@@ -51,6 +51,7 @@ pub(super) struct Disk {
     /// All that was written is safe from a power cut.
     pub(super) safe: AtomicBool,
     pub(super) warned: AtomicBool,
+    pub(super) warned_of_full: AtomicBool,
     pub(super) late_reads: LateReads,
 }
 
@@ -177,11 +178,36 @@ impl Disk {
         }
     }
 
-    /// Counts that the disk could not be read or written; the first time, says so.
-    pub(super) fn report_failure(&self, error: &io::Error) {
+    /// Counts that the disk is full; the first time, says so.
+    pub(super) fn report_full(&self) {
+        self.count_failure();
+        if !self.warned_of_full.swap(true, Ordering::Relaxed) {
+            crate::panic_guard::report!(
+                warn,
+                path = %self.folder.path().display(),
+                "the disk of a cache's disk tier is full: what is there is used on, and no more entries are written until there \
+                 is room (said once for each cache; counted as `disk_failures`, and what is not written as `disk_dropped`)"
+            );
+        }
+    }
+
+    /// Counts that the disk could not be written, where what is there is as good as before.
+    pub(super) fn report_kept(&self, error: &io::Error) {
+        match is_full(error) {
+            true => self.report_full(),
+            false => self.report_failure(error),
+        }
+    }
+
+    fn count_failure(&self) {
         if let Some(binding) = self.binding() {
             binding.core.count(|counters| &counters.disk_failures);
         }
+    }
+
+    /// Counts that the disk could not be read or written; the first time, says so.
+    pub(super) fn report_failure(&self, error: &io::Error) {
+        self.count_failure();
         if !self.warned.swap(true, Ordering::Relaxed) {
             warn_of_failure(self.folder.path(), error);
         }

@@ -16,16 +16,20 @@ use std::{
 
 use super::{
     appender::Appender,
-    folder::are_too_many,
+    batch::{Batch, Encoded, Place, encode},
+    folder::{are_too_many, is_full},
     queue::{Offer, Work},
-    record::{self, EntryHead, HEAD, Head},
+    record::{self, EntryHead, HEAD},
     shelf::Slot,
     state::{Disk, InUse, wall_clock},
 };
-use crate::{epoch::ReadVersion, panic_guard, scope::ScopeHash, wire::Header};
+use crate::{panic_guard, scope::ScopeHash, wire::Header};
 
 /// After how long a disk that could not be written is tried again.
 const PAUSE: Duration = Duration::from_secs(10);
+
+/// After how long a full disk is tried again.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
 
 /// How many records are collected before they are written, in bytes.
 const AT_ONCE: usize = 256 << 10;
@@ -39,6 +43,8 @@ pub(super) struct Writer {
     /// The number of the newest segment that was begun: none comes twice.
     begun: u32,
     failed: Option<Failed>,
+    /// There was no room for entries: none is tried before.
+    full_until: Option<Instant>,
 }
 
 /// The disk could not be written.
@@ -49,17 +55,10 @@ struct Failed {
     cleared: bool,
 }
 
-/// An entry as it is written.
-struct Encoded {
-    head: EntryHead,
-    message: Vec<u8>,
-    since: ReadVersion,
-}
-
 /// Starts the thread; it ends when the queue is stopped, gives up the folder then, and closes the channel.
 pub(super) fn start(disk: Arc<Disk>) -> io::Result<(ThreadId, Receiver<Infallible>)> {
     let (running, ended) = mpsc::channel();
-    let writer = Writer { disk: disk.clone(), appender: None, begun: 0, failed: None };
+    let writer = Writer { disk: disk.clone(), appender: None, begun: 0, failed: None, full_until: None };
     let thread = thread::Builder::new().name("larder-disk".to_owned()).spawn(move || {
         // In this order: the folder is free when the channel is closed.
         let (_running, _in_use) = (running, InUse(disk));
@@ -84,7 +83,7 @@ impl Writer {
             }
         }
         if let Err(error) = self.make_safe() {
-            self.disk.report_failure(&error);
+            self.disk.report_kept(&error);
         }
     }
 
@@ -115,12 +114,13 @@ impl Writer {
             Ok(()) => {}
             // What is there is as good as before.
             Err(error) if are_too_many(&error) => self.disk.report_failure(&error),
+            Err(error) if is_full(&error) => self.wait_for_room(),
             Err(error) => self.fail(&error, &[]),
         }
         if let Some(asked) = flush {
             let safe = self.make_safe();
             if let Err(error) = &safe {
-                self.disk.report_failure(error);
+                self.disk.report_kept(error);
             }
             self.disk.queue.flushed(asked, safe.is_ok());
         }
@@ -136,6 +136,12 @@ impl Writer {
             true => self.disk.queue.written(),
             false => self.disk.queue.not_written(changes),
         }
+    }
+
+    /// The disk is full: what is there stays, and what is invalidated finds room.
+    fn wait_for_room(&mut self) {
+        self.disk.report_full();
+        self.full_until = Some(Instant::now() + FULL_PAUSE);
     }
 
     /// Removes everything.
@@ -169,7 +175,13 @@ impl Writer {
         for changes in changes.chunks(record::MOST_SCOPES) {
             let mut records = Vec::with_capacity(HEAD + 8 * changes.len());
             record::put_changes(&mut records, changes);
-            self.room_for(records.len(), order)?.append(&records)?;
+            while let Err(error) = self.room_for(records.len(), order).and_then(|open| open.append(&records))
+            {
+                if !is_full(&error) || !self.drop_oldest()? {
+                    return Err(error);
+                }
+                self.wait_for_room();
+            }
         }
         if self.disk.boot.is_none()
             && let Some(appender) = &self.appender
@@ -187,90 +199,59 @@ impl Writer {
     }
 
     fn write_entries(&mut self, offers: Vec<Offer>) -> io::Result<()> {
-        if self.failed.is_some() {
+        if self.failed.is_some() || self.full_until.is_some_and(|until| Instant::now() < until) {
             self.disk.count_dropped(offers.len() as u64);
             return Ok(());
         }
-        let (mut records, mut slots) = (Vec::new(), Vec::new());
-        for offer in offers {
-            let Some(encoded) = self.encode(&offer) else { continue };
-            let (core, group, order) = (&offer.binding.core, offer.entry.0.group, offer.binding.order());
-            let length = HEAD + encoded.message.len();
-            self.disk.queue.learn(group, length);
-            if !Appender::fit_into(length, self.disk.limits.entry) {
-                core.count_in(group, |counters| &counters.disk_dropped);
-                continue;
-            }
-            let full = records.len() + length > AT_ONCE;
-            if full
-                || self
-                    .appender
-                    .as_ref()
-                    .is_none_or(|open| open.order != order || !open.fits(records.len() + length))
-            {
-                self.append(&mut records, &mut slots)?;
-                self.room_for(length, order)?;
-            }
-            slots.push((records.len(), encoded.head, encoded.since));
-            records.extend_from_slice(&Head::Entry(encoded.head).to_bytes());
-            records.extend_from_slice(&encoded.message);
-            core.count_in(group, |counters| &counters.disk_stores);
+        let (mut batch, mut left) = (Batch::default(), offers.len());
+        let added = offers.iter().try_for_each(|offer| {
+            self.write_entry(offer, &mut batch)?;
+            left -= 1;
+            Ok(())
+        });
+        let written = added.and_then(|()| self.append(&mut batch));
+        if written.is_err() {
+            self.disk.count_dropped((left + batch.places.len()) as u64);
         }
-        self.append(&mut records, &mut slots)
+        written
+    }
+
+    fn write_entry(&mut self, offer: &Offer, batch: &mut Batch) -> io::Result<()> {
+        let Some(encoded) = encode(&self.disk, offer) else { return Ok(()) };
+        let (core, group, order) = (&offer.binding.core, offer.entry.0.group, offer.binding.order());
+        let length = HEAD + encoded.message.len();
+        self.disk.queue.learn(group, length);
+        if !Appender::fit_into(length, self.disk.limits.entry) {
+            core.count_in(group, |counters| &counters.disk_dropped);
+            return Ok(());
+        }
+        let together = batch.records.len() + length;
+        let fits = |open: &Appender| open.order == order && open.fits(together);
+        if together > AT_ONCE || !self.appender.as_ref().is_some_and(fits) {
+            self.append(batch)?;
+            self.room_for(length, order)?;
+        }
+        batch.add(&encoded, Some(group));
+        Ok(())
     }
 
     /// Writes entries, which fit, and puts them where they are found.
-    fn append(
-        &mut self,
-        records: &mut Vec<u8>,
-        slots: &mut Vec<(usize, EntryHead, ReadVersion)>,
-    ) -> io::Result<()> {
+    fn append(&mut self, Batch { records, places }: &mut Batch) -> io::Result<()> {
         let (Some(appender), false) = (&mut self.appender, records.is_empty()) else { return Ok(()) };
         let begin = appender.append(records)?;
+        records.clear();
+        let binding = self.disk.binding();
         let mut shelf = self.disk.shelf();
-        for (offset, head, since) in slots.drain(..) {
+        for Place { offset, head, since, group } in places.drain(..) {
             let offset = begin + u32::try_from(offset).expect("it is within a segment");
             let EntryHead { length, expires, .. } = head;
             let slot = Slot { segment: appender.number, offset, length, expires, since: since.last_change() };
             shelf.put(head.key, slot, head.epoch);
-        }
-        records.clear();
-        Ok(())
-    }
-
-    /// An entry as it is to be written, if it is valid, and another process would read the same value from it.
-    fn encode(&self, Offer { entry, epoch, reset, binding }: &Offer) -> Option<Encoded> {
-        let (core, stored) = (&binding.core, &entry.0);
-        let skip = || core.count_in(stored.group, |counters| &counters.disk_skipped);
-        if !self.disk.is_bound(binding) {
-            skip();
-            return None;
-        }
-        // Before the look, so that this covers no more than what is looked at.
-        let (since, now) = (core.begin(), core.now());
-        let lifetime = entry.retention_left(now).as_millis();
-        if lifetime == 0 || !stored.is_valid(core.epochs()) {
-            skip();
-            return None;
-        }
-        let wall = wall_clock();
-        let message = match self.disk.wire.message(entry, *epoch, (now, wall)) {
-            Ok(message) => message,
-            Err(reason) => {
-                skip();
-                panic_guard::report!(debug, key = entry.key(), %reason, "a value is not written to disk");
-                return None;
+            if let (Some(binding), Some(group)) = (&binding, group) {
+                binding.core.count_in(group, |counters| &counters.disk_stores);
             }
-        };
-        let head = EntryHead {
-            length: u32::try_from(message.len()).ok()?,
-            key: ScopeHash::key(entry.key()).get(),
-            expires: wall.saturating_add(u64::try_from(lifetime).unwrap_or(u64::MAX)),
-            epoch: epoch.number(),
-            reset: reset.number(),
-            digest: record::digest(entry.key()),
-        };
-        Some(Encoded { head, message, since })
+        }
+        Ok(())
     }
 
     /// The newest segment, with room for so many bytes, and with entries of this order.
@@ -331,17 +312,35 @@ impl Writer {
                         break;
                     }
                     kept += match self.keep((oldest, key), order) {
-                        Err(error) if are_too_many(&error) => break,
+                        Err(error) if are_too_many(&error) || is_full(&error) => break,
                         kept => kept?,
                     };
                 }
             }
-            // Callers wait for the shelf: some at a time.
-            keys.chunks(FORGOTTEN_AT_ONCE).for_each(|keys| self.disk.shelf().forget(oldest, keys));
-            let segment = self.disk.shelf().drop_segment(oldest);
-            drop(segment);
-            self.disk.folder.remove(oldest)?;
+            self.drop_segment(oldest, &keys)?;
         }
+    }
+
+    /// Removes the oldest segment, unless there is no other one.
+    fn drop_oldest(&self) -> io::Result<bool> {
+        let (oldest, keys) = {
+            let mut shelf = self.disk.shelf();
+            let newest = shelf.newest();
+            let Some(oldest) = shelf.oldest().filter(|oldest| Some(*oldest) != newest) else {
+                return Ok(false);
+            };
+            (oldest, shelf.take_keys(oldest))
+        };
+        self.drop_segment(oldest, &keys)?;
+        Ok(true)
+    }
+
+    fn drop_segment(&self, number: u32, keys: &[u64]) -> io::Result<()> {
+        // Callers wait for the shelf: some at a time.
+        keys.chunks(FORGOTTEN_AT_ONCE).for_each(|keys| self.disk.shelf().forget(number, keys));
+        let segment = self.disk.shelf().drop_segment(number);
+        drop(segment);
+        self.disk.folder.remove(number)
     }
 
     /// Writes an entry of this segment again; gives how many bytes that took.
@@ -364,10 +363,10 @@ impl Writer {
         if self.appender.as_ref().is_none_or(|open| !open.fits(HEAD + message.len())) {
             self.begin_segment(order)?;
         }
-        let mut records = Head::Entry(head).to_bytes().to_vec();
-        records.extend_from_slice(&message);
-        let length = records.len() as u64;
-        self.append(&mut records, &mut vec![(0, head, since)])?;
+        let mut batch = Batch::default();
+        batch.add(&Encoded { head, message, since }, None);
+        let length = batch.records.len() as u64;
+        self.append(&mut batch)?;
         Ok(length)
     }
 

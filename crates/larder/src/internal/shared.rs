@@ -39,6 +39,11 @@ use crate::{
     shared_log::record::Content,
 };
 
+/// Calls code that is none of larder's, which the caller has not asked for: a subscriber of `tracing`. It goes on if that panics.
+pub fn contained(call: impl FnOnce()) {
+    let _ = crate::panic_guard::contain(call);
+}
+
 /// How many scopes' changes are remembered by default.
 pub const DEFAULT_SCOPE_SLOTS: usize = crate::epoch::DEFAULT_SLOTS;
 

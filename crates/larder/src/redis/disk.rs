@@ -85,3 +85,23 @@ impl SharedJudge for LogJudge {
         self.log.marked(scopes, epoch, stored)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RedisCache;
+
+    #[tokio::test]
+    async fn a_disk_tier_that_is_left_out_is_told_of() {
+        larder_warnings::listen();
+        let told = || larder_warnings::heard(&["disk tier", "is not used", "only in front of Redis"]).len();
+        let redis = RedisCache::builder().url("redis://127.0.0.1:1").prefix("x").connect_lazily().unwrap();
+        let followed = &redis.remote.followed;
+        assert!(!followed.memory(&MemoryCache::new(10)).has_disk());
+        assert_eq!(told(), 0);
+        let folder = tempfile::tempdir().unwrap();
+        let memory = MemoryCache::builder().disk(folder.path()).build().unwrap();
+        assert!(!followed.memory(&memory).has_disk());
+        assert_eq!(told(), 1);
+    }
+}

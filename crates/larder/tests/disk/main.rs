@@ -44,9 +44,9 @@ pub(crate) async fn written(cache: &MemoryCache, entries: u64) {
 }
 
 /// What a process that is killed now leaves to the next one: what it has written is the system's.
-pub(crate) fn snapshot(of: &TempDir) -> TempDir {
+pub(crate) fn snapshot(of: impl AsRef<Path>) -> TempDir {
     let copy = folder();
-    for file in fs::read_dir(of.path()).unwrap() {
+    for file in fs::read_dir(of).unwrap() {
         let file = file.unwrap();
         fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
     }

@@ -9,7 +9,7 @@ use std::{
 use larder::{CacheExt, Invalidation, MemoryCache};
 use tempfile::TempDir;
 
-use crate::{LONG, folder, get, open, support, support::long};
+use crate::{LONG, folder, get, open, snapshot, support, support::long, written};
 
 const FOLDER: &str = "LARDER_DISK_TEST_FOLDER";
 const STAYS: &str = "LARDER_DISK_TEST_STAYS";
@@ -128,9 +128,9 @@ fn run_limited(folder: &TempDir, variables: &[(&str, &str)]) {
 struct Mounted(TempDir);
 
 impl Mounted {
-    fn new() -> Option<Self> {
+    fn new(size: &str) -> Option<Self> {
         let folder = folder();
-        run("mount", &["-t", "tmpfs", "-o", "size=256k", "larder-test"], folder.path())
+        run("mount", &["-t", "tmpfs", "-o", &format!("size={size}"), "larder-test"], folder.path())
             .then_some(Self(folder))
     }
 
@@ -152,7 +152,7 @@ fn run(program: &str, arguments: &[&str], folder: &Path) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_and_a_read_only_one_hold_no_one_up() {
-    let Some(mounted) = Mounted::new() else {
+    let Some(mounted) = Mounted::new("256k") else {
         println!("skipped: no file system can be mounted here");
         return;
     };
@@ -163,7 +163,6 @@ async fn a_full_disk_and_a_read_only_one_hold_no_one_up() {
     }
     support::eventually(|| cache.stats().disk_failures > 0).await;
     assert!(cache.stats().disk_dropped > 0);
-    // All of it is gone, so that no one has to be told: it is as good as written.
     assert!(matches!(cache.invalidate("k:1").await, Invalidation::Delivered(_)));
     assert_eq!(cache.get::<Vec<u8>>("k:2").await.unwrap().as_ref(), Some(&value));
     drop(cache);
@@ -174,4 +173,70 @@ async fn a_full_disk_and_a_read_only_one_hold_no_one_up() {
     assert!(mounted.remount("ro"), "no file of it is open");
     let cache = MemoryCache::builder().disk(mounted.0.path().join("other")).build().unwrap();
     assert_eq!((get(&cache, "k").await, cache.stats().disk_failures), (None, 1));
+}
+
+/// What cannot become smaller.
+fn large(seed: u64) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    std::iter::repeat_with(|| random.u8(..)).take(10_000).collect()
+}
+
+/// The entries that a process finds that begins when this one was killed; each is the one that was stored.
+async fn left(of: &Path) -> Vec<u64> {
+    let copy = snapshot(of);
+    let cache = open(&copy);
+    let mut left = Vec::new();
+    for n in 0..100 {
+        if let Some(value) = cache.get::<Vec<u8>>(&format!("k:{n}")).await.unwrap() {
+            assert_eq!(value, large(n), "k:{n}");
+            left.push(n);
+        }
+    }
+    left
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_keeps_what_it_has_and_takes_more_when_there_is_room() {
+    let Some(mounted) = Mounted::new("1m") else {
+        println!("skipped: no file system can be mounted here");
+        return;
+    };
+    larder_warnings::listen();
+    let (folder, others) = (mounted.0.path().join("cache"), mounted.0.path().join("others"));
+    fs::write(&others, vec![1; 300 << 10]).unwrap();
+    let cache = MemoryCache::builder().disk(&folder).disk_capacity(4 << 20).build().unwrap();
+    let mut count = 0;
+    while cache.stats().disk_failures == 0 && count < 100 {
+        cache.insert(&format!("k:{count}"), &large(count), long()).await.unwrap();
+        count += 1;
+        written(&cache, count).await;
+    }
+    let stats = cache.stats();
+    assert!(stats.disk_failures > 0 && stats.disk_dropped > 0, "{stats:?}");
+    assert_eq!(stats.disk_stores + stats.disk_dropped, count, "each is counted as what became of it");
+    let stored = left(&folder).await;
+    assert!(stored.len() > 20, "{stored:?}");
+
+    // What is invalidated finds room, if need be that of the oldest file.
+    for n in (0..count).step_by(2) {
+        assert!(matches!(cache.invalidate(format!("k:{n}")).await, Invalidation::Delivered(_)));
+    }
+    for n in 0..500 {
+        assert!(matches!(cache.invalidate(format!("other:{n}")).await, Invalidation::Delivered(_)));
+    }
+    let odd = left(&folder).await;
+    assert!(odd.len() > 5 && odd.iter().all(|n| n % 2 == 1 && stored.contains(n)), "{odd:?} of {stored:?}");
+
+    fs::remove_file(others).unwrap();
+    let before = cache.stats().disk_stores;
+    let deadline = std::time::Instant::now() + LONG;
+    while cache.stats().disk_stores == before {
+        assert!(std::time::Instant::now() < deadline, "{:?}", cache.stats());
+        cache.insert("k:99", &large(99), long()).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(left(&folder).await.ends_with(&[99]));
+    let path = folder.to_str().unwrap();
+    assert_eq!(larder_warnings::heard(&["disk tier is full", path]).len(), 1);
+    assert_eq!(larder_warnings::heard(&["cannot be used", path]).len(), 0);
 }
