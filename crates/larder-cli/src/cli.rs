@@ -109,7 +109,7 @@ pub(crate) struct Explain {
     /// A tag that the entry may have: Redis has only its hash
     #[arg(long = "tag", value_name = "TAG")]
     pub(crate) tags: Vec<String>,
-    /// Another key, or PREFIX:*, that the value may have been computed from
+    /// Another key, or PREFIX:*, that the value may have been computed from; those that are in Redis are known
     #[arg(long = "from", value_name = "KEY")]
     pub(crate) sources: Vec<String>,
 }

@@ -273,6 +273,47 @@ mod tests {
         assert_eq!(fleet.hot(), [("k".to_owned(), 190.0, 2)]);
     }
 
+    /// Each figure stands below its name.
+    #[test]
+    fn columns_have_what_they_are_called() {
+        let text = r#"{"process":"00ff","name":"web","window_ms":10000,"up_ms":61000,"enabled":true,"entries":41,
+            "log":{"lag_ms":1500},"functions":[{"function":"shop::user","namespace":"eu","p99_us":2500,
+            "recent":{"hits":500,"further":200,"stale":100,"misses":200,"computed":170,"failed":30,"not_stored":20},
+            "total":{"hits":1000,"misses":3000}}]}"#;
+        let fleet = Fleet(vec![serde_json::from_str(text).expect("it is a beat")]);
+        let named = |table: Rows| -> Vec<String> {
+            let [head, row] = <[_; 2]>::try_from(table.rows).expect("a head and a row");
+            head.iter().zip(row).map(|(name, cell)| format!("{name} {cell}")).collect()
+        };
+        assert_eq!(
+            named(fleet.process_rows()),
+            [
+                "NAME web",
+                "PROCESS 00ff",
+                "UP 1m 1s",
+                "READS/S 100",
+                "FOUND 80.0 %",
+                "COMPUTED/S 17.0",
+                "ENTRIES 41",
+                "LAG 1.5s",
+                " "
+            ]
+        );
+        assert_eq!(
+            named(fleet.function_rows(9)),
+            [
+                "READS/S 100",
+                "FOUND 80.0 %",
+                "EVER 25.0 %",
+                "COMPUTED/S 17.0",
+                "FAILED/S 3.0",
+                "P99 2.5ms",
+                "NOT STORED/S 2.0",
+                "FUNCTION shop::user in eu"
+            ]
+        );
+    }
+
     /// What a process says of itself controls no terminal.
     #[test]
     fn what_others_wrote_is_printed_escaped() {

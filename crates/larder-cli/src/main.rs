@@ -8,6 +8,7 @@ mod commands;
 mod failure;
 mod fleet;
 mod histogram;
+mod names;
 mod output;
 mod pretty;
 mod progress;

@@ -1,8 +1,9 @@
 //! What all requests share.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
+use larder::CacheExt as _;
 use larder_http::HttpCache;
 
 use crate::{
@@ -39,6 +40,11 @@ impl App {
         let (requests, history) = (Arc::<Requests>::default(), Arc::<History>::default());
         let sampled = Sampled { db: db.clone(), responses: responses.clone(), requests: requests.clone() };
         tokio::spawn(history::record(history.clone(), sampled));
+        // For `larder top` and `larder hot`: what this process does, told where processes share a cache.
+        if larder::global().link().is_some() {
+            let (name, every) = (config.address.to_string(), Duration::from_secs(5));
+            larder::heartbeat(larder::global(), name, every)?.detach();
+        }
         Ok(Self { db, responses, requests, history, figures })
     }
 }

@@ -1,7 +1,9 @@
 //! `larder explain`: why an entry is served or not.
 
+use std::{collections::HashSet, time::Duration};
+
 use larder::{
-    Epoch, Scope, ScopeHash,
+    Epoch, ScopeHash,
     internal::{
         inspect::{History, Inspector, Peek, StoredEntry},
         own_scopes, unnamed_scope,
@@ -12,11 +14,15 @@ use serde_json::{Value, json};
 use crate::{
     cli::Explain,
     failure::{Answer, Failure},
+    names,
     output::{Output, note},
     scan::{State, hashed_names},
     table::{Align, aligned},
     units,
 };
+
+/// For how long names of scopes are looked for: an answer is due within a second.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A scope of the entry, and what the log says of it.
 struct Line {
@@ -43,9 +49,14 @@ pub(crate) async fn run(
     let Some(peek) = inspector.peek(&[name]).await?.pop().flatten() else {
         return absent(inspector, explain, output).await;
     };
-    let known = known(explain);
+    let mut known = known(explain);
     let watched: Vec<_> = match &peek.entry {
-        Ok(entry) => entry.scopes().to_vec(),
+        Ok(entry) => {
+            let mut unnamed: HashSet<_> = entry.scopes().iter().copied().collect();
+            known.iter().for_each(|(scope, _)| _ = unnamed.remove(scope));
+            known.extend(names::find(inspector, unnamed, PATIENCE).await);
+            entry.scopes().to_vec()
+        }
         Err(_) => known.iter().map(|(scope, _)| *scope).collect(),
     };
     let history = inspector.history(&watched).await?;
@@ -84,13 +95,7 @@ pub(crate) async fn run(
 /// The names that are known of scopes.
 fn known(explain: &Explain) -> Vec<(ScopeHash, String)> {
     let mut known = own_scopes(&explain.key);
-    known.extend(explain.tags.iter().map(|tag| (Scope::tag(tag).hash(), format!("tag {tag}"))));
-    for source in &explain.sources {
-        match source.strip_suffix('*') {
-            Some(prefix) => known.push((Scope::prefix(prefix).hash(), source.clone())),
-            None => known.extend(own_scopes(source)),
-        }
-    }
+    known.extend(names::given(&explain.tags, &explain.sources));
     known
 }
 

@@ -54,19 +54,25 @@ pub(crate) async fn run(inspector: &Inspector, n: usize, output: &mut Output) ->
 /// By what processes say: hits in their memory, of which one in 64 is looked at.
 fn by_processes(fleet: &Fleet, n: usize, output: &mut Output) -> Result<Answer, Failure> {
     let mut rows = vec![["HITS/S", "PROCESSES", "KEY"].map(str::to_owned).to_vec()];
-    for (key, rate, processes) in fleet.hot().into_iter().take(n) {
+    let hottest = fleet.hot();
+    for (key, rate, processes) in hottest.iter().take(n) {
         match output.json {
             true => output.json(&json!({
                 "key": key, "hits_per_second": rate, "processes": processes, "frequency": null,
             }))?,
             false => rows.push(vec![
-                units::rate(rate),
-                units::count(processes as u64),
+                units::rate(*rate),
+                units::count(*processes as u64),
                 units::printable(key.as_bytes()),
             ]),
         }
     }
-    if !output.json {
+    if hottest.is_empty() {
+        note(
+            output.json,
+            "no key was hit often in the last beat of a process: one hit in memory of 64 is looked at",
+        );
+    } else if !output.json {
         output.text(&aligned(&[Align::Right, Align::Right, Align::Left], &rows))?;
         note(
             output.json,

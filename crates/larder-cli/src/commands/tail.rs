@@ -1,7 +1,6 @@
 //! `larder tail`: what is invalidated, as it happens.
 
 use std::{
-    collections::HashMap,
     future::{Future, poll_fn},
     pin::Pin,
     task::Poll,
@@ -9,11 +8,8 @@ use std::{
 };
 
 use larder::{
-    Scope, ScopeHash,
-    internal::{
-        inspect::{Inspector, LogEvent, is_mark, mark_of},
-        own_scopes, unnamed_scope,
-    },
+    ScopeHash,
+    internal::inspect::{Inspector, LogEvent, is_mark},
 };
 use serde_json::{Value, json};
 
@@ -21,8 +17,8 @@ use super::explain::process;
 use crate::{
     cli::Tail,
     failure::{Answer, Failure},
+    names::{self, Names},
     output::{Output, note},
-    scan::Walk,
     units,
 };
 
@@ -32,57 +28,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How often keys are looked for that are new, to know them by their names.
 const LEARN: Duration = Duration::from_secs(5);
 
-/// So many scopes are known by their names at most.
-const MOST_NAMES: usize = 200_000;
-
-/// The names of scopes: the log has only hashes.
-struct Names(HashMap<ScopeHash, String>);
-
-impl Names {
-    fn new(tail: &Tail) -> Self {
-        let mut names = HashMap::from([(ScopeHash::ALL, "everything".to_owned())]);
-        names.extend(tail.tags.iter().map(|tag| (Scope::tag(tag).hash(), format!("tag {tag}"))));
-        for name in &tail.names {
-            match name.strip_suffix('*') {
-                Some(prefix) => _ = names.insert(Scope::prefix(prefix).hash(), name.clone()),
-                None => names.extend(own_scopes(name)),
-            }
-        }
-        names.extend(marks(&names));
-        Self(names)
-    }
-
-    /// Learns the keys that are in Redis, and their prefixes.
-    async fn learn(&mut self, inspector: &Inspector) -> Result<(), Failure> {
-        let mut walk = Walk::entries(inspector, "");
-        while let Some(names) = walk.next().await? {
-            let keys = names.iter().filter_map(|name| inspector.parse(name));
-            for (_, key) in keys {
-                if self.0.len() >= MOST_NAMES {
-                    return Ok(());
-                }
-                for (scope, name) in own_scopes(&String::from_utf8_lossy(key)) {
-                    self.0.entry(mark_of(scope)).or_insert_with(|| name.clone());
-                    self.0.entry(scope).or_insert(name);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn of(&self, scope: ScopeHash) -> String {
-        self.0.get(&scope).cloned().unwrap_or_else(|| unnamed_scope(scope))
-    }
-}
-
-/// What stands for these where they are marked stale.
-fn marks(names: &HashMap<ScopeHash, String>) -> Vec<(ScopeHash, String)> {
-    names.iter().map(|(scope, name)| (mark_of(*scope), name.clone())).collect()
-}
-
 pub(crate) async fn run(inspector: &Inspector, tail: &Tail, output: &mut Output) -> Result<Answer, Failure> {
     let mut follower = inspector.follow().await?;
-    let mut names = Names::new(tail);
+    let mut names = Names::new(names::given(&tail.tags, &tail.names));
     names.learn(inspector).await?;
     let mut learned = tokio::time::Instant::now();
     let log = inspector.log_name();
@@ -149,7 +97,7 @@ fn write(event: &LogEvent, names: &Names, output: &mut Output) -> Result<(), Fai
     let by = process(sender);
     if output.json {
         let scope = |scope: &ScopeHash| -> Value {
-            json!({ "hash": format!("{:016x}", scope.get()), "name": names.0.get(scope) })
+            json!({ "hash": format!("{:016x}", scope.get()), "name": names.get(*scope) })
         };
         let scopes: Vec<_> = scopes.iter().map(scope).collect();
         return output.json(&json!({

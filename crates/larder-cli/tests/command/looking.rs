@@ -184,6 +184,13 @@ fn explain_names_what_was_invalidated_and_when() {
         larder_servers::until("the board is stored", || {
             (world.run(&["explain", "board:1"]).status.code() == Some(0)).then_some(())
         });
+        // What it was made from is in Redis, and known by its name.
+        larder_servers::until("the user is named", || {
+            let explain = world.json(&["explain", "board:1"], 0).remove(0);
+            let scopes = explain["scopes"].as_array().expect("scopes");
+            let is_named = |name: &&str| scopes.iter().any(|scope| scope["name"] == **name);
+            ["user:7", "user:*", "board:1"].iter().all(is_named).then_some(())
+        });
         let epoch = world.block_on(async { cache.invalidate(Scope::tag("org:1")).await });
         let larder::Invalidation::Delivered(epoch) = epoch else { panic!("it is queued") };
         let explain = &world.json(&["explain", "board:1", "--tag", "org:1", "--from", "user:7"], 1)[0];

@@ -321,6 +321,9 @@ async fn two_processes_share_what_each_computes() {
     }
     assert_eq!(b.statements().await, 0);
 
+    eventually("`larder top` sees both", async || redis.command::<usize>(&["HLEN", "larder:h:all"]) == 2)
+        .await;
+
     let user = json!({ "name": "Grace Hopper", "country": "US" });
     assert!(a.send_json(Method::PUT, "/api/v1/users/7", &user).await.status.is_success());
     eventually("B knows the new name", async || {

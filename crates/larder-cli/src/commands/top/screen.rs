@@ -200,7 +200,7 @@ mod tests {
     /// Whatever the width, the name of a function is seen, and how late a process is.
     #[test]
     fn a_narrow_screen_keeps_what_tells_most() {
-        for (width, also) in [(80, "FAILED/S"), (60, "LAG"), (50, "FOUND")] {
+        for (width, also) in [(80, "FAILED/S"), (60, "LAG"), (50, "FOUND"), (40, "FOUND")] {
             let screen = drawn(width, 24, None);
             for text in ["::user", "99.0 %", "web-1", also] {
                 assert!(screen.contains(text), "{text} at {width}:\n{screen}");

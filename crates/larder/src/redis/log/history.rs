@@ -27,8 +27,11 @@ use crate::{
     },
 };
 
-/// Records that are read at once.
+/// Records that are read at once, at most.
 const PAGE: usize = 1_000;
+
+/// Scopes that are read at once, about: a record has one, or a thousand.
+const SCOPES: usize = 16_000;
 
 /// The two ends of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,16 +162,17 @@ impl History {
         // As a process that begins to follow it: from the end, and then back.
         history.order.move_to(last);
         history.order.lower_start_floor(last);
-        let mut below = last.to_string();
+        let (mut below, mut count) = (last.to_string(), PAGE / 10);
         loop {
-            let command = Command::new("XREVRANGE").key(log).arg(&below).arg("-").arg("COUNT").arg(PAGE);
+            let command = Command::new("XREVRANGE").key(log).arg(&below).arg("-").arg("COUNT").arg(count);
             let page = connections.call(&command).await;
             let page = reply::entries(page.map_err(|failure| refused(findings, "XREVRANGE", &failure))?)?;
             page.iter().for_each(|entry| history.take(entry));
             match page.last() {
-                Some(oldest) if page.len() == PAGE => below = format!("({}", oldest.epoch),
+                Some(oldest) if page.len() == count => below = format!("({}", oldest.epoch),
                 _ => return Ok(history),
             }
+            count = next_count(&page);
         }
     }
 
@@ -269,6 +273,16 @@ impl History {
     }
 }
 
+/// How many records to read next, by how many scopes those of this page have: memory is to be bounded whatever they are.
+fn next_count(page: &[LogEntry]) -> usize {
+    let scopes = |entry: &LogEntry| match &entry.content {
+        Some(Content::Invalidation { scopes, .. }) => scopes.len().max(1),
+        _ => 1,
+    };
+    let all: usize = page.iter().map(scopes).sum();
+    (SCOPES * page.len() / all.max(1)).clamp(PAGE / 100, PAGE)
+}
+
 /// What stands for a scope in a record that marks it stale.
 #[must_use]
 pub fn mark_of(scope: ScopeHash) -> ScopeHash {
@@ -349,5 +363,21 @@ fn event(LogEntry { epoch, content }: LogEntry) -> LogEvent {
         Some(Content::Wake { key, filled }) => LogEvent::Computed { epoch, key, has_value: filled },
         Some(Content::Start { sender }) => LogEvent::Joined { epoch, sender },
         None => LogEvent::Unreadable { epoch },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scope::Scope;
+
+    #[test]
+    fn of_records_with_many_scopes_fewer_are_read_at_once() {
+        let page = |scopes: u64, records| {
+            let scopes: Vec<_> = (0..scopes).map(|scope| Scope::key(scope.to_string()).hash()).collect();
+            let content = Some(Content::Invalidation { sender: 1, attempt: 1, scopes });
+            next_count(&vec![LogEntry { epoch: Epoch::ZERO, content }; records])
+        };
+        assert_eq!([page(1, 100), page(32, 100), page(1_024, 1_000)], [PAGE, 500, 15]);
     }
 }
