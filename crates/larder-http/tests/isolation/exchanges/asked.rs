@@ -32,8 +32,19 @@ pub(crate) struct Answer {
     pub(crate) has_trailers: Option<bool>,
 }
 
-pub(crate) const URIS: [&str; 9] =
-    ["/a", "/a?q=1", "/b", "/c/1", "/c/2", "/a?a=1&q=1", "/a?q=1&a=2", "/a?user=A", "/a?user=B"];
+pub(crate) const URIS: [&str; 11] = [
+    "/a",
+    "/a?q=1",
+    "/b",
+    "/c/1",
+    "/c/2",
+    "/a?a=1&q=1",
+    "/a?q=1&a=2",
+    "/a?b=c&q=1",
+    "/a?q=1&b=c",
+    "/a?user=A",
+    "/a?user=B",
+];
 
 /// A URI without its query.
 pub(crate) fn path_of(uri: &str) -> &str {
