@@ -20,6 +20,9 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use reverse_proxy::{Upstream, address, cache, hop_by_hop};
 
+/// The most that a client may send, in bytes: it is kept until the server is asked. (Actix' own limit is 256 KiB.)
+const MOST: usize = 64 << 20;
+
 #[actix_web::main]
 async fn main() -> Result<()> {
     let upstream = Upstream::<Full<Bytes>>::from_env()?;
@@ -30,6 +33,7 @@ async fn main() -> Result<()> {
     let app = move || {
         App::new()
             .app_data(web::Data::new(upstream.clone()))
+            .app_data(web::PayloadConfig::new(MOST))
             .wrap(cache.clone())
             // Around the cache: what `Connection` names chooses no page.
             .wrap_fn(|mut request, service| {
