@@ -124,8 +124,10 @@ impl Judge {
             .collect();
         let (seed, rules, now) = (self.seed, self.rules, self.now());
         let own: Vec<_> = self.own(ask).collect();
+        let versions = answer.number("x-made").and_then(|made| self.versions.get(&made));
+        let versions = versions.map_or(String::new(), |versions| format!(" of {versions:#?}\n"));
         self.failures.push(format!(
-            "{why}\n seed {seed}, {rules:?}, now {now}, own {own:?}\n {ask:?}\n {answer:?}\n{}",
+            "{why}\n seed {seed}, {rules:?}, now {now}, own {own:?}\n {ask:?}\n {answer:?}\n{versions}{}",
             tail.join("\n")
         ));
     }

@@ -3,7 +3,7 @@
 use super::Judge;
 use crate::exchanges::{
     asked::{Ask, path_of},
-    model::{Own, Version, is_failure},
+    model::{Lifetime, Own, Version, is_failure},
     origin::Made,
 };
 
@@ -20,8 +20,11 @@ impl Judge {
             match made.validates {
                 _ if made.method == "HEAD" => self.learn_from_head(last),
                 Some(body) => {
-                    let is_unsure =
-                        self.at_once || !self.is_exact || self.conditional.contains(&made.request);
+                    // By `No-Vary-Search`, a response may be stored for several URLs, each with updates of its own.
+                    let is_unsure = self.at_once
+                        || !self.is_exact
+                        || self.rules.no_vary_search
+                        || self.conditional.contains(&made.request);
                     self.update(body, last, is_unsure);
                 }
                 None => drop(self.versions.insert(last, vec![version])),
@@ -36,7 +39,9 @@ impl Judge {
         let mut newer = Vec::new();
         for version in versions.iter_mut().filter(|version| version.retired.is_none()) {
             let head = version.head.updated(&made.head);
-            let kept = version.lifetime(&self.rules).filter(|lifetime| !lifetime.is_declared);
+            // A private cache makes a heuristic lifetime anew, from the dates that count now.
+            let is_kept = |lifetime: &Lifetime| !lifetime.is_declared && self.rules.client.is_none();
+            let kept = version.lifetime(&self.rules).filter(is_kept);
             let kept = kept.map(|lifetime| lifetime.seconds);
             let updated = Version { kept, last, head, received: made.at, marked: None, ..version.clone() };
             let is_for_client = matches!(
@@ -109,10 +114,12 @@ impl Judge {
         let others = self.made[self.before..].iter().filter(|made| self.at_once && made.uri == ask.uri);
         // A cache behind another one gets the failure itself that the origin has found current.
         let found_current = |made: &Made| made.validates.filter(|_| !self.is_exact).map(|n| &self.made[n]);
+        // What a server breaks off may not even begin to arrive.
+        let is_lost = |made: &Made| !made.is_whole && !self.is_exact;
         own.iter()
             .map(|own| &self.made[*own])
             .chain(others)
-            .any(|made| is_failure(made) || found_current(made).is_some_and(is_failure))
+            .any(|made| is_failure(made) || found_current(made).is_some_and(is_failure) || is_lost(made))
     }
 
     fn is_not_to_be_stored(&self, made: &Made) -> bool {
