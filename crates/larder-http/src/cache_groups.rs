@@ -1,4 +1,6 @@
 //! Groups of responses, which are invalidated together (RFC 9875). A group is a tag that only responses of its host have.
+//! Section 2.1 tells schemes apart too: here `http` and `https` are one, since a service behind a TLS proxy knows none, and
+//! a cache may always drop more.
 
 use http::{HeaderMap, HeaderName};
 use larder::Scope;
@@ -8,7 +10,7 @@ use crate::{key::PrimaryKey, structured_fields::strings};
 static CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
 static CACHE_GROUP_INVALIDATION: HeaderName = HeaderName::from_static("cache-group-invalidation");
 
-/// Most groups of a response that count: more than the 128 that every cache has to support.
+/// Most groups of a response that count: more than the 32 that every cache has to support (sections 2 and 3).
 const MAX_GROUPS: usize = 1024;
 
 /// The tags for the groups that a response is in. A field that is not a list of strings is ignored.

@@ -83,6 +83,7 @@ async fn a_change_drops_the_groups_that_it_names() {
     .await;
 }
 
+/// Four times what the RFC demands, of each.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_of_128_with_128_characters_each() {
     for &framework in Framework::ALL {

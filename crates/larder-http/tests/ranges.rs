@@ -253,7 +253,37 @@ async fn a_part_of_what_is_not_stored_fetches_the_whole() {
             "a failure is replaced by a part of what is stale",
             [
                 get().says("cache-control", "max-age=2, stale-if-error=60").says_body(DIGITS),
-                part("bytes=0-1").after(3).says_status(503).says_body("failure").status(206).body("01"),
+                part("bytes=0-1")
+                    .after(3)
+                    .says_status(503)
+                    .says_body("failure")
+                    .status(206)
+                    .body("01")
+                    .has("cache-status", "larder; fwd=stale; fwd-status=503; ttl=-1"),
+                // Within the same second: what is kept of the headers of one answer is not said in the next one.
+                part("bytes=1-2")
+                    .says_status(500)
+                    .says_body("failure")
+                    .status(206)
+                    .has("content-range", "bytes 1-2/10")
+                    .has("cache-status", "larder; fwd=stale; fwd-status=500; ttl=-1"),
+                get()
+                    .says_status(502)
+                    .says_body("failure")
+                    .status(200)
+                    .lacks("content-range")
+                    .body(DIGITS)
+                    .has("cache-status", "larder; fwd=stale; fwd-status=502; ttl=-1"),
+                part("bytes=99-")
+                    .says_status(504)
+                    .says_body("failure")
+                    .status(416)
+                    .has("cache-status", "larder; fwd=stale; fwd-status=504; ttl=-1"),
+                part("bytes=0-1")
+                    .says("cache-control", "max-age=60")
+                    .says_body(DIGITS)
+                    .status(206)
+                    .has("cache-status", "larder; fwd=stale; fwd-status=200; stored"),
             ],
         ),
         case(

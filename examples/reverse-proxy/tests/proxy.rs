@@ -15,9 +15,10 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Request},
+    extract::DefaultBodyLimit,
+    http::{HeaderMap, Request, StatusCode},
     response::Response,
-    routing::get,
+    routing::{get, post},
 };
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -127,6 +128,56 @@ async fn what_connection_names_chooses_no_page() {
             ask(&[("x-tenant", "b"), ("connection", "Host, cache-control")]).await,
             "b at acme.example"
         );
+    }
+}
+
+/// Nothing is added to what the server says: a 304 that does not name a type leaves that of the stored page as it is.
+#[tokio::test]
+async fn a_page_keeps_its_type_when_it_is_found_current() {
+    let page = |headers: HeaderMap| async move {
+        let is_known = headers.contains_key("if-none-match");
+        let mut response = Response::new(Body::from(if is_known { "" } else { "page" }));
+        *response.status_mut() = if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+        for (name, value) in [("cache-control", "no-cache"), ("etag", "\"1\"")] {
+            response.headers_mut().insert(name, value.parse().unwrap());
+        }
+        if !is_known {
+            response.headers_mut().insert("content-type", "text/x-page".parse().unwrap());
+        }
+        response
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new().route("/", get(page));
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    for program in [env!("CARGO_BIN_EXE_reverse-proxy"), env!("CARGO_BIN_EXE_reverse-proxy-actix")] {
+        let proxy = Proxy::start_program(program, address);
+        for told in ["larder; fwd=uri-miss; stored", "larder; fwd=stale; fwd-status=304; stored"] {
+            let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
+            let request = Request::get(&proxy.url).body(Body::empty()).unwrap();
+            let response = client.request(request).await.unwrap();
+            assert_eq!(response.headers()["cache-status"], told, "{program}");
+            assert_eq!(response.headers()["content-type"], "text/x-page", "{program}: {told}");
+        }
+    }
+}
+
+/// An upload goes through.
+#[tokio::test]
+async fn what_a_client_sends_reaches_the_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let length = async |body: Body| axum::body::to_bytes(body, 2 << 20).await.unwrap().len().to_string();
+    let app = Router::new().route("/", post(length)).layer(DefaultBodyLimit::disable());
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    for program in [env!("CARGO_BIN_EXE_reverse-proxy"), env!("CARGO_BIN_EXE_reverse-proxy-actix")] {
+        let proxy = Proxy::start_program(program, address);
+        let client: Client<_, Body> = Client::builder(TokioExecutor::new()).build_http();
+        let request = Request::post(&proxy.url).body(Body::from(vec![b'x'; 1 << 20])).unwrap();
+        let response: Response<_> = client.request(request).await.unwrap();
+        assert_eq!(response.status(), 200, "{program}");
+        let body = axum::body::to_bytes(Body::new(response.into_body()), 1000).await.unwrap();
+        assert_eq!(body, "1048576", "{program}");
     }
 }
 

@@ -1,5 +1,5 @@
 //! Random exchanges, one after the other and at once: each answer is judged by a model that was made from the RFCs. It says
-//! who may have a response, and how old that may be.
+//! who may have a response, and how old that may be; in front of handlers, on two nodes, and on the side of a client.
 //!
 //! Some are always the same. `LARDER_EXCHANGES=N` is for so many others, and `LARDER_SEED=N` repeats them.
 
@@ -8,6 +8,7 @@ mod judge;
 mod model;
 mod origin;
 mod said;
+mod setup;
 mod ways;
 
 use std::{
@@ -15,28 +16,26 @@ use std::{
     env,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::{Arc, Mutex},
     task::Poll,
-    time::Duration,
 };
 
 use fastrand::Rng;
-use larder::{Cache as _, CacheExt as _, MemoryCache, Scope};
-use larder_http::{HttpCache, Purge, page};
+use tower::Layer as _;
 
 #[cfg(feature = "actix")]
 use self::ways::by_actix;
+#[cfg(feature = "reqwest")]
+use self::ways::by_reqwest;
 use self::{
-    asked::{Answer, Ask, URIS},
+    asked::{Answer, Ask},
     judge::Judge,
-    model::Rules,
-    origin::{Origin, origin_handler, seconds},
-    ways::{by_http1, by_http2, by_tower, http2_client},
+    origin::seconds,
+    setup::{CLIENTS, RULES, World, change},
+    ways::{by_http1, by_http2, by_service, by_tower, http2_client},
 };
-use crate::support::{
-    Handler, TestClock,
-    servers::{Framework, router},
-};
+#[cfg(feature = "reqwest")]
+use crate::support::servers::serve_router;
+use crate::support::servers::{Framework, router};
 
 /// How often there was an answer of each kind.
 type Tally = BTreeMap<&'static str, usize>;
@@ -45,98 +44,17 @@ fn number(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
-const RULES: [Rules; 6] = {
-    const NONE: Rules = Rules {
-        ttl: None,
-        heuristic: false,
-        extends_s_maxage: false,
-        ignores_requests: false,
-        ignores_cookies: false,
-        stores_cookies: false,
-    };
-    [
-        NONE,
-        Rules { ttl: Some(30), ..NONE },
-        Rules { heuristic: true, ..NONE },
-        Rules { extends_s_maxage: true, ..NONE },
-        Rules { ignores_requests: true, ..NONE },
-        Rules { ignores_cookies: true, stores_cookies: true, ttl: Some(60), ..NONE },
-    ]
-};
-
-fn configured(cache: &MemoryCache, clock: &TestClock, rules: &Rules) -> HttpCache {
-    let clock = clock.clone();
-    let mut http = HttpCache::new(cache.clone()).clock(move || clock.now()).ignore_header("x-request");
-    http = http.tag("/c/<id>", "c:<id>");
-    if let Some(ttl) = rules.ttl {
-        http = http.ttl(Duration::from_secs(ttl));
-    }
-    for (is_set, set) in [
-        (rules.heuristic, HttpCache::heuristic_freshness as fn(HttpCache) -> HttpCache),
-        (rules.extends_s_maxage, HttpCache::extend_s_maxage),
-        (rules.ignores_requests, HttpCache::ignore_request_directives),
-        (rules.ignores_cookies, HttpCache::ignore_cookies),
-        (rules.stores_cookies, HttpCache::store_set_cookie),
-    ] {
-        if is_set {
-            http = set(http);
-        }
-    }
-    http
-}
-
-/// What goes on between requests.
-fn change(rng: &mut Rng, world: &World, judge: &mut Judge) {
-    let World { clock, caches, .. } = world;
-    let purge = |purge: Purge| caches.iter().for_each(|(_, http)| drop(http.purge([purge.clone()])));
-    let invalidate =
-        |scope: Scope| caches.iter().for_each(|(cache, _)| drop(cache.invalidate(scope.clone())));
-    // The cache's own clock too: what is kept, and for how long it is marked.
-    let advance = |seconds| {
-        clock.advance(seconds);
-        caches.iter().for_each(|(cache, _)| cache.core().advance(Duration::from_secs(seconds)));
-    };
-    match rng.u8(..30) {
-        0..6 => advance(rng.u64(..40)),
-        6 => advance(rng.u64(..700)),
-        7 => {
-            invalidate(Scope::tag("c:1"));
-            judge.invalidated(|uri| uri == "/c/1");
-        }
-        8 => {
-            let uri = URIS[rng.usize(..URIS.len())];
-            purge(Purge::url("example.com", uri));
-            judge.invalidated(|known| known == uri);
-        }
-        9 if rng.u8(..4) == 0 => {
-            invalidate(page("example.com", "/a"));
-            judge.invalidated(|uri| uri.starts_with("/a"));
-        }
-        10 => {
-            let uri = URIS[rng.usize(..URIS.len())];
-            for (_, http) in caches {
-                drop(http.soft_purge([Purge::url("example.com", uri)]));
-            }
-            judge.marked(|known| known == uri);
-        }
-        // A cache in front does not see the tags.
-        11 if rng.u8(..10) == 0 && caches.len() == 1 => {
-            purge(Purge::Tag("a-tag".into()));
-            judge.invalidated(|_| true);
-        }
-        _ => {}
-    }
-}
-
 /// As many exchanges as that.
 async fn exchange(world: &World, count: usize, send: impl AsyncFn(Ask) -> Answer) -> Judge {
-    let World { rules, seed, clock, origin, is_exact, .. } = world;
+    let World { rules, seed, clock, origin, is_exact, host, .. } = world;
     let mut rng = Rng::with_seed(*seed);
     let mut judge = Judge::new((*rules, *seed, *is_exact), origin, clock);
     let mut asked = 0;
     while asked < count {
         change(&mut rng, world, &mut judge);
-        let ask = |rng: &mut Rng, number| Ask::random(rng, number, &origin.lock().unwrap(), seconds(clock));
+        world.settle().await;
+        let ask =
+            |rng: &mut Rng, number| Ask::random(rng, number, host, (&origin.lock().unwrap(), seconds(clock)));
         let at_once = rng.u8(..12) == 0;
         origin.lock().unwrap().is_slow = at_once;
         let mut asks = vec![ask(&mut rng, asked)];
@@ -205,56 +123,6 @@ async fn yield_often() {
     }
 }
 
-/// A cache in front of an origin, of which nothing is known yet.
-struct World {
-    rules: Rules,
-    seed: u64,
-    clock: TestClock,
-    /// Whether the judge can know what is stored when: not with two caches, nor by a server's tasks.
-    is_exact: bool,
-    /// The one next to the origin first.
-    caches: Vec<(MemoryCache, HttpCache)>,
-    origin: Arc<Mutex<Origin>>,
-}
-
-impl World {
-    fn new(seed: u64) -> Self {
-        Self::with(seed, RULES[(seed % RULES.len() as u64) as usize])
-    }
-
-    fn with(seed: u64, rules: Rules) -> Self {
-        let clock = TestClock::new();
-        let origin = Origin::new(seed, &clock);
-        let mut world = Self { rules, seed, clock, is_exact: true, caches: Vec::new(), origin };
-        world.add();
-        world
-    }
-
-    /// Adds a cache in front.
-    fn add(&mut self) {
-        let cache = MemoryCache::new(100_000);
-        let http = configured(&cache, &self.clock, &self.rules);
-        self.caches.push((cache, http));
-    }
-
-    fn http(&self) -> HttpCache {
-        self.caches[0].1.clone()
-    }
-
-    fn handler(&self) -> Handler {
-        origin_handler(&self.origin)
-    }
-
-    /// Fails if an answer is not as it should be.
-    async fn try_out(&self, count: usize, tally: &mut Tally, send: impl AsyncFn(Ask) -> Answer) {
-        let judge = exchange(self, count, send).await;
-        judge.check();
-        for (what, times) in judge.tally() {
-            *tally.entry(*what).or_default() += times;
-        }
-    }
-}
-
 /// The seeds of so many exchanges, and how many there are of each.
 fn seeds(count: usize) -> impl Iterator<Item = (u64, usize)> {
     const ONE: usize = 500;
@@ -282,7 +150,7 @@ async fn random_exchanges_through_two_caches_are_as_the_rfcs_have_them() {
     for (seed, count) in seeds(1_500) {
         // A lifetime that one of them has is none of the other's.
         let rules = RULES.into_iter().filter(|rules| rules.ttl.is_none() && !rules.heuristic);
-        let mut world = World::with(seed, rules.cycle().nth((seed % 3) as usize).unwrap());
+        let mut world = World::with(seed, rules.cycle().nth((seed % 4) as usize).unwrap());
         world.add();
         world.is_exact = false;
         world.origin.lock().unwrap().is_for_one_cache = false;
@@ -302,6 +170,7 @@ fn random_exchanges_with_the_middleware_are_as_the_rfcs_have_them() {
         let mut tally = Tally::new();
         for (seed, count) in seeds(3_000) {
             let world = World::new(seed);
+            world.origin.lock().unwrap().may_trail = false;
             let handler = world.handler();
             let route = web::to(move |request: HttpRequest| {
                 let said = handler(seen_by_actix(&request));
@@ -321,6 +190,7 @@ async fn random_exchanges_with_servers_are_as_the_rfcs_have_them() {
         for (seed, count) in seeds(250) {
             let mut world = World::new(seed);
             world.is_exact = false;
+            world.origin.lock().unwrap().may_trail = matches!(framework, Framework::Axum);
             let server = framework.serve(world.http(), world.handler()).await;
             let client = match framework {
                 Framework::Axum => Some(http2_client(server.address).await),
@@ -336,11 +206,59 @@ async fn random_exchanges_with_servers_are_as_the_rfcs_have_them() {
     }
 }
 
+/// Two nodes that share their responses.
+#[tokio::test(flavor = "multi_thread")]
+async fn random_exchanges_with_two_nodes_are_as_the_rfcs_have_them() {
+    let mut tally = Tally::new();
+    for (seed, count) in seeds(500) {
+        let world = World::nodes(seed).await;
+        let nodes = [0, 1].map(|node| router(world.handler()).layer(world.caches[node].1.clone()));
+        let send = async |ask: Ask| by_tower(&nodes[ask.number % 2], &ask).await;
+        world.try_out(count, &mut tally, send).await;
+    }
+    check_for(&tally, &["fresh", "not stored", "stale", "stored", "validated"]);
+}
+
+/// The cache on the other side: that of a client, which is a private one.
+#[tokio::test]
+async fn random_exchanges_with_a_client_are_as_the_rfcs_have_them() {
+    let mut tally = Tally::new();
+    for (seed, count) in seeds(3_000) {
+        let world = World::with(seed, CLIENTS[(seed % CLIENTS.len() as u64) as usize]);
+        let client = world.http().layer(router(world.handler()));
+        world.try_out(count, &mut tally, async |ask| by_service(client.clone(), &ask).await).await;
+    }
+    check(&tally);
+}
+
+#[cfg(feature = "reqwest")]
+#[tokio::test(flavor = "multi_thread")]
+async fn random_exchanges_with_a_cached_client_are_as_the_rfcs_have_them() {
+    for (seed, count) in seeds(1_000) {
+        let mut world = World::with(seed, CLIENTS[(seed % CLIENTS.len() as u64) as usize]);
+        let server = serve_router(router(world.handler())).await;
+        (world.is_exact, world.host) = (false, server.address.to_string());
+        // The server sends no trailers to a client that does not ask for them.
+        {
+            let mut origin = world.origin.lock().unwrap();
+            (origin.may_trail, origin.is_dated) = (false, true);
+        }
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        let client = world.http().reqwest(client.build().unwrap());
+        world.try_out(count, &mut Tally::new(), async |ask| by_reqwest(&client, &ask).await).await;
+    }
+}
+
 /// Each kind of answer was there, or this would have tried nothing.
 fn check(tally: &Tally) {
-    for what in
-        ["expected", "fresh", "not modified", "not stored", "on error", "stale", "stored", "validated"]
-    {
+    check_for(
+        tally,
+        &["expected", "fresh", "not modified", "not stored", "on error", "stale", "stored", "validated"],
+    );
+}
+
+fn check_for(tally: &Tally, kinds: &[&str]) {
+    for what in kinds {
         assert!(tally.get(what).is_some_and(|times| *times > 0), "{what}: {tally:?}");
     }
 }

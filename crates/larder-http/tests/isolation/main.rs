@@ -11,6 +11,7 @@ mod queries;
 mod support;
 #[path = "../support/url_equivalence.rs"]
 mod url_equivalence;
+mod withdrawn;
 mod world;
 
 use std::{collections::BTreeMap, env, time::Duration};
@@ -68,6 +69,8 @@ enum Way {
     OnError,
     /// It is stale, and the handler says that it still stands.
     Validated,
+    /// And that not all of it is for everyone any more.
+    Withdrawn,
 }
 
 const WAYS: [Way; 5] =
@@ -77,7 +80,7 @@ impl Way {
     /// What the handler says besides, so that there is such a way. (Leaked: there are few.)
     fn extended(self, cache_control: &'static str) -> &'static str {
         let more = match self {
-            Self::Sequential | Self::Collapsed | Self::Validated => return cache_control,
+            Self::Sequential | Self::Collapsed | Self::Validated | Self::Withdrawn => return cache_control,
             Self::WhileRevalidating => "stale-while-revalidate=600",
             Self::OnError => "stale-if-error=600",
         };
@@ -138,7 +141,10 @@ async fn try_out(front: &Front, teller: &Teller, clock: &TestClock, cell: &Cell,
     };
     let mut others = askers(cell.terms.vary == "accept-language");
     fastrand::Rng::with_seed(cell.seed as u64).shuffle(&mut others);
-    teller.say(cell.terms);
+    let is_withdrawn = cell.way == Way::Withdrawn;
+    let first =
+        if is_withdrawn { Terms { cache_control: "public, max-age=60", ..cell.terms } } else { cell.terms };
+    teller.say(first);
     let mut all = vec![cell.maker];
     let mut received = Vec::new();
     if cell.way == Way::Collapsed {
@@ -162,7 +168,9 @@ async fn try_out(front: &Front, teller: &Teller, clock: &TestClock, cell: &Cell,
             Way::WhileRevalidating => (120, Mood::Prompt),
             Way::OnError => (120, Mood::Failing),
             Way::Validated => (120, Mood::Unchanged),
+            Way::Withdrawn => (120, Mood::UnchangedAndSilent),
         };
+        teller.says_from_now_on(cell.terms);
         clock.advance(rest);
         teller.mark_stale();
         teller.is_now(mood);
@@ -214,7 +222,9 @@ fn judge(
         if part.request == request {
             continue;
         }
-        if !may_have(part) || giving(part).is_private_field(what) {
+        // The body is each receiver's by a 304 of its own, or by that of one who is told apart in nothing.
+        let is_validated = cell.way == Way::Withdrawn && what == "body";
+        if !is_validated && (!may_have(part) || giving(part).is_private_field(what)) {
             fail(what, part);
         } else if part.maker != *receiver && what == "body" {
             *tally.given.entry(cell.way).or_default() += 1;

@@ -144,7 +144,9 @@ impl Giving {
 
     /// Section 5.2.2.7: whether the field `name` is for the first receiver only.
     pub(crate) fn is_private_field(&self, name: &str) -> bool {
-        self.terms.directive("private") == Some(Some(&format!("\"{name}\"")))
+        let said = self.terms.cache_control.to_ascii_lowercase();
+        let named = said.split_once("private=\"").and_then(|(_, rest)| rest.split_once('"'));
+        named.is_some_and(|(names, _)| names.split(',').any(|known| known.trim() == name))
     }
 }
 

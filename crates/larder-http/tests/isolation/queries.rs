@@ -17,10 +17,10 @@ use crate::{
 };
 
 /// What a handler says, and what that means: `params`, `except`, and whether the order has no meaning. None if nothing.
-type Rule = (&'static str, Option<Meaning>);
-type Meaning = (Option<&'static [&'static str]>, Option<&'static [&'static str]>, bool);
+pub(crate) type Rule = (&'static str, Option<Meaning>);
+pub(crate) type Meaning = (Option<&'static [&'static str]>, Option<&'static [&'static str]>, bool);
 
-const RULES: [Rule; 9] = [
+pub(crate) const RULES: [Rule; 9] = [
     ("", None),
     ("params=(\"a\")", Some((Some(&["a"]), None, false))),
     ("params=(\"a\" \"b+c\"), key-order", Some((Some(&["a", "b+c"]), None, true))),

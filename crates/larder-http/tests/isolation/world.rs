@@ -37,6 +37,8 @@ pub(crate) enum Mood {
     Failing,
     /// Finds everything unchanged, whichever client asks.
     Unchanged,
+    /// The same, and tells no one who they are.
+    UnchangedAndSilent,
 }
 
 /// A response that the handler made.
@@ -93,6 +95,11 @@ impl Teller {
         *self.state.lock().unwrap() = State { terms, mood: Mood::Prompt, made: Vec::new() };
     }
 
+    /// Goes on with other terms.
+    pub(crate) fn says_from_now_on(&self, terms: Terms) {
+        self.state.lock().unwrap().terms = terms;
+    }
+
     pub(crate) fn is_now(&self, mood: Mood) {
         self.state.lock().unwrap().mood = mood;
     }
@@ -120,13 +127,16 @@ impl Teller {
         let State { terms, mood, .. } = *state;
         let status = match mood {
             Mood::Failing => 503,
-            Mood::Unchanged if seen.header("if-none-match").is_some() => 304,
+            Mood::Unchanged | Mood::UnchangedAndSilent if seen.header("if-none-match").is_some() => 304,
             _ => 200,
         };
         let request = seen.header("x-request").unwrap().parse().unwrap();
         state.made.push(Made { request, maker: asker(seen), status });
         let number = (state.made.len() - 1).to_string();
-        let mut headers = vec![("x-user", &*number), ("etag", "\"same\"")];
+        let mut headers = vec![("etag", "\"same\"")];
+        if mood != Mood::UnchangedAndSilent || status != 304 {
+            headers.push(("x-user", &*number));
+        }
         let rule = self.rule.unwrap_or_default();
         for (name, value) in
             [("cache-control", terms.cache_control), ("vary", terms.vary), ("no-vary-search", rule)]

@@ -22,6 +22,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
 use larder::MemoryCache;
 use larder_http::HttpCache;
 use tokio::sync::mpsc;
@@ -91,14 +92,22 @@ impl Said {
     /// A body that comes as it is sent.
     pub(crate) fn stream(headers: &[(&str, &str)]) -> (Self, mpsc::UnboundedSender<io::Result<Bytes>>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let said = Self { body: SaidBody::Stream(Chunks(receiver)), ..Self::new(headers, "") };
+        let said = Self { body: SaidBody::Stream(Chunks(receiver, None)), ..Self::new(headers, "") };
         (said, sender)
+    }
+
+    /// With this after a body that comes as it is sent, where the framework has trailers.
+    pub(crate) fn with_trailer(mut self, name: &'static str, value: usize) -> Self {
+        if let SaidBody::Stream(Chunks(_, trailers)) = &mut self.body {
+            *trailers = Some([(HeaderName::from_static(name), value.into())].into_iter().collect());
+        }
+        self
     }
 }
 
 /// A body of chunks; one that says `panic` does.
 #[derive(Debug)]
-pub(crate) struct Chunks(mpsc::UnboundedReceiver<io::Result<Bytes>>);
+pub(crate) struct Chunks(mpsc::UnboundedReceiver<io::Result<Bytes>>, Option<HeaderMap>);
 
 impl Chunks {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
@@ -116,7 +125,12 @@ impl http_body::Body for Chunks {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<http_body::Frame<Bytes>>>> {
-        self.poll(context).map(|chunk| chunk.map(|chunk| chunk.map(http_body::Frame::data)))
+        match self.poll(context) {
+            Poll::Ready(None) => {
+                Poll::Ready(self.1.take().map(|trailers| Ok(http_body::Frame::trailers(trailers))))
+            }
+            chunk => chunk.map(|chunk| chunk.map(|chunk| chunk.map(http_body::Frame::data))),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::net::TcpListener;
 
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer,
-    body::{BoxBody, SizedStream},
+    body::{BodyStream, BoxBody, SizedStream},
     dev::{Service as _, ServiceRequest},
     http::StatusCode,
     web,
@@ -19,6 +19,9 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use reverse_proxy::{Upstream, address, cache, hop_by_hop};
+
+/// The most that a client may send, in bytes: it is kept until the server is asked. (Actix' own limit is 256 KiB.)
+const MOST: usize = 64 << 20;
 
 #[actix_web::main]
 async fn main() -> Result<()> {
@@ -30,6 +33,7 @@ async fn main() -> Result<()> {
     let app = move || {
         App::new()
             .app_data(web::Data::new(upstream.clone()))
+            .app_data(web::PayloadConfig::new(MOST))
             .wrap(cache.clone())
             // Around the cache: what `Connection` names chooses no page.
             .wrap_fn(|mut request, service| {
@@ -78,7 +82,8 @@ fn answer(response: http::Response<hyper::body::Incoming>) -> HttpResponse {
     let stream = body.into_data_stream();
     match length {
         Some(length) => answer.body(BoxBody::new(SizedStream::new(length, stream))),
-        None => answer.streaming(stream),
+        // `streaming` would add a `Content-Type`, which a 304 puts in the place of the stored one.
+        None => answer.body(BoxBody::new(BodyStream::new(stream))),
     }
 }
 

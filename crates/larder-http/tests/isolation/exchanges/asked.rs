@@ -28,12 +28,31 @@ pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
     /// None if it broke off.
     pub(crate) body: Option<Bytes>,
+    /// Whether it ended with trailers, if that is known.
+    pub(crate) has_trailers: Option<bool>,
 }
 
-pub(crate) const URIS: [&str; 5] = ["/a", "/a?q=1", "/b", "/c/1", "/c/2"];
+pub(crate) const URIS: [&str; 11] = [
+    "/a",
+    "/a?q=1",
+    "/b",
+    "/c/1",
+    "/c/2",
+    "/a?a=1&q=1",
+    "/a?q=1&a=2",
+    "/a?b=c&q=1",
+    "/a?q=1&b=c",
+    "/a?user=A",
+    "/a?user=B",
+];
+
+/// A URI without its query.
+pub(crate) fn path_of(uri: &str) -> &str {
+    uri.split('?').next().unwrap_or(uri)
+}
 
 impl Ask {
-    pub(crate) fn random(rng: &mut Rng, number: usize, origin: &Origin, now: Time) -> Self {
+    pub(crate) fn random(rng: &mut Rng, number: usize, host: &str, (origin, now): (&Origin, Time)) -> Self {
         let method = match rng.u8(..40) {
             0 | 1 => "HEAD",
             2 => "POST",
@@ -43,7 +62,7 @@ impl Ask {
         };
         let uri = URIS[rng.usize(..URIS.len())];
         let mut headers: Vec<(&'static str, String)> = vec![
-            ("host", "example.com".to_owned()),
+            ("host", host.to_owned()),
             ("x-request", number.to_string()),
             ("accept-language", rng.choice(["en", "de"]).unwrap().to_owned()),
         ];
@@ -64,6 +83,10 @@ impl Ask {
         }
         if rng.u8(..6) == 0 {
             conditions(rng, uri, origin, now).into_iter().for_each(|condition| headers.push(condition));
+        }
+        if rng.u8(..24) == 0 {
+            let (_, value) = conditions(rng, uri, origin, now).remove(0);
+            headers.push((if value.ends_with("GMT") { "if-unmodified-since" } else { "if-match" }, value));
         }
         if rng.u8(..12) == 0 {
             let range = [
@@ -97,6 +120,11 @@ impl Ask {
         self.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
     }
 
+    /// Whether only the origin can tell whether its conditions hold.
+    pub(crate) fn has_condition_of_origin(&self) -> bool {
+        self.header("if-match").or(self.header("if-unmodified-since")).is_some()
+    }
+
     /// The request as a handler may be asked.
     pub(crate) fn under(mut self, rules: &Rules) -> Self {
         if rules.ignores_requests {
@@ -113,7 +141,8 @@ impl Ask {
 
 /// Conditions for what the client may have.
 fn conditions(rng: &mut Rng, uri: &str, origin: &Origin, now: Time) -> Vec<(&'static str, String)> {
-    let tags: Vec<_> = origin.made.iter().rev().filter(|made| made.uri == uri).take(6).collect();
+    let tags: Vec<_> =
+        origin.made.iter().rev().filter(|made| path_of(&made.uri) == path_of(uri)).take(6).collect();
     let tag =
         tags.get(rng.usize(..6)).and_then(|made| made.head.etag.clone()).unwrap_or("\"none\"".to_owned());
     let tag = match rng.u8(..8) {
@@ -183,7 +212,7 @@ impl Demands {
 impl Answer {
     /// One that broke off before it began.
     pub(crate) fn broken() -> Self {
-        Self { status: 0, headers: HeaderMap::new(), body: None }
+        Self { status: 0, headers: HeaderMap::new(), body: None, has_trailers: None }
     }
 
     pub(crate) fn text(&self, name: &str) -> Option<String> {

@@ -2,6 +2,7 @@
 
 mod content;
 mod learning;
+mod validated;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,12 +11,12 @@ use std::{
 
 use self::content::judge_content;
 use super::{
-    asked::{Answer, Ask},
+    asked::{Answer, Ask, path_of},
     model::{Rules, Version, is_failure},
     origin::{Made, Origin, Time, seconds},
     said::Counting,
 };
-use crate::support::TestClock;
+use crate::{queries::RULES as SEARCH_RULES, support::TestClock};
 
 pub(crate) struct Judge {
     rules: Rules,
@@ -79,6 +80,20 @@ impl Judge {
         self.expected.retain(|(uri, _), _| !covers(uri));
     }
 
+    /// A URL, with all responses of its path that may answer others too.
+    pub(crate) fn purged(&mut self, uri: &str) {
+        let has_rule =
+            |version: &Version| version.head.search.is_some_and(|rule| SEARCH_RULES[rule].1.is_some());
+        let is_covered = |n: &usize| {
+            let made = &self.made[*n];
+            let rules = || self.versions.get(n).is_some_and(|versions| versions.iter().all(has_rule));
+            made.uri == uri || (self.rules.no_vary_search && path_of(&made.uri) == path_of(uri) && rules())
+        };
+        let covered: Vec<_> = (0..self.made.len()).filter(is_covered).collect();
+        self.dead.extend(covered);
+        self.expected.retain(|(known, _), _| known != uri);
+    }
+
     pub(crate) fn marked(&mut self, covers: impl Fn(&str) -> bool) {
         let now = self.now();
         for (body, versions) in &mut self.versions {
@@ -109,8 +124,10 @@ impl Judge {
             .collect();
         let (seed, rules, now) = (self.seed, self.rules, self.now());
         let own: Vec<_> = self.own(ask).collect();
+        let versions = answer.number("x-made").and_then(|made| self.versions.get(&made));
+        let versions = versions.map_or(String::new(), |versions| format!(" of {versions:#?}\n"));
         self.failures.push(format!(
-            "{why}\n seed {seed}, {rules:?}, now {now}, own {own:?}\n {ask:?}\n {answer:?}\n{}",
+            "{why}\n seed {seed}, {rules:?}, now {now}, own {own:?}\n {ask:?}\n {answer:?}\n{versions}{}",
             tail.join("\n")
         ));
     }
@@ -139,7 +156,9 @@ impl Judge {
             return if is_broken { Ok(()) } else { Err("no answer".into()) };
         }
         for name in ["larder-cache-control", "surrogate-key"] {
-            if answer.headers.contains_key(name) {
+            // The field is for this cache in front of handlers only.
+            let is_removed = name != "larder-cache-control" || self.rules.client.is_none();
+            if is_removed && answer.headers.contains_key(name) {
                 return Err(format!("{name} is sent on"));
             }
         }
@@ -154,8 +173,11 @@ impl Judge {
         if answer.status == 504 && status.contains("detail=only-if-cached") {
             return if demands_cached { Ok(()) } else { Err("504 by itself".into()) };
         }
-        if !self.at_once && self.is_exact {
+        if !self.at_once && self.is_exact && !ask.has_condition_of_origin() {
             self.judge_liveness(ask, answer, &own)?;
+        }
+        if ask.has_condition_of_origin() && own.is_empty() {
+            return Err("only the origin can tell whether the conditions hold".into());
         }
         match answer.status {
             304 => self.judge_not_modified(ask, answer, &own),
@@ -171,7 +193,9 @@ impl Judge {
     /// What is stored and fresh is served.
     fn judge_liveness(&mut self, ask: &Ask, answer: &Answer, own: &[usize]) -> Result<(), String> {
         let key = (ask.uri.to_owned(), ask.header("x-forwarded-host").map(str::to_owned));
-        let Some(body) = self.expected.get(&key) else { return Ok(()) };
+        let Some(body) = self.expected.get(&key).filter(|_| !self.rules.no_vary_search) else {
+            return Ok(());
+        };
         let (now, seen) = (self.now(), ask.seen());
         let mut current =
             self.versions[body].iter().filter(|version| version.retired.is_none_or(|at| at >= self.before));
@@ -206,10 +230,13 @@ impl Judge {
     fn judge_own(&mut self, n: usize, ask: &Ask, answer: &Answer) -> Result<(), String> {
         let made = self.made[n].clone();
         judge_content(&made, ask, answer)?;
+        if made.has_trailers && answer.has_trailers == Some(false) {
+            return Err("without its trailers".into());
+        }
         let status = answer.cache_status();
         let version = &self.versions[&n][0];
         let refusal = version.refusal(&self.rules, &self.made);
-        let passes = ask.demands.no_store && !self.rules.ignores_requests;
+        let passes = (ask.demands.no_store && !self.rules.ignores_requests) || ask.has_condition_of_origin();
         let is_stored = status.contains("; stored");
         if is_stored && self.is_exact && (refusal.is_some() || passes) {
             return Err(format!("stored in spite of {refusal:?}, {passes}"));
@@ -237,6 +264,9 @@ impl Judge {
         let validated = own.iter().any(|own| self.made[*own].validates == Some(n));
         let status = answer.cache_status();
         let from_cache = status.contains("hit") || status.contains("collapsed");
+        if status.contains("fwd-status=304") && self.is_exact && !self.at_once {
+            self.judge_updated(n, answer, own)?;
+        }
         let cookie = answer.number("set-cookie");
         if cookie.is_some_and(|cookie| !own.contains(&cookie)) && !self.rules.stores_cookies {
             return Err("another one's cookie".into());
@@ -263,7 +293,8 @@ impl Judge {
             }
             let told = answer.number("x-user");
             let may_tell = |told: usize| {
-                own.contains(&told) || (version.head.x_user == Some(told) && !version.head.withholds_x_user())
+                own.contains(&told)
+                    || (version.head.x_user == Some(told) && !version.head.withholds_x_user(&self.rules))
             };
             // Another cache may have validated it for several requests at once.
             if self.is_exact && told.is_some_and(|told| !may_tell(told)) {
@@ -281,39 +312,6 @@ impl Judge {
         Err(objections.join("; "))
     }
 
-    fn judge_not_modified(&mut self, ask: &Ask, answer: &Answer, own: &[usize]) -> Result<(), String> {
-        let (condition, since) = (ask.header("if-none-match"), ask.header("if-modified-since"));
-        if condition.is_none() && since.is_none() {
-            return Err("304 without a condition".into());
-        }
-        if answer.body.as_ref().is_none_or(|body| !body.is_empty()) {
-            return Err("304 with a body".into());
-        }
-        let is_updated = ask.method == "GET" && answer.cache_status().contains("fwd=stale");
-        if own.iter().any(|own| self.made[*own].status == 304) && !is_updated {
-            return Ok(());
-        }
-        let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-        let tag = answer.text("etag").map(|tag| opaque(&tag));
-        if let Some(condition) = condition {
-            let mut tags = condition.split(", ").map(opaque);
-            if !tags.any(|known| known == "*" || Some(&known) == tag.as_ref()) {
-                return Err("no tag matches".into());
-            }
-        }
-        let made_here = tag.as_ref().and_then(|tag| self.generated.get(tag)).copied();
-        let told = || tag?.strip_prefix("\"e")?.trim_end_matches('"').parse().ok();
-        let Some(n) = made_here.or_else(told) else { return Ok(()) };
-        self.count("not modified");
-        if own.contains(&n) || made_here.is_some() || self.made[n].method == "HEAD" {
-            return Ok(());
-        }
-        if own.iter().any(|own| self.made[*own].method == "HEAD") {
-            return Ok(());
-        }
-        self.accepted(n, ask, own).map(drop)
-    }
-
     /// To be called when nothing goes on any more.
     pub(crate) fn end(&mut self, asks: &[Ask], answers: &[Option<Answer>]) {
         self.learn();
@@ -323,8 +321,13 @@ impl Judge {
         }
         let ([ask], [Some(answer)]) = (asks, answers) else { return };
         let status = answer.status;
-        if matches!(ask.method, "POST" | "DELETE") && (200..400).contains(&status) {
-            self.invalidated(|uri| uri == ask.uri);
+        if matches!(ask.method, "POST" | "DELETE") {
+            if (200..400).contains(&status) {
+                self.purged(ask.uri);
+            }
+            if self.made[exchanged.clone()].iter().any(Made::drops_group) {
+                self.invalidated(|uri| uri == "/b");
+            }
         }
         let is_stored = answer.cache_status().contains("; stored");
         if exchanged.len() == 1 && is_stored && ask.method == "GET" {

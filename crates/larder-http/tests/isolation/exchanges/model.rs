@@ -7,16 +7,29 @@ use super::{
     origin::{Head, Made, Time},
     said::{Counting, Field, Meaning},
 };
+use crate::{queries::RULES as SEARCH_RULES, url_equivalence::are_equivalent};
 
 /// What a cache is configured to do.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rules {
+    /// None in front of handlers.
+    pub(crate) client: Option<Client>,
+    pub(crate) no_vary_search: bool,
     pub(crate) ttl: Option<u64>,
     pub(crate) heuristic: bool,
     pub(crate) extends_s_maxage: bool,
     pub(crate) ignores_requests: bool,
     pub(crate) ignores_cookies: bool,
     pub(crate) stores_cookies: bool,
+}
+
+/// The private cache of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Client {
+    /// All requests are made for one identity.
+    Named,
+    /// Each request tells by its headers for whom it is made, or does not.
+    Unnamed,
 }
 
 /// What a request demands of a cache.
@@ -73,10 +86,20 @@ pub(crate) fn is_failure(made: &Made) -> bool {
 }
 
 impl Head {
-    fn meaning(&self) -> (Meaning, Counting) {
+    fn meaning(&self, rules: &Rules) -> (Meaning, Counting) {
         let nothing =
             Field { meaning: Meaning { is_well_formed: true, ..Meaning::default() }, ..Field::default() };
-        Meaning::of(self.own.as_ref(), self.cdn.as_ref(), self.cache_control.as_ref().unwrap_or(&nothing))
+        let cache_control = self.cache_control.as_ref().unwrap_or(&nothing);
+        if rules.client.is_some() {
+            return (cache_control.meaning.clone().in_private_cache(), Counting::CacheControl);
+        }
+        Meaning::of(self.own.as_ref(), self.cdn.as_ref(), cache_control)
+    }
+
+    /// Whether it says to be the same for everyone.
+    fn is_for_everyone(&self) -> bool {
+        let meaning = self.cache_control.as_ref().map(|field| &field.meaning);
+        meaning.is_some_and(|said| said.is_public && !said.private && !said.names_private)
     }
 
     pub(crate) fn is_well_formed(&self) -> bool {
@@ -108,12 +131,13 @@ impl Head {
             // The cookie of a 304 is for its own client.
             sets_cookie: false,
             x_user: newer.x_user.or(self.x_user),
+            search: newer.search.or(self.search),
         }
     }
 
     /// Whether the header that tells `x_user` is for its first client only, or not without validation.
-    pub(crate) fn withholds_x_user(&self) -> bool {
-        let (meaning, _) = self.meaning();
+    pub(crate) fn withholds_x_user(&self, rules: &Rules) -> bool {
+        let (meaning, _) = self.meaning(rules);
         // What is validated each time needs no more than that.
         meaning.private_names_user || (meaning.no_cache_names_user && !meaning.no_cache)
     }
@@ -121,6 +145,9 @@ impl Head {
 
 /// Whether a request may identify its client by more than what `vary` names.
 fn is_personal(rules: &Rules, seen: &BTreeMap<String, String>, vary: &[String], is_public: bool) -> bool {
+    if rules.client.is_some() {
+        return false;
+    }
     let has = |name: &str| seen.contains_key(name);
     has("authorization")
         || (has("cookie") && !rules.ignores_cookies)
@@ -141,7 +168,7 @@ impl Version {
 
     /// Section 4.2.1; RFC 9213, section 2.1.
     pub(crate) fn lifetime(&self, rules: &Rules) -> Option<Lifetime> {
-        let (meaning, counting) = self.head.meaning();
+        let (meaning, counting) = self.head.meaning(rules);
         let declared = |seconds| Some(Lifetime { seconds, is_declared: true, counting });
         if let Some(seconds) = meaning.s_maxage.or(meaning.max_age) {
             return declared(seconds);
@@ -164,11 +191,18 @@ impl Version {
 
     /// Why a shared cache may not store it; sections 3 and 3.5.
     pub(crate) fn refusal(&self, rules: &Rules, made: &[Made]) -> Option<&'static str> {
-        let (meaning, _) = self.head.meaning();
+        let (meaning, _) = self.head.meaning(rules);
         let (maker, status) = (&made[self.last].seen, made[self.body].status);
         let vary = self.head.vary();
         let is_for_all = meaning.is_public || meaning.permits_s_maxage;
         let is_understood = status != 299;
+        let is_shared = rules.client.is_none();
+        // What its client adds on the way is not known.
+        let is_of_unknown = rules.client == Some(Client::Unnamed)
+            && !maker.contains_key("authorization")
+            && !maker.contains_key("cookie");
+        let is_selected_by_maker =
+            vary.iter().all(|name| name == "accept-encoding" || maker.contains_key(name));
         let by_cookie = vary.iter().any(|name| name == "cookie") || rules.ignores_cookies;
         match () {
             () if made[self.body].method != "GET" => Some("method"),
@@ -178,11 +212,17 @@ impl Version {
             () if meaning.no_store && !meaning.permits_must_understand => Some("no-store"),
             () if meaning.private => Some("private"),
             () if self.head.sets_cookie && !rules.stores_cookies => Some("set-cookie"),
-            () if maker.contains_key("authorization") && !is_for_all && !meaning.permits_must_revalidate => {
+            () if is_shared
+                && maker.contains_key("authorization")
+                && !is_for_all
+                && !meaning.permits_must_revalidate =>
+            {
                 Some("authorization")
             }
-            () if maker.contains_key("cookie") && !is_for_all && !by_cookie => Some("cookie"),
+            () if is_shared && maker.contains_key("cookie") && !is_for_all && !by_cookie => Some("cookie"),
+            () if is_of_unknown && !(self.head.is_for_everyone() && is_selected_by_maker) => Some("identity"),
             () if !made[self.body].is_whole => Some("broken"),
+            () if made[self.body].has_trailers => Some("trailers"),
             () => match self.lifetime(rules) {
                 Some(lifetime) if lifetime.is_declared => None,
                 _ if is_personal(rules, maker, &vary, meaning.is_public) => Some("personal"),
@@ -196,12 +236,30 @@ impl Version {
     /// Section 4.1, and what is promised of responses whose handlers declare no lifetime.
     pub(crate) fn selects(&self, rules: &Rules, made: &[Made], asked: &BTreeMap<String, String>) -> bool {
         let (maker, vary) = (&made[self.last].seen, self.head.vary());
-        let is_public = self.head.meaning().0.is_public;
+        let is_public = self.head.meaning(rules).0.is_public;
         let is_declared = self.lifetime(rules).is_some_and(|lifetime| lifetime.is_declared);
-        vary.iter().all(|name| name != "*" && maker.get(name) == asked.get(name))
+        let is_same = |name: &str| maker.get(name) == asked.get(name);
+        let is_of_identity = rules.client != Some(Client::Unnamed)
+            || ["authorization", "cookie", "x-session"].into_iter().all(is_same);
+        is_of_identity
+            && vary.iter().all(|name| name != "*" && is_same(name))
             && (is_declared || !is_personal(rules, asked, &vary, is_public))
             // Poisoning: what handlers may make links of.
             && maker.get("x-forwarded-host") == asked.get("x-forwarded-host")
+    }
+
+    /// Whether it answers a URL: its own, or one that its rule makes equivalent.
+    pub(crate) fn answers(&self, rules: &Rules, made: &[Made], asked: &str) -> bool {
+        let uri = &*made[self.body].uri;
+        let [one, other] = [uri, asked].map(|uri| uri.split_once('?').unwrap_or((uri, "")));
+        let is_equivalent = || {
+            let (params, except, key_order) = SEARCH_RULES[self.head.search?].1?;
+            let [params, except] = [params, except]
+                .map(|names| Some(names?.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()));
+            let rule = (params.as_deref(), except.as_deref(), key_order);
+            Some(are_equivalent(rule, [Some(one.1), Some(other.1)]))
+        };
+        uri == asked || (rules.no_vary_search && one.0 == other.0 && is_equivalent() == Some(true))
     }
 
     /// The age at which it is stale.
@@ -213,7 +271,7 @@ impl Version {
     /// Whether it is fresh, and fresh enough for a request.
     pub(crate) fn is_fresh_for(&self, rules: &Rules, demands: &Demands, now: Time) -> bool {
         let (age, end) = (self.age(now), self.end(rules));
-        let no_cache = self.head.meaning().0.no_cache;
+        let no_cache = self.head.meaning(rules).0.no_cache;
         age < end && !no_cache && (rules.ignores_requests || demands.accept(age, end))
     }
 
@@ -227,7 +285,7 @@ impl Version {
         if own.validated || self.is_fresh_for(rules, demands, now) {
             return None;
         }
-        let (meaning, _) = self.head.meaning();
+        let (meaning, _) = self.head.meaning(rules);
         if meaning.no_cache {
             return Some("no-cache".to_owned());
         }
@@ -236,7 +294,8 @@ impl Version {
         let demands = if rules.ignores_requests { &Demands::default() } else { demands };
         // Section 4.2.4.
         let by_s_maxage = meaning.s_maxage.is_some();
-        let is_forbidden = meaning.must_revalidate || (by_s_maxage && !rules.extends_s_maxage);
+        let is_forbidden =
+            meaning.must_revalidate || meaning.proxy_revalidate || (by_s_maxage && !rules.extends_s_maxage);
         if is_forbidden && age >= end {
             return Some(format!("stale, which is forbidden: {age} of {end}"));
         }

@@ -8,8 +8,14 @@ use std::{
 use bytes::Bytes;
 use fastrand::Rng;
 
-use super::said::{Field, cache_control, targeted};
-use crate::support::{Handler, Said, Seen, TestClock, handler};
+use super::{
+    asked::path_of,
+    said::{Field, cache_control, targeted},
+};
+use crate::{
+    queries::RULES as SEARCH_RULES,
+    support::{Handler, Said, Seen, TestClock, handler},
+};
 
 /// Seconds since 1970.
 pub(crate) type Time = u64;
@@ -31,6 +37,8 @@ pub(crate) struct Head {
     pub(crate) sets_cookie: bool,
     /// The number of the response that told it.
     pub(crate) x_user: Option<usize>,
+    /// Its `No-Vary-Search`, by its place among the rules.
+    pub(crate) search: Option<usize>,
 }
 
 /// A response of the origin.
@@ -48,6 +56,7 @@ pub(crate) struct Made {
     pub(crate) is_stream: bool,
     /// Whether the body came to its end.
     pub(crate) is_whole: bool,
+    pub(crate) has_trailers: bool,
     pub(crate) at: Time,
     /// The response that it tells to be current.
     pub(crate) validates: Option<usize>,
@@ -66,6 +75,10 @@ pub(crate) struct Origin {
     pub(crate) is_for_one_cache: bool,
     /// Whether handlers take their time.
     pub(crate) is_slow: bool,
+    /// Whether bodies may end with trailers. Those of Actix do not.
+    pub(crate) may_trail: bool,
+    /// Whether each response has a `Date`: a server adds it, by another clock than that of these tests.
+    pub(crate) is_dated: bool,
 }
 
 pub(crate) fn seconds(clock: &TestClock) -> Time {
@@ -102,6 +115,8 @@ impl Origin {
             failing: 0,
             is_for_one_cache: true,
             is_slow: false,
+            may_trail: true,
+            is_dated: false,
         };
         Arc::new(Mutex::new(origin))
     }
@@ -112,7 +127,7 @@ impl Origin {
             0 => Some(Some(now - rng.u64(..40))),
             1 => Some(Some(now + rng.u64(..40))),
             2 => Some(None),
-            3..6 => None,
+            3..6 if !self.is_dated => None,
             _ => Some(Some(now)),
         };
         let expires = match rng.u8(..20) {
@@ -146,6 +161,11 @@ impl Origin {
             last_modified: (self.is_for_one_cache && rng.u8(..3) == 0).then(|| now - rng.u64(..900)),
             sets_cookie: rng.u8(..12) == 0,
             x_user: Some(number),
+            // Most often the one that responses at about the same time have: caches remember the last one.
+            search: match rng.u8(..3) {
+                0 => Some(rng.usize(1..SEARCH_RULES.len())),
+                _ => (number / 64).is_multiple_of(2).then_some(1 + number / 128 % (SEARCH_RULES.len() - 1)),
+            },
         }
     }
 
@@ -154,13 +174,15 @@ impl Origin {
         let tag = seen.get("if-none-match")?.split(',').next()?;
         let number: usize =
             tag.trim().trim_start_matches("W/").strip_prefix("\"e")?.trim_end_matches('"').parse().ok()?;
-        self.made.get(number).filter(|made| made.uri == uri && made.method == "GET").map(|_| number)
+        let is_of_path = |made: &&Made| path_of(&made.uri) == path_of(uri) && made.method == "GET";
+        self.made.get(number).filter(is_of_path).map(|_| number)
     }
 
     fn answer(&mut self, asked: &Seen) -> (Said, bool) {
         let number = self.made.len();
         let seen: BTreeMap<_, _> = asked.headers.iter().cloned().collect();
-        let uri = asked.uri.strip_prefix("http://example.com").unwrap_or(&asked.uri).to_owned();
+        let uri = asked.uri.strip_prefix("http://").and_then(|uri| uri.find('/').map(|at| &uri[at..]));
+        let uri = uri.unwrap_or(&asked.uri).to_owned();
         let validates = self.condition(&seen, &uri).filter(|_| self.rng.bool());
         let mut head = self.head(number);
         let rng = &mut self.rng;
@@ -189,6 +211,10 @@ impl Origin {
         };
         self.failing =
             if self.failing == 0 && rng.u8(..30) == 0 { 12 } else { self.failing.saturating_sub(1) };
+        let is_precondition = seen.contains_key("if-match") || seen.contains_key("if-unmodified-since");
+        if is_precondition && rng.bool() {
+            status = 412;
+        }
         let fails = self.failing > 0 && rng.u8(..4) != 0;
         let validates = validates.filter(|_| !fails);
         status = if fails { 503 } else { status };
@@ -201,6 +227,7 @@ impl Origin {
             (head.own, head.cdn) = (head.own.filter(|_| rng.bool()), head.cdn.filter(|_| rng.bool()));
             head.vary = head.vary.filter(|_| rng.bool());
             head.last_modified = None;
+            head.search = head.search.filter(|_| rng.bool());
             head.x_user = head.x_user.filter(|_| rng.bool());
         }
         if asked.method == "HEAD" && status != 304 && rng.bool() {
@@ -215,6 +242,7 @@ impl Origin {
         let body = if has_body { format!("{number}:{}", "x".repeat(rng.usize(..24))) } else { String::new() };
         let is_stream = has_body && rng.u8(..4) == 0;
         let is_whole = !is_stream || rng.u8(..6) != 0;
+        let has_trailers = self.may_trail && is_stream && is_whole && rng.u8(..4) == 0;
         let made = Made {
             request: seen.get("x-request").map_or(usize::MAX, |number| number.parse().unwrap()),
             method: asked.method.clone(),
@@ -225,6 +253,7 @@ impl Origin {
             body: body.into(),
             is_stream,
             is_whole,
+            has_trailers,
             at: seconds(&self.clock),
             validates,
         };
@@ -235,6 +264,22 @@ impl Origin {
 }
 
 impl Made {
+    /// Whether it names the group of `/b` as invalid.
+    fn names_group(&self) -> bool {
+        self.request.is_multiple_of(3)
+    }
+
+    /// And whether that counts: not in the response to a safe request.
+    pub(crate) fn drops_group(&self) -> bool {
+        self.names_group() && matches!(&*self.method, "POST" | "DELETE")
+    }
+
+    /// Whether its request goes past the cache, unless that ignores what requests demand: only the origin can tell whether its
+    /// conditions hold.
+    pub(crate) fn has_condition_of_origin(&self) -> bool {
+        ["if-match", "if-unmodified-since"].iter().any(|name| self.seen.contains_key(*name))
+    }
+
     fn said(&self, number: usize) -> Said {
         let mut headers: Vec<(String, String)> = Vec::new();
         let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
@@ -272,11 +317,19 @@ impl Made {
             add("location", "/elsewhere");
         }
         add("surrogate-key", "a-tag");
+        add("cache-groups", if self.uri == "/b" { "\"b\"" } else { "\"other\"" });
+        if self.names_group() {
+            add("cache-group-invalidation", "\"none\", \"b\";x");
+        }
+        head.search.iter().for_each(|rule| add("no-vary-search", SEARCH_RULES[*rule].0));
         let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
         if !self.is_stream {
             return Said { status: self.status, ..Said::new(&headers, self.body.clone()) };
         }
-        let (said, sender) = Said::stream(&headers);
+        let (mut said, sender) = Said::stream(&headers);
+        if self.has_trailers {
+            said = said.with_trailer("x-trailer", number);
+        }
         let (first, last) = (self.body.slice(..1), self.body.slice(1..));
         let end = if self.is_whole { Ok(last) } else { Err(std::io::Error::other("broken off")) };
         if number.is_multiple_of(2) {

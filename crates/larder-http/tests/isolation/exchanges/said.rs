@@ -13,6 +13,7 @@ pub(crate) struct Meaning {
     pub(crate) private: bool,
     pub(crate) no_cache: bool,
     pub(crate) must_revalidate: bool,
+    pub(crate) proxy_revalidate: bool,
     pub(crate) must_understand: bool,
     pub(crate) is_public: bool,
     pub(crate) permits_must_revalidate: bool,
@@ -24,6 +25,8 @@ pub(crate) struct Meaning {
     pub(crate) sie: Option<u64>,
     /// Whether the qualified forms of `private` and `no-cache` name `X-User`.
     pub(crate) private_names_user: bool,
+    /// Whether `private` names anything.
+    pub(crate) names_private: bool,
     pub(crate) no_cache_names_user: bool,
     /// Whether it is written as the RFC demands, so that it has exactly this meaning and no stricter one.
     pub(crate) is_well_formed: bool,
@@ -62,7 +65,7 @@ fn directive(rng: &mut Rng, meaning: &mut Meaning, behind_quote: bool) -> String
         90..94 if !behind_quote => {
             let (name, field) = (rng.choice(["private", "no-cache"]).unwrap(), "x-user");
             match name {
-                "private" => meaning.private_names_user = true,
+                "private" => (meaning.private_names_user, meaning.names_private) = (true, true),
                 _ => meaning.no_cache_names_user = true,
             }
             match rng.u8(..3) {
@@ -106,7 +109,7 @@ fn flag(rng: &mut Rng, meaning: &mut Meaning, behind_quote: bool) -> String {
             meaning.must_revalidate = true;
             meaning.permits_must_revalidate |= is_plain;
         }
-        "proxy-revalidate" => meaning.must_revalidate = true,
+        "proxy-revalidate" => meaning.proxy_revalidate = true,
         "public" => meaning.is_public |= is_plain,
         "must-understand" => {
             meaning.must_understand = true;
@@ -212,7 +215,7 @@ pub(crate) fn targeted(rng: &mut Rng) -> Field {
             "private" => meaning.private = true,
             "no-cache" => meaning.no_cache = true,
             "must-revalidate" => (meaning.must_revalidate, meaning.permits_must_revalidate) = (true, true),
-            "proxy-revalidate" => meaning.must_revalidate = true,
+            "proxy-revalidate" => meaning.proxy_revalidate = true,
             "public" => meaning.is_public = true,
             "must-understand" => (meaning.must_understand, meaning.permits_must_understand) = (true, true),
             _ => {}
@@ -231,6 +234,18 @@ pub(crate) fn targeted(rng: &mut Rng) -> Field {
 }
 
 impl Meaning {
+    /// What is left of it in a private cache.
+    pub(crate) fn in_private_cache(self) -> Self {
+        Self {
+            private: false,
+            s_maxage: None,
+            permits_s_maxage: false,
+            proxy_revalidate: false,
+            private_names_user: false,
+            ..self
+        }
+    }
+
     /// What counts of all fields of a response (RFC 9213, section 2.2), and whether that is a targeted one, and which.
     pub(crate) fn of(own: Option<&Field>, cdn: Option<&Field>, cache_control: &Field) -> (Self, Counting) {
         let (mut forbidden, mut found) = (Self::default(), None);

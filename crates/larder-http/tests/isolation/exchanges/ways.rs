@@ -1,25 +1,62 @@
 //! The ways to send a request: to the layers themselves, and to servers.
 
-use std::net::SocketAddr;
+use std::{fmt::Debug, net::SocketAddr};
 
 use axum::{Router, body::Body};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::BodyExt as _;
-use tower::ServiceExt as _;
+use tower::{Service, ServiceExt as _};
 
 use super::asked::{Answer, Ask};
 use crate::support::client;
 
 pub(crate) async fn by_tower(router: &Router, ask: &Ask) -> Answer {
-    let mut request = Request::builder().method(ask.method).uri(ask.uri);
+    send(router.clone(), request(ask, ask.uri)).await
+}
+
+/// As a client's request, with its host in the URI.
+pub(crate) async fn by_service<S, B>(service: S, ask: &Ask) -> Answer
+where
+    S: Service<Request<Body>, Response = Response<B>, Error: Debug>,
+    B: http_body::Body,
+{
+    let uri = format!("http://{}{}", ask.header("host").unwrap(), ask.uri);
+    send(service, request(ask, &uri)).await
+}
+
+fn request(ask: &Ask, uri: &str) -> Request<Body> {
+    let mut request = Request::builder().method(ask.method).uri(uri);
     for (name, value) in &ask.headers {
         request = request.header(*name, value);
     }
-    let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    request.body(Body::empty()).unwrap()
+}
+
+async fn send<S, B>(service: S, request: Request<Body>) -> Answer
+where
+    S: Service<Request<Body>, Response = Response<B>, Error: Debug>,
+    B: http_body::Body,
+{
+    let response = service.oneshot(request).await.unwrap();
     let (head, body) = response.into_parts();
-    let body = body.collect().await.ok().map(|body| body.to_bytes());
-    Answer { status: head.status.as_u16(), headers: head.headers, body }
+    let collected = body.collect().await.ok();
+    let has_trailers = Some(collected.as_ref().is_some_and(|body| body.trailers().is_some()));
+    let body = collected.map(|body| body.to_bytes());
+    Answer { status: head.status.as_u16(), headers: head.headers, body, has_trailers }
+}
+
+#[cfg(feature = "reqwest")]
+pub(crate) async fn by_reqwest(client: &larder_http::CachedClient, ask: &Ask) -> Answer {
+    let method = ask.method.parse().unwrap();
+    let uri = format!("http://{}{}", ask.header("host").unwrap(), ask.uri);
+    let mut request = client.client().request(method, uri);
+    for (name, value) in ask.headers.iter().filter(|(name, _)| *name != "host") {
+        request = request.header(*name, value);
+    }
+    let Ok(response) = client.execute(request.build().unwrap()).await else { return Answer::broken() };
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Answer { status, headers, body: response.bytes().await.ok(), has_trailers: None }
 }
 
 /// With a connection of its own.
@@ -30,7 +67,7 @@ pub(crate) async fn by_http1(at: SocketAddr, ask: &Ask) -> Answer {
     };
     let (head, body) = response.into_parts();
     let body = body.collect().await.ok().map(|body| body.to_bytes());
-    Answer { status: head.status.as_u16(), headers: head.headers, body }
+    Answer { status: head.status.as_u16(), headers: head.headers, body, has_trailers: None }
 }
 
 pub(crate) type Http2 = h2::client::SendRequest<Bytes>;
@@ -72,7 +109,7 @@ pub(crate) async fn by_http2(client: &Http2, ask: &Ask) -> Answer {
         body.extend_from_slice(&chunk);
     }
     let headers = headers_of(head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
-    Answer { status: head.status.as_u16(), headers, body: is_whole.then(|| body.into()) }
+    Answer { status: head.status.as_u16(), headers, body: is_whole.then(|| body.into()), has_trailers: None }
 }
 
 #[cfg(feature = "actix")]
@@ -94,5 +131,5 @@ where
     let headers = response.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let (status, headers) = (response.status().as_u16(), headers_of(headers));
     let body = actix_web::body::to_bytes(response.into_body()).await.ok();
-    Answer { status, headers, body }
+    Answer { status, headers, body, has_trailers: None }
 }

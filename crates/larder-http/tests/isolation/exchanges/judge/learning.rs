@@ -2,8 +2,8 @@
 
 use super::Judge;
 use crate::exchanges::{
-    asked::Ask,
-    model::{Own, Version, is_failure},
+    asked::{Ask, path_of},
+    model::{Lifetime, Own, Version, is_failure},
     origin::Made,
 };
 
@@ -20,8 +20,11 @@ impl Judge {
             match made.validates {
                 _ if made.method == "HEAD" => self.learn_from_head(last),
                 Some(body) => {
-                    let is_unsure =
-                        self.at_once || !self.is_exact || self.conditional.contains(&made.request);
+                    // By `No-Vary-Search`, a response may be stored for several URLs, each with updates of its own.
+                    let is_unsure = self.at_once
+                        || !self.is_exact
+                        || self.rules.no_vary_search
+                        || self.conditional.contains(&made.request);
                     self.update(body, last, is_unsure);
                 }
                 None => drop(self.versions.insert(last, vec![version])),
@@ -36,7 +39,9 @@ impl Judge {
         let mut newer = Vec::new();
         for version in versions.iter_mut().filter(|version| version.retired.is_none()) {
             let head = version.head.updated(&made.head);
-            let kept = version.lifetime(&self.rules).filter(|lifetime| !lifetime.is_declared);
+            // A private cache makes a heuristic lifetime anew, from the dates that count now.
+            let is_kept = |lifetime: &Lifetime| !lifetime.is_declared && self.rules.client.is_none();
+            let kept = version.lifetime(&self.rules).filter(is_kept);
             let kept = kept.map(|lifetime| lifetime.seconds);
             let updated = Version { kept, last, head, received: made.at, marked: None, ..version.clone() };
             let is_for_client = matches!(
@@ -61,7 +66,9 @@ impl Judge {
         let uri = made.uri.clone();
         let bodies: Vec<_> = self.versions.keys().copied().collect();
         for body in bodies {
-            if self.made[body].uri == uri && self.made[body].head.etag.as_ref() == Some(&etag) {
+            if path_of(&self.made[body].uri) == path_of(&uri)
+                && self.made[body].head.etag.as_ref() == Some(&etag)
+            {
                 self.update(body, last, true);
             }
         }
@@ -70,7 +77,7 @@ impl Judge {
     /// The versions of a response that this request may have.
     pub(super) fn accepted(&self, n: usize, ask: &Ask, own: &[usize]) -> Result<Vec<Version>, String> {
         let made = &self.made[n];
-        if made.uri != ask.uri {
+        if path_of(&made.uri) != path_of(ask.uri) {
             return Err("another URL's".into());
         }
         if self.dead.contains(&n) {
@@ -85,8 +92,9 @@ impl Judge {
         for version in candidates.filter(|version| version.retired.is_none_or(|at| at >= self.before)) {
             let objection = match version.refusal(&self.rules, &self.made) {
                 Some(refusal) => Some(refusal.to_owned()),
-                None if made.seen.get("cache-control").is_some_and(|_| self.is_not_to_be_stored(made)) => {
-                    Some("no-store of its request".into())
+                None if self.is_not_to_be_stored(made) => Some("its request went past the cache".into()),
+                None if !own.validated && !version.answers(&self.rules, &self.made, ask.uri) => {
+                    Some("another URL's".into())
                 }
                 None if !version.selects(&self.rules, &self.made, &seen) => Some("not selected".into()),
                 None => version.objection(&self.rules, (&ask.demands, own), self.now()),
@@ -104,11 +112,19 @@ impl Judge {
     /// Whether the handler failed to answer a request, or one that others waited for.
     fn failed(&self, ask: &Ask, own: &[usize]) -> bool {
         let others = self.made[self.before..].iter().filter(|made| self.at_once && made.uri == ask.uri);
-        own.iter().map(|own| &self.made[*own]).chain(others).any(is_failure)
+        // A cache behind another one gets the failure itself that the origin has found current.
+        let found_current = |made: &Made| made.validates.filter(|_| !self.is_exact).map(|n| &self.made[n]);
+        // What a server breaks off may not even begin to arrive.
+        let is_lost = |made: &Made| !made.is_whole && !self.is_exact;
+        own.iter()
+            .map(|own| &self.made[*own])
+            .chain(others)
+            .any(|made| is_failure(made) || found_current(made).is_some_and(is_failure) || is_lost(made))
     }
 
     fn is_not_to_be_stored(&self, made: &Made) -> bool {
         let said = made.seen.get("cache-control").map(|line| line.to_ascii_lowercase());
-        !self.rules.ignores_requests && said.is_some_and(|said| said.contains("no-store"))
+        !self.rules.ignores_requests
+            && (said.is_some_and(|said| said.contains("no-store")) || made.has_condition_of_origin())
     }
 }
